@@ -1,0 +1,40 @@
+"""BF16: the upper half of a 32-bit float.
+
+::
+
+    values   (rows, cols) uint16: the float's sign, its 8 exponent bits, the first 7 bits of its mantissa
+
+Decode: the sixteen bits, followed by sixteen zero bits, are the float32. Encode: round half to even on the bits cut off;
+a finite weight beyond the largest bfloat16 becomes infinite, which the core refuses. NaN keeps its sign and becomes quiet.
+"""
+
+import numpy as np
+
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+SPEC = FormatSpec(
+    tag="BF16",
+    name="BF16",
+    summary="16-bit brain floats",
+    block=(1, 1),
+    parts=(Part("values", "<u2", tail=lambda cols, _: (cols,)),),
+    nonfinite=True,
+    foreign={"safetensors": "BF16", "ggml": 30},
+)
+
+
+def decode(parts: Parts, geom: Geometry) -> Floats:  # noqa: ARG001 - the seam's signature
+    """Bits (rows, cols) uint16 -> float32 (rows, cols)."""
+    return (parts["values"].astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> bits, rounded half to even."""
+    bits = tile.view(np.uint32)
+    rounded = bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
+    quiet = bits | np.uint32(0x0040_0000)
+    return {"values": (np.where(np.isnan(tile), quiet, rounded) >> np.uint32(16)).astype(np.uint16)}
+
+
+BF16 = Format(spec=SPEC, decode=decode, encode=encode)

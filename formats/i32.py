@@ -1,0 +1,5 @@
+"""I32: 32-bit signed integers, as they are. Layout: `fourcc.formats.plain`."""
+
+from fourcc.formats.plain import plain
+
+I32 = plain("I32", "32-bit signed integers", "<i4", {"safetensors": "I32", "ggml": 26}, encoder=False)

@@ -1,0 +1,5 @@
+"""U16: 16-bit unsigned integers, as they are. Layout: `fourcc.formats.plain`."""
+
+from fourcc.formats.plain import plain
+
+U16 = plain("U16", "16-bit unsigned integers", "<u2", {"safetensors": "U16"}, encoder=False)

@@ -1,0 +1,5 @@
+"""U8: 8-bit unsigned integers, as they are. Layout: `fourcc.formats.plain`."""
+
+from fourcc.formats.plain import plain
+
+U8 = plain("U8", "8-bit unsigned integers", "|u1", {"safetensors": "U8"}, encoder=False)

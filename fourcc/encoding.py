@@ -1,0 +1,227 @@
+"""From float tiles to parts: what surrounds a format's encoder, for files and for arrays in memory alike.
+
+Plugins run here, so here they are held to their contract: a tile that may not be written to goes in, parts of the
+declared names, shapes and dtypes must come out, and they must decode to finite weights.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING, TypeVar
+
+import attrs
+
+from fourcc.errors import FourccError, NumericError, PluginError, UsageError
+from fourcc.format import Aids
+from fourcc.metrics import ErrorSums
+from fourcc.qmatrix import QMatrix, numpy_dtype, tile_bounds
+from fourcc.registry import registry
+from fourcc.spec import Geometry, Params, complete, split_shape
+from fourcc.tags import FourCC, as_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fourcc.format import Array, Format, Parts, RowReader
+
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False)
+class MatrixEncoder:
+    """Encodes the tiles of one matrix.
+
+    Attributes:
+        format: it has an encoder.
+        geom: of the whole matrix.
+        options: complete and checked.
+        aids: what calibration knows; the format sees only what it `needs`.
+        name: the tensor's, for messages.
+        first_index: flat index of the matrix's first weight in the tensor, for messages.
+        nonfinite: whether NaN and infinity are let through to a format that can hold them.
+    """
+
+    format: Format
+    geom: Geometry
+    options: Params
+    aids: Aids = attrs.field(factory=Aids)
+    name: str | None = None
+    first_index: int = 0
+    nonfinite: bool = False
+
+    def prepare(self, reader: RowReader) -> object:
+        """What spans the matrix's tiles, or None."""
+        prepare = self.format.prepare
+        if prepare is None:
+            return None
+        aids = self.aids.restricted(self.format.spec.needs)
+        return self._plugin("prepare", lambda: prepare(reader, self.geom, self.options, aids))
+
+    def tile(self, original: Array, shared: object, first: int) -> tuple[Parts, ErrorSums]:
+        """Parts of the rows from `first` on, and how far they decode from the original.
+
+        Args:
+            original: (rows, cols), real numbers of any width.
+            shared: from `prepare`.
+            first: the tile's first row in the matrix.
+
+        Raises:
+            NumericError: NaN or infinity in the weights, or weights too large for the format.
+            PluginError: the format does not keep its contract.
+        """
+        import numpy as np
+
+        encode = self.format.encode
+        assert encode is not None
+        at = self.first_index + first * self.geom.cols
+        self._refuse_nonfinite(original, at)
+        with np.errstate(over="ignore"):  # beyond float32: caught as infinite below
+            tile = np.ascontiguousarray(original, np.float32).view()
+        tile.flags.writeable = False
+        geom = Geometry(len(tile), self.geom.cols, self.geom.params)
+        aids = self.aids.restricted(self.format.spec.needs)
+        parts = self._plugin("encode", lambda: encode(tile, shared, geom, self.options, aids))
+        parts = self._checked(parts, geom)
+        decoded = self._plugin("decode", lambda: self.format.decode(parts, geom))
+        if self.nonfinite and not np.isfinite(original).all():
+            return parts, ErrorSums()
+        self._refuse_overflow(decoded, at)
+        return parts, ErrorSums.of(original, decoded)
+
+    def _refuse_nonfinite(self, tile: Array, first_index: int) -> None:
+        if self.nonfinite and self.format.spec.nonfinite:
+            return
+        holds = self.format.spec.nonfinite
+        hint = 'nonfinite = "keep" in the rule lets them through.' if holds else f"{self.format.spec.tag} cannot hold them."
+        refuse_nonfinite(tile, tensor=self.name, first_index=first_index, hint=hint)
+
+    def _refuse_overflow(self, decoded: Array, first_index: int) -> None:
+        refuse_nonfinite(
+            decoded,
+            tensor=self.name,
+            first_index=first_index,
+            hint=f"The weights are finite but too large for {self.format.spec.tag}; give the tensor another format.",
+        )
+
+    def _checked(self, parts: Parts, geom: Geometry) -> Parts:
+        spec = self.format.spec
+        if set(parts) != {part.name for part in spec.parts}:
+            raise self._breach("encode", f"parts {sorted(parts)}", [part.name for part in spec.parts])
+        for part in spec.parts:
+            array, dtype = parts[part.name], numpy_dtype(part.dtype)
+            shape = (array.size,) if part.variable else part.shape(geom)
+            if (array.shape, array.dtype) != (shape, dtype):
+                raise self._breach(
+                    "encode", f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}"
+                )
+        return parts
+
+    def _plugin(self, verb: str, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except (FourccError, MemoryError):
+            raise
+        except Exception as error:
+            raise self._breach(verb, f"{type(error).__name__}: {error}", None) from error
+
+    def _breach(self, verb: str, found: object, expected: object) -> PluginError:
+        entry = registry.entry(self.format.spec.tag)
+        what = f"{verb} of the format {entry.name} ({entry.owner}) does not keep its contract"
+        return PluginError(what, tensor=self.name, found=found, expected=expected)
+
+
+def refuse_nonfinite(tile: Array, *, tensor: str | None, first_index: int, hint: str) -> None:
+    """Raises NumericError where a tile holds NaN or infinity.
+
+    Args:
+        tile: (rows, cols).
+        tensor: its name, for the message.
+        first_index: flat index of the tile's first weight in the tensor.
+        hint: what to do next.
+    """
+    import numpy as np
+
+    bad = np.flatnonzero(~np.isfinite(tile))
+    if bad.size:
+        at = int(bad[0])
+        raise NumericError(
+            f"{bad.size} of {tile.size} weights are not finite, the first at flat index {first_index + at}",
+            tensor=tensor,
+            found=tile.flat[at],
+            expected="finite weights",
+            hint=hint,
+        )
+
+
+def encode(
+    weights: Array,
+    tag: str | FourCC,
+    params: Params | None = None,
+    options: Params | None = None,
+    *,
+    aids: Aids | None = None,
+) -> QMatrix:
+    """A QMatrix of an array, in memory. (`fourcc.convert` encodes files, tile by tile.)
+
+    Args:
+        weights: real numbers, of any shape.
+        tag: the format.
+        params: the layout's parameters; defaults where silent.
+        options: the encoder's options; defaults where silent.
+        aids: calibration data, of one matrix.
+
+    Raises:
+        UsageError: the format has no encoder, or the shape or a setting does not fit it.
+        NumericError: NaN or infinity in the weights, or weights too large for the format.
+        PluginError: the format is missing, broken, or does not keep its contract.
+    """
+    import numpy as np
+
+    weights = np.asarray(weights)
+    found = registry[as_tag(tag)]
+    params, options = checked_settings(found, weights.shape, params or {}, options or {})
+    lead, rows, cols = split_shape(weights.shape)
+    count = prod(lead)
+    shapes = found.spec.part_shapes(weights.shape, params)
+    parts = {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in found.spec.parts}
+    geom = Geometry(rows, cols, params)
+    for index, matrix in enumerate(weights.reshape(count, rows, cols)):
+        encoder = MatrixEncoder(found, geom, options, aids or Aids(), first_index=index * rows * cols)
+        for first, tile in _encoded_tiles(encoder, matrix):
+            for part in found.spec.parts:
+                if part.variable:
+                    parts[part.name] = tile[part.name]
+                    continue
+                whole = parts[part.name].reshape(count, *shapes[part.name][len(lead) :])[index]
+                at = 0 if part.rows is None else first // part.rows
+                whole[at : at + len(tile[part.name])] = tile[part.name]
+    return QMatrix(found.spec.tag, weights.shape, parts, params)
+
+
+def _encoded_tiles(encoder: MatrixEncoder, matrix: Array) -> Iterator[tuple[int, Parts]]:
+    """First row and parts of each tile of a matrix (rows, cols) in memory."""
+    import numpy as np
+
+    shared = encoder.prepare(lambda first, last: np.asarray(matrix[first:last], np.float32))
+    for first, last in tile_bounds(encoder.format.spec, *matrix.shape):
+        yield first, encoder.tile(matrix[first:last], shared, first)[0]
+
+
+def checked_settings(
+    found: Format, shape: tuple[int, ...], params: Params, options: Params
+) -> tuple[dict[str, object], dict[str, object]]:
+    """Complete parameters and options of a format that is to encode a tensor of this shape.
+
+    Raises:
+        UsageError: it has no encoder, or the shape or a setting does not fit.
+    """
+    spec = found.spec
+    if found.encode is None:
+        raise UsageError(f"the format {spec.tag} has no encoder")
+    reason = spec.misfit(shape)
+    if reason is not None:
+        raise UsageError(f"{spec.tag} does not fit the shape {shape}: {reason}")
+    try:
+        return complete(spec.params, params), complete(spec.options, options)
+    except ValueError as error:
+        raise UsageError(f"{spec.tag}: {error}") from error

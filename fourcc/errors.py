@@ -1,0 +1,165 @@
+"""What can go wrong, one class a kind of failure.
+
+::
+
+    FourccError                    the only thing that leaves the library on bad input, beside OSError
+    ├── UsageError            2    wrong arguments: an output that exists, input and output the same file
+    │   └── PolicyError       2    a policy that cannot be carried out; holds every problem found, not only the first
+    ├── InputError            3    a file that is not what it claims to be
+    │   ├── SourceError       3      a checkpoint: llama2.c, safetensors, GGUF, npz
+    │   ├── IndexDamageError  3      head, tail or index of a container
+    │   ├── TableError        3      the index is intact, but what it says of a tensor cannot be true
+    │   ├── ChecksumError     3      a part's bytes differ from their sum
+    │   └── NumericError      3      NaN or infinity where the format cannot hold them
+    ├── OutputError           4    the output could not be written
+    └── PluginError           5    a format that is installed but broken
+        ├── DuplicateTagError 5      two distributions declare one tag
+        └── MissingFormatError 5     no installed distribution declares the tag
+
+The number is the exit code of the command line. A message names file, tensor, offset, what was found, what was
+expected, and what to do next, as far as they are known.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class FourccError(Exception):
+    """Base of every error that fourcc raises on purpose.
+
+    Args:
+        what: the failure in a few words.
+        file: the file concerned.
+        tensor: the tensor (or key) concerned.
+        offset: byte offset in the file.
+        found: what was there.
+        expected: what should have been there.
+        hint: what to do next.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: object = None,
+        tensor: str | None = None,
+        offset: int | None = None,
+        found: object = None,
+        expected: object = None,
+        hint: str | None = None,
+    ) -> None:
+        self.what = what
+        self.file = None if file is None else str(file)
+        self.tensor = tensor
+        self.offset = offset
+        self.found = found
+        self.expected = expected
+        self.hint = hint
+        super().__init__(what)
+
+    def __str__(self) -> str:
+        where = [] if self.file is None else [self.file]
+        if self.tensor is not None:
+            where.append(f"tensor {self.tensor!r}")
+        if self.offset is not None:
+            where.append(f"byte {self.offset}")
+        text = ": ".join([", ".join(where), self.what] if where else [self.what])
+        if self.found is not None:
+            text += f": found {self.found}"
+        if self.expected is not None:
+            text += f", expected {self.expected}"
+        return f"{text}. {self.hint}" if self.hint else text
+
+
+class UsageError(FourccError):
+    """Wrong arguments."""
+
+    exit_code = 2
+
+
+@attrs.frozen
+class Problem:
+    """One thing wrong with a policy.
+
+    Attributes:
+        path: where in the TOML, for example ``rule[2].tag``; empty for the whole file.
+        line: line in the text, from 1, where it is known.
+        message: what is wrong.
+        hint: the nearest valid name, or what to do.
+    """
+
+    path: str
+    message: str
+    line: int | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        where = "" if self.line is None else f"line {self.line}: "
+        path = f"{self.path}: " if self.path else ""
+        return f"{where}{path}{self.message}" + (f" ({self.hint})" if self.hint else "")
+
+
+class PolicyError(UsageError):
+    """A policy that cannot be carried out, with every problem that was found."""
+
+    def __init__(self, problems: Iterable[Problem], *, file: object = None) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        super().__init__(f"{count} problem{'s' * (count != 1)} in the policy", file=file)
+
+    def __str__(self) -> str:
+        return "\n".join([f"{super().__str__()}:", *(f"  {problem}" for problem in self.problems)])
+
+
+class InputError(FourccError):
+    """A file that is not what it claims to be."""
+
+    exit_code = 3
+
+
+class SourceError(InputError):
+    """A checkpoint that cannot be read."""
+
+
+class IndexDamageError(InputError):
+    """The head, tail or index of a container is damaged, cut, or from a version that is not known here."""
+
+
+class TableError(InputError):
+    """The index is intact, but what it says of a tensor cannot be true."""
+
+
+class ChecksumError(InputError):
+    """A part's bytes differ from the sum that the index holds."""
+
+
+class NumericError(InputError):
+    """NaN or infinity where the format, or the policy, does not allow them."""
+
+
+class OutputError(FourccError):
+    """The output could not be written."""
+
+    exit_code = 4
+
+
+class PluginError(FourccError):
+    """A format that is installed but does not keep its contract."""
+
+    exit_code = 5
+
+
+class DuplicateTagError(PluginError):
+    """Two distributions declare one tag."""
+
+
+class MissingFormatError(PluginError):
+    """No installed distribution declares the tag."""

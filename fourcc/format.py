@@ -1,0 +1,60 @@
+"""The seam: a format is one frozen value. What it cannot do is None, and is asked for before work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+import numpy as np
+from numpy.typing import NDArray
+
+from fourcc.spec import FormatSpec, Geometry, Params
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+Parts = Mapping[str, Array]
+RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
+
+
+@attrs.frozen(eq=False)
+class Aids:
+    """What calibration knows of a matrix's input; an encoder sees only what its spec `needs`.
+
+    Attributes:
+        importance: float32 (cols,), the weight of each input column in the error.
+        hessian: float32 (cols, cols), 2 E[x x^T] over the inputs.
+    """
+
+    importance: Floats | None = None
+    hessian: Floats | None = None
+
+    def restricted(self, needs: frozenset[str]) -> Aids:
+        """The same without what is not in `needs`."""
+        return Aids(**{name: getattr(self, name) for name in needs})
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Format:
+    """How a tag is decoded, and, where it can be, encoded.
+
+    All functions see one matrix, or a run of its rows; the core cuts tiles at multiples of the block's rows, deals with
+    leading dimensions, and checks shapes, so that a format is its formula.
+
+    Attributes:
+        spec: what the format declares of itself.
+        decode: (parts, geom) -> (rows, cols) of dtype `spec.decoded`. Normative.
+        encode: (tile, shared, geom, options, aids) -> parts; tile is float32 (rows, cols), finite, C-contiguous. A part
+            of the whole matrix is returned, equal, with every tile.
+        prepare: (row_reader, geom, options, aids) -> what spans tiles, handed to `encode` as `shared`.
+        codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
+    """
+
+    spec: FormatSpec
+    decode: Callable[[Parts, Geometry], Array]
+    encode: Callable[[Array, object, Geometry, Params, Aids], Parts] | None = None
+    prepare: Callable[[RowReader, Geometry, Params, Aids], object] | None = None
+    codes: Callable[[Parts, Geometry], Array] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Format {self.spec.tag}: {self.spec.summary}>"

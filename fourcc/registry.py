@@ -1,0 +1,239 @@
+"""Tag -> Format, through the entry-point group ``fourcc.formats``; the built-in formats come the same way.
+
+Listing the tags imports no format. A plugin that cannot be imported, or declares what it may not, is listed as broken with
+its reason and disturbs nothing else. A file never names code: only what is installed is ever imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError
+from fourcc.spec import API
+from fourcc.tags import FourCC, as_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from fourcc.format import Format
+
+GROUP = "fourcc.formats"
+OWN = "fourcc"  # the distribution that the reserved tags belong to
+
+
+@attrs.frozen
+class Entry:
+    """One line of an entry-point group: a tag and who declares it.
+
+    Attributes:
+        name: the entry point's name, which should be a tag.
+        target: ``module:attribute``.
+        distribution: name of the distribution.
+        version: its version.
+        load: imports and returns the format.
+    """
+
+    name: str
+    target: str
+    distribution: str
+    version: str
+    load: Callable[[], object] = attrs.field(eq=False, repr=False)
+
+    @property
+    def owner(self) -> str:
+        """Distribution and version, for people."""
+        return f"{self.distribution} {self.version}"
+
+
+@attrs.frozen
+class Broken:
+    """An entry that cannot be used, and why."""
+
+    entry: Entry
+    reason: str
+
+
+class Registry:
+    """The formats that are installed.
+
+    Args:
+        scan: gives the entries; called once, when first needed.
+        allowed: distributions whose plugins may be loaded beside fourcc's own; None: all.
+    """
+
+    def __init__(
+        self, scan: Callable[[], Iterable[Entry]] | None = None, allowed: frozenset[str] | None = None
+    ) -> None:
+        self._scan = scan or installed_entries
+        self._allowed = allowed
+        self._entries: dict[FourCC, list[Entry]] | None = None
+        self._broken: dict[Entry, str] = {}
+        self._loaded: dict[FourCC, Format] = {}
+
+    def __iter__(self) -> Iterator[FourCC]:
+        """The declared tags in order, fourcc's own first; nothing is imported."""
+        entries = self._found()
+        return iter(sorted(entries, key=lambda tag: (entries[tag][0].distribution != OWN, tag)))
+
+    def __contains__(self, tag: object) -> bool:
+        return isinstance(tag, FourCC) and tag in self._found()
+
+    def __getitem__(self, tag: FourCC) -> Format:
+        """The format of a tag, imported at first use.
+
+        Raises:
+            MissingFormatError: no installed distribution declares it.
+            DuplicateTagError: more than one does.
+            PluginError: the one that does is broken.
+        """
+        if tag not in self._loaded:
+            self._loaded[tag] = self._load(self.entry(tag))
+        return self._loaded[tag]
+
+    def entry(self, tag: FourCC) -> Entry:
+        """Who declares a tag. Raises as ``registry[tag]`` does, but imports nothing."""
+        entries = self._found().get(tag, [])
+        if len(entries) > 1:
+            raise DuplicateTagError(
+                f"the tag {tag} is declared by {' and by '.join(entry.owner for entry in entries)}",
+                hint="Uninstall one of them, or name the others in FOURCC_PLUGINS.",
+            )
+        if not entries:
+            reasons = [f"{b.entry.owner}: {b.reason}" for b in self._listed_broken() if b.entry.name == str(tag)]
+            if reasons:
+                raise PluginError(f"the format {tag} cannot be used: {'; '.join(reasons)}")
+            raise MissingFormatError(
+                f"no installed package provides the format {tag}",
+                hint=f"Install the package that declares {tag} in the entry-point group {GROUP}.",
+            )
+        return entries[0]
+
+    def foreign(self, system: str, identity: int | str) -> Format | None:
+        """The format with this id in another system, fourcc's own first; plugins are imported only if none of ours fits.
+
+        Args:
+            system: for example ``"ggml"``.
+            identity: for example 2.
+        """
+        for tag in self:
+            with contextlib.suppress(PluginError):
+                found = self[tag]
+                if found.spec.foreign.get(system) == identity:
+                    return found
+        return None
+
+    def broken(self) -> list[Broken]:
+        """Every entry that cannot be used. Imports all plugins to find out."""
+        for tag in self:
+            with contextlib.suppress(PluginError):
+                self[tag]
+        return self._listed_broken()
+
+    def _listed_broken(self) -> list[Broken]:
+        return [Broken(entry, reason) for entry, reason in self._broken.items()]
+
+    def _found(self) -> dict[FourCC, list[Entry]]:
+        if self._entries is None:
+            self._entries = {}
+            for entry in self._scan():
+                self._admit(entry)
+        return self._entries
+
+    def _admit(self, entry: Entry) -> None:
+        assert self._entries is not None
+        if entry.distribution != OWN and self._allowed is not None and entry.distribution not in self._allowed:
+            return
+        try:
+            tag = as_tag(entry.name)
+        except ValueError as error:
+            self._broken[entry] = str(error)
+            return
+        if tag.reserved and entry.distribution != OWN:
+            self._broken[entry] = f"{tag} is reserved: a third party's tag has a lower-case letter"
+        else:
+            self._entries.setdefault(tag, []).append(entry)
+
+    def _load(self, entry: Entry) -> Format:
+        if entry in self._broken:
+            raise self._refusal(entry)
+        try:
+            with _guarded():
+                loaded = entry.load()
+            return _checked(loaded, entry)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may raise SystemExit when imported
+            self._broken[entry] = f"{type(error).__name__}: {error}"
+            raise self._refusal(entry) from error
+
+    def _refusal(self, entry: Entry) -> PluginError:
+        return PluginError(
+            f"the format {entry.name} of {entry.owner} ({entry.target}) cannot be used: {self._broken[entry]}",
+            hint="`fourcc formats --broken` lists every such plugin.",
+        )
+
+
+def _checked(loaded: object, entry: Entry) -> Format:
+    """The loaded object, if it keeps the contract; raises TypeError or ValueError where not."""
+    from fourcc.format import Format
+
+    if not isinstance(loaded, Format):
+        raise TypeError(f"{entry.target} is a {type(loaded).__name__}, expected a fourcc.Format")
+    spec = loaded.spec
+    if spec.api != API:
+        older = "the plugin" if spec.api < API else "fourcc"
+        raise ValueError(f"made for format API {spec.api}, this fourcc has {API}; upgrade {older}")
+    if str(spec.tag) != entry.name:
+        raise ValueError(f"its tag is {spec.tag}, its entry point is named {entry.name}")
+    return loaded
+
+
+@contextlib.contextmanager
+def _guarded() -> Iterator[None]:
+    """Keeps what a plugin prints while it is imported out of stdout, which is for data; restores the directory."""
+    home = os.open(".", os.O_RDONLY)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.chdir(home)
+        os.close(home)
+
+
+def installed_entries() -> Iterator[Entry]:
+    """Entries of the installed distributions, one by one, so that a malformed one hides no other."""
+    from importlib.metadata import distributions
+
+    seen: set[str] = set()
+    for distribution in distributions():
+        try:
+            name = _normalized(distribution.name)
+            points = [point for point in distribution.entry_points if point.group == GROUP]
+            version = distribution.version
+        except Exception:  # noqa: BLE001, S112 - another package's metadata may be damaged in any way; it is not ours
+            continue
+        if name in seen:  # the first on the path is the one that is imported
+            continue
+        seen.add(name)
+        for point in points:
+            yield Entry(point.name, point.value, name, version, point.load)
+
+
+def _normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _allowed_by_environment() -> frozenset[str] | None:
+    listed = os.environ.get("FOURCC_PLUGINS")
+    if listed is None:
+        return None
+    return frozenset(_normalized(name.strip()) for name in listed.split(",") if name.strip())
+
+
+registry = Registry(allowed=_allowed_by_environment())

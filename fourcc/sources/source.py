@@ -1,0 +1,81 @@
+"""What every checkpoint reader gives: tensors that are already in some format, read a run of rows at a time.
+
+A float checkpoint is no special case: its tensors are in the plain formats. A reader knows its file's ids of layouts and
+asks `registry.foreign` for the format, so that it names none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.spec import Params
+from fourcc.tags import FourCC
+
+if TYPE_CHECKING:
+    from fourcc.format import Parts
+
+Scalar = bool | int | float | str
+Hyper = Mapping[str, Scalar | list[Scalar]]
+
+
+@attrs.frozen(eq=False)
+class SourceTensor:
+    """One tensor of a checkpoint, not yet read.
+
+    Attributes:
+        name: in fourcc's spelling (`fourcc.naming`), or the source's own where the family is unknown.
+        source_name: the source's own.
+        shape: true shape, (out features, in features) for a matrix.
+        tag: the format that it is stored in.
+        read: (matrix, first row, last row) -> parts of those rows of one of the leading dimensions' matrices; the parts
+            are fresh arrays or views that stay valid. `first` is a multiple of the block's rows. Parts of the whole
+            matrix, or of variable length, come whole.
+        params: the format's parameters.
+        kept: what a model.bin knows of the tensor beyond that (encoder options, measured error), to be carried over
+            where the tensor is kept as it is.
+    """
+
+    name: str
+    source_name: str
+    shape: tuple[int, ...]
+    tag: FourCC
+    read: Callable[[int, int, int], Parts]
+    params: Params = attrs.field(factory=dict)
+    kept: object = None
+
+
+@attrs.frozen(eq=False)
+class Source:
+    """An opened checkpoint.
+
+    Attributes:
+        path: as the user gave it.
+        kind: for people: ``llama2.c v0``, ``safetensors``, ``GGUF``, ``npz``, ``model.bin``.
+        tensors: in the file's order.
+        files: every file that is read, in order; their contents make the source digest.
+        architecture: the family (``llama``), or None where it is not known.
+        hyper: hyper-parameters in fourcc's words (``specs/container.md``).
+        blobs: tokenizer files and the like, name -> contents.
+        notes: what was left out, or is odd; for stderr.
+        close: lets go of the files.
+    """
+
+    path: Path
+    kind: str
+    tensors: tuple[SourceTensor, ...]
+    files: tuple[Path, ...]
+    architecture: str | None = None
+    hyper: Hyper = attrs.field(factory=dict)
+    blobs: Mapping[str, bytes] = attrs.field(factory=dict)
+    notes: tuple[str, ...] = ()
+    close: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

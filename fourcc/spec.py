@@ -1,0 +1,230 @@
+"""What a format declares of itself: tag, parts, block, parameters. Plain values, no numpy, nothing to inherit from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from math import ceil, prod
+
+import attrs
+
+from fourcc.tags import FourCC, as_tag
+
+API = 1  # the version of this seam; a format made for another one is refused by the registry
+
+Params = Mapping[str, object]
+Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as numpy's structured dtypes have them
+DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; or a record (a ggml block)
+
+_DTYPE = re.compile(r"\|[biu]1|<[iu][248]|<f[248]")
+
+
+def itemsize(dtype: DType) -> int:
+    """Bytes of one entry.
+
+    Raises:
+        ValueError: not a fixed-size little-endian dtype.
+    """
+    if isinstance(dtype, str):
+        if not _DTYPE.fullmatch(dtype):
+            raise ValueError(f"{dtype!r} is not a little-endian dtype such as '<f4' or '|u1'")
+        return int(dtype[-1])
+    return sum(itemsize(field) * prod(shape) for _, field, shape in dtype)
+
+
+def split_shape(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
+    """Leading dimensions (independent matrices, such as experts), rows and columns of a tensor's shape.
+
+    >>> split_shape((8, 128, 64)), split_shape((64,)), split_shape(())
+    (((8,), 128, 64), ((), 1, 64), ((), 1, 1))
+    """
+    if len(shape) < 2:
+        return (), 1, prod(shape)
+    return shape[:-2], shape[-2], shape[-1]
+
+
+@attrs.frozen
+class Geometry:
+    """The shape of one matrix, or of a run of its rows, with the parameters of its format."""
+
+    rows: int
+    cols: int
+    params: Params = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Part:
+    """One array of a format's storage.
+
+    Attributes:
+        name: unique in the format, for example ``scales``.
+        dtype: of one entry.
+        tail: (cols, params) -> the entry's dimensions after the first; None: one dimension of variable length.
+        rows: matrix rows that one entry along axis 0 covers; None: the part belongs to the whole matrix.
+    """
+
+    name: str
+    dtype: DType
+    tail: Callable[[int, Params], tuple[int, ...]] | None
+    rows: int | None = 1
+
+    @property
+    def variable(self) -> bool:
+        """Whether the length is known only after encoding."""
+        return self.tail is None
+
+    def shape(self, geom: Geometry) -> tuple[int, ...]:
+        """The part's shape for one matrix; a part of variable length counts as empty."""
+        if self.tail is None:
+            return (0,)
+        tail = self.tail(geom.cols, geom.params)
+        return tail if self.rows is None else (ceil(geom.rows / self.rows), *tail)
+
+
+@attrs.frozen
+class Setting:
+    """A parameter of the layout, or an option of the encoder, as a policy may give it.
+
+    Attributes:
+        name: the key in the policy.
+        default: taken where the policy is silent; its type (bool, int, float or str) is the setting's type.
+        summary: one line for people.
+        choices: the values allowed; empty: any.
+        low, high: inclusive range of a number.
+    """
+
+    name: str
+    default: bool | int | float | str
+    summary: str
+    choices: tuple[int | float | str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    def check(self, value: object) -> bool | int | float | str:
+        """The value, if it is allowed.
+
+        Raises:
+            ValueError: it is not; the message says what is.
+        """
+        kind = type(self.default)
+        if kind is float and type(value) is int:
+            value = float(value)
+        if not isinstance(value, (bool, int, float, str)) or type(value) is not kind:
+            raise ValueError(f"found {value!r}, expected {kind.__name__}")  # noqa: TRY004 - a value from a file
+        if self.choices and value not in self.choices:
+            raise ValueError(f"found {value!r}, expected one of {', '.join(map(repr, self.choices))}")
+        if not isinstance(value, (bool, str)) and not self._in_range(value):
+            raise ValueError(f"found {value!r}, expected {self.low} to {self.high}")
+        return value
+
+    def _in_range(self, value: float) -> bool:
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+def complete(settings: tuple[Setting, ...], given: Params) -> dict[str, object]:
+    """Every setting's value: the given one, checked, or the default.
+
+    Raises:
+        ValueError: a value that is not allowed, or a name that no setting has.
+    """
+    known = {setting.name: setting for setting in settings}
+    for name in given:
+        if name not in known:
+            raise ValueError(f"no setting named {name!r}; there are: {', '.join(known) or 'none'}")
+    return {name: setting.check(given.get(name, setting.default)) for name, setting in known.items()}
+
+
+@attrs.frozen(kw_only=True)
+class FormatSpec:
+    """What a format is, without how it computes.
+
+    Attributes:
+        tag: the four-byte name.
+        name: the name people know it by.
+        summary: one line.
+        block: (rows, cols) that are stored together; None: the whole matrix in that direction.
+        parts: the arrays that a matrix is stored in.
+        params: settings that are part of the layout; they are stored in the file.
+        options: settings that only steer the encoder; stored for the record.
+        short_block: whether a last block may have fewer columns; if not, such a shape does not fit.
+        nominal_bits: bits per weight, where it cannot be computed from the parts (variable length).
+        decoded: dtype that ``decode`` returns. Formats of numbers that float32 cannot hold give their own.
+        nonfinite: whether NaN and infinity can be held.
+        partner: tag that activations take for an integer product.
+        needs: what encoding asks for beyond the weights: ``importance``, ``hessian``.
+        foreign: ids of the same layout elsewhere, for example ``{"ggml": 2}``.
+        encoder_version: raised when the same input gives other bytes.
+        api: version of the seam that the format was written for.
+    """
+
+    tag: FourCC = attrs.field(converter=as_tag)
+    name: str
+    summary: str
+    block: tuple[int | None, int | None]
+    parts: tuple[Part, ...]
+    params: tuple[Setting, ...] = ()
+    options: tuple[Setting, ...] = ()
+    short_block: bool = False
+    nominal_bits: Fraction | None = None
+    decoded: str = "<f4"
+    nonfinite: bool = False
+    partner: str | None = None
+    needs: frozenset[str] = frozenset()
+    foreign: Mapping[str, int | str] = attrs.field(factory=dict)
+    encoder_version: int = 1
+    api: int = API
+
+    @property
+    def variable(self) -> bool:
+        """Whether a part has a length that is known only after encoding."""
+        return any(part.variable for part in self.parts)
+
+    @property
+    def real(self) -> bool:
+        """Whether the format holds real numbers, as weights are; not integers or truth values."""
+        return "f" in self.decoded
+
+    def geometry(self, shape: tuple[int, ...], params: Params | None = None) -> Geometry:
+        """The geometry of one matrix of a tensor."""
+        _, rows, cols = split_shape(shape)
+        return Geometry(rows, cols, {} if params is None else params)
+
+    def misfit(self, shape: tuple[int, ...]) -> str | None:
+        """Why a tensor of this shape cannot be stored, or None where it can."""
+        lead, _, cols = split_shape(shape)
+        if lead and self.variable:
+            return "leading dimensions do not go with parts of variable length"
+        width = self.block[1]
+        if width is None or self.short_block or cols % width == 0:
+            return None
+        return f"rows of {cols} are not a multiple of {width}"
+
+    def part_shapes(self, shape: tuple[int, ...], params: Params) -> dict[str, tuple[int, ...]]:
+        """The stored shape of each part; leading dimensions come first. A part of variable length has shape (0,)."""
+        lead, _, _ = split_shape(shape)
+        geom = self.geometry(shape, params)
+        return {part.name: part.shape(geom) if part.variable else lead + part.shape(geom) for part in self.parts}
+
+    def stored_bytes(self, shape: tuple[int, ...], params: Params) -> int:
+        """Bytes that the parts of a tensor take, without padding; those of variable length count by `nominal_bits`."""
+        shapes = self.part_shapes(shape, params)
+        fixed = sum(prod(shapes[part.name]) * itemsize(part.dtype) for part in self.parts)
+        if self.nominal_bits is None or not self.variable:
+            return fixed
+        return ceil(prod(shape) * self.nominal_bits / 8)
+
+    def bits_per_weight(self, params: Params | None = None) -> Fraction:
+        """Nominal bits per weight of a large matrix: those of full blocks, without parts of the whole matrix.
+
+        Args:
+            params: the layout's parameters; defaults where None.
+        """
+        if self.nominal_bits is not None:
+            return self.nominal_bits
+        params = complete(self.params, {}) if params is None else params
+        whole = 4096  # stands for "the whole matrix"; per-row overhead of such a format is spread over as many columns
+        geom = Geometry(self.block[0] or whole, self.block[1] or whole, params)
+        entries = {part.name: prod(part.shape(geom)) for part in self.parts if part.rows is not None}
+        stored = sum(entries[part.name] * itemsize(part.dtype) for part in self.parts if part.name in entries)
+        return Fraction(8 * stored, geom.rows * geom.cols)
