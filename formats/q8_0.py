@@ -56,7 +56,8 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 def _round_half_away(x: Floats) -> Floats:
     """C's roundf. Not floor(|x| + 0.5), which takes 0.49999997 to 1."""
     whole = np.floor(np.abs(x))
-    return np.copysign(whole + np.floor(2 * (np.abs(x) - whole)), x)
+    rounded: Floats = np.copysign(whole + np.floor(2 * (np.abs(x) - whole)), x)
+    return rounded
 
 
 Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)

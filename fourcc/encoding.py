@@ -92,7 +92,11 @@ class MatrixEncoder:
         if self.nonfinite and self.format.spec.nonfinite:
             return
         holds = self.format.spec.nonfinite
-        hint = 'nonfinite = "keep" in the rule lets them through.' if holds else f"{self.format.spec.tag} cannot hold them."
+        hint = (
+            'nonfinite = "keep" in the rule lets them through.'
+            if holds
+            else f"{self.format.spec.tag} cannot hold them."
+        )
         refuse_nonfinite(tile, tensor=self.name, first_index=first_index, hint=hint)
 
     def _refuse_overflow(self, decoded: Array, first_index: int) -> None:
@@ -111,9 +115,7 @@ class MatrixEncoder:
             array, dtype = parts[part.name], numpy_dtype(part.dtype)
             shape = (array.size,) if part.variable else part.shape(geom)
             if (array.shape, array.dtype) != (shape, dtype):
-                raise self._breach(
-                    "encode", f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}"
-                )
+                raise self._breach("encode", f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}")
         return parts
 
     def _plugin(self, verb: str, call: Callable[[], T]) -> T:
@@ -161,7 +163,7 @@ def encode(
     *,
     aids: Aids | None = None,
 ) -> QMatrix:
-    """A QMatrix of an array, in memory. (`fourcc.convert` encodes files, tile by tile.)
+    """Encode an array in memory; `fourcc.convert` does the same for files, tile by tile.
 
     Args:
         weights: real numbers, of any shape.

@@ -55,9 +55,7 @@ class ErrorSums:
         return cls(_ordered_sum(w), _ordered_sum(error), largest)
 
     def __add__(self, other: ErrorSums) -> ErrorSums:
-        return ErrorSums(
-            self.signal + other.signal, self.noise + other.noise, max(self.max_error, other.max_error)
-        )
+        return ErrorSums(self.signal + other.signal, self.noise + other.noise, max(self.max_error, other.max_error))
 
     @property
     def relative_rmse(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import prod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from fourcc.format import Array, Format, Parts
 
-V = TypeVar("V")
-
 TILE_WEIGHTS = 1 << 20  # a constant, so that bytes never depend on the machine
 
 
@@ -33,7 +31,7 @@ def numpy_dtype(dtype: DType) -> np.dtype[Any]:
     return np.dtype(dtype if isinstance(dtype, str) else [(name, kind, shape) for name, kind, shape in dtype])
 
 
-def _read_only(mapping: Mapping[str, V]) -> Mapping[str, V]:
+def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
 
 
@@ -139,7 +137,7 @@ class QMatrix:
             first += len(tile)
         return out
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - numpy's signature
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - numpy's signature
         if copy is False:
             raise ValueError("a QMatrix is decoded into a new array; copy=False cannot be kept")
         decoded = self.decode()

@@ -111,7 +111,7 @@ class Setting:
         if kind is float and type(value) is int:
             value = float(value)
         if not isinstance(value, (bool, int, float, str)) or type(value) is not kind:
-            raise ValueError(f"found {value!r}, expected {kind.__name__}")  # noqa: TRY004 - a value from a file
+            raise ValueError(f"found {value!r}, expected {kind.__name__}")
         if self.choices and value not in self.choices:
             raise ValueError(f"found {value!r}, expected one of {', '.join(map(repr, self.choices))}")
         if not isinstance(value, (bool, str)) and not self._in_range(value):

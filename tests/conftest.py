@@ -1,0 +1,23 @@
+"""Fixtures that many tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of real models that are not part of the repository; skips where there is none."""
+    folder = Path(os.environ.get("FOURCC_DATA", ROOT.parent / "shared" / "models"))
+    if not folder.is_dir():
+        pytest.skip("FOURCC_DATA names no folder of real models")
+    return folder
