@@ -4,8 +4,9 @@
 
     values   (rows, cols) uint16: the float's sign, its 8 exponent bits, the first 7 bits of its mantissa
 
-Decode: the sixteen bits, followed by sixteen zero bits, are the float32. Encode: round half to even on the bits cut off;
-a finite weight beyond the largest bfloat16 becomes infinite, which the core refuses. NaN keeps its sign and becomes quiet.
+Decode: the sixteen bits, followed by sixteen zero bits, are the float32. Encode: round half to even on the bits cut
+off; a finite weight beyond the largest bfloat16 becomes infinite, which the core refuses. NaN keeps its sign and
+becomes quiet.
 """
 
 import numpy as np

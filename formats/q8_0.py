@@ -7,8 +7,8 @@
            d   q0 q1 q2 ...                        q31
            f16 int8
 
-Decode: w = d * q, in float32. Encode: d = max |w| / 127 and q = w * (1 / d) rounded half away from zero, with the float32 d;
-the file holds d rounded to float16.
+Decode: w = d * q, in float32. Encode: d = max |w| / 127 and q = w * (1 / d) rounded half away from zero, with the
+float32 d; the file holds d rounded to float16.
 """
 
 import numpy as np
@@ -17,13 +17,16 @@ from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 32
+BATCH = 2048  # blocks at a time: their intermediate values stay in the cache
+BELOW_HALF = np.float32(0.5 - 2**-25)  # the float32 before 0.5
+FIELDS = (("d", "<f2", ()), ("q", "|i1", (BLOCK,)))
 
 SPEC = FormatSpec(
     tag="Q8_0",
     name="Q8_0",
     summary="ggml's 8-bit blocks of 32, float16 scale",
     block=(1, BLOCK),
-    parts=(Part("blocks", (("d", "<f2", ()), ("q", "|i1", (BLOCK,))), tail=lambda cols, _: (cols // BLOCK,)),),
+    parts=(Part("blocks", FIELDS, tail=lambda cols, _: (cols // BLOCK,)),),
     partner="Q8_0",
     foreign={"ggml": 8},
 )
@@ -34,30 +37,35 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     return parts["blocks"]["q"].reshape(geom.rows, geom.cols)
 
 
+@np.errstate(invalid="ignore")  # a foreign file may hold any scale
 def decode(parts: Parts, geom: Geometry) -> Floats:
     """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
     blocks = parts["blocks"]
-    d = blocks["d"].astype(np.float32)  # (rows, cols / 32)
-    return (d[..., None] * blocks["q"].astype(np.float32)).reshape(geom.rows, geom.cols)
+    w = blocks["q"].astype(np.float32)  # (rows, cols / 32, 32)
+    w *= blocks["d"].astype(np.float32)[..., None]
+    return w.reshape(geom.rows, geom.cols)
 
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    w = tile.reshape(geom.rows, geom.cols // BLOCK, BLOCK)
-    d = np.abs(w).max(axis=2) / np.float32(127)  # (rows, cols / 32)
-    with np.errstate(divide="ignore", over="ignore"):
-        inverse = np.where(d == 0, np.float32(0), np.float32(1) / d)
-        blocks = np.empty(d.shape, [("d", "<f2"), ("q", "i1", (BLOCK,))])
-        blocks["d"] = d
-        blocks["q"] = _round_half_away(w * inverse[..., None])
-    return {"blocks": blocks}
+    w = tile.reshape(-1, BLOCK)
+    blocks = np.empty(len(w), np.dtype(list(FIELDS)))
+    for first in range(0, len(w), BATCH):
+        _encode_blocks(w[first : first + BATCH], blocks[first : first + BATCH])
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
 
 
-def _round_half_away(x: Floats) -> Floats:
-    """C's roundf. Not floor(|x| + 0.5), which takes 0.49999997 to 1."""
-    whole = np.floor(np.abs(x))
-    rounded: Floats = np.copysign(whole + np.floor(2 * (np.abs(x) - whole)), x)
-    return rounded
+@np.errstate(divide="ignore", over="ignore")  # 1 / d and the float16 d may be infinite
+def _encode_blocks(w: Floats, blocks: Array) -> None:
+    """Weights (n, 32) into blocks (n,)."""
+    d = np.abs(w).max(axis=1)  # (n,)
+    d /= np.float32(127)
+    inverse = 1 / d
+    inverse[np.isinf(inverse)] = 0  # d is 0, or so small that it is 0 in float16
+    q = w * inverse[:, None]  # (n, 32)
+    q += np.copysign(BELOW_HALF, q)  # cut off toward zero, this is round half away; 0.5 would take 0.49999997 to 1
+    blocks["d"] = d
+    blocks["q"] = q
 
 
 Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)

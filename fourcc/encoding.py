@@ -170,7 +170,7 @@ def encode(
         tag: the format.
         params: the layout's parameters; defaults where silent.
         options: the encoder's options; defaults where silent.
-        aids: calibration data, of one matrix.
+        aids: calibration data.
 
     Raises:
         UsageError: the format has no encoder, or the shape or a setting does not fit it.
@@ -188,7 +188,9 @@ def encode(
     parts = {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in found.spec.parts}
     geom = Geometry(rows, cols, params)
     for index, matrix in enumerate(weights.reshape(count, rows, cols)):
-        encoder = MatrixEncoder(found, geom, options, aids or Aids(), first_index=index * rows * cols)
+        encoder = MatrixEncoder(
+            found, geom, options, (aids or Aids()).of_matrix(index), first_index=index * rows * cols
+        )
         for first, tile in _encoded_tiles(encoder, matrix):
             for part in found.spec.parts:
                 if part.variable:
@@ -205,7 +207,7 @@ def _encoded_tiles(encoder: MatrixEncoder, matrix: Array) -> Iterator[tuple[int,
     import numpy as np
 
     shared = encoder.prepare(lambda first, last: np.asarray(matrix[first:last], np.float32))
-    for first, last in tile_bounds(encoder.format.spec, *matrix.shape):
+    for first, last in tile_bounds(*matrix.shape, encoder.format.spec):
         yield first, encoder.tile(matrix[first:last], shared, first)[0]
 
 

@@ -22,12 +22,21 @@ class Aids:
     """What calibration knows of a matrix's input; an encoder sees only what its spec `needs`.
 
     Attributes:
-        importance: float32 (cols,), the weight of each input column in the error.
-        hessian: float32 (cols, cols), 2 E[x x^T] over the inputs.
+        importance: float32 (cols,), the weight of each input column in the error; or one such for each of the leading
+            dimensions' matrices, (matrices, cols).
+        hessian: float32 (cols, cols), 2 E[x x^T] over the inputs; or (matrices, cols, cols).
     """
 
     importance: Floats | None = None
     hessian: Floats | None = None
+
+    def of_matrix(self, index: int) -> Aids:
+        """Those of one of the leading dimensions' matrices."""
+        importance, hessian = self.importance, self.hessian
+        return Aids(
+            importance[index] if importance is not None and importance.ndim == 2 else importance,
+            hessian[index] if hessian is not None and hessian.ndim == 3 else hessian,
+        )
 
     def restricted(self, needs: frozenset[str]) -> Aids:
         """The same without what is not in `needs`."""

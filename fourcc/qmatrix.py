@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from math import prod
+from math import lcm, prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -35,15 +35,15 @@ def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
 
 
-def tile_bounds(spec: FormatSpec, rows: int, cols: int) -> Iterator[tuple[int, int]]:
-    """Runs of rows that are coded together: multiples of the block's rows, about `TILE_WEIGHTS` weights each.
+def tile_bounds(rows: int, cols: int, *specs: FormatSpec) -> Iterator[tuple[int, int]]:
+    """Runs of rows that are coded together: multiples of every format's block, about `TILE_WEIGHTS` weights each.
 
     A format that blocks whole columns, or has a part of variable length, gets the whole matrix at once.
     """
-    step = spec.block[0]
-    if step is None or spec.variable:
-        yield 0, rows
-        return
+    steps = [None if spec.variable else spec.block[0] for spec in specs]
+    step = 1
+    for count in steps:
+        step = max(1, rows) if count is None else lcm(step, count)
     count = step * max(1, TILE_WEIGHTS // max(1, cols * step))
     for first in range(0, rows, count):
         yield first, min(rows, first + count)
@@ -116,7 +116,7 @@ class QMatrix:
         found = self._checked_format()
         _, rows, cols = split_shape(self.shape)
         for parts in self.matrices():
-            for first, last in tile_bounds(found.spec, rows, cols):
+            for first, last in tile_bounds(rows, cols, found.spec):
                 geom = Geometry(last - first, cols, self.params)
                 yield found.decode(cut_rows(found.spec, parts, first, last), geom)
 

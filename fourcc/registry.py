@@ -1,7 +1,7 @@
 """Tag -> Format, through the entry-point group ``fourcc.formats``; the built-in formats come the same way.
 
-Listing the tags imports no format. A plugin that cannot be imported, or declares what it may not, is listed as broken with
-its reason and disturbs nothing else. A file never names code: only what is installed is ever imported.
+Listing the tags imports no format. A plugin that cannot be imported, or declares what it may not, is listed as broken
+with its reason and disturbs nothing else. A file never names code: only what is installed is ever imported.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Registry:
         return entries[0]
 
     def foreign(self, system: str, identity: int | str) -> Format | None:
-        """The format with this id in another system, fourcc's own first; plugins are imported only if none of ours fits.
+        """The format with this id in another system; third parties' are imported only if none of fourcc's own fits.
 
         Args:
             system: for example ``"ggml"``.

@@ -1,12 +1,12 @@
 """What every checkpoint reader gives: tensors that are already in some format, read a run of rows at a time.
 
-A float checkpoint is no special case: its tensors are in the plain formats. A reader knows its file's ids of layouts and
-asks `registry.foreign` for the format, so that it names none.
+A float checkpoint is no special case: its tensors are in the plain formats. A reader knows its file's ids of layouts
+and asks `registry.foreign` for the format, so that it names none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -16,6 +16,7 @@ from fourcc.spec import Params
 from fourcc.tags import FourCC
 
 if TYPE_CHECKING:
+    from fourcc.container.index import PartRecord, Provider, TensorRecord
     from fourcc.format import Parts
 
 Scalar = bool | int | float | str
@@ -35,8 +36,9 @@ class SourceTensor:
             are fresh arrays or views that stay valid. `first` is a multiple of the block's rows. Parts of the whole
             matrix, or of variable length, come whole.
         params: the format's parameters.
-        kept: what a model.bin knows of the tensor beyond that (encoder options, measured error), to be carried over
-            where the tensor is kept as it is.
+        record: what a model.bin says of the tensor; carried over where the tensor is kept as it is.
+        provider: whose format encoded it, where a model.bin says so.
+        copy: a model.bin's way of giving a part's bytes, checked, in runs: needs no format to be installed.
     """
 
     name: str
@@ -45,7 +47,9 @@ class SourceTensor:
     tag: FourCC
     read: Callable[[int, int, int], Parts]
     params: Params = attrs.field(factory=dict)
-    kept: object = None
+    record: TensorRecord | None = None
+    provider: Provider | None = None
+    copy: Callable[[PartRecord], Iterator[bytes]] | None = None
 
 
 @attrs.frozen(eq=False)

@@ -1,0 +1,33 @@
+"""F8E5: 8-bit floats with 5 exponent bits, as checkpoints in safetensors have them (``float8_e5m2``).
+
+::
+
+    values   (rows, cols) uint8: S EEEEE MM, exponent bias 15; the upper half of a 16-bit IEEE float
+
+Decode: the eight bits, followed by eight zero bits, are the float16; infinity and NaN are its own. The format carries
+such a checkpoint as it is; it has no encoder.
+"""
+
+import numpy as np
+
+from fourcc.format import Array, Format, Parts
+from fourcc.spec import FormatSpec, Geometry, Part
+
+SPEC = FormatSpec(
+    tag="F8E5",
+    name="F8_E5M2",
+    summary="8-bit floats, 5 exponent and 2 mantissa bits",
+    block=(1, 1),
+    parts=(Part("values", "|u1", tail=lambda cols, _: (cols,)),),
+    nonfinite=True,
+    foreign={"safetensors": "F8_E5M2"},
+)
+
+
+def decode(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """Bytes (rows, cols) -> float32 (rows, cols)."""
+    halves = parts["values"].astype(np.uint16) << np.uint16(8)
+    return halves.view(np.float16).astype(np.float32)
+
+
+F8E5 = Format(spec=SPEC, decode=decode)

@@ -1,0 +1,78 @@
+"""Q4_0: ggml's 4-bit block.
+
+::
+
+    block of 32 weights along a row, 18 bytes, 4.5 bits per weight
+    byte   0   2                                            18
+           d   b0 b1 ...                                    b15
+           f16 low nibble of bj: weight j, high nibble: weight j + 16
+
+Decode: w = d * (q - 8), in float32. Encode: d = m / -8, where m is the weight of largest magnitude with its sign, so
+that m takes code 0; q = w * (1 / d) + 8.5, cut off and at most 15, with the float32 d; the file holds d rounded to
+float16.
+"""
+
+import numpy as np
+
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+BLOCK = 32
+HALF = BLOCK // 2
+ZERO_POINT = 8  # the code of weight 0
+BATCH = 2048  # blocks at a time: their intermediate values stay in the cache
+FIELDS = (("d", "<f2", ()), ("q", "|u1", (HALF,)))
+
+SPEC = FormatSpec(
+    tag="Q4_0",
+    name="Q4_0",
+    summary="ggml's 4-bit blocks of 32, float16 scale",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda cols, _: (cols // BLOCK,)),),
+    partner="Q8_0",
+    foreign={"ggml": 2},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:
+    """The stored integers, 0 .. 15, uint8 (rows, cols)."""
+    nibbles = parts["blocks"]["q"]  # (rows, cols / 32, 16)
+    return np.concatenate([nibbles & 15, nibbles >> 4], axis=-1).reshape(geom.rows, geom.cols)
+
+
+@np.errstate(invalid="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
+    d = parts["blocks"]["d"].astype(np.float32)  # (rows, cols / 32)
+    w = codes(parts, geom).astype(np.float32)
+    w -= ZERO_POINT
+    w.reshape(*d.shape, BLOCK)[...] *= d[..., None]
+    return w
+
+
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    w = tile.reshape(-1, BLOCK)
+    blocks = np.empty(len(w), np.dtype(list(FIELDS)))
+    for first in range(0, len(w), BATCH):
+        _encode_blocks(w[first : first + BATCH], blocks[first : first + BATCH])
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+@np.errstate(divide="ignore", over="ignore")  # 1 / d and the float16 d may be infinite
+def _encode_blocks(w: Floats, blocks: Array) -> None:
+    """Weights (n, 32) into blocks (n,)."""
+    largest = np.abs(w).argmax(axis=1)  # (n,), the first of equals
+    d = w[np.arange(len(w)), largest] / np.float32(-8)
+    inverse = 1 / d
+    lost = np.isinf(inverse)  # d is 0, or so small that it is 0 in float16
+    inverse[lost] = 0
+    q = w * inverse[:, None]  # (n, 32)
+    q += np.float32(8.5)
+    q = np.minimum(q.astype(np.uint8), 15)
+    q[lost & (d != 0)] = 0  # what ggml's C code yields on x86; it decodes to 0 all the same
+    blocks["d"] = d
+    blocks["q"] = q[:, :HALF] | q[:, HALF:] << 4
+
+
+Q4_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)

@@ -1,0 +1,100 @@
+"""Q4_A: 4-bit indices into 16 bins of their own for each 256 weights of a row, as atamurad's QMatrix has them.
+
+::
+
+    bins   (rows, ceil(cols / 256), 16) float32   ascending
+    q      (rows, ceil(cols / 2)) uint8           high nibble: index of the even column; low nibble: of the odd one
+
+Decode: w = bins[index]. Encode: sort the block and cut it into 16 runs; each bin is the mean of a run; then each weight
+takes the nearest bin. `method` says where to cut: ``kmeans`` for the least sum of squared errors, ``equal-count`` into
+runs of equal length. The last block of a row may be short.
+"""
+
+import numpy as np
+
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
+from fourcc.formats.row_blocks import row_blocks
+from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+
+BLOCK = 256
+BINS = 16
+
+SPEC = FormatSpec(
+    tag="Q4_A",
+    name="Q4_A",
+    summary="4-bit indices into 16 float32 bins for 256 weights along a row",
+    block=(1, BLOCK),
+    parts=(
+        Part("bins", "<f4", tail=lambda cols, _: (-(-cols // BLOCK), BINS)),
+        Part("q", "|u1", tail=lambda cols, _: (-(-cols // 2),)),
+    ),
+    options=(
+        Setting(
+            "method", "kmeans", "bins of least squared error or of equal counts", choices=("kmeans", "equal-count")
+        ),
+    ),
+    short_block=True,
+    foreign={"qmatrix": "q4_a"},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:
+    """The indices, uint8 (rows, cols)."""
+    pairs = np.stack([parts["q"] >> 4, parts["q"] & 15], axis=-1)  # (rows, cols / 2, 2)
+    return pairs.reshape(geom.rows, 2 * pairs.shape[1])[:, : geom.cols]
+
+
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Bins (rows, blocks, 16) and nibbles (rows, cols / 2) -> float32 (rows, cols)."""
+    index = codes(parts, geom)
+    w = np.empty((geom.rows, geom.cols), np.float32)
+    for blocks, columns in row_blocks(geom.cols, BLOCK):
+        bins = parts["bins"][:, blocks]  # (rows, blocks, 16)
+        inside = index[:, columns].reshape(*bins.shape[:2], -1).astype(np.intp)  # (rows, blocks, 256 or fewer)
+        w[:, columns] = np.take_along_axis(bins, inside, axis=2).reshape(geom.rows, -1)
+    return w
+
+
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> bins and nibbles."""
+    bins = np.empty((geom.rows, -(-geom.cols // BLOCK), BINS), np.float32)
+    index = np.zeros((geom.rows, geom.cols + geom.cols % 2), np.uint8)
+    for blocks, columns in row_blocks(geom.cols, BLOCK):
+        count = geom.rows * (blocks.stop - blocks.start)
+        w = tile[:, columns].reshape(count, -1)  # (rows * blocks, 256 or fewer)
+        chosen = _bins(w, options["method"])
+        bins[:, blocks] = chosen.reshape(geom.rows, -1, BINS)
+        index[:, columns] = _nearest(w, chosen).reshape(geom.rows, -1)
+    return {"bins": bins, "q": index[:, 0::2] << 4 | index[:, 1::2]}
+
+
+def _bins(w: Floats, method: object) -> Floats:
+    """The bins of each block: (blocks, n) -> (blocks, 16), ascending."""
+    ordered = np.sort(w + np.float32(0), axis=1)  # + 0 takes -0 to 0
+    runs = equal_runs(ordered, BINS) if method == "equal-count" else _runs_of_least_error(ordered)
+    return run_means(ordered, runs, BINS)
+
+
+def _runs_of_least_error(ordered: Floats) -> Array:
+    """Run of each ordered weight (blocks, n); 16 distinct values or fewer are a run each, and lose nothing."""
+    runs = distinct_runs(ordered)
+    rich = runs[:, -1] >= BINS  # (blocks,)
+    if rich.any():
+        runs[rich] = optimal_runs(ordered[rich], BINS)
+    return runs
+
+
+def _nearest(w: Floats, bins: Floats) -> Array:
+    """Index of the nearest bin; half-way the upper one, of equal bins the first: (blocks, n) -> uint8 (blocks, n)."""
+    lower, upper = bins[:, :-1].astype(np.float64), bins[:, 1:]
+    middle = (lower + upper) / 2  # (blocks, 15)
+    entry = np.where(lower < upper, middle, np.nextafter(middle, np.inf))  # from here on the upper bin
+    wide = w.astype(np.float64)
+    index = np.zeros(w.shape, np.uint8)
+    for bound in entry.T:
+        index += wide >= bound[:, None]
+    return index
+
+
+Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)

@@ -1,0 +1,74 @@
+"""Q8_A: 8-bit codes in blocks of 128 weights down a column, as atamurad's QMatrix has them.
+
+::
+
+    scales   (rows / 128, cols) float32   the largest |w| of rows 128 i .. 128 i + 127 of column j
+    q        (rows, cols) int8            -127 .. 127
+
+Decode: w = float32((float64(scale) / 127) * q). Encode: q = 127 w / scale, rounded half to even. The last block of a
+column may be short. A column is one input channel: an outlier channel has its own scales and harms no other weight.
+"""
+
+import numpy as np
+
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+BLOCK = 128
+TOP = 127  # the largest code
+
+SPEC = FormatSpec(
+    tag="Q8_A",
+    name="Q8_A",
+    summary="8-bit codes, one float32 scale for 128 weights down a column",
+    block=(BLOCK, 1),
+    parts=(
+        Part("scales", "<f4", tail=lambda cols, _: (cols,), rows=BLOCK),
+        Part("q", "|i1", tail=lambda cols, _: (cols,)),
+    ),
+    foreign={"qmatrix": "q8_a"},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The stored integers, int8 (rows, cols)."""
+    return parts["q"]
+
+
+@np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Scales (rows / 128, cols) and codes (rows, cols) -> float32 (rows, cols)."""
+    step = parts["scales"].astype(np.float64) / TOP  # (rows / 128, cols)
+    w = np.repeat(step, BLOCK, axis=0)[: geom.rows]  # (rows, cols)
+    w *= parts["q"]
+    return w.astype(np.float32)
+
+
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> scales and codes."""
+    firsts = range(0, geom.rows, BLOCK)
+    scales = np.empty((len(firsts), geom.cols), np.float32)
+    q = np.empty((geom.rows, geom.cols), np.int8)
+    for block, first in enumerate(firsts):
+        w = tile[first : first + BLOCK]  # (128 or fewer, cols)
+        scales[block] = np.abs(w).max(axis=0)
+        q[first : first + BLOCK] = nearest_codes(w, scales[block])
+    return {"scales": scales, "q": q}
+
+
+def nearest_codes(w: Array, scale: Floats) -> Array:
+    """127 w / scale rounded half to even, and 0 where the scale is 0.
+
+    In float64, where 127 w is exact for a float32 w and no quotient overflows, be the scale ever so small.
+
+    Args:
+        w: real numbers, |w| at most the scale up to its rounding.
+        scale: float32, broadcasts against w.
+    """
+    divisor = np.where(scale == 0, np.inf, scale.astype(np.float64))
+    quotient = w * np.float64(TOP)
+    quotient /= divisor
+    return np.rint(quotient, out=quotient).astype(np.int8)
+
+
+Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)

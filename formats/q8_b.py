@@ -1,0 +1,82 @@
+"""Q8_B: 8-bit codes around a mean in blocks of 128 weights along a row, as atamurad's QMatrix has them.
+
+::
+
+    scales   (rows, ceil(cols / 128)) float32   the largest |w - mean| of the block
+    means    (rows, ceil(cols / 128)) float32
+    q        (rows, cols) int8                  -127 .. 127
+
+Decode: w = float32((float64(scale) / 127) * q + mean). Encode: q = 127 (w - mean) / scale, rounded half to even; all
+in float64. The last block of a row may be short.
+"""
+
+import numpy as np
+
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.q8_a import TOP, nearest_codes
+from fourcc.formats.row_blocks import row_blocks
+from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+BLOCK = 128
+HUGE = 2.0**127  # from here on |w - mean| might not fit a float32: such a block takes 0 for its mean
+
+
+def _blocks(cols: int, params: Params) -> tuple[int]:  # noqa: ARG001 - the seam's signature
+    return (-(-cols // BLOCK),)
+
+
+SPEC = FormatSpec(
+    tag="Q8_B",
+    name="Q8_B",
+    summary="8-bit codes, float32 scale and mean for 128 weights along a row",
+    block=(1, BLOCK),
+    parts=(
+        Part("scales", "<f4", tail=_blocks),
+        Part("means", "<f4", tail=_blocks),
+        Part("q", "|i1", tail=lambda cols, _: (cols,)),
+    ),
+    short_block=True,
+    foreign={"qmatrix": "q8_b"},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The stored integers, int8 (rows, cols)."""
+    return parts["q"]
+
+
+@np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Scales and means (rows, blocks), codes (rows, cols) -> float32 (rows, cols)."""
+    step = parts["scales"].astype(np.float64) / TOP  # (rows, blocks)
+    w = np.repeat(step, BLOCK, axis=1)[:, : geom.cols]  # (rows, cols)
+    w *= parts["q"]
+    w += np.repeat(parts["means"], BLOCK, axis=1)[:, : geom.cols]
+    return w.astype(np.float32)
+
+
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> scales, means and codes."""
+    shape = (geom.rows, *_blocks(geom.cols, geom.params))
+    scales, means = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    q = np.empty((geom.rows, geom.cols), np.int8)
+    for blocks, columns in row_blocks(geom.cols, BLOCK):
+        w = tile[:, columns].reshape(geom.rows, blocks.stop - blocks.start, -1)  # (rows, blocks, 128 or fewer)
+        mean = _means(w)
+        deviation = w.astype(np.float64)
+        deviation -= mean[..., None]
+        scale = np.abs(deviation).max(axis=2).astype(np.float32)  # (rows, blocks)
+        scales[:, blocks], means[:, blocks] = scale, mean
+        q[:, columns] = nearest_codes(deviation, scale[..., None]).reshape(geom.rows, -1)
+    return {"scales": scales, "means": means, "q": q}
+
+
+def _means(w: Floats) -> Floats:
+    """Mean of each block (rows, blocks, n), summed from left to right in float64, rounded to float32 (rows, blocks)."""
+    total = np.add.accumulate(w, axis=2, dtype=np.float64)[..., -1]  # (rows, blocks)
+    mean: Floats = (total / w.shape[2]).astype(np.float32)
+    mean[np.abs(w).max(axis=2) >= HUGE] = 0
+    return mean
+
+
+Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)

@@ -1,0 +1,206 @@
+"""The index of a container as values: what a file says of itself, tensor by tensor. No numpy here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import prod
+
+import attrs
+
+from fourcc.spec import DType
+from fourcc.tags import FourCC
+
+Scalar = bool | int | float | str
+Extra = Mapping[str, object]
+
+
+@attrs.frozen
+class PartRecord:
+    """Where one part lies.
+
+    Attributes:
+        name: the part's name in its format.
+        dtype: of one entry.
+        shape: stored shape, leading dimensions first.
+        offset: of its first byte in the file.
+        nbytes: its length.
+        sums: XXH3-64 of each chunk, 8 bytes each.
+    """
+
+    name: str
+    dtype: DType
+    shape: tuple[int, ...]
+    offset: int
+    nbytes: int
+    sums: bytes
+
+
+@attrs.frozen
+class ErrorRecord:
+    """How far the encoded tensor is from the original, measured while encoding (`fourcc.metrics`).
+
+    Attributes:
+        relative_rmse: sqrt(sum e^2 / sum w^2); None where the original is all zero and the error is not.
+        sqnr_db: 10 log10(sum w^2 / sum e^2); None where there is no error.
+        max_error: max |e|.
+    """
+
+    relative_rmse: float | None
+    sqnr_db: float | None
+    max_error: float
+
+
+@attrs.frozen
+class TensorRecord:
+    """One tensor.
+
+    Attributes:
+        name: fourcc's spelling.
+        source_name: the source's own.
+        tag: its format.
+        shape: true shape.
+        params: parameters of the format's layout.
+        options: options that its encoder was given; empty where it was kept as stored.
+        parts: where its bytes are.
+        rule: index of the policy's rule that chose the format, from 0.
+        encoder_version: of the format that encoded it; None where it was kept as stored.
+        error: None where it was kept as stored.
+        aids: digest of the calibration data used, or None.
+        provider: index into the file's providers; None where nobody encoded it.
+        extra: keys that this version does not know, kept when the tensor is carried over.
+    """
+
+    name: str
+    source_name: str
+    tag: FourCC
+    shape: tuple[int, ...]
+    params: Extra
+    options: Extra
+    parts: tuple[PartRecord, ...]
+    rule: int | None = None
+    encoder_version: int | None = None
+    error: ErrorRecord | None = None
+    aids: bytes | None = None
+    provider: int | None = None
+    extra: Extra = attrs.field(factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all parts, without padding."""
+        return sum(part.nbytes for part in self.parts)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return prod(self.shape)
+
+    @property
+    def bits_per_weight(self) -> Fraction:
+        """Bits really spent; 0 for an empty tensor."""
+        return Fraction(8 * self.nbytes, max(1, self.weights))
+
+
+@attrs.frozen
+class BlobRecord:
+    """Bytes that belong to the model and are no tensor: a tokenizer, the policy's text."""
+
+    name: str
+    offset: int
+    nbytes: int
+    sums: bytes
+
+
+@attrs.frozen
+class SourceRecord:
+    """One file that the model was converted from: its kind, length, and XXH3-128 of its contents. No name, no path."""
+
+    kind: str
+    nbytes: int
+    digest: bytes
+
+
+@attrs.frozen
+class Provider:
+    """A distribution whose formats encoded tensors of the file."""
+
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+@attrs.frozen
+class Index:
+    """All that a file says of itself.
+
+    Attributes:
+        tensors: in the order of their bytes.
+        blobs: likewise, after the tensors.
+        architecture: the family, or None.
+        hyper: hyper-parameters.
+        sources: the files it was made from.
+        providers: whose formats encoded it.
+        requires: features that a reader must know.
+        extra: keys that this version does not know.
+    """
+
+    tensors: tuple[TensorRecord, ...]
+    blobs: tuple[BlobRecord, ...] = ()
+    architecture: str | None = None
+    hyper: Mapping[str, Scalar | list[Scalar]] = attrs.field(factory=dict)
+    sources: tuple[SourceRecord, ...] = ()
+    providers: tuple[Provider, ...] = ()
+    requires: tuple[str, ...] = ()
+    extra: Extra = attrs.field(factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all tensors, without padding."""
+        return sum(tensor.nbytes for tensor in self.tensors)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights of all tensors."""
+        return sum(tensor.weights for tensor in self.tensors)
+
+    @property
+    def bits_per_weight(self) -> Fraction:
+        """Bits spent per weight over all tensors."""
+        return Fraction(8 * self.nbytes, max(1, self.weights))
+
+
+def pack_index(index: Index) -> bytes:
+    """The index as msgpack: maps in a fixed order, so that equal indexes give equal bytes."""
+    import msgpack
+
+    tree = {
+        **_without(index, "extra"),
+        "tensors": [_tensor_tree(tensor) for tensor in index.tensors],
+        "blobs": [_without(blob) for blob in index.blobs],
+        "hyper": dict(index.hyper),
+        "sources": [_without(source) for source in index.sources],
+        "providers": [_without(provider) for provider in index.providers],
+        **index.extra,
+    }
+    packed: bytes = msgpack.packb(tree)
+    return packed
+
+
+def _tensor_tree(tensor: TensorRecord) -> dict[str, object]:
+    return {
+        **_without(tensor, "extra"),
+        "tag": tensor.tag.code.decode("ascii"),
+        "params": dict(tensor.params),
+        "options": dict(tensor.options),
+        "parts": [_without(part) for part in tensor.parts],
+        "error": None if tensor.error is None else _without(tensor.error),
+        **tensor.extra,
+    }
+
+
+def _without(record: attrs.AttrsInstance, *names: str) -> dict[str, object]:
+    """A record's fields, in order, one level deep."""
+    fields = (field.name for field in attrs.fields(type(record)))
+    return {name: getattr(record, name) for name in fields if name not in names}

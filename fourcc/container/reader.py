@@ -1,0 +1,231 @@
+"""Opening a container: head, tail and index by ordinary reads; tensors as zero-copy views of the mapped file.
+
+Opening checks all that the index says, and loads no numpy. It reads no payload: `fourcc.container.verify` does.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from fourcc.container.index import BlobRecord, Index, PartRecord, TensorRecord
+from fourcc.container.layout import (
+    ALIGNMENT,
+    CHUNK,
+    END_MAGIC,
+    HEAD_BYTES,
+    INDEX_CAP,
+    MAGIC,
+    MAJOR,
+    SUM_BYTES,
+    TAIL_BYTES,
+    Tail,
+    chunk_sums,
+    file_digest,
+    unpack_version,
+)
+from fourcc.container.parse import parse_index
+from fourcc.errors import ChecksumError, IndexDamageError
+from fourcc.files import ReadFile
+from fourcc.signatures import looks_like
+
+if TYPE_CHECKING:
+    from fourcc.format import Array
+    from fourcc.qmatrix import QMatrix
+
+
+class ModelFile(Mapping[str, "QMatrix"]):
+    """A model.bin: tensor name -> QMatrix, and all that the file says of itself.
+
+    Tensors are views of the mapped file: nothing is read before it is used, and a view stays valid after `close`.
+
+    Attributes:
+        path: as it was given.
+        index: what the file says of itself.
+        version: (major, minor) of the container.
+        digest: BLAKE2b-256 over head and index, the file's id.
+
+    Raises:
+        IndexDamageError: not a container, or head, tail or index are damaged, cut or from the future.
+        TableError: the index is intact but describes tensors that cannot be.
+        OSError: the file cannot be opened.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.file = ReadFile(self.path, IndexDamageError)
+        try:
+            self.version, self.tail, self.index = _read_index(self.file)
+        except BaseException:
+            self.file.close()
+            raise
+        self._records = {record.name: record for record in self.index.tensors}
+        self._map: mmap.mmap | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """BLAKE2b-256 over head and index: the id of the whole content, 32 bytes."""
+        return self.tail.digest
+
+    def __getitem__(self, name: str) -> QMatrix:
+        """A tensor, as views of the mapped file.
+
+        Raises:
+            KeyError: no tensor of that name.
+            IndexDamageError: the file was cut or changed since it was opened.
+        """
+        from fourcc.qmatrix import QMatrix
+
+        record = self._records[name]
+        parts = {part.name: self._view(part) for part in record.parts}
+        return QMatrix(record.tag, record.shape, parts, record.params, name)
+
+    def _view(self, part: PartRecord) -> Array:
+        import numpy as np
+
+        from fourcc.qmatrix import numpy_dtype
+
+        if self._map is None:
+            self._map = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_READ)
+        if self.file.changed():
+            raise IndexDamageError("the file changed since it was opened", file=self.path, hint="Open it again.")
+        return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._map, offset=part.offset)
+
+    def record(self, name: str) -> TensorRecord:
+        """What the index says of a tensor. Raises KeyError where there is none of that name."""
+        return self._records[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def blob(self, name: str) -> bytes:
+        """A blob's bytes, checked against their sums.
+
+        Raises:
+            KeyError: no blob of that name.
+            ChecksumError: the bytes are damaged.
+        """
+        record = next((blob for blob in self.index.blobs if blob.name == name), None)
+        if record is None:
+            raise KeyError(name)
+        for offset, count in damaged_chunks(self.file, "", record):
+            raise ChecksumError(
+                f"blob {name!r} is damaged", file=self.path, offset=offset, expected=f"{count} intact bytes"
+            )
+        return bytes(self.file.read(record.offset, record.nbytes))
+
+    def close(self) -> None:
+        """Lets go of the file; views that are still in use keep the mapping alive."""
+        self._map = None
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        bits = float(self.index.bits_per_weight)
+        return f"<ModelFile {self.path}: {len(self)} tensors, {self.index.weights} weights, {bits:.4g} bits per weight>"
+
+
+def damaged_chunks(file: ReadFile, tensor: str, region: PartRecord | BlobRecord) -> Iterator[tuple[int, int]]:
+    """Offset and length of each chunk of a part or blob whose bytes differ from their sum; ordinary reads.
+
+    Args:
+        file: the container.
+        tensor: name of the part's tensor; empty for a blob.
+        region: the part or blob.
+    """
+    from xxhash import xxh3_64_intdigest
+
+    for number, (start, seed) in enumerate(
+        zip(range(0, region.nbytes, CHUNK), chunk_sums(tensor, region.name), strict=False)
+    ):
+        count = min(CHUNK, region.nbytes - start)
+        stored = int.from_bytes(region.sums[number * SUM_BYTES : (number + 1) * SUM_BYTES], "little")
+        if xxh3_64_intdigest(file.read(region.offset + start, count), seed=seed) != stored:
+            yield region.offset + start, count
+
+
+def _read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
+    head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
+    version = _check_head(file, head)
+    if file.size < HEAD_BYTES + TAIL_BYTES:
+        raise IndexDamageError(
+            "the file is cut",
+            file=file.path,
+            found=f"{file.size} bytes",
+            expected=f"at least {HEAD_BYTES + TAIL_BYTES}",
+        )
+    tail = Tail.unpack(bytes(file.read(file.size - TAIL_BYTES, TAIL_BYTES)))
+    _check_tail(file, tail)
+    packed = bytes(file.read(tail.index_offset, tail.index_bytes))
+    if file_digest(head, packed) != tail.digest:
+        raise IndexDamageError(
+            "the index is damaged: its digest differs from the one in the tail",
+            file=file.path,
+            offset=tail.index_offset,
+        )
+    return version, tail, parse_index(packed, tail.index_offset, file.path)
+
+
+def _check_head(file: ReadFile, head: bytes) -> tuple[int, int]:
+    if not head.startswith(MAGIC) or len(head) < HEAD_BYTES:
+        raise IndexDamageError(
+            f"not a model.bin: {looks_like(head)}",
+            file=file.path,
+            offset=0,
+            found=head[:8].hex(" "),
+            expected=MAGIC.hex(" "),
+        )
+    major, minor = unpack_version(head)
+    if major != MAJOR:
+        hint = "Upgrade fourcc." if major > MAJOR else None
+        raise IndexDamageError(
+            "unknown version of the container",
+            file=file.path,
+            offset=8,
+            found=f"{major}.{minor}",
+            expected=f"{MAJOR}.x",
+            hint=hint,
+        )
+    if any(head[12:]):
+        raise IndexDamageError("bytes 12 to 63 of the head are not zero", file=file.path, offset=12)
+    return major, minor
+
+
+def _check_tail(file: ReadFile, tail: Tail) -> None:
+    where = file.size - TAIL_BYTES
+    if tail.magic != END_MAGIC:
+        raise IndexDamageError(
+            "the file is cut, or something was appended: it does not end with a tail",
+            file=file.path,
+            offset=file.size - len(END_MAGIC),
+            found=tail.magic.hex(" "),
+            expected=END_MAGIC.hex(" "),
+        )
+    if tail.file_bytes != file.size:
+        raise IndexDamageError("wrong length", file=file.path, found=f"{file.size} bytes", expected=tail.file_bytes)
+    if tail.index_offset + tail.index_bytes != where or tail.index_offset % ALIGNMENT or tail.index_offset < HEAD_BYTES:
+        raise IndexDamageError(
+            "the tail points elsewhere than to the index before it",
+            file=file.path,
+            offset=where,
+            found=f"{tail.index_bytes} bytes at {tail.index_offset}",
+        )
+    if tail.index_bytes > INDEX_CAP:
+        raise IndexDamageError(
+            "the index is too large", file=file.path, found=f"{tail.index_bytes} bytes", expected=f"at most {INDEX_CAP}"
+        )
+
+
+def open_model(path: str | Path) -> ModelFile:
+    """Opens a model.bin; a context manager. Raises as `ModelFile` does."""
+    return ModelFile(path)

@@ -1,0 +1,86 @@
+"""Reading a container from end to end and naming every damage, without mapping it and without any format.
+
+Every byte of a file is covered: head, index and tail by the digest and by being checked field for field, parts and
+blobs by their sums, and the padding between them by being zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import attrs
+
+from fourcc.container.index import BlobRecord, PartRecord
+from fourcc.container.layout import END_MAGIC, MAGIC, aligned
+from fourcc.container.reader import ModelFile, damaged_chunks
+from fourcc.errors import InputError
+from fourcc.files import ReadFile
+
+
+@attrs.frozen
+class Damage:
+    """Bytes that are not as they were written.
+
+    Attributes:
+        what: what is damaged, for people.
+        offset: first byte of the smallest run known to hold the damage.
+        nbytes: its length.
+        tensor: the tensor, where it is one's.
+        part: the part or blob.
+    """
+
+    what: str
+    offset: int
+    nbytes: int
+    tensor: str | None = None
+    part: str | None = None
+
+
+def recognisable(path: Path) -> bool:
+    """Whether a file is, or once was, a container: it begins or ends as one."""
+    file = ReadFile(path)
+    try:
+        start = bytes(file.read(0, min(file.size, len(MAGIC))))
+        end = bytes(file.read(max(0, file.size - len(END_MAGIC)), min(file.size, len(END_MAGIC))))
+    finally:
+        file.close()
+    return start == MAGIC or end == END_MAGIC
+
+
+def verify(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[Damage]:
+    """Every damage of a container, from its start to its end.
+
+    Args:
+        path: the file.
+        progress: called with the number of bytes checked since the last call.
+
+    Raises:
+        InputError: the file is no container at all.
+        OSError: it cannot be read.
+    """
+    if not recognisable(path):
+        ModelFile(path).close()  # says what it is instead
+    try:
+        model = ModelFile(path)
+    except InputError as error:
+        size = path.stat().st_size
+        yield Damage(str(error), 0, size)
+        return
+    with model:
+        yield from _payload(model, progress or (lambda _: None))
+
+
+def _payload(model: ModelFile, progress: Callable[[int], None]) -> Iterator[Damage]:
+    regions: list[tuple[str | None, PartRecord | BlobRecord]] = [
+        (tensor.name, part) for tensor in model.index.tensors for part in tensor.parts
+    ]
+    regions += [(None, blob) for blob in model.index.blobs]
+    for tensor, region in regions:
+        for offset, count in damaged_chunks(model.file, tensor or "", region):
+            yield Damage("bytes differ from their checksum", offset, count, tensor, region.name)
+        end = region.offset + region.nbytes
+        padding = aligned(end) - end
+        if any(model.file.read(end, padding)):
+            yield Damage("padding is not zero", end, padding, tensor, region.name)
+        progress(aligned(end) - region.offset)

@@ -1,0 +1,177 @@
+"""Writing a container: one pass, tensor by tensor, each part's bytes at its place as soon as they are known."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping
+from math import prod
+from typing import IO
+
+import attrs
+
+from fourcc.container.index import BlobRecord, Index, PartRecord, TensorRecord, pack_index
+from fourcc.container.layout import (
+    HEAD_BYTES,
+    INDEX_CAP,
+    TAIL_BYTES,
+    PartSummer,
+    Tail,
+    aligned,
+    file_digest,
+    pack_head,
+)
+from fourcc.container.parse import parse_index
+from fourcc.errors import OutputError
+from fourcc.format import Array
+from fourcc.output import AtomicFile
+from fourcc.spec import FormatSpec, Part, itemsize
+
+COPY_BYTES = 1 << 20
+
+
+class Writer:
+    """Writes tensors and blobs into an open output, in order.
+
+    Args:
+        out: the output, entered.
+    """
+
+    def __init__(self, out: AtomicFile) -> None:
+        self._out = out
+        self._offset = HEAD_BYTES
+        self._tensors: list[TensorRecord] = []
+        self._blobs: list[BlobRecord] = []
+        out.write_at(0, pack_head())
+
+    def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> TensorWriter:
+        """A writer for the next tensor's parts; hand its result to `add`."""
+        return TensorWriter(self._out, self._offset, name, spec, shape, params)
+
+    def add(self, record: TensorRecord) -> None:
+        """Enters a tensor, whose parts were written, into the index."""
+        for part in record.parts[-1:]:
+            self._offset = aligned(part.offset + part.nbytes)
+        self._tensors.append(record)
+
+    def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
+        """Writes a tensor's parts as they stood in another container; their records go into the one given to `add`."""
+        records: list[PartRecord] = []
+        offset = self._offset
+        for part, runs in parts:
+            summer, at = PartSummer(name, part.name), offset
+            for run in runs:
+                summer.update(memoryview(run))
+                self._out.write_at(at, run)
+                at += len(run)
+            records.append(attrs.evolve(part, offset=offset, sums=summer.finish()))
+            offset = aligned(at)
+        return tuple(records)
+
+    def blob(self, name: str, data: bytes) -> None:
+        """Writes bytes that are no tensor; after the last tensor."""
+        summer = PartSummer("", name)
+        summer.update(memoryview(data))
+        self._out.write_at(self._offset, data)
+        self._blobs.append(BlobRecord(name, self._offset, len(data), summer.finish()))
+        self._offset = aligned(self._offset + len(data))
+
+    def finish(self, index: Index) -> tuple[bytes, Index]:
+        """Writes the index and the tail.
+
+        Args:
+            index: what is to be said of the file; its tensors and blobs are filled in here.
+
+        Returns:
+            The file's id, 32 bytes, and the whole index.
+
+        Raises:
+            OutputError: the index would be too large for a reader.
+            TableError: a reader would refuse a name or a value in it.
+        """
+        whole = attrs.evolve(index, tensors=tuple(self._tensors), blobs=tuple(self._blobs))
+        packed = pack_index(whole)
+        if len(packed) > INDEX_CAP:
+            raise OutputError("the index is too large", found=f"{len(packed)} bytes", expected=f"at most {INDEX_CAP}")
+        parse_index(packed, self._offset, self._out.target)  # what a reader would refuse is never written
+        digest = file_digest(pack_head(), packed)
+        end = self._offset + len(packed)
+        self._out.write_at(self._offset, packed)
+        self._out.write_at(end, Tail(self._offset, len(packed), end + TAIL_BYTES, digest).pack())
+        return digest, whole
+
+
+class TensorWriter:
+    """Writes the parts of one tensor, whose tiles come in row order, matrix after matrix.
+
+    Each part of fixed size has its place from the start and its own cursor in it. Parts of variable length wait in
+    temporary files until the tensor is complete.
+    """
+
+    def __init__(
+        self,
+        out: AtomicFile,
+        offset: int,
+        name: str,
+        spec: FormatSpec,
+        shape: tuple[int, ...],
+        params: Mapping[str, object],
+    ) -> None:
+        self._parts: list[_PartWriter] = []
+        shapes = spec.part_shapes(shape, params)
+        for part in sorted(spec.parts, key=lambda part: part.variable):
+            self._parts.append(_PartWriter(out, offset, name, part, shapes[part.name]))
+            offset = aligned(offset + self._parts[-1].planned)
+
+    def write(self, parts: Mapping[str, Array], *, first_row: int) -> None:
+        """Writes one tile.
+
+        Args:
+            parts: as the format's encoder gives them.
+            first_row: of the tile in its matrix; parts of the whole matrix are written with the first tile only.
+        """
+        for writer in self._parts:
+            if writer.part.rows is not None or first_row == 0:
+                writer.write(parts[writer.part.name])
+
+    def finish(self) -> tuple[PartRecord, ...]:
+        """The records of the parts, in the order in which they lie in the file."""
+        records: list[PartRecord] = []
+        for writer in self._parts:
+            after = aligned(records[-1].offset + records[-1].nbytes) if records else writer.offset
+            records.append(writer.finish(after))
+        return tuple(records)
+
+
+class _PartWriter:
+    def __init__(self, out: AtomicFile, offset: int, tensor: str, part: Part, shape: tuple[int, ...]) -> None:
+        self.part = part
+        self.offset = offset
+        self.planned = prod(shape) * itemsize(part.dtype)
+        self._out = out
+        self._shape = shape
+        self._summer = PartSummer(tensor, part.name)
+        self._written = 0
+        self._spool: IO[bytes] | None = None
+
+    def write(self, array: Array) -> None:
+        import numpy as np
+
+        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data  # a record's memoryview cannot be cast
+        self._summer.update(data)
+        if self.part.variable:
+            self._spool = self._spool or tempfile.TemporaryFile(dir=self._out.target.parent)  # noqa: SIM115 - closed in finish
+            self._spool.write(data)
+        else:
+            self._out.write_at(self.offset + self._written, data)
+        self._written += len(data)
+
+    def finish(self, offset: int) -> PartRecord:
+        """The part's record; a part of variable length is copied to `offset` first."""
+        if self._spool is not None:
+            with self._spool as spool:
+                spool.seek(0)
+                for at in range(0, self._written, COPY_BYTES):
+                    self._out.write_at(offset + at, spool.read(COPY_BYTES))
+        shape = (self._written // itemsize(self.part.dtype),) if self.part.variable else self._shape
+        assert self.part.variable or self._written == self.planned
+        return PartRecord(self.part.name, self.part.dtype, shape, offset, self._written, self._summer.finish())

@@ -1,0 +1,244 @@
+"""From a checkpoint and a policy to a model.bin: plan, then one pass over the tensors in a bounded window of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
+from math import prod
+from pathlib import Path
+
+import attrs
+
+from fourcc.container.index import Index, Provider, SourceRecord
+from fourcc.container.layout import HEAD_BYTES, TAIL_BYTES, aligned
+from fourcc.container.writer import Writer
+from fourcc.errors import SourceError, UsageError
+from fourcc.files import ReadFile, identity
+from fourcc.format import Aids
+from fourcc.naming import layer, roles
+from fourcc.output import AtomicFile, check_space, check_target
+from fourcc.policy import Policy, TensorInfo
+from fourcc.registry import registry
+from fourcc.sources import open_source
+from fourcc.sources.model_bin import POLICY_BLOB
+from fourcc.sources.source import Source, SourceTensor
+from fourcc.threads import thread_count
+from fourcc.transcode import Step, transcode
+
+Progress = Callable[[str, int, int], None]  # (tensor, source weights done, all weights)
+INDEX_GUESS = 2048  # bytes of index a tensor, for the estimate of the output's size
+
+
+@attrs.frozen(eq=False)
+class Plan:
+    """What a conversion will do, decided before anything is written.
+
+    Attributes:
+        source: the opened checkpoint.
+        policy: what decided.
+        steps: the tensors, in the order in which they are written.
+    """
+
+    source: Source
+    policy: Policy
+    steps: tuple[Step, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors, without padding."""
+        return sum(step.decision.nbytes for step in self.steps)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return sum(prod(step.source.shape) for step in self.steps)
+
+    @property
+    def file_bytes(self) -> int:
+        """Estimate of the output's length, never less than what is needed by more than the index's few bytes."""
+        blobs = [*map(len, self.source.blobs.values()), len(self.policy.text)]
+        payload = sum(aligned(step.decision.nbytes + 256) for step in self.steps) + sum(map(aligned, blobs))
+        return HEAD_BYTES + payload + INDEX_GUESS * (1 + len(self.steps)) + TAIL_BYTES
+
+
+@attrs.frozen
+class Result:
+    """What a conversion did.
+
+    Attributes:
+        path: the output.
+        digest: the file's id.
+        index: what the output says of itself.
+        notes: what the reader found odd.
+    """
+
+    path: Path
+    digest: bytes
+    index: Index
+    notes: tuple[str, ...]
+
+
+def plan(
+    source: Source,
+    policy: Policy,
+    *,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    aids: Mapping[str, Aids] | None = None,
+) -> Plan:
+    """Decides every tensor's format; reads no weight and writes nothing.
+
+    Args:
+        source: an opened checkpoint.
+        policy: the rules.
+        include: globs of tensor names; none: all.
+        exclude: globs of names left out.
+        aids: calibration data by tensor name.
+
+    Raises:
+        PolicyError: the policy does not go with these tensors, with every reason.
+        UsageError: a glob matches nothing, or a format needs calibration data that is not given.
+    """
+    tensors = _selected(source.tensors, tuple(include), tuple(exclude))
+    tied = bool(source.hyper.get("tied_embeddings", False))
+    decisions = policy.resolve([describe(tensor, tied=tied) for tensor in tensors])
+    aids = aids or {}
+    steps = tuple(
+        Step(tensor, decision, aids.get(tensor.name, Aids()))
+        for tensor, decision in zip(tensors, decisions, strict=True)
+    )
+    for step in steps:
+        _check_aids(step)
+    return Plan(source, policy, steps)
+
+
+def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
+    """What a policy may ask of a tensor."""
+    known = tensor.tag in registry
+    return TensorInfo(
+        name=tensor.name,
+        shape=tensor.shape,
+        roles=roles(tensor.name, tied=tied),
+        layer=layer(tensor.name),
+        tag=tensor.tag,
+        params=tensor.params,
+        real=registry[tensor.tag].spec.real if known else True,
+        nbytes=None if tensor.record is None else tensor.record.nbytes,
+    )
+
+
+def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
+    source: str | Path,
+    output: str | Path,
+    *,
+    policy: Policy | None = None,
+    tokenizer: str | Path | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    aids: Mapping[str, Aids] | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Converts a checkpoint.
+
+    Args:
+        source: a checkpoint's file or folder, or a model.bin.
+        output: the model.bin to write.
+        policy: gives every tensor its format; None keeps all as stored.
+        tokenizer: a tokenizer file to store with the model.
+        include: globs of the names of tensors to take; none: all.
+        exclude: globs of names to leave out.
+        aids: calibration data by tensor name.
+        threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
+        force: replace an existing output.
+        progress: called after every tile.
+
+    Returns:
+        What was done.
+
+    Raises:
+        FourccError: see `fourcc.errors`; the output is then as it was.
+    """
+    with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
+        target = check_target(Path(output), opened.files, force=force)
+        planned = plan(opened, policy or Policy.keep(), include=include, exclude=exclude, aids=aids)
+        return execute(planned, target, threads=threads, progress=progress)
+
+
+def execute(planned: Plan, target: Path, *, threads: int | None = None, progress: Progress | None = None) -> Result:
+    """Carries out a plan; `target` is from `check_target`. Raises as `convert` does."""
+    count = thread_count(threads)
+    source = planned.source
+    stamps = [identity(path) for path in source.files]
+    check_space(target, planned.file_bytes)
+    with AtomicFile(target) as out:
+        writer = Writer(out)
+        providers: dict[Provider, int] = {}
+        report = _reporter(planned, progress)
+        for record in transcode(planned.steps, writer, providers, count, report):
+            writer.add(record)
+        blobs = {**source.blobs, POLICY_BLOB: planned.policy.text.encode()}
+        for name, data in blobs.items():
+            writer.blob(name, data)
+        index = Index(
+            tensors=(),
+            architecture=source.architecture,
+            hyper=source.hyper,
+            sources=tuple(_source_record(source.kind, path) for path in source.files),
+            providers=tuple(providers),
+        )
+        digest, index = writer.finish(index)
+        for path, stamp in zip(source.files, stamps, strict=True):
+            if identity(path) != stamp:
+                raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
+    return Result(target, digest, index, source.notes)
+
+
+def _reporter(planned: Plan, progress: Progress | None) -> Callable[[Step, int], None]:
+    """Adds up the weights that are done."""
+    done, total = 0, planned.weights
+
+    def report(step: Step, weights: int) -> None:
+        nonlocal done
+        done += weights
+        if progress is not None:
+            progress(step.source.name, done, total)
+
+    return report
+
+
+def _selected(
+    tensors: tuple[SourceTensor, ...], include: tuple[str, ...], exclude: tuple[str, ...]
+) -> list[SourceTensor]:
+    for option, globs in (("--include", include), ("--exclude", exclude)):
+        for glob in globs:
+            if not any(fnmatchcase(tensor.name, glob) for tensor in tensors):
+                raise UsageError(f"{option} {glob!r} matches no tensor", hint="`fourcc inspect` lists the names.")
+    wanted = [t for t in tensors if not include or any(fnmatchcase(t.name, glob) for glob in include)]
+    return [t for t in wanted if not any(fnmatchcase(t.name, glob) for glob in exclude)]
+
+
+def _check_aids(step: Step) -> None:
+    if step.decision.keep:
+        return
+    for need in sorted(registry[step.decision.tag].spec.needs):
+        if getattr(step.aids, need) is None:
+            raise UsageError(
+                f"the format {step.decision.tag} needs the {need} of each tensor's inputs, and there is none",
+                tensor=step.source.name,
+                hint="Give it calibration data, or give the tensor another format.",
+            )
+
+
+def _source_record(kind: str, path: Path) -> SourceRecord:
+    """Kind, length and XXH3-128 of a source's file, read once more from end to end."""
+    from xxhash import xxh3_128
+
+    file, digest = ReadFile(path, SourceError), xxh3_128()
+    try:
+        for start in range(0, file.size, 1 << 20):
+            digest.update(file.read(start, min(1 << 20, file.size - start)))
+        return SourceRecord(kind, file.size, digest.digest())
+    finally:
+        file.close()

@@ -1,0 +1,75 @@
+"""Ordinary, positioned reads of files that may be cut, replaced or grown while they are read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from fourcc.errors import InputError
+
+LONGEST_READ = 1 << 30  # Linux reads at most 2 GiB - 4 KiB at once
+
+
+class ReadFile:
+    """A regular file open for reading; threads may share it, since there is no position to share.
+
+    Args:
+        path: symbolic links are followed.
+        error: the class of what is raised where the file is not what it should be.
+
+    Raises:
+        InputError: (of class `error`) not a regular file.
+        OSError: it cannot be opened.
+    """
+
+    def __init__(self, path: Path, error: type[InputError] = InputError) -> None:
+        self.path = path
+        self._error = error
+        self.fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+        status = os.fstat(self.fd)
+        if not stat.S_ISREG(status.st_mode):
+            self.close()
+            raise error("not a regular file", file=path)
+        self.size = status.st_size
+        self._identity = _identity(status)
+
+    def read(self, offset: int, count: int) -> bytearray:
+        """Exactly `count` bytes.
+
+        Raises:
+            InputError: (of class `error`) the file ends before.
+        """
+        data = bytearray(count)
+        rest = memoryview(data)
+        while rest:
+            got = os.preadv(self.fd, [rest[:LONGEST_READ]], offset)
+            if not got:
+                raise self._error(
+                    "the file ends too early", file=self.path, offset=offset, expected=f"{len(rest)} more bytes"
+                )
+            offset, rest = offset + got, rest[got:]
+        return data
+
+    def changed(self) -> bool:
+        """Whether the file, or what its name stands for, is another one than when it was opened."""
+        try:
+            now = {_identity(os.fstat(self.fd)), identity(self.path)}
+        except OSError:
+            return True
+        return now != {self._identity}
+
+    def close(self) -> None:
+        """Lets go of the file; again is harmless."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def identity(path: Path) -> tuple[int, ...]:
+    """What tells a file from another one, or from itself after a change: device, inode, size, time of change."""
+    return _identity(path.stat())
+
+
+def _identity(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,191 @@
+"""Writing a file so that its name never stands for anything but the old contents or the new ones, complete.
+
+The bytes go into a temporary file beside the target, which is flushed to the disk and then renamed over it; the
+folder is flushed too. The new file has the mode that the umask gives. An output that is a symbolic link is written
+through: the file it points to is replaced, the link stays. Whatever goes wrong, the temporary file is removed; after a kill that no
+program can catch, the next run to the same target removes it (a lock on it tells the dead from the living).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
+
+from fourcc.errors import OutputError, UsageError
+
+if sys.platform != "win32":  # which has no flock: what a killed run leaves behind stays there
+    import fcntl
+
+SUFFIX = ".fourcc-tmp"
+RESERVE = 1 << 20  # bytes beyond the estimate that must be free
+LONGEST_WRITE = 1 << 30  # Linux writes at most 2 GiB - 4 KiB at once
+
+
+def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:
+    """The real path that an output is written to, after everything that can be checked beforehand was checked.
+
+    Args:
+        path: as the user gave it.
+        sources: files that are read; none may be the output.
+        force: whether an existing file may be replaced.
+
+    Raises:
+        UsageError: it exists and `force` is not given, or it is one of the sources.
+        OutputError: it is no regular file, or its folder does not exist.
+    """
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise OutputError("the folder does not exist", file=target.parent, hint="Create it first.")
+    if not target.exists():
+        return target
+    if not stat.S_ISREG(target.stat().st_mode):
+        raise OutputError("the output exists and is no regular file", file=path)
+    if any(source.exists() and source.samefile(target) for source in sources):
+        raise UsageError("input and output are the same file", file=path, hint="Write to another name.")
+    if not force:
+        raise UsageError("the output exists", file=path, hint="--force replaces it.")
+    return target
+
+
+def check_space(target: Path, nbytes: int) -> None:
+    """Refuses to begin where the disk has too little room.
+
+    Raises:
+        OutputError: fewer than `nbytes` are free; the message has both numbers.
+    """
+    free = shutil.disk_usage(target.parent).free
+    if nbytes + RESERVE > free:
+        raise OutputError(
+            "not enough space on the disk", file=target, found=f"{free} bytes free", expected=f"{nbytes + RESERVE}"
+        )
+
+
+class AtomicFile:
+    """A file that appears under its name only when it is complete; a context manager.
+
+    Leaving the block normally publishes the file, leaving it by an exception removes what was written.
+
+    Args:
+        target: from `check_target`.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.size = 0
+        self._temporary: Path | None = None
+        self._fd = -1
+
+    def __enter__(self) -> Self:
+        with _named(self.target, "create"):
+            _remove_stale(self.target)
+            self._temporary, self._fd = _create(self.target)
+        return self
+
+    def write_at(self, offset: int, data: bytes | memoryview) -> None:
+        """Writes all of `data` at `offset`; what is skipped reads as zero."""
+        rest = memoryview(data).cast("B")
+        with _named(self.target, "write"):
+            while rest:
+                count = os.pwrite(self._fd, rest[:LONGEST_WRITE], offset)
+                if not count:
+                    raise OSError(errno.EIO, "nothing was written")
+                offset, rest = offset + count, rest[count:]
+        self.size = max(self.size, offset)
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                self._publish()
+        finally:
+            self._discard()
+
+    def _publish(self) -> None:
+        assert self._temporary is not None
+        with _named(self.target, "finish"):
+            os.fsync(self._fd)
+            self._temporary.replace(self.target)
+            self._temporary = None
+            _sync_folder(self.target.parent)
+
+    def _discard(self) -> None:
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
+            self._temporary = None
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def write_file(path: Path, data: bytes, *, force: bool) -> None:
+    """Writes a whole small file in the same manner. Raises as `check_target` and `AtomicFile` do."""
+    target = check_target(path, (), force=force)
+    with AtomicFile(target) as out:
+        out.write_at(0, data)
+
+
+def _create(target: Path) -> tuple[Path, int]:
+    """A new locked file beside the target, with the mode that the umask gives."""
+    while True:
+        temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{SUFFIX}")
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+        if _lock(fd) and temporary.exists():  # else another run took it for a dead one's between the two calls
+            return temporary, fd
+        os.close(fd)
+
+
+def _lock(fd: int) -> bool:
+    """Takes the lock that says that the writer lives; False where another process has it."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: nobody will take it for dead either, see _remove_stale
+        return True
+    return True
+
+
+def _remove_stale(target: Path) -> None:
+    """Removes temporary files of runs to this target that were killed."""
+    if sys.platform == "win32":
+        return
+    prefix = f".{target.name[:200]}."
+    for path in target.parent.iterdir():
+        if not (path.name.startswith(prefix) and path.name.endswith(SUFFIX)):
+            continue
+        with contextlib.suppress(OSError):
+            fd = os.open(path, os.O_RDWR)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while the writer lives, or without locks
+                path.unlink()
+            finally:
+                os.close(fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flushes a folder, so that a rename survives a power cut; not every file system can."""
+    with contextlib.suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def _named(target: Path, verb: str) -> Iterator[None]:
+    """Gives an OSError the output's name and what was being done."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"cannot {verb} the output: {error.strerror or error}", file=target) from error

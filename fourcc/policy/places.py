@@ -1,0 +1,79 @@
+"""Where in a policy's text its keys stand, so that a problem can name path and line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from fourcc.errors import PolicyError, Problem
+
+Path = tuple[str | int, ...]  # keys of tables and indices of arrays, from the root: ("rule", 2, "tag")
+
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it.
+
+    >>> dotted(("rule", 2, "fallback", 0, "tag"))
+    'rule[2].fallback[0].tag'
+    """
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{_key(step)}" for step in path).removeprefix(".")
+
+
+def _key(name: str) -> str:
+    """A key as it may be shown: a text may hold anything, a terminal's commands too."""
+    return name if _BARE_KEY.fullmatch(name) else repr(name)
+
+
+@attrs.frozen(eq=False)
+class Places:
+    """Finds the line of a path.
+
+    Attributes:
+        lines: path -> line, from 1.
+        option: the command line's option that the policy was made of, which problems then name instead.
+    """
+
+    lines: Mapping[Path, int] = attrs.field(factory=dict)
+    option: str | None = None
+
+    def problem(self, path: Path, message: str, hint: str | None = None) -> Problem:
+        """A problem with the value at `path`; its line is that of the nearest table around it that is known."""
+        if self.option is not None:
+            return Problem(self.option, message, hint=hint)
+        known = (path[:length] for length in range(len(path), 0, -1))
+        line = next((self.lines[start] for start in known if start in self.lines), None)
+        return Problem(dotted(path), message, line, hint)
+
+
+class Report:
+    """Collects problems.
+
+    Attributes:
+        problems: in the order they were found.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self.problems: list[Problem] = []
+        self._places = places
+
+    def add(self, path: Path, message: str, hint: str | None = None) -> None:
+        """Notes a problem with the value at `path`; the empty path is the whole policy."""
+        self.problems.append(self._places.problem(path, message, hint))
+
+    def refuse(self, file: object = None) -> None:
+        """Raises PolicyError with every problem, in the order of the text, if there is one."""
+        if self.problems:
+            last = max(problem.line or 0 for problem in self.problems) + 1
+            raise PolicyError(sorted(self.problems, key=lambda problem: problem.line or last), file=file)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """A hint that names the known name most like `name`, or None where none is."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {found[0]!r}?" if found else None

@@ -1,0 +1,144 @@
+"""Policy: what each tensor of a model is to be stored as. Pure data; `specs/policy.md` describes the text."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.errors import PluginError, PolicyError, Problem
+from fourcc.policy.places import Places, Report
+from fourcc.policy.resolve import Resolver
+from fourcc.policy.rule import Decision, Rule, TensorInfo
+from fourcc.policy.schema import Schema
+from fourcc.policy.targets import find_format
+from fourcc.policy.toml import MAX_BYTES, read_toml
+from fourcc.policy.writing import Row, explicit_text, rules_text, shorthand_text
+from fourcc.registry import Registry, registry
+from fourcc.tags import FourCC, as_tag
+
+if TYPE_CHECKING:
+    from fourcc.spec import Params
+
+
+@attrs.frozen
+class Policy:
+    """Ordered rules, the first that matches a tensor decides it.
+
+    Attributes:
+        rules: the rules.
+        text: TOML that `parse` makes the same rules of; stored in the converted file.
+        file: where the text came from, for messages.
+    """
+
+    rules: tuple[Rule, ...]
+    text: str
+    file: str | None = None
+    _places: Places = attrs.field(factory=Places, eq=False, repr=False)
+
+    @classmethod
+    def parse(cls, text: str, file: object = None) -> Policy:
+        """The policy that a text spells.
+
+        Args:
+            text: TOML.
+            file: where it came from, for messages.
+
+        Raises:
+            PolicyError: with every problem that can be found without a model and without formats.
+        """
+        tree, places = read_toml(text, file)
+        report = Report(places)
+        rules = Schema(report).rules(tree)
+        report.refuse(file)
+        return cls(rules, text, None if file is None else str(file), places)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Policy:
+        """The policy in a file.
+
+        Raises:
+            PolicyError: it is no regular file, not UTF-8, or not a policy.
+            OSError: it cannot be read.
+        """
+        content = _read_bounded(Path(path))
+        try:
+            return cls.parse(content.decode(), path)
+        except UnicodeDecodeError as error:
+            found = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else f"a byte {content[error.start]:#04x}"
+            line = content.count(b"\n", 0, error.start) + 1
+            raise PolicyError([Problem("", f"not UTF-8: {found}", line, "save it as UTF-8")], file=path) from error
+
+    @classmethod
+    def shorthand(cls, text: str, registry: Registry = registry) -> Policy:
+        """The policy that ``--format Q,R`` stands for: tag Q, or else R, for every tensor of two dimensions and more.
+
+        Real tensors of fewer dimensions are stored as 32-bit floats; integers are kept.
+
+        Raises:
+            PolicyError: a tag that is not spelled as one, missing, or broken.
+        """
+        report = Report(Places(option=f"--format {text}"))
+        chain = [_spelled_tag(part.strip(), report) for part in text.split(",")]
+        for tag in filter(None, chain):
+            find_format(tag, (), registry, report)
+        report.refuse()
+        narrow = registry.foreign("numpy", "<f4")
+        if narrow is None:
+            raise PluginError("no format holds 32-bit floats as they are", hint="Install fourcc again.")
+        policy = cls.parse(shorthand_text([str(tag) for tag in chain], str(narrow.spec.tag)))
+        return attrs.evolve(policy, places=Places(option=f"--format {text}"))
+
+    @classmethod
+    def keep(cls) -> Policy:
+        """The policy of a conversion without one: every tensor as it is stored."""
+        return cls.parse(rules_text([{"match": "*", "keep": True, "optional": True}]))
+
+    def resolve(self, tensors: Sequence[TensorInfo], registry: Registry = registry) -> list[Decision]:
+        """What becomes of each tensor, in order.
+
+        Args:
+            tensors: all tensors of the model; their names differ.
+            registry: where formats are looked up.
+
+        Raises:
+            PolicyError: with every problem.
+            PluginError: the format of a tensor that is to be kept is missing or broken.
+        """
+        report = Report(self._places)
+        decisions = Resolver(self.rules, tensors, registry, report).decisions()
+        report.refuse(self.file)
+        return decisions
+
+
+def explicit(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]) -> Policy:
+    """The policy that stores each tensor as given, whatever rules led there.
+
+    Args:
+        rows: decisions, or (name, tag, params, options) of a file's tensors.
+
+    Raises:
+        PolicyError: it would be longer than a policy may be.
+    """
+    rows = list(rows)
+    return Policy.parse(explicit_text(rows)) if rows else Policy.keep()
+
+
+def _spelled_tag(text: str, report: Report) -> FourCC | None:
+    try:
+        return as_tag(text)
+    except ValueError as error:
+        report.add((), str(error))
+        return None
+
+
+def _read_bounded(path: Path) -> bytes:
+    """The bytes of a regular file, at most one more than a policy may have: enough to see that it is too long."""
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
+        raise PolicyError([Problem("", "not a regular file", None, "a policy is a text file")], file=path)
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES + 1)

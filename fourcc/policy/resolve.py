@@ -1,0 +1,161 @@
+"""A policy's rules and a model's tensors -> what becomes of each tensor, or everything that stands against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from math import prod
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.policy.globs import Globs, spelled
+from fourcc.policy.places import Path, Report, nearest
+from fourcc.policy.rule import Decision, Rule, TensorInfo
+from fourcc.policy.targets import Target, rule_targets
+
+if TYPE_CHECKING:
+    from fourcc.registry import Registry
+    from fourcc.spec import FormatSpec
+
+LISTED = 10  # names that a message lists before it only counts them
+
+
+class Resolver:
+    """Carries out one resolution.
+
+    Args:
+        rules: the policy's.
+        tensors: all tensors of the model.
+        registry: where formats are looked up.
+        report: takes every problem.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule], tensors: Sequence[TensorInfo], registry: Registry, report: Report
+    ) -> None:
+        self._rules = rules
+        self._tensors = tensors
+        self._registry = registry
+        self._report = report
+        self._refusals: dict[tuple[int, str, str | None], list[str]] = {}  # (rule, message, hint) -> tensors refused
+
+    def decisions(self) -> list[Decision]:
+        """One decision a tensor, in order; those that a problem prevents are missing."""
+        self._check_stored_tags()
+        targets = [rule_targets(i, rule, self._registry, self._report) for i, rule in enumerate(self._rules)]
+        decided = [
+            self._decide(tensor, owner, chain)
+            for tensor, owner in zip(self._tensors, self._owners(), strict=True)
+            if owner is not None and (chain := targets[owner]) is not None
+        ]
+        for (index, message, hint), names in self._refusals.items():
+            self._report.add(("rule", index), f"{_listed(names)}: {message}", hint)
+        return [decision for decision in decided if decision is not None]
+
+    def _check_stored_tags(self) -> None:
+        """Reports tags that neither a tensor has nor a package provides: such a selector can only be a slip."""
+        known = {*self._registry, *(tensor.tag for tensor in self._tensors)}
+        for index, rule in enumerate(self._rules):
+            for tag in sorted((rule.stored or frozenset()) - known):
+                hint = nearest(str(tag), map(str, sorted(known)))
+                self._report.add(("rule", index, "stored"), f"no installed package provides the format {tag}", hint)
+
+    def _owners(self) -> list[int | None]:
+        """Index of the rule of each tensor; reports rules that take none, and tensors that none takes."""
+        layer_count = 1 + max((tensor.layer for tensor in self._tensors if tensor.layer is not None), default=-1)
+        owners: list[int | None] = [None] * len(self._tensors)
+        for index, rule in enumerate(self._rules):
+            selected = [at for at, tensor in enumerate(self._tensors) if rule.selects(tensor, layer_count)]
+            earlier = {owner for at in selected if (owner := owners[at]) is not None}
+            free = [at for at in selected if owners[at] is None]
+            for at in free:
+                owners[at] = index
+            if not free and not rule.optional:
+                self._report_idle(index, rule, sorted(earlier))
+        unruled = [tensor.name for tensor, owner in zip(self._tensors, owners, strict=True) if owner is None]
+        if unruled:
+            self._report.add((), f"no rule matches {_listed(unruled)}", 'add a last rule with match = "*"')
+        return owners
+
+    def _report_idle(self, index: int, rule: Rule, earlier: list[int]) -> None:
+        path: Path = ("rule", index)
+        if earlier:
+            takers = ", ".join(f"rule[{taker}]" for taker in earlier)
+            self._report.add(path, f"every tensor that it matches is taken by {takers}", "move it up, or remove it")
+            return
+        names = [tensor.name for tensor in self._tensors]
+        roles = sorted({role for tensor in self._tensors for role in tensor.roles})
+        unmet = [(globs, known) for globs, known in ((rule.match, names), (rule.role, roles)) if globs]
+        hints = [_name_hint(globs, known) for globs, known in unmet if not globs.match_any(known)]
+        self._report.add(path, "matches no tensor", next(filter(None, hints), "optional = true allows that"))
+
+    def _decide(self, tensor: TensorInfo, rule: int, chain: tuple[Target, ...]) -> Decision | None:
+        """The decision for a tensor; None where it is refused."""
+        if not chain:
+            return self._decision(tensor, rule, self._registry[tensor.tag].spec)
+        try:
+            target = _chosen(tensor, chain)
+        except _RefusedError as error:
+            self._refusals.setdefault((rule, error.message, error.hint), []).append(tensor.name)
+            return None
+        first = chain[0].spec.tag
+        decision = self._decision(tensor, rule, target.spec, None if target.holds(tensor) else target)
+        return decision if decision.tag == first else attrs.evolve(decision, fallback_from=first)
+
+    def _decision(self, tensor: TensorInfo, rule: int, spec: FormatSpec, target: Target | None = None) -> Decision:
+        """The tensor in the format of `spec`: encoded as the target says, or kept where there is none."""
+        params = tensor.params if target is None else target.params
+        nbytes = spec.stored_bytes(tensor.shape, params)
+        return Decision(
+            tensor=tensor,
+            rule=rule,
+            tag=spec.tag,
+            params=params,
+            options={} if target is None else target.options,
+            keep=target is None,
+            nonfinite=self._rules[rule].nonfinite,
+            fallback_from=None,
+            bits_per_weight=Fraction(8 * nbytes, max(1, prod(tensor.shape))),
+            nbytes=nbytes,
+        )
+
+
+class _RefusedError(Exception):
+    """A tensor that a rule's formats cannot take; never leaves this file."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def _chosen(tensor: TensorInfo, chain: Sequence[Target]) -> Target:
+    """The first of a rule's formats that the tensor fits. Raises _RefusedError where it cannot be stored so."""
+    target = next((each for each in chain if each.holds(tensor) or each.spec.misfit(tensor.shape) is None), None)
+    if target is not None and target.holds(tensor):
+        return target
+    if not tensor.real:
+        hint = 'a rule before it with values = "integer" and keep = true carries them'
+        raise _RefusedError(f"{tensor.tag} holds no real numbers, so it cannot become {chain[0].spec.tag}", hint)
+    if target is None:
+        reasons = "; ".join(f"{each.spec.tag}: {each.spec.misfit(tensor.shape)}" for each in chain)
+        raise _RefusedError(f"no format fits the shape {tensor.shape}: {reasons}", "add a fallback")
+    if not target.encodes:
+        raise _RefusedError(f"{target.spec.tag} has no encoder, and the tensor is stored as {tensor.tag}")
+    return target
+
+
+def _name_hint(globs: Globs, known: Sequence[str]) -> str | None:
+    """What could have been meant by patterns that match none of the known names."""
+    literal = next((pattern for pattern in globs.patterns if pattern in known), None)
+    if literal is not None:
+        return f"brackets enclose a set of characters; that name is written {spelled(literal)!r}"
+    return nearest(globs.patterns[0], known)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    shown = ", ".join(map(repr, names[:LISTED]))
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return f"{shown}{more}"

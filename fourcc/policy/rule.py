@@ -1,0 +1,119 @@
+"""The values of a policy: its rules, what they select, what they ask for, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from math import prod
+
+import attrs
+
+from fourcc.policy.conditions import Condition
+from fourcc.policy.globs import Globs
+from fourcc.policy.layers import Layers
+from fourcc.spec import Params, split_shape
+from fourcc.tags import FourCC
+
+
+@attrs.frozen
+class TensorInfo:
+    """What a policy may know of a tensor: everything but its weights.
+
+    Attributes:
+        name: in fourcc's spelling.
+        shape: true shape, (out features, in features) for a matrix.
+        roles: what it does in the model; a tied embedding has two.
+        layer: the layer that it belongs to, from 0, or None.
+        tag: the format that it is stored in.
+        params: that format's parameters.
+        real: whether that format holds real numbers, not integers or truth values.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    roles: tuple[str, ...]
+    layer: int | None
+    tag: FourCC
+    params: Params = attrs.field(factory=dict)
+    real: bool = True
+
+    def measure(self, key: str) -> int:
+        """``dims``, ``rows``, ``cols`` or ``weights`` of the shape, as shape conditions name them."""
+        _, rows, cols = split_shape(self.shape)
+        return {"dims": len(self.shape), "rows": rows, "cols": cols, "weights": prod(self.shape)}[key]
+
+
+@attrs.frozen
+class Choice:
+    """A format that a rule asks for; settings as given, neither checked nor completed."""
+
+    tag: FourCC
+    params: Params = attrs.field(factory=dict)
+    options: Params = attrs.field(factory=dict)
+
+
+@attrs.frozen
+class Rule:
+    """One ``[[rule]]``. A selector that is None, or absent, selects every tensor.
+
+    Attributes:
+        match: patterns for the name.
+        role: patterns for the roles; one of the tensor's must match.
+        layers: the layers; a tensor without one is not selected.
+        shape: ``dims``, ``rows``, ``cols`` or ``weights`` -> condition.
+        real: whether the stored format holds real numbers.
+        stored: the stored format is one of these.
+        choices: the formats, tried in order where the shape does not fit; none: keep the tensor as stored.
+        optional: whether the rule may decide no tensor.
+        nonfinite: whether NaN and infinity are let through.
+    """
+
+    match: Globs | None = None
+    role: Globs | None = None
+    layers: Layers | None = None
+    shape: Mapping[str, Condition] = attrs.field(factory=dict)
+    real: bool | None = None
+    stored: frozenset[FourCC] | None = None
+    choices: tuple[Choice, ...] = ()
+    optional: bool = False
+    nonfinite: bool = False
+
+    def selects(self, tensor: TensorInfo, layer_count: int) -> bool:
+        """Whether the rule is for this tensor of a model with so many layers."""
+        return (
+            (self.match is None or self.match.match(tensor.name))
+            and (self.role is None or self.role.match_any(tensor.roles))
+            and (self.layers is None or (tensor.layer is not None and self.layers.match(tensor.layer, layer_count)))
+            and all(condition.match(tensor.measure(key)) for key, condition in self.shape.items())
+            and (self.real is None or tensor.real == self.real)
+            and (self.stored is None or tensor.tag in self.stored)
+        )
+
+
+@attrs.frozen
+class Decision:
+    """What a policy does with a tensor.
+
+    Attributes:
+        tensor: the tensor.
+        rule: index of the rule that chose, from 0.
+        tag: the format in the output.
+        params: its parameters, complete.
+        options: the encoder's options, complete; empty where the tensor is kept.
+        keep: whether its blocks are carried as they are stored.
+        nonfinite: whether NaN and infinity are let through.
+        fallback_from: the rule's first format, where a later one was taken.
+        bits_per_weight: really spent, scales and short blocks included; nominal for parts of variable length.
+        nbytes: of all parts, without padding.
+    """
+
+    tensor: TensorInfo
+    rule: int
+    tag: FourCC
+    params: Params
+    options: Params
+    keep: bool
+    nonfinite: bool
+    fallback_from: FourCC | None
+    bits_per_weight: Fraction
+    nbytes: int

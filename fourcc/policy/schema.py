@@ -1,0 +1,194 @@
+"""From a TOML tree to rules. Every key has one line in a table: what its value must be, and what it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fourcc.policy.conditions import Condition
+from fourcc.policy.globs import Globs
+from fourcc.policy.layers import Layers
+from fourcc.policy.places import Path, Report, nearest
+from fourcc.policy.rule import Choice, Rule
+from fourcc.spec import Params
+from fourcc.tags import FourCC, as_tag
+
+VERSION = 1
+
+Table = Mapping[str, Any]
+Reader = Callable[[object], object]  # value in the tree -> value in the rule; TypeError, ValueError where not allowed
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    texts = value if isinstance(value, list) else [value]
+    if not texts or not all(isinstance(text, str) and text for text in texts):
+        raise ValueError(f"found {value!r}, expected a text or a list of texts, none empty")
+    return tuple(texts)
+
+
+def _globs(value: object) -> Globs:
+    return Globs(_texts(value))
+
+
+def _tag(value: object) -> FourCC:
+    if not isinstance(value, str):
+        raise TypeError(f"found {value!r}, expected a format's tag")
+    return as_tag(value)
+
+
+def _tags(value: object) -> frozenset[FourCC]:
+    return frozenset(map(as_tag, _texts(value)))
+
+
+def _layers(value: object) -> Layers:
+    return Layers.parse(_text_or_whole(value, ""))
+
+
+def _condition(value: object) -> Condition:
+    return Condition.parse(_text_or_whole(value, "="))
+
+
+def _text_or_whole(value: object, sign: str) -> str:
+    """The text, or the text that a plain integer stands for."""
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        raise TypeError(f"found {value!r}, expected a text or an integer")
+    return value if isinstance(value, str) else f"{sign}{value}"
+
+
+def _one_of(meaning: Mapping[str, bool]) -> Reader:
+    def read(value: object) -> bool:
+        if not isinstance(value, str) or value not in meaning:
+            raise ValueError(f"found {value!r}, expected one of {', '.join(map(repr, meaning))}")
+        return meaning[value]
+
+    return read
+
+
+def _truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"found {value!r}, expected true or false")
+    return value
+
+
+def _true(value: object) -> bool:
+    if value is not True:
+        raise ValueError(f"found {value!r}, expected true, or no such key")
+    return True
+
+
+def _settings(value: object) -> Params:
+    if not isinstance(value, dict):
+        raise TypeError(f"found {value!r}, expected a table such as {{ name = value }}")
+    return value
+
+
+def _fallback(value: object) -> list[Any]:
+    if not isinstance(value, list) or not value:
+        raise ValueError(f"found {value!r}, expected a list of tags, or of tables with a tag")
+    return value
+
+
+SHAPE: dict[str, Reader] = dict.fromkeys(("dims", "rows", "cols", "weights"), _condition)
+SELECTORS: dict[str, Reader] = {
+    "match": _globs,
+    "role": _globs,
+    "layers": _layers,
+    **SHAPE,
+    "values": _one_of({"float": True, "integer": False}),
+    "stored": _tags,
+}
+CHOICE: dict[str, Reader] = {"tag": _tag, "params": _settings, "encoder": _settings}
+ENCODING: dict[str, Reader] = {
+    **CHOICE,
+    "fallback": _fallback,
+    "nonfinite": _one_of({"refuse": False, "keep": True}),
+}
+RULE: dict[str, Reader] = {**SELECTORS, **ENCODING, "keep": _true, "optional": _truth}
+
+
+class Schema:
+    """Reads a tree.
+
+    Args:
+        report: takes every problem.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def rules(self, tree: Table) -> tuple[Rule, ...]:
+        """The rules that can be read; all of them, where there is no problem."""
+        self._check_names(tree, (), ("version", "rule"))
+        version = tree.get("version")
+        if type(version) is not int or version != VERSION:
+            hint = "a newer fourcc may read it" if type(version) is int and version > VERSION else None
+            found = "no version" if version is None else f"found {version!r}"
+            self._report.add(("version",), f"{found}, expected version = {VERSION}", hint)
+        rules = tree.get("rule")
+        if not isinstance(rules, list) or not rules:
+            self._report.add(("rule",), "no rule", "a rule begins with [[rule]]")
+            return ()
+        return tuple(rule for index, table in enumerate(rules) if (rule := self._rule(table, ("rule", index))))
+
+    def _check_names(self, table: Table, path: Path, known: tuple[str, ...]) -> None:
+        for name in table:
+            if name not in known:
+                hint = nearest(name, known) or f"there are: {', '.join(known)}"
+                self._report.add((*path, name), "unknown key", hint)
+
+    def _read(self, table: object, path: Path, readers: Mapping[str, Reader]) -> dict[str, Any] | None:
+        """The values of a table; a key whose value is not allowed maps to None. None where it is no table."""
+        if not isinstance(table, dict):
+            self._report.add(path, f"found {table!r}, expected a table")
+            return None
+        self._check_names(table, path, tuple(readers))
+        values: dict[str, Any] = {}
+        for name in filter(readers.__contains__, table):
+            try:
+                values[name] = readers[name](table[name])
+            except (TypeError, ValueError) as error:
+                values[name] = None
+                self._report.add((*path, name), str(error))
+        return values
+
+    def _rule(self, table: object, path: Path) -> Rule | None:
+        values = self._read(table, path, RULE)
+        if values is None:
+            return None
+        self._check_outcome(values, path)
+        if not values.keys() & SELECTORS.keys():
+            self._report.add(path, "selects nothing by itself", 'match = "*" selects every tensor')
+        choices = [self._choice(values)] if values.get("tag") else []
+        for index, entry in enumerate(values.get("fallback") or ()):
+            choices += self._fallback_choice(entry, (*path, "fallback", index))
+        return Rule(
+            match=values.get("match"),
+            role=values.get("role"),
+            layers=values.get("layers"),
+            shape={key: values[key] for key in SHAPE if values.get(key)},
+            real=values.get("values"),
+            stored=values.get("stored"),
+            choices=tuple(choices),
+            optional=bool(values.get("optional")),
+            nonfinite=bool(values.get("nonfinite")),
+        )
+
+    def _check_outcome(self, values: Mapping[str, Any], path: Path) -> None:
+        if "keep" not in values:
+            if "tag" not in values:
+                self._report.add(path, "no outcome: neither tag nor keep", 'tag = "..." encodes, keep = true carries')
+            return
+        for name in ENCODING:
+            if name in values:
+                self._report.add((*path, name), "does nothing beside keep", "leave out one of them")
+
+    def _fallback_choice(self, entry: object, path: Path) -> list[Choice]:
+        table = {"tag": entry} if isinstance(entry, str) else entry
+        values = self._read(table, path, CHOICE)
+        if values is not None and "tag" not in values:
+            self._report.add(path, "no tag")
+        return [self._choice(values)] if values and values.get("tag") else []
+
+    @staticmethod
+    def _choice(values: Mapping[str, Any]) -> Choice:
+        return Choice(values["tag"], values.get("params") or {}, values.get("encoder") or {})

@@ -1,0 +1,135 @@
+"""Policies written by the program: as TOML text, so that a file holds what a person could have written."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from fourcc.policy.globs import Globs, spelled
+from fourcc.policy.rule import Decision
+from fourcc.policy.schema import VERSION
+from fourcc.spec import Params
+from fourcc.tags import FourCC
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")  # between dots: a layer or an expert
+
+
+class Row(NamedTuple):
+    """How one tensor of a file is stored."""
+
+    name: str
+    tag: FourCC
+    params: Params
+    options: Params
+    nonfinite: bool = False
+
+
+def rules_text(rules: Iterable[Mapping[str, object]]) -> str:
+    """The TOML text of a policy with these rules, each a table as in the text."""
+    tables = ["".join(f"{name} = {_value(value)}\n" for name, value in rule.items()) for rule in rules]
+    return "\n[[rule]]\n".join([f"version = {VERSION}\n", *tables])
+
+
+def shorthand_text(chain: Sequence[str], narrow: str) -> str:
+    """A policy of one fallback chain.
+
+    Args:
+        chain: tags, tried in order.
+        narrow: tag for tensors of fewer than two dimensions.
+    """
+    fallback = {"fallback": chain[1:]} if chain[1:] else {}
+    return rules_text(
+        [
+            {"values": "integer", "keep": True, "optional": True},
+            {"dims": "<2", "tag": narrow, "optional": True},
+            {"dims": ">=2", "tag": chain[0], **fallback},
+        ]
+    )
+
+
+def explicit_text(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]) -> str:
+    """A policy that decides each of these tensors as it was decided, whatever rules did it then.
+
+    Tensors of one format and settings share a rule. Its names are shortened to patterns (``layers.*.attention.wq``)
+    where no tensor of another rule matches them.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in map(_row, rows):
+        groups.setdefault(
+            repr((row.tag, sorted(row.params.items()), sorted(row.options.items()), row.nonfinite)), []
+        ).append(row)
+    everyone = [row.name for group in groups.values() for row in group]
+
+    @functools.cache
+    def matched(pattern: str) -> frozenset[str]:
+        globs = Globs((pattern,))
+        return frozenset(name for name in everyone if globs.match(name))
+
+    return rules_text(
+        {"match": _patterns([row.name for row in group], matched), **_outcome(group[0])} for group in groups.values()
+    )
+
+
+def _row(row: Decision | Row | tuple[str, FourCC, Params, Params]) -> Row:
+    if isinstance(row, Decision):
+        return Row(row.tensor.name, row.tag, row.params, row.options, row.nonfinite)
+    return Row(*row)
+
+
+def _outcome(row: Row) -> dict[str, object]:
+    outcome: dict[str, object] = {"tag": str(row.tag)}
+    if row.params:
+        outcome["params"] = row.params
+    if row.options:
+        outcome["encoder"] = row.options
+    if row.nonfinite:
+        outcome["nonfinite"] = "keep"
+    return outcome
+
+
+def _patterns(names: list[str], matched: Callable[[str], frozenset[str]]) -> list[str]:
+    """Patterns that match these names and no others, where `matched` gives the names that a pattern matches."""
+    own, patterns, covered = set(names), [], set[str]()
+    for name in names:
+        if name not in covered:
+            pattern = next((short for short in _shorter(name) if matched(short) <= own), spelled(name))
+            patterns.append(pattern)
+            covered |= matched(pattern) if "*" in pattern else {name}
+    return patterns
+
+
+def _shorter(name: str) -> Iterator[str]:
+    """Patterns for a name: any number in place of each of its numbers; of each but the first."""
+    pieces = [spelled(piece) for piece in _NUMBER.split(name)]
+    if len(pieces) > 1:
+        yield "*".join(pieces)
+    if len(pieces) > 2:
+        first = _NUMBER.search(name)
+        assert first is not None
+        yield pieces[0] + first[0] + "*".join(pieces[1:])
+
+
+def _value(value: object) -> str:
+    """TOML text of a value: a scalar, a list, or an inline table."""
+    if isinstance(value, Mapping):
+        pairs = [f"{_key(name)} = {_value(item)}" for name, item in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    if isinstance(value, (list, tuple)):
+        items = [_value(item) for item in value]
+        return f"[{', '.join(items)}]" if len(items) < 2 else "[\n" + "".join(f"  {item},\n" for item in items) + "]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _text(value) if isinstance(value, str) else repr(value)
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _text(name)
+
+
+def _text(text: str) -> str:
+    """A basic string. JSON escapes as TOML does, but for DEL, which it leaves as it is."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,126 @@
+"""model.bin as a source: parts by ordinary reads, each part's sums checked before it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourcc.container.index import PartRecord, TensorRecord
+from fourcc.container.layout import CHUNK
+from fourcc.container.reader import ModelFile, damaged_chunks
+from fourcc.errors import ChecksumError, TableError
+from fourcc.registry import registry
+from fourcc.sources.source import Source, SourceTensor
+from fourcc.spec import Part, itemsize, split_shape
+
+if TYPE_CHECKING:
+    from fourcc.format import Array, Parts
+
+POLICY_BLOB = "policy.toml"
+
+
+def open_model_bin(path: Path) -> Source:
+    """A container as a source. Raises as `fourcc.container.reader.ModelFile` does."""
+    model = ModelFile(path)
+    blobs = {blob.name: model.blob(blob.name) for blob in model.index.blobs if blob.name != POLICY_BLOB}
+    return Source(
+        path=path,
+        kind="model.bin",
+        tensors=tuple(_tensor(model, record) for record in model.index.tensors),
+        files=(path,),
+        architecture=model.index.architecture,
+        hyper=model.index.hyper,
+        blobs=blobs,
+        close=model.close,
+    )
+
+
+def _tensor(model: ModelFile, record: TensorRecord) -> SourceTensor:
+    reader = _TensorReader(model, record)
+    provider = None if record.provider is None else model.index.providers[record.provider]
+    return SourceTensor(
+        name=record.name,
+        source_name=record.source_name,
+        shape=record.shape,
+        tag=record.tag,
+        params=record.params,
+        read=reader.rows,
+        record=record,
+        provider=provider,
+        copy=reader.copy,
+    )
+
+
+class _TensorReader:
+    """Reads one tensor; the format is asked for only when rows are wanted."""
+
+    def __init__(self, model: ModelFile, record: TensorRecord) -> None:
+        self._model = model
+        self._record = record
+        self._checked = False
+
+    def copy(self, part: PartRecord) -> Iterator[bytes]:
+        """A part's bytes, in runs."""
+        self._refuse_damage()
+        for start in range(0, part.nbytes, CHUNK):
+            yield bytes(self._model.file.read(part.offset + start, min(CHUNK, part.nbytes - start)))
+
+    def rows(self, matrix: int, first: int, last: int) -> Parts:
+        """Parts of the rows first..last of a matrix."""
+        self._refuse_damage()
+        spec = registry[self._record.tag].spec
+        shapes = spec.part_shapes(self._record.shape, self._record.params)
+        stored = {part.name: part for part in self._record.parts}
+        if set(stored) != set(shapes):
+            raise TableError(
+                "wrong parts",
+                file=self._model.path,
+                tensor=self._record.name,
+                found=list(stored),
+                expected=list(shapes),
+            )
+        return {
+            part.name: self._run(part, stored[part.name], shapes[part.name], matrix, first, last) for part in spec.parts
+        }
+
+    def _run(self, part: Part, stored: PartRecord, shape: tuple[int, ...], matrix: int, first: int, last: int) -> Array:
+        """Entries of one part."""
+        import numpy as np
+
+        from fourcc.qmatrix import numpy_dtype
+
+        if stored.dtype != part.dtype or (not part.variable and stored.shape != shape):
+            raise TableError(
+                f"part {part.name!r} does not fit the format {self._record.tag}",
+                file=self._model.path,
+                tensor=self._record.name,
+                found=f"{stored.shape} {stored.dtype}",
+                expected=f"{shape} {part.dtype}",
+            )
+        lead, _, _ = split_shape(self._record.shape)
+        one = stored.shape if part.variable else shape[len(lead) :]  # one matrix's
+        if part.rows is None or part.variable:
+            start, one_run = 0, one
+        else:
+            start = first // part.rows
+            one_run = (-(-last // part.rows) - start, *one[1:])
+        size = itemsize(part.dtype)
+        begin = stored.offset + size * (matrix * prod(one) + start * prod(one[1:]))
+        data = self._model.file.read(begin, size * prod(one_run))
+        return np.frombuffer(data, numpy_dtype(part.dtype)).reshape(one_run)
+
+    def _refuse_damage(self) -> None:
+        if self._checked:
+            return
+        for part in self._record.parts:
+            for offset, _ in damaged_chunks(self._model.file, self._record.name, part):
+                raise ChecksumError(
+                    f"part {part.name!r} is damaged",
+                    file=self._model.path,
+                    tensor=self._record.name,
+                    offset=offset,
+                    hint="`fourcc verify` lists all damage.",
+                )
+        self._checked = True

@@ -1,0 +1,226 @@
+"""From a source's parts to a container's, tile by tile: read, decode, encode and measure on threads, write in order."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from math import isfinite, prod
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.container.index import ErrorRecord, Provider, TensorRecord
+from fourcc.container.writer import Writer
+from fourcc.encoding import MatrixEncoder, refuse_nonfinite
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.metrics import ErrorSums
+from fourcc.policy import Decision
+from fourcc.qmatrix import tile_bounds
+from fourcc.registry import registry
+from fourcc.sources.source import SourceTensor
+from fourcc.spec import Geometry, split_shape
+from fourcc.threads import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DIGITS = 6  # of a measured error that are stored: more would be noise
+
+
+@attrs.frozen(eq=False)
+class Step:
+    """What becomes of one tensor."""
+
+    source: SourceTensor
+    decision: Decision
+    aids: Aids
+
+    @property
+    def copied(self) -> bool:
+        """Whether its bytes come over from another container as they are, with no format asked."""
+        return self.decision.keep and self.source.copy is not None
+
+
+@attrs.frozen(eq=False)
+class _Tile:
+    first_row: int
+    weights: int
+    parts: Parts
+    sums: ErrorSums
+
+
+def transcode(
+    steps: tuple[Step, ...],
+    writer: Writer,
+    providers: dict[Provider, int],
+    threads: int,
+    report: Callable[[Step, int], None],
+) -> Iterator[TensorRecord]:
+    """Writes the parts of each tensor and gives its record, to be added before the next one is asked for.
+
+    Args:
+        steps: what becomes of each tensor.
+        writer: takes the parts.
+        providers: the file's, numbered as they come; extended here.
+        threads: how many tiles are worked on at once.
+        report: called after each tile with its number of weights.
+    """
+    tiles = in_order((task for step in steps for task in _tasks(step)), threads)
+    for step in steps:
+        if step.copied:
+            yield _copy(step, writer, providers)
+            report(step, prod(step.source.shape))
+            continue
+        yield _collect(step, writer, providers, iter(partial(next, tiles), None), report)
+
+
+def _tasks(step: Step) -> Iterator[Callable[[], _Tile | None]]:
+    """The work on a tensor's tiles, matrix after matrix; the last one marks the end."""
+    if step.copied:
+        return
+    lead, _, _ = split_shape(step.source.shape)
+    for matrix in range(prod(lead)):
+        yield from _keep_tasks(step, matrix) if step.decision.keep else _encode_tasks(step, matrix)
+    yield lambda: None
+
+
+def _keep_tasks(step: Step, matrix: int) -> Iterator[Callable[[], _Tile]]:
+    found = registry[step.source.tag]
+    _, rows, cols = split_shape(step.source.shape)
+    for first, last in tile_bounds(rows, cols, found.spec):
+        yield partial(_keep, step, found, matrix, first, last)
+
+
+def _keep(step: Step, found: Format, matrix: int, first: int, last: int) -> _Tile:
+    """A tile's parts as they are stored, after a look for NaN and infinity."""
+    _, rows, cols = split_shape(step.source.shape)
+    parts = step.source.read(matrix, first, last)
+    if found.spec.real and not step.decision.nonfinite:
+        decoded = found.decode(parts, Geometry(last - first, cols, step.source.params))
+        hint = 'nonfinite = "keep" in the rule lets them through.'
+        at = (matrix * rows + first) * cols
+        refuse_nonfinite(decoded, tensor=step.source.name, first_index=at, hint=hint)
+    return _Tile(first, (last - first) * cols, parts, ErrorSums())
+
+
+def _encode_tasks(step: Step, matrix: int) -> Iterator[Callable[[], _Tile]]:
+    stored, wanted = registry[step.source.tag], registry[step.decision.tag]
+    _, rows, cols = split_shape(step.source.shape)
+    encoder = MatrixEncoder(
+        wanted,
+        Geometry(rows, cols, step.decision.params),
+        step.decision.options,
+        step.aids.of_matrix(matrix),
+        name=step.source.name,
+        first_index=matrix * rows * cols,
+        nonfinite=step.decision.nonfinite,
+    )
+    shared = encoder.prepare(partial(_rows, step.source, stored, matrix))
+    for first, last in tile_bounds(rows, cols, stored.spec, wanted.spec):
+        yield partial(_encode, step.source, stored, encoder, shared, matrix, first, last)
+
+
+def _encode(
+    source: SourceTensor,
+    stored: Format,
+    encoder: MatrixEncoder,
+    shared: object,
+    matrix: int,
+    first: int,
+    last: int,
+) -> _Tile:
+    original = _decoded(source, stored, matrix, first, last)
+    parts, sums = encoder.tile(original, shared, first)
+    return _Tile(first, original.size, parts, sums)
+
+
+def _decoded(source: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Array:
+    """Rows of a source's matrix, decoded; `first` is a multiple of the stored block's rows."""
+    geom = Geometry(last - first, split_shape(source.shape)[2], source.params)
+    return stored.decode(source.read(matrix, first, last), geom)
+
+
+def _rows(source: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Floats:
+    """Any run of rows as float32: reads whole blocks and cuts."""
+    import numpy as np
+
+    step = stored.spec.block[0]
+    start = 0 if step is None or stored.spec.variable else first // step * step
+    _, rows, _ = split_shape(source.shape)
+    end = rows if step is None or stored.spec.variable else min(rows, -(-last // step) * step)
+    decoded = _decoded(source, stored, matrix, start, end)
+    return np.asarray(decoded[first - start : last - start], np.float32)
+
+
+def _collect(
+    step: Step,
+    writer: Writer,
+    providers: dict[Provider, int],
+    tiles: Iterable[_Tile | None],
+    report: Callable[[Step, int], None],
+) -> TensorRecord:
+    """Writes a tensor's tiles as they come."""
+    decision, source = step.decision, step.source
+    spec = registry[decision.tag].spec
+    parts = writer.tensor(source.name, spec, source.shape, decision.params)
+    sums = ErrorSums()
+    for tile in tiles:
+        assert tile is not None
+        parts.write(tile.parts, first_row=tile.first_row)
+        sums += tile.sums
+        report(step, tile.weights)
+    encoded = not decision.keep
+    return TensorRecord(
+        name=source.name,
+        source_name=source.source_name,
+        tag=decision.tag,
+        shape=source.shape,
+        params=decision.params,
+        options=decision.options if encoded else {},
+        parts=parts.finish(),
+        rule=decision.rule,
+        encoder_version=spec.encoder_version if encoded else None,
+        error=_error_record(sums) if encoded else None,
+        aids=_aids_digest(step.aids.restricted(spec.needs)) if encoded else None,
+        provider=_number(providers, _provider(decision)) if encoded else None,
+    )
+
+
+def _copy(step: Step, writer: Writer, providers: dict[Provider, int]) -> TensorRecord:
+    """Brings a tensor over from another container, with all that was said of it there."""
+    source = step.source
+    assert source.record is not None
+    assert source.copy is not None
+    parts = writer.copy(source.name, [(part, source.copy(part)) for part in source.record.parts])
+    provider = None if source.provider is None else _number(providers, source.provider)
+    return attrs.evolve(source.record, parts=parts, rule=step.decision.rule, provider=provider)
+
+
+def _provider(decision: Decision) -> Provider:
+    entry = registry.entry(decision.tag)
+    return Provider(entry.distribution, entry.version)
+
+
+def _number(providers: dict[Provider, int], provider: Provider) -> int:
+    return providers.setdefault(provider, len(providers))
+
+
+def _error_record(sums: ErrorSums) -> ErrorRecord:
+    return ErrorRecord(_rounded(sums.relative_rmse), _rounded(sums.sqnr_db), _rounded(sums.max_error) or 0.0)
+
+
+def _rounded(value: float) -> float | None:
+    """To the digits that are stored; None for what is not finite."""
+    return float(f"{value:.{DIGITS}g}") if isfinite(value) else None
+
+
+def _aids_digest(aids: Aids) -> bytes | None:
+    """BLAKE2b-128 over the arrays that the encoder saw."""
+    arrays = [array for array in (aids.importance, aids.hessian) if array is not None]
+    if not arrays:
+        return None
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(array.tobytes())
+    return digest.digest()

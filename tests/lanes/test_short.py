@@ -1,0 +1,36 @@
+"""The short forms of the slow lanes."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def lane(name: str) -> ModuleType:
+    """The script of a lane, as a module."""
+    spec = importlib.util.spec_from_file_location(f"lane_{name}", Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_killed_conversions_leave_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    """Twenty kills at random moments; at least one strikes before the end."""
+    ends = lane("kill").lane(tmp_path, 20, seed=1)
+    assert sum(ends.values()) == 20
+    assert ends["killed, old file"] > 0
+
+
+def test_memory_stays_bounded(tmp_path: Path) -> None:
+    """Half a GiB in less memory than the source has bytes, and than the bound of the large lane."""
+    large = lane("large")
+    peak, _, nbytes = large.measure(tmp_path, 0.75, "Q8_0", threads=2)
+    assert peak < large.BOUND_MB
+    assert peak * 1e6 < nbytes

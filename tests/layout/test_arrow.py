@@ -1,0 +1,106 @@
+"""The import arrow: who may import whom, read from the source without running it."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+# Lower floors first; a module imports only from floors below its own. Lazy imports count.
+FLOORS = [
+    {"errors", "metrics", "kernels"},
+    {"tags", "files", "output", "signatures", "naming", "threads"},
+    {"spec"},
+    {"format"},
+    {"registry", "formats"},
+    {"qmatrix"},
+    {"encoding", "policy"},
+    {"container"},
+    {"sources"},
+    {"transcode"},
+    {"conversion", "diff"},
+    {"cli"},
+]
+FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+
+
+def modules(root: Path) -> list[Path]:
+    """Every source file of the package, once."""
+    return sorted(
+        path
+        for folder in ("fourcc", "formats", "kernels", "cli")
+        for path in (root / folder).rglob("*.py")
+        if not any((root / "fourcc" / link) in path.parents for link in ("formats", "kernels", "cli"))
+    )
+
+
+def room(path: Path, root: Path) -> str:
+    """The room a file stands in: its folder below fourcc/, or its own name."""
+    parts = path.relative_to(root).parts
+    if parts[0] != "fourcc":
+        return parts[0]
+    return parts[1] if len(parts) > 2 else path.stem
+
+
+def imported(tree: ast.AST, *, types: bool) -> set[str]:
+    """Full names of the modules that a file imports, wherever in it; those only for type checkers on demand."""
+    names: set[str] = set()
+    guarded = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for child in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in guarded and not types:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_imports_point_downwards(root: Path) -> None:
+    """No room imports from its own height or above; fourcc/__init__ and __main__ are doors, not rooms."""
+    wrong = []
+    for path in modules(root):
+        here = room(path, root)
+        if here in {"__init__", "__main__"}:
+            continue
+        for name in imported(ast.parse(path.read_text()), types=False):
+            there = name.split(".")[1] if name.startswith("fourcc.") else None
+            if there in FLOOR and there != here and FLOOR[there] >= FLOOR[here]:
+                wrong.append(f"{path.relative_to(root)} imports {name}")
+    assert not wrong
+
+
+def test_every_room_has_a_floor(root: Path) -> None:
+    """A new file or folder below fourcc/ is entered into the table above."""
+    rooms = {room(path, root) for path in modules(root)} - {"__init__", "__main__"}
+    assert rooms <= set(FLOOR)
+    assert set(FLOOR) <= rooms
+
+
+@pytest.mark.parametrize("folder", ["fourcc", "formats"])
+def test_core_and_formats_import_neither_numba_nor_typer(root: Path, folder: str) -> None:
+    """Only kernels/ knows numba, only cli/ knows typer."""
+    for path in modules(root):
+        if path.relative_to(root).parts[0] == folder:
+            tops = {name.split(".")[0] for name in imported(ast.parse(path.read_text()), types=True)}
+            assert not tops & {"numba", "llvmlite", "typer"}, path
+
+
+def test_kernels_import_only_numpy_and_numba(root: Path) -> None:
+    """Kernels know nothing of the core."""
+    for path in (root / "kernels").rglob("*.py"):
+        names = imported(ast.parse(path.read_text()), types=True)
+        assert not {name for name in names if name.startswith("fourcc") and not name.startswith("fourcc.kernels")}, path
+
+
+def test_nothing_is_printed_outside_the_command_line(root: Path) -> None:
+    """The core returns values; only cli/ writes to the terminal."""
+    for path in modules(root):
+        if path.relative_to(root).parts[0] == "cli":
+            continue
+        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path

@@ -1,0 +1,146 @@
+"""The house: what must exist together, what must be installed, what must not be named."""
+
+import ast
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import fourcc
+from fourcc.registry import OWN, registry
+
+NO_TAG = {"__init__", "plain", "kmeans1d"}  # files in formats/ that several formats share
+
+
+def setup(root: Path) -> dict[str, object]:
+    """The table [tool.setuptools]."""
+    tables: dict[str, object] = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    return tables
+
+
+def own_stems() -> set[str]:
+    """Stems of the built-in formats, from the entry points that are installed."""
+    points = importlib.metadata.entry_points(group="fourcc.formats")
+    return {point.value.split(":")[0].rsplit(".", 1)[1] for point in points if point.dist and point.dist.name == OWN}
+
+
+def test_every_package_is_installed(root: Path) -> None:
+    """An explicit list of packages silently drops a new folder from the wheel."""
+    tables = setup(root)
+    found = {
+        ".".join([name, *init.parent.relative_to(root / top).parts])
+        for name, top in tables["package-dir"].items()  # type: ignore[attr-defined]
+        for init in (root / top).rglob("__init__.py")
+    }
+    assert found == set(tables["packages"])  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", ["formats", "kernels", "cli"])
+def test_links_lead_to_the_folders(root: Path, name: str) -> None:
+    """The links that make a checkout look like an install."""
+    link = root / "fourcc" / name
+    assert link.is_symlink()
+    assert link.readlink() == Path("..") / name
+
+
+@pytest.mark.parametrize("name", ["formats", "kernels", "cli"])
+def test_bare_names_cannot_be_imported(root: Path, name: str) -> None:
+    """A second import under another name would make two of everything."""
+    run = subprocess.run(
+        [sys.executable, "-c", f"import {name}"], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert f"this folder is the package fourcc.{name}" in run.stderr
+
+
+def test_stems_pair_up(root: Path) -> None:
+    """One tag, one stem: format, page, vectors and test have the same name."""
+    stems = own_stems()
+    assert {path.stem for path in (root / "formats").glob("*.py")} - NO_TAG == stems
+    for stem in stems:
+        for path in (f"specs/{stem}.md", f"specs/vectors/{stem}.json", f"tests/formats/test_{stem}.py"):
+            assert (root / path).is_file(), f"{path} is missing"
+    assert {path.stem for path in (root / "kernels").glob("*.py")} - {"__init__"} <= stems
+
+
+def test_entry_points_name_the_tag_and_the_stem() -> None:
+    """`Q8_A = "fourcc.formats.q8_a:Q8_A"`: tag, stem and value spell the same."""
+    for tag in registry:
+        entry = registry.entry(tag)
+        if entry.distribution == OWN:
+            assert entry.target == f"fourcc.formats.{str(tag).lower()}:{tag}"
+
+
+def test_public_names_are_pinned() -> None:
+    """What `import fourcc` promises."""
+    assert sorted(fourcc.__all__) == fourcc.__all__
+    for name in fourcc.__all__:
+        assert getattr(fourcc, name).__module__.startswith("fourcc.")
+    assert {name for name in dir(fourcc) if not name.startswith("_")} >= set(fourcc.__all__)
+
+
+def test_import_is_light() -> None:
+    """`import fourcc` loads neither numpy nor numba."""
+    code = "import sys, fourcc; print(sorted({'numpy', 'numba', 'typer', 'msgpack', 'attrs'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def code_words(path: Path) -> set[str]:
+    """Names and text constants of a file, docstrings aside."""
+    tree = ast.parse(path.read_text())
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docs = {
+        id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and ast.get_docstring(node)
+    }
+    words: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            words |= set(re.findall(r"\w+", node.value))
+        elif isinstance(node, ast.Name):
+            words.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            words.add(node.attr)
+        elif isinstance(node, ast.alias):
+            words |= set(node.name.split("."))
+    return words
+
+
+def test_no_format_is_named_in_the_core(root: Path) -> None:
+    """The core and the command line ask the registry; they know no tag and no stem of a quantized format."""
+    tags = {str(tag) for tag in registry} | own_stems() - {"bool"}
+    links = [root / "fourcc" / name for name in ("formats", "kernels", "cli")]
+    paths = [p for p in (root / "fourcc").rglob("*.py") if not any(link in p.parents for link in links)]
+    named = {
+        str(path.relative_to(root)): sorted(tags & code_words(path))
+        for path in [*paths, *(root / "cli").rglob("*.py")]
+        if tags & code_words(path)
+    }
+    assert not named
+
+
+def lengths(root: Path) -> list[tuple[Path, str, int]]:
+    """File, function and number of lines of every function of the package."""
+    found = []
+    for folder in ("fourcc", "formats", "kernels", "cli"):
+        for path in (root / folder).rglob("*.py"):
+            if folder == "fourcc" and path.relative_to(root).parts[1] in {"formats", "kernels", "cli"}:
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef):
+                    doc = ast.get_docstring(node, clean=False)
+                    size = (node.end_lineno or node.lineno) - node.lineno + 1 - (doc.count("\n") + 1 if doc else 0)
+                    found.append((path, node.name, size))
+    return found
+
+
+def test_size_budget(root: Path) -> None:
+    """Functions of at most 40 lines (60 in kernels/), core files of at most 300, formats of at most 150."""
+    for path, name, size in lengths(root):
+        assert size <= (60 if "kernels" in path.parts else 40), f"{path}: {name} has {size} lines"
+    for folder, cap in (("fourcc", 300), ("formats", 150), ("cli", 300)):
+        for path in (root / folder).rglob("*.py"):
+            assert path.read_text().count("\n") <= cap, path

@@ -1,0 +1,345 @@
+"""Slow independent truth: every format in plain Python, written from the pages in ``specs/``.
+
+No numpy, and nothing of fourcc's: bytes are read with `struct`, numbers are Python's own floats (float64), and `f32`
+rounds them as a float32 operation would (float64 has more than twice float32's bits, so rounding twice does no harm).
+Weights go in and come out as flat lists in row-major order; parts are bytes by name.
+"""
+
+import math
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+Bytes = Mapping[str, bytes]
+Weights = Sequence[float]
+
+
+def f32(x: float) -> float:
+    """The nearest float32 (half to even); infinite beyond the largest."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", x))[0]
+    except OverflowError:
+        return math.copysign(math.inf, x)
+
+
+def f16(x: float) -> float:
+    """The nearest float16 (half to even); infinite beyond the largest."""
+    try:
+        return struct.unpack("<e", struct.pack("<e", x))[0]
+    except OverflowError:
+        return math.copysign(math.inf, x)
+
+
+def read(code: str, data: bytes) -> list[float]:
+    """Little-endian values of a struct code: ``f`` float32, ``e`` float16, ``b`` int8."""
+    return list(struct.unpack(f"<{len(data) // struct.calcsize(code)}{code}", data))
+
+
+def write(code: str, values: Sequence[float]) -> bytes:
+    """The inverse of `read`."""
+    return struct.pack(f"<{len(values)}{code}", *values)
+
+
+def cut(values: Sequence[float], size: int) -> list[Sequence[float]]:
+    """Consecutive pieces of `size` values; the last may be short."""
+    return [values[first : first + size] for first in range(0, len(values), size)]
+
+
+# ---- Q8_A ----
+
+
+def decode_q8_a(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """Formula: w = float32((scale / 127) * q), the scale of row i and column j at (i // 128, j)."""
+    scales, q = read("f", parts["scales"]), read("b", parts["q"])
+    return [f32(scales[i // 128 * cols + j] / 127 * q[i * cols + j]) for i in range(rows) for j in range(cols)]
+
+
+def encode_q8_a(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+    """The scale is the block's largest magnitude; codes are exact quotients, rounded half to even."""
+    blocks = range(-(-rows // 128))
+    scales = [
+        max(abs(w[i * cols + j]) for i in range(128 * block, min(rows, 128 * block + 128)))
+        for block in blocks
+        for j in range(cols)
+    ]
+    q = [exact_code(w[i * cols + j], scales[i // 128 * cols + j]) for i in range(rows) for j in range(cols)]
+    return {"scales": write("f", scales), "q": write("b", q)}
+
+
+def exact_code(w: float, scale: float) -> int:
+    """127 w / scale without any rounding but the last, half to even."""
+    return round(127 * Fraction(w) / Fraction(scale)) if scale else 0
+
+
+# ---- Q8_B ----
+
+
+def decode_q8_b(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """Formula: w = float32((scale / 127) * q + mean), scale and mean of row i and column j at (i, j // 128)."""
+    scales, means, q = read("f", parts["scales"]), read("f", parts["means"]), read("b", parts["q"])
+    width = -(-cols // 128)
+    return [
+        f32(scales[i * width + j // 128] / 127 * q[i * cols + j] + means[i * width + j // 128])
+        for i in range(rows)
+        for j in range(cols)
+    ]
+
+
+def encode_q8_b(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+    """The mean is summed from left to right; a block that reaches 2^127 takes mean 0."""
+    scales, means, q = [], [], []
+    for i in range(rows):
+        for block in cut(w[i * cols : (i + 1) * cols], 128):
+            total = 0.0
+            for x in block:
+                total += x
+            mean = 0.0 if max(map(abs, block)) >= 2.0**127 else f32(total / len(block))
+            scale = f32(max(abs(x - mean) for x in block))
+            scales.append(scale)
+            means.append(mean)
+            q += [round((x - mean) * 127 / scale) if scale else 0 for x in block]
+    return {"scales": write("f", scales), "means": write("f", means), "q": write("b", q)}
+
+
+# ---- Q4_A ----
+
+
+def decode_q4_a(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """Formula: w = bins[nibble]; the even column's nibble is the high one."""
+    bins, q = read("f", parts["bins"]), parts["q"]
+    blocks, pairs = -(-cols // 256), -(-cols // 2)
+    return [
+        bins[16 * (i * blocks + j // 256) + (q[i * pairs + j // 2] >> (4 if j % 2 == 0 else 0) & 15)]
+        for i in range(rows)
+        for j in range(cols)
+    ]
+
+
+def encode_q4_a(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
+    """Bins are means of runs of the ordered block; see `runs_of_least_error` and `runs_of_equal_count`."""
+    bins: list[float] = []
+    q = bytearray()
+    cut_runs = runs_of_equal_count if options["method"] == "equal-count" else runs_of_least_error
+    for i in range(rows):
+        index: list[int] = []
+        for block in cut(w[i * cols : (i + 1) * cols], 256):
+            means = [f32(ordered_sum(run) / len(run)) for run in cut_runs(sorted(x + 0.0 for x in block))]
+            means += [means[-1]] * (16 - len(means))
+            bins += means
+            index += [nearest_bin(x, means) for x in block]
+        index += [0] * (cols % 2)
+        q += bytes(high << 4 | low for high, low in zip(index[0::2], index[1::2], strict=True))
+    return {"bins": write("f", bins), "q": bytes(q)}
+
+
+def ordered_sum(values: Weights) -> float:
+    """Sum from left to right. Python's own `sum` of floats compensates the rounding errors."""
+    total = 0.0
+    for x in values:
+        total += x
+    return total
+
+
+def nearest_bin(x: float, bins: Weights) -> int:
+    """How many bins c have bins[c] < x and their middle to the next one at or below x."""
+    return sum(low < x and (low + high) / 2 <= x for low, high in pairwise(bins))
+
+
+def runs_of_equal_count(ordered: Weights) -> list[Weights]:
+    """Run r covers positions r n // 16 .. (r + 1) n // 16; fewer than 16 weights: one each."""
+    n = len(ordered)
+    return [ordered[r * n // 16 : (r + 1) * n // 16] for r in range(16)] if n > 16 else [[x] for x in ordered]
+
+
+def runs_of_least_error(ordered: Weights) -> list[Weights]:
+    """Up to 16 distinct values: a run each. Else the 16 runs of the page's recurrence, in float64."""
+    distinct = sorted(set(ordered))
+    if len(distinct) <= 16:
+        return [[x for x in ordered if x == value] for value in distinct]
+    cuts = walk_back(*best_gains(ordered, 16))
+    return [ordered[first:last] for first, last in pairwise(cuts)]
+
+
+def best_gains(ordered: Weights, count: int) -> tuple[list[list[float]], list[float]]:
+    """G[r][j] for r below `count`, and the prefix sums S of the centred values."""
+    n = len(ordered)
+    sums = [0.0]
+    for x in ordered:
+        sums.append(sums[-1] + (x - ordered[n // 2]))
+    best = [[0.0] + [-math.inf] * n]
+    for _ in range(1, count):
+        row = [-math.inf] * (n + 1)
+        for j in range(1, n + 1):
+            row[j] = max(best[-1][i] + gain(sums, i, j) for i in range(j))
+        best.append(row)
+    return best, sums
+
+
+def gain(sums: Weights, i: int, j: int) -> float:
+    """(S[j] - S[i])^2 / (j - i)."""
+    difference = sums[j] - sums[i]
+    return difference * difference / (j - i)
+
+
+def walk_back(best: list[list[float]], sums: Weights) -> list[int]:
+    """Cuts 0 .. n, from the last to the first, of equally good ones the leftmost."""
+    cuts = [len(sums) - 1]
+    for row in reversed(best[1:]):
+        cuts.insert(0, max(range(cuts[0]), key=lambda i: row[i] + gain(sums, i, cuts[0])))
+    return [0, *cuts]
+
+
+def least_error(ordered: Weights, count: int) -> Fraction:
+    """The least sum of squared errors of `count` runs, exact: the textbook recurrence over within-run squares.
+
+    D[k][j] = min over i of D[k - 1][i] + sum of (x - mean)^2 over the positions i .. j.
+    """
+    exact = [Fraction(x) for x in ordered]
+    n = len(exact)
+    total, squares = [Fraction(0)], [Fraction(0)]
+    for x in exact:
+        total.append(total[-1] + x)
+        squares.append(squares[-1] + x * x)
+
+    def cost(i: int, j: int) -> Fraction:
+        return squares[j] - squares[i] - (total[j] - total[i]) ** 2 / (j - i)
+
+    best = [cost(0, j) if j else Fraction(0) for j in range(n + 1)]
+    for k in range(2, count + 1):
+        best = [min((best[i] + cost(i, j) for i in range(k - 1, j)), default=Fraction(0)) for j in range(n + 1)]
+    return best[n]
+
+
+# ---- Q8_0 and Q4_0 ----
+
+
+def decode_q8_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001 - blocks fill the rows
+    """34 bytes a block: w = d * q."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 34):
+        (d,) = read("e", block[:2])
+        weights += [f32(d * q) for q in read("b", block[2:])]
+    return weights
+
+
+def encode_q8_0(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+    """Formula: d = amax / 127; q = w * (1 / d) in float32, rounded half away from zero."""
+    data = b""
+    for block in cut(w, 32):
+        d = f32(max(map(abs, block)) / 127)
+        inverse = finite_inverse(d)
+        data += write("e", [f16(d)])
+        data += write("b", [round_half_away(f32(x * inverse)) for x in block])
+    return {"blocks": data}
+
+
+def round_half_away(x: float) -> int:
+    """C's roundf."""
+    return int(math.copysign(math.floor(abs(Fraction(x)) + Fraction(1, 2)), x))
+
+
+def finite_inverse(d: float) -> float:
+    """1 / d in float32; 0 where d is 0 or the inverse beyond float32."""
+    inverse = f32(1 / d) if d else math.inf
+    return 0.0 if math.isinf(inverse) else inverse
+
+
+def decode_q4_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001 - blocks fill the rows
+    """18 bytes a block: w = d * (q - 8), low nibbles are weights 0 .. 15, high nibbles 16 .. 31."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 18):
+        (d,) = read("e", block[:2])
+        weights += [f32(d * ((byte & 15) - 8)) for byte in block[2:]]
+        weights += [f32(d * ((byte >> 4) - 8)) for byte in block[2:]]
+    return weights
+
+
+def encode_q4_0(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+    """Formula: d = m / -8, m the first weight of largest magnitude; q = min(15, trunc(w * (1 / d) + 8.5)) in float32."""
+    data = b""
+    for block in cut(w, 32):
+        d = f32(max(block, key=abs) / -8)
+        inverse = finite_inverse(d)
+        q = [min(15, int(f32(f32(x * inverse) + 8.5))) for x in block]
+        if d and not inverse:
+            q = [0] * 32
+        data += write("e", [f16(d)]) + bytes(low | high << 4 for low, high in zip(q[:16], q[16:], strict=True))
+    return {"blocks": data}
+
+
+# ---- The plain ones ----
+
+
+def decode_plain(code: str) -> Callable[[Bytes, int, int], list[float]]:
+    """Values as they are."""
+    return lambda parts, rows, cols: read(code, parts["values"])  # noqa: ARG005
+
+
+def decode_bf16(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """Two zero bytes below the two stored ones make a float32."""
+    return read("f", b"".join(b"\0\0" + parts["values"][at : at + 2] for at in range(0, len(parts["values"]), 2)))
+
+
+def encode_bf16(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+    """Half to even on the sixteen bits that are cut off."""
+    bits = [int.from_bytes(write("f", [x]), "little") for x in w]
+    return {"values": write("H", [bit + 0x7FFF + (bit >> 16 & 1) >> 16 for bit in bits])}
+
+
+def encode_plain(code: str) -> Callable[[Weights, int, int, Mapping[str, object]], Bytes]:
+    """Values as they are, rounded half to even where the code is narrower."""
+    return lambda w, rows, cols, options: {"values": write(code, w)}  # noqa: ARG005
+
+
+def decode_f8e5(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """A zero byte below the stored one makes a float16."""
+    return read("e", b"".join(bytes([0, byte]) for byte in parts["values"]))
+
+
+def decode_f8e4(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """Sign, 4 bits of exponent, 3 of mantissa; only 0x7f and 0xff are NaN."""
+    return [f8e4_value(byte) for byte in parts["values"]]
+
+
+def f8e4_value(byte: int) -> float:
+    """The value of one byte."""
+    sign, exponent, mantissa = (-1.0 if byte & 128 else 1.0), byte >> 3 & 15, byte & 7
+    if byte & 127 == 127:
+        return math.nan
+    return sign * (2.0 ** (exponent - 7) * (1 + mantissa / 8) if exponent else 2.0**-6 * mantissa / 8)
+
+
+DECODERS: dict[str, Callable[[Bytes, int, int], list[float]]] = {
+    "Q8_A": decode_q8_a,
+    "Q8_B": decode_q8_b,
+    "Q4_A": decode_q4_a,
+    "Q8_0": decode_q8_0,
+    "Q4_0": decode_q4_0,
+    "BF16": decode_bf16,
+    "F8E4": decode_f8e4,
+    "F8E5": decode_f8e5,
+    "F16": decode_plain("e"),
+    "F32": decode_plain("f"),
+    "F64": decode_plain("d"),
+    "I8": decode_plain("b"),
+    "I16": decode_plain("h"),
+    "I32": decode_plain("i"),
+    "I64": decode_plain("q"),
+    "U8": decode_plain("B"),
+    "U16": decode_plain("H"),
+    "U32": decode_plain("I"),
+    "U64": decode_plain("Q"),
+    "BOOL": decode_plain("?"),
+}
+ENCODERS: dict[str, Callable[[Weights, int, int, Mapping[str, object]], Bytes]] = {
+    "Q8_A": encode_q8_a,
+    "Q8_B": encode_q8_b,
+    "Q4_A": encode_q4_a,
+    "Q8_0": encode_q8_0,
+    "Q4_0": encode_q4_0,
+    "BF16": encode_bf16,
+    "F16": encode_plain("e"),
+    "F32": encode_plain("f"),
+    "F64": encode_plain("d"),
+}

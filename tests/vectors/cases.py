@@ -1,0 +1,298 @@
+"""What the vectors hold: inputs that are made of arithmetic only, so that every machine makes the same."""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+
+import attrs
+
+Shape = tuple[int, ...]
+FLT_MAX = (2 - 2.0**-23) * 2.0**127
+TINY = 2.0**-149  # the smallest float32 above 0
+
+
+@attrs.frozen
+class Valid:
+    """Weights that are encoded, or, where `weights` is None, parts that are only decoded."""
+
+    name: str
+    note: str
+    shape: Shape
+    weights: Sequence[float] | None = None
+    options: Mapping[str, object] = attrs.field(factory=dict)
+    parts: Mapping[str, bytes] | None = None
+
+
+@attrs.frozen
+class Invalid:
+    """Weights that are refused: the error's class, and what it must say."""
+
+    name: str
+    note: str
+    shape: Shape
+    weights: Sequence[float]
+    error: str
+    says: Sequence[str]
+
+
+Cases = list[Valid | Invalid]
+
+
+def bell(count: int, seed: int, scale: float = 1.0) -> list[float]:
+    """About normal weights: the sum of twelve uniform multiples of 2^-10, times a power of two; exact in float32."""
+    random = Random(seed)  # random() is the same in every Python
+    return [scale * (sum(int(1024 * random.random()) for _ in range(12)) - 6138) / 1024 for _ in range(count)]
+
+
+def refused(shape: Shape) -> Cases:
+    """NaN and infinity, which no quantized format holds."""
+    count = shape[0] * shape[1]
+    nan, inf = float("nan"), float("inf")
+    weights = bell(count, 90)
+    spoilt = [nan if at in {5, 9} else x for at, x in enumerate(weights)]
+    says = ["weights are not finite", "expected finite weights"]
+    return [
+        Invalid("nan", "two NaN", shape, spoilt, "NumericError", [f"2 of {count}", "flat index 5", *says]),
+        Invalid("inf", "infinity", shape, [*weights[:-1], inf], "NumericError", [f"flat index {count - 1}", *says]),
+        Invalid("minus_inf", "-infinity", shape, [-inf, *weights[1:]], "NumericError", ["flat index 0", *says]),
+    ]
+
+
+def common(shape: Shape) -> Cases:
+    """Corners that every format has."""
+    count = shape[0] * shape[1]
+    return [
+        Valid("ordinary", "about normal weights", shape, bell(count, 1, 2.0**-5)),
+        Valid("zeros", "all weights 0", shape, [0.0] * count),
+        Valid("minus_zeros", "all weights -0", shape, [-0.0] * count),
+        Valid("constant", "all weights 0.3", shape, [0.30000001192092896] * count),
+        Valid("minus_constant", "all weights -5", shape, [-5.0] * count),
+        Valid("denormal", "multiples of the smallest float32", shape, [(at % 23 - 11) * TINY for at in range(count)]),
+        Valid("outlier", "one weight of 1000", shape, [1000.0, *bell(count - 1, 2)]),
+    ]
+
+
+def huge(shape: Shape) -> Cases:
+    """Largest magnitudes, for the formats with float32 scales."""
+    count = shape[0] * shape[1]
+    return [
+        Valid("flt_max", "weights of +-FLT_MAX", shape, [FLT_MAX if at % 3 else -FLT_MAX for at in range(count)]),
+        Valid("one_flt_max", "one FLT_MAX among ones", shape, [1.0] * (count - 1) + [FLT_MAX]),
+    ]
+
+
+def ggml(largest_code: int, code_bytes: int) -> Cases:
+    """Q4_0 and Q8_0: blocks of 32 with a float16 scale.
+
+    Args:
+        largest_code: the magnitude that a scale of 1 gives the largest weight.
+        code_bytes: bytes of a block's codes.
+    """
+    top = float(largest_code)
+    shape = (2, 64)
+    ramp = [top, *((at % 13 - 6) + 0.5 for at in range(31))]
+    rows = (1, 32)
+    return [
+        *common(shape),
+        *refused(rows),
+        Valid("ties", "scale 1, weights half-way between two codes", rows, ramp),
+        Valid("minus_ties", "scale -1 or 1, the same with the other sign", rows, [-x for x in ramp]),
+        Valid("equal_magnitudes", "the largest magnitude with both signs; the first counts", rows, [1.0, -1.0] * 16),
+        Valid("equal_magnitudes_minus_first", "the same, -1 first", rows, [-1.0, 1.0] * 16),
+        Valid("scale_underflow", "the scale is 0 in float16, not in float32", rows, bell(32, 3, 2.0**-40)),
+        Valid("scale_denormal", "a denormal float16 scale", rows, bell(32, 4, 2.0**-14)),
+        Valid("inverse_overflow", "1 / d is infinite", rows, [2.0**-130 * (at - 16) / 16 for at in range(32)]),
+        Valid("scale_max", "the scale is 65504", rows, [65504 * top] + [65504.0 * (at % 7 - 3) for at in range(31)]),
+        Invalid(
+            "scale_overflow",
+            "the scale is infinite in float16",
+            rows,
+            [65520 * top] + [1.0] * 31,
+            "NumericError",
+            ["weights are not finite", "too large for Q"],
+        ),
+        Invalid("misfit", "32 does not divide 33", (1, 33), bell(33, 5), "UsageError", ["33", "multiple of 32"]),
+        Valid("every_byte", "decoding alone: each of 256 bytes", (1, 8192 // code_bytes), parts=every_byte(code_bytes)),
+    ]
+
+
+def every_byte(code_bytes: int) -> dict[str, bytes]:
+    """Blocks of scale -0.1 (float16 2e66) whose codes are the bytes 0 .. 255."""
+    return {"blocks": b"".join(b"\x66\xae" + bytes(range(at, at + code_bytes)) for at in range(0, 256, code_bytes))}
+
+
+def q8_a() -> Cases:
+    """Blocks of 128 rows in a column."""
+    shape = (131, 2)
+    ramp = [float(i) for i in range(257)]
+    return [
+        *common(shape),
+        *huge(shape),
+        *refused((6, 2)),
+        Valid("rising", "each block has its own scale, from rows 128 i on, not from row i on", (257, 1), ramp),
+        Valid("falling", "the same from the other side", (257, 1), ramp[::-1]),
+        Valid("ties", "scale 254: odd weights are half-way", (128, 1), [254.0, *(float(i - 64) for i in range(127))]),
+        Valid("one_weight", "1 x 1", (1, 1), [-0.75]),
+        Valid("tiny_scale", "the smallest scale", (4, 1), [TINY, 0.0, -TINY, TINY]),
+        Valid("outlier_column", "one column a thousand times the other", (128, 2), two_columns(128)),
+        Valid(
+            "foreign_codes",
+            "-128, and a scale smaller than the weights, as the fork's slice bug leaves them",
+            (3, 1),
+            parts={"scales": bytes.fromhex("9a99193f"), "q": bytes([0x80, 0x7F, 0x03])},
+        ),
+    ]
+
+
+def two_columns(rows: int) -> list[float]:
+    """Two columns, of which the second is 1024 times as large, as one row-major list."""
+    return [x for pair in zip(bell(rows, 6), bell(rows, 7, 1024.0), strict=True) for x in pair]
+
+
+def q8_b() -> Cases:
+    """Blocks of 128 along a row."""
+    return [
+        *common((2, 150)),
+        *huge((1, 130)),
+        *refused((1, 12)),
+        Valid("large_mean", "weights around 1000", (1, 128), [1000 + x for x in bell(128, 8)]),
+        Valid("order_of_summing", "from left to right the first 1 is lost", (1, 4), [2.0**60, 1.0, -(2.0**60), 1.0]),
+        Valid("ties", "mean 0, scale 254: odd weights are half-way", (1, 128), balanced()),
+        Valid("below_2_127", "just below the bound: the mean is kept", (1, 2), [2.0**127 * (1 - 2.0**-24), 0.0]),
+        Valid("at_2_127", "at the bound: the mean is 0", (1, 2), [2.0**127, 0.0]),
+        Valid("one_weight", "1 x 1: the mean", (1, 1), [-0.75]),
+        Valid(
+            "foreign_codes",
+            "-128, and a negative scale",
+            (1, 3),
+            parts={
+                "scales": bytes.fromhex("9a9919bf"),
+                "means": bytes.fromhex("cdcccc3d"),
+                "q": bytes([0x80, 0x7F, 0x03]),
+            },
+        ),
+    ]
+
+
+def balanced() -> list[float]:
+    """128 weights of sum 0: +-254 and +-1 .. +-63."""
+    return [sign * float(k) for k in (254, *range(1, 64)) for sign in (1, -1)]
+
+
+def q4_a() -> Cases:
+    """Blocks of 256 along a row."""
+    equal = {"method": "equal-count"}
+    full = bell(300, 9, 2.0**-5)
+    return [
+        *common((2, 64)),
+        *huge((1, 40)),
+        *refused((1, 12)),
+        Valid("full_and_short", "a full block and one of 44", (1, 300), full),
+        Valid("full_and_short_equal", "the same in equal counts", (1, 300), full, equal),
+        Valid("odd_columns", "the last low nibble is 0", (2, 33), bell(66, 10)),
+        Valid("few", "three weights: more bins than weights", (1, 3), [0.5, -0.25, 2.0]),
+        Valid("few_equal", "the same in equal counts", (1, 3), [0.5, -0.25, 2.0], equal),
+        Valid("sixteen_distinct", "16 values, three times each", (1, 48), [float(i % 16) for i in range(48)]),
+        Valid("repeated", "20 values, four times each", (1, 80), [float(i % 20) ** 2 for i in range(80)]),
+        Valid("leftmost_cut", "17 equal steps: which two share a bin is a tie", (1, 17), [float(i) for i in range(17)]),
+        Valid("half_way", "weights half-way between two bins take the upper", (1, 32), half_way(), equal),
+        Valid("one_weight", "1 x 1", (1, 1), [-0.75]),
+        Valid("both_outliers", "-1e30 and 1e30 among others", (1, 64), [-1e30, *bell(62, 11), 1e30]),
+    ]
+
+
+def half_way() -> list[float]:
+    """16 runs (0, 2) (2, 4) (4, 6) ...: their means are the odd numbers, every weight but two lies between two means."""
+    return [float(x) for run in range(16) for x in (2 * run, 2 * run + 2)]
+
+
+def floats(bits: int) -> Cases:
+    """F16 and BF16: numbers rounded half to even.
+
+    Args:
+        bits: of the mantissa that is stored.
+    """
+    step = 2.0**-bits
+    ties = [1 + step * (k + 0.5) for k in range(4)]
+    near = [1 + step * 0.5 + 2.0**-23, 1 + step * 0.5 - 2.0**-23]
+    return [
+        Valid("ordinary", "about normal weights", (2, 32), bell(64, 1, 2.0**-5)),
+        Valid("zeros", "0 and -0", (1, 2), [0.0, -0.0]),
+        Valid("ties", "half-way between two numbers, and next to it", (1, 8), [*ties, *near, -ties[0], -ties[1]]),
+        Valid(
+            "denormal",
+            "multiples of 2^-25 and of the smallest float32",
+            (1, 6),
+            [k * x for x in (2.0**-25, TINY) for k in (1, 2, 3)],
+        ),
+    ]
+
+
+def f16() -> Cases:
+    """Rounded to 11 significant bits."""
+    return [
+        *floats(10),
+        Valid("largest", "65504, and what rounds to it", (1, 2), [65504.0, -65519.0]),
+        Invalid("overflow", "65520 rounds to infinity", (1, 2), [1.0, 65520.0], "NumericError", ["too large for F16"]),
+        *refused((1, 12)),
+        Valid(
+            "specials",
+            "infinity, NaN, smallest and largest denormal",
+            (1, 6),
+            parts={"values": bytes.fromhex("007c00fc007e01000100ff03")},
+        ),
+    ]
+
+
+def bf16() -> Cases:
+    """Rounded to 8 significant bits."""
+    return [
+        *floats(7),
+        Valid("largest", "the largest bfloat16", (1, 1), [(2 - 2.0**-7) * 2.0**127]),
+        Invalid("overflow", "FLT_MAX rounds to infinity", (1, 1), [FLT_MAX], "NumericError", ["too large for BF16"]),
+        *refused((1, 12)),
+        Valid(
+            "specials", "infinity, NaN, smallest denormal", (1, 4), parts={"values": bytes.fromhex("807f80ffc07f0100")}
+        ),
+    ]
+
+
+def wide() -> Cases:
+    """F32 and F64: nothing is lost."""
+    return [
+        Valid("ordinary", "about normal weights", (2, 8), bell(16, 1, 2.0**-5)),
+        Valid("extremes", "zeros, denormals, largest", (1, 6), [0.0, -0.0, TINY, -TINY, FLT_MAX, -FLT_MAX]),
+        *refused((1, 12)),
+    ]
+
+
+def counted(code_bytes: int) -> Cases:
+    """Integers, truth values and 8-bit floats: decoding alone."""
+    if code_bytes == 1:
+        return [Valid("every_byte", "each of 256 bytes", (2, 128), parts={"values": bytes(range(256))})]
+    corners = [0, 1, 2 ** (8 * code_bytes - 1) - 1, 2 ** (8 * code_bytes - 1), 2 ** (8 * code_bytes) - 1, 258]
+    data = b"".join(value.to_bytes(code_bytes, "little") for value in corners)
+    return [Valid("corners", "0, 1, the bounds with and without sign, 258", (2, 3), parts={"values": data})]
+
+
+CASES: dict[str, Cases] = {
+    "bf16": bf16(),
+    "bool": [Valid("both", "false and true", (1, 2), parts={"values": b"\0\1"})],
+    "f16": f16(),
+    "f32": wide(),
+    "f64": wide(),
+    "f8e4": counted(1),
+    "f8e5": counted(1),
+    "i8": counted(1),
+    "i16": counted(2),
+    "i32": counted(4),
+    "i64": counted(8),
+    "q4_0": ggml(8, 16),
+    "q4_a": q4_a(),
+    "q8_0": ggml(127, 32),
+    "q8_a": q8_a(),
+    "q8_b": q8_b(),
+    "u8": counted(1),
+    "u16": counted(2),
+    "u32": counted(4),
+    "u64": counted(8),
+}

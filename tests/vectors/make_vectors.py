@@ -1,0 +1,123 @@
+"""Makes ``specs/vectors/<stem>.json``: ``python -m tests.vectors.make_vectors STEM ...``
+
+A separate act, never part of a test run: a vector, once published, is for ever. The bytes do not come from the code that
+they judge: those of Q4_0 and Q8_0 are gguf's, all others those of `tests.naive`, written from the pages.
+"""
+
+import json
+import platform
+import sys
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+from tests import naive
+from tests.vectors.cases import CASES, Invalid, Valid
+
+SCHEMA = "fourcc-vectors-1"
+FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
+GGML = {"Q4_0", "Q8_0"}
+DECODED = {
+    "F64": "d",
+    "I8": "b",
+    "I16": "h",
+    "I32": "i",
+    "I64": "q",
+    "U8": "B",
+    "U16": "H",
+    "U32": "I",
+    "U64": "Q",
+    "BOOL": "?",
+}
+
+
+def vector_file(stem: str) -> dict[str, object]:
+    """The contents of a format's file."""
+    tag = stem.upper()
+    return {
+        "schema": SCHEMA,
+        "tag": tag,
+        "provenance": provenance(tag),
+        "cases": [invalid(case) if isinstance(case, Invalid) else valid(tag, case) for case in CASES[stem]],
+    }
+
+
+def provenance(tag: str) -> str:
+    """What made the bytes."""
+    if tag in GGML:
+        return f"quantize and dequantize of gguf {version('gguf')} with numpy {version('numpy')}, on x86-64"
+    return f"tests/naive.py, plain Python {platform.python_version()}, written from specs/{tag.lower()}.md"
+
+
+def invalid(case: Invalid) -> dict[str, object]:
+    """Weights that are refused."""
+    return {
+        "name": case.name,
+        "note": case.note,
+        "result": "invalid",
+        "shape": case.shape,
+        "params": {},
+        "options": {},
+        "input": naive.write("f", case.weights).hex(),
+        "error": case.error,
+        "says": case.says,
+    }
+
+
+def valid(tag: str, case: Valid) -> dict[str, object]:
+    """Weights, parts and what they decode to."""
+    options = dict(case.options)
+    if tag == "Q4_A" and case.weights is not None:
+        options.setdefault("method", "kmeans")
+    parts, decoded = by_gguf(tag, case) if tag in GGML else by_naive(tag, case, options)
+    return {
+        "name": case.name,
+        "note": case.note,
+        "result": "valid",
+        "shape": case.shape,
+        "params": {},
+        "options": options,
+        "input": None if case.weights is None else naive.write("f", case.weights).hex(),
+        "parts": {name: data.hex() for name, data in parts.items()},
+        "decoded": decoded.hex(),
+    }
+
+
+def by_naive(tag: str, case: Valid, options: dict[str, object]) -> tuple[naive.Bytes, bytes]:
+    """Parts and decoded weights in plain Python."""
+    parts = case.parts
+    if parts is None:
+        assert case.weights is not None
+        parts = naive.ENCODERS[tag](case.weights, *case.shape, options)
+    return parts, naive.write(DECODED.get(tag, "f"), naive.DECODERS[tag](parts, *case.shape))
+
+
+def by_gguf(tag: str, case: Valid) -> tuple[naive.Bytes, bytes]:
+    """Parts and decoded weights of the package gguf."""
+    import gguf
+    import numpy as np
+
+    kind = gguf.GGMLQuantizationType[tag]
+    with warnings.catch_warnings(action="ignore"):  # it divides by scales of 0
+        if case.parts is None:
+            blocks = gguf.quants.quantize(np.array(case.weights, np.float32).reshape(case.shape), kind)
+        else:
+            blocks = np.frombuffer(case.parts["blocks"], np.uint8).reshape(case.shape[0], -1)
+        decoded = gguf.quants.dequantize(blocks, kind)
+    return {"blocks": blocks.tobytes()}, decoded.astype("<f4").tobytes()
+
+
+def main(stems: list[str]) -> int:
+    """Writes the files of the stems that are named."""
+    unknown = sorted(set(stems) - set(CASES))
+    if unknown or not stems:
+        print(f"name one or more of {' '.join(CASES)}", file=sys.stderr)
+        return 2
+    for stem in stems:
+        text = json.dumps(vector_file(stem), indent=1) + "\n"
+        (FOLDER / f"{stem}.json").write_text(text, encoding="ascii")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
