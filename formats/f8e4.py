@@ -10,7 +10,7 @@ with M = 7 is NaN. The format carries such a checkpoint as it is; it has no enco
 
 import numpy as np
 
-from fourcc.format import Array, Format, Parts
+from fourcc.format import Array, Floats, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Part
 
 SPEC = FormatSpec(
@@ -24,13 +24,14 @@ SPEC = FormatSpec(
 )
 
 
-def _table() -> Array:
+def _table() -> Floats:
     """The value of each byte, float32 (256,)."""
     byte = np.arange(256)
     exponent, mantissa = byte >> 3 & 15, byte & 7
     magnitude = np.ldexp(np.where(exponent > 0, 8 + mantissa, mantissa), np.maximum(exponent, 1) - 10)
     magnitude[byte & 127 == 127] = np.nan
-    return np.where(byte < 128, magnitude, -magnitude).astype(np.float32)
+    values: Floats = np.where(byte < 128, magnitude, -magnitude).astype(np.float32)
+    return values
 
 
 TABLE = _table()

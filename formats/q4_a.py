@@ -49,10 +49,11 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     """Bins (rows, blocks, 16) and nibbles (rows, cols / 2) -> float32 (rows, cols)."""
     index = codes(parts, geom)
     w = np.empty((geom.rows, geom.cols), np.float32)
-    for blocks, columns in row_blocks(geom.cols, BLOCK):
-        bins = parts["bins"][:, blocks]  # (rows, blocks, 16)
-        inside = index[:, columns].reshape(*bins.shape[:2], -1).astype(np.intp)  # (rows, blocks, 256 or fewer)
-        w[:, columns] = np.take_along_axis(bins, inside, axis=2).reshape(geom.rows, -1)
+    for run in row_blocks(geom.cols, BLOCK):
+        bins = parts["bins"][:, run.blocks]  # (rows, blocks, 16)
+        inside = index[:, run.columns].reshape(geom.rows, run.count, run.width)  # (rows, blocks, 256 or fewer)
+        chosen = np.take_along_axis(bins, inside.astype(np.intp), axis=2)
+        w[:, run.columns] = chosen.reshape(geom.rows, run.count * run.width)
     return w
 
 
@@ -60,12 +61,11 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
     """float32 (rows, cols) -> bins and nibbles."""
     bins = np.empty((geom.rows, -(-geom.cols // BLOCK), BINS), np.float32)
     index = np.zeros((geom.rows, geom.cols + geom.cols % 2), np.uint8)
-    for blocks, columns in row_blocks(geom.cols, BLOCK):
-        count = geom.rows * (blocks.stop - blocks.start)
-        w = tile[:, columns].reshape(count, -1)  # (rows * blocks, 256 or fewer)
+    for run in row_blocks(geom.cols, BLOCK):
+        w = tile[:, run.columns].reshape(geom.rows * run.count, run.width)  # (rows * blocks, 256 or fewer)
         chosen = _bins(w, options["method"])
-        bins[:, blocks] = chosen.reshape(geom.rows, -1, BINS)
-        index[:, columns] = _nearest(w, chosen).reshape(geom.rows, -1)
+        bins[:, run.blocks] = chosen.reshape(geom.rows, run.count, BINS)
+        index[:, run.columns] = _nearest(w, chosen).reshape(geom.rows, run.count * run.width)
     return {"bins": bins, "q": index[:, 0::2] << 4 | index[:, 1::2]}
 
 

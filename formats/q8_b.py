@@ -60,14 +60,14 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
     shape = (geom.rows, *_blocks(geom.cols, geom.params))
     scales, means = np.empty(shape, np.float32), np.empty(shape, np.float32)
     q = np.empty((geom.rows, geom.cols), np.int8)
-    for blocks, columns in row_blocks(geom.cols, BLOCK):
-        w = tile[:, columns].reshape(geom.rows, blocks.stop - blocks.start, -1)  # (rows, blocks, 128 or fewer)
+    for run in row_blocks(geom.cols, BLOCK):
+        w = tile[:, run.columns].reshape(geom.rows, run.count, run.width)  # (rows, blocks, 128 or fewer)
         mean = _means(w)
         deviation = w.astype(np.float64)
         deviation -= mean[..., None]
         scale = np.abs(deviation).max(axis=2).astype(np.float32)  # (rows, blocks)
-        scales[:, blocks], means[:, blocks] = scale, mean
-        q[:, columns] = nearest_codes(deviation, scale[..., None]).reshape(geom.rows, -1)
+        scales[:, run.blocks], means[:, run.blocks] = scale, mean
+        q[:, run.columns] = nearest_codes(deviation, scale[..., None]).reshape(geom.rows, run.count * run.width)
     return {"scales": scales, "means": means, "q": q}
 
 

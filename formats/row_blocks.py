@@ -2,20 +2,34 @@
 
 from collections.abc import Iterator
 
-Span = tuple[slice, slice]
+import attrs
 
 
-def row_blocks(cols: int, width: int) -> Iterator[Span]:
-    """Runs of blocks of one width: the full blocks together, then the short one.
+@attrs.frozen
+class Run:
+    """Neighbouring blocks of one width.
 
-    >>> list(row_blocks(300, 128))
-    [(slice(0, 2, None), slice(0, 256, None)), (slice(2, 3, None), slice(256, 300, None))]
-
-    Yields:
-        The run's blocks, and its columns.
+    Attributes:
+        blocks: which of the row's blocks.
+        columns: which of its columns; `count` times `width` of them.
+        count: number of blocks.
+        width: columns of each.
     """
-    full = cols // width
+
+    blocks: slice
+    columns: slice
+    count: int
+    width: int
+
+
+def row_blocks(cols: int, width: int) -> Iterator[Run]:
+    """The blocks of a row: the full ones as one run, then the short one, where there are any.
+
+    >>> list(row_blocks(20, 8))[0]
+    Run(blocks=slice(0, 2, None), columns=slice(0, 16, None), count=2, width=8)
+    """
+    full, rest = divmod(cols, width)
     if full:
-        yield slice(0, full), slice(0, full * width)
-    if cols % width:
-        yield slice(full, full + 1), slice(full * width, cols)
+        yield Run(slice(0, full), slice(0, full * width), full, width)
+    if rest:
+        yield Run(slice(full, full + 1), slice(full * width, cols), 1, rest)

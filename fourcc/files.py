@@ -52,12 +52,13 @@ class ReadFile:
         return data
 
     def changed(self) -> bool:
-        """Whether the file, or what its name stands for, is another one than when it was opened."""
-        try:
-            now = {_identity(os.fstat(self.fd)), identity(self.path)}
-        except OSError:
-            return True
-        return now != {self._identity}
+        """Whether the open file was written to or cut. One that took over its name is another file, and no matter."""
+        return _identity(os.fstat(self.fd)) != self._identity
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was let go of."""
+        return self.fd < 0
 
     def close(self) -> None:
         """Lets go of the file; again is harmless."""

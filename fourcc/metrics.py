@@ -20,6 +20,8 @@ import attrs
 if TYPE_CHECKING:
     from fourcc.format import Array
 
+SCRATCH = 1 << 16  # float64 numbers worked on at once: they stay in the cache
+
 
 @attrs.frozen
 class ErrorSums:
@@ -47,12 +49,22 @@ class ErrorSums:
 
         if original.size == 0:
             return cls()
-        w = original.astype(np.float64)
-        error = w - decoded
-        largest = max(float(error.max()), -float(error.min()))
-        w *= w
-        error *= error
-        return cls(_ordered_sum(w), _ordered_sum(error), largest)
+        rows, cols = original.shape
+        step = max(1, SCRATCH // cols)
+        signal, noise = np.zeros((2, step + 1, cols))  # row 0 holds the sums down each column so far
+        largest = 0.0
+        for first in range(0, rows, step):
+            count = min(step, rows - first)
+            w, error = signal[1 : count + 1], noise[1 : count + 1]
+            w[:] = original[first : first + count]
+            np.subtract(w, decoded[first : first + count], out=error)
+            largest = max(largest, float(error.max()), -float(error.min()))
+            with np.errstate(over="ignore"):  # the square of a float64 may be infinite, and the measures then say so
+                w *= w
+                error *= error
+            signal[0] = np.add.reduce(signal[: count + 1], axis=0)
+            noise[0] = np.add.reduce(noise[: count + 1], axis=0)
+        return cls(_from_left(signal[0]), _from_left(noise[0]), largest)
 
     def __add__(self, other: ErrorSums) -> ErrorSums:
         return ErrorSums(self.signal + other.signal, self.noise + other.noise, max(self.max_error, other.max_error))
@@ -72,9 +84,8 @@ class ErrorSums:
         return 10 * log10(self.signal / self.noise) if self.signal else -inf
 
 
-def _ordered_sum(values: Array) -> float:
-    """Sum of float64 (rows, cols): down each column, then from left to right."""
+def _from_left(values: Array) -> float:
+    """Sum of float64 (n,), strictly from left to right."""
     import numpy as np
 
-    columns = np.add.reduce(values, axis=0)
-    return float(np.add.accumulate(columns)[-1])
+    return float(np.add.accumulate(values)[-1])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fourcc.format import Array, Format, Parts
 
-TILE_WEIGHTS = 1 << 20  # a constant, so that bytes never depend on the machine
+TILE_WEIGHTS = 1 << 18  # a constant, so that bytes never depend on the machine
 
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:

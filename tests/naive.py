@@ -9,7 +9,9 @@ import math
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from functools import reduce
 from itertools import pairwise
+from operator import add
 
 Bytes = Mapping[str, bytes]
 Weights = Sequence[float]
@@ -91,10 +93,7 @@ def encode_q8_b(w: Weights, rows: int, cols: int, options: Mapping[str, object])
     scales, means, q = [], [], []
     for i in range(rows):
         for block in cut(w[i * cols : (i + 1) * cols], 128):
-            total = 0.0
-            for x in block:
-                total += x
-            mean = 0.0 if max(map(abs, block)) >= 2.0**127 else f32(total / len(block))
+            mean = 0.0 if max(map(abs, block)) >= 2.0**127 else f32(ordered_sum(block) / len(block))
             scale = f32(max(abs(x - mean) for x in block))
             scales.append(scale)
             means.append(mean)
@@ -134,11 +133,8 @@ def encode_q4_a(w: Weights, rows: int, cols: int, options: Mapping[str, object])
 
 
 def ordered_sum(values: Weights) -> float:
-    """Sum from left to right. Python's own `sum` of floats compensates the rounding errors."""
-    total = 0.0
-    for x in values:
-        total += x
-    return total
+    """Sum from left to right, from the first value on. Python's own `sum` compensates rounding errors (from 3.12)."""
+    return reduce(add, values)
 
 
 def nearest_bin(x: float, bins: Weights) -> int:
@@ -256,7 +252,7 @@ def decode_q4_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
 
 
 def encode_q4_0(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
-    """Formula: d = m / -8, m the first weight of largest magnitude; q = min(15, trunc(w * (1 / d) + 8.5)) in float32."""
+    """Formula: d = m / -8, m the first largest magnitude; q = min(15, trunc(w * (1 / d) + 8.5)) in float32."""
     data = b""
     for block in cut(w, 32):
         d = f32(max(block, key=abs) / -8)

@@ -89,7 +89,7 @@ def sum_count(nbytes: int) -> int:
 def chunk_sums(tensor: str, part: str) -> Iterator[int]:
     """The seeds of a part's checksums, chunk after chunk: they bind a sum to tensor, part and position.
 
-    The seed of chunk k is XXH3-64 of ``tensor NUL part NUL k``, k in decimal; the chunk's sum is XXH3-64 with that seed.
+    The seed of chunk k is XXH3-64 of ``tensor NUL part NUL k``, k in decimal; the chunk's sum is XXH3-64 with it.
     """
     from xxhash import xxh3_64_intdigest
 

@@ -27,7 +27,7 @@ from fourcc.container.layout import (
     unpack_version,
 )
 from fourcc.container.parse import parse_index
-from fourcc.errors import ChecksumError, IndexDamageError
+from fourcc.errors import ChecksumError, IndexDamageError, UsageError
 from fourcc.files import ReadFile
 from fourcc.signatures import looks_like
 
@@ -75,6 +75,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         Raises:
             KeyError: no tensor of that name.
             IndexDamageError: the file was cut or changed since it was opened.
+            UsageError: it was closed.
         """
         from fourcc.qmatrix import QMatrix
 
@@ -87,10 +88,12 @@ class ModelFile(Mapping[str, "QMatrix"]):
 
         from fourcc.qmatrix import numpy_dtype
 
-        if self._map is None:
-            self._map = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_READ)
+        if self.file.closed:
+            raise UsageError("the file is closed", file=self.path, hint="Open it again.")
         if self.file.changed():
             raise IndexDamageError("the file changed since it was opened", file=self.path, hint="Open it again.")
+        if self._map is None:
+            self._map = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_READ)
         return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._map, offset=part.offset)
 
     def record(self, name: str) -> TensorRecord:

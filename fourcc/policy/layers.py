@@ -71,9 +71,9 @@ class Slice:
         return cls(Bound.parse(start) if start else None, Bound.parse(stop) if stop else None, int(step or 1))
 
     def match(self, layer: int, count: int) -> bool:
-        """Whether it selects a layer of `count`. Ends outside the model are its ends."""
+        """Whether it selects a layer of `count`. A start before the first layer is the first."""
         start = 0 if self.start is None else max(0, self.start.of(count))
-        stop = count if self.stop is None else min(count, self.stop.of(count))
+        stop = count if self.stop is None else self.stop.of(count)
         return layer in range(start, stop, self.step)
 
 

@@ -12,6 +12,7 @@ from fourcc.errors import PolicyError, Problem
 
 Path = tuple[str | int, ...]  # keys of tables and indices of arrays, from the root: ("rule", 2, "tag")
 
+NEAR_TAGS = 3  # four letters differ from several others by one
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -73,7 +74,7 @@ class Report:
             raise PolicyError(sorted(self.problems, key=lambda problem: problem.line or last), file=file)
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
-    """A hint that names the known name most like `name`, or None where none is."""
-    found = difflib.get_close_matches(name, list(known), n=1)
-    return f"did you mean {found[0]!r}?" if found else None
+def nearest(name: str, known: Iterable[str], count: int = 1) -> str | None:
+    """A hint with the known names most like `name`, at most `count` of them, or None where none is."""
+    found = difflib.get_close_matches(name, list(known), n=count)
+    return f"did you mean {' or '.join(map(repr, found))}?" if found else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,13 +17,15 @@ from fourcc.policy.resolve import Resolver
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.schema import Schema
 from fourcc.policy.targets import find_format
-from fourcc.policy.toml import MAX_BYTES, read_toml
+from fourcc.policy.toml import MAX_BYTES, decode_toml, read_toml
 from fourcc.policy.writing import Row, explicit_text, rules_text, shorthand_text
 from fourcc.registry import Registry, registry
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
     from fourcc.spec import Params
+
+_PLAIN = re.compile(r"[A-Za-z0-9_,]+")  # shown as it is typed
 
 
 @attrs.frozen
@@ -65,13 +68,7 @@ class Policy:
             PolicyError: it is no regular file, not UTF-8, or not a policy.
             OSError: it cannot be read.
         """
-        content = _read_bounded(Path(path))
-        try:
-            return cls.parse(content.decode(), path)
-        except UnicodeDecodeError as error:
-            found = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else f"a byte {content[error.start]:#04x}"
-            line = content.count(b"\n", 0, error.start) + 1
-            raise PolicyError([Problem("", f"not UTF-8: {found}", line, "save it as UTF-8")], file=path) from error
+        return cls.parse(decode_toml(_read_bounded(Path(path)), path), path)
 
     @classmethod
     def shorthand(cls, text: str, registry: Registry = registry) -> Policy:
@@ -82,7 +79,8 @@ class Policy:
         Raises:
             PolicyError: a tag that is not spelled as one, missing, or broken.
         """
-        report = Report(Places(option=f"--format {text}"))
+        places = Places(option=f"--format {text if _PLAIN.fullmatch(text) else repr(text)}")
+        report = Report(places)
         chain = [_spelled_tag(part.strip(), report) for part in text.split(",")]
         for tag in filter(None, chain):
             find_format(tag, (), registry, report)
@@ -91,7 +89,7 @@ class Policy:
         if narrow is None:
             raise PluginError("no format holds 32-bit floats as they are", hint="Install fourcc again.")
         policy = cls.parse(shorthand_text([str(tag) for tag in chain], str(narrow.spec.tag)))
-        return attrs.evolve(policy, places=Places(option=f"--format {text}"))
+        return attrs.evolve(policy, places=places)
 
     @classmethod
     def keep(cls) -> Policy:
@@ -107,7 +105,7 @@ class Policy:
 
         Raises:
             PolicyError: with every problem.
-            PluginError: the format of a tensor that is to be kept is missing or broken.
+            PluginError: the format of a kept tensor, whose size the source does not know, is missing or broken.
         """
         report = Report(self._places)
         decisions = Resolver(self.rules, tensors, registry, report).decisions()

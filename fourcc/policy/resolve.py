@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.policy.globs import Globs, spelled
-from fourcc.policy.places import Path, Report, nearest
+from fourcc.policy.places import NEAR_TAGS, Path, Report, nearest
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.targets import Target, rule_targets
 
 if TYPE_CHECKING:
     from fourcc.registry import Registry
-    from fourcc.spec import FormatSpec
 
 LISTED = 10  # names that a message lists before it only counts them
 
@@ -58,7 +57,7 @@ class Resolver:
         known = {*self._registry, *(tensor.tag for tensor in self._tensors)}
         for index, rule in enumerate(self._rules):
             for tag in sorted((rule.stored or frozenset()) - known):
-                hint = nearest(str(tag), map(str, sorted(known)))
+                hint = nearest(str(tag), map(str, sorted(known)), NEAR_TAGS)
                 self._report.add(("rule", index, "stored"), f"no installed package provides the format {tag}", hint)
 
     def _owners(self) -> list[int | None]:
@@ -93,25 +92,24 @@ class Resolver:
     def _decide(self, tensor: TensorInfo, rule: int, chain: tuple[Target, ...]) -> Decision | None:
         """The decision for a tensor; None where it is refused."""
         if not chain:
-            return self._decision(tensor, rule, self._registry[tensor.tag].spec)
+            return self._decision(tensor, rule)
         try:
             target = _chosen(tensor, chain)
         except _RefusedError as error:
             self._refusals.setdefault((rule, error.message, error.hint), []).append(tensor.name)
             return None
         first = chain[0].spec.tag
-        decision = self._decision(tensor, rule, target.spec, None if target.holds(tensor) else target)
+        decision = self._decision(tensor, rule, None if target.holds(tensor) else target)
         return decision if decision.tag == first else attrs.evolve(decision, fallback_from=first)
 
-    def _decision(self, tensor: TensorInfo, rule: int, spec: FormatSpec, target: Target | None = None) -> Decision:
-        """The tensor in the format of `spec`: encoded as the target says, or kept where there is none."""
-        params = tensor.params if target is None else target.params
-        nbytes = spec.stored_bytes(tensor.shape, params)
+    def _decision(self, tensor: TensorInfo, rule: int, target: Target | None = None) -> Decision:
+        """The tensor encoded as the target says, or kept where there is none."""
+        nbytes = self._kept_bytes(tensor) if target is None else target.spec.stored_bytes(tensor.shape, target.params)
         return Decision(
             tensor=tensor,
             rule=rule,
-            tag=spec.tag,
-            params=params,
+            tag=tensor.tag if target is None else target.spec.tag,
+            params=tensor.params if target is None else target.params,
             options={} if target is None else target.options,
             keep=target is None,
             nonfinite=self._rules[rule].nonfinite,
@@ -119,6 +117,11 @@ class Resolver:
             bits_per_weight=Fraction(8 * nbytes, max(1, prod(tensor.shape))),
             nbytes=nbytes,
         )
+
+    def _kept_bytes(self, tensor: TensorInfo) -> int:
+        if tensor.nbytes is not None:
+            return tensor.nbytes
+        return self._registry[tensor.tag].spec.stored_bytes(tensor.shape, tensor.params)
 
 
 class _RefusedError(Exception):
@@ -132,7 +135,7 @@ class _RefusedError(Exception):
 
 def _chosen(tensor: TensorInfo, chain: Sequence[Target]) -> Target:
     """The first of a rule's formats that the tensor fits. Raises _RefusedError where it cannot be stored so."""
-    target = next((each for each in chain if each.holds(tensor) or each.spec.misfit(tensor.shape) is None), None)
+    target = next((each for each in chain if each.spec.misfit(tensor.shape) is None), None)
     if target is not None and target.holds(tensor):
         return target
     if not tensor.real:

@@ -27,6 +27,7 @@ class TensorInfo:
         tag: the format that it is stored in.
         params: that format's parameters.
         real: whether that format holds real numbers, not integers or truth values.
+        nbytes: of its parts, where the source knows; then the tensor can be kept without its format.
     """
 
     name: str
@@ -36,6 +37,7 @@ class TensorInfo:
     tag: FourCC
     params: Params = attrs.field(factory=dict)
     real: bool = True
+    nbytes: int | None = None
 
     def measure(self, key: str) -> int:
         """``dims``, ``rows``, ``cols`` or ``weights`` of the shape, as shape conditions name them."""

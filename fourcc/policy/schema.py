@@ -98,12 +98,14 @@ SELECTORS: dict[str, Reader] = {
     "stored": _tags,
 }
 CHOICE: dict[str, Reader] = {"tag": _tag, "params": _settings, "encoder": _settings}
-ENCODING: dict[str, Reader] = {
-    **CHOICE,
-    "fallback": _fallback,
+ENCODING: dict[str, Reader] = {**CHOICE, "fallback": _fallback}
+RULE: dict[str, Reader] = {
+    **SELECTORS,
+    **ENCODING,
+    "keep": _true,
     "nonfinite": _one_of({"refuse": False, "keep": True}),
+    "optional": _truth,
 }
-RULE: dict[str, Reader] = {**SELECTORS, **ENCODING, "keep": _true, "optional": _truth}
 
 
 class Schema:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fourcc.errors import MissingFormatError, PluginError
-from fourcc.policy.places import Path, Report, nearest
+from fourcc.policy.places import NEAR_TAGS, Path, Report, nearest
 from fourcc.policy.rule import Choice, Rule, TensorInfo
 from fourcc.spec import FormatSpec, Params, Setting, complete
 from fourcc.tags import FourCC
@@ -73,7 +73,7 @@ def find_format(tag: FourCC, path: Path, registry: Registry, report: Report) -> 
     try:
         return registry[tag]
     except MissingFormatError as error:
-        report.add(path, error.what, nearest(str(tag), map(str, registry)) or error.hint)
+        report.add(path, error.what, nearest(str(tag), map(str, registry), NEAR_TAGS) or error.hint)
     except PluginError as error:
         report.add(path, error.what, error.hint)
     return None

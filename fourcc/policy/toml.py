@@ -21,6 +21,8 @@ MAX_DEPTH = 16  # of arrays and inline tables in each other
 MAX_PARTS = 16  # of a dotted key
 MAX_DIGITS = 20  # of a number: one more than 64 bits need
 
+_TOO_LONG = Problem("", f"longer than {MAX_BYTES} bytes")
+
 # An unclosed quote matches none of these: there the scan ends, and tomllib says what is wrong.
 _TOKEN = re.compile(
     r"""
@@ -50,6 +52,26 @@ class Token:
     kind: str
     text: str
     line: int
+
+
+def decode_toml(content: bytes, file: object = None) -> str:
+    """The text of a file.
+
+    Args:
+        content: its bytes; of a longer file than may be, at least one more than `MAX_BYTES`.
+        file: its name, for messages.
+
+    Raises:
+        PolicyError: too long, or not UTF-8.
+    """
+    if len(content) > MAX_BYTES:
+        raise PolicyError([_TOO_LONG], file=file)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        found = "UTF-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else f"a byte {content[error.start]:#04x}"
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PolicyError([Problem("", f"not UTF-8: {found}", line, "save it as UTF-8")], file=file) from error
 
 
 def read_toml(text: str, file: object = None) -> tuple[dict[str, object], Places]:
@@ -82,7 +104,7 @@ def _unfit(text: str) -> Problem | None:
     except UnicodeEncodeError:
         return Problem("", "a lone surrogate, which UTF-8 cannot hold", None, "save it as UTF-8")
     if len(content) > MAX_BYTES:
-        return Problem("", f"longer than {MAX_BYTES} bytes")
+        return _TOO_LONG
     return None
 
 
@@ -157,8 +179,10 @@ class _Locator:
         path: Path = ()
         for part in around:
             path += (part,)
+            self._note(path, line)
             path += (self._counts[path],) if path in self._counts else ()
         path += (last,)
+        self._note(path, line)
         if repeated:
             self._counts[path] = self._counts.get(path, -1) + 1
             path += (self._counts[path],)
@@ -170,7 +194,7 @@ class _Locator:
         while self._token.kind in ("bare", "string", "."):
             token = self._advance()
             if token.kind != ".":
-                parts.append(token.text[1:-1] if token.kind == "string" else token.text)
+                parts.append(tomllib.loads(f"key = {token.text}")["key"] if token.kind == "string" else token.text)
         return parts
 
     def _pair(self, table: Path) -> None:
@@ -193,7 +217,8 @@ class _Locator:
                     self._advance()
             self._take("}")
         else:
-            self._key()  # a number or a date consists of the same tokens
+            while self._token.kind in ("bare", "string", "."):
+                self._advance()
 
     def _array(self, path: Path) -> None:
         index = 0

@@ -19,12 +19,22 @@ _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")  # between dots: a layer or an 
 
 
 class Row(NamedTuple):
-    """How one tensor of a file is stored."""
+    """How one tensor is to be stored.
+
+    Attributes:
+        name: the tensor's.
+        tag: the format.
+        params: its parameters.
+        options: the encoder's options.
+        keep: whether the tensor is carried as the source has it, which then is in that format.
+        nonfinite: whether NaN and infinity are let through.
+    """
 
     name: str
     tag: FourCC
     params: Params
     options: Params
+    keep: bool = False
     nonfinite: bool = False
 
 
@@ -54,14 +64,12 @@ def shorthand_text(chain: Sequence[str], narrow: str) -> str:
 def explicit_text(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]) -> str:
     """A policy that decides each of these tensors as it was decided, whatever rules did it then.
 
-    Tensors of one format and settings share a rule. Its names are shortened to patterns (``layers.*.attention.wq``)
+    Tensors of one outcome share a rule. Its names are shortened to patterns (``layers.*.attention.wq``)
     where no tensor of another rule matches them.
     """
     groups: dict[str, list[Row]] = {}
     for row in map(_row, rows):
-        groups.setdefault(
-            repr((row.tag, sorted(row.params.items()), sorted(row.options.items()), row.nonfinite)), []
-        ).append(row)
+        groups.setdefault(_value(_outcome(row)), []).append(row)
     everyone = [row.name for group in groups.values() for row in group]
 
     @functools.cache
@@ -76,19 +84,14 @@ def explicit_text(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Par
 
 def _row(row: Decision | Row | tuple[str, FourCC, Params, Params]) -> Row:
     if isinstance(row, Decision):
-        return Row(row.tensor.name, row.tag, row.params, row.options, row.nonfinite)
+        return Row(row.tensor.name, row.tag, row.params, row.options, row.keep, row.nonfinite)
     return Row(*row)
 
 
 def _outcome(row: Row) -> dict[str, object]:
-    outcome: dict[str, object] = {"tag": str(row.tag)}
-    if row.params:
-        outcome["params"] = row.params
-    if row.options:
-        outcome["encoder"] = row.options
-    if row.nonfinite:
-        outcome["nonfinite"] = "keep"
-    return outcome
+    settings = {name: value for name, value in (("params", row.params), ("encoder", row.options)) if value}
+    outcome: dict[str, object] = {"keep": True} if row.keep else {"tag": str(row.tag), **settings}
+    return {**outcome, "nonfinite": "keep"} if row.nonfinite else outcome
 
 
 def _patterns(names: list[str], matched: Callable[[str], frozenset[str]]) -> list[str]:

@@ -89,7 +89,7 @@ def llama(tensor: Callable[..., TensorInfo]) -> Callable[[int], list[TensorInfo]
                 tensor(f"layers.{i}.attention_norm", (256,), "norm", layer=i),
                 tensor(f"layers.{i}.attention.wq", (256, 256), "attention.q", layer=i),
                 tensor(f"layers.{i}.attention.wv", (64, 256), "attention.v", layer=i),
-                tensor(f"layers.{i}.feed_forward.w2", (256, 688), "ffn.down", layer=i),
+                tensor(f"layers.{i}.feed_forward.w2", (256, 704), "ffn.down", layer=i),
             ]
         return made
 

@@ -29,7 +29,7 @@ def test_a_spelled_name_matches_itself_only(name: str, other: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "name", "matches"),
+    ("pattern", "name", "expected"),
     [
         ("layers.1.*", "layers.1.attention.wq", True),
         ("layers.1.*", "layers.10.attention.wq", False),
@@ -42,9 +42,9 @@ def test_a_spelled_name_matches_itself_only(name: str, other: str) -> None:
         ("a[b", "a[b", True),
     ],
 )
-def test_examples(pattern: str, name: str, matches: bool) -> None:
+def test_examples(pattern: str, name: str, *, expected: bool) -> None:
     """Dots are ordinary characters: a layer's number ends at one, a star crosses it."""
-    assert Globs((pattern,)).match(name) == matches
+    assert Globs((pattern,)).match(name) == expected
 
 
 def test_any_of_several() -> None:

@@ -58,7 +58,10 @@ def test_slices(text: str, count: int, expected: list[int]) -> None:
 
 
 @given(
-    st.none() | st.integers(-12, 12), st.none() | st.integers(-12, 12), st.none() | st.integers(1, 5), st.integers(0, 10)
+    st.none() | st.integers(-12, 12),
+    st.none() | st.integers(-12, 12),
+    st.none() | st.integers(1, 5),
+    st.integers(0, 10),
 )
 def test_integer_slices_are_pythons(start: int | None, stop: int | None, step: int | None, count: int) -> None:
     """Plain integers mean what they mean between Python's brackets."""
@@ -82,7 +85,8 @@ def test_the_mix_of_llama_cpp_is_three_slices(count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "a", "1.5", "1:2:3:4", "0:4:0", "0:4:-1", "0:4:1/2", "1//2", "+1", "1+", "0:4,,1", "1 2", "--1", "٣"]
+    "text",
+    ["", " ", "a", "1.5", "1:2:3:4", "0:4:0", "0:4:-1", "0:4:1/2", "1//2", "+1", "1+", "0:4,,1", "1 2", "--1", "٣"],
 )
 def test_what_spells_no_layers(text: str) -> None:
     """The message shows the text and two that are right."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from fractions import Fraction
 
+import attrs
 import pytest
 
 from fourcc.errors import MissingFormatError
@@ -59,7 +60,9 @@ def test_the_first_match_wins(formats: Registry, llama: Callable[[int], list[Ten
 
 def test_selectors_must_all_hold(chosen: Callable[..., list[str]], tensor: Make) -> None:
     """Name and role and layer."""
-    tensors = [tensor(f"{name}.{i}", (2, 2), role, layer=i) for i in range(2) for name, role in [("a", "x"), ("b", "y")]]
+    tensors = [
+        tensor(f"{name}.{i}", (2, 2), role, layer=i) for i in range(2) for name, role in [("a", "x"), ("b", "y")]
+    ]
     assert chosen("match = '*'\nrole = 'x'\nlayers = 1", *tensors) == ["a.1"]
     assert chosen("match = 'b.*'\nrole = 'x'", *tensors) == []
 
@@ -186,6 +189,8 @@ def test_nonfinite_reaches_the_decision(formats: Registry, tensor: Make) -> None
     """Floats can hold NaN, and only a rule lets it through."""
     assert only("tag = 'F16'\nnonfinite = 'keep'", tensor("w"), formats).nonfinite
     assert not only("tag = 'F16'\nnonfinite = 'refuse'", tensor("w"), formats).nonfinite
+    assert only("keep = true\nnonfinite = 'keep'", tensor("w"), formats).nonfinite
+    assert not only("keep = true", tensor("w"), formats).nonfinite
 
 
 def test_a_rule_that_matches_nothing(resolve_problems: Problems, tensor: Make) -> None:
@@ -258,11 +263,13 @@ def test_tensors_that_no_rule_matches(resolve_problems: Problems, tensor: Make) 
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        ("tag = 'Q8_O'", "line 4: rule[0].tag: no installed package provides the format Q8_O (did you mean 'Q8_0'?)"),
+        ("tag = 'mute'", "line 4: rule[0].tag: no installed package provides the format mute (did you mean 'Mute'?)"),
         (
             "tag = 'zz'",
-            "line 4: rule[0].tag: no installed package provides the format zz "
-            "(Install the package that declares zz in the entry-point group fourcc.formats.)",
+            (
+                "line 4: rule[0].tag: no installed package provides the format zz "
+                "(Install the package that declares zz in the entry-point group fourcc.formats.)"
+            ),
         ),
         (
             "tag = 'F16'\nfallback = [\n'F32',\n'Wid' ]",
@@ -270,15 +277,22 @@ def test_tensors_that_no_rule_matches(resolve_problems: Problems, tensor: Make) 
         ),
         (
             "tag = 'Bad'",
-            "line 4: rule[0].tag: the format Bad of others 1.0 (others:Bad) cannot be used: "
-            "ImportError: no module named 'quux' (`fourcc formats --broken` lists every such plugin.)",
+            (
+                "line 4: rule[0].tag: the format Bad of others 1.0 (others:Bad) cannot be used: "
+                "ImportError: no module named 'quux' (`fourcc formats --broken` lists every such plugin.)"
+            ),
         ),
         (
             "tag = 'Twin'",
-            "line 4: rule[0].tag: the tag Twin is declared by one 1.0 and by two 1.0 "
-            "(Uninstall one of them, or name the others in FOURCC_PLUGINS.)",
+            (
+                "line 4: rule[0].tag: the tag Twin is declared by one 1.0 and by two 1.0 "
+                "(Uninstall one of them, or name the others in FOURCC_PLUGINS.)"
+            ),
         ),
-        ("tag = 'Wide'\nparams = { grup = 64 }", "line 5: rule[0].params.grup: Wide has no such setting (did you mean 'group'?)"),
+        (
+            "tag = 'Wide'\nparams = { grup = 64 }",
+            "line 5: rule[0].params.grup: Wide has no such setting (did you mean 'group'?)",
+        ),
         (
             "tag = 'Wide'\nencoder = { x = 1 }",
             "line 5: rule[0].encoder.x: Wide has no such setting (there are: method, steps, damping)",
@@ -299,9 +313,18 @@ def test_tensors_that_no_rule_matches(resolve_problems: Problems, tensor: Make) 
             "tag = 'Wide'\nencoder = { steps = 101 }",
             "line 5: rule[0].encoder.steps: found 101, expected 1 to 100 (iterations)",
         ),
-        ("tag = 'Wide'\nencoder = { steps = 3.5 }", "line 5: rule[0].encoder.steps: found 3.5, expected int (iterations)"),
-        ("tag = 'Wide'\nencoder = { steps = true }", "line 5: rule[0].encoder.steps: found True, expected int (iterations)"),
-        ("tag = 'Wide'\nencoder = { steps = [1] }", "line 5: rule[0].encoder.steps: found [1], expected int (iterations)"),
+        (
+            "tag = 'Wide'\nencoder = { steps = 3.5 }",
+            "line 5: rule[0].encoder.steps: found 3.5, expected int (iterations)",
+        ),
+        (
+            "tag = 'Wide'\nencoder = { steps = true }",
+            "line 5: rule[0].encoder.steps: found True, expected int (iterations)",
+        ),
+        (
+            "tag = 'Wide'\nencoder = { steps = [1] }",
+            "line 5: rule[0].encoder.steps: found [1], expected int (iterations)",
+        ),
         (
             "tag = 'Wide'\nencoder = { damping = nan }",
             "line 5: rule[0].encoder.damping: found nan, expected a finite number (of the step)",
@@ -316,11 +339,11 @@ def test_tensors_that_no_rule_matches(resolve_problems: Problems, tensor: Make) 
         ),
         (
             "tag = 'Wide'\nnonfinite = 'keep'",
-            "line 5: rule[0].nonfinite: Wide cannot hold NaN or infinity (leave out \"keep\")",
+            'line 5: rule[0].nonfinite: Wide cannot hold NaN or infinity (leave out "keep")',
         ),
         (
             "tag = 'F16'\nfallback = ['Q8_0']\nnonfinite = 'keep'",
-            "line 6: rule[0].nonfinite: Q8_0 cannot hold NaN or infinity (leave out \"keep\")",
+            'line 6: rule[0].nonfinite: Q8_0 cannot hold NaN or infinity (leave out "keep")',
         ),
         ("tag = 'F16'\nfallback = ['F32', 'F16']", "line 5: rule[0].fallback[1]: does nothing: F16 was already tried"),
         ("tag = 'Mute'", "line 2: rule[0]: 'w': Mute has no encoder, and the tensor is stored as F32"),
@@ -336,10 +359,14 @@ def test_shapes_that_nothing_fits(resolve_problems: Problems, tensor: Make) -> N
     """Every format of the chain says why; tensors with one reason share a line."""
     tensors = [tensor(name, (8, 33)) for name in "ab"] + [tensor("c", (2, 2, 34)), tensor("d", (4, 512))]
     assert resolve_problems("[[rule]]\nmatch = '*'\ntag = 'Wide'\nfallback = ['Q8_0']", *tensors) == [
-        "line 2: rule[0]: 'a', 'b': no format fits the shape (8, 33): Wide: rows of 33 are not a multiple of 256; "
-        "Q8_0: rows of 33 are not a multiple of 32 (add a fallback)",
-        "line 2: rule[0]: 'c': no format fits the shape (2, 2, 34): Wide: rows of 34 are not a multiple of 256; "
-        "Q8_0: rows of 34 are not a multiple of 32 (add a fallback)",
+        (
+            "line 2: rule[0]: 'a', 'b': no format fits the shape (8, 33): Wide: rows of 33 are not a multiple of 256; "
+            "Q8_0: rows of 33 are not a multiple of 32 (add a fallback)"
+        ),
+        (
+            "line 2: rule[0]: 'c': no format fits the shape (2, 2, 34): Wide: rows of 34 are not a multiple of 256; "
+            "Q8_0: rows of 34 are not a multiple of 32 (add a fallback)"
+        ),
     ]
 
 
@@ -347,22 +374,27 @@ def test_integers_are_not_quantized(resolve_problems: Problems, tensor: Make) ->
     """Whatever their shape."""
     ints = [tensor("ids", (4, 33), tag="U8", real=False), tensor("mask", (4, 32), tag="U8", real=False)]
     assert resolve_problems("[[rule]]\nmatch = '*'\ntag = 'Q8_0'", tensor("w"), *ints) == [
-        "line 2: rule[0]: 'ids', 'mask': U8 holds no real numbers, so it cannot become Q8_0 "
-        '(a rule before it with values = "integer" and keep = true carries them)'
+        (
+            "line 2: rule[0]: 'ids', 'mask': U8 holds no real numbers, so it cannot become Q8_0 "
+            '(a rule before it with values = "integer" and keep = true carries them)'
+        )
     ]
 
 
 def test_a_stored_format_that_nobody_has(resolve_problems: Problems, tensor: Make) -> None:
     """A slip in an optional rule would otherwise stay unseen."""
-    rules = f"[[rule]]\nstored = ['BF16', 'BF_16']\nkeep = true\noptional = true\n{REST}".replace("BF_16", "BF6")
+    rules = f"[[rule]]\nstored = ['BF16', 'mute']\nkeep = true\noptional = true\n{REST}"
     assert resolve_problems(rules, tensor("w")) == [
-        "line 3: rule[0].stored: no installed package provides the format BF6 (did you mean 'BF16'?)"
+        "line 3: rule[0].stored: no installed package provides the format mute (did you mean 'Mute'?)"
     ]
 
 
 def test_a_stored_format_may_be_known_by_the_tensor_only(formats: Registry, tensor: Make) -> None:
-    """A tensor whose plugin is missing can be named, but not measured."""
+    """A tensor whose plugin is missing can be named and kept, if the source knows its size."""
     policy = Policy.parse("version = 1\n[[rule]]\nstored = 'Gone'\nkeep = true")
+    (decision,) = policy.resolve([attrs.evolve(tensor("w", tag="Gone"), nbytes=4096)], formats)
+    assert (str(decision.tag), decision.keep, decision.nbytes) == ("Gone", True, 4096)
+    assert decision.bits_per_weight == 2
     with pytest.raises(MissingFormatError, match="no installed package provides the format Gone"):
         policy.resolve([tensor("w", tag="Gone")], formats)
 

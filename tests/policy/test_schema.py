@@ -80,7 +80,7 @@ match = "*"
 tag = "Q8_0"
 fallback = [
   "F16",
-  { tag = "much too long", encode = {} },
+  { tag = "longer", encode = {} },
 ]
 """
     assert parse_problems(text) == [
@@ -90,7 +90,7 @@ fallback = [
         "line 4: rule[0].tga: unknown key (did you mean 'tag'?)",
         "line 5: rule[0].layers: found 'a', expected slices such as '0:4, -2:' or '1/8+2:7/8:3'",
         "line 11: rule[1].fallback[1].encode: unknown key (did you mean 'encoder'?)",
-        "line 11: rule[1].fallback[1].tag: 'much too long' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter",
+        "line 11: rule[1].fallback[1].tag: 'longer' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter",
     ]
 
 
@@ -143,7 +143,10 @@ def test_problems_of_the_whole(parse_problems: Problems, text: str, expected: li
         ("fallback = [{}]", "fallback[0]: no tag"),
         ("fallback = ['']", "fallback[0].tag: '    ' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"),
         ("fallback = [{ tag = 1 }]", "fallback[0].tag: found 1, expected a format's tag"),
-        ("fallback = [{ tag = 'F16', keep = true }]", "fallback[0].keep: unknown key (there are: tag, params, encoder)"),
+        (
+            "fallback = [{ tag = 'F16', keep = true }]",
+            "fallback[0].keep: unknown key (there are: tag, params, encoder)",
+        ),
         ("nonfinite = true", "nonfinite: found True, expected one of 'refuse', 'keep'"),
         ("optional = 1", "optional: found 1, expected true or false"),
         ("keep = true", "tag: does nothing beside keep (leave out one of them)"),
@@ -157,10 +160,10 @@ def test_values_that_are_not_allowed(parse_problems: Problems, key: str, expecte
     assert expected in [problem.partition(": rule[0].")[2] for problem in parse_problems(text)]
 
 
-@pytest.mark.parametrize("key", ["params = {}", "encoder = {}", "fallback = ['F16']", "nonfinite = 'refuse'"])
+@pytest.mark.parametrize("key", ["params = {}", "encoder = {}", "fallback = ['F16']"])
 def test_what_does_nothing_beside_keep(parse_problems: Problems, key: str) -> None:
-    """A kept tensor is neither encoded nor looked at."""
-    name = key.split(" ")[0]
+    """A kept tensor is not encoded."""
+    name = key.partition(" ")[0]
     assert parse_problems(f"version = 1\n[[rule]]\nmatch = '*'\nkeep = true\n{key}") == [
         f"line 5: rule[0].{name}: does nothing beside keep (leave out one of them)"
     ]
@@ -176,7 +179,7 @@ def test_keep_is_true_or_absent(parse_problems: Problems) -> None:
 def test_a_rule_selects_something(parse_problems: Problems) -> None:
     """A rule for everything says so: a forgotten selector would swallow the model."""
     assert parse_problems("version = 1\n[[rule]]\ntag = 'Q8_0'") == [
-        "line 2: rule[0]: selects nothing by itself (match = \"*\" selects every tensor)"
+        'line 2: rule[0]: selects nothing by itself (match = "*" selects every tensor)'
     ]
 
 
@@ -192,6 +195,6 @@ def test_parsing_needs_no_formats_and_no_numpy() -> None:
 
 def test_exit_code_and_heading() -> None:
     """A policy that cannot be carried out is wrong usage, with the number of its problems."""
-    with pytest.raises(PolicyError, match="^2 problems in the policy:\n  ") as caught:
+    with pytest.raises(PolicyError, match=r"^2 problems in the policy:\n  ") as caught:
         Policy.parse("")
     assert caught.value.exit_code == 2

@@ -1,5 +1,6 @@
 """The text: limits, syntax errors, and the line of every key."""
 
+import contextlib
 import re
 import time
 import tomllib
@@ -67,6 +68,7 @@ def test_every_key_has_its_line() -> None:
         "title": 3,
         "long": 4,
         "raw": 7,
+        "rule": 11,
         "rule[0]": 11,
         "rule[0].match": 12,
         "rule[0].match[0]": 13,
@@ -93,6 +95,7 @@ def test_every_key_has_its_line() -> None:
         "rule[1].tag": 26,
         "rule[1].encoder": 27,
         "rule[1].encoder.steps": 28,
+        "rule[1].fallback": 29,
         "rule[1].fallback[0]": 29,
         "rule[1].fallback[0].tag": 30,
         "rule[1].fallback[1]": 31,
@@ -137,8 +140,7 @@ def test_any_text_is_toml_or_refused(text: str) -> None:
     except PolicyError:
         return
     assert tree == tomllib.loads(text)
-    known = set(places.lines)
-    assert all(path in known or any(longer[: len(path)] == path for longer in known) for path in paths(tree) if path)
+    assert paths(tree) == {(), *places.lines}
 
 
 @pytest.mark.parametrize(
@@ -210,14 +212,12 @@ def test_within_the_limits(text: str) -> None:
 def test_hostile_texts_are_quick(text: str) -> None:
     """Made to take quadratic time, or the stack."""
     start = time.perf_counter()
-    try:
+    with contextlib.suppress(PolicyError):
         read_toml(text)
-    except PolicyError as error:
-        assert len(error.problems) == 1
     assert time.perf_counter() - start < 3
 
 
 def test_the_file_is_named() -> None:
     """An error says whose text it is."""
-    with pytest.raises(PolicyError, match="mixed.toml: 1 problem in the policy:\n  line 1: not TOML"):
+    with pytest.raises(PolicyError, match=r"mixed\.toml: 1 problem in the policy:\n  line 1: not TOML"):
         read_toml("a", Path("mixed.toml"))

@@ -1,7 +1,8 @@
-"""Makes ``specs/vectors/<stem>.json``: ``python -m tests.vectors.make_vectors STEM ...``
+"""The maker of ``specs/vectors/<stem>.json``.
 
-A separate act, never part of a test run: a vector, once published, is for ever. The bytes do not come from the code that
-they judge: those of Q4_0 and Q8_0 are gguf's, all others those of `tests.naive`, written from the pages.
+``python -m tests.vectors.make_vectors STEM ...`` is a separate act, never part of a test run: a vector, once published,
+is for ever. The bytes do not come from the code that they judge: those of Q4_0 and Q8_0 are gguf's, all others those of
+`tests.naive`, written from the pages.
 """
 
 import json

@@ -1,0 +1,132 @@
+"""`fourcc`: the commands, and the manners that all of them share.
+
+Exit codes: 0 fine, 1 a check failed, 2 usage or policy, 3 bad input, 4 I/O, 5 a plugin, 70 a bug, 130 interrupted,
+128 + n ended by signal n; 141 is that of a closed pipe, as every program has it that `head` cuts short.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Annotated, NoReturn
+
+import typer
+from typer.main import get_command
+
+from fourcc.cli import convert, diff, extract, failures, formats, policy, show, terminal, verify
+
+BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
+EPILOG = "FOURCC_PLUGINS=a,b allows only these packages' formats; FOURCC_DEBUG=1 shows where an error came from."
+
+app = typer.Typer(
+    name="fourcc",
+    help="Quantization formats for language-model weights, and the mixed-precision files made of them.",
+    epilog=EPILOG,
+    rich_markup_mode=None,  # plain help: it starts in a fifth of the time, and any terminal can show it
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (convert, show, verify, diff, extract, formats):
+    module.register(app)
+app.add_typer(policy.app, name="policy")
+
+
+@app.callback(invoke_without_command=True)
+def entry(
+    context: typer.Context,
+    *,
+    version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """What goes before the command."""
+    if version:
+        from fourcc import __version__
+
+        terminal.out(f"fourcc {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        terminal.err(context.get_help())
+        raise typer.Exit(failures.USAGE)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: None: those of the process.
+
+    Returns:
+        The exit code.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    _claim_streams()
+    with _signals():
+        try:
+            code = _run(given)
+            terminal.flush()
+        except terminal.PipeClosedError:
+            return BROKEN_PIPE
+        except Exception as error:  # noqa: BLE001 - the last place where one can be turned into a message
+            return _report(error, given)
+    if code == failures.INTERRUPTED:
+        terminal.err("fourcc: interrupted")
+    return code
+
+
+def _run(given: list[str]) -> int:
+    try:
+        code = get_command(app).main(given, prog_name="fourcc", standalone_mode=False)
+    except (KeyboardInterrupt, typer.Abort):
+        return failures.INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception, given: list[str]) -> int:
+    failure = failures.failure(error)
+    if os.environ.get("FOURCC_DEBUG"):
+        terminal.err(failures.traceback_of(error))
+    options = given[: given.index("--")] if "--" in given else given
+    with contextlib.suppress(terminal.PipeClosedError, failures.FourccError):
+        failure.show(as_json="--json" in options)
+        terminal.flush()
+    return failure.exit_code
+
+
+def _claim_streams() -> None:
+    """Makes the standard streams safe to use.
+
+    A closed one is opened on nothing, so that no output file is given its number; a character that stdout's encoding
+    lacks is escaped.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """Turns SIGTERM and SIGHUP into exceptions, so that a temporary file is removed; one that is ignored stays so."""
+
+    def leave(number: int, _: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []
+    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,127 @@
+"""`fourcc convert`: from a checkpoint to a model.bin."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourcc.cli import documents, options, plans, tables, terminal, units
+from fourcc.cli.progress import Progress
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.conversion import Plan, Result
+    from fourcc.policy import Policy
+
+EPILOG = """\b
+Examples:
+  fourcc convert stories.bin -o model.bin --format F16
+  fourcc convert ./checkpoint -o model.bin --policy mixed.toml --dry-run
+  fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
+
+With neither --policy nor --format, every tensor is kept as it is stored."""
+
+PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")]
+Formats = Annotated[
+    str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(convert)
+
+
+def convert(  # noqa: PLR0913 - one an option
+    source: options.Source,
+    *,
+    output: options.Output = None,
+    policy: PolicyFile = None,
+    formats: Formats = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    tokenizer: options.Tokenizer = None,
+    dry_run: DryRun = False,
+    force: options.Force = False,
+    threads: Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Convert a checkpoint to a model.bin, each tensor in the format that a policy gives it."""
+    from fourcc.conversion import execute, plan
+    from fourcc.output import check_target
+    from fourcc.sources import open_source
+
+    rules = _policy(policy, formats)
+    with open_source(source, tokenizer) as opened:
+        terminal.notes(opened.notes, quiet=quiet)
+        if dry_run:
+            plans.show(plan(opened, rules, include=include or (), exclude=exclude or ()), as_json=as_json)
+            return
+        if output is None:
+            raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
+        target = check_target(output, opened.files, force=force)
+        planned = plan(opened, rules, include=include or (), exclude=exclude or ())
+        with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
+            result = execute(planned, target, threads=threads, progress=progress)
+    if as_json:
+        documents.show("convert", _document(output, result))
+    elif not quiet:
+        _show(output, result)
+        terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate} of source")
+
+
+def _policy(file: Path | None, formats: str | None) -> Policy:
+    from fourcc.policy import Policy
+
+    if file is not None and formats is not None:
+        raise UsageError("--policy and --format exclude each other", hint="A rule of the policy can have a fallback.")
+    if file is not None:
+        return Policy.read(file)
+    return Policy.keep() if formats is None else Policy.shorthand(formats)
+
+
+def _source_bytes(planned: Plan) -> int:
+    """Bytes of the source's files; where tensors are left out, the share of those that are not."""
+    files = sum(path.stat().st_size for path in planned.source.files)
+    everything = sum(prod(tensor.shape) for tensor in planned.source.tensors)
+    return files * planned.weights // max(1, everything)
+
+
+def _show(output: Path, result: Result) -> None:
+    """A summary for people."""
+    index = result.index
+    counts = Counter(str(tensor.tag) for tensor in index.tensors)
+    tables.facts(
+        [
+            ("output", str(output)),
+            ("id", result.digest.hex()),
+            ("tensors", f"{len(index.tensors)} ({', '.join(f'{n} {tag}' for tag, n in counts.most_common())})"),
+            ("weights", str(index.weights)),
+            ("bits per weight", units.bits(index.bits_per_weight)),
+            ("bytes", units.plain_bytes(result.path.stat().st_size)),
+        ]
+    )
+
+
+def _document(output: Path, result: Result) -> dict[str, object]:
+    index = result.index
+    return {
+        "output": str(output),
+        "id": result.digest.hex(),
+        "tensors": len(index.tensors),
+        "weights": index.weights,
+        "bits_per_weight": documents.bits(index.bits_per_weight),
+        "bytes": index.nbytes,
+        "file_bytes": result.path.stat().st_size,
+        "formats": dict(Counter(str(tensor.tag) for tensor in index.tensors)),
+        "notes": list(result.notes),
+    }

@@ -1,0 +1,55 @@
+"""What ``--json`` prints: one object a run, its schema named in it, the same for errors."""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from fourcc.cli import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fourcc.container.index import ErrorRecord, PartRecord
+
+
+def show(command: str, body: Mapping[str, object]) -> None:
+    """Writes the object of a command to stdout: ASCII only, whatever the file's names hold."""
+    tree = {"schema": f"fourcc.{command}/1", **body}
+    terminal.out(json.dumps(tree, indent=1, allow_nan=False))
+
+
+def bits(value: Fraction) -> float:
+    """Bits per weight as a JSON number."""
+    return round(float(value), 6)
+
+
+def number(value: float) -> float | None:
+    """A measure as a JSON number; null where it is not finite."""
+    return value if isfinite(value) else None
+
+
+def error(record: ErrorRecord | None) -> dict[str, object] | None:
+    """The error measured while encoding; null where the tensor was kept as stored.
+
+    ``sqnr_db`` is null where nothing was lost.
+    """
+    if record is None:
+        return None
+    return {"relative_rmse": record.relative_rmse, "sqnr_db": record.sqnr_db, "max_error": record.max_error}
+
+
+def parts(records: Iterable[PartRecord]) -> list[dict[str, object]]:
+    """Where a tensor's bytes lie."""
+    return [
+        {
+            "name": part.name,
+            "dtype": part.dtype,
+            "shape": list(part.shape),
+            "offset": part.offset,
+            "bytes": part.nbytes,
+        }
+        for part in records
+    ]

@@ -1,0 +1,26 @@
+"""Arguments and options that several commands share, each with its help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for errors too.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or summary.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
+Source = Annotated[
+    Path, typer.Argument(metavar="SRC", help="Checkpoint: llama2.c, safetensors, GGUF, npz (file or folder), or model.bin.")
+]
+Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]
+Include = Annotated[
+    list[str] | None, typer.Option("--include", metavar="GLOB", help="Only tensors whose names match; may be repeated.")
+]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", metavar="GLOB", help="No tensors whose names match; may be repeated.")
+]
+Tokenizer = Annotated[
+    Path | None, typer.Option("--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
+]

@@ -1,0 +1,77 @@
+"""`fourcc verify`: every byte of a model.bin against its checksums."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from fourcc.cli import documents, options, terminal, units
+from fourcc.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from fourcc.container.verify import Damage
+
+EPILOG = """\b
+Examples:
+  fourcc verify model.bin
+  fourcc verify -q model.bin || echo damaged
+
+Exit code 1 where anything is damaged, 3 where the file is no model.bin at all."""
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(verify)
+
+
+def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: options.Json = False) -> None:
+    """Check every byte of a model.bin; name each damaged tensor, part and offset."""
+    from fourcc.container import verify as container
+
+    size, done = file.stat().st_size, 0
+    damages: list[Damage] = []
+    with Progress("verifying", size, quiet=quiet) as progress:
+
+        def report(nbytes: int) -> None:
+            nonlocal done
+            done += nbytes
+            progress("", done, size)
+
+        for damage in container.verify(file, report):
+            damages.append(damage)
+            if not as_json:
+                progress.clear()
+                terminal.out(_line(damage))
+    if as_json:
+        documents.show("verify", _document(file, size, damages))
+    elif not quiet:
+        found = f"{len(damages)} damaged place{'s' * (len(damages) != 1)}" if damages else "no damage"
+        terminal.out(f"{terminal.safe(str(file))}: {units.plain_bytes(size)}, {found}")
+    if damages:
+        raise typer.Exit(1)
+
+
+def _line(damage: Damage) -> str:
+    where = "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
+    if damage.part is not None:
+        where += f"{'blob' if damage.tensor is None else 'part'} {damage.part!r}, "
+    return terminal.safe(f"{where}bytes {damage.offset} to {damage.offset + damage.nbytes - 1}: {damage.what}")
+
+
+def _document(file: object, size: int, damages: list[Damage]) -> dict[str, object]:
+    return {
+        "file": str(file),
+        "bytes": size,
+        "intact": not damages,
+        "damage": [
+            {
+                "what": damage.what,
+                "tensor": damage.tensor,
+                "part": damage.part,
+                "offset": damage.offset,
+                "bytes": damage.nbytes,
+            }
+            for damage in damages
+        ],
+    }

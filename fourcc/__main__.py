@@ -1,0 +1,5 @@
+"""`python -m fourcc`."""
+
+from fourcc.cli.app import main
+
+raise SystemExit(main())

@@ -1,0 +1,116 @@
+"""One tensor's bytes in a file: how runs of rows are read, whatever the kind of checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from fourcc.errors import SourceError
+from fourcc.spec import FormatSpec, itemsize, split_shape
+
+if TYPE_CHECKING:
+    from fourcc.format import Array, Format, Parts
+
+Read = Callable[[int, int, int], "Parts"]  # (matrix, first row, last row) -> parts
+
+
+class Bytes(Protocol):
+    """What can be read from at any position: a file, or a compressed member of one."""
+
+    def read(self, offset: int, count: int) -> bytearray:
+        """Exactly `count` bytes."""
+
+
+@attrs.frozen(eq=False)
+class Extent:
+    """A tensor of one part, stored as one run of bytes, row after row.
+
+    Attributes:
+        data: where the bytes are.
+        offset: of the first.
+        shape: the tensor's.
+        spec: of the format that it is stored in; see `single_part`.
+    """
+
+    data: Bytes
+    offset: int
+    shape: tuple[int, ...]
+    spec: FormatSpec
+
+    @property
+    def nbytes(self) -> int:
+        """Length of the run."""
+        return stored_bytes(self.spec, self.shape)
+
+    def read(self, matrix: int, first: int, last: int) -> Parts:
+        """The rows first..last of a matrix."""
+        import numpy as np
+
+        from fourcc.qmatrix import numpy_dtype
+
+        _, rows, cols = split_shape(self.shape)
+        part = self.spec.parts[0]
+        assert part.tail is not None
+        tail = part.tail(cols, {})
+        row_bytes = prod(tail) * itemsize(part.dtype)
+        begin = self.offset + (matrix * rows + first) * row_bytes
+        data = self.data.read(begin, (last - first) * row_bytes)
+        return {part.name: np.frombuffer(data, numpy_dtype(part.dtype)).reshape(last - first, *tail)}
+
+
+def single_part(found: Format) -> bool:
+    """Whether a format's tensors are one run of bytes, so that a foreign file can hold them as `Extent` reads them."""
+    parts = found.spec.parts
+    return len(parts) == 1 and parts[0].rows == 1 and not parts[0].variable and not found.spec.params
+
+
+def stored_bytes(spec: FormatSpec, shape: tuple[int, ...]) -> int:
+    """Bytes of a tensor in a format of one part."""
+    return spec.stored_bytes(shape, {})
+
+
+def number_format(dtype: str, file: object) -> Format:
+    """The format of plain numbers of one of numpy's dtypes. Raises SourceError where none is installed."""
+    from fourcc.registry import registry
+
+    found = registry.foreign("numpy", dtype)
+    if found is None:
+        raise SourceError(f"no installed format holds numpy's {dtype}", file=file)
+    return found
+
+
+@attrs.frozen(eq=False)
+class AdjacentPairs:
+    """Reads q and k projections whose rows are in Hugging Face's order as rows in fourcc's.
+
+    Hugging Face rotates element i of a head with element i + head_dim / 2; fourcc stores the two beside each other:
+    row ``h * head_dim + 2 * i + s`` is Hugging Face's row ``h * head_dim + s * head_dim / 2 + i``.
+
+    Attributes:
+        stored: reads the rows as they are in the file.
+        head_dim: rows of one head, even.
+        vector: whether the tensor has one dimension (a bias, or a norm of one head), so that columns are permuted.
+    """
+
+    stored: Read
+    head_dim: int
+    vector: bool
+
+    def read(self, matrix: int, first: int, last: int) -> Parts:
+        """The rows first..last of a matrix: whole heads are read, then cut."""
+        if self.vector:
+            return {name: self._permuted(part.T).T for name, part in self.stored(matrix, first, last).items()}
+        start = first // self.head_dim * self.head_dim
+        end = -(-last // self.head_dim) * self.head_dim
+        parts = self.stored(matrix, start, end)
+        return {name: self._permuted(part)[first - start : last - start] for name, part in parts.items()}
+
+    def _permuted(self, part: Array) -> Array:
+        """Entries along axis 0, of whole heads."""
+        import numpy as np
+
+        heads = part.reshape(-1, 2, self.head_dim // 2, *part.shape[1:])  # (heads, s, i, ...)
+        return np.ascontiguousarray(heads.swapaxes(1, 2)).reshape(part.shape)

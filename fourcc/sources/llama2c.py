@@ -1,0 +1,280 @@
+"""llama2.c's own checkpoints: versions 0, 1 and 2, as its ``export.py`` writes them.
+
+::
+
+    v0   7 x i32 header; no magic. vocab_size < 0: the output matrix is stored too. Holds RoPE tables, which are skipped
+    v1   256 bytes of header: u32 magic, i32 version, 7 x i32, u8 shared output matrix; then float32
+    v2   as v1, with i32 group_size at byte 37; matrices are int8, followed by a float32 scale for every group
+
+A group of v2 runs through the flattened tensor, across the ends of rows: weight i has scale i // group_size. The
+product is taken in float32, as llama2.c does, and offered as float32 numbers. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.errors import SourceError
+from fourcc.files import ReadFile
+from fourcc.naming import position
+from fourcc.signatures import is_tokenizer
+from fourcc.sources.extent import Extent, Read, number_format
+from fourcc.sources.source import Hyper, Source, SourceTensor
+
+if TYPE_CHECKING:
+    from fourcc.format import Format, Parts
+
+MAGIC = b"24ka"  # u32 0x616b3432
+KIND = "llama2.c"
+NORM_EPS, ROPE_THETA = 1e-5, 10000.0  # fixed in llama2.c, in no header
+
+_FIELDS = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")
+_SEVEN = struct.Struct("<7i")
+_HEADER_BYTES = {0: _SEVEN.size, 1: 256, 2: 256}
+_FLAG_OFFSET = 36
+_GROUP = struct.Struct("<i")  # directly behind the flag, unaligned
+_PLAUSIBLE = 1 << 24  # a field of a header is less; text and floats read as integers are mostly more
+
+
+@attrs.frozen
+class Header:
+    """What a header says, checked.
+
+    Attributes:
+        version: 0, 1 or 2.
+        shared: whether the embedding is the output matrix too.
+        group: weights that share a scale, in version 2.
+    """
+
+    version: int
+    dim: int
+    hidden_dim: int
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    vocab_size: int
+    seq_len: int
+    shared: bool
+    group: int = 0
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one head."""
+        return self.dim // self.n_heads
+
+
+def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
+    """Whether it is a llama2.c checkpoint. Version 0 has no magic: most of its seven numbers must make sense."""
+    if head.startswith(MAGIC):
+        return True
+    if len(head) < _SEVEN.size or is_tokenizer(head):
+        return False
+    values: tuple[int, ...] = _SEVEN.unpack_from(head)
+    return sum(0 < abs(value) < _PLAUSIBLE for value in values) >= len(_FIELDS) - 2
+
+
+def open_llama2c(path: Path) -> Source:
+    """A llama2.c checkpoint as a source.
+
+    Raises:
+        SourceError: the header cannot be true, or the file's length is not what it asks for.
+    """
+    with ExitStack() as stack:
+        file = ReadFile(path, SourceError)
+        stack.callback(file.close)
+        header = _read_header(file)
+        _check_groups(file, header)
+        runs = _runs_in(file, header)
+        found = number_format("<f4", path)
+        tensors = list(_tensors(file, header, runs, found))
+        return Source(
+            path=path,
+            kind=f"{KIND} v{header.version}",
+            tensors=tuple(sorted(tensors, key=lambda tensor: position(tensor.name))),
+            files=(path,),
+            architecture="llama",
+            hyper=_hyper(header),
+            notes=_notes(header, runs),
+            close=stack.pop_all().close,
+        )
+
+
+def _notes(header: Header, runs: list[_Run]) -> tuple[str, ...]:
+    odd = header.version == 0 and all(run.name for run in runs)
+    return ("the file has no RoPE tables; none are needed",) if odd else ()
+
+
+def _hyper(header: Header) -> Hyper:
+    return {
+        **{name: getattr(header, name) for name in _FIELDS},
+        "head_dim": header.head_dim,
+        "norm_eps": NORM_EPS,
+        "rope_theta": ROPE_THETA,
+        "rope_pairing": "adjacent",
+        "tied_embeddings": header.shared,
+    }
+
+
+def _read_header(file: ReadFile) -> Header:
+    start = bytes(file.read(0, min(file.size, _HEADER_BYTES[1])))
+    if not start.startswith(MAGIC):
+        if len(start) < _SEVEN.size:
+            raise _refusal(file, "the file is too short for a header", 0, f"{len(start)} bytes", f"{_SEVEN.size} bytes")
+        values = dict(zip(_FIELDS, _SEVEN.unpack_from(start), strict=True))
+        header = Header(version=0, shared=values["vocab_size"] > 0, **_positive(file, values, 0))
+    else:
+        header = _numbered_header(file, start)
+    _check_heads(file, header)
+    return header
+
+
+def _numbered_header(file: ReadFile, start: bytes) -> Header:
+    """The header of version 1 or 2."""
+    if len(start) < _HEADER_BYTES[1]:
+        raise _refusal(file, "the file is cut in its header", len(start), f"{len(start)} bytes", "256 bytes")
+    version = _GROUP.unpack_from(start, 4)[0]
+    if version not in (1, 2):
+        raise _refusal(file, "unknown version of a llama2.c checkpoint", 4, version, "1 or 2")
+    values = dict(zip(_FIELDS, _SEVEN.unpack_from(start, 8), strict=True))
+    if values["vocab_size"] < 0:
+        raise _refusal(file, "vocab_size is out of range", 28, values["vocab_size"], "a positive number")
+    flag, group, used = start[_FLAG_OFFSET], 0, _FLAG_OFFSET + 1
+    if flag > 1:
+        raise _refusal(file, "the flag for a shared output matrix is no truth value", _FLAG_OFFSET, flag, "0 or 1")
+    if version == 2:
+        group, used = _GROUP.unpack_from(start, used)[0], used + _GROUP.size
+        if group < 1:
+            raise _refusal(file, "group_size is out of range", _FLAG_OFFSET + 1, group, "a positive number")
+    for at in range(used, len(start)):
+        if start[at]:
+            raise _refusal(file, "the header's padding is not zero", at, start[at], "0")
+    return Header(version=version, shared=bool(flag), group=group, **_positive(file, values, 8))
+
+
+def _positive(file: ReadFile, values: dict[str, int], offset: int) -> dict[str, int]:
+    """The fields, each more than 0; a negative vocab_size of version 0 was a flag."""
+    for number, (name, value) in enumerate(values.items()):
+        lowest = -(2**31) + 1 if name == "vocab_size" else 1
+        if value < lowest or value == 0:
+            raise _refusal(file, f"{name} is out of range", offset + 4 * number, value, "a positive number")
+    return {name: abs(value) for name, value in values.items()}
+
+
+def _check_heads(file: ReadFile, header: Header) -> None:
+    first = 0 if header.version == 0 else 8
+    if header.dim % (2 * header.n_heads):
+        what = f"n_heads {header.n_heads} does not cut dim {header.dim} into heads of even width"
+        raise _refusal(file, what, first + 12, header.n_heads, f"a divisor of {header.dim // 2}")
+    if header.n_heads % header.n_kv_heads:
+        what = f"n_kv_heads {header.n_kv_heads} does not divide n_heads {header.n_heads}"
+        raise _refusal(file, what, first + 16, header.n_kv_heads, f"a divisor of {header.n_heads}")
+
+
+def _refusal(file: ReadFile, what: str, offset: int, found: object, expected: object) -> SourceError:
+    hint = "Is it a llama2.c checkpoint? Version 0 has no mark to know it by."
+    return SourceError(what, file=file.path, offset=offset, found=found, expected=expected, hint=hint)
+
+
+@attrs.frozen
+class _Run:
+    """Tensors of one kind, layer behind layer. `name` is a template; shape is one layer's."""
+
+    name: str
+    shape: tuple[int, ...]
+    layers: int = 1
+    grouped: bool = False
+
+    def nbytes(self, header: Header) -> int:
+        """Bytes of one layer."""
+        count = prod(self.shape)
+        return count + 4 * (count // header.group) if self.grouped else 4 * count
+
+
+def _runs(header: Header) -> Iterator[_Run]:
+    """What follows the header, in the file's order; RoPE tables have no name."""
+    dim, hidden, layers = header.dim, header.hidden_dim, header.n_layers
+    kv_dim, grouped = header.n_kv_heads * header.head_dim, header.version == 2
+    embedding = _Run("tok_embeddings", (header.vocab_size, dim), grouped=grouped)
+    attention_norm = _Run("layers.*.attention_norm", (dim,), layers)
+    attention = [
+        _Run(f"layers.*.attention.{name}", shape, layers, grouped)
+        for name, shape in (("wq", (dim, dim)), ("wk", (kv_dim, dim)), ("wv", (kv_dim, dim)), ("wo", (dim, dim)))
+    ]
+    ffn_norm = _Run("layers.*.ffn_norm", (dim,), layers)
+    feed_forward = [
+        _Run(f"layers.*.feed_forward.{name}", shape, layers, grouped)
+        for name, shape in (("w1", (hidden, dim)), ("w2", (dim, hidden)), ("w3", (hidden, dim)))
+    ]
+    norm = _Run("norm", (dim,))
+    if header.version == 0:
+        rope = _Run("", (2, header.seq_len, header.head_dim // 2))  # cosines and sines
+        yield from (embedding, attention_norm, *attention, ffn_norm, *feed_forward, norm, rope)
+    else:
+        yield from (attention_norm, ffn_norm, norm, embedding, *attention, *feed_forward)
+    if not header.shared:
+        yield _Run("output", (header.vocab_size, dim), grouped=grouped)
+
+
+def _check_groups(file: ReadFile, header: Header) -> None:
+    """Refuses a group that does not divide a matrix: the length of its scales would not be known."""
+    for run in _runs(header):
+        if run.grouped and prod(run.shape) % header.group:
+            what = f"group_size does not divide the {prod(run.shape)} weights of {run.name}"
+            raise _refusal(file, what, _FLAG_OFFSET + 1, header.group, "a divisor")
+
+
+def _runs_in(file: ReadFile, header: Header) -> list[_Run]:
+    """What follows the header, after the file's length was compared; old files of version 0 have no RoPE tables."""
+    runs = list(_runs(header))
+    bare = [run for run in runs if run.name]
+    sizes = [_HEADER_BYTES[header.version] + sum(run.layers * run.nbytes(header) for run in r) for r in (runs, bare)]
+    if file.size in sizes:
+        return (runs, bare)[sizes.index(file.size)]
+    expected = f"{sizes[0]} bytes for {header.n_layers} layers of dim {header.dim} and {header.vocab_size} tokens"
+    if header.version == 0:
+        expected += f", or {sizes[1]} without RoPE tables"
+    raise _refusal(file, "the file's length is not what its header asks for", 0, f"{file.size} bytes", expected)
+
+
+def _tensors(file: ReadFile, header: Header, runs: list[_Run], found: Format) -> Iterator[SourceTensor]:
+    offset = _HEADER_BYTES[header.version]
+    for run in runs:
+        for number in range(run.layers):
+            if run.name:
+                name = run.name.replace("*", str(number))
+                extent = Extent(file, offset, run.shape, found.spec)
+                read: Read = _Groups(file, offset, run.shape, header.group, found).read if run.grouped else extent.read
+                yield SourceTensor(name=name, source_name=name, shape=run.shape, tag=found.spec.tag, read=read)
+            offset += run.nbytes(header)
+
+
+@attrs.frozen(eq=False)
+class _Groups:
+    """A matrix of version 2: int8 (rows, cols), then float32 (rows * cols / group,)."""
+
+    file: ReadFile
+    offset: int
+    shape: tuple[int, ...]
+    group: int
+    found: Format
+
+    def read(self, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG002 - there is one matrix
+        """The rows first..last, decoded."""
+        import numpy as np
+
+        rows, cols = self.shape
+        begin, end = first * cols, last * cols
+        low, high = begin // self.group, -(-end // self.group)
+        q = np.frombuffer(self.file.read(self.offset + begin, end - begin), np.int8)
+        scales_at = self.offset + rows * cols + 4 * low
+        scales = np.frombuffer(self.file.read(scales_at, 4 * (high - low)), "<f4")
+        index = np.arange(begin, end) // self.group - low  # (weights,)
+        w = q.astype(np.float32) * scales[index]
+        return {self.found.spec.parts[0].name: w.reshape(last - first, cols)}

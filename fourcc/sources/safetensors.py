@@ -1,0 +1,198 @@
+"""safetensors: one file of tensors behind a JSON header.
+
+::
+
+    0                  8                     8 + n
+    | u64 n            | JSON, n bytes       | tensors, without holes, in any order |
+
+The header maps names to ``{"dtype", "shape", "data_offsets": [begin, end]}``, offsets relative to byte 8 + n; the key
+``__metadata__`` is a map of texts. Read more strictly than by the reference: a key that stands twice is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from fourcc.errors import SourceError
+from fourcc.files import ReadFile
+from fourcc.registry import registry
+from fourcc.sources.extent import Extent, single_part, stored_bytes
+from fourcc.sources.huggingface import adopt
+from fourcc.sources.json_text import parse_object
+from fourcc.sources.source import Source, SourceTensor
+
+if TYPE_CHECKING:
+    from fourcc.format import Format
+
+KIND = "safetensors"
+MAX_HEADER = 100_000_000
+_PREFIX = 8
+_METADATA = "__metadata__"
+
+
+@attrs.frozen
+class Entry:
+    """What the header says of a tensor; `begin` and `end` are offsets in the file."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
+    """Whether it starts as a safetensors file: eight bytes of length, then a JSON object."""
+    text = head[_PREFIX:].lstrip(b" \t\r\n")
+    return text[:1] == b"{" and text[1:].lstrip(b" \t\r\n")[:1] in (b'"', b"}", b"") and not head.startswith(b"{")
+
+
+def open_safetensors(path: Path) -> Source:
+    """One safetensors file as a source; a ``config.json`` beside it is heeded.
+
+    Raises:
+        SourceError: the header cannot be true, or a tensor's dtype has no format here.
+    """
+    with ExitStack() as stack:
+        file = ReadFile(path, SourceError)
+        stack.callback(file.close)
+        return adopt(
+            Source(
+                path=path,
+                kind=KIND,
+                tensors=tuple(read_tensors(file)),
+                files=(path,),
+                close=stack.pop_all().close,
+            ),
+            path.parent,
+        )
+
+
+def read_tensors(file: ReadFile) -> list[SourceTensor]:
+    """The tensors of one file, in the order of their bytes."""
+    entries = _read_entries(file)
+    formats = {dtype: registry.foreign("safetensors", dtype) for dtype in {entry.dtype for entry in entries}}
+    readable = {dtype: found for dtype, found in formats.items() if found is not None and single_part(found)}
+    _refuse_unknown(file, [entry for entry in entries if entry.dtype not in readable])
+    return list(_tensors(file, entries, readable))
+
+
+def _refuse_unknown(file: ReadFile, entries: list[Entry]) -> None:
+    if not entries:
+        return
+    dtypes = ", ".join(sorted({entry.dtype for entry in entries}))
+    raise SourceError(
+        f"no installed format holds the dtype {dtypes} of {named(entry.name for entry in entries)}",
+        file=file.path,
+        tensor=entries[0].name,
+        hint="Install a package whose format declares it, or convert these tensors first.",
+    )
+
+
+def named(names: Iterable[str]) -> str:
+    """Some names for a message: the first few and the number of the others."""
+    listed = list(names)
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return f"{len(listed)} tensor{'s' * (len(listed) != 1)} ({', '.join(map(repr, listed[:3]))}{more})"
+
+
+def _tensors(file: ReadFile, entries: list[Entry], formats: dict[str, Format]) -> Iterator[SourceTensor]:
+    for entry in entries:
+        found = formats[entry.dtype]
+        misfit = found.spec.misfit(entry.shape)
+        if misfit is not None:
+            raise SourceError(misfit, file=file.path, tensor=entry.name)
+        expected = stored_bytes(found.spec, entry.shape)
+        if entry.end - entry.begin != expected:
+            raise SourceError(
+                "data_offsets do not go with dtype and shape",
+                file=file.path,
+                tensor=entry.name,
+                offset=entry.begin,
+                found=f"{entry.end - entry.begin} bytes",
+                expected=f"{expected} bytes for {entry.dtype} {list(entry.shape)}",
+            )
+        extent = Extent(file, entry.begin, entry.shape, found.spec)
+        yield SourceTensor(
+            name=entry.name, source_name=entry.name, shape=entry.shape, tag=found.spec.tag, read=extent.read
+        )
+
+
+def _read_entries(file: ReadFile) -> list[Entry]:
+    """The header's entries, sorted by offset, after it was made sure that they fill the file."""
+    if file.size < _PREFIX:
+        raise SourceError("the file is too short for a header", file=file.path, found=f"{file.size} bytes")
+    length = int.from_bytes(file.read(0, _PREFIX), "little")
+    if length > min(MAX_HEADER, file.size - _PREFIX):
+        raise SourceError(
+            "the header cannot be so long",
+            file=file.path,
+            offset=0,
+            found=f"{length} bytes",
+            expected=f"at most {min(MAX_HEADER, file.size - _PREFIX)}; the file has {file.size}",
+            hint="The file is cut, or is no safetensors file.",
+        )
+    text = file.read(_PREFIX, length)
+    if text[:1] != b"{":
+        raise SourceError(
+            "the header does not start with '{'", file=file.path, offset=_PREFIX, found=bytes(text[:1]).hex() or "nothing"
+        )
+    header = parse_object(text, file.path, _PREFIX)
+    _check_metadata(file, header.pop(_METADATA, {}))
+    start = _PREFIX + length
+    entries = sorted(
+        (_entry(file, name, record, start) for name, record in header.items()), key=lambda e: (e.begin, e.end)
+    )
+    _check_offsets(file, entries, start)
+    return entries
+
+
+def _check_metadata(file: ReadFile, metadata: object) -> None:
+    if not isinstance(metadata, dict) or any(not isinstance(value, str) for value in metadata.values()):
+        raise SourceError(f"{_METADATA} is not a map of texts", file=file.path, offset=_PREFIX)
+
+
+def _entry(file: ReadFile, name: str, record: Any, start: int) -> Entry:  # noqa: ANN401 - untrusted JSON
+    def refusal(found: object, expected: str) -> SourceError:
+        what = "the header's entry cannot be read"
+        return SourceError(what, file=file.path, tensor=name, offset=_PREFIX, found=found, expected=expected)
+
+    if not isinstance(record, dict) or set(record) != {"dtype", "shape", "data_offsets"}:
+        raise refusal(sorted(record) if isinstance(record, dict) else record, "dtype, shape and data_offsets")
+    dtype, shape, offsets = record["dtype"], record["shape"], record["data_offsets"]
+    if not isinstance(dtype, str):
+        raise refusal(f"dtype {dtype!r}", "a text")
+    if not _are_counts(shape):
+        raise refusal(f"shape {shape!r}", "a list of integers from 0 on")
+    if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise refusal(f"data_offsets {offsets!r}", "two integers, begin and end")
+    return Entry(name, dtype, tuple(shape), start + offsets[0], start + offsets[1])
+
+
+def _are_counts(value: object) -> bool:
+    """Whether it is a list of integers from 0 on; True and 1.0 are none."""
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+
+
+def _check_offsets(file: ReadFile, entries: list[Entry], start: int) -> None:
+    """Every byte behind the header belongs to one tensor: no hole, no overlap, nothing behind the last."""
+    at = start
+    for entry in entries:
+        if entry.begin != at:
+            what = "overlaps the tensor before it" if entry.begin < at else "leaves a hole before it"
+            raise SourceError(what, file=file.path, tensor=entry.name, offset=at, found=entry.begin, expected=at)
+        at = entry.end
+    if at != file.size:
+        raise SourceError(
+            "the file is cut" if at > file.size else "bytes follow the last tensor",
+            file=file.path,
+            tensor=entries[-1].name if entries else None,
+            offset=min(at, file.size),
+            found=f"{file.size} bytes",
+            expected=f"{at} bytes",
+        )

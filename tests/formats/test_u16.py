@@ -1,0 +1,7 @@
+"""U16, held to ``specs/u16.md``."""
+
+from tests.formats.checks import check_carried_integers
+
+
+def test_every_bit_pattern_is_carried() -> None:
+    check_carried_integers("u16")

@@ -1,0 +1,7 @@
+"""U8, held to ``specs/u8.md``."""
+
+from tests.formats.checks import check_carried_integers
+
+
+def test_every_bit_pattern_is_carried() -> None:
+    check_carried_integers("u8")
