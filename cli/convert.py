@@ -25,7 +25,9 @@ Examples:
 
 With neither --policy nor --format, every tensor is kept as it is stored."""
 
-PolicyFile = Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
+]
 Formats = Annotated[
     str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
 ]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fourcc.container.index import ErrorRecord, PartRecord
+    from fourcc.spec import DType
 
 
 def show(command: str, body: Mapping[str, object]) -> None:
@@ -53,3 +54,10 @@ def parts(records: Iterable[PartRecord]) -> list[dict[str, object]]:
         }
         for part in records
     ]
+
+
+def dtype(kind: DType) -> str:
+    """A part's dtype in a word, or the fields of a record, each with its dimensions."""
+    if isinstance(kind, str):
+        return kind
+    return ", ".join(f"{name} {each}{list(shape) if shape else ''}" for name, each, shape in kind)

@@ -12,7 +12,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes o
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 Source = Annotated[
-    Path, typer.Argument(metavar="SRC", help="Checkpoint: llama2.c, safetensors, GGUF, npz (file or folder), or model.bin.")
+    Path,
+    typer.Argument(metavar="SRC", help="Checkpoint: llama2.c, safetensors, GGUF, npz (file or folder), or model.bin."),
 ]
 Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]
 Include = Annotated[

@@ -101,14 +101,15 @@ def plan(
     """
     tensors = _selected(source.tensors, tuple(include), tuple(exclude))
     tied = bool(source.hyper.get("tied_embeddings", False))
-    decisions = policy.resolve([describe(tensor, tied=tied) for tensor in tensors])
+    everything = [describe(tensor, tied=tied) for tensor in source.tensors]
+    decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
     aids = aids or {}
     steps = tuple(
         Step(tensor, decision, aids.get(tensor.name, Aids()))
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
     for step in steps:
-        _check_aids(step)
+        _check_step(step)
     return Plan(source, policy, steps)
 
 
@@ -219,9 +220,11 @@ def _selected(
     return [t for t in wanted if not any(fnmatchcase(t.name, glob) for glob in exclude)]
 
 
-def _check_aids(step: Step) -> None:
+def _check_step(step: Step) -> None:
+    """Refuses what would fail only when the tensor's turn comes."""
     if step.decision.keep:
         return
+    _ = step.source.format  # must be there to decode
     for need in sorted(registry[step.decision.tag].spec.needs):
         if getattr(step.aids, need) is None:
             raise UsageError(

@@ -6,6 +6,7 @@ declared names, shapes and dtypes must come out, and they must decode to finite 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,7 +15,7 @@ import attrs
 from fourcc.errors import FourccError, NumericError, PluginError, UsageError
 from fourcc.format import Aids
 from fourcc.metrics import ErrorSums
-from fourcc.qmatrix import QMatrix, numpy_dtype, tile_bounds
+from fourcc.qmatrix import QMatrix, breach, decode_rows, numpy_dtype, tile_bounds
 from fourcc.registry import registry
 from fourcc.spec import Geometry, Params, complete, split_shape
 from fourcc.tags import FourCC, as_tag
@@ -82,7 +83,7 @@ class MatrixEncoder:
         aids = self.aids.restricted(self.format.spec.needs)
         parts = self._plugin("encode", lambda: encode(tile, shared, geom, self.options, aids))
         parts = self._checked(parts, geom)
-        decoded = self._plugin("decode", lambda: self.format.decode(parts, geom))
+        decoded = decode_rows(self.format, parts, geom, self.name)
         if self.nonfinite and not np.isfinite(original).all():
             return parts, ErrorSums()
         self._refuse_overflow(decoded, at)
@@ -108,15 +109,19 @@ class MatrixEncoder:
         )
 
     def _checked(self, parts: Parts, geom: Geometry) -> Parts:
+        import numpy as np
+
         spec = self.format.spec
-        if set(parts) != {part.name for part in spec.parts}:
-            raise self._breach("encode", f"parts {sorted(parts)}", [part.name for part in spec.parts])
+        if not isinstance(parts, Mapping) or set(parts) != {part.name for part in spec.parts}:
+            found = f"parts {sorted(map(str, parts))}" if isinstance(parts, Mapping) else f"a {type(parts).__name__}"
+            raise self._breach("encode", found, f"parts {sorted(part.name for part in spec.parts)}")
+        arrays = {name: np.asarray(array) for name, array in parts.items()}
         for part in spec.parts:
-            array, dtype = parts[part.name], numpy_dtype(part.dtype)
+            array, dtype = arrays[part.name], numpy_dtype(part.dtype)
             shape = (array.size,) if part.variable else part.shape(geom)
             if (array.shape, array.dtype) != (shape, dtype):
                 raise self._breach("encode", f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}")
-        return parts
+        return arrays
 
     def _plugin(self, verb: str, call: Callable[[], T]) -> T:
         try:
@@ -126,10 +131,8 @@ class MatrixEncoder:
         except Exception as error:
             raise self._breach(verb, f"{type(error).__name__}: {error}", None) from error
 
-    def _breach(self, verb: str, found: object, expected: object) -> PluginError:
-        entry = registry.entry(self.format.spec.tag)
-        what = f"{verb} of the format {entry.name} ({entry.owner}) does not keep its contract"
-        return PluginError(what, tensor=self.name, found=found, expected=expected)
+    def _breach(self, verb: str, got: object, expected: object) -> PluginError:
+        return breach(self.format, verb, tensor=self.name, got=got, expected=expected)
 
 
 def refuse_nonfinite(tile: Array, *, tensor: str | None, first_index: int, hint: str) -> None:
@@ -196,9 +199,11 @@ def encode(
                 if part.variable:
                     parts[part.name] = tile[part.name]
                     continue
-                whole = parts[part.name].reshape(count, *shapes[part.name][len(lead) :])[index]
-                at = 0 if part.rows is None else first // part.rows
-                whole[at : at + len(tile[part.name])] = tile[part.name]
+                whole = parts[part.name].reshape(count, *shapes[part.name][len(lead) :])[index, ...]
+                if part.rows is not None:
+                    whole[first // part.rows :][: len(tile[part.name])] = tile[part.name]
+                elif first == 0:  # as in a file, the first tile's counts
+                    whole[...] = tile[part.name]
     return QMatrix(found.spec.tag, weights.shape, parts, params)
 
 

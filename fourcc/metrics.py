@@ -62,8 +62,8 @@ class ErrorSums:
             with np.errstate(over="ignore"):  # the square of a float64 may be infinite, and the measures then say so
                 w *= w
                 error *= error
-            signal[0] = np.add.reduce(signal[: count + 1], axis=0)
-            noise[0] = np.add.reduce(noise[: count + 1], axis=0)
+            signal[0] = _down(signal[: count + 1])
+            noise[0] = _down(noise[: count + 1])
         return cls(_from_left(signal[0]), _from_left(noise[0]), largest)
 
     def __add__(self, other: ErrorSums) -> ErrorSums:
@@ -82,6 +82,16 @@ class ErrorSums:
         if self.noise == 0:
             return inf
         return 10 * log10(self.signal / self.noise) if self.signal else -inf
+
+
+def _down(values: Array) -> Array:
+    """Sums of float64 (rows, cols), C-contiguous, down each column."""
+    import numpy as np
+
+    if values.shape[1] == 1:  # numpy would add up such a run in pairs
+        return np.array([_from_left(values[:, 0])])
+    sums: Array = np.add.reduce(values, axis=0)
+    return sums
 
 
 def _from_left(values: Array) -> float:

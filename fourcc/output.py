@@ -2,8 +2,8 @@
 
 The bytes go into a temporary file beside the target, which is flushed to the disk and then renamed over it; the
 folder is flushed too. The new file has the mode that the umask gives. An output that is a symbolic link is written
-through: the file it points to is replaced, the link stays. Whatever goes wrong, the temporary file is removed; after a kill that no
-program can catch, the next run to the same target removes it (a lock on it tells the dead from the living).
+through: the file it points to is replaced, the link stays. Whatever goes wrong, the temporary file is removed; after a
+kill that no program can catch, the next run to the same target removes it: a lock on it tells the dead from the living.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if sys.platform != "win32":  # which has no flock: what a killed run leaves behi
     import fcntl
 
 SUFFIX = ".fourcc-tmp"
+NAME_CHARS = 50  # of the target's name in the temporary file's: at most 200 bytes, of 255 that a name may have
 RESERVE = 1 << 20  # bytes beyond the estimate that must be free
 LONGEST_WRITE = 1 << 30  # Linux writes at most 2 GiB - 4 KiB at once
 
@@ -135,7 +136,7 @@ def write_file(path: Path, data: bytes, *, force: bool) -> None:
 def _create(target: Path) -> tuple[Path, int]:
     """A new locked file beside the target, with the mode that the umask gives."""
     while True:
-        temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(6)}{SUFFIX}")
+        temporary = target.with_name(f".{target.name[:NAME_CHARS]}.{secrets.token_hex(6)}{SUFFIX}")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
         if _lock(fd) and temporary.exists():  # else another run took it for a dead one's between the two calls
             return temporary, fd
@@ -159,7 +160,7 @@ def _remove_stale(target: Path) -> None:
     """Removes temporary files of runs to this target that were killed."""
     if sys.platform == "win32":
         return
-    prefix = f".{target.name[:200]}."
+    prefix = f".{target.name[:NAME_CHARS]}."
     for path in target.parent.iterdir():
         if not (path.name.startswith(prefix) and path.name.endswith(SUFFIX)):
             continue

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fourcc.errors import TableError, UsageError
+from fourcc.errors import FourccError, PluginError, TableError, UsageError
 from fourcc.registry import registry
-from fourcc.spec import DType, FormatSpec, Geometry, Params, split_shape
+from fourcc.spec import DType, FormatSpec, Geometry, Params, complete, split_shape
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
@@ -59,6 +59,68 @@ def cut_rows(spec: FormatSpec, parts: Parts, first: int, last: int) -> Parts:
     }
 
 
+def checked_shapes(
+    spec: FormatSpec, shape: tuple[int, ...], params: Params, *, tensor: str | None = None, file: object = None
+) -> dict[str, tuple[int, ...]]:
+    """The shape of each part of a stored tensor, after its shape and parameters were compared with the format.
+
+    Raises:
+        TableError: the format cannot have stored such a tensor.
+    """
+    reason = spec.misfit(shape)
+    if reason is None:
+        try:
+            expected = complete(spec.params, params)
+        except ValueError as error:
+            reason = str(error)
+        else:
+            absent = sorted(expected.keys() - params.keys())
+            reason = f"no parameter {', '.join(absent)}" if absent else None
+    if reason is not None:
+        raise TableError(f"{spec.tag} cannot be what the tensor is stored in: {reason}", file=file, tensor=tensor)
+    return spec.part_shapes(shape, params)
+
+
+def breach(found: Format, verb: str, *, tensor: str | None, got: object, expected: object = None) -> PluginError:
+    """The error for a format that does not keep its contract.
+
+    Args:
+        found: the format.
+        verb: which of its functions.
+        tensor: what it was working on.
+        got: what came out of it.
+        expected: what should have.
+    """
+    entry = registry.entry(found.spec.tag)
+    what = f"{verb} of the format {entry.name} ({entry.owner}) does not keep its contract"
+    return PluginError(what, tensor=tensor, found=got, expected=expected)
+
+
+def decode_rows(found: Format, parts: Parts, geom: Geometry, tensor: str | None = None) -> Array:
+    """Decoded rows of one matrix, (rows, cols) of the format's `decoded` dtype.
+
+    Raises:
+        PluginError: its decoder fails, or returns something else.
+    """
+    import numpy as np
+
+    try:
+        decoded = found.decode(parts, geom)
+    except (FourccError, MemoryError):
+        raise
+    except Exception as error:
+        raise breach(found, "decode", tensor=tensor, got=f"{type(error).__name__}: {error}") from error
+    expected = ((geom.rows, geom.cols), numpy_dtype(found.spec.decoded))
+    if not isinstance(decoded, np.ndarray) or (decoded.shape, decoded.dtype) != expected:
+        raise breach(found, "decode", tensor=tensor, got=_kind(decoded), expected=f"{expected[0]} {expected[1]}")
+    return decoded
+
+
+def _kind(value: object) -> str:
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    return f"{shape} {dtype}" if shape is not None else f"a {type(value).__name__}"
+
+
 @attrs.frozen(eq=False, repr=False)
 class QMatrix:
     """A tensor in the format of its tag: zero-copy views of its parts, decoded only when asked.
@@ -70,6 +132,7 @@ class QMatrix:
         parts: part name -> array of shape (*leading, entries, *tail); a part of variable length is one-dimensional.
         params: the format's parameters.
         name: the tensor's name, for messages.
+        made_by: distribution and version of the package whose format encoded it, for messages.
     """
 
     tag: FourCC = attrs.field(converter=as_tag)
@@ -77,11 +140,12 @@ class QMatrix:
     parts: Mapping[str, Array] = attrs.field(converter=_read_only)
     params: Params = attrs.field(factory=dict, converter=_read_only)
     name: str | None = None
+    made_by: str | None = None
 
     @property
     def format(self) -> Format:
         """The format, from the registry. Raises PluginError where it is not installed, or broken."""
-        return registry[self.tag]
+        return registry.find(self.tag, self.made_by)
 
     @property
     def nbytes(self) -> int:
@@ -100,7 +164,7 @@ class QMatrix:
             raise UsageError("a matrix has no leading dimension to index", tensor=self.name)
         if not -lead[0] <= index < lead[0]:
             raise IndexError(f"index {index} of a leading dimension of {lead[0]}")
-        parts = {name: part[index] for name, part in self.parts.items()}
+        parts = {name: part[index, ...] for name, part in self.parts.items()}
         return attrs.evolve(self, shape=self.shape[1:], parts=parts, name=self.name and f"{self.name}[{index}]")
 
     def matrices(self) -> Iterator[Parts]:
@@ -109,23 +173,23 @@ class QMatrix:
         depth = len(lead)
         flat = {name: part.reshape((prod(lead), *part.shape[depth:])) for name, part in self.parts.items()}
         for index in range(prod(lead)):
-            yield {name: part[index] for name, part in flat.items()}
+            yield {name: part[index, ...] for name, part in flat.items()}
 
     def tiles(self) -> Iterator[Array]:
-        """Decoded runs of rows, (rows, cols) of the format's `decoded` dtype, matrix after matrix."""
+        """Decoded runs of rows, (rows, cols) of the format's `decoded` dtype, in order. Raises as `decode` does."""
         found = self._checked_format()
         _, rows, cols = split_shape(self.shape)
         for parts in self.matrices():
             for first, last in tile_bounds(rows, cols, found.spec):
                 geom = Geometry(last - first, cols, self.params)
-                yield found.decode(cut_rows(found.spec, parts, first, last), geom)
+                yield decode_rows(found, cut_rows(found.spec, parts, first, last), geom, self.name)
 
     def decode(self) -> Array:
         """The whole tensor, of its shape, in the format's `decoded` dtype: float32 for every quantized format.
 
         Raises:
             PluginError: the format is missing or broken.
-            TableError: the parts do not have the shapes that the format gives them.
+            TableError: the format cannot have stored a tensor of this shape, or in these parts.
         """
         import numpy as np
 
@@ -146,16 +210,17 @@ class QMatrix:
     def _checked_format(self) -> Format:
         """The format, after the parts were compared with what it declares."""
         found = self.format
-        shapes = found.spec.part_shapes(self.shape, self.params)
+        shapes = checked_shapes(found.spec, self.shape, self.params, tensor=self.name)
         if set(shapes) != set(self.parts):
             raise TableError("wrong parts", tensor=self.name, found=sorted(self.parts), expected=sorted(shapes))
         for part in found.spec.parts:
-            array, expected = self.parts[part.name], (shapes[part.name], numpy_dtype(part.dtype))
-            if not part.variable and (array.shape, array.dtype) != expected:
+            array = self.parts[part.name]
+            expected = ((array.size,) if part.variable else shapes[part.name], numpy_dtype(part.dtype))
+            if (array.shape, array.dtype) != expected:
                 raise TableError(
                     f"part {part.name!r} does not fit the format {self.tag}",
                     tensor=self.name,
-                    found=f"{array.shape} {array.dtype}",
+                    found=_kind(array),
                     expected=f"{expected[0]} {expected[1]}",
                 )
         return found

@@ -96,6 +96,23 @@ class Registry:
             self._loaded[tag] = self._load(self.entry(tag))
         return self._loaded[tag]
 
+    def find(self, tag: FourCC, made_by: object) -> Format:
+        """The format of a tag; where it is missing, the message says which package a file's tensor was made with.
+
+        Args:
+            tag: the format's.
+            made_by: distribution and version, or None where nobody knows.
+
+        Raises:
+            PluginError: as ``registry[tag]`` does.
+        """
+        try:
+            return self[tag]
+        except MissingFormatError as error:
+            if made_by is None:
+                raise
+            raise MissingFormatError(error.what, hint=f"It was made with {made_by}: install that package.") from None
+
     def entry(self, tag: FourCC) -> Entry:
         """Who declares a tag. Raises as ``registry[tag]`` does, but imports nothing."""
         entries = self._found().get(tag, [])

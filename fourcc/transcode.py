@@ -16,7 +16,7 @@ from fourcc.encoding import MatrixEncoder, refuse_nonfinite
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Decision
-from fourcc.qmatrix import tile_bounds
+from fourcc.qmatrix import decode_rows, tile_bounds
 from fourcc.registry import registry
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import Geometry, split_shape
@@ -86,7 +86,7 @@ def _tasks(step: Step) -> Iterator[Callable[[], _Tile | None]]:
 
 
 def _keep_tasks(step: Step, matrix: int) -> Iterator[Callable[[], _Tile]]:
-    found = registry[step.source.tag]
+    found = step.source.format
     _, rows, cols = split_shape(step.source.shape)
     for first, last in tile_bounds(rows, cols, found.spec):
         yield partial(_keep, step, found, matrix, first, last)
@@ -97,7 +97,7 @@ def _keep(step: Step, found: Format, matrix: int, first: int, last: int) -> _Til
     _, rows, cols = split_shape(step.source.shape)
     parts = step.source.read(matrix, first, last)
     if found.spec.real and not step.decision.nonfinite:
-        decoded = found.decode(parts, Geometry(last - first, cols, step.source.params))
+        decoded = decode_rows(found, parts, Geometry(last - first, cols, step.source.params), step.source.name)
         hint = 'nonfinite = "keep" in the rule lets them through.'
         at = (matrix * rows + first) * cols
         refuse_nonfinite(decoded, tensor=step.source.name, first_index=at, hint=hint)
@@ -105,7 +105,7 @@ def _keep(step: Step, found: Format, matrix: int, first: int, last: int) -> _Til
 
 
 def _encode_tasks(step: Step, matrix: int) -> Iterator[Callable[[], _Tile]]:
-    stored, wanted = registry[step.source.tag], registry[step.decision.tag]
+    stored, wanted = step.source.format, registry[step.decision.tag]
     _, rows, cols = split_shape(step.source.shape)
     encoder = MatrixEncoder(
         wanted,
@@ -138,7 +138,7 @@ def _encode(
 def _decoded(source: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Array:
     """Rows of a source's matrix, decoded; `first` is a multiple of the stored block's rows."""
     geom = Geometry(last - first, split_shape(source.shape)[2], source.params)
-    return stored.decode(source.read(matrix, first, last), geom)
+    return decode_rows(stored, source.read(matrix, first, last), geom, source.name)
 
 
 def _rows(source: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Floats:

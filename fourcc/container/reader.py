@@ -81,7 +81,8 @@ class ModelFile(Mapping[str, "QMatrix"]):
 
         record = self._records[name]
         parts = {part.name: self._view(part) for part in record.parts}
-        return QMatrix(record.tag, record.shape, parts, record.params, name)
+        made_by = None if record.provider is None else str(self.index.providers[record.provider])
+        return QMatrix(record.tag, record.shape, parts, record.params, name, made_by)
 
     def _view(self, part: PartRecord) -> Array:
         import numpy as np

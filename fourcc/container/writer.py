@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from math import prod
 from typing import IO
+from unicodedata import normalize
 
 import attrs
 
@@ -21,7 +22,7 @@ from fourcc.container.layout import (
     pack_head,
 )
 from fourcc.container.parse import parse_index
-from fourcc.errors import OutputError
+from fourcc.errors import OutputError, TableError
 from fourcc.format import Array
 from fourcc.output import AtomicFile
 from fourcc.spec import FormatSpec, Part, itemsize
@@ -44,7 +45,8 @@ class Writer:
         out.write_at(0, pack_head())
 
     def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> TensorWriter:
-        """A writer for the next tensor's parts; hand its result to `add`."""
+        """A writer for the next tensor's parts; hand its result to `add`. Raises TableError where the name is bad."""
+        _check_text(name)
         return TensorWriter(self._out, self._offset, name, spec, shape, params)
 
     def add(self, record: TensorRecord) -> None:
@@ -55,6 +57,7 @@ class Writer:
 
     def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
         """Writes a tensor's parts as they stood in another container; their records go into the one given to `add`."""
+        _check_text(name)
         records: list[PartRecord] = []
         offset = self._offset
         for part, runs in parts:
@@ -89,7 +92,8 @@ class Writer:
             TableError: a reader would refuse a name or a value in it.
         """
         whole = attrs.evolve(index, tensors=tuple(self._tensors), blobs=tuple(self._blobs))
-        packed = pack_index(whole)
+        _check_spelling(record.name for record in whole.tensors)
+        packed = _packed(whole)
         if len(packed) > INDEX_CAP:
             raise OutputError("the index is too large", found=f"{len(packed)} bytes", expected=f"at most {INDEX_CAP}")
         parse_index(packed, self._offset, self._out.target)  # what a reader would refuse is never written
@@ -98,6 +102,30 @@ class Writer:
         self._out.write_at(self._offset, packed)
         self._out.write_at(end, Tail(self._offset, len(packed), end + TAIL_BYTES, digest).pack())
         return digest, whole
+
+
+def _packed(index: Index) -> bytes:
+    try:
+        return pack_index(index)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TableError(f"the index holds what a file cannot: {type(error).__name__}: {error}") from error
+
+
+def _check_text(name: str) -> None:
+    """Refuses half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise TableError("the name is not valid Unicode", tensor=name, hint="Rename the tensor.") from error
+
+
+def _check_spelling(names: Iterable[str]) -> None:
+    """Refuses two names that look the same: equal once their accents are composed."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(normalize("NFC", name), name)
+        if other != name:
+            raise TableError("two names differ only in how Unicode spells them", tensor=name, found=ascii(other))
 
 
 class TensorWriter:
@@ -172,6 +200,15 @@ class _PartWriter:
                 spool.seek(0)
                 for at in range(0, self._written, COPY_BYTES):
                     self._out.write_at(offset + at, spool.read(COPY_BYTES))
+        elif self.planned and not self._written:
+            self._fill()
         shape = (self._written // itemsize(self.part.dtype),) if self.part.variable else self._shape
         assert self.part.variable or self._written == self.planned
         return PartRecord(self.part.name, self.part.dtype, shape, offset, self._written, self._summer.finish())
+
+    def _fill(self) -> None:
+        """Zeros for a part of the whole matrix where the matrix has no row, and so no tile brought the part."""
+        zeros = memoryview(bytes(self.planned))
+        self._summer.update(zeros)
+        self._out.write_at(self.offset, zeros)
+        self._written = self.planned

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,19 +96,22 @@ class Policy:
         """The policy of a conversion without one: every tensor as it is stored."""
         return cls.parse(rules_text([{"match": "*", "keep": True, "optional": True}]))
 
-    def resolve(self, tensors: Sequence[TensorInfo], registry: Registry = registry) -> list[Decision]:
-        """What becomes of each tensor, in order.
+    def resolve(
+        self, tensors: Sequence[TensorInfo], registry: Registry = registry, wanted: Container[str] | None = None
+    ) -> list[Decision]:
+        """What becomes of each wanted tensor, in order.
 
         Args:
             tensors: all tensors of the model; their names differ.
             registry: where formats are looked up.
+            wanted: names of the tensors to decide; None: all. Rules are still judged by what they match in the model.
 
         Raises:
             PolicyError: with every problem.
             PluginError: the format of a kept tensor, whose size the source does not know, is missing or broken.
         """
         report = Report(self._places)
-        decisions = Resolver(self.rules, tensors, registry, report).decisions()
+        decisions = Resolver(self.rules, tensors, registry, report, wanted).decisions()
         report.refuse(self.file)
         return decisions
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from fractions import Fraction
 from math import prod
 from typing import TYPE_CHECKING
@@ -28,25 +28,32 @@ class Resolver:
         tensors: all tensors of the model.
         registry: where formats are looked up.
         report: takes every problem.
+        wanted: names of the tensors to decide; None: all.
     """
 
     def __init__(
-        self, rules: Sequence[Rule], tensors: Sequence[TensorInfo], registry: Registry, report: Report
+        self,
+        rules: Sequence[Rule],
+        tensors: Sequence[TensorInfo],
+        registry: Registry,
+        report: Report,
+        wanted: Container[str] | None = None,
     ) -> None:
         self._rules = rules
         self._tensors = tensors
+        self._wanted = {tensor.name for tensor in tensors} if wanted is None else wanted
         self._registry = registry
         self._report = report
         self._refusals: dict[tuple[int, str, str | None], list[str]] = {}  # (rule, message, hint) -> tensors refused
 
     def decisions(self) -> list[Decision]:
-        """One decision a tensor, in order; those that a problem prevents are missing."""
+        """One decision a wanted tensor, in order; those that a problem prevents are missing."""
         self._check_stored_tags()
         targets = [rule_targets(i, rule, self._registry, self._report) for i, rule in enumerate(self._rules)]
         decided = [
             self._decide(tensor, owner, chain)
             for tensor, owner in zip(self._tensors, self._owners(), strict=True)
-            if owner is not None and (chain := targets[owner]) is not None
+            if tensor.name in self._wanted and owner is not None and (chain := targets[owner]) is not None
         ]
         for (index, message, hint), names in self._refusals.items():
             self._report.add(("rule", index), f"{_listed(names)}: {message}", hint)
@@ -72,7 +79,11 @@ class Resolver:
                 owners[at] = index
             if not free and not rule.optional:
                 self._report_idle(index, rule, sorted(earlier))
-        unruled = [tensor.name for tensor, owner in zip(self._tensors, owners, strict=True) if owner is None]
+        unruled = [
+            tensor.name
+            for tensor, owner in zip(self._tensors, owners, strict=True)
+            if owner is None and tensor.name in self._wanted
+        ]
         if unruled:
             self._report.add((), f"no rule matches {_listed(unruled)}", 'add a last rule with match = "*"')
         return owners

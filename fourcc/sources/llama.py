@@ -70,17 +70,17 @@ def _size(word: str, hyper: Hyper) -> int | None:
     return product
 
 
-def missing(tensors: Iterable[SourceTensor], hyper: Hyper) -> list[str]:
-    """Names of tensors that the model needs and that are not there."""
+def missing(tensors: Iterable[SourceTensor], hyper: Hyper) -> Iterator[str]:
+    """Names of tensors that the model needs and that are not there, one by one: a false n_layers makes many."""
     present = {tensor.name for tensor in tensors}
     layers = hyper.get("n_layers")
-    needed = [
-        template.replace("*", str(number))
-        for template in _SHAPES
-        if not template.endswith(_OPTIONAL) and (template != "output" or not hyper.get("tied_embeddings"))
-        for number in (range(layers if isinstance(layers, int) else 0) if "*" in template else (0,))
-    ]
-    return [name for name in needed if name not in present]
+    for template in _SHAPES:
+        if template.endswith(_OPTIONAL) or (template == "output" and hyper.get("tied_embeddings")):
+            continue
+        for number in range(layers if "*" in template and isinstance(layers, int) else 1):
+            name = template.replace("*", str(number))
+            if name not in present:
+                yield name
 
 
 def in_model_order(tensors: Iterable[SourceTensor]) -> tuple[SourceTensor, ...]:

@@ -11,6 +11,7 @@ from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import CHUNK
 from fourcc.container.reader import ModelFile, damaged_chunks
 from fourcc.errors import ChecksumError, TableError
+from fourcc.qmatrix import checked_shapes
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import Part, itemsize, split_shape
@@ -71,7 +72,8 @@ class _TensorReader:
         """Parts of the rows first..last of a matrix."""
         self._refuse_damage()
         spec = registry[self._record.tag].spec
-        shapes = spec.part_shapes(self._record.shape, self._record.params)
+        record = self._record
+        shapes = checked_shapes(spec, record.shape, record.params, tensor=record.name, file=self._model.path)
         stored = {part.name: part for part in self._record.parts}
         if set(stored) != set(shapes):
             raise TableError(

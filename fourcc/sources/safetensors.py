@@ -140,7 +140,10 @@ def _read_entries(file: ReadFile) -> list[Entry]:
     text = file.read(_PREFIX, length)
     if text[:1] != b"{":
         raise SourceError(
-            "the header does not start with '{'", file=file.path, offset=_PREFIX, found=bytes(text[:1]).hex() or "nothing"
+            "the header does not start with '{'",
+            file=file.path,
+            offset=_PREFIX,
+            found=bytes(text[:1]).hex() or "nothing",
         )
     header = parse_object(text, file.path, _PREFIX)
     _check_metadata(file, header.pop(_METADATA, {}))

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
+from fourcc.registry import registry
 from fourcc.spec import Params
 from fourcc.tags import FourCC
 
 if TYPE_CHECKING:
     from fourcc.container.index import PartRecord, Provider, TensorRecord
-    from fourcc.format import Parts
+    from fourcc.format import Format, Parts
 
 Scalar = bool | int | float | str
 Hyper = Mapping[str, Scalar | list[Scalar]]
@@ -50,6 +51,11 @@ class SourceTensor:
     record: TensorRecord | None = None
     provider: Provider | None = None
     copy: Callable[[PartRecord], Iterator[bytes]] | None = None
+
+    @property
+    def format(self) -> Format:
+        """The format that it is stored in. Raises PluginError where it is missing or broken."""
+        return registry.find(self.tag, self.provider)
 
 
 @attrs.frozen(eq=False)

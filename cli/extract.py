@@ -1,0 +1,86 @@
+"""`fourcc extract`: decoded weights as a .npy file, or a blob as it is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourcc.cli import options, show, terminal
+from fourcc.cli.show_tensor import find
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.sources.source import Source
+
+EPILOG = """\b
+Examples:
+  fourcc extract model.bin layers.0.attention.wq -o wq.npy
+  fourcc extract model.bin norm -o - | python -c 'import numpy, sys; print(numpy.load(sys.stdin.buffer))'
+  fourcc extract model.bin --blob policy.toml -o mixed.toml"""
+
+STDOUT = Path("-")
+
+Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The tensor.")]
+Blob = Annotated[str | None, typer.Option("--blob", metavar="NAME", help="A blob instead, for example a tokenizer.")]
+Target = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write; - for stdout.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(extract)
+
+
+def extract(
+    source: options.Source, name: Name = None, *, output: Target, blob: Blob = None, force: options.Force = False
+) -> None:
+    """Write a tensor's decoded weights as .npy, or a blob as it is."""
+    if (name is None) == (blob is None):
+        raise UsageError("extract takes either a tensor's NAME or --blob NAME")
+    if output == STDOUT and terminal.on_terminal(sys.stdout):
+        raise UsageError("binary data does not go to a terminal", hint="Redirect it, or give -o FILE.")
+    from fourcc.extraction import write_runs
+    from fourcc.output import check_target
+    from fourcc.sources import open_source
+
+    with open_source(source) as opened:
+        runs = _runs(opened, name, blob)
+        if output == STDOUT:
+            _to_stdout(runs)
+        else:
+            write_runs(runs, check_target(output, opened.files, force=force))
+
+
+def _runs(source: Source, name: str | None, blob: str | None) -> Iterable[bytes]:
+    """The bytes that are asked for."""
+    from fourcc.extraction import npy_runs
+
+    if name is not None:
+        return npy_runs(find(source, name))
+    blobs = _blobs(source)
+    if blob not in blobs:
+        hint = f"There are: {', '.join(blobs)}." if blobs else "It holds none."
+        raise UsageError(f"no blob is named {blob!r}", file=source.path, hint=hint)
+    return [blobs[blob]]
+
+
+def _blobs(source: Source) -> Mapping[str, bytes]:
+    """The blobs of a checkpoint; of a model.bin with its policy, which is no part of it as a source."""
+    from fourcc.container.reader import open_model
+
+    if not show.is_model(source.path):
+        return source.blobs
+    with open_model(source.path) as model:
+        return {blob.name: model.blob(blob.name) for blob in model.index.blobs}
+
+
+def _to_stdout(runs: Iterable[bytes]) -> None:
+    stream = terminal.stdout().buffer
+    try:
+        for run in runs:
+            stream.write(run)
+    except OSError as error:
+        raise terminal.lost(error) from error

@@ -1,0 +1,199 @@
+"""`fourcc formats`: the formats that are installed, what each can do, and which are broken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import attrs
+import typer
+
+from fourcc.cli import documents, tables, terminal, units
+from fourcc.cli.options import Json
+from fourcc.cli.tables import Column
+from fourcc.errors import DuplicateTagError, PluginError, UsageError
+
+if TYPE_CHECKING:
+    from fourcc.format import Format
+    from fourcc.registry import Entry
+    from fourcc.spec import Setting
+    from fourcc.tags import FourCC
+
+EPILOG = """\b
+Examples:
+  fourcc formats
+  fourcc formats Q8_0
+  fourcc formats --broken"""
+
+COLUMNS = (
+    Column("tag"),
+    Column("bits/weight", right=True),
+    Column("block"),
+    Column("can"),
+    Column("needs"),
+    Column("provided by"),
+    Column("summary"),
+)
+BROKEN = (Column("broken"), Column("provided by"), Column("reason"))
+SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowed"), Column("summary"))
+
+Tag = Annotated[str | None, typer.Argument(metavar="[TAG]", help="Show one format in depth.")]
+BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only those that cannot be used, with the reason.")]
+
+
+@attrs.frozen
+class Trouble:
+    """A tag, or what should be one, that cannot be used."""
+
+    tag: str
+    owner: str
+    reason: str
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(formats)
+
+
+def formats(tag: Tag = None, *, broken: BrokenOnly = False, as_json: Json = False) -> None:
+    """List the installed formats: bits per weight, what each can do, who provides it."""
+    if tag is not None:
+        _show_one(tag, as_json=as_json)
+        return
+    found, troubles = survey()
+    if broken:
+        found = []
+    if as_json:
+        entries = [_entry(each, owner) for each, owner in found]
+        documents.show("formats", {"formats": entries, "broken": [attrs.asdict(each) for each in troubles]})
+        return
+    if found:
+        tables.show(COLUMNS, [_row(each, owner) for each, owner in found])
+    if troubles:
+        terminal.out("")
+        tables.show(BROKEN, [[each.tag, each.owner, each.reason] for each in troubles])
+    elif broken:
+        terminal.out("no format is broken")
+
+
+def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
+    """The formats that work, and those that do not; a broken plugin hides no other."""
+    from fourcc.registry import registry
+
+    found, troubles = [], []
+    for tag in registry:
+        try:
+            found.append((registry[tag], registry.entry(tag)))
+        except DuplicateTagError as error:
+            troubles.append(Trouble(str(tag), "several packages", error.what))
+        except PluginError:
+            continue  # listed below
+    troubles += [Trouble(each.entry.name, each.entry.owner, each.reason) for each in registry.broken()]
+    return found, troubles
+
+
+def _show_one(text: str, *, as_json: bool) -> None:
+    from fourcc.registry import registry
+
+    tag = _tag(text)
+    found, owner = registry[tag], registry.entry(tag)
+    if as_json:
+        documents.show("format", _entry(found, owner))
+        return
+    spec = found.spec
+    tables.facts([(name, value) for name, value in _facts(found, owner) if value])
+    terminal.out("")
+    for part in spec.parts:
+        covers = "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"
+        terminal.out(
+            f"part {part.name}: {documents.dtype(part.dtype)}, {'variable length' if part.variable else covers}"
+        )
+    rows = [_setting("param", each) for each in spec.params] + [_setting("encoder", each) for each in spec.options]
+    if rows:
+        terminal.out("")
+        tables.show(SETTINGS, rows)
+
+
+def _tag(text: str) -> FourCC:
+    from fourcc.tags import as_tag
+
+    try:
+        return as_tag(text)
+    except ValueError as error:
+        raise UsageError(str(error), hint="`fourcc formats` lists them.") from error
+
+
+def _facts(found: Format, owner: Entry) -> list[tuple[str, str]]:
+    spec = found.spec
+    return [
+        ("tag", str(spec.tag)),
+        ("name", spec.name),
+        ("summary", spec.summary),
+        ("bits per weight", f"{spec.bits_per_weight()} = {units.bits(spec.bits_per_weight())}"),
+        ("block", _block(found)),
+        ("short blocks", "stored" if spec.short_block else "refused"),
+        ("can", _abilities(found)),
+        ("needs", ", ".join(sorted(spec.needs))),
+        ("decodes to", spec.decoded),
+        ("NaN, infinity", "held" if spec.nonfinite else "refused"),
+        ("activations", spec.partner or ""),
+        ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in spec.foreign.items())),
+        ("encoder version", str(spec.encoder_version)),
+        ("provided by", f"{owner.owner} ({owner.target})"),
+    ]
+
+
+def _row(found: Format, owner: Entry) -> list[str]:
+    spec = found.spec
+    bits = units.bits(spec.bits_per_weight())
+    needs = ", ".join(sorted(spec.needs)) or "-"
+    return [str(spec.tag), bits, _block(found), _abilities(found), needs, owner.owner, spec.summary]
+
+
+def _block(found: Format) -> str:
+    return " x ".join("all" if size is None else str(size) for size in found.spec.block)
+
+
+def _abilities(found: Format) -> str:
+    able = ["decode"] + ["encode"] * (found.encode is not None)
+    return ", ".join(able + ["integers"] * (not found.spec.real))
+
+
+def _setting(kind: str, setting: Setting) -> list[str]:
+    return [setting.name, kind, str(setting.default), _allowed(setting), setting.summary]
+
+
+def _allowed(setting: Setting) -> str:
+    if setting.choices:
+        return ", ".join(map(str, setting.choices))
+    if setting.low is None and setting.high is None:
+        return "true, false" if isinstance(setting.default, bool) else f"any {type(setting.default).__name__}"
+    low, high = ("" if bound is None else str(bound) for bound in (setting.low, setting.high))
+    return f"{low} to {high}".strip()
+
+
+def _entry(found: Format, owner: Entry) -> dict[str, object]:
+    spec = found.spec
+    return {
+        "tag": str(spec.tag),
+        "name": spec.name,
+        "summary": spec.summary,
+        "bits_per_weight": documents.bits(spec.bits_per_weight()),
+        "block": list(spec.block),
+        "short_block": spec.short_block,
+        "encode": found.encode is not None,
+        "real": spec.real,
+        "decoded": spec.decoded,
+        "nonfinite": spec.nonfinite,
+        "needs": sorted(spec.needs),
+        "parts": [
+            {"name": part.name, "dtype": part.dtype, "rows": part.rows, "variable": part.variable}
+            for part in spec.parts
+        ],
+        "params": [attrs.asdict(each) for each in spec.params],
+        "options": [attrs.asdict(each) for each in spec.options],
+        "partner": spec.partner,
+        "foreign": dict(spec.foreign),
+        "encoder_version": spec.encoder_version,
+        "provider": owner.owner,
+        "target": owner.target,
+    }

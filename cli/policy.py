@@ -1,0 +1,83 @@
+"""`fourcc policy`: trying a policy without converting, and showing the one that a file was made with."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourcc.cli import documents, options, plans, terminal
+from fourcc.errors import InputError
+
+if TYPE_CHECKING:
+    from fourcc.container.reader import ModelFile
+
+CHECK_EPILOG = """\b
+Examples:
+  fourcc policy check mixed.toml stories.bin"""
+SHOW_EPILOG = """\b
+Examples:
+  fourcc policy show model.bin > mixed.toml
+  fourcc policy show model.bin --resolved"""
+
+PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy, a TOML file.")]
+Resolved = Annotated[
+    bool, typer.Option("--resolved", help="Name each tensor's format instead of the rules that chose it.")
+]
+
+app = typer.Typer(name="policy", help="Try a policy, or show a file's.", rich_markup_mode=None)
+
+
+@app.command(epilog=CHECK_EPILOG)
+def check(
+    policy: PolicyFile,
+    source: options.Source,
+    *,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show what a policy does with each tensor of a checkpoint; write nothing."""
+    from fourcc.conversion import plan
+    from fourcc.policy import Policy
+    from fourcc.sources import open_source
+
+    rules = Policy.read(policy)
+    with open_source(source) as opened:
+        terminal.notes(opened.notes, quiet=quiet)
+        plans.show(plan(opened, rules, include=include or (), exclude=exclude or ()), as_json=as_json)
+
+
+@app.command(epilog=SHOW_EPILOG)
+def show(file: options.Model, *, resolved: Resolved = False, as_json: options.Json = False) -> None:
+    """Print the policy that a model.bin was made with."""
+    from fourcc.container.reader import open_model
+
+    with open_model(file) as model:
+        text = _resolved(model) if resolved else _stored(model)
+    if as_json:
+        documents.show("policy-show", {"file": str(file), "resolved": resolved, "policy": text})
+        return
+    tame = terminal.on_terminal(sys.stdout)
+    for line in text.splitlines():
+        terminal.out(terminal.safe(line) if tame else line)
+
+
+def _stored(model: ModelFile) -> str:
+    from fourcc.sources.model_bin import POLICY_BLOB
+
+    try:
+        return model.blob(POLICY_BLOB).decode()
+    except KeyError as error:
+        raise InputError("the file holds no policy", file=model.path, hint="--resolved writes one.") from error
+    except UnicodeDecodeError as error:
+        raise InputError("the file's policy is not UTF-8", file=model.path, offset=error.start) from error
+
+
+def _resolved(model: ModelFile) -> str:
+    from fourcc.policy import explicit
+
+    return explicit((t.name, t.tag, t.params, t.options) for t in model.index.tensors).text

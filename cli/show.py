@@ -1,0 +1,42 @@
+"""`fourcc inspect`: what a file holds and what each tensor costs. Of a model.bin only the index is read, without numpy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fourcc.cli import options, show_model, show_source, show_tensor
+
+EPILOG = """\b
+Examples:
+  fourcc inspect model.bin
+  fourcc inspect model.bin --tensor layers.0.attention.wq
+  fourcc inspect stories.bin --json"""
+
+Name = Annotated[str | None, typer.Option("--tensor", metavar="NAME", help="Show one tensor in depth.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("inspect", epilog=EPILOG)(inspect)
+
+
+def inspect(
+    source: options.Source, *, tensor: Name = None, quiet: options.Quiet = False, as_json: options.Json = False
+) -> None:
+    """List the tensors of a model.bin or another checkpoint: format, bits per weight, bytes, measured error."""
+    if tensor is not None:
+        show_tensor.show(source, tensor, as_json=as_json)
+    elif is_model(source):
+        show_model.show(source, as_json=as_json)
+    else:
+        show_source.show(source, quiet=quiet, as_json=as_json)
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path is a model.bin, or was one before it was damaged."""
+    from fourcc.container.verify import recognisable
+
+    return path.is_file() and recognisable(path)

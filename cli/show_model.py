@@ -1,0 +1,152 @@
+"""The listing of a model.bin, from its index alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fourcc import __version__
+from fourcc.cli import documents, tables, terminal, units
+from fourcc.cli.tables import Column
+from fourcc.container.index import Index, Provider, TensorRecord
+from fourcc.container.reader import ModelFile
+
+COLUMNS = (
+    Column("tensor", shrinks=True),
+    Column("shape"),
+    Column("tag"),
+    Column("bits/weight", right=True),
+    Column("bytes", right=True),
+    Column("rel RMSE", right=True),
+    Column("SQNR dB", right=True),
+    Column("rule", right=True),
+)
+
+
+def show(path: Path, *, as_json: bool) -> None:
+    """Writes the listing to stdout. Raises as `ModelFile` does."""
+    with ModelFile(path) as model:
+        if as_json:
+            documents.show("inspect", _document(model))
+            return
+        tables.facts(_facts(model))
+        terminal.out("")
+        tables.show(COLUMNS, [_row(tensor) for tensor in model.index.tensors])
+        for line in _missing_lines(model.index):
+            terminal.out(line)
+
+
+def missing(index: Index) -> dict[str, Provider | None]:
+    """Tags that no installed package provides, each with whose format it was, where the file says so.
+
+    What is installed is looked up only where the file holds more than this very fourcc encoded: it takes a while.
+    """
+    own = Provider("fourcc", __version__)
+    if all(tensor.tag.reserved for tensor in index.tensors) and all(each == own for each in index.providers):
+        return {}
+    from fourcc.registry import registry
+
+    found: dict[str, Provider | None] = {}
+    for tensor in index.tensors:
+        if tensor.tag not in registry:
+            named = None if tensor.provider is None else index.providers[tensor.provider]
+            found[str(tensor.tag)] = found.get(str(tensor.tag)) or named
+    return found
+
+
+def advice(tag: str, provider: Provider | None) -> str:
+    """What to install for a format that is missing."""
+    if provider is None:
+        return f"Install the package that provides {tag}."
+    return f"Install {provider.distribution}: version {provider.version} encoded it."
+
+
+def _missing_lines(index: Index) -> list[str]:
+    lines = []
+    for tag, provider in missing(index).items():
+        count = sum(str(tensor.tag) == tag for tensor in index.tensors)
+        line = (
+            f"{count} tensor{'s' * (count != 1)} in the format {tag}, which is not installed. {advice(tag, provider)}"
+        )
+        lines.append(terminal.safe(line))
+    return ["", *lines] if lines else []
+
+
+def _facts(model: ModelFile) -> list[tuple[str, str]]:
+    index = model.index
+    sources = [f"{each.kind}, {units.plain_bytes(each.nbytes)}, XXH3-128 {each.digest.hex()}" for each in index.sources]
+    rows = [
+        ("file", f"{model.path}: model.bin {'.'.join(map(str, model.version))}, {units.plain_bytes(model.file.size)}"),
+        ("id", model.digest.hex()),
+        ("architecture", index.architecture or "unknown"),
+        ("hyper-parameters", units.settings(index.hyper)),
+        *(("source", source) for source in sources),
+        ("encoded by", ", ".join(map(str, index.providers)) or "nobody: all tensors are kept as they were"),
+        ("blobs", ", ".join(f"{blob.name} ({units.plain_bytes(blob.nbytes)})" for blob in index.blobs)),
+        ("total", _total(index)),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _total(index: Index) -> str:
+    bits, size = units.bits(index.bits_per_weight), units.plain_bytes(index.nbytes)
+    return f"{len(index.tensors)} tensors, {index.weights} weights, {bits} bits per weight, {size}"
+
+
+def _row(tensor: TensorRecord) -> list[str]:
+    return [
+        tensor.name,
+        units.shape(tensor.shape),
+        str(tensor.tag),
+        units.bits(tensor.bits_per_weight),
+        str(tensor.nbytes),
+        units.relative_rmse(tensor.error),
+        units.sqnr(tensor.error),
+        "-" if tensor.rule is None else str(tensor.rule),
+    ]
+
+
+def _document(model: ModelFile) -> dict[str, object]:
+    index = model.index
+    absent = missing(index)
+    return {
+        "file": str(model.path),
+        "kind": "model.bin",
+        "version": list(model.version),
+        "id": model.digest.hex(),
+        "file_bytes": model.file.size,
+        "architecture": index.architecture,
+        "hyper": dict(index.hyper),
+        "sources": [{"kind": s.kind, "bytes": s.nbytes, "xxh3_128": s.digest.hex()} for s in index.sources],
+        "providers": [{"distribution": each.distribution, "version": each.version} for each in index.providers],
+        "blobs": [{"name": blob.name, "offset": blob.offset, "bytes": blob.nbytes} for blob in index.blobs],
+        "tensors": [tensor_document(tensor, index) for tensor in index.tensors],
+        "missing": [{"tag": tag, "hint": advice(tag, provider)} for tag, provider in absent.items()],
+        "total": {
+            "tensors": len(index.tensors),
+            "weights": index.weights,
+            "bits_per_weight": documents.bits(index.bits_per_weight),
+            "bytes": index.nbytes,
+        },
+    }
+
+
+def tensor_document(tensor: TensorRecord, index: Index) -> dict[str, object]:
+    """What the index says of a tensor, as an object."""
+    provider = None if tensor.provider is None else index.providers[tensor.provider]
+    return {
+        "name": tensor.name,
+        "source_name": tensor.source_name,
+        "shape": list(tensor.shape),
+        "tag": str(tensor.tag),
+        "params": dict(tensor.params),
+        "options": dict(tensor.options),
+        "parts": documents.parts(tensor.parts),
+        "weights": tensor.weights,
+        "bits_per_weight": documents.bits(tensor.bits_per_weight),
+        "bytes": tensor.nbytes,
+        "error": documents.error(tensor.error),
+        "rule": tensor.rule,
+        "encoder_version": tensor.encoder_version,
+        "provider": None if provider is None else str(provider),
+        "aids": None if tensor.aids is None else tensor.aids.hex(),
+    }

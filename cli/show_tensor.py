@@ -1,0 +1,221 @@
+"""One tensor in depth: what is said of it, where its bytes lie, and what its weights are like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourcc.cli import documents, show_model, show_source, tables, terminal, units
+from fourcc.cli.tables import Column
+from fourcc.errors import MissingFormatError, PluginError, UsageError
+
+if TYPE_CHECKING:
+    from fourcc.sources.source import Source, SourceTensor
+    from fourcc.statistics import Bin, Statistics
+
+BARS = 32  # lines of a histogram at most
+BAR_WIDTH = 40  # characters of the longest bar
+
+PARTS = (Column("part"), Column("dtype"), Column("shape"), Column("offset", right=True), Column("bytes", right=True))
+
+
+def show(path: Path, name: str, *, as_json: bool) -> None:
+    """Writes all that can be known of a tensor to stdout.
+
+    Raises:
+        UsageError: no tensor of that name.
+        FourccError: as `open_source` does, and for damage in the tensor's bytes.
+    """
+    from fourcc.sources import open_source
+
+    with open_source(path) as source:
+        tensor = find(source, name)
+        measured = _measured(tensor)
+        if as_json:
+            documents.show("inspect-tensor", _document(source, tensor, measured))
+            return
+        tables.facts(_facts(source, tensor))
+        if tensor.record is not None:
+            terminal.out("")
+            rows = [
+                [p.name, documents.dtype(p.dtype), units.shape(p.shape), str(p.offset), str(p.nbytes)]
+                for p in tensor.record.parts
+            ]
+            tables.show(PARTS, rows)
+        terminal.out("")
+        for line in [f"not decoded: {measured}"] if isinstance(measured, str) else _measure_lines(measured):
+            terminal.out(terminal.safe(line))
+
+
+def find(source: Source, name: str) -> SourceTensor:
+    """The tensor of that name. Raises UsageError, which offers the nearest names."""
+    from fourcc.policy.places import nearest
+
+    known = {tensor.name: tensor for tensor in source.tensors}
+    if name not in known:
+        hint = nearest(name, known, 3) or "`fourcc inspect` lists the names."
+        raise UsageError(f"no tensor is named {name!r}", file=source.path, hint=hint[:1].upper() + hint[1:])
+    return known[name]
+
+
+def bars(bins: Sequence[Bin], *, of_codes: bool) -> list[str]:
+    """A histogram in text; runs of codes share a bar where there are many."""
+    grouped = _grouped(bins) if of_codes else [(_label(each.low, each.high), each.count) for each in bins]
+    longest = max((count for _, count in grouped), default=0) or 1
+    wide = max((len(label) for label, _ in grouped), default=0)
+    digits = len(str(longest))
+    return [
+        f"{label.rjust(wide)}  {str(count).rjust(digits)}  {'#' * -(-BAR_WIDTH * count // longest)}".rstrip()
+        for label, count in grouped
+    ]
+
+
+def _grouped(bins: Sequence[Bin]) -> list[tuple[str, int]]:
+    """Codes in runs of equal length, at most `BARS` of them."""
+    low, high = int(bins[0].low), int(bins[-1].high)
+    step = -(-(high - low + 1) // BARS)
+    counts = [0] * -(-(high - low + 1) // step)
+    for each in bins:
+        counts[(int(each.low) - low) // step] += each.count
+    firsts = range(low, high + 1, step)
+    return [
+        (str(first) if step == 1 else f"{first} to {min(high, first + step - 1)}", count)
+        for first, count in zip(firsts, counts, strict=True)
+    ]
+
+
+def _label(low: float, high: float) -> str:
+    return f"{low:.4g} to {high:.4g}"
+
+
+def _measured(tensor: SourceTensor) -> Statistics | str:
+    """The statistics, or why there are none."""
+    from fourcc.statistics import statistics
+
+    try:
+        return statistics(tensor)
+    except MissingFormatError as error:
+        return f"{error.what}. {show_model.advice(str(tensor.tag), tensor.provider)}"
+    except PluginError as error:
+        return str(error)
+
+
+def _facts(source: Source, tensor: SourceTensor) -> list[tuple[str, str]]:
+    from fourcc.naming import layer, roles
+
+    nbytes = show_source.stored_bytes(tensor)
+    rows = [
+        ("tensor", tensor.name),
+        ("source name", tensor.source_name),
+        ("shape", units.shape(tensor.shape)),
+        ("roles", ", ".join(roles(tensor.name, tied=bool(source.hyper.get("tied_embeddings", False))))),
+        ("layer", "" if (number := layer(tensor.name)) is None else str(number)),
+        ("tag", " ".join([str(tensor.tag), *_summary(tensor)])),
+        ("params", units.settings(tensor.params)),
+        ("bytes", units.plain_bytes(nbytes)),
+        ("bits per weight", units.bits(Fraction(8 * nbytes, max(1, prod(tensor.shape)))) + _nominal(tensor)),
+        *_record_facts(tensor),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
+    """What a model.bin says beyond that."""
+    record = tensor.record
+    if record is None:
+        return
+    yield "options", units.settings(record.options)
+    yield "rule", "" if record.rule is None else f"rule[{record.rule}]"
+    yield "encoded by", "nobody: kept as it was" if tensor.provider is None else str(tensor.provider)
+    yield "encoder version", _versions(tensor)
+    yield "calibration data", "" if record.aids is None else f"BLAKE2b-128 {record.aids.hex()}"
+    if record.error is not None:
+        yield "relative RMSE", units.relative_rmse(record.error)
+        yield "SQNR", f"{units.sqnr(record.error)} dB"
+        yield "max error", f"{record.error.max_error:.3g}"
+
+
+def _versions(tensor: SourceTensor) -> str:
+    """The encoder's version in the file, and the installed one where it is another."""
+    assert tensor.record is not None
+    stored = tensor.record.encoder_version
+    if stored is None:
+        return ""
+    installed = _spec_value(tensor, "encoder_version")
+    return (
+        str(stored) if installed in (None, stored) else f"{stored} (installed: {installed}, which may encode otherwise)"
+    )
+
+
+def _summary(tensor: SourceTensor) -> list[str]:
+    text = _spec_value(tensor, "summary")
+    return [] if text is None else [f"({text})"]
+
+
+def _nominal(tensor: SourceTensor) -> str:
+    from fourcc.registry import registry
+
+    try:
+        return f" (nominal {units.bits(registry[tensor.tag].spec.bits_per_weight(tensor.params))})"
+    except PluginError:
+        return ""
+
+
+def _spec_value(tensor: SourceTensor, name: str) -> object:
+    """A value that the tensor's format declares, or None where it is missing or broken."""
+    from fourcc.registry import registry
+
+    try:
+        value: object = getattr(registry[tensor.tag].spec, name)
+    except PluginError:
+        return None
+    return value
+
+
+def _measure_lines(found: Statistics) -> list[str]:
+    lines = [f"weights {found.weights}" + (f", {found.nonfinite} of them not finite" if found.nonfinite else "")]
+    if found.minimum is not None:
+        lines.append(f"min {found.minimum:.6g}, max {found.maximum:.6g}, mean {found.mean:.6g}, std {found.std:.6g}")
+    if found.bins:
+        lines += ["", f"histogram of the {'codes' if found.of_codes else 'weights'}"]
+        lines += bars(found.bins, of_codes=found.of_codes)
+    return lines
+
+
+def _document(source: Source, tensor: SourceTensor, measured: Statistics | str) -> dict[str, object]:
+    from fourcc.naming import layer, roles
+
+    tied = bool(source.hyper.get("tied_embeddings", False))
+    body = {
+        **show_source.tensor_document(tensor),
+        "roles": list(roles(tensor.name, tied=tied)),
+        "layer": layer(tensor.name),
+    }
+    if tensor.record is not None:
+        body |= {
+            "options": dict(tensor.record.options),
+            "parts": documents.parts(tensor.record.parts),
+            "rule": tensor.record.rule,
+            "encoder_version": tensor.record.encoder_version,
+            "provider": None if tensor.provider is None else str(tensor.provider),
+            "error": documents.error(tensor.record.error),
+        }
+    if isinstance(measured, str):
+        return {"file": str(source.path), "tensor": body, "statistics": None, "undecoded": measured}
+    return {"file": str(source.path), "tensor": body, "statistics": _statistics(measured), "undecoded": None}
+
+
+def _statistics(found: Statistics) -> dict[str, object]:
+    return {
+        "weights": found.weights,
+        "nonfinite": found.nonfinite,
+        "min": found.minimum,
+        "max": found.maximum,
+        "mean": found.mean,
+        "std": found.std,
+        "histogram_of": "codes" if found.of_codes else "weights",
+        "histogram": [[each.low, each.high, each.count] for each in found.bins],
+    }

@@ -1,0 +1,199 @@
+"""Comparing two checkpoints: what they say of themselves, the bytes they store, and the weights these decode to.
+
+How a file came about is not compared: its policy, its sources, the rules that chose. A tensor whose format is missing
+is compared by its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import prod
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.decoding import tiles
+from fourcc.errors import PluginError
+from fourcc.metrics import ErrorSums
+from fourcc.registry import registry
+from fourcc.sources.source import Source, SourceTensor
+from fourcc.tags import FourCC
+
+if TYPE_CHECKING:
+    from fourcc.container.index import PartRecord
+    from fourcc.format import Array
+
+Progress = Callable[[str, int, int], None]  # (tensor, weights done, all weights)
+
+
+@attrs.frozen
+class Change:
+    """Something that is said differently; None where it is not said at all."""
+
+    what: str
+    a: object
+    b: object
+
+
+@attrs.frozen
+class ValueDifference:
+    """How far the decoded weights of B are from those of A, which count as the original.
+
+    Attributes:
+        sums: over the weights that are finite in both.
+        differing: number of weights that are not equal; two NaN are.
+    """
+
+    sums: ErrorSums = attrs.field(factory=ErrorSums)
+    differing: int = 0
+
+    def __add__(self, other: ValueDifference) -> ValueDifference:
+        return ValueDifference(self.sums + other.sums, self.differing + other.differing)
+
+
+@attrs.frozen
+class TensorDifference:
+    """A tensor that both have.
+
+    Attributes:
+        name: its name.
+        tags: its format in A and in B.
+        weights: number of weights in A.
+        changes: shape, tag, parameters, encoder version where they differ.
+        same_bytes: whether the stored bytes are equal.
+        values: None where the bytes are equal, the shapes differ, or a format is missing.
+        undecoded: why the weights could not be compared, or None.
+    """
+
+    name: str
+    tags: tuple[FourCC, FourCC]
+    weights: int
+    changes: tuple[Change, ...]
+    same_bytes: bool
+    values: ValueDifference | None = None
+    undecoded: str | None = None
+
+    @property
+    def identical(self) -> bool:
+        """Whether nothing differs."""
+        return self.same_bytes and not self.changes
+
+
+@attrs.frozen
+class Difference:
+    """What tells B from A.
+
+    Attributes:
+        changes: architecture, hyper-parameters, blobs.
+        only_a, only_b: names of tensors that the other one lacks.
+        tensors: those that both have, in A's order.
+    """
+
+    changes: tuple[Change, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    tensors: tuple[TensorDifference, ...]
+
+    @property
+    def identical(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.changes or self.only_a or self.only_b) and all(tensor.identical for tensor in self.tensors)
+
+
+def compare(a: Source, b: Source, progress: Progress = lambda *_: None) -> Difference:
+    """Compares two opened sources, tile by tile.
+
+    Raises:
+        InputError: bytes of one of them are damaged.
+        OSError: one of them cannot be read.
+    """
+    others = {tensor.name: tensor for tensor in b.tensors}
+    pairs = [(tensor, others[tensor.name]) for tensor in a.tensors if tensor.name in others]
+    names = {tensor.name for tensor, _ in pairs}
+    done, total = 0, sum(prod(tensor.shape) for tensor, _ in pairs)
+    found = []
+    for pair in pairs:
+        found.append(_compare_tensors(*pair))
+        done += found[-1].weights
+        progress(found[-1].name, done, total)
+    return Difference(
+        changes=tuple(_file_changes(a, b)),
+        only_a=tuple(tensor.name for tensor in a.tensors if tensor.name not in names),
+        only_b=tuple(tensor.name for tensor in b.tensors if tensor.name not in names),
+        tensors=tuple(found),
+    )
+
+
+def _file_changes(a: Source, b: Source) -> Iterator[Change]:
+    if a.architecture != b.architecture:
+        yield Change("architecture", a.architecture, b.architecture)
+    yield from _mapping_changes("hyper-parameter", a.hyper, b.hyper)
+    sizes = [{name: f"{len(data)} bytes" for name, data in source.blobs.items()} for source in (a, b)]
+    for change in _mapping_changes("blob", a.blobs, b.blobs):
+        name = change.what.removeprefix("blob ")
+        yield attrs.evolve(change, a=sizes[0].get(name), b=sizes[1].get(name))
+
+
+def _mapping_changes(kind: str, a: Mapping[str, object], b: Mapping[str, object]) -> Iterator[Change]:
+    for name in dict.fromkeys([*a, *b]):
+        if (name in a, a.get(name)) != (name in b, b.get(name)):
+            yield Change(f"{kind} {name}", a.get(name), b.get(name))
+
+
+def _compare_tensors(a: SourceTensor, b: SourceTensor) -> TensorDifference:
+    changes = tuple(_tensor_changes(a, b))
+    base = TensorDifference(a.name, (a.tag, b.tag), prod(a.shape), changes, same_bytes=False)
+    stored_alike = (a.tag, a.shape, dict(a.params)) == (b.tag, b.shape, dict(b.params))
+    try:
+        if stored_alike and _same_bytes(a, b):
+            return attrs.evolve(base, same_bytes=True)
+        return base if a.shape != b.shape else attrs.evolve(base, values=_compare_values(a, b))
+    except PluginError as error:
+        return attrs.evolve(base, undecoded=str(error))
+
+
+def _tensor_changes(a: SourceTensor, b: SourceTensor) -> Iterator[Change]:
+    if a.shape != b.shape:
+        yield Change("shape", a.shape, b.shape)
+    if a.tag != b.tag:
+        yield Change("tag", str(a.tag), str(b.tag))
+        return
+    if dict(a.params) != dict(b.params):
+        yield Change("params", dict(a.params), dict(b.params))
+    versions = [None if each.record is None else each.record.encoder_version for each in (a, b)]
+    if None not in versions and versions[0] != versions[1]:
+        yield Change("encoder version", *versions)
+
+
+def _same_bytes(a: SourceTensor, b: SourceTensor) -> bool:
+    """Whether two tensors of one format, shape and parameters have equal parts."""
+    if a.record is None or b.record is None or a.copy is None or b.copy is None:
+        pairs = zip(tiles(a), tiles(b), strict=True)
+        return all(x.parts[name].tobytes() == y.parts[name].tobytes() for x, y in pairs for name in x.parts)
+    if _layouts(a.record.parts) != _layouts(b.record.parts):
+        return False
+    pairs_of_parts = zip(a.record.parts, b.record.parts, strict=True)
+    return all(x == y for one, other in pairs_of_parts for x, y in zip(a.copy(one), b.copy(other), strict=True))
+
+
+def _layouts(parts: Iterable[PartRecord]) -> list[object]:
+    return [(part.name, part.dtype, part.shape) for part in parts]
+
+
+def _compare_values(a: SourceTensor, b: SourceTensor) -> ValueDifference:
+    specs = registry[a.tag].spec, registry[b.tag].spec
+    total = ValueDifference()
+    for x, y in zip(tiles(a, specs[1]), tiles(b, specs[0]), strict=True):
+        total += _value_difference(x.decode(), y.decode())
+    return total
+
+
+def _value_difference(a: Array, b: Array) -> ValueDifference:
+    """Of one tile, (rows, cols) each."""
+    import numpy as np
+
+    both = np.isfinite(a) & np.isfinite(b)
+    equal = (a == b) | ((a != a) & (b != b))  # noqa: PLR0124 - only NaN differs from itself
+    zero = np.float64(0)
+    sums = ErrorSums.of(np.where(both, a, zero), np.where(both, b, zero))
+    return ValueDifference(sums, int(equal.size - np.count_nonzero(equal)))

@@ -1,0 +1,151 @@
+"""safetensors in several files: an index that says which file holds which tensor, or files numbered ``-00001-of-00003``.
+
+The index is not trusted: it may only name files that lie beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+from fourcc.errors import SourceError
+from fourcc.files import ReadFile
+from fourcc.registry import registry
+from fourcc.sources.extent import stored_bytes
+from fourcc.sources.folder import file_in
+from fourcc.sources.huggingface import adopt
+from fourcc.sources.json_text import parse_object
+from fourcc.sources.safetensors import KIND, MAX_HEADER, named, read_tensors
+from fourcc.sources.source import Source, SourceTensor
+
+INDEX_SUFFIX = ".safetensors.index.json"
+_NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.safetensors")
+
+
+def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
+    """Whether it is an index: a JSON object in which ``weight_map`` comes soon."""
+    return head.lstrip()[:1] == b"{" and b'"weight_map"' in head
+
+
+def open_index(path: Path) -> Source:
+    """The files that an index names, as one source.
+
+    Raises:
+        SourceError: the index, a file or a tensor is not as it should be; missing ones are all named.
+    """
+    weight_map, total_size = _read_index(path)
+    names = list(dict.fromkeys(weight_map.values()))
+    missing = [name for name in names if file_in(path.parent, name) is None]
+    if missing:
+        raise SourceError(
+            f"{len(missing)} of {len(names)} files that the index names are missing: {', '.join(missing)}",
+            file=path,
+            hint="Download them, too.",
+        )
+    return _open_files(path, [path.parent / name for name in names], weight_map, total_size)
+
+
+def open_numbered(path: Path, names: list[str]) -> Source:
+    """A folder's files ``NAME-00001-of-00003.safetensors`` that come without an index. Raises as `open_index` does."""
+    matches = [match for name in sorted(names) if (match := _NUMBERED.fullmatch(name))]
+    stems = {(match[1], match[3]) for match in matches}
+    if len(matches) != len(names) or len(stems) != 1:
+        raise SourceError(
+            f"several safetensors files and no index: {', '.join(sorted(names))}",
+            file=path,
+            hint="Name one of them.",
+        )
+    stem, count = matches[0][1], matches[0][3]
+    present = {int(match[2]) for match in matches}
+    missing = [number for number in range(1, min(int(count), len(names) + 8) + 1) if number not in present]
+    if missing or max(present) > int(count):
+        listed = ", ".join(f"{stem}-{number:05}-of-{count}.safetensors" for number in missing)
+        raise SourceError(
+            f"the set of files is not complete: there is no {listed}", file=path, hint="Download it, too."
+        )
+    return _open_files(path, [path / name for name in sorted(names)], None, None)
+
+
+def _read_index(path: Path) -> tuple[dict[str, str], object]:
+    """Tensor -> file, and the total size that the index states."""
+    file = ReadFile(path, SourceError)
+    try:
+        if file.size > MAX_HEADER:
+            raise SourceError("too long for an index", file=path, found=f"{file.size} bytes", expected=MAX_HEADER)
+        root = parse_object(file.read(0, file.size), path)
+    finally:
+        file.close()
+    weight_map = root.get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise SourceError("the index has no 'weight_map', or an empty one", file=path)
+    for tensor, name in weight_map.items():
+        if not isinstance(name, str) or not _is_plain(name):
+            raise SourceError(
+                "the index leads out of its folder",
+                file=path,
+                tensor=tensor,
+                found=repr(name),
+                expected="the name of a .safetensors file beside it",
+            )
+    metadata = root.get("metadata")
+    return weight_map, metadata.get("total_size") if isinstance(metadata, dict) else None
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it is the name of a safetensors file and nothing else."""
+    return name.endswith(".safetensors") and not set(name) & set('/\\:\0"') and not name.startswith(".")
+
+
+def _open_files(path: Path, shards: list[Path], weight_map: dict[str, str] | None, total_size: object) -> Source:
+    with ExitStack() as stack:
+        tensors: dict[str, SourceTensor] = {}
+        homes: dict[str, str] = {}
+        for shard in shards:
+            file = ReadFile(shard, SourceError)
+            stack.callback(file.close)
+            for tensor in read_tensors(file):
+                if tensor.name in homes:
+                    what = f"the tensor is in {homes[tensor.name]} and in {shard.name}"
+                    raise SourceError(what, file=path, tensor=tensor.name)
+                tensors[tensor.name], homes[tensor.name] = tensor, shard.name
+        notes = []
+        if weight_map is not None:
+            _refuse_missing(path, weight_map, homes)
+            notes = _notes(weight_map, tensors, total_size)
+        source = Source(
+            path=path,
+            kind=KIND,
+            tensors=tuple(tensors.values()),
+            files=tuple(shards) if weight_map is None else (path, *shards),
+            notes=tuple(notes),
+            close=stack.pop_all().close,
+        )
+        return adopt(source, shards[0].parent)
+
+
+def _refuse_missing(path: Path, weight_map: dict[str, str], homes: dict[str, str]) -> None:
+    missing = [name for name in weight_map if name not in homes]
+    if missing:
+        home = weight_map[missing[0]]
+        raise SourceError(
+            f"the files lack {named(missing)}",
+            file=path,
+            tensor=missing[0],
+            found=f"no such tensor in {home}",
+            expected="what the index says",
+        )
+    for name, said in weight_map.items():
+        if homes[name] != said:
+            raise SourceError("the tensor is in another file", file=path, tensor=name, found=homes[name], expected=said)
+
+
+def _notes(weight_map: dict[str, str], tensors: dict[str, SourceTensor], total_size: object) -> list[str]:
+    notes = []
+    unlisted = [name for name in tensors if name not in weight_map]
+    if unlisted:
+        notes.append(f"the index does not list {named(unlisted)}")
+    nbytes = sum(stored_bytes(registry[tensor.tag].spec, tensor.shape) for tensor in tensors.values())
+    if total_size is not None and total_size != nbytes:
+        notes.append(f"the index states a total_size of {total_size!r}, the tensors have {nbytes} bytes")
+    return notes

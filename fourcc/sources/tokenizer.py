@@ -1,0 +1,98 @@
+"""Tokenizer files, stored with a model as they are: recognised by their bytes, not read any further."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import attrs
+
+from fourcc.errors import SourceError
+from fourcc.files import ReadFile
+from fourcc.signatures import HEAD_BYTES, is_tokenizer, looks_like
+from fourcc.sources.folder import file_in
+from fourcc.sources.json_text import parse_object
+
+MAX_TOKENIZER = 64 << 20
+LLAMA2C, JSON, SENTENCEPIECE, GGUF = "tokenizer.bin", "tokenizer.json", "tokenizer.model", "tokenizer.gguf"
+BLOBS = frozenset({LLAMA2C, JSON, SENTENCEPIECE, GGUF})
+
+
+@attrs.frozen
+class Tokenizer:
+    """A tokenizer's file.
+
+    Attributes:
+        blob: the name that it is stored under, which tells its kind.
+        data: its bytes.
+        tokens: number of entries, where it shows without a full reading.
+        cut: whether the file ends within an entry.
+    """
+
+    blob: str
+    data: bytes
+    tokens: int | None = None
+    cut: bool = False
+
+
+def read_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer of a file.
+
+    Raises:
+        SourceError: of no kind known here, or longer than 64 MiB.
+    """
+    file = ReadFile(path, SourceError)
+    try:
+        if file.size > MAX_TOKENIZER:
+            raise SourceError("too long for a tokenizer", file=path, found=f"{file.size} bytes", expected=MAX_TOKENIZER)
+        data = bytes(file.read(0, file.size))
+    finally:
+        file.close()
+    if is_tokenizer(data[:HEAD_BYTES]):
+        tokens, cut = _count_entries(data)
+        return Tokenizer(LLAMA2C, data, tokens, cut)
+    if data.lstrip()[:1] == b"{":
+        if "model" not in parse_object(data, path):
+            raise SourceError("JSON, but no tokenizer: the key 'model' is missing", file=path)
+        return Tokenizer(JSON, data)
+    if _is_sentencepiece(data):
+        return Tokenizer(SENTENCEPIECE, data)
+    raise SourceError(
+        f"not a tokenizer: {looks_like(data[:HEAD_BYTES])}",
+        file=path,
+        expected="llama2.c's tokenizer.bin, a tokenizer.json, or a SentencePiece .model",
+    )
+
+
+def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
+    """The tokenizer files of a folder: blobs, paths, and notes on those that cannot be taken."""
+    blobs: dict[str, bytes] = {}
+    paths, notes = [], []
+    for name in (JSON, SENTENCEPIECE):
+        path = file_in(folder, name)
+        if path is None:
+            continue
+        try:
+            found = read_tokenizer(path)
+        except SourceError as error:
+            notes.append(f"the tokenizer is left out: {error}")
+            continue
+        blobs[found.blob] = found.data
+        paths.append(path)
+    return blobs, paths, notes
+
+
+def _count_entries(data: bytes) -> tuple[int, bool]:
+    """Entries of a llama2.c tokenizer: f32 score, u32 length, bytes; and whether the last is cut."""
+    at, entries = 4, 0
+    while at + 8 <= len(data):
+        (length,) = struct.unpack_from("<I", data, at + 4)
+        if at + 8 + length > len(data):
+            return entries, True
+        at, entries = at + 8 + length, entries + 1
+    return entries, at != len(data)
+
+
+def _is_sentencepiece(data: bytes) -> bool:
+    """Whether it starts as a SentencePiece model: field 1 of a protobuf, a piece, whose own field 1 is its text."""
+    return len(data) > 4 and data[0] == 0x0A and data[1] < 0x80 and data[2] == 0x0A and data[3] + 2 <= data[1]
