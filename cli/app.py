@@ -18,6 +18,7 @@ import typer
 from typer.main import get_command
 
 from fourcc.cli import convert, diff, extract, failures, formats, policy, show, terminal, verify
+from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
 EPILOG = "FOURCC_PLUGINS=a,b allows only these packages' formats; FOURCC_DEBUG=1 shows where an error came from."
@@ -89,7 +90,7 @@ def _report(error: Exception, given: list[str]) -> int:
     if os.environ.get("FOURCC_DEBUG"):
         terminal.err(failures.traceback_of(error))
     options = given[: given.index("--")] if "--" in given else given
-    with contextlib.suppress(terminal.PipeClosedError, failures.FourccError):
+    with contextlib.suppress(terminal.PipeClosedError, FourccError):
         failure.show(as_json="--json" in options)
         terminal.flush()
     return failure.exit_code

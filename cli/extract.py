@@ -61,7 +61,7 @@ def _runs(source: Source, name: str | None, blob: str | None) -> Iterable[bytes]
     if name is not None:
         return npy_runs(find(source, name))
     blobs = _blobs(source)
-    if blob not in blobs:
+    if blob is None or blob not in blobs:
         hint = f"There are: {', '.join(blobs)}." if blobs else "It holds none."
         raise UsageError(f"no blob is named {blob!r}", file=source.path, hint=hint)
     return [blobs[blob]]

@@ -65,15 +65,16 @@ def traceback_of(error: BaseException) -> str:
 def _known(error: FourccError) -> Failure:
     names = ("file", "tensor", "offset", "found", "expected", "hint")
     fields: dict[str, object] = {name: _plain(getattr(error, name)) for name in names}
-    message, details = str(error), ()
+    message, details = str(error), list[str]()
     if isinstance(error, PolicyError):
-        message, *lines = str(error).splitlines()
-        details = tuple(map(terminal.safe, lines))
+        message, *details = message.splitlines()
         fields["problems"] = [
             {"path": each.path, "line": each.line, "message": each.message, "hint": each.hint}
             for each in error.problems
         ]
-    return Failure(error.exit_code, type(error).__name__, terminal.safe(message), details, fields)
+    return Failure(
+        error.exit_code, type(error).__name__, terminal.safe(message), tuple(map(terminal.safe, details)), fields
+    )
 
 
 def _system(error: OSError) -> Failure:

@@ -1,4 +1,4 @@
-"""`fourcc inspect`: what a file holds and what each tensor costs. Of a model.bin only the index is read, without numpy."""
+"""`fourcc inspect`: what a file holds and what it costs. Of a model.bin only the index is read, without numpy."""
 
 from __future__ import annotations
 

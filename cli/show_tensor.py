@@ -130,7 +130,7 @@ def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
     yield "options", units.settings(record.options)
     yield "rule", "" if record.rule is None else f"rule[{record.rule}]"
     yield "encoded by", "nobody: kept as it was" if tensor.provider is None else str(tensor.provider)
-    yield "encoder version", _versions(tensor)
+    yield "encoder version", _versions(tensor, record.encoder_version)
     yield "calibration data", "" if record.aids is None else f"BLAKE2b-128 {record.aids.hex()}"
     if record.error is not None:
         yield "relative RMSE", units.relative_rmse(record.error)
@@ -138,10 +138,8 @@ def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
         yield "max error", f"{record.error.max_error:.3g}"
 
 
-def _versions(tensor: SourceTensor) -> str:
+def _versions(tensor: SourceTensor, stored: int | None) -> str:
     """The encoder's version in the file, and the installed one where it is another."""
-    assert tensor.record is not None
-    stored = tensor.record.encoder_version
     if stored is None:
         return ""
     installed = _spec_value(tensor, "encoder_version")

@@ -1,4 +1,4 @@
-"""The two streams: stdout takes data, stderr takes progress and errors; what came out of a file is made safe for both."""
+"""The two streams: stdout takes data, stderr progress and errors; what came out of a file is made safe for both."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def err(text: str) -> None:
     """Writes a line to stderr; that it cannot be written is no reason to fail."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
-            print(text, file=sys.stderr, flush=True)
+            sys.stderr.write(f"{text}\n")
+            sys.stderr.flush()
 
 
 def notes(texts: Iterable[str], *, quiet: bool = False) -> None:

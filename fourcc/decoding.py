@@ -88,5 +88,10 @@ def tiles(tensor: SourceTensor, *beside: FormatSpec) -> Iterator[Tile]:
     lead, rows, cols = split_shape(tensor.shape)
     for matrix in range(prod(lead)):
         for first, last in tile_bounds(rows, cols, found.spec, *beside):
-            geom = Geometry(last - first, cols, tensor.params)
-            yield Tile(tensor, found, matrix, first, geom, tensor.read(matrix, first, last))
+            yield read_tile(tensor, found, matrix, first, last)
+
+
+def read_tile(tensor: SourceTensor, found: Format, matrix: int, first: int, last: int) -> Tile:
+    """The rows first..last of one of a tensor's matrices; `first` is a multiple of the block's rows."""
+    geom = Geometry(last - first, split_shape(tensor.shape)[2], tensor.params)
+    return Tile(tensor, found, matrix, first, geom, tensor.read(matrix, first, last))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from contextlib import ExitStack
 from itertools import islice
-from math import prod
+from math import inf, prod
 from pathlib import Path
 
 import attrs
@@ -20,14 +20,14 @@ from fourcc.naming import GGUF, to_fourcc
 from fourcc.registry import registry
 from fourcc.sources import llama, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
-from fourcc.sources.gguf_header import MAGIC, Head, TensorInfo, Value, read_head
-from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor
+from fourcc.sources.gguf_header import MAGIC, Head, GgufTensor, Value, read_head
+from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
 from fourcc.spec import FormatSpec
 
 KIND = "GGUF"
 ARCHITECTURE_KEY = "general.architecture"
 FAMILY = frozenset({"llama", "mistral"})  # values of general.architecture
-MAX_WEIGHTS = 2**63 - 1
+MAX_NUMBER = 2**63 - 1
 
 _COUNTS = {  # fourcc's word -> the key behind "llama."
     "dim": "embedding_length",
@@ -68,19 +68,20 @@ def open_gguf(path: Path) -> Source:
             files=(path,),
             blobs={tokenizer.GGUF: _packed(vocabulary)} if vocabulary else {},
             notes=tuple(notes),
-            close=stack.pop_all().close,
         )
-        return _as_llama(source, head.values) if head.values.get(ARCHITECTURE_KEY) in FAMILY else source
+        if head.values.get(ARCHITECTURE_KEY) in FAMILY:
+            source = _as_llama(source, head.values)
+        return attrs.evolve(source, close=stack.pop_all().close)
 
 
 def _packed(values: dict[str, Value]) -> bytes:
     import msgpack
 
-    packed: bytes = msgpack.packb(values)
+    packed: bytes = msgpack.packb(values, default=lambda numbers: numbers.tolist())
     return packed
 
 
-def _specs(file: ReadFile, infos: tuple[TensorInfo, ...]) -> dict[int, FormatSpec]:
+def _specs(file: ReadFile, infos: tuple[GgufTensor, ...]) -> dict[int, FormatSpec]:
     """The format of each ggml type; all tensors whose type is not known are named at once."""
     found = {number: registry.foreign("ggml", number) for number in {info.ggml_type for info in infos}}
     specs = {number: known.spec for number, known in found.items() if known is not None and single_part(known)}
@@ -117,8 +118,8 @@ def _tensors(file: ReadFile, head: Head, specs: dict[int, FormatSpec]) -> tuple[
     return tuple(tensors), [f"{beyond} bytes follow the last tensor"] if beyond > 0 else []
 
 
-def _checked_bytes(file: ReadFile, info: TensorInfo, spec: FormatSpec) -> int:
-    if prod(info.shape) > MAX_WEIGHTS:
+def _checked_bytes(file: ReadFile, info: GgufTensor, spec: FormatSpec) -> int:
+    if max(prod(info.shape), *info.shape, 0) > MAX_NUMBER:
         raise _refusal(file, info, "the tensor cannot be so large", f"shape {list(info.shape)}", None)
     misfit = spec.misfit(info.shape)
     if misfit is not None:
@@ -126,7 +127,7 @@ def _checked_bytes(file: ReadFile, info: TensorInfo, spec: FormatSpec) -> int:
     return stored_bytes(spec, info.shape)
 
 
-def _refusal(file: ReadFile, info: TensorInfo, what: str, found: object, expected: object) -> SourceError:
+def _refusal(file: ReadFile, info: GgufTensor, what: str, found: object, expected: object) -> SourceError:
     return SourceError(what, file=file.path, tensor=info.name, offset=info.at, found=found, expected=expected)
 
 
@@ -163,14 +164,29 @@ def _hyper(values: dict[str, Value], tensors: list[SourceTensor]) -> Hyper:
     if "tok_embeddings" in shapes:
         hyper.setdefault("vocab_size", shapes["tok_embeddings"][0])
     dim, heads = hyper.get("dim"), hyper.get("n_heads")
-    if isinstance(dim, int) and isinstance(heads, int):
+    if isinstance(dim, int) and isinstance(heads, int) and heads <= dim:
         hyper.setdefault("n_kv_heads", heads)
         hyper.setdefault("head_dim", dim // heads)
-    hyper["norm_eps"] = _shortest(given.get("attention.layer_norm_rms_epsilon", 1e-5))
-    hyper["rope_theta"] = _shortest(given.get("rope.freq_base", 10000.0))
+    hyper["norm_eps"] = _positive(given.get("attention.layer_norm_rms_epsilon"), 1e-5)
+    hyper["rope_theta"] = _positive(given.get("rope.freq_base"), 10000.0)
     hyper["rope_pairing"] = "adjacent"
     hyper["tied_embeddings"] = "output" not in shapes and "tok_embeddings" in shapes
     for key, value in given.items():
-        if key.startswith("rope.scaling.") and isinstance(value, (bool, int, float, str)):
-            hyper[f"rope_scaling.{key.removeprefix('rope.scaling.')}"] = _shortest(value)
+        if key.startswith("rope.scaling.") and storable(value):
+            word = f"rope_scaling.{key.removeprefix('rope.scaling.')}"
+            hyper[word] = _shortest(value) if isinstance(value, float) else value
     return hyper
+
+
+def _positive(value: Value, default: float) -> float:
+    return _shortest(value) if isinstance(value, float) and 0 < value < inf else default
+
+
+def _shortest(value: float) -> float:
+    """The shortest decimal that is the same float32: GGUF's 9.999999747378752e-06 was 1e-5."""
+    as_float32 = struct.Struct("<f")
+    for digits in range(1, 9):
+        short = float(f"{value:.{digits}g}")
+        if as_float32.unpack(as_float32.pack(short))[0] == value:
+            return short
+    return value

@@ -11,6 +11,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from typing import Any
 
 import attrs
@@ -19,7 +21,7 @@ from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 
 MAGIC = b"GGUF"
-MAX_HEAD = 256 << 20
+MAX_HEAD = 64 << 20  # the largest vocabularies take a quarter
 MAX_DIMENSIONS = 4
 MAX_NAME = 64
 DEFAULT_ALIGNMENT = 32
@@ -31,11 +33,11 @@ _LEAST_KEY = 8 + 1 + 4 + 1  # bytes
 _LEAST_TENSOR = 8 + 1 + 4 + 4 + 8
 _WINDOW = 1 << 16
 
-Value = Any  # bool, int, float, str, bytes (a string that is no UTF-8), or a list of these
+Value = Any  # bool, int, float, str, bytes (a string that is no UTF-8), a list of texts or an array of numbers
 
 
 @attrs.frozen
-class TensorInfo:
+class GgufTensor:
     """What the head says of a tensor.
 
     Attributes:
@@ -69,7 +71,7 @@ class Head:
     version: int
     values: dict[str, Value]
     repeated: tuple[str, ...]
-    tensors: tuple[TensorInfo, ...]
+    tensors: tuple[GgufTensor, ...]
     alignment: int
     data: int
 
@@ -175,11 +177,11 @@ def _read_key(cursor: _Cursor, values: dict[str, Value]) -> str | None:
     if type(values[key]) is type(value) and values[key] == value:
         return key
     raise SourceError(
-        f"the key {key!r} stands twice",
+        f"the key {key!r} stands twice, with two values",
         file=cursor.file.path,
         offset=start,
-        found=value,
-        expected=f"once {values[key]}",
+        found=f"{value!r:.40}",
+        expected=f"{values[key]!r:.40}",
     )
 
 
@@ -191,7 +193,10 @@ def _read_value(cursor: _Cursor, kind: int, key: str) -> Value:
         code = _code(cursor, item, key)
         size = struct.calcsize("<" + code)
         count = cursor.count(size, f"the items of {key!r}")
-        return list(struct.unpack(f"<{count}{code}", cursor.take(count * size, f"the items of {key!r}")))
+        items = array("B" if code == "?" else code, cursor.take(count * size, f"the items of {key!r}"))
+        if sys.byteorder == "big":
+            items.byteswap()
+        return items
     if kind == _STRING:
         raw = cursor.text(f"the value of {key!r}")
         try:
@@ -222,8 +227,8 @@ def _alignment(cursor: _Cursor, values: dict[str, Value]) -> int:
     return value
 
 
-def _read_tensors(cursor: _Cursor, count: int) -> tuple[TensorInfo, ...]:
-    tensors: dict[str, TensorInfo] = {}
+def _read_tensors(cursor: _Cursor, count: int) -> tuple[GgufTensor, ...]:
+    tensors: dict[str, GgufTensor] = {}
     for _ in range(count):
         info = _read_tensor(cursor)
         if info.name in tensors:
@@ -232,7 +237,7 @@ def _read_tensors(cursor: _Cursor, count: int) -> tuple[TensorInfo, ...]:
     return tuple(tensors.values())
 
 
-def _read_tensor(cursor: _Cursor) -> TensorInfo:
+def _read_tensor(cursor: _Cursor) -> GgufTensor:
     start = cursor.at
     name = _name(cursor, "a tensor's name")
     if len(name.encode()) > MAX_NAME:
@@ -249,4 +254,4 @@ def _read_tensor(cursor: _Cursor) -> TensorInfo:
         )
     sizes = [cursor.number("Q", "a tensor's dimensions") for _ in range(dimensions)]
     kind, offset = cursor.number("i", "a tensor's type"), cursor.number("Q", "a tensor's offset")
-    return TensorInfo(name, tuple(reversed(sizes)), kind, offset, start)
+    return GgufTensor(name, tuple(reversed(sizes)), kind, offset, start)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from fourcc.sources import llama
 from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.folder import file_in
 from fourcc.sources.json_text import parse_object
-from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor
+from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
 from fourcc.sources.tokenizer import beside
 
 CONFIG = "config.json"
@@ -232,7 +231,7 @@ def _rope(config: _Config) -> dict[str, Scalar | list[Scalar]]:
     base = _Config(config.path, {"rope_theta": theta} if theta is not None else config.fields)
     if values.get("type") == "default":
         values = {}
-    scaled = {f"rope_scaling.{key}": value for key, value in values.items() if _is_flat(value)}
+    scaled = {f"rope_scaling.{key}": value for key, value in values.items() if storable(value)}
     return {"rope_theta": base.number("rope_theta", 10000.0), **scaled}
 
 
@@ -245,15 +244,6 @@ def _extras(config: _Config) -> dict[str, Scalar | list[Scalar]]:
         found["sliding_window"] = config.count("sliding_window")
     for key in ("bos_token_id", "eos_token_id"):
         value = config.fields.get(key)
-        if _is_flat(value):
+        if storable(value):
             found[key] = value
     return found
-
-
-def _is_flat(value: object) -> bool:
-    """Whether it is a value that the index of a model.bin can hold."""
-    if isinstance(value, list):
-        return all(_is_flat(item) and not isinstance(item, list) for item in value)
-    if isinstance(value, float):
-        return isfinite(value)
-    return isinstance(value, (bool, str)) or (isinstance(value, int) and -(2**63) <= value < 2**63)

@@ -7,6 +7,7 @@ and asks `registry.foreign` for the format, so that it names none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -22,6 +23,15 @@ if TYPE_CHECKING:
 
 Scalar = bool | int | float | str
 Hyper = Mapping[str, Scalar | list[Scalar]]
+
+
+def storable(value: object) -> bool:
+    """Whether a value can be a hyper-parameter: what the index of a model.bin holds."""
+    if isinstance(value, list):
+        return all(storable(item) and not isinstance(item, list) for item in value)
+    if isinstance(value, float):
+        return isfinite(value)
+    return isinstance(value, (bool, str)) or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 
 @attrs.frozen(eq=False)

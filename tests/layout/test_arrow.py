@@ -16,8 +16,9 @@ FLOORS = [
     {"encoding", "policy"},
     {"container"},
     {"sources"},
-    {"transcode"},
-    {"conversion", "diff"},
+    {"decoding"},
+    {"transcode", "extraction", "statistics", "diff"},
+    {"conversion"},
     {"cli"},
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
