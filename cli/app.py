@@ -21,7 +21,7 @@ from fourcc.cli import convert, diff, extract, failures, formats, policy, show, 
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
-EPILOG = "FOURCC_PLUGINS=a,b allows only these packages' formats; FOURCC_DEBUG=1 shows where an error came from."
+EPILOG = "FOURCC_DEBUG=1 shows where an error came from."
 
 app = typer.Typer(
     name="fourcc",

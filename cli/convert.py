@@ -57,7 +57,10 @@ def convert(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Convert a checkpoint to a model.bin, each tensor in the format that a policy gives it."""
+    """Convert a checkpoint to a model.bin.
+
+    Each tensor is stored in the format that a policy gives it.
+    """
     from fourcc.conversion import execute, plan
     from fourcc.output import check_target
     from fourcc.sources import open_source

@@ -24,7 +24,7 @@ Examples:
 
 STDOUT = Path("-")
 
-Name = Annotated[str | None, typer.Argument(metavar="[NAME]", help="The tensor.")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help="The tensor.")]
 Blob = Annotated[str | None, typer.Option("--blob", metavar="NAME", help="A blob instead, for example a tokenizer.")]
 Target = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write; - for stdout.")]
 

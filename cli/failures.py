@@ -89,7 +89,8 @@ def _usage(error: BaseException) -> Failure:
     message = error.format_message()  # type: ignore[attr-defined]  # as every version's has it
     context = getattr(error, "ctx", None)
     command = "fourcc" if context is None else context.command_path
-    return Failure(USAGE, "UsageError", f"{terminal.safe(message)} `{command} --help` shows the usage.")
+    end = "" if message.endswith((".", "?")) else "."
+    return Failure(USAGE, "UsageError", f"{terminal.safe(message)}{end} `{command} --help` shows the usage.")
 
 
 def _plain(value: object) -> object:

@@ -22,7 +22,9 @@ EPILOG = """\b
 Examples:
   fourcc formats
   fourcc formats Q8_0
-  fourcc formats --broken"""
+  fourcc formats --broken
+
+FOURCC_PLUGINS=a,b allows only the formats of these packages beside fourcc's own."""
 
 COLUMNS = (
     Column("tag"),
@@ -36,7 +38,7 @@ COLUMNS = (
 BROKEN = (Column("broken"), Column("provided by"), Column("reason"))
 SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowed"), Column("summary"))
 
-Tag = Annotated[str | None, typer.Argument(metavar="[TAG]", help="Show one format in depth.")]
+Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only those that cannot be used, with the reason.")]
 
 
@@ -55,7 +57,10 @@ def register(app: typer.Typer) -> None:
 
 
 def formats(tag: Tag = None, *, broken: BrokenOnly = False, as_json: Json = False) -> None:
-    """List the installed formats: bits per weight, what each can do, who provides it."""
+    """List the installed formats, or show one in depth.
+
+    Bits per weight, what each can do, who provides it, and which plugins are broken.
+    """
     if tag is not None:
         _show_one(tag, as_json=as_json)
         return
@@ -128,7 +133,7 @@ def _facts(found: Format, owner: Entry) -> list[tuple[str, str]]:
         ("tag", str(spec.tag)),
         ("name", spec.name),
         ("summary", spec.summary),
-        ("bits per weight", f"{spec.bits_per_weight()} = {units.bits(spec.bits_per_weight())}"),
+        ("bits per weight", units.bits(spec.bits_per_weight())),
         ("block", _block(found)),
         ("short blocks", "stored" if spec.short_block else "refused"),
         ("can", _abilities(found)),

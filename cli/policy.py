@@ -40,7 +40,10 @@ def check(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a policy does with each tensor of a checkpoint; write nothing."""
+    """Show what a policy does with each tensor.
+
+    Nothing is written.
+    """
     from fourcc.conversion import plan
     from fourcc.policy import Policy
     from fourcc.sources import open_source

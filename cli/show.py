@@ -26,7 +26,10 @@ def register(app: typer.Typer) -> None:
 def inspect(
     source: options.Source, *, tensor: Name = None, quiet: options.Quiet = False, as_json: options.Json = False
 ) -> None:
-    """List the tensors of a model.bin or another checkpoint: format, bits per weight, bytes, measured error."""
+    """List the tensors of a model.bin or another checkpoint.
+
+    Format, bits per weight, bytes, and the error that was measured while encoding.
+    """
     if tensor is not None:
         show_tensor.show(source, tensor, as_json=as_json)
     elif is_model(source):

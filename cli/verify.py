@@ -26,7 +26,10 @@ def register(app: typer.Typer) -> None:
 
 
 def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: options.Json = False) -> None:
-    """Check every byte of a model.bin; name each damaged tensor, part and offset."""
+    """Check every byte of a model.bin.
+
+    Each damage is named with its tensor, part and offset; no format needs to be installed.
+    """
     from fourcc.container import verify as container
 
     size, done = file.stat().st_size, 0

@@ -1,19 +1,15 @@
-"""From a source's parts to decoded tiles: what surrounds a format's decoder, as `encoding` surrounds its encoder.
-
-Plugins run here, so here they are held to their contract: an array of the tile's shape and the declared dtype.
-"""
+"""The tiles of a source's tensor, one after the other in a bounded window of memory: stored parts, weights, codes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.errors import FourccError, PluginError
-from fourcc.qmatrix import numpy_dtype, tile_bounds
-from fourcc.registry import registry
+from fourcc.errors import FourccError
+from fourcc.qmatrix import breach, decode_rows, tile_bounds
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec, Geometry, split_shape
 
@@ -26,49 +22,41 @@ class Tile:
     """A run of rows of one matrix of a tensor, as it is stored.
 
     Attributes:
-        tensor: the tensor.
-        format: its format.
-        matrix: which of the leading dimensions' matrices.
-        first: first row.
+        name: the tensor's.
+        format: the tensor's.
         geom: rows, columns and parameters.
         parts: the stored arrays.
     """
 
-    tensor: SourceTensor
+    name: str
     format: Format
-    matrix: int
-    first: int
     geom: Geometry
     parts: Parts
 
     def decode(self) -> Array:
-        """The weights, (rows, cols) of the format's `decoded` dtype. Raises PluginError where the format breaks."""
-        dtype = numpy_dtype(self.format.spec.decoded)
-        decoded = self._run("decode", self.format.decode)
-        if decoded.dtype != dtype:
-            raise self._breach("decode", f"dtype {decoded.dtype}", dtype)
-        return decoded
+        """The weights, (rows, cols) of the format's `decoded` dtype. Raises PluginError where the format fails."""
+        return decode_rows(self.format, self.parts, self.geom, self.name)
 
     def codes(self) -> Array | None:
-        """The stored codes, integers (rows, cols), or None where the format shows none."""
-        return None if self.format.codes is None else self._run("codes", self.format.codes)
+        """The stored codes, integers (rows, cols); None where the format shows none.
 
-    def _run(self, verb: str, call: Callable[[Parts, Geometry], Array]) -> Array:
+        Raises:
+            PluginError: the format fails, or returns something else.
+        """
+        import numpy as np
+
+        if self.format.codes is None:
+            return None
         try:
-            array = call(self.parts, self.geom)
+            codes = self.format.codes(self.parts, self.geom)
         except (FourccError, MemoryError):
             raise
         except Exception as error:
-            raise self._breach(verb, f"{type(error).__name__}: {error}", None) from error
+            raise breach(self.format, "codes", tensor=self.name, got=f"{type(error).__name__}: {error}") from error
         shape = (self.geom.rows, self.geom.cols)
-        if getattr(array, "shape", None) != shape:
-            raise self._breach(verb, getattr(array, "shape", type(array).__name__), shape)
-        return array
-
-    def _breach(self, verb: str, found: object, expected: object) -> PluginError:
-        entry = registry.entry(self.tensor.tag)
-        what = f"{verb} of the format {entry.name} ({entry.owner}) does not keep its contract"
-        return PluginError(what, tensor=self.tensor.name, found=found, expected=expected)
+        if not isinstance(codes, np.ndarray) or codes.shape != shape or codes.dtype.kind not in "iu":
+            raise breach(self.format, "codes", tensor=self.name, got=repr(codes)[:80], expected=f"integers {shape}")
+        return codes
 
 
 def tiles(tensor: SourceTensor, *beside: FormatSpec) -> Iterator[Tile]:
@@ -88,10 +76,5 @@ def tiles(tensor: SourceTensor, *beside: FormatSpec) -> Iterator[Tile]:
     lead, rows, cols = split_shape(tensor.shape)
     for matrix in range(prod(lead)):
         for first, last in tile_bounds(rows, cols, found.spec, *beside):
-            yield read_tile(tensor, found, matrix, first, last)
-
-
-def read_tile(tensor: SourceTensor, found: Format, matrix: int, first: int, last: int) -> Tile:
-    """The rows first..last of one of a tensor's matrices; `first` is a multiple of the block's rows."""
-    geom = Geometry(last - first, split_shape(tensor.shape)[2], tensor.params)
-    return Tile(tensor, found, matrix, first, geom, tensor.read(matrix, first, last))
+            geom = Geometry(last - first, cols, tensor.params)
+            yield Tile(tensor.name, found, geom, tensor.read(matrix, first, last))

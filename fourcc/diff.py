@@ -15,7 +15,6 @@ import attrs
 from fourcc.decoding import tiles
 from fourcc.errors import PluginError
 from fourcc.metrics import ErrorSums
-from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.tags import FourCC
 
@@ -181,7 +180,7 @@ def _layouts(parts: Iterable[PartRecord]) -> list[object]:
 
 
 def _compare_values(a: SourceTensor, b: SourceTensor) -> ValueDifference:
-    specs = registry[a.tag].spec, registry[b.tag].spec
+    specs = a.format.spec, b.format.spec
     total = ValueDifference()
     for x, y in zip(tiles(a, specs[1]), tiles(b, specs[0]), strict=True):
         total += _value_difference(x.decode(), y.decode())

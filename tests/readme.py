@@ -80,7 +80,9 @@ def main() -> int:
     if args.update:
         README.write_text(real)
     elif real != text:
-        sys.stdout.writelines(difflib.unified_diff(*(t.splitlines(keepends=True) for t in (text, real)), "shown", "real"))
+        sys.stdout.writelines(
+            difflib.unified_diff(*(t.splitlines(keepends=True) for t in (text, real)), "shown", "real")
+        )
         return 1
     return 0
 

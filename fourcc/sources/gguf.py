@@ -20,7 +20,7 @@ from fourcc.naming import GGUF, to_fourcc
 from fourcc.registry import registry
 from fourcc.sources import llama, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
-from fourcc.sources.gguf_header import MAGIC, Head, GgufTensor, Value, read_head
+from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, Value, read_head
 from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
 from fourcc.spec import FormatSpec
 

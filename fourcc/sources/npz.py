@@ -11,35 +11,33 @@ import os
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from contextlib import ExitStack
 from io import BytesIO
-from math import prod
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import Any
 
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.registry import registry
-from fourcc.sources.extent import Bytes, Extent, single_part, stored_bytes
+from fourcc.sources.extent import Extent, single_part
 from fourcc.sources.source import Source, SourceTensor
-
-if TYPE_CHECKING:
-    from fourcc.format import Format
 
 KIND = "npz"
 MAX_HEADER = 1 << 16  # of an array's header
 DEFLATE_RATIO = 1032  # no deflate stream unfolds to more than so many times its length
 
 _LOCAL = struct.Struct("<4s22xHH")  # of a member: magic, lengths of its name and of an extra field
-_NPY = b"\x93NUMPY"
-_STEP = 1 << 20
+_MAGIC = b"PK\x03\x04"
+_WINDOW = 1 << 16  # compressed bytes read at once
+_STEP = 1 << 20  # bytes decompressed at once
 _STATE_EVERY = 16 << 20
 
 
 def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
     """Whether it is a zip archive whose first member is an array."""
-    if not head.startswith(b"PK\x03\x04") or len(head) < _LOCAL.size:
+    if not head.startswith(_MAGIC) or len(head) < _LOCAL.size:
         return False
     length = _LOCAL.unpack_from(head)[1]
     return head[_LOCAL.size : _LOCAL.size + length].endswith(b".npy")
@@ -54,36 +52,142 @@ def open_npz(path: Path) -> Source:
     with ExitStack() as stack:
         file = ReadFile(path, SourceError)
         stack.callback(file.close)
-        tensors = [_tensor(file, member) for member in _members(file)]
+        tensors = [_tensor(_Member(file, info)) for info in _directory(file)]
         return Source(path=path, kind=KIND, tensors=tuple(tensors), files=(path,), close=stack.pop_all().close)
 
 
-def _members(file: ReadFile) -> list[zipfile.ZipInfo]:
-    """The archive's directory."""
+def _directory(file: ReadFile) -> list[zipfile.ZipInfo]:
     with os.fdopen(os.dup(file.fd), "rb") as stream:
         try:
             members = zipfile.ZipFile(stream).infolist()
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, UnicodeDecodeError) as error:
-            raise SourceError(f"the archive is damaged: {error}", file=file.path) from error
-    names = [member.filename for member in members]
-    twice = next((name for number, name in enumerate(names) if name in set(names[:number])), None)
-    if twice is not None:
-        raise SourceError("two members of this name", file=file.path, tensor=twice)
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
+            raise SourceError(f"the archive's directory is damaged: {error}", file=file.path) from error
+    for name, count in Counter(member.filename for member in members).items():
+        if count > 1:
+            raise SourceError(f"{count} members have this name", file=file.path, tensor=name)
     return members
 
 
-def _tensor(file: ReadFile, member: zipfile.ZipInfo) -> SourceTensor:
-    name = member.filename.removesuffix(".npy")
+class _Member:
+    """One array of the archive: the bytes of its .npy file, at any position."""
 
-    def refusal(what: str, found: object = None, hint: str | None = None) -> SourceError:
-        return SourceError(what, file=file.path, tensor=name, offset=member.header_offset, found=found, hint=hint)
+    def __init__(self, file: ReadFile, info: zipfile.ZipInfo) -> None:
+        self.file, self.info = file, info
+        self.name, self.nbytes = info.filename.removesuffix(".npy"), info.file_size
+        if self.name == info.filename:
+            raise self.refusal("a member that is no .npy array")
+        if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise self.refusal("a member that is encrypted, or compressed in another way than by deflate")
+        self._start = self._find_start()
+        self._inflated: _Inflated | None = None
+        if info.compress_type == zipfile.ZIP_DEFLATED:
+            if self.nbytes > DEFLATE_RATIO * (info.compress_size + 1):
+                raise self.refusal("the member cannot unfold to so much", f"{self.nbytes} bytes")
+            self._inflated = _Inflated(self, self._start, info.compress_size)
+        elif self.nbytes != info.compress_size:
+            raise self.refusal("the directory contradicts itself", info.compress_size, self.nbytes)
 
-    if name == member.filename:
-        raise refusal("a member that is no .npy array", member.filename)
-    data, start, length = _contents(file, member)
-    begin, shape, dtype = _read_array_header(data, start, length, refusal)
-    found = _format(dtype, refusal)
-    extent = Extent(data, start + begin, shape, found.spec)
-    if begin + extent.nbytes != length:
-        raise refusal(f"the array of shape {list(shape)} does not fill its member", f"{length - begin} bytes")
-    return SourceTensor(name=name, source_name=name, shape=shape, tag=found.spec.tag, read=extent.read)
+    def _find_start(self) -> int:
+        """Where the member's bytes begin, behind its local header."""
+        at, size = self.info.header_offset, self.file.size
+        if not 0 <= at <= size - _LOCAL.size:
+            raise self.refusal("the directory leads out of the file", at)
+        magic, name, extra = _LOCAL.unpack(self.file.read(at, _LOCAL.size))
+        start: int = at + _LOCAL.size + name + extra
+        if magic != _MAGIC or start + self.info.compress_size > size:
+            raise self.refusal("the directory leads to no member, or to a cut one", at)
+        return start
+
+    def read(self, offset: int, count: int) -> bytearray:
+        """Exactly `count` bytes. Raises SourceError where the member ends before."""
+        if self._inflated is not None:
+            return self._inflated.read(offset, count)
+        return self.file.read(self._start + offset, count)
+
+    def refusal(self, what: str, found: object = None, expected: object = None, hint: str | None = None) -> SourceError:
+        """The error for this member."""
+        return SourceError(
+            what,
+            file=self.file.path,
+            tensor=self.name,
+            offset=self.info.header_offset,
+            found=found,
+            expected=expected,
+            hint=hint,
+        )
+
+
+class _Inflated:
+    """A deflate stream, read from any position: it is decompressed from the nearest state that was kept."""
+
+    def __init__(self, member: _Member, start: int, packed: int) -> None:
+        self._member, self._start, self._packed = member, start, packed
+        self._lock = Lock()
+        self._states = {0: (0, zlib.decompressobj(-zlib.MAX_WBITS))}  # position -> packed bytes eaten, state
+        self._last = 0  # position of the state that the last read ended with; only that one is ever dropped
+
+    def read(self, offset: int, count: int) -> bytearray:
+        """Exactly `count` bytes."""
+        with self._lock:
+            at = max(position for position in self._states if position <= offset)
+            eaten, kept = self._states[at]
+            state, found = kept.copy(), bytearray()
+            while at < offset + count:
+                run, eaten = self._step(state, eaten, min(_STEP, offset + count - at))
+                if at // _STATE_EVERY != (at + len(run)) // _STATE_EVERY:
+                    self._states[at + len(run)] = eaten, state.copy()
+                found += run[max(0, offset - at) :]
+                at += len(run)
+            self._keep_last(at, eaten, state)
+            return found
+
+    def _step(self, state: Any, eaten: int, count: int) -> tuple[bytes, int]:  # noqa: ANN401 - zlib's has no name
+        """Up to `count` bytes more, and how many packed bytes are now eaten."""
+        packed = bytes(self._member.file.read(self._start + eaten, min(_WINDOW, self._packed - eaten)))
+        try:
+            run: bytes = state.decompress(packed, count)
+        except zlib.error as error:
+            raise self._member.refusal(f"the compressed bytes are damaged: {error}") from error
+        left = len(state.unconsumed_tail)
+        if not run and (state.eof or left == len(packed)):
+            raise self._member.refusal("the compressed bytes end too early")
+        return run, eaten + len(packed) - left
+
+    def _keep_last(self, at: int, eaten: int, state: Any) -> None:  # noqa: ANN401 - zlib's has no name
+        """Keeps the state for a read that goes on from here, in place of the one before."""
+        if self._last and self._last % _STATE_EVERY:
+            self._states.pop(self._last, None)
+        self._states[at], self._last = (eaten, state), at
+
+
+def _tensor(member: _Member) -> SourceTensor:
+    begin, shape, dtype = _array_header(member)
+    found = registry.foreign("numpy", dtype)
+    if found is None or not single_part(found):
+        hint = "Store it as little-endian numbers: array.astype('<f4')." if dtype.startswith(">") else None
+        raise member.refusal("no installed format holds arrays of this dtype", dtype, hint=hint)
+    extent = Extent(member, begin, shape, found.spec)
+    if begin + extent.nbytes != member.nbytes:
+        what = f"the array {list(shape)} of {dtype} does not fill its member"
+        raise member.refusal(what, f"{member.nbytes} bytes", f"{begin + extent.nbytes} bytes")
+    return SourceTensor(name=member.name, source_name=member.name, shape=shape, tag=found.spec.tag, read=extent.read)
+
+
+def _array_header(member: _Member) -> tuple[int, tuple[int, ...], str]:
+    """Length of the .npy header, shape and dtype."""
+    from numpy.lib import format as npy
+
+    stream = BytesIO(member.read(0, min(member.nbytes, MAX_HEADER)))
+    try:
+        version = npy.read_magic(stream)
+        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
+        shape, fortran, dtype = read(stream)
+    except Exception as error:
+        raise member.refusal(f"the array's header cannot be read: {error or type(error).__name__}") from error
+    if dtype.hasobject:
+        raise member.refusal("an array of Python objects", hint="It is a pickle, which can execute code; never read.")
+    if fortran and sum(size != 1 for size in shape) > 1:
+        raise member.refusal("an array in column order", hint="Store it in row order: numpy.ascontiguousarray.")
+    if any(type(size) is not int or size < 0 for size in shape):
+        raise member.refusal("the array has no such shape", shape)
+    return stream.tell(), shape, dtype.str

@@ -41,7 +41,7 @@ def open_index(path: Path) -> Source:
         raise SourceError(
             f"{len(missing)} of {len(names)} files that the index names are missing: {', '.join(missing)}",
             file=path,
-            hint="Download them, too.",
+            hint="Download them.",
         )
     return _open_files(path, [path.parent / name for name in names], weight_map, total_size)
 
@@ -62,7 +62,7 @@ def open_numbered(path: Path, names: list[str]) -> Source:
     if missing or max(present) > int(count):
         listed = ", ".join(f"{stem}-{number:05}-of-{count}.safetensors" for number in missing)
         raise SourceError(
-            f"the set of files is not complete: there is no {listed}", file=path, hint="Download it, too."
+            f"the set of files is not complete: there is no {listed}", file=path, hint="Download the rest."
         )
     return _open_files(path, [path / name for name in sorted(names)], None, None)
 

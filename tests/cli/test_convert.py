@@ -1,0 +1,245 @@
+"""`fourcc convert`."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fourcc
+from tests.cli.making import Runner, write_safetensors
+
+NORMS_AND_REST = """version = 1
+[[rule]]
+match = "*norm*"
+tag = "F32"
+[[rule]]
+match = "*"
+tag = "Q8_0"
+fallback = ["F16"]
+"""
+
+
+def test_writes_a_model_and_sums_it_up(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """The summary tells what the file itself says."""
+    output = tmp_path / "model.bin"
+    ended = run("convert", tiny, "-o", output, "--format", "Q8_0,F16")
+    assert ended.code == 0
+    with fourcc.open(output) as model:
+        said = dict(line.split("  ", 1) for line in ended.out.splitlines())
+        said = {name: value.strip() for name, value in said.items()}
+        assert said["output"] == str(output)
+        assert said["id"] == model.digest.hex()
+        assert said["tensors"] == "38 (25 Q8_0, 9 F32, 4 F16)"
+        assert said["weights"] == "351072"
+        assert said["bytes"].startswith(f"{output.stat().st_size} bytes")
+    assert "MB/s of source" in ended.err or "GB/s of source" in ended.err
+
+
+def test_a_policy_file_decides(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """--policy."""
+    policy = tmp_path / "mixed.toml"
+    policy.write_text(NORMS_AND_REST)
+    ended = run("convert", tiny, "-o", tmp_path / "model.bin", "--policy", policy, "--json")
+    assert ended.document["formats"] == {"Q8_0": 25, "F32": 9, "F16": 4}
+
+
+def test_without_a_policy_all_is_kept(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Floats stay in their own dtype."""
+    ended = run("convert", tiny, "-o", tmp_path / "model.bin", "--json")
+    assert ended.document["formats"] == {"F32": 38}
+    assert ended.document["bits_per_weight"] == 32
+
+
+def test_json(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """The object's schema."""
+    output = tmp_path / "model.bin"
+    ended = run("convert", tiny, "-o", output, "--format", "F16", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.document["schema"] == "fourcc.convert/1"
+    assert set(ended.document) == {
+        "schema",
+        "output",
+        "id",
+        "tensors",
+        "weights",
+        "bits_per_weight",
+        "bytes",
+        "file_bytes",
+        "formats",
+        "notes",
+    }
+    assert ended.document["file_bytes"] == output.stat().st_size
+
+
+def test_quiet(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """-q says nothing where nothing is wrong."""
+    ended = run("convert", tiny, "-o", tmp_path / "model.bin", "-q")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def test_dry_run_writes_nothing(run: Runner, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It needs no output, and shows rule, tag, bits per weight and bytes of each tensor."""
+    monkeypatch.chdir(tmp_path)
+    ended = run("convert", tiny, "--format", "Q8_0,F16", "--dry-run")
+    assert ended.code == 0
+    assert list(tmp_path.iterdir()) == []
+    lines = ended.out.splitlines()
+    assert lines[0].split() == ["tensor", "shape", "stored", "rule", "tag", "settings", "bits/weight", "bytes"]
+    assert lines[1].split() == ["tok_embeddings", "384", "x", "96", "F32", "rule[2]", "Q8_0", "8.5", "39168"]
+    assert lines[2].split() == ["layers.0.attention_norm", "96", "F32", "rule[1]", "F32", "kept", "32", "384"]
+    w2 = next(line for line in lines if line.startswith("layers.0.feed_forward.w2")).split()
+    assert w2[4:] == ["F32", "rule[2]", "F16", "for", "Q8_0", "16", "33792"]
+    assert lines[-1].startswith("total: 38 tensors, 351072 weights, 10 bits per weight, 438912 bytes")
+
+
+def test_dry_run_foretells_the_conversion(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Bytes and tags of the plan are those of the file."""
+    output = tmp_path / "model.bin"
+    planned = run("convert", tiny, "-o", output, "--format", "Q4_A", "--dry-run", "--json").document
+    assert not output.exists()
+    assert planned["schema"] == "fourcc.plan/1"
+    run("convert", tiny, "-o", output, "--format", "Q4_A")
+    with fourcc.open(output) as model:
+        stored = [(t.name, str(t.tag), t.nbytes, t.options) for t in model.index.tensors]
+    assert [(t["name"], t["tag"], t["bytes"], t["options"]) for t in planned["tensors"]] == stored
+    assert planned["total"]["bytes"] == sum(nbytes for _, _, nbytes, _ in stored)
+
+
+def test_include_and_exclude(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Globs choose among the tensors; `*` crosses dots."""
+    output = tmp_path / "model.bin"
+    run("convert", tiny, "-o", output, "--include", "layers.*", "--include", "norm", "--exclude", "*.w?")
+    with fourcc.open(output) as model:
+        assert {name.rpartition(".")[2] for name in model} == {"attention_norm", "ffn_norm", "norm"} | {
+            "wq",
+            "wk",
+            "wv",
+            "wo",
+        } - {"wq", "wk", "wv", "wo"}
+
+
+def test_the_tokenizer_is_stored(run: Runner, model: Path, tmp_path: Path, tiny: Path) -> None:
+    """--tokenizer, seen by extract --blob."""
+    with fourcc.open(model) as opened:
+        names = [blob.name for blob in opened.index.blobs if blob.name != "policy.toml"]
+    assert len(names) == 1
+    output = tmp_path / "tokenizer"
+    assert run("extract", model, "--blob", names[0], "-o", output).code == 0
+    assert output.read_bytes() == tiny.with_name("tiny_tokenizer.bin").read_bytes()
+
+
+def test_threads_do_not_change_the_bytes(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """--threads."""
+    for count in (1, 3):
+        run("convert", tiny, "-o", tmp_path / f"{count}.bin", "--format", "Q8_0,F16", "--threads", count)
+    assert (tmp_path / "1.bin").read_bytes() == (tmp_path / "3.bin").read_bytes()
+
+
+def test_needs_an_output(run: Runner, tiny: Path) -> None:
+    """No -o, no --dry-run."""
+    ended = run("convert", tiny)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "fourcc: error: convert needs an output. Add -o FILE, or --dry-run.\n"
+
+
+def test_policy_and_format_exclude_each_other(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """One of them decides."""
+    ended = run("convert", tiny, "-o", tmp_path / "x", "--policy", "a.toml", "--format", "F16")
+    assert ended.code == 2
+    assert "--policy and --format exclude each other" in ended.err
+
+
+def test_an_output_is_not_overwritten(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Exit code 2; the file is as it was; --force replaces it."""
+    output = tmp_path / "model.bin"
+    output.write_bytes(b"precious")
+    ended = run("convert", tiny, "-o", output)
+    assert ended.code == 2
+    assert ended.err == f"fourcc: error: {output}: the output exists. --force replaces it.\n"
+    assert output.read_bytes() == b"precious"
+    assert run("convert", tiny, "-o", output, "--force").code == 0
+    assert output.read_bytes() != b"precious"
+
+
+def test_input_and_output_are_never_the_same_file(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Not by name, not through a link, not with --force."""
+    source, link = tmp_path / "in.bin", tmp_path / "link.bin"
+    source.write_bytes(tiny.read_bytes())
+    link.symlink_to(source)
+    hard = tmp_path / "hard.bin"
+    os.link(source, hard)
+    for output in (source, link, hard):
+        ended = run("convert", source, "-o", output, "--force")
+        assert ended.code == 2
+        assert "input and output are the same file" in ended.err
+    assert source.read_bytes() == tiny.read_bytes()
+
+
+def test_an_output_that_is_a_link_stays_one(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """The file it points to is replaced."""
+    target, link = tmp_path / "target.bin", tmp_path / "link.bin"
+    link.symlink_to(target)
+    assert run("convert", tiny, "-o", link).code == 0
+    assert link.is_symlink()
+    assert run("verify", target).code == 0
+
+
+def test_every_problem_of_a_policy_is_shown(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """One line each, with its place; exit code 2."""
+    policy = tmp_path / "mixed.toml"
+    policy.write_text('version = 1\n[[rule]]\nmatch = "nothing*"\ntag = "Q8_0"\n[[rule]]\nmatch = "*"\ntag = "Zz"\n')
+    ended = run("convert", tiny, "-o", tmp_path / "x", "--policy", policy)
+    assert ended.code == 2
+    first, *problems = ended.err.splitlines()
+    assert first.startswith(f"fourcc: error: {policy}: ")
+    assert first.endswith(f"{len(problems)} problems in the policy:")
+    assert any("rule[0]" in line and "matches no tensor" in line for line in problems)
+    assert any("rule[1].tag" in line and "no installed package provides the format Zz" in line for line in problems)
+    assert not (tmp_path / "x").exists()
+
+
+def test_policy_errors_as_json(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """The problems are a list."""
+    policy = tmp_path / "mixed.toml"
+    policy.write_text('version = 1\n[[rule]]\nmatch = "*"\ntag = "Zz"\n')
+    error = run("convert", tiny, "-o", tmp_path / "x", "--policy", policy, "--json").document["error"]
+    assert (error["kind"], error["exit_code"], error["file"]) == ("PolicyError", 2, str(policy))
+    assert [(each["path"], each["line"]) for each in error["problems"]] == [("rule[0].tag", 4)]
+
+
+def test_nan_is_refused_by_name(run: Runner, tmp_path: Path) -> None:
+    """Exit code 3; no output appears."""
+    weights = np.ones((4, 32), np.float32)
+    weights[1, 2] = np.nan
+    source = write_safetensors(tmp_path / "in.safetensors", {"w": weights})
+    ended = run("convert", source, "-o", tmp_path / "out.bin", "--format", "Q8_0", "--json")
+    assert ended.code == 3
+    error = ended.document["error"]
+    assert (error["kind"], error["tensor"]) == ("NumericError", "w")
+    assert "the first at flat index 34" in error["message"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.safetensors"]
+
+
+def test_a_source_of_no_known_kind(run: Runner, tmp_path: Path) -> None:
+    """Exit code 3."""
+    source = tmp_path / "x.pdf"
+    source.write_bytes(b"%PDF-1.7" + bytes(100))
+    ended = run("convert", source, "-o", tmp_path / "out.bin")
+    assert ended.code == 3
+    assert "a PDF document" in ended.err
+
+
+def test_a_missing_folder(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Exit code 4, before anything is done."""
+    ended = run("convert", tiny, "-o", tmp_path / "no" / "model.bin")
+    assert ended.code == 4
+    assert ended.err == f"fourcc: error: {tmp_path}/no: the folder does not exist. Create it first.\n"
+
+
+@pytest.mark.parametrize("count", ["0", "1025"])
+def test_bad_number_of_threads(run: Runner, tiny: Path, tmp_path: Path, count: str) -> None:
+    """From 1 to 1024."""
+    ended = run("convert", tiny, "-o", tmp_path / "out.bin", "--threads", count)
+    assert ended.code == 2
+    assert f"bad number of threads: found {count}, expected 1 to 1024" in ended.err
