@@ -243,7 +243,7 @@ def _extras(config: _Config) -> dict[str, Scalar | list[Scalar]]:
     if config.fields.get("sliding_window") is not None and config.fields.get("use_sliding_window", True) is not False:
         found["sliding_window"] = config.count("sliding_window")
     for key in ("bos_token_id", "eos_token_id"):
-        value = config.fields.get(key)
+        value: Any = config.fields.get(key)
         if storable(value):
             found[key] = value
     return found

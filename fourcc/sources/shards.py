@@ -1,4 +1,4 @@
-"""safetensors in several files: an index that says which file holds which tensor, or files numbered ``-00001-of-00003``.
+"""safetensors in several files: an index that says which holds which tensor, or files numbered ``-00001-of-00003``.
 
 The index is not trusted: it may only name files that lie beside it.
 """

@@ -138,7 +138,7 @@ def test_a_part_of_a_model_is_decided_as_in_the_whole() -> None:
     opened = source({"layers.0.w": normal(2, 2), "layers.1.w": normal(2, 2), "b.w": normal(2, 2)})
     planned = plan(opened, Policy.parse(text), include=["layers.1.*"])
     assert [str(step.decision.tag) for step in planned.steps] == ["F16"]
-    with pytest.raises(UsageError, match="no rule matches 'layers.0.w'"):
+    with pytest.raises(UsageError, match=r"no rule matches 'layers\.0\.w'"):
         plan(opened, Policy.parse(text), include=["layers.*"])
 
 
