@@ -12,31 +12,48 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 from typer.main import get_command
 
-from fourcc.cli import convert, diff, extract, failures, formats, policy, show, terminal, verify
+from fourcc.cli import terminal
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
 EPILOG = "FOURCC_DEBUG=1 shows where an error came from."
 
-app = typer.Typer(
-    name="fourcc",
-    help="Quantization formats for language-model weights, and the mixed-precision files made of them.",
-    epilog=EPILOG,
-    rich_markup_mode=None,  # plain help: it starts in a fifth of the time, and any terminal can show it
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for module in (convert, show, verify, diff, extract, formats):
-    module.register(app)
-app.add_typer(policy.app, name="policy")
+USAGE, INTERRUPTED = 2, 130
+# Command -> module; it is imported only for its command, so that each pays for itself alone.
+COMMANDS = {
+    "convert": "convert",
+    "inspect": "show",
+    "verify": "verify",
+    "diff": "diff",
+    "extract": "extract",
+    "formats": "formats",
+    "policy": "policy",
+}
 
 
-@app.callback(invoke_without_command=True)
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The application with the command that the arguments name, or with all where they name none."""
+    app = typer.Typer(
+        name="fourcc",
+        help="Quantization formats for language-model weights, and the mixed-precision files made of them.",
+        epilog=EPILOG,
+        rich_markup_mode=None,  # plain help: it starts in a fifth of the time, and any terminal can show it
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(entry)
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    for module in [COMMANDS[named]] if named in COMMANDS else COMMANDS.values():
+        import_module(f"fourcc.cli.{module}").register(app)
+    return app
+
+
 def entry(
     context: typer.Context,
     *,
@@ -50,7 +67,7 @@ def entry(
         raise typer.Exit
     if context.invoked_subcommand is None:
         terminal.err(context.get_help())
-        raise typer.Exit(failures.USAGE)
+        raise typer.Exit(USAGE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -72,20 +89,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return BROKEN_PIPE
         except Exception as error:  # noqa: BLE001 - the last place where one can be turned into a message
             return _report(error, given)
-    if code == failures.INTERRUPTED:
+    if code == INTERRUPTED:
         terminal.err("fourcc: interrupted")
     return code
 
 
 def _run(given: list[str]) -> int:
     try:
-        code = get_command(app).main(given, prog_name="fourcc", standalone_mode=False)
+        code = get_command(build(given)).main(given, prog_name="fourcc", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
-        return failures.INTERRUPTED
+        return INTERRUPTED
     return code if isinstance(code, int) else 0
 
 
 def _report(error: Exception, given: list[str]) -> int:
+    from fourcc.cli import failures
+
     failure = failures.failure(error)
     if os.environ.get("FOURCC_DEBUG"):
         terminal.err(failures.traceback_of(error))

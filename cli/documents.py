@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from fractions import Fraction
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 from fourcc.cli import terminal
 
@@ -13,16 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fourcc.container.index import ErrorRecord, PartRecord
-    from fourcc.spec import DType
+    from fourcc.dtypes import DType
 
 
 def show(command: str, body: Mapping[str, object]) -> None:
     """Writes the object of a command to stdout: ASCII only, whatever the file's names hold."""
+    import json
+
     tree = {"schema": f"fourcc.{command}/1", **body}
     terminal.out(json.dumps(tree, indent=1, allow_nan=False))
 
 
-def bits(value: Fraction) -> float:
+def bits(value: SupportsFloat) -> float:
     """Bits per weight as a JSON number."""
     return round(float(value), 6)
 

@@ -11,7 +11,7 @@ import typer
 from fourcc.cli import documents, terminal
 from fourcc.errors import FourccError, PolicyError
 
-USAGE, IO, INTERNAL, INTERRUPTED = 2, 4, 70, 130  # 70 is EX_SOFTWARE of sysexits.h: a bug is no answer
+USAGE, IO, INTERNAL = 2, 4, 70  # 70 is EX_SOFTWARE of sysexits.h: a bug is no answer
 
 ParseError = typer.BadParameter.__base__  # typer's usage errors; the name of their base differs between its versions
 

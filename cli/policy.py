@@ -30,6 +30,11 @@ Resolved = Annotated[
 app = typer.Typer(name="policy", help="Try a policy, or show a file's.", rich_markup_mode=None)
 
 
+def register(parent: typer.Typer) -> None:
+    """Adds the commands."""
+    parent.add_typer(app)
+
+
 @app.command(epilog=CHECK_EPILOG)
 def check(
     policy: PolicyFile,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fourcc.cli import options, show_model, show_source, show_tensor
+from fourcc.cli import options
 
 EPILOG = """\b
 Examples:
@@ -31,10 +31,16 @@ def inspect(
     Format, bits per weight, bytes, and the error that was measured while encoding.
     """
     if tensor is not None:
+        from fourcc.cli import show_tensor  # here, and not above: a listing loads only what it shows
+
         show_tensor.show(source, tensor, as_json=as_json)
     elif is_model(source):
+        from fourcc.cli import show_model
+
         show_model.show(source, as_json=as_json)
     else:
+        from fourcc.cli import show_source
+
         show_source.show(source, quiet=quiet, as_json=as_json)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsFloat
 
 if TYPE_CHECKING:
     from fourcc.container.index import ErrorRecord
@@ -32,10 +31,10 @@ def short_bytes(count: float) -> str:
     return f"{count:.0f} TB" if count >= 9.95 else f"{count:.1f} TB"
 
 
-def bits(value: Fraction) -> str:
+def bits(value: SupportsFloat) -> str:
     """Bits per weight.
 
-    >>> bits(Fraction(9, 2)), bits(Fraction(32))
+    >>> bits(4.5), bits(32)
     ('4.5', '32')
     """
     return f"{float(value):.4g}"

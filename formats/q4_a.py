@@ -71,7 +71,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 
 def _bins(w: Floats, method: object) -> Floats:
     """The bins of each block: (blocks, n) -> (blocks, 16), ascending."""
-    ordered = np.sort(w + np.float32(0), axis=1)  # + 0 takes -0 to 0
+    ordered = np.sort(w, axis=1)
     runs = equal_runs(ordered, BINS) if method == "equal-count" else _runs_of_least_error(ordered)
     return run_means(ordered, runs, BINS)
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from fourcc.dtypes import DType
 from fourcc.errors import FourccError, PluginError, TableError, UsageError
 from fourcc.registry import registry
-from fourcc.spec import DType, FormatSpec, Geometry, Params, complete, split_shape
+from fourcc.spec import FormatSpec, Geometry, Params, complete, split_shape
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:

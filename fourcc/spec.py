@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import ceil, prod
 
 import attrs
 
+from fourcc.dtypes import DType, itemsize
 from fourcc.tags import FourCC, as_tag
 
 API = 1  # the version of this seam; a format made for another one is refused by the registry
 
 Params = Mapping[str, object]
-Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as numpy's structured dtypes have them
-DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; or a record (a ggml block)
-
-_DTYPE = re.compile(r"\|[biu]1|<[iu][248]|<f[248]")
-
-
-def itemsize(dtype: DType) -> int:
-    """Bytes of one entry.
-
-    Raises:
-        ValueError: not a fixed-size little-endian dtype.
-    """
-    if isinstance(dtype, str):
-        if not _DTYPE.fullmatch(dtype):
-            raise ValueError(f"{dtype!r} is not a little-endian dtype such as '<f4' or '|u1'")
-        return int(dtype[-1])
-    return sum(itemsize(field) * prod(shape) for _, field, shape in dtype)
 
 
 def split_shape(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:

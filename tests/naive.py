@@ -123,7 +123,7 @@ def encode_q4_a(w: Weights, rows: int, cols: int, options: Mapping[str, object])
     for i in range(rows):
         index: list[int] = []
         for block in cut(w[i * cols : (i + 1) * cols], 256):
-            means = [f32(ordered_sum(run) / len(run)) for run in cut_runs(sorted(x + 0.0 for x in block))]
+            means = [f32(ordered_sum([0.0, *run]) / len(run)) for run in cut_runs(sorted(block))]
             means += [means[-1]] * (16 - len(means))
             bins += means
             index += [nearest_bin(x, means) for x in block]

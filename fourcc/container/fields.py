@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import reprlib
 from collections.abc import Iterable, Mapping
-from math import isfinite, prod
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import attrs
 
 from fourcc.container.layout import CHUNK
+from fourcc.dtypes import DType, Field, itemsize
 from fourcc.errors import IndexDamageError, TableError
-from fourcc.spec import DType, Field, itemsize
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,11 +69,12 @@ class _Budget:
             raise ValueError("more maps, arrays and items than an index of its length can have")
         return node
 
-    def pairs(self, items: list[tuple[object, object]]) -> dict[str, object]:
-        tree = {name: value for name, value in items if isinstance(name, str)}
-        if len(tree) != len(items):
+    def pairs(self, items: list[tuple[str, object]]) -> dict[str, object]:
+        tree = dict(items)
+        if len(tree) != len(items) or not set(map(type, tree)) <= {str}:
             raise ValueError("a key twice in one map, or a key that is no text")
-        return self.count(tree)
+        self.count(tree)
+        return tree
 
 
 def _refuse_extension(code: int, _: bytes) -> NoReturn:
@@ -81,7 +83,10 @@ def _refuse_extension(code: int, _: bytes) -> NoReturn:
 
 @attrs.frozen
 class Fields:
-    """The keys of one map, each read with the type that it must have."""
+    """The keys of one map, each read with the type that it must have.
+
+    Listing a file costs little more than this: each method makes one look-up, and asks what is wrong only if it is.
+    """
 
     tree: Mapping[str, Any]
     file: object
@@ -100,33 +105,34 @@ class Fields:
 
     def get(self, name: str) -> Any:  # noqa: ANN401 - what an untrusted file holds
         """The value of a key that must be there."""
-        if name not in self.tree:
+        try:
+            return self.tree[name]
+        except KeyError:
             self.fail(name, "nothing", "the key to be there")
-        return self.tree[name]
 
     def optional(self, name: str, read: Callable[[str], T]) -> T | None:
         """None for nil, else what `read` makes of the key."""
-        return None if self.get(name) is None else read(name)
+        return read(name) if self.tree.get(name, "") is not None else None
 
     def text(self, name: str) -> str:
         """A text."""
-        value = self.get(name)
+        value = self.tree.get(name)
         if type(value) is not str:
-            self.fail(name, value, "text")
+            self.fail(name, self.get(name), "text")
         return value
 
     def name(self) -> str:
         """The key ``name``: the text that a tensor, part or blob is known by."""
         value = self.text("name")
-        if not value or "\0" in value or len(value.encode()) > MAX_NAME_BYTES:
+        if not value or "\0" in value or (4 * len(value) > MAX_NAME_BYTES and len(value.encode()) > MAX_NAME_BYTES):
             self.fail("name", value, f"1 to {MAX_NAME_BYTES} bytes without NUL")
         return value
 
     def number(self, name: str) -> int:
         """A count, length or offset."""
-        value = self.get(name)
+        value = self.tree.get(name)
         if type(value) is not int or not 0 <= value <= MAX_NUMBER:
-            self.fail(name, value, "a whole number from 0 to 2^63 - 1")
+            self.fail(name, self.get(name), "a whole number from 0 to 2^63 - 1")
         return value
 
     def real(self, name: str) -> float:
@@ -138,23 +144,23 @@ class Fields:
 
     def binary(self, name: str, length: int | None = None) -> bytes:
         """Bytes, of a given length or of any."""
-        value = self.get(name)
+        value = self.tree.get(name)
         if type(value) is not bytes or (length is not None and len(value) != length):
-            self.fail(name, value, "bytes" if length is None else f"{length} bytes")
+            self.fail(name, self.get(name), "bytes" if length is None else f"{length} bytes")
         return value
 
     def array(self, name: str) -> list[Any]:
         """An array of anything."""
-        value = self.get(name)
+        value = self.tree.get(name)
         if type(value) is not list:
-            self.fail(name, value, "an array")
+            self.fail(name, self.get(name), "an array")
         return value
 
     def mapping(self, name: str) -> dict[str, Any]:
         """A map of anything."""
-        value = self.get(name)
+        value = self.tree.get(name)
         if type(value) is not dict:
-            self.fail(name, value, "a map")
+            self.fail(name, self.get(name), "a map")
         return value
 
     def maps(self, name: str) -> Iterable[Fields]:
@@ -177,9 +183,15 @@ class Fields:
 
     def dimensions(self, name: str, dims: object, *, least: int) -> tuple[int, ...]:
         """Dimensions of at least `least` each."""
-        if type(dims) is not list or len(dims) > MAX_DIMENSIONS or any(type(n) is not int or n < least for n in dims):
-            self.fail(name, dims, f"at most {MAX_DIMENSIONS} whole numbers from {least}")
-        if prod(dim or 1 for dim in dims) > MAX_NUMBER:
+        expected = "at most {} whole numbers from {}"
+        if type(dims) is not list or len(dims) > MAX_DIMENSIONS:
+            self.fail(name, dims, expected.format(MAX_DIMENSIONS, least))
+        weights = 1
+        for dim in dims:
+            if type(dim) is not int or dim < least:
+                self.fail(name, dims, expected.format(MAX_DIMENSIONS, least))
+            weights *= dim or 1
+        if weights > MAX_NUMBER:
             self.fail(name, dims, "fewer than 2^63 weights")
         return tuple(dims)
 
@@ -208,7 +220,9 @@ class Fields:
 
     def unknown(self, record: type[attrs.AttrsInstance]) -> dict[str, object]:
         """The keys that a record does not have, to be kept as they are."""
-        known = {field.name for field in attrs.fields(record)} - {"extra"}
+        known = _field_names(record)
+        if self.tree.keys() <= known:
+            return {}
         extra = {name: value for name, value in self.tree.items() if name not in known}
         for name, value in extra.items():
             if not _plain(value, MAX_DEPTH):
@@ -216,6 +230,11 @@ class Fields:
                     name, value, f"texts, bytes and finite numbers, in at most {MAX_DEPTH} levels of maps and arrays"
                 )
         return extra
+
+
+@functools.cache
+def _field_names(record: type[attrs.AttrsInstance]) -> frozenset[str]:
+    return frozenset(field.name for field in attrs.fields(record)) - {"extra"}
 
 
 def _plain(value: object, depth: int) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fractions import Fraction
 from math import prod
 
 import attrs
 
-from fourcc.spec import DType
+from fourcc.dtypes import DType
 from fourcc.tags import FourCC
 
 Scalar = bool | int | float | str
@@ -96,9 +95,9 @@ class TensorRecord:
         return prod(self.shape)
 
     @property
-    def bits_per_weight(self) -> Fraction:
+    def bits_per_weight(self) -> float:
         """Bits really spent; 0 for an empty tensor."""
-        return Fraction(8 * self.nbytes, max(1, self.weights))
+        return 8 * self.nbytes / max(1, self.weights)
 
 
 @attrs.frozen
@@ -166,9 +165,9 @@ class Index:
         return sum(tensor.weights for tensor in self.tensors)
 
     @property
-    def bits_per_weight(self) -> Fraction:
+    def bits_per_weight(self) -> float:
         """Bits spent per weight over all tensors."""
-        return Fraction(8 * self.nbytes, max(1, self.weights))
+        return 8 * self.nbytes / max(1, self.weights)
 
 
 def pack_index(index: Index) -> bytes:

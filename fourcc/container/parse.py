@@ -6,9 +6,8 @@ parts must lie one behind the other, without hole or overlap, from the head to t
 
 from __future__ import annotations
 
+import functools
 from math import isfinite, prod
-
-import attrs
 
 from fourcc.container.fields import Fields, unpack
 from fourcc.container.index import (
@@ -22,8 +21,8 @@ from fourcc.container.index import (
     TensorRecord,
 )
 from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, aligned, sum_count
+from fourcc.dtypes import itemsize
 from fourcc.errors import IndexDamageError, TableError
-from fourcc.spec import itemsize
 from fourcc.tags import FourCC
 
 FEATURES: frozenset[str] = frozenset()  # what `requires` may name; version 1.0 has none
@@ -67,7 +66,7 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
 
 def _tensor(bare: Fields, file: object) -> TensorRecord:
     name = bare.name()
-    fields = attrs.evolve(bare, tensor=name)
+    fields = Fields(bare.tree, file, name, bare.where)
     error_fields = fields.optional("error", fields.mapping)
     return TensorRecord(
         name=name,
@@ -76,7 +75,7 @@ def _tensor(bare: Fields, file: object) -> TensorRecord:
         shape=fields.shape(),
         params=_settings(fields, "params"),
         options=_settings(fields, "options"),
-        parts=tuple(_part(attrs.evolve(part, tensor=name)) for part in fields.maps("parts")),
+        parts=tuple(map(_part, fields.maps("parts"))),
         rule=fields.optional("rule", fields.number),
         encoder_version=fields.optional("encoder_version", fields.number),
         error=None if error_fields is None else _error(Fields(error_fields, file, name, "error")),
@@ -89,9 +88,14 @@ def _tensor(bare: Fields, file: object) -> TensorRecord:
 def _tag(fields: Fields) -> FourCC:
     code = fields.text("tag")
     try:
-        return FourCC(code.encode("ascii", "replace"))
+        return _known_tag(code)
     except ValueError:
         fields.fail("tag", code, "four of A-Z a-z 0-9 _, the first a letter, spaces only at the end")
+
+
+@functools.lru_cache(256)
+def _known_tag(code: str) -> FourCC:
+    return FourCC(code.encode("ascii", "replace"))
 
 
 def _part(fields: Fields) -> PartRecord:

@@ -22,10 +22,11 @@ from fourcc.container.layout import (
     pack_head,
 )
 from fourcc.container.parse import parse_index
+from fourcc.dtypes import itemsize
 from fourcc.errors import OutputError, TableError
 from fourcc.format import Array
 from fourcc.output import AtomicFile
-from fourcc.spec import FormatSpec, Part, itemsize
+from fourcc.spec import FormatSpec, Part
 
 COPY_BYTES = 1 << 20
 

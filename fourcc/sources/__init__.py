@@ -10,13 +10,14 @@ from pathlib import Path
 
 import attrs
 
+from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.signatures import HEAD_BYTES, looks_like
-from fourcc.sources import folder, gguf, llama2c, npz, safetensors, shards, tokenizer
+from fourcc.sources import gguf, llama2c, npz, safetensors, shards
+from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import Source
-
-MODEL_BIN_MAGIC = b"\x89FCC\r\n\x1a\n"
+from fourcc.sources.tokenizer import BLOBS, read_tokenizer
 
 
 @attrs.frozen
@@ -35,7 +36,7 @@ class Kind:
 
 
 def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
-    return head.startswith(MODEL_BIN_MAGIC)
+    return head.startswith(MAGIC)
 
 
 def _open_model_bin(path: Path) -> Source:
@@ -75,81 +76,54 @@ def open_source(path: str | Path, tokenizer_path: str | Path | None = None) -> S
 
 
 def _open_file(path: Path) -> Source:
-    head = _head(path)
+    file = ReadFile(path, SourceError)
+    try:
+        head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
+    finally:
+        file.close()
     for kind in KINDS:
         if kind.recognises(path, head):
             return kind.open(path)
     raise SourceError(
         f"not a checkpoint: {looks_like(head)}",
         file=path,
-        found=f"{head[:8].hex(' ') or 'no'} bytes at the start",
-        expected=", ".join(kind.name for kind in KINDS),
+        found=head[:8].hex(" ") or None,
+        expected=f"one of {', '.join(kind.name for kind in KINDS)}" if head else None,
     )
 
 
-def _head(path: Path) -> bytes:
-    file = ReadFile(path, SourceError)
-    try:
-        return bytes(file.read(0, min(file.size, HEAD_BYTES)))
-    finally:
-        file.close()
-
-
 def _open_folder(path: Path) -> Source:
-    """The one model that a folder holds."""
-    names = sorted(entry.name for entry in path.iterdir())
-    indexes = [name for name in names if name.endswith(shards.INDEX_SUFFIX)]
-    tensors = [name for name in names if name.endswith(".safetensors")]
-    others = [name for name in names if name.endswith((".gguf", ".npz"))]
-    candidates = [*(indexes or tensors[:1]), *others]
-    if len(candidates) > 1:
-        raise SourceError(f"more than one model: {', '.join(candidates)}", file=path, hint="Name one of the files.")
-    if indexes:
-        return shards.open_index(_member(path, indexes[0]))
-    if len(tensors) > 1:
-        return shards.open_numbered(path, tensors)
-    if candidates:
-        return _open_file(_member(path, candidates[0]))
-    raise _no_model(path, names)
-
-
-def _member(path: Path, name: str) -> Path:
-    found = folder.file_in(path, name)
+    names = choose(path)
+    if len(names) > 1:
+        return shards.open_numbered(path, names)
+    found = file_in(path, names[0])
     if found is None:
-        raise SourceError("a symbolic link that leads nowhere", file=path / name)
-    return found
-
-
-def _no_model(path: Path, names: list[str]) -> SourceError:
-    """Why a folder cannot be read."""
-    pickles = [name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
-    unfinished = [name for name in names if name.endswith((".incomplete", ".part", ".crdownload"))]
-    what, hint = "no model in the folder", None
-    if pickles:
-        what = f"no model that can be read; {', '.join(pickles)} may be pickles"
-        hint = "A pickle can execute code and is never read: convert it to safetensors. Name a llama2.c file itself."
-    elif unfinished:
-        hint = f"The download is not finished: {', '.join(unfinished)}."
-    expected = "a .safetensors file, an index of them, a .gguf or a .npz"
-    return SourceError(what, file=path, found=f"{len(names)} files", expected=expected, hint=hint)
+        raise SourceError("a symbolic link to nothing", file=path / names[0])
+    return attrs.evolve(_open_file(found), path=path)
 
 
 def _with_tokenizer(source: Source, path: Path) -> Source:
-    """A source whose tokenizer is the file given, in place of what it brings."""
+    """The source with a tokenizer of its own choice, in place of any other."""
     try:
-        found = tokenizer.read_tokenizer(path)
-        _check_vocabulary(source, found, path)
+        found = read_tokenizer(path)
+        notes = ["the tokenizer ends within an entry"] if found.cut else []
+        tokens = source.hyper.get("vocab_size")
+        if found.tokens is not None and isinstance(tokens, int) and found.tokens != tokens:
+            if source.kind.startswith(llama2c.KIND):
+                raise SourceError(
+                    "the tokenizer belongs to another model",
+                    file=path,
+                    found=f"{found.tokens} tokens",
+                    expected=f"{tokens}, the model's vocab_size",
+                )
+            notes.append(f"the tokenizer has {found.tokens} tokens, the model {tokens}")
     except BaseException:
         source.close()
         raise
-    notes = (*source.notes, f"{path}: the tokenizer ends within an entry") if found.cut else source.notes
-    kept = {name: data for name, data in source.blobs.items() if not name.startswith("tokenizer.")}
-    return attrs.evolve(source, blobs={**kept, found.blob: found.data}, files=(*source.files, path), notes=notes)
-
-
-def _check_vocabulary(source: Source, found: tokenizer.Tokenizer, path: Path) -> None:
-    """A llama2.c checkpoint and its tokenizer have no other bond than the number of tokens."""
-    vocabulary = source.hyper.get("vocab_size")
-    if source.kind.startswith(llama2c.KIND) and found.tokens not in (None, vocabulary):
-        what = "the tokenizer is not this model's"
-        raise SourceError(what, file=path, found=f"{found.tokens} tokens", expected=vocabulary)
+    others = {name: data for name, data in source.blobs.items() if name not in BLOBS}
+    return attrs.evolve(
+        source,
+        blobs={**others, found.blob: found.data},
+        files=(*source.files, path),
+        notes=(*source.notes, *notes),
+    )

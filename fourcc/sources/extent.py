@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
+from fourcc.dtypes import itemsize
 from fourcc.errors import SourceError
-from fourcc.spec import FormatSpec, itemsize, split_shape
+from fourcc.spec import FormatSpec, split_shape
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Format, Parts

@@ -10,6 +10,51 @@ from fourcc.errors import SourceError
 _CACHED = re.compile(r"(?:\.\./)+blobs/[0-9a-f]{40,64}")  # as Hugging Face's cache links its files
 
 
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+_SAFETENSORS, _INDEX, _GGUF = ".safetensors", ".safetensors.index.json", ".gguf"
+_UNFINISHED = (".incomplete", ".part", ".crdownload")
+
+
+def choose(folder: Path) -> list[str]:
+    """The file that holds a folder's model: an index, a safetensors or a GGUF file; or several, a set without an index.
+
+    Raises:
+        SourceError: there is none, or more than one model.
+    """
+    names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
+    indexes, ggufs = ([name for name in names if name.endswith(end)] for end in (_INDEX, _GGUF))
+    weights = [name for name in names if name.endswith(_SAFETENSORS)]
+    models = [*(indexes or weights[:1]), *ggufs]
+    if len(models) > 1:
+        raise SourceError(
+            f"the folder holds more than one model: {' and '.join(models)}",
+            file=folder,
+            hint="Name one of these files.",
+        )
+    if not models:
+        raise _nothing(folder, names)
+    return weights if models == weights[:1] else models
+
+
+def _nothing(folder: Path, names: list[str]) -> SourceError:
+    """The error for a folder without a model."""
+    unfinished = [name for name in names if name.endswith(_UNFINISHED)]
+    pickles = [name for name in names if name.endswith(_PICKLES)]
+    hint = "Name the file itself, if the model is one of another kind."
+    if unfinished:
+        hint = f"The download has not finished: {', '.join(unfinished[:4])}."
+    elif pickles:
+        hint = (
+            f"{', '.join(pickles[:4])}: a pickle can execute code and is never read, convert it to safetensors; "
+            "name the file itself if it is a llama2.c checkpoint or a model.bin."
+        )
+    return SourceError(
+        f"no model in this folder: looked for *{_INDEX}, *{_SAFETENSORS} and *{_GGUF} among {len(names)} files",
+        file=folder,
+        hint=hint,
+    )
+
+
 def file_in(folder: Path, name: str) -> Path | None:
     """The path of a folder's file, or None where there is none.
 

@@ -26,6 +26,7 @@ from fourcc.spec import FormatSpec
 
 KIND = "GGUF"
 ARCHITECTURE_KEY = "general.architecture"
+SPLIT_KEY = "split.count"
 FAMILY = frozenset({"llama", "mistral"})  # values of general.architecture
 MAX_NUMBER = 2**63 - 1
 
@@ -57,6 +58,7 @@ def open_gguf(path: Path) -> Source:
         file = ReadFile(path, SourceError)
         stack.callback(file.close)
         head = read_head(file)
+        _refuse_split(file, head)
         specs = _specs(file, head.tensors)
         tensors, notes = _tensors(file, head, specs)
         notes = [f"the key {key!r} stands twice, with one value" for key in head.repeated] + notes
@@ -72,6 +74,14 @@ def open_gguf(path: Path) -> Source:
         if head.values.get(ARCHITECTURE_KEY) in FAMILY:
             source = _as_llama(source, head.values)
         return attrs.evolve(source, close=stack.pop_all().close)
+
+
+def _refuse_split(file: ReadFile, head: Head) -> None:
+    """A file that is one of several holds only some of the tensors."""
+    count = head.values.get(SPLIT_KEY)
+    if isinstance(count, int) and count > 1:
+        what = f"one of {count} files of a split model"
+        raise SourceError(what, file=file.path, hint="Merge them first: `gguf-split --merge`.")
 
 
 def _packed(values: dict[str, Value]) -> bytes:

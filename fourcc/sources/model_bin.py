@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import CHUNK
 from fourcc.container.reader import ModelFile, damaged_chunks
+from fourcc.dtypes import itemsize
 from fourcc.errors import ChecksumError, TableError
 from fourcc.qmatrix import checked_shapes
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.spec import Part, itemsize, split_shape
+from fourcc.spec import Part, split_shape
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Parts

@@ -52,8 +52,9 @@ def test_a_long_block_of_heavy_tails_is_cut_best(seed: int) -> None:
 
 
 def test_small_spread_around_a_large_value_is_still_cut_best() -> None:
-    """Without centring, the squares of 1000 would drown it."""
-    check_best(np.sort(1000 + np.random.default_rng(1).random(48, dtype=np.float32)), 16)
+    """Without centring, the squares of 2^23 would drown it."""
+    random = np.random.default_rng(1)
+    check_best(np.sort(2.0**23 + random.integers(0, 60, 96)).astype(np.float32), 16)
 
 
 def test_of_equally_good_cuts_the_leftmost_is_taken() -> None:

@@ -65,6 +65,12 @@ def test_up_to_16_distinct_values_lose_nothing(distinct: int, scale: float) -> N
     np.testing.assert_array_equal(encode(w, "Q4_A").decode(), w)
 
 
+def test_16_distinct_values_of_all_sizes_lose_nothing() -> None:
+    """Beside 1e30, the sums of float64 could not tell 1 from 2."""
+    w = np.tile(np.array([-1e30, *range(-7, 7), 1e30], np.float32), (1, 4))
+    np.testing.assert_array_equal(encode(w, "Q4_A").decode(), w)
+
+
 def test_distinct_values_that_differ_in_the_last_bit_lose_nothing() -> None:
     w = (np.arange(256) % 16 * 2.0**-23 + 1).astype(np.float32)[None]
     np.testing.assert_array_equal(encode(w, "Q4_A").decode(), w)

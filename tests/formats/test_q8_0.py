@@ -42,6 +42,14 @@ def test_encodes_random_bits_to_the_bytes_of_gguf() -> None:
     assert encoded("Q8_0", w)["blocks"].tobytes() == by_gguf(w)
 
 
+def test_encodes_halves_of_the_largest_weight_to_the_bytes_of_gguf() -> None:
+    """127 / 2 is half-way between two codes, so that the last bit of d decides."""
+    w = np.zeros((2048, 32), np.float32)
+    w[:, 0] = np.arange(1, 2049) * 2.0
+    w[:, 1] = np.arange(1, 2049)
+    assert encoded("Q8_0", w)["blocks"].tobytes() == by_gguf(w)
+
+
 def test_decodes_any_bytes_as_gguf_does() -> None:
     parts = random_parts("Q8_0", 64, 512, seed=2)
     with warnings.catch_warnings(action="ignore"):

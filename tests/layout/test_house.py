@@ -90,10 +90,16 @@ def test_import_is_light() -> None:
 
 
 def code_words(path: Path) -> set[str]:
-    """Names and text constants of a file, docstrings aside."""
+    """Names and text constants of a file, docstrings and the epilogs of help texts aside."""
     tree = ast.parse(path.read_text())
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    docs = {
+    help_texts = {
+        id(child)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "").endswith("EPILOG")
+        for child in ast.walk(node)
+    }
+    docs = help_texts | {
         id(node.body[0].value) for node in ast.walk(tree) if isinstance(node, documented) and ast.get_docstring(node)
     }
     words: set[str] = set()

@@ -1,0 +1,26 @@
+"""What the entries of a part are: numpy's words for it, without numpy."""
+
+from __future__ import annotations
+
+import functools
+import re
+from math import prod
+
+Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as numpy's structured dtypes have them
+DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; or a record (a ggml block)
+
+_DTYPE = re.compile(r"\|[biu]1|<[iu][248]|<f[248]")
+
+
+@functools.lru_cache(256)  # a file has a handful
+def itemsize(dtype: DType) -> int:
+    """Bytes of one entry.
+
+    Raises:
+        ValueError: not a fixed-size little-endian dtype.
+    """
+    if isinstance(dtype, str):
+        if not _DTYPE.fullmatch(dtype):
+            raise ValueError(f"{dtype!r} is not a little-endian dtype such as '<f4' or '|u1'")
+        return int(dtype[-1])
+    return sum(itemsize(field) * prod(shape) for _, field, shape in dtype)
