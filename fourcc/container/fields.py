@@ -6,20 +6,17 @@ import functools
 import reprlib
 from collections.abc import Iterable, Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import attrs
 
-from fourcc.container.layout import CHUNK
+from fourcc.container.layout import CHUNK, SUM_BYTES, sum_count
 from fourcc.dtypes import DType, Field, itemsize
 from fourcc.errors import IndexDamageError, TableError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-T = TypeVar("T")
 Node = TypeVar("Node", dict[str, object], list[object])
 
+ABSENT = object()
 MAX_DIMENSIONS = 8
 MAX_NAME_BYTES = 512
 MAX_NUMBER = 2**63 - 1
@@ -81,105 +78,101 @@ def _refuse_extension(code: int, _: bytes) -> NoReturn:
     raise ValueError(f"extension type {code}")
 
 
-@attrs.frozen
-class Fields:
-    """The keys of one map, each read with the type that it must have.
+class Kind(NamedTuple):
+    """What the value of a key may be: its exact types, and the words for it in a message."""
 
-    Listing a file costs little more than this: each method makes one look-up, and asks what is wrong only if it is.
+    types: frozenset[type]
+    words: str
+
+    def or_nil(self) -> Kind:
+        """The same, or nil."""
+        return Kind(self.types | {type(None)}, self.words)
+
+
+TEXT = Kind(frozenset({str}), "text")
+NUMBER = Kind(frozenset({int}), "a whole number from 0 to 2^63 - 1")
+REAL = Kind(frozenset({float}), "a finite float")
+BYTES = Kind(frozenset({bytes}), "bytes")
+ARRAY = Kind(frozenset({list}), "an array")
+MAP = Kind(frozenset({dict}), "a map")
+DTYPE = Kind(frozenset({str, list}), "a dtype's text, or an array of its fields")
+
+Schema = Mapping[str, Kind]
+
+
+class Fields:
+    """The keys of one map of an index, checked against a schema as soon as they are looked at.
+
+    Attributes:
+        tree: the map. After the check, each key of the schema is there, of its kind; numbers are in their range.
     """
 
-    tree: Mapping[str, Any]
-    file: object
-    tensor: str | None
-    where: str
+    __slots__ = ("_file", "_tensor", "_where", "tree")
+
+    def __init__(
+        self, tree: Mapping[str, Any], schema: Schema, *, file: object, tensor: str | None, where: str
+    ) -> None:
+        self.tree = tree
+        self._file = file
+        self._tensor = tensor
+        self._where = where
+        for name, kind in schema.items():
+            value = tree.get(name, ABSENT)
+            of_kind = type(value)
+            if (
+                of_kind not in kind.types
+                or (of_kind is int and not 0 <= value <= MAX_NUMBER)
+                or (of_kind is float and not isfinite(value))
+            ):
+                self._refuse(name, value, kind)
+
+    def _refuse(self, name: str, value: object, kind: Kind) -> NoReturn:
+        if value is ABSENT:
+            self.fail(name, "nothing", "the key to be there")
+        self.fail(name, value, kind.words)
 
     def fail(self, name: str, found: object, expected: str) -> NoReturn:
         """Raises TableError; what was found is shown cut short, since it may be anything."""
         raise TableError(
-            f"{self.where}: bad {reprlib.repr(name)}",
-            file=self.file,
-            tensor=self.tensor,
+            f"{self._where}: bad {reprlib.repr(name)}",
+            file=self._file,
+            tensor=self._tensor,
             found=reprlib.repr(found),
             expected=expected,
         )
 
-    def get(self, name: str) -> Any:  # noqa: ANN401 - what an untrusted file holds
-        """The value of a key that must be there."""
-        try:
-            return self.tree[name]
-        except KeyError:
-            self.fail(name, "nothing", "the key to be there")
-
-    def optional(self, name: str, read: Callable[[str], T]) -> T | None:
-        """None for nil, else what `read` makes of the key."""
-        return read(name) if self.tree.get(name, "") is not None else None
-
-    def text(self, name: str) -> str:
-        """A text."""
-        value = self.tree.get(name)
-        if type(value) is not str:
-            self.fail(name, self.get(name), "text")
-        return value
-
     def name(self) -> str:
         """The key ``name``: the text that a tensor, part or blob is known by."""
-        value = self.text("name")
+        value: str = self.tree["name"]
         if not value or "\0" in value or (4 * len(value) > MAX_NAME_BYTES and len(value.encode()) > MAX_NAME_BYTES):
             self.fail("name", value, f"1 to {MAX_NAME_BYTES} bytes without NUL")
         return value
 
-    def number(self, name: str) -> int:
-        """A count, length or offset."""
-        value = self.tree.get(name)
-        if type(value) is not int or not 0 <= value <= MAX_NUMBER:
-            self.fail(name, self.get(name), "a whole number from 0 to 2^63 - 1")
+    def sums(self, nbytes: int) -> bytes:
+        """The key ``sums``, of so many bytes of payload."""
+        value: bytes = self.tree["sums"]
+        if len(value) != SUM_BYTES * sum_count(nbytes):
+            self.fail("sums", value, f"{SUM_BYTES * sum_count(nbytes)} bytes")
         return value
 
-    def real(self, name: str) -> float:
-        """A finite float."""
-        value = self.get(name)
-        if type(value) is not float or not isfinite(value):
-            self.fail(name, value, "a finite float")
-        return value
-
-    def binary(self, name: str, length: int | None = None) -> bytes:
-        """Bytes, of a given length or of any."""
-        value = self.tree.get(name)
-        if type(value) is not bytes or (length is not None and len(value) != length):
-            self.fail(name, self.get(name), "bytes" if length is None else f"{length} bytes")
-        return value
-
-    def array(self, name: str) -> list[Any]:
-        """An array of anything."""
-        value = self.tree.get(name)
-        if type(value) is not list:
-            self.fail(name, self.get(name), "an array")
-        return value
-
-    def mapping(self, name: str) -> dict[str, Any]:
-        """A map of anything."""
-        value = self.tree.get(name)
-        if type(value) is not dict:
-            self.fail(name, self.get(name), "a map")
-        return value
-
-    def maps(self, name: str) -> Iterable[Fields]:
+    def maps(self, name: str, schema: Schema, *, tensor: str | None = None) -> Iterable[Fields]:
         """The maps of an array, one by one."""
-        for number, item in enumerate(self.array(name)):
+        for number, item in enumerate(self.tree[name]):
             if type(item) is not dict:
                 self.fail(name, item, "an array of maps")
-            yield Fields(item, self.file, self.tensor, f"{name}[{number}]")
+            yield Fields(item, schema, file=self._file, tensor=tensor, where=f"{name}[{number}]")
 
-    def texts(self, name: str) -> list[str]:
-        """An array of texts."""
-        values = self.array(name)
-        if any(type(value) is not str for value in values):
-            self.fail(name, values, "an array of texts")
-        return values
+    def map(self, name: str, schema: Schema, *, tensor: str) -> Fields:
+        """A map in the map."""
+        return Fields(self.tree[name], schema, file=self._file, tensor=tensor, where=name)
+
+    def named(self, tensor: str) -> Fields:
+        """The same map, for messages that name the tensor."""
+        return Fields(self.tree, {}, file=self._file, tensor=tensor, where=self._where)
 
     def shape(self) -> tuple[int, ...]:
         """The key ``shape``."""
-        return self.dimensions("shape", self.array("shape"), least=0)
+        return self.dimensions("shape", self.tree["shape"], least=0)
 
     def dimensions(self, name: str, dims: object, *, least: int) -> tuple[int, ...]:
         """Dimensions of at least `least` each."""
@@ -197,8 +190,8 @@ class Fields:
 
     def dtype(self) -> DType:
         """A dtype's text, or the fields of a record: [name, dtype, [dimensions]] each."""
-        value = self.get("dtype")
-        dtype: DType = value if isinstance(value, str) else self._record(self.array("dtype"))
+        value = self.tree["dtype"]
+        dtype: DType = value if type(value) is str else self._record(value)
         try:
             size = itemsize(dtype)
         except ValueError:

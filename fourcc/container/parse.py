@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 from math import isfinite, prod
+from typing import Any
 
-from fourcc.container.fields import Fields, unpack
+from fourcc.container.fields import ARRAY, BYTES, DTYPE, MAP, NUMBER, REAL, TEXT, Fields, Schema, unpack
 from fourcc.container.index import (
     BlobRecord,
     ErrorRecord,
@@ -20,12 +21,45 @@ from fourcc.container.index import (
     SourceRecord,
     TensorRecord,
 )
-from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, aligned, sum_count
+from fourcc.container.layout import HEAD_BYTES, aligned
 from fourcc.dtypes import itemsize
 from fourcc.errors import IndexDamageError, TableError
 from fourcc.tags import FourCC
 
 FEATURES: frozenset[str] = frozenset()  # what `requires` may name; version 1.0 has none
+DIGEST_BYTES = 16  # XXH3-128
+
+# Every key of each map of the index, as in the tables of specs/container.md.
+
+
+PART: Schema = {"name": TEXT, "dtype": DTYPE, "shape": ARRAY, "offset": NUMBER, "nbytes": NUMBER, "sums": BYTES}
+BLOB: Schema = {"name": TEXT, "offset": NUMBER, "nbytes": NUMBER, "sums": BYTES}
+ERROR: Schema = {"relative_rmse": REAL.or_nil(), "sqnr_db": REAL.or_nil(), "max_error": REAL}
+SOURCE: Schema = {"kind": TEXT, "nbytes": NUMBER, "digest": BYTES}
+PROVIDER: Schema = {"distribution": TEXT, "version": TEXT}
+TENSOR: Schema = {
+    "name": TEXT,
+    "source_name": TEXT,
+    "tag": TEXT,
+    "shape": ARRAY,
+    "params": MAP,
+    "options": MAP,
+    "parts": ARRAY,
+    "rule": NUMBER.or_nil(),
+    "encoder_version": NUMBER.or_nil(),
+    "error": MAP.or_nil(),
+    "aids": BYTES.or_nil(),
+    "provider": NUMBER.or_nil(),
+}
+INDEX: Schema = {
+    "tensors": ARRAY,
+    "blobs": ARRAY,
+    "architecture": TEXT.or_nil(),
+    "hyper": MAP,
+    "sources": ARRAY,
+    "providers": ARRAY,
+    "requires": ARRAY,
+}
 
 
 def parse_index(data: bytes, end: int, file: object) -> Index:
@@ -40,23 +74,17 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
         IndexDamageError: not the msgpack of an index.
         TableError: a tensor or blob whose description cannot be true.
     """
-    root = Fields(unpack(data, file), file, None, "index")
-    requires = tuple(root.texts("requires"))
-    for feature in requires:
-        if feature not in FEATURES:
-            raise IndexDamageError(
-                f"the file requires the feature {feature!r}, which this version does not know",
-                file=file,
-                hint="Upgrade fourcc.",
-            )
+    tree = unpack(data, file)
+    _check_features(Fields(tree, {"requires": ARRAY}, file=file, tensor=None, where="index"), file)
+    root = Fields(tree, INDEX, file=file, tensor=None, where="index")
     index = Index(
-        tensors=tuple(_tensor(item, file) for item in root.maps("tensors")),
-        blobs=tuple(_blob(item, file) for item in root.maps("blobs")),
-        architecture=root.optional("architecture", root.text),
-        hyper={name: _setting(root, name, value) for name, value in root.mapping("hyper").items()},
-        sources=tuple(_source(item, file) for item in root.maps("sources")),
-        providers=tuple(_provider(item, file) for item in root.maps("providers")),
-        requires=requires,
+        tensors=tuple(map(_tensor, root.maps("tensors", TENSOR))),
+        blobs=tuple(map(_blob, root.maps("blobs", BLOB))),
+        architecture=tree["architecture"],
+        hyper={name: _setting(root, name, value) for name, value in tree["hyper"].items()},
+        sources=tuple(map(_source, root.maps("sources", SOURCE))),
+        providers=tuple(Provider(**_only(each, PROVIDER)) for each in root.maps("providers", PROVIDER)),
+        requires=tuple(tree["requires"]),
         extra=root.unknown(Index),
     )
     _check_names(index, file)
@@ -64,79 +92,79 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
     return index
 
 
-def _tensor(bare: Fields, file: object) -> TensorRecord:
+def _check_features(root: Fields, file: object) -> None:
+    """Refuses what needs a newer reader, before anything else is read."""
+    features = root.tree["requires"]
+    if any(type(feature) is not str for feature in features):
+        root.fail("requires", features, "an array of texts")
+    for feature in features:
+        if feature not in FEATURES:
+            raise IndexDamageError(
+                f"the file requires the feature {feature!r}, which this version does not know",
+                file=file,
+                hint="Upgrade fourcc.",
+            )
+
+
+def _only(fields: Fields, schema: Schema) -> dict[str, Any]:
+    return {name: fields.tree[name] for name in schema}
+
+
+def _tensor(bare: Fields) -> TensorRecord:
     name = bare.name()
-    fields = Fields(bare.tree, file, name, bare.where)
-    error_fields = fields.optional("error", fields.mapping)
+    fields, tree = bare.named(name), bare.tree
     return TensorRecord(
         name=name,
-        source_name=fields.text("source_name"),
+        source_name=tree["source_name"],
         tag=_tag(fields),
         shape=fields.shape(),
         params=_settings(fields, "params"),
         options=_settings(fields, "options"),
-        parts=tuple(map(_part, fields.maps("parts"))),
-        rule=fields.optional("rule", fields.number),
-        encoder_version=fields.optional("encoder_version", fields.number),
-        error=None if error_fields is None else _error(Fields(error_fields, file, name, "error")),
-        aids=fields.optional("aids", fields.binary),
-        provider=fields.optional("provider", fields.number),
+        parts=tuple(map(_part, fields.maps("parts", PART, tensor=name))),
+        rule=tree["rule"],
+        encoder_version=tree["encoder_version"],
+        error=None if tree["error"] is None else ErrorRecord(**_only(fields.map("error", ERROR, tensor=name), ERROR)),
+        aids=tree["aids"],
+        provider=tree["provider"],
         extra=fields.unknown(TensorRecord),
     )
 
 
 def _tag(fields: Fields) -> FourCC:
-    code = fields.text("tag")
+    code = fields.tree["tag"]
     try:
         return _known_tag(code)
     except ValueError:
         fields.fail("tag", code, "four of A-Z a-z 0-9 _, the first a letter, spaces only at the end")
 
 
-@functools.lru_cache(256)
+@functools.lru_cache(256)  # a file has a handful
 def _known_tag(code: str) -> FourCC:
     return FourCC(code.encode("ascii", "replace"))
 
 
 def _part(fields: Fields) -> PartRecord:
-    dtype, shape, nbytes = fields.dtype(), fields.shape(), fields.number("nbytes")
+    name, dtype, shape, nbytes = fields.name(), fields.dtype(), fields.shape(), fields.tree["nbytes"]
     expected = prod(shape) * itemsize(dtype)
     if nbytes != expected:
         fields.fail("nbytes", nbytes, f"{expected}, which its shape {shape} and dtype give")
-    return PartRecord(
-        fields.name(),
-        dtype,
-        shape,
-        fields.number("offset"),
-        nbytes,
-        fields.binary("sums", SUM_BYTES * sum_count(nbytes)),
-    )
+    return PartRecord(name, dtype, shape, fields.tree["offset"], nbytes, fields.sums(nbytes))
 
 
-def _error(fields: Fields) -> ErrorRecord:
-    return ErrorRecord(
-        fields.optional("relative_rmse", fields.real),
-        fields.optional("sqnr_db", fields.real),
-        fields.real("max_error"),
-    )
+def _blob(fields: Fields) -> BlobRecord:
+    nbytes = fields.tree["nbytes"]
+    return BlobRecord(fields.name(), fields.tree["offset"], nbytes, fields.sums(nbytes))
 
 
-def _blob(fields: Fields, _: object) -> BlobRecord:
-    nbytes = fields.number("nbytes")
-    sums = fields.binary("sums", SUM_BYTES * sum_count(nbytes))
-    return BlobRecord(fields.name(), fields.number("offset"), nbytes, sums)
-
-
-def _source(fields: Fields, _: object) -> SourceRecord:
-    return SourceRecord(fields.text("kind"), fields.number("nbytes"), fields.binary("digest", 16))
-
-
-def _provider(fields: Fields, _: object) -> Provider:
-    return Provider(fields.text("distribution"), fields.text("version"))
+def _source(fields: Fields) -> SourceRecord:
+    digest = fields.tree["digest"]
+    if len(digest) != DIGEST_BYTES:
+        fields.fail("digest", digest, f"{DIGEST_BYTES} bytes")
+    return SourceRecord(fields.tree["kind"], fields.tree["nbytes"], digest)
 
 
 def _settings(fields: Fields, name: str) -> dict[str, Scalar]:
-    return {key: _scalar(fields, f"{name}.{key}", value) for key, value in fields.mapping(name).items()}
+    return {key: _scalar(fields, f"{name}.{key}", value) for key, value in fields.tree[name].items()}
 
 
 def _setting(fields: Fields, name: str, value: object) -> Scalar | list[Scalar]:

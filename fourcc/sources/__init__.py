@@ -17,7 +17,7 @@ from fourcc.signatures import HEAD_BYTES, looks_like
 from fourcc.sources import gguf, llama2c, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import Source
-from fourcc.sources.tokenizer import BLOBS, read_tokenizer
+from fourcc.sources.tokenizer import BLOBS, Tokenizer, read_tokenizer
 
 
 @attrs.frozen
@@ -56,12 +56,12 @@ KINDS = (
 )
 
 
-def open_source(path: str | Path, tokenizer_path: str | Path | None = None) -> Source:
+def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source:
     """Opens a checkpoint; no weight is read yet.
 
     Args:
         path: a file, or a folder that holds one model.
-        tokenizer_path: a tokenizer file to go with it, in place of what the checkpoint brings.
+        tokenizer: a tokenizer file to go with it, in place of what the checkpoint brings.
 
     Returns:
         The source, to be closed.
@@ -106,17 +106,7 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
     """The source with a tokenizer of its own choice, in place of any other."""
     try:
         found = read_tokenizer(path)
-        notes = ["the tokenizer ends within an entry"] if found.cut else []
-        tokens = source.hyper.get("vocab_size")
-        if found.tokens is not None and isinstance(tokens, int) and found.tokens != tokens:
-            if source.kind.startswith(llama2c.KIND):
-                raise SourceError(
-                    "the tokenizer belongs to another model",
-                    file=path,
-                    found=f"{found.tokens} tokens",
-                    expected=f"{tokens}, the model's vocab_size",
-                )
-            notes.append(f"the tokenizer has {found.tokens} tokens, the model {tokens}")
+        notes = _compare_tokens(source, path, found)
     except BaseException:
         source.close()
         raise
@@ -127,3 +117,16 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
         files=(*source.files, path),
         notes=(*source.notes, *notes),
     )
+
+
+def _compare_tokens(source: Source, path: Path, found: Tokenizer) -> list[str]:
+    """Notes on a tokenizer that is odd; one of another model is refused where the model has no tokens to spare."""
+    notes = ["the tokenizer ends within an entry"] if found.cut else []
+    tokens = source.hyper.get("vocab_size")
+    if found.tokens is None or tokens is None or found.tokens == tokens:
+        return notes
+    if source.kind.startswith(llama2c.KIND):
+        what = "the tokenizer belongs to another model, or is cut"
+        expected = f"{tokens}, the model's vocab_size"
+        raise SourceError(what, file=path, found=f"{found.tokens} tokens", expected=expected)
+    return [*notes, f"the tokenizer has {found.tokens} tokens, the model {tokens}"]
