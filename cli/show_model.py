@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fourcc import __version__
-from fourcc.cli import documents, tables, terminal, units
+from fourcc.cli import tables, terminal, units
 from fourcc.cli.tables import Column
 from fourcc.container.index import Index, Provider, TensorRecord
 from fourcc.container.reader import ModelFile
@@ -26,6 +26,8 @@ def show(path: Path, *, as_json: bool) -> None:
     """Writes the listing to stdout. Raises as `ModelFile` does."""
     with ModelFile(path) as model:
         if as_json:
+            from fourcc.cli import documents
+
             documents.show("inspect", _document(model))
             return
         tables.facts(_facts(model))
@@ -106,6 +108,8 @@ def _row(tensor: TensorRecord) -> list[str]:
 
 
 def _document(model: ModelFile) -> dict[str, object]:
+    from fourcc.cli import documents
+
     index = model.index
     absent = missing(index)
     return {
@@ -132,6 +136,8 @@ def _document(model: ModelFile) -> dict[str, object]:
 
 def tensor_document(tensor: TensorRecord, index: Index) -> dict[str, object]:
     """What the index says of a tensor, as an object."""
+    from fourcc.cli import documents
+
     provider = None if tensor.provider is None else index.providers[tensor.provider]
     return {
         "name": tensor.name,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-
-import attrs
+from typing import NamedTuple
 
 from fourcc.cli import terminal
 
@@ -14,8 +13,7 @@ LEAST = 8  # columns that a shortened name keeps at least
 DOTS = "..."
 
 
-@attrs.frozen
-class Column:
+class Column(NamedTuple):
     """A column of a table.
 
     Attributes:

@@ -22,9 +22,7 @@ expected, and what to do next, as far as they are known.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
-
-import attrs
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,8 +83,7 @@ class UsageError(FourccError):
     exit_code = 2
 
 
-@attrs.frozen
-class Problem:
+class Problem(NamedTuple):
     """One thing wrong with a policy.
 
     Attributes:

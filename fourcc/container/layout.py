@@ -9,9 +9,7 @@
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING
-
-import attrs
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +44,7 @@ def unpack_version(head: bytes) -> tuple[int, int]:
     return major, minor
 
 
-@attrs.frozen
-class Tail:
+class Tail(NamedTuple):
     """The last 64 bytes.
 
     Attributes:

@@ -29,7 +29,6 @@ from fourcc.container.layout import (
 from fourcc.container.parse import parse_index
 from fourcc.errors import ChecksumError, IndexDamageError, UsageError
 from fourcc.files import ReadFile
-from fourcc.signatures import looks_like
 
 if TYPE_CHECKING:
     from fourcc.format import Array
@@ -139,6 +138,17 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return f"<ModelFile {self.path}: {len(self)} tensors, {self.index.weights} weights, {bits:.4g} bits per weight>"
 
 
+def recognisable(path: Path) -> bool:
+    """Whether a file is, or once was, a container: it begins or ends as one."""
+    file = ReadFile(path)
+    try:
+        start = bytes(file.read(0, min(file.size, len(MAGIC))))
+        end = bytes(file.read(max(0, file.size - len(END_MAGIC)), min(file.size, len(END_MAGIC))))
+    finally:
+        file.close()
+    return start == MAGIC or end == END_MAGIC
+
+
 def damaged_chunks(file: ReadFile, tensor: str, region: PartRecord | BlobRecord) -> Iterator[tuple[int, int]]:
     """Offset and length of each chunk of a part or blob whose bytes differ from their sum; ordinary reads.
 
@@ -182,6 +192,8 @@ def _read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
 
 def _check_head(file: ReadFile, head: bytes) -> tuple[int, int]:
     if not head.startswith(MAGIC) or len(head) < HEAD_BYTES:
+        from fourcc.signatures import looks_like
+
         raise IndexDamageError(
             f"not a model.bin: {looks_like(head)}",
             file=file.path,

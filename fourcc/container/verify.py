@@ -12,10 +12,9 @@ from pathlib import Path
 import attrs
 
 from fourcc.container.index import BlobRecord, PartRecord
-from fourcc.container.layout import END_MAGIC, MAGIC, aligned
-from fourcc.container.reader import ModelFile, damaged_chunks
+from fourcc.container.layout import aligned
+from fourcc.container.reader import ModelFile, damaged_chunks, recognisable
 from fourcc.errors import InputError
-from fourcc.files import ReadFile
 
 
 @attrs.frozen
@@ -35,17 +34,6 @@ class Damage:
     nbytes: int
     tensor: str | None = None
     part: str | None = None
-
-
-def recognisable(path: Path) -> bool:
-    """Whether a file is, or once was, a container: it begins or ends as one."""
-    file = ReadFile(path)
-    try:
-        start = bytes(file.read(0, min(file.size, len(MAGIC))))
-        end = bytes(file.read(max(0, file.size - len(END_MAGIC)), min(file.size, len(END_MAGIC))))
-    finally:
-        file.close()
-    return start == MAGIC or end == END_MAGIC
 
 
 def verify(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[Damage]:

@@ -67,7 +67,7 @@ class Writer:
                 summer.update(memoryview(run))
                 self._out.write_at(at, run)
                 at += len(run)
-            records.append(attrs.evolve(part, offset=offset, sums=summer.finish()))
+            records.append(part._replace(offset=offset, sums=summer.finish()))
             offset = aligned(at)
         return tuple(records)
 

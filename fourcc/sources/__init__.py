@@ -72,7 +72,7 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
     """
     path = Path(path)
     source = _open_folder(path) if path.is_dir() else _open_file(path)
-    return source if tokenizer_path is None else _with_tokenizer(source, Path(tokenizer_path))
+    return source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
 
 
 def _open_file(path: Path) -> Source:
