@@ -7,6 +7,7 @@ Exit codes: 0 fine, 1 a check failed, 2 usage or policy, 3 bad input, 4 I/O, 5 a
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
 EPILOG = "FOURCC_DEBUG=1 shows where an error came from."
 
 USAGE, INTERRUPTED = 2, 130
+GC_THRESHOLD = 100_000  # imports and an index make many objects and no garbage: looking for it is a tenth of a listing
 # Command -> module; it is imported only for its command, so that each pays for itself alone.
 COMMANDS = {
     "convert": "convert",
@@ -80,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    gc.set_threshold(GC_THRESHOLD)
     _claim_streams()
     with _signals():
         try:
@@ -91,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _report(error, given)
     if code == INTERRUPTED:
         terminal.err("fourcc: interrupted")
+    gc.freeze()  # the process ends: nothing needs to be collected any more
     return code
 
 

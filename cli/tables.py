@@ -49,13 +49,15 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int |
         rows: the cells, as they came from a file or not: they are made safe here.
         limit: columns of the terminal; None: as wide as need be.
     """
-    cells = [[terminal.safe(cell) for cell in row] for row in rows]
+    cells = [list(map(terminal.safe, row)) for row in rows]
     widths = [max(map(len, [column.title, *texts])) for column, *texts in zip(columns, *cells, strict=True)]
     if limit is not None:
         widths = _fitted(columns, widths, limit)
+        cells = [[_cut(*each) for each in zip(row, widths, columns, strict=True)] for row in cells]
+    sides = zip(widths, columns, strict=True)
+    line = GAP.join(f"{{:{'>' if column.right else '<'}{width}}}" for width, column in sides).format
     for row in ([column.title for column in columns], *cells):
-        padded = [_padded(cell, size, column) for cell, size, column in zip(row, widths, columns, strict=True)]
-        yield GAP.join(padded).rstrip()
+        yield line(*row).rstrip()
 
 
 def shortened(text: str, size: int) -> str:
@@ -84,6 +86,5 @@ def _fitted(columns: Sequence[Column], widths: Sequence[int], limit: int) -> lis
     return fitted
 
 
-def _padded(cell: str, size: int, column: Column) -> str:
-    cell = shortened(cell, size) if column.shrinks else cell
-    return cell.rjust(size) if column.right else cell.ljust(size)
+def _cut(cell: str, size: int, column: Column) -> str:
+    return shortened(cell, size) if column.shrinks else cell

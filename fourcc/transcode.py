@@ -194,7 +194,7 @@ def _copy(step: Step, writer: Writer, providers: dict[Provider, int]) -> TensorR
     assert source.copy is not None
     parts = writer.copy(source.name, [(part, source.copy(part)) for part in source.record.parts])
     provider = None if source.provider is None else _number(providers, source.provider)
-    return attrs.evolve(source.record, parts=parts, rule=step.decision.rule, provider=provider)
+    return source.record._replace(parts=parts, rule=step.decision.rule, provider=provider)
 
 
 def _provider(decision: Decision) -> Provider:

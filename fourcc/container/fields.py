@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import reprlib
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any, NamedTuple, NoReturn, TypeVar
-
-import attrs
 
 from fourcc.container.layout import CHUNK, SUM_BYTES, sum_count
 from fourcc.dtypes import DType, Field, itemsize
@@ -20,6 +17,7 @@ ABSENT = object()
 MAX_DIMENSIONS = 8
 MAX_NAME_BYTES = 512
 MAX_NUMBER = 2**63 - 1
+HARMLESS_BYTES = 1 << 20  # an index of this length fills 64 MiB at the very worst
 MAX_DEPTH = 16  # of maps and arrays in a key that is not known here
 BYTES_PER_NODE = 12  # an honest index spends more on each map or array; fewer is an attempt to fill the memory
 BYTES_PER_ITEM = 4  # and more than this on each of their items
@@ -33,12 +31,13 @@ def unpack(data: bytes, file: object) -> Mapping[str, Any]:
     """
     import msgpack
 
-    hooks = _Budget(len(data))
+    budget = _Budget(len(data))
+    counted = len(data) > HARMLESS_BYTES
     try:
         root = msgpack.unpackb(
             data,
-            object_pairs_hook=hooks.pairs,
-            list_hook=hooks.count,
+            object_pairs_hook=budget.pairs if counted else _pairs,
+            list_hook=budget.count if counted else None,
             ext_hook=_refuse_extension,
             strict_map_key=False,
             max_array_len=max(1024, len(data) // BYTES_PER_ITEM),
@@ -67,11 +66,14 @@ class _Budget:
         return node
 
     def pairs(self, items: list[tuple[str, object]]) -> dict[str, object]:
-        tree = dict(items)
-        if len(tree) != len(items) or not set(map(type, tree)) <= {str}:
-            raise ValueError("a key twice in one map, or a key that is no text")
-        self.count(tree)
-        return tree
+        return self.count(_pairs(items))
+
+
+def _pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+    tree = dict(items)
+    if len(tree) != len(items) or not set(map(type, tree)) <= {str}:
+        raise ValueError("a key twice in one map, or a key that is no text")
+    return tree
 
 
 def _refuse_extension(code: int, _: bytes) -> NoReturn:
@@ -105,16 +107,17 @@ class Fields:
 
     Attributes:
         tree: the map. After the check, each key of the schema is there, of its kind; numbers are in their range.
+        tensor: the tensor that messages name.
     """
 
-    __slots__ = ("_file", "_tensor", "_where", "tree")
+    __slots__ = ("_file", "_where", "tensor", "tree")
 
     def __init__(
         self, tree: Mapping[str, Any], schema: Schema, *, file: object, tensor: str | None, where: str
     ) -> None:
         self.tree = tree
         self._file = file
-        self._tensor = tensor
+        self.tensor = tensor
         self._where = where
         for name, kind in schema.items():
             value = tree.get(name, ABSENT)
@@ -136,7 +139,7 @@ class Fields:
         raise TableError(
             f"{self._where}: bad {reprlib.repr(name)}",
             file=self._file,
-            tensor=self._tensor,
+            tensor=self.tensor,
             found=reprlib.repr(found),
             expected=expected,
         )
@@ -165,10 +168,6 @@ class Fields:
     def map(self, name: str, schema: Schema, *, tensor: str) -> Fields:
         """A map in the map."""
         return Fields(self.tree[name], schema, file=self._file, tensor=tensor, where=name)
-
-    def named(self, tensor: str) -> Fields:
-        """The same map, for messages that name the tensor."""
-        return Fields(self.tree, {}, file=self._file, tensor=tensor, where=self._where)
 
     def shape(self) -> tuple[int, ...]:
         """The key ``shape``."""
@@ -211,10 +210,9 @@ class Fields:
             fields[name] = (name, dtype, self.dimensions("dtype", dims, least=1))
         return tuple(fields.values())
 
-    def unknown(self, record: type[attrs.AttrsInstance]) -> dict[str, object]:
-        """The keys that a record does not have, to be kept as they are."""
-        known = _field_names(record)
-        if self.tree.keys() <= known:
+    def unknown(self, known: Schema) -> dict[str, object]:
+        """The keys that a schema does not have, to be kept as they are."""
+        if self.tree.keys() <= known.keys():
             return {}
         extra = {name: value for name, value in self.tree.items() if name not in known}
         for name, value in extra.items():
@@ -223,11 +221,6 @@ class Fields:
                     name, value, f"texts, bytes and finite numbers, in at most {MAX_DEPTH} levels of maps and arrays"
                 )
         return extra
-
-
-@functools.cache
-def _field_names(record: type[attrs.AttrsInstance]) -> frozenset[str]:
-    return frozenset(field.name for field in attrs.fields(record)) - {"extra"}
 
 
 def _plain(value: object, depth: int) -> bool:

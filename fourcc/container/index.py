@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import prod
+from types import MappingProxyType
 from typing import NamedTuple
 
 import attrs
@@ -16,6 +17,8 @@ from fourcc.tags import FourCC
 
 Scalar = bool | int | float | str
 Extra = Mapping[str, object]
+
+NOTHING: Extra = MappingProxyType({})
 
 
 class PartRecord(NamedTuple):
@@ -52,8 +55,7 @@ class ErrorRecord(NamedTuple):
     max_error: float
 
 
-@attrs.frozen
-class TensorRecord:
+class TensorRecord(NamedTuple):
     """One tensor.
 
     Attributes:
@@ -84,7 +86,7 @@ class TensorRecord:
     error: ErrorRecord | None = None
     aids: bytes | None = None
     provider: int | None = None
-    extra: Extra = attrs.field(factory=dict)
+    extra: Extra = NOTHING
 
     @property
     def nbytes(self) -> int:
@@ -187,8 +189,10 @@ def pack_index(index: Index) -> bytes:
 
 
 def _tensor_tree(tensor: TensorRecord) -> dict[str, object]:
+    tree = tensor._asdict()
+    del tree["extra"]
     return {
-        **_without(tensor, "extra"),
+        **tree,
         "tag": tensor.tag.code.decode("ascii"),
         "params": dict(tensor.params),
         "options": dict(tensor.options),

@@ -7,6 +7,7 @@ parts must lie one behind the other, without hole or overlap, from the head to t
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from math import isfinite, prod
 from typing import Any
 
@@ -83,9 +84,9 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
         architecture=tree["architecture"],
         hyper={name: _setting(root, name, value) for name, value in tree["hyper"].items()},
         sources=tuple(map(_source, root.maps("sources", SOURCE))),
-        providers=tuple(Provider(**_only(each, PROVIDER)) for each in root.maps("providers", PROVIDER)),
+        providers=tuple(_provider(each.tree) for each in root.maps("providers", PROVIDER)),
         requires=tuple(tree["requires"]),
-        extra=root.unknown(Index),
+        extra=root.unknown(INDEX),
     )
     _check_names(index, file)
     _check_offsets(index, end, file)
@@ -106,13 +107,13 @@ def _check_features(root: Fields, file: object) -> None:
             )
 
 
-def _only(fields: Fields, schema: Schema) -> dict[str, Any]:
-    return {name: fields.tree[name] for name in schema}
+def _provider(tree: Mapping[str, Any]) -> Provider:
+    return Provider(tree["distribution"], tree["version"])
 
 
-def _tensor(bare: Fields) -> TensorRecord:
-    name = bare.name()
-    fields, tree = bare.named(name), bare.tree
+def _tensor(fields: Fields) -> TensorRecord:
+    tree, name = fields.tree, fields.name()
+    fields.tensor = name
     return TensorRecord(
         name=name,
         source_name=tree["source_name"],
@@ -123,11 +124,15 @@ def _tensor(bare: Fields) -> TensorRecord:
         parts=tuple(map(_part, fields.maps("parts", PART, tensor=name))),
         rule=tree["rule"],
         encoder_version=tree["encoder_version"],
-        error=None if tree["error"] is None else ErrorRecord(**_only(fields.map("error", ERROR, tensor=name), ERROR)),
+        error=None if tree["error"] is None else _error(fields.map("error", ERROR, tensor=name).tree),
         aids=tree["aids"],
         provider=tree["provider"],
-        extra=fields.unknown(TensorRecord),
+        extra=fields.unknown(TENSOR),
     )
+
+
+def _error(tree: Mapping[str, Any]) -> ErrorRecord:
+    return ErrorRecord(tree["relative_rmse"], tree["sqnr_db"], tree["max_error"])
 
 
 def _tag(fields: Fields) -> FourCC:
