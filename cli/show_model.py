@@ -59,7 +59,7 @@ def advice(tag: str, provider: Provider | None) -> str:
     """What to install for a format that is missing."""
     if provider is None:
         return f"Install the package that provides {tag}."
-    return f"Install {provider.distribution}: version {provider.version} encoded it."
+    return f"It was made with {provider}: install that package."
 
 
 def _missing_lines(index: Index) -> list[str]:

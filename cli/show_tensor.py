@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from fractions import Fraction
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fourcc.cli import documents, show_model, show_source, tables, terminal, units
+from fourcc.cli import documents, show_source, tables, terminal, units
 from fourcc.cli.tables import Column
-from fourcc.errors import MissingFormatError, PluginError, UsageError
+from fourcc.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from fourcc.sources.source import Source, SourceTensor
+    from fourcc.spec import FormatSpec
     from fourcc.statistics import Bin, Statistics
 
 BARS = 32  # lines of a histogram at most
@@ -97,8 +97,6 @@ def _measured(tensor: SourceTensor) -> Statistics | str:
 
     try:
         return statistics(tensor)
-    except MissingFormatError as error:
-        return f"{error.what}. {show_model.advice(str(tensor.tag), tensor.provider)}"
     except PluginError as error:
         return str(error)
 
@@ -106,17 +104,21 @@ def _measured(tensor: SourceTensor) -> Statistics | str:
 def _facts(source: Source, tensor: SourceTensor) -> list[tuple[str, str]]:
     from fourcc.naming import layer, roles
 
-    nbytes = show_source.stored_bytes(tensor)
+    spec, nbytes = _spec(tensor), show_source.stored_bytes(tensor)
+    bits = units.bits(8 * nbytes / max(1, prod(tensor.shape)))
     rows = [
         ("tensor", tensor.name),
         ("source name", tensor.source_name),
         ("shape", units.shape(tensor.shape)),
         ("roles", ", ".join(roles(tensor.name, tied=bool(source.hyper.get("tied_embeddings", False))))),
         ("layer", "" if (number := layer(tensor.name)) is None else str(number)),
-        ("tag", " ".join([str(tensor.tag), *_summary(tensor)])),
+        ("tag", str(tensor.tag) if spec is None else f"{tensor.tag} ({spec.summary})"),
         ("params", units.settings(tensor.params)),
         ("bytes", units.plain_bytes(nbytes)),
-        ("bits per weight", units.bits(Fraction(8 * nbytes, max(1, prod(tensor.shape)))) + _nominal(tensor)),
+        (
+            "bits per weight",
+            bits if spec is None else f"{bits} (nominal {units.bits(spec.bits_per_weight(tensor.params))})",
+        ),
         *_record_facts(tensor),
     ]
     return [(name, value) for name, value in rows if value]
@@ -140,37 +142,18 @@ def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
 
 def _versions(tensor: SourceTensor, stored: int | None) -> str:
     """The encoder's version in the file, and the installed one where it is another."""
-    if stored is None:
-        return ""
-    installed = _spec_value(tensor, "encoder_version")
-    return (
-        str(stored) if installed in (None, stored) else f"{stored} (installed: {installed}, which may encode otherwise)"
-    )
+    spec = _spec(tensor)
+    if stored is None or spec is None or spec.encoder_version == stored:
+        return "" if stored is None else str(stored)
+    return f"{stored} (installed: {spec.encoder_version}, which may encode otherwise)"
 
 
-def _summary(tensor: SourceTensor) -> list[str]:
-    text = _spec_value(tensor, "summary")
-    return [] if text is None else [f"({text})"]
-
-
-def _nominal(tensor: SourceTensor) -> str:
-    from fourcc.registry import registry
-
+def _spec(tensor: SourceTensor) -> FormatSpec | None:
+    """What the tensor's format declares, or None where it is missing or broken."""
     try:
-        return f" (nominal {units.bits(registry[tensor.tag].spec.bits_per_weight(tensor.params))})"
-    except PluginError:
-        return ""
-
-
-def _spec_value(tensor: SourceTensor, name: str) -> object:
-    """A value that the tensor's format declares, or None where it is missing or broken."""
-    from fourcc.registry import registry
-
-    try:
-        value: object = getattr(registry[tensor.tag].spec, name)
+        return tensor.format.spec
     except PluginError:
         return None
-    return value
 
 
 def _measure_lines(found: Statistics) -> list[str]:

@@ -77,7 +77,7 @@ class MatrixEncoder:
         at = self.first_index + first * self.geom.cols
         self._refuse_nonfinite(original, at)
         with np.errstate(over="ignore"):  # beyond float32: caught as infinite below
-            tile = np.ascontiguousarray(original, np.float32).view()
+            tile = np.ascontiguousarray(original, numpy_dtype(self.format.spec.decoded)).view()
         tile.flags.writeable = False
         geom = Geometry(len(tile), self.geom.cols, self.geom.params)
         aids = self.aids.restricted(self.format.spec.needs)
@@ -165,6 +165,7 @@ def encode(
     options: Params | None = None,
     *,
     aids: Aids | None = None,
+    name: str | None = None,
 ) -> QMatrix:
     """Encode an array in memory; `fourcc.convert` does the same for files, tile by tile.
 
@@ -174,6 +175,7 @@ def encode(
         params: the layout's parameters; defaults where silent.
         options: the encoder's options; defaults where silent.
         aids: calibration data.
+        name: the tensor's, for messages.
 
     Raises:
         UsageError: the format has no encoder, or the shape or a setting does not fit it.
@@ -191,9 +193,8 @@ def encode(
     parts = {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in found.spec.parts}
     geom = Geometry(rows, cols, params)
     for index, matrix in enumerate(weights.reshape(count, rows, cols)):
-        encoder = MatrixEncoder(
-            found, geom, options, (aids or Aids()).of_matrix(index), first_index=index * rows * cols
-        )
+        known = (aids or Aids()).of_matrix(index)
+        encoder = MatrixEncoder(found, geom, options, known, name=name, first_index=index * rows * cols)
         for first, tile in _encoded_tiles(encoder, matrix):
             for part in found.spec.parts:
                 if part.variable:
@@ -204,7 +205,7 @@ def encode(
                     whole[first // part.rows :][: len(tile[part.name])] = tile[part.name]
                 elif first == 0:  # as in a file, the first tile's counts
                     whole[...] = tile[part.name]
-    return QMatrix(found.spec.tag, weights.shape, parts, params)
+    return QMatrix(found.spec.tag, weights.shape, parts, params, name)
 
 
 def _encoded_tiles(encoder: MatrixEncoder, matrix: Array) -> Iterator[tuple[int, Parts]]:

@@ -65,7 +65,7 @@ def unknown(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def edit(index: Index) -> Index:
         tensors = [
-            attrs.evolve(tensor, tag=as_tag("Nope"), provider=len(index.providers)) if tensor.name == ODD else tensor
+            tensor._replace(tag=as_tag("Nope"), provider=len(index.providers)) if tensor.name == ODD else tensor
             for tensor in index.tensors
         ]
         return attrs.evolve(index, tensors=tuple(tensors), providers=(*index.providers, Provider("far-away", "1.2")))

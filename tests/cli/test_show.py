@@ -72,7 +72,7 @@ def test_json(run: Runner, model: Path) -> None:
     assert document["total"]["bytes"] == index.nbytes
     first, record = document["tensors"][0], index.tensors[0]
     assert first["parts"][0]["offset"] == record.parts[0].offset
-    assert first["error"] == attrs.asdict(record.error) if record.error else None
+    assert first["error"] == record.error._asdict() if record.error else None
     assert (first["provider"], first["rule"]) == (f"fourcc {fourcc.__version__}", 2)
 
 
@@ -167,7 +167,7 @@ def test_another_encoder_version_is_noted(run: Runner, model: Path, tmp_path: Pa
     """The file was encoded by a version whose bytes may differ."""
 
     def edit(index: Index) -> Index:
-        return attrs.evolve(index, tensors=tuple(attrs.evolve(t, encoder_version=77) for t in index.tensors))
+        return attrs.evolve(index, tensors=tuple(t._replace(encoder_version=77) for t in index.tensors))
 
     rewrite_index(model, tmp_path / "old.bin", edit)
     ended = run("inspect", tmp_path / "old.bin", "--tensor", ODD)

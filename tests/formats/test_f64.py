@@ -26,3 +26,9 @@ def test_decodes_to_float64() -> None:
 def test_float32_weights_are_widened() -> None:
     w = np.array([[0.1, -2.5]], np.float32)
     np.testing.assert_array_equal(encoded("F64", w)["values"], w.astype(np.float64))
+
+
+def test_float64_weights_are_stored_as_they_are() -> None:
+    """No bit is lost on the way through float32."""
+    w = np.array([[0.1, -1e300, 5e-324]], np.float64)
+    assert encode(w, "F64").decode().tobytes() == w.tobytes()
