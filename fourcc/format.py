@@ -53,9 +53,9 @@ class Format:
     Attributes:
         spec: what the format declares of itself.
         decode: (parts, geom) -> (rows, cols) of dtype `spec.decoded`. Normative.
-        encode: (tile, shared, geom, options, aids) -> parts; tile is (rows, cols) of dtype `spec.decoded`, so float32 but
-            for a plain format of wider numbers; finite, C-contiguous, read-only. A part of the whole matrix is returned,
-            equal, with every tile.
+        encode: (tile, shared, geom, options, aids) -> parts; tile is (rows, cols) of dtype `spec.decoded` (float32, but
+            for plain formats of wider numbers), finite, C-contiguous, read-only. A part of the whole matrix is
+            returned, equal, with every tile.
         prepare: (row_reader, geom, options, aids) -> what spans tiles, handed to `encode` as `shared`.
         codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
     """

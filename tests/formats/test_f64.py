@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fourcc.encoding import encode
 from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
