@@ -1,0 +1,351 @@
+"""The manners that all commands share: exit codes, streams, signals, surroundings."""
+
+import os
+import pty
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fourcc
+from fourcc.cli import failures
+from fourcc.errors import FourccError, OutputError, PluginError, PolicyError, Problem, SourceError, UsageError
+from tests.cli.making import ODD, Runner, write_safetensors
+
+COMMANDS = ["convert", "inspect", "verify", "diff", "extract", "formats", "policy"]
+
+
+def shell(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A line of shell, `fourcc` in it being the command under test, $1 and so on the arguments."""
+    run = f'fourcc() {{ "{sys.executable}" -m fourcc "$@"; }}; {script}'
+    return subprocess.run(
+        ["bash", "-c", run, "bash", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_version(run: Runner) -> None:
+    """On stdout."""
+    assert run("--version").out == f"fourcc {fourcc.__version__}\n"
+    assert run("-V").code == 0
+
+
+def test_no_arguments_show_the_usage(run: Runner) -> None:
+    """On stderr, exit code 2."""
+    ended = run()
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("Usage: fourcc ")
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_every_command_has_help(run: Runner, option: str) -> None:
+    """A whole sentence in the list, examples below; no escape sequence."""
+    listing = run(option)
+    assert listing.code == 0
+    for command in COMMANDS:
+        line = next(line for line in listing.out.splitlines() if line.strip().startswith(command))
+        assert line.endswith("."), f"the summary is cut: {line}"
+        assert not line.endswith("..."), f"the summary is cut: {line}"
+        for words in [[command]] if command != "policy" else [["policy", "check"], ["policy", "show"]]:
+            ended = run(*words, option)
+            assert ended.code == 0
+            assert f"Usage: fourcc {' '.join(words)} " in ended.out
+            assert "Examples:" in ended.out
+            assert "\x1b" not in ended.out
+
+
+def test_help_names_defaults_and_environment(run: Runner) -> None:
+    """What is taken where nothing is given."""
+    assert "[default: FOURCC_THREADS, or all cores]" in " ".join(run("convert", "-h").out.split())
+    assert "FOURCC_PLUGINS" in run("formats", "-h").out
+    assert "FOURCC_DEBUG" in run("-h").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["conver"], "No such command 'conver'"),
+        (["convert"], "Missing argument 'SRC'. `fourcc convert --help` shows the usage."),
+        (["inspect", "a", "b"], "Got unexpected extra argument"),
+        (["inspect", "x", "--nope"], "No such option: --nope"),
+        (["convert", "x", "--threads", "two"], "Invalid value for '--threads'"),
+        (["policy"], "Missing command. `fourcc policy --help` shows the usage."),
+        (["policy", "check", "x"], "`fourcc policy check --help` shows the usage."),
+    ],
+)
+def test_usage_errors(run: Runner, arguments: list[str], message: str) -> None:
+    """Exit code 2, one line on stderr that says where the usage is."""
+    ended = run(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("fourcc: error: ")
+    assert message in ended.err
+    assert ended.err.count("\n") == 1
+
+
+def test_usage_errors_as_json(run: Runner) -> None:
+    """One object on stdout, whatever goes wrong."""
+    error = run("inspect", "x", "--json", "--nope").document
+    assert error["schema"] == "fourcc.error/1"
+    assert (error["error"]["kind"], error["error"]["exit_code"]) == ("UsageError", 2)
+    assert run("inspect", "--", "--json").out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "kind"),
+    [
+        (FourccError("x"), 1, "FourccError"),
+        (UsageError("x"), 2, "UsageError"),
+        (PolicyError([Problem("rule[0]", "bad")]), 2, "PolicyError"),
+        (SourceError("x"), 3, "SourceError"),
+        (OutputError("x"), 4, "OutputError"),
+        (FileNotFoundError(2, "No such file or directory", "x"), 4, "OSError"),
+        (MemoryError(), 4, "MemoryError"),
+        (PluginError("x"), 5, "PluginError"),
+        (TypeError("x"), 70, "InternalError"),
+    ],
+)
+def test_exit_codes(
+    run: Runner, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, kind: str, tmp_path: Path
+) -> None:
+    """Every kind of error has its code, and its object with --json; none shows a traceback."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("fourcc.container.verify.verify", fail)
+    file = tmp_path / "x"
+    file.touch()
+    ended = run("verify", file, "--json")
+    assert ended.code == code
+    assert (ended.document["error"]["kind"], ended.document["error"]["exit_code"]) == (kind, code)
+    assert ended.err.startswith("fourcc: error: ")
+    assert "Traceback" not in ended.err
+
+
+def test_fields_of_an_error() -> None:
+    """The object has everything that the message has."""
+    failure = failures.failure(
+        SourceError("cut", file="a.bin", tensor="w\x1b", offset=7, found=(1, 2), expected=9, hint="Fetch it again.")
+    )
+    assert failure.message == "a.bin, tensor 'w\\x1b', byte 7: cut: found (1, 2), expected 9. Fetch it again."
+    assert failure.fields == {
+        "file": "a.bin",
+        "tensor": "w\x1b",
+        "offset": 7,
+        "found": "(1, 2)",
+        "expected": 9,
+        "hint": "Fetch it again.",
+    }
+
+
+def test_an_internal_error_is_called_a_bug() -> None:
+    """With the way to the traceback."""
+    text = failures.failure(KeyError("x\n")).message
+    assert text == "internal error: KeyError: 'x\\n'. This is a bug in fourcc; FOURCC_DEBUG=1 shows where."
+
+
+def test_debugging_shows_the_traceback(run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """FOURCC_DEBUG=1; the message still comes last."""
+    monkeypatch.setenv("FOURCC_DEBUG", "1")
+    ended = run("verify", tmp_path / "none")
+    assert "Traceback (most recent call last)" in ended.err
+    assert ended.err.splitlines()[-1].startswith("fourcc: error: ")
+
+
+def test_a_closed_pipe_is_quiet(model: Path) -> None:
+    """`| head -1`: exit code 141, as of any program that head cuts short, and not a word."""
+    ended = shell("(fourcc inspect $1 --json; echo $? >&2) | head -1", model)
+    assert ended.stdout == "{\n"
+    assert ended.stderr in ("141\n", "0\n")  # 0 where all of it went into the pipe before head had gone
+
+
+def test_a_pipe_that_is_surely_closed(model: Path) -> None:
+    """The reader has gone before the first byte."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(
+        [sys.executable, "-m", "fourcc", "inspect", str(model)],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_full_stdout(model: Path) -> None:
+    """Exit code 4 and one line."""
+    ended = shell("fourcc inspect $1 > /dev/full", model)
+    assert ended.returncode == 4
+    assert ended.stderr == "fourcc: error: cannot write to standard output: No space left on device\n"
+
+
+def test_a_closed_stdout(model: Path, tiny: Path, tmp_path: Path) -> None:
+    """Exit code 4; no output file takes its number."""
+    ended = shell("fourcc inspect $1 >&-", model)
+    assert (ended.returncode, ended.stderr) == (4, "fourcc: error: standard output is closed\n")
+    assert shell("fourcc convert -q $1 -o $2 >&- 2>&- <&-", tiny, tmp_path / "m.bin").returncode == 0
+    assert shell("fourcc verify $1", tmp_path / "m.bin").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose names would clear the screen, and turn a line round."""
+    folder = tmp_path_factory.mktemp("hostile")
+    one = np.ones((2, 32), np.float32)
+    source = write_safetensors(folder / "x.safetensors", {"a\x1b[2J": one, "b\u202ec\n": one * 2, "é": one * 3})
+    fourcc.convert(source, folder / "model.bin", policy=fourcc.Policy.shorthand("Q8_0"))
+    return folder / "model.bin"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "MODEL"],
+        ["inspect", "MODEL", "--json"],
+        ["inspect", "MODEL", "--tensor", "a\x1b[2J"],
+        ["inspect", "MODEL", "--tensor", "\x1b[2J"],
+        ["convert", "MODEL", "--dry-run"],
+        ["diff", "MODEL", "OTHER"],
+        ["verify", "DAMAGED"],
+        ["extract", "MODEL", "--blob", "\x1b[2J", "-o", "x"],
+        ["convert", "\x1b[2J", "-o", "x"],
+        ["\x1b[2J"],
+        ["inspect", "MODEL", "--\x1b[2J"],
+    ],
+)
+def test_names_are_escaped_everywhere(run: Runner, hostile: Path, tmp_path: Path, arguments: list[str]) -> None:
+    """In tables, JSON, errors and usage errors."""
+    other, damaged = tmp_path / "other.bin", tmp_path / "damaged.bin"
+    fourcc.convert(hostile.with_name("x.safetensors"), other)
+    damaged.write_bytes(hostile.read_bytes()[:64] + b"\xff" * 3000 + hostile.read_bytes()[3064:])
+    places = {"MODEL": str(hostile), "OTHER": str(other), "DAMAGED": str(damaged)}
+    ended = run(*[places.get(argument, argument) for argument in arguments])
+    assert ended.out + ended.err
+    assert all(char.isprintable() for char in (ended.out + ended.err).replace("\n", ""))
+
+
+def test_json_holds_the_names_as_they_are(run: Runner, hostile: Path) -> None:
+    """Escaped as JSON does it, in ASCII."""
+    ended = run("inspect", hostile, "--json")
+    assert [each["name"] for each in ended.document["tensors"]] == ["a\x1b[2J", "b\u202ec\n", "é"]
+    assert ended.out.isascii()
+
+
+PLAIN = {"LANG": "C", "LC_ALL": "C", "PYTHONIOENCODING": "ascii", "TERM": "dumb", "COLUMNS": "1", "NO_COLOR": "1"}
+
+
+@pytest.mark.parametrize("flags", [(), ("-O",), ("-W", "error"), ("-I",)], ids=["plain", "-O", "-W error", "-I"])
+def test_poor_surroundings(process: Runner, hostile: Path, flags: tuple[str, ...]) -> None:
+    """ASCII only, a dumb terminal, no width: everything is still said."""
+    ended = process("inspect", hostile, env=PLAIN, flags=flags)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.isascii() or "-I" in flags  # which leaves PYTHONIOENCODING unread
+    assert len([line for line in ended.out.splitlines() if "Q8_0" in line]) == 3
+
+
+def test_warnings_are_errors_nowhere(process: Runner, tiny: Path, tmp_path: Path) -> None:
+    """A conversion and all that reads it, under -W error."""
+    model = tmp_path / "m.bin"
+    for arguments in (
+        ["convert", tiny, "-o", model, "--format", "Q4_0,Q8_A"],
+        ["inspect", model, "--tensor", ODD],
+        ["diff", model, model],
+        ["formats"],
+        ["--help"],
+    ):
+        ended = process(*arguments, flags=("-W", "error"))
+        assert ended.code == 0, ended.err
+
+
+def test_a_narrow_terminal(model: Path) -> None:
+    """Names are shortened where a person looks, and only there; no colour."""
+    master, slave = pty.openpty()
+    env = {**os.environ, "COLUMNS": "70", "TERM": "xterm"}
+    subprocess.run([sys.executable, "-m", "fourcc", "inspect", str(model)], stdout=slave, check=True, env=env)
+    os.close(slave)
+    text = b""
+    try:
+        while block := os.read(master, 65536):
+            text += block
+    except OSError:  # the end of a terminal
+        pass
+    os.close(master)
+    rows = text.decode().split("\r\n\r\n")[1].splitlines()
+    assert all(len(row) <= 70 for row in rows)
+    assert "..." in rows[3]
+    assert "\x1b" not in text.decode()
+
+
+def test_completion_knows_the_commands(process: Runner) -> None:
+    """For bash."""
+    env = {"_FOURCC_COMPLETE": "complete_bash", "COMP_WORDS": "fourcc ver", "COMP_CWORD": "1"}
+    assert process(env=env).out.split() == ["verify"]
+
+
+SLOW = """
+import sys, time
+import fourcc.transcode as transcode
+encode = transcode._encode
+def slow(*arguments):
+    print("busy", flush=True)
+    time.sleep(0.2)
+    return encode(*arguments)
+transcode._encode = slow
+from fourcc.cli.app import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "text"),
+    [(signal.SIGINT, 130, "fourcc: interrupted\n"), (signal.SIGTERM, 143, ""), (signal.SIGHUP, 129, "")],
+)
+def test_signals_leave_nothing_behind(tiny: Path, tmp_path: Path, number: signal.Signals, code: int, text: str) -> None:
+    """The old output stays as it was, the temporary file goes, within two seconds."""
+    output = tmp_path / "model.bin"
+    output.write_bytes(b"precious")
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW, "convert", str(tiny), "-o", str(output), "--force", "--format", "F16"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "busy\n"
+        begun = time.monotonic()
+        started.send_signal(number)
+        _, err = started.communicate(timeout=10)
+    assert time.monotonic() - begun < 2
+    assert (started.returncode, err) == (code, text)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.bin"]
+    assert output.read_bytes() == b"precious"
+
+
+def test_an_ignored_hangup_stays_ignored(tiny: Path, tmp_path: Path) -> None:
+    """As nohup has it."""
+    script = 'trap \'\' HUP; kill -HUP $$ & exec "$0" -m fourcc convert "$1" -o "$2" -q'
+    output = tmp_path / "m.bin"
+    ended = subprocess.run(["bash", "-c", script, sys.executable, str(tiny), str(output)], check=False)
+    assert ended.returncode == 0
+    assert output.exists()
+
+
+def test_handlers_are_given_back(run: Runner) -> None:
+    """A program that calls main() keeps its own."""
+    before = signal.getsignal(signal.SIGTERM)
+    run("--version")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_installed_command() -> None:
+    """The console script leads here."""
+    command = shutil.which("fourcc", path=str(Path(sys.executable).parent))
+    if command is None:
+        pytest.skip("fourcc is not installed beside the interpreter that runs the tests")
+    assert subprocess.check_output([command, "--version"], text=True) == f"fourcc {fourcc.__version__}\n"

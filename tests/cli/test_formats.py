@@ -1,0 +1,115 @@
+"""`fourcc formats`."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from fourcc.registry import registry
+from tests.cli.making import Runner
+
+Plugin = Callable[[str, str, str], dict[str, str]]
+
+GOOD = """
+import numpy as np
+from fourcc.format import Format
+from fourcc.spec import FormatSpec, Part, Setting
+SPEC = FormatSpec(
+    tag="Half", name="half", summary="whole numbers, halved", block=(1, 1),
+    parts=(Part("q", "|i1", tail=lambda cols, _: (cols,)),),
+    params=(Setting("group", 32, "weights with one scale", low=1, high=64),),
+    needs=frozenset({"importance"}), foreign={"ggml": 99},
+)
+FORMAT = Format(spec=SPEC, decode=lambda parts, geom: parts["q"].astype(np.float32) / 2)
+"""
+NOISY = "print('noise')\nraise SystemExit('not today')"
+
+
+def test_lists_every_format(run: Runner) -> None:
+    """One line each: tag, bits per weight, block, what it can do, who provides it."""
+    ended = run("formats")
+    assert (ended.code, ended.err) == (0, "")
+    head, *lines = ended.out.splitlines()
+    assert head.split() == ["tag", "bits/weight", "block", "can", "needs", "provided", "by", "summary"]
+    assert {str(tag) for tag in registry} <= {line.split()[0] for line in lines if line}
+    q8_0 = next(line for line in lines if line.startswith("Q8_0 "))
+    assert q8_0.split()[1:5] == ["8.5", "1", "x", "32"]
+    assert "decode, encode" in q8_0
+    assert "integers" in next(line for line in lines if line.startswith("I64 "))
+
+
+def test_json(run: Runner) -> None:
+    """The object's schema."""
+    document = run("formats", "--json").document
+    assert set(document) == {"schema", "formats", "broken"}
+    assert document["schema"] == "fourcc.formats/1"
+    q4_a = next(each for each in document["formats"] if each["tag"] == "Q4_A")
+    assert (q4_a["bits_per_weight"], q4_a["block"], q4_a["encode"]) == (6, [1, 256], True)
+    assert q4_a["options"][0]["name"] == "method"
+    assert q4_a["options"][0]["choices"] == ["kmeans", "equal-count"]
+    assert "target" in q4_a
+
+
+def test_one_format(run: Runner) -> None:
+    """Summary, parts, settings with ranges and defaults, foreign ids."""
+    text = run("formats", "Q4_A").out
+    assert "bits per weight  6\n" in text
+    assert "part bins: <f4, 1 row an entry\n" in text
+    assert "method   encoder  kmeans   kmeans, equal-count  bins of least squared error" in text
+    assert "ids elsewhere    qmatrix q4_a" in text
+    assert "ids elsewhere    numpy <f4, safetensors F32, ggml 0" in run("formats", "F32").out
+    assert run("formats", "F32", "--json").document["schema"] == "fourcc.format/1"
+
+
+def test_a_plugin_is_listed(process: Runner, plugin: Plugin) -> None:
+    """Third parties' formats come after fourcc's own."""
+    env = plugin("fourcc-half", "Half", GOOD)
+    lines = process("formats", env=env).out.splitlines()
+    half = next(line for line in lines if line.startswith("Half "))
+    assert half.split()[5:8] == ["decode", "importance", "fourcc-half"]
+    shown = process("formats", "Half", env=env).out
+    assert "group    param  32       1 to 64  weights with one scale" in shown
+    assert "provided by      fourcc-half 1.0 (fourcc_half:FORMAT)" in shown
+
+
+def test_a_broken_plugin_breaks_nothing(process: Runner, plugin: Plugin) -> None:
+    """It is listed with its reason; what it prints stays out of stdout; only when it is asked for, exit code 5."""
+    env = plugin("fourcc-noisy", "Nois", NOISY)
+    ended = process("formats", "--json", env=env)
+    assert ended.code == 0
+    assert json.loads(ended.out)["broken"] == [
+        {"tag": "Nois", "owner": "fourcc-noisy 1.0", "reason": "SystemExit: not today"}
+    ]
+    text = process("formats", "--broken", env=env).out
+    assert text.splitlines()[-1].split() == ["Nois", "fourcc-noisy", "1.0", "SystemExit:", "not", "today"]
+    ended = process("formats", "Nois", env=env)
+    assert (ended.code, ended.out) == (5, "")
+    assert (
+        "the format Nois of fourcc-noisy 1.0 (fourcc_noisy:FORMAT) cannot be used: SystemExit: not today" in ended.err
+    )
+
+
+def test_the_allow_list_hides_plugins(process: Runner, plugin: Plugin) -> None:
+    """FOURCC_PLUGINS."""
+    env = plugin("fourcc-noisy", "Nois", NOISY)
+    assert "Nois" not in process("formats", env={**env, "FOURCC_PLUGINS": "other"}).out
+
+
+def test_a_missing_format(run: Runner) -> None:
+    """Exit code 5."""
+    ended = run("formats", "Zzzz")
+    assert ended.code == 5
+    assert ended.err.startswith("fourcc: error: no installed package provides the format Zzzz. Install ")
+
+
+@pytest.mark.parametrize("text", ["toolong", "4bit", "a-b", ""])
+def test_no_tag(run: Runner, text: str) -> None:
+    """Exit code 2."""
+    ended = run("formats", text)
+    assert ended.code == 2
+    assert "is not a tag: one to four of A-Z a-z 0-9 _, the first a letter. `fourcc formats` lists them." in ended.err
+
+
+def test_nothing_is_broken_here(run: Runner) -> None:
+    """--broken says so."""
+    assert run("formats", "--broken", "--json").document["formats"] == []

@@ -1,0 +1,92 @@
+"""`fourcc policy`."""
+
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+import fourcc
+from fourcc.container.index import Index
+from tests.cli.making import Runner, rewrite_index
+
+
+def test_check_shows_the_plan(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """The same table as convert --dry-run; nothing is written."""
+    policy = tmp_path / "mixed.toml"
+    policy.write_text('version = 1\n[[rule]]\nmatch = "*"\ntag = "Q8_0"\nfallback = ["F16"]\n')
+    ended = run("policy", "check", policy, tiny)
+    assert ended.code == 0
+    assert ended.out == run("convert", tiny, "--policy", policy, "--dry-run").out
+    assert [path.name for path in tmp_path.iterdir()] == ["mixed.toml"]
+    assert run("policy", "check", policy, tiny, "--json").document["schema"] == "fourcc.plan/1"
+
+
+def test_check_shows_every_problem(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Exit code 2."""
+    policy = tmp_path / "mixed.toml"
+    policy.write_text('version = 1\n[[rule]]\nmatch = "x"\ntag = "Q8_0"\n')
+    ended = run("policy", "check", policy, tiny)
+    assert (ended.code, ended.out) == (2, "")
+    assert "rule[0]" in ended.err
+    assert "matches no tensor" in ended.err
+
+
+def test_check_of_a_missing_policy(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Exit code 4."""
+    ended = run("policy", "check", tmp_path / "none.toml", tiny)
+    assert (ended.code, ended.err) == (4, f"fourcc: error: {tmp_path}/none.toml: No such file or directory\n")
+
+
+def test_show_prints_the_text(run: Runner, model: Path) -> None:
+    """As it was written."""
+    text = fourcc.Policy.shorthand("Q8_0,F16").text
+    assert run("policy", "show", model).out == text
+    document = run("policy", "show", model, "--json").document
+    assert (document["schema"], document["policy"]) == ("fourcc.policy-show/1", text)
+
+
+def test_show_resolved_makes_the_same_file(run: Runner, model: Path, tiny: Path, tmp_path: Path) -> None:
+    """The policy that names each tensor's format gives the same bytes."""
+    policy = tmp_path / "explicit.toml"
+    policy.write_text(run("policy", "show", model, "--resolved").out)
+    assert "layers.*.feed_forward.w2" in policy.read_text()
+    run("convert", tiny, "-o", tmp_path / "again.bin", "--policy", policy)
+    with fourcc.open(model) as a, fourcc.open(tmp_path / "again.bin") as b:
+        for one, other in zip(a.index.tensors, b.index.tensors, strict=True):
+            assert (one.name, one.tag, one.parts) == (other.name, other.tag, other.parts)
+
+
+def test_show_without_a_policy(run: Runner, model: Path, tmp_path: Path) -> None:
+    """Exit code 3."""
+    rewrite_without_policy(model, tmp_path / "x.bin")
+    ended = run("policy", "show", tmp_path / "x.bin")
+    assert ended.code == 3
+    assert ended.err == f"fourcc: error: {tmp_path}/x.bin: the file holds no policy. --resolved writes one.\n"
+    assert run("policy", "show", tmp_path / "x.bin", "--resolved").code == 0
+
+
+def rewrite_without_policy(model: Path, path: Path) -> None:
+    """The same file, its policy under another name."""
+
+    def edit(index: Index) -> Index:
+        return attrs.evolve(index, blobs=tuple(blob._replace(name=f"old.{blob.name}") for blob in index.blobs))
+
+    rewrite_index(model, path, edit)
+
+
+def test_show_makes_the_text_safe_for_a_terminal(
+    run: Runner, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file may hold any text; a pipe gets it as it is."""
+    policy = tmp_path / "p.toml"
+    policy.write_text('# \u202e hidden\nversion = 1\n[[rule]]\nmatch = "*"\ntag = "F16"\n')
+    run("convert", tiny, "-o", tmp_path / "m.bin", "--policy", policy)
+    assert run("policy", "show", tmp_path / "m.bin").out == policy.read_text()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert run("policy", "show", tmp_path / "m.bin").out.startswith("# \\u202e hidden\n")
+
+
+def test_show_of_another_file(run: Runner, tiny: Path) -> None:
+    """Exit code 3."""
+    assert run("policy", "show", tiny).code == 3

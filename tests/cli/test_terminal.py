@@ -1,0 +1,172 @@
+"""What every command shares: safe texts, tables, numbers, progress."""
+
+import io
+import sys
+
+import pytest
+
+from fourcc.cli import tables, terminal, units
+from fourcc.cli.progress import Progress
+from fourcc.cli.show_tensor import bars
+from fourcc.cli.tables import Column
+from fourcc.statistics import Bin
+
+TABLE = (Column("name", shrinks=True), Column("size", right=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("layers.0.wq", "layers.0.wq"),
+        ("naïve 重み", "naïve 重み"),
+        ("\x1b]0;owned\x07", "\\x1b]0;owned\\x07"),
+        ("a\nb\tc\r", "a\\nb\\tc\\r"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\u2066\u200b\u2028", "\\u2066\\u200b\\u2028"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\udcff", "\\udcff"),
+        ("\U000e0001", "\\U000e0001"),
+    ],
+)
+def test_texts_are_made_safe(text: str, shown: str) -> None:
+    """Nothing that a terminal acts on, or that hides, is left."""
+    assert terminal.safe(text) == shown
+
+
+def test_columns_are_aligned() -> None:
+    """Text to the left, numbers to the right, two spaces between; no blanks at the end."""
+    assert list(tables.lines(TABLE, [["a", "1"], ["long name", "12345"]])) == [
+        "name        size",
+        "a              1",
+        "long name  12345",
+    ]
+
+
+def test_cells_are_made_safe() -> None:
+    """A row stays one line."""
+    assert list(tables.lines(TABLE, [["a\nb", "1"]])) == ["name  size", "a\\nb     1"]
+
+
+def test_a_narrow_terminal_shortens_names_in_the_middle() -> None:
+    """Until the line fits, and never below eight characters; numbers stay whole."""
+    rows = [["layers.10.attention.wq", "12345"]]
+    assert list(tables.lines(TABLE, rows, 22))[1] == "layers...ion.wq  12345"
+    assert list(tables.lines(TABLE, rows, 1))[1] == "lay...wq  12345"
+    assert list(tables.lines(TABLE, rows, 80))[1] == "layers.10.attention.wq  12345"
+
+
+def test_an_empty_table_is_its_head() -> None:
+    """No rows."""
+    assert list(tables.lines(TABLE, [])) == ["name  size"]
+
+
+def test_a_pipe_gets_whole_names(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS counts on a terminal only."""
+    monkeypatch.setenv("COLUMNS", "10")
+    tables.show(TABLE, [["layers.10.attention.wq", "1"]])
+    assert "layers.10.attention.wq" in capsys.readouterr().out
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    tables.show(TABLE, [["layers.10.attention.wq", "1"]])
+    assert "lay...wq     1\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (9950, "10 kB"),
+        (999_499, "999 kB"),
+        (999_500, "1.0 MB"),
+        (28e9, "28 GB"),
+        (2e12, "2.0 TB"),
+        (5e15, "5000 TB"),
+    ],
+)
+def test_lengths(count: float, text: str) -> None:
+    """Decimal units, two to four digits."""
+    assert units.short_bytes(count) == text
+
+
+def test_durations() -> None:
+    """Hours only where there are some."""
+    assert [units.clock(seconds) for seconds in (0, 59.9, 60, 3600)] == ["0:00", "0:59", "1:00", "1:00:00"]
+
+
+def test_bars_of_weights() -> None:
+    """The longest has forty marks, and any weight shows."""
+    assert bars([Bin(-1.0, 0.0, 400), Bin(0.0, 1.0, 1), Bin(1.0, 2.0, 0)], of_codes=False) == [
+        f"-1 to 0  400  {'#' * 40}",
+        " 0 to 1    1  #",
+        " 1 to 2    0",
+    ]
+
+
+def test_bars_of_many_codes_are_grouped() -> None:
+    """At most 32 lines, each with as many codes; few codes have a line each, gaps included."""
+    many = bars([Bin(code, code, 1) for code in range(-128, 128)], of_codes=True)
+    assert len(many) == 32
+    assert many[0] == f"-128 to -121  8  {'#' * 40}"
+    assert bars([Bin(1, 1, 2), Bin(3, 3, 1)], of_codes=True) == [f"1  2  {'#' * 40}", "2  0", f"3  1  {'#' * 20}"]
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return self.now
+
+
+class Terminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Yes."""
+        return True
+
+
+def test_progress_in_a_pipe_is_a_line_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    """None for short work; with rate and time left."""
+    clock = Clock()
+    with Progress("converting", 100_000_000, quiet=False, clock=clock) as progress:
+        for now, done in ((1, 10), (4.9, 40), (5, 50), (6, 60), (10, 75)):
+            clock.now = now
+            progress("a\x1bb", done, 100)
+    assert capsys.readouterr().err == (
+        "converting  50 %, 10 MB/s, 0:05 left: a\\x1bb\nconverting  75 %, 7.5 MB/s, 0:03 left: a\\x1bb\n"
+    )
+
+
+def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rewritten in place, cut to the terminal, and gone at the end."""
+    stream, clock = Terminal(), Clock()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    with Progress("verifying", 1000, quiet=False, clock=clock) as progress:
+        for now, done in ((0.05, 1), (1, 5), (1.05, 6), (2, 10)):
+            clock.now = now
+            progress("a.very.long.name.of.a.tensor.that.does.not.fit", done, 10)
+    first, second, gone, after = stream.getvalue().split("\r")[1:]
+    assert first.startswith("verifying  50 %")
+    assert second.startswith("verifying 100 %")
+    assert all(len(line) == 39 for line in (first, second))
+    assert (gone, after) == (" " * 39, "")
+    assert "\n" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(("quiet", "term"), [(True, "xterm"), (False, "dumb")])
+def test_progress_stays_silent(monkeypatch: pytest.MonkeyPatch, quiet: bool, term: str) -> None:  # noqa: FBT001
+    """-q; and a dumb terminal is treated as a pipe."""
+    stream, clock = Terminal(), Clock()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", term)
+    with Progress("verifying", 1000, quiet=quiet, clock=clock) as progress:
+        clock.now = 3
+        progress("x", 1, 10)
+    assert stream.getvalue() == ""
