@@ -43,7 +43,7 @@ def unpack(data: bytes, file: object) -> Mapping[str, Any]:
             max_array_len=max(1024, len(data) // BYTES_PER_ITEM),
             max_map_len=max(1024, len(data) // BYTES_PER_ITEM),
         )
-    except (ValueError, RecursionError, msgpack.UnpackException) as error:
+    except (TypeError, ValueError, RecursionError, msgpack.UnpackException) as error:  # a list as key: TypeError
         what = f"the index is not valid msgpack: {type(error).__name__}: {error}"
         raise IndexDamageError(what, file=file) from error
     if not isinstance(root, dict):

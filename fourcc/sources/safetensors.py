@@ -33,6 +33,7 @@ KIND = "safetensors"
 MAX_HEADER = 100_000_000
 _PREFIX = 8
 _METADATA = "__metadata__"
+_SPACE = b" \t\r\n"
 
 
 @attrs.frozen
@@ -48,8 +49,9 @@ class Entry:
 
 def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
     """Whether it starts as a safetensors file: eight bytes of length, then a JSON object."""
-    text = head[_PREFIX:].lstrip(b" \t\r\n")
-    return text[:1] == b"{" and text[1:].lstrip(b" \t\r\n")[:1] in (b'"', b"}", b"") and not head.startswith(b"{")
+    length, text = head[:_PREFIX], head[_PREFIX:].lstrip(_SPACE)
+    is_json = length.startswith(b"{") and 0 not in length  # from the first byte on: an index, perhaps
+    return text[:1] == b"{" and text[1:].lstrip(_SPACE)[:1] in (b'"', b"}", b"") and not is_json
 
 
 def open_safetensors(path: Path) -> Source:

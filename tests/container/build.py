@@ -66,23 +66,9 @@ def write_example(path: Path) -> Path:
     with AtomicFile(path) as out:
         writer = Writer(out)
         writer.add(add_tensor(writer, "a", encode(np.array([1, -2], np.float32), "F32")))
-        parts = writer.tensor("b", (q := encode(np.eye(1, 32, dtype=np.float32), "Q8_0")).format.spec, q.shape, {})
-        parts.write(q.parts, first_row=0)
-        writer.add(
-            TensorRecord(
-                name="b",
-                source_name="their.b",
-                tag=q.tag,
-                shape=q.shape,
-                params={},
-                options={},
-                parts=parts.finish(),
-                rule=0,
-                encoder_version=1,
-                error=ErrorRecord(relative_rmse=6.00815e-05, sqnr_db=84.4253, max_error=6.00815e-05),
-                provider=0,
-            )
-        )
+        row = add_tensor(writer, "b", encode(np.eye(1, 32, dtype=np.float32), "Q8_0"))
+        measured = ErrorRecord(relative_rmse=6.10352e-05, sqnr_db=84.2884, max_error=6.10352e-05)
+        writer.add(row._replace(rule=0, encoder_version=1, error=measured, provider=0))
         writer.blob("policy.toml", b"version = 1\n")
         about = Index(
             tensors=(),

@@ -1,4 +1,4 @@
-"""The page `specs/container.md`: its example is a file, its tables are complete, and a reader written from it agrees."""
+"""The page `specs/container.md`: its example is a file, its tables are complete, a reader written from it agrees."""
 
 import re
 from pathlib import Path
@@ -31,9 +31,9 @@ def model(tmp_path: Path) -> Path:
 
 def example(page: str) -> list[tuple[int, bytes]]:
     """Offset and bytes of each line of the dump."""
-    dump = page.split("```hexdump\n")[1].split("```")[0]
+    _, _, dump = page.partition("```hexdump\n")
     lines = []
-    for line in dump.splitlines():
+    for line in dump.partition("```")[0].splitlines():
         offset, text = line[:4], line[6:53].strip()
         zeros = re.fullmatch(r"00\*(\d+)", text)
         lines.append((int(offset, 16), bytes(int(zeros[1])) if zeros else bytes.fromhex(text)))
@@ -70,7 +70,7 @@ def test_example_is_sound(page: str, tmp_path: Path) -> None:
 
 def rows(page: str, title: str) -> list[str]:
     """The keys that the table under a title lists."""
-    section = re.split(r"^#+ ", page.split(f" {title}\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
+    section = re.split(r"^#+ ", page.split(f"### {title}\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
     return [
         key
         for cell in re.findall(r"^\| (`[a-z_`, ]+`) \|", section, re.MULTILINE)
@@ -86,7 +86,8 @@ def test_tables_list_every_key(page: str, title: str) -> None:
 
 def test_small_tables_list_every_key(page: str) -> None:
     """Blobs, sources and providers share one table."""
-    section = page.split("### Blobs, sources, providers")[1].split("\n\n| blob | holds")[0]
+    _, _, section = page.partition("### Blobs, sources, providers")
+    section, _, _ = section.partition("\n\n| blob | holds")
     listed = [
         key
         for cell in re.findall(r"^\| \w* ?\| (`[^|]+`) \|", section, re.MULTILINE)

@@ -1,0 +1,231 @@
+"""safetensors in several files: the index is not trusted, and what is missing is named before anything is read."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from fourcc.errors import SourceError
+from fourcc.sources import open_source
+from tests.sources.writers import decoded, written
+from tests.sources.writers import safetensors as pack
+
+A, B = (np.full((2, 3), value, "<f4") for value in (1, 2))
+FIRST, SECOND = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model in two files, with an index."""
+    written(tmp_path, FIRST, pack({"a": A}))
+    written(tmp_path, SECOND, pack({"b": B}))
+    written(tmp_path, INDEX, {"metadata": {"total_size": 48}, "weight_map": {"a": FIRST, "b": SECOND}})
+    return tmp_path
+
+
+def index(folder: Path, weight_map: object, **metadata: object) -> Path:
+    """Replaces the index."""
+    return written(folder, INDEX, {"metadata": metadata, "weight_map": weight_map})
+
+
+@pytest.mark.parametrize("name", ["", INDEX])
+def test_folder_or_index(folder: Path, name: str) -> None:
+    """Both name the model; every file that is read is listed."""
+    with open_source(folder / name) as source:
+        assert source.path == folder / name
+        assert [path.name for path in source.files] == [INDEX, FIRST, SECOND]
+        assert source.notes == ()
+        found = decoded(source)
+    assert np.array_equal(found["a"], A)
+    assert np.array_equal(found["b"], B)
+
+
+def test_numbered_files_without_an_index(folder: Path) -> None:
+    """The numbers say that the set is complete."""
+    (folder / INDEX).unlink()
+    with open_source(folder) as source:
+        assert [path.name for path in source.files] == [FIRST, SECOND]
+        assert list(decoded(source)) == ["a", "b"]
+
+
+def test_numbered_files_with_a_gap(folder: Path) -> None:
+    """The missing ones are named."""
+    (folder / INDEX).unlink()
+    for number in (1, 3):
+        (folder / (FIRST if number == 1 else SECOND)).rename(folder / f"m-{number:05}-of-00004.safetensors")
+    with pytest.raises(SourceError, match=r"no m-00002-of-00004\.safetensors, m-00004-of-00004\.safetensors"):
+        open_source(folder)
+
+
+def test_unrelated_files(folder: Path) -> None:
+    """Neither an index nor numbers: a choice for the user."""
+    (folder / INDEX).unlink()
+    written(folder, "other.safetensors", pack({"c": A}))
+    with pytest.raises(SourceError, match="several safetensors files and no index: .*Name one of them"):
+        open_source(folder)
+
+
+def test_missing_files_are_all_named(folder: Path) -> None:
+    """Before a byte of the others is read."""
+    index(folder, {"a": FIRST, "b": "x.safetensors", "c": "y.safetensors"})
+    with pytest.raises(SourceError, match=r"2 of 3 files that the index names are missing: x\.safe.*, y\.safetensors"):
+        open_source(folder)
+
+
+def test_missing_tensors_are_named(folder: Path) -> None:
+    """The index lists what no file has."""
+    index(folder, {"a": FIRST, "b": SECOND, "c": SECOND, "d": FIRST})
+    with pytest.raises(
+        SourceError, match=r"the files lack 2 tensors \('c', 'd'\): found no such tensor in model-00002"
+    ):
+        open_source(folder)
+
+
+def test_tensor_in_another_file(folder: Path) -> None:
+    """The index and the files disagree."""
+    index(folder, {"a": FIRST, "b": FIRST})
+    written(folder, FIRST, pack({"a": A, "c": B}))
+    with pytest.raises(SourceError, match="the files lack 1 tensor"):
+        open_source(folder)
+    index(folder, {"a": SECOND, "b": FIRST})
+    written(folder, FIRST, pack({"a": A}))
+    with pytest.raises(SourceError, match=f"tensor 'a': the tensor is in another file: found {FIRST}"):
+        open_source(folder)
+
+
+def test_tensor_in_two_files(folder: Path) -> None:
+    """Which one counts cannot be told."""
+    written(folder, SECOND, pack({"a": B, "b": B}))
+    with pytest.raises(SourceError, match=f"tensor 'a': the tensor is in {FIRST} and in {SECOND}"):
+        open_source(folder)
+
+
+def test_unlisted_tensor_is_noted(folder: Path) -> None:
+    """It is taken, and told."""
+    written(folder, SECOND, pack({"b": B, "c": A}))
+    with open_source(folder) as source:
+        assert list(decoded(source)) == ["a", "b", "c"]
+        assert source.notes[0] == "the index does not list 1 tensor ('c')"
+
+
+@pytest.mark.parametrize("total", [47, "48", True, 1e9])
+def test_wrong_total_size_is_noted(folder: Path, total: object) -> None:
+    """It is wrong in many published models."""
+    index(folder, {"a": FIRST, "b": SECOND}, total_size=total)
+    with open_source(folder) as source:
+        assert source.notes == (f"the index states a total_size of {total!r}, the tensors have 48 bytes",)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../x.safetensors", "/etc/passwd", "/etc/x.safetensors", "a\\b.safetensors", "con", ".", "", "sub/x.safetensors", "x.bin", "c:x.safetensors", "a\x00.safetensors", 1, None],
+)
+def test_index_that_leads_out(folder: Path, name: object) -> None:
+    """Only names of safetensors files beside it are followed."""
+    path = index(folder, {"a": FIRST, "b": name})
+    with pytest.raises(SourceError, match=r"tensor 'b': the index leads out of its folder") as caught:
+        open_source(path)
+    assert repr(name) in str(caught.value)
+
+
+@pytest.mark.parametrize("weight_map", [{}, [], None, "x"])
+def test_index_without_a_map(folder: Path, weight_map: object) -> None:
+    """Nothing to read."""
+    index(folder, weight_map)
+    with pytest.raises(SourceError, match="the index has no 'weight_map', or an empty one"):
+        open_source(folder)
+
+
+def test_index_with_a_key_twice(folder: Path) -> None:
+    """The last would win silently."""
+    written(folder, INDEX, f'{{"weight_map": {{"a": "{FIRST}", "a": "{SECOND}"}}}}'.encode())
+    with pytest.raises(SourceError, match="the key 'a' stands twice"):
+        open_source(folder)
+
+
+def test_link_out_of_the_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A downloaded folder does not reach into the rest of the disk."""
+    outside = tmp_path_factory.mktemp("outside") / "secret.safetensors"
+    (folder / FIRST).rename(outside)
+    (folder / FIRST).symlink_to(outside)
+    with pytest.raises(SourceError, match="a symbolic link that leads out of its folder: found .*secret"):
+        open_source(folder)
+    with open_source(folder / FIRST) as source:
+        assert list(decoded(source)) == ["a"], "a link that the user names is followed"
+
+
+def test_link_within_the_folder(folder: Path) -> None:
+    """Harmless."""
+    (folder / FIRST).rename(folder / "blob")
+    (folder / FIRST).symlink_to("blob")
+    with open_source(folder) as source:
+        assert list(decoded(source)) == ["a", "b"]
+
+
+def test_links_of_the_hub_cache(folder: Path) -> None:
+    """Hugging Face's cache: snapshots/REVISION/NAME -> ../../blobs/HASH."""
+    snapshot, blobs = folder / "snapshots" / "abc", folder / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    for number, name in enumerate((FIRST, SECOND, INDEX)):
+        digest = f"{number:064x}"
+        (folder / name).rename(blobs / digest)
+        (snapshot / name).symlink_to(f"../../blobs/{digest}")
+    with open_source(snapshot) as source:
+        assert list(decoded(source)) == ["a", "b"]
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder", "link to a device"])
+def test_no_regular_file(folder: Path, kind: str) -> None:
+    """Nothing hangs, nothing is endless."""
+    (folder / FIRST).unlink()
+    if kind == "fifo":
+        os.mkfifo(folder / FIRST)
+    elif kind == "folder":
+        (folder / FIRST).mkdir()
+    else:
+        (folder / FIRST).symlink_to("/dev/zero")
+    with pytest.raises(SourceError, match="not a regular file|leads out of its folder"):
+        open_source(folder)
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"", "too short for a header: found 0 bytes"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "the header cannot be so long"),
+    ],
+)
+def test_shard_that_is_none(folder: Path, data: bytes, what: str) -> None:
+    """An empty file, a Git LFS pointer."""
+    written(folder, FIRST, data)
+    with pytest.raises(SourceError, match=what):
+        open_source(folder)
+
+
+def test_files_are_closed_after_an_error(folder: Path) -> None:
+    """No descriptor is left."""
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("the system does not list open files")
+    before = len(list(descriptors.iterdir()))
+    written(folder, SECOND, pack({"a": B}))
+    with pytest.raises(SourceError):
+        open_source(folder)
+    assert len(list(descriptors.iterdir())) == before
+
+
+def test_real_index(data: Path) -> None:
+    """Equal to what the reference reads from each file."""
+    path = data / "devstral_slice" / INDEX
+    truth = {}
+    for name in (FIRST, SECOND):
+        truth |= safetensors.numpy.load_file(path.parent / name)
+    with open_source(path) as source:
+        found = decoded(source)
+    assert found.keys() == truth.keys() == json.loads(path.read_text())["weight_map"].keys()
+    assert all(np.array_equal(found[name], truth[name]) for name in truth)
