@@ -51,7 +51,7 @@ def extract(
         if output == STDOUT:
             _to_stdout(runs)
         else:
-            write_runs(runs, check_target(output, opened.files, force=force))
+            write_runs(runs, check_target(output, opened.all_files, force=force))
 
 
 def _runs(source: Source, name: str | None, blob: str | None) -> Iterable[bytes]:

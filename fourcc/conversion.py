@@ -162,7 +162,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         FourccError: see `fourcc.errors`; the output is then as it was.
     """
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
-        target = check_target(Path(output), opened.files, force=force)
+        target = check_target(Path(output), opened.all_files, force=force)
         planned = plan(opened, policy or Policy.keep(), include=include, exclude=exclude, aids=aids)
         return execute(planned, target, threads=threads, progress=progress)
 

@@ -99,7 +99,7 @@ def to_fourcc(name: str, spelling: str) -> str | None:
     """
     template, number, ending = split_name(name)
     ours = TEMPLATES[spelling].get(template)
-    if ours is None or not ending:
+    if ours is None or not ending or ("*" in ours) != (number is not None):
         return None
     return ours.replace("*", str(number)) + ending.removesuffix(".weight")
 

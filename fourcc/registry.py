@@ -208,6 +208,7 @@ def _checked(loaded: object, entry: Entry) -> Format:
         raise ValueError(f"made for format API {spec.api}, this fourcc has {API}; upgrade {older}")
     if str(spec.tag) != entry.name:
         raise ValueError(f"its tag is {spec.tag}, its entry point is named {entry.name}")
+    spec.bits_per_weight()  # asks the plugin's own functions: where they fail, they fail here
     return loaded
 
 

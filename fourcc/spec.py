@@ -12,6 +12,7 @@ from fourcc.dtypes import DType, itemsize
 from fourcc.tags import FourCC, as_tag
 
 API = 1  # the version of this seam; a format made for another one is refused by the registry
+AIDS = frozenset({"importance", "hessian"})  # what `needs` may name
 
 Params = Mapping[str, object]
 
@@ -157,6 +158,20 @@ class FormatSpec:
     foreign: Mapping[str, int | str] = attrs.field(factory=dict)
     encoder_version: int = 1
     api: int = API
+
+    def __attrs_post_init__(self) -> None:
+        """Refuses what could only fail later. Raises ValueError."""
+        names = [part.name for part in self.parts]
+        for part in self.parts:
+            itemsize(part.dtype)
+            if names.count(part.name) > 1:
+                raise ValueError(f"two parts named {part.name!r}")
+            if part.rows is not None and not part.variable and (self.block[0] or 0) % part.rows:
+                raise ValueError(f"part {part.name!r} covers {part.rows} rows, a block has {self.block[0]}")
+        if self.variable and self.nominal_bits is None:
+            raise ValueError("a part of variable length needs nominal_bits")
+        if self.needs - AIDS:
+            raise ValueError(f"a format cannot need {', '.join(sorted(self.needs - AIDS))}")
 
     @property
     def variable(self) -> bool:

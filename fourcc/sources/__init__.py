@@ -114,7 +114,7 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
     return attrs.evolve(
         source,
         blobs={**others, found.blob: found.data},
-        files=(*source.files, path),
+        companions=(*source.companions, path),
         notes=(*source.notes, *notes),
     )
 

@@ -27,7 +27,7 @@ from fourcc.spec import FormatSpec
 KIND = "GGUF"
 ARCHITECTURE_KEY = "general.architecture"
 SPLIT_KEY = "split.count"
-FAMILY = frozenset({"llama", "mistral"})  # values of general.architecture
+FAMILY = ("llama", "mistral")  # values of general.architecture
 MAX_NUMBER = 2**63 - 1
 
 _COUNTS = {  # fourcc's word -> the key behind "llama."

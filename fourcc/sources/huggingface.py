@@ -26,7 +26,7 @@ from fourcc.sources.tokenizer import beside
 
 CONFIG = "config.json"
 MAX_CONFIG = 1 << 20
-FAMILY = frozenset({"llama", "mistral", "qwen2", "qwen3"})  # values of model_type
+FAMILY = ("llama", "mistral", "qwen2", "qwen3")  # values of model_type
 
 _COUNTS = {  # fourcc's word -> the config's
     "dim": "hidden_size",
@@ -59,7 +59,7 @@ def adopt(source: Source, folder: Path) -> Source:
         blobs, tokenizer_files, notes = beside(folder)
         source = attrs.evolve(
             source,
-            files=(*source.files, path, *tokenizer_files),
+            companions=(path, *tokenizer_files),
             blobs=blobs,
             notes=(*source.notes, *notes, *_foreign_notes(config)),
         )
@@ -81,7 +81,9 @@ class _Config:
         file = ReadFile(path, SourceError)
         try:
             if file.size > MAX_CONFIG:
-                raise SourceError("too long for a config", file=path, found=f"{file.size} bytes", expected=MAX_CONFIG)
+                raise SourceError(
+                    "too long for a config", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_CONFIG}"
+                )
             return cls(path, parse_object(file.read(0, file.size), path))
         finally:
             file.close()

@@ -276,5 +276,6 @@ class _Groups:
         scales_at = self.offset + rows * cols + 4 * low
         scales = np.frombuffer(self.file.read(scales_at, 4 * (high - low)), "<f4")
         index = np.arange(begin, end) // self.group - low  # (weights,)
-        w = q.astype(np.float32) * scales[index]
+        with np.errstate(over="ignore", invalid="ignore"):  # a damaged scale may be anything; the core looks for NaN
+            w = q.astype(np.float32) * scales[index]
         return {self.found.spec.parts[0].name: w.reshape(last - first, cols)}

@@ -72,7 +72,9 @@ def _read_index(path: Path) -> tuple[dict[str, str], object]:
     file = ReadFile(path, SourceError)
     try:
         if file.size > MAX_HEADER:
-            raise SourceError("too long for an index", file=path, found=f"{file.size} bytes", expected=MAX_HEADER)
+            raise SourceError(
+                "too long for an index", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_HEADER}"
+            )
         root = parse_object(file.read(0, file.size), path)
     finally:
         file.close()

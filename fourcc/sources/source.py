@@ -76,7 +76,8 @@ class Source:
         path: as the user gave it.
         kind: for people: ``llama2.c v0``, ``safetensors``, ``GGUF``, ``npz``, ``model.bin``.
         tensors: in the file's order.
-        files: every file that is read, in order; their contents make the source digest.
+        files: every file that tensors are read from, in order; the index has their digests.
+        companions: files that were read whole when the source was opened: configuration, tokenizer.
         architecture: the family (``llama``), or None where it is not known.
         hyper: hyper-parameters in fourcc's words (``specs/container.md``).
         blobs: tokenizer files and the like, name -> contents.
@@ -88,11 +89,17 @@ class Source:
     kind: str
     tensors: tuple[SourceTensor, ...]
     files: tuple[Path, ...]
+    companions: tuple[Path, ...] = ()
     architecture: str | None = None
     hyper: Hyper = attrs.field(factory=dict)
     blobs: Mapping[str, bytes] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
     close: Callable[[], None] = lambda: None
+
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """Every file that is read: none of them may be an output."""
+        return (*self.files, *self.companions)
 
     def __enter__(self) -> Self:
         return self

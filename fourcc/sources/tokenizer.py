@@ -44,7 +44,9 @@ def read_tokenizer(path: Path) -> Tokenizer:
     file = ReadFile(path, SourceError)
     try:
         if file.size > MAX_TOKENIZER:
-            raise SourceError("too long for a tokenizer", file=path, found=f"{file.size} bytes", expected=MAX_TOKENIZER)
+            raise SourceError(
+                "too long for a tokenizer", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_TOKENIZER}"
+            )
         data = bytes(file.read(0, file.size))
     finally:
         file.close()

@@ -16,6 +16,13 @@ from fourcc.tags import as_tag
 from tests.cli.making import ODD, Run, Runner, rewrite_index
 
 
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the developer's own environment changes what is tested."""
+    for name in ("COLUMNS", "FOURCC_DEBUG", "FOURCC_PLUGINS", "FOURCC_THREADS", "NO_COLOR", "PYTHONUNBUFFERED"):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Runner:
     """Runs the command line in this process."""

@@ -71,7 +71,7 @@ def test_help_names_defaults_and_environment(run: Runner) -> None:
         (["conver"], "No such command 'conver'"),
         (["convert"], "Missing argument 'SRC'. `fourcc convert --help` shows the usage."),
         (["inspect", "a", "b"], "Got unexpected extra argument"),
-        (["inspect", "x", "--nope"], "No such option: --nope"),
+        (["inspect", "x", "--nope"], "No such option: --nope. `fourcc inspect --help` shows the usage."),
         (["convert", "x", "--threads", "two"], "Invalid value for '--threads'"),
         (["policy"], "Missing command. `fourcc policy --help` shows the usage."),
         (["policy", "check", "x"], "`fourcc policy check --help` shows the usage."),
@@ -163,12 +163,12 @@ def test_a_closed_pipe_is_quiet(model: Path) -> None:
     assert ended.stderr in ("141\n", "0\n")  # 0 where all of it went into the pipe before head had gone
 
 
-def test_a_pipe_that_is_surely_closed(model: Path) -> None:
-    """The reader has gone before the first byte."""
+def test_a_pipe_that_is_surely_closed() -> None:
+    """The reader has gone before the first byte; so little is written that only the last flush finds out."""
     reader, writer = os.pipe()
     os.close(reader)
     ended = subprocess.run(
-        [sys.executable, "-m", "fourcc", "inspect", str(model)],
+        [sys.executable, "-m", "fourcc", "--version"],
         stdout=writer,
         stderr=subprocess.PIPE,
         check=False,
@@ -178,19 +178,26 @@ def test_a_pipe_that_is_surely_closed(model: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-def test_a_full_stdout(model: Path) -> None:
-    """Exit code 4 and one line."""
-    ended = shell("fourcc inspect $1 > /dev/full", model)
+@pytest.mark.parametrize("arguments", ["--version", "inspect $1", "inspect $1 --json", "extract $1 norm -o -"])
+def test_a_full_stdout(model: Path, arguments: str) -> None:
+    """Exit code 4 and one line, be it much or little that is lost."""
+    ended = shell(f"fourcc {arguments} > /dev/full", model)
     assert ended.returncode == 4
     assert ended.stderr == "fourcc: error: cannot write to standard output: No space left on device\n"
 
 
 def test_a_closed_stdout(model: Path, tiny: Path, tmp_path: Path) -> None:
-    """Exit code 4; no output file takes its number."""
+    """Exit code 4; what needs no streams works without."""
     ended = shell("fourcc inspect $1 >&-", model)
     assert (ended.returncode, ended.stderr) == (4, "fourcc: error: standard output is closed\n")
     assert shell("fourcc convert -q $1 -o $2 >&- 2>&- <&-", tiny, tmp_path / "m.bin").returncode == 0
     assert shell("fourcc verify $1", tmp_path / "m.bin").returncode == 0
+
+
+def test_no_file_takes_the_place_of_a_closed_stream() -> None:
+    """What writes to descriptor 1 or 2 past Python would write into an output."""
+    code = "import os; from fourcc.cli.app import main; main(['--version']); os._exit(os.open(os.devnull, os.O_RDONLY))"
+    assert shell(f'"{sys.executable}" -c "{code}" <&- >&- 2>&-').returncode >= 3
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +222,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ["verify", "DAMAGED"],
         ["extract", "MODEL", "--blob", "\x1b[2J", "-o", "x"],
         ["convert", "\x1b[2J", "-o", "x"],
+        ["convert", "JUNK", "-o", "x"],
         ["\x1b[2J"],
         ["inspect", "MODEL", "--\x1b[2J"],
     ],
@@ -224,7 +232,9 @@ def test_names_are_escaped_everywhere(run: Runner, hostile: Path, tmp_path: Path
     other, damaged = tmp_path / "other.bin", tmp_path / "damaged.bin"
     fourcc.convert(hostile.with_name("x.safetensors"), other)
     damaged.write_bytes(hostile.read_bytes()[:64] + b"\xff" * 3000 + hostile.read_bytes()[3064:])
-    places = {"MODEL": str(hostile), "OTHER": str(other), "DAMAGED": str(damaged)}
+    junk = tmp_path / "\x1b[2J"
+    junk.write_bytes(b"%PDF-1.7")
+    places = {"MODEL": str(hostile), "OTHER": str(other), "DAMAGED": str(damaged), "JUNK": str(junk)}
     ended = run(*[places.get(argument, argument) for argument in arguments])
     assert ended.out + ended.err
     assert all(char.isprintable() for char in (ended.out + ended.err).replace("\n", ""))
@@ -329,10 +339,31 @@ def test_signals_leave_nothing_behind(tiny: Path, tmp_path: Path, number: signal
 
 def test_an_ignored_hangup_stays_ignored(tiny: Path, tmp_path: Path) -> None:
     """As nohup has it."""
-    script = 'trap \'\' HUP; kill -HUP $$ & exec "$0" -m fourcc convert "$1" -o "$2" -q'
     output = tmp_path / "m.bin"
-    ended = subprocess.run(["bash", "-c", script, sys.executable, str(tiny), str(output)], check=False)
-    assert ended.returncode == 0
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            SLOW,
+            "convert",
+            str(tiny),
+            "-o",
+            str(output),
+            "-q",
+            "--format",
+            "F16",
+            "--include",
+            "*0*",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # noqa: PLW1509 - no threads here
+    ) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "busy\n"
+        started.send_signal(signal.SIGHUP)
+        started.communicate(timeout=10)
+    assert started.returncode == 0
     assert output.exists()
 
 

@@ -81,9 +81,10 @@ def test_measures(run: Runner, tmp_path: Path) -> None:
     assert (n["values"]["differing"], n["values"]["max_error"]) == (1, 1)
 
 
-def test_infinity_against_a_number(run: Runner, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("one", "other"), [(np.inf, 5), (5, np.nan)])
+def test_infinity_against_a_number(run: Runner, tmp_path: Path, one: float, other: float) -> None:
     """It counts as differing and is left out of the sums."""
-    a, b = {"w": np.array([1, np.inf], np.float32)}, {"w": np.array([1, 5], np.float32)}
+    a, b = {"w": np.array([1, one], np.float32)}, {"w": np.array([1, other], np.float32)}
     (w,) = difference(run, tmp_path, a, b)["tensors"]  # type: ignore[misc]
     assert w["values"] == {"relative_rmse": 0.0, "sqnr_db": None, "max_error": 0.0, "differing": 1}
 

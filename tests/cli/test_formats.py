@@ -89,6 +89,26 @@ def test_a_broken_plugin_breaks_nothing(process: Runner, plugin: Plugin) -> None
     )
 
 
+def test_a_declaration_that_cannot_be_computed_breaks_nothing(process: Runner, plugin: Plugin) -> None:
+    """A part's shape is the plugin's own function."""
+    env = plugin("fourcc-odd", "Half", GOOD.replace("(cols,)", "(cols / 0,)"))
+    ended = process("formats", "--json", env=env)
+    assert ended.code == 0
+    assert [each["reason"] for each in ended.document["broken"]] == ["ZeroDivisionError: division by zero"]
+
+
+def test_two_packages_with_one_tag(process: Runner, plugin: Plugin) -> None:
+    """Neither is taken; both are named; exit code 5 for the one who asks."""
+    plugin("fourcc-half", "Half", GOOD)
+    env = plugin("fourcc-other", "Half", GOOD)
+    ended = process("formats", "--json", env=env)
+    (broken,) = ended.document["broken"]
+    assert (broken["tag"], broken["owner"]) == ("Half", "several packages")
+    assert "fourcc-half 1.0" in broken["reason"]
+    assert "fourcc-other 1.0" in broken["reason"]
+    assert process("formats", "Half", env=env).code == 5
+
+
 def test_the_allow_list_hides_plugins(process: Runner, plugin: Plugin) -> None:
     """FOURCC_PLUGINS."""
     env = plugin("fourcc-noisy", "Nois", NOISY)

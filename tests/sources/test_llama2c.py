@@ -170,7 +170,7 @@ def test_tokenizer_goes_with_the_model(tmp_path: Path) -> None:
     model, good = written(tmp_path, "m", llama2c_v0(*llama())), written(tmp_path, "t", tokenizer_bin(7))
     with open_source(model, good) as source:
         assert source.blobs == {"tokenizer.bin": tokenizer_bin(7)}
-        assert source.files == (model, good)
+        assert source.all_files == (model, good)
 
 
 @pytest.mark.parametrize("data", [tokenizer_bin(8), tokenizer_bin(7)[:-1]])

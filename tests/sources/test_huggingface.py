@@ -1,0 +1,311 @@
+"""A Llama of Hugging Face: names, rows of q and k, hyper-parameters, contradictions between config and weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fourcc.errors import SourceError
+from fourcc.sources import open_source
+from tests.sources.writers import Arrays, config, decode, decoded, half_split, llama, safetensors, to_hf, written
+
+
+def save(folder: Path, tensors: Arrays, settings: dict[str, object]) -> Path:
+    """A folder with weights and config."""
+    written(folder, "model.safetensors", safetensors(tensors))
+    written(folder, "config.json", settings)
+    return folder
+
+
+@pytest.mark.parametrize("model_type", ["llama", "mistral", "qwen2", "qwen3"])
+@pytest.mark.parametrize("tied", [True, False])
+def test_names_rows_and_order(tmp_path: Path, model_type: str, tied: bool) -> None:  # noqa: FBT001
+    """Tensors come out as llama2.c would hold them: q and k in adjacent pairs, in the model's order."""
+    h, truth = llama(shared=tied)
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, tied=tied, model_type=model_type))) as source:
+        found = decoded(source)
+        assert (source.kind, source.architecture) == ("safetensors", "llama")
+        assert source.notes == ()
+        assert [path.name for path in source.files] == ["model.safetensors"]
+        assert [path.name for path in source.companions] == ["config.json"]
+        assert source.hyper["tied_embeddings"] is tied
+        names = {tensor.name: tensor.source_name for tensor in source.tensors}
+    assert list(found) == list(truth)
+    assert all(np.array_equal(found[name], truth[name]) for name in truth)
+    assert names["layers.1.attention.wk"] == "model.layers.1.self_attn.k_proj.weight"
+
+
+def test_rows_by_their_formula(tmp_path: Path) -> None:
+    """Row h * hd + 2i + s of ours is row h * hd + s * hd / 2 + i of theirs, whatever the run of rows that is read."""
+    h, truth = llama(dim=24, heads=3, kv_heads=3)
+    theirs = to_hf(h, truth)["model.layers.0.self_attn.q_proj.weight"]
+    with open_source(save(tmp_path, to_hf(h, truth), config(h))) as source:
+        q = next(tensor for tensor in source.tensors if tensor.name == "layers.0.attention.wq")
+        for first in range(24):
+            for last in range(first + 1, 25):
+                rows = q.read(0, first, last)["values"]
+                for row in range(first, last):
+                    head, rest = divmod(row, 8)
+                    i, s = divmod(rest, 2)
+                    assert np.array_equal(rows[row - first], theirs[head * 8 + s * 4 + i])
+
+
+def test_biases_and_norms_of_heads(tmp_path: Path) -> None:
+    """Qwen2's biases and Qwen3's norms of q and k are permuted with their rows; all others are left alone."""
+    h, truth = llama()
+    rng = np.random.default_rng(5)
+    ours = {
+        "attention.wq.bias": rng.standard_normal(12).astype("<f4"),
+        "attention.wk.bias": rng.standard_normal(4).astype("<f4"),
+        "attention.wv.bias": rng.standard_normal(4).astype("<f4"),
+        "attention.q_norm": rng.standard_normal(4).astype("<f4"),
+        "attention.k_norm": rng.standard_normal(4).astype("<f4"),
+    }
+    theirs = {
+        "q_proj.bias": half_split(ours["attention.wq.bias"], 4),
+        "k_proj.bias": half_split(ours["attention.wk.bias"], 4),
+        "v_proj.bias": ours["attention.wv.bias"],
+        "q_norm.weight": half_split(ours["attention.q_norm"], 4),
+        "k_norm.weight": half_split(ours["attention.k_norm"], 4),
+    }
+    more = {f"model.layers.0.self_attn.{name}": array for name, array in theirs.items()}
+    with open_source(save(tmp_path, to_hf(h, truth) | more, config(h, model_type="qwen3"))) as source:
+        found = decoded(source)
+    for name, array in ours.items():
+        assert np.array_equal(found[f"layers.0.{name}"], array), name
+    assert list(found)[1:8] == [
+        "layers.0.attention_norm",
+        "layers.0.attention.wq",
+        "layers.0.attention.wq.bias",
+        "layers.0.attention.wk",
+        "layers.0.attention.wk.bias",
+        "layers.0.attention.wv",
+        "layers.0.attention.wv.bias",
+    ]
+
+
+def test_half_precision_is_permuted_bit_for_bit(tmp_path: Path) -> None:
+    """The rows move, the numbers stay as they are stored."""
+    h, truth = llama()
+    half = {name: array.astype("<f2") for name, array in to_hf(h, truth).items()}
+    with open_source(save(tmp_path, half, config(h))) as source:
+        q = next(tensor for tensor in source.tensors if tensor.name == "layers.1.attention.wq")
+        stored = q.read(0, 0, 12)["values"]
+    assert stored.dtype == np.float16
+    assert np.array_equal(stored, truth["layers.1.attention.wq"].astype("<f2"))
+
+
+def test_hyper_parameters(tmp_path: Path) -> None:
+    """In fourcc's words; what scales the rotation, and the tokens that begin and end, are kept."""
+    h, truth = llama()
+    more = {
+        "head_dim": None,
+        "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192},
+        "sliding_window": 4096,
+        "eos_token_id": [2, 3],
+        "bos_token_id": 1,
+    }
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, **more))) as source:
+        assert source.hyper == {
+            "dim": 12,
+            "hidden_dim": 10,
+            "n_layers": 2,
+            "n_heads": 3,
+            "n_kv_heads": 1,
+            "head_dim": 4,
+            "vocab_size": 7,
+            "seq_len": 5,
+            "norm_eps": 1e-6,
+            "rope_theta": 500000.0,
+            "rope_scaling.type": "llama3",
+            "rope_scaling.factor": 8.0,
+            "rope_scaling.original_max_position_embeddings": 8192,
+            "rope_pairing": "adjacent",
+            "tied_embeddings": True,
+            "sliding_window": 4096,
+            "bos_token_id": 1,
+            "eos_token_id": [2, 3],
+        }
+
+
+def test_rope_parameters_of_newer_configs(tmp_path: Path) -> None:
+    """Base and scaling in one map."""
+    h, truth = llama()
+    newer = {"rope_theta": 7.0, "rope_type": "default"}
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, rope_parameters=newer))) as source:
+        assert source.hyper["rope_theta"] == 7.0
+        assert not [key for key in source.hyper if key.startswith("rope_scaling")]
+
+
+def test_head_width_of_its_own(tmp_path: Path) -> None:
+    """Where head_dim is not dim / heads, the config says so and the shapes follow."""
+    h, truth = llama(dim=12, heads=2, kv_heads=2)
+    wide = {name: array for name, array in truth.items() if ".attention.w" not in name}
+    for i in range(2):
+        for kind, shape in (("wq", (16, 12)), ("wk", (16, 12)), ("wv", (16, 12)), ("wo", (12, 16))):
+            wide[f"layers.{i}.attention.{kind}"] = np.arange(192, dtype="<f4").reshape(shape)
+    theirs = to_hf(h | {"dim": 16}, wide)  # heads of 8
+    with open_source(save(tmp_path, theirs, config(h, head_dim=8))) as source:
+        found = decoded(source)
+    assert np.array_equal(found["layers.0.attention.wq"], wide["layers.0.attention.wq"])
+
+
+BAD_CONFIGS: dict[str, tuple[dict[str, object], str]] = {
+    "hidden size": ({"hidden_size": 24}, r"contradicts .*config.json: found shape \[7, 12\], expected 7 x 24"),
+    "heads": ({"num_attention_heads": 2, "num_key_value_heads": 2}, r"tensor 'model.layers.0.self_attn.k_proj.weight'"),
+    "vocabulary": ({"vocab_size": 8}, r"'model.embed_tokens.weight': the tensor contradicts"),
+    "too few layers": ({"num_hidden_layers": 1}, "found layer 1, expected n_layers 1"),
+    "ffn": ({"intermediate_size": 11}, r"found shape \[10, 12\], expected 11 x 12 \(hidden_dim 11, dim 12\)"),
+    "no number": ({"hidden_size": "12"}, "the key 'hidden_size' cannot be read: found '12', expected an integer"),
+    "bool": ({"num_hidden_layers": True}, "the key 'num_hidden_layers' cannot be read: found True"),
+    "zero heads": ({"num_attention_heads": 0}, "the key 'num_attention_heads' cannot be read: found 0"),
+    "missing": ({"hidden_size": None}, "the key 'hidden_size' cannot be read: found None"),
+    "odd heads": ({"head_dim": 3}, "the key 'head_dim' cannot be read: found 3, expected an even number"),
+    "groups": ({"num_key_value_heads": 2}, "found 2, expected a divisor of the 3 heads"),
+    "theta": ({"rope_theta": -1}, "the key 'rope_theta' cannot be read: found -1, expected a positive number"),
+    "NaN": ({"rms_norm_eps": float("nan")}, "the key 'rms_norm_eps' cannot be read: found nan"),
+    "scaling": ({"rope_scaling": "linear"}, "the key 'rope_scaling' cannot be read: found 'linear', expected a map"),
+    "untied without output": (
+        {"tie_word_embeddings": False},
+        "expected true, for there is an embedding and no lm_head",
+    ),
+    "tied is a text": ({"tie_word_embeddings": "yes"}, "the key 'tie_word_embeddings' cannot be read: found 'yes'"),
+}
+
+
+@pytest.mark.parametrize(("changes", "what"), BAD_CONFIGS.values(), ids=BAD_CONFIGS)
+def test_config_that_contradicts(tmp_path: Path, changes: dict[str, object], what: str) -> None:
+    """Config and tensor are both named."""
+    h, truth = llama()
+    save(tmp_path, to_hf(h, truth), config(h, **changes))
+    with pytest.raises(SourceError, match=what) as caught:
+        open_source(tmp_path)
+    assert str(tmp_path / "config.json") in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"{", b"[]", b'{"a":1,"a":2}', b"", b"\xff\xfe{}", b"[" * 100000])
+def test_config_that_is_no_json(tmp_path: Path, data: bytes) -> None:
+    """Named as the culprit."""
+    written(tmp_path, "model.safetensors", safetensors({}))
+    written(tmp_path, "config.json", data)
+    with pytest.raises(SourceError, match=r"config\.json"):
+        open_source(tmp_path)
+
+
+def test_tied_output_is_stored_once(tmp_path: Path) -> None:
+    """Where the config ties the two and the file still has both, as Hugging Face itself reads it."""
+    h, truth = llama(shared=False)
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, tied=True))) as source:
+        assert "output" not in decoded(source)
+        assert source.hyper["tied_embeddings"] is True
+        assert source.notes == ("lm_head is left out: the config ties it to the embedding",)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_silent_config_is_tied_where_there_is_no_output(tmp_path: Path, shared: bool) -> None:  # noqa: FBT001
+    """The weights tell."""
+    h, truth = llama(shared=shared)
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, tie_word_embeddings=None))) as source:
+        assert source.hyper["tied_embeddings"] is shared
+
+
+def test_recomputed_tables_are_left_out(tmp_path: Path) -> None:
+    """Old checkpoints hold the frequencies of the rotation."""
+    h, truth = llama()
+    more = {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": np.ones(2, "<f4") for i in range(2)}
+    with open_source(save(tmp_path, to_hf(h, truth) | more, config(h))) as source:
+        assert list(decoded(source)) == list(truth)
+        assert source.notes == ("2 tensors *.rotary_emb.inv_freq are left out: they are recomputed",)
+
+
+def test_incomplete_model_is_noted(tmp_path: Path) -> None:
+    """Also where the config claims layers without end."""
+    h, truth = llama()
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, num_hidden_layers=2**31 - 1))) as source:
+        assert source.notes[0].startswith("the model is not complete: there is no layers.2.attention_norm, layers.3.")
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"model_type": "gpt2"}, "no Llama-family language model (model_type 'gpt2'): names are kept"),
+        ({"architectures": ["LlamaForSequenceClassification"]}, "no Llama-family language model (model_type 'llama')"),
+        ({"quantization_config": {"quant_method": "awq"}}, "the config says that the weights are quantized by another"),
+    ],
+)
+def test_other_models_keep_their_names(tmp_path: Path, changes: dict[str, object], note: str) -> None:
+    """And the order of their rows."""
+    h, truth = llama()
+    theirs = to_hf(h, truth)
+    with open_source(save(tmp_path, theirs, config(h, **changes))) as source:
+        found = decoded(source)
+        assert (source.architecture, source.hyper) == (None, {})
+        assert source.notes[0].startswith(note)
+    assert list(found) == list(theirs)
+    assert all(np.array_equal(found[name], theirs[name]) for name in theirs)
+
+
+def test_without_config_names_are_kept(tmp_path: Path) -> None:
+    """No guess is made."""
+    h, truth = llama()
+    written(tmp_path, "model.safetensors", safetensors(to_hf(h, truth)))
+    with open_source(tmp_path) as source:
+        assert source.architecture is None
+        assert list(decoded(source)) == list(to_hf(h, truth))
+
+
+def test_two_spellings_of_one_tensor(tmp_path: Path) -> None:
+    """Which one counts cannot be told."""
+    h, truth = llama()
+    save(tmp_path, to_hf(h, truth) | {"tok_embeddings": truth["tok_embeddings"]}, config(h))
+    with pytest.raises(SourceError, match=r"'model.embed_tokens.weight' and 'tok_embeddings' are one tensor"):
+        open_source(tmp_path)
+
+
+def test_sharded_model_with_config(tmp_path: Path) -> None:
+    """Index, files and config together; the config applies to each file opened by itself, too."""
+    h, truth = llama()
+    theirs = list(to_hf(h, truth).items())
+    shards = {f"model-0000{n}-of-00002.safetensors": dict(theirs[n - 1 :: 2]) for n in (1, 2)}
+    for name, part in shards.items():
+        written(tmp_path, name, safetensors(part))
+    weight_map = {tensor: name for name, part in shards.items() for tensor in part}
+    written(tmp_path, "model.safetensors.index.json", {"metadata": {}, "weight_map": weight_map})
+    written(tmp_path, "config.json", config(h))
+    with open_source(tmp_path) as source:
+        found = decoded(source)
+        assert list(found) == list(truth)
+        assert all(np.array_equal(found[name], truth[name]) for name in truth)
+
+
+def test_tokenizer_files_beside(tmp_path: Path) -> None:
+    """Taken by themselves; one that is damaged is noted and blocks nothing."""
+    h, truth = llama()
+    save(tmp_path, to_hf(h, truth), config(h))
+    tokenizer = json.dumps({"version": "1.0", "model": {"type": "BPE"}}).encode()
+    written(tmp_path, "tokenizer.json", tokenizer)
+    written(tmp_path, "tokenizer.model", b"version https://git-lfs.github.com/spec/v1\n")
+    with open_source(tmp_path) as source:
+        assert source.blobs == {"tokenizer.json": tokenizer}
+        assert [path.name for path in source.companions] == ["config.json", "tokenizer.json"]
+        assert "the tokenizer is left out" in source.notes[0]
+        assert "Git LFS pointer" in source.notes[0]
+
+
+def test_tokenizer_link_out_of_the_folder(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A downloaded folder cannot bring a file of the user's into the model."""
+    h, truth = llama()
+    save(tmp_path, to_hf(h, truth), config(h))
+    secret = written(tmp_path_factory.mktemp("home"), "key.json", {"model": "secret"})
+    (tmp_path / "tokenizer.json").symlink_to(secret)
+    with pytest.raises(SourceError, match="a symbolic link that leads out of its folder"):
+        open_source(tmp_path)
+
+
+def test_numbers_of_blocks_are_read_in_whole_heads(tmp_path: Path) -> None:
+    """A tensor read one row at a time equals the tensor read at once."""
+    h, truth = llama()
+    with open_source(save(tmp_path, to_hf(h, truth), config(h))) as source:
+        for tensor in source.tensors:
+            assert np.array_equal(decode(tensor, 1), decode(tensor, 100))
