@@ -22,7 +22,7 @@ def in_order(w: Array) -> float:
 
 
 def test_by_hand() -> None:
-    """w = (3, 4), decoded (3.5, 3): e = (-0.5, 1), sums 25 and 1.25."""
+    """With w = (3, 4), decoded (3.5, 3): e = (-0.5, 1), sums 25 and 1.25."""
     sums = ErrorSums.of(np.array([[3, 4]], np.float32), np.array([[3.5, 3]], np.float32))
     assert sums == ErrorSums(25.0, 1.25, 1.0)
     assert sums.relative_rmse == sqrt(0.05)

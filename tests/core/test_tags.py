@@ -15,7 +15,7 @@ def test_tags_are_padded_with_spaces(text: str, code: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "    ", "4bit", "_F32", "F 32", " F32", "F32\n", "F-32", "Q4_K_M", "é", "F3\0", "Ｆ32", "../x"]
+    "text", ["", "    ", "4bit", "_F32", "F 32", " F32", "F32\n", "F-32", "Q4_K_M", "é", "F3\0", "\uff2632", "../x"]
 )
 def test_what_is_no_tag(text: str) -> None:
     """The message shows it and says what would be one."""

@@ -1,0 +1,246 @@
+"""The registry: whatever is installed, however broken, disturbs nothing else."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError
+from fourcc.format import Format
+from fourcc.registry import Broken, Entry, Registry, installed_entries
+from fourcc.spec import FormatSpec, Part
+from fourcc.tags import as_tag
+from tests.core.fakes import entry
+
+SPEC = FormatSpec(
+    tag="Fake",
+    name="fake",
+    summary="one",
+    block=(1, 1),
+    parts=(Part("v", "<f4", lambda cols, _: (cols,)),),
+    foreign={"other": 7},
+)
+FAKE = Format(spec=SPEC, decode=lambda parts, _: parts["v"])
+
+
+def of(*entries: Entry, allowed: frozenset[str] | None = None) -> Registry:
+    """A registry of these entries."""
+    return Registry(scan=lambda: entries, allowed=allowed)
+
+
+def reason(loaded: object, name: str = "Fake") -> str:
+    """Why an entry that loads to this object is broken; it is said twice alike, and listed."""
+    registry = of(entry(name, loaded))
+    for _ in range(2):
+        with pytest.raises(PluginError) as caught:
+            registry[as_tag(name)]
+        assert type(caught.value) is PluginError
+    (broken,) = registry.broken()
+    assert f"the format {name} of fake 1.0 (fake:{name}) cannot be used: {broken.reason}." in str(caught.value)
+    assert "`fourcc formats --broken` lists every such plugin." in str(caught.value)
+    return broken.reason
+
+
+def test_a_format_is_found_by_its_tag() -> None:
+    """And loaded once."""
+    registry = of(entry("Fake", FAKE))
+    assert list(registry) == [as_tag("Fake")]
+    assert as_tag("Fake") in registry
+    assert "Fake" not in registry
+    assert registry[as_tag("Fake")] is registry[as_tag("Fake")] is FAKE
+    assert registry.entry(as_tag("Fake")).owner == "fake 1.0"
+    assert registry.broken() == []
+
+
+def test_missing_format() -> None:
+    """E14: the message names the tag and what to install, never a module that a file names."""
+    with pytest.raises(MissingFormatError) as caught:
+        of()[as_tag("Nope")]
+    assert str(caught.value) == (
+        "no installed package provides the format Nope. "
+        "Install the package that declares Nope in the entry-point group fourcc.formats."
+    )
+    with pytest.raises(MissingFormatError, match=r"It was made with gizmo 2\.1: install that package\."):
+        of().find(as_tag("Nope"), "gizmo 2.1")
+
+
+def test_duplicates_are_named() -> None:
+    """E6: both owners; the other tags go on."""
+    registry = of(
+        entry("Fake", FAKE, "one", "1.0"), entry("Fake", FAKE, "two", "2.0"), entry("Good", FAKE, "two", "2.0")
+    )
+    with pytest.raises(DuplicateTagError) as caught:
+        registry[as_tag("Fake")]
+    assert str(caught.value) == (
+        "the tag Fake is declared by one 1.0 and by two 2.0. "
+        "Uninstall one of them, or name the others in FOURCC_PLUGINS."
+    )
+    assert list(registry) == [as_tag("Fake"), as_tag("Good")]
+
+
+def test_reserved_tags() -> None:
+    """E6: a third party's entry cannot take fourcc's place; it is listed, and ours is used."""
+    own = Format(spec=attrs.evolve(SPEC, tag="F32"), decode=FAKE.decode)
+    theirs = entry("F32", FAKE, "thief", "6.6")
+    registry = of(theirs, entry("F32", own, "fourcc", "0.1"), entry("Fake", FAKE))
+    assert registry[as_tag("F32")] is own
+    assert registry.broken() == [Broken(theirs, "F32 is reserved: a third party's tag has a lower-case letter")]
+    with pytest.raises(PluginError, match=r"X4 cannot be used: thief 6\.6: X4 is reserved"):
+        of(entry("X4", FAKE, "thief", "6.6"))[as_tag("X4")]
+
+
+@pytest.mark.parametrize("name", ["", "toolong", "../x", "\x1b[2J", "x" * (1 << 20)])
+def test_names_that_are_no_tags(name: str) -> None:
+    """E15: listed as broken; nothing is loaded."""
+    registry = of(entry(name, AssertionError("loaded")), entry("Fake", FAKE))
+    assert list(registry) == [as_tag("Fake")]
+    (broken,) = registry.broken()
+    assert "is not a tag" in broken.reason
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (ModuleNotFoundError("No module named 'x'"), "ModuleNotFoundError: No module named 'x'"),
+        (SyntaxError("bad"), "SyntaxError: bad"),
+        (AttributeError("no FAKE"), "AttributeError: no FAKE"),
+        (SystemExit(3), "SystemExit: 3"),
+        (GeneratorExit(), "GeneratorExit: "),
+        (ZeroDivisionError("x"), "ZeroDivisionError: x"),
+    ],
+)
+def test_errors_on_import(error: BaseException, says: str) -> None:
+    """E1 to E4: whatever the module raises, `SystemExit` included."""
+    assert reason(error) == says
+
+
+def test_interrupt_on_import_is_the_user_s() -> None:
+    """E3: Ctrl-C is no property of the plugin."""
+    registry = of(entry("Fake", KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        registry[as_tag("Fake")]
+    assert registry._listed_broken() == []
+
+
+@pytest.mark.parametrize(
+    ("loaded", "name", "says"),
+    [
+        (None, "Fake", "TypeError: fake:Fake is a NoneType, expected a fourcc.Format"),
+        (FormatSpec, "Fake", "TypeError: fake:Fake is a type, expected a fourcc.Format"),
+        (FAKE, "Fak2", "ValueError: its tag is Fake, its entry point is named Fak2"),
+        (
+            Format(spec=attrs.evolve(SPEC, api=0), decode=FAKE.decode),
+            "Fake",
+            "ValueError: made for format API 0, this fourcc has 1; upgrade the plugin",
+        ),
+        (
+            Format(spec=attrs.evolve(SPEC, api=2), decode=FAKE.decode),
+            "Fake",
+            "ValueError: made for format API 2, this fourcc has 1; upgrade fourcc",
+        ),
+    ],
+)
+def test_what_is_loaded_must_be_a_format(loaded: object, name: str, says: str) -> None:
+    """E4: of the right type, tag and version of the seam."""
+    assert reason(loaded, name) == says
+
+
+def test_allow_list() -> None:
+    """FOURCC_PLUGINS: only these, and fourcc's own always."""
+    own = Format(spec=attrs.evolve(SPEC, tag="F32"), decode=FAKE.decode)
+    entries = [entry("F32", own, "fourcc", "0.1"), entry("Fake", FAKE, "good"), entry("Evil", FAKE, "bad")]
+    assert list(of(*entries, allowed=frozenset({"good"}))) == [as_tag("F32"), as_tag("Fake")]
+    assert list(of(*entries, allowed=frozenset())) == [as_tag("F32")]
+    assert len(list(of(*entries))) == 3
+
+
+def test_own_formats_come_first() -> None:
+    """Then in the order of their bytes."""
+    names = [("zz", "x"), ("Q8", "fourcc"), ("aa", "x"), ("F32", "fourcc")]
+    registry = of(*(entry(name, FAKE, owner) for name, owner in names))
+    assert [str(tag) for tag in registry] == ["F32", "Q8", "aa", "zz"]
+
+
+def test_foreign_ids() -> None:
+    """A broken plugin is passed over; nothing is found for an id that nobody has."""
+    registry = of(entry("Bad1", SystemExit()), entry("Fake", FAKE))
+    assert registry.foreign("other", 7) is FAKE
+    assert registry.foreign("other", 8) is None
+    assert registry.foreign("ggml", 7) is None
+
+
+def test_import_may_neither_print_nor_move(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """E7: stdout is for data, and a path given stays what it was."""
+
+    def load() -> Format:
+        print("hello")  # noqa: T201 - what is tested
+        os.chdir(tmp_path)
+        return FAKE
+
+    before = Path.cwd()
+    registry = of(Entry("Fake", "fake:FAKE", "fake", "1.0", load))
+    assert registry[as_tag("Fake")] is FAKE
+    assert Path.cwd() == before
+    assert capsys.readouterr() == ("", "hello\n")
+
+
+def distribution(folder: Path, name: str, entry_points: bytes, metadata: bytes | None = None) -> None:
+    """A dist-info folder."""
+    info = folder / f"{name}-1.0.dist-info"
+    info.mkdir()
+    info.joinpath("METADATA").write_bytes(
+        metadata or b"Metadata-Version: 2.1\nName: %b\nVersion: 1.0\n" % name.encode()
+    )
+    info.joinpath("entry_points.txt").write_bytes(entry_points)
+
+
+def test_damaged_metadata_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E5: malformed, not UTF-8, without a name: they hide nothing of the others."""
+    distribution(tmp_path, "malformed", b"no section\n[x\n= =\n")
+    distribution(tmp_path, "binary", b"\xff\xfe\x00[fourcc.formats]")
+    distribution(tmp_path, "nameless", b"[fourcc.formats]\nNone = x:y\n", b"Metadata-Version: 2.1\n")
+    distribution(tmp_path, "good_one", b"[fourcc.formats]\nGood = nowhere:GOOD\nBad! = x:y\n")
+    distribution(tmp_path, "odd", b"[fourcc.formats]\nOdd1 = not a value\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = Registry(scan=installed_entries)
+    assert {as_tag("Good"), as_tag("Odd1"), as_tag("F32")} <= set(found)
+    assert found.entry(as_tag("Good")).owner == "good-one 1.0"
+    assert {str(broken.entry.name) for broken in found.broken()} >= {"Good", "Bad!", "Odd1"}
+    assert found[as_tag("F32")].spec.tag == as_tag("F32")
+
+
+def test_first_distribution_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stale copy of the same package further back is no duplicate."""
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        distribution(folder, "twice", b"[fourcc.formats]\nTwic = nowhere:X\n")
+        monkeypatch.syspath_prepend(str(folder))
+    assert Registry(scan=installed_entries).entry(as_tag("Twic")).owner == "twice 1.0"
+
+
+def test_listing_imports_nothing() -> None:
+    """Neither the formats nor numpy."""
+    code = (
+        "import sys\nfrom fourcc.registry import registry\ntags = list(registry)\n"
+        "print(len(tags) > 15, [n for n in sys.modules if n.startswith('fourcc.formats') or n == 'numpy'])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "True []\n"
+
+
+@pytest.mark.parametrize(("value", "listed"), [("", "False"), ("other, Late_Comer", "True"), (None, "True")])
+def test_allow_list_in_the_environment(tmp_path: Path, value: str | None, listed: str) -> None:
+    """E17: empty switches all plugins off; names are compared as package indexes do."""
+    distribution(tmp_path, "late.comer", b"[fourcc.formats]\nLate = nowhere:X\n")
+    environment = {name: text for name, text in os.environ.items() if name != "FOURCC_PLUGINS"}
+    environment["PYTHONPATH"] = str(tmp_path)
+    if value is not None:
+        environment["FOURCC_PLUGINS"] = value
+    code = (
+        "from fourcc.registry import registry\nfrom fourcc.tags import as_tag\n"
+        "assert as_tag('F32') in registry\nprint(as_tag('Late') in registry)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, env=environment) == f"{listed}\n"
