@@ -73,7 +73,8 @@ def convert(  # noqa: PLR0913 - one an option
             return
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
-        target = check_target(output, opened.all_files, force=force)
+        read = (*opened.all_files, *([policy] if policy else ()))
+        target = check_target(output, read, force=force)
         planned = plan(opened, rules, include=include or (), exclude=exclude or ())
         with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
             result = execute(planned, target, threads=threads, progress=progress)

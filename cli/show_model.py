@@ -40,10 +40,10 @@ def show(path: Path, *, as_json: bool) -> None:
 def missing(index: Index) -> dict[str, Provider | None]:
     """Tags that no installed package provides, each with whose format it was, where the file says so.
 
-    What is installed is looked up only where the file holds more than this very fourcc encoded: it takes a while.
+    What is installed is looked up only where the file holds other formats than this very fourcc's: it takes a while.
     """
     own = Provider("fourcc", __version__)
-    if all(tensor.tag.reserved for tensor in index.tensors) and all(each == own for each in index.providers):
+    if all(tensor.provider is not None and index.providers[tensor.provider] == own for tensor in index.tensors):
         return {}
     from fourcc.registry import registry
 
@@ -82,7 +82,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ("architecture", index.architecture or "unknown"),
         ("hyper-parameters", units.settings(index.hyper)),
         *(("source", source) for source in sources),
-        ("encoded by", ", ".join(map(str, index.providers)) or "nobody: all tensors are kept as they were"),
+        ("formats by", ", ".join(map(str, index.providers)) or "unknown"),
         ("blobs", ", ".join(f"{blob.name} ({units.plain_bytes(blob.nbytes)})" for blob in index.blobs)),
         ("total", _total(index)),
     ]

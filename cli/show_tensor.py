@@ -131,7 +131,7 @@ def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
         return
     yield "options", units.settings(record.options)
     yield "rule", "" if record.rule is None else f"rule[{record.rule}]"
-    yield "encoded by", "nobody: kept as it was" if tensor.provider is None else str(tensor.provider)
+    yield "format by", "unknown" if tensor.provider is None else str(tensor.provider)
     yield "encoder version", _versions(tensor, record.encoder_version)
     yield "calibration data", "" if record.aids is None else f"BLAKE2b-128 {record.aids.hex()}"
     if record.error is not None:
@@ -143,8 +143,10 @@ def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
 def _versions(tensor: SourceTensor, stored: int | None) -> str:
     """The encoder's version in the file, and the installed one where it is another."""
     spec = _spec(tensor)
-    if stored is None or spec is None or spec.encoder_version == stored:
-        return "" if stored is None else str(stored)
+    if stored is None:
+        return "none: kept as it was stored"
+    if spec is None or spec.encoder_version == stored:
+        return str(stored)
     return f"{stored} (installed: {spec.encoder_version}, which may encode otherwise)"
 
 

@@ -41,7 +41,7 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
             done += nbytes
             progress("", done, size)
 
-        for damage in container.verify(file, report):
+        for damage in container.damages(file, report):
             damages.append(damage)
             if not as_json:
                 progress.clear()

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import attrs
 
+from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.layout import HEAD_BYTES, TAIL_BYTES, aligned
 from fourcc.container.writer import Writer
-from fourcc.errors import SourceError, UsageError
+from fourcc.encoding import check_needs
+from fourcc.errors import PluginError, SourceError, UsageError
 from fourcc.files import ReadFile, identity
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
@@ -109,13 +111,17 @@ def plan(
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
     for step in steps:
+        _check_storable(step.source, source.path)
         _check_step(step)
     return Plan(source, policy, steps)
 
 
 def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
     """What a policy may ask of a tensor."""
-    known = tensor.tag in registry
+    try:
+        real = registry[tensor.tag].spec.real
+    except PluginError:  # missing or broken: it can still be kept
+        real = True
     return TensorInfo(
         name=tensor.name,
         shape=tensor.shape,
@@ -123,7 +129,7 @@ def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
         layer=layer(tensor.name),
         tag=tensor.tag,
         params=tensor.params,
-        real=registry[tensor.tag].spec.real if known else True,
+        real=real,
         nbytes=None if tensor.record is None else tensor.record.nbytes,
     )
 
@@ -220,18 +226,22 @@ def _selected(
     return [t for t in wanted if not any(fnmatchcase(t.name, glob) for glob in exclude)]
 
 
+def _check_storable(tensor: SourceTensor, file: Path) -> None:
+    """Refuses a name or a shape that no container can hold, before any weight is read."""
+    if "\0" in tensor.name or not 1 <= len(tensor.name.encode()) <= MAX_NAME_BYTES:
+        expected = f"1 to {MAX_NAME_BYTES} bytes without NUL"
+        raise SourceError("the tensor's name cannot be stored", file=file, tensor=tensor.name, expected=expected)
+    if len(tensor.shape) > MAX_DIMENSIONS:
+        found, expected = f"{len(tensor.shape)} dimensions", f"at most {MAX_DIMENSIONS}"
+        raise SourceError("the shape cannot be stored", file=file, tensor=tensor.name, found=found, expected=expected)
+
+
 def _check_step(step: Step) -> None:
     """Refuses what would fail only when the tensor's turn comes."""
     if step.decision.keep:
         return
     _ = step.source.format  # must be there to decode
-    for need in sorted(registry[step.decision.tag].spec.needs):
-        if getattr(step.aids, need) is None:
-            raise UsageError(
-                f"the format {step.decision.tag} needs the {need} of each tensor's inputs, and there is none",
-                tensor=step.source.name,
-                hint="Give it calibration data, or give the tensor another format.",
-            )
+    check_needs(registry[step.decision.tag], step.aids, step.source.name)
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:

@@ -23,7 +23,7 @@ from fourcc.tags import FourCC, as_tag
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from fourcc.format import Array, Format, Parts, RowReader
+    from fourcc.format import Array, Floats, Format, Parts
 
 T = TypeVar("T")
 
@@ -50,13 +50,27 @@ class MatrixEncoder:
     first_index: int = 0
     nonfinite: bool = False
 
-    def prepare(self, reader: RowReader) -> object:
-        """What spans the matrix's tiles, or None."""
+    def prepare(self, reader: Callable[[int, int], Array]) -> object:
+        """What spans the matrix's tiles, or None; an empty matrix has none.
+
+        Args:
+            reader: (first, last) -> the original's rows, (last - first, cols), real numbers of any width.
+
+        Raises:
+            NumericError: NaN or infinity in the weights that the format looked at.
+            PluginError: the format does not keep its contract.
+        """
         prepare = self.format.prepare
-        if prepare is None:
+        if prepare is None or not self.geom.rows or not self.geom.cols:
             return None
+
+        def rows(first: int, last: int) -> Floats:
+            original = reader(first, last)
+            self._refuse_nonfinite(original, self.first_index + first * self.geom.cols)
+            return _read_only(original, "<f4")
+
         aids = self.aids.restricted(self.format.spec.needs)
-        return self._plugin("prepare", lambda: prepare(reader, self.geom, self.options, aids))
+        return self._plugin("prepare", lambda: prepare(rows, self.geom, self.options, aids))
 
     def tile(self, original: Array, shared: object, first: int) -> tuple[Parts, ErrorSums]:
         """Parts of the rows from `first` on, and how far they decode from the original.
@@ -76,16 +90,15 @@ class MatrixEncoder:
         assert encode is not None
         at = self.first_index + first * self.geom.cols
         self._refuse_nonfinite(original, at)
-        with np.errstate(over="ignore"):  # beyond float32: caught as infinite below
-            tile = np.ascontiguousarray(original, numpy_dtype(self.format.spec.decoded)).view()
-        tile.flags.writeable = False
+        tile = _read_only(original, self.format.spec.decoded)
         geom = Geometry(len(tile), self.geom.cols, self.geom.params)
         aids = self.aids.restricted(self.format.spec.needs)
         parts = self._plugin("encode", lambda: encode(tile, shared, geom, self.options, aids))
         parts = self._checked(parts, geom)
         decoded = decode_rows(self.format, parts, geom, self.name)
-        if self.nonfinite and not np.isfinite(original).all():
-            return parts, ErrorSums()
+        if self.nonfinite:  # what was let through is left out of the rest
+            fine = np.isfinite(original)
+            original, decoded = np.where(fine, original, 0), np.where(fine, decoded, 0)
         self._refuse_overflow(decoded, at)
         return parts, ErrorSums.of(original, decoded)
 
@@ -133,6 +146,16 @@ class MatrixEncoder:
 
     def _breach(self, verb: str, got: object, expected: object) -> PluginError:
         return breach(self.format, verb, tensor=self.name, got=got, expected=expected)
+
+
+def _read_only(original: Array, dtype: str) -> Array:
+    """The weights as a format sees them: C-contiguous, of its dtype, not to be written to."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):  # beyond float32: decodes to infinity, and is refused as that
+        tile = np.ascontiguousarray(original, dtype).view()
+    tile.flags.writeable = False
+    return tile
 
 
 def refuse_nonfinite(tile: Array, *, tensor: str | None, first_index: int, hint: str) -> None:
@@ -186,6 +209,9 @@ def encode(
 
     weights = np.asarray(weights)
     found = registry[as_tag(tag)]
+    if weights.dtype.kind not in "fiub":
+        raise UsageError("weights are real numbers", tensor=name, found=f"dtype {weights.dtype}")
+    check_needs(found, aids or Aids(), name)
     params, options = checked_settings(found, weights.shape, params or {}, options or {})
     lead, rows, cols = split_shape(weights.shape)
     count = prod(lead)
@@ -210,11 +236,22 @@ def encode(
 
 def _encoded_tiles(encoder: MatrixEncoder, matrix: Array) -> Iterator[tuple[int, Parts]]:
     """First row and parts of each tile of a matrix (rows, cols) in memory."""
-    import numpy as np
-
-    shared = encoder.prepare(lambda first, last: np.asarray(matrix[first:last], np.float32))
+    if not matrix.size:  # no format is asked about nothing
+        return
+    shared = encoder.prepare(lambda first, last: matrix[first:last])
     for first, last in tile_bounds(*matrix.shape, encoder.format.spec):
         yield first, encoder.tile(matrix[first:last], shared, first)[0]
+
+
+def check_needs(found: Format, aids: Aids, tensor: str | None) -> None:
+    """Raises UsageError where a format needs calibration data that is not there."""
+    for need in sorted(found.spec.needs):
+        if getattr(aids, need) is None:
+            raise UsageError(
+                f"the format {found.spec.tag} needs the {need} of each tensor's inputs, and there is none",
+                tensor=tensor,
+                hint="Give it calibration data, or give the tensor another format.",
+            )
 
 
 def checked_settings(

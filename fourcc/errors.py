@@ -8,6 +8,7 @@
     ├── InputError            3    a file that is not what it claims to be
     │   ├── SourceError       3      a checkpoint: llama2.c, safetensors, GGUF, npz
     │   ├── IndexDamageError  3      head, tail or index of a container
+    │   │   └── UnknownVersionError 3  intact, but of a version, or with a feature, that is not known here
     │   ├── TableError        3      the index is intact, but what it says of a tensor cannot be true
     │   ├── ChecksumError     3      a part's bytes differ from their sum
     │   └── NumericError      3      NaN or infinity where the format cannot hold them
@@ -127,7 +128,11 @@ class SourceError(InputError):
 
 
 class IndexDamageError(InputError):
-    """The head, tail or index of a container is damaged, cut, or from a version that is not known here."""
+    """The head, tail or index of a container is damaged or cut."""
+
+
+class UnknownVersionError(IndexDamageError):
+    """A container of a version, or with a feature, that is not known here; for all that can be told it is intact."""
 
 
 class TableError(InputError):

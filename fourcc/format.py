@@ -48,7 +48,8 @@ class Format:
     """How a tag is decoded, and, where it can be, encoded.
 
     All functions see one matrix, or a run of its rows; the core cuts tiles at multiples of the block's rows, deals with
-    leading dimensions, and checks shapes, so that a format is its formula.
+    leading dimensions, and checks shapes, so that a format is its formula. None is called for an empty matrix: whatever
+    bytes its parts have are zeros.
 
     Attributes:
         spec: what the format declares of itself.

@@ -39,14 +39,15 @@ def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 def tile_bounds(rows: int, cols: int, *specs: FormatSpec) -> Iterator[tuple[int, int]]:
     """Runs of rows that are coded together: multiples of every format's block, about `TILE_WEIGHTS` weights each.
 
-    A format that blocks whole columns, or has a part of variable length, gets the whole matrix at once.
+    A format that blocks whole columns, or has a part of variable length, gets the whole matrix at once. An empty matrix
+    has none: no format is asked to encode or decode nothing.
     """
     steps = [None if spec.variable else spec.block[0] for spec in specs]
     step = 1
     for count in steps:
         step = max(1, rows) if count is None else lcm(step, count)
     count = step * max(1, TILE_WEIGHTS // max(1, cols * step))
-    for first in range(0, rows, count):
+    for first in range(0, rows if cols else 0, count):
         yield first, min(rows, first + count)
 
 
@@ -156,7 +157,8 @@ class QMatrix:
     @property
     def bits_per_weight(self) -> Fraction:
         """Bits really spent, scales and short blocks included; 0 for an empty tensor."""
-        return Fraction(8 * self.nbytes, max(1, prod(self.shape)))
+        weights = prod(self.shape)
+        return Fraction(8 * self.nbytes, weights) if weights else Fraction(0)
 
     def __getitem__(self, index: int) -> QMatrix:
         """One of the leading dimension's matrices (an expert), as a view."""
@@ -167,6 +169,12 @@ class QMatrix:
             raise IndexError(f"index {index} of a leading dimension of {lead[0]}")
         parts = {name: part[index, ...] for name, part in self.parts.items()}
         return attrs.evolve(self, shape=self.shape[1:], parts=parts, name=self.name and f"{self.name}[{index}]")
+
+    def __iter__(self) -> Iterator[QMatrix]:
+        """The leading dimension's matrices. Raises UsageError where there is none."""
+        if len(self.shape) < 3:
+            raise UsageError("a matrix has no leading dimension to go through", tensor=self.name)
+        return map(self.__getitem__, range(self.shape[0]))
 
     def matrices(self) -> Iterator[Parts]:
         """The parts of each matrix, leading dimensions flattened in row-major order."""
@@ -194,7 +202,8 @@ class QMatrix:
         """
         import numpy as np
 
-        out = np.empty(self.shape, numpy_dtype(self.format.spec.decoded))  # the tensor
+        found = self._checked_format()  # first, so that a shape that cannot be is no request for memory
+        out = np.empty(self.shape, numpy_dtype(found.spec.decoded))  # the tensor
         rows = out.reshape(-1, split_shape(self.shape)[2]) if out.size else out.reshape(0, 1)
         first = 0
         for tile in self.tiles() if out.size else ():

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import sys
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import attrs
@@ -75,6 +76,7 @@ class Registry:
         self._entries: dict[FourCC, list[Entry]] | None = None
         self._broken: dict[Entry, str] = {}
         self._loaded: dict[FourCC, Format] = {}
+        self._lock = RLock()  # threads ask for formats, and importing redirects stdout for all of them
 
     def __iter__(self) -> Iterator[FourCC]:
         """The declared tags in order, fourcc's own first; nothing is imported."""
@@ -92,9 +94,12 @@ class Registry:
             DuplicateTagError: more than one does.
             PluginError: the one that does is broken.
         """
-        if tag not in self._loaded:
-            self._loaded[tag] = self._load(self.entry(tag))
-        return self._loaded[tag]
+        found = self._loaded.get(tag)
+        if found is None:
+            with self._lock:
+                found = self._loaded.get(tag) or self._load(self.entry(tag))
+                self._loaded[tag] = found
+        return found
 
     def find(self, tag: FourCC, made_by: object) -> Format:
         """The format of a tag; where it is missing, the message says which package a file's tensor was made with.
@@ -156,34 +161,35 @@ class Registry:
         return [Broken(entry, reason) for entry, reason in self._broken.items()]
 
     def _found(self) -> dict[FourCC, list[Entry]]:
-        if self._entries is None:
-            self._entries = {}
-            for entry in self._scan():
-                self._admit(entry)
-        return self._entries
+        with self._lock:
+            if self._entries is None:
+                entries: dict[FourCC, list[Entry]] = {}
+                for entry in self._scan():
+                    self._admit(entry, entries)
+                self._entries = entries
+            return self._entries
 
-    def _admit(self, entry: Entry) -> None:
-        assert self._entries is not None
-        if entry.distribution != OWN and self._allowed is not None and entry.distribution not in self._allowed:
-            return
+    def _admit(self, entry: Entry, entries: dict[FourCC, list[Entry]]) -> None:
         try:
             tag = as_tag(entry.name)
         except ValueError as error:
             self._broken[entry] = str(error)
             return
-        if tag.reserved and entry.distribution != OWN:
+        if entry.distribution != OWN and self._allowed is not None and entry.distribution not in self._allowed:
+            self._broken[entry] = "FOURCC_PLUGINS does not allow its distribution"
+        elif tag.reserved and entry.distribution != OWN:
             self._broken[entry] = f"{tag} is reserved: a third party's tag has a lower-case letter"
         else:
-            self._entries.setdefault(tag, []).append(entry)
+            entries.setdefault(tag, []).append(entry)
 
     def _load(self, entry: Entry) -> Format:
         if entry in self._broken:
             raise self._refusal(entry)
         try:
-            with _guarded():
+            with contextlib.nullcontext() if entry.distribution == OWN else _guarded():
                 loaded = entry.load()
             return _checked(loaded, entry)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:  # a plugin may raise SystemExit when imported
             self._broken[entry] = f"{type(error).__name__}: {error}"
@@ -208,20 +214,23 @@ def _checked(loaded: object, entry: Entry) -> Format:
         raise ValueError(f"made for format API {spec.api}, this fourcc has {API}; upgrade {older}")
     if str(spec.tag) != entry.name:
         raise ValueError(f"its tag is {spec.tag}, its entry point is named {entry.name}")
-    spec.bits_per_weight()  # asks the plugin's own functions: where they fail, they fail here
+    spec.check()
     return loaded
 
 
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
     """Keeps what a plugin prints while it is imported out of stdout, which is for data; restores the directory."""
-    home = os.open(".", os.O_RDONLY)
+    try:
+        home = os.getcwd()  # noqa: PTH109 - a text that chdir takes back
+    except OSError:  # the directory is gone: then nobody can leave it
+        home = None
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     finally:
-        os.chdir(home)
-        os.close(home)
+        if home is not None:
+            os.chdir(home)
 
 
 def installed_entries() -> Iterator[Entry]:

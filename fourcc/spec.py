@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from math import ceil, prod
+from math import ceil, isfinite, prod
 
 import attrs
 
@@ -12,7 +12,7 @@ from fourcc.dtypes import DType, itemsize
 from fourcc.tags import FourCC, as_tag
 
 API = 1  # the version of this seam; a format made for another one is refused by the registry
-AIDS = frozenset({"importance", "hessian"})  # what `needs` may name
+NEEDS = frozenset({"importance", "hessian"})  # what an encoder may ask for; the fields of fourcc.format.Aids
 
 Params = Mapping[str, object]
 
@@ -98,12 +98,17 @@ class Setting:
             raise ValueError(f"found {value!r}, expected {kind.__name__}")
         if self.choices and value not in self.choices:
             raise ValueError(f"found {value!r}, expected one of {', '.join(map(repr, self.choices))}")
-        if not isinstance(value, (bool, str)) and not self._in_range(value):
-            raise ValueError(f"found {value!r}, expected {self.low} to {self.high}")
+        if not isinstance(value, (bool, str)):
+            self._check_number(value)
         return value
 
-    def _in_range(self, value: float) -> bool:
-        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+    def _check_number(self, value: float) -> None:
+        if isinstance(value, float) and not isfinite(value):
+            raise ValueError(f"found {value!r}, expected a finite number")
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError(f"found {value!r}, expected an integer of 64 bits")
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
+            raise ValueError(f"found {value!r}, expected {self.low} to {self.high}")
 
 
 def complete(settings: tuple[Setting, ...], given: Params) -> dict[str, object]:
@@ -159,19 +164,26 @@ class FormatSpec:
     encoder_version: int = 1
     api: int = API
 
-    def __attrs_post_init__(self) -> None:
-        """Refuses what could only fail later. Raises ValueError."""
+    def check(self) -> None:
+        """Raises ValueError where the declaration contradicts itself; so a slip shows when the format is loaded."""
         names = [part.name for part in self.parts]
+        rows = self.block[0]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"parts {names}: at least one, each with a name of its own")
+        if any(size is not None and size < 1 for size in self.block):
+            raise ValueError(f"block {self.block}: sizes are at least 1")
         for part in self.parts:
+            if part.rows is not None and (part.rows < 1 or (rows is not None and rows % part.rows)):
+                raise ValueError(f"part {part.name!r}: {part.rows} rows an entry do not divide the block's {rows}")
             itemsize(part.dtype)
-            if names.count(part.name) > 1:
-                raise ValueError(f"two parts named {part.name!r}")
-            if part.rows is not None and not part.variable and (self.block[0] or 0) % part.rows:
-                raise ValueError(f"part {part.name!r} covers {part.rows} rows, a block has {self.block[0]}")
+        itemsize(self.decoded)
+        if not self.needs <= NEEDS:
+            raise ValueError(f"needs {sorted(self.needs)}: only {', '.join(sorted(NEEDS))} can be asked for")
         if self.variable and self.nominal_bits is None:
-            raise ValueError("a part of variable length needs nominal_bits")
-        if self.needs - AIDS:
-            raise ValueError(f"a format cannot need {', '.join(sorted(self.needs - AIDS))}")
+            raise ValueError("a part of variable length, and no nominal_bits")
+        complete(self.params, {})
+        complete(self.options, {})
+        self.bits_per_weight()
 
     @property
     def variable(self) -> bool:

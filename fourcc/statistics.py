@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from math import inf, sqrt
+from math import inf, isfinite, sqrt
 from typing import TYPE_CHECKING
 
 import attrs
@@ -36,7 +36,7 @@ class Statistics:
         nonfinite: how many of them are NaN or infinite.
         minimum, maximum: the range.
         mean: sum w / n, in float64.
-        std: sqrt(sum (w - mean)^2 / n), in float64.
+        std: sqrt(sum (w - mean)^2 / n), in float64; None, as the mean, where a sum is beyond it.
         of_codes: whether the histogram counts stored codes, one bin each, instead of weights.
         bins: the histogram, ascending.
     """
@@ -78,8 +78,8 @@ def statistics(tensor: SourceTensor) -> Statistics:
         nonfinite=weights - finite,
         minimum=low,
         maximum=high,
-        mean=mean,
-        std=sqrt(squares / finite),
+        mean=mean if isfinite(mean) else None,
+        std=sqrt(squares / finite) if isfinite(squares) else None,
         of_codes=bool(codes),
         bins=_code_bins(codes) if codes else bins,
     )
@@ -90,15 +90,17 @@ def _spread(tensor: SourceTensor, mean: float, low: float, high: float) -> tuple
     import numpy as np
 
     squares, counts = 0.0, np.zeros(BINS, np.int64)
-    wide = 0 < float(high) - float(low) < inf
-    for values in _weights(tensor):
-        squares += float(np.square(values - mean).sum())
-        if wide:
-            counts += np.histogram(values, BINS, (low, high))[0]
+    with np.errstate(over="ignore", invalid="ignore"):  # a float64's square may be infinite: so is the deviation then
+        edges = np.linspace(float(low), float(high), BINS + 1)
+        wide = bool(np.isfinite(edges).all() and (np.diff(edges) > 0).all())  # else the bins cannot be told apart
+        for values in _weights(tensor):
+            squares += float(np.square(values - mean).sum())
+            if wide:
+                counts += np.histogram(values, edges)[0]
     if not wide:
         return squares, ()
-    edges = np.linspace(low, high, BINS + 1).tolist()
-    return squares, tuple(map(Bin, edges[:-1], edges[1:], counts.tolist()))
+    ends = edges.tolist()
+    return squares, tuple(map(Bin, ends[:-1], ends[1:], counts.tolist()))
 
 
 def _weights(tensor: SourceTensor) -> Iterator[Array]:

@@ -12,15 +12,16 @@ import attrs
 
 from fourcc.container.index import ErrorRecord, Provider, TensorRecord
 from fourcc.container.writer import Writer
+from fourcc.decoding import read_tile
 from fourcc.encoding import MatrixEncoder, refuse_nonfinite
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Aids, Array, Format, Parts
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Decision
-from fourcc.qmatrix import decode_rows, tile_bounds
+from fourcc.qmatrix import TILE_WEIGHTS, tile_bounds
 from fourcc.registry import registry
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import Geometry, split_shape
-from fourcc.threads import in_order
+from fourcc.threads import Once, Task, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +67,8 @@ def transcode(
         threads: how many tiles are worked on at once.
         report: called after each tile with its number of weights.
     """
-    tiles = in_order((task for step in steps for task in _tasks(step)), threads)
+    budget = 2 * threads * TILE_WEIGHTS
+    tiles = in_order((task for step in steps for task in _tasks(step)), threads, budget)
     for step in steps:
         if step.copied:
             yield _copy(step, writer, providers)
@@ -75,36 +77,35 @@ def transcode(
         yield _collect(step, writer, providers, iter(partial(next, tiles), None), report)
 
 
-def _tasks(step: Step) -> Iterator[Callable[[], _Tile | None]]:
+def _tasks(step: Step) -> Iterator[Task[_Tile | None]]:
     """The work on a tensor's tiles, matrix after matrix; the last one marks the end."""
     if step.copied:
         return
     lead, _, _ = split_shape(step.source.shape)
     for matrix in range(prod(lead)):
         yield from _keep_tasks(step, matrix) if step.decision.keep else _encode_tasks(step, matrix)
-    yield lambda: None
+    yield Task(lambda: None)
 
 
-def _keep_tasks(step: Step, matrix: int) -> Iterator[Callable[[], _Tile]]:
+def _keep_tasks(step: Step, matrix: int) -> Iterator[Task[_Tile | None]]:
     found = step.source.format
     _, rows, cols = split_shape(step.source.shape)
     for first, last in tile_bounds(rows, cols, found.spec):
-        yield partial(_keep, step, found, matrix, first, last)
+        yield Task(partial(_keep, step, found, matrix, first, last), (last - first) * cols)
 
 
 def _keep(step: Step, found: Format, matrix: int, first: int, last: int) -> _Tile:
     """A tile's parts as they are stored, after a look for NaN and infinity."""
     _, rows, cols = split_shape(step.source.shape)
-    parts = step.source.read(matrix, first, last)
+    tile = read_tile(step.source, found, matrix, first, last)
     if found.spec.real and not step.decision.nonfinite:
-        decoded = decode_rows(found, parts, Geometry(last - first, cols, step.source.params), step.source.name)
         hint = 'nonfinite = "keep" in the rule lets them through.'
         at = (matrix * rows + first) * cols
-        refuse_nonfinite(decoded, tensor=step.source.name, first_index=at, hint=hint)
-    return _Tile(first, (last - first) * cols, parts, ErrorSums())
+        refuse_nonfinite(tile.decode(), tensor=step.source.name, first_index=at, hint=hint)
+    return _Tile(first, (last - first) * cols, tile.parts, ErrorSums())
 
 
-def _encode_tasks(step: Step, matrix: int) -> Iterator[Callable[[], _Tile]]:
+def _encode_tasks(step: Step, matrix: int) -> Iterator[Task[_Tile | None]]:
     stored, wanted = step.source.format, registry[step.decision.tag]
     _, rows, cols = split_shape(step.source.shape)
     encoder = MatrixEncoder(
@@ -116,41 +117,33 @@ def _encode_tasks(step: Step, matrix: int) -> Iterator[Callable[[], _Tile]]:
         first_index=matrix * rows * cols,
         nonfinite=step.decision.nonfinite,
     )
-    shared = encoder.prepare(partial(_rows, step.source, stored, matrix))
+    shared = Once(partial(encoder.prepare, partial(_rows, step.source, stored, matrix)))
     for first, last in tile_bounds(rows, cols, stored.spec, wanted.spec):
-        yield partial(_encode, step.source, stored, encoder, shared, matrix, first, last)
+        run = partial(_encode, step.source, stored, encoder, shared, matrix, first, last)
+        yield Task(run, (last - first) * cols)
 
 
 def _encode(
     source: SourceTensor,
     stored: Format,
     encoder: MatrixEncoder,
-    shared: object,
+    shared: Once[object],
     matrix: int,
     first: int,
     last: int,
 ) -> _Tile:
-    original = _decoded(source, stored, matrix, first, last)
-    parts, sums = encoder.tile(original, shared, first)
+    original = read_tile(source, stored, matrix, first, last).decode()
+    parts, sums = encoder.tile(original, shared(), first)
     return _Tile(first, original.size, parts, sums)
 
 
-def _decoded(source: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Array:
-    """Rows of a source's matrix, decoded; `first` is a multiple of the stored block's rows."""
-    geom = Geometry(last - first, split_shape(source.shape)[2], source.params)
-    return decode_rows(stored, source.read(matrix, first, last), geom, source.name)
-
-
-def _rows(source: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Floats:
-    """Any run of rows as float32: reads whole blocks and cuts."""
-    import numpy as np
-
-    step = stored.spec.block[0]
-    start = 0 if step is None or stored.spec.variable else first // step * step
+def _rows(source: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Array:
+    """Any run of rows, decoded: reads whole blocks and cuts."""
     _, rows, _ = split_shape(source.shape)
-    end = rows if step is None or stored.spec.variable else min(rows, -(-last // step) * step)
-    decoded = _decoded(source, stored, matrix, start, end)
-    return np.asarray(decoded[first - start : last - start], np.float32)
+    step = rows if stored.spec.variable else stored.spec.block[0] or rows
+    start, end = first // step * step, min(rows, -(-last // step) * step)
+    decoded = read_tile(source, stored, matrix, start, end).decode()
+    return decoded[first - start : last - start]
 
 
 def _collect(
@@ -183,7 +176,7 @@ def _collect(
         encoder_version=spec.encoder_version if encoded else None,
         error=_error_record(sums) if encoded else None,
         aids=_aids_digest(step.aids.restricted(spec.needs)) if encoded else None,
-        provider=_number(providers, _provider(decision)) if encoded else None,
+        provider=_number(providers, _provider(decision)),
     )
 
 

@@ -70,7 +70,7 @@ class TensorRecord(NamedTuple):
         encoder_version: of the format that encoded it; None where it was kept as stored.
         error: None where it was kept as stored.
         aids: digest of the calibration data used, or None.
-        provider: index into the file's providers; None where nobody encoded it.
+        provider: index into the providers: whose format it was in when it was written; None where that is unknown.
         extra: keys that this version does not know, kept when the tensor is carried over.
     """
 
@@ -122,7 +122,7 @@ class SourceRecord(NamedTuple):
 
 
 class Provider(NamedTuple):
-    """A distribution whose formats encoded tensors of the file."""
+    """A distribution whose formats tensors of the file are in."""
 
     distribution: str
     version: str
@@ -141,7 +141,7 @@ class Index:
         architecture: the family, or None.
         hyper: hyper-parameters.
         sources: the files it was made from.
-        providers: whose formats encoded it.
+        providers: whose formats its tensors are in.
         requires: features that a reader must know.
         extra: keys that this version does not know.
     """

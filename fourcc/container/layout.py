@@ -25,6 +25,7 @@ INDEX_CAP = 64 << 20
 _HEAD = struct.Struct("<8sHH52x")
 _TAIL = struct.Struct("<QQQ32s8s")
 HEAD_BYTES = _HEAD.size
+HEAD_USED = 12  # the rest is zero
 TAIL_BYTES = _TAIL.size
 
 
@@ -73,7 +74,12 @@ class Tail(NamedTuple):
 
 def file_digest(head: bytes, index: bytes) -> bytes:
     """BLAKE2b-256 over head and index; the index holds the sums of all else, so this is the id of all of it."""
-    from _blake2 import blake2b  # hashlib's own; asking hashlib for it would load OpenSSL, a tenth of a listing's time
+    try:
+        from _blake2 import (
+            blake2b,  # hashlib's own; asking hashlib for it would load OpenSSL, a tenth of a listing's time
+        )
+    except ImportError:
+        from hashlib import blake2b
 
     return blake2b(head + index, digest_size=32).digest()
 
@@ -83,7 +89,7 @@ def sum_count(nbytes: int) -> int:
     return -(-nbytes // CHUNK)
 
 
-def chunk_sums(tensor: str, part: str) -> Iterator[int]:
+def chunk_seeds(tensor: str, part: str) -> Iterator[int]:
     """The seeds of a part's checksums, chunk after chunk: they bind a sum to tensor, part and position.
 
     The seed of chunk k is XXH3-64 of ``tensor NUL part NUL k``, k in decimal; the chunk's sum is XXH3-64 with it.
@@ -105,7 +111,7 @@ class PartSummer:
     """
 
     def __init__(self, tensor: str, part: str) -> None:
-        self._seeds = chunk_sums(tensor, part)
+        self._seeds = chunk_seeds(tensor, part)
         self._sums = bytearray()
         self._room = 0  # bytes that the current chunk still takes
         self._restart()

@@ -24,7 +24,7 @@ from fourcc.container.index import (
 )
 from fourcc.container.layout import HEAD_BYTES, aligned
 from fourcc.dtypes import itemsize
-from fourcc.errors import IndexDamageError, TableError
+from fourcc.errors import IndexDamageError, TableError, UnknownVersionError
 from fourcc.tags import FourCC
 
 FEATURES: frozenset[str] = frozenset()  # what `requires` may name; version 1.0 has none
@@ -100,7 +100,7 @@ def _check_features(root: Fields, file: object) -> None:
         root.fail("requires", features, "an array of texts")
     for feature in features:
         if feature not in FEATURES:
-            raise IndexDamageError(
+            raise UnknownVersionError(
                 f"the file requires the feature {feature!r}, which this version does not know",
                 file=file,
                 hint="Upgrade fourcc.",

@@ -16,18 +16,19 @@ from fourcc.container.layout import (
     CHUNK,
     END_MAGIC,
     HEAD_BYTES,
+    HEAD_USED,
     INDEX_CAP,
     MAGIC,
     MAJOR,
     SUM_BYTES,
     TAIL_BYTES,
     Tail,
-    chunk_sums,
+    chunk_seeds,
     file_digest,
     unpack_version,
 )
 from fourcc.container.parse import parse_index
-from fourcc.errors import ChecksumError, IndexDamageError, UsageError
+from fourcc.errors import ChecksumError, IndexDamageError, UnknownVersionError, UsageError
 from fourcc.files import ReadFile
 
 if TYPE_CHECKING:
@@ -100,6 +101,9 @@ class ModelFile(Mapping[str, "QMatrix"]):
         """What the index says of a tensor. Raises KeyError where there is none of that name."""
         return self._records[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._records
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._records)
 
@@ -160,7 +164,7 @@ def damaged_chunks(file: ReadFile, tensor: str, region: PartRecord | BlobRecord)
     from xxhash import xxh3_64_intdigest
 
     for number, (start, seed) in enumerate(
-        zip(range(0, region.nbytes, CHUNK), chunk_sums(tensor, region.name), strict=False)
+        zip(range(0, region.nbytes, CHUNK), chunk_seeds(tensor, region.name), strict=False)
     ):
         count = min(CHUNK, region.nbytes - start)
         stored = int.from_bytes(region.sums[number * SUM_BYTES : (number + 1) * SUM_BYTES], "little")
@@ -170,16 +174,12 @@ def damaged_chunks(file: ReadFile, tensor: str, region: PartRecord | BlobRecord)
 
 def _read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
     head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
-    version = _check_head(file, head)
-    if file.size < HEAD_BYTES + TAIL_BYTES:
-        raise IndexDamageError(
-            "the file is cut",
-            file=file.path,
-            found=f"{file.size} bytes",
-            expected=f"at least {HEAD_BYTES + TAIL_BYTES}",
-        )
-    tail = Tail.unpack(bytes(file.read(file.size - TAIL_BYTES, TAIL_BYTES)))
-    _check_tail(file, tail)
+    _check_magic(file, head)
+    version = unpack_version(head)
+    try:
+        tail = _read_tail(file)
+    except IndexDamageError as error:  # another major version may end otherwise
+        raise error if version[0] == MAJOR else _unknown_version(file, version) from error
     packed = bytes(file.read(tail.index_offset, tail.index_bytes))
     if file_digest(head, packed) != tail.digest:
         raise IndexDamageError(
@@ -187,11 +187,15 @@ def _read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
             file=file.path,
             offset=tail.index_offset,
         )
+    if version[0] != MAJOR:
+        raise _unknown_version(file, version)
+    if any(head[HEAD_USED:]):
+        raise IndexDamageError("bytes 12 to 63 of the head are not zero", file=file.path, offset=HEAD_USED)
     return version, tail, parse_index(packed, tail.index_offset, file.path)
 
 
-def _check_head(file: ReadFile, head: bytes) -> tuple[int, int]:
-    if not head.startswith(MAGIC) or len(head) < HEAD_BYTES:
+def _check_magic(file: ReadFile, head: bytes) -> None:
+    if not head.startswith(MAGIC):
         from fourcc.signatures import looks_like
 
         raise IndexDamageError(
@@ -201,20 +205,30 @@ def _check_head(file: ReadFile, head: bytes) -> tuple[int, int]:
             found=head[:8].hex(" "),
             expected=MAGIC.hex(" "),
         )
-    major, minor = unpack_version(head)
-    if major != MAJOR:
-        hint = "Upgrade fourcc." if major > MAJOR else None
+    if file.size < HEAD_BYTES + TAIL_BYTES:
         raise IndexDamageError(
-            "unknown version of the container",
+            "the file is cut",
             file=file.path,
-            offset=8,
-            found=f"{major}.{minor}",
-            expected=f"{MAJOR}.x",
-            hint=hint,
+            found=f"{file.size} bytes",
+            expected=f"at least {HEAD_BYTES + TAIL_BYTES}",
         )
-    if any(head[12:]):
-        raise IndexDamageError("bytes 12 to 63 of the head are not zero", file=file.path, offset=12)
-    return major, minor
+
+
+def _unknown_version(file: ReadFile, version: tuple[int, int]) -> UnknownVersionError:
+    return UnknownVersionError(
+        "unknown version of the container",
+        file=file.path,
+        offset=len(MAGIC),
+        found=".".join(map(str, version)),
+        expected=f"{MAJOR}.x",
+        hint="Upgrade fourcc." if version[0] > MAJOR else None,
+    )
+
+
+def _read_tail(file: ReadFile) -> Tail:
+    tail = Tail.unpack(bytes(file.read(file.size - TAIL_BYTES, TAIL_BYTES)))
+    _check_tail(file, tail)
+    return tail
 
 
 def _check_tail(file: ReadFile, tail: Tail) -> None:

@@ -14,7 +14,7 @@ import attrs
 from fourcc.container.index import BlobRecord, PartRecord
 from fourcc.container.layout import aligned
 from fourcc.container.reader import ModelFile, damaged_chunks, recognisable
-from fourcc.errors import InputError
+from fourcc.errors import InputError, UnknownVersionError
 
 
 @attrs.frozen
@@ -36,14 +36,20 @@ class Damage:
     part: str | None = None
 
 
-def verify(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[Damage]:
-    """Every damage of a container, from its start to its end.
+def verify(path: str | Path) -> tuple[Damage, ...]:
+    """Every damage of a container; nothing where it is as it was written. Raises as `damages` does."""
+    return tuple(damages(Path(path)))
+
+
+def damages(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[Damage]:
+    """Every damage of a container, from its start to its end, as it is found.
 
     Args:
         path: the file.
         progress: called with the number of bytes checked since the last call.
 
     Raises:
+        UnknownVersionError: the file is of a version that is not known here.
         InputError: the file is no container at all.
         OSError: it cannot be read.
     """
@@ -51,6 +57,8 @@ def verify(path: Path, progress: Callable[[int], None] | None = None) -> Iterato
         ModelFile(path).close()  # says what it is instead
     try:
         model = ModelFile(path)
+    except UnknownVersionError:
+        raise
     except InputError as error:
         size = path.stat().st_size
         yield Damage(str(error), 0, size)

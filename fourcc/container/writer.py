@@ -23,7 +23,7 @@ from fourcc.container.layout import (
 )
 from fourcc.container.parse import parse_index
 from fourcc.dtypes import itemsize
-from fourcc.errors import OutputError, TableError
+from fourcc.errors import OutputError, PluginError, TableError
 from fourcc.format import Array
 from fourcc.output import AtomicFile
 from fourcc.spec import FormatSpec, Part
@@ -177,6 +177,7 @@ class _PartWriter:
         self.offset = offset
         self.planned = prod(shape) * itemsize(part.dtype)
         self._out = out
+        self._tensor = tensor
         self._shape = shape
         self._summer = PartSummer(tensor, part.name)
         self._written = 0
@@ -186,13 +187,19 @@ class _PartWriter:
         import numpy as np
 
         data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data  # a record's memoryview cannot be cast
+        if not self.part.variable and self._written + len(data) > self.planned:
+            raise self._wrong_length(self._written + len(data))
         self._summer.update(data)
         if self.part.variable:
-            self._spool = self._spool or tempfile.TemporaryFile(dir=self._out.target.parent)  # noqa: SIM115 - closed in finish
+            self._spool = self._spool or tempfile.TemporaryFile(dir=self._out.target.parent)  # noqa: SIM115 - see finish
             self._spool.write(data)
         else:
             self._out.write_at(self.offset + self._written, data)
         self._written += len(data)
+
+    def _wrong_length(self, found: int) -> PluginError:
+        what = f"part {self.part.name!r} does not have the length that its format gives it"
+        return PluginError(what, tensor=self._tensor, found=f"{found} bytes", expected=f"{self.planned} bytes")
 
     def finish(self, offset: int) -> PartRecord:
         """The part's record; a part of variable length is copied to `offset` first."""
@@ -204,11 +211,12 @@ class _PartWriter:
         elif self.planned and not self._written:
             self._fill()
         shape = (self._written // itemsize(self.part.dtype),) if self.part.variable else self._shape
-        assert self.part.variable or self._written == self.planned
+        if not self.part.variable and self._written != self.planned:
+            raise self._wrong_length(self._written)
         return PartRecord(self.part.name, self.part.dtype, shape, offset, self._written, self._summer.finish())
 
     def _fill(self) -> None:
-        """Zeros for a part of the whole matrix where the matrix has no row, and so no tile brought the part."""
+        """Zeros for an empty matrix's part that has bytes all the same, such as a codebook: no tile brought it."""
         zeros = memoryview(bytes(self.planned))
         self._summer.update(zeros)
         self._out.write_at(self.offset, zeros)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -102,7 +101,4 @@ def _complete(
             known[name].check(value)
         except ValueError as error:
             report.add((*path, name), str(error), known[name].summary)
-        else:
-            if isinstance(value, float) and not isfinite(value):
-                report.add((*path, name), f"found {value!r}, expected a finite number", known[name].summary)
     return complete(settings, given) if len(report.problems) == before else None

@@ -16,6 +16,7 @@ from fourcc.qmatrix import checked_shapes
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import Part, split_shape
+from fourcc.threads import Once
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Parts
@@ -26,6 +27,14 @@ POLICY_BLOB = "policy.toml"
 def open_model_bin(path: Path) -> Source:
     """A container as a source. Raises as `fourcc.container.reader.ModelFile` does."""
     model = ModelFile(path)
+    try:
+        return _source(path, model)
+    except BaseException:
+        model.close()
+        raise
+
+
+def _source(path: Path, model: ModelFile) -> Source:
     blobs = {blob.name: model.blob(blob.name) for blob in model.index.blobs if blob.name != POLICY_BLOB}
     return Source(
         path=path,
@@ -61,17 +70,17 @@ class _TensorReader:
     def __init__(self, model: ModelFile, record: TensorRecord) -> None:
         self._model = model
         self._record = record
-        self._checked = False
+        self._intact = Once(self._refuse_damage)
 
     def copy(self, part: PartRecord) -> Iterator[bytes]:
         """A part's bytes, in runs."""
-        self._refuse_damage()
+        self._intact()
         for start in range(0, part.nbytes, CHUNK):
             yield bytes(self._model.file.read(part.offset + start, min(CHUNK, part.nbytes - start)))
 
     def rows(self, matrix: int, first: int, last: int) -> Parts:
         """Parts of the rows first..last of a matrix."""
-        self._refuse_damage()
+        self._intact()
         spec = registry[self._record.tag].spec
         record = self._record
         shapes = checked_shapes(spec, record.shape, record.params, tensor=record.name, file=self._model.path)
@@ -115,8 +124,6 @@ class _TensorReader:
         return np.frombuffer(data, numpy_dtype(part.dtype)).reshape(one_run)
 
     def _refuse_damage(self) -> None:
-        if self._checked:
-            return
         for part in self._record.parts:
             for offset, _ in damaged_chunks(self._model.file, self._record.name, part):
                 raise ChecksumError(
@@ -126,4 +133,3 @@ class _TensorReader:
                     offset=offset,
                     hint="`fourcc verify` lists all damage.",
                 )
-        self._checked = True

@@ -124,13 +124,12 @@ class _Inflated:
         self._member, self._start, self._packed = member, start, packed
         self._lock = Lock()
         self._states = {0: (0, zlib.decompressobj(-zlib.MAX_WBITS))}  # position -> packed bytes eaten, state
-        self._last = 0  # position of the state that the last read ended with; only that one is ever dropped
+        self._last = (0, *self._states[0])  # position, eaten, state: where the last read ended
 
     def read(self, offset: int, count: int) -> bytearray:
         """Exactly `count` bytes."""
         with self._lock:
-            at = max(position for position in self._states if position <= offset)
-            eaten, kept = self._states[at]
+            at, eaten, kept = self._nearest(offset)
             state, found = kept.copy(), bytearray()
             while at < offset + count:
                 run, eaten = self._step(state, eaten, min(_STEP, offset + count - at))
@@ -138,8 +137,13 @@ class _Inflated:
                     self._states[at + len(run)] = eaten, state.copy()
                 found += run[max(0, offset - at) :]
                 at += len(run)
-            self._keep_last(at, eaten, state)
+            self._last = at, eaten, state
             return found
+
+    def _nearest(self, offset: int) -> tuple[int, int, Any]:
+        """The last kept state at or before a position."""
+        at = max(position for position in self._states if position <= offset)
+        return self._last if at <= self._last[0] <= offset else (at, *self._states[at])
 
     def _step(self, state: Any, eaten: int, count: int) -> tuple[bytes, int]:  # noqa: ANN401 - zlib's has no name
         """Up to `count` bytes more, and how many packed bytes are now eaten."""
@@ -152,12 +156,6 @@ class _Inflated:
         if not run and (state.eof or left == len(packed)):
             raise self._member.refusal("the compressed bytes end too early")
         return run, eaten + len(packed) - left
-
-    def _keep_last(self, at: int, eaten: int, state: Any) -> None:  # noqa: ANN401 - zlib's has no name
-        """Keeps the state for a read that goes on from here, in place of the one before."""
-        if self._last and self._last % _STATE_EVERY:
-            self._states.pop(self._last, None)
-        self._states[at], self._last = (eaten, state), at
 
 
 def _tensor(member: _Member) -> SourceTensor:

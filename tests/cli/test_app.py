@@ -116,7 +116,7 @@ def test_exit_codes(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("fourcc.container.verify.verify", fail)
+    monkeypatch.setattr("fourcc.container.verify.damages", fail)
     file = tmp_path / "x"
     file.touch()
     ended = run("verify", file, "--json")

@@ -109,10 +109,15 @@ def test_two_packages_with_one_tag(process: Runner, plugin: Plugin) -> None:
     assert process("formats", "Half", env=env).code == 5
 
 
-def test_the_allow_list_hides_plugins(process: Runner, plugin: Plugin) -> None:
-    """FOURCC_PLUGINS."""
-    env = plugin("fourcc-noisy", "Nois", NOISY)
-    assert "Nois" not in process("formats", env={**env, "FOURCC_PLUGINS": "other"}).out
+def test_the_allow_list_shuts_plugins_out(process: Runner, plugin: Plugin) -> None:
+    """FOURCC_PLUGINS: they are not imported, and the reason is told."""
+    env = {**plugin("fourcc-noisy", "Nois", NOISY), "FOURCC_PLUGINS": "other"}
+    listed = process("formats", env=env)
+    assert "noise" not in listed.err
+    assert "FOURCC_PLUGINS does not allow its distribution" in listed.out
+    asked = process("formats", "Nois", env=env)
+    assert asked.code == 5
+    assert "FOURCC_PLUGINS does not allow its distribution" in asked.err
 
 
 def test_a_missing_format(run: Runner) -> None:

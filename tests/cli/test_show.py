@@ -43,7 +43,7 @@ def test_header_of_a_model(run: Runner, model: Path) -> None:
     assert facts["architecture"] == "llama"
     assert "dim=96" in facts["hyper-parameters"].split()
     assert facts["source"].startswith("llama2.c v0, 1420700 bytes (1.4 MB), XXH3-128 ")
-    assert facts["encoded by"] == f"fourcc {fourcc.__version__}"
+    assert facts["formats by"] == f"fourcc {fourcc.__version__}"
     assert "policy.toml" in facts["blobs"]
     assert facts["total"].startswith("38 tensors, 351072 weights, 10 bits per weight, 438912 bytes")
 

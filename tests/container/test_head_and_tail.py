@@ -9,7 +9,7 @@ import pytest
 
 from fourcc.container.reader import ModelFile, open_model
 from fourcc.container.verify import verify
-from fourcc.errors import IndexDamageError
+from fourcc.errors import IndexDamageError, UnknownVersionError
 from tests.container.forge import END, HEAD, PAYLOAD, forge, honest, seal, tail
 
 INDEX = msgpack.packb(honest())
@@ -70,6 +70,16 @@ def test_other_major_versions(tmp_path: Path, version: tuple[int, int], hint: st
     assert refusal(tmp_path / "m", seal(INDEX, head=head)) == (
         f"FILE, byte 8: unknown version of the container: found {version[0]}.{version[1]}, expected 1.x{hint}"
     )
+
+
+@pytest.mark.parametrize("change", ["version", "feature"])
+def test_what_is_newer_is_no_damage(tmp_path: Path, change: str) -> None:
+    """A5, A13: verification says that it cannot tell, rather than that the file is damaged."""
+    index = msgpack.packb(honest() | ({"requires": ["zstd"]} if change == "feature" else {}))
+    head = HEAD[:8] + b"\2" + HEAD[9:] if change == "version" else HEAD
+    (tmp_path / "m").write_bytes(seal(index, head=head))
+    with pytest.raises(UnknownVersionError, match=r"Upgrade fourcc\.$"):
+        list(verify(tmp_path / "m"))
 
 
 def test_later_minor_version_is_read(tmp_path: Path) -> None:

@@ -259,7 +259,9 @@ def test_long_writes_are_cut(target: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_free_space_is_checked(target: Path) -> None:
     """Before the first byte; the message has both numbers."""
     check_space(target, 1)
-    with pytest.raises(OutputError, match=r"not enough space on the disk: found \d+ bytes free, expected 1152921504607895552"):
+    with pytest.raises(
+        OutputError, match=r"not enough space on the disk: found \d+ bytes free, expected 1152921504607895552"
+    ):
         check_space(target, 1 << 60)
 
 

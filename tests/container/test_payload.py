@@ -8,7 +8,7 @@ import pytest
 
 from fourcc.container.layout import CHUNK
 from fourcc.container.reader import ModelFile
-from fourcc.container.verify import Damage, verify
+from fourcc.container.verify import Damage, damages, verify
 from fourcc.encoding import encode
 from fourcc.errors import ChecksumError, IndexDamageError
 from fourcc.sources.model_bin import open_model_bin
@@ -18,7 +18,9 @@ from tests.container.build import assorted, normal, write_example, write_model
 def regions(path: Path) -> list[tuple[int, int, str | None, str]]:
     """Start, end with padding, tensor and part of each part and blob that has bytes."""
     with ModelFile(path) as model:
-        found = [(p.offset, p.nbytes, t.name, p.name) for t in model.index.tensors for p in t.parts]
+        found: list[tuple[int, int, str | None, str]] = [
+            (p.offset, p.nbytes, t.name, p.name) for t in model.index.tensors for p in t.parts
+        ]
         found += [(blob.offset, blob.nbytes, None, blob.name) for blob in model.index.blobs]
     return [(at, at + n + -n % 64, tensor, part) for at, n, tensor, part in found if n]
 
@@ -122,7 +124,7 @@ def test_all_damage_is_listed(large: Path) -> None:
         data[at] ^= 255
     large.write_bytes(data)
     done: list[int] = []
-    assert [damage.tensor for damage in verify(large, done.append)] == ["a", "a", "b"]
+    assert [damage.tensor for damage in damages(large, done.append)] == ["a", "a", "b"]
     assert sum(done) == int.from_bytes(data[-64:-56], "little") - 64
 
 

@@ -187,7 +187,7 @@ def test_unknown_tag_is_listed_verified_and_refused_alone(tmp_path: Path) -> Non
     path.write_bytes(strange())
     with ModelFile(path) as model:
         q = model["w"]
-        assert (str(q.tag), q.shape, q.bits_per_weight) == ("Zq9x", (2, 4), 32)
+        assert (str(q.tag), q.shape, float(q.bits_per_weight)) == ("Zq9x", (2, 4), 32.0)
         assert model["b"].decode().tolist() == [0.5, -0.5, 2.0]
         assert list(verify(path)) == []
         with pytest.raises(MissingFormatError, match="Zq9x") as caught:

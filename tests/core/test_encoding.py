@@ -72,7 +72,7 @@ def test_arguments_of_an_encoder() -> None:
     assert given.hessian is None
 
 
-def test_tiles_are_cut_at_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_are_cut_at_blocks() -> None:
     """Runs of rows that are multiples of the block's, the last one shorter; matrices never share one."""
     seen: list[int] = []
 
@@ -85,7 +85,6 @@ def test_tiles_are_cut_at_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         q = encode(np.ones((2, rows, 1024), np.float32), "Fake")
         assert q.decode().sum() == 2 * rows * 1024
     assert seen == [192, rows - 192] * 2
-    del monkeypatch
 
 
 @pytest.mark.parametrize(
@@ -221,11 +220,14 @@ def test_weights_beyond_float32() -> None:
 
 
 def test_non_finite_weights_may_be_let_through() -> None:
-    """By a policy, to a format that can hold them; such a tile counts for nothing in the measured error."""
+    """By a policy, to a format that can hold them; they count for nothing in the measured error."""
     held = MatrixEncoder(registry[as_tag("F32")], Geometry(1, 2, {}), {}, nonfinite=True)
     parts, sums = held.tile(np.array([[np.nan, 1]], np.float32), None, 0)
     assert np.isnan(parts["values"][0, 0])
-    assert sums.signal == 0
+    assert (sums.signal, sums.noise) == (1, 0)
+    overflow = MatrixEncoder(registry[as_tag("F16")], Geometry(1, 2, {}), {}, nonfinite=True)
+    with pytest.raises(NumericError, match="1 of 2 weights are not finite, the first at flat index 1"):
+        overflow.tile(np.array([[np.nan, 1e6]], np.float32), None, 0)
     refused = MatrixEncoder(registry[as_tag("Q8_0")], Geometry(1, 32, {}), {}, nonfinite=True)
     with pytest.raises(NumericError, match="Q8_0 cannot hold them"):
         refused.tile(np.full((1, 32), np.nan, np.float32), None, 0)

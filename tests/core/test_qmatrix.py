@@ -33,9 +33,9 @@ def test_experts_are_views() -> None:
 
 
 def test_what_cannot_be_indexed() -> None:
-    """A matrix, and beyond the end; iterating ends there."""
+    """A matrix, and what lies beyond the end; six matrices are there."""
     q = encode(W, "Q8_0")
-    assert len([*iter(q.__getitem__, None)] if False else list(q.matrices())) == 6  # noqa: SIM210
+    assert len(list(q.matrices())) == 6
     for index in (3, -4):
         with pytest.raises(IndexError, match=f"index {index} of a leading dimension of 3"):
             q[index]
@@ -48,7 +48,7 @@ def test_empty_tensors(shape: tuple[int, ...]) -> None:
     """No bytes, no bits, an empty array."""
     q = encode(np.zeros(shape, np.float32), "Q8_0")
     assert q.decode().shape == shape
-    assert (q.nbytes, q.bits_per_weight) == (0, 0)
+    assert q.nbytes == q.bits_per_weight == 0
 
 
 def test_frozen() -> None:
@@ -74,7 +74,7 @@ def test_as_an_array() -> None:
 def test_repr() -> None:
     """Name, tag, shape, bits."""
     assert repr(encode(W[0, 0], "Q8_0", name="w")) == "<QMatrix w Q8_0 4 x 32, 8.5 bits per weight>"
-    assert repr(encode(np.float32(1), "F32")) == "<QMatrix F32 scalar, 32 bits per weight>"
+    assert repr(encode(np.array(1, np.float32), "F32")) == "<QMatrix F32 scalar, 32 bits per weight>"
 
 
 def test_missing_format() -> None:
@@ -154,7 +154,7 @@ def test_tile_bounds() -> None:
     assert list(tile_bounds(3, TILE_WEIGHTS * 2, f32)) == [(0, 1), (1, 2), (2, 3)]
     assert list(tile_bounds(300, TILE_WEIGHTS, f32, q8_a)) == [(0, 128), (128, 256), (256, 300)]
     assert list(tile_bounds(300, TILE_WEIGHTS, attrs.evolve(f32, block=(None, 1)))) == [(0, 300)]
-    assert list(tile_bounds(2, 0, f32)) == [(0, 2)]
+    assert list(tile_bounds(2, 0, f32)) == []
     for cols in (1, 7, 64, 4096):
         bounds = list(tile_bounds(1000, cols, f32))
         assert [first for first, _ in bounds[1:]] == [last for _, last in bounds[:-1]]

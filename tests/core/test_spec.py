@@ -92,6 +92,7 @@ def test_misfit() -> None:
     [
         ({"group": 1}, "found 1, expected 2 to 1024"),
         ({"group": 2**31}, "found 2147483648, expected 2 to 1024"),
+        ({"group": 2**63}, "found 9223372036854775808, expected an integer of 64 bits"),
         ({"group": 64.0}, "found 64.0, expected int"),
         ({"group": True}, "found True, expected int"),
         ({"group": "64"}, "found '64', expected int"),
@@ -111,7 +112,7 @@ def test_settings_are_completed() -> None:
     assert type(complete((rate,), {"rate": 1})["rate"]) is float
     with pytest.raises(ValueError, match="found 'slow', expected one of 'fast', 'kmeans'"):
         complete((method,), {"method": "slow"})
-    with pytest.raises(ValueError, match="found nan, expected 0 to 1"):
+    with pytest.raises(ValueError, match="found nan, expected a finite number"):
         Setting("x", 0.5, "", low=0, high=1).check(float("nan"))
     with pytest.raises(ValueError, match="no setting named 'x'; there are: none"):
         complete((), {"x": 1})
@@ -120,22 +121,36 @@ def test_settings_are_completed() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"tag": "Fakes"}, "is not a tag"),
-        ({"parts": GROUPED + GROUPED[:1]}, "two parts named 'scales'"),
-        ({"parts": (Part("a", ">f4", None),)}, "is not a little-endian dtype"),
-        ({"parts": (Part("a", "<f4", lambda cols, _: (cols,), rows=128),)}, "part 'a' covers 128 rows, a block has 1"),
-        ({"parts": (Part("a", "<f4", None),)}, "a part of variable length needs nominal_bits"),
-        ({"needs": frozenset({"gradients"})}, "cannot need gradients"),
+        ({"parts": ()}, "at least one, each with a name of its own"),
+        ({"parts": GROUPED + GROUPED[:1]}, "each with a name of its own"),
+        ({"parts": (Part("a", ">f4", lambda cols, _: (cols,)),)}, "is not a little-endian dtype"),
+        (
+            {"parts": (Part("a", "<f4", lambda cols, _: (cols,), rows=128),)},
+            "128 rows an entry do not divide the block's 1",
+        ),
+        ({"parts": (Part("a", "<f4", lambda cols, _: (cols,), rows=0),)}, "part 'a': 0 rows an entry"),
+        ({"parts": (Part("a", "<f4", None),)}, "a part of variable length, and no nominal_bits"),
+        ({"parts": (Part("a", "<f4", lambda cols, params: (cols, int(str(params["nope"])))),)}, "nope"),
+        ({"block": (0, 1)}, "sizes are at least 1"),
+        ({"decoded": "float32"}, "is not a little-endian dtype"),
+        ({"needs": frozenset({"gradients"})}, "only hessian, importance can be asked for"),
+        ({"params": (Setting("group", 1, "", low=2),)}, "found 1, expected 2 to"),
     ],
 )
 def test_declarations_that_cannot_be(changes: dict[str, object], says: str) -> None:
-    """Said when the format is declared, not in the middle of a conversion."""
-    with pytest.raises(ValueError, match=says):
-        spec(**changes)
+    """Said when the format is loaded, not in the middle of a conversion."""
+    with pytest.raises((ValueError, KeyError), match=says):
+        spec(**changes).check()
 
 
 def test_part_rows_that_divide_the_block() -> None:
     """128 rows of scales go with blocks of 128, 256, or of whole columns."""
     part = Part("a", "<f4", lambda cols, _: (cols,), rows=128)
     for rows in (128, 256, None):
-        assert spec(block=(rows, 1), parts=(part,)).block[0] == rows
+        spec(block=(rows, 1), parts=(part,)).check()
+
+
+def test_a_tag_is_checked_at_once() -> None:
+    """A spec without a tag cannot be made."""
+    with pytest.raises(ValueError, match="is not a tag"):
+        spec(tag="Fakes")

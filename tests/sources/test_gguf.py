@@ -224,6 +224,10 @@ BAD = {
     "string of 2^63": (file(gguf_key("a", 8, "")[:-8] + struct.pack("<Q", 2**63)), "the length of the value of 'a'"),
     "array of 2^63": (file(gguf_key("a", 9, [], 4)[:-8] + struct.pack("<Q", 2**63)), "the items of 'a' cannot be so"),
     "array of texts": (file(gguf_key("a", 9, [], 8)[:-8] + struct.pack("<Q", 2**61)), "the items of 'a' cannot be so"),
+    "array of more texts than bytes": (
+        file(gguf_key("a", 9, [], 8)[:-8] + struct.pack("<Q", 60)),
+        "the items of 'a' cannot be so many: found 60, expected at most",
+    ),
     "array of arrays": (file(gguf_key("a", 9, [], 9)), "the key 'a' is an array of arrays, which is not read"),
     "array of nothing": (file(gguf_key("a", 9, [], 99)), "the key 'a' has a type that GGUF does not have: found 99"),
     "alignment 0": (file(gguf_key("general.alignment", 4, 0)), "general.alignment is no power of two: found 0"),
