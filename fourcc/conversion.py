@@ -11,7 +11,7 @@ import attrs
 
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.container.index import Index, Provider, SourceRecord
-from fourcc.container.layout import HEAD_BYTES, TAIL_BYTES, aligned
+from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, TAIL_BYTES, aligned, sum_count
 from fourcc.container.writer import Writer
 from fourcc.encoding import check_needs
 from fourcc.errors import PluginError, SourceError, UsageError
@@ -57,9 +57,12 @@ class Plan:
 
     @property
     def file_bytes(self) -> int:
-        """Estimate of the output's length, never less than what is needed by more than the index's few bytes."""
+        """Estimate of the output's length: a little more than it will be."""
         blobs = [*map(len, self.source.blobs.values()), len(self.policy.text)]
-        payload = sum(aligned(step.decision.nbytes + 256) for step in self.steps) + sum(map(aligned, blobs))
+        tensors = sum(
+            aligned(step.decision.nbytes + 256) + SUM_BYTES * sum_count(step.decision.nbytes) for step in self.steps
+        )
+        payload = tensors + sum(map(aligned, blobs))
         return HEAD_BYTES + payload + INDEX_GUESS * (1 + len(self.steps)) + TAIL_BYTES
 
 

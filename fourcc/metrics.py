@@ -45,26 +45,12 @@ class ErrorSums:
             original: (rows, cols), finite.
             decoded: (rows, cols).
         """
-        import numpy as np
-
-        if original.size == 0:
-            return cls()
-        rows, cols = original.shape
-        step = max(1, SCRATCH // cols)
-        signal, noise = np.zeros((2, step + 1, cols))  # row 0 holds the sums down each column so far
-        largest = 0.0
-        for first in range(0, rows, step):
-            count = min(step, rows - first)
-            w, error = signal[1 : count + 1], noise[1 : count + 1]
-            w[:] = original[first : first + count]
-            np.subtract(w, decoded[first : first + count], out=error)
-            largest = max(largest, float(error.max()), -float(error.min()))
-            with np.errstate(over="ignore"):  # the square of a float64 may be infinite, and the measures then say so
-                w *= w
-                error *= error
-            signal[0] = _down(signal[: count + 1])
-            noise[0] = _down(noise[: count + 1])
-        return cls(_from_left(signal[0]), _from_left(noise[0]), largest)
+        signal = noise = largest = 0.0
+        for left in range(0, original.shape[1] if original.size else 0, SCRATCH):
+            run = slice(left, left + SCRATCH)
+            squares, errors, top = _down_columns(original[:, run], decoded[:, run])
+            signal, noise, largest = _onwards(signal, squares), _onwards(noise, errors), max(largest, top)
+        return cls(signal, noise, largest)
 
     def __add__(self, other: ErrorSums) -> ErrorSums:
         return ErrorSums(self.signal + other.signal, self.noise + other.noise, max(self.max_error, other.max_error))
@@ -84,18 +70,40 @@ class ErrorSums:
         return 10 * log10(self.signal / self.noise) if self.signal else -inf
 
 
+def _down_columns(original: Array, decoded: Array) -> tuple[Array, Array, float]:
+    """Sums of w^2 and of e^2 down each column, float64 (cols,) each, and max |e|."""
+    import numpy as np
+
+    rows, cols = original.shape
+    step = max(1, SCRATCH // cols)
+    signal, noise = np.zeros((2, min(rows, step) + 1, cols))  # row 0 holds the sums so far
+    largest = 0.0
+    for first in range(0, rows, step):
+        count = min(step, rows - first)
+        w, error = signal[1 : count + 1], noise[1 : count + 1]
+        w[:] = original[first : first + count]
+        np.subtract(w, decoded[first : first + count], out=error)
+        largest = max(largest, float(error.max()), -float(error.min()))
+        with np.errstate(over="ignore"):  # the square of a float64 may be infinite, and the measures then say so
+            w *= w
+            error *= error
+        signal[0] = _down(signal[: count + 1])
+        noise[0] = _down(noise[: count + 1])
+    return signal[0], noise[0], largest
+
+
 def _down(values: Array) -> Array:
     """Sums of float64 (rows, cols), C-contiguous, down each column."""
     import numpy as np
 
     if values.shape[1] == 1:  # numpy would add up such a run in pairs
-        return np.array([_from_left(values[:, 0])])
+        return np.array([_onwards(0.0, values[:, 0])])
     sums: Array = np.add.reduce(values, axis=0)
     return sums
 
 
-def _from_left(values: Array) -> float:
-    """Sum of float64 (n,), strictly from left to right."""
+def _onwards(total: float, values: Array) -> float:
+    """The total and float64 (n,), added strictly from left to right."""
     import numpy as np
 
-    return float(np.add.accumulate(values)[-1])
+    return float(np.add.accumulate(np.concatenate(([total], values)))[-1])

@@ -126,13 +126,6 @@ class AtomicFile:
             self._fd = -1
 
 
-def write_file(path: Path, data: bytes, *, force: bool) -> None:
-    """Writes a whole small file in the same manner. Raises as `check_target` and `AtomicFile` do."""
-    target = check_target(path, (), force=force)
-    with AtomicFile(target) as out:
-        out.write_at(0, data)
-
-
 def _create(target: Path) -> tuple[Path, int]:
     """A new locked file beside the target, with the mode that the umask gives."""
     while True:

@@ -58,7 +58,12 @@ def test_what_is_no_msgpack(tmp_path: Path, packed: bytes, says: str) -> None:
     assert says in refusal(tmp_path / "m", packed)
 
 
-@pytest.mark.parametrize("filler", [b"\x80", b"\x90", b"\xc0", b"\xa2ab", b"\x91\x90"])
+HUNDRED = b"\xdc\x00\x64"  # an array of so many items
+
+
+@pytest.mark.parametrize(
+    "filler", [b"\x80", b"\x90", b"\xc0", b"\xa2ab", b"\x91\x90", HUNDRED + b"\xc0" * 100, HUNDRED + b"\x91\x2a" * 100]
+)
 def test_index_of_crumbs_is_refused(tmp_path: Path, filler: bytes) -> None:
     """A18: more maps, arrays or items than an honest index of its length; from 1 MiB on, where it costs."""
     count = (1 << 21) // len(filler)

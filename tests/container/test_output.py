@@ -15,7 +15,7 @@ import pytest
 
 from fourcc import output
 from fourcc.errors import OutputError, UsageError
-from fourcc.output import AtomicFile, check_space, check_target, write_file
+from fourcc.output import AtomicFile, check_space, check_target
 
 OLD, NEW = b"old contents", b"new contents, longer"
 
@@ -31,6 +31,12 @@ def old(target: Path) -> Path:
     """The same, with a file there."""
     target.write_bytes(OLD)
     return target
+
+
+def write_file(path: Path, data: bytes, *, force: bool) -> None:
+    """Writes a whole small file, as the commands do."""
+    with AtomicFile(check_target(path, (), force=force)) as out:
+        out.write_at(0, data)
 
 
 def alone(path: Path) -> bool:
