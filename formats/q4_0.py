@@ -15,12 +15,12 @@ float16.
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 32
 HALF = BLOCK // 2
 ZERO_POINT = 8  # the code of weight 0
-BATCH = 2048  # blocks at a time: their intermediate values stay in the cache
 FIELDS = (("d", "<f2", ()), ("q", "|u1", (HALF,)))
 
 SPEC = FormatSpec(
@@ -52,10 +52,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    w = tile.reshape(-1, BLOCK)
-    blocks = np.empty(len(w), np.dtype(list(FIELDS)))
-    for first in range(0, len(w), BATCH):
-        _encode_blocks(w[first : first + BATCH], blocks[first : first + BATCH])
+    blocks = in_batches(tile.reshape(-1, BLOCK), np.dtype(list(FIELDS)), _encode_blocks)
     return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
 
 

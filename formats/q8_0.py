@@ -14,10 +14,10 @@ float32 d; the file holds d rounded to float16.
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 32
-BATCH = 2048  # blocks at a time: their intermediate values stay in the cache
 BELOW_HALF = np.float32(0.5 - 2**-25)  # the float32 before 0.5
 FIELDS = (("d", "<f2", ()), ("q", "|i1", (BLOCK,)))
 
@@ -48,10 +48,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    w = tile.reshape(-1, BLOCK)
-    blocks = np.empty(len(w), np.dtype(list(FIELDS)))
-    for first in range(0, len(w), BATCH):
-        _encode_blocks(w[first : first + BATCH], blocks[first : first + BATCH])
+    blocks = in_batches(tile.reshape(-1, BLOCK), np.dtype(list(FIELDS)), _encode_blocks)
     return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
 
 

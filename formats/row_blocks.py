@@ -1,8 +1,14 @@
-"""How a row is cut into blocks of which the last may be short."""
+"""What formats of blocks along a row share: cutting rows of which the last block may be short, encoding in batches."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import attrs
+import numpy as np
+
+from fourcc.format import Array
+
+BATCH = 2048  # blocks
 
 
 @attrs.frozen
@@ -33,3 +39,20 @@ def row_blocks(cols: int, width: int) -> Iterator[Run]:
         yield Run(slice(0, full), slice(0, full * width), full, width)
     if rest:
         yield Run(slice(full, full + 1), slice(full * width, cols), 1, rest)
+
+
+def in_batches(w: Array, dtype: np.dtype[Any], encode: Callable[[Array, Array], None]) -> Array:
+    """Blocks of one record each, encoded some thousand at a time, so that what lies between stays in the cache.
+
+    Args:
+        w: weights (blocks, width).
+        dtype: of a block's record.
+        encode: (weights, records) fills the records of some blocks.
+
+    Returns:
+        The records (blocks,).
+    """
+    blocks = np.empty(len(w), dtype)
+    for first in range(0, len(w), BATCH):
+        encode(w[first : first + BATCH], blocks[first : first + BATCH])
+    return blocks
