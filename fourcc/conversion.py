@@ -14,7 +14,7 @@ from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, TAIL_BYTES, aligned, sum_count
 from fourcc.container.writer import Writer
 from fourcc.encoding import check_needs
-from fourcc.errors import PluginError, SourceError, UsageError
+from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.files import ReadFile, identity
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
@@ -178,7 +178,14 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
 
 def execute(planned: Plan, target: Path, *, threads: int | None = None, progress: Progress | None = None) -> Result:
     """Carries out a plan; `target` is from `check_target`. Raises as `convert` does."""
-    count = thread_count(threads)
+    try:
+        return _execute(planned, target, thread_count(threads), progress)
+    except (NumericError, PluginError) as error:  # raised where the file is not known
+        error.file = error.file or str(planned.source.path)
+        raise
+
+
+def _execute(planned: Plan, target: Path, count: int, progress: Progress | None) -> Result:
     source = planned.source
     stamps = [identity(path) for path in source.files]
     check_space(target, planned.file_bytes)

@@ -16,7 +16,7 @@ from fourcc.policy.places import Places, Report
 from fourcc.policy.resolve import Resolver
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.schema import Schema
-from fourcc.policy.targets import find_format
+from fourcc.policy.targets import find_format, rule_targets
 from fourcc.policy.toml import MAX_BYTES, decode_toml, read_toml
 from fourcc.policy.writing import Row, explicit_text, rules_text, shorthand_text
 from fourcc.registry import Registry, registry
@@ -52,13 +52,17 @@ class Policy:
             file: where it came from, for messages.
 
         Raises:
-            PolicyError: with every problem that can be found without a model and without formats.
+            PolicyError: with every problem that can be found without a model; a text that is well-formed is not
+                compared with the formats that are installed before `resolve`.
         """
         tree, places = read_toml(text, file)
         report = Report(places)
         rules = Schema(report).rules(tree)
+        if report.problems:  # then all is told at once: what the formats have against the rest, too
+            for index, rule in rules.items():
+                rule_targets(index, rule, registry, report)
         report.refuse(file)
-        return cls(rules, text, None if file is None else str(file), places)
+        return cls(tuple(rules.values()), text, None if file is None else str(file), places)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Policy:

@@ -118,8 +118,8 @@ class Schema:
     def __init__(self, report: Report) -> None:
         self._report = report
 
-    def rules(self, tree: Table) -> tuple[Rule, ...]:
-        """The rules that can be read; all of them, where there is no problem."""
+    def rules(self, tree: Table) -> dict[int, Rule]:
+        """The rules that can be read, by their index; all of them, where there is no problem."""
         self._check_names(tree, (), ("version", "rule"))
         version = tree.get("version")
         if type(version) is not int or version != VERSION:
@@ -129,8 +129,8 @@ class Schema:
         rules = tree.get("rule")
         if not isinstance(rules, list) or not rules:
             self._report.add(("rule",), "no rule", "a rule begins with [[rule]]")
-            return ()
-        return tuple(rule for index, table in enumerate(rules) if (rule := self._rule(table, ("rule", index))))
+            return {}
+        return {index: rule for index, table in enumerate(rules) if (rule := self._rule(table, ("rule", index)))}
 
     def _check_names(self, table: Table, path: Path, known: tuple[str, ...]) -> None:
         for name in table:

@@ -198,3 +198,16 @@ def test_exit_code_and_heading() -> None:
     with pytest.raises(PolicyError, match=r"^2 problems in the policy:\n  ") as caught:
         Policy.parse("")
     assert caught.value.exit_code == 2
+
+
+def test_unknown_formats_are_told_with_the_rest() -> None:
+    """A policy with a misspelt key and a misspelt tag is mended in one go."""
+    text = (
+        'version = 1\n[[rule]]\nmatc = "x"\ntag = "F32"\n[[rule]]\nmatch = "*"\ntag = "Q8_Z"\nencoder = { metod = 1 }\n'
+    )
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(text)
+    assert {(problem.path, problem.line) for problem in caught.value.problems} >= {
+        ("rule[0].matc", 3),
+        ("rule[1].tag", 7),
+    }
