@@ -95,12 +95,13 @@ def _total(index: Index) -> str:
 
 
 def _row(tensor: TensorRecord) -> list[str]:
+    nbytes = tensor.nbytes
     return [
         tensor.name,
         units.shape(tensor.shape),
         str(tensor.tag),
-        units.bits(tensor.bits_per_weight),
-        str(tensor.nbytes),
+        units.bits(8 * nbytes / max(1, tensor.weights)),
+        str(nbytes),
         units.relative_rmse(tensor.error),
         units.sqnr(tensor.error),
         "-" if tensor.rule is None else str(tensor.rule),

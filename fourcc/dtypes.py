@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import re
 from math import prod
 
 Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as numpy's structured dtypes have them
 DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; or a record (a ggml block)
 
-_DTYPE = re.compile(r"\|[biu]1|<[iu][248]|<f[248]")
+NUMBERS = frozenset(["|b1", "|i1", "|u1", "<i2", "<u2", "<f2", "<i4", "<u4", "<f4", "<i8", "<u8", "<f8"])
 
 
 @functools.lru_cache(256)  # a file has a handful
@@ -20,7 +19,7 @@ def itemsize(dtype: DType) -> int:
         ValueError: not a fixed-size little-endian dtype.
     """
     if isinstance(dtype, str):
-        if not _DTYPE.fullmatch(dtype):
+        if dtype not in NUMBERS:
             raise ValueError(f"{dtype!r} is not a little-endian dtype such as '<f4' or '|u1'")
         return int(dtype[-1])
     return sum(itemsize(field) * prod(shape) for _, field, shape in dtype)

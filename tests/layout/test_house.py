@@ -105,7 +105,7 @@ def code_words(path: Path) -> set[str]:
     words: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
-            words |= set(re.findall(r"\w+", node.value))
+            words |= set(re.findall(r"(?<![<|\w])\w+", node.value))  # numpy's "<i8" names no format
         elif isinstance(node, ast.Name):
             words.add(node.id)
         elif isinstance(node, ast.Attribute):
