@@ -151,9 +151,9 @@ def _as_llama(source: Source, values: dict[str, Value]) -> Source:
         f"{wrong.tensor.source_name}: found {wrong.found}, the keys say {wrong.expected}"
         for wrong in islice(llama.contradictions(named, hyper), _SHOWN)
     ]
-    gone = list(islice(llama.missing(named, hyper), _SHOWN)) if named else []
-    if gone:
-        notes.append(f"the model is not complete: there is no {', '.join(gone)}")
+    gap = llama.incomplete(named, hyper) if named else None
+    if gap is not None:
+        notes.append(gap)
     return attrs.evolve(
         source,
         tensors=llama.in_model_order(named),

@@ -7,7 +7,6 @@ adjacent pairs. Of any other model they keep their own names and order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,6 @@ _COUNTS = {  # fourcc's word -> the config's
 }
 _ROTATED = (".attention.wq", ".attention.wk", ".attention.q_norm", ".attention.k_norm")
 _RECOMPUTED = ".rotary_emb.inv_freq"
-_SHOWN = 4  # names in a note
 
 
 def adopt(source: Source, folder: Path) -> Source:
@@ -59,7 +57,7 @@ def adopt(source: Source, folder: Path) -> Source:
         blobs, tokenizer_files, notes = beside(folder)
         source = attrs.evolve(
             source,
-            companions=(path, *tokenizer_files),
+            companions=(*source.companions, path, *tokenizer_files),
             blobs=blobs,
             notes=(*source.notes, *notes, *_foreign_notes(config)),
         )
@@ -149,9 +147,9 @@ def _as_llama(source: Source, config: _Config) -> Source:
             expected=wrong.expected,
             hint="The config belongs to another model.",
         )
-    gone = list(islice(llama.missing(named, hyper), _SHOWN))
-    if gone:
-        notes.append(f"the model is not complete: there is no {', '.join(gone)}")
+    gap = llama.incomplete(named, hyper)
+    if gap is not None:
+        notes.append(gap)
     head_dim = hyper["head_dim"]
     assert isinstance(head_dim, int)
     return attrs.evolve(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import attrs
 
@@ -10,6 +11,7 @@ from fourcc.naming import position, split_name
 from fourcc.sources.source import Hyper, SourceTensor
 
 ARCHITECTURE = "llama"
+_SHOWN = 4  # names in a note
 
 # Template -> the names of its dimensions, rows first.
 _SHAPES: dict[str, tuple[str, ...]] = {
@@ -81,6 +83,15 @@ def missing(tensors: Iterable[SourceTensor], hyper: Hyper) -> Iterator[str]:
             name = template.replace("*", str(number))
             if name not in present:
                 yield name
+
+
+def incomplete(tensors: Iterable[SourceTensor], hyper: Hyper) -> str | None:
+    """A note that names the first of the tensors that are missing; None where the model is whole."""
+    gone = list(islice(missing(tensors, hyper), _SHOWN + 1))
+    if not gone:
+        return None
+    more = ", and others" if len(gone) > _SHOWN else ""
+    return f"the model is not complete: there is no {', '.join(gone[:_SHOWN])}{more}"
 
 
 def in_model_order(tensors: Iterable[SourceTensor]) -> tuple[SourceTensor, ...]:

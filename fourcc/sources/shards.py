@@ -119,7 +119,8 @@ def _open_files(path: Path, shards: list[Path], weight_map: dict[str, str] | Non
             path=path,
             kind=KIND,
             tensors=tuple(tensors.values()),
-            files=tuple(shards) if weight_map is None else (path, *shards),
+            files=tuple(shards),
+            companions=() if weight_map is None else (path,),
             notes=tuple(notes),
             close=stack.pop_all().close,
         )

@@ -37,7 +37,8 @@ def test_folder_or_index(folder: Path, name: str) -> None:
     """Both name the model; every file that is read is listed."""
     with open_source(folder / name) as source:
         assert source.path == folder / name
-        assert [path.name for path in source.files] == [INDEX, FIRST, SECOND]
+        assert [path.name for path in source.files] == [FIRST, SECOND]
+        assert [path.name for path in source.companions] == [INDEX]
         assert source.notes == ()
         found = decoded(source)
     assert np.array_equal(found["a"], A)
