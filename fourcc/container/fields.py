@@ -110,15 +110,22 @@ class Fields:
         tensor: the tensor that messages name.
     """
 
-    __slots__ = ("_file", "_where", "tensor", "tree")
+    __slots__ = ("_file", "_number", "_where", "tensor", "tree")
 
     def __init__(
-        self, tree: Mapping[str, Any], schema: Schema, *, file: object, tensor: str | None, where: str
+        self,
+        tree: Mapping[str, Any],
+        schema: Schema,
+        file: object,
+        where: str,
+        number: int | None = None,
+        tensor: str | None = None,
     ) -> None:
         self.tree = tree
         self._file = file
         self.tensor = tensor
         self._where = where
+        self._number = number
         for name, kind in schema.items():
             value = tree.get(name, ABSENT)
             of_kind = type(value)
@@ -136,8 +143,9 @@ class Fields:
 
     def fail(self, name: str, found: object, expected: str) -> NoReturn:
         """Raises TableError; what was found is shown cut short, since it may be anything."""
+        where = self._where if self._number is None else f"{self._where}[{self._number}]"
         raise TableError(
-            f"{self._where}: bad {reprlib.repr(name)}",
+            f"{where}: bad {reprlib.repr(name)}",
             file=self._file,
             tensor=self.tensor,
             found=reprlib.repr(found),
@@ -163,11 +171,11 @@ class Fields:
         for number, item in enumerate(self.tree[name]):
             if type(item) is not dict:
                 self.fail(name, item, "an array of maps")
-            yield Fields(item, schema, file=self._file, tensor=tensor, where=f"{name}[{number}]")
+            yield Fields(item, schema, self._file, name, number, tensor)
 
     def map(self, name: str, schema: Schema, *, tensor: str) -> Fields:
         """A map in the map."""
-        return Fields(self.tree[name], schema, file=self._file, tensor=tensor, where=name)
+        return Fields(self.tree[name], schema, self._file, name, None, tensor)
 
     def shape(self) -> tuple[int, ...]:
         """The key ``shape``."""

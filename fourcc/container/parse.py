@@ -76,8 +76,8 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
         TableError: a tensor or blob whose description cannot be true.
     """
     tree = unpack(data, file)
-    _check_features(Fields(tree, {"requires": ARRAY}, file=file, tensor=None, where="index"), file)
-    root = Fields(tree, INDEX, file=file, tensor=None, where="index")
+    _check_features(Fields(tree, {"requires": ARRAY}, file, "index"), file)
+    root = Fields(tree, INDEX, file, "index")
     index = Index(
         tensors=tuple(map(_tensor, root.maps("tensors", TENSOR))),
         blobs=tuple(map(_blob, root.maps("blobs", BLOB))),
