@@ -30,8 +30,7 @@ class Column(NamedTuple):
 def show(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Writes a table to stdout; on a terminal it is made to fit."""
     limit = terminal.width(sys.stdout) if terminal.on_terminal(sys.stdout) else None
-    for line in lines(columns, rows, limit):
-        terminal.out(line)
+    terminal.out("\n".join(lines(columns, rows, limit)))
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:

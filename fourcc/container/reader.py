@@ -5,7 +5,6 @@ Opening checks all that the index says, and loads no numpy. It reads no payload:
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -32,6 +31,8 @@ from fourcc.errors import ChecksumError, IndexDamageError, UnknownVersionError, 
 from fourcc.files import ReadFile
 
 if TYPE_CHECKING:
+    import mmap
+
     from fourcc.format import Array
     from fourcc.qmatrix import QMatrix
 
@@ -93,6 +94,8 @@ class ModelFile(Mapping[str, "QMatrix"]):
             raise UsageError("the file is closed", file=self.path, hint="Open it again.")
         if self.file.changed():
             raise IndexDamageError("the file changed since it was opened", file=self.path, hint="Open it again.")
+        import mmap
+
         if self._map is None:
             self._map = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_READ)
         return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._map, offset=part.offset)
