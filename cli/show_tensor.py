@@ -161,7 +161,9 @@ def _spec(tensor: SourceTensor) -> FormatSpec | None:
 def _measure_lines(found: Statistics) -> list[str]:
     lines = [f"weights {found.weights}" + (f", {found.nonfinite} of them not finite" if found.nonfinite else "")]
     if found.minimum is not None:
-        lines.append(f"min {found.minimum:.6g}, max {found.maximum:.6g}, mean {found.mean:.6g}, std {found.std:.6g}")
+        measures = {"min": found.minimum, "max": found.maximum, "mean": found.mean, "std": found.std}
+        known = {name: "beyond float64" if value is None else f"{value:.6g}" for name, value in measures.items()}
+        lines.append(", ".join(f"{name} {value}" for name, value in known.items()))
     if found.bins:
         lines += ["", f"histogram of the {'codes' if found.of_codes else 'weights'}"]
         lines += bars(found.bins, of_codes=found.of_codes)

@@ -91,6 +91,8 @@ class MatrixEncoder:
         at = self.first_index + first * self.geom.cols
         self._refuse_nonfinite(original, at)
         tile = _read_only(original, self.format.spec.decoded)
+        if tile.dtype.itemsize < original.dtype.itemsize and not self.nonfinite:
+            self._refuse_overflow(tile, at)  # before the format meets an infinity that the original has not
         geom = Geometry(len(tile), self.geom.cols, self.geom.params)
         aids = self.aids.restricted(self.format.spec.needs)
         parts = self._plugin("encode", lambda: encode(tile, shared, geom, self.options, aids))

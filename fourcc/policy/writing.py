@@ -134,5 +134,6 @@ def _key(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string. JSON escapes as TOML does, but for DEL, which it leaves as it is."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A basic string. JSON escapes as TOML does; what a terminal could act on is escaped beside, such as U+202E."""
+    quoted = json.dumps(text, ensure_ascii=False)
+    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

@@ -283,3 +283,9 @@ def test_aids_of_experts() -> None:
     assert aids.of_matrix(1).importance.tolist() == [3, 4, 5]  # type: ignore[union-attr]
     assert aids.of_matrix(1).hessian is every
     assert aids.restricted(frozenset({"hessian"})).importance is None
+
+
+def test_float64_weights_beyond_float32_are_refused_before_the_format_sees_them() -> None:
+    """They are finite, and too large: no infinity reaches an encoder."""
+    with pytest.raises(NumericError, match=r"finite but too large for Q8_B"):
+        encode(np.full((2, 4), 1e200), "Q8_B")
