@@ -245,9 +245,9 @@ def test_listing_is_quick(model: Path) -> None:
 
 def test_weights_whose_squares_overflow(run: Runner, tmp_path: Path) -> None:
     """float64 has no number for their deviation: said, not crashed."""
-    np.savez(tmp_path / "huge.npz", x=np.full((2, 64), 1e300), b=np.array([[True, False]]))
+    np.savez(tmp_path / "huge.npz", x=np.array([[1e300, -1e300]]), b=np.array([[True, False]]))
     told = run("inspect", tmp_path / "huge.npz", "--tensor", "x")
     assert told.code == 0
-    assert "std beyond float64" in told.out or "std 0" in told.out
+    assert "std beyond float64" in told.out
     assert run("inspect", tmp_path / "huge.npz", "--tensor", "x", "--json").code == 0
     assert run("inspect", tmp_path / "huge.npz", "--tensor", "b").code == 0
