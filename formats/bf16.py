@@ -9,10 +9,17 @@ off; a finite weight beyond the largest bfloat16 becomes infinite, which the cor
 becomes quiet.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+if TYPE_CHECKING:
+    from fourcc.kernels.kernel import Kernel
 
 SPEC = FormatSpec(
     tag="BF16",
@@ -38,4 +45,11 @@ def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: A
     return {"values": (np.where(np.isnan(tile), quiet, rounded) >> np.uint32(16)).astype(np.uint16)}
 
 
-BF16 = Format(spec=SPEC, decode=decode, encode=encode)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.bf16`."""
+    from fourcc.kernels.bf16 import KERNEL
+
+    return KERNEL
+
+
+BF16 = Format(spec=SPEC, decode=decode, encode=encode, kernel=kernel)

@@ -8,13 +8,29 @@ They exist so that any checkpoint can be carried bit for bit. Integers and truth
 floats, so those formats have no encoder.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fourcc.format import Aids, Array, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
+if TYPE_CHECKING:
+    from fourcc.kernels.kernel import Kernel
 
-def plain(tag: str, summary: str, dtype: str, foreign: dict[str, int | str], *, encoder: bool) -> Format:
+
+def plain(  # noqa: PLR0913 - one a property
+    tag: str,
+    summary: str,
+    dtype: str,
+    foreign: dict[str, int | str],
+    *,
+    encoder: bool,
+    kernel: Callable[[], Kernel] | None = None,
+) -> Format:
     """A format whose values are numpy's own.
 
     Args:
@@ -23,6 +39,7 @@ def plain(tag: str, summary: str, dtype: str, foreign: dict[str, int | str], *, 
         dtype: numpy's text for the stored values.
         foreign: ids in other systems; numpy's own is added.
         encoder: whether float weights may be stored in it.
+        kernel: how it multiplies.
     """
     real = "f" in dtype
     spec = FormatSpec(
@@ -43,4 +60,4 @@ def plain(tag: str, summary: str, dtype: str, foreign: dict[str, int | str], *, 
         with np.errstate(over="ignore"):  # float16 beyond 65504 becomes infinite: the core refuses it by name
             return {"values": tile.astype(dtype)}
 
-    return Format(spec=spec, decode=decode, encode=encode if encoder else None)
+    return Format(spec=spec, decode=decode, encode=encode if encoder else None, kernel=kernel)

@@ -12,11 +12,18 @@ that m takes code 0; q = w * (1 / d) + 8.5, cut off and at most 15, with the flo
 float16.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+if TYPE_CHECKING:
+    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -72,4 +79,11 @@ def _encode_blocks(w: Floats, blocks: Array) -> None:
     blocks["q"] = q[:, :HALF] | q[:, HALF:] << 4
 
 
-Q4_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q4_0`."""
+    from fourcc.kernels.q4_0 import KERNEL
+
+    return KERNEL
+
+
+Q4_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)

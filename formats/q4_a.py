@@ -10,12 +10,19 @@ takes the nearest bin. `method` says where to cut: ``kmeans`` for the least sum 
 runs of equal length. The last block of a row may be short.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
 from fourcc.formats.row_blocks import row_blocks
 from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+
+if TYPE_CHECKING:
+    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 BINS = 16
@@ -97,4 +104,11 @@ def _nearest(w: Floats, bins: Floats) -> Array:
     return index
 
 
-Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q4_a`."""
+    from fourcc.kernels.q4_a import KERNEL
+
+    return KERNEL
+
+
+Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)

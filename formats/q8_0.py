@@ -11,11 +11,18 @@ Decode: w = d * q, in float32. Encode: d = max |w| / 127 and q = w * (1 / d) rou
 float32 d; the file holds d rounded to float16.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+if TYPE_CHECKING:
+    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 BELOW_HALF = np.float32(0.5 - 2**-25)  # the float32 before 0.5
@@ -65,4 +72,11 @@ def _encode_blocks(w: Floats, blocks: Array) -> None:
     blocks["q"] = q
 
 
-Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q8_0`."""
+    from fourcc.kernels.q8_0 import KERNEL
+
+    return KERNEL
+
+
+Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)

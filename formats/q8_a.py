@@ -9,10 +9,17 @@ Decode: w = float32((float64(scale) / 127) * q). Encode: q = 127 w / scale, roun
 column may be short. A column is one input channel: an outlier channel has its own scales and harms no other weight.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+if TYPE_CHECKING:
+    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 128
 TOP = 127  # the largest code
@@ -71,4 +78,11 @@ def nearest_codes(w: Array, scale: Floats) -> Array:
     return np.rint(quotient, out=quotient).astype(np.int8)
 
 
-Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q8_a`."""
+    from fourcc.kernels.q8_a import KERNEL
+
+    return KERNEL
+
+
+Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)

@@ -10,12 +10,19 @@ Decode: w = float32((float64(scale) / 127) * q + mean). Encode: q = 127 (w - mea
 in float64. The last block of a row may be short.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.q8_a import TOP, nearest_codes
 from fourcc.formats.row_blocks import row_blocks
 from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+if TYPE_CHECKING:
+    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 128
 HUGE = 2.0**127  # from here on |w - mean| might not fit a float32: such a block takes 0 for its mean
@@ -79,4 +86,11 @@ def _means(w: Floats) -> Floats:
     return mean
 
 
-Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q8_b`."""
+    from fourcc.kernels.q8_b import KERNEL
+
+    return KERNEL
+
+
+Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)

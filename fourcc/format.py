@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from fourcc.spec import FormatSpec, Geometry, Params
+
+if TYPE_CHECKING:
+    from fourcc.kernels.kernel import Kernel
 
 Array = NDArray[Any]
 Floats = NDArray[np.float32]
@@ -59,6 +62,7 @@ class Format:
             returned, equal, with every tile.
         prepare: (row_reader, geom, options, aids) -> what spans tiles, handed to `encode` as `shared`.
         codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
+        kernel: () -> how it multiplies at speed; called only when it is needed. Without one, products decode first.
     """
 
     spec: FormatSpec
@@ -66,6 +70,7 @@ class Format:
     encode: Callable[[Array, object, Geometry, Params, Aids], Parts] | None = None
     prepare: Callable[[RowReader, Geometry, Params, Aids], object] | None = None
     codes: Callable[[Parts, Geometry], Array] | None = None
+    kernel: Callable[[], Kernel] | None = None
 
     def __repr__(self) -> str:
         return f"<Format {self.spec.tag}: {self.spec.summary}>"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
+from functools import cached_property
 from math import lcm, prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,10 @@ from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
     import numpy as np
-    from numpy.typing import DTypeLike
+    from numpy.typing import ArrayLike, DTypeLike
 
-    from fourcc.format import Array, Format, Parts
+    from fourcc.compute import Packed
+    from fourcc.format import Array, Floats, Format, Parts
 
 TILE_WEIGHTS = 1 << 18  # a constant, so that bytes never depend on the machine
 
@@ -210,6 +212,59 @@ class QMatrix:
             rows[first : first + len(tile)] = tile
             first += len(tile)
         return out
+
+    def __matmul__(self, x: ArrayLike) -> Floats:
+        """The product with x, (cols,) or (cols, n), as numpy has it: float32 (rows,) or (rows, n).
+
+        Formats of integer codes quantize x on the way, in blocks of 32; see the format's page for the bound.
+
+        Raises:
+            UsageError: x does not fit, or the tensor is no matrix.
+            PluginError: the format is missing or broken.
+        """
+        import numpy as np
+
+        columns = np.asarray(x, np.float32)
+        if columns.ndim not in {1, 2}:
+            raise UsageError("a matrix times an array", tensor=self.name, found=columns.shape, expected="(cols,) or (cols, n)")
+        if columns.ndim == 1:
+            return self.matmul(columns[None])[0]
+        return self.matmul(columns.T).T
+
+    def matmul(self, x: ArrayLike, threads: int | None = None, *, exact: bool = False) -> Floats:
+        """The product of activations with the transposed matrix, as a layer of a model has it.
+
+        Args:
+            x: (n, cols), real numbers.
+            threads: how many; None: ``FOURCC_THREADS``, or the cores that this process may use.
+            exact: keep the activations as floats where the format's kernel would quantize them.
+
+        Returns:
+            float32 (n, rows).
+
+        Raises:
+            UsageError: x does not fit, or the tensor is no matrix.
+            PluginError: the format is missing or broken.
+        """
+        import numpy as np
+
+        from fourcc import compute
+
+        activations = np.asarray(x, np.float32)
+        if len(self.shape) != 2:
+            raise UsageError("only a matrix can be multiplied", tensor=self.name, found=self.shape, expected="(rows, cols)")
+        if activations.ndim != 2 or activations.shape[1] != self.shape[1]:
+            expected = f"(n, {self.shape[1]})"
+            raise UsageError("the activations do not fit", tensor=self.name, found=activations.shape, expected=expected)
+        return compute.matmul(self.packed, activations, threads, exact=exact)
+
+    @cached_property
+    def packed(self) -> Packed:
+        """The matrix as its format's kernel takes it; made at the first product, and kept."""
+        from fourcc import compute
+
+        found = self._checked_format()
+        return compute.pack(found, self.parts, found.spec.geometry(self.shape, self.params), self.decode)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - numpy's signature
         if copy is False:

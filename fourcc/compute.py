@@ -1,0 +1,268 @@
+"""Products, decoding and encoding with compiled kernels: the only file of the core that imports `fourcc.kernels`.
+
+A matrix is *packed* for its format's kernel once; activations are *prepared* once for all matrices that want the same of
+them; then rows of the product are shared among the threads of one team.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from fourcc.errors import UsageError
+from fourcc.spec import Geometry, Params, split_shape
+from fourcc.threads import thread_count
+
+if TYPE_CHECKING:
+    from fourcc.format import Array, Floats, Format, Parts
+    from fourcc.kernels.kernel import Activation, Kernel
+    from fourcc.kernels.team import Team
+
+COLUMNS = 512  # activations that are multiplied at once: bounds the memory of a product with very many
+
+
+@attrs.frozen(eq=False)
+class Packed:
+    """One matrix as its kernel takes it.
+
+    Attributes:
+        kernel: of the format.
+        rows, cols: the matrix's shape.
+        descriptor: int64, for the kernel.
+        arrays: what the descriptor points into: the stored parts, or a packed copy.
+    """
+
+    kernel: Kernel
+    rows: int
+    cols: int
+    descriptor: Array
+    arrays: tuple[Array, ...]
+
+
+@attrs.frozen(eq=False)
+class Activations:
+    """Activations as one kind of kernel takes them.
+
+    Attributes:
+        count: how many.
+        cols: of each.
+        descriptor: int64, for the kernel; the product's place is filled in for each product.
+        arrays: what the descriptor points into.
+    """
+
+    count: int
+    cols: int
+    descriptor: Array
+    arrays: tuple[Array, ...]
+
+
+class _Teams:
+    """The process's teams of threads, one for each number; made anew after a fork."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int], Team] = {}
+        self._lock = RLock()
+
+    def __getitem__(self, threads: int) -> Team:
+        from fourcc.kernels import jit
+        from fourcc.kernels.team import Team
+
+        key = (os.getpid(), 1 if jit.uncompiled() else threads)
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = Team(key[1])
+            return self._made[key]
+
+
+_teams = _Teams()
+
+
+# -- kernels of formats
+
+
+_kernels: dict[Format, Kernel] = {}
+_kernels_lock = RLock()
+
+
+def kernel_of(found: Format) -> Kernel:
+    """The kernel of a format: its own, or one made from its block decoder, or that of decoded weights.
+
+    Raises:
+        PluginError: the format's kernel cannot be had.
+    """
+    with _kernels_lock:
+        if found not in _kernels:
+            _kernels[found] = _make_kernel(found)
+        return _kernels[found]
+
+
+def _make_kernel(found: Format) -> Kernel:
+    from fourcc.kernels.kernel import Kernel
+
+    if found.kernel is None:
+        from fourcc.kernels.plain import DECODED
+
+        return DECODED
+    kernel = found.kernel()
+    if not isinstance(kernel, Kernel):
+        raise TypeError(f"kernel() of the format {found.spec.tag} gave a {type(kernel).__name__}")
+    return kernel
+
+
+def pack(found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None) -> Packed:
+    """One matrix as its kernel takes it: views of its parts where their layout serves, else a copy.
+
+    Args:
+        found: the matrix's format.
+        parts: of the matrix, with the shapes and dtypes that the format declares for `geom`.
+        geom: the matrix's.
+        decode: gives the weights, float32 (rows, cols), where the format has no kernel.
+        threads: how many.
+    """
+    from fourcc.kernels.operands import address, matrix
+
+    kernel = kernel_of(found)
+    named = {"values": decode()} if found.kernel is None else parts
+    arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
+    descriptor = matrix(geom.rows, geom.cols, arrays)
+    if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
+        return Packed(kernel, geom.rows, geom.cols, descriptor, arrays)
+    out = np.empty(kernel.packed(geom.rows, geom.cols), np.uint8)
+    job = _job(1)
+    job[1] = address(out)  # OUT
+    run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads)
+    return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
+
+
+def run(
+    kernel: Any, weights: Array, job: Array, *, rows: int, align: int, threads: int | None = None, scratch: int = 0
+) -> None:
+    """Runs a kernel over rows, shared among the threads of a team.
+
+    Args:
+        kernel: a function of `fourcc.kernels`.
+        weights: a matrix's descriptor.
+        job: a job's descriptor.
+        rows: how many.
+        align: rows are cut at multiples of this.
+        threads: how many.
+        scratch: bytes that a thread needs.
+    """
+    from fourcc.kernels import jit
+    from fourcc.kernels.team import Split
+
+    team = _teams[thread_count(threads)]
+    team.run(jit.compiled(kernel), weights, job, Split.evenly(rows, align, team.threads, scratch))
+
+
+def _job(count: int) -> Array:
+    from fourcc.kernels.operands import JOB_WORDS
+
+    job = np.zeros(JOB_WORDS, np.int64)
+    job[0] = count
+    return job
+
+
+# -- activations
+
+
+def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool = False) -> Activations:
+    """Activations as the kernel of a packed matrix takes them, and those of every other that wants the same.
+
+    Args:
+        packed: the matrix.
+        x: float32 (count, cols).
+        threads: how many.
+        exact: keep them as floats, whatever the kernel wants.
+    """
+    from fourcc.kernels.kernel import FLOAT
+    from fourcc.kernels.operands import BLOCK, address, round_up
+
+    activation: Activation = FLOAT if exact else packed.kernel.activation
+    count, cols = x.shape
+    wide = round_up(cols)
+    floats = _padded(x, wide)
+    job = _job(count)
+    job[3:5] = address(floats), 4 * wide  # X, X_STEP
+    arrays: tuple[Array, ...] = (floats,)
+    if activation.prepare is not None:
+        codes = np.empty((count, wide * activation.width), np.int8)
+        numbers = np.empty((3, count, wide // BLOCK), np.float32)  # steps, offsets, sums
+        job[5:] = (
+            address(codes),
+            wide * activation.width,
+            address(numbers[0]),
+            4 * (wide // BLOCK),
+            address(numbers[1]),
+            address(numbers[2]),
+        )
+        arrays += (codes, numbers)
+        run(activation.prepare, packed.descriptor, job, rows=count, align=1, threads=threads)
+    return Activations(count, cols, job, arrays)
+
+
+def _padded(x: Floats, wide: int) -> Floats:
+    """The activations, C-contiguous, followed by zeros: float32 (count, wide)."""
+    if x.shape[1] == wide:
+        return np.ascontiguousarray(x)
+    out = np.zeros((len(x), wide), np.float32)
+    out[:, : x.shape[1]] = x
+    return out
+
+
+def multiply(packed: Packed, x: Activations, out: Floats, threads: int | None = None, *, exact: bool = False) -> None:
+    """The product of a packed matrix with prepared activations.
+
+    Args:
+        packed: rows, columns.
+        x: prepared for its kernel, or exactly.
+        out: float32 (count, rows), C-contiguous; filled.
+        threads: how many.
+        exact: the activations are floats.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    from fourcc.kernels.operands import address
+
+    if x.cols != packed.cols or out.shape != (x.count, packed.rows) or not out.flags.c_contiguous:
+        raise ValueError(f"{packed.rows} x {packed.cols} times {x.count} x {x.cols} into {out.shape}")
+    if not out.size:
+        return
+    if not packed.cols:
+        out[...] = 0
+        return
+    kernel = packed.kernel
+    job = x.descriptor.copy()
+    job[1:3] = address(out), 4 * packed.rows  # OUT, OUT_STEP
+    run(
+        kernel.exact if exact else kernel.tile,
+        packed.descriptor,
+        job,
+        rows=packed.rows,
+        align=kernel.row_align,
+        threads=threads,
+        scratch=kernel.scratch(packed.cols),
+    )
+
+
+def matmul(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool = False) -> Floats:
+    """x times the matrix, transposed: float32 (count, cols) -> (count, rows).
+
+    Args:
+        packed: rows, columns.
+        x: activations.
+        threads: how many; None: ``FOURCC_THREADS``, or the cores that this process may use.
+        exact: keep the activations as floats, whatever the kernel wants.
+    """
+    out = np.empty((len(x), packed.rows), np.float32)
+    for first in range(0, len(x), COLUMNS):
+        some = slice(first, first + COLUMNS)
+        prepared = prepare(packed, x[some], threads, exact=exact)
+        multiply(packed, prepared, out[some], threads, exact=exact)
+    return out

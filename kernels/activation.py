@@ -1,0 +1,82 @@
+"""Activations on their way into a product: as they are, or as bytes with a scale for each 32.
+
+Quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x / s rounded to the nearest, half to even; s stays a
+float32. Beside them lie what products take from them once, instead of once a row: the offsets -zero * s * sum q, with
+zero the code of weight 0, and the sums of x.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from fourcc.kernels.jit import Kernel
+from fourcc.kernels.operands import (
+    BLOCK,
+    CODES,
+    CODES_STEP,
+    COLS,
+    OFFSETS,
+    STEPS,
+    STEPS_STEP,
+    SUMS,
+    X,
+    X_STEP,
+    round_up,
+)
+from fourcc.kernels.simd.arithmetic import (
+    absolute,
+    add,
+    floats_of,
+    larger,
+    largest,
+    multiply,
+    rounded,
+    sum_floats,
+)
+from fourcc.kernels.simd.bytes import store_as_bytes
+from fourcc.kernels.simd.memory import load_floats, load_word, store_float
+
+TOP = np.float32(127)  # the largest code
+
+NOTHING = np.float32(0)
+LEAST = np.float32(2.0**-120)  # of a block's largest |x|; below that TOP / peak may be infinite, and x counts as 0
+
+
+def quantize_block(low, high, codes, step, offset, total, zero):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0913
+    """One block of 32: two vectors of floats to 32 bytes, and its three floats; all but the first two are addresses."""
+    peak = largest(larger(absolute(low), absolute(high)))
+    scale = floats_of(TOP / peak if peak > LEAST else NOTHING)
+    first, second = rounded(multiply(low, scale)), rounded(multiply(high, scale))
+    store_as_bytes(codes, first)
+    store_as_bytes(codes + 16, second)
+    added = sum_floats(add(low, high))
+    worth = peak / TOP + (added - added)  # NaN where x holds NaN or infinity: the result shall show it
+    store_float(step, worth)
+    store_float(offset, worth * (sum_floats(add(first, second)) * zero))
+    store_float(total, added)
+
+
+@cache
+def quantizer(zero: int) -> Kernel:
+    """The kernel that quantizes activations `first` .. `last` of a job.
+
+    Args:
+        zero: the code of weight 0 in the matrix that they are multiplied by.
+    """
+    taken = np.float32(-zero)
+
+    def quantize(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+        blocks = round_up(load_word(weights + COLS)) // BLOCK
+        for row in range(first, last):
+            x = load_word(job + X) + row * load_word(job + X_STEP)
+            codes = load_word(job + CODES) + row * load_word(job + CODES_STEP)
+            at = row * load_word(job + STEPS_STEP)
+            steps, offsets, sums = load_word(job + STEPS) + at, load_word(job + OFFSETS) + at, load_word(job + SUMS) + at
+            for block in range(blocks):
+                low, high = load_floats(x + 128 * block), load_floats(x + 128 * block + 64)
+                four = 4 * block
+                quantize_block(low, high, codes + BLOCK * block, steps + four, offsets + four, sums + four, taken)
+
+    return quantize

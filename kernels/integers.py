@@ -1,0 +1,51 @@
+"""What the kernels of integer codes share: activations quantized for the codes' zero point, the product of panels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fourcc.kernels.activation import quantizer
+from fourcc.kernels.jit import Kernel as Entry
+from fourcc.kernels.kernel import Activation, Kernel
+from fourcc.kernels.product import float_product, float_scratch, integer_product, integer_scratch
+from fourcc.kernels.rows import decoder, one_or_several
+
+Function = Callable[..., Any]
+
+
+def quantized(zero: int) -> Activation:
+    """Activations for codes whose zero point is `zero`."""
+    return Activation(f"int8 against {zero}", quantizer(zero))
+
+
+def scratch(cols: int) -> int:
+    """Bytes of scratch memory for the product with quantized activations and with floats."""
+    return max(integer_scratch(cols), float_scratch(cols))
+
+
+def integers(  # noqa: PLR0913 - one a property of the format
+    one: Entry,
+    panel: Function,
+    decode: Function,
+    *,
+    zero: int,
+    parts: tuple[str, ...],
+    affine: bool = False,
+    **more: Any,
+) -> Kernel:
+    """The kernel of a format whose blocks along a row have integer codes.
+
+    Args:
+        one: the product with one activation.
+        panel: makes a panel of codes.
+        decode: (weights, row, out) writes a row's floats.
+        zero: what is to be taken from each code as the panel holds it.
+        parts: names of the stored parts.
+        affine: whether blocks have a mean beside their scale.
+        more: further fields of the kernel.
+    """
+    tile = one_or_several(one, integer_product(panel, affine=affine))
+    return Kernel(
+        "native", quantized(zero), tile, float_product(decode), decoder(decode), scratch, parts, **more
+    )

@@ -1,0 +1,74 @@
+"""What the kernels of plain floats share: a row is its numbers, read 16 at a time and widened on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fourcc.kernels.jit import Kernel as Entry
+from fourcc.kernels.kernel import FLOAT, Kernel
+from fourcc.kernels.operands import COLS, OUT, PARTS, X
+from fourcc.kernels.product import float_product, float_scratch
+from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, sum_floats
+from fourcc.kernels.simd.memory import load_floats, load_word, prefetch, store, store_float
+from fourcc.kernels.simd.partial import load_some_floats, store_some_floats
+
+Function = Callable[..., Any]
+AHEAD = 2048  # bytes
+
+
+def _dot_rows(load: Function, load_some: Function, width: int) -> Entry:
+    """The product with one activation; sums go to four vectors in turn."""
+
+    def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+        cols, values = load_word(weights + COLS), load_word(weights + PARTS)
+        x, out = load_word(job + X), load_word(job + OUT)
+        for row in range(first, last):
+            p = values + row * cols * width
+            a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
+            whole = cols >> 6 << 6
+            for col in range(0, whole, 64):
+                at, xs = p + width * col, x + 4 * col
+                prefetch(at + AHEAD)
+                a = multiply_add(load(at), load_floats(xs), a)
+                b = multiply_add(load(at + 16 * width), load_floats(xs + 64), b)
+                c = multiply_add(load(at + 32 * width), load_floats(xs + 128), c)
+                d = multiply_add(load(at + 48 * width), load_floats(xs + 192), d)
+            for col in range(whole, cols, 16):
+                count = min(16, cols - col)
+                a = multiply_add(load_some(p + width * col, count), load_some_floats(x + 4 * col, count), a)
+            store_float(out + 4 * row, sum_floats(add(add(a, b), add(c, d))))
+
+    return one
+
+
+def _decode_row(load: Function, load_some: Function, width: int) -> Function:
+    def decode(weights: int, row: int, out: int) -> None:
+        cols = load_word(weights + COLS)
+        p = load_word(weights + PARTS) + row * cols * width
+        whole = cols >> 4 << 4
+        for col in range(0, whole, 16):
+            store(out + 4 * col, load(p + width * col))
+        if whole < cols:
+            store_some_floats(out + 4 * whole, load_some(p + width * whole, cols - whole), cols - whole)
+
+    return decode
+
+
+def plain(load: Function, load_some: Function, width: int, encode: Entry | None = None) -> Kernel:
+    """The kernel of a plain format.
+
+    Args:
+        load: (address) -> 16 floats.
+        load_some: (address, count) -> up to 16, then zeros.
+        width: bytes of a number.
+        encode: the encoder.
+    """
+    decode = _decode_row(load, load_some, width)
+    several = float_product(decode)
+    tile = one_or_several(_dot_rows(load, load_some, width), several)
+    return Kernel("native", FLOAT, tile, tile, decoder(decode), float_scratch, ("values",), encode=encode)
+
+
+DECODED = plain(load_floats, load_some_floats, 4)  # of weights in float32, be it that they were decoded

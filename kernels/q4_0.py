@@ -1,0 +1,134 @@
+"""Q4_0: blocks of 32 codes of 4 bits, packed for products: 16 rows interleaved.
+
+::
+
+    packed   (rows / 16, cols / 32) blocks of 288 bytes
+    byte     0       64      128     192     256                  288
+             | v0    | v1    | v2    | v3    | 16 float16 scales  |
+
+    v_j holds 4 bytes of each of 16 rows: low nibbles are columns 4 j .. 4 j + 3 of the block, high ones 16 further on
+
+The bytes are the stored ones in another order. As stored, a block of a row takes 18 bytes, and its codes would have to
+be brought into order for each product; here one load serves 16 rows, and no sum crosses lanes. Rows that fill up the last
+group have scale 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.kernels.integers import integers
+from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS
+from fourcc.kernels.simd.bytes import high_nibbles, low_nibbles
+from fourcc.kernels.simd.memory import (
+    load_byte,
+    load_bytes,
+    load_int,
+    load_word,
+    prefetch,
+    store,
+    store_byte,
+    store_float,
+    store_int,
+)
+from fourcc.kernels.simd.tiles import (
+    dot_columns,
+    no_float_columns,
+    no_int_columns,
+    scale_columns,
+    store_columns,
+    store_some_columns,
+)
+from fourcc.kernels.simd.widening import load_float16, load_float16s
+
+STORED = 18  # bytes of a stored block
+PACKED = 288  # bytes of a packed block
+SCALES = 256  # where its scales begin
+ROWS = 16
+ZERO_POINT = 8
+AHEAD = 3 * PACKED
+
+_nothing, _zeros = no_float_columns[1], no_int_columns[1]
+
+
+def packed_bytes(rows: int, cols: int) -> int:
+    """Bytes of the packed layout."""
+    return -(-rows // ROWS) * (cols // 32) * PACKED
+
+
+def _pack(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """Rows first .. last, `first` a multiple of 16; those that are missing in the last group get zeros."""
+    blocks = load_word(weights + COLS) >> 5
+    source, out = load_word(weights + PARTS), load_word(job + OUT)
+    for row in range(first, (last + 15) >> 4 << 4):
+        p = source + row * blocks * STORED
+        q = out + (row >> 4) * blocks * PACKED
+        lane = row & 15
+        for block in range(blocks):
+            _pack_block(p + STORED * block, q + PACKED * block, lane, row < last)
+
+
+def _pack_block(p: int, q: int, lane: int, present: bool) -> None:  # noqa: FBT001 - a kernel has no keywords
+    for j in range(4):
+        store_int(q + 64 * j + 4 * lane, load_int(p + 2 + 4 * j) if present else 0)
+    for j in range(2):
+        store_byte(q + SCALES + 2 * lane + j, load_byte(p + j) if present else 0)
+
+
+def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """Sixteen rows at a time; each block is eight dot products and one scaling."""
+    blocks = load_word(weights + COLS) >> 5
+    codes, steps, offsets = load_word(job + CODES), load_word(job + STEPS), load_word(job + OFFSETS)
+    for row in range(first, last, ROWS):
+        p = load_word(weights + PARTS) + (row >> 4) * blocks * PACKED
+        total = _nothing()
+        for block in range(blocks):
+            dots = _zeros()
+            x = codes + 32 * block
+            prefetch(p + AHEAD)
+            for j in range(4):
+                pair = load_bytes(p + 64 * j)
+                dots = dot_columns(dots, low_nibbles(pair), x + 4 * j, 0)
+                dots = dot_columns(dots, high_nibbles(pair), x + 16 + 4 * j, 0)
+            total = scale_columns(total, dots, load_float16s(p + SCALES), steps + 4 * block, offsets + 4 * block, 0)
+            p += PACKED
+        out = load_word(job + OUT) + 4 * row
+        if last - row >= ROWS:
+            store_columns(out, 0, total)
+        else:
+            store_some_columns(out, 0, total, last - row)
+
+
+def _panel(weights: int, row: int, count: int, codes: int, scales: int, means: int, scratch: int) -> None:  # noqa: ARG001, PLR0913
+    """Bytes of nibbles to bytes of codes; the order is the panel's already."""
+    blocks = load_word(weights + COLS) >> 5
+    p = load_word(weights + PARTS) + (row >> 4) * blocks * PACKED
+    for block in range(blocks):
+        for j in range(4):
+            pair = load_bytes(p + 64 * j)
+            store(codes + 512 * block + 64 * j, low_nibbles(pair))
+            store(codes + 512 * block + 256 + 64 * j, high_nibbles(pair))
+        store(scales + 64 * block, load_float16s(p + SCALES))
+        p += PACKED
+
+
+def _decode(weights: int, row: int, out: int) -> None:
+    """A row of the packed layout."""
+    blocks = load_word(weights + COLS) >> 5
+    p = load_word(weights + PARTS) + (row >> 4) * blocks * PACKED
+    lane = row & 15
+    for block in range(blocks):
+        d = load_float16(p + SCALES + 2 * lane)
+        for j in range(4):
+            at = p + 64 * j + 4 * lane
+            for byte in range(4):
+                pair = load_byte(at + byte)
+                to = out + 128 * block + 16 * j + 4 * byte
+                store_float(to, d * np.float32((pair & 15) - ZERO_POINT))
+                store_float(to + 64, d * np.float32((pair >> 4) - ZERO_POINT))
+        p += PACKED
+
+
+KERNEL = integers(
+    _one, _panel, _decode, zero=ZERO_POINT, parts=("blocks",), pack=_pack, packed=packed_bytes
+)

@@ -1,0 +1,93 @@
+"""Q4_A: 4-bit indices into 16 floats for 256 columns, as they are stored.
+
+Sixteen floats are one register, and a look-up of 16 indices one permute that sees only the low four bits of each 32-bit
+word. So 64 bytes of indices, shifted right by 0, 4, .. 28 bits, are eight vectors of indices. The activation is brought
+into that order once: vector j of a run of 128 columns has columns 8 l + (j ^ 1), l = 0 .. 15, since the even column of a
+pair is in the high nibble.
+"""
+
+from __future__ import annotations
+
+from fourcc.kernels.jit import Kernel as Entry
+from fourcc.kernels.kernel import Activation, Kernel
+from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X, X_STEP, round_up
+from fourcc.kernels.product import float_product, float_scratch
+from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
+from fourcc.kernels.simd.dot import lookup
+from fourcc.kernels.simd.memory import (
+    load_byte,
+    load_float,
+    load_floats,
+    load_ints,
+    load_word,
+    prefetch,
+    store_float,
+)
+from fourcc.kernels.simd.partial import load_some_ints
+
+RUN = 128  # columns whose indices are one vector
+INDICES = PARTS + 8
+AHEAD = 1024
+
+
+def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """The activations in the order of the indices, where other formats have codes."""
+    if load_word(job + COUNT) != 1:  # several are multiplied as they came
+        return
+    wide = round_up(load_word(weights + COLS))
+    for row in range(first, last):
+        x = load_word(job + X) + row * load_word(job + X_STEP)
+        out = load_word(job + CODES) + row * load_word(job + CODES_STEP)
+        for run in range(0, wide, RUN):
+            for j in range(8):
+                for lane in range(16):
+                    store_float(out + 4 * (run + 16 * j + lane), load_float(x + 4 * (run + 8 * lane + (j ^ 1))))
+
+
+def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    cols = load_word(weights + COLS)
+    stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
+    x, out = load_word(job + CODES), load_word(job + OUT)
+    for row in range(first, last):
+        p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
+        even, odd = no_floats(), no_floats()
+        for run in range((cols + (RUN - 1)) >> 7):
+            table = load_floats(bins + (run >> 1) * 64)
+            left = stride - 64 * run
+            prefetch(p + AHEAD + 64 * run)
+            index = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
+            xs = x + 512 * run
+            for j in range(0, 8, 2):
+                even = multiply_add(lookup(table, shifted_right(index, 4 * j)), load_floats(xs + 64 * j), even)
+                odd = multiply_add(lookup(table, shifted_right(index, 4 * j + 4)), load_floats(xs + 64 * j + 64), odd)
+        store_float(out + 4 * row, sum_floats(add(even, odd)))
+
+
+def _decode(weights: int, row: int, out: int) -> None:
+    cols = load_word(weights + COLS)
+    p = load_word(weights + INDICES) + row * ((cols + 1) >> 1)
+    bins = load_word(weights + PARTS) + row * ((cols + 255) >> 8) * 64
+    for pair in range(cols >> 1):
+        both, table = load_byte(p + pair), bins + (pair >> 7) * 64
+        store_float(out + 8 * pair, load_float(table + (both >> 4) * 4))
+        store_float(out + 8 * pair + 4, load_float(table + (both & 15) * 4))
+    if cols & 1:
+        store_float(out + 4 * (cols - 1), load_float(bins + ((cols - 1) >> 8) * 64 + (load_byte(p + (cols >> 1)) >> 4) * 4))
+
+
+def _kernel() -> Kernel:
+    several: Entry = float_product(_decode)
+    ordered = Activation("float, by eights", _prepare, width=4)
+    return Kernel(
+        "native",
+        ordered,
+        one_or_several(_one, several),
+        several,
+        decoder(_decode),
+        float_scratch,
+        ("bins", "q"),
+    )
+
+
+KERNEL = _kernel()

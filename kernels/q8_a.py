@@ -1,0 +1,190 @@
+"""Q8_A: rows of 8-bit codes, a float32 scale for each 128 rows of a column, as they are stored.
+
+A scale belongs to a column, so it is folded into the activation: for each block of 128 rows x * scale is quantized anew,
+in the thread's scratch memory, and the rows' codes are multiplied as they are; y = (sum of (s z + o)) / 127.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.kernels.activation import quantize_block
+from fourcc.kernels.kernel import FLOAT, Kernel
+from fourcc.kernels.operands import (
+    CODES,
+    CODES_STEP,
+    COLS,
+    COUNT,
+    JOB_WORDS,
+    OFFSETS,
+    OUT,
+    OUT_STEP,
+    PARTS,
+    STEPS,
+    STEPS_STEP,
+    SUMS,
+    WORD,
+    X,
+    X_STEP,
+    round_up,
+)
+from fourcc.kernels.product import (
+    ROWS,
+    blocks_of,
+    code_products,
+    float_product,
+    float_scratch,
+    interleave,
+)
+from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.simd.arithmetic import (
+    add,
+    floats_from_ints,
+    floats_of,
+    multiply,
+    multiply_add,
+    no_floats,
+    no_ints,
+    sum_floats,
+)
+from fourcc.kernels.simd.bytes import load_as_floats, load_some_as_floats
+from fourcc.kernels.simd.dot import BIAS, biased, dot
+from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, prefetch, store, store_float, store_word
+from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats, store_some_floats
+from fourcc.kernels.simd.widening import load_float_pair
+
+BLOCK = 128  # rows
+TOP = np.float32(127)
+CODES_PART = PARTS + 8
+COLUMNS = 32  # activations that are quantized at once
+AHEAD = 2048
+
+
+def _fold(weights: int, job: int, block: int, column: int, inner: int) -> None:
+    """One activation times the scales of a block of rows, quantized into the job `inner`."""
+    cols = load_word(weights + COLS)
+    scales = load_word(weights + PARTS) + 4 * block * cols
+    x = load_word(job + X) + column * load_word(job + X_STEP)
+    at = column % COLUMNS
+    codes = load_word(inner + CODES) + at * load_word(inner + CODES_STEP)
+    step = at * load_word(inner + STEPS_STEP)
+    for col in range(0, round_up(cols), 32):
+        low = multiply(load_floats(x + 4 * col), _scales(scales, col, cols))
+        high = multiply(load_floats(x + 4 * col + 64), _scales(scales, col + 16, cols))
+        four = step + (col >> 3)
+        steps, offsets, sums = load_word(inner + STEPS), load_word(inner + OFFSETS), load_word(inner + SUMS)
+        quantize_block(low, high, codes + col, steps + four, offsets + four, sums + four, np.float32(-BIAS))
+
+
+def _scales(scales, col, cols):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - vectors have no type in Python
+    if col + 16 <= cols:
+        return load_floats(scales + 4 * col)
+    return load_some_floats(scales + 4 * col, max(0, cols - col))
+
+
+def _lay_out(weights: int, job: int, scratch: int, columns: int) -> int:
+    """Makes the job of the folded activations at `scratch`; returns where the memory behind it begins."""
+    wide = round_up(load_word(weights + COLS))
+    at = scratch + 128
+    store_word(scratch + CODES, at)
+    store_word(scratch + CODES_STEP, wide)
+    at += columns * wide
+    store_word(scratch + STEPS_STEP, wide >> 3)
+    for word in (STEPS, OFFSETS, SUMS):
+        store_word(scratch + word, at)
+        at += columns * (wide >> 3)
+    store_word(scratch + OUT_STEP, load_word(job + OUT_STEP))
+    return at
+
+
+def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    cols = load_word(weights + COLS)
+    _lay_out(weights, job, scratch, 1)
+    codes, steps, out = load_word(scratch + CODES), load_word(scratch + STEPS), load_word(job + OUT)
+    for block in range(first // BLOCK, (last + (BLOCK - 1)) // BLOCK):
+        _fold(weights, job, block, 0, scratch)
+        offset = no_floats()
+        for col in range(0, round_up(cols) >> 5, 8):
+            offset = add(offset, load_some_floats(load_word(scratch + OFFSETS) + 4 * col, 8))
+        taken = sum_floats(offset)
+        for row in range(block * BLOCK, min(last, block * BLOCK + BLOCK)):
+            p = load_word(weights + CODES_PART) + row * cols
+            total = no_floats()
+            whole = cols >> 6 << 6
+            for col in range(0, whole, 64):
+                prefetch(p + AHEAD + col)
+                z = dot(no_ints(), biased(load_bytes(p + col)), load_bytes(codes + col))
+                total = multiply_add(floats_from_ints(z), load_float_pair(steps + (col >> 3)), total)
+            if whole < cols:
+                z = dot(no_ints(), biased(load_some_bytes(p + whole, cols - whole)), load_bytes(codes + whole))
+                total = multiply_add(floats_from_ints(z), load_float_pair(steps + (whole >> 3)), total)
+            store_float(out + 4 * row, (sum_floats(total) + taken) / TOP)
+
+
+def _several(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """The panels of a block of rows are made first; then some activations at a time are folded and multiplied."""
+    cols, count = load_word(weights + COLS), load_word(job + COUNT)
+    wide, blocks = round_up(cols), blocks_of(cols)
+    panels = _lay_out(weights, job, scratch, COLUMNS)
+    ones = panels + BLOCK * wide
+    spare = ones + 64 * blocks
+    for block in range(blocks):
+        store(ones + 64 * block, floats_of(np.float32(1) / TOP))
+    for block in range(first // BLOCK, (last + (BLOCK - 1)) // BLOCK):
+        end = min(last, block * BLOCK + BLOCK)
+        for row in range(block * BLOCK, end, ROWS):
+            _panel(weights, row, min(ROWS, end - row), panels + (row - block * BLOCK) * wide, spare)
+        for column in range(0, count, COLUMNS):
+            some = min(COLUMNS, count - column)
+            for each in range(some):
+                _fold(weights, job, block, column + each, scratch)
+            store_word(scratch + OUT, load_word(job + OUT) + column * load_word(job + OUT_STEP))
+            for row in range(block * BLOCK, end, ROWS):
+                panel = panels + (row - block * BLOCK) * wide
+                code_products(panel, ones, 0, blocks, scratch, some, min(ROWS, end - row), row)
+
+
+def _panel(weights: int, row: int, count: int, codes: int, scratch: int) -> None:
+    """Sixteen rows of codes, copied with the bias, then interleaved."""
+    cols = load_word(weights + COLS)
+    wide = round_up(cols)
+    for each in range(count):
+        p = load_word(weights + CODES_PART) + (row + each) * cols
+        for col in range(0, cols, 64):
+            store(scratch + each * wide + col, biased(load_some_bytes(p + col, min(64, cols - col))))
+    interleave(scratch, wide, wide >> 2, codes)
+
+
+def _decode(weights: int, row: int, out: int) -> None:
+    cols = load_word(weights + COLS)
+    p = load_word(weights + CODES_PART) + row * cols
+    scales = load_word(weights + PARTS) + 4 * (row // BLOCK) * cols
+    step = floats_of(np.float32(1) / TOP)
+    whole = cols >> 4 << 4
+    for col in range(0, whole, 16):
+        store(out + 4 * col, multiply(multiply(load_floats(scales + 4 * col), step), load_as_floats(p + col)))
+    if whole < cols:
+        rest = cols - whole
+        scale = multiply(load_some_floats(scales + 4 * whole, rest), step)
+        store_some_floats(out + 4 * whole, multiply(scale, load_some_as_floats(p + whole, rest)), rest)
+
+
+def scratch(cols: int) -> int:
+    """Bytes: a job, quantized activations, the panels of 128 rows, scales, 16 rows."""
+    wide = round_up(cols)
+    folded = 128 + COLUMNS * (wide + 3 * (wide >> 3))
+    return max(folded + BLOCK * wide + 2 * wide + ROWS * wide, float_scratch(cols))
+
+
+assert JOB_WORDS * WORD <= 128
+
+KERNEL = Kernel(
+    "native",
+    FLOAT,
+    one_or_several(_one, _several),
+    float_product(_decode),
+    decoder(_decode),
+    scratch,
+    ("scales", "q"),
+    row_align=BLOCK,
+)

@@ -1,0 +1,82 @@
+"""Words that several threads share. All but `relax` order memory as C11's acquire, release and acq_rel do."""
+
+from __future__ import annotations
+
+from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value
+from fourcc.kernels.simd.memory import load_word, store_word
+from fourcc.kernels.simd.operation import ADDRESS, INTEGER, operation
+from fourcc.kernels.simd.target import host
+
+
+@operation(ADDRESS, returns=INTEGER)
+def load_shared(address: int) -> int:
+    """The int64 at an address; what was written before it was stored is visible."""
+    return load_word(address)  # type: ignore[no-any-return]
+
+
+@load_shared.lowered
+def _(b: Builder, address: Value) -> Value:
+    return b.load_atomic(b.pointer(address, ELEMENTS["i64"]), "acquire", 8)
+
+
+@operation(ADDRESS, INTEGER)
+def store_shared(address: int, value: int) -> None:
+    """Stores an int64 after all that was written before."""
+    store_word(address, value)
+
+
+@store_shared.lowered
+def _(b: Builder, address: Value, value: Value) -> None:
+    b.store_atomic(value, b.pointer(address, ELEMENTS["i64"]), "release", 8)
+
+
+@operation(ADDRESS, INTEGER)
+def add_shared(address: int, value: int) -> None:
+    """Adds to the int64 at an address."""
+    store_word(address, load_word(address) + value)
+
+
+@add_shared.lowered
+def _(b: Builder, address: Value, value: Value) -> None:
+    b.atomic_rmw("add", b.pointer(address, ELEMENTS["i64"]), value, "acq_rel")
+
+
+@operation(ADDRESS, INTEGER, INTEGER, returns=INTEGER)
+def swap_shared(address: int, expected: int, value: int) -> int:
+    """Stores a value if the one expected is there; 1 where it was."""
+    if load_word(address) != expected:
+        return 0
+    store_word(address, value)
+    return 1
+
+
+@swap_shared.lowered
+def _(b: Builder, address: Value, expected: Value, value: Value) -> Value:
+    place = b.pointer(address, ELEMENTS["i64"])
+    result = b.cmpxchg(place, expected, value, "acq_rel", "acquire")
+    return b.zext(b.extract_value(result, 1), ELEMENTS["i64"])
+
+
+@operation()
+def relax() -> None:
+    """Tells the processor that a loop is waiting."""
+
+
+@relax.lowered
+def _(b: Builder) -> None:
+    if host()[0] == "x86_64":
+        b.call("llvm.x86.sse2.pause", ELEMENTS["void"])
+
+
+@operation(ADDRESS, INTEGER, INTEGER, INTEGER, INTEGER, INTEGER)
+def call_kernel(address: int, weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Calls a compiled kernel by its address."""
+    raise NotImplementedError("an uncompiled kernel has no address")
+
+
+@call_kernel.lowered
+def _(b: Builder, address: Value, *arguments: Value) -> None:
+    from llvmlite import ir
+
+    kind = ir.FunctionType(ELEMENTS["void"], [ELEMENTS["i64"]] * len(arguments))
+    b.call_pointer(b.inttoptr(address, kind.as_pointer()), arguments)

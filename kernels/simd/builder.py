@@ -1,0 +1,147 @@
+"""What lowering an operation needs of LLVM: typed loads, splats, shuffles, calls of LLVM's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from fourcc.kernels.simd.operation import Kind
+from fourcc.kernels.simd.target import Target
+
+Value = Any  # llvmlite has no types to import
+
+ELEMENTS = {
+    "i1": ir.IntType(1),
+    "i8": ir.IntType(8),
+    "i16": ir.IntType(16),
+    "i32": ir.IntType(32),
+    "i64": ir.IntType(64),
+    "f16": ir.HalfType(),
+    "f32": ir.FloatType(),
+    "f64": ir.DoubleType(),
+    "void": ir.VoidType(),
+}
+BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "f16": 16, "f32": 32, "f64": 64}
+
+
+def vector(element: str, lanes: int) -> Value:
+    """LLVM's type of a vector."""
+    return ir.VectorType(ELEMENTS[element], lanes)
+
+
+def llvm_type(kind: Kind) -> Value:
+    """LLVM's type of a kind."""
+    if not kind.lanes:
+        return ELEMENTS[kind.element]
+    one = vector(kind.element, kind.lanes)
+    return ir.ArrayType(one, kind.columns) if kind.columns else one
+
+
+class Builder:
+    """An llvmlite builder with what vectors need; whatever else is asked of it, llvmlite's answers.
+
+    Args:
+        inner: llvmlite's builder, at the place where the operation stands.
+        target: what to compile for.
+    """
+
+    def __init__(self, inner: Any, target: Target) -> None:
+        self._inner = inner
+        self.target = target
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def constant(self, kind: Value, value: Any) -> Value:
+        """A constant; of a vector, all lanes alike, or one value a lane."""
+        if isinstance(kind, ir.VectorType) and not isinstance(value, (list, tuple)):
+            value = [value] * kind.count
+        return ir.Constant(kind, value)
+
+    def int32(self, value: int) -> Value:
+        """An i32 constant, as indices are."""
+        return ir.Constant(ELEMENTS["i32"], value)
+
+    def call(self, name: str, result: Value, *arguments: Value) -> Value:
+        """Calls a function of LLVM by name, declared where need be."""
+        module = self._inner.module
+        known = module.globals.get(name)
+        if known is None:
+            kind = ir.FunctionType(result, [argument.type for argument in arguments])
+            known = ir.Function(module, kind, name)
+        return self._inner.call(known, arguments)
+
+    def call_pointer(self, function: Value, arguments: Sequence[Value]) -> Value:
+        """Calls a function by its address."""
+        return self._inner.call(function, arguments)
+
+    def elementwise(self, name: str, *arguments: Value) -> Value:
+        """An overloaded function of LLVM on vectors or scalars of one type: ``llvm.<name>.<type>``."""
+        kind = arguments[0].type
+        scalar = kind.element if isinstance(kind, ir.VectorType) else kind
+        letter = {"float": "f32", "double": "f64", "half": "f16"}.get(str(scalar), str(scalar))
+        suffix = f"v{kind.count}{letter}" if isinstance(kind, ir.VectorType) else letter
+        return self.call(f"llvm.{name}.{suffix}", kind, *arguments)
+
+    def pointer(self, address: Value, kind: Value) -> Value:
+        """An address as a pointer to a type."""
+        return self._inner.inttoptr(address, kind.as_pointer())
+
+    def load_from(self, address: Value, kind: Value) -> Value:
+        """A load that may be unaligned."""
+        return self._inner.load(self.pointer(address, kind), align=1)
+
+    def store_to(self, address: Value, value: Value) -> None:
+        """A store that may be unaligned."""
+        self._inner.store(value, self.pointer(address, value.type), align=1)
+
+    def plus(self, address: Value, offset: int) -> Value:
+        """An address some bytes further on."""
+        return self._inner.add(address, ir.Constant(ELEMENTS["i64"], offset)) if offset else address
+
+    def splat(self, scalar: Value, lanes: int) -> Value:
+        """A vector with the scalar in every lane."""
+        kind = ir.VectorType(scalar.type, lanes)
+        undefined = ir.Constant(kind, ir.Undefined)
+        one = self._inner.insert_element(undefined, scalar, self.int32(0))
+        return self.shuffle(one, undefined, [0] * lanes)
+
+    def shuffle(self, left: Value, right: Value, lanes: Sequence[int]) -> Value:
+        """Lanes of two vectors, by number: those of the right one follow those of the left."""
+        mask = ir.Constant(vector("i32", len(lanes)), list(lanes))
+        return self._inner.shuffle_vector(left, right, mask)
+
+    def pick(self, value: Value, lanes: Sequence[int]) -> Value:
+        """Lanes of one vector, by number."""
+        return self.shuffle(value, ir.Constant(value.type, ir.Undefined), lanes)
+
+    def split(self, value: Value, parts: int) -> list[Value]:
+        """A vector's equal parts."""
+        width = value.type.count // parts
+        return [self.pick(value, range(first, first + width)) for first in range(0, value.type.count, width)]
+
+    def join(self, parts: Sequence[Value]) -> Value:
+        """The reverse of `split`."""
+        while len(parts) > 1:
+            width = 2 * parts[0].type.count
+            parts = [self.shuffle(a, b, range(width)) for a, b in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
+
+    def multiply_add(self, x: Value, y: Value, z: Value) -> Value:
+        """x * y + z, fused where the machine can."""
+        if self.target.name == "portable":
+            return self._inner.fadd(self._inner.fmul(x, y), z)
+        return self.elementwise("fma", x, y, z)
+
+    def columns(self, tile: Value) -> list[Value]:
+        """The vectors of a tile."""
+        return [self._inner.extract_value(tile, index) for index in range(tile.type.count)]
+
+    def tile(self, vectors: Sequence[Value]) -> Value:
+        """A tile of vectors."""
+        made = ir.Constant(ir.ArrayType(vectors[0].type, len(vectors)), ir.Undefined)
+        for index, each in enumerate(vectors):
+            made = self._inner.insert_value(made, each, index)
+        return made

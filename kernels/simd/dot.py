@@ -1,0 +1,118 @@
+"""Products of bytes, the one operation that every processor does in its own way, and tables of sixteen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.operation import BYTES, FLOATS, INTS, operation
+from fourcc.kernels.simd.target import target
+from fourcc.kernels.simd.twins import Lanes
+
+BIAS = target().bias  # what `biased` adds
+
+
+@operation(BYTES, returns=BYTES)
+def biased(x: Lanes) -> Lanes:
+    """Signed bytes as `dot` wants them: BIAS added where the processor multiplies unsigned bytes by signed ones."""
+    return (x.view(np.uint8) ^ np.uint8(BIAS)).view(np.int8)
+
+
+@biased.lowered
+def _(b: Builder, x: Value) -> Value:
+    return b.xor(x, b.constant(x.type, 128)) if b.target.bias else x
+
+
+@operation(INTS, BYTES, BYTES, returns=INTS)
+def dot(total: Lanes, weights: Lanes, x: Lanes) -> Lanes:
+    """To each of 16 totals the products of four bytes.
+
+    Args:
+        total: int32.
+        weights: bytes from `biased`, or codes from 0 to 127.
+        x: signed bytes, -127 .. 127.
+    """
+    unsigned = weights.view(np.uint8) if BIAS else weights
+    products = unsigned.astype(np.int32) * x.astype(np.int32)
+    return total + products.reshape(16, 4).sum(axis=1, dtype=np.int32)
+
+
+@dot.lowered
+def _(b: Builder, total: Value, weights: Value, x: Value) -> Value:
+    return dot_bytes(b, total, weights, x)
+
+
+def dot_bytes(b: Builder, total: Value, weights: Value, x: Value) -> Value:
+    """`dot`, in the instructions of the target."""
+    if b.target.name == "avx512":
+        return b.call("llvm.x86.avx512.vpdpbusd.512", total.type, total, weights, x)
+    parts = {"avxvnni": 2, "avx2": 2, "neon": 4}.get(b.target.name)
+    if parts is None:
+        return _dot_portable(b, total, weights, x)
+    one = {"avxvnni": _dot_avxvnni, "avx2": _dot_avx2, "neon": _dot_neon}[b.target.name]
+    pieces = zip(*(b.split(value, parts) for value in (total, weights, x)), strict=True)
+    return b.join([one(b, *piece) for piece in pieces])
+
+
+def _dot_avxvnni(b: Builder, total: Value, weights: Value, x: Value) -> Value:
+    return b.call("llvm.x86.avx512.vpdpbusd.256", total.type, total, weights, x)
+
+
+def _dot_neon(b: Builder, total: Value, weights: Value, x: Value) -> Value:
+    return b.call("llvm.aarch64.neon.sdot.v4i32.v16i8", total.type, total, weights, x)
+
+
+def _dot_avx2(b: Builder, total: Value, weights: Value, x: Value) -> Value:
+    """The sign moves from the weights to x: 2 * 128 * 127 still fits the 16 bits of the first sum."""
+    magnitude = b.call("llvm.abs.v32i8", weights.type, weights, b.constant(ELEMENTS["i1"], 0))
+    signed = b.call("llvm.x86.avx2.psign.b", x.type, x, weights)
+    pairs = b.call("llvm.x86.avx2.pmadd.ub.sw", vector("i16", 16), magnitude, signed)
+    ones = b.constant(vector("i16", 16), 1)
+    return b.add(total, b.call("llvm.x86.avx2.pmadd.wd", total.type, pairs, ones))
+
+
+def _dot_portable(b: Builder, total: Value, weights: Value, x: Value) -> Value:
+    """Widened to 16 bits, where products fit; neighbours added in 32."""
+    wide = vector("i16", 64)
+    products = b.mul(b.sext(weights, wide), b.sext(x, wide))
+    whole = b.sext(products, vector("i32", 64))
+    for step in range(4):
+        total = b.add(total, b.pick(whole, range(step, 64, 4)))
+    return total
+
+
+@operation(FLOATS, INTS, returns=FLOATS)
+def lookup(table: Lanes, index: Lanes) -> Lanes:
+    """Of a table of sixteen floats the entry that the low four bits of each index name."""
+    return table[index & 15]
+
+
+@lookup.lowered
+def _(b: Builder, table: Value, index: Value) -> Value:
+    return lookup_floats(b, table, index)
+
+
+def lookup_floats(b: Builder, table: Value, index: Value) -> Value:
+    """`lookup`, in the instructions of the target."""
+    if b.target.name == "avx512":
+        return b.call("llvm.x86.avx512.permvar.sf.512", table.type, table, index)
+    if b.target.name in {"avxvnni", "avx2"}:
+        low, high = b.split(table, 2)
+        return b.join([_lookup_avx2(b, low, high, half) for half in b.split(index, 2)])
+    with b.goto_entry_block():
+        slot = b.alloca(table.type)
+    b.store(table, slot)
+    first = b.ptrtoint(slot, ELEMENTS["i64"])
+    chosen = b.and_(index, b.constant(index.type, 15))
+    made = b.constant(llvm_type(FLOATS), 0.0)
+    for lane in range(16):
+        offset = b.shl(b.zext(b.extract_element(chosen, b.int32(lane)), ELEMENTS["i64"]), b.constant(ELEMENTS["i64"], 2))
+        made = b.insert_element(made, b.load_from(b.add(first, offset), ELEMENTS["f32"]), b.int32(lane))
+    return made
+
+
+def _lookup_avx2(b: Builder, low: Value, high: Value, index: Value) -> Value:
+    """Two tables of eight; bit 3 of the index says which."""
+    halves = [b.call("llvm.x86.avx2.permps", half.type, half, index) for half in (low, high)]
+    upper = b.icmp_unsigned("!=", b.and_(index, b.constant(index.type, 8)), b.constant(index.type, 0))
+    return b.select(upper, halves[1], halves[0])

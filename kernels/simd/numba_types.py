@@ -1,0 +1,53 @@
+"""Vectors as numba types: their values are LLVM vectors, and so live in registers."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from numba import types
+from numba.extending import models, register_model
+
+from fourcc.kernels.simd.builder import llvm_type
+from fourcc.kernels.simd.operation import Kind
+
+SCALARS = {
+    "i64": types.int64,
+    "i32": types.int32,
+    "f32": types.float32,
+    "f64": types.float64,
+    "void": types.void,
+}
+
+
+class VectorType(types.Type):  # type: ignore[misc]
+    """A vector, or a tile of vectors."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        super().__init__(name=str(kind))
+
+
+@register_model(VectorType)
+class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+    """In memory and in registers alike the LLVM vector."""
+
+    def __init__(self, manager: Any, numba_type: VectorType) -> None:
+        super().__init__(manager, numba_type, llvm_type(numba_type.kind))
+
+
+@cache
+def numba_type(kind: Kind) -> Any:
+    """numba's type of a kind."""
+    return VectorType(kind) if kind.lanes else SCALARS[kind.element]
+
+
+def kind_of(given: Any) -> Kind | None:
+    """Kind of a numba type, or None where kernels have no such values; integers of any width count as 64 bits."""
+    if isinstance(given, VectorType):
+        return given.kind
+    if isinstance(given, (types.Integer, types.Boolean)):
+        return Kind("i64")
+    if isinstance(given, types.Float):
+        return Kind("f32") if given.bitwidth == 32 else Kind("f64")
+    return None

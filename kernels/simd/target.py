@@ -1,0 +1,82 @@
+"""Which machine the kernels are compiled for: chosen once a process, from the host's features or ``FOURCC_SIMD``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True)
+class Target:
+    """A family of processors that one lowering of the operations serves.
+
+    Attributes:
+        name: what ``FOURCC_SIMD`` calls it.
+        architecture: first word of the LLVM triple; empty: any.
+        needs: LLVM's names of the features without which it does not run.
+        cpu: LLVM's name of the processor to compile for where the target was forced; empty: the host's own.
+        columns: activations that a product keeps in registers at once; 16 rows of each.
+        bias: what `fourcc.kernels.simd.biased` adds to a signed byte, so that the dot product may take it unsigned.
+    """
+
+    name: str
+    architecture: str
+    needs: frozenset[str]
+    cpu: str
+    columns: int
+    bias: int
+
+
+TARGETS = (
+    Target("avx512", "x86_64", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vnni"}), "icelake-client", 8, 128),
+    Target("avxvnni", "x86_64", frozenset({"avx2", "fma", "f16c", "avxvnni"}), "alderlake", 4, 128),
+    Target("avx2", "x86_64", frozenset({"avx2", "fma", "f16c"}), "haswell", 4, 0),
+    Target("neon", "aarch64", frozenset({"neon", "dotprod"}), "cortex-a76", 4, 0),
+    Target("portable", "", frozenset(), "", 4, 0),
+)
+NAMES = tuple(target.name for target in TARGETS)
+
+
+@cache
+def host() -> tuple[str, frozenset[str]]:
+    """The host's architecture and its features, by LLVM's names."""
+    import llvmlite.binding as llvm
+
+    architecture = llvm.get_process_triple().split("-")[0]
+    return architecture, frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+
+
+def runs_here(target: Target) -> bool:
+    """Whether the host has what the target needs."""
+    architecture, features = host()
+    return target.architecture in {"", architecture} and target.needs <= features
+
+
+@cache
+def target() -> Target:
+    """The target of this process: the one that ``FOURCC_SIMD`` names, or the first that the host has.
+
+    Raises:
+        ValueError: ``FOURCC_SIMD`` names none, or one that the host cannot run.
+    """
+    wanted = os.environ.get("FOURCC_SIMD")
+    if not wanted:
+        return next(each for each in TARGETS if runs_here(each))
+    named = next((each for each in TARGETS if each.name == wanted), None)
+    if named is None:
+        raise ValueError(f"FOURCC_SIMD: found {wanted!r}, expected one of {', '.join(NAMES)}")
+    if not runs_here(named):
+        missing = ", ".join(sorted(named.needs - host()[1])) or named.architecture
+        raise ValueError(f"FOURCC_SIMD: this machine cannot run {wanted!r}: it lacks {missing}")
+    return named
+
+
+def processor(chosen: Target) -> tuple[str, str]:
+    """LLVM's name of the processor to compile a target for, and its features as text."""
+    import llvmlite.binding as llvm
+
+    if chosen == next(each for each in TARGETS if runs_here(each)):
+        return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    generic = "x86-64" if host()[0] == "x86_64" else "generic"
+    return (chosen.cpu or generic), ",".join(f"+{name}" for name in sorted(chosen.needs))

@@ -1,0 +1,209 @@
+"""Tiles: for each of some activations (columns) a vector of 16 rows, all of them in registers.
+
+A tile's operations are unrolled over its columns when they are built, so that kernels need no generated source.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.kernels.simd.arithmetic import multiply_add
+from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.dot import dot, dot_bytes
+from fourcc.kernels.simd.operation import FLOATS, INTS, Kind, Operation, operation
+from fourcc.kernels.simd.twins import Lanes, read, write
+
+
+def _zeros(element: str, columns: int) -> Operation:
+    kind = Kind(element, 16, columns)
+    dtype = {"f32": np.float32, "i32": np.int32}[element]
+
+    @operation(returns=kind)
+    def zeros() -> Lanes:
+        return np.zeros((columns, 16), dtype)
+
+    @zeros.lowered
+    def _(b: Builder) -> Value:
+        return b.constant(llvm_type(kind), None)
+
+    zeros.meaning.__qualname__ = f"zeros_{element}_{columns}"
+    return zeros
+
+
+WIDTHS = (1, 2, 4, 8)
+no_float_columns = {columns: _zeros("f32", columns) for columns in WIDTHS}
+no_int_columns = {columns: _zeros("i32", columns) for columns in WIDTHS}
+
+
+def _as_first(first: Kind, *_: Kind) -> Kind:
+    return first
+
+
+@operation(returns=_as_first)
+def dot_columns(totals: Lanes, weights: Lanes, x: int, step: int) -> Lanes:
+    """To each column the products of four bytes of every row with the four at its place in x.
+
+    Args:
+        totals: int32 tile.
+        weights: bytes as for `dot`, four of each row.
+        x: address of the first column's four bytes.
+        step: bytes from one column to the next.
+    """
+    spread = [np.tile(read(x + column * step, "|i1", 4), 16) for column in range(len(totals))]
+    return np.stack([dot(total, weights, each) for total, each in zip(totals, spread, strict=True)])
+
+
+@dot_columns.lowered
+def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value:
+    made = []
+    for total, address in zip(b.columns(totals), _addresses(b, x, step, totals.type.count), strict=True):
+        four = b.splat(b.load_from(address, ELEMENTS["i32"]), 16)
+        made.append(dot_bytes(b, total, weights, b.bitcast(four, vector("i8", 64))))
+    return b.tile(made)
+
+
+@operation(returns=_as_first)
+def scale_columns(totals: Lanes, dots: Lanes, scales: Lanes, steps: int, offsets: int, step: int) -> Lanes:
+    """totals + scales * (dots * s + o) for each column, s and o floats at its place.
+
+    Args:
+        totals: float tile.
+        dots: int32 tile.
+        scales: of the rows.
+        steps: address of the first column's s.
+        offsets: address of its o.
+        step: bytes from one column to the next.
+    """
+    made = []
+    for column, (total, each) in enumerate(zip(totals, dots, strict=True)):
+        s, o = (read(address + column * step, "<f4", 1) for address in (steps, offsets))
+        made.append(multiply_add(scales, multiply_add(each.astype(np.float32), s, o), total))
+    return np.stack(made)
+
+
+@scale_columns.lowered
+def _(b: Builder, totals: Value, dots: Value, scales: Value, steps: Value, offsets: Value, step: Value) -> Value:
+    made = []
+    count = totals.type.count
+    places = zip(_addresses(b, steps, step, count), _addresses(b, offsets, step, count), strict=True)
+    for total, each, (s, o) in zip(b.columns(totals), b.columns(dots), places, strict=True):
+        inner = b.multiply_add(b.sitofp(each, llvm_type(FLOATS)), _everywhere(b, s), _everywhere(b, o))
+        made.append(b.multiply_add(scales, inner, total))
+    return b.tile(made)
+
+
+@operation(returns=_as_first)
+def multiply_add_columns(totals: Lanes, weights: Lanes, x: int, step: int) -> Lanes:
+    """totals + weights * x for each column, x the float at its place.
+
+    Args:
+        totals: float tile.
+        weights: one of each row.
+        x: address of the first column's float.
+        step: bytes from one column to the next.
+    """
+    each = [read(x + column * step, "<f4", 1) for column in range(len(totals))]
+    return np.stack([multiply_add(weights, value, total) for total, value in zip(totals, each, strict=True)])
+
+
+@multiply_add_columns.lowered
+def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value:
+    places = _addresses(b, x, step, totals.type.count)
+    return b.tile(
+        [
+            b.multiply_add(weights, _everywhere(b, place), total)
+            for total, place in zip(b.columns(totals), places, strict=True)
+        ]
+    )
+
+
+@operation(returns=lambda address, step, tile: Kind("void"))  # noqa: ARG005 - the operation's arguments
+def store_columns(address: int, step: int, tile: Lanes) -> None:
+    """Stores each column's 16 floats, `step` bytes apart."""
+    for column, each in enumerate(tile):
+        write(address + column * step, each)
+
+
+@store_columns.lowered
+def _(b: Builder, address: Value, step: Value, tile: Value) -> None:
+    for place, each in zip(_addresses(b, address, step, tile.type.count), b.columns(tile), strict=True):
+        b.store_to(place, each)
+
+
+@operation(returns=lambda *kinds: Kind("void"))  # noqa: ARG005 - the operation's arguments
+def store_some_columns(address: int, step: int, tile: Lanes, count: int) -> None:
+    """Stores the first `count` (1 .. 16) floats of each column, `step` bytes apart."""
+    for column, each in enumerate(tile):
+        write(address + column * step, each[:count])
+
+
+@store_some_columns.lowered
+def _(b: Builder, address: Value, step: Value, tile: Value, count: Value) -> None:
+    with b.goto_entry_block():
+        slot = b.alloca(llvm_type(FLOATS))
+    raw = ELEMENTS["i8"].as_pointer()
+    length = b.mul(count, b.constant(ELEMENTS["i64"], 4))
+    for place, each in zip(_addresses(b, address, step, tile.type.count), b.columns(tile), strict=True):
+        b.store(each, slot)
+        arguments = (b.inttoptr(place, raw), b.bitcast(slot, raw), length, b.constant(ELEMENTS["i1"], 0))
+        b.call("llvm.memcpy.p0.p0.i64", ELEMENTS["void"], *arguments)
+
+
+@operation(returns=lambda *kinds: Kind("void"))  # noqa: ARG005 - the operation's arguments
+def transpose(source: int, step: int, out: int) -> None:
+    """Sixteen rows of sixteen 32-bit words, `step` bytes apart, to sixteen columns, one after the other."""
+    rows = np.stack([read(source + row * step, "<i4", 16) for row in range(16)])
+    write(out, rows.T)
+
+
+@transpose.lowered
+def _(b: Builder, source: Value, step: Value, out: Value) -> None:
+    rows = [b.load_from(address, llvm_type(INTS)) for address in _addresses(b, source, step, 16)]
+    for column, each in enumerate(_transposed(b, rows)):
+        b.store_to(b.plus(out, 64 * column), each)
+
+
+def _transposed(b: Builder, rows: list[Value]) -> list[Value]:
+    """A 16 x 16 transpose in four rounds of 16 shuffles: words, pairs, then quarters of the vectors change places."""
+    words = [lane for quarter in range(0, 16, 4) for lane in (quarter, quarter + 16, quarter + 1, quarter + 17)]
+    upper = [lane + 2 for lane in words]
+    pairs = [lane for quarter in range(0, 16, 4) for lane in (quarter, quarter + 1, quarter + 16, quarter + 17)]
+    others = [lane + 2 for lane in pairs]
+    once = [b.shuffle(rows[i + k], rows[i + k + 1], mask) for i in range(0, 16, 4) for k in (0, 2) for mask in (words, upper)]
+    # once[4 i + 2 h + m]: rows 4 i + 2 h and the next, words 2 m and 2 m + 1 of each quarter
+    twice = [
+        b.shuffle(once[4 * i + m], once[4 * i + 2 + m], mask) for i in range(4) for m in (0, 1) for mask in (pairs, others)
+    ]
+    # twice[4 i + w]: rows 4 i .. 4 i + 3, word w of each quarter
+    return [each for quarter in range(4) for each in _quarters(b, twice, quarter)]
+
+
+EVEN, ODD = (0, 2), (1, 3)  # quarters of a vector that are taken
+
+
+def _quarters(b: Builder, twice: list[Value], quarter: int) -> list[Value]:
+    """Columns 4 `quarter` and the next three: for each word that quarter of the four groups of rows."""
+    taken, last = (EVEN if quarter % 2 == 0 else ODD), (EVEN if quarter < 2 else ODD)
+    made = []
+    for word in range(4):
+        low, high = (_take(b, twice[first + word], twice[first + 4 + word], taken) for first in (0, 8))
+        made.append(_take(b, low, high, last))
+    return made
+
+
+def _take(b: Builder, left: Value, right: Value, quarters: tuple[int, int]) -> Value:
+    """Two quarters of one vector, then the same two of another."""
+    lanes = [4 * quarter + lane for quarter in quarters for lane in range(4)]
+    return b.shuffle(left, right, lanes + [16 + lane for lane in lanes])
+
+
+def _addresses(b: Builder, first: Value, step: Value, count: int) -> list[Value]:
+    made = [first]
+    for _ in range(count - 1):
+        made.append(b.add(made[-1], step))
+    return made
+
+
+def _everywhere(b: Builder, address: Value) -> Value:
+    return b.splat(b.load_from(address, ELEMENTS["f32"]), 16)
+

@@ -1,0 +1,31 @@
+"""Memory as kernels see it where they are not compiled: plain addresses, read and written through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Lanes = NDArray[Any]
+
+
+def read(address: int, dtype: str, count: int) -> Lanes:
+    """A copy of `count` numbers at an address."""
+    kind = np.dtype(dtype)
+    raw = ctypes.string_at(int(address), kind.itemsize * count)
+    return np.frombuffer(raw, kind).copy()
+
+
+def write(address: int, values: Any) -> None:
+    """Stores the bytes of an array at an address."""
+    raw = np.ascontiguousarray(values).tobytes()
+    ctypes.memmove(int(address), raw, len(raw))
+
+
+def padded(values: Lanes, lanes: int) -> Lanes:
+    """The values, followed by zeros up to the number of lanes."""
+    out = np.zeros(lanes, values.dtype)
+    out[: len(values)] = values
+    return out

@@ -1,0 +1,210 @@
+"""A team of threads that share the rows of one job after another.
+
+The rows of a job are cut into chunks, and a thread takes the next chunk that nobody has. The word that says how many are
+left also holds the job's number, and is changed by compare-and-swap alone; so a thread that comes late, or was asleep,
+takes either a chunk of the job that is under way or nothing, and nobody ever waits for a thread that has taken none.
+A helper that finds nothing to do spins a bounded number of turns, then sleeps; a job wakes it.
+
+numba's own parallel layers are not used: one dies on fork, another aborts when two Python threads enter it, and each
+region costs 5 to 20 us.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from threading import Lock, Thread
+
+import numpy as np
+
+from fourcc.kernels import jit
+from fourcc.kernels.operands import Array, address
+from fourcc.kernels.simd.atomic import add_shared, call_kernel, load_shared, relax, store_shared, swap_shared
+from fourcc.kernels.simd.memory import load_word
+
+# Words of the board, each on a cache line of its own where threads write it.
+LINE = 64
+LEFT = 0  # job number << 32 | chunks that nobody has taken
+DONE = LINE  # chunks finished
+FUNCTION, WEIGHTS, JOB, ROWS, CHUNK, CHUNKS = (2 * LINE + 8 * word for word in range(6))
+OWN = 3 * LINE  # the first thread's line: whether it sleeps, then the address of its scratch memory; the caller's is last
+BOARD = 3  # lines before the threads' own
+SHARES = 8  # chunks a thread: fewer, and one late thread makes the others wait
+
+SPINS = 4000  # turns of a helper before it sleeps: some 100 us
+PATIENCE = 2000  # turns of a caller before it gives its core away
+AWAKE, ASLEEP = 0, 1
+
+
+def _take(board: int) -> int:
+    """Chunks that were left, this one included, or 0 where there was none; the chunk is then the caller's."""
+    while True:
+        word = load_shared(board + LEFT)
+        left = word & 0xFFFFFFFF
+        if left == 0:
+            return 0
+        if swap_shared(board + LEFT, word, word - 1):
+            return left
+
+
+def _work(board: int, own: int) -> int:
+    """Takes chunks until there are none; returns how many it had. At `own` is the address of its scratch memory."""
+    had = 0
+    while True:
+        left = _take(board)
+        if left == 0:
+            return had
+        had += 1
+        chunk, rows = load_word(board + CHUNK), load_word(board + ROWS)
+        first = (load_word(board + CHUNKS) - left) * chunk
+        function, weights, job = load_word(board + FUNCTION), load_word(board + WEIGHTS), load_word(board + JOB)
+        call_kernel(function, weights, job, first, min(rows, first + chunk), load_word(own))
+        add_shared(board + DONE, 1)
+
+
+def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
+    """The caller's part: opens the job, works, then waits a bounded time for chunks that others have."""
+    if job:
+        store_shared(board + LEFT, job)
+    _work(board, own)
+    for _ in range(spins):
+        if load_shared(board + DONE) == load_word(board + CHUNKS):
+            return
+        relax()
+
+
+def _help(board: int, sleeper: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
+    """A helper's part: works whenever there is work; goes to sleep after some turns without any."""
+    idle = 0
+    while idle < spins:
+        if _work(board, own):
+            idle = 0
+        relax()
+        idle += 1
+    store_shared(sleeper, ASLEEP)
+
+
+class Team:
+    """Threads that work on one job at a time.
+
+    Args:
+        threads: how many, the caller's included.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.process = os.getpid()
+        self._board = _lines(BOARD + threads)
+        self._at = address(self._board)
+        self._number = 0
+        self._scratch_size = 0
+        self._scratch: list[Array] = []
+        self._busy = Lock()
+        if threads > 1:
+            self._lead, self._help = jit.compiled(_lead), jit.compiled(_help)
+        self._wake = [Lock() for _ in range(threads - 1)]
+        for index, lock in enumerate(self._wake):
+            lock.acquire()
+            Thread(target=self._helper, args=(index, lock), name=f"fourcc-{index + 1}", daemon=True).start()
+
+    def run(self, kernel: jit.Kernel, weights: Array, job: Array, split: Split) -> None:
+        """Runs a kernel over a job's rows; returns when all are done.
+
+        Args:
+            kernel: compiled, or not.
+            weights: a matrix's descriptor.
+            job: a job's descriptor.
+            split: the rows.
+        """
+        if self.threads == 1 or split.chunks < 2 or not self._busy.acquire(blocking=False):
+            self._alone(kernel, weights, job, split)
+            return
+        try:
+            assert isinstance(kernel, jit.Compiled)
+            self._give_scratch(split.scratch)
+            board = self._board
+            board[DONE // 8] = 0
+            fields = (kernel.address, address(weights), address(job), split.rows, split.chunk, split.chunks)
+            board[FUNCTION // 8 : CHUNKS // 8 + 1] = fields
+            self._wake_up()
+            self._number = (self._number + 1) & 0x7FFFFFFF
+            self._finish(self._number << 32 | split.chunks)
+        finally:
+            self._busy.release()
+
+    def _alone(self, kernel: jit.Kernel, weights: Array, job: Array, split: Split) -> None:
+        """Also where another Python thread has the team: it does not wait."""
+        scratch = _lines(split.scratch // LINE + 1)
+        kernel(address(weights), address(job), 0, split.rows, address(scratch))
+
+    def _finish(self, job: int) -> None:
+        """Opens the job, works, and waits; a core that others need is given away meanwhile."""
+        own = self._at + OWN + LINE * (self.threads - 1) + 8
+        self._lead(self._at, job, PATIENCE, 0, own)
+        while self._board[DONE // 8] != self._board[CHUNKS // 8]:
+            _give_way()
+            self._lead(self._at, 0, PATIENCE, 0, own)
+
+    def _helper(self, index: int, wake: Lock) -> None:
+        own = self._at + OWN + LINE * index
+        while True:
+            self._help(self._at, own, SPINS, 0, own + 8)
+            wake.acquire()
+
+    def _wake_up(self) -> None:
+        for index, lock in enumerate(self._wake):
+            word = (OWN + LINE * index) // 8
+            if self._board[word] == ASLEEP:
+                self._board[word] = AWAKE
+                lock.release()
+
+    def _give_scratch(self, size: int) -> None:
+        """Memory of the threads' own; nobody uses it between jobs."""
+        if size <= self._scratch_size:
+            return
+        self._scratch = [_lines(size // LINE + 1) for _ in range(self.threads)]
+        self._scratch_size = size
+        for index, memory in enumerate(self._scratch):
+            self._board[(OWN + LINE * index) // 8 + 1] = address(memory)
+
+
+@dataclass(frozen=True)
+class Split:
+    """How a job's rows are shared out.
+
+    Attributes:
+        rows: how many.
+        chunk: rows that a thread takes at once.
+        scratch: bytes of scratch memory that a thread needs.
+    """
+
+    rows: int
+    chunk: int
+    scratch: int = 0
+
+    @property
+    def chunks(self) -> int:
+        """How many there are to take."""
+        return -(-self.rows // self.chunk)
+
+    @classmethod
+    def evenly(cls, rows: int, align: int, threads: int, scratch: int = 0) -> Split:
+        """Some chunks for each thread, cut at multiples of `align`."""
+        wanted = -(-rows // (SHARES * threads))
+        return cls(rows, max(align, -(-wanted // align) * align), scratch)
+
+
+def _give_way() -> None:
+    if hasattr(os, "sched_yield"):
+        os.sched_yield()
+    else:
+        time.sleep(0)
+
+
+def _lines(count: int) -> Array:
+    """Zeroed int64 words that begin on a cache line."""
+    words = np.zeros(LINE // 8 * (count + 1), np.int64)
+    skip = -address(words) % LINE // 8
+    return words[skip : skip + LINE // 8 * count]
+
