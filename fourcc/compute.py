@@ -124,7 +124,7 @@ def pack(found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Float
         decode: gives the weights, float32 (rows, cols), where the format has no kernel.
         threads: how many.
     """
-    from fourcc.kernels.operands import address, matrix
+    from fourcc.kernels.operands import address, empty, matrix
 
     kernel = kernel_of(found)
     named = {"values": decode()} if found.kernel is None else parts
@@ -132,7 +132,7 @@ def pack(found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Float
     descriptor = matrix(geom.rows, geom.cols, arrays)
     if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
         return Packed(kernel, geom.rows, geom.cols, descriptor, arrays)
-    out = np.empty(kernel.packed(geom.rows, geom.cols), np.uint8)
+    out = empty(kernel.packed(geom.rows, geom.cols))
     job = _job(1)
     job[1] = address(out)  # OUT
     run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads)
@@ -181,7 +181,7 @@ def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: boo
         exact: keep them as floats, whatever the kernel wants.
     """
     from fourcc.kernels.kernel import FLOAT
-    from fourcc.kernels.operands import BLOCK, address, round_up
+    from fourcc.kernels.operands import BLOCK, address, empty, round_up
 
     activation: Activation = FLOAT if exact else packed.kernel.activation
     count, cols = x.shape
@@ -191,8 +191,8 @@ def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: boo
     job[3:5] = address(floats), 4 * wide  # X, X_STEP
     arrays: tuple[Array, ...] = (floats,)
     if activation.prepare is not None:
-        codes = np.empty((count, wide * activation.width), np.int8)
-        numbers = np.empty((3, count, wide // BLOCK), np.float32)  # steps, offsets, sums
+        codes = empty(count * wide * activation.width)
+        numbers = empty(3 * count * (wide // BLOCK), "<f4").reshape(3, -1)  # steps, offsets, sums
         job[5:] = (
             address(codes),
             wide * activation.width,

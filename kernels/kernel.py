@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.operands import Array
@@ -42,24 +42,28 @@ class Kernel:
         activation: what `tile` wants.
         tile: rows first .. last of the product; one activation or several.
         exact: the same with the activations as floats, for checking.
-        decode: rows first .. last as float32, or those whose numbers are given.
+        gather: the rows whose numbers the job lists at X (int64), or, where X is 0, rows first .. last, of the packed
+            matrix, as float32.
         scratch: (columns) -> bytes of scratch memory that a thread needs.
         row_align: rows are split among threads at multiples of this.
         parts: names of the stored parts, in the order in which functions find them.
         pack: writes the packed layout of rows first .. last; None where the stored parts serve.
         packed: (rows, cols) -> bytes of the packed layout.
-        encode: rows first .. last of float32 into the stored parts; None where there is none.
+        decode: rows first .. last of the stored parts as float32, bit for bit what the format's `decode` gives; None
+            where there is none.
+        encoder: (options) -> rows first .. last of the float32 at the job's X into the stored parts, byte for byte what
+            the format's `encode` gives; None where there is none.
     """
 
     level: Level
     activation: Activation
     tile: Entry
     exact: Entry
-    decode: Entry
+    gather: Entry
     scratch: Callable[[int], int]
     parts: tuple[str, ...]
     row_align: int = 16
     pack: Entry | None = None
     packed: Callable[[int, int], int] | None = None
-    encode: Entry | None = None
-    options: tuple[tuple[str, Any], ...] = ()
+    decode: Entry | None = None
+    encoder: Callable[[Mapping[str, object]], Entry | None] | None = None

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 WORD = 8  # bytes
+LINE = 64
 
 # A matrix: its columns, its rows, then the addresses of its packed parts.
 COLS, ROWS, PARTS = 0, 8, 16
@@ -42,6 +43,14 @@ def address(array: Array) -> int:
     """Where an array's bytes begin."""
     found: int = array.__array_interface__["data"][0]
     return found
+
+
+def empty(count: int, dtype: str = "|u1") -> Array:
+    """Memory for `count` numbers that begins on a cache line, so that no vector straddles two."""
+    size = np.dtype(dtype).itemsize * count
+    memory = np.empty(size + LINE, np.uint8)
+    skip = -address(memory) % LINE
+    return memory[skip : skip + size].view(dtype)
 
 
 def matrix(rows: int, cols: int, parts: Sequence[Array]) -> Array:

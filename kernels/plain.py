@@ -56,19 +56,18 @@ def _decode_row(load: Function, load_some: Function, width: int) -> Function:
     return decode
 
 
-def plain(load: Function, load_some: Function, width: int, encode: Entry | None = None) -> Kernel:
+def plain(load: Function, load_some: Function, width: int) -> Kernel:
     """The kernel of a plain format.
 
     Args:
         load: (address) -> 16 floats.
         load_some: (address, count) -> up to 16, then zeros.
         width: bytes of a number.
-        encode: the encoder.
     """
     decode = _decode_row(load, load_some, width)
     several = float_product(decode)
     tile = one_or_several(_dot_rows(load, load_some, width), several)
-    return Kernel("native", FLOAT, tile, tile, decoder(decode), float_scratch, ("values",), encode=encode)
+    return Kernel("native", FLOAT, tile, tile, decoder(decode), float_scratch, ("values",))
 
 
 DECODED = plain(load_floats, load_some_floats, 4)  # of weights in float32, be it that they were decoded

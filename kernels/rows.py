@@ -6,18 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from fourcc.kernels.jit import Kernel
-from fourcc.kernels.operands import COUNT, OUT, OUT_STEP, X, X_STEP
+from fourcc.kernels.operands import COUNT, OUT, OUT_STEP, X
 from fourcc.kernels.simd.memory import load_word
 
 Function = Callable[..., Any]
 
 
-def decoder(decode: Function, row_floats: Function | None = None) -> Kernel:
+def decoder(decode: Function) -> Kernel:
     """The kernel that decodes rows: those from `first` to `last`, or, where the job has X, those whose numbers it lists.
 
     Args:
         decode: (weights, row, out) writes a row's floats, and nothing beyond its last column.
-        row_floats: unused.
     """
 
     def rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
@@ -40,5 +39,3 @@ def one_or_several(one: Kernel, several: Kernel) -> Kernel:
 
     return tile
 
-
-_ = X_STEP
