@@ -140,7 +140,15 @@ def pack(found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Float
 
 
 def run(
-    kernel: Any, weights: Array, job: Array, *, rows: int, align: int, threads: int | None = None, scratch: int = 0
+    kernel: Any,
+    weights: Array,
+    job: Array,
+    *,
+    rows: int,
+    align: int,
+    threads: int | None = None,
+    scratch: int = 0,
+    chunk: int | None = None,
 ) -> None:
     """Runs a kernel over rows, shared among the threads of a team.
 
@@ -152,12 +160,14 @@ def run(
         align: rows are cut at multiples of this.
         threads: how many.
         scratch: bytes that a thread needs.
+        chunk: rows that a thread takes at once; None: some chunks for each thread.
     """
     from fourcc.kernels import jit
     from fourcc.kernels.team import Split
 
     team = _teams[thread_count(threads)]
-    team.run(jit.compiled(kernel), weights, job, Split.evenly(rows, align, team.threads, scratch))
+    split = Split(rows, chunk, scratch) if chunk else Split.evenly(rows, align, team.threads, scratch)
+    team.run(jit.compiled(kernel), weights, job, split)
 
 
 def _job(count: int) -> Array:

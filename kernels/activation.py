@@ -73,7 +73,11 @@ def quantizer(zero: int) -> Kernel:
             x = load_word(job + X) + row * load_word(job + X_STEP)
             codes = load_word(job + CODES) + row * load_word(job + CODES_STEP)
             at = row * load_word(job + STEPS_STEP)
-            steps, offsets, sums = load_word(job + STEPS) + at, load_word(job + OFFSETS) + at, load_word(job + SUMS) + at
+            steps, offsets, sums = (
+                load_word(job + STEPS) + at,
+                load_word(job + OFFSETS) + at,
+                load_word(job + SUMS) + at,
+            )
             for block in range(blocks):
                 low, high = load_floats(x + 128 * block), load_floats(x + 128 * block + 64)
                 four = 4 * block

@@ -46,6 +46,4 @@ def integers(  # noqa: PLR0913 - one a property of the format
         more: further fields of the kernel.
     """
     tile = one_or_several(one, integer_product(panel, affine=affine))
-    return Kernel(
-        "native", quantized(zero), tile, float_product(decode), decoder(decode), scratch, parts, **more
-    )
+    return Kernel("native", quantized(zero), tile, float_product(decode), decoder(decode), scratch, parts, **more)

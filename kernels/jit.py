@@ -194,12 +194,17 @@ def _intrinsic(operation: Operation) -> Any:
             made = operation.build(Builder(builder, target()), *converted)
             return context.get_dummy_value() if result.element == "void" else made
 
-        takes = [numba_types.numba_type(kind) if kind.lanes == 0 else given for kind, given in zip(kinds, arguments, strict=True)]
+        takes = [
+            numba_types.numba_type(kind) if kind.lanes == 0 else given
+            for kind, given in zip(kinds, arguments, strict=True)
+        ]
         return numba_types.numba_type(result)(*takes), generate
 
     parameters = [inspect.Parameter("typing", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     parameters += list(inspect.signature(operation.meaning).parameters.values())
-    definition.__signature__ = inspect.Signature([each.replace(annotation=inspect.Parameter.empty) for each in parameters])  # type: ignore[attr-defined]
+    definition.__signature__ = inspect.Signature(
+        [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
+    )  # type: ignore[attr-defined]
     definition.__name__ = operation.meaning.__name__
     return extending.intrinsic(definition)
 

@@ -91,7 +91,9 @@ def transposed(unpack: Function) -> Function:
         row_scales = scratch + ROWS * cols
         row_means = row_scales + ROWS * 4 * words
         for each in range(count):
-            unpack(weights, row + each, scratch + each * cols, row_scales + 4 * words * each, row_means + 4 * words * each)
+            unpack(
+                weights, row + each, scratch + each * cols, row_scales + 4 * words * each, row_means + 4 * words * each
+            )
         interleave(scratch, cols, cols >> 2, codes)
         interleave(row_scales, 4 * words, words, scales)
         if means:

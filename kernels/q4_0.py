@@ -129,6 +129,4 @@ def _decode(weights: int, row: int, out: int) -> None:
         p += PACKED
 
 
-KERNEL = integers(
-    _one, _panel, _decode, zero=ZERO_POINT, parts=("blocks",), pack=_pack, packed=packed_bytes
-)
+KERNEL = integers(_one, _panel, _decode, zero=ZERO_POINT, parts=("blocks",), pack=_pack, packed=packed_bytes)

@@ -8,27 +8,28 @@ pair is in the high nibble.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X, X_STEP, round_up
 from fourcc.kernels.product import float_product, float_scratch
-from fourcc.kernels.rows import decoder, one_or_several
-from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
-from fourcc.kernels.simd.dot import lookup
+from fourcc.kernels.rows import by_eights, decoder, one_or_several
 from fourcc.kernels.simd.memory import (
     load_byte,
     load_float,
-    load_floats,
-    load_ints,
     load_word,
-    prefetch,
+    store,
     store_float,
 )
-from fourcc.kernels.simd.partial import load_some_ints
+from fourcc.kernels.simd.partial import load_some_bytes
+from fourcc.kernels.simd.rows import lookup_rows, store_sums
+from fourcc.kernels.simd.tiles import no_float_columns
 
 RUN = 128  # columns whose indices are one vector
 INDICES = PARTS + 8
-AHEAD = 1024
+Function = Callable[..., Any]
 
 
 def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
@@ -45,23 +46,25 @@ def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> Non
                     store_float(out + 4 * (run + 16 * j + lane), load_float(x + 4 * (run + 8 * lane + (j ^ 1))))
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    cols = load_word(weights + COLS)
-    stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
-    x, out = load_word(job + CODES), load_word(job + OUT)
-    for row in range(first, last):
+def _some_rows(count: int) -> Function:
+    """The product of `count` rows with one activation; the last indices of a row are copied, and zeros behind them."""
+    zeros = no_float_columns[count]
+
+    def some(weights: int, job: int, row: int, scratch: int) -> None:
+        cols = load_word(weights + COLS)
+        stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
         p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
-        even, odd = no_floats(), no_floats()
-        for run in range((cols + (RUN - 1)) >> 7):
-            table = load_floats(bins + (run >> 1) * 64)
-            left = stride - 64 * run
-            prefetch(p + AHEAD + 64 * run)
-            index = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
-            xs = x + 512 * run
-            for j in range(0, 8, 2):
-                even = multiply_add(lookup(table, shifted_right(index, 4 * j)), load_floats(xs + 64 * j), even)
-                odd = multiply_add(lookup(table, shifted_right(index, 4 * j + 4)), load_floats(xs + 64 * j + 64), odd)
-        store_float(out + 4 * row, sum_floats(add(even, odd)))
+        x, whole = load_word(job + CODES), cols >> 7
+        totals = zeros()
+        for run in range(whole):
+            totals = lookup_rows(totals, bins + (run >> 1) * 64, tables, p + 64 * run, stride, x + 512 * run)
+        if whole < (cols + (RUN - 1)) >> 7:
+            for each in range(count):
+                store(scratch + 64 * each, load_some_bytes(p + each * stride + 64 * whole, stride - 64 * whole))
+            totals = lookup_rows(totals, bins + (whole >> 1) * 64, tables, scratch, 64, x + 512 * whole)
+        store_sums(load_word(job + OUT) + 4 * row, totals)
+
+    return some
 
 
 def _decode(weights: int, row: int, out: int) -> None:
@@ -73,7 +76,9 @@ def _decode(weights: int, row: int, out: int) -> None:
         store_float(out + 8 * pair, load_float(table + (both >> 4) * 4))
         store_float(out + 8 * pair + 4, load_float(table + (both & 15) * 4))
     if cols & 1:
-        store_float(out + 4 * (cols - 1), load_float(bins + ((cols - 1) >> 8) * 64 + (load_byte(p + (cols >> 1)) >> 4) * 4))
+        store_float(
+            out + 4 * (cols - 1), load_float(bins + ((cols - 1) >> 8) * 64 + (load_byte(p + (cols >> 1)) >> 4) * 4)
+        )
 
 
 def _kernel() -> Kernel:
@@ -82,7 +87,7 @@ def _kernel() -> Kernel:
     return Kernel(
         "native",
         ordered,
-        one_or_several(_one, several),
+        one_or_several(by_eights(_some_rows(8), _some_rows(1)), several),
         several,
         decoder(_decode),
         float_scratch,

@@ -2,63 +2,96 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
 
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS
 from fourcc.kernels.product import transposed
+from fourcc.kernels.rows import by_eights
 from fourcc.kernels.simd.arithmetic import (
-    add,
-    floats_from_ints,
     floats_of,
     multiply,
     multiply_add,
     no_floats,
-    no_ints,
     sum_floats,
 )
 from fourcc.kernels.simd.bytes import load_as_floats
-from fourcc.kernels.simd.dot import BIAS, biased, dot
+from fourcc.kernels.simd.dot import BIAS, biased
 from fourcc.kernels.simd.memory import (
-    load_byte_halves,
     load_bytes,
+    load_float,
+    load_floats,
     load_word,
-    prefetch,
     store,
     store_float,
 )
 from fourcc.kernels.simd.partial import load_some_bytes, store_half_bytes
-from fourcc.kernels.simd.widening import load_float16, load_float16_pair, load_float_pair, load_one_of_pair
+from fourcc.kernels.simd.rows import dot_half_rows, store_sums
+from fourcc.kernels.simd.tiles import no_float_columns
+from fourcc.kernels.simd.widening import load_float16, load_float16_column
 
 SIZE = 34  # bytes of a block
-AHEAD = 1024
-EIGHTH = np.float32(0.125)
+GROUP = 16  # blocks whose scales are brought into one vector
+Function = Callable[..., Any]
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Two blocks are one vector of codes; the offset of a block is spread over its 8 lanes."""
-    blocks = load_word(weights + COLS) >> 5
-    codes, steps, offsets = load_word(job + CODES), load_word(job + STEPS), load_word(job + OFFSETS)
-    out = load_word(job + OUT)
-    for row in range(first, last):
-        p = load_word(weights + PARTS) + row * blocks * SIZE
-        total, taken = no_floats(), no_floats()
-        for pair in range(blocks >> 1):
-            prefetch(p + AHEAD)
-            d = load_float16_pair(p, p + SIZE)
-            z = dot(no_ints(), biased(load_byte_halves(p + 2, p + SIZE + 2)), load_bytes(codes + 64 * pair))
-            total = multiply_add(floats_from_ints(z), multiply(d, load_float_pair(steps + 8 * pair)), total)
-            if BIAS:
-                taken = multiply_add(d, load_float_pair(offsets + 8 * pair), taken)
-            p += 2 * SIZE
-        if blocks & 1:
-            at = 32 * blocks - 32
-            d = floats_of(load_float16(p))
-            z = dot(no_ints(), biased(load_some_bytes(p + 2, 32)), load_bytes(codes + at))
-            total = multiply_add(floats_from_ints(z), multiply(d, load_one_of_pair(steps + (at >> 3))), total)
-            if BIAS:
-                taken = multiply_add(d, load_one_of_pair(offsets + (at >> 3)), taken)
-        store_float(out + 4 * row, sum_floats(multiply_add(taken, floats_of(EIGHTH), total)))
+def _some_rows(count: int) -> Function:
+    """The product of `count` rows with one activation; two blocks are one vector of codes."""
+    zeros = no_float_columns[count]
+
+    def some(weights: int, job: int, row: int, scratch: int) -> None:
+        blocks = load_word(weights + COLS) >> 5
+        step = blocks * SIZE
+        p, codes = load_word(weights + PARTS) + row * step, load_word(job + CODES)
+        totals, taken = zeros(), scratch + 64 * count
+        for each in range(count):
+            store(taken + 64 * each, no_floats())
+        for group in range(0, blocks, GROUP):
+            here = min(GROUP, blocks - group)
+            scale_groups(p + SIZE * group, step, here, job, group, scratch, count)
+            for pair in range(here >> 1):
+                at = p + SIZE * (group + 2 * pair)
+                x = load_bytes(codes + 32 * (group + 2 * pair))
+                totals = dot_half_rows(totals, at + 2, at + SIZE + 2, step, x, scratch + 8 * pair)
+            if here & 1:  # the block is taken twice, the second time with scale 0
+                at = p + SIZE * (blocks - 1) + 2
+                x = load_bytes(codes + 32 * (blocks - 1))
+                totals = dot_half_rows(totals, at, at, step, x, scratch + 4 * (here - 1))
+        out = load_word(job + OUT) + 4 * row
+        store_sums(out, totals)
+        for each in range(count):
+            store_float(out + 4 * each, load_float(out + 4 * each) + sum_floats(load_floats(taken + 64 * each)))
+
+    return some
+
+
+def scale_groups(p: int, step: int, here: int, job: int, group: int, scratch: int, rows: int) -> None:  # noqa: PLR0913
+    """For up to 16 blocks of each row: scales times the activation's at `scratch`; what offsets take, behind them.
+
+    Args:
+        p: address of the first row's first block.
+        step: bytes from row to row.
+        here: blocks; scales of those that are missing are 0.
+        job: the activation's.
+        group: number of the first block.
+        scratch: room for twice 16 floats a row.
+        rows: how many.
+    """
+    steps = load_floats(load_word(job + STEPS) + 4 * group)
+    offsets = load_floats(load_word(job + OFFSETS) + 4 * group)
+    for row in range(rows):
+        at = scratch + 64 * row
+        if here == GROUP:
+            d = load_float16_column(p + row * step, SIZE)
+        else:
+            store(at, no_floats())
+            for block in range(here):
+                store_float(at + 4 * block, load_float16(p + row * step + SIZE * block))
+            d = load_floats(at)
+        store(at, multiply(d, steps))
+        taken = scratch + 64 * (rows + row)
+        store(taken, multiply_add(d, offsets, load_floats(taken)))
 
 
 def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:  # noqa: ARG001
@@ -80,5 +113,4 @@ def _decode(weights: int, row: int, out: int) -> None:
         p += SIZE
 
 
-KERNEL = integers(_one, transposed(_unpack), _decode, zero=BIAS, parts=("blocks",))
-_ = add
+KERNEL = integers(by_eights(_some_rows(8), _some_rows(1)), transposed(_unpack), _decode, zero=BIAS, parts=("blocks",))

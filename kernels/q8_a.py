@@ -6,6 +6,9 @@ in the thread's scratch memory, and the rows' codes are multiplied as they are; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from fourcc.kernels.activation import quantize_block
@@ -36,28 +39,28 @@ from fourcc.kernels.product import (
     float_scratch,
     interleave,
 )
-from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.rows import by_eights, decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import (
     add,
-    floats_from_ints,
     floats_of,
     multiply,
-    multiply_add,
     no_floats,
-    no_ints,
     sum_floats,
 )
 from fourcc.kernels.simd.bytes import load_as_floats, load_some_as_floats
-from fourcc.kernels.simd.dot import BIAS, biased, dot
-from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, prefetch, store, store_float, store_word
+from fourcc.kernels.simd.dot import BIAS, biased
+from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float, store_word
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats, store_some_floats
+from fourcc.kernels.simd.rows import dot_rows, store_sums
+from fourcc.kernels.simd.tiles import no_float_columns
 from fourcc.kernels.simd.widening import load_float_pair
 
 BLOCK = 128  # rows
 TOP = np.float32(127)
 CODES_PART = PARTS + 8
 COLUMNS = 32  # activations that are quantized at once
-AHEAD = 2048
+TAKEN, SPARE, HEAD = 120, 128, 640  # in scratch memory, behind the job: the sum of the offsets, eight vectors, the rest
+Function = Callable[..., Any]
 
 
 def _fold(weights: int, job: int, block: int, column: int, inner: int) -> None:
@@ -85,7 +88,7 @@ def _scales(scales, col, cols):  # type: ignore[no-untyped-def]  # noqa: ANN001,
 def _lay_out(weights: int, job: int, scratch: int, columns: int) -> int:
     """Makes the job of the folded activations at `scratch`; returns where the memory behind it begins."""
     wide = round_up(load_word(weights + COLS))
-    at = scratch + 128
+    at = scratch + HEAD
     store_word(scratch + CODES, at)
     store_word(scratch + CODES_STEP, wide)
     at += columns * wide
@@ -97,28 +100,43 @@ def _lay_out(weights: int, job: int, scratch: int, columns: int) -> int:
     return at
 
 
+def _some_rows(count: int) -> Function:
+    """The product of `count` rows with the one activation that was folded for their block."""
+    zeros = no_float_columns[count]
+
+    def some(weights: int, job: int, row: int, scratch: int) -> None:
+        cols = load_word(weights + COLS)
+        p, whole = load_word(weights + CODES_PART) + row * cols, cols >> 6 << 6
+        codes, steps = load_word(scratch + CODES), load_word(scratch + STEPS)
+        totals = zeros()
+        for at in range(0, whole, 64):
+            totals = dot_rows(totals, p + at, cols, load_bytes(codes + at), load_float_pair(steps + (at >> 3)))
+        if whole < cols:
+            spare = scratch + SPARE
+            for each in range(count):
+                store(spare + 64 * each, load_some_bytes(p + each * cols + whole, cols - whole))
+            x = load_bytes(codes + whole)
+            totals = dot_rows(totals, spare, 64, x, load_float_pair(steps + (whole >> 3)))
+        out, taken = load_word(job + OUT) + 4 * row, load_float(scratch + TAKEN)
+        store_sums(out, totals)
+        for each in range(count):
+            store_float(out + 4 * each, (load_float(out + 4 * each) + taken) / TOP)
+
+    return some
+
+
+_rows = by_eights(_some_rows(8), _some_rows(1))
+
+
 def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    cols = load_word(weights + COLS)
     _lay_out(weights, job, scratch, 1)
-    codes, steps, out = load_word(scratch + CODES), load_word(scratch + STEPS), load_word(job + OUT)
     for block in range(first // BLOCK, (last + (BLOCK - 1)) // BLOCK):
         _fold(weights, job, block, 0, scratch)
         offset = no_floats()
-        for col in range(0, round_up(cols) >> 5, 8):
-            offset = add(offset, load_some_floats(load_word(scratch + OFFSETS) + 4 * col, 8))
-        taken = sum_floats(offset)
-        for row in range(block * BLOCK, min(last, block * BLOCK + BLOCK)):
-            p = load_word(weights + CODES_PART) + row * cols
-            total = no_floats()
-            whole = cols >> 6 << 6
-            for col in range(0, whole, 64):
-                prefetch(p + AHEAD + col)
-                z = dot(no_ints(), biased(load_bytes(p + col)), load_bytes(codes + col))
-                total = multiply_add(floats_from_ints(z), load_float_pair(steps + (col >> 3)), total)
-            if whole < cols:
-                z = dot(no_ints(), biased(load_some_bytes(p + whole, cols - whole)), load_bytes(codes + whole))
-                total = multiply_add(floats_from_ints(z), load_float_pair(steps + (whole >> 3)), total)
-            store_float(out + 4 * row, (sum_floats(total) + taken) / TOP)
+        for at in range(0, round_up(load_word(weights + COLS)) >> 3, 64):
+            offset = add(offset, load_floats(load_word(scratch + OFFSETS) + at))
+        store_float(scratch + TAKEN, sum_floats(offset))
+        _rows(weights, job, block * BLOCK, min(last, block * BLOCK + BLOCK), scratch)
 
 
 def _several(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -172,11 +190,11 @@ def _decode(weights: int, row: int, out: int) -> None:
 def scratch(cols: int) -> int:
     """Bytes: a job, quantized activations, the panels of 128 rows, scales, 16 rows."""
     wide = round_up(cols)
-    folded = 128 + COLUMNS * (wide + 3 * (wide >> 3))
+    folded = HEAD + COLUMNS * (wide + 3 * (wide >> 3))
     return max(folded + BLOCK * wide + 2 * wide + ROWS * wide, float_scratch(cols))
 
 
-assert JOB_WORDS * WORD <= 128
+assert JOB_WORDS * WORD <= TAKEN
 
 KERNEL = Kernel(
     "native",

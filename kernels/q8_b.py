@@ -7,68 +7,75 @@ With s, o and t an activation's scale, offset and sum for 32 columns, and z the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS, SUMS
 from fourcc.kernels.product import transposed
+from fourcc.kernels.rows import by_eights
 from fourcc.kernels.simd.arithmetic import (
-    floats_from_ints,
     floats_of,
-    multiply,
     multiply_add,
     no_floats,
-    no_ints,
     sum_floats,
 )
 from fourcc.kernels.simd.bytes import load_as_floats, load_some_as_floats
-from fourcc.kernels.simd.dot import BIAS, biased, dot
-from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, prefetch, store, store_float
+from fourcc.kernels.simd.dot import BIAS, biased
+from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import load_some_bytes, store_some_floats
-from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair, load_some_float_quads
+from fourcc.kernels.simd.rows import dot_rows, scale_rows, store_sums
+from fourcc.kernels.simd.tiles import no_float_columns
+from fourcc.kernels.simd.widening import load_float_pair, load_float_quads, load_some_float_quads
 
 BLOCK = 128
 TOP = np.float32(127)
 MEANS, CODES_PART = PARTS + 8, PARTS + 16
-AHEAD = 2048
+Function = Callable[..., Any]
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Codes in vectors of 64; what offsets and sums add comes last, four blocks at a time."""
-    cols = load_word(weights + COLS)
-    blocks = (cols + (BLOCK - 1)) >> 7
-    codes, steps, out = load_word(job + CODES), load_word(job + STEPS), load_word(job + OUT)
-    for row in range(first, last):
-        p = load_word(weights + CODES_PART) + row * cols
+def _some_rows(count: int) -> Function:
+    """The product of `count` rows with one activation: codes in vectors of 64, then what offsets and means add."""
+    zeros = no_float_columns[count]
+
+    def some(weights: int, job: int, row: int, scratch: int) -> None:
+        cols = load_word(weights + COLS)
+        blocks, whole = (cols + (BLOCK - 1)) >> 7, cols >> 6 << 6
+        p, codes, steps = load_word(weights + CODES_PART) + row * cols, load_word(job + CODES), load_word(job + STEPS)
         scales = load_word(weights + PARTS) + 4 * row * blocks
-        total = no_floats()
-        whole = cols >> 7
-        for block in range(whole):
-            prefetch(p + AHEAD + BLOCK * block)
-            prefetch(p + AHEAD + BLOCK * block + 64)
-            at = BLOCK * block
-            low = dot(no_ints(), biased(load_bytes(p + at)), load_bytes(codes + at))
-            high = dot(no_ints(), biased(load_bytes(p + at + 64)), load_bytes(codes + at + 64))
-            inside = multiply(floats_from_ints(low), load_float_pair(steps + (at >> 3)))
-            inside = multiply_add(floats_from_ints(high), load_float_pair(steps + (at >> 3) + 8), inside)
-            total = multiply_add(inside, load_float_everywhere(scales + 4 * block), total)
-        for at in range(whole << 7, cols, 64):
-            z = dot(no_ints(), biased(load_some_bytes(p + at, min(64, cols - at))), load_bytes(codes + at))
-            inside = multiply(floats_from_ints(z), load_float_pair(steps + (at >> 3)))
-            total = multiply_add(inside, load_float_everywhere(scales + 4 * whole), total)
-        means = load_word(weights + MEANS) + 4 * row * blocks
-        store_float(out + 4 * row, sum_floats(total) / TOP + _constants(scales, means, blocks, job))
+        totals = zeros()
+        for block in range(blocks):
+            inside = zeros()
+            for at in range(BLOCK * block, min(whole, BLOCK * block + BLOCK), 64):
+                inside = dot_rows(inside, p + at, cols, load_bytes(codes + at), load_float_pair(steps + (at >> 3)))
+            if whole < min(cols, BLOCK * block + BLOCK):
+                for each in range(count):
+                    store(scratch + 64 * each, load_some_bytes(p + each * cols + whole, cols - whole))
+                x = load_bytes(codes + whole)
+                inside = dot_rows(inside, scratch, 64, x, load_float_pair(steps + (whole >> 3)))
+            totals = scale_rows(totals, inside, scales + 4 * block, 4 * blocks)
+        out = load_word(job + OUT) + 4 * row
+        store_sums(out, totals)
+        for each in range(count):
+            at = 4 * (row + each) * blocks
+            added = constants(load_word(weights + PARTS) + at, load_word(weights + MEANS) + at, blocks, job)
+            store_float(out + 4 * each, load_float(out + 4 * each) / TOP + added)
+
+    return some
 
 
-def _constants(scales: int, means: int, blocks: int, job: int) -> np.float32:
-    """What a row's scales take from the offsets, and its means from the sums."""
+def constants(scales: int, means: int, blocks: int, job: int) -> np.float32:
+    """What a row's scales take from the offsets, and its means from the sums; scales are 127 times a code's worth."""
     offsets, sums = load_word(job + OFFSETS), load_word(job + SUMS)
     taken, added = no_floats(), no_floats()
     for block in range(0, blocks, 4):
-        count = min(4, blocks - block)
-        if BIAS:
-            taken = multiply_add(load_some_float_quads(scales + 4 * block, count), load_floats(offsets + 16 * block), taken)
-        added = multiply_add(load_some_float_quads(means + 4 * block, count), load_floats(sums + 16 * block), added)
+        count, at = blocks - block, 4 * block
+        scale = load_float_quads(scales + at) if count >= 4 else load_some_float_quads(scales + at, count)
+        mean = load_float_quads(means + at) if count >= 4 else load_some_float_quads(means + at, count)
+        taken = multiply_add(scale, load_floats(offsets + 4 * at), taken)
+        added = multiply_add(mean, load_floats(sums + 4 * at), added)
     return sum_floats(taken) / TOP + sum_floats(added)
 
 
@@ -102,4 +109,11 @@ def _decode(weights: int, row: int, out: int) -> None:
             store_some_floats(out + 4 * col, made, rest)
 
 
-KERNEL = integers(_one, transposed(_unpack), _decode, zero=BIAS, affine=True, parts=("scales", "means", "q"))
+KERNEL = integers(
+    by_eights(_some_rows(8), _some_rows(1)),
+    transposed(_unpack),
+    _decode,
+    zero=BIAS,
+    affine=True,
+    parts=("scales", "means", "q"),
+)

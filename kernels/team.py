@@ -28,7 +28,9 @@ LINE = 64
 LEFT = 0  # job number << 32 | chunks that nobody has taken
 DONE = LINE  # chunks finished
 FUNCTION, WEIGHTS, JOB, ROWS, CHUNK, CHUNKS = (2 * LINE + 8 * word for word in range(6))
-OWN = 3 * LINE  # the first thread's line: whether it sleeps, then the address of its scratch memory; the caller's is last
+OWN = (
+    3 * LINE
+)  # the first thread's line: whether it sleeps, then the address of its scratch memory; the caller's is last
 BOARD = 3  # lines before the threads' own
 SHARES = 8  # chunks a thread: fewer, and one late thread makes the others wait
 
@@ -207,4 +209,3 @@ def _lines(count: int) -> Array:
     words = np.zeros(LINE // 8 * (count + 1), np.int64)
     skip = -address(words) % LINE // 8
     return words[skip : skip + LINE // 8 * count]
-

@@ -106,7 +106,9 @@ def lookup_floats(b: Builder, table: Value, index: Value) -> Value:
     chosen = b.and_(index, b.constant(index.type, 15))
     made = b.constant(llvm_type(FLOATS), 0.0)
     for lane in range(16):
-        offset = b.shl(b.zext(b.extract_element(chosen, b.int32(lane)), ELEMENTS["i64"]), b.constant(ELEMENTS["i64"], 2))
+        offset = b.shl(
+            b.zext(b.extract_element(chosen, b.int32(lane)), ELEMENTS["i64"]), b.constant(ELEMENTS["i64"], 2)
+        )
         made = b.insert_element(made, b.load_from(b.add(first, offset), ELEMENTS["f32"]), b.int32(lane))
     return made
 

@@ -75,9 +75,7 @@ class Operation:
         return self.returns if isinstance(self.returns, Kind) else self.returns(*kinds)
 
 
-def operation(
-    *takes: Kind, returns: Kind | Callable[..., Kind] = NOTHING
-) -> Callable[[Callable[..., Any]], Operation]:
+def operation(*takes: Kind, returns: Kind | Callable[..., Kind] = NOTHING) -> Callable[[Callable[..., Any]], Operation]:
     """Decorates the Python function of an operation; `returns` may be a function where any arguments are taken."""
 
     def make(meaning: Callable[..., Any]) -> Operation:

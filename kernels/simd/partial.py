@@ -74,9 +74,7 @@ def _(b: Builder, address: Value, value: Value, count: Value) -> None:
     raw = ELEMENTS["i8"].as_pointer()
     length = b.mul(count, b.constant(ELEMENTS["i64"], 4))
     zero = b.constant(ELEMENTS["i1"], 0)
-    b.call(
-        "llvm.memcpy.p0.p0.i64", ELEMENTS["void"], b.inttoptr(address, raw), b.bitcast(slot, raw), length, zero
-    )
+    b.call("llvm.memcpy.p0.p0.i64", ELEMENTS["void"], b.inttoptr(address, raw), b.bitcast(slot, raw), length, zero)
 
 
 @operation(ADDRESS, BYTES)

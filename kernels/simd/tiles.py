@@ -10,7 +10,7 @@ import numpy as np
 from fourcc.kernels.simd.arithmetic import multiply_add
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.dot import dot, dot_bytes
-from fourcc.kernels.simd.operation import FLOATS, INTS, Kind, Operation, operation
+from fourcc.kernels.simd.operation import FLOATS, INTS, NOTHING, Kind, Operation, operation
 from fourcc.kernels.simd.twins import Lanes, read, write
 
 
@@ -35,11 +35,17 @@ no_float_columns = {columns: _zeros("f32", columns) for columns in WIDTHS}
 no_int_columns = {columns: _zeros("i32", columns) for columns in WIDTHS}
 
 
-def _as_first(first: Kind, *_: Kind) -> Kind:
+def as_first(first: Kind, *_: Kind) -> Kind:
+    """The kind of an operation's first argument."""
     return first
 
 
-@operation(returns=_as_first)
+def nothing(*_: Kind) -> Kind:
+    """The kind of an operation that returns nothing."""
+    return NOTHING
+
+
+@operation(returns=as_first)
 def dot_columns(totals: Lanes, weights: Lanes, x: int, step: int) -> Lanes:
     """To each column the products of four bytes of every row with the four at its place in x.
 
@@ -56,13 +62,13 @@ def dot_columns(totals: Lanes, weights: Lanes, x: int, step: int) -> Lanes:
 @dot_columns.lowered
 def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value:
     made = []
-    for total, address in zip(b.columns(totals), _addresses(b, x, step, totals.type.count), strict=True):
+    for total, address in zip(b.columns(totals), addresses(b, x, step, totals.type.count), strict=True):
         four = b.splat(b.load_from(address, ELEMENTS["i32"]), 16)
         made.append(dot_bytes(b, total, weights, b.bitcast(four, vector("i8", 64))))
     return b.tile(made)
 
 
-@operation(returns=_as_first)
+@operation(returns=as_first)
 def scale_columns(totals: Lanes, dots: Lanes, scales: Lanes, steps: int, offsets: int, step: int) -> Lanes:
     """totals + scales * (dots * s + o) for each column, s and o floats at its place.
 
@@ -85,14 +91,14 @@ def scale_columns(totals: Lanes, dots: Lanes, scales: Lanes, steps: int, offsets
 def _(b: Builder, totals: Value, dots: Value, scales: Value, steps: Value, offsets: Value, step: Value) -> Value:
     made = []
     count = totals.type.count
-    places = zip(_addresses(b, steps, step, count), _addresses(b, offsets, step, count), strict=True)
+    places = zip(addresses(b, steps, step, count), addresses(b, offsets, step, count), strict=True)
     for total, each, (s, o) in zip(b.columns(totals), b.columns(dots), places, strict=True):
-        inner = b.multiply_add(b.sitofp(each, llvm_type(FLOATS)), _everywhere(b, s), _everywhere(b, o))
+        inner = b.multiply_add(b.sitofp(each, llvm_type(FLOATS)), everywhere(b, s), everywhere(b, o))
         made.append(b.multiply_add(scales, inner, total))
     return b.tile(made)
 
 
-@operation(returns=_as_first)
+@operation(returns=as_first)
 def multiply_add_columns(totals: Lanes, weights: Lanes, x: int, step: int) -> Lanes:
     """totals + weights * x for each column, x the float at its place.
 
@@ -108,16 +114,16 @@ def multiply_add_columns(totals: Lanes, weights: Lanes, x: int, step: int) -> La
 
 @multiply_add_columns.lowered
 def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value:
-    places = _addresses(b, x, step, totals.type.count)
+    places = addresses(b, x, step, totals.type.count)
     return b.tile(
         [
-            b.multiply_add(weights, _everywhere(b, place), total)
+            b.multiply_add(weights, everywhere(b, place), total)
             for total, place in zip(b.columns(totals), places, strict=True)
         ]
     )
 
 
-@operation(returns=lambda address, step, tile: Kind("void"))  # noqa: ARG005 - the operation's arguments
+@operation(returns=nothing)
 def store_columns(address: int, step: int, tile: Lanes) -> None:
     """Stores each column's 16 floats, `step` bytes apart."""
     for column, each in enumerate(tile):
@@ -126,11 +132,11 @@ def store_columns(address: int, step: int, tile: Lanes) -> None:
 
 @store_columns.lowered
 def _(b: Builder, address: Value, step: Value, tile: Value) -> None:
-    for place, each in zip(_addresses(b, address, step, tile.type.count), b.columns(tile), strict=True):
+    for place, each in zip(addresses(b, address, step, tile.type.count), b.columns(tile), strict=True):
         b.store_to(place, each)
 
 
-@operation(returns=lambda *kinds: Kind("void"))  # noqa: ARG005 - the operation's arguments
+@operation(returns=nothing)
 def store_some_columns(address: int, step: int, tile: Lanes, count: int) -> None:
     """Stores the first `count` (1 .. 16) floats of each column, `step` bytes apart."""
     for column, each in enumerate(tile):
@@ -143,13 +149,13 @@ def _(b: Builder, address: Value, step: Value, tile: Value, count: Value) -> Non
         slot = b.alloca(llvm_type(FLOATS))
     raw = ELEMENTS["i8"].as_pointer()
     length = b.mul(count, b.constant(ELEMENTS["i64"], 4))
-    for place, each in zip(_addresses(b, address, step, tile.type.count), b.columns(tile), strict=True):
+    for place, each in zip(addresses(b, address, step, tile.type.count), b.columns(tile), strict=True):
         b.store(each, slot)
         arguments = (b.inttoptr(place, raw), b.bitcast(slot, raw), length, b.constant(ELEMENTS["i1"], 0))
         b.call("llvm.memcpy.p0.p0.i64", ELEMENTS["void"], *arguments)
 
 
-@operation(returns=lambda *kinds: Kind("void"))  # noqa: ARG005 - the operation's arguments
+@operation(returns=nothing)
 def transpose(source: int, step: int, out: int) -> None:
     """Sixteen rows of sixteen 32-bit words, `step` bytes apart, to sixteen columns, one after the other."""
     rows = np.stack([read(source + row * step, "<i4", 16) for row in range(16)])
@@ -158,7 +164,7 @@ def transpose(source: int, step: int, out: int) -> None:
 
 @transpose.lowered
 def _(b: Builder, source: Value, step: Value, out: Value) -> None:
-    rows = [b.load_from(address, llvm_type(INTS)) for address in _addresses(b, source, step, 16)]
+    rows = [b.load_from(address, llvm_type(INTS)) for address in addresses(b, source, step, 16)]
     for column, each in enumerate(_transposed(b, rows)):
         b.store_to(b.plus(out, 64 * column), each)
 
@@ -169,10 +175,18 @@ def _transposed(b: Builder, rows: list[Value]) -> list[Value]:
     upper = [lane + 2 for lane in words]
     pairs = [lane for quarter in range(0, 16, 4) for lane in (quarter, quarter + 1, quarter + 16, quarter + 17)]
     others = [lane + 2 for lane in pairs]
-    once = [b.shuffle(rows[i + k], rows[i + k + 1], mask) for i in range(0, 16, 4) for k in (0, 2) for mask in (words, upper)]
+    once = [
+        b.shuffle(rows[i + k], rows[i + k + 1], mask)
+        for i in range(0, 16, 4)
+        for k in (0, 2)
+        for mask in (words, upper)
+    ]
     # once[4 i + 2 h + m]: rows 4 i + 2 h and the next, words 2 m and 2 m + 1 of each quarter
     twice = [
-        b.shuffle(once[4 * i + m], once[4 * i + 2 + m], mask) for i in range(4) for m in (0, 1) for mask in (pairs, others)
+        b.shuffle(once[4 * i + m], once[4 * i + 2 + m], mask)
+        for i in range(4)
+        for m in (0, 1)
+        for mask in (pairs, others)
     ]
     # twice[4 i + w]: rows 4 i .. 4 i + 3, word w of each quarter
     return [each for quarter in range(4) for each in _quarters(b, twice, quarter)]
@@ -197,13 +211,14 @@ def _take(b: Builder, left: Value, right: Value, quarters: tuple[int, int]) -> V
     return b.shuffle(left, right, lanes + [16 + lane for lane in lanes])
 
 
-def _addresses(b: Builder, first: Value, step: Value, count: int) -> list[Value]:
+def addresses(b: Builder, first: Value, step: Value, count: int) -> list[Value]:
+    """`count` addresses, `step` bytes apart."""
     made = [first]
     for _ in range(count - 1):
         made.append(b.add(made[-1], step))
     return made
 
 
-def _everywhere(b: Builder, address: Value) -> Value:
+def everywhere(b: Builder, address: Value) -> Value:
+    """The float at an address in all lanes."""
     return b.splat(b.load_from(address, ELEMENTS["f32"]), 16)
-

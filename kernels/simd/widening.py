@@ -10,7 +10,6 @@ from fourcc.kernels.simd.partial import load_partial
 from fourcc.kernels.simd.twins import Lanes, padded, read
 
 
-
 @operation(ADDRESS, returns=FLOATS)
 def load_float16s(address: int) -> Lanes:
     """16 float16 as float32."""
@@ -73,7 +72,7 @@ def load_bfloat16s(address: int) -> Lanes:
 
 @load_bfloat16s.lowered
 def _(b: Builder, address: Value) -> Value:
-    return _widened_bfloat16(b, b.load_from(address, vector("i16", 16)))
+    return widened_bfloat16(b, b.load_from(address, vector("i16", 16)))
 
 
 @operation(ADDRESS, INTEGER, returns=FLOATS)
@@ -84,10 +83,11 @@ def load_some_bfloat16s(address: int, count: int) -> Lanes:
 
 @load_some_bfloat16s.lowered
 def _(b: Builder, address: Value, count: Value) -> Value:
-    return _widened_bfloat16(b, load_partial(b, address, count, vector("i16", 16), 2))
+    return widened_bfloat16(b, load_partial(b, address, count, vector("i16", 16), 2))
 
 
-def _widened_bfloat16(b: Builder, bits: Value) -> Value:
+def widened_bfloat16(b: Builder, bits: Value) -> Value:
+    """Bits of bfloat16 (i16 lanes) as float32: the upper halves."""
     wide = vector("i32", bits.type.count)
     return b.bitcast(b.shl(b.zext(bits, wide), b.constant(wide, 16)), vector("f32", bits.type.count))
 
@@ -152,3 +152,29 @@ def load_some_float_quads(address: int, count: int) -> Lanes:
 def _(b: Builder, address: Value, count: Value) -> Value:
     four = load_partial(b, address, count, vector("f32", 4), 4)
     return b.pick(four, [lane // 4 for lane in range(16)])
+
+
+@operation(ADDRESS, INTEGER, returns=FLOATS)
+def load_float16_column(address: int, step: int) -> Lanes:
+    """16 float16, `step` bytes apart, as float32."""
+    return np.array([read(address + lane * step, "<f2", 1)[0] for lane in range(16)]).astype(np.float32)
+
+
+@load_float16_column.lowered
+def _(b: Builder, address: Value, step: Value) -> Value:
+    made = b.constant(vector("i16", 16), 0)
+    for lane in range(16):
+        made = b.insert_element(made, b.load_from(address, ELEMENTS["i16"]), b.int32(lane))
+        address = b.add(address, step)
+    return widened_float16(b, made)
+
+
+@operation(ADDRESS, returns=FLOATS)
+def load_float_quads(address: int) -> Lanes:
+    """The four float32 at an address, each in four lanes."""
+    return np.repeat(read(address, "<f4", 4), 4)
+
+
+@load_float_quads.lowered
+def _(b: Builder, address: Value) -> Value:
+    return b.pick(b.load_from(address, vector("f32", 4)), [lane // 4 for lane in range(16)])

@@ -1,0 +1,110 @@
+"""What a machine can do at most: kernels that only read, or only calculate; and one that runs many products as one job.
+
+A read kernel's matrix is a run of `UNIT`-byte rows, PARTS the address of the first; what it read is added up and stored in
+scratch memory, so that no read can be left out. The kernels that calculate take their operands from scratch memory, whose
+contents do not matter, and count `first` .. `last` in turns of `TURN_DOTS` or `TURN_FLOATS` operations.
+
+A rotation's matrix is a table: STEP, rows from one matrix of the table to the next; LAST, the rows that each has; then an
+ENTRY for each, the addresses of a kernel, of its matrix and of its job. Rows are counted through all matrices, as a loop
+over the layers of a model runs through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fourcc.kernels.jit import Kernel
+from fourcc.kernels.operands import PARTS
+from fourcc.kernels.simd.arithmetic import add, no_ints
+from fourcc.kernels.simd.atomic import call_kernel
+from fourcc.kernels.simd.memory import load_bytes, load_floats, load_ints, load_word, prefetch, store
+from fourcc.kernels.simd.operation import Operation
+from fourcc.kernels.simd.tiles import (
+    dot_columns,
+    multiply_add_columns,
+    no_float_columns,
+    no_int_columns,
+    store_columns,
+)
+
+UNIT = 16384  # bytes of a row of the read kernels
+SCRATCH = 4096  # bytes that these kernels need
+STEP, LAST, ENTRIES = 0, 8, 16
+ENTRY = 24
+LANES = 16
+TURNS = 64  # weight vectors of a turn
+FOUR = 4  # products of bytes in a lane
+
+
+def _reader(vectors: int, ahead: int) -> Kernel:
+    """Reads rows from their first byte to their last.
+
+    Args:
+        vectors: 4 or 8, read in a turn; each has its own sum.
+        ahead: bytes to prefetch ahead; 0: left to the machine.
+    """
+
+    def read(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+        a, b, c, d = no_ints(), no_ints(), no_ints(), no_ints()
+        e, f, g, h = no_ints(), no_ints(), no_ints(), no_ints()
+        p = load_word(weights + PARTS)
+        for at in range(p + UNIT * first, p + UNIT * last, 64 * vectors):
+            if ahead:
+                for line in range(vectors):
+                    prefetch(at + ahead + 64 * line)
+            a, b = add(a, load_ints(at)), add(b, load_ints(at + 64))
+            c, d = add(c, load_ints(at + 128)), add(d, load_ints(at + 192))
+            if vectors == 8:
+                e, f = add(e, load_ints(at + 256)), add(f, load_ints(at + 320))
+                g, h = add(g, load_ints(at + 384)), add(h, load_ints(at + 448))
+        store(scratch, add(add(add(a, b), add(c, d)), add(add(e, f), add(g, h))))
+
+    return read
+
+
+READERS = {(vectors, ahead): _reader(vectors, ahead) for vectors in (4, 8) for ahead in (0, 512, 2048)}
+
+
+def _calculator(tile: Operation, step: Operation, load: Operation, columns: int) -> Kernel:
+    """As the product of a panel with some activations does it, with two tiles and with nothing around it."""
+    nothing: Callable[[], Any] = tile
+
+    def calculate(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+        totals = nothing()
+        for _ in range(first, last):
+            for turn in range(TURNS):
+                totals = step(totals, load(scratch + 64 * (turn & 7)), scratch + 1024, 64)
+        store_columns(scratch + 2048, 64, totals)
+
+    calculate.__qualname__ = f"calculate_{columns}"
+    return calculate
+
+
+WIDTHS = (2, 4, 8)  # columns of the tile: how many sums are under way at once
+DOTS = {columns: _calculator(no_int_columns[columns], dot_columns, load_bytes, columns) for columns in WIDTHS}
+FLOATS = {
+    columns: _calculator(no_float_columns[columns], multiply_add_columns, load_floats, columns) for columns in WIDTHS
+}
+
+
+def turn_dots(columns: int) -> int:
+    """Operations of a turn of ``DOTS[columns]``: a product and a sum count as two."""
+    return 2 * FOUR * LANES * TURNS * columns
+
+
+def turn_floats(columns: int) -> int:
+    """Operations of a turn of ``FLOATS[columns]``."""
+    return 2 * LANES * TURNS * columns
+
+
+def rotate(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """Runs every matrix of a table whose rows lie between `first` and `last`."""
+    step, rows = load_word(weights + STEP), load_word(weights + LAST)
+    at = first
+    while at < last:
+        entry = weights + ENTRIES + ENTRY * (at // step)
+        row = at % step
+        end = min(step, row + last - at)
+        call_kernel(load_word(entry), load_word(entry + 8), load_word(entry + 16), row, min(rows, end), scratch)
+        at += end - row
