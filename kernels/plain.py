@@ -73,7 +73,8 @@ def plain(rows: Function, load: Function, load_some: Function, width: int) -> Ke
     several = float_product(decode)
     eight, single = (_some_rows(rows, load_some, width, count) for count in (8, 1))
     tile = one_or_several(by_eights(eight, single), several)
-    return Kernel("native", FLOAT, tile, tile, decoder(decode), float_scratch, ("values",))
+    rows = decoder(decode)
+    return Kernel("native", FLOAT, tile, tile, rows, float_scratch, ("values",), decode=rows)
 
 
 DECODED = plain(float32_rows, load_floats, load_some_floats, 4)  # of weights in float32, be it that they were decoded

@@ -15,10 +15,15 @@ group have scale 0.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from fourcc.kernels.encoders import always
+from fourcc.kernels.ggml import decode_four_bits, encode_four_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS
+from fourcc.kernels.rows import decoder
 from fourcc.kernels.simd.bytes import high_nibbles, low_nibbles
 from fourcc.kernels.simd.memory import (
     load_byte,
@@ -99,7 +104,7 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
             store_some_columns(out, 0, total, last - row)
 
 
-def _panel(weights: int, row: int, count: int, codes: int, scales: int, means: int, scratch: int) -> None:  # noqa: ARG001, PLR0913
+def _panel(weights: int, row: int, count: int, codes: int, scales: int, means: int, scratch: int) -> None:  # noqa: ARG001
     """Bytes of nibbles to bytes of codes; the order is the panel's already."""
     blocks = load_word(weights + COLS) >> 5
     p = load_word(weights + PARTS) + (row >> 4) * blocks * PACKED
@@ -129,4 +134,5 @@ def _decode(weights: int, row: int, out: int) -> None:
         p += PACKED
 
 
-KERNEL = integers(_one, _panel, _decode, zero=ZERO_POINT, parts=("blocks",), pack=_pack, packed=packed_bytes)
+_PRODUCTS = integers(_one, _panel, _decode, zero=ZERO_POINT, parts=("blocks",), pack=_pack, packed=packed_bytes)
+KERNEL = replace(_PRODUCTS, decode=decoder(decode_four_bits), encoder=always(encode_four_bits))

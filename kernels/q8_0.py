@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from fourcc.kernels.encoders import always
+from fourcc.kernels.ggml import encode_eight_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS
 from fourcc.kernels.product import transposed
@@ -66,7 +69,7 @@ def _some_rows(count: int) -> Function:
     return some
 
 
-def scale_groups(p: int, step: int, here: int, job: int, group: int, scratch: int, rows: int) -> None:  # noqa: PLR0913
+def scale_groups(p: int, step: int, here: int, job: int, group: int, scratch: int, rows: int) -> None:
     """For up to 16 blocks of each row: scales times the activation's at `scratch`; what offsets take, behind them.
 
     Args:
@@ -113,4 +116,7 @@ def _decode(weights: int, row: int, out: int) -> None:
         p += SIZE
 
 
-KERNEL = integers(by_eights(_some_rows(8), _some_rows(1)), transposed(_unpack), _decode, zero=BIAS, parts=("blocks",))
+_PRODUCTS = integers(
+    by_eights(_some_rows(8), _some_rows(1)), transposed(_unpack), _decode, zero=BIAS, parts=("blocks",)
+)
+KERNEL = replace(_PRODUCTS, decode=_PRODUCTS.gather, encoder=always(encode_eight_bits))

@@ -1,13 +1,25 @@
-"""Stores that round float32 to numbers of 16 bits, half to even."""
+"""Stores of narrower numbers: float32 rounded to 16 bits, half to even; integers to bytes and nibbles."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.simd.builder import Builder, Value, vector
-from fourcc.kernels.simd.operation import ADDRESS, FLOAT, FLOATS, INTEGER, operation
-from fourcc.kernels.simd.partial import store_partial
+from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, vector
+from fourcc.kernels.simd.operation import ADDRESS, FLOAT, FLOATS, INTEGER, INTS, operation
 from fourcc.kernels.simd.twins import Lanes, write
+
+
+def store_partial(b: Builder, address: Value, value: Value, count: Value, size: int) -> None:
+    """Stores only `count` elements, of `size` bytes each, of a vector: it is copied from the stack."""
+    with b.goto_entry_block():
+        slot = b.alloca(value.type)
+    b.store(value, slot)
+    raw = ELEMENTS["i8"].as_pointer()
+    arguments = (b.inttoptr(address, raw), b.bitcast(slot, raw), b.mul(count, b.constant(ELEMENTS["i64"], size)))
+    b.call("llvm.memcpy.p0.p0.i64", ELEMENTS["void"], *arguments, b.constant(ELEMENTS["i1"], 0))
+
+
+# -- numbers of 16 bits
 
 
 def _float16(value: Lanes) -> Lanes:
@@ -52,9 +64,9 @@ def _(b: Builder, address: Value, value: Value, count: Value) -> None:
 def narrowed_float16(b: Builder, value: Value) -> Value:
     """Float32 that are not NaN as bits of float16 (i16 lanes).
 
-    In hardware where there is such an instruction. Else, of the magnitude's bits f: below 2^-14 adding 0.5 rounds at the
-    last place of a float16's denormals; from there on 13 bits go, half to even, and the exponent is biased anew; from
-    65536 on it is infinity.
+    In hardware where there is such an instruction. Else, of the magnitude's bits f: below 2^-14 adding 0.5 rounds at
+    the last place of a float16's denormals; from there on 13 bits go, half to even, and the exponent is biased anew;
+    from 65536 on it is infinity.
     """
     lanes = value.type.count
     if b.target.name != "portable":
@@ -111,3 +123,28 @@ def _narrowed_bfloat16(b: Builder, value: Value) -> Value:
     return b.trunc(b.lshr(rounded, sixteen), vector("i16", value.type.count))
 
 
+# -- codes
+
+
+@operation(ADDRESS, INTS)
+def store_low_bytes(address: int, value: Lanes) -> None:
+    """Stores the low eight bits of each of 16 int32."""
+    write(address, value.astype(np.int8))
+
+
+@store_low_bytes.lowered
+def _(b: Builder, address: Value, value: Value) -> None:
+    b.store_to(address, b.trunc(value, vector("i8", 16)))
+
+
+@operation(ADDRESS, INTS)
+def store_nibble_pairs(address: int, value: Lanes) -> None:
+    """Stores 16 int32 from 0 to 15 as 8 bytes: even lanes in the high nibbles, odd ones in the low."""
+    write(address, (value[0::2] << 4 | value[1::2]).astype(np.uint8))
+
+
+@store_nibble_pairs.lowered
+def _(b: Builder, address: Value, value: Value) -> None:
+    even, odd = b.pick(value, range(0, 16, 2)), b.pick(value, range(1, 16, 2))
+    pairs = b.or_(b.shl(even, b.constant(even.type, 4)), odd)
+    b.store_to(address, b.trunc(pairs, vector("i8", 8)))

@@ -1,0 +1,42 @@
+"""What encoders share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fourcc.kernels.jit import Kernel
+from fourcc.kernels.operands import COLS, PARTS, X_STEP, X
+from fourcc.kernels.simd.memory import load_floats, load_word
+from fourcc.kernels.simd.partial import load_some_floats
+
+Function = Callable[..., Any]
+Encoder = Callable[[Mapping[str, object]], Kernel | None]
+
+
+def always(kernel: Kernel) -> Encoder:
+    """The encoder of a format without options."""
+    return lambda options: kernel  # noqa: ARG005 - what an encoder is given
+
+
+def narrowed(store: Function, store_some: Function, width: int) -> Encoder:
+    """The encoder of a plain format: each number is stored as a narrower one.
+
+    Args:
+        store: (address, floats) stores 16 numbers.
+        store_some: (address, floats, count) stores the first of them.
+        width: bytes of a stored number.
+    """
+
+    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+        cols = load_word(weights + COLS)
+        whole = cols >> 4 << 4
+        for row in range(first, last):
+            x = load_word(job + X) + row * load_word(job + X_STEP)
+            p = load_word(weights + PARTS) + row * cols * width
+            for col in range(0, whole, 16):
+                store(p + width * col, load_floats(x + 4 * col))
+            if whole < cols:
+                store_some(p + width * whole, load_some_floats(x + 4 * whole, cols - whole), cols - whole)
+
+    return always(encode)
