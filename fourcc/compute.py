@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from math import prod
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ import attrs
 import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.spec import Geometry, Params, split_shape
+from fourcc.spec import FormatSpec, Geometry, complete
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
@@ -103,15 +104,56 @@ def kernel_of(found: Format) -> Kernel:
 
 def _make_kernel(found: Format) -> Kernel:
     from fourcc.kernels.kernel import Kernel
+    from fourcc.kernels.plain import DECODED
 
-    if found.kernel is None:
-        from fourcc.kernels.plain import DECODED
-
+    if found.kernel is not None:
+        kernel = found.kernel()
+        if not isinstance(kernel, Kernel):
+            raise TypeError(f"kernel() of the format {found.spec.tag} gave a {type(kernel).__name__}")
+        return kernel
+    if found.decode_block is None or unfit_for_blocks(found.spec) is not None:
         return DECODED
-    kernel = found.kernel()
-    if not isinstance(kernel, Kernel):
-        raise TypeError(f"kernel() of the format {found.spec.tag} gave a {type(kernel).__name__}")
-    return kernel
+    return _fuse(found)
+
+
+def _fuse(found: Format) -> Kernel:
+    """The kernel that is made from a format's block decoder; that of decoded weights where it cannot be."""
+    from fourcc.kernels.fused import BlockPart, fused
+    from fourcc.kernels.plain import DECODED
+    from fourcc.kernels.trace import UntraceableError
+
+    spec, width = found.spec, found.spec.block[1]
+    assert found.decode_block is not None
+    assert width is not None
+    params = complete(spec.params, {})
+    parts = []
+    for part in spec.parts:
+        assert part.tail is not None
+        count = prod(part.tail(width, params))
+        fields = part.dtype if isinstance(part.dtype, str) else tuple((n, kind, prod(dims)) for n, kind, dims in part.dtype)
+        parts.append(BlockPart(part.name, fields, count, whole=part.rows is None))
+    try:
+        return fused(found.decode_block, width, parts)
+    except UntraceableError:
+        return DECODED
+
+
+def unfit_for_blocks(spec: FormatSpec) -> str | None:
+    """Why a format's blocks cannot be decoded one by one, or None where they can.
+
+    Blocks lie along a row, and each part has its entries one block after the other.
+    """
+    rows, width = spec.block
+    if rows != 1 or width is None:
+        return "its blocks are not along a row"
+    if spec.params:
+        return "its layout has parameters"
+    for part in spec.parts:
+        if part.tail is None or part.rows not in {1, None}:
+            return f"part {part.name!r} is not stored row by row"
+        if part.rows == 1 and prod(part.tail(3 * width, {})) != 3 * prod(part.tail(width, {})):
+            return f"part {part.name!r} is not stored block by block"
+    return None
 
 
 def pack(found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None) -> Packed:
@@ -127,7 +169,7 @@ def pack(found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Float
     from fourcc.kernels.operands import address, empty, matrix
 
     kernel = kernel_of(found)
-    named = {"values": decode()} if found.kernel is None else parts
+    named = {"values": decode()} if kernel.level == "decode" else parts
     arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
     descriptor = matrix(geom.rows, geom.cols, arrays)
     if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
@@ -238,8 +280,6 @@ def multiply(packed: Packed, x: Activations, out: Floats, threads: int | None = 
     Raises:
         ValueError: shapes that do not fit.
     """
-    from fourcc.kernels.operands import address
-
     if x.cols != packed.cols or out.shape != (x.count, packed.rows) or not out.flags.c_contiguous:
         raise ValueError(f"{packed.rows} x {packed.cols} times {x.count} x {x.cols} into {out.shape}")
     if not out.size:
@@ -248,8 +288,7 @@ def multiply(packed: Packed, x: Activations, out: Floats, threads: int | None = 
         out[...] = 0
         return
     kernel = packed.kernel
-    job = x.descriptor.copy()
-    job[1:3] = address(out), 4 * packed.rows  # OUT, OUT_STEP
+    job = product_job(x, out)
     run(
         kernel.exact if exact else kernel.tile,
         packed.descriptor,
@@ -259,6 +298,20 @@ def multiply(packed: Packed, x: Activations, out: Floats, threads: int | None = 
         threads=threads,
         scratch=kernel.scratch(packed.cols),
     )
+
+
+def product_job(x: Activations, out: Floats) -> Array:
+    """The job of a product with prepared activations.
+
+    Args:
+        x: the activations.
+        out: float32 (count, rows), C-contiguous.
+    """
+    from fourcc.kernels.operands import address
+
+    job = x.descriptor.copy()
+    job[1:3] = address(out), out.strides[0]  # OUT, OUT_STEP
+    return job
 
 
 def matmul(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool = False) -> Floats:

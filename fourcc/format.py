@@ -62,7 +62,10 @@ class Format:
             returned, equal, with every tile.
         prepare: (row_reader, geom, options, aids) -> what spans tiles, handed to `encode` as `shared`.
         codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
-        kernel: () -> how it multiplies at speed; called only when it is needed. Without one, products decode first.
+        kernel: () -> how it multiplies at speed; called only when it is needed.
+        decode_block: (part, …, weights) writes the weights of one block along a row; each part, in the spec's order, is the
+            block's entries, of a record a mapping of its fields, of a part of the whole matrix all of it. Fused products
+            are made from it where there is no `kernel`; without either, products decode the matrix first.
     """
 
     spec: FormatSpec
@@ -71,6 +74,7 @@ class Format:
     prepare: Callable[[RowReader, Geometry, Params, Aids], object] | None = None
     codes: Callable[[Parts, Geometry], Array] | None = None
     kernel: Callable[[], Kernel] | None = None
+    decode_block: Callable[..., None] | None = None
 
     def __repr__(self) -> str:
         return f"<Format {self.spec.tag}: {self.spec.summary}>"

@@ -17,7 +17,7 @@ Array = NDArray[Any]
 WORD = 8  # bytes
 LINE = 64
 
-# A matrix: its columns, its rows, then the addresses of its packed parts.
+# A matrix: its columns, its rows, the addresses of its packed parts, then for each part the bytes of one entry of axis 0.
 COLS, ROWS, PARTS = 0, 8, 16
 
 # A job: how many activations (columns of the product), where its parts are, where the product goes.
@@ -54,7 +54,7 @@ def empty(count: int, dtype: str = "|u1") -> Array:
 
 
 def matrix(rows: int, cols: int, parts: Sequence[Array]) -> Array:
-    """Descriptor of a matrix, int64 (2 + parts,); it keeps no array alive.
+    """Descriptor of a matrix, int64 (2 + 2 parts,): sizes, addresses, bytes of an entry; it keeps no array alive.
 
     Raises:
         ValueError: a part that is not C-contiguous.
@@ -62,4 +62,5 @@ def matrix(rows: int, cols: int, parts: Sequence[Array]) -> Array:
     for part in parts:
         if not part.flags.c_contiguous:
             raise ValueError(f"a part of shape {part.shape} is not contiguous")
-    return np.array([cols, rows, *map(address, parts)], np.int64)
+    entries = [part.nbytes // len(part) if len(part) else 0 for part in parts]
+    return np.array([cols, rows, *map(address, parts), *entries], np.int64)

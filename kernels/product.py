@@ -213,22 +213,35 @@ def _float_columns(columns: int) -> Function:
 float_products = _all_columns(_float_columns)
 
 
-def float_product(decode: Function) -> Kernel:
+def float_panels(panel: Function) -> Kernel:
     """The product with several activations kept as floats.
+
+    Args:
+        panel: (weights, row, count, panel, scratch) makes the panel of `count` rows from `row` on.
+    """
+
+    def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        cols, count = load_word(weights + COLS), load_word(job + COUNT)
+        spare = scratch + ROWS * 4 * round_up(cols)
+        for row in range(first, last, ROWS):
+            rows = min(ROWS, last - row)
+            panel(weights, row, rows, scratch, spare)
+            float_products(scratch, 0, 0, cols, job, count, rows, row)
+
+    return tile
+
+
+def float_product(decode: Function) -> Kernel:
+    """`float_panels` of rows that are decoded one by one.
 
     Args:
         decode: (weights, row, out) writes a row's floats; what it writes beyond the last column is not read.
     """
 
-    def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        cols, count = load_word(weights + COLS), load_word(job + COUNT)
-        wide = round_up(cols)
-        panel = scratch + ROWS * 4 * wide
-        for row in range(first, last, ROWS):
-            rows = min(ROWS, last - row)
-            for each in range(rows):
-                decode(weights, row + each, scratch + 4 * wide * each)
-            interleave(scratch, 4 * wide, wide, panel)
-            float_products(panel, 0, 0, cols, job, count, rows, row)
+    def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
+        wide = round_up(load_word(weights + COLS))
+        for each in range(count):
+            decode(weights, row + each, scratch + 4 * wide * each)
+        interleave(scratch, 4 * wide, wide, out)
 
-    return tile
+    return float_panels(panel)

@@ -123,6 +123,23 @@ def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value
     )
 
 
+@operation(returns=lambda tile: Kind(tile.element, tile.lanes, 1))
+def sum_columns(tile: Lanes) -> Lanes:
+    """Sum of a tile's columns, as a tile of one; halves are added to halves."""
+    while len(tile) > 1:
+        tile = tile[: len(tile) // 2] + tile[len(tile) // 2 :]
+    return tile
+
+
+@sum_columns.lowered
+def _(b: Builder, tile: Value) -> Value:
+    sums = b.columns(tile)
+    while len(sums) > 1:
+        half = len(sums) // 2
+        sums = [b.fadd(low, high) for low, high in zip(sums[:half], sums[half:], strict=True)]
+    return b.tile(sums)
+
+
 @operation(returns=nothing)
 def store_columns(address: int, step: int, tile: Lanes) -> None:
     """Stores each column's 16 floats, `step` bytes apart."""

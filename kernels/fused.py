@@ -1,0 +1,195 @@
+"""Products made from a function that decodes one block: the weights are decoded in registers and never stored.
+
+Sixteen rows are worked on at once, one in each lane. Their bytes are interleaved first (a few instructions for 64 of
+them), then the block's decoder runs on vectors: each value that it computes is that of sixteen rows, and each weight goes
+into the product as soon as it is there. Nothing is asked of the function but that what it does, and in which order, does
+not depend on the values it sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fourcc.kernels.jit import Kernel as Entry
+from fourcc.kernels.kernel import FLOAT, Kernel
+from fourcc.kernels.operands import COLS, OUT, OUT_STEP, PARTS, X, round_up
+from fourcc.kernels.product import ROWS, float_panels, interleave
+from fourcc.kernels.rows import one_or_several
+from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float, store_word
+from fourcc.kernels.simd.partial import load_some_bytes
+from fourcc.kernels.simd.tiles import multiply_add_columns, no_float_columns, store_some_columns, sum_columns
+from fourcc.kernels.simd.traced import panel_operation, product_operation
+from fourcc.kernels.trace import Source, trace
+
+Function = Callable[..., Any]
+TURNS = 4  # totals that take the weights in turn, so that no sum waits for the one before
+HEAD = 256  # bytes at the start of scratch memory: addresses of the interleaved parts
+MAX_PARTS = HEAD // 8
+
+
+@dataclass(frozen=True)
+class BlockPart:
+    """A stored part, as the block decoder's argument.
+
+    Attributes:
+        name: of the part.
+        dtype: of an entry; fields (name, dtype, entries) of a record.
+        count: entries of a block; of the whole matrix's part all of them.
+        whole: whether it belongs to the whole matrix.
+    """
+
+    name: str
+    dtype: str | tuple[tuple[str, str, int], ...]
+    count: int
+    whole: bool = False
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of a block."""
+        if isinstance(self.dtype, str):
+            return self.count * np.dtype(self.dtype).itemsize
+        return self.count * sum(np.dtype(kind).itemsize * entries for _, kind, entries in self.dtype)
+
+    def source(self, index: int) -> Source | Sequence[tuple[str, Source]]:
+        """What the decoder sees of it."""
+        if isinstance(self.dtype, str):
+            return Source(index, self.dtype, self.count, whole=self.whole)
+        fields, offset = [], 0
+        for name, kind, entries in self.dtype:
+            fields.append((name, Source(index, kind, entries, offset)))
+            offset += np.dtype(kind).itemsize * entries
+        return fields
+
+
+def fused(decode_block: Function, width: int, parts: Sequence[BlockPart]) -> Kernel:
+    """The kernel of a format of blocks along a row.
+
+    Args:
+        decode_block: (part, …, weights) writes the weights of one block; each part is the block's entries, of a record
+            a mapping of its fields.
+        width: columns of a block.
+        parts: the stored parts, in the order of the arguments.
+
+    Raises:
+        UntraceableError: what the function does depends on the values it sees.
+    """
+    steps = trace(decode_block, [part.source(index) for index, part in enumerate(parts)], width)
+    sizes = [part.block_bytes for part in parts]
+    spread = _spread_all([_spread(index, part, len(parts)) for index, part in enumerate(parts)])
+    write = panel_operation(steps, sizes)
+    panel = _panel(write, spread, width)
+    several = float_panels(panel)
+    one = _one(product_operation(steps, sizes), write, spread, width)
+
+    def scratch(cols: int) -> int:
+        blocks = -(-cols // width)
+        interleaved = sum(2 * ROWS * (_padded_bytes(size * blocks)) for size in sizes)
+        return HEAD + interleaved + 64 * width + ROWS * 4 * max(round_up(cols), width * blocks)
+
+    tile = one_or_several(one, several)
+    gather = _gather(write, spread, width)
+    return Kernel("fused", FLOAT, tile, tile, gather, scratch, tuple(part.name for part in parts))
+
+
+def _padded_bytes(size: int) -> int:
+    """Bytes of a row in scratch memory: one word more than it has, up to a whole vector."""
+    return ((size + 4) + 63) // 64 * 64
+
+
+def _spread(index: int, part: BlockPart, parts: int) -> Function:
+    """Interleaves a part's bytes of sixteen rows; what a short last block lacks becomes zero."""
+    size = part.block_bytes
+    whole = part.whole
+
+    def spread(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:
+        source = load_word(weights + PARTS + 8 * index)
+        if whole:
+            store_word(table + 8 * index, source)
+            return at
+        there, wide = load_word(weights + PARTS + 8 * (parts + index)), _padded_bytes(size * blocks)
+        rows = at + ROWS * wide
+        for each in range(count):
+            p = source + (row + each) * there
+            for byte in range(0, wide, 64):
+                if byte + 64 <= there:
+                    store(rows + each * wide + byte, load_bytes(p + byte))
+                else:
+                    store(rows + each * wide + byte, load_some_bytes(p + byte, max(0, there - byte)))
+        interleave(rows, wide, wide >> 2, at)
+        store_word(table + 8 * index, at)
+        return rows
+
+    return spread
+
+
+def _spread_all(spreads: Sequence[Function]) -> Function:
+    """One function that does what several do, one after the other; each begins where the one before says."""
+    first, *others = spreads
+    if not others:
+        return first
+    rest = _spread_all(others)
+
+    def both(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:
+        return rest(weights, row, count, blocks, first(weights, row, count, blocks, at, table), table)  # type: ignore[no-any-return]
+
+    return both
+
+
+def _panel(write: Function, spread: Function, width: int) -> Function:
+    """The maker of panels for `float_panels`."""
+
+    def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
+        blocks = (load_word(weights + COLS) + (width - 1)) // width
+        spread(weights, row, count, blocks, scratch + HEAD, scratch)
+        for block in range(blocks):
+            write(scratch, block, out + 64 * width * block)
+
+    return panel
+
+
+def _one(product: Function, write: Function, spread: Function, width: int) -> Entry:
+    """The product with one activation; of a short last block only the columns that there are."""
+    zeros = no_float_columns[TURNS]
+
+    def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        cols, x = load_word(weights + COLS), load_word(job + X)
+        whole = cols // width
+        blocks = (cols + (width - 1)) // width
+        for row in range(first, last, ROWS):
+            count = min(ROWS, last - row)
+            spare = spread(weights, row, count, blocks, scratch + HEAD, scratch)
+            totals = zeros()
+            for block in range(whole):
+                totals = product(totals, scratch, block, x + 4 * width * block)
+            total = sum_columns(totals)
+            if whole < blocks:
+                write(scratch, whole, spare)
+                for col in range(whole * width, cols):
+                    weight = load_floats(spare + 64 * (col - whole * width))
+                    total = multiply_add_columns(total, weight, x + 4 * col, 0)
+            store_some_columns(load_word(job + OUT) + 4 * row, 0, total, count)
+
+    return one
+
+
+def _gather(write: Function, spread: Function, width: int) -> Entry:
+    """Decodes rows, one at a time: that of the first lane."""
+
+    def rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        cols, listed = load_word(weights + COLS), load_word(job + X)
+        blocks = (cols + (width - 1)) // width
+        for index in range(first, last):
+            row = load_word(listed + 8 * index) if listed else index
+            out = load_word(job + OUT) + index * load_word(job + OUT_STEP)
+            spare = spread(weights, row, 1, blocks, scratch + HEAD, scratch)
+            for block in range(blocks):
+                write(scratch, block, spare)
+                for col in range(width * block, min(cols, width * block + width)):
+                    store_float(out + 4 * col, load_float(spare + 64 * (col - width * block)))
+
+    return rows
+

@@ -1,0 +1,281 @@
+"""Traces (`fourcc.kernels.trace`) as operations on vectors: each lane decodes the block of another row.
+
+The bytes of sixteen rows lie interleaved in words of 32 bits (`fourcc.kernels.product.interleave`): word w of a part is 64
+bytes, four of each row. An entry is a word, shifted and masked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+
+from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.dot import lookup_floats
+from fourcc.kernels.simd.memory import load_word, store
+from fourcc.kernels.simd.operation import FLOATS, INTS, Operation, operation
+from fourcc.kernels.simd.tiles import as_first, everywhere, nothing
+from fourcc.kernels.simd.twins import Lanes, padded, read
+from fourcc.kernels.simd.widening import widened_float16
+from fourcc.kernels.trace import Step, Trace
+
+WORDS = llvm_type(INTS)
+REGISTER = 16  # entries of a table that one register holds
+
+
+def name_of(trace: Trace, sizes: Sequence[int]) -> str:
+    """A name that no other trace has."""
+    return hashlib.blake2b(repr((trace.steps, sorted(trace.results.items()), sizes)).encode(), digest_size=8).hexdigest()
+
+
+def panel_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
+    """The operation that writes a block of sixteen rows as a panel of floats: (sources, block, out).
+
+    Args:
+        trace: of the block's decoder.
+        sizes: bytes of a block in each part.
+    """
+
+    @operation(returns=nothing)
+    def write_panel(sources: int, block: int, out: int) -> None:
+        for column, weights in _evaluated(trace, sizes, sources, block).items():
+            store(out + 64 * column, weights)
+
+    @write_panel.lowered
+    def _(b: Builder, sources: Value, block: Value, out: Value) -> None:
+        lowering = _Lowering(b, trace, sizes, sources, block)
+        for column, number in sorted(trace.results.items()):
+            b.store_to(b.plus(out, 64 * column), lowering.value(number))
+
+    write_panel.meaning.__qualname__ = f"write_panel_{name_of(trace, sizes)}"
+    return write_panel
+
+
+def product_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
+    """The operation that adds a block's product with one activation: (totals, sources, block, x) -> totals.
+
+    Args:
+        trace: of the block's decoder.
+        sizes: bytes of a block in each part.
+    """
+
+    @operation(returns=as_first)
+    def add_product(totals: Lanes, sources: int, block: int, x: int) -> Lanes:
+        made = totals.copy()
+        for column, weights in _evaluated(trace, sizes, sources, block).items():
+            made[column % len(made)] += weights * read(x + 4 * column, "<f4", 1)
+        return made
+
+    @add_product.lowered
+    def _(b: Builder, totals: Value, sources: Value, block: Value, x: Value) -> Value:
+        lowering, sums = _Lowering(b, trace, sizes, sources, block), b.columns(totals)
+        for column, number in sorted(trace.results.items()):
+            turn = column % len(sums)
+            sums[turn] = b.multiply_add(lowering.value(number), everywhere(b, b.plus(x, 4 * column)), sums[turn])
+        return b.tile(sums)
+
+    add_product.meaning.__qualname__ = f"add_product_{name_of(trace, sizes)}"
+    return add_product
+
+
+# -- as Python
+
+
+def _evaluated(trace: Trace, sizes: Sequence[int], sources: int, block: int) -> dict[int, Lanes]:
+    """The weights of each column, 16 rows each."""
+    values: list[Lanes] = []
+    with np.errstate(all="ignore"):
+        for step in trace.steps:
+            values.append(_evaluate(step, values, sizes, sources, block))
+    return {column: values[number].astype(np.float32) for column, number in trace.results.items()}
+
+
+PYTHON: dict[str, Callable[[Any, Any], Any]] = {
+    "add": lambda x, y: x + y,
+    "sub": lambda x, y: x - y,
+    "mul": lambda x, y: x * y,
+    "truediv": lambda x, y: x / y,
+    "and": lambda x, y: x & y,
+    "or": lambda x, y: x | y,
+    "xor": lambda x, y: x ^ y,
+    "rshift": lambda x, y: x >> y,
+    "lshift": lambda x, y: x << y,
+}
+LANES = {"int": np.int32, "uint": np.uint32, "float": np.float32}
+
+
+def _evaluate(step: Step, values: list[Lanes], sizes: Sequence[int], sources: int, block: int) -> Lanes:
+    kind = LANES[step.kind]
+    match step.name, step.arguments:
+        case "constant", (number,):
+            return np.full(16, number).astype(kind)
+        case "to_float", (number,):
+            return values[number].astype(np.float32)
+        case "load", (part, dtype, offset):
+            return _gathered(load_word(sources + 8 * part), block * sizes[part] + offset, dtype).astype(kind)
+        case "part_entry", (part, dtype, offset):
+            return np.repeat(read(load_word(sources + 8 * part) + offset, dtype, 1), 16).astype(kind)
+        case "table", (table, number):
+            return np.array(table, np.float32)[np.clip(values[number], 0, len(table) - 1)]
+        case "part_table", (part, count, number):
+            return read(load_word(sources + 8 * part), "<f4", count)[np.clip(values[number], 0, count - 1)]
+    left, right = (values[number].astype(kind) for number in step.arguments)
+    return PYTHON[step.name](left, right)  # type: ignore[no-any-return]
+
+
+def _gathered(base: int, offset: int, dtype: str) -> Lanes:
+    """The entry of each of 16 rows at a byte offset of interleaved words."""
+    size = np.dtype(dtype).itemsize
+    first, last = offset // 4, (offset + size - 1) // 4
+    words = np.stack([read(base + 64 * word, "<u4", 16) for word in range(first, last + 1)], axis=1)
+    raw = np.ascontiguousarray(words).view(np.uint8)[:, offset % 4 : offset % 4 + size]
+    return np.ascontiguousarray(raw).view(dtype)[:, 0]
+
+
+# -- as LLVM
+
+
+class _Lowering:
+    """Builds the steps of a trace, each when it is first asked for.
+
+    Args:
+        b: where.
+        trace: the steps.
+        sizes: bytes of a block in each part.
+        sources: address of the parts' addresses.
+        block: number of the block.
+    """
+
+    def __init__(self, b: Builder, trace: Trace, sizes: Sequence[int], sources: Value, block: Value) -> None:
+        self._b, self._trace, self._sizes, self._sources, self._block = b, trace, sizes, sources, block
+        self._made: dict[int, Value] = {}
+        self._bases: dict[int, Value] = {}
+
+    def value(self, number: int) -> Value:
+        """The vector of a step; those that it needs are built first."""
+        waiting = [number]
+        while waiting:
+            step = self._trace.steps[waiting[-1]]
+            missing = [each for each in _operands(step) if each not in self._made]
+            if missing:
+                waiting += missing
+            else:
+                last = waiting.pop()
+                if last not in self._made:
+                    self._made[last] = self._build(step)
+        return self._made[number]
+
+    def _base(self, part: int) -> Value:
+        if part not in self._bases:
+            self._bases[part] = self._b.load_from(self._b.plus(self._sources, 8 * part), ELEMENTS["i64"])
+        return self._bases[part]
+
+    def _build(self, step: Step) -> Value:
+        b, made = self._b, self._made
+        match step.name, step.arguments:
+            case "constant", (number,):
+                kind = llvm_type(FLOATS) if step.kind == "float" else WORDS
+                return b.constant(kind, number)
+            case "to_float", (number,):
+                signed = self._trace.steps[number].kind == "int"
+                return (b.sitofp if signed else b.uitofp)(made[number], llvm_type(FLOATS))
+            case "load", (part, dtype, offset):
+                return self._entry(part, np.dtype(dtype), offset)
+            case "part_entry", (part, dtype, offset):
+                return self._shared(part, np.dtype(dtype), offset)
+            case "table", (table, number):
+                return self._table(table, number)
+            case "part_table", (part, count, number):
+                return _look_up(b, self._base(part), count, made[number])
+        left, right = (made[number] for number in step.arguments)
+        return getattr(b, self._instruction(step))(left, right)
+
+    def _instruction(self, step: Step) -> str:
+        if step.kind == "float":
+            return {"add": "fadd", "sub": "fsub", "mul": "fmul", "truediv": "fdiv"}[step.name]
+        shift = "ashr" if self._trace.steps[step.arguments[0]].kind == "int" else "lshr"
+        return {"and": "and_", "or": "or_", "rshift": shift, "lshift": "shl"}.get(step.name, step.name)
+
+    def _entry(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
+        """An entry of a block: a word or two, shifted to the entry's bits, widened."""
+        b, size = self._b, 8 * dtype.itemsize
+        word, shift = self._word(part, offset, straddles=dtype.itemsize == 4)
+        if dtype.itemsize == 4:
+            return b.bitcast(word, llvm_type(FLOATS)) if dtype.kind == "f" else word
+        if dtype.kind == "f":
+            return widened_float16(b, b.trunc(b.lshr(word, shift), vector("i16", 16)))
+        if dtype.kind == "u":
+            return b.and_(b.lshr(word, shift), b.constant(WORDS, (1 << size) - 1))
+        up = b.sub(b.constant(WORDS, 32 - size), shift)
+        return b.ashr(b.shl(word, up), b.constant(WORDS, 32 - size))
+
+    def _word(self, part: int, offset: int, *, straddles: bool) -> tuple[Value, Value]:
+        """The word that a byte is in, and how many bits lie before the byte; a number of four bytes is put together."""
+        b, size = self._b, self._sizes[part]
+        base = self._base(part)
+        if size % 4 == 0 and not (straddles and offset % 4):
+            start = b.add(base, b.mul(self._block, b.constant(ELEMENTS["i64"], 16 * size)))
+            word = b.load_from(b.plus(start, 64 * (offset // 4)), WORDS)
+            return word, b.constant(WORDS, 8 * (offset % 4))
+        at = b.plus(b.mul(self._block, b.constant(ELEMENTS["i64"], size)), offset)
+        place = b.add(base, b.shl(b.lshr(at, b.constant(at.type, 2)), b.constant(at.type, 6)))
+        bits = b.trunc(b.shl(b.and_(at, b.constant(at.type, 3)), b.constant(at.type, 3)), ELEMENTS["i32"])
+        low, shift = b.load_from(place, WORDS), b.splat(bits, 16)
+        if straddles:
+            low = b.elementwise("fshr", b.load_from(b.plus(place, 64), WORDS), low, shift)
+        return low, shift
+
+    def _shared(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
+        """An entry of a part of the whole matrix, in all lanes."""
+        b, address = self._b, self._b.plus(self._base(part), offset)
+        if dtype.kind == "f" and dtype.itemsize == 4:
+            return everywhere(b, address)
+        if dtype.kind == "f":
+            return widened_float16(b, b.splat(b.load_from(address, ELEMENTS["i16"]), 16))
+        one = b.load_from(address, ELEMENTS[f"i{8 * dtype.itemsize}"])
+        wide = b.zext if dtype.kind == "u" else b.sext
+        return b.splat(one if dtype.itemsize == 4 else wide(one, ELEMENTS["i32"]), 16)
+
+    def _table(self, table: tuple[float, ...], number: int) -> Value:
+        """An entry of a constant table; in a register, the index needs no mask."""
+        b, index = self._b, self._made[number]
+        if len(table) <= REGISTER:
+            return lookup_floats(b, b.constant(llvm_type(FLOATS), list(padded(np.float32(table), REGISTER))), index)
+        name = f"table_{hashlib.blake2b(np.float32(table).tobytes(), digest_size=8).hexdigest()}"
+        held = b.module.globals.get(name)
+        if held is None:
+            kind = ir.ArrayType(ELEMENTS["f32"], len(table))
+            held = ir.GlobalVariable(b.module, kind, name)
+            held.linkage, held.global_constant = "internal", True
+            held.initializer = ir.Constant(kind, [float(value) for value in np.float32(table)])
+        return _gather(b, b.ptrtoint(held, ELEMENTS["i64"]), len(table), index)
+
+
+def _operands(step: Step) -> tuple[int, ...]:
+    if step.name in {"constant", "load", "part_entry"}:
+        return ()
+    return step.arguments if step.name in PYTHON else step.arguments[-1:]
+
+
+def _look_up(b: Builder, address: Value, count: int, index: Value) -> Value:
+    if count == REGISTER:
+        return lookup_floats(b, b.load_from(address, llvm_type(FLOATS)), index)
+    return _gather(b, address, count, index)
+
+
+def _gather(b: Builder, address: Value, count: int, index: Value) -> Value:
+    """Floats of a table in memory; an index beyond its end, as damage makes, takes the last."""
+    index = b.elementwise("umin", index, b.constant(WORDS, count - 1))
+    raw, nothing_yet = ELEMENTS["i8"].as_pointer(), b.constant(llvm_type(FLOATS), 0.0)
+    if b.target.name == "avx512":
+        mask = b.constant(vector("i1", 16), 1)
+        arguments = (nothing_yet, b.inttoptr(address, raw), index, mask, b.int32(4))
+        return b.call("llvm.x86.avx512.mask.gather.dps.512", llvm_type(FLOATS), *arguments)
+    made = nothing_yet
+    for lane in range(16):
+        at = b.shl(b.zext(b.extract_element(index, b.int32(lane)), ELEMENTS["i64"]), b.constant(ELEMENTS["i64"], 2))
+        made = b.insert_element(made, b.load_from(b.add(address, at), ELEMENTS["f32"]), b.int32(lane))
+    return made
