@@ -34,8 +34,10 @@ COMMANDS = {
     "verify": "verify",
     "diff": "diff",
     "extract": "extract",
+    "bench": "bench",
     "formats": "formats",
     "policy": "policy",
+    "cache": "cache",
 }
 
 

@@ -20,6 +20,8 @@ from fourcc.spec import FormatSpec, Geometry, complete
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fourcc.format import Array, Floats, Format, Parts
     from fourcc.kernels.kernel import Activation, Kernel
     from fourcc.kernels.team import Team
@@ -329,3 +331,34 @@ def matmul(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool
         prepared = prepare(packed, x[some], threads, exact=exact)
         multiply(packed, prepared, out[some], threads, exact=exact)
     return out
+
+
+# -- compiled kernels on disk
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept."""
+    from fourcc.kernels import objects
+
+    return objects.folder()
+
+
+def cache_entries() -> list[Path]:
+    """The files there."""
+    from fourcc.kernels import objects
+
+    return objects.entries()
+
+
+def cache_is_trusted() -> bool:
+    """Whether they are used: the folder must be the user's own, and nobody else may write to it."""
+    from fourcc.kernels import objects
+
+    return objects.is_trusted()
+
+
+def announce_compiling(report: Callable[[str], None] | None) -> None:
+    """Has a function called with each kernel's name before it is compiled, which takes a second or so."""
+    from fourcc.kernels import jit
+
+    jit.announce = report

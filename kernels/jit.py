@@ -19,17 +19,19 @@ from types import CellType, FunctionType
 from typing import Any
 
 from fourcc.kernels import objects
-from fourcc.kernels.simd.operation import Kind, Operation
+from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.target import Target, processor, target
 
 ARGUMENTS = 5
 # No fastmath: it may delete a test for NaN, and would let sums that reach a file depend on the machine.
-OPTIONS = {"nopython": True, "error_model": "numpy", "fastmath": False, "_nrt": False}
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "_nrt": False}
 
 Kernel = Callable[[int, int, int, int, int], None]
+announce: Callable[[str], None] | None = None  # called with a kernel's name before it is compiled, which takes a second
+compilations = 0  # of this process; 0 where all came from the disk
+
 _lock = RLock()
 _compiled: dict[Kernel, Compiled] = {}
-compilations = 0  # of this process; 0 where all came from the disk
 
 
 class Compiled:
@@ -56,19 +58,18 @@ def uncompiled() -> bool:
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 
 
-def compiled(kernel: Kernel, announce: Callable[[str], None] | None = None) -> Kernel:
+def compiled(kernel: Kernel) -> Kernel:
     """The kernel as machine code, from the cache on disk or compiled now; as it is where nothing is compiled.
 
     Args:
         kernel: a function of the signature above.
-        announce: called with the kernel's name before it is compiled.
     """
     if isinstance(kernel, Compiled) or uncompiled():
         return kernel
     known = _compiled.get(kernel)
     if known is None:
         with _lock:
-            known = _compiled.get(kernel) or _load(kernel, objects.fingerprint(kernel), announce)
+            known = _compiled.get(kernel) or _load(kernel)
             _compiled[kernel] = known
     return known
 
@@ -80,65 +81,59 @@ def is_ready(kernel: Kernel) -> bool:
     return kernel in _compiled or objects.exists(objects.fingerprint(kernel))
 
 
-def _load(kernel: Kernel, key: bytes, announce: Callable[[str], None] | None) -> Compiled:
-    name = kernel.__qualname__.replace(".<locals>", "")
-    if _bounds_checked():  # the code may raise, which needs numba beside it
+def _load(kernel: Kernel) -> Compiled:
+    key = objects.fingerprint(kernel)
+    if bounds_checked():  # the code may raise, which needs numba beside it
         import numba  # noqa: F401
     code = objects.load(key)
     if code is None:
-        if announce is not None:
-            announce(name)
-        code = _compile(kernel)
+        code = _compile(kernel, _symbol(key))
         objects.save(key, code)
-    return Compiled(name, objects.link(code, _symbol(key)))
+    return Compiled(_name(kernel), objects.link(code, _symbol(key)))
 
 
-def _bounds_checked() -> bool:
+def bounds_checked() -> bool:
+    """Whether arrays are checked before they are indexed (``NUMBA_BOUNDSCHECK=1``)."""
     return os.environ.get("NUMBA_BOUNDSCHECK", "0") not in {"", "0"}
+
+
+def _name(kernel: Kernel) -> str:
+    return f"{kernel.__module__.rpartition('.')[2]}.{kernel.__qualname__.replace('.<locals>', '')}"
 
 
 def _symbol(key: bytes) -> str:
     return f"fourcc_{key.hex()}"
 
 
-def _compile(kernel: Kernel) -> bytes:
-    """Object code of a kernel under the symbol of its key."""
-    global compilations  # noqa: PLW0603 - counted for a test, and for `fourcc cache`
+def _compile(kernel: Kernel, symbol: str) -> bytes:
+    """Object code of a kernel."""
+    global compilations  # noqa: PLW0603 - counted for a test
     compilations += 1
-    import llvmlite.binding as llvm
-
-    text = llvm_of(kernel)
+    if announce is not None:
+        announce(_name(kernel))
     objects.initialize()
-    return bytes(machine(target()).emit_object(_parsed(text)))
+    return bytes(machine(target()).emit_object(module_of(kernel, symbol)))
 
 
-def _parsed(text: str) -> Any:
+def machine(chosen: Target, triple: str | None = None) -> Any:
+    """LLVM's machine for a target; `triple` names another architecture than the host's."""
     import llvmlite.binding as llvm
 
-    module = llvm.parse_assembly(text)
-    module.verify()
-    return module
-
-
-def machine(chosen: Target) -> Any:
-    """LLVM's machine for a target."""
-    import llvmlite.binding as llvm
-
+    family = llvm.Target.from_default_triple() if triple is None else llvm.Target.from_triple(triple)
     cpu, features = processor(chosen)
-    return llvm.Target.from_default_triple().create_target_machine(cpu=cpu, features=features, opt=3, jit=True)
+    return family.create_target_machine(cpu=cpu, features=features, opt=3, jit=triple is None)
 
 
-def llvm_of(kernel: Kernel) -> str:
-    """LLVM code of a kernel, optimised by numba, with the symbol of the kernel's key as its only entry."""
+def module_of(kernel: Kernel, symbol: str) -> Any:
+    """LLVM's module of a kernel, optimised by numba; its entry has the name given."""
+    import llvmlite.binding as llvm
     from numba import cfunc, types
 
-    signature = types.void(*[types.int64] * ARGUMENTS)
-    options = {name: value for name, value in OPTIONS.items() if name != "nopython"}
-    function = cfunc(signature, **options)(lift(kernel))
-    text: str = function.inspect_llvm()
-    return text.replace(f'"{function.native_name}"', _symbol(objects.fingerprint(kernel))).replace(
-        f"@{function.native_name}(", f"@{_symbol(objects.fingerprint(kernel))}("
-    )
+    function = cfunc(types.void(*[types.int64] * ARGUMENTS), **OPTIONS)(lift(kernel))
+    module = llvm.parse_assembly(function.inspect_llvm())
+    module.get_function(function.native_name).name = symbol
+    module.verify()
+    return module
 
 
 def lift(function: Callable[..., Any]) -> FunctionType:
@@ -168,8 +163,7 @@ def _inner(function: FunctionType) -> Any:
     """A function that kernels call, compiled into them."""
     from numba import njit
 
-    options = {name: value for name, value in OPTIONS.items() if name != "nopython"}
-    return njit(**options, forceinline=True)(lift(function))
+    return njit(**OPTIONS, forceinline=True)(lift(function))
 
 
 @cache
@@ -177,39 +171,33 @@ def _intrinsic(operation: Operation) -> Any:
     """numba's form of an operation."""
     from numba import extending
 
-    from fourcc.kernels.simd import numba_types
-    from fourcc.kernels.simd.builder import Builder
+    def definition(_: Any, *given: Any) -> Any:
+        return _typed(operation, given)
 
-    def definition(_: Any, *arguments: Any) -> Any:
-        kinds = tuple(map(numba_types.kind_of, arguments))
-        result = None if None in kinds else operation.result(kinds)  # type: ignore[arg-type]
-        if result is None:
-            return None
-
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            converted = [
-                context.cast(builder, value, given, numba_types.numba_type(kind))
-                for value, given, kind in zip(values, signature.args, kinds, strict=True)
-            ]
-            made = operation.build(Builder(builder, target()), *converted)
-            return context.get_dummy_value() if result.element == "void" else made
-
-        takes = [
-            numba_types.numba_type(kind) if kind.lanes == 0 else given
-            for kind, given in zip(kinds, arguments, strict=True)
-        ]
-        return numba_types.numba_type(result)(*takes), generate
-
-    parameters = [inspect.Parameter("typing", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-    parameters += list(inspect.signature(operation.meaning).parameters.values())
-    definition.__signature__ = inspect.Signature(
-        [each.replace(annotation=inspect.Parameter.empty) for each in parameters]
-    )  # type: ignore[attr-defined]
+    # numba reads how many arguments there are from the signature
+    names = ["typing", *inspect.signature(operation.meaning).parameters]
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    definition.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     definition.__name__ = operation.meaning.__name__
     return extending.intrinsic(definition)
 
 
-def kinds_of(kernel: Callable[..., Any]) -> list[Kind]:
-    """Kinds that the operations of a kernel return; for looking at a kernel."""
-    found = (value for value in objects.reachable(kernel) if isinstance(value, Operation))
-    return [each.returns for each in found if isinstance(each.returns, Kind)]
+def _typed(operation: Operation, given: tuple[Any, ...]) -> Any:
+    """numba's signature of an operation for arguments of some types, and how it is built; None where they do not fit."""
+    from fourcc.kernels.simd import numba_types
+    from fourcc.kernels.simd.builder import Builder
+
+    kinds = [numba_types.kind_of(each) for each in given]
+    known = tuple(kind for kind in kinds if kind is not None)
+    result = operation.result(known) if len(known) == len(kinds) else None
+    if result is None:
+        return None
+    takes = [numba_types.numba_type(kind) for kind in known]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pairs = zip(values, signature.args, takes, strict=True)
+        cast = [context.cast(builder, value, there, wanted) for value, there, wanted in pairs]
+        made = operation.build(Builder(builder, target()), *cast)
+        return context.get_dummy_value() if result.element == "void" else made
+
+    return numba_types.numba_type(result)(*takes), generate

@@ -110,13 +110,24 @@ def path_of(key: bytes) -> Path:
     return folder() / f"{key.hex()}{SUFFIX}"
 
 
+def is_trusted() -> bool:
+    """Whether nobody else can have put code into the folder: it is this user's, and no one else may write to it."""
+    try:
+        state = folder().stat()
+    except OSError:
+        return False
+    return not hasattr(os, "getuid") or (state.st_uid == os.getuid() and not state.st_mode & 0o022)
+
+
 def exists(key: bytes) -> bool:
     """Whether there is a file for the key."""
-    return path_of(key).is_file()
+    return is_trusted() and path_of(key).is_file()
 
 
 def load(key: bytes) -> bytes | None:
     """The object code of a key, or None where there is none, or a damaged one."""
+    if not is_trusted():
+        return None
     try:
         stored = path_of(key).read_bytes()
     except OSError:
@@ -129,6 +140,8 @@ def save(key: bytes, code: bytes) -> None:
     """Keeps object code, if the folder can be written to; a process without a cache compiles each time."""
     with suppress(OSError):
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not is_trusted():
+            return
         handle, name = tempfile.mkstemp(dir=folder(), suffix=".new")
         try:
             with os.fdopen(handle, "wb") as file:
@@ -168,5 +181,7 @@ def link(code: bytes, symbol: str) -> int:
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     address: int = engine.get_function_address(symbol)
+    if not address:
+        raise ValueError(f"the compiled kernel has no entry {symbol}")
     _engines.append((engine, machine))
     return address
