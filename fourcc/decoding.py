@@ -26,16 +26,18 @@ class Tile:
         format: the tensor's.
         geom: rows, columns and parameters.
         parts: the stored arrays.
+        whole: weights of the whole tensor.
     """
 
     name: str
     format: Format
     geom: Geometry
     parts: Parts
+    whole: int = 0
 
     def decode(self) -> Array:
         """The weights, (rows, cols) of the format's `decoded` dtype. Raises PluginError where the format breaks."""
-        return decode_rows(self.format, self.parts, self.geom, self.name)
+        return decode_rows(self.format, self.parts, self.geom, self.name, whole=self.whole)
 
     def codes(self) -> Array | None:
         """The stored codes, integers (rows, cols), or None where the format shows none. Raises as `decode` does."""
@@ -78,4 +80,4 @@ def tiles(tensor: SourceTensor, *beside: FormatSpec) -> Iterator[Tile]:
 def read_tile(tensor: SourceTensor, found: Format, matrix: int, first: int, last: int) -> Tile:
     """The rows first..last of one of a tensor's matrices; `first` is a multiple of the block's rows."""
     geom = Geometry(last - first, split_shape(tensor.shape)[2], tensor.params)
-    return Tile(tensor.name, found, geom, tensor.read(matrix, first, last))
+    return Tile(tensor.name, found, geom, tensor.read(matrix, first, last), prod(tensor.shape))

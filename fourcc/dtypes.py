@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import functools
 from math import prod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as numpy's structured dtypes have them
 DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; or a record (a ggml block)
@@ -23,3 +27,10 @@ def itemsize(dtype: DType) -> int:
             raise ValueError(f"{dtype!r} is not a little-endian dtype such as '<f4' or '|u1'")
         return int(dtype[-1])
     return sum(itemsize(field) * prod(shape) for _, field, shape in dtype)
+
+
+def numpy_dtype(dtype: DType) -> np.dtype[Any]:
+    """The numpy dtype of a part."""
+    import numpy as np
+
+    return np.dtype(dtype if isinstance(dtype, str) else [(name, kind, shape) for name, kind, shape in dtype])

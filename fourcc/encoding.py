@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
+from fourcc import coding
+from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, NumericError, PluginError, UsageError
 from fourcc.format import Aids
 from fourcc.metrics import ErrorSums
-from fourcc.qmatrix import QMatrix, breach, decode_rows, numpy_dtype, tile_bounds
+from fourcc.qmatrix import QMatrix, breach, decode_rows, tile_bounds
 from fourcc.registry import registry
 from fourcc.spec import Geometry, Params, complete, split_shape
 from fourcc.tags import FourCC, as_tag
@@ -40,6 +42,7 @@ class MatrixEncoder:
         name: the tensor's, for messages.
         first_index: flat index of the matrix's first weight in the tensor, for messages.
         nonfinite: whether NaN and infinity are let through to a format that can hold them.
+        whole: weights of all the work that the matrix is a part of; if they are many, compiled code does it.
     """
 
     format: Format
@@ -49,6 +52,7 @@ class MatrixEncoder:
     name: str | None = None
     first_index: int = 0
     nonfinite: bool = False
+    whole: int = 0
 
     def prepare(self, reader: Callable[[int, int], Array]) -> object:
         """What spans the matrix's tiles, or None; an empty matrix has none.
@@ -86,8 +90,6 @@ class MatrixEncoder:
         """
         import numpy as np
 
-        encode = self.format.encode
-        assert encode is not None
         at = self.first_index + first * self.geom.cols
         self._refuse_nonfinite(original, at)
         tile = _read_only(original, self.format.spec.decoded)
@@ -95,14 +97,17 @@ class MatrixEncoder:
             self._refuse_overflow(tile, at)  # before the format meets an infinity that the original has not
         geom = Geometry(len(tile), self.geom.cols, self.geom.params)
         aids = self.aids.restricted(self.format.spec.needs)
-        parts = self._plugin("encode", lambda: encode(tile, shared, geom, self.options, aids))
+        large = 0 if self.nonfinite else self.whole  # kernels encode finite weights
+        parts = self._plugin(
+            "encode", lambda: coding.encode(self.format, tile, shared, geom, self.options, aids, whole=large)
+        )
         parts = self._checked(parts, geom)
-        decoded = decode_rows(self.format, parts, geom, self.name)
+        decoded = decode_rows(self.format, parts, geom, self.name, whole=self.whole)
         if self.nonfinite:  # what was let through is left out of the rest
             fine = np.isfinite(original)
             original, decoded = np.where(fine, original, 0), np.where(fine, decoded, 0)
         self._refuse_overflow(decoded, at)
-        return parts, ErrorSums.of(original, decoded)
+        return parts, coding.error_sums(original, decoded, whole=self.whole)
 
     def _refuse_nonfinite(self, tile: Array, first_index: int) -> None:
         if self.nonfinite and self.format.spec.nonfinite:
@@ -171,16 +176,17 @@ def refuse_nonfinite(tile: Array, *, tensor: str | None, first_index: int, hint:
     """
     import numpy as np
 
+    if np.isfinite(tile).all():
+        return
     bad = np.flatnonzero(~np.isfinite(tile))
-    if bad.size:
-        at = int(bad[0])
-        raise NumericError(
-            f"{bad.size} of {tile.size} weights are not finite, the first at flat index {first_index + at}",
-            tensor=tensor,
-            found=tile.flat[at],
-            expected="finite weights",
-            hint=hint,
-        )
+    at = int(bad[0])
+    raise NumericError(
+        f"{bad.size} of {tile.size} weights are not finite, the first at flat index {first_index + at}",
+        tensor=tensor,
+        found=tile.flat[at],
+        expected="finite weights",
+        hint=hint,
+    )
 
 
 def encode(
@@ -222,7 +228,8 @@ def encode(
     geom = Geometry(rows, cols, params)
     for index, matrix in enumerate(weights.reshape(count, rows, cols)):
         known = (aids or Aids()).of_matrix(index)
-        encoder = MatrixEncoder(found, geom, options, known, name=name, first_index=index * rows * cols)
+        first_index = index * rows * cols
+        encoder = MatrixEncoder(found, geom, options, known, name=name, first_index=first_index, whole=weights.size)
         for first, tile in _encoded_tiles(encoder, matrix):
             for part in found.spec.parts:
                 if part.variable:

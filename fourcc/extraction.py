@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fourcc.decoding import tiles
+from fourcc.dtypes import numpy_dtype
 from fourcc.output import AtomicFile
-from fourcc.qmatrix import numpy_dtype
 from fourcc.sources.source import SourceTensor
 
 

@@ -11,27 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fourcc.dtypes import DType
+from fourcc import coding
+from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, PluginError, TableError, UsageError
 from fourcc.registry import registry
-from fourcc.spec import FormatSpec, Geometry, Params, complete, split_shape
+from fourcc.spec import FormatSpec, Geometry, Params, checked_shapes, split_shape
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import ArrayLike, DTypeLike
 
     from fourcc.compute import Packed
     from fourcc.format import Array, Floats, Format, Parts
 
 TILE_WEIGHTS = 1 << 18  # a constant, so that bytes never depend on the machine
-
-
-def numpy_dtype(dtype: DType) -> np.dtype[Any]:
-    """The numpy dtype of a part."""
-    import numpy as np
-
-    return np.dtype(dtype if isinstance(dtype, str) else [(name, kind, shape) for name, kind, shape in dtype])
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -63,28 +56,6 @@ def cut_rows(spec: FormatSpec, parts: Parts, first: int, last: int) -> Parts:
     }
 
 
-def checked_shapes(
-    spec: FormatSpec, shape: tuple[int, ...], params: Params, *, tensor: str | None = None, file: object = None
-) -> dict[str, tuple[int, ...]]:
-    """The shape of each part of a stored tensor, after its shape and parameters were compared with the format.
-
-    Raises:
-        TableError: the format cannot have stored such a tensor.
-    """
-    reason = spec.misfit(shape)
-    if reason is None:
-        try:
-            expected = complete(spec.params, params)
-        except ValueError as error:
-            reason = str(error)
-        else:
-            absent = sorted(expected.keys() - params.keys())
-            reason = f"no parameter {', '.join(absent)}" if absent else None
-    if reason is not None:
-        raise TableError(f"{spec.tag} cannot be what the tensor is stored in: {reason}", file=file, tensor=tensor)
-    return spec.part_shapes(shape, params)
-
-
 def breach(found: Format, verb: str, *, tensor: str | None, got: object, expected: object = None) -> PluginError:
     """The error for a format that does not keep its contract.
 
@@ -100,8 +71,18 @@ def breach(found: Format, verb: str, *, tensor: str | None, got: object, expecte
     return PluginError(what, tensor=tensor, found=got, expected=expected)
 
 
-def decode_rows(found: Format, parts: Parts, geom: Geometry, tensor: str | None = None) -> Array:
+def decode_rows(
+    found: Format, parts: Parts, geom: Geometry, tensor: str | None = None, *, whole: int = 0, out: Array | None = None
+) -> Array:
     """Decoded rows of one matrix, (rows, cols) of the format's `decoded` dtype.
+
+    Args:
+        found: the format.
+        parts: of the rows.
+        geom: of the rows.
+        tensor: its name, for messages.
+        whole: weights of all the work that this is a part of; if they are many, compiled code does it.
+        out: where the rows may be put, and then are the result.
 
     Raises:
         PluginError: its decoder fails, or returns something else.
@@ -109,7 +90,7 @@ def decode_rows(found: Format, parts: Parts, geom: Geometry, tensor: str | None 
     import numpy as np
 
     try:
-        decoded = found.decode(parts, geom)
+        decoded = coding.decode(found, parts, geom, whole=whole, out=out)
     except (FourccError, MemoryError):
         raise
     except Exception as error:
@@ -186,14 +167,20 @@ class QMatrix:
         for index in range(prod(lead)):
             yield {name: part[index, ...] for name, part in flat.items()}
 
-    def tiles(self) -> Iterator[Array]:
-        """Decoded runs of rows, (rows, cols) of the format's `decoded` dtype, in order. Raises as `decode` does."""
+    def tiles(self, out: Array | None = None) -> Iterator[Array]:
+        """Decoded runs of rows, (rows, cols) of the format's `decoded` dtype, in order. Raises as `decode` does.
+
+        Args:
+            out: (all rows, cols); each run may be put into its place there, and is then a view of it.
+        """
         found = self._checked_format()
         _, rows, cols = split_shape(self.shape)
-        for parts in self.matrices():
+        for index, parts in enumerate(self.matrices()):
             for first, last in tile_bounds(rows, cols, found.spec):
                 geom = Geometry(last - first, cols, self.params)
-                yield decode_rows(found, cut_rows(found.spec, parts, first, last), geom, self.name)
+                place = None if out is None else out[index * rows + first : index * rows + last]
+                some = cut_rows(found.spec, parts, first, last)
+                yield decode_rows(found, some, geom, self.name, whole=prod(self.shape), out=place)
 
     def decode(self) -> Array:
         """The whole tensor, of its shape, in the format's `decoded` dtype: float32 for every quantized format.
@@ -208,8 +195,9 @@ class QMatrix:
         out = np.empty(self.shape, numpy_dtype(found.spec.decoded))  # the tensor
         rows = out.reshape(-1, split_shape(self.shape)[2]) if out.size else out.reshape(0, 1)
         first = 0
-        for tile in self.tiles() if out.size else ():
-            rows[first : first + len(tile)] = tile
+        for tile in self.tiles(rows) if out.size else ():
+            if not np.may_share_memory(tile, rows):
+                rows[first : first + len(tile)] = tile
             first += len(tile)
         return out
 
@@ -226,7 +214,9 @@ class QMatrix:
 
         columns = np.asarray(x, np.float32)
         if columns.ndim not in {1, 2}:
-            raise UsageError("a matrix times an array", tensor=self.name, found=columns.shape, expected="(cols,) or (cols, n)")
+            raise UsageError(
+                "a matrix times an array", tensor=self.name, found=columns.shape, expected="(cols,) or (cols, n)"
+            )
         if columns.ndim == 1:
             return self.matmul(columns[None])[0]
         return self.matmul(columns.T).T
@@ -252,7 +242,9 @@ class QMatrix:
 
         activations = np.asarray(x, np.float32)
         if len(self.shape) != 2:
-            raise UsageError("only a matrix can be multiplied", tensor=self.name, found=self.shape, expected="(rows, cols)")
+            raise UsageError(
+                "only a matrix can be multiplied", tensor=self.name, found=self.shape, expected="(rows, cols)"
+            )
         if activations.ndim != 2 or activations.shape[1] != self.shape[1]:
             expected = f"(n, {self.shape[1]})"
             raise UsageError("the activations do not fit", tensor=self.name, found=activations.shape, expected=expected)

@@ -9,6 +9,7 @@ from math import ceil, isfinite, prod
 import attrs
 
 from fourcc.dtypes import DType, itemsize
+from fourcc.errors import TableError
 from fourcc.tags import FourCC, as_tag
 
 API = 1  # the version of this seam; a format made for another one is refused by the registry
@@ -238,3 +239,25 @@ class FormatSpec:
         entries = {part.name: prod(part.shape(geom)) for part in self.parts if part.rows is not None}
         stored = sum(entries[part.name] * itemsize(part.dtype) for part in self.parts if part.name in entries)
         return Fraction(8 * stored, geom.rows * geom.cols)
+
+
+def checked_shapes(
+    spec: FormatSpec, shape: tuple[int, ...], params: Params, *, tensor: str | None = None, file: object = None
+) -> dict[str, tuple[int, ...]]:
+    """The shape of each part of a stored tensor, after its shape and parameters were compared with the format.
+
+    Raises:
+        TableError: the format cannot have stored such a tensor.
+    """
+    reason = spec.misfit(shape)
+    if reason is None:
+        try:
+            expected = complete(spec.params, params)
+        except ValueError as error:
+            reason = str(error)
+        else:
+            absent = sorted(expected.keys() - params.keys())
+            reason = f"no parameter {', '.join(absent)}" if absent else None
+    if reason is not None:
+        raise TableError(f"{spec.tag} cannot be what the tensor is stored in: {reason}", file=file, tensor=tensor)
+    return spec.part_shapes(shape, params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import isfinite, prod
@@ -21,6 +22,7 @@ from fourcc.qmatrix import TILE_WEIGHTS, tile_bounds
 from fourcc.registry import registry
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import Geometry, split_shape
+from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 
 if TYPE_CHECKING:
@@ -68,7 +70,11 @@ def transcode(
         report: called after each tile with its number of weights.
     """
     budget = 2 * threads * TILE_WEIGHTS
-    tiles = in_order((task for step in steps for task in _tasks(step)), threads, budget)
+    encoded: Counter[FourCC] = Counter()  # weights that each format is to encode
+    for step in steps:
+        encoded[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
+    tasks = (task for step in steps for task in _tasks(step, encoded[step.decision.tag]))
+    tiles = in_order(tasks, threads, budget)
     for step in steps:
         if step.copied:
             yield _copy(step, writer, providers)
@@ -77,13 +83,13 @@ def transcode(
         yield _collect(step, writer, providers, iter(partial(next, tiles), None), report)
 
 
-def _tasks(step: Step) -> Iterator[Task[_Tile | None]]:
+def _tasks(step: Step, whole: int) -> Iterator[Task[_Tile | None]]:
     """The work on a tensor's tiles, matrix after matrix; the last one marks the end."""
     if step.copied:
         return
     lead, _, _ = split_shape(step.source.shape)
     for matrix in range(prod(lead)):
-        yield from _keep_tasks(step, matrix) if step.decision.keep else _encode_tasks(step, matrix)
+        yield from _keep_tasks(step, matrix) if step.decision.keep else _encode_tasks(step, matrix, whole)
     yield Task(lambda: None)
 
 
@@ -105,7 +111,7 @@ def _keep(step: Step, found: Format, matrix: int, first: int, last: int) -> _Til
     return _Tile(first, (last - first) * cols, tile.parts, ErrorSums())
 
 
-def _encode_tasks(step: Step, matrix: int) -> Iterator[Task[_Tile | None]]:
+def _encode_tasks(step: Step, matrix: int, whole: int) -> Iterator[Task[_Tile | None]]:
     stored, wanted = step.source.format, registry[step.decision.tag]
     _, rows, cols = split_shape(step.source.shape)
     encoder = MatrixEncoder(
@@ -116,6 +122,7 @@ def _encode_tasks(step: Step, matrix: int) -> Iterator[Task[_Tile | None]]:
         name=step.source.name,
         first_index=matrix * rows * cols,
         nonfinite=step.decision.nonfinite,
+        whole=whole,
     )
     shared = Once(partial(encoder.prepare, partial(_rows, step.source, stored, matrix)))
     for first, last in tile_bounds(rows, cols, stored.spec, wanted.spec):

@@ -12,6 +12,7 @@ from fourcc.kernels.simd.partial import load_some_floats
 
 Function = Callable[..., Any]
 Encoder = Callable[[Mapping[str, object]], Kernel | None]
+SCRATCH = 1 << 16  # bytes of scratch memory that encoding, decoding and measuring need at most, however wide a row is
 
 
 def always(kernel: Kernel) -> Encoder:

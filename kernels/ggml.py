@@ -35,6 +35,7 @@ from fourcc.kernels.simd.choosing import (
 )
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store
 from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
+from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float16
 
 BYTES_OF_EIGHT, BYTES_OF_FOUR = 34, 18  # of a block with codes of 8 and of 4 bits
@@ -63,9 +64,10 @@ def encode_eight_bits(weights: int, job: int, first: int, last: int, scratch: in
             p += BYTES_OF_EIGHT
 
 
-def _half_away(q):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - vectors have no type in Python
+def _half_away(q: Lanes) -> Lanes:
     """What, cut off toward zero, is q rounded half away from zero."""
-    return add(q, copied_sign(floats_of(BELOW_HALF), q))
+    moved: Lanes = add(q, copied_sign(floats_of(BELOW_HALF), q))
+    return moved
 
 
 def encode_four_bits(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
@@ -89,8 +91,9 @@ def encode_four_bits(weights: int, job: int, first: int, last: int, scratch: int
             p += BYTES_OF_FOUR
 
 
-def _codes(w, scale, offset):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - vectors have no type in Python
-    return smaller_ints(ints_from_floats(add(multiply(w, scale), offset)), ints_of(15))
+def _codes(w: Lanes, scale: Lanes, offset: Lanes) -> Lanes:
+    codes: Lanes = smaller_ints(ints_from_floats(add(multiply(w, scale), offset)), ints_of(15))
+    return codes
 
 
 def decode_four_bits(weights: int, row: int, out: int) -> None:

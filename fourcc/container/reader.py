@@ -88,7 +88,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
     def _view(self, part: PartRecord) -> Array:
         import numpy as np
 
-        from fourcc.qmatrix import numpy_dtype
+        from fourcc.dtypes import numpy_dtype
 
         if self.file.closed:
             raise UsageError("the file is closed", file=self.path, hint="Open it again.")

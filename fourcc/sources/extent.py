@@ -50,7 +50,7 @@ class Extent:
         """The rows first..last of a matrix."""
         import numpy as np
 
-        from fourcc.qmatrix import numpy_dtype
+        from fourcc.dtypes import numpy_dtype
 
         _, rows, cols = split_shape(self.shape)
         part = self.spec.parts[0]

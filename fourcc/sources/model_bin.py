@@ -12,10 +12,9 @@ from fourcc.container.layout import CHUNK
 from fourcc.container.reader import ModelFile, damaged_chunks
 from fourcc.dtypes import itemsize
 from fourcc.errors import ChecksumError, TableError
-from fourcc.qmatrix import checked_shapes
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.spec import Part, split_shape
+from fourcc.spec import Part, checked_shapes, split_shape
 from fourcc.threads import Once
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class _TensorReader:
         """Entries of one part."""
         import numpy as np
 
-        from fourcc.qmatrix import numpy_dtype
+        from fourcc.dtypes import numpy_dtype
 
         if stored.dtype != part.dtype or (not part.variable and stored.shape != shape):
             raise TableError(

@@ -1,4 +1,4 @@
-"""Operations that compare lanes: which one is it, how many bounds lie below, is all of it finite."""
+"""Operations that compare lanes: which one is it, how many bounds lie below; bits of integers."""
 
 from __future__ import annotations
 
@@ -94,32 +94,6 @@ def smaller_ints(x: Lanes, y: Lanes) -> Lanes:
 @smaller_ints.lowered
 def _(b: Builder, x: Value, y: Value) -> Value:
     return b.select(b.icmp_signed("<", x, y), x, y)
-
-
-@operation(INTS, FLOATS, returns=INTS)
-def larger_magnitudes(most: Lanes, x: Lanes) -> Lanes:
-    """The larger one of each int32 and the bits of |x|; the bits of infinity and NaN are the largest."""
-    return np.maximum(most, x.view(np.int32) & np.int32(0x7FFFFFFF))
-
-
-@larger_magnitudes.lowered
-def _(b: Builder, most: Value, x: Value) -> Value:
-    bits = b.and_(b.bitcast(x, most.type), b.constant(most.type, 0x7FFFFFFF))
-    return b.select(b.icmp_signed(">", bits, most), bits, most)
-
-
-@operation(INTS, returns=INTEGER)
-def largest_int(x: Lanes) -> int:
-    """The largest lane."""
-    return int(x.max())
-
-
-@largest_int.lowered
-def _(b: Builder, x: Value) -> Value:
-    while x.type.count > 1:
-        low, high = b.split(x, 2)
-        x = b.select(b.icmp_signed(">", low, high), low, high)
-    return b.sext(b.extract_element(x, b.int32(0)), ELEMENTS["i64"])
 
 
 # -- codes as int32

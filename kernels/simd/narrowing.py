@@ -22,7 +22,7 @@ def store_partial(b: Builder, address: Value, value: Value, count: Value, size: 
 # -- numbers of 16 bits
 
 
-def _float16(value: Lanes) -> Lanes:
+def _float16(value: Lanes | np.float32) -> Lanes:
     with np.errstate(over="ignore"):
         return np.asarray(value, np.float32).astype(np.float16)
 
