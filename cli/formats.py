@@ -31,6 +31,7 @@ COLUMNS = (
     Column("bits/weight", right=True),
     Column("block"),
     Column("can"),
+    Column("products"),
     Column("needs"),
     Column("provided by"),
     Column("summary"),
@@ -141,6 +142,7 @@ def _facts(found: Format, owner: Entry) -> list[tuple[str, str]]:
         ("decodes to", spec.decoded),
         ("NaN, infinity", "held" if spec.nonfinite else "refused"),
         ("activations", spec.partner or ""),
+        ("products", _products_in_depth(found)),
         ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in spec.foreign.items())),
         ("encoder version", str(spec.encoder_version)),
         ("provided by", f"{owner.owner} ({owner.target})"),
@@ -151,7 +153,7 @@ def _row(found: Format, owner: Entry) -> list[str]:
     spec = found.spec
     bits = units.bits(spec.bits_per_weight())
     needs = ", ".join(sorted(spec.needs)) or "-"
-    return [str(spec.tag), bits, _block(found), _abilities(found), needs, owner.owner, spec.summary]
+    return [str(spec.tag), bits, _block(found), _abilities(found), _products(found), needs, owner.owner, spec.summary]
 
 
 def _block(found: Format) -> str:
@@ -161,6 +163,25 @@ def _block(found: Format) -> str:
 def _abilities(found: Format) -> str:
     able = ["decode"] + ["encode"] * (found.encode is not None)
     return ", ".join(able + ["integers"] * (not found.spec.real))
+
+
+def _products(found: Format) -> str:
+    """How a matrix is multiplied, as declared: no kernel is loaded for a list."""
+    if not found.spec.real:
+        return "-"
+    if found.kernel is not None:
+        return "native"
+    return "fused" if found.decode_block is not None else "decode"
+
+
+def _products_in_depth(found: Format) -> str:
+    """The same, after a look at what the block decoder does."""
+    if found.kernel is not None or not found.spec.real:
+        return _products(found)
+    from fourcc import compute
+
+    reason = compute.why_decoded(found)
+    return "fused: made from the block decoder" if reason is None else f"decode: {reason}"
 
 
 def _setting(kind: str, setting: Setting) -> list[str]:
@@ -187,6 +208,7 @@ def _entry(found: Format, owner: Entry) -> dict[str, object]:
         "short_block": spec.short_block,
         "encode": found.encode is not None,
         "real": spec.real,
+        "products": _products(found),
         "decoded": spec.decoded,
         "nonfinite": spec.nonfinite,
         "needs": sorted(spec.needs),

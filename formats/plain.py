@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fourcc.kernels.kernel import Kernel
 
 
-def plain(  # noqa: PLR0913 - one a property
+def plain(
     tag: str,
     summary: str,
     dtype: str,

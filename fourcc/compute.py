@@ -1,7 +1,7 @@
 """Products, decoding and encoding with compiled kernels: the only file of the core that imports `fourcc.kernels`.
 
-A matrix is *packed* for its format's kernel once; activations are *prepared* once for all matrices that want the same of
-them; then rows of the product are shared among the threads of one team.
+A matrix is *packed* for its format's kernel once; activations are *prepared* once for all matrices that want the same
+of them; then rows of the product are shared among the threads of one team.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import os
 from collections.abc import Callable
 from math import prod
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
-from fourcc.errors import UsageError
-from fourcc.spec import FormatSpec, Geometry, complete
+from fourcc.spec import FormatSpec, Geometry
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fourcc.format import Array, Floats, Format, Parts
+    from fourcc.kernels.fused import BlockPart
+    from fourcc.kernels.jit import Kernel as Entry
     from fourcc.kernels.kernel import Activation, Kernel
     from fourcc.kernels.team import Team
 
@@ -120,24 +121,57 @@ def _make_kernel(found: Format) -> Kernel:
 
 def _fuse(found: Format) -> Kernel:
     """The kernel that is made from a format's block decoder; that of decoded weights where it cannot be."""
-    from fourcc.kernels.fused import BlockPart, fused
+    from fourcc.kernels.fused import fused
     from fourcc.kernels.plain import DECODED
     from fourcc.kernels.trace import UntraceableError
 
-    spec, width = found.spec, found.spec.block[1]
     assert found.decode_block is not None
-    assert width is not None
-    params = complete(spec.params, {})
-    parts = []
-    for part in spec.parts:
-        assert part.tail is not None
-        count = prod(part.tail(width, params))
-        fields = part.dtype if isinstance(part.dtype, str) else tuple((n, kind, prod(dims)) for n, kind, dims in part.dtype)
-        parts.append(BlockPart(part.name, fields, count, whole=part.rows is None))
     try:
-        return fused(found.decode_block, width, parts)
+        return fused(found.decode_block, *_blocks(found))
     except UntraceableError:
         return DECODED
+
+
+def _blocks(found: Format) -> tuple[int, list[BlockPart]]:
+    """Columns of a block, and its parts as the block decoder takes them."""
+    from fourcc.kernels.fused import BlockPart
+
+    width, parts = found.spec.block[1], []
+    assert width is not None
+    for part in found.spec.parts:
+        assert part.tail is not None
+        count, whole = prod(part.tail(width, {})), part.rows is None
+        if isinstance(part.dtype, str):
+            parts.append(BlockPart(part.name, part.dtype, count, whole=whole))
+        else:
+            fields = tuple((name, kind, prod(dims)) for name, kind, dims in part.dtype)
+            parts.append(BlockPart(part.name, fields, count, whole=whole))
+    return width, parts
+
+
+def why_decoded(found: Format) -> str | None:
+    """Why products with a format decode the whole matrix first; None where they do not.
+
+    Raises:
+        PluginError: as `kernel_of`.
+    """
+    if kernel_of(found).level != "decode":
+        return None
+    if found.decode_block is None:
+        return "it declares neither a kernel nor a block decoder"
+    return unfit_for_blocks(found.spec) or _untraceable(found)
+
+
+def _untraceable(found: Format) -> str | None:
+    from fourcc.kernels.fused import fused
+    from fourcc.kernels.trace import UntraceableError
+
+    assert found.decode_block is not None
+    try:
+        fused(found.decode_block, *_blocks(found))
+    except UntraceableError as error:
+        return f"its block decoder cannot run on several rows at once: {error}"
+    return None
 
 
 def unfit_for_blocks(spec: FormatSpec) -> str | None:
@@ -158,7 +192,9 @@ def unfit_for_blocks(spec: FormatSpec) -> str | None:
     return None
 
 
-def pack(found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None) -> Packed:
+def pack(
+    found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None
+) -> Packed:
     """One matrix as its kernel takes it: views of its parts where their layout serves, else a copy.
 
     Args:
@@ -183,8 +219,8 @@ def pack(found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Float
     return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
 
 
-def run(
-    kernel: Any,
+def run(  # noqa: PLR0913 - a kernel's arguments, and how its rows are shared out
+    kernel: Entry,
     weights: Array,
     job: Array,
     *,
@@ -317,7 +353,7 @@ def product_job(x: Activations, out: Floats) -> Array:
 
 
 def matmul(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool = False) -> Floats:
-    """x times the matrix, transposed: float32 (count, cols) -> (count, rows).
+    """X times the matrix, transposed: float32 (count, cols) -> (count, rows).
 
     Args:
         packed: rows, columns.

@@ -63,9 +63,10 @@ class Format:
         prepare: (row_reader, geom, options, aids) -> what spans tiles, handed to `encode` as `shared`.
         codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
         kernel: () -> how it multiplies at speed; called only when it is needed.
-        decode_block: (part, …, weights) writes the weights of one block along a row; each part, in the spec's order, is the
-            block's entries, of a record a mapping of its fields, of a part of the whole matrix all of it. Fused products
-            are made from it where there is no `kernel`; without either, products decode the matrix first.
+        decode_block: (part, …, weights) writes the weights of one block along a row; each part, in the spec's order, is
+        the
+            block's entries, of a record a mapping of its fields, of a part of the whole matrix all of it. Fused
+            products are made from it where there is no `kernel`; without either, products decode the matrix first.
     """
 
     spec: FormatSpec

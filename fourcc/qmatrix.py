@@ -217,9 +217,8 @@ class QMatrix:
             raise UsageError(
                 "a matrix times an array", tensor=self.name, found=columns.shape, expected="(cols,) or (cols, n)"
             )
-        if columns.ndim == 1:
-            return self.matmul(columns[None])[0]
-        return self.matmul(columns.T).T
+        product = self.matmul(columns[None] if columns.ndim == 1 else columns.T)
+        return product.reshape(-1) if columns.ndim == 1 else product.T
 
     def matmul(self, x: ArrayLike, threads: int | None = None, *, exact: bool = False) -> Floats:
         """The product of activations with the transposed matrix, as a layer of a model has it.

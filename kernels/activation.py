@@ -1,8 +1,8 @@
 """Activations on their way into a product: as they are, or as bytes with a scale for each 32.
 
-Quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x / s rounded to the nearest, half to even; s stays a
-float32. Beside them lie what products take from them once, instead of once a row: the offsets -zero * s * sum q, with
-zero the code of weight 0, and the sums of x.
+Quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x / s rounded to the nearest, half to even; s
+stays a float32. Beside them lie what products take from them once, instead of once a row: the offsets -zero * s * sum
+q, with zero the code of weight 0, and the sums of x.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from fourcc.kernels.operands import (
     STEPS,
     STEPS_STEP,
     SUMS,
-    X,
     X_STEP,
+    X,
     round_up,
 )
 from fourcc.kernels.simd.arithmetic import (
@@ -37,6 +37,7 @@ from fourcc.kernels.simd.arithmetic import (
 )
 from fourcc.kernels.simd.bytes import store_as_bytes
 from fourcc.kernels.simd.memory import load_floats, load_word, store_float
+from fourcc.kernels.simd.twins import Lanes
 
 TOP = np.float32(127)  # the largest code
 
@@ -44,7 +45,7 @@ NOTHING = np.float32(0)
 LEAST = np.float32(2.0**-120)  # of a block's largest |x|; below that TOP / peak may be infinite, and x counts as 0
 
 
-def quantize_block(low, high, codes, step, offset, total, zero):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201, PLR0913
+def quantize_block(low: Lanes, high: Lanes, codes: int, step: int, offset: int, total: int, zero: np.float32) -> None:
     """One block of 32: two vectors of floats to 32 bytes, and its three floats; all but the first two are addresses."""
     peak = largest(larger(absolute(low), absolute(high)))
     scale = floats_of(TOP / peak if peak > LEAST else NOTHING)

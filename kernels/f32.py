@@ -1,5 +1,5 @@
 """F32: `fourcc.kernels.plain` as it is."""
 
-from fourcc.kernels.plain import DECODED as KERNEL
+from fourcc.kernels.plain import FLOATS as KERNEL
 
 __all__ = ["KERNEL"]

@@ -1,9 +1,9 @@
 """Products made from a function that decodes one block: the weights are decoded in registers and never stored.
 
 Sixteen rows are worked on at once, one in each lane. Their bytes are interleaved first (a few instructions for 64 of
-them), then the block's decoder runs on vectors: each value that it computes is that of sixteen rows, and each weight goes
-into the product as soon as it is there. Nothing is asked of the function but that what it does, and in which order, does
-not depend on the values it sees.
+them), then the block's decoder runs on vectors: each value that it computes is that of sixteen rows, and each weight
+goes into the product as soon as it is there. Nothing is asked of the function but that what it does, and in which
+order, does not depend on the values it sees.
 """
 
 from __future__ import annotations
@@ -192,4 +192,3 @@ def _gather(write: Function, spread: Function, width: int) -> Entry:
                     store_float(out + 4 * col, load_float(spare + 64 * (col - width * block)))
 
     return rows
-

@@ -24,7 +24,7 @@ def scratch(cols: int) -> int:
     return max(integer_scratch(cols), float_scratch(cols))
 
 
-def integers(  # noqa: PLR0913 - one a property of the format
+def integers(
     one: Entry,
     panel: Function,
     decode: Function,

@@ -1,8 +1,8 @@
 """The home of all JIT settings: from a kernel, a plain Python function, to machine code and its address.
 
-Kernels carry no decorator. A kernel is *lifted*: copied with every operation, and every function that it calls, replaced
-by what numba compiles them to. numba makes LLVM code of it, LLVM object code, and the object code is kept on disk
-(`fourcc.kernels.objects`), so that a later process imports llvmlite alone and compiles nothing.
+Kernels carry no decorator. A kernel is *lifted*: copied with every operation, and every function that it calls,
+replaced by what numba compiles them to. numba makes LLVM code of it, LLVM object code, and the object code is kept on
+disk (`fourcc.kernels.objects`), so that a later process imports llvmlite alone and compiles nothing.
 
 Every kernel has one signature, five integers: (weights, job, first, last, scratch), the first two addresses of
 descriptors (`fourcc.kernels.operands`), then a range of rows, then the address of the thread's scratch memory.
@@ -168,7 +168,7 @@ def _inner(function: FunctionType) -> Any:
 
 @cache
 def _intrinsic(operation: Operation) -> Any:
-    """numba's form of an operation."""
+    """Numba's form of an operation."""
     from numba import extending
 
     def definition(_: Any, *given: Any) -> Any:
@@ -183,7 +183,7 @@ def _intrinsic(operation: Operation) -> Any:
 
 
 def _typed(operation: Operation, given: tuple[Any, ...]) -> Any:
-    """numba's signature of an operation for arguments of some types, and how it is built; None where they do not fit."""
+    """An operation's signature for arguments of some types, and how it is built; None where they do not fit."""
     from fourcc.kernels.simd import numba_types
     from fourcc.kernels.simd.builder import Builder
 

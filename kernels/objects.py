@@ -96,7 +96,8 @@ def _described(value: object) -> bytes:
     if isinstance(value, (type, ModuleType)) or callable(value):
         return getattr(value, "__name__", "").encode()
     if hasattr(value, "tobytes"):
-        return f"{getattr(value, 'dtype', '')}{getattr(value, 'shape', '')}".encode() + value.tobytes()
+        kind = f"{getattr(value, 'dtype', '')}{getattr(value, 'shape', '')}".encode()
+        return kind + bytes(value.tobytes())
     return repr(value).encode()
 
 

@@ -17,7 +17,7 @@ Array = NDArray[Any]
 WORD = 8  # bytes
 LINE = 64
 
-# A matrix: its columns, its rows, the addresses of its packed parts, then for each part the bytes of one entry of axis 0.
+# A matrix: its columns, its rows, the addresses of its packed parts, then for each the bytes of an entry of axis 0.
 COLS, ROWS, PARTS = 0, 8, 16
 
 # A job: how many activations (columns of the product), where its parts are, where the product goes.

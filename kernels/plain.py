@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from fourcc.kernels.kernel import FLOAT, Kernel
@@ -77,4 +78,5 @@ def plain(rows: Function, load: Function, load_some: Function, width: int) -> Ke
     return Kernel("native", FLOAT, tile, tile, rows, float_scratch, ("values",), decode=rows)
 
 
-DECODED = plain(float32_rows, load_floats, load_some_floats, 4)  # of weights in float32, be it that they were decoded
+FLOATS = plain(float32_rows, load_floats, load_some_floats, 4)
+DECODED = replace(FLOATS, level="decode")  # for weights that were decoded first

@@ -1,8 +1,8 @@
 """Products of a matrix with several activations: 16 rows at a time, made into a panel in the thread's scratch memory.
 
-A panel holds 16 rows interleaved, so that one vector register has one number (or four codes) of each row and no sum ever
-crosses lanes. It is made once and multiplied by all activations, up to 8 at a time in registers; its cost is a hundredth
-of a product with 512 activations, and it is why the stored layout serves as it is.
+A panel holds 16 rows interleaved, so that one vector register has one number (or four codes) of each row and no sum
+ever crosses lanes. It is made once and multiplied by all activations, up to 8 at a time in registers; its cost is a
+hundredth of a product with 512 activations, and it is why the stored layout serves as it is.
 
 Formats of integer codes make panels of codes, with a scale for each row and 32 columns (`integer_product`); all others
 make panels of floats (`float_product`).
@@ -26,8 +26,8 @@ from fourcc.kernels.operands import (
     STEPS,
     STEPS_STEP,
     SUMS,
-    X,
     X_STEP,
+    X,
     round_up,
 )
 from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word
@@ -85,7 +85,7 @@ def transposed(unpack: Function) -> Function:
             unsigned below 128, and one scale (and mean, where the format has them) for 32 columns.
     """
 
-    def panel(weights: int, row: int, count: int, codes: int, scales: int, means: int, scratch: int) -> None:  # noqa: PLR0913
+    def panel(weights: int, row: int, count: int, codes: int, scales: int, means: int, scratch: int) -> None:
         cols = round_up(load_word(weights + COLS))
         words = scale_words(cols)
         row_scales = scratch + ROWS * cols
@@ -109,7 +109,7 @@ def _code_columns(columns: int, *, affine: bool) -> Function:
     """The product of a panel of codes with some activations at once."""
     nothing, zeros = no_float_columns[columns], no_int_columns[columns]
 
-    def multiply(codes: int, scales: int, means: int, blocks: int, job: int, column: int, rows: int, row: int) -> None:  # noqa: PLR0913
+    def multiply(codes: int, scales: int, means: int, blocks: int, job: int, column: int, rows: int, row: int) -> None:  # noqa: PLR0917
         x_step, step = load_word(job + CODES_STEP), load_word(job + STEPS_STEP)
         x = load_word(job + CODES) + column * x_step
         steps, offsets = load_word(job + STEPS) + column * step, load_word(job + OFFSETS) + column * step
@@ -141,7 +141,7 @@ def _all_columns(multiply: Callable[[int], Function]) -> Function:
     """
     eight, four, two, one = map(multiply, (8, 4, 2, 1))
 
-    def products(codes: int, scales: int, means: int, blocks: int, job: int, count: int, rows: int, row: int) -> None:  # noqa: PLR0913
+    def products(codes: int, scales: int, means: int, blocks: int, job: int, count: int, rows: int, row: int) -> None:  # noqa: PLR0917
         column = 0
         if WIDTH == 8:
             while column + 8 <= count:
@@ -194,7 +194,7 @@ def _float_columns(columns: int) -> Function:
     """The product of a panel of floats with some activations at once."""
     nothing = no_float_columns[columns]
 
-    def multiply(panel: int, _: int, __: int, cols: int, job: int, column: int, rows: int, row: int) -> None:  # noqa: PLR0913
+    def multiply(panel: int, _: int, __: int, cols: int, job: int, column: int, rows: int, row: int) -> None:
         step = load_word(job + X_STEP)
         x = load_word(job + X) + column * step
         total = nothing()

@@ -9,8 +9,8 @@
     v_j holds 4 bytes of each of 16 rows: low nibbles are columns 4 j .. 4 j + 3 of the block, high ones 16 further on
 
 The bytes are the stored ones in another order. As stored, a block of a row takes 18 bytes, and its codes would have to
-be brought into order for each product; here one load serves 16 rows, and no sum crosses lanes. Rows that fill up the last
-group have scale 0.
+be brought into order for each product; here one load serves 16 rows, and no sum crosses lanes. Rows that fill up the
+last group have scale 0.
 """
 
 from __future__ import annotations

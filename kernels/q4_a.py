@@ -2,8 +2,8 @@
 
 Sixteen floats are one register, and a look-up of 16 indices one permute that sees only the low four bits of each 32-bit
 word. So 64 bytes of indices, shifted right by 0, 4, .. 28 bits, are eight vectors of indices. The activation is brought
-into that order once: vector j of a run of 128 columns has columns 8 l + (j ^ 1), l = 0 .. 15, since the even column of a
-pair is in the high nibble.
+into that order once: vector j of a run of 128 columns has columns 8 l + (j ^ 1), l = 0 .. 15, since the even column of
+a pair is in the high nibble.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
-from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X, X_STEP, round_up
+from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X_STEP, X, round_up
 from fourcc.kernels.product import float_product, float_scratch
 from fourcc.kernels.rows import by_eights, decoder, one_or_several
 from fourcc.kernels.simd.memory import (

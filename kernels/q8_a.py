@@ -1,7 +1,7 @@
 """Q8_A: rows of 8-bit codes, a float32 scale for each 128 rows of a column, as they are stored.
 
-A scale belongs to a column, so it is folded into the activation: for each block of 128 rows x * scale is quantized anew,
-in the thread's scratch memory, and the rows' codes are multiplied as they are; y = (sum of (s z + o)) / 127.
+A scale belongs to a column, so it is folded into the activation: for each block of 128 rows x * scale is quantized
+anew, in the thread's scratch memory, and the rows' codes are multiplied as they are; y = (sum of (s z + o)) / 127.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from fourcc.kernels.operands import (
     STEPS_STEP,
     SUMS,
     WORD,
-    X,
     X_STEP,
+    X,
     round_up,
 )
 from fourcc.kernels.product import (
@@ -53,6 +53,7 @@ from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats, store_some_floats
 from fourcc.kernels.simd.rows import dot_rows, store_sums
 from fourcc.kernels.simd.tiles import no_float_columns
+from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float_pair
 
 BLOCK = 128  # rows
@@ -79,10 +80,10 @@ def _fold(weights: int, job: int, block: int, column: int, inner: int) -> None:
         quantize_block(low, high, codes + col, steps + four, offsets + four, sums + four, np.float32(-BIAS))
 
 
-def _scales(scales, col, cols):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - vectors have no type in Python
-    if col + 16 <= cols:
-        return load_floats(scales + 4 * col)
-    return load_some_floats(scales + 4 * col, max(0, cols - col))
+def _scales(scales: int, col: int, cols: int) -> Lanes:
+    whole = col + 16 <= cols
+    found: Lanes = load_floats(scales + 4 * col) if whole else load_some_floats(scales + 4 * col, max(0, cols - col))
+    return found
 
 
 def _lay_out(weights: int, job: int, scratch: int, columns: int) -> int:

@@ -76,7 +76,8 @@ def constants(scales: int, means: int, blocks: int, job: int) -> np.float32:
         mean = load_float_quads(means + at) if count >= 4 else load_some_float_quads(means + at, count)
         taken = multiply_add(scale, load_floats(offsets + 4 * at), taken)
         added = multiply_add(mean, load_floats(sums + 4 * at), added)
-    return sum_floats(taken) / TOP + sum_floats(added)
+    both: np.float32 = sum_floats(taken) / TOP + sum_floats(added)
+    return both
 
 
 def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:

@@ -13,7 +13,7 @@ Function = Callable[..., Any]
 
 
 def decoder(decode: Function) -> Kernel:
-    """The kernel that decodes rows: those from `first` to `last`, or, where the job has X, those whose numbers it lists.
+    """The kernel that decodes rows: `first` to `last`, or, where the job has X, those whose numbers it lists.
 
     Args:
         decode: (weights, row, out) writes a row's floats, and nothing beyond its last column.

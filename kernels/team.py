@@ -1,9 +1,9 @@
 """A team of threads that share the rows of one job after another.
 
-The rows of a job are cut into chunks, and a thread takes the next chunk that nobody has. The word that says how many are
-left also holds the job's number, and is changed by compare-and-swap alone; so a thread that comes late, or was asleep,
-takes either a chunk of the job that is under way or nothing, and nobody ever waits for a thread that has taken none.
-A helper that finds nothing to do spins a bounded number of turns, then sleeps; a job wakes it.
+The rows of a job are cut into chunks, and a thread takes the next chunk that nobody has. The word that says how many
+are left also holds the job's number, and is changed by compare-and-swap alone; so a thread that comes late, or was
+asleep, takes either a chunk of the job that is under way or nothing, and nobody ever waits for a thread that has taken
+none. A helper that finds nothing to do spins a bounded number of turns, then sleeps; a job wakes it.
 
 numba's own parallel layers are not used: one dies on fork, another aborts when two Python threads enter it, and each
 region costs 5 to 20 us.
@@ -43,7 +43,7 @@ def _take(board: int) -> int:
     """Chunks that were left, this one included, or 0 where there was none; the chunk is then the caller's."""
     while True:
         word = load_shared(board + LEFT)
-        left = word & 0xFFFFFFFF
+        left: int = word & 0xFFFFFFFF
         if left == 0:
             return 0
         if swap_shared(board + LEFT, word, word - 1):

@@ -1,8 +1,9 @@
 """From a function that decodes one block, written for plain numbers, to the list of steps that it takes.
 
 The function is run once with stand-ins for its arguments: every operation on them is written down, loops run as they
-are. What comes out is straight-line code in which each value may as well be a vector of sixteen rows; `fourcc.kernels.fused`
-builds products from it. A function that looks at a value to decide what to do next cannot be written down so.
+are. What comes out is straight-line code in which each value may as well be a vector of sixteen rows;
+`fourcc.kernels.fused` builds products from it. A function that looks at a value to decide what to do next cannot be
+written down so.
 """
 
 from __future__ import annotations
@@ -159,9 +160,9 @@ class Value:
     def __bool__(self) -> bool:
         raise UntraceableError("what it does depends on a value")
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = lambda self, _: bool(self)  # type: ignore[assignment]  # noqa: E731
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = lambda self, _: bool(self)
     __hash__ = None  # type: ignore[assignment]
-    __index__ = __float__ = __int__ = lambda self: int(bool(self))  # noqa: E731
+    __index__ = __float__ = __int__ = lambda self: int(bool(self))
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,9 @@ class Entries:
             raise IndexError(f"entry {index} of {source.count}")
         kind = _kind(source.dtype)
         name = "part_entry" if source.whole else "load"
-        return self._trace.add(name, kind, source.index, source.dtype, source.offset + at * np.dtype(source.dtype).itemsize)
+        return self._trace.add(
+            name, kind, source.index, source.dtype, source.offset + at * np.dtype(source.dtype).itemsize
+        )
 
 
 def _kind(dtype: str) -> str:
@@ -227,7 +230,7 @@ class Table:
 
     def __getitem__(self, index: object) -> object:
         if not isinstance(index, Value):
-            return self._values[index]  # type: ignore[index]
+            return self._values[index]  # type: ignore[call-overload]
         values = tuple(float(value) for value in self._values.astype(np.float32))
         return self._trace.add("table", "float", values, index.number)
 

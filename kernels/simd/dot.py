@@ -15,7 +15,9 @@ BIAS = target().bias  # what `biased` adds
 @operation(BYTES, returns=BYTES)
 def biased(x: Lanes) -> Lanes:
     """Signed bytes as `dot` wants them: BIAS added where the processor multiplies unsigned bytes by signed ones."""
-    return (x.view(np.uint8) ^ np.uint8(BIAS)).view(np.int8)
+    flipped: Lanes = x.view(np.uint8) ^ np.uint8(BIAS)
+    signed: Lanes = flipped.view(np.int8)
+    return signed
 
 
 @biased.lowered
@@ -84,7 +86,8 @@ def _dot_portable(b: Builder, total: Value, weights: Value, x: Value) -> Value:
 @operation(FLOATS, INTS, returns=FLOATS)
 def lookup(table: Lanes, index: Lanes) -> Lanes:
     """Of a table of sixteen floats the entry that the low four bits of each index name."""
-    return table[index & 15]
+    chosen: Lanes = table[index & 15]
+    return chosen
 
 
 @lookup.lowered

@@ -141,3 +141,18 @@ def _(b: Builder, x: Value) -> Value:
         low, high = b.split(x, 2)
         x = b.select(b.fcmp_ordered(">", low, high), low, high)
     return b.extract_element(x, b.int32(0))
+
+
+@operation(ADDRESS, INTEGER, returns=DOUBLES)
+def load_float_of_each(address: int, step: int) -> Lanes:
+    """8 float32, `step` bytes apart."""
+    return np.concatenate([read(address + step * lane, "<f4", 1) for lane in range(8)]).astype(np.float64)
+
+
+@load_float_of_each.lowered
+def _(b: Builder, address: Value, step: Value) -> Value:
+    made = b.constant(vector("f32", 8), 0.0)
+    for lane in range(8):
+        made = b.insert_element(made, b.load_from(address, ELEMENTS["f32"]), b.int32(lane))
+        address = b.add(address, step)
+    return b.fpext(made, llvm_type(DOUBLES))

@@ -20,7 +20,7 @@ SCALARS = {
 }
 
 
-class VectorType(types.Type):  # type: ignore[misc]
+class VectorType(types.Type):
     """A vector, or a tile of vectors."""
 
     def __init__(self, kind: Kind) -> None:
@@ -29,16 +29,16 @@ class VectorType(types.Type):  # type: ignore[misc]
 
 
 @register_model(VectorType)
-class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
+class VectorModel(models.PrimitiveModel):
     """In memory and in registers alike the LLVM vector."""
 
     def __init__(self, manager: Any, numba_type: VectorType) -> None:
-        super().__init__(manager, numba_type, llvm_type(numba_type.kind))
+        super().__init__(manager, numba_type, llvm_type(numba_type.kind))  # type: ignore[no-untyped-call]
 
 
 @cache
 def numba_type(kind: Kind) -> Any:
-    """numba's type of a kind."""
+    """Numba's type of a kind."""
     return VectorType(kind) if kind.lanes else SCALARS[kind.element]
 
 

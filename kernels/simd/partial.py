@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type
 from fourcc.kernels.simd.operation import ADDRESS, BYTES, FLOATS, INTEGER, INTS, operation
 from fourcc.kernels.simd.twins import Lanes, padded, read, write
 

@@ -70,7 +70,7 @@ def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value
 
 @operation(returns=as_first)
 def scale_columns(totals: Lanes, dots: Lanes, scales: Lanes, steps: int, offsets: int, step: int) -> Lanes:
-    """totals + scales * (dots * s + o) for each column, s and o floats at its place.
+    """Totals + scales * (dots * s + o) for each column, s and o floats at its place.
 
     Args:
         totals: float tile.
@@ -100,7 +100,7 @@ def _(b: Builder, totals: Value, dots: Value, scales: Value, steps: Value, offse
 
 @operation(returns=as_first)
 def multiply_add_columns(totals: Lanes, weights: Lanes, x: int, step: int) -> Lanes:
-    """totals + weights * x for each column, x the float at its place.
+    """Totals + weights * x for each column, x the float at its place.
 
     Args:
         totals: float tile.

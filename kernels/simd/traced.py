@@ -1,7 +1,7 @@
 """Traces (`fourcc.kernels.trace`) as operations on vectors: each lane decodes the block of another row.
 
-The bytes of sixteen rows lie interleaved in words of 32 bits (`fourcc.kernels.product.interleave`): word w of a part is 64
-bytes, four of each row. An entry is a word, shifted and masked.
+The bytes of sixteen rows lie interleaved in words of 32 bits (`fourcc.kernels.product.interleave`): word w of a part is
+64 bytes, four of each row. An entry is a word, shifted and masked.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ REGISTER = 16  # entries of a table that one register holds
 
 def name_of(trace: Trace, sizes: Sequence[int]) -> str:
     """A name that no other trace has."""
-    return hashlib.blake2b(repr((trace.steps, sorted(trace.results.items()), sizes)).encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(
+        repr((trace.steps, sorted(trace.results.items()), sizes)).encode(), digest_size=8
+    ).hexdigest()
 
 
 def panel_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
@@ -107,23 +109,33 @@ PYTHON: dict[str, Callable[[Any, Any], Any]] = {
 LANES = {"int": np.int32, "uint": np.uint32, "float": np.float32}
 
 
-def _evaluate(step: Step, values: list[Lanes], sizes: Sequence[int], sources: int, block: int) -> Lanes:
+def _evaluate(  # noqa: PLR0911 - one a kind of step
+    step: Step, values: list[Lanes], sizes: Sequence[int], sources: int, block: int
+) -> Lanes:
     kind = LANES[step.kind]
     match step.name, step.arguments:
         case "constant", (number,):
             return np.full(16, number).astype(kind)
         case "to_float", (number,):
-            return values[number].astype(np.float32)
+            floats: Lanes = values[number].astype(np.float32)
+            return floats
         case "load", (part, dtype, offset):
             return _gathered(load_word(sources + 8 * part), block * sizes[part] + offset, dtype).astype(kind)
         case "part_entry", (part, dtype, offset):
             return np.repeat(read(load_word(sources + 8 * part) + offset, dtype, 1), 16).astype(kind)
         case "table", (table, number):
-            return np.array(table, np.float32)[np.clip(values[number], 0, len(table) - 1)]
+            return _chosen(np.array(table, np.float32), values[number])
         case "part_table", (part, count, number):
-            return read(load_word(sources + 8 * part), "<f4", count)[np.clip(values[number], 0, count - 1)]
+            return _chosen(read(load_word(sources + 8 * part), "<f4", count), values[number])
     left, right = (values[number].astype(kind) for number in step.arguments)
-    return PYTHON[step.name](left, right)  # type: ignore[no-any-return]
+    made: Lanes = PYTHON[step.name](left, right)
+    return made
+
+
+def _chosen(table: Lanes, index: Lanes) -> Lanes:
+    """Entries of a table; an index beyond its end, as damage makes, takes the last."""
+    chosen: Lanes = table[np.minimum(index.astype(np.uint32), len(table) - 1)]
+    return chosen
 
 
 def _gathered(base: int, offset: int, dtype: str) -> Lanes:
@@ -173,7 +185,7 @@ class _Lowering:
             self._bases[part] = self._b.load_from(self._b.plus(self._sources, 8 * part), ELEMENTS["i64"])
         return self._bases[part]
 
-    def _build(self, step: Step) -> Value:
+    def _build(self, step: Step) -> Value:  # noqa: PLR0911 - one a kind of step
         b, made = self._b, self._made
         match step.name, step.arguments:
             case "constant", (number,):
@@ -242,15 +254,16 @@ class _Lowering:
     def _table(self, table: tuple[float, ...], number: int) -> Value:
         """An entry of a constant table; in a register, the index needs no mask."""
         b, index = self._b, self._made[number]
+        values = np.array(table, np.float32)
         if len(table) <= REGISTER:
-            return lookup_floats(b, b.constant(llvm_type(FLOATS), list(padded(np.float32(table), REGISTER))), index)
-        name = f"table_{hashlib.blake2b(np.float32(table).tobytes(), digest_size=8).hexdigest()}"
+            return lookup_floats(b, b.constant(llvm_type(FLOATS), padded(values, REGISTER).tolist()), index)
+        name = f"table_{hashlib.blake2b(values.tobytes(), digest_size=8).hexdigest()}"
         held = b.module.globals.get(name)
         if held is None:
             kind = ir.ArrayType(ELEMENTS["f32"], len(table))
             held = ir.GlobalVariable(b.module, kind, name)
             held.linkage, held.global_constant = "internal", True
-            held.initializer = ir.Constant(kind, [float(value) for value in np.float32(table)])
+            held.initializer = ir.Constant(kind, values.tolist())
         return _gather(b, b.ptrtoint(held, ELEMENTS["i64"]), len(table), index)
 
 
