@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from fourcc.kernels.activation import quantize_block
+from fourcc.kernels.encoders import always
 from fourcc.kernels.kernel import FLOAT, Kernel
 from fourcc.kernels.operands import (
     CODES,
@@ -39,6 +40,7 @@ from fourcc.kernels.product import (
     float_scratch,
     interleave,
 )
+from fourcc.kernels.qmatrix import decode_columns, encode_columns
 from fourcc.kernels.rows import by_eights, decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import (
     add,
@@ -47,10 +49,9 @@ from fourcc.kernels.simd.arithmetic import (
     no_floats,
     sum_floats,
 )
-from fourcc.kernels.simd.bytes import load_as_floats, load_some_as_floats
 from fourcc.kernels.simd.dot import BIAS, biased
 from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float, store_word
-from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats, store_some_floats
+from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
 from fourcc.kernels.simd.rows import dot_rows, store_sums
 from fourcc.kernels.simd.tiles import no_float_columns
 from fourcc.kernels.simd.twins import Lanes
@@ -174,20 +175,6 @@ def _panel(weights: int, row: int, count: int, codes: int, scratch: int) -> None
     interleave(scratch, wide, wide >> 2, codes)
 
 
-def _decode(weights: int, row: int, out: int) -> None:
-    cols = load_word(weights + COLS)
-    p = load_word(weights + CODES_PART) + row * cols
-    scales = load_word(weights + PARTS) + 4 * (row // BLOCK) * cols
-    step = floats_of(np.float32(1) / TOP)
-    whole = cols >> 4 << 4
-    for col in range(0, whole, 16):
-        store(out + 4 * col, multiply(multiply(load_floats(scales + 4 * col), step), load_as_floats(p + col)))
-    if whole < cols:
-        rest = cols - whole
-        scale = multiply(load_some_floats(scales + 4 * whole, rest), step)
-        store_some_floats(out + 4 * whole, multiply(scale, load_some_as_floats(p + whole, rest)), rest)
-
-
 def scratch(cols: int) -> int:
     """Bytes: a job, quantized activations, the panels of 128 rows, scales, 16 rows."""
     wide = round_up(cols)
@@ -197,13 +184,16 @@ def scratch(cols: int) -> int:
 
 assert JOB_WORDS * WORD <= TAKEN
 
+_ROWS = decoder(decode_columns)
 KERNEL = Kernel(
     "native",
     FLOAT,
     one_or_several(_one, _several),
-    float_product(_decode),
-    decoder(_decode),
+    float_product(decode_columns),
+    _ROWS,
     scratch,
     ("scales", "q"),
     row_align=BLOCK,
+    decode=_ROWS,
+    encoder=always(encode_columns),
 )

@@ -8,24 +8,25 @@ With s, o and t an activation's scale, offset and sum for 32 columns, and z the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from fourcc.kernels.encoders import always
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS, SUMS
 from fourcc.kernels.product import transposed
+from fourcc.kernels.qmatrix import decode_rows, encode_rows
 from fourcc.kernels.rows import by_eights
 from fourcc.kernels.simd.arithmetic import (
-    floats_of,
     multiply_add,
     no_floats,
     sum_floats,
 )
-from fourcc.kernels.simd.bytes import load_as_floats, load_some_as_floats
 from fourcc.kernels.simd.dot import BIAS, biased
 from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float
-from fourcc.kernels.simd.partial import load_some_bytes, store_some_floats
+from fourcc.kernels.simd.partial import load_some_bytes
 from fourcc.kernels.simd.rows import dot_rows, scale_rows, store_sums
 from fourcc.kernels.simd.tiles import no_float_columns
 from fourcc.kernels.simd.widening import load_float_pair, load_float_quads, load_some_float_quads
@@ -92,29 +93,12 @@ def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None
         store_float(means + 4 * block, load_float(load_word(weights + MEANS) + at + (block >> 2 << 2)))
 
 
-def _decode(weights: int, row: int, out: int) -> None:
-    cols = load_word(weights + COLS)
-    blocks = (cols + (BLOCK - 1)) >> 7
-    p = load_word(weights + CODES_PART) + row * cols
-    for block in range(blocks):
-        at = 4 * (row * blocks + block)
-        scale = floats_of(load_float(load_word(weights + PARTS) + at) / TOP)
-        mean = floats_of(load_float(load_word(weights + MEANS) + at))
-        end = min(cols, BLOCK * block + BLOCK)
-        for col in range(BLOCK * block, end - 15, 16):
-            store(out + 4 * col, multiply_add(scale, load_as_floats(p + col), mean))
-        rest = end & 15
-        if rest:
-            col = end - rest
-            made = multiply_add(scale, load_some_as_floats(p + col, rest), mean)
-            store_some_floats(out + 4 * col, made, rest)
-
-
-KERNEL = integers(
+_PRODUCTS = integers(
     by_eights(_some_rows(8), _some_rows(1)),
     transposed(_unpack),
-    _decode,
+    decode_rows,
     zero=BIAS,
     affine=True,
     parts=("scales", "means", "q"),
 )
+KERNEL = replace(_PRODUCTS, decode=_PRODUCTS.gather, encoder=always(encode_rows))
