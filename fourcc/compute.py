@@ -201,13 +201,13 @@ def pack(
         found: the matrix's format.
         parts: of the matrix, with the shapes and dtypes that the format declares for `geom`.
         geom: the matrix's.
-        decode: gives the weights, float32 (rows, cols), where the format has no kernel.
+        decode: gives the weights, (rows, cols) of any dtype, where the format has no kernel.
         threads: how many.
     """
     from fourcc.kernels.operands import address, empty, matrix
 
     kernel = kernel_of(found)
-    named = {"values": decode()} if kernel.level == "decode" else parts
+    named = {"values": _as_floats(decode())} if kernel.level == "decode" else parts
     arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
     descriptor = matrix(geom.rows, geom.cols, arrays)
     if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
@@ -217,6 +217,12 @@ def pack(
     job[1] = address(out)  # OUT
     run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads)
     return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
+
+
+def _as_floats(weights: Array) -> Floats:
+    """Decoded weights as products take them; a float64 beyond float32 becomes infinite."""
+    with np.errstate(over="ignore"):
+        return weights.astype(np.float32, copy=False)
 
 
 def run(  # noqa: PLR0913 - a kernel's arguments, and how its rows are shared out
