@@ -1,12 +1,12 @@
-"""What a machine can do at most: kernels that only read, or only calculate; and one that runs many products as one job.
+"""What a machine can do at most: kernels that only read, or only calculate; and one that runs many products in one job.
 
-A read kernel's matrix is a run of `UNIT`-byte rows, PARTS the address of the first; what it read is added up and stored in
-scratch memory, so that no read can be left out. The kernels that calculate take their operands from scratch memory, whose
-contents do not matter, and count `first` .. `last` in turns of `TURN_DOTS` or `TURN_FLOATS` operations.
+A read kernel's matrix is a run of `UNIT`-byte rows, PARTS the address of the first; what it read is added up and stored
+in scratch memory, so that no read can be left out. The kernels that calculate take their operands from scratch memory,
+whose contents do not matter, and count `first` .. `last` in turns of `turn_dots` or `turn_floats` operations.
 
-A rotation's matrix is a table: STEP, rows from one matrix of the table to the next; LAST, the rows that each has; then an
-ENTRY for each, the addresses of a kernel, of its matrix and of its job. Rows are counted through all matrices, as a loop
-over the layers of a model runs through them.
+A rotation's matrix is a table: STEP, rows from one matrix of the table to the next; LAST, the rows that each has; then
+an ENTRY for each, the addresses of a kernel, of its matrix and of its job. Rows are counted through all matrices, as a
+loop over a model's layers runs through them.
 """
 
 from __future__ import annotations

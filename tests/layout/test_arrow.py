@@ -20,6 +20,7 @@ FLOORS = [
     {"decoding"},
     {"transcode", "extraction", "statistics", "diff"},
     {"conversion"},
+    {"bench"},  # beside `compute` the only room that takes kernels from fourcc.kernels: its probes belong to no format
     {"cli"},
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}

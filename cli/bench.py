@@ -1,0 +1,93 @@
+"""`fourcc bench`: how fast the kernels are, against this machine's limits and, with --peers, beside other projects'."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourcc.cli import bench_tables, documents, terminal
+from fourcc.cli.options import Json, Quiet
+from fourcc.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from fourcc.bench.plan import Plan
+    from fourcc.bench.results import Results
+
+EPILOG = """\b
+Examples:
+  fourcc bench
+  fourcc bench --format Q4_0,F32 --shape 4096x4096 --threads 1
+  fourcc bench --peers --json
+  fourcc bench --simd avx2,portable
+
+Each thing is measured in turns with all others. Rates are those of the best sample and of the median one; shares
+compare best with best, and median with median. A product's weights come from memory: each sample goes through at least
+250 MB of them."""
+
+Tags = Annotated[str | None, typer.Option("--format", metavar="TAG,...", help="Formats. Default: all with a kernel.")]
+Shapes = Annotated[
+    str | None, typer.Option("--shape", metavar="ROWSxCOLS,...", help="Matrices. Default: 4096x4096,4096x11008.")
+]
+Threads = Annotated[
+    str | None, typer.Option("--threads", metavar="N,...", help="Numbers of threads. Default: from 1 to the cores.")
+]
+Counts = Annotated[
+    str | None, typer.Option("-n", "--n", metavar="N,...", help="Numbers of activations. Default: 1,4,512.")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="Small matrices, few repeats: whether it works, not how fast.")]
+Peers = Annotated[bool, typer.Option("--peers", help="Measure other projects' kernels, too, as far as installed.")]
+Targets = Annotated[
+    str | None, typer.Option("--simd", metavar="TARGET,...", help="Run again for these families of processors.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command("bench", epilog=EPILOG)(bench)
+
+
+def bench(  # noqa: PLR0913 - one an option
+    *,
+    formats: Tags = None,
+    shapes: Shapes = None,
+    threads: Threads = None,
+    counts: Counts = None,
+    quick: Quick = False,
+    peers: Peers = False,
+    simd: Targets = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
+    """Measure the kernels against the limits of this machine.
+
+    Reading memory, the products of each format with one activation and with several, decoding and encoding.
+    """
+    from fourcc.bench import plan, targets
+
+    made = plan.make(formats=formats, shapes=shapes, threads=threads, counts=counts, quick=quick, peers=peers)
+    names = [] if simd is None else targets.checked(simd)
+    results = _run(made, quiet=quiet)
+    others = {}
+    for name in names:
+        terminal.notes([f"again, for {name}"], quiet=quiet)
+        others[name] = targets.run(name, made, quick=quick)
+    if as_json:
+        documents.show("bench", {**results.document(), "targets": others})
+        return
+    bench_tables.show(results, others)
+    terminal.notes(results.notes, quiet=quiet)
+
+
+def _run(plan: Plan, *, quiet: bool) -> Results:
+    from fourcc.bench.run import Run
+
+    with Steps("measuring", 0, quiet=quiet) as progress:
+        return Run(plan, progress).results()
+
+
+class Steps(Progress):
+    """Progress of work that has no bytes."""
+
+    def _line(self, name: str, share: float) -> str:
+        return f"{self._verb} {100 * share:3.0f} %: {name}"

@@ -1,0 +1,100 @@
+"""The machine's limits, by kernels that only read or only calculate.
+
+Like `fourcc.compute`, and unlike the rest of the core, this room takes kernels from `fourcc.kernels` itself: its probes
+belong to no format, and what a product costs without Python around it is seen only below `compute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import attrs
+
+from fourcc import compute
+from fourcc.bench.timing import Rates, Series, Timing
+
+OPERATIONS = 2_000_000_000  # of a sample, for each thread
+TRIES = 3  # samples by which the best of several kernels is found
+READ, INTEGERS, FLOATS = "reading", "int8", "float32"
+
+
+@attrs.define(eq=False)
+class Limit:
+    """One limit with some threads: several kernels are tried at first, the best one goes on.
+
+    Attributes:
+        what: `READ`, `INTEGERS` or `FLOATS`.
+        threads: how many.
+        amount: bytes or operations of a sample.
+        series: of the kernel that goes on.
+        found: seconds of the best sample of those that were tried.
+    """
+
+    what: str
+    threads: int
+    amount: float
+    series: Series
+    found: float
+
+    @property
+    def rates(self) -> Rates:
+        """Bytes, or operations, a second; the fastest one is kept, whichever kernel reached it."""
+        timing = self.series.timing
+        return Timing(min(self.found, timing.best), timing.median, timing.samples).rates(self.amount)
+
+
+class Limits:
+    """The limits for some numbers of threads; samples are taken with those of the products.
+
+    Args:
+        threads: numbers of threads.
+        nbytes: of the memory that is read.
+        share: of the usual operations of a sample.
+    """
+
+    def __init__(self, threads: tuple[int, ...], nbytes: int, share: float = 1.0) -> None:
+        from fourcc.kernels import probes
+        from fourcc.kernels.operands import empty, matrix
+
+        units = max(1, nbytes // probes.UNIT)
+        self._memory = empty(units * probes.UNIT)
+        self._memory[:] = 1  # the system gives memory only when it is written to
+        self._region = matrix(units, probes.UNIT, (self._memory,))
+        self._all = [each for count in threads for each in self._of(count, units, share)]
+
+    def _of(self, threads: int, units: int, share: float) -> Iterator[Limit]:
+        from fourcc.kernels import probes
+
+        def sample(kernel: object, rows: int) -> Callable[[], object]:
+            return lambda: compute.run(
+                kernel, self._region, self._region, rows=rows, align=1, threads=threads, scratch=probes.SCRATCH
+            )
+
+        reads = [(units * probes.UNIT, sample(kernel, units)) for kernel in probes.READERS.values()]
+        yield _best(READ, threads, reads)
+        for what, kernels, turn in (
+            (INTEGERS, probes.DOTS, probes.turn_dots),
+            (FLOATS, probes.FLOATS, probes.turn_floats),
+        ):
+            some = {columns: max(threads, int(share * threads * OPERATIONS) // turn(columns)) for columns in kernels}
+            yield _best(what, threads, [(some[n] * turn(n), sample(kernels[n], some[n])) for n in kernels])
+
+    def series(self) -> list[Series]:
+        """Of all limits."""
+        return [each.series for each in self._all]
+
+    def __getitem__(self, key: tuple[str, int]) -> Rates:
+        """The limit of something with some threads."""
+        return next(each.rates for each in self._all if (each.what, each.threads) == key)
+
+
+def _best(what: str, threads: int, tried: list[tuple[int, Callable[[], object]]]) -> Limit:
+    """The limit with the kernel that is the fastest of a few samples."""
+    name = f"{what}, {threads} thread{'s' * (threads > 1)}"
+    series = [(amount, Series(name, work, repeats=TRIES)) for amount, work in tried]
+    for _, each in series:
+        each.turn()
+    amount, best = max(series, key=lambda pair: pair[0] / pair[1].timing.best)
+    found = best.timing.best
+    best.seconds.clear()  # chosen by them: the median shall be that of samples taken afterwards
+    return Limit(what, threads, amount, best, found)

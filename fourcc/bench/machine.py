@@ -1,0 +1,64 @@
+"""What was measured on, and with which versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import attrs
+
+from fourcc.threads import thread_count
+
+PACKAGES = ("fourcc", "numpy", "numba", "llvmlite")
+
+
+@attrs.frozen
+class Machine:
+    """The machine, as it calls itself.
+
+    Attributes:
+        cpu: model.
+        architecture: as the system names it.
+        cores: that the machine has.
+        usable: that this process may use.
+        system: kernel and its release.
+    """
+
+    cpu: str
+    architecture: str
+    cores: int
+    usable: int
+    system: str
+
+
+def machine() -> Machine:
+    """This one."""
+    system = f"{platform.system()} {platform.release()}"
+    return Machine(_cpu(), platform.machine(), os.cpu_count() or 1, thread_count(), system)
+
+
+def _cpu() -> str:
+    """The processor's model, from Linux's table of processors, or what Python knows."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    for line in lines:
+        key, _, value = line.partition(":")
+        if key.strip() in {"model name", "Model"} and value.strip():
+            return value.strip()
+    return platform.processor() or "unknown"
+
+
+def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """Versions of Python and of some packages; those that are not installed are left out."""
+    found = {"python": platform.python_version()}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

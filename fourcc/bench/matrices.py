@@ -1,0 +1,74 @@
+"""Random matrices of a format, as many different ones as no cache holds."""
+
+from __future__ import annotations
+
+from math import lcm
+
+import attrs
+import numpy as np
+
+from fourcc.encoding import encode
+from fourcc.format import Array, Floats, Format
+from fourcc.qmatrix import QMatrix
+
+ROWS = 256  # of random weights; the rest of a matrix repeats them, at addresses of its own
+SEED = 1
+SPREAD = np.float32(0.02)  # standard deviation, about that of a trained layer
+
+
+def weights(rows: int, cols: int) -> Floats:
+    """Random weights, float32 (rows, cols); those of more than `ROWS` rows repeat the first ones."""
+    few = np.random.default_rng(SEED).standard_normal((min(rows, ROWS), cols), np.float32) * SPREAD
+    return few if len(few) == rows else np.resize(few, (rows, cols))
+
+
+def activations(count: int, cols: int) -> Floats:
+    """Random activations, float32 (count, cols)."""
+    return np.random.default_rng(SEED + count).standard_normal((count, cols), np.float32)
+
+
+def matrix(found: Format, rows: int, cols: int) -> QMatrix:
+    """Random weights in a format: as if all of them had been encoded, in the time of a few rows.
+
+    Args:
+        found: it has an encoder, and the shape fits it.
+        rows: of the matrix.
+        cols: of the matrix.
+    """
+    spec = found.spec
+    block = spec.block[0]
+    if spec.variable or block is None:
+        return encode(weights(rows, cols), spec.tag)
+    few = min(rows, lcm(ROWS, block, *(part.rows or 1 for part in spec.parts)))
+    small = encode(weights(few, cols), spec.tag)
+    shapes = spec.part_shapes((rows, cols), small.params)
+    parts = {name: np.resize(part, shapes[name]) for name, part in small.parts.items()}
+    return QMatrix(spec.tag, (rows, cols), parts, small.params)
+
+
+def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:
+    """Matrices like one, in memory of their own once they are packed, of at least `nbytes` together.
+
+    Those whose kernel takes the parts as stored get parts of their own; of others the packed form will be.
+    """
+    from fourcc import compute
+
+    count = max(1, -(-nbytes // max(1, original.nbytes)))
+    stored = compute.kernel_of(original.format).pack is None and original.format.kernel is not None
+    made = [_aligned(original) if stored else attrs.evolve(original) for _ in range(count)]
+    for each in made:
+        _ = each.packed
+    return made
+
+
+def _aligned(original: QMatrix) -> QMatrix:
+    return attrs.evolve(original, parts={name: aligned(part) for name, part in original.parts.items()})
+
+
+def aligned(array: Array) -> Array:
+    """A copy that begins on a cache line."""
+    from fourcc.kernels.operands import empty
+
+    out: Array = empty(array.nbytes).view(array.dtype).reshape(array.shape)
+    out[...] = array
+    return out

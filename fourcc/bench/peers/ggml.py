@@ -1,0 +1,150 @@
+"""ggml: graphs of products with many weight tensors, as llama.cpp computes them, and its coding of blocks.
+
+Weights lie once as they are stored and once as the CPU backend repacks them, where it does; the faster one is shown.
+The activations are quantized inside each product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+
+from fourcc.bench.matrices import activations, aligned
+from fourcc.bench.peers.ggml_library import NO, NODES, Library, folder, library
+from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, Subject
+from fourcc.bench.products import shortened
+from fourcc.bench.timing import Series
+from fourcc.format import Array
+from fourcc.qmatrix import QMatrix
+
+FLOAT = 0  # ids of ggml's types
+TYPES = (2, 8, 1, 30, FLOAT)  # 4-bit blocks, 8-bit blocks, two kinds of half floats, floats
+
+
+class Ggml:
+    """The peer."""
+
+    name = "ggml"
+    package = "llama-cpp-python"
+
+    def missing(self) -> str | None:
+        """Why it cannot be measured."""
+        home = folder()
+        if home is None:
+            return f"llama-cpp-python {NOT_INSTALLED}"
+        return None if any(home.glob("*ggml-cpu*")) else f"no ggml library in {home.name} of llama-cpp-python"
+
+    def products(self, subject: Subject) -> Iterator[Candidate]:
+        """Of each type that is measured, in each place where weights may lie."""
+        ggml = library()
+        for kind in TYPES:
+            matrix = subject.foreign("ggml", kind)
+            if matrix is None:
+                continue
+            for buffer_type in ggml.buffer_types():
+                if ggml.supports(kind, subject.rows, subject.cols, buffer_type):
+                    yield from self._placed(ggml, subject, matrix, kind, buffer_type)
+
+    def _placed(
+        self, ggml: Library, subject: Subject, matrix: QMatrix, kind: int, buffer_type: int
+    ) -> Iterator[Candidate]:
+        rows, cols = matrix.shape
+        tensors = _weights(ggml, matrix, kind, subject.copies(matrix.nbytes), buffer_type)
+        for count in subject.counts:
+            some = tensors[: shortened(len(tensors), rows * cols, count)]
+            compute = _graph(ggml, some, cols, count)
+            for threads in subject.threads:
+                yield Candidate(
+                    ggml.name(kind),
+                    str(matrix.tag),
+                    count,
+                    threads,
+                    len(some),
+                    Series(
+                        f"{self.name} {ggml.name(kind)} {rows} x {cols}, n = {count}",
+                        compute,
+                        ready=partial(ggml.cpu.ggml_backend_cpu_set_n_threads, ggml.backend, threads),
+                        repeats=3 if count < 64 else 1,
+                    ),
+                )
+
+    def coders(self, subject: Subject) -> Iterator[Coder]:
+        """Of each type of blocks; threads share the rows, as llama.cpp's own quantizing does."""
+        ggml = library()
+        for kind in TYPES:
+            matrix = subject.foreign("ggml", kind)
+            if matrix is None or kind == FLOAT:
+                continue
+            for threads in subject.threads:
+                decode, encode = _coding(ggml, subject, matrix, kind, threads)
+                yield Coder(ggml.name(kind), str(matrix.tag), threads, decode, encode)
+
+
+def _weights(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> list[int]:
+    """So many weight tensors, each the same matrix."""
+    rows, cols = matrix.shape
+    (blocks,) = matrix.parts.values()
+    context = ggml.context(count)
+    made = [ggml.base.ggml_new_tensor_2d(context, kind, cols, rows) for _ in range(count)]
+    if not ggml.base.ggml_backend_alloc_ctx_tensors_from_buft(context, buffer_type):
+        raise MemoryError("ggml has no memory for the weights")
+    for each in made:
+        ggml.base.ggml_backend_tensor_set(each, blocks.ctypes.data, 0, blocks.nbytes)
+    return made
+
+
+def _graph(ggml: Library, weights: list[int], cols: int, count: int) -> Callable[[], None]:
+    """The products of all weights with the same activations."""
+    base = ggml.base
+    if len(weights) >= NODES:
+        raise ValueError(f"a graph of {len(weights)} products")
+    context = ggml.context(len(weights) + 1)
+    x = base.ggml_new_tensor_2d(context, FLOAT, cols, count)
+    graph = base.ggml_new_graph_custom(context, NODES, NO)
+    for each in weights:
+        base.ggml_build_forward_expand(graph, base.ggml_mul_mat(context, each, x))
+    allocator = base.ggml_gallocr_new(base.ggml_backend_get_default_buffer_type(ggml.backend))
+    if not base.ggml_gallocr_alloc_graph(allocator, graph):
+        raise MemoryError("ggml has no memory for the graph")
+    values = activations(count, cols)
+    base.ggml_backend_tensor_set(x, values.ctypes.data, 0, values.nbytes)
+
+    def compute() -> None:
+        status = base.ggml_backend_graph_compute(ggml.backend, graph)
+        if status:
+            raise RuntimeError(f"ggml_backend_graph_compute: {status}")
+
+    return compute
+
+
+def _coding(ggml: Library, subject: Subject, matrix: QMatrix, kind: int, threads: int) -> tuple[Series, Series]:
+    """Decoding and encoding, the rows shared among threads."""
+    rows, cols = matrix.shape
+    (part,) = matrix.parts.values()
+    blocks, floats = aligned(part), aligned(subject.values())
+    cuts = [rows * index // threads for index in range(threads + 1)]
+    read = ggml.to_float(kind)
+    pool = ThreadPoolExecutor(threads)
+
+    def shared(task: Callable[[Array, Array, int], object]) -> Callable[[], None]:
+        def work() -> None:
+            pieces = pairwise(cuts)
+            runs = [pool.submit(task, blocks[a:b], floats[a:b], b - a) for a, b in pieces]
+            for each in runs:
+                each.result()
+
+        return work
+
+    def decode(some: Array, out: Array, count: int) -> None:
+        read(some.ctypes.data, out.ctypes.data, count * cols)
+
+    def encode(out: Array, some: Array, count: int) -> None:
+        ggml.quantize(kind, some.ctypes.data, out.ctypes.data, count, cols)
+
+    name = f"ggml {ggml.name(kind)} {rows} x {cols}, coding"
+    return Series(name, shared(decode), repeats=2), Series(name, shared(encode), repeats=2)
+
+
+PEER = Ggml()

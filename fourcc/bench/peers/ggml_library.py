@@ -1,0 +1,163 @@
+"""ggml's C functions, as llama-cpp-python ships them, by ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from ctypes import POINTER, c_bool, c_char_p, c_int, c_int64, c_size_t, c_void_p
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
+BUFFER = 8  # bytes into a tensor, behind its type: the buffer that it lies in
+NODES = 2048  # of a graph
+NO, YES = 0, 1
+
+FloatReader = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_int64)  # (blocks, floats, count)
+
+LogCallback = ctypes.CFUNCTYPE(None, c_int, c_char_p, c_void_p)
+_silence = LogCallback(lambda _level, _text, _data: None)
+
+
+class InitParams(ctypes.Structure):
+    """``ggml_init_params``."""
+
+    _fields_ = (("mem_size", c_size_t), ("mem_buffer", c_void_p), ("no_alloc", c_bool))
+
+
+class TypeTraits(ctypes.Structure):
+    """``ggml_type_traits``."""
+
+    _fields_ = (
+        ("type_name", c_char_p),
+        ("block", c_int64),
+        ("interleave", c_int64),
+        ("size", c_size_t),
+        ("quantized", c_bool),
+        ("to_float", FloatReader),
+        ("from_float", c_void_p),
+    )
+
+
+# Function -> its result, then its arguments; pointers to ggml's own structures are plain ones.
+BASE: dict[str, tuple[Any, ...]] = {
+    "ggml_init": (c_void_p, InitParams),
+    "ggml_free": (None, c_void_p),
+    "ggml_log_set": (None, LogCallback, c_void_p),
+    "ggml_new_tensor_2d": (c_void_p, c_void_p, c_int, c_int64, c_int64),
+    "ggml_new_graph_custom": (c_void_p, c_void_p, c_size_t, c_bool),
+    "ggml_mul_mat": (c_void_p, c_void_p, c_void_p, c_void_p),
+    "ggml_build_forward_expand": (None, c_void_p, c_void_p),
+    "ggml_gallocr_new": (c_void_p, c_void_p),
+    "ggml_gallocr_alloc_graph": (c_bool, c_void_p, c_void_p),
+    "ggml_get_type_traits": (POINTER(TypeTraits), c_int),
+    "ggml_quantize_chunk": (c_size_t, c_int, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_void_p),
+    "ggml_tensor_overhead": (c_size_t,),
+    "ggml_graph_overhead_custom": (c_size_t, c_size_t, c_bool),
+    "ggml_backend_alloc_ctx_tensors_from_buft": (c_void_p, c_void_p, c_void_p),
+    "ggml_backend_buft_alloc_buffer": (c_void_p, c_void_p, c_size_t),
+    "ggml_backend_buffer_free": (None, c_void_p),
+    "ggml_backend_buft_name": (c_char_p, c_void_p),
+    "ggml_backend_dev_supports_op": (c_bool, c_void_p, c_void_p),
+    "ggml_backend_get_default_buffer_type": (c_void_p, c_void_p),
+    "ggml_backend_graph_compute": (c_int, c_void_p, c_void_p),
+    "ggml_backend_reg_dev_get": (c_void_p, c_void_p, c_size_t),
+    "ggml_backend_reg_get_proc_address": (c_void_p, c_void_p, c_char_p),
+    "ggml_backend_tensor_get": (None, c_void_p, c_void_p, c_size_t, c_size_t),
+    "ggml_backend_tensor_set": (None, c_void_p, c_void_p, c_size_t, c_size_t),
+}
+CPU: dict[str, tuple[Any, ...]] = {
+    "ggml_backend_cpu_init": (c_void_p,),
+    "ggml_backend_cpu_reg": (c_void_p,),
+    "ggml_backend_cpu_set_n_threads": (None, c_void_p, c_int),
+}
+
+
+def folder() -> Path | None:
+    """Where llama-cpp-python keeps its libraries; None where it is not installed. It is not imported."""
+    found = find_spec("llama_cpp")
+    return None if found is None or found.origin is None else Path(found.origin).parent / "lib"
+
+
+@cache
+def library() -> Library:
+    """The libraries, loaded."""
+    return Library()
+
+
+class Library:
+    """ggml's functions and its CPU backend.
+
+    Attributes:
+        base, cpu: the two libraries.
+        backend: the CPU.
+    """
+
+    def __init__(self) -> None:
+        home = folder()
+        assert home is not None
+        self.base = ctypes.CDLL(str(home / f"libggml-base{SUFFIX}"), mode=ctypes.RTLD_GLOBAL)
+        self.cpu = ctypes.CDLL(str(home / f"libggml-cpu{SUFFIX}"), mode=ctypes.RTLD_GLOBAL)
+        for handle, functions in ((self.base, BASE), (self.cpu, CPU)):
+            for name, (result, *arguments) in functions.items():
+                function = getattr(handle, name)
+                function.restype, function.argtypes = result, arguments
+        self.base.ggml_log_set(_silence, None)
+        self.backend = self.cpu.ggml_backend_cpu_init()
+
+    def context(self, tensors: int) -> int:
+        """A place for the descriptions of so many tensors and one graph."""
+        graph = self.base.ggml_graph_overhead_custom(NODES, NO)
+        size = (tensors + 8) * self.base.ggml_tensor_overhead() + graph
+        made: int = self.base.ggml_init(InitParams(size, None, YES))
+        return made
+
+    def buffer_types(self) -> list[int]:
+        """Where weights may lie: as they are stored, and repacked for products where the CPU has that."""
+        base = self.base
+        plain = base.ggml_backend_get_default_buffer_type(self.backend)
+        registered = self.cpu.ggml_backend_cpu_reg()
+        address = base.ggml_backend_reg_get_proc_address(registered, b"ggml_backend_dev_get_extra_bufts")
+        if not address:
+            return [plain]
+        extra = ctypes.CFUNCTYPE(POINTER(c_void_p), c_void_p)(address)(self.device)
+        made = [plain]
+        for each in extra or ():
+            if each is None:
+                break
+            made.append(each)
+        return made
+
+    @property
+    def device(self) -> int:
+        """The CPU as a device."""
+        found: int = self.base.ggml_backend_reg_dev_get(self.cpu.ggml_backend_cpu_reg(), 0)
+        return found
+
+    def supports(self, kind: int, rows: int, cols: int, buffer_type: int) -> bool:
+        """Whether products with weights in a buffer of some type are possible."""
+        base = self.base
+        context = self.context(3)
+        weights = base.ggml_new_tensor_2d(context, kind, cols, rows)
+        x = base.ggml_new_tensor_2d(context, 0, cols, 512)
+        buffer = base.ggml_backend_buft_alloc_buffer(buffer_type, 0)
+        c_void_p.from_address(weights + BUFFER).value = buffer
+        able = base.ggml_backend_dev_supports_op(self.device, base.ggml_mul_mat(context, weights, x))
+        base.ggml_backend_buffer_free(buffer)
+        base.ggml_free(context)
+        return bool(able)
+
+    def quantize(self, kind: int, source: int, out: int, rows: int, cols: int) -> None:
+        """Rows of floats to blocks; all addresses."""
+        self.base.ggml_quantize_chunk(kind, source, out, 0, rows, cols, None)
+
+    def to_float(self, kind: int) -> Any:  # noqa: ANN401 - a C function
+        """The function that decodes blocks of a type."""
+        return self.base.ggml_get_type_traits(kind).contents.to_float
+
+    def name(self, kind: int) -> str:
+        """Ggml's own name of a type."""
+        text: bytes = self.base.ggml_get_type_traits(kind).contents.type_name
+        return text.decode()

@@ -1,0 +1,117 @@
+"""What a peer is: a project whose products, or whose coding, are measured beside fourcc's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Protocol
+
+import attrs
+
+from fourcc.bench.matrices import weights
+from fourcc.bench.timing import Series
+from fourcc.format import Floats
+from fourcc.qmatrix import QMatrix
+from fourcc.registry import registry
+
+NAMES = ("ggml", "gguf", "numpy", "torch", "onnxruntime")  # also of the modules beside this one
+NOT_INSTALLED = "not installed"
+
+
+@attrs.frozen(eq=False)
+class Subject:
+    """What is multiplied.
+
+    Attributes:
+        rows, cols: of the matrices.
+        counts: numbers of activations.
+        threads: numbers of threads.
+        rotation: bytes of the different matrices.
+        matrices: tag -> the matrix in fourcc's format.
+    """
+
+    rows: int
+    cols: int
+    counts: tuple[int, ...]
+    threads: tuple[int, ...]
+    rotation: int
+    matrices: Mapping[str, QMatrix]
+
+    def values(self) -> Floats:
+        """The matrix, float32 (rows, cols)."""
+        return weights(self.rows, self.cols)
+
+    def foreign(self, system: str, identity: int | str) -> QMatrix | None:
+        """The matrix in the format that has an id in another system; None where it is not measured."""
+        found = registry.foreign(system, identity)
+        return None if found is None else self.matrices.get(str(found.spec.tag))
+
+    def copies(self, nbytes: int) -> int:
+        """How many matrices of a size a rotation has."""
+        return max(1, -(-self.rotation // nbytes))
+
+
+@attrs.frozen(eq=False)
+class Candidate:
+    """A peer's product; of two with the same kind, threads and count the faster one is shown.
+
+    Attributes:
+        kind: what the weights are stored in, in the peer's words.
+        like: tag of the format that it is compared with.
+        count: activations.
+        threads: how many.
+        matrices: products of a sample.
+        series: the samples.
+    """
+
+    kind: str
+    like: str
+    count: int
+    threads: int
+    matrices: int
+    series: Series
+
+
+@attrs.frozen(eq=False)
+class Coder:
+    """A peer's decoding and encoding of one matrix; None where it has none."""
+
+    kind: str
+    like: str
+    threads: int
+    decode: Series | None
+    encode: Series | None
+
+
+class Peer(Protocol):
+    """A project.
+
+    Attributes:
+        name: as it is shown.
+        package: distribution whose version is shown.
+    """
+
+    name: str
+    package: str
+
+    def missing(self) -> str | None:
+        """Why it cannot be measured; None where it can."""
+
+    def products(self, subject: Subject) -> Iterable[Candidate]:
+        """Its products of a subject."""
+
+    def coders(self, subject: Subject) -> Iterable[Coder]:
+        """Its coding of a subject."""
+
+
+def absent(*modules: str) -> str | None:
+    """Why modules cannot be imported; nothing is."""
+    names = [name for name in modules if find_spec(name) is None]
+    return f"{' and '.join(names)} {NOT_INSTALLED}" if names else None
+
+
+def load(name: str) -> Peer:
+    """The peer of a name in `NAMES`; the project itself is imported when it is first used."""
+    peer: Peer = import_module(f"fourcc.bench.peers.{name}").PEER
+    return peer

@@ -1,0 +1,131 @@
+"""What is to be measured, read from texts and checked before anything is compiled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import attrs
+
+from fourcc.errors import UsageError
+from fourcc.format import Format
+from fourcc.registry import registry
+from fourcc.tags import as_tag
+from fourcc.threads import thread_count
+
+MOST_ACTIVATIONS = 512  # that a product takes at once
+MOST_SIZE = 1 << 20  # rows, or columns
+SHAPES = ((4096, 4096), (4096, 11008))
+COUNTS = (1, 4, 512)
+ROTATION = 250_000_000  # bytes that products go through before they meet a matrix again: beyond any cache
+QUICK_SHAPES = ((256, 512),)
+QUICK_ROTATION = 1_000_000
+
+Shape = tuple[int, int]
+
+
+@attrs.frozen
+class Plan:
+    """What is to be measured.
+
+    Attributes:
+        formats: with a kernel or not.
+        shapes: rows and columns of the matrices.
+        threads: numbers of threads.
+        counts: numbers of activations.
+        rotation: bytes of the different matrices of each format.
+        rounds: turns of each series.
+        peers: whether other projects' kernels run beside.
+    """
+
+    formats: tuple[Format, ...]
+    shapes: tuple[Shape, ...] = SHAPES
+    threads: tuple[int, ...] = (1,)
+    counts: tuple[int, ...] = COUNTS
+    rotation: int = ROTATION
+    rounds: int = 7
+    peers: bool = False
+
+
+def make(
+    *,
+    formats: str | None = None,
+    shapes: str | None = None,
+    threads: str | None = None,
+    counts: str | None = None,
+    quick: bool = False,
+    peers: bool = False,
+) -> Plan:
+    """A plan from comma lists.
+
+    Args:
+        formats: tags; None: all that have a kernel.
+        shapes: as ``4096x11008``, rows and columns.
+        threads: numbers; None: from 1 to the cores that this process may use.
+        counts: numbers of activations.
+        quick: small matrices and few repeats, to see that all works.
+        peers: whether other projects' kernels run beside.
+
+    Raises:
+        UsageError: what cannot be measured.
+        PluginError: a format that is missing or broken.
+    """
+    return Plan(
+        formats=_formats(formats),
+        shapes=_shapes(shapes) if shapes is not None else QUICK_SHAPES if quick else SHAPES,
+        threads=_numbers(threads, "threads", 1024) if threads is not None else tuple(range(1, thread_count() + 1)),
+        counts=_numbers(counts, "activations", MOST_ACTIVATIONS) if counts is not None else COUNTS,
+        rotation=QUICK_ROTATION if quick else ROTATION,
+        rounds=2 if quick else 7,
+        peers=peers,
+    )
+
+
+def items(text: str) -> tuple[str, ...]:
+    """The items of a comma list, each once.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+    if not found:
+        raise UsageError("an empty list", found=repr(text))
+    return found
+
+
+def _formats(text: str | None) -> tuple[Format, ...]:
+    if text is None:
+        every = (found for found in _working() if found.kernel is not None)
+        return tuple(found for found in every if found.encode is not None and not found.spec.needs)
+    try:
+        found = tuple(registry[as_tag(each)] for each in items(text))
+    except ValueError as error:
+        raise UsageError(str(error), hint="`fourcc formats` lists them.") from error
+    for each in found:
+        if each.encode is None or each.spec.needs:
+            raise UsageError(f"the format {each.spec.tag} makes nothing of random weights", hint="Leave it out.")
+    return found
+
+
+def _working() -> Iterable[Format]:
+    broken = {each.entry.name for each in registry.broken()}
+    return (registry[tag] for tag in registry if str(tag) not in broken)
+
+
+def _shapes(text: str) -> tuple[Shape, ...]:
+    return tuple(map(_shape, items(text)))
+
+
+def _shape(text: str) -> Shape:
+    match = re.fullmatch(r"(\d{1,7})\s*[xX×]\s*(\d{1,7})", text, re.ASCII)  # noqa: RUF001 - the sign itself
+    rows, cols = map(int, match.groups()) if match else (0, 0)
+    if not (1 <= rows <= MOST_SIZE and 1 <= cols <= MOST_SIZE):
+        raise UsageError("bad shape", found=repr(text), expected="rows x columns, as 4096x11008")
+    return rows, cols
+
+
+def _numbers(text: str, what: str, most: int) -> tuple[int, ...]:
+    for each in items(text):
+        if not each.isascii() or not each.isdigit() or not 1 <= int(each) <= most:
+            raise UsageError(f"bad number of {what}", found=each, expected=f"1 to {most}")
+    return tuple(map(int, items(text)))

@@ -1,0 +1,192 @@
+"""Products of fourcc's own: a rotation through many matrices as one job of the thread team."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+
+from fourcc import compute
+from fourcc.bench.limits import FLOATS, INTEGERS
+from fourcc.bench.matrices import activations
+from fourcc.bench.timing import Series, Timing
+from fourcc.format import Array
+from fourcc.qmatrix import QMatrix
+
+OPERATIONS = 20_000_000_000  # a rotation of more is cut short: such a product does not wait for memory
+PREPARATIONS = 64  # of a sample
+
+
+def shortened(matrices: int, weights: int, count: int) -> int:
+    """Matrices of a rotation: all, or as many as keep it short."""
+    return max(1, min(matrices, OPERATIONS // (2 * weights * count)))
+
+
+@attrs.define(eq=False)
+class Product:
+    """Products of the matrices of one format with some activations, by some threads.
+
+    Attributes:
+        tag: of the format.
+        level: of its kernel.
+        rows, cols: of each matrix.
+        count: activations.
+        threads: how many.
+        nbytes: that a matrix is stored in.
+        peak: what bounds it where memory does not.
+        rotation: the products, all matrices after each other.
+        preparation: of the activations; None where they are taken as they come.
+        call: the same products, each a call from Python; None for several activations.
+    """
+
+    tag: str
+    level: str
+    rows: int
+    cols: int
+    count: int
+    threads: int
+    nbytes: int
+    peak: str
+    matrices: int
+    rotation: Series
+    preparation: Series | None
+    call: Series | None
+
+    @property
+    def operations(self) -> int:
+        """Of one product: a multiplication and an addition count as two."""
+        return 2 * self.rows * self.cols * self.count
+
+    @property
+    def timing(self) -> Timing:
+        """Of one product."""
+        return self.rotation.timing.scaled(1 / self.matrices)
+
+    @property
+    def prepared(self) -> Timing | None:
+        """Of preparing the activations of one product."""
+        return None if self.preparation is None else self.preparation.timing.scaled(1 / PREPARATIONS)
+
+    @property
+    def called(self) -> Timing | None:
+        """Of one product that Python calls."""
+        return None if self.call is None else self.call.timing.scaled(1 / self.matrices)
+
+    def series(self) -> list[Series]:
+        """All that is measured of it."""
+        return [each for each in (self.rotation, self.preparation, self.call) if each is not None]
+
+
+def product(matrices: Sequence[QMatrix], count: int, threads: int) -> Product:
+    """What to measure of the products of some matrices.
+
+    Args:
+        matrices: of one format and shape, packed.
+        count: activations.
+        threads: how many.
+    """
+    first = matrices[0]
+    rows, cols = first.shape
+    kernel = first.packed.kernel
+    some = matrices[: shortened(len(matrices), rows * cols, count)]
+    name = f"{first.tag} {rows} x {cols}, n = {count}, {threads} thread{'s' * (threads > 1)}"
+    rotation = Rotation(some, count, threads)
+    return Product(
+        tag=str(first.tag),
+        level=kernel.level,
+        rows=rows,
+        cols=cols,
+        count=count,
+        threads=threads,
+        nbytes=first.nbytes,
+        peak=FLOATS if kernel.activation.prepare is None else INTEGERS,
+        matrices=len(some),
+        rotation=Series(name, rotation.run, repeats=3 if count < 64 else 1),
+        preparation=None if kernel.activation.prepare is None else Series(name, rotation.prepare),
+        call=Series(name, rotation.call, repeats=1) if count == 1 else None,
+    )
+
+
+class Rotation:
+    """Some matrices, their activations, and the place of their products, as compiled code takes them.
+
+    Args:
+        matrices: of one format and shape, packed.
+        count: activations.
+        threads: how many.
+    """
+
+    def __init__(self, matrices: Sequence[QMatrix], count: int, threads: int) -> None:
+        from fourcc.kernels.team import Split
+
+        self._matrices = matrices
+        self._threads = threads
+        self._packed = [each.packed for each in matrices]
+        self._kernel = self._packed[0].kernel
+        rows, cols = matrices[0].shape
+        self._x = activations(count, cols)
+        self._prepared = compute.prepare(self._packed[0], self._x, threads)
+        self._out = np.empty((count, rows), np.float32)
+        self._job = compute.product_job(self._prepared, self._out)
+        self._scratch = self._kernel.scratch(cols)
+        share = Split.evenly(rows, self._kernel.row_align, threads).chunk
+        self._products = self._table(self._kernel.tile, [each.descriptor for each in self._packed], rows, share)
+        if self._kernel.activation.prepare is not None:
+            first = [self._packed[0].descriptor] * PREPARATIONS
+            share = Split.evenly(count, 1, threads).chunk
+            self._preparations = self._table(self._kernel.activation.prepare, first, count, share)
+        self.run()
+
+    def _table(self, kernel: object, descriptors: Sequence[Array], rows: int, chunk: int) -> _Table:
+        """Each matrix begins with a chunk of its own, so that no chunk has rows of two."""
+        from fourcc.kernels import jit
+        from fourcc.kernels.operands import address
+
+        step = -(-rows // chunk) * chunk
+        compiled = jit.compiled(kernel)  # type: ignore[arg-type]
+        entries = [(compiled.address, address(each), address(self._job)) for each in descriptors]  # type: ignore[attr-defined]
+        words = np.array([step, rows, *np.ravel(entries)], np.int64)
+        return _Table(words, step * len(descriptors), chunk)
+
+    def run(self) -> None:
+        """All products."""
+        self._run(self._products, self._threads)
+
+    def prepare(self) -> None:
+        """`PREPARATIONS` times the activations; a single one is quantized by one thread."""
+        self._run(self._preparations, min(self._threads, len(self._x)))
+
+    def call(self) -> None:
+        """All products, as Python calls them."""
+        for each in self._matrices:
+            each.matmul(self._x, self._threads)
+
+    def _run(self, table: _Table, threads: int) -> None:
+        from fourcc.kernels import probes
+
+        compute.run(
+            probes.rotate,
+            table.words,
+            self._job,
+            rows=table.rows,
+            align=1,
+            threads=threads,
+            scratch=self._scratch,
+            chunk=table.chunk,
+        )
+
+
+@attrs.frozen(eq=False)
+class _Table:
+    """What `probes.rotate` runs through.
+
+    Attributes:
+        words: int64.
+        rows: of all matrices, those that fill up a last chunk included.
+        chunk: rows that a thread takes at once.
+    """
+
+    words: Array
+    rows: int
+    chunk: int

@@ -1,0 +1,226 @@
+"""A whole run: limits, products and coding in turns, shape by shape."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import attrs
+
+from fourcc.bench import codecs, machine, matrices, products
+from fourcc.bench.codecs import Codec
+from fourcc.bench.limits import FLOATS, INTEGERS, READ, Limits
+from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Peer, Subject, load
+from fourcc.bench.plan import Plan
+from fourcc.bench.products import Product
+from fourcc.bench.results import CodecResult, LimitResult, PeerCodec, PeerProduct, ProductResult, Results
+from fourcc.bench.timing import Rates, Series, take_turns
+from fourcc.errors import UsageError
+from fourcc.qmatrix import QMatrix
+
+Tell = Callable[[str, int, int], None]
+T = TypeVar("T")
+PAUSE = 0.02  # seconds: BLAS and OpenMP threads spin about so long after their work
+
+
+@attrs.define(eq=False)
+class Round:
+    """All that is measured of one shape."""
+
+    rows: int
+    cols: int
+    products: list[Product]
+    codecs: list[Codec]
+    candidates: list[tuple[Peer, Candidate]]
+    coders: list[tuple[Peer, Coder]]
+
+    def series(self) -> Iterable[Series]:
+        """In the order of their turns."""
+        for product in self.products:
+            yield from product.series()
+        for codec in self.codecs:
+            yield from codec.series()
+        for _, candidate in self.candidates:
+            yield candidate.series
+        for _, coder in self.coders:
+            yield from (each for each in (coder.decode, coder.encode) if each is not None)
+
+
+class Run:
+    """A run of a plan.
+
+    Args:
+        plan: what is measured.
+        tell: called with a name, and which of how many steps begins.
+    """
+
+    def __init__(self, plan: Plan, tell: Tell) -> None:
+        self._plan = plan
+        self._tell = tell
+        self._done = self._shapes_done = 0
+        self._notes: list[str] = []
+        self._missing: dict[str, str] = {}
+        self._peers = self._find_peers() if plan.peers else []
+        self._limits: Limits | None = None
+
+    def results(self) -> Results:
+        """Measures all of it.
+
+        Raises:
+            UsageError: kernels are not compiled.
+        """
+        from fourcc.kernels.jit import uncompiled
+        from fourcc.kernels.simd.target import target
+
+        if uncompiled():
+            raise UsageError("only compiled kernels can be measured", hint="Unset NUMBA_DISABLE_JIT.")
+        plan = self._plan
+        share = 1.0 if plan.rotation >= 100_000_000 else 0.01
+        self._tell("the machine's limits", 0, 1)
+        self._limits = Limits(plan.threads, plan.rotation, share)
+        rounds = [self._measure(*shape) for shape in plan.shapes]
+        own = [self._product(each) for one in rounds for each in one.products]
+        coded = [_coded(each) for one in rounds for each in one.codecs]
+        packages = (*machine.PACKAGES, *(each.package for each in self._peers))
+        return Results(
+            machine.machine(),
+            machine.versions(packages),
+            target().name,
+            plan.rotation,
+            plan.rounds,
+            tuple(self._limit(threads) for threads in plan.threads),
+            tuple(own),
+            tuple(coded),
+            tuple(_peer_products(rounds, own)),
+            tuple(_peer_codecs(rounds, coded)),
+            self._missing,
+            tuple(self._notes),
+        )
+
+    # -- one shape
+
+    def _measure(self, rows: int, cols: int) -> Round:
+        here = self._round(rows, cols)
+        assert self._limits is not None
+        series = [*self._limits.series(), *here.series()]
+        first, steps = self._done, self._plan.rounds * len(series)
+        total = first + steps * (len(self._plan.shapes) - self._shapes_done)
+        take_turns(series, self._plan.rounds, self._counting(total), PAUSE if self._peers else 0.0)
+        self._shapes_done += 1
+        for each in here.series():
+            each.free()
+        gc.collect()
+        return here
+
+    def _counting(self, total: int) -> Callable[[str], None]:
+        def tick(name: str) -> None:
+            self._tell(name, self._done, total)
+            self._done += 1
+
+        return tick
+
+    def _round(self, rows: int, cols: int) -> Round:
+        plan = self._plan
+        originals = self._matrices(rows, cols)
+        own, coded = [], []
+        for original in originals.values():
+            self._tell(f"{original.tag} {rows} x {cols}: encoding and compiling", self._done, max(1, self._done))
+            some = matrices.copies(original, plan.rotation)
+            own += [products.product(some, count, threads) for count in plan.counts for threads in plan.threads]
+            coded += [codecs.codec(original, threads) for threads in plan.threads]
+        subject = Subject(rows, cols, plan.counts, plan.threads, plan.rotation, originals)
+        candidates: list[tuple[Peer, Candidate]] = []
+        coders: list[tuple[Peer, Coder]] = []
+        for each in self._peers:
+            self._tell(f"{each.name} {rows} x {cols}: making ready", self._done, max(1, self._done))
+            candidates += [(each, candidate) for candidate in self._tried(each, each.products, subject)]
+            coders += [(each, coder) for coder in self._tried(each, each.coders, subject)]
+        return Round(rows, cols, own, coded, candidates, coders)
+
+    def _tried(self, peer: Peer, make: Callable[[Subject], Iterable[T]], subject: Subject) -> list[T]:
+        """What a peer has to show; one that fails is named, and the others go on."""
+        try:
+            return list(make(subject))
+        except Exception as error:  # noqa: BLE001 - another project's library may fail in any way
+            self._missing[peer.name] = f"{type(error).__name__}: {error}"
+            return []
+
+    def _matrices(self, rows: int, cols: int) -> dict[str, QMatrix]:
+        """Tags and matrices, of the formats that the shape fits."""
+        made = {}
+        for found in self._plan.formats:
+            reason = found.spec.misfit((rows, cols))
+            if reason is not None:
+                self._notes.append(f"{found.spec.tag} does not fit {rows} x {cols}: {reason}")
+                continue
+            made[str(found.spec.tag)] = matrices.matrix(found, rows, cols)
+        return made
+
+    def _find_peers(self) -> list[Peer]:
+        loaded = [load(name) for name in NAMES]
+        self._missing = {each.name: reason for each in loaded if (reason := each.missing()) is not None}
+        return [each for each in loaded if each.name not in self._missing]
+
+    # -- results
+
+    def _limit(self, threads: int) -> LimitResult:
+        assert self._limits is not None
+        return LimitResult(threads, *(self._limits[what, threads] for what in (READ, INTEGERS, FLOATS)))
+
+    def _product(self, each: Product) -> ProductResult:
+        limit = self._limit(each.threads)
+        return ProductResult(
+            **{name: getattr(each, name) for name in SHARED},
+            of_read=each.timing.rates(each.nbytes).over(limit.read),
+            of_peak=each.timing.rates(each.operations).over(limit.of(each.peak)),
+        )
+
+
+SHARED = (
+    *("tag", "level", "rows", "cols", "count", "threads", "nbytes", "operations", "peak"),
+    *("timing", "prepared", "called"),
+)
+
+
+def _rates(series: Series | None, nbytes: int) -> Rates | None:
+    return None if series is None else series.timing.rates(nbytes)
+
+
+def _coded(each: Codec) -> CodecResult:
+    rates = (_rates(series, each.nbytes) for series in (each.decode, each.encode))
+    return CodecResult(each.tag, each.rows, each.cols, each.threads, *rates)
+
+
+def _peer_products(rounds: Iterable[Round], own: Iterable[ProductResult]) -> list[PeerProduct]:
+    """Of candidates of one kind the faster one, beside fourcc's own product."""
+    ours = {(each.tag, each.rows, each.cols, each.count, each.threads): each for each in own}
+    best: dict[tuple[object, ...], PeerProduct] = {}
+    for one in rounds:
+        for peer, each in one.candidates:
+            timing = each.series.timing.scaled(1 / each.matrices)
+            shape = (one.rows, one.cols, each.count, each.threads)
+            own_one = ours.get((each.like, *shape))
+            ratio = None if own_one is None else own_one.with_activations.rates(1).over(timing.rates(1))
+            key = (peer.name, each.kind, *shape)
+            if key not in best or timing.best < best[key].timing.best:
+                best[key] = PeerProduct(peer.name, each.kind, each.like, *shape, timing, ratio)
+    return list(best.values())
+
+
+def _peer_codecs(rounds: Iterable[Round], own: Iterable[CodecResult]) -> list[PeerCodec]:
+    ours = {(each.tag, each.rows, each.cols, each.threads): each for each in own}
+    made = []
+    for one in rounds:
+        for peer, each in one.coders:
+            nbytes = 4 * one.rows * one.cols
+            mine = ours.get((each.like, one.rows, one.cols, each.threads))
+            decode, encode = _rates(each.decode, nbytes), _rates(each.encode, nbytes)
+            ratios = [None, None] if mine is None else [_ratio(mine.decode, decode), _ratio(mine.encode, encode)]
+            shape = (one.rows, one.cols, each.threads)
+            made.append(PeerCodec(peer.name, each.kind, each.like, *shape, decode, encode, *ratios))
+    return made
+
+
+def _ratio(mine: Rates | None, theirs: Rates | None) -> Rates | None:
+    return None if mine is None or theirs is None else mine.over(theirs)

@@ -1,0 +1,93 @@
+"""Other projects beside us: those that are missing, those that fail, those that are there."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from fourcc.bench import run
+from fourcc.bench.peers import ggml_library, peer
+from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Subject
+from fourcc.bench.plan import make
+from fourcc.bench.results import Results
+from fourcc.bench.timing import Series
+
+
+class Fake:
+    """A peer that fails in one of its two parts."""
+
+    name = "fake"
+    package = "fake"
+
+    def missing(self) -> str | None:
+        """It is there."""
+        return None
+
+    def products(self, subject: Subject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
+        """Two of one kind, the second one faster, and one of a format that is not measured."""
+        for seconds in (2.0, 1.0):
+            series = Series("fake", lambda: None, repeats=0, seconds=[seconds])
+            yield Candidate("odd", "Q8_0", 1, 1, 10, series)
+        yield Candidate("other", "Zzzz", 1, 1, 1, Series("fake", lambda: None, repeats=0, seconds=[1.0]))
+
+    def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002
+        """Fails."""
+        raise RuntimeError("no coding today")
+
+
+def measured(monkeypatch: pytest.MonkeyPatch) -> Results:
+    """A run with the fake alone."""
+    monkeypatch.setattr(run, "NAMES", ("fake",))
+    monkeypatch.setattr(run, "load", lambda _: Fake())
+    plan = make(formats="Q8_0", shapes="32x64", threads="1", counts="1", quick=True, peers=True)
+    return run.Run(plan, lambda *_: None).results()
+
+
+def test_a_failing_peer_disturbs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, with the reason."""
+    results = measured(monkeypatch)
+    assert results.missing == {"fake": "RuntimeError: no coding today"}
+    assert len(results.products) == 1
+
+
+def test_the_faster_one_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ratio is that of speeds, activations included; a format that was not measured has none."""
+    results = measured(monkeypatch)
+    (own,) = results.products
+    odd, other = results.peer_products
+    assert (odd.timing.best, odd.kind, other.ratio) == (0.1, "odd", None)
+    assert own.prepared is not None
+    assert odd.ratio is not None
+    assert odd.ratio.best == pytest.approx(0.1 / (own.timing.best + own.prepared.best))
+
+
+def test_missing_ones_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each with what to install."""
+    for module in (peer, ggml_library):
+        monkeypatch.setattr(module, "find_spec", lambda _: None)
+    reasons = {name: peer.load(name).missing() for name in NAMES}
+    assert reasons == {
+        "ggml": "llama-cpp-python not installed",
+        "gguf": "gguf not installed",
+        "numpy": "threadpoolctl not installed",
+        "torch": "torch not installed",
+        "onnxruntime": "onnxruntime and onnx not installed",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_those_that_are_installed_can_be_measured(name: str) -> None:
+    """All of a peer's series run."""
+    if (reason := peer.load(name).missing()) is not None:
+        pytest.skip(reason)
+    plan = make(formats="Q4_0,Q8_0,F32", shapes="64x256", threads="1", counts="1,2", quick=True, peers=True)
+    originals = {str(each.spec.tag): run.matrices.matrix(each, 64, 256) for each in plan.formats}
+    subject = Subject(64, 256, plan.counts, plan.threads, 10_000, originals)
+    loaded = peer.load(name)
+    products, coders = list(loaded.products(subject)), list(loaded.coders(subject))
+    series = [each.series for each in products]
+    series += [one for each in coders for one in (each.decode, each.encode) if one is not None]
+    assert series
+    for each in series:
+        each.turn()
+        assert each.timing.best > 0
+    assert {each.like for each in (*products, *coders)} <= set(originals)

@@ -1,0 +1,78 @@
+"""What can be measured, and what cannot."""
+
+import pytest
+
+from fourcc.bench import plan
+from fourcc.bench.matrices import copies, matrix, weights
+from fourcc.encoding import encode
+from fourcc.errors import MissingFormatError, UsageError
+from fourcc.registry import registry
+from fourcc.tags import as_tag
+
+
+def test_defaults() -> None:
+    """All formats with a kernel and an encoder; one thread to all."""
+    made = plan.make()
+    tags = {str(each.spec.tag) for each in made.formats}
+    assert {"F32", "Q4_0", "Q8_0", "Q4_A", "Q8_A", "Q8_B"} <= tags
+    assert not {"F64", "I32", "BOOL"} & tags
+    assert made.shapes == ((4096, 4096), (4096, 11008))
+    assert made.threads[0] == 1
+    assert made.rotation >= 250_000_000
+
+
+def test_lists() -> None:
+    """Items once, in their order, with blanks or without."""
+    made = plan.make(formats="Q8_0, F32,Q8_0", shapes="64x256,32 X 64", threads="2,1", counts="8")
+    assert [str(each.spec.tag) for each in made.formats] == ["Q8_0", "F32"]
+    assert (made.shapes, made.threads, made.counts) == (((64, 256), (32, 64)), (2, 1), (8,))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("formats", "Toolong", "Toolong"),
+        ("formats", "BOOL", "the format BOOL makes nothing of random weights"),
+        ("formats", ",", "an empty list: found ','"),
+        ("shapes", "4096", "bad shape: found '4096', expected rows x columns, as 4096x11008"),
+        ("shapes", "0x5", "bad shape: found '0x5'"),
+        ("shapes", "5x9999999", "bad shape: found '5x9999999'"),
+        ("shapes", "4x4x4", "bad shape: found '4x4x4'"),
+        ("threads", "0", "bad number of threads: found 0, expected 1 to 1024"),
+        ("threads", "1,two", "bad number of threads: found two"),
+        ("counts", "513", "bad number of activations: found 513, expected 1 to 512"),
+        ("counts", "-1", "bad number of activations: found -1"),
+    ],
+)
+def test_refused(name: str, text: str, message: str) -> None:
+    """Before anything is compiled."""
+    with pytest.raises(UsageError) as refused:
+        plan.make(**{name: text})  # type: ignore[arg-type]
+    assert message in str(refused.value)
+
+
+def test_a_missing_format() -> None:
+    """As everywhere."""
+    with pytest.raises(MissingFormatError, match="Zzzz"):
+        plan.make(formats="Zzzz")
+
+
+@pytest.mark.parametrize("tag", ["Q4_0", "Q8_A", "Q4_A", "F32"])
+@pytest.mark.parametrize("rows", [100, 256, 640])
+def test_repeated_rows_are_what_the_encoder_makes(tag: str, rows: int) -> None:
+    """Only the first rows are encoded; the others are the same again."""
+    found = registry[as_tag(tag)]
+    made, expected = matrix(found, rows, 256), encode(weights(rows, 256), tag)
+    for name, part in expected.parts.items():
+        assert made.parts[name].tobytes() == part.tobytes()
+
+
+@pytest.mark.parametrize("tag", ["Q4_0", "F32"])
+def test_copies_have_memory_of_their_own(tag: str) -> None:
+    """On cache lines; as many as a rotation takes."""
+    original = matrix(registry[as_tag(tag)], 64, 64)
+    made = copies(original, 5 * original.nbytes - 1)
+    assert len(made) == 5
+    places = {array.ctypes.data for each in made for array in each.packed.arrays}
+    assert len(places) == 5
+    assert not [place for place in places if place % 64]

@@ -1,0 +1,62 @@
+"""The probe kernels do what they are counted for."""
+
+import numpy as np
+import pytest
+
+from fourcc import compute
+from fourcc.bench import matrices
+from fourcc.kernels import jit, probes
+from fourcc.kernels.operands import address, empty, matrix
+from fourcc.registry import registry
+from fourcc.tags import as_tag
+
+SUMS = slice(0, 64)  # bytes of scratch memory in which a read kernel leaves its sums
+
+
+def memory(units: int) -> np.ndarray:
+    """Random bytes for the read kernels."""
+    made = empty(units * probes.UNIT)
+    made[:] = np.random.default_rng(3).integers(0, 256, made.size, np.uint8)
+    return made
+
+
+@pytest.mark.parametrize("name", probes.READERS)
+def test_every_byte_is_read(name: tuple[int, int]) -> None:
+    """The sum of all vectors but the first row's and the last one's."""
+    held, scratch = memory(5), empty(probes.SCRATCH)
+    region = matrix(5, probes.UNIT, (held,))
+    jit.compiled(probes.READERS[name])(address(region), 0, 1, 4, address(scratch))
+    expected = held.view("<u4").reshape(5, -1, 16)[1:4].reshape(-1, 16).sum(axis=0, dtype=np.uint32)
+    np.testing.assert_array_equal(scratch[SUMS].view("<u4"), expected)
+
+
+@pytest.mark.parametrize("columns", probes.WIDTHS)
+def test_turns_have_as_many_operations_as_are_counted(columns: int) -> None:
+    """With ones everywhere, each sum is the number of products that went into it."""
+    scratch = empty(probes.SCRATCH)
+    scratch[:] = 1
+    jit.compiled(probes.DOTS[columns])(0, 0, 0, 3, address(scratch))
+    sums = scratch[2048:].view("<i4")[: 16 * columns]
+    assert 2 * int(sums.sum()) == 3 * probes.turn_dots(columns)
+    scratch.view("<f4")[:] = 1
+    jit.compiled(probes.FLOATS[columns])(0, 0, 0, 3, address(scratch))
+    sums = scratch[2048:].view("<f4")[: 16 * columns]
+    assert 2 * int(sums.sum()) == 3 * probes.turn_floats(columns)
+
+
+@pytest.mark.parametrize(("threads", "chunk"), [(1, 16), (2, 16), (2, 48), (2, 1000)])
+def test_a_rotation_runs_every_row_of_every_matrix(threads: int, chunk: int) -> None:
+    """Also where chunks cross from one matrix to the next, and rows do not fill the last one."""
+    rows, cols = 100, 64
+    q = matrices.matrix(registry[as_tag("Q8_0")], rows, cols)
+    x = matrices.activations(1, cols)
+    prepared = compute.prepare(q.packed, x)
+    outs = [np.full((1, rows), np.nan, np.float32) for _ in range(3)]
+    jobs = [compute.product_job(prepared, out) for out in outs]
+    tile = jit.compiled(q.packed.kernel.tile)
+    entries = [(tile.address, address(q.packed.descriptor), address(job)) for job in jobs]  # type: ignore[attr-defined]
+    table = np.array([112, rows, *np.ravel(entries)], np.int64)
+    scratch = q.packed.kernel.scratch(cols)
+    compute.run(probes.rotate, table, table, rows=336, align=1, threads=threads, scratch=scratch, chunk=chunk)
+    for out in outs:
+        np.testing.assert_array_equal(out, q.matmul(x))
