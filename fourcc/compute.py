@@ -303,11 +303,14 @@ def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: boo
 
 
 def _padded(x: Floats, wide: int) -> Floats:
-    """The activations, C-contiguous, followed by zeros: float32 (count, wide)."""
-    if x.shape[1] == wide:
-        return np.ascontiguousarray(x)
-    out = np.zeros((len(x), wide), np.float32)
+    """The activations, followed by zeros: float32 (count, wide), C-contiguous, at the start of a cache line."""
+    from fourcc.kernels.operands import LINE, address, empty
+
+    if x.shape[1] == wide and x.flags.c_contiguous and not address(x) % LINE:
+        return x
+    out = empty(len(x) * wide, "<f4").reshape(len(x), wide)
     out[:, : x.shape[1]] = x
+    out[:, x.shape[1] :] = 0
     return out
 
 

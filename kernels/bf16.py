@@ -5,8 +5,7 @@ from dataclasses import replace
 from fourcc.kernels.encoders import narrowed
 from fourcc.kernels.plain import plain
 from fourcc.kernels.simd.narrowing import store_bfloat16s, store_some_bfloat16s
-from fourcc.kernels.simd.rows import bfloat16_rows
 from fourcc.kernels.simd.widening import load_bfloat16s, load_some_bfloat16s
 
-_PRODUCTS = plain(bfloat16_rows, load_bfloat16s, load_some_bfloat16s, 2)
+_PRODUCTS = plain(load_bfloat16s, load_some_bfloat16s, 2)
 KERNEL = replace(_PRODUCTS, encoder=narrowed(store_bfloat16s, store_some_bfloat16s, 2))

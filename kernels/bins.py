@@ -13,7 +13,7 @@ import numpy as np
 from fourcc.kernels import kmeans1d
 from fourcc.kernels.encoders import SCRATCH
 from fourcc.kernels.jit import Kernel
-from fourcc.kernels.kmeans1d import count_down, cut_optimally
+from fourcc.kernels.kmeans1d import cut_optimally, set_up
 from fourcc.kernels.operands import COLS, PARTS, X_STEP, X
 from fourcc.kernels.simd.arithmetic import no_ints
 from fourcc.kernels.simd.choosing import counted_from, load_nibble_pairs, load_some_nibble_pairs
@@ -173,7 +173,7 @@ def _encoder(cut: Function) -> Kernel:
         cols = load_word(weights + COLS)
         blocks = (cols + (BLOCK - 1)) >> 8
         ordered, starts, bounds = scratch + ORDERED, scratch + STARTS, scratch + BOUNDS
-        count_down(scratch)
+        set_up(scratch)
         for row in range(first, last):
             q = load_word(weights + INDICES) + row * ((cols + 1) >> 1)
             for block in range(blocks):

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.kernels.simd.arithmetic import add, divide, doubles_of, larger, multiply, subtract
-from fourcc.kernels.simd.doubles import all_below
+from fourcc.kernels.simd.doubles import all_below, last_then
 from fourcc.kernels.simd.memory import (
     load_double,
     load_doubles,
@@ -26,6 +26,7 @@ from fourcc.kernels.simd.memory import (
     store_double,
     store_word,
 )
+from fourcc.kernels.simd.twins import Lanes
 
 MOST = 256  # positions
 RUNS = 16
@@ -35,14 +36,17 @@ INFINITY = np.float64(np.inf)
 # Scratch memory. A row of BEST belongs to a position j: lane r - 1 is best[r, j], r = 1 .. 16.
 ROW = 8 * RUNS
 BEST = 0
-SUMS = BEST + ROW * (MOST + 2)
+SUMS = BEST + ROW * (MOST + 9)
 COUNTS = SUMS + 8 * (MOST + 16)  # lengths of runs, MOST .. 1, as doubles
 GAINS = COUNTS + 8 * (MOST + 16)
-BYTES = GAINS + 8 * (MOST + 16)
+NEXT_GAINS = GAINS + 8 * (MOST + 16)
+BYTES = NEXT_GAINS + 8 * (MOST + 16)
 
 
-def count_down(scratch: int) -> None:
-    """Writes the lengths, once for any number of cuts; what follows them is divided by, but not used."""
+def set_up(scratch: int) -> None:
+    """Once for any number of cuts: the lengths, behind which is what is divided by, but not used; numbers in BEST."""
+    for i in range(0, ROW * (MOST + 9), 64):
+        store(scratch + BEST + i, doubles_of(-INFINITY))
     for i in range(MOST + 16):
         store_double(scratch + COUNTS + 8 * i, np.float64(max(1, MOST - i)))
 
@@ -54,7 +58,7 @@ def cut_optimally(ordered: int, n: int, starts: int, scratch: int) -> None:
         ordered: address of n float32, ascending, with more than 16 values among them.
         n: 17 .. 256.
         starts: address of 16 int64 to be filled.
-        scratch: of BYTES, after `count_down`.
+        scratch: of BYTES, after `set_up`.
     """
     energy = _sum_up(ordered, n, scratch)
     _fill(n, energy * MARGIN, scratch)
@@ -78,44 +82,58 @@ def _sum_up(ordered: int, n: int, scratch: int) -> np.float64:
     return energy
 
 
-def _find_gains(first: int, j: int, scratch: int) -> None:
-    """g(i, j) for i = first .. j - 1, and up to seven numbers more."""
-    here = doubles_of(load_double(scratch + SUMS + 8 * j))
-    counts = scratch + COUNTS + 8 * (MOST - j)
-    for i in range(first, j, 8):
-        difference = subtract(here, load_doubles(scratch + SUMS + 8 * i))
-        store(scratch + GAINS + 8 * i, divide(multiply(difference, difference), load_doubles(counts + 8 * i)))
+def _find_gains(i: int, j: int, gains: int, scratch: int) -> None:
+    """g(i, j) and the seven next; those from i = j on are of no use."""
+    difference = subtract(
+        doubles_of(load_double(scratch + SUMS + 8 * j)),
+        load_doubles(scratch + SUMS + 8 * i),
+    )
+    length = load_doubles(scratch + COUNTS + 8 * (MOST - j + i))
+    store(gains + 8 * i, divide(multiply(difference, difference), length))
 
 
 def _fill(n: int, margin: np.float64, scratch: int) -> None:
     """BEST for j = 1 .. n - 1: lanes 0 .. 7 of earlier rows give lanes 1 .. 8, lanes 8 .. 14 give 9 .. 15.
 
-    The lane after the last, which nobody wants, spills into lane 0 of the next row before that is written.
+    Eight i at a time. The gains of the next j are found on the way: divisions are slow, but additions go on beside them.
     """
-    best, gains = scratch + BEST, scratch + GAINS
+    best, here, onward = scratch + BEST, scratch + GAINS, scratch + NEXT_GAINS
     nothing, margins = doubles_of(-INFINITY), doubles_of(margin)
     store(best, nothing)
     store(best + 64, nothing)
-    low, high = 1, 1  # the first i that may win, for few runs and for many
+    store(here, nothing)
+    low, high = 0, 0  # the first i that may win, for few runs and for many
     for j in range(1, n):
-        low = min(low, high)
-        _find_gains(low, j, scratch)
         few, many = nothing, nothing
-        for i in range(low, min(high, j)):
-            few = larger(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), few)
-        for i in range(high, j):
-            gain = doubles_of(load_double(gains + 8 * i))
-            few = larger(add(load_doubles(best + ROW * i), gain), few)
-            many = larger(add(load_doubles(best + ROW * i + 64), gain), many)
+        for i in range(low & -8, high & -8, 8):
+            _find_gains(i, j + 1, onward, scratch)
+            few = _best_of_eight(few, best + ROW * i, here + 8 * i)
+        for i in range(high & -8, j, 8):
+            _find_gains(i, j + 1, onward, scratch)
+            few = _best_of_eight(few, best + ROW * i, here + 8 * i)
+            many = _best_of_eight(many, best + ROW * i + 64, here + 8 * i)
         whole = load_double(scratch + SUMS + 8 * j)
-        store_double(best + ROW * j, whole * whole / np.float64(j))
-        store(best + ROW * j + 8, few)
-        store(best + ROW * j + 72, many)
-        low = _onwards(low, best, gains, subtract(few, margins))
-        high = _onwards(high, best + 64, gains, subtract(many, margins))
+        store(best + ROW * j, last_then(doubles_of(whole * whole / np.float64(j)), few))
+        store(best + ROW * j + 64, last_then(few, many))
+        high = _first_alive(high, best + 64, here, subtract(many, margins))
+        low = min(high, _first_alive(low, best, here, subtract(few, margins)))
+        _find_gains(j & -8, j + 1, onward, scratch)
+        store(onward + 8 * j + 8, nothing)  # what is beyond never wins
+        here, onward = onward, here
 
 
-def _onwards(i, best, gains, floor):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _best_of_eight(most: Lanes, best: int, gains: int) -> Lanes:
+    """The larger ones of `most` and of the candidates in eight rows."""
+    others: Lanes = add(load_doubles(best), doubles_of(load_double(gains)))
+    for i in range(1, 8, 2):
+        most = larger(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), most)
+        if i < 7:
+            others = larger(add(load_doubles(best + ROW * (i + 1)), doubles_of(load_double(gains + 8 * i + 8))), others)
+    both: Lanes = larger(most, others)
+    return both
+
+
+def _first_alive(i: int, best: int, gains: int, floor: Lanes) -> int:
     """The first i whose candidates are not all below the floor."""
     while all_below(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), floor):
         i += 1
@@ -124,12 +142,11 @@ def _onwards(i, best, gains, floor):  # type: ignore[no-untyped-def]  # noqa: AN
 
 def _start_of_last(end: int, best: int, scratch: int) -> int:
     """Where the last run of those that end at `end` starts; of equally good places the leftmost."""
-    _find_gains(0, end, scratch)
+    for i in range(0, end, 8):
+        _find_gains(i, end, scratch + GAINS, scratch)
     most, at = -INFINITY, 0
     for i in range(end):
         candidate = load_double(best + ROW * i) + load_double(scratch + GAINS + 8 * i)
         if candidate > most:
             most, at = candidate, i
     return at
-
-

@@ -30,7 +30,6 @@ from fourcc.kernels.simd.memory import (
     load_bytes,
     load_int,
     load_word,
-    prefetch,
     store,
     store_byte,
     store_float,
@@ -51,7 +50,6 @@ PACKED = 288  # bytes of a packed block
 SCALES = 256  # where its scales begin
 ROWS = 16
 ZERO_POINT = 8
-AHEAD = 3 * PACKED
 
 _nothing, _zeros = no_float_columns[1], no_int_columns[1]
 
@@ -90,7 +88,6 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
         for block in range(blocks):
             dots = _zeros()
             x = codes + 32 * block
-            prefetch(p + AHEAD)
             for j in range(4):
                 pair = load_bytes(p + 64 * j)
                 dots = dot_columns(dots, low_nibbles(pair), x + 4 * j, 0)

@@ -8,28 +8,18 @@ a pair is in the high nibble.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X_STEP, X, round_up
 from fourcc.kernels.product import float_product, float_scratch
-from fourcc.kernels.rows import by_eights, decoder, one_or_several
-from fourcc.kernels.simd.memory import (
-    load_byte,
-    load_float,
-    load_word,
-    store,
-    store_float,
-)
-from fourcc.kernels.simd.partial import load_some_bytes
-from fourcc.kernels.simd.rows import lookup_rows, store_sums
-from fourcc.kernels.simd.tiles import no_float_columns
+from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
+from fourcc.kernels.simd.dot import lookup
+from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, load_word, store_float
+from fourcc.kernels.simd.partial import load_some_ints
 
 RUN = 128  # columns whose indices are one vector
 INDICES = PARTS + 8
-Function = Callable[..., Any]
 
 
 def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
@@ -46,25 +36,24 @@ def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> Non
                     store_float(out + 4 * (run + 16 * j + lane), load_float(x + 4 * (run + 8 * lane + (j ^ 1))))
 
 
-def _some_rows(count: int) -> Function:
-    """The product of `count` rows with one activation; the last indices of a row are copied, and zeros behind them."""
-    zeros = no_float_columns[count]
-
-    def some(weights: int, job: int, row: int, scratch: int) -> None:
-        cols = load_word(weights + COLS)
-        stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
+def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """Four sums take the vectors of indices in turn."""
+    cols = load_word(weights + COLS)
+    stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
+    for row in range(first, last):
         p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
-        x, whole = load_word(job + CODES), cols >> 7
-        totals = zeros()
-        for run in range(whole):
-            totals = lookup_rows(totals, bins + (run >> 1) * 64, tables, p + 64 * run, stride, x + 512 * run)
-        if whole < (cols + (RUN - 1)) >> 7:
-            for each in range(count):
-                store(scratch + 64 * each, load_some_bytes(p + each * stride + 64 * whole, stride - 64 * whole))
-            totals = lookup_rows(totals, bins + (whole >> 1) * 64, tables, scratch, 64, x + 512 * whole)
-        store_sums(load_word(job + OUT) + 4 * row, totals)
-
-    return some
+        a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
+        for run in range((cols + (RUN - 1)) >> 7):
+            table, x = load_floats(bins + (run >> 1) * 64), load_word(job + CODES) + 512 * run
+            left = stride - 64 * run
+            index = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
+            for j in range(0, 8, 4):
+                xs = x + 64 * j
+                a = multiply_add(lookup(table, shifted_right(index, 4 * j)), load_floats(xs), a)
+                b = multiply_add(lookup(table, shifted_right(index, 4 * j + 4)), load_floats(xs + 64), b)
+                c = multiply_add(lookup(table, shifted_right(index, 4 * j + 8)), load_floats(xs + 128), c)
+                d = multiply_add(lookup(table, shifted_right(index, 4 * j + 12)), load_floats(xs + 192), d)
+        store_float(load_word(job + OUT) + 4 * row, sum_floats(add(add(a, b), add(c, d))))
 
 
 def _decode(weights: int, row: int, out: int) -> None:
@@ -87,7 +76,7 @@ def _kernel() -> Kernel:
     return Kernel(
         "native",
         ordered,
-        one_or_several(by_eights(_some_rows(8), _some_rows(1)), several),
+        one_or_several(_one, several),
         several,
         decoder(_decode),
         float_scratch,

@@ -6,9 +6,6 @@ anew, in the thread's scratch memory, and the rows' codes are multiplied as they
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from fourcc.kernels.activation import quantize_block
@@ -41,7 +38,7 @@ from fourcc.kernels.product import (
     interleave,
 )
 from fourcc.kernels.qmatrix import decode_columns, encode_columns
-from fourcc.kernels.rows import by_eights, decoder, one_or_several
+from fourcc.kernels.rows import decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import (
     add,
     floats_of,
@@ -49,11 +46,9 @@ from fourcc.kernels.simd.arithmetic import (
     no_floats,
     sum_floats,
 )
-from fourcc.kernels.simd.dot import BIAS, biased
-from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float, store_word
+from fourcc.kernels.simd.dot import BIAS, biased, scaled_dot
+from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, store, store_float, store_word
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
-from fourcc.kernels.simd.rows import dot_rows, store_sums
-from fourcc.kernels.simd.tiles import no_float_columns
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float_pair
 
@@ -61,8 +56,7 @@ BLOCK = 128  # rows
 TOP = np.float32(127)
 CODES_PART = PARTS + 8
 COLUMNS = 32  # activations that are quantized at once
-TAKEN, SPARE, HEAD = 120, 128, 640  # in scratch memory, behind the job: the sum of the offsets, eight vectors, the rest
-Function = Callable[..., Any]
+HEAD = 128  # bytes of the job at the start of scratch memory
 
 
 def _fold(weights: int, job: int, block: int, column: int, inner: int) -> None:
@@ -102,43 +96,32 @@ def _lay_out(weights: int, job: int, scratch: int, columns: int) -> int:
     return at
 
 
-def _some_rows(count: int) -> Function:
-    """The product of `count` rows with the one activation that was folded for their block."""
-    zeros = no_float_columns[count]
-
-    def some(weights: int, job: int, row: int, scratch: int) -> None:
-        cols = load_word(weights + COLS)
-        p, whole = load_word(weights + CODES_PART) + row * cols, cols >> 6 << 6
-        codes, steps = load_word(scratch + CODES), load_word(scratch + STEPS)
-        totals = zeros()
-        for at in range(0, whole, 64):
-            totals = dot_rows(totals, p + at, cols, load_bytes(codes + at), load_float_pair(steps + (at >> 3)))
-        if whole < cols:
-            spare = scratch + SPARE
-            for each in range(count):
-                store(spare + 64 * each, load_some_bytes(p + each * cols + whole, cols - whole))
-            x = load_bytes(codes + whole)
-            totals = dot_rows(totals, spare, 64, x, load_float_pair(steps + (whole >> 3)))
-        out, taken = load_word(job + OUT) + 4 * row, load_float(scratch + TAKEN)
-        store_sums(out, totals)
-        for each in range(count):
-            store_float(out + 4 * each, (load_float(out + 4 * each) + taken) / TOP)
-
-    return some
-
-
-_rows = by_eights(_some_rows(8), _some_rows(1))
-
-
 def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    cols = load_word(weights + COLS)
+    whole = cols >> 6 << 6
     _lay_out(weights, job, scratch, 1)
+    codes, steps = load_word(scratch + CODES), load_word(scratch + STEPS)
     for block in range(first // BLOCK, (last + (BLOCK - 1)) // BLOCK):
         _fold(weights, job, block, 0, scratch)
-        offset = no_floats()
-        for at in range(0, round_up(load_word(weights + COLS)) >> 3, 64):
-            offset = add(offset, load_floats(load_word(scratch + OFFSETS) + at))
-        store_float(scratch + TAKEN, sum_floats(offset))
-        _rows(weights, job, block * BLOCK, min(last, block * BLOCK + BLOCK), scratch)
+        taken = _offsets(cols, scratch)
+        for row in range(block * BLOCK, min(last, block * BLOCK + BLOCK)):
+            p, total = load_word(weights + CODES_PART) + row * cols, no_floats()
+            for col in range(0, whole, 64):
+                scale = load_float_pair(steps + (col >> 3))
+                total = scaled_dot(total, load_bytes(p + col), load_bytes(codes + col), scale)
+            if whole < cols:
+                scale = load_float_pair(steps + (whole >> 3))
+                total = scaled_dot(total, load_some_bytes(p + whole, cols - whole), load_bytes(codes + whole), scale)
+            store_float(load_word(job + OUT) + 4 * row, (sum_floats(total) + taken) / TOP)
+
+
+def _offsets(cols: int, scratch: int) -> np.float32:
+    """The sum of what the codes' zero point takes away: the same for all rows of a block."""
+    total = no_floats()
+    for at in range(0, round_up(cols) >> 3, 64):
+        total = add(total, load_floats(load_word(scratch + OFFSETS) + at))
+    made: np.float32 = sum_floats(total)
+    return made
 
 
 def _several(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -182,7 +165,7 @@ def scratch(cols: int) -> int:
     return max(folded + BLOCK * wide + 2 * wide + ROWS * wide, float_scratch(cols))
 
 
-assert JOB_WORDS * WORD <= TAKEN
+assert JOB_WORDS * WORD <= HEAD
 
 _ROWS = decoder(decode_columns)
 KERNEL = Kernel(

@@ -7,9 +7,7 @@ With s, o and t an activation's scale, offset and sum for 32 columns, and z the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -18,53 +16,40 @@ from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS, SUMS
 from fourcc.kernels.product import transposed
 from fourcc.kernels.qmatrix import decode_rows, encode_rows
-from fourcc.kernels.rows import by_eights
 from fourcc.kernels.simd.arithmetic import (
     multiply_add,
     no_floats,
     sum_floats,
 )
-from fourcc.kernels.simd.dot import BIAS, biased
+from fourcc.kernels.simd.dot import BIAS, biased, scaled_dot
 from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import load_some_bytes
-from fourcc.kernels.simd.rows import dot_rows, scale_rows, store_sums
-from fourcc.kernels.simd.tiles import no_float_columns
-from fourcc.kernels.simd.widening import load_float_pair, load_float_quads, load_some_float_quads
+from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair, load_float_quads, load_some_float_quads
 
 BLOCK = 128
 TOP = np.float32(127)
 MEANS, CODES_PART = PARTS + 8, PARTS + 16
-Function = Callable[..., Any]
 
 
-def _some_rows(count: int) -> Function:
-    """The product of `count` rows with one activation: codes in vectors of 64, then what offsets and means add."""
-    zeros = no_float_columns[count]
-
-    def some(weights: int, job: int, row: int, scratch: int) -> None:
-        cols = load_word(weights + COLS)
-        blocks, whole = (cols + (BLOCK - 1)) >> 7, cols >> 6 << 6
-        p, codes, steps = load_word(weights + CODES_PART) + row * cols, load_word(job + CODES), load_word(job + STEPS)
-        scales = load_word(weights + PARTS) + 4 * row * blocks
-        totals = zeros()
+def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """Codes in vectors of 64, block after block; then what offsets and means add."""
+    cols = load_word(weights + COLS)
+    blocks, whole = (cols + (BLOCK - 1)) >> 7, cols >> 6 << 6
+    codes, steps = load_word(job + CODES), load_word(job + STEPS)
+    for row in range(first, last):
+        p, at = load_word(weights + CODES_PART) + row * cols, 4 * row * blocks
+        scales, means = load_word(weights + PARTS) + at, load_word(weights + MEANS) + at
+        total = no_floats()
         for block in range(blocks):
-            inside = zeros()
-            for at in range(BLOCK * block, min(whole, BLOCK * block + BLOCK), 64):
-                inside = dot_rows(inside, p + at, cols, load_bytes(codes + at), load_float_pair(steps + (at >> 3)))
-            if whole < min(cols, BLOCK * block + BLOCK):
-                for each in range(count):
-                    store(scratch + 64 * each, load_some_bytes(p + each * cols + whole, cols - whole))
-                x = load_bytes(codes + whole)
-                inside = dot_rows(inside, scratch, 64, x, load_float_pair(steps + (whole >> 3)))
-            totals = scale_rows(totals, inside, scales + 4 * block, 4 * blocks)
-        out = load_word(job + OUT) + 4 * row
-        store_sums(out, totals)
-        for each in range(count):
-            at = 4 * (row + each) * blocks
-            added = constants(load_word(weights + PARTS) + at, load_word(weights + MEANS) + at, blocks, job)
-            store_float(out + 4 * each, load_float(out + 4 * each) / TOP + added)
-
-    return some
+            inside, end = no_floats(), min(whole, BLOCK * block + BLOCK)
+            for col in range(BLOCK * block, end, 64):
+                scale = load_float_pair(steps + (col >> 3))
+                inside = scaled_dot(inside, load_bytes(p + col), load_bytes(codes + col), scale)
+            if end < min(cols, BLOCK * block + BLOCK):
+                scale = load_float_pair(steps + (whole >> 3))
+                inside = scaled_dot(inside, load_some_bytes(p + whole, cols - whole), load_bytes(codes + whole), scale)
+            total = multiply_add(inside, load_float_everywhere(scales + 4 * block), total)
+        store_float(load_word(job + OUT) + 4 * row, sum_floats(total) / TOP + constants(scales, means, blocks, job))
 
 
 def constants(scales: int, means: int, blocks: int, job: int) -> np.float32:
@@ -94,7 +79,7 @@ def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None
 
 
 _PRODUCTS = integers(
-    by_eights(_some_rows(8), _some_rows(1)),
+    _one,
     transposed(_unpack),
     decode_rows,
     zero=BIAS,

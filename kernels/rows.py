@@ -38,23 +38,3 @@ def one_or_several(one: Kernel, several: Kernel) -> Kernel:
             several(weights, job, first, last, scratch)
 
     return tile
-
-
-def by_eights(eight: Function, single: Function) -> Kernel:
-    """The product with one activation, eight rows at once, what is left one by one.
-
-    Args:
-        eight: (weights, job, row, scratch) does the rows row .. row + 7.
-        single: the same for one row, with the same operations on it.
-    """
-
-    def rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        row = first
-        while row + 8 <= last:
-            eight(weights, job, row, scratch)
-            row += 8
-        while row < last:
-            single(weights, job, row, scratch)
-            row += 1
-
-    return rows

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from fourcc.kernels.simd.arithmetic import multiply_add
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.operation import BYTES, FLOATS, INTS, operation
 from fourcc.kernels.simd.target import target
 from fourcc.kernels.simd.twins import Lanes
 
 BIAS = target().bias  # what `biased` adds
+BIASED = 128  # the bit of a byte that does it
 
 
 @operation(BYTES, returns=BYTES)
@@ -22,7 +24,7 @@ def biased(x: Lanes) -> Lanes:
 
 @biased.lowered
 def _(b: Builder, x: Value) -> Value:
-    return b.xor(x, b.constant(x.type, 128)) if b.target.bias else x
+    return b.xor(x, b.constant(x.type, BIASED)) if b.target.bias else x
 
 
 @operation(INTS, BYTES, BYTES, returns=INTS)
@@ -36,7 +38,8 @@ def dot(total: Lanes, weights: Lanes, x: Lanes) -> Lanes:
     """
     unsigned = weights.view(np.uint8) if BIAS else weights
     products = unsigned.astype(np.int32) * x.astype(np.int32)
-    return total + products.reshape(16, 4).sum(axis=1, dtype=np.int32)
+    added: Lanes = total + products.reshape(16, 4).sum(axis=1, dtype=np.int32)
+    return added
 
 
 @dot.lowered
@@ -81,6 +84,28 @@ def _dot_portable(b: Builder, total: Value, weights: Value, x: Value) -> Value:
     for step in range(4):
         total = b.add(total, b.pick(whole, range(step, 64, 4)))
     return total
+
+
+@operation(FLOATS, BYTES, BYTES, FLOATS, returns=FLOATS)
+def scaled_dot(total: Lanes, weights: Lanes, x: Lanes, scales: Lanes) -> Lanes:
+    """To each of 16 totals the products of four signed bytes, times a scale.
+
+    Args:
+        total: float32.
+        weights: signed bytes, as they are.
+        x: signed bytes, -127 .. 127.
+        scales: float32.
+    """
+    products = dot(np.zeros(16, np.int32), biased(weights), x)
+    added: Lanes = multiply_add(products.astype(np.float32), scales, total)
+    return added
+
+
+@scaled_dot.lowered
+def _(b: Builder, total: Value, weights: Value, x: Value, scales: Value) -> Value:
+    codes = b.xor(weights, b.constant(weights.type, BIASED)) if b.target.bias else weights
+    products = dot_bytes(b, b.constant(llvm_type(INTS), 0), codes, x)
+    return b.multiply_add(b.sitofp(products, llvm_type(FLOATS)), scales, total)
 
 
 @operation(FLOATS, INTS, returns=FLOATS)

@@ -156,3 +156,14 @@ def _(b: Builder, address: Value, step: Value) -> Value:
         made = b.insert_element(made, b.load_from(address, ELEMENTS["f32"]), b.int32(lane))
         address = b.add(address, step)
     return b.fpext(made, llvm_type(DOUBLES))
+
+
+@operation(DOUBLES, DOUBLES, returns=DOUBLES)
+def last_then(x: Lanes, y: Lanes) -> Lanes:
+    """The last lane of x, then the first seven of y."""
+    return np.concatenate([x[7:], y[:7]])
+
+
+@last_then.lowered
+def _(b: Builder, x: Value, y: Value) -> Value:
+    return b.shuffle(x, y, range(7, 15))
