@@ -15,11 +15,12 @@ from fourcc.kernels.product import float_product, float_scratch
 from fourcc.kernels.rows import decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
 from fourcc.kernels.simd.dot import lookup
-from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, load_word, store_float
+from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, load_word, prefetch, store_float
 from fourcc.kernels.simd.partial import load_some_ints
 
 RUN = 128  # columns whose indices are one vector
 INDICES = PARTS + 8
+AHEAD = 2048  # bytes of indices; in turn with the activation's 16 KiB, the processor's own prefetching comes late
 
 
 def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
@@ -46,6 +47,8 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
         for run in range((cols + (RUN - 1)) >> 7):
             table, x = load_floats(bins + (run >> 1) * 64), load_word(job + CODES) + 512 * run
             left = stride - 64 * run
+            prefetch(p + 64 * run + AHEAD)
+            prefetch(bins + (run >> 1) * 64 + AHEAD // 2)
             index = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
             for j in range(0, 8, 4):
                 xs = x + 64 * j

@@ -17,7 +17,7 @@ from fourcc.kernels.simd.arithmetic import (
     sum_floats,
 )
 from fourcc.kernels.simd.bytes import load_as_floats
-from fourcc.kernels.simd.dot import BIAS, biased, scaled_dot
+from fourcc.kernels.simd.dot import BIAS, biased, float_pair, scaled_dot
 from fourcc.kernels.simd.memory import (
     load_byte_halves,
     load_bytes,
@@ -27,7 +27,7 @@ from fourcc.kernels.simd.memory import (
     store_float,
 )
 from fourcc.kernels.simd.partial import load_some_bytes, store_half_bytes
-from fourcc.kernels.simd.widening import load_float16, load_float16_column, load_float_pair
+from fourcc.kernels.simd.widening import load_float16, load_float16_column
 
 SIZE = 34  # bytes of a block
 GROUP = 16  # blocks whose scales are brought into one vector
@@ -37,25 +37,28 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Sixteen blocks at a time: their scales are one vector, two blocks' codes another."""
     blocks = load_word(weights + COLS) >> 5
     codes, steps, offsets = load_word(job + CODES), load_word(job + STEPS), load_word(job + OFFSETS)
+    whole = blocks // GROUP * GROUP
     for row in range(first, last):
         p = load_word(weights + PARTS) + row * blocks * SIZE
         total, taken = no_floats(), no_floats()
-        for group in range(0, blocks, GROUP):
-            here = min(GROUP, blocks - group)
-            if here == GROUP:
-                d = load_float16_column(p, SIZE)
-            else:
-                some_scales(p, here, scratch)
-                d = load_floats(scratch)
-            store(scratch, multiply(d, load_floats(steps + 4 * group)))
+        for group in range(0, whole, GROUP):
+            d = load_float16_column(p, SIZE)
+            scales = multiply(d, load_floats(steps + 4 * group))
             taken = multiply_add(d, load_floats(offsets + 4 * group), taken)
-            for pair in range(here >> 1):
+            for pair in range(GROUP // 2):
                 at, x = p + 2 * SIZE * pair + 2, load_bytes(codes + 32 * group + 64 * pair)
-                total = scaled_dot(total, load_byte_halves(at, at + SIZE), x, load_float_pair(scratch + 8 * pair))
-            if here & 1:  # the last block; zeros beside it
-                at, x = p + SIZE * (here - 1) + 2, load_bytes(codes + 32 * (blocks - 1))
-                total = scaled_dot(total, load_some_bytes(at, 32), x, load_float_pair(scratch + 4 * (here - 1)))
+                total = scaled_dot(total, load_byte_halves(at, at + SIZE), x, float_pair(scales, pair))
             p += GROUP * SIZE
+        if whole < blocks:
+            some_scales(p, blocks - whole, scratch)
+            d = load_floats(scratch)
+            scales = multiply(d, load_floats(steps + 4 * whole))
+            taken = multiply_add(d, load_floats(offsets + 4 * whole), taken)
+            for pair in range((blocks - whole + 1) >> 1):
+                at, x = p + 2 * SIZE * pair + 2, load_bytes(codes + 32 * whole + 64 * pair)
+                last_one = whole + 2 * pair + 1 == blocks  # then its scale's neighbour is 0, and so are the codes there
+                both = load_some_bytes(at, 32) if last_one else load_byte_halves(at, at + SIZE)
+                total = scaled_dot(total, both, x, float_pair(scales, pair))
         store_float(load_word(job + OUT) + 4 * row, sum_floats(total) + sum_floats(taken))
 
 

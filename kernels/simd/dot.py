@@ -6,7 +6,7 @@ import numpy as np
 
 from fourcc.kernels.simd.arithmetic import multiply_add
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
-from fourcc.kernels.simd.operation import BYTES, FLOATS, INTS, operation
+from fourcc.kernels.simd.operation import BYTES, FLOATS, INTEGER, INTS, operation
 from fourcc.kernels.simd.target import target
 from fourcc.kernels.simd.twins import Lanes
 
@@ -146,3 +146,22 @@ def _lookup_avx2(b: Builder, low: Value, high: Value, index: Value) -> Value:
     halves = [b.call("llvm.x86.avx2.permps", half.type, half, index) for half in (low, high)]
     upper = b.icmp_unsigned("!=", b.and_(index, b.constant(index.type, 8)), b.constant(index.type, 0))
     return b.select(upper, halves[1], halves[0])
+
+
+@operation(FLOATS, INTEGER, returns=FLOATS)
+def float_pair(values: Lanes, pair: int) -> Lanes:
+    """Two neighbouring lanes of a vector, 2 `pair` in lanes 0 .. 7, the next in 8 .. 15."""
+    return np.repeat(values[2 * pair : 2 * pair + 2], 8)
+
+
+@float_pair.lowered
+def _(b: Builder, values: Value, pair: Value) -> Value:
+    first = b.shl(pair, b.constant(pair.type, 1))
+    if b.target.name == "avx512":
+        halves = b.constant(llvm_type(INTS), [0] * 8 + [1] * 8)
+        return lookup_floats(b, values, b.add(b.splat(b.trunc(first, ELEMENTS["i32"]), 16), halves))
+    with b.goto_entry_block():
+        slot = b.alloca(values.type)
+    b.store(values, slot)
+    address = b.add(b.ptrtoint(slot, ELEMENTS["i64"]), b.shl(first, b.constant(pair.type, 2)))
+    return b.pick(b.load_from(address, vector("f32", 2)), [0] * 8 + [1] * 8)
