@@ -1,0 +1,179 @@
+"""How far a product may be from the exact one of the decoded weights: the bounds of the pages, and why they hold.
+
+Below, u = 2^-24 is the relative half step of float32, K the columns, B = ceil(K / 32), w a decoded weight, x an
+activation, y* = sum over k of w_k x_k. A sum of n terms that were rounded before, added up in any order, is off by at
+most (n + r) u (1 + small) times the sum of the terms' magnitudes, with r roundings of each term; an operation whose
+result is denormal adds 2^-150.
+
+Float products (`float_bound`). Any order, at most K additions, one rounding of each product:
+
+    |y - y*| <= 2 (K + 32) u sum |w_k| |x_k|  +  2^-149 K
+
+Integer products (`integer_bound`). A weight is d_k c_k + m_k: step, code and mean. In a block of 32 columns, with p the
+largest |x|, the kernel takes s = float32(p / 127) and q_k = round(float32(x_k * float32(127 / p))), so that
+
+    |x_k - s q_k| <= e_b = p / 127 (1/2 + 2^-15) + 2^-142,   or p itself where p is so small that the codes are 0:
+
+127 / p and the product with it are off by u each, together 2^-16 of a code; s is off by u, of 127 codes; 2^-142 is what
+a denormal s is off, 127 times. The sum of d_k c_k s q_k is made of dot products, exact integers, and where the codes
+are shifted to be unsigned (by `zero`) it is the difference of the sum of d_k (c_k + zero) s q_k and the sum of
+d_k zero s q_k. Of either no term is rounded more than 2 B + 24 times: at most two additions for a block, and what lies
+around them (the sum of lanes, the division by 127, the mean's share, the rounding of w itself).
+
+    |y - y*| <= sum |d_k c_k| e_b  +  2 (B + 12) u sum of (|d_k c_k| + 2 zero d_k) (|x_k| + e_b) + |m_k| |x_k|
+                +  2^-142 sum |x_k|  +  2^-134 K
+
+The last line is for denormals: w itself, d s, and the offsets. Q8_A has its scales along columns; x_k times the scale
+is what is quantized, and 1 / 127 takes the place of d. Where the activations are whole numbers of s, e_b is 0
+(`exact_steps`), and what is left is narrow enough to see a single wrong code.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fourcc.format import Array, Parts
+from fourcc.kernels.simd.target import target
+from fourcc.qmatrix import QMatrix
+
+U = 2.0**-24
+BLOCK = 32  # columns whose activations share a step
+LEAST = 2.0**-119  # of a block's peak: from twice the kernels' own limit on, codes are surely not 0
+
+
+def float_bound(w: Array, x: Array) -> Array:
+    """Bound of a product with float activations, float64 (n, rows).
+
+    Args:
+        w: decoded weights, float64 (rows, cols).
+        x: float64 (n, cols).
+    """
+    cols = w.shape[1]
+    return 2 * (cols + 32) * U * (np.abs(x) @ np.abs(w).T) + 2.0**-149 * cols
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Rows of integer codes that take the same activations.
+
+    Attributes:
+        step: d, (rows, cols).
+        code: (rows, cols).
+        mean: m, (rows, cols).
+        factor: what an activation is multiplied by before it is quantized, (cols,).
+        zero: what codes are shifted by.
+    """
+
+    step: Array
+    code: Array
+    mean: Array
+    factor: Array
+    zero: int
+
+
+def q8_0(parts: Parts, rows: int, cols: int) -> list[Codes]:
+    """One float16 step for 32 columns."""
+    blocks = parts["blocks"]
+    step = np.repeat(blocks["d"].astype(np.float64), BLOCK, axis=1)
+    code = blocks["q"].reshape(rows, cols).astype(np.float64)
+    return [Codes(step, code, np.zeros_like(step), np.ones(cols), target().bias)]
+
+
+def q4_0(parts: Parts, rows: int, cols: int) -> list[Codes]:
+    """The same with codes 0 .. 15 for -8 .. 7, low nibbles first."""
+    blocks = parts["blocks"]
+    (packed,) = (name for name in blocks.dtype.names if name != "d")
+    step = np.repeat(blocks["d"].astype(np.float64), BLOCK, axis=1)
+    nibbles = np.concatenate([blocks[packed] & 15, blocks[packed] >> 4], axis=-1)
+    code = nibbles.reshape(rows, cols).astype(np.float64) - 8
+    return [Codes(step, code, np.zeros_like(step), np.ones(cols), 8)]
+
+
+def q8_b(parts: Parts, rows: int, cols: int) -> list[Codes]:
+    """A float32 scale, 127 steps, and a mean for 128 columns."""
+    del rows
+    step, mean = (np.repeat(parts[name].astype(np.float64), 128, axis=1)[:, :cols] for name in ("scales", "means"))
+    return [Codes(step / 127, parts["q"].astype(np.float64), mean, np.ones(cols), target().bias)]
+
+
+def q8_a(parts: Parts, rows: int, cols: int) -> list[Codes]:
+    """A float32 scale, 127 steps, for 128 rows of a column."""
+    made = []
+    for index, scales in enumerate(parts["scales"].astype(np.float64)):
+        code = parts["q"][128 * index : min(rows, 128 * index + 128)].astype(np.float64)
+        step = np.full(code.shape, 1 / 127)
+        made.append(Codes(step, code, np.zeros((len(code), cols)), scales, target().bias))
+    return made
+
+
+INTEGERS = {"Q8_0": q8_0, "Q4_0": q4_0, "Q8_B": q8_b, "Q8_A": q8_a}
+
+
+def quantization_error(x: Array) -> Array:
+    """e_b of each activation, (n, cols)."""
+    blocks = -(-x.shape[1] // BLOCK)
+    padded = np.zeros((len(x), blocks * BLOCK))
+    padded[:, : x.shape[1]] = np.abs(x)
+    peak = padded.reshape(len(x), blocks, BLOCK).max(axis=2)
+    error = np.where(peak > LEAST, peak / 127 * (0.5 + 2**-15), peak) + 2.0**-142
+    return np.repeat(error, BLOCK, axis=1)[:, : x.shape[1]]
+
+
+def integer_bound(codes: list[Codes], x: Array, *, exact_steps: bool = False) -> Array:
+    """Bound of a product with quantized activations, float64 (n, rows).
+
+    Args:
+        codes: of the weights, group by group of rows.
+        x: float64 (n, cols).
+        exact_steps: the activations are whole numbers of their blocks' steps, which are powers of two.
+    """
+    cols = x.shape[1]
+    made = []
+    for each in codes:
+        taken = x * each.factor
+        error = np.zeros_like(taken) if exact_steps else quantization_error(taken)
+        size = np.abs(each.step * each.code)
+        terms = (np.abs(taken) + error) @ (size + 2 * each.zero * np.abs(each.step)).T
+        terms += np.abs(x) @ np.abs(each.mean).T
+        made.append(error @ size.T + 2 * (-(-cols // BLOCK) + 12) * U * terms)
+    return np.concatenate(made, axis=1) + 2.0**-142 * np.abs(x).sum(axis=1)[:, None] + 2.0**-134 * cols
+
+
+def decoded(q: QMatrix) -> Array:
+    """The weights as products take them, float64 (rows, cols)."""
+    with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN; a float64 beyond float32
+        return q.decode().astype(np.float32).astype(np.float64)
+
+
+def bound(q: QMatrix, x: Array, *, exact: bool = False, exact_steps: bool = False) -> Array:
+    """How far ``q.matmul(x)`` may be from the exact product, float64 (n, rows).
+
+    Args:
+        q: the matrix.
+        x: (n, cols).
+        exact: of the product with float activations.
+        exact_steps: as for `integer_bound`.
+    """
+    wide = np.asarray(x, np.float64)
+    codes = INTEGERS.get(str(q.tag))
+    if exact or codes is None:
+        return float_bound(decoded(q), wide)
+    return integer_bound(codes(q.parts, *q.shape), wide, exact_steps=exact_steps)
+
+
+def excess(q: QMatrix, x: Array, product: Array, *, exact: bool = False, exact_steps: bool = False) -> float:
+    """How many times its bound a product is off, at its worst; up to 1 is right. NaN counts as infinite.
+
+    Args:
+        q: the matrix.
+        x: (n, cols), finite.
+        product: of the two, (n, rows).
+        exact: as for `bound`.
+        exact_steps: as for `bound`.
+    """
+    if not product.size:
+        return 0.0
+    x = np.asarray(x, np.float32).astype(np.float64)
+    wanted = x @ decoded(q).T
+    off = np.abs(product.astype(np.float64) - wanted) / bound(q, x, exact=exact, exact_steps=exact_steps)
+    return float(np.where(np.isnan(off), np.inf, off).max()) if q.shape[1] else float(np.abs(product).max())

@@ -1,0 +1,396 @@
+"""Products of every format, held to the bounds in `bounds`: whatever the shape, the numbers, the threads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fourcc
+from fourcc import compute, encode
+from fourcc.errors import UsageError
+from fourcc.format import Array
+from fourcc.qmatrix import QMatrix
+from fourcc.registry import registry
+from fourcc.tags import FourCC, as_tag
+from tests.container.build import write_model
+from tests.formats.checks import random_parts
+from tests.kernels.bounds import INTEGERS, decoded, excess, integer_bound
+from tests.kernels.drawing import (
+    COUNTS,
+    ENCODED,
+    EXPONENTS,
+    HIGH,
+    OTHERS,
+    ROWS,
+    SEEDS,
+    STYLES,
+    TAGS,
+    columns,
+    normal,
+    numbers,
+)
+
+every = pytest.mark.parametrize("tag", TAGS, ids=str)
+every_encoded = pytest.mark.parametrize("tag", ENCODED, ids=str)
+every_integer = pytest.mark.parametrize("tag", INTEGERS)
+SHAPES = [(1, 32), (18, 160), (37, 96), (145, 544)]
+LARGEST = 30_000  # that every format takes
+
+
+def made(tag: FourCC | str, rows: int, cols: int, seed: int = 1) -> QMatrix:
+    """Normal weights."""
+    return encode(numbers(normal, seed, (rows, cols)), tag)
+
+
+def stored(tag: FourCC | str, rows: int, cols: int) -> QMatrix:
+    """A matrix of any format: encoded, or of random bytes."""
+    if registry[as_tag(tag)].encode is not None:
+        return made(tag, rows, cols)
+    return QMatrix(as_tag(tag), (rows, cols), random_parts(str(tag), rows, cols, seed=1))
+
+
+# -- the bound
+
+
+@every_encoded
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_products_are_within_the_bound(tag: FourCC, data: st.DataObject) -> None:
+    """With one activation and with several, quantized and exact."""
+    rows, cols, n = data.draw(ROWS), data.draw(columns(tag)), data.draw(COUNTS)
+    style, other, seed = data.draw(st.sampled_from(STYLES)), data.draw(st.sampled_from(STYLES)), data.draw(SEEDS)
+    w = np.clip(numbers(style, seed, (rows, cols), data.draw(EXPONENTS)), -LARGEST, LARGEST)
+    x = numbers(other, seed + 1, (n, cols), data.draw(HIGH))
+    q = encode(w, tag)
+    assert excess(q, x, q.matmul(x, data.draw(st.integers(1, 3)))) <= 1
+    assert excess(q, x[:1], (q @ x[0])[None]) <= 1
+    assert excess(q, x, q.matmul(x, exact=True), exact=True) <= 1
+
+
+@every_integer
+@settings(max_examples=40, deadline=None)
+@given(rows=ROWS, n=COUNTS, seed=SEEDS, data=st.data())
+def test_activations_of_whole_steps_lose_nothing(tag: str, rows: int, n: int, seed: int, data: st.DataObject) -> None:
+    """So a single wrong code or zero point would show; the bound is then that of rounding alone."""
+    cols = data.draw(columns(as_tag(tag)))
+    q, x = whole_steps(tag, rows, cols, n, seed)
+    assert excess(q, x, q.matmul(x), exact_steps=True) <= 1
+    assert excess(q, x[:1], (q @ x[0])[None], exact_steps=True) <= 1
+
+
+def whole_steps(tag: str, rows: int, cols: int, n: int, seed: int, exponents: int = 20) -> tuple[QMatrix, Array]:
+    """A matrix, and activations that are whole numbers of a power of two in each block of 32, the largest 127 of it.
+
+    The powers are those from -`exponents` up to it. The matrix has a row of ones in each 128, so that scales down
+    columns are powers of two.
+    """
+    random = np.random.default_rng(seed)
+    w = random.uniform(-1, 1, (rows, cols)).astype(np.float32)
+    w[::128] = 1
+    x = random.integers(-127, 128, (n, cols)).astype(np.float32)
+    x[:, ::32] = random.choice([-127, 127], x[:, ::32].shape)
+    powers = 2.0 ** random.integers(-exponents, exponents + 1, (n, -(-cols // 32)))
+    x *= np.repeat(powers, 32, axis=1)[:, :cols].astype(np.float32)
+        np.float32
+    )
+    return encode(w, tag), x
+
+
+@every_encoded
+def test_very_many_activations(tag: FourCC) -> None:
+    """More than are multiplied at once."""
+    q = made(tag, 3, 64)
+    x = numbers(normal, 2, (2 * compute.COLUMNS + 1, 64))
+    product = q.matmul(x)
+    assert excess(q, x, product) <= 1
+    assert product[-1].tobytes() == q.matmul(x[-1:])[0].tobytes()
+
+
+@pytest.mark.parametrize("tag", OTHERS, ids=str)
+def test_formats_that_are_only_carried(tag: FourCC) -> None:
+    """Integers and small floats, none of which has an encoder; NaN among the weights shows, and stays in its row."""
+    parts = random_parts(str(tag), 37, 96, seed=3)
+    x = numbers(normal, 4, (5, 96))
+    product = QMatrix(tag, (37, 96), parts).matmul(x)
+    finite = np.isfinite(decoded(QMatrix(tag, (37, 96), parts))).all(axis=1)
+    assert not np.isfinite(product[:, ~finite]).any()
+    clean = {name: np.where(finite[:, None], part, np.zeros(1, part.dtype)) for name, part in parts.items()}
+    product[:, ~finite] = 0
+    assert excess(QMatrix(tag, (37, 96), clean), x, product) <= 1
+
+
+# -- the bound is narrow
+
+
+@every_integer
+@pytest.mark.parametrize("n", [1, 3])
+@pytest.mark.parametrize("cols", [64, 288])
+def test_the_bound_sees_a_lost_column_or_block_and_a_wrong_zero_point(tag: str, n: int, cols: int) -> None:
+    """Else the tests above would prove nothing."""
+    q, x = whole_steps(tag, 18, cols, n, seed=5, exponents=1)
+    right = x.astype(np.float64) @ decoded(q).T
+    (codes,) = INTEGERS[tag](q.parts, 18, cols)
+    narrow = integer_bound([codes], x.astype(np.float64), exact_steps=True)
+    for lost in (slice(cols - 1, cols), slice(0, 1), slice(32, 64), slice(cols - 32, cols)):
+        rest = x.astype(np.float64)
+        rest[:, lost] = 0
+        off = np.abs(rest @ decoded(q).T - right)
+        assert (off > narrow)[off > 0].mean() > 0.9  # nobody misses a weight of 0
+    shifted = np.abs((x.astype(np.float64) * codes.factor) @ codes.step.T)
+    assert (shifted > narrow).mean() > 0.9
+
+
+@pytest.mark.parametrize("tag", [tag for tag in ENCODED if str(tag) not in INTEGERS], ids=str)
+def test_the_bound_of_floats_sees_a_lost_column(tag: FourCC) -> None:
+    q = made(tag, 40, 513)
+    x = numbers(normal, 6, (4, 513))
+    for lost in (0, 256, 511, 512):
+        rest = x.astype(np.float64)
+        rest[:, lost] = 0
+        assert excess(q, x, rest @ decoded(q).T) > 1
+
+
+@every_integer
+def test_the_bound_with_rounding_sees_a_lost_block(tag: str) -> None:
+    """Of activations as they come."""
+    q = made(tag, 40, 512)
+    x = numbers(normal, 6, (4, 512))
+    for lost in (slice(0, 32), slice(256, 288), slice(480, 512)):
+        rest = x.astype(np.float64)
+        rest[:, lost] = 0
+        assert excess(q, x, rest @ decoded(q).T) > 1
+
+
+# -- threads, and activations together
+
+
+@every
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("n", [1, 7])
+def test_threads_do_not_show(tag: FourCC, shape: tuple[int, int], n: int) -> None:
+    q = stored(tag, *shape)
+    x = numbers(normal, 3, (n, shape[1]))
+    alone = q.matmul(x, 1)
+    for threads in (2, 3, 5):
+        assert q.matmul(x, threads).tobytes() == alone.tobytes()
+    assert q.matmul(x, 2, exact=True).tobytes() == q.matmul(x, 1, exact=True).tobytes()
+
+
+@every_encoded
+def test_activations_together_and_alone(tag: FourCC) -> None:
+    """Any number of them leaves each within the bound; equal ones give equal results."""
+    q = made(tag, 37, 288)
+    x = numbers(normal, 4, (19, 288))
+    x[11] = x[3]
+    for n in (1, 2, 3, 4, 5, 8, 9, 16, 19):
+        product = q.matmul(x[:n])
+        assert excess(q, x[:n], product) <= 1
+    assert product[11].tobytes() == product[3].tobytes()
+    for each, together in zip(x, product, strict=True):
+        assert excess(q, each[None], (q @ each)[None]) <= 1
+        assert excess(q, each[None], together[None].copy()) <= 1
+
+
+@every_encoded
+def test_a_row_does_not_depend_on_the_others(tag: FourCC) -> None:
+    """Rows come eight or sixteen at a time, or one by one at the end."""
+    w = numbers(normal, 7, (128, 160))
+    w[5] = 8  # the largest of each column: a scale down columns is that of all rows
+    x = numbers(normal, 8, (1, 160))
+    several = numbers(normal, 9, (6, 160))
+    full = encode(w, tag)
+    for rows in (6, 7, 8, 9, 15, 16, 17, 31, 127):
+        some = encode(w[:rows], tag)
+        assert some.matmul(x).tobytes() == full.matmul(x)[:, :rows].tobytes()
+        assert some.matmul(several).tobytes() == np.ascontiguousarray(full.matmul(several)[:, :rows]).tobytes()
+
+
+# -- what goes in
+
+
+@every
+@pytest.mark.parametrize("shape", [(0, 32), (5, 0), (0, 0)], ids=str)
+def test_empty_matrices(tag: FourCC, shape: tuple[int, int]) -> None:
+    """No column: the sum of nothing is 0."""
+    q = stored(tag, *shape)
+    for n in (0, 1, 3):
+        product = q.matmul(np.ones((n, shape[1])))
+        assert (product.shape, product.dtype) == ((n, shape[0]), np.float32)
+        assert not product.any()
+    assert (q @ np.ones(shape[1])).shape == (shape[0],)
+
+
+@every_encoded
+def test_no_activation(tag: FourCC) -> None:
+    assert made(tag, 3, 64).matmul(np.ones((0, 64))).shape == (0, 3)
+    assert (made(tag, 3, 64) @ np.ones((64, 0))).shape == (3, 0)
+
+
+@every_encoded
+@pytest.mark.parametrize("cols", [96, 512])
+def test_where_and_how_activations_lie_in_memory_does_not_matter(tag: FourCC, cols: int) -> None:
+    """512 columns need no padding, so that they are taken from where they are."""
+    q = made(tag, 18, cols)
+    x = numbers(normal, 5, (3, cols))
+    expected = q.matmul(x)
+    wide = np.zeros((6, 2 * cols), np.float32)
+    wide[::2, ::2] = x
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    unaligned = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float32).reshape(x.shape)
+    for other in (
+        wide[::2, ::2],
+        np.asfortranarray(x),
+        frozen,
+        unaligned,
+        x[::-1].copy()[::-1],
+        x.astype(np.float64),
+        x.astype(">f4"),
+        x.tolist(),
+    ):
+        assert q.matmul(other).tobytes() == expected.tobytes()
+    np.testing.assert_array_equal(q @ x.T, expected.T)
+    np.testing.assert_array_equal(q.matmul(np.broadcast_to(x[:1], (3, cols)))[1:], q.matmul(x[[0, 0]]))
+
+
+@every_encoded
+def test_the_activations_are_left_as_they_were(tag: FourCC) -> None:
+    q, x = made(tag, 18, 512), numbers(normal, 5, (3, 512))
+    before = x.copy()
+    q.matmul(x)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_what_does_not_fit_is_refused_in_words() -> None:
+    q = made("Q8_0", 18, 64)
+    named = QMatrix(q.tag, q.shape, q.parts, name="layers.0.wq")
+    with pytest.raises(UsageError, match=r"the activations do not fit.*\(3, 63\).*\(n, 64\)"):
+        q.matmul(np.ones((3, 63)))
+    with pytest.raises(UsageError, match=r"the activations do not fit.*\(64,\).*\(n, 64\)"):
+        q.matmul(np.ones(64))
+    with pytest.raises(UsageError, match=r"the activations do not fit.*\(1, 18\).*\(n, 64\)"):
+        q @ np.ones(18)
+    with pytest.raises(UsageError, match=r"the activations do not fit.*\(64, 18\).*\(n, 64\)"):
+        q @ np.ones((18, 64))
+    with pytest.raises(UsageError, match=r"tensor 'layers.0.wq': a matrix times an array.*\(1, 64, 1\).*\(cols, n\)"):
+        named @ np.ones((1, 64, 1))
+    with pytest.raises(UsageError, match=r"bad number of threads.*0.*1 to 1024"):
+        q.matmul(np.ones((1, 64)), threads=0)
+
+
+def test_only_a_matrix_can_be_multiplied() -> None:
+    w = numbers(normal, 1, (6, 64)).reshape(2, 3, 64)
+    experts, vector = encode(w, "Q4_0"), encode(w[0, 0], "F32")
+    x = numbers(normal, 2, (4, 64))
+    with pytest.raises(UsageError, match=r"only a matrix can be multiplied.*\(2, 3, 64\).*\(rows, cols\)"):
+        experts.matmul(x)
+    with pytest.raises(UsageError, match=r"only a matrix can be multiplied.*\(64,\).*\(rows, cols\)"):
+        vector @ x[0]
+
+
+@every_encoded
+def test_experts_are_multiplied_one_by_one(tag: FourCC) -> None:
+    w = np.stack([numbers(normal, seed, (130, 96)) for seed in range(3)])
+    experts, x = encode(w, tag), numbers(normal, 9, (4, 96))
+    for each, alone in zip(experts, w, strict=True):
+        assert each.matmul(x).tobytes() == encode(alone, tag).matmul(x).tobytes()
+        assert excess(each, x, each.matmul(x)) <= 1
+    assert experts[-1].matmul(x).tobytes() == encode(w[-1], tag).matmul(x).tobytes()
+
+
+# -- where the weights lie
+
+
+def moved(part: Array, by: int) -> Array:
+    """The same bytes at an address that is a multiple of 64, and some bytes."""
+    memory = np.zeros(part.nbytes + 128, np.uint8)
+    start = -memory.ctypes.data % 64 + by
+    memory[start : start + part.nbytes] = np.frombuffer(part.tobytes(), np.uint8)
+    return memory[start : start + part.nbytes].view(part.dtype).reshape(part.shape)
+
+
+@every_encoded
+@pytest.mark.parametrize("by", [1, 2, 3, 63])
+def test_weights_at_any_address(tag: FourCC, by: int) -> None:
+    q, x = made(tag, 37, 160), numbers(normal, 2, (3, 160))
+    other = QMatrix(tag, q.shape, {name: moved(part, by) for name, part in q.parts.items()})
+    assert other.matmul(x).tobytes() == q.matmul(x).tobytes()
+    assert (other @ x[0]).tobytes() == (q @ x[0]).tobytes()
+
+
+@every_encoded
+def test_weights_with_gaps_between_them(tag: FourCC) -> None:
+    """As an expert's are, in a stack whose leading dimension is not the outermost in memory."""
+    q, x = made(tag, 37, 160), numbers(normal, 2, (3, 160))
+    other = QMatrix(tag, q.shape, {name: np.stack([part, part], axis=-1)[..., 0] for name, part in q.parts.items()})
+    assert other.matmul(x).tobytes() == q.matmul(x).tobytes()
+
+
+def test_products_with_a_mapped_file(tmp_path: Path) -> None:
+    """The parts are views of the file, read-only; experts begin wherever the one before ended."""
+    w = np.stack([numbers(normal, seed, (37, 96)) for seed in range(3)])
+    x = numbers(normal, 4, (5, 96))
+    write_model(tmp_path / "model.bin", {str(tag): encode(w, tag) for tag in ENCODED})
+    with fourcc.open(tmp_path / "model.bin") as model:
+        for tag in ENCODED:
+            for index in range(3):
+                assert model[str(tag)][index].matmul(x).tobytes() == encode(w[index], tag).matmul(x).tobytes()
+
+
+# -- NaN, infinity, damage
+
+
+@every_encoded
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("cols", [32, 160, 544])
+def test_activations_that_are_not_finite_show(tag: FourCC, value: float, cols: int) -> None:
+    """In every result of that activation, and in no other one's."""
+    q = made(tag, 37, cols)
+    x = numbers(normal, 3, (11, cols))
+    right = q.matmul(x)
+    for column in (0, cols // 2, cols - 1):
+        bad = x.copy()
+        bad[4, column] = value
+        product = q.matmul(bad)
+        assert not np.isfinite(product[4]).any()
+        assert np.isnan(product[4]).all() or not np.isnan(value)
+        np.testing.assert_array_equal(np.delete(product, 4, axis=0), np.delete(right, 4, axis=0))
+        assert not np.isfinite(q @ bad[4]).any()
+        assert not np.isfinite(q.matmul(bad[4:5], exact=True)).any()
+
+
+@every_encoded
+def test_not_a_number_shows_where_weights_are_zero(tag: FourCC) -> None:
+    q = encode(np.zeros((18, 64), np.float32), tag)
+    x = np.ones((3, 64), np.float32)
+    x[1, 40] = np.nan
+    product = q.matmul(x)
+    assert np.isnan(product[1]).all()
+    assert not product[[0, 2]].any()
+    assert np.isnan(q @ x[1]).all()
+
+
+@every
+@pytest.mark.parametrize("seed", range(3))
+def test_damaged_weights_never_crash(tag: FourCC, seed: int) -> None:
+    """Random bytes for scales and codes: whatever comes out, the others' rows and memory are left alone."""
+    cols = 288
+    q = QMatrix(tag, (37, cols), random_parts(str(tag), 37, cols, seed))
+    for n in (1, 3, 9):
+        x = numbers(normal, seed, (n, cols))
+        with np.errstate(all="ignore"):
+            assert q.matmul(x).shape == q.matmul(x, exact=True).shape == (n, 37)
+
+
+@pytest.mark.parametrize("tag", [tag for tag in INTEGERS if tag != "Q8_A"])  # whose scales are those of 128 rows
+def test_a_row_of_bad_scales_spoils_no_other(tag: str) -> None:
+    q, x = made(tag, 37, 288), numbers(normal, 3, (5, 288))
+    parts = {name: part.copy() for name, part in q.parts.items()}
+    scales = parts["blocks"]["d"] if "blocks" in parts else parts["scales"]
+    scales[20] = np.nan
+    damaged = QMatrix(q.tag, q.shape, parts)
+    for product, right in ((damaged.matmul(x), q.matmul(x)), (damaged.matmul(x[:1]), q.matmul(x[:1]))):
+        assert np.isnan(product[:, 20]).all()
+        np.testing.assert_array_equal(np.delete(product, 20, axis=1), np.delete(right, 20, axis=1))
