@@ -221,7 +221,7 @@ def pack(
 
 def _as_floats(weights: Array) -> Floats:
     """Decoded weights as products take them; a float64 beyond float32 becomes infinite."""
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # the latter of a signalling NaN
         return weights.astype(np.float32, copy=False)
 
 
