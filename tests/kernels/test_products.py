@@ -93,8 +93,6 @@ def whole_steps(tag: str, rows: int, cols: int, n: int, seed: int, exponents: in
     x[:, ::32] = random.choice([-127, 127], x[:, ::32].shape)
     powers = 2.0 ** random.integers(-exponents, exponents + 1, (n, -(-cols // 32)))
     x *= np.repeat(powers, 32, axis=1)[:, :cols].astype(np.float32)
-        np.float32
-    )
     return encode(w, tag), x
 
 
