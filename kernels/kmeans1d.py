@@ -36,7 +36,7 @@ INFINITY = np.float64(np.inf)
 # Scratch memory. A row of BEST belongs to a position j: lane r - 1 is best[r, j], r = 1 .. 16.
 ROW = 8 * RUNS
 BEST = 0
-SUMS = BEST + ROW * (MOST + 9)
+SUMS = BEST + ROW * (MOST + 8)
 COUNTS = SUMS + 8 * (MOST + 16)  # lengths of runs, MOST .. 1, as doubles
 GAINS = COUNTS + 8 * (MOST + 16)
 NEXT_GAINS = GAINS + 8 * (MOST + 16)
@@ -45,7 +45,7 @@ BYTES = NEXT_GAINS + 8 * (MOST + 16)
 
 def set_up(scratch: int) -> None:
     """Once for any number of cuts: the lengths, behind which is what is divided by, but not used; numbers in BEST."""
-    for i in range(0, ROW * (MOST + 9), 64):
+    for i in range(0, ROW * (MOST + 8), 64):
         store(scratch + BEST + i, doubles_of(-INFINITY))
     for i in range(MOST + 16):
         store_double(scratch + COUNTS + 8 * i, np.float64(max(1, MOST - i)))
@@ -95,12 +95,10 @@ def _find_gains(i: int, j: int, gains: int, scratch: int) -> None:
 def _fill(n: int, margin: np.float64, scratch: int) -> None:
     """BEST for j = 1 .. n - 1: lanes 0 .. 7 of earlier rows give lanes 1 .. 8, lanes 8 .. 14 give 9 .. 15.
 
-    Eight i at a time. The gains of the next j are found on the way: divisions are slow, but additions go on beside them.
+    Eight i at a time. The gains of the next j are found on the way: divisions are slow, but let additions go on.
     """
     best, here, onward = scratch + BEST, scratch + GAINS, scratch + NEXT_GAINS
     nothing, margins = doubles_of(-INFINITY), doubles_of(margin)
-    store(best, nothing)
-    store(best + 64, nothing)
     store(here, nothing)
     low, high = 0, 0  # the first i that may win, for few runs and for many
     for j in range(1, n):
@@ -112,23 +110,24 @@ def _fill(n: int, margin: np.float64, scratch: int) -> None:
             _find_gains(i, j + 1, onward, scratch)
             few = _best_of_eight(few, best + ROW * i, here + 8 * i)
             many = _best_of_eight(many, best + ROW * i + 64, here + 8 * i)
+        if j & 7 == 0:
+            _find_gains(j, j + 1, onward, scratch)
+        store(onward + 8 * j + 8, nothing)  # what is beyond never wins
         whole = load_double(scratch + SUMS + 8 * j)
         store(best + ROW * j, last_then(doubles_of(whole * whole / np.float64(j)), few))
         store(best + ROW * j + 64, last_then(few, many))
         high = _first_alive(high, best + 64, here, subtract(many, margins))
         low = min(high, _first_alive(low, best, here, subtract(few, margins)))
-        _find_gains(j & -8, j + 1, onward, scratch)
-        store(onward + 8 * j + 8, nothing)  # what is beyond never wins
         here, onward = onward, here
 
 
 def _best_of_eight(most: Lanes, best: int, gains: int) -> Lanes:
     """The larger ones of `most` and of the candidates in eight rows."""
     others: Lanes = add(load_doubles(best), doubles_of(load_double(gains)))
+    for i in range(2, 8, 2):
+        others = larger(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), others)
     for i in range(1, 8, 2):
         most = larger(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), most)
-        if i < 7:
-            others = larger(add(load_doubles(best + ROW * (i + 1)), doubles_of(load_double(gains + 8 * i + 8))), others)
     both: Lanes = larger(most, others)
     return both
 

@@ -8,6 +8,7 @@ a pair is in the high nibble.
 
 from __future__ import annotations
 
+from fourcc.kernels.bins import decode, encoder
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X_STEP, X, round_up
@@ -15,7 +16,7 @@ from fourcc.kernels.product import float_product, float_scratch
 from fourcc.kernels.rows import decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
 from fourcc.kernels.simd.dot import lookup
-from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, load_word, prefetch, store_float
+from fourcc.kernels.simd.memory import load_float, load_floats, load_ints, load_word, prefetch, store_float
 from fourcc.kernels.simd.partial import load_some_ints
 
 RUN = 128  # columns whose indices are one vector
@@ -59,31 +60,20 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
         store_float(load_word(job + OUT) + 4 * row, sum_floats(add(add(a, b), add(c, d))))
 
 
-def _decode(weights: int, row: int, out: int) -> None:
-    cols = load_word(weights + COLS)
-    p = load_word(weights + INDICES) + row * ((cols + 1) >> 1)
-    bins = load_word(weights + PARTS) + row * ((cols + 255) >> 8) * 64
-    for pair in range(cols >> 1):
-        both, table = load_byte(p + pair), bins + (pair >> 7) * 64
-        store_float(out + 8 * pair, load_float(table + (both >> 4) * 4))
-        store_float(out + 8 * pair + 4, load_float(table + (both & 15) * 4))
-    if cols & 1:
-        store_float(
-            out + 4 * (cols - 1), load_float(bins + ((cols - 1) >> 8) * 64 + (load_byte(p + (cols >> 1)) >> 4) * 4)
-        )
-
-
 def _kernel() -> Kernel:
-    several: Entry = float_product(_decode)
+    several: Entry = float_product(decode)
+    rows = decoder(decode)
     ordered = Activation("float, by eights", _prepare, width=4)
     return Kernel(
         "native",
         ordered,
         one_or_several(_one, several),
         several,
-        decoder(_decode),
+        rows,
         float_scratch,
         ("bins", "q"),
+        decode=rows,
+        encoder=encoder,
     )
 
 
