@@ -62,7 +62,7 @@ class Kernel:
     gather: Entry
     scratch: Callable[[int], int]
     parts: tuple[str, ...]
-    row_align: int = 16
+    row_align: int = 32
     pack: Entry | None = None
     packed: Callable[[int, int], int] | None = None
     decode: Entry | None = None

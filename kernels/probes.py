@@ -15,9 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from fourcc.kernels.jit import Kernel
+from fourcc.kernels.objects import reachable
 from fourcc.kernels.operands import PARTS
 from fourcc.kernels.simd.arithmetic import add, no_ints
 from fourcc.kernels.simd.atomic import call_kernel
+from fourcc.kernels.simd.dot import dot, scaled_dot
 from fourcc.kernels.simd.memory import load_bytes, load_floats, load_ints, load_word, prefetch, store
 from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.tiles import (
@@ -35,6 +37,7 @@ ENTRY = 24
 LANES = 16
 TURNS = 64  # weight vectors of a turn
 FOUR = 4  # products of bytes in a lane
+BYTE_PRODUCTS = frozenset({dot, dot_columns, scaled_dot})
 
 
 def _reader(vectors: int, ahead: int) -> Kernel:
@@ -98,6 +101,11 @@ def turn_floats(columns: int) -> int:
     return 2 * LANES * TURNS * columns
 
 
+def multiplies_bytes(kernel: Kernel) -> bool:
+    """Whether a kernel's products are those of bytes, and not of floats."""
+    return not BYTE_PRODUCTS.isdisjoint(each for each in reachable(kernel) if isinstance(each, Operation))
+
+
 def rotate(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
     """Runs every matrix of a table whose rows lie between `first` and `last`."""
     step, rows = load_word(weights + STEP), load_word(weights + LAST)
@@ -107,4 +115,4 @@ def rotate(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         row = at % step
         end = min(step, row + last - at)
         call_kernel(load_word(entry), load_word(entry + 8), load_word(entry + 16), row, min(rows, end), scratch)
-        at += end - row
+        at += step

@@ -42,25 +42,35 @@ from fourcc.kernels.simd.tiles import (
     store_some_columns,
     transpose,
 )
+from fourcc.kernels.simd.twins import Lanes
 
 ROWS = 16  # of a panel
-WIDTH = target().columns
 Function = Callable[..., Any]
 
 
-def blocks_of(cols: int) -> int:
-    """Blocks of 32 columns, the last one begun or whole."""
-    return (cols + 31) >> 5
+def scale_words(wide: int) -> int:
+    """Scales of a row in scratch memory: one for 32 columns, up to a multiple of 16."""
+    return ((wide >> 5) + 15) >> 4 << 4
+
+
+def scales_of(panel: int, wide: int) -> int:
+    """Where a panel's scales begin: behind its codes."""
+    return panel + ROWS * wide
+
+
+def means_of(panel: int, wide: int) -> int:
+    """Where a panel's means begin: behind its scales."""
+    return scales_of(panel, wide) + 4 * ROWS * scale_words(wide)
+
+
+def panel_bytes(wide: int) -> int:
+    """Bytes of a panel of codes; as many do for sixteen rows before they are interleaved."""
+    return ROWS * (wide + 8 * scale_words(wide))
 
 
 def integer_scratch(cols: int) -> int:
-    """Bytes of scratch memory that `integer_product` needs: 16 rows and their panel, each codes, scales and means."""
-    return 2 * ROWS * (round_up(cols) + 8 * scale_words(round_up(cols)))
-
-
-def scale_words(cols: int) -> int:
-    """Scales of a row in scratch memory: one for 32 columns, up to a multiple of 16."""
-    return ((cols >> 5) + 15) >> 4 << 4
+    """Bytes of scratch memory that `integer_product` needs: two panels, and sixteen rows."""
+    return 3 * panel_bytes(round_up(cols))
 
 
 def float_scratch(cols: int) -> int:
@@ -85,19 +95,15 @@ def transposed(unpack: Function) -> Function:
             unsigned below 128, and one scale (and mean, where the format has them) for 32 columns.
     """
 
-    def panel(weights: int, row: int, count: int, codes: int, scales: int, means: int, scratch: int) -> None:
-        cols = round_up(load_word(weights + COLS))
-        words = scale_words(cols)
-        row_scales = scratch + ROWS * cols
-        row_means = row_scales + ROWS * 4 * words
+    def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
+        wide = round_up(load_word(weights + COLS))
+        step = 4 * scale_words(wide)
+        scales, means = scales_of(scratch, wide), means_of(scratch, wide)
         for each in range(count):
-            unpack(
-                weights, row + each, scratch + each * cols, row_scales + 4 * words * each, row_means + 4 * words * each
-            )
-        interleave(scratch, cols, cols >> 2, codes)
-        interleave(row_scales, 4 * words, words, scales)
-        if means:
-            interleave(row_means, 4 * words, words, means)
+            unpack(weights, row + each, scratch + each * wide, scales + each * step, means + each * step)
+        interleave(scratch, wide, wide >> 2, out)
+        interleave(scales, step, step >> 2, scales_of(out, wide))
+        interleave(means, step, step >> 2, means_of(out, wide))
 
     return panel
 
@@ -105,84 +111,96 @@ def transposed(unpack: Function) -> Function:
 # -- codes
 
 
+def _store(job: int, column: int, row: int, rows: int, total: Lanes) -> None:
+    """Stores the first `rows` (1 .. 16) results of some activations."""
+    step = load_word(job + OUT_STEP)
+    out = load_word(job + OUT) + column * step + 4 * row
+    if rows >= ROWS:
+        store_columns(out, step, total)
+    else:
+        store_some_columns(out, step, total, rows)
+
+
 def _code_columns(columns: int, *, affine: bool) -> Function:
-    """The product of a panel of codes with some activations at once."""
+    """The product of two panels of codes with some activations at once.
+
+    Two, so that four bytes of an activation, once they are in a register, meet 32 rows: the processor has as many loads
+    as it has products, and would run out of loads first.
+    """
     nothing, zeros = no_float_columns[columns], no_int_columns[columns]
 
-    def multiply(codes: int, scales: int, means: int, blocks: int, job: int, column: int, rows: int, row: int) -> None:  # noqa: PLR0917
-        x_step, step = load_word(job + CODES_STEP), load_word(job + STEPS_STEP)
+    def multiply(panel: int, cols: int, job: int, column: int, rows: int, row: int) -> None:
+        wide, x_step, step = round_up(cols), load_word(job + CODES_STEP), load_word(job + STEPS_STEP)
         x = load_word(job + CODES) + column * x_step
         steps, offsets = load_word(job + STEPS) + column * step, load_word(job + OFFSETS) + column * step
         sums = load_word(job + SUMS) + column * step
-        total = nothing()
-        for block in range(blocks):
-            dots = zeros()
+        below = panel + panel_bytes(wide)
+        first, second = nothing(), nothing()
+        for block in range((cols + 31) >> 5):
+            upper, lower = zeros(), zeros()
             for part in range(8 * block, 8 * block + 8):
-                dots = dot_columns(dots, load_bytes(codes + 64 * part), x + 4 * part, x_step)
-            at = 4 * block
-            total = scale_columns(total, dots, load_floats(scales + 16 * at), steps + at, offsets + at, step)
+                upper = dot_columns(upper, load_bytes(panel + 64 * part), x + 4 * part, x_step)
+                lower = dot_columns(lower, load_bytes(below + 64 * part), x + 4 * part, x_step)
+            at, s = 4 * block, 64 * block
+            first = scale_columns(first, upper, load_floats(scales_of(panel, wide) + s), steps + at, offsets + at, step)
+            second = scale_columns(
+                second, lower, load_floats(scales_of(below, wide) + s), steps + at, offsets + at, step
+            )
             if affine:
-                total = multiply_add_columns(total, load_floats(means + 16 * at), sums + at, step)
-        out_step = load_word(job + OUT_STEP)
-        out = load_word(job + OUT) + column * out_step + 4 * row
-        if rows == ROWS:
-            store_columns(out, out_step, total)
-        else:
-            store_some_columns(out, out_step, total, rows)
+                first = multiply_add_columns(first, load_floats(means_of(panel, wide) + s), sums + at, step)
+                second = multiply_add_columns(second, load_floats(means_of(below, wide) + s), sums + at, step)
+        _store(job, column, row, rows, first)
+        if rows > ROWS:
+            _store(job, column, row + ROWS, rows - ROWS, second)
 
     return multiply
 
 
-def _all_columns(multiply: Callable[[int], Function]) -> Function:
-    """Products of one panel with any number of activations, as many at once as registers hold.
+def _all_columns(multiply: Callable[[int], Function], widest: int) -> Function:
+    """Products of a panel with any number of activations, as many at once as registers hold.
 
     Args:
-        multiply: columns -> (…, job, column, rows, row), the product with so many.
+        multiply: columns -> (panel, cols, job, column, rows, row), the product with so many.
+        widest: how many registers hold.
     """
-    eight, four, two, one = map(multiply, (8, 4, 2, 1))
+    many, two, one = map(multiply, (widest, 2, 1))
 
-    def products(codes: int, scales: int, means: int, blocks: int, job: int, count: int, rows: int, row: int) -> None:  # noqa: PLR0917
+    def products(panel: int, cols: int, job: int, count: int, rows: int, row: int) -> None:
         column = 0
-        if WIDTH == 8:
-            while column + 8 <= count:
-                eight(codes, scales, means, blocks, job, column, rows, row)
-                column += 8
-        while column + 4 <= count:
-            four(codes, scales, means, blocks, job, column, rows, row)
-            column += 4
-        if column + 2 <= count:
-            two(codes, scales, means, blocks, job, column, rows, row)
+        while column + widest <= count:
+            many(panel, cols, job, column, rows, row)
+            column += widest
+        while column + 2 <= count:
+            two(panel, cols, job, column, rows, row)
             column += 2
         if column < count:
-            one(codes, scales, means, blocks, job, column, rows, row)
+            one(panel, cols, job, column, rows, row)
 
     return products
 
 
-code_products = _all_columns(partial(_code_columns, affine=False))
-affine_products = _all_columns(partial(_code_columns, affine=True))
+code_products = _all_columns(partial(_code_columns, affine=False), target().code_columns)
+affine_products = _all_columns(partial(_code_columns, affine=True), target().code_columns)
 
 
 def integer_product(panel: Function, *, affine: bool = False) -> Kernel:
     """The product with several quantized activations.
 
     Args:
-        panel: (weights, row, count, codes, scales, means, scratch) makes the panel of rows from `row` on.
+        panel: (weights, row, count, panel, scratch) makes the panel of `count` rows from `row` on.
         affine: whether blocks have a mean beside their scale.
     """
     products = affine_products if affine else code_products
 
     def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        cols = load_word(weights + COLS)
-        wide, blocks, count = round_up(cols), blocks_of(cols), load_word(job + COUNT)
-        words = scale_words(wide)
-        scales = scratch + ROWS * wide
-        means = scales + ROWS * 4 * words if affine else 0
-        spare = scales + ROWS * 8 * words
-        for row in range(first, last, ROWS):
-            rows = min(ROWS, last - row)
-            panel(weights, row, rows, scratch, scales, means, spare)
-            products(scratch, scales, means, blocks, job, count, rows, row)
+        cols, count = load_word(weights + COLS), load_word(job + COUNT)
+        size = panel_bytes(round_up(cols))
+        for row in range(first, last, 2 * ROWS):
+            rows = min(2 * ROWS, last - row)
+            panel(weights, row, min(rows, ROWS), scratch, scratch + 2 * size)
+            if rows > ROWS:
+                panel(weights, row + ROWS, rows - ROWS, scratch + size, scratch + 2 * size)
+            products(scratch, cols, job, count, rows, row)
 
     return tile
 
@@ -194,23 +212,18 @@ def _float_columns(columns: int) -> Function:
     """The product of a panel of floats with some activations at once."""
     nothing = no_float_columns[columns]
 
-    def multiply(panel: int, _: int, __: int, cols: int, job: int, column: int, rows: int, row: int) -> None:
+    def multiply(panel: int, cols: int, job: int, column: int, rows: int, row: int) -> None:
         step = load_word(job + X_STEP)
         x = load_word(job + X) + column * step
         total = nothing()
         for col in range(cols):
             total = multiply_add_columns(total, load_floats(panel + 64 * col), x + 4 * col, step)
-        out_step = load_word(job + OUT_STEP)
-        out = load_word(job + OUT) + column * out_step + 4 * row
-        if rows == ROWS:
-            store_columns(out, out_step, total)
-        else:
-            store_some_columns(out, out_step, total, rows)
+        _store(job, column, row, rows, total)
 
     return multiply
 
 
-float_products = _all_columns(_float_columns)
+float_products = _all_columns(_float_columns, target().float_columns)
 
 
 def float_panels(panel: Function) -> Kernel:
@@ -226,7 +239,7 @@ def float_panels(panel: Function) -> Kernel:
         for row in range(first, last, ROWS):
             rows = min(ROWS, last - row)
             panel(weights, row, rows, scratch, spare)
-            float_products(scratch, 0, 0, cols, job, count, rows, row)
+            float_products(scratch, cols, job, count, rows, row)
 
     return tile
 

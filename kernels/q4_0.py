@@ -22,7 +22,8 @@ import numpy as np
 from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import decode_four_bits, encode_four_bits
 from fourcc.kernels.integers import integers
-from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS
+from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS, round_up
+from fourcc.kernels.product import scales_of
 from fourcc.kernels.rows import decoder
 from fourcc.kernels.simd.bytes import high_nibbles, low_nibbles
 from fourcc.kernels.simd.memory import (
@@ -101,15 +102,16 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
             store_some_columns(out, 0, total, last - row)
 
 
-def _panel(weights: int, row: int, count: int, codes: int, scales: int, means: int, scratch: int) -> None:  # noqa: ARG001
+def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:  # noqa: ARG001
     """Bytes of nibbles to bytes of codes; the order is the panel's already."""
-    blocks = load_word(weights + COLS) >> 5
-    p = load_word(weights + PARTS) + (row >> 4) * blocks * PACKED
-    for block in range(blocks):
+    cols = load_word(weights + COLS)
+    scales = scales_of(out, round_up(cols))
+    p = load_word(weights + PARTS) + (row >> 4) * (cols >> 5) * PACKED
+    for block in range(cols >> 5):
         for j in range(4):
             pair = load_bytes(p + 64 * j)
-            store(codes + 512 * block + 64 * j, low_nibbles(pair))
-            store(codes + 512 * block + 256 + 64 * j, high_nibbles(pair))
+            store(out + 512 * block + 64 * j, low_nibbles(pair))
+            store(out + 512 * block + 256 + 64 * j, high_nibbles(pair))
         store(scales + 64 * block, load_float16s(p + SCALES))
         p += PACKED
 

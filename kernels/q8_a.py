@@ -31,11 +31,12 @@ from fourcc.kernels.operands import (
 )
 from fourcc.kernels.product import (
     ROWS,
-    blocks_of,
     code_products,
     float_product,
     float_scratch,
     interleave,
+    panel_bytes,
+    scales_of,
 )
 from fourcc.kernels.qmatrix import decode_columns, encode_columns
 from fourcc.kernels.rows import decoder, one_or_several
@@ -53,9 +54,10 @@ from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float_pair
 
 BLOCK = 128  # rows
+PANELS = BLOCK // ROWS
 TOP = np.float32(127)
 CODES_PART = PARTS + 8
-COLUMNS = 32  # activations that are quantized at once
+COLUMNS = 48  # activations that are quantized at once: some hundred KiB, and whole sixes
 HEAD = 128  # bytes of the job at the start of scratch memory
 
 
@@ -127,42 +129,46 @@ def _offsets(cols: int, scratch: int) -> np.float32:
 def _several(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """The panels of a block of rows are made first; then some activations at a time are folded and multiplied."""
     cols, count = load_word(weights + COLS), load_word(job + COUNT)
-    wide, blocks = round_up(cols), blocks_of(cols)
+    size = panel_bytes(round_up(cols))
     panels = _lay_out(weights, job, scratch, COLUMNS)
-    ones = panels + BLOCK * wide
-    spare = ones + 64 * blocks
-    for block in range(blocks):
-        store(ones + 64 * block, floats_of(np.float32(1) / TOP))
+    for panel in range(PANELS):
+        for block in range((cols + 31) >> 5):
+            store(scales_of(panels + panel * size, round_up(cols)) + 64 * block, floats_of(np.float32(1) / TOP))
     for block in range(first // BLOCK, (last + (BLOCK - 1)) // BLOCK):
         end = min(last, block * BLOCK + BLOCK)
-        for row in range(block * BLOCK, end, ROWS):
-            _panel(weights, row, min(ROWS, end - row), panels + (row - block * BLOCK) * wide, spare)
+        for panel in range(PANELS):
+            row = block * BLOCK + ROWS * panel
+            _panel(weights, row, min(ROWS, end - row), panels + panel * size, panels + PANELS * size)
         for column in range(0, count, COLUMNS):
             some = min(COLUMNS, count - column)
             for each in range(some):
                 _fold(weights, job, block, column + each, scratch)
             store_word(scratch + OUT, load_word(job + OUT) + column * load_word(job + OUT_STEP))
-            for row in range(block * BLOCK, end, ROWS):
-                panel = panels + (row - block * BLOCK) * wide
-                code_products(panel, ones, 0, blocks, scratch, some, min(ROWS, end - row), row)
+            for panel in range(0, PANELS, 2):
+                row = block * BLOCK + ROWS * panel
+                if row < end:
+                    code_products(panels + panel * size, cols, scratch, some, min(2 * ROWS, end - row), row)
 
 
-def _panel(weights: int, row: int, count: int, codes: int, scratch: int) -> None:
-    """Sixteen rows of codes, copied with the bias, then interleaved."""
+def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
+    """Up to sixteen rows of codes, copied with the bias, then interleaved; none where `count` is not above 0."""
     cols = load_word(weights + COLS)
     wide = round_up(cols)
     for each in range(count):
         p = load_word(weights + CODES_PART) + (row + each) * cols
         for col in range(0, cols, 64):
-            store(scratch + each * wide + col, biased(load_some_bytes(p + col, min(64, cols - col))))
-    interleave(scratch, wide, wide >> 2, codes)
+            left = cols - col
+            codes = load_bytes(p + col) if left >= 64 else load_some_bytes(p + col, left)
+            store(scratch + each * wide + col, biased(codes))
+    if count > 0:
+        interleave(scratch, wide, wide >> 2, out)
 
 
 def scratch(cols: int) -> int:
-    """Bytes: a job, quantized activations, the panels of 128 rows, scales, 16 rows."""
+    """Bytes: a job, quantized activations, the panels of 128 rows, 16 rows."""
     wide = round_up(cols)
     folded = HEAD + COLUMNS * (wide + 3 * (wide >> 3))
-    return max(folded + BLOCK * wide + 2 * wide + ROWS * wide, float_scratch(cols))
+    return max(folded + PANELS * panel_bytes(wide) + ROWS * wide, float_scratch(cols))
 
 
 assert JOB_WORDS * WORD <= HEAD

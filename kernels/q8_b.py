@@ -72,7 +72,7 @@ def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None
     p = load_word(weights + CODES_PART) + row * cols
     at = row * blocks * 4
     for col in range(0, cols, 64):
-        store(codes + col, biased(load_some_bytes(p + col, min(64, cols - col))))
+        store(codes + col, biased(load_bytes(p + col) if cols - col >= 64 else load_some_bytes(p + col, cols - col)))
     for block in range((cols + 31) >> 5):
         store_float(scales + 4 * block, load_float(load_word(weights + PARTS) + at + (block >> 2 << 2)) / TOP)
         store_float(means + 4 * block, load_float(load_word(weights + MEANS) + at + (block >> 2 << 2)))

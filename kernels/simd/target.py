@@ -16,7 +16,8 @@ class Target:
         architecture: first word of the LLVM triple; empty: any.
         needs: LLVM's names of the features without which it does not run.
         cpu: LLVM's name of the processor to compile for where the target was forced; empty: the host's own.
-        columns: activations that a product keeps in registers at once; 16 rows of each.
+        code_columns: activations that a product of codes keeps in registers at once, with 32 rows.
+        float_columns: those of a product of floats, with 16 rows.
         bias: what `fourcc.kernels.simd.biased` adds to a signed byte, so that the dot product may take it unsigned.
     """
 
@@ -24,16 +25,19 @@ class Target:
     architecture: str
     needs: frozenset[str]
     cpu: str
-    columns: int
+    code_columns: int
+    float_columns: int
     bias: int
 
 
 TARGETS = (
-    Target("avx512", "x86_64", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vnni"}), "icelake-client", 8, 128),
-    Target("avxvnni", "x86_64", frozenset({"avx2", "fma", "f16c", "avxvnni"}), "alderlake", 4, 128),
-    Target("avx2", "x86_64", frozenset({"avx2", "fma", "f16c"}), "haswell", 4, 0),
-    Target("neon", "aarch64", frozenset({"neon", "dotprod"}), "cortex-a76", 4, 0),
-    Target("portable", "", frozenset(), "", 4, 0),
+    Target(
+        "avx512", "x86_64", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vnni"}), "icelake-client", 6, 8, 128
+    ),
+    Target("avxvnni", "x86_64", frozenset({"avx2", "fma", "f16c", "avxvnni"}), "alderlake", 2, 4, 128),
+    Target("avx2", "x86_64", frozenset({"avx2", "fma", "f16c"}), "haswell", 2, 4, 0),
+    Target("neon", "aarch64", frozenset({"neon", "dotprod"}), "cortex-a76", 2, 4, 0),
+    Target("portable", "", frozenset(), "", 2, 4, 0),
 )
 NAMES = tuple(target.name for target in TARGETS)
 

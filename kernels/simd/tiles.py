@@ -30,7 +30,7 @@ def _zeros(element: str, columns: int) -> Operation:
     return zeros
 
 
-WIDTHS = (1, 2, 4, 8)
+WIDTHS = (1, 2, 4, 6, 8)
 no_float_columns = {columns: _zeros("f32", columns) for columns in WIDTHS}
 no_int_columns = {columns: _zeros("i32", columns) for columns in WIDTHS}
 
