@@ -115,4 +115,4 @@ def rotate(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         row = at % step
         end = min(step, row + last - at)
         call_kernel(load_word(entry), load_word(entry + 8), load_word(entry + 16), row, min(rows, end), scratch)
-        at += step
+        at += end - row

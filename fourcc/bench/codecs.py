@@ -1,15 +1,46 @@
-"""How fast a format's kernels decode and encode a whole matrix."""
+"""How fast a format's kernels decode and encode."""
 
 from __future__ import annotations
+
+import time
+from functools import partial
+from math import lcm
+from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
 from fourcc import compute
 from fourcc.bench.matrices import aligned, weights
-from fourcc.bench.timing import Series
+from fourcc.bench.timing import Rates, Series
+from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 from fourcc.spec import complete
+
+if TYPE_CHECKING:
+    from fourcc.kernels.jit import Kernel as Entry
+
+SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
+FEW = 128  # rows by which it is found how slow
+FLOAT = 4  # bytes
+
+
+@attrs.frozen(eq=False)
+class Coding:
+    """Decoding, or encoding.
+
+    Attributes:
+        series: the samples.
+        nbytes: of the weights of a sample, as float32.
+    """
+
+    series: Series
+    nbytes: int
+
+    @property
+    def rates(self) -> Rates:
+        """Bytes of float32 a second."""
+        return self.series.timing.rates(self.nbytes)
 
 
 @attrs.frozen(eq=False)
@@ -27,17 +58,12 @@ class Codec:
     rows: int
     cols: int
     threads: int
-    decode: Series | None
-    encode: Series | None
-
-    @property
-    def nbytes(self) -> int:
-        """Of the weights, as float32."""
-        return 4 * self.rows * self.cols
+    decode: Coding | None
+    encode: Coding | None
 
     def series(self) -> list[Series]:
         """All that is measured of it."""
-        return [each for each in (self.decode, self.encode) if each is not None]
+        return [each.series for each in (self.decode, self.encode) if each is not None]
 
 
 def codec(matrix: QMatrix, threads: int) -> Codec:
@@ -47,40 +73,69 @@ def codec(matrix: QMatrix, threads: int) -> Codec:
         matrix: in the format; it is left as it is.
         threads: how many.
     """
-    from fourcc.kernels.operands import JOB_WORDS, OUT, OUT_STEP, X_STEP, X, address
-    from fourcc.kernels.operands import matrix as descriptor_of
+    from fourcc.kernels.operands import OUT, X
 
-    kernel = compute.kernel_of(matrix.format)
+    found = matrix.format
+    kernel = compute.kernel_of(found)
+    stored = kernel.level != "decode"
+    encoder = kernel.encoder(complete(found.spec.options, {})) if stored and kernel.encoder is not None else None
+    decoder = kernel.decode if stored else None
+    work = None if encoder is None and decoder is None else _Work(matrix, kernel.parts, kernel.row_align, threads)
     rows, cols = matrix.shape
-    name = f"{matrix.tag} {rows} x {cols}, coding, {threads} thread{'s' * (threads > 1)}"
-    own = matrix.format.kernel is not None
-    parts = [aligned(matrix.parts[part]) for part in kernel.parts] if own else []
-    floats = aligned(weights(rows, cols))
-    descriptor = descriptor_of(rows, cols, parts)
-    made = kernel.encoder(complete(matrix.format.spec.options, {})) if own and kernel.encoder is not None else None
-
-    def series(entry: object, place: int, step: int) -> Series:
-        job = np.zeros(JOB_WORDS, np.int64)
-        job[[0, place // 8, step // 8]] = rows, address(floats), 4 * cols
-
-        def work(_: object = (parts, floats)) -> None:  # whose addresses the descriptors hold
-            compute.run(
-                entry,
-                descriptor,
-                job,
-                rows=rows,
-                align=kernel.row_align,
-                threads=threads,
-                scratch=kernel.scratch(cols),
-            )
-
-        return Series(name, work, repeats=2)
-
     return Codec(
         str(matrix.tag),
         rows,
         cols,
         threads,
-        series(kernel.decode, OUT, OUT_STEP) if own and kernel.decode is not None else None,
-        series(made, X, X_STEP) if made is not None else None,
+        None if work is None or decoder is None else work.coding("decoding", decoder, OUT),
+        None if work is None or encoder is None else work.coding("encoding", encoder, X),
     )
+
+
+class _Work:
+    """A matrix as decoders and encoders take it.
+
+    Args:
+        matrix: left as it is.
+        names: of the parts, as the kernel takes them.
+        align: rows are cut at multiples of this, and of the format's blocks.
+        threads: how many.
+    """
+
+    def __init__(self, matrix: QMatrix, names: tuple[str, ...], align: int, threads: int) -> None:
+        from fourcc.kernels.operands import matrix as descriptor_of
+
+        self._rows, self._cols = matrix.shape
+        self._name = f"{matrix.tag} {self._rows} x {self._cols}, {threads} thread{'s' * (threads > 1)}"
+        self._parts = [aligned(matrix.parts[name]) for name in names]
+        self._floats = aligned(weights(self._rows, self._cols))
+        self._descriptor = descriptor_of(self._rows, self._cols, self._parts)
+        self._align = lcm(align, matrix.format.spec.block[0] or self._rows)
+        self._threads = threads
+
+    def coding(self, what: str, entry: Entry, place: int) -> Coding:
+        """Decoding or encoding of as many rows as a sample has time for.
+
+        Args:
+            what: for progress.
+            entry: the kernel.
+            place: of the floats in its job; the step from row to row stands behind it.
+        """
+        from fourcc.kernels.operands import JOB_WORDS, WORD, address
+
+        job = np.zeros(JOB_WORDS, np.int64)
+        job[place // WORD :][:2] = address(self._floats), FLOAT * self._cols
+        job[0] = few = min(self._rows, lcm(FEW, self._align))
+        self._run(entry, job, few)  # compiled, if need be
+        start = time.perf_counter()
+        self._run(entry, job, few)
+        times = SECONDS * self._threads / max(time.perf_counter() - start, 1e-9)
+        job[0] = rows = min(self._rows, max(1, int(times)) * few)
+        return Coding(
+            Series(f"{what} {self._name}", partial(self._run, entry, job, rows), repeats=2), FLOAT * rows * self._cols
+        )
+
+    def _run(self, entry: Entry, job: Array, rows: int) -> None:
+        from fourcc.kernels.encoders import SCRATCH
+
+        compute.run(entry, self._descriptor, job, rows=rows, align=self._align, threads=self._threads, scratch=SCRATCH)

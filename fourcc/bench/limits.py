@@ -7,26 +7,36 @@ belong to no format, and what a product costs without Python around it is seen o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import cycle
+from typing import TYPE_CHECKING
 
 import attrs
 
 from fourcc import compute
 from fourcc.bench.timing import Rates, Series, Timing
 
+if TYPE_CHECKING:
+    from fourcc.kernels.jit import Kernel as Entry
+
+Work = Callable[[], object]
+
 OPERATIONS = 2_000_000_000  # of a sample, for each thread
 TRIES = 3  # samples by which the best of several kernels is found
+FINALISTS = 2  # reading kernels that go on, in turn
+CHUNKS = (None, 64)  # units that a thread reads at once; None: an eighth of its share
 READ, INTEGERS, FLOATS = "reading", "int8", "float32"
 
 
 @attrs.define(eq=False)
 class Limit:
-    """One limit with some threads: several kernels are tried at first, the best one goes on.
+    """One limit with some threads: several kernels are tried at first, the best ones go on.
 
     Attributes:
         what: `READ`, `INTEGERS` or `FLOATS`.
         threads: how many.
         amount: bytes or operations of a sample.
-        series: of the kernel that goes on.
+        series: of the kernels that go on.
         found: seconds of the best sample of those that were tried.
     """
 
@@ -65,19 +75,19 @@ class Limits:
     def _of(self, threads: int, units: int, share: float) -> Iterator[Limit]:
         from fourcc.kernels import probes
 
-        def sample(kernel: object, rows: int) -> Callable[[], object]:
-            return lambda: compute.run(
-                kernel, self._region, self._region, rows=rows, align=1, threads=threads, scratch=probes.SCRATCH
-            )
+        def sample(kernel: Entry, rows: int, chunk: int | None = None) -> Work:
+            work = partial(compute.run, kernel, self._region, self._region, align=1, scratch=probes.SCRATCH)
+            return partial(work, rows=rows, threads=threads, chunk=chunk)
 
-        reads = [(units * probes.UNIT, sample(kernel, units)) for kernel in probes.READERS.values()]
-        yield _best(READ, threads, reads)
-        for what, kernels, turn in (
+        kernels = probes.READERS.values()
+        reads = [(units * probes.UNIT, sample(kernel, units, chunk)) for kernel in kernels for chunk in CHUNKS]
+        yield _best(READ, threads, reads, FINALISTS)
+        for what, kinds, turn in (
             (INTEGERS, probes.DOTS, probes.turn_dots),
             (FLOATS, probes.FLOATS, probes.turn_floats),
         ):
-            some = {columns: max(threads, int(share * threads * OPERATIONS) // turn(columns)) for columns in kernels}
-            yield _best(what, threads, [(some[n] * turn(n), sample(kernels[n], some[n])) for n in kernels])
+            some = {columns: max(threads, int(share * threads * OPERATIONS) // turn(columns)) for columns in kinds}
+            yield _best(what, threads, [(some[n] * turn(n), sample(kinds[n], some[n])) for n in kinds], 1)
 
     def series(self) -> list[Series]:
         """Of all limits."""
@@ -88,13 +98,25 @@ class Limits:
         return next(each.rates for each in self._all if (each.what, each.threads) == key)
 
 
-def _best(what: str, threads: int, tried: list[tuple[int, Callable[[], object]]]) -> Limit:
-    """The limit with the kernel that is the fastest of a few samples."""
+def _best(what: str, threads: int, tried: list[tuple[int, Work]], keep: int) -> Limit:
+    """The limit with the kernels that are the fastest of a few samples.
+
+    Args:
+        what: is limited.
+        threads: how many.
+        tried: amount and work of a sample; of all kernels alike where more than one is kept.
+        keep: how many go on.
+    """
     name = f"{what}, {threads} thread{'s' * (threads > 1)}"
     series = [(amount, Series(name, work, repeats=TRIES)) for amount, work in tried]
     for _, each in series:
         each.turn()
-    amount, best = max(series, key=lambda pair: pair[0] / pair[1].timing.best)
-    found = best.timing.best
-    best.seconds.clear()  # chosen by them: the median shall be that of samples taken afterwards
-    return Limit(what, threads, amount, best, found)
+    series.sort(key=lambda pair: pair[1].timing.best / pair[0])
+    amount, best = series[0]
+    kept = cycle([each.work for _, each in series[:keep]])
+
+    def work() -> object:
+        return next(kept)()
+
+    # Chosen by those samples: the median shall be that of others.
+    return Limit(what, threads, amount, Series(name, work, repeats=TRIES * keep), best.timing.best)

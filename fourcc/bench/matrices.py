@@ -53,8 +53,9 @@ def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:
     """
     from fourcc import compute
 
+    kernel = compute.kernel_of(original.format)
     count = max(1, -(-nbytes // max(1, original.nbytes)))
-    stored = compute.kernel_of(original.format).pack is None and original.format.kernel is not None
+    stored = kernel.pack is None and kernel.level != "decode"
     made = [_aligned(original) if stored else attrs.evolve(original) for _ in range(count)]
     for each in made:
         _ = each.packed

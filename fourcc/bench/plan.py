@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from fourcc import compute
 from fourcc.errors import UsageError
 from fourcc.format import Format
 from fourcc.registry import registry
@@ -95,8 +96,8 @@ def items(text: str) -> tuple[str, ...]:
 
 def _formats(text: str | None) -> tuple[Format, ...]:
     if text is None:
-        every = (found for found in _working() if found.kernel is not None)
-        return tuple(found for found in every if found.encode is not None and not found.spec.needs)
+        able = (found for found in _working() if found.encode is not None and not found.spec.needs)
+        return tuple(found for found in able if compute.why_decoded(found) is None)
     try:
         found = tuple(registry[as_tag(each)] for each in items(text))
     except ValueError as error:

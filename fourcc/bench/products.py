@@ -86,6 +86,8 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int) -> Product:
         count: activations.
         threads: how many.
     """
+    from fourcc.kernels.probes import multiplies_bytes
+
     first = matrices[0]
     rows, cols = first.shape
     kernel = first.packed.kernel
@@ -100,7 +102,7 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int) -> Product:
         count=count,
         threads=threads,
         nbytes=first.nbytes,
-        peak=FLOATS if kernel.activation.prepare is None else INTEGERS,
+        peak=INTEGERS if multiplies_bytes(kernel.tile) else FLOATS,
         matrices=len(some),
         rotation=Series(name, rotation.run, repeats=3 if count < 64 else 1),
         preparation=None if kernel.activation.prepare is None else Series(name, rotation.prepare),

@@ -188,7 +188,7 @@ def _rates(series: Series | None, nbytes: int) -> Rates | None:
 
 
 def _coded(each: Codec) -> CodecResult:
-    rates = (_rates(series, each.nbytes) for series in (each.decode, each.encode))
+    rates = (None if coding is None else coding.rates for coding in (each.decode, each.encode))
     return CodecResult(each.tag, each.rows, each.cols, each.threads, *rates)
 
 

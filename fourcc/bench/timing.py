@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import attrs
 
 Tick = Callable[[str], None]
+LONG = 0.05  # seconds: to wake threads and fill caches takes too small a part of such a sample to need a run before it
 
 
 @attrs.frozen
@@ -54,7 +55,7 @@ class Series:
         name: for progress.
         work: is timed.
         ready: called before each round, untimed; what others left in the machine's settings is set right here.
-        repeats: samples a round, after one that does not count.
+        repeats: samples a round, after a run that does not count.
         seconds: the samples.
     """
 
@@ -68,7 +69,8 @@ class Series:
         """One round's samples."""
         if self.ready is not None:
             self.ready()
-        self.work()
+        if not self.seconds or min(self.seconds) < LONG:
+            self.work()
         for _ in range(self.repeats):
             start = time.perf_counter()
             self.work()

@@ -60,3 +60,9 @@ def test_a_rotation_runs_every_row_of_every_matrix(threads: int, chunk: int) -> 
     compute.run(probes.rotate, table, table, rows=336, align=1, threads=threads, scratch=scratch, chunk=chunk)
     for out in outs:
         np.testing.assert_array_equal(out, q.matmul(x))
+
+
+@pytest.mark.parametrize(("tag", "expected"), [("Q8_0", True), ("Q8_A", True), ("F32", False), ("Q4_A", False)])
+def test_products_of_bytes_are_told_from_those_of_floats(tag: str, expected: bool) -> None:  # noqa: FBT001 - a parameter
+    """Whatever a kernel wants of its activations."""
+    assert probes.multiplies_bytes(compute.kernel_of(registry[as_tag(tag)]).tile) is expected

@@ -18,6 +18,7 @@ NO_TAG = {"__init__", "plain", "kmeans1d", "row_blocks"}  # files in formats/ th
 SHARED_KERNELS = {
     "__init__",
     "activation",
+    "bins",
     "encoders",
     "fused",
     "ggml",

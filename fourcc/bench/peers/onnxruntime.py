@@ -70,7 +70,8 @@ def _model(codes: Array, scales: Array, products: int, count: int) -> bytes:
         named = [f"{what}{index}" for what in ("codes", "scales", "y")]
         nodes.append(helper.make_node("MatMulNBits", ["x", *named[:2]], named[2:], domain=DOMAIN, **sizes))
         tensors += [
-            onnx.numpy_helper.from_array(array, name) for name, array in zip(named, (codes, scales), strict=False)
+            onnx.numpy_helper.from_array(np.roll(array, index, axis=0), name)  # equal weights would be kept once
+            for name, array in zip(named, (codes, scales), strict=False)
         ]
         outputs.append(helper.make_tensor_value_info(named[2], onnx.TensorProto.FLOAT, [count, rows]))
     x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [count, blocks * BLOCK])
