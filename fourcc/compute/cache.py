@@ -1,0 +1,37 @@
+"""The compiled kernels on disk, and who hears of it when one is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """Where compiled kernels are kept."""
+    from fourcc.kernels import objects
+
+    return objects.folder()
+
+
+def cache_entries() -> list[Path]:
+    """The files there."""
+    from fourcc.kernels import objects
+
+    return objects.entries()
+
+
+def cache_is_trusted() -> bool:
+    """Whether they are used: the folder must be the user's own, and nobody else may write to it."""
+    from fourcc.kernels import objects
+
+    return objects.is_trusted()
+
+
+def announce_compiling(report: Callable[[str], None] | None) -> None:
+    """Has a function called with each kernel's name before it is compiled, which takes a second or so."""
+    from fourcc.kernels import jit
+
+    jit.announce = report

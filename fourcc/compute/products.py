@@ -1,0 +1,206 @@
+"""Packing matrices, preparing activations, multiplying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from fourcc.compute.choosing import kernel_of
+from fourcc.compute.teams import run
+from fourcc.spec import Geometry
+
+if TYPE_CHECKING:
+    from fourcc.format import Array, Floats, Format, Parts
+    from fourcc.kernels.kernel import Activation, Kernel
+
+COLUMNS = 512  # activations that are multiplied at once: bounds the memory of a product with very many
+
+
+@attrs.frozen(eq=False)
+class Packed:
+    """One matrix as its kernel takes it.
+
+    Attributes:
+        kernel: of the format.
+        rows, cols: the matrix's shape.
+        descriptor: int64, for the kernel.
+        arrays: what the descriptor points into: the stored parts, or a packed copy.
+    """
+
+    kernel: Kernel
+    rows: int
+    cols: int
+    descriptor: Array
+    arrays: tuple[Array, ...]
+
+
+@attrs.frozen(eq=False)
+class Activations:
+    """Activations as one kind of kernel takes them.
+
+    Attributes:
+        count: how many.
+        cols: of each.
+        descriptor: int64, for the kernel; the product's place is filled in for each product.
+        arrays: what the descriptor points into.
+    """
+
+    count: int
+    cols: int
+    descriptor: Array
+    arrays: tuple[Array, ...]
+
+
+def pack(
+    found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None
+) -> Packed:
+    """One matrix as its kernel takes it: views of its parts where their layout serves, else a copy.
+
+    Args:
+        found: the matrix's format.
+        parts: of the matrix, with the shapes and dtypes that the format declares for `geom`.
+        geom: the matrix's.
+        decode: gives the weights, (rows, cols) of any dtype, where the format has no kernel.
+        threads: how many.
+    """
+    from fourcc.kernels.operands import address, empty, matrix
+
+    kernel = kernel_of(found)
+    named = {"values": _as_floats(decode())} if kernel.level == "decode" else parts
+    arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
+    descriptor = matrix(geom.rows, geom.cols, arrays)
+    if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
+        return Packed(kernel, geom.rows, geom.cols, descriptor, arrays)
+    out = empty(kernel.packed(geom.rows, geom.cols))
+    job = _job(1)
+    job[1] = address(out)  # OUT
+    run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads)
+    return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
+
+
+def _as_floats(weights: Array) -> Floats:
+    """Decoded weights as products take them; a float64 beyond float32 becomes infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):  # the latter of a signalling NaN
+        return weights.astype(np.float32, copy=False)
+
+
+def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool = False) -> Activations:
+    """Activations as the kernel of a packed matrix takes them, and those of every other that wants the same.
+
+    Args:
+        packed: the matrix.
+        x: float32 (count, cols).
+        threads: how many.
+        exact: keep them as floats, whatever the kernel wants.
+    """
+    from fourcc.kernels.kernel import FLOAT
+    from fourcc.kernels.operands import BLOCK, address, empty, round_up
+
+    activation: Activation = FLOAT if exact else packed.kernel.activation
+    count, cols = x.shape
+    wide = round_up(cols)
+    floats = _padded(x, wide)
+    job = _job(count)
+    job[3:5] = address(floats), 4 * wide  # X, X_STEP
+    arrays: tuple[Array, ...] = (floats,)
+    if activation.prepare is not None:
+        codes = empty(count * wide * activation.width)
+        numbers = empty(3 * count * (wide // BLOCK), "<f4").reshape(3, -1)  # steps, offsets, sums
+        job[5:] = (
+            address(codes),
+            wide * activation.width,
+            address(numbers[0]),
+            4 * (wide // BLOCK),
+            address(numbers[1]),
+            address(numbers[2]),
+        )
+        arrays += (codes, numbers)
+        run(activation.prepare, packed.descriptor, job, rows=count, align=1, threads=threads)
+    return Activations(count, cols, job, arrays)
+
+
+def _padded(x: Floats, wide: int) -> Floats:
+    """The activations, followed by zeros: float32 (count, wide), C-contiguous, at the start of a cache line."""
+    from fourcc.kernels.operands import LINE, address, empty
+
+    if x.shape[1] == wide and x.flags.c_contiguous and not address(x) % LINE:
+        return x
+    out = empty(len(x) * wide, "<f4").reshape(len(x), wide)
+    out[:, : x.shape[1]] = x
+    out[:, x.shape[1] :] = 0
+    return out
+
+
+def multiply(packed: Packed, x: Activations, out: Floats, threads: int | None = None, *, exact: bool = False) -> None:
+    """The product of a packed matrix with prepared activations.
+
+    Args:
+        packed: rows, columns.
+        x: prepared for its kernel, or exactly.
+        out: float32 (count, rows), C-contiguous; filled.
+        threads: how many.
+        exact: the activations are floats.
+
+    Raises:
+        ValueError: shapes that do not fit.
+    """
+    if x.cols != packed.cols or out.shape != (x.count, packed.rows) or not out.flags.c_contiguous:
+        raise ValueError(f"{packed.rows} x {packed.cols} times {x.count} x {x.cols} into {out.shape}")
+    if not out.size:
+        return
+    if not packed.cols:
+        out[...] = 0
+        return
+    kernel = packed.kernel
+    job = product_job(x, out)
+    run(
+        kernel.exact if exact else kernel.tile,
+        packed.descriptor,
+        job,
+        rows=packed.rows,
+        align=kernel.row_align,
+        threads=threads,
+        scratch=kernel.scratch(packed.cols),
+    )
+
+
+def product_job(x: Activations, out: Floats) -> Array:
+    """The job of a product with prepared activations.
+
+    Args:
+        x: the activations.
+        out: float32 (count, rows), C-contiguous.
+    """
+    from fourcc.kernels.operands import address
+
+    job = x.descriptor.copy()
+    job[1:3] = address(out), out.strides[0]  # OUT, OUT_STEP
+    return job
+
+
+def matmul(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool = False) -> Floats:
+    """X times the matrix, transposed: float32 (count, cols) -> (count, rows).
+
+    Args:
+        packed: rows, columns.
+        x: activations.
+        threads: how many; None: ``FOURCC_THREADS``, or the cores that this process may use.
+        exact: keep the activations as floats, whatever the kernel wants.
+    """
+    out = np.empty((len(x), packed.rows), np.float32)
+    for first in range(0, len(x), COLUMNS):
+        some = slice(first, first + COLUMNS)
+        prepared = prepare(packed, x[some], threads, exact=exact)
+        multiply(packed, prepared, out[some], threads, exact=exact)
+    return out
+
+
+def _job(count: int) -> Array:
+    from fourcc.kernels.operands import JOB_WORDS
+
+    job = np.zeros(JOB_WORDS, np.int64)
+    job[0] = count
+    return job
