@@ -125,14 +125,24 @@ def machine(chosen: Target, triple: str | None = None) -> Any:
 
 
 def module_of(kernel: Kernel, symbol: str) -> Any:
-    """LLVM's module of a kernel, optimised by numba; its entry has the name given."""
+    """LLVM's module of a kernel, optimised by numba; its entry has the name given.
+
+    The kernel is inlined into its entry, so that what the entry does when it fails is seen to be of no use; else it
+    would call numba's own functions, which are not there where the code comes from the disk.
+
+    Raises:
+        ValueError: the kernel calls what is neither its own nor LLVM's, for example since it may raise an exception.
+    """
     import llvmlite.binding as llvm
     from numba import cfunc, types
 
-    function = cfunc(types.void(*[types.int64] * ARGUMENTS), **OPTIONS)(lift(kernel))
+    function = cfunc(types.void(*[types.int64] * ARGUMENTS), **OPTIONS, forceinline=True)(lift(kernel))
     module = llvm.parse_assembly(function.inspect_llvm())
     module.get_function(function.native_name).name = symbol
     module.verify()
+    foreign = [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
+    if foreign and not bounds_checked():
+        raise ValueError(f"the kernel {_name(kernel)} calls {', '.join(foreign)}; may it raise an exception?")
     return module
 
 
