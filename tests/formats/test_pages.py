@@ -20,6 +20,7 @@ HEADINGS = [
     "Encoding",
     "Bits per weight",
     "Error bound",
+    "Products",
     "Corner cases",
     "Worked example",
     "Provenance",
