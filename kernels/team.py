@@ -100,8 +100,8 @@ class Team:
         self._board = _lines(BOARD + threads)
         self._at = address(self._board)
         self._number = 0
-        self._scratch_size = 0
-        self._scratch: list[Array] = []
+        self._scratch_size = 0  # bytes of each
+        self._scratch = [_lines(1) for _ in range(threads)]
         self._busy = Lock()
         if threads > 1:
             self._lead, self._help = jit.compiled(_lead), jit.compiled(_help)
@@ -119,34 +119,34 @@ class Team:
             job: a job's descriptor.
             split: the rows.
         """
-        if self.threads == 1 or split.chunks < 2 or not self._busy.acquire(blocking=False):
-            self._alone(kernel, weights, job, split)
+        if not self._busy.acquire(blocking=False):  # another Python thread has the team: this one does not wait
+            spare = _lines(split.scratch // LINE + 1)
+            kernel(address(weights), address(job), 0, split.rows, address(spare))
             return
         try:
-            assert isinstance(kernel, jit.Compiled)
             self._give_scratch(split.scratch)
-            board = self._board
-            board[DONE // 8] = 0
-            fields = (kernel.address, address(weights), address(job), split.rows, split.chunk, split.chunks)
-            board[FUNCTION // 8 : CHUNKS // 8 + 1] = fields
-            self._wake_up()
-            self._number = (self._number + 1) & 0x7FFFFFFF
-            self._finish(self._number << 32 | split.chunks)
+            if self.threads == 1 or split.chunks < 2:
+                kernel(address(weights), address(job), 0, split.rows, address(self._scratch[-1]))
+            else:
+                self._share(kernel, address(weights), address(job), split)
         finally:
             self._busy.release()
 
-    def _alone(self, kernel: jit.Kernel, weights: Array, job: Array, split: Split) -> None:
-        """Also where another Python thread has the team: it does not wait."""
-        scratch = _lines(split.scratch // LINE + 1)
-        kernel(address(weights), address(job), 0, split.rows, address(scratch))
-
-    def _finish(self, job: int) -> None:
-        """Opens the job, works, and waits; a core that others need is given away meanwhile."""
-        own = self._at + OWN + LINE * (self.threads - 1) + 8
-        self._lead(self._at, job, PATIENCE, 0, own)
-        while self._board[DONE // 8] != self._board[CHUNKS // 8]:
-            _give_way()
-            self._lead(self._at, 0, PATIENCE, 0, own)
+    def _share(self, kernel: jit.Kernel, weights: int, job: int, split: Split) -> None:
+        """Opens the job to all threads, works, and waits; a core that others need is given away meanwhile."""
+        assert isinstance(kernel, jit.Compiled)
+        board, own = self._board, self._at + OWN + LINE * (self.threads - 1) + 8
+        board[DONE // 8] = 0
+        fields = (kernel.address, weights, job, split.rows, split.chunk, split.chunks)
+        board[FUNCTION // 8 : CHUNKS // 8 + 1] = fields
+        self._wake_up()
+        self._number = (self._number + 1) & 0x7FFFFFFF
+        try:
+            self._lead(self._at, self._number << 32 | split.chunks, PATIENCE, 0, own)
+        finally:  # an interrupted caller waits, too: others are still at work on its memory
+            while board[DONE // 8] != split.chunks:
+                _give_way()
+                self._lead(self._at, 0, PATIENCE, 0, own)
 
     def _helper(self, index: int, wake: Lock) -> None:
         own = self._at + OWN + LINE * index
