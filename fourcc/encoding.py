@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from fourcc import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, NumericError, PluginError, UsageError
 from fourcc.format import Aids
@@ -89,6 +88,8 @@ class MatrixEncoder:
             PluginError: the format does not keep its contract.
         """
         import numpy as np
+
+        from fourcc.compute import coding
 
         at = self.first_index + first * self.geom.cols
         self._refuse_nonfinite(original, at)

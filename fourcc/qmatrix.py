@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fourcc import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, PluginError, TableError, UsageError
 from fourcc.registry import registry
@@ -88,6 +87,8 @@ def decode_rows(
         PluginError: its decoder fails, or returns something else.
     """
     import numpy as np
+
+    from fourcc.compute import coding
 
     try:
         decoded = coding.decode(found, parts, geom, whole=whole, out=out)

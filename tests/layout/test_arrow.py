@@ -12,7 +12,6 @@ FLOORS = [
     {"spec"},
     {"format"},
     {"registry", "formats", "compute"},
-    {"coding"},
     {"qmatrix"},
     {"encoding", "policy"},
     {"container"},

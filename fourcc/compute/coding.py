@@ -12,7 +12,7 @@ from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
-from fourcc import compute
+from fourcc.compute.choosing import kernel_of
 from fourcc.dtypes import numpy_dtype
 from fourcc.metrics import ErrorSums
 
@@ -147,7 +147,7 @@ def error_sums(original: Array, decoded: Array, *, whole: int) -> ErrorSums:
 
 
 def _kernel(found: Format, whole: int) -> Kernel | None:
-    return None if whole < WORTH_LOOKING or found.kernel is None else compute.kernel_of(found)
+    return None if whole < WORTH_LOOKING or found.kernel is None else kernel_of(found)
 
 
 def _plain_floats(values: Array) -> bool:
