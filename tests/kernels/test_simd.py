@@ -1,0 +1,473 @@
+# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
+"""Every operation on vectors: compiled, it does to memory what its meaning in Python does."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fourcc.format import Array
+from fourcc.kernels import jit, simd
+from fourcc.kernels.operands import address
+from fourcc.kernels.simd import arithmetic, memory, tiles
+from fourcc.kernels.simd.atomic import add_shared, call_kernel, load_shared, relax, swap_shared
+from fourcc.kernels.simd.memory import (
+    load_bytes,
+    load_double,
+    load_doubles,
+    load_float,
+    load_floats,
+    load_ints,
+    load_word,
+    store,
+    store_double,
+    store_float,
+    store_word,
+)
+from fourcc.kernels.simd.operation import BYTES, DOUBLE, DOUBLES, FLOAT, FLOATS, INTEGER, INTS, NOTHING, Kind, Operation
+from fourcc.kernels.simd.target import target
+from fourcc.kernels.simd.tiles import (
+    dot_columns,
+    multiply_add_columns,
+    no_float_columns,
+    no_int_columns,
+    scale_columns,
+    store_columns,
+    store_some_columns,
+    sum_columns,
+    transpose,
+)
+
+Function = Callable[..., Any]
+Case = tuple[str, Operation, tuple[Kind, ...]]
+
+# Where things are in a test's memory.
+SLOT = 64  # bytes of an argument
+ARENA, RESULT, SIZE = 1024, 8192, 12288
+ROUNDS = 25
+
+# Of operations that take any kind.
+ANY: dict[str, tuple[Kind, ...]] = {
+    "add": (FLOATS, DOUBLES, INTS),
+    "subtract": (FLOATS, DOUBLES, INTS),
+    "multiply": (FLOATS, DOUBLES, INTS),
+    "divide": (FLOATS, DOUBLES),
+    "multiply_add": (FLOATS, DOUBLES),
+    "absolute": (FLOATS, DOUBLES),
+    "larger": (FLOATS, DOUBLES),
+    "largest": (FLOATS, DOUBLES),
+    "store": (FLOATS, DOUBLES, INTS, BYTES),
+}
+ROUNDED_TWICE = {"multiply_add", "scaled_dot"}  # or once, as the machine can
+UNSIGNED_ZERO = {"larger", "largest", "largest_double"}  # of 0 and -0 either will do
+
+
+def operations() -> Iterator[tuple[str, Operation]]:
+    """Every operation of the package, those in tables included, with a name."""
+    seen = set()
+    for module in pkgutil.iter_modules(simd.__path__):
+        for name, value in vars(importlib.import_module(f"{simd.__name__}.{module.name}")).items():
+            for key, each in value.items() if isinstance(value, dict) else [("", value)]:
+                if isinstance(each, Operation) and id(each) not in seen:
+                    seen.add(id(each))
+                    yield f"{name}{key}", each
+
+
+ALL = dict(operations())
+TILES = {name for name, each in ALL.items() if each.meaning.__module__ == tiles.__name__}
+
+
+def cases() -> Iterator[Case]:
+    """Operations on vectors and scalars, once for each kind that they take."""
+    for name, each in ALL.items():
+        count = len(inspect.signature(each.meaning).parameters)
+        if name in TILES or name == "call_kernel":
+            continue
+        if each.takes is not None:
+            yield name, each, each.takes
+        else:
+            for kind in ANY[name]:
+                yield f"{name} {kind}", each, (INTEGER, kind) if name == "store" else (kind,) * count
+
+
+# -- kernels of one operation: arguments from slots, the result beside them
+
+
+LOADS: dict[Kind, Operation] = {
+    INTEGER: load_word,
+    FLOAT: load_float,
+    DOUBLE: load_double,
+    FLOATS: load_floats,
+    DOUBLES: load_doubles,
+    INTS: load_ints,
+    BYTES: load_bytes,
+}
+
+
+def drop(at: int, value: object) -> None:
+    """Stores what an operation without a result returns."""
+
+
+STORES: dict[Kind, Function] = {INTEGER: store_word, FLOAT: store_float, DOUBLE: store_double, NOTHING: drop}
+
+
+def nullary(keep: Function, operation: Operation) -> jit.Kernel:
+    """(slots, result, …) runs an operation once."""
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        keep(job, operation())
+
+    return run
+
+
+def unary(keep: Function, operation: Operation, a: Operation) -> jit.Kernel:
+    """The same with an argument."""
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        keep(job, operation(a(weights)))
+
+    return run
+
+
+def binary(keep: Function, operation: Operation, a: Operation, b: Operation) -> jit.Kernel:
+    """With two."""
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        keep(job, operation(a(weights), b(weights + 64)))
+
+    return run
+
+
+def ternary(keep: Function, operation: Operation, a: Operation, b: Operation, c: Operation) -> jit.Kernel:
+    """With three."""
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        keep(job, operation(a(weights), b(weights + 64), c(weights + 128)))
+
+    return run
+
+
+def quaternary(keep: Function, operation: Operation, *loads: Operation) -> jit.Kernel:
+    """With four."""
+    a, b, c, d = loads
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        keep(job, operation(a(weights), b(weights + 64), c(weights + 128), d(weights + 192)))
+
+    return run
+
+
+def kernel_of(operation: Operation, kinds: tuple[Kind, ...]) -> jit.Kernel:
+    """The kernel that runs an operation on what its slots hold."""
+    result = operation.result(kinds)
+    assert result is not None
+    make = (nullary, unary, binary, ternary, quaternary)[len(kinds)]
+    return make(STORES.get(result, store), operation, *(LOADS[kind] for kind in kinds))
+
+
+# -- arguments
+
+
+COUNTS = {"load_some_bytes": 64, "load_some_ints": 64, "load_some_nibble_pairs": 8, "load_some_bytes_as_doubles": 8}
+DTYPES = {"f32": np.float32, "f64": np.float64, "i32": np.int32, "i8": np.int8, "i64": np.int64}
+
+
+def floats(random: np.random.Generator, count: int, kind: type) -> Array:
+    """Of every magnitude: zeros, denormals, ties of narrower formats, the largest."""
+    narrow = random.integers(0, 2**16, count).astype(np.uint16).view(np.float16).astype(kind)
+    choices = [
+        random.standard_normal(count),
+        np.ldexp(random.standard_normal(count), random.integers(-150, 128, count)),
+        np.where(np.isnan(narrow), 1, narrow) * (1 + 2**-11),
+        random.integers(-9, 9, count) / 2,
+        random.choice([0, -0.0, 1, 65504, 65520, 2.0**-24, 2.0**-25, 3 * 2.0**-26, 2.0**-149, 3e38, np.inf], count),
+    ]
+    return np.choose(random.integers(len(choices), size=count), choices).astype(kind)
+
+
+def argument(random: np.random.Generator, name: str, parameter: str, kind: Kind, base: int) -> Array:  # noqa: PLR0911
+    """One argument of an operation."""
+    count = max(1, kind.lanes)
+    dtype = DTYPES[kind.element]
+    if parameter in {"address", "low", "high"} and kind == INTEGER:
+        return np.array([base + ARENA + random.integers(0, 2048)])
+    if parameter == "count" and kind == INTEGER:
+        first, last = (1, 4) if name == "load_some_float_quads" else (0, COUNTS.get(name, 16))
+        return np.array([random.integers(first, last + 1)])
+    if parameter in {"bits", "step", "pair"}:
+        return np.array([random.integers(*{"bits": (0, 32), "step": (1, 80), "pair": (0, 8)}[parameter])])
+    if name in {"store_as_bytes", "store_nearest_bytes", "store_some_nearest_bytes", "rounded", "ints_from_floats"}:
+        spread = {"rounded": 2.0**22 - 1, "ints_from_floats": 2.0**31 - 128}.get(name, 127)
+        values = random.uniform(-spread, spread, count) * random.choice([1, 2.0**-18], count)
+        values = np.where(random.random(count) < 0.3, np.trunc(values) + 0.5, values)
+        return (np.trunc(values) if name == "store_as_bytes" else np.clip(values, -spread, spread)).astype(dtype)
+    if name == "store_nibble_pairs" and kind == INTS:
+        return random.integers(0, 16, count).astype(dtype)
+    if kind == BYTES:
+        return random.integers(-127 if parameter == "x" else -128, 128, count).astype(dtype)
+    if kind.element.startswith("i"):
+        return random.integers(-(2**31), 2**31, count).astype(dtype)
+    if parameter in {"magnitude", "bound"}:
+        return np.abs(random.integers(-9, 9, count) / 2).astype(dtype)
+    values = floats(random, count, dtype)
+    return np.abs(values) if name in UNSIGNED_ZERO and random.random() < 0.2 else values + (name in UNSIGNED_ZERO) * 0.0
+
+
+class Memory:
+    """Some bytes that a kernel works on: arguments, an arena, a place for the result."""
+
+    def __init__(self, random: np.random.Generator) -> None:
+        self.bytes = random.integers(0, 256, SIZE, np.uint8)
+        small = floats(random, (RESULT - ARENA) // 8, np.float32)
+        self.bytes[ARENA : ARENA + small.nbytes] = small.view(np.uint8)
+
+    def put(self, at: int, values: Array) -> None:
+        """Stores an array."""
+        self.bytes[at : at + values.nbytes] = np.ascontiguousarray(values).view(np.uint8)
+
+    def after(self, kernel: jit.Kernel) -> bytes:
+        """What there is behind the arguments after a kernel ran."""
+        at = address(self.bytes)
+        with np.errstate(all="ignore"):
+            kernel(at, at + RESULT, 0, 0, 0)
+        return self.bytes[ARENA:].tobytes()
+
+
+def both_ways(
+    kernel: jit.Kernel, arguments: Callable[[np.random.Generator, int], list[Array]], seed: int
+) -> list[bytes]:
+    """Memory after a kernel ran compiled, and as Python."""
+    made = []
+    for run in (jit.compiled(kernel), kernel):
+        random = np.random.default_rng(seed)
+        memory = Memory(random)
+        for index, each in enumerate(arguments(random, address(memory.bytes))):
+            memory.put(SLOT * index, each)
+        made.append(memory.after(run))
+    return made
+
+
+def alike(compiled: bytes, plain: bytes, dtype: type) -> bool:
+    """Whether memories are the same, NaN of any kind where the result is one."""
+    if compiled == plain:
+        return True
+    left, right = (np.frombuffer(each, dtype) for each in (compiled, plain))
+    return bool(((left == right) | (np.isnan(left) & np.isnan(right)))[_differs(compiled, plain, dtype)].all())
+
+
+def _differs(left: bytes, right: bytes, dtype: type) -> Array:
+    size = np.dtype(dtype).itemsize
+    unequal = np.frombuffer(left, np.uint8) != np.frombuffer(right, np.uint8)
+    return unequal.reshape(-1, size).any(axis=1)
+
+
+def near(compiled: bytes, plain: bytes, magnitude: Array, dtype: type) -> bool:
+    """Whether results differ by a rounding of a product and a sum at most."""
+    count, at = len(magnitude), RESULT - ARENA
+    left, right = (np.frombuffer(each[at:], dtype)[:count].astype(np.float64) for each in (compiled, plain))
+    info = np.finfo(dtype)
+    equal = (left == right) | (np.isnan(left) & np.isnan(right)) | (magnitude > info.max)
+    with np.errstate(all="ignore"):
+        close = np.abs(left - right) <= 2 * info.eps * magnitude + info.smallest_subnormal
+    return bool((equal | close).all()) and compiled[:at] == plain[:at]
+
+
+@pytest.mark.parametrize("case", list(cases()), ids=lambda case: case[0])
+def test_compiled_is_what_it_means(case: Case) -> None:
+    label, operation, kinds = case
+    name = label.split()[0]
+    kernel = kernel_of(operation, kinds)
+    names = list(inspect.signature(operation.meaning).parameters)
+    result = operation.result(kinds)
+    assert result is not None
+
+    def arguments(random: np.random.Generator, base: int) -> list[Array]:
+        return [argument(random, name, one, kind, base) for one, kind in zip(names, kinds, strict=True)]
+
+    for seed in range(ROUNDS):
+        compiled, plain = both_ways(kernel, arguments, seed)
+        if name in ROUNDED_TWICE:
+            check_near(name, arguments, seed, compiled, plain, DTYPES[result.element])
+        else:
+            assert alike(compiled, plain, DTYPES.get(result.element, np.uint8)), f"seed {seed}"
+
+
+def check_near(
+    name: str,
+    arguments: Callable[[np.random.Generator, int], list[Array]],
+    seed: int,
+    compiled: bytes,
+    plain: bytes,
+    dtype: type,
+) -> None:
+    """Of the operations that are rounded once or twice: within both roundings of the terms' magnitudes."""
+    random = np.random.default_rng(seed)
+    Memory(random)
+    given = [each.astype(np.float64) for each in arguments(random, 0)]
+    if name == "scaled_dot":
+        total, weights, x, scales = given
+        products = np.abs(weights * x).reshape(16, 4).sum(axis=1) * (2 if target().bias else 1) + 128 * 4 * 127
+        magnitude = np.abs(total) + products * np.abs(scales)
+    else:
+        with np.errstate(invalid="ignore"):
+            magnitude = np.abs(given[0] * given[1]) + np.abs(given[2])
+    assert near(compiled, plain, magnitude, dtype), f"seed {seed}"
+
+
+def test_no_operation_is_left_out() -> None:
+    """What is not in the cases has a test of its own here."""
+    tried = {operation.meaning for _, operation, _ in cases()}
+    left = {name for name, each in ALL.items() if each.meaning not in tried}
+    assert left == TILES | {"call_kernel"}
+    assert {name for name in TILES if not name.startswith("no_")} == {
+        "dot_columns",
+        "scale_columns",
+        "multiply_add_columns",
+        "sum_columns",
+        "store_columns",
+        "store_some_columns",
+        "transpose",
+    }
+    assert set(ANY) == {name for name, each in ALL.items() if each.takes is None} - TILES
+
+
+def test_kinds_that_do_not_go_together_are_refused() -> None:
+    assert arithmetic.floats_of.result((DOUBLE,)) is None
+    assert memory.load_word.result((INTEGER, INTEGER)) is None
+    with pytest.raises(TypeError, match="f32x16 does not go with f64x8"):
+        arithmetic.add.result((FLOATS, DOUBLES))
+
+
+# -- tiles
+
+
+WIDTHS = sorted(no_float_columns)
+
+
+def zeros_kernel(columns: int) -> jit.Kernel:
+    """Stores a float tile and an int tile of zeros."""
+    no_floats, no_ints = no_float_columns[columns], no_int_columns[columns]
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        store_columns(job, 64, no_floats())
+        store_columns(job + 1024, 80, no_ints())
+
+    return run
+
+
+def products_kernel(columns: int) -> jit.Kernel:
+    """Dot products, then scaled ones; at 0 and 64 are weights, at 128 and 192 scales, behind them x and its scales."""
+    no_floats, no_ints = no_float_columns[columns], no_int_columns[columns]
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        x = weights + 1024
+        dots = dot_columns(dot_columns(no_ints(), load_bytes(weights), x, 36), load_bytes(weights + 64), x + 4, 36)
+        store_columns(job, 64, dots)
+        numbers = weights + 2048
+        totals = multiply_add_columns(no_floats(), load_floats(weights + 128), numbers, 20)
+        store_columns(job + 512, 64, totals)
+        totals = scale_columns(totals, dots, load_floats(weights + 192), numbers + 4, numbers + 8, 20)
+        store_some_columns(job + 1024, 64, totals, load_word(weights + 256))
+
+    return run
+
+
+def sum_kernel(columns: int) -> jit.Kernel:
+    """The sum of a tile's columns."""
+    no_floats = no_float_columns[columns]
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        tile = multiply_add_columns(no_floats(), load_floats(weights + 128), weights + 2048, 20)
+        store_columns(job, 64, sum_columns(tile))
+
+    return run
+
+
+def transpose_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Of rows 68 bytes apart."""
+    transpose(weights + 1024, 68, job)
+
+
+def tile_arguments(random: np.random.Generator, _: int) -> list[Array]:
+    """Weights as `dot` wants them, scales, a count, and behind them activations and small whole numbers."""
+    weights = random.integers(0 if target().bias else -128, 128, 128).astype(np.int8)
+    scales = random.integers(-8, 9, 32).astype(np.float32)
+    made = np.zeros(SLOT * 160, np.uint8)
+    made[:128] = weights.view(np.uint8)
+    made[128:256] = scales.view(np.uint8)
+    made[256:264] = np.array([random.integers(1, 17)]).view(np.uint8)
+    made[1024:2048] = random.integers(-127, 128, 1024).astype(np.int8).view(np.uint8)
+    made[2048:3072] = random.integers(-8, 9, 256).astype(np.float32).view(np.uint8)
+    return [made[: ARENA + 3072]]
+
+
+TILED = [(make, columns) for make in (zeros_kernel, products_kernel) for columns in WIDTHS]
+TILED += [(sum_kernel, columns) for columns in (1, 2, 4, 8)]  # halves are added to halves
+
+
+@pytest.mark.parametrize(("make", "columns"), TILED, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_tiles_compiled_are_what_they_mean(make: Callable[[int], jit.Kernel], columns: int) -> None:
+    """With small whole numbers, of which every product and sum is exact, be it rounded once or twice."""
+    for seed in range(ROUNDS):
+        compiled, plain = both_ways(make(columns), tile_arguments, seed)
+        assert compiled == plain, f"seed {seed}"
+
+
+def no_arguments(random: np.random.Generator, base: int) -> list[Array]:
+    """The arena is enough."""
+    return []
+
+
+def test_transpose_compiled_is_what_it_means() -> None:
+    for seed in range(ROUNDS):
+        compiled, plain = both_ways(transpose_kernel, no_arguments, seed)
+        assert compiled == plain
+
+
+# -- the rest
+
+
+def calling_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Calls the kernel whose address is in the first slot."""
+    call_kernel(load_word(weights), weights, job, first + 1, last + 2, scratch + 3)
+
+
+def called_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Says what it was called with."""
+    store_word(job, weights)
+    store_word(job + 8, first)
+    store_word(job + 16, last)
+    store_word(job + 24, scratch)
+
+
+def test_a_kernel_calls_another_by_its_address() -> None:
+    called = jit.compiled(called_kernel)
+    assert isinstance(called, jit.Compiled)
+    slots, out = np.array([called.address]), np.zeros(4, np.int64)
+    jit.compiled(calling_kernel)(address(slots), address(out), 10, 20, 30)
+    assert out.tolist() == [address(slots), 11, 22, 33]
+    with pytest.raises(NotImplementedError, match="an uncompiled kernel has no address"):
+        calling_kernel(address(slots), address(out), 10, 20, 30)
+
+
+def counting_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Adds 1, and 1 by compare-and-swap, many times."""
+    for _ in range(first, last):
+        add_shared(weights, 1)
+        while True:
+            seen = load_shared(weights + 64)
+            if swap_shared(weights + 64, seen, seen + 1):
+                break
+            relax()
+
+
+def test_threads_that_share_a_word_lose_nothing() -> None:
+    words, kernel = np.zeros(16, np.int64), jit.compiled(counting_kernel)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: kernel(address(words), 0, 0, 50_000, 0), range(4)))
+    assert words[0] == words[8] == 200_000
