@@ -139,8 +139,8 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(INTS, returns=INTEGER)
 def sum_ints(x: Lanes) -> int:
-    """Sum of the lanes."""
-    return int(x.sum())
+    """Sum of the lanes, as an int32 holds it."""
+    return int(x.sum(dtype=np.int32))
 
 
 @sum_ints.lowered
