@@ -1,0 +1,85 @@
+"""Decoders of kernels: bit for bit what the formats give, of what encoders make and of any bytes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fourcc.format import Parts
+from fourcc.kernels.simd.target import TARGETS, runs_here
+from fourcc.registry import registry
+from fourcc.spec import Geometry
+from fourcc.tags import as_tag
+from tests.formats.checks import encoded, random_parts, same_numbers
+from tests.kernels.coding import DECODED, TROUBLE, decoded_by_kernel, weights
+from tests.kernels.drawing import HIGH, SEEDS, columns
+
+every = pytest.mark.parametrize("tag", DECODED)
+ROWS = st.one_of(st.integers(1, 20), st.sampled_from([127, 128, 129, 300]))
+
+
+def check(tag: str, parts: Parts, shape: tuple[int, int], *, plain: bool = False) -> None:
+    """Any NaN is as good as another."""
+    with np.errstate(all="ignore"):
+        expected = registry[as_tag(tag)].decode(parts, Geometry(*shape))
+    assert same_numbers(decoded_by_kernel(tag, parts, shape, plain=plain), expected), f"{tag} {shape}"
+
+
+@every
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_weights_are_those_of_the_format(tag: str, data: st.DataObject) -> None:
+    rows, cols = data.draw(ROWS), data.draw(columns(as_tag(tag)))
+    style, seed = data.draw(st.sampled_from(TROUBLE)), data.draw(SEEDS)
+    options = {"method": "equal-count"} if tag == "Q4_A" else {}
+    with np.errstate(all="ignore"):
+        parts = encoded(tag, weights(style, seed, (rows, cols), data.draw(HIGH)), options)
+    check(tag, parts, (rows, cols))
+
+
+@every
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_any_bytes_decode_alike(tag: str, data: st.DataObject) -> None:
+    """Scales that are NaN, infinite, negative or tiny."""
+    rows, cols = data.draw(ROWS), data.draw(columns(as_tag(tag)))
+    check(tag, random_parts(tag, rows, cols, data.draw(SEEDS)), (rows, cols))
+
+
+@every
+def test_as_plain_python(tag: str) -> None:
+    """The same functions uncompiled, on small matrices."""
+    for shape in [(2, 32), (3, 64)] if tag in {"Q8_0", "Q4_0"} else [(2, 32), (3, 21), (130, 3)]:
+        check(tag, random_parts(tag, *shape, seed=1), shape, plain=True)
+
+
+@pytest.mark.parametrize("tag", ["BF16", "F16"])
+def test_every_number_of_16_bits(tag: str) -> None:
+    dtype = "<u2" if tag == "BF16" else "<f2"
+    check(tag, {"values": np.arange(1 << 16, dtype=np.uint16).view(dtype).reshape(4, -1)}, (4, 1 << 14))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [target.name for target in TARGETS if runs_here(target)])
+def test_on_every_target(name: str, root: Path) -> None:
+    """The instructions of other machines give the same weights."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        __file__,
+        "-k",
+        "any_bytes or every_number",
+    ]
+    run = subprocess.run(
+        command, cwd=root, env={**os.environ, "FOURCC_SIMD": name}, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout

@@ -1,0 +1,133 @@
+"""Encoders of kernels: byte for byte what the formats give, for all finite weights."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fourcc.format import Array
+from fourcc.kernels.encoders import SCRATCH
+from fourcc.kernels.simd.target import TARGETS, runs_here
+from fourcc.tags import as_tag
+from tests.formats.checks import encoded
+from tests.kernels.coding import CODED, FLT_MAX, TROUBLE, Options, any_bits, encoded_by_kernel, kernel_of, weights
+from tests.kernels.drawing import HIGH, SEEDS, columns
+
+every = pytest.mark.parametrize(("tag", "options"), CODED, ids=str)
+ROWS = st.one_of(st.integers(1, 20), st.sampled_from([127, 128, 129, 300]))
+UPWARDS = st.one_of(HIGH, st.sampled_from([96, 120, 126]))
+SHAPES = [(1, 32), (9, 160), (130, 32), (2, 544)]
+TAILS = [(3, 1), (2, 17), (9, 100), (1, 300)]
+
+
+def shapes(tag: str) -> list[tuple[int, int]]:
+    """Some that the format takes."""
+    return SHAPES if tag in {"Q8_0", "Q4_0"} else SHAPES + TAILS
+
+
+def check(tag: str, w: Array, options: Options, *, plain: bool = False) -> None:
+    """Every part, whatever warnings numpy has for such weights."""
+    with np.errstate(all="ignore"):
+        expected = encoded(tag, w, options)
+    found = encoded_by_kernel(tag, w, options, plain=plain)
+    for name, part in expected.items():
+        assert found[name].tobytes() == part.tobytes(), f"{tag} {options} {w.shape}: part {name}"
+
+
+@every
+@settings(max_examples=120, deadline=None)
+@given(st.data())
+def test_bytes_are_those_of_the_format(tag: str, options: Options, data: st.DataObject) -> None:
+    rows = data.draw(st.integers(1, 3) if options.get("method") == "kmeans" else ROWS)  # numpy takes its time
+    cols = data.draw(columns(as_tag(tag)))
+    style, seed = data.draw(st.sampled_from(TROUBLE)), data.draw(SEEDS)
+    check(tag, weights(style, seed, (rows, cols), data.draw(UPWARDS)), options)
+
+
+@every
+def test_of_special_weights(tag: str, options: Options) -> None:
+    """Zeros of both signs, the smallest and the largest numbers, each beside ordinary ones."""
+    special = [
+        0.0,
+        -0.0,
+        2.0**-149,
+        -(2.0**-149),
+        2.0**-126,
+        2.0**-128,
+        FLT_MAX,
+        -FLT_MAX,
+        65504,
+        65520,
+        -65536,
+        0.49999997,
+    ]
+    for shape in [(2, 40)] if options.get("method") == "kmeans" else shapes(tag):
+        for value in [0.0, -0.0, *tiny, *huge, 0.49999997]:
+            w = weights(TROUBLE[0], 1, shape)
+            w[0, 0] = w[-1, -1] = value
+            check(tag, w, options)
+            check(tag, np.full(shape, value, np.float32), options)
+
+
+@every
+def test_as_plain_python(tag: str, options: Options) -> None:
+    """The same functions uncompiled, on small matrices."""
+    for shape in [(2, 32), (9, 64)] if tag in {"Q8_0", "Q4_0"} else [(2, 32), (9, 21), (1, 130)]:
+        for style in (TROUBLE[0], any_bits):
+            check(tag, weights(style, 3, shape), options, plain=True)
+
+
+@every
+def test_rows_with_gaps_between_them(tag: str, options: Options) -> None:
+    """The job says how far rows are apart."""
+    wide = weights(TROUBLE[0], 5, (6, 160))
+    w = wide[::2, :96]
+    found = encoded_by_kernel(tag, w, options)
+    for name, part in encoded(tag, np.ascontiguousarray(w), options).items():
+        assert found[name].tobytes() == part.tobytes()
+
+
+@pytest.mark.parametrize("tag", ["BF16", "F16"])
+def test_every_float16_and_its_neighbours(tag: str) -> None:
+    """All values that 16 bits hold, what lies half-way between them, and the numbers beside those."""
+    bits = np.arange(0, 0x7F80 if tag == "BF16" else 0x7C00, dtype=np.uint16)
+    exact = (
+        (bits.astype(np.uint32) << 16).view(np.float32) if tag == "BF16" else bits.view(np.float16).astype(np.float32)
+    )
+    middle = exact[:-1] + (exact[1:] - exact[:-1]) / 2
+    around = [np.nextafter(middle, np.float32(0)), middle, np.nextafter(middle, np.float32(np.inf)), exact]
+    w = np.concatenate([*around, *(-each for each in around)])[None]
+    check(tag, w, {})
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(TROUBLE), SEEDS, st.integers(1, 256), UPWARDS)
+@example(TROUBLE[0], 0, 17, 0)
+@example(TROUBLE[0], 0, 16, 0)
+def test_kmeans_of_blocks_of_every_length(style: object, seed: int, n: int, exponent: int) -> None:
+    """What is pruned would not have won."""
+    check("Q4_A", weights(style, seed, (8, n), exponent), {"method": "kmeans"})  # type: ignore[arg-type]
+
+
+def test_scratch_memory_suffices() -> None:
+    """Products ask for no less, so that whoever gives a kernel what it asks for may encode with it."""
+    for tag, _ in CODED:
+        kernel = kernel_of(tag)
+        assert all(kernel.scratch(cols) >= SCRATCH for cols in (1, 32, 4096))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [target.name for target in TARGETS if runs_here(target)])
+def test_on_every_target(name: str, root: Path) -> None:
+    """The instructions of other machines give the same bytes."""
+    tests = "special or every_float16 or gaps"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", tests]
+    run = subprocess.run(
+        command, cwd=root, env={**os.environ, "FOURCC_SIMD": name}, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stdout
