@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from fourcc.bench.timing import Rates, Timing
 
 NONE = "-"
-MANY = 64  # activations from which on a product is calculation, and its rate in bytes says nothing
 
 LIMITS = (
     Column("threads", right=True),
@@ -124,6 +123,8 @@ def _giga(rates: Rates | None, digits: int) -> list[str]:
 
 
 def _product(each: ProductResult) -> list[str]:
+    from fourcc.bench.products import MANY  # here: numpy has been loaded by now
+
     few, many = [NONE] * 4, [NONE] * 4
     if each.count < MANY:
         few = _with_shares(each.bandwidth, each.of_read, 1)

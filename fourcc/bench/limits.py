@@ -6,12 +6,14 @@ belong to no format, and what a product costs without Python around it is seen o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
 from fourcc import compute
 from fourcc.bench.timing import Rates, Series, Timing
@@ -23,6 +25,7 @@ Work = Callable[[], object]
 
 OPERATIONS = 2_000_000_000  # of a sample, for each thread
 TRIES = 3  # samples by which the best of several kernels is found
+SETTLING = 0.1  # seconds
 FINALISTS = 2  # reading kernels that go on, in turn
 CHUNKS = (None, 64)  # units that a thread reads at once; None: an eighth of its share
 READ, INTEGERS, FLOATS = "reading", "int8", "float32"
@@ -68,7 +71,8 @@ class Limits:
 
         units = max(1, nbytes // probes.UNIT)
         self._memory = empty(units * probes.UNIT)
-        self._memory[:] = 1  # the system gives memory only when it is written to
+        words = self._memory.view("<i8")
+        words[:] = np.arange(words.size)  # memory comes when it is written to, and equal pages may be kept once
         self._region = matrix(units, probes.UNIT, (self._memory,))
         self._all = [each for count in threads for each in self._of(count, units, share)]
 
@@ -89,9 +93,9 @@ class Limits:
             some = {columns: max(threads, int(share * threads * OPERATIONS) // turn(columns)) for columns in kinds}
             yield _best(what, threads, [(some[n] * turn(n), sample(kinds[n], some[n])) for n in kinds], 1)
 
-    def series(self) -> list[Series]:
-        """Of all limits."""
-        return [each.series for each in self._all]
+    def series(self, *what: str) -> list[Series]:
+        """Of some limits: those of reading, or of calculating."""
+        return [each.series for each in self._all if each.what in what]
 
     def __getitem__(self, key: tuple[str, int]) -> Rates:
         """The limit of something with some threads."""
@@ -119,4 +123,12 @@ def _best(what: str, threads: int, tried: list[tuple[int, Work]], keep: int) -> 
         return next(kept)()
 
     # Chosen by those samples: the median shall be that of others.
-    return Limit(what, threads, amount, Series(name, work, repeats=TRIES * keep), best.timing.best)
+    ready = partial(_settle, work) if what == READ else None
+    return Limit(what, threads, amount, Series(name, work, ready, repeats=TRIES * keep), best.timing.best)
+
+
+def _settle(work: Work) -> None:
+    """Reads for a while: after a pause memory may be faster for a moment than it is for those who go on reading."""
+    end = time.perf_counter() + SETTLING
+    while time.perf_counter() < end:
+        work()

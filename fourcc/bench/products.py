@@ -15,6 +15,7 @@ from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 
 OPERATIONS = 20_000_000_000  # a rotation of more is cut short: such a product does not wait for memory
+MANY = 64  # activations from which on a product is calculation: its samples are long
 PREPARATIONS = 64  # of a sample
 
 
@@ -104,7 +105,7 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int) -> Product:
         nbytes=first.nbytes,
         peak=INTEGERS if multiplies_bytes(kernel.tile) else FLOATS,
         matrices=len(some),
-        rotation=Series(name, rotation.run, repeats=3 if count < 64 else 1),
+        rotation=Series(name, rotation.run, repeats=3 if count < MANY else 1),
         preparation=None if kernel.activation.prepare is None else Series(name, rotation.prepare),
         call=Series(name, rotation.call, repeats=1) if count == 1 else None,
     )

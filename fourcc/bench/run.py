@@ -13,7 +13,7 @@ from fourcc.bench.codecs import Codec
 from fourcc.bench.limits import FLOATS, INTEGERS, READ, Limits
 from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Peer, Subject, load
 from fourcc.bench.plan import Plan
-from fourcc.bench.products import Product
+from fourcc.bench.products import MANY, Product
 from fourcc.bench.results import CodecResult, LimitResult, PeerCodec, PeerProduct, ProductResult, Results
 from fourcc.bench.timing import Rates, Series, take_turns
 from fourcc.errors import UsageError
@@ -35,16 +35,28 @@ class Round:
     candidates: list[tuple[Peer, Candidate]]
     coders: list[tuple[Peer, Coder]]
 
-    def series(self) -> Iterable[Series]:
-        """In the order of their turns."""
-        for product in self.products:
-            yield from product.series()
+    def with_few(self) -> Iterable[Series]:
+        """Products with one activation and with few: they wait for memory."""
+        for count in sorted({each.count for each in self.products if each.count < MANY}):
+            yield from self._with(count)
+
+    def with_many(self) -> Iterable[Series]:
+        """Products with many activations: they calculate."""
+        for count in sorted({each.count for each in self.products if each.count >= MANY}):
+            yield from self._with(count)
+
+    def coding(self) -> Iterable[Series]:
+        """Decoding and encoding."""
         for codec in self.codecs:
             yield from codec.series()
-        for _, candidate in self.candidates:
-            yield candidate.series
         for _, coder in self.coders:
             yield from (each for each in (coder.decode, coder.encode) if each is not None)
+
+    def _with(self, count: int) -> Iterable[Series]:
+        for product in self.products:
+            yield from product.series() if product.count == count else ()
+        for _, candidate in self.candidates:
+            yield from (candidate.series,) if candidate.count == count else ()
 
 
 class Run:
@@ -103,12 +115,13 @@ class Run:
     def _measure(self, rows: int, cols: int) -> Round:
         here = self._round(rows, cols)
         assert self._limits is not None
-        series = [*self._limits.series(), *here.series()]
+        reading = [*self._limits.series(READ), *here.with_few(), *here.coding()]
+        series = [*reading, *self._limits.series(INTEGERS, FLOATS), *here.with_many()]
         first, steps = self._done, self._plan.rounds * len(series)
         total = first + steps * (len(self._plan.shapes) - self._shapes_done)
         take_turns(series, self._plan.rounds, self._counting(total), PAUSE if self._peers else 0.0)
         self._shapes_done += 1
-        for each in here.series():
+        for each in (*here.with_few(), *here.coding(), *here.with_many()):
             each.free()
         gc.collect()
         return here

@@ -14,7 +14,7 @@ from itertools import pairwise
 from fourcc.bench.matrices import activations, aligned
 from fourcc.bench.peers.ggml_library import NO, NODES, Library, folder, library
 from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, Subject
-from fourcc.bench.products import shortened
+from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
@@ -66,7 +66,7 @@ class Ggml:
                         f"{self.name} {ggml.name(kind)} {rows} x {cols}, n = {count}",
                         compute,
                         ready=partial(ggml.cpu.ggml_backend_cpu_set_n_threads, ggml.backend, threads),
-                        repeats=3 if count < 64 else 1,
+                        repeats=3 if count < MANY else 1,
                     ),
                 )
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from fourcc.bench.matrices import activations, aligned
 from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
-from fourcc.bench.products import shortened
+from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 
 
@@ -37,7 +37,7 @@ class Numpy:
             x = activations(count, subject.cols)
             for threads in subject.threads:
                 name = f"numpy {subject.rows} x {subject.cols}, n = {count}, {threads} threads"
-                series = Series(name, _work(controller, threads, x, some), repeats=3 if count < 64 else 1)
+                series = Series(name, _work(controller, threads, x, some), repeats=3 if count < MANY else 1)
                 yield Candidate("float32", str(matrix.tag), count, threads, len(some), series)
 
     def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature

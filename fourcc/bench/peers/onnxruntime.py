@@ -10,7 +10,7 @@ import numpy as np
 
 from fourcc.bench.matrices import activations
 from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
-from fourcc.bench.products import shortened
+from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 from fourcc.format import Array
 
@@ -43,7 +43,7 @@ class OnnxRuntime:
             for threads in subject.threads:
                 run = _session(model, threads, activations(count, subject.cols))
                 name = f"onnxruntime {subject.rows} x {subject.cols}, n = {count}, {threads} threads"
-                series = Series(name, run, repeats=3 if count < 64 else 1)
+                series = Series(name, run, repeats=3 if count < MANY else 1)
                 yield Candidate("4-bit MatMulNBits", str(matrix.tag), count, threads, some, series)
 
     def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature

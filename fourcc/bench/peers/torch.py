@@ -9,7 +9,7 @@ from typing import Any
 
 from fourcc.bench.matrices import activations
 from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
-from fourcc.bench.products import shortened
+from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 
 # What the weights are stored in -> ggml's id of the format that comes nearest.
@@ -44,7 +44,7 @@ class Torch:
                         f"torch {kind} {subject.rows} x {subject.cols}, n = {count}, {threads} threads",
                         work,
                         ready=partial(torch.set_num_threads, threads),
-                        repeats=3 if count < 64 else 1,
+                        repeats=3 if count < MANY else 1,
                     )
                     yield Candidate(kind, str(matrix.tag), count, threads, len(some), series)
 
