@@ -28,6 +28,7 @@ LINE = 64
 LEFT = 0  # job number << 32 | chunks that nobody has taken
 DONE = LINE  # chunks finished
 FUNCTION, WEIGHTS, JOB, ROWS, CHUNK, CHUNKS = (2 * LINE + 8 * word for word in range(6))
+OPEN = 2 * LINE + 48  # whether a program's step is under way (`fourcc.kernels.steps`)
 OWN = (
     3 * LINE
 )  # the first thread's line: whether it sleeps, then the address of its scratch memory; the caller's is last
@@ -50,7 +51,7 @@ def _take(board: int) -> int:
             return left
 
 
-def _work(board: int, own: int) -> int:
+def work(board: int, own: int) -> int:
     """Takes chunks until there are none; returns how many it had. At `own` is the address of its scratch memory."""
     had = 0
     while True:
@@ -69,7 +70,7 @@ def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:  # noq
     """The caller's part: opens the job, works, then waits a bounded time for chunks that others have."""
     if job:
         store_shared(board + LEFT, job)
-    _work(board, own)
+    work(board, own)
     for _ in range(spins):
         if load_shared(board + DONE) == load_word(board + CHUNKS):
             return
@@ -80,7 +81,7 @@ def _help(board: int, sleeper: int, spins: int, last: int, own: int) -> None:  #
     """A helper's part: works whenever there is work; goes to sleep after some turns without any."""
     idle = 0
     while idle < spins:
-        if _work(board, own):
+        if work(board, own):
             idle = 0
         relax()
         idle += 1
@@ -147,6 +148,30 @@ class Team:
             while board[DONE // 8] != split.chunks:
                 _give_way()
                 self._lead(self._at, 0, PATIENCE, 0, own)
+
+    def run_program(self, program: Array, scratch: int) -> None:
+        """Runs the steps of a program, one after the other; returns when all are done.
+
+        Args:
+            program: int64 (steps, STEP_WORDS), see `fourcc.kernels.steps`.
+            scratch: bytes of scratch memory that a thread needs.
+        """
+        from fourcc.kernels.steps import run_steps
+
+        run = jit.compiled(run_steps)
+        with self._busy:
+            self._give_scratch(max(scratch, LINE))
+            own = self._at + OWN + LINE * (self.threads - 1) + 8
+            state = _lines(1)
+            state[:3] = address(program), 0, self._number
+            self._wake_up()
+            try:
+                run(self._at, address(state), PATIENCE, len(program), own)
+            finally:  # an interrupted caller waits, too: others are still at work on its memory
+                while state[1] < len(program):
+                    _give_way()
+                    run(self._at, address(state), PATIENCE, len(program), own)
+                self._number = int(state[2])
 
     def _helper(self, index: int, wake: Lock) -> None:
         own = self._at + OWN + LINE * index

@@ -35,6 +35,11 @@ class _Teams:
 _teams = _Teams()
 
 
+def team_of(threads: int | None = None) -> Team:
+    """The process's team of so many threads."""
+    return _teams[thread_count(threads)]
+
+
 def run(  # noqa: PLR0913 - a kernel's arguments, and how its rows are shared out
     kernel: Entry,
     weights: Array,
@@ -61,6 +66,6 @@ def run(  # noqa: PLR0913 - a kernel's arguments, and how its rows are shared ou
     from fourcc.kernels import jit
     from fourcc.kernels.team import Split
 
-    team = _teams[thread_count(threads)]
+    team = team_of(threads)
     split = Split(rows, chunk, scratch) if chunk else Split.evenly(rows, align, team.threads, scratch)
     team.run(jit.compiled(kernel), weights, job, split)

@@ -1,0 +1,245 @@
+"""Programs: the steps of a model's forward pass over fixed buffers, run in compiled code without a return to Python.
+
+A program is made for a number of activations, once, and run as often as they come; what changes from run to run (token
+ids, the position) lies in arrays that its steps read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from fourcc.compute.teams import team_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fourcc.compute.products import Packed
+    from fourcc.format import Array, Floats
+    from fourcc.kernels.jit import Kernel as Entry
+    from fourcc.kernels.kernel import Activation
+
+SMALL = 1 << 16  # weights times activations: a product below that is not worth sharing among threads
+
+
+class Buffer:
+    """Activations that steps read and write: float32 rows, zeros behind them, on cache lines.
+
+    Args:
+        rows: how many there is room for.
+        width: columns of each.
+    """
+
+    def __init__(self, rows: int, width: int) -> None:
+        from fourcc.kernels.operands import address, empty, round_up
+
+        self.rows, self.width, self.wide = rows, width, round_up(width)
+        self.floats: Floats = empty(rows * self.wide, "<f4").reshape(rows, self.wide)
+        self.floats[...] = 0
+        self.address = address(self.floats)
+        self.step = 4 * self.wide
+        self._quantized: dict[str, tuple[Array, ...]] = {}
+
+    def quantized(self, activation: Activation) -> tuple[Array, ...]:
+        """Room for what an activation's kernel makes of them: codes, then steps, offsets and sums."""
+        from fourcc.kernels.operands import BLOCK, empty
+
+        if activation.name not in self._quantized:
+            codes = empty(self.rows * self.wide * activation.width)
+            numbers = empty(3 * self.rows * (self.wide // BLOCK), "<f4").reshape(3, -1)
+            self._quantized[activation.name] = (codes, *numbers)
+        return self._quantized[activation.name]
+
+
+@attrs.frozen
+class Sizes:
+    """What the kernels of attention must know of a model.
+
+    Attributes:
+        heads: of the queries.
+        kv_heads: of keys and values.
+        head: columns of one.
+        context: positions that the caches have room for, a multiple of 16.
+        rotation: float32 (context, head): half cosines, half sines.
+        epsilon: of the norms.
+    """
+
+    heads: int
+    kv_heads: int
+    head: int
+    context: int
+    rotation: Floats
+    epsilon: float
+
+
+class Program:
+    """Steps over some activations at once.
+
+    Args:
+        count: how many.
+        sizes: of the model.
+        position: int64 (1,): where the first activation stands.
+        threads: how many.
+    """
+
+    def __init__(self, count: int, sizes: Sizes, position: Array, threads: int) -> None:
+        self._count, self._sizes, self._position = count, sizes, position
+        self._team = team_of(threads)
+        self._steps: list[tuple[Entry, Array, Array, int, int]] = []
+        self._scratch = 0
+        self._kept: list[object] = [position, sizes.rotation]
+        self._table: Array | None = None
+
+    # -- steps
+
+    def gather(self, packed: Packed, ids: Array, out: Buffer) -> None:
+        """Rows of a matrix by number, as an embedding is looked up; `ids` is int64 (count,)."""
+        from fourcc.kernels.operands import JOB_WORDS, OUT, WORD, X, address
+
+        job = np.zeros(JOB_WORDS, np.int64)
+        job[[OUT // WORD, OUT // WORD + 1, X // WORD]] = out.address, out.step, address(ids)
+        self._kept += [ids, out, packed]
+        self._add(packed.kernel.gather, packed.descriptor, job, self._count, packed.kernel.scratch(packed.cols))
+
+    def norm(self, x: Buffer, weight: Floats, out: Buffer, *, only_last: bool = False) -> None:
+        """RMSNorm of each activation, or of the last one alone."""
+        from fourcc.kernels import layers
+
+        skipped = self._count - 1 if only_last else 0
+        job = self._job(x, None, out)
+        job[layers.INPUT // 8] += skipped * x.step
+        self._add(layers.norm, self._model(x.width, weight), job, self._count - skipped)
+
+    def norm_heads(self, weight: Floats, out: Buffer) -> None:
+        """RMSNorm of each head, in place."""
+        from fourcc.kernels import layers
+
+        self._add(layers.norm_heads, self._model(out.width, weight), self._job(None, None, out), self._count)
+
+    def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
+        """Products of the same activations with several matrices; what two kernels want alike is made once."""
+        from fourcc.kernels.operands import address
+
+        count, prepared = self._count if count is None else count, set[str]()
+        for packed, out in matrices:
+            activation = packed.kernel.activation
+            job = np.zeros(11, np.int64)
+            job[:5] = count, out.address, out.step, x.address, x.step
+            if activation.prepare is not None:
+                codes, steps, offsets, sums = x.quantized(activation)
+                wide = x.wide * activation.width
+                job[5:] = address(codes), wide, address(steps), x.wide // 8, address(offsets), address(sums)
+                if activation.name not in prepared:
+                    self._add(activation.prepare, packed.descriptor, job, count)
+                prepared.add(activation.name)
+            kernel = packed.kernel
+            align = packed.rows if packed.rows * packed.cols * count < SMALL else kernel.row_align
+            self._add(kernel.tile, packed.descriptor, job, packed.rows, kernel.scratch(packed.cols), align)
+            self._kept += [packed, x, out]
+
+    def add(self, x: Buffer, out: Buffer) -> None:
+        """Out + x, into out."""
+        from fourcc.kernels import layers
+
+        self._add(layers.add_to, self._model(out.width), self._job(x, None, out), self._count)
+
+    def bias(self, weight: Floats, out: Buffer) -> None:
+        """Out + weight, into out."""
+        from fourcc.kernels import layers
+
+        self._add(layers.add_bias, self._model(out.width, weight), self._job(None, None, out), self._count)
+
+    def gate(self, x: Buffer, y: Buffer, out: Buffer) -> None:
+        """SwiGLU: silu(x) * y."""
+        from fourcc.kernels import layers
+
+        self._add(layers.gate, self._model(x.width), self._job(x, y, out), self._count)
+
+    def attend(self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer) -> None:
+        """Rotation of q and k, then attention over all positions up to each activation's own."""
+        from fourcc.kernels import layers
+
+        model = self._model(q.width)
+        rotated = self._job(k, v, q, caches)
+        self._add(layers.rotate, model, rotated, self._count)
+        scratch = 64 + 4 * layers.padded_head(self._sizes.head)
+        heads = self._count * self._sizes.heads
+        self._add(layers.attend, model, self._job(q, None, out, caches), heads, scratch, 1)
+
+    # -- descriptors
+
+    def _model(self, width: int, weight: Floats | None = None) -> Array:
+        from fourcc.kernels.layers import MODEL_WORDS
+        from fourcc.kernels.operands import address
+
+        sizes = self._sizes
+        words = np.zeros(MODEL_WORDS, np.int64)
+        words[:6] = width, sizes.heads, sizes.kv_heads, sizes.head, sizes.context, address(sizes.rotation)
+        if weight is not None:
+            words[6] = address(weight)
+            self._kept.append(weight)
+        words[7:].view(np.float32)[::2] = sizes.epsilon, 1 / np.sqrt(sizes.head)
+        return words
+
+    def _job(
+        self, x: Buffer | None, y: Buffer | None, out: Buffer, caches: tuple[Floats, Floats] | None = None
+    ) -> Array:
+        from fourcc.kernels.layers import LAYER_WORDS
+        from fourcc.kernels.operands import address
+
+        words = np.zeros(LAYER_WORDS, np.int64)
+        for place, buffer in enumerate((x, y, out)):
+            if buffer is not None:
+                words[2 * place : 2 * place + 2] = buffer.address, buffer.step
+                self._kept.append(buffer)
+        if caches is not None:
+            words[6:8] = [address(cache) for cache in caches]
+            self._kept += caches
+        words[8] = address(self._position)
+        return words
+
+    def _add(  # noqa: PLR0913 - a step
+        self, kernel: Entry, weights: Array, job: Array, rows: int, scratch: int = 0, align: int | None = None
+    ) -> None:
+        """A step; where `align` is None its rows are activations, and few of them stay with one thread."""
+        from fourcc.kernels.team import Split
+
+        chunk = -(-rows // self._team.threads) if align is None else align
+        if align is not None and rows > align:
+            chunk = Split.evenly(rows, align, self._team.threads).chunk
+        self._steps.append((kernel, weights, job, rows, max(1, chunk)))
+        self._scratch = max(self._scratch, scratch)
+
+    # -- running
+
+    def run(self) -> None:
+        """Runs all steps."""
+        from fourcc.kernels import jit
+
+        if jit.uncompiled():
+            self._run_uncompiled()
+            return
+        if self._table is None:
+            self._table = self._compiled()
+        self._team.run_program(self._table, self._scratch)
+
+    def _compiled(self) -> Array:
+        from fourcc.kernels import jit
+        from fourcc.kernels.operands import address
+        from fourcc.kernels.steps import STEP_WORDS
+
+        table = np.zeros((len(self._steps), STEP_WORDS), np.int64)
+        for row, (kernel, weights, job, rows, chunk) in zip(table, self._steps, strict=True):
+            compiled = jit.compiled(kernel)
+            assert isinstance(compiled, jit.Compiled)
+            row[:5] = compiled.address, address(weights), address(job), rows, chunk
+        return table
+
+    def _run_uncompiled(self) -> None:
+        from fourcc.kernels.operands import address, empty
+
+        scratch = empty(max(64, self._scratch))
+        for kernel, weights, job, rows, _ in self._steps:
+            kernel(address(weights), address(job), 0, rows, address(scratch))
