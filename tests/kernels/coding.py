@@ -90,10 +90,12 @@ def constant(random: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 
 def halves(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Halves up to the largest code, and the numbers beside them: ties of every format that rounds."""
-    ties = random.integers(-254, 255, shape) / 2
-    ties[:, 0] = 127
-    return np.nextafter(ties.astype(np.float32), random.choice([-np.inf, 0, np.inf], shape).astype(np.float32))
+    """Halves of a code, and the numbers beside them, where one weight of each 32 makes a code worth 1."""
+    top = random.choice([127, -8], (shape[0], 1))
+    ties = random.integers(-2 * abs(top), 2 * abs(top) + 1, shape) / 2
+    w = np.nextafter(ties.astype(np.float32), random.choice([-np.inf, 0, np.inf], shape).astype(np.float32))
+    w[:, ::32] = top
+    return w
 
 
 def geometric(random: np.random.Generator, shape: tuple[int, int]) -> Array:
