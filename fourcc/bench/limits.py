@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Work = Callable[[], object]
 
 OPERATIONS = 2_000_000_000  # of a sample, for each thread
-TRIES = 3  # samples by which the best of several kernels is found
+TRIES = 5  # samples by which the best of several kernels is found
 SETTLING = 0.1  # seconds
 FINALISTS = 2  # reading kernels that go on, in turn
 CHUNKS = (None, 64)  # units that a thread reads at once; None: an eighth of its share
@@ -124,7 +124,7 @@ def _best(what: str, threads: int, tried: list[tuple[int, Work]], keep: int) -> 
 
     # Chosen by those samples: the median shall be that of others.
     ready = partial(_settle, work) if what == READ else None
-    return Limit(what, threads, amount, Series(name, work, ready, repeats=TRIES * keep), best.timing.best)
+    return Limit(what, threads, amount, Series(name, work, ready, repeats=3 * keep), best.timing.best)
 
 
 def _settle(work: Work) -> None:
