@@ -19,6 +19,7 @@ FLOORS = [
     {"decoding"},
     {"transcode", "extraction", "statistics", "diff"},
     {"conversion"},
+    {"models"},
     {"bench"},  # beside `compute` the only room that takes kernels from fourcc.kernels: its probes belong to no format
     {"cli"},
 ]

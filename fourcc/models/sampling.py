@@ -1,0 +1,153 @@
+"""The next token from the logits, by the rules of llama2.c: one seed gives one text, here and there.
+
+::
+
+    temperature 0   the first largest logit; no random number is spent
+    else            p = softmax(logits / temperature), and one coin in [0, 1) from xorshift64*
+    topp <= 0, >= 1 the first token whose cumulative sum exceeds the coin, else the last
+    else            of the tokens with p >= (1 - topp) / (n - 1), the largest first, those up to the first cumulative
+                    sum above topp; of them the first whose cumulative sum exceeds coin * (sum of all of them)
+
+All arithmetic is float32 in llama2.c's order. Two things it leaves open: tokens of equal probability come in the order
+of their numbers, and where no token reaches the crop the likeliest is taken.
+
+The exponential is taken in float64 and rounded: of C's ``expf`` it differs in one argument out of ten thousand, by one
+unit in the last place (numpy's own float32 exponential does in one out of ten). So a coin that falls on the very edge
+between two tokens can choose the other one; this is as near as two builds of llama2.c are to each other.
+"""
+
+from __future__ import annotations
+
+import time
+from math import inf, isfinite
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from fourcc.errors import NumericError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+
+DEFAULT_TOPP = 0.9
+_MULTIPLIER = 0x2545F4914F6CDD1D
+_MASK = 2**64 - 1
+
+
+def next_random(state: int) -> tuple[int, int]:
+    """Xorshift64*: the next state, and 32 random bits.
+
+    >>> next_random(42)[1]
+    1456360119
+    """
+    state ^= state >> 12
+    state ^= (state << 25) & _MASK
+    state ^= state >> 27
+    return state, ((state * _MULTIPLIER) & _MASK) >> 32
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities (n,) of the logits (n,), in float32: e to the power of what lacks to the largest, by their sum."""
+    powers: Floats = np.exp((logits - logits.max()).astype(np.float64)).astype(np.float32)  # (n,)
+    powers /= np.add.accumulate(powers)[-1]  # unlike `sum`, in order
+    return powers
+
+
+def _check(condition: bool, what: str, found: object, expected: str) -> None:  # noqa: FBT001 - it is the condition
+    if not condition:
+        raise UsageError(what, found=found, expected=expected)
+
+
+@attrs.define
+class Sampler:
+    """Chooses tokens.
+
+    Attributes:
+        vocab_size: number of logits.
+        temperature: by which they are divided; 0 for the largest always.
+        topp: the share of the probability that is drawn from.
+        seed: of the random numbers, from 1 to 2**64 - 1.
+    """
+
+    vocab_size: int
+    temperature: float
+    topp: float
+    seed: int
+    _state: int = attrs.field(init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        _check(self.vocab_size > 0, "a vocabulary cannot be empty", self.vocab_size, "1 or more")
+        held = 0 <= self.temperature <= float(np.finfo(np.float32).max)
+        _check(held, "not a temperature", self.temperature, "0 or more, and finite")
+        _check(isfinite(self.topp), "not a share of the probability", self.topp, "a number")
+        _check(0 < self.seed <= _MASK, "not a seed", self.seed, "1 to 2**64 - 1")
+        self._state = self.seed
+
+    @classmethod
+    def from_flags(cls, vocab_size: int, temperature: float, topp: float, seed: int) -> Sampler:
+        """A sampler for what a user asked for, put right as llama2.c does.
+
+        Args:
+            vocab_size: number of logits.
+            temperature: below 0 it becomes 0.
+            topp: outside 0 to 1 it becomes 0.9.
+            seed: taken modulo 2**64, so that -1 is a large one; 0 becomes the time.
+        """
+        temperature = 0.0 if temperature < 0 else temperature
+        topp = topp if 0 <= topp <= 1 else DEFAULT_TOPP
+        return cls(vocab_size, temperature, topp, seed & _MASK or int(time.time()) & 0xFFFFFFFF)
+
+    def sample(self, logits: Floats) -> int:
+        """The next token; the logits (vocab_size,) stay as they are.
+
+        Raises:
+            NumericError: the logits hold NaN or positive infinity, or nothing but negative infinity.
+        """
+        if logits.shape != (self.vocab_size,) or logits.dtype != np.float32:
+            found = f"{logits.dtype.name} of shape {list(logits.shape)}"
+            raise UsageError("not the logits of a token", found=found, expected=f"float32 of shape [{self.vocab_size}]")
+        likeliest = int(logits.argmax())  # the first NaN, where there is one
+        if not isfinite(logits[likeliest]):
+            raise NumericError(
+                "no token can be drawn from these logits", found=f"{logits[likeliest]} for token {likeliest}"
+            )
+        temperature = np.float32(self.temperature)
+        if temperature == 0:
+            return likeliest
+        coin = self._coin()
+        with np.errstate(over="ignore"):
+            scaled = logits / temperature  # (vocab_size,)
+        if scaled[likeliest] in (inf, -inf):
+            return likeliest  # so small a temperature is as good as none
+        return self._draw(softmax(scaled), coin)
+
+    def _coin(self) -> np.float32:
+        """A number in [0, 1)."""
+        self._state, bits = next_random(self._state)
+        return np.float32(bits >> 8) / np.float32(1 << 24)
+
+    def _draw(self, p: Floats, coin: np.float32) -> int:
+        """A token by its probability."""
+        topp = np.float32(self.topp)
+        if topp <= 0 or topp >= 1 or self.vocab_size == 1:
+            above = int(np.add.accumulate(p).searchsorted(coin, side="right"))
+            return min(above, self.vocab_size - 1)
+        kept = p[p >= (np.float32(1) - topp) / np.float32(self.vocab_size - 1)]
+        return _of_nucleus(p, kept, topp, coin) if kept.size else int(p.argmax())
+
+
+def _of_nucleus(p: Floats, kept: Floats, topp: np.float32, coin: np.float32) -> int:
+    """The token that the coin chooses among the likeliest, which have topp of the probability together.
+
+    Only probabilities are sorted, which is several times as fast as sorting tokens by them: the drawn token is then one
+    of those with the probability that was drawn, and how many likelier ones there are tells which.
+    """
+    ordered = np.sort(kept)[::-1]
+    sums = np.add.accumulate(ordered)
+    last = min(int(sums.searchsorted(topp, side="right")), len(sums) - 1)
+    rank = min(int(sums.searchsorted(coin * sums[last], side="right")), last)
+    likelier = int(np.count_nonzero(ordered > ordered[rank]))
+    return int(np.flatnonzero(p == ordered[rank])[rank - likelier])
