@@ -6,6 +6,7 @@ from math import prod
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from fourcc.errors import PluginError, UsageError
 from fourcc.spec import FormatSpec
 
 if TYPE_CHECKING:
@@ -21,12 +22,27 @@ def kernel_of(found: Format) -> Kernel:
     """The kernel of a format: its own, or one made from its block decoder, or that of decoded weights.
 
     Raises:
+        UsageError: ``FOURCC_SIMD`` names no machine, or one that this is not.
         PluginError: the format's kernel cannot be had.
     """
     with _kernels_lock:
         if found not in _kernels:
-            _kernels[found] = _make_kernel(found)
+            _check_target()
+            try:
+                _kernels[found] = _make_kernel(found)
+            except Exception as error:
+                what = f"no products with the format {found.spec.tag}: its kernel cannot be made"
+                raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
         return _kernels[found]
+
+
+def _check_target() -> None:
+    from fourcc.kernels.simd.target import target
+
+    try:
+        target()
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _make_kernel(found: Format) -> Kernel:
