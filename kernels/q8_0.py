@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import encode_eight_bits
 from fourcc.kernels.integers import integers
@@ -27,13 +29,20 @@ from fourcc.kernels.simd.memory import (
     store_float,
 )
 from fourcc.kernels.simd.partial import load_some_bytes, store_half_bytes
-from fourcc.kernels.simd.widening import load_float16, load_float16_column
+from fourcc.kernels.simd.widening import (
+    load_float16,
+    load_float16_column,
+    load_float16_pair,
+    load_float_pair,
+    load_one_of_pair,
+)
 
 SIZE = 34  # bytes of a block
+EIGHTH = np.float32(1 / 8)  # a block's offset is spread over eight lanes
 GROUP = 16  # blocks whose scales are brought into one vector
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
     """Sixteen blocks at a time: their scales are one vector, two blocks' codes another."""
     blocks = load_word(weights + COLS) >> 5
     codes, steps, offsets = load_word(job + CODES), load_word(job + STEPS), load_word(job + OFFSETS)
@@ -49,24 +58,18 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
                 at, x = p + 2 * SIZE * pair + 2, load_bytes(codes + 32 * group + 64 * pair)
                 total = scaled_dot(total, load_byte_halves(at, at + SIZE), x, float_pair(scales, pair))
             p += GROUP * SIZE
-        if whole < blocks:
-            some_scales(p, blocks - whole, scratch)
-            d = load_floats(scratch)
-            scales = multiply(d, load_floats(steps + 4 * whole))
-            taken = multiply_add(d, load_floats(offsets + 4 * whole), taken)
-            for pair in range((blocks - whole + 1) >> 1):
-                at, x = p + 2 * SIZE * pair + 2, load_bytes(codes + 32 * whole + 64 * pair)
-                last_one = whole + 2 * pair + 1 == blocks  # then its scale's neighbour is 0, and so are the codes there
-                both = load_some_bytes(at, 32) if last_one else load_byte_halves(at, at + SIZE)
-                total = scaled_dot(total, both, x, float_pair(scales, pair))
+        for block in range(whole, blocks - 1, 2):  # fewer than 16 are left: their scales are read two by two
+            d, at = load_float16_pair(p, p + SIZE), 4 * block
+            taken = multiply_add(multiply(d, load_float_pair(offsets + at)), floats_of(EIGHTH), taken)
+            scales, x = multiply(d, load_float_pair(steps + at)), load_bytes(codes + 8 * at)
+            total = scaled_dot(total, load_byte_halves(p + 2, p + SIZE + 2), x, scales)
+            p += 2 * SIZE
+        if (blocks - whole) & 1:  # zeros beside it
+            d, at = floats_of(load_float16(p)), 4 * (blocks - 1)
+            taken = multiply_add(multiply(d, load_one_of_pair(offsets + at)), floats_of(EIGHTH), taken)
+            scales, x = multiply(d, load_one_of_pair(steps + at)), load_bytes(codes + 8 * at)
+            total = scaled_dot(total, load_some_bytes(p + 2, 32), x, scales)
         store_float(load_word(job + OUT) + 4 * row, sum_floats(total) + sum_floats(taken))
-
-
-def some_scales(p: int, count: int, out: int) -> None:
-    """Scales of fewer than 16 blocks, as floats, zeros behind them."""
-    store(out, no_floats())
-    for block in range(count):
-        store_float(out + 4 * block, load_float16(p + SIZE * block))
 
 
 def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:  # noqa: ARG001
