@@ -37,6 +37,7 @@ COMMANDS = {
     "bench": "bench",
     "formats": "formats",
     "policy": "policy",
+    "run": "run",
     "cache": "cache",
 }
 

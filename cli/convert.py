@@ -11,11 +11,11 @@ import typer
 
 from fourcc.cli import documents, options, plans, tables, terminal, units
 from fourcc.cli.progress import Progress
+from fourcc.cli.rules import rules_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     from fourcc.conversion import Plan, Result
-    from fourcc.policy import Policy
 
 EPILOG = """\b
 Examples:
@@ -25,16 +25,7 @@ Examples:
 
 With neither --policy nor --format, every tensor is kept as it is stored."""
 
-PolicyFile = Annotated[
-    Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
-]
-Formats = Annotated[
-    str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")]
-Threads = Annotated[
-    int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -46,14 +37,14 @@ def convert(  # noqa: PLR0913 - one an option
     source: options.Source,
     *,
     output: options.Output = None,
-    policy: PolicyFile = None,
-    formats: Formats = None,
+    policy: options.PolicyFile = None,
+    formats: options.Formats = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
     dry_run: DryRun = False,
     force: options.Force = False,
-    threads: Threads = None,
+    threads: options.Threads = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
@@ -65,7 +56,7 @@ def convert(  # noqa: PLR0913 - one an option
     from fourcc.output import check_target
     from fourcc.sources import open_source
 
-    rules = _policy(policy, formats)
+    rules = rules_of(policy, formats)
     with open_source(source, tokenizer) as opened:
         terminal.notes(opened.notes, quiet=quiet)
         if dry_run:
@@ -83,16 +74,6 @@ def convert(  # noqa: PLR0913 - one an option
     elif not quiet:
         _show(output, result)
         terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate} of source")
-
-
-def _policy(file: Path | None, formats: str | None) -> Policy:
-    from fourcc.policy import Policy
-
-    if file is not None and formats is not None:
-        raise UsageError("--policy and --format exclude each other", hint="A rule of the policy can have a fallback.")
-    if file is not None:
-        return Policy.read(file)
-    return Policy.keep() if formats is None else Policy.shorthand(formats)
 
 
 def _source_bytes(planned: Plan) -> int:

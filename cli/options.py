@@ -25,3 +25,12 @@ Exclude = Annotated[
 Tokenizer = Annotated[
     Path | None, typer.Option("--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
 ]
+PolicyFile = Annotated[
+    Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
+]
+Formats = Annotated[
+    str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")
+]

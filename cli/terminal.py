@@ -42,6 +42,15 @@ def out(text: str) -> None:
         raise lost(error) from error
 
 
+def write(text: str) -> None:
+    """Writes a piece of text to stdout at once, without a new line. Raises as `out` does."""
+    try:
+        stdout().write(text)
+        stdout().flush()
+    except OSError as error:
+        raise lost(error) from error
+
+
 def flush() -> None:
     """Makes sure that what was written to stdout has arrived. Raises as `out` does."""
     if sys.stdout is None:

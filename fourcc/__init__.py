@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fourcc.container.reader import ModelFile as ModelFile
-    from fourcc.container.reader import open_model as open  # noqa: A004 - as gzip.open and others
     from fourcc.container.verify import verify as verify
     from fourcc.conversion import convert as convert
     from fourcc.encoding import encode as encode
     from fourcc.errors import FourccError as FourccError
     from fourcc.format import Aids as Aids
     from fourcc.format import Format as Format
+    from fourcc.models.model import Model as Model
+    from fourcc.models.model import open_model as open  # noqa: A004 - as gzip.open and others
     from fourcc.policy import Policy as Policy
     from fourcc.qmatrix import QMatrix as QMatrix
     from fourcc.sources import open_source as open_source
@@ -42,6 +43,7 @@ _HOMES = {
     "FourCC": "fourcc.tags:FourCC",
     "FourccError": "fourcc.errors:FourccError",
     "Geometry": "fourcc.spec:Geometry",
+    "Model": "fourcc.models.model:Model",
     "ModelFile": "fourcc.container.reader:ModelFile",
     "Part": "fourcc.spec:Part",
     "Policy": "fourcc.policy:Policy",
@@ -49,7 +51,7 @@ _HOMES = {
     "Setting": "fourcc.spec:Setting",
     "convert": "fourcc.conversion:convert",
     "encode": "fourcc.encoding:encode",
-    "open": "fourcc.container.reader:open_model",
+    "open": "fourcc.models.model:open_model",
     "open_source": "fourcc.sources:open_source",
     "verify": "fourcc.container.verify:verify",
 }
@@ -61,6 +63,7 @@ __all__ = [
     "FourCC",
     "FourccError",
     "Geometry",
+    "Model",
     "ModelFile",
     "Part",
     "Policy",

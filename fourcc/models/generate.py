@@ -1,0 +1,107 @@
+"""Text from a model, token by token, by the rules of llama2.c."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.models.llama import Llama
+    from fourcc.models.sampling import Sampler
+    from fourcc.models.tokenizers import Tokenizer
+
+
+@attrs.define
+class Speed:
+    """What a run took.
+
+    Attributes:
+        prompt_tokens, prompt_seconds: of the prompt, which is read at once.
+        tokens, seconds: of what was made, one token after the other.
+    """
+
+    prompt_tokens: int = 0
+    prompt_seconds: float = 0.0
+    tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def prompt_rate(self) -> float:
+        """Tokens of the prompt a second; 0 where there was none."""
+        return self.prompt_tokens / self.prompt_seconds if self.prompt_seconds else 0.0
+
+    @property
+    def rate(self) -> float:
+        """Tokens made a second; 0 where none was."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+
+def tokens_after(
+    model: Llama, prompt: Sequence[int], sampler: Sampler, steps: int, stop: frozenset[int], speed: Speed
+) -> Iterator[int]:
+    """The tokens that follow a prompt, as they are made.
+
+    Args:
+        model: goes on from where it stands.
+        prompt: at least one token; they are read, and not given back.
+        sampler: chooses.
+        steps: tokens at most, and no more than the model's context holds.
+        stop: tokens that end the text; they are not given.
+        speed: filled in.
+    """
+    begin = time.perf_counter()
+    logits = model.forward(prompt)
+    speed.prompt_tokens += len(prompt)
+    speed.prompt_seconds += time.perf_counter() - begin
+    begin, before = time.perf_counter(), speed.seconds
+    for made in range(steps):
+        token = sampler.sample(logits[0])
+        speed.seconds = before + time.perf_counter() - begin
+        if token in stop:
+            return
+        yield token
+        if made + 1 == steps or model.position >= model.context:
+            return
+        logits = model.forward([token])
+        speed.tokens += 1
+
+
+def text_after(  # noqa: PLR0913 - a run's options
+    model: Llama, tokenizer: Tokenizer, prompt: str, *, sampler: Sampler, steps: int, speed: Speed
+) -> Iterator[str]:
+    """A text that begins with the prompt, piece by piece, as llama2.c's `run` makes it.
+
+    Args:
+        model: at its start.
+        tokenizer: the model's.
+        prompt: may be empty.
+        sampler: chooses.
+        steps: tokens of the whole text; 0: as many as the context holds.
+        speed: filled in.
+
+    Raises:
+        UsageError: the prompt does not fit.
+    """
+    ids = tokenizer.encode(prompt)
+    ids = ids or [_start(tokenizer)]
+    steps = min(steps, model.context) if steps > 0 else model.context
+    if len(ids) > steps:
+        raise UsageError("the prompt is too long", found=f"{len(ids)} tokens", expected=f"at most {steps}")
+    stream = tokenizer.stream()
+    yield "".join([stream.push(token) for token in ids])
+    stop = frozenset(each for each in (tokenizer.bos, tokenizer.eos) if each is not None)
+    for token in tokens_after(model, ids, sampler, steps - len(ids) + 1, stop, speed):
+        yield stream.push(token)
+    yield stream.finish()
+
+
+def _start(tokenizer: Tokenizer) -> int:
+    """The token that a text without a prompt begins with."""
+    if tokenizer.bos is None:
+        raise UsageError("this tokenizer has no token to begin with", hint="Give a prompt.")
+    return tokenizer.bos
