@@ -74,7 +74,7 @@ def run(  # noqa: PLR0913 - one an option
             _report(speed, quiet=quiet)
 
 
-def _opened(  # noqa: PLR0913 - the command's
+def _opened(
     source: Path, tokenizer: Path | None, policy: Path | None, formats: str | None, stack: ExitStack, *, quiet: bool
 ) -> Model:
     """The model: the file itself, or what a checkpoint becomes."""

@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -47,8 +48,8 @@ def folder() -> Path:
 def fingerprint(kernel: Callable[..., Any]) -> bytes:
     """Digest of all that the machine code of a kernel depends on."""
     digest = hashlib.blake2b(_surroundings(), digest_size=DIGEST)
-    for value in reachable(kernel):
-        digest.update(_described(value))
+    for description in map(_described, reachable(kernel)):
+        digest.update(len(description).to_bytes(8, "little") + description)
     return digest.digest()
 
 
@@ -65,21 +66,37 @@ def _surroundings() -> bytes:
     return digest.digest()
 
 
+@dataclass(frozen=True)
+class Again:
+    """Stands for what was met before, by its number."""
+
+    number: int
+
+
 def reachable(root: object) -> Iterator[object]:
-    """The function, and every function, operation and constant that it can name, each once."""
-    seen: set[int] = set()
+    """The function, and every function, operation and constant that it can name; where one comes again, its number."""
+    seen: dict[int, int] = {}
     waiting = [root]
     while waiting:
         value = getattr(waiting[-1], "py_func", waiting[-1])
         waiting.pop()
         if id(value) in seen and not isinstance(value, (int, float, str)):
+            yield Again(seen[id(value)])
             continue
-        seen.add(id(value))
+        seen[id(value)] = len(seen)
         yield value
-        if isinstance(value, FunctionType):
-            names = sorted(names_of(value.__code__))
-            waiting += [value.__globals__[name] for name in names if name in value.__globals__]
-            waiting += [cell.cell_contents for cell in value.__closure__ or ()]
+        waiting += _inside(value)
+
+
+def _inside(value: object) -> list[object]:
+    """What a value names or holds."""
+    if isinstance(value, FunctionType):
+        names = sorted(names_of(value.__code__))
+        found = [value.__globals__[name] for name in names if name in value.__globals__]
+        return [*found, *(cell.cell_contents for cell in value.__closure__ or ()), *(value.__defaults__ or ())]
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return list(value) if isinstance(value, (tuple, list)) else []
 
 
 def names_of(code: CodeType) -> set[str]:
@@ -98,6 +115,8 @@ def _described(value: object) -> bytes:
     if hasattr(value, "tobytes"):
         kind = f"{getattr(value, 'dtype', '')}{getattr(value, 'shape', '')}".encode()
         return kind + bytes(value.tobytes())
+    if isinstance(value, (tuple, list, dict)):
+        return f"{type(value).__name__} of {len(value)}".encode()
     return repr(value).encode()
 
 

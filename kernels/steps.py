@@ -1,8 +1,8 @@
 """Many jobs after one another without a return to Python: the steps of a token, or of a prompt.
 
-A program is a table, one row a step: a kernel's address, its two descriptors, rows, and rows that a thread takes at once.
-The caller's thread goes through it; a step of one chunk it does alone, any other is open to the team, as a single job is.
-What a step is, this loop does not know: another architecture is another table.
+A program is a table, one row a step: a kernel's address, its two descriptors, rows, and rows that a thread takes at
+once. The caller's thread goes through it; a step of one chunk it does alone, any other is open to the team, as a single
+job is. What a step is, this loop does not know: another architecture is another table.
 """
 
 from __future__ import annotations

@@ -200,7 +200,7 @@ class Program:
         words[8] = address(self._position)
         return words
 
-    def _add(  # noqa: PLR0913 - a step
+    def _add(
         self, kernel: Entry, weights: Array, job: Array, rows: int, scratch: int = 0, align: int | None = None
     ) -> None:
         """A step; where `align` is None its rows are activations, and few of them stay with one thread."""

@@ -71,8 +71,9 @@ class Architecture:
     def frequencies(self) -> Floats:
         """Turn of each pair from one position to the next, float32 (head_dim / 2,).
 
-        Pair i turns by theta^(-2 i / head_dim). Scaling: `linear` divides all by a factor; `llama3` those of wave lengths
-        above original / low_freq_factor, and those between that and original / high_freq_factor by a part of it.
+        Pair i turns by theta^(-2 i / head_dim). Scaling: `linear` divides all by a factor; `llama3` those of wave
+        lengths above original / low_freq_factor, and those between that and original / high_freq_factor by a part of
+        it.
 
         Raises:
             UsageError: another kind of scaling.
@@ -80,19 +81,21 @@ class Architecture:
         import numpy as np
 
         exponents = np.arange(0, self.head_dim, 2, dtype=np.float32) / np.float32(self.head_dim)
-        plain = (np.float32(1) / np.power(np.float32(self.rope_theta), exponents)).astype(np.float32)
+        plain: Floats = (np.float32(1) / np.power(np.float32(self.rope_theta), exponents)).astype(np.float32)
         kind = self.rope_scaling.get("type")
         if not self.rope_scaling or kind == "default":
             return plain
         factor = self._number("factor")
         if kind == "linear":
-            return (plain / np.float32(factor)).astype(np.float32)
+            plain /= np.float32(factor)
+            return plain
         if kind != "llama3":
             raise UsageError(f"this model cannot be run: rope scaling {kind!r}", expected="linear or llama3")
         low, high = self._number("low_freq_factor"), self._number("high_freq_factor")
         turns = self._number(ORIGINAL) * plain.astype(np.float64) / (2 * np.pi)  # over the original context
         kept = np.clip((turns - low) / (high - low), 0, 1)
-        return (plain * (kept + (1 - kept) / factor)).astype(np.float32)
+        plain *= (kept + (1 - kept) / factor).astype(np.float32)
+        return plain
 
     def _number(self, name: str) -> float:
         value = self.rope_scaling.get(name)
@@ -106,7 +109,8 @@ class Architecture:
 
         turns = np.arange(positions, dtype=np.float32)[:, None] * self.frequencies()  # (positions, head_dim / 2)
         wide = turns.astype(np.float64)
-        return np.concatenate([np.cos(wide), np.sin(wide)], axis=1).astype(np.float32)
+        both: Floats = np.concatenate([np.cos(wide), np.sin(wide)], axis=1).astype(np.float32)
+        return both
 
 
 def _refuse_unknown(hyper: Mapping[str, object], file: object) -> None:

@@ -71,7 +71,7 @@ def tokens_after(
         speed.tokens += 1
 
 
-def text_after(  # noqa: PLR0913 - a run's options
+def text_after(
     model: Llama, tokenizer: Tokenizer, prompt: str, *, sampler: Sampler, steps: int, speed: Speed
 ) -> Iterator[str]:
     """A text that begins with the prompt, piece by piece, as llama2.c's `run` makes it.

@@ -55,9 +55,9 @@ class Model(ModelFile):
         return Llama(architecture, self._find, context, threads)
 
     def _find(self, name: str) -> QMatrix | None:
-        return self[name] if name in self else None
+        return self.get(name)
 
-    def stream(  # noqa: PLR0913 - the options of a run
+    def stream(
         self,
         prompt: str = "",
         *,

@@ -16,11 +16,12 @@ POWERS = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.
 
 @operation(FLOATS, returns=FLOATS)
 def exponential(x: Lanes) -> Lanes:
-    """e to the power x, within 2 units in the last place; of NaN, NaN.
+    """The exponential e^x, within 2 units in the last place; of NaN, NaN.
 
     With n = x / ln 2 rounded, e^x = 2^n e^r, where |r| is at most ln 2 / 2 and e^r a polynomial (Cephes' coefficients).
     """
-    return np.exp(np.clip(x, LOWEST, HIGHEST), dtype=np.float32)
+    made: Lanes = np.exp(np.clip(x, LOWEST, HIGHEST), dtype=np.float32)
+    return made
 
 
 @exponential.lowered
@@ -46,7 +47,8 @@ def _(b: Builder, x: Value) -> Value:
 @operation(FLOAT, returns=FLOAT)
 def root(x: float) -> np.float32:
     """The square root."""
-    return np.sqrt(np.float32(x))
+    made: np.float32 = np.sqrt(np.float32(x))
+    return made
 
 
 @root.lowered
