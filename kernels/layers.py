@@ -156,8 +156,8 @@ def rotate_head(x: int, turn: int, head: int, out: int, step: int) -> None:
 def attend(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """Attention of heads first .. last, counted over all activations, with a running softmax.
 
-    Sixteen positions are looked at together. With m the largest score so far, what is summed is e^(score - m); where m grows, what was summed shrinks. So no
-    score is kept, and memory does not grow with the context.
+    Sixteen positions are looked at together. With m the largest score so far, what is summed is e^(score - m); where m
+    grows, what was summed shrinks. So no score is kept, and memory does not grow with the context.
     """
     heads, head = load_word(model + HEADS), load_word(model + HEAD)
     wide, context = padded_head(head), load_word(model + CONTEXT)
@@ -176,7 +176,7 @@ def attend(model: int, job: int, first: int, last: int, scratch: int) -> None:
 
 
 def attend_one(q: int, keys: int, values: int, seen: int, head: int, scale: np.float32, scratch: int) -> np.float32:
-    """One head of one activation: the sum of weighted values lies behind scratch's first 64 bytes; returns the weights'."""
+    """One head of one activation: the sum of weighted values lies 64 bytes into scratch; returns that of weights."""
     wide = padded_head(head)
     for column in range(0, wide, 16):
         store(scratch + 64 + 4 * column, no_floats())
