@@ -1,0 +1,383 @@
+"""The cache of compiled kernels: what is kept is used, and never for another kernel; whatever is wrong with it."""
+
+# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fourcc.format import Array
+from fourcc.kernels import jit, objects
+from fourcc.kernels.fused import BlockPart, fused
+from fourcc.kernels.operands import address
+from fourcc.kernels.simd.memory import load_word, store_word
+from tests.kernels.compact import ROOT, environment, run
+
+SMALL = """
+import json, sys
+import numpy as np
+from fourcc.kernels import jit, objects
+from fourcc.kernels.operands import address
+from fourcc.kernels.simd.memory import load_word, store_word
+
+def twice(value):
+    return 2 * value
+
+def kernel(weights, job, first, last, scratch):
+    for index in range(first, last):
+        store_word(job + 8 * index, twice(load_word(weights + 8 * index)))
+
+numbers, out = np.arange(5), np.zeros(5, np.int64)
+jit.compiled(kernel)(address(numbers), address(out), 0, 5, 0)
+assert out.tolist() == [0, 2, 4, 6, 8], out
+told = {"compilations": jit.compilations, "numba": "numba" in sys.modules, "key": objects.fingerprint(kernel).hex()}
+print(json.dumps({**told, "folder": str(objects.folder())}))
+"""
+
+
+def small(**settings: str) -> dict[str, Any]:
+    """What a process tells that runs one small kernel."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SMALL],
+        env=environment(**settings),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    """An empty folder."""
+    folder = tmp_path / "cache"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+# -- a second process
+
+
+def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+    """Of all formats, a plugin's fused kernel included; it does not even import numba."""
+    run(tmp_path / "first.npz")
+    told = run(tmp_path / "second.npz")
+    assert told["compilations"] == 0
+    assert not told["numba"]
+    with np.load(tmp_path / "first.npz") as first, np.load(tmp_path / "second.npz") as second:
+        assert all(first[name].tobytes() == second[name].tobytes() for name in first.files)
+
+
+def test_a_kernel_is_compiled_once(cache: Path) -> None:
+    first = small(FOURCC_CACHE=str(cache))
+    assert first["compilations"] == 1
+    second = small(FOURCC_CACHE=str(cache))
+    assert (second["compilations"], second["numba"], second["key"]) == (0, False, first["key"])
+    assert [path.name for path in cache.iterdir()] == [f"{first['key']}.o"]
+
+
+# -- what a key depends on
+
+
+def number_kernel(number: object) -> jit.Kernel:
+    """Stores a number from its closure."""
+
+    def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        store_word(job, number)
+
+    return kernel
+
+
+def pair_kernel(one: object, other: object, third: object = 0) -> jit.Kernel:
+    """Stores numbers from its closure."""
+
+    def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        store_word(job, one)
+        store_word(job + 8, other)
+        store_word(job + 16, third)
+
+    return kernel
+
+
+def calling_kernel(first_one: Callable[[], int], second: Callable[[], int], third: Callable[[], int]) -> jit.Kernel:
+    """Stores what functions return."""
+
+    def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        store_word(job, first_one())
+        store_word(job + 8, second())
+        store_word(job + 16, third())
+
+    return kernel
+
+
+def returning(value: int) -> Callable[[], int]:
+    """A function that returns a value of its closure."""
+    return lambda: value
+
+
+def with_default(value: int) -> Callable[[], int]:
+    """One that returns the default of its argument."""
+
+    def function(given: int = value) -> int:
+        return given
+
+    return function
+
+
+def key(kernel: jit.Kernel) -> str:
+    """A kernel's key."""
+    return objects.fingerprint(kernel).hex()
+
+
+def test_equal_kernels_have_equal_keys() -> None:
+    assert key(number_kernel(5)) == key(number_kernel(5))
+    assert key(calling_kernel(*map(returning, (1, 2, 3)))) == key(calling_kernel(*map(returning, (1, 2, 3))))
+
+
+f, g = returning(1), returning(2)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (number_kernel(5), number_kernel(6)),
+        (number_kernel(1), number_kernel(1.0)),
+        (number_kernel(np.float32(1)), number_kernel(np.float64(1))),
+        (number_kernel(np.zeros(2000)), number_kernel(np.arange(2000) / 1e9)),
+        (number_kernel((np.zeros(2000),)), number_kernel((np.eye(1, 2000, 900)[0],))),
+        (number_kernel({1: f}), number_kernel({1: g})),
+        (pair_kernel(1, 21), pair_kernel(11, 2)),
+        (pair_kernel(1, 2), pair_kernel(2, 1)),
+        (pair_kernel("a", "bc"), pair_kernel("ab", "c")),
+        (number_kernel(returning(1)), number_kernel(returning(2))),
+        (number_kernel(with_default(1)), number_kernel(with_default(2))),
+        (calling_kernel(f, f, g), calling_kernel(f, g, g)),
+        (calling_kernel(f, f, g), calling_kernel(g, f, f)),
+        (calling_kernel(returning(1), f, g), calling_kernel(f, f, g)),
+        (number_kernel(load_word), number_kernel(store_word)),
+    ],
+)
+def test_other_kernels_have_other_keys(left: jit.Kernel, right: jit.Kernel) -> None:
+    """Values of closures, of any kind and in any order, called functions and their defaults."""
+    assert key(left) != key(right)
+
+
+def run_once(kernel: jit.Kernel, words: int = 3) -> list[int]:
+    """What a kernel stores."""
+    out = np.zeros(words, np.int64)
+    jit.compiled(kernel)(0, address(out), 0, 0, 0)
+    return out.tolist()
+
+
+def test_kernels_with_the_same_code_do_what_their_closures_say() -> None:
+    assert run_once(pair_kernel(1, 21)) == [1, 21, 0]
+    assert run_once(pair_kernel(11, 2)) == [11, 2, 0]
+    assert run_once(calling_kernel(f, f, g)) == [1, 1, 2]
+    assert run_once(calling_kernel(f, g, g)) == [1, 2, 2]
+    assert run_once(calling_kernel(with_default(7), f, with_default(8))) == [7, 1, 8]
+
+
+def decoder(factor: float) -> Callable[[Array, Array], None]:
+    """A plugin's block decoder with a constant of its own."""
+
+    def decode_block(codes: Array, weights: Array) -> None:
+        for index in range(32):
+            weights[index] = codes[index] * factor
+
+    return decode_block
+
+
+def test_a_changed_constant_of_a_plugin_is_another_kernel() -> None:
+    """Its decoder is traced; what was traced is part of the key."""
+    parts = [BlockPart("codes", "|i1", 32)]
+    half, same, third = (fused(decoder(factor), 32, parts) for factor in (0.5, 0.5, 0.25))
+    for name in ("tile", "gather"):
+        assert key(getattr(half, name)) == key(getattr(same, name)) != key(getattr(third, name))
+    wider = fused(decoder(0.5), 32, [replace(parts[0], count=34)])
+    assert key(wider.tile) != key(half.tile)
+
+
+def test_a_changed_source_is_another_kernel(tmp_path: Path, cache: Path) -> None:
+    """Of any file of the kernels, one that the kernel at hand does not use included."""
+    shutil.copytree(ROOT / "fourcc", tmp_path / "fourcc", symlinks=False)
+    here = {"FOURCC_CACHE": str(cache), "PYTHONPATH": str(tmp_path)}
+    first = in_folder(tmp_path, here)
+    assert in_folder(tmp_path, here) == {**first, "compilations": 0, "numba": False}
+    with (tmp_path / "fourcc" / "kernels" / "q4_a.py").open("a") as file:
+        file.write("# changed\n")
+    changed = in_folder(tmp_path, here)
+    assert changed["key"] != first["key"]
+    assert changed["compilations"] == 1
+
+
+def in_folder(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
+    """`small` with a copy of the package."""
+    environ = {**os.environ, **settings}
+    command = [sys.executable, "-c", SMALL]
+    told: dict[str, Any] = json.loads(subprocess.check_output(command, env=environ, cwd=folder, text=True))
+    return told
+
+
+@pytest.mark.parametrize("setting", [{"FOURCC_SIMD": "portable"}, {"NUMBA_BOUNDSCHECK": "1"}], ids=str)
+def test_another_machine_or_other_checks_are_another_kernel(cache: Path, setting: dict[str, str]) -> None:
+    first, second = small(FOURCC_CACHE=str(cache)), small(FOURCC_CACHE=str(cache), **setting)
+    assert first["key"] != second["key"]
+    assert second["compilations"] == 1
+
+
+# -- what may be wrong with an entry
+
+
+def flipped(data: bytes) -> bytes:
+    """One bit of the code is another."""
+    return data[:200] + bytes([data[200] ^ 4]) + data[201:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:16],
+        lambda data: data[:5],
+        lambda _: b"",
+        lambda data: os.urandom(len(data)),
+        lambda data: bytes(len(data)),
+        flipped,
+        lambda data: data + b"\0",
+    ],
+    ids=["half", "digest", "five", "empty", "garbage", "zeros", "flipped", "longer"],
+)
+def test_a_damaged_entry_is_compiled_anew(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setenv("FOURCC_CACHE", str(cache))
+    before = jit.compilations
+    assert run_once(number_kernel(41)) == [41, 0, 0]
+    (entry,) = cache.iterdir()
+    whole = entry.read_bytes()
+    entry.write_bytes(damage(whole))
+    assert run_once(number_kernel(41)) == [41, 0, 0]
+    assert jit.compilations == before + 2
+    assert objects.load(objects.fingerprint(number_kernel(41))) is not None
+    assert run_once(number_kernel(41)) == [41, 0, 0]
+    assert jit.compilations == before + 2
+
+
+def test_an_entry_that_is_a_folder_is_no_harm(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOURCC_CACHE", str(cache))
+    objects.path_of(objects.fingerprint(number_kernel(42))).mkdir()
+    assert run_once(number_kernel(42)) == [42, 0, 0]
+    assert [path.suffix for path in cache.iterdir()] == [".o"]
+
+
+# -- where the cache is
+
+
+def test_a_folder_that_cannot_be_made_is_no_harm(tmp_path: Path) -> None:
+    """A file is where a folder would have to be."""
+    (tmp_path / "file").write_text("")
+    told = small(FOURCC_CACHE=str(tmp_path / "file" / "cache"))
+    assert told["compilations"] == 1
+    assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_is_read_only_is_no_harm(cache: Path) -> None:
+    cache.chmod(0o500)
+    try:
+        assert small(FOURCC_CACHE=str(cache))["compilations"] == 1
+        assert not list(cache.iterdir())
+    finally:
+        cache.chmod(0o700)
+
+
+def test_a_full_disk_is_no_harm(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The half-written file goes away."""
+    monkeypatch.setenv("FOURCC_CACHE", str(cache))
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    assert run_once(number_kernel(43)) == [43, 0, 0]
+    assert not list(cache.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="has no such permissions")
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
+def test_code_that_others_may_have_written_is_not_run(cache: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    monkeypatch.setenv("FOURCC_CACHE", str(cache))
+    assert run_once(number_kernel(mode)) == [mode, 0, 0]
+    for permissions, compiled in ((mode, 1), (0o700, 0)):
+        cache.chmod(permissions)
+        before = jit.compilations
+        assert jit.is_ready(number_kernel(mode)) == (compiled == 0)
+        assert run_once(number_kernel(mode)) == [mode, 0, 0]
+        assert jit.compilations == before + compiled
+
+
+def test_the_folder_is_the_one_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOURCC_CACHE", str(tmp_path / "mine"))
+    assert objects.folder() == tmp_path / "mine"
+    monkeypatch.setenv("FOURCC_CACHE", "")
+    if sys.platform not in {"win32", "darwin"}:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+        assert objects.folder() == tmp_path / "xdg" / "fourcc"
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        assert objects.folder() == tmp_path / "home" / ".cache" / "fourcc"
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="has no XDG_CACHE_HOME")
+def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
+    told = small(FOURCC_CACHE="", XDG_CACHE_HOME=str(tmp_path / "xdg"))
+    folder = tmp_path / "xdg" / "fourcc"
+    assert told["folder"] == str(folder)
+    assert [path.stem for path in folder.iterdir()] == [told["key"]]
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+# -- several processes
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_processes_that_compile_at_once_all_succeed(cache: Path, turn: int) -> None:
+    """Their entries are whole."""
+    command = [sys.executable, "-c", SMALL]
+    started = [
+        subprocess.Popen(command, env=environment(FOURCC_CACHE=str(cache)), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for _ in range(2 + turn % 2)
+    ]
+    told = [json.loads(process.communicate(timeout=100)[0]) for process in started]
+    assert all(process.returncode == 0 for process in started)
+    assert [path.name for path in cache.iterdir()] == [f"{told[0]['key']}.o"]
+    assert small(FOURCC_CACHE=str(cache))["compilations"] == 0
+
+
+def test_no_files_are_left_in_the_installation(tmp_path: Path, cache: Path) -> None:
+    """Numba's own cache is never used."""
+    before = sources()
+    small(FOURCC_CACHE=str(cache), NUMBA_CACHE_DIR=str(tmp_path / "numba"))
+    assert sources() == before
+    assert not (tmp_path / "numba").exists()
+    left = [path for path in ROOT.rglob("*.nb[ic]") if ".venv" not in path.parts]
+    assert not left
+
+
+def sources() -> list[Path]:
+    """All files of the package but Python's own."""
+    folders = [ROOT / name for name in ("fourcc", "formats", "kernels", "cli")]
+    found = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in found if path.suffix != ".pyc")
