@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.simd.arithmetic import add, divide, doubles_of, larger, multiply, subtract
-from fourcc.kernels.simd.doubles import all_below, last_then
+from fourcc.kernels.simd.arithmetic import add, divide, doubles_of, multiply, subtract
+from fourcc.kernels.simd.doubles import all_below, larger_of_positive, last_then
 from fourcc.kernels.simd.memory import (
     load_double,
     load_doubles,
@@ -125,10 +125,10 @@ def _best_of_eight(most: Lanes, best: int, gains: int) -> Lanes:
     """The larger ones of `most` and of the candidates in eight rows."""
     others: Lanes = add(load_doubles(best), doubles_of(load_double(gains)))
     for i in range(2, 8, 2):
-        others = larger(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), others)
+        others = larger_of_positive(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), others)
     for i in range(1, 8, 2):
-        most = larger(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), most)
-    both: Lanes = larger(most, others)
+        most = larger_of_positive(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), most)
+    both: Lanes = larger_of_positive(most, others)
     return both
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.narrowing import store_partial
-from fourcc.kernels.simd.operation import ADDRESS, DOUBLE, DOUBLES, FLOATS, INTEGER, Kind, operation
+from fourcc.kernels.simd.operation import ADDRESS, DOUBLE, DOUBLES, FLOATS, INTEGER, LONGS, operation
 from fourcc.kernels.simd.partial import load_partial
 from fourcc.kernels.simd.twins import Lanes, padded, read, write
 
@@ -169,56 +169,17 @@ def _(b: Builder, x: Value, y: Value) -> Value:
     return b.shuffle(x, y, range(7, 15))
 
 
-# -- tiles of doubles: four vectors
-
-FOUR = Kind("f64", 8, 4)
-
-
-@operation(returns=FOUR)
-def nothing_yet() -> Lanes:
-    """A tile of minus infinities."""
-    return np.full((4, 8), -np.inf)
+@operation(DOUBLES, DOUBLES, returns=DOUBLES)
+def larger_of_positive(x: Lanes, y: Lanes) -> Lanes:
+    """The larger ones of doubles from +0 upwards, and of minus infinities."""
+    return np.maximum(x, y)
 
 
-@nothing_yet.lowered
-def _(b: Builder) -> Value:
-    return b.tile([b.constant(llvm_type(DOUBLES), -np.inf)] * 4)
-
-
-@operation(FOUR, DOUBLES, ADDRESS, INTEGER, returns=FOUR)
-def larger_sums(most: Lanes, x: Lanes, addend: int, step: int) -> Lanes:
-    """The larger ones of each vector of a tile and x + d, d the double at its place; a sum that is NaN is not.
-
-    Args:
-        most: the tile.
-        x: a vector.
-        addend: address of the first vector's d.
-        step: bytes from one vector's d to the next one's.
-    """
-    sums = np.stack([x + read(addend + step * index, "<f8", 1) for index in range(4)])
-    return np.where(sums > most, sums, most)
-
-
-@larger_sums.lowered
-def _(b: Builder, most: Value, x: Value, addend: Value, step: Value) -> Value:
-    made = []
-    for each in b.columns(most):
-        made.append(_larger(b, b.fadd(x, b.splat(b.load_from(addend, ELEMENTS["f64"]), 8)), each))
-        addend = b.add(addend, step)
-    return b.tile(made)
-
-
-def _larger(b: Builder, x: Value, y: Value) -> Value:
-    return b.select(b.fcmp_ordered(">", x, y), x, y)
-
-
-@operation(ADDRESS, FOUR)
-def store_four(address: int, tile: Lanes) -> None:
-    """Stores a tile, one vector after the other."""
-    write(address, tile)
-
-
-@store_four.lowered
-def _(b: Builder, address: Value, tile: Value) -> None:
-    for index, each in enumerate(b.columns(tile)):
-        b.store_to(b.plus(address, 64 * index), each)
+@larger_of_positive.lowered
+def _(b: Builder, x: Value, y: Value) -> Value:
+    """Their bits have the order of integers, the larger of which is found beside additions, not instead of them."""
+    if b.target.name != "avx512":
+        return b.select(b.fcmp_ordered(">", x, y), x, y)
+    whole = llvm_type(LONGS)
+    left, right = b.bitcast(x, whole), b.bitcast(y, whole)
+    return b.bitcast(b.select(b.icmp_signed(">", left, right), left, right), x.type)
