@@ -38,7 +38,7 @@ from fourcc.kernels.product import (
     panel_bytes,
     scales_of,
 )
-from fourcc.kernels.qmatrix import decode_columns, encode_columns
+from fourcc.kernels.qmatrix import decode_blocks, decode_columns, encode_columns
 from fourcc.kernels.rows import decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import (
     add,
@@ -173,16 +173,15 @@ def scratch(cols: int) -> int:
 
 assert JOB_WORDS * WORD <= HEAD
 
-_ROWS = decoder(decode_columns)
 KERNEL = Kernel(
     "native",
     FLOAT,
     one_or_several(_one, _several),
     float_product(decode_columns),
-    _ROWS,
+    decoder(decode_columns),
     scratch,
     ("scales", "q"),
     row_align=BLOCK,
-    decode=_ROWS,
+    decode=decode_blocks,
     encoder=always(encode_columns),
 )

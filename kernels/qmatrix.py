@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.operands import COLS, PARTS, X_STEP, X
+from fourcc.kernels.operands import COLS, OUT, OUT_STEP, PARTS, X_STEP, X
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -52,6 +52,7 @@ HUGE = np.float32(2.0**127)  # from here on a block of Q8_B takes 0 for its mean
 SECOND, THIRD = PARTS + 8, PARTS + 16
 STRIP = 256  # columns of Q8_A whose 128 rows stay in the cache while they are read twice
 DIVISORS = 4 * STRIP  # scratch memory of Q8_A: a strip's scales, then what is divided by, doubles
+STEPS = 2048  # columns of Q8_A that are decoded at once: of their scales 16 KB of scratch memory are made
 ROWS = 8  # of Q8_B that are added up side by side
 
 
@@ -118,18 +119,48 @@ def decode_columns(weights: int, row: int, out: int) -> None:
     cols = load_word(weights + COLS)
     q = load_word(weights + SECOND) + row * cols
     scales = load_word(weights + PARTS) + 4 * (row >> 7) * cols
-    whole, top = cols >> 4 << 4, doubles_of(TOP)
-    for col in range(0, whole, 16):
-        scale = load_floats(scales + 4 * col)
-        low = multiply(divide(low_doubles(scale), top), load_bytes_as_doubles(q + col))
-        high = multiply(divide(high_doubles(scale), top), load_bytes_as_doubles(q + col + 8))
-        store(out + 4 * col, floats_from_doubles(low, high))
-    if whole < cols:
-        rest = cols - whole
-        scale, p = load_some_floats(scales + 4 * whole, rest), q + whole
-        low = multiply(divide(low_doubles(scale), top), load_some_bytes_as_doubles(p, min(8, rest)))
-        high = multiply(divide(high_doubles(scale), top), load_some_bytes_as_doubles(p + 8, max(0, rest - 8)))
-        store_some_floats(out + 4 * whole, floats_from_doubles(low, high), rest)
+    for col in range(0, cols, 16):
+        scale = load_floats(scales + 4 * col) if cols - col >= 16 else load_some_floats(scales + 4 * col, cols - col)
+        _store_products(_step(low_doubles(scale)), _step(high_doubles(scale)), q + col, out + 4 * col, cols - col)
+
+
+def decode_blocks(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Rows of Q8_A; what their scales give is found once for all of a block."""
+    cols = load_word(weights + COLS)
+    row = first
+    while row < last:
+        end = min(last, ((row >> 7) + 1) << 7)
+        for left in range(0, cols, STEPS):
+            width = min(STEPS, cols - left)
+            scales = load_word(weights + PARTS) + 4 * ((row >> 7) * cols + left)
+            for col in range(0, width, 16):
+                rest = width - col
+                scale = load_floats(scales + 4 * col) if rest >= 16 else load_some_floats(scales + 4 * col, rest)
+                store(scratch + 8 * col, _step(low_doubles(scale)))
+                store(scratch + 8 * col + 64, _step(high_doubles(scale)))
+            for each in range(row, end):
+                q = load_word(weights + SECOND) + each * cols + left
+                out = load_word(job + OUT) + each * load_word(job + OUT_STEP) + 4 * left
+                for col in range(0, width, 16):
+                    low, high = load_doubles(scratch + 8 * col), load_doubles(scratch + 8 * col + 64)
+                    _store_products(low, high, q + col, out + 4 * col, width - col)
+        row = end
+
+
+def _step(scale: Lanes) -> Lanes:
+    made: Lanes = divide(scale, doubles_of(TOP))
+    return made
+
+
+def _store_products(low: Lanes, high: Lanes, q: int, out: int, rest: int) -> None:
+    """Sixteen codes, or the rest, times a double each."""
+    if rest >= 16:
+        low, high = multiply(low, load_bytes_as_doubles(q)), multiply(high, load_bytes_as_doubles(q + 8))
+        store(out, floats_from_doubles(low, high))
+    else:
+        low = multiply(low, load_some_bytes_as_doubles(q, min(8, rest)))
+        high = multiply(high, load_some_bytes_as_doubles(q + 8, max(0, rest - 8)))
+        store_some_floats(out, floats_from_doubles(low, high), rest)
 
 
 # -- along rows
