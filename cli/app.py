@@ -38,6 +38,7 @@ COMMANDS = {
     "formats": "formats",
     "policy": "policy",
     "run": "run",
+    "eval": "eval",
     "cache": "cache",
 }
 

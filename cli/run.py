@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fourcc.cli import options, terminal
-from fourcc.cli.rules import rules_of
+from fourcc.cli.opened import opened
 
 if TYPE_CHECKING:
     from fourcc.models.generate import Speed
-    from fourcc.models.model import Model
 
 EPILOG = """\b
 Examples:
@@ -62,7 +60,7 @@ def run(  # noqa: PLR0913 - one an option
     begin = sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
     speed = Speed()
     with ExitStack() as stack:
-        model = _opened(source, tokenizer, policy, formats, stack, quiet=quiet)
+        model = opened(source, tokenizer, policy, formats, stack, quiet=quiet)
         pieces = model.stream(
             begin, steps=steps, temperature=temperature, topp=topp, seed=seed, threads=threads, speed=speed
         )
@@ -72,23 +70,6 @@ def run(  # noqa: PLR0913 - one an option
         finally:
             terminal.write("\n")
             _report(speed, quiet=quiet)
-
-
-def _opened(
-    source: Path, tokenizer: Path | None, policy: Path | None, formats: str | None, stack: ExitStack, *, quiet: bool
-) -> Model:
-    """The model: the file itself, or what a checkpoint becomes."""
-    from fourcc.container.reader import recognisable
-    from fourcc.conversion import convert
-    from fourcc.models.model import open_model
-
-    as_it_is = policy is None and formats is None and tokenizer is None
-    if as_it_is and source.is_file() and recognisable(source):
-        return stack.enter_context(open_model(source))
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
-    result = convert(source, folder / "model.bin", policy=rules_of(policy, formats), tokenizer=tokenizer)
-    terminal.notes(result.notes, quiet=quiet)
-    return stack.enter_context(open_model(folder / "model.bin"))
 
 
 def _report(speed: Speed, *, quiet: bool) -> None:
