@@ -202,8 +202,17 @@ def test_which_blob_is_taken() -> None:
     with pytest.raises(InputError) as caught:
         open_tokenizer({"notes": b""}, "m.bin")
     assert str(caught.value) == (
-        "m.bin: the model has no tokenizer: found 'notes', expected tokenizer.bin. Convert it again with"
-        " --tokenizer FILE."
+        "m.bin: the model has no tokenizer: found 'notes', expected tokenizer.bin or tokenizer.gguf or tokenizer.json"
+        " or tokenizer.model. Convert it again with --tokenizer FILE."
     )
     with pytest.raises(InputError, match="found no blobs"):
         open_tokenizer({})
+
+
+def test_too_long_a_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any kind."""
+    monkeypatch.setattr("fourcc.sources.tokenizer.MAX_TOKENIZER", 100)
+    with pytest.raises(
+        InputError, match=r"m \(tokenizer.bin\): too long for a tokenizer: found 101 bytes, expected at m"
+    ):
+        open_tokenizer({"tokenizer.bin": bytes(101)}, "m")

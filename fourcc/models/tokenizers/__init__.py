@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fourcc.errors import InputError
+from fourcc.models.tokenizers.gguf import read_gguf
+from fourcc.models.tokenizers.huggingface import read_json
 from fourcc.models.tokenizers.llama2c import read_llama2c
+from fourcc.models.tokenizers.sentencepiece_model import read_sentencepiece
 from fourcc.models.tokenizers.tokenizer import TextStream, Tokenizer
 from fourcc.sources import tokenizer as blobs_of
 
@@ -15,6 +18,9 @@ __all__ = ["TextStream", "Tokenizer", "open_tokenizer"]
 # Blob -> its reader, in the order of preference where a model has several.
 _READERS: dict[str, Callable[[bytes, object], Tokenizer]] = {
     blobs_of.LLAMA2C: read_llama2c,
+    blobs_of.GGUF: read_gguf,
+    blobs_of.JSON: read_json,  # often knows of added tokens that the .model beside it does not
+    blobs_of.SENTENCEPIECE: read_sentencepiece,
 }
 
 
@@ -31,7 +37,11 @@ def open_tokenizer(blobs: Mapping[str, bytes], file: object = None) -> Tokenizer
     """
     for name, read in _READERS.items():
         if name in blobs:
-            return read(blobs[name], _place(file, name))
+            place = _place(file, name)
+            if len(blobs[name]) > blobs_of.MAX_TOKENIZER:
+                found, most = f"{len(blobs[name])} bytes", f"at most {blobs_of.MAX_TOKENIZER}"
+                raise InputError("too long for a tokenizer", file=place, found=found, expected=most)
+            return read(blobs[name], place)
     raise InputError(
         "the model has no tokenizer",
         file=file,

@@ -1,0 +1,106 @@
+"""SentencePiece's pairs by score, from a vocabulary in GGUF.
+
+A space is written U+2581, and one is put before the text where the vocabulary wants it. Characters are joined where the
+joined text is a token, the one with the highest score first, the leftmost of equals. A character without a token
+becomes the tokens of its bytes, or the unknown token. Control tokens come from no text and give none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import attrs
+
+from fourcc.models.tokenizers.merging import merge
+from fourcc.models.tokenizers.tokenizer import ByteStream, text_of, utf8
+from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary
+
+SPACE = "\u2581"
+
+
+@attrs.frozen
+class ScoredTokenizer:
+    """Pairs by score.
+
+    Attributes:
+        vocabulary: tokens; each byte's, or an unknown token, is among them.
+        add_bos: whether its token comes before a text.
+        add_space: whether a space comes before a text.
+    """
+
+    vocabulary: Vocabulary
+    add_bos: bool = True
+    add_space: bool = True
+    _ids: dict[str, int] = attrs.field(init=False, repr=False, eq=False)
+    _bytes: dict[int, int] = attrs.field(init=False, repr=False, eq=False)
+    _cutter: Cutter = attrs.field(init=False, repr=False, eq=False)
+
+    @_ids.default
+    def _(self) -> dict[str, int]:
+        return self.vocabulary.ids(Kind.NORMAL, Kind.USER_DEFINED, Kind.UNUSED)
+
+    @_bytes.default
+    def _(self) -> dict[int, int]:
+        return self.vocabulary.byte_ids()
+
+    @_cutter.default
+    def _(self) -> Cutter:
+        return Cutter(self.vocabulary.ids(Kind.USER_DEFINED))
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens."""
+        return len(self.vocabulary.tokens)
+
+    @property
+    def bos(self) -> int | None:
+        """The token before a text."""
+        return self.vocabulary.bos
+
+    @property
+    def eos(self) -> int | None:
+        """The token behind a text."""
+        return self.vocabulary.eos
+
+    def encode(self, text: str, *, bos: bool = True) -> list[int]:
+        """The tokens of a text; see `Tokenizer`."""
+        utf8(text)
+        ids = [self.bos] if bos and self.add_bos and self.bos is not None else []
+        spaced = SPACE * (self.add_space and text != "") + text.replace(" ", SPACE)
+        for number, part in enumerate(self._cutter.cut(spaced)):
+            symbols = [part] if number % 2 else merge(list(part), self._join)
+            ids += [token for symbol in symbols for token in self._tokens(symbol)]
+        return ids
+
+    def stream(self) -> ByteStream:
+        """A decoder for one run of tokens; see `Tokenizer`."""
+        return ByteStream(self._piece)
+
+    def text(self, ids: Iterable[int]) -> str:
+        """The text of a run of tokens."""
+        return text_of(self.stream(), ids)
+
+    def _join(self, left: str, right: str) -> tuple[float, str] | None:
+        token = self._ids.get(left + right)
+        return None if token is None else (-self.vocabulary.scores[token], left + right)
+
+    def _tokens(self, symbol: str) -> list[int]:
+        """A symbol's token, or those of its bytes."""
+        token = self._ids.get(symbol)
+        if token is not None:
+            return [token]
+        unknown = self.vocabulary.unknown
+        return [self._bytes[byte] for byte in symbol.encode()] if unknown is None or self._bytes else [unknown]
+
+    def _piece(self, token: int, before: int | None) -> bytes:
+        """The bytes of a token; of the first in a text, without the space that encoding put there."""
+        text, kind = self.vocabulary.known(token)
+        if kind == Kind.CONTROL:
+            return b""
+        if kind == Kind.UNKNOWN:
+            return "\ufffd".encode()
+        if kind == Kind.BYTE:
+            return bytes.fromhex(text[3:5])
+        if self.add_space and before in (None, self.bos):
+            text = text.removeprefix(SPACE)
+        return text.replace(SPACE, " ").encode(errors="surrogateescape")

@@ -1,0 +1,101 @@
+"""A SentencePiece .model, read by the package sentencepiece: it encodes, the pieces decode.
+
+Pieces give the text that they stand for, U+2581 as a space; the first of a text without the space that encoding put
+there, the unknown one as U+FFFD, control pieces nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from fourcc.errors import InputError
+from fourcc.models.tokenizers.gguf_spm import SPACE
+from fourcc.models.tokenizers.packages import package, translated
+from fourcc.models.tokenizers.tokenizer import ByteStream, checked, text_of, utf8
+
+_UNKNOWN = "\ufffd".encode()
+
+
+@attrs.frozen
+class SentencePieceTokenizer:
+    """A SentencePiece model.
+
+    Attributes:
+        processor: the package's.
+        pieces: each token's bytes.
+        spaced: whether encoding puts a space before a text.
+        file: for messages.
+    """
+
+    processor: Any
+    pieces: tuple[bytes, ...]
+    spaced: bool
+    file: object
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens."""
+        return len(self.pieces)
+
+    @property
+    def bos(self) -> int | None:
+        """The token before a text, where there is one."""
+        return _some(self.processor.bos_id(), self.vocab_size)
+
+    @property
+    def eos(self) -> int | None:
+        """The token behind a text, where there is one."""
+        return _some(self.processor.eos_id(), self.vocab_size)
+
+    def encode(self, text: str, *, bos: bool = True) -> list[int]:
+        """The tokens of a text; see `Tokenizer`."""
+        utf8(text)
+        with translated("the model cannot encode a text", self.file):
+            ids: list[int] = self.processor.encode(text)
+        return [self.bos, *ids] if bos and self.bos is not None else ids
+
+    def stream(self) -> ByteStream:
+        """A decoder for one run of tokens; see `Tokenizer`."""
+        return ByteStream(self._piece)
+
+    def text(self, ids: Iterable[int]) -> str:
+        """The text of a run of tokens."""
+        return text_of(self.stream(), ids)
+
+    def _piece(self, token: int, before: int | None) -> bytes:
+        piece = self.pieces[checked(token, self.vocab_size)]
+        return piece.removeprefix(b" ") if self.spaced and before in (None, self.bos) else piece
+
+
+def read_sentencepiece(data: bytes, file: object) -> SentencePieceTokenizer:
+    """The tokenizer in the bytes of a .model.
+
+    Raises:
+        InputError: the package does not take it.
+        UsageError: the package is not installed.
+    """
+    if not data:
+        raise InputError("the file is empty", file=file, offset=0, found="0 bytes", expected="a SentencePiece model")
+    module = package("sentencepiece", file)
+    with translated("not a SentencePiece model", file):
+        processor = module.SentencePieceProcessor(model_proto=data)
+        pieces = tuple(_piece_bytes(processor, token) for token in range(processor.vocab_size()))
+        return SentencePieceTokenizer(processor, pieces, processor.normalize("a").startswith(SPACE), file)
+
+
+def _piece_bytes(processor: Any, token: int) -> bytes:  # noqa: ANN401 - the package's
+    """What a token stands for."""
+    if processor.is_control(token):
+        return b""
+    if processor.is_unknown(token):
+        return _UNKNOWN
+    text: str = processor.id_to_piece(token)
+    return bytes.fromhex(text[3:5]) if processor.is_byte(token) else text.replace(SPACE, " ").encode()
+
+
+def _some(token: int, count: int) -> int | None:
+    """A token; None for the number of none."""
+    return token if 0 <= token < count else None

@@ -1,0 +1,211 @@
+"""Tokenizers that packages read: what ours gives is what they give, and their errors become ours.
+
+The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+"""
+
+import json
+import sys
+from typing import Any
+
+import pytest
+import sentencepiece
+import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import decoders, models, normalizers, processors, trainers
+
+from fourcc.errors import FourccError, InputError, UsageError
+from fourcc.models.tokenizers import Tokenizer, open_tokenizer
+from tests.running.texts import TEXTS
+from tests.running.training import byte_pairs, scored, stories
+
+QUICK = settings(deadline=None, max_examples=150)
+
+
+def metaspace() -> tokenizers.Tokenizer:
+    """A tokenizer.json as Llama 2 has it: spaces as U+2581, bytes, a first space taken away."""
+    tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))  # noqa: S106
+    parts = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    tokenizer.normalizer = normalizers.Sequence(parts)  # type: ignore[assignment]
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    tokenizer.decoder = decoders.Sequence(steps)  # type: ignore[assignment]
+    special = ["<unk>", "<s>", "</s>"]
+    names = [f"<0x{byte:02X}>" for byte in range(256)]
+    trainer = trainers.BpeTrainer(vocab_size=420, special_tokens=special + names, show_progress=False)
+    tokenizer.train_from_iterator([" ".join(stories())[:4000]], trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+    tree = json.loads(tokenizer.to_str())
+    tree["added_tokens"] = tree["added_tokens"][:3]
+    return tokenizers.Tokenizer.from_str(json.dumps(tree))
+
+
+@pytest.fixture(scope="module")
+def model() -> bytes:
+    """A SentencePiece .model."""
+    return scored()
+
+
+@pytest.fixture(scope="module")
+def sp(model: bytes) -> Any:  # noqa: ANN401 - the package has no types
+    """The package's."""
+    return sentencepiece.SentencePieceProcessor(model_proto=model)
+
+
+@pytest.fixture(scope="module")
+def pieces(model: bytes) -> Tokenizer:
+    """Ours."""
+    return open_tokenizer({"tokenizer.model": model}, "tokenizer.model")
+
+
+@pytest.fixture(scope="module", params=["byte pairs", "metaspace"])
+def hf(request: pytest.FixtureRequest) -> tokenizers.Tokenizer:
+    """The package's, of two kinds."""
+    return byte_pairs() if request.param == "byte pairs" else metaspace()
+
+
+@pytest.fixture(scope="module")
+def ours(hf: tokenizers.Tokenizer) -> Tokenizer:
+    """Ours, of the same file."""
+    return open_tokenizer({"tokenizer.json": hf.to_str().encode()}, "tokenizer.json")
+
+
+def pushed(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
+    """What comes with each token, and at the end."""
+    stream = tokenizer.stream()
+    return [*[stream.push(token) for token in ids], stream.finish()]
+
+
+@QUICK
+@given(TEXTS | st.text("Oncetim <>s.", max_size=30))
+def test_sentencepiece(sp: Any, pieces: Tokenizer, text: str) -> None:  # noqa: ANN401
+    """Tokens both ways."""
+    ids = sp.encode(text)
+    assert pieces.encode(text) == [1, *ids]
+    assert pieces.encode(text, bos=False) == ids
+    assert pieces.text([1, *ids]) == pieces.text(ids) == sp.decode(ids)
+    assert "".join(pushed(pieces, ids)) == sp.decode(ids)
+
+
+@QUICK
+@given(st.lists(st.integers(3, 399), max_size=12))
+def test_any_pieces(sp: Any, pieces: Tokenizer, ids: list[int]) -> None:  # noqa: ANN401
+    """Halves of characters, too: replaced, as many times as Python's decoder thinks right."""
+    assert pieces.text(ids).replace("\ufffd", "") == sp.decode(ids).replace("\ufffd", "")
+
+
+def test_special_pieces(pieces: Tokenizer) -> None:
+    """The unknown one is seen, control pieces are not, and no text becomes one."""
+    assert (pieces.vocab_size, pieces.bos, pieces.eos) == (400, 1, 2)
+    assert pieces.text([1, 0, 2]) == "\ufffd"
+    assert not {0, 1, 2} & set(pieces.encode("<s></s>", bos=False))
+
+
+def test_a_model_without_a_first_space_or_ends() -> None:
+    """Nothing is put before the text, and nothing taken away."""
+    data = scored(add_dummy_prefix=False, bos_id=-1, eos_id=-1)
+    tokenizer = open_tokenizer({"tokenizer.model": data})
+    assert (tokenizer.bos, tokenizer.eos) == (None, None)
+    assert tokenizer.encode(" the") == tokenizer.encode(" the", bos=False)
+    assert tokenizer.text(tokenizer.encode(" the")) == " the"
+    assert tokenizer.text(tokenizer.encode("the")) == "the"
+
+
+@QUICK
+@given(TEXTS | st.text("Oncetim <ud>/s.", max_size=30))
+def test_hugging_face(hf: tokenizers.Tokenizer, ours: Tokenizer, text: str) -> None:
+    """Tokens both ways, names of special tokens as text."""
+    hf.encode_special_tokens = True
+    ids = hf.encode(text, add_special_tokens=False).ids
+    first = [] if ours.bos is None else [ours.bos]
+    assert ours.encode(text) == first + ids
+    assert ours.encode(text, bos=False) == ids
+    assert ours.text(first + ids) == hf.decode(ids)
+    assert "".join(pushed(ours, ids)) == hf.decode(ids)
+
+
+def test_ends_of_a_text(hf: tokenizers.Tokenizer, ours: Tokenizer) -> None:
+    """The first only where the file puts it there; the last by its name."""
+    template = hf.post_processor is not None
+    assert ours.bos == (1 if template else None)
+    assert ours.eos == hf.token_to_id("</s>")
+    assert ours.vocab_size == hf.get_vocab_size()
+    assert ours.text([hf.token_to_id("<s>"), hf.token_to_id("</s>")]) == ""
+
+
+def test_characters_come_whole(ours: Tokenizer, pieces: Tokenizer) -> None:
+    """A character of several tokens comes with its last; half a one is replaced at the end."""
+    for tokenizer in (ours, pieces):
+        ids = tokenizer.encode("a🙂b")
+        texts = pushed(tokenizer, ids)
+        assert "".join(texts) == "a🙂b"
+        assert not any("\ufffd" in text for text in texts)
+        cut = pushed(tokenizer, ids[:-2])
+        assert "".join(cut).rstrip("\ufffd") == "a"
+        assert cut[-1]
+
+
+def test_truncation_and_padding_are_not_wanted() -> None:
+    """A tokenizer.json may ask for both."""
+    hf = byte_pairs()
+    hf.enable_truncation(3)
+    hf.enable_padding(length=9)
+    tokenizer = open_tokenizer({"tokenizer.json": hf.to_str().encode()})
+    text = "Once upon a time there was a cat"
+    assert tokenizer.text(tokenizer.encode(text)) == text
+
+
+def test_a_lone_surrogate_is_refused(ours: Tokenizer, pieces: Tokenizer) -> None:
+    """It has no UTF-8."""
+    for tokenizer in (ours, pieces):
+        with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+D83D at character 1"):
+            tokenizer.encode("a\ud83d")
+
+
+@pytest.mark.parametrize("token", [-1, 10**6])
+def test_a_token_beyond_the_vocabulary(ours: Tokenizer, pieces: Tokenizer, token: int) -> None:
+    """Not skipped."""
+    for tokenizer in (ours, pieces):
+        with pytest.raises(UsageError, match=f"no such token: found {token}, expected 0 to {tokenizer.vocab_size - 1}"):
+            tokenizer.text([token])
+
+
+@pytest.mark.parametrize(("blob", "name"), [("tokenizer.json", "tokenizers"), ("tokenizer.model", "sentencepiece")])
+def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch, blob: str, name: str) -> None:
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError) as caught:
+        open_tokenizer({blob: b"{}"}, "m.bin")
+    assert str(caught.value) == (
+        f"m.bin ({blob}): the package {name!r} is needed to read it. Install it: pip install 'fourcc[tokenizers]'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("blob", "data", "message"),
+    [
+        ("tokenizer.json", b"", "m (tokenizer.json): not a tokenizer.json: found Exception: EOF while parsing"),
+        ("tokenizer.json", b"{}", "m (tokenizer.json): not a tokenizer.json: found Exception: "),
+        ("tokenizer.json", b"{\xff", "m (tokenizer.json), byte 1: the JSON is not UTF-8"),
+        ("tokenizer.model", b"", "m (tokenizer.model), byte 0: the file is empty: found 0 bytes, expected a Sent"),
+        ("tokenizer.model", b"abc", "m (tokenizer.model): not a SentencePiece model: found RuntimeError: "),
+    ],
+)
+def test_damage_is_named(blob: str, data: bytes, message: str) -> None:
+    """With the package's own words."""
+    with pytest.raises(InputError) as caught:
+        open_tokenizer({blob: data}, "m")
+    assert str(caught.value).startswith(message)
+
+
+@QUICK
+@given(st.sampled_from(["tokenizer.json", "tokenizer.model"]), st.data())
+def test_any_damage_is_an_error_of_ours(hf: tokenizers.Tokenizer, model: bytes, blob: str, data: st.DataObject) -> None:
+    """Changed anywhere: refused by name, or a tokenizer that works."""
+    raw = bytearray(hf.to_str().encode() if blob == "tokenizer.json" else model)
+    for _ in range(data.draw(st.integers(1, 3))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255) | st.sampled_from(b'0":,}]-'))
+    try:
+        tokenizer = open_tokenizer({blob: bytes(raw)}, "damaged")
+        tokenizer.text(tokenizer.encode("One day, é"))
+    except FourccError as error:
+        assert "damaged" in str(error)  # noqa: PT017 - most inputs are refused, some are not
