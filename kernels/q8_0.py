@@ -12,6 +12,7 @@ from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS
 from fourcc.kernels.product import transposed
 from fourcc.kernels.simd.arithmetic import (
+    add,
     floats_of,
     multiply,
     multiply_add,
@@ -49,7 +50,7 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
     whole = blocks // GROUP * GROUP
     for row in range(first, last):
         p = load_word(weights + PARTS) + row * blocks * SIZE
-        total, taken = no_floats(), no_floats()
+        total, taken, spread = no_floats(), no_floats(), no_floats()
         for group in range(0, whole, GROUP):
             d = load_float16_column(p, SIZE)
             scales = multiply(d, load_floats(steps + 4 * group))
@@ -60,16 +61,18 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
             p += GROUP * SIZE
         for block in range(whole, blocks - 1, 2):  # fewer than 16 are left: their scales are read two by two
             d, at = load_float16_pair(p, p + SIZE), 4 * block
-            taken = multiply_add(multiply(d, load_float_pair(offsets + at)), floats_of(EIGHTH), taken)
+            spread = multiply_add(d, load_float_pair(offsets + at), spread)
             scales, x = multiply(d, load_float_pair(steps + at)), load_bytes(codes + 8 * at)
             total = scaled_dot(total, load_byte_halves(p + 2, p + SIZE + 2), x, scales)
             p += 2 * SIZE
         if (blocks - whole) & 1:  # zeros beside it
             d, at = floats_of(load_float16(p)), 4 * (blocks - 1)
-            taken = multiply_add(multiply(d, load_one_of_pair(offsets + at)), floats_of(EIGHTH), taken)
+            spread = multiply_add(d, load_one_of_pair(offsets + at), spread)
             scales, x = multiply(d, load_one_of_pair(steps + at)), load_bytes(codes + 8 * at)
             total = scaled_dot(total, load_some_bytes(p + 2, 32), x, scales)
-        store_float(load_word(job + OUT) + 4 * row, sum_floats(total) + sum_floats(taken))
+        store_float(
+            load_word(job + OUT) + 4 * row, sum_floats(add(multiply_add(spread, floats_of(EIGHTH), taken), total))
+        )
 
 
 def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:  # noqa: ARG001
