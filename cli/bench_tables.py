@@ -63,6 +63,7 @@ PEER_CODECS = (
     Column("peer"),
     Column("its weights"),
     Column("format"),
+    Column("matrix"),
     Column("threads", right=True),
     Column("decode GB/s", right=True),
     Column("fourcc / peer", right=True),
@@ -168,7 +169,7 @@ def _ratios(ratio: Rates | None) -> list[str]:
 def _peer_codec(each: PeerCodec) -> list[str]:
     decode, encode = _giga(each.decode, 2)[0], _giga(each.encode, 2)[0]
     ratios = [_ratios(each.decode_ratio)[0], _ratios(each.encode_ratio)[0]]
-    head = [each.peer, each.kind, each.like, str(each.threads)]
+    head = [each.peer, each.kind, each.like, f"{each.rows} x {each.cols}", str(each.threads)]
     return [*head, decode, ratios[0], encode, ratios[1]]
 
 
