@@ -66,10 +66,13 @@ def work(board: int, own: int) -> int:
         add_shared(board + DONE, 1)
 
 
+def _open(board: int, job: int, first: int, last: int, own: int) -> None:  # noqa: ARG001
+    """Opens a job: who is awake begins at once."""
+    store_shared(board + LEFT, job)
+
+
 def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
-    """The caller's part: opens the job, works, then waits a bounded time for chunks that others have."""
-    if job:
-        store_shared(board + LEFT, job)
+    """The caller's part: works, then waits a bounded time for chunks that others have."""
     work(board, own)
     for _ in range(spins):
         if load_shared(board + DONE) == load_word(board + CHUNKS):
@@ -78,14 +81,18 @@ def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:  # noq
 
 
 def _help(board: int, sleeper: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
-    """A helper's part: works whenever there is work; goes to sleep after some turns without any."""
+    """A helper's part: works whenever there is work; goes to sleep after some turns without any.
+
+    Who opens a job looks for sleepers afterwards, and who falls asleep looks for a job afterwards: one sees the other.
+    """
     idle = 0
     while idle < spins:
         if work(board, own):
             idle = 0
         relax()
         idle += 1
-    store_shared(sleeper, ASLEEP)
+        if idle == spins and swap_shared(sleeper, AWAKE, ASLEEP) and load_shared(board + LEFT) & 0xFFFFFFFF:
+            idle = spins - swap_shared(sleeper, ASLEEP, AWAKE)  # unless it is being woken already
 
 
 class Team:
@@ -105,7 +112,7 @@ class Team:
         self._scratch = [_lines(1) for _ in range(threads)]
         self._busy = Lock()
         if threads > 1:
-            self._lead, self._help = jit.compiled(_lead), jit.compiled(_help)
+            self._open, self._lead, self._help = map(jit.compiled, (_open, _lead, _help))
         self._wake = [Lock() for _ in range(threads - 1)]
         for index, lock in enumerate(self._wake):
             lock.acquire()
@@ -140,10 +147,11 @@ class Team:
         board[DONE // 8] = 0
         fields = (kernel.address, weights, job, split.rows, split.chunk, split.chunks)
         board[FUNCTION // 8 : CHUNKS // 8 + 1] = fields
-        self._wake_up()
         self._number = (self._number + 1) & 0x7FFFFFFF
         try:
-            self._lead(self._at, self._number << 32 | split.chunks, PATIENCE, 0, own)
+            self._open(self._at, self._number << 32 | split.chunks, 0, 0, own)
+            self._wake_up()
+            self._lead(self._at, 0, PATIENCE, 0, own)
         finally:  # an interrupted caller waits, too: others are still at work on its memory
             while board[DONE // 8] != split.chunks:
                 _give_way()
@@ -184,7 +192,8 @@ class Team:
             word = (OWN + LINE * index) // 8
             if self._board[word] == ASLEEP:
                 self._board[word] = AWAKE
-                lock.release()
+                if lock.locked():  # else the last waking is yet to be seen
+                    lock.release()
 
     def _give_scratch(self, size: int) -> None:
         """Memory of the threads' own; nobody uses it between jobs."""
