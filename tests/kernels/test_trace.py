@@ -1,0 +1,270 @@
+"""What of a block decoder can be written down, and how; the text for all that cannot."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from fourcc.format import Array
+from fourcc.kernels.trace import LIMIT, Source, Trace, UntraceableError, trace
+
+Decoder = Callable[..., None]
+CODES = Source(0, "|u1", 8)
+TABLE = np.array([0.5, -1, 2, 4], np.float32)
+WIDE_TABLE = np.arange(256, dtype=np.float64) / 3
+COUNTS = np.array([3, 1, 2])
+
+
+def names(made: Trace) -> list[str]:
+    """The steps' names, loads and constants left out."""
+    return [step.name for step in made.steps if step.name not in {"load", "constant"}]
+
+
+def test_a_loop_is_gone_through_and_equal_steps_are_taken_once() -> None:
+    def decode(codes: Array, weights: Array) -> None:
+        for index in range(8):
+            weights[index] = (codes[index // 2] & 15) * 0.5
+
+    made = trace(decode, [CODES], 8)
+    assert len(made.results) == 8
+    assert [step.name for step in made.steps].count("load") == 4
+    assert names(made).count("and") == 4
+    assert made.results[0] == made.results[1] != made.results[2]
+
+
+def helper(code: Array, shift: int) -> Array:
+    """Called by a decoder; names a table and another function."""
+    return TABLE[masked(code >> shift)]
+
+
+def masked(code: Array) -> Array:
+    """Two bits."""
+    return code & 3
+
+
+def test_functions_that_it_calls_are_traced_too() -> None:
+    def decode(codes: Array, weights: Array) -> None:
+        for index in range(4):
+            weights[index] = helper(codes[0], 2 * index)
+
+    made = trace(decode, [CODES], 4)
+    assert names(made)[:3] == ["rshift", "and", "table"]
+    (table,) = {step.arguments[0] for step in made.steps if step.name == "table"}
+    assert table == tuple(TABLE.tolist())
+
+
+def test_tables_of_a_closure_are_seen_and_plain_numbers_of_them_are_constants() -> None:
+    table = WIDE_TABLE
+
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = table[codes[0]]
+        weights[1] = table[5] * codes[1]
+        weights[2] = float(COUNTS[0]) * codes[2] + len(table)
+
+    made = trace(decode, [CODES], 3)
+    (values,) = (step.arguments[0] for step in made.steps if step.name == "table")
+    assert values == tuple(np.float32(WIDE_TABLE).tolist())
+    constants = [step.arguments[0] for step in made.steps if step.name == "constant"]
+    assert float(np.float32(5 / 3)) in constants
+    assert 3.0 in constants
+    assert 256 in constants
+
+
+def test_kinds_are_those_of_numbers() -> None:
+    """Integers stay integers until a float or a division meets them; unsigned words stay unsigned."""
+    seen: list[str] = []
+
+    def decode(codes: Array, words: Array, halves: Array, weights: Array) -> None:
+        values = [
+            codes[0] + 1,
+            words[0] >> 28,
+            (words[0] & 15) - codes[1],
+            codes[0] * 0.5,
+            codes[0] / 2,
+            halves[0] + codes[0],
+            -codes[3],
+            1 - codes[3],
+            2.0 - halves[0],
+            1 / halves[0],
+            codes[2] << 3,
+            3 | codes[2] ^ 5,
+            words[0].astype(np.float32),
+            np.float32(3) * codes[0],
+            np.int64(3) * codes[0],
+        ]
+        seen.extend(value.kind for value in values)  # type: ignore[attr-defined]
+        for index, value in enumerate(values):
+            weights[index] = value
+
+    sources = [CODES, Source(1, "<u4", 1), Source(2, "<f2", 1)]
+    made = trace(decode, sources, 15)
+    expected = "int uint uint float float float int int float float int int float float int"
+    assert seen == expected.split()
+    assert all(made.steps[number].kind == "float" for number in made.results.values())
+
+
+def test_records_are_mappings_of_their_fields() -> None:
+    def decode(blocks: dict[str, Array], weights: Array) -> None:
+        for index in range(4):
+            weights[index] = blocks["q"][index] * blocks["d"][-1]
+
+    fields = [("d", Source(0, "<f2", 1)), ("q", Source(0, "|i1", 4, 2))]
+    made = trace(decode, [fields], 4)
+    loads = [step.arguments for step in made.steps if step.name == "load"]
+    assert loads == [(0, "|i1", 2), (0, "<f2", 0), (0, "|i1", 3), (0, "|i1", 4), (0, "|i1", 5)]
+
+
+def test_a_part_of_the_whole_matrix_may_be_chosen_from() -> None:
+    def decode(codes: Array, book: Array, weights: Array) -> None:
+        weights[0] = book[codes[0]]
+        weights[1] = book[2] + len(book) + len(codes)
+
+    made = trace(decode, [CODES, Source(1, "<f4", 16, whole=True)], 2)
+    steps = {step.name: step for step in made.steps}
+    assert steps["part_table"].arguments == (1, 16, 0)
+    assert steps["part_entry"].arguments == (1, "<f4", 8)
+
+
+def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = weights[-1] = codes[0]
+        weights[0] = codes[1]
+        assert len(weights) == 2
+
+    made = trace(decode, [CODES], 2)
+    assert made.results[0] != made.results[1]
+
+
+def test_a_compiled_function_is_traced_by_its_python() -> None:
+    """As numba's decorator keeps it."""
+
+    class Dispatcher:
+        def __init__(self, function: Decoder) -> None:
+            self.py_func = function
+
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = codes[0]
+
+    assert len(trace(Dispatcher(decode), [CODES], 1).results) == 1
+
+
+# -- what cannot be written down
+
+
+def branches(codes: Array, weights: Array) -> None:
+    """Looks at a value to decide."""
+    weights[0] = 1.0 if codes[0] else 2.0
+
+
+def compares(codes: Array, weights: Array) -> None:
+    """The same."""
+    weights[0] = codes[1] if codes[0] > 3 else codes[2]
+
+
+def loops_by_value(codes: Array, weights: Array) -> None:
+    """A loop of so many turns."""
+    for index in range(codes[0]):
+        weights[index] = 0.0
+
+
+def takes_the_number(codes: Array, weights: Array) -> None:
+    """Makes a number of it."""
+    weights[0] = float(codes[0])
+
+
+def indexes_by_value(codes: Array, weights: Array) -> None:
+    """Chooses an entry of the block."""
+    weights[0] = codes[codes[0]]
+
+
+def writes_by_value(codes: Array, weights: Array) -> None:
+    """Chooses a weight."""
+    weights[codes[0]] = 1.0
+
+
+def slices(codes: Array, weights: Array) -> None:
+    """Takes several at once."""
+    weights[0] = codes[0:2]
+
+
+def ands_a_float(codes: Array, weights: Array) -> None:
+    """Bits of a float."""
+    weights[0] = (codes[0] * 0.5) & 3
+
+
+def shifts_a_float(codes: Array, weights: Array) -> None:
+    """The same."""
+    weights[0] = (codes[0] * 0.5) >> 1
+
+
+def cuts_a_float(codes: Array, weights: Array) -> None:
+    """To an integer."""
+    weights[0] = (codes[0] * 0.5).astype(np.int32)
+
+
+def meets_text(codes: Array, weights: Array) -> None:
+    """Adds what is no number."""
+    weights[0] = codes[0] + "1"
+
+
+def meets_a_list(codes: Array, weights: Array) -> None:
+    """Stores what is no number."""
+    weights[0] = [codes[0]]
+
+
+def leaves_one_out(codes: Array, weights: Array) -> None:
+    """Writes only one weight."""
+    weights[0] = codes[0]
+
+
+def takes_too_long(codes: Array, weights: Array) -> None:
+    """More steps than there may be."""
+    value = codes[0]
+    for index in range(LIMIT):
+        value = value * 1.5 + index
+    weights[0] = value
+
+
+@pytest.mark.parametrize(
+    ("decode", "width", "text"),
+    [
+        (branches, 1, "what it does depends on a value"),
+        (compares, 1, "what it does depends on a value"),
+        (loops_by_value, 1, "what it does depends on a value"),
+        (takes_the_number, 1, "what it does depends on a value"),
+        (indexes_by_value, 1, "an entry of the block is chosen by a value"),
+        (writes_by_value, 1, "what it does depends on a value"),
+        (slices, 1, "an entry is chosen by a slice"),
+        (ands_a_float, 1, "and of a float"),
+        (shifts_a_float, 1, "rshift of a float"),
+        (cuts_a_float, 1, "a float becomes an integer"),
+        (meets_text, 1, "a str meets a value of the block"),
+        (meets_a_list, 1, "a list meets a value of the block"),
+        (leaves_one_out, 3, "it leaves weight 1 of 3 unwritten"),
+        (takes_too_long, 1, f"more than {LIMIT} steps"),
+        (print, 1, "a builtin_function_or_method is no Python function"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_cannot_be_written_down_is_said_in_words(decode: Decoder, width: int, text: str) -> None:
+    with pytest.raises(UntraceableError, match=f"^{text}$"):
+        trace(decode, [CODES], width)
+
+
+@pytest.mark.parametrize("dtype", ["<f8", "<i8", "<u8", "|b1"])
+def test_entries_of_other_kinds_are_refused(dtype: str) -> None:
+    with pytest.raises(UntraceableError, match=f"^entries of {dtype.replace('|', '.')}$"):
+        trace(leaves_one_out, [Source(0, dtype, 1)], 1)
+
+
+def test_entries_and_weights_that_are_not_there() -> None:
+    def reads(codes: Array, weights: Array) -> None:
+        weights[0] = codes[8]
+
+    def writes(codes: Array, weights: Array) -> None:
+        weights[1] = codes[0]
+
+    with pytest.raises(IndexError, match=r"^entry 8 of 8$"):
+        trace(reads, [CODES], 1)
+    with pytest.raises(IndexError, match=r"^weight 1 of 1$"):
+        trace(writes, [CODES], 1)
