@@ -141,6 +141,13 @@ def test_a_tiny_temperature_is_as_good_as_none() -> None:
     assert Sampler(3, 1e-60, 0.9, 3).sample(logits) == 1
 
 
+@pytest.mark.parametrize(("topp", "tokens"), [(0.49, {0, 1}), (0.5, {0, 1, 2}), (0.51, {0, 1, 2})])
+def test_the_nucleus_ends_above_its_share(topp: float, tokens: set[int]) -> None:
+    """Four equal tokens; a sum of just the share is not yet enough."""
+    sampler = Sampler(4, 1.0, topp, 3)
+    assert {sampler.sample(np.zeros(4, f32)) for _ in range(60)} == tokens
+
+
 def test_one_token() -> None:
     """A vocabulary of one, where the crop divides by zero."""
     assert Sampler(1, 1.0, 0.5, 3).sample(np.zeros(1, f32)) == 0

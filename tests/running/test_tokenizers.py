@@ -95,13 +95,22 @@ def test_equals_the_loops_of_llama2c(tiny: Llama2cTokenizer, text: str) -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(
-    st.dictionaries(st.text("ab c", min_size=1, max_size=5), st.sampled_from([-3.0, -1.0, 0.0, 2.0, -1e10, -2e10])),
-    st.text("ab cd", max_size=24),
+    st.dictionaries(
+        st.text("ab <>", min_size=1, max_size=4) | st.sampled_from(["<0x64>>", "><0x64>", "ab", "a", "b"]),
+        st.sampled_from([-3.0, -1.0, 0.0, 2.0, -1e10, -2e10]),
+    ),
+    st.text("ab <>d", max_size=24),
 )
 def test_equals_the_loops_whatever_the_vocabulary(pieces: dict[str, float], text: str) -> None:
     """Equal scores, scores too low, characters without a piece, the space included."""
     tokenizer = read_llama2c(build([(score, piece.encode()) for piece, score in pieces.items()]), "drawn")
     assert tokenizer.encode(text) == slow_encode(tokenizer, text)
+
+
+def test_a_score_too_low() -> None:
+    """Pieces at -1e10 and below are never made, but one of a single character is found."""
+    pieces = [(0.0, b" "), (-2e10, b"a"), (-1e10, b"aa"), (-9e9, b" a")]
+    assert read_llama2c(build(pieces), "low").encode("aaa") == [1, 262, 260, 260]
 
 
 def test_the_trained_one_of_512(data: Path) -> None:

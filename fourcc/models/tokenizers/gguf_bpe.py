@@ -16,7 +16,7 @@ from fourcc.models.tokenizers.splitting import Splitting
 from fourcc.models.tokenizers.tokenizer import ByteStream, text_of, utf8
 from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary
 
-_WORDS_KEPT = 1 << 14
+_WORDS_KEPT, _LONGEST_KEPT = 1 << 14, 64
 
 
 def _alphabet() -> dict[int, str]:
@@ -84,7 +84,7 @@ class BytePairTokenizer:
             if number % 2:
                 ids.append(self._cutter.ids[part])
             else:
-                ids += [token for word in self.splitting.words(part) for token in self._cached(word)]
+                ids += [token for word in self.splitting.words(part) for token in self._of_word(word)]
         return ids
 
     def stream(self) -> ByteStream:
@@ -95,8 +95,11 @@ class BytePairTokenizer:
         """The text of a run of tokens."""
         return text_of(self.stream(), ids)
 
+    def _of_word(self, word: str) -> list[int]:
+        """The tokens of one word, kept if it is short."""
+        return self._cached(word) if len(word) <= _LONGEST_KEPT else self._word(word)
+
     def _word(self, word: str) -> list[int]:
-        """The tokens of one word."""
         letters = [ALPHABET[byte] for byte in word.encode()]
         whole = self._ids.get("".join(letters)) if self.splitting.whole_words else None
         if whole is not None:

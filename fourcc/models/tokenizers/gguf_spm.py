@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from fourcc.models.tokenizers.merging import merge
+from fourcc.models.tokenizers.merging import Chunks, merge
 from fourcc.models.tokenizers.tokenizer import ByteStream, text_of, utf8
 from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary
 
@@ -34,6 +34,7 @@ class ScoredTokenizer:
     _ids: dict[str, int] = attrs.field(init=False, repr=False, eq=False)
     _bytes: dict[int, int] = attrs.field(init=False, repr=False, eq=False)
     _cutter: Cutter = attrs.field(init=False, repr=False, eq=False)
+    _chunks: Chunks = attrs.field(init=False, repr=False, eq=False)
 
     @_ids.default
     def _(self) -> dict[str, int]:
@@ -46,6 +47,10 @@ class ScoredTokenizer:
     @_cutter.default
     def _(self) -> Cutter:
         return Cutter(self.vocabulary.ids(Kind.USER_DEFINED))
+
+    @_chunks.default
+    def _(self) -> Chunks:
+        return Chunks(self._ids, self._chunk)
 
     @property
     def vocab_size(self) -> int:
@@ -68,8 +73,7 @@ class ScoredTokenizer:
         ids = [self.bos] if bos and self.add_bos and self.bos is not None else []
         spaced = SPACE * (self.add_space and text != "") + text.replace(" ", SPACE)
         for number, part in enumerate(self._cutter.cut(spaced)):
-            symbols = [part] if number % 2 else merge(list(part), self._join)
-            ids += [token for symbol in symbols for token in self._tokens(symbol)]
+            ids += self._tokens(part) if number % 2 else self._chunks.encode(part)
         return ids
 
     def stream(self) -> ByteStream:
@@ -79,6 +83,9 @@ class ScoredTokenizer:
     def text(self, ids: Iterable[int]) -> str:
         """The text of a run of tokens."""
         return text_of(self.stream(), ids)
+
+    def _chunk(self, chunk: str) -> list[int]:
+        return [token for symbol in merge(list(chunk), self._join) for token in self._tokens(symbol)]
 
     def _join(self, left: str, right: str) -> tuple[float, str] | None:
         token = self._ids.get(left + right)

@@ -21,7 +21,7 @@ from math import isfinite
 import attrs
 
 from fourcc.errors import InputError
-from fourcc.models.tokenizers.merging import merge
+from fourcc.models.tokenizers.merging import Chunks, merge
 from fourcc.models.tokenizers.tokenizer import ByteStream, checked, text_of, utf8
 
 BOS, EOS, FIRST_BYTE = 1, 2, 3
@@ -43,12 +43,16 @@ class Llama2cTokenizer:
     pieces: tuple[bytes, ...]
     scores: tuple[float, ...]
     _ids: dict[bytes, int] = attrs.field(init=False, repr=False, eq=False)
+    _chunks: Chunks = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         ids: dict[bytes, int] = {}
         for token, piece in enumerate(self.pieces):
             ids.setdefault(piece, token)
         object.__setattr__(self, "_ids", ids)
+        texts = [piece.decode(errors="surrogateescape") for piece in ids]
+        single = frozenset(text for text in texts if len(text) == 1)  # others become names of bytes, which merge, too
+        object.__setattr__(self, "_chunks", Chunks(texts, self._chunk, single))
 
     @property
     def vocab_size(self) -> int:
@@ -68,9 +72,7 @@ class Llama2cTokenizer:
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
         utf8(text)
-        characters = f" {text}" if text else ""
-        ids = [token for character in characters for token in self._character(character.encode())]
-        return [BOS] * bos + merge(ids, self._join)
+        return [BOS] * bos + self._chunks.encode(f" {text}" if text else "")
 
     def stream(self) -> ByteStream:
         """A decoder for one run of tokens; see `Tokenizer`."""
@@ -79,6 +81,9 @@ class Llama2cTokenizer:
     def text(self, ids: Iterable[int]) -> str:
         """The text of a run of tokens."""
         return text_of(self.stream(), ids)
+
+    def _chunk(self, chunk: str) -> list[int]:
+        return merge([token for character in chunk for token in self._character(character.encode())], self._join)
 
     def _character(self, character: bytes) -> list[int]:
         known = self._ids.get(character)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import TypeVar
+
+_CHUNKS_KEPT, _LONGEST_KEPT = 1 << 14, 64
 
 Symbol = TypeVar("Symbol")
 Found = tuple[float, Symbol]  # cost, what the two become
@@ -56,3 +59,38 @@ def merge(symbols: list[Symbol], join: Callable[[Symbol, Symbol], Found[Symbol] 
         offer(before[left], left)
         offer(left, end)
     return [symbol for symbol in now if symbol is not None]
+
+
+class Chunks:
+    """Cuts a text where no merge can ever reach across: between two characters that are neighbours in no token.
+
+    In most vocabularies that is before each space, so that words are merged one by one, and a word seen before is only
+    looked up.
+    """
+
+    def __init__(
+        self, texts: Iterable[str], encode: Callable[[str], list[int]], alphabet: frozenset[str] | None = None
+    ) -> None:
+        """For a vocabulary.
+
+        Args:
+            texts: of all tokens that a merge can make.
+            encode: a chunk to its tokens.
+            alphabet: characters that may be cut at; None for all.
+        """
+        self._pairs = {text[at : at + 2] for text in texts for at in range(len(text) - 1)}
+        self._alphabet = alphabet
+        self._encode = encode
+        self._cached = lru_cache(_CHUNKS_KEPT)(encode)
+
+    def cut(self, text: str) -> list[str]:
+        """The chunks of a text, in order."""
+        cuts = [at for at in range(1, len(text)) if text[at - 1 : at + 1] not in self._pairs]
+        if self._alphabet is not None:
+            cuts = [at for at in cuts if text[at - 1] in self._alphabet and text[at] in self._alphabet]
+        return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])] if text else []
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text."""
+        encoders = ((self._cached if len(chunk) <= _LONGEST_KEPT else self._encode, chunk) for chunk in self.cut(text))
+        return [token for encode, chunk in encoders for token in encode(chunk)]
