@@ -1,0 +1,375 @@
+"""Products made from block decoders: of formats made up here, of odd sizes, each weight is exactly what numpy makes."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fourcc import compute
+from fourcc.errors import PluginError
+from fourcc.format import Array, Format, Parts
+from fourcc.kernels.fused import BlockPart, fused
+from fourcc.kernels.operands import address, empty, matrix
+from fourcc.kernels.simd.target import TARGETS, runs_here, target
+from fourcc.qmatrix import QMatrix, numpy_dtype
+from fourcc.registry import registry
+from fourcc.spec import FormatSpec, Geometry, Params, Part
+from tests.core.fakes import installed
+from tests.formats.checks import same_numbers
+from tests.kernels.bounds import excess
+from tests.kernels.compact import ROOT, environment
+from tests.kernels.drawing import normal, numbers
+
+Decoder = Callable[..., None]
+
+SIXTEEN = (np.arange(16) - 7.5).astype(np.float32) ** 3
+THIRTY_TWO = np.linspace(-1, 1, 32).astype(np.float32)
+BYTE = np.sin(np.arange(256)).astype(np.float32)
+FIVE = np.array([-1, -0.25, 0, 0.5, 2], np.float64)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A format made up for a test.
+
+    Attributes:
+        width: columns of a block.
+        parts: what is stored of it; a part of the whole matrix has `rows` None.
+        decode_block: as plugins have it.
+    """
+
+    width: int
+    parts: tuple[Part, ...]
+    decode_block: Decoder
+
+    def format(self, tag: str) -> Format:
+        """As it would be registered; it decodes block by block, in plain Python."""
+        spec = FormatSpec(
+            tag=tag, name=tag, summary="made up", block=(1, self.width), parts=self.parts, short_block=False
+        )
+        return Format(spec=spec, decode=self.decode, decode_block=self.decode_block)
+
+    def decode(self, parts: Parts, geom: Geometry) -> Array:
+        """Every block by itself, float32 (rows, cols)."""
+        out = np.zeros((geom.rows, geom.cols), np.float32)
+        with np.errstate(all="ignore"):
+            for row in range(geom.rows):
+                for block in range(geom.cols // self.width):
+                    arguments = [self.entries(part, parts[part.name], row, block) for part in self.parts]
+                    self.decode_block(*arguments, out[row, self.width * block : self.width * (block + 1)])
+        return out
+
+    def entries(self, part: Part, stored: Array, row: int, block: int) -> Array | Mapping[str, Array]:
+        """What the decoder sees of a part."""
+        if part.rows is None:
+            return stored.reshape(-1)
+        count = prod(part.tail(self.width, {}))
+        some = stored[row].reshape(-1)[count * block : count * (block + 1)]
+        if some.dtype.names is None:
+            return some.astype(np.int64) if some.dtype.kind in "iu" else some.astype(np.float32)
+        return {name: self.field(some[name]) for name in some.dtype.names}
+
+    def field(self, values: Array) -> Array:
+        """A record's field; numbers of its entries, one after the other."""
+        flat = values.reshape(-1)
+        return flat.astype(np.int64) if flat.dtype.kind in "iu" else flat.astype(np.float32)
+
+
+def each(count: int) -> Callable[[int, Params], tuple[int, ...]]:
+    """So many entries for 32 columns."""
+    return lambda cols, _: (cols * count // 32,)
+
+
+def nibble_pairs(blocks: Mapping[str, Array], weights: Array) -> None:
+    """18 bytes: a scale and 16 pairs."""
+    for index in range(16):
+        both = blocks["q"][index]
+        weights[index] = ((both & 15) - 8) * blocks["d"][0]
+        weights[index + 16] = ((both >> 4) - 8) * blocks["d"][0]
+
+
+def signed_bytes(blocks: Mapping[str, Array], weights: Array) -> None:
+    """34 bytes, the scale behind the codes."""
+    for index in range(32):
+        weights[index] = blocks["q"][index] * blocks["d"][0]
+
+
+def odd_float(blocks: Mapping[str, Array], weights: Array) -> None:
+    """9 bytes: a float32 at an odd offset, then four codes of two bits for each of four bytes."""
+    for index in range(16):
+        code = blocks["q"][index // 4] >> (2 * (index % 4)) & 3
+        weights[index] = blocks["d"][0] * (code - 1) + blocks["first"][0]
+
+
+def looked_up(codes: Array, scales: Array, weights: Array) -> None:
+    """Tables of 5, 16, 32 and 256 entries."""
+    for index in range(8):
+        weights[4 * index] = SIXTEEN[codes[index] & 15] * scales[0]
+        weights[4 * index + 1] = THIRTY_TWO[codes[index] >> 3] - scales[0]
+        weights[4 * index + 2] = BYTE[codes[index]]
+        weights[4 * index + 3] = FIVE[(codes[index] & 3) + (codes[index] >> 7)] / (scales[0] * scales[0] + 1)
+
+
+def words(packed: Array, weights: Array) -> None:
+    """Ten numbers of three bits in each word of 32, the two bits that are left for a scale."""
+    for word in range(3):
+        for index in range(10):
+            three = (packed[word] >> (3 * index)) & 7
+            weights[10 * word + index] = (three.astype(np.float32) - 3.5) * (packed[word] >> 30)
+    weights[30] = packed[0]
+    weights[31] = packed[1] >> 1
+
+
+def shared_book(codes: Array, book: Array, small: Array, offset: Array, weights: Array) -> None:
+    """A codebook of the whole matrix, another of sixteen, and a number beside them."""
+    for index in range(32):
+        weights[index] = book[codes[index]] * small[codes[index] & 15] + offset[0]
+
+
+def halves_and_shorts(halves: Array, shorts: Array, unsigned: Array, bytes_: Array, weights: Array) -> None:
+    """Every kind of entry that there is, arithmetic and shifts."""
+    for index in range(32):
+        a, b = shorts[index % 3], unsigned[index % 5]
+        value = (a * 3 - (b >> (index % 7))) ^ (bytes_[index % 2] << (index % 9)) | (index & 5)
+        quotient = (-a).astype(np.float32) / (b + 1).astype(np.float32)
+        weights[index] = value.astype(np.float32) * halves[index % 4] + quotient
+
+
+MADE = {
+    "nibbles": Made(32, (Part("blocks", (("d", "<f2", ()), ("q", "|u1", (16,))), tail=each(1)),), nibble_pairs),
+    "behind": Made(32, (Part("blocks", (("q", "|i1", (4, 8)), ("d", "<f2", ())), tail=each(1)),), signed_bytes),
+    "odd": Made(
+        16,
+        (
+            Part(
+                "blocks",
+                (("first", "|i1", ()), ("d", "<f4", ()), ("q", "|u1", (4,))),
+                tail=lambda cols, _: (cols // 16,),
+            ),
+        ),
+        odd_float,
+    ),
+    "tables": Made(32, (Part("codes", "|u1", tail=each(8)), Part("scales", "<f2", tail=each(1))), looked_up),
+    "words": Made(32, (Part("packed", "<u4", tail=each(3)),), words),
+    "book": Made(
+        32,
+        (
+            Part("codes", "|u1", tail=each(32)),
+            Part("book", "<f4", rows=None, tail=lambda _, __: (256,)),
+            Part("small", "<f4", rows=None, tail=lambda _, __: (16,)),
+            Part("offset", "<f2", rows=None, tail=lambda _, __: (1,)),
+        ),
+        shared_book,
+    ),
+    "kinds": Made(
+        32,
+        (
+            Part("halves", "<f2", tail=each(4)),
+            Part("shorts", "<i2", tail=each(3)),
+            Part("unsigned", "<u2", tail=each(5)),
+            Part("bytes", "|i1", tail=each(2)),
+        ),
+        halves_and_shorts,
+    ),
+}
+every = pytest.mark.parametrize("name", MADE)
+
+
+def tag_of(name: str) -> str:
+    """The made-up format's."""
+    return f"T{list(MADE).index(name)}x"
+
+
+def stored(name: str, rows: int, blocks: int, seed: int) -> QMatrix:
+    """A matrix of random codes; floats are of sizes that models have."""
+    made = MADE[name]
+    found = made.format(tag_of(name))
+    shape = (rows, blocks * made.width)
+    random = np.random.default_rng(seed)
+    shapes = found.spec.part_shapes(shape, {})
+    parts = {part.name: filled(random, shapes[part.name], numpy_dtype(part.dtype)) for part in found.spec.parts}
+    return QMatrix(found.spec.tag, shape, parts)
+
+
+def filled(random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Random numbers of a dtype."""
+    if dtype.names is not None:
+        out = np.zeros(shape, dtype)
+        for name in dtype.names:
+            inner = dtype[name]
+            out[name] = filled(random, shape + inner.shape, inner.base)
+        return out
+    if dtype.kind == "f":
+        return random.standard_normal(shape).astype(dtype)
+    info = np.iinfo(dtype)
+    return random.integers(info.min, info.max, shape, dtype, endpoint=True)
+
+
+def gathered(q: QMatrix, listed: Array | None = None) -> Array:
+    """Rows as the kernel decodes them."""
+    packed = q.packed
+    count = q.shape[0] if listed is None else len(listed)
+    out = empty(count * q.shape[1], "<f4").reshape(count, q.shape[1])
+    job = np.zeros(16, np.int64)
+    job[:4] = 1, address(out), out.strides[0], 0 if listed is None else address(listed)
+    compute.run(
+        packed.kernel.gather, packed.descriptor, job, rows=count, align=1, scratch=packed.kernel.scratch(q.shape[1])
+    )
+    return out
+
+
+@every
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(1, 35), blocks=st.integers(1, 5), n=st.integers(1, 9), seed=st.integers(0, 1000))
+def test_products_and_rows_are_those_of_the_decoder(name: str, rows: int, blocks: int, n: int, seed: int) -> None:
+    """Rows bit for bit; products within the bound."""
+    with installed(MADE[name].format(tag_of(name))):
+        q = stored(name, rows, blocks, seed)
+        wanted = q.decode()
+        assert q.packed.kernel.level == "fused"
+        assert gathered(q).tobytes() == wanted.tobytes()
+        listed = np.random.default_rng(seed).integers(0, rows, 7)
+        assert gathered(q, listed).tobytes() == wanted[listed].tobytes()
+        x = numbers(normal, seed, (n, q.shape[1]))
+        assert excess(q, x, q.matmul(x, 1 + seed % 3)) <= 1
+        assert excess(q, x[:1], (q @ x[0])[None]) <= 1
+
+
+@every
+def test_a_panel_is_exact(name: str) -> None:
+    """With unit vectors for activations a product is a column of weights, be they one or several."""
+    with installed(MADE[name].format(tag_of(name))):
+        q = stored(name, 18, 2, seed=5)
+        unit = np.eye(q.shape[1], dtype=np.float32)
+        wanted = q.decode()
+        np.testing.assert_array_equal(q.matmul(unit), wanted.T)
+        for column in (0, 1, q.shape[1] // 2, q.shape[1] - 1):
+            np.testing.assert_array_equal(q @ unit[column], wanted[:, column])
+
+
+@every
+def test_damaged_floats_decode_as_they_do_in_numpy(name: str) -> None:
+    """Random bits, NaN and infinity among them."""
+    with installed(MADE[name].format(tag_of(name))):
+        q = stored(name, 18, 2, seed=6)
+        random = np.random.default_rng(6)
+        raw = {
+            key: np.frombuffer(random.bytes(part.nbytes), part.dtype).reshape(part.shape)
+            for key, part in q.parts.items()
+        }
+        damaged = QMatrix(q.tag, q.shape, raw)
+        assert same_numbers(gathered(damaged), damaged.decode())
+        for n in (1, 3):
+            assert damaged.matmul(np.ones((n, q.shape[1]))).shape == (n, 18)
+
+
+@pytest.mark.parametrize("name", [each.name for each in TARGETS if runs_here(each)])
+def test_on_every_machine_that_this_one_can_be(name: str) -> None:
+    """This file, for another target."""
+    if name == target().name or os.environ.get("FOURCC_SIMD"):
+        return
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", __file__]
+    environ = environment(FOURCC_SIMD=name)
+    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+# -- which formats get such a kernel
+
+
+def plain_format(decode_block: Decoder | None, **spec: Any) -> Format:  # noqa: ANN401
+    """Bytes times a half."""
+    given = {"block": (1, 32), "parts": (Part("codes", "|i1", tail=lambda cols, _: (cols,)),), **spec}
+    made = FormatSpec(tag="T9x", name="T9x", summary="made up", **given)
+    return Format(spec=made, decode=lambda parts, _: parts["codes"].astype(np.float32) / 2, decode_block=decode_block)
+
+
+def half(codes: Array, weights: Array) -> None:
+    """The decoder of these."""
+    for index in range(32):
+        weights[index] = codes[index] / 2
+
+
+def peeks(codes: Array, weights: Array) -> None:
+    """The same, but it looks."""
+    for index in range(32):
+        weights[index] = codes[index] / 2 if codes[index] else 0.0
+
+
+def fails(codes: Array, weights: Array) -> None:
+    """Reads beyond the block."""
+    for index in range(32):
+        weights[index] = codes[index + 1]
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (plain_format(half), None),
+        (plain_format(None), "it declares neither a kernel nor a block decoder"),
+        (plain_format(half, block=(2, 32)), "its blocks are not along a row"),
+        (plain_format(half, block=(1, None)), "its blocks are not along a row"),
+        (plain_format(peeks), "its block decoder cannot run on several rows at once: what it does depends on a value"),
+    ],
+    ids=["fused", "none", "two rows", "whole rows", "peeks"],
+)
+def test_what_cannot_be_fused_is_decoded_first(found: Format, why: str | None) -> None:
+    """And the product is right all the same."""
+    assert compute.why_decoded(found) == why
+    with installed(found):
+        codes = np.random.default_rng(1).integers(-128, 128, (18, 64)).astype(np.int8)
+        q = QMatrix(found.spec.tag, codes.shape, {"codes": codes})
+        x = numbers(normal, 1, (3, 64))
+        assert q.packed.kernel.level == ("fused" if why is None else "decode")
+        assert excess(q, x, q.matmul(x)) <= 1
+        assert gathered(q).tobytes() == q.decode().tobytes()
+
+
+def test_a_decoder_that_fails_is_said_in_words() -> None:
+    found = plain_format(fails)
+    with installed(found), pytest.raises(PluginError) as caught:
+        QMatrix(found.spec.tag, (2, 32), {"codes": np.zeros((2, 32), np.int8)}) @ np.ones(32)
+    said = "no products with the format T9x: its kernel cannot be made: found IndexError: entry 32 of 32"
+    assert str(caught.value) == said
+
+
+def test_a_kernel_that_is_none_is_said_in_words() -> None:
+    found = Format(spec=plain_format(None).spec, decode=lambda parts, _: parts["codes"], kernel=lambda: 3)
+    with pytest.raises(PluginError, match=r"its kernel cannot be made: found TypeError: .* gave a int$"):
+        compute.kernel_of(found)
+
+
+def test_short_blocks_use_only_the_columns_that_there_are() -> None:
+    """The plugin's, of 64 weights: what lies beyond a row is the next row's."""
+    sys.path.insert(0, str(ROOT / "tests" / "plugins" / "fourcc-nf"))
+    try:
+        from fourcc_nf import NF64
+    finally:
+        sys.path.pop(0)
+    from fourcc import encode
+
+    with installed(NF64):
+        for cols in (1, 2, 63, 65, 77, 130):
+            q = encode(numbers(normal, cols, (19, cols)), "Nf64")
+            x = numbers(normal, 1, (3, cols))
+            assert q.packed.kernel.level == "fused"
+            assert gathered(q).tobytes() == q.decode().tobytes()
+            assert excess(q, x, q.matmul(x)) <= 1
+            assert excess(q, x[:1], (q @ x[0])[None]) <= 1
+    assert "Nf64" not in [str(tag) for tag in registry]
+
+
+def test_too_little_of_a_part_is_seen_by_the_trace() -> None:
+    part = BlockPart("codes", "|i1", 16)
+    with pytest.raises(IndexError, match=r"^entry 16 of 16$"):
+        fused(half, 32, [part])
+    assert fused(half, 32, [replace(part, count=32)]).level == "fused"
+    assert matrix(1, 32, []).tolist() == [32, 1]
