@@ -9,7 +9,7 @@ from fourcc.kernels.activation import quantizer
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.product import float_product, float_scratch, integer_product, integer_scratch
-from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.rows import FEW, column_by_column, decoder, one_or_several
 
 Function = Callable[..., Any]
 
@@ -45,5 +45,5 @@ def integers(
         affine: whether blocks have a mean beside their scale.
         more: further fields of the kernel.
     """
-    tile = one_or_several(one, integer_product(panel, affine=affine))
+    tile = one_or_several(one, integer_product(panel, affine=affine), column_by_column(one), FEW)
     return Kernel("native", quantized(zero), tile, float_product(decode), decoder(decode), scratch, parts, **more)

@@ -12,12 +12,14 @@ from fourcc.kernels.bins import decode, encoder
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X_STEP, X, round_up
+from fourcc.kernels.plain import LONG
 from fourcc.kernels.product import float_product, float_scratch
 from fourcc.kernels.rows import decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
 from fourcc.kernels.simd.dot import lookup
 from fourcc.kernels.simd.memory import load_float, load_floats, load_ints, load_word, prefetch, store_float
 from fourcc.kernels.simd.partial import load_some_ints
+from fourcc.kernels.simd.twins import Lanes
 
 RUN = 128  # columns whose indices are one vector
 INDICES = PARTS + 8
@@ -39,25 +41,66 @@ def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> Non
 
 
 def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """Row by row, or, where the activation is long, four rows side by side."""
+    cols, row = load_word(weights + COLS), first
+    while cols > LONG and row + 4 <= last:
+        _four_rows(weights, job, row)
+        row += 4
+    while row < last:
+        _one_row(weights, job, row)
+        row += 1
+
+
+def _one_row(weights: int, job: int, row: int) -> None:
     """Four sums take the vectors of indices in turn."""
     cols = load_word(weights + COLS)
     stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
-    for row in range(first, last):
-        p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
-        a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
-        for run in range((cols + (RUN - 1)) >> 7):
-            table, x = load_floats(bins + (run >> 1) * 64), load_word(job + CODES) + 512 * run
-            left = stride - 64 * run
-            prefetch(p + 64 * run + AHEAD)
-            prefetch(bins + (run >> 1) * 64 + AHEAD // 2)
-            index = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
-            for j in range(0, 8, 4):
-                xs = x + 64 * j
-                a = multiply_add(lookup(table, shifted_right(index, 4 * j)), load_floats(xs), a)
-                b = multiply_add(lookup(table, shifted_right(index, 4 * j + 4)), load_floats(xs + 64), b)
-                c = multiply_add(lookup(table, shifted_right(index, 4 * j + 8)), load_floats(xs + 128), c)
-                d = multiply_add(lookup(table, shifted_right(index, 4 * j + 12)), load_floats(xs + 192), d)
-        store_float(load_word(job + OUT) + 4 * row, sum_floats(add(add(a, b), add(c, d))))
+    p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
+    a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
+    for run in range((cols + (RUN - 1)) >> 7):
+        table, x = load_floats(bins + (run >> 1) * 64), load_word(job + CODES) + 512 * run
+        prefetch(p + 64 * run + AHEAD)
+        prefetch(bins + (run >> 1) * 64 + AHEAD // 2)
+        index = indices(p, run, stride)
+        for j in range(0, 8, 4):
+            xs = x + 64 * j
+            a = multiply_add(lookup(table, shifted_right(index, 4 * j)), load_floats(xs), a)
+            b = multiply_add(lookup(table, shifted_right(index, 4 * j + 4)), load_floats(xs + 64), b)
+            c = multiply_add(lookup(table, shifted_right(index, 4 * j + 8)), load_floats(xs + 128), c)
+            d = multiply_add(lookup(table, shifted_right(index, 4 * j + 12)), load_floats(xs + 192), d)
+    store_float(load_word(job + OUT) + 4 * row, sum_floats(add(add(a, b), add(c, d))))
+
+
+def indices(p: int, run: int, stride: int) -> Lanes:
+    """The indices of a run of 128 columns of a row; behind the row's end zeros."""
+    left = stride - 64 * run
+    made: Lanes = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
+    return made
+
+
+def _four_rows(weights: int, job: int, row: int) -> None:
+    """Four rows against one activation, which is read once for all of them."""
+    cols = load_word(weights + COLS)
+    stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
+    p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
+    a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
+    for run in range((cols + (RUN - 1)) >> 7):
+        at, x = bins + (run >> 1) * 64, load_word(job + CODES) + 512 * run
+        first, second = load_floats(at), load_floats(at + tables)
+        third, fourth = load_floats(at + 2 * tables), load_floats(at + 3 * tables)
+        i, k = indices(p, run, stride), indices(p + stride, run, stride)
+        m, n = indices(p + 2 * stride, run, stride), indices(p + 3 * stride, run, stride)
+        for j in range(8):
+            factor = load_floats(x + 64 * j)
+            a = multiply_add(lookup(first, shifted_right(i, 4 * j)), factor, a)
+            b = multiply_add(lookup(second, shifted_right(k, 4 * j)), factor, b)
+            c = multiply_add(lookup(third, shifted_right(m, 4 * j)), factor, c)
+            d = multiply_add(lookup(fourth, shifted_right(n, 4 * j)), factor, d)
+    out = load_word(job + OUT) + 4 * row
+    store_float(out, sum_floats(a))
+    store_float(out + 4, sum_floats(b))
+    store_float(out + 8, sum_floats(c))
+    store_float(out + 12, sum_floats(d))
 
 
 def _kernel() -> Kernel:

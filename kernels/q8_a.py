@@ -39,7 +39,7 @@ from fourcc.kernels.product import (
     scales_of,
 )
 from fourcc.kernels.qmatrix import decode_blocks, decode_columns, encode_columns
-from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.rows import FEW, JOB_BYTES, column_by_column, decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import (
     add,
     floats_of,
@@ -167,7 +167,7 @@ def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
 def scratch(cols: int) -> int:
     """Bytes: a job, quantized activations, the panels of 128 rows, 16 rows."""
     wide = round_up(cols)
-    folded = HEAD + COLUMNS * (wide + 3 * (wide >> 3))
+    folded = JOB_BYTES + HEAD + COLUMNS * (wide + 3 * (wide >> 3))
     return max(folded + PANELS * panel_bytes(wide) + ROWS * wide, float_scratch(cols))
 
 
@@ -176,7 +176,7 @@ assert JOB_WORDS * WORD <= HEAD
 KERNEL = Kernel(
     "native",
     FLOAT,
-    one_or_several(_one, _several),
+    one_or_several(_one, _several, column_by_column(_one, BLOCK), FEW),
     float_product(decode_columns),
     decoder(decode_columns),
     scratch,

@@ -24,7 +24,7 @@ from fourcc.kernels.simd.arithmetic import (
 from fourcc.kernels.simd.dot import BIAS, biased, scaled_dot
 from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import load_some_bytes
-from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair, load_float_quads, load_some_float_quads
+from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair, load_float_quads
 
 BLOCK = 128
 TOP = np.float32(127)
@@ -56,14 +56,22 @@ def constants(scales: int, means: int, blocks: int, job: int) -> np.float32:
     """What a row's scales take from the offsets, and its means from the sums; scales are 127 times a code's worth."""
     offsets, sums = load_word(job + OFFSETS), load_word(job + SUMS)
     taken, added = no_floats(), no_floats()
-    for block in range(0, blocks, 4):
-        count, at = blocks - block, 4 * block
-        scale = load_float_quads(scales + at) if count >= 4 else load_some_float_quads(scales + at, count)
-        mean = load_float_quads(means + at) if count >= 4 else load_some_float_quads(means + at, count)
-        taken = multiply_add(scale, load_floats(offsets + 4 * at), taken)
-        added = multiply_add(mean, load_floats(sums + 4 * at), added)
-    both: np.float32 = sum_floats(taken) / TOP + sum_floats(added)
+    whole = blocks >> 2 << 2
+    for at in range(0, 4 * whole, 16):  # four blocks: sixteen offsets
+        taken = multiply_add(load_float_quads(scales + at), load_floats(offsets + 4 * at), taken)
+        added = multiply_add(load_float_quads(means + at), load_floats(sums + 4 * at), added)
+    last_taken, last_added = sum_floats(taken), sum_floats(added)
+    for at in range(4 * whole, 4 * blocks, 4):
+        last_taken += load_float(scales + at) * sum_of_four(offsets + 4 * at)
+        last_added += load_float(means + at) * sum_of_four(sums + 4 * at)
+    both: np.float32 = last_taken / TOP + last_added
     return both
+
+
+def sum_of_four(at: int) -> np.float32:
+    """Sum of four floats."""
+    made: np.float32 = (load_float(at) + load_float(at + 4)) + (load_float(at + 8) + load_float(at + 12))
+    return made
 
 
 def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:

@@ -6,10 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from fourcc.kernels.jit import Kernel
-from fourcc.kernels.operands import COUNT, OUT, OUT_STEP, X
-from fourcc.kernels.simd.memory import load_word
+from fourcc.kernels.operands import (
+    CODES,
+    CODES_STEP,
+    COUNT,
+    JOB_WORDS,
+    LINE,
+    OFFSETS,
+    OUT,
+    OUT_STEP,
+    STEPS,
+    STEPS_STEP,
+    SUMS,
+    WORD,
+    X_STEP,
+    X,
+)
+from fourcc.kernels.simd.memory import load_word, store_word
 
 Function = Callable[..., Any]
+FEW = 3  # activations that are multiplied one by one where making a panel would cost more
+JOB_BYTES = -(-JOB_WORDS * WORD // LINE) * LINE
 
 
 def decoder(decode: Function) -> Kernel:
@@ -28,13 +45,50 @@ def decoder(decode: Function) -> Kernel:
     return rows
 
 
-def one_or_several(one: Kernel, several: Kernel) -> Kernel:
-    """A kernel that takes `one` for a single activation and `several` for more."""
+def one_or_several(one: Kernel, several: Kernel, some: Kernel | None = None, most: int = 1) -> Kernel:
+    """A kernel that takes `one` for a single activation, `some` for up to `most`, and `several` for more."""
+    between = one if some is None else some
 
     def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         if load_word(job + COUNT) == 1:
             one(weights, job, first, last, scratch)
+        elif load_word(job + COUNT) <= most:
+            between(weights, job, first, last, scratch)
         else:
             several(weights, job, first, last, scratch)
 
     return tile
+
+
+def column_by_column(one: Kernel, align: int = 32) -> Kernel:
+    """The product with a few activations as so many with one each, some rows at a time: they come from the cache then.
+
+    Args:
+        one: the product with one activation.
+        align: rows at a time.
+    """
+
+    def few(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        for row in range(first, last, align):
+            for column in range(load_word(job + COUNT)):
+                copy_job(job, column, scratch)
+                one(weights, scratch, row, min(last, row + align), scratch + JOB_BYTES)
+
+    return few
+
+
+def copy_job(job: int, column: int, out: int) -> None:
+    """The job of one of several activations."""
+    step, codes_step = load_word(job + STEPS_STEP), load_word(job + CODES_STEP)
+    x_step, out_step = load_word(job + X_STEP), load_word(job + OUT_STEP)
+    store_word(out + COUNT, 1)
+    store_word(out + OUT, load_word(job + OUT) + column * out_step)
+    store_word(out + OUT_STEP, out_step)
+    store_word(out + X, load_word(job + X) + column * x_step)
+    store_word(out + X_STEP, x_step)
+    store_word(out + CODES, load_word(job + CODES) + column * codes_step)
+    store_word(out + CODES_STEP, codes_step)
+    store_word(out + STEPS, load_word(job + STEPS) + column * step)
+    store_word(out + STEPS_STEP, step)
+    store_word(out + OFFSETS, load_word(job + OFFSETS) + column * step)
+    store_word(out + SUMS, load_word(job + SUMS) + column * step)

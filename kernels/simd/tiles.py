@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.simd.arithmetic import multiply_add
+from fourcc.kernels.simd.arithmetic import multiply_add, sum_floats
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.dot import dot, dot_bytes
 from fourcc.kernels.simd.operation import FLOATS, INTS, NOTHING, Kind, Operation, operation
@@ -121,6 +121,43 @@ def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value
             for total, place in zip(b.columns(totals), places, strict=True)
         ]
     )
+
+
+@operation(returns=as_first)
+def multiply_add_runs(totals: Lanes, weights: Lanes, x: int, step: int) -> Lanes:
+    """For each column totals + weights * x, x the sixteen floats at its place.
+
+    Args:
+        totals: float tile.
+        weights: sixteen neighbours of one row.
+        x: address of the first column's floats.
+        step: bytes from one column to the next.
+    """
+    runs = [read(x + column * step, "<f4", 16) for column in range(len(totals))]
+    return np.stack([multiply_add(weights, run, total) for total, run in zip(totals, runs, strict=True)])
+
+
+@multiply_add_runs.lowered
+def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value:
+    places = addresses(b, x, step, totals.type.count)
+    runs = zip(b.columns(totals), places, strict=True)
+    return b.tile([b.multiply_add(weights, b.load_from(place, llvm_type(FLOATS)), total) for total, place in runs])
+
+
+@operation(returns=nothing)
+def store_column_sums(address: int, step: int, tile: Lanes) -> None:
+    """Stores the sum of each column's lanes, `step` bytes apart."""
+    for column, each in enumerate(tile):
+        write(address + column * step, np.float32(sum_floats(each)))
+
+
+@store_column_sums.lowered
+def _(b: Builder, address: Value, step: Value, tile: Value) -> None:
+    for place, each in zip(addresses(b, address, step, tile.type.count), b.columns(tile), strict=True):
+        while each.type.count > 1:
+            low, high = b.split(each, 2)
+            each = b.fadd(low, high)  # noqa: PLW2901 - halved until one is left
+        b.store_to(place, b.extract_element(each, b.int32(0)))
 
 
 @operation(returns=lambda tile: Kind(tile.element, tile.lanes, 1))
