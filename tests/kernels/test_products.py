@@ -1,5 +1,7 @@
 """Products of every format, held to the bounds in `bounds`: whatever the shape, the numbers, the threads."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from fourcc.tags import FourCC, as_tag
 from tests.container.build import write_model
 from tests.formats.checks import random_parts
 from tests.kernels.bounds import INTEGERS, decoded, excess, integer_bound
+from tests.kernels.compact import ROOT, environment
 from tests.kernels.drawing import (
     COUNTS,
     ENCODED,
@@ -324,6 +327,17 @@ def test_weights_with_gaps_between_them(tag: FourCC) -> None:
     q, x = made(tag, 37, 160), numbers(normal, 2, (3, 160))
     other = QMatrix(tag, q.shape, {name: np.stack([part, part], axis=-1)[..., 0] for name, part in q.parts.items()})
     assert other.matmul(x).tobytes() == q.matmul(x).tobytes()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects a page with mprotect")
+def test_nothing_beyond_the_weights_is_read() -> None:
+    """A mapped file may end where they do."""
+    script = Path(__file__).parent / "guarded.py"
+    done = subprocess.run(
+        [sys.executable, script], env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "87 matrices\n"
 
 
 def test_products_with_a_mapped_file(tmp_path: Path) -> None:

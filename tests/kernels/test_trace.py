@@ -91,14 +91,15 @@ def test_kinds_are_those_of_numbers() -> None:
             words[0].astype(np.float32),
             np.float32(3) * codes[0],
             np.int64(3) * codes[0],
+            codes[0] >> (words[0] & 1),
         ]
         seen.extend(value.kind for value in values)  # type: ignore[attr-defined]
         for index, value in enumerate(values):
             weights[index] = value
 
     sources = [CODES, Source(1, "<u4", 1), Source(2, "<f2", 1)]
-    made = trace(decode, sources, 15)
-    expected = "int uint uint float float float int int float float int int float float int"
+    made = trace(decode, sources, 16)
+    expected = "int uint uint float float float int int float float int int float float int int"
     assert seen == expected.split()
     assert all(made.steps[number].kind == "float" for number in made.results.values())
 
