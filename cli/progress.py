@@ -21,14 +21,18 @@ class Progress:
 
     Args:
         verb: what is done, for example ``converting``.
-        nbytes: of the whole work, for the rate.
+        nbytes: of the whole work, for the rate; or its number of units.
         quiet: shows nothing.
         clock: seconds; tests give their own.
+        unit: what is counted, where it is not bytes.
     """
 
-    def __init__(self, verb: str, nbytes: int, *, quiet: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, verb: str, nbytes: int, *, quiet: bool, clock: Callable[[], float] = time.monotonic, unit: str = ""
+    ) -> None:
         self._verb = verb
         self._nbytes = nbytes
+        self._unit = unit
         self._quiet = quiet or sys.stderr is None
         self._clock = clock
         self._rewrites = terminal.on_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
@@ -44,7 +48,7 @@ class Progress:
     @property
     def rate(self) -> str:
         """Of the whole work, once it is done."""
-        return f"{units.short_bytes(self._nbytes / max(self.seconds, 1e-9))}/s"
+        return self._rate(self._nbytes / max(self.seconds, 1e-9))
 
     def __enter__(self) -> Self:
         return self
@@ -71,9 +75,12 @@ class Progress:
 
     def _line(self, name: str, share: float) -> str:
         seconds = self.seconds
-        rate = units.short_bytes(self._nbytes * share / seconds)
+        rate = self._rate(self._nbytes * share / seconds)
         left = units.clock(seconds * (1 - share) / share) if share else "?"
-        return f"{self._verb} {100 * share:3.0f} %, {rate}/s, {left} left: {name}".rstrip(": ")
+        return f"{self._verb} {100 * share:3.0f} %, {rate}, {left} left: {name}".rstrip(": ")
+
+    def _rate(self, value: float) -> str:
+        return f"{value:.0f} {self._unit}/s" if self._unit else f"{units.short_bytes(value)}/s"
 
     def _draw(self, text: str) -> None:
         """Replaces the line on the terminal; needs nothing of it but the carriage return."""

@@ -30,11 +30,12 @@ def test_lists_every_format(run: Runner) -> None:
     ended = run("formats")
     assert (ended.code, ended.err) == (0, "")
     head, *lines = ended.out.splitlines()
-    assert head.split() == ["tag", "bits/weight", "block", "can", "needs", "provided", "by", "summary"]
+    assert head.split() == ["tag", "bits/weight", "block", "can", "products", "needs", "provided", "by", "summary"]
     assert {str(tag) for tag in registry} <= {line.split()[0] for line in lines if line}
     q8_0 = next(line for line in lines if line.startswith("Q8_0 "))
     assert q8_0.split()[1:5] == ["8.5", "1", "x", "32"]
     assert "decode, encode" in q8_0
+    assert "native" in q8_0.split()
     assert "integers" in next(line for line in lines if line.startswith("I64 "))
 
 
@@ -66,7 +67,7 @@ def test_a_plugin_is_listed(process: Runner, plugin: Plugin) -> None:
     env = plugin("fourcc-half", "Half", GOOD)
     lines = process("formats", env=env).out.splitlines()
     half = next(line for line in lines if line.startswith("Half "))
-    assert half.split()[5:8] == ["decode", "importance", "fourcc-half"]
+    assert half.split()[5:9] == ["decode", "decode", "importance", "fourcc-half"]
     shown = process("formats", "Half", env=env).out
     assert "group    param  32       1 to 64  weights with one scale" in shown
     assert "provided by      fourcc-half 1.0 (fourcc_half:FORMAT)" in shown

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fourcc
-from fourcc import compute, encode
+from fourcc import encode
+from fourcc.compute.products import COLUMNS
 from fourcc.errors import UsageError
 from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
@@ -103,7 +104,7 @@ def whole_steps(tag: str, rows: int, cols: int, n: int, seed: int, exponents: in
 def test_very_many_activations(tag: FourCC) -> None:
     """More than are multiplied at once."""
     q = made(tag, 3, 64)
-    x = numbers(normal, 2, (2 * compute.COLUMNS + 1, 64))
+    x = numbers(normal, 2, (2 * COLUMNS + 1, 64))
     product = q.matmul(x)
     assert excess(q, x, product) <= 1
     assert product[-1].tobytes() == q.matmul(x[-1:])[0].tobytes()
