@@ -43,9 +43,12 @@ def out(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Writes a piece of text to stdout at once, without a new line. Raises as `out` does."""
+    """Writes a piece of text to stdout at once, without a new line at its end. Raises as `out` does.
+
+    New lines and tabs in it stay; what else a terminal could act on becomes an escape.
+    """
     try:
-        stdout().write(text)
+        stdout().write("".join(char if char in "\n\t" else safe(char) for char in text))
         stdout().flush()
     except OSError as error:
         raise lost(error) from error

@@ -89,6 +89,12 @@ def _blocks(found: Format) -> tuple[int, list[BlockPart]]:
     return width, parts
 
 
+def is_copied(found: Format) -> bool:
+    """Whether packing a matrix of the format copies its bytes, or decodes them."""
+    kernel = kernel_of(found)
+    return kernel.pack is not None or kernel.level == "decode"
+
+
 def why_decoded(found: Format) -> str | None:
     """Why products with a format decode the whole matrix first; None where they do not.
 

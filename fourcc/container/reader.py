@@ -100,6 +100,18 @@ class ModelFile(Mapping[str, "QMatrix"]):
             self._map = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_READ)
         return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._map, offset=part.offset)
 
+    def let_go(self, name: str) -> None:
+        """Tells the system that a tensor's pages are not needed for now; they are read again where they are."""
+        import mmap
+
+        if self._map is None or not hasattr(mmap, "MADV_DONTNEED"):
+            return
+        page = mmap.PAGESIZE
+        for part in self._records[name].parts:
+            first, last = -(-part.offset // page) * page, (part.offset + part.nbytes) // page * page
+            if last > first:
+                self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
+
     def record(self, name: str) -> TensorRecord:
         """What the index says of a tensor. Raises KeyError where there is none of that name."""
         return self._records[name]

@@ -94,10 +94,20 @@ def text_after(
         raise UsageError("the prompt is too long", found=f"{len(ids)} tokens", expected=f"at most {steps}")
     stream = tokenizer.stream()
     yield "".join([stream.push(token) for token in ids])
-    stop = frozenset(each for each in (tokenizer.bos, tokenizer.eos) if each is not None)
-    for token in tokens_after(model, ids, sampler, steps - len(ids) + 1, stop, speed):
+    for token in tokens_after(model, ids, sampler, steps - len(ids) + 1, ends_of(tokenizer), speed):
         yield stream.push(token)
     yield stream.finish()
+
+
+def ends_of(tokenizer: Tokenizer) -> frozenset[int]:
+    """The tokens that end a text: BOS, with which the next one would begin, and EOS.
+
+    llama2.c stops at BOS alone, and its tokenizers know no other end.
+    """
+    from fourcc.models.tokenizers.llama2c import Llama2cTokenizer
+
+    ends = [tokenizer.bos] if isinstance(tokenizer, Llama2cTokenizer) else [tokenizer.bos, tokenizer.eos]
+    return frozenset(each for each in ends if each is not None)
 
 
 def _start(tokenizer: Tokenizer) -> int:

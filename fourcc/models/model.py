@@ -48,11 +48,17 @@ class Model(ModelFile):
         Raises:
             UsageError: the model cannot be run; the message says why.
         """
+        from fourcc.compute import is_copied
         from fourcc.models.architecture import Architecture
         from fourcc.models.llama import Llama
+        from fourcc.registry import registry
 
         architecture = Architecture.of(self.index.architecture, self.index.hyper, self.path)
-        return Llama(architecture, self._find, context, threads)
+        made = Llama(architecture, self._find, context, threads)
+        for name in self:  # what was copied for its kernel is in memory twice
+            if is_copied(registry[self.record(name).tag]):
+                self.let_go(name)
+        return made
 
     def _find(self, name: str) -> QMatrix | None:
         return self.get(name)
