@@ -30,19 +30,25 @@ class Llama:
         find: a tensor by name, or None where there is none.
         context: positions to have room for; None: as many as the model was made for.
         threads: how many.
+        packed: called with each matrix's name after its kernel has it.
 
     Raises:
         UsageError: a tensor is missing, or has another shape than the sizes say.
     """
 
     def __init__(
-        self, architecture: Architecture, find: Find, context: int | None = None, threads: int | None = None
+        self,
+        architecture: Architecture,
+        find: Find,
+        context: int | None = None,
+        threads: int | None = None,
+        packed: Callable[[str], None] = lambda name: None,  # noqa: ARG005 - a call that does nothing
     ) -> None:
         self.architecture = architecture
         self.context = min(context or architecture.seq_len, architecture.seq_len)
         self.position = 0
         self._threads = thread_count(threads)
-        self._find = find
+        self._find, self._packed = find, packed
         self._at = np.zeros(1, np.int64)
         self._ids = np.zeros(BATCH, np.int64)
         self._load()
@@ -119,7 +125,9 @@ class Llama:
         return {end: self._vector(start + end, size) for end, size in {**needed, **present}.items()}
 
     def _matrix(self, name: str, rows: int, cols: int) -> Packed:
-        return self._tensor(name, (rows, cols)).packed
+        packed = self._tensor(name, (rows, cols)).packed
+        self._packed(name)
+        return packed
 
     def _vector(self, name: str, size: int) -> Floats:
         """A norm's weights or a bias, zeros behind it."""

@@ -48,17 +48,19 @@ class Model(ModelFile):
         Raises:
             UsageError: the model cannot be run; the message says why.
         """
-        from fourcc.compute import is_copied
         from fourcc.models.architecture import Architecture
         from fourcc.models.llama import Llama
-        from fourcc.registry import registry
 
         architecture = Architecture.of(self.index.architecture, self.index.hyper, self.path)
-        made = Llama(architecture, self._find, context, threads)
-        for name in self:  # what was copied for its kernel is in memory twice
-            if is_copied(registry[self.record(name).tag]):
-                self.let_go(name)
-        return made
+        return Llama(architecture, self._find, context, threads, self._packed)
+
+    def _packed(self, name: str) -> None:
+        """What was copied for its kernel need not be in memory twice."""
+        from fourcc.compute import is_copied
+        from fourcc.registry import registry
+
+        if is_copied(registry[self.record(name).tag]):
+            self.let_go(name)
 
     def _find(self, name: str) -> QMatrix | None:
         return self.get(name)
