@@ -14,6 +14,7 @@ from fourcc import encode
 from fourcc.compute.products import COLUMNS
 from fourcc.errors import UsageError
 from fourcc.format import Array
+from fourcc.kernels.plain import LONG
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.tags import FourCC, as_tag
@@ -38,6 +39,7 @@ from tests.kernels.drawing import (
 
 every = pytest.mark.parametrize("tag", TAGS, ids=str)
 every_encoded = pytest.mark.parametrize("tag", ENCODED, ids=str)
+every_float = pytest.mark.parametrize("tag", [tag for tag in ENCODED if str(tag) not in INTEGERS], ids=str)
 every_integer = pytest.mark.parametrize("tag", INTEGERS)
 SHAPES = [(1, 32), (18, 160), (37, 96), (145, 544)]
 LARGEST = 30_000  # that every format takes
@@ -84,7 +86,29 @@ def test_activations_of_whole_steps_lose_nothing(tag: str, rows: int, n: int, se
     assert excess(q, x[:1], (q @ x[0])[None], exact_steps=True) <= 1
 
 
-def whole_steps(tag: str, rows: int, cols: int, n: int, seed: int, exponents: int = 20) -> tuple[QMatrix, Array]:
+@every_float
+@settings(max_examples=40, deadline=None)
+@given(rows=ROWS, n=COUNTS, seed=SEEDS, data=st.data())
+def test_products_of_small_whole_numbers_are_exact(
+    tag: FourCC, rows: int, n: int, seed: int, data: st.DataObject
+) -> None:
+    """So a single column that is lost, or taken for another, shows."""
+    q, x = whole_numbers(tag, rows, data.draw(columns(tag)), n, seed)
+    check_lossless(q, x, q.matmul(x))
+    check_lossless(q, x[:1], (q @ x[0])[None])
+    check_lossless(q, x, q.matmul(x, exact=True))
+
+
+def whole_numbers(tag: FourCC, rows: int, cols: int, n: int, seed: int) -> tuple[QMatrix, Array]:
+    """A matrix of at most sixteen different whole numbers, so that a table of sixteen holds them, and activations."""
+    random = np.random.default_rng(seed)
+    q = encode(random.integers(-8, 8, (rows, cols)).astype(np.float32), tag)
+    return q, random.integers(-8, 9, (n, cols)).astype(np.float32)
+
+
+def whole_steps(
+    tag: FourCC | str, rows: int, cols: int, n: int, seed: int, exponents: int = 20
+) -> tuple[QMatrix, Array]:
     """A matrix, and activations that are whole numbers of a power of two in each block of 32, the largest 127 of it.
 
     The powers are those from -`exponents` up to it. The matrix has a row of ones in each 128, so that scales down
@@ -108,6 +132,27 @@ def test_very_many_activations(tag: FourCC) -> None:
     product = q.matmul(x)
     assert excess(q, x, product) <= 1
     assert product[-1].tobytes() == q.matmul(x[-1:])[0].tobytes()
+
+
+@every_encoded
+def test_long_rows(tag: FourCC) -> None:
+    """More columns than `LONG`, and each number of activations where another way of multiplying begins."""
+    ragged = registry[tag].spec.misfit((1, LONG + 1)) is None
+    for rows, cols in [(3, LONG), (4, LONG + 1), (21, LONG + 47)] if ragged else [(3, LONG), (21, LONG + 32)]:
+        draw = whole_steps if str(tag) in INTEGERS else whole_numbers
+        q, x = draw(tag, rows, cols, 40, 3)
+        for n in (1, 2, 3, 4, 15, 16, 17, 40):
+            product = q.matmul(x[:n], 1)
+            check_lossless(q, x[:n], product)
+            assert q.matmul(x[:n], 3).tobytes() == product.tobytes()
+
+
+def check_lossless(q: QMatrix, x: Array, product: Array) -> None:
+    """A product of `whole_steps` or `whole_numbers`."""
+    if str(q.tag) in INTEGERS:
+        assert excess(q, x, product, exact_steps=True) <= 1
+    else:
+        np.testing.assert_array_equal(product, x.astype(np.float64) @ decoded(q).T)
 
 
 @pytest.mark.parametrize("tag", OTHERS, ids=str)
@@ -144,7 +189,7 @@ def test_the_bound_sees_a_lost_column_or_block_and_a_wrong_zero_point(tag: str, 
     assert (shifted > narrow).mean() > 0.9
 
 
-@pytest.mark.parametrize("tag", [tag for tag in ENCODED if str(tag) not in INTEGERS], ids=str)
+@every_float
 def test_the_bound_of_floats_sees_a_lost_column(tag: FourCC) -> None:
     q = made(tag, 40, 513)
     x = numbers(normal, 6, (4, 513))
