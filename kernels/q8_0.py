@@ -9,7 +9,7 @@ import numpy as np
 from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import encode_eight_bits
 from fourcc.kernels.integers import integers
-from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS
+from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS
 from fourcc.kernels.product import transposed
 from fourcc.kernels.simd.arithmetic import (
     add,
@@ -21,6 +21,7 @@ from fourcc.kernels.simd.arithmetic import (
 )
 from fourcc.kernels.simd.bytes import load_as_floats
 from fourcc.kernels.simd.dot import BIAS, biased, float_pair, scaled_dot
+from fourcc.kernels.simd.functions import first_lanes
 from fourcc.kernels.simd.memory import (
     load_byte_halves,
     load_bytes,
@@ -30,27 +31,24 @@ from fourcc.kernels.simd.memory import (
     store_float,
 )
 from fourcc.kernels.simd.partial import load_some_bytes, store_half_bytes
+from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import (
     load_float16,
     load_float16_column,
-    load_float16_pair,
-    load_float_pair,
-    load_one_of_pair,
 )
 
 SIZE = 34  # bytes of a block
-EIGHTH = np.float32(1 / 8)  # a block's offset is spread over eight lanes
 GROUP = 16  # blocks whose scales are brought into one vector
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Sixteen blocks at a time: their scales are one vector, two blocks' codes another."""
-    blocks = load_word(weights + COLS) >> 5
+    blocks, base = load_word(weights + COLS) >> 5, load_word(weights + PARTS)
     codes, steps, offsets = load_word(job + CODES), load_word(job + STEPS), load_word(job + OFFSETS)
-    whole = blocks // GROUP * GROUP
+    whole, end = blocks // GROUP * GROUP, base + load_word(weights + ROWS) * blocks * SIZE
     for row in range(first, last):
-        p = load_word(weights + PARTS) + row * blocks * SIZE
-        total, taken, spread = no_floats(), no_floats(), no_floats()
+        p = base + row * blocks * SIZE
+        total, taken = no_floats(), no_floats()
         for group in range(0, whole, GROUP):
             d = load_float16_column(p, SIZE)
             scales = multiply(d, load_floats(steps + 4 * group))
@@ -59,20 +57,32 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
                 at, x = p + 2 * SIZE * pair + 2, load_bytes(codes + 32 * group + 64 * pair)
                 total = scaled_dot(total, load_byte_halves(at, at + SIZE), x, float_pair(scales, pair))
             p += GROUP * SIZE
-        for block in range(whole, blocks - 1, 2):  # fewer than 16 are left: their scales are read two by two
-            d, at = load_float16_pair(p, p + SIZE), 4 * block
-            spread = multiply_add(d, load_float_pair(offsets + at), spread)
-            scales, x = multiply(d, load_float_pair(steps + at)), load_bytes(codes + 8 * at)
-            total = scaled_dot(total, load_byte_halves(p + 2, p + SIZE + 2), x, scales)
-            p += 2 * SIZE
-        if (blocks - whole) & 1:  # zeros beside it
-            d, at = floats_of(load_float16(p)), 4 * (blocks - 1)
-            spread = multiply_add(d, load_one_of_pair(offsets + at), spread)
-            scales, x = multiply(d, load_one_of_pair(steps + at)), load_bytes(codes + 8 * at)
-            total = scaled_dot(total, load_some_bytes(p + 2, 32), x, scales)
-        store_float(
-            load_word(job + OUT) + 4 * row, sum_floats(add(multiply_add(spread, floats_of(EIGHTH), taken), total))
-        )
+        if whole < blocks:
+            d = last_scales(p, blocks - whole, end, scratch)
+            scales = multiply(d, load_floats(steps + 4 * whole))
+            taken = multiply_add(d, load_floats(offsets + 4 * whole), taken)
+            x = codes + 32 * whole
+            for pair in range((blocks - whole) >> 1):
+                at = p + 2 * SIZE * pair + 2
+                both = load_byte_halves(at, at + SIZE)
+                total = scaled_dot(total, both, load_bytes(x + 64 * pair), float_pair(scales, pair))
+            if blocks & 1:  # zeros beside it
+                pair, at = (blocks - whole) >> 1, p + (blocks - whole - 1) * SIZE + 2
+                both = load_some_bytes(at, 32)
+                total = scaled_dot(total, both, load_bytes(x + 64 * pair), float_pair(scales, pair))
+        store_float(load_word(job + OUT) + 4 * row, sum_floats(add(total, taken)))
+
+
+def last_scales(p: int, count: int, end: int, scratch: int) -> Lanes:
+    """Scales of a row's last blocks, fewer than 16, zeros behind them; what follows is read where there is enough."""
+    if p + GROUP * SIZE <= end:
+        d: Lanes = first_lanes(load_float16_column(p, SIZE), count, np.float32(0))
+    else:
+        store(scratch, no_floats())
+        for block in range(count):
+            store_float(scratch + 4 * block, load_float16(p + SIZE * block))
+        d = load_floats(scratch)
+    return d
 
 
 def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:  # noqa: ARG001
