@@ -33,6 +33,7 @@ from fourcc.kernels.simd.arithmetic import (
     largest,
     multiply,
     rounded,
+    subtract,
     sum_floats,
 )
 from fourcc.kernels.simd.bytes import store_as_bytes
@@ -52,11 +53,12 @@ def quantize_block(low: Lanes, high: Lanes, codes: int, step: int, offset: int, 
     first, second = rounded(multiply(low, scale)), rounded(multiply(high, scale))
     store_as_bytes(codes, first)
     store_as_bytes(codes + 16, second)
-    added = sum_floats(add(low, high))
-    worth = peak / TOP + (added - added)  # NaN where x holds NaN or infinity: the result shall show it
+    broken = add(subtract(low, low), subtract(high, high))  # NaN where x is NaN or infinite: the result shall show it
+    whole = sum_floats(add(add(first, second), broken))
+    worth = peak / TOP + (whole - whole)
     store_float(step, worth)
-    store_float(offset, worth * (sum_floats(add(first, second)) * zero))
-    store_float(total, added)
+    store_float(offset, worth * (whole * zero))
+    store_float(total, sum_floats(add(low, high)))
 
 
 @cache

@@ -12,24 +12,26 @@ from fourcc.kernels.kernel import FLOAT, Kernel
 from fourcc.kernels.operands import COLS, OUT, PARTS, X
 from fourcc.kernels.product import float_product, float_scratch
 from fourcc.kernels.rows import decoder, one_or_several
-from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, sum_floats
-from fourcc.kernels.simd.memory import load_floats, load_word, store, store_float
+from fourcc.kernels.simd.arithmetic import add, multiply, multiply_add, no_floats, sum_floats
+from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import load_some_floats, store_some_floats
+from fourcc.kernels.simd.tiles import no_float_columns, row_products, store_column_sums
 
 Function = Callable[..., Any]
-LONG = 5120  # columns: beyond that an activation and the rows that pass by do not share a first-level cache
+MANY = 12  # rows side by side: four streams of memory are too few, and registers hold no more
+CACHE = 28 << 10  # bytes of an activation and the row that passes by, which a first-level cache holds
 
 
-def _one(load: Function, load_some: Function, width: int) -> Entry:
-    """The product with one activation: row by row, or, where the activation is long, four rows side by side."""
-    four = _four_rows(load, load_some, width)
+def _one(rows: Function, load: Function, load_some: Function, width: int) -> Entry:
+    """The product with one activation: row by row, or, where the activation is long, twelve rows side by side."""
+    many = _many_rows(rows, load_some, width)
 
     def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
         cols, x, out = load_word(weights + COLS), load_word(job + X), load_word(job + OUT)
         whole, row = cols >> 6 << 6, first
-        while cols > LONG and row + 4 <= last:
-            four(weights, job, row)
-            row += 4
+        while cols * (4 + width) > CACHE and row + MANY <= last:
+            many(weights, job, row)
+            row += MANY
         while row < last:
             p = load_word(weights + PARTS) + row * cols * width
             a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
@@ -49,35 +51,26 @@ def _one(load: Function, load_some: Function, width: int) -> Entry:
     return one
 
 
-def _four_rows(load: Function, load_some: Function, width: int) -> Function:
-    """Four rows against one activation, which is read once for all of them."""
+def _many_rows(rows: Function, load_some: Function, width: int) -> Function:
+    """Rows side by side against one activation, which is read once for all of them."""
+    zeros = no_float_columns[MANY]
 
-    def four(weights: int, job: int, row: int) -> None:
-        cols, x, out = load_word(weights + COLS), load_word(job + X), load_word(job + OUT) + 4 * row
+    def many(weights: int, job: int, row: int) -> None:
+        cols, out = load_word(weights + COLS), load_word(job + OUT) + 4 * row
         step, whole = cols * width, cols >> 4 << 4
-        p = load_word(weights + PARTS) + row * step
-        a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
-        xs = x
+        p, xs, totals = load_word(weights + PARTS) + row * step, load_word(job + X), zeros()
         for at in range(p, p + whole * width, 16 * width):
-            factor = load_floats(xs)
-            a = multiply_add(load(at), factor, a)
-            b = multiply_add(load(at + step), factor, b)
-            c = multiply_add(load(at + 2 * step), factor, c)
-            d = multiply_add(load(at + 3 * step), factor, d)
+            totals = rows(totals, at, step, load_floats(xs))
             xs += 64
+        store_column_sums(out, 4, totals)
         if whole < cols:
-            count, at = cols - whole, p + whole * width
+            count = cols - whole
             factor = load_some_floats(xs, count)
-            a = multiply_add(load_some(at, count), factor, a)
-            b = multiply_add(load_some(at + step, count), factor, b)
-            c = multiply_add(load_some(at + 2 * step, count), factor, c)
-            d = multiply_add(load_some(at + 3 * step, count), factor, d)
-        store_float(out, sum_floats(a))
-        store_float(out + 4, sum_floats(b))
-        store_float(out + 8, sum_floats(c))
-        store_float(out + 12, sum_floats(d))
+            for each in range(MANY):
+                rest = sum_floats(multiply(load_some(p + each * step + whole * width, count), factor))
+                store_float(out + 4 * each, load_float(out + 4 * each) + rest)
 
-    return four
+    return many
 
 
 def _decode_row(load: Function, load_some: Function, width: int) -> Function:
@@ -93,20 +86,21 @@ def _decode_row(load: Function, load_some: Function, width: int) -> Function:
     return decode
 
 
-def plain(load: Function, load_some: Function, width: int) -> Kernel:
+def plain(rows: Function, load: Function, load_some: Function, width: int) -> Kernel:
     """The kernel of a plain format.
 
     Args:
+        rows: (totals, address, step, x) adds the products of sixteen numbers of each row; of `simd.tiles.row_products`.
         load: (address) -> 16 floats.
         load_some: (address, count) -> up to 16, then zeros.
         width: bytes of a number.
     """
     decode = _decode_row(load, load_some, width)
     several = float_product(decode)
-    tile = one_or_several(_one(load, load_some, width), several, few(load, load_some, width), FEW)
+    tile = one_or_several(_one(rows, load, load_some, width), several, few(load, load_some, width), FEW)
     rows = decoder(decode)
     return Kernel("native", FLOAT, tile, tile, rows, float_scratch, ("values",), decode=rows)
 
 
-FLOATS = plain(load_floats, load_some_floats, 4)
+FLOATS = plain(row_products["floats"], load_floats, load_some_floats, 4)
 DECODED = replace(FLOATS, level="decode")  # for weights that were decoded first

@@ -12,7 +12,6 @@ from fourcc.kernels.bins import decode, encoder
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X_STEP, X, round_up
-from fourcc.kernels.plain import LONG
 from fourcc.kernels.product import float_product, float_scratch
 from fourcc.kernels.rows import decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
@@ -23,6 +22,7 @@ from fourcc.kernels.simd.twins import Lanes
 
 RUN = 128  # columns whose indices are one vector
 INDICES = PARTS + 8
+LONG = 5120  # columns: beyond that an activation and the rows that pass by do not share a first-level cache
 AHEAD = 2048  # bytes of indices; in turn with the activation's 16 KiB, the processor's own prefetching comes late
 
 

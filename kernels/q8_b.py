@@ -13,7 +13,7 @@ import numpy as np
 
 from fourcc.kernels.encoders import always
 from fourcc.kernels.integers import integers
-from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS, SUMS
+from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS, SUMS
 from fourcc.kernels.product import transposed
 from fourcc.kernels.qmatrix import decode_rows, encode_rows
 from fourcc.kernels.simd.arithmetic import (
@@ -22,56 +22,82 @@ from fourcc.kernels.simd.arithmetic import (
     sum_floats,
 )
 from fourcc.kernels.simd.dot import BIAS, biased, scaled_dot
+from fourcc.kernels.simd.functions import first_lanes
 from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float
-from fourcc.kernels.simd.partial import load_some_bytes
-from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair, load_float_quads
+from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
+from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair
 
 BLOCK = 128
 TOP = np.float32(127)
 MEANS, CODES_PART = PARTS + 8, PARTS + 16
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Codes in vectors of 64, block after block; then what offsets and means add."""
     cols = load_word(weights + COLS)
-    blocks, whole = (cols + (BLOCK - 1)) >> 7, cols >> 6 << 6
+    blocks, whole = (cols + (BLOCK - 1)) >> 7, cols >> 7
     codes, steps = load_word(job + CODES), load_word(job + STEPS)
+    _gather_fours(job, blocks, scratch)
     for row in range(first, last):
-        p, at = load_word(weights + CODES_PART) + row * cols, 4 * row * blocks
-        scales, means = load_word(weights + PARTS) + at, load_word(weights + MEANS) + at
+        p, scales = load_word(weights + CODES_PART) + row * cols, load_word(weights + PARTS) + 4 * row * blocks
         total = no_floats()
-        for block in range(blocks):
-            inside, end = no_floats(), min(whole, BLOCK * block + BLOCK)
-            for col in range(BLOCK * block, end, 64):
-                scale = load_float_pair(steps + (col >> 3))
-                inside = scaled_dot(inside, load_bytes(p + col), load_bytes(codes + col), scale)
-            if end < min(cols, BLOCK * block + BLOCK):
-                scale = load_float_pair(steps + (whole >> 3))
-                inside = scaled_dot(inside, load_some_bytes(p + whole, cols - whole), load_bytes(codes + whole), scale)
+        for block in range(whole):
+            q, x, step = p + BLOCK * block, codes + BLOCK * block, steps + 16 * block
+            inside = scaled_dot(no_floats(), load_bytes(q), load_bytes(x), load_float_pair(step))
+            inside = scaled_dot(inside, load_bytes(q + 64), load_bytes(x + 64), load_float_pair(step + 8))
             total = multiply_add(inside, load_float_everywhere(scales + 4 * block), total)
-        store_float(load_word(job + OUT) + 4 * row, sum_floats(total) / TOP + constants(scales, means, blocks, job))
+        if whole < blocks:
+            inside = no_floats()
+            for col in range(BLOCK * whole, cols, 64):
+                codes_here = load_some_bytes(p + col, min(64, cols - col))
+                inside = scaled_dot(inside, codes_here, load_bytes(codes + col), load_float_pair(steps + (col >> 3)))
+            total = multiply_add(inside, load_float_everywhere(scales + 4 * whole), total)
+        store_float(load_word(job + OUT) + 4 * row, sum_floats(total) / TOP + constants(weights, row, blocks, scratch))
 
 
-def constants(scales: int, means: int, blocks: int, job: int) -> np.float32:
-    """What a row's scales take from the offsets, and its means from the sums; scales are 127 times a code's worth."""
-    offsets, sums = load_word(job + OFFSETS), load_word(job + SUMS)
-    taken, added = no_floats(), no_floats()
-    whole = blocks >> 2 << 2
-    for at in range(0, 4 * whole, 16):  # four blocks: sixteen offsets
-        taken = multiply_add(load_float_quads(scales + at), load_floats(offsets + 4 * at), taken)
-        added = multiply_add(load_float_quads(means + at), load_floats(sums + 4 * at), added)
-    last_taken, last_added = sum_floats(taken), sum_floats(added)
-    for at in range(4 * whole, 4 * blocks, 4):
-        last_taken += load_float(scales + at) * sum_of_four(offsets + 4 * at)
-        last_added += load_float(means + at) * sum_of_four(sums + 4 * at)
-    both: np.float32 = last_taken / TOP + last_added
-    return both
+def _gather_fours(job: int, blocks: int, scratch: int) -> None:
+    """Of offsets, and behind them of sums, one for each 128 columns, at `scratch`; zeros up to a whole vector."""
+    for each in range(2):
+        source, out = load_word(job + (SUMS if each else OFFSETS)), scratch + each * fours_bytes(blocks)
+        for block in range(fours_bytes(blocks) >> 2):
+            store_float(out + 4 * block, sum_of_four(source + 16 * block) if block < blocks else np.float32(0))
+
+
+def fours_bytes(blocks: int) -> int:
+    """Bytes of a float a block, up to a whole vector."""
+    return (blocks + 15) >> 4 << 6
 
 
 def sum_of_four(at: int) -> np.float32:
     """Sum of four floats."""
     made: np.float32 = (load_float(at) + load_float(at + 4)) + (load_float(at + 8) + load_float(at + 12))
     return made
+
+
+def constants(weights: int, row: int, blocks: int, fours: int) -> np.float32:
+    """What a row's scales take from the offsets, and its means from the sums; scales are 127 times a code's worth."""
+    size, at = 4 * blocks, 4 * row * blocks
+    scales, means = load_word(weights + PARTS), load_word(weights + MEANS)
+    rows = load_word(weights + ROWS)
+    taken, added = no_floats(), no_floats()
+    for block in range(0, size, 64):
+        left = (size - block) >> 2
+        scale = floats_within(scales + at + block, left, scales + rows * size)
+        mean = floats_within(means + at + block, left, means + rows * size)
+        taken = multiply_add(scale, load_floats(fours + block), taken)
+        added = multiply_add(mean, load_floats(fours + fours_bytes(blocks) + block), added)
+    both: np.float32 = sum_floats(taken) / TOP + sum_floats(added)
+    return both
+
+
+def floats_within(p: int, count: int, end: int) -> Lanes:
+    """Up to 16 floats, zeros behind them; what follows is read where it is before the part's end."""
+    if p + 64 <= end:
+        found: Lanes = first_lanes(load_floats(p), count, np.float32(0))
+    else:
+        found = load_some_floats(p, min(16, count))
+    return found
 
 
 def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:

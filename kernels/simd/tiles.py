@@ -5,13 +5,17 @@ A tile's operations are unrolled over its columns when they are built, so that k
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fourcc.kernels.simd.arithmetic import multiply_add, sum_floats
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.dot import dot, dot_bytes
+from fourcc.kernels.simd.memory import load_floats
 from fourcc.kernels.simd.operation import FLOATS, INTS, NOTHING, Kind, Operation, operation
 from fourcc.kernels.simd.twins import Lanes, read, write
+from fourcc.kernels.simd.widening import load_bfloat16s, load_float16s, widened_bfloat16, widened_float16
 
 
 def _zeros(element: str, columns: int) -> Operation:
@@ -30,7 +34,7 @@ def _zeros(element: str, columns: int) -> Operation:
     return zeros
 
 
-WIDTHS = (1, 2, 4, 6, 8)
+WIDTHS = (1, 2, 4, 6, 8, 12)
 no_float_columns = {columns: _zeros("f32", columns) for columns in WIDTHS}
 no_int_columns = {columns: _zeros("i32", columns) for columns in WIDTHS}
 
@@ -142,6 +146,39 @@ def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value
     places = addresses(b, x, step, totals.type.count)
     runs = zip(b.columns(totals), places, strict=True)
     return b.tile([b.multiply_add(weights, b.load_from(place, llvm_type(FLOATS)), total) for total, place in runs])
+
+
+def _row_products(load: Operation, build: Callable[[Builder, Value], Value]) -> Operation:
+    @operation(returns=as_first)
+    def multiply_add_rows(totals: Lanes, weights: int, step: int, x: Lanes) -> Lanes:
+        """Totals + weights * x for each column, which is a row of the matrix here.
+
+        Args:
+            totals: float tile.
+            weights: address of the first row's sixteen numbers.
+            step: bytes from one row to the next.
+            x: sixteen floats.
+        """
+        rows = [load(weights + row * step) for row in range(len(totals))]
+        return np.stack([multiply_add(row, x, total) for total, row in zip(totals, rows, strict=True)])
+
+    @multiply_add_rows.lowered
+    def _(b: Builder, totals: Value, weights: Value, step: Value, x: Value) -> Value:
+        places = addresses(b, weights, step, totals.type.count)
+        rows = zip(b.columns(totals), places, strict=True)
+        return b.tile([b.multiply_add(build(b, place), x, total) for total, place in rows])
+
+    multiply_add_rows.meaning.__qualname__ = f"multiply_add_rows_of_{load.meaning.__name__}"
+    return multiply_add_rows
+
+
+SIXTEEN = vector("i16", 16)
+# By the load that widens a row's numbers.
+row_products = {
+    "floats": _row_products(load_floats, lambda b, place: b.load_from(place, llvm_type(FLOATS))),
+    "float16s": _row_products(load_float16s, lambda b, place: widened_float16(b, b.load_from(place, SIXTEEN))),
+    "bfloat16s": _row_products(load_bfloat16s, lambda b, place: widened_bfloat16(b, b.load_from(place, SIXTEEN))),
+}
 
 
 @operation(returns=nothing)

@@ -133,8 +133,9 @@ def _evaluate(  # noqa: PLR0911 - one a kind of step
 
 
 def _chosen(table: Lanes, index: Lanes) -> Lanes:
-    """Entries of a table; an index beyond its end, as damage makes, takes the last."""
-    chosen: Lanes = table[np.minimum(index.astype(np.uint32), len(table) - 1)]
+    """Entries of a table; an index beyond its end, as damage makes, takes the last, or in one of 16 wraps around."""
+    wrapped = index & 15 if len(table) == REGISTER else index
+    chosen: Lanes = table[np.minimum(wrapped.astype(np.uint32), len(table) - 1)]
     return chosen
 
 
@@ -256,6 +257,8 @@ class _Lowering:
         b, index = self._b, self._made[number]
         values = np.array(table, np.float32)
         if len(table) <= REGISTER:
+            if len(table) < REGISTER:
+                index = b.elementwise("umin", index, b.constant(WORDS, len(table) - 1))
             return lookup_floats(b, b.constant(llvm_type(FLOATS), padded(values, REGISTER).tolist()), index)
         name = f"table_{hashlib.blake2b(values.tobytes(), digest_size=8).hexdigest()}"
         held = b.module.globals.get(name)

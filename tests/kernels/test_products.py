@@ -14,7 +14,7 @@ from fourcc import encode
 from fourcc.compute.products import COLUMNS
 from fourcc.errors import UsageError
 from fourcc.format import Array
-from fourcc.kernels.plain import LONG
+from fourcc.kernels.q4_a import LONG
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.tags import FourCC, as_tag
@@ -136,7 +136,7 @@ def test_very_many_activations(tag: FourCC) -> None:
 
 @every_encoded
 def test_long_rows(tag: FourCC) -> None:
-    """More columns than `LONG`, and each number of activations where another way of multiplying begins."""
+    """More columns than a first-level cache holds, and each number of activations where another way of it begins."""
     ragged = registry[tag].spec.misfit((1, LONG + 1)) is None
     for rows, cols in [(3, LONG), (4, LONG + 1), (21, LONG + 47)] if ragged else [(3, LONG), (21, LONG + 32)]:
         draw = whole_steps if str(tag) in INTEGERS else whole_numbers

@@ -37,6 +37,7 @@ from fourcc.kernels.simd.tiles import (
     multiply_add_runs,
     no_float_columns,
     no_int_columns,
+    row_products,
     scale_columns,
     store_column_sums,
     store_columns,
@@ -337,6 +338,9 @@ def test_no_operation_is_left_out() -> None:
         "scale_columns",
         "multiply_add_columns",
         "multiply_add_runs",
+        "row_productsbfloat16s",
+        "row_productsfloat16s",
+        "row_productsfloats",
         "sum_columns",
         "store_column_sums",
         "store_columns",
@@ -400,6 +404,20 @@ def runs_kernel(columns: int) -> jit.Kernel:
     return run
 
 
+def rows_kernel(columns: int) -> jit.Kernel:
+    """Products of several rows with one activation: rows of each width, one after the other."""
+    no_floats, kinds = no_float_columns[columns], tuple(row_products.values())
+    first, second, third = kinds
+
+    def run(weights: int, job: int, first_row: int, last: int, scratch: int) -> None:
+        x = load_floats(weights + 128)
+        store_columns(job, 64, first(no_floats(), weights + 2048, 68, x))
+        store_columns(job + 1024, 64, second(no_floats(), weights + 3072, 34, x))
+        store_columns(job + 2048, 64, third(no_floats(), weights + 4096, 34, x))
+
+    return run
+
+
 def sum_kernel(columns: int) -> jit.Kernel:
     """The sum of a tile's columns."""
     no_floats = no_float_columns[columns]
@@ -425,11 +443,14 @@ def tile_arguments(random: np.random.Generator, _: int) -> list[Array]:
     made[128:256] = scales.view(np.uint8)
     made[256:264] = np.array([random.integers(1, 17)]).view(np.uint8)
     made[1024:2048] = random.integers(-127, 128, 1024).astype(np.int8).view(np.uint8)
+    small = random.integers(-8, 9, 512).astype(np.float32)
+    made[3072:4096] = small.astype(np.float16).view(np.uint8)
+    made[4096:5120] = (small.view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(np.uint8)
     made[2048:3072] = random.integers(-8, 9, 256).astype(np.float32).view(np.uint8)
-    return [made[: ARENA + 3072]]
+    return [made[: ARENA + 4096]]
 
 
-TILED = [(make, columns) for make in (zeros_kernel, products_kernel, runs_kernel) for columns in WIDTHS]
+TILED = [(make, columns) for make in (zeros_kernel, products_kernel, runs_kernel, rows_kernel) for columns in WIDTHS]
 TILED += [(sum_kernel, columns) for columns in (1, 2, 4, 8)]  # halves are added to halves
 
 
