@@ -73,14 +73,38 @@ def product_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
 
     @add_product.lowered
     def _(b: Builder, totals: Value, sources: Value, block: Value, x: Value) -> Value:
-        lowering, sums = _Lowering(b, trace, sizes, sources, block), b.columns(totals)
-        for column, number in sorted(trace.results.items()):
+        lowering, before = _Lowering(b, trace, sizes, sources, block), b.columns(totals)
+        factor, factors = common_factor(trace)
+        sums = before if factor is None else [b.constant(llvm_type(FLOATS), 0.0)] * len(before)
+        for column, number in sorted(factors.items()):
             turn = column % len(sums)
             sums[turn] = b.multiply_add(lowering.value(number), everywhere(b, b.plus(x, 4 * column)), sums[turn])
+        if factor is not None:
+            scale = lowering.value(factor)
+            sums = [b.multiply_add(scale, each, total) for each, total in zip(sums, before, strict=True)]
         return b.tile(sums)
 
     add_product.meaning.__qualname__ = f"add_product_{name_of(trace, sizes)}"
     return add_product
+
+
+def common_factor(trace: Trace) -> tuple[int | None, dict[int, int]]:
+    """What all weights of a block are multiplied by last, as a scale is, and the other factor of each.
+
+    A product may take it out of the sum: that is one multiplication less for each weight.
+    """
+    steps = [trace.steps[number] for number in trace.results.values()]
+    if any(step.name != "mul" or step.kind != "float" for step in steps):
+        return None, trace.results
+    common = set.intersection(*(set(step.arguments) for step in steps))
+    if not common:
+        return None, trace.results
+    factor = min(common)
+    others = {}
+    for column, number in trace.results.items():
+        left, right = trace.steps[number].arguments
+        others[column] = right if left == factor else left
+    return factor, others
 
 
 # -- as Python
@@ -202,7 +226,8 @@ class _Lowering:
             case "table", (table, number):
                 return self._table(table, number)
             case "part_table", (part, count, number):
-                return _look_up(b, self._base(part), count, made[number])
+                index = self._low_bits(number) if count == REGISTER else self.value(number)
+                return _look_up(b, self._base(part), count, index)
         left, right = (made[number] for number in step.arguments)
         return getattr(b, self._instruction(step))(left, right)
 
@@ -252,10 +277,31 @@ class _Lowering:
         wide = b.zext if dtype.kind == "u" else b.sext
         return b.splat(one if dtype.itemsize == 4 else wide(one, ELEMENTS["i32"]), 16)
 
+    def _low_bits(self, number: int, skipped: int = 0) -> Value:
+        """A vector whose low four bits are those of a step's value from bit `skipped` on; its other bits may be any.
+
+        A look-up in sixteen sees no other bits, so masks and most shifts need not be built for it.
+        """
+        b, step = self._b, self._trace.steps[number]
+        if step.name in {"and", "rshift"}:
+            left, right = (self._trace.steps[each] for each in step.arguments)
+            for value, constant in ((step.arguments[0], right), (step.arguments[1], left)):
+                known = constant.arguments[0] if constant.name == "constant" else None
+                if step.name == "and" and known is not None and known >> skipped & 15 == 15:
+                    return self._low_bits(value, skipped)
+            if step.name == "rshift" and right.name == "constant" and 0 <= right.arguments[0] < 32 - skipped:
+                return self._low_bits(step.arguments[0], skipped + right.arguments[0])
+        if step.name == "load" and skipped + 4 <= 8 * np.dtype(step.arguments[1]).itemsize:
+            part, dtype, offset = step.arguments
+            word, shift = self._word(part, offset, straddles=np.dtype(dtype).itemsize == 4)
+            return b.lshr(word, b.add(shift, b.constant(WORDS, skipped)))
+        value = self.value(number)
+        return b.lshr(value, b.constant(WORDS, skipped)) if skipped else value
+
     def _table(self, table: tuple[float, ...], number: int) -> Value:
         """An entry of a constant table; in a register, the index needs no mask."""
-        b, index = self._b, self._made[number]
-        values = np.array(table, np.float32)
+        b, values = self._b, np.array(table, np.float32)
+        index = self._low_bits(number) if len(table) == REGISTER else self.value(number)
         if len(table) <= REGISTER:
             if len(table) < REGISTER:
                 index = b.elementwise("umin", index, b.constant(WORDS, len(table) - 1))
@@ -271,9 +317,10 @@ class _Lowering:
 
 
 def _operands(step: Step) -> tuple[int, ...]:
-    if step.name in {"constant", "load", "part_entry"}:
-        return ()
-    return step.arguments if step.name in PYTHON else step.arguments[-1:]
+    """The steps that a step needs; a look-up asks for its index itself, since it may need less of it."""
+    if step.name in PYTHON:
+        return step.arguments
+    return step.arguments if step.name == "to_float" else ()
 
 
 def _look_up(b: Builder, address: Value, count: int, index: Value) -> Value:
