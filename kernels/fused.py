@@ -19,7 +19,16 @@ from fourcc.kernels.kernel import FLOAT, Kernel
 from fourcc.kernels.operands import COLS, OUT, OUT_STEP, PARTS, X, round_up
 from fourcc.kernels.product import ROWS, float_panels, interleave
 from fourcc.kernels.rows import one_or_several
-from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float, store_word
+from fourcc.kernels.simd.memory import (
+    load_bytes,
+    load_float,
+    load_floats,
+    load_word,
+    prefetch,
+    store,
+    store_float,
+    store_word,
+)
 from fourcc.kernels.simd.partial import load_some_bytes
 from fourcc.kernels.simd.tiles import multiply_add_columns, no_float_columns, store_some_columns, sum_columns
 from fourcc.kernels.simd.traced import panel_operation, product_operation
@@ -83,7 +92,8 @@ def fused(decode_block: Function, width: int, parts: Sequence[BlockPart]) -> Ker
     write = panel_operation(steps, sizes)
     panel = _panel(write, spread, width)
     several = float_panels(panel)
-    one = _one(product_operation(steps, sizes), write, spread, width)
+    ahead = _ahead_all([_ahead(index, part, len(parts)) for index, part in enumerate(parts) if not part.whole])
+    one = _one(product_operation(steps, sizes), write, spread, ahead, width)
 
     def scratch(cols: int) -> int:
         blocks = -(-cols // width)
@@ -139,6 +149,33 @@ def _spread_all(spreads: Sequence[Function]) -> Function:
     return both
 
 
+def _ahead(index: int, part: BlockPart, parts: int) -> Function:
+    """Asks for a block's bytes of sixteen rows, which are interleaved next: sixteen short streams are not foreseen."""
+    size = part.block_bytes
+
+    def ahead(weights: int, row: int, block: int) -> None:
+        step = load_word(weights + PARTS + 8 * (parts + index))
+        at = load_word(weights + PARTS + 8 * index) + row * step + size * block
+        for each in range(ROWS):
+            prefetch(at + each * step)
+
+    return ahead
+
+
+def _ahead_all(each: Sequence[Function]) -> Function:
+    """One function that does what several do."""
+    first, *others = each
+    if not others:
+        return first
+    rest = _ahead_all(others)
+
+    def both(weights: int, row: int, block: int) -> None:
+        first(weights, row, block)
+        rest(weights, row, block)
+
+    return both
+
+
 def _panel(write: Function, spread: Function, width: int) -> Function:
     """The maker of panels for `float_panels`."""
 
@@ -151,7 +188,7 @@ def _panel(write: Function, spread: Function, width: int) -> Function:
     return panel
 
 
-def _one(product: Function, write: Function, spread: Function, width: int) -> Entry:
+def _one(product: Function, write: Function, spread: Function, ahead: Function, width: int) -> Entry:
     """The product with one activation; of a short last block only the columns that there are."""
     zeros = no_float_columns[TURNS]
 
@@ -164,6 +201,7 @@ def _one(product: Function, write: Function, spread: Function, width: int) -> En
             spare = spread(weights, row, count, blocks, scratch + HEAD, scratch)
             totals = zeros()
             for block in range(whole):
+                ahead(weights, row + ROWS, block)
                 totals = product(totals, scratch, block, x + 4 * width * block)
             total = sum_columns(totals)
             if whole < blocks:
