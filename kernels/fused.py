@@ -16,7 +16,7 @@ import numpy as np
 
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import FLOAT, Kernel
-from fourcc.kernels.operands import COLS, OUT, OUT_STEP, PARTS, X, round_up
+from fourcc.kernels.operands import COLS, LINE, OUT, OUT_STEP, PARTS, X, round_up
 from fourcc.kernels.product import ROWS, float_panels, interleave
 from fourcc.kernels.rows import one_or_several
 from fourcc.kernels.simd.memory import (
@@ -155,9 +155,11 @@ def _ahead(index: int, part: BlockPart, parts: int) -> Function:
 
     def ahead(weights: int, row: int, block: int) -> None:
         step = load_word(weights + PARTS + 8 * (parts + index))
-        at = load_word(weights + PARTS + 8 * index) + row * step + size * block
-        for each in range(ROWS):
-            prefetch(at + each * step)
+        offset = size * block
+        at = load_word(weights + PARTS + 8 * index) + row * step + offset
+        if offset & (LINE - 1) < size:  # a cache line that the block before did not reach
+            for each in range(ROWS):
+                prefetch(at + each * step)
 
     return ahead
 
