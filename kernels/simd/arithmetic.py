@@ -137,20 +137,6 @@ def _(b: Builder, x: Value) -> Value:
     return b.extract_element(x, b.int32(0))
 
 
-@operation(INTS, returns=INTEGER)
-def sum_ints(x: Lanes) -> int:
-    """Sum of the lanes, as an int32 holds it."""
-    return int(x.sum(dtype=np.int32))
-
-
-@sum_ints.lowered
-def _(b: Builder, x: Value) -> Value:
-    while x.type.count > 1:
-        low, high = b.split(x, 2)
-        x = b.add(low, high)
-    return b.sext(b.extract_element(x, b.int32(0)), b.constant(vector("i64", 1), 0).type.element)
-
-
 # -- every lane alike
 
 

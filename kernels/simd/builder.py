@@ -23,7 +23,6 @@ ELEMENTS = {
     "f64": ir.DoubleType(),
     "void": ir.VoidType(),
 }
-BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "f16": 16, "f32": 32, "f64": 64}
 
 
 def vector(element: str, lanes: int) -> Value:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.kernels.simd.builder import Builder, Value, llvm_type, vector
-from fourcc.kernels.simd.operation import ADDRESS, BYTES, FLOATS, INTEGER, SHORTS, operation
-from fourcc.kernels.simd.partial import load_partial
-from fourcc.kernels.simd.twins import Lanes, padded, read, write
+from fourcc.kernels.simd.operation import ADDRESS, BYTES, FLOATS, SHORTS, operation
+from fourcc.kernels.simd.twins import Lanes, read, write
 
 
 @operation(ADDRESS, FLOATS)
@@ -55,15 +54,3 @@ def _(b: Builder, x: Value) -> Value:
     words = llvm_type(SHORTS)
     shifted = b.lshr(b.bitcast(x, words), b.constant(words, 4))
     return b.and_(b.bitcast(shifted, x.type), b.constant(x.type, 15))
-
-
-@operation(ADDRESS, INTEGER, returns=FLOATS)
-def load_some_as_floats(address: int, count: int) -> Lanes:
-    """The first `count` (0 .. 16) signed bytes as floats, then zeros."""
-    return padded(read(address, "|i1", count), 16).astype(np.float32)
-
-
-@load_some_as_floats.lowered
-def _(b: Builder, address: Value, count: Value) -> Value:
-    some = load_partial(b, address, count, vector("i8", 16), 1)
-    return b.sitofp(b.sext(some, vector("i32", 16)), llvm_type(FLOATS))

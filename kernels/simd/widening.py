@@ -117,43 +117,6 @@ def _(b: Builder, address: Value) -> Value:
     return b.pick(b.load_from(address, vector("f32", 2)), [0] * 8 + [1] * 8)
 
 
-@operation(ADDRESS, ADDRESS, returns=FLOATS)
-def load_float16_pair(low: int, high: int) -> Lanes:
-    """The float16 at two addresses as float32, the first in lanes 0 .. 7, the second in 8 .. 15."""
-    return np.repeat([read(low, "<f2", 1)[0], read(high, "<f2", 1)[0]], 8).astype(np.float32)
-
-
-@load_float16_pair.lowered
-def _(b: Builder, low: Value, high: Value) -> Value:
-    one = vector("i16", 1)
-    pair = b.shuffle(b.load_from(low, one), b.load_from(high, one), [0, 1, 0, 1])
-    return b.pick(widened_float16(b, pair), [0] * 8 + [1] * 8)
-
-
-@operation(ADDRESS, returns=FLOATS)
-def load_one_of_pair(address: int) -> Lanes:
-    """The float32 at an address in lanes 0 .. 7, zero in the others."""
-    return np.repeat(np.array([read(address, "<f4", 1)[0], 0], np.float32), 8)
-
-
-@load_one_of_pair.lowered
-def _(b: Builder, address: Value) -> Value:
-    one = b.load_from(address, vector("f32", 1))
-    return b.shuffle(one, b.constant(one.type, 0.0), [0] * 8 + [1] * 8)
-
-
-@operation(ADDRESS, INTEGER, returns=FLOATS)
-def load_some_float_quads(address: int, count: int) -> Lanes:
-    """The first `count` (1 .. 4) float32, each in four lanes, then zeros."""
-    return np.repeat(padded(read(address, "<f4", count), 4), 4)
-
-
-@load_some_float_quads.lowered
-def _(b: Builder, address: Value, count: Value) -> Value:
-    four = load_partial(b, address, count, vector("f32", 4), 4)
-    return b.pick(four, [lane // 4 for lane in range(16)])
-
-
 @operation(ADDRESS, INTEGER, returns=FLOATS)
 def load_float16_column(address: int, step: int) -> Lanes:
     """16 float16, `step` bytes apart, as float32."""
@@ -167,14 +130,3 @@ def _(b: Builder, address: Value, step: Value) -> Value:
         made = b.insert_element(made, b.load_from(address, ELEMENTS["i16"]), b.int32(lane))
         address = b.add(address, step)
     return widened_float16(b, made)
-
-
-@operation(ADDRESS, returns=FLOATS)
-def load_float_quads(address: int) -> Lanes:
-    """The four float32 at an address, each in four lanes."""
-    return np.repeat(read(address, "<f4", 4), 4)
-
-
-@load_float_quads.lowered
-def _(b: Builder, address: Value) -> Value:
-    return b.pick(b.load_from(address, vector("f32", 4)), [lane // 4 for lane in range(16)])

@@ -201,7 +201,7 @@ def argument(random: np.random.Generator, name: str, parameter: str, kind: Kind,
     if parameter in {"address", "low", "high"} and kind == INTEGER:
         return np.array([base + ARENA + random.integers(0, 2048)])
     if parameter == "count" and kind == INTEGER:
-        first, last = (1, 4) if name == "load_some_float_quads" else (0, COUNTS.get(name, 16))
+        first, last = 0, COUNTS.get(name, 16)
         return np.array([random.integers(first, last + 1)])
     if parameter in {"bits", "step", "pair"}:
         return np.array([random.integers(*{"bits": (0, 32), "step": (1, 80), "pair": (0, 8)}[parameter])])
