@@ -26,7 +26,7 @@ SPEC = FormatSpec(
     name="BF16",
     summary="16-bit brain floats",
     block=(1, 1),
-    parts=(Part("values", "<u2", tail=lambda cols, _: (cols,)),),
+    parts=(Part("values", "<u2", tail=lambda geom: (geom.cols,)),),
     nonfinite=True,
     foreign={"safetensors": "BF16", "ggml": 30},
 )

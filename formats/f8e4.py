@@ -18,7 +18,7 @@ SPEC = FormatSpec(
     name="F8_E4M3",
     summary="8-bit floats, 4 exponent and 3 mantissa bits",
     block=(1, 1),
-    parts=(Part("values", "|u1", tail=lambda cols, _: (cols,)),),
+    parts=(Part("values", "|u1", tail=lambda geom: (geom.cols,)),),
     nonfinite=True,
     foreign={"safetensors": "F8_E4M3"},
 )

@@ -18,7 +18,7 @@ SPEC = FormatSpec(
     name="F8_E5M2",
     summary="8-bit floats, 5 exponent and 2 mantissa bits",
     block=(1, 1),
-    parts=(Part("values", "|u1", tail=lambda cols, _: (cols,)),),
+    parts=(Part("values", "|u1", tail=lambda geom: (geom.cols,)),),
     nonfinite=True,
     foreign={"safetensors": "F8_E5M2"},
 )

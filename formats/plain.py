@@ -47,7 +47,7 @@ def plain(
         name=tag,
         summary=summary,
         block=(1, 1),
-        parts=(Part("values", dtype, tail=lambda cols, _: (cols,)),),
+        parts=(Part("values", dtype, tail=lambda geom: (geom.cols,)),),
         nonfinite=real,
         decoded="<f4" if dtype == "<f2" else dtype,  # float32 holds every float16
         foreign={"numpy": dtype, **foreign},

@@ -35,7 +35,7 @@ SPEC = FormatSpec(
     name="Q4_0",
     summary="ggml's 4-bit blocks of 32, float16 scale",
     block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda cols, _: (cols // BLOCK,)),),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
     partner="Q8_0",
     foreign={"ggml": 2},
 )

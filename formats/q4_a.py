@@ -33,8 +33,8 @@ SPEC = FormatSpec(
     summary="4-bit indices into 16 float32 bins for 256 weights along a row",
     block=(1, BLOCK),
     parts=(
-        Part("bins", "<f4", tail=lambda cols, _: (-(-cols // BLOCK), BINS)),
-        Part("q", "|u1", tail=lambda cols, _: (-(-cols // 2),)),
+        Part("bins", "<f4", tail=lambda geom: (-(-geom.cols // BLOCK), BINS)),
+        Part("q", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
     ),
     options=(
         Setting(

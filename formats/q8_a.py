@@ -30,8 +30,8 @@ SPEC = FormatSpec(
     summary="8-bit codes, one float32 scale for 128 weights down a column",
     block=(BLOCK, 1),
     parts=(
-        Part("scales", "<f4", tail=lambda cols, _: (cols,), rows=BLOCK),
-        Part("q", "|i1", tail=lambda cols, _: (cols,)),
+        Part("scales", "<f4", tail=lambda geom: (geom.cols,), rows=BLOCK),
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
     ),
     foreign={"qmatrix": "q8_a"},
 )

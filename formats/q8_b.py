@@ -28,8 +28,8 @@ BLOCK = 128
 HUGE = 2.0**127  # from here on |w - mean| might not fit a float32: such a block takes 0 for its mean
 
 
-def _blocks(cols: int, params: Params) -> tuple[int]:  # noqa: ARG001 - the seam's signature
-    return (-(-cols // BLOCK),)
+def _blocks(geom: Geometry) -> tuple[int]:
+    return (-(-geom.cols // BLOCK),)
 
 
 SPEC = FormatSpec(
@@ -40,7 +40,7 @@ SPEC = FormatSpec(
     parts=(
         Part("scales", "<f4", tail=_blocks),
         Part("means", "<f4", tail=_blocks),
-        Part("q", "|i1", tail=lambda cols, _: (cols,)),
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
     ),
     short_block=True,
     foreign={"qmatrix": "q8_b"},
@@ -64,7 +64,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> scales, means and codes."""
-    shape = (geom.rows, *_blocks(geom.cols, geom.params))
+    shape = (geom.rows, *_blocks(geom))
     scales, means = np.empty(shape, np.float32), np.empty(shape, np.float32)
     q = np.empty((geom.rows, geom.cols), np.int8)
     for run in row_blocks(geom.cols, BLOCK):

@@ -275,10 +275,11 @@ def checked_settings(
     spec = found.spec
     if found.encode is None:
         raise UsageError(f"the format {spec.tag} has no encoder")
-    reason = spec.misfit(shape)
-    if reason is not None:
-        raise UsageError(f"{spec.tag} does not fit the shape {shape}: {reason}")
     try:
-        return complete(spec.params, params), complete(spec.options, options)
+        layout, steering = complete(spec.params, params), complete(spec.options, options)
     except ValueError as error:
         raise UsageError(f"{spec.tag}: {error}") from error
+    reason = spec.misfit(shape, layout)
+    if reason is not None:
+        raise UsageError(f"{spec.tag} does not fit the shape {shape}: {reason}")
+    return layout, steering

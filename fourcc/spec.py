@@ -45,13 +45,13 @@ class Part:
     Attributes:
         name: unique in the format, for example ``scales``.
         dtype: of one entry.
-        tail: (cols, params) -> the entry's dimensions after the first; None: one dimension of variable length.
+        tail: geometry -> the entry's dimensions after the first; None: one dimension of variable length.
         rows: matrix rows that one entry along axis 0 covers; None: the part belongs to the whole matrix.
     """
 
     name: str
     dtype: DType
-    tail: Callable[[int, Params], tuple[int, ...]] | None
+    tail: Callable[[Geometry], tuple[int, ...]] | None
     rows: int | None = 1
 
     @property
@@ -63,7 +63,7 @@ class Part:
         """The part's shape for one matrix; a part of variable length counts as empty."""
         if self.tail is None:
             return (0,)
-        tail = self.tail(geom.cols, geom.params)
+        tail = self.tail(geom)
         return tail if self.rows is None else (ceil(geom.rows / self.rows), *tail)
 
 
@@ -133,7 +133,8 @@ class FormatSpec:
         tag: the four-byte name.
         name: the name people know it by.
         summary: one line.
-        block: (rows, cols) that are stored together; None: the whole matrix in that direction.
+        block: (rows, cols) that are stored together; None: the whole matrix in that direction; a name: as many as the
+            parameter of that name says.
         parts: the arrays that a matrix is stored in.
         params: settings that are part of the layout; they are stored in the file.
         options: settings that only steer the encoder; stored for the record.
@@ -151,7 +152,7 @@ class FormatSpec:
     tag: FourCC = attrs.field(converter=as_tag)
     name: str
     summary: str
-    block: tuple[int | None, int | None]
+    block: tuple[int | None, int | str | None]
     parts: tuple[Part, ...]
     params: tuple[Setting, ...] = ()
     options: tuple[Setting, ...] = ()
@@ -168,10 +169,12 @@ class FormatSpec:
     def check(self) -> None:
         """Raises ValueError where the declaration contradicts itself; so a slip shows when the format is loaded."""
         names = [part.name for part in self.parts]
-        rows = self.block[0]
+        rows, width = self.block
         if not names or len(set(names)) != len(names):
             raise ValueError(f"parts {names}: at least one, each with a name of its own")
-        if any(size is not None and size < 1 for size in self.block):
+        if isinstance(width, str) and type({each.name: each.default for each in self.params}.get(width)) is not int:
+            raise ValueError(f"block {self.block}: no parameter {width!r} that is an integer")
+        if any(size is not None and size < 1 for size in (rows, self.width())):
             raise ValueError(f"block {self.block}: sizes are at least 1")
         for part in self.parts:
             if part.rows is not None and (part.rows < 1 or (rows is not None and rows % part.rows)):
@@ -201,12 +204,26 @@ class FormatSpec:
         _, rows, cols = split_shape(shape)
         return Geometry(rows, cols, {} if params is None else params)
 
-    def misfit(self, shape: tuple[int, ...]) -> str | None:
+    def width(self, params: Params | None = None) -> int | None:
+        """Columns of a block, None: all of them.
+
+        Args:
+            params: the layout's parameters; those that are missing count by their defaults.
+        """
+        width = self.block[1]
+        if not isinstance(width, str):
+            return width
+        found = {each.name: each.default for each in self.params} | dict(params or {})
+        size = found[width]
+        assert isinstance(size, int)  # `check` and `complete` saw to it
+        return size
+
+    def misfit(self, shape: tuple[int, ...], params: Params | None = None) -> str | None:
         """Why a tensor of this shape cannot be stored, or None where it can."""
         lead, _, cols = split_shape(shape)
         if lead and self.variable:
             return "leading dimensions do not go with parts of variable length"
-        width = self.block[1]
+        width = self.width(params)
         if width is None or self.short_block or cols % width == 0:
             return None
         return f"rows of {cols} are not a multiple of {width}"
@@ -235,7 +252,7 @@ class FormatSpec:
             return self.nominal_bits
         params = complete(self.params, {}) if params is None else params
         whole = 4096  # stands for "the whole matrix"; per-row overhead of such a format is spread over as many columns
-        geom = Geometry(self.block[0] or whole, self.block[1] or whole, params)
+        geom = Geometry(self.block[0] or whole, self.width(params) or whole, params)
         entries = {part.name: prod(part.shape(geom)) for part in self.parts if part.rows is not None}
         stored = sum(entries[part.name] * itemsize(part.dtype) for part in self.parts if part.name in entries)
         return Fraction(8 * stored, geom.rows * geom.cols)
@@ -249,15 +266,13 @@ def checked_shapes(
     Raises:
         TableError: the format cannot have stored such a tensor.
     """
-    reason = spec.misfit(shape)
-    if reason is None:
-        try:
-            expected = complete(spec.params, params)
-        except ValueError as error:
-            reason = str(error)
-        else:
-            absent = sorted(expected.keys() - params.keys())
-            reason = f"no parameter {', '.join(absent)}" if absent else None
+    try:
+        expected = complete(spec.params, params)
+    except ValueError as error:
+        reason: str | None = str(error)
+    else:
+        absent = sorted(expected.keys() - params.keys())
+        reason = f"no parameter {', '.join(absent)}" if absent else spec.misfit(shape, params)
     if reason is not None:
         raise TableError(f"{spec.tag} cannot be what the tensor is stored in: {reason}", file=file, tensor=tensor)
     return spec.part_shapes(shape, params)

@@ -7,7 +7,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from fourcc.errors import PluginError, UsageError
-from fourcc.spec import FormatSpec
+from fourcc.spec import FormatSpec, Geometry
 
 if TYPE_CHECKING:
     from fourcc.format import Format
@@ -76,11 +76,11 @@ def _blocks(found: Format) -> tuple[int, list[BlockPart]]:
     """Columns of a block, and its parts as the block decoder takes them."""
     from fourcc.kernels.fused import BlockPart
 
-    width, parts = found.spec.block[1], []
+    width, parts = found.spec.width(), []
     assert width is not None
     for part in found.spec.parts:
         assert part.tail is not None
-        count, whole = prod(part.tail(width, {})), part.rows is None
+        count, whole = prod(part.tail(Geometry(1, width))), part.rows is None
         if isinstance(part.dtype, str):
             parts.append(BlockPart(part.name, part.dtype, count, whole=whole))
         else:
@@ -125,14 +125,14 @@ def unfit_for_blocks(spec: FormatSpec) -> str | None:
 
     Blocks lie along a row, and each part has its entries one block after the other.
     """
-    rows, width = spec.block
-    if rows != 1 or width is None:
+    width = spec.width()
+    if spec.block[0] != 1 or width is None:
         return "its blocks are not along a row"
     if spec.params:
         return "its layout has parameters"
     for part in spec.parts:
         if part.tail is None or part.rows not in {1, None}:
             return f"part {part.name!r} is not stored row by row"
-        if part.rows == 1 and prod(part.tail(3 * width, {})) != 3 * prod(part.tail(width, {})):
+        if part.rows == 1 and prod(part.tail(Geometry(1, 3 * width))) != 3 * prod(part.tail(Geometry(1, width))):
             return f"part {part.name!r} is not stored block by block"
     return None

@@ -146,14 +146,14 @@ class _RefusedError(Exception):
 
 def _chosen(tensor: TensorInfo, chain: Sequence[Target]) -> Target:
     """The first of a rule's formats that the tensor fits. Raises _RefusedError where it cannot be stored so."""
-    target = next((each for each in chain if each.spec.misfit(tensor.shape) is None), None)
+    target = next((each for each in chain if each.spec.misfit(tensor.shape, each.params) is None), None)
     if target is not None and target.holds(tensor):
         return target
     if not tensor.real:
         hint = 'a rule before it with values = "integer" and keep = true carries them'
         raise _RefusedError(f"{tensor.tag} holds no real numbers, so it cannot become {chain[0].spec.tag}", hint)
     if target is None:
-        reasons = "; ".join(f"{each.spec.tag}: {each.spec.misfit(tensor.shape)}" for each in chain)
+        reasons = "; ".join(f"{each.spec.tag}: {each.spec.misfit(tensor.shape, each.params)}" for each in chain)
         raise _RefusedError(f"no format fits the shape {tensor.shape}: {reasons}", "add a fallback")
     if not target.encodes:
         raise _RefusedError(f"{target.spec.tag} has no encoder, and the tensor is stored as {tensor.tag}")

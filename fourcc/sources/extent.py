@@ -10,7 +10,7 @@ import attrs
 
 from fourcc.dtypes import itemsize
 from fourcc.errors import SourceError
-from fourcc.spec import FormatSpec, split_shape
+from fourcc.spec import FormatSpec, Geometry, split_shape
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Format, Parts
@@ -55,7 +55,7 @@ class Extent:
         _, rows, cols = split_shape(self.shape)
         part = self.spec.parts[0]
         assert part.tail is not None
-        tail = part.tail(cols, {})
+        tail = part.tail(Geometry(rows, cols))
         row_bytes = prod(tail) * itemsize(part.dtype)
         begin = self.offset + (matrix * rows + first) * row_bytes
         data = self.data.read(begin, (last - first) * row_bytes)

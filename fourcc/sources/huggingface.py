@@ -22,6 +22,7 @@ from fourcc.sources.folder import file_in
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
 from fourcc.sources.tokenizer import beside
+from fourcc.spec import Geometry
 
 CONFIG = "config.json"
 MAX_CONFIG = 1 << 20
@@ -191,7 +192,7 @@ def _adjacent(config: _Config, tensor: SourceTensor, head_dim: int) -> SourceTen
     part = registry[tensor.tag].spec.parts[0]
     vector = len(tensor.shape) == 1
     assert part.tail is not None
-    if vector and part.tail(tensor.shape[0], {}) != tensor.shape:
+    if vector and part.tail(Geometry(1, tensor.shape[0])) != tensor.shape:
         raise SourceError(
             "a vector of quantized blocks cannot be rearranged", file=config.path.parent, tensor=tensor.source_name
         )

@@ -16,7 +16,7 @@ from fourcc.format import Format
 from fourcc.spec import FormatSpec, Part, Setting
 SPEC = FormatSpec(
     tag="Half", name="half", summary="whole numbers, halved", block=(1, 1),
-    parts=(Part("q", "|i1", tail=lambda cols, _: (cols,)),),
+    parts=(Part("q", "|i1", tail=lambda geom: (geom.cols,)),),
     params=(Setting("group", 32, "weights with one scale", low=1, high=64),),
     needs=frozenset({"importance"}), foreign={"ggml": 99},
 )

@@ -21,7 +21,7 @@ SPEC = FormatSpec(
     name="fake",
     summary="float32 as it is",
     block=(1, 1),
-    parts=(Part("v", "<f4", lambda cols, _: (cols,)),),
+    parts=(Part("v", "<f4", lambda geom: (geom.cols,)),),
     params=(Setting("group", 4, "for the tests"),),
     options=(Setting("method", "a", "for the tests"),),
 )

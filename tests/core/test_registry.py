@@ -20,7 +20,7 @@ SPEC = FormatSpec(
     name="fake",
     summary="one",
     block=(1, 1),
-    parts=(Part("v", "<f4", lambda cols, _: (cols,)),),
+    parts=(Part("v", "<f4", lambda geom: (geom.cols,)),),
     foreign={"other": 7},
 )
 FAKE = Format(spec=SPEC, decode=lambda parts, _: parts["v"])

@@ -9,9 +9,9 @@ from fourcc.dtypes import itemsize
 from fourcc.spec import FormatSpec, Geometry, Part, Setting, complete, split_shape
 
 GROUPED = (
-    Part("scales", "<f2", tail=lambda cols, params: (-(-cols // int(str(params["group"]))),)),
-    Part("codes", "|u1", tail=lambda cols, _: (-(-cols // 2),)),
-    Part("book", "<f4", tail=lambda _cols, _params: (16,), rows=None),
+    Part("scales", "<f2", tail=lambda geom: (-(-geom.cols // int(str(geom.params["group"]))),)),
+    Part("codes", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
+    Part("book", "<f4", tail=lambda _: (16,), rows=None),
 )
 GROUP = Setting("group", 64, "columns of a scale", low=2, high=1024)
 
@@ -59,7 +59,7 @@ def test_part_shapes() -> None:
     """Leading dimensions first; a part of the matrix once for each; short blocks rounded up."""
     shapes = spec(short_block=True).part_shapes((8, 3, 100), {"group": 64})
     assert shapes == {"scales": (8, 3, 2), "codes": (8, 3, 50), "book": (8, 16)}
-    down = Part("scales", "<f4", tail=lambda cols, _: (cols,), rows=128)
+    down = Part("scales", "<f4", tail=lambda geom: (geom.cols,), rows=128)
     assert [down.shape(Geometry(rows, 5)) for rows in (0, 1, 128, 129)] == [(0, 5), (1, 5), (1, 5), (2, 5)]
 
 
@@ -85,6 +85,17 @@ def test_misfit() -> None:
     assert spec().misfit((3, 128)) is None
     assert spec(short_block=True).misfit((3, 100)) is None
     assert spec(block=(None, None)).misfit((3, 100)) is None
+
+
+def test_a_block_as_wide_as_a_parameter_says() -> None:
+    """Its default where nothing is given; the shape is judged, and bits are counted, by what is."""
+    grouped = spec(block=(1, "group"))
+    grouped.check()
+    assert (grouped.width(), grouped.width({"group": 32})) == (64, 32)
+    assert grouped.misfit((3, 96)) == "rows of 96 are not a multiple of 64"
+    assert grouped.misfit((3, 96), {"group": 32}) is None
+    with pytest.raises(ValueError, match="no parameter 'nope' that is an integer"):
+        spec(block=(1, "nope")).check()
 
 
 @pytest.mark.parametrize(
@@ -123,14 +134,14 @@ def test_settings_are_completed() -> None:
     [
         ({"parts": ()}, "at least one, each with a name of its own"),
         ({"parts": GROUPED + GROUPED[:1]}, "each with a name of its own"),
-        ({"parts": (Part("a", ">f4", lambda cols, _: (cols,)),)}, "is not a little-endian dtype"),
+        ({"parts": (Part("a", ">f4", lambda geom: (geom.cols,)),)}, "is not a little-endian dtype"),
         (
-            {"parts": (Part("a", "<f4", lambda cols, _: (cols,), rows=128),)},
+            {"parts": (Part("a", "<f4", lambda geom: (geom.cols,), rows=128),)},
             "128 rows an entry do not divide the block's 1",
         ),
-        ({"parts": (Part("a", "<f4", lambda cols, _: (cols,), rows=0),)}, "part 'a': 0 rows an entry"),
+        ({"parts": (Part("a", "<f4", lambda geom: (geom.cols,), rows=0),)}, "part 'a': 0 rows an entry"),
         ({"parts": (Part("a", "<f4", None),)}, "a part of variable length, and no nominal_bits"),
-        ({"parts": (Part("a", "<f4", lambda cols, params: (cols, int(str(params["nope"])))),)}, "nope"),
+        ({"parts": (Part("a", "<f4", lambda geom: (geom.cols, int(str(geom.params["nope"])))),)}, "nope"),
         ({"block": (0, 1)}, "sizes are at least 1"),
         ({"decoded": "float32"}, "is not a little-endian dtype"),
         ({"needs": frozenset({"gradients"})}, "only hessian, importance can be asked for"),
@@ -145,7 +156,7 @@ def test_declarations_that_cannot_be(changes: dict[str, object], says: str) -> N
 
 def test_part_rows_that_divide_the_block() -> None:
     """128 rows of scales go with blocks of 128, 256, or of whole columns."""
-    part = Part("a", "<f4", lambda cols, _: (cols,), rows=128)
+    part = Part("a", "<f4", lambda geom: (geom.cols,), rows=128)
     for rows in (128, 256, None):
         spec(block=(rows, 1), parts=(part,)).check()
 

@@ -21,7 +21,7 @@ from fourcc.kernels.operands import address, empty, matrix
 from fourcc.kernels.simd.target import TARGETS, runs_here, target
 from fourcc.qmatrix import QMatrix, numpy_dtype
 from fourcc.registry import registry
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.spec import FormatSpec, Geometry, Part
 from tests.core.fakes import installed
 from tests.formats.checks import same_numbers
 from tests.kernels.bounds import excess
@@ -71,7 +71,7 @@ class Made:
         """What the decoder sees of a part."""
         if part.rows is None:
             return stored.reshape(-1)
-        count = prod(part.tail(self.width, {}))
+        count = prod(part.tail(Geometry(1, self.width)))
         some = stored[row].reshape(-1)[count * block : count * (block + 1)]
         if some.dtype.names is None:
             return some.astype(np.int64) if some.dtype.kind in "iu" else some.astype(np.float32)
@@ -83,9 +83,9 @@ class Made:
         return flat.astype(np.int64) if flat.dtype.kind in "iu" else flat.astype(np.float32)
 
 
-def each(count: int) -> Callable[[int, Params], tuple[int, ...]]:
+def each(count: int) -> Callable[[Geometry], tuple[int, ...]]:
     """So many entries for 32 columns."""
-    return lambda cols, _: (cols * count // 32,)
+    return lambda geom: (geom.cols * count // 32,)
 
 
 def nibble_pairs(blocks: Mapping[str, Array], weights: Array) -> None:
@@ -152,7 +152,7 @@ MADE = {
             Part(
                 "blocks",
                 (("first", "|i1", ()), ("d", "<f4", ()), ("q", "|u1", (4,))),
-                tail=lambda cols, _: (cols // 16,),
+                tail=lambda geom: (geom.cols // 16,),
             ),
         ),
         odd_float,
@@ -163,9 +163,9 @@ MADE = {
         32,
         (
             Part("codes", "|u1", tail=each(32)),
-            Part("book", "<f4", rows=None, tail=lambda _, __: (256,)),
-            Part("small", "<f4", rows=None, tail=lambda _, __: (16,)),
-            Part("offset", "<f2", rows=None, tail=lambda _, __: (1,)),
+            Part("book", "<f4", rows=None, tail=lambda _: (256,)),
+            Part("small", "<f4", rows=None, tail=lambda _: (16,)),
+            Part("offset", "<f2", rows=None, tail=lambda _: (1,)),
         ),
         shared_book,
     ),
@@ -299,7 +299,7 @@ def test_on_every_machine_that_this_one_can_be(name: str) -> None:
 
 def plain_format(decode_block: Decoder | None, **spec: Any) -> Format:  # noqa: ANN401
     """Bytes times a half."""
-    given = {"block": (1, 32), "parts": (Part("codes", "|i1", tail=lambda cols, _: (cols,)),), **spec}
+    given = {"block": (1, 32), "parts": (Part("codes", "|i1", tail=lambda geom: (geom.cols,)),), **spec}
     made = FormatSpec(tag="T9x", name="T9x", summary="made up", **given)
     return Format(spec=made, decode=lambda parts, _: parts["codes"].astype(np.float32) / 2, decode_block=decode_block)
 

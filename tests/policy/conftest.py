@@ -19,7 +19,7 @@ def _format(tag: str, width: int, *, encoder: bool = True, **more: object) -> Fo
         name=tag,
         summary="for tests",
         block=(1, width),
-        parts=(Part("codes", "|u1", tail=lambda cols, _: (cols,)),),
+        parts=(Part("codes", "|u1", tail=lambda geom: (geom.cols,)),),
         **more,
     )
     return Format(spec=spec, decode=lambda *_: None, encode=(lambda *_: None) if encoder else None)

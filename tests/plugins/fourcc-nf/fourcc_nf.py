@@ -38,8 +38,8 @@ SPEC = FormatSpec(
     summary="4-bit quantiles of the normal distribution, float16 scale for 64",
     block=(1, BLOCK),
     parts=(
-        Part("scales", "<f2", tail=lambda cols, _: (-(-cols // BLOCK),)),
-        Part("codes", "|u1", tail=lambda cols, _: (-(-cols // 2),)),
+        Part("scales", "<f2", tail=lambda geom: (-(-geom.cols // BLOCK),)),
+        Part("codes", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
     ),
     short_block=True,
 )
