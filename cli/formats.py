@@ -13,8 +13,8 @@ from fourcc.cli.tables import Column
 from fourcc.errors import DuplicateTagError, PluginError, UsageError
 
 if TYPE_CHECKING:
+    from fourcc.entries import Entry
     from fourcc.format import Format
-    from fourcc.registry import Entry
     from fourcc.spec import Setting
     from fourcc.tags import FourCC
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from fourcc.formats.bounds import F16_LEAST
 from fourcc.formats.plain import plain
 
 if TYPE_CHECKING:
+    from fourcc.format import Array
     from fourcc.kernels.kernel import Kernel
+    from fourcc.spec import Geometry
 
 
 def kernel() -> Kernel:
@@ -17,4 +22,11 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-F16 = plain("F16", "16-bit IEEE floats", "<f2", {"safetensors": "F16", "ggml": 1}, encoder=True, kernel=kernel)
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """Half a step of 11 bits, or of a denormal."""
+    return np.abs(w) * 2.0**-11 + F16_LEAST
+
+
+F16 = plain(
+    "F16", "16-bit IEEE floats", "<f2", {"safetensors": "F16", "ggml": 1}, encoder=True, kernel=kernel, bound=bound
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fourcc.formats.bounds import exact
 from fourcc.formats.plain import plain
 
 if TYPE_CHECKING:
@@ -17,4 +18,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-F32 = plain("F32", "32-bit IEEE floats", "<f4", {"safetensors": "F32", "ggml": 0}, encoder=True, kernel=kernel)
+F32 = plain(
+    "F32", "32-bit IEEE floats", "<f4", {"safetensors": "F32", "ggml": 0}, encoder=True, kernel=kernel, bound=exact
+)

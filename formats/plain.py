@@ -30,6 +30,7 @@ def plain(
     *,
     encoder: bool,
     kernel: Callable[[], Kernel] | None = None,
+    bound: Callable[[Array, Geometry], Array] | None = None,
 ) -> Format:
     """A format whose values are numpy's own.
 
@@ -40,6 +41,7 @@ def plain(
         foreign: ids in other systems; numpy's own is added.
         encoder: whether float weights may be stored in it.
         kernel: how it multiplies.
+        bound: how far a weight may be from its original.
     """
     real = "f" in dtype
     spec = FormatSpec(
@@ -60,4 +62,4 @@ def plain(
         with np.errstate(over="ignore"):  # float16 beyond 65504 becomes infinite: the core refuses it by name
             return {"values": tile.astype(dtype)}
 
-    return Format(spec=spec, decode=decode, encode=encode if encoder else None, kernel=kernel)
+    return Format(spec=spec, decode=decode, encode=encode if encoder else None, kernel=kernel, bound=bound)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bounds import F32_LEAST, F32_ULP, count, extent, largest
 from fourcc.formats.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
 from fourcc.formats.row_blocks import row_blocks
 from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
@@ -104,6 +105,12 @@ def _nearest(w: Floats, bins: Floats) -> Array:
     return index
 
 
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The mean squared error is at most (extent / 32)^2, so that one weight is off by sqrt(n) times its root."""
+    share = np.minimum(1.0, np.sqrt(count(w, 1, BLOCK)) / 32)
+    return share * extent(w, 1, BLOCK) * (1 + 2**-20) + F32_ULP * largest(w, 1, BLOCK) + F32_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q4_a`."""
     from fourcc.kernels.q4_a import KERNEL
@@ -111,4 +118,4 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)
+Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)

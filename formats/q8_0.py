@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bounds import F16_LEAST, largest
 from fourcc.formats.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
@@ -72,6 +73,11 @@ def _encode_blocks(w: Floats, blocks: Array) -> None:
     blocks["q"] = q
 
 
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """Half a step, and 127 times the error of the float16 scale."""
+    return largest(w, 1, BLOCK) * (1 / 254 + 2**-11 + 2**-19) + 127 * F16_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q8_0`."""
     from fourcc.kernels.q8_0 import KERNEL
@@ -79,4 +85,4 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)
+Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bounds import F32_LEAST, F32_ULP, largest
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ def nearest_codes(w: Array, scale: Floats) -> Array:
     return np.rint(quotient, out=quotient).astype(np.int8)
 
 
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """Half a step of scale / 127, and the rounding of the product."""
+    return largest(w, BLOCK, 1) * (1 / 254 + 2 * F32_ULP) + F32_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q8_a`."""
     from fourcc.kernels.q8_a import KERNEL
@@ -85,4 +91,4 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)
+Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)

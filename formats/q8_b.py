@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bounds import F32_LEAST, F32_ULP, count, largest, over_blocks
 from fourcc.formats.q8_a import TOP, nearest_codes
 from fourcc.formats.row_blocks import row_blocks
 from fourcc.spec import FormatSpec, Geometry, Params, Part
@@ -86,6 +87,14 @@ def _means(w: Floats) -> Floats:
     return mean
 
 
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The same as of Q8_A with the scale max |w - mean|, or max |w| where that is huge; and the mean's rounding."""
+    top = largest(w, 1, BLOCK)
+    mean = over_blocks(w, 1, BLOCK, np.add) / count(w, 1, BLOCK)
+    scale = np.where(top >= HUGE, top, largest(w - mean, 1, BLOCK))
+    return scale * (1 / 254 + 2 * F32_ULP) + 2 * top * F32_ULP + F32_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q8_b`."""
     from fourcc.kernels.q8_b import KERNEL
@@ -93,4 +102,4 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel)
+Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)

@@ -64,9 +64,10 @@ class Format:
         codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
         kernel: () -> how it multiplies at speed; called only when it is needed.
         decode_block: (part, …, weights) writes the weights of one block along a row; each part, in the spec's order, is
-        the
-            block's entries, of a record a mapping of its fields, of a part of the whole matrix all of it. Fused
+            the block's entries, of a record a mapping of its fields, of a part of the whole matrix all of it. Fused
             products are made from it where there is no `kernel`; without either, products decode the matrix first.
+        bound: (weights, geom) -> how far each decoded weight may be from its original, as the format's page derives it;
+            float64 (rows, cols) both. None: nothing is promised.
     """
 
     spec: FormatSpec
@@ -76,6 +77,7 @@ class Format:
     codes: Callable[[Parts, Geometry], Array] | None = None
     kernel: Callable[[], Kernel] | None = None
     decode_block: Callable[..., None] | None = None
+    bound: Callable[[Array, Geometry], Array] | None = None
 
     def __repr__(self) -> str:
         return f"<Format {self.spec.tag}: {self.spec.summary}>"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
+from fourcc.entries import GROUP, OWN, Entry, allowed_by_environment, installed_entries
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError
 from fourcc.spec import API
 from fourcc.tags import FourCC, as_tag
@@ -24,32 +24,9 @@ if TYPE_CHECKING:
 
     from fourcc.format import Format
 
-GROUP = "fourcc.formats"
-OWN = "fourcc"  # the distribution that the reserved tags belong to
+T = TypeVar("T")
 
-
-@attrs.frozen
-class Entry:
-    """One line of an entry-point group: a tag and who declares it.
-
-    Attributes:
-        name: the entry point's name, which should be a tag.
-        target: ``module:attribute``.
-        distribution: name of the distribution.
-        version: its version.
-        load: imports and returns the format.
-    """
-
-    name: str
-    target: str
-    distribution: str
-    version: str
-    load: Callable[[], object] = attrs.field(eq=False, repr=False)
-
-    @property
-    def owner(self) -> str:
-        """Distribution and version, for people."""
-        return f"{self.distribution} {self.version}"
+UNPACKAGED = "unpackaged"  # what stands for the distribution of a format that has none
 
 
 @attrs.frozen
@@ -142,13 +119,60 @@ class Registry:
         Args:
             system: for example ``"ggml"``.
             identity: for example 2.
+
+        Raises:
+            DuplicateTagError: none of fourcc's own has the id, and more than one of third parties'.
         """
+        claims = []
         for tag in self:
             with contextlib.suppress(PluginError):
-                found = self[tag]
-                if found.spec.foreign.get(system) == identity:
+                found, entry = self[tag], self.entry(tag)
+                if found.spec.foreign.get(system) != identity:
+                    continue
+                if entry.distribution == OWN:
                     return found
-        return None
+                claims.append((found, entry))
+        if len(claims) > 1:
+            named = " and by ".join(f"{found.spec.tag} of {entry.owner}" for found, entry in claims)
+            raise DuplicateTagError(
+                f"the id {identity} of {system} is claimed by {named}",
+                hint="Uninstall one of them, or name the others in FOURCC_PLUGINS.",
+            )
+        return claims[0][0] if claims else None
+
+    @contextlib.contextmanager
+    def trying(self, found: Format, owner: tuple[str, str] = (UNPACKAGED, "0")) -> Iterator[Format]:
+        """Has a format that no package declares, in place of any with its tag, until the block is left.
+
+        For trying out what is not packaged yet. It is held to what is asked of a plugin, the tag's spelling included;
+        what it does with threads that are at work meanwhile is the caller's concern.
+
+        Args:
+            found: the format.
+            owner: distribution and version that it is to pass for.
+
+        Raises:
+            PluginError: it does not keep the contract, or its tag is reserved.
+        """
+        tag = found.spec.tag
+        entry = Entry(str(tag), f"{owner[0]}:{tag}", *owner, load=lambda: found)
+        entries, with_it = self._found(), dict[FourCC, list[Entry]]()
+        self._admit(entry, with_it)
+        try:
+            if entry in self._broken:
+                raise self._refusal(entry)
+            loaded = self._load(entry)
+        finally:
+            self._broken.pop(entry, None)
+        with self._lock:
+            before = entries.get(tag), self._loaded.get(tag)
+            entries[tag], self._loaded[tag] = with_it[tag], loaded
+        try:
+            yield loaded
+        finally:
+            with self._lock:
+                _put_back(entries, tag, before[0])
+                _put_back(self._loaded, tag, before[1])
 
     def broken(self) -> list[Broken]:
         """Every entry that cannot be used. Imports all plugins to find out."""
@@ -202,6 +226,14 @@ class Registry:
         )
 
 
+def _put_back(table: dict[FourCC, T], tag: FourCC, value: T | None) -> None:
+    """What a table held of a tag before."""
+    if value is None:
+        table.pop(tag, None)
+    else:
+        table[tag] = value
+
+
 def _checked(loaded: object, entry: Entry) -> Format:
     """The loaded object, if it keeps the contract; raises TypeError or ValueError where not."""
     from fourcc.format import Format
@@ -233,34 +265,4 @@ def _guarded() -> Iterator[None]:
             os.chdir(home)
 
 
-def installed_entries() -> Iterator[Entry]:
-    """Entries of the installed distributions, one by one, so that a malformed one hides no other."""
-    from importlib.metadata import distributions
-
-    seen: set[str] = set()
-    for distribution in distributions():
-        try:
-            name = _normalized(distribution.name)
-            points = [point for point in distribution.entry_points if point.group == GROUP]
-            version = distribution.version
-        except Exception:  # noqa: BLE001, S112 - another package's metadata may be damaged in any way; it is not ours
-            continue
-        if name in seen:  # the first on the path is the one that is imported
-            continue
-        seen.add(name)
-        for point in points:
-            yield Entry(point.name, point.value, name, version, point.load)
-
-
-def _normalized(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _allowed_by_environment() -> frozenset[str] | None:
-    listed = os.environ.get("FOURCC_PLUGINS")
-    if listed is None:
-        return None
-    return frozenset(_normalized(name.strip()) for name in listed.split(",") if name.strip())
-
-
-registry = Registry(allowed=_allowed_by_environment())
+registry = Registry(allowed=allowed_by_environment())

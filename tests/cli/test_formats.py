@@ -92,7 +92,7 @@ def test_a_broken_plugin_breaks_nothing(process: Runner, plugin: Plugin) -> None
 
 def test_a_declaration_that_cannot_be_computed_breaks_nothing(process: Runner, plugin: Plugin) -> None:
     """A part's shape is the plugin's own function."""
-    env = plugin("fourcc-odd", "Half", GOOD.replace("(cols,)", "(cols / 0,)"))
+    env = plugin("fourcc-odd", "Half", GOOD.replace("(geom.cols,)", "(geom.cols / 0,)"))
     ended = process("formats", "--json", env=env)
     assert ended.code == 0
     assert [each["reason"] for each in ended.document["broken"]] == ["ZeroDivisionError: division by zero"]

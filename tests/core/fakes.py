@@ -1,14 +1,12 @@
 """Formats for one test, and a registry that has them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import EntryPoint
 
-import pytest
-
 from fourcc import registry as registries
+from fourcc.entries import GROUP, Entry
 from fourcc.format import Format
-from fourcc.registry import Entry, Registry, installed_entries
 
 
 def entry(name: str, loaded: object, distribution: str = "fake", version: str = "1.0") -> Entry:
@@ -25,14 +23,12 @@ def entry(name: str, loaded: object, distribution: str = "fake", version: str = 
 @contextmanager
 def installed(*formats: Format) -> Iterator[None]:
     """Formats beside those that are really installed, in the registry that all the code shares."""
-    entries = [entry(str(each.spec.tag), each) for each in formats]
-    fresh = Registry(scan=lambda: [*installed_entries(), *entries])
-    with pytest.MonkeyPatch.context() as patch:
-        for attribute in ("_scan", "_entries", "_broken", "_loaded"):
-            patch.setattr(registries.registry, attribute, getattr(fresh, attribute))
+    with ExitStack() as stack:
+        for each in formats:
+            stack.enter_context(registries.registry.trying(each, ("fake", "1.0")))
         yield
 
 
 def point(name: str, value: str) -> EntryPoint:
     """What the packaging metadata holds."""
-    return EntryPoint(name=name, value=value, group=registries.GROUP)
+    return EntryPoint(name=name, value=value, group=GROUP)

@@ -8,9 +8,10 @@ from pathlib import Path
 import attrs
 import pytest
 
+from fourcc.entries import Entry, installed_entries
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError
 from fourcc.format import Format
-from fourcc.registry import Broken, Entry, Registry, installed_entries
+from fourcc.registry import Broken, Registry
 from fourcc.spec import FormatSpec, Part
 from fourcc.tags import as_tag
 from tests.core.fakes import entry
@@ -170,6 +171,54 @@ def test_foreign_ids() -> None:
     assert registry.foreign("other", 7) is FAKE
     assert registry.foreign("other", 8) is None
     assert registry.foreign("ggml", 7) is None
+
+
+def test_two_plugins_with_one_foreign_id() -> None:
+    """Nobody chooses silently how a file is decoded; fourcc's own format has the right of way."""
+    other = Format(spec=attrs.evolve(SPEC, tag="Othr"), decode=FAKE.decode)
+    both = [entry("Fake", FAKE, "one", "1.0"), entry("Othr", other, "two", "2.0")]
+    with pytest.raises(DuplicateTagError) as caught:
+        of(*both).foreign("other", 7)
+    assert str(caught.value) == (
+        "the id 7 of other is claimed by Fake of one 1.0 and by Othr of two 2.0. "
+        "Uninstall one of them, or name the others in FOURCC_PLUGINS."
+    )
+    assert of(*both, allowed=frozenset({"two"})).foreign("other", 7) is other
+    own = Format(spec=attrs.evolve(SPEC, tag="OWN"), decode=FAKE.decode)
+    assert of(*both, entry("OWN", own, "fourcc", "0.1")).foreign("other", 7) is own
+
+
+def test_trying_a_format_that_is_not_packaged() -> None:
+    """It is there inside the block only, and takes the place of an installed one."""
+    registry = of(entry("Fake", FAKE, "installed", "1.0"))
+    working, new = (Format(spec=attrs.evolve(SPEC, tag=tag), decode=FAKE.decode) for tag in ("Fake", "New1"))
+    with registry.trying(working) as found, registry.trying(new, ("mine", "0.3")):
+        assert registry[as_tag("Fake")] is working is found
+        assert registry.entry(as_tag("Fake")).owner == "unpackaged 0"
+        assert registry.entry(as_tag("New1")).owner == "mine 0.3"
+        assert list(registry) == [as_tag("Fake"), as_tag("New1")]
+    assert registry[as_tag("Fake")] is FAKE
+    assert list(registry) == [as_tag("Fake")]
+    with pytest.raises(RuntimeError), registry.trying(new):
+        raise RuntimeError
+    assert as_tag("New1") not in registry
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (attrs.evolve(SPEC, tag="FAKE"), "FAKE is reserved: a third party's tag has a lower-case letter"),
+        (attrs.evolve(SPEC, parts=()), "at least one, each with a name of its own"),
+        (attrs.evolve(SPEC, api=2), "made for format API 2, this fourcc has 1; upgrade fourcc"),
+    ],
+)
+def test_trying_holds_to_the_contract(spec: FormatSpec, says: str) -> None:
+    """As a plugin is held to it; nothing of the failure stays."""
+    registry = of()
+    with pytest.raises(PluginError, match=says), registry.trying(Format(spec=spec, decode=FAKE.decode)):
+        raise AssertionError
+    assert registry.broken() == []
+    assert list(registry) == []
 
 
 def test_import_may_neither_print_nor_move(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from fourcc.encoding import encode
+from fourcc.entries import OWN
 from fourcc.format import Array
 from fourcc.qmatrix import QMatrix, numpy_dtype
-from fourcc.registry import OWN, registry
+from fourcc.registry import registry
 from fourcc.tags import FourCC, as_tag
 
 HEADINGS = [

@@ -8,7 +8,7 @@ import pytest
 # Lower floors first; a module imports only from floors below its own. Lazy imports count.
 FLOORS = [
     {"errors", "metrics", "kernels"},
-    {"dtypes", "tags", "files", "output", "signatures", "naming", "threads"},
+    {"dtypes", "tags", "entries", "files", "output", "signatures", "naming", "threads"},
     {"spec"},
     {"format"},
     {"registry", "formats", "compute"},
