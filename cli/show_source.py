@@ -11,7 +11,7 @@ from fourcc.cli import documents, tables, terminal, units
 from fourcc.cli.tables import Column
 
 if TYPE_CHECKING:
-    from fourcc.sources.source import Source, SourceTensor
+    from fourcc.sources.source import Source, SourceTensor, Unreadable
 
 COLUMNS = (
     Column("tensor", shrinks=True),
@@ -33,13 +33,16 @@ def show(path: Path, *, quiet: bool, as_json: bool) -> None:
             return
         tables.facts(_facts(source))
         terminal.out("")
-        tables.show(COLUMNS, [_row(tensor) for tensor in source.tensors])
+        tables.show(COLUMNS, [_row(tensor) for tensor in source.everything])
 
 
-def stored_bytes(tensor: SourceTensor) -> int:
+def stored_bytes(tensor: SourceTensor | Unreadable) -> int:
     """Bytes that a tensor takes as it is stored."""
     from fourcc.registry import registry
+    from fourcc.sources.source import Unreadable
 
+    if isinstance(tensor, Unreadable):
+        return tensor.nbytes
     if tensor.record is not None:
         return tensor.record.nbytes
     return registry[tensor.tag].spec.stored_bytes(tensor.shape, tensor.params)
@@ -60,6 +63,17 @@ def tensor_document(tensor: SourceTensor) -> dict[str, object]:
     }
 
 
+def _unreadable_document(tensor: Unreadable) -> dict[str, object]:
+    return {
+        "name": tensor.name,
+        "source_name": tensor.source_name,
+        "shape": list(tensor.shape),
+        "layout": tensor.layout,
+        "weights": prod(tensor.shape),
+        "bytes": tensor.nbytes,
+    }
+
+
 def _facts(source: Source) -> list[tuple[str, str]]:
     weights, nbytes = _totals(source)
     bits = units.bits(Fraction(8 * nbytes, max(1, weights)))
@@ -70,20 +84,27 @@ def _facts(source: Source) -> list[tuple[str, str]]:
         ("blobs", ", ".join(f"{name} ({units.plain_bytes(len(data))})" for name, data in source.blobs.items())),
         (
             "total",
-            f"{len(source.tensors)} tensors, {weights} weights, {bits} bits per weight, {units.plain_bytes(nbytes)}",
+            f"{len(source.everything)} tensors, {weights} weights, {bits} bits per weight, {units.plain_bytes(nbytes)}",
         ),
     ]
     return [(name, value) for name, value in rows if value]
 
 
 def _totals(source: Source) -> tuple[int, int]:
-    return sum(prod(tensor.shape) for tensor in source.tensors), sum(map(stored_bytes, source.tensors))
+    return sum(prod(tensor.shape) for tensor in source.everything), sum(map(stored_bytes, source.everything))
 
 
-def _row(tensor: SourceTensor) -> list[str]:
+def _row(tensor: SourceTensor | Unreadable) -> list[str]:
     nbytes = stored_bytes(tensor)
     bits = units.bits(Fraction(8 * nbytes, max(1, prod(tensor.shape))))
-    return [tensor.name, units.shape(tensor.shape), str(tensor.tag), bits, str(nbytes)]
+    return [tensor.name, units.shape(tensor.shape), _layout(tensor), bits, str(nbytes)]
+
+
+def _layout(tensor: SourceTensor | Unreadable) -> str:
+    """The tag, or where there is none what the layout is called elsewhere, in parentheses."""
+    from fourcc.sources.source import Unreadable
+
+    return f"({tensor.layout})" if isinstance(tensor, Unreadable) else str(tensor.tag)
 
 
 def _document(source: Source) -> dict[str, object]:
@@ -95,8 +116,9 @@ def _document(source: Source) -> dict[str, object]:
         "hyper": dict(source.hyper),
         "blobs": [{"name": name, "bytes": len(data)} for name, data in source.blobs.items()],
         "tensors": [tensor_document(tensor) for tensor in source.tensors],
+        "unreadable": [_unreadable_document(tensor) for tensor in source.unreadable],
         "total": {
-            "tensors": len(source.tensors),
+            "tensors": len(source.everything),
             "weights": weights,
             "bits_per_weight": documents.bits(Fraction(8 * nbytes, max(1, weights))),
             "bytes": nbytes,

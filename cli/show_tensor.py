@@ -54,6 +54,7 @@ def find(source: Source, name: str) -> SourceTensor:
     """The tensor of that name. Raises UsageError, which offers the nearest names."""
     from fourcc.policy.places import nearest
 
+    source.refuse_unreadable(lambda found: found == name)
     known = {tensor.name: tensor for tensor in source.tensors}
     if name not in known:
         hint = nearest(name, known, 3) or "`fourcc inspect` lists the names."

@@ -104,7 +104,7 @@ def plan(
         PolicyError: the policy does not go with these tensors, with every reason.
         UsageError: a glob matches nothing, or a format needs calibration data that is not given.
     """
-    tensors = _selected(source.tensors, tuple(include), tuple(exclude))
+    tensors = _selected(source, tuple(include), tuple(exclude))
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
@@ -225,15 +225,19 @@ def _reporter(planned: Plan, progress: Progress | None) -> Callable[[Step, int],
     return report
 
 
-def _selected(
-    tensors: tuple[SourceTensor, ...], include: tuple[str, ...], exclude: tuple[str, ...]
-) -> list[SourceTensor]:
+def _selected(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -> list[SourceTensor]:
+    names = [tensor.name for tensor in source.everything]
     for option, globs in (("--include", include), ("--exclude", exclude)):
         for glob in globs:
-            if not any(fnmatchcase(tensor.name, glob) for tensor in tensors):
+            if not any(fnmatchcase(name, glob) for name in names):
                 raise UsageError(f"{option} {glob!r} matches no tensor", hint="`fourcc inspect` lists the names.")
-    wanted = [t for t in tensors if not include or any(fnmatchcase(t.name, glob) for glob in include)]
-    return [t for t in wanted if not any(fnmatchcase(t.name, glob) for glob in exclude)]
+
+    def wanted(name: str) -> bool:
+        included = not include or any(fnmatchcase(name, glob) for glob in include)
+        return included and not any(fnmatchcase(name, glob) for glob in exclude)
+
+    source.refuse_unreadable(wanted)
+    return [tensor for tensor in source.tensors if wanted(tensor.name)]
 
 
 def _check_storable(tensor: SourceTensor, file: Path) -> None:

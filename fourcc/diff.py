@@ -106,6 +106,8 @@ def compare(a: Source, b: Source, progress: Progress = lambda *_: None) -> Diffe
         InputError: bytes of one of them are damaged.
         OSError: one of them cannot be read.
     """
+    for source in (a, b):
+        source.refuse_unreadable()
     others = {tensor.name: tensor for tensor in b.tensors}
     pairs = [(tensor, others[tensor.name]) for tensor in a.tensors if tensor.name in others]
     names = {tensor.name for tensor, _ in pairs}

@@ -71,9 +71,9 @@ class Architecture:
     def frequencies(self) -> Floats:
         """Turn of each pair from one position to the next, float32 (head_dim / 2,).
 
-        Pair i turns by theta^(-2 i / head_dim). Scaling: `linear` divides all by a factor; `llama3` those of wave
-        lengths above original / low_freq_factor, and those between that and original / high_freq_factor by a part of
-        it.
+        Pair i turns by theta^(-2 i / head_dim). Scaling: `linear` divides all by a factor, `factors` each by its own;
+        `llama3` those of wave lengths above original / low_freq_factor, and those between that and
+        original / high_freq_factor by a part of it.
 
         Raises:
             UsageError: another kind of scaling.
@@ -85,16 +85,28 @@ class Architecture:
         kind = self.rope_scaling.get("type")
         if not self.rope_scaling or kind == "default":
             return plain
+        if kind == "factors":
+            return self._divided(plain)
         factor = self._number("factor")
         if kind == "linear":
             plain /= np.float32(factor)
             return plain
         if kind != "llama3":
-            raise UsageError(f"this model cannot be run: rope scaling {kind!r}", expected="linear or llama3")
+            raise UsageError(f"this model cannot be run: rope scaling {kind!r}", expected="linear, llama3 or factors")
         low, high = self._number("low_freq_factor"), self._number("high_freq_factor")
         turns = self._number(ORIGINAL) * plain.astype(np.float64) / (2 * np.pi)  # over the original context
         kept = np.clip((turns - low) / (high - low), 0, 1)
         plain *= (kept + (1 - kept) / factor).astype(np.float32)
+        return plain
+
+    def _divided(self, plain: Floats) -> Floats:
+        import numpy as np
+
+        factors = self.rope_scaling.get("factors")
+        if not isinstance(factors, (list, tuple)) or len(factors) != len(plain):
+            found = len(factors) if isinstance(factors, (list, tuple)) else factors
+            raise UsageError("rope scaling has not a factor for each pair", found=found, expected=len(plain))
+        plain /= np.array(factors, np.float32)
         return plain
 
     def _number(self, name: str) -> float:
@@ -115,6 +127,7 @@ class Architecture:
 
 def _refuse_unknown(hyper: Mapping[str, object], file: object) -> None:
     """Raises UsageError for what would be computed wrong."""
-    for name, fine in (("hidden_act", "silu"), ("rope_pairing", "adjacent")):
+    whole = ("rope_dim", hyper.get("head_dim"))  # of a head, all is rotated
+    for name, fine in (("hidden_act", "silu"), ("rope_pairing", "adjacent"), whole):
         if hyper.get(name, fine) != fine:
             raise UsageError(f"this model cannot be run: {name}", file=file, found=hyper[name], expected=fine)

@@ -34,12 +34,14 @@ class Extent:
         offset: of the first.
         shape: the tensor's.
         spec: of the format that it is stored in; see `single_part`.
+        big_endian: whether its numbers, those in blocks too, have their highest byte first.
     """
 
     data: Bytes
     offset: int
     shape: tuple[int, ...]
     spec: FormatSpec
+    big_endian: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -59,7 +61,9 @@ class Extent:
         row_bytes = prod(tail) * itemsize(part.dtype)
         begin = self.offset + (matrix * rows + first) * row_bytes
         data = self.data.read(begin, (last - first) * row_bytes)
-        return {part.name: np.frombuffer(data, numpy_dtype(part.dtype)).reshape(last - first, *tail)}
+        dtype = numpy_dtype(part.dtype)
+        stored = np.frombuffer(data, dtype.newbyteorder(">") if self.big_endian else dtype)
+        return {part.name: stored.astype(dtype, copy=False).reshape(last - first, *tail)}
 
 
 def single_part(found: Format) -> bool:

@@ -12,6 +12,7 @@ _CACHED = re.compile(r"(?:\.\./)+blobs/[0-9a-f]{40,64}")  # as Hugging Face's ca
 
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _SAFETENSORS, _INDEX, _GGUF = ".safetensors", ".safetensors.index.json", ".gguf"
+_SPLIT = re.compile(r"(.*)-\d{5}-of-(\d{5})\.gguf")
 _UNFINISHED = (".incomplete", ".part", ".crdownload")
 
 
@@ -24,7 +25,7 @@ def choose(folder: Path) -> list[str]:
     names = sorted(entry.name for entry in folder.iterdir() if not entry.name.startswith("."))
     indexes, ggufs = ([name for name in names if name.endswith(end)] for end in (_INDEX, _GGUF))
     weights = [name for name in names if name.endswith(_SAFETENSORS)]
-    models = [*(indexes or weights[:1]), *ggufs]
+    models = [*(indexes or weights[:1]), *_one_a_set(ggufs)]
     if len(models) > 1:
         raise SourceError(
             f"the folder holds more than one model: {' and '.join(models)}",
@@ -34,6 +35,15 @@ def choose(folder: Path) -> list[str]:
     if not models:
         raise _nothing(folder, names)
     return weights if models == weights[:1] else models
+
+
+def _one_a_set(names: list[str]) -> list[str]:
+    """GGUF files, of the files of a split model only the first."""
+    firsts: dict[tuple[str, ...], str] = {}
+    for name in names:
+        match = _SPLIT.fullmatch(name)
+        firsts.setdefault((name,) if match is None else match.groups(), name)
+    return list(firsts.values())
 
 
 def _nothing(folder: Path, names: list[str]) -> SourceError:

@@ -1,46 +1,37 @@
-"""GGUF, versions 2 and 3, little-endian. The head is read by `fourcc.sources.gguf_header`.
+"""GGUF, versions 2 and 3, in either byte order, in one file or several. `fourcc.sources.gguf_header` reads the head.
 
-Of the Llama architecture the tensors get fourcc's names; the rows of q and k are adjacent pairs already. The keys
+Blocks come over as they are. Of the Llama family the tensors get fourcc's names (`fourcc.sources.gguf_llama`). The keys
 ``tokenizer.*`` become a blob, a msgpack map in the file's order.
 """
 
 from __future__ import annotations
 
-import struct
+import re
 from contextlib import ExitStack
-from itertools import islice
-from math import inf, prod
+from math import prod
 from pathlib import Path
 
 import attrs
 
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
-from fourcc.naming import GGUF, to_fourcc
 from fourcc.registry import registry
-from fourcc.sources import llama, tokenizer
+from fourcc.sources import gguf_llama, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
-from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, Value, read_head
-from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
+from fourcc.sources.folder import file_in
+from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, read_head
+from fourcc.sources.gguf_types import TYPES, layout_name
+from fourcc.sources.gguf_values import packed, shown
+from fourcc.sources.source import Source, SourceTensor, Unreadable
 from fourcc.spec import FormatSpec
 
 KIND = "GGUF"
-ARCHITECTURE_KEY = "general.architecture"
-SPLIT_KEY = "split.count"
-FAMILY = ("llama", "mistral")  # values of general.architecture
+SPLIT_COUNT, SPLIT_NUMBER, SPLIT_TENSORS = "split.count", "split.no", "split.tensors.count"
 MAX_NUMBER = 2**63 - 1
-
-_COUNTS = {  # fourcc's word -> the key behind "llama."
-    "dim": "embedding_length",
-    "hidden_dim": "feed_forward_length",
-    "n_layers": "block_count",
-    "n_heads": "attention.head_count",
-    "n_kv_heads": "attention.head_count_kv",
-    "head_dim": "attention.key_length",
-    "vocab_size": "vocab_size",
-    "seq_len": "context_length",
-}
-_SHOWN = 4  # names in a note
+MAX_SPLITS = 99_999  # five digits
+NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
+# Keys that the gguf package shows for the head's own fields; some writers made real keys of them.
+_SHADOWS = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count")
 
 
 def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
@@ -49,154 +40,155 @@ def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's 
 
 
 def open_gguf(path: Path) -> Source:
-    """A GGUF file as a source.
+    """A GGUF file as a source; one of several brings the others, which lie beside it.
 
     Raises:
-        SourceError: the head cannot be true, or tensors are in layouts that no installed format has.
+        SourceError: a head cannot be true, or a file of a split model is missing.
     """
     with ExitStack() as stack:
-        file = ReadFile(path, SourceError)
-        stack.callback(file.close)
-        head = read_head(file)
-        _refuse_split(file, head)
-        specs = _specs(file, head.tensors)
-        tensors, notes = _tensors(file, head, specs)
-        notes = [f"the key {key!r} stands twice, with one value" for key in head.repeated] + notes
-        vocabulary = {key: value for key, value in head.values.items() if key.startswith("tokenizer.")}
-        source = Source(
-            path=path,
-            kind=KIND,
-            tensors=tensors,
-            files=(path,),
-            blobs={tokenizer.GGUF: _packed(vocabulary)} if vocabulary else {},
-            notes=tuple(notes),
-        )
-        if head.values.get(ARCHITECTURE_KEY) in FAMILY:
-            source = _as_llama(source, head.values)
-        return attrs.evolve(source, close=stack.pop_all().close)
+        files = [_opened(path, stack)]
+        heads = [read_head(files[0])]
+        count = heads[0].values.get(SPLIT_COUNT)
+        if type(count) is int and count > 1:
+            files = [_opened(each, stack) for each in _split_paths(path, count)]
+            heads = [read_head(file) for file in files]
+            _check_split(files, heads)
+        source = _source(path, files, heads)
+        return attrs.evolve(gguf_llama.adopt(source, heads[0].values), close=stack.pop_all().close)
 
 
-def _refuse_split(file: ReadFile, head: Head) -> None:
-    """A file that is one of several holds only some of the tensors."""
-    count = head.values.get(SPLIT_KEY)
-    if isinstance(count, int) and count > 1:
-        what = f"one of {count} files of a split model"
-        raise SourceError(what, file=file.path, hint="Merge them first: `gguf-split --merge`.")
+def _opened(path: Path, stack: ExitStack) -> ReadFile:
+    file = ReadFile(path, SourceError)
+    stack.callback(file.close)
+    return file
 
 
-def _packed(values: dict[str, Value]) -> bytes:
-    import msgpack
+def _source(path: Path, files: list[ReadFile], heads: list[Head]) -> Source:
+    tensors: list[SourceTensor | Unreadable] = []
+    notes: list[str] = []
+    for file, head in zip(files, heads, strict=True):
+        found, beyond = _tensors(file, head)
+        tensors += found
+        notes += [*_key_notes(head), *beyond]
+    unreadable = tuple(tensor for tensor in tensors if isinstance(tensor, Unreadable))
+    if unreadable:
+        layouts = ", ".join(sorted({tensor.layout for tensor in unreadable}))
+        notes.append(f"{len(unreadable)} of {len(tensors)} tensors can only be listed: no format here has {layouts}")
+    vocabulary = {key: value for key, value in heads[0].values.items() if key.startswith("tokenizer.")}
+    return Source(
+        path=path,
+        kind=KIND,
+        tensors=tuple(tensor for tensor in tensors if isinstance(tensor, SourceTensor)),
+        files=tuple(file.path for file in files),
+        blobs={tokenizer.GGUF: packed(vocabulary)} if vocabulary else {},
+        unreadable=unreadable,
+        notes=tuple(notes),
+    )
 
-    packed: bytes = msgpack.packb(values, default=lambda numbers: numbers.tolist())
-    return packed
+
+def _key_notes(head: Head) -> list[str]:
+    """Keys that stand more than once, in one way or the other."""
+    notes = [f"the key {key!r} stands twice, with one value" for key in head.repeated]
+    said = dict(zip(_SHADOWS, (head.version, len(head.tensors), None), strict=True))
+    for key in filter(head.values.__contains__, _SHADOWS):
+        found = head.values[key]
+        differs = f": it says {shown(found)}, the head {said[key]}" if said[key] not in (None, found) else ""
+        notes.append(f"the key {key!r} repeats what the head says by itself, and is passed over{differs}")
+    return notes
 
 
-def _specs(file: ReadFile, infos: tuple[GgufTensor, ...]) -> dict[int, FormatSpec]:
-    """The format of each ggml type; all tensors whose type is not known are named at once."""
-    found = {number: registry.foreign("ggml", number) for number in {info.ggml_type for info in infos}}
-    specs = {number: known.spec for number, known in found.items() if known is not None and single_part(known)}
-    unknown = [info for info in infos if info.ggml_type not in specs]
-    if unknown:
-        types = ", ".join(map(str, sorted({info.ggml_type for info in unknown})))
+# -- several files
+
+
+def _split_paths(path: Path, count: int) -> list[Path]:
+    """All files of a split model, of which one was named."""
+    match = NUMBERED.fullmatch(path.name)
+    if match is None or int(match[3]) != count:
         raise SourceError(
-            f"{len(unknown)} of {len(infos)} tensors are in layouts that no installed format has (ggml type {types}): "
-            + ", ".join(f"{info.name!r} type {info.ggml_type}" for info in unknown),
-            file=file.path,
-            offset=unknown[0].at,
-            hint="Install packages whose formats declare these types, or convert from another file of the model.",
+            f"one of {count} files of a split model, and its name does not tell those of the others",
+            file=path,
+            found=path.name,
+            expected=f"NAME-00001-of-{count:05}.gguf",
+            hint="Give the files back the names that they were made with.",
         )
-    return specs
+    names = [f"{match[1]}-{number:05}-of-{match[3]}.gguf" for number in range(1, min(count, MAX_SPLITS) + 1)]
+    missing = [name for name in names if file_in(path.parent, name) is None]
+    if missing or count > MAX_SPLITS:
+        listed = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+        raise SourceError(
+            f"the set of files is not complete: there is no {listed}", file=path, hint="Download the rest."
+        )
+    return [path.parent / name for name in names]
 
 
-def _tensors(file: ReadFile, head: Head, specs: dict[int, FormatSpec]) -> tuple[tuple[SourceTensor, ...], list[str]]:
+def _check_split(files: list[ReadFile], heads: list[Head]) -> None:
+    """Refuses files that do not belong together."""
+    for number, (file, head) in enumerate(zip(files, heads, strict=True)):
+        said = (head.values.get(SPLIT_NUMBER), head.values.get(SPLIT_COUNT))
+        if said != (number, len(files)):
+            found, expected = f"{said[0]} of {said[1]}", f"{number} of {len(files)}, counted from 0"
+            what = "the file is another part of a split model"
+            raise SourceError(what, file=file.path, found=found, expected=expected)
+    total = sum(len(head.tensors) for head in heads)
+    stated = heads[0].values.get(SPLIT_TENSORS)
+    if type(stated) is int and stated != total:
+        raise SourceError("tensors of a split model", file=files[0].path, found=total, expected=f"{stated}")
+    names = [info.name for head in heads for info in head.tensors]
+    if len(set(names)) < len(names):
+        twin = next(name for name in names if names.count(name) > 1)
+        raise SourceError("the tensor is in two files of the split model", file=files[0].path, tensor=twin)
+
+
+# -- tensors
+
+
+def _tensors(file: ReadFile, head: Head) -> tuple[list[SourceTensor | Unreadable], list[str]]:
     """The tensors, which must lie one behind the other, each padded to the alignment."""
-    tensors, end = [], 0
-    for info in head.tensors:
-        spec = specs[info.ggml_type]
-        nbytes = _checked_bytes(file, info, spec)
+    numbers = {info.ggml_type for info in head.tensors}
+    known = {number: found for number in numbers if (found := registry.foreign("ggml", number)) and single_part(found)}
+    tensors: list[SourceTensor | Unreadable] = []
+    end = 0
+    for place, info in enumerate(head.tensors):
         expected = -(-end // head.alignment) * head.alignment
         if info.offset != expected:
             raise _refusal(file, info, "the offset is not where the tensor before ends", info.offset, expected)
+        spec = known[info.ggml_type].spec if info.ggml_type in known else None
+        nbytes = _stored(file, info, spec)
+        if nbytes is None:  # of a type that nobody knows: up to the next
+            after = head.tensors[place + 1].offset if place + 1 < len(head.tensors) else file.size - head.data
+            nbytes = max(0, after - info.offset)
         end = info.offset + nbytes
         if head.data + end > file.size:
             raise _refusal(file, info, "the file is cut", f"{file.size} bytes", f"at least {head.data + end} bytes")
-        extent = Extent(file, head.data + info.offset, info.shape, spec)
-        tensors.append(
-            SourceTensor(name=info.name, source_name=info.name, shape=info.shape, tag=spec.tag, read=extent.read)
-        )
+        tensors.append(_tensor(file, head, info, spec, nbytes))
     beyond = file.size - (head.data + -(-end // head.alignment) * head.alignment)
-    return tuple(tensors), [f"{beyond} bytes follow the last tensor"] if beyond > 0 else []
+    return tensors, [f"{beyond} bytes follow the last tensor"] if beyond > 0 else []
 
 
-def _checked_bytes(file: ReadFile, info: GgufTensor, spec: FormatSpec) -> int:
+def _tensor(
+    file: ReadFile, head: Head, info: GgufTensor, spec: FormatSpec | None, nbytes: int
+) -> SourceTensor | Unreadable:
+    if spec is None:
+        return Unreadable(info.name, info.name, info.shape, layout_name(info.ggml_type), nbytes)
+    extent = Extent(file, head.data + info.offset, info.shape, spec, head.big_endian)
+    return SourceTensor(name=info.name, source_name=info.name, shape=info.shape, tag=spec.tag, read=extent.read)
+
+
+def _stored(file: ReadFile, info: GgufTensor, spec: FormatSpec | None) -> int | None:
+    """Bytes of a tensor; None where neither a format nor ggml's table tells."""
     if max(prod(info.shape), *info.shape, 0) > MAX_NUMBER:
         raise _refusal(file, info, "the tensor cannot be so large", f"shape {list(info.shape)}", None)
-    misfit = spec.misfit(info.shape)
+    if spec is None:
+        known = TYPES.get(info.ggml_type)
+        nbytes = None if known is None else known.stored_bytes(info.shape)
+        misfit = None if known is None or nbytes is not None else f"rows that are no multiple of {known.block}"
+    else:
+        misfit = spec.misfit(info.shape)
+        nbytes = stored_bytes(spec, info.shape) if misfit is None else None
     if misfit is not None:
-        raise _refusal(file, info, f"the shape does not go with ggml type {info.ggml_type}", misfit, None)
-    return stored_bytes(spec, info.shape)
+        raise _refusal(file, info, f"the shape does not go with {layout_name(info.ggml_type)}", misfit, None)
+    return nbytes
 
 
 def _refusal(file: ReadFile, info: GgufTensor, what: str, found: object, expected: object) -> SourceError:
     return SourceError(what, file=file.path, tensor=info.name, offset=info.at, found=found, expected=expected)
-
-
-def _as_llama(source: Source, values: dict[str, Value]) -> Source:
-    """Fourcc's names and hyper-parameters; what does not go together is noted, the model's loader decides."""
-    named = [attrs.evolve(tensor, name=to_fourcc(tensor.name, GGUF) or tensor.name) for tensor in source.tensors]
-    if len({tensor.name for tensor in named}) < len(named):
-        raise SourceError("two spellings of one tensor's name", file=source.path)
-    hyper = _hyper(values, named)
-    notes = [
-        f"{wrong.tensor.source_name}: found {wrong.found}, the keys say {wrong.expected}"
-        for wrong in islice(llama.contradictions(named, hyper), _SHOWN)
-    ]
-    gap = llama.incomplete(named, hyper) if named else None
-    if gap is not None:
-        notes.append(gap)
-    return attrs.evolve(
-        source,
-        tensors=llama.in_model_order(named),
-        architecture=llama.ARCHITECTURE,
-        hyper=hyper,
-        notes=(*source.notes, *notes),
-    )
-
-
-def _hyper(values: dict[str, Value], tensors: list[SourceTensor]) -> Hyper:
-    """The hyper-parameters, as far as the keys tell; a key that is no positive number tells nothing."""
-    prefix = f"{values[ARCHITECTURE_KEY]}."
-    given = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
-    hyper: dict[str, Scalar | list[Scalar]] = {
-        ours: value for ours, theirs in _COUNTS.items() if type(value := given.get(theirs)) is int and value > 0
-    }
-    shapes = {tensor.name: tensor.shape for tensor in tensors}
-    if "tok_embeddings" in shapes:
-        hyper.setdefault("vocab_size", shapes["tok_embeddings"][0])
-    dim, heads = hyper.get("dim"), hyper.get("n_heads")
-    if isinstance(dim, int) and isinstance(heads, int) and heads <= dim:
-        hyper.setdefault("n_kv_heads", heads)
-        hyper.setdefault("head_dim", dim // heads)
-    hyper["norm_eps"] = _positive(given.get("attention.layer_norm_rms_epsilon"), 1e-5)
-    hyper["rope_theta"] = _positive(given.get("rope.freq_base"), 10000.0)
-    hyper["rope_pairing"] = "adjacent"
-    hyper["tied_embeddings"] = "output" not in shapes and "tok_embeddings" in shapes
-    for key, value in given.items():
-        if key.startswith("rope.scaling.") and storable(value):
-            word = f"rope_scaling.{key.removeprefix('rope.scaling.')}"
-            hyper[word] = _shortest(value) if isinstance(value, float) else value
-    return hyper
-
-
-def _positive(value: Value, default: float) -> float:
-    return _shortest(value) if isinstance(value, float) and 0 < value < inf else default
-
-
-def _shortest(value: float) -> float:
-    """The shortest decimal that is the same float32: GGUF's 9.999999747378752e-06 was 1e-5."""
-    as_float32 = struct.Struct("<f")
-    for digits in range(1, 9):
-        short = float(f"{value:.{digits}g}")
-        if as_float32.unpack(as_float32.pack(short))[0] == value:
-            return short
-    return value

@@ -8,7 +8,7 @@ from itertools import islice
 import attrs
 
 from fourcc.naming import position, split_name
-from fourcc.sources.source import Hyper, SourceTensor
+from fourcc.sources.source import Hyper, SourceTensor, Unreadable
 
 ARCHITECTURE = "llama"
 _SHOWN = 4  # names in a note
@@ -38,12 +38,12 @@ _OPTIONAL = ("q_norm", "k_norm")
 class Contradiction:
     """A tensor that cannot be what the hyper-parameters say."""
 
-    tensor: SourceTensor
+    tensor: SourceTensor | Unreadable
     found: str
     expected: str
 
 
-def contradictions(tensors: Iterable[SourceTensor], hyper: Hyper) -> Iterator[Contradiction]:
+def contradictions(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> Iterator[Contradiction]:
     """The tensors whose shape or layer does not go with the hyper-parameters; what these leave open is not compared."""
     layers = hyper.get("n_layers")
     for tensor in tensors:
@@ -72,7 +72,7 @@ def _size(word: str, hyper: Hyper) -> int | None:
     return product
 
 
-def missing(tensors: Iterable[SourceTensor], hyper: Hyper) -> Iterator[str]:
+def missing(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> Iterator[str]:
     """Names of tensors that the model needs and that are not there, one by one: a false n_layers makes many."""
     present = {tensor.name for tensor in tensors}
     layers = hyper.get("n_layers")
@@ -85,7 +85,7 @@ def missing(tensors: Iterable[SourceTensor], hyper: Hyper) -> Iterator[str]:
                 yield name
 
 
-def incomplete(tensors: Iterable[SourceTensor], hyper: Hyper) -> str | None:
+def incomplete(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> str | None:
     """A note that names the first of the tensors that are missing; None where the model is whole."""
     gone = list(islice(missing(tensors, hyper), _SHOWN + 1))
     if not gone:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
+from fourcc.errors import SourceError
 from fourcc.registry import registry
 from fourcc.spec import Params
 from fourcc.tags import FourCC
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Scalar = bool | int | float | str
 Hyper = Mapping[str, Scalar | list[Scalar]]
+SHOWN = 8  # names in a message
 
 
 def storable(value: object) -> bool:
@@ -68,6 +70,25 @@ class SourceTensor:
         return registry.find(self.tag, self.provider)
 
 
+@attrs.frozen
+class Unreadable:
+    """A tensor whose layout no installed format has: it can be listed, and nothing else.
+
+    Attributes:
+        name: as a `SourceTensor`'s.
+        source_name: likewise.
+        shape: likewise.
+        layout: what the checkpoint's makers call it.
+        nbytes: that it takes in the file.
+    """
+
+    name: str
+    source_name: str
+    shape: tuple[int, ...]
+    layout: str
+    nbytes: int
+
+
 @attrs.frozen(eq=False)
 class Source:
     """An opened checkpoint.
@@ -81,6 +102,7 @@ class Source:
         architecture: the family (``llama``), or None where it is not known.
         hyper: hyper-parameters in fourcc's words (``specs/container.md``).
         blobs: tokenizer files and the like, name -> contents.
+        unreadable: tensors that cannot be read, in the file's order; what would use one calls `refuse_unreadable`.
         notes: what was left out, or is odd; for stderr.
         close: lets go of the files.
     """
@@ -93,6 +115,7 @@ class Source:
     architecture: str | None = None
     hyper: Hyper = attrs.field(factory=dict)
     blobs: Mapping[str, bytes] = attrs.field(factory=dict)
+    unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
     close: Callable[[], None] = lambda: None
 
@@ -100,6 +123,28 @@ class Source:
     def all_files(self) -> tuple[Path, ...]:
         """Every file that is read: none of them may be an output."""
         return (*self.files, *self.companions)
+
+    @property
+    def everything(self) -> tuple[SourceTensor | Unreadable, ...]:
+        """All tensors, those that cannot be read last."""
+        tensors: tuple[SourceTensor | Unreadable, ...] = (*self.tensors, *self.unreadable)
+        return tensors
+
+    def refuse_unreadable(self, wanted: Callable[[str], bool] = lambda name: True) -> None:  # noqa: ARG005
+        """Raises SourceError where a tensor of a wanted name cannot be read; all such are named at once."""
+        refused = [tensor for tensor in self.unreadable if wanted(tensor.name)]
+        if not refused:
+            return
+        layouts = ", ".join(sorted({tensor.layout for tensor in refused}))
+        shown = ", ".join(f"{tensor.source_name!r} {tensor.layout}" for tensor in refused[:SHOWN])
+        more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+        raise SourceError(
+            f"{len(refused)} of {len(self.everything)} tensors are in layouts that no installed "
+            f"format has ({layouts}): {shown}{more}",
+            file=self.path,
+            hint="Install a package whose format declares them, or take another file of the model; "
+            "`fourcc convert --exclude` leaves them out.",
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -15,6 +15,7 @@ import fourcc
 from fourcc.container.index import Index
 from fourcc.container.reader import ModelFile
 from tests.cli.making import ODD, Runner, rewrite_index, write_safetensors
+from tests.sources.writers import gguf
 
 WHAT_IS_LOADED = """
 import sys
@@ -251,3 +252,38 @@ def test_weights_whose_squares_overflow(run: Runner, tmp_path: Path) -> None:
     assert "std beyond float64" in told.out
     assert run("inspect", tmp_path / "huge.npz", "--tensor", "x", "--json").code == 0
     assert run("inspect", tmp_path / "huge.npz", "--tensor", "b").code == 0
+
+
+def test_layouts_that_no_format_has(run: Runner, tmp_path: Path) -> None:
+    """Such tensors are listed under the name that others give their layout; asked for by name, they are refused."""
+    data = gguf([], [("a", (2,), 0, bytes(8)), ("b", (2, 256), 16, bytes(132))])
+    path = tmp_path / "m.gguf"
+    path.write_bytes(data)
+    ended = run("inspect", path)
+    assert ended.code == 0
+    assert table(ended.out) == [
+        ["a", "2", "F32", "32", "8"],
+        ["b", "2 x 256", "(IQ2_XXS (ggml type 16))", "2.062", "132"],
+    ]
+    assert "note: 1 of 2 tensors can only be listed: no format here has IQ2_XXS (ggml type 16)" in ended.err
+    document = run("inspect", path, "--json").document
+    assert document["total"]["tensors"] == 2
+    assert document["unreadable"] == [
+        {
+            "name": "b",
+            "source_name": "b",
+            "shape": [2, 256],
+            "layout": "IQ2_XXS (ggml type 16)",
+            "weights": 512,
+            "bytes": 132,
+        }
+    ]
+    for arguments in (
+        ("inspect", path, "--tensor", "b"),
+        ("extract", path, "b", "-o", tmp_path / "x"),
+        ("diff", path, path),
+    ):
+        ended = run(*arguments)
+        assert ended.code == 3
+        assert "1 of 2 tensors are in layouts that no installed format has (IQ2_XXS (ggml type 16)): 'b'" in ended.err
+    assert run("extract", path, "a", "-o", tmp_path / "x").code == 0

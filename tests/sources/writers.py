@@ -157,6 +157,8 @@ GGUF_NAMES: dict[str, str] = {
     "attention.wk": "attn_k",
     "attention.wv": "attn_v",
     "attention.wo": "attn_output",
+    "attention.q_norm": "attn_q_norm",
+    "attention.k_norm": "attn_k_norm",
     "feed_forward.w1": "ffn_gate",
     "feed_forward.w2": "ffn_down",
     "feed_forward.w3": "ffn_up",
@@ -178,7 +180,8 @@ def gguf_name(name: str) -> str:
     if name in top:
         return top[name] + ".weight"
     _, number, rest = name.split(".", 2)
-    return f"blk.{number}.{GGUF_NAMES[rest]}.weight"
+    stem, ending = (rest.removesuffix(".bias"), ".bias") if rest.endswith(".bias") else (rest, ".weight")
+    return f"blk.{number}.{GGUF_NAMES[stem]}{ending}"
 
 
 def half_split(rows: np.ndarray, head_dim: int) -> np.ndarray:
@@ -220,30 +223,31 @@ def to_hf(h: dict[str, int], tensors: Arrays) -> Arrays:
 GGUF_CODES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 
 
-def gguf_text(text: str | bytes) -> bytes:
+def gguf_text(text: str | bytes, order: str = "<") -> bytes:
     """A string: u64 length and bytes."""
     data = text.encode() if isinstance(text, str) else text
-    return struct.pack("<Q", len(data)) + data
+    return struct.pack(order + "Q", len(data)) + data
 
 
-def gguf_key(name: str, kind: int, value: object, item: int = 0) -> bytes:
+def gguf_key(name: str, kind: int, value: object, item: int = 0, order: str = "<") -> bytes:
     """A key with its value; `item` is the type of an array's items."""
-    return gguf_text(name) + struct.pack("<i", kind) + _gguf_value(kind, value, item)
+    return gguf_text(name, order) + struct.pack(order + "i", kind) + _gguf_value(kind, value, item, order)
 
 
-def _gguf_value(kind: int, value: object, item: int) -> bytes:
+def _gguf_value(kind: int, value: object, item: int, order: str) -> bytes:
     if kind == 8:
-        return gguf_text(value)  # type: ignore[arg-type]
+        return gguf_text(value, order)  # type: ignore[arg-type]
     if kind == 9:
         items: list[object] = list(value)  # type: ignore[call-overload]
-        return struct.pack("<iQ", item, len(items)) + b"".join(_gguf_value(item, one, 0) for one in items)
-    return struct.pack("<" + GGUF_CODES[kind], value)
+        packed = b"".join(_gguf_value(item, one, 0, order) for one in items)
+        return struct.pack(order + "iQ", item, len(items)) + packed
+    return struct.pack(order + GGUF_CODES[kind], value)
 
 
-def gguf_info(name: str | bytes, dims: Iterable[int], kind: int, offset: int) -> bytes:
+def gguf_info(name: str | bytes, dims: Iterable[int], kind: int, offset: int, order: str = "<") -> bytes:
     """What the head says of a tensor; `dims` in the file's order."""
     dims = list(dims)
-    return gguf_text(name) + struct.pack(f"<I{len(dims)}QiQ", len(dims), *dims, kind, offset)
+    return gguf_text(name, order) + struct.pack(f"{order}I{len(dims)}QiQ", len(dims), *dims, kind, offset)
 
 
 def gguf(
@@ -254,30 +258,38 @@ def gguf(
     version: int = 3,
     counts: tuple[int, int] | None = None,
     offset: Callable[[int], int] = lambda at: at,
+    order: str = "<",
 ) -> bytes:
-    """A GGUF file of (name, shape, ggml type, bytes); the last arguments tell lies."""
+    """A GGUF file of (name, shape, ggml type, bytes); counts and offset tell lies. Keys and bytes are in `order`."""
     infos, payload = b"", b""
     for name, shape, kind, data in tensors:
-        infos += gguf_info(name, shape[::-1], kind, offset(len(payload)))
+        infos += gguf_info(name, shape[::-1], kind, offset(len(payload)), order)
         payload += data.ljust(-(-len(data) // align) * align, b"\0")
     n_tensors, n_keys = counts or (len(tensors), len(keys))
-    head = b"GGUF" + struct.pack("<IQQ", version, n_tensors % 2**64, n_keys % 2**64) + b"".join(keys) + infos
+    head = b"GGUF" + struct.pack(order + "IQQ", version, n_tensors % 2**64, n_keys % 2**64) + b"".join(keys) + infos
     return head.ljust(-(-len(head) // align) * align, b"\0") + payload
 
 
-def gguf_llama(h: dict[str, int], tensors: Arrays, *more: bytes) -> bytes:
-    """A Llama as GGUF, in float32."""
-    keys = [
-        gguf_key("general.architecture", 8, "llama"),
-        gguf_key("llama.context_length", 4, h["seq"]),
-        gguf_key("llama.embedding_length", 4, h["dim"]),
-        gguf_key("llama.feed_forward_length", 4, h["hidden"]),
-        gguf_key("llama.block_count", 4, h["layers"]),
-        gguf_key("llama.attention.head_count", 4, h["heads"]),
-        gguf_key("llama.attention.head_count_kv", 4, h["kv_heads"]),
-        gguf_key("llama.attention.layer_norm_rms_epsilon", 6, 1e-5),
-        *more,
+def gguf_llama_keys(h: dict[str, int], architecture: str = "llama", order: str = "<") -> list[bytes]:
+    """What the keys say of a Llama."""
+    counts = {
+        "context_length": h["seq"],
+        "embedding_length": h["dim"],
+        "feed_forward_length": h["hidden"],
+        "block_count": h["layers"],
+        "attention.head_count": h["heads"],
+        "attention.head_count_kv": h["kv_heads"],
+    }
+    return [
+        gguf_key("general.architecture", 8, architecture, order=order),
+        *(gguf_key(f"{architecture}.{name}", 4, count, order=order) for name, count in counts.items()),
+        gguf_key(f"{architecture}.attention.layer_norm_rms_epsilon", 6, 1e-5, order=order),
     ]
+
+
+def gguf_llama(h: dict[str, int], tensors: Arrays, *more: bytes, architecture: str = "llama") -> bytes:
+    """A Llama as GGUF, in float32."""
+    keys = [*gguf_llama_keys(h, architecture), *more]
     return gguf(keys, [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()])
 
 

@@ -1,0 +1,181 @@
+"""What a GGUF file's keys say of a model of the Llama family, in fourcc's words.
+
+llama.cpp rotates adjacent pairs of rows of a ``llama``, as fourcc does. Of a ``qwen2`` or ``qwen3`` it rotates row i of
+a head with row i + head_dim / 2: those rows are brought together, whole rows, so that blocks stay as they are.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Mapping
+from itertools import islice
+from math import inf
+
+import attrs
+
+from fourcc.errors import SourceError
+from fourcc.naming import GGUF, to_fourcc
+from fourcc.sources import llama
+from fourcc.sources.extent import AdjacentPairs
+from fourcc.sources.gguf_values import Value
+from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, Unreadable, storable
+from fourcc.spec import Geometry
+
+ARCHITECTURE_KEY = "general.architecture"
+ADJACENT, HALVES = ("llama", "mistral"), ("qwen2", "qwen3")  # values of general.architecture, by what is rotated
+COUNTS = {  # fourcc's word -> the key behind "llama."
+    "dim": "embedding_length",
+    "hidden_dim": "feed_forward_length",
+    "n_layers": "block_count",
+    "n_heads": "attention.head_count",
+    "n_kv_heads": "attention.head_count_kv",
+    "head_dim": "attention.key_length",
+    "vocab_size": "vocab_size",
+    "seq_len": "context_length",
+}
+SCALING = "rope.scaling."
+ORIGINAL = {"original_context_length": "original_max_position_embeddings"}  # GGUF's word -> Hugging Face's, and ours
+FREQUENCIES = "rope_freqs.weight"  # by which each pair's turn is divided
+ROTATED = (".attention.wq", ".attention.wk", ".attention.q_norm", ".attention.k_norm")
+_SHOWN = 4  # names in a note
+
+Keys = Mapping[str, Value]
+
+
+def adopt(source: Source, keys: Keys) -> Source:
+    """The source with fourcc's names and hyper-parameters, if it is of the family.
+
+    What does not go together is noted; the model's loader decides.
+
+    Raises:
+        SourceError: two spellings of one name, or rows that cannot be brought into fourcc's order.
+    """
+    family = keys.get(ARCHITECTURE_KEY)
+    if family not in (*ADJACENT, *HALVES):
+        return source
+    named = [attrs.evolve(tensor, name=to_fourcc(tensor.name, GGUF) or tensor.name) for tensor in source.tensors]
+    listed = [attrs.evolve(tensor, name=to_fourcc(tensor.name, GGUF) or tensor.name) for tensor in source.unreadable]
+    everything: list[SourceTensor | Unreadable] = [*named, *listed]
+    if len({tensor.name for tensor in everything}) < len(everything):
+        raise SourceError("two spellings of one tensor's name", file=source.path)
+    hyper = _hyper(keys, everything)
+    named, scaling = _frequencies(source, named)
+    if family in HALVES:
+        named = [_adjacent(source, tensor, hyper.get("head_dim")) for tensor in named]
+    return attrs.evolve(
+        source,
+        tensors=llama.in_model_order(named),
+        unreadable=tuple(listed),
+        architecture=llama.ARCHITECTURE,
+        hyper={**hyper, **scaling},
+        notes=(*source.notes, *_notes(everything, hyper)),
+    )
+
+
+def _notes(tensors: list[SourceTensor | Unreadable], hyper: Hyper) -> list[str]:
+    notes = [
+        f"{wrong.tensor.source_name}: found {wrong.found}, the keys say {wrong.expected}"
+        for wrong in islice(llama.contradictions(tensors, hyper), _SHOWN)
+    ]
+    gap = llama.incomplete(tensors, hyper) if tensors else None
+    return notes if gap is None else [*notes, gap]
+
+
+def _frequencies(source: Source, tensors: list[SourceTensor]) -> tuple[list[SourceTensor], Hyper]:
+    """The factors of the rotation, which are no weights: they become a hyper-parameter."""
+    found = next((tensor for tensor in tensors if tensor.source_name == FREQUENCIES), None)
+    if found is None:
+        return tensors, {}
+    if len(found.shape) != 1 or not found.format.spec.real:
+        raise SourceError("the factors of the rotation", file=source.path, tensor=FREQUENCIES, found=list(found.shape))
+    factors = found.format.decode(found.read(0, 0, 1), Geometry(1, found.shape[0]))
+    listed: list[Scalar] = [float(factor) for factor in factors.reshape(-1)]
+    if not storable(listed) or any(not factor > 0 for factor in factors.reshape(-1)):
+        raise SourceError("a factor of the rotation is no positive number", file=source.path, tensor=FREQUENCIES)
+    rest = [tensor for tensor in tensors if tensor is not found]
+    return rest, {"rope_scaling.type": "factors", "rope_scaling.factors": listed}
+
+
+def _adjacent(source: Source, tensor: SourceTensor, head_dim: object) -> SourceTensor:
+    """The tensor with its rows as adjacent pairs, if it is one that is rotated."""
+    if not tensor.name.removesuffix(".bias").endswith(ROTATED):
+        return tensor
+    vector = len(tensor.shape) == 1
+    plain = tensor.format.spec.block == (1, 1)
+    size = tensor.shape[-1] if vector else tensor.shape[-2]
+    if type(head_dim) is not int or head_dim % 2 or size % head_dim or (vector and not plain):
+        raise SourceError(
+            "the rows cannot be brought into fourcc's order, in which pairs that are rotated are neighbours",
+            file=source.path,
+            tensor=tensor.source_name,
+            found=f"shape {list(tensor.shape)}, head_dim {head_dim}",
+            expected="heads of one even width",
+        )
+    return attrs.evolve(tensor, read=AdjacentPairs(tensor.read, head_dim, vector).read)
+
+
+def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Scalar | list[Scalar]]:
+    """The hyper-parameters, as far as the keys tell; a key that is no positive number tells nothing."""
+    prefix = f"{keys[ARCHITECTURE_KEY]}."
+    given = {key.removeprefix(prefix): value for key, value in keys.items() if key.startswith(prefix)}
+    hyper: dict[str, Scalar | list[Scalar]] = {
+        ours: value for ours, theirs in COUNTS.items() if (value := _count(given.get(theirs)))
+    }
+    shapes = {tensor.name: tensor.shape for tensor in tensors}
+    if "tok_embeddings" in shapes:
+        hyper.setdefault("vocab_size", shapes["tok_embeddings"][0])
+    dim, heads = hyper.get("dim"), hyper.get("n_heads")
+    if isinstance(dim, int) and isinstance(heads, int) and heads <= dim:
+        hyper.setdefault("n_kv_heads", heads)
+        hyper.setdefault("head_dim", dim // heads)
+    hyper["norm_eps"] = _positive(given.get("attention.layer_norm_rms_epsilon"), 1e-5)
+    hyper["rope_theta"] = _positive(given.get("rope.freq_base"), 10000.0)
+    hyper["rope_pairing"] = "adjacent"
+    hyper["tied_embeddings"] = "output" not in shapes and "tok_embeddings" in shapes
+    turned, window = _count(given.get("rope.dimension_count")), _count(given.get("attention.sliding_window"))
+    if turned and turned != hyper.get("head_dim"):
+        hyper["rope_dim"] = turned
+    if window:
+        hyper["sliding_window"] = window
+    return {**hyper, **_scaling(given)}
+
+
+def _scaling(given: Keys) -> dict[str, Scalar | list[Scalar]]:
+    """What changes the rotation's frequencies, in Hugging Face's words."""
+    legacy = given.get("rope.scale_linear")
+    if isinstance(legacy, float) and 1 < legacy < inf:
+        given = {f"{SCALING}type": "linear", f"{SCALING}factor": legacy, **given}
+    if given.get(f"{SCALING}type", "none") == "none":
+        return {}
+    found = {key.removeprefix(SCALING): value for key, value in given.items() if key.startswith(SCALING)}
+    return {
+        f"rope_scaling.{ORIGINAL.get(word, word)}": _shortest(value) if isinstance(value, float) else value
+        for word, value in found.items()
+        if storable(value)
+    }
+
+
+def _count(value: Value) -> int:
+    """A positive integer, or 0; an array whose numbers are all equal counts as one of them."""
+    if isinstance(value, array) and len(set(value)) == 1:
+        value = value[0]
+    return value if type(value) is int and value > 0 else 0
+
+
+def _positive(value: Value, default: float) -> float:
+    return _shortest(value) if isinstance(value, float) and 0 < value < inf else default
+
+
+def _shortest(value: float) -> float:
+    """The shortest decimal that is the same float32: GGUF's 9.999999747378752e-06 was 1e-5."""
+    as_float32 = struct.Struct("<f")
+    for digits in range(1, 9):
+        short = float(f"{value:.{digits}g}")
+        try:
+            same = as_float32.unpack(as_float32.pack(short))[0] == value
+        except OverflowError:  # rounded up beyond the largest
+            continue
+        if same:
+            return short
+    return value

@@ -1,0 +1,139 @@
+"""The values of a GGUF file's keys, in little memory: arrays stay as they lie in the file until they are asked for.
+
+A list of a million texts costs ten times its bytes as Python objects, and a false head can claim sixty million bytes of
+them; so `Texts` keeps the bytes, and `packed` writes them one by one.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from array import array
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import attrs
+
+from fourcc.sources.gguf_cursor import Cursor
+
+TRUTH, STRING, ARRAY = 7, 8, 9
+NUMBERS = dict(enumerate("BbHhIif?")) | {10: "Q", 11: "q", 12: "d"}  # value type -> struct code
+_LENGTH = struct.Struct("<Q")
+_RUN = 1 << 12  # numbers that are objects at once
+
+Value = Any  # bool, int, float, str, bytes (a string that is no UTF-8), Texts, or an array of numbers
+
+
+@attrs.frozen(repr=False)
+class Texts:
+    """An array of strings.
+
+    Attributes:
+        count: how many.
+        data: u64 length, little-endian, and bytes of each.
+    """
+
+    count: int
+    data: bytes | bytearray
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[str | bytes]:
+        """Each text; one that is no UTF-8 as bytes."""
+        at = 0
+        for _ in range(self.count):
+            (length,) = _LENGTH.unpack_from(self.data, at)
+            at += _LENGTH.size + length
+            yield decoded(self.data[at - length : at])
+
+    def __repr__(self) -> str:
+        return f"{self.count} texts"
+
+
+def decoded(raw: bytes | bytearray) -> str | bytes:
+    """A text, or its bytes where they are no UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return bytes(raw)
+
+
+def shown(value: Value) -> str:
+    """A value in a few words, for a message."""
+    return f"{len(value)} numbers" if isinstance(value, array) else f"{value!r:.40}"
+
+
+def read_value(cursor: Cursor, kind: int, key: str) -> Value:
+    """The value that stands at a cursor.
+
+    Args:
+        cursor: in the head.
+        kind: the value's type.
+        key: its key, for messages.
+    """
+    if kind == ARRAY:
+        return _read_array(cursor, cursor.number("i", f"the type of {key!r}"), key)
+    if kind == STRING:
+        return decoded(cursor.text(f"the value of {key!r}"))
+    if kind == TRUTH:
+        value = cursor.number("B", f"the value of {key!r}")
+        if value > 1:
+            raise cursor.refusal(f"the value of {key!r} is no truth value", value, "0 or 1", back=1)
+        return bool(value)
+    return cursor.number(_code(cursor, kind, key), f"the value of {key!r}")
+
+
+def _read_array(cursor: Cursor, item: int, key: str) -> Texts | array[Any]:
+    what = f"the items of {key!r}"
+    if item == STRING:
+        return _read_texts(cursor, cursor.count(_LENGTH.size, what), f"the value of {key!r}")
+    code = _code(cursor, item, key)
+    size = struct.calcsize("<" + code)
+    items = array("B" if code == "?" else code, cursor.take(cursor.count(size, what) * size, what))
+    if (cursor.order == ">") != (sys.byteorder == "big"):
+        items.byteswap()
+    return items
+
+
+def _read_texts(cursor: Cursor, count: int, what: str) -> Texts:
+    data = bytearray()
+    for _ in range(count):
+        raw = cursor.text(what)
+        data += _LENGTH.pack(len(raw)) + raw
+    return Texts(count, data)
+
+
+def _code(cursor: Cursor, kind: int, key: str) -> str:
+    """The struct code of a value type."""
+    if kind == ARRAY:
+        raise cursor.refusal(f"the key {key!r} is an array of arrays, which is not read", "type 9", back=4)
+    if kind not in NUMBERS:
+        raise cursor.refusal(f"the key {key!r} has a type that GGUF does not have", kind, "0 to 12", back=4)
+    return NUMBERS[kind]
+
+
+def packed(values: Mapping[str, Value]) -> bytes:
+    """A msgpack map of keys and values, in their order."""
+    import msgpack
+
+    packer = msgpack.Packer(autoreset=False)
+    packer.pack_map_header(len(values))
+    for key, value in values.items():
+        packer.pack(key)
+        if not isinstance(value, (Texts, array)):
+            packer.pack(value)
+            continue
+        packer.pack_array_header(len(value))
+        for item in _items(value):
+            packer.pack(item)
+    data: bytes = packer.bytes()
+    return data
+
+
+def _items(value: Texts | array[Any]) -> Iterator[object]:
+    if isinstance(value, Texts):
+        yield from value
+        return
+    for first in range(0, len(value), _RUN):
+        yield from value[first : first + _RUN].tolist()
