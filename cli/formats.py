@@ -181,7 +181,9 @@ def _products_in_depth(found: Format) -> str:
     from fourcc import compute
 
     reason = compute.why_decoded(found)
-    return "fused: made from the block decoder" if reason is None else f"decode: {reason}"
+    if reason is not None:
+        return f"decode: {reason}"
+    return "fused: made from the block decoder; it declares no kernel of its own"
 
 
 def _setting(kind: str, setting: Setting) -> list[str]:

@@ -62,10 +62,11 @@ class Format:
             returned, equal, with every tile.
         prepare: (row_reader, geom, options, aids) -> what spans tiles, handed to `encode` as `shared`.
         codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
-        kernel: () -> how it multiplies at speed; called only when it is needed.
-        decode_block: (part, …, weights) writes the weights of one block along a row; each part, in the spec's order, is
-            the block's entries, of a record a mapping of its fields, of a part of the whole matrix all of it. Fused
-            products are made from it where there is no `kernel`; without either, products decode the matrix first.
+        kernel: () -> how it multiplies at speed; called only when it is needed, with the layout's parameters by name.
+        decode_block: (part, …, weights) writes the weights of one block along a row. Each part, in the spec's order, is
+            the block's entries, of a record a mapping of its fields; of a part with one size for every row, or of a
+            part of the whole matrix, all of it. The layout's parameters follow by name. Fused products are made from
+            it where there is no `kernel`; without either, products decode the matrix first.
         bound: (weights, geom) -> how far each decoded weight may be from its original, as the format's page derives it;
             float64 (rows, cols) both. None: nothing is promised.
     """
@@ -75,7 +76,7 @@ class Format:
     encode: Callable[[Array, object, Geometry, Params, Aids], Parts] | None = None
     prepare: Callable[[RowReader, Geometry, Params, Aids], object] | None = None
     codes: Callable[[Parts, Geometry], Array] | None = None
-    kernel: Callable[[], Kernel] | None = None
+    kernel: Callable[..., Kernel] | None = None
     decode_block: Callable[..., None] | None = None
     bound: Callable[[Array, Geometry], Array] | None = None
 

@@ -8,9 +8,9 @@ order, does not depend on the values it sees.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,13 +31,14 @@ from fourcc.kernels.simd.memory import (
 )
 from fourcc.kernels.simd.partial import load_some_bytes
 from fourcc.kernels.simd.tiles import multiply_add_columns, no_float_columns, store_some_columns, sum_columns
-from fourcc.kernels.simd.traced import panel_operation, product_operation
-from fourcc.kernels.trace import Source, trace
+from fourcc.kernels.simd.traced import panel_operation, product_operation, wide_entries
+from fourcc.kernels.trace import Source, UntraceableError, trace
 
 Function = Callable[..., Any]
 TURNS = 4  # totals that take the weights in turn, so that no sum waits for the one before
-HEAD = 256  # bytes at the start of scratch memory: addresses of the interleaved parts
-MAX_PARTS = HEAD // 8
+HEAD = 256  # bytes at the start of scratch memory: for each part its address, then for each that of its table
+MAX_PARTS = HEAD // 16
+Covers = Literal["block", "row", "matrix"]
 
 
 @dataclass(frozen=True)
@@ -47,34 +48,48 @@ class BlockPart:
     Attributes:
         name: of the part.
         dtype: of an entry; fields (name, dtype, entries) of a record.
-        count: entries of a block; of the whole matrix's part all of them.
-        whole: whether it belongs to the whole matrix.
+        count: entries of a block; of a part of the row, or of the whole matrix, all of them.
+        covers: what they belong to.
     """
 
     name: str
     dtype: str | tuple[tuple[str, str, int], ...]
     count: int
-    whole: bool = False
+    covers: Covers = "block"
 
     @property
-    def block_bytes(self) -> int:
-        """Bytes of a block."""
+    def nbytes(self) -> int:
+        """Bytes of these entries."""
         if isinstance(self.dtype, str):
             return self.count * np.dtype(self.dtype).itemsize
         return self.count * sum(np.dtype(kind).itemsize * entries for _, kind, entries in self.dtype)
 
+    @property
+    def step(self) -> int:
+        """Bytes from a block's entries to those of the next."""
+        return self.nbytes if self.covers == "block" else 0
+
+    def row_bytes(self, blocks: int) -> int:
+        """Bytes of a row of so many blocks."""
+        return self.nbytes if self.covers == "row" else self.step * blocks
+
     def source(self, index: int) -> Source | Sequence[tuple[str, Source]]:
         """What the decoder sees of it."""
+        whole = self.covers == "matrix"
         if isinstance(self.dtype, str):
-            return Source(index, self.dtype, self.count, whole=self.whole)
+            return Source(index, self.dtype, self.count, whole=whole)
+        if self.count != 1:
+            raise UntraceableError(f"part {self.name!r} has {self.count} records where one is expected")
         fields, offset = [], 0
         for name, kind, entries in self.dtype:
-            fields.append((name, Source(index, kind, entries, offset)))
+            fields.append((name, Source(index, kind, entries, offset, whole=whole)))
             offset += np.dtype(kind).itemsize * entries
         return fields
 
 
-def fused(decode_block: Function, width: int, parts: Sequence[BlockPart]) -> Kernel:
+def fused(
+    decode_block: Function, width: int, parts: Sequence[BlockPart], params: Mapping[str, object] | None = None
+) -> Kernel:
     """The kernel of a format of blocks along a row.
 
     Args:
@@ -82,23 +97,28 @@ def fused(decode_block: Function, width: int, parts: Sequence[BlockPart]) -> Ker
             a mapping of its fields.
         width: columns of a block.
         parts: the stored parts, in the order of the arguments.
+        params: of the layout, which the function takes by name.
 
     Raises:
         UntraceableError: what the function does depends on the values it sees.
     """
-    steps = trace(decode_block, [part.source(index) for index, part in enumerate(parts)], width)
-    sizes = [part.block_bytes for part in parts]
-    spread = _spread_all([_spread(index, part, len(parts)) for index, part in enumerate(parts)])
+    if len(parts) > MAX_PARTS:
+        raise UntraceableError(f"it takes {len(parts)} parts, of at most {MAX_PARTS}")
+    steps = trace(decode_block, [part.source(index) for index, part in enumerate(parts)], width, params)
+    sizes = [part.step for part in parts]
+    tables = {step.arguments[0]: step.arguments[1:3] for step in steps.steps if step.name == "part_table"}
+    spread = _spread_all([_spread(index, part, len(parts), tables.get(index)) for index, part in enumerate(parts)])
     write = panel_operation(steps, sizes)
     panel = _panel(write, spread, width)
     several = float_panels(panel)
-    ahead = _ahead_all([_ahead(index, part, len(parts)) for index, part in enumerate(parts) if not part.whole])
+    ahead = _ahead_all([_ahead(index, part, len(parts)) for index, part in enumerate(parts) if part.step])
     one = _one(product_operation(steps, sizes), write, spread, ahead, width)
 
     def scratch(cols: int) -> int:
         blocks = -(-cols // width)
-        interleaved = sum(2 * ROWS * (_padded_bytes(size * blocks)) for size in sizes)
-        return HEAD + interleaved + 64 * width + ROWS * 4 * max(round_up(cols), width * blocks)
+        spread = sum(2 * ROWS * _padded_bytes(part.row_bytes(blocks)) for part in parts if part.covers != "matrix")
+        spread += sum(_table_bytes(count) for _, count in tables.values())
+        return HEAD + spread + 64 * width + ROWS * 4 * max(round_up(cols), width * blocks)
 
     tile = one_or_several(one, several)
     gather = _gather(write, spread, width)
@@ -110,17 +130,54 @@ def _padded_bytes(size: int) -> int:
     return ((size + 4) + 63) // 64 * 64
 
 
-def _spread(index: int, part: BlockPart, parts: int) -> Function:
+def _table_bytes(count: int) -> int:
+    """Bytes of a part in scratch memory whose entries are chosen by values: 32 bits each."""
+    return -(-count // 16) * 64
+
+
+def _spread(index: int, part: BlockPart, parts: int, table: tuple[str, int] | None) -> Function:
+    """Puts a part's bytes where its block decoder finds them."""
+    if part.covers != "matrix":
+        return _spread_rows(index, part, parts)
+    return _place(index) if table is None else _spread_table(index, parts, *table)
+
+
+def _place(index: int) -> Function:
+    """A part of the whole matrix is taken where it is."""
+
+    def place(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:  # noqa: ARG001
+        store_word(table + 8 * index, load_word(weights + PARTS + 8 * index))
+        return at
+
+    return place
+
+
+def _spread_table(index: int, parts: int, dtype: str, entries: int) -> Function:
+    """Widens a part of the whole matrix whose entries are chosen by values."""
+    widened, some_widened = wide_entries(dtype)
+    whole, rest, size = entries // 16 * 16, entries % 16, np.dtype(dtype).itemsize
+    nbytes = _table_bytes(entries)
+
+    def spread(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:  # noqa: ARG001
+        source = load_word(weights + PARTS + 8 * index)
+        for entry in range(0, whole, 16):
+            store(at + 4 * entry, widened(source + size * entry))
+        if rest:
+            store(at + 4 * whole, some_widened(source + size * whole, rest))
+        store_word(table + 8 * index, source)
+        store_word(table + 8 * (parts + index), at)
+        return at + nbytes
+
+    return spread
+
+
+def _spread_rows(index: int, part: BlockPart, parts: int) -> Function:
     """Interleaves a part's bytes of sixteen rows; what a short last block lacks becomes zero."""
-    size = part.block_bytes
-    whole = part.whole
+    size, fixed = part.step, part.row_bytes(0)
 
     def spread(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:
         source = load_word(weights + PARTS + 8 * index)
-        if whole:
-            store_word(table + 8 * index, source)
-            return at
-        there, wide = load_word(weights + PARTS + 8 * (parts + index)), _padded_bytes(size * blocks)
+        there, wide = load_word(weights + PARTS + 8 * (parts + index)), _padded_bytes(fixed + size * blocks)
         rows = at + ROWS * wide
         for each in range(count):
             p = source + (row + each) * there
@@ -151,7 +208,7 @@ def _spread_all(spreads: Sequence[Function]) -> Function:
 
 def _ahead(index: int, part: BlockPart, parts: int) -> Function:
     """Asks for a block's bytes of sixteen rows, which are interleaved next: sixteen short streams are not foreseen."""
-    size = part.block_bytes
+    size = part.step
 
     def ahead(weights: int, row: int, block: int) -> None:
         step = load_word(weights + PARTS + 8 * (parts + index))
@@ -164,12 +221,15 @@ def _ahead(index: int, part: BlockPart, parts: int) -> Function:
     return ahead
 
 
+def _nothing_ahead(weights: int, row: int, block: int) -> None:
+    """Asks for nothing."""
+
+
 def _ahead_all(each: Sequence[Function]) -> Function:
     """One function that does what several do."""
-    first, *others = each
-    if not others:
-        return first
-    rest = _ahead_all(others)
+    if not each:
+        return _nothing_ahead
+    first, rest = each[0], _ahead_all(each[1:])
 
     def both(weights: int, row: int, block: int) -> None:
         first(weights, row, block)

@@ -8,7 +8,7 @@ written down so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CellType, FunctionType
 from typing import Any
@@ -49,10 +49,12 @@ class Trace:
     Attributes:
         steps: in order.
         results: for each column of the block the number of the step that gives its weight.
+        tables: of constants that are chosen from, 32 bits an entry.
     """
 
     steps: list[Step] = field(default_factory=list)
     results: dict[int, int] = field(default_factory=dict)
+    tables: list[Array] = field(default_factory=list)
     known: dict[Step, int] = field(default_factory=dict)
 
     def add(self, name: str, kind: str, *arguments: Any) -> Value:
@@ -64,6 +66,14 @@ class Trace:
             self.known[step] = len(self.steps)
             self.steps.append(step)
         return Value(self, self.known[step], kind)
+
+    def table(self, values: Array) -> int:
+        """The number of a table; an equal one is taken again."""
+        for number, known in enumerate(self.tables):
+            if known.dtype == values.dtype and known.tobytes() == values.tobytes():
+                return number
+        self.tables.append(values)
+        return len(self.tables) - 1
 
     def value(self, given: object) -> Value:
         """A stand-in as it is, a number as a constant."""
@@ -172,9 +182,9 @@ class Source:
     Attributes:
         index: the part's number.
         dtype: of an entry.
-        count: entries of a block; of a whole-matrix part all of them.
+        count: entries of a block; of a part of the row, or of the whole matrix, all of them.
         offset: bytes from the start of the block's bytes to the first entry.
-        whole: whether it belongs to the whole matrix.
+        whole: whether it belongs to the whole matrix, so that a value may choose an entry.
     """
 
     index: int
@@ -198,7 +208,10 @@ class Entries:
         if isinstance(index, Value):
             if not source.whole:
                 raise UntraceableError("an entry of the block is chosen by a value")
-            return self._trace.add("part_table", "float", source.index, source.count, index.number)
+            if source.offset:
+                raise UntraceableError("an entry of a record is chosen by a value")
+            kind = _kind(source.dtype)
+            return self._trace.add("part_table", kind, source.index, source.dtype, source.count, index.number)
         if not isinstance(index, (int, np.integer)):
             raise UntraceableError(f"an entry is chosen by a {type(index).__name__}")
         at = int(index) + (source.count if index < 0 else 0)
@@ -220,10 +233,14 @@ def _kind(dtype: str) -> str:
 
 
 class Table:
-    """Stands for an array of floats that the function names."""
+    """Stands for an array of numbers that the function names."""
 
     def __init__(self, trace: Trace, values: Array) -> None:
         self._trace, self._values = trace, values
+        self._number: int | None = None
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._values, name)
 
     def __len__(self) -> int:
         return len(self._values)
@@ -231,8 +248,20 @@ class Table:
     def __getitem__(self, index: object) -> object:
         if not isinstance(index, Value):
             return self._values[index]  # type: ignore[call-overload]
-        values = tuple(float(value) for value in self._values.astype(np.float32))
-        return self._trace.add("table", "float", values, index.number)
+        if self._number is None:
+            self._number = self._trace.table(_in_32_bits(self._values))
+        kind = {"f": "float", "u": "uint", "i": "int"}[self._trace.tables[self._number].dtype.kind]
+        return self._trace.add("table", kind, self._number, index.number)
+
+
+def _in_32_bits(values: Array) -> Array:
+    """A table's entries as float32, int32, or, where they do not fit, uint32."""
+    if values.dtype.kind == "f":
+        return values.astype(np.float32)
+    for dtype in (np.dtype(np.int32), np.dtype(np.uint32)):
+        if len(values) and np.iinfo(dtype).min <= values.min() and values.max() <= np.iinfo(dtype).max:
+            return values.astype(dtype)
+    raise UntraceableError("a table of integers that 32 bits do not hold")
 
 
 class Weights:
@@ -251,13 +280,19 @@ class Weights:
         self._trace.results[at] = self._trace.value(value).as_float().number
 
 
-def trace(function: Callable[..., None], sources: Sequence[Source | Sequence[tuple[str, Source]]], width: int) -> Trace:
+def trace(
+    function: Callable[..., None],
+    sources: Sequence[Source | Sequence[tuple[str, Source]]],
+    width: int,
+    params: Mapping[str, object] | None = None,
+) -> Trace:
     """The steps of a block's decoder.
 
     Args:
         function: (part, …, weights) writes the weights of one block; a part of records is a mapping of its fields.
         sources: the parts.
         width: weights of a block.
+        params: of the layout, which the function takes by name.
 
     Raises:
         UntraceableError: it cannot be written down, or leaves a weight out.
@@ -269,7 +304,7 @@ def trace(function: Callable[..., None], sources: Sequence[Source | Sequence[tup
             arguments.append(Entries(made, source))
         else:
             arguments.append({name: Entries(made, each) for name, each in source})
-    stand_in(function, made)(*arguments, Weights(made, width))
+    stand_in(function, made)(*arguments, Weights(made, width), **(params or {}))
     missing = sorted(set(range(width)) - set(made.results))
     if missing:
         raise UntraceableError(f"it leaves weight {missing[0]} of {width} unwritten")
@@ -292,7 +327,7 @@ def stand_in(function: Callable[..., Any], made: Trace) -> FunctionType:
 
 
 def _seen(value: object, made: Trace) -> object:
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.ndim == 1:
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.ndim == 1:
         return Table(made, value)
     if isinstance(value, FunctionType) or hasattr(value, "py_func"):
         return stand_in(value, made)  # type: ignore[arg-type]

@@ -76,7 +76,7 @@ def codec(matrix: QMatrix, threads: int) -> Codec:
     from fourcc.kernels.operands import OUT, X
 
     found = matrix.format
-    kernel = compute.kernel_of(found)
+    kernel = compute.kernel_of(found, matrix.params)
     stored = kernel.level != "decode"
     encoder = kernel.encoder(complete(found.spec.options, {})) if stored and kernel.encoder is not None else None
     decoder = kernel.decode if stored else None

@@ -53,7 +53,7 @@ def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:
     """
     from fourcc import compute
 
-    kernel = compute.kernel_of(original.format)
+    kernel = compute.kernel_of(original.format, original.params)
     count = max(1, -(-nbytes // max(1, original.nbytes)))
     stored = kernel.pack is None and kernel.level != "decode"
     made = [_aligned(original) if stored else attrs.evolve(original) for _ in range(count)]

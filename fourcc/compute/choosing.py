@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import prod
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from fourcc.errors import PluginError, UsageError
-from fourcc.spec import FormatSpec, Geometry
+from fourcc.spec import FormatSpec, Geometry, Params, Part, complete
 
 if TYPE_CHECKING:
     from fourcc.format import Format
-    from fourcc.kernels.fused import BlockPart
+    from fourcc.kernels.fused import BlockPart, Covers
     from fourcc.kernels.kernel import Kernel
 
-_kernels: dict[Format, Kernel] = {}
+_kernels: dict[tuple[Format, Hashable], Kernel] = {}
 _kernels_lock = RLock()
 
 
-def kernel_of(found: Format) -> Kernel:
+def kernel_of(found: Format, params: Params | None = None) -> Kernel:
     """The kernel of a format: its own, or one made from its block decoder, or that of decoded weights.
+
+    Args:
+        found: the format.
+        params: the layout's parameters; those that are missing count by their defaults.
 
     Raises:
         UsageError: ``FOURCC_SIMD`` names no machine, or one that this is not.
         PluginError: the format's kernel cannot be had.
     """
+    given = complete(found.spec.params, params or {})
+    key = found, tuple(given.items())
     with _kernels_lock:
-        if found not in _kernels:
+        if key not in _kernels:
             _check_target()
             try:
-                _kernels[found] = _make_kernel(found)
+                _kernels[key] = _make_kernel(found, given)
             except Exception as error:
                 what = f"no products with the format {found.spec.tag}: its kernel cannot be made"
                 raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
-        return _kernels[found]
+        return _kernels[key]
 
 
 def _check_target() -> None:
@@ -45,21 +52,21 @@ def _check_target() -> None:
         raise UsageError(str(error)) from error
 
 
-def _make_kernel(found: Format) -> Kernel:
+def _make_kernel(found: Format, params: Params) -> Kernel:
     from fourcc.kernels.kernel import Kernel
     from fourcc.kernels.plain import DECODED
 
     if found.kernel is not None:
-        kernel = found.kernel()
+        kernel = found.kernel(**params)
         if not isinstance(kernel, Kernel):
             raise TypeError(f"kernel() of the format {found.spec.tag} gave a {type(kernel).__name__}")
         return kernel
-    if found.decode_block is None or unfit_for_blocks(found.spec) is not None:
+    if found.decode_block is None or unfit_for_blocks(found.spec, params) is not None:
         return DECODED
-    return _fuse(found)
+    return _fuse(found, params)
 
 
-def _fuse(found: Format) -> Kernel:
+def _fuse(found: Format, params: Params) -> Kernel:
     """The kernel that is made from a format's block decoder; that of decoded weights where it cannot be."""
     from fourcc.kernels.fused import fused
     from fourcc.kernels.plain import DECODED
@@ -67,72 +74,89 @@ def _fuse(found: Format) -> Kernel:
 
     assert found.decode_block is not None
     try:
-        return fused(found.decode_block, *_blocks(found))
+        return fused(found.decode_block, *_blocks(found.spec, params), params)
     except UntraceableError:
         return DECODED
 
 
-def _blocks(found: Format) -> tuple[int, list[BlockPart]]:
+def _blocks(spec: FormatSpec, params: Params) -> tuple[int, list[BlockPart]]:
     """Columns of a block, and its parts as the block decoder takes them."""
     from fourcc.kernels.fused import BlockPart
 
-    width, parts = found.spec.width(), []
+    width, parts = spec.width(params), []
     assert width is not None
-    for part in found.spec.parts:
+    for part in spec.parts:
         assert part.tail is not None
-        count, whole = prod(part.tail(Geometry(1, width))), part.rows is None
+        count, covers = prod(part.tail(Geometry(1, width, params))), _covered(part, width, params)
+        assert covers is not None
         if isinstance(part.dtype, str):
-            parts.append(BlockPart(part.name, part.dtype, count, whole=whole))
+            parts.append(BlockPart(part.name, part.dtype, count, covers))
         else:
             fields = tuple((name, kind, prod(dims)) for name, kind, dims in part.dtype)
-            parts.append(BlockPart(part.name, fields, count, whole=whole))
+            parts.append(BlockPart(part.name, fields, count, covers))
     return width, parts
 
 
-def is_copied(found: Format) -> bool:
+def is_copied(found: Format, params: Params | None = None) -> bool:
     """Whether packing a matrix of the format copies its bytes, or decodes them."""
-    kernel = kernel_of(found)
+    kernel = kernel_of(found, params)
     return kernel.pack is not None or kernel.level == "decode"
 
 
-def why_decoded(found: Format) -> str | None:
+def why_decoded(found: Format, params: Params | None = None) -> str | None:
     """Why products with a format decode the whole matrix first; None where they do not.
 
     Raises:
         PluginError: as `kernel_of`.
     """
-    if kernel_of(found).level != "decode":
+    if kernel_of(found, params).level != "decode":
         return None
     if found.decode_block is None:
         return "it declares neither a kernel nor a block decoder"
-    return unfit_for_blocks(found.spec) or _untraceable(found)
+    given = complete(found.spec.params, params or {})
+    return unfit_for_blocks(found.spec, given) or _untraceable(found, given)
 
 
-def _untraceable(found: Format) -> str | None:
+def _untraceable(found: Format, params: Params) -> str | None:
     from fourcc.kernels.fused import fused
     from fourcc.kernels.trace import UntraceableError
 
     assert found.decode_block is not None
     try:
-        fused(found.decode_block, *_blocks(found))
+        fused(found.decode_block, *_blocks(found.spec, params), params)
     except UntraceableError as error:
         return f"its block decoder cannot run on several rows at once: {error}"
     return None
 
 
-def unfit_for_blocks(spec: FormatSpec) -> str | None:
+def unfit_for_blocks(spec: FormatSpec, params: Params | None = None) -> str | None:
     """Why a format's blocks cannot be decoded one by one, or None where they can.
 
-    Blocks lie along a row, and each part has its entries one block after the other.
+    Blocks lie along a row. A part has its entries one block after the other, or as many for a row, or for the matrix,
+    whatever its size.
     """
-    width = spec.width()
+    given = complete(spec.params, params or {})
+    width = spec.width(given)
     if spec.block[0] != 1 or width is None:
         return "its blocks are not along a row"
-    if spec.params:
-        return "its layout has parameters"
     for part in spec.parts:
         if part.tail is None or part.rows not in {1, None}:
             return f"part {part.name!r} is not stored row by row"
-        if part.rows == 1 and prod(part.tail(Geometry(1, 3 * width))) != 3 * prod(part.tail(Geometry(1, width))):
-            return f"part {part.name!r} is not stored block by block"
+        if _covered(part, width, given) is None:
+            return f"part {part.name!r} is " + ("as large as the matrix" if part.rows is None else _UNEVEN)
     return None
+
+
+_UNEVEN = "not stored block by block"
+
+
+def _covered(part: Part, width: int, params: Params) -> Covers | None:
+    """What a part's entries belong to: to a block, or to a row or the matrix, of any size; None: to neither."""
+    assert part.tail is not None
+    one, three = part.tail(Geometry(1, width, params)), part.tail(Geometry(1, 3 * width, params))
+    if part.tail(Geometry(2, width, params)) != one:
+        return None
+    if one == three:
+        return "matrix" if part.rows is None else "row"
+    in_order = len(one) > 0 and three == (3 * one[0], *one[1:])
+    return "block" if in_order and part.rows == 1 else None

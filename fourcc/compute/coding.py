@@ -90,7 +90,7 @@ def encode(
     """
     slow = found.encode
     assert slow is not None
-    kernel = _kernel(found, whole) if found.prepare is None and not found.spec.needs else None
+    kernel = _kernel(found, geom.params, whole) if found.prepare is None and not found.spec.needs else None
     if kernel is None or kernel.encoder is None or not _plain_floats(tile):
         return slow(tile, shared, geom, options, aids)
 
@@ -114,7 +114,7 @@ def decode(found: Format, parts: Parts, geom: Geometry, *, whole: int, out: Arra
         whole: weights of all the work that this is a part of.
         out: float32 (rows, cols) that may be filled; it is then the result.
     """
-    kernel = _kernel(found, whole)
+    kernel = _kernel(found, geom.params, whole)
     if kernel is None or not _as_declared(found, parts, geom) or found.spec.decoded != "<f4":
         return found.decode(parts, geom)
 
@@ -146,8 +146,8 @@ def error_sums(original: Array, decoded: Array, *, whole: int) -> ErrorSums:
     return _either(kernel, whole, fast, lambda: ErrorSums.of(original, decoded))
 
 
-def _kernel(found: Format, whole: int) -> Kernel | None:
-    return None if whole < WORTH_LOOKING or found.kernel is None else kernel_of(found)
+def _kernel(found: Format, params: Params, whole: int) -> Kernel | None:
+    return None if whole < WORTH_LOOKING or found.kernel is None else kernel_of(found, params)
 
 
 def _plain_floats(values: Array) -> bool:

@@ -59,7 +59,8 @@ class Model(ModelFile):
         from fourcc.compute import is_copied
         from fourcc.registry import registry
 
-        if is_copied(registry[self.record(name).tag]):
+        record = self.record(name)
+        if is_copied(registry[record.tag], record.params):
             self.let_go(name)
 
     def _find(self, name: str) -> QMatrix | None:

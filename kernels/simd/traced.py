@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,21 +17,23 @@ from llvmlite import ir
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.dot import lookup_floats
 from fourcc.kernels.simd.memory import load_word, store
-from fourcc.kernels.simd.operation import FLOATS, INTS, Operation, operation
+from fourcc.kernels.simd.operation import ADDRESS, FLOATS, INTEGER, INTS, Operation, operation
+from fourcc.kernels.simd.partial import load_partial
 from fourcc.kernels.simd.tiles import as_first, everywhere, nothing
 from fourcc.kernels.simd.twins import Lanes, padded, read
 from fourcc.kernels.simd.widening import widened_float16
 from fourcc.kernels.trace import Step, Trace
 
 WORDS = llvm_type(INTS)
-REGISTER = 16  # entries of a table that one register holds
+REGISTERS = {16: 4, 32: 5}  # entries of a table that one register holds, or two: bits of an index
+LARGEST = max(REGISTERS)
 
 
 def name_of(trace: Trace, sizes: Sequence[int]) -> str:
     """A name that no other trace has."""
-    return hashlib.blake2b(
-        repr((trace.steps, sorted(trace.results.items()), sizes)).encode(), digest_size=8
-    ).hexdigest()
+    tables = [(str(table.dtype), table.tobytes()) for table in trace.tables]
+    told = repr((trace.steps, sorted(trace.results.items()), tables, sizes))
+    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
 
 
 def panel_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
@@ -38,7 +41,7 @@ def panel_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
 
     Args:
         trace: of the block's decoder.
-        sizes: bytes of a block in each part.
+        sizes: bytes of a block in each part; 0 of a part of the row, which has one place for all blocks.
     """
 
     @operation(returns=nothing)
@@ -61,7 +64,7 @@ def product_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
 
     Args:
         trace: of the block's decoder.
-        sizes: bytes of a block in each part.
+        sizes: bytes of a block in each part; 0 of a part of the row, which has one place for all blocks.
     """
 
     @operation(returns=as_first)
@@ -86,6 +89,42 @@ def product_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
 
     add_product.meaning.__qualname__ = f"add_product_{name_of(trace, sizes)}"
     return add_product
+
+
+@cache
+def wide_entries(dtype: str) -> tuple[Operation, Operation]:
+    """The operations that load 16 numbers, or (address, count) some and then zeros, in 32 bits each."""
+    given = np.dtype(dtype)
+    kind, wide = (FLOATS, np.float32) if given.kind == "f" else (INTS, np.int32)
+
+    def widened(b: Builder, narrow: Value) -> Value:
+        if given.itemsize == 4:
+            return b.bitcast(narrow, llvm_type(kind))
+        if given.kind == "f":
+            return widened_float16(b, narrow)
+        return (b.zext if given.kind == "u" else b.sext)(narrow, WORDS)
+
+    stored = vector(f"i{8 * given.itemsize}", 16)
+
+    @operation(ADDRESS, returns=kind)
+    def load_entries(address: int) -> Lanes:
+        return read(address, dtype, 16).astype(wide)
+
+    @load_entries.lowered
+    def _(b: Builder, address: Value) -> Value:
+        return widened(b, b.load_from(address, stored))
+
+    @operation(ADDRESS, INTEGER, returns=kind)
+    def load_some_entries(address: int, count: int) -> Lanes:
+        return padded(read(address, dtype, count), 16).astype(wide)
+
+    @load_some_entries.lowered
+    def _(b: Builder, address: Value, count: Value) -> Value:
+        return widened(b, load_partial(b, address, count, stored, given.itemsize))
+
+    for each in (load_entries, load_some_entries):
+        each.meaning.__qualname__ = f"{each.meaning.__name__}_{given.str}"
+    return load_entries, load_some_entries
 
 
 def common_factor(trace: Trace) -> tuple[int | None, dict[int, int]]:
@@ -115,7 +154,7 @@ def _evaluated(trace: Trace, sizes: Sequence[int], sources: int, block: int) -> 
     values: list[Lanes] = []
     with np.errstate(all="ignore"):
         for step in trace.steps:
-            values.append(_evaluate(step, values, sizes, sources, block))
+            values.append(_evaluate(step, trace, values, sizes, sources, block))
     return {column: values[number].astype(np.float32) for column, number in trace.results.items()}
 
 
@@ -131,10 +170,11 @@ PYTHON: dict[str, Callable[[Any, Any], Any]] = {
     "lshift": lambda x, y: x << y,
 }
 LANES = {"int": np.int32, "uint": np.uint32, "float": np.float32}
+WIDE = {"int": "<i4", "uint": "<u4", "float": "<f4"}
 
 
 def _evaluate(  # noqa: PLR0911 - one a kind of step
-    step: Step, values: list[Lanes], sizes: Sequence[int], sources: int, block: int
+    step: Step, trace: Trace, values: list[Lanes], sizes: Sequence[int], sources: int, block: int
 ) -> Lanes:
     kind = LANES[step.kind]
     match step.name, step.arguments:
@@ -148,17 +188,17 @@ def _evaluate(  # noqa: PLR0911 - one a kind of step
         case "part_entry", (part, dtype, offset):
             return np.repeat(read(load_word(sources + 8 * part) + offset, dtype, 1), 16).astype(kind)
         case "table", (table, number):
-            return _chosen(np.array(table, np.float32), values[number])
-        case "part_table", (part, count, number):
-            return _chosen(read(load_word(sources + 8 * part), "<f4", count), values[number])
+            return _chosen(trace.tables[table], values[number])
+        case "part_table", (part, _, count, number):
+            return _chosen(read(load_word(sources + 8 * (len(sizes) + part)), WIDE[step.kind], count), values[number])
     left, right = (values[number].astype(kind) for number in step.arguments)
     made: Lanes = PYTHON[step.name](left, right)
     return made
 
 
 def _chosen(table: Lanes, index: Lanes) -> Lanes:
-    """Entries of a table; an index beyond its end, as damage makes, takes the last, or in one of 16 wraps around."""
-    wrapped = index & 15 if len(table) == REGISTER else index
+    """Entries of a table; an index beyond the end, as damage makes, takes the last, or wraps around in 16 or 32."""
+    wrapped = index & (len(table) - 1) if len(table) in REGISTERS else index
     chosen: Lanes = table[np.minimum(wrapped.astype(np.uint32), len(table) - 1)]
     return chosen
 
@@ -181,7 +221,7 @@ class _Lowering:
     Args:
         b: where.
         trace: the steps.
-        sizes: bytes of a block in each part.
+        sizes: bytes of a block in each part; 0 of a part of the row, which has one place for all blocks.
         sources: address of the parts' addresses.
         block: number of the block.
     """
@@ -224,10 +264,10 @@ class _Lowering:
             case "part_entry", (part, dtype, offset):
                 return self._shared(part, np.dtype(dtype), offset)
             case "table", (table, number):
-                return self._table(table, number)
-            case "part_table", (part, count, number):
-                index = self._low_bits(number) if count == REGISTER else self.value(number)
-                return _look_up(b, self._base(part), count, index)
+                return self._as_kind(step, self._table(self._trace.tables[table], number))
+            case "part_table", (part, _, count, number):
+                looked_up = _look_up(b, self._base(len(self._sizes) + part), count, self._index(number, count))
+                return self._as_kind(step, looked_up)
         left, right = (made[number] for number in step.arguments)
         return getattr(b, self._instruction(step))(left, right)
 
@@ -277,39 +317,48 @@ class _Lowering:
         wide = b.zext if dtype.kind == "u" else b.sext
         return b.splat(one if dtype.itemsize == 4 else wide(one, ELEMENTS["i32"]), 16)
 
-    def _low_bits(self, number: int, skipped: int = 0) -> Value:
-        """A vector whose low four bits are those of a step's value from bit `skipped` on; its other bits may be any.
+    def _as_kind(self, step: Step, entries: Value) -> Value:
+        """Entries of a table, looked up as floats, as what they are."""
+        return entries if step.kind == "float" else self._b.bitcast(entries, WORDS)
 
-        A look-up in sixteen sees no other bits, so masks and most shifts need not be built for it.
+    def _index(self, number: int, count: int) -> Value:
+        """A step's value as the index of a table."""
+        return self._low_bits(number, REGISTERS[count]) if count in REGISTERS else self.value(number)
+
+    def _low_bits(self, number: int, bits: int, skipped: int = 0) -> Value:
+        """A vector whose low `bits` are those of a step's value from bit `skipped` on; its other bits may be any.
+
+        A look-up in registers sees no other bits, so masks and most shifts need not be built for it.
         """
         b, step = self._b, self._trace.steps[number]
         if step.name in {"and", "rshift"}:
             left, right = (self._trace.steps[each] for each in step.arguments)
             for value, constant in ((step.arguments[0], right), (step.arguments[1], left)):
                 known = constant.arguments[0] if constant.name == "constant" else None
-                if step.name == "and" and known is not None and known >> skipped & 15 == 15:
-                    return self._low_bits(value, skipped)
+                if step.name == "and" and known is not None and ~(known >> skipped) & ((1 << bits) - 1) == 0:
+                    return self._low_bits(value, bits, skipped)
             if step.name == "rshift" and right.name == "constant" and 0 <= right.arguments[0] < 32 - skipped:
-                return self._low_bits(step.arguments[0], skipped + right.arguments[0])
-        if step.name == "load" and skipped + 4 <= 8 * np.dtype(step.arguments[1]).itemsize:
+                return self._low_bits(step.arguments[0], bits, skipped + right.arguments[0])
+        if step.name == "load" and skipped + bits <= 8 * np.dtype(step.arguments[1]).itemsize:
             part, dtype, offset = step.arguments
             word, shift = self._word(part, offset, straddles=np.dtype(dtype).itemsize == 4)
             return b.lshr(word, b.add(shift, b.constant(WORDS, skipped)))
         value = self.value(number)
         return b.lshr(value, b.constant(WORDS, skipped)) if skipped else value
 
-    def _table(self, table: tuple[float, ...], number: int) -> Value:
-        """An entry of a constant table; in a register, the index needs no mask."""
-        b, values = self._b, np.array(table, np.float32)
-        index = self._low_bits(number) if len(table) == REGISTER else self.value(number)
-        if len(table) <= REGISTER:
-            if len(table) < REGISTER:
+    def _table(self, table: Lanes, number: int) -> Value:
+        """An entry of a constant table; in registers, the index needs no mask."""
+        b, values, index = self._b, table.view(np.int32), self._index(number, len(table))
+        if len(table) <= LARGEST:
+            if len(table) not in REGISTERS:
                 index = b.elementwise("umin", index, b.constant(WORDS, len(table) - 1))
-            return lookup_floats(b, b.constant(llvm_type(FLOATS), padded(values, REGISTER).tolist()), index)
+            size = min(each for each in REGISTERS if each >= len(table))
+            halves = [b.constant(WORDS, half.tolist()) for half in padded(values, size).reshape(-1, 16)]
+            return lookup_in_registers(b, [b.bitcast(half, llvm_type(FLOATS)) for half in halves], index)
         name = f"table_{hashlib.blake2b(values.tobytes(), digest_size=8).hexdigest()}"
         held = b.module.globals.get(name)
         if held is None:
-            kind = ir.ArrayType(ELEMENTS["f32"], len(table))
+            kind = ir.ArrayType(ELEMENTS["i32"], len(table))
             held = ir.GlobalVariable(b.module, kind, name)
             held.linkage, held.global_constant = "internal", True
             held.initializer = ir.Constant(kind, values.tolist())
@@ -324,9 +373,21 @@ def _operands(step: Step) -> tuple[int, ...]:
 
 
 def _look_up(b: Builder, address: Value, count: int, index: Value) -> Value:
-    if count == REGISTER:
-        return lookup_floats(b, b.load_from(address, llvm_type(FLOATS)), index)
+    if count in REGISTERS:
+        halves = [b.load_from(b.plus(address, 64 * half), llvm_type(FLOATS)) for half in range(count // 16)]
+        return lookup_in_registers(b, halves, index)
     return _gather(b, address, count, index)
+
+
+def lookup_in_registers(b: Builder, halves: Sequence[Value], index: Value) -> Value:
+    """Entries of a table of 16 or 32; other bits of the index than its low four or five do not count."""
+    if len(halves) == 1:
+        return lookup_floats(b, halves[0], index)
+    if b.target.name == "avx512":
+        return b.call("llvm.x86.avx512.vpermi2var.ps.512", halves[0].type, halves[0], index, halves[1])
+    low, high = (lookup_floats(b, half, index) for half in halves)
+    upper = b.icmp_unsigned("!=", b.and_(index, b.constant(WORDS, 16)), b.constant(WORDS, 0))
+    return b.select(upper, high, low)
 
 
 def _gather(b: Builder, address: Value, count: int, index: Value) -> Value:

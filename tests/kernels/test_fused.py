@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -17,11 +17,13 @@ from fourcc import compute
 from fourcc.errors import PluginError
 from fourcc.format import Array, Format, Parts
 from fourcc.kernels.fused import BlockPart, fused
+from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.operands import address, empty, matrix
+from fourcc.kernels.plain import DECODED
 from fourcc.kernels.simd.target import TARGETS, runs_here, target
 from fourcc.qmatrix import QMatrix, numpy_dtype
 from fourcc.registry import registry
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.spec import FormatSpec, Geometry, Part, Setting
 from tests.core.fakes import installed
 from tests.formats.checks import same_numbers
 from tests.kernels.bounds import excess
@@ -34,6 +36,10 @@ SIXTEEN = (np.arange(16) - 7.5).astype(np.float32) ** 3
 THIRTY_TWO = np.linspace(-1, 1, 32).astype(np.float32)
 BYTE = np.sin(np.arange(256)).astype(np.float32)
 FIVE = np.array([-1, -0.25, 0, 0.5, 2], np.float64)
+SIXTEEN_WHOLE = np.array([3, -7, 0, 100, -100, 5, 6, 7, 8, 9, 1, 2, -3, 2**30, -(2**31), 4])
+SEVEN_WHOLE = np.arange(2**32 - 7, 2**32, dtype=np.uint32)
+FORTY_WHOLE = np.arange(-20, 20, dtype=np.int8)
+LONG = (np.arange(4096) * 2654435761 % 4096).astype(np.float32) - 2048
 
 
 @dataclass(frozen=True)
@@ -44,16 +50,25 @@ class Made:
         width: columns of a block.
         parts: what is stored of it; a part of the whole matrix has `rows` None.
         decode_block: as plugins have it.
+        params: of the layout.
     """
 
     width: int
     parts: tuple[Part, ...]
     decode_block: Decoder
+    params: Mapping[str, int] = field(default_factory=dict)
 
     def format(self, tag: str) -> Format:
         """As it would be registered; it decodes block by block, in plain Python."""
+        settings = tuple(Setting(name, value + 1, "") for name, value in self.params.items())  # not the defaults
         spec = FormatSpec(
-            tag=tag, name=tag, summary="made up", block=(1, self.width), parts=self.parts, short_block=False
+            tag=tag,
+            name=tag,
+            summary="made up",
+            block=(1, "group" if "group" in self.params else self.width),
+            parts=self.parts,
+            params=settings,
+            short_block=False,
         )
         return Format(spec=spec, decode=self.decode, decode_block=self.decode_block)
 
@@ -64,20 +79,24 @@ class Made:
             for row in range(geom.rows):
                 for block in range(geom.cols // self.width):
                     arguments = [self.entries(part, parts[part.name], row, block) for part in self.parts]
-                    self.decode_block(*arguments, out[row, self.width * block : self.width * (block + 1)])
+                    weights = out[row, self.width * block : self.width * (block + 1)]
+                    self.decode_block(*arguments, weights, **self.params)
         return out
 
     def entries(self, part: Part, stored: Array, row: int, block: int) -> Array | Mapping[str, Array]:
         """What the decoder sees of a part."""
         if part.rows is None:
-            return stored.reshape(-1)
-        count = prod(part.tail(Geometry(1, self.width)))
+            flat = stored.reshape(-1)
+            return flat.astype(np.int64) if flat.dtype.kind in "iu" else flat.astype(np.float32)
+        count, all_three = (prod(part.tail(Geometry(1, times * self.width, self.params))) for times in (1, 3))
+        if count == all_three:  # of the row
+            block = 0
         some = stored[row].reshape(-1)[count * block : count * (block + 1)]
         if some.dtype.names is None:
             return some.astype(np.int64) if some.dtype.kind in "iu" else some.astype(np.float32)
-        return {name: self.field(some[name]) for name in some.dtype.names}
+        return {name: self.field_of(some[name]) for name in some.dtype.names}
 
-    def field(self, values: Array) -> Array:
+    def field_of(self, values: Array) -> Array:
         """A record's field; numbers of its entries, one after the other."""
         flat = values.reshape(-1)
         return flat.astype(np.int64) if flat.dtype.kind in "iu" else flat.astype(np.float32)
@@ -143,6 +162,41 @@ def halves_and_shorts(halves: Array, shorts: Array, unsigned: Array, bytes_: Arr
         weights[index] = value.astype(np.float32) * halves[index % 4] + quotient
 
 
+def row_scale(codes: Array, scale: Array, ends: Mapping[str, Array], weights: Array) -> None:
+    """One scale a row, and a record of its least weight and its step."""
+    for index in range(32):
+        low = (codes[index] & 3).astype(np.float32)
+        weights[index] = codes[index].astype(np.float32) * scale[0] + ends["step"][index & 1] * low + ends["least"][0]
+
+
+def narrow_books(codes: Array, halves: Array, bytes_: Array, long: Array, last: Array, weights: Array) -> None:
+    """Books that are stored in fewer than 32 bits, one for each way to look up."""
+    for index in range(8):
+        code = codes[index]
+        weights[4 * index] = halves[code & 31] + last[0]
+        weights[4 * index + 1] = bytes_[code >> 4] * 0.5 + bytes_[2]
+        weights[4 * index + 2] = halves[(code & 15) | (codes[0] >> 7 << 4)]
+        weights[4 * index + 3] = long[code & 127] - last[code & 1]
+
+
+def whole_numbers(codes: Array, weights: Array) -> None:
+    """Tables of whole numbers, and a long one, whose index is put together from two words."""
+    for index in range(8):
+        code = codes[index % 2] >> index
+        both = code | codes[1] << (32 - index) if index else code
+        weights[4 * index] = SIXTEEN_WHOLE[code & 15]
+        weights[4 * index + 1] = SEVEN_WHOLE[(code & 3) + (codes[0] >> 31)]
+        weights[4 * index + 2] = FORTY_WHOLE[code & 31] * 0.25
+        weights[4 * index + 3] = LONG[both & 4095]
+
+
+def of_a_group(scales: Array, codes: Array, weights: Array, group: int, low: int) -> None:
+    """As wide as a parameter says; another is subtracted."""
+    assert len(weights) == group == 2 * len(codes)
+    for index in range(group):
+        weights[index] = ((codes[index // 2] >> (4 * (index & 1)) & 15) - low) * scales[0]
+
+
 MADE = {
     "nibbles": Made(32, (Part("blocks", (("d", "<f2", ()), ("q", "|u1", (16,))), tail=each(1)),), nibble_pairs),
     "behind": Made(32, (Part("blocks", (("q", "|i1", (4, 8)), ("d", "<f2", ())), tail=each(1)),), signed_bytes),
@@ -169,6 +223,36 @@ MADE = {
         ),
         shared_book,
     ),
+    "row": Made(
+        32,
+        (
+            Part("codes", "|i1", tail=each(32)),
+            Part("scale", "<f2", tail=lambda _: ()),
+            Part("ends", (("step", "<f4", (2,)), ("least", "<f2", ())), tail=lambda _: (1,)),
+        ),
+        row_scale,
+    ),
+    "narrow": Made(
+        32,
+        (
+            Part("codes", "|u1", tail=each(8)),
+            Part("halves", "<f2", rows=None, tail=lambda _: (2, 16)),
+            Part("bytes", "|i1", rows=None, tail=lambda _: (16,)),
+            Part("long", "<f2", rows=None, tail=lambda _: (130,)),
+            Part("last", "<f4", rows=None, tail=lambda _: (2,)),
+        ),
+        narrow_books,
+    ),
+    "whole": Made(32, (Part("codes", "<u4", tail=each(2)),), whole_numbers),
+    "group": Made(
+        48,
+        (
+            Part("scales", "<f2", tail=lambda geom: (geom.cols // geom.params["group"],)),
+            Part("codes", "|u1", tail=lambda geom: (geom.cols // 2,)),
+        ),
+        of_a_group,
+        {"group": 48, "low": 5},
+    ),
     "kinds": Made(
         32,
         (
@@ -185,7 +269,7 @@ every = pytest.mark.parametrize("name", MADE)
 
 def tag_of(name: str) -> str:
     """The made-up format's."""
-    return f"T{list(MADE).index(name)}x"
+    return f"T{'abcdefghijkl'[list(MADE).index(name)]}x"
 
 
 def stored(name: str, rows: int, blocks: int, seed: int) -> QMatrix:
@@ -194,9 +278,9 @@ def stored(name: str, rows: int, blocks: int, seed: int) -> QMatrix:
     found = made.format(tag_of(name))
     shape = (rows, blocks * made.width)
     random = np.random.default_rng(seed)
-    shapes = found.spec.part_shapes(shape, {})
+    shapes = found.spec.part_shapes(shape, made.params)
     parts = {part.name: filled(random, shapes[part.name], numpy_dtype(part.dtype)) for part in found.spec.parts}
-    return QMatrix(found.spec.tag, shape, parts)
+    return QMatrix(found.spec.tag, shape, parts, made.params)
 
 
 def filled(random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -265,7 +349,7 @@ def test_damaged_floats_decode_as_they_do_in_numpy(name: str) -> None:
             key: np.frombuffer(random.bytes(part.nbytes), part.dtype).reshape(part.shape)
             for key, part in q.parts.items()
         }
-        damaged = QMatrix(q.tag, q.shape, raw)
+        damaged = QMatrix(q.tag, q.shape, raw, q.params)
         assert same_numbers(gathered(damaged), damaged.decode())
         for n in (1, 3):
             assert damaged.matmul(np.ones((n, q.shape[1]))).shape == (n, 18)
@@ -322,6 +406,9 @@ def fails(codes: Array, weights: Array) -> None:
         weights[index] = codes[index + 1]
 
 
+UNEVEN = "part 'codes' is not stored block by block"
+
+
 @pytest.mark.parametrize(
     ("found", "why"),
     [
@@ -329,13 +416,18 @@ def fails(codes: Array, weights: Array) -> None:
         (plain_format(None), "it declares neither a kernel nor a block decoder"),
         (plain_format(half, block=(2, 32)), "its blocks are not along a row"),
         (plain_format(half, block=(1, None)), "its blocks are not along a row"),
+        (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (32, geom.cols // 32)),)), UNEVEN),
+        (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (geom.cols // 32 * 33 - 1,)),)), UNEVEN),
+        (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (geom.rows * geom.cols,)),)), UNEVEN),
         (plain_format(peeks), "its block decoder cannot run on several rows at once: what it does depends on a value"),
     ],
-    ids=["fused", "none", "two rows", "whole rows", "peeks"],
+    ids=["fused", "none", "two rows", "whole rows", "planes", "overlapping", "by rows", "peeks"],
 )
 def test_what_cannot_be_fused_is_decoded_first(found: Format, why: str | None) -> None:
     """And the product is right all the same."""
     assert compute.why_decoded(found) == why
+    if why == UNEVEN:
+        return
     with installed(found):
         codes = np.random.default_rng(1).integers(-128, 128, (18, 64)).astype(np.int8)
         q = QMatrix(found.spec.tag, codes.shape, {"codes": codes})
@@ -357,6 +449,43 @@ def test_a_kernel_that_is_none_is_said_in_words() -> None:
     found = Format(spec=plain_format(None).spec, decode=lambda parts, _: parts["codes"], kernel=lambda: 3)
     with pytest.raises(PluginError, match=r"its kernel cannot be made: found TypeError: .* gave a int$"):
         compute.kernel_of(found)
+
+
+@pytest.mark.parametrize("tail", [lambda geom: (geom.cols,), lambda geom: (geom.rows,)], ids=["columns", "rows"])
+def test_a_part_as_large_as_the_matrix_is_no_block(tail: Callable[[Geometry], tuple[int, ...]]) -> None:
+    """What a decoder saw of it would be the same for all blocks."""
+    codes = Part("codes", "|i1", tail=lambda geom: (geom.cols,))
+    found = plain_format(half, parts=(codes, Part("scales", "<f4", rows=None, tail=tail)))
+    assert compute.why_decoded(found) == "part 'scales' is as large as the matrix"
+
+
+def test_a_decoder_that_takes_no_parameter_is_said_in_words() -> None:
+    found = plain_format(half, params=(Setting("group", 64, ""),))
+    with pytest.raises(PluginError, match=r"TypeError: half\(\) got an unexpected keyword argument 'group'$"):
+        compute.kernel_of(found)
+
+
+def test_a_kernel_for_each_set_of_parameters() -> None:
+    """Of one's own they are given by name; a missing one counts by its default."""
+    seen: list[dict[str, object]] = []
+
+    def kernel(**params: object) -> Kernel:
+        seen.append(params)
+        return DECODED
+
+    spec = plain_format(None, params=(Setting("group", 64, ""), Setting("fine", "no", ""))).spec
+    found = Format(spec=spec, decode=lambda parts, _: parts["codes"], kernel=kernel)
+    for params in ({}, {"group": 32}, {"fine": "no", "group": 64}, {"group": 32}):
+        assert compute.kernel_of(found, params) is DECODED
+    assert seen == [{"group": 64, "fine": "no"}, {"group": 32, "fine": "no"}]
+
+
+def test_several_records_a_block_are_said_in_words() -> None:
+    records = Part("blocks", (("q", "|i1", (16,)),), tail=lambda geom: (geom.cols // 16,))
+    found = plain_format(half, parts=(records,))
+    assert compute.why_decoded(found) == (
+        "its block decoder cannot run on several rows at once: part 'blocks' has 2 records where one is expected"
+    )
 
 
 def test_short_blocks_use_only_the_columns_that_there_are() -> None:

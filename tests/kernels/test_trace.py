@@ -13,6 +13,7 @@ CODES = Source(0, "|u1", 8)
 TABLE = np.array([0.5, -1, 2, 4], np.float32)
 WIDE_TABLE = np.arange(256, dtype=np.float64) / 3
 COUNTS = np.array([3, 1, 2])
+LARGE = np.array([1, 2**32])
 
 
 def names(made: Trace) -> list[str]:
@@ -49,8 +50,9 @@ def test_functions_that_it_calls_are_traced_too() -> None:
 
     made = trace(decode, [CODES], 4)
     assert names(made)[:3] == ["rshift", "and", "table"]
-    (table,) = {step.arguments[0] for step in made.steps if step.name == "table"}
-    assert table == tuple(TABLE.tolist())
+    assert {step.arguments[0] for step in made.steps if step.name == "table"} == {0}
+    (table,) = made.tables
+    assert table.tolist() == TABLE.tolist()
 
 
 def test_tables_of_a_closure_are_seen_and_plain_numbers_of_them_are_constants() -> None:
@@ -62,8 +64,8 @@ def test_tables_of_a_closure_are_seen_and_plain_numbers_of_them_are_constants() 
         weights[2] = float(COUNTS[0]) * codes[2] + len(table)
 
     made = trace(decode, [CODES], 3)
-    (values,) = (step.arguments[0] for step in made.steps if step.name == "table")
-    assert values == tuple(np.float32(WIDE_TABLE).tolist())
+    (values,) = made.tables
+    assert values.tolist() == np.float32(WIDE_TABLE).tolist()
     constants = [step.arguments[0] for step in made.steps if step.name == "constant"]
     assert float(np.float32(5 / 3)) in constants
     assert 3.0 in constants
@@ -122,8 +124,38 @@ def test_a_part_of_the_whole_matrix_may_be_chosen_from() -> None:
 
     made = trace(decode, [CODES, Source(1, "<f4", 16, whole=True)], 2)
     steps = {step.name: step for step in made.steps}
-    assert steps["part_table"].arguments == (1, 16, 0)
+    assert steps["part_table"].arguments == (1, "<f4", 16, 0)
     assert steps["part_entry"].arguments == (1, "<f4", 8)
+
+
+def test_a_table_behind_other_fields_of_a_record_is_refused() -> None:
+    def decode(codes: Array, book: dict[str, Array], weights: Array) -> None:
+        weights[0] = book["values"][codes[0]]
+
+    fields = [("count", Source(1, "|u1", 1, whole=True)), ("values", Source(1, "<f4", 16, 1, whole=True))]
+    with pytest.raises(UntraceableError, match=r"^an entry of a record is chosen by a value$"):
+        trace(decode, [CODES, fields], 1)
+
+
+def test_tables_of_whole_numbers_and_equal_tables() -> None:
+    """The kind is that of the numbers; an equal table is kept once."""
+    counts, same, unsigned = COUNTS, COUNTS.copy(), np.array([1, 2**32 - 1])
+
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = counts[codes[0]] + same[codes[1]]
+        weights[1] = unsigned[codes[0]] + len(counts) + counts.size
+
+    made = trace(decode, [CODES], 2)
+    assert [table.dtype for table in made.tables] == [np.int32, np.uint32]
+    assert [step.kind for step in made.steps if step.name == "table"] == ["int", "int", "uint"]
+
+
+def test_parameters_are_given_by_name() -> None:
+    def decode(codes: Array, weights: Array, bits: int, offset: float) -> None:
+        weights[0] = (codes[0] >> bits) + offset
+
+    made = trace(decode, [CODES], 1, {"offset": 0.5, "bits": 3})
+    assert [step.arguments for step in made.steps if step.name == "constant"] == [(3,), (0.5,)]
 
 
 def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
@@ -176,6 +208,11 @@ def takes_the_number(codes: Array, weights: Array) -> None:
 def indexes_by_value(codes: Array, weights: Array) -> None:
     """Chooses an entry of the block."""
     weights[0] = codes[codes[0]]
+
+
+def chooses_too_large(codes: Array, weights: Array) -> None:
+    """From numbers of more than 32 bits."""
+    weights[0] = LARGE[codes[0]]
 
 
 def writes_by_value(codes: Array, weights: Array) -> None:
@@ -234,6 +271,7 @@ def takes_too_long(codes: Array, weights: Array) -> None:
         (loops_by_value, 1, "what it does depends on a value"),
         (takes_the_number, 1, "what it does depends on a value"),
         (indexes_by_value, 1, "an entry of the block is chosen by a value"),
+        (chooses_too_large, 1, "a table of integers that 32 bits do not hold"),
         (writes_by_value, 1, "what it does depends on a value"),
         (slices, 1, "an entry is chosen by a slice"),
         (ands_a_float, 1, "and of a float"),
