@@ -35,6 +35,7 @@ COMMANDS = {
     "diff": "diff",
     "extract": "extract",
     "bench": "bench",
+    "bench-models": "bench_models",
     "formats": "formats",
     "policy": "policy",
     "run": "run",

@@ -2,7 +2,8 @@
 
 A program is a table, one row a step: a kernel's address, its two descriptors, rows, and rows that a thread takes at
 once. The caller's thread goes through it; a step of one chunk it does alone, any other is open to the team, as a single
-job is. What a step is, this loop does not know: another architecture is another table.
+job is. A helper that fell asleep meanwhile can only be woken from Python: so the loop returns when it opens a step and
+finds one. What a step is, this loop does not know: another architecture is another table.
 """
 
 from __future__ import annotations
@@ -10,7 +11,22 @@ from __future__ import annotations
 from fourcc.kernels.operands import WORD
 from fourcc.kernels.simd.atomic import call_kernel, load_shared, relax, store_shared
 from fourcc.kernels.simd.memory import load_word, store_word
-from fourcc.kernels.team import CHUNK, CHUNKS, DONE, FUNCTION, JOB, LEFT, OPEN, ROWS, WEIGHTS, work
+from fourcc.kernels.team import (
+    ASLEEP,
+    CHUNK,
+    CHUNKS,
+    DONE,
+    FUNCTION,
+    JOB,
+    LEFT,
+    LINE,
+    OPEN,
+    OWN,
+    ROWS,
+    SCRATCH,
+    WEIGHTS,
+    work,
+)
 
 # A step of a program.
 STEP_FUNCTION, STEP_WEIGHTS, STEP_JOB, STEP_ROWS, STEP_CHUNK = (WORD * word for word in range(5))
@@ -18,7 +34,7 @@ STEP_WORDS = 8
 
 
 def run_steps(board: int, state: int, spins: int, last: int, own: int) -> None:
-    """Runs a program from where it is to its end, or until others let it wait for `spins` turns.
+    """Runs a program from where it is to its end, until others let it wait for `spins` turns, or until one is asleep.
 
     Args:
         board: the team's.
@@ -34,6 +50,8 @@ def run_steps(board: int, state: int, spins: int, last: int, own: int) -> None:
         if rows > chunk:
             if not load_word(board + OPEN):
                 open_step(board, state, at)
+                if any_asleep(board, own):
+                    return
             work(board, own)
             if not is_done(board, spins):
                 return
@@ -60,6 +78,14 @@ def open_step(board: int, state: int, at: int) -> None:
     number = (load_word(state + 2 * WORD) + 1) & 0x7FFFFFFF
     store_word(state + 2 * WORD, number)
     store_shared(board + LEFT, number << 32 | chunks)
+
+
+def any_asleep(board: int, own: int) -> int:
+    """Whether a helper has fallen asleep; the helpers' lines lie before the caller's."""
+    for line in range(board + OWN, own - SCRATCH, LINE):
+        if load_shared(line) == ASLEEP:
+            return 1
+    return 0
 
 
 def is_done(board: int, spins: int) -> int:

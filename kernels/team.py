@@ -29,9 +29,9 @@ LEFT = 0  # job number << 32 | chunks that nobody has taken
 DONE = LINE  # chunks finished
 FUNCTION, WEIGHTS, JOB, ROWS, CHUNK, CHUNKS = (2 * LINE + 8 * word for word in range(6))
 OPEN = 2 * LINE + 48  # whether a program's step is under way (`fourcc.kernels.steps`)
-OWN = (
-    3 * LINE
-)  # the first thread's line: whether it sleeps, then the address of its scratch memory; the caller's is last
+# The first helper's line: whether it sleeps, then the address of its scratch memory. The caller's is the last one.
+OWN = 3 * LINE
+SCRATCH = 8  # where in its line a thread has that address
 BOARD = 3  # lines before the threads' own
 SHARES = 8  # chunks a thread: fewer, and one late thread makes the others wait
 
@@ -143,7 +143,7 @@ class Team:
     def _share(self, kernel: jit.Kernel, weights: int, job: int, split: Split) -> None:
         """Opens the job to all threads, works, and waits; a core that others need is given away meanwhile."""
         assert isinstance(kernel, jit.Compiled)
-        board, own = self._board, self._at + OWN + LINE * (self.threads - 1) + 8
+        board, own = self._board, self._at + OWN + LINE * (self.threads - 1) + SCRATCH
         board[DONE // 8] = 0
         fields = (kernel.address, weights, job, split.rows, split.chunk, split.chunks)
         board[FUNCTION // 8 : CHUNKS // 8 + 1] = fields
@@ -169,31 +169,35 @@ class Team:
         run = jit.compiled(run_steps)
         with self._busy:
             self._give_scratch(max(scratch, LINE))
-            own = self._at + OWN + LINE * (self.threads - 1) + 8
+            own = self._at + OWN + LINE * (self.threads - 1) + SCRATCH
             state = _lines(1)
             state[:3] = address(program), 0, self._number
-            self._wake_up()
             try:
+                self._wake_up()
                 run(self._at, address(state), PATIENCE, len(program), own)
             finally:  # an interrupted caller waits, too: others are still at work on its memory
                 while state[1] < len(program):
-                    _give_way()
+                    if not self._wake_up():
+                        _give_way()
                     run(self._at, address(state), PATIENCE, len(program), own)
                 self._number = int(state[2])
 
     def _helper(self, index: int, wake: Lock) -> None:
         own = self._at + OWN + LINE * index
         while True:
-            self._help(self._at, own, SPINS, 0, own + 8)
+            self._help(self._at, own, SPINS, 0, own + SCRATCH)
             wake.acquire()
 
-    def _wake_up(self) -> None:
+    def _wake_up(self) -> bool:
+        """Wakes the helpers that are asleep; returns whether there was one."""
+        found = False
         for index, lock in enumerate(self._wake):
             word = (OWN + LINE * index) // 8
             if self._board[word] == ASLEEP:
-                self._board[word] = AWAKE
+                self._board[word], found = AWAKE, True
                 if lock.locked():  # else the last waking is yet to be seen
                     lock.release()
+        return found
 
     def _give_scratch(self, size: int) -> None:
         """Memory of the threads' own; nobody uses it between jobs."""
@@ -202,7 +206,7 @@ class Team:
         self._scratch = [_lines(size // LINE + 1) for _ in range(self.threads)]
         self._scratch_size = size
         for index, memory in enumerate(self._scratch):
-            self._board[(OWN + LINE * index) // 8 + 1] = address(memory)
+            self._board[(OWN + LINE * index + SCRATCH) // 8] = address(memory)
 
 
 @dataclass(frozen=True)

@@ -72,9 +72,9 @@ def make(
         PluginError: a format that is missing or broken.
     """
     return Plan(
-        formats=_formats(formats),
+        formats=formats_of(formats),
         shapes=_shapes(shapes) if shapes is not None else QUICK_SHAPES if quick else SHAPES,
-        threads=_numbers(threads, "threads", 1024) if threads is not None else tuple(range(1, thread_count() + 1)),
+        threads=threads_of(threads),
         counts=_numbers(counts, "activations", MOST_ACTIVATIONS) if counts is not None else COUNTS,
         rotation=QUICK_ROTATION if quick else ROTATION,
         rounds=2 if quick else 7,
@@ -94,7 +94,13 @@ def items(text: str) -> tuple[str, ...]:
     return found
 
 
-def _formats(text: str | None) -> tuple[Format, ...]:
+def threads_of(text: str | None) -> tuple[int, ...]:
+    """Numbers of threads from a comma list; None: from 1 to the cores. Raises UsageError where one is none."""
+    return tuple(range(1, thread_count() + 1)) if text is None else _numbers(text, "threads", 1024)
+
+
+def formats_of(text: str | None) -> tuple[Format, ...]:
+    """Formats from a comma list of tags; None: all with a kernel. Raises UsageError or PluginError."""
     if text is None:
         able = (found for found in _working() if found.encode is not None and not found.spec.needs)
         return tuple(found for found in able if compute.why_decoded(found) is None)

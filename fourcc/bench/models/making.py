@@ -1,0 +1,60 @@
+"""Models of random weights, written as a model.bin through the conversion that any checkpoint takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from fourcc.bench.models.shapes import ModelShape
+from fourcc.conversion import execute, plan
+from fourcc.format import Array, Floats, Parts
+from fourcc.policy import Policy
+from fourcc.registry import registry
+from fourcc.sources.source import Source, SourceTensor
+
+DEVIATION = 0.02  # of the weights: about what training leaves
+POOL = 1 << 22  # random numbers; longer tensors repeat them
+FLOATS = 0  # ggml's id of plain float32
+
+
+def write_model(path: Path, shape: ModelShape, tag: str, context: int) -> Path:
+    """Writes a model of random weights.
+
+    Args:
+        path: of the model.bin.
+        shape: its sizes.
+        tag: of the matrices' format; vectors are float32.
+        context: positions that the model has room for.
+
+    Returns:
+        The path.
+    """
+    pool = np.random.default_rng(0).standard_normal(POOL, np.float32) * np.float32(DEVIATION)
+    tensors = tuple(_tensor(name, size, pool) for name, size in shape.tensors())
+    source = Source(path, "random", tensors, (), architecture="llama", hyper=shape.hyper(context))
+    execute(plan(source, Policy.shorthand(tag)), path)
+    return path
+
+
+def _tensor(name: str, shape: tuple[int, ...], pool: Floats) -> SourceTensor:
+    found = registry.foreign("ggml", FLOATS)
+    assert found is not None
+    (part,) = found.spec.parts
+    cols = shape[-1]
+    begin = crc32(name.encode()) % POOL
+
+    def read(_: int, first: int, last: int) -> Parts:
+        return {part.name: _numbers(pool, begin + first * cols, (last - first) * cols).reshape(last - first, cols)}
+
+    def ones(_: int, first: int, last: int) -> Parts:
+        return {part.name: np.ones((last - first, cols), np.float32)}
+
+    return SourceTensor(name, name, shape, found.spec.tag, ones if len(shape) == 1 else read)
+
+
+def _numbers(pool: Floats, start: int, count: int) -> Array:
+    """So many numbers of the pool, going round."""
+    start %= POOL
+    return np.resize(np.roll(pool, -start), count) if start + count > POOL else pool[start : start + count]

@@ -1,0 +1,28 @@
+"""fourcc as an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fourcc.bench.models.trial import Outcome, Trial, measured
+from fourcc.models.llama import Llama
+from fourcc.models.model import open_model
+
+
+class Own:
+    """A network that is ready to run."""
+
+    def __init__(self, network: Llama) -> None:
+        self._network = network
+        self.vocab = network.architecture.vocab_size
+        self.reset = network.reset
+
+    def read(self, tokens: Sequence[int]) -> None:
+        """Runs tokens at once."""
+        self._network.forward(tokens)
+
+
+def measure(trial: Trial) -> Outcome:
+    """Runs a model.bin."""
+    with open_model(trial.file) as model:
+        return measured(trial, Own(model.network(trial.prompt + trial.generated, trial.threads)))

@@ -1,0 +1,143 @@
+"""One measurement of one engine, in a process of its own: threads, memory and caches of others are then out of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Protocol
+
+import attrs
+
+from fourcc.errors import UsageError
+
+# Name -> the module that runs it, and whether attention is fused into one operation where the engine has both.
+ENGINES = {
+    "fourcc": ("fourcc.bench.models.own", True),
+    "llama.cpp": ("fourcc.bench.models.llama_cpp", True),
+    "llama.cpp, plain attention": ("fourcc.bench.models.llama_cpp", False),
+}
+OWN = "fourcc"
+
+
+@attrs.frozen
+class Trial:
+    """What is to be measured.
+
+    Attributes:
+        engine: a key of `ENGINES`.
+        file: the model, in the engine's container.
+        threads: how many.
+        prompt: tokens that are read at once.
+        generated: tokens that follow, one by one.
+        repeats: times that all is done, after a first time that does not count.
+    """
+
+    engine: str
+    file: str
+    threads: int
+    prompt: int
+    generated: int
+    repeats: int
+
+    @property
+    def fused(self) -> bool:
+        """Whether attention is one operation."""
+        return ENGINES[self.engine][1]
+
+    def tokens(self, vocab: int) -> list[int]:
+        """The tokens of prompt and generation: any will do, but the same for every engine."""
+        return [3 + 7919 * index % (vocab - 3) for index in range(self.prompt + self.generated)]
+
+
+@attrs.frozen
+class Outcome:
+    """What was measured; seconds, one for each repeat.
+
+    Attributes:
+        prompt: of the prompt.
+        generated: of all generated tokens, the prompt before them.
+        fresh: of as many with nothing before them.
+        peak: bytes of resident memory at most.
+    """
+
+    prompt: tuple[float, ...]
+    generated: tuple[float, ...]
+    fresh: tuple[float, ...]
+    peak: int
+
+
+class Runner(Protocol):
+    """A model that is ready to run."""
+
+    vocab: int
+
+    def reset(self) -> None:
+        """Forgets all tokens."""
+
+    def read(self, tokens: Sequence[int]) -> None:
+        """Runs tokens at once, up to the logits of the last one."""
+
+
+def measured(trial: Trial, runner: Runner) -> Outcome:
+    """The times of a runner."""
+    tokens = trial.tokens(runner.vocab)
+    times: tuple[list[float], ...] = ([], [], [])
+    for _ in range(trial.repeats + 1):
+        runner.reset()
+        times[0].append(_seconds(lambda: runner.read(tokens[: trial.prompt])))
+        times[1].append(_seconds(lambda: _one_by_one(runner, tokens[trial.prompt :])))
+        runner.reset()
+        times[2].append(_seconds(lambda: _one_by_one(runner, tokens[trial.prompt :])))
+    prompt, generated, fresh = (tuple(each[1:]) for each in times)
+    return Outcome(prompt, generated, fresh, peak_bytes())
+
+
+def _one_by_one(runner: Runner, tokens: Sequence[int]) -> None:
+    for token in tokens:
+        runner.read([token])
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def run_trial(trial: Trial) -> Outcome:
+    """Measures in a new process.
+
+    Raises:
+        UsageError: the engine failed; what it said last is in the message.
+    """
+    command = [sys.executable, "-m", "fourcc.bench.models.trial", json.dumps(attrs.asdict(trial))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this module
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise UsageError(f"{trial.engine} cannot run the model", file=trial.file, found=said)
+    fields = json.loads(done.stdout.splitlines()[-1])
+    return Outcome(tuple(fields["prompt"]), tuple(fields["generated"]), tuple(fields["fresh"]), fields["peak"])
+
+
+def main(text: str) -> None:
+    """The process: a trial as JSON, its outcome as JSON on stdout."""
+    trial = Trial(**json.loads(text))
+    outcome: Outcome = import_module(ENGINES[trial.engine][0]).measure(trial)
+    sys.stdout.write(json.dumps(attrs.asdict(outcome)) + "\n")
+
+
+def peak_bytes() -> int:
+    """The largest resident set of this process; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
