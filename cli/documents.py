@@ -1,4 +1,4 @@
-"""What ``--json`` prints: one object a run, its schema named in it, the same for errors."""
+"""What ``--json`` prints: one object a run, or one a line for what comes bit by bit; each names its schema."""
 
 from __future__ import annotations
 
@@ -20,6 +20,15 @@ def show(command: str, body: Mapping[str, object]) -> None:
 
     tree = {"schema": f"fourcc.{command}/1", **body}
     terminal.out(json.dumps(tree, indent=1, allow_nan=False))
+
+
+def line(kind: str, body: Mapping[str, object]) -> None:
+    """Writes an object to stdout in one line, at once, where there are several in a run or it is an error's."""
+    import json
+
+    tree = {"schema": f"fourcc.{kind}/1", **body}
+    terminal.out(json.dumps(tree, allow_nan=False))
+    terminal.flush()
 
 
 def bits(value: SupportsFloat) -> float:

@@ -38,7 +38,7 @@ class Failure:
         """Reports it: on stderr, and as an object on stdout where that was asked for."""
         if as_json:
             error = {"kind": self.kind, "message": self.message, "exit_code": self.exit_code, **self.fields}
-            documents.show("error", {"error": error})
+            documents.line("error", {"error": error})
         terminal.err("\n".join([f"fourcc: error: {self.message}", *self.details]))
 
 

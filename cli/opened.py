@@ -37,4 +37,4 @@ def opened(
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
     result = convert(source, folder / "model.bin", policy=rules_of(policy, formats), tokenizer=tokenizer)
     terminal.notes(result.notes, quiet=quiet)
-    return stack.enter_context(open_model(folder / "model.bin"))
+    return stack.enter_context(open_model(folder / "model.bin", called=source))

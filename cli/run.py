@@ -2,34 +2,71 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
+import attrs
 import typer
 
 from fourcc.cli import options, terminal
 from fourcc.cli.opened import opened
+from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
-    from fourcc.models.generate import Speed
+    from fourcc.cli.run_output import Output
+    from fourcc.models.chat import Conversation
+    from fourcc.models.model import Model
 
 EPILOG = """\b
 Examples:
   fourcc run model.bin -i "One day"
   fourcc run model.bin -t 0 -n 200
   fourcc run stories.bin -z tokenizer.bin --format Q8_0,F16
-  echo "Once upon a time" | fourcc run model.bin -i -
+  echo "Once upon a time" | fourcc run model.bin
+  fourcc run llama-2-7b-chat.gguf -m chat -y "You answer in rhymes."
+  fourcc run model.bin -i "One day" --json | jq -rj 'select(.event != "end").text // empty'
 
-A checkpoint is converted to a temporary file first; --format or --policy say to what. Speed goes to stderr."""
+A checkpoint is converted to a temporary file first; --format or --policy say to what. Speed goes to stderr.
+In chat mode each line of standard input is a message; Ctrl-C stops an answer, Ctrl-D ends the talk."""
+
+STEPS = 256  # tokens of a text, as llama2.c has it
 
 Temperature = Annotated[float, typer.Option("-t", help="Temperature; 0: always the likeliest token.")]
 TopP = Annotated[float, typer.Option("-p", help="Share of the probability that is drawn from.")]
 Seed = Annotated[int, typer.Option("-s", help="Seed of the random numbers; 0: the time.")]
-Steps = Annotated[int, typer.Option("-n", help="Tokens of the text; 0: as many as the context holds.")]
-Prompt = Annotated[str, typer.Option("-i", help="How the text begins; -: read it from standard input.")]
+Steps = Annotated[
+    int | None,
+    typer.Option("-n", help="Tokens of the text; 0: as many as the context holds.  [default: 256; in a chat 0]"),
+]
+Prompt = Annotated[
+    str | None, typer.Option("-i", help="How the text begins, or the first message; -: read it from standard input.")
+]
 Tokenizer = Annotated[Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer of a checkpoint.")]
+Mode = Annotated[Literal["generate", "chat"], typer.Option("-m", help="Write a text, or talk.")]
+System = Annotated[
+    str | None, typer.Option("-y", help="In a chat: what the model is told first.  [default: it is asked for]")
+]
+Template = Annotated[
+    str | None, typer.Option("--template", metavar="NAME", help="In a chat: how messages are written for the model.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print events, one JSON object a line, for errors too.")]
+
+
+@attrs.frozen
+class Settings:
+    """What a user asked for, as events tell it; with the seed that is used, so that the text can be made again."""
+
+    mode: str
+    temperature: float
+    topp: float
+    seed: int
+    steps: int
+    threads: int | None
 
 
 def register(app: typer.Typer) -> None:
@@ -43,37 +80,117 @@ def run(  # noqa: PLR0913 - one an option
     temperature: Temperature = 1.0,
     topp: TopP = 0.9,
     seed: Seed = 0,
-    steps: Steps = 256,
-    prompt: Prompt = "",
+    steps: Steps = None,
+    prompt: Prompt = None,
+    mode: Mode = "generate",
+    system: System = None,
+    template: Template = None,
     tokenizer: Tokenizer = None,
     policy: options.PolicyFile = None,
     formats: options.Formats = None,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
+    as_json: Json = False,
 ) -> None:
-    """Generate text with a model.
+    """Generate text with a model, or talk with it.
 
     The same seed gives the same text as llama2.c does on float32 weights.
     """
-    from fourcc.models.generate import Speed
+    from fourcc.cli.run_output import Lines, Text
 
-    begin = sys.stdin.read().removesuffix("\n") if prompt == "-" else prompt
-    speed = Speed()
+    if mode != "chat" and (system is not None or template is not None):
+        raise UsageError("-y and --template belong to a chat", hint="Add -m chat.")
+    talks = mode == "chat"
+    length = (0 if talks else STEPS) if steps is None else steps
+    settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads)
+    output = Lines() if as_json else Text(talk=talks, quiet=quiet)
     with ExitStack() as stack:
         model = opened(source, tokenizer, policy, formats, stack, quiet=quiet)
-        pieces = model.stream(
-            begin, steps=steps, temperature=temperature, topp=topp, seed=seed, threads=threads, speed=speed
-        )
-        try:
-            for piece in pieces:
-                terminal.write(piece)
-        finally:
-            terminal.write("\n")
-            _report(speed, quiet=quiet)
+        if talks:
+            _talk(model, settings, output, prompt, system, template, quiet=quiet)
+        else:
+            _generate(model, settings, output, _beginning(prompt))
 
 
-def _report(speed: Speed, *, quiet: bool) -> None:
-    if quiet or not speed.tokens:
-        return
-    prompt = f"prompt: {speed.prompt_tokens} tokens, {speed.prompt_rate:.1f} tok/s; " if speed.prompt_tokens > 1 else ""
-    terminal.err(f"{prompt}achieved tok/s: {speed.rate:.6f}")
+def _generate(model: Model, settings: Settings, output: Output, prompt: str) -> None:
+    from fourcc.models.generate import Speed
+
+    speed, reason = Speed(), "error"
+    output.start({"model": str(model.path), **attrs.asdict(settings)})
+    pieces = model.pieces(
+        prompt,
+        steps=settings.steps,
+        temperature=settings.temperature,
+        topp=settings.topp,
+        seed=settings.seed,
+        threads=settings.threads,
+        speed=speed,
+    )
+    try:
+        for piece in pieces:
+            output.piece(piece)
+        reason = speed.ended
+    except KeyboardInterrupt:
+        reason = "interrupted"
+        raise
+    finally:
+        output.end(reason, speed)
+
+
+def _talk(
+    model: Model,
+    settings: Settings,
+    output: Output,
+    first: str | None,
+    system: str | None,
+    template: str | None,
+    *,
+    quiet: bool,
+) -> None:
+    from fourcc.cli.chat import ask, talk
+
+    conversation = _conversation(model, settings, template, quiet=quiet)
+    output.start({"model": str(model.path), "template": conversation.template.name, **attrs.asdict(settings)})
+    reason = "error"
+    try:
+        conversation.system = (ask("System prompt (optional): ") or "") if system is None else system
+        reason = talk(conversation, None if first == "-" else first, output)
+    except KeyboardInterrupt:
+        reason = "interrupted"
+        raise
+    finally:
+        output.end(reason, conversation.speed)
+
+
+def _conversation(model: Model, settings: Settings, template: str | None, *, quiet: bool) -> Conversation:
+    """The talk; which template it uses is told, but not where the user chose it."""
+    conversation = model.chat(
+        template=template,
+        steps=settings.steps,
+        temperature=settings.temperature,
+        topp=settings.topp,
+        seed=settings.seed,
+        threads=settings.threads,
+    )
+    if template is None:
+        own = "as the model's own says" if model.chat_template[1] else "the model brings none; --template NAME chooses"
+        terminal.notes([f"chat template {conversation.template.name}: {own}"], quiet=quiet)
+    return conversation
+
+
+def _beginning(prompt: str | None) -> str:
+    """How the text begins: as given, or what a pipe or a file at standard input holds."""
+    if prompt is not None and prompt != "-":
+        return prompt
+    if sys.stdin is None or (prompt is None and not _is_fed()):
+        return ""
+    return sys.stdin.read().removesuffix("\n")
+
+
+def _is_fed() -> bool:
+    """Whether standard input is a pipe or a file: a terminal, or nothing, is not waited for."""
+    try:
+        kind = os.fstat(sys.stdin.fileno()).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(kind) or stat.S_ISREG(kind)

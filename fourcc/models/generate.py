@@ -23,12 +23,15 @@ class Speed:
     Attributes:
         prompt_tokens, prompt_seconds: of the prompt, which is read at once.
         tokens, seconds: of what was made, one token after the other.
+        ended: why the last text ended: ``stop`` (the model ended it) or ``length`` (it has as many tokens as it may);
+            empty until then.
     """
 
     prompt_tokens: int = 0
     prompt_seconds: float = 0.0
     tokens: int = 0
     seconds: float = 0.0
+    ended: str = ""
 
     @property
     def prompt_rate(self) -> float:
@@ -39,6 +42,21 @@ class Speed:
     def rate(self) -> float:
         """Tokens made a second; 0 where none was."""
         return self.tokens / self.seconds if self.seconds else 0.0
+
+
+@attrs.frozen
+class Piece:
+    """A piece of a text.
+
+    Attributes:
+        text: what is certain of it; empty where a token is only the start of a character.
+        tokens: those that it came of: the whole prompt, one token, or none for what was held back to the end.
+        prompt: whether it was given, and not made.
+    """
+
+    text: str
+    tokens: tuple[int, ...] = ()
+    prompt: bool = False
 
 
 def tokens_after(
@@ -63,9 +81,11 @@ def tokens_after(
         token = sampler.sample(logits[0])
         speed.seconds = before + time.perf_counter() - begin
         if token in stop:
+            speed.ended = "stop"
             return
         yield token
         if made + 1 == steps or model.position >= model.context:
+            speed.ended = "length"
             return
         logits = model.forward([token])
         speed.tokens += 1
@@ -73,7 +93,7 @@ def tokens_after(
 
 def text_after(
     model: Llama, tokenizer: Tokenizer, prompt: str, *, sampler: Sampler, steps: int, speed: Speed
-) -> Iterator[str]:
+) -> Iterator[Piece]:
     """A text that begins with the prompt, piece by piece, as llama2.c's `run` makes it.
 
     Args:
@@ -93,10 +113,10 @@ def text_after(
     if len(ids) > steps:
         raise UsageError("the prompt is too long", found=f"{len(ids)} tokens", expected=f"at most {steps}")
     stream = tokenizer.stream()
-    yield "".join([stream.push(token) for token in ids])
+    yield Piece("".join([stream.push(token) for token in ids]), tuple(ids), prompt=True)
     for token in tokens_after(model, ids, sampler, steps - len(ids) + 1, ends_of(tokenizer), speed):
-        yield stream.push(token)
-    yield stream.finish()
+        yield Piece(stream.push(token), (token,))
+    yield Piece(stream.finish())
 
 
 def ends_of(tokenizer: Tokenizer) -> frozenset[int]:

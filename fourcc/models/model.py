@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourcc.container.reader import ModelFile
+from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
-    from fourcc.models.generate import Speed
+    from fourcc.models.chat import Conversation
+    from fourcc.models.generate import Piece, Speed
     from fourcc.models.llama import Llama
+    from fourcc.models.templates import Template
     from fourcc.models.tokenizers import Tokenizer
     from fourcc.qmatrix import QMatrix
 
@@ -21,11 +24,19 @@ STEPS = 256
 class Model(ModelFile):
     """A model.bin: tensor name -> QMatrix, all that the file says of itself, and the model that it holds.
 
+    Args:
+        path: the file.
+        called: what messages call it; None: its path.
+
     Raises:
         IndexDamageError: not a container, or head, tail or index are damaged, cut or from the future.
         TableError: the index is intact but describes tensors that cannot be.
         OSError: the file cannot be opened.
     """
+
+    def __init__(self, path: str | Path, called: str | Path | None = None) -> None:
+        super().__init__(path)
+        self.path = self.path if called is None else Path(called)
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -36,7 +47,7 @@ class Model(ModelFile):
         """
         from fourcc.models.tokenizers import open_tokenizer
 
-        return open_tokenizer({blob.name: self.blob(blob.name) for blob in self.index.blobs}, self.path)
+        return open_tokenizer(self._blobs(), self.path)
 
     def network(self, context: int | None = None, threads: int | None = None) -> Llama:
         """The network, ready to run, with no token seen.
@@ -52,7 +63,11 @@ class Model(ModelFile):
         from fourcc.models.llama import Llama
 
         architecture = Architecture.of(self.index.architecture, self.index.hyper, self.path)
-        return Llama(architecture, self._find, context, threads, self._packed)
+        try:
+            return Llama(architecture, self._find, context, threads, self._packed)
+        except UsageError as error:  # raised where the file is not known
+            error.file = error.file or str(self.path)
+            raise
 
     def _packed(self, name: str) -> None:
         """What was copied for its kernel need not be in memory twice."""
@@ -66,7 +81,7 @@ class Model(ModelFile):
     def _find(self, name: str) -> QMatrix | None:
         return self.get(name)
 
-    def stream(
+    def pieces(
         self,
         prompt: str = "",
         *,
@@ -76,8 +91,8 @@ class Model(ModelFile):
         seed: int = 0,
         threads: int | None = None,
         speed: Speed | None = None,
-    ) -> Iterator[str]:
-        """A text that begins with the prompt, piece by piece as it is made.
+    ) -> Iterator[Piece]:
+        """A text that begins with the prompt, piece by piece as it is made, each with its tokens.
 
         Args:
             prompt: how it begins.
@@ -100,6 +115,71 @@ class Model(ModelFile):
             network, self.tokenizer, prompt, sampler=sampler, steps=steps, speed=Speed() if speed is None else speed
         )
 
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        steps: int = STEPS,
+        temperature: float = 1.0,
+        topp: float = 0.9,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> Iterator[str]:
+        """The same without the tokens. Takes and raises what `pieces` does.
+
+        >>> for text in model.stream("Once upon a time"):  # doctest: +SKIP
+        ...     print(text, end="", flush=True)
+        """
+        pieces = self.pieces(prompt, steps=steps, temperature=temperature, topp=topp, seed=seed, threads=threads)
+        yield from (piece.text for piece in pieces)
+
+    def chat(
+        self,
+        system: str = "",
+        *,
+        template: str | None = None,
+        steps: int = 0,
+        temperature: float = 1.0,
+        topp: float = 0.9,
+        seed: int = 0,
+        threads: int | None = None,
+    ) -> Conversation:
+        """A talk with the model.
+
+        >>> talk = model.chat("Answer in rhymes.")  # doctest: +SKIP
+        >>> talk.answer("Who are you?")  # doctest: +SKIP
+
+        Args:
+            system: what it is told before the first message.
+            template: the name of how messages are written; None: as the model says, or as llama2.c writes them.
+            steps: tokens of the whole talk; 0: as many as the context holds.
+            temperature: 0: always the likeliest token.
+            topp: share of the probability that is drawn from.
+            seed: one seed, one talk; 0: the time.
+            threads: how many.
+
+        Raises:
+            UsageError: the model cannot be run, or its template is not known.
+        """
+        from fourcc.models.chat import Conversation
+        from fourcc.models.sampling import Sampler
+        from fourcc.models.templates import template_named
+
+        chosen = self.chat_template[0] if template is None else template_named(template)
+        network = self.network(steps if steps > 0 else None, threads)
+        sampler = Sampler.from_flags(network.architecture.vocab_size, temperature, topp, seed)
+        return Conversation(network, self.tokenizer, chosen, sampler, system)
+
+    @property
+    def chat_template(self) -> tuple[Template, bool]:
+        """How messages are written for the model, and whether it says so itself. Raises UsageError: not known."""
+        from fourcc.models.templates import template_of
+
+        return template_of(self._blobs(), self.path)
+
+    def _blobs(self) -> dict[str, bytes]:
+        return {blob.name: self.blob(blob.name) for blob in self.index.blobs}
+
     def generate(self, prompt: str = "", *, steps: int = STEPS, temperature: float = 0.0, seed: int = 1) -> str:
         """A text that begins with the prompt; the likeliest one, where the temperature is 0. Raises as `stream`."""
         return "".join(self.stream(prompt, steps=steps, temperature=temperature, seed=seed))
@@ -108,6 +188,6 @@ class Model(ModelFile):
         return super().__repr__().replace("<ModelFile", "<Model", 1)
 
 
-def open_model(path: str | Path) -> Model:
-    """Opens a model.bin; a context manager. Raises as `Model` does."""
-    return Model(path)
+def open_model(path: str | Path, called: str | Path | None = None) -> Model:
+    """Opens a model.bin; a context manager. Takes and raises what `Model` does."""
+    return Model(path, called)

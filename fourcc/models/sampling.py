@@ -124,6 +124,11 @@ class Sampler:
             return likeliest  # so small a temperature is as good as none
         return self._draw(softmax(scaled), coin)
 
+    def skip(self, count: int) -> None:
+        """Spends the random numbers of `count` tokens that are not drawn; none where the likeliest is always taken."""
+        for _ in range(count if self.temperature else 0):
+            self._coin()
+
     def _coin(self) -> np.float32:
         """A number in [0, 1)."""
         self._state, bits = next_random(self._state)

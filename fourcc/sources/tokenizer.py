@@ -15,6 +15,8 @@ from fourcc.sources.json_text import parse_object
 
 MAX_TOKENIZER = 64 << 20
 LLAMA2C, JSON, SENTENCEPIECE, GGUF = "tokenizer.bin", "tokenizer.json", "tokenizer.model", "tokenizer.gguf"
+CONFIGURATION = "tokenizer_config.json"
+CHAT_TEMPLATE = "chat_template.jinja"  # no tokenizer, but goes with one
 BLOBS = frozenset({LLAMA2C, JSON, SENTENCEPIECE, GGUF})
 
 
@@ -41,15 +43,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
     Raises:
         SourceError: of no kind known here, or longer than 64 MiB.
     """
-    file = ReadFile(path, SourceError)
-    try:
-        if file.size > MAX_TOKENIZER:
-            raise SourceError(
-                "too long for a tokenizer", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_TOKENIZER}"
-            )
-        data = bytes(file.read(0, file.size))
-    finally:
-        file.close()
+    data = _contents(path)
     if is_tokenizer(data[:HEAD_BYTES]):
         tokens, cut = _count_entries(data)
         return Tokenizer(LLAMA2C, data, tokens, cut)
@@ -64,6 +58,19 @@ def read_tokenizer(path: Path) -> Tokenizer:
         file=path,
         expected="llama2.c's tokenizer.bin, a tokenizer.json, or a SentencePiece .model",
     )
+
+
+def _contents(path: Path) -> bytes:
+    """The bytes of a file that is no longer than a tokenizer may be."""
+    file = ReadFile(path, SourceError)
+    try:
+        if file.size > MAX_TOKENIZER:
+            raise SourceError(
+                "too long for a tokenizer", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_TOKENIZER}"
+            )
+        return bytes(file.read(0, file.size))
+    finally:
+        file.close()
 
 
 def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
@@ -81,7 +88,38 @@ def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
             continue
         blobs[found.blob] = found.data
         paths.append(path)
+    if blobs:
+        _add_chat_template(folder, blobs, paths, notes)
     return blobs, paths, notes
+
+
+def _add_chat_template(folder: Path, blobs: dict[str, bytes], paths: list[Path], notes: list[str]) -> None:
+    """The chat template, from its own file or from the tokenizer's configuration."""
+    for name in (CHAT_TEMPLATE, CONFIGURATION):
+        path = file_in(folder, name)
+        if path is None:
+            continue
+        try:
+            text = _chat_template(path)
+        except SourceError as error:
+            notes.append(f"the chat template is left out: {error}")
+            continue
+        if text:
+            blobs[CHAT_TEMPLATE] = text
+            paths.append(path)
+            return
+
+
+def _chat_template(path: Path) -> bytes:
+    """The template in a file; empty where it has none. Of several the one that is called the default."""
+    data = _contents(path)
+    if path.name != CONFIGURATION:
+        return data
+    found = parse_object(data, path).get("chat_template")
+    if isinstance(found, list):
+        named = [each for each in found if isinstance(each, dict) and each.get("name") == "default"]
+        found = named[0].get("template") if named else None
+    return found.encode(errors="replace") if isinstance(found, str) else b""
 
 
 def _count_entries(data: bytes) -> tuple[int, bool]:

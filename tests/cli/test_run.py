@@ -1,14 +1,21 @@
 """`fourcc run`: llama2.c's flags and rules, seen from outside."""
 
+import contextlib
 import hashlib
+import json
 import os
+import pty
+import select
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.cli.making import Runner
+from fourcc.cli import chat, run_output
+from tests.cli.making import Run, Runner
 
 # llama2.c's own test (test_all.py): greedy, 200 steps of stories260K
 REFERENCE = "beeb5cb46785efee81a8545300b31e396b595e5ce6f3b77db201545501981d14"
@@ -100,3 +107,186 @@ def test_a_closed_pipe_ends_it(model: Path) -> None:
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert len(ended.stdout) == 10
     assert "Traceback" not in ended.stderr
+
+
+def piped(text: str, *arguments: object) -> Run:
+    """A run with a text at standard input."""
+    command = [sys.executable, "-m", "fourcc", "run", *map(str, arguments)]
+    ended = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    return Run(ended.returncode, ended.stdout, ended.stderr)
+
+
+def test_a_pipe_is_the_prompt_unless_one_is_given(model: Path) -> None:
+    """Nobody need say so; and `-i` of a text leaves the pipe alone."""
+    assert piped("One day\n", model, *GREEDY, "-n", 30, "-q").out.startswith("One day")
+    assert piped("One day\n", model, "-i", "", *GREEDY, "-n", 30, "-q").out.startswith("Once")
+
+
+def events(ended: Run) -> list[dict[str, object]]:
+    """The objects on stdout, one a line."""
+    return [json.loads(line) for line in ended.out.splitlines()]
+
+
+def test_events_tell_what_comes(run: Runner, model: Path) -> None:
+    """Each names its schema; together they are the text, and what is at the end is what a person is told."""
+    plain = run("run", model, "-i", "Once upon", *GREEDY, "-n", 40, "-q").out
+    ended = run("run", model, "-i", "Once upon", *GREEDY, "-n", 40, "--json")
+    found = events(ended)
+    assert {event["schema"] for event in found} == {"fourcc.run/1"}
+    assert [event["event"] for event in found[:2]] == ["start", "prompt"]
+    assert (found[0]["model"], found[0]["steps"], found[0]["temperature"]) == (str(model), 40, 0)
+    texts = [event for event in found if event["event"] in {"prompt", "text"}]
+    assert "".join(str(event["text"]) for event in texts) + "\n" == plain
+    assert all(isinstance(event["token"], int) for event in texts[1:])
+    seconds = [event["seconds"] for event in found]
+    assert seconds == sorted(seconds)  # type: ignore[type-var]
+    assert (found[-1]["event"], found[-1]["reason"]) == ("end", "length")
+    assert found[-1]["prompt_tokens"] == len(texts[0]["tokens"])  # type: ignore[arg-type]
+    assert found[-1]["tokens_per_second"] > 0  # type: ignore[operator]
+    assert ended.err == ""
+
+
+def test_events_tell_the_seed_that_was_used(run: Runner, model: Path) -> None:
+    """So that the text can be made again where the time was the seed."""
+    ended = events(run("run", model, "-n", 30, "--json"))
+    text = "".join(str(event.get("text", "")) for event in ended)
+    assert run("run", model, "-n", 30, "-s", ended[0]["seed"], "-q").out.removesuffix("\n") == text
+
+
+def test_an_error_is_an_event_too(run: Runner, model: Path) -> None:
+    """In one line, behind the end of what had begun."""
+    *_, end, error = events(run("run", model, "-i", "Once upon a time there was", "-n", 2, "--json"))
+    assert (end["event"], end["reason"]) == ("end", "error")
+    assert error["schema"] == "fourcc.error/1"
+    assert "the prompt is too long" in error["error"]["message"]  # type: ignore[index]
+
+
+def test_messages_name_the_file_that_was_given(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """And not the temporary one that it became."""
+    ended = run("run", tiny, "--format", "Q8_A", "-n", 5)
+    assert f"{tiny}: the model has no tokenizer" in ended.err
+    other = tmp_path / "other.bin"
+    part = ("--exclude", "layers.1.*", "--tokenizer", tiny.with_name("tiny_tokenizer.bin"))
+    assert run("convert", tiny, "-o", other, *part).code == 0
+    ended = run("run", other, "--format", "Q8_A", "-n", 5)
+    assert f"{other}, tensor 'layers.1.attention.wq': this model cannot be run: a tensor is missing" in ended.err
+
+
+def test_a_talk_from_a_file(model: Path) -> None:
+    """A system prompt and a message a line; answers alone go to stdout, one a line."""
+    ended = piped("\nHello\n\nAnd then?\n", model, "-m", "chat", *GREEDY, "-n", 60)
+    assert ended.code == 0, ended.err
+    assert "User:" not in ended.out + ended.err
+    assert "chat template llama2: the model brings none; --template NAME chooses" in ended.err
+    assert "the context is full, so the talk ends" in ended.err
+    first = piped("", model, "-m", "chat", "-y", "", "-i", "Hello", *GREEDY, "-n", 60, "-q")
+    assert (first.out, first.err) == (ended.out, "")
+
+
+def test_a_system_prompt_is_the_first_line_unless_it_is_given(model: Path) -> None:
+    """As in llama2.c."""
+    common = (model, "-m", "chat", *GREEDY, "-n", 70, "-q")
+    given = piped("Hello\n", *common, "-y", "Tell of dogs.").out
+    assert given == piped("Tell of dogs.\nHello\n", *common).out
+    assert given != piped("\nHello\n", *common).out
+
+
+def test_a_talk_in_events(model: Path) -> None:
+    """Each message, its answer, and why it ended."""
+    found = events(piped("Hello\nAnd then?\n", model, "-m", "chat", "-y", "", *GREEDY, "-n", 50, "--json"))
+    assert found[0]["template"] == "llama2"
+    assert [event["event"] for event in found if event["event"] != "text"] == ["start", "prompt", "turn", "end"]
+    assert [found[1]["text"], found[-2]["reason"], found[-1]["reason"]] == ["Hello", "length", "length"]
+
+
+def test_a_talk_without_messages_ends(model: Path) -> None:
+    """As at Ctrl-D."""
+    ended = piped("", model, "-m", "chat", "-q")
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+
+
+def test_what_belongs_to_a_talk_is_refused_elsewhere(run: Runner, model: Path) -> None:
+    """With what to add; a template by its wrong name, with the right ones."""
+    ended = run("run", model, "-y", "x")
+    assert (ended.code, "-y and --template belong to a chat. Add -m chat." in ended.err) == (2, True)
+    ended = run("run", model, "-m", "chat", "--template", "x", "-y", "", "-i", "Hi")
+    assert (ended.code, "no such chat template: found 'x', expected llama3, chatml, llama2" in ended.err) == (2, True)
+
+
+@contextlib.contextmanager
+def on_a_terminal(model: Path) -> Iterator[tuple[int, int]]:
+    """A talk on a terminal of its own: process and terminal."""
+    process, terminal = pty.fork()
+    if process == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test run in the background ignores it
+        command = [sys.executable, "-m", "fourcc", "run", str(model), "-m", "chat", "-q"]
+        os.execve(sys.executable, command, {**os.environ, "TERM": "dumb"})  # noqa: S606 - no shell is the point
+    try:
+        yield process, terminal
+    finally:
+        os.close(terminal)
+
+
+def until(terminal: int, text: str) -> str:
+    """What a terminal shows until a text is there; of none: until it is closed."""
+    shown = ""
+    while not text or text not in shown:
+        assert select.select([terminal], [], [], 60)[0], f"nothing comes after {shown!r}"
+        try:
+            shown += os.read(terminal, 4096).decode(errors="replace")
+        except OSError:  # closed on the other side
+            break
+    return shown
+
+
+def test_a_person_is_asked_and_ctrl_d_ends_it(model: Path) -> None:
+    """On a terminal, which shows what is typed itself."""
+    with on_a_terminal(model) as (process, terminal):
+        until(terminal, "System prompt (optional): ")
+        os.write(terminal, b"\n")
+        until(terminal, "User: ")
+        os.write(terminal, b"\x04")
+        assert "Traceback" not in until(terminal, "")
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+
+
+def test_ctrl_c_at_the_question_ends_it(model: Path) -> None:
+    """As it does elsewhere; nobody sees a traceback."""
+    with on_a_terminal(model) as (process, terminal):
+        until(terminal, "System prompt (optional): ")
+        os.kill(process, signal.SIGINT)
+        while not select.select([terminal], [], [], 1)[0]:  # the line editor misses one that comes while it starts
+            os.kill(process, signal.SIGINT)
+        shown = until(terminal, "")
+        assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+        assert "fourcc: interrupted" in shown
+        assert "Traceback" not in shown
+
+
+class Stopped:
+    """A talk whose first answer is stopped by a person."""
+
+    def __init__(self) -> None:
+        self.over, self.said = False, list[str]()
+
+    def say(self, text: str) -> list[object]:
+        """The first one is stopped, the second one fills the context."""
+        self.said.append(text)
+        self.over = len(self.said) == 2
+        if not self.over:
+            raise KeyboardInterrupt
+        return []
+
+    speed = type("Speed", (), {"ended": "length"})
+
+
+def test_a_person_goes_on_after_stopping_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where nobody sits at a terminal, it is the end."""
+    monkeypatch.setattr(chat, "ask", lambda _: "again")
+    monkeypatch.setattr(chat.terminal, "on_terminal", lambda stream: stream is sys.stdin)
+    talk, output = Stopped(), run_output.Text(talk=True, quiet=True)
+    assert chat.talk(talk, "Hi", output) == "length"  # type: ignore[arg-type]
+    assert talk.said == ["Hi", "again"]
+    monkeypatch.setattr(chat.terminal, "on_terminal", lambda _: False)
+    with pytest.raises(KeyboardInterrupt):
+        chat.talk(Stopped(), "Hi", output)  # type: ignore[arg-type]

@@ -76,6 +76,10 @@ class BytePairTokenizer:
         """The token behind a text, where there is one."""
         return self.vocabulary.eos
 
+    def special(self, name: str) -> int | None:
+        """A special token; see `Tokenizer`."""
+        return self.vocabulary.ids(Kind.CONTROL, Kind.USER_DEFINED).get(name)
+
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
         utf8(text)

@@ -67,6 +67,7 @@ class HuggingFaceTokenizer:
         bos: the token before a text, where the file puts one there.
         eos: the token behind a text, where one has a usual name.
         file: for messages.
+        special_ids: special tokens by name.
     """
 
     package: Any
@@ -74,6 +75,11 @@ class HuggingFaceTokenizer:
     bos: int | None
     eos: int | None
     file: object
+    special_ids: dict[str, int] = attrs.field(factory=dict, repr=False)
+
+    def special(self, name: str) -> int | None:
+        """A special token; see `Tokenizer`."""
+        return self.special_ids.get(name)
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
@@ -112,4 +118,5 @@ def read_json(data: bytes, file: object) -> HuggingFaceTokenizer:
         eos = next((special[name] for name in _ENDS if name in special), None)
         bos = before[0] if before and before[0] in special.values() and before[0] != eos else None
         tokenizer.encode_special_tokens = True
-        return HuggingFaceTokenizer(tokenizer, max(tokenizer.get_vocab().values(), default=-1) + 1, bos, eos, file)
+        count = max(tokenizer.get_vocab().values(), default=-1) + 1
+        return HuggingFaceTokenizer(tokenizer, count, bos, eos, file, special)

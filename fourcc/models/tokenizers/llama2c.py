@@ -69,6 +69,10 @@ class Llama2cTokenizer:
         """The token behind a text."""
         return EOS
 
+    def special(self, name: str) -> int | None:
+        """A special token; see `Tokenizer`."""
+        return {"<s>": BOS, "</s>": EOS}.get(name)
+
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
         utf8(text)

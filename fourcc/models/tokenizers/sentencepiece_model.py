@@ -50,6 +50,12 @@ class SentencePieceTokenizer:
         """The token behind a text, where there is one."""
         return _some(self.processor.eos_id(), self.vocab_size)
 
+    def special(self, name: str) -> int | None:
+        """A special token; see `Tokenizer`."""
+        token: int = self.processor.piece_to_id(name)
+        named = self.processor.id_to_piece(token) == name  # else it is the unknown one
+        return token if named and not self.processor.is_unknown(token) and not self.pieces[token] else None
+
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
         utf8(text)

@@ -36,6 +36,9 @@ class Tokenizer(Protocol):
     def eos(self) -> int | None:
         """The token behind a text, where there is one."""
 
+    def special(self, name: str) -> int | None:
+        """The token of that name among those that come from no text, or None."""
+
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text.
 

@@ -1,0 +1,185 @@
+"""Chat templates: how the messages of a talk are written for a model, each family a row of a table.
+
+A pattern is text; the names of special tokens in it stand for those tokens, and only there: what a user types is text,
+whatever it spells. A model's own template, a Jinja program, is not run: the texts in it tell which family it is of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.errors import UsageError
+from fourcc.sources.tokenizer import CHAT_TEMPLATE
+
+if TYPE_CHECKING:
+    from fourcc.models.tokenizers import Tokenizer
+
+BOS, EOS = "<s>", "</s>"  # in patterns: the tokenizer's own, whatever their names
+
+
+@attrs.frozen
+class Template:
+    """How the messages of a family are written.
+
+    Attributes:
+        name: the family's.
+        marks: texts that are all in a Jinja template of this family; the first row whose marks are there counts.
+        system: the first message where there is a system prompt, with ``{system}`` and ``{user}``.
+        turn: any other message, with ``{user}``.
+        end: the token that ends an answer; EOS does, too.
+        close: what stands between that and the next message.
+        special: names of tokens in the patterns.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    system: str
+    turn: str
+    end: str = EOS
+    close: str = ""
+    special: tuple[str, ...] = ()
+
+    def message(self, tokenizer: Tokenizer, user: str, system: str = "", *, first: bool) -> list[int]:
+        """The tokens of a message; of the first one of a talk with what a text of the tokenizer begins with.
+
+        Raises:
+            UsageError: the tokenizer lacks one of the special tokens.
+        """
+        pattern = self.system if first and system else self.turn
+        start = tokenizer.encode("") if first and not pattern.startswith(BOS) else []
+        return start + self._tokens(tokenizer, pattern, {"user": user, "system": system})
+
+    def after(self, tokenizer: Tokenizer) -> list[int]:
+        """The tokens that follow an answer. Raises as `message` does."""
+        return self._tokens(tokenizer, self.end + self.close, {})
+
+    def ends(self, tokenizer: Tokenizer) -> frozenset[int]:
+        """The tokens that end an answer. Raises as `message` does."""
+        own = self._special(tokenizer, self.end)
+        return frozenset([own] if tokenizer.eos is None else [own, tokenizer.eos])
+
+    def _tokens(self, tokenizer: Tokenizer, pattern: str, values: Mapping[str, str]) -> list[int]:
+        names = "|".join(map(re.escape, (BOS, EOS, *self.special)))
+        ids: list[int] = []
+        for number, part in enumerate(re.split(f"({names})", pattern)):
+            if number % 2:
+                ids.append(self._special(tokenizer, part))
+            elif part:
+                ids += tokenizer.encode(part.format_map(values), bos=False)
+        return ids
+
+    def _special(self, tokenizer: Tokenizer, name: str) -> int:
+        own = {BOS: tokenizer.bos, EOS: tokenizer.eos}
+        token = own[name] if name in own else tokenizer.special(name)
+        if token is None:
+            raise UsageError(
+                f"the chat template {self.name} needs the token {name}, which the tokenizer lacks", hint=_choice()
+            )
+        return token
+
+
+_LLAMA2 = Template(  # as llama2.c writes it; it is what a model without a template of its own gets
+    "llama2",
+    ("[INST]", "<<SYS>>"),
+    "<s>[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{user} [/INST]",
+    "<s>[INST] {user} [/INST]",
+)
+TEMPLATES = {
+    template.name: template
+    for template in (
+        Template(
+            "llama3",
+            ("<|start_header_id|>", "<|eot_id|>"),
+            "<|start_header_id|>system<|end_header_id|>\n\n{system}<|eot_id|>"
+            "<|start_header_id|>user<|end_header_id|>\n\n{user}<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\n",
+            "<|start_header_id|>user<|end_header_id|>\n\n{user}<|eot_id|>"
+            "<|start_header_id|>assistant<|end_header_id|>\n\n",
+            "<|eot_id|>",
+            special=("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
+        ),
+        Template(
+            "chatml",
+            ("<|im_start|>",),
+            "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n",
+            "<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n",
+            "<|im_end|>",
+            "\n",
+            ("<|im_start|>", "<|im_end|>"),
+        ),
+        _LLAMA2,
+        Template(  # Mistral's first two versions: names of no tokens, BOS once
+            "mistral",
+            ("[INST]", " [/INST]"),
+            "[INST] {system}\n\n{user} [/INST]",
+            "[INST] {user} [/INST]",
+        ),
+        Template(
+            "mistral-v3",
+            ("[INST]", "[/INST]"),
+            "[INST] {system}\n\n{user}[/INST]",
+            "[INST] {user}[/INST]",
+            special=("[INST]", "[/INST]"),
+        ),
+        Template(
+            "phi3",
+            ("<|user|>", "<|assistant|>", "<|end|>"),
+            "<|system|>\n{system}<|end|>\n<|user|>\n{user}<|end|>\n<|assistant|>\n",
+            "<|user|>\n{user}<|end|>\n<|assistant|>\n",
+            "<|end|>",
+            "\n",
+            ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
+        ),
+        Template(  # TinyLlama's, too; the names in angle brackets are text
+            "zephyr",
+            ("<|user|>", "<|assistant|>"),
+            "<|system|>\n{system}</s>\n<|user|>\n{user}</s>\n<|assistant|>\n",
+            "<|user|>\n{user}</s>\n<|assistant|>\n",
+            close="\n",
+        ),
+    )
+}
+
+
+def template_named(name: str) -> Template:
+    """A template by its name. Raises UsageError where there is none."""
+    if name not in TEMPLATES:
+        raise UsageError("no such chat template", found=repr(name), expected=", ".join(TEMPLATES))
+    return TEMPLATES[name]
+
+
+def template_of(blobs: Mapping[str, bytes], file: object = None) -> tuple[Template, bool]:
+    """The template that a model was trained on, and whether the model itself says so.
+
+    Args:
+        blobs: the model's.
+        file: for messages.
+
+    Raises:
+        UsageError: the model brings a template of no family in the table.
+    """
+    own = _own_text(blobs, file)
+    if own is None:
+        return _LLAMA2, False
+    for template in TEMPLATES.values():
+        if all(mark in own for mark in template.marks):
+            return template, True
+    what = "the model's own chat template is of no family that is known here"
+    raise UsageError(what, file=file, found=f"{own!r:.60}", expected=", ".join(TEMPLATES), hint=_choice())
+
+
+def _own_text(blobs: Mapping[str, bytes], file: object) -> str | None:
+    from fourcc.models.tokenizers.gguf import chat_template
+    from fourcc.sources.tokenizer import GGUF
+
+    if CHAT_TEMPLATE in blobs:
+        return blobs[CHAT_TEMPLATE].decode(errors="replace")
+    return chat_template(blobs[GGUF], file) if GGUF in blobs else None
+
+
+def _choice() -> str:
+    return f"--template NAME chooses another: {', '.join(TEMPLATES)}."
