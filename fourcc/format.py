@@ -67,8 +67,8 @@ class Format:
             the block's entries, of a record a mapping of its fields; of a part with one size for every row, or of a
             part of the whole matrix, all of it. The layout's parameters follow by name. Fused products are made from
             it where there is no `kernel`; without either, products decode the matrix first.
-        bound: (weights, geom) -> how far each decoded weight may be from its original, as the format's page derives it;
-            float64 (rows, cols) both. None: nothing is promised.
+        bound: (weights, geom) -> how far each decoded weight may be from its original, as the format's page derives it
+            for the encoder's default options; float64 (rows, cols) both. None: nothing is promised.
     """
 
     spec: FormatSpec

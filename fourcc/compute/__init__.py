@@ -6,7 +6,7 @@ the same of them (`prepare`); then the rows of their product are shared among th
 
 from fourcc.compute.cache import announce_compiling, cache_entries, cache_folder, cache_is_trusted
 from fourcc.compute.choosing import is_copied, kernel_of, unfit_for_blocks, why_decoded
-from fourcc.compute.products import Activations, Packed, matmul, multiply, pack, prepare, product_job
+from fourcc.compute.products import Activations, Packed, gather, matmul, multiply, pack, prepare, product_job
 from fourcc.compute.teams import run
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "cache_entries",
     "cache_folder",
     "cache_is_trusted",
+    "gather",
     "is_copied",
     "kernel_of",
     "matmul",

@@ -198,6 +198,38 @@ def matmul(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool
     return out
 
 
+def gather(packed: Packed, ids: Array) -> Floats:
+    """Rows of a packed matrix by number, as embeddings are looked up: float32 (count, cols).
+
+    Args:
+        packed: rows, columns.
+        ids: integers (count,), each from 0 to rows - 1.
+
+    Raises:
+        ValueError: a number that no row has.
+    """
+    from fourcc.kernels.operands import OUT, WORD, X, address
+
+    numbers = np.ascontiguousarray(ids, np.int64)
+    if numbers.size and not (numbers.min() >= 0 and numbers.max() < packed.rows):
+        raise ValueError(f"rows {numbers.min()} to {numbers.max()} of {packed.rows}")
+    out = np.empty((len(numbers), packed.cols), np.float32)
+    if out.size:
+        job = _job(len(numbers))
+        job[[OUT // WORD, OUT // WORD + 1, X // WORD]] = address(out), out.strides[0], address(numbers)
+        kernel = packed.kernel
+        run(
+            kernel.gather,
+            packed.descriptor,
+            job,
+            rows=len(numbers),
+            align=1,
+            threads=1,
+            scratch=kernel.scratch(packed.cols),
+        )
+    return out
+
+
 def _job(count: int) -> Array:
     from fourcc.kernels.operands import JOB_WORDS
 

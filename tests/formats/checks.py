@@ -10,14 +10,16 @@ import pytest
 from fourcc import errors
 from fourcc.encoding import encode
 from fourcc.format import Aids, Array, Parts
-from fourcc.qmatrix import QMatrix, numpy_dtype
 from fourcc.registry import registry
 from fourcc.spec import Geometry, complete
 from fourcc.tags import as_tag
+from fourcc.testing import Subject
+from fourcc.testing.decoding import same_numbers as same_numbers  # tests of kernels take it from here
+from fourcc.testing.subject import random_parts as parts_of_any_bytes
+from fourcc.testing.vectors import findings
 from tests import naive
 
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
-Case = dict[str, Any]
 
 
 def load(stem: str) -> dict[str, Any]:
@@ -28,40 +30,9 @@ def load(stem: str) -> dict[str, Any]:
 
 def check_vectors(stem: str) -> None:
     """Every case of a format's file: encoding gives exactly these bytes, decoding exactly these weights."""
-    found = load(stem)
-    assert found["schema"] == "fourcc-vectors-1"
-    assert found["tag"] == stem.upper()
-    assert found["cases"]
-    for case in found["cases"]:
-        (check_invalid if case["result"] == "invalid" else check_valid)(found["tag"], case)
-
-
-def check_valid(tag: str, case: Case) -> None:
-    """Weights to parts, where there are weights; parts to weights."""
-    spec = registry[as_tag(tag)].spec
-    shape = tuple(case["shape"])
-    shapes = spec.part_shapes(shape, case["params"])
-    parts = {
-        part.name: np.frombuffer(bytes.fromhex(case["parts"][part.name]), numpy_dtype(part.dtype)).reshape(
-            shapes[part.name]
-        )
-        for part in spec.parts
-    }
-    if case["input"] is not None:
-        made = encode(weights_of(case), tag, case["params"], case["options"])
-        for name, part in parts.items():
-            assert made.parts[name].tobytes() == part.tobytes(), f"{tag} {case['name']}: part {name}"
-    decoded = QMatrix(as_tag(tag), shape, parts, case["params"]).decode()
-    expected = np.frombuffer(bytes.fromhex(case["decoded"]), spec.decoded).reshape(shape)
-    assert same_numbers(decoded, expected), f"{tag} {case['name']}: decoded weights"
-
-
-def check_invalid(tag: str, case: Case) -> None:
-    """Weights that are refused, and what the refusal says."""
-    with pytest.raises(getattr(errors, case["error"])) as caught:
-        encode(weights_of(case), tag, case["params"], case["options"])
-    for text in case["says"]:
-        assert text in str(caught.value), f"{tag} {case['name']}"
+    subject = Subject.of(registry[as_tag(stem.upper())])
+    found = [str(finding) for finding in findings(subject, load(stem))]
+    assert not found, "\n\n".join(found)
 
 
 def check_naive(tag: str, w: Array, options: dict[str, object] | None = None) -> None:
@@ -92,13 +63,7 @@ def encoded(tag: str, w: Array, options: dict[str, object] | None = None) -> Par
 
 def random_parts(tag: str, rows: int, cols: int, seed: int) -> Parts:
     """Parts of random bytes, as no encoder would make them."""
-    spec = registry[as_tag(tag)].spec
-    random = np.random.default_rng(seed)
-    return {
-        name: np.frombuffer(random.bytes(int(np.prod(shape)) * dtype.itemsize), dtype).reshape(shape)
-        for part in spec.parts
-        for name, shape, dtype in [(part.name, part.shape(Geometry(rows, cols)), numpy_dtype(part.dtype))]
-    }
+    return parts_of_any_bytes(registry[as_tag(tag)], Geometry(rows, cols), seed)
 
 
 def check_carried_integers(stem: str) -> None:
@@ -111,18 +76,3 @@ def check_carried_integers(stem: str) -> None:
     with pytest.raises(errors.UsageError) as caught:
         encode(np.zeros((2, 2), np.float32), tag)
     assert str(caught.value) == f"the format {tag} has no encoder"
-
-
-def weights_of(case: Case) -> Array:
-    """The case's input, float32 of its shape."""
-    return np.frombuffer(bytes.fromhex(case["input"]), "<f4").reshape(case["shape"])
-
-
-def same_numbers(left: Array, right: Array) -> bool:
-    """Whether two arrays hold the same bits; any NaN is as good as another."""
-    if left.dtype != right.dtype or left.shape != right.shape:
-        return False
-    if left.dtype.kind != "f":
-        return left.tobytes() == right.tobytes()
-    nan = np.isnan(left)
-    return bool((nan == np.isnan(right)).all()) and left[~nan].tobytes() == right[~nan].tobytes()

@@ -1,16 +1,12 @@
 """Products with weights that end where memory ends: a byte read beyond them kills the process. Run as a program."""
 
-import ctypes
-import mmap
 import sys
 
-import numpy as np
-
 from fourcc import encode
-from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.tags import as_tag
+from fourcc.testing.memory import Guarded
 from tests.core.fakes import installed
 from tests.kernels.compact import TAGS
 from tests.kernels.drawing import normal, numbers
@@ -19,33 +15,17 @@ SHAPES = [(1, 32), (9, 32), (18, 64), (35, 96), (17, 544)]
 RAGGED = [(1, 1), (9, 3), (18, 65), (35, 127), (17, 257), (5, 513)]
 
 
-def at_the_end(part: Array, kept: list[mmap.mmap]) -> Array:
-    """The same bytes, right before a page that nobody may touch."""
-    pages = -(-part.nbytes // mmap.PAGESIZE) + 1
-    memory = mmap.mmap(-1, pages * mmap.PAGESIZE)
-    kept.append(memory)
-    whole = np.frombuffer(memory, np.uint8)
-    libc = ctypes.CDLL(None, use_errno=True)
-    guard = ctypes.c_void_p(whole.ctypes.data + (pages - 1) * mmap.PAGESIZE)
-    if libc.mprotect(guard, ctypes.c_size_t(mmap.PAGESIZE), 0):
-        raise OSError(ctypes.get_errno(), "mprotect")
-    last = (pages - 1) * mmap.PAGESIZE
-    whole[last - part.nbytes : last] = np.frombuffer(part.tobytes(), np.uint8)
-    return whole[last - part.nbytes : last].view(part.dtype).reshape(part.shape)
-
-
 def main() -> None:
     """All formats; says how many matrices it multiplied."""
     from fourcc_nf import NF64
 
-    kept: list[mmap.mmap] = []
     count = 0
-    with installed(NF64):
+    with installed(NF64), Guarded() as guarded_memory:
         for tag in TAGS:
             shapes = SHAPES if registry[as_tag(tag)].spec.misfit((1, 1)) else SHAPES + RAGGED
             for rows, cols in shapes:
                 q = encode(numbers(normal, 1, (rows, cols)), tag)
-                parts = {name: at_the_end(part, kept) for name, part in q.parts.items()}
+                parts = {name: guarded_memory.hold(part) for name, part in q.parts.items()}
                 guarded = QMatrix(q.tag, q.shape, parts)
                 for n in (1, 3):
                     x = numbers(normal, 2, (n, cols))

@@ -1,0 +1,169 @@
+"""Bytes that depend on the weights alone: not on other rows, tiles, threads, calls before, or the process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from fourcc.format import Array, Parts
+from fourcc.qmatrix import QMatrix, cut_rows, decode_rows
+from fourcc.spec import Geometry
+from fourcc.testing.finding import Finding, attempt
+from fourcc.testing.process import digest_apart
+from fourcc.testing.subject import Subject
+from fourcc.testing.weights import bell, described, heavy
+
+THREADS = 4
+TURNS = 6  # that each thread takes
+SWITCH = 1e-5  # seconds after which a thread must let another one run, so that what they share shows
+
+
+def all_bytes(made: QMatrix) -> dict[str, bytes]:
+    """The bytes of every part."""
+    return {name: part.tobytes() for name, part in made.parts.items()}
+
+
+def rows(subject: Subject) -> Iterator[Finding]:
+    """Runs of whole blocks encode, and decode, to the same as within the whole matrix: tiles do not show."""
+    spec = subject.format.spec
+    step = spec.block[0]
+    if step is None or spec.variable:
+        return
+    shape = (2 * step + 1, subject.plain_shape()[1])
+    w = bell(shape)
+    encoder = subject.encoder(shape)
+    tried = f"encode {described(w)} as one tile, then each {step} rows alone"
+    shared = attempt(lambda: encoder.prepare(lambda a, b: w[a:b]), tried=tried)
+    whole = attempt(lambda: encoder.tile(w, shared, 0)[0], tried=tried)
+    decoded = decode_rows(subject.format, whole, Geometry(*shape, subject.params))
+    for first in reversed(range(0, shape[0], step)):
+        last = min(first + step, shape[0])
+        alone = attempt(partial(encoder.tile, w[first:last], shared, first), tried=tried)[0]
+        cut = cut_rows(spec, whole, first, last)
+        yield from _compare(cut, alone, f"{tried}; rows {first} to {last - 1}")
+        geom = Geometry(last - first, shape[1], subject.params)
+        back = attempt(partial(decode_rows, subject.format, cut, geom), tried=tried)
+        if back.tobytes() != decoded[first:last].tobytes():
+            yield Finding(
+                what="rows decode otherwise alone than among others",
+                tried=f"decode all of {described(w)}, then the rows {first} to {last - 1} alone",
+                found=f"{np.count_nonzero(back != decoded[first:last])} weights differ",
+                cause="the decoder looks at rows, or at a row's number, that are not its tile's",
+            )
+
+
+def _compare(expected: Parts, found: Parts, tried: str) -> Iterator[Finding]:
+    for name, part in found.items():
+        if part.tobytes() != expected[name].tobytes():
+            yield Finding(
+                what="rows encode otherwise alone than among others",
+                tried=tried,
+                found=f"part {name!r} differs",
+                expected="the same bytes",
+                cause="the encoder looks beyond its block (a statistic of the whole tile), so that bytes would depend "
+                "on where the core cuts",
+                advice="Compute what spans blocks in `prepare`, or declare the block that is really needed.",
+            )
+
+
+def experts(subject: Subject) -> Iterator[Finding]:
+    """Leading dimensions are matrices of their own, encoded each alone."""
+    shape = (2, 3, *subject.plain_shape(3))
+    w = bell(shape)
+    stack = subject.encode(w, "a stack of experts")
+    for i in range(2):
+        for j in range(3):
+            if all_bytes(stack[i][j]) != all_bytes(subject.encode(w[i, j])):
+                yield Finding(
+                    what="a matrix of a stack is not what it is alone",
+                    tried=f"encode {described(w)}, then [{i}][{j}] alone",
+                    cause="something is kept from one matrix to the next",
+                )
+
+
+def repetition(subject: Subject) -> Iterator[Finding]:
+    """The same weights give the same bytes again, whatever was encoded in between; and the same parts, weights."""
+    one, other = heavy(subject.plain_shape()), bell(subject.plain_shape(), 6, seed=3)
+    before = subject.encode(one)
+    weights = subject.decode(before, "weights with outliers")
+    subject.roundtrip(other)
+    after = subject.encode(one)
+    cause = "state that outlives a call: a module's variable, a cache under the wrong key, a random generator"
+    tried = f"encode {described(one)}, something else, and the first again"
+    advice = "Keep nothing between calls; seed generators from constants."
+    if all_bytes(before) != all_bytes(after):
+        yield Finding(what="the same weights give other bytes", tried=tried, cause=cause, advice=advice)
+    if subject.decode(before, "weights with outliers").tobytes() != weights.tobytes():
+        yield Finding(what="the same parts give other weights", tried=tried, cause=cause, advice=advice)
+
+
+def threads(subject: Subject) -> Iterator[Finding]:
+    """Several threads at once give the bytes, and the weights, that one gives."""
+    matrices = [heavy(subject.plain_shape(), seed=seed) for seed in range(THREADS)]
+    expected = [all_bytes(subject.encode(w)) for w in matrices]
+    weights = [subject.roundtrip(w).tobytes() for w in matrices]
+
+    def work(number: int) -> bool:
+        for turn in range(TURNS):
+            at = (number + turn) % THREADS
+            made = subject.encoded(matrices[at])
+            if all_bytes(made) != expected[at] or made.decode().tobytes() != weights[at]:
+                return False
+        return True
+
+    tried = f"encode and decode {THREADS} matrices of {described(matrices[0])} in {THREADS} threads at once"
+    if not all(attempt(partial(_in_threads, work), tried=tried, cause="memory that threads share")):
+        yield Finding(
+            what="bytes depend on threads",
+            tried=tried,
+            found="other bytes than in one thread",
+            cause="memory that threads share (a buffer of the module), or the thread's own number or storage",
+            advice="Make arrays in the call that needs them. The core encodes tiles in several threads.",
+        )
+
+
+def _in_threads(work: Callable[[int], bool]) -> list[bool]:
+    """What a function of the thread's number gives in each thread; they take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        with ThreadPoolExecutor(THREADS) as pool:
+            return list(pool.map(work, range(THREADS)))
+    finally:
+        sys.setswitchinterval(before)
+
+
+def processes(subject: Subject) -> Iterator[Finding]:
+    """Other processes, with other hash seeds, give the same bytes."""
+    here = digest(subject)
+    assert subject.target is not None
+    for seed in ("1", "2"):
+        there = digest_apart(subject, {"PYTHONHASHSEED": seed})
+        if there != here:
+            yield Finding(
+                what="another process gives other bytes",
+                tried=f"encode the same weights here and in a process with PYTHONHASHSEED={seed}",
+                found=f"digest {there}",
+                expected=f"digest {here}",
+                cause="the order of a set, `hash()` of a text, the time, an unseeded generator, or the address of an "
+                "object",
+                advice="Sort what comes from sets; seed generators from constants.",
+            )
+            return
+
+
+def digest(subject: Subject) -> str:
+    """BLAKE2b-64 of the bytes of some matrices in the format, and of what they decode to."""
+    from hashlib import blake2b
+
+    found = blake2b(digest_size=8)
+    for w in (bell(subject.plain_shape()), heavy((3, subject.plain_shape()[1]))):
+        made = subject.encode(w)
+        arrays: list[Array] = [*made.parts.values(), subject.decode(made, "weights")]
+        for array in arrays:
+            found.update(array.tobytes())
+    return found.hexdigest()

@@ -1,0 +1,64 @@
+"""Weights in any memory layout, and left as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fourcc.format import Array
+from fourcc.testing.finding import Finding
+from fourcc.testing.independence import all_bytes
+from fourcc.testing.subject import Subject
+from fourcc.testing.weights import bell, described
+
+
+def layouts(w: Array) -> Iterator[tuple[str, Array]]:
+    """The same weights as they may lie in memory, with a word for each."""
+    wide = np.zeros((2 * w.shape[0], 2 * w.shape[1]), w.dtype)
+    wide[::2, ::2] = w
+    frozen = w.copy()
+    frozen.flags.writeable = False
+    yield "every other row and column of a larger array", wide[::2, ::2]
+    yield "reversed in memory", w[::-1, ::-1].copy()[::-1, ::-1]
+    yield "in Fortran's order", np.asfortranarray(w)
+    yield "read-only", frozen
+    yield "at an odd address", np.frombuffer(b"\0" + w.tobytes(), np.uint8)[1:].view(w.dtype).reshape(w.shape)
+    yield "byte-swapped", w.astype(w.dtype.newbyteorder(">"))
+    yield "float64", w.astype(np.float64)
+
+
+def memory(subject: Subject) -> Iterator[Finding]:
+    """Read-only, strided, unaligned and byte-swapped weights give the same bytes."""
+    w = bell(subject.plain_shape())
+    expected = all_bytes(subject.encode(w))
+    for what, other in layouts(w):
+        if all_bytes(subject.encode(other, what)) != expected:
+            yield Finding(
+                what="bytes depend on how the weights lie in memory",
+                tried=f"encode {described(w)}, {what}",
+                cause="the encoder looks at memory instead of values",
+            )
+
+
+def left_alone(subject: Subject) -> Iterator[Finding]:
+    """Neither encoding nor decoding changes what it is given; stored parts are mapped, and cannot be written to."""
+    w = bell(subject.plain_shape())
+    before = w.copy()
+    made = subject.encode(w)
+    if not np.array_equal(w, before):
+        yield Finding(
+            what="encoding changed the weights",
+            tried=f"encode {described(w)}",
+            advice="Work on a copy: the tile belongs to the caller.",
+        )
+    kept = all_bytes(made)
+    for part in made.parts.values():
+        part.flags.writeable = False
+    subject.decode(made, f"{described(w)}, from parts that are read-only")
+    if all_bytes(made) != kept:
+        yield Finding(
+            what="decoding changed the parts",
+            tried=f"decode {described(w)}",
+            advice="Work on copies of the parts.",
+        )

@@ -1,0 +1,57 @@
+"""Arrays that begin, or end, where memory does: a byte read beyond them ends the process."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import sys
+from typing import Literal, Self
+
+import numpy as np
+
+from fourcc.format import Array
+
+Place = Literal["end", "start"]
+PLACES: tuple[Place, Place] = ("end", "start")
+
+
+def guards_work() -> bool:
+    """Whether this system lets pages be forbidden."""
+    return sys.platform != "win32"
+
+
+class Guarded:
+    """Memory with a forbidden page beside it, until the block is left; arrays that it gave are then not to be used."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[mmap.mmap, int]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _memory, address in self._kept:
+            _protect(address, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._kept.clear()
+
+    def hold(self, part: Array, place: Place = "end") -> Array:
+        """The same bytes, right before or right after a page that nobody may touch; not to be written to."""
+        pages = -(-part.nbytes // mmap.PAGESIZE) + 1
+        memory = mmap.mmap(-1, pages * mmap.PAGESIZE)
+        whole = np.frombuffer(memory, np.uint8)
+        address = whole.ctypes.data + ((pages - 1) * mmap.PAGESIZE if place == "end" else 0)
+        first = (pages - 1) * mmap.PAGESIZE - part.nbytes if place == "end" else mmap.PAGESIZE
+        inside = whole[first : first + part.nbytes]
+        inside[...] = np.frombuffer(part.tobytes(), np.uint8)
+        _protect(address, mmap.PROT_NONE if hasattr(mmap, "PROT_NONE") else 0)
+        self._kept.append((memory, address))
+        held = inside.view(part.dtype).reshape(part.shape)
+        held.flags.writeable = False
+        return held
+
+
+def _protect(address: int, rights: int) -> None:
+    """Sets what may be done with the page at an address. Raises OSError where that is refused."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE), rights):
+        raise OSError(ctypes.get_errno(), "mprotect")

@@ -1,0 +1,187 @@
+"""Checks in processes of their own: what crashes them, or never ends, is a finding, not the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from threading import Timer
+from typing import IO
+
+import attrs
+
+from fourcc.testing.finding import Finding, FoundError, Outcome
+from fourcc.testing.subject import Subject
+
+LIMIT = 300.0  # seconds for one check
+DIGEST = "digest"  # the job that only tells a digest
+
+
+@attrs.frozen
+class End:
+    """How a process ended before it was done.
+
+    Attributes:
+        text: in words.
+        said: the last of what it wrote to stderr, which says where a crash was.
+    """
+
+    text: str
+    said: str
+
+
+def outcomes_apart(
+    subject: Subject, checks: Sequence[tuple[str, str]], settings: Mapping[str, str], limit: float = LIMIT
+) -> Iterator[Outcome]:
+    """The outcomes of checks that another process makes; after a crash a further one goes on with the rest.
+
+    Args:
+        subject: it has a target.
+        checks: name and theme of each.
+        settings: of the environment.
+        limit: seconds for one check.
+    """
+    rest = list(checks)
+    while rest:
+        end: End | None = None
+        for told in _lines(subject, [name for name, _ in rest], settings, limit):
+            if isinstance(told, End):
+                end = told
+                break
+            yield _outcome(told)
+            rest.pop(0)
+        if rest:
+            name, theme = rest.pop(0)
+            yield Outcome(check=name, theme=theme, findings=(_crash(name, end),))
+
+
+def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
+    """What `independence.digest` gives in another process. Raises FoundError where the process dies."""
+    for told in _lines(subject, [DIGEST], settings, LIMIT):
+        if isinstance(told, End):
+            raise FoundError(_crash("the same weights, encoded in another process", told))
+        return str(told[DIGEST])
+    raise FoundError(_crash("the same weights, encoded in another process", None))
+
+
+def _crash(name: str, end: End | None) -> Finding:
+    text, said = ("it ended without an answer", "") if end is None else (end.text, end.said)
+    return Finding(
+        what="the process died",
+        tried=f"{name}, in a process of its own",
+        found=f"{text}{f'; {said}' if said else ''}",
+        expected="weights, or an exception",
+        cause="memory that is not the format's is read or written: compiled code, ctypes or as_strided beyond a part; "
+        "or the format ends the process itself",
+        advice="Check lengths and indices against the parts' shapes before compiled code sees them.",
+    )
+
+
+def _outcome(told: Mapping[str, object]) -> Outcome:
+    findings = told["findings"]
+    assert isinstance(findings, list)
+    fields = {name: told[name] for name in ("check", "theme", "skipped", "seconds")}
+    return Outcome(**fields, findings=tuple(Finding(**each) for each in findings))  # type: ignore[arg-type]  # as the worker wrote them
+
+
+def _lines(
+    subject: Subject, names: Sequence[str], settings: Mapping[str, str], limit: float
+) -> Iterator[Mapping[str, object] | End]:
+    """What a worker tells, an object a line; an `End` where it ends before all is told."""
+    left = len(names)
+    with tempfile.TemporaryFile("w+") as said, _start(subject, names, settings, said) as process:
+        assert process.stdout is not None
+        slow = _Limit(process, limit)
+        try:
+            for line in process.stdout:
+                slow.again()
+                left -= 1
+                yield json.loads(line)
+            code = process.wait()
+        finally:
+            slow.stop()
+            process.kill()
+        if left:
+            said.seek(0)
+            text = f"it did not end within {limit:g} seconds" if slow.over else _ending(code)
+            yield End(text, _last_words(said.read()))
+
+
+def _start(subject: Subject, names: Sequence[str], settings: Mapping[str, str], said: IO[str]) -> subprocess.Popen[str]:
+    path = os.pathsep.join(each or os.getcwd() for each in sys.path)  # noqa: PTH109 - a text
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONFAULTHANDLER": "1", **settings}
+    command = [sys.executable, "-P", "-m", "fourcc.testing.worker"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said, text=True, env=environment)  # noqa: S603 - our own module
+    job = {
+        "target": subject.target,
+        "params": dict(subject.params),
+        "options": dict(subject.options),
+        "vectors": None if subject.vectors is None else str(subject.vectors),
+        "checks": list(names),
+    }
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(job))
+        process.stdin.close()
+    except BrokenPipeError:  # it died already, which shows when its answers are read
+        pass
+    return process
+
+
+class _Limit:
+    """Kills a process that takes too long over one check.
+
+    Args:
+        process: the process.
+        seconds: it may take.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], seconds: float) -> None:
+        self.over = False
+        self._process, self._seconds = process, seconds
+        self._timer = self._start()
+
+    def again(self) -> None:
+        """The next check begins."""
+        self._timer.cancel()
+        self._timer = self._start()
+
+    def stop(self) -> None:
+        """Nothing is waited for any more."""
+        self._timer.cancel()
+
+    def _start(self) -> Timer:
+        timer = Timer(self._seconds, self._end)
+        timer.daemon = True
+        timer.start()
+        return timer
+
+    def _end(self) -> None:
+        self.over = True
+        self._process.kill()
+
+
+def _ending(code: int) -> str:
+    """An exit code in words."""
+    if code >= 0:
+        return f"it ended with exit code {code}"
+    try:
+        return f"it was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"it was killed by signal {-code}"
+
+
+def _last_words(text: str) -> str:
+    """From what a dying process wrote: where Python was, innermost first; else the last line."""
+    frames = re.findall(r'^\s*File "([^"]+)", line (\d+) in (\S+)', text, re.MULTILINE)
+    for file, line, function in frames:
+        if f"{os.sep}numpy{os.sep}" not in file:
+            return f"in {function}, {file}:{line}"
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -1,0 +1,93 @@
+"""What is stored is what was declared: shapes, dtypes, bytes, bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import prod
+
+import numpy as np
+
+from fourcc.dtypes import numpy_dtype
+from fourcc.format import Array
+from fourcc.qmatrix import QMatrix
+from fourcc.spec import Geometry
+from fourcc.testing.finding import Finding
+from fourcc.testing.subject import Subject
+from fourcc.testing.weights import bell, described
+
+
+def declared_size(subject: Subject) -> Iterator[Finding]:
+    """The encoder gives each part in the shape and dtype that the spec declares, for every shape and setting."""
+    for each in subject.variants():
+        for shape in each.shapes():
+            w = bell(shape)
+            made = each.encode(w, "normal weights")
+            yield from _sizes(each, made, described(w))
+
+
+def _sizes(subject: Subject, made: QMatrix, tried: str) -> Iterator[Finding]:
+    spec = subject.format.spec
+    shapes = spec.part_shapes(made.shape, subject.params)
+    for part in spec.parts:
+        array, shape, dtype = made.parts[part.name], shapes[part.name], numpy_dtype(part.dtype)
+        if array.dtype != dtype or (not part.variable and array.shape != shape):
+            yield Finding(
+                what=f"part {part.name!r} is not what is declared",
+                tried=f"encode {tried}",
+                found=f"{array.shape} {array.dtype}",
+                expected=f"{shape} {dtype}",
+            )
+    if not spec.variable and made.nbytes != spec.stored_bytes(made.shape, subject.params):
+        expected = str(spec.stored_bytes(made.shape, subject.params))
+        yield Finding(what="wrong number of bytes", tried=f"encode {tried}", found=str(made.nbytes), expected=expected)
+    if made.bits_per_weight != Fraction(8 * made.nbytes, max(1, prod(made.shape))):
+        yield Finding(what="wrong bits per weight", tried=f"encode {tried}", found=str(made.bits_per_weight))
+
+
+def nominal_bits(subject: Subject) -> Iterator[Finding]:
+    """A matrix of full blocks takes the bits per weight that the listing shows, but for parts of the whole matrix."""
+    spec = subject.format.spec
+    for each in subject.variants():
+        geom = Geometry(2 * (spec.block[0] or 64), 4096 // min(each.width, 4096) * each.width, each.params)
+        if spec.variable:
+            continue
+        shared = [part for part in spec.parts if part.rows is None]
+        whole = sum(prod(part.shape(geom)) * numpy_dtype(part.dtype).itemsize for part in shared)
+        spent = Fraction(8 * (spec.stored_bytes((geom.rows, geom.cols), each.params) - whole), geom.rows * geom.cols)
+        nominal = spec.bits_per_weight(each.params)
+        if spec.block[1] is not None and spent != nominal:
+            yield Finding(
+                what="the nominal bits per weight are not those of full blocks",
+                tried=f"the declared shapes of {geom.rows} x {geom.cols} weights{each.settled()}",
+                found=f"{float(spent):.6g} bits",
+                expected=f"{float(nominal):.6g} bits",
+                cause="a part's `tail` does not grow in step with the columns, or nominal_bits is declared wrong",
+            )
+
+
+def empty(subject: Subject) -> Iterator[Finding]:
+    """A matrix without rows or columns is stored as nothing, and decoded to nothing."""
+    for shape in ((0, subject.width), (2, 0)):
+        w: Array = np.zeros(shape, np.float32)
+        decoded = subject.roundtrip(w, "no weights")
+        if decoded.shape != shape:
+            found, expected = str(decoded.shape), str(shape)
+            yield Finding(what="wrong shape", tried=f"encode and decode {described(w)}", found=found, expected=expected)
+
+
+def unfit_shapes(subject: Subject) -> Iterator[Finding]:
+    """A shape that does not fit is refused before work, in words."""
+    shape = (2, subject.width + 1)
+    reason = subject.format.spec.misfit(shape, subject.params)
+    try:
+        subject.encoded(bell(shape))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the finding shows
+        text = str(error)
+        if reason is None:
+            yield Finding(what="a shape that should fit is refused", tried=f"encode {shape}", found=text)
+        elif "does not fit the shape" not in text:
+            yield Finding(what="the refusal does not say why", tried=f"encode {shape}", found=text, expected=reason)
+        return
+    if reason is not None:
+        yield Finding(what="a shape that does not fit is encoded", tried=f"encode {shape}", expected=reason)

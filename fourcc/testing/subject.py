@@ -1,0 +1,265 @@
+"""What is examined: a format with settings, the weights and shapes that suit it, and where another process finds it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import attrs
+import numpy as np
+
+from fourcc.dtypes import numpy_dtype
+from fourcc.encoding import MatrixEncoder, encode
+from fourcc.entries import OWN
+from fourcc.errors import PluginError
+from fourcc.format import Aids, Array, Format, Parts
+from fourcc.qmatrix import QMatrix
+from fourcc.registry import registry
+from fourcc.spec import Geometry, Params, Setting, complete, split_shape
+from fourcc.testing.finding import attempt
+from fourcc.testing.weights import described
+
+MOST_VALUES = 3  # of a setting's choices that are tried, beside its default
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Subject:
+    """A format under examination.
+
+    Attributes:
+        format: the format.
+        params: complete parameters of the layout.
+        options: complete options of the encoder.
+        vectors: the file of its stored bytes, or None.
+        target: ``module:attribute``, for other processes; None where it cannot be imported by name.
+    """
+
+    format: Format
+    params: Params = attrs.field(factory=dict)
+    options: Params = attrs.field(factory=dict)
+    vectors: Path | None = None
+    target: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        found: Format,
+        *,
+        params: Params | None = None,
+        options: Params | None = None,
+        vectors: Path | None = None,
+        target: str | None = None,
+    ) -> Subject:
+        """A subject with its settings complete.
+
+        Args:
+            found: the format.
+            params: parameters of the layout; defaults where silent.
+            options: options of the encoder; defaults where silent.
+            vectors: the file of its stored bytes; None: ``vectors/<tag>.json`` beside its module, where there is one.
+            target: ``module:attribute``; None: it is looked for.
+
+        Raises:
+            ValueError: a setting that the format does not have, or a value that it does not allow.
+        """
+        target = target or _target(found)
+        return cls(
+            format=found,
+            params=complete(found.spec.params, params or {}),
+            options=complete(found.spec.options, options or {}),
+            vectors=vectors or _vectors_beside(found),
+            target=target,
+        )
+
+    @property
+    def tag(self) -> str:
+        """The format's."""
+        return str(self.format.spec.tag)
+
+    @property
+    def width(self) -> int:
+        """Columns of a block; 32 where a block is a whole row."""
+        return self.format.spec.width(self.params) or 32
+
+    def installed(self) -> AbstractContextManager[Format]:
+        """The format in the registry, for as long as the block lasts. Raises PluginError as `Registry.trying` does."""
+        with contextlib.suppress(PluginError):
+            if registry[self.format.spec.tag] is self.format:
+                return contextlib.nullcontext(self.format)
+        return registry.trying(self.format)
+
+    def variants(self) -> Iterator[Subject]:
+        """Itself; then the same with each other choice, or the least and greatest value, of one setting."""
+        yield self
+        for setting in self.format.spec.params:
+            for value in _others(setting, self.params[setting.name]):
+                yield attrs.evolve(self, params={**self.params, setting.name: value})
+        for setting in self.format.spec.options:
+            for value in _others(setting, self.options[setting.name]):
+                yield attrs.evolve(self, options={**self.options, setting.name: value})
+
+    def settled(self) -> str:
+        """The settings, for a finding; empty where there are none."""
+        pairs = [f"{name} = {value}" for name, value in {**self.params, **self.options}.items()]
+        return f" with {', '.join(pairs)}" if pairs else ""
+
+    # -- shapes
+
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of every kind that the format takes: one row, one column, none, short last blocks, experts."""
+        wide, tall = self.width, self.format.spec.block[0] or 5
+        wide = min(wide, 4096)
+        shapes: list[tuple[int, ...]] = [
+            *((rows, cols) for rows in (1, 3) for cols in (1, wide, wide + 1, 2 * wide, max(1, 3 * wide - 1))),
+            *((rows, max(32, wide)) for rows in (tall, tall + 1, 2 * tall + 1)),
+            (2, 257),
+            (131, 1),
+            (wide,),
+            (5,),
+            (),
+            (2, 3, 4, max(32, wide)),
+            (0, wide),
+            (2, 0),
+        ]
+        fit = [shape for shape in dict.fromkeys(shapes) if self.format.spec.misfit(shape, self.params) is None]
+        return fit or [(2, wide)]
+
+    def matrices(self) -> list[tuple[int, int]]:
+        """Those of two dimensions that are not empty."""
+        return [(shape[0], shape[1]) for shape in self.shapes() if len(shape) == 2 and shape[0] and shape[1]]
+
+    def plain_shape(self, rows: int = 5) -> tuple[int, int]:
+        """A matrix of three blocks along a row, the last one short where that is stored."""
+        wide = max(1, min(self.width, 1024))
+        cols = 3 * wide if wide >= 32 else -(-96 // wide) * wide
+        return (rows, cols - wide // 2) if self.format.spec.short_block and wide > 1 else (rows, cols)
+
+    # -- what the format does
+
+    def aids(self, shape: tuple[int, ...]) -> Aids:
+        """Made-up calibration data, of what the format asks for."""
+        cols = split_shape(shape)[2]
+        importance = (1 + np.arange(cols) % 7).astype(np.float32)
+        x = np.random.default_rng(5).standard_normal((cols + 8, cols))
+        hessian = (2 / len(x) * x.T @ x).astype(np.float32)
+        return Aids(importance, hessian).restricted(self.format.spec.needs)
+
+    def encoder(self, shape: tuple[int, int]) -> MatrixEncoder:
+        """For the tiles of one matrix."""
+        geom = Geometry(*shape, self.params)
+        return MatrixEncoder(self.format, geom, self.options, self.aids(shape))
+
+    def encode(self, w: Array, what: str = "") -> QMatrix:
+        """A tensor in the format.
+
+        Args:
+            w: the weights.
+            what: they are, for a finding.
+
+        Raises:
+            FoundError: it could not be encoded.
+        """
+        tried = f"encode{self.settled()} {described(w, what)}"
+        return attempt(lambda: self.encoded(w), tried=tried, cause=self.trouble(w.shape))
+
+    def encoded(self, w: Array) -> QMatrix:
+        """A tensor in the format; what it raises is let through."""
+        return encode(w, self.format.spec.tag, self.params, self.options, aids=self.aids(w.shape))
+
+    def decode(self, matrix: QMatrix, tried: str) -> Array:
+        """A tensor's weights. Raises FoundError where they cannot be had."""
+        return attempt(matrix.decode, tried=f"decode what came of: {tried}", cause=self.trouble(matrix.shape))
+
+    def roundtrip(self, w: Array, what: str = "") -> Array:
+        """Weights encoded and decoded again. Raises FoundError as `encode` and `decode` do."""
+        return self.decode(self.encode(w, what), f"encode{self.settled()} {described(w, what)}")
+
+    def random_parts(self, shape: tuple[int, int], seed: int) -> Parts:
+        """Parts of random bytes, as no encoder would make them."""
+        return random_parts(self.format, Geometry(*shape, self.params), seed)
+
+    def trouble(self, shape: tuple[int, ...]) -> str:
+        """What is special about a shape, as a likely cause of a failure."""
+        _, rows, cols = split_shape(shape)
+        wide, tall = self.format.spec.width(self.params), self.format.spec.block[0]
+        if wide is not None and cols % wide:
+            return f"the last block is short: {cols % wide} of {wide} columns"
+        if tall is not None and rows % tall:
+            return f"the last block has {rows % tall} of {tall} rows"
+        return ""
+
+
+def random_parts(found: Format, geom: Geometry, seed: int) -> dict[str, Array]:
+    """Parts of random bytes for a matrix, read-only; those of variable length have a random one."""
+    random = np.random.default_rng(seed)
+    parts = {}
+    for part in found.spec.parts:
+        shape, dtype = part.shape(geom), numpy_dtype(part.dtype)
+        if part.variable:
+            shape = (int(random.integers(0, 64)),)
+        data = random.bytes(int(np.prod(shape)) * dtype.itemsize)
+        parts[part.name] = np.frombuffer(data, dtype).reshape(shape)
+    return parts
+
+
+def nothing_encodes(subject: Subject) -> str | None:
+    """Why a check that encodes does not apply."""
+    return "the format has no encoder" if subject.format.encode is None else None
+
+
+def nothing_imports(subject: Subject) -> str | None:
+    """Why a check in another process does not apply."""
+    return (
+        "the format is no attribute of a module, so that no other process finds it" * (subject.target is None) or None
+    )
+
+
+def _others(setting: Setting, taken: object) -> Sequence[object]:
+    """Other values of a setting that are worth trying."""
+    if isinstance(setting.default, bool):
+        return [not taken]
+    values = [*setting.choices] or [bound for bound in (setting.low, setting.high) if bound is not None]
+    if type(setting.default) is int:
+        values = [int(value) for value in values if abs(float(value)) <= 1024]
+    return [value for value in values if value != taken][:MOST_VALUES]
+
+
+def _target(found: Format) -> str | None:
+    """``module:attribute`` where the format is found; its entry point's, where it is installed."""
+    with contextlib.suppress(PluginError):
+        if registry[found.spec.tag] is found and ":" in registry.entry(found.spec.tag).target:
+            target = registry.entry(found.spec.tag).target
+            if importable(target, found):
+                return target
+    for name in (getattr(found.decode, "__module__", None), getattr(found.encode, "__module__", None)):
+        for attribute, value in vars(sys.modules.get(name or "", object())).items() if name in sys.modules else ():
+            if value is found and name != "__main__":
+                return f"{name}:{attribute}"
+    return None
+
+
+def importable(target: str, found: Format) -> bool:
+    """Whether ``module:attribute`` is this very format."""
+    module, _, attribute = target.partition(":")
+    return getattr(sys.modules.get(module), attribute, None) is found
+
+
+def _vectors_beside(found: Format) -> Path | None:
+    """``vectors/<tag in lower case>.json`` beside the module of the format, where there is one."""
+    module = sys.modules.get(getattr(found.decode, "__module__", None) or "")
+    home = getattr(module, "__file__", None)
+    if home is None:
+        return None
+    path = Path(home).parent / "vectors" / f"{str(found.spec.tag).lower()}.json"
+    return path if path.is_file() else None
+
+
+def is_own(subject: Subject) -> bool:
+    """Whether the format is one of fourcc's own."""
+    try:
+        return registry.entry(subject.format.spec.tag).distribution == OWN
+    except PluginError:
+        return False

@@ -1,0 +1,176 @@
+"""Stored bytes of a format: what was encoded once must stay decodable, and be encoded to the same bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fourcc import __version__, errors
+from fourcc.dtypes import numpy_dtype
+from fourcc.encoding import encode
+from fourcc.errors import FourccError, UsageError
+from fourcc.format import Array
+from fourcc.qmatrix import QMatrix
+from fourcc.testing.decoding import same_numbers
+from fourcc.testing.finding import Finding, attempt
+from fourcc.testing.subject import Subject
+from fourcc.testing.weights import bell, heavy, integers
+
+SCHEMA = "fourcc-vectors-1"
+Case = Mapping[str, Any]
+
+
+def unchanged(subject: Subject) -> Iterator[Finding]:
+    """Stored bytes are there; they decode, and are encoded, as they were."""
+    if subject.vectors is None or not subject.vectors.is_file():
+        yield Finding(
+            what="there are no stored bytes",
+            tried="look for vectors/TAG.json, the tag in lower case, beside the format's module",
+            cause="nothing would show that a new version of the package reads old files otherwise",
+            advice="`fourcc plugin pin TAG -o vectors/TAG.json` writes them. Commit the file, and never change a case.",
+        )
+        return
+    try:
+        stored = json.loads(subject.vectors.read_text(encoding="utf-8"))
+        yield from findings(subject, stored)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        found = f"{type(error).__name__}: {error}"
+        advice = "specs/vectors/README.md describes the file."
+        yield Finding(
+            what="the stored bytes cannot be read", tried=f"read {subject.vectors.name}", found=found, advice=advice
+        )
+
+
+def findings(subject: Subject, stored: Case) -> Iterator[Finding]:
+    """What is wrong with a format by a file of stored bytes.
+
+    Raises:
+        KeyError, ValueError, TypeError: the file is not of the schema.
+    """
+    if stored["schema"] != SCHEMA or stored["tag"] != subject.tag:
+        found = f"schema {stored['schema']!r}, tag {stored['tag']!r}"
+        yield Finding(what="the file holds other vectors", found=found, expected=f"{SCHEMA!r}, {subject.tag!r}")
+        return
+    if not str(stored["provenance"]) or not any(case["result"] == "valid" for case in stored["cases"]):
+        yield Finding(what="the stored bytes have no provenance, or no valid case")
+    for case in stored["cases"]:
+        yield from (_refusal if case["result"] == "invalid" else _valid)(subject, case)
+
+
+def _valid(subject: Subject, case: Case) -> Iterator[Finding]:
+    spec, shape = subject.format.spec, tuple(case["shape"])
+    shapes = spec.part_shapes(shape, case["params"])
+    parts = {}
+    for part in spec.parts:
+        flat = np.frombuffer(bytes.fromhex(case["parts"][part.name]), numpy_dtype(part.dtype))
+        parts[part.name] = flat if part.variable else flat.reshape(shapes[part.name])
+    named = f"case {case['name']!r}"
+    if case["input"] is not None:
+        made = attempt(lambda: _encoded(subject, case), tried=f"encode {named}")
+        for name, array in parts.items():
+            if made.parts[name].tobytes() != array.tobytes():
+                yield _changed(subject, named, name, made.parts[name], array)
+    matrix = QMatrix(spec.tag, shape, parts, case["params"])
+    decoded = attempt(matrix.decode, tried=f"decode {named}")
+    expected = np.frombuffer(bytes.fromhex(case["decoded"]), spec.decoded).reshape(shape)
+    if not same_numbers(decoded, expected):
+        yield Finding(
+            what="stored bytes decode to other weights than before",
+            tried=f"decode {named}",
+            found=f"{np.count_nonzero(decoded != expected)} of {decoded.size} weights differ",
+            cause="the layout or the formula has changed",
+            advice="Files are out there: take the change back, or give the new layout a new tag.",
+        )
+
+
+def _changed(subject: Subject, named: str, name: str, found: Array, expected: Array) -> Finding:
+    return Finding(
+        what="the encoder gives other bytes than before",
+        tried=f"encode {named}",
+        found=f"part {name!r}: {_difference(found.tobytes(), expected.tobytes())}",
+        expected="the stored bytes",
+        cause="the encoder has changed",
+        advice=f"If that is meant: raise encoder_version (now {subject.format.spec.encoder_version}), set the input of "
+        "the old cases to null, so that they are only decoded, and add new ones.",
+    )
+
+
+def _difference(found: bytes, expected: bytes) -> str:
+    if len(found) != len(expected):
+        return f"{len(found)} bytes, {len(expected)} stored"
+    at = next(index for index, pair in enumerate(zip(found, expected, strict=True)) if pair[0] != pair[1])
+    return f"byte {at} is {found[at]:02x}, stored is {expected[at]:02x}"
+
+
+def _refusal(subject: Subject, case: Case) -> Iterator[Finding]:
+    """Weights that are refused, and what the refusal says."""
+    tried = f"encode case {case['name']!r}"
+    try:
+        _encoded(subject, case)
+    except FourccError as error:
+        if not isinstance(error, getattr(errors, case["error"])):
+            yield Finding(
+                what="another error than before", tried=tried, found=type(error).__name__, expected=case["error"]
+            )
+        for text in case["says"]:
+            if text not in str(error):
+                yield Finding(what="the refusal says something else", tried=tried, found=str(error), expected=text)
+    else:
+        yield Finding(what="weights that were refused are encoded", tried=tried, expected=case["error"])
+
+
+def _encoded(subject: Subject, case: Case) -> QMatrix:
+    w = np.frombuffer(bytes.fromhex(case["input"]), "<f4").reshape(case["shape"])
+    return encode(w, subject.format.spec.tag, case["params"], case["options"], aids=subject.aids(w.shape))
+
+
+def pinned(subject: Subject) -> dict[str, object]:
+    """A file of stored bytes for a format, of what its encoder gives now.
+
+    Raises:
+        UsageError: the format has no encoder.
+        FourccError: as `fourcc.encode` does.
+    """
+    if subject.format.encode is None:
+        raise UsageError(f"the format {subject.tag} has no encoder")
+    one, several = (1, subject.plain_shape()[1]), subject.plain_shape(3)
+    cases = {
+        "ordinary": ("normal weights times 2^-5", bell(several, -5)),
+        "outliers": ("Student's t, 3 degrees of freedom", heavy(one)),
+        "integers": ("small integers: ties and repetitions", integers(one)),
+        "denormal": ("small integers times 2^-149", integers(one, -149)),
+        "zeros": ("all weights 0", np.zeros(one, np.float32)),
+        "constant": ("all weights 0.3", np.full(one, 0.3, np.float32)),
+    }
+    version = subject.format.spec.encoder_version
+    return {
+        "schema": SCHEMA,
+        "tag": subject.tag,
+        "provenance": f"the format's own encoder, version {version}, pinned by fourcc {__version__}",
+        "cases": [_case(subject, name, note, w) for name, (note, w) in cases.items()],
+    }
+
+
+def _case(subject: Subject, name: str, note: str, w: Array) -> dict[str, object]:
+    made = subject.encoded(w)
+    return {
+        "name": name,
+        "note": note,
+        "result": "valid",
+        "shape": list(w.shape),
+        "params": dict(subject.params),
+        "options": dict(subject.options),
+        "input": w.astype("<f4").tobytes().hex(),
+        "parts": {part: array.tobytes().hex() for part, array in made.parts.items()},
+        "decoded": made.decode().tobytes().hex(),
+    }
+
+
+def read(path: Path) -> Case:
+    """A file of stored bytes. Raises OSError, or ValueError where it is no JSON."""
+    found: Case = json.loads(path.read_text(encoding="ascii"))
+    return found
