@@ -64,11 +64,15 @@ def kernel(subject: Subject) -> Iterator[Finding]:
     """Its products have a kernel: its own, or one made from its block decoder; or it is said why not."""
     found = subject.format
     attempt(
-        lambda: compute.kernel_of(found),
+        lambda: compute.kernel_of(found, subject.params),
         tried="make the kernel of the format",
-        cause="`kernel` must be a function without arguments that returns a fourcc.kernels.kernel.Kernel",
+        cause="`kernel` is called with the parameters by name, and returns a fourcc.kernels.kernel.Kernel",
     )
-    if found.kernel is None and found.decode_block is not None and (reason := compute.why_decoded(found)):
+    if (
+        found.kernel is None
+        and found.decode_block is not None
+        and (reason := compute.why_decoded(found, subject.params))
+    ):
         yield Finding(
             what="the block decoder is not used: products decode the whole matrix first",
             found=reason,

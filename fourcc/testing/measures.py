@@ -66,7 +66,7 @@ def measure(subject: Subject) -> Measure:
             encode=_rate(gauss, seconds),
             decode=_rate(gauss, _fastest(made.decode)),
             multiply=_rate(gauss, _product(made)),
-            level=compute.kernel_of(subject.format).level,
+            level=compute.kernel_of(subject.format, subject.params).level,
             weights=gauss.size,
         )
 

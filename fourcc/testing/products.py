@@ -194,7 +194,7 @@ def packed_size(subject: Subject) -> Iterator[Finding]:
     """A kernel that packs a matrix takes about the stored bytes, at most 1.06 times as many."""
     shape = (128, 32 * subject.width if subject.width <= 64 else subject.plain_shape()[1])
     matrix = subject.encode(bell(shape))
-    if compute.kernel_of(subject.format).pack is None:
+    if compute.kernel_of(subject.format, subject.params).pack is None:
         return
     nbytes = sum(array.nbytes for array in matrix.packed.arrays)
     if nbytes > PACKED * matrix.nbytes:
