@@ -14,7 +14,7 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry, complete
 from fourcc.tags import as_tag
 from fourcc.testing import Subject
-from fourcc.testing.decoding import same_numbers as same_numbers  # tests of kernels take it from here
+from fourcc.testing.decoding import same_numbers
 from fourcc.testing.subject import random_parts as parts_of_any_bytes
 from fourcc.testing.vectors import findings
 from tests import naive
