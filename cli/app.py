@@ -34,6 +34,7 @@ COMMANDS = {
     "verify": "verify",
     "diff": "diff",
     "extract": "extract",
+    "export": "export",
     "bench": "bench",
     "bench-models": "bench_models",
     "formats": "formats",

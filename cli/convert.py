@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from fourcc.cli import documents, options, plans, tables, terminal, units
 from fourcc.cli.progress import Progress
@@ -15,6 +13,8 @@ from fourcc.cli.rules import rules_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
+    import typer
+
     from fourcc.conversion import Plan, Result
 
 EPILOG = """\b
@@ -24,8 +24,6 @@ Examples:
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
 
 With neither --policy nor --format, every tensor is kept as it is stored."""
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +40,7 @@ def convert(  # noqa: PLR0913 - one an option
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
-    dry_run: DryRun = False,
+    dry_run: options.DryRun = False,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,

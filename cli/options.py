@@ -10,6 +10,7 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for errors too.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or summary.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be written, and write nothing.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 Source = Annotated[
     Path,

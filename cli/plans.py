@@ -10,6 +10,7 @@ from fourcc.cli.tables import Column
 
 if TYPE_CHECKING:
     from fourcc.conversion import Plan
+    from fourcc.exporters.export import ExportPlan
     from fourcc.transcode import Step
 
 COLUMNS = (
@@ -24,7 +25,7 @@ COLUMNS = (
 )
 
 
-def show(plan: Plan, *, as_json: bool) -> None:
+def show(plan: Plan | ExportPlan, *, as_json: bool) -> None:
     """Writes a plan to stdout."""
     if as_json:
         documents.show("plan", document(plan))
@@ -37,7 +38,7 @@ def show(plan: Plan, *, as_json: bool) -> None:
     )
 
 
-def document(plan: Plan) -> dict[str, object]:
+def document(plan: Plan | ExportPlan) -> dict[str, object]:
     """The same as an object."""
     return {
         "tensors": [_entry(step) for step in plan.steps],
@@ -51,7 +52,7 @@ def document(plan: Plan) -> dict[str, object]:
     }
 
 
-def _bits(plan: Plan) -> Fraction:
+def _bits(plan: Plan | ExportPlan) -> Fraction:
     return Fraction(8 * plan.nbytes, max(1, plan.weights))
 
 

@@ -192,7 +192,7 @@ def _execute(planned: Plan, target: Path, count: int, progress: Progress | None)
     with AtomicFile(target) as out:
         writer = Writer(out)
         providers: dict[Provider, int] = {}
-        report = _reporter(planned, progress)
+        report = reporter(planned.weights, progress)
         for record in transcode(planned.steps, writer, providers, count, report):
             writer.add(record)
         blobs = {**source.blobs, POLICY_BLOB: planned.policy.text.encode()}
@@ -212,9 +212,9 @@ def _execute(planned: Plan, target: Path, count: int, progress: Progress | None)
     return Result(target, digest, index, source.notes)
 
 
-def _reporter(planned: Plan, progress: Progress | None) -> Callable[[Step, int], None]:
-    """Adds up the weights that are done."""
-    done, total = 0, planned.weights
+def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:
+    """Adds up the weights that are done, of a total."""
+    done = 0
 
     def report(step: Step, weights: int) -> None:
         nonlocal done

@@ -81,3 +81,11 @@ def read_tile(tensor: SourceTensor, found: Format, matrix: int, first: int, last
     """The rows first..last of one of a tensor's matrices; `first` is a multiple of the block's rows."""
     geom = Geometry(last - first, split_shape(tensor.shape)[2], tensor.params)
     return Tile(tensor.name, found, geom, tensor.read(matrix, first, last), prod(tensor.shape))
+
+
+def decoded_rows(tensor: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Array:
+    """Any run of a matrix's rows, decoded: reads whole blocks and cuts."""
+    _, rows, _ = split_shape(tensor.shape)
+    step = rows if stored.spec.variable else stored.spec.block[0] or rows
+    start, end = first // step * step, min(rows, -(-last // step) * step)
+    return read_tile(tensor, stored, matrix, start, end).decode()[first - start : last - start]

@@ -41,6 +41,7 @@ _EXPERTS = {"blk.*.ffn_gate_exps": "ffn.gate", "blk.*.ffn_down_exps": "ffn.down"
 TEMPLATES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {HUGGING_FACE: {theirs: ours for ours, theirs, _, _ in _ROWS}, GGUF: {theirs: ours for ours, _, theirs, _ in _ROWS}}
 )
+_BACK = {spelling: {ours: theirs for theirs, ours in table.items()} for spelling, table in TEMPLATES.items()}
 _ROLES = {template: row[3] for row in _ROWS for template in row[:3]} | _EXPERTS
 _POSITIONS = {row[0]: number for number, row in enumerate(_ROWS)}
 _LAYER_WORDS = frozenset({"layers", "layer", "blk", "blocks", "block", "h"})
@@ -102,6 +103,15 @@ def to_fourcc(name: str, spelling: str) -> str | None:
     if ours is None or not ending or ("*" in ours) != (number is not None):
         return None
     return ours.replace("*", str(number)) + ending.removesuffix(".weight")
+
+
+def from_fourcc(name: str, spelling: str) -> str | None:
+    """The name in another spelling of a tensor that has one of fourcc's, or None where it is not in the table."""
+    template, number, ending = split_name(name)
+    theirs = _BACK[spelling].get(template)
+    if theirs is None or ending == ".weight":
+        return None
+    return theirs.replace("*", str(number)) + (ending or ".weight")
 
 
 def position(name: str) -> tuple[int, int, int]:

@@ -4,31 +4,47 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from math import isfinite, prod
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import attrs
 
-from fourcc.container.index import ErrorRecord, Provider, TensorRecord
-from fourcc.container.writer import Writer
-from fourcc.decoding import read_tile
+from fourcc.container.index import ErrorRecord, PartRecord, Provider, TensorRecord
+from fourcc.decoding import decoded_rows, read_tile
 from fourcc.encoding import MatrixEncoder, refuse_nonfinite
-from fourcc.format import Aids, Array, Format, Parts
+from fourcc.format import Aids, Format, Parts
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Decision
 from fourcc.qmatrix import TILE_WEIGHTS, tile_bounds
 from fourcc.registry import registry
 from fourcc.sources.source import SourceTensor
-from fourcc.spec import Geometry, split_shape
+from fourcc.spec import FormatSpec, Geometry, split_shape
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 DIGITS = 6  # of a measured error that are stored: more would be noise
+
+
+class TensorSink(Protocol):
+    """Takes the parts of one tensor, tile by tile in row order, matrix after matrix."""
+
+    def write(self, parts: Parts, *, first_row: int) -> None:
+        """One tile; `first_row` is its first in its matrix."""
+
+    def finish(self) -> tuple[PartRecord, ...]:
+        """Where the parts are now."""
+
+
+class Sink(Protocol):
+    """A file that takes tensors one after the other: a container's writer, or an exporter's."""
+
+    def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> TensorSink:
+        """What takes the next tensor's parts."""
+
+    def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
+        """Takes a tensor's parts as they stood in a container."""
 
 
 @attrs.frozen(eq=False)
@@ -55,7 +71,7 @@ class _Tile:
 
 def transcode(
     steps: tuple[Step, ...],
-    writer: Writer,
+    writer: Sink,
     providers: dict[Provider, int],
     threads: int,
     report: Callable[[Step, int], None],
@@ -124,7 +140,7 @@ def _encode_tasks(step: Step, matrix: int, whole: int) -> Iterator[Task[_Tile | 
         nonfinite=step.decision.nonfinite,
         whole=whole,
     )
-    shared = Once(partial(encoder.prepare, partial(_rows, step.source, stored, matrix)))
+    shared = Once(partial(encoder.prepare, partial(decoded_rows, step.source, stored, matrix)))
     for first, last in tile_bounds(rows, cols, stored.spec, wanted.spec):
         run = partial(_encode, step.source, stored, encoder, shared, matrix, first, last)
         yield Task(run, (last - first) * cols)
@@ -144,18 +160,9 @@ def _encode(
     return _Tile(first, original.size, parts, sums)
 
 
-def _rows(source: SourceTensor, stored: Format, matrix: int, first: int, last: int) -> Array:
-    """Any run of rows, decoded: reads whole blocks and cuts."""
-    _, rows, _ = split_shape(source.shape)
-    step = rows if stored.spec.variable else stored.spec.block[0] or rows
-    start, end = first // step * step, min(rows, -(-last // step) * step)
-    decoded = read_tile(source, stored, matrix, start, end).decode()
-    return decoded[first - start : last - start]
-
-
 def _collect(
     step: Step,
-    writer: Writer,
+    writer: Sink,
     providers: dict[Provider, int],
     tiles: Iterable[_Tile | None],
     report: Callable[[Step, int], None],
@@ -187,7 +194,7 @@ def _collect(
     )
 
 
-def _copy(step: Step, writer: Writer, providers: dict[Provider, int]) -> TensorRecord:
+def _copy(step: Step, writer: Sink, providers: dict[Provider, int]) -> TensorRecord:
     """Brings a tensor over from another container, with all that was said of it there."""
     source = step.source
     assert source.record is not None

@@ -75,15 +75,15 @@ class Policy:
         return cls.parse(decode_toml(_read_bounded(Path(path)), path), path)
 
     @classmethod
-    def shorthand(cls, text: str, registry: Registry = registry) -> Policy:
+    def shorthand(cls, text: str, registry: Registry = registry, option: str = "--format") -> Policy:
         """The policy that ``--format Q,R`` stands for: tag Q, or else R, for every tensor of two dimensions and more.
 
-        Real tensors of fewer dimensions are stored as 32-bit floats; integers are kept.
+        Real tensors of fewer dimensions are stored as 32-bit floats; integers are kept. `option` is for messages.
 
         Raises:
             PolicyError: a tag that is not spelled as one, missing, or broken.
         """
-        places = Places(option=f"--format {text if _PLAIN.fullmatch(text) else repr(text)}")
+        places = Places(option=f"{option} {text if _PLAIN.fullmatch(text) else repr(text)}")
         report = Report(places)
         chain = [_spelled_tag(part.strip(), report) for part in text.split(",")]
         for tag in filter(None, chain):

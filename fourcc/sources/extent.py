@@ -68,8 +68,13 @@ class Extent:
 
 def single_part(found: Format) -> bool:
     """Whether a format's tensors are one run of bytes, so that a foreign file can hold them as `Extent` reads them."""
-    parts = found.spec.parts
-    return len(parts) == 1 and parts[0].rows == 1 and not parts[0].variable and not found.spec.params
+    return single_part_spec(found.spec)
+
+
+def single_part_spec(spec: FormatSpec) -> bool:
+    """The same, of what the format declares."""
+    parts = spec.parts
+    return len(parts) == 1 and parts[0].rows == 1 and not parts[0].variable and not spec.params
 
 
 def stored_bytes(spec: FormatSpec, shape: tuple[int, ...]) -> int:
@@ -98,11 +103,13 @@ class AdjacentPairs:
         stored: reads the rows as they are in the file.
         head_dim: rows of one head, even.
         vector: whether the tensor has one dimension (a bias, or a norm of one head), so that columns are permuted.
+        back: whether the rows are in fourcc's order, and are read in Hugging Face's.
     """
 
     stored: Read
     head_dim: int
     vector: bool
+    back: bool = False
 
     def read(self, matrix: int, first: int, last: int) -> Parts:
         """The rows first..last of a matrix: whole heads are read, then cut."""
@@ -117,5 +124,7 @@ class AdjacentPairs:
         """Entries along axis 0, of whole heads."""
         import numpy as np
 
-        heads = part.reshape(-1, 2, self.head_dim // 2, *part.shape[1:])  # (heads, s, i, ...)
+        half = self.head_dim // 2
+        pair = (half, 2) if self.back else (2, half)
+        heads = part.reshape(-1, *pair, *part.shape[1:])  # (heads, s, i, ...), or (heads, i, s, ...)
         return np.ascontiguousarray(heads.swapaxes(1, 2)).reshape(part.shape)

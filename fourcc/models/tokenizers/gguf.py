@@ -29,7 +29,7 @@ def read_gguf(data: bytes, file: object) -> ScoredTokenizer | BytePairTokenizer:
     Raises:
         InputError: it is damaged, or of a kind that is not read.
     """
-    keys = _Keys(_unpacked(data, file), file)
+    keys = _Keys(unpacked(data, file), file)
     model = keys.value("model", str)
     if model == _SCORED:
         return _scored(keys)
@@ -146,7 +146,7 @@ def _ranks(keys: _Keys) -> dict[tuple[str, str], int]:
     return ranks
 
 
-def _unpacked(data: bytes, file: object) -> dict[str, Any]:
+def unpacked(data: bytes, file: object) -> dict[str, Any]:
     """The blob's map."""
     import msgpack
 

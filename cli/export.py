@@ -1,0 +1,117 @@
+"""`fourcc export`: from a checkpoint to a file of another project."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourcc.cli import documents, options, plans, tables, terminal, units
+from fourcc.cli.progress import Progress
+from fourcc.cli.rules import rules_of
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.exporters.export import ExportPlan, ExportResult
+
+EPILOG = """\b
+Examples:
+  fourcc export model.bin -o model.gguf
+  fourcc export model.bin -o model.gguf --as Q8_0,F16
+  fourcc export ./checkpoint -o model.gguf --format Q4_0,F16 --dry-run
+  fourcc export model.bin -o hf/model.safetensors --as BF16
+  fourcc export model.bin -o stories.bin --to llama2c-v0
+
+What the file can hold is written as it is stored, byte for byte; --as says
+what becomes of the rest. safetensors gets a config.json beside it."""
+
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="KIND", help="gguf, safetensors, llama2c-v0, -v1, -v2.  [default: by the suffix]"),
+]
+As = Annotated[
+    str | None, typer.Option("--as", metavar="TAG[,TAG]", help="Format for tensors that the file cannot hold.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(export)
+
+
+def export(  # noqa: PLR0913 - one an option
+    source: options.Source,
+    *,
+    output: options.Output = None,
+    to: To = None,
+    instead: As = None,
+    policy: options.PolicyFile = None,
+    formats: options.Formats = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    tokenizer: options.Tokenizer = None,
+    dry_run: options.DryRun = False,
+    force: options.Force = False,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Export a model to GGUF, safetensors or llama2.c."""
+    from fourcc.exporters import kind_of
+    from fourcc.exporters.export import check_targets, execute_export, plan_export
+    from fourcc.sources import open_source
+
+    kind, rules = kind_of(output, to), rules_of(policy, formats)
+    with open_source(source, tokenizer) as opened:
+        terminal.notes(opened.notes, quiet=quiet)
+        planned = plan_export(opened, kind, rules, instead=instead or "", include=include or (), exclude=exclude or ())
+        terminal.notes(planned.layout.notes, quiet=quiet)
+        if dry_run:
+            plans.show(planned, as_json=as_json)
+            return
+        if output is None:
+            raise UsageError("export needs an output", hint="Add -o FILE, or --dry-run.")
+        targets = check_targets(planned, output, [policy] if policy else [], force=force)
+        with Progress("exporting", planned.nbytes, quiet=quiet) as progress:
+            result = execute_export(planned, targets, threads=threads, progress=progress)
+    if as_json:
+        documents.show("export", _document(output, planned, result))
+    elif not quiet:
+        _show(output, planned, result)
+        terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate}")
+
+
+def _counts(planned: ExportPlan) -> Counter[str]:
+    return Counter(str(step.decision.tag) for step in planned.steps)
+
+
+def _show(output: Path, planned: ExportPlan, result: ExportResult) -> None:
+    """A summary for people."""
+    counts = ", ".join(f"{n} {tag}" for tag, n in _counts(planned).most_common())
+    worst = min((e.sqnr_db for e in result.errors.values() if e.sqnr_db is not None), default=None)
+    error = "" if worst is None else f", SQNR {worst:.1f} dB and better"
+    tables.facts(
+        [
+            ("output", f"{output}: {planned.kind.name}"),
+            *(("beside", str(path)) for path in result.beside),
+            ("tensors", f"{len(planned.steps)} ({counts})"),
+            ("converted", f"{len(planned.converted)}{error}"),
+            ("bytes", units.plain_bytes(result.path.stat().st_size)),
+        ]
+    )
+
+
+def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[str, object]:
+    return {
+        "output": str(output),
+        "kind": planned.kind.name,
+        "beside": [str(path) for path in result.beside],
+        "tensors": len(planned.steps),
+        "weights": planned.weights,
+        "formats": dict(_counts(planned)),
+        "converted": list(planned.converted),
+        "file_bytes": result.path.stat().st_size,
+        "notes": [*planned.source.notes, *planned.layout.notes],
+    }

@@ -1,0 +1,34 @@
+"""Files of other projects, written: one file a kind, each chosen by the output's suffix or by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fourcc.errors import UsageError
+from fourcc.exporters import gguf
+from fourcc.exporters.layout import Kind
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (gguf.KIND,)}
+
+
+def kind_of(output: Path | None, name: str | None) -> Kind:
+    """The kind of file that is asked for.
+
+    Args:
+        output: whose suffix tells, where no name is given.
+        name: as ``--to`` takes it.
+
+    Raises:
+        UsageError: no such kind, or nothing tells it.
+    """
+    known = ", ".join(KINDS)
+    if name is not None:
+        if name not in KINDS:
+            raise UsageError(f"--to {name!r} is no kind of file that can be written", expected=f"one of {known}")
+        return KINDS[name]
+    suffix = "" if output is None else output.suffix.lower()
+    found = next((kind for kind in KINDS.values() if kind.suffix and kind.suffix == suffix), None)
+    if found is None:
+        what = "the output's name does not tell what it should be"
+        raise UsageError(what, file=output, hint=f"Add --to with one of {known}.")
+    return found

@@ -1,0 +1,215 @@
+"""From a checkpoint to a file of another project: formats by a policy, and what the file cannot hold by `--as`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.container.index import Provider
+from fourcc.conversion import Progress, describe, plan, reporter
+from fourcc.errors import NumericError, PluginError, SourceError, UsageError
+from fourcc.exporters.layout import Kind, Layout
+from fourcc.exporters.writing import PlacedFile
+from fourcc.files import identity
+from fourcc.output import AtomicFile, check_space, check_target
+from fourcc.policy import Decision, Policy
+from fourcc.registry import registry
+from fourcc.sources.source import Source
+from fourcc.threads import thread_count
+from fourcc.transcode import Step, transcode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fourcc.container.index import ErrorRecord
+
+_SHOWN = 6  # names in a message
+
+
+@attrs.frozen(eq=False)
+class ExportPlan:
+    """What an export will do, decided before anything is written.
+
+    Attributes:
+        source: the opened checkpoint.
+        kind: of the file.
+        layout: the file.
+        converted: names, in the source, of tensors that are not written as they are stored.
+    """
+
+    source: Source
+    kind: Kind
+    layout: Layout
+    converted: tuple[str, ...]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The tensors, with the names that they have in the file."""
+        return self.layout.steps
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors, without padding."""
+        return sum(step.decision.nbytes for step in self.steps)
+
+    @property
+    def weights(self) -> int:
+        """Number of weights."""
+        return sum(prod(step.source.shape) for step in self.steps)
+
+    @property
+    def file_bytes(self) -> int:
+        """Length of the file."""
+        return self.layout.nbytes
+
+
+@attrs.frozen
+class ExportResult:
+    """What an export did.
+
+    Attributes:
+        path: the file.
+        beside: further files that were written.
+        errors: of each tensor that was encoded, by its name in the file.
+    """
+
+    path: Path
+    beside: tuple[Path, ...]
+    errors: Mapping[str, ErrorRecord]
+
+
+def plan_export(
+    source: Source,
+    kind: Kind,
+    policy: Policy | None = None,
+    *,
+    instead: str = "",
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+) -> ExportPlan:
+    """Decides how every tensor is written; writes nothing.
+
+    Args:
+        source: an opened checkpoint.
+        kind: of the file to write.
+        policy: what tensors become first; None: they stay as they are stored.
+        instead: ``Q,R``: formats for those that the file cannot hold; empty: the kind's own choice.
+        include: globs of tensor names; none: all.
+        exclude: globs of names left out.
+
+    Raises:
+        PolicyError: the policy, or `instead`, does not go with these tensors.
+        UsageError: the file cannot hold a tensor, or what it must say is not known.
+    """
+    first = plan(source, policy or Policy.keep(), include=include, exclude=exclude)
+    kind.check(source, tuple(step.source for step in first.steps))
+    steps = _fitted(source, kind, first.steps, instead or kind.instead)
+    carried = tuple(_as_stored(step) for step in steps)
+    layout = kind.lay_out(source, carried)
+    converted = tuple(step.source.name for step in steps if not step.decision.keep)
+    return ExportPlan(source, kind, layout, converted)
+
+
+def _fitted(source: Source, kind: Kind, steps: tuple[Step, ...], instead: str) -> list[Step]:
+    """The steps, with other formats for what the file cannot hold."""
+    unfit = [step for step in steps if not _held(kind, step.decision)]
+    if not unfit:
+        return list(steps)
+    wide = [step for step in unfit if len(step.source.shape) > 1]
+    if wide and not instead:
+        hint = "--as TAG says what they become; --as TAG,TAG names another for rows that do not fit."
+        raise _refusal(source, kind, wide, hint)
+    tied = bool(source.hyper.get("tied_embeddings", False))
+    decided = _replacement(instead).resolve([describe(step.source, tied=tied) for step in unfit])
+    replaced = {
+        step.source.name: attrs.evolve(
+            step, decision=attrs.evolve(decision, rule=step.decision.rule, fallback_from=step.decision.tag)
+        )
+        for step, decision in zip(unfit, decided, strict=True)
+    }
+    still = [step for step in replaced.values() if not _held(kind, step.decision)]
+    if still:
+        raise _refusal(source, kind, still, "Give --as other formats, or leave them out with --exclude.")
+    return [replaced.get(step.source.name, step) for step in steps]
+
+
+def _replacement(instead: str) -> Policy:
+    """The policy for what the file cannot hold; vectors alone become 32-bit floats, for which nobody need ask."""
+    narrow = registry.foreign("numpy", "<f4")
+    assert narrow is not None  # among the formats of this package
+    policy = Policy.shorthand(instead or str(narrow.spec.tag), option="--as")
+    return attrs.evolve(policy, rules=tuple(attrs.evolve(rule, optional=True) for rule in policy.rules))
+
+
+def _held(kind: Kind, decision: Decision) -> bool:
+    """Whether the file can hold the tensor as it was decided."""
+    try:
+        spec = registry[decision.tag].spec
+    except PluginError:  # missing or broken: then nobody knows
+        return False
+    return kind.holds(spec, decision.tensor.shape)
+
+
+def _refusal(source: Source, kind: Kind, steps: list[Step], hint: str) -> UsageError:
+    tags = ", ".join(sorted({str(step.decision.tag) for step in steps}))
+    shown = ", ".join(step.source.name for step in steps[:_SHOWN])
+    more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
+    what = f"{kind.name} has no place for {len(steps)} tensor{'s' * (len(steps) != 1)} in {tags}: {shown}{more}"
+    return UsageError(what, file=source.path, hint=hint)
+
+
+def _as_stored(step: Step) -> Step:
+    """A tensor of a model.bin was looked through for NaN when that was made."""
+    if step.decision.keep and step.source.record is not None:
+        return attrs.evolve(step, decision=attrs.evolve(step.decision, nonfinite=True))
+    return step
+
+
+def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool) -> dict[Path, bytes]:
+    """The real paths that will be written, the file first, with the contents of the others.
+
+    Raises as `fourcc.output.check_target` does.
+    """
+    read = (*planned.source.all_files, *others)
+    beside = {output.with_name(name): data for name, data in planned.layout.beside.items()}
+    return {check_target(path, read, force=force): data for path, data in {output: b"", **beside}.items()}
+
+
+def execute_export(
+    planned: ExportPlan, targets: Mapping[Path, bytes], *, threads: int | None = None, progress: Progress | None = None
+) -> ExportResult:
+    """Carries out a plan; `targets` is from `check_targets`.
+
+    Raises:
+        FourccError: see `fourcc.errors`; no file is then changed.
+    """
+    try:
+        return _execute(planned, targets, thread_count(threads), progress)
+    except (NumericError, PluginError) as error:  # raised where the file is not known
+        error.file = error.file or str(planned.source.path)
+        raise
+
+
+def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], count: int, progress: Progress | None) -> ExportResult:
+    source, (target, *beside) = planned.source, targets
+    stamps = [identity(path) for path in source.files]
+    check_space(target, planned.file_bytes)
+    with AtomicFile(target) as out:
+        sink = PlacedFile(out, planned.layout)
+        providers: dict[Provider, int] = {}
+        report = reporter(planned.weights, progress)
+        records = list(transcode(planned.steps, sink, providers, count, report))
+        sink.finish(planned.layout.nbytes)
+        for path, stamp in zip(source.files, stamps, strict=True):
+            if identity(path) != stamp:
+                raise SourceError("the file changed while it was read", file=path, hint="Export it again.")
+        for path in beside:
+            with AtomicFile(path) as other:
+                other.write_at(0, targets[path])
+    encoded = [record for step, record in zip(planned.steps, records, strict=True) if not step.decision.keep]
+    errors = {record.name: record.error for record in encoded if record.error is not None}
+    return ExportResult(target, tuple(beside), errors)

@@ -1,0 +1,78 @@
+"""Tensors as an export reads them: rows of q and k back in halves, and tensors made of what was a hyper-parameter."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import partial
+from math import prod
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.decoding import decoded_rows
+from fourcc.errors import UsageError
+from fourcc.format import Aids
+from fourcc.policy import Decision, TensorInfo
+from fourcc.registry import registry
+from fourcc.sources.extent import AdjacentPairs
+from fourcc.sources.source import Source, SourceTensor
+from fourcc.transcode import Step
+
+if TYPE_CHECKING:
+    from fourcc.format import Floats, Parts
+
+_ROTATED = (".attention.wq", ".attention.wk", ".attention.q_norm", ".attention.k_norm")
+
+
+def in_halves(source: Source, step: Step) -> Step:
+    """The step, reading its rows in Hugging Face's order if they are rotated: i of a head with i + head_dim / 2.
+
+    Rows move whole, so that blocks along them stay as they are; where blocks go down the columns they are decoded.
+    """
+    tensor = step.source
+    if not tensor.name.removesuffix(".bias").endswith(_ROTATED):
+        return step
+    head_dim, vector = source.hyper.get("head_dim"), len(tensor.shape) == 1
+    size = tensor.shape[-1] if vector else tensor.shape[-2]
+    if type(head_dim) is not int or head_dim % 2 or size % head_dim:
+        raise UsageError(
+            "the rows of this tensor cannot be put into the order of the exported file",
+            file=source.path,
+            tensor=tensor.name,
+            found=f"shape {list(tensor.shape)}, head_dim {head_dim}",
+            expected="heads of one even width",
+        )
+    spec = tensor.format.spec
+    movable = spec.block == (1, 1) if vector else all(part.rows == 1 and not part.variable for part in spec.parts)
+    if not movable:
+        tensor = _decoded(tensor)
+    read = AdjacentPairs(tensor.read, head_dim, vector, back=True).read
+    return attrs.evolve(step, source=attrs.evolve(tensor, read=read, copy=None))
+
+
+def _decoded(tensor: SourceTensor) -> SourceTensor:
+    """The tensor as plain numbers of its decoded dtype."""
+    found = registry.foreign("numpy", tensor.format.spec.decoded)
+    assert found is not None  # formats decode to numbers that there is a plain format for
+    part = found.spec.parts[0].name
+
+    def read(matrix: int, first: int, last: int) -> Parts:
+        return {part: decoded_rows(tensor, tensor.format, matrix, first, last)}
+
+    return attrs.evolve(tensor, tag=found.spec.tag, params={}, read=read, copy=None, record=None)
+
+
+def constant(name: str, values: Floats) -> Step:
+    """A tensor that is in no source: a vector of float32 numbers, stored as they are."""
+    found = registry.foreign("numpy", "<f4")
+    assert found is not None
+    part, tag, shape = found.spec.parts[0].name, found.spec.tag, values.shape
+    read = partial(_read_constant, part, values)
+    nbytes = 4 * prod(shape)
+    info = TensorInfo(name=name, shape=shape, roles=("other",), layer=None, tag=tag)
+    decision = Decision(info, 0, tag, {}, {}, True, False, None, Fraction(32), nbytes)  # noqa: FBT003 - as declared
+    return Step(SourceTensor(name, name, shape, tag, read), decision, Aids())
+
+
+def _read_constant(part: str, values: Floats, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG001
+    return {part: values.reshape(1, -1)}
