@@ -44,7 +44,7 @@ def register(app: typer.Typer) -> None:
 
 
 def diff(a: A, b: B, *, quiet: options.Quiet = False, as_json: options.Json = False) -> None:
-    """Compare two models: index, stored bytes, and decoded weights."""
+    """Compare two models: index, stored bytes, decoded weights."""
     from fourcc.diff import compare
     from fourcc.sources import open_source
 

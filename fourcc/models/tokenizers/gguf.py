@@ -42,7 +42,7 @@ def read_gguf(data: bytes, file: object) -> ScoredTokenizer | BytePairTokenizer:
 
 def chat_template(data: bytes, file: object) -> str | None:
     """The Jinja template in the bytes of the blob, or None. Raises InputError where they are damaged."""
-    found = _unpacked(data, file).get("tokenizer.chat_template")
+    found = unpacked(data, file).get("tokenizer.chat_template")
     return found if isinstance(found, str) else None
 
 
