@@ -243,7 +243,9 @@ class FormatSpec:
         return ceil(prod(shape) * self.nominal_bits / 8)
 
     def bits_per_weight(self, params: Params | None = None) -> Fraction:
-        """Nominal bits per weight of a large matrix: those of full blocks, without parts of the whole matrix.
+        """Nominal bits per weight of a large matrix: those of full blocks.
+
+        A part of the whole matrix counts by what it grows with more rows: a codebook does not.
 
         Args:
             params: the layout's parameters; defaults where None.
@@ -253,8 +255,8 @@ class FormatSpec:
         params = complete(self.params, {}) if params is None else params
         whole = 4096  # stands for "the whole matrix"; per-row overhead of such a format is spread over as many columns
         geom = Geometry(self.block[0] or whole, self.width(params) or whole, params)
-        entries = {part.name: prod(part.shape(geom)) for part in self.parts if part.rows is not None}
-        stored = sum(entries[part.name] * itemsize(part.dtype) for part in self.parts if part.name in entries)
+        twice = Geometry(2 * geom.rows, geom.cols, params)
+        stored = sum((prod(part.shape(twice)) - prod(part.shape(geom))) * itemsize(part.dtype) for part in self.parts)
         return Fraction(8 * stored, geom.rows * geom.cols)
 
 

@@ -264,6 +264,40 @@ def encode_q4_0(w: Weights, rows: int, cols: int, options: Mapping[str, object])
     return {"blocks": data}
 
 
+# ---- Q8_G and Q8_F ----
+
+
+def decode_q8_g(parts: Bytes, rows: int, cols: int, group: int = 64) -> list[float]:
+    """Formula: w = float32(scale * q), the scale of row i and column j at (i, j // group)."""
+    scales, q, groups = read("f", parts["scales"]), read("b", parts["q"]), -(-cols // group)
+    return [f32(scales[i * groups + j // group] * q[i * cols + j]) for i in range(rows) for j in range(cols)]
+
+
+def encode_q8_g(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
+    """Every row by itself."""
+    group = int(options.get("group", 64))  # type: ignore[call-overload]
+    encoded = [scaled_codes(block) for i in range(rows) for block in cut(w[i * cols : (i + 1) * cols], group)]
+    return {"scales": write("f", [scale for scale, _ in encoded]), "q": b"".join(write("b", q) for _, q in encoded)}
+
+
+def decode_q8_f(parts: Bytes, rows: int, cols: int, group: int = 64) -> list[float]:  # noqa: ARG001
+    """Formula: w = float32(scale * q), the scale of weight i of the flattened matrix at i // group."""
+    scales, q = read("f", parts["scales"]), read("b", parts["q"])
+    return [f32(scales[i // group] * code) for i, code in enumerate(q)]
+
+
+def encode_q8_f(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
+    """As if it were one row."""
+    return encode_q8_g(w, 1, rows * cols, options)
+
+
+def scaled_codes(block: Weights) -> tuple[float, list[int]]:
+    """Formula: scale = amax / 127, q = w / scale rounded half to even, in float32."""
+    scale = f32(max(map(abs, block)) / 127)
+    scale = scale if f32(127 * scale) < math.inf else float.fromhex("0x1.020406p121")
+    return scale, [max(-127, min(127, round(f32(x / scale)))) if scale else 0 for x in block]
+
+
 # ---- The plain ones ----
 
 
@@ -306,9 +340,11 @@ def f8e4_value(byte: int) -> float:
     return sign * (2.0 ** (exponent - 7) * (1 + mantissa / 8) if exponent else 2.0**-6 * mantissa / 8)
 
 
-DECODERS: dict[str, Callable[[Bytes, int, int], list[float]]] = {
+DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the layout's parameters by name
     "Q8_A": decode_q8_a,
     "Q8_B": decode_q8_b,
+    "Q8_F": decode_q8_f,
+    "Q8_G": decode_q8_g,
     "Q4_A": decode_q4_a,
     "Q8_0": decode_q8_0,
     "Q4_0": decode_q4_0,
@@ -331,6 +367,8 @@ DECODERS: dict[str, Callable[[Bytes, int, int], list[float]]] = {
 ENCODERS: dict[str, Callable[[Weights, int, int, Mapping[str, object]], Bytes]] = {
     "Q8_A": encode_q8_a,
     "Q8_B": encode_q8_b,
+    "Q8_F": encode_q8_f,
+    "Q8_G": encode_q8_g,
     "Q4_A": encode_q4_a,
     "Q8_0": encode_q8_0,
     "Q4_0": encode_q4_0,

@@ -11,7 +11,7 @@ from fourcc import errors
 from fourcc.encoding import encode
 from fourcc.format import Aids, Array, Parts
 from fourcc.registry import registry
-from fourcc.spec import Geometry, complete
+from fourcc.spec import Geometry, Params, complete
 from fourcc.tags import as_tag
 from fourcc.testing import Subject
 from fourcc.testing.decoding import same_numbers
@@ -35,35 +35,38 @@ def check_vectors(stem: str) -> None:
     assert not found, "\n\n".join(found)
 
 
-def check_naive(tag: str, w: Array, options: dict[str, object] | None = None) -> None:
+def check_naive(tag: str, w: Array, options: Params | None = None, params: Params | None = None) -> None:
     """A matrix's parts, and what they decode to, are those of the plain Python written from the page."""
-    parts = encoded(tag, w, options)
+    parts = encoded(tag, w, options, params)
     chosen = complete(registry[as_tag(tag)].spec.options, options or {})
-    slow = naive.ENCODERS[tag](w.reshape(-1).tolist(), *w.shape, chosen)
+    slow = naive.ENCODERS[tag](w.reshape(-1).tolist(), *w.shape, chosen | (params or {}))
     for name, data in slow.items():
         assert parts[name].tobytes() == data, f"part {name}"
-    check_naive_decode(tag, parts, *w.shape)
+    check_naive_decode(tag, parts, *w.shape, params)
 
 
-def check_naive_decode(tag: str, parts: Parts, rows: int, cols: int) -> None:
+def check_naive_decode(tag: str, parts: Parts, rows: int, cols: int, params: Params | None = None) -> None:
     """Parts decode to what the plain Python makes of their bytes."""
     found = registry[as_tag(tag)]
-    fast = found.decode(parts, Geometry(rows, cols))
-    slow = naive.DECODERS[tag]({name: part.tobytes() for name, part in parts.items()}, rows, cols)
+    fast = found.decode(parts, Geometry(rows, cols, params or {}))
+    slow = naive.DECODERS[tag]({name: part.tobytes() for name, part in parts.items()}, rows, cols, **params or {})
     assert same_numbers(fast, np.array(slow, found.spec.decoded).reshape(rows, cols))
 
 
-def encoded(tag: str, w: Array, options: dict[str, object] | None = None) -> Parts:
+def encoded(tag: str, w: Array, options: Params | None = None, params: Params | None = None) -> Parts:
     """A matrix's parts, from the format alone: float32 (rows, cols) in, any scale out."""
     found = registry[as_tag(tag)]
     assert found.encode is not None
     chosen = complete(found.spec.options, options or {})
-    return found.encode(np.ascontiguousarray(w, np.float32), None, Geometry(*w.shape), chosen, Aids())
+    tile, geom = np.ascontiguousarray(w, np.float32), Geometry(*w.shape, params or {})
+    prepare = found.prepare
+    shared = None if prepare is None else prepare(lambda first, last: tile[first:last], geom, chosen, Aids())
+    return found.encode(tile, shared, geom, chosen, Aids())
 
 
-def random_parts(tag: str, rows: int, cols: int, seed: int) -> Parts:
+def random_parts(tag: str, rows: int, cols: int, seed: int, params: Params | None = None) -> Parts:
     """Parts of random bytes, as no encoder would make them."""
-    return parts_of_any_bytes(registry[as_tag(tag)], Geometry(rows, cols), seed)
+    return parts_of_any_bytes(registry[as_tag(tag)], Geometry(rows, cols, params or {}), seed)
 
 
 def check_carried_integers(stem: str) -> None:

@@ -18,6 +18,7 @@ ENCODERS: list[tuple[str, dict[str, object]]] = [
     ("Q8_A", {}),
     ("Q8_B", {}),
     ("Q8_0", {}),
+    ("Q8_G", {}),
     ("Q4_A", {"method": "equal-count"}),
     ("Q4_A", {"method": "kmeans"}),
     ("Q4_0", {}),

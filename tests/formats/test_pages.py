@@ -12,6 +12,7 @@ from fourcc.entries import OWN
 from fourcc.format import Array
 from fourcc.qmatrix import QMatrix, numpy_dtype
 from fourcc.registry import registry
+from fourcc.spec import complete
 from fourcc.tags import FourCC, as_tag
 
 HEADINGS = [
@@ -94,9 +95,10 @@ def test_the_worked_example_decodes_as_written(tag: FourCC, page: str) -> None:
     words = example(page)
     spec = registry[tag].spec
     shape = tuple(map(int, words["shape"]))
-    shapes = spec.part_shapes(shape, {})
+    params = complete(spec.params, {})
+    shapes = spec.part_shapes(shape, params)
     parts = {part.name: stored(words[part.name], part.dtype).reshape(shapes[part.name]) for part in spec.parts}
-    decoded = QMatrix(tag, shape, parts).decode()
+    decoded = QMatrix(tag, shape, parts, params).decode()
     if spec.real:
         expected = np.array(words["decoded"], np.float64).reshape(shape)
         np.testing.assert_allclose(decoded, expected, rtol=2e-7)  # the page rounds to seven digits

@@ -20,6 +20,7 @@ class Valid:
     weights: Sequence[float] | None = None
     options: Mapping[str, object] = attrs.field(factory=dict)
     parts: Mapping[str, bytes] | None = None
+    params: Mapping[str, int] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -206,6 +207,35 @@ def half_way() -> list[float]:
     return [float(x) for run in range(16) for x in (2 * run, 2 * run + 2)]
 
 
+def groups() -> Cases:
+    """Q8_G and Q8_F: a float32 scale for 64 weights, or as many as the parameter says."""
+    ties = [127.0, *((at % 13 - 6) + 0.5 for at in range(63))]
+    return [
+        *common((2, 12)),
+        *huge((1, 12)),
+        *refused((1, 12)),
+        Valid("two_rows", "a full group and one of 22 in each row; flat, the third begins in the first", (2, 86), ROWS),
+        Valid("groups_of_4", "rows of 6", (3, 6), bell(18, 13), params={"group": 4}),
+        Valid("groups_of_1", "every weight is its own scale", (2, 3), bell(6, 14), params={"group": 1}),
+        Valid("one_group", "larger than the matrix", (2, 3), bell(6, 14), params={"group": 2**31 - 1}),
+        Valid("ties", "scale 1, weights half-way between two codes", (1, 64), ties),
+        Valid("quotient_rounds_to_a_tie", "w / scale is rounded in float32 before it is rounded to a code", (1, 2), TIE),
+        Valid("scale_underflow", "the scale is 0, or rounded down: codes beyond 127 are cut", (1, 3), SMALL),
+        Valid(
+            "foreign_codes",
+            "-128, a negative scale, one whose product is infinite",
+            (1, 4),
+            parts={"scales": bytes.fromhex("9a9919bfffff7f7f"), "q": bytes([0x80, 0x7F, 0x03, 0x7F])},
+            params={"group": 2},
+        ),
+    ]
+
+
+ROWS = bell(172, 12)
+TIE = [127.0, 2.5 - 2.0**-23]
+SMALL = [190 * TINY, TINY, -190 * TINY]
+
+
 def floats(bits: int) -> Cases:
     """F16 and BF16: numbers rounded half to even.
 
@@ -292,6 +322,8 @@ CASES: dict[str, Cases] = {
     "q8_0": ggml(127, 32),
     "q8_a": q8_a(),
     "q8_b": q8_b(),
+    "q8_f": groups(),
+    "q8_g": groups(),
     "u8": counted(1),
     "u16": counted(2),
     "u32": counted(4),

@@ -17,6 +17,7 @@ from tests.vectors.cases import CASES, Invalid, Valid
 
 SCHEMA = "fourcc-vectors-1"
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
+PARAMS = {"Q8_F": {"group": 64}, "Q8_G": {"group": 64}}  # where a case is silent
 GGML = {"Q4_0", "Q8_0"}
 DECODED = {
     "F64": "d",
@@ -67,16 +68,16 @@ def invalid(case: Invalid) -> dict[str, object]:
 
 def valid(tag: str, case: Valid) -> dict[str, object]:
     """Weights, parts and what they decode to."""
-    options = dict(case.options)
+    options, params = dict(case.options), PARAMS.get(tag, {}) | case.params
     if tag == "Q4_A" and case.weights is not None:
         options.setdefault("method", "kmeans")
-    parts, decoded = by_gguf(tag, case) if tag in GGML else by_naive(tag, case, options)
+    parts, decoded = by_gguf(tag, case) if tag in GGML else by_naive(tag, case, options, params)
     return {
         "name": case.name,
         "note": case.note,
         "result": "valid",
         "shape": case.shape,
-        "params": {},
+        "params": params,
         "options": options,
         "input": None if case.weights is None else naive.write("f", case.weights).hex(),
         "parts": {name: data.hex() for name, data in parts.items()},
@@ -84,13 +85,15 @@ def valid(tag: str, case: Valid) -> dict[str, object]:
     }
 
 
-def by_naive(tag: str, case: Valid, options: dict[str, object]) -> tuple[naive.Bytes, bytes]:
+def by_naive(
+    tag: str, case: Valid, options: dict[str, object], params: dict[str, int]
+) -> tuple[naive.Bytes, bytes]:
     """Parts and decoded weights in plain Python."""
     parts = case.parts
     if parts is None:
         assert case.weights is not None
-        parts = naive.ENCODERS[tag](case.weights, *case.shape, options)
-    return parts, naive.write(DECODED.get(tag, "f"), naive.DECODERS[tag](parts, *case.shape))
+        parts = naive.ENCODERS[tag](case.weights, *case.shape, {**options, **params})
+    return parts, naive.write(DECODED.get(tag, "f"), naive.DECODERS[tag](parts, *case.shape, **params))
 
 
 def by_gguf(tag: str, case: Valid) -> tuple[naive.Bytes, bytes]:

@@ -1,0 +1,33 @@
+"""What formats with a group size of their own share: the parameter, how many groups there are, spreading their numbers."""
+
+import numpy as np
+
+from fourcc.format import Array
+from fourcc.spec import Geometry, Setting
+
+PARAM = "group"
+LARGEST = 2**31 - 1
+
+
+def group_setting(default: int) -> Setting:
+    """The parameter: how many weights share a scale."""
+    return Setting(PARAM, default, "weights that share a scale", low=1, high=LARGEST)
+
+
+def group_of(geom: Geometry, default: int) -> int:
+    """The geometry's group size; the default where it is silent."""
+    size = geom.params.get(PARAM, default)
+    assert isinstance(size, int)  # the setting is checked where it is given
+    return size
+
+
+def count(weights: int, group: int) -> int:
+    """Groups of so many weights; the last may be short."""
+    return -(-weights // group)
+
+
+def spread(numbers: Array, group: int, cols: int) -> Array:
+    """A number of each group, for each of its columns: (rows, groups) -> (rows, cols)."""
+    if numbers.shape[1] == 1:
+        return np.broadcast_to(numbers, (len(numbers), cols))
+    return np.repeat(numbers, group, axis=1)[:, :cols]

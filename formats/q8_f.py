@@ -1,0 +1,69 @@
+"""Q8_F: 8-bit codes with a float32 scale for each group of the flattened matrix; groups run across the ends of rows.
+
+::
+
+    scales   (ceil(rows * cols / group),) float32   of the whole matrix
+    q        (rows, cols) int8                      -127 .. 127
+
+Decode: w = scale * q, in float32; the weight of row i and column j has scale (i * cols + j) // group. Encode: as Q8_G.
+The whole matrix is one tile. For files of llama2.c's version 2 whose group size does not divide the rows; where it does,
+Q8_G says the same and multiplies faster.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.groups import count, group_of, group_setting
+from fourcc.formats.q8_g import GROUP, nearest_codes, step
+from fourcc.formats.q8_g import bound as bound_of_rows
+from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+SPEC = FormatSpec(
+    tag="Q8_F",
+    name="Q8_F",
+    summary="8-bit codes, one float32 scale for a group of any size of the flattened matrix",
+    block=(None, None),
+    parts=(
+        Part("scales", "<f4", tail=lambda geom: (count(geom.rows * geom.cols, group_of(geom, GROUP)),), rows=None),
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
+    ),
+    params=(group_setting(GROUP),),
+    foreign={"llama2.c": "int8 flat groups"},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The stored integers, int8 (rows, cols)."""
+    return parts["q"]
+
+
+@np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Scales (groups,) and codes (rows, cols) -> float32 (rows, cols)."""
+    w = parts["q"].astype(np.float32)  # (rows, cols)
+    w *= _spread(parts["scales"], geom).reshape(w.shape)
+    return w
+
+
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols), the whole matrix -> scales and codes."""
+    group, flat = group_of(geom, GROUP), tile.reshape(-1)
+    firsts = np.arange(0, flat.size, group)
+    scales = step(np.maximum.reduceat(np.abs(flat), firsts))  # (groups,)
+    return {"scales": scales, "q": nearest_codes(tile, _spread(scales, geom).reshape(tile.shape))}
+
+
+def _spread(scales: Floats, geom: Geometry) -> Floats:
+    """The scale of each weight of the flattened matrix."""
+    weights = geom.rows * geom.cols
+    return np.repeat(scales, min(group_of(geom, GROUP), weights))[:weights]
+
+
+def bound(w: Array, geom: Geometry) -> Array:
+    """As of Q8_G, as if the matrix were one row."""
+    return bound_of_rows(w.reshape(1, -1), Geometry(1, w.size, geom.params)).reshape(w.shape)
+
+
+Q8_F = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, bound=bound)

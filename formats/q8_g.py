@@ -1,0 +1,96 @@
+"""Q8_G: 8-bit codes with a float32 scale for each group along a row, the group as long as the parameter says.
+
+::
+
+    scales   (rows, ceil(cols / group)) float32
+    q        (rows, cols) int8                    -127 .. 127
+
+Decode: w = scale * q, in float32. Encode: scale = max |w| / 127 and q = w / scale, rounded half to even; all in float32,
+as llama2.c's version 2 does. The last group of a row may be short.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bounds import F32_LEAST, F32_ULP, largest
+from fourcc.formats.groups import PARAM, count, group_of, group_setting, spread
+from fourcc.formats.row_blocks import row_blocks
+from fourcc.spec import FormatSpec, Geometry, Params, Part
+
+GROUP = 64
+TOP = 127  # the largest code
+LARGEST = np.float32(float.fromhex("0x1.020406p121"))  # of scales: 127 times the next float32 is infinite
+
+SPEC = FormatSpec(
+    tag="Q8_G",
+    name="Q8_G",
+    summary="8-bit codes, one float32 scale for a group of any size along a row",
+    block=(1, PARAM),
+    parts=(
+        Part("scales", "<f4", tail=lambda geom: (count(geom.cols, group_of(geom, GROUP)),)),
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
+    ),
+    params=(group_setting(GROUP),),
+    short_block=True,
+    foreign={"llama2.c": "int8 groups"},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The stored integers, int8 (rows, cols)."""
+    return parts["q"]
+
+
+@np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Scales (rows, groups) and codes (rows, cols) -> float32 (rows, cols)."""
+    w = parts["q"].astype(np.float32)  # (rows, cols)
+    w *= spread(parts["scales"], group_of(geom, GROUP), geom.cols)
+    return w
+
+
+def decode_block(scales: Array, q: Array, weights: Array, group: int) -> None:
+    """One group."""
+    for index in range(group):
+        weights[index] = scales[0] * q[index]
+
+
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> scales and codes."""
+    group = group_of(geom, GROUP)
+    scales = np.empty((geom.rows, count(geom.cols, group)), np.float32)
+    q = np.empty((geom.rows, geom.cols), np.int8)
+    for run in row_blocks(geom.cols, group):
+        w = tile[:, run.columns].reshape(geom.rows, run.count, run.width)  # (rows, groups, group or fewer)
+        scale = step(np.abs(w).max(axis=2))  # (rows, groups)
+        scales[:, run.blocks] = scale
+        q[:, run.columns] = nearest_codes(w, scale[..., None]).reshape(geom.rows, run.count * run.width)
+    return {"scales": scales, "q": q}
+
+
+def step(largest: Floats) -> Floats:
+    """The scale whose code 127 is the largest |w|, and whose weights are finite."""
+    return np.minimum(largest / np.float32(TOP), LARGEST)
+
+
+def nearest_codes(w: Floats, scale: Array) -> Array:
+    """w / scale rounded half to even, within -127 .. 127, and 0 where the scale is 0.
+
+    Args:
+        w: weights.
+        scale: float32, broadcasts against w; so small that it was rounded down, it asks for codes beyond 127.
+    """
+    quotient = w / np.where(scale == 0, np.float32(np.inf), scale)
+    np.clip(np.rint(quotient, out=quotient), -TOP, TOP, out=quotient)
+    return quotient.astype(np.int8)
+
+
+def bound(w: Array, geom: Geometry) -> Array:
+    """Half a step of max |w| / 127, and what is rounded: scale, quotient, product; a denormal scale is 2^-150 off."""
+    top = largest(w, 1, min(group_of(geom, GROUP), max(1, geom.cols)))
+    return top * (1 / 254 + 4 * F32_ULP) + 64 * F32_LEAST
+
+
+Q8_G = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)
