@@ -1,4 +1,4 @@
-"""What formats with a group size of their own share: the parameter, how many groups there are, spreading their numbers."""
+"""What formats with a group size share: the parameter, how many groups there are, spreading their numbers."""
 
 import numpy as np
 
@@ -16,9 +16,7 @@ def group_setting(default: int) -> Setting:
 
 def group_of(geom: Geometry, default: int) -> int:
     """The geometry's group size; the default where it is silent."""
-    size = geom.params.get(PARAM, default)
-    assert isinstance(size, int)  # the setting is checked where it is given
-    return size
+    return int(geom.params.get(PARAM, default))  # type: ignore[call-overload, no-any-return]  # the setting is an integer
 
 
 def count(weights: int, group: int) -> int:

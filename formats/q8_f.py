@@ -6,8 +6,8 @@
     q        (rows, cols) int8                      -127 .. 127
 
 Decode: w = scale * q, in float32; the weight of row i and column j has scale (i * cols + j) // group. Encode: as Q8_G.
-The whole matrix is one tile. For files of llama2.c's version 2 whose group size does not divide the rows; where it does,
-Q8_G says the same and multiplies faster.
+The whole matrix is one tile. For files of llama2.c's version 2 whose group size does not divide the rows; where it
+does, Q8_G says the same and multiplies faster.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@
     scales   (rows, ceil(cols / group)) float32
     q        (rows, cols) int8                    -127 .. 127
 
-Decode: w = scale * q, in float32. Encode: scale = max |w| / 127 and q = w / scale, rounded half to even; all in float32,
-as llama2.c's version 2 does. The last group of a row may be short.
+Decode: w = scale * q, in float32. Encode: scale = max |w| / 127 and q = w / scale, rounded half to even; all in
+float32, as llama2.c's version 2 does. The last group of a row may be short.
 """
 
 from __future__ import annotations
@@ -72,11 +72,12 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 
 def step(largest: Floats) -> Floats:
     """The scale whose code 127 is the largest |w|, and whose weights are finite."""
-    return np.minimum(largest / np.float32(TOP), LARGEST)
+    scale: Floats = np.minimum(largest / np.float32(TOP), LARGEST)
+    return scale
 
 
 def nearest_codes(w: Floats, scale: Array) -> Array:
-    """w / scale rounded half to even, within -127 .. 127, and 0 where the scale is 0.
+    """The quotient w / scale rounded half to even, within -127 .. 127, and 0 where the scale is 0.
 
     Args:
         w: weights.

@@ -10,7 +10,7 @@ import attrs
 
 from fourcc.dtypes import itemsize
 from fourcc.errors import SourceError
-from fourcc.spec import FormatSpec, Geometry, split_shape
+from fourcc.spec import FormatSpec, Geometry, Params, Part, split_shape
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Format, Parts
@@ -66,6 +66,43 @@ class Extent:
         return {part.name: stored.astype(dtype, copy=False).reshape(last - first, *tail)}
 
 
+@attrs.frozen(eq=False)
+class Planes:
+    """A matrix whose parts are runs of bytes, each somewhere else in the file.
+
+    Attributes:
+        data: where the bytes are.
+        offsets: of each part's first byte, in the order of the spec's parts.
+        shape: the tensor's: one dimension or two.
+        spec: of the format that it is stored in; no part of variable length.
+        params: the format's parameters.
+    """
+
+    data: Bytes
+    offsets: tuple[int, ...]
+    shape: tuple[int, ...]
+    spec: FormatSpec
+    params: Params = attrs.field(factory=dict)
+
+    def read(self, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG002 - there is one matrix
+        """The rows first..last; `first` is a multiple of the block's rows."""
+        located = zip(self.spec.parts, self.offsets, strict=True)
+        return {part.name: self._entries(part, offset, first, last) for part, offset in located}
+
+    def _entries(self, part: Part, offset: int, first: int, last: int) -> Array:
+        import numpy as np
+
+        from fourcc.dtypes import numpy_dtype
+
+        shape = part.shape(self.spec.geometry(self.shape, self.params))
+        if part.rows is not None:
+            begin, end = first // part.rows, -(-last // part.rows)
+            offset += begin * prod(shape[1:]) * itemsize(part.dtype)
+            shape = (end - begin, *shape[1:])
+        data = self.data.read(offset, prod(shape) * itemsize(part.dtype))
+        return np.frombuffer(data, numpy_dtype(part.dtype)).reshape(shape)
+
+
 def single_part(found: Format) -> bool:
     """Whether a format's tensors are one run of bytes, so that a foreign file can hold them as `Extent` reads them."""
     return single_part_spec(found.spec)
@@ -84,11 +121,16 @@ def stored_bytes(spec: FormatSpec, shape: tuple[int, ...]) -> int:
 
 def number_format(dtype: str, file: object) -> Format:
     """The format of plain numbers of one of numpy's dtypes. Raises SourceError where none is installed."""
+    return foreign_format("numpy", dtype, file)
+
+
+def foreign_format(system: str, identity: int | str, file: object) -> Format:
+    """The format with an id in another system. Raises SourceError where none is installed."""
     from fourcc.registry import registry
 
-    found = registry.foreign("numpy", dtype)
+    found = registry.foreign(system, identity)
     if found is None:
-        raise SourceError(f"no installed format holds numpy's {dtype}", file=file)
+        raise SourceError(f"no installed format holds {system}'s {identity}", file=file)
     return found
 
 

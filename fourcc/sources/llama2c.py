@@ -6,8 +6,8 @@
     v1   256 bytes of header: u32 magic, i32 version, 7 x i32, u8 shared output matrix; then float32
     v2   as v1, with i32 group_size at byte 37; matrices are int8, followed by a float32 scale for every group
 
-A group of v2 runs through the flattened tensor, across the ends of rows: weight i has scale i // group_size. The
-product is taken in float32, as llama2.c does, and offered as float32 numbers. All numbers are little-endian.
+A group of v2 runs through the flattened tensor, perhaps across the ends of rows: weight i has scale i // group_size.
+Codes and scales are offered as they are. All numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 
@@ -25,11 +24,8 @@ from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.naming import position
 from fourcc.signatures import is_tokenizer
-from fourcc.sources.extent import Extent, Read, number_format
+from fourcc.sources.extent import Extent, Planes, foreign_format, number_format
 from fourcc.sources.source import Hyper, Source, SourceTensor
-
-if TYPE_CHECKING:
-    from fourcc.format import Format, Parts
 
 MAGIC = b"24ka"  # u32 0x616b3432
 KIND = "llama2.c"
@@ -92,8 +88,7 @@ def open_llama2c(path: Path) -> Source:
         header = _read_header(file)
         _check_groups(file, header)
         runs = _runs_in(file, header)
-        found = number_format("<f4", path)
-        tensors = list(_tensors(file, header, runs, found))
+        tensors = list(_tensors(file, header, runs))
         return Source(
             path=path,
             kind=f"{KIND} v{header.version}",
@@ -243,39 +238,23 @@ def _runs_in(file: ReadFile, header: Header) -> list[_Run]:
     raise _refusal(file, "the file's length is not what its header asks for", 0, f"{file.size} bytes", expected)
 
 
-def _tensors(file: ReadFile, header: Header, runs: list[_Run], found: Format) -> Iterator[SourceTensor]:
+def _tensors(file: ReadFile, header: Header, runs: list[_Run]) -> Iterator[SourceTensor]:
     offset = _HEADER_BYTES[header.version]
     for run in runs:
         for number in range(run.layers):
             if run.name:
-                name = run.name.replace("*", str(number))
-                extent = Extent(file, offset, run.shape, found.spec)
-                read: Read = _Groups(file, offset, run.shape, header.group, found).read if run.grouped else extent.read
-                yield SourceTensor(name=name, source_name=name, shape=run.shape, tag=found.spec.tag, read=read)
+                yield _tensor(file, header, run, run.name.replace("*", str(number)), offset)
             offset += run.nbytes(header)
 
 
-@attrs.frozen(eq=False)
-class _Groups:
-    """A matrix of version 2: int8 (rows, cols), then float32 (rows * cols / group,)."""
-
-    file: ReadFile
-    offset: int
-    shape: tuple[int, ...]
-    group: int
-    found: Format
-
-    def read(self, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG002 - there is one matrix
-        """The rows first..last, decoded."""
-        import numpy as np
-
-        rows, cols = self.shape
-        begin, end = first * cols, last * cols
-        low, high = begin // self.group, -(-end // self.group)
-        q = np.frombuffer(self.file.read(self.offset + begin, end - begin), np.int8)
-        scales_at = self.offset + rows * cols + 4 * low
-        scales = np.frombuffer(self.file.read(scales_at, 4 * (high - low)), "<f4")
-        index = np.arange(begin, end) // self.group - low  # (weights,)
-        with np.errstate(over="ignore", invalid="ignore"):  # a damaged scale may be anything; the core looks for NaN
-            w = q.astype(np.float32) * scales[index]
-        return {self.found.spec.parts[0].name: w.reshape(last - first, cols)}
+def _tensor(file: ReadFile, header: Header, run: _Run, name: str, offset: int) -> SourceTensor:
+    """A tensor whose bytes begin at `offset`: numbers, or codes and behind them their scales."""
+    shape = run.shape
+    if not run.grouped:
+        spec = number_format("<f4", file.path).spec
+        extent = Extent(file, offset, shape, spec)
+        return SourceTensor(name=name, source_name=name, shape=shape, tag=spec.tag, read=extent.read)
+    identity = "int8 flat groups" if shape[1] % header.group else "int8 groups"
+    spec, params = foreign_format(KIND, identity, file.path).spec, {"group": header.group}
+    planes = Planes(file, (offset + prod(shape), offset), shape, spec, params)
+    return SourceTensor(name=name, source_name=name, shape=shape, tag=spec.tag, read=planes.read, params=params)

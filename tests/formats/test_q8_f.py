@@ -18,7 +18,9 @@ def test_vectors() -> None:
     check_vectors("q8_f")
 
 
-@given(matrices(st.integers(1, 3), st.sampled_from([1, 2, 31, 65])), st.sampled_from([1, 2, 3, 32, 64, 1000, 2**31 - 1]))
+@given(
+    matrices(st.integers(1, 3), st.sampled_from([1, 2, 31, 65])), st.sampled_from([1, 2, 3, 32, 64, 1000, 2**31 - 1])
+)
 def test_is_the_plain_python(w: Array, group: int) -> None:
     check_naive("Q8_F", w, params={"group": group})
 

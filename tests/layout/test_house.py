@@ -14,7 +14,8 @@ import fourcc
 from fourcc.entries import OWN
 from fourcc.registry import registry
 
-NO_TAG = {"__init__", "bounds", "groups", "plain", "kmeans1d", "row_blocks"}  # files in formats/ that several formats share
+# Files in formats/ that several formats share.
+NO_TAG = {"__init__", "bounds", "groups", "plain", "kmeans1d", "row_blocks"}
 # Files in kernels/ of no format of their own.
 SHARED_KERNELS = {
     "__init__",

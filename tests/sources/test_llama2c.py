@@ -56,6 +56,23 @@ def test_grouped_version(tmp_path: Path, group: int, shared: bool) -> None:  # n
         assert_equal(decoded(source), {name: truth[name] for name in tensors})
 
 
+@pytest.mark.parametrize("group", [4, 6])
+def test_codes_and_scales_come_over_byte_for_byte(tmp_path: Path, group: int) -> None:
+    """So that the file can be written again as it was: q then scales of each matrix, in the file's order."""
+    h, tensors = llama(shared=False)
+    data, _ = llama2c_v2(h, tensors, group)
+    with open_source(written(tmp_path, "m", data)) as source:
+        made = b""
+        for tensor in source.tensors:
+            if len(tensor.shape) == 2:
+                parts = tensor.read(0, 0, tensor.shape[0])
+                flat = tensor.shape[1] % group != 0
+                assert (str(tensor.tag), tensor.params) == ("Q8_F" if flat else "Q8_G", {"group": group})
+                assert (run := parts["q"].tobytes() + parts["scales"].tobytes()) in data
+                made += run
+        assert len(made) == len(data) - 256 - 4 * 5 * h["dim"]
+
+
 def test_group_sized_like_the_stories(tmp_path: Path) -> None:
     """Dim 64 and hidden 172 in groups of 64, which llama2.c itself decodes wrongly."""
     h, tensors = llama(dim=64, hidden=172, heads=8, kv_heads=4)

@@ -17,9 +17,11 @@ ATTENTION = ("wq", "wk", "wv", "wo")
 
 
 def decode(tensor: SourceTensor, step: int = 3) -> np.ndarray:
-    """The whole tensor, read a few rows at a time."""
+    """The whole tensor, read a few rows at a time, or as many as the format has in a block."""
     found = registry[tensor.tag]
     lead, rows, cols = split_shape(tensor.shape)
+    height = found.spec.block[0]
+    step = max(1, rows) if height is None else max(step, height)
     runs = [
         found.decode(tensor.read(matrix, first, last), Geometry(last - first, cols, tensor.params))
         for matrix in range(int(np.prod(lead)))

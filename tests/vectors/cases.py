@@ -219,7 +219,7 @@ def groups() -> Cases:
         Valid("groups_of_1", "every weight is its own scale", (2, 3), bell(6, 14), params={"group": 1}),
         Valid("one_group", "larger than the matrix", (2, 3), bell(6, 14), params={"group": 2**31 - 1}),
         Valid("ties", "scale 1, weights half-way between two codes", (1, 64), ties),
-        Valid("quotient_rounds_to_a_tie", "w / scale is rounded in float32 before it is rounded to a code", (1, 2), TIE),
+        Valid("quotient_rounds_to_a_tie", "w / scale is rounded to float32 first", (1, 2), TIE),
         Valid("scale_underflow", "the scale is 0, or rounded down: codes beyond 127 are cut", (1, 3), SMALL),
         Valid(
             "foreign_codes",

@@ -85,9 +85,7 @@ def valid(tag: str, case: Valid) -> dict[str, object]:
     }
 
 
-def by_naive(
-    tag: str, case: Valid, options: dict[str, object], params: dict[str, int]
-) -> tuple[naive.Bytes, bytes]:
+def by_naive(tag: str, case: Valid, options: dict[str, object], params: dict[str, int]) -> tuple[naive.Bytes, bytes]:
     """Parts and decoded weights in plain Python."""
     parts = case.parts
     if parts is None:
