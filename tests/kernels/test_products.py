@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from fourcc.format import Array
 from fourcc.kernels.q4_a import LONG
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
+from fourcc.spec import complete
 from fourcc.tags import FourCC, as_tag
 from tests.container.build import write_model
 from tests.formats.checks import random_parts
@@ -54,7 +56,13 @@ def stored(tag: FourCC | str, rows: int, cols: int) -> QMatrix:
     """A matrix of any format: encoded, or of random bytes."""
     if registry[as_tag(tag)].encode is not None:
         return made(tag, rows, cols)
-    return QMatrix(as_tag(tag), (rows, cols), random_parts(str(tag), rows, cols, seed=1))
+    return damaged(tag, rows, cols, seed=1)
+
+
+def damaged(tag: FourCC | str, rows: int, cols: int, seed: int) -> QMatrix:
+    """A matrix of random bytes, with the format's parameters as they are by default."""
+    params = complete(registry[as_tag(tag)].spec.params, {})
+    return QMatrix(as_tag(tag), (rows, cols), random_parts(str(tag), rows, cols, seed, params), params)
 
 
 # -- the bound
@@ -100,9 +108,15 @@ def test_products_of_small_whole_numbers_are_exact(
 
 
 def whole_numbers(tag: FourCC, rows: int, cols: int, n: int, seed: int) -> tuple[QMatrix, Array]:
-    """A matrix of at most sixteen different whole numbers, so that a table of sixteen holds them, and activations."""
+    """A matrix of at most sixteen different whole numbers, so that a table of sixteen holds them, and activations.
+
+    Formats whose scales make other numbers of them get scales of 1: then the codes are the weights.
+    """
     random = np.random.default_rng(seed)
     q = encode(random.integers(-8, 8, (rows, cols)).astype(np.float32), tag)
+    if (decoded(q) % 1).any():
+        ones = {name: np.ones_like(part) if part.dtype.kind == "f" else part for name, part in q.parts.items()}
+        q = attrs.evolve(q, parts=ones)
     return q, random.integers(-8, 9, (n, cols)).astype(np.float32)
 
 
@@ -244,7 +258,8 @@ def test_activations_together_and_alone(tag: FourCC) -> None:
 def test_a_row_does_not_depend_on_the_others(tag: FourCC) -> None:
     """Rows come eight or sixteen at a time, or one by one at the end."""
     w = numbers(normal, 7, (128, 160))
-    w[5] = 8  # the largest of each column: a scale down columns is that of all rows
+    w[5] = 8  # the largest of each column, and of each group or matrix: their scales are the same whatever the rows
+    w[:, ::32], w[:, 1::32] = 8, -8
     x = numbers(normal, 8, (1, 160))
     several = numbers(normal, 9, (6, 160))
     full = encode(w, tag)
@@ -362,7 +377,7 @@ def moved(part: Array, by: int) -> Array:
 @pytest.mark.parametrize("by", [1, 2, 3, 63])
 def test_weights_at_any_address(tag: FourCC, by: int) -> None:
     q, x = made(tag, 37, 160), numbers(normal, 2, (3, 160))
-    other = QMatrix(tag, q.shape, {name: moved(part, by) for name, part in q.parts.items()})
+    other = attrs.evolve(q, parts={name: moved(part, by) for name, part in q.parts.items()})
     assert other.matmul(x).tobytes() == q.matmul(x).tobytes()
     assert (other @ x[0]).tobytes() == (q @ x[0]).tobytes()
 
@@ -371,7 +386,7 @@ def test_weights_at_any_address(tag: FourCC, by: int) -> None:
 def test_weights_with_gaps_between_them(tag: FourCC) -> None:
     """As an expert's are, in a stack whose leading dimension is not the outermost in memory."""
     q, x = made(tag, 37, 160), numbers(normal, 2, (3, 160))
-    other = QMatrix(tag, q.shape, {name: np.stack([part, part], axis=-1)[..., 0] for name, part in q.parts.items()})
+    other = attrs.evolve(q, parts={name: np.stack([part, part], axis=-1)[..., 0] for name, part in q.parts.items()})
     assert other.matmul(x).tobytes() == q.matmul(x).tobytes()
 
 
@@ -435,7 +450,7 @@ def test_not_a_number_shows_where_weights_are_zero(tag: FourCC) -> None:
 def test_damaged_weights_never_crash(tag: FourCC, seed: int) -> None:
     """Random bytes for scales and codes: whatever comes out, the others' rows and memory are left alone."""
     cols = 288
-    q = QMatrix(tag, (37, cols), random_parts(str(tag), 37, cols, seed))
+    q = damaged(tag, 37, cols, seed)
     for n in (1, 3, 9):
         x = numbers(normal, seed, (n, cols))
         with np.errstate(all="ignore"):
@@ -448,7 +463,7 @@ def test_a_row_of_bad_scales_spoils_no_other(tag: str) -> None:
     parts = {name: part.copy() for name, part in q.parts.items()}
     scales = parts["blocks"]["d"] if "blocks" in parts else parts["scales"]
     scales[20] = np.nan
-    damaged = QMatrix(q.tag, q.shape, parts)
-    for product, right in ((damaged.matmul(x), q.matmul(x)), (damaged.matmul(x[:1]), q.matmul(x[:1]))):
+    bad = attrs.evolve(q, parts=parts)
+    for product, right in ((bad.matmul(x), q.matmul(x)), (bad.matmul(x[:1]), q.matmul(x[:1]))):
         assert np.isnan(product[:, 20]).all()
         np.testing.assert_array_equal(np.delete(product, 20, axis=1), np.delete(right, 20, axis=1))

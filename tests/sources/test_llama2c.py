@@ -68,7 +68,8 @@ def test_codes_and_scales_come_over_byte_for_byte(tmp_path: Path, group: int) ->
                 parts = tensor.read(0, 0, tensor.shape[0])
                 flat = tensor.shape[1] % group != 0
                 assert (str(tensor.tag), tensor.params) == ("Q8_F" if flat else "Q8_G", {"group": group})
-                assert (run := parts["q"].tobytes() + parts["scales"].tobytes()) in data
+                run = parts["q"].tobytes() + parts["scales"].tobytes()
+                assert run in data
                 made += run
         assert len(made) == len(data) - 256 - 4 * 5 * h["dim"]
 
