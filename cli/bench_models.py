@@ -74,7 +74,7 @@ def bench_models(  # noqa: PLR0913 - one an option
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
-    """Measure whole models of random weights: prompts, generated tokens, memory."""
+    """Measure whole models of random weights."""
     from fourcc.bench.models.run import ModelPlan, run
     from fourcc.bench.models.shapes import named
     from fourcc.bench.plan import formats_of, threads_of

@@ -31,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def cache(*, clear: Clear = False, as_json: Json = False) -> None:
-    """Show the compiled kernels that are kept on disk, or clear them."""
+    """Show or clear the compiled kernels on disk."""
     from fourcc import compute
 
     folder, paths = compute.cache_folder(), compute.cache_entries()

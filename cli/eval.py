@@ -65,7 +65,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure models on a text: perplexity, and KL divergence from a reference."""
+    """Measure models on a text: perplexity, KL divergence."""
     gates = {"max_kld": max_kld, "max_ppl_ratio": max_ratio, "min_top1": min_top1}
     if reference is None and any(gate is not None for gate in gates.values()):
         raise UsageError("a gate compares with a reference", hint="Add --reference MODEL.")

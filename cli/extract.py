@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def extract(
     source: options.Source, name: Name = None, *, output: Target, blob: Blob = None, force: options.Force = False
 ) -> None:
-    """Write a tensor's decoded weights as .npy, or a blob as it is."""
+    """Write a tensor's weights as .npy, or a blob as it is."""
     if (name is None) == (blob is None):
         raise UsageError("extract takes either a tensor's NAME or --blob NAME")
     if output == STDOUT and terminal.on_terminal(sys.stdout):
