@@ -298,6 +298,196 @@ def scaled_codes(block: Weights) -> tuple[float, list[int]]:
     return scale, [max(-127, min(127, round(f32(x / scale)))) if scale else 0 for x in block]
 
 
+# ---- ggml's other blocks of 32 ----
+
+
+def decode_q4_1(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001 - blocks fill the rows
+    """20 bytes a block: w = d * q + m."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 20):
+        d, m = read("e", block[:4])
+        weights += [f32(d * q + m) for q in split_half(block[4:])]
+    return weights
+
+
+def decode_q5_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """22 bytes a block: w = d * (q - 16); bit j of the word at byte 2 is the top bit of code j."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 22):
+        (d,) = read("e", block[:2])
+        weights += [f32(d * (q - 16)) for q in with_top_bits(block[6:], block[2:6])]
+    return weights
+
+
+def decode_q5_1(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """24 bytes a block: w = d * q + m."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 24):
+        d, m = read("e", block[:4])
+        weights += [f32(d * q + m) for q in with_top_bits(block[8:], block[4:8])]
+    return weights
+
+
+def split_half(stored: Sequence[int]) -> list[int]:
+    """Low nibbles, then high nibbles."""
+    return [byte & 15 for byte in stored] + [byte >> 4 for byte in stored]
+
+
+def with_top_bits(stored: Sequence[int], word: bytes) -> list[int]:
+    """The codes of `split_half`, each with its bit of a word of 32."""
+    bits = int.from_bytes(word, "little")
+    return [q + 16 * (bits >> j & 1) for j, q in enumerate(split_half(stored))]
+
+
+IQ4_LEVELS = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
+E2M1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
+
+
+def decode_iq4n(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """18 bytes a block: w = d * level."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 18):
+        (d,) = read("e", block[:2])
+        weights += [f32(d * IQ4_LEVELS[q]) for q in split_half(block[2:])]
+    return weights
+
+
+def decode_mxf4(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """17 bytes a block: w = 2^(e - 127) times a number of E2M1."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 17):
+        for q in split_half(block[1:]):
+            size = f32(math.ldexp(E2M1[q & 7], block[0] - 127))
+            weights.append(-size if q & 8 and size else size)  # there is no -0
+    return weights
+
+
+# ---- ggml's super-blocks of 256 ----
+
+
+def two_bits(stored: Sequence[int], e: int) -> int:
+    """Code of weight e: half e // 128 is 32 bytes, each with four codes that are 32 weights apart."""
+    return stored[32 * (e // 128) + e % 32] >> 2 * (e % 128 // 32) & 3
+
+
+def decode_q2_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """84 bytes: 16 bytes of scales and minima, 64 of codes, d, dmin."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 84):
+        d, dmin = read("e", block[80:])
+        for e in range(256):
+            both = block[e // 16]
+            weights.append(f32(d * (both & 15) * two_bits(block[16:80], e) - dmin * (both >> 4)))
+    return weights
+
+
+def decode_q3_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """110 bytes: 32 of top bits, 64 of low bits, 12 of scales, d."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 110):
+        (d,) = read("e", block[108:])
+        for e in range(256):
+            scale = q3_k_scale(block[96:108], e // 16) - 32
+            q = two_bits(block[32:96], e) + 4 * (block[e % 32] >> e // 32 & 1)
+            weights.append(f32(d * scale * (q - 4)))
+    return weights
+
+
+def q3_k_scale(stored: Sequence[int], s: int) -> int:
+    """Scale s of 16: low four bits in the first eight bytes, high two in the last four."""
+    low = stored[s % 8] & 15 if s < 8 else stored[s % 8] >> 4
+    return low + 16 * (stored[8 + s % 4] >> 2 * (s // 4) & 3)
+
+
+def six_bits(stored: Sequence[int], j: int) -> tuple[int, int]:
+    """Scale and minimum j of eight, in 12 bytes."""
+    if j < 4:
+        return stored[j] & 63, stored[j + 4] & 63
+    return (stored[j + 4] & 15) + (stored[j - 4] >> 6) * 16, (stored[j + 4] >> 4) + (stored[j] >> 6) * 16
+
+
+def decode_q4_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """144 bytes: d, dmin, 12 of scales and minima, 128 of codes."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 144):
+        d, dmin = read("e", block[:4])
+        for e in range(256):
+            scale, minimum = six_bits(block[4:16], e // 32)
+            q = block[16 + 32 * (e // 64) + e % 32] >> (4 if e % 64 >= 32 else 0) & 15
+            weights.append(f32(d * scale * q - dmin * minimum))
+    return weights
+
+
+def decode_q5_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """176 bytes: as Q4_K, with 32 bytes of top bits before the codes."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 176):
+        d, dmin = read("e", block[:4])
+        for e in range(256):
+            scale, minimum = six_bits(block[4:16], e // 32)
+            q = block[48 + 32 * (e // 64) + e % 32] >> (4 if e % 64 >= 32 else 0) & 15
+            q += 16 * (block[16 + e % 32] >> e // 32 & 1)
+            weights.append(f32(d * scale * q - dmin * minimum))
+    return weights
+
+
+def decode_q6_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """210 bytes: 128 of low bits, 64 of high bits, 16 signed scales, d."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 210):
+        scales, (d,) = read("b", block[192:208]), read("e", block[208:])
+        for e in range(256):
+            half, k, at = e // 128, e % 128 // 32, e % 32
+            q = block[64 * half + at + 32 * (k % 2)] >> (0 if k < 2 else 4) & 15
+            q += 16 * (block[128 + 32 * half + at] >> 2 * k & 3)
+            weights.append(f32(d * scales[e // 16] * (q - 32)))
+    return weights
+
+
+def decode_iq4x(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """136 bytes: d, 16 high bits and 4 bytes of low bits of the scales, 128 of codes."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 136):
+        (d,), high = read("e", block[:2]), int.from_bytes(block[2:4], "little")
+        for sub, stored in enumerate(cut(block[8:], 16)):
+            scale = (block[4 + sub // 2] >> 4 * (sub % 2) & 15) + 16 * (high >> 2 * sub & 3) - 32
+            weights += [f32(d * scale * IQ4_LEVELS[q]) for q in split_half(stored)]
+    return weights
+
+
+# ---- NF4 ----
+
+NF4_LEVELS = [
+    -1.0,
+    -0.6961928009986877,
+    -0.5250730514526367,
+    -0.39491748809814453,
+    -0.28444138169288635,
+    -0.18477343022823334,
+    -0.09105003625154495,
+    0.0,
+    0.07958029955625534,
+    0.16093020141124725,
+    0.24611230194568634,
+    0.33791524171829224,
+    0.44070982933044434,
+    0.5626170039176941,
+    0.7229568362236023,
+    1.0,
+]
+
+
+def decode_nf4(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """Formula: w = scale * level; the even column's nibble is the high one."""
+    scales, q = read("f", parts["scales"]), parts["q"]
+    blocks, pairs = -(-cols // 64), -(-cols // 2)
+    return [
+        f32(scales[i * blocks + j // 64] * f32(NF4_LEVELS[q[i * pairs + j // 2] >> (4 if j % 2 == 0 else 0) & 15]))
+        for i in range(rows)
+        for j in range(cols)
+    ]
+
+
 # ---- The plain ones ----
 
 
@@ -348,6 +538,18 @@ DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the 
     "Q4_A": decode_q4_a,
     "Q8_0": decode_q8_0,
     "Q4_0": decode_q4_0,
+    "Q4_1": decode_q4_1,
+    "Q5_0": decode_q5_0,
+    "Q5_1": decode_q5_1,
+    "Q2_K": decode_q2_k,
+    "Q3_K": decode_q3_k,
+    "Q4_K": decode_q4_k,
+    "Q5_K": decode_q5_k,
+    "Q6_K": decode_q6_k,
+    "IQ4N": decode_iq4n,
+    "IQ4X": decode_iq4x,
+    "MXF4": decode_mxf4,
+    "NF4": decode_nf4,
     "BF16": decode_bf16,
     "F8E4": decode_f8e4,
     "F8E5": decode_f8e5,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fourcc.entries import OWN
 from fourcc.format import Array
 from fourcc.registry import registry
-from fourcc.tags import FourCC
+from fourcc.tags import FourCC, as_tag
 
 TAGS = [tag for tag in registry if registry.entry(tag).distribution == OWN]
 ENCODED = [tag for tag in TAGS if registry[tag].encode is not None]
@@ -70,7 +70,14 @@ def numbers(style: Draw, seed: int, shape: tuple[int, int], exponent: int = 0) -
     return (style(np.random.default_rng(seed), shape) * 2.0**exponent).astype(np.float32)
 
 
+def fitting(tag: FourCC | str, cols: int) -> int:
+    """As many columns, or the fewest more that a format takes."""
+    spec = registry[as_tag(tag)].spec
+    width = spec.width() or 1
+    return cols if spec.short_block else -(-cols // width) * width
+
+
 def columns(tag: FourCC) -> st.SearchStrategy[int]:
     """How many columns a format takes."""
     spec = registry[tag].spec
-    return RAGGED if spec.short_block or spec.block[1] in {None, 1} else WHOLE
+    return RAGGED if spec.short_block or spec.block[1] in {None, 1} else WHOLE.map(lambda cols: fitting(tag, cols))

@@ -121,6 +121,53 @@ def every_byte(code_bytes: int) -> dict[str, bytes]:
     return {"blocks": b"".join(b"\x66\xae" + bytes(range(at, at + code_bytes)) for at in range(0, 256, code_bytes))}
 
 
+def blocks_of(size: int, scales: Sequence[int], width: int) -> Cases:
+    """Decoding alone: blocks of random bytes, as no encoder would leave them, but for scales that are plain numbers.
+
+    Args:
+        size: bytes of a block.
+        scales: offsets of its float16 numbers.
+        width: weights of a block.
+    """
+    random = Random(size)
+    blocks = [bytearray(random.randbytes(size)) for _ in range(8)]
+    for number, block in enumerate(blocks):
+        for at in scales:
+            block[at : at + 2] = (0x2C00 + 0x2A5 * number + at | (number & 1) << 15).to_bytes(2, "little")
+    special = [bytearray(random.randbytes(size)) for _ in range(3)]
+    for block, bits in zip(special, (0x7C00, 0x7E01, 0x0001), strict=True):
+        for at in scales:
+            block[at : at + 2] = bits.to_bytes(2, "little")
+    return [
+        Valid("random_bytes", "random codes, ordinary scales", (2, 4 * width), parts={"blocks": b"".join(blocks)}),
+        Valid(
+            "special_scales",
+            "scales that are infinite, NaN, denormal",
+            (1, 3 * width),
+            parts={"blocks": b"".join(special)},
+        ),
+    ]
+
+
+def mxf4() -> Cases:
+    """Every exponent, and every byte of codes."""
+    blocks = [bytes([e]) + bytes((16 * e + 37 * k) % 256 for k in range(16)) for e in range(256)]
+    return [Valid("every_exponent", "each exponent and byte", (8, 1024), parts={"blocks": b"".join(blocks)})]
+
+
+def nf4() -> Cases:
+    """Blocks of 64 along a row, the last one short."""
+    random = Random(4)
+    return [
+        Valid(
+            "random_bytes",
+            "two rows of a full and a short block; the last nibble of a row is padding",
+            (2, 97),
+            parts={"scales": bytes.fromhex("cdcccc3d0000803f9a9919bfcdcc4c3e"), "q": random.randbytes(98)},
+        )
+    ]
+
+
 def q8_a() -> Cases:
     """Blocks of 128 rows in a column."""
     ramp = [float(i) for i in range(257)]
@@ -313,19 +360,31 @@ CASES: dict[str, Cases] = {
     "f64": wide(),
     "f8e4": counted(1),
     "f8e5": counted(1),
-    "i8": counted(1),
     "i16": counted(2),
     "i32": counted(4),
     "i64": counted(8),
+    "i8": counted(1),
+    "iq4n": blocks_of(18, (0,), 32),
+    "iq4x": blocks_of(136, (0,), 256),
+    "mxf4": mxf4(),
+    "nf4": nf4(),
+    "q2_k": blocks_of(84, (80, 82), 256),
+    "q3_k": blocks_of(110, (108,), 256),
     "q4_0": ggml(8, 16),
+    "q4_1": blocks_of(20, (0, 2), 32),
     "q4_a": q4_a(),
+    "q4_k": blocks_of(144, (0, 2), 256),
+    "q5_0": blocks_of(22, (0,), 32),
+    "q5_1": blocks_of(24, (0, 2), 32),
+    "q5_k": blocks_of(176, (0, 2), 256),
+    "q6_k": blocks_of(210, (208,), 256),
     "q8_0": ggml(127, 32),
     "q8_a": q8_a(),
     "q8_b": q8_b(),
     "q8_f": groups(),
     "q8_g": groups(),
-    "u8": counted(1),
     "u16": counted(2),
     "u32": counted(4),
     "u64": counted(8),
+    "u8": counted(1),
 }

@@ -1,8 +1,8 @@
 """The maker of ``specs/vectors/<stem>.json``.
 
 ``python -m tests.vectors.make_vectors STEM ...`` is a separate act, never part of a test run: a vector, once published,
-is for ever. The bytes do not come from the code that they judge: those of Q4_0 and Q8_0 are gguf's, all others those of
-`tests.naive`, written from the pages.
+is for ever. The bytes do not come from the code that they judge: those of ggml's formats are gguf's, all others those
+of `tests.naive`, written from the pages.
 """
 
 import json
@@ -18,7 +18,9 @@ from tests.vectors.cases import CASES, Invalid, Valid
 SCHEMA = "fourcc-vectors-1"
 FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
 PARAMS = {"Q8_F": {"group": 64}, "Q8_G": {"group": 64}}  # where a case is silent
-GGML = {"Q4_0", "Q8_0"}
+# Tags whose bytes are gguf's, and the names that they have there.
+GGML = {tag: tag for tag in ("Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")}
+GGML |= {"IQ4N": "IQ4_NL", "IQ4X": "IQ4_XS", "MXF4": "MXFP4"}
 DECODED = {
     "F64": "d",
     "I8": "b",
@@ -99,7 +101,7 @@ def by_gguf(tag: str, case: Valid) -> tuple[naive.Bytes, bytes]:
     import gguf
     import numpy as np
 
-    kind = gguf.GGMLQuantizationType[tag]
+    kind = gguf.GGMLQuantizationType[GGML[tag]]
     with warnings.catch_warnings(action="ignore"):  # it divides by scales of 0
         if case.parts is None:
             blocks = gguf.quants.quantize(np.array(case.weights, np.float32).reshape(case.shape), kind)

@@ -1,0 +1,87 @@
+"""IQ4X, known as IQ4_XS: ggml's 4-bit super-block with levels that are not evenly spaced.
+
+::
+
+    block of 256 weights along a row, 136 bytes, 4.25 bits per weight
+    byte   0    2            4              8                                        136
+           d    scales_high  l0 l1 l2 l3    b0 ...                               b127
+           f16  u16          scales' low    4-bit codes (bit_fields, runs of 16)
+                             nibbles
+
+    scale j of weights 32 j ...: its low four bits are a nibble of l(j // 2), the low one for even j; its high two bits
+    are bits 2 j .. of scales_high; 32 is taken off
+
+Decode: w = (d * (scale - 32)) * LEVELS[q], in float32.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fourcc.format import Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import unpacked
+from fourcc.formats.levels import LEVELS
+from fourcc.spec import FormatSpec, Geometry, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BLOCK = 256
+SUB = 32  # weights with one scale
+HALF = SUB // 2
+SUBS = BLOCK // SUB
+SCALE_ZERO = 32  # the code of scale 0
+FIELDS = (
+    ("d", "<f2", ()),
+    ("scales_high", "<u2", ()),
+    ("scales_low", "|u1", (SUBS // 2,)),
+    ("q", "|u1", (BLOCK // 2,)),
+)
+
+SPEC = FormatSpec(
+    tag="IQ4X",
+    name="IQ4_XS",
+    summary="ggml's 4-bit non-linear codebook in super-blocks of 256",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    foreign={"ggml": 23},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:
+    """The stored indices, 0 .. 15, uint8 (rows, cols)."""
+    return unpacked(parts["blocks"]["q"], HALF, 4).reshape(geom.rows, geom.cols)
+
+
+def unpack_scales(blocks: Array) -> Array:
+    """The scales, 0 .. 63: records (...) -> uint8 (..., 8)."""
+    high = blocks["scales_high"][..., None] >> np.arange(0, 2 * SUBS, 2, dtype=np.uint16) & 3
+    scales: Array = unpacked(blocks["scales_low"], 1, 4) | high.astype(np.uint8) << 4
+    return scales
+
+
+@np.errstate(invalid="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Blocks (rows, cols / 256) -> float32 (rows, cols)."""
+    scale = unpack_scales(parts["blocks"]).astype(np.float32)  # (rows, cols / 256, 8)
+    scale -= SCALE_ZERO
+    scale *= parts["blocks"]["d"].astype(np.float32)[..., None]
+    w = LEVELS[codes(parts, geom)]
+    w.reshape(*scale.shape, SUB)[...] *= scale[..., None]
+    return w
+
+
+def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
+    """One block."""
+    for sub in range(SUBS):
+        low, high = blocks["scales_low"][sub // 2] >> 4 * (sub % 2) & 15, blocks["scales_high"][0] >> 2 * sub & 3
+        scale = blocks["d"][0] * ((low | high << 4) - SCALE_ZERO)
+        for j in range(HALF):
+            pair = blocks["q"][HALF * sub + j]
+            weights[SUB * sub + j] = scale * LEVELS[pair & 15]
+            weights[SUB * sub + j + HALF] = scale * LEVELS[pair >> 4]
+
+
+IQ4X = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)

@@ -1,0 +1,65 @@
+"""NF4: sixteen quantiles of the normal distribution, a float32 scale for each 64 weights of a row.
+
+::
+
+    scales   (rows, ceil(cols / 64)) float32   the largest |w| of the block
+    q        (rows, ceil(cols / 2)) uint8      high nibble: code of the even column; low nibble: of the odd one
+
+Decode: w = scale * LEVELS[code], in float32. The last block of a row may be short. Where 64 divides the columns, the
+bytes are those of bitsandbytes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.format import Array, Floats, Format, Parts
+from fourcc.formats.row_blocks import row_blocks
+from fourcc.spec import FormatSpec, Geometry, Part
+
+BLOCK = 64
+BELOW = (-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453)
+BELOW_ZERO = (-0.28444138169288635, -0.18477343022823334, -0.09105003625154495)
+ABOVE_ZERO = (0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224)
+ABOVE = (0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1)
+LEVELS = np.array([*BELOW, *BELOW_ZERO, 0, *ABOVE_ZERO, *ABOVE], np.float32)
+
+SPEC = FormatSpec(
+    tag="NF4",
+    name="NF4",
+    summary="4-bit codebook of normal quantiles in blocks of 64",
+    block=(1, BLOCK),
+    parts=(
+        Part("scales", "<f4", tail=lambda geom: (-(-geom.cols // BLOCK),)),
+        Part("q", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
+    ),
+    short_block=True,
+    foreign={"bitsandbytes": "nf4"},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:
+    """The stored codes, 0 .. 15, uint8 (rows, cols)."""
+    pairs = np.stack([parts["q"] >> 4, parts["q"] & 15], axis=-1)  # (rows, cols / 2, 2)
+    return pairs.reshape(geom.rows, 2 * pairs.shape[1])[:, : geom.cols]
+
+
+@np.errstate(invalid="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Scales (rows, blocks) and nibbles (rows, cols / 2) -> float32 (rows, cols)."""
+    w = LEVELS[codes(parts, geom)]
+    for run in row_blocks(geom.cols, BLOCK):
+        scales = parts["scales"][:, run.blocks, None]  # (rows, blocks, 1)
+        inside = w[:, run.columns].reshape(geom.rows, run.count, run.width) * scales
+        w[:, run.columns] = inside.reshape(geom.rows, run.count * run.width)
+    return w
+
+
+def decode_block(scales: Array, q: Array, weights: Array) -> None:
+    """One block."""
+    for pair in range(BLOCK // 2):
+        weights[2 * pair] = scales[0] * LEVELS[q[pair] >> 4]
+        weights[2 * pair + 1] = scales[0] * LEVELS[q[pair] & 15]
+
+
+NF4 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)

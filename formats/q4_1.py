@@ -1,0 +1,63 @@
+"""Q4_1: ggml's 4-bit block with a minimum.
+
+::
+
+    block of 32 weights along a row, 20 bytes, 5 bits per weight
+    byte   0   2   4                                            20
+           d   m   b0 b1 ...                                    b15
+           f16 f16 low nibble of bj: weight j, high nibble: weight j + 16
+
+Decode: w = d * q + m, in float32.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fourcc.format import Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import unpacked
+from fourcc.spec import FormatSpec, Geometry, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BLOCK = 32
+HALF = BLOCK // 2
+FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("q", "|u1", (HALF,)))
+
+SPEC = FormatSpec(
+    tag="Q4_1",
+    name="Q4_1",
+    summary="ggml's 4-bit blocks of 32, float16 scale and minimum",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    foreign={"ggml": 3},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:
+    """The stored integers, 0 .. 15, uint8 (rows, cols)."""
+    return unpacked(parts["blocks"]["q"], HALF, 4).reshape(geom.rows, geom.cols)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
+    blocks = parts["blocks"]
+    w = unpacked(blocks["q"], HALF, 4).astype(np.float32)  # (rows, cols / 32, 32)
+    w *= blocks["d"].astype(np.float32)[..., None]
+    w += blocks["m"].astype(np.float32)[..., None]
+    return w.reshape(geom.rows, geom.cols)
+
+
+def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
+    """One block."""
+    for j in range(HALF):
+        pair = blocks["q"][j]
+        weights[j] = blocks["d"][0] * (pair & 15) + blocks["m"][0]
+        weights[j + HALF] = blocks["d"][0] * (pair >> 4) + blocks["m"][0]
+
+
+Q4_1 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)

@@ -1,0 +1,73 @@
+"""Q6_K: ggml's 6-bit super-block.
+
+::
+
+    block of 256 weights along a row, 210 bytes, 6.5625 bits per weight
+    byte   0                 128               192                 208  210
+           b0 ...      b127  h0 ...       h63  s0 ...         s15  d
+           low four bits     high two bits     int8, scale of      f16
+           (bit_fields,      (bit_fields,      weights 16 j ...
+           runs of 64)       runs of 32)
+
+Decode: w = (d * scale) * (q - 32), in float32, with q = 16 * high bits + low bits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fourcc.format import Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import unpacked
+from fourcc.spec import FormatSpec, Geometry, Part
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BLOCK = 256
+SUB = 16  # weights with one scale
+SUBS = BLOCK // SUB
+ZERO_POINT = 32  # the code of weight 0
+FIELDS = (("q", "|u1", (BLOCK // 2,)), ("high", "|u1", (BLOCK // 4,)), ("scales", "|i1", (SUBS,)), ("d", "<f2", ()))
+
+SPEC = FormatSpec(
+    tag="Q6_K",
+    name="Q6_K",
+    summary="ggml's 6-bit super-blocks of 256",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    foreign={"ggml": 14},
+)
+
+
+def codes(parts: Parts, geom: Geometry) -> Array:
+    """The stored integers, 0 .. 63, uint8 (rows, cols)."""
+    blocks = parts["blocks"]
+    q: Array = unpacked(blocks["q"], 64, 4) | unpacked(blocks["high"], 32, 2) << 4
+    return q.reshape(geom.rows, geom.cols)
+
+
+@np.errstate(invalid="ignore")  # a foreign file may hold any scale
+def decode(parts: Parts, geom: Geometry) -> Floats:
+    """Blocks (rows, cols / 256) -> float32 (rows, cols)."""
+    blocks = parts["blocks"]
+    scale = blocks["d"].astype(np.float32)[..., None] * blocks["scales"]  # (rows, cols / 256, 16)
+    w = codes(parts, geom).astype(np.float32)
+    w -= ZERO_POINT
+    w.reshape(*scale.shape, SUB)[...] *= scale[..., None]
+    return w
+
+
+def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
+    """One block."""
+    for sub in range(SUBS):
+        scale = blocks["d"][0] * blocks["scales"][sub]
+        for j in range(SUB * sub, SUB * sub + SUB):
+            half, quarter = j // 128, j % 128 // 32
+            code = blocks["q"][64 * half + j % 64] >> 4 * (quarter // 2) & 15
+            high = blocks["high"][32 * half + j % 32] >> 2 * quarter & 3
+            weights[j] = scale * ((code | high << 4) - ZERO_POINT)
+
+
+Q6_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)

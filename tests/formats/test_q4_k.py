@@ -1,0 +1,28 @@
+"""Q4_K, held to ``specs/q4_k.md`` and to the package gguf."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fourcc.formats.six_bits import pack_scales, unpack_scales
+from tests.formats.checks import check_vectors
+from tests.formats.oracle import check_decodes_as_gguf
+from tests.naive import six_bits
+
+
+def test_vectors() -> None:
+    check_vectors("q4_k")
+
+
+def test_decodes_any_bytes_as_gguf_does() -> None:
+    check_decodes_as_gguf("Q4_K")
+
+
+@given(st.lists(st.integers(0, 63), min_size=16, max_size=16))
+def test_scales_of_six_bits_are_packed_and_unpacked(values: list[int]) -> None:
+    scales, minima = np.array(values[:8]), np.array(values[8:])
+    stored = pack_scales(scales, minima)
+    assert stored.shape == (12,)
+    for made, wanted in zip(unpack_scales(stored), (scales, minima), strict=True):
+        np.testing.assert_array_equal(made, wanted)
+    assert [six_bits(stored.tobytes(), j) for j in range(8)] == list(zip(values[:8], values[8:], strict=True))
