@@ -61,7 +61,7 @@ class Sizes:
         heads: of the queries.
         kv_heads: of keys and values.
         head: columns of one.
-        context: positions that the caches have room for, a multiple of 16.
+        context: positions that there is room for.
         rotation: float32 (context, head): half cosines, half sines.
         epsilon: of the norms.
     """
@@ -72,6 +72,26 @@ class Sizes:
     context: int
     rotation: Floats
     epsilon: float
+
+    @property
+    def room(self) -> int:
+        """Positions that the caches have room for: attention looks at a tile of them together."""
+        from fourcc.kernels.attention import TILE
+
+        return -(-self.context // TILE) * TILE
+
+    def caches(self, layers: int) -> list[tuple[Floats, Floats]]:
+        """Room for the keys and the values of each layer; it takes memory only where it is written to.
+
+        All lie in one piece: numpy asks for huge pages where it is large, and reading caches of a few hundred positions
+        is then a third faster than from pages of 4 KiB.
+        """
+        from fourcc.kernels.attention import padded_head
+
+        positions = self.kv_heads * self.room
+        keys, values = (-(-positions * width // 16) * 16 for width in (self.head, padded_head(self.head)))
+        pieces = _zeros(layers * (keys + values)).reshape(layers, keys + values)
+        return [(piece[:keys], piece[keys:]) for piece in pieces]
 
 
 class Program:
@@ -159,14 +179,26 @@ class Program:
 
     def attend(self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer) -> None:
         """Rotation of q and k, then attention over all positions up to each activation's own."""
-        from fourcc.kernels import layers
+        from fourcc.kernels import attention, layers
 
         model = self._model(q.width)
         rotated = self._job(k, v, q, caches)
-        self._add(layers.rotate, model, rotated, self._count)
-        scratch = 64 + 4 * layers.padded_head(self._sizes.head)
-        heads = self._count * self._sizes.heads
-        self._add(layers.attend, model, self._job(q, None, out, caches), heads, scratch, 1)
+        self._add(attention.rotate, model, rotated, self._count)
+        unit, beside = self._together()
+        model[[layers.UNIT // 8, layers.BESIDE // 8, layers.COUNT // 8]] = unit, beside, self._count
+        units = self._sizes.heads // unit * -(-self._count // beside)
+        scratch = unit * beside * attention.place_of(self._sizes.head)
+        self._add(attention.attend, model, self._job(q, None, out, caches), units, scratch, 1)
+
+    def _together(self) -> tuple[int, int]:
+        """Heads, and activations, that go through the keys together; fewer where threads would have nothing to do."""
+        from fourcc.kernels.attention import TOGETHER
+
+        sizes, enough = self._sizes, 2 * self._team.threads
+        group = sizes.heads // sizes.kv_heads
+        fitting = [unit for unit in range(1, group + 1) if group % unit == 0 and unit <= TOGETHER]
+        unit = next((each for each in reversed(fitting) if self._count * sizes.heads // each >= enough), 1)
+        return unit, max(1, TOGETHER // unit)
 
     # -- descriptors
 
@@ -176,11 +208,11 @@ class Program:
 
         sizes = self._sizes
         words = np.zeros(MODEL_WORDS, np.int64)
-        words[:6] = width, sizes.heads, sizes.kv_heads, sizes.head, sizes.context, address(sizes.rotation)
+        words[:6] = width, sizes.heads, sizes.kv_heads, sizes.head, sizes.room, address(sizes.rotation)
         if weight is not None:
             words[6] = address(weight)
             self._kept.append(weight)
-        words[7:].view(np.float32)[::2] = sizes.epsilon, 1 / np.sqrt(sizes.head)
+        words[7:9].view(np.float32)[::2] = sizes.epsilon, 1 / np.sqrt(sizes.head)
         return words
 
     def _job(
@@ -243,3 +275,12 @@ class Program:
         scratch = empty(max(64, self._scratch))
         for kernel, weights, job, rows, _ in self._steps:
             kernel(address(weights), address(job), 0, rows, address(scratch))
+
+
+def _zeros(count: int) -> Floats:
+    """Zeros on a cache line that take memory only when they are written to."""
+    from fourcc.kernels.operands import LINE, address
+
+    array: Floats = np.zeros(count + LINE // 4, np.float32)
+    skip = -address(array) % LINE // 4
+    return array[skip : skip + count]

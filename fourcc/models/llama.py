@@ -14,7 +14,7 @@ from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from fourcc.compute.products import Packed
-    from fourcc.format import Array, Floats
+    from fourcc.format import Floats
     from fourcc.models.architecture import Architecture
     from fourcc.qmatrix import QMatrix
 
@@ -151,15 +151,9 @@ class Llama:
         self._q, self._k, self._v, self._attended = room(q), room(kv), room(kv), room(q)
         self._gate, self._up = room(sizes.hidden_dim), room(sizes.hidden_dim)
         self._logits = Buffer(1, sizes.vocab_size)
-        context = -(-self.context // 16) * 16
-        head = -(-sizes.head_dim // 16) * 16
-        self._sizes = Sizes(
-            sizes.n_heads, sizes.n_kv_heads, sizes.head_dim, context, sizes.rotation(context), sizes.norm_eps
-        )
-        self._caches = [
-            (_zeros(sizes.n_kv_heads * context * sizes.head_dim), _zeros(sizes.n_kv_heads * context * head))
-            for _ in range(sizes.n_layers)
-        ]
+        rotation = sizes.rotation(self.context)
+        self._sizes = Sizes(sizes.n_heads, sizes.n_kv_heads, sizes.head_dim, self.context, rotation, sizes.norm_eps)
+        self._caches = self._sizes.caches(sizes.n_layers)
 
     # -- steps
 
@@ -203,10 +197,3 @@ class Llama:
         program.gate(self._gate, self._up, self._gate)
         program.product(self._gate, [(matrices["feed_forward.w2"], self._added)])
         program.add(self._added, self._x)
-
-
-def _zeros(count: int) -> Floats:
-    """Zeros that take memory only when they are written to."""
-    array: Array = np.zeros(count + 16, np.float32)
-    skip = -array.__array_interface__["data"][0] % 64 // 4
-    return array[skip : skip + count]

@@ -20,6 +20,7 @@ NO_TAG = {"__init__", "bit_fields", "bounds", "groups", "kmeans1d", "levels", "p
 SHARED_KERNELS = {
     "__init__",
     "activation",
+    "attention",
     "bins",
     "encoders",
     "few",
