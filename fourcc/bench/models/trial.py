@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
 import attrs
@@ -130,13 +131,19 @@ def main(text: str) -> None:
 
 
 def peak_bytes() -> int:
-    """The largest resident set of this process; 0 where the system does not say."""
+    """The largest resident set of this process; 0 where the system does not say.
+
+    Linux's `getrusage` would count what the parent had when it started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), "VmHWM: 0")
+        return int(line.split()[1]) * 1024
     try:
         import resource
     except ImportError:
         return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 if __name__ == "__main__":

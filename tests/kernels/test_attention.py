@@ -1,0 +1,122 @@
+"""Attention's kernels against float64: heads that share keys, tiles, activations that go together."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.format import Array
+
+EPSILON = 2.0**-23
+BASE = 10000.0
+
+
+def rotation(context: int, head: int) -> Array:
+    """Half cosines, half sines, float32 (context, head)."""
+    angles = np.outer(np.arange(context), BASE ** (-np.arange(0, head, 2) / head))
+    return np.concatenate([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def rotated(x: Array, turns: Array) -> Array:
+    """Adjacent pairs of (activations, heads, head), turned, float64."""
+    half = x.shape[-1] // 2
+    cosine, sine = turns[:, None, :half].astype(float), turns[:, None, half:].astype(float)
+    out = np.empty(x.shape)
+    out[..., ::2] = x[..., ::2] * cosine - x[..., 1::2] * sine
+    out[..., 1::2] = x[..., ::2] * sine + x[..., 1::2] * cosine
+    return out
+
+
+def truth(q: Array, k: Array, v: Array, turns: Array) -> Array:
+    """Causal attention of (activations, heads, head) over (activations, kv heads, head), float64."""
+    group = q.shape[1] // k.shape[1]
+    q, k = rotated(q.astype(float), turns), np.repeat(rotated(k.astype(float), turns), group, axis=1)
+    scores = np.einsum("ihd,jhd->hij", q, k) / np.sqrt(q.shape[2])
+    scores[:, np.triu(np.ones(scores.shape[1:], bool), 1)] = -np.inf
+    weights = np.exp(scores - scores.max(2, keepdims=True))
+    return np.einsum("hij,jhd->ihd", weights / weights.sum(2, keepdims=True), np.repeat(v.astype(float), group, axis=1))
+
+
+class Attention:
+    """Attention of one layer over several calls."""
+
+    def __init__(self, heads: int, kv_heads: int, head: int, context: int, threads: int) -> None:
+        self.sizes = Sizes(heads, kv_heads, head, context, rotation(context, head), 1e-5)
+        self.caches = self.sizes.caches(1)[0]
+        self.at, self.threads = np.zeros(1, np.int64), threads
+
+    def __call__(self, q: Array, k: Array, v: Array) -> Array:
+        """Of some activations more."""
+        count = len(q)
+        buffers = [self.filled(each) for each in (q, k, v)]
+        out = Buffer(count, q.shape[1] * q.shape[2])
+        program = Program(count, self.sizes, self.at, self.threads)
+        program.attend(*buffers, self.caches, out)
+        program.run()
+        self.at += count
+        return out.floats[:, : out.width].reshape(q.shape).copy()
+
+    def filled(self, x: Array) -> Buffer:
+        """The activations as steps take them."""
+        buffer = Buffer(len(x), x.shape[1] * x.shape[2])
+        buffer.floats[:, : buffer.width] = x.reshape(len(x), -1)
+        return buffer
+
+
+def drawn(seed: int, count: int, heads: int, kv_heads: int, head: int) -> tuple[Array, Array, Array]:
+    """Queries, keys, values; some scores stand out, late ones among them, so that sums have to shrink."""
+    normal = partial(np.random.default_rng(seed).standard_normal, dtype=np.float32)
+    q, k, v = normal((count, heads, head)), normal((count, kv_heads, head)), normal((count, kv_heads, head))
+    k[:: max(1, count // 5)] *= 8
+    return q, k, v
+
+
+def check(found: Array, wanted: Array, q: Array, k: Array, v: Array) -> None:
+    """Within what float32 sums of products, and the exponential of their error, may lose."""
+    size = np.abs(q).max() * np.abs(k).max() * np.sqrt(q.shape[2])
+    assert np.abs(found - wanted).max() <= 16 * EPSILON * (1 + size) * np.abs(v).max()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    groups=st.sampled_from([(1, 1), (6, 6), (8, 1), (9, 3), (12, 2), (16, 1)]),
+    head=st.sampled_from([2, 10, 16, 24, 48, 64, 80, 128]),
+    calls=st.lists(st.integers(1, 90), min_size=1, max_size=4),
+    threads=st.sampled_from([1, 2, 3]),
+)
+def test_attention(seed: int, groups: tuple[int, int], head: int, calls: list[int], threads: int) -> None:
+    """However the activations are split into calls, over several tiles, of any width of a head."""
+    heads, kv_heads = groups
+    count = sum(calls)
+    q, k, v = drawn(seed, count, heads, kv_heads, head)
+    attention = Attention(heads, kv_heads, head, count, threads)
+    ends = np.cumsum(calls)[:-1]
+    pieces = zip(np.split(q, ends), np.split(k, ends), np.split(v, ends), strict=True)
+    found = np.concatenate([attention(*some) for some in pieces])
+    check(found, truth(q, k, v, attention.sizes.rotation[:count]), q, k, v)
+
+
+def test_threads_do_not_show() -> None:
+    """Nor how many queries go together."""
+    q, k, v = drawn(3, 130, 8, 2, 48)
+    results = {Attention(8, 2, 48, 130, threads)(q, k, v).tobytes() for threads in (1, 2, 3, 5, 16)}
+    assert len(results) == 1
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e15])
+def test_flat_and_pointed_weights(scale: float) -> None:
+    """Equal scores give the mean of the values; one that towers gives its value alone."""
+    q, k, v = drawn(5, 70, 2, 1, 16)
+    k[1:] = k[0] = 1
+    q[...] = np.float32(scale)
+    attention = Attention(2, 1, 16, 70, 1)
+    attention.sizes.rotation[:, :8], attention.sizes.rotation[:, 8:] = 1, 0  # no turn
+    if scale > 1:
+        k[40] = 2
+    found = attention(q, k, v)[-1]
+    wanted = v[40, 0] if scale > 1 else v[:, 0].mean(0)
+    assert found == pytest.approx(np.broadcast_to(wanted, found.shape), abs=1e-6)
