@@ -34,6 +34,9 @@ To = Annotated[
 As = Annotated[
     str | None, typer.Option("--as", metavar="TAG[,TAG]", help="Format for tensors that the file cannot hold.")
 ]
+Group = Annotated[
+    int | None, typer.Option("--group-size", metavar="N", min=1, help="Weights with one scale, for llama2c-v2.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +50,7 @@ def export(  # noqa: PLR0913 - one an option
     output: options.Output = None,
     to: To = None,
     instead: As = None,
+    group: Group = None,
     policy: options.PolicyFile = None,
     formats: options.Formats = None,
     include: options.Include = None,
@@ -66,7 +70,8 @@ def export(  # noqa: PLR0913 - one an option
     kind, rules = kind_of(output, to), rules_of(policy, formats)
     with open_source(source, tokenizer) as opened:
         terminal.notes(opened.notes, quiet=quiet)
-        planned = plan_export(opened, kind, rules, instead=instead or "", include=include or (), exclude=exclude or ())
+        selected = (include or (), exclude or ())
+        planned = plan_export(opened, kind, rules, *selected, instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)
         if dry_run:
             plans.show(planned, as_json=as_json)
@@ -79,15 +84,14 @@ def export(  # noqa: PLR0913 - one an option
     if as_json:
         documents.show("export", _document(output, planned, result))
     elif not quiet:
-        _show(output, planned, result)
-        terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate}")
+        _show(output, planned, result, progress)
 
 
 def _counts(planned: ExportPlan) -> Counter[str]:
     return Counter(str(step.decision.tag) for step in planned.steps)
 
 
-def _show(output: Path, planned: ExportPlan, result: ExportResult) -> None:
+def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Progress) -> None:
     """A summary for people."""
     counts = ", ".join(f"{n} {tag}" for tag, n in _counts(planned).most_common())
     worst = min((e.sqnr_db for e in result.errors.values() if e.sqnr_db is not None), default=None)
@@ -101,6 +105,7 @@ def _show(output: Path, planned: ExportPlan, result: ExportResult) -> None:
             ("bytes", units.plain_bytes(result.path.stat().st_size)),
         ]
     )
+    terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate}")
 
 
 def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[str, object]:

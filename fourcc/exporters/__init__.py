@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from fourcc.errors import UsageError
-from fourcc.exporters import gguf
+from fourcc.exporters import gguf, llama2c, safetensors
 from fourcc.exporters.layout import Kind
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (gguf.KIND,)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (gguf.KIND, safetensors.KIND, *llama2c.KINDS)}
 
 
 def kind_of(output: Path | None, name: str | None) -> Kind:

@@ -19,6 +19,7 @@ from fourcc.output import AtomicFile, check_space, check_target
 from fourcc.policy import Decision, Policy
 from fourcc.registry import registry
 from fourcc.sources.source import Source
+from fourcc.tags import FourCC
 from fourcc.threads import thread_count
 from fourcc.transcode import Step, transcode
 
@@ -86,10 +87,11 @@ def plan_export(
     source: Source,
     kind: Kind,
     policy: Policy | None = None,
-    *,
-    instead: str = "",
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
+    *,
+    instead: str = "",
+    group: int | None = None,
 ) -> ExportPlan:
     """Decides how every tensor is written; writes nothing.
 
@@ -97,44 +99,57 @@ def plan_export(
         source: an opened checkpoint.
         kind: of the file to write.
         policy: what tensors become first; None: they stay as they are stored.
-        instead: ``Q,R``: formats for those that the file cannot hold; empty: the kind's own choice.
         include: globs of tensor names; none: all.
         exclude: globs of names left out.
+        instead: ``Q,R``: formats for those that the file cannot hold; empty: the kind's own choice.
+        group: weights that share a scale, where the kind lets that be chosen.
 
     Raises:
         PolicyError: the policy, or `instead`, does not go with these tensors.
         UsageError: the file cannot hold a tensor, or what it must say is not known.
     """
     first = plan(source, policy or Policy.keep(), include=include, exclude=exclude)
-    kind.check(source, tuple(step.source for step in first.steps))
-    steps = _fitted(source, kind, first.steps, instead or kind.instead)
+    if group is not None and (kind.replacement is None or instead):
+        hint = "It goes with llama2.c's version 2, without --as."
+        raise UsageError("--group-size does nothing here", file=source.path, hint=hint)
+    kind.check(source, first.steps)
+    steps = _fitted(source, kind, first.steps, instead, group)
     carried = tuple(_as_stored(step) for step in steps)
     layout = kind.lay_out(source, carried)
     converted = tuple(step.source.name for step in steps if not step.decision.keep)
     return ExportPlan(source, kind, layout, converted)
 
 
-def _fitted(source: Source, kind: Kind, steps: tuple[Step, ...], instead: str) -> list[Step]:
+def _fitted(source: Source, kind: Kind, steps: tuple[Step, ...], instead: str, group: int | None) -> list[Step]:
     """The steps, with other formats for what the file cannot hold."""
-    unfit = [step for step in steps if not _held(kind, step.decision)]
+    unfit = [step for step in steps if not _held(kind, step.decision, group)]
     if not unfit:
         return list(steps)
     wide = [step for step in unfit if len(step.source.shape) > 1]
-    if wide and not instead:
+    if wide and not (instead or kind.decodes or kind.replacement):
         hint = "--as TAG says what they become; --as TAG,TAG names another for rows that do not fit."
         raise _refusal(source, kind, wide, hint)
+    if kind.replacement is not None and not instead:
+        policy = kind.replacement(source, steps, group)
+    else:
+        policy = _replacement(instead)
     tied = bool(source.hyper.get("tied_embeddings", False))
-    decided = _replacement(instead).resolve([describe(step.source, tied=tied) for step in unfit])
+    decided = policy.resolve([describe(step.source, tied=tied) for step in unfit])
     replaced = {
         step.source.name: attrs.evolve(
-            step, decision=attrs.evolve(decision, rule=step.decision.rule, fallback_from=step.decision.tag)
+            step, decision=attrs.evolve(decision, rule=step.decision.rule, fallback_from=_other(decision, step))
         )
         for step, decision in zip(unfit, decided, strict=True)
     }
-    still = [step for step in replaced.values() if not _held(kind, step.decision)]
+    still = [step for step in replaced.values() if not _held(kind, step.decision, group)]
     if still:
         raise _refusal(source, kind, still, "Give --as other formats, or leave them out with --exclude.")
     return [replaced.get(step.source.name, step) for step in steps]
+
+
+def _other(decision: Decision, step: Step) -> FourCC | None:
+    """The format that a decision stands in for, where it is another one."""
+    return None if decision.tag == step.decision.tag else step.decision.tag
 
 
 def _replacement(instead: str) -> Policy:
@@ -145,13 +160,15 @@ def _replacement(instead: str) -> Policy:
     return attrs.evolve(policy, rules=tuple(attrs.evolve(rule, optional=True) for rule in policy.rules))
 
 
-def _held(kind: Kind, decision: Decision) -> bool:
-    """Whether the file can hold the tensor as it was decided."""
+def _held(kind: Kind, decision: Decision, group: int | None) -> bool:
+    """Whether the file can hold the tensor as it was decided; in groups of another size than that asked for, not."""
+    if group is not None and decision.params.get("group", group) != group:
+        return False
     try:
         spec = registry[decision.tag].spec
     except PluginError:  # missing or broken: then nobody knows
         return False
-    return kind.holds(spec, decision.tensor.shape)
+    return kind.holds(spec, decision.params, decision.tensor.shape)
 
 
 def _refusal(source: Source, kind: Kind, steps: list[Step], hint: str) -> UsageError:

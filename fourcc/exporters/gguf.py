@@ -14,6 +14,7 @@ import numpy as np
 from fourcc.errors import UsageError
 from fourcc.exporters.gguf_head import FLOAT32, Info, Key, aligned, head
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
+from fourcc.exporters.huggingface_config import family
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.exporters.rows import constant, in_halves
 from fourcc.models.architecture import Architecture
@@ -23,8 +24,8 @@ from fourcc.sources import llama
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.gguf_header import MAX_DIMENSIONS, MAX_NAME
 from fourcc.sources.gguf_llama import COUNTS, FREQUENCIES, HALVES, ORIGINAL, SCALING
-from fourcc.sources.source import Source, SourceTensor
-from fourcc.spec import FormatSpec
+from fourcc.sources.source import Source
+from fourcc.spec import FormatSpec, Params
 from fourcc.transcode import Step
 
 PLAIN_TYPES = frozenset({0, 1, 30, *range(24, 29)})  # float32, float16, bfloat16, integers, float64: not quantized
@@ -32,16 +33,16 @@ QUANTIZATION_VERSION = 2
 _LONGEST = MAX_NAME - 1  # llama.cpp keeps room for a zero
 
 
-def holds(spec: FormatSpec, shape: tuple[int, ...]) -> bool:
+def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001 - every kind's signature
     """Whether ggml has the layout; a vector of real numbers must be float32."""
     if not single_part_spec(spec) or not isinstance(spec.foreign.get("ggml"), int):
         return False
     return len(shape) > 1 or not spec.real or spec.foreign.get("numpy") == "<f4"
 
 
-def check(source: Source, tensors: tuple[SourceTensor, ...]) -> None:
+def check(source: Source, steps: tuple[Step, ...]) -> None:
     """Refuses what a GGUF file cannot say."""
-    for tensor in tensors:
+    for tensor in (step.source for step in steps):
         name = from_fourcc(tensor.name, GGUF) or tensor.name
         if len(name.encode()) > _LONGEST or len(tensor.shape) > MAX_DIMENSIONS:
             raise UsageError(
@@ -57,29 +58,21 @@ def check(source: Source, tensors: tuple[SourceTensor, ...]) -> None:
 def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     """The file."""
     is_llama = source.architecture == llama.ARCHITECTURE
-    family = _family(steps) if is_llama else (source.architecture or "unknown")
+    kind = family(steps) if is_llama else (source.architecture or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
-    keys = [Key.of("general.architecture", family), Key.of("general.type", "model")]
+    keys = [Key.of("general.architecture", kind), Key.of("general.type", "model")]
     if is_llama:
-        steps = tuple(in_halves(source, step) if family in HALVES else step for step in steps)
-        keys += _hyper_keys(source, family)
+        steps = tuple(in_halves(source, step) if kind in HALVES else step for step in steps)
+        keys += _hyper_keys(source, kind)
         steps = (*_factors(source), *map(_named, steps))
     else:
-        notes.append(f"the architecture {family!r} has no keys here: tools list the file, and cannot run it")
+        notes.append(f"the architecture {kind!r} has no keys here: tools list the file, and cannot run it")
     infos, places, end = _places(steps)
     if any(info.ggml_type not in PLAIN_TYPES for info in infos):
         keys.append(Key.of("general.quantization_version", QUANTIZATION_VERSION))
     start = head([*keys, *tokens], infos)
     placed = {name: {part: len(start) + offset for part, offset in parts.items()} for name, parts in places.items()}
-    return Layout(steps, placed, start, len(start) + end, notes=tuple(notes))
-
-
-def _family(steps: tuple[Step, ...]) -> str:
-    """The first of llama.cpp's architectures that has all the tensors."""
-    endings = {step.source.name.rpartition("attention.")[2] for step in steps}
-    if "q_norm" in endings:
-        return "qwen3"
-    return "qwen2" if {"wq.bias", "wk.bias", "wv.bias"} <= endings and "wo.bias" not in endings else "llama"
+    return Layout(steps, placed, {0: start}, len(start) + end, notes=tuple(notes))
 
 
 def _named(step: Step) -> Step:
@@ -102,27 +95,27 @@ def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, in
     return infos, places, end
 
 
-def _hyper_keys(source: Source, family: str) -> Iterator[Key]:
+def _hyper_keys(source: Source, kind: str) -> Iterator[Key]:
     hyper = source.hyper
     for ours, theirs in COUNTS.items():
         value = hyper.get(ours)
         if type(value) is int:
-            yield Key.of(f"{family}.{theirs}", value)
+            yield Key.of(f"{kind}.{theirs}", value)
     width, turned = hyper.get("head_dim"), hyper.get("rope_dim", hyper.get("head_dim"))
     if type(width) is int and type(turned) is int:
-        yield Key.of(f"{family}.attention.value_length", width)
-        yield Key.of(f"{family}.rope.dimension_count", turned)
+        yield Key.of(f"{kind}.attention.value_length", width)
+        yield Key.of(f"{kind}.rope.dimension_count", turned)
     for ours, theirs in (("norm_eps", "attention.layer_norm_rms_epsilon"), ("rope_theta", "rope.freq_base")):
         value = hyper.get(ours)
         if isinstance(value, (int, float)):
-            yield Key(f"{family}.{theirs}", FLOAT32, float(value))
+            yield Key(f"{kind}.{theirs}", FLOAT32, float(value))
     window = hyper.get("sliding_window")
     if type(window) is int:
-        yield Key.of(f"{family}.attention.sliding_window", window)
-    yield from _scaling_keys(source, family)
+        yield Key.of(f"{kind}.attention.sliding_window", window)
+    yield from _scaling_keys(source, kind)
 
 
-def _scaling_keys(source: Source, family: str) -> Iterator[Key]:
+def _scaling_keys(source: Source, kind: str) -> Iterator[Key]:
     """What changes the rotation, but for what is said by factors."""
     back = {ours: theirs for theirs, ours in ORIGINAL.items()}
     scaling = {name.removeprefix("rope_scaling."): v for name, v in source.hyper.items() if "rope_scaling." in name}
@@ -130,7 +123,7 @@ def _scaling_keys(source: Source, family: str) -> Iterator[Key]:
         return
     for word, value in scaling.items():
         number = isinstance(value, float) or word == "factor"
-        name = f"{family}.{SCALING}{back.get(word, word)}"
+        name = f"{kind}.{SCALING}{back.get(word, word)}"
         yield Key(name, FLOAT32, float(value)) if number and not isinstance(value, (str, list)) else Key.of(name, value)
 
 

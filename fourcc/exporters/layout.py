@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc.policy import Policy
 from fourcc.sources.source import Source
-from fourcc.spec import FormatSpec
+from fourcc.spec import FormatSpec, Params
 from fourcc.transcode import Step
-
-if TYPE_CHECKING:
-    from fourcc.sources.source import SourceTensor
 
 
 @attrs.frozen(eq=False)
@@ -22,15 +19,15 @@ class Layout:
     Attributes:
         steps: the tensors with the names that they have in the file, in the order in which they are worked on.
         places: tensor -> part -> offset of its first byte.
-        head: the file's first bytes.
-        nbytes: length of the file.
+        pieces: what is no tensor: offset -> bytes; the head, at least.
+        nbytes: length of the file; what nothing covers is zero.
         beside: further files in its folder, name -> contents.
         notes: what is left out, or is not as one would think; for stderr.
     """
 
     steps: tuple[Step, ...]
     places: Mapping[str, Mapping[str, int]]
-    head: bytes
+    pieces: Mapping[int, bytes]
     nbytes: int
     beside: Mapping[str, bytes] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
@@ -44,16 +41,18 @@ class Kind:
         name: as ``--to`` takes it.
         summary: one line for people.
         suffix: of file names that ask for it; empty where the name does not tell.
-        holds: (format, shape) -> whether a tensor's parts can be written as they are.
+        holds: (format, parameters, shape) -> whether a tensor's parts can be written as they are.
         lay_out: (source, steps that it holds) -> the file.
-        instead: formats for what it does not hold, as ``--as`` takes them; empty: they must be given.
-        check: refuses a source that it cannot be made of, before formats are looked at.
+        check: (source, steps) refuses what it cannot be made of, before formats are looked at.
+        decodes: whether what it does not hold becomes decoded float32 without being asked, which loses nothing.
+        replacement: (source, steps, group size or None) -> the policy for what it does not hold, where nobody said it.
     """
 
     name: str
     summary: str
     suffix: str
-    holds: Callable[[FormatSpec, tuple[int, ...]], bool]
+    holds: Callable[[FormatSpec, Params, tuple[int, ...]], bool]
     lay_out: Callable[[Source, tuple[Step, ...]], Layout]
-    instead: str = ""
-    check: Callable[[Source, tuple[SourceTensor, ...]], None] = lambda source, tensors: None  # noqa: ARG005
+    check: Callable[[Source, tuple[Step, ...]], None] = lambda source, steps: None  # noqa: ARG005
+    decodes: bool = False
+    replacement: Callable[[Source, tuple[Step, ...], int | None], Policy] | None = None

@@ -19,12 +19,13 @@ class PlacedFile:
 
     Args:
         out: the output, entered.
-        layout: what goes where; the head is written at once.
+        layout: what goes where; what is no tensor is written at once.
     """
 
     def __init__(self, out: AtomicFile, layout: Layout) -> None:
         self._out, self._places = out, layout.places
-        out.write_at(0, layout.head)
+        for offset, data in layout.pieces.items():
+            out.write_at(offset, data)
 
     def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> PlacedTensor:
         """What takes the next tensor's parts."""

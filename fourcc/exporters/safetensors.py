@@ -1,0 +1,67 @@
+"""Export to safetensors: numbers as they are, all else decoded; with it the files that say what they are.
+
+A model of the Llama family gets Hugging Face's names, its rows of q and k in halves, and a ``config.json``. Tokenizer
+files that came from there go back.
+"""
+
+from __future__ import annotations
+
+import json
+
+import attrs
+
+from fourcc.exporters.huggingface_config import CONFIG, config
+from fourcc.exporters.layout import Kind, Layout
+from fourcc.exporters.rows import in_halves
+from fourcc.naming import HUGGING_FACE, from_fourcc
+from fourcc.registry import registry
+from fourcc.sources import llama, tokenizer
+from fourcc.sources.extent import single_part_spec
+from fourcc.sources.source import Source
+from fourcc.spec import FormatSpec, Params
+from fourcc.transcode import Step
+
+_METADATA = {"format": "pt"}  # without which some readers refuse the file
+_ALONG = (tokenizer.JSON, tokenizer.SENTENCEPIECE, tokenizer.CHAT_TEMPLATE)
+
+
+def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001 - every kind's signature
+    """Whether safetensors has the dtype."""
+    return single_part_spec(spec) and "safetensors" in spec.foreign
+
+
+def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
+    """The file."""
+    beside: dict[str, bytes] = {}
+    if source.architecture == llama.ARCHITECTURE:
+        beside[CONFIG] = config(source, steps)
+        steps = tuple(_named(in_halves(source, step)) for step in steps)
+    along = {name: source.blobs[name] for name in _ALONG if name in source.blobs}
+    notes = [
+        f"{name} is left out: it is no file of Hugging Face's"
+        for name in (tokenizer.LLAMA2C, tokenizer.GGUF)
+        if name in source.blobs
+    ]
+    header: dict[str, object] = {"__metadata__": _METADATA}
+    offsets, end = {}, 0
+    for step in steps:
+        spec = registry[step.decision.tag].spec
+        offsets[step.source.name] = (spec.parts[0].name, end)
+        header[step.source.name] = {
+            "dtype": spec.foreign["safetensors"],
+            "shape": list(step.source.shape),
+            "data_offsets": [end, end := end + step.decision.nbytes],
+        }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    head = len(text).to_bytes(8, "little") + text
+    places = {name: {part: len(head) + at} for name, (part, at) in offsets.items()}
+    return Layout(steps, places, {0: head}, len(head) + end, {**beside, **along}, tuple(notes))
+
+
+def _named(step: Step) -> Step:
+    name = from_fourcc(step.source.name, HUGGING_FACE) or step.source.name
+    return attrs.evolve(step, source=attrs.evolve(step.source, name=name))
+
+
+KIND = Kind("safetensors", "numbers, decoded where they are in blocks", ".safetensors", holds, lay_out, decodes=True)
