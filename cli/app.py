@@ -39,6 +39,7 @@ COMMANDS = {
     "bench-models": "bench_models",
     "formats": "formats",
     "policy": "policy",
+    "plugin": "plugin",
     "run": "run",
     "eval": "eval",
     "cache": "cache",

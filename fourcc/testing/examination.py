@@ -20,13 +20,15 @@ class Report:
 
     Attributes:
         tag: the format.
-        owner: distribution and version.
+        owner: distribution and version; empty where nobody can be named.
+        target: ``module:attribute``.
         outcomes: of all checks, in order.
         measures: the format's own first, then those of the nearest built-in ones; none where it failed.
     """
 
     tag: str
     owner: str
+    target: str
     outcomes: tuple[Outcome, ...]
     measures: tuple[Measure, ...] = ()
 

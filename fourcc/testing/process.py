@@ -19,7 +19,7 @@ from fourcc.testing.finding import Finding, FoundError, Outcome
 from fourcc.testing.subject import Subject
 
 LIMIT = 300.0  # seconds for one check
-DIGEST = "digest"  # the job that only tells a digest
+DIGEST, IMPORT = "digest", "import"  # jobs that are no checks: to tell a digest, to import and no more
 
 
 @attrs.frozen
@@ -29,10 +29,12 @@ class End:
     Attributes:
         text: in words.
         said: the last of what it wrote to stderr, which says where a crash was.
+        crash: whether Python itself did not end it.
     """
 
     text: str
     said: str
+    crash: bool
 
 
 def outcomes_apart(
@@ -49,7 +51,7 @@ def outcomes_apart(
     rest = list(checks)
     while rest:
         end: End | None = None
-        for told in _lines(subject, [name for name, _ in rest], settings, limit):
+        for told in _lines(_job(subject, [name for name, _ in rest]), settings, limit):
             if isinstance(told, End):
                 end = told
                 break
@@ -62,11 +64,19 @@ def outcomes_apart(
 
 def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
     """What `independence.digest` gives in another process. Raises FoundError where the process dies."""
-    for told in _lines(subject, [DIGEST], settings, LIMIT):
+    for told in _lines(_job(subject, [DIGEST]), settings, LIMIT):
         if isinstance(told, End):
             raise FoundError(_crash("the same weights, encoded in another process", told))
         return str(told[DIGEST])
     raise FoundError(_crash("the same weights, encoded in another process", None))
+
+
+def import_apart(target: str) -> Finding | None:
+    """What happens to a process that imports ``module:attribute``, if it dies of it; an exception is no such thing."""
+    for told in _lines({"target": target, "checks": [IMPORT]}, {}, LIMIT):
+        if isinstance(told, End) and told.crash:
+            return _crash(f"import {target}", told)
+    return None
 
 
 def _crash(name: str, end: End | None) -> Finding:
@@ -89,12 +99,23 @@ def _outcome(told: Mapping[str, object]) -> Outcome:
     return Outcome(**fields, findings=tuple(Finding(**each) for each in findings))  # type: ignore[arg-type]  # as the worker wrote them
 
 
+def _job(subject: Subject, names: Sequence[str]) -> Mapping[str, object]:
+    """What a worker has to do."""
+    return {
+        "target": subject.target,
+        "params": dict(subject.params),
+        "options": dict(subject.options),
+        "vectors": None if subject.vectors is None else str(subject.vectors),
+        "checks": list(names),
+    }
+
+
 def _lines(
-    subject: Subject, names: Sequence[str], settings: Mapping[str, str], limit: float
+    job: Mapping[str, object], settings: Mapping[str, str], limit: float
 ) -> Iterator[Mapping[str, object] | End]:
     """What a worker tells, an object a line; an `End` where it ends before all is told."""
-    left = len(names)
-    with tempfile.TemporaryFile("w+") as said, _start(subject, names, settings, said) as process:
+    left = len(job["checks"])  # type: ignore[arg-type]  # a list, see `_job`
+    with tempfile.TemporaryFile("w+") as said, _start(job, settings, said) as process:
         assert process.stdout is not None
         slow = _Limit(process, limit)
         try:
@@ -109,22 +130,15 @@ def _lines(
         if left:
             said.seek(0)
             text = f"it did not end within {limit:g} seconds" if slow.over else _ending(code)
-            yield End(text, _last_words(said.read()))
+            yield End(text, _last_words(said.read()), crash=slow.over or code < 0)
 
 
-def _start(subject: Subject, names: Sequence[str], settings: Mapping[str, str], said: IO[str]) -> subprocess.Popen[str]:
+def _start(job: Mapping[str, object], settings: Mapping[str, str], said: IO[str]) -> subprocess.Popen[str]:
     path = os.pathsep.join(each or os.getcwd() for each in sys.path)  # noqa: PTH109 - a text
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONFAULTHANDLER": "1", **settings}
     command = [sys.executable, "-P", "-m", "fourcc.testing.worker"]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said, text=True, env=environment)  # noqa: S603 - our own module
-    job = {
-        "target": subject.target,
-        "params": dict(subject.params),
-        "options": dict(subject.options),
-        "vectors": None if subject.vectors is None else str(subject.vectors),
-        "checks": list(names),
-    }
     assert process.stdin is not None
     try:
         process.stdin.write(json.dumps(job))

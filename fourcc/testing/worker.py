@@ -15,7 +15,7 @@ import attrs
 from fourcc.format import Format
 from fourcc.testing.independence import digest
 from fourcc.testing.plan import check_named
-from fourcc.testing.process import DIGEST
+from fourcc.testing.process import DIGEST, IMPORT
 from fourcc.testing.subject import Subject
 
 
@@ -23,7 +23,11 @@ def main() -> int:
     """Makes the checks of the job on stdin."""
     with _claimed() as out:
         job = json.load(sys.stdin)
-        subject = _subject(job)
+        found = _imported(str(job["target"]))
+        if job["checks"] == [IMPORT]:
+            _tell(out, {IMPORT: type(found).__name__})
+            return 0
+        subject = _subject(job, found)
         with subject.installed():
             for name in job["checks"]:
                 _tell(out, {DIGEST: digest(subject)} if name == DIGEST else _made(subject, name))
@@ -47,11 +51,16 @@ def _made(subject: Subject, name: str) -> dict[str, object]:
     return attrs.asdict(outcome)
 
 
-def _subject(job: Mapping[str, object]) -> Subject:
-    module, _, attribute = str(job["target"]).partition(":")
-    found = import_module(module)
-    for name in attribute.split("."):
+def _imported(target: str) -> object:
+    """What ``module:attribute`` names."""
+    module, _, attribute = target.partition(":")
+    found: object = import_module(module)
+    for name in attribute.split(".") if attribute else ():
         found = getattr(found, name)
+    return found
+
+
+def _subject(job: Mapping[str, object], found: object) -> Subject:
     assert isinstance(found, Format)
     params, options, vectors = job["params"], job["options"], job["vectors"]
     assert isinstance(params, dict)

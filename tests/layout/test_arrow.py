@@ -20,7 +20,7 @@ FLOORS = [
     {"transcode", "extraction", "statistics", "diff"},
     {"conversion"},
     {"models"},
-    {"exporters", "testing"},
+    {"exporters", "scaffold", "testing"},
     {"bench"},  # beside `compute` the only room that takes kernels from fourcc.kernels: its probes belong to no format
     {"cli"},
 ]

@@ -1,0 +1,210 @@
+"""`fourcc plugin`: writing a format's package, examining a format, pinning its bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourcc.cli import documents, options, plugin_report, terminal
+from fourcc.cli.progress import Progress
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.tags import FourCC
+    from fourcc.testing import Check, Outcome, Report, Subject
+
+NEW_EPILOG = """\b
+Examples:
+  fourcc plugin new fourcc-tern --tag Tern
+  fourcc plugin new fourcc-tern --tag Tern -o ~/src/tern
+
+The package is complete: it installs, passes its own tests, and its format works. Change it into yours."""
+TEST_EPILOG = """\b
+Examples:
+  fourcc plugin test Tern
+  fourcc plugin test Tern --check 'each column' --check 'NaN*'
+  fourcc plugin test Tern --param group=64 --json > report.json
+
+Exit code 0 where no check fails, 1 where one does."""
+PIN_EPILOG = """\b
+Examples:
+  fourcc plugin pin Tern -o fourcc_tern/vectors/tern.json"""
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution, for example fourcc-tern.")]
+NewTag = Annotated[str, typer.Option("--tag", metavar="TAG", help="Tag of the format, with a lower-case letter.")]
+Folder = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.  [default: ./NAME]")
+]
+Refresh = Annotated[bool, typer.Option("--force", help="Write into a folder that is not empty.")]
+Tag = Annotated[str, typer.Argument(metavar="TAG", help="The format.")]
+Params = Annotated[
+    list[str] | None, typer.Option("--param", metavar="NAME=VALUE", help="Parameter of the layout; may be repeated.")
+]
+Options = Annotated[
+    list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Option of the encoder; may be repeated.")
+]
+Vectors = Annotated[
+    Path | None,
+    typer.Option("--vectors", metavar="FILE", help="Stored bytes.  [default: vectors/TAG.json beside the module]"),
+]
+Only = Annotated[
+    list[str] | None, typer.Option("--check", metavar="GLOB", help="Only checks of these names; may be repeated.")
+]
+Quick = Annotated[bool, typer.Option("--quick", help="No measures.")]
+File = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
+
+app = typer.Typer(name="plugin", help="Write a format's package, or examine a format.", rich_markup_mode=None)
+
+
+def register(parent: typer.Typer) -> None:
+    """Adds the commands."""
+    parent.add_typer(app)
+
+
+@app.command(epilog=NEW_EPILOG)
+def new(
+    name: Name, *, tag: NewTag, output: Folder = None, force: Refresh = False, as_json: options.Json = False
+) -> None:
+    """Write a small package with a format that works."""
+    from fourcc.scaffold import checked_names, write_package
+
+    folder = Path(name) if output is None else output
+    names = checked_names(name, tag, folder)
+    written = write_package(names, folder, force=force)
+    if as_json:
+        files = [str(path) for path in written]
+        documents.show("plugin-new", {"folder": str(folder), "name": name, "tag": names.tag, "files": files})
+        return
+    for path in written:
+        terminal.out(terminal.safe(str(path)))
+    terminal.err(f"fourcc: next: pip install -e {terminal.safe(str(folder))} && fourcc plugin test {names.tag}")
+
+
+@app.command("test", epilog=TEST_EPILOG)
+def examine(  # noqa: PLR0913 - one an option
+    tag: Tag,
+    *,
+    params: Params = None,
+    option: Options = None,
+    vectors: Vectors = None,
+    only: Only = None,
+    quick: Quick = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Examine a format: what it promises, what it breaks, what it costs.
+
+    Each check runs in a process of its own where the format could bring one down.
+    """
+    checks = _chosen(only or [])
+    settings = _pairs(params, "--param"), _pairs(option, "--option")
+    report = _examined(_as_tag(tag), settings, vectors, checks, measures=not (quick or only), quiet=quiet)
+    if as_json:
+        documents.show("plugin-test", plugin_report.document(report))
+    else:
+        plugin_report.show(report)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=PIN_EPILOG)
+def pin(
+    tag: Tag,
+    *,
+    output: File,
+    params: Params = None,
+    option: Options = None,
+    force: options.Force = False,
+) -> None:
+    """Write the bytes that a format's encoder gives now, for tests to hold it to."""
+    import json
+
+    from fourcc.output import AtomicFile, check_target
+    from fourcc.testing import pinned
+    from fourcc.testing.loading import subject_of
+
+    subject = subject_of(_as_tag(tag), _pairs(params, "--param"), _pairs(option, "--option"))
+    target = check_target(output, (), force=force)
+    text = json.dumps(pinned(subject), indent=1) + "\n"
+    with AtomicFile(target) as file:
+        file.write_at(0, text.encode("ascii"))
+
+
+def _examined(
+    tag: FourCC,
+    settings: tuple[dict[str, str], dict[str, str]],
+    vectors: Path | None,
+    checks: tuple[Check, ...],
+    *,
+    measures: bool,
+    quiet: bool,
+) -> Report:
+    """The report of a format; where it cannot be loaded, of that alone."""
+    from fourcc.testing import Report
+    from fourcc.testing.loading import loaded, owner, subject_of
+
+    first = loaded(tag)
+    provider, target = owner(tag)
+    known = Report(tag=str(tag), owner=provider, target=target, outcomes=(first,))
+    if not known.passed:
+        return known
+    subject = subject_of(tag, *settings, vectors)
+    with Progress("examining", len(checks), quiet=quiet, unit="checks") as progress:
+        outcomes = (first, *_made(subject, checks, progress))
+    found = Report(tag=known.tag, owner=provider, target=target, outcomes=outcomes)
+    return _with_measures(found, subject, quiet=quiet) if measures and found.passed else found
+
+
+def _made(subject: Subject, checks: tuple[Check, ...], progress: Progress) -> list[Outcome]:
+    from fourcc.testing import examine
+
+    numbers = iter(range(len(checks)))
+    return list(examine(subject, checks, lambda name: progress(name, next(numbers), len(checks))))
+
+
+def _with_measures(report: Report, subject: Subject, *, quiet: bool) -> Report:
+    """The same with what the format costs, if it encodes."""
+    import attrs
+
+    from fourcc.testing.examination import measured
+
+    if subject.format.encode is None or not subject.format.spec.real:
+        return report
+    with Progress("measuring", 1, quiet=quiet, unit="formats") as progress:
+        return attrs.evolve(report, measures=measured(subject, lambda name: progress(name, 0, 1)))
+
+
+def _chosen(patterns: list[str]) -> tuple[Check, ...]:
+    """The checks of these names. Raises UsageError where a pattern matches none."""
+    from fnmatch import fnmatchcase
+
+    from fourcc.testing import CHECKS
+
+    for pattern in patterns:
+        if not any(fnmatchcase(check.name, pattern) for check in CHECKS):
+            names = ", ".join(check.name for check in CHECKS)
+            raise UsageError(f"no check is named {pattern!r}", hint=f"There are: {names}.")
+    return tuple(
+        check for check in CHECKS if not patterns or any(fnmatchcase(check.name, pattern) for pattern in patterns)
+    )
+
+
+def _pairs(given: list[str] | None, flag: str) -> dict[str, str]:
+    pairs = {}
+    for text in given or ():
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"{flag} takes NAME=VALUE", found=repr(text), expected="for example group=64")
+        pairs[name] = value
+    return pairs
+
+
+def _as_tag(text: str) -> FourCC:
+    from fourcc.tags import as_tag
+
+    try:
+        return as_tag(text)
+    except ValueError as error:
+        raise UsageError(str(error), hint="`fourcc formats` lists them.") from error

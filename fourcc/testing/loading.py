@@ -1,0 +1,115 @@
+"""From a tag to a subject: is the format declared, does its module load, does it keep the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from fourcc.entries import GROUP, OWN, Entry
+from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
+from fourcc.registry import registry
+from fourcc.spec import Params, Setting
+from fourcc.tags import FourCC
+from fourcc.testing.finding import Finding, Outcome
+from fourcc.testing.process import import_apart
+from fourcc.testing.subject import Subject
+
+CHECK, THEME = "loads", "declared"
+# What the registry says -> what it most likely comes from, and what to do.
+CAUSES = (
+    ("SystemExit", "the module ends the process when it is imported", "Importing must only define: no sys.exit()."),
+    ("its entry point is named", "the entry point's name and the spec's tag differ", "Make both the same."),
+    ("is reserved", "tags of capitals only are fourcc's own", "Give the tag a lower-case letter."),
+    ("expected a fourcc.Format", "the entry point names something else", 'It is `Tagx = "module:ATTRIBUTE"`.'),
+    ("format API", "the plugin was written for another version of the seam", "Upgrade the one that is named."),
+    (
+        "ModuleNotFoundError",
+        "a dependency is missing, or the entry point names no module",
+        "Install it, or correct it.",
+    ),
+    ("AttributeError", "the entry point names an attribute that the module lacks", "Correct it, and install again."),
+    ("FOURCC_PLUGINS", "the environment allows other plugins only", "Name the distribution there, or unset it."),
+    ("SyntaxError", "the module is no Python", "Correct the line that is named."),
+    ("", "the declaration contradicts itself, or the module fails when it is imported", "Correct what is named."),
+)
+
+
+def loaded(tag: FourCC) -> Outcome:
+    """Whether a tag's format can be had; it is imported in another process first, which may die of it.
+
+    Raises:
+        MissingFormatError: nobody declares it.
+    """
+    tried = f"load {tag} from the entry-point group {GROUP}"
+    try:
+        entry = registry.entry(tag)
+        if entry.distribution != OWN:
+            crash = import_apart(entry.target)
+            if crash is not None:
+                return _outcome(crash)
+        registry[tag]
+    except MissingFormatError:
+        raise
+    except DuplicateTagError as error:
+        advice = error.hint or ""
+        return _outcome(Finding(what="two distributions declare the tag", tried=tried, found=error.what, advice=advice))
+    except PluginError as error:
+        cause, advice = next((why, what) for sign, why, what in CAUSES if sign in error.what)
+        what = "the format cannot be used"
+        return _outcome(Finding(what=what, tried=tried, found=error.what, cause=cause, advice=advice))
+    return Outcome(check=CHECK, theme=THEME)
+
+
+def _outcome(finding: Finding) -> Outcome:
+    return Outcome(check=CHECK, theme=THEME, findings=(finding,))
+
+
+def owner(tag: FourCC) -> tuple[str, str]:
+    """Distribution and version, and target, of a tag; empty where that cannot be told."""
+    entry = _entry(tag)
+    return ("", "") if entry is None else (entry.owner, entry.target)
+
+
+def _entry(tag: FourCC) -> Entry | None:
+    try:
+        return registry.entry(tag)
+    except PluginError:
+        return None
+
+
+def subject_of(
+    tag: FourCC, given: Mapping[str, str], chosen: Mapping[str, str], vectors: Path | None = None
+) -> Subject:
+    """The subject of an installed format.
+
+    Args:
+        tag: the format's.
+        given: parameters of the layout, as texts.
+        chosen: options of the encoder, as texts.
+        vectors: the file of its stored bytes; None: that beside its module.
+
+    Raises:
+        UsageError: a setting that the format does not have, or a value that it does not allow.
+        PluginError: it cannot be used.
+    """
+    found = registry[tag]
+    try:
+        params, options = _parsed(found.spec.params, given), _parsed(found.spec.options, chosen)
+        return Subject.of(found, params=params, options=options, vectors=vectors)
+    except ValueError as error:
+        raise UsageError(f"{tag}: {error}", hint=f"`fourcc formats {tag}` lists its settings.") from error
+
+
+def _parsed(declared: tuple[Setting, ...], given: Mapping[str, str]) -> Params:
+    """Texts as values of the settings' types; what is no such value stays a text, and is refused later."""
+    kinds = {setting.name: type(setting.default) for setting in declared}
+    return {name: _value(kinds.get(name, str), text) for name, text in given.items()}
+
+
+def _value(kind: type, text: str) -> object:
+    if kind is bool:
+        return {"true": True, "false": False}.get(text, text)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
