@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 
 import attrs
 import numpy as np
@@ -25,10 +26,15 @@ def within_bound(subject: Subject) -> Iterator[Finding]:
     """Each decoded weight is within the declared bound of its original: normal weights and outliers, every shape."""
     for each in subject.variants():
         for shape in each.shapes():
-            for draw, what in ((bell, "normal weights"), (heavy, "weights with outliers")):
-                for exponent in EXPONENTS if each is subject else EXPONENTS[:1]:
-                    words = f"{what} times 2^{exponent}" if exponent else what
-                    yield from check_bound(each, draw(shape, exponent), words)
+            yield from islice(_drawn(each, shape, EXPONENTS if each is subject else EXPONENTS[:1]), 1)
+
+
+def _drawn(subject: Subject, shape: tuple[int, ...], exponents: tuple[int, ...]) -> Iterator[Finding]:
+    """Normal weights and outliers of a shape, times powers of two."""
+    for exponent in exponents:
+        times = f" times 2^{exponent}" if exponent else ""
+        yield from check_bound(subject, bell(shape, exponent), f"normal weights{times}")
+        yield from check_bound(subject, heavy(shape, exponent), f"weights with outliers{times}")
 
 
 def small_weights(subject: Subject) -> Iterator[Finding]:
@@ -197,7 +203,7 @@ def _where(subject: Subject, wrong: Array) -> str:
         return f"all of them are in the last block of rows, from row {last_row} on"
     if len(at_cols) == 1 and cols > 1:
         return f"all of them are in column {at_cols[0]}"
-    if len(np.unique(at_cols % wide)) == 1 and wide > 1:
+    if len(np.unique(at_cols % wide)) == 1 and min(wide, cols) > 1:
         return f"all of them are in column {at_cols[0] % wide} of their blocks"
     if cols % wide:
         return subject.trouble(wrong.shape)

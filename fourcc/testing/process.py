@@ -29,12 +29,10 @@ class End:
     Attributes:
         text: in words.
         said: the last of what it wrote to stderr, which says where a crash was.
-        crash: whether Python itself did not end it.
     """
 
     text: str
     said: str
-    crash: bool
 
 
 def outcomes_apart(
@@ -74,7 +72,7 @@ def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
 def import_apart(target: str) -> Finding | None:
     """What happens to a process that imports ``module:attribute``, if it dies of it; an exception is no such thing."""
     for told in _lines({"target": target, "checks": [IMPORT]}, {}, LIMIT):
-        if isinstance(told, End) and told.crash:
+        if isinstance(told, End):
             return _crash(f"import {target}", told)
     return None
 
@@ -130,7 +128,7 @@ def _lines(
         if left:
             said.seek(0)
             text = f"it did not end within {limit:g} seconds" if slow.over else _ending(code)
-            yield End(text, _last_words(said.read()), crash=slow.over or code < 0)
+            yield End(text, _last_words(said.read()))
 
 
 def _start(job: Mapping[str, object], settings: Mapping[str, str], said: IO[str]) -> subprocess.Popen[str]:

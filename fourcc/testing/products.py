@@ -79,21 +79,23 @@ def _wrong_columns(
     row = int(np.flatnonzero(wrong[at])[0])
     lost = not found[wrong.any(axis=1)].any()
     last = which == [list(numbers)[-1]]
-    cause = "the kernel leaves the last column out" if last and lost else "the kernel leaves these columns out"
+    out = "the last column" if last else _fits(subject, which) or "these columns"
     yield Finding(
         what="a product is not decode-then-multiply",
         tried=tried,
         found=f"column{'s' * (len(which) != 1)} {_listed(which)} wrong; of column {which[0]}, row {row} gives "
         f"{found[at, row]:.8g}",
         expected=f"the decoded weight {expected[at, row]:.8g}",
-        cause=cause if lost else f"the block decoder or kernel disagrees with `decode`{_fits(subject, which)}",
+        cause=f"the kernel leaves {out} out"
+        if lost
+        else f"the block decoder or kernel disagrees with `decode` in {out}",
         advice="`decode` is normative. Compare one block of `decode_block`, or of the kernel's panel, with it.",
     )
 
 
 def _fits(subject: Subject, which: list[int]) -> str:
     inside = {at % subject.width for at in which}
-    return f" in column {inside.pop()} of a block" if len(inside) == 1 and subject.width > 1 else ""
+    return f"column {inside.pop()} of each block" if len(inside) == 1 and subject.width > 1 else ""
 
 
 def _listed(which: list[int]) -> str:

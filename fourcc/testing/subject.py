@@ -113,7 +113,7 @@ class Subject:
         wide, tall = self.width, self.format.spec.block[0] or 5
         wide = min(wide, 4096)
         shapes: list[tuple[int, ...]] = [
-            *((rows, cols) for rows in (1, 3) for cols in (1, wide, wide + 1, 2 * wide, max(1, 3 * wide - 1))),
+            *((rows, cols) for rows in (3, 1) for cols in (2 * wide, wide + 1, max(1, 3 * wide - 1), wide, 1)),
             *((rows, max(32, wide)) for rows in (tall, tall + 1, 2 * tall + 1)),
             (2, 257),
             (131, 1),

@@ -23,11 +23,10 @@ def main() -> int:
     """Makes the checks of the job on stdin."""
     with _claimed() as out:
         job = json.load(sys.stdin)
-        found = _imported(str(job["target"]))
         if job["checks"] == [IMPORT]:
-            _tell(out, {IMPORT: type(found).__name__})
+            _tell(out, {IMPORT: _imports(str(job["target"]))})
             return 0
-        subject = _subject(job, found)
+        subject = _subject(job)
         with subject.installed():
             for name in job["checks"]:
                 _tell(out, {DIGEST: digest(subject)} if name == DIGEST else _made(subject, name))
@@ -60,7 +59,17 @@ def _imported(target: str) -> object:
     return found
 
 
-def _subject(job: Mapping[str, object], found: object) -> Subject:
+def _imports(target: str) -> bool:
+    """Whether ``module:attribute`` can be imported; the registry says why not."""
+    try:
+        _imported(target)
+    except BaseException:  # noqa: BLE001 - SystemExit, too
+        return False
+    return True
+
+
+def _subject(job: Mapping[str, object]) -> Subject:
+    found = _imported(str(job["target"]))
     assert isinstance(found, Format)
     params, options, vectors = job["params"], job["options"], job["vectors"]
     assert isinstance(params, dict)
