@@ -42,6 +42,7 @@ COMMANDS = {
     "plugin": "plugin",
     "run": "run",
     "eval": "eval",
+    "stats": "stats",
     "cache": "cache",
 }
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from fourcc.spec import Geometry as Geometry
     from fourcc.spec import Part as Part
     from fourcc.spec import Setting as Setting
+    from fourcc.survey import stats as stats
     from fourcc.tags import FourCC as FourCC
 
 __version__ = "0.1.0"
@@ -53,6 +54,7 @@ _HOMES = {
     "encode": "fourcc.encoding:encode",
     "open": "fourcc.models.model:open_model",
     "open_source": "fourcc.sources:open_source",
+    "stats": "fourcc.survey:stats",
     "verify": "fourcc.container.verify:verify",
 }
 
@@ -73,6 +75,7 @@ __all__ = [
     "encode",
     "open",
     "open_source",
+    "stats",
     "verify",
 ]
 

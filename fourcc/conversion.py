@@ -225,7 +225,8 @@ def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], Non
     return report
 
 
-def _selected(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -> list[SourceTensor]:
+def chosen(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a tensor of a name is wanted. Raises UsageError where a glob matches none."""
     names = [tensor.name for tensor in source.everything]
     for option, globs in (("--include", include), ("--exclude", exclude)):
         for glob in globs:
@@ -236,6 +237,11 @@ def _selected(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]
         included = not include or any(fnmatchcase(name, glob) for glob in include)
         return included and not any(fnmatchcase(name, glob) for glob in exclude)
 
+    return wanted
+
+
+def _selected(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -> list[SourceTensor]:
+    wanted = chosen(source, include, exclude)
     source.refuse_unreadable(wanted)
     return [tensor for tensor in source.tensors if wanted(tensor.name)]
 

@@ -148,7 +148,7 @@ def _compare_tensors(a: SourceTensor, b: SourceTensor) -> TensorDifference:
     try:
         if stored_alike and _same_bytes(a, b):
             return attrs.evolve(base, same_bytes=True)
-        return base if a.shape != b.shape else attrs.evolve(base, values=_compare_values(a, b))
+        return base if a.shape != b.shape else attrs.evolve(base, values=value_difference(a, b))
     except PluginError as error:
         return attrs.evolve(base, undecoded=str(error))
 
@@ -181,15 +181,21 @@ def _layouts(parts: Iterable[PartRecord]) -> list[object]:
     return [(part.name, part.dtype, part.shape) for part in parts]
 
 
-def _compare_values(a: SourceTensor, b: SourceTensor) -> ValueDifference:
+def value_difference(a: SourceTensor, b: SourceTensor) -> ValueDifference:
+    """How far the weights of b are from those of a, two tensors of one shape, tile by tile.
+
+    Raises:
+        PluginError: a format is missing or broken.
+        InputError: bytes are damaged.
+    """
     specs = a.format.spec, b.format.spec
     total = ValueDifference()
     for x, y in zip(tiles(a, specs[1]), tiles(b, specs[0]), strict=True):
-        total += _value_difference(x.decode(), y.decode())
+        total += _difference_of(x.decode(), y.decode())
     return total
 
 
-def _value_difference(a: Array, b: Array) -> ValueDifference:
+def _difference_of(a: Array, b: Array) -> ValueDifference:
     """Of one tile, (rows, cols) each."""
     import numpy as np
 

@@ -1,4 +1,17 @@
-"""What a tensor's weights are like: range, moments and a histogram, tile by tile in a bounded window of memory."""
+"""What a tensor's weights are like: range, moments and a histogram, tile by tile in a bounded window of memory.
+
+Moments are float64 and merged in the order of the tiles. With mean m and k-th central sum S_k = sum (w - m)^k of n
+weights, two runs a and b of weights, and d = m_b - m_a:
+
+    m   = m_a + d n_b / n
+    S_2 = S_2a + S_2b + d^2 n_a n_b / n
+    S_3 = S_3a + S_3b + d^3 n_a n_b (n_a - n_b) / n^2 + 3 d (n_a S_2b - n_b S_2a) / n
+    S_4 = S_4a + S_4b + d^4 n_a n_b (n_a^2 - n_a n_b + n_b^2) / n^3
+          + 6 d^2 (n_a^2 S_2b + n_b^2 S_2a) / n^2 + 4 d (n_a S_3b - n_b S_3a) / n
+
+(P. Pébay, Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments,
+2008.)
+"""
 
 from __future__ import annotations
 
@@ -16,6 +29,7 @@ if TYPE_CHECKING:
     from fourcc.format import Array
 
 BINS = 32  # of a histogram of weights
+FAR = 4  # standard deviations from the mean, beyond which a weight is an outlier: of a normal distribution, 0.0063 %
 
 
 @attrs.frozen
@@ -25,6 +39,92 @@ class Bin:
     low: float
     high: float
     count: int
+
+
+@attrs.frozen
+class Moments:
+    """Of finite weights; add those of tiles to get those of a tensor.
+
+    Attributes:
+        count: how many weights.
+        low, high: the range.
+        mean: of the weights.
+        second, third, fourth: sums of (w - mean) to that power.
+    """
+
+    count: int = 0
+    low: float = inf
+    high: float = -inf
+    mean: float = 0.0
+    second: float = 0.0
+    third: float = 0.0
+    fourth: float = 0.0
+
+    @classmethod
+    def of(cls, values: Array) -> Moments:
+        """Those of weights, float64 of any shape, all finite; infinite or NaN where a sum is beyond float64."""
+        import numpy as np
+
+        if not values.size:
+            return cls()
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(values.sum() / values.size)
+            distances = values - mean
+            squares = distances * distances
+            sums = squares.sum(), (squares * distances).sum(), (squares * squares).sum()
+        return cls(values.size, float(values.min()), float(values.max()), mean, *map(float, sums))
+
+    def __add__(self, other: Moments) -> Moments:
+        if not self.count or not other.count:
+            return self if self.count else other
+        a, b, n = self.count, other.count, self.count + other.count
+        d = other.mean - self.mean
+        try:
+            far = d * d * d * a * b * (a - b) / n**2, d**4 * a * b * (a * a - a * b + b * b) / n**3
+        except OverflowError:
+            far = inf, inf
+        return Moments(
+            count=n,
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+            mean=self.mean + d * b / n,
+            second=self.second + other.second + d * d * a * b / n,
+            third=self.third + other.third + far[0] + 3 * d * (a * other.second - b * self.second) / n,
+            fourth=self.fourth
+            + other.fourth
+            + far[1]
+            + 6 * d * d * (a * a * other.second + b * b * self.second) / n**2
+            + 4 * d * (a * other.third - b * self.third) / n,
+        )
+
+    @property
+    def std(self) -> float:
+        """Sqrt(S_2 / n)."""
+        return sqrt(self.second / self.count) if self.second >= 0 and self.count else inf
+
+    @property
+    def kurtosis(self) -> float:
+        """N S_4 / S_2^2: 3 for a normal distribution, more where the tails are heavier; NaN where all are equal."""
+        square = self.second * self.second
+        return self.count * self.fourth / square if 0 < square < inf else float("nan")
+
+
+@attrs.frozen
+class Spread:
+    """How unlike the channels of a tensor are: the root mean square of the quietest, the middle and the loudest."""
+
+    low: float
+    median: float
+    high: float
+
+    @classmethod
+    def of(cls, levels: Array) -> Spread | None:
+        """That of root mean squares (n,); None where one is beyond float64."""
+        import numpy as np
+
+        if not levels.size or not np.isfinite(levels).all():
+            return None
+        return cls(float(levels.min()), float(np.median(levels)), float(levels.max()))
 
 
 @attrs.frozen
@@ -39,6 +139,9 @@ class Statistics:
         std: sqrt(sum (w - mean)^2 / n), in float64; None, as the mean, where a sum is beyond it.
         of_codes: whether the histogram counts stored codes, one bin each, instead of weights.
         bins: the histogram, ascending.
+        kurtosis: 3 for a normal distribution; None where all weights are equal.
+        outliers: share of the weights that are more than four standard deviations from the mean.
+        rows, columns: spread of the matrix's output and input channels; None where there is but one row.
     """
 
     weights: int
@@ -49,58 +152,106 @@ class Statistics:
     std: float | None
     of_codes: bool
     bins: tuple[Bin, ...]
+    kurtosis: float | None = None
+    outliers: float | None = None
+    rows: Spread | None = None
+    columns: Spread | None = None
+
+
+@attrs.frozen(eq=False)
+class First:
+    """What the first reading of a tensor gives.
+
+    Attributes:
+        weights: how many there are.
+        moments: of the finite ones.
+        codes: how often each stored code is there; empty where there are none, or none were asked for.
+        rows, columns: spread of channels.
+    """
+
+    weights: int
+    moments: Moments
+    codes: Counter[int]
+    rows: Spread | None
+    columns: Spread | None
 
 
 def statistics(tensor: SourceTensor) -> Statistics:
-    """Reads a tensor twice: for range, mean and codes; then for what needs them.
+    """Reads a tensor twice: for moments and codes; then for what needs them.
 
     Raises:
         PluginError: the format is missing or broken.
         InputError: the bytes are damaged.
     """
-    low, high, total, finite, weights = inf, -inf, 0.0, 0, 0
-    codes: Counter[int] = Counter()
+    first = first_reading(tensor, codes=True)
+    return second_reading(tensor, first, (first.moments.low, first.moments.high), BINS)
+
+
+def first_reading(tensor: SourceTensor, *, codes: bool) -> First:
+    """Moments, channels, and if asked for codes. Raises as `statistics` does."""
+    import numpy as np
+
+    moments, counted = Moments(), Counter[int]()
+    levels: list[Array] = []
+    columns, weights, rows = np.zeros(tensor.shape[-1] if tensor.shape else 1), 0, 0
     for tile in tiles(tensor):
         values = tile.decode()
-        kept = _finite(values)
-        weights += values.size
-        finite += kept.size
-        if kept.size:
-            low, high = min(low, kept.min().item()), max(high, kept.max().item())
-            total += float(kept.sum(dtype="f8"))
-        codes += _counted(tile.codes())
-    if not finite:
-        return Statistics(weights, weights, None, None, None, None, bool(codes), _code_bins(codes))
-    mean = total / finite
-    squares, bins = _spread(tensor, mean, low, high)
+        weights, rows = weights + values.size, rows + len(values)
+        moments += Moments.of(_finite(values).astype("f8"))
+        squares = _squares(values)
+        columns += squares.sum(axis=0)
+        levels.append(np.sqrt(squares.mean(axis=1)))
+        if codes:
+            counted += _counted(tile.codes())
+    if rows < 2:
+        return First(weights, moments, counted, None, None)
+    spreads = Spread.of(np.concatenate(levels)), Spread.of(np.sqrt(columns / rows))
+    return First(weights, moments, counted, *spreads)
+
+
+def second_reading(tensor: SourceTensor, first: First, extent: tuple[float, float], bins: int) -> Statistics:
+    """What needs the moments: outliers, and a histogram of `bins` bars over an extent, or of the codes.
+
+    Raises as `statistics` does.
+    """
+    found = first.moments
+    if not found.count:
+        return Statistics(
+            first.weights, first.weights, None, None, None, None, bool(first.codes), _code_bins(first.codes)
+        )
+    far, counted = _spread(tensor, found, extent, bins)
     return Statistics(
-        weights=weights,
-        nonfinite=weights - finite,
-        minimum=low,
-        maximum=high,
-        mean=mean if isfinite(mean) else None,
-        std=sqrt(squares / finite) if isfinite(squares) else None,
-        of_codes=bool(codes),
-        bins=_code_bins(codes) if codes else bins,
+        weights=first.weights,
+        nonfinite=first.weights - found.count,
+        minimum=found.low,
+        maximum=found.high,
+        mean=_known(found.mean),
+        std=_known(found.std),
+        of_codes=bool(first.codes),
+        bins=_code_bins(first.codes) if first.codes else counted,
+        kurtosis=_known(found.kurtosis),
+        outliers=far / found.count,
+        rows=first.rows,
+        columns=first.columns,
     )
 
 
-def _spread(tensor: SourceTensor, mean: float, low: float, high: float) -> tuple[float, tuple[Bin, ...]]:
-    """Sum of squared distances from the mean, and a histogram of the weights; of one bin where all are equal."""
+def _spread(
+    tensor: SourceTensor, moments: Moments, extent: tuple[float, float], bins: int
+) -> tuple[int, tuple[Bin, ...]]:
+    """Number of outliers, and a histogram; of no bin where an extent is too narrow to be divided."""
     import numpy as np
 
-    squares, counts = 0.0, np.zeros(BINS, np.int64)
-    with np.errstate(over="ignore", invalid="ignore"):  # a float64's square may be infinite: so is the deviation then
-        edges = np.linspace(float(low), float(high), BINS + 1)
+    far, counts = 0, np.zeros(bins, np.int64)
+    with np.errstate(over="ignore", invalid="ignore"):  # the ends of an extent may be further apart than a float64
+        edges = np.linspace(float(extent[0]), float(extent[1]), bins + 1)
         wide = bool(np.isfinite(edges).all() and (np.diff(edges) > 0).all())  # else the bins cannot be told apart
         for values in _weights(tensor):
-            squares += float(np.square(values - mean).sum())
+            far += int(np.count_nonzero(np.abs(values - moments.mean) > FAR * moments.std))
             if wide:
-                counts += np.histogram(values, edges)[0]
-    if not wide:
-        return squares, ()
+                counts += np.histogram(values, bins, extent)[0]
     ends = edges.tolist()
-    return squares, tuple(map(Bin, ends[:-1], ends[1:], counts.tolist()))
+    return far, tuple(map(Bin, ends[:-1], ends[1:], counts.tolist())) if wide else ()
 
 
 def _weights(tensor: SourceTensor) -> Iterator[Array]:
@@ -113,6 +264,19 @@ def _finite(values: Array) -> Array:
     import numpy as np
 
     return values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
+
+
+def _squares(values: Array) -> Array:
+    """Squares of weights (rows, cols) in float64, 0 for those that are not finite."""
+    import numpy as np
+
+    wide = values.astype("f8")
+    with np.errstate(over="ignore"):
+        return np.square(np.where(np.isfinite(wide), wide, 0))
+
+
+def _known(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _counted(codes: Array | None) -> Counter[int]:

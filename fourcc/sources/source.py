@@ -69,6 +69,11 @@ class SourceTensor:
         """The format that it is stored in. Raises PluginError where it is missing or broken."""
         return registry.find(self.tag, self.provider)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes as it is stored. Raises as `format` does where no model.bin tells."""
+        return self.format.spec.stored_bytes(self.shape, self.params) if self.record is None else self.record.nbytes
+
 
 @attrs.frozen
 class Unreadable:

@@ -19,6 +19,8 @@ FLOORS = [
     {"decoding"},
     {"transcode", "extraction", "statistics", "diff"},
     {"conversion"},
+    {"survey", "suggestion"},
+    {"plotting"},
     {"models"},
     {"exporters", "scaffold", "testing"},
     {"bench"},  # beside `compute` the only room that takes kernels from fourcc.kernels: its probes belong to no format

@@ -1,0 +1,223 @@
+"""`fourcc stats`: what the weights of a model are like, what a format did to them, and which one would fit best."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import attrs
+import typer
+
+from fourcc.cli import options, stats_tables, suggestion_tables, terminal
+from fourcc.cli.progress import Progress
+from fourcc.cli.rules import rules_of
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
+    from fourcc.sources.source import Source
+    from fourcc.suggestion import Suggestion, Wish
+    from fourcc.survey import Choice, Survey
+
+EPILOG = """\b
+Examples:
+  fourcc stats stories.bin
+  fourcc stats stories.bin --role 'ffn.*' --layers '0, -1' --plot weights.png
+  fourcc stats q4.bin --against stories.bin --plot-layers layers.svg
+  fourcc stats stories.bin --format Q4_0,F16 --include '*wq'
+  fourcc stats stories.bin --suggest --plot formats.png
+  fourcc stats stories.bin --min-sqnr 30 --write-policy mixed.toml
+
+Pictures are PNG, SVG or PDF by the name's end, and need the extra 'plots'. --suggest tries every format that has an
+encoder on a sample of each matrix; without --min-sqnr or --max-bits it takes the one furthest above 6.02 dB per bit."""
+
+Against = Annotated[
+    Path | None, typer.Option("--against", metavar="ORIGINAL", help="Compare with what SRC was made from.")
+]
+Role = Annotated[
+    list[str] | None, typer.Option("--role", metavar="GLOB", help="Only tensors of these roles; may be repeated.")
+]
+Layers = Annotated[str, typer.Option("--layers", metavar="SLICES", help="Only these layers, such as '0:4, -1'.")]
+Plot = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw histograms, or with --suggest the formats.")
+]
+PlotLayers = Annotated[Path | None, typer.Option("--plot-layers", metavar="FILE", help="Draw measures over layers.")]
+Suggest = Annotated[bool, typer.Option("--suggest", help="Try the formats, and say which fits each tensor best.")]
+MinSqnr = Annotated[
+    float | None, typer.Option("--min-sqnr", metavar="DB", help="Suggest the smallest format of at least this SQNR.")
+]
+MaxBits = Annotated[
+    float | None, typer.Option("--max-bits", metavar="B", help="Suggest the best format of at most B bits per weight.")
+]
+Sample = Annotated[
+    int, typer.Option("--sample", metavar="N", help="Weights of a tensor that formats are tried on; 0: all.")
+]
+WritePolicy = Annotated[
+    Path | None, typer.Option("--write-policy", metavar="FILE", help="Write what is suggested as a policy.")
+]
+DEFAULT_SAMPLE = 1 << 18
+
+
+@attrs.frozen
+class Pictures:
+    """Where pictures go."""
+
+    main: Path | None
+    layers: Path | None
+    force: bool
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(stats)
+
+
+def stats(  # noqa: PLR0913 - one an option
+    source: options.Source,
+    *,
+    against: Against = None,
+    formats: options.Formats = None,
+    policy: options.PolicyFile = None,
+    include: options.Include = None,
+    exclude: options.Exclude = None,
+    role: Role = None,
+    layers: Layers = "",
+    suggest: Suggest = False,
+    min_sqnr: MinSqnr = None,
+    max_bits: MaxBits = None,
+    sample: Sample = DEFAULT_SAMPLE,
+    write_policy: WritePolicy = None,
+    plot: Plot = None,
+    plot_layers: PlotLayers = None,
+    force: options.Force = False,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Show what the weights are like, before and after quantization, and which format fits best.
+
+    Range, moments, outliers, spread of channels, histograms: read in tiles, in bounded memory.
+    """
+    from fourcc.suggestion import Wish
+    from fourcc.survey import Choice
+
+    choice = Choice(tuple(include or ()), tuple(exclude or ()), tuple(role or ()), layers)
+    pictures = Pictures(plot, plot_layers, force)
+    suggests = suggest or write_policy is not None or min_sqnr is not None or max_bits is not None
+    _check(suggests, [against, formats, policy], plot_layers)
+    with ExitStack() as stack:
+        opened = _opened(source, stack, quiet=quiet)
+        if suggests:
+            wish = Wish(min_sqnr, max_bits)
+            suggested = _suggest(opened, choice, wish, sample, write_policy, pictures, quiet=quiet)
+            return suggestion_tables.show(source, suggested, as_json=as_json)
+        now, original = opened, None if against is None else _opened(against, stack, quiet=quiet)
+        if formats is not None or policy is not None:
+            now, original = _converted(opened, choice, policy, formats, threads, stack), opened
+        found = _survey(now, original, choice, pictures, quiet=quiet)
+    return stats_tables.show(source, found, as_json=as_json)
+
+
+def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> None:  # noqa: FBT001 - said by its name
+    """Refuses what excludes each other."""
+    compares = sum(each is not None for each in compared)
+    if compares > 1 or (suggests and (compares or plot_layers is not None)):
+        what = "--against, --format, --policy and suggestions exclude each other; --plot-layers goes with no suggestion"
+        raise UsageError(what, hint="Run it once for each.")
+
+
+def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:
+    from fourcc.sources import open_source
+
+    opened = stack.enter_context(open_source(path))
+    notes = list(opened.notes)
+    if opened.unreadable:
+        notes.append(f"{len(opened.unreadable)} tensors are in layouts that no installed format has, and are left out")
+    terminal.notes(notes, quiet=quiet)
+    return opened
+
+
+def _converted(
+    source: Source, choice: Choice, policy: Path | None, formats: str | None, threads: int | None, stack: ExitStack
+) -> Source:
+    """What the wanted tensors become, in a temporary file."""
+    from fourcc.conversion import execute, plan
+    from fourcc.sources import open_source
+
+    names = [tensor.name.replace("[", "[[]") for tensor in choice.of(source)]
+    planned = plan(source, rules_of(policy, formats), include=names)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
+    execute(planned, folder / "model.bin", threads=threads)
+    return stack.enter_context(open_source(folder / "model.bin"))
+
+
+def _survey(now: Source, original: Source | None, choice: Choice, pictures: Pictures, *, quiet: bool) -> Survey:
+    from fourcc.plotting import draw_layers, draw_weights
+    from fourcc.survey import survey
+
+    drawings = [(pictures.main, draw_weights), (pictures.layers, draw_layers)]
+    targets = [(_picture(path, now, force=pictures.force), draw) for path, draw in drawings if path is not None]
+    weights = sum(prod(tensor.shape) for tensor in choice.of(now))
+    with Progress("reading", weights, quiet=quiet, unit="weights") as progress:
+        found = survey(now, choice, original, progress)
+    for target, draw in targets:
+        _write(target, partial(draw, survey=found))
+    return found
+
+
+def _suggest(
+    source: Source,
+    choice: Choice,
+    wish: Wish,
+    sample: int,
+    write_policy: Path | None,
+    pictures: Pictures,
+    *,
+    quiet: bool,
+) -> list[Suggestion]:
+    from fourcc.extraction import write_runs
+    from fourcc.plotting import draw_formats
+    from fourcc.suggestion import policy, suggest
+
+    target = None if pictures.main is None else _picture(pictures.main, source, force=pictures.force)
+    written = None if write_policy is None else _target(write_policy, source, force=pictures.force)
+    tensors = choice.of(source)
+    with Progress("trying formats", len(tensors), quiet=quiet, unit="tensors") as progress:
+        found = suggest(tensors, wish, sample, progress)
+    if written is not None:
+        write_runs([policy(source, found).text.encode()], written)
+    if target is not None:
+        _write(target, partial(draw_formats, suggestions=found))
+    return found
+
+
+def _target(path: Path, source: Source, *, force: bool) -> Path:
+    from fourcc.output import check_target
+
+    return check_target(path, source.all_files, force=force)
+
+
+def _picture(path: Path, source: Source, *, force: bool) -> Path:
+    """The same for a picture, which must be of a kind that can be drawn."""
+    from fourcc.plotting import check_kind
+
+    check_kind(_kind(path))
+    return _target(path, source, force=force)
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower().removeprefix(".")
+
+
+def _write(target: Path, draw: Callable[[Figure], None]) -> None:
+    from fourcc.extraction import write_runs
+    from fourcc.plotting import rendered
+
+    write_runs([rendered(draw, _kind(target))], target)
