@@ -66,13 +66,17 @@ def evaluate(  # noqa: PLR0913 - one an option
     as_json: options.Json = False,
 ) -> None:
     """Measure models on a text: perplexity, KL divergence."""
+    from fourcc.models.evaluation import common_context
+    from fourcc.models.windows import Protocol
+
     gates = {"max_kld": max_kld, "max_ppl_ratio": max_ratio, "min_top1": min_top1}
     if reference is None and any(gate is not None for gate in gates.values()):
         raise UsageError("a gate compares with a reference", hint="Add --reference MODEL.")
     with ExitStack() as stack:
         files = [opened(path, tokenizer, None, None, stack, quiet=True) for path in models]
         against = None if reference is None else opened(reference, tokenizer, None, None, stack, quiet=True)
-        protocol = _protocol([*files, *([against] if against else [])], context, stride, limit, parted=parted)
+        longest = context or common_context([*files, *([against] if against else [])])
+        protocol = Protocol(longest, stride, parted, limit)
         measured = _measure(files, against, text, protocol, threads, quiet=quiet)
     failures = measured.failures(gates)
     if as_json:
@@ -85,41 +89,11 @@ def evaluate(  # noqa: PLR0913 - one an option
         raise typer.Exit(1)
 
 
-def _protocol(files: list[Model], context: int, stride: int, limit: int, *, parted: bool) -> Protocol:
-    """How the text is cut; windows are as long as all models can read, where nothing else is said."""
-    from fourcc.models.windows import Protocol
-
-    longest = min(int(str(file.index.hyper.get("seq_len", 0))) for file in files)
-    return Protocol(context or longest, stride, parted, limit)
-
-
 def _measure(
     files: list[Model], against: Model | None, text: Path, protocol: Protocol, threads: int | None, *, quiet: bool
 ) -> Measured:
-    from fourcc.models.evaluate import evaluate as measure
-    from fourcc.models.evaluate import noise_floor
-    from fourcc.models.windows import windows
+    from fourcc.models.evaluation import measure, read_text
 
-    cut = list(windows(_read(text), (against or files[0]).tokenizer, protocol))
-    networks = [file.network(protocol.context, threads) for file in files]
-    network = None if against is None else against.network(protocol.context, threads)
-    total, done = sum(window.scored for window in cut), 0
-    with Progress("scoring", total, quiet=quiet, unit="tokens") as progress:
-
-        def report(tokens: int) -> None:
-            nonlocal done
-            done += tokens
-            progress("", done, total)
-
-        scores, own = measure(networks, cut, network, report)
-    floor = None if network is None else noise_floor(network, cut[0])
-    labels = [str(file.path) for file in files]
-    return Measured(text, str(protocol), labels, scores, own, floor)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        found = f"byte 0x{error.object[error.start]:02x}"
-        raise UsageError("the text is not UTF-8", file=path, offset=error.start, found=found) from error
+    with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
+        scores, own, floor = measure(files, read_text(text), protocol, against, threads, progress)
+    return Measured(text, str(protocol), [str(file.path) for file in files], scores, own, floor)

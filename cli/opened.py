@@ -1,8 +1,7 @@
-"""Opening what is to be run: a model.bin as it is, a checkpoint by way of a temporary one."""
+"""Opening what is to be run, as options say; notes on it go to stderr."""
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,13 +27,9 @@ def opened(
         stack: closes it, and removes the temporary file.
         quiet: no notes.
     """
-    from fourcc.container.reader import recognisable
-    from fourcc.conversion import convert
-    from fourcc.models.model import open_model
+    from fourcc.models.opening import open_any
 
-    if policy is None and formats is None and source.is_file() and recognisable(source):
-        return stack.enter_context(open_model(source))
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
-    result = convert(source, folder / "model.bin", policy=rules_of(policy, formats), tokenizer=tokenizer)
-    terminal.notes(result.notes, quiet=quiet)
-    return stack.enter_context(open_model(folder / "model.bin", called=source))
+    rules = None if policy is None and formats is None else rules_of(policy, formats)
+    model, notes = open_any(source, stack, tokenizer=tokenizer, policy=rules)
+    terminal.notes(notes, quiet=quiet)
+    return model

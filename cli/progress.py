@@ -21,7 +21,7 @@ class Progress:
 
     Args:
         verb: what is done, for example ``converting``.
-        nbytes: of the whole work, for the rate; or its number of units.
+        nbytes: of the whole work, for the rate; or its number of units; 0: what `total` is at the first call.
         quiet: shows nothing.
         clock: seconds; tests give their own.
         unit: what is counted, where it is not bytes.
@@ -59,6 +59,7 @@ class Progress:
     def __call__(self, name: str, done: int, total: int) -> None:
         """Notes that `done` of `total` are done; `name` is what is being worked on."""
         now = self._clock()
+        self._nbytes = self._nbytes or total
         if self._quiet or now < self._next:
             return
         text = terminal.safe(self._line(name, done / max(1, total)))

@@ -6,6 +6,9 @@
     with fourcc.open("model.bin") as model:
         wq = model["layers.0.attention.wq"]     # a QMatrix: zero-copy views of the mapped file
         weights = wq.decode()                   # float32, of the tensor's shape
+        print(model.generate("Once upon a time"))
+    print(fourcc.evaluate("model.bin", Path("story.txt"), reference="stories.bin"))
+    print(fourcc.stats("stories.bin"))
 
 Importing the package loads neither numpy nor numba: each name below is imported when it is first used.
 """
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from fourcc.errors import FourccError as FourccError
     from fourcc.format import Aids as Aids
     from fourcc.format import Format as Format
+    from fourcc.models.evaluation import evaluate as evaluate
     from fourcc.models.model import Model as Model
     from fourcc.models.model import open_model as open  # noqa: A004 - as gzip.open and others
     from fourcc.policy import Policy as Policy
@@ -52,6 +56,7 @@ _HOMES = {
     "Setting": "fourcc.spec:Setting",
     "convert": "fourcc.conversion:convert",
     "encode": "fourcc.encoding:encode",
+    "evaluate": "fourcc.models.evaluation:evaluate",
     "open": "fourcc.models.model:open_model",
     "open_source": "fourcc.sources:open_source",
     "stats": "fourcc.survey:stats",
@@ -73,6 +78,7 @@ __all__ = [
     "Setting",
     "convert",
     "encode",
+    "evaluate",
     "open",
     "open_source",
     "stats",

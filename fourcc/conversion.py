@@ -66,7 +66,7 @@ class Plan:
         return HEAD_BYTES + payload + INDEX_GUESS * (1 + len(self.steps)) + TAIL_BYTES
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Result:
     """What a conversion did.
 
@@ -81,6 +81,10 @@ class Result:
     digest: bytes
     index: Index
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        tensors, bits = len(self.index.tensors), float(self.index.bits_per_weight)
+        return f"<Result {self.path}: {tensors} tensors, {self.index.weights} weights, {bits:.4g} bits per weight>"
 
 
 def plan(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Conversation:
     """A talk.
 
@@ -46,6 +46,10 @@ class Conversation:
     def over(self) -> bool:
         """Whether the context is full, so that no message fits any more."""
         return self.speed.ended == "length"
+
+    def __repr__(self) -> str:
+        seen = f"{self.network.position} of {self.network.context} tokens"
+        return f"<Conversation by the template {self.template.name}, {seen}>"
 
     def say(self, text: str) -> Iterator[Piece]:
         """The answer to a message, piece by piece; the first piece is the message as the model reads it.

@@ -33,7 +33,7 @@ RESAMPLES, SEED = 1000, 1
 LEVEL = 0.95
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Interval:
     """A mean, and the interval that holds it with 95 % confidence."""
 
@@ -41,8 +41,11 @@ class Interval:
     low: float
     high: float
 
+    def __repr__(self) -> str:
+        return f"{self.mean:.4g} ({self.low:.4g} to {self.high:.4g})"
 
-@attrs.define(eq=False)
+
+@attrs.define(eq=False, repr=False)
 class Scores:
     """What was measured of one model, token by token, window by window.
 
@@ -55,6 +58,9 @@ class Scores:
     losses: list[Doubles] = attrs.field(factory=list)
     divergences: list[Doubles] = attrs.field(factory=list)
     agreements: list[Doubles] = attrs.field(factory=list)
+
+    def __repr__(self) -> str:
+        return f"<Scores of {self.tokens} tokens in {len(self.losses)} windows>"
 
     @property
     def tokens(self) -> int:

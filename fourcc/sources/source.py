@@ -36,7 +36,7 @@ def storable(value: object) -> bool:
     return isinstance(value, (bool, str)) or (isinstance(value, int) and -(2**63) <= value < 2**63)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class SourceTensor:
     """One tensor of a checkpoint, not yet read.
 
@@ -63,6 +63,9 @@ class SourceTensor:
     record: TensorRecord | None = None
     provider: Provider | None = None
     copy: Callable[[PartRecord], Iterator[bytes]] | None = None
+
+    def __repr__(self) -> str:
+        return f"<SourceTensor {self.name} {self.tag} {' x '.join(map(str, self.shape)) or 'scalar'}>"
 
     @property
     def format(self) -> Format:
@@ -94,7 +97,7 @@ class Unreadable:
     nbytes: int
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Source:
     """An opened checkpoint.
 
@@ -123,6 +126,9 @@ class Source:
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
     close: Callable[[], None] = lambda: None
+
+    def __repr__(self) -> str:
+        return f"<Source {self.path}: {self.kind}, {len(self.tensors)} tensors>"
 
     @property
     def all_files(self) -> tuple[Path, ...]:
