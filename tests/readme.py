@@ -35,7 +35,8 @@ def setup_command(text: str, name: str) -> str:
 def run(command: list[str], folder: Path) -> str:
     """A command's standard output; its errors go to ours."""
     environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    done = subprocess.run(command, cwd=folder, env=environment, text=True, check=False, **quiet)
     return done.stdout
 
 

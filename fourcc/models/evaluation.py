@@ -75,7 +75,7 @@ class Evaluation:
         return f"{found}>"
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
     model: Model | str | Path,
     text: str | Path,
     *,
