@@ -254,7 +254,9 @@ class FormatSpec:
             return self.nominal_bits
         params = complete(self.params, {}) if params is None else params
         whole = 4096  # stands for "the whole matrix"; per-row overhead of such a format is spread over as many columns
-        geom = Geometry(self.block[0] or whole, self.width(params) or whole, params)
+        width = self.width(params)
+        cols = whole if width is None else 8 * width  # so that codes of a few bits fill their bytes
+        geom = Geometry(self.block[0] or whole, cols, params)
         twice = Geometry(2 * geom.rows, geom.cols, params)
         stored = sum((prod(part.shape(twice)) - prod(part.shape(geom))) * itemsize(part.dtype) for part in self.parts)
         return Fraction(8 * stored, geom.rows * geom.cols)

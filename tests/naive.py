@@ -488,6 +488,101 @@ def decode_nf4(parts: Bytes, rows: int, cols: int) -> list[float]:
     ]
 
 
+# ---- Q8_T, Q8_M and Q4_M ----
+
+
+def decode_q8_t(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+    """Formula: w = float32(scale * q)."""
+    (scale,) = read("f", parts["scale"])
+    return [f32(scale * q) for q in read("b", parts["q"])]
+
+
+def encode_q8_t(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+    """One group."""
+    scale, q = scaled_codes(w)
+    return {"scale": write("f", [scale]), "q": write("b", q)}
+
+
+def decode_minimum(bits: int) -> Callable[[Bytes, int, int], list[float]]:
+    """Formula: w = float32(base + float32(scale * q))."""
+
+    def decode(parts: Bytes, rows: int, cols: int) -> list[float]:
+        (base,), (scale,) = read("f", parts["base"]), read("f", parts["scale"])
+        q = list(parts["q"]) if bits == 8 else nibbles(parts["q"], rows, cols, even=4)
+        return [f32(base + f32(scale * code)) for code in q]
+
+    return decode
+
+
+def encode_minimum(bits: int) -> Callable[[Weights, int, int, Mapping[str, object]], Bytes]:
+    """Formula: scale = (max - min) / T, q = (w - min) / (max - min) * T in float32, rounded half up."""
+
+    def encode(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+        low, top = min(w) + 0.0, 2**bits - 1
+        extent = f32(max(w) - low) + 0.0
+        q = [math.floor(Fraction(f32(f32(f32(x - low) / extent) * top)) + Fraction(1, 2)) if extent else 0 for x in w]
+        parts = {"base": write("f", [low]), "scale": write("f", [f32(extent / top)])}
+        return {**parts, "q": bytes(q) if bits == 8 else packed(q, rows, cols, even=4)}
+
+    return encode
+
+
+def nibbles(data: bytes, rows: int, cols: int, even: int) -> list[int]:
+    """Codes of 4 bits; those of even columns are `even` bits up in their byte."""
+    width = -(-cols // 2)
+    return [
+        data[i * width + j // 2] >> (even if j % 2 == 0 else 4 - even) & 15 for i in range(rows) for j in range(cols)
+    ]
+
+
+def packed(q: Sequence[int], rows: int, cols: int, even: int) -> bytes:
+    """The inverse of `nibbles`."""
+    out = bytearray(rows * -(-cols // 2))
+    for at, code in enumerate(q):
+        i, j = divmod(at, cols)
+        out[i * -(-cols // 2) + j // 2] |= code << (even if j % 2 == 0 else 4 - even)
+    return bytes(out)
+
+
+# ---- Q8_Z, Q4_Z, Q8_X and Q4_X ----
+
+
+def decode_affine(bits: int) -> Callable[..., list[float]]:
+    """Formula: w = float32(scale * (q - zero)), the group of column j being j // group, or what the index says."""
+
+    def decode(parts: Bytes, rows: int, cols: int, group: int = 128) -> list[float]:
+        scales, zeros, count = read("f", parts["scales"]), parts["zeros"], -(-cols // group)
+        index = [min(g, count - 1) for g in read("I", parts["groups"])] if "groups" in parts else None
+        q = list(parts["q"]) if bits == 8 else nibbles(parts["q"], rows, cols, even=0)
+        made = []
+        for at, code in enumerate(q):
+            i, j = divmod(at, cols)
+            g = i * count + (j // group if index is None else index[j])
+            made.append(f32(scales[g] * (code - zeros[g])))
+        return made
+
+    return decode
+
+
+def encode_affine(bits: int) -> Callable[[Weights, int, int, Mapping[str, object]], Bytes]:
+    """Scale float32((high - low) / T), zero -low / scale, q = w / scale + zero, in float64."""
+
+    def encode(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
+        group, top = int(options.get("group", 128)), 2**bits - 1  # type: ignore[call-overload]
+        scales, zeros, q = [], [], []
+        for block in (block for i in range(rows) for block in cut(w[i * cols : (i + 1) * cols], group)):
+            low, high = min(0.0, *block), max(0.0, *block)
+            scale = f32((high - low) / top)
+            zero = min(top, round(-low / scale)) if scale else 0
+            scales.append(scale)
+            zeros.append(zero)
+            q += [max(0, min(top, round(x / scale + zero))) if scale else 0 for x in block]
+        parts = {"scales": write("f", scales), "zeros": bytes(zeros)}
+        return {**parts, "q": bytes(q) if bits == 8 else packed(q, rows, cols, even=0)}
+
+    return encode
+
+
 # ---- The plain ones ----
 
 
@@ -535,6 +630,13 @@ DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the 
     "Q8_B": decode_q8_b,
     "Q8_F": decode_q8_f,
     "Q8_G": decode_q8_g,
+    "Q8_T": decode_q8_t,
+    "Q8_M": decode_minimum(8),
+    "Q4_M": decode_minimum(4),
+    "Q8_Z": decode_affine(8),
+    "Q4_Z": decode_affine(4),
+    "Q8_X": decode_affine(8),
+    "Q4_X": decode_affine(4),
     "Q4_A": decode_q4_a,
     "Q8_0": decode_q8_0,
     "Q4_0": decode_q4_0,
@@ -571,6 +673,11 @@ ENCODERS: dict[str, Callable[[Weights, int, int, Mapping[str, object]], Bytes]] 
     "Q8_B": encode_q8_b,
     "Q8_F": encode_q8_f,
     "Q8_G": encode_q8_g,
+    "Q8_T": encode_q8_t,
+    "Q8_M": encode_minimum(8),
+    "Q4_M": encode_minimum(4),
+    "Q8_Z": encode_affine(8),
+    "Q4_Z": encode_affine(4),
     "Q4_A": encode_q4_a,
     "Q8_0": encode_q8_0,
     "Q4_0": encode_q4_0,

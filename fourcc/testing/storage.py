@@ -41,7 +41,8 @@ def _sizes(subject: Subject, made: QMatrix, tried: str) -> Iterator[Finding]:
     if not spec.variable and made.nbytes != spec.stored_bytes(made.shape, subject.params):
         expected = str(spec.stored_bytes(made.shape, subject.params))
         yield Finding(what="wrong number of bytes", tried=f"encode {tried}", found=str(made.nbytes), expected=expected)
-    if made.bits_per_weight != Fraction(8 * made.nbytes, max(1, prod(made.shape))):
+    weights = prod(made.shape)
+    if made.bits_per_weight != (Fraction(8 * made.nbytes, weights) if weights else 0):
         yield Finding(what="wrong bits per weight", tried=f"encode {tried}", found=str(made.bits_per_weight))
 
 

@@ -15,7 +15,21 @@ from fourcc.entries import OWN
 from fourcc.registry import registry
 
 # Files in formats/ that several formats share.
-NO_TAG = {"__init__", "bit_fields", "bounds", "groups", "kmeans1d", "levels", "plain", "row_blocks", "six_bits"}
+NO_TAG = {
+    "__init__",
+    "affine",
+    "bit_fields",
+    "bounds",
+    "extremes",
+    "groups",
+    "kmeans1d",
+    "levels",
+    "minimum",
+    "nibbles",
+    "plain",
+    "row_blocks",
+    "six_bits",
+}
 # Files in kernels/ of no format of their own.
 SHARED_KERNELS = {
     "__init__",

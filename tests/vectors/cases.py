@@ -278,6 +278,59 @@ def groups() -> Cases:
     ]
 
 
+def whole_tensor(parts: dict[str, bytes], top: int) -> Cases:
+    """Q8_T, Q8_M and Q4_M: one scale for all.
+
+    Args:
+        parts: of three weights, as no encoder makes them.
+        top: the largest code.
+    """
+    return [
+        *common((3, 12)),
+        *refused((1, 12)),
+        Valid("odd_columns", "three rows of 5", (3, 5), bell(15, 13)),
+        Valid("flt_max", "one FLT_MAX among ones", (1, 12), [1.0] * 11 + [FLT_MAX]),
+        Valid("ties", "scale 1, weights half-way between two codes", (1, 15), [0.0, float(top), *HALVES]),
+        Valid("one_weight", "1 x 1", (1, 1), [-0.75]),
+        Valid("foreign_codes", "a negative scale", (1, 3), parts=parts),
+    ]
+
+
+def affine(top: int, codes: bytes, *, index: bytes | None = None) -> Cases:
+    """Q8_Z, Q4_Z, and with an index Q8_X and Q4_X: groups with zero points.
+
+    Args:
+        top: the largest code.
+        codes: the bytes of two rows of 4.
+        index: the groups of 4 columns; these formats have no encoder.
+    """
+    scales = bytes.fromhex("0000003f000080be9a99993e00000043")  # 0.5, -0.25, 0.3, 128
+    parts = {"scales": scales, "zeros": bytes([0, 8, top, 16]), "q": codes}
+    foreign = Valid("foreign", "zero points up to 16, a negative scale", (2, 4), parts=parts, params={"group": 2})
+    if index is not None:
+        return [attrs.evolve(foreign, parts={**parts, "groups": index})]
+    return [
+        *common((2, 12)),
+        huge((1, 12))[1],
+        Invalid(
+            "flt_max", "the zero point is rounded: -FLT_MAX is beyond float32", (1, 2), EXTREMES, "NumericError", TOO
+        ),
+        *refused((1, 12)),
+        foreign,
+        Valid("two_groups", "a full group and one of 22 in each row", (2, 150), bell(300, 12)),
+        Valid("groups_of_4", "rows of 6", (3, 6), bell(18, 13), params={"group": 4}),
+        Valid("groups_of_3", "rows of 7", (2, 7), bell(14, 13), params={"group": 3}),
+        Valid("positive", "the zero point is 0", (1, 12), [1.0 + at for at in range(12)]),
+        Valid("negative", "the zero point is the largest code", (1, 12), [-1.0 - at for at in range(12)]),
+        Valid("ties", "scale 1, weights half-way between two codes", (1, 16), [0.0, float(top), *HALVES, 0.5]),
+        Valid("cut", "the zero point is rounded up: the largest weight is cut", (1, 3), [-0.5, 0.0, top - 0.5]),
+        Valid("scale_underflow", "the scale is 0 or rounded", (1, 3), SMALL),
+    ]
+
+
+EXTREMES = [FLT_MAX, -FLT_MAX]
+TOO = ["weights are not finite", "too large for Q"]
+HALVES = [(at % 13) + 0.5 for at in range(13)]
 ROWS = bell(172, 12)
 TIE = [127.0, 2.5 - 2.0**-23]
 SMALL = [190 * TINY, TINY, -190 * TINY]
@@ -352,6 +405,9 @@ def counted(code_bytes: int) -> Cases:
     return [Valid("corners", "0, 1, the bounds with and without sign, 258", (2, 3), parts={"values": data})]
 
 
+ABOVE = {"base": bytes.fromhex("cdcccc3d"), "scale": bytes.fromhex("9a9919bf")}  # 0.1 and -0.6
+INDEX = bytes.fromhex("01000000 00000000 01000000 00000000")
+
 CASES: dict[str, Cases] = {
     "bf16": bf16(),
     "bool": [Valid("both", "false and true", (1, 2), parts={"values": b"\0\1"})],
@@ -383,6 +439,13 @@ CASES: dict[str, Cases] = {
     "q8_b": q8_b(),
     "q8_f": groups(),
     "q8_g": groups(),
+    "q8_t": whole_tensor({"scale": bytes.fromhex("9a9919bf"), "q": bytes([0x80, 0x7F, 0x03])}, 127),
+    "q8_m": whole_tensor({**ABOVE, "q": bytes([0x00, 0xFF, 0x80])}, 255),
+    "q4_m": whole_tensor({**ABOVE, "q": bytes([0x0F, 0x80])}, 15),
+    "q8_z": affine(255, bytes([0, 255, 8, 16, 1, 2, 128, 127])),
+    "q4_z": affine(15, bytes.fromhex("f0812f7e")),
+    "q8_x": affine(255, bytes([0, 255, 8, 16, 1, 2, 128, 127]), index=INDEX),
+    "q4_x": affine(15, bytes.fromhex("f0812f7e"), index=INDEX),
     "u16": counted(2),
     "u32": counted(4),
     "u64": counted(8),

@@ -1,0 +1,5 @@
+"""Q8_Z: 8-bit codes, a scale and a zero point for each group along a row. Layout: `fourcc.formats.affine`."""
+
+from fourcc.formats.affine import affine
+
+Q8_Z = affine("Q8_Z", 8, "uint8 groups")

@@ -1,0 +1,72 @@
+"""Q8_Z, held to ``specs/q8_z.md``."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fourcc.encoding import encode
+from fourcc.format import Array
+from fourcc.registry import registry
+from fourcc.spec import Geometry
+from fourcc.tags import as_tag
+from tests.formats.checks import check_naive, check_naive_decode, check_vectors, encoded, random_parts
+from tests.formats.strategies import matrices
+
+Q8_Z = registry[as_tag("Q8_Z")]
+GROUPS = st.sampled_from([1, 2, 3, 8, 32, 128, 1000, 2**31 - 1])
+
+
+def test_vectors() -> None:
+    check_vectors("q8_z")
+
+
+@given(matrices(st.integers(1, 3), st.sampled_from([1, 2, 31, 64, 65, 130]), largest=2.0**125), GROUPS)
+def test_is_the_plain_python(w: Array, group: int) -> None:
+    check_naive("Q8_Z", w, params={"group": group})
+
+
+@given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 10), st.integers(0, 99))
+def test_any_bytes_decode_as_the_plain_python(rows: int, cols: int, group: int, seed: int) -> None:
+    params = {"group": group}
+    check_naive_decode("Q8_Z", random_parts("Q8_Z", rows, cols, seed, params), rows, cols, params)
+
+
+def test_zero_stays_zero() -> None:
+    w = np.array([[-0.3, 0, 1.1, 0, 5, 0]], np.float32)
+    assert (encode(w, "Q8_Z", {"group": 3}).decode()[w == 0] == 0).all()
+
+
+def test_where_the_codes_lie() -> None:
+    one = encoded("Q8_Z", np.array([[-1, 0, 254]], np.float32))
+    assert one["q"].tolist() == [[0, 1, 255]]
+
+
+@pytest.mark.parametrize("dtype", ["<f2", "bfloat16"])
+def test_products_with_short_scales_are_exact(dtype: str) -> None:
+    """So a reader that computes in the scale's type has the decoded weight rounded to it."""
+    import ml_dtypes
+
+    kind = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    every = np.arange(0x7C00 if dtype == "<f2" else 0x7B00, dtype=np.uint16).view(kind)
+    for zero in (0, 8, 255):
+        q = np.full((len(every), 1), 255, np.uint8)
+        parts = {"scales": every.astype("<f4")[:, None], "zeros": np.full((len(every), 1), zero, np.uint8), "q": q}
+        exact = every.astype(np.float64) * (255 - zero)
+        assert (Q8_Z.decode(parts, Geometry(len(every), 1))[:, 0] == exact).all()
+
+
+@given(matrices(st.just(1), st.integers(1, 12), largest=2.0**100), st.sampled_from([2, 4, 6]))
+def test_the_block_decoder_gives_the_weights(w: Array, group: int) -> None:
+    """Run on numpy's arrays, group by group."""
+    params = {"group": group}
+    cols = -(-w.shape[1] // group) * group
+    w = np.pad(w, ((0, 0), (0, cols - w.shape[1])))
+    parts = encoded("Q8_Z", w, params=params)
+    assert Q8_Z.decode_block is not None
+    made, width = np.zeros(cols, np.float32), group * 8 // 8
+    for index, (scale, zero) in enumerate(zip(parts["scales"][0], parts["zeros"][0].astype(int), strict=True)):
+        q = parts["q"][0, index * width : (index + 1) * width].astype(int)
+        some = made[index * group : (index + 1) * group]
+        Q8_Z.decode_block(np.array([scale]), np.array([zero]), q, some, group=group)
+    np.testing.assert_array_equal(made, Q8_Z.decode(parts, Geometry(1, cols, params))[0])
