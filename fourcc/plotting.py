@@ -167,7 +167,7 @@ def _kinds(survey: Iterable[Surveyed]) -> dict[str, list[Surveyed]]:
         raise UsageError("there is nothing to draw", hint="No tensor could be read.")
     kinds: dict[str, list[Surveyed]] = {}
     for each in wide:
-        kinds.setdefault(split_name(each.name)[0].removeprefix("layers.*."), []).append(each)
+        kinds.setdefault(split_name(each.name)[0].rpartition("*.")[2], []).append(each)
     return kinds
 
 

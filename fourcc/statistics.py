@@ -16,18 +16,22 @@ weights, two runs a and b of weights, and d = m_b - m_a:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from math import inf, isfinite, sqrt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from fourcc.decoding import tiles
+from fourcc.decoding import Tile, tiles
+from fourcc.qmatrix import TILE_WEIGHTS
 from fourcc.sources.source import SourceTensor
+from fourcc.threads import Task, in_order, thread_count
 
 if TYPE_CHECKING:
     from fourcc.format import Array
 
+T = TypeVar("T")
 BINS = 32  # of a histogram of weights
 FAR = 4  # standard deviations from the mean, beyond which a weight is an outlier: of a normal distribution, 0.0063 %
 
@@ -193,20 +197,46 @@ def first_reading(tensor: SourceTensor, *, codes: bool) -> First:
 
     moments, counted = Moments(), Counter[int]()
     levels: list[Array] = []
-    columns, weights, rows = np.zeros(tensor.shape[-1] if tensor.shape else 1), 0, 0
-    for tile in tiles(tensor):
-        values = tile.decode()
-        weights, rows = weights + values.size, rows + len(values)
-        moments += Moments.of(_finite(values).astype("f8"))
-        squares = _squares(values)
-        columns += squares.sum(axis=0)
-        levels.append(np.sqrt(squares.mean(axis=1)))
-        if codes:
-            counted += _counted(tile.codes())
+    columns, weights = np.zeros(tensor.shape[-1] if tensor.shape else 1), 0
+    for found in _each(tensor, partial(_first, codes=codes)):
+        weights += found.weights
+        moments += found.moments
+        columns += found.columns
+        levels.append(found.levels)
+        counted += found.codes
+    rows = sum(map(len, levels))
     if rows < 2:
         return First(weights, moments, counted, None, None)
     spreads = Spread.of(np.concatenate(levels)), Spread.of(np.sqrt(columns / rows))
     return First(weights, moments, counted, *spreads)
+
+
+@attrs.frozen(eq=False)
+class _OfTile:
+    """What a tile adds: sums of squares down its columns, root mean squares of its rows."""
+
+    weights: int
+    moments: Moments
+    codes: Counter[int]
+    levels: Array
+    columns: Array
+
+
+def _first(tile: Tile, *, codes: bool) -> _OfTile:
+    import numpy as np
+
+    values = tile.decode()
+    squares = _squares(values)
+    moments = Moments.of(_finite(values).astype("f8"))
+    levels, columns = np.sqrt(squares.mean(axis=1)), squares.sum(axis=0)
+    return _OfTile(values.size, moments, _counted(tile.codes() if codes else None), levels, columns)
+
+
+def _each(tensor: SourceTensor, work: Callable[[Tile], T]) -> Iterator[T]:
+    """What the work makes of each tile, in their order, on threads."""
+    threads = thread_count()
+    tasks = (Task(partial(work, tile), tile.geom.rows * tile.geom.cols) for tile in tiles(tensor))
+    return in_order(tasks, threads, 2 * threads * TILE_WEIGHTS)
 
 
 def second_reading(tensor: SourceTensor, first: First, extent: tuple[float, float], bins: int) -> Statistics:
@@ -246,18 +276,22 @@ def _spread(
     with np.errstate(over="ignore", invalid="ignore"):  # the ends of an extent may be further apart than a float64
         edges = np.linspace(float(extent[0]), float(extent[1]), bins + 1)
         wide = bool(np.isfinite(edges).all() and (np.diff(edges) > 0).all())  # else the bins cannot be told apart
-        for values in _weights(tensor):
-            far += int(np.count_nonzero(np.abs(values - moments.mean) > FAR * moments.std))
-            if wide:
-                counts += np.histogram(values, bins, extent)[0]
+    work = partial(_second, moments=moments, extent=extent if wide else None, bins=bins)
+    for beyond, counted in _each(tensor, work):
+        far += beyond
+        counts += counted
     ends = edges.tolist()
     return far, tuple(map(Bin, ends[:-1], ends[1:], counts.tolist())) if wide else ()
 
 
-def _weights(tensor: SourceTensor) -> Iterator[Array]:
-    """The finite weights of each tile, float64."""
-    for tile in tiles(tensor):
-        yield _finite(tile.decode()).astype("f8")
+def _second(tile: Tile, *, moments: Moments, extent: tuple[float, float] | None, bins: int) -> tuple[int, Array]:
+    """Outliers of a tile, and its weights in each bar; zeros where there is no extent."""
+    import numpy as np
+
+    values = _finite(tile.decode()).astype("f8")
+    with np.errstate(over="ignore", invalid="ignore"):
+        far = int(np.count_nonzero(np.abs(values - moments.mean) > FAR * moments.std))
+        return far, np.zeros(bins, np.int64) if extent is None else np.histogram(values, bins, extent)[0]
 
 
 def _finite(values: Array) -> Array:

@@ -120,9 +120,16 @@ TEMPLATES = {
         ),
         Template(
             "mistral-v3",
-            ("[INST]", "[/INST]"),
+            ("[INST] ", "[/INST]"),
             "[INST] {system}\n\n{user}[/INST]",
             "[INST] {user}[/INST]",
+            special=("[INST]", "[/INST]"),
+        ),
+        Template(  # the third version's later tokenizer: no spaces
+            "mistral-tekken",
+            ("[INST]", "[/INST]"),
+            "[INST]{system}\n\n{user}[/INST]",
+            "[INST]{user}[/INST]",
             special=("[INST]", "[/INST]"),
         ),
         Template(

@@ -16,8 +16,9 @@ from fourcc.sources.tokenizer import CHAT_TEMPLATE, GGUF, beside
 from tests.running.training import byte_pairs, scored
 
 ROLE = "<|start_header_id|>{}<|end_header_id|>\n\n"
-# The beginning of a talk (a system prompt, a message, its answer, another message), as each family's own template
-# writes it; and of one without a system prompt.
+# A system prompt and a message; then, behind the answer, another message: as llama.cpp's llama_chat_apply_template, of
+# llama-cpp-python 0.3.36, writes them for llama3, chatml, llama2-sys-bos, mistral-v1, mistral-v3, mistral-v3-tekken,
+# phi3 and zephyr (with <|endoftext|> for EOS). The space that mistral-v1 begins with is put there by its tokenizer.
 TALKS = {
     "llama3": (
         f"{ROLE.format('system')}S<|eot_id|>{ROLE.format('user')}U<|eot_id|>{ROLE.format('assistant')}",
@@ -30,6 +31,7 @@ TALKS = {
     "llama2": ("<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]", "</s><s>[INST] V [/INST]"),
     "mistral": ("[INST] S\n\nU [/INST]", "</s>[INST] V [/INST]"),
     "mistral-v3": ("[INST] S\n\nU[/INST]", "</s>[INST] V[/INST]"),
+    "mistral-tekken": ("[INST]S\n\nU[/INST]", "</s>[INST]V[/INST]"),
     "phi3": (
         "<|system|>\nS<|end|>\n<|user|>\nU<|end|>\n<|assistant|>\n",
         "<|end|>\n<|user|>\nV<|end|>\n<|assistant|>\n",
@@ -42,6 +44,7 @@ OWN = {  # pieces of templates that models bring
     "llama2": "{% set content = '<<SYS>>\\n' + system + '\\n<</SYS>>\\n\\n' %}{{ bos_token + '[INST] ' + content }}",
     "mistral": "{{ bos_token }}{{ '[INST] ' + content + ' [/INST]' }}",
     "mistral-v3": '{{ bos_token }}{{ "[INST] " + content + "[/INST]" }}',
+    "mistral-tekken": "{{ bos_token }}{{ '[INST]' + content + '[/INST]' }}",
     "phi3": "{{ '<|user|>\n' + content + '<|end|>\n<|assistant|>\n' }}",
     "zephyr": "{{ '<|user|>\n' + content + eos_token }}{{ '<|assistant|>' }}",
 }
