@@ -1,6 +1,6 @@
 """What a tensor's weights are like: range, moments and a histogram, tile by tile in a bounded window of memory.
 
-Moments are float64 and merged in the order of the tiles. With mean m and k-th central sum S_k = sum (w - m)^k of n
+Moments are float64, of runs of rows, and merged in their order. With mean m and k-th central sum S_k = sum (w - m)^k of n
 weights, two runs a and b of weights, and d = m_b - m_a:
 
     m   = m_a + d n_b / n
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 BINS = 32  # of a histogram of weights
+SCRATCH = 1 << 14  # weights that are worked on at once
 FAR = 4  # standard deviations from the mean, beyond which a weight is an outlier: of a normal distribution, 0.0063 %
 
 
@@ -226,10 +227,22 @@ def _first(tile: Tile, *, codes: bool) -> _OfTile:
     import numpy as np
 
     values = tile.decode()
-    squares = _squares(values)
-    moments = Moments.of(_finite(values).astype("f8"))
-    levels, columns = np.sqrt(squares.mean(axis=1)), squares.sum(axis=0)
-    return _OfTile(values.size, moments, _counted(tile.codes() if codes else None), levels, columns)
+    moments, columns = Moments(), np.zeros(values.shape[1])
+    levels = []
+    for run in _runs(values):
+        squares = _squares(run)
+        moments += Moments.of(_finite(run).astype("f8"))
+        columns += squares.sum(axis=0)
+        levels.append(np.sqrt(squares.mean(axis=1)))
+    counted = _counted(tile.codes() if codes else None)
+    return _OfTile(values.size, moments, counted, np.concatenate(levels), columns)
+
+
+def _runs(values: Array) -> Iterator[Array]:
+    """The rows of a tile, few at a time: larger temporary arrays would each be asked for and given back anew."""
+    rows, cols = values.shape
+    step = max(1, SCRATCH // max(1, cols))
+    return (values[first : first + step] for first in range(0, rows, step))
 
 
 def _each(tensor: SourceTensor, work: Callable[[Tile], T]) -> Iterator[T]:
@@ -288,10 +301,14 @@ def _second(tile: Tile, *, moments: Moments, extent: tuple[float, float] | None,
     """Outliers of a tile, and its weights in each bar; zeros where there is no extent."""
     import numpy as np
 
-    values = _finite(tile.decode()).astype("f8")
+    far, counts = 0, np.zeros(bins, np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
-        far = int(np.count_nonzero(np.abs(values - moments.mean) > FAR * moments.std))
-        return far, np.zeros(bins, np.int64) if extent is None else np.histogram(values, bins, extent)[0]
+        for run in _runs(tile.decode()):
+            values = _finite(run).astype("f8")
+            far += int(np.count_nonzero(np.abs(values - moments.mean) > FAR * moments.std))
+            if extent is not None:
+                counts += np.histogram(values, bins, extent)[0]
+    return far, counts
 
 
 def _finite(values: Array) -> Array:
