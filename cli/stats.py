@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from functools import partial
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,6 +112,7 @@ def stats(  # noqa: PLR0913 - one an option
     pictures = Pictures(plot, plot_layers, force)
     suggests = suggest or write_policy is not None or min_sqnr is not None or max_bits is not None
     _check(suggests, [against, formats, policy], plot_layers)
+    _check_numbers(min_sqnr, max_bits, sample)
     with ExitStack() as stack:
         opened = _opened(source, stack, quiet=quiet)
         if suggests:
@@ -131,6 +132,14 @@ def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> 
     if compares > 1 or (suggests and (compares or plot_layers is not None)):
         what = "--against, --format, --policy and suggestions exclude each other; --plot-layers goes with no suggestion"
         raise UsageError(what, hint="Run it once for each.")
+
+
+def _check_numbers(min_sqnr: float | None, max_bits: float | None, sample: int) -> None:
+    for option, value in (("--min-sqnr", min_sqnr), ("--max-bits", max_bits)):
+        if value is not None and not (isfinite(value) and value > 0):
+            raise UsageError(f"{option} makes no sense", found=value, expected="a number above 0")
+    if sample < 0:
+        raise UsageError("--sample makes no sense", found=sample, expected="a number of weights, or 0 for all")
 
 
 def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:

@@ -231,6 +231,15 @@ def test_one_thing_at_a_time(run: Runner, tiny: Path, wrong: tuple[str, ...]) ->
     assert (ended.code, "exclude each other" in ended.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    "wrong", [("--min-sqnr", "nan"), ("--max-bits", "0"), ("--max-bits", "-inf"), ("--sample", "-1")]
+)
+def test_numbers_that_make_no_sense(run: Runner, tiny: Path, wrong: tuple[str, str]) -> None:
+    """They are refused before anything is read."""
+    ended = run("stats", tiny, "--suggest", *wrong)
+    assert (ended.code, f"{wrong[0]} makes no sense: found " in ended.err) == (2, True)
+
+
 def test_weights_that_are_odd(run: Runner, tmp_path: Path) -> None:
     """Nothing, NaN, equal ones, integers, a name that would act on a terminal: a table comes of all of them."""
     tensors = {
