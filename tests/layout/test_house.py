@@ -53,6 +53,7 @@ SHARED_KERNELS = {
     "product",
     "qmatrix",
     "rows",
+    "sampling",
     "steps",
     "team",
     "trace",
