@@ -24,6 +24,8 @@ from fourcc.spec import FormatSpec, Geometry, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 32
 HALF = BLOCK // 2
 FIELDS = (("d", "<f2", ()), ("q", "|u1", (HALF,)))
@@ -61,4 +63,11 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = blocks["d"][0] * LEVELS[pair >> 4]
 
 
-IQ4N = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.iq4n`."""
+    from fourcc.kernels.iq4n import KERNEL
+
+    return KERNEL
+
+
+IQ4N = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)

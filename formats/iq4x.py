@@ -28,6 +28,8 @@ from fourcc.spec import FormatSpec, Geometry, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 256
 SUB = 32  # weights with one scale
 HALF = SUB // 2
@@ -84,4 +86,11 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j + HALF] = scale * LEVELS[pair >> 4]
 
 
-IQ4X = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.iq4x`."""
+    from fourcc.kernels.iq4x import KERNEL
+
+    return KERNEL
+
+
+IQ4X = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)

@@ -25,6 +25,8 @@ from fourcc.spec import FormatSpec, Geometry, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 256
 SUB = 16  # weights with one scale and minimum
 SUBS = BLOCK // SUB
@@ -67,4 +69,11 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * code - minimum
 
 
-Q2_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q2_k`."""
+    from fourcc.kernels.q2_k import KERNEL
+
+    return KERNEL
+
+
+Q2_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)

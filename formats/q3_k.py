@@ -27,6 +27,8 @@ from fourcc.spec import FormatSpec, Geometry, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 256
 SUB = 16  # weights with one scale
 SUBS = BLOCK // SUB
@@ -82,4 +84,11 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * ((code | top << 2) - ZERO_POINT)
 
 
-Q3_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q3_k`."""
+    from fourcc.kernels.q3_k import KERNEL
+
+    return KERNEL
+
+
+Q3_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)

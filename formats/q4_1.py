@@ -23,6 +23,8 @@ from fourcc.spec import FormatSpec, Geometry, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 32
 HALF = BLOCK // 2
 FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("q", "|u1", (HALF,)))
@@ -60,4 +62,11 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = blocks["d"][0] * (pair >> 4) + blocks["m"][0]
 
 
-Q4_1 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q4_1`."""
+    from fourcc.kernels.q4_1 import KERNEL
+
+    return KERNEL
+
+
+Q4_1 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)

@@ -27,6 +27,8 @@ from fourcc.spec import FormatSpec, Geometry, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 256
 SUB = 32  # weights with one scale and minimum
 SUBS = BLOCK // SUB
@@ -70,4 +72,11 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j] = scale * code - minimum
 
 
-Q4_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q4_k`."""
+    from fourcc.kernels.q4_k import KERNEL
+
+    return KERNEL
+
+
+Q4_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)

@@ -25,6 +25,8 @@ from fourcc.spec import FormatSpec, Geometry, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 32
 HALF = BLOCK // 2
 ZERO_POINT = 16  # the code of weight 0
@@ -67,4 +69,11 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j] = d * ((nibble | (high >> j & 1) << 4).astype(np.float32) - ZERO_POINT)
 
 
-Q5_0 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q5_0`."""
+    from fourcc.kernels.q5_0 import KERNEL
+
+    return KERNEL
+
+
+Q5_0 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)

@@ -25,6 +25,8 @@ from fourcc.spec import FormatSpec, Geometry, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 32
 HALF = BLOCK // 2
 FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("high", "<u4", ()), ("q", "|u1", (HALF,)))
@@ -65,4 +67,11 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j] = d * (nibble | (high >> j & 1) << 4) + m
 
 
-Q5_1 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.q5_1`."""
+    from fourcc.kernels.q5_1 import KERNEL
+
+    return KERNEL
+
+
+Q5_1 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)

@@ -4,14 +4,15 @@ A panel holds 16 rows interleaved, so that one vector register has one number (o
 ever crosses lanes. It is made once and multiplied by all activations, up to 8 at a time in registers; its cost is a
 hundredth of a product with 512 activations, and it is why the stored layout serves as it is.
 
-Formats of integer codes make panels of codes, with a scale for each row and 32 columns (`integer_product`); all others
-make panels of floats (`float_product`).
+Formats of integer codes make panels of codes, with a scale for each row and 32 columns, or 16 (`integer_product`); all
+others make panels of floats (`float_product`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 from fourcc.kernels.jit import Kernel
@@ -48,9 +49,9 @@ ROWS = 16  # of a panel
 Function = Callable[..., Any]
 
 
-def scale_words(wide: int) -> int:
-    """Scales of a row in scratch memory: one for 32 columns, up to a multiple of 16."""
-    return ((wide >> 5) + 15) >> 4 << 4
+def scale_words(wide: int, bits: int = 5) -> int:
+    """Scales of a row in scratch memory: one for 2^`bits` columns, up to a multiple of 16."""
+    return ((wide >> bits) + 15) >> 4 << 4
 
 
 def scales_of(panel: int, wide: int) -> int:
@@ -58,19 +59,19 @@ def scales_of(panel: int, wide: int) -> int:
     return panel + ROWS * wide
 
 
-def means_of(panel: int, wide: int) -> int:
+def means_of(panel: int, wide: int, bits: int = 5) -> int:
     """Where a panel's means begin: behind its scales."""
-    return scales_of(panel, wide) + 4 * ROWS * scale_words(wide)
+    return scales_of(panel, wide) + 4 * ROWS * scale_words(wide, bits)
 
 
-def panel_bytes(wide: int) -> int:
+def panel_bytes(wide: int, bits: int = 5) -> int:
     """Bytes of a panel of codes; as many do for sixteen rows before they are interleaved."""
-    return ROWS * (wide + 8 * scale_words(wide))
+    return ROWS * (wide + 8 * scale_words(wide, bits))
 
 
-def integer_scratch(cols: int) -> int:
+def integer_scratch(cols: int, bits: int = 5) -> int:
     """Bytes of scratch memory that `integer_product` needs: two panels, and sixteen rows."""
-    return 3 * panel_bytes(round_up(cols))
+    return 3 * panel_bytes(round_up(cols), bits)
 
 
 def float_scratch(cols: int) -> int:
@@ -87,23 +88,24 @@ def interleave(rows: int, step: int, words: int, panel: int) -> None:
         transpose(rows + 4 * word, step, panel + 64 * word)
 
 
-def transposed(unpack: Function) -> Function:
+def transposed(unpack: Function, bits: int = 5) -> Function:
     """A maker of panels of codes from a function that unpacks a row.
 
     Args:
         unpack: (weights, row, codes, scales, means) writes `round_up(cols)` codes, as `simd.dot.biased` leaves them or
-            unsigned below 128, and one scale (and mean, where the format has them) for 32 columns.
+            unsigned below 128, and one scale (and mean, where the format has them) for 2^`bits` columns.
+        bits: 5, or 4.
     """
 
     def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
         wide = round_up(load_word(weights + COLS))
-        step = 4 * scale_words(wide)
-        scales, means = scales_of(scratch, wide), means_of(scratch, wide)
+        step = 4 * scale_words(wide, bits)
+        scales, means = scales_of(scratch, wide), means_of(scratch, wide, bits)
         for each in range(count):
             unpack(weights, row + each, scratch + each * wide, scales + each * step, means + each * step)
         interleave(scratch, wide, wide >> 2, out)
         interleave(scales, step, step >> 2, scales_of(out, wide))
-        interleave(means, step, step >> 2, means_of(out, wide))
+        interleave(means, step, step >> 2, means_of(out, wide, bits))
 
     return panel
 
@@ -121,24 +123,48 @@ def _store(job: int, column: int, row: int, rows: int, total: Lanes) -> None:
         store_some_columns(out, step, total, rows)
 
 
-def _code_columns(columns: int, *, affine: bool) -> Function:
+@dataclass(frozen=True)
+class Reach:
+    """How many columns a scale holds for.
+
+    Attributes:
+        bits: 2^`bits` columns.
+        numbers: (job, column, wide) -> where an activation's steps, offsets and sums are for so many columns each, and
+            the bytes from one activation's to the next one's.
+    """
+
+    bits: int
+    numbers: Function
+
+
+def _numbers_of_32(job: int, column: int, wide: int) -> tuple[int, int, int, int]:  # noqa: ARG001
+    step = load_word(job + STEPS_STEP)
+    at = column * step
+    return load_word(job + STEPS) + at, load_word(job + OFFSETS) + at, load_word(job + SUMS) + at, step
+
+
+THIRTY_TWO = Reach(5, _numbers_of_32)
+
+
+def _code_columns(columns: int, *, affine: bool, reach: Reach) -> Function:
     """The product of two panels of codes with some activations at once.
 
     Two, so that four bytes of an activation, once they are in a register, meet 32 rows: the processor has as many loads
     as it has products, and would run out of loads first.
     """
     nothing, zeros = no_float_columns[columns], no_int_columns[columns]
+    bits, numbers = reach.bits, reach.numbers
+    more, fours = (1 << bits) - 1, 1 << (bits - 2)
 
     def multiply(panel: int, cols: int, job: int, column: int, rows: int, row: int) -> None:
-        wide, x_step, step = round_up(cols), load_word(job + CODES_STEP), load_word(job + STEPS_STEP)
+        wide, x_step = round_up(cols), load_word(job + CODES_STEP)
         x = load_word(job + CODES) + column * x_step
-        steps, offsets = load_word(job + STEPS) + column * step, load_word(job + OFFSETS) + column * step
-        sums = load_word(job + SUMS) + column * step
-        below = panel + panel_bytes(wide)
+        steps, offsets, sums, step = numbers(job, column, wide)
+        below = panel + panel_bytes(wide, bits)
         first, second = nothing(), nothing()
-        for block in range((cols + 31) >> 5):
+        for block in range((cols + more) >> bits):
             upper, lower = zeros(), zeros()
-            for part in range(8 * block, 8 * block + 8):
+            for part in range(fours * block, fours * block + fours):
                 upper = dot_columns(upper, load_bytes(panel + 64 * part), x + 4 * part, x_step)
                 lower = dot_columns(lower, load_bytes(below + 64 * part), x + 4 * part, x_step)
             at, s = 4 * block, 64 * block
@@ -147,8 +173,8 @@ def _code_columns(columns: int, *, affine: bool) -> Function:
                 second, lower, load_floats(scales_of(below, wide) + s), steps + at, offsets + at, step
             )
             if affine:
-                first = multiply_add_columns(first, load_floats(means_of(panel, wide) + s), sums + at, step)
-                second = multiply_add_columns(second, load_floats(means_of(below, wide) + s), sums + at, step)
+                first = multiply_add_columns(first, load_floats(means_of(panel, wide, bits) + s), sums + at, step)
+                second = multiply_add_columns(second, load_floats(means_of(below, wide, bits) + s), sums + at, step)
         _store(job, column, row, rows, first)
         if rows > ROWS:
             _store(job, column, row + ROWS, rows - ROWS, second)
@@ -179,22 +205,28 @@ def _all_columns(multiply: Callable[[int], Function], widest: int) -> Function:
     return products
 
 
-code_products = _all_columns(partial(_code_columns, affine=False), target().code_columns)
-affine_products = _all_columns(partial(_code_columns, affine=True), target().code_columns)
+@cache
+def products_of_codes(*, affine: bool, reach: Reach) -> Function:
+    """Products of two panels of codes with any number of activations."""
+    return _all_columns(partial(_code_columns, affine=affine, reach=reach), target().code_columns)
 
 
-def integer_product(panel: Function, *, affine: bool = False) -> Kernel:
+code_products = products_of_codes(affine=False, reach=THIRTY_TWO)
+
+
+def integer_product(panel: Function, *, affine: bool = False, reach: Reach = THIRTY_TWO) -> Kernel:
     """The product with several quantized activations.
 
     Args:
         panel: (weights, row, count, panel, scratch) makes the panel of `count` rows from `row` on.
         affine: whether blocks have a mean beside their scale.
+        reach: of a scale.
     """
-    products = affine_products if affine else code_products
+    products, bits = products_of_codes(affine=affine, reach=reach), reach.bits
 
     def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols, count = load_word(weights + COLS), load_word(job + COUNT)
-        size = panel_bytes(round_up(cols))
+        size = panel_bytes(round_up(cols), bits)
         for row in range(first, last, 2 * ROWS):
             rows = min(2 * ROWS, last - row)
             panel(weights, row, min(rows, ROWS), scratch, scratch + 2 * size)

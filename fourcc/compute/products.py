@@ -77,7 +77,8 @@ def pack(
     out = empty(kernel.packed(geom.rows, geom.cols))
     job = _job(1)
     job[1] = address(out)  # OUT
-    run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads)
+    scratch = kernel.scratch(geom.cols)
+    run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads, scratch=scratch)
     return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
 
 

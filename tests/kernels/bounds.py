@@ -1,9 +1,9 @@
 """How far a product may be from the exact one of the decoded weights: the bounds of the pages, and why they hold.
 
-Below, u = 2^-24 is the relative half step of float32, K the columns, B = ceil(K / 32), w a decoded weight, x an
-activation, y* = sum over k of w_k x_k. A sum of n terms that were rounded before, added up in any order, is off by at
-most (n + r) u (1 + small) times the sum of the terms' magnitudes, with r roundings of each term; an operation whose
-result is denormal adds 2^-150.
+Below, u = 2^-24 is the relative half step of float32, K the columns, B = ceil(K / 32) (or ceil(K / 16) where a step is
+that of 16 columns), w a decoded weight, x an activation, y* = sum over k of w_k x_k. A sum of n terms that were rounded
+before, added up in any order, is off by at most (n + r) u (1 + small) times the sum of the terms' magnitudes, with r
+roundings of each term; an operation whose result is denormal adds 2^-150.
 
 Float products (`float_bound`). Any order, at most K additions, one rounding of each product:
 
@@ -28,6 +28,7 @@ is what is quantized, and 1 / 127 takes the place of d. Where the activations ar
 (`exact_steps`), and what is left is narrow enough to see a single wrong code.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,7 @@ import numpy as np
 from fourcc.format import Array, Parts
 from fourcc.kernels.simd.target import target
 from fourcc.qmatrix import QMatrix
+from tests.kernels.ggml_codes import NUMBERS, grouped
 
 U = 2.0**-24
 BLOCK = 32  # columns whose activations share a step
@@ -62,6 +64,7 @@ class Codes:
         mean: m, (rows, cols).
         factor: what an activation is multiplied by before it is quantized, (cols,).
         zero: what codes are shifted by.
+        reach: columns of a step, where they are fewer than 32.
     """
 
     step: Array
@@ -69,6 +72,7 @@ class Codes:
     mean: Array
     factor: Array
     zero: int
+    reach: int = BLOCK
 
 
 def q8_0(parts: Parts, rows: int, cols: int) -> list[Codes]:
@@ -106,7 +110,15 @@ def q8_a(parts: Parts, rows: int, cols: int) -> list[Codes]:
     return made
 
 
-INTEGERS = {"Q8_0": q8_0, "Q4_0": q4_0, "Q8_B": q8_b, "Q8_A": q8_a}
+def _ggml(tag: str) -> Callable[[Parts, int, int], list[Codes]]:
+    def codes(parts: Parts, rows: int, cols: int) -> list[Codes]:
+        step, code, mean, zero, reach = grouped(tag, parts, rows, cols)
+        return [Codes(step, code, mean, np.ones(cols), zero, min(BLOCK, reach))]
+
+    return codes
+
+
+INTEGERS = {"Q8_0": q8_0, "Q4_0": q4_0, "Q8_B": q8_b, "Q8_A": q8_a} | {tag: _ggml(tag) for tag in NUMBERS}
 
 
 def quantization_error(x: Array) -> Array:
@@ -135,7 +147,7 @@ def integer_bound(codes: list[Codes], x: Array, *, exact_steps: bool = False) ->
         size = np.abs(each.step * each.code)
         terms = (np.abs(taken) + error) @ (size + 2 * each.zero * np.abs(each.step)).T
         terms += np.abs(x) @ np.abs(each.mean).T
-        made.append(error @ size.T + 2 * (-(-cols // BLOCK) + 12) * U * terms)
+        made.append(error @ size.T + 2 * (-(-cols // each.reach) + 12) * U * terms)
     return np.concatenate(made, axis=1) + 2.0**-142 * np.abs(x).sum(axis=1)[:, None] + 2.0**-134 * cols
 
 

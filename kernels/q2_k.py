@@ -1,0 +1,66 @@
+"""Q2_K: superblocks of 256 codes of 2 bits, a scale and a minimum of 4 bits for each 16.
+
+With s and t an activation's step and sum for 16 columns, and z the dot product of their codes:
+
+    y = sum over sixteens of d scale s z - dmin minimum t
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fourcc.kernels.interleaved import TWOS, WORD, Block, interleaved, no_dots
+from fourcc.kernels.simd.arithmetic import floats_from_ints, floats_of, ints_of, multiply, shifted_right
+from fourcc.kernels.simd.choosing import both
+from fourcc.kernels.simd.memory import load_ints, store
+from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.simd.words import high_float16s, low_float16s
+from fourcc.kernels.sixteens import SIXTEEN
+
+Function = Callable[..., Any]
+MINUS_ONE = np.float32(-1)
+
+
+def _place(word: int) -> int:
+    """The two float16 first; then scales, then codes."""
+    return 0 if word == 20 else word + 1
+
+
+def _numbers(p: int, scales: int, means: int) -> None:
+    d, mask = low_float16s(load_ints(p)), ints_of(15)
+    dmin = multiply(high_float16s(load_ints(p)), floats_of(MINUS_ONE))
+    for four in range(4):
+        words = load_ints(p + WORD + WORD * four)
+        for byte in range(4):
+            scale, minimum = shifted_right(words, 8 * byte), shifted_right(words, 8 * byte + 4)
+            store(scales + WORD * (4 * four + byte), multiply(d, floats_from_ints(both(scale, mask))))
+            store(means + WORD * (4 * four + byte), multiply(dmin, floats_from_ints(both(minimum, mask))))
+
+
+def _codes(put: Function, finish: Function) -> Function:
+    def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
+        """In each half 32 bytes: their lowest two bits are 32 columns, the next two bits the next 32."""
+        mask = ints_of(TWOS)
+        for each in range(4):
+            half, side = each >> 1, each & 1
+            first, second, third, fourth = no_dots(), no_dots(), no_dots(), no_dots()
+            for four in range(4):
+                word, column = load_ints(p + WORD * (5 + 4 * each + four)), 128 * half + 16 * side + 4 * four
+                first = put(first, both(word, mask), place, column)
+                second = put(second, both(shifted_right(word, 2), mask), place, column + 32)
+                third = put(third, both(shifted_right(word, 4), mask), place, column + 64)
+                fourth = put(fourth, both(shifted_right(word, 6), mask), place, column + 96)
+            scale = 8 * half + side
+            total = finish(total, first, scale, numbers)
+            total = finish(total, second, scale + 2, numbers)
+            total = finish(total, third, scale + 4, numbers)
+            total = finish(total, fourth, scale + 6, numbers)
+        return total
+
+    return codes
+
+
+KERNEL = interleaved(Block(256, 84, _numbers, _codes, place=_place, zero=0, affine=True, reach=SIXTEEN))

@@ -1,0 +1,74 @@
+"""Q3_K: superblocks of 256 codes of 3 bits, a scale of 6 bits for each 16.
+
+With s and o an activation's step and offset for 16 columns, and z the dot product of their codes:
+
+    y = sum over sixteens of d (scale - 32) (s z + o)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fourcc.kernels.interleaved import ONES, TWOS, WORD, Block, interleaved, no_dots
+from fourcc.kernels.simd.arithmetic import floats_from_ints, ints_of, multiply, shifted_right, subtract
+from fourcc.kernels.simd.choosing import both, either, shifted_left
+from fourcc.kernels.simd.memory import load_ints, store
+from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.simd.words import low_float16s
+from fourcc.kernels.sixteens import SIXTEEN
+
+Function = Callable[..., Any]
+SCALE_ZERO = 32  # the code of scale 0
+
+
+def _place(word: int) -> int:
+    """Scales first; then the third bits, then the others."""
+    return word - 24 if word >= 24 else word + 3
+
+
+def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
+    """Low four bits of eight scales in low nibbles, of eight in high ones; two bits more of each in four bytes."""
+    d, four, two, zero = low_float16s(load_ints(p)), ints_of(15), ints_of(3), ints_of(SCALE_ZERO)
+    even, odd, more = load_ints(p + WORD), load_ints(p + 2 * WORD), load_ints(p + 3 * WORD)
+    for pair in range(2):
+        for byte in range(4):
+            shift, at = 8 * byte + 4 * pair, scales + WORD * (8 * pair + byte)
+            upper = shifted_left(both(shifted_right(more, shift), two), 4)
+            scale = subtract(either(both(shifted_right(even, shift), four), upper), zero)
+            store(at, multiply(d, floats_from_ints(scale)))
+            upper = shifted_left(both(shifted_right(more, shift + 2), two), 4)
+            scale = subtract(either(both(shifted_right(odd, shift), four), upper), zero)
+            store(at + 4 * WORD, multiply(d, floats_from_ints(scale)))
+
+
+def _joined(twos: Lanes, third: Lanes) -> Lanes:
+    """Two bits, and the lowest one of `third` above them."""
+    made: Lanes = either(both(twos, ints_of(TWOS)), shifted_left(both(third, ints_of(ONES)), 2))
+    return made
+
+
+def _codes(put: Function, finish: Function) -> Function:
+    def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
+        """In each half 32 bytes, two bits for 32 columns after two; the third bits of all eight times 32 in 32 more."""
+        for each in range(4):
+            half, side = each >> 1, each & 1
+            first, second, third, fourth = no_dots(), no_dots(), no_dots(), no_dots()
+            for four in range(4):
+                q, column = load_ints(p + WORD * (12 + 4 * each + four)), 128 * half + 16 * side + 4 * four
+                high = shifted_right(load_ints(p + WORD * (4 + 4 * side + four)), 4 * half)
+                first = put(first, _joined(q, high), place, column)
+                second = put(second, _joined(shifted_right(q, 2), shifted_right(high, 1)), place, column + 32)
+                third = put(third, _joined(shifted_right(q, 4), shifted_right(high, 2)), place, column + 64)
+                fourth = put(fourth, _joined(shifted_right(q, 6), shifted_right(high, 3)), place, column + 96)
+            scale = 8 * half + side
+            total = finish(total, first, scale, numbers)
+            total = finish(total, second, scale + 2, numbers)
+            total = finish(total, third, scale + 4, numbers)
+            total = finish(total, fourth, scale + 6, numbers)
+        return total
+
+    return codes
+
+
+KERNEL = interleaved(Block(256, 110, _numbers, _codes, half=108, place=_place, zero=4, reach=SIXTEEN))

@@ -1,0 +1,40 @@
+"""Q4_K: superblocks of 256 codes of 4 bits, a scale and a minimum of 6 bits for each 32.
+
+With s and t an activation's step and sum for 32 columns, and z the dot product of their codes:
+
+    y = sum over the blocks of d scale s z - dmin minimum t
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fourcc.kernels.interleaved import NIBBLES, WORD, Block, interleaved, no_dots
+from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
+from fourcc.kernels.simd.choosing import both
+from fourcc.kernels.simd.memory import load_ints
+from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.six_bits import expand_scales
+
+Function = Callable[..., Any]
+
+
+def _codes(put: Function, finish: Function) -> Function:
+    def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
+        """Four runs of 32 bytes: low nibbles are 32 columns, high ones the next 32."""
+        mask = ints_of(NIBBLES)
+        for run in range(4):
+            low, high = no_dots(), no_dots()
+            for four in range(8):
+                pairs, column = load_ints(p + WORD * (4 + 8 * run + four)), 64 * run + 4 * four
+                low = put(low, both(pairs, mask), place, column)
+                high = put(high, both(shifted_right(pairs, 4), mask), place, column + 32)
+            total = finish(total, low, 2 * run, numbers)
+            total = finish(total, high, 2 * run + 1, numbers)
+        return total
+
+    return codes
+
+
+KERNEL = interleaved(Block(256, 144, expand_scales, _codes, zero=0, affine=True))

@@ -1,0 +1,8 @@
+"""Q5_0: blocks of 32 codes of 5 bits, a float16 scale."""
+
+from __future__ import annotations
+
+from fourcc.kernels.five_bits import five_bits
+from fourcc.kernels.interleaved import Block, float16s_behind, interleaved
+
+KERNEL = interleaved(Block(32, 22, float16s_behind(5), five_bits(0), half=0, zero=16))

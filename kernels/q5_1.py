@@ -1,0 +1,8 @@
+"""Q5_1: blocks of 32 codes of 5 bits, a float16 scale and a float16 mean."""
+
+from __future__ import annotations
+
+from fourcc.kernels.five_bits import five_bits
+from fourcc.kernels.interleaved import Block, interleaved, two_float16s
+
+KERNEL = interleaved(Block(32, 24, two_float16s, five_bits(1), zero=0, affine=True))

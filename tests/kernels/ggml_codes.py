@@ -1,0 +1,81 @@
+"""What the products of ggml's formats are made of: steps, codes and means, from the fields of the blocks."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from fourcc.format import Array, Parts
+from fourcc.formats import iq4x, q3_k
+from fourcc.formats.levels import LEVELS
+from fourcc.formats.six_bits import unpack_scales
+from fourcc.kernels.simd.target import target
+from fourcc.registry import registry
+from fourcc.spec import Geometry
+from fourcc.tags import as_tag
+
+Numbers = tuple[Array, Array | None]  # steps, and what is added, (rows, scales of a row)
+
+
+def _floats(blocks: Array, name: str) -> Array:
+    wide: Array = blocks[name].astype(np.float64)[..., None]
+    return wide
+
+
+def _scale(blocks: Array) -> Numbers:
+    return _floats(blocks, "d"), None
+
+
+def _scale_and_mean(blocks: Array) -> Numbers:
+    return _floats(blocks, "d"), _floats(blocks, "m")
+
+
+def _six_bits(blocks: Array) -> Numbers:
+    scales, minima = unpack_scales(blocks["scales"])
+    return _floats(blocks, "d") * scales, -_floats(blocks, "dmin") * minima
+
+
+def _four_bits(blocks: Array) -> Numbers:
+    scales = blocks["scales"]
+    return _floats(blocks, "d") * (scales & 15), -_floats(blocks, "dmin") * (scales >> 4)
+
+
+def _signed(blocks: Array) -> Numbers:
+    return _floats(blocks, "d") * blocks["scales"], None
+
+
+def _around_32(unpack: Callable[[Array], Array], name: str | None) -> Callable[[Array], Numbers]:
+    def numbers(blocks: Array) -> Numbers:
+        scales = unpack(blocks if name is None else blocks[name]).astype(np.float64) - 32
+        return _floats(blocks, "d") * scales, None
+
+    return numbers
+
+
+# By tag: the blocks' numbers, and the code of weight 0; None where codes name levels.
+NUMBERS: dict[str, tuple[Callable[[Array], Numbers], int | None]] = {
+    "Q4_1": (_scale_and_mean, 0),
+    "Q5_0": (_scale, 16),
+    "Q5_1": (_scale_and_mean, 0),
+    "Q2_K": (_four_bits, 0),
+    "Q3_K": (_around_32(q3_k.unpack_scales, "scales"), 4),
+    "Q4_K": (_six_bits, 0),
+    "Q5_K": (_six_bits, 0),
+    "Q6_K": (_signed, 32),
+    "IQ4N": (_scale, None),
+    "IQ4X": (_around_32(iq4x.unpack_scales, None), None),
+}
+
+
+def grouped(tag: str, parts: Parts, rows: int, cols: int) -> tuple[Array, Array, Array, int, int]:
+    """Steps, codes and means, (rows, cols) each; what codes are shifted by; columns of a step."""
+    numbers, zero = NUMBERS[tag]
+    step, mean = numbers(parts["blocks"])
+    step = step.reshape(rows, -1)
+    mean = np.zeros_like(step) if mean is None else mean.reshape(rows, -1)
+    take = registry[as_tag(tag)].codes
+    assert take is not None
+    stored = take(parts, Geometry(rows, cols))
+    code = LEVELS[stored].astype(np.float64) if zero is None else stored.astype(np.float64) - zero
+    reach = cols // step.shape[1]
+    wide = [np.repeat(each, reach, axis=1) for each in (step, mean)]
+    return wide[0], code, wide[1], target().bias if zero is None else zero, reach
