@@ -21,9 +21,10 @@ EPILOG = """\b
 Examples:
   fourcc convert stories.bin -o model.bin --format F16
   fourcc convert ./checkpoint -o model.bin --policy mixed.toml --dry-run
+  fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
 
-With neither --policy nor --format, every tensor is kept as it is stored."""
+Without --policy, --recipe or --format, every tensor is kept as it is stored."""
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +37,7 @@ def convert(  # noqa: PLR0913 - one an option
     *,
     output: options.Output = None,
     policy: options.PolicyFile = None,
+    recipe: options.Recipe = None,
     formats: options.Formats = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
@@ -54,7 +56,7 @@ def convert(  # noqa: PLR0913 - one an option
     from fourcc.output import check_target
     from fourcc.sources import open_source
 
-    rules = rules_of(policy, formats)
+    rules = rules_of(policy, formats, recipe)
     with open_source(source, tokenizer) as opened:
         terminal.notes(opened.notes, quiet=quiet)
         if dry_run:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from fourcc.container.index import ErrorRecord, PartRecord
     from fourcc.dtypes import DType
+    from fourcc.statistics import Spread, Statistics
 
 
 def show(command: str, body: Mapping[str, object]) -> None:
@@ -70,3 +71,23 @@ def dtype(kind: DType) -> str:
     if isinstance(kind, str):
         return kind
     return ", ".join(f"{name} {each}{list(shape) if shape else ''}" for name, each, shape in kind)
+
+
+def measures(found: Statistics) -> dict[str, object]:
+    """What weights are like, but for their histogram."""
+    return {
+        "weights": found.weights,
+        "nonfinite": found.nonfinite,
+        "min": found.minimum,
+        "max": found.maximum,
+        "mean": found.mean,
+        "std": found.std,
+        "kurtosis": found.kurtosis,
+        "outliers": found.outliers,
+        "rms_of_rows": _spread(found.rows),
+        "rms_of_columns": _spread(found.columns),
+    }
+
+
+def _spread(found: Spread | None) -> dict[str, float] | None:
+    return None if found is None else {"min": found.low, "median": found.median, "max": found.high}

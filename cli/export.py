@@ -20,7 +20,7 @@ EPILOG = """\b
 Examples:
   fourcc export model.bin -o model.gguf
   fourcc export model.bin -o model.gguf --as Q8_0,F16
-  fourcc export ./checkpoint -o model.gguf --format Q4_0,F16 --dry-run
+  fourcc export ./checkpoint -o model.gguf --recipe Q4_K_M
   fourcc export model.bin -o hf/model.safetensors --as BF16
   fourcc export model.bin -o stories.bin --to llama2c-v0
 
@@ -52,6 +52,7 @@ def export(  # noqa: PLR0913 - one an option
     instead: As = None,
     group: Group = None,
     policy: options.PolicyFile = None,
+    recipe: options.Recipe = None,
     formats: options.Formats = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
@@ -67,11 +68,10 @@ def export(  # noqa: PLR0913 - one an option
     from fourcc.exporters.export import check_targets, execute_export, plan_export
     from fourcc.sources import open_source
 
-    kind, rules = kind_of(output, to), rules_of(policy, formats)
+    kind, rules = kind_of(output, to), rules_of(policy, formats, recipe)
     with open_source(source, tokenizer) as opened:
         terminal.notes(opened.notes, quiet=quiet)
-        selected = (include or (), exclude or ())
-        planned = plan_export(opened, kind, rules, *selected, instead=instead or "", group=group)
+        planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)
         if dry_run:
             plans.show(planned, as_json=as_json)

@@ -29,6 +29,9 @@ Tokenizer = Annotated[
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
 ]
+Recipe = Annotated[
+    str | None, typer.Option("--recipe", metavar="NAME", help="Rules that come with fourcc: see `policy recipes`.")
+]
 Formats = Annotated[
     str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
 ]

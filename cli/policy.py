@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import documents, options, plans, terminal
-from fourcc.errors import InputError
+from fourcc.cli import documents, options, plans, tables, terminal
+from fourcc.cli.tables import Column
+from fourcc.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from fourcc.container.reader import ModelFile
@@ -20,9 +21,11 @@ Examples:
 SHOW_EPILOG = """\b
 Examples:
   fourcc policy show model.bin > mixed.toml
+  fourcc policy show --recipe Q4_K_M > mixed.toml
   fourcc policy show model.bin --resolved"""
 
 PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy, a TOML file.")]
+File = Annotated[Path | None, typer.Argument(metavar="FILE", help="A model.bin.")]
 Resolved = Annotated[
     bool, typer.Option("--resolved", help="Name each tensor's format instead of the rules that chose it.")
 ]
@@ -59,19 +62,46 @@ def check(
         plans.show(plan(opened, rules, include=include or (), exclude=exclude or ()), as_json=as_json)
 
 
-@app.command(epilog=SHOW_EPILOG)
-def show(file: options.Model, *, resolved: Resolved = False, as_json: options.Json = False) -> None:
-    """Print the policy that a model.bin was made with."""
-    from fourcc.container.reader import open_model
+@app.command("recipes")
+def list_recipes(*, as_json: options.Json = False) -> None:
+    """List the recipes that come with fourcc."""
+    from fourcc.policy.recipes import recipes
 
-    with open_model(file) as model:
-        text = _resolved(model) if resolved else _stored(model)
+    found = recipes()
     if as_json:
-        documents.show("policy-show", {"file": str(file), "resolved": resolved, "policy": text})
+        documents.show("recipes", {"recipes": [{"name": one.name, "summary": one.summary} for one in found]})
+        return
+    tables.show((Column("recipe"), Column("summary", shrinks=True)), [[one.name, one.summary] for one in found])
+
+
+@app.command(epilog=SHOW_EPILOG)
+def show(
+    file: File = None, *, recipe: options.Recipe = None, resolved: Resolved = False, as_json: options.Json = False
+) -> None:
+    """Print the policy that a model.bin was made with, or a recipe."""
+    if (file is None) == (recipe is None) or (recipe is not None and resolved):
+        raise UsageError("show takes either a FILE or --recipe NAME", hint="--resolved goes with a FILE.")
+    text = _recipe(str(recipe)) if file is None else _text(file, resolved=resolved)
+    if as_json:
+        name = {"recipe": recipe} if file is None else {"file": str(file), "resolved": resolved}
+        documents.show("policy-show", {**name, "policy": text})
         return
     tame = terminal.on_terminal(sys.stdout)
     for line in text.splitlines():
         terminal.out(terminal.safe(line) if tame else line)
+
+
+def _recipe(name: str) -> str:
+    from fourcc.policy.recipes import read_recipe
+
+    return read_recipe(name)[0]
+
+
+def _text(file: Path, *, resolved: bool) -> str:
+    from fourcc.container.reader import open_model
+
+    with open_model(file) as model:
+        return _resolved(model) if resolved else _stored(model)
 
 
 def _stored(model: ModelFile) -> str:

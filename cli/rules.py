@@ -1,4 +1,4 @@
-"""What the options --policy and --format say of tensors."""
+"""What the options --policy, --recipe and --format say of tensors."""
 
 from __future__ import annotations
 
@@ -12,16 +12,23 @@ if TYPE_CHECKING:
     from fourcc.policy import Policy
 
 
-def rules_of(file: Path | None, formats: str | None) -> Policy:
-    """The policy; without either, tensors stay as they are stored.
+def rules_of(file: Path | None, formats: str | None, recipe: str | None = None) -> Policy:
+    """The policy; with none of them, tensors stay as they are stored.
 
     Raises:
-        UsageError: both are given, or there is something wrong with one.
+        UsageError: more than one is given, or there is something wrong with one.
     """
     from fourcc.policy import Policy
 
-    if file is not None and formats is not None:
-        raise UsageError("--policy and --format exclude each other", hint="A rule of the policy can have a fallback.")
+    given = {"--policy": file, "--format": formats, "--recipe": recipe}
+    both = [option for option, value in given.items() if value is not None]
+    if len(both) > 1:
+        hint = "`fourcc policy show --recipe NAME` prints a recipe to start a policy from."
+        if recipe is None:
+            hint = "A rule of the policy can have a fallback."
+        raise UsageError(f"{' and '.join(both)} exclude each other", hint=hint)
     if file is not None:
         return Policy.read(file)
+    if recipe is not None:
+        return Policy.recipe(recipe)
     return Policy.keep() if formats is None else Policy.shorthand(formats)

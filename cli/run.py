@@ -44,7 +44,10 @@ Steps = Annotated[
     typer.Option("-n", help="Tokens of the text; 0: as many as the context holds.  [default: 256; in a chat 0]"),
 ]
 Prompt = Annotated[
-    str | None, typer.Option("-i", help="How the text begins, or the first message; -: read it from standard input.")
+    str | None,
+    typer.Option(
+        "-i", help="How the text begins, or the first message; -: as standard input says.  [default: a pipe's]"
+    ),
 ]
 Tokenizer = Annotated[Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer of a checkpoint.")]
 Mode = Annotated[Literal["generate", "chat"], typer.Option("-m", help="Write a text, or talk.")]

@@ -165,9 +165,20 @@ def _measure_lines(found: Statistics) -> list[str]:
         measures = {"min": found.minimum, "max": found.maximum, "mean": found.mean, "std": found.std}
         known = {name: "beyond float64" if value is None else f"{value:.6g}" for name, value in measures.items()}
         lines.append(", ".join(f"{name} {value}" for name, value in known.items()))
+        lines += _shape_lines(found)
     if found.bins:
         lines += ["", f"histogram of the {'codes' if found.of_codes else 'weights'}"]
         lines += bars(found.bins, of_codes=found.of_codes)
+    return lines
+
+
+def _shape_lines(found: Statistics) -> list[str]:
+    lines = []
+    if found.kurtosis is not None and found.outliers is not None:
+        lines.append(f"kurtosis {found.kurtosis:.3g}, {100 * found.outliers:.2g} % beyond 4 std")
+    if found.rows is not None and found.columns is not None:
+        spreads = {"rows": found.rows, "columns": found.columns}
+        lines += [f"RMS of {name} {s.low:.3g} to {s.high:.3g}, median {s.median:.3g}" for name, s in spreads.items()]
     return lines
 
 
@@ -196,12 +207,7 @@ def _document(source: Source, tensor: SourceTensor, measured: Statistics | str) 
 
 def _statistics(found: Statistics) -> dict[str, object]:
     return {
-        "weights": found.weights,
-        "nonfinite": found.nonfinite,
-        "min": found.minimum,
-        "max": found.maximum,
-        "mean": found.mean,
-        "std": found.std,
+        **documents.measures(found),
         "histogram_of": "codes" if found.of_codes else "weights",
         "histogram": [[each.low, each.high, each.count] for each in found.bins],
     }

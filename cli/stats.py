@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import ExitStack
 from functools import partial
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -109,19 +109,19 @@ def stats(  # noqa: PLR0913 - one an option
     from fourcc.survey import Choice
 
     choice = Choice(tuple(include or ()), tuple(exclude or ()), tuple(role or ()), layers)
-    pictures = Pictures(plot, plot_layers, force)
-    suggests = suggest or write_policy is not None or min_sqnr is not None or max_bits is not None
+    pictures, wish = Pictures(plot, plot_layers, force), Wish(min_sqnr, max_bits)
+    suggests = suggest or any(each is not None for each in (write_policy, min_sqnr, max_bits))
     _check(suggests, [against, formats, policy], plot_layers)
+    _check_numbers(wish, sample)
     with ExitStack() as stack:
         opened = _opened(source, stack, quiet=quiet)
         if suggests:
-            wish = Wish(min_sqnr, max_bits)
             suggested = _suggest(opened, choice, wish, sample, write_policy, pictures, quiet=quiet)
             return suggestion_tables.show(source, suggested, as_json=as_json)
         now, original = opened, None if against is None else _opened(against, stack, quiet=quiet)
         if formats is not None or policy is not None:
             now, original = _converted(opened, choice, policy, formats, threads, stack), opened
-        found = _survey(now, original, choice, pictures, quiet=quiet)
+        found = _survey(now, original, choice, pictures, threads, quiet=quiet)
     return stats_tables.show(source, found, as_json=as_json)
 
 
@@ -131,6 +131,14 @@ def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> 
     if compares > 1 or (suggests and (compares or plot_layers is not None)):
         what = "--against, --format, --policy and suggestions exclude each other; --plot-layers goes with no suggestion"
         raise UsageError(what, hint="Run it once for each.")
+
+
+def _check_numbers(wish: Wish, sample: int) -> None:
+    for option, value in (("--min-sqnr", wish.min_sqnr), ("--max-bits", wish.max_bits)):
+        if value is not None and not (isfinite(value) and value > 0):
+            raise UsageError(f"{option} makes no sense", found=value, expected="a number above 0")
+    if sample < 0:
+        raise UsageError("--sample makes no sense", found=sample, expected="a number of weights, or 0 for all")
 
 
 def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:
@@ -158,7 +166,9 @@ def _converted(
     return stack.enter_context(open_source(folder / "model.bin"))
 
 
-def _survey(now: Source, original: Source | None, choice: Choice, pictures: Pictures, *, quiet: bool) -> Survey:
+def _survey(
+    now: Source, original: Source | None, choice: Choice, pictures: Pictures, threads: int | None, *, quiet: bool
+) -> Survey:
     from fourcc.plotting import draw_layers, draw_weights
     from fourcc.survey import survey
 
@@ -166,7 +176,7 @@ def _survey(now: Source, original: Source | None, choice: Choice, pictures: Pict
     targets = [(_picture(path, now, force=pictures.force), draw) for path, draw in drawings if path is not None]
     weights = sum(prod(tensor.shape) for tensor in choice.of(now))
     with Progress("reading", weights, quiet=quiet, unit="weights") as progress:
-        found = survey(now, choice, original, progress)
+        found = survey(now, choice, original, progress, threads)
     for target, draw in targets:
         _write(target, partial(draw, survey=found))
     return found

@@ -204,23 +204,7 @@ def _statistics(found: Statistics | None) -> dict[str, object] | None:
     if found is None:
         return None
     bars = regrouped(found.bins, found.bins[0].low, found.bins[-1].high, JSON_BARS) if found.bins else []
-    return {
-        "weights": found.weights,
-        "nonfinite": found.nonfinite,
-        "min": found.minimum,
-        "max": found.maximum,
-        "mean": found.mean,
-        "std": found.std,
-        "kurtosis": found.kurtosis,
-        "outliers": found.outliers,
-        "rms_of_rows": _spread(found.rows),
-        "rms_of_columns": _spread(found.columns),
-        "histogram": [[bar.low, bar.high, bar.count] for bar in bars],
-    }
-
-
-def _spread(found: Spread | None) -> dict[str, float] | None:
-    return None if found is None else {"min": found.low, "median": found.median, "max": found.high}
+    return {**documents.measures(found), "histogram": [[bar.low, bar.high, bar.count] for bar in bars]}
 
 
 def _short(value: float | None) -> str:

@@ -112,14 +112,14 @@ def statistics(tensor: SourceTensor) -> Statistics:
     return second_reading(tensor, first, (first.moments.low, first.moments.high), BINS)
 
 
-def first_reading(tensor: SourceTensor, *, codes: bool) -> First:
+def first_reading(tensor: SourceTensor, *, codes: bool, threads: int | None = None) -> First:
     """Moments, channels, and if asked for codes. Raises as `statistics` does."""
     import numpy as np
 
     moments, counted = Moments(), Counter[int]()
     levels: list[Array] = []
     columns, weights = np.zeros(tensor.shape[-1] if tensor.shape else 1), 0
-    for found in _each(tensor, partial(_first, codes=codes)):
+    for found in _each(tensor, partial(_first, codes=codes), threads):
         weights += found.weights
         moments += found.moments
         columns += found.columns
@@ -165,14 +165,16 @@ def _runs(values: Array) -> Iterator[Array]:
     return (values[first : first + step] for first in range(0, rows, step))
 
 
-def _each(tensor: SourceTensor, work: Callable[[Tile], T]) -> Iterator[T]:
+def _each(tensor: SourceTensor, work: Callable[[Tile], T], wanted: int | None) -> Iterator[T]:
     """What the work makes of each tile, in their order, on threads."""
-    threads = thread_count()
+    threads = thread_count(wanted)
     tasks = (Task(partial(work, tile), tile.geom.rows * tile.geom.cols) for tile in tiles(tensor))
     return in_order(tasks, threads, 2 * threads * TILE_WEIGHTS)
 
 
-def second_reading(tensor: SourceTensor, first: First, extent: tuple[float, float], bins: int) -> Statistics:
+def second_reading(
+    tensor: SourceTensor, first: First, extent: tuple[float, float], bins: int, threads: int | None = None
+) -> Statistics:
     """What needs the moments: outliers, and a histogram of `bins` bars over an extent, or of the codes.
 
     Raises as `statistics` does.
@@ -182,7 +184,7 @@ def second_reading(tensor: SourceTensor, first: First, extent: tuple[float, floa
         return Statistics(
             first.weights, first.weights, None, None, None, None, bool(first.codes), _code_bins(first.codes)
         )
-    far, counted = _spread(tensor, found, extent, bins)
+    far, counted = _spread(tensor, found, extent, bins, threads)
     return Statistics(
         weights=first.weights,
         nonfinite=first.weights - found.count,
@@ -200,7 +202,7 @@ def second_reading(tensor: SourceTensor, first: First, extent: tuple[float, floa
 
 
 def _spread(
-    tensor: SourceTensor, moments: Moments, extent: tuple[float, float], bins: int
+    tensor: SourceTensor, moments: Moments, extent: tuple[float, float], bins: int, threads: int | None
 ) -> tuple[int, tuple[Bin, ...]]:
     """Number of outliers, and a histogram; of no bin where an extent is too narrow to be divided."""
     import numpy as np
@@ -210,7 +212,7 @@ def _spread(
         edges = np.linspace(float(extent[0]), float(extent[1]), bins + 1)
         wide = bool(np.isfinite(edges).all() and (np.diff(edges) > 0).all())  # else the bins cannot be told apart
     work = partial(_second, moments=moments, extent=extent if wide else None, bins=bins)
-    for beyond, counted in _each(tensor, work):
+    for beyond, counted in _each(tensor, work, threads):
         far += beyond
         counts += counted
     ends = edges.tolist()

@@ -157,7 +157,11 @@ def stats(  # the name that `fourcc.stats` has
 
 
 def survey(
-    source: Source, choice: Choice, original: Source | None = None, progress: Progress = lambda *_: None
+    source: Source,
+    choice: Choice,
+    original: Source | None = None,
+    progress: Progress = lambda *_: None,
+    threads: int | None = None,
 ) -> Survey:
     """Reads the tensors of an opened source, each twice, in a bounded window of memory.
 
@@ -166,6 +170,7 @@ def survey(
         choice: which of its tensors.
         original: what they are compared with; tensors that it lacks, or has in another shape, are not.
         progress: called after every tensor.
+        threads: how many; the numbers do not depend on it.
 
     Raises:
         UsageError: no tensor is left.
@@ -175,7 +180,7 @@ def survey(
     others = {} if original is None else {tensor.name: tensor for tensor in original.tensors}
     done, total, found = 0, sum(prod(tensor.shape) for tensor in tensors), []
     for tensor in tensors:
-        found.append(_surveyed(tensor, infos[tensor.name], others.get(tensor.name)))
+        found.append(_surveyed(tensor, infos[tensor.name], others.get(tensor.name), threads))
         done += prod(tensor.shape)
         progress(tensor.name, done, total)
     return Survey(tuple(found))
@@ -186,30 +191,30 @@ def _infos(source: Source) -> dict[str, TensorInfo]:
     return {tensor.name: describe(tensor, tied=tied) for tensor in source.tensors}
 
 
-def _surveyed(tensor: SourceTensor, info: TensorInfo, other: SourceTensor | None) -> Surveyed:
+def _surveyed(tensor: SourceTensor, info: TensorInfo, other: SourceTensor | None, threads: int | None) -> Surveyed:
     weights = max(1, prod(tensor.shape))
     base = Surveyed(tensor.name, info.roles, info.layer, tensor.shape, str(tensor.tag), 0.0)
     try:
         base = attrs.evolve(base, bits_per_weight=8 * tensor.nbytes / weights)
         if other is None or other.shape != tensor.shape:
-            return attrs.evolve(base, now=_alone(tensor))
-        before, now = _beside(other, tensor)
+            return attrs.evolve(base, now=_alone(tensor, threads))
+        before, now = _beside(other, tensor, threads)
         error = value_difference(other, tensor).sums
         return attrs.evolve(base, now=now, before=before, before_tag=str(other.tag), error=error)
     except PluginError as error:
         return attrs.evolve(base, undecoded=str(error))
 
 
-def _alone(tensor: SourceTensor) -> Statistics:
-    first = first_reading(tensor, codes=False)
-    return second_reading(tensor, first, (first.moments.low, first.moments.high), BARS)
+def _alone(tensor: SourceTensor, threads: int | None) -> Statistics:
+    first = first_reading(tensor, codes=False, threads=threads)
+    return second_reading(tensor, first, (first.moments.low, first.moments.high), BARS, threads)
 
 
-def _beside(before: SourceTensor, now: SourceTensor) -> tuple[Statistics, Statistics]:
+def _beside(before: SourceTensor, now: SourceTensor, threads: int | None) -> tuple[Statistics, Statistics]:
     """Both, with the bars of their histograms in the same places."""
-    firsts = [first_reading(tensor, codes=False) for tensor in (before, now)]
+    firsts = [first_reading(tensor, codes=False, threads=threads) for tensor in (before, now)]
     extent = min(each.moments.low for each in firsts), max(each.moments.high for each in firsts)
-    a, b = (second_reading(*each, extent, BARS) for each in zip((before, now), firsts, strict=True))
+    a, b = (second_reading(*each, extent, BARS, threads) for each in zip((before, now), firsts, strict=True))
     return a, b
 
 

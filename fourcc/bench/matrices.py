@@ -56,14 +56,26 @@ def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:
     kernel = compute.kernel_of(original.format, original.params)
     count = max(1, -(-nbytes // max(1, original.nbytes)))
     stored = kernel.pack is None and kernel.level != "decode"
-    made = [_aligned(original) if stored else attrs.evolve(original) for _ in range(count)]
+    made = _side_by_side(original, count) if stored else [attrs.evolve(original) for _ in range(count)]
     for each in made:
         _ = each.packed
     return made
 
 
-def _aligned(original: QMatrix) -> QMatrix:
-    return attrs.evolve(original, parts={name: aligned(part) for name, part in original.parts.items()})
+def _side_by_side(original: QMatrix, count: int) -> list[QMatrix]:
+    """Copies of a matrix in one piece of memory, part behind part on cache lines, as a model's file has them."""
+    from fourcc.kernels.operands import LINE, empty
+
+    sizes = {name: -(-part.nbytes // LINE) * LINE for name, part in original.parts.items()}
+    piece, made, at = empty(count * sum(sizes.values())), [], 0
+    for _ in range(count):
+        parts = {}
+        for name, part in original.parts.items():
+            parts[name] = piece[at : at + part.nbytes].view(part.dtype).reshape(part.shape)
+            parts[name][...] = part
+            at += sizes[name]
+        made.append(attrs.evolve(original, parts=parts))
+    return made
 
 
 def aligned(array: Array) -> Array:

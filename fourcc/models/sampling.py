@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from fourcc.compute.softmax import Softmax
 from fourcc.errors import NumericError, UsageError
 
 if TYPE_CHECKING:
@@ -49,13 +50,6 @@ def next_random(state: int) -> tuple[int, int]:
     return state, ((state * _MULTIPLIER) & _MASK) >> 32
 
 
-def softmax(logits: Floats) -> Floats:
-    """Probabilities (n,) of the logits (n,), in float32: e to the power of what lacks to the largest, by their sum."""
-    powers: Floats = np.exp((logits - logits.max()).astype(np.float64)).astype(np.float32)  # (n,)
-    powers /= np.add.accumulate(powers)[-1]  # unlike `sum`, in order
-    return powers
-
-
 def _check(condition: bool, what: str, found: object, expected: str) -> None:  # noqa: FBT001 - it is the condition
     if not condition:
         raise UsageError(what, found=found, expected=expected)
@@ -77,6 +71,7 @@ class Sampler:
     topp: float
     seed: int
     _state: int = attrs.field(init=False, repr=False)
+    _softmax: Softmax = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         _check(self.vocab_size > 0, "a vocabulary cannot be empty", self.vocab_size, "1 or more")
@@ -85,6 +80,7 @@ class Sampler:
         _check(isfinite(self.topp), "not a share of the probability", self.topp, "a number")
         _check(0 < self.seed <= _MASK, "not a seed", self.seed, "1 to 2**64 - 1")
         self._state = self.seed
+        self._softmax = Softmax(self.vocab_size, self.temperature)
 
     @classmethod
     def from_flags(cls, vocab_size: int, temperature: float, topp: float, seed: int) -> Sampler:
@@ -119,10 +115,10 @@ class Sampler:
             return likeliest
         coin = self._coin()
         with np.errstate(over="ignore"):
-            scaled = logits / temperature  # (vocab_size,)
-        if scaled[likeliest] in (inf, -inf):
+            scaled = logits[likeliest] / temperature
+        if scaled in (inf, -inf):
             return likeliest  # so small a temperature is as good as none
-        return self._draw(softmax(scaled), coin)
+        return self._draw(self._softmax(logits), coin)
 
     def skip(self, count: int) -> None:
         """Spends the random numbers of `count` tokens that are not drawn; none where the likeliest is always taken."""

@@ -82,6 +82,7 @@ class Template:
         return token
 
 
+_MISTRAL = ("[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]")
 _LLAMA2 = Template(  # as llama2.c writes it; it is what a model without a template of its own gets
     "llama2",
     ("[INST]", "<<SYS>>"),
@@ -112,6 +113,20 @@ TEMPLATES = {
             ("<|im_start|>", "<|im_end|>"),
         ),
         _LLAMA2,
+        Template(
+            "mistral-v7",
+            ("[SYSTEM_PROMPT] ", "[INST] "),
+            "[SYSTEM_PROMPT] {system}[/SYSTEM_PROMPT][INST] {user}[/INST]",
+            "[INST] {user}[/INST]",
+            special=_MISTRAL,
+        ),
+        Template(
+            "mistral-v7-tekken",
+            ("[SYSTEM_PROMPT]", "[INST]"),
+            "[SYSTEM_PROMPT]{system}[/SYSTEM_PROMPT][INST]{user}[/INST]",
+            "[INST]{user}[/INST]",
+            special=_MISTRAL,
+        ),
         Template(  # Mistral's first two versions: names of no tokens, BOS once
             "mistral",
             ("[INST]", " [/INST]"),

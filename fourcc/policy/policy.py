@@ -13,6 +13,7 @@ import attrs
 
 from fourcc.errors import PluginError, PolicyError, Problem
 from fourcc.policy.places import Places, Report
+from fourcc.policy.recipes import read_recipe
 from fourcc.policy.resolve import Resolver
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.schema import Schema
@@ -94,6 +95,16 @@ class Policy:
             raise PluginError("no format holds 32-bit floats as they are", hint="Install fourcc again.")
         policy = cls.parse(shorthand_text([str(tag) for tag in chain], str(narrow.spec.tag)))
         return attrs.evolve(policy, places=places)
+
+    @classmethod
+    def recipe(cls, name: str) -> Policy:
+        """A policy that this package ships, such as ``Q4_K_M``; `fourcc.policy.recipes` lists them.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        text, file = read_recipe(name)
+        return cls.parse(text, file)
 
     @classmethod
     def keep(cls) -> Policy:

@@ -40,9 +40,10 @@ class TensorInfo:
     nbytes: int | None = None
 
     def measure(self, key: str) -> int:
-        """``dims``, ``rows``, ``cols`` or ``weights`` of the shape, as shape conditions name them."""
+        """``dims``, ``rows``, ``cols``, ``ratio`` or ``weights`` of the shape, as shape conditions name them."""
         _, rows, cols = split_shape(self.shape)
-        return {"dims": len(self.shape), "rows": rows, "cols": cols, "weights": prod(self.shape)}[key]
+        sizes = {"dims": len(self.shape), "rows": rows, "cols": cols, "weights": prod(self.shape)}
+        return cols // max(1, rows) if key == "ratio" else sizes[key]
 
 
 @attrs.frozen
@@ -62,7 +63,8 @@ class Rule:
         match: patterns for the name.
         role: patterns for the roles; one of the tensor's must match.
         layers: the layers; a tensor without one is not selected.
-        shape: ``dims``, ``rows``, ``cols`` or ``weights`` -> condition.
+        depth: condition on the number of layers of the model.
+        shape: ``dims``, ``rows``, ``cols``, ``ratio`` or ``weights`` -> condition.
         real: whether the stored format holds real numbers.
         stored: the stored format is one of these.
         choices: the formats, tried in order where the shape does not fit; none: keep the tensor as stored.
@@ -73,6 +75,7 @@ class Rule:
     match: Globs | None = None
     role: Globs | None = None
     layers: Layers | None = None
+    depth: Condition | None = None
     shape: Mapping[str, Condition] = attrs.field(factory=dict)
     real: bool | None = None
     stored: frozenset[FourCC] | None = None
@@ -86,6 +89,7 @@ class Rule:
             (self.match is None or self.match.match(tensor.name))
             and (self.role is None or self.role.match_any(tensor.roles))
             and (self.layers is None or (tensor.layer is not None and self.layers.match(tensor.layer, layer_count)))
+            and (self.depth is None or self.depth.match(layer_count))
             and all(condition.match(tensor.measure(key)) for key, condition in self.shape.items())
             and (self.real is None or tensor.real == self.real)
             and (self.stored is None or tensor.tag in self.stored)

@@ -88,11 +88,12 @@ def _fallback(value: object) -> list[Any]:
     return value
 
 
-SHAPE: dict[str, Reader] = dict.fromkeys(("dims", "rows", "cols", "weights"), _condition)
+SHAPE: dict[str, Reader] = dict.fromkeys(("dims", "rows", "cols", "ratio", "weights"), _condition)
 SELECTORS: dict[str, Reader] = {
     "match": _globs,
     "role": _globs,
     "layers": _layers,
+    "depth": _condition,
     **SHAPE,
     "values": _one_of({"float": True, "integer": False}),
     "stored": _tags,
@@ -167,6 +168,7 @@ class Schema:
             match=values.get("match"),
             role=values.get("role"),
             layers=values.get("layers"),
+            depth=values.get("depth"),
             shape={key: values[key] for key in SHAPE if values.get(key)},
             real=values.get("values"),
             stored=values.get("stored"),

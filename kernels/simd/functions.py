@@ -1,11 +1,13 @@
-"""Functions of floats: the exponential, and choosing the first lanes."""
+"""Functions of floats: exponentials, and choosing the first lanes."""
 
 from __future__ import annotations
+
+from math import factorial, log
 
 import numpy as np
 
 from fourcc.kernels.simd.builder import Builder, Value, llvm_type, vector
-from fourcc.kernels.simd.operation import FLOAT, FLOATS, INTEGER, INTS, operation
+from fourcc.kernels.simd.operation import DOUBLES, FLOAT, FLOATS, INTEGER, INTS, LONGS, operation
 from fourcc.kernels.simd.twins import Lanes
 
 LOWEST, HIGHEST = -87.33, 88.37  # e to these is a normal float32; beyond them the result is that of the bound
@@ -42,6 +44,43 @@ def _(b: Builder, x: Value) -> Value:
     value = b.fadd(b.multiply_add(power, b.fmul(r, r), r), constant(1.0))
     whole = b.add(b.fptosi(n, llvm_type(INTS)), b.constant(llvm_type(INTS), 127))
     return b.fmul(value, b.bitcast(b.shl(whole, b.constant(whole.type, 23)), kind))
+
+
+VANISHES = -110.0  # e to this, and to all below, is 0 as a float32
+LN2_FIRST = round(log(2) * 2**32) / 2**32  # few bits: the product with a whole number is exact
+TERMS = 12  # of the series
+
+
+@operation(FLOATS, returns=FLOATS)
+def rounded_exponential(x: Lanes) -> Lanes:
+    """The exponential e^x of x <= 0, taken in float64 and rounded to float32; of what is no number, 0.
+
+    As `exponential`, with the series of e^r up to r^12 / 12!, the rest of which is below 2^-52 e^r.
+    """
+    with np.errstate(invalid="ignore"):
+        made = np.exp(np.where(x > VANISHES, x, np.float32(-np.inf)).astype(np.float64)).astype(np.float32)
+    return np.asarray(made, np.float32)
+
+
+@rounded_exponential.lowered
+def _(b: Builder, x: Value) -> Value:
+    lowest = b.constant(x.type, VANISHES)
+    halves = b.split(b.select(b.fcmp_ordered(">", x, lowest), x, lowest), 2)
+    made = [_double_exponential(b, b.fpext(each, llvm_type(DOUBLES))) for each in halves]
+    return b.join([b.fptrunc(each, vector("f32", 8)) for each in made])
+
+
+def _double_exponential(b: Builder, x: Value) -> Value:
+    kind, whole = llvm_type(DOUBLES), llvm_type(LONGS)
+    magic = b.constant(kind, 1.5 * 2.0**52)  # adding this rounds to whole numbers, and leaves them in the low bits
+    shifted = b.fadd(b.fmul(x, b.constant(kind, 1 / log(2))), magic)
+    n = b.fsub(shifted, magic)
+    r = b.fsub(b.fsub(x, b.fmul(n, b.constant(kind, LN2_FIRST))), b.fmul(n, b.constant(kind, log(2) - LN2_FIRST)))
+    value = b.constant(kind, 1 / factorial(TERMS))
+    for power in reversed(range(TERMS)):
+        value = b.multiply_add(value, r, b.constant(kind, 1 / factorial(power)))
+    bits = b.shl(b.add(b.bitcast(shifted, whole), b.constant(whole, 1023)), b.constant(whole, 52))
+    return b.fmul(value, b.bitcast(bits, kind))
 
 
 @operation(FLOAT, returns=FLOAT)

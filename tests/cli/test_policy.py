@@ -90,3 +90,46 @@ def test_show_makes_the_text_safe_for_a_terminal(
 def test_show_of_another_file(run: Runner, tiny: Path) -> None:
     """Exit code 3."""
     assert run("policy", "show", tiny).code == 3
+
+
+def test_recipes(run: Runner) -> None:
+    """A name and a line each; the text of one is a policy to start from."""
+    ended = run("policy", "recipes")
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    assert lines[0].split() == ["recipe", "summary"]
+    assert any(line.startswith("Q4_K_M ") for line in lines)
+    names = [recipe["name"] for recipe in run("policy", "recipes", "--json").document["recipes"]]
+    assert names == [line.split()[0] for line in lines[1:]]
+    shown = run("policy", "show", "--recipe", "q8_0")
+    assert shown.code == 0
+    assert shown.out.startswith("# Q8_0: 8-bit blocks throughout.\nversion = 1\n")
+    assert run("policy", "show", "--recipe", "Q8_0", "--json").document["policy"] == shown.out
+
+
+def test_a_recipe_converts(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """As its text does."""
+    text = run("policy", "show", "--recipe", "Q8_0").out
+    (tmp_path / "p.toml").write_text(text)
+    assert run("convert", tiny, "-o", tmp_path / "a.bin", "--policy", tmp_path / "p.toml").code == 0
+    ended = run("convert", tiny, "-o", tmp_path / "b.bin", "--recipe", "Q8_0")
+    assert ended.code == 0
+    assert (tmp_path / "a.bin").read_bytes() == (tmp_path / "b.bin").read_bytes()
+    assert run("export", tiny, "-o", tmp_path / "b.gguf", "--recipe", "Q8_0", "-q").code == 0
+
+
+def test_wrong_recipes(run: Runner, tiny: Path, model: Path) -> None:
+    """Exit code 2, and what to do."""
+    cases = [
+        (["convert", tiny, "--recipe", "Q9", "--dry-run"], "there is no recipe 'Q9'"),
+        (
+            ["convert", tiny, "--recipe", "Q8_0", "--format", "F16", "--dry-run"],
+            "--format and --recipe exclude each other",
+        ),
+        (["policy", "show"], "show takes either a FILE or --recipe NAME"),
+        (["policy", "show", model, "--recipe", "Q8_0"], "show takes either a FILE or --recipe NAME"),
+    ]
+    for arguments, message in cases:
+        ended = run(*arguments)
+        assert ended.code == 2
+        assert message in ended.err

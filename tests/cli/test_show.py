@@ -128,6 +128,12 @@ def test_one_tensor_as_json(run: Runner, model: Path) -> None:
     found = document["statistics"]
     assert found["mean"] == pytest.approx(weights.mean())
     assert found["std"] == pytest.approx(weights.std())
+    assert found["rms_of_columns"]["max"] == pytest.approx(np.sqrt((weights**2).mean(axis=0)).max())
+    centred = weights - weights.mean()
+    assert found["kurtosis"] == pytest.approx((centred**4).mean() / weights.std() ** 4)
+    text = run("inspect", model, "--tensor", "layers.1.attention.wk").out
+    assert f"kurtosis {found['kurtosis']:.3g}, {100 * found['outliers']:.2g} % beyond 4 std" in text
+    assert f"RMS of rows {found['rms_of_rows']['min']:.3g} to " in text
     assert (found["min"], found["max"]) == (weights.min(), weights.max())
     assert found["histogram_of"] == "codes"
     assert sum(count for _, _, count in found["histogram"]) == weights.size

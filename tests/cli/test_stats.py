@@ -191,9 +191,13 @@ def test_a_suggested_policy_converts(run: Runner, tiny: Path, tmp_path: Path) ->
 
 def test_a_budget_of_bits(run: Runner, tiny: Path) -> None:
     """The best of what is small enough; where nothing is, the tensor stays."""
-    found = run("stats", tiny, "--max-bits", 5, "--json").document["suggestion"]["tensors"]
-    assert {each["chosen"] for each in found if each["offers"] and each["shape"][1] == 96} == {"Q4_0"}
-    assert {each["chosen"] for each in found if each["shape"][1:] == [176]} == {None}
+    for budget in (5, 0.1):
+        found = run("stats", tiny, "--max-bits", budget, "--json").document["suggestion"]["tensors"]
+        for each in found:
+            small = [one for one in each["offers"] if one["bits_per_weight"] <= budget and one["sqnr_db"] is not None]
+            best = max(small, key=lambda one: one["sqnr_db"], default={"tag": None})
+            assert each["chosen"] == best["tag"]
+        assert any(each["chosen"] for each in found) == (budget == 5)
 
 
 def test_pictures(run: Runner, tiny: Path, tmp_path: Path) -> None:
@@ -229,6 +233,15 @@ def test_one_thing_at_a_time(run: Runner, tiny: Path, wrong: tuple[str, ...]) ->
     """Said as it is."""
     ended = run("stats", tiny, *wrong)
     assert (ended.code, "exclude each other" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--min-sqnr", "nan"), ("--max-bits", "0"), ("--max-bits", "-inf"), ("--sample", "-1")]
+)
+def test_numbers_that_make_no_sense(run: Runner, tiny: Path, wrong: tuple[str, str]) -> None:
+    """They are refused before anything is read."""
+    ended = run("stats", tiny, "--suggest", *wrong)
+    assert (ended.code, f"{wrong[0]} makes no sense: found " in ended.err) == (2, True)
 
 
 def test_weights_that_are_odd(run: Runner, tmp_path: Path) -> None:

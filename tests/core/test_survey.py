@@ -129,6 +129,13 @@ def unknown_model(quantized: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
+def test_the_numbers_do_not_depend_on_threads(tiny: Path) -> None:
+    """Tiles are merged in their order."""
+    with open_source(tiny) as source:
+        one, three = (survey(source, Choice(layers="0"), threads=threads) for threads in (1, 3))
+    assert [each.now for each in one] == [each.now for each in three]
+
+
 def test_progress_counts_weights(tiny: Path) -> None:
     """To the last."""
     calls: list[tuple[str, int, int]] = []

@@ -56,6 +56,7 @@ SHARED_KERNELS = {
     "product",
     "qmatrix",
     "rows",
+    "sampling",
     "six_bits",
     "sixteens",
     "steps",

@@ -203,7 +203,7 @@ def test_exit_code_and_heading() -> None:
 def test_unknown_formats_are_told_with_the_rest() -> None:
     """A policy with a misspelt key and a misspelt tag is mended in one go."""
     text = (
-        'version = 1\n[[rule]]\nmatc = "x"\ntag = "F32"\n[[rule]]\nmatch = "*"\ntag = "Q8_Z"\nencoder = { metod = 1 }\n'
+        'version = 1\n[[rule]]\nmatc = "x"\ntag = "F32"\n[[rule]]\nmatch = "*"\ntag = "Q9_Z"\nencoder = { metod = 1 }\n'
     )
     with pytest.raises(PolicyError) as caught:
         Policy.parse(text)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fourcc.compute.softmax import Softmax
 from fourcc.errors import NumericError, UsageError
-from fourcc.models.sampling import Sampler, next_random, softmax
+from fourcc.models.sampling import Sampler, next_random
 
 f32 = np.float32
 Floats = np.ndarray[tuple[int], np.dtype[np.float32]]
@@ -122,7 +123,7 @@ def test_a_large_vocabulary(topp: float, spread: float) -> None:
     """Its probabilities are summed up in order, flat or not."""
     logits = drawn(7, 9000, spread, 50)
     ours, slow = Sampler(9000, 1.0, topp, 5), Slow(1.0, topp, 5)
-    assert softmax(logits).tolist() == [float(value) for value in slow.softmax(list(logits))]
+    assert Softmax(9000, 1.0)(logits).tolist() == [float(value) for value in slow.softmax(list(logits))]
     assert [ours.sample(logits) for _ in range(4)] == [slow.sample(logits) for _ in range(4)]
 
 

@@ -1,6 +1,7 @@
 """Chat templates: the tokens of messages against those that Jinja templates of the families give, rendered by hand."""
 
 import json
+import os
 from pathlib import Path
 
 import msgpack
@@ -12,13 +13,15 @@ from fourcc.models.templates import TEMPLATES, template_named, template_of
 from fourcc.models.tokenizers import Tokenizer
 from fourcc.models.tokenizers.huggingface import read_json
 from fourcc.models.tokenizers.sentencepiece_model import read_sentencepiece
+from fourcc.sources import open_source
 from fourcc.sources.tokenizer import CHAT_TEMPLATE, GGUF, beside
 from tests.running.training import byte_pairs, scored
 
 ROLE = "<|start_header_id|>{}<|end_header_id|>\n\n"
 # A system prompt and a message; then, behind the answer, another message: as llama.cpp's llama_chat_apply_template, of
 # llama-cpp-python 0.3.36, writes them for llama3, chatml, llama2-sys-bos, mistral-v1, mistral-v3, mistral-v3-tekken,
-# phi3 and zephyr (with <|endoftext|> for EOS). The space that mistral-v1 begins with is put there by its tokenizer.
+# mistral-v7, mistral-v7-tekken, phi3 and zephyr (with <|endoftext|> for EOS). The space that mistral-v1 begins with is
+# put there by its tokenizer.
 TALKS = {
     "llama3": (
         f"{ROLE.format('system')}S<|eot_id|>{ROLE.format('user')}U<|eot_id|>{ROLE.format('assistant')}",
@@ -29,6 +32,8 @@ TALKS = {
         "<|im_end|>\n<|im_start|>user\nV<|im_end|>\n<|im_start|>assistant\n",
     ),
     "llama2": ("<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nU [/INST]", "</s><s>[INST] V [/INST]"),
+    "mistral-v7": ("[SYSTEM_PROMPT] S[/SYSTEM_PROMPT][INST] U[/INST]", "</s>[INST] V[/INST]"),
+    "mistral-v7-tekken": ("[SYSTEM_PROMPT]S[/SYSTEM_PROMPT][INST]U[/INST]", "</s>[INST]V[/INST]"),
     "mistral": ("[INST] S\n\nU [/INST]", "</s>[INST] V [/INST]"),
     "mistral-v3": ("[INST] S\n\nU[/INST]", "</s>[INST] V[/INST]"),
     "mistral-tekken": ("[INST]S\n\nU[/INST]", "</s>[INST]V[/INST]"),
@@ -44,6 +49,8 @@ OWN = {  # pieces of templates that models bring
     "llama2": "{% set content = '<<SYS>>\\n' + system + '\\n<</SYS>>\\n\\n' %}{{ bos_token + '[INST] ' + content }}",
     "mistral": "{{ bos_token }}{{ '[INST] ' + content + ' [/INST]' }}",
     "mistral-v3": '{{ bos_token }}{{ "[INST] " + content + "[/INST]" }}',
+    "mistral-v7": "{{ '[SYSTEM_PROMPT] ' + system + '[/SYSTEM_PROMPT]' }}{{ '[INST] ' + content + '[/INST]' }}",
+    "mistral-v7-tekken": "{{ '[SYSTEM_PROMPT]' + system + '[/SYSTEM_PROMPT]' }}{{ '[INST]' + content + '[/INST]' }}",
     "mistral-tekken": "{{ bos_token }}{{ '[INST]' + content + '[/INST]' }}",
     "phi3": "{{ '<|user|>\n' + content + '<|end|>\n<|assistant|>\n' }}",
     "zephyr": "{{ '<|user|>\n' + content + eos_token }}{{ '<|assistant|>' }}",
@@ -151,3 +158,13 @@ def test_a_folder_s_chat_template_is_taken_along(tmp_path: Path) -> None:
     blobs, _, notes = beside(tmp_path)
     assert CHAT_TEMPLATE not in blobs
     assert "the chat template is left out: " in notes[0]
+
+
+def test_a_real_model_s_template() -> None:
+    """Devstral's, in its GGUF file."""
+    folder = os.environ.get("FOURCC_DATA")
+    if not folder:
+        pytest.skip("FOURCC_DATA does not lead to the real models")
+    with open_source(Path(folder) / "devstral_slice" / "slice.gguf") as source:
+        template, own = template_of(source.blobs, source.path)
+    assert (template.name, own) == ("mistral-v7-tekken", True)
