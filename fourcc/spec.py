@@ -253,10 +253,10 @@ class FormatSpec:
         if self.nominal_bits is not None:
             return self.nominal_bits
         params = complete(self.params, {}) if params is None else params
-        whole = 4096  # stands for "the whole matrix"; per-row overhead of such a format is spread over as many columns
-        width = self.width(params)
-        cols = whole if width is None else 8 * width  # so that codes of a few bits fill their bytes
-        geom = Geometry(self.block[0] or whole, cols, params)
+        whole = 4096  # stands for "the whole matrix"; what a part holds for each row is spread over as many columns
+        width = self.width(params) or whole
+        blocks = max(1, whole // width // 8) * 8  # so that codes of a few bits fill their bytes
+        geom = Geometry(self.block[0] or whole, blocks * width if self.block[1] is not None else whole, params)
         twice = Geometry(2 * geom.rows, geom.cols, params)
         stored = sum((prod(part.shape(twice)) - prod(part.shape(geom))) * itemsize(part.dtype) for part in self.parts)
         return Fraction(8 * stored, geom.rows * geom.cols)
