@@ -254,9 +254,9 @@ class FormatSpec:
             return self.nominal_bits
         params = complete(self.params, {}) if params is None else params
         whole = 4096  # stands for "the whole matrix"; what a part holds for each row is spread over as many columns
-        width = self.width(params) or whole
-        blocks = max(1, whole // width // 8) * 8  # so that codes of a few bits fill their bytes
-        geom = Geometry(self.block[0] or whole, blocks * width if self.block[1] is not None else whole, params)
+        width = self.width(params)
+        eights = 1 if width is None else max(1, whole // width // 8)  # of blocks: codes of a few bits fill their bytes
+        geom = Geometry(self.block[0] or whole, whole if width is None else 8 * eights * width, params)
         twice = Geometry(2 * geom.rows, geom.cols, params)
         stored = sum((prod(part.shape(twice)) - prod(part.shape(geom))) * itemsize(part.dtype) for part in self.parts)
         return Fraction(8 * stored, geom.rows * geom.cols)

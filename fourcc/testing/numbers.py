@@ -38,7 +38,7 @@ def _drawn(subject: Subject, shape: tuple[int, ...], exponents: tuple[int, ...])
 
 
 def small_weights(subject: Subject) -> Iterator[Finding]:
-    """So are small integers times small powers of two, denormals among them."""
+    """Small integers times small powers of two, denormals among them, come back within the bound."""
     for shape in subject.matrices()[:6]:
         for exponent in SMALL:
             yield from check_bound(subject, integers(shape, exponent), f"integers up to 50 times 2^{exponent}")

@@ -50,7 +50,7 @@ def nominal_bits(subject: Subject) -> Iterator[Finding]:
     """A matrix of full blocks takes the bits per weight that the listing shows, but for parts of the whole matrix."""
     spec = subject.format.spec
     for each in subject.variants():
-        geom = Geometry(2 * (spec.block[0] or 64), 4096 // min(each.width, 4096) * each.width, each.params)
+        geom = Geometry(2 * (spec.block[0] or 64), max(1, 4096 // each.width // 8) * 8 * each.width, each.params)
         if spec.variable:
             continue
         shared = [part for part in spec.parts if part.rows is None]
