@@ -145,10 +145,7 @@ def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:
     from fourcc.sources import open_source
 
     opened = stack.enter_context(open_source(path))
-    notes = list(opened.notes)
-    if opened.unreadable:
-        notes.append(f"{len(opened.unreadable)} tensors are in layouts that no installed format has, and are left out")
-    terminal.notes(notes, quiet=quiet)
+    terminal.notes(opened.notes, quiet=quiet)
     return opened
 
 

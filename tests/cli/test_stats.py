@@ -11,6 +11,7 @@ import pytest
 import fourcc
 from fourcc.cli import stats_tables, terminal
 from tests.cli.making import ODD, Runner, write_safetensors
+from tests.sources.writers import gguf
 
 
 def test_a_table_of_all_tensors(run: Runner, tiny: Path) -> None:
@@ -261,3 +262,15 @@ def test_weights_that_are_odd(run: Runner, tmp_path: Path) -> None:
     for name in ("empty", "nan", "same", "whole"):
         assert run("stats", source, "--include", name).code == 0
     assert run("stats", source, "--suggest").code == 0
+
+
+def test_layouts_that_no_format_has_are_left_out(run: Runner, tmp_path: Path) -> None:
+    """With a note; asked for alone, there is nothing to look at."""
+    path = tmp_path / "m.gguf"
+    path.write_bytes(gguf([], [("a", (64,), 0, bytes(256)), ("b", (2, 256), 16, bytes(132))]))
+    ended = run("stats", path, "--json")
+    assert [each["name"] for each in ended.document["tensors"]] == ["a"]
+    assert ended.err.count("note: ") == 1
+    assert "note: 1 of 2 tensors can only be listed" in ended.err
+    ended = run("stats", path, "--include", "b", "-q")
+    assert (ended.code, "no tensor is left to look at" in ended.err) == (2, True)
