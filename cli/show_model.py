@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fourcc import __version__
-from fourcc.cli import tables, terminal, units
+from fourcc.cli import providers, tables, terminal, units
 from fourcc.cli.tables import Column
-from fourcc.container.index import Index, Provider, TensorRecord
+from fourcc.container.index import Index, TensorRecord
 from fourcc.container.reader import ModelFile
 
+TAG = Column("tag")
 COLUMNS = (
     Column("tensor", shrinks=True),
     Column("shape"),
-    Column("tag"),
+    TAG,
     Column("bits/weight", right=True),
     Column("bytes", right=True),
     Column("rel RMSE", right=True),
@@ -32,45 +32,9 @@ def show(path: Path, *, as_json: bool) -> None:
             return
         tables.facts(_facts(model))
         terminal.out("")
-        tables.show(COLUMNS, [_row(tensor) for tensor in model.index.tensors])
-        for line in _missing_lines(model.index):
-            terminal.out(line)
-
-
-def missing(index: Index) -> dict[str, Provider | None]:
-    """Tags that no installed package provides, each with whose format it was, where the file says so.
-
-    What is installed is looked up only where the file holds other formats than this very fourcc's: it takes a while.
-    """
-    own = Provider("fourcc", __version__)
-    if all(tensor.provider is not None and index.providers[tensor.provider] == own for tensor in index.tensors):
-        return {}
-    from fourcc.registry import registry
-
-    found: dict[str, Provider | None] = {}
-    for tensor in index.tensors:
-        if tensor.tag not in registry:
-            named = None if tensor.provider is None else index.providers[tensor.provider]
-            found[str(tensor.tag)] = found.get(str(tensor.tag)) or named
-    return found
-
-
-def advice(tag: str, provider: Provider | None) -> str:
-    """What to install for a format that is missing."""
-    if provider is None:
-        return f"Install the package that provides {tag}."
-    return f"It was made with {provider}: install that package."
-
-
-def _missing_lines(index: Index) -> list[str]:
-    lines = []
-    for tag, provider in missing(index).items():
-        count = sum(str(tensor.tag) == tag for tensor in index.tensors)
-        line = (
-            f"{count} tensor{'s' * (count != 1)} in the format {tag}, which is not installed. {advice(tag, provider)}"
-        )
-        lines.append(terminal.safe(line))
-    return ["", *lines] if lines else []
+        tables.show(*_table(model.index))
+        for number, line in enumerate(providers.lines(model.index)):
+            terminal.out(terminal.safe(line) if number else f"\n{terminal.safe(line)}")
 
 
 def _facts(model: ModelFile) -> list[tuple[str, str]]:
@@ -94,6 +58,17 @@ def _total(index: Index) -> str:
     return f"{len(index.tensors)} tensors, {index.weights} weights, {bits} bits per weight, {size}"
 
 
+def _table(index: Index) -> tuple[list[Column], list[list[str]]]:
+    """Columns and rows; the parameters of layouts have a column where there are any."""
+    columns, rows = list(COLUMNS), [_row(tensor) for tensor in index.tensors]
+    if any(tensor.params for tensor in index.tensors):
+        place = columns.index(TAG) + 1
+        columns.insert(place, Column("params"))
+        for row, tensor in zip(rows, index.tensors, strict=True):
+            row.insert(place, units.settings(tensor.params) or "-")
+    return columns, rows
+
+
 def _row(tensor: TensorRecord) -> list[str]:
     nbytes = tensor.nbytes
     return [
@@ -112,7 +87,7 @@ def _document(model: ModelFile) -> dict[str, object]:
     from fourcc.cli import documents
 
     index = model.index
-    absent = missing(index)
+    absent = providers.missing(index)
     return {
         "file": str(model.path),
         "kind": "model.bin",
@@ -125,7 +100,7 @@ def _document(model: ModelFile) -> dict[str, object]:
         "providers": [{"distribution": each.distribution, "version": each.version} for each in index.providers],
         "blobs": [{"name": blob.name, "offset": blob.offset, "bytes": blob.nbytes} for blob in index.blobs],
         "tensors": [tensor_document(tensor, index) for tensor in index.tensors],
-        "missing": [{"tag": tag, "hint": advice(tag, provider)} for tag, provider in absent.items()],
+        "missing": [{"tag": tag, "hint": providers.advice(tag, provider)} for tag, provider in absent.items()],
         "total": {
             "tensors": len(index.tensors),
             "weights": index.weights,

@@ -265,7 +265,7 @@ def _check_step(step: Step) -> None:
     if step.decision.keep:
         return
     _ = step.source.format  # must be there to decode
-    check_needs(registry[step.decision.tag], step.aids, step.source.name)
+    check_needs(registry[step.decision.tag], step.aids, step.source.shape, step.source.name)
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:

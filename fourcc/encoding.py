@@ -220,7 +220,7 @@ def encode(
     found = registry[as_tag(tag)]
     if weights.dtype.kind not in "fiub":
         raise UsageError("weights are real numbers", tensor=name, found=f"dtype {weights.dtype}")
-    check_needs(found, aids or Aids(), name)
+    check_needs(found, aids or Aids(), weights.shape, name)
     params, options = checked_settings(found, weights.shape, params or {}, options or {})
     lead, rows, cols = split_shape(weights.shape)
     count = prod(lead)
@@ -253,15 +253,25 @@ def _encoded_tiles(encoder: MatrixEncoder, matrix: Array) -> Iterator[tuple[int,
         yield first, encoder.tile(matrix[first:last], shared, first)[0]
 
 
-def check_needs(found: Format, aids: Aids, tensor: str | None) -> None:
-    """Raises UsageError where a format needs calibration data that is not there."""
+def check_needs(found: Format, aids: Aids, shape: tuple[int, ...], tensor: str | None) -> None:
+    """Raises UsageError where a format needs calibration data that is not there, or does not fit the tensor's shape."""
+    import numpy as np
+
+    lead, _, cols = split_shape(shape)
     for need in sorted(found.spec.needs):
-        if getattr(aids, need) is None:
+        given = getattr(aids, need)
+        if given is None:
             raise UsageError(
                 f"the format {found.spec.tag} needs the {need} of each tensor's inputs, and there is none",
                 tensor=tensor,
                 hint="Give it calibration data, or give the tensor another format.",
             )
+        one = (cols,) if need == "importance" else (cols, cols)
+        if np.shape(given) not in {one, (prod(lead), *one)}:
+            found_shape, expected = np.shape(given), f"{one}, or one for each of {prod(lead)} matrices"
+            raise UsageError(f"the {need} does not fit", tensor=tensor, found=found_shape, expected=expected)
+        if given.dtype != np.float32 or not np.isfinite(given).all():
+            raise UsageError(f"the {need} is not of finite float32", tensor=tensor, found=f"dtype {given.dtype}")
 
 
 def checked_settings(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
-from fourcc.format import Array
-from fourcc.testing.finding import Finding
+from fourcc.encoding import encode
+from fourcc.format import Aids, Array
+from fourcc.testing.finding import Finding, attempt
 from fourcc.testing.independence import all_bytes
 from fourcc.testing.subject import Subject
-from fourcc.testing.weights import bell, described
+from fourcc.testing.weights import bell, described, heavy
 
 
 def layouts(w: Array) -> Iterator[tuple[str, Array]]:
@@ -39,6 +41,26 @@ def memory(subject: Subject) -> Iterator[Finding]:
                 tried=f"encode {described(w)}, {what}",
                 cause="the encoder looks at memory instead of values",
             )
+
+
+def calibration(subject: Subject) -> Iterator[Finding]:
+    """What the encoder asks of calibration makes a difference to it."""
+    w = heavy(subject.plain_shape(9))
+    plain = all_bytes(subject.encode(w))
+    cols, tag = w.shape[1], subject.format.spec.tag
+    flat = Aids(np.ones(cols, np.float32), np.eye(cols, dtype=np.float32)).restricted(subject.format.spec.needs)
+    with_flat = attempt(
+        partial(encode, w, tag, subject.params, subject.options, aids=flat),
+        tried=f"encode {described(w)} with an importance of 1 for each column, or the identity for a Hessian",
+    )
+    if all_bytes(with_flat) == plain:
+        yield Finding(
+            what="what is asked for makes no difference",
+            tried=f"encode {described(w)} with two different {' and '.join(sorted(subject.format.spec.needs))}",
+            found="the same bytes",
+            advice="Leave it out of `needs`: whoever uses the format would have to gather it for nothing.",
+            note=True,
+        )
 
 
 def left_alone(subject: Subject) -> Iterator[Finding]:

@@ -89,6 +89,11 @@ def no_codes(subject: Subject) -> str | None:
     return None if subject.format.codes is not None else "the format shows no codes"
 
 
+def asks_for_nothing(subject: Subject) -> str | None:
+    """Why a check of calibration does not apply."""
+    return None if subject.format.spec.needs else "the format asks for no calibration data"
+
+
 ENCODES = (nothing_encodes,)
 MULTIPLIES = (nothing_encodes, nothing_multiplies)
 
@@ -115,6 +120,7 @@ CHECKS = (
     Check(name="processes", theme="independence", run=independence.processes, skips=(nothing_encodes, nothing_imports)),
     Check(name="memory layouts", theme="inputs", run=inputs.memory, skips=ENCODES),
     Check(name="inputs left alone", theme="inputs", run=inputs.left_alone, skips=ENCODES),
+    Check(name="calibration", theme="inputs", run=inputs.calibration, skips=(nothing_encodes, asks_for_nothing)),
     Check(name="shape and dtype", theme="decoding", run=decoding.shape_and_dtype),
     Check(name="no warnings", theme="decoding", run=decoding.quiet),
     Check(name="codes", theme="decoding", run=decoding.codes, skips=(nothing_encodes, no_codes)),

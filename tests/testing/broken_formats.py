@@ -360,5 +360,6 @@ KERNEL = Format(
 
 # -- declarations
 
+IDLE = broken("Idl1", spec={"needs": frozenset({"importance", "hessian"})})
 FOREIGN = broken("Fgn1", spec={"foreign": {"ggml": 2}})
 SILENT = broken("Sil1", spec={"summary": ""})

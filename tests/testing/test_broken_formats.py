@@ -90,8 +90,9 @@ def test_what_they_are_made_of_is_right(trial: Trial) -> None:
         (broken.WARNS, "no warnings", "RuntimeWarning"),
         (broken.VALUES, "kernel", "its block decoder cannot run on several rows at once"),
         (broken.TILE, "declaration", "no error bound is declared"),
+        (broken.IDLE, "calibration", "what is asked for makes no difference"),
     ],
-    ids=["warns", "values", "bound"],
+    ids=["warns", "values", "bound", "idle"],
 )
 def test_what_breaks_nothing_is_noted(found: Format, check: str, says: str) -> None:
     outcome = check_named(check).outcome(subject(found))
