@@ -14,7 +14,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be writ
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 Source = Annotated[
     Path,
-    typer.Argument(metavar="SRC", help="Checkpoint: llama2.c, safetensors, GGUF, npz (file or folder), or model.bin."),
+    typer.Argument(
+        metavar="SRC", help="Checkpoint: llama2.c, safetensors, GGUF, npz, ggjt (file or folder), or model.bin."
+    ),
 ]
 Model = Annotated[Path, typer.Argument(metavar="FILE", help="A model.bin.")]
 Include = Annotated[

@@ -37,9 +37,9 @@ _STARTS = (
     (b"\x93NUMPY", "a single .npy array; store it with numpy.savez"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"GGUF", "a GGUF file"),
-    (b"tjgg", "a ggjt file of the time before GGUF; convert it to GGUF"),
     (b"fmgg", "a ggmf file of the time before GGUF; convert it to GGUF"),
     (b"lmgg", "a ggml file of the time before GGUF; convert it to GGUF"),
+    (b"tjgg", "a ggjt file"),
     (b"24ka", "a llama2.c checkpoint"),
 )
 _HTML = (b"<!doctype", b"<html", b"<?xml")

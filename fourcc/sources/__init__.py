@@ -14,7 +14,7 @@ from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.signatures import HEAD_BYTES, looks_like
-from fourcc.sources import gguf, llama2c, npz, safetensors, shards
+from fourcc.sources import ggjt, gguf, llama2c, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import BLOBS, Tokenizer, read_tokenizer
@@ -49,6 +49,7 @@ def _open_model_bin(path: Path) -> Source:
 KINDS = (
     Kind("model.bin", _is_model_bin, _open_model_bin),
     Kind(gguf.KIND, gguf.recognises, gguf.open_gguf),
+    Kind(ggjt.KIND, ggjt.recognises, ggjt.open_ggjt),
     Kind(npz.KIND, npz.recognises, npz.open_npz),
     Kind(safetensors.KIND, safetensors.recognises, safetensors.open_safetensors),
     Kind("safetensors index", shards.recognises, shards.open_index),

@@ -20,6 +20,7 @@ class Cursor:
 
     Args:
         file: an open file.
+        limit: bytes that a head may have.
 
     Attributes:
         file: the same.
@@ -27,8 +28,9 @@ class Cursor:
         order: ``"<"`` or ``">"``, as struct has it.
     """
 
-    def __init__(self, file: ReadFile) -> None:
+    def __init__(self, file: ReadFile, limit: int = MAX_HEAD) -> None:
         self.file = file
+        self._limit = limit
         self.at = 0
         self.order = "<"
         self._start, self._window = 0, b""
@@ -37,8 +39,9 @@ class Cursor:
         """The next bytes."""
         if count > self.file.size - self.at:
             raise self.refusal(f"the file ends within {what}", f"{self.file.size - self.at} bytes", f"{count} bytes")
-        if self.at + count > MAX_HEAD:
-            raise self.refusal("the head of the file is too long", f"more than {self.at} bytes", f"at most {MAX_HEAD}")
+        if self.at + count > self._limit:
+            found, expected = f"more than {self.at} bytes", f"at most {self._limit}"
+            raise self.refusal("the head of the file is too long", found, expected)
         self.at += count
         if count > _WINDOW:
             return bytes(self.file.read(self.at - count, count))

@@ -74,7 +74,6 @@ REFUSED = {
     "PNG": (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     "npy": (saved(lambda out: np.save(out, np.ones(2))), r"a single \.npy array; store it with numpy\.savez"),
     "HDF5": (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-    "ggjt": (b"tjgg" + bytes(30), "a ggjt file of the time before GGUF; convert it to GGUF"),
     "tokenizer": (tokenizer_bin(40), r"a llama2\.c tokenizer; name the model"),
     "JSON": (b'{"a": 1}', "it looks like JSON"),
     "text": (b"Once upon a time", "it looks like text"),
