@@ -118,7 +118,10 @@ def pin(
     option: Options = None,
     force: options.Force = False,
 ) -> None:
-    """Write the bytes that a format's encoder gives now, for tests to hold it to."""
+    """Write the bytes that a format's encoder gives.
+
+    For its tests to hold it to.
+    """
     import json
 
     from fourcc.output import AtomicFile, check_target
@@ -169,11 +172,14 @@ def _with_measures(report: Report, subject: Subject, *, quiet: bool) -> Report:
     import attrs
 
     from fourcc.testing.examination import measured
+    from fourcc.testing.measures import nearest
 
     if subject.format.encode is None or not subject.format.spec.real:
         return report
-    with Progress("measuring", 1, quiet=quiet, unit="formats") as progress:
-        return attrs.evolve(report, measures=measured(subject, lambda name: progress(name, 0, 1)))
+    count = 1 + len(nearest(subject))
+    numbers = iter(range(count))
+    with Progress("measuring", count, quiet=quiet, unit="formats") as progress:
+        return attrs.evolve(report, measures=measured(subject, lambda name: progress(name, next(numbers), count)))
 
 
 def _chosen(patterns: list[str]) -> tuple[Check, ...]:

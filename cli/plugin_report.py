@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH = 100  # characters of a line of findings, where no terminal says otherwise
 LABEL = 14  # characters of the longest label, and two spaces
 
-CHECKS = (Column("check"), Column("result"), Column("of"), Column("seconds", right=True))
+CHECKS = (Column("check"), Column("of"), Column("seconds", right=True), Column("result"))
 MEASURES = (
     Column("tag"),
     Column("bits/weight", right=True),
@@ -53,7 +53,7 @@ def show(report: Report) -> None:
 
 def _row(outcome: Outcome) -> list[str]:
     result = outcome.status if outcome.skipped is None else f"skipped: {outcome.skipped}"
-    return [outcome.check, result, outcome.theme, f"{outcome.seconds:.1f}"]
+    return [outcome.check, outcome.theme, f"{outcome.seconds:.1f}", result]
 
 
 def _show_finding(outcome: Outcome, finding: Finding) -> None:

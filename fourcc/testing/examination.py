@@ -72,6 +72,6 @@ def measured(subject: Subject, tick: Callable[[str], None] = lambda _: None) -> 
     """The format's measures, then those of the nearest built-in ones. Raises as `measure` does."""
     found = []
     for each in (subject, *(Subject.of(other) for other in nearest(subject))):
-        tick(f"measuring {each.tag}")
+        tick(each.tag)
         found.append(measure(each))
     return tuple(found)

@@ -248,13 +248,15 @@ def importable(target: str, found: Format) -> bool:
 
 
 def _vectors_beside(found: Format) -> Path | None:
-    """``vectors/<tag in lower case>.json`` beside the module of the format, where there is one."""
+    """``vectors/<tag in lower case>.json`` beside the format's module, or in a checkout's specs, where there is one."""
     module = sys.modules.get(getattr(found.decode, "__module__", None) or "")
     home = getattr(module, "__file__", None)
     if home is None:
         return None
-    path = Path(home).parent / "vectors" / f"{str(found.spec.tag).lower()}.json"
-    return path if path.is_file() else None
+    name = f"{str(found.spec.tag).lower()}.json"
+    folder = Path(home).resolve().parent
+    places = (folder / "vectors" / name, folder.parent / "specs" / "vectors" / name)
+    return next((path for path in places if path.is_file()), None)
 
 
 def is_own(subject: Subject) -> bool:
