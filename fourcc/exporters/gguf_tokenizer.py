@@ -34,11 +34,18 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[Key],
     """
     for name, convert in _CONVERTERS.items():
         if name in blobs:
-            return convert(blobs[name], f"{file} ({name})"), []
+            return [*convert(blobs[name], f"{file} ({name})"), *_chat_template(blobs)], []
     left_out = [name for name in blobs if name in blobs_of.BLOBS]
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
     note = f"{why}: the file has no vocabulary, and runs on numbers of tokens"
     return [Key.of(f"{PREFIX}model", "no_vocab")], [note]
+
+
+def _chat_template(blobs: Mapping[str, bytes]) -> list[Key]:
+    """A template that has a file of its own; one that came with a GGUF file's keys goes with them."""
+    if blobs_of.GGUF in blobs or blobs_of.CHAT_TEMPLATE not in blobs:
+        return []
+    return [Key.of("tokenizer.chat_template", blobs[blobs_of.CHAT_TEMPLATE])]
 
 
 def _as_it_came(data: bytes, file: object) -> list[Key]:

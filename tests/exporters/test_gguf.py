@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 from gguf import GGMLQuantizationType, GGUFReader
@@ -12,6 +13,7 @@ from fourcc.errors import UsageError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.exporters.gguf_head import FLOAT32, FLOAT64, INT32, INT64, STRING, TRUTH, UINT32, UINT64, Key
+from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
 from fourcc.registry import registry
@@ -386,6 +388,16 @@ def test_notes_of_a_tokenizer_that_cannot_go_along(tmp_path: Path) -> None:
     written(tmp_path, "config.json", config(h))
     written(tmp_path, "tokenizer.json", {"model": {}})
     assert export(tmp_path, tmp_path / "out.gguf")[0].startswith("tokenizer.json has no counterpart in GGUF: the file")
+
+
+def test_the_chat_template(root: Path) -> None:
+    """One that is a file of its own becomes a key; where a GGUF file brought its keys, these are enough."""
+    data = (root / "tests" / "models" / "tiny_tokenizer.bin").read_bytes()
+    keys, _ = tokenizer_keys({"tokenizer.bin": data, "chat_template.jinja": b"{{ x }}"}, "m")
+    assert keys[-1] == Key("tokenizer.chat_template", STRING, b"{{ x }}")
+    own = msgpack.packb({"tokenizer.chat_template": "{{ y }}"})
+    keys, _ = tokenizer_keys({"tokenizer.gguf": own, "chat_template.jinja": b"{{ x }}"}, "m")
+    assert keys == [Key("tokenizer.chat_template", STRING, "{{ y }}")]
 
 
 def test_a_damaged_tokenizer(tmp_path: Path) -> None:
