@@ -139,6 +139,7 @@ def _facts(found: Format, owner: Entry) -> list[tuple[str, str]]:
         ("short blocks", "stored" if spec.short_block else "refused"),
         ("can", _abilities(found)),
         ("needs", ", ".join(sorted(spec.needs))),
+        ("uses if given", ", ".join(sorted(spec.uses))),
         ("decodes to", spec.decoded),
         ("NaN, infinity", "held" if spec.nonfinite else "refused"),
         ("activations", spec.partner or ""),
@@ -214,6 +215,7 @@ def _entry(found: Format, owner: Entry) -> dict[str, object]:
         "decoded": spec.decoded,
         "nonfinite": spec.nonfinite,
         "needs": sorted(spec.needs),
+        "uses": sorted(spec.uses),
         "parts": [
             {"name": part.name, "dtype": part.dtype, "rows": part.rows, "variable": part.variable}
             for part in spec.parts

@@ -40,3 +40,14 @@ def packed(codes: Array, run: int, bits: int) -> Array:
     fields <<= np.arange(0, 8, bits, dtype=np.uint8)[:, None]
     stored: Array = np.bitwise_or.reduce(fields, axis=-2)
     return stored.reshape(*lead, stored_bytes)
+
+
+def bits_of(words: Array) -> Array:
+    """The bits of words, lowest first: uint32 (...) -> uint8 (..., 32)."""
+    return (words[..., None] >> np.arange(32, dtype=np.uint32) & 1).astype(np.uint8)
+
+
+def word_of(bits: Array) -> Array:
+    """The inverse: 0 or 1, (..., 32) -> uint32 (...)."""
+    words: Array = np.packbits(np.ascontiguousarray(bits), axis=-1, bitorder="little").view("<u4")[..., 0]
+    return words

@@ -16,10 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.formats.levels import LEVELS
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.bounds import F16_LEAST, largest
+from fourcc.formats.grouped import as_groups
+from fourcc.formats.importance import error_weights
+from fourcc.formats.levels import LEVELS, level_scale, nearest_level
+from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +41,7 @@ SPEC = FormatSpec(
     block=(1, BLOCK),
     parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
     partner="Q8_0",
+    uses=frozenset({"importance"}),
     foreign={"ggml": 20},
 )
 
@@ -63,6 +68,28 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = blocks["d"][0] * LEVELS[pair >> 4]
 
 
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
+    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # d may be infinite in float16: refused
+def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
+    """Weights (n, 32) into blocks (n,)."""
+    x = as_groups(w, BLOCK)  # (32, n)
+    d = level_scale(x, x * x if weights is None else as_groups(weights, BLOCK))
+    inverse = np.where(d == 0, np.float32(0), 1 / d)
+    blocks["d"] = d
+    blocks["q"] = packed(nearest_level(inverse * x).T, HALF, 4)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The weight itself and a step, which is at most 1 / 19 of the largest: level 1 is nearly zero."""
+    return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * F16_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.iq4n`."""
     from fourcc.kernels.iq4n import KERNEL
@@ -70,4 +97,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-IQ4N = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)
+IQ4N = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

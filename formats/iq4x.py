@@ -20,10 +20,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.formats.levels import LEVELS
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.bounds import F16_LEAST, largest
+from fourcc.formats.grouped import as_groups, first_largest, rounded
+from fourcc.formats.importance import error_weights
+from fourcc.formats.levels import LEVELS, level_scale, nearest_level
+from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +52,7 @@ SPEC = FormatSpec(
     summary="ggml's 4-bit non-linear codebook in super-blocks of 256",
     block=(1, BLOCK),
     parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
     foreign={"ggml": 23},
 )
 
@@ -86,6 +91,40 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j + HALF] = scale * LEVELS[pair >> 4]
 
 
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
+    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # d may be infinite in float16: refused
+def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
+    """Weights (n, 256) into blocks (n,)."""
+    x = as_groups(w, SUB)  # (32, 8 n)
+    scale = as_groups(level_scale(x, x * x if weights is None else as_groups(weights, SUB)), SUBS)  # (8, n)
+    d = -first_largest(scale) / np.float32(SCALE_ZERO)
+    inverse = np.where(d == 0, np.float32(0), 1 / d)
+    scales = rounded(inverse * scale, -SCALE_ZERO, SCALE_ZERO - 1)
+    step = (d * scales).T.reshape(-1)  # (8 n,)
+    inverse = np.where(step == 0, np.float32(0), 1 / step)
+    blocks["d"] = d
+    pack_scales(blocks, (scales.T + SCALE_ZERO).astype(np.uint8))
+    blocks["q"] = packed(nearest_level(inverse * x).T.reshape(-1, BLOCK), HALF, 4)
+
+
+def pack_scales(blocks: Array, scales: Array) -> None:
+    """The inverse of `unpack_scales`: stores uint8 (n, 8), below 64."""
+    blocks["scales_low"] = packed(scales & 15, 1, 4)
+    high = (scales >> 4).astype(np.uint16) << np.arange(0, 2 * SUBS, 2, dtype=np.uint16)
+    blocks["scales_high"] = np.bitwise_or.reduce(high, axis=1)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The weight itself and a step, which is at most 1 / 19 of the largest: level 1 is nearly zero."""
+    return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * SCALE_ZERO * F16_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.iq4x`."""
     from fourcc.kernels.iq4x import KERNEL
@@ -93,4 +132,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-IQ4X = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)
+IQ4X = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

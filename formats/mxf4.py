@@ -17,17 +17,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.bounds import largest
+from fourcc.formats.row_blocks import in_batches
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BLOCK = 32
 HALF = BLOCK // 2
+MOST = 252  # exponent whose levels are all finite
 BIAS = 128  # of the exponent, with levels that are doubled
 LEVELS = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.float32)
+BORDERS = np.array([0.5, 1.5, 2.5, 3.5, 5, 7, 10], np.float32)  # half-way between two levels
 POWERS = np.ldexp(np.float32(1), np.arange(256) - BIAS).astype(np.float32)  # the first two are denormal
 FIELDS = (("e", "|u1", ()), ("q", "|u1", (HALF,)))
 
@@ -65,4 +69,38 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = scale * LEVELS[pair >> 4]
 
 
-MXF4 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    blocks = in_batches(tile.reshape(-1, BLOCK), np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+def _encode_blocks(w: Floats, blocks: Array) -> None:
+    """Weights (n, 32) into blocks (n,)."""
+    size = np.abs(w)
+    e = exponents(size.max(axis=1))  # (n,)
+    scale = POWERS[e][:, None]
+    codes = np.zeros(w.shape, np.uint8)
+    for border in BORDERS:
+        codes += size > border * scale  # exact products
+    codes[(w < 0) & (codes > 0)] += 8
+    blocks["e"] = e
+    blocks["q"] = packed(codes, HALF, 4)
+
+
+def exponents(peak: Floats) -> Array:
+    """The stored exponents for largest magnitudes: uint8 (n,).
+
+    The logarithm is rounded to float32 before it is cut off, as in C: a magnitude just below a power of two may count
+    as that power. It is taken in float64 first, so that no library's last digit matters.
+    """
+    whole = np.floor(np.log2(np.where(peak > 0, peak, 1).astype(np.float64)).astype(np.float32))
+    return np.where(peak > 0, np.clip(whole - 2 + 127, 0, MOST), 0).astype(np.uint8)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """A quarter of the largest weight: half the widest gap, or what lies beyond the largest level."""
+    return largest(w, 1, BLOCK) * (1 / 4 + 2**-16) + 2.0**-129
+
+
+MXF4 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)

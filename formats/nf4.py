@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bounds import F32_LEAST, largest
 from fourcc.formats.row_blocks import row_blocks
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 64
 BELOW = (-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453)
@@ -23,6 +24,7 @@ BELOW_ZERO = (-0.28444138169288635, -0.18477343022823334, -0.09105003625154495)
 ABOVE_ZERO = (0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224)
 ABOVE = (0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1)
 LEVELS = np.array([*BELOW, *BELOW_ZERO, 0, *ABOVE_ZERO, *ABOVE], np.float32)
+BORDERS = ((LEVELS[1:].astype(np.float64) + LEVELS[:-1]) / 2).astype(np.float32)
 
 SPEC = FormatSpec(
     tag="NF4",
@@ -62,4 +64,30 @@ def decode_block(scales: Array, q: Array, weights: Array) -> None:
         weights[2 * pair + 1] = scales[0] * LEVELS[q[pair] & 15]
 
 
-NF4 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block)
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> scales and nibbles."""
+    scales = np.empty((geom.rows, -(-geom.cols // BLOCK)), np.float32)
+    index = np.zeros((geom.rows, geom.cols + geom.cols % 2), np.uint8)
+    for run in row_blocks(geom.cols, BLOCK):
+        w = tile[:, run.columns].reshape(geom.rows, run.count, run.width)
+        scale = np.abs(w).max(axis=2)  # (rows, blocks)
+        scales[:, run.blocks] = scale
+        share = np.divide(w, scale[..., None], out=np.zeros_like(w), where=scale[..., None] > 0)
+        index[:, run.columns] = nearest_level(share).reshape(geom.rows, run.count * run.width)
+    return {"scales": scales, "q": index[:, 0::2] << 4 | index[:, 1::2]}
+
+
+def nearest_level(share: Floats) -> Array:
+    """The code of the nearest level, half-way the lower one: uint8, of the same shape."""
+    codes = np.zeros(share.shape, np.uint8)
+    for border in BORDERS:
+        codes += share > border
+    return codes
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """Half the widest gap between two levels, the lowest one."""
+    return largest(w, 1, BLOCK) * ((1 + BELOW[1]) / 2 + 2**-20) + F32_LEAST
+
+
+NF4 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)

@@ -18,9 +18,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.affine_search import Tries, affine_scale, nearest_codes
+from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.bounds import F16_LEAST, largest
+from fourcc.formats.grouped import as_groups, ordered_sum
+from fourcc.formats.importance import error_weights
+from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.formats.super_scales import from_largest, positive_scale
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +36,9 @@ if TYPE_CHECKING:
 BLOCK = 256
 SUB = 16  # weights with one scale and minimum
 SUBS = BLOCK // SUB
+TOP, SCALE_TOP = 3, 15  # largest code; largest scale, and largest minimum
+TRIES = Tries(TOP, first=-0.5, step=0.1, last=15, absolute=True)
+WEIGHTED = Tries(TOP, first=-0.9, step=0.05, last=36)
 FIELDS = (("scales", "|u1", (SUBS,)), ("q", "|u1", (BLOCK // 4,)), ("d", "<f2", ()), ("dmin", "<f2", ()))
 
 SPEC = FormatSpec(
@@ -38,6 +47,7 @@ SPEC = FormatSpec(
     summary="ggml's 2-bit super-blocks of 256",
     block=(1, BLOCK),
     parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
     foreign={"ggml": 10},
 )
 
@@ -69,6 +79,39 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * code - minimum
 
 
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    weights = error_weights(tile, aids, run=BLOCK, times=1, width=BLOCK)
+    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+@np.errstate(invalid="ignore", over="ignore")  # d and dmin may be infinite in float16: refused
+def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
+    """Weights (n, 256) into blocks (n,)."""
+    x = as_groups(w, SUB)  # (16, 16 n)
+    if weights is None:
+        scale, minimum, codes = affine_scale(x, np.abs(x), TRIES)
+        (d, scales), (dmin, minima) = (from_largest(as_groups(each, SUBS), SCALE_TOP) for each in (scale, minimum))
+    else:
+        counted = as_groups(weights, SUB)
+        scale, minimum, codes = affine_scale(x, counted, WEIGHTED)
+        total = as_groups(ordered_sum(counted), SUBS)
+        (d, scales), (dmin, minima) = (
+            positive_scale(as_groups(each, SUBS), total, SCALE_TOP) for each in (scale, minimum)
+        )
+    blocks["d"], blocks["dmin"] = d, dmin
+    blocks["scales"] = scales.T.astype(np.uint8) | minima.T.astype(np.uint8) << 4
+    step, low = (blocks[name].astype(np.float32) * each for name, each in (("d", scales), ("dmin", minima)))  # (16, n)
+    q = nearest_codes(x, step.T.reshape(-1), low.T.reshape(-1), codes, TOP)
+    blocks["q"] = packed(q.T.reshape(-1, BLOCK), 32, 2)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """Twice the largest weight; see the page."""
+    return 2 * largest(w, 1, BLOCK) + 64 * F16_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q2_k`."""
     from fourcc.kernels.q2_k import KERNEL
@@ -76,4 +119,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q2_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)
+Q2_K = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

@@ -20,9 +20,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.bounds import F16_LEAST
+from fourcc.formats.grouped import as_groups, ordered_sum
+from fourcc.formats.importance import error_weights
+from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.formats.scale_search import nearest_signed_codes, refined_scale, signed_scale
+from fourcc.formats.super_scales import largest_of_either_sign
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +48,7 @@ SPEC = FormatSpec(
     summary="ggml's 3-bit super-blocks of 256",
     block=(1, BLOCK),
     parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
     foreign={"ggml": 11},
 )
 
@@ -84,6 +91,44 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * ((code | top << 2) - ZERO_POINT)
 
 
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
+    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+@np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
+def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
+    """Weights (n, 256) into blocks (n,)."""
+    x = as_groups(w, SUB)  # (16, 16 n)
+    if weights is None:
+        scale, codes = refined_scale(x, ZERO_POINT)
+        d, scales = largest_of_either_sign(as_groups(scale, SUBS), -SCALE_ZERO, SCALE_ZERO - 1)
+        scales[:, d == 0] = -SCALE_ZERO
+    else:
+        counted = as_groups(weights, SUB)
+        scale, codes = signed_scale(x, counted, ZERO_POINT)
+        total = as_groups(ordered_sum(counted), SUBS)
+        d, scales = signed_scale(as_groups(scale, SUBS), total, SCALE_ZERO)
+    blocks["d"], blocks["scales"] = d, pack_scales(scales.T + SCALE_ZERO)
+    step = blocks["d"].astype(np.float32) * scales  # (16, n)
+    nearest = nearest_signed_codes(x, step.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
+    q = (nearest + ZERO_POINT).astype(np.uint8)
+    blocks["q"], blocks["high"] = packed(q & 3, 32, 2), packed(q >> 2, 32, 1)
+
+
+def pack_scales(scales: Array) -> Array:
+    """The inverse of `unpack_scales`: (..., 16), below 64 -> uint8 (..., 12)."""
+    scales = scales.astype(np.uint8)
+    return np.concatenate([packed(scales & 15, 8, 4), packed(scales >> 4, 4, 2)], axis=-1)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The weight itself: code 0 is among those that the nearest one is taken of."""
+    return np.abs(w) * (1 + 2**-20) + F16_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q3_k`."""
     from fourcc.kernels.q3_k import KERNEL
@@ -91,4 +136,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q3_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)
+Q3_K = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

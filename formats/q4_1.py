@@ -16,9 +16,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.affine_search import Tries, affine_scale
+from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.bounds import F16_LEAST, extent, largest
+from fourcc.formats.grouped import as_groups, least
+from fourcc.formats.importance import error_weights
+from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +32,8 @@ if TYPE_CHECKING:
 
 BLOCK = 32
 HALF = BLOCK // 2
+TOP = 15  # largest code
+WEIGHTED = Tries(TOP, first=-0.9, step=0.05, last=36)
 FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("q", "|u1", (HALF,)))
 
 SPEC = FormatSpec(
@@ -35,6 +42,7 @@ SPEC = FormatSpec(
     summary="ggml's 4-bit blocks of 32, float16 scale and minimum",
     block=(1, BLOCK),
     parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
     foreign={"ggml": 3},
 )
 
@@ -62,6 +70,44 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = blocks["d"][0] * (pair >> 4) + blocks["m"][0]
 
 
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
+    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+@np.errstate(over="ignore")  # d and m may be infinite in float16
+def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
+    """Weights (n, 32) into blocks (n,)."""
+    d, low, codes = _extent(w) if weights is None else _search(w, weights)
+    blocks["d"], blocks["m"] = d, low
+    blocks["q"] = packed(codes, HALF, 4)
+
+
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # 1 / d may be infinite; so may d: refused
+def _extent(w: Floats) -> tuple[Floats, Floats, Array]:
+    """Scale, minimum and codes: the least weight has code 0, the largest code 15."""
+    low = least(w.T)  # (n,)
+    d = np.abs(w.max(axis=1) - low) / np.float32(TOP)  # 0 - 0 may be -0
+    inverse = 1 / d
+    inverse[np.isinf(inverse)] = 0  # d is 0, or so small that it is 0 in float16
+    q = (w - low[:, None]) * inverse[:, None] + np.float32(0.5)
+    return d, low, np.minimum(q, TOP).astype(np.uint8)
+
+
+def _search(w: Floats, weights: Floats) -> tuple[Floats, Floats, Array]:
+    """Those of least weighted error."""
+    d, minus_low, codes = affine_scale(as_groups(w, BLOCK), as_groups(weights, BLOCK), WEIGHTED)
+    return d, -minus_low, codes.T.astype(np.uint8)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """Half a step of extent / 15, and the errors of d and m in float16."""
+    rounding = largest(w, 1, BLOCK) * (2**-11 + 2**-20) + (TOP + 1) * F16_LEAST
+    return extent(w, 1, BLOCK) * (1 / 30 + 2**-11 + 2**-16) + rounding
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q4_1`."""
     from fourcc.kernels.q4_1 import KERNEL
@@ -69,4 +115,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q4_1 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)
+Q4_1 = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

@@ -18,9 +18,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import bits_of, packed, unpacked, word_of
+from fourcc.formats.bounds import F16_LEAST, largest
+from fourcc.formats.grouped import as_groups, first_largest
+from fourcc.formats.importance import error_weights
+from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.formats.scale_search import signed_scale
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +44,7 @@ SPEC = FormatSpec(
     block=(1, BLOCK),
     parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
     partner="Q8_0",
+    uses=frozenset({"importance"}),
     foreign={"ggml": 6},
 )
 
@@ -46,8 +52,7 @@ SPEC = FormatSpec(
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, 0 .. 31, uint8 (rows, cols)."""
     blocks = parts["blocks"]
-    top = blocks["high"][..., None] >> np.arange(BLOCK, dtype=np.uint32) & 1  # (rows, cols / 32, 32)
-    q: Array = unpacked(blocks["q"], HALF, 4) | top.astype(np.uint8) << 4
+    q: Array = unpacked(blocks["q"], HALF, 4) | bits_of(blocks["high"]) << 4
     return q.reshape(geom.rows, geom.cols)
 
 
@@ -69,6 +74,45 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j] = d * ((nibble | (high >> j & 1) << 4).astype(np.float32) - ZERO_POINT)
 
 
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
+    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+@np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
+def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
+    """Weights (n, 32) into blocks (n,)."""
+    d, codes = _largest(w) if weights is None else _search(w, weights)
+    blocks["d"] = d
+    blocks["high"] = word_of(codes >> 4)
+    blocks["q"] = packed(codes & 15, HALF, 4)
+
+
+@np.errstate(divide="ignore", over="ignore")  # 1 / d may be infinite
+def _largest(w: Floats) -> tuple[Floats, Array]:
+    """Scale and codes: the weight of largest magnitude has code 0."""
+    d = (first_largest(w.T) + np.float32(0)) / np.float32(-ZERO_POINT)  # (n,); of -0 it is that of 0
+    inverse = 1 / d
+    lost = np.isinf(inverse)  # d is 0, or so small that it is 0 in float16
+    inverse[lost] = 0
+    q = np.minimum(w * inverse[:, None] + np.float32(16.5), 31).astype(np.uint8)
+    q[lost & (d != 0)] = 0  # what ggml's C code yields on x86; it decodes to 0 all the same
+    return d, q
+
+
+def _search(w: Floats, weights: Floats) -> tuple[Floats, Array]:
+    """Those of least weighted error."""
+    d, codes = signed_scale(as_groups(w, BLOCK), as_groups(weights, BLOCK), ZERO_POINT)
+    return d, (codes.T + ZERO_POINT).astype(np.uint8)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """A whole step (the code 32 that would be needed is cut to 31), and 16 times the error of the float16 scale."""
+    return largest(w, 1, BLOCK) * (1 / 16 + 2**-11 + 2**-19) + 16 * F16_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q5_0`."""
     from fourcc.kernels.q5_0 import KERNEL
@@ -76,4 +120,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q5_0 = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)
+Q5_0 = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

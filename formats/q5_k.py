@@ -19,10 +19,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.formats.six_bits import minimum_of, scale_of, unpack_scales
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.affine_search import Tries
+from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.bounds import F16_LEAST, largest
+from fourcc.formats.importance import error_weights
+from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.formats.six_bits import encode_blocks, minimum_of, scale_of, unpack_scales
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
 BLOCK = 256
 SUB = 32  # weights with one scale and minimum
 SUBS = BLOCK // SUB
+TRIES = Tries(31, first=-0.5, step=0.1, last=15)
 FIELDS = (
     ("d", "<f2", ()),
     ("dmin", "<f2", ()),
@@ -46,6 +51,7 @@ SPEC = FormatSpec(
     summary="ggml's 5-bit super-blocks of 256",
     block=(1, BLOCK),
     parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
     foreign={"ggml": 13},
 )
 
@@ -81,6 +87,25 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j] = scale * (code | top << 4) - minimum
 
 
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
+    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
+    """Weights (n, 256) into blocks (n,)."""
+    codes = encode_blocks(w, weights, blocks, TRIES)
+    blocks["q"] = packed(codes & 15, 32, 4)
+    blocks["high"] = packed(codes >> 4, 32, 1)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """Eight times half a step of the sub-block, and what rounding its scale and minimum adds."""
+    return largest(w, 1, SUB) * (8 / TRIES.top) + largest(w, 1, BLOCK) / 12 + 64 * TRIES.top * F16_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q5_k`."""
     from fourcc.kernels.q5_k import KERNEL
@@ -88,4 +113,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q5_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)
+Q5_K = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

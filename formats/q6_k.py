@@ -18,9 +18,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import unpacked
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.bounds import F16_LEAST
+from fourcc.formats.grouped import NOTHING, as_groups
+from fourcc.formats.importance import column_importance
+from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.formats.scale_search import nearest_signed_codes, signed_scale
+from fourcc.formats.super_scales import largest_of_either_sign
+from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +45,7 @@ SPEC = FormatSpec(
     summary="ggml's 6-bit super-blocks of 256",
     block=(1, BLOCK),
     parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
     foreign={"ggml": 14},
 )
 
@@ -72,6 +79,35 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * ((code | high << 4) - ZERO_POINT)
 
 
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    weights = column_importance(tile, aids, BLOCK)
+    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
+    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+
+
+@np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
+def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
+    """Weights (n, 256) into blocks (n,)."""
+    x = as_groups(w, SUB)  # (16, 16 n)
+    scale, codes = signed_scale(x, x * x if weights is None else as_groups(weights, SUB), ZERO_POINT)
+    scale = as_groups(scale, SUBS)  # (16, n)
+    nothing = np.abs(scale).max(axis=0) < NOTHING
+    scale[:, nothing] = 0
+    d, scales = largest_of_either_sign(scale, -128, 127)
+    blocks["d"], blocks["scales"] = d, scales.T
+    step = blocks["d"].astype(np.float32) * scales  # (16, n)
+    nearest = nearest_signed_codes(x, step.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
+    q = (nearest + ZERO_POINT).astype(np.uint8)
+    blocks["q"], blocks["high"] = packed(q & 15, 64, 4), packed(q >> 4, 32, 2)
+    blocks[nothing] = np.zeros((), blocks.dtype)
+
+
+def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    """The weight itself: code 0 is among those that the nearest one is taken of."""
+    return np.abs(w) * (1 + 2**-20) + F16_LEAST
+
+
 def kernel() -> Kernel:
     """The products of `fourcc.kernels.q6_k`."""
     from fourcc.kernels.q6_k import KERNEL
@@ -79,4 +115,6 @@ def kernel() -> Kernel:
     return KERNEL
 
 
-Q6_K = Format(spec=SPEC, decode=decode, codes=codes, decode_block=decode_block, kernel=kernel)
+Q6_K = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

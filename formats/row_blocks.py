@@ -56,3 +56,24 @@ def in_batches(w: Array, dtype: np.dtype[Any], encode: Callable[[Array, Array], 
     for first in range(0, len(w), BATCH):
         encode(w[first : first + BATCH], blocks[first : first + BATCH])
     return blocks
+
+
+def in_weighted_batches(
+    w: Array, weights: Array | None, dtype: np.dtype[Any], encode: Callable[[Array, Array | None, Array], None]
+) -> Array:
+    """The same for encoders that weigh errors; batches of as many weights, whatever the blocks' width.
+
+    Args:
+        w: weights (blocks, width).
+        weights: what each error counts, (blocks, width), or None.
+        dtype: of a block's record.
+        encode: (weights, error weights, records) fills the records of some blocks.
+
+    Returns:
+        The records (blocks,).
+    """
+    blocks, step = np.empty(len(w), dtype), max(1, 32 * BATCH // w.shape[1])
+    for first in range(0, len(w), step):
+        some = slice(first, first + step)
+        encode(w[some], None if weights is None else weights[some], blocks[some])
+    return blocks

@@ -1,4 +1,4 @@
-"""Eight scales and eight minima of 6 bits in 12 bytes, as ggml's 4- and 5-bit super-blocks have them.
+"""What ggml's 4- and 5-bit super-blocks share: eight scales and eight minima of 6 bits in 12 bytes, and their search.
 
 ::
 
@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fourcc.formats.affine_search import Tries, affine_scale, nearest_codes
+from fourcc.formats.grouped import as_groups, ordered_sum
+from fourcc.formats.super_scales import from_largest, positive_scale
+
 if TYPE_CHECKING:
-    from fourcc.format import Array
+    from fourcc.format import Array, Floats
+
+BLOCK, SUB = 256, 32  # weights of a super-block, and of one of its eight sub-blocks
+TOP = 63  # largest scale, and largest minimum
 
 
 def unpack_scales(stored: Array) -> tuple[Array, Array]:
@@ -41,3 +48,34 @@ def scale_of(stored: Array, j: int) -> Any:  # noqa: ANN401 - a number, or what 
 def minimum_of(stored: Array, j: int) -> Any:  # noqa: ANN401 - a number, or what stands for one
     """Minimum j."""
     return stored[j + 4] & 63 if j < 4 else (stored[j + 4] >> 4) | (stored[j] >> 6 << 4)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # d and dmin may be infinite in float16: refused
+def encode_blocks(w: Floats, weights: Floats | None, blocks: Array, tries: Tries) -> Array:
+    """Fills d, dmin and the scales of some blocks.
+
+    Args:
+        w: weights (n, 256).
+        weights: what their errors count, (n, 256); None: a weight's magnitude, and the root of its sub-block's mean
+            square.
+        blocks: records (n,).
+        tries: of the search in a sub-block, where `weights` is None.
+
+    Returns:
+        The codes (n, 256), uint8.
+    """
+    x = as_groups(w, SUB)  # (32, 8 n)
+    if weights is None:
+        mean = np.sqrt(ordered_sum(x * x) / np.float32(SUB))
+        scale, minimum, codes = affine_scale(x, mean + np.abs(x), tries)
+        (d, scales), (dmin, minima) = (from_largest(as_groups(each, 8), TOP) for each in (scale, minimum))
+    else:
+        counted = as_groups(weights, SUB)
+        scale, minimum, codes = affine_scale(x, counted, Tries(tries.top, first=-0.9, step=0.05, last=36))
+        total = as_groups(ordered_sum(counted), 8)
+        (d, scales), (dmin, minima) = (positive_scale(as_groups(each, 8), total, TOP) for each in (scale, minimum))
+    blocks["d"], blocks["dmin"] = d, dmin
+    blocks["scales"] = pack_scales(scales.T, minima.T)
+    step, low = (blocks[name].astype(np.float32) * each for name, each in (("d", scales), ("dmin", minima)))  # (8, n)
+    nearest = nearest_codes(x, step.T.reshape(-1), low.T.reshape(-1), codes, tries.top)
+    return nearest.T.reshape(-1, BLOCK).astype(np.uint8)

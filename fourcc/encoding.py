@@ -37,7 +37,7 @@ class MatrixEncoder:
         format: it has an encoder.
         geom: of the whole matrix.
         options: complete and checked.
-        aids: what calibration knows; the format sees only what it `needs`.
+        aids: what calibration knows; the format sees only what it `needs` or `uses`.
         name: the tensor's, for messages.
         first_index: flat index of the matrix's first weight in the tensor, for messages.
         nonfinite: whether NaN and infinity are let through to a format that can hold them.
@@ -72,7 +72,7 @@ class MatrixEncoder:
             self._refuse_nonfinite(original, self.first_index + first * self.geom.cols)
             return _read_only(original, "<f4")
 
-        aids = self.aids.restricted(self.format.spec.needs)
+        aids = self.aids.restricted(self.format.spec.sees)
         return self._plugin("prepare", lambda: prepare(rows, self.geom, self.options, aids))
 
     def tile(self, original: Array, shared: object, first: int) -> tuple[Parts, ErrorSums]:
@@ -97,7 +97,7 @@ class MatrixEncoder:
         if tile.dtype.itemsize < original.dtype.itemsize and not self.nonfinite:
             self._refuse_overflow(tile, at)  # before the format meets an infinity that the original has not
         geom = Geometry(len(tile), self.geom.cols, self.geom.params)
-        aids = self.aids.restricted(self.format.spec.needs)
+        aids = self.aids.restricted(self.format.spec.sees)
         large = 0 if self.nonfinite else self.whole  # kernels encode finite weights
         parts = self._plugin(
             "encode", lambda: coding.encode(self.format, tile, shared, geom, self.options, aids, whole=large)

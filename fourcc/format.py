@@ -22,7 +22,7 @@ RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - fir
 
 @attrs.frozen(eq=False)
 class Aids:
-    """What calibration knows of a matrix's input; an encoder sees only what its spec `needs`.
+    """What calibration knows of a matrix's input; an encoder sees only what its spec `needs` or `uses`.
 
     Attributes:
         importance: float32 (cols,), the weight of each input column in the error; or one such for each of the leading
@@ -41,9 +41,14 @@ class Aids:
             hessian[index] if hessian is not None and hessian.ndim == 3 else hessian,
         )
 
-    def restricted(self, needs: frozenset[str]) -> Aids:
-        """The same without what is not in `needs`."""
-        return Aids(**{name: getattr(self, name) for name in needs})
+    def restricted(self, names: frozenset[str]) -> Aids:
+        """The same without what is not in `names`."""
+        return Aids(**{name: getattr(self, name) for name in names})
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known."""
+        return self.importance is None and self.hessian is None
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -144,6 +144,7 @@ class FormatSpec:
         nonfinite: whether NaN and infinity can be held.
         partner: tag that activations take for an integer product.
         needs: what encoding asks for beyond the weights: ``importance``, ``hessian``.
+        uses: what encoding takes into account where it is given, and does without where it is not; names as in `needs`.
         foreign: ids of the same layout elsewhere, for example ``{"ggml": 2}``.
         encoder_version: raised when the same input gives other bytes.
         api: version of the seam that the format was written for.
@@ -162,6 +163,7 @@ class FormatSpec:
     nonfinite: bool = False
     partner: str | None = None
     needs: frozenset[str] = frozenset()
+    uses: frozenset[str] = frozenset()
     foreign: Mapping[str, int | str] = attrs.field(factory=dict)
     encoder_version: int = 1
     api: int = API
@@ -181,13 +183,19 @@ class FormatSpec:
                 raise ValueError(f"part {part.name!r}: {part.rows} rows an entry do not divide the block's {rows}")
             itemsize(part.dtype)
         itemsize(self.decoded)
-        if not self.needs <= NEEDS:
-            raise ValueError(f"needs {sorted(self.needs)}: only {', '.join(sorted(NEEDS))} can be asked for")
+        for what, asked in (("needs", self.needs), ("uses", self.uses)):
+            if not asked <= NEEDS:
+                raise ValueError(f"{what} {sorted(asked)}: only {', '.join(sorted(NEEDS))} can be asked for")
         if self.variable and self.nominal_bits is None:
             raise ValueError("a part of variable length, and no nominal_bits")
         complete(self.params, {})
         complete(self.options, {})
         self.bits_per_weight()
+
+    @property
+    def sees(self) -> frozenset[str]:
+        """Which calibration data the encoder is shown where there are some: what it needs, and what it uses."""
+        return self.needs | self.uses
 
     @property
     def variable(self) -> bool:

@@ -189,7 +189,7 @@ def _collect(
         rule=decision.rule,
         encoder_version=spec.encoder_version if encoded else None,
         error=_error_record(sums) if encoded else None,
-        aids=_aids_digest(step.aids.restricted(spec.needs)) if encoded else None,
+        aids=_aids_digest(step.aids.restricted(spec.sees)) if encoded else None,
         provider=_number(providers, _provider(decision)),
     )
 

@@ -625,6 +625,22 @@ def f8e4_value(byte: int) -> float:
     return sign * (2.0 ** (exponent - 7) * (1 + mantissa / 8) if exponent else 2.0**-6 * mantissa / 8)
 
 
+def encode_nf4(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+    """The scale is the block's largest magnitude; the code is that of the level nearest to w / scale."""
+    borders = [f32((f32(low) + f32(high)) / 2) for low, high in pairwise(NF4_LEVELS)]
+    scales: list[float] = []
+    q = bytearray()
+    for i in range(rows):
+        index: list[int] = []
+        for block in cut(w[i * cols : (i + 1) * cols], 64):
+            scale = max(map(abs, block))
+            scales.append(scale)
+            index += [sum((f32(x / scale) if scale else 0) > border for border in borders) for x in block]
+        index += [0] * (cols % 2)
+        q += bytes(high << 4 | low for high, low in zip(index[0::2], index[1::2], strict=True))
+    return {"scales": write("f", scales), "q": bytes(q)}
+
+
 DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the layout's parameters by name
     "Q8_A": decode_q8_a,
     "Q8_B": decode_q8_b,
@@ -681,6 +697,7 @@ ENCODERS: dict[str, Callable[[Weights, int, int, Mapping[str, object]], Bytes]] 
     "Q4_A": encode_q4_a,
     "Q8_0": encode_q8_0,
     "Q4_0": encode_q4_0,
+    "NF4": encode_nf4,
     "BF16": encode_bf16,
     "F16": encode_plain("e"),
     "F32": encode_plain("f"),

@@ -85,12 +85,12 @@ def encode(
         shared: from the format's `prepare`.
         geom: the tile's.
         options: complete and checked.
-        aids: what the format needs.
+        aids: what the format needs or uses; kernels know nothing of them.
         whole: weights of all the work that this is a part of.
     """
     slow = found.encode
     assert slow is not None
-    kernel = _kernel(found, geom.params, whole) if found.prepare is None and not found.spec.needs else None
+    kernel = _kernel(found, geom.params, whole) if found.prepare is None and aids.empty else None
     if kernel is None or kernel.encoder is None or not _plain_floats(tile):
         return slow(tile, shared, geom, options, aids)
 

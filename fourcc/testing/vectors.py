@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 
 from fourcc import __version__, errors
@@ -125,7 +126,10 @@ def _refusal(subject: Subject, case: Case) -> Iterator[Finding]:
 
 def _encoded(subject: Subject, case: Case) -> QMatrix:
     w = np.frombuffer(bytes.fromhex(case["input"]), "<f4").reshape(case["shape"])
-    return encode(w, subject.format.spec.tag, case["params"], case["options"], aids=subject.aids(w.shape))
+    aids = subject.aids(w.shape)
+    if "importance" in case:
+        aids = attrs.evolve(aids, importance=np.frombuffer(bytes.fromhex(case["importance"]), "<f4"))
+    return encode(w, subject.format.spec.tag, case["params"], case["options"], aids=aids)
 
 
 def pinned(subject: Subject) -> dict[str, object]:

@@ -14,6 +14,8 @@ TAGS = [tag for tag in registry if registry.entry(tag).distribution == OWN]
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "specs" / "vectors"
 
+SEARCHED = "the search for scales may find others for decoded weights"
+
 # What a page says of a format, and a check notes; nothing else may be noted.
 NOTED = {
     ("Q8_B", "idempotence"): "the mean of decoded weights is another one",
@@ -24,6 +26,14 @@ NOTED = {
     ("Q4_M", "idempotence"): "so is 15 times one, over 15",
     ("Q8_Z", "idempotence"): "so is 255 times one, over 255; and the zero point is rounded again",
     ("Q4_Z", "idempotence"): "so is 15 times one, over 15; and the zero point is rounded again",
+    ("IQ4X", "idempotence"): SEARCHED,
+    ("Q2_K", "idempotence"): SEARCHED,
+    ("Q3_K", "idempotence"): SEARCHED,
+    ("Q4_K", "idempotence"): SEARCHED,
+    ("Q5_K", "idempotence"): SEARCHED,
+    ("Q6_K", "idempotence"): SEARCHED,
+    ("Q2_K", "narrow bound"): "small weights count almost nothing in the search for a scale",
+    ("Q4_K", "narrow bound"): "the worst case of one weight whose error counts least",
     ("Q4_A", "narrow bound"): "the worst case of one weight among 256 takes the whole error",
 }
 

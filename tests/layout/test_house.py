@@ -18,17 +18,22 @@ from fourcc.registry import registry
 NO_TAG = {
     "__init__",
     "affine",
+    "affine_search",
     "bit_fields",
     "bounds",
     "extremes",
+    "grouped",
     "groups",
+    "importance",
     "kmeans1d",
     "levels",
     "minimum",
     "nibbles",
     "plain",
     "row_blocks",
+    "scale_search",
     "six_bits",
+    "super_scales",
 }
 # Files in kernels/ of no format of their own.
 SHARED_KERNELS = {

@@ -5,6 +5,8 @@ from random import Random
 
 import attrs
 
+from tests.naive import NF4_LEVELS, f32
+
 Shape = tuple[int, ...]
 FLT_MAX = (2 - 2.0**-23) * 2.0**127
 TINY = 2.0**-149  # the smallest float32 above 0
@@ -21,6 +23,7 @@ class Valid:
     options: Mapping[str, object] = attrs.field(factory=dict)
     parts: Mapping[str, bytes] | None = None
     params: Mapping[str, int] = attrs.field(factory=dict)
+    importance: Sequence[float] | None = None
 
 
 @attrs.frozen
@@ -149,22 +152,92 @@ def blocks_of(size: int, scales: Sequence[int], width: int) -> Cases:
     ]
 
 
+def searched(width: int) -> Cases:
+    """Formats whose encoders search for scales, in blocks of `width` along a row.
+
+    Where all magnitudes are equal, or half-way, comparisons of errors are ties.
+    """
+    shape, row = (2, 256), (1, 256)
+    several = [x * 2.0 ** (at // 16 % 7 - 8) for at, x in enumerate(bell(256, 21))]
+    importance = [0.25 + (at * 7 % 13) ** 2 for at in range(256)]
+    return [
+        *common(row),
+        *refused((1, width)),
+        Valid("several_sizes", "neighbours of sixteen have sizes of their own", row, several),
+        Valid("offset", "weights around 3, all above 0", row, [3 + x for x in bell(256, 22, 0.25)]),
+        Valid("negative", "all weights below 0", row, [-1 - abs(x) for x in bell(256, 23)]),
+        Valid("ties", "small whole numbers", row, [float(at * 5 % 17 - 8) for at in range(256)]),
+        Valid("sparse", "one weight in sixteen is not 0", row, [0.0 if at % 16 else 1.0 + at for at in range(256)]),
+        Valid("scale_denormal", "denormal float16 scales", row, bell(256, 24, 2.0**-16)),
+        Valid("scale_underflow", "scales that are 0 in float16", row, bell(256, 25, 2.0**-40)),
+        Valid("nothing", "all magnitudes below 1e-15", row, bell(256, 26, 2.0**-60)),
+        Valid("importance", "columns that count differently", shape, bell(512, 27, 2.0**-5), importance=importance),
+        Valid(
+            "importance_several",
+            "the same, with neighbours of sixteen of sizes of their own",
+            row,
+            several,
+            importance=importance,
+        ),
+        Invalid(
+            "scale_overflow",
+            "the scale is infinite in float16",
+            (1, width),
+            [3e9, -2e9] + [1.0] * (width - 2),
+            "NumericError",
+            ["weights are not finite", "too large for"],
+        ),
+        Invalid(
+            "misfit", f"{width} does not divide 300", (1, 300), bell(300, 5), "UsageError", [f"multiple of {width}"]
+        ),
+    ]
+
+
+def powers_of_two() -> Cases:
+    """MXF4: largest magnitudes around powers of two, ties between levels, and magnitudes beyond the largest level."""
+    row = (1, 32)
+    below = 2.0**3 * (1 - 2.0**-24)
+    ordinary = [
+        case for case in common((2, 32)) if case.name != "denormal"
+    ]  # where C's cast of the exponent is undefined
+    return [
+        *ordinary,
+        *refused(row),
+        Valid("levels", "every level, and -0", row, [s * x for x in (0, 0.5, 1, 1.5, 2, 3, 4, 6) for s in (1, -1)] * 2),
+        Valid("ties", "half-way between levels: the one nearer to 0", row, [6.0, *(at / 4 - 4 for at in range(31))]),
+        Valid("beyond", "magnitudes between 6 and 8 steps", row, [7.9, -7.5, 6.5, -6.1] * 8),
+        Valid("below_a_power", "counts as the power: the logarithm is rounded", row, [below] + [0.5] * 31),
+        Valid("further_below", "does not", row, [8 * (1 - 2.0**-20)] + [0.5] * 31),
+        Valid("largest", "almost FLT_MAX", row, [0.875 * 2.0**128, -(2.0**126)] + [2.0**125] * 30),
+        Valid("least_exponent", "the least power of two that has an exponent", row, [2.0**-125, 2.0**-127] * 16),
+        Invalid("misfit", "32 does not divide 33", (1, 33), bell(33, 5), "UsageError", ["33", "multiple of 32"]),
+    ]
+
+
 def mxf4() -> Cases:
     """Every exponent, and every byte of codes."""
     blocks = [bytes([e]) + bytes((16 * e + 37 * k) % 256 for k in range(16)) for e in range(256)]
-    return [Valid("every_exponent", "each exponent and byte", (8, 1024), parts={"blocks": b"".join(blocks)})]
+    every = Valid("every_exponent", "each exponent and byte", (8, 1024), parts={"blocks": b"".join(blocks)})
+    return [*powers_of_two(), every]
 
 
 def nf4() -> Cases:
     """Blocks of 64 along a row, the last one short."""
     random = Random(4)
     return [
+        *common((2, 24)),
+        *huge((1, 24)),
+        *refused((1, 12)),
+        Valid("full_and_short", "a full block and one of 33", (2, 97), bell(194, 9, 2.0**-5)),
+        Valid("one_weight", "1 x 1: the scale", (1, 1), [-0.75]),
+        Valid("tiny_scale", "the smallest scale", (1, 4), [TINY, 0.0, -TINY, TINY]),
+        Valid("levels", "twice every level", (1, 16), [2 * f32(level) for level in NF4_LEVELS]),
         Valid(
             "random_bytes",
             "two rows of a full and a short block; the last nibble of a row is padding",
             (2, 97),
             parts={"scales": bytes.fromhex("cdcccc3d0000803f9a9919bfcdcc4c3e"), "q": random.randbytes(98)},
-        )
+        ),
     ]
 
 
@@ -420,20 +493,20 @@ CASES: dict[str, Cases] = {
     "i32": counted(4),
     "i64": counted(8),
     "i8": counted(1),
-    "iq4n": blocks_of(18, (0,), 32),
-    "iq4x": blocks_of(136, (0,), 256),
+    "iq4n": [*searched(32), *blocks_of(18, (0,), 32)],
+    "iq4x": [*searched(256), *blocks_of(136, (0,), 256)],
     "mxf4": mxf4(),
     "nf4": nf4(),
-    "q2_k": blocks_of(84, (80, 82), 256),
-    "q3_k": blocks_of(110, (108,), 256),
+    "q2_k": [*searched(256), *blocks_of(84, (80, 82), 256)],
+    "q3_k": [*searched(256), *blocks_of(110, (108,), 256)],
     "q4_0": ggml(8, 16),
-    "q4_1": blocks_of(20, (0, 2), 32),
+    "q4_1": [*searched(32), *blocks_of(20, (0, 2), 32)],
     "q4_a": q4_a(),
-    "q4_k": blocks_of(144, (0, 2), 256),
-    "q5_0": blocks_of(22, (0,), 32),
-    "q5_1": blocks_of(24, (0, 2), 32),
-    "q5_k": blocks_of(176, (0, 2), 256),
-    "q6_k": blocks_of(210, (208,), 256),
+    "q4_k": [*searched(256), *blocks_of(144, (0, 2), 256)],
+    "q5_0": [*searched(32), *blocks_of(22, (0,), 32)],
+    "q5_1": [*searched(32), *blocks_of(24, (0, 2), 32)],
+    "q5_k": [*searched(256), *blocks_of(176, (0, 2), 256)],
+    "q6_k": [*searched(256), *blocks_of(210, (208,), 256)],
     "q8_0": ggml(127, 32),
     "q8_a": q8_a(),
     "q8_b": q8_b(),

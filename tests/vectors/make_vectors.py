@@ -1,8 +1,8 @@
 """The maker of ``specs/vectors/<stem>.json``.
 
 ``python -m tests.vectors.make_vectors STEM ...`` is a separate act, never part of a test run: a vector, once published,
-is for ever. The bytes do not come from the code that they judge: those of ggml's formats are gguf's, all others those
-of `tests.naive`, written from the pages.
+is for ever. The bytes do not come from the code that they judge: those of ggml's formats are ggml's or gguf's (which
+the environment must have), all others those of `tests.naive`, written from the pages.
 """
 
 import json
@@ -11,6 +11,8 @@ import sys
 import warnings
 from importlib.metadata import version
 from pathlib import Path
+
+import attrs
 
 from tests import naive
 from tests.vectors.cases import CASES, Invalid, Valid
@@ -22,6 +24,8 @@ PARAMS = {"Q8_F": {"group": 64}, "Q8_G": {"group": 64}, "Q8_Z": {"group": 128}, 
 # Tags whose bytes are gguf's, and the names that they have there.
 GGML = {tag: tag for tag in ("Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")}
 GGML |= {"IQ4N": "IQ4_NL", "IQ4X": "IQ4_XS", "MXF4": "MXFP4"}
+# Of those the ones that gguf does not encode, or not as ggml does: their bytes are those of ggml's own quantizer.
+SEARCHED = set(GGML) - {"Q4_0", "Q8_0"}
 DECODED = {
     "F64": "d",
     "I8": "b",
@@ -49,6 +53,11 @@ def vector_file(stem: str) -> dict[str, object]:
 
 def provenance(tag: str) -> str:
     """What made the bytes."""
+    if tag in SEARCHED:
+        return (
+            f"quantizer of ggml in llama-cpp-python {version('llama-cpp-python')}, decoded by gguf {version('gguf')}, "
+            "on x86-64"
+        )
     if tag in GGML:
         return f"quantize and dequantize of gguf {version('gguf')} with numpy {version('numpy')}, on x86-64"
     return f"tests/naive.py, plain Python {platform.python_version()}, written from specs/{tag.lower()}.md"
@@ -83,6 +92,7 @@ def valid(tag: str, case: Valid) -> dict[str, object]:
         "params": params,
         "options": options,
         "input": None if case.weights is None else naive.write("f", case.weights).hex(),
+        **({} if case.importance is None else {"importance": naive.write("f", case.importance).hex()}),
         "parts": {name: data.hex() for name, data in parts.items()},
         "decoded": decoded.hex(),
     }
@@ -103,6 +113,8 @@ def by_gguf(tag: str, case: Valid) -> tuple[naive.Bytes, bytes]:
     import numpy as np
 
     kind = gguf.GGMLQuantizationType[GGML[tag]]
+    if tag in SEARCHED and case.parts is None:
+        case = attrs.evolve(case, parts={"blocks": by_ggml(kind, case)})
     with warnings.catch_warnings(action="ignore"):  # it divides by scales of 0
         if case.parts is None:
             blocks = gguf.quants.quantize(np.array(case.weights, np.float32).reshape(case.shape), kind)
@@ -110,6 +122,20 @@ def by_gguf(tag: str, case: Valid) -> tuple[naive.Bytes, bytes]:
             blocks = np.frombuffer(case.parts["blocks"], np.uint8).reshape(case.shape[0], -1)
         decoded = gguf.quants.dequantize(blocks, kind)
     return {"blocks": blocks.tobytes()}, decoded.astype("<f4").tobytes()
+
+
+def by_ggml(kind: int, case: Valid) -> bytes:
+    """Blocks that ggml's own quantizer makes."""
+    import numpy as np
+
+    from fourcc.bench.peers.ggml_library import library
+
+    rows, cols = case.shape
+    w = np.array(case.weights, np.float32).reshape(case.shape)
+    importance = None if case.importance is None else np.array(case.importance, np.float32)
+    blocks = np.zeros(rows * library().row_bytes(kind, cols), np.uint8)
+    library().quantize(kind, w.ctypes.data, blocks.ctypes.data, rows, cols, importance)
+    return blocks.tobytes()
 
 
 def main(stems: list[str]) -> int:

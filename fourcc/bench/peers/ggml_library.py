@@ -8,7 +8,10 @@ from ctypes import POINTER, c_bool, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fourcc.format import Array
 
 SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 BUFFER = 8  # bytes into a tensor, behind its type: the buffer that it lies in
@@ -54,6 +57,7 @@ BASE: dict[str, tuple[Any, ...]] = {
     "ggml_gallocr_alloc_graph": (c_bool, c_void_p, c_void_p),
     "ggml_get_type_traits": (POINTER(TypeTraits), c_int),
     "ggml_quantize_chunk": (c_size_t, c_int, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_void_p),
+    "ggml_row_size": (c_size_t, c_int, c_int64),
     "ggml_tensor_overhead": (c_size_t,),
     "ggml_graph_overhead_custom": (c_size_t, c_size_t, c_bool),
     "ggml_backend_alloc_ctx_tensors_from_buft": (c_void_p, c_void_p, c_void_p),
@@ -149,9 +153,15 @@ class Library:
         base.ggml_free(context)
         return bool(able)
 
-    def quantize(self, kind: int, source: int, out: int, rows: int, cols: int) -> None:
-        """Rows of floats to blocks; all addresses."""
-        self.base.ggml_quantize_chunk(kind, source, out, 0, rows, cols, None)
+    def quantize(self, kind: int, source: int, out: int, rows: int, cols: int, importance: Array | None = None) -> None:
+        """Rows of floats to blocks, both by address; errors count by their column's importance, float32 (cols,)."""
+        known = None if importance is None else importance.ctypes.data
+        self.base.ggml_quantize_chunk(kind, source, out, 0, rows, cols, known)
+
+    def row_bytes(self, kind: int, cols: int) -> int:
+        """Bytes of a row."""
+        size: int = self.base.ggml_row_size(kind, cols)
+        return size
 
     def to_float(self, kind: int) -> Any:  # noqa: ANN401 - a C function
         """The function that decodes blocks of a type."""
