@@ -16,8 +16,8 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded, random_parts, same_numbers
-from tests.kernels.coding import DECODED, TROUBLE, decoded_by_kernel, weights
-from tests.kernels.drawing import HIGH, SEEDS, columns
+from tests.kernels.coding import BLOCKS, DECODED, TROUBLE, decoded_by_kernel, weights
+from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
 
 every = pytest.mark.parametrize("tag", DECODED)
 ROWS = st.one_of(st.integers(1, 20), st.sampled_from([127, 128, 129, 300]))
@@ -42,8 +42,8 @@ def test_weights_are_those_of_the_format(tag: str, data: st.DataObject) -> None:
     check(tag, parts, (rows, cols))
 
 
-@every
-@settings(max_examples=80, deadline=None)
+@pytest.mark.parametrize("tag", DECODED + BLOCKS)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_bytes_decode_alike(tag: str, data: st.DataObject) -> None:
     """Scales that are NaN, infinite, negative or tiny."""
@@ -56,6 +56,12 @@ def test_as_plain_python(tag: str) -> None:
     """The same functions uncompiled, on small matrices."""
     for shape in [(2, 32), (3, 64)] if tag in {"Q8_0", "Q4_0"} else [(2, 32), (3, 21), (130, 3)]:
         check(tag, random_parts(tag, *shape, seed=1), shape, plain=True)
+
+
+@pytest.mark.parametrize("tag", BLOCKS)
+def test_blocks_as_plain_python(tag: str) -> None:
+    """Fewer rows than are decoded together."""
+    check(tag, random_parts(tag, 2, fitting(tag, 64), seed=1), (2, fitting(tag, 64)), plain=True)
 
 
 @pytest.mark.parametrize("tag", ["BF16", "F16"])
