@@ -1,4 +1,4 @@
-"""The start lane: processor time up to the first token, beside a process that imports numba and calls one cached kernel.
+"""The start lane: processor time up to the first token, beside a process that calls one cached kernel of numba.
 
     python tests/lanes/start.py
 
