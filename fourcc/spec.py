@@ -66,6 +66,10 @@ class Part:
         tail = self.tail(geom)
         return tail if self.rows is None else (ceil(geom.rows / self.rows), *tail)
 
+    def nbytes(self, geom: Geometry) -> int:
+        """Bytes of the part for one matrix; 0 where the length is variable."""
+        return prod(self.shape(geom)) * itemsize(self.dtype)
+
 
 @attrs.frozen
 class Setting:

@@ -14,7 +14,7 @@ from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.signatures import HEAD_BYTES, looks_like
-from fourcc.sources import ggjt, gguf, llama2c, npz, safetensors, shards
+from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import BLOBS, Tokenizer, read_tokenizer
@@ -45,7 +45,7 @@ def _open_model_bin(path: Path) -> Source:
     return open_model_bin(path)
 
 
-# Tried in this order: llama2.c's first version has no mark, so it comes last.
+# Tried in this order: llama2.c's first version and its forks have no mark, so they come last.
 KINDS = (
     Kind("model.bin", _is_model_bin, _open_model_bin),
     Kind(gguf.KIND, gguf.recognises, gguf.open_gguf),
@@ -53,6 +53,8 @@ KINDS = (
     Kind(npz.KIND, npz.recognises, npz.open_npz),
     Kind(safetensors.KIND, safetensors.recognises, safetensors.open_safetensors),
     Kind("safetensors index", shards.recognises, shards.open_index),
+    Kind(llama2c_records.KIND, llama2c_records.recognises, llama2c_records.open_records),
+    Kind("llama2.c with a scale a tensor", llama2c_bytes.recognises, llama2c_bytes.open_bytes),
     Kind(llama2c.KIND, llama2c.recognises, llama2c.open_llama2c),
 )
 

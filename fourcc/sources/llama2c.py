@@ -32,8 +32,8 @@ KIND = "llama2.c"
 NORM_EPS, ROPE_THETA = 1e-5, 10000.0  # fixed in llama2.c, in no header
 
 _FIELDS = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")
-_SEVEN = struct.Struct("<7i")
-_HEADER_BYTES = {0: _SEVEN.size, 1: 256, 2: 256}
+SEVEN = struct.Struct("<7i")
+HEADER_BYTES = {0: SEVEN.size, 1: 256, 2: 256}
 _FLAG_OFFSET = 36
 _GROUP = struct.Struct("<i")  # directly behind the flag, unaligned
 _PLAUSIBLE = 1 << 24  # a field of a header is less; text and floats read as integers are mostly more
@@ -70,10 +70,22 @@ def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's 
     """Whether it is a llama2.c checkpoint. Version 0 has no magic: most of its seven numbers must make sense."""
     if head.startswith(MAGIC):
         return True
-    if len(head) < _SEVEN.size or is_tokenizer(head):
+    if len(head) < SEVEN.size or is_tokenizer(head):
         return False
-    values: tuple[int, ...] = _SEVEN.unpack_from(head)
+    values: tuple[int, ...] = SEVEN.unpack_from(head)
     return sum(0 < abs(value) < _PLAUSIBLE for value in values) >= len(_FIELDS) - 2
+
+
+def plausible(head: bytes) -> Header | None:
+    """The header of version 0 that a file seems to have, or None where it has none."""
+    if len(head) < SEVEN.size or head.startswith(MAGIC):
+        return None
+    values = dict(zip(_FIELDS, SEVEN.unpack_from(head), strict=True))
+    sizes = {name: abs(value) if name == "vocab_size" else value for name, value in values.items()}
+    header = Header(version=0, shared=values["vocab_size"] > 0, **sizes)
+    if not all(0 < size < _PLAUSIBLE for size in sizes.values()):
+        return None
+    return None if header.dim % (2 * header.n_heads) or header.n_heads % header.n_kv_heads else header
 
 
 def open_llama2c(path: Path) -> Source:
@@ -85,7 +97,7 @@ def open_llama2c(path: Path) -> Source:
     with ExitStack() as stack:
         file = ReadFile(path, SourceError)
         stack.callback(file.close)
-        header = _read_header(file)
+        header = read_header(file)
         _check_groups(file, header)
         runs = _runs_in(file, header)
         tensors = list(_tensors(file, header, runs))
@@ -95,18 +107,19 @@ def open_llama2c(path: Path) -> Source:
             tensors=tuple(sorted(tensors, key=lambda tensor: position(tensor.name))),
             files=(path,),
             architecture="llama",
-            hyper=_hyper(header),
+            hyper=hyper_of(header),
             notes=_notes(header, runs),
             close=stack.pop_all().close,
         )
 
 
-def _notes(header: Header, runs: list[_Run]) -> tuple[str, ...]:
+def _notes(header: Header, runs: list[Run]) -> tuple[str, ...]:
     odd = header.version == 0 and all(run.name for run in runs)
     return ("the file has no RoPE tables; none are needed",) if odd else ()
 
 
-def _hyper(header: Header) -> Hyper:
+def hyper_of(header: Header) -> Hyper:
+    """Hyper-parameters in fourcc's words."""
     return {
         **{name: getattr(header, name) for name in _FIELDS},
         "head_dim": header.head_dim,
@@ -117,12 +130,13 @@ def _hyper(header: Header) -> Hyper:
     }
 
 
-def _read_header(file: ReadFile) -> Header:
-    start = bytes(file.read(0, min(file.size, _HEADER_BYTES[1])))
+def read_header(file: ReadFile) -> Header:
+    """The header of any version. Raises SourceError where it cannot be true."""
+    start = bytes(file.read(0, min(file.size, HEADER_BYTES[1])))
     if not start.startswith(MAGIC):
-        if len(start) < _SEVEN.size:
-            raise _refusal(file, "the file is too short for a header", 0, f"{len(start)} bytes", f"{_SEVEN.size} bytes")
-        values = dict(zip(_FIELDS, _SEVEN.unpack_from(start), strict=True))
+        if len(start) < SEVEN.size:
+            raise refusal(file, "the file is too short for a header", 0, f"{len(start)} bytes", f"{SEVEN.size} bytes")
+        values = dict(zip(_FIELDS, SEVEN.unpack_from(start), strict=True))
         header = Header(version=0, shared=values["vocab_size"] > 0, **_positive(file, values, 0))
     else:
         header = _numbered_header(file, start)
@@ -132,24 +146,24 @@ def _read_header(file: ReadFile) -> Header:
 
 def _numbered_header(file: ReadFile, start: bytes) -> Header:
     """The header of version 1 or 2."""
-    if len(start) < _HEADER_BYTES[1]:
-        raise _refusal(file, "the file is cut in its header", len(start), f"{len(start)} bytes", "256 bytes")
+    if len(start) < HEADER_BYTES[1]:
+        raise refusal(file, "the file is cut in its header", len(start), f"{len(start)} bytes", "256 bytes")
     version = _GROUP.unpack_from(start, 4)[0]
     if version not in (1, 2):
-        raise _refusal(file, "unknown version of a llama2.c checkpoint", 4, version, "1 or 2")
-    values = dict(zip(_FIELDS, _SEVEN.unpack_from(start, 8), strict=True))
+        raise refusal(file, "unknown version of a llama2.c checkpoint", 4, version, "1 or 2")
+    values = dict(zip(_FIELDS, SEVEN.unpack_from(start, 8), strict=True))
     if values["vocab_size"] < 0:
-        raise _refusal(file, "vocab_size is out of range", 28, values["vocab_size"], "a positive number")
+        raise refusal(file, "vocab_size is out of range", 28, values["vocab_size"], "a positive number")
     flag, group, used = start[_FLAG_OFFSET], 0, _FLAG_OFFSET + 1
     if flag > 1:
-        raise _refusal(file, "the flag for a shared output matrix is no truth value", _FLAG_OFFSET, flag, "0 or 1")
+        raise refusal(file, "the flag for a shared output matrix is no truth value", _FLAG_OFFSET, flag, "0 or 1")
     if version == 2:
         group, used = _GROUP.unpack_from(start, used)[0], used + _GROUP.size
         if group < 1:
-            raise _refusal(file, "group_size is out of range", _FLAG_OFFSET + 1, group, "a positive number")
+            raise refusal(file, "group_size is out of range", _FLAG_OFFSET + 1, group, "a positive number")
     for at in range(used, len(start)):
         if start[at]:
-            raise _refusal(file, "the header's padding is not zero", at, start[at], "0")
+            raise refusal(file, "the header's padding is not zero", at, start[at], "0")
     return Header(version=version, shared=bool(flag), group=group, **_positive(file, values, 8))
 
 
@@ -158,7 +172,7 @@ def _positive(file: ReadFile, values: dict[str, int], offset: int) -> dict[str, 
     for number, (name, value) in enumerate(values.items()):
         lowest = -(2**31) + 1 if name == "vocab_size" else 1
         if value < lowest or value == 0:
-            raise _refusal(file, f"{name} is out of range", offset + 4 * number, value, "a positive number")
+            raise refusal(file, f"{name} is out of range", offset + 4 * number, value, "a positive number")
     return {name: abs(value) for name, value in values.items()}
 
 
@@ -166,19 +180,20 @@ def _check_heads(file: ReadFile, header: Header) -> None:
     first = 0 if header.version == 0 else 8
     if header.dim % (2 * header.n_heads):
         what = f"n_heads {header.n_heads} does not cut dim {header.dim} into heads of even width"
-        raise _refusal(file, what, first + 12, header.n_heads, f"a divisor of {header.dim // 2}")
+        raise refusal(file, what, first + 12, header.n_heads, f"a divisor of {header.dim // 2}")
     if header.n_heads % header.n_kv_heads:
         what = f"n_kv_heads {header.n_kv_heads} does not divide n_heads {header.n_heads}"
-        raise _refusal(file, what, first + 16, header.n_kv_heads, f"a divisor of {header.n_heads}")
+        raise refusal(file, what, first + 16, header.n_kv_heads, f"a divisor of {header.n_heads}")
 
 
-def _refusal(file: ReadFile, what: str, offset: int, found: object, expected: object) -> SourceError:
+def refusal(file: ReadFile, what: str, offset: int, found: object, expected: object) -> SourceError:
+    """The error for a file that cannot be what it is taken for."""
     hint = "Is it a llama2.c checkpoint? Version 0 has no mark to know it by."
     return SourceError(what, file=file.path, offset=offset, found=found, expected=expected, hint=hint)
 
 
 @attrs.frozen
-class _Run:
+class Run:
     """Tensors of one kind, layer behind layer. `name` is a template; shape is one layer's."""
 
     name: str
@@ -186,60 +201,65 @@ class _Run:
     layers: int = 1
     grouped: bool = False
 
+    @property
+    def weights(self) -> int:
+        """Weights of one layer."""
+        return prod(self.shape)
+
     def nbytes(self, header: Header) -> int:
         """Bytes of one layer."""
-        count = prod(self.shape)
+        count = self.weights
         return count + 4 * (count // header.group) if self.grouped else 4 * count
 
 
-def _runs(header: Header) -> Iterator[_Run]:
+def runs_of(header: Header) -> Iterator[Run]:
     """What follows the header, in the file's order; RoPE tables have no name."""
     dim, hidden, layers = header.dim, header.hidden_dim, header.n_layers
     kv_dim, grouped = header.n_kv_heads * header.head_dim, header.version == 2
-    embedding = _Run("tok_embeddings", (header.vocab_size, dim), grouped=grouped)
-    attention_norm = _Run("layers.*.attention_norm", (dim,), layers)
+    embedding = Run("tok_embeddings", (header.vocab_size, dim), grouped=grouped)
+    attention_norm = Run("layers.*.attention_norm", (dim,), layers)
     attention = [
-        _Run(f"layers.*.attention.{name}", shape, layers, grouped)
+        Run(f"layers.*.attention.{name}", shape, layers, grouped)
         for name, shape in (("wq", (dim, dim)), ("wk", (kv_dim, dim)), ("wv", (kv_dim, dim)), ("wo", (dim, dim)))
     ]
-    ffn_norm = _Run("layers.*.ffn_norm", (dim,), layers)
+    ffn_norm = Run("layers.*.ffn_norm", (dim,), layers)
     feed_forward = [
-        _Run(f"layers.*.feed_forward.{name}", shape, layers, grouped)
+        Run(f"layers.*.feed_forward.{name}", shape, layers, grouped)
         for name, shape in (("w1", (hidden, dim)), ("w2", (dim, hidden)), ("w3", (hidden, dim)))
     ]
-    norm = _Run("norm", (dim,))
+    norm = Run("norm", (dim,))
     if header.version == 0:
-        rope = _Run("", (2, header.seq_len, header.head_dim // 2))  # cosines and sines
+        rope = Run("", (2, header.seq_len, header.head_dim // 2))  # cosines and sines
         yield from (embedding, attention_norm, *attention, ffn_norm, *feed_forward, norm, rope)
     else:
         yield from (attention_norm, ffn_norm, norm, embedding, *attention, *feed_forward)
     if not header.shared:
-        yield _Run("output", (header.vocab_size, dim), grouped=grouped)
+        yield Run("output", (header.vocab_size, dim), grouped=grouped)
 
 
 def _check_groups(file: ReadFile, header: Header) -> None:
     """Refuses a group that does not divide a matrix: the length of its scales would not be known."""
-    for run in _runs(header):
+    for run in runs_of(header):
         if run.grouped and prod(run.shape) % header.group:
             what = f"group_size does not divide the {prod(run.shape)} weights of {run.name}"
-            raise _refusal(file, what, _FLAG_OFFSET + 1, header.group, "a divisor")
+            raise refusal(file, what, _FLAG_OFFSET + 1, header.group, "a divisor")
 
 
-def _runs_in(file: ReadFile, header: Header) -> list[_Run]:
+def _runs_in(file: ReadFile, header: Header) -> list[Run]:
     """What follows the header, after the file's length was compared; old files of version 0 have no RoPE tables."""
-    runs = list(_runs(header))
+    runs = list(runs_of(header))
     bare = [run for run in runs if run.name]
-    sizes = [_HEADER_BYTES[header.version] + sum(run.layers * run.nbytes(header) for run in r) for r in (runs, bare)]
+    sizes = [HEADER_BYTES[header.version] + sum(run.layers * run.nbytes(header) for run in r) for r in (runs, bare)]
     if file.size in sizes:
         return (runs, bare)[sizes.index(file.size)]
     expected = f"{sizes[0]} bytes for {header.n_layers} layers of dim {header.dim} and {header.vocab_size} tokens"
     if header.version == 0:
         expected += f", or {sizes[1]} without RoPE tables"
-    raise _refusal(file, "the file's length is not what its header asks for", 0, f"{file.size} bytes", expected)
+    raise refusal(file, "the file's length is not what its header asks for", 0, f"{file.size} bytes", expected)
 
 
-def _tensors(file: ReadFile, header: Header, runs: list[_Run]) -> Iterator[SourceTensor]:
-    offset = _HEADER_BYTES[header.version]
+def _tensors(file: ReadFile, header: Header, runs: list[Run]) -> Iterator[SourceTensor]:
+    offset = HEADER_BYTES[header.version]
     for run in runs:
         for number in range(run.layers):
             if run.name:
@@ -247,7 +267,7 @@ def _tensors(file: ReadFile, header: Header, runs: list[_Run]) -> Iterator[Sourc
             offset += run.nbytes(header)
 
 
-def _tensor(file: ReadFile, header: Header, run: _Run, name: str, offset: int) -> SourceTensor:
+def _tensor(file: ReadFile, header: Header, run: Run, name: str, offset: int) -> SourceTensor:
     """A tensor whose bytes begin at `offset`: numbers, or codes and behind them their scales."""
     shape = run.shape
     if not run.grouped:

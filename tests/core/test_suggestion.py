@@ -103,9 +103,7 @@ def test_a_sample_is_near_the_whole(tensor: Callable[..., SourceTensor]) -> None
     (part,), (whole,) = suggest([one], Wish(), 400 * 96), suggest([one], Wish(), 0)
     assert (part.sampled, whole.sampled) == (384 * 96, 1024 * 96)
     for some, all_of_it in zip(part.offers, whole.offers, strict=True):
-        one_scale = any(
-            stored.rows is None for stored in registry[some.tag].spec.parts
-        )  # which the largest weight sets
+        one_scale = any(stored.rows is None for stored in registry[some.tag].spec.parts)  # set by the largest weight
         assert some.sqnr_db == pytest.approx(all_of_it.sqnr_db, abs=1 if one_scale else 0.3)
     assert suggest([one], Wish(), 1)[0].sampled == 128 * 96  # one run at least
 

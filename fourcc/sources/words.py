@@ -1,0 +1,87 @@
+"""Codes of a few bits packed into words of 32 bits, as weight-only checkpoints have them, brought to rows of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.spec import FormatSpec
+
+if TYPE_CHECKING:
+    from fourcc.format import Array, Parts
+
+AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)  # the column, of eight, whose code nibble k of a word holds
+
+Rows = Callable[[int, int], "Array"]  # (first, last) -> those rows of a matrix
+
+
+def down(words: Array, bits: int) -> Array:
+    """Codes packed down the columns, in one stream of bits: int32 (n, m) -> uint8 (32 n / bits, m)."""
+    return along(words.T, bits).T
+
+
+def along(words: Array, bits: int) -> Array:
+    """Codes packed along the rows, in one stream of bits, low bits first: int32 (n, m) -> uint8 (n, 32 m / bits)."""
+    import numpy as np
+
+    stream = np.ascontiguousarray(words, "<i4").view(np.uint8)  # (n, 4 m)
+    if bits == 8:
+        return stream
+    flags = np.unpackbits(stream, axis=1, bitorder="little").reshape(len(stream), -1, bits)
+    return np.packbits(flags, axis=2, bitorder="little")[:, :, 0]
+
+
+def awq(words: Array) -> Array:
+    """4-bit codes along the rows in AWQ's order of nibbles: int32 (n, m) -> uint8 (n, 8 m)."""
+    import numpy as np
+
+    stored = along(words, 4).reshape(len(words), -1, 8)
+    codes = np.empty_like(stored)
+    codes[:, :, AWQ_ORDER] = stored
+    return codes.reshape(len(words), -1)
+
+
+@attrs.frozen(eq=False)
+class Affine:
+    """A matrix of codes, scales and zero points, in whatever order its file has them.
+
+    Attributes:
+        spec: its parts are scales, zero points, perhaps an index of groups, and codes of 4 or 8 bits.
+        codes: uint8 (rows, cols).
+        scales: (rows, groups) of any kind of float that float32 holds.
+        zeros: (rows, groups), integers from 0 on.
+        groups: the index, (cols,), where the spec has one.
+        bits: of a stored code.
+    """
+
+    spec: FormatSpec
+    codes: Rows
+    scales: Rows
+    zeros: Rows
+    groups: Callable[[], Array] | None
+    bits: int
+
+    def read(self, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG002 - there is one matrix
+        """The rows first..last, as the format stores them."""
+        import numpy as np
+
+        arrays = [
+            self.scales(first, last).astype("<f4"),
+            self.zeros(first, last).astype(np.uint8),
+            *([] if self.groups is None else [self.groups().astype("<u4")]),
+            self._stored(self.codes(first, last)),
+        ]
+        names = (part.name for part in self.spec.parts)
+        return {name: np.ascontiguousarray(array) for name, array in zip(names, arrays, strict=True)}
+
+    def _stored(self, codes: Array) -> Array:
+        """Bytes of codes (rows, cols): of 4 bits, the even column's in the low nibble."""
+        import numpy as np
+
+        if self.bits == 8:
+            return codes
+        padded = np.pad(codes, ((0, 0), (0, codes.shape[1] % 2)))
+        stored: Array = padded[:, 0::2] | padded[:, 1::2] << 4
+        return stored
