@@ -173,8 +173,10 @@ def check_lossless(q: QMatrix, x: Array, product: Array) -> None:
     """A product of `whole_steps` or `whole_numbers`."""
     if str(q.tag) in INTEGERS:
         assert excess(q, x, product, exact_steps=True) <= 1
-    else:
+    elif (np.rint(decoded(q)) == decoded(q)).all():
         np.testing.assert_array_equal(product, x.astype(np.float64) @ decoded(q).T)
+    else:  # levels that are no whole numbers
+        assert excess(q, x, product) <= 1
 
 
 @pytest.mark.parametrize("tag", [tag for tag in OTHERS if "blocks" not in named_parts(tag)], ids=str)
@@ -198,6 +200,7 @@ def test_formats_that_are_only_carried(tag: FourCC) -> None:
 @pytest.mark.parametrize("cols", [64, 288])
 def test_the_bound_sees_a_lost_column_or_block_and_a_wrong_zero_point(tag: str, n: int, cols: int) -> None:
     """Else the tests above would prove nothing."""
+    cols = fitting(tag, cols)
     q, x = whole_steps(tag, 18, cols, n, seed=5, exponents=1)
     right = x.astype(np.float64) @ decoded(q).T
     (codes,) = INTEGERS[tag](q.parts, 18, cols)
@@ -476,7 +479,8 @@ def test_damaged_weights_never_crash(tag: FourCC, seed: int) -> None:
 
 @pytest.mark.parametrize("tag", [tag for tag in CODED if tag != "Q8_A"])  # whose scales are those of 128 rows
 def test_a_row_of_bad_scales_spoils_no_other(tag: str) -> None:
-    q, x = made(tag, 37, 288), numbers(normal, 3, (5, 288))
+    q = made(tag, 37, 288)
+    x = numbers(normal, 3, (5, q.shape[1]))
     parts = {name: part.copy() for name, part in q.parts.items()}
     scales = parts["blocks"]["d"] if "blocks" in parts else parts["scales"]
     scales[20] = np.nan
