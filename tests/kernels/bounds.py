@@ -7,7 +7,10 @@ roundings of each term; an operation whose result is denormal adds 2^-150.
 
 Float products (`float_bound`). Any order, at most K additions, one rounding of each product:
 
-    |y - y*| <= 2 (K + 32) u sum |w_k| |x_k|  +  2^-149 K
+    |y - y*| <= 2 (K + 32) u sum |w_k| |x_k|  +  2^-149 (K + K max |w_k| + sum |x_k|)
+
+The last term: a kernel may take a scale out of the sum. A weight that is denormal then counts as it was before it was
+rounded, and what is rounded as a denormal number is multiplied by the scale.
 
 Integer products (`integer_bound`). A weight is d_k c_k + m_k: step, code and mean. In a block of 32 columns, with p the
 largest |x|, the kernel takes s = float32(p / 127) and q_k = round(float32(x_k * float32(127 / p))), so that
@@ -51,7 +54,8 @@ def float_bound(w: Array, x: Array) -> Array:
         x: float64 (n, cols).
     """
     cols = w.shape[1]
-    return 2 * (cols + 32) * U * (np.abs(x) @ np.abs(w).T) + 2.0**-149 * cols
+    least = cols * (1 + np.abs(w).max(axis=1, initial=0)) + np.abs(x).sum(axis=1)[:, None]  # (n, rows)
+    return 2 * (cols + 32) * U * (np.abs(x) @ np.abs(w).T) + 2.0**-149 * least
 
 
 @dataclass(frozen=True)
