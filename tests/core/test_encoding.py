@@ -72,6 +72,23 @@ def test_arguments_of_an_encoder() -> None:
     assert given.hessian is None
 
 
+def test_calibration_data_that_a_format_uses_may_be_missing() -> None:
+    """It sees them where they are given, and is encoded to without them."""
+    seen: list[Aids] = []
+
+    def look(tile: Array, *rest: Any) -> Parts:  # noqa: ANN401 - the seam's arguments
+        seen.append(rest[-1])
+        return {"v": tile.copy()}
+
+    aids = Aids(importance=np.ones(3, np.float32), hessian=np.eye(3, dtype=np.float32))
+    with installed(fake(look, uses=frozenset({"importance"}))):
+        encode(W, "Fake", aids=aids)
+        encode(W, "Fake")
+    assert seen[0].importance is aids.importance
+    assert seen[0].hessian is None
+    assert seen[1].empty
+
+
 def test_tiles_are_cut_at_blocks() -> None:
     """Runs of rows that are multiples of the block's, the last one shorter; matrices never share one."""
     seen: list[int] = []

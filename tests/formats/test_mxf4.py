@@ -6,7 +6,7 @@ from fourcc.qmatrix import numpy_dtype
 from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
-from tests.formats.checks import check_vectors
+from tests.formats.checks import check_vectors, encoded
 from tests.formats.oracle import check_decodes_as_gguf
 
 FORMAT = registry[as_tag("MXF4")]
@@ -31,3 +31,11 @@ def test_every_exponent_and_code_is_the_product_of_two_numbers() -> None:
         exact = (np.ldexp(1.0, np.arange(256) - 127)[:, None] * [*e2m1, *-e2m1]).astype(np.float32)
     np.testing.assert_array_equal(w, exact)  # -0 equals 0
     assert not np.signbit(w[:, 8]).any()
+
+
+def test_magnitudes_without_an_exponent_take_the_least_one() -> None:
+    """Where C's cast to a byte is undefined."""
+    w = np.full((1, 32), 2.0**-127, np.float32)
+    blocks = encoded("MXF4", w)["blocks"]
+    assert blocks["e"].item() == 0
+    np.testing.assert_array_equal(FORMAT.decode({"blocks": blocks}, Geometry(1, 32)), w)
