@@ -29,6 +29,7 @@ from fourcc.kernels.simd.target import processor, target
 
 DIGEST = 16  # bytes
 SUFFIX = ".o"
+OWN = "fourcc.kernels."
 
 
 def folder() -> Path:
@@ -94,6 +95,8 @@ def _inside(value: object) -> list[object]:
         names = sorted(names_of(value.__code__))
         found = [value.__globals__[name] for name in names if name in value.__globals__]
         return [*found, *(cell.cell_contents for cell in value.__closure__ or ()), *(value.__defaults__ or ())]
+    if isinstance(value, Operation) and not value.meaning.__module__.startswith(OWN):
+        return [value.meaning, value.build]  # a plugin's: its sources are not among those of all kernels
     if isinstance(value, dict):
         return [*value, *value.values()]
     return list(value) if isinstance(value, (tuple, list)) else []

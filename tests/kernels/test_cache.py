@@ -19,7 +19,9 @@ from fourcc.format import Array
 from fourcc.kernels import jit, objects
 from fourcc.kernels.fused import BlockPart, fused
 from fourcc.kernels.operands import address
+from fourcc.kernels.simd.builder import Builder, Value
 from fourcc.kernels.simd.memory import load_word, store_word
+from fourcc.kernels.simd.operation import INTEGER, operation
 from tests.kernels.compact import ROOT, environment, run
 
 SMALL = """
@@ -207,6 +209,29 @@ def test_a_changed_constant_of_a_plugin_is_another_kernel() -> None:
         assert key(getattr(half, name)) == key(getattr(same, name)) != key(getattr(third, name))
     wider = fused(decoder(0.5), 32, [replace(parts[0], count=34)])
     assert key(wider.tile) != key(half.tile)
+
+
+def own_operation(meant: int, built: int) -> jit.Kernel:
+    """A kernel with an operation that a plugin wrote."""
+
+    @operation(INTEGER, returns=INTEGER)
+    def plus(x: int) -> int:
+        return x + meant
+
+    @plus.lowered
+    def _(b: Builder, x: Value) -> Value:
+        return b.plus(x, built)
+
+    def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        store_word(job, plus(first))
+
+    return kernel
+
+
+def test_an_operation_of_a_plugin_is_known_by_what_it_does() -> None:
+    """Not by its name alone: its sources are not among those that all keys depend on."""
+    assert key(own_operation(1, 1)) == key(own_operation(1, 1))
+    assert len({key(own_operation(1, 1)), key(own_operation(1, 2)), key(own_operation(2, 1))}) == 3
 
 
 def test_a_changed_source_is_another_kernel(tmp_path: Path, cache: Path) -> None:
