@@ -12,10 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from fourcc.kernels.affine_blocks import AffineBlock, affine_encoder
+from fourcc.kernels.affine_search import affine_search
+from fourcc.kernels.bit_fields import store_pairs
+from fourcc.kernels.groups import COUNTED, VECTOR, X
 from fourcc.kernels.interleaved import TWOS, WORD, Block, interleaved, no_dots
-from fourcc.kernels.simd.arithmetic import floats_from_ints, floats_of, ints_of, multiply, shifted_right
-from fourcc.kernels.simd.choosing import both
-from fourcc.kernels.simd.memory import load_ints, store
+from fourcc.kernels.simd.arithmetic import absolute, floats_from_ints, floats_of, ints_of, multiply, shifted_right
+from fourcc.kernels.simd.choosing import both, either, load_bytes_as_ints, shifted_left
+from fourcc.kernels.simd.memory import load_floats, load_ints, store
+from fourcc.kernels.simd.narrowing import store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.words import high_float16s, low_float16s
 from fourcc.kernels.sixteens import SIXTEEN
@@ -63,4 +68,23 @@ def _codes(put: Function, finish: Function) -> Function:
     return codes
 
 
-KERNEL = interleaved(Block(256, 84, _numbers, _codes, place=_place, zero=0, affine=True, reach=SIXTEEN))
+def _count(scratch: int) -> None:
+    """An error counts as much as its weight is large."""
+    for at in range(0, 16 * VECTOR, VECTOR):
+        store(scratch + COUNTED + at, absolute(load_floats(scratch + X + at)))
+
+
+def _store_scales(block: int, scales: int, minima: int) -> None:
+    low, high = load_bytes_as_ints(scales), load_bytes_as_ints(minima)
+    store_low_bytes(block, either(low, shifted_left(high, 4)))
+
+
+def _store_codes(block: int, codes: int) -> None:
+    store_pairs(block + 16, codes, 0)
+
+
+_SEARCH = affine_search(16, 3, -0.5, 0.1, 15, by_magnitude=True)
+_ENCODER = affine_encoder(AffineBlock(16, 84, 80, 82, 3, 15, _count, _SEARCH, _store_scales, _store_codes))
+KERNEL = interleaved(
+    Block(256, 84, _numbers, _codes, place=_place, zero=0, affine=True, reach=SIXTEEN), encoder=_ENCODER
+)

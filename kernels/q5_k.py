@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fourcc.kernels.affine_blocks import affine_encoder
+from fourcc.kernels.bit_fields import store_bits, store_nibbles
 from fourcc.kernels.interleaved import NIBBLES, ONES, WORD, Block, interleaved, no_dots
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
 from fourcc.kernels.simd.choosing import both, either, shifted_left
 from fourcc.kernels.simd.memory import load_ints
 from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.six_bits import expand_scales
+from fourcc.kernels.six_bits import expand_scales, six_bit_block
 
 Function = Callable[..., Any]
 
@@ -38,4 +40,10 @@ def _codes(put: Function, finish: Function) -> Function:
     return codes
 
 
-KERNEL = interleaved(Block(256, 176, expand_scales, _codes, zero=0, affine=True))
+def _store_codes(block: int, codes: int) -> None:
+    store_bits(block + 16, codes, 4)
+    store_nibbles(block + 48, codes, 32)
+
+
+_ENCODER = affine_encoder(six_bit_block(31, 176, (-0.5, 0.1, 15), _store_codes))
+KERNEL = interleaved(Block(256, 176, expand_scales, _codes, zero=0, affine=True), encoder=_ENCODER)

@@ -10,16 +10,53 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from fourcc.kernels.bit_fields import store_nibbles, store_pairs
+from fourcc.kernels.encoders import always
+from fourcc.kernels.groups import (
+    COUNTED,
+    NOTHING,
+    ONE,
+    SPARE,
+    STAGED,
+    TRIED,
+    VECTOR,
+    ZERO,
+    X,
+    load_sixteens,
+    nearest,
+    order_codes,
+)
 from fourcc.kernels.interleaved import NIBBLES, WORD, Block, interleaved, no_dots
-from fourcc.kernels.simd.arithmetic import add, floats_from_ints, ints_of, multiply, shifted_right, subtract
-from fourcc.kernels.simd.choosing import both, either, shifted_left
-from fourcc.kernels.simd.memory import load_ints, store
+from fourcc.kernels.operands import COLS, PARTS, X_STEP
+from fourcc.kernels.operands import X as JOB_X
+from fourcc.kernels.scale_search import first_largest_of, signed_search
+from fourcc.kernels.simd.arithmetic import (
+    add,
+    divide,
+    floats_from_ints,
+    floats_of,
+    ints_from_floats,
+    ints_of,
+    multiply,
+    shifted_right,
+    subtract,
+)
+from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.memory import load_floats, load_ints, load_word, store, store_byte
+from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.simd.widening import load_float16
 from fourcc.kernels.simd.words import low_float16s
 from fourcc.kernels.sixteens import SIXTEEN
 
 Function = Callable[..., Any]
 UPPER = 0x30303030  # bits 4 and 5 of four bytes
+WIDTH, SIZE = 256, 210  # columns and bytes of a block
+LOW, HIGH = np.float32(-32), np.float32(31)  # codes without their zero point
+SCALE_LOW, SCALE_HIGH = np.float32(-128), np.float32(127)
+_search = signed_search(16, 32)
 
 
 def _place(word: int) -> int:
@@ -67,4 +104,54 @@ def _codes(put: Function, finish: Function) -> Function:
     return codes
 
 
-KERNEL = interleaved(Block(256, 210, _numbers, _codes, half=208, place=_place, zero=32, reach=SIXTEEN))
+def _encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Sixteen groups at once are a block."""
+    blocks = load_word(weights + COLS) // WIDTH
+    for row in range(first, last):
+        x = load_word(job + JOB_X) + row * load_word(job + X_STEP)
+        p = load_word(weights + PARTS) + row * blocks * SIZE
+        for _ in range(blocks):
+            load_sixteens(x, scratch)
+            _encode_block(p, scratch)
+            x += 4 * WIDTH
+            p += SIZE
+
+
+def _encode_block(p: int, scratch: int) -> None:
+    """As `formats.q6_k` does it."""
+    for at in range(0, 16 * VECTOR, VECTOR):
+        x = load_floats(scratch + X + at)
+        store(scratch + COUNTED + at, multiply(x, x))
+    scale, inverse = _search(scratch)
+    store(scratch + SPARE, scale)
+    peak = first_largest_of(scratch + SPARE, 0, 16)
+    if abs(peak) < NOTHING:
+        for at in range(SIZE):
+            store_byte(p + at, 0)
+    else:
+        ratio = SCALE_LOW / peak
+        if np.isinf(ratio):
+            ratio = ZERO
+        scales = nearest(multiply(floats_of(ratio), scale), SCALE_LOW, SCALE_HIGH)
+        store_low_bytes(p + 192, ints_from_floats(scales))
+        store_float16(p + 208, ZERO if ratio == ZERO else ONE / ratio)
+        step = multiply(floats_of(load_float16(p + 208)), scales)
+        _find_codes(step, inverse, scratch)
+        order_codes(16, scratch)
+        store_nibbles(p, scratch + STAGED, 64)
+        store_pairs(p + 128, scratch + STAGED, 4)
+
+
+def _find_codes(step: Lanes, inverse: Lanes, scratch: int) -> None:
+    """The codes nearest with the scales as they are stored; where one is 0, those that were found with the scale."""
+    zero, none, moved = floats_of(ZERO), floats_of(LOW), floats_of(-LOW)
+    for at in range(0, 16 * VECTOR, VECTOR):
+        x = load_floats(scratch + X + at)
+        found = where_equal(inverse, zero, none, nearest(multiply(inverse, x), LOW, HIGH))
+        codes = where_equal(step, zero, found, nearest(divide(x, step), LOW, HIGH))
+        store(scratch + TRIED + at, add(codes, moved))
+
+
+KERNEL = interleaved(
+    Block(WIDTH, SIZE, _numbers, _codes, half=208, place=_place, zero=32, reach=SIXTEEN), encoder=always(_encode)
+)

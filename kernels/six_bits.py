@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from fourcc.kernels.affine_blocks import AffineBlock
+from fourcc.kernels.affine_search import affine_search
+from fourcc.kernels.groups import COUNTED, NO_TERM, VECTOR, X
 from fourcc.kernels.interleaved import WORD
-from fourcc.kernels.simd.arithmetic import floats_from_ints, floats_of, ints_of, multiply, shifted_right
+from fourcc.kernels.simd.arithmetic import (
+    absolute,
+    add,
+    divide,
+    floats_from_ints,
+    floats_of,
+    ints_of,
+    multiply,
+    shifted_right,
+)
 from fourcc.kernels.simd.choosing import both, either
-from fourcc.kernels.simd.memory import load_ints, store
+from fourcc.kernels.simd.functions import roots
+from fourcc.kernels.simd.memory import load_byte, load_floats, load_ints, store, store_byte
 from fourcc.kernels.simd.words import high_float16s, low_float16s
 
-MINUS_ONE = np.float32(-1)
+Function = Callable[..., Any]
+MINUS_ONE, THIRTY_TWO = np.float32(-1), np.float32(32)
 
 
 def expand_scales(p: int, scales: int, means: int) -> None:
@@ -27,3 +44,30 @@ def expand_scales(p: int, scales: int, means: int) -> None:
         store(scales + WORD * (j + 4), multiply(d, floats_from_ints(later)))
         store(means + WORD * j, multiply(dmin, floats_from_ints(both(minimum, six))))
         store(means + WORD * (j + 4), multiply(dmin, floats_from_ints(below)))
+
+
+def store_scales(block: int, scales: int, minima: int) -> None:
+    """Packs eight bytes of scales and eight of minima behind a block's two float16."""
+    for j in range(4):
+        scale, minimum = load_byte(scales + j + 4), load_byte(minima + j + 4)
+        store_byte(block + 4 + j, load_byte(scales + j) | scale >> 4 << 6)
+        store_byte(block + 8 + j, load_byte(minima + j) | minimum >> 4 << 6)
+        store_byte(block + 12 + j, scale & 15 | (minimum & 15) << 4)
+
+
+def count_errors(scratch: int) -> None:
+    """What the error of each of 32 weights counts: its magnitude, and the root of the group's mean square."""
+    total = floats_of(NO_TERM)
+    for at in range(X, X + 32 * VECTOR, VECTOR):
+        x = load_floats(scratch + at)
+        total = add(total, multiply(x, x))
+    mean = roots(divide(total, floats_of(THIRTY_TWO)))
+    for at in range(0, 32 * VECTOR, VECTOR):
+        store(scratch + COUNTED + at, add(mean, absolute(load_floats(scratch + X + at))))
+
+
+def six_bit_block(top: int, size: int, tries: tuple[float, float, int], store_codes: Function) -> AffineBlock:
+    """A block of `size` bytes with codes 0 .. top; of the search the first try, the step and the last try's number."""
+    first, step, last = tries
+    search = affine_search(32, top, first, step, last)
+    return AffineBlock(32, size, 0, 2, top, 63, count_errors, search, store_scales, store_codes)

@@ -1,4 +1,4 @@
-"""Operations that compare lanes: which one is it, how many bounds lie below; bits of integers."""
+"""Operations that compare lanes: which one is it, how many bounds lie below, which of two; bits of integers."""
 
 from __future__ import annotations
 
@@ -47,6 +47,28 @@ def _(b: Builder, count: Value, x: Value, bound: Value) -> Value:
     wide = (b.fpext(half, vector("f64", 8)) for half in b.split(x, 2))
     masks = [b.sext(b.fcmp_ordered(">=", half, eight), vector("i32", 8)) for half in wide]
     return b.sub(count, b.join(masks))
+
+
+@operation(FLOATS, FLOATS, FLOATS, FLOATS, returns=FLOATS)
+def where_less(x: Lanes, y: Lanes, this: Lanes, other: Lanes) -> Lanes:
+    """In each lane `this` where x is less than y, else, NaN among them, `other`."""
+    return np.where(x < y, this, other)
+
+
+@where_less.lowered
+def _(b: Builder, x: Value, y: Value, this: Value, other: Value) -> Value:
+    return b.select(b.fcmp_ordered("<", x, y), this, other)
+
+
+@operation(FLOATS, FLOATS, FLOATS, FLOATS, returns=FLOATS)
+def where_equal(x: Lanes, y: Lanes, this: Lanes, other: Lanes) -> Lanes:
+    """In each lane `this` where x is equal to y, else, NaN among them, `other`."""
+    return np.where(x == y, this, other)
+
+
+@where_equal.lowered
+def _(b: Builder, x: Value, y: Value, this: Value, other: Value) -> Value:
+    return b.select(b.fcmp_ordered("==", x, y), this, other)
 
 
 # -- bits of int32 lanes

@@ -95,6 +95,18 @@ def _(b: Builder, x: Value) -> Value:
     return b.elementwise("sqrt", x)
 
 
+@operation(FLOATS, returns=FLOATS)
+def roots(x: Lanes) -> Lanes:
+    """The square root of every lane."""
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(x)
+
+
+@roots.lowered
+def _(b: Builder, x: Value) -> Value:
+    return b.elementwise("sqrt", x)
+
+
 @operation(FLOATS, INTEGER, FLOAT, returns=FLOATS)
 def first_lanes(x: Lanes, count: int, other: float) -> Lanes:
     """The first `count` lanes (all from 16 on, none below 1); the others have another value."""

@@ -1,4 +1,7 @@
-"""Encoders of kernels: byte for byte what the formats give, for all finite weights."""
+"""Encoders of kernels: byte for byte what the formats give, for all finite weights.
+
+Blocks whose scale is beyond float16, which are refused, need not be the same: a NaN has other bytes on other machines.
+"""
 
 import os
 import subprocess
@@ -10,15 +13,28 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from fourcc.format import Array
+from fourcc.format import Array, Parts
 from fourcc.kernels.encoders import SCRATCH
 from fourcc.kernels.simd.target import TARGETS, runs_here
+from fourcc.registry import registry
+from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded
-from tests.kernels.coding import CODED, FLT_MAX, TROUBLE, Options, any_bits, encoded_by_kernel, kernel_of, weights
-from tests.kernels.drawing import HIGH, SEEDS, columns
+from tests.kernels.coding import (
+    CODED,
+    FLT_MAX,
+    SEARCHED,
+    TROUBLE,
+    Options,
+    any_bits,
+    encoded_by_kernel,
+    kernel_of,
+    weights,
+)
+from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
 
-every = pytest.mark.parametrize(("tag", "options"), CODED, ids=str)
+every = pytest.mark.parametrize(("tag", "options"), CODED + SEARCHED, ids=str)
+SLOW = {tag for tag, _ in SEARCHED}  # in numpy, which k-means is too
 ROWS = st.one_of(st.integers(1, 20), st.sampled_from([127, 128, 129, 300]))
 UPWARDS = st.one_of(HIGH, st.sampled_from([96, 120, 126]))
 SHAPES = [(1, 32), (9, 160), (130, 32), (2, 544)]
@@ -27,7 +43,7 @@ TAILS = [(3, 1), (2, 17), (9, 100), (1, 300)]
 
 def shapes(tag: str) -> list[tuple[int, int]]:
     """Some that the format takes."""
-    return SHAPES if tag in {"Q8_0", "Q4_0"} else SHAPES + TAILS
+    return list(dict.fromkeys((rows, fitting(tag, cols)) for rows, cols in SHAPES + TAILS))
 
 
 def check(tag: str, w: Array, options: Options, *, plain: bool = False) -> None:
@@ -35,15 +51,27 @@ def check(tag: str, w: Array, options: Options, *, plain: bool = False) -> None:
     with np.errstate(all="ignore"):
         expected = encoded(tag, w, options)
     found = encoded_by_kernel(tag, w, options, plain=plain)
+    if tag in SLOW:
+        expected, found = (refusals_alike(tag, parts, w.shape) for parts in (expected, found))
     for name, part in expected.items():
         assert found[name].tobytes() == part.tobytes(), f"{tag} {options} {w.shape}: part {name}"
+
+
+def refusals_alike(tag: str, parts: Parts, shape: tuple[int, ...]) -> Parts:
+    """The same blocks, but all zeros those that decode to a number that is not finite."""
+    blocks = parts["blocks"].copy()
+    with np.errstate(all="ignore"):
+        w = registry[as_tag(tag)].decode(parts, Geometry(*shape))
+    refused = ~np.isfinite(w.reshape(*blocks.shape, -1)).all(axis=-1)
+    blocks[refused] = np.zeros((), blocks.dtype)
+    return {"blocks": blocks, "refused": refused}
 
 
 @every
 @settings(max_examples=120, deadline=None)
 @given(st.data())
 def test_bytes_are_those_of_the_format(tag: str, options: Options, data: st.DataObject) -> None:
-    rows = data.draw(st.integers(1, 3) if options.get("method") == "kmeans" else ROWS)  # numpy takes its time
+    rows = data.draw(st.integers(1, 3) if options.get("method") == "kmeans" or tag in SLOW else ROWS)
     cols = data.draw(columns(as_tag(tag)))
     style, seed = data.draw(st.sampled_from(TROUBLE)), data.draw(SEEDS)
     check(tag, weights(style, seed, (rows, cols), data.draw(UPWARDS)), options)
@@ -64,7 +92,7 @@ def test_of_special_weights(tag: str, options: Options) -> None:
 @every
 def test_as_plain_python(tag: str, options: Options) -> None:
     """The same functions uncompiled, on small matrices."""
-    for shape in [(2, 32), (9, 64)] if tag in {"Q8_0", "Q4_0"} else [(2, 32), (9, 21), (1, 130)]:
+    for shape in dict.fromkeys((rows, fitting(tag, cols)) for rows, cols in [(2, 32), (9, 21), (1, 130)]):
         for style in (TROUBLE[0], any_bits):
             check(tag, weights(style, 3, shape), options, plain=True)
 
@@ -72,8 +100,9 @@ def test_as_plain_python(tag: str, options: Options) -> None:
 @every
 def test_rows_with_gaps_between_them(tag: str, options: Options) -> None:
     """The job says how far rows are apart."""
-    wide = weights(TROUBLE[0], 5, (6, 160))
-    w = wide[::2, :96]
+    cols = fitting(tag, 96)
+    wide = weights(TROUBLE[0], 5, (6, cols + 64))
+    w = wide[::2, :cols]
     found = encoded_by_kernel(tag, w, options)
     for name, part in encoded(tag, np.ascontiguousarray(w), options).items():
         assert found[name].tobytes() == part.tobytes()
@@ -103,9 +132,9 @@ def test_kmeans_of_blocks_of_every_length(style: object, seed: int, n: int, expo
 
 def test_scratch_memory_suffices() -> None:
     """Products ask for no less, so that whoever gives a kernel what it asks for may encode with it."""
-    for tag, _ in CODED:
+    for tag, _ in CODED + SEARCHED:
         kernel = kernel_of(tag)
-        assert all(kernel.scratch(cols) >= SCRATCH for cols in (1, 32, 4096))
+        assert all(kernel.scratch(cols) >= SCRATCH for cols in (fitting(tag, 1), 4096))
 
 
 @pytest.mark.slow

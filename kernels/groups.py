@@ -1,0 +1,79 @@
+"""Sixteen groups of weights side by side, one a lane: what encoders with a search share.
+
+`fourcc.formats.grouped` has many groups, each a column; here a column is a lane of a vector, and a row of that array is
+a vector in memory. Every operation is rounded by itself, and sums go from a group's first weight to its last.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.kernels.simd.arithmetic import absolute, divide, floats_of, ints_from_floats, rounded
+from fourcc.kernels.simd.choosing import where_equal, where_less
+from fourcc.kernels.simd.memory import load_float, load_floats, store
+from fourcc.kernels.simd.tiles import transpose
+from fourcc.kernels.simd.twins import Lanes
+
+LANES = 16
+VECTOR = 64  # bytes
+NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this is zero
+ZERO, ONE, INFINITY = np.float32(0), np.float32(1), np.float32(np.inf)
+NO_TERM = np.float32(-0.0)  # what a sum begins with: it leaves the first term as it is, a zero's sign too
+
+# Scratch memory: 32 vectors each.
+STAGED = 0  # weights, and codes, in the order in which they are stored
+X = STAGED + 32 * VECTOR  # weights, a vector for each of a group's
+COUNTED = X + 32 * VECTOR  # what their errors count
+TRIED = COUNTED + 32 * VECTOR  # codes
+SPARE = TRIED + 32 * VECTOR
+
+
+def load_sixteens(x: int, scratch: int) -> None:
+    """256 weights as sixteen groups of sixteen, to X."""
+    transpose(x, VECTOR, scratch + X)
+
+
+def load_thirty_twos(first: int, second: int, scratch: int) -> None:
+    """Twice 256 weights as sixteen groups of 32, to X."""
+    for at in range(0, 16 * VECTOR, VECTOR):
+        store(scratch + STAGED + at, load_floats(first + at))
+        store(scratch + STAGED + 16 * VECTOR + at, load_floats(second + at))
+    for half in range(2):
+        transpose(scratch + STAGED + VECTOR * half, 2 * VECTOR, scratch + X + 16 * VECTOR * half)
+
+
+def order_codes(size: int, scratch: int) -> None:
+    """Codes at TRIED, a vector for each of a group's `size` weights, to STAGED as int32 in the order of the weights."""
+    for part in range(0, size, LANES):
+        source = scratch + TRIED + VECTOR * part
+        for each in range(LANES):
+            store(source + VECTOR * each, ints_from_floats(load_floats(source + VECTOR * each)))
+        transpose(source, VECTOR, scratch + X)
+        for group in range(LANES):
+            to = scratch + STAGED + 4 * (size * group + part)
+            store(to, load_floats(scratch + X + VECTOR * group))
+
+
+def nearest(x: Lanes, low: np.float32, high: np.float32) -> Lanes:
+    """The nearest whole numbers, half to even, within bounds; of NaN, NaN."""
+    whole, least, most = rounded(x), floats_of(low), floats_of(high)
+    above = where_less(whole, least, least, whole)
+    made: Lanes = where_less(most, above, most, above)
+    return made
+
+
+def finite_inverse(steps: Lanes, extent: Lanes) -> Lanes:
+    """Steps by extent; 0 where that is infinite."""
+    inverse, zero = divide(steps, extent), floats_of(ZERO)
+    made: Lanes = where_equal(absolute(inverse), floats_of(INFINITY), zero, inverse)
+    return made
+
+
+def largest_of_positive(values: int, first: int, last: int) -> np.float32:
+    """The largest of the numbers at an address that are above 0; +0 where there is none."""
+    peak = ZERO
+    for lane in range(first, last):
+        each = load_float(values + 4 * lane)
+        if each > peak:  # noqa: PLR1730 - of `max`, compiled, the sign of a zero is not known
+            peak = each
+    return peak
