@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fourcc.kernels.encoders import always
 from fourcc.kernels.interleaved import NIBBLES, WORD, Block, interleaved, no_dots, two_float16s
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
 from fourcc.kernels.simd.choosing import both
 from fourcc.kernels.simd.memory import load_ints
 from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.thirty_twos import encode_between
 
 Function = Callable[..., Any]
 
@@ -28,4 +30,4 @@ def _codes(put: Function, finish: Function) -> Function:
     return codes
 
 
-KERNEL = interleaved(Block(32, 20, two_float16s, _codes, zero=0, affine=True))
+KERNEL = interleaved(Block(32, 20, two_float16s, _codes, zero=0, affine=True), encoder=always(encode_between(15, 20)))

@@ -107,6 +107,18 @@ def _(b: Builder, x: Value, bits: Value) -> Value:
     return b.shl(x, b.splat(b.trunc(bits, x.type.element), 16))
 
 
+@operation(INTS, INTEGER, returns=INTEGER)
+def gathered_bits(x: Lanes, bits: int) -> int:
+    """The bit above the lowest `bits` of each of 16 int32, that of the first lane lowest."""
+    return int(((x.view(np.uint32) >> np.uint32(bits) & 1) << np.arange(16, dtype=np.uint32)).sum())
+
+
+@gathered_bits.lowered
+def _(b: Builder, x: Value, bits: Value) -> Value:
+    shifted = b.lshr(x, b.splat(b.trunc(bits, x.type.element), 16))
+    return b.zext(b.bitcast(b.trunc(shifted, vector("i1", 16)), ELEMENTS["i16"]), ELEMENTS["i64"])
+
+
 @operation(INTS, INTS, returns=INTS)
 def smaller_ints(x: Lanes, y: Lanes) -> Lanes:
     """The smaller one of int32."""

@@ -23,7 +23,7 @@ from tests.formats.checks import encoded
 from tests.kernels.coding import (
     CODED,
     FLT_MAX,
-    SEARCHED,
+    GGML,
     TROUBLE,
     Options,
     any_bits,
@@ -33,8 +33,8 @@ from tests.kernels.coding import (
 )
 from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
 
-every = pytest.mark.parametrize(("tag", "options"), CODED + SEARCHED, ids=str)
-SLOW = {tag for tag, _ in SEARCHED}  # in numpy, which k-means is too
+every = pytest.mark.parametrize(("tag", "options"), CODED + GGML, ids=str)
+SLOW = {tag for tag, _ in GGML}  # in numpy, which k-means is too
 ROWS = st.one_of(st.integers(1, 20), st.sampled_from([127, 128, 129, 300]))
 UPWARDS = st.one_of(HIGH, st.sampled_from([96, 120, 126]))
 SHAPES = [(1, 32), (9, 160), (130, 32), (2, 544)]
@@ -132,7 +132,7 @@ def test_kmeans_of_blocks_of_every_length(style: object, seed: int, n: int, expo
 
 def test_scratch_memory_suffices() -> None:
     """Products ask for no less, so that whoever gives a kernel what it asks for may encode with it."""
-    for tag, _ in CODED + SEARCHED:
+    for tag, _ in CODED + GGML:
         kernel = kernel_of(tag)
         assert all(kernel.scratch(cols) >= SCRATCH for cols in (fitting(tag, 1), 4096))
 

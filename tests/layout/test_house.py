@@ -71,6 +71,7 @@ SHARED_KERNELS = {
     "sixteens",
     "steps",
     "team",
+    "thirty_twos",
     "trace",
 }
 
