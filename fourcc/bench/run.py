@@ -226,9 +226,10 @@ def _peer_codecs(rounds: Iterable[Round], own: Iterable[CodecResult]) -> list[Pe
     made = []
     for one in rounds:
         for peer, each in one.coders:
-            nbytes = 4 * one.rows * one.cols
+            row = 4 * one.cols
+            encoded = one.rows if each.encoded is None else each.encoded
             mine = ours.get((each.like, one.rows, one.cols, each.threads))
-            decode, encode = _rates(each.decode, nbytes), _rates(each.encode, nbytes)
+            decode, encode = _rates(each.decode, one.rows * row), _rates(each.encode, encoded * row)
             ratios = [None, None] if mine is None else [_ratio(mine.decode, decode), _ratio(mine.encode, encode)]
             shape = (one.rows, one.cols, each.threads)
             made.append(PeerCodec(peer.name, each.kind, each.like, *shape, decode, encode, *ratios))

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from fourcc.bench import run
-from fourcc.bench.peers import ggml_library, peer
+from fourcc.bench.peers import ggml, ggml_library, peer
 from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Subject
 from fourcc.bench.plan import make
 from fourcc.bench.results import Results
 from fourcc.bench.timing import Series
+from fourcc.entries import OWN
+from fourcc.registry import registry
 
 
 class Fake:
@@ -91,3 +93,43 @@ def test_those_that_are_installed_can_be_measured(name: str) -> None:
         each.turn()
         assert each.timing.best > 0
     assert {each.like for each in (*products, *coders)} <= set(originals)
+
+
+def test_each_of_ggmls_types_is_compared_with_ours() -> None:
+    """Its products run, and its coding, but for floats, which need none."""
+    if (reason := ggml.PEER.missing()) is not None:
+        pytest.skip(reason)
+    ours = {kind: registry.foreign("ggml", kind) for kind in ggml.TYPES}
+    found = {str(each.spec.tag): run.matrices.matrix(each, 64, 256) for each in ours.values() if each is not None}
+    assert len(found) == len(ggml.TYPES)
+    subject = Subject(64, 256, (1,), (1,), 10_000, found)
+    products, coders = list(ggml.PEER.products(subject)), list(ggml.PEER.coders(subject))
+    assert {each.like for each in products} == set(found)
+    assert {each.like for each in coders} == set(found) - {"F32"}
+    for each in [one.series for one in products] + [one.encode for one in coders if one.encode is not None]:
+        each.turn()
+        assert each.timing.best > 0
+
+
+def test_every_type_of_ggml_that_we_have_is_measured() -> None:
+    """Of blocks and of floats; whole numbers and doubles are no weights of its products."""
+    own = [registry[tag] for tag in registry if registry.entry(tag).distribution == OWN]
+    claimed = {each.spec.foreign.get("ggml") for each in own if each.spec.real}
+    assert claimed - {None, 28} == set(ggml.TYPES)  # 28: doubles
+
+
+def test_fewer_rows_make_no_other_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample of encoding that takes half of the rows is counted as half of the bytes."""
+
+    class Half(Fake):
+        def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002
+            decode, encode = (Series("half", lambda: None, repeats=0, seconds=[1.0]) for _ in range(2))
+            yield Coder("odd", "Q8_0", 1, decode, encode, 16)
+
+    monkeypatch.setattr(run, "NAMES", ("half",))
+    monkeypatch.setattr(run, "load", lambda _: Half())
+    plan = make(formats="Q8_0", shapes="32x64", threads="1", counts="1", quick=True, peers=True)
+    (coder,) = run.Run(plan, lambda *_: None).results().peer_codecs
+    assert coder.decode is not None
+    assert coder.encode is not None
+    assert (coder.decode.best, coder.encode.best) == (4 * 32 * 64, 4 * 16 * 64)

@@ -6,10 +6,13 @@ The activations are quantized inside each product.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
+
+import numpy as np
 
 from fourcc.bench.matrices import activations, aligned
 from fourcc.bench.peers.ggml_library import NO, NODES, Library, folder, library
@@ -20,7 +23,12 @@ from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 
 FLOAT = 0  # ids of ggml's types
-TYPES = (2, 8, 1, 30, FLOAT)  # 4-bit blocks, 8-bit blocks, two kinds of half floats, floats
+BLOCKS = (2, 3, 6, 7, 8)  # one scale a block of 32: 4, 5 and 8 bits, some with a minimum
+SUPERBLOCKS = (10, 11, 12, 13, 14)  # 2 to 6 bits, blocks of 256
+LEVELS = (20, 23, 39)  # 4-bit codes of levels that are not evenly spaced
+TYPES = (*BLOCKS, *SUPERBLOCKS, *LEVELS, 1, 30, FLOAT)  # at last two kinds of half floats, and floats
+FEW = 128  # rows by which it is found how slow an encoder is
+SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
 
 
 class Ggml:
@@ -78,8 +86,9 @@ class Ggml:
             if matrix is None or kind == FLOAT:
                 continue
             for threads in subject.threads:
-                decode, encode = _coding(ggml, subject, matrix, kind, threads)
-                yield Coder(ggml.name(kind), str(matrix.tag), threads, decode, encode)
+                encoded = _encoded(ggml, subject, kind, threads)
+                decode, encode = _coding(ggml, subject, matrix, kind, threads, encoded)
+                yield Coder(ggml.name(kind), str(matrix.tag), threads, decode, encode, encoded)
 
 
 def _weights(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> list[int]:
@@ -119,16 +128,30 @@ def _graph(ggml: Library, weights: list[int], cols: int, count: int) -> Callable
     return compute
 
 
-def _coding(ggml: Library, subject: Subject, matrix: QMatrix, kind: int, threads: int) -> tuple[Series, Series]:
-    """Decoding and encoding, the rows shared among threads."""
+def _encoded(ggml: Library, subject: Subject, kind: int, threads: int) -> int:
+    """Rows that a sample of encoding has time for."""
+    few = min(subject.rows, FEW)
+    floats = aligned(subject.values()[:few])
+    out = np.empty((few, ggml.row_bytes(kind, subject.cols)), np.uint8)
+    start = time.perf_counter()
+    ggml.quantize(kind, floats.ctypes.data, out.ctypes.data, few, subject.cols)
+    times = SECONDS * threads / max(time.perf_counter() - start, 1e-9)
+    return min(subject.rows, max(1, int(times)) * few)
+
+
+def _coding(
+    ggml: Library, subject: Subject, matrix: QMatrix, kind: int, threads: int, encoded: int
+) -> tuple[Series, Series]:
+    """Decoding of all rows and encoding of the first ones, shared among threads."""
     rows, cols = matrix.shape
     (part,) = matrix.parts.values()
     blocks, floats = aligned(part), aligned(subject.values())
-    cuts = [rows * index // threads for index in range(threads + 1)]
     read = ggml.to_float(kind)
     pool = ThreadPoolExecutor(threads)
 
-    def shared(task: Callable[[Array, Array, int], object]) -> Callable[[], None]:
+    def shared(task: Callable[[Array, Array, int], object], total: int) -> Callable[[], None]:
+        cuts = [total * index // threads for index in range(threads + 1)]
+
         def work() -> None:
             pieces = pairwise(cuts)
             runs = [pool.submit(task, blocks[a:b], floats[a:b], b - a) for a, b in pieces]
@@ -144,7 +167,7 @@ def _coding(ggml: Library, subject: Subject, matrix: QMatrix, kind: int, threads
         ggml.quantize(kind, some.ctypes.data, out.ctypes.data, count, cols)
 
     name = f"ggml {ggml.name(kind)} {rows} x {cols}, coding"
-    return Series(name, shared(decode), repeats=2), Series(name, shared(encode), repeats=2)
+    return Series(name, shared(decode, rows), repeats=2), Series(name, shared(encode, encoded), repeats=2)
 
 
 PEER = Ggml()

@@ -75,13 +75,20 @@ class Candidate:
 
 @attrs.frozen(eq=False)
 class Coder:
-    """A peer's decoding and encoding of one matrix; None where it has none."""
+    """A peer's decoding and encoding of one matrix; None where it has none.
+
+    Attributes:
+        kind, like, threads: as a candidate's.
+        decode, encode: the samples.
+        encoded: rows that a sample of encoding takes, the first ones; None: all.
+    """
 
     kind: str
     like: str
     threads: int
     decode: Series | None
     encode: Series | None
+    encoded: int | None = None
 
 
 class Peer(Protocol):
