@@ -178,19 +178,19 @@ def main() -> None:
     """Measures, and prints the table or writes it into the README."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write the table into README.md")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of each thing that is measured")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each thing that is measured")
     parser.add_argument("--format", help="comma list of tags; default: all with a kernel")
     options = parser.parse_args()
     lines, found = [], {}
     context = get_context("spawn")  # a process a type: what a peer allocates is freed with it
     for each in plan.formats_of(options.format):
         tag = str(each.spec.tag)
-        sys.stderr.write(f"{tag}\n")
         with ProcessPoolExecutor(1, context) as pool:
             found = pool.submit(measured, tag, options.rounds).result()
         if "ggml" in found["missing_peers"]:
             sys.exit(f"ggml: {found['missing_peers']['ggml']}")
         lines.append(line(tag, found, errors(tag)))
+        sys.stderr.write(f"{' | '.join(lines[-1].cells())}\n")  # what a run that is cut short has found
     body = f"{heading(found)}\n\n{table(lines)}"
     if options.write:
         README.write_text(replaced(README.read_text(encoding="utf-8"), body), encoding="utf-8")
