@@ -6,14 +6,21 @@ a vector in memory. Every operation is rounded by itself, and sums go from a gro
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
+from fourcc.kernels.encoders import Encoder, always
+from fourcc.kernels.operands import COLS, PARTS, X_STEP
+from fourcc.kernels.operands import X as JOB_X
 from fourcc.kernels.simd.arithmetic import absolute, divide, floats_of, ints_from_floats, rounded
 from fourcc.kernels.simd.choosing import where_equal, where_less
-from fourcc.kernels.simd.memory import load_float, load_floats, store
+from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store
 from fourcc.kernels.simd.tiles import transpose
 from fourcc.kernels.simd.twins import Lanes
 
+Function = Callable[..., Any]
 LANES = 16
 VECTOR = 64  # bytes
 NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this is zero
@@ -31,6 +38,23 @@ SPARE = TRIED + 32 * VECTOR
 def load_sixteens(x: int, scratch: int) -> None:
     """256 weights as sixteen groups of sixteen, to X."""
     transpose(x, VECTOR, scratch + X)
+
+
+def block_encoder(size: int, encode_block: Function) -> Encoder:
+    """The encoder of blocks of `size` bytes that are sixteen groups of sixteen: (block, scratch) fills one."""
+
+    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        blocks = load_word(weights + COLS) >> 8
+        for row in range(first, last):
+            x = load_word(job + JOB_X) + row * load_word(job + X_STEP)
+            p = load_word(weights + PARTS) + row * blocks * size
+            for _ in range(blocks):
+                load_sixteens(x, scratch)
+                encode_block(p, scratch)
+                x += 1024
+                p += size
+
+    return always(encode)
 
 
 def load_thirty_twos(first: int, second: int, scratch: int) -> None:

@@ -10,16 +10,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from fourcc.kernels.bit_fields import store_bits, store_pairs
+from fourcc.kernels.groups import SPARE, STAGED, TRIED, VECTOR, ZERO, X, block_encoder, nearest, order_codes
 from fourcc.kernels.interleaved import ONES, TWOS, WORD, Block, interleaved, no_dots
-from fourcc.kernels.simd.arithmetic import floats_from_ints, ints_of, multiply, shifted_right, subtract
-from fourcc.kernels.simd.choosing import both, either, shifted_left
-from fourcc.kernels.simd.memory import load_ints, store
+from fourcc.kernels.scale_search import first_largest_of, multiples_of_one, refined_search
+from fourcc.kernels.simd.arithmetic import (
+    divide,
+    floats_from_ints,
+    floats_of,
+    ints_from_floats,
+    ints_of,
+    multiply,
+    shifted_right,
+    subtract,
+)
+from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.memory import load_byte, load_floats, load_ints, store, store_byte
+from fourcc.kernels.simd.narrowing import store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.simd.widening import load_float16
 from fourcc.kernels.simd.words import low_float16s
 from fourcc.kernels.sixteens import SIXTEEN
 
 Function = Callable[..., Any]
 SCALE_ZERO = 32  # the code of scale 0
+LOW, HIGH = np.float32(-4), np.float32(3)  # codes without their zero point
+SCALE_LOW, SCALE_HIGH = np.float32(-SCALE_ZERO), np.float32(SCALE_ZERO - 1)
+_search = refined_search(16, 4)
 
 
 def _place(word: int) -> int:
@@ -71,4 +90,37 @@ def _codes(put: Function, finish: Function) -> Function:
     return codes
 
 
-KERNEL = interleaved(Block(256, 110, _numbers, _codes, half=108, place=_place, zero=4, reach=SIXTEEN))
+def _encode_block(p: int, scratch: int) -> None:
+    """As `formats.q3_k` does it."""
+    scale = _search(scratch)
+    store(scratch + SPARE, scale)
+    peak = first_largest_of(scratch + SPARE, 0, 16)
+    scales = multiples_of_one(scale, peak, SCALE_LOW, SCALE_HIGH, p + 108)
+    if np.isinf(divide(SCALE_LOW, peak)) or np.isinf(peak):  # the one is 0
+        scales = floats_of(SCALE_LOW)
+    step = multiply(floats_of(load_float16(p + 108)), scales)
+    store_low_bytes(scratch + SPARE, ints_from_floats(subtract(scales, floats_of(SCALE_LOW))))
+    _store_scales(p + 96, scratch + SPARE)
+    for at in range(0, 16 * VECTOR, VECTOR):
+        found = load_floats(scratch + TRIED + at)
+        best = nearest(divide(load_floats(scratch + X + at), step), LOW, HIGH)
+        codes = where_equal(step, floats_of(ZERO), found, best)
+        store(scratch + TRIED + at, subtract(codes, floats_of(LOW)))
+    order_codes(16, scratch)
+    store_bits(p, scratch + STAGED, 2)
+    store_pairs(p + 32, scratch + STAGED, 0)
+
+
+def _store_scales(p: int, scales: int) -> None:
+    """Sixteen scales of six bits, a byte each, in twelve bytes: low nibbles, then two bits more."""
+    for j in range(8):
+        store_byte(p + j, load_byte(scales + j) & 15 | (load_byte(scales + j + 8) & 15) << 4)
+    for j in range(4):
+        low = load_byte(scales + j) >> 4 | load_byte(scales + j + 4) >> 4 << 2
+        store_byte(p + 8 + j, low | load_byte(scales + j + 8) >> 4 << 4 | load_byte(scales + j + 12) >> 4 << 6)
+
+
+KERNEL = interleaved(
+    Block(256, 110, _numbers, _codes, half=108, place=_place, zero=4, reach=SIXTEEN),
+    encoder=block_encoder(110, _encode_block),
+)

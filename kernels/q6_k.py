@@ -13,25 +13,21 @@ from typing import Any
 import numpy as np
 
 from fourcc.kernels.bit_fields import store_nibbles, store_pairs
-from fourcc.kernels.encoders import always
 from fourcc.kernels.groups import (
     COUNTED,
     NOTHING,
-    ONE,
     SPARE,
     STAGED,
     TRIED,
     VECTOR,
     ZERO,
     X,
-    load_sixteens,
+    block_encoder,
     nearest,
     order_codes,
 )
 from fourcc.kernels.interleaved import NIBBLES, WORD, Block, interleaved, no_dots
-from fourcc.kernels.operands import COLS, PARTS, X_STEP
-from fourcc.kernels.operands import X as JOB_X
-from fourcc.kernels.scale_search import first_largest_of, signed_search
+from fourcc.kernels.scale_search import first_largest_of, multiples_of_one, signed_search
 from fourcc.kernels.simd.arithmetic import (
     add,
     divide,
@@ -44,8 +40,8 @@ from fourcc.kernels.simd.arithmetic import (
     subtract,
 )
 from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
-from fourcc.kernels.simd.memory import load_floats, load_ints, load_word, store, store_byte
-from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
+from fourcc.kernels.simd.memory import load_floats, load_ints, store, store_byte
+from fourcc.kernels.simd.narrowing import store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float16
 from fourcc.kernels.simd.words import low_float16s
@@ -104,19 +100,6 @@ def _codes(put: Function, finish: Function) -> Function:
     return codes
 
 
-def _encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Sixteen groups at once are a block."""
-    blocks = load_word(weights + COLS) // WIDTH
-    for row in range(first, last):
-        x = load_word(job + JOB_X) + row * load_word(job + X_STEP)
-        p = load_word(weights + PARTS) + row * blocks * SIZE
-        for _ in range(blocks):
-            load_sixteens(x, scratch)
-            _encode_block(p, scratch)
-            x += 4 * WIDTH
-            p += SIZE
-
-
 def _encode_block(p: int, scratch: int) -> None:
     """As `formats.q6_k` does it."""
     for at in range(0, 16 * VECTOR, VECTOR):
@@ -129,12 +112,8 @@ def _encode_block(p: int, scratch: int) -> None:
         for at in range(SIZE):
             store_byte(p + at, 0)
     else:
-        ratio = SCALE_LOW / peak
-        if np.isinf(ratio):
-            ratio = ZERO
-        scales = nearest(multiply(floats_of(ratio), scale), SCALE_LOW, SCALE_HIGH)
+        scales = multiples_of_one(scale, peak, SCALE_LOW, SCALE_HIGH, p + 208)
         store_low_bytes(p + 192, ints_from_floats(scales))
-        store_float16(p + 208, ZERO if ratio == ZERO else ONE / ratio)
         step = multiply(floats_of(load_float16(p + 208)), scales)
         _find_codes(step, inverse, scratch)
         order_codes(16, scratch)
@@ -153,5 +132,6 @@ def _find_codes(step: Lanes, inverse: Lanes, scratch: int) -> None:
 
 
 KERNEL = interleaved(
-    Block(WIDTH, SIZE, _numbers, _codes, half=208, place=_place, zero=32, reach=SIXTEEN), encoder=always(_encode)
+    Block(WIDTH, SIZE, _numbers, _codes, half=208, place=_place, zero=32, reach=SIXTEEN),
+    encoder=block_encoder(SIZE, _encode_block),
 )

@@ -13,20 +13,23 @@ from fourcc.kernels.groups import (
     NO_TERM,
     NOTHING,
     ONE,
+    TRIED,
     VECTOR,
     ZERO,
     X,
     finite_inverse,
     nearest,
 )
-from fourcc.kernels.simd.arithmetic import absolute, add, divide, floats_of, multiply
-from fourcc.kernels.simd.choosing import where_less
-from fourcc.kernels.simd.memory import load_float, load_floats
+from fourcc.kernels.simd.arithmetic import absolute, add, divide, floats_of, multiply, subtract
+from fourcc.kernels.simd.choosing import where_equal, where_less
+from fourcc.kernels.simd.memory import load_float, load_floats, store
+from fourcc.kernels.simd.narrowing import store_float16
 from fourcc.kernels.simd.twins import Lanes
 
 Function = Callable[..., Any]
 TENTH = np.float32(0.1)
 TRIES = 9  # to either side
+SWEEPS = 5
 
 
 def signed_search(size: int, top: int) -> Function:
@@ -75,6 +78,60 @@ def signed_search(size: int, top: int) -> Function:
     return search
 
 
+def refined_search(size: int, top: int) -> Function:
+    """The search with codes -top .. top - 1 that improves one code after the other, five times over all.
+
+    Args:
+        size: weights of a group.
+        top: largest code, and one.
+
+    Returns:
+        (scratch) -> scales; it reads X, and writes the codes to TRIED.
+    """
+    low, high, end = np.float32(-top), np.float32(top - 1), VECTOR * size
+
+    def search(scratch: int) -> Lanes:
+        peak, zero, nothing = first_largest(end, scratch), floats_of(ZERO), floats_of(NOTHING)
+        inverse = finite_inverse(floats_of(low), where_less(absolute(peak), nothing, floats_of(ONE), peak))
+        above, below = floats_of(NO_TERM), floats_of(NO_TERM)
+        for at in range(0, end, VECTOR):
+            x = load_floats(scratch + X + at)
+            codes = nearest(multiply(inverse, x), low, high)
+            store(scratch + TRIED + at, codes)
+            counted = multiply(x, x)
+            above = add(above, multiply(multiply(counted, x), codes))
+            below = add(below, multiply(multiply(counted, codes), codes))
+        for _ in range(SWEEPS):
+            for at in range(0, end, VECTOR):
+                above, below = _improve(scratch + X + at, scratch + TRIED + at, above, below, low, high)
+        for at in range(0, end, VECTOR):
+            codes = load_floats(scratch + TRIED + at)
+            store(scratch + TRIED + at, where_less(absolute(peak), nothing, floats_of(low), codes))
+        made: Lanes = where_less(absolute(peak), nothing, zero, quotient(above, below))
+        return made
+
+    return search
+
+
+def _improve(
+    x_at: int, codes_at: int, above: Lanes, below: Lanes, low: np.float32, high: np.float32
+) -> tuple[Lanes, Lanes]:
+    """A better code for one weight of each group, where there is one, and the sums of w x l and w l l with it."""
+    x, codes, zero, never = load_floats(x_at), load_floats(codes_at), floats_of(ZERO), floats_of(INFINITY)
+    counted = multiply(x, x)
+    weighted = multiply(counted, x)
+    other_above = subtract(above, multiply(weighted, codes))
+    other_below = subtract(below, multiply(multiply(counted, codes), codes))
+    tried = nearest(divide(multiply(x, other_below), other_above), low, high)
+    new_above = add(other_above, multiply(weighted, tried))
+    new_below = add(other_below, multiply(multiply(counted, tried), tried))
+    reached, limit = multiply(multiply(new_above, new_above), below), multiply(multiply(above, above), new_below)
+    limit = where_less(zero, other_above, where_less(zero, new_below, limit, never), never)
+    limit = where_equal(tried, codes, never, limit)
+    store(codes_at, where_less(limit, reached, tried, codes))
+    return where_less(limit, reached, new_above, above), where_less(limit, reached, new_below, below)
+
+
 def first_largest(end: int, scratch: int) -> Lanes:
     """The weight of largest magnitude of each group, with its sign; of equals the first."""
     peak = load_floats(scratch + X)
@@ -100,3 +157,21 @@ def first_largest_of(values: int, first: int, last: int) -> Any:
         if abs(each) > abs(peak) or each != each:  # noqa: PLR0124 - a NaN
             peak = each
     return peak
+
+
+def multiples_of_one(values: Lanes, peak: np.float32, low: np.float32, high: np.float32, d: int) -> Lanes:
+    """Numbers as multiples of one, which is stored at `d` as float16; of 0 and what is nearly 0 they are 0.
+
+    Args:
+        values: of either sign.
+        peak: the first of largest magnitude, `low` times the one.
+        low: least multiple, below 0.
+        high: largest multiple.
+        d: address.
+    """
+    ratio = divide(low, peak)
+    if np.isinf(ratio):
+        ratio = ZERO
+    store_float16(d, ZERO if ratio == ZERO else divide(ONE, ratio))
+    made: Lanes = nearest(multiply(floats_of(ratio), values), low, high)
+    return made
