@@ -4,12 +4,16 @@ Sixteen rows are worked on at once, one in each lane. Their bytes are interleave
 them), then the block's decoder runs on vectors: each value that it computes is that of sixteen rows, and each weight
 goes into the product as soon as it is there. Nothing is asked of the function but that what it does, and in which
 order, does not depend on the values it sees.
+
+The product with one activation interleaves some blocks at a time, so that they are still in the nearest cache when they
+are decoded, and asks for the next ones meanwhile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import gcd
 from typing import Any, Literal
 
 import numpy as np
@@ -17,10 +21,9 @@ import numpy as np
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import FLOAT, Kernel
 from fourcc.kernels.operands import COLS, LINE, OUT, OUT_STEP, PARTS, X, round_up
-from fourcc.kernels.product import ROWS, float_panels, interleave
+from fourcc.kernels.product import ROWS, float_panels
 from fourcc.kernels.rows import one_or_several
 from fourcc.kernels.simd.memory import (
-    load_bytes,
     load_float,
     load_floats,
     load_word,
@@ -30,7 +33,13 @@ from fourcc.kernels.simd.memory import (
     store_word,
 )
 from fourcc.kernels.simd.partial import load_some_bytes
-from fourcc.kernels.simd.tiles import multiply_add_columns, no_float_columns, store_some_columns, sum_columns
+from fourcc.kernels.simd.tiles import (
+    multiply_add_columns,
+    no_float_columns,
+    store_some_columns,
+    sum_columns,
+    transpose,
+)
 from fourcc.kernels.simd.traced import panel_operation, product_operation, wide_entries
 from fourcc.kernels.trace import Source, UntraceableError, trace
 
@@ -38,6 +47,8 @@ Function = Callable[..., Any]
 TURNS = 4  # totals that take the weights in turn, so that no sum waits for the one before
 HEAD = 256  # bytes at the start of scratch memory: for each part its address, then for each that of its table
 MAX_PARTS = HEAD // 16
+DATA = HEAD + LINE * 16  # where they begin; before that, room for 64 bytes of each row
+CHUNK = 512  # bytes of a row, or more, that are interleaved at a time
 Covers = Literal["block", "row", "matrix"]
 
 
@@ -107,18 +118,21 @@ def fused(
     steps = trace(decode_block, [part.source(index) for index, part in enumerate(parts)], width, params)
     sizes = [part.step for part in parts]
     tables = {step.arguments[0]: step.arguments[1:3] for step in steps.steps if step.name == "part_table"}
-    spread = _spread_all([_spread(index, part, len(parts), tables.get(index)) for index, part in enumerate(parts)])
-    write = panel_operation(steps, sizes)
-    panel = _panel(write, spread, width)
-    several = float_panels(panel)
-    ahead = _ahead_all([_ahead(index, part, len(parts)) for index, part in enumerate(parts) if part.step])
-    one = _one(product_operation(steps, sizes), write, spread, ahead, width)
+    spreads = [_spread(index, part, len(parts), tables.get(index)) for index, part in enumerate(parts)]
+    spread, write = _spread_all(spreads), panel_operation(steps, sizes)
+    several = float_panels(_panel(write, spread, width))
+    chunk = _chunk(max(sizes))
+    streamed = [index for index, size in enumerate(sizes) if size and size * chunk % LINE == 0]
+    before = _spread_all([each for index, each in enumerate(spreads) if index not in streamed])
+    stream = _stream_all([_stream(index, sizes[index], len(parts), chunk) for index in streamed])
+    ahead = _ahead_all([_ahead(index, sizes[index], len(parts)) for index in streamed])
+    one = _one(product_operation(steps, sizes), write, (before, stream, ahead), width, chunk)
 
     def scratch(cols: int) -> int:
         blocks = -(-cols // width)
-        spread = sum(2 * ROWS * _padded_bytes(part.row_bytes(blocks)) for part in parts if part.covers != "matrix")
+        spread = sum(ROWS * _padded_bytes(part.row_bytes(blocks + chunk)) for part in parts if part.covers != "matrix")
         spread += sum(_table_bytes(count) for _, count in tables.values())
-        return HEAD + spread + 64 * width + ROWS * 4 * max(round_up(cols), width * blocks)
+        return DATA + spread + 64 * width + ROWS * 4 * max(round_up(cols), width * blocks)
 
     tile = one_or_several(one, several)
     gather = _gather(write, spread, width)
@@ -128,6 +142,24 @@ def fused(
 def _padded_bytes(size: int) -> int:
     """Bytes of a row in scratch memory: one word more than it has, up to a whole vector."""
     return ((size + 4) + 63) // 64 * 64
+
+
+def _chunk(size: int) -> int:
+    """Blocks that are interleaved at a time, for blocks of so many bytes: those of whole cache lines."""
+    if not size:
+        return 1
+    period = LINE // gcd(size, LINE)
+    return period * -(-CHUNK // (size * period))
+
+
+def _bring(source: int, step: int, left: int, count: int, out: int, scratch: int) -> None:
+    """Interleaves 64 bytes of some rows, `left` of which are there; what is missing becomes zero."""
+    if count == ROWS and left >= LINE:
+        transpose(source, step, out)
+        return
+    for each in range(count):
+        store(scratch + HEAD + LINE * each, load_some_bytes(source + each * step, max(0, min(LINE, left))))
+    transpose(scratch + HEAD, LINE, out)
 
 
 def _table_bytes(count: int) -> int:
@@ -145,8 +177,8 @@ def _spread(index: int, part: BlockPart, parts: int, table: tuple[str, int] | No
 def _place(index: int) -> Function:
     """A part of the whole matrix is taken where it is."""
 
-    def place(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:  # noqa: ARG001
-        store_word(table + 8 * index, load_word(weights + PARTS + 8 * index))
+    def place(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:  # noqa: ARG001
+        store_word(scratch + 8 * index, load_word(weights + PARTS + 8 * index))
         return at
 
     return place
@@ -158,14 +190,14 @@ def _spread_table(index: int, parts: int, dtype: str, entries: int) -> Function:
     whole, rest, size = entries // 16 * 16, entries % 16, np.dtype(dtype).itemsize
     nbytes = _table_bytes(entries)
 
-    def spread(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:  # noqa: ARG001
+    def spread(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:  # noqa: ARG001
         source = load_word(weights + PARTS + 8 * index)
         for entry in range(0, whole, 16):
             store(at + 4 * entry, widened(source + size * entry))
         if rest:
             store(at + 4 * whole, some_widened(source + size * whole, rest))
-        store_word(table + 8 * index, source)
-        store_word(table + 8 * (parts + index), at)
+        store_word(scratch + 8 * index, source)
+        store_word(scratch + 8 * (parts + index), at)
         return at + nbytes
 
     return spread
@@ -175,48 +207,71 @@ def _spread_rows(index: int, part: BlockPart, parts: int) -> Function:
     """Interleaves a part's bytes of sixteen rows; what a short last block lacks becomes zero."""
     size, fixed = part.step, part.row_bytes(0)
 
-    def spread(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:
-        source = load_word(weights + PARTS + 8 * index)
-        there, wide = load_word(weights + PARTS + 8 * (parts + index)), _padded_bytes(fixed + size * blocks)
-        rows = at + ROWS * wide
-        for each in range(count):
-            p = source + (row + each) * there
-            for byte in range(0, wide, 64):
-                if byte + 64 <= there:
-                    store(rows + each * wide + byte, load_bytes(p + byte))
-                else:
-                    store(rows + each * wide + byte, load_some_bytes(p + byte, max(0, there - byte)))
-        interleave(rows, wide, wide >> 2, at)
-        store_word(table + 8 * index, at)
-        return rows
+    def spread(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:
+        there = load_word(weights + PARTS + 8 * (parts + index))
+        source = load_word(weights + PARTS + 8 * index) + row * there
+        wide = _padded_bytes(fixed + size * blocks)
+        for byte in range(0, wide, LINE):
+            _bring(source + byte, there, there - byte, count, at + ROWS * byte, scratch)
+        store_word(scratch + 8 * index, at)
+        return at + ROWS * wide
 
     return spread
 
 
-def _spread_all(spreads: Sequence[Function]) -> Function:
-    """One function that does what several do, one after the other; each begins where the one before says."""
-    first, *others = spreads
-    if not others:
-        return first
-    rest = _spread_all(others)
+def _stream(index: int, size: int, parts: int, chunk: int) -> Function:
+    """Interleaves a part's bytes of some blocks; the block decoder finds them as if the whole rows were there."""
+    wide = size * chunk
 
-    def both(weights: int, row: int, count: int, blocks: int, at: int, table: int) -> int:
-        return rest(weights, row, count, blocks, first(weights, row, count, blocks, at, table), table)  # type: ignore[no-any-return]
+    def stream(weights: int, row: int, count: int, block: int, at: int, scratch: int) -> int:
+        there = load_word(weights + PARTS + 8 * (parts + index))
+        source, first = load_word(weights + PARTS + 8 * index) + row * there, size * block
+        for byte in range(0, min(wide, there - first + size), LINE):  # a short last block lacks less than a block
+            _bring(source + first + byte, there, there - first - byte, count, at + ROWS * byte, scratch)
+        store_word(scratch + 8 * index, at - ROWS * first)
+        return at + ROWS * wide + LINE  # a number that straddles words may look at the next one
+
+    return stream
+
+
+def _stream_all(streams: Sequence[Function]) -> Function:
+    """One function that does what several do, one after the other; each begins where the one before says."""
+    if not streams:
+        return _no_more
+    first, rest = streams[0], _stream_all(streams[1:])
+
+    def both(weights: int, row: int, count: int, block: int, at: int, scratch: int) -> int:
+        return rest(weights, row, count, block, first(weights, row, count, block, at, scratch), scratch)  # type: ignore[no-any-return]
 
     return both
 
 
-def _ahead(index: int, part: BlockPart, parts: int) -> Function:
+def _no_more(weights: int, row: int, count: int, block: int, at: int, scratch: int) -> int:  # noqa: ARG001
+    """What follows the last of several functions: nothing."""
+    return at
+
+
+def _spread_all(spreads: Sequence[Function]) -> Function:
+    """One function that does what several do, one after the other; each begins where the one before says."""
+    if not spreads:
+        return _no_more
+    first, rest = spreads[0], _spread_all(spreads[1:])
+
+    def both(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:
+        return rest(weights, row, count, blocks, first(weights, row, count, blocks, at, scratch), scratch)  # type: ignore[no-any-return]
+
+    return both
+
+
+def _ahead(index: int, size: int, parts: int) -> Function:
     """Asks for a block's bytes of sixteen rows, which are interleaved next: sixteen short streams are not foreseen."""
-    size = part.step
 
     def ahead(weights: int, row: int, block: int) -> None:
-        step = load_word(weights + PARTS + 8 * (parts + index))
-        offset = size * block
-        at = load_word(weights + PARTS + 8 * index) + row * step + offset
-        if offset & (LINE - 1) < size:  # a cache line that the block before did not reach
+        step, first = load_word(weights + PARTS + 8 * (parts + index)), size * block
+        at = load_word(weights + PARTS + 8 * index) + row * step
+        for offset in range((first + (LINE - 1)) & -LINE, first + size, LINE):  # lines that begin in the block
             for each in range(ROWS):
-                prefetch(at + each * step)
+                prefetch(at + offset + each * step)
 
     return ahead
 
@@ -243,16 +298,17 @@ def _panel(write: Function, spread: Function, width: int) -> Function:
 
     def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
         blocks = (load_word(weights + COLS) + (width - 1)) // width
-        spread(weights, row, count, blocks, scratch + HEAD, scratch)
+        spread(weights, row, count, blocks, scratch + DATA, scratch)
         for block in range(blocks):
             write(scratch, block, out + 64 * width * block)
 
     return panel
 
 
-def _one(product: Function, write: Function, spread: Function, ahead: Function, width: int) -> Entry:
+def _one(product: Function, write: Function, ways: tuple[Function, ...], width: int, chunk: int) -> Entry:
     """The product with one activation; of a short last block only the columns that there are."""
     zeros = no_float_columns[TURNS]
+    before, stream, ahead = ways
 
     def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols, x = load_word(weights + COLS), load_word(job + X)
@@ -260,11 +316,15 @@ def _one(product: Function, write: Function, spread: Function, ahead: Function, 
         blocks = (cols + (width - 1)) // width
         for row in range(first, last, ROWS):
             count = min(ROWS, last - row)
-            spare = spread(weights, row, count, blocks, scratch + HEAD, scratch)
-            totals = zeros()
-            for block in range(whole):
-                ahead(weights, row + ROWS, block)
-                totals = product(totals, scratch, block, x + 4 * width * block)
+            at = before(weights, row, count, blocks, scratch + DATA, scratch)
+            totals, spare = zeros(), at
+            for start in range(0, blocks, chunk):
+                spare = stream(weights, row, count, start, at, scratch)
+                later = start + chunk < blocks
+                shift, below = (chunk, row) if later else (-start, row + ROWS)
+                for block in range(start, min(start + chunk, whole)):
+                    ahead(weights, below, block + shift)
+                    totals = product(totals, scratch, block, x + 4 * width * block)
             total = sum_columns(totals)
             if whole < blocks:
                 write(scratch, whole, spare)
@@ -285,7 +345,7 @@ def _gather(write: Function, spread: Function, width: int) -> Entry:
         for index in range(first, last):
             row = load_word(listed + 8 * index) if listed else index
             out = load_word(job + OUT) + index * load_word(job + OUT_STEP)
-            spare = spread(weights, row, 1, blocks, scratch + HEAD, scratch)
+            spare = spread(weights, row, 1, blocks, scratch + DATA, scratch)
             for block in range(blocks):
                 write(scratch, block, spare)
                 for col in range(width * block, min(cols, width * block + width)):

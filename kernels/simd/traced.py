@@ -7,8 +7,10 @@ The bytes of sixteen rows lie interleaved in words of 32 bits (`fourcc.kernels.p
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -27,6 +29,7 @@ from fourcc.kernels.trace import Step, Trace
 WORDS = llvm_type(INTS)
 REGISTERS = {16: 4, 32: 5}  # entries of a table that one register holds, or two: bits of an index
 LARGEST = max(REGISTERS)
+WORTH = 8  # weights: a factor of no more is not taken out of their sum, which would begin and end too often
 
 
 def name_of(trace: Trace, sizes: Sequence[int]) -> str:
@@ -76,15 +79,17 @@ def product_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
 
     @add_product.lowered
     def _(b: Builder, totals: Value, sources: Value, block: Value, x: Value) -> Value:
-        lowering, before = _Lowering(b, trace, sizes, sources, block), b.columns(totals)
-        factor, factors = common_factor(trace)
-        sums = before if factor is None else [b.constant(llvm_type(FLOATS), 0.0)] * len(before)
-        for column, number in sorted(factors.items()):
-            turn = column % len(sums)
-            sums[turn] = b.multiply_add(lowering.value(number), everywhere(b, b.plus(x, 4 * column)), sums[turn])
-        if factor is not None:
-            scale = lowering.value(factor)
-            sums = [b.multiply_add(scale, each, total) for each, total in zip(sums, before, strict=True)]
+        lowering, sums = _Lowering(b, trace, sizes, sources, block), b.columns(totals)
+        for factor, columns in common_factors(trace):
+            before = sums
+            if factor is not None:
+                sums = [b.constant(llvm_type(FLOATS), 0.0)] * len(before)
+            for column, number in columns.items():
+                turn = column % len(sums)
+                sums[turn] = b.multiply_add(lowering.value(number), everywhere(b, b.plus(x, 4 * column)), sums[turn])
+            if factor is not None:
+                scale = lowering.value(factor)
+                sums = [b.multiply_add(scale, each, total) for each, total in zip(sums, before, strict=True)]
         return b.tile(sums)
 
     add_product.meaning.__qualname__ = f"add_product_{name_of(trace, sizes)}"
@@ -127,23 +132,32 @@ def wide_entries(dtype: str) -> tuple[Operation, Operation]:
     return load_entries, load_some_entries
 
 
-def common_factor(trace: Trace) -> tuple[int | None, dict[int, int]]:
-    """What all weights of a block are multiplied by last, as a scale is, and the other factor of each.
+def common_factors(trace: Trace) -> list[tuple[int | None, dict[int, int]]]:
+    """The block's columns by what their weights are multiplied by last, as a scale is.
 
-    A product may take it out of the sum: that is one multiplication less for each weight.
+    A product may take such a factor out of the sum of its columns: that is one multiplication less for each weight.
+
+    Returns:
+        For each factor its step, and for each of its columns the step of the other one; under None the steps of those
+        weights that share theirs with too few others.
     """
-    steps = [trace.steps[number] for number in trace.results.values()]
-    if any(step.name != "mul" or step.kind != "float" for step in steps):
-        return None, trace.results
-    common = set.intersection(*(set(step.arguments) for step in steps))
-    if not common:
-        return None, trace.results
-    factor = min(common)
-    others = {}
-    for column, number in trace.results.items():
-        left, right = trace.steps[number].arguments
-        others[column] = right if left == factor else left
-    return factor, others
+    counts = Counter(each for number in trace.results.values() for each in _factors(trace, number))
+    groups: dict[int | None, dict[int, int]] = {}
+    for column, number in sorted(trace.results.items()):
+        factors = _factors(trace, number)
+        factor = max(factors, key=lambda each: (counts[each], -each), default=None)
+        if factor is None or counts[factor] <= WORTH:
+            groups.setdefault(None, {})[column] = number
+        else:
+            left, right = trace.steps[number].arguments
+            groups.setdefault(factor, {})[column] = right if left == factor else left
+    return list(groups.items())
+
+
+def _factors(trace: Trace, number: int) -> set[int]:
+    """The steps whose product a step is, if it is one of floats."""
+    step = trace.steps[number]
+    return set(step.arguments) if step.name == "mul" and step.kind == "float" else set()
 
 
 # -- as Python
@@ -280,31 +294,54 @@ class _Lowering:
     def _entry(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
         """An entry of a block: a word or two, shifted to the entry's bits, widened."""
         b, size = self._b, 8 * dtype.itemsize
-        word, shift = self._word(part, offset, straddles=dtype.itemsize == 4)
+        if dtype.kind == "u" and dtype.itemsize < 4:
+            return b.and_(self._from_bit(part, dtype, offset, 0), b.constant(WORDS, (1 << size) - 1))
+        word, shift = self._word(part, dtype, offset)
         if dtype.itemsize == 4:
             return b.bitcast(word, llvm_type(FLOATS)) if dtype.kind == "f" else word
         if dtype.kind == "f":
             return widened_float16(b, b.trunc(b.lshr(word, shift), vector("i16", 16)))
-        if dtype.kind == "u":
-            return b.and_(b.lshr(word, shift), b.constant(WORDS, (1 << size) - 1))
         up = b.sub(b.constant(WORDS, 32 - size), shift)
         return b.ashr(b.shl(word, up), b.constant(WORDS, 32 - size))
 
-    def _word(self, part: int, offset: int, *, straddles: bool) -> tuple[Value, Value]:
-        """The word that a byte is in, and how many bits lie before the byte; a number of four bytes is put together."""
+    def _from_bit(self, part: int, dtype: np.dtype[Any], offset: int, first: int) -> Value:
+        """A vector whose low bits are those of an entry from bit `first` on; its other bits may be any.
+
+        Where the processor has few shifters, words are loaded from the byte on at which the entry begins: 512 bits lie
+        in two cache lines then, and still two loads cost less than a shift.
+        """
+        b = self._b
+        if b.target.name == "avx512" and self._sizes[part] % 4 == 0 and not self._straddles(part, dtype, offset):
+            words = self._block_start(part)
+            shifted, shift = b.load_from(b.plus(words, 64 * (offset // 4) + offset % 4), WORDS), b.constant(WORDS, 0)
+        else:
+            shifted, shift = self._word(part, dtype, offset)
+        return b.lshr(shifted, b.add(shift, b.constant(WORDS, first)))
+
+    def _block_start(self, part: int) -> Value:
+        """Address of a block's words, where all blocks begin with a word."""
+        b = self._b
+        return b.add(self._base(part), b.mul(self._block, b.constant(ELEMENTS["i64"], 16 * self._sizes[part])))
+
+    def _straddles(self, part: int, dtype: np.dtype[Any], offset: int) -> bool:
+        """Whether an entry may lie in two words, in this block or another."""
+        steps = range(offset, offset + 4, gcd(self._sizes[part], 4))
+        return any(at % 4 + dtype.itemsize > 4 for at in steps)
+
+    def _word(self, part: int, dtype: np.dtype[Any], offset: int) -> tuple[Value, Value]:
+        """The word that an entry is in, and how many bits lie before it; from two words it is put together."""
         b, size = self._b, self._sizes[part]
-        base = self._base(part)
-        if size % 4 == 0 and not (straddles and offset % 4):
-            start = b.add(base, b.mul(self._block, b.constant(ELEMENTS["i64"], 16 * size)))
-            word = b.load_from(b.plus(start, 64 * (offset // 4)), WORDS)
+        straddles = self._straddles(part, dtype, offset)
+        if size % 4 == 0 and not straddles:
+            word = b.load_from(b.plus(self._block_start(part), 64 * (offset // 4)), WORDS)
             return word, b.constant(WORDS, 8 * (offset % 4))
         at = b.plus(b.mul(self._block, b.constant(ELEMENTS["i64"], size)), offset)
-        place = b.add(base, b.shl(b.lshr(at, b.constant(at.type, 2)), b.constant(at.type, 6)))
+        place = b.add(self._base(part), b.shl(b.lshr(at, b.constant(at.type, 2)), b.constant(at.type, 6)))
         bits = b.trunc(b.shl(b.and_(at, b.constant(at.type, 3)), b.constant(at.type, 3)), ELEMENTS["i32"])
         low, shift = b.load_from(place, WORDS), b.splat(bits, 16)
-        if straddles:
-            low = b.elementwise("fshr", b.load_from(b.plus(place, 64), WORDS), low, shift)
-        return low, shift
+        if not straddles:
+            return low, shift
+        return b.elementwise("fshr", b.load_from(b.plus(place, 64), WORDS), low, shift), b.constant(WORDS, 0)
 
     def _shared(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
         """An entry of a part of the whole matrix, in all lanes."""
@@ -341,8 +378,7 @@ class _Lowering:
                 return self._low_bits(step.arguments[0], bits, skipped + right.arguments[0])
         if step.name == "load" and skipped + bits <= 8 * np.dtype(step.arguments[1]).itemsize:
             part, dtype, offset = step.arguments
-            word, shift = self._word(part, offset, straddles=np.dtype(dtype).itemsize == 4)
-            return b.lshr(word, b.add(shift, b.constant(WORDS, skipped)))
+            return self._from_bit(part, np.dtype(dtype), offset, skipped)
         value = self.value(number)
         return b.lshr(value, b.constant(WORDS, skipped)) if skipped else value
 

@@ -197,6 +197,22 @@ def of_a_group(scales: Array, codes: Array, weights: Array, group: int, low: int
         weights[index] = ((codes[index // 2] >> (4 * (index & 1)) & 15) - low) * scales[0]
 
 
+def two_scales(units: Array, levels: Array, codes: Array, weights: Array) -> None:
+    """A scale for each of two runs, and a last weight that has another form."""
+    for run in range(2):
+        scale = units[0] * levels[run].astype(np.float32)
+        for index in range(16 * run, 16 * run + 16):
+            weights[index] = SIXTEEN[codes[index // 2] >> (4 * (index & 1)) & 15] * scale
+    weights[31] = units[0] + codes[15]
+
+
+def unaligned(blocks: Mapping[str, Array], weights: Array) -> None:
+    """20 bytes: numbers of two bytes of which each lies in two words."""
+    for index in range(16):
+        code = blocks["q"][index % 5].astype(np.float32)
+        weights[index] = blocks["d"][0] * code + (blocks["n"][0] - blocks["s"][0]).astype(np.float32)
+
+
 MADE = {
     "nibbles": Made(32, (Part("blocks", (("d", "<f2", ()), ("q", "|u1", (16,))), tail=each(1)),), nibble_pairs),
     "behind": Made(32, (Part("blocks", (("q", "|i1", (4, 8)), ("d", "<f2", ())), tail=each(1)),), signed_bytes),
@@ -253,6 +269,30 @@ MADE = {
         of_a_group,
         {"group": 48, "low": 5},
     ),
+    "runs": Made(
+        32,
+        (Part("units", "<f2", tail=each(1)), Part("levels", "|i1", tail=each(2)), Part("codes", "|u1", tail=each(16))),
+        two_scales,
+    ),
+    "unaligned": Made(
+        16,
+        (
+            Part(
+                "blocks",
+                (
+                    ("a", "|u1", (3,)),
+                    ("d", "<f2", ()),
+                    ("b", "|u1", (2,)),
+                    ("n", "<u2", ()),
+                    ("q", "|u1", (6,)),
+                    ("s", "<i2", ()),
+                    ("last", "|u1", (3,)),
+                ),
+                tail=lambda geom: (geom.cols // 16,),
+            ),
+        ),
+        unaligned,
+    ),
     "kinds": Made(
         32,
         (
@@ -269,7 +309,7 @@ every = pytest.mark.parametrize("name", MADE)
 
 def tag_of(name: str) -> str:
     """The made-up format's."""
-    return f"T{'abcdefghijkl'[list(MADE).index(name)]}x"
+    return f"T{'abcdefghijklmnopqr'[list(MADE).index(name)]}x"
 
 
 def stored(name: str, rows: int, blocks: int, seed: int) -> QMatrix:
@@ -325,6 +365,16 @@ def test_products_and_rows_are_those_of_the_decoder(name: str, rows: int, blocks
         x = numbers(normal, seed, (n, q.shape[1]))
         assert excess(q, x, q.matmul(x, 1 + seed % 3)) <= 1
         assert excess(q, x[:1], (q @ x[0])[None]) <= 1
+
+
+@every
+@pytest.mark.parametrize("rows", [16, 21])
+def test_long_rows(name: str, rows: int) -> None:
+    """Of more blocks than are interleaved at a time."""
+    with installed(MADE[name].format(tag_of(name))):
+        q = stored(name, rows, 75, seed=7)
+        x = numbers(normal, 3, (1, q.shape[1]))
+        assert excess(q, x, (q @ x[0])[None]) <= 1
 
 
 @every
