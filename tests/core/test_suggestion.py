@@ -127,10 +127,10 @@ def test_what_does_not_fit_says_why(source: Source) -> None:
 
 def test_weights_that_cannot_be_encoded_say_why(tensor: Callable[..., SourceTensor]) -> None:
     """NaN, for one; then nothing is suggested."""
-    values = np.ones((4, 64), np.float32)
+    values = np.ones((4, 256), np.float32)
     values[1, 1] = np.nan
     (found,) = suggest([tensor(values)], Wish())
-    assert all("1 of 256 weights are not finite" in str(each.reason) for each in found.offers)
+    assert all("1 of 1024 weights are not finite" in str(each.reason) for each in found.offers)
     assert found.chosen is None
 
 

@@ -8,7 +8,6 @@ Exits with 1 where the peak resident set is not under the bound. The short form 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,14 @@ import numpy as np
 GIB = 1 << 30
 BOUND_MB = 700
 ROWS, COLS = 16384, 4096  # 256 MiB of float32 a tensor
+CONVERT = """
+import sys
+from fourcc.bench.models.trial import peak_bytes
+from fourcc.cli.app import main
+code = main(sys.argv[1:])
+print(peak_bytes(), file=sys.stderr)
+sys.exit(code)
+"""
 PATTERN_ROWS = 1024  # random rows, repeated: writing is then as fast as the disk
 
 
@@ -44,11 +51,11 @@ def measure(folder: Path, gib: float, tag: str, threads: int | None) -> tuple[fl
     """Peak resident set in MB, seconds, and bytes of the source, of one conversion in a process of its own."""
     source, output = folder / "model.safetensors", folder / "model.bin"
     nbytes = write_model(source, gib)
-    command = [sys.executable, "-m", "fourcc", "convert", source, "-o", output, "--format", tag, "-q"]
+    command = [sys.executable, "-c", CONVERT, "convert", source, "-o", output, "--format", tag, "-q"]
+    command += ["--threads", str(threads)] if threads else []
     start = time.perf_counter()
-    subprocess.run([*command, *(["--threads", str(threads)] if threads else [])], check=True, stdout=subprocess.DEVNULL)
-    seconds = time.perf_counter() - start
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000, seconds, nbytes
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(done.stderr.split()[-1]) / 1e6, time.perf_counter() - start, nbytes
 
 
 def main() -> int:
