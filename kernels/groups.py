@@ -62,6 +62,11 @@ def load_thirty_twos(first: int, second: int, scratch: int) -> None:
     for at in range(0, 16 * VECTOR, VECTOR):
         store(scratch + STAGED + at, load_floats(first + at))
         store(scratch + STAGED + 16 * VECTOR + at, load_floats(second + at))
+    turn_thirty_twos(scratch)
+
+
+def turn_thirty_twos(scratch: int) -> None:
+    """Sixteen groups of 32 weights, one after the other at STAGED, to X."""
     for half in range(2):
         transpose(scratch + STAGED + VECTOR * half, 2 * VECTOR, scratch + X + 16 * VECTOR * half)
 

@@ -8,14 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from fourcc.kernels.encoders import always
+from fourcc.kernels.groups import LANES, ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, order_codes, turn_thirty_twos
 from fourcc.kernels.interleaved import NIBBLES, WORD, Block, float16s_behind, interleaved, no_dots
-from fourcc.kernels.levels import levels_of
-from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
-from fourcc.kernels.simd.choosing import both
-from fourcc.kernels.simd.memory import load_ints
+from fourcc.kernels.levels import level_scale, levels_of, nearest_code
+from fourcc.kernels.operands import COLS, PARTS, X_STEP
+from fourcc.kernels.operands import X as JOB_X
+from fourcc.kernels.simd.arithmetic import divide, floats_of, ints_of, multiply, shifted_right
+from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.memory import load_float, load_floats, load_ints, load_word, store
+from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
 
 Function = Callable[..., Any]
+SIZE = 18  # bytes of a block
 
 
 def _codes(put: Function, finish: Function) -> Function:
@@ -32,4 +38,33 @@ def _codes(put: Function, finish: Function) -> Function:
     return codes
 
 
-KERNEL = interleaved(Block(32, 18, float16s_behind(4), _codes, half=0))
+def _encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Sixteen blocks at a time; where fewer are left, the last one stands in for the others."""
+    blocks = load_word(weights + COLS) >> 5
+    x, step, base = load_word(job + JOB_X), load_word(job + X_STEP), load_word(weights + PARTS)
+    end = last * blocks - 1
+    for one in range(first * blocks, last * blocks, LANES):
+        for lane in range(LANES):
+            block, to = min(one + lane, end), scratch + STAGED + 2 * VECTOR * lane
+            at = x + block // blocks * step + 2 * VECTOR * (block % blocks)
+            store(to, load_floats(at))
+            store(to + VECTOR, load_floats(at + VECTOR))
+        turn_thirty_twos(scratch)
+        _find_codes(scratch)
+        for lane in range(LANES):
+            p, codes = base + SIZE * min(one + lane, end), scratch + STAGED + 2 * VECTOR * lane
+            store_float16(p, load_float(scratch + SPARE + 4 * lane))
+            store_low_bytes(p + 2, either(load_ints(codes), shifted_left(load_ints(codes + VECTOR), 4)))
+
+
+def _find_codes(scratch: int) -> None:
+    """Scales to SPARE, codes to STAGED."""
+    d, zero = level_scale(scratch), floats_of(ZERO)
+    store(scratch + SPARE, d)
+    inverse = where_equal(d, zero, zero, divide(floats_of(ONE), d))
+    for at in range(0, 32 * VECTOR, VECTOR):
+        store(scratch + TRIED + at, nearest_code(multiply(inverse, load_floats(scratch + X + at))))
+    order_codes(32, scratch)
+
+
+KERNEL = interleaved(Block(32, SIZE, float16s_behind(4), _codes, half=0), encoder=always(_encode))

@@ -12,6 +12,7 @@ from fourcc.kernels.simd.operation import (
     FLOATS,
     INTEGER,
     INTS,
+    Operation,
     operation,
 )
 from fourcc.kernels.simd.partial import load_partial
@@ -69,6 +70,26 @@ def where_equal(x: Lanes, y: Lanes, this: Lanes, other: Lanes) -> Lanes:
 @where_equal.lowered
 def _(b: Builder, x: Value, y: Value, this: Value, other: Value) -> Value:
     return b.select(b.fcmp_ordered("==", x, y), this, other)
+
+
+def stairs(borders: tuple[float, ...], values: tuple[float, ...]) -> Operation:
+    """The operation that gives in each lane the value whose number is how many borders, ascending, are not above x."""
+    table = np.array(values, np.float32)
+
+    @operation(FLOATS, returns=FLOATS)
+    def stepped(x: Lanes) -> Lanes:
+        chosen: Lanes = table[(x[:, None] >= np.array(borders, np.float32)).sum(axis=1)]
+        return chosen
+
+    @stepped.lowered
+    def _(b: Builder, x: Value) -> Value:
+        made = b.constant(x.type, values[0])
+        for border, value in zip(borders, values[1:], strict=True):
+            made = b.select(b.fcmp_ordered(">=", x, b.constant(x.type, border)), b.constant(x.type, value), made)
+        return made
+
+    stepped.meaning.__qualname__ = f"stepped_{'_'.join(map(str, borders + values))}"
+    return stepped
 
 
 # -- bits of int32 lanes
