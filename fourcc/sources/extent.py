@@ -103,6 +103,11 @@ class Planes:
         return np.frombuffer(data, numpy_dtype(part.dtype)).reshape(shape)
 
 
+def whole_parts(spec: FormatSpec) -> frozenset[str]:
+    """Names of the parts that belong to the whole matrix."""
+    return frozenset(part.name for part in spec.parts if part.rows is None)
+
+
 def single_part(found: Format) -> bool:
     """Whether a format's tensors are one run of bytes, so that a foreign file can hold them as `Extent` reads them."""
     return single_part_spec(found.spec)
@@ -146,12 +151,14 @@ class AdjacentPairs:
         head_dim: rows of one head, even.
         vector: whether the tensor has one dimension (a bias, or a norm of one head), so that columns are permuted.
         back: whether the rows are in fourcc's order, and are read in Hugging Face's.
+        whole: names of parts that belong to no row, and stay as they are.
     """
 
     stored: Read
     head_dim: int
     vector: bool
     back: bool = False
+    whole: frozenset[str] = frozenset()
 
     def read(self, matrix: int, first: int, last: int) -> Parts:
         """The rows first..last of a matrix: whole heads are read, then cut."""
@@ -160,7 +167,10 @@ class AdjacentPairs:
         start = first // self.head_dim * self.head_dim
         end = -(-last // self.head_dim) * self.head_dim
         parts = self.stored(matrix, start, end)
-        return {name: self._permuted(part)[first - start : last - start] for name, part in parts.items()}
+        return {
+            name: part if name in self.whole else self._permuted(part)[first - start : last - start]
+            for name, part in parts.items()
+        }
 
     def _permuted(self, part: Array) -> Array:
         """Entries along axis 0, of whole heads."""

@@ -17,11 +17,13 @@ from fourcc.files import ReadFile
 from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.registry import registry
 from fourcc.sources import llama
-from fourcc.sources.extent import AdjacentPairs
+from fourcc.sources.extent import AdjacentPairs, whole_parts
 from fourcc.sources.folder import file_in
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
 from fourcc.sources.tokenizer import beside
+from fourcc.sources.weight_only import gathered
+from fourcc.sources.weight_scheme import Scheme, scheme_of
 from fourcc.spec import Geometry
 
 CONFIG = "config.json"
@@ -62,6 +64,8 @@ def adopt(source: Source, folder: Path) -> Source:
             blobs=blobs,
             notes=(*source.notes, *notes, *_foreign_notes(config)),
         )
+        if config.scheme is not None:
+            source = attrs.evolve(source, tensors=gathered(source.tensors, config.scheme))
         return _as_llama(source, config) if config.is_llama else source
     except BaseException:
         source.close()
@@ -89,16 +93,21 @@ class _Config:
 
     @property
     def is_llama(self) -> bool:
-        """Whether it describes a language model of the family whose weights are stored as numbers."""
+        """Whether it describes a language model of the family whose weights can be read."""
         architectures = self.fields.get("architectures")
         names = architectures if isinstance(architectures, list) else []
         causal = not names or any(isinstance(name, str) and name.endswith("ForCausalLM") for name in names)
-        return self.fields.get("model_type") in FAMILY and causal and not self.quantized
+        return self.fields.get("model_type") in FAMILY and causal and not self.kept
 
     @property
-    def quantized(self) -> bool:
-        """Whether the weights are in another tool's quantized layout, of several tensors a matrix."""
-        return self.fields.get("quantization_config") is not None
+    def scheme(self) -> Scheme | None:
+        """How the weights are quantized, if in several tensors a matrix that can be brought together."""
+        return scheme_of(self.fields, self.path)
+
+    @property
+    def kept(self) -> bool:
+        """Whether the weights are in another tool's quantized layout that is not known here."""
+        return self.fields.get("quantization_config") is not None and self.scheme is None
 
     def count(self, key: str, default: int | None = None) -> int:
         """A positive integer."""
@@ -122,7 +131,7 @@ class _Config:
 
 
 def _foreign_notes(config: _Config) -> Iterator[str]:
-    if config.quantized:
+    if config.kept:
         yield "the config says that the weights are quantized by another tool: tensors are kept as they are"
     elif not config.is_llama:
         yield f"no Llama-family language model (model_type {config.fields.get('model_type')!r}): names are kept"
@@ -189,14 +198,15 @@ def _adjacent(config: _Config, tensor: SourceTensor, head_dim: int) -> SourceTen
     """The tensor with its rows as adjacent pairs, if it is one that is rotated."""
     if not tensor.name.removesuffix(".bias").endswith(_ROTATED):
         return tensor
-    part = registry[tensor.tag].spec.parts[0]
+    spec = registry[tensor.tag].spec
+    part = spec.parts[0]
     vector = len(tensor.shape) == 1
     assert part.tail is not None
     if vector and part.tail(Geometry(1, tensor.shape[0])) != tensor.shape:
         raise SourceError(
             "a vector of quantized blocks cannot be rearranged", file=config.path.parent, tensor=tensor.source_name
         )
-    return attrs.evolve(tensor, read=AdjacentPairs(tensor.read, head_dim, vector).read)
+    return attrs.evolve(tensor, read=AdjacentPairs(tensor.read, head_dim, vector, whole=whole_parts(spec)).read)
 
 
 def _hyper(config: _Config, *, tied: bool) -> Hyper:

@@ -1,0 +1,253 @@
+"""Weight-only checkpoints in safetensors: several tensors a matrix, read as one with a scale for each group.
+
+========================  ==========================================================================================
+AWQ (``gemm``)            qweight (in, out / 8), qzeros (groups, out / 8), scales (groups, out); AWQ's order of nibbles
+GPTQ                      qweight (in * bits / 32, out), qzeros (groups, out * bits / 32), scales, g_idx (in)
+compressed-tensors        weight_packed (out, in * bits / 32), or int8 weight (out, in); weight_scale (out, groups);
+                          weight_zero_point; weight_g_idx (in); weight_shape (2)
+========================  ==========================================================================================
+
+A weight is scale * (code - zero): the difference first, which is exact, then one product, in float32. Those who compute
+in the scale's type have these weights rounded to it: the product of a float16 or bfloat16 scale is exact here. GPTQ's
+first version stores (zero - 1) modulo 2^bits. compressed-tensors' codes are signed; here they, and their zero points,
+are moved by half their range.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.errors import SourceError
+from fourcc.sources.extent import foreign_format
+from fourcc.sources.source import SourceTensor
+from fourcc.sources.weight_scheme import Scheme
+from fourcc.sources.words import Affine, Rows, along, awq, down
+from fourcc.spec import Geometry, split_shape
+
+if TYPE_CHECKING:
+    from fourcc.format import Array
+
+_FIRST = "model.layers.0.self_attn.q_proj"
+_INT32 = ("<i4", "<u4")
+_INTEGERS = (*_INT32, "<i8", "|i1")
+_FLOATS = ("<f2", "<f4", "<f8", "<u2")  # the last are bfloat16's bits
+
+
+def gathered(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> tuple[SourceTensor, ...]:
+    """The tensors, those of each quantized matrix as one; the others come first, in their order.
+
+    Args:
+        tensors: with the names of their files.
+        scheme: what the config says.
+
+    Raises:
+        SourceError: the weights are not quantized as the config says; it names the first key that is missing.
+    """
+    stored = {tensor.name: tensor for tensor in tensors}
+    split = {name: name.rpartition(".") for name in stored}
+    prefixes = dict.fromkeys(prefix for prefix, _, ending in split.values() if ending in scheme.parts)
+    if not prefixes:
+        raise _not_quantized(tensors, scheme)
+    made = [_Module(stored, scheme, prefix).tensor() for prefix in prefixes]
+    used = {f"{prefix}.{ending}" for prefix in prefixes for ending in scheme.parts}
+    used |= {tensor.source_name for tensor in made}
+    return (*(tensor for tensor in tensors if tensor.name not in used), *made)
+
+
+def _not_quantized(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> SourceError:
+    """The error where there is no part of any quantized matrix."""
+    names = {tensor.name for tensor in tensors}
+    inner = (name for name in sorted(names) if name.endswith("_proj.weight"))
+    plain = f"{_FIRST}.weight" if f"{_FIRST}.weight" in names else next(inner, None)
+    key = f"{_FIRST if plain is None else plain.removesuffix('.weight')}.{scheme.parts[0]}"
+    return SourceError(
+        f"the weights are not quantized as the config says ({scheme.method}): there is no {key}",
+        file=scheme.path,
+        tensor=key,
+        found="no tensor of that matrix" if plain is None else plain,
+        expected=", ".join(f"*.{ending}" for ending in scheme.parts[:3]),
+        hint="Take `quantization_config` out of the config, or fetch the quantized files.",
+    )
+
+
+@attrs.frozen(eq=False)
+class _Module:
+    """The tensors of one matrix."""
+
+    stored: Mapping[str, SourceTensor]
+    scheme: Scheme
+    prefix: str
+
+    @property
+    def bytewise(self) -> bool:
+        """Whether each code is a number of its own, signed, in a tensor ``weight``."""
+        packed, plain = f"{self.prefix}.weight_packed", f"{self.prefix}.weight"
+        return self.scheme.method == "compressed-tensors" and packed not in self.stored and plain in self.stored
+
+    @property
+    def bits(self) -> int:
+        """Of a code, as it is stored."""
+        return 8 if self.bytewise else self.scheme.bits
+
+    def tensor(self) -> SourceTensor:
+        """The matrix as one tensor."""
+        codes, shape = {"awq": self._awq, "gptq": self._gptq}.get(self.scheme.method, self._compressed)()
+        packed = self.scheme.method == "compressed-tensors"
+        scales, zeros, count = self._signed(shape) if packed else self._unsigned(shape)
+        group = self._group(shape[1], count)
+        index = self._index(shape[1], group, count)
+        bits = 8 if self.bits == 8 else 4
+        identity = f"uint{bits} groups" if index is None else f"uint{bits} indexed groups"
+        spec = foreign_format("weight-only", identity, self.scheme.path).spec
+        read = Affine(spec, codes, scales, zeros, index, bits).read
+        source_name = f"{self.prefix}.{'weight' if self.bytewise else self.scheme.parts[0]}"
+        name, params = f"{self.prefix}.weight", {"group": group}
+        return SourceTensor(name=name, source_name=source_name, shape=shape, tag=spec.tag, read=read, params=params)
+
+    def _awq(self) -> tuple[Rows, tuple[int, int]]:
+        words = self._get("qweight", _INT32)
+        ins, outs = self._two(words)
+        return lambda first, last: _eights(_values(words), first, last), (8 * outs, ins)
+
+    def _gptq(self) -> tuple[Rows, tuple[int, int]]:
+        words, bits = self._get("qweight", _INT32), self.bits
+        rows, outs = self._two(words)
+        if 32 * rows % bits:
+            raise self._refusal("qweight holds no whole number of codes", f"{rows} words", f"codes of {bits} bits")
+        return lambda first, last: down(_values(words)[:, first:last], bits).T, (outs, 32 * rows // bits)
+
+    def _compressed(self) -> tuple[Rows, tuple[int, int]]:
+        if self.bytewise:
+            plain = self._get("weight", ("|i1",))
+            return lambda first, last: _values(plain, first, last).view("u1") ^ 128, self._two(plain)
+        packed, bits = self._get("weight_packed", _INT32), self.bits
+        outs, words = self._two(packed)
+        ins = 32 * words // bits
+        if f"{self.prefix}.weight_shape" in self.stored:
+            said = _values(self._get("weight_shape", _INTEGERS)).reshape(-1).tolist()
+            if len(said) != 2 or said[0] != outs or not 0 <= 32 * words - said[1] * bits < 32:
+                raise self._refusal(
+                    "weight_shape does not go with weight_packed", said, f"{outs} x {ins}, or a bit less"
+                )
+            ins = said[1]
+        return lambda first, last: along(_values(packed, first, last), bits)[:, :ins], (outs, ins)
+
+    def _unsigned(self, shape: tuple[int, int]) -> tuple[Rows, Rows, int]:
+        """AWQ's and GPTQ's scales and zero points by rows of the matrix, and the number of groups."""
+        import numpy as np
+
+        outs, bits, less = shape[0], self.bits, self.scheme.less
+        scales, zeros = self._get("scales", _FLOATS), self._get("qzeros", _INT32)
+        count, width = self._two(scales)
+        words = (count, outs * bits // 32)
+        if width != outs or self._two(zeros) != words or outs * bits % 32:
+            found = f"scales {scales.shape}, qzeros {zeros.shape}"
+            raise self._refusal("scales and qzeros do not go with qweight", found, f"{(count, outs)}, {words}")
+
+        def points(first: int, last: int) -> Array:
+            if self.scheme.method == "awq":
+                return _eights(_values(zeros), first, last)
+            return along(_values(zeros), bits)[:, first:last].T + np.uint8(less) & np.uint8(2**bits - 1)
+
+        return lambda first, last: _values(scales)[:, first:last].T, points, count
+
+    def _signed(self, shape: tuple[int, int]) -> tuple[Rows, Rows, int]:
+        """The same of compressed-tensors."""
+        import numpy as np
+
+        outs, bits = shape[0], self.bits
+        scales, half = self._get("weight_scale", _FLOATS), 1 << bits - 1
+        count = scales.shape[1] if len(scales.shape) == 2 else 1
+        self._fits(scales, outs, count)
+        zero = self.stored.get(f"{self.prefix}.weight_zero_point")
+        words = (-(-outs * bits // 32), count)
+        packed = zero is not None and not self.bytewise and zero.shape == words and _dtype(zero) in _INT32
+        if zero is not None and not packed:
+            self._fits(self._get("weight_zero_point", _INTEGERS), outs, count)
+
+        def points(first: int, last: int) -> Array:
+            if zero is None:
+                return np.full((last - first, count), half, np.uint8)
+            if packed:
+                return down(_values(zero), bits)[first:last]
+            moved = _values(zero).reshape(-1, count).astype(np.int64) + half
+            if ((moved < 0) | (moved >= 2 * half)).any():
+                raise self._refusal(
+                    "a zero point is beyond the codes", int(moved.max()) - half, f"{-half} .. {half - 1}"
+                )
+            return np.broadcast_to(moved, (outs, count))[first:last]
+
+        def steps(first: int, last: int) -> Array:
+            return np.broadcast_to(_values(scales).reshape(-1, count), (outs, count))[first:last]
+
+        return steps, points, count
+
+    def _group(self, ins: int, count: int) -> int:
+        """Columns that share a scale: all where there is one group, else what the config says, or an equal share."""
+        group = ins if count == 1 else self.scheme.group or ins // count
+        if not group or -(-ins // group) != count or (count > 1 and self.scheme.group is None and ins % count):
+            raise self._refusal(
+                "the group size does not go with the scales", f"{count} groups", f"{group} columns each"
+            )
+        return group
+
+    def _fits(self, tensor: SourceTensor, outs: int, count: int) -> None:
+        if not count or prod(tensor.shape) not in {count, outs * count}:
+            what = f"{tensor.source_name} does not go with the weights"
+            raise self._refusal(what, tensor.shape, f"{outs} rows, or one")
+
+    def _index(self, ins: int, group: int, count: int) -> Callable[[], Array] | None:
+        """The group of each column, or None where groups are neighbours."""
+        import numpy as np
+
+        ending = "weight_g_idx" if self.scheme.method == "compressed-tensors" else "g_idx"
+        if f"{self.prefix}.{ending}" not in self.stored or self.scheme.method == "awq":
+            return None
+        values = _values(self._get(ending, _INTEGERS)).reshape(-1)
+        if len(values) == ins and (values == -1).all():  # compressed-tensors' way of saying that there is none
+            return None
+        if len(values) != ins or (values < 0).any() or (values >= count).any():
+            raise self._refusal(
+                f"{ending} does not name a group for each column", f"{len(values)} entries", f"{ins}, below {count}"
+            )
+        return None if (values == np.arange(ins) // group).all() else lambda: values
+
+    def _get(self, ending: str, dtypes: tuple[str, ...]) -> SourceTensor:
+        found = self.stored.get(f"{self.prefix}.{ending}")
+        if found is None:
+            what = f"the matrix is not complete: there is no {self.prefix}.{ending}"
+            raise SourceError(what, file=self.scheme.path, tensor=f"{self.prefix}.{ending}")
+        if _dtype(found) not in dtypes:
+            raise self._refusal(f"{ending} holds another kind of numbers", found.tag, " or ".join(dtypes))
+        return found
+
+    def _two(self, tensor: SourceTensor) -> tuple[int, int]:
+        if len(tensor.shape) != 2 or not all(tensor.shape):
+            raise self._refusal("a part of a quantized matrix is no matrix", tensor.shape, "two dimensions")
+        return tensor.shape[0], tensor.shape[1]
+
+    def _refusal(self, what: str, found: object, expected: object) -> SourceError:
+        return SourceError(what, file=self.scheme.path, tensor=self.prefix, found=found, expected=expected)
+
+
+def _dtype(tensor: SourceTensor) -> str:
+    dtype = tensor.format.spec.parts[0].dtype
+    assert isinstance(dtype, str)  # a checkpoint's plain numbers are no records
+    return dtype
+
+
+def _values(tensor: SourceTensor, first: int = 0, last: int | None = None) -> Array:
+    """Rows of a tensor of plain numbers, decoded: what is transposed is read whole for each tile."""
+    _, rows, cols = split_shape(tensor.shape)
+    end = rows if last is None else last
+    return tensor.format.decode(tensor.read(0, first, end), Geometry(end - first, cols, tensor.params))
+
+
+def _eights(words: Array, first: int, last: int) -> Array:
+    """Columns first..last of codes in AWQ's order, transposed."""
+    start = first // 8
+    return awq(words[:, start : -(-last // 8)])[:, first - 8 * start : last - 8 * start].T

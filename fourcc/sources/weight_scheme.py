@@ -1,0 +1,67 @@
+"""What a config says of weights that another tool quantized: the key ``quantization_config``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+_WORDS = ("qweight", "qzeros", "scales", "g_idx")
+_PACKED = ("weight_packed", "weight_scale", "weight_zero_point", "weight_g_idx", "weight_shape")
+_COMPRESSED = ("pack-quantized", "int-quantized", "naive-quantized")
+
+
+@attrs.frozen(eq=False)
+class Scheme:
+    """What a ``quantization_config`` says.
+
+    Attributes:
+        path: of the config.
+        method: ``awq``, ``gptq`` or ``compressed-tensors``.
+        bits: of a code.
+        group: columns that share a scale; None: as many as the shapes say.
+        less: what stored zero points are less than true ones.
+    """
+
+    path: Path
+    method: str
+    bits: int
+    group: int | None = None
+    less: int = 0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Endings of a matrix's tensors, the one that holds its codes first."""
+        return _PACKED if self.method == "compressed-tensors" else _WORDS
+
+
+def scheme_of(fields: Mapping[str, Any], path: Path) -> Scheme | None:
+    """What the config says, or None where the weights are in no layout that is known here."""
+    said = fields.get("quantization_config")
+    if not isinstance(said, dict):
+        return None
+    method, bits, group = said.get("quant_method"), said.get("bits"), said.get("group_size")
+    if method == "compressed-tensors":
+        return _compressed(said, path)
+    size = group if type(group) is int and group > 0 else None
+    if method == "awq" and bits == 4 and str(said.get("version", "gemm")).lower() == "gemm":
+        return Scheme(path, method, 4, size)
+    if method == "gptq" and type(bits) is int and bits in {2, 3, 4, 8}:
+        return Scheme(path, method, bits, size, 0 if said.get("checkpoint_format") == "gptq_v2" else 1)
+    return None
+
+
+def _compressed(said: Mapping[str, Any], path: Path) -> Scheme | None:
+    groups = said.get("config_groups")
+    every = list(groups.values()) if isinstance(groups, dict) else []
+    weights = [each.get("weights") if isinstance(each, dict) else None for each in every]
+    known = [each for each in weights if isinstance(each, dict) and each.get("type", "int") == "int"]
+    if not known or len(known) < len(weights) or said.get("format") not in _COMPRESSED:
+        return None
+    bits, sizes = {repr(each.get("num_bits")) for each in known}, [each.get("group_size") for each in known]
+    if bits not in ({"4"}, {"8"}):
+        return None
+    alike = type(sizes[0]) is int and sizes[0] > 0 and all(size == sizes[0] for size in sizes)
+    return Scheme(path, "compressed-tensors", int(bits.pop()), sizes[0] if alike else None)

@@ -1,0 +1,182 @@
+"""AWQ, GPTQ and compressed-tensors: weights as their own readers have them; errors; damage; the commands."""
+
+import json
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fourcc.cli.app import main
+from fourcc.errors import SourceError
+from fourcc.sources import open_source
+from tests.sources.test_fuzz import JSON, QUICK, survives
+from tests.sources.writers import Arrays, decoded, half_split, safetensors, written
+from tests.sources.writers_weight_only import KINDS, checkpoint
+
+Q_PROJ = "model.layers.0.self_attn.q_proj"
+
+
+def save(folder: Path, tensors: Arrays, config: dict[str, object]) -> Path:
+    """A folder with weights and config."""
+    written(folder, "model.safetensors", safetensors(tensors))
+    written(folder, "config.json", config)
+    return folder
+
+
+def byte_tokenizer() -> bytes:
+    """llama2.c's tokenizer of three special tokens and the bytes."""
+    texts = [b"<unk>", b"<s>", b"</s>", *(f"<0x{byte:02X}>".encode() for byte in range(256))]
+    return struct.pack("<I", 6) + b"".join(struct.pack("<fI", 0.0, len(text)) + text for text in texts)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("family", ["llama", "unknown"])
+def test_weights(tmp_path: Path, kind: str, family: str) -> None:
+    """Rounded to the scales' type, every weight is what the checkpoint's own reader computes in that type."""
+    stored, config, truth = checkpoint(kind)
+    with open_source(save(tmp_path, stored, config | {"model_type": family})) as source:
+        found = {tensor.source_name.rpartition(".")[0]: tensor for tensor in source.tensors}
+        values = decoded(source)
+    assert len(found) == len(truth)
+    for name, weights in truth.items():
+        tensor = found[name.removesuffix(".weight")]
+        got = values[tensor.name]
+        turned = family == "llama" and name.endswith(("q_proj.weight", "k_proj.weight"))
+        assert np.array_equal((half_split(got, 8) if turned else got).astype(weights.dtype), weights), name
+        assert tensor.name == name or family == "llama"
+
+
+@pytest.mark.parametrize(
+    ("kind", "tag"),
+    [
+        ("awq", "Q4_Z"),
+        ("gptq", "Q4_Z"),
+        ("gptq act-order", "Q4_X"),
+        ("gptq 8 bits", "Q8_X"),
+        ("compressed int8", "Q8_Z"),
+    ],
+)
+def test_formats(tmp_path: Path, kind: str, tag: str) -> None:
+    """Codes stay as they are; only an index that is no mere counting asks for a format with one."""
+    stored, config, _ = checkpoint(kind)
+    with open_source(save(tmp_path, stored, config)) as source:
+        assert source.notes == ()
+        assert {str(tensor.tag) for tensor in source.tensors if "feed_forward" in tensor.name} == {tag}
+
+
+def test_nothing_is_rounded(tmp_path: Path) -> None:
+    """The product is float32's, and exact: 11 bits of scale, 5 of difference."""
+    stored, config, _ = checkpoint("awq")
+    with open_source(save(tmp_path, stored, config)) as source:
+        w = decoded(source)["layers.0.feed_forward.w1"].astype(np.float64)  # (64, 32)
+    scales = stored["model.layers.0.mlp.gate_proj.scales"].astype(np.float64)
+    codes = w / np.repeat(scales, 8, axis=0).T
+    assert np.array_equal(codes, np.round(codes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [("awq", "qweight"), ("gptq", "qweight"), ("compressed int4", "weight_packed")]
+)
+def test_not_quantized_as_claimed(tmp_path: Path, kind: str, key: str) -> None:
+    """Plain weights under a config of quantized ones: the error says so, and names the first key that is missing."""
+    _, config, truth = checkpoint(kind)
+    with pytest.raises(SourceError) as caught:
+        open_source(save(tmp_path, truth, config))
+    text = str(caught.value)
+    assert "the weights are not quantized as the config says" in text
+    assert f"there is no {Q_PROJ}.{key}" in text
+    assert f"{Q_PROJ}.weight" in text
+    assert "config.json" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [("awq", "qweight"), ("awq", "qzeros"), ("gptq", "scales"), ("compressed int4", "weight_scale")],
+)
+def test_a_part_is_missing(tmp_path: Path, kind: str, missing: str) -> None:
+    """The error names it."""
+    stored, config, _ = checkpoint(kind)
+    del stored[f"{Q_PROJ}.{missing}"]
+    with pytest.raises(SourceError, match=f"the matrix is not complete: there is no {Q_PROJ}.{missing}"):
+        open_source(save(tmp_path, stored, config))
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "array", "message"),
+    [
+        ("awq", "scales", np.ones((4, 31), "<f2"), "scales and qzeros do not go with qweight"),
+        ("awq", "scales", np.ones((4, 32), "<i4"), "scales holds another kind of numbers"),
+        ("awq", "qweight", np.ones(4, "<i4"), "a part of a quantized matrix is no matrix"),
+        ("awq", "qweight", np.ones((64, 4), "<i4"), "the group size does not go with the scales"),
+        ("gptq", "g_idx", np.full(32, 9, "<i4"), "g_idx does not name a group for each column"),
+        ("gptq", "g_idx", np.zeros(31, "<i4"), "g_idx does not name a group for each column"),
+        ("gptq 3 bits", "qweight", np.ones((4, 32), "<i4"), "qweight holds no whole number of codes"),
+        ("compressed int4", "weight_shape", np.array([32, 99], "<i8"), "weight_shape does not go with weight_packed"),
+        ("compressed int4", "weight_scale", np.ones((31, 4), "<f2"), "does not go with the weights"),
+        ("compressed int4", "weight_zero_point", np.ones((3, 4), "|i1"), "does not go with the weights"),
+    ],
+)
+def test_parts_that_do_not_go_together(tmp_path: Path, kind: str, part: str, array: np.ndarray, message: str) -> None:
+    """What contradicts the rest is refused when the checkpoint is opened."""
+    stored, config, _ = checkpoint(kind)
+    stored[f"{Q_PROJ}.{part}"] = array
+    with pytest.raises(SourceError, match=message):
+        open_source(save(tmp_path, stored, config))
+
+
+def test_zero_point_beyond_the_codes(tmp_path: Path) -> None:
+    """It is refused when it is read, not wrapped."""
+    stored, config, _ = checkpoint("compressed int4")
+    stored[f"{Q_PROJ}.weight_zero_point"] = np.full((32, 4), 100, "|i1")
+    with (
+        open_source(save(tmp_path, stored, config)) as source,
+        pytest.raises(SourceError, match="a zero point is beyond the codes"),
+    ):
+        decoded(source)
+
+
+@pytest.mark.parametrize("kind", ["awq", "gptq act-order", "compressed int4 with zero points", "compressed int8"])
+def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """Each kind is listed, converted without loss, and run."""
+    stored, config, _ = checkpoint(kind, vocab=259)
+    folder = save(tmp_path, stored, config)
+    tokenizer = written(folder, "tokens.bin", byte_tokenizer())
+    out = tmp_path / "out.bin"
+    assert main(["inspect", str(folder)]) == 0
+    assert "Q4_" in (listed := capsys.readouterr().out) or "Q8_" in listed
+    assert main(["convert", str(folder), "-o", str(out), "--quiet", "--tokenizer", str(tokenizer)]) == 0
+    with open_source(folder) as source, open_source(out) as kept:
+        before, after = decoded(source), decoded(kept)
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert main(["run", str(out), "-i", "a", "-t", "0", "-n", "3"]) == 0
+
+
+@pytest.mark.parametrize("kind", ["awq", "gptq act-order", "compressed int4 with zero points"])
+@settings(QUICK, max_examples=40)
+@given(data=st.data())
+def test_damage(kind: str, data: st.DataObject) -> None:
+    """A few bytes replaced, perhaps cut: a source that can be read, or an error of ours."""
+    stored, config, _ = checkpoint(kind)
+    damaged = bytearray(safetensors(stored))
+    for at in data.draw(st.lists(st.integers(0, 9000), min_size=1, max_size=4)):
+        damaged[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.none() | st.integers(0, len(damaged)))
+    survives(bytes(damaged[:cut]), beside={"config.json": json.dumps(config).encode()})
+
+
+KEYS = st.sampled_from(
+    ["quant_method", "bits", "group_size", "version", "format", "config_groups", "checkpoint_format"]
+)
+
+
+@pytest.mark.parametrize("kind", ["awq", "gptq", "compressed int4"])
+@settings(QUICK, max_examples=40)
+@given(changes=st.dictionaries(KEYS, JSON))
+def test_config_of_any_values(kind: str, changes: dict[str, object]) -> None:
+    """What is said of the quantization has any value."""
+    stored, config, _ = checkpoint(kind)
+    said = {**KINDS[kind][1], **changes}
+    survives(safetensors(stored), beside={"config.json": json.dumps(config | {"quantization_config": said}).encode()})
