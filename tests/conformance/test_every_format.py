@@ -41,9 +41,9 @@ NOTED = {
 every = pytest.mark.parametrize("tag", TAGS, ids=str)
 
 
-# Checks that compile all of a format's kernels anew: of each kind of kernel one format has them, of the others where
-# FOURCC_THOROUGH is set.
-THOROUGH = {"bounds checked", "damaged parts"}
+# Checks that compile all of a format's kernels, some of them anew: of each kind of kernel one format has them, of the
+# others where FOURCC_THOROUGH is set. `tests/kernels` asks the same of every kernel.
+THOROUGH = {"bounds checked", "damaged parts", "decode, then multiply", "each column"}
 SAMPLE = {"F16", "Q4_A", "Q8_0", "Q4_K", "Q8_G"}
 
 
