@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.formats.grouped import finite_inverse, least, ordered_sum, rounded
+from fourcc.formats.grouped import as_groups, finite_inverse, least, ordered_sum, rounded
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Floats
@@ -64,6 +64,27 @@ def affine_scale(x: Floats, weights: Floats, tries: Tries) -> tuple[Floats, Floa
         for kept, new in ((codes, tried), (best, error), (scale, new_scale), (low, new_low)):
             np.copyto(kept, new, where=better)
     return scale, -low, codes
+
+
+@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # 1 / d may be infinite; so may d: refused
+def affine_extent(w: Floats, top: int) -> tuple[Floats, Floats, Array]:
+    """Scales (n,), minima (n,) and codes, uint8 (n, m), of blocks (n, m) without a search.
+
+    The least weight has code 0, the largest code `top`.
+    """
+    low = least(w.T)  # (n,)
+    d = np.abs(w.max(axis=1) - low) / np.float32(top)  # 0 - 0 may be -0
+    inverse = 1 / d
+    inverse[np.isinf(inverse)] = 0  # d is 0, or so small that it is 0 in float16
+    q = (w - low[:, None]) * inverse[:, None] + np.float32(0.5)
+    return d, low, np.minimum(q, top).astype(np.uint8)
+
+
+def affine_rows(w: Floats, weights: Floats, tries: Tries) -> tuple[Floats, Floats, Array]:
+    """The same of least weighted error: each block (n, m) is a group; `weights` are what its errors count."""
+    size = w.shape[1]
+    d, minus_low, codes = affine_scale(as_groups(w, size), as_groups(weights, size), tries)
+    return d, -minus_low, codes.T.astype(np.uint8)
 
 
 def _error(x: Floats, weights: Floats, codes: Floats, scale: Floats, low: Floats, tries: Tries) -> Floats:

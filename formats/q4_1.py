@@ -17,10 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.affine_search import Tries, affine_scale
+from fourcc.formats.affine_search import Tries, affine_extent, affine_rows
 from fourcc.formats.bit_fields import packed, unpacked
 from fourcc.formats.bounds import F16_LEAST, extent, largest
-from fourcc.formats.grouped import as_groups, least
 from fourcc.formats.importance import error_weights
 from fourcc.formats.row_blocks import in_weighted_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
@@ -80,26 +79,9 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 @np.errstate(over="ignore")  # d and m may be infinite in float16
 def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     """Weights (n, 32) into blocks (n,)."""
-    d, low, codes = _extent(w) if weights is None else _search(w, weights)
+    d, low, codes = affine_extent(w, TOP) if weights is None else affine_rows(w, weights, WEIGHTED)
     blocks["d"], blocks["m"] = d, low
     blocks["q"] = packed(codes, HALF, 4)
-
-
-@np.errstate(divide="ignore", invalid="ignore", over="ignore")  # 1 / d may be infinite; so may d: refused
-def _extent(w: Floats) -> tuple[Floats, Floats, Array]:
-    """Scale, minimum and codes: the least weight has code 0, the largest code 15."""
-    low = least(w.T)  # (n,)
-    d = np.abs(w.max(axis=1) - low) / np.float32(TOP)  # 0 - 0 may be -0
-    inverse = 1 / d
-    inverse[np.isinf(inverse)] = 0  # d is 0, or so small that it is 0 in float16
-    q = (w - low[:, None]) * inverse[:, None] + np.float32(0.5)
-    return d, low, np.minimum(q, TOP).astype(np.uint8)
-
-
-def _search(w: Floats, weights: Floats) -> tuple[Floats, Floats, Array]:
-    """Those of least weighted error."""
-    d, minus_low, codes = affine_scale(as_groups(w, BLOCK), as_groups(weights, BLOCK), WEIGHTED)
-    return d, -minus_low, codes.T.astype(np.uint8)
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature

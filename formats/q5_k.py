@@ -22,10 +22,9 @@ import numpy as np
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.affine_search import Tries
 from fourcc.formats.bit_fields import packed, unpacked
-from fourcc.formats.bounds import F16_LEAST, largest
 from fourcc.formats.importance import error_weights
 from fourcc.formats.row_blocks import in_weighted_batches
-from fourcc.formats.six_bits import encode_blocks, minimum_of, scale_of, unpack_scales
+from fourcc.formats.six_bits import bound_of_codes, decode_blocks, encode_blocks, minimum_of, scale_of
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:
@@ -63,17 +62,9 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     return q.reshape(geom.rows, geom.cols)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # a foreign file may hold any scale
 def decode(parts: Parts, geom: Geometry) -> Floats:
     """Blocks (rows, cols / 256) -> float32 (rows, cols)."""
-    blocks = parts["blocks"]
-    scales, minima = unpack_scales(blocks["scales"])  # (rows, cols / 256, 8)
-    scale = blocks["d"].astype(np.float32)[..., None] * scales
-    minimum = blocks["dmin"].astype(np.float32)[..., None] * minima
-    w = codes(parts, geom).astype(np.float32).reshape(*scale.shape, SUB)
-    w *= scale[..., None]
-    w -= minimum[..., None]
-    return w.reshape(geom.rows, geom.cols)
+    return decode_blocks(parts["blocks"], codes(parts, geom))
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
@@ -103,7 +94,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
     """Eight times half a step of the sub-block, and what rounding its scale and minimum adds."""
-    return largest(w, 1, SUB) * (8 / TRIES.top) + largest(w, 1, BLOCK) / 12 + 64 * TRIES.top * F16_LEAST
+    return bound_of_codes(w, TRIES.top)
 
 
 def kernel() -> Kernel:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fourcc.formats.affine_search import Tries, affine_scale, nearest_codes
+from fourcc.formats.bounds import F16_LEAST, largest
 from fourcc.formats.grouped import as_groups, ordered_sum
 from fourcc.formats.super_scales import from_largest, positive_scale
 
@@ -48,6 +49,23 @@ def scale_of(stored: Array, j: int) -> Any:  # noqa: ANN401 - a number, or what 
 def minimum_of(stored: Array, j: int) -> Any:  # noqa: ANN401 - a number, or what stands for one
     """Minimum j."""
     return stored[j + 4] & 63 if j < 4 else (stored[j + 4] >> 4) | (stored[j] >> 6 << 4)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # a foreign file may hold any scale
+def decode_blocks(blocks: Array, codes: Array) -> Floats:
+    """Blocks (rows, cols / 256) and their codes (rows, cols) -> float32 (rows, cols)."""
+    scales, minima = unpack_scales(blocks["scales"])  # (rows, cols / 256, 8)
+    scale = blocks["d"].astype(np.float32)[..., None] * scales
+    minimum = blocks["dmin"].astype(np.float32)[..., None] * minima
+    w = codes.astype(np.float32).reshape(*scale.shape, SUB)
+    w *= scale[..., None]
+    w -= minimum[..., None]
+    return w.reshape(codes.shape)
+
+
+def bound_of_codes(w: Array, top: int) -> Array:
+    """Eight times half a step of the sub-block, and what rounding its scale and minimum adds; `top`: largest code."""
+    return largest(w, 1, SUB) * (8 / top) + largest(w, 1, BLOCK) / 12 + 64 * top * F16_LEAST
 
 
 @np.errstate(invalid="ignore", over="ignore")  # d and dmin may be infinite in float16: refused
