@@ -98,29 +98,51 @@ def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: boo
         exact: keep them as floats, whatever the kernel wants.
     """
     from fourcc.kernels.kernel import FLOAT
-    from fourcc.kernels.operands import BLOCK, address, empty, round_up
+    from fourcc.kernels.operands import round_up
 
     activation: Activation = FLOAT if exact else packed.kernel.activation
     count, cols = x.shape
     wide = round_up(cols)
     floats = _padded(x, wide)
+    made = quantized_room(activation, count, wide)
+    job = activation_job(count, wide, floats, made)
+    if activation.prepare is not None:
+        run(activation.prepare, packed.descriptor, job, rows=count, align=1, threads=threads)
+    return Activations(count, cols, job, (floats, *made))
+
+
+def quantized_room(activation: Activation, rows: int, wide: int) -> tuple[Array, ...]:
+    """Room for what an activation's kernel makes of `rows` times `wide` floats: codes, then steps, offsets and sums.
+
+    Empty where the floats are taken as they came.
+    """
+    from fourcc.kernels.operands import BLOCK, empty
+
+    if activation.prepare is None:
+        return ()
+    numbers = empty(3 * rows * (wide // BLOCK), "<f4").reshape(3, rows, wide // BLOCK)
+    width = wide * activation.width
+    return (empty(rows * width).reshape(rows, width), *numbers)
+
+
+def activation_job(count: int, wide: int, floats: Floats, quantized: tuple[Array, ...]) -> Array:
+    """The job of some activations; the product's place is yet to be filled in.
+
+    Args:
+        count: activations.
+        wide: columns of each, zeros included.
+        floats: of the activations, one after the other.
+        quantized: from `quantized_room`.
+    """
+    from fourcc.kernels.operands import address
+
     job = _job(count)
     job[3:5] = address(floats), 4 * wide  # X, X_STEP
-    arrays: tuple[Array, ...] = (floats,)
-    if activation.prepare is not None:
-        codes = empty(count * wide * activation.width)
-        numbers = empty(3 * count * (wide // BLOCK), "<f4").reshape(3, -1)  # steps, offsets, sums
-        job[5:] = (
-            address(codes),
-            wide * activation.width,
-            address(numbers[0]),
-            4 * (wide // BLOCK),
-            address(numbers[1]),
-            address(numbers[2]),
-        )
-        arrays += (codes, numbers)
-        run(activation.prepare, packed.descriptor, job, rows=count, align=1, threads=threads)
-    return Activations(count, cols, job, arrays)
+    if quantized:
+        codes, steps, offsets, sums = quantized
+        rests = address(offsets), address(sums)
+        job[5:] = address(codes), codes.strides[0], address(steps), steps.strides[0], *rests
+    return job
 
 
 def _padded(x: Floats, wide: int) -> Floats:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from fourcc.compute.products import activation_job, quantized_room
 from fourcc.compute.teams import team_of
 
 if TYPE_CHECKING:
@@ -43,13 +44,9 @@ class Buffer:
         self._quantized: dict[str, tuple[Array, ...]] = {}
 
     def quantized(self, activation: Activation) -> tuple[Array, ...]:
-        """Room for what an activation's kernel makes of them: codes, then steps, offsets and sums."""
-        from fourcc.kernels.operands import BLOCK, empty
-
+        """Room for what an activation's kernel makes of them; see `fourcc.compute.products.quantized_room`."""
         if activation.name not in self._quantized:
-            codes = empty(self.rows * self.wide * activation.width)
-            numbers = empty(3 * self.rows * (self.wide // BLOCK), "<f4").reshape(3, -1)
-            self._quantized[activation.name] = (codes, *numbers)
+            self._quantized[activation.name] = quantized_room(activation, self.rows, self.wide)
         return self._quantized[activation.name]
 
 
@@ -140,21 +137,14 @@ class Program:
 
     def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
         """Products of the same activations with several matrices; what two kernels want alike is made once."""
-        from fourcc.kernels.operands import address
-
         count, prepared = self._count if count is None else count, set[str]()
         for packed, out in matrices:
-            activation = packed.kernel.activation
-            job = np.zeros(11, np.int64)
-            job[:5] = count, out.address, out.step, x.address, x.step
-            if activation.prepare is not None:
-                codes, steps, offsets, sums = x.quantized(activation)
-                wide = x.wide * activation.width
-                job[5:] = address(codes), wide, address(steps), x.wide // 8, address(offsets), address(sums)
-                if activation.name not in prepared:
-                    self._add(activation.prepare, packed.descriptor, job, count)
+            kernel, activation = packed.kernel, packed.kernel.activation
+            job = activation_job(count, x.wide, x.floats, x.quantized(activation))
+            job[1:3] = out.address, out.step  # OUT, OUT_STEP
+            if activation.prepare is not None and activation.name not in prepared:
+                self._add(activation.prepare, packed.descriptor, job, count)
                 prepared.add(activation.name)
-            kernel = packed.kernel
             align = packed.rows if packed.rows * packed.cols * count < SMALL else kernel.row_align
             self._add(kernel.tile, packed.descriptor, job, packed.rows, kernel.scratch(packed.cols), align)
             self._kept += [packed, x, out]
