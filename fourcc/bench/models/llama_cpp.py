@@ -12,23 +12,10 @@ import numpy as np
 from fourcc.bench.models.trial import Outcome, Trial, measured
 from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
+from fourcc.naming import GGUF, from_fourcc
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 
-NAMES = {
-    "tok_embeddings": "token_embd",
-    "norm": "output_norm",
-    "output": "output",
-    "attention_norm": "attn_norm",
-    "attention.wq": "attn_q",
-    "attention.wk": "attn_k",
-    "attention.wv": "attn_v",
-    "attention.wo": "attn_output",
-    "ffn_norm": "ffn_norm",
-    "feed_forward.w1": "ffn_gate",
-    "feed_forward.w2": "ffn_down",
-    "feed_forward.w3": "ffn_up",
-}
 MODULES = ("llama_cpp", "gguf")
 BATCH = 512  # tokens that llama.cpp takes at once by default
 
@@ -61,23 +48,16 @@ def write_gguf(model: ModelFile, path: Path) -> Path:
 def _add(writer: Any, name: str, matrix: QMatrix) -> None:  # noqa: ANN401 - another package's class
     import gguf
 
+    theirs = from_fourcc(name, GGUF)
     kind = registry[matrix.tag].spec.foreign.get("ggml")
     if not isinstance(kind, int):
         raise UsageError(f"llama.cpp does not know the format {matrix.tag}", tensor=name)
     (stored,) = matrix.parts.values()
     if stored.dtype.names is None:
-        writer.add_tensor(_name(name), stored.reshape(matrix.shape))
+        writer.add_tensor(theirs, stored.reshape(matrix.shape))
         return
     raw = np.ascontiguousarray(stored).view(np.uint8).reshape(matrix.shape[0], -1)
-    writer.add_tensor(_name(name), raw, raw_dtype=gguf.GGMLQuantizationType(kind))
-
-
-def _name(name: str) -> str:
-    first, _, rest = name.partition(".")
-    if first != "layers":
-        return f"{NAMES[name]}.weight"
-    layer, _, end = rest.partition(".")
-    return f"blk.{layer}.{NAMES[end]}.weight"
+    writer.add_tensor(theirs, raw, raw_dtype=gguf.GGMLQuantizationType(kind))
 
 
 class LlamaCpp:
