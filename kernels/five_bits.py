@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.interleaved import NIBBLES, ONES, WORD, no_dots
+from fourcc.kernels.interleaved import no_dots
+from fourcc.kernels.interleaving import NIBBLES, ONES, WORD
 from fourcc.kernels.simd.arithmetic import ints_of, multiply, shifted_right
 from fourcc.kernels.simd.choosing import both, either, shifted_left
 from fourcc.kernels.simd.memory import load_ints

@@ -1,15 +1,4 @@
-"""Blocks of ggml, packed for products: those of sixteen rows interleaved, word by word.
-
-::
-
-    packed   (rows / 16, blocks of a row) blocks
-    byte     0                    64                    ...
-             | word 0 of 16 rows  | word 1 of 16 rows   |  ...
-
-The bytes are the stored ones in another order: a block is cut into words of four bytes. So one vector has the same four
-codes of sixteen rows, and no sum crosses lanes. Where a block's size is no multiple of four, a float16 is left: of a
-superblock it becomes a word, of a block of 32 it stays one, behind the words. Rows that fill up the last sixteen have
-zeros.
+"""Products of ggml's blocks, from the packed layout of `fourcc.kernels.interleaving`.
 
 All that a format says is what its block is, what its scales are, and how its codes come, four of each row after four.
 They are multiplied at once in a product with one activation, stored in a panel (`fourcc.kernels.product`) for several.
@@ -19,17 +8,15 @@ Memory is read at its speed where it is read in order, so words lie in the order
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from fourcc.kernels import integers, sixteens
+from fourcc.kernels.interleaving import Block, group_packer, packer
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.operands import CODES, COLS, OUT, OUT_STEP, PARTS, X, round_up
 from fourcc.kernels.product import (
     ROWS,
-    THIRTY_TWO,
-    Reach,
     float_panels,
     float_scratch,
     integer_product,
@@ -49,16 +36,12 @@ from fourcc.kernels.simd.arithmetic import (
 from fourcc.kernels.simd.choosing import both
 from fourcc.kernels.simd.dot import BIAS
 from fourcc.kernels.simd.memory import (
-    load_byte,
     load_float,
     load_floats,
-    load_int,
     load_ints,
     load_word,
     store,
-    store_byte,
     store_float,
-    store_int,
 )
 from fourcc.kernels.simd.tiles import (
     dot_columns,
@@ -71,139 +54,10 @@ from fourcc.kernels.simd.tiles import (
     transpose,
 )
 from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.simd.widening import load_float16s
-from fourcc.kernels.simd.words import bytes_of_ints, high_float16s, low_float16s
+from fourcc.kernels.simd.words import bytes_of_ints
 
 Function = Callable[..., Any]
-WORD = 64  # bytes of a word of sixteen rows
-ONES, TWOS, NIBBLES = 0x01010101, 0x03030303, 0x0F0F0F0F  # the lowest one, two and four bits of four bytes
 _nothing, no_dots = no_float_columns[1], no_int_columns[1]
-
-
-def as_stored(word: int) -> int:
-    """The order of the stored words."""
-    return word
-
-
-def two_float16s(p: int, scales: int, means: int) -> None:
-    """A block's numbers where its first word is a scale and a mean."""
-    store(scales, low_float16s(load_ints(p)))
-    store(means, high_float16s(load_ints(p)))
-
-
-def float16s_behind(words: int) -> Function:
-    """A block's numbers where a scale is left behind some words."""
-
-    def numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
-        store(scales, load_float16s(p + WORD * words))
-
-    return numbers
-
-
-@dataclass(frozen=True)
-class Block:
-    """A format's block.
-
-    Attributes:
-        width: columns.
-        size: bytes.
-        numbers: (p, scales, means) writes a vector of floats for each scale (and mean, where the format has them) of
-            sixteen packed blocks at `p`.
-        codes: (put, finish) -> (p, place, total, numbers) -> total. The function hands all codes of sixteen blocks to
-            `dots = put(dots, codes, place, column)`, four columns at a time, int32, beginning with `no_dots()`; and,
-            when those of a scale are done, the dots to `total = finish(total, dots, number of the scale, numbers)`.
-        half: where the float16 is that belongs to no word, the block's begin or end; -1 where there is none.
-        place: (word) -> its number in the packed block; None: its own, behind a float16 that became a word.
-        zero: the code of weight 0; None: codes are signed, as `simd.dot.biased` leaves them.
-        affine: whether there are means.
-        reach: of a scale.
-    """
-
-    width: int
-    size: int
-    numbers: Function
-    codes: Function
-    half: int = -1
-    place: Function = as_stored
-    zero: int | None = None
-    affine: bool = False
-    reach: Reach = THIRTY_TWO
-
-    @property
-    def words(self) -> int:
-        """Words of a block."""
-        return self.size // 4
-
-    @property
-    def begin(self) -> int:
-        """Where the words begin."""
-        return 2 if self.half == 0 else 0
-
-    @property
-    def widened(self) -> bool:
-        """Whether the float16 becomes a word, the first one."""
-        return self.half >= 0 and self.words >= ROWS
-
-    @property
-    def packed(self) -> int:
-        """Bytes of a packed block."""
-        return 64 * (self.words + self.widened) + (32 if self.half >= 0 and not self.widened else 0)
-
-    @property
-    def expanded(self) -> int:
-        """Bytes of scratch memory for sixteen expanded blocks: codes, scales, means."""
-        return ROWS * self.width + 2 * self.scales
-
-    @property
-    def scales(self) -> int:
-        """Bytes of their scales."""
-        return 64 * (self.width >> self.reach.bits)
-
-
-# -- packing
-
-
-def _group(block: Block) -> Function:
-    """The function that packs the same block of up to sixteen rows."""
-    words, begin, half, place, first = block.words, block.begin, block.half, block.place, int(block.widened)
-
-    def pack(p: int, step: int, rows: int, out: int, scratch: int) -> None:
-        if rows == ROWS and words >= ROWS:
-            for word in range(0, words, ROWS):
-                at = min(word, words - ROWS)
-                transpose(p + begin + 4 * at, step, scratch)
-                for each in range(ROWS):
-                    store(out + 64 * (first + place(at + each)), load_ints(scratch + 64 * each))
-        else:
-            for lane in range(ROWS):
-                for word in range(words):
-                    found = load_int(p + lane * step + begin + 4 * word) if lane < rows else 0
-                    store_int(out + 64 * (first + place(word)) + 4 * lane, found)
-        if half >= 0:
-            for lane in range(ROWS):
-                at = p + lane * step + half
-                found = load_byte(at) | load_byte(at + 1) << 8 if lane < rows else 0
-                if first:
-                    store_int(out + 4 * lane, found)
-                else:
-                    store_byte(out + 64 * words + 2 * lane, found)
-                    store_byte(out + 64 * words + 2 * lane + 1, found >> 8)
-
-    return pack
-
-
-def _packer(block: Block) -> Entry:
-    width, size, packed, group = block.width, block.size, block.packed, _group(block)
-
-    def pack(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        blocks = load_word(weights + COLS) // width
-        for row in range(first, last, ROWS):
-            p = load_word(weights + PARTS) + row * blocks * size
-            out = load_word(job + OUT) + (row >> 4) * blocks * packed
-            for each in range(blocks):
-                group(p + size * each, size * blocks, min(ROWS, last - row), out + packed * each, scratch)
-
-    return pack
 
 
 # -- one activation
@@ -329,7 +183,7 @@ def _float_panel(block: Block) -> Function:
 
 def _decoder(block: Block) -> Entry:
     """Rows as they are stored: sixteen are packed in scratch memory, a block at a time, and their floats are sorted."""
-    width, size, group, floats = block.width, block.size, _group(block), _floats(block)
+    width, size, group, floats = block.width, block.size, group_packer(block), _floats(block)
     made_at = block.expanded + block.packed
     sorted_at = made_at + 64 * width
 
@@ -399,7 +253,7 @@ def interleaved(block: Block, **more: Any) -> Kernel:
         _gather(block),
         scratch,
         ("blocks",),
-        pack=_packer(block),
+        pack=packer(block),
         packed=packed,
         decode=_decoder(block),
         **more,

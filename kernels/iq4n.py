@@ -10,7 +10,8 @@ from typing import Any
 
 from fourcc.kernels.encoders import always
 from fourcc.kernels.groups import LANES, ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, order_codes, turn_thirty_twos
-from fourcc.kernels.interleaved import NIBBLES, WORD, Block, float16s_behind, interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaving import NIBBLES, WORD, Block, float16s_behind
 from fourcc.kernels.levels import level_scale, levels_of, nearest_code
 from fourcc.kernels.operands import COLS, PARTS, X_STEP
 from fourcc.kernels.operands import X as JOB_X

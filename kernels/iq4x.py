@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.interleaved import NIBBLES, WORD, Block, interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaving import NIBBLES, WORD, Block
 from fourcc.kernels.levels import levels_of
 from fourcc.kernels.simd.arithmetic import floats_from_ints, ints_of, multiply, shifted_right, subtract
 from fourcc.kernels.simd.choosing import both, either, shifted_left

@@ -16,7 +16,8 @@ from fourcc.kernels.affine_blocks import AffineBlock, affine_encoder
 from fourcc.kernels.affine_search import affine_search
 from fourcc.kernels.bit_fields import store_pairs
 from fourcc.kernels.groups import COUNTED, VECTOR, X
-from fourcc.kernels.interleaved import TWOS, WORD, Block, interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaving import TWOS, WORD, Block
 from fourcc.kernels.simd.arithmetic import absolute, floats_from_ints, floats_of, ints_of, multiply, shifted_right
 from fourcc.kernels.simd.choosing import both, either, load_bytes_as_ints, shifted_left
 from fourcc.kernels.simd.memory import load_floats, load_ints, store

@@ -14,7 +14,8 @@ import numpy as np
 
 from fourcc.kernels.bit_fields import store_bits, store_pairs
 from fourcc.kernels.groups import SPARE, STAGED, TRIED, VECTOR, ZERO, X, block_encoder, nearest, order_codes
-from fourcc.kernels.interleaved import ONES, TWOS, WORD, Block, interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaving import ONES, TWOS, WORD, Block
 from fourcc.kernels.scale_search import first_largest_of, multiples_of_one, refined_search
 from fourcc.kernels.simd.arithmetic import (
     divide,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fourcc.kernels.encoders import always
-from fourcc.kernels.interleaved import NIBBLES, WORD, Block, interleaved, no_dots, two_float16s
+from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaving import NIBBLES, WORD, Block, two_float16s
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
 from fourcc.kernels.simd.choosing import both
 from fourcc.kernels.simd.memory import load_ints

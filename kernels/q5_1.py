@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fourcc.kernels.encoders import always
 from fourcc.kernels.five_bits import five_bits
-from fourcc.kernels.interleaved import Block, interleaved, two_float16s
+from fourcc.kernels.interleaved import interleaved
+from fourcc.kernels.interleaving import Block, two_float16s
 from fourcc.kernels.thirty_twos import encode_between
 
 KERNEL = interleaved(

@@ -10,7 +10,8 @@ from typing import Any
 
 from fourcc.kernels.affine_blocks import affine_encoder
 from fourcc.kernels.bit_fields import store_bits, store_nibbles
-from fourcc.kernels.interleaved import NIBBLES, ONES, WORD, Block, interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaving import NIBBLES, ONES, WORD, Block
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
 from fourcc.kernels.simd.choosing import both, either, shifted_left
 from fourcc.kernels.simd.memory import load_ints

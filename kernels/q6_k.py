@@ -26,7 +26,8 @@ from fourcc.kernels.groups import (
     nearest,
     order_codes,
 )
-from fourcc.kernels.interleaved import NIBBLES, WORD, Block, interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaving import NIBBLES, WORD, Block
 from fourcc.kernels.scale_search import first_largest_of, multiples_of_one, signed_search
 from fourcc.kernels.simd.arithmetic import (
     add,

@@ -10,7 +10,7 @@ import numpy as np
 from fourcc.kernels.affine_blocks import AffineBlock
 from fourcc.kernels.affine_search import affine_search
 from fourcc.kernels.groups import COUNTED, NO_TERM, VECTOR, X
-from fourcc.kernels.interleaved import WORD
+from fourcc.kernels.interleaving import WORD
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,

@@ -52,6 +52,7 @@ SHARED_KERNELS = {
     "groups",
     "integers",
     "interleaved",
+    "interleaving",
     "jit",
     "kernel",
     "kmeans1d",
