@@ -27,7 +27,7 @@ from fourcc.kernels.simd.memory import (
     load_float,
     load_floats,
     load_word,
-    prefetch,
+    prefetch_near,
     store,
     store_float,
     store_word,
@@ -126,7 +126,9 @@ def fused(
     before = _spread_all([each for index, each in enumerate(spreads) if index not in streamed])
     stream = _stream_all([_stream(index, sizes[index], len(parts), chunk) for index in streamed])
     ahead = _ahead_all([_ahead(index, sizes[index], len(parts)) for index in streamed])
-    one = _one(product_operation(steps, sizes), write, (before, stream, ahead), width, chunk)
+    rest = [index for index, size in enumerate(sizes) if size and index not in streamed]
+    below = _ahead_all([_ahead(index, sizes[index], len(parts)) for index in rest])
+    one = _one(product_operation(steps, sizes), write, (before, stream, ahead, below), width, chunk)
 
     def scratch(cols: int) -> int:
         blocks = -(-cols // width)
@@ -264,14 +266,17 @@ def _spread_all(spreads: Sequence[Function]) -> Function:
 
 
 def _ahead(index: int, size: int, parts: int) -> Function:
-    """Asks for a block's bytes of sixteen rows, which are interleaved next: sixteen short streams are not foreseen."""
+    """Asks for a block's bytes of sixteen rows, which are interleaved next: sixteen short streams are not foreseen.
+
+    Rows of a power of two of bytes meet in few sets of the nearest cache, where they would push each other out.
+    """
 
     def ahead(weights: int, row: int, block: int) -> None:
         step, first = load_word(weights + PARTS + 8 * (parts + index)), size * block
         at = load_word(weights + PARTS + 8 * index) + row * step
         for offset in range((first + (LINE - 1)) & -LINE, first + size, LINE):  # lines that begin in the block
             for each in range(ROWS):
-                prefetch(at + offset + each * step)
+                prefetch_near(at + offset + each * step)
 
     return ahead
 
@@ -308,7 +313,7 @@ def _panel(write: Function, spread: Function, width: int) -> Function:
 def _one(product: Function, write: Function, ways: tuple[Function, ...], width: int, chunk: int) -> Entry:
     """The product with one activation; of a short last block only the columns that there are."""
     zeros = no_float_columns[TURNS]
-    before, stream, ahead = ways
+    before, stream, ahead, below = ways
 
     def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols, x = load_word(weights + COLS), load_word(job + X)
@@ -321,9 +326,10 @@ def _one(product: Function, write: Function, ways: tuple[Function, ...], width: 
             for start in range(0, blocks, chunk):
                 spare = stream(weights, row, count, start, at, scratch)
                 later = start + chunk < blocks
-                shift, below = (chunk, row) if later else (-start, row + ROWS)
+                shift, place = (chunk, row) if later else (-start, row + ROWS)
                 for block in range(start, min(start + chunk, whole)):
-                    ahead(weights, below, block + shift)
+                    ahead(weights, place, block + shift)
+                    below(weights, row + ROWS, block)
                     totals = product(totals, scratch, block, x + 4 * width * block)
             total = sum_columns(totals)
             if whole < blocks:

@@ -13,7 +13,7 @@ In a plugin's tests::
 From the shell: ``fourcc plugin test TAG``. Strategies for hypothesis are in `fourcc.testing.strategies`.
 """
 
-from fourcc.testing.examination import Report, examine
+from fourcc.testing.examination import Report, examine, measured
 from fourcc.testing.finding import Finding, Outcome
 from fourcc.testing.measures import Measure, measure
 from fourcc.testing.plan import CHECKS, Check
@@ -32,6 +32,7 @@ __all__ = [
     "Trial",
     "examine",
     "measure",
+    "measured",
     "pinned",
     "trials",
 ]

@@ -211,11 +211,24 @@ def _(b: Builder, address: Value, value: Value) -> None:
 
 @operation(ADDRESS)
 def prefetch(address: int) -> None:
-    """Asks for the cache line at an address; any address will do."""
+    """Asks for the cache line at an address, into the nearest cache; any address will do."""
+
+
+@operation(ADDRESS)
+def prefetch_near(address: int) -> None:
+    """Asks for it into the second nearest cache: for lines that would push each other out of the nearest one."""
+
+
+def _prefetch(b: Builder, address: Value, locality: int) -> None:
+    hints = [b.int32(0), b.int32(locality), b.int32(1)]  # to read, how near, data
+    b.call("llvm.prefetch.p0", ELEMENTS["void"], b.inttoptr(address, ELEMENTS["i8"].as_pointer()), *hints)
 
 
 @prefetch.lowered
 def _(b: Builder, address: Value) -> None:
-    raw = ELEMENTS["i8"].as_pointer()
-    hints = [b.int32(0), b.int32(3), b.int32(1)]  # to read, to keep, data
-    b.call("llvm.prefetch.p0", ELEMENTS["void"], b.inttoptr(address, raw), *hints)
+    _prefetch(b, address, 3)
+
+
+@prefetch_near.lowered
+def _(b: Builder, address: Value) -> None:
+    _prefetch(b, address, 2)

@@ -255,51 +255,31 @@ def transpose(source: int, step: int, out: int) -> None:
 
 @transpose.lowered
 def _(b: Builder, source: Value, step: Value, out: Value) -> None:
-    rows = [b.load_from(address, llvm_type(INTS)) for address in addresses(b, source, step, 16)]
-    for column, each in enumerate(_transposed(b, rows)):
-        b.store_to(b.plus(out, 64 * column), each)
+    rows = addresses(b, source, step, 16)
+    for quarter in range(4):
+        groups = [_quarters(b, rows[each::4], 16 * quarter) for each in range(4)]
+        for word, column in enumerate(_columns(b, groups)):
+            b.store_to(b.plus(out, 64 * (4 * quarter + word)), column)
 
 
-def _transposed(b: Builder, rows: list[Value]) -> list[Value]:
-    """A 16 x 16 transpose in four rounds of 16 shuffles: words, pairs, then quarters of the vectors change places."""
-    words = [lane for quarter in range(0, 16, 4) for lane in (quarter, quarter + 16, quarter + 1, quarter + 17)]
-    upper = [lane + 2 for lane in words]
-    pairs = [lane for quarter in range(0, 16, 4) for lane in (quarter, quarter + 1, quarter + 16, quarter + 17)]
-    others = [lane + 2 for lane in pairs]
-    once = [
-        b.shuffle(rows[i + k], rows[i + k + 1], mask)
-        for i in range(0, 16, 4)
-        for k in (0, 2)
-        for mask in (words, upper)
-    ]
-    # once[4 i + 2 h + m]: rows 4 i + 2 h and the next, words 2 m and 2 m + 1 of each quarter
-    twice = [
-        b.shuffle(once[4 * i + m], once[4 * i + 2 + m], mask)
-        for i in range(4)
-        for m in (0, 1)
-        for mask in (pairs, others)
-    ]
-    # twice[4 i + w]: rows 4 i .. 4 i + 3, word w of each quarter
-    return [each for quarter in range(4) for each in _quarters(b, twice, quarter)]
+def _quarters(b: Builder, rows: list[Value], offset: int) -> Value:
+    """Four words of each of four rows: loads that insert keep the few shuffling units free."""
+    loaded = [b.load_from(b.plus(row, offset), vector("i32", 4)) for row in rows]
+    halves = [b.shuffle(loaded[each], loaded[each + 1], list(range(8))) for each in (0, 2)]
+    return b.shuffle(halves[0], halves[1], list(range(16)))
 
 
-EVEN, ODD = (0, 2), (1, 3)  # quarters of a vector that are taken
-
-
-def _quarters(b: Builder, twice: list[Value], quarter: int) -> list[Value]:
-    """Columns 4 `quarter` and the next three: for each word that quarter of the four groups of rows."""
-    taken, last = (EVEN if quarter % 2 == 0 else ODD), (EVEN if quarter < 2 else ODD)
+def _columns(b: Builder, groups: list[Value]) -> list[Value]:
+    """Four columns of sixteen rows; group i has words 0 to 3 of rows i, i + 4, i + 8 and i + 12."""
+    lower, upper, pairs, others = (
+        [4 * quarter + lane for quarter in range(4) for lane in lanes]
+        for lanes in ((0, 16, 1, 17), (2, 18, 3, 19), (0, 1, 16, 17), (2, 3, 18, 19))
+    )
     made = []
-    for word in range(4):
-        low, high = (_take(b, twice[first + word], twice[first + 4 + word], taken) for first in (0, 8))
-        made.append(_take(b, low, high, last))
+    for words in (lower, upper):
+        first, second = (b.shuffle(groups[each], groups[each + 1], words) for each in (0, 2))
+        made += [b.shuffle(first, second, lanes) for lanes in (pairs, others)]
     return made
-
-
-def _take(b: Builder, left: Value, right: Value, quarters: tuple[int, int]) -> Value:
-    """Two quarters of one vector, then the same two of another."""
-    lanes = [4 * quarter + lane for quarter in quarters for lane in range(4)]
-    return b.shuffle(left, right, lanes + [16 + lane for lane in lanes])
 
 
 def addresses(b: Builder, first: Value, step: Value, count: int) -> list[Value]:

@@ -10,7 +10,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
-from math import gcd
 from typing import Any
 
 import numpy as np
@@ -244,6 +243,8 @@ class _Lowering:
         self._b, self._trace, self._sizes, self._sources, self._block = b, trace, sizes, sources, block
         self._made: dict[int, Value] = {}
         self._bases: dict[int, Value] = {}
+        self._starts: dict[int, tuple[Value, Value | None]] = {}
+        self._words: dict[tuple[int, int], Value] = {}
 
     def value(self, number: int) -> Value:
         """The vector of a step; those that it needs are built first."""
@@ -294,54 +295,49 @@ class _Lowering:
     def _entry(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
         """An entry of a block: a word or two, shifted to the entry's bits, widened."""
         b, size = self._b, 8 * dtype.itemsize
-        if dtype.kind == "u" and dtype.itemsize < 4:
-            return b.and_(self._from_bit(part, dtype, offset, 0), b.constant(WORDS, (1 << size) - 1))
-        word, shift = self._word(part, dtype, offset)
         if dtype.itemsize == 4:
+            word = self._from_bit(part, dtype, offset, 0)
             return b.bitcast(word, llvm_type(FLOATS)) if dtype.kind == "f" else word
+        if dtype.kind == "u":
+            return b.and_(self._from_bit(part, dtype, offset, 0), b.constant(WORDS, (1 << size) - 1))
         if dtype.kind == "f":
-            return widened_float16(b, b.trunc(b.lshr(word, shift), vector("i16", 16)))
-        up = b.sub(b.constant(WORDS, 32 - size), shift)
-        return b.ashr(b.shl(word, up), b.constant(WORDS, 32 - size))
+            return widened_float16(b, b.trunc(self._from_bit(part, dtype, offset, 0), vector("i16", 16)))
+        up = b.constant(WORDS, 32 - size)
+        return b.ashr(b.shl(self._from_bit(part, dtype, offset, 0), up), up)
 
     def _from_bit(self, part: int, dtype: np.dtype[Any], offset: int, first: int) -> Value:
-        """A vector whose low bits are those of an entry from bit `first` on; its other bits may be any.
+        """A vector whose low bits are those of an entry from bit `first` on; its other bits may be any."""
+        b, shift = self._b, 8 * (offset % 4) + first
+        low, high = offset // 4, (offset + dtype.itemsize - 1) // 4
+        if low == high:
+            return b.lshr(self._word(part, low), b.constant(WORDS, shift)) if shift else self._word(part, low)
+        joined = b.elementwise("fshr", self._word(part, high), self._word(part, low), b.constant(WORDS, shift % 32))
+        return joined if shift < 32 else b.lshr(self._word(part, high), b.constant(WORDS, shift - 32))
 
-        Where the processor has few shifters, words are loaded from the byte on at which the entry begins: 512 bits lie
-        in two cache lines then, and still two loads cost less than a shift.
-        """
+    def _word(self, part: int, number: int) -> Value:
+        """Four bytes of a block; where not all blocks begin with a word, put together of two words."""
         b = self._b
-        if b.target.name == "avx512" and self._sizes[part] % 4 == 0 and not self._straddles(part, dtype, offset):
-            words = self._block_start(part)
-            shifted, shift = b.load_from(b.plus(words, 64 * (offset // 4) + offset % 4), WORDS), b.constant(WORDS, 0)
-        else:
-            shifted, shift = self._word(part, dtype, offset)
-        return b.lshr(shifted, b.add(shift, b.constant(WORDS, first)))
+        if (part, number) not in self._words:
+            place, before = self._block_start(part)
+            word = b.load_from(b.plus(place, 64 * number), WORDS)
+            if before is not None:
+                word = b.elementwise("fshr", b.load_from(b.plus(place, 64 * (number + 1)), WORDS), word, before)
+            self._words[part, number] = word
+        return self._words[part, number]
 
-    def _block_start(self, part: int) -> Value:
-        """Address of a block's words, where all blocks begin with a word."""
-        b = self._b
-        return b.add(self._base(part), b.mul(self._block, b.constant(ELEMENTS["i64"], 16 * self._sizes[part])))
-
-    def _straddles(self, part: int, dtype: np.dtype[Any], offset: int) -> bool:
-        """Whether an entry may lie in two words, in this block or another."""
-        steps = range(offset, offset + 4, gcd(self._sizes[part], 4))
-        return any(at % 4 + dtype.itemsize > 4 for at in steps)
-
-    def _word(self, part: int, dtype: np.dtype[Any], offset: int) -> tuple[Value, Value]:
-        """The word that an entry is in, and how many bits lie before it; from two words it is put together."""
+    def _block_start(self, part: int) -> tuple[Value, Value | None]:
+        """Address of the word that a block begins in, and how many of its bits lie before it; None where none do."""
         b, size = self._b, self._sizes[part]
-        straddles = self._straddles(part, dtype, offset)
-        if size % 4 == 0 and not straddles:
-            word = b.load_from(b.plus(self._block_start(part), 64 * (offset // 4)), WORDS)
-            return word, b.constant(WORDS, 8 * (offset % 4))
-        at = b.plus(b.mul(self._block, b.constant(ELEMENTS["i64"], size)), offset)
-        place = b.add(self._base(part), b.shl(b.lshr(at, b.constant(at.type, 2)), b.constant(at.type, 6)))
-        bits = b.trunc(b.shl(b.and_(at, b.constant(at.type, 3)), b.constant(at.type, 3)), ELEMENTS["i32"])
-        low, shift = b.load_from(place, WORDS), b.splat(bits, 16)
-        if not straddles:
-            return low, shift
-        return b.elementwise("fshr", b.load_from(b.plus(place, 64), WORDS), low, shift), b.constant(WORDS, 0)
+        if part not in self._starts:
+            at = b.mul(self._block, b.constant(ELEMENTS["i64"], size))
+            if size % 4 == 0:
+                self._starts[part] = b.add(self._base(part), b.shl(at, b.constant(at.type, 4))), None
+            else:
+                word, three = b.lshr(at, b.constant(at.type, 2)), b.constant(at.type, 3)
+                bits = b.trunc(b.shl(b.and_(at, three), three), ELEMENTS["i32"])
+                place = b.add(self._base(part), b.shl(word, b.constant(at.type, 6)))
+                self._starts[part] = place, b.splat(bits, 16)
+        return self._starts[part]
 
     def _shared(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
         """An entry of a part of the whole matrix, in all lanes."""

@@ -8,7 +8,6 @@ turns, as in `fourcc bench --peers`; the weights and the error's definition are 
 
 import argparse
 import math
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -29,9 +28,9 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.measure_sqnr import drawn, sqnr
+from tests.markdown import filled
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-BEGIN, END = "<!-- types: begin -->", "<!-- types: end -->"
 ROWS = COLS = 4096
 TILE = 128  # rows that an encoder of the format's own takes at once
 ONE, MANY = 1, 512  # activations
@@ -142,18 +141,6 @@ def heading(found: Document) -> str:
 NAMED = ("python", "fourcc", "numpy", "numba", "llama-cpp-python")
 
 
-def replaced(text: str, body: str) -> str:
-    """A document with other text between the markers.
-
-    Raises:
-        ValueError: the markers are not there, or more than once.
-    """
-    pattern = re.compile(f"{re.escape(BEGIN)}\n.*?{re.escape(END)}", re.DOTALL)
-    if len(pattern.findall(text)) != 1:
-        raise ValueError(f"one pair of {BEGIN} and {END} expected")
-    return pattern.sub(lambda _: f"{BEGIN}\n{body}\n{END}", text)
-
-
 def _of_ggml(found: Sequence[Document], threads: int) -> list[Document]:
     return [each for each in found if each["peer"] == "ggml" and each["threads"] == threads]
 
@@ -193,7 +180,7 @@ def main() -> None:
         sys.stderr.write(f"{' | '.join(lines[-1].cells())}\n")  # what a run that is cut short has found
     body = f"{heading(found)}\n\n{table(lines)}"
     if options.write:
-        README.write_text(replaced(README.read_text(encoding="utf-8"), body), encoding="utf-8")
+        README.write_text(filled(README.read_text(encoding="utf-8"), "types", body), encoding="utf-8")
     else:
         sys.stdout.write(f"{body}\n")
 

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from tests.bench import measure_types
-from tests.bench.measure_types import BEGIN, END, MANY, ONE, Document, line, replaced, table
+from tests.bench.measure_types import MANY, ONE, Document, line, table
+from tests.markdown import filled
 
 BYTES = 4096 * 4096 // 2  # of 4 bits a weight
 OPERATIONS = 2 * 4096 * 4096 * 512
@@ -61,19 +62,6 @@ def test_every_row_of_the_table_has_as_many_cells() -> None:
     assert len(rows) == 4
 
 
-def test_only_what_is_between_the_markers_is_replaced() -> None:
-    """Backslashes and all."""
-    text = f"before\n{BEGIN}\nold\n\nolder\n{END}\nafter\n"
-    assert replaced(text, r"new \1") == f"before\n{BEGIN}\nnew \\1\n{END}\nafter\n"
-
-
-@pytest.mark.parametrize("text", ["nothing", f"{BEGIN}\na\n{END}\n{BEGIN}\nb\n{END}\n"])
-def test_other_markers_are_refused(text: str) -> None:
-    """None, and two pairs."""
-    with pytest.raises(ValueError, match="one pair of"):
-        replaced(text, "new")
-
-
 def test_the_readme_has_the_markers() -> None:
     """So that a new table has a place."""
-    replaced(measure_types.README.read_text(encoding="utf-8"), "new")
+    filled(measure_types.README.read_text(encoding="utf-8"), "types", "new")

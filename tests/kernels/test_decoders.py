@@ -1,21 +1,16 @@
 """Decoders of kernels: bit for bit what the formats give, of what encoders make and of any bytes."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fourcc.format import Parts
-from fourcc.kernels.simd.target import TARGETS, runs_here
 from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded, random_parts, same_numbers
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import BLOCKS, DECODED, TROUBLE, decoded_by_kernel, weights
 from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
 
@@ -71,21 +66,7 @@ def test_every_number_of_16_bits(tag: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [target.name for target in TARGETS if runs_here(target)])
-def test_on_every_target(name: str, root: Path) -> None:
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
     """The instructions of other machines give the same weights."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        __file__,
-        "-k",
-        "any_bytes or every_number",
-    ]
-    run = subprocess.run(
-        command, cwd=root, env={**os.environ, "FOURCC_SIMD": name}, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout
+    passes(__file__, name, "any_bytes or every_number")

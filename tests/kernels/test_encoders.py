@@ -3,11 +3,6 @@
 Blocks whose scale is beyond float16, which are refused, need not be the same: a NaN has other bytes on other machines.
 """
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -15,11 +10,11 @@ from hypothesis import strategies as st
 
 from fourcc.format import Array, Parts
 from fourcc.kernels.encoders import SCRATCH
-from fourcc.kernels.simd.target import TARGETS, runs_here
 from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import (
     CODED,
     FLT_MAX,
@@ -138,12 +133,7 @@ def test_scratch_memory_suffices() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [target.name for target in TARGETS if runs_here(target)])
-def test_on_every_target(name: str, root: Path) -> None:
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
     """The instructions of other machines give the same bytes."""
-    tests = "special or every_float16 or gaps"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", tests]
-    run = subprocess.run(
-        command, cwd=root, env={**os.environ, "FOURCC_SIMD": name}, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout
+    passes(__file__, name, "special or every_float16 or gaps")

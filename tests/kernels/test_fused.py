@@ -1,7 +1,5 @@
 """Products made from block decoders: of formats made up here, of odd sizes, each weight is exactly what numpy makes."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,14 +18,14 @@ from fourcc.kernels.fused import BlockPart, fused
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.operands import address, empty, matrix
 from fourcc.kernels.plain import DECODED
-from fourcc.kernels.simd.target import TARGETS, runs_here, target
 from fourcc.qmatrix import QMatrix, numpy_dtype
 from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Part, Setting
 from tests.core.fakes import installed
 from tests.formats.checks import same_numbers
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import excess
-from tests.kernels.compact import ROOT, environment
+from tests.kernels.compact import ROOT
 from tests.kernels.drawing import normal, numbers
 
 Decoder = Callable[..., None]
@@ -405,27 +403,11 @@ def test_damaged_floats_decode_as_they_do_in_numpy(name: str) -> None:
             assert damaged.matmul(np.ones((n, q.shape[1]))).shape == (n, 18)
 
 
-@pytest.mark.parametrize("name", [each.name for each in TARGETS if runs_here(each)])
-def test_on_every_machine_that_this_one_can_be(name: str) -> None:
-    """What this file says of exact weights, for another target."""
-    if name == target().name or os.environ.get("FOURCC_SIMD"):
-        return
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:xdist",
-        "-p",
-        "no:cacheprovider",
-        __file__,
-        "-k",
-        "exact or numpy or short",
-    ]
-    environ = environment(FOURCC_SIMD=name)
-    done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+@pytest.mark.slow
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
+    """What this file says of exact weights, for the instructions of other machines."""
+    passes(__file__, name, "exact or numpy or short")
 
 
 # -- which formats get such a kernel

@@ -1,10 +1,5 @@
 """Products of ggml's formats with random blocks: held to their bounds, packed without loss."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,12 +9,12 @@ from fourcc import compute
 from fourcc.compute.products import prepare, product_job
 from fourcc.format import Array
 from fourcc.kernels.operands import address, empty, matrix
-from fourcc.kernels.simd.target import TARGETS, runs_here
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import random_parts, same_numbers
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import decoded, excess
 from tests.kernels.drawing import COUNTS, SEEDS, fitting, normal, numbers
 from tests.kernels.ggml_codes import NUMBERS
@@ -188,12 +183,7 @@ def test_as_plain_python(tag: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [target.name for target in TARGETS if runs_here(target)])
-def test_on_every_target(name: str, root: Path) -> None:
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
     """The instructions of other machines stay within the bounds."""
-    tests = "whole_steps or packing or bad_scales"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", tests]
-    run = subprocess.run(
-        command, cwd=root, env={**os.environ, "FOURCC_SIMD": name}, capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout
+    passes(__file__, name, "whole_steps or packing or bad_scales")

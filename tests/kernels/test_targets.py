@@ -9,6 +9,7 @@ import pytest
 
 from fourcc.kernels.simd import target as targets
 from fourcc.kernels.simd.target import NAMES, TARGETS, runs_here
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.compact import ROOT, TAGS, environment, run
 
 HERE = [target.name for target in TARGETS if runs_here(target)]
@@ -24,21 +25,10 @@ def test_products_are_within_the_bound(name: str, tmp_path: Path) -> None:
     assert max(told["excess"].values()) <= 1, told["excess"]
 
 
-@pytest.mark.parametrize("name", HERE)
+@on_every_other_target
 def test_operations_compiled_are_what_they_mean(name: str) -> None:
     """`test_simd` again, for this target."""
-    if name == targets.target().name:
-        return
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider"]
-    done = subprocess.run(
-        [*command, "tests/kernels/test_simd.py"],
-        env=environment(FOURCC_SIMD=name),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    passes("tests/kernels/test_simd.py", name)
 
 
 def test_the_host_has_a_target() -> None:

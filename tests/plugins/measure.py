@@ -1,79 +1,94 @@
-"""Bits per weight and SQNR of the plugins beside fourcc's own formats: ``python -m tests.plugins.measure``.
+"""What the plugins cost and give beside fourcc's own formats: ``python -m tests.plugins.measure [--write]``.
 
-Independent weights, 256 x 4096 of each distribution, seed 1; 10 log10(sum w^2 / sum (w - v)^2). The gap is what a code
-at the rate-distortion bound of normal weights, 6.02 dB a bit, would be ahead.
+The figures are those of the kit's report (`fourcc plugin test`): each plugin's own, with all its settings, then those
+of the built-in formats of about as many bits. The gap is what a code at the rate-distortion bound of normal weights,
+6.02 dB a bit, would be ahead. ``--write`` puts the tables into the plugins' pages.
 """
 
+import argparse
 import importlib
 import math
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import attrs
 
-from fourcc.encoding import encode
-from fourcc.format import Array, Format
-from fourcc.metrics import ErrorSums
+from fourcc.format import Format
 from fourcc.registry import registry
+from fourcc.testing import Measure, Subject, measured
+from tests.markdown import filled
 
-SHAPE = (256, 4096)
 HERE = Path(__file__).resolve().parent
-PLUGINS = {"fourcc-nf": "fourcc_nf:NF64", "fourcc-lc": "fourcc_lc:LC16", "fourcc-tcq": "fourcc_tcq:TCQ"}
-MEASURED: list[tuple[str, dict[str, object]]] = [
-    ("Q8_0", {}),
-    ("Q4_0", {}),
-    ("Q4_A", {}),
-    ("Nf64", {}),
-    ("Lc16", {}),
-    *[("Tcq", {"bits": bits, "block": block}) for bits in (4, 3, 2) for block in (256, 1024)],
-]
 DB_A_BIT = 20 * math.log10(2)
+HEAD = ("format", "bits", "SQNR, normal", "Student's t", "gap, normal", "products")
 
 
-def plugins() -> Iterator[Format]:
-    """The formats of the packages beside this file, which need not be installed."""
-    for folder, place in PLUGINS.items():
-        sys.path.insert(0, str(HERE / folder))
-        module, _, name = place.partition(":")
+@attrs.frozen
+class Plugin:
+    """A package beside this file, which need not be installed.
+
+    Attributes:
+        folder: its name here.
+        place: ``module:attribute`` of the format.
+        settings: with which it is measured.
+        page: that has its table.
+    """
+
+    folder: str
+    place: str
+    page: str
+    settings: tuple[Mapping[str, object], ...] = ({},)
+
+    def load(self) -> Format:
+        """The format."""
+        sys.path.insert(0, str(HERE / self.folder))
+        module, _, name = self.place.partition(":")
         found: Format = getattr(importlib.import_module(module), name)
-        yield found
+        return found
 
 
-def drawn() -> dict[str, Array]:
-    """Weights of three distributions, float32."""
-    random = np.random.default_rng(1)
-    draws = {
-        "Gauss": random.standard_normal(SHAPE),
-        "Laplace": random.laplace(size=SHAPE),
-        "t5": random.standard_t(5, SHAPE),
-    }
-    return {name: w.astype(np.float32) for name, w in draws.items()}
+TRELLISES = tuple({"bits": bits, "block": block} for bits in (4, 3, 2) for block in (256, 1024))
+PLUGINS = (
+    Plugin("fourcc-lc", "fourcc_lc:LC16", "lc16.md"),
+    Plugin("fourcc-tcq", "fourcc_tcq:TCQ", "tcq.md", TRELLISES),
+)
 
 
-def measured(w: Array, tag: str, params: dict[str, Any]) -> tuple[Fraction, float]:
-    """Bits per weight that are really spent, and SQNR in dB."""
-    matrix = encode(w, tag, params=params)
-    return matrix.bits_per_weight, ErrorSums.of(w, matrix.decode()).sqnr_db
+def table(plugin: Plugin, tick: Callable[[str], object]) -> str:
+    """The Markdown table of a plugin: its own lines, then those of the built-in formats, each once."""
+    found = plugin.load()
+    own, others = [], dict[str, Measure]()
+    with registry.trying(found):
+        for settings in plugin.settings:
+            first, *nearest = measured(Subject.of(found, params=settings), tick)
+            own.append(line(first, settings))
+            others.update({each.tag: each for each in nearest})
+    by_bits = sorted(others.values(), key=lambda each: (-each.bits_per_weight, each.tag))
+    head = [f"| {' | '.join(HEAD)} |", f"|---|{'--:|' * (len(HEAD) - 2)}---|"]
+    return "\n".join([*head, *own, *(line(each, {}) for each in by_bits)])
 
 
-def main() -> None:
-    """Writes a table to stdout."""
-    weights = drawn()
-    lines = [f"| format | bits | {' | '.join(weights)} | gap, Gauss |", "|---|" + "--:|" * (len(weights) + 2)]
-    with ExitStack() as stack:
-        for each in plugins():
-            stack.enter_context(registry.trying(each))
-        for tag, params in MEASURED:
-            found = [measured(w, tag, params) for w in weights.values()]
-            bits, first = float(found[0][0]), found[0][1]
-            name = " ".join([f"`{tag}`", *(f"{key} {value}" for key, value in params.items())])
-            values = " | ".join(f"{value:.2f}" for _, value in found)
-            lines.append(f"| {name} | {bits:.4g} | {values} | {DB_A_BIT * bits - first:.2f} |")
-    sys.stdout.write("\n".join([*lines, ""]))
+def line(each: Measure, settings: Mapping[str, object]) -> str:
+    """The row of a format with some settings."""
+    name = " ".join([f"`{each.tag}`", *(f"{key} {value}" for key, value in settings.items())])
+    gap = DB_A_BIT * each.bits_per_weight - each.sqnr_gauss
+    numbers = (f"{number:.2f}" for number in (each.sqnr_gauss, each.sqnr_heavy, gap))
+    return f"| {' | '.join([name, f'{each.bits_per_weight:.4g}', *numbers, each.level])} |"
+
+
+def main(arguments: Iterable[str] | None = None) -> None:
+    """Writes the tables to stdout, or into the pages."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help="into the pages")
+    chosen = parser.parse_args(None if arguments is None else list(arguments))
+    for plugin in PLUGINS:
+        made = table(plugin, lambda tag: sys.stderr.write(f"{tag}\n"))
+        page = HERE / plugin.folder / plugin.page
+        if chosen.write:
+            page.write_text(filled(page.read_text(encoding="utf-8"), "measures", made), encoding="utf-8")
+        else:
+            sys.stdout.write(f"{plugin.page}\n\n{made}\n\n")
 
 
 if __name__ == "__main__":

@@ -88,11 +88,14 @@ def decode_block(books: Array, units: Array, levels: Array, codes: Array, weight
         byte, shift = 7 * run // 8, 7 * run % 8
         level = (levels[byte] | levels[min(byte + 1, 6)] << 8) >> shift
         scale = units[0] * ((level & LEVELS) * (1 - (level >> 4 & 2))).astype(np.float32)
-        book = level >> 2 & 16
-        for pair in range(RUN // 2):
-            both = codes[run * RUN // 2 + pair]
-            weights[run * RUN + 2 * pair] = scale * books[both & 15 | book]
-            weights[run * RUN + 2 * pair + 1] = scale * books[both >> 4 | book]
+        book = (level >> 2 & 16) * 0x01010101  # for four codes at once
+        for word in range(RUN // 8):
+            first = run * RUN // 2 + 4 * word
+            eight = codes[first] | codes[first + 1] << 8 | codes[first + 2] << 16 | codes[first + 3] << 24
+            even, odd = eight & 0x0F0F0F0F | book, eight >> 4 & 0x0F0F0F0F | book
+            for pair in range(4):
+                weights[2 * (first + pair)] = scale * books[even >> 8 * pair & 31]
+                weights[2 * (first + pair) + 1] = scale * books[odd >> 8 * pair & 31]
 
 
 def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:  # noqa: ARG001
