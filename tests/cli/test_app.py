@@ -298,7 +298,9 @@ def test_completion_knows_the_commands(process: Runner) -> None:
 
 
 SLOW = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may ignore them, as nohup does
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import fourcc.transcode as transcode
 encode = transcode._encode
 def slow(*arguments):
