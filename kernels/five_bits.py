@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.interleaved import no_dots
 from fourcc.kernels.interleaving import NIBBLES, ONES, WORD
 from fourcc.kernels.simd.arithmetic import ints_of, multiply, shifted_right
 from fourcc.kernels.simd.choosing import both, either, shifted_left
@@ -30,7 +29,7 @@ def five_bits(first: int) -> Function:
         first: number of the word of fifth bits.
     """
 
-    def given(put: Function, finish: Function) -> Function:
+    def given(put: Function, finish: Function, no_dots: Function) -> Function:
         def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
             """Low nibbles are 16 columns, high ones the next 16; bit i of the word belongs to column i."""
             mask, dots, bits = ints_of(NIBBLES), no_dots(), load_ints(p + WORD * first)

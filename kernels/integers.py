@@ -9,7 +9,7 @@ from fourcc.kernels.activation import quantizer
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.product import float_product, float_scratch, integer_product, integer_scratch
-from fourcc.kernels.rows import FEW, column_by_column, decoder, one_or_several
+from fourcc.kernels.rows import decoder, up_to
 
 Function = Callable[..., Any]
 
@@ -25,7 +25,8 @@ def scratch(cols: int) -> int:
 
 
 def integers(
-    one: Entry,
+    few: Entry,
+    most: int,
     panel: Function,
     decode: Function,
     *,
@@ -37,7 +38,8 @@ def integers(
     """The kernel of a format whose blocks along a row have integer codes.
 
     Args:
-        one: the product with one activation.
+        few: the product with up to `most` activations.
+        most: from there on making a panel costs less.
         panel: makes a panel of codes.
         decode: (weights, row, out) writes a row's floats.
         zero: what is to be taken from each code as the panel holds it.
@@ -45,5 +47,5 @@ def integers(
         affine: whether blocks have a mean beside their scale.
         more: further fields of the kernel.
     """
-    tile = one_or_several(one, integer_product(panel, affine=affine), column_by_column(one), FEW)
+    tile = up_to(most, few, integer_product(panel, affine=affine))
     return Kernel("native", quantized(zero), tile, float_product(decode), decoder(decode), scratch, parts, **more)

@@ -1,30 +1,35 @@
 """Products of ggml's blocks, from the packed layout of `fourcc.kernels.interleaving`.
 
 All that a format says is what its block is, what its scales are, and how its codes come, four of each row after four.
-They are multiplied at once in a product with one activation, stored in a panel (`fourcc.kernels.product`) for several.
-Memory is read at its speed where it is read in order, so words lie in the order in which they are needed.
+They are multiplied at once in a product with a few activations, stored in a panel (`fourcc.kernels.product`) for
+several. Memory is read at its speed where it is read in order, so words lie in the order in which they are needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from fourcc.kernels import integers, sixteens
 from fourcc.kernels.interleaving import Block, group_packer, packer
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Kernel
-from fourcc.kernels.operands import CODES, COLS, OUT, OUT_STEP, PARTS, X, round_up
+from fourcc.kernels.operands import CODES, CODES_STEP, COLS, OUT, OUT_STEP, PARTS, X, round_up
 from fourcc.kernels.product import (
+    AHEAD,
+    MOST,
     ROWS,
     float_panels,
     float_scratch,
     integer_product,
     integer_scratch,
     means_of,
+    products_of_groups,
     scales_of,
+    store_rows,
 )
-from fourcc.kernels.rows import FEW, column_by_column, one_or_several
+from fourcc.kernels.rows import up_to
 from fourcc.kernels.simd.arithmetic import (
     add,
     floats_from_ints,
@@ -40,6 +45,7 @@ from fourcc.kernels.simd.memory import (
     load_floats,
     load_ints,
     load_word,
+    prefetch,
     store,
     store_float,
 )
@@ -49,58 +55,55 @@ from fourcc.kernels.simd.tiles import (
     no_float_columns,
     no_int_columns,
     scale_columns,
-    store_columns,
-    store_some_columns,
     transpose,
 )
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.words import bytes_of_ints
 
 Function = Callable[..., Any]
-_nothing, no_dots = no_float_columns[1], no_int_columns[1]
+_nothing, _no_dots = no_float_columns[1], no_int_columns[1]
 
 
-# -- one activation
+# -- a few activations
 
 
-def _multiplied(dots: Lanes, codes: Lanes, x: int, column: int) -> Lanes:
-    made: Lanes = dot_columns(dots, bytes_of_ints(codes), x + column, 0)
-    return made
-
-
-def _one(block: Block) -> Entry:
-    """Sixteen rows at a time, block after block."""
+def _columns(block: Block, columns: int) -> Function:
+    """The product of sixteen rows with some activations at once, as `products_of_groups` wants it."""
     width, packed, write_numbers, affine = block.width, block.packed, block.numbers, block.affine
     bits, numbers, means_at = block.reach.bits, block.reach.numbers, block.scales
+    nothing, ahead = no_float_columns[columns], columns > 1 and block.ahead
 
-    def finish(total: Lanes, dots: Lanes, index: int, where: tuple[int, int, int, int]) -> Lanes:
-        scales, steps, offsets, sums = where
+    def finish(total: Lanes, dots: Lanes, index: int, where: tuple[int, int, int, int, int]) -> Lanes:
+        scales, steps, offsets, sums, step = where
         at, vector = 4 * index, 64 * index
-        total = scale_columns(total, dots, load_floats(scales + vector), steps + at, offsets + at, 0)
+        total = scale_columns(total, dots, load_floats(scales + vector), steps + at, offsets + at, step)
         if affine:
-            total = multiply_add_columns(total, load_floats(scales + means_at + vector), sums + at, 0)
+            total = multiply_add_columns(total, load_floats(scales + means_at + vector), sums + at, step)
         return total
 
-    multiply = block.codes(_multiplied, finish)
+    def multiplied(dots: Lanes, codes: Lanes, place: tuple[int, int, int], column: int) -> Lanes:
+        x, x_step, p = place
+        if ahead:
+            prefetch(p + AHEAD + column * packed // width)
+        made: Lanes = dot_columns(dots, bytes_of_ints(codes), x + column, x_step)
+        return made
 
-    def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        cols, codes = load_word(weights + COLS), load_word(job + CODES)
-        steps, offsets, sums, _ = numbers(job, 0, round_up(cols))
-        for row in range(first, last, ROWS):
-            p = load_word(weights + PARTS) + (row >> 4) * (cols // width) * packed
-            total = _nothing()
-            for begin in range(0, cols, width):
-                at = begin >> bits << 2
-                write_numbers(p, scratch, scratch + means_at)
-                total = multiply(p, codes + begin, total, (scratch, steps + at, offsets + at, sums + at))
-                p += packed
-            out = load_word(job + OUT) + 4 * row
-            if last - row >= ROWS:
-                store_columns(out, 0, total)
-            else:
-                store_some_columns(out, 0, total, last - row)
+    multiply = block.codes(multiplied, finish, no_int_columns[columns])
 
-    return one
+    def product(group: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
+        p, scratch = group
+        x_step = load_word(job + CODES_STEP)
+        x = load_word(job + CODES) + column * x_step
+        steps, offsets, sums, step = numbers(job, column, round_up(cols))
+        total = nothing()
+        for begin in range(0, cols, width):
+            at = begin >> bits << 2
+            write_numbers(p, scratch, scratch + means_at)
+            total = multiply(p, (x + begin, x_step, p), total, (scratch, steps + at, offsets + at, sums + at, step))
+            p += packed
+        store_rows(job, column, row, rows, total)
+
+    return product
 
 
 # -- several
@@ -117,7 +120,7 @@ def _expander(block: Block) -> Function:
     def skip(total: Lanes, dots: Lanes, index: int, where: int) -> Lanes:  # noqa: ARG001
         return total
 
-    write_numbers, write_codes = block.numbers, block.codes(_stored, skip)
+    write_numbers, write_codes = block.numbers, block.codes(_stored, skip, _no_dots)
 
     def expand(p: int, codes: int, scales: int, means: int) -> None:
         write_numbers(p, scales, means)
@@ -232,8 +235,8 @@ def interleaved(block: Block, **more: Any) -> Kernel:
         block: the format's.
         more: further fields of the kernel.
     """
-    width, bits = block.width, block.reach.bits
-    one = _one(block)
+    width, bits, size = block.width, block.reach.bits, block.packed
+    few = products_of_groups(partial(_columns, block), lambda cols: cols // width * size)
     several = integer_product(_panel(block), affine=block.affine, reach=block.reach)
     zero = BIAS if block.zero is None else block.zero
     quantized = sixteens.quantized if bits == sixteens.SIXTEEN.bits else integers.quantized
@@ -248,7 +251,7 @@ def interleaved(block: Block, **more: Any) -> Kernel:
     return Kernel(
         "native",
         quantized(zero),
-        one_or_several(one, several, column_by_column(one), FEW),
+        up_to(MOST, few, several),
         float_panels(_float_panel(block)),
         _gather(block),
         scratch,

@@ -74,14 +74,16 @@ class Block:
         size: bytes.
         numbers: (p, scales, means) writes a vector of floats for each scale (and mean, where the format has them) of
             sixteen packed blocks at `p`.
-        codes: (put, finish) -> (p, place, total, numbers) -> total. The function hands all codes of sixteen blocks to
-            `dots = put(dots, codes, place, column)`, four columns at a time, int32, beginning with `no_dots()`; and,
-            when those of a scale are done, the dots to `total = finish(total, dots, number of the scale, numbers)`.
+        codes: (put, finish, no_dots) -> (p, place, total, numbers) -> total. The function hands all codes of sixteen
+            blocks to `dots = put(dots, codes, place, column)`, four columns at a time, int32, beginning with
+            `no_dots()`; and, when those of a scale are done, the dots to `total = finish(total, dots, number of the
+            scale, numbers)`.
         half: where the float16 is that belongs to no word, the block's begin or end; -1 where there is none.
         place: (word) -> its number in the packed block; None: its own, behind a float16 that became a word.
         zero: the code of weight 0; None: codes are signed, as `simd.dot.biased` leaves them.
         affine: whether there are means.
         reach: of a scale.
+        ahead: whether a product with several activations prefetches what it comes to; measured for each format.
     """
 
     width: int
@@ -93,6 +95,7 @@ class Block:
     zero: int | None = None
     affine: bool = False
     reach: Reach = THIRTY_TWO
+    ahead: bool = True
 
     @property
     def words(self) -> int:

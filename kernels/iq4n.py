@@ -10,7 +10,7 @@ from typing import Any
 
 from fourcc.kernels.encoders import always
 from fourcc.kernels.groups import LANES, ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, order_codes, turn_thirty_twos
-from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import NIBBLES, WORD, Block, float16s_behind
 from fourcc.kernels.levels import level_scale, levels_of, nearest_code
 from fourcc.kernels.operands import COLS, PARTS, X_STEP
@@ -25,7 +25,7 @@ Function = Callable[..., Any]
 SIZE = 18  # bytes of a block
 
 
-def _codes(put: Function, finish: Function) -> Function:
+def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
         """Low nibbles are 16 columns, high ones the next 16."""
         mask, dots = ints_of(NIBBLES), no_dots()

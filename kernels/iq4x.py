@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import NIBBLES, WORD, Block
 from fourcc.kernels.levels import levels_of
 from fourcc.kernels.simd.arithmetic import floats_from_ints, ints_of, multiply, shifted_right, subtract
@@ -28,7 +28,7 @@ def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there a
         store(scales + WORD * each, multiply(d, floats_from_ints(scale)))
 
 
-def _codes(put: Function, finish: Function) -> Function:
+def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
         """Eight times 16 bytes: low nibbles are 16 columns, high ones the next 16."""
         mask = ints_of(NIBBLES)

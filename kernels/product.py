@@ -21,9 +21,11 @@ from fourcc.kernels.operands import (
     CODES_STEP,
     COLS,
     COUNT,
+    LINE,
     OFFSETS,
     OUT,
     OUT_STEP,
+    PARTS,
     STEPS,
     STEPS_STEP,
     SUMS,
@@ -31,7 +33,7 @@ from fourcc.kernels.operands import (
     X,
     round_up,
 )
-from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word
+from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, prefetch_near
 from fourcc.kernels.simd.target import target
 from fourcc.kernels.simd.tiles import (
     dot_columns,
@@ -42,10 +44,13 @@ from fourcc.kernels.simd.tiles import (
     store_columns,
     store_some_columns,
     transpose,
+    transpose_codes,
 )
 from fourcc.kernels.simd.twins import Lanes
 
 ROWS = 16  # of a panel
+MOST = 24  # activations: from here on panels are faster, even where rows are packed
+AHEAD = 2048  # bytes of packed rows to prefetch, where several activations keep the processor's own prefetching late
 Function = Callable[..., Any]
 
 
@@ -69,14 +74,22 @@ def panel_bytes(wide: int, bits: int = 5) -> int:
     return ROWS * (wide + 8 * scale_words(wide, bits))
 
 
+def apart(row: int) -> int:
+    """Bytes from one row to the next in scratch memory, before they are interleaved.
+
+    A line more than a row has: rows of a power of two would meet in one set of the nearest cache.
+    """
+    return row + LINE
+
+
 def integer_scratch(cols: int, bits: int = 5) -> int:
     """Bytes of scratch memory that `integer_product` needs: two panels, and sixteen rows."""
-    return 3 * panel_bytes(round_up(cols), bits)
+    return 3 * panel_bytes(round_up(cols), bits) + ROWS * LINE
 
 
 def float_scratch(cols: int) -> int:
     """Bytes of scratch memory that `float_product` needs: 16 rows and their panel, floats."""
-    return 2 * ROWS * 4 * round_up(cols)
+    return 2 * ROWS * 4 * round_up(cols) + ROWS * LINE
 
 
 # -- panels
@@ -88,24 +101,44 @@ def interleave(rows: int, step: int, words: int, panel: int) -> None:
         transpose(rows + 4 * word, step, panel + 64 * word)
 
 
-def transposed(unpack: Function, bits: int = 5) -> Function:
-    """A maker of panels of codes from a function that unpacks a row.
+def interleave_codes(rows: int, step: int, cols: int, panel: int) -> None:
+    """Sixteen rows of signed bytes, `step` bytes apart, to a panel of codes; a multiple of 64 columns."""
+    for col in range(0, cols, 64):
+        for below in range(ROWS, 2 * ROWS):
+            prefetch_near(rows + below * step + col)  # of the next panel: sixteen short streams are not foreseen
+        for part in range(col, col + 64, 16):
+            transpose_codes(rows + part, step, panel + ROWS * part)
+
+
+def transposed(codes: Function, numbers: Function, straight: Function, *, affine: bool = False) -> Function:
+    """A maker of panels of codes from rows that are stored one by one.
 
     Args:
-        unpack: (weights, row, codes, scales, means) writes `round_up(cols)` codes, as `simd.dot.biased` leaves them or
-            unsigned below 128, and one scale (and mean, where the format has them) for 2^`bits` columns.
-        bits: 5, or 4.
+        codes: (weights, row, out) writes a row's `round_up(cols)` codes, as `simd.dot.biased` leaves them or unsigned
+            below 128.
+        numbers: (weights, row, scales, means) writes a scale (and mean) for 32 columns each.
+        straight: (weights, row, out) writes the codes of sixteen rows as a panel has them; asked for where the columns
+            are a multiple of 64.
+        affine: whether there are means.
     """
 
     def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
-        wide = round_up(load_word(weights + COLS))
-        step = 4 * scale_words(wide, bits)
-        scales, means = scales_of(scratch, wide), means_of(scratch, wide, bits)
+        cols = load_word(weights + COLS)
+        wide = round_up(cols)
+        step, far = 4 * scale_words(wide), apart(wide)
+        scales = scratch + ROWS * far
+        means = scales + ROWS * step
+        if count == ROWS and cols == wide:
+            straight(weights, row, out)
+        else:
+            for each in range(count):
+                codes(weights, row + each, scratch + each * far)
+            interleave(scratch, far, wide >> 2, out)
         for each in range(count):
-            unpack(weights, row + each, scratch + each * wide, scales + each * step, means + each * step)
-        interleave(scratch, wide, wide >> 2, out)
+            numbers(weights, row + each, scales + each * step, means + each * step)
         interleave(scales, step, step >> 2, scales_of(out, wide))
-        interleave(means, step, step >> 2, means_of(out, wide, bits))
+        if affine:
+            interleave(means, step, step >> 2, means_of(out, wide))
 
     return panel
 
@@ -113,7 +146,7 @@ def transposed(unpack: Function, bits: int = 5) -> Function:
 # -- codes
 
 
-def _store(job: int, column: int, row: int, rows: int, total: Lanes) -> None:
+def store_rows(job: int, column: int, row: int, rows: int, total: Lanes) -> None:
     """Stores the first `rows` (1 .. 16) results of some activations."""
     step = load_word(job + OUT_STEP)
     out = load_word(job + OUT) + column * step + 4 * row
@@ -175,27 +208,30 @@ def _code_columns(columns: int, *, affine: bool, reach: Reach) -> Function:
             if affine:
                 first = multiply_add_columns(first, load_floats(means_of(panel, wide, bits) + s), sums + at, step)
                 second = multiply_add_columns(second, load_floats(means_of(below, wide, bits) + s), sums + at, step)
-        _store(job, column, row, rows, first)
+        store_rows(job, column, row, rows, first)
         if rows > ROWS:
-            _store(job, column, row + ROWS, rows - ROWS, second)
+            store_rows(job, column, row + ROWS, rows - ROWS, second)
 
     return multiply
 
 
 def _all_columns(multiply: Callable[[int], Function], widest: int) -> Function:
-    """Products of a panel with any number of activations, as many at once as registers hold.
+    """Products of sixteen rows or more with any number of activations, as many at once as registers hold.
 
     Args:
         multiply: columns -> (panel, cols, job, column, rows, row), the product with so many.
         widest: how many registers hold.
     """
-    many, two, one = map(multiply, (widest, 2, 1))
+    many, four, two, one = map(multiply, (widest, min(widest, 4), 2, 1))
 
-    def products(panel: int, cols: int, job: int, count: int, rows: int, row: int) -> None:
+    def products(panel: Any, cols: int, job: int, count: int, rows: int, row: int) -> None:
         column = 0
         while column + widest <= count:
             many(panel, cols, job, column, rows, row)
             column += widest
+        if widest > 4 and column + 4 <= count:
+            four(panel, cols, job, column, rows, row)
+            column += 4
         while column + 2 <= count:
             two(panel, cols, job, column, rows, row)
             column += 2
@@ -237,6 +273,28 @@ def integer_product(panel: Function, *, affine: bool = False, reach: Reach = THI
     return tile
 
 
+# -- codes, a few activations
+
+
+def products_of_groups(multiply: Callable[[int], Function], size: Function) -> Kernel:
+    """The product with a few quantized activations, straight from a packed layout of sixteen rows.
+
+    Args:
+        multiply: columns -> ((address of sixteen packed rows, scratch), cols, job, column, rows, row), the product with
+            so many.
+        size: (cols) -> bytes of sixteen packed rows.
+    """
+    products = _all_columns(multiply, target().group_columns)
+
+    def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        cols, count = load_word(weights + COLS), load_word(job + COUNT)
+        for row in range(first, last, ROWS):
+            p = load_word(weights + PARTS) + (row >> 4) * size(cols)
+            products((p, scratch), cols, job, count, min(ROWS, last - row), row)
+
+    return tile
+
+
 # -- floats
 
 
@@ -250,7 +308,7 @@ def _float_columns(columns: int) -> Function:
         total = nothing()
         for col in range(cols):
             total = multiply_add_columns(total, load_floats(panel + 64 * col), x + 4 * col, step)
-        _store(job, column, row, rows, total)
+        store_rows(job, column, row, rows, total)
 
     return multiply
 
@@ -285,8 +343,9 @@ def float_product(decode: Function) -> Kernel:
 
     def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
         wide = round_up(load_word(weights + COLS))
+        far = apart(4 * wide)
         for each in range(count):
-            decode(weights, row + each, scratch + 4 * wide * each)
-        interleave(scratch, 4 * wide, wide, out)
+            decode(weights, row + each, scratch + far * each)
+        interleave(scratch, far, wide, out)
 
     return float_panels(panel)

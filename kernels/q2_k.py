@@ -16,7 +16,7 @@ from fourcc.kernels.affine_blocks import AffineBlock, affine_encoder
 from fourcc.kernels.affine_search import affine_search
 from fourcc.kernels.bit_fields import store_pairs
 from fourcc.kernels.groups import COUNTED, VECTOR, X
-from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import TWOS, WORD, Block
 from fourcc.kernels.simd.arithmetic import absolute, floats_from_ints, floats_of, ints_of, multiply, shifted_right
 from fourcc.kernels.simd.choosing import both, either, load_bytes_as_ints, shifted_left
@@ -46,7 +46,7 @@ def _numbers(p: int, scales: int, means: int) -> None:
             store(means + WORD * (4 * four + byte), multiply(dmin, floats_from_ints(both(minimum, mask))))
 
 
-def _codes(put: Function, finish: Function) -> Function:
+def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
         """In each half 32 bytes: their lowest two bits are 32 columns, the next two bits the next 32."""
         mask = ints_of(TWOS)

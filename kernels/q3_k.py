@@ -14,7 +14,7 @@ import numpy as np
 
 from fourcc.kernels.bit_fields import store_bits, store_pairs
 from fourcc.kernels.groups import SPARE, STAGED, TRIED, VECTOR, ZERO, X, block_encoder, nearest, order_codes
-from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import ONES, TWOS, WORD, Block
 from fourcc.kernels.scale_search import first_largest_of, multiples_of_one, refined_search
 from fourcc.kernels.simd.arithmetic import (
@@ -68,7 +68,7 @@ def _joined(twos: Lanes, third: Lanes) -> Lanes:
     return made
 
 
-def _codes(put: Function, finish: Function) -> Function:
+def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
         """In each half 32 bytes, two bits for 32 columns after two; the third bits of all eight times 32 in 32 more."""
         for each in range(4):

@@ -15,15 +15,17 @@ last group have scale 0.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import decode_four_bits, encode_four_bits
 from fourcc.kernels.integers import integers
-from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, STEPS, round_up
-from fourcc.kernels.product import scales_of
+from fourcc.kernels.operands import CODES, CODES_STEP, COLS, OFFSETS, OUT, PARTS, STEPS, STEPS_STEP, round_up
+from fourcc.kernels.product import AHEAD, MOST, products_of_groups, scales_of, store_rows
 from fourcc.kernels.rows import decoder
 from fourcc.kernels.simd.bytes import high_nibbles, low_nibbles
 from fourcc.kernels.simd.memory import (
@@ -31,6 +33,7 @@ from fourcc.kernels.simd.memory import (
     load_bytes,
     load_int,
     load_word,
+    prefetch,
     store,
     store_byte,
     store_float,
@@ -41,8 +44,6 @@ from fourcc.kernels.simd.tiles import (
     no_float_columns,
     no_int_columns,
     scale_columns,
-    store_columns,
-    store_some_columns,
 )
 from fourcc.kernels.simd.widening import load_float16, load_float16s
 
@@ -52,7 +53,7 @@ SCALES = 256  # where its scales begin
 ROWS = 16
 ZERO_POINT = 8
 
-_nothing, _zeros = no_float_columns[1], no_int_columns[1]
+Function = Callable[..., Any]
 
 
 def packed_bytes(rows: int, cols: int) -> int:
@@ -79,27 +80,33 @@ def _pack_block(p: int, q: int, lane: int, present: bool) -> None:  # noqa: FBT0
         store_byte(q + SCALES + 2 * lane + j, load_byte(p + j) if present else 0)
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Sixteen rows at a time; each block is eight dot products and one scaling."""
-    blocks = load_word(weights + COLS) >> 5
-    codes, steps, offsets = load_word(job + CODES), load_word(job + STEPS), load_word(job + OFFSETS)
-    for row in range(first, last, ROWS):
-        p = load_word(weights + PARTS) + (row >> 4) * blocks * PACKED
-        total = _nothing()
-        for block in range(blocks):
-            dots = _zeros()
-            x = codes + 32 * block
+def _columns(columns: int) -> Function:
+    """The product of sixteen rows with some activations at once, as `products_of_groups` wants it.
+
+    Each block is eight dot products for each activation and one scaling.
+    """
+    nothing, zeros = no_float_columns[columns], no_int_columns[columns]
+
+    def product(group: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
+        p, _ = group
+        x_step, step = load_word(job + CODES_STEP), load_word(job + STEPS_STEP)
+        x = load_word(job + CODES) + column * x_step
+        steps, offsets = load_word(job + STEPS) + column * step, load_word(job + OFFSETS) + column * step
+        total = nothing()
+        for block in range(cols >> 5):
+            dots, at = zeros(), x + 32 * block
             for j in range(4):
                 pair = load_bytes(p + 64 * j)
-                dots = dot_columns(dots, low_nibbles(pair), x + 4 * j, 0)
-                dots = dot_columns(dots, high_nibbles(pair), x + 16 + 4 * j, 0)
-            total = scale_columns(total, dots, load_float16s(p + SCALES), steps + 4 * block, offsets + 4 * block, 0)
+                if columns > 1:
+                    prefetch(p + 64 * j + AHEAD)
+                dots = dot_columns(dots, low_nibbles(pair), at + 4 * j, x_step)
+                dots = dot_columns(dots, high_nibbles(pair), at + 16 + 4 * j, x_step)
+            scales = load_float16s(p + SCALES)
+            total = scale_columns(total, dots, scales, steps + 4 * block, offsets + 4 * block, step)
             p += PACKED
-        out = load_word(job + OUT) + 4 * row
-        if last - row >= ROWS:
-            store_columns(out, 0, total)
-        else:
-            store_some_columns(out, 0, total, last - row)
+        store_rows(job, column, row, rows, total)
+
+    return product
 
 
 def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:  # noqa: ARG001
@@ -133,5 +140,14 @@ def _decode(weights: int, row: int, out: int) -> None:
         p += PACKED
 
 
-_PRODUCTS = integers(_one, _panel, _decode, zero=ZERO_POINT, parts=("blocks",), pack=_pack, packed=packed_bytes)
+_PRODUCTS = integers(
+    products_of_groups(_columns, lambda cols: (cols >> 5) * PACKED),
+    MOST,
+    _panel,
+    _decode,
+    zero=ZERO_POINT,
+    parts=("blocks",),
+    pack=_pack,
+    packed=packed_bytes,
+)
 KERNEL = replace(_PRODUCTS, decode=decoder(decode_four_bits), encoder=always(encode_four_bits))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fourcc.kernels.encoders import always
-from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import NIBBLES, WORD, Block, two_float16s
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
 from fourcc.kernels.simd.choosing import both
@@ -17,7 +17,7 @@ from fourcc.kernels.thirty_twos import encode_between
 Function = Callable[..., Any]
 
 
-def _codes(put: Function, finish: Function) -> Function:
+def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
         """Low nibbles are 16 columns, high ones the next 16."""
         mask, dots = ints_of(NIBBLES), no_dots()

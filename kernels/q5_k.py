@@ -10,7 +10,7 @@ from typing import Any
 
 from fourcc.kernels.affine_blocks import affine_encoder
 from fourcc.kernels.bit_fields import store_bits, store_nibbles
-from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import NIBBLES, ONES, WORD, Block
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
 from fourcc.kernels.simd.choosing import both, either, shifted_left
@@ -21,7 +21,7 @@ from fourcc.kernels.six_bits import expand_scales, six_bit_block
 Function = Callable[..., Any]
 
 
-def _codes(put: Function, finish: Function) -> Function:
+def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
         """Four runs of 32 bytes: low nibbles are 32 columns, high ones the next 32."""
         mask, one = ints_of(NIBBLES), ints_of(ONES)

@@ -26,7 +26,7 @@ from fourcc.kernels.groups import (
     nearest,
     order_codes,
 )
-from fourcc.kernels.interleaved import interleaved, no_dots
+from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import NIBBLES, WORD, Block
 from fourcc.kernels.scale_search import first_largest_of, multiples_of_one, signed_search
 from fourcc.kernels.simd.arithmetic import (
@@ -76,7 +76,7 @@ def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there a
             store(scales + WORD * (4 * four + byte), multiply(d, floats_from_ints(scale)))
 
 
-def _codes(put: Function, finish: Function) -> Function:
+def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
         """In each half 32 columns from low nibbles, 32 from others, the next 64 from the high ones of both."""
         mask, two = ints_of(NIBBLES), ints_of(UPPER)
@@ -133,6 +133,6 @@ def _find_codes(step: Lanes, inverse: Lanes, scratch: int) -> None:
 
 
 KERNEL = interleaved(
-    Block(WIDTH, SIZE, _numbers, _codes, half=208, place=_place, zero=32, reach=SIXTEEN),
+    Block(WIDTH, SIZE, _numbers, _codes, half=208, place=_place, zero=32, reach=SIXTEEN, ahead=False),
     encoder=block_encoder(SIZE, _encode_block),
 )

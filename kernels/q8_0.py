@@ -11,6 +11,7 @@ from fourcc.kernels.ggml import encode_eight_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS
 from fourcc.kernels.product import transposed
+from fourcc.kernels.rows import FEW, one_by_one
 from fourcc.kernels.simd.arithmetic import (
     add,
     floats_of,
@@ -27,10 +28,12 @@ from fourcc.kernels.simd.memory import (
     load_bytes,
     load_floats,
     load_word,
+    prefetch_near,
     store,
     store_float,
 )
 from fourcc.kernels.simd.partial import load_some_bytes, store_half_bytes
+from fourcc.kernels.simd.tiles import transpose_codes
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import (
     load_float16,
@@ -38,6 +41,7 @@ from fourcc.kernels.simd.widening import (
 )
 
 SIZE = 34  # bytes of a block
+PANEL = 16  # rows
 GROUP = 16  # blocks whose scales are brought into one vector
 
 
@@ -85,12 +89,31 @@ def last_scales(p: int, count: int, end: int, scratch: int) -> Lanes:
     return d
 
 
-def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:  # noqa: ARG001
+def _codes(weights: int, row: int, out: int) -> None:
     blocks = load_word(weights + COLS) >> 5
     p = load_word(weights + PARTS) + row * blocks * SIZE
     for block in range(blocks):
-        store_half_bytes(codes + 32 * block, biased(load_some_bytes(p + 2, 32)))
-        store_float(scales + 4 * block, load_float16(p))
+        store_half_bytes(out + 32 * block, biased(load_some_bytes(p + SIZE * block + 2, 32)))
+
+
+def _numbers(weights: int, row: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
+    blocks, base = load_word(weights + COLS) >> 5, load_word(weights + PARTS)
+    p, end = base + row * blocks * SIZE, base + load_word(weights + ROWS) * blocks * SIZE
+    whole = blocks // GROUP * GROUP
+    for group in range(0, whole, GROUP):
+        store(scales + 4 * group, load_float16_column(p + group * SIZE, SIZE))
+    if whole < blocks:
+        store(scales + 4 * whole, last_scales(p + whole * SIZE, blocks - whole, end, scales + 4 * whole))
+
+
+def _straight(weights: int, row: int, out: int) -> None:
+    step = (load_word(weights + COLS) >> 5) * SIZE
+    p = load_word(weights + PARTS) + row * step + 2
+    for block in range(load_word(weights + COLS) >> 5):
+        for below in range(PANEL, 2 * PANEL):
+            prefetch_near(p + below * step)  # of the next panel: sixteen short streams are not foreseen
+        transpose_codes(p, step, out + 512 * block)
+        transpose_codes(p + 16, step, out + 512 * block + 256)
         p += SIZE
 
 
@@ -104,5 +127,7 @@ def _decode(weights: int, row: int, out: int) -> None:
         p += SIZE
 
 
-_PRODUCTS = integers(_one, transposed(_unpack), _decode, zero=BIAS, parts=("blocks",))
+_PRODUCTS = integers(
+    one_by_one(_one), FEW, transposed(_codes, _numbers, _straight), _decode, zero=BIAS, parts=("blocks",)
+)
 KERNEL = replace(_PRODUCTS, decode=_PRODUCTS.gather, encoder=always(encode_eight_bits))

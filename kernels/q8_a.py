@@ -31,10 +31,12 @@ from fourcc.kernels.operands import (
 )
 from fourcc.kernels.product import (
     ROWS,
+    apart,
     code_products,
     float_product,
     float_scratch,
     interleave,
+    interleave_codes,
     panel_bytes,
     scales_of,
 )
@@ -151,24 +153,27 @@ def _several(weights: int, job: int, first: int, last: int, scratch: int) -> Non
 
 
 def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
-    """Up to sixteen rows of codes, copied with the bias, then interleaved; none where `count` is not above 0."""
+    """Up to sixteen rows of codes, with the bias, interleaved; none where `count` is not above 0."""
     cols = load_word(weights + COLS)
     wide = round_up(cols)
-    for each in range(count):
-        p = load_word(weights + CODES_PART) + (row + each) * cols
-        for col in range(0, cols, 64):
-            left = cols - col
-            codes = load_bytes(p + col) if left >= 64 else load_some_bytes(p + col, left)
-            store(scratch + each * wide + col, biased(codes))
-    if count > 0:
-        interleave(scratch, wide, wide >> 2, out)
+    first, far = load_word(weights + CODES_PART) + row * cols, apart(wide)
+    if count == ROWS and cols == wide:
+        interleave_codes(first, cols, cols, out)
+    elif count > 0:
+        for each in range(count):
+            p = first + each * cols
+            for col in range(0, cols, 64):
+                left = cols - col
+                codes = load_bytes(p + col) if left >= 64 else load_some_bytes(p + col, left)
+                store(scratch + each * far + col, biased(codes))
+        interleave(scratch, far, wide >> 2, out)
 
 
 def scratch(cols: int) -> int:
     """Bytes: a job, quantized activations, the panels of 128 rows, 16 rows."""
     wide = round_up(cols)
     folded = JOB_BYTES + HEAD + COLUMNS * (wide + 3 * (wide >> 3))
-    return max(folded + PANELS * panel_bytes(wide) + ROWS * wide, float_scratch(cols))
+    return max(folded + PANELS * panel_bytes(wide) + ROWS * apart(wide), float_scratch(cols))
 
 
 assert JOB_WORDS * WORD <= HEAD

@@ -14,8 +14,9 @@ import numpy as np
 from fourcc.kernels.encoders import always
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS, SUMS
-from fourcc.kernels.product import transposed
+from fourcc.kernels.product import interleave_codes, transposed
 from fourcc.kernels.qmatrix import decode_rows, encode_rows
+from fourcc.kernels.rows import FEW, one_by_one
 from fourcc.kernels.simd.arithmetic import (
     multiply_add,
     no_floats,
@@ -100,21 +101,32 @@ def floats_within(p: int, count: int, end: int) -> Lanes:
     return found
 
 
-def _unpack(weights: int, row: int, codes: int, scales: int, means: int) -> None:
+def _codes(weights: int, row: int, out: int) -> None:
     cols = load_word(weights + COLS)
-    blocks = (cols + (BLOCK - 1)) >> 7
     p = load_word(weights + CODES_PART) + row * cols
-    at = row * blocks * 4
     for col in range(0, cols, 64):
-        store(codes + col, biased(load_bytes(p + col) if cols - col >= 64 else load_some_bytes(p + col, cols - col)))
-    for block in range((cols + 31) >> 5):
-        store_float(scales + 4 * block, load_float(load_word(weights + PARTS) + at + (block >> 2 << 2)) / TOP)
-        store_float(means + 4 * block, load_float(load_word(weights + MEANS) + at + (block >> 2 << 2)))
+        store(out + col, biased(load_bytes(p + col) if cols - col >= 64 else load_some_bytes(p + col, cols - col)))
+
+
+def _numbers(weights: int, row: int, scales: int, means: int) -> None:
+    blocks = (load_word(weights + COLS) + (BLOCK - 1)) >> 7
+    for block in range(blocks):
+        at = 4 * (row * blocks + block)
+        scale, mean = load_float(load_word(weights + PARTS) + at) / TOP, load_float(load_word(weights + MEANS) + at)
+        for each in range(16 * block, 16 * block + 16, 4):
+            store_float(scales + each, scale)
+            store_float(means + each, mean)
+
+
+def _straight(weights: int, row: int, out: int) -> None:
+    cols = load_word(weights + COLS)
+    interleave_codes(load_word(weights + CODES_PART) + row * cols, cols, cols, out)
 
 
 _PRODUCTS = integers(
-    _one,
-    transposed(_unpack),
+    one_by_one(_one),
+    FEW,
+    transposed(_codes, _numbers, _straight, affine=True),
     decode_rows,
     zero=BIAS,
     affine=True,

@@ -45,19 +45,26 @@ def decoder(decode: Function) -> Kernel:
     return rows
 
 
-def one_or_several(one: Kernel, several: Kernel, some: Kernel | None = None, most: int = 1) -> Kernel:
-    """A kernel that takes `one` for a single activation, `some` for up to `most`, and `several` for more."""
-    between = one if some is None else some
+def up_to(most: int, few: Kernel, several: Kernel) -> Kernel:
+    """A kernel that takes `few` for up to `most` activations, and `several` for more."""
 
     def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        if load_word(job + COUNT) == 1:
-            one(weights, job, first, last, scratch)
-        elif load_word(job + COUNT) <= most:
-            between(weights, job, first, last, scratch)
+        if load_word(job + COUNT) <= most:
+            few(weights, job, first, last, scratch)
         else:
             several(weights, job, first, last, scratch)
 
     return tile
+
+
+def one_or_several(one: Kernel, several: Kernel, some: Kernel | None = None, most: int = 1) -> Kernel:
+    """A kernel that takes `one` for a single activation, `some` for up to `most`, and `several` for more."""
+    return up_to(1, one, several if some is None else up_to(most, some, several))
+
+
+def one_by_one(one: Kernel) -> Kernel:
+    """The product with one activation, and with a few by taking them one by one."""
+    return up_to(1, one, column_by_column(one))
 
 
 def column_by_column(one: Kernel, align: int = 32) -> Kernel:

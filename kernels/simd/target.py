@@ -17,6 +17,7 @@ class Target:
         needs: LLVM's names of the features without which it does not run.
         cpu: LLVM's name of the processor to compile for where the target was forced; empty: the host's own.
         code_columns: activations that a product of codes keeps in registers at once, with 32 rows.
+        group_columns: those of a product of codes that are unpacked for it, with 16 rows.
         float_columns: those of a product of floats, with 16 rows.
         bias: what `fourcc.kernels.simd.biased` adds to a signed byte, so that the dot product may take it unsigned.
     """
@@ -26,18 +27,19 @@ class Target:
     needs: frozenset[str]
     cpu: str
     code_columns: int
+    group_columns: int
     float_columns: int
     bias: int
 
 
 TARGETS = (
     Target(
-        "avx512", "x86_64", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vnni"}), "icelake-client", 6, 8, 128
+        "avx512", "x86_64", frozenset({"avx512f", "avx512bw", "avx512vl", "avx512vnni"}), "icelake-client", 6, 4, 8, 128
     ),
-    Target("avxvnni", "x86_64", frozenset({"avx2", "fma", "f16c", "avxvnni"}), "alderlake", 2, 4, 128),
-    Target("avx2", "x86_64", frozenset({"avx2", "fma", "f16c"}), "haswell", 2, 4, 0),
-    Target("neon", "aarch64", frozenset({"neon", "dotprod"}), "cortex-a76", 2, 4, 0),
-    Target("portable", "", frozenset(), "", 2, 4, 0),
+    Target("avxvnni", "x86_64", frozenset({"avx2", "fma", "f16c", "avxvnni"}), "alderlake", 2, 2, 4, 128),
+    Target("avx2", "x86_64", frozenset({"avx2", "fma", "f16c"}), "haswell", 2, 2, 4, 0),
+    Target("neon", "aarch64", frozenset({"neon", "dotprod"}), "cortex-a76", 2, 2, 4, 0),
+    Target("portable", "", frozenset(), "", 2, 2, 4, 0),
 )
 NAMES = tuple(target.name for target in TARGETS)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fourcc.kernels.simd.arithmetic import multiply_add, sum_floats
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
-from fourcc.kernels.simd.dot import dot, dot_bytes
+from fourcc.kernels.simd.dot import BIAS, dot, dot_bytes
 from fourcc.kernels.simd.memory import load_floats
 from fourcc.kernels.simd.operation import FLOATS, NOTHING, Kind, Operation, operation
 from fourcc.kernels.simd.twins import Lanes, read, write
@@ -34,6 +34,7 @@ def _zeros(element: str, columns: int) -> Operation:
     return zeros
 
 
+FLIPPED = 0x80808080 - (1 << 32)  # what `biased` flips of four bytes
 WIDTHS = (1, 2, 4, 6, 8, 12)
 no_float_columns = {columns: _zeros("f32", columns) for columns in WIDTHS}
 no_int_columns = {columns: _zeros("i32", columns) for columns in WIDTHS}
@@ -260,6 +261,22 @@ def _(b: Builder, source: Value, step: Value, out: Value) -> None:
         groups = [_quarters(b, rows[each::4], 16 * quarter) for each in range(4)]
         for word, column in enumerate(_columns(b, groups)):
             b.store_to(b.plus(out, 64 * (4 * quarter + word)), column)
+
+
+@operation(returns=nothing)
+def transpose_codes(source: int, step: int, out: int) -> None:
+    """Sixteen rows of 16 signed bytes, `step` bytes apart, to four columns of four bytes, as `biased` leaves them."""
+    rows = np.stack([read(source + row * step, "<i4", 4) for row in range(16)])
+    write(out, (np.ascontiguousarray(rows.T).view(np.uint8) ^ np.uint8(BIAS)).view(np.int32))
+
+
+@transpose_codes.lowered
+def _(b: Builder, source: Value, step: Value, out: Value) -> None:
+    rows = addresses(b, source, step, 16)
+    groups = [_quarters(b, rows[each::4], 0) for each in range(4)]
+    for word, column in enumerate(_columns(b, groups)):
+        biased = b.xor(column, b.constant(column.type, FLIPPED)) if b.target.bias else column
+        b.store_to(b.plus(out, 64 * word), biased)
 
 
 def _quarters(b: Builder, rows: list[Value], offset: int) -> Value:

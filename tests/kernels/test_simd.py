@@ -45,6 +45,7 @@ from fourcc.kernels.simd.tiles import (
     store_some_columns,
     sum_columns,
     transpose,
+    transpose_codes,
 )
 
 Function = Callable[..., Any]
@@ -347,6 +348,7 @@ def test_no_operation_is_left_out() -> None:
         "store_columns",
         "store_some_columns",
         "transpose",
+        "transpose_codes",
     }
     assert set(ANY) == {name for name, each in ALL.items() if each.takes is None} - TILES
 
@@ -431,8 +433,9 @@ def sum_kernel(columns: int) -> jit.Kernel:
 
 
 def transpose_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Of rows 68 bytes apart."""
+    """Of rows 68 bytes apart, whole ones and 16 bytes of each."""
     transpose(weights + 1024, 68, job)
+    transpose_codes(weights + 1028, 68, job + 1024)
 
 
 def tile_arguments(random: np.random.Generator, _: int) -> list[Array]:
