@@ -2,7 +2,8 @@
 
 A panel holds 16 rows interleaved, so that one vector register has one number (or four codes) of each row and no sum
 ever crosses lanes. It is made once and multiplied by all activations, up to 8 at a time in registers; its cost is a
-hundredth of a product with 512 activations, and it is why the stored layout serves as it is.
+hundredth of a product with 512 activations, and it is why the stored layout serves as it is. A few activations, for
+which that is much, meet rows that are packed like that anyway with no panel in between (`products_of_groups`).
 
 Formats of integer codes make panels of codes, with a scale for each row and 32 columns, or 16 (`integer_product`); all
 others make panels of floats (`float_product`).
