@@ -23,6 +23,7 @@ from fourcc.bench.run import Run
 from fourcc.bench.timing import Series, take_turns
 from fourcc.compute import coding
 from fourcc.encoding import MatrixEncoder, checked_settings
+from fourcc.entries import OWN
 from fourcc.format import Aids
 from fourcc.registry import registry
 from fourcc.spec import Geometry
@@ -166,12 +167,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--write", action="store_true", help="write the table into README.md")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each thing that is measured")
-    parser.add_argument("--format", help="comma list of tags; default: all with a kernel")
+    parser.add_argument("--format", help="comma list of tags; default: all of fourcc's own with a kernel")
     options = parser.parse_args()
     lines, found = [], {}
     context = get_context("spawn")  # a process a type: what a peer allocates is freed with it
     for each in plan.formats_of(options.format):
         tag = str(each.spec.tag)
+        if options.format is None and registry.entry(each.spec.tag).distribution != OWN:
+            continue
         with ProcessPoolExecutor(1, context) as pool:
             found = pool.submit(measured, tag, options.rounds).result()
         if "ggml" in found["missing_peers"]:
