@@ -34,7 +34,8 @@ from fourcc.kernels.operands import (
     X,
     round_up,
 )
-from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, prefetch_near
+from fourcc.kernels.simd.arithmetic import no_floats
+from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, prefetch_near, store
 from fourcc.kernels.simd.target import target
 from fourcc.kernels.simd.tiles import (
     dot_columns,
@@ -137,6 +138,9 @@ def transposed(codes: Function, numbers: Function, straight: Function, *, affine
             interleave(scratch, far, wide >> 2, out)
         for each in range(count):
             numbers(weights, row + each, scales + each * step, means + each * step)
+        for missing in range(count * step, ROWS * step, LINE):
+            store(scales + missing, no_floats())
+            store(means + missing, no_floats())
         interleave(scales, step, step >> 2, scales_of(out, wide))
         if affine:
             interleave(means, step, step >> 2, means_of(out, wide))

@@ -297,10 +297,13 @@ def test_completion_knows_the_commands(process: Runner) -> None:
     assert process(env=env).out.split() == ["verify"]
 
 
-SLOW = """
-import signal, sys, time
+AS_STARTED = """
+import signal
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever started the tests may ignore them, as nohup does
 signal.signal(signal.SIGINT, signal.default_int_handler)
+"""
+SLOW = """
+import sys, time
 import fourcc.transcode as transcode
 encode = transcode._encode
 def slow(*arguments):
@@ -322,7 +325,18 @@ def test_signals_leave_nothing_behind(tiny: Path, tmp_path: Path, number: signal
     output = tmp_path / "model.bin"
     output.write_bytes(b"precious")
     with subprocess.Popen(
-        [sys.executable, "-c", SLOW, "convert", str(tiny), "-o", str(output), "--force", "--format", "F16"],
+        [
+            sys.executable,
+            "-c",
+            AS_STARTED + SLOW,
+            "convert",
+            str(tiny),
+            "-o",
+            str(output),
+            "--force",
+            "--format",
+            "F16",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -73,7 +73,8 @@ class SentencePieceTokenizer:
 
     def _piece(self, token: int, before: int | None) -> bytes:
         piece = self.pieces[checked(token, self.vocab_size)]
-        return piece.removeprefix(b" ") if self.spaced and before in (None, self.bos) else piece
+        added = self.spaced and before in (None, self.bos) and not self.processor.is_byte(token)
+        return piece.removeprefix(b" ") if added else piece
 
 
 def read_sentencepiece(data: bytes, file: object) -> SentencePieceTokenizer:
