@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
-# Checks that compile all of a plugin's loops in a new process, or search without compiling them: the kit's own tests and
-# `test_every_format` have them, FOURCC_THOROUGH runs them here.
+# Checks that compile all of a plugin's loops in a new process, or search without compiling them: the kit's own tests
+# and `test_every_format` have them, FOURCC_THOROUGH runs them here.
 SLOW = "uncompiled or processes or bounds or damaged"
 TESTED = sorted(path.parent.name for path in PLUGINS.glob("*/test_*.py"))
 
