@@ -27,7 +27,7 @@ from fourcc.kernels.simd.memory import (
     load_float,
     load_floats,
     load_word,
-    prefetch_near,
+    prefetch_second,
     store,
     store_float,
     store_word,
@@ -276,7 +276,7 @@ def _ahead(index: int, size: int, parts: int) -> Function:
         at = load_word(weights + PARTS + 8 * index) + row * step
         for offset in range((first + (LINE - 1)) & -LINE, first + size, LINE):  # lines that begin in the block
             for each in range(ROWS):
-                prefetch_near(at + offset + each * step)
+                prefetch_second(at + offset + each * step)
 
     return ahead
 

@@ -11,7 +11,7 @@ from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import FLOAT, Kernel
 from fourcc.kernels.operands import COLS, OUT, PARTS, X
 from fourcc.kernels.product import float_product, float_scratch
-from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.rows import decoder, one_or_several, up_to
 from fourcc.kernels.simd.arithmetic import add, multiply, multiply_add, no_floats, sum_floats
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import load_some_floats, store_some_floats
@@ -97,7 +97,7 @@ def plain(rows: Function, load: Function, load_some: Function, width: int) -> Ke
     """
     decode = _decode_row(load, load_some, width)
     several = float_product(decode)
-    tile = one_or_several(_one(rows, load, load_some, width), several, few(load, load_some, width), FEW)
+    tile = one_or_several(_one(rows, load, load_some, width), up_to(FEW, few(load, load_some, width), several))
     rows = decoder(decode)
     return Kernel("native", FLOAT, tile, tile, rows, float_scratch, ("values",), decode=rows)
 

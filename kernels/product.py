@@ -35,7 +35,9 @@ from fourcc.kernels.operands import (
     round_up,
 )
 from fourcc.kernels.simd.arithmetic import no_floats
-from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, prefetch_near, store
+from fourcc.kernels.simd.dot import biased
+from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, prefetch_second, store
+from fourcc.kernels.simd.partial import load_some_bytes
 from fourcc.kernels.simd.target import target
 from fourcc.kernels.simd.tiles import (
     dot_columns,
@@ -53,6 +55,7 @@ from fourcc.kernels.simd.twins import Lanes
 ROWS = 16  # of a panel
 MOST = 24  # activations: from here on panels are faster, even where rows are packed
 AHEAD = 2048  # bytes of packed rows to prefetch, where several activations keep the processor's own prefetching late
+NARROWER = (4, 2, 1)  # activations at once, of those that are left
 Function = Callable[..., Any]
 
 
@@ -103,11 +106,23 @@ def interleave(rows: int, step: int, words: int, panel: int) -> None:
         transpose(rows + 4 * word, step, panel + 64 * word)
 
 
+def ask_for_next(rows: int, step: int) -> None:
+    """Asks for the same place in the sixteen rows that follow: so many short streams are not foreseen."""
+    for row in range(ROWS, 2 * ROWS):
+        prefetch_second(rows + row * step)
+
+
+def copy_codes(row: int, cols: int, out: int) -> None:
+    """A row of signed bytes, with zeros up to a whole vector, as `simd.dot.biased` leaves them."""
+    for col in range(0, cols, 64):
+        codes = load_bytes(row + col) if cols - col >= 64 else load_some_bytes(row + col, cols - col)
+        store(out + col, biased(codes))
+
+
 def interleave_codes(rows: int, step: int, cols: int, panel: int) -> None:
     """Sixteen rows of signed bytes, `step` bytes apart, to a panel of codes; a multiple of 64 columns."""
     for col in range(0, cols, 64):
-        for below in range(ROWS, 2 * ROWS):
-            prefetch_near(rows + below * step + col)  # of the next panel: sixteen short streams are not foreseen
+        ask_for_next(rows + col, step)
         for part in range(col, col + 64, 16):
             transpose_codes(rows + part, step, panel + ROWS * part)
 
@@ -140,7 +155,8 @@ def transposed(codes: Function, numbers: Function, straight: Function, *, affine
             numbers(weights, row + each, scales + each * step, means + each * step)
         for missing in range(count * step, ROWS * step, LINE):
             store(scales + missing, no_floats())
-            store(means + missing, no_floats())
+            if affine:
+                store(means + missing, no_floats())
         interleave(scales, step, step >> 2, scales_of(out, wide))
         if affine:
             interleave(means, step, step >> 2, means_of(out, wide))
@@ -226,24 +242,35 @@ def _all_columns(multiply: Callable[[int], Function], widest: int) -> Function:
     Args:
         multiply: columns -> (panel, cols, job, column, rows, row), the product with so many.
         widest: how many registers hold.
+
+    Returns:
+        (panel, cols, job, count, rows, row), the products with `count`.
     """
-    many, four, two, one = map(multiply, (widest, min(widest, 4), 2, 1))
+    from_column = _no_more_columns
+    for width in sorted({each for each in NARROWER if each < widest} | {widest}):
+        from_column = _so_many_at_once(multiply(width), width, from_column)
 
     def products(panel: Any, cols: int, job: int, count: int, rows: int, row: int) -> None:
-        column = 0
-        while column + widest <= count:
-            many(panel, cols, job, column, rows, row)
-            column += widest
-        if widest > 4 and column + 4 <= count:
-            four(panel, cols, job, column, rows, row)
-            column += 4
-        while column + 2 <= count:
-            two(panel, cols, job, column, rows, row)
-            column += 2
-        if column < count:
-            one(panel, cols, job, column, rows, row)
+        from_column(panel, cols, job, (0, count), rows, row)
 
     return products
+
+
+def _so_many_at_once(multiply: Function, width: int, rest: Function) -> Function:
+    """Products of `width` activations, from a column on, as often as there are so many; then the rest."""
+
+    def products(panel: Any, cols: int, job: int, columns: tuple[int, int], rows: int, row: int) -> None:
+        column, count = columns
+        while column + width <= count:
+            multiply(panel, cols, job, column, rows, row)
+            column += width
+        rest(panel, cols, job, (column, count), rows, row)
+
+    return products
+
+
+def _no_more_columns(panel: Any, cols: int, job: int, columns: tuple[int, int], rows: int, row: int) -> None:
+    """What is left when all have been taken: nothing."""
 
 
 @cache

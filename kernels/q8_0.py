@@ -10,7 +10,7 @@ from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import encode_eight_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS
-from fourcc.kernels.product import transposed
+from fourcc.kernels.product import ask_for_next, transposed
 from fourcc.kernels.rows import FEW, one_by_one
 from fourcc.kernels.simd.arithmetic import (
     add,
@@ -28,7 +28,6 @@ from fourcc.kernels.simd.memory import (
     load_bytes,
     load_floats,
     load_word,
-    prefetch_near,
     store,
     store_float,
 )
@@ -41,7 +40,6 @@ from fourcc.kernels.simd.widening import (
 )
 
 SIZE = 34  # bytes of a block
-PANEL = 16  # rows
 GROUP = 16  # blocks whose scales are brought into one vector
 
 
@@ -110,8 +108,7 @@ def _straight(weights: int, row: int, out: int) -> None:
     step = (load_word(weights + COLS) >> 5) * SIZE
     p = load_word(weights + PARTS) + row * step + 2
     for block in range(load_word(weights + COLS) >> 5):
-        for below in range(PANEL, 2 * PANEL):
-            prefetch_near(p + below * step)  # of the next panel: sixteen short streams are not foreseen
+        ask_for_next(p, step)
         transpose_codes(p, step, out + 512 * block)
         transpose_codes(p + 16, step, out + 512 * block + 256)
         p += SIZE

@@ -33,6 +33,7 @@ from fourcc.kernels.product import (
     ROWS,
     apart,
     code_products,
+    copy_codes,
     float_product,
     float_scratch,
     interleave,
@@ -41,7 +42,7 @@ from fourcc.kernels.product import (
     scales_of,
 )
 from fourcc.kernels.qmatrix import decode_blocks, decode_columns, encode_columns
-from fourcc.kernels.rows import FEW, JOB_BYTES, column_by_column, decoder, one_or_several
+from fourcc.kernels.rows import FEW, JOB_BYTES, decoder, one_by_one, up_to
 from fourcc.kernels.simd.arithmetic import (
     add,
     floats_of,
@@ -49,7 +50,7 @@ from fourcc.kernels.simd.arithmetic import (
     no_floats,
     sum_floats,
 )
-from fourcc.kernels.simd.dot import BIAS, biased, scaled_dot
+from fourcc.kernels.simd.dot import BIAS, scaled_dot
 from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, store, store_float, store_word
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
 from fourcc.kernels.simd.twins import Lanes
@@ -161,11 +162,7 @@ def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
         interleave_codes(first, cols, cols, out)
     elif count > 0:
         for each in range(count):
-            p = first + each * cols
-            for col in range(0, cols, 64):
-                left = cols - col
-                codes = load_bytes(p + col) if left >= 64 else load_some_bytes(p + col, left)
-                store(scratch + each * far + col, biased(codes))
+            copy_codes(first + each * cols, cols, scratch + each * far)
         interleave(scratch, far, wide >> 2, out)
 
 
@@ -181,7 +178,7 @@ assert JOB_WORDS * WORD <= HEAD
 KERNEL = Kernel(
     "native",
     FLOAT,
-    one_or_several(_one, _several, column_by_column(_one, BLOCK), FEW),
+    up_to(FEW, one_by_one(_one, BLOCK), _several),
     float_product(decode_columns),
     decoder(decode_columns),
     scratch,

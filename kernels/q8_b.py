@@ -14,7 +14,7 @@ import numpy as np
 from fourcc.kernels.encoders import always
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS, SUMS
-from fourcc.kernels.product import interleave_codes, transposed
+from fourcc.kernels.product import copy_codes, interleave_codes, transposed
 from fourcc.kernels.qmatrix import decode_rows, encode_rows
 from fourcc.kernels.rows import FEW, one_by_one
 from fourcc.kernels.simd.arithmetic import (
@@ -22,9 +22,9 @@ from fourcc.kernels.simd.arithmetic import (
     no_floats,
     sum_floats,
 )
-from fourcc.kernels.simd.dot import BIAS, biased, scaled_dot
+from fourcc.kernels.simd.dot import BIAS, scaled_dot
 from fourcc.kernels.simd.functions import first_lanes
-from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store, store_float
+from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store_float
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair
@@ -103,9 +103,7 @@ def floats_within(p: int, count: int, end: int) -> Lanes:
 
 def _codes(weights: int, row: int, out: int) -> None:
     cols = load_word(weights + COLS)
-    p = load_word(weights + CODES_PART) + row * cols
-    for col in range(0, cols, 64):
-        store(out + col, biased(load_bytes(p + col) if cols - col >= 64 else load_some_bytes(p + col, cols - col)))
+    copy_codes(load_word(weights + CODES_PART) + row * cols, cols, out)
 
 
 def _numbers(weights: int, row: int, scales: int, means: int) -> None:

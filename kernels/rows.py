@@ -57,18 +57,15 @@ def up_to(most: int, few: Kernel, several: Kernel) -> Kernel:
     return tile
 
 
-def one_or_several(one: Kernel, several: Kernel, some: Kernel | None = None, most: int = 1) -> Kernel:
-    """A kernel that takes `one` for a single activation, `some` for up to `most`, and `several` for more."""
-    return up_to(1, one, several if some is None else up_to(most, some, several))
+def one_or_several(one: Kernel, several: Kernel) -> Kernel:
+    """A kernel that takes `one` for a single activation, and `several` for more."""
+    return up_to(1, one, several)
 
 
-def one_by_one(one: Kernel) -> Kernel:
-    """The product with one activation, and with a few by taking them one by one."""
-    return up_to(1, one, column_by_column(one))
+def one_by_one(one: Kernel, align: int = 32) -> Kernel:
+    """The product with one activation, and with a few as so many with one each.
 
-
-def column_by_column(one: Kernel, align: int = 32) -> Kernel:
-    """The product with a few activations as so many with one each, some rows at a time: they come from the cache then.
+    They are taken some rows at a time, which come from the cache then.
 
     Args:
         one: the product with one activation.
@@ -81,7 +78,7 @@ def column_by_column(one: Kernel, align: int = 32) -> Kernel:
                 copy_job(job, column, scratch)
                 one(weights, scratch, row, min(last, row + align), scratch + JOB_BYTES)
 
-    return few
+    return up_to(1, one, few)
 
 
 def copy_job(job: int, column: int, out: int) -> None:

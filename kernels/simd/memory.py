@@ -215,7 +215,7 @@ def prefetch(address: int) -> None:
 
 
 @operation(ADDRESS)
-def prefetch_near(address: int) -> None:
+def prefetch_second(address: int) -> None:
     """Asks for it into the second nearest cache: for lines that would push each other out of the nearest one."""
 
 
@@ -229,6 +229,6 @@ def _(b: Builder, address: Value) -> None:
     _prefetch(b, address, 3)
 
 
-@prefetch_near.lowered
+@prefetch_second.lowered
 def _(b: Builder, address: Value) -> None:
     _prefetch(b, address, 2)
