@@ -21,7 +21,8 @@ import numpy as np
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import FLOAT, Kernel
 from fourcc.kernels.operands import COLS, LINE, OUT, OUT_STEP, PARTS, X, round_up
-from fourcc.kernels.product import ROWS, float_panels
+from fourcc.kernels.panels import ROWS
+from fourcc.kernels.product import float_panels
 from fourcc.kernels.rows import one_or_several
 from fourcc.kernels.simd.memory import (
     load_float,

@@ -39,7 +39,7 @@ def integers(
 
     Args:
         few: the product with up to `most` activations.
-        most: from there on making a panel costs less.
+        most: above that, making a panel costs less.
         panel: makes a panel of codes.
         decode: (weights, row, out) writes a row's floats.
         zero: what is to be taken from each code as the panel holds it.

@@ -1,7 +1,7 @@
 """Products of ggml's blocks, from the packed layout of `fourcc.kernels.interleaving`.
 
 All that a format says is what its block is, what its scales are, and how its codes come, four of each row after four.
-They are multiplied at once in a product with a few activations, stored in a panel (`fourcc.kernels.product`) for
+They are multiplied at once in a product with a few activations, stored in a panel (`fourcc.kernels.panels`) for
 several. Memory is read at its speed where it is read in order, so words lie in the order in which they are needed.
 """
 
@@ -16,17 +16,15 @@ from fourcc.kernels.interleaving import Block, group_packer, packer
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, OUT, OUT_STEP, PARTS, X, round_up
+from fourcc.kernels.panels import ROWS, means_of, scales_of
 from fourcc.kernels.product import (
     AHEAD,
     MOST,
-    ROWS,
     float_panels,
     float_scratch,
     integer_product,
     integer_scratch,
-    means_of,
     products_of_groups,
-    scales_of,
     store_rows,
 )
 from fourcc.kernels.rows import up_to

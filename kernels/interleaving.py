@@ -20,11 +20,8 @@ from typing import Any
 
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.operands import COLS, OUT, PARTS
-from fourcc.kernels.product import (
-    ROWS,
-    THIRTY_TWO,
-    Reach,
-)
+from fourcc.kernels.panels import ROWS
+from fourcc.kernels.product import THIRTY_TWO, Reach
 from fourcc.kernels.simd.memory import (
     load_byte,
     load_int,

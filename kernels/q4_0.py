@@ -25,7 +25,8 @@ from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import decode_four_bits, encode_four_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, OFFSETS, OUT, PARTS, STEPS, STEPS_STEP, round_up
-from fourcc.kernels.product import AHEAD, MOST, products_of_groups, scales_of, store_rows
+from fourcc.kernels.panels import scales_of
+from fourcc.kernels.product import AHEAD, MOST, products_of_groups, store_rows
 from fourcc.kernels.rows import decoder
 from fourcc.kernels.simd.bytes import high_nibbles, low_nibbles
 from fourcc.kernels.simd.memory import (

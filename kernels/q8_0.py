@@ -10,7 +10,7 @@ from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import encode_eight_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS
-from fourcc.kernels.product import ask_for_next, transposed
+from fourcc.kernels.panels import ask_for_next, transposed
 from fourcc.kernels.rows import FEW, one_by_one
 from fourcc.kernels.simd.arithmetic import (
     add,

@@ -29,18 +29,8 @@ from fourcc.kernels.operands import (
     X,
     round_up,
 )
-from fourcc.kernels.product import (
-    ROWS,
-    apart,
-    code_products,
-    copy_codes,
-    float_product,
-    float_scratch,
-    interleave,
-    interleave_codes,
-    panel_bytes,
-    scales_of,
-)
+from fourcc.kernels.panels import ROWS, apart, copy_codes, interleave, interleave_codes, panel_bytes, scales_of
+from fourcc.kernels.product import code_products, float_product, float_scratch
 from fourcc.kernels.qmatrix import decode_blocks, decode_columns, encode_columns
 from fourcc.kernels.rows import FEW, JOB_BYTES, decoder, one_by_one, up_to
 from fourcc.kernels.simd.arithmetic import (

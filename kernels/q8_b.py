@@ -14,7 +14,7 @@ import numpy as np
 from fourcc.kernels.encoders import always
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS, SUMS
-from fourcc.kernels.product import copy_codes, interleave_codes, transposed
+from fourcc.kernels.panels import copy_codes, interleave_codes, transposed
 from fourcc.kernels.qmatrix import decode_rows, encode_rows
 from fourcc.kernels.rows import FEW, one_by_one
 from fourcc.kernels.simd.arithmetic import (

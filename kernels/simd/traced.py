@@ -1,6 +1,6 @@
 """Traces (`fourcc.kernels.trace`) as operations on vectors: each lane decodes the block of another row.
 
-The bytes of sixteen rows lie interleaved in words of 32 bits (`fourcc.kernels.product.interleave`): word w of a part is
+The bytes of sixteen rows lie interleaved in words of 32 bits (`fourcc.kernels.panels.interleave`): word w of a part is
 64 bytes, four of each row. An entry is a word, shifted and masked.
 """
 
