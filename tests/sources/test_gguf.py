@@ -515,16 +515,15 @@ def test_vocabulary_without_tensors(data: Path) -> None:
 
 
 def test_real_blocks(data: Path) -> None:
-    """Real blocks of a large model: where a format holds their type, they come over as they are and decode exactly."""
+    """Real blocks of a large model, Q4_K and Q6_K: they come over as they are and decode exactly."""
     path = data / "devstral_slice" / "slice.gguf"
     with open_source(path) as source, np.load(path.parent / "dequantized_truth.npz") as truth:
         assert any("'GGUF.version' repeats what the head says" in note for note in source.notes)
-        assert len(source.tensors) + len(source.unreadable) == 3
+        assert len(source.tensors) == 3
+        assert not source.unreadable
         raw = path.read_bytes()
         for tensor in source.tensors:
             assert np.array_equal(decode(tensor), truth[tensor.source_name])
             rows = tensor.shape[0] if len(tensor.shape) > 1 else 1
             (part,) = tensor.read(0, 0, rows).values()
             assert part.tobytes() in raw
-        for refused in source.unreadable:
-            assert refused.layout in ("ggml type 12", "ggml type 14")
