@@ -61,6 +61,7 @@ SHARED_KERNELS = {
     "measure",
     "objects",
     "operands",
+    "panels",
     "plain",
     "probes",
     "product",
