@@ -46,34 +46,7 @@ def affine_search(size: int, top: int, first: float, step: float, last: int, *, 
         It reads X and COUNTED, and writes TRIED.
     """
     code_top, begin, onward, end = np.float32(top), np.float32(first), np.float32(step), VECTOR * size
-
-    def attempt(inverse: Lanes, low: Lanes, sum_w: Lanes, sum_x: Lanes, scratch: int) -> tuple[Lanes, Lanes, Lanes]:
-        """The scale and lower bound of least squares for the codes that an inverse scale makes, and a determinant."""
-        sum_l, sum_ll, sum_xl = floats_of(NO_TERM), floats_of(NO_TERM), floats_of(NO_TERM)
-        for at in range(0, end, VECTOR):
-            x = load_floats(scratch + X + at)
-            codes = nearest(multiply(inverse, subtract(x, low)), ZERO, code_top)
-            store(scratch + TRIED + at, codes)
-            weighted = multiply(load_floats(scratch + COUNTED + at), codes)
-            sum_l = add(sum_l, weighted)
-            sum_ll = add(sum_ll, multiply(weighted, codes))
-            sum_xl = add(sum_xl, multiply(weighted, x))
-        determinant = subtract(multiply(sum_w, sum_ll), multiply(sum_l, sum_l))
-        scale = divide(subtract(multiply(sum_w, sum_xl), multiply(sum_x, sum_l)), determinant)
-        bound = divide(subtract(multiply(sum_ll, sum_x), multiply(sum_l, sum_xl)), determinant)
-        zero = floats_of(ZERO)
-        scale = where_less(zero, bound, divide(sum_xl, sum_ll), scale)
-        return scale, where_less(zero, bound, zero, bound), determinant
-
-    def error_of(scale: Lanes, low: Lanes, scratch: int) -> Lanes:
-        """The weighted sum of the errors that the codes at TRIED make."""
-        total: Lanes = floats_of(NO_TERM)
-        for at in range(0, end, VECTOR):
-            codes = load_floats(scratch + TRIED + at)
-            off = subtract(add(multiply(scale, codes), low), load_floats(scratch + X + at))
-            counts = absolute(off) if by_magnitude else multiply(off, off)
-            total = add(total, multiply(load_floats(scratch + COUNTED + at), counts))
-        return total
+    attempt, error_of = _attempt(end, code_top), _error_of(end, by_magnitude=by_magnitude)
 
     def search(scratch: int) -> tuple[Lanes, Lanes, Lanes, Lanes]:
         low, high, sum_w, sum_x = _extremes(end, scratch)
@@ -95,6 +68,46 @@ def affine_search(size: int, top: int, first: float, step: float, last: int, *, 
         return scale, low, inverse, base
 
     return search
+
+
+def _attempt(end: int, code_top: np.float32) -> Function:
+    """One try of the search, for `end` bytes of a group in each lane and codes up to `code_top`."""
+
+    def attempt(inverse: Lanes, low: Lanes, sum_w: Lanes, sum_x: Lanes, scratch: int) -> tuple[Lanes, Lanes, Lanes]:
+        """The scale and lower bound of least squares for the codes that an inverse scale makes, and a determinant."""
+        sum_l, sum_ll, sum_xl = floats_of(NO_TERM), floats_of(NO_TERM), floats_of(NO_TERM)
+        for at in range(0, end, VECTOR):
+            x = load_floats(scratch + X + at)
+            codes = nearest(multiply(inverse, subtract(x, low)), ZERO, code_top)
+            store(scratch + TRIED + at, codes)
+            weighted = multiply(load_floats(scratch + COUNTED + at), codes)
+            sum_l = add(sum_l, weighted)
+            sum_ll = add(sum_ll, multiply(weighted, codes))
+            sum_xl = add(sum_xl, multiply(weighted, x))
+        determinant = subtract(multiply(sum_w, sum_ll), multiply(sum_l, sum_l))
+        scale = divide(subtract(multiply(sum_w, sum_xl), multiply(sum_x, sum_l)), determinant)
+        bound = divide(subtract(multiply(sum_ll, sum_x), multiply(sum_l, sum_xl)), determinant)
+        zero = floats_of(ZERO)
+        scale = where_less(zero, bound, divide(sum_xl, sum_ll), scale)
+        return scale, where_less(zero, bound, zero, bound), determinant
+
+    return attempt
+
+
+def _error_of(end: int, *, by_magnitude: bool) -> Function:
+    """The error of a try."""
+
+    def error_of(scale: Lanes, low: Lanes, scratch: int) -> Lanes:
+        """The weighted sum of the errors that the codes at TRIED make."""
+        total: Lanes = floats_of(NO_TERM)
+        for at in range(0, end, VECTOR):
+            codes = load_floats(scratch + TRIED + at)
+            off = subtract(add(multiply(scale, codes), low), load_floats(scratch + X + at))
+            counts = absolute(off) if by_magnitude else multiply(off, off)
+            total = add(total, multiply(load_floats(scratch + COUNTED + at), counts))
+        return total
+
+    return error_of
 
 
 def _extremes(end: int, scratch: int) -> tuple[Lanes, Lanes, Lanes, Lanes]:

@@ -17,7 +17,7 @@ from fourcc.kernels.operands import X as JOB_X
 from fourcc.kernels.simd.arithmetic import absolute, divide, floats_of, ints_from_floats, rounded
 from fourcc.kernels.simd.choosing import where_equal, where_less
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store
-from fourcc.kernels.simd.tiles import transpose
+from fourcc.kernels.simd.transposing import transpose
 from fourcc.kernels.simd.twins import Lanes
 
 Function = Callable[..., Any]

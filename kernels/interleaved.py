@@ -47,14 +47,8 @@ from fourcc.kernels.simd.memory import (
     store,
     store_float,
 )
-from fourcc.kernels.simd.tiles import (
-    dot_columns,
-    multiply_add_columns,
-    no_float_columns,
-    no_int_columns,
-    scale_columns,
-    transpose,
-)
+from fourcc.kernels.simd.tiles import dot_columns, multiply_add_columns, no_float_columns, no_int_columns, scale_columns
+from fourcc.kernels.simd.transposing import transpose
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.words import bytes_of_ints
 

@@ -31,9 +31,7 @@ from fourcc.kernels.simd.memory import (
     store_byte,
     store_int,
 )
-from fourcc.kernels.simd.tiles import (
-    transpose,
-)
+from fourcc.kernels.simd.transposing import transpose
 from fourcc.kernels.simd.widening import load_float16s
 from fourcc.kernels.simd.words import high_float16s, low_float16s
 

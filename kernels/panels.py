@@ -16,7 +16,7 @@ from fourcc.kernels.simd.arithmetic import no_floats
 from fourcc.kernels.simd.dot import biased
 from fourcc.kernels.simd.memory import load_bytes, load_word, prefetch_second, store
 from fourcc.kernels.simd.partial import load_some_bytes
-from fourcc.kernels.simd.tiles import transpose, transpose_codes
+from fourcc.kernels.simd.transposing import transpose, transpose_codes
 
 Function = Callable[..., Any]
 ROWS = 16  # of a panel

@@ -32,7 +32,7 @@ from fourcc.kernels.simd.memory import (
     store_float,
 )
 from fourcc.kernels.simd.partial import load_some_bytes, store_half_bytes
-from fourcc.kernels.simd.tiles import transpose_codes
+from fourcc.kernels.simd.transposing import transpose_codes
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import (
     load_float16,

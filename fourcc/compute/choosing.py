@@ -12,7 +12,7 @@ from fourcc.spec import FormatSpec, Geometry, Params, Part, complete
 
 if TYPE_CHECKING:
     from fourcc.format import Format
-    from fourcc.kernels.fused import BlockPart, Covers
+    from fourcc.kernels.block_part import BlockPart, Covers
     from fourcc.kernels.kernel import Kernel
 
 _kernels: dict[tuple[Format, Hashable], Kernel] = {}
@@ -81,7 +81,7 @@ def _fuse(found: Format, params: Params) -> Kernel:
 
 def _blocks(spec: FormatSpec, params: Params) -> tuple[int, list[BlockPart]]:
     """Columns of a block, and its parts as the block decoder takes them."""
-    from fourcc.kernels.fused import BlockPart
+    from fourcc.kernels.block_part import BlockPart
 
     width, parts = spec.width(params), []
     assert width is not None

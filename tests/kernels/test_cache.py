@@ -17,7 +17,8 @@ import pytest
 
 from fourcc.format import Array
 from fourcc.kernels import jit, objects
-from fourcc.kernels.fused import BlockPart, fused
+from fourcc.kernels.block_part import BlockPart
+from fourcc.kernels.fused import fused
 from fourcc.kernels.operands import address
 from fourcc.kernels.simd.builder import Builder, Value
 from fourcc.kernels.simd.memory import load_word, store_word

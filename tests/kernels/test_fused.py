@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from fourcc import compute
 from fourcc.errors import PluginError
 from fourcc.format import Array, Format, Parts
-from fourcc.kernels.fused import BlockPart, fused
+from fourcc.kernels.block_part import BlockPart
+from fourcc.kernels.fused import fused
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.operands import address, empty, matrix
 from fourcc.kernels.plain import DECODED

@@ -44,9 +44,8 @@ from fourcc.kernels.simd.tiles import (
     store_columns,
     store_some_columns,
     sum_columns,
-    transpose,
-    transpose_codes,
 )
+from fourcc.kernels.simd.transposing import transpose, transpose_codes
 
 Function = Callable[..., Any]
 Case = tuple[str, Operation, tuple[Kind, ...]]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels.trace import LIMIT, Source, Trace, UntraceableError, trace
+from fourcc.kernels.trace import LIMIT, Trace, UntraceableError
+from fourcc.kernels.tracing import Source, trace
 
 Decoder = Callable[..., None]
 CODES = Source(0, "|u1", 8)

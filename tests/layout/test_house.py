@@ -20,6 +20,7 @@ NO_TAG = {
     "affine",
     "affine_search",
     "bit_fields",
+    "block_part",
     "bounds",
     "extremes",
     "grouped",
@@ -44,6 +45,7 @@ SHARED_KERNELS = {
     "attention",
     "bins",
     "bit_fields",
+    "block_part",
     "encoders",
     "few",
     "five_bits",
@@ -71,10 +73,12 @@ SHARED_KERNELS = {
     "scale_search",
     "six_bits",
     "sixteens",
+    "spreading",
     "steps",
     "team",
     "thirty_twos",
     "trace",
+    "tracing",
 }
 
 
