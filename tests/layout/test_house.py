@@ -2,6 +2,7 @@
 
 import ast
 import importlib.metadata
+import json
 import re
 import subprocess
 import sys
@@ -20,7 +21,6 @@ NO_TAG = {
     "affine",
     "affine_search",
     "bit_fields",
-    "block_part",
     "bounds",
     "extremes",
     "grouped",
@@ -126,11 +126,21 @@ def test_bare_names_cannot_be_imported(root: Path, name: str) -> None:
 def test_stems_pair_up(root: Path) -> None:
     """One tag, one stem: format, page, vectors and test have the same name."""
     stems = own_stems()
-    assert {path.stem for path in (root / "formats").glob("*.py")} - NO_TAG == stems
+    assert {path.stem for path in (root / "formats").glob("*.py")} == NO_TAG | stems
     for stem in stems:
         for path in (f"specs/{stem}.md", f"specs/vectors/{stem}.json", f"tests/formats/test_{stem}.py"):
             assert (root / path).is_file(), f"{path} is missing"
-    assert {path.stem for path in (root / "kernels").glob("*.py")} - SHARED_KERNELS <= stems
+    assert {path.stem for path in (root / "kernels").glob("*.py")} - stems == SHARED_KERNELS
+
+
+def test_the_page_of_the_vectors_names_what_their_files_hold(root: Path) -> None:
+    """Keys of a file and of its cases, and nothing else."""
+    folder = root / "specs" / "vectors"
+    files = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
+    held = {key for file in files for key in (*file, *(key for case in file["cases"] for key in case))}
+    lines = (folder / "README.md").read_text(encoding="utf-8").splitlines()
+    named = {key for line in lines if line.startswith("|") for key in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert named == held
 
 
 def test_entry_points_name_the_tag_and_the_stem() -> None:
