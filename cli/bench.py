@@ -23,7 +23,7 @@ Examples:
 
 Each thing is measured in turns with all others. Rates are those of the best sample and of the median one; shares
 compare best with best, and median with median. A product's weights come from memory: each sample goes through at least
-250 MB of them."""
+250 MB of them, and through more than the largest cache holds."""
 
 Tags = Annotated[str | None, typer.Option("--format", metavar="TAG,...", help="Formats. Default: all with a kernel.")]
 Shapes = Annotated[

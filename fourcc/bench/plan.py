@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import attrs
 
 from fourcc import compute
+from fourcc.bench import machine
 from fourcc.errors import UsageError
 from fourcc.format import Format
 from fourcc.registry import registry
@@ -18,7 +19,7 @@ MOST_ACTIVATIONS = 512  # that a product takes at once
 MOST_SIZE = 1 << 20  # rows, or columns
 SHAPES = ((4096, 4096), (4096, 11008))
 COUNTS = (1, 4, 512)
-ROTATION = 250_000_000  # bytes that products go through before they meet a matrix again: beyond any cache
+ROTATION = 250_000_000  # bytes that products go through before they meet a matrix again, or more: beyond any cache
 QUICK_SHAPES = ((256, 512),)
 QUICK_ROTATION = 1_000_000
 
@@ -76,10 +77,15 @@ def make(
         shapes=_shapes(shapes) if shapes is not None else QUICK_SHAPES if quick else SHAPES,
         threads=threads_of(threads),
         counts=_numbers(counts, "activations", MOST_ACTIVATIONS) if counts is not None else COUNTS,
-        rotation=QUICK_ROTATION if quick else ROTATION,
+        rotation=QUICK_ROTATION if quick else beyond_caches(machine.last_level_cache()),
         rounds=2 if quick else 7,
         peers=peers,
     )
+
+
+def beyond_caches(cache: int) -> int:
+    """Bytes of a rotation on a machine whose largest cache has so many: a quarter more, of which little stays there."""
+    return max(ROTATION, cache + cache // 4)
 
 
 def items(text: str) -> tuple[str, ...]:

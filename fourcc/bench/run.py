@@ -149,6 +149,7 @@ class Run:
             self._tell(f"{each.name} {rows} x {cols}: making ready", self._done, max(1, self._done))
             candidates += [(each, candidate) for candidate in self._tried(each, each.products, subject)]
             coders += [(each, coder) for coder in self._tried(each, each.coders, subject)]
+        self._notes += [each for each in subject.notes if each not in self._notes]
         return Round(rows, cols, own, coded, candidates, coders)
 
     def _tried(self, peer: Peer, make: Callable[[Subject], Iterable[T]], subject: Subject) -> list[T]:

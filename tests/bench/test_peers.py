@@ -1,17 +1,19 @@
 """Other projects beside us: those that are missing, those that fail, those that are there."""
 
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from fourcc.bench import run
-from fourcc.bench.peers import ggml, ggml_library, peer
+from fourcc.bench.peers import ggml, ggml_library, ggml_trial, peer
 from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Subject
 from fourcc.bench.plan import make
 from fourcc.bench.results import Results
 from fourcc.bench.timing import Series
 from fourcc.entries import OWN
 from fourcc.registry import registry
+from fourcc.tags import as_tag
 
 
 class Fake:
@@ -109,6 +111,38 @@ def test_each_of_ggmls_types_is_compared_with_ours() -> None:
     for each in [one.series for one in products] + [one.encode for one in coders if one.encode is not None]:
         each.turn()
         assert each.timing.best > 0
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        ("pass", None),
+        ("import sys; sys.exit(3)", "exit status 3"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "illegal instruction"),
+    ],
+)
+def test_what_ends_ggml_is_found_in_a_process_of_its_own(
+    program: str, reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An instruction that the processor refuses must not end the run."""
+    monkeypatch.setattr(ggml_trial, "command_for", lambda _: [sys.executable, "-c", program])
+    ggml_trial.why_not.cache_clear()
+    assert ggml_trial.why_not(1) == reason
+    ggml_trial.why_not.cache_clear()
+
+
+def test_where_ggml_cannot_put_weights_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other places are measured."""
+    if (reason := ggml.PEER.missing()) is not None:
+        pytest.skip(reason)
+    monkeypatch.setattr(ggml_trial, "why_not", lambda number: "illegal instruction" if number else None)
+    originals = {"Q4_0": run.matrices.matrix(registry[as_tag("Q4_0")], 64, 256)}
+    subject = Subject(64, 256, (1,), (1,), 10_000, originals)
+    assert len(list(ggml.PEER.products(subject))) == 1
+    assert subject.notes
+    assert all(
+        "buffers are left out: a process that tried one ended (illegal instruction)" in each for each in subject.notes
+    )
 
 
 def test_every_type_of_ggml_that_we_have_is_measured() -> None:

@@ -1,8 +1,10 @@
 """What can be measured, and what cannot."""
 
+from pathlib import Path
+
 import pytest
 
-from fourcc.bench import plan
+from fourcc.bench import machine, plan
 from fourcc.bench.matrices import copies, matrix, weights
 from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, UsageError
@@ -19,6 +21,18 @@ def test_defaults() -> None:
     assert made.shapes == ((4096, 4096), (4096, 11008))
     assert made.threads[0] == 1
     assert made.rotation >= 250_000_000
+
+
+def test_a_rotation_is_larger_than_the_largest_cache(tmp_path: Path) -> None:
+    """A server's third-level cache holds more than the usual rotation."""
+    for index, size in enumerate(("48K\n", "2048K", "300M", "", "unknown")):
+        (tmp_path / f"index{index}").mkdir()
+        (tmp_path / f"index{index}" / "size").write_text(size, encoding="ascii")
+    assert machine.last_level_cache(tmp_path) == 300 << 20
+    assert machine.last_level_cache(tmp_path / "nothing") == 0
+    assert plan.beyond_caches(300 << 20) == 375 << 20
+    assert plan.beyond_caches(0) == plan.beyond_caches(32 << 20) == 250_000_000
+    assert plan.make().rotation > machine.last_level_cache()
 
 
 def test_lists() -> None:

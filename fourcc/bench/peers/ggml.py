@@ -14,16 +14,17 @@ from itertools import pairwise
 
 import numpy as np
 
-from fourcc.bench.matrices import activations, aligned
-from fourcc.bench.peers.ggml_library import NO, NODES, Library, folder, library
+from fourcc.bench.matrices import aligned
+from fourcc.bench.peers import ggml_trial
+from fourcc.bench.peers.ggml_graph import products_of, weight_tensors
+from fourcc.bench.peers.ggml_library import FLOAT, Library, folder, library
 from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, Subject
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 
-FLOAT = 0  # ids of ggml's types
-BLOCKS = (2, 3, 6, 7, 8)  # one scale a block of 32: 4, 5 and 8 bits, some with a minimum
+BLOCKS = (2, 3, 6, 7, 8)  # ids of ggml's types: one scale a block of 32: 4, 5 and 8 bits, some with a minimum
 SUPERBLOCKS = (10, 11, 12, 13, 14)  # 2 to 6 bits, blocks of 256
 LEVELS = (20, 23, 39)  # 4-bit codes of levels that are not evenly spaced
 TYPES = (*BLOCKS, *SUPERBLOCKS, *LEVELS, 1, 30, FLOAT)  # at last two kinds of half floats, and floats
@@ -47,22 +48,31 @@ class Ggml:
     def products(self, subject: Subject) -> Iterator[Candidate]:
         """Of each type that is measured, in each place where weights may lie."""
         ggml = library()
+        places = [each for number, each in enumerate(ggml.buffer_types()) if self._works(ggml, number, subject)]
         for kind in TYPES:
             matrix = subject.foreign("ggml", kind)
             if matrix is None:
                 continue
-            for buffer_type in ggml.buffer_types():
+            for buffer_type in places:
                 if ggml.supports(kind, subject.rows, subject.cols, buffer_type):
                     yield from self._placed(ggml, subject, matrix, kind, buffer_type)
+
+    def _works(self, ggml: Library, number: int, subject: Subject) -> bool:
+        """Whether products run with weights in a buffer type; one where they do not is noted."""
+        reason = ggml_trial.why_not(number)
+        if reason is not None:
+            name = ggml.base.ggml_backend_buft_name(ggml.buffer_types()[number]).decode()
+            subject.notes.append(f"ggml's {name} buffers are left out: a process that tried one ended ({reason})")
+        return reason is None
 
     def _placed(
         self, ggml: Library, subject: Subject, matrix: QMatrix, kind: int, buffer_type: int
     ) -> Iterator[Candidate]:
         rows, cols = matrix.shape
-        tensors = _weights(ggml, matrix, kind, subject.copies(matrix.nbytes), buffer_type)
+        tensors = weight_tensors(ggml, matrix, kind, subject.copies(matrix.nbytes), buffer_type)
         for count in subject.counts:
             some = tensors[: shortened(len(tensors), rows * cols, count)]
-            compute = _graph(ggml, some, cols, count)
+            compute = products_of(ggml, some, cols, count)
             for threads in subject.threads:
                 yield Candidate(
                     ggml.name(kind),
@@ -89,43 +99,6 @@ class Ggml:
                 encoded = _encoded(ggml, subject, kind, threads)
                 decode, encode = _coding(ggml, subject, matrix, kind, threads, encoded)
                 yield Coder(ggml.name(kind), str(matrix.tag), threads, decode, encode, encoded)
-
-
-def _weights(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> list[int]:
-    """So many weight tensors, each the same matrix."""
-    rows, cols = matrix.shape
-    (blocks,) = matrix.parts.values()
-    context = ggml.context(count)
-    made = [ggml.base.ggml_new_tensor_2d(context, kind, cols, rows) for _ in range(count)]
-    if not ggml.base.ggml_backend_alloc_ctx_tensors_from_buft(context, buffer_type):
-        raise MemoryError("ggml has no memory for the weights")
-    for each in made:
-        ggml.base.ggml_backend_tensor_set(each, blocks.ctypes.data, 0, blocks.nbytes)
-    return made
-
-
-def _graph(ggml: Library, weights: list[int], cols: int, count: int) -> Callable[[], None]:
-    """The products of all weights with the same activations."""
-    base = ggml.base
-    if len(weights) >= NODES:
-        raise ValueError(f"a graph of {len(weights)} products")
-    context = ggml.context(len(weights) + 1)
-    x = base.ggml_new_tensor_2d(context, FLOAT, cols, count)
-    graph = base.ggml_new_graph_custom(context, NODES, NO)
-    for each in weights:
-        base.ggml_build_forward_expand(graph, base.ggml_mul_mat(context, each, x))
-    allocator = base.ggml_gallocr_new(base.ggml_backend_get_default_buffer_type(ggml.backend))
-    if not base.ggml_gallocr_alloc_graph(allocator, graph):
-        raise MemoryError("ggml has no memory for the graph")
-    values = activations(count, cols)
-    base.ggml_backend_tensor_set(x, values.ctypes.data, 0, values.nbytes)
-
-    def compute() -> None:
-        status = base.ggml_backend_graph_compute(ggml.backend, graph)
-        if status:
-            raise RuntimeError(f"ggml_backend_graph_compute: {status}")
-
-    return compute
 
 
 def _encoded(ggml: Library, subject: Subject, kind: int, threads: int) -> int:

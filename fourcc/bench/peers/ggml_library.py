@@ -17,6 +17,7 @@ SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 BUFFER = 8  # bytes into a tensor, behind its type: the buffer that it lies in
 NODES = 2048  # of a graph
 NO, YES = 0, 1
+FLOAT = 0  # id of the type of floats
 
 FloatReader = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_int64)  # (blocks, floats, count)
 
@@ -145,7 +146,7 @@ class Library:
         base = self.base
         context = self.context(3)
         weights = base.ggml_new_tensor_2d(context, kind, cols, rows)
-        x = base.ggml_new_tensor_2d(context, 0, cols, 512)
+        x = base.ggml_new_tensor_2d(context, FLOAT, cols, 512)
         buffer = base.ggml_backend_buft_alloc_buffer(buffer_type, 0)
         c_void_p.from_address(weights + BUFFER).value = buffer
         able = base.ggml_backend_dev_supports_op(self.device, base.ggml_mul_mat(context, weights, x))

@@ -29,6 +29,7 @@ class Subject:
         threads: numbers of threads.
         rotation: bytes of the different matrices.
         matrices: tag -> the matrix in fourcc's format.
+        notes: what a peer leaves out, said by it.
     """
 
     rows: int
@@ -37,6 +38,7 @@ class Subject:
     threads: tuple[int, ...]
     rotation: int
     matrices: Mapping[str, QMatrix]
+    notes: list[str] = attrs.field(factory=list)
 
     def values(self) -> Floats:
         """The matrix, float32 (rows, cols)."""

@@ -1,0 +1,48 @@
+"""Whether ggml's products run with weights in one of its buffer types, tried in a process of its own.
+
+A build may hold instructions that end the process: GCC 12 drops what tells AMX the size of its tiles.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from functools import cache
+
+from fourcc.bench.matrices import weights
+from fourcc.bench.peers.ggml_graph import products_of, weight_tensors
+from fourcc.bench.peers.ggml_library import library
+from fourcc.encoding import encode
+
+KINDS = {2: "Q4_0", 8: "Q8_0", 12: "Q4_K", 1: "F16"}  # the first that the place takes is tried
+ROWS, COLS, COUNT = 64, 512, 32
+
+
+@cache
+def why_not(number: int) -> str | None:
+    """What ends a process that tries one of `Library.buffer_types`; None: nothing."""
+    code = subprocess.run(command_for(number), capture_output=True, check=False).returncode  # noqa: S603 - ourselves
+    if code >= 0:
+        return f"exit status {code}" if code else None
+    return (signal.strsignal(-code) or f"signal {-code}").lower()
+
+
+def command_for(number: int) -> list[str]:
+    """The process that tries it."""
+    return [sys.executable, "-P", "-m", __name__, str(number)]
+
+
+def attempt(number: int) -> None:
+    """A product with weights there."""
+    ggml = library()
+    place = ggml.buffer_types()[number]
+    for kind, tag in KINDS.items():
+        if ggml.supports(kind, ROWS, COLS, place):
+            tensors = weight_tensors(ggml, encode(weights(ROWS, COLS), tag), kind, 1, place)
+            products_of(ggml, tensors, COLS, COUNT)()
+            return
+
+
+if __name__ == "__main__":
+    attempt(int(sys.argv[1]))
