@@ -9,24 +9,27 @@ what it does, and in which order, does not depend on the values it sees.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fourcc.kernels.block_part import BlockPart
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import FLOAT, Kernel
-from fourcc.kernels.operands import COLS, OUT, OUT_STEP, X, round_up
+from fourcc.kernels.operands import COLS, COUNT, OUT, OUT_STEP, X_STEP, X, round_up
 from fourcc.kernels.panels import ROWS
-from fourcc.kernels.product import float_panels
-from fourcc.kernels.rows import one_or_several
+from fourcc.kernels.product import all_columns, float_panels, store_rows
+from fourcc.kernels.rows import up_to
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store_float
-from fourcc.kernels.simd.tiles import multiply_add_columns, no_float_columns, store_some_columns, sum_columns
+from fourcc.kernels.simd.tiles import halve_columns, multiply_add_columns, no_float_columns
 from fourcc.kernels.simd.traced import panel_operation, product_operation
+from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.spreading import DATA, MAX_PARTS, Spreading, spreading
 from fourcc.kernels.trace import UntraceableError
 from fourcc.kernels.tracing import trace
 
 Function = Callable[..., Any]
-TURNS = 4  # totals that take the weights in turn, so that no sum waits for the one before
+TOTALS = 4  # of several activations one each; of one, four that take the weights in turn: no sum waits for another
+FEW = 12  # activations: beyond that panels are faster
 
 
 def fused(
@@ -48,11 +51,12 @@ def fused(
         raise UntraceableError(f"it takes {len(parts)} parts, of at most {MAX_PARTS}")
     steps = trace(decode_block, [part.source(index) for index, part in enumerate(parts)], width, params)
     tables = {step.arguments[0]: step.arguments[1:3] for step in steps.steps if step.name == "part_table"}
-    ways, sizes = spreading(parts, tables), [part.step for part in parts]
-    write = panel_operation(steps, sizes)
-    tile = one_or_several(
-        _one(product_operation(steps, sizes), write, ways, width), float_panels(_panel(write, ways.whole, width))
-    )
+    ways = spreading(parts, tables)
+    sizes = [part.step for part in parts]
+    write = _once(panel_operation(steps, sizes))
+    some = partial(_some_columns, product=partial(product_operation, steps, sizes), write=write, ways=ways, width=width)
+    few, several = _few(all_columns(some, (1, TOTALS))), float_panels(_panel(write, ways.whole, width))
+    tile = up_to(FEW, few, several)
 
     def scratch(cols: int) -> int:
         blocks = -(-cols // width)
@@ -60,6 +64,15 @@ def fused(
 
     gather = _gather(write, ways.whole, width)
     return Kernel("fused", FLOAT, tile, tile, gather, scratch, tuple(part.name for part in parts))
+
+
+def _once(operation: Function) -> Function:
+    """The operation as a function of its own, which many places call: what is long is compiled once then."""
+
+    def write(scratch: int, block: int, out: int) -> None:
+        operation(scratch, block, out)
+
+    return write
 
 
 def _panel(write: Function, spread: Function, width: int) -> Function:
@@ -74,36 +87,61 @@ def _panel(write: Function, spread: Function, width: int) -> Function:
     return panel
 
 
-def _one(product: Function, write: Function, ways: Spreading, width: int) -> Entry:
-    """The product with one activation; of a short last block only the columns that there are."""
-    zeros = no_float_columns[TURNS]
+def _some_columns(columns: int, *, product: Function, write: Function, ways: Spreading, width: int) -> Function:
+    """The product of sixteen rows with some activations; of a short last block only the columns that there are."""
+    add_product, zeros, added_up = product(columns), no_float_columns[TOTALS], _added_up(TOTALS // columns)
     before, stream, ahead, below, chunk = ways.before, ways.stream, ways.ahead, ways.below, ways.chunk
 
-    def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        cols, x = load_word(weights + COLS), load_word(job + X)
-        whole = cols // width
-        blocks = (cols + (width - 1)) // width
-        for row in range(first, last, ROWS):
-            count = min(ROWS, last - row)
-            at = before(weights, row, count, blocks, scratch + DATA, scratch)
-            totals, spare = zeros(), at
-            for start in range(0, blocks, chunk):
-                spare = stream(weights, row, count, start, at, scratch)
-                later = start + chunk < blocks
-                shift, place = (chunk, row) if later else (-start, row + ROWS)
-                for block in range(start, min(start + chunk, whole)):
-                    ahead(weights, place, block + shift)
-                    below(weights, row + ROWS, block)
-                    totals = product(totals, scratch, block, x + 4 * width * block)
-            total = sum_columns(totals)
-            if whole < blocks:
-                write(scratch, whole, spare)
-                for col in range(whole * width, cols):
-                    weight = load_floats(spare + 64 * (col - whole * width))
-                    total = multiply_add_columns(total, weight, x + 4 * col, 0)
-            store_some_columns(load_word(job + OUT) + 4 * row, 0, total, count)
+    def multiply(source: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
+        (weights, scratch), step = source, load_word(job + X_STEP)
+        x, whole, blocks = load_word(job + X) + column * step, cols // width, (cols + (width - 1)) // width
+        at = before(weights, row, rows, blocks, scratch + DATA, scratch)
+        totals, spare = zeros(), at
+        for start in range(0, blocks, chunk):
+            spare = stream(weights, row, rows, start, at, scratch)
+            later = start + chunk < blocks
+            shift, place = (chunk, row) if later else (-start, row + ROWS)
+            for block in range(start, min(start + chunk, whole)):
+                ahead(weights, place, block + shift)
+                below(weights, row + ROWS, block)
+                totals = add_product(totals, scratch, block, x + 4 * width * block, step)
+        total = added_up(totals)
+        if whole < blocks:
+            write(scratch, whole, spare)
+            for col in range(whole * width, cols):
+                weight = load_floats(spare + 64 * (col - whole * width))
+                total = multiply_add_columns(total, weight, x + 4 * col, step)
+        store_rows(job, column, row, rows, total)
 
-    return one
+    return multiply
+
+
+def _added_up(turns: int) -> Function:
+    """Adds up the totals of each activation, which took its weights in turn."""
+    if turns == 1:
+        return _as_it_is
+    rest = _added_up(turns // 2)
+
+    def added(totals: Lanes) -> Lanes:
+        return rest(halve_columns(totals))  # type: ignore[no-any-return]
+
+    return added
+
+
+def _as_it_is(totals: Lanes) -> Lanes:
+    """Totals of which each activation has one."""
+    return totals
+
+
+def _few(products: Function) -> Entry:
+    """The product with a few activations, four at once: so often is a block decoded less."""
+
+    def few(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        cols, count = load_word(weights + COLS), load_word(job + COUNT)
+        for row in range(first, last, ROWS):
+            products((weights, scratch), cols, job, count, min(ROWS, last - row), row)
+
+    return few
 
 
 def _gather(write: Function, spread: Function, width: int) -> Entry:

@@ -112,7 +112,8 @@ def _compile(kernel: Kernel, symbol: str) -> bytes:
     if announce is not None:
         announce(_name(kernel))
     objects.initialize()
-    return bytes(machine(target()).emit_object(module_of(kernel, symbol)))
+    made_for = machine(target())
+    return bytes(made_for.emit_object(module_of(kernel, symbol, made_for)))
 
 
 def machine(chosen: Target, triple: str | None = None) -> Any:
@@ -124,14 +125,65 @@ def machine(chosen: Target, triple: str | None = None) -> Any:
     return family.create_target_machine(cpu=cpu, features=features, opt=3, jit=triple is None)
 
 
-def module_of(kernel: Kernel, symbol: str) -> Any:
-    """LLVM's module of a kernel, optimised by numba; its entry has the name given.
-
-    The kernel is inlined into its entry, so that what the entry does when it fails is seen to be of no use; else it
-    would call numba's own functions, which are not there where the code comes from the disk.
+def module_of(kernel: Kernel, symbol: str, made_for: Any) -> Any:
+    """LLVM's module of a kernel, optimised for a machine; its entry has the name given.
 
     Raises:
-        ValueError: the kernel calls what is neither its own nor LLVM's, for example since it may raise an exception.
+        ValueError: the kernel calls what is neither its own nor LLVM's, or may raise an exception.
+    """
+    module = _module_that_may_raise(kernel, symbol) if bounds_checked() else _module(kernel, symbol, made_for)
+    module.verify()
+    foreign = [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
+    if foreign and not bounds_checked():
+        what = "may raise an exception" if "raise" in foreign else f"calls {', '.join(foreign)}"
+        raise ValueError(f"the kernel {_name(kernel)} {what}")
+    return module
+
+
+# numba's functions return 0 or, where they have no value, -2, and something else where they raised an exception. That a
+# kernel never does so is seen by the call: it must be gone when all is inlined and optimised.
+ENTRY = """
+define void @{symbol}({takes}) {{
+    %value = alloca ptr
+    %raised = alloca ptr
+    %status = call i32 @"{name}"(ptr %value, ptr %raised, {takes})
+    %is_zero = icmp eq i32 %status, 0
+    %is_none = icmp eq i32 %status, -2
+    %is_well = or i1 %is_zero, %is_none
+    br i1 %is_well, label %end, label %failed
+failed:
+    call void @raise()
+    br label %end
+end:
+    ret void
+}}
+declare void @raise()
+"""
+
+
+def _module(kernel: Kernel, symbol: str, made_for: Any) -> Any:
+    """All that the kernel consists of, inlined into its entry and optimised there, once."""
+    import llvmlite.binding as llvm
+    from numba import types
+
+    from fourcc.kernels.frontend import llvm_code
+
+    code, name = llvm_code(lift(kernel), (types.int64,) * ARGUMENTS, OPTIONS)
+    takes = ", ".join(f"i64 %given{index}" for index in range(ARGUMENTS))
+    module = llvm.parse_assembly(code + ENTRY.format(symbol=symbol, name=name, takes=takes))
+    module.triple, module.data_layout = made_for.triple, str(made_for.target_data)
+    for each in module.functions:
+        if not each.is_declaration and each.name != symbol:
+            each.linkage = "internal"
+    passes = llvm.create_pass_builder(made_for, llvm.create_pipeline_tuning_options(3))
+    passes.getModulePassManager().run(module, passes)
+    return module
+
+
+def _module_that_may_raise(kernel: Kernel, symbol: str) -> Any:
+    """As numba compiles it for callers from C: what it raises is printed.
+
+    The kernel is inlined into its entry, so that what the entry does when it fails is seen to be of no use.
     """
     import llvmlite.binding as llvm
     from numba import cfunc, types
@@ -139,10 +191,6 @@ def module_of(kernel: Kernel, symbol: str) -> Any:
     function = cfunc(types.void(*[types.int64] * ARGUMENTS), **OPTIONS, forceinline=True)(lift(kernel))
     module = llvm.parse_assembly(function.inspect_llvm())
     module.get_function(function.native_name).name = symbol
-    module.verify()
-    foreign = [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
-    if foreign and not bounds_checked():
-        raise ValueError(f"the kernel {_name(kernel)} calls {', '.join(foreign)}; may it raise an exception?")
     return module
 
 
@@ -171,9 +219,13 @@ def _lifted(value: object) -> object:
 @cache
 def _inner(function: FunctionType) -> Any:
     """A function that kernels call, compiled into them."""
-    from numba import njit
+    if bounds_checked():
+        from numba import njit
 
-    return njit(**OPTIONS, forceinline=True)(lift(function))
+        return njit(**OPTIONS, forceinline=True)(lift(function))
+    from fourcc.kernels.frontend import lowered
+
+    return lowered(lift(function), OPTIONS)
 
 
 @cache

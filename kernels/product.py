@@ -11,7 +11,7 @@ others make panels of floats (`float_product`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -143,24 +143,29 @@ def _code_columns(columns: int, *, affine: bool, reach: Reach) -> Function:
     return multiply
 
 
-def _all_columns(multiply: Callable[[int], Function], widest: int) -> Function:
+def all_columns(multiply: Callable[[int], Function], widths: Iterable[int]) -> Function:
     """Products of sixteen rows or more with any number of activations, as many at once as registers hold.
 
     Args:
         multiply: columns -> (panel, cols, job, column, rows, row), the product with so many.
-        widest: how many registers hold.
+        widths: how many it takes at once, 1 among them.
 
     Returns:
         (panel, cols, job, count, rows, row), the products with `count`.
     """
     from_column = _no_more_columns
-    for width in sorted({each for each in NARROWER if each < widest} | {widest}):
+    for width in sorted(widths):
         from_column = _so_many_at_once(multiply(width), width, from_column)
 
     def products(panel: Any, cols: int, job: int, count: int, rows: int, row: int) -> None:
         from_column(panel, cols, job, (0, count), rows, row)
 
     return products
+
+
+def up_to_widest(widest: int) -> set[int]:
+    """How many activations are taken at once where registers hold so many."""
+    return {each for each in NARROWER if each < widest} | {widest}
 
 
 def _so_many_at_once(multiply: Function, width: int, rest: Function) -> Function:
@@ -183,7 +188,7 @@ def _no_more_columns(panel: Any, cols: int, job: int, columns: tuple[int, int], 
 @cache
 def products_of_codes(*, affine: bool, reach: Reach) -> Function:
     """Products of two panels of codes with any number of activations."""
-    return _all_columns(partial(_code_columns, affine=affine, reach=reach), target().code_columns)
+    return all_columns(partial(_code_columns, affine=affine, reach=reach), up_to_widest(target().code_columns))
 
 
 code_products = products_of_codes(affine=False, reach=THIRTY_TWO)
@@ -223,7 +228,7 @@ def products_of_groups(multiply: Callable[[int], Function], size: Function) -> K
             so many.
         size: (cols) -> bytes of sixteen packed rows.
     """
-    products = _all_columns(multiply, target().group_columns)
+    products = all_columns(multiply, up_to_widest(target().group_columns))
 
     def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols, count = load_word(weights + COLS), load_word(job + COUNT)
@@ -252,7 +257,7 @@ def _float_columns(columns: int) -> Function:
     return multiply
 
 
-float_products = _all_columns(_float_columns, target().float_columns)
+float_products = all_columns(_float_columns, up_to_widest(target().float_columns))
 
 
 def float_panels(panel: Function) -> Kernel:

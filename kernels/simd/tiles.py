@@ -197,21 +197,16 @@ def _(b: Builder, address: Value, step: Value, tile: Value) -> None:
         b.store_to(place, b.extract_element(each, b.int32(0)))
 
 
-@operation(returns=lambda tile: Kind(tile.element, tile.lanes, 1))
-def sum_columns(tile: Lanes) -> Lanes:
-    """Sum of a tile's columns, as a tile of one; halves are added to halves."""
-    while len(tile) > 1:
-        tile = tile[: len(tile) // 2] + tile[len(tile) // 2 :]
-    return tile
+@operation(returns=lambda tile: Kind(tile.element, tile.lanes, tile.columns // 2))
+def halve_columns(tile: Lanes) -> Lanes:
+    """The first half of a tile's columns, each added to its twin in the second half."""
+    return tile[: len(tile) // 2] + tile[len(tile) // 2 :]
 
 
-@sum_columns.lowered
+@halve_columns.lowered
 def _(b: Builder, tile: Value) -> Value:
-    sums = b.columns(tile)
-    while len(sums) > 1:
-        half = len(sums) // 2
-        sums = [b.fadd(low, high) for low, high in zip(sums[:half], sums[half:], strict=True)]
-    return b.tile(sums)
+    columns, half = b.columns(tile), tile.type.count // 2
+    return b.tile([b.fadd(low, high) for low, high in zip(columns[:half], columns[half:], strict=True)])
 
 
 @operation(returns=nothing)

@@ -19,7 +19,7 @@ from fourcc.kernels.simd.lowering import REGISTERS, WORDS, Lowering
 from fourcc.kernels.simd.memory import load_word, store
 from fourcc.kernels.simd.operation import ADDRESS, FLOATS, INTEGER, INTS, Operation, operation
 from fourcc.kernels.simd.partial import load_partial
-from fourcc.kernels.simd.tiles import as_first, everywhere, nothing
+from fourcc.kernels.simd.tiles import addresses, as_first, everywhere, nothing
 from fourcc.kernels.simd.twins import Lanes, padded, read
 from fourcc.kernels.simd.widening import widened_float16
 from fourcc.kernels.trace import Step, Trace
@@ -57,38 +57,46 @@ def panel_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
     return write_panel
 
 
-def product_operation(trace: Trace, sizes: Sequence[int]) -> Operation:
-    """The operation that adds a block's product with one activation: (totals, sources, block, x) -> totals.
+def product_operation(trace: Trace, sizes: Sequence[int], columns: int) -> Operation:
+    """The operation that adds a block's products with some activations: (totals, sources, block, x, step) -> totals.
+
+    A weight's products go into one of several sums of each activation, those of the next weight into the next sums. Of
+    the totals, the first ones are the first sum of each activation, the following ones their second, and so on.
 
     Args:
         trace: of the block's decoder.
         sizes: bytes of a block in each part; 0 of a part of the row, which has one place for all blocks.
+        columns: activations.
     """
 
     @operation(returns=as_first)
-    def add_product(totals: Lanes, sources: int, block: int, x: int) -> Lanes:
+    def add_products(totals: Lanes, sources: int, block: int, x: int, step: int) -> Lanes:
         made = totals.copy()
         for column, weights in _evaluated(trace, sizes, sources, block).items():
-            made[column % len(made)] += weights * read(x + 4 * column, "<f4", 1)
+            first = columns * column % len(made)
+            for each in range(columns):
+                made[first + each] += weights * read(x + each * step + 4 * column, "<f4", 1)
         return made
 
-    @add_product.lowered
-    def _(b: Builder, totals: Value, sources: Value, block: Value, x: Value) -> Value:
+    @add_products.lowered
+    def _(b: Builder, totals: Value, sources: Value, block: Value, x: Value, step: Value) -> Value:
         lowering, sums = Lowering(b, trace, sizes, sources, block), b.columns(totals)
-        for factor, columns in common_factors(trace):
+        activations = addresses(b, x, step, columns)
+        for factor, products in common_factors(trace):
             before = sums
             if factor is not None:
                 sums = [b.constant(llvm_type(FLOATS), 0.0)] * len(before)
-            for column, number in columns.items():
-                turn = column % len(sums)
-                sums[turn] = b.multiply_add(lowering.value(number), everywhere(b, b.plus(x, 4 * column)), sums[turn])
+            for column, number in products.items():
+                for sum_of, at in enumerate(activations, columns * column % len(sums)):
+                    value = everywhere(b, b.plus(at, 4 * column))
+                    sums[sum_of] = b.multiply_add(lowering.value(number), value, sums[sum_of])
             if factor is not None:
                 scale = lowering.value(factor)
                 sums = [b.multiply_add(scale, each, total) for each, total in zip(sums, before, strict=True)]
         return b.tile(sums)
 
-    add_product.meaning.__qualname__ = f"add_product_{name_of(trace, sizes)}"
-    return add_product
+    add_products.meaning.__qualname__ = f"add_products_{name_of(trace, sizes)}_{columns}"
+    return add_products
 
 
 @cache

@@ -12,6 +12,7 @@ from fourcc.kernels import jit
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.operands import address
 from fourcc.kernels.simd.memory import load_word, store_word
+from fourcc.kernels.simd.target import target
 from fourcc.registry import registry
 from fourcc.tags import as_tag
 
@@ -81,7 +82,7 @@ def raising(weights: int, job: int, first: int, last: int, scratch: int) -> None
 
 def test_a_kernel_that_may_raise_is_refused() -> None:
     """Code from the disk would need numba for it."""
-    with pytest.raises(ValueError, match=r"^the kernel test_jit.raising calls .*; may it raise an exception\?$"):
+    with pytest.raises(ValueError, match=r"^the kernel test_jit.raising may raise an exception$"):
         jit.compiled(raising)
 
 
@@ -102,7 +103,9 @@ def test_machine_code_needs_nothing_but_memory_functions(tag: str) -> None:
     """Else it could not be linked where numba is not loaded."""
     kernel = compute.kernel_of(registry[as_tag(tag)])
     for entry in entries(kernel):
-        names = {each.name for each in jit.module_of(entry, "entry").functions if each.is_declaration}
+        names = {
+            each.name for each in jit.module_of(entry, "entry", jit.machine(target())).functions if each.is_declaration
+        }
         assert not [name for name in names if not re.match(r"llvm\.", name)]
 
 

@@ -49,6 +49,7 @@ SHARED_KERNELS = {
     "encoders",
     "few",
     "five_bits",
+    "frontend",
     "fused",
     "ggml",
     "groups",

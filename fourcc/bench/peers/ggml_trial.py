@@ -14,8 +14,9 @@ from fourcc.bench.matrices import weights
 from fourcc.bench.peers.ggml_graph import products_of, weight_tensors
 from fourcc.bench.peers.ggml_library import library
 from fourcc.encoding import encode
+from fourcc.registry import registry
 
-KINDS = {2: "Q4_0", 8: "Q8_0", 12: "Q4_K", 1: "F16"}  # the first that the place takes is tried
+KINDS = (2, 8, 12, 1)  # ids of ggml's types; the first that the place takes is tried
 ROWS, COLS, COUNT = 64, 512, 32
 
 
@@ -37,9 +38,10 @@ def attempt(number: int) -> None:
     """A product with weights there."""
     ggml = library()
     place = ggml.buffer_types()[number]
-    for kind, tag in KINDS.items():
-        if ggml.supports(kind, ROWS, COLS, place):
-            tensors = weight_tensors(ggml, encode(weights(ROWS, COLS), tag), kind, 1, place)
+    for kind in KINDS:
+        found = registry.foreign("ggml", kind)
+        if found is not None and ggml.supports(kind, ROWS, COLS, place):
+            tensors = weight_tensors(ggml, encode(weights(ROWS, COLS), found.spec.tag), kind, 1, place)
             products_of(ggml, tensors, COLS, COUNT)()
             return
 

@@ -1,0 +1,116 @@
+"""numba as a front end alone: from Python functions to LLVM's code as it is first written down.
+
+For callers of its own, numba optimises each function together with all that is inlined into it, makes machine code of
+it and a wrapper for the interpreter. A kernel is a tree of small functions of which the root alone is ever called: here
+they are lowered and linked, and no more. What lies six calls deep would be optimised, and compiled, six times.
+
+numba's own tests show how a target is added (`numba/tests/test_target_extension.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from numba.core.codegen import JITCodeLibrary, JITCPUCodegen
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.cpu import CPUContext, CPUTargetOptions
+from numba.core.descriptors import TargetDescriptor
+from numba.core.dispatcher import Dispatcher
+from numba.core.target_extension import CPU, dispatcher_registry, jit_registry, target_override, target_registry
+from numba.core.typing.context import Context
+
+NAME = "fourcc"
+
+
+class _Linked(JITCodeLibrary):
+    """A function and what it calls: nothing is optimised, nothing has an address."""
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout  # noqa: SLF001 - a part of numba
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_specific(self) -> None:
+        pass
+
+    def get_pointer_to_function(self, name: str) -> int:  # noqa: ARG002
+        return 0
+
+
+class _Codegen(JITCPUCodegen):
+    _library_class = _Linked
+
+    def set_env(self, env_name: str, env: object) -> None:
+        """There is none: nothing runs."""
+
+
+class _Context(CPUContext):
+    def init(self) -> None:
+        super().init()
+        self._internal_codegen = _Codegen(NAME)
+
+
+class _Kernels(CPU):
+    """Functions that kernels consist of."""
+
+
+class _Descriptor(TargetDescriptor):
+    options = CPUTargetOptions
+
+    @cached_property
+    def typing_context(self) -> Any:
+        return Context()
+
+    @cached_property
+    def target_context(self) -> Any:
+        return _Context(self.typing_context, self._target_name)
+
+
+target_registry[NAME] = _Kernels
+
+
+class Lowered(Dispatcher):
+    """A function that others may call when they are lowered, too."""
+
+    targetdescr = _Descriptor(NAME)
+
+    def compile(self, sig: Any) -> Any:
+        """As numba's, for this target."""
+        with target_override(NAME):
+            return super().compile(sig)
+
+
+dispatcher_registry[_Kernels] = Lowered
+
+
+def lowered(function: Callable[..., Any], options: dict[str, Any]) -> Lowered:
+    """The function, to be lowered when it is called by one that is."""
+    without = {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
+    return Lowered(function, targetoptions=options | without)
+
+
+def _decorator(**options: Any) -> Callable[[Callable[..., Any]], Lowered]:
+    """As numba's `jit`: for what numba itself writes in Python, `min` for example."""
+    return lambda function: lowered(function, options)
+
+
+jit_registry[_Kernels] = _decorator
+
+
+def llvm_code(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, str]:
+    """LLVM's code of a function with all that it calls, and its name there.
+
+    Args:
+        function: a plain one.
+        arguments: numba's types.
+        options: numba's.
+    """
+    made = lowered(function, options)
+    with global_compiler_lock:
+        made.compile(arguments)
+        result: Any = made.overloads[arguments]
+        result.library.finalize()
+    return result.library.get_llvm_str(), result.fndesc.llvm_func_name
