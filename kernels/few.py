@@ -1,4 +1,4 @@
-"""Products of plain floats with a few activations: four rows side by side, some activations at a time.
+"""Products of floats with a few activations: four rows side by side, some activations at a time.
 
 Making a panel costs more than it brings where it is multiplied by few. Here four rows and up to four activations are
 sixteen sums in registers; each number of a row, and of an activation, is loaded once for four products.
@@ -19,8 +19,18 @@ FEW = 16  # activations: from here on panels are faster
 ROWS = 4
 
 
-def _some_columns(load: Function, load_some: Function, width: int, columns: int) -> Function:
-    """Four rows (of which `last` may be the last one) against some activations."""
+def numbers_by_columns(columns: int, *, load: Function, load_some: Function, width: int) -> Function:
+    """Four rows of numbers (of which `last` may be the last one) against some activations.
+
+    Args:
+        columns: activations.
+        load: (address) -> 16 floats.
+        load_some: (address, count) -> up to 16, then zeros.
+        width: bytes of a number.
+
+    Returns:
+        (weights, job, row, last, column), the product with those from a column on.
+    """
     zeros = no_float_columns[columns]
 
     def multiply(weights: int, job: int, row: int, last: int, column: int) -> None:
@@ -52,15 +62,13 @@ def _some_columns(load: Function, load_some: Function, width: int, columns: int)
     return multiply
 
 
-def few(load: Function, load_some: Function, width: int) -> Entry:
+def few(some: Callable[[int], Function]) -> Entry:
     """The product with a few activations.
 
     Args:
-        load: (address) -> 16 floats.
-        load_some: (address, count) -> up to 16, then zeros.
-        width: bytes of a number.
+        some: columns -> (weights, job, row, last, column), the product of four rows with so many.
     """
-    four, two, one = (_some_columns(load, load_some, width, columns) for columns in (4, 2, 1))
+    four, two, one = some(4), some(2), some(1)
 
     def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
         count = load_word(job + COUNT)

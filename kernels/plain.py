@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from fourcc.kernels.few import FEW, few
+from fourcc.kernels.few import FEW, few, numbers_by_columns
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import FLOAT, Kernel
 from fourcc.kernels.operands import COLS, OUT, PARTS, X
@@ -97,7 +98,8 @@ def plain(rows: Function, load: Function, load_some: Function, width: int) -> Ke
     """
     decode = _decode_row(load, load_some, width)
     several = float_product(decode)
-    tile = one_or_several(_one(rows, load, load_some, width), up_to(FEW, few(load, load_some, width), several))
+    some = few(partial(numbers_by_columns, load=load, load_some=load_some, width=width))
+    tile = one_or_several(_one(rows, load, load_some, width), up_to(FEW, some, several))
     rows = decoder(decode)
     return Kernel("native", FLOAT, tile, tile, rows, float_scratch, ("values",), decode=rows)
 

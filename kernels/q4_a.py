@@ -8,27 +8,35 @@ a pair is in the high nibble.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from fourcc.kernels.bins import decode, encoder
+from fourcc.kernels.few import few
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
-from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, PARTS, X_STEP, X, round_up
+from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, OUT_STEP, PARTS, X_STEP, X, round_up
 from fourcc.kernels.product import float_product, float_scratch
-from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.rows import decoder, one_or_several, up_to
 from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
 from fourcc.kernels.simd.dot import lookup
 from fourcc.kernels.simd.memory import load_float, load_floats, load_ints, load_word, prefetch, store_float
 from fourcc.kernels.simd.partial import load_some_ints
+from fourcc.kernels.simd.tiles import multiply_add_runs, no_float_columns, store_column_sums
 from fourcc.kernels.simd.twins import Lanes
+
+Function = Callable[..., Any]
 
 RUN = 128  # columns whose indices are one vector
 INDICES = PARTS + 8
+FEW = 40  # activations: beyond that panels are faster
 LONG = 5120  # columns: beyond that an activation and the rows that pass by do not share a first-level cache
 AHEAD = 2048  # bytes of indices; in turn with the activation's 16 KiB, the processor's own prefetching comes late
 
 
 def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
     """The activations in the order of the indices, where other formats have codes."""
-    if load_word(job + COUNT) != 1:  # several are multiplied as they came
+    if load_word(job + COUNT) > FEW:  # many are multiplied as they came
         return
     wide = round_up(load_word(weights + COLS))
     for row in range(first, last):
@@ -40,11 +48,53 @@ def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> Non
                     store_float(out + 4 * (run + 16 * j + lane), load_float(x + 4 * (run + 8 * lane + (j ^ 1))))
 
 
+def indices(p: int, run: int, stride: int) -> Lanes:
+    """The indices of a run of 128 columns of a row; behind the row's end zeros."""
+    left = stride - 64 * run
+    made: Lanes = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
+    return made
+
+
+def _four_rows(columns: int) -> Function:
+    """Four rows (of which `last` may be the last one) against some activations, which are read once for all of them."""
+    zeros = no_float_columns[columns]
+
+    def multiply(weights: int, job: int, row: int, last: int, column: int) -> None:
+        cols, step = load_word(weights + COLS), load_word(job + CODES_STEP)
+        stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
+        p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
+        second, third, fourth = min(1, last), min(2, last), min(3, last)
+        a, b, c, d = zeros(), zeros(), zeros(), zeros()
+        for run in range((cols + (RUN - 1)) >> 7):
+            at, x = bins + (run >> 1) * 64, load_word(job + CODES) + column * step + 512 * run
+            e, f = load_floats(at), load_floats(at + second * tables)
+            g, h = load_floats(at + third * tables), load_floats(at + fourth * tables)
+            i, k = indices(p, run, stride), indices(p + second * stride, run, stride)
+            m, n = indices(p + third * stride, run, stride), indices(p + fourth * stride, run, stride)
+            for j in range(8):
+                xs = x + 64 * j
+                a = multiply_add_runs(a, lookup(e, shifted_right(i, 4 * j)), xs, step)
+                b = multiply_add_runs(b, lookup(f, shifted_right(k, 4 * j)), xs, step)
+                c = multiply_add_runs(c, lookup(g, shifted_right(m, 4 * j)), xs, step)
+                d = multiply_add_runs(d, lookup(h, shifted_right(n, 4 * j)), xs, step)
+        out_step = load_word(job + OUT_STEP)
+        out = load_word(job + OUT) + column * out_step + 4 * row
+        store_column_sums(out + 4 * fourth, out_step, d)
+        store_column_sums(out + 4 * third, out_step, c)
+        store_column_sums(out + 4 * second, out_step, b)
+        store_column_sums(out, out_step, a)
+
+    return multiply
+
+
+_four_rows_one = _four_rows(1)
+
+
 def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
     """Row by row, or, where the activation is long, four rows side by side."""
     cols, row = load_word(weights + COLS), first
     while cols > LONG and row + 4 <= last:
-        _four_rows(weights, job, row)
+        _four_rows_one(weights, job, row, 3, 0)
         row += 4
     while row < last:
         _one_row(weights, job, row)
@@ -71,38 +121,6 @@ def _one_row(weights: int, job: int, row: int) -> None:
     store_float(load_word(job + OUT) + 4 * row, sum_floats(add(add(a, b), add(c, d))))
 
 
-def indices(p: int, run: int, stride: int) -> Lanes:
-    """The indices of a run of 128 columns of a row; behind the row's end zeros."""
-    left = stride - 64 * run
-    made: Lanes = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
-    return made
-
-
-def _four_rows(weights: int, job: int, row: int) -> None:
-    """Four rows against one activation, which is read once for all of them."""
-    cols = load_word(weights + COLS)
-    stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
-    p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
-    a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
-    for run in range((cols + (RUN - 1)) >> 7):
-        at, x = bins + (run >> 1) * 64, load_word(job + CODES) + 512 * run
-        first, second = load_floats(at), load_floats(at + tables)
-        third, fourth = load_floats(at + 2 * tables), load_floats(at + 3 * tables)
-        i, k = indices(p, run, stride), indices(p + stride, run, stride)
-        m, n = indices(p + 2 * stride, run, stride), indices(p + 3 * stride, run, stride)
-        for j in range(8):
-            factor = load_floats(x + 64 * j)
-            a = multiply_add(lookup(first, shifted_right(i, 4 * j)), factor, a)
-            b = multiply_add(lookup(second, shifted_right(k, 4 * j)), factor, b)
-            c = multiply_add(lookup(third, shifted_right(m, 4 * j)), factor, c)
-            d = multiply_add(lookup(fourth, shifted_right(n, 4 * j)), factor, d)
-    out = load_word(job + OUT) + 4 * row
-    store_float(out, sum_floats(a))
-    store_float(out + 4, sum_floats(b))
-    store_float(out + 8, sum_floats(c))
-    store_float(out + 12, sum_floats(d))
-
-
 def _kernel() -> Kernel:
     several: Entry = float_product(decode)
     rows = decoder(decode)
@@ -110,7 +128,7 @@ def _kernel() -> Kernel:
     return Kernel(
         "native",
         ordered,
-        one_or_several(_one, several),
+        one_or_several(_one, up_to(FEW, few(_four_rows), several)),
         several,
         rows,
         float_scratch,

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from numba.core.codegen import JITCodeLibrary
 
 from fourcc import compute
 from fourcc.kernels import jit
@@ -71,6 +72,21 @@ def kernel_of(value: int) -> jit.Kernel:
         store_word(job, value)
 
     return kernel
+
+
+def test_numba_lowers_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a kernel calls is optimised as a part of it, and becomes no machine code of its own."""
+
+    def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        store_word(job, plus(first, min(last, 3)))
+
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    for name in ("_finalize_specific", "_optimize_final_module", "_optimize_functions"):
+        monkeypatch.setattr(JITCodeLibrary, name, refuse)
+    module = jit.module_of(kernel, "entry", jit.machine(target()))
+    assert [each.name for each in module.functions if not each.is_declaration] == ["entry"]
 
 
 def raising(weights: int, job: int, first: int, last: int, scratch: int) -> None:
