@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.encoders import Encoder, always
+from fourcc.kernels.encoders import Encoder
 from fourcc.kernels.groups import (
     LANES,
     SPARE,
@@ -21,18 +21,16 @@ from fourcc.kernels.groups import (
     VECTOR,
     ZERO,
     X,
+    block_encoder,
     finite_inverse,
     largest_of_positive,
-    load_sixteens,
-    load_thirty_twos,
     nearest,
     order_codes,
+    pair_encoder,
 )
-from fourcc.kernels.operands import COLS, PARTS, X_STEP
-from fourcc.kernels.operands import X as JOB_X
 from fourcc.kernels.simd.arithmetic import add, divide, floats_of, ints_from_floats, multiply, subtract
 from fourcc.kernels.simd.choosing import where_equal
-from fourcc.kernels.simd.memory import load_floats, load_word, store, store_float
+from fourcc.kernels.simd.memory import load_floats, store, store_float
 from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float16, load_float_pair
@@ -73,24 +71,15 @@ class AffineBlock:
 
 
 def affine_encoder(form: AffineBlock) -> Encoder:
-    """The encoder of a format of such blocks; the last block of an odd number is encoded twice, side by side."""
-    group, size, encode_groups = form.group, form.size, _groups_encoder(form)
-    together = group // 16  # blocks
+    """The encoder of a format of such blocks."""
+    encode_groups = _groups_encoder(form)
+    if form.group == 32:
+        return pair_encoder(form.size, encode_groups)
 
-    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        blocks = load_word(weights + COLS) // WIDTH
-        x, step, base = load_word(job + JOB_X), load_word(job + X_STEP), load_word(weights + PARTS)
-        for one in range(first * blocks, last * blocks, together):
-            other = min(one + together, last * blocks) - 1
-            here = x + one // blocks * step + 4 * WIDTH * (one % blocks)
-            if group == 16:
-                load_sixteens(here, scratch)
-            else:
-                there = x + other // blocks * step + 4 * WIDTH * (other % blocks)
-                load_thirty_twos(here, there, scratch)
-            encode_groups(base + size * one, base + size * other, scratch)
+    def encode_block(block: int, scratch: int) -> None:
+        encode_groups(block, block, scratch)
 
-    return always(encode)
+    return block_encoder(form.size, encode_block)
 
 
 def _groups_encoder(form: AffineBlock) -> Function:

@@ -57,6 +57,24 @@ def block_encoder(size: int, encode_block: Function) -> Encoder:
     return always(encode)
 
 
+def pair_encoder(size: int, encode_pair: Function) -> Encoder:
+    """The encoder of blocks of `size` bytes that are eight groups of 32: (one, other, scratch) fills two.
+
+    The last block of an odd number is filled twice, side by side.
+    """
+
+    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        blocks, base = load_word(weights + COLS) >> 8, load_word(weights + PARTS)
+        x, step = load_word(job + JOB_X), load_word(job + X_STEP)
+        for one in range(first * blocks, last * blocks, 2):
+            other = min(one + 2, last * blocks) - 1
+            here, there = x + one // blocks * step, x + other // blocks * step
+            load_thirty_twos(here + 1024 * (one % blocks), there + 1024 * (other % blocks), scratch)
+            encode_pair(base + size * one, base + size * other, scratch)
+
+    return always(encode)
+
+
 def load_thirty_twos(first: int, second: int, scratch: int) -> None:
     """Twice 256 weights as sixteen groups of 32, to X."""
     for at in range(0, 16 * VECTOR, VECTOR):

@@ -5,17 +5,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from fourcc.kernels.groups import ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, nearest, order_codes, pair_encoder
 from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import NIBBLES, WORD, Block
-from fourcc.kernels.levels import levels_of
-from fourcc.kernels.simd.arithmetic import floats_from_ints, ints_of, multiply, shifted_right, subtract
-from fourcc.kernels.simd.choosing import both, either, shifted_left
-from fourcc.kernels.simd.memory import load_ints, store
+from fourcc.kernels.levels import level_scale, levels_of, nearest_code
+from fourcc.kernels.scale_search import first_largest_of
+from fourcc.kernels.simd.arithmetic import (
+    divide,
+    floats_from_ints,
+    floats_of,
+    ints_from_floats,
+    ints_of,
+    multiply,
+    shifted_right,
+    subtract,
+)
+from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, store, store_byte, store_float
+from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.simd.widening import load_float_pair
 from fourcc.kernels.simd.words import low_float16s
 
 Function = Callable[..., Any]
+WIDTH, SIZE = 256, 136  # columns and bytes of a block
+SUB = 32  # weights with one scale
 SCALE_ZERO = 32  # the code of scale 0
+SCALE_LOW, SCALE_HIGH = np.float32(-SCALE_ZERO), np.float32(SCALE_ZERO - 1)
 
 
 def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
@@ -44,4 +62,40 @@ def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     return codes
 
 
-KERNEL = interleaved(Block(256, 136, _numbers, _codes))
+def _encode_pair(one: int, other: int, scratch: int) -> None:
+    """Two blocks, as `formats.iq4x` encodes them: eight scales of each, then the codes with the scales as stored."""
+    scale, zero = level_scale(scratch), floats_of(ZERO)
+    store(scratch + SPARE, scale)
+    upper, lower = first_largest_of(scratch + SPARE, 0, 8), first_largest_of(scratch + SPARE, 8, 16)
+    store_float(scratch + SPARE, upper / SCALE_LOW)
+    store_float(scratch + SPARE + 4, lower / SCALE_LOW)
+    store_float16(one, load_float(scratch + SPARE))
+    store_float16(other, load_float(scratch + SPARE + 4))
+    d = load_float_pair(scratch + SPARE)
+    inverse = where_equal(d, zero, zero, divide(floats_of(ONE), d))
+    scales = nearest(multiply(inverse, scale), SCALE_LOW, SCALE_HIGH)
+    step = multiply(d, scales)
+    inverse = where_equal(step, zero, zero, divide(floats_of(ONE), step))
+    for at in range(0, SUB * VECTOR, VECTOR):
+        store(scratch + TRIED + at, nearest_code(multiply(inverse, load_floats(scratch + X + at))))
+    order_codes(SUB, scratch)
+    store_low_bytes(scratch + SPARE, ints_from_floats(subtract(scales, floats_of(SCALE_LOW))))
+    _store_block(one, scratch + SPARE, scratch + STAGED)
+    _store_block(other, scratch + SPARE + 8, scratch + STAGED + 4 * WIDTH)
+
+
+def _store_block(p: int, scales: int, codes: int) -> None:
+    """A block's eight scales, a byte each, and its 256 codes, int32."""
+    more = 0
+    for each in range(8):
+        more |= load_byte(scales + each) >> 4 << 2 * each
+    store_byte(p + 2, more & 255)
+    store_byte(p + 3, more >> 8)
+    for each in range(4):
+        store_byte(p + 4 + each, load_byte(scales + 2 * each) & 15 | (load_byte(scales + 2 * each + 1) & 15) << 4)
+    for each in range(8):
+        pairs = codes + 4 * SUB * each
+        store_low_bytes(p + 8 + 16 * each, either(load_ints(pairs), shifted_left(load_ints(pairs + VECTOR), 4)))
+
+
+KERNEL = interleaved(Block(WIDTH, SIZE, _numbers, _codes), encoder=pair_encoder(SIZE, _encode_pair))
