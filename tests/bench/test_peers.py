@@ -1,12 +1,13 @@
 """Other projects beside us: those that are missing, those that fail, those that are there."""
 
+import gc
 import sys
 from collections.abc import Iterator
 
 import pytest
 
 from fourcc.bench import run
-from fourcc.bench.peers import ggml, ggml_library, ggml_trial, peer
+from fourcc.bench.peers import ggml, ggml_graph, ggml_library, ggml_trial, peer
 from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Subject
 from fourcc.bench.plan import make
 from fourcc.bench.results import Results
@@ -129,6 +130,26 @@ def test_what_ends_ggml_is_found_in_a_process_of_its_own(
     ggml_trial.why_not.cache_clear()
     assert ggml_trial.why_not(1) == reason
     ggml_trial.why_not.cache_clear()
+
+
+def test_ggmls_memory_goes_with_its_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of several shapes would hold the weights of all of them."""
+    if (reason := ggml.PEER.missing()) is not None:
+        pytest.skip(reason)
+    freed: list[set[str]] = []
+    monkeypatch.setattr(ggml_library.Library, "free", lambda _, **what: freed.append(set(what)))
+    library = ggml_library.library()
+    matrix = run.matrices.matrix(registry[as_tag("Q4_0")], 64, 256)
+    weights = ggml_graph.weights_in(library, matrix, 2, 3, library.buffer_types()[0])
+    products = [ggml_graph.Products(library, weights, some, 2) for some in (1, 3)]
+    for each in products:
+        each()
+    del weights, each
+    gc.collect()
+    assert not freed
+    products.clear()
+    gc.collect()
+    assert sorted(map(sorted, freed)) == [["allocator", "context"]] * 2 + [["buffer", "context"]]
 
 
 def test_where_ggml_cannot_put_weights_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

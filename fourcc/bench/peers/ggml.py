@@ -16,7 +16,7 @@ import numpy as np
 
 from fourcc.bench.matrices import aligned
 from fourcc.bench.peers import ggml_trial
-from fourcc.bench.peers.ggml_graph import products_of, weight_tensors
+from fourcc.bench.peers.ggml_graph import Products, weights_in
 from fourcc.bench.peers.ggml_library import FLOAT, Library, folder, library
 from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, Subject
 from fourcc.bench.products import MANY, shortened
@@ -69,17 +69,17 @@ class Ggml:
         self, ggml: Library, subject: Subject, matrix: QMatrix, kind: int, buffer_type: int
     ) -> Iterator[Candidate]:
         rows, cols = matrix.shape
-        tensors = weight_tensors(ggml, matrix, kind, subject.copies(matrix.nbytes), buffer_type)
+        weights = weights_in(ggml, matrix, kind, subject.copies(matrix.nbytes), buffer_type)
         for count in subject.counts:
-            some = tensors[: shortened(len(tensors), rows * cols, count)]
-            compute = products_of(ggml, some, cols, count)
+            some = shortened(len(weights.tensors), rows * cols, count)
+            compute = Products(ggml, weights, some, count)
             for threads in subject.threads:
                 yield Candidate(
                     ggml.name(kind),
                     str(matrix.tag),
                     count,
                     threads,
-                    len(some),
+                    some,
                     Series(
                         f"{self.name} {ggml.name(kind)} {rows} x {cols}, n = {count}",
                         compute,

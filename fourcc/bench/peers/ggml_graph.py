@@ -1,46 +1,72 @@
-"""Weight tensors of ggml, and graphs of their products."""
+"""Weight tensors of ggml, and graphs of their products; what ggml holds for them goes when they do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+
+import attrs
 
 from fourcc.bench.matrices import activations
 from fourcc.bench.peers.ggml_library import FLOAT, NO, NODES, Library
 from fourcc.qmatrix import QMatrix
 
 
-def weight_tensors(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> list[int]:
-    """So many weight tensors, each the same matrix."""
+@attrs.define(eq=False, slots=False)
+class Weights:
+    """Tensors, each the same matrix.
+
+    Attributes:
+        tensors: their addresses.
+        cols: of each.
+    """
+
+    tensors: list[int]
+    cols: int
+
+
+def weights_in(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> Weights:
+    """So many tensors of a matrix in a buffer of some type."""
     rows, cols = matrix.shape
     (blocks,) = matrix.parts.values()
     context = ggml.context(count)
-    made = [ggml.base.ggml_new_tensor_2d(context, kind, cols, rows) for _ in range(count)]
-    if not ggml.base.ggml_backend_alloc_ctx_tensors_from_buft(context, buffer_type):
+    made = Weights([ggml.base.ggml_new_tensor_2d(context, kind, cols, rows) for _ in range(count)], cols)
+    buffer = ggml.base.ggml_backend_alloc_ctx_tensors_from_buft(context, buffer_type)
+    if not buffer:
         raise MemoryError("ggml has no memory for the weights")
-    for each in made:
+    weakref.finalize(made, ggml.free, buffer=buffer, context=context)
+    for each in made.tensors:
         ggml.base.ggml_backend_tensor_set(each, blocks.ctypes.data, 0, blocks.nbytes)
     return made
 
 
-def products_of(ggml: Library, weights: list[int], cols: int, count: int) -> Callable[[], None]:
-    """The products of all weights with the same activations."""
-    base = ggml.base
-    if len(weights) >= NODES:
-        raise ValueError(f"a graph of {len(weights)} products")
-    context = ggml.context(len(weights) + 1)
-    x = base.ggml_new_tensor_2d(context, FLOAT, cols, count)
-    graph = base.ggml_new_graph_custom(context, NODES, NO)
-    for each in weights:
-        base.ggml_build_forward_expand(graph, base.ggml_mul_mat(context, each, x))
-    allocator = base.ggml_gallocr_new(base.ggml_backend_get_default_buffer_type(ggml.backend))
-    if not base.ggml_gallocr_alloc_graph(allocator, graph):
-        raise MemoryError("ggml has no memory for the graph")
-    values = activations(count, cols)
-    base.ggml_backend_tensor_set(x, values.ctypes.data, 0, values.nbytes)
+class Products:
+    """The products of some weights with the same activations.
 
-    def compute() -> None:
-        status = base.ggml_backend_graph_compute(ggml.backend, graph)
+    Args:
+        ggml: the library.
+        weights: kept as long as this is.
+        some: how many of them.
+        count: activations.
+    """
+
+    def __init__(self, ggml: Library, weights: Weights, some: int, count: int) -> None:
+        base = ggml.base
+        if some >= NODES:
+            raise ValueError(f"a graph of {some} products")
+        context = ggml.context(some + 1)
+        x = base.ggml_new_tensor_2d(context, FLOAT, weights.cols, count)
+        self._ggml, self._weights, self._graph = ggml, weights, base.ggml_new_graph_custom(context, NODES, NO)
+        for each in weights.tensors[:some]:
+            base.ggml_build_forward_expand(self._graph, base.ggml_mul_mat(context, each, x))
+        allocator = base.ggml_gallocr_new(base.ggml_backend_get_default_buffer_type(ggml.backend))
+        if not base.ggml_gallocr_alloc_graph(allocator, self._graph):
+            raise MemoryError("ggml has no memory for the graph")
+        weakref.finalize(self, ggml.free, allocator=allocator, context=context)
+        values = activations(count, weights.cols)
+        base.ggml_backend_tensor_set(x, values.ctypes.data, 0, values.nbytes)
+
+    def __call__(self) -> None:
+        """Computes them."""
+        status = self._ggml.base.ggml_backend_graph_compute(self._ggml.backend, self._graph)
         if status:
             raise RuntimeError(f"ggml_backend_graph_compute: {status}")
-
-    return compute

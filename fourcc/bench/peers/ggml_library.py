@@ -55,6 +55,7 @@ BASE: dict[str, tuple[Any, ...]] = {
     "ggml_mul_mat": (c_void_p, c_void_p, c_void_p, c_void_p),
     "ggml_build_forward_expand": (None, c_void_p, c_void_p),
     "ggml_gallocr_new": (c_void_p, c_void_p),
+    "ggml_gallocr_free": (None, c_void_p),
     "ggml_gallocr_alloc_graph": (c_bool, c_void_p, c_void_p),
     "ggml_get_type_traits": (POINTER(TypeTraits), c_int),
     "ggml_quantize_chunk": (c_size_t, c_int, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_void_p),
@@ -118,6 +119,14 @@ class Library:
         size = (tensors + 8) * self.base.ggml_tensor_overhead() + graph
         made: int = self.base.ggml_init(InitParams(size, None, YES))
         return made
+
+    def free(self, *, context: int, buffer: int | None = None, allocator: int | None = None) -> None:
+        """Lets go of a place for descriptions, and of what was allocated for them."""
+        if buffer is not None:
+            self.base.ggml_backend_buffer_free(buffer)
+        if allocator is not None:
+            self.base.ggml_gallocr_free(allocator)
+        self.base.ggml_free(context)
 
     def buffer_types(self) -> list[int]:
         """Where weights may lie: as they are stored, and repacked for products where the CPU has that."""

@@ -11,7 +11,7 @@ import sys
 from functools import cache
 
 from fourcc.bench.matrices import weights
-from fourcc.bench.peers.ggml_graph import products_of, weight_tensors
+from fourcc.bench.peers.ggml_graph import Products, weights_in
 from fourcc.bench.peers.ggml_library import library
 from fourcc.encoding import encode
 from fourcc.registry import registry
@@ -41,8 +41,8 @@ def attempt(number: int) -> None:
     for kind in KINDS:
         found = registry.foreign("ggml", kind)
         if found is not None and ggml.supports(kind, ROWS, COLS, place):
-            tensors = weight_tensors(ggml, encode(weights(ROWS, COLS), found.spec.tag), kind, 1, place)
-            products_of(ggml, tensors, COLS, COUNT)()
+            there = weights_in(ggml, encode(weights(ROWS, COLS), found.spec.tag), kind, 1, place)
+            Products(ggml, there, 1, COUNT)()
             return
 
 
