@@ -18,7 +18,6 @@ from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, OUT, OUT_STEP, PARTS, X, round_up
 from fourcc.kernels.panels import ROWS, means_of, scales_of
 from fourcc.kernels.product import (
-    AHEAD,
     MOST,
     float_panels,
     float_scratch,
@@ -51,6 +50,7 @@ from fourcc.kernels.simd.tiles import dot_columns, multiply_add_columns, no_floa
 from fourcc.kernels.simd.transposing import transpose
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.words import bytes_of_ints
+from fourcc.kernels.streaming import ahead_of
 
 Function = Callable[..., Any]
 _nothing, _no_dots = no_float_columns[1], no_int_columns[1]
@@ -63,7 +63,7 @@ def _columns(block: Block, columns: int) -> Function:
     """The product of sixteen rows with some activations at once, as `products_of_groups` wants it."""
     width, packed, write_numbers, affine = block.width, block.packed, block.numbers, block.affine
     bits, numbers, means_at = block.reach.bits, block.reach.numbers, block.scales
-    nothing, ahead = no_float_columns[columns], columns > 1 and block.ahead
+    nothing, ahead = no_float_columns[columns], ahead_of(columns) if columns == 1 or block.ahead else 0
 
     def finish(total: Lanes, dots: Lanes, index: int, where: tuple[int, int, int, int, int]) -> Lanes:
         scales, steps, offsets, sums, step = where
@@ -76,7 +76,7 @@ def _columns(block: Block, columns: int) -> Function:
     def multiplied(dots: Lanes, codes: Lanes, place: tuple[int, int, int], column: int) -> Lanes:
         x, x_step, p = place
         if ahead:
-            prefetch(p + AHEAD + column * packed // width)
+            prefetch(p + ahead + column * packed // width)
         made: Lanes = dot_columns(dots, bytes_of_ints(codes), x + column, x_step)
         return made
 

@@ -17,10 +17,13 @@ from fourcc.kernels.simd.arithmetic import add, multiply, multiply_add, no_float
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import load_some_floats, store_some_floats
 from fourcc.kernels.simd.tiles import no_float_columns, row_products, store_column_sums
+from fourcc.kernels.streaming import ALONE, ask_ahead
 
 Function = Callable[..., Any]
 MANY = 12  # rows side by side: four streams of memory are too few, and registers hold no more
-CACHE = 28 << 10  # bytes of an activation and the row that passes by, which a first-level cache holds
+# Bytes of an activation and the row that passes by, which a first-level cache holds; more are read with rows side by
+# side, and all where no row is foreseen.
+CACHE = 0 if ALONE else 28 << 10
 
 
 def _one(rows: Function, load: Function, load_some: Function, width: int) -> Entry:
@@ -38,6 +41,8 @@ def _one(rows: Function, load: Function, load_some: Function, width: int) -> Ent
             a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
             xs = x
             for at in range(p, p + whole * width, 64 * width):  # by address: counting columns costs a tenth of the rate
+                for line in range(0, 64 * width, 64):
+                    ask_ahead(at + line)
                 a = multiply_add(load(at), load_floats(xs), a)
                 b = multiply_add(load(at + 16 * width), load_floats(xs + 64), b)
                 c = multiply_add(load(at + 32 * width), load_floats(xs + 128), c)

@@ -29,6 +29,7 @@ from fourcc.kernels.simd.tiles import (
     no_int_columns,
     store_columns,
 )
+from fourcc.kernels.streaming import ALONE, BESIDE_SEVERAL
 
 UNIT = 16384  # bytes of a row of the read kernels
 SCRATCH = 4096  # bytes that these kernels need
@@ -66,7 +67,26 @@ def _reader(vectors: int, ahead: int) -> Kernel:
     return read
 
 
-READERS = {(vectors, ahead): _reader(vectors, ahead) for vectors in (4, 8) for ahead in (0, 512, 2048)}
+def _read_side_by_side(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """Reads eight rows side by side."""
+    a, b, c, d = no_ints(), no_ints(), no_ints(), no_ints()
+    e, f, g, h = no_ints(), no_ints(), no_ints(), no_ints()
+    p, eights = load_word(weights + PARTS), first + (last - first) // 8 * 8
+    for row in range(first, eights, 8):
+        for at in range(p + UNIT * row, p + UNIT * row + UNIT, 64):
+            a, b = add(a, load_ints(at)), add(b, load_ints(at + UNIT))
+            c, d = add(c, load_ints(at + 2 * UNIT)), add(d, load_ints(at + 3 * UNIT))
+            e, f = add(e, load_ints(at + 4 * UNIT)), add(f, load_ints(at + 5 * UNIT))
+            g, h = add(g, load_ints(at + 6 * UNIT)), add(h, load_ints(at + 7 * UNIT))
+    for at in range(p + UNIT * eights, p + UNIT * last, 64):
+        a = add(a, load_ints(at))
+    store(scratch, add(add(add(a, b), add(c, d)), add(add(e, f), add(g, h))))
+
+
+READERS = (
+    *(_reader(vectors, ahead) for vectors in (4, 8) for ahead in (0, BESIDE_SEVERAL, ALONE or 512)),
+    _read_side_by_side,
+)
 
 
 def _calculator(tile: Operation, step: Operation, load: Operation, columns: int) -> Kernel:

@@ -56,7 +56,6 @@ from fourcc.kernels.simd.tiles import (
 from fourcc.kernels.simd.twins import Lanes
 
 MOST = 24  # activations, above which panels are faster even where rows are packed
-AHEAD = 2048  # bytes of packed rows to prefetch, where several activations keep the processor's own prefetching late
 NARROWER = (4, 2, 1)  # activations at once, of those that are left
 Function = Callable[..., Any]
 

@@ -26,7 +26,7 @@ from fourcc.kernels.ggml import decode_four_bits, encode_four_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, OFFSETS, OUT, PARTS, STEPS, STEPS_STEP, round_up
 from fourcc.kernels.panels import scales_of
-from fourcc.kernels.product import AHEAD, MOST, products_of_groups, store_rows
+from fourcc.kernels.product import MOST, products_of_groups, store_rows
 from fourcc.kernels.rows import decoder
 from fourcc.kernels.simd.bytes import high_nibbles, low_nibbles
 from fourcc.kernels.simd.memory import (
@@ -47,6 +47,7 @@ from fourcc.kernels.simd.tiles import (
     scale_columns,
 )
 from fourcc.kernels.simd.widening import load_float16, load_float16s
+from fourcc.kernels.streaming import ahead_of
 
 STORED = 18  # bytes of a stored block
 PACKED = 288  # bytes of a packed block
@@ -86,7 +87,7 @@ def _columns(columns: int) -> Function:
 
     Each block is eight dot products for each activation and one scaling.
     """
-    nothing, zeros = no_float_columns[columns], no_int_columns[columns]
+    nothing, zeros, ahead = no_float_columns[columns], no_int_columns[columns], ahead_of(columns)
 
     def product(group: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
         p, _ = group
@@ -98,8 +99,8 @@ def _columns(columns: int) -> Function:
             dots, at = zeros(), x + 32 * block
             for j in range(4):
                 pair = load_bytes(p + 64 * j)
-                if columns > 1:
-                    prefetch(p + 64 * j + AHEAD)
+                if ahead:
+                    prefetch(p + 64 * j + ahead)
                 dots = dot_columns(dots, low_nibbles(pair), at + 4 * j, x_step)
                 dots = dot_columns(dots, high_nibbles(pair), at + 16 + 4 * j, x_step)
             scales = load_float16s(p + SCALES)

@@ -38,6 +38,7 @@ from fourcc.kernels.simd.widening import (
     load_float16,
     load_float16_column,
 )
+from fourcc.kernels.streaming import ask_ahead
 
 SIZE = 34  # bytes of a block
 GROUP = 16  # blocks whose scales are brought into one vector
@@ -57,6 +58,7 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
             taken = multiply_add(d, load_floats(offsets + 4 * group), taken)
             for pair in range(GROUP // 2):
                 at, x = p + 2 * SIZE * pair + 2, load_bytes(codes + 32 * group + 64 * pair)
+                ask_ahead(at)
                 total = scaled_dot(total, load_byte_halves(at, at + SIZE), x, float_pair(scales, pair))
             p += GROUP * SIZE
         if whole < blocks:

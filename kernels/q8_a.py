@@ -45,6 +45,7 @@ from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, store
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float_pair
+from fourcc.kernels.streaming import ask_ahead
 
 BLOCK = 128  # rows
 PANELS = BLOCK // ROWS
@@ -103,6 +104,7 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
             p, total = load_word(weights + CODES_PART) + row * cols, no_floats()
             for col in range(0, whole, 64):
                 scale = load_float_pair(steps + (col >> 3))
+                ask_ahead(p + col)
                 total = scaled_dot(total, load_bytes(p + col), load_bytes(codes + col), scale)
             if whole < cols:
                 scale = load_float_pair(steps + (whole >> 3))

@@ -28,6 +28,7 @@ from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair
+from fourcc.kernels.streaming import ask_ahead
 
 BLOCK = 128
 TOP = np.float32(127)
@@ -45,6 +46,8 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         total = no_floats()
         for block in range(whole):
             q, x, step = p + BLOCK * block, codes + BLOCK * block, steps + 16 * block
+            ask_ahead(q)
+            ask_ahead(q + 64)
             inside = scaled_dot(no_floats(), load_bytes(q), load_bytes(x), load_float_pair(step))
             inside = scaled_dot(inside, load_bytes(q + 64), load_bytes(x + 64), load_float_pair(step + 8))
             total = multiply_add(inside, load_float_everywhere(scales + 4 * block), total)

@@ -83,8 +83,8 @@ class Limits:
             work = partial(compute.run, kernel, self._region, self._region, align=1, scratch=probes.SCRATCH)
             return partial(work, rows=rows, threads=threads, chunk=chunk)
 
-        kernels = probes.READERS.values()
-        reads = [(units * probes.UNIT, sample(kernel, units, chunk)) for kernel in kernels for chunk in CHUNKS]
+        nbytes = units * probes.UNIT
+        reads = [(nbytes, sample(kernel, units, chunk)) for kernel in probes.READERS for chunk in CHUNKS]
         yield _best(READ, threads, reads, FINALISTS)
         for what, kinds, turn in (
             (INTEGERS, probes.DOTS, probes.turn_dots),

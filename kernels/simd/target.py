@@ -53,6 +53,15 @@ def host() -> tuple[str, frozenset[str]]:
     return architecture, frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
 
 
+@cache
+def host_processor() -> str:
+    """LLVM's name of the host's processor."""
+    import llvmlite.binding as llvm
+
+    name: str = llvm.get_host_cpu_name()
+    return name
+
+
 def runs_here(target: Target) -> bool:
     """Whether the host has what the target needs."""
     architecture, features = host()
@@ -83,6 +92,6 @@ def processor(chosen: Target) -> tuple[str, str]:
     import llvmlite.binding as llvm
 
     if chosen == next(each for each in TARGETS if runs_here(each)):
-        return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+        return host_processor(), llvm.get_host_cpu_features().flatten()
     generic = "x86-64" if host()[0] == "x86_64" else "generic"
     return (chosen.cpu or generic), ",".join(f"+{name}" for name in sorted(chosen.needs))

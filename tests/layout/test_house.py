@@ -76,6 +76,7 @@ SHARED_KERNELS = {
     "sixteens",
     "spreading",
     "steps",
+    "streaming",
     "team",
     "thirty_twos",
     "trace",
