@@ -17,7 +17,7 @@ from fourcc.kernels.simd.arithmetic import add, multiply, multiply_add, no_float
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import load_some_floats, store_some_floats
 from fourcc.kernels.simd.tiles import no_float_columns, row_products, store_column_sums
-from fourcc.kernels.streaming import ALONE, ask_ahead
+from fourcc.kernels.streaming import ALONE
 
 Function = Callable[..., Any]
 MANY = 12  # rows side by side: four streams of memory are too few, and registers hold no more
@@ -28,21 +28,22 @@ CACHE = 0 if ALONE else 28 << 10
 
 def _one(rows: Function, load: Function, load_some: Function, width: int) -> Entry:
     """The product with one activation: row by row, or, where the activation is long, twelve rows side by side."""
-    many = _many_rows(rows, load_some, width)
+    many, single = _side_by_side(MANY, rows, load_some, width), _side_by_side(1, rows, load_some, width)
 
     def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
         cols, x, out = load_word(weights + COLS), load_word(job + X), load_word(job + OUT)
-        whole, row = cols >> 6 << 6, first
-        while cols * (4 + width) > CACHE and row + MANY <= last:
+        whole, row, long = cols >> 6 << 6, first, cols * (4 + width) > CACHE
+        while long and row + MANY <= last:
             many(weights, job, row)
             row += MANY
+        while long and row < last:  # in the same order as the others: where rows are cut depends on the threads
+            single(weights, job, row)
+            row += 1
         while row < last:
             p = load_word(weights + PARTS) + row * cols * width
             a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
             xs = x
             for at in range(p, p + whole * width, 64 * width):  # by address: counting columns costs a tenth of the rate
-                for line in range(0, 64 * width, 64):
-                    ask_ahead(at + line)
                 a = multiply_add(load(at), load_floats(xs), a)
                 b = multiply_add(load(at + 16 * width), load_floats(xs + 64), b)
                 c = multiply_add(load(at + 32 * width), load_floats(xs + 128), c)
@@ -57,11 +58,11 @@ def _one(rows: Function, load: Function, load_some: Function, width: int) -> Ent
     return one
 
 
-def _many_rows(rows: Function, load_some: Function, width: int) -> Function:
-    """Rows side by side against one activation, which is read once for all of them."""
-    zeros = no_float_columns[MANY]
+def _side_by_side(count: int, rows: Function, load_some: Function, width: int) -> Function:
+    """Some rows side by side against one activation, which is read once for all of them."""
+    zeros = no_float_columns[count]
 
-    def many(weights: int, job: int, row: int) -> None:
+    def side_by_side(weights: int, job: int, row: int) -> None:
         cols, out = load_word(weights + COLS), load_word(job + OUT) + 4 * row
         step, whole = cols * width, cols >> 4 << 4
         p, xs, totals = load_word(weights + PARTS) + row * step, load_word(job + X), zeros()
@@ -70,13 +71,13 @@ def _many_rows(rows: Function, load_some: Function, width: int) -> Function:
             xs += 64
         store_column_sums(out, 4, totals)
         if whole < cols:
-            count = cols - whole
-            factor = load_some_floats(xs, count)
-            for each in range(MANY):
-                rest = sum_floats(multiply(load_some(p + each * step + whole * width, count), factor))
+            left = cols - whole
+            factor = load_some_floats(xs, left)
+            for each in range(count):
+                rest = sum_floats(multiply(load_some(p + each * step + whole * width, left), factor))
                 store_float(out + 4 * each, load_float(out + 4 * each) + rest)
 
-    return many
+    return side_by_side
 
 
 def _decode_row(load: Function, load_some: Function, width: int) -> Function:
@@ -106,7 +107,7 @@ def plain(rows: Function, load: Function, load_some: Function, width: int) -> Ke
     some = few(partial(numbers_by_columns, load=load, load_some=load_some, width=width))
     tile = one_or_several(_one(rows, load, load_some, width), up_to(FEW, some, several))
     rows = decoder(decode)
-    return Kernel("native", FLOAT, tile, tile, rows, float_scratch, ("values",), decode=rows)
+    return Kernel("native", FLOAT, tile, tile, rows, float_scratch, ("values",), decode=rows, row_align=4 * MANY)
 
 
 FLOATS = plain(row_products["floats"], load_floats, load_some_floats, 4)

@@ -93,8 +93,8 @@ _four_rows_one = _four_rows(1)
 def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
     """Row by row, or, where the activation is long, four rows side by side."""
     cols, row = load_word(weights + COLS), first
-    while cols > LONG and row + 4 <= last:
-        _four_rows_one(weights, job, row, 3, 0)
+    while cols > LONG and row < last:
+        _four_rows_one(weights, job, row, min(3, last - row - 1), 0)
         row += 4
     while row < last:
         _one_row(weights, job, row)

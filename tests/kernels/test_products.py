@@ -250,6 +250,16 @@ def test_threads_do_not_show(tag: FourCC, shape: tuple[int, int], n: int) -> Non
     assert q.matmul(x, 2, exact=True).tobytes() == q.matmul(x, 1, exact=True).tobytes()
 
 
+@every
+def test_threads_do_not_show_where_an_activation_is_long(tag: FourCC) -> None:
+    """Several rows are read side by side then: where they are cut must not show, and how many there are neither."""
+    q = stored(tag, 101, 8192)
+    x = numbers(normal, 5, (1, 8192))
+    alone = q.matmul(x, 1)
+    for threads in (2, 3, 5):
+        assert q.matmul(x, threads).tobytes() == alone.tobytes()
+
+
 @every_encoded
 def test_activations_together_and_alone(tag: FourCC) -> None:
     """Any number of them leaves each within the bound; equal ones give equal results."""
@@ -266,9 +276,10 @@ def test_activations_together_and_alone(tag: FourCC) -> None:
 
 
 @every_encoded
-def test_a_row_does_not_depend_on_the_others(tag: FourCC) -> None:
+@pytest.mark.parametrize("cols", [160, 8192])
+def test_a_row_does_not_depend_on_the_others(tag: FourCC, cols: int) -> None:
     """Rows come eight or sixteen at a time, or one by one at the end."""
-    cols = fitting(tag, 160)
+    cols = fitting(tag, cols)
     w = numbers(normal, 7, (128, cols))
     w[5] = 8  # the largest of each column, and of each group or matrix: their scales are the same whatever the rows
     w[:, ::32], w[:, 1::32] = 8, -8
