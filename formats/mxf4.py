@@ -26,6 +26,8 @@ from fourcc.spec import FormatSpec, Geometry, Params, Part
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from fourcc.kernels.kernel import Kernel
+
 BLOCK = 32
 HALF = BLOCK // 2
 MOST = 252  # exponent whose levels are all finite
@@ -103,4 +105,13 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return largest(w, 1, BLOCK) * (1 / 4 + 2**-16) + 2.0**-129
 
 
-MXF4 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)
+def kernel() -> Kernel:
+    """The products of `fourcc.kernels.mxf4`."""
+    from fourcc.kernels.mxf4 import KERNEL
+
+    return KERNEL
+
+
+MXF4 = Format(
+    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+)

@@ -74,6 +74,7 @@ class Block:
             `no_dots()`; and, when those of a scale are done, the dots to `total = finish(total, dots, number of the
             scale, numbers)`.
         half: where the float16 is that belongs to no word, the block's begin or end; -1 where there is none.
+        rest: its bytes; of another number, those of that.
         place: (word) -> its number in the packed block; None: its own, behind a float16 that became a word.
         zero: the code of weight 0; None: codes are signed, as `simd.dot.biased` leaves them.
         affine: whether there are means.
@@ -86,6 +87,7 @@ class Block:
     numbers: Function
     codes: Function
     half: int = -1
+    rest: int = 2
     place: Function = as_stored
     zero: int | None = None
     affine: bool = False
@@ -100,7 +102,7 @@ class Block:
     @property
     def begin(self) -> int:
         """Where the words begin."""
-        return 2 if self.half == 0 else 0
+        return self.rest if self.half == 0 else 0
 
     @property
     def widened(self) -> bool:
@@ -110,7 +112,7 @@ class Block:
     @property
     def packed(self) -> int:
         """Bytes of a packed block."""
-        return 64 * (self.words + self.widened) + (32 if self.half >= 0 and not self.widened else 0)
+        return 64 * (self.words + self.widened) + (ROWS * self.rest if self.half >= 0 and not self.widened else 0)
 
     @property
     def expanded(self) -> int:
@@ -125,7 +127,13 @@ class Block:
 
 def group_packer(block: Block) -> Function:
     """The function that packs the same block of up to sixteen rows."""
-    words, begin, half, place, first = block.words, block.begin, block.half, block.place, int(block.widened)
+    words, begin, place, first, pack_rest = (
+        block.words,
+        block.begin,
+        block.place,
+        int(block.widened),
+        _rest_packer(block),
+    )
 
     def pack(p: int, step: int, rows: int, out: int, scratch: int) -> None:
         if rows == ROWS and words >= ROWS:
@@ -139,17 +147,25 @@ def group_packer(block: Block) -> Function:
                 for word in range(words):
                     found = load_int(p + lane * step + begin + 4 * word) if lane < rows else 0
                     store_int(out + 64 * (first + place(word)) + 4 * lane, found)
-        if half >= 0:
-            for lane in range(ROWS):
-                at = p + lane * step + half
-                found = load_byte(at) | load_byte(at + 1) << 8 if lane < rows else 0
-                if first:
-                    store_int(out + 4 * lane, found)
-                else:
-                    store_byte(out + 64 * words + 2 * lane, found)
-                    store_byte(out + 64 * words + 2 * lane + 1, found >> 8)
+        pack_rest(p, step, rows, out)
 
     return pack
+
+
+def _rest_packer(block: Block) -> Function:
+    """The function that packs what belongs to no word."""
+    half, rest, widened, behind = block.half, block.rest, block.widened, 64 * block.words
+
+    def pack_rest(p: int, step: int, rows: int, out: int) -> None:
+        if half >= 0:
+            for lane in range(ROWS):
+                to = out + 4 * lane if widened else out + behind + rest * lane
+                if widened:
+                    store_int(to, 0)
+                for byte in range(rest):
+                    store_byte(to + byte, load_byte(p + lane * step + half + byte) if lane < rows else 0)
+
+    return pack_rest
 
 
 def packer(block: Block) -> Entry:

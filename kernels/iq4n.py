@@ -11,32 +11,17 @@ from typing import Any
 from fourcc.kernels.encoders import always
 from fourcc.kernels.groups import LANES, ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, order_codes, turn_thirty_twos
 from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import NIBBLES, WORD, Block, float16s_behind
-from fourcc.kernels.levels import level_scale, levels_of, nearest_code
+from fourcc.kernels.interleaving import Block, float16s_behind
+from fourcc.kernels.levels import level_codes, level_scale, levels_of, nearest_code
 from fourcc.kernels.operands import COLS, PARTS, X_STEP
 from fourcc.kernels.operands import X as JOB_X
-from fourcc.kernels.simd.arithmetic import divide, floats_of, ints_of, multiply, shifted_right
-from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.arithmetic import divide, floats_of, multiply
+from fourcc.kernels.simd.choosing import either, shifted_left, where_equal
 from fourcc.kernels.simd.memory import load_float, load_floats, load_ints, load_word, store
 from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
-from fourcc.kernels.simd.twins import Lanes
 
 Function = Callable[..., Any]
 SIZE = 18  # bytes of a block
-
-
-def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
-    def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
-        """Low nibbles are 16 columns, high ones the next 16."""
-        mask, dots = ints_of(NIBBLES), no_dots()
-        for four in range(4):
-            pairs = load_ints(p + WORD * four)
-            dots = put(dots, levels_of(both(pairs, mask)), place, 4 * four)
-            dots = put(dots, levels_of(both(shifted_right(pairs, 4), mask)), place, 4 * four + 16)
-        made: Lanes = finish(total, dots, 0, numbers)
-        return made
-
-    return codes
 
 
 def _encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -68,4 +53,4 @@ def _find_codes(scratch: int) -> None:
     order_codes(32, scratch)
 
 
-KERNEL = interleaved(Block(32, SIZE, float16s_behind(4), _codes, half=0), encoder=always(_encode))
+KERNEL = interleaved(Block(32, SIZE, float16s_behind(4), level_codes(levels_of), half=0), encoder=always(_encode))

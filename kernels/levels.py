@@ -1,22 +1,27 @@
-"""The sixteen levels of IQ4_NL and IQ4_XS, whole numbers of eight bits; the search for scales of them.
+"""Codes that name one of sixteen levels, whole numbers of eight bits: IQ4_NL, IQ4_XS; the search for scales.
 
 The search is that of `fourcc.formats.levels`, one of sixteen groups a lane.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from fourcc.kernels.groups import INFINITY, NO_TERM, NOTHING, ONE, VECTOR, ZERO, X
+from fourcc.kernels.interleaving import NIBBLES, WORD
 from fourcc.kernels.scale_search import first_largest, quotient
-from fourcc.kernels.simd.arithmetic import absolute, add, divide, floats_of, multiply
-from fourcc.kernels.simd.choosing import stairs, where_less
-from fourcc.kernels.simd.memory import load_floats
+from fourcc.kernels.simd.arithmetic import absolute, add, divide, floats_of, ints_of, multiply, shifted_right
+from fourcc.kernels.simd.choosing import both, stairs, where_less
+from fourcc.kernels.simd.memory import load_floats, load_ints
+from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.words import byte_table
 
+Function = Callable[..., Any]
 LEVELS = (-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113)
 BORDERS = tuple((low + high) / 2 for low, high in pairwise(LEVELS))
 levels_of = byte_table(LEVELS)
@@ -24,6 +29,31 @@ nearest_level = stairs(BORDERS, tuple(map(float, LEVELS)))
 nearest_code = stairs(BORDERS, tuple(map(float, range(16))))
 TOP = np.float32(127)
 TRIES = 7  # to either side
+
+
+def level_codes(levels: Operation) -> Function:
+    """The codes of a block of 32 that name levels: low nibbles are 16 columns, high ones the next 16.
+
+    Args:
+        levels: (codes) -> levels, bytes; of `byte_table`.
+
+    Returns:
+        `interleaving.Block.codes`.
+    """
+
+    def made_for(put: Function, finish: Function, no_dots: Function) -> Function:
+        def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
+            mask, dots = ints_of(NIBBLES), no_dots()
+            for four in range(4):
+                pairs = load_ints(p + WORD * four)
+                dots = put(dots, levels(both(pairs, mask)), place, 4 * four)
+                dots = put(dots, levels(both(shifted_right(pairs, 4), mask)), place, 4 * four + 16)
+            made: Lanes = finish(total, dots, 0, numbers)
+            return made
+
+        return codes
+
+    return made_for
 
 
 def level_scale(scratch: int) -> Lanes:

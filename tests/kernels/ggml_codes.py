@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fourcc.format import Array, Parts
-from fourcc.formats import iq4x, q3_k
+from fourcc.formats import iq4x, mxf4, q3_k
 from fourcc.formats.levels import LEVELS
 from fourcc.formats.six_bits import unpack_scales
 from fourcc.kernels.simd.target import target
@@ -51,6 +51,10 @@ def _around_32(unpack: Callable[[Array], Array], name: str | None) -> Callable[[
     return numbers
 
 
+def _power(blocks: Array) -> Numbers:
+    return np.ldexp(1.0, blocks["e"].astype(np.int64) - 128)[..., None], None
+
+
 # By tag: the blocks' numbers, and the code of weight 0; None where codes name levels.
 NUMBERS: dict[str, tuple[Callable[[Array], Numbers], int | None]] = {
     "Q4_1": (_scale_and_mean, 0),
@@ -63,6 +67,7 @@ NUMBERS: dict[str, tuple[Callable[[Array], Numbers], int | None]] = {
     "Q6_K": (_signed, 32),
     "IQ4N": (_scale, None),
     "IQ4X": (_around_32(iq4x.unpack_scales, None), None),
+    "MXF4": (_power, None),
 }
 
 
@@ -75,7 +80,8 @@ def grouped(tag: str, parts: Parts, rows: int, cols: int) -> tuple[Array, Array,
     take = registry[as_tag(tag)].codes
     assert take is not None
     stored = take(parts, Geometry(rows, cols))
-    code = LEVELS[stored].astype(np.float64) if zero is None else stored.astype(np.float64) - zero
+    levels = mxf4.LEVELS if tag == "MXF4" else LEVELS
+    code = levels[stored].astype(np.float64) if zero is None else stored.astype(np.float64) - zero
     reach = cols // step.shape[1]
     wide = [np.repeat(each, reach, axis=1) for each in (step, mean)]
     return wide[0], code, wide[1], target().bias if zero is None else zero, reach

@@ -209,7 +209,7 @@ def test_the_bound_sees_a_lost_column_or_block_and_a_wrong_zero_point(tag: str, 
         rest = x.astype(np.float64)
         rest[:, lost] = 0
         off = np.abs(rest @ decoded(q).T - right)
-        assert (off > narrow)[off > 0].mean() > 0.9  # nobody misses a weight of 0
+        assert (off > narrow)[off > 0].mean() > 0.8  # nobody misses a weight of 0, and few of MXF4 a small one
     shifted = np.abs((x.astype(np.float64) * codes.factor) @ codes.step.T)
     assert (shifted > narrow).mean() > 0.9
 
@@ -472,7 +472,7 @@ def test_not_a_number_shows_where_weights_are_zero(tag: FourCC) -> None:
     x[1, 40] = np.nan
     product = q.matmul(x)
     assert np.isnan(product[1]).all()
-    assert not product[[0, 2]].any()
+    assert excess(q, x[[0, 2]], product[[0, 2]]) <= 1
     assert np.isnan(q @ x[1]).all()
 
 
@@ -488,7 +488,7 @@ def test_damaged_weights_never_crash(tag: FourCC, seed: int) -> None:
             assert q.matmul(x).shape == q.matmul(x, exact=True).shape == (n, 37)
 
 
-@pytest.mark.parametrize("tag", [tag for tag in CODED if tag != "Q8_A"])  # whose scales are those of 128 rows
+@pytest.mark.parametrize("tag", [tag for tag in CODED if tag not in {"Q8_A", "MXF4"}])  # scales of 128 rows; never NaN
 def test_a_row_of_bad_scales_spoils_no_other(tag: str) -> None:
     q = made(tag, 37, 288)
     x = numbers(normal, 3, (5, q.shape[1]))
