@@ -13,7 +13,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from threading import RLock
 from types import CellType, FunctionType
 from typing import Any
@@ -131,10 +131,12 @@ def module_of(kernel: Kernel, symbol: str, made_for: Any) -> Any:
     Raises:
         ValueError: the kernel calls what is neither its own nor LLVM's, or may raise an exception.
     """
-    module = _module_that_may_raise(kernel, symbol) if bounds_checked() else _module(kernel, symbol, made_for)
+    module = _module(kernel, symbol, made_for)
     module.verify()
     foreign = [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
-    if foreign and not bounds_checked():
+    if foreign and bounds_checked():
+        return _module_that_may_raise(kernel, symbol)
+    if foreign:
         what = "may raise an exception" if "raise" in foreign else f"calls {', '.join(foreign)}"
         raise ValueError(f"the kernel {_name(kernel)} {what}")
     return module
@@ -188,44 +190,52 @@ def _module_that_may_raise(kernel: Kernel, symbol: str) -> Any:
     import llvmlite.binding as llvm
     from numba import cfunc, types
 
-    function = cfunc(types.void(*[types.int64] * ARGUMENTS), **OPTIONS, forceinline=True)(lift(kernel))
+    function = cfunc(types.void(*[types.int64] * ARGUMENTS), **OPTIONS, forceinline=True)(
+        lift(kernel, _inner_that_may_raise)
+    )
     module = llvm.parse_assembly(function.inspect_llvm())
     module.get_function(function.native_name).name = symbol
+    module.verify()
     return module
 
 
-def lift(function: Callable[..., Any]) -> FunctionType:
-    """A copy of a plain function whose operations and callees are compiled ones."""
+def lift(function: Callable[..., Any], inner: Callable[[FunctionType], Any] | None = None) -> FunctionType:
+    """A copy of a plain function whose operations and callees are compiled ones, as `inner` makes them."""
+    made = partial(_lifted, inner=inner or _inner)
     plain = getattr(function, "py_func", function)
     assert isinstance(plain, FunctionType)
     names = objects.names_of(plain.__code__)
     scope = {
-        name: _lifted(value) if name in names else value
+        name: made(value) if name in names else value
         for name, value in plain.__globals__.items()
         if name in names or name.startswith("__")
     }
-    cells = tuple(CellType(_lifted(cell.cell_contents)) for cell in plain.__closure__ or ())
+    cells = tuple(CellType(made(cell.cell_contents)) for cell in plain.__closure__ or ())
     return FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
 
 
-def _lifted(value: object) -> object:
+def _lifted(value: object, inner: Callable[[FunctionType], Any]) -> object:
     if isinstance(value, Operation):
         return _intrinsic(value)
     if isinstance(value, FunctionType) or hasattr(value, "py_func"):
-        return _inner(getattr(value, "py_func", value))
+        return inner(getattr(value, "py_func", value))
     return value
 
 
 @cache
 def _inner(function: FunctionType) -> Any:
     """A function that kernels call, compiled into them."""
-    if bounds_checked():
-        from numba import njit
-
-        return njit(**OPTIONS, forceinline=True)(lift(function))
     from fourcc.kernels.frontend import lowered
 
     return lowered(lift(function), OPTIONS)
+
+
+@cache
+def _inner_that_may_raise(function: FunctionType) -> Any:
+    """The same, as numba compiles it for callers of its own."""
+    from numba import njit
+
+    return njit(**OPTIONS, forceinline=True)(lift(function, _inner_that_may_raise))
 
 
 @cache
