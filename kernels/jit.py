@@ -199,7 +199,7 @@ def _module_that_may_raise(kernel: Kernel, symbol: str) -> Any:
     return module
 
 
-def lift(function: Callable[..., Any], inner: Callable[[FunctionType], Any] | None = None) -> FunctionType:
+def lift(function: Callable[..., Any], inner: Callable[[Any], Any] | None = None) -> FunctionType:
     """A copy of a plain function whose operations and callees are compiled ones, as `inner` makes them."""
     made = partial(_lifted, inner=inner or _inner)
     plain = getattr(function, "py_func", function)
@@ -214,7 +214,7 @@ def lift(function: Callable[..., Any], inner: Callable[[FunctionType], Any] | No
     return FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
 
 
-def _lifted(value: object, inner: Callable[[FunctionType], Any]) -> object:
+def _lifted(value: object, inner: Callable[[Any], Any]) -> object:
     if isinstance(value, Operation):
         return _intrinsic(value)
     if isinstance(value, FunctionType) or hasattr(value, "py_func"):
