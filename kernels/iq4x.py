@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from fourcc.kernels.groups import ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, nearest, order_codes, pair_encoder
 from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import NIBBLES, WORD, Block
-from fourcc.kernels.levels import level_scale, levels_of, nearest_code
+from fourcc.kernels.interleaving import WORD, Block
+from fourcc.kernels.levels import level_codes, level_scale, levels_of, nearest_code
 from fourcc.kernels.scale_search import first_largest_of
 from fourcc.kernels.simd.arithmetic import (
     divide,
@@ -25,11 +22,9 @@ from fourcc.kernels.simd.arithmetic import (
 from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
 from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, store, store_byte, store_float
 from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
-from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.widening import load_float_pair
 from fourcc.kernels.simd.words import low_float16s
 
-Function = Callable[..., Any]
 WIDTH, SIZE = 256, 136  # columns and bytes of a block
 SUB = 32  # weights with one scale
 SCALE_ZERO = 32  # the code of scale 0
@@ -44,22 +39,6 @@ def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there a
         more = shifted_left(both(shifted_right(upper, 2 * each), two), 4)
         scale = subtract(either(both(shifted_right(lower, 4 * each), four), more), zero)
         store(scales + WORD * each, multiply(d, floats_from_ints(scale)))
-
-
-def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
-    def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
-        """Eight times 16 bytes: low nibbles are 16 columns, high ones the next 16."""
-        mask = ints_of(NIBBLES)
-        for each in range(8):
-            dots = no_dots()
-            for four in range(4):
-                pairs, column = load_ints(p + WORD * (2 + 4 * each + four)), 32 * each + 4 * four
-                dots = put(dots, levels_of(both(pairs, mask)), place, column)
-                dots = put(dots, levels_of(both(shifted_right(pairs, 4), mask)), place, column + 16)
-            total = finish(total, dots, each, numbers)
-        return total
-
-    return codes
 
 
 def _encode_pair(one: int, other: int, scratch: int) -> None:
@@ -98,4 +77,6 @@ def _store_block(p: int, scales: int, codes: int) -> None:
         store_low_bytes(p + 8 + 16 * each, either(load_ints(pairs), shifted_left(load_ints(pairs + VECTOR), 4)))
 
 
-KERNEL = interleaved(Block(WIDTH, SIZE, _numbers, _codes), encoder=pair_encoder(SIZE, _encode_pair))
+KERNEL = interleaved(
+    Block(WIDTH, SIZE, _numbers, level_codes(levels_of, scales=8, begin=2)), encoder=pair_encoder(SIZE, _encode_pair)
+)

@@ -31,11 +31,13 @@ TOP = np.float32(127)
 TRIES = 7  # to either side
 
 
-def level_codes(levels: Operation) -> Function:
-    """The codes of a block of 32 that name levels: low nibbles are 16 columns, high ones the next 16.
+def level_codes(levels: Operation, scales: int = 1, begin: int = 0) -> Function:
+    """The codes of a block that name levels; of 16 bytes the low nibbles are 16 columns, the high ones the next 16.
 
     Args:
         levels: (codes) -> levels, bytes; of `byte_table`.
+        scales: how many the block has, one for 32 columns.
+        begin: number of the first word of codes.
 
     Returns:
         `interleaving.Block.codes`.
@@ -43,13 +45,15 @@ def level_codes(levels: Operation) -> Function:
 
     def made_for(put: Function, finish: Function, no_dots: Function) -> Function:
         def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
-            mask, dots = ints_of(NIBBLES), no_dots()
-            for four in range(4):
-                pairs = load_ints(p + WORD * four)
-                dots = put(dots, levels(both(pairs, mask)), place, 4 * four)
-                dots = put(dots, levels(both(shifted_right(pairs, 4), mask)), place, 4 * four + 16)
-            made: Lanes = finish(total, dots, 0, numbers)
-            return made
+            mask = ints_of(NIBBLES)
+            for scale in range(scales):
+                dots = no_dots()
+                for four in range(4):
+                    pairs, column = load_ints(p + WORD * (begin + 4 * scale + four)), 32 * scale + 4 * four
+                    dots = put(dots, levels(both(pairs, mask)), place, column)
+                    dots = put(dots, levels(both(shifted_right(pairs, 4), mask)), place, column + 16)
+                total = finish(total, dots, scale, numbers)
+            return total
 
         return codes
 

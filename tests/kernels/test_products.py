@@ -209,7 +209,8 @@ def test_the_bound_sees_a_lost_column_or_block_and_a_wrong_zero_point(tag: str, 
         rest = x.astype(np.float64)
         rest[:, lost] = 0
         off = np.abs(rest @ decoded(q).T - right)
-        assert (off > narrow)[off > 0].mean() > 0.8  # nobody misses a weight of 0, and few of MXF4 a small one
+        seen = 0.8 if tag == "MXF4" else 0.9  # whose codes are small beside their zero point
+        assert (off > narrow)[off > 0].mean() > seen  # nobody misses a weight of 0
     shifted = np.abs((x.astype(np.float64) * codes.factor) @ codes.step.T)
     assert (shifted > narrow).mean() > 0.9
 
@@ -472,7 +473,10 @@ def test_not_a_number_shows_where_weights_are_zero(tag: FourCC) -> None:
     x[1, 40] = np.nan
     product = q.matmul(x)
     assert np.isnan(product[1]).all()
-    assert excess(q, x[[0, 2]], product[[0, 2]]) <= 1
+    if str(tag) == "MXF4":  # no scale of it is 0
+        assert excess(q, x[[0, 2]], product[[0, 2]]) <= 1
+    else:
+        assert not product[[0, 2]].any()
     assert np.isnan(q @ x[1]).all()
 
 
