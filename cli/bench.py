@@ -21,9 +21,10 @@ Examples:
   fourcc bench --peers --json
   fourcc bench --simd avx2,portable
 
-Each thing is measured in turns with all others. Rates are those of the best sample and of the median one; shares
-compare best with best, and median with median. A product's weights come from memory: each sample goes through at least
-250 MB of them, and through more than the largest cache holds."""
+Each thing is measured in turns with all others. Rates are those of the best sample and of the median one. Shares and
+ratios compare best with best, and, beside the median, turn by turn: what a product is a share of is measured before
+each of its samples, and a peer's product right after it; the median of all turns is shown. A product's weights come
+from memory: each sample goes through at least 250 MB of them, and through more than the largest cache holds."""
 
 Tags = Annotated[str | None, typer.Option("--format", metavar="TAG,...", help="Formats. Default: all with a kernel.")]
 Shapes = Annotated[

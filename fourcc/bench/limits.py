@@ -6,6 +6,7 @@ belong to no format, and what a product costs without Python around it is seen o
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -39,21 +40,33 @@ class Limit:
         what: `READ`, `INTEGERS` or `FLOATS`.
         threads: how many.
         amount: bytes or operations of a sample.
-        series: of the kernels that go on.
+        work: takes a sample, of the kernels that go on in turn.
         found: seconds of the best sample of those that were tried.
+        series: of all that were taken.
     """
 
     what: str
     threads: int
     amount: float
-    series: Series
+    work: Work
     found: float
+    series: list[Series] = attrs.field(factory=list)
+
+    def measured(self) -> Series:
+        """A new series of it: on its own, or beside what is a share of it."""
+        name = f"{self.what}, {self.threads} thread{'s' * (self.threads > 1)}"
+        # After a pause memory may be faster for a moment than it is for those who go on reading.
+        ready = partial(_settle, self.work) if self.what == READ else None
+        self.series.append(Series(name, self.work, ready, repeats=6))
+        return self.series[-1]
 
     @property
     def rates(self) -> Rates:
         """Bytes, or operations, a second; the fastest one is kept, whichever kernel reached it."""
-        timing = self.series.timing
-        return Timing(min(self.found, timing.best), timing.median, timing.samples).rates(self.amount)
+        timings = [each.timing for each in self.series if each.turns]
+        best = min([self.found, *(each.best for each in timings)])
+        median = statistics.median([each.median for each in timings])
+        return Timing(best, median, sum(each.samples for each in timings)).rates(self.amount)
 
 
 class Limits:
@@ -93,13 +106,13 @@ class Limits:
             some = {columns: max(threads, int(share * threads * OPERATIONS) // turn(columns)) for columns in kinds}
             yield _best(what, threads, [(some[n] * turn(n), sample(kinds[n], some[n])) for n in kinds], 1)
 
-    def series(self, *what: str) -> list[Series]:
-        """Of some limits: those of reading, or of calculating."""
-        return [each.series for each in self._all if each.what in what]
+    def measured(self, *what: str) -> list[Series]:
+        """A new series of each of some limits: those of reading, or of calculating."""
+        return [each.measured() for each in self._all if each.what in what]
 
-    def __getitem__(self, key: tuple[str, int]) -> Rates:
+    def __getitem__(self, key: tuple[str, int]) -> Limit:
         """The limit of something with some threads."""
-        return next(each.rates for each in self._all if (each.what, each.threads) == key)
+        return next(each for each in self._all if (each.what, each.threads) == key)
 
 
 def _best(what: str, threads: int, tried: list[tuple[int, Work]], keep: int) -> Limit:
@@ -111,8 +124,7 @@ def _best(what: str, threads: int, tried: list[tuple[int, Work]], keep: int) -> 
         tried: amount and work of a sample; of all kernels alike where more than one is kept.
         keep: how many go on.
     """
-    name = f"{what}, {threads} thread{'s' * (threads > 1)}"
-    series = [(amount, Series(name, work, repeats=TRIES)) for amount, work in tried]
+    series = [(amount, Series(what, work, repeats=TRIES)) for amount, work in tried]
     for _, each in series:
         each.turn()
     series.sort(key=lambda pair: pair[1].timing.best / pair[0])
@@ -122,13 +134,11 @@ def _best(what: str, threads: int, tried: list[tuple[int, Work]], keep: int) -> 
     def work() -> object:
         return next(kept)()
 
-    # Chosen by those samples: the median shall be that of others.
-    ready = partial(_settle, work) if what == READ else None
-    return Limit(what, threads, amount, Series(name, work, ready, repeats=3 * keep), best.timing.best)
+    return Limit(what, threads, amount, work, best.timing.best)  # chosen by them: the median shall be that of others
 
 
 def _settle(work: Work) -> None:
-    """Reads for a while: after a pause memory may be faster for a moment than it is for those who go on reading."""
+    """Reads for a while."""
     end = time.perf_counter() + SETTLING
     while time.perf_counter() < end:
         work()

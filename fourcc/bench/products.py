@@ -8,9 +8,9 @@ import attrs
 import numpy as np
 
 from fourcc import compute
-from fourcc.bench.limits import FLOATS, INTEGERS
+from fourcc.bench.limits import FLOATS, INTEGERS, READ, Limit, Limits
 from fourcc.bench.matrices import activations
-from fourcc.bench.timing import Series, Timing
+from fourcc.bench.timing import Series, Timing, ratio
 from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 
@@ -36,6 +36,8 @@ class Product:
         threads: how many.
         nbytes: that a matrix is stored in.
         peak: what bounds it where memory does not.
+        matrices: of a rotation.
+        limit: what bounds it, measured beside it.
         rotation: the products, all matrices after each other.
         preparation: of the activations; None where they are taken as they come.
         call: the same products, each a call from Python; None for several activations.
@@ -50,6 +52,7 @@ class Product:
     nbytes: int
     peak: str
     matrices: int
+    limit: Limit
     rotation: Series
     preparation: Series | None
     call: Series | None
@@ -74,18 +77,38 @@ class Product:
         """Of one product that Python calls."""
         return None if self.call is None else self.call.timing.scaled(1 / self.matrices)
 
+    @property
+    def best(self) -> float:
+        """Seconds of the fastest product, and of the fastest preparation of its activations."""
+        return self.timing.best + (0.0 if self.prepared is None else self.prepared.best)
+
+    @property
+    def seconds(self) -> list[float]:
+        """Of each turn the same."""
+        prepared = [0.0] * len(self.rotation.turns) if self.preparation is None else self.preparation.bests
+        pairs = zip(self.rotation.bests, prepared, strict=True)
+        return [product / self.matrices + each / PREPARATIONS for product, each in pairs]
+
+    @property
+    def share(self) -> float:
+        """Of what bounds it: the median of what it was in each turn."""
+        assert self.rotation.beside is not None
+        amount = (self.nbytes if self.limit.what == READ else self.operations) * self.matrices
+        return amount / self.limit.amount * ratio(self.rotation.beside.bests, self.rotation.bests)
+
     def series(self) -> list[Series]:
         """All that is measured of it."""
         return [each for each in (self.rotation, self.preparation, self.call) if each is not None]
 
 
-def product(matrices: Sequence[QMatrix], count: int, threads: int) -> Product:
+def product(matrices: Sequence[QMatrix], count: int, threads: int, limits: Limits) -> Product:
     """What to measure of the products of some matrices.
 
     Args:
         matrices: of one format and shape, packed.
         count: activations.
         threads: how many.
+        limits: of the machine.
     """
     from fourcc.kernels.probes import multiplies_bytes
 
@@ -95,6 +118,9 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int) -> Product:
     some = matrices[: shortened(len(matrices), rows * cols, count)]
     name = f"{first.tag} {rows} x {cols}, n = {count}, {threads} thread{'s' * (threads > 1)}"
     rotation = Rotation(some, count, threads)
+    peak = INTEGERS if multiplies_bytes(kernel.tile) else FLOATS
+    limit = limits[READ if count < MANY else peak, threads]
+    repeats = 4 if count < MANY else 1
     return Product(
         tag=str(first.tag),
         level=kernel.level,
@@ -103,9 +129,10 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int) -> Product:
         count=count,
         threads=threads,
         nbytes=first.nbytes,
-        peak=INTEGERS if multiplies_bytes(kernel.tile) else FLOATS,
+        peak=peak,
         matrices=len(some),
-        rotation=Series(name, rotation.run, repeats=3 if count < MANY else 1),
+        limit=limit,
+        rotation=Series(name, rotation.run, repeats=repeats, beside=limit.measured()),
         preparation=None if kernel.activation.prepare is None else Series(name, rotation.prepare),
         call=Series(name, rotation.call, repeats=1) if count == 1 else None,
     )

@@ -38,7 +38,7 @@ class ProductResult:
         called: of a call from Python.
         bandwidth: bytes of the stored matrix a second.
         speed: operations a second.
-        of_read, of_peak: the same as shares of the limits.
+        of_read, of_peak: the same as shares of the limits; of the one that bounds it, measured beside it, turn by turn.
     """
 
     tag: str
@@ -66,15 +66,6 @@ class ProductResult:
         """Operations a second."""
         return self.timing.rates(self.operations)
 
-    @property
-    def with_activations(self) -> Timing:
-        """The product, and what preparing its activations takes: what others do in one step."""
-        if self.prepared is None:
-            return self.timing
-        timing = self.timing
-        best, median = timing.best + self.prepared.best, timing.median + self.prepared.median
-        return Timing(best, median, timing.samples)
-
 
 @attrs.frozen
 class CodecResult:
@@ -98,7 +89,7 @@ class PeerProduct:
         like: tag of the format that it is compared with.
         rows, cols, count, threads: of the product.
         timing: of one product, its activations included.
-        ratio: fourcc's speed through the peer's; None where fourcc's format was not measured.
+        ratio: fourcc's speed through the peer's, activations included; None where fourcc's format was not measured.
     """
 
     peer: str

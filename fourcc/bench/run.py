@@ -15,7 +15,7 @@ from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Peer, Subject, load
 from fourcc.bench.plan import Plan
 from fourcc.bench.products import MANY, Product
 from fourcc.bench.results import CodecResult, LimitResult, PeerCodec, PeerProduct, ProductResult, Results
-from fourcc.bench.timing import Rates, Series, take_turns
+from fourcc.bench.timing import Rates, Series, ratio, take_turns
 from fourcc.errors import UsageError
 from fourcc.qmatrix import QMatrix
 
@@ -53,10 +53,14 @@ class Round:
             yield from (each for each in (coder.decode, coder.encode) if each is not None)
 
     def _with(self, count: int) -> Iterable[Series]:
+        """Each product, and what it is compared with after it; at last what is compared with none."""
+        others = [each for _, each in self.candidates if each.count == count]
         for product in self.products:
-            yield from product.series() if product.count == count else ()
-        for _, candidate in self.candidates:
-            yield from (candidate.series,) if candidate.count == count else ()
+            if product.count == count:
+                yield from product.series()
+                yield from (each.series for each in others if each.meets(product))
+        met = {id(each) for each in others for product in self.products if each.meets(product)}
+        yield from (each.series for each in others if id(each) not in met)
 
 
 class Run:
@@ -74,7 +78,6 @@ class Run:
         self._notes: list[str] = []
         self._missing: dict[str, str] = {}
         self._peers = self._find_peers() if plan.peers else []
-        self._limits: Limits | None = None
 
     def results(self) -> Results:
         """Measures all of it.
@@ -90,9 +93,9 @@ class Run:
         plan = self._plan
         share = 1.0 if plan.rotation >= 100_000_000 else 0.01
         self._tell("the machine's limits", 0, 1)
-        self._limits = Limits(plan.threads, plan.rotation, share)
-        rounds = [self._measure(*shape) for shape in plan.shapes]
-        own = [self._product(each) for one in rounds for each in one.products]
+        limits = Limits(plan.threads, plan.rotation, share)
+        rounds = [self._measure(*shape, limits) for shape in plan.shapes]
+        own = [each for one in rounds for each in one.products]
         coded = [_coded(each) for one in rounds for each in one.codecs]
         packages = (*machine.PACKAGES, *(each.package for each in self._peers))
         return Results(
@@ -101,10 +104,10 @@ class Run:
             target().name,
             plan.rotation,
             plan.rounds,
-            tuple(self._limit(threads) for threads in plan.threads),
-            tuple(own),
+            tuple(_limit(limits, threads) for threads in plan.threads),
+            tuple(_product(each, limits) for each in own),
             tuple(coded),
-            tuple(_peer_products(rounds, own)),
+            tuple(_peer_products(rounds)),
             tuple(_peer_codecs(rounds, coded)),
             self._missing,
             tuple(self._notes),
@@ -112,11 +115,10 @@ class Run:
 
     # -- one shape
 
-    def _measure(self, rows: int, cols: int) -> Round:
-        here = self._round(rows, cols)
-        assert self._limits is not None
-        reading = [*self._limits.series(READ), *here.with_few(), *here.coding()]
-        series = [*reading, *self._limits.series(INTEGERS, FLOATS), *here.with_many()]
+    def _measure(self, rows: int, cols: int, limits: Limits) -> Round:
+        here = self._round(rows, cols, limits)
+        reading = [*limits.measured(READ), *here.with_few(), *here.coding()]
+        series = [*reading, *limits.measured(INTEGERS, FLOATS), *here.with_many()]
         first, steps = self._done, self._plan.rounds * len(series)
         total = first + steps * (len(self._plan.shapes) - self._shapes_done)
         take_turns(series, self._plan.rounds, self._counting(total), PAUSE if self._peers else 0.0)
@@ -133,14 +135,14 @@ class Run:
 
         return tick
 
-    def _round(self, rows: int, cols: int) -> Round:
+    def _round(self, rows: int, cols: int, limits: Limits) -> Round:
         plan = self._plan
         originals = self._matrices(rows, cols)
         own, coded = [], []
         for original in originals.values():
             self._tell(f"{original.tag} {rows} x {cols}: encoding and compiling", self._done, max(1, self._done))
             some = matrices.copies(original, plan.rotation)
-            own += [products.product(some, count, threads) for count in plan.counts for threads in plan.threads]
+            own += [products.product(some, count, threads, limits) for count in plan.counts for threads in plan.threads]
             coded += [codecs.codec(original, threads) for threads in plan.threads]
         subject = Subject(rows, cols, plan.counts, plan.threads, plan.rotation, originals)
         candidates: list[tuple[Peer, Candidate]] = []
@@ -176,19 +178,21 @@ class Run:
         self._missing = {each.name: reason for each in loaded if (reason := each.missing()) is not None}
         return [each for each in loaded if each.name not in self._missing]
 
-    # -- results
 
-    def _limit(self, threads: int) -> LimitResult:
-        assert self._limits is not None
-        return LimitResult(threads, *(self._limits[what, threads] for what in (READ, INTEGERS, FLOATS)))
+# -- results
 
-    def _product(self, each: Product) -> ProductResult:
-        limit = self._limit(each.threads)
-        return ProductResult(
-            **{name: getattr(each, name) for name in SHARED},
-            of_read=each.timing.rates(each.nbytes).over(limit.read),
-            of_peak=each.timing.rates(each.operations).over(limit.of(each.peak)),
-        )
+
+def _limit(limits: Limits, threads: int) -> LimitResult:
+    return LimitResult(threads, *(limits[what, threads].rates for what in (READ, INTEGERS, FLOATS)))
+
+
+def _product(each: Product, limits: Limits) -> ProductResult:
+    limit, beside = _limit(limits, each.threads), {each.limit.what: each.share}
+    return ProductResult(
+        **{name: getattr(each, name) for name in SHARED},
+        of_read=each.timing.rates(each.nbytes).over(limit.read, beside.get(READ)),
+        of_peak=each.timing.rates(each.operations).over(limit.of(each.peak), beside.get(each.peak)),
+    )
 
 
 SHARED = (
@@ -206,20 +210,25 @@ def _coded(each: Codec) -> CodecResult:
     return CodecResult(each.tag, each.rows, each.cols, each.threads, *rates)
 
 
-def _peer_products(rounds: Iterable[Round], own: Iterable[ProductResult]) -> list[PeerProduct]:
+def _peer_products(rounds: Iterable[Round]) -> list[PeerProduct]:
     """Of candidates of one kind the faster one, beside fourcc's own product."""
-    ours = {(each.tag, each.rows, each.cols, each.count, each.threads): each for each in own}
     best: dict[tuple[object, ...], PeerProduct] = {}
     for one in rounds:
         for peer, each in one.candidates:
             timing = each.series.timing.scaled(1 / each.matrices)
-            shape = (one.rows, one.cols, each.count, each.threads)
-            own_one = ours.get((each.like, *shape))
-            ratio = None if own_one is None else own_one.with_activations.rates(1).over(timing.rates(1))
-            key = (peer.name, each.kind, *shape)
+            mine = next((_compared(product, each) for product in one.products if each.meets(product)), None)
+            key = (peer.name, each.kind, one.rows, one.cols, each.count, each.threads)
             if key not in best or timing.best < best[key].timing.best:
-                best[key] = PeerProduct(peer.name, each.kind, each.like, *shape, timing, ratio)
+                best[key] = PeerProduct(
+                    peer.name, each.kind, each.like, one.rows, one.cols, each.count, each.threads, timing, mine
+                )
     return list(best.values())
+
+
+def _compared(mine: Product, theirs: Candidate) -> Rates:
+    """Our speed through a peer's: of the best samples, and the median of what it was in each turn."""
+    turns = [each / theirs.matrices for each in theirs.series.bests]
+    return Rates(min(turns) / mine.best, ratio(turns, mine.seconds))
 
 
 def _peer_codecs(rounds: Iterable[Round], own: Iterable[CodecResult]) -> list[PeerCodec]:

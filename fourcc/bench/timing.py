@@ -1,10 +1,14 @@
-"""Samples of what is measured, taken in turns, so that a noisy moment hits all alike."""
+"""Samples of what is measured, taken in turns, so that a noisy moment hits all alike.
+
+What a rate is a share of is measured in the same turns, sample by sample: memory of a shared machine may be twice as
+fast in one minute as it is in the next.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
@@ -37,14 +41,19 @@ class Timing:
 
 @attrs.frozen
 class Rates:
-    """Amounts a second: the best sample's and the median one's."""
+    """Amounts a second: the best sample's and the median one's; or shares of such rates."""
 
     best: float
     median: float
 
-    def over(self, limit: Rates) -> Rates:
-        """As a share of a limit: best of best, median of median."""
-        return Rates(self.best / limit.best, self.median / limit.median)
+    def over(self, limit: Rates, turns: float | None = None) -> Rates:
+        """As a share of a limit: best of best; of those that were measured side by side the median of the turns.
+
+        Args:
+            limit: what this is a share of.
+            turns: median of the shares of each turn; None: median of median.
+        """
+        return Rates(self.best / limit.best, self.median / limit.median if turns is None else turns)
 
 
 @attrs.define(eq=False)
@@ -56,25 +65,37 @@ class Series:
         work: is timed.
         ready: called before each round, untimed; what others left in the machine's settings is set right here.
         repeats: samples a round, after a run that does not count.
-        seconds: the samples.
+        beside: what this is compared with; a sample of it is taken before each of these.
+        turns: the samples of each round.
     """
 
     name: str
     work: Callable[[], object]
     ready: Callable[[], object] | None = None
     repeats: int = 3
-    seconds: list[float] = attrs.field(factory=list)
+    beside: Series | None = None
+    turns: list[list[float]] = attrs.field(factory=list)
 
     def turn(self) -> None:
         """One round's samples."""
+        together = [self] if self.beside is None else [self.beside, self]
+        for each in together:
+            each._begin()  # noqa: SLF001 - its own kind
+        for _ in range(self.repeats):
+            for each in together:
+                each._sample()  # noqa: SLF001 - its own kind
+
+    def _begin(self) -> None:
         if self.ready is not None:
             self.ready()
-        if not self.seconds or min(self.seconds) < LONG:
+        if not self.turns or min(self.turns[-1]) < LONG:
             self.work()
-        for _ in range(self.repeats):
-            start = time.perf_counter()
-            self.work()
-            self.seconds.append(time.perf_counter() - start)
+        self.turns.append([])
+
+    def _sample(self) -> None:
+        start = time.perf_counter()
+        self.work()
+        self.turns[-1].append(time.perf_counter() - start)
 
     def free(self) -> None:
         """Lets go of what was measured; the samples stay."""
@@ -83,11 +104,22 @@ class Series:
     @property
     def timing(self) -> Timing:
         """Of the samples so far."""
-        return Timing(min(self.seconds), statistics.median(self.seconds), len(self.seconds))
+        samples = [each for turn in self.turns for each in turn]
+        return Timing(min(samples), statistics.median(samples), len(samples))
+
+    @property
+    def bests(self) -> list[float]:
+        """Seconds of each turn's fastest sample."""
+        return [min(turn) for turn in self.turns]
 
 
 def _nothing() -> None:
     pass
+
+
+def ratio(theirs: Iterable[float], ours: Iterable[float]) -> float:
+    """How many times one thing takes another's time: the median of what it is in each turn."""
+    return statistics.median(their / our for their, our in zip(theirs, ours, strict=True))
 
 
 def take_turns(series: Sequence[Series], rounds: int, tick: Tick, pause: float = 0.0) -> None:

@@ -4,6 +4,7 @@ import gc
 import sys
 from collections.abc import Iterator
 
+import attrs
 import pytest
 
 from fourcc.bench import run
@@ -15,6 +16,22 @@ from fourcc.bench.timing import Series
 from fourcc.entries import OWN
 from fourcc.registry import registry
 from fourcc.tags import as_tag
+
+
+@attrs.define(eq=False)
+class Fixed(Series):
+    """Samples of a length that is known."""
+
+    known: float = 0.0
+
+    def turn(self) -> None:
+        """One sample."""
+        self.turns.append([self.known])
+
+
+def fixed(seconds: float) -> Series:
+    """A series of it."""
+    return Fixed("fake", lambda: None, known=seconds)
 
 
 class Fake:
@@ -30,9 +47,8 @@ class Fake:
     def products(self, subject: Subject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
         """Two of one kind, the second one faster, and one of a format that is not measured."""
         for seconds in (2.0, 1.0):
-            series = Series("fake", lambda: None, repeats=0, seconds=[seconds])
-            yield Candidate("odd", "Q8_0", 1, 1, 10, series)
-        yield Candidate("other", "Zzzz", 1, 1, 1, Series("fake", lambda: None, repeats=0, seconds=[1.0]))
+            yield Candidate("odd", "Q8_0", 1, 1, 10, fixed(seconds))
+        yield Candidate("other", "Zzzz", 1, 1, 1, fixed(1.0))
 
     def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002
         """Fails."""
@@ -178,7 +194,7 @@ def test_fewer_rows_make_no_other_rate(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Half(Fake):
         def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002
-            decode, encode = (Series("half", lambda: None, repeats=0, seconds=[1.0]) for _ in range(2))
+            decode, encode = (fixed(1.0) for _ in range(2))
             yield Coder("odd", "Q8_0", 1, decode, encode, 16)
 
     monkeypatch.setattr(run, "NAMES", ("half",))

@@ -10,6 +10,7 @@ from typing import Protocol
 import attrs
 
 from fourcc.bench.matrices import weights
+from fourcc.bench.products import Product
 from fourcc.bench.timing import Series
 from fourcc.format import Floats
 from fourcc.qmatrix import QMatrix
@@ -73,6 +74,10 @@ class Candidate:
     threads: int
     matrices: int
     series: Series
+
+    def meets(self, mine: Product) -> bool:
+        """Whether it is compared with a product of fourcc's, of the same shape."""
+        return (self.like, self.count, self.threads) == (mine.tag, mine.count, mine.threads)
 
 
 @attrs.frozen(eq=False)
