@@ -14,14 +14,12 @@ if TYPE_CHECKING:
 
 NONE = "-"
 
+UNITS = {"int8": "GOPS", "float32": "GFLOPS", "bfloat16": "GFLOPS"}  # of what is multiplied
 LIMITS = (
     Column("threads", right=True),
     Column("reading GB/s", right=True),
     Column("median", right=True),
-    Column("int8 GOPS", right=True),
-    Column("median", right=True),
-    Column("float32 GFLOPS", right=True),
-    Column("median", right=True),
+    *(Column(head, right=True) for what in UNITS for head in (f"{what} {UNITS[what]}", "median")),
 )
 PRODUCTS = (
     Column("format"),
@@ -80,7 +78,8 @@ def show(results: Results, others: Mapping[str, Mapping[str, Any]]) -> None:
         others: SIMD target -> the document of its run.
     """
     _facts(results)
-    _table(LIMITS, [_limit(each) for each in results.limits])
+    limits = [_limit(each) for each in results.limits]
+    _table(LIMITS[: len(limits[0])], limits)
     for shape in dict.fromkeys((each.rows, each.cols) for each in results.products):
         terminal.out(f"\nproducts of {shape[0]} x {shape[1]}, with n activations")
         tables.show(PRODUCTS, [_product(each) for each in results.products if (each.rows, each.cols) == shape])
@@ -113,7 +112,8 @@ def _table(columns: tuple[Column, ...], rows: list[list[str]]) -> None:
 
 
 def _limit(each: LimitResult) -> list[str]:
-    return [str(each.threads), *_giga(each.read, 1), *_giga(each.integers, 0), *_giga(each.floats, 0)]
+    peaks = (each.peaks[what] for what in UNITS if what in each.peaks)
+    return [str(each.threads), *_giga(each.read, 1), *(cell for rates in peaks for cell in _giga(rates, 0))]
 
 
 def _giga(rates: Rates | None, digits: int) -> list[str]:

@@ -93,7 +93,7 @@ def _decode_row(load: Function, load_some: Function, width: int) -> Function:
     return decode
 
 
-def plain(rows: Function, load: Function, load_some: Function, width: int) -> Kernel:
+def plain(rows: Function, load: Function, load_some: Function, width: int, many: Entry | None = None) -> Kernel:
     """The kernel of a plain format.
 
     Args:
@@ -101,13 +101,16 @@ def plain(rows: Function, load: Function, load_some: Function, width: int) -> Ke
         load: (address) -> 16 floats.
         load_some: (address, count) -> up to 16, then zeros.
         width: bytes of a number.
+        many: the product with more activations than a few; None: that of floats.
     """
     decode = _decode_row(load, load_some, width)
     several = float_product(decode)
     some = few(partial(numbers_by_columns, load=load, load_some=load_some, width=width))
-    tile = one_or_several(_one(rows, load, load_some, width), up_to(FEW, some, several))
+    one = _one(rows, load, load_some, width)
+    exact = one_or_several(one, up_to(FEW, some, several))
+    tile = exact if many is None else one_or_several(one, up_to(FEW, some, many))
     rows = decoder(decode)
-    return Kernel("native", FLOAT, tile, tile, rows, float_scratch, ("values",), decode=rows, row_align=4 * MANY)
+    return Kernel("native", FLOAT, tile, exact, rows, float_scratch, ("values",), decode=rows, row_align=4 * MANY)
 
 
 FLOATS = plain(row_products["floats"], load_floats, load_some_floats, 4)

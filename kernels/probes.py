@@ -2,7 +2,7 @@
 
 A read kernel's matrix is a run of `UNIT`-byte rows, PARTS the address of the first; what it read is added up and stored
 in scratch memory, so that no read can be left out. The kernels that calculate take their operands from scratch memory,
-whose contents do not matter, and count `first` .. `last` in turns of `turn_dots` or `turn_floats` operations.
+whose contents do not matter, and count `first` .. `last` in turns (`calculators`).
 
 A rotation's matrix is a table: STEP, rows from one matrix of the table to the next; LAST, the rows that each has; then
 an ENTRY for each, the addresses of a kernel, of its matrix and of its job. Rows are counted through all matrices, as a
@@ -22,9 +22,11 @@ from fourcc.kernels.simd.atomic import call_kernel
 from fourcc.kernels.simd.dot import dot, scaled_dot
 from fourcc.kernels.simd.memory import load_bytes, load_floats, load_ints, load_word, prefetch, store
 from fourcc.kernels.simd.operation import Operation
+from fourcc.kernels.simd.target import multiplies_bfloat16s
 from fourcc.kernels.simd.tiles import (
     dot_columns,
     multiply_add_columns,
+    multiply_add_pairs,
     no_float_columns,
     no_int_columns,
     store_columns,
@@ -38,6 +40,8 @@ ENTRY = 24
 LANES = 16
 TURNS = 64  # weight vectors of a turn
 FOUR = 4  # products of bytes in a lane
+TWO = 2  # products of bfloat16
+INTEGERS, PAIRS, FLOATS = "int8", "bfloat16", "float32"  # what is multiplied
 BYTE_PRODUCTS = frozenset({dot, dot_columns, scaled_dot})
 
 
@@ -105,25 +109,31 @@ def _calculator(tile: Operation, step: Operation, load: Operation, columns: int)
 
 
 WIDTHS = (2, 4, 8)  # columns of the tile: how many sums are under way at once
-DOTS = {columns: _calculator(no_int_columns[columns], dot_columns, load_bytes, columns) for columns in WIDTHS}
-FLOATS = {
-    columns: _calculator(no_float_columns[columns], multiply_add_columns, load_floats, columns) for columns in WIDTHS
+_PEAKS = {
+    INTEGERS: (no_int_columns, dot_columns, load_bytes, FOUR),
+    FLOATS: (no_float_columns, multiply_add_columns, load_floats, 1),
+    PAIRS: (no_float_columns, multiply_add_pairs, load_ints, TWO),
 }
 
 
-def turn_dots(columns: int) -> int:
-    """Operations of a turn of ``DOTS[columns]``: a product and a sum count as two."""
-    return 2 * FOUR * LANES * TURNS * columns
+def peaks() -> tuple[str, ...]:
+    """What the processor multiplies at a rate of its own."""
+    return (INTEGERS, FLOATS, PAIRS) if multiplies_bfloat16s() else (INTEGERS, FLOATS)
 
 
-def turn_floats(columns: int) -> int:
-    """Operations of a turn of ``FLOATS[columns]``."""
-    return 2 * LANES * TURNS * columns
+def calculators(what: str) -> list[tuple[Kernel, int]]:
+    """Kernels that multiply such numbers, and the operations of a turn: a product and a sum count as two."""
+    tiles, step, load, products = _PEAKS[what]
+    turn = 2 * products * LANES * TURNS
+    return [(_calculator(tiles[columns], step, load, columns), turn * columns) for columns in WIDTHS]
 
 
-def multiplies_bytes(kernel: Kernel) -> bool:
-    """Whether a kernel's products are those of bytes, and not of floats."""
-    return not BYTE_PRODUCTS.isdisjoint(each for each in reachable(kernel) if isinstance(each, Operation))
+def multiplied(kernel: Kernel) -> str:
+    """What the products of a kernel are made of: of bytes or of bfloat16 where it has such, else of floats."""
+    operations = {each for each in reachable(kernel) if isinstance(each, Operation)}
+    if operations & BYTE_PRODUCTS:
+        return INTEGERS
+    return PAIRS if multiply_add_pairs in operations else FLOATS
 
 
 def rotate(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001

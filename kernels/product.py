@@ -201,16 +201,30 @@ def integer_product(panel: Function, *, affine: bool = False, reach: Reach = THI
         affine: whether blocks have a mean beside their scale.
         reach: of a scale.
     """
-    products, bits = products_of_codes(affine=affine, reach=reach), reach.bits
+    bits = reach.bits
+    return two_panels(
+        panel, products_of_codes(affine=affine, reach=reach), lambda cols: panel_bytes(round_up(cols), bits)
+    )
+
+
+def two_panels(panel: Function, products: Function, size: Function) -> Kernel:
+    """The product with several activations, 32 rows at a time.
+
+    Args:
+        panel: as for `integer_product`.
+        products: of two panels with any number of activations.
+        size: (cols) -> bytes of a panel, and of the sixteen rows that it is made from, but for a line each.
+    """
 
     def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols, count = load_word(weights + COLS), load_word(job + COUNT)
-        size = panel_bytes(round_up(cols), bits)
+        below = scratch + size(cols)
+        spare = below + size(cols)
         for row in range(first, last, 2 * ROWS):
             rows = min(2 * ROWS, last - row)
-            panel(weights, row, min(rows, ROWS), scratch, scratch + 2 * size)
+            panel(weights, row, min(rows, ROWS), scratch, spare)
             if rows > ROWS:
-                panel(weights, row + ROWS, rows - ROWS, scratch + size, scratch + 2 * size)
+                panel(weights, row + ROWS, rows - ROWS, below, spare)
             products(scratch, cols, job, count, rows, row)
 
     return tile

@@ -29,7 +29,7 @@ TRIES = 5  # samples by which the best of several kernels is found
 SETTLING = 0.1  # seconds
 FINALISTS = 2  # reading kernels that go on, in turn
 CHUNKS = (None, 64)  # units that a thread reads at once; None: an eighth of its share
-READ, INTEGERS, FLOATS = "reading", "int8", "float32"
+READ = "reading"
 
 
 @attrs.define(eq=False)
@@ -37,7 +37,7 @@ class Limit:
     """One limit with some threads: several kernels are tried at first, the best ones go on.
 
     Attributes:
-        what: `READ`, `INTEGERS` or `FLOATS`.
+        what: `READ`, or what is multiplied.
         threads: how many.
         amount: bytes or operations of a sample.
         work: takes a sample, of the kernels that go on in turn.
@@ -99,16 +99,24 @@ class Limits:
         nbytes = units * probes.UNIT
         reads = [(nbytes, sample(kernel, units, chunk)) for kernel in probes.READERS for chunk in CHUNKS]
         yield _best(READ, threads, reads, FINALISTS)
-        for what, kinds, turn in (
-            (INTEGERS, probes.DOTS, probes.turn_dots),
-            (FLOATS, probes.FLOATS, probes.turn_floats),
-        ):
-            some = {columns: max(threads, int(share * threads * OPERATIONS) // turn(columns)) for columns in kinds}
-            yield _best(what, threads, [(some[n] * turn(n), sample(kinds[n], some[n])) for n in kinds], 1)
+        for what in probes.peaks():
+            tried = []
+            for kernel, turn in probes.calculators(what):
+                rows = max(threads, int(share * threads * OPERATIONS) // turn)
+                tried.append((rows * turn, sample(kernel, rows)))
+            yield _best(what, threads, tried, 1)
 
-    def measured(self, *what: str) -> list[Series]:
-        """A new series of each of some limits: those of reading, or of calculating."""
-        return [each.measured() for each in self._all if each.what in what]
+    def reading(self) -> list[Series]:
+        """New series of the limits of reading."""
+        return [each.measured() for each in self._all if each.what == READ]
+
+    def calculating(self) -> list[Series]:
+        """New series of the limits of calculating."""
+        return [each.measured() for each in self._all if each.what != READ]
+
+    def of(self, threads: int) -> dict[str, Rates]:
+        """All limits with some threads."""
+        return {each.what: each.rates for each in self._all if each.threads == threads}
 
     def __getitem__(self, key: tuple[str, int]) -> Limit:
         """The limit of something with some threads."""

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from fourcc import compute
-from fourcc.bench.limits import FLOATS, INTEGERS, READ, Limit, Limits
+from fourcc.bench.limits import READ, Limit, Limits
 from fourcc.bench.matrices import activations
 from fourcc.bench.timing import Series, Timing, ratio
 from fourcc.format import Array
@@ -110,7 +110,7 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int, limits: Limit
         threads: how many.
         limits: of the machine.
     """
-    from fourcc.kernels.probes import multiplies_bytes
+    from fourcc.kernels.probes import multiplied
 
     first = matrices[0]
     rows, cols = first.shape
@@ -118,7 +118,7 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int, limits: Limit
     some = matrices[: shortened(len(matrices), rows * cols, count)]
     name = f"{first.tag} {rows} x {cols}, n = {count}, {threads} thread{'s' * (threads > 1)}"
     rotation = Rotation(some, count, threads)
-    peak = INTEGERS if multiplies_bytes(kernel.tile) else FLOATS
+    peak = multiplied(kernel.tile)
     limit = limits[READ if count < MANY else peak, threads]
     repeats = 4 if count < MANY else 1
     return Product(

@@ -15,16 +15,18 @@ MICRO = 1e6
 
 @attrs.frozen
 class LimitResult:
-    """Limits of the machine with some threads: bytes, or operations, a second."""
+    """Limits of the machine with some threads.
+
+    Attributes:
+        threads: how many.
+        read: bytes a second.
+        peaks: operations a second of what is multiplied: ``int8``, ``float32`` and, where the processor has such
+            products, ``bfloat16``.
+    """
 
     threads: int
     read: Rates
-    integers: Rates
-    floats: Rates
-
-    def of(self, peak: str) -> Rates:
-        """The limit of calculating with codes, or with floats."""
-        return self.integers if peak == "int8" else self.floats
+    peaks: Mapping[str, Rates]
 
 
 @attrs.frozen
@@ -181,8 +183,9 @@ def _limit(each: LimitResult) -> dict[str, object]:
     return {
         "threads": each.threads,
         "read_gb_s": _rates(each.read),
-        "int8_gops": _rates(each.integers),
-        "float32_gflops": _rates(each.floats),
+        "int8_gops": _rates(each.peaks["int8"]),
+        "float32_gflops": _rates(each.peaks["float32"]),
+        "bfloat16_gflops": _rates(each.peaks.get("bfloat16")),
     }
 
 

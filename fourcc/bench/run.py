@@ -10,7 +10,7 @@ import attrs
 
 from fourcc.bench import codecs, machine, matrices, products
 from fourcc.bench.codecs import Codec
-from fourcc.bench.limits import FLOATS, INTEGERS, READ, Limits
+from fourcc.bench.limits import READ, Limits
 from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Peer, Subject, load
 from fourcc.bench.plan import Plan
 from fourcc.bench.products import MANY, Product
@@ -117,8 +117,8 @@ class Run:
 
     def _measure(self, rows: int, cols: int, limits: Limits) -> Round:
         here = self._round(rows, cols, limits)
-        reading = [*limits.measured(READ), *here.with_few(), *here.coding()]
-        series = [*reading, *limits.measured(INTEGERS, FLOATS), *here.with_many()]
+        reading = [*limits.reading(), *here.with_few(), *here.coding()]
+        series = [*reading, *limits.calculating(), *here.with_many()]
         first, steps = self._done, self._plan.rounds * len(series)
         total = first + steps * (len(self._plan.shapes) - self._shapes_done)
         take_turns(series, self._plan.rounds, self._counting(total), PAUSE if self._peers else 0.0)
@@ -183,7 +183,8 @@ class Run:
 
 
 def _limit(limits: Limits, threads: int) -> LimitResult:
-    return LimitResult(threads, *(limits[what, threads].rates for what in (READ, INTEGERS, FLOATS)))
+    found = limits.of(threads)
+    return LimitResult(threads, found.pop(READ), found)
 
 
 def _product(each: Product, limits: Limits) -> ProductResult:
@@ -191,7 +192,7 @@ def _product(each: Product, limits: Limits) -> ProductResult:
     return ProductResult(
         **{name: getattr(each, name) for name in SHARED},
         of_read=each.timing.rates(each.nbytes).over(limit.read, beside.get(READ)),
-        of_peak=each.timing.rates(each.operations).over(limit.of(each.peak), beside.get(each.peak)),
+        of_peak=each.timing.rates(each.operations).over(limit.peaks[each.peak], beside.get(each.peak)),
     )
 
 

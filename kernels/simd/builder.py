@@ -12,12 +12,21 @@ from fourcc.kernels.simd.target import Target
 
 Value = Any  # llvmlite has no types to import
 
+
+class BrainType(ir.Type):  # type: ignore[misc]  # llvmlite has no types
+    """LLVM's bfloat, which llvmlite lacks."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+
 ELEMENTS = {
     "i1": ir.IntType(1),
     "i8": ir.IntType(8),
     "i16": ir.IntType(16),
     "i32": ir.IntType(32),
     "i64": ir.IntType(64),
+    "bf16": BrainType(),
     "f16": ir.HalfType(),
     "f32": ir.FloatType(),
     "f64": ir.DoubleType(),

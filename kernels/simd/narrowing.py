@@ -103,6 +103,21 @@ def _(b: Builder, address: Value, value: Value) -> None:
     b.store_to(address, _narrowed_bfloat16(b, value))
 
 
+@operation(ADDRESS, FLOATS)
+def store_nearest_bfloat16s(address: int, value: Lanes) -> None:
+    """Stores the bfloat16 nearest to each of 16 floats, half to even; NaN stays NaN."""
+    quiet = (value.view(np.uint32) >> np.uint32(16)).astype(np.uint16) | np.uint16(0x40)
+    write(address, np.where(np.isnan(value), quiet, _bfloat16(value)))
+
+
+@store_nearest_bfloat16s.lowered
+def _(b: Builder, address: Value, value: Value) -> None:
+    wide, narrow = vector("i32", 16), vector("i16", 16)
+    upper = b.trunc(b.lshr(b.bitcast(value, wide), b.constant(wide, 16)), narrow)
+    quiet = b.or_(upper, b.constant(narrow, 0x40))
+    b.store_to(address, b.select(b.fcmp_unordered("uno", value, value), quiet, _narrowed_bfloat16(b, value)))
+
+
 @operation(ADDRESS, FLOATS, INTEGER)
 def store_some_bfloat16s(address: int, value: Lanes, count: int) -> None:
     """Stores the first `count` (0 .. 16) lanes, none of them NaN, as bfloat16."""

@@ -87,6 +87,12 @@ def target() -> Target:
     return named
 
 
+@cache
+def multiplies_bfloat16s() -> bool:
+    """Whether the processor has products of bfloat16, two at once for each float32."""
+    return target().name == "avx512" and "avx512bf16" in host()[1]
+
+
 def processor(chosen: Target) -> tuple[str, str]:
     """LLVM's name of the processor to compile a target for, and its features as text."""
     import llvmlite.binding as llvm

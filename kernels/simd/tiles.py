@@ -14,6 +14,7 @@ from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vec
 from fourcc.kernels.simd.dot import dot, dot_bytes
 from fourcc.kernels.simd.memory import load_floats
 from fourcc.kernels.simd.operation import FLOATS, NOTHING, Kind, Operation, operation
+from fourcc.kernels.simd.target import multiplies_bfloat16s
 from fourcc.kernels.simd.twins import Lanes, read, write
 from fourcc.kernels.simd.widening import load_bfloat16s, load_float16s, widened_bfloat16, widened_float16
 
@@ -125,6 +126,57 @@ def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value
             for total, place in zip(b.columns(totals), places, strict=True)
         ]
     )
+
+
+@operation(returns=as_first)
+def multiply_add_pairs(totals: Lanes, weights: Lanes, x: int, step: int) -> Lanes:
+    """Totals + weights * x for each column, two products a lane: numbers are bfloat16, denormal ones may count as 0.
+
+    Args:
+        totals: float tile.
+        weights: int32, two neighbours of each row, the first one in the low half.
+        x: address of the first column's two.
+        step: bytes from one column to the next.
+    """
+    low, high = _halves(weights)
+    made = []
+    for column, total in enumerate(totals):
+        first, second = _halves(read(x + column * step, "<i4", 1))
+        made.append(multiply_add(high, second, multiply_add(low, first, total)))
+    return np.stack(made)
+
+
+def _halves(words: Lanes) -> tuple[Lanes, Lanes]:
+    """Low and high bfloat16 of 32-bit words, as float32."""
+    bits = words.view(np.uint32)
+    return (bits << np.uint32(16)).view(np.float32), (bits & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+@multiply_add_pairs.lowered
+def _(b: Builder, totals: Value, weights: Value, x: Value, step: Value) -> Value:
+    places = addresses(b, x, step, totals.type.count)
+    made = []
+    for total, place in zip(b.columns(totals), places, strict=True):
+        pair = b.splat(b.load_from(place, ELEMENTS["i32"]), 16)
+        made.append(_multiply_add_pair(b, weights, pair, total))
+    return b.tile(made)
+
+
+def _multiply_add_pair(b: Builder, weights: Value, pair: Value, total: Value) -> Value:
+    if b.target.name == "avx512" and multiplies_bfloat16s():
+        brains = vector("bf16", 32)
+        numbers = (b.bitcast(each, brains) for each in (weights, pair))
+        return b.call("llvm.x86.avx512bf16.dpbf16ps.512", total.type, total, *numbers)
+    for weight, x in zip(_split_halves(b, weights), _split_halves(b, pair), strict=True):
+        total = b.multiply_add(weight, x, total)
+    return total
+
+
+def _split_halves(b: Builder, words: Value) -> tuple[Value, Value]:
+    """`_halves`."""
+    floats = llvm_type(FLOATS)
+    low = b.shl(words, b.constant(words.type, 16))
+    return b.bitcast(low, floats), b.bitcast(b.and_(words, b.constant(words.type, -1 << 16)), floats)
 
 
 @operation(returns=as_first)

@@ -30,18 +30,18 @@ def test_every_byte_is_read(number: int) -> None:
     np.testing.assert_array_equal(scratch[SUMS].view("<u4"), expected)
 
 
-@pytest.mark.parametrize("columns", probes.WIDTHS)
-def test_turns_have_as_many_operations_as_are_counted(columns: int) -> None:
+@pytest.mark.parametrize("number", range(len(probes.WIDTHS)))
+@pytest.mark.parametrize(
+    ("what", "one"), [("int8", ("<i1", 1)), ("float32", ("<f4", 1)), ("bfloat16", ("<u2", 0x3F80))]
+)
+def test_turns_have_as_many_operations_as_are_counted(what: str, one: tuple[str, int], number: int) -> None:
     """With ones everywhere, each sum is the number of products that went into it."""
     scratch = empty(probes.SCRATCH)
-    scratch[:] = 1
-    jit.compiled(probes.DOTS[columns])(0, 0, 0, 3, address(scratch))
-    sums = scratch[2048:].view("<i4")[: 16 * columns]
-    assert 2 * int(sums.sum()) == 3 * probes.turn_dots(columns)
-    scratch.view("<f4")[:] = 1
-    jit.compiled(probes.FLOATS[columns])(0, 0, 0, 3, address(scratch))
-    sums = scratch[2048:].view("<f4")[: 16 * columns]
-    assert 2 * int(sums.sum()) == 3 * probes.turn_floats(columns)
+    scratch.view(one[0])[:] = one[1]
+    kernel, turn = probes.calculators(what)[number]
+    jit.compiled(kernel)(0, 0, 0, 3, address(scratch))
+    sums = scratch[2048:].view("<i4" if what == "int8" else "<f4")[: 16 * probes.WIDTHS[number]]
+    assert 2 * int(sums.sum()) == 3 * turn
 
 
 @pytest.mark.parametrize(("threads", "chunk"), [(1, 16), (2, 16), (2, 48), (2, 1000)])
@@ -62,7 +62,15 @@ def test_a_rotation_runs_every_row_of_every_matrix(threads: int, chunk: int) -> 
         np.testing.assert_array_equal(out, q.matmul(x))
 
 
-@pytest.mark.parametrize(("tag", "expected"), [("Q8_0", True), ("Q8_A", True), ("F32", False), ("Q4_A", False)])
-def test_products_of_bytes_are_told_from_those_of_floats(tag: str, expected: bool) -> None:  # noqa: FBT001 - a parameter
-    """Whatever a kernel wants of its activations."""
-    assert probes.multiplies_bytes(compute.kernel_of(registry[as_tag(tag)]).tile) is expected
+@pytest.mark.parametrize(
+    ("tag", "expected"), [("Q8_0", "int8"), ("Q8_A", "int8"), ("F32", "float32"), ("Q4_A", "float32")]
+)
+def test_what_a_kernel_multiplies_is_seen(tag: str, expected: str) -> None:
+    """Whatever it wants of its activations."""
+    assert probes.multiplied(compute.kernel_of(registry[as_tag(tag)]).tile) == expected
+
+
+def test_bfloat16_has_a_peak_where_it_has_products() -> None:
+    """Those of BF16, there."""
+    here = probes.multiplied(compute.kernel_of(registry[as_tag("BF16")]).tile)
+    assert here == ("bfloat16" if "bfloat16" in probes.peaks() else "float32")

@@ -19,7 +19,7 @@ def test_tables(run: Runner) -> None:
     assert "numba 0." in facts
     head, row = limits.splitlines()
     assert head.split()[:3] == ["threads", "reading", "GB/s"]
-    assert len(row.split()) == 7
+    assert len(row.split()) == (9 if "bfloat16" in head else 7)
     title, head, *rows = products.splitlines()
     assert title == "products of 64 x 256, with n activations"
     assert [row.split()[:3] for row in rows] == [
@@ -41,7 +41,7 @@ def test_json(run: Runner) -> None:
     }
     assert set(document["machine"]) == {"cpu", "architecture", "cores", "usable", "system"}
     (limit,) = document["limits"]
-    assert set(limit) == {"threads", "read_gb_s", "int8_gops", "float32_gflops"}
+    assert set(limit) == {"threads", "read_gb_s", "int8_gops", "float32_gflops", "bfloat16_gflops"}
     one, many = document["products"]
     assert (one["format"], one["rows"], one["cols"], one["n"], one["threads"]) == ("Q8_0", 64, 256, 1, 1)
     assert (one["level"], one["bytes"], one["peak"], many["call_us"]) == ("native", 64 * 8 * 34, "int8", None)

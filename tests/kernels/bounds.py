@@ -12,6 +12,11 @@ Float products (`float_bound`). Any order, at most K additions, one rounding of 
 The last term: a kernel may take a scale out of the sum. A weight that is denormal then counts as it was before it was
 rounded, and what is rounded as a denormal number is multiplied by the scale.
 
+Rounded products (`rounded_bound`), of BF16 with many activations where the processor multiplies bfloat16: an activation
+is rounded to eight significant bits, off by e_k = 2^-8 |x_k|, and what is denormal, before or after, may count as 0:
+
+    |y - y*| <= sum |w_k| e_k  +  2 (K + 32) u sum |w_k| (|x_k| + e_k)  +  2^-125 (K + sum |w_k| + sum |x_k|)
+
 Integer products (`integer_bound`). A weight is d_k c_k + m_k: step, code and mean. In a block of 32 columns, with p the
 largest |x|, the kernel takes s = float32(p / 127) and q_k = round(float32(x_k * float32(127 / p))), so that
 
@@ -37,7 +42,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fourcc.format import Array, Parts
-from fourcc.kernels.simd.target import target
+from fourcc.kernels.few import FEW
+from fourcc.kernels.simd.target import multiplies_bfloat16s, target
 from fourcc.qmatrix import QMatrix
 from tests.kernels.ggml_codes import NUMBERS, grouped
 
@@ -56,6 +62,18 @@ def float_bound(w: Array, x: Array) -> Array:
     cols = w.shape[1]
     least = cols * (1 + np.abs(w).max(axis=1, initial=0)) + np.abs(x).sum(axis=1)[:, None]  # (n, rows)
     return 2 * (cols + 32) * U * (np.abs(x) @ np.abs(w).T) + 2.0**-149 * least
+
+
+def rounded_bound(w: Array, x: Array) -> Array:
+    """Bound of a product of BF16 with activations that are rounded to it, float64 (n, rows).
+
+    Args:
+        w: decoded weights, float64 (rows, cols).
+        x: float64 (n, cols).
+    """
+    cols, terms = w.shape[1], np.abs(x) @ np.abs(w).T
+    least = cols + np.abs(w).sum(axis=1) + np.abs(x).sum(axis=1)[:, None]  # (n, rows)
+    return 2.0**-8 * terms + 2 * (cols + 32) * U * (1 + 2.0**-8) * terms + 2.0**-125 * least
 
 
 @dataclass(frozen=True)
@@ -161,7 +179,7 @@ def decoded(q: QMatrix) -> Array:
         return q.decode().astype(np.float32).astype(np.float64)
 
 
-def bound(q: QMatrix, x: Array, *, exact: bool = False, exact_steps: bool = False) -> Array:
+def bound(q: QMatrix, x: Array, *, exact: bool = False, exact_steps: bool = False, count: int | None = None) -> Array:
     """How far ``q.matmul(x)`` may be from the exact product, float64 (n, rows).
 
     Args:
@@ -169,15 +187,26 @@ def bound(q: QMatrix, x: Array, *, exact: bool = False, exact_steps: bool = Fals
         x: (n, cols).
         exact: of the product with float activations.
         exact_steps: as for `integer_bound`.
+        count: activations that were multiplied together; None: these.
     """
     wide = np.asarray(x, np.float64)
     codes = INTEGERS.get(str(q.tag))
+    if str(q.tag) == "BF16" and not exact and (count or len(x)) > FEW and multiplies_bfloat16s():
+        return rounded_bound(decoded(q), wide)
     if exact or codes is None:
         return float_bound(decoded(q), wide)
     return integer_bound(codes(q.parts, *q.shape), wide, exact_steps=exact_steps)
 
 
-def excess(q: QMatrix, x: Array, product: Array, *, exact: bool = False, exact_steps: bool = False) -> float:
+def excess(
+    q: QMatrix,
+    x: Array,
+    product: Array,
+    *,
+    exact: bool = False,
+    exact_steps: bool = False,
+    count: int | None = None,
+) -> float:
     """How many times its bound a product is off, at its worst; up to 1 is right. NaN counts as infinite.
 
     Args:
@@ -186,10 +215,12 @@ def excess(q: QMatrix, x: Array, product: Array, *, exact: bool = False, exact_s
         product: of the two, (n, rows).
         exact: as for `bound`.
         exact_steps: as for `bound`.
+        count: as for `bound`.
     """
     if not product.size:
         return 0.0
     x = np.asarray(x, np.float32).astype(np.float64)
     wanted = x @ decoded(q).T
-    off = np.abs(product.astype(np.float64) - wanted) / bound(q, x, exact=exact, exact_steps=exact_steps)
+    allowed = bound(q, x, exact=exact, exact_steps=exact_steps, count=count)
+    off = np.abs(product.astype(np.float64) - wanted) / allowed
     return float(np.where(np.isnan(off), np.inf, off).max()) if q.shape[1] else float(np.abs(product).max())

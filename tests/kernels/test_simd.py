@@ -36,6 +36,7 @@ from fourcc.kernels.simd.tiles import (
     dot_columns,
     halve_columns,
     multiply_add_columns,
+    multiply_add_pairs,
     multiply_add_runs,
     no_float_columns,
     no_int_columns,
@@ -338,6 +339,7 @@ def test_no_operation_is_left_out() -> None:
         "dot_columns",
         "scale_columns",
         "multiply_add_columns",
+        "multiply_add_pairs",
         "multiply_add_runs",
         "row_productsbfloat16s",
         "row_productsfloat16s",
@@ -420,6 +422,17 @@ def rows_kernel(columns: int) -> jit.Kernel:
     return run
 
 
+def pairs_kernel(columns: int) -> jit.Kernel:
+    """Products of bfloat16, two at once, twice."""
+    no_floats = no_float_columns[columns]
+
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        totals = multiply_add_pairs(no_floats(), load_ints(weights + 4096), weights + 4224, 36)
+        store_columns(job, 64, multiply_add_pairs(totals, load_ints(weights + 4160), weights + 4228, 36))
+
+    return run
+
+
 def halving_kernel(columns: int) -> jit.Kernel:
     """Each column of the first half with its twin in the second."""
     no_floats = no_float_columns[columns]
@@ -453,7 +466,11 @@ def tile_arguments(random: np.random.Generator, _: int) -> list[Array]:
     return [made[: ARENA + 4096]]
 
 
-TILED = [(make, columns) for make in (zeros_kernel, products_kernel, runs_kernel, rows_kernel) for columns in WIDTHS]
+TILED = [
+    (make, columns)
+    for make in (zeros_kernel, products_kernel, runs_kernel, rows_kernel, pairs_kernel)
+    for columns in WIDTHS
+]
 TILED += [(halving_kernel, columns) for columns in (2, 4, 8)]
 
 

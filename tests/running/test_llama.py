@@ -209,7 +209,8 @@ def test_a_quantized_model_is_near_the_one_of_its_decoded_weights(tag: str) -> N
     quantized = model.quantized(tag)
     decoded = Case(model.architecture, {name: q.decode().astype(np.float64) for name, q in quantized.items()})
     found = Llama(model.architecture, quantized.get).forward(TOKENS[:50], every=True)
-    assert relative(found, slow_logits(decoded, TOKENS[:50])) < (0.05 if tag.startswith("Q8") else 1e-4)
+    limit = 0.05 if tag.startswith("Q8") else 0.02 if tag == "BF16" else 1e-4  # BF16's may be rounded to it
+    assert relative(found, slow_logits(decoded, TOKENS[:50])) < limit
 
 
 def test_after_a_reset_the_same_tokens_give_the_same_logits() -> None:
