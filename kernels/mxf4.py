@@ -1,22 +1,53 @@
 """MXFP4: blocks of 32 codes of 4 bits, a byte that is the exponent of their scale; a code names a level of E2M1.
 
-Levels are doubled, so that they are whole numbers and are multiplied as codes of Q8_0 are.
+Levels are doubled, so that they are whole numbers and are multiplied as codes of Q8_0 are. Encoding is that of
+`fourcc.formats.mxf4`, with its one quirk: see `_exponent`.
 """
 
 from __future__ import annotations
 
+import numpy as np
+
+from fourcc.kernels.encoders import always
 from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import WORD, Block
 from fourcc.kernels.levels import level_codes
-from fourcc.kernels.simd.arithmetic import add, ints_of, multiply, shifted_right, subtract
-from fourcc.kernels.simd.choosing import load_bytes_as_ints, shifted_left
-from fourcc.kernels.simd.memory import load_floats, store
+from fourcc.kernels.operands import COLS, PARTS, X_STEP, X
+from fourcc.kernels.simd.arithmetic import (
+    absolute,
+    add,
+    floats_of,
+    ints_from_floats,
+    ints_of,
+    larger,
+    largest,
+    multiply,
+    shifted_right,
+    subtract,
+)
+from fourcc.kernels.simd.choosing import (
+    either,
+    load_bytes_as_ints,
+    shifted_left,
+    stairs,
+    where_equal,
+    where_less,
+)
+from fourcc.kernels.simd.memory import load_floats, load_int, load_word, store, store_byte, store_float
+from fourcc.kernels.simd.narrowing import store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.words import byte_table
 
+SIZE = 17  # bytes of a block
+VECTOR = 64
 LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
+BORDERS = (0.5, 1.5, 2.5, 3.5, 5, 7, 10)  # half-way between two; the lower one takes what lies on it
 HALF_BIAS = 63  # two factors 2^(a - 64), a + b = e, are 2^(e - 128); float32 has 127 more in its exponent
 MANTISSA = 23  # bits
+MOST = 252  # exponent whose levels are all finite
+ZERO, EIGHT = np.float32(0), np.float32(8)
+_ABOVE = tuple(float(np.nextafter(np.float32(border), np.float32(16))) for border in BORDERS)
+_code_of = stairs(_ABOVE, tuple(map(float, range(8))))
 
 
 def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
@@ -35,4 +66,53 @@ def _power(exponent: Lanes) -> Lanes:
     return made
 
 
-KERNEL = interleaved(Block(32, 17, _numbers, level_codes(byte_table(LEVELS)), half=0, rest=1))
+def _encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    blocks = load_word(weights + COLS) >> 5
+    for row in range(first, last):
+        x = load_word(job + X) + row * load_word(job + X_STEP)
+        p = load_word(weights + PARTS) + row * blocks * SIZE
+        for _ in range(blocks):
+            low, high = load_floats(x), load_floats(x + 64)
+            store_float(scratch, largest(larger(absolute(low), absolute(high))))
+            e = _exponent(load_int(scratch))
+            half = e >> 1
+            store(scratch, _power(ints_of(128 - half)))
+            store(scratch + VECTOR, _power(ints_of(128 - e + half)))
+            one, other = load_floats(scratch), load_floats(scratch + VECTOR)
+            store_byte(p, e)
+            codes = either(_codes(low, one, other), shifted_left(_codes(high, one, other), 4))
+            store_low_bytes(p + 1, codes)
+            x += 128
+            p += SIZE
+
+
+def _exponent(peak: int) -> int:
+    """The stored exponent for the bits of a block's largest magnitude.
+
+    ggml rounds its logarithm to float32, so that the last magnitudes before a power of two, 2^k, count as that power:
+    those that are nearer to it than half a step of float32 is where k lies. That many are 2^j / log2(e), with 2^j the
+    largest power up to k - 1, or up to -k.
+    """
+    biased = peak >> MANTISSA
+    k = biased - 126
+    below = (1 << MANTISSA) - (peak & ((1 << MANTISSA) - 1))  # steps of float32 from 2^k
+    m = k - 1 if k > 0 else -k
+    as_many = 0
+    for j in range(1, 7):
+        if m >> j:
+            as_many = ((1 << j) * 11357) >> 14  # log2(e) is 16384 / 11357, near enough for so few
+    return max(0, min(MOST, biased - 2 + (1 if below <= as_many else 0)))
+
+
+def _codes(w: Lanes, one: Lanes, other: Lanes) -> Lanes:
+    """Codes of sixteen weights; the two powers are, multiplied, what their scale is the inverse of."""
+    code = _code_of(multiply(multiply(absolute(w), one), other))
+    zero, sign = floats_of(ZERO), floats_of(EIGHT)
+    negative = where_equal(code, zero, zero, where_less(w, zero, sign, zero))
+    made: Lanes = ints_from_floats(add(code, negative))
+    return made
+
+
+KERNEL = interleaved(
+    Block(32, SIZE, _numbers, level_codes(byte_table(LEVELS)), half=0, rest=1), encoder=always(_encode)
+)

@@ -28,10 +28,9 @@ CODED: list[tuple[str, Options]] = [
     ("Q4_A", {"method": "kmeans"}),
     ("Q4_A", {"method": "equal-count"}),
 ]  # formats whose kernels encode and decode the stored parts
-ENCODED = ["Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4N", "IQ4X"]  # of ggml
+ENCODED = ["Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4N", "IQ4X", "MXF4"]  # of ggml
 GGML: list[tuple[str, Options]] = [(tag, {}) for tag in ENCODED]
 DECODED = [*dict.fromkeys(tag for tag, _ in CODED), "F32"]
-BLOCKS = [*ENCODED, "MXF4"]  # of ggml, decoded alone
 FLT_MAX = np.finfo(np.float32).max
 
 

@@ -11,7 +11,7 @@ from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded, random_parts, same_numbers
 from tests.kernels.again import on_another_target, passes
-from tests.kernels.coding import BLOCKS, DECODED, TROUBLE, decoded_by_kernel, weights
+from tests.kernels.coding import DECODED, ENCODED, TROUBLE, decoded_by_kernel, weights
 from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
 
 every = pytest.mark.parametrize("tag", DECODED)
@@ -37,7 +37,7 @@ def test_weights_are_those_of_the_format(tag: str, data: st.DataObject) -> None:
     check(tag, parts, (rows, cols))
 
 
-@pytest.mark.parametrize("tag", DECODED + BLOCKS)
+@pytest.mark.parametrize("tag", DECODED + ENCODED)
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_bytes_decode_alike(tag: str, data: st.DataObject) -> None:
@@ -53,7 +53,7 @@ def test_as_plain_python(tag: str) -> None:
         check(tag, random_parts(tag, *shape, seed=1), shape, plain=True)
 
 
-@pytest.mark.parametrize("tag", BLOCKS)
+@pytest.mark.parametrize("tag", ENCODED)
 def test_blocks_as_plain_python(tag: str) -> None:
     """Fewer rows than are decoded together."""
     check(tag, random_parts(tag, 2, fitting(tag, 64), seed=1), (2, fitting(tag, 64)), plain=True)

@@ -125,6 +125,15 @@ def test_kmeans_of_blocks_of_every_length(style: object, seed: int, n: int, expo
     check("Q4_A", weights(style, seed, (8, n), exponent), {"method": "kmeans"})  # type: ignore[arg-type]
 
 
+def test_exponents_of_mxfp4_around_every_power_of_two() -> None:
+    """Of the largest magnitude: the power, what is up to 70 steps before it, and the step behind it."""
+    powers = np.arange(1, 255, dtype=np.uint32) << np.uint32(23)
+    peaks = (powers[:, None] + np.arange(-70, 2, dtype=np.int64)).astype(np.uint32).view(np.float32).ravel()
+    w = np.zeros((len(peaks), 32), np.float32)
+    w[:, 3], w[:, 20] = peaks, -peaks / 3
+    check("MXF4", w, {})
+
+
 def test_scratch_memory_suffices() -> None:
     """Products ask for no less, so that whoever gives a kernel what it asks for may encode with it."""
     for tag, _ in CODED + GGML:
