@@ -20,6 +20,29 @@ def always(kernel: Kernel) -> Encoder:
     return lambda options: kernel  # noqa: ARG005 - what an encoder is given
 
 
+def block_by_block(width: int, size: int, encode_block: Function) -> Encoder:
+    """The encoder of blocks along a row that know nothing of each other.
+
+    Args:
+        width: columns of a block, a power of two.
+        size: bytes of a block.
+        encode_block: (x, block, scratch) fills a block from the floats at x.
+    """
+    bits = width.bit_length() - 1
+
+    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        blocks = load_word(weights + COLS) >> bits
+        for row in range(first, last):
+            x = load_word(job + X) + row * load_word(job + X_STEP)
+            p = load_word(weights + PARTS) + row * blocks * size
+            for _ in range(blocks):
+                encode_block(x, p, scratch)
+                x += 4 * width
+                p += size
+
+    return always(encode)
+
+
 def narrowed(store: Function, store_some: Function, width: int) -> Encoder:
     """The encoder of a plain format: each number is stored as a narrower one.
 

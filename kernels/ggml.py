@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.operands import COLS, PARTS, X_STEP, X
+from fourcc.kernels.encoders import block_by_block
+from fourcc.kernels.operands import COLS, PARTS
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -46,22 +47,18 @@ ZERO_POINT = 8
 ONE, NOTHING = np.float32(1), np.float32(0)
 
 
-def encode_eight_bits(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Q8_0."""
-    blocks = load_word(weights + COLS) >> 5
-    for row in range(first, last):
-        x = load_word(job + X) + row * load_word(job + X_STEP)
-        p = load_word(weights + PARTS) + row * blocks * BYTES_OF_EIGHT
-        for _ in range(blocks):
-            low, high = load_floats(x), load_floats(x + 64)
-            d = largest(larger(absolute(low), absolute(high))) / TOP
-            inverse = divide(ONE, d)
-            scale = floats_of(NOTHING if np.isinf(inverse) else inverse)
-            store_float16(p, d)
-            store_as_bytes(p + 2, _half_away(multiply(low, scale)))
-            store_as_bytes(p + 18, _half_away(multiply(high, scale)))
-            x += 128
-            p += BYTES_OF_EIGHT
+def _encode_eight_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
+    """A block of Q8_0."""
+    low, high = load_floats(x), load_floats(x + 64)
+    d = largest(larger(absolute(low), absolute(high))) / TOP
+    inverse = divide(ONE, d)
+    scale = floats_of(NOTHING if np.isinf(inverse) else inverse)
+    store_float16(p, d)
+    store_as_bytes(p + 2, _half_away(multiply(low, scale)))
+    store_as_bytes(p + 18, _half_away(multiply(high, scale)))
+
+
+encode_eight_bits = block_by_block(32, BYTES_OF_EIGHT, _encode_eight_bits)
 
 
 def _half_away(q: Lanes) -> Lanes:
@@ -70,25 +67,21 @@ def _half_away(q: Lanes) -> Lanes:
     return moved
 
 
-def encode_four_bits(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Q4_0."""
-    blocks = load_word(weights + COLS) >> 5
-    for row in range(first, last):
-        x = load_word(job + X) + row * load_word(job + X_STEP)
-        p = load_word(weights + PARTS) + row * blocks * BYTES_OF_FOUR
-        for _ in range(blocks):
-            low, high = load_floats(x), load_floats(x + 64)
-            peak = largest(larger(absolute(low), absolute(high)))
-            d = load_float(x + 4 * (first_of_magnitude(low, high, peak) & 31)) / MINUS_EIGHT
-            inverse = divide(ONE, d)
-            lost = np.isinf(inverse)
-            scale = floats_of(NOTHING if lost else inverse)
-            offset = floats_of(NOTHING if lost and d != NOTHING else ROUNDING)  # such a block's codes are all 0
-            store_float16(p, d)
-            nibbles = shifted_left(_codes(high, scale, offset), 4)
-            store_low_bytes(p + 2, either(_codes(low, scale, offset), nibbles))
-            x += 128
-            p += BYTES_OF_FOUR
+def _encode_four_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
+    """A block of Q4_0."""
+    low, high = load_floats(x), load_floats(x + 64)
+    peak = largest(larger(absolute(low), absolute(high)))
+    d = load_float(x + 4 * (first_of_magnitude(low, high, peak) & 31)) / MINUS_EIGHT
+    inverse = divide(ONE, d)
+    lost = np.isinf(inverse)
+    scale = floats_of(NOTHING if lost else inverse)
+    offset = floats_of(NOTHING if lost and d != NOTHING else ROUNDING)  # such a block's codes are all 0
+    store_float16(p, d)
+    nibbles = shifted_left(_codes(high, scale, offset), 4)
+    store_low_bytes(p + 2, either(_codes(low, scale, offset), nibbles))
+
+
+encode_four_bits = block_by_block(32, BYTES_OF_FOUR, _encode_four_bits)
 
 
 def _codes(w: Lanes, scale: Lanes, offset: Lanes) -> Lanes:

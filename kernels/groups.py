@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.encoders import Encoder, always
+from fourcc.kernels.encoders import Encoder, always, block_by_block
 from fourcc.kernels.operands import COLS, PARTS, X_STEP
 from fourcc.kernels.operands import X as JOB_X
 from fourcc.kernels.simd.arithmetic import absolute, divide, floats_of, ints_from_floats, rounded
@@ -43,18 +43,11 @@ def load_sixteens(x: int, scratch: int) -> None:
 def block_encoder(size: int, encode_block: Function) -> Encoder:
     """The encoder of blocks of `size` bytes that are sixteen groups of sixteen: (block, scratch) fills one."""
 
-    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        blocks = load_word(weights + COLS) >> 8
-        for row in range(first, last):
-            x = load_word(job + JOB_X) + row * load_word(job + X_STEP)
-            p = load_word(weights + PARTS) + row * blocks * size
-            for _ in range(blocks):
-                load_sixteens(x, scratch)
-                encode_block(p, scratch)
-                x += 1024
-                p += size
+    def encode(x: int, p: int, scratch: int) -> None:
+        load_sixteens(x, scratch)
+        encode_block(p, scratch)
 
-    return always(encode)
+    return block_by_block(256, size, encode)
 
 
 def pair_encoder(size: int, encode_pair: Function) -> Encoder:

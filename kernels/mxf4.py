@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.encoders import always
+from fourcc.kernels.encoders import block_by_block
 from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import WORD, Block
 from fourcc.kernels.levels import level_codes
-from fourcc.kernels.operands import COLS, PARTS, X_STEP, X
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -33,7 +32,7 @@ from fourcc.kernels.simd.choosing import (
     where_equal,
     where_less,
 )
-from fourcc.kernels.simd.memory import load_floats, load_int, load_word, store, store_byte, store_float
+from fourcc.kernels.simd.memory import load_floats, load_int, store, store_byte, store_float
 from fourcc.kernels.simd.narrowing import store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
 from fourcc.kernels.simd.words import byte_table
@@ -66,24 +65,18 @@ def _power(exponent: Lanes) -> Lanes:
     return made
 
 
-def _encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    blocks = load_word(weights + COLS) >> 5
-    for row in range(first, last):
-        x = load_word(job + X) + row * load_word(job + X_STEP)
-        p = load_word(weights + PARTS) + row * blocks * SIZE
-        for _ in range(blocks):
-            low, high = load_floats(x), load_floats(x + 64)
-            store_float(scratch, largest(larger(absolute(low), absolute(high))))
-            e = _exponent(load_int(scratch))
-            half = e >> 1
-            store(scratch, _power(ints_of(128 - half)))
-            store(scratch + VECTOR, _power(ints_of(128 - e + half)))
-            one, other = load_floats(scratch), load_floats(scratch + VECTOR)
-            store_byte(p, e)
-            codes = either(_codes(low, one, other), shifted_left(_codes(high, one, other), 4))
-            store_low_bytes(p + 1, codes)
-            x += 128
-            p += SIZE
+def _encode(x: int, p: int, scratch: int) -> None:
+    """A block."""
+    low, high = load_floats(x), load_floats(x + 64)
+    store_float(scratch, largest(larger(absolute(low), absolute(high))))
+    e = _exponent(load_int(scratch))
+    half = e >> 1
+    store(scratch, _power(ints_of(128 - half)))
+    store(scratch + VECTOR, _power(ints_of(128 - e + half)))
+    one, other = load_floats(scratch), load_floats(scratch + VECTOR)
+    store_byte(p, e)
+    codes = either(_codes(low, one, other), shifted_left(_codes(high, one, other), 4))
+    store_low_bytes(p + 1, codes)
 
 
 def _exponent(peak: int) -> int:
@@ -114,5 +107,6 @@ def _codes(w: Lanes, one: Lanes, other: Lanes) -> Lanes:
 
 
 KERNEL = interleaved(
-    Block(32, SIZE, _numbers, level_codes(byte_table(LEVELS)), half=0, rest=1), encoder=always(_encode)
+    Block(32, SIZE, _numbers, level_codes(byte_table(LEVELS)), half=0, rest=1),
+    encoder=block_by_block(32, SIZE, _encode),
 )

@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import decode_four_bits, encode_four_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, CODES_STEP, COLS, OFFSETS, OUT, PARTS, STEPS, STEPS_STEP, round_up
@@ -152,4 +151,4 @@ _PRODUCTS = integers(
     pack=_pack,
     packed=packed_bytes,
 )
-KERNEL = replace(_PRODUCTS, decode=decoder(decode_four_bits), encoder=always(encode_four_bits))
+KERNEL = replace(_PRODUCTS, decode=decoder(decode_four_bits), encoder=encode_four_bits)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.encoders import always
 from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import NIBBLES, WORD, Block, two_float16s
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
@@ -31,4 +30,4 @@ def _codes(put: Function, finish: Function, no_dots: Function) -> Function:
     return codes
 
 
-KERNEL = interleaved(Block(32, 20, two_float16s, _codes, zero=0, affine=True), encoder=always(encode_between(15, 20)))
+KERNEL = interleaved(Block(32, 20, two_float16s, _codes, zero=0, affine=True), encoder=encode_between(15, 20))

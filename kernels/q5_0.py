@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from fourcc.kernels.encoders import always
 from fourcc.kernels.five_bits import five_bits
 from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import Block, float16s_behind
 from fourcc.kernels.thirty_twos import encode_five_bits
 
-KERNEL = interleaved(Block(32, 22, float16s_behind(5), five_bits(0), half=0, zero=16), encoder=always(encode_five_bits))
+KERNEL = interleaved(
+    Block(32, 22, float16s_behind(5), five_bits(0), half=0, zero=16),
+    encoder=encode_five_bits,
+)

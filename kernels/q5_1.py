@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from fourcc.kernels.encoders import always
 from fourcc.kernels.five_bits import five_bits
 from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import Block, two_float16s
 from fourcc.kernels.thirty_twos import encode_between
 
-KERNEL = interleaved(
-    Block(32, 24, two_float16s, five_bits(1), zero=0, affine=True), encoder=always(encode_between(31, 24))
-)
+KERNEL = interleaved(Block(32, 24, two_float16s, five_bits(1), zero=0, affine=True), encoder=encode_between(31, 24))

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from fourcc.kernels.encoders import always
 from fourcc.kernels.ggml import encode_eight_bits
 from fourcc.kernels.integers import integers
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS
@@ -129,4 +128,4 @@ def _decode(weights: int, row: int, out: int) -> None:
 _PRODUCTS = integers(
     one_by_one(_one), FEW, transposed(_codes, _numbers, _straight), _decode, zero=BIAS, parts=("blocks",)
 )
-KERNEL = replace(_PRODUCTS, decode=_PRODUCTS.gather, encoder=always(encode_eight_bits))
+KERNEL = replace(_PRODUCTS, decode=_PRODUCTS.gather, encoder=encode_eight_bits)

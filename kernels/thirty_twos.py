@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.jit import Kernel
-from fourcc.kernels.operands import COLS, PARTS, X_STEP, X
+from fourcc.kernels.encoders import Encoder, block_by_block
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -22,7 +21,7 @@ from fourcc.kernels.simd.arithmetic import (
     subtract,
 )
 from fourcc.kernels.simd.choosing import both, either, first_of_magnitude, gathered_bits, shifted_left, smaller_ints
-from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store_int
+from fourcc.kernels.simd.memory import load_float, load_floats, store_int
 from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
 from fourcc.kernels.simd.twins import Lanes
 
@@ -31,7 +30,7 @@ ZERO, ONE, HALF, MINUS_ONE = np.float32(0), np.float32(1), np.float32(0.5), np.f
 MINUS_SIXTEEN, ROUNDING = np.float32(-16), np.float32(16.5)
 
 
-def encode_between(top: int, size: int) -> Kernel:
+def encode_between(top: int, size: int) -> Encoder:
     """The encoder whose code 0 is the least weight, and whose code `top`, 15 or 31, the largest.
 
     Args:
@@ -40,46 +39,35 @@ def encode_between(top: int, size: int) -> Kernel:
     """
     code_top, five = np.float32(top), top > 15
 
-    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-        blocks = load_word(weights + COLS) >> 5
-        for row in range(first, last):
-            x = load_word(job + X) + row * load_word(job + X_STEP)
-            p = load_word(weights + PARTS) + row * blocks * size
-            for _ in range(blocks):
-                low, high = load_floats(x), load_floats(x + 64)
-                least = _least(x, low, high)
-                d = abs(largest(larger(low, high)) - least) / code_top
-                store_float16(p, d)
-                store_float16(p + 2, least)
-                inverse, minimum = floats_of(_finite(divide(ONE, d))), floats_of(least)
-                one = _codes(multiply(subtract(low, minimum), inverse), HALF, top)
-                other = _codes(multiply(subtract(high, minimum), inverse), HALF, top)
-                _store_codes(p + 4, one, other, five)
-                x += 128
-                p += size
+    def encode(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
+        low, high = load_floats(x), load_floats(x + 64)
+        least = _least(x, low, high)
+        d = abs(largest(larger(low, high)) - least) / code_top
+        store_float16(p, d)
+        store_float16(p + 2, least)
+        inverse, minimum = floats_of(_finite(divide(ONE, d))), floats_of(least)
+        one = _codes(multiply(subtract(low, minimum), inverse), HALF, top)
+        other = _codes(multiply(subtract(high, minimum), inverse), HALF, top)
+        _store_codes(p + 4, one, other, five)
 
-    return encode
+    return block_by_block(32, size, encode)
 
 
-def encode_five_bits(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Q5_0."""
-    blocks = load_word(weights + COLS) >> 5
-    for row in range(first, last):
-        x = load_word(job + X) + row * load_word(job + X_STEP)
-        p = load_word(weights + PARTS) + row * blocks * BYTES_OF_FIVE
-        for _ in range(blocks):
-            low, high = load_floats(x), load_floats(x + 64)
-            peak = largest(larger(absolute(low), absolute(high)))
-            found = load_float(x + 4 * (first_of_magnitude(low, high, peak) & 31))
-            d = (ZERO if found == ZERO else found) / MINUS_SIXTEEN
-            store_float16(p, d)
-            inverse = divide(ONE, d)
-            offset = ZERO if np.isinf(inverse) and d != ZERO else ROUNDING  # such a block's codes are all 0
-            scale = floats_of(_finite(inverse))
-            one, other = _codes(multiply(low, scale), offset, 31), _codes(multiply(high, scale), offset, 31)
-            _store_codes(p + 2, one, other, True)  # noqa: FBT003 - as above
-            x += 128
-            p += BYTES_OF_FIVE
+def _encode_five_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
+    """A block of Q5_0."""
+    low, high = load_floats(x), load_floats(x + 64)
+    peak = largest(larger(absolute(low), absolute(high)))
+    found = load_float(x + 4 * (first_of_magnitude(low, high, peak) & 31))
+    d = (ZERO if found == ZERO else found) / MINUS_SIXTEEN
+    store_float16(p, d)
+    inverse = divide(ONE, d)
+    offset = ZERO if np.isinf(inverse) and d != ZERO else ROUNDING  # such a block's codes are all 0
+    scale = floats_of(_finite(inverse))
+    one, other = _codes(multiply(low, scale), offset, 31), _codes(multiply(high, scale), offset, 31)
+    _store_codes(p + 2, one, other, True)  # noqa: FBT003 - as above
+
+
+encode_five_bits = block_by_block(32, BYTES_OF_FIVE, _encode_five_bits)
 
 
 def _least(x: int, low: Lanes, high: Lanes) -> np.float32:
