@@ -12,14 +12,14 @@ from functools import partial
 from typing import Any
 
 from fourcc.kernels.encoders import narrowed
+from fourcc.kernels.few import FEW
 from fourcc.kernels.kernel import Activation, Kernel
-from fourcc.kernels.operands import CODES, CODES_STEP, COLS, PARTS, X_STEP, X, round_up
-from fourcc.kernels.panels import ROWS, apart, interleave
+from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, PARTS, X_STEP, X, round_up
+from fourcc.kernels.panels import ROWS, apart, bytes_of_row, interleave
 from fourcc.kernels.plain import plain
 from fourcc.kernels.product import all_columns, store_rows, two_panels, up_to_widest
-from fourcc.kernels.simd.memory import load_bytes, load_floats, load_ints, load_word, store
+from fourcc.kernels.simd.memory import load_floats, load_ints, load_word, store
 from fourcc.kernels.simd.narrowing import store_bfloat16s, store_nearest_bfloat16s, store_some_bfloat16s
-from fourcc.kernels.simd.partial import load_some_bytes
 from fourcc.kernels.simd.target import multiplies_bfloat16s, target
 from fourcc.kernels.simd.tiles import multiply_add_pairs, no_float_columns, row_products
 from fourcc.kernels.simd.widening import load_bfloat16s, load_some_bfloat16s
@@ -30,8 +30,8 @@ VECTOR = 64
 
 
 def _narrow(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Rounds activations to bfloat16."""
-    for row in range(first, last):
+    """Rounds activations to bfloat16, where there are so many that they are multiplied so."""
+    for row in range(first, last if load_word(job + COUNT) > FEW else first):
         x = load_word(job + X) + row * load_word(job + X_STEP)
         out = load_word(job + CODES) + row * load_word(job + CODES_STEP)
         for col in range(0, round_up(load_word(weights + COLS)), 16):
@@ -49,8 +49,7 @@ def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
     for each in range(count):
         p, to = load_word(weights + PARTS) + (row + each) * length, scratch + each * far
         for at in range(0, length, VECTOR):
-            left = length - at
-            store(to + at, load_bytes(p + at) if left >= VECTOR else load_some_bytes(p + at, left))
+            store(to + at, bytes_of_row(p, at, length))
     interleave(scratch, far, (cols + 31) >> 5 << 4, out)
 
 

@@ -17,6 +17,7 @@ from fourcc.kernels.simd.dot import biased
 from fourcc.kernels.simd.memory import load_bytes, load_word, prefetch_second, store
 from fourcc.kernels.simd.partial import load_some_bytes
 from fourcc.kernels.simd.transposing import transpose, transpose_codes
+from fourcc.kernels.simd.twins import Lanes
 
 Function = Callable[..., Any]
 ROWS = 16  # of a panel
@@ -62,11 +63,17 @@ def ask_for_next(rows: int, step: int) -> None:
         prefetch_second(rows + row * step)
 
 
+def bytes_of_row(row: int, col: int, cols: int) -> Lanes:
+    """The 64 bytes of a row from a column on; zeros behind its last one."""
+    left = cols - col
+    found: Lanes = load_bytes(row + col) if left >= 64 else load_some_bytes(row + col, left)
+    return found
+
+
 def copy_codes(row: int, cols: int, out: int) -> None:
     """A row of signed bytes, with zeros up to a whole vector, as `simd.dot.biased` leaves them."""
     for col in range(0, cols, 64):
-        codes = load_bytes(row + col) if cols - col >= 64 else load_some_bytes(row + col, cols - col)
-        store(out + col, biased(codes))
+        store(out + col, biased(bytes_of_row(row, col, cols)))
 
 
 def interleave_codes(rows: int, step: int, cols: int, panel: int) -> None:

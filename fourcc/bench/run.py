@@ -59,8 +59,7 @@ class Round:
             if product.count == count:
                 yield from product.series()
                 yield from (each.series for each in others if each.meets(product))
-        met = {id(each) for each in others for product in self.products if each.meets(product)}
-        yield from (each.series for each in others if id(each) not in met)
+        yield from (each.series for each in others if not any(map(each.meets, self.products)))
 
 
 class Run:
@@ -97,6 +96,7 @@ class Run:
         rounds = [self._measure(*shape, limits) for shape in plan.shapes]
         own = [each for one in rounds for each in one.products]
         coded = [_coded(each) for one in rounds for each in one.codecs]
+        found = {threads: _limit(limits, threads) for threads in plan.threads}
         packages = (*machine.PACKAGES, *(each.package for each in self._peers))
         return Results(
             machine.machine(),
@@ -104,8 +104,8 @@ class Run:
             target().name,
             plan.rotation,
             plan.rounds,
-            tuple(_limit(limits, threads) for threads in plan.threads),
-            tuple(_product(each, limits) for each in own),
+            tuple(found.values()),
+            tuple(_product(each, found[each.threads]) for each in own),
             tuple(coded),
             tuple(_peer_products(rounds)),
             tuple(_peer_codecs(rounds, coded)),
@@ -187,8 +187,8 @@ def _limit(limits: Limits, threads: int) -> LimitResult:
     return LimitResult(threads, found.pop(READ), found)
 
 
-def _product(each: Product, limits: Limits) -> ProductResult:
-    limit, beside = _limit(limits, each.threads), {each.limit.what: each.share}
+def _product(each: Product, limit: LimitResult) -> ProductResult:
+    beside = {each.limit.what: each.share}
     return ProductResult(
         **{name: getattr(each, name) for name in SHARED},
         of_read=each.timing.rates(each.nbytes).over(limit.read, beside.get(READ)),
