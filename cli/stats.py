@@ -198,6 +198,7 @@ def _suggest(
     tensors = choice.of(source)
     with Progress("trying formats", len(tensors), quiet=quiet, unit="tensors") as progress:
         found = suggest(tensors, wish, sample, progress)
+    terminal.notes(wish.refuse_unmet(found), quiet=quiet)
     if written is not None:
         write_runs([policy(source, found).text.encode()], written)
     if target is not None:

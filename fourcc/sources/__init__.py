@@ -5,6 +5,7 @@ A new kind adds a file with ``recognises(path, head)`` and ``open_x(path)``, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import attrs
 from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
-from fourcc.signatures import HEAD_BYTES, looks_like
+from fourcc.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import Source
@@ -28,11 +29,13 @@ class Kind:
         name: for people.
         recognises: (path, first bytes) -> whether the file is of this kind.
         open: opens it.
+        marked: whether such a file begins with a mark of its own, and need not be guessed.
     """
 
     name: str
     recognises: Callable[[Path, bytes], bool]
     open: Callable[[Path], Source]
+    marked: bool = True
 
 
 def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
@@ -45,6 +48,8 @@ def _open_model_bin(path: Path) -> Source:
     return open_model_bin(path)
 
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
+
 # Tried in this order: llama2.c's first version and its forks have no mark, so they come last.
 KINDS = (
     Kind("model.bin", _is_model_bin, _open_model_bin),
@@ -53,9 +58,9 @@ KINDS = (
     Kind(npz.KIND, npz.recognises, npz.open_npz),
     Kind(safetensors.KIND, safetensors.recognises, safetensors.open_safetensors),
     Kind("safetensors index", shards.recognises, shards.open_index),
-    Kind(llama2c_records.KIND, llama2c_records.recognises, llama2c_records.open_records),
-    Kind("llama2.c with a scale a tensor", llama2c_bytes.recognises, llama2c_bytes.open_bytes),
-    Kind(llama2c.KIND, llama2c.recognises, llama2c.open_llama2c),
+    Kind(llama2c_records.KIND, llama2c_records.recognises, llama2c_records.open_records, marked=False),
+    Kind("llama2.c with a scale a tensor", llama2c_bytes.recognises, llama2c_bytes.open_bytes, marked=False),
+    Kind(llama2c.KIND, llama2c.recognises, llama2c.open_llama2c, marked=False),
 )
 
 
@@ -74,8 +79,25 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
         OSError: a file cannot be opened.
     """
     path = Path(path)
+    _refuse_address(path)
     source = _open_folder(path) if path.is_dir() else _open_file(path)
+    source = attrs.evolve(source, notes=(*source.notes, *_empty(source)))
     return source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
+
+
+def _refuse_address(path: Path) -> None:
+    """Refuses an address on a network, which as a path has lost one of its slashes."""
+    if _ADDRESS.match(str(path)) and not path.exists():
+        address = str(path).replace(":/", "://", 1)
+        raise SourceError("an address, not a file", file=address, hint="Download the file first, then name its path.")
+
+
+def _empty(source: Source) -> list[str]:
+    """Notes on a source, or on tensors, without a weight."""
+    if not source.everything:
+        return ["the checkpoint holds no tensor"]
+    bare = [tensor.name for tensor in source.everything if 0 in tensor.shape]
+    return [f"{safetensors.named(bare)} without a weight"] if bare else []
 
 
 def _open_file(path: Path) -> Source:
@@ -84,14 +106,16 @@ def _open_file(path: Path) -> Source:
         head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
     finally:
         file.close()
+    foreign = marked(head) is not None and not head.startswith(llama2c.MAGIC)
     for kind in KINDS:
-        if kind.recognises(path, head):
+        if (kind.marked or not foreign) and kind.recognises(path, head):
             return kind.open(path)
+    unknown = bool(head) and known(head) is None
     raise SourceError(
         f"not a checkpoint: {looks_like(head)}",
         file=path,
         found=head[:8].hex(" ") or None,
-        expected=f"one of {', '.join(kind.name for kind in KINDS)}" if head else None,
+        expected=f"one of {', '.join(kind.name for kind in KINDS)}" if unknown else None,
     )
 
 
