@@ -57,8 +57,7 @@ def convert(  # noqa: PLR0913 - one an option
     from fourcc.sources import open_source
 
     rules = rules_of(policy, formats, recipe)
-    if output is not None:
-        check_name(output)
+    check_name(output)
     with open_source(source, tokenizer) as opened:
         terminal.notes(opened.notes, quiet=quiet)
         if dry_run:

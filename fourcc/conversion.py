@@ -183,10 +183,10 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         return execute(planned, target, threads=threads, progress=progress)
 
 
-def check_name(output: Path) -> None:
+def check_name(output: Path | None) -> None:
     """Refuses an output whose name says that it is a file of another kind. Raises UsageError."""
-    suffix = output.suffix.lower()
-    if suffix in FOREIGN_SUFFIXES:
+    suffix = "" if output is None else output.suffix.lower()
+    if output is not None and suffix in FOREIGN_SUFFIXES:
         raise UsageError(
             f"convert writes a model.bin, and the output's name ends with {suffix}",
             file=output,
