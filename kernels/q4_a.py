@@ -62,7 +62,7 @@ AHEAD = 2048  # bytes of indices; in turn with the activation's 16 KiB, the proc
 
 
 def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """The activations in the order of the indices, in the place of codes; in that of steps, which nibbles are columns."""
+    """The activations in the order of the indices, in place of codes; in place of steps, which nibbles are columns."""
     if load_word(job + COUNT) > FEW:  # many are multiplied as they came
         return
     wide, short = round_up(load_word(weights + COLS)), load_word(weights + COLS) & (RUN - 1)
