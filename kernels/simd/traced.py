@@ -186,7 +186,7 @@ PYTHON: dict[str, Callable[[Any, Any], Any]] = {
     "rshift": lambda x, y: x >> y,
     "lshift": lambda x, y: x << y,
 }
-LANES = {"int": np.int32, "uint": np.uint32, "float": np.float32}
+LANES = {"int": np.int32, "uint": np.uint32, "low": np.uint32, "float": np.float32}
 WIDE = {"int": "<i4", "uint": "<u4", "float": "<f4"}
 
 
@@ -208,8 +208,10 @@ def _evaluate(  # noqa: PLR0911 - one a kind of step
             return _chosen(trace.tables[table], values[number])
         case "part_table", (part, _, count, number):
             return _chosen(read(load_word(sources + 8 * (len(sizes) + part)), WIDE[step.kind], count), values[number])
-    left, right = (values[number].astype(kind) for number in step.arguments)
-    made: Lanes = PYTHON[step.name](left, right)
+    left, right = (values[number] for number in step.arguments)
+    if step.kind != "float" and step.name != "rshift":
+        left = left.astype(np.uint32)  # the lowest 32 bits, of either sign
+    made: Lanes = PYTHON[step.name](left, right.astype(left.dtype)).astype(kind)
     return made
 
 
