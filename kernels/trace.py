@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fourcc.kernels.operands import Array
-from fourcc.kernels.ranges import INT32, INT64, RESULTS, Range, kind_of, lies_within, told
+from fourcc.kernels.ranges import INT32, INT128, RESULTS, Range, kind_of, lies_within, told
 
 # What may be done with two numbers, and how it is written.
 OPERATORS = {
@@ -75,10 +75,10 @@ class Trace:
         """The value of a step that makes an integer; an equal step is taken again.
 
         Raises:
-            UntraceableError: 64 bits do not hold it.
+            UntraceableError: 128 bits do not hold it.
         """
-        if not lies_within(bounds, INT64):
-            raise UntraceableError(f"{OPERATORS.get(name, name)} makes an integer of {told(bounds)}: {TOO_LONG}")
+        if not lies_within(bounds, INT128):
+            raise UntraceableError(f"{OPERATORS.get(name, name)} makes an integer of {told(bounds)}, {CUT.format(128)}")
         return Value(self, self._add(Step(name, kind_of(bounds), arguments)), bounds)
 
     def _add(self, step: Step) -> int:
@@ -110,8 +110,7 @@ class Trace:
         raise UntraceableError(f"a {type(given).__name__} meets a value of the block")
 
 
-TOO_LONG = "more than 64 bits hold"
-CUT = "which 32 bits do not hold"
+CUT = "which {} bits do not hold"
 
 
 def in_float32(values: Array) -> Array:
@@ -158,7 +157,7 @@ class Value:
         if self.bounds is None:
             raise UntraceableError(f"{what} a float")
         if self.kind == "low":
-            raise UntraceableError(f"{what} an integer of {told(self.bounds)}, {CUT}")
+            raise UntraceableError(f"{what} an integer of {told(self.bounds)}, {CUT.format(32)}")
         return self.bounds
 
     def as_float(self) -> Value:
