@@ -20,7 +20,7 @@ from fourcc.kernels.simd.memory import load_word, store
 from fourcc.kernels.simd.operation import ADDRESS, FLOATS, INTEGER, INTS, Operation, operation
 from fourcc.kernels.simd.partial import load_partial
 from fourcc.kernels.simd.tiles import addresses, as_first, everywhere, nothing
-from fourcc.kernels.simd.twins import Lanes, padded, read
+from fourcc.kernels.simd.twins import Lanes, padded, read, widened
 from fourcc.kernels.simd.widening import widened_float16
 from fourcc.kernels.trace import Step, Trace
 
@@ -103,9 +103,13 @@ def product_operation(trace: Trace, sizes: Sequence[int], columns: int) -> Opera
 def wide_entries(dtype: str) -> tuple[Operation, Operation]:
     """The operations that load 16 numbers, or (address, count) some and then zeros, in 32 bits each."""
     given = np.dtype(dtype)
-    kind, wide = (FLOATS, np.float32) if given.kind == "f" else (INTS, np.int32)
+    kind = FLOATS if given.kind == "f" else INTS
 
-    def widened(b: Builder, narrow: Value) -> Value:
+    def as_wide(values: Lanes) -> Lanes:
+        made: Lanes = widened(values) if given.kind == "f" else values.astype(np.int32)
+        return made
+
+    def extended(b: Builder, narrow: Value) -> Value:
         if given.itemsize == 4:
             return b.bitcast(narrow, llvm_type(kind))
         if given.kind == "f":
@@ -116,19 +120,19 @@ def wide_entries(dtype: str) -> tuple[Operation, Operation]:
 
     @operation(ADDRESS, returns=kind)
     def load_entries(address: int) -> Lanes:
-        return read(address, dtype, 16).astype(wide)
+        return as_wide(read(address, dtype, 16))
 
     @load_entries.lowered
     def _(b: Builder, address: Value) -> Value:
-        return widened(b, b.load_from(address, stored))
+        return extended(b, b.load_from(address, stored))
 
     @operation(ADDRESS, INTEGER, returns=kind)
     def load_some_entries(address: int, count: int) -> Lanes:
-        return padded(read(address, dtype, count), 16).astype(wide)
+        return as_wide(padded(read(address, dtype, count), 16))
 
     @load_some_entries.lowered
     def _(b: Builder, address: Value, count: Value) -> Value:
-        return widened(b, load_partial(b, address, count, stored, given.itemsize))
+        return extended(b, load_partial(b, address, count, stored, given.itemsize))
 
     for each in (load_entries, load_some_entries):
         each.meaning.__qualname__ = f"{each.meaning.__name__}_{given.str}"

@@ -109,7 +109,7 @@ def test_a_linux_on_arm_with_dot_products_gets_neon(monkeypatch: pytest.MonkeyPa
 def test_of_a_processor_that_llvm_does_not_know_the_system_is_believed(
     monkeypatch: pytest.MonkeyPatch, features: dict[str, bool]
 ) -> None:
-    """Else a dot product could not be selected, and the compiler would end the process. Of two words the last counts."""
+    """Else dot products could not be selected, and the compiler would end the process. Of two words the last counts."""
     made_up(monkeypatch, FLOAT_AND_SIMD | DOT_PRODUCTS, features, "generic")
     name, told = targets.processor(targets.target())
     assert name == "generic"
