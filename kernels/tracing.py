@@ -8,7 +8,8 @@ written down so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from types import CellType, FunctionType
@@ -174,7 +175,7 @@ def trace(
 
     Raises:
         UntraceableError: it cannot be written down, or leaves a weight out.
-        BeyondError: it takes what the block does not have.
+        IndexError: it takes an entry, or writes a weight, that the block does not have.
         TypeError: it does not take these arguments.
     """
     made = Trace()
@@ -184,23 +185,34 @@ def trace(
             arguments.append(Entries(made, source))
         else:
             arguments.append({name: Entries(made, each) for name, each in source})
-    _run(stand_in(function, made), [*arguments, Weights(made, width)], params or {})
+    _run(function, made, [*arguments, Weights(made, width)], params or {})
     missing = sorted(set(range(width)) - set(made.results))
     if missing:
         raise UntraceableError(f"it leaves weight {missing[0]} of {width} unwritten")
     return made
 
 
-def _run(function: FunctionType, arguments: Sequence[object], params: Mapping[str, object]) -> None:
-    """Runs the function. What Python cannot do with stand-ins, cannot be written down."""
+def _run(function: Callable[..., None], made: Trace, arguments: Sequence[object], params: Mapping[str, object]) -> None:
+    """Runs the function, with stand-ins for all that it sees."""
+    with _refusing():
+        copy = stand_in(function, made)
     try:
-        signature(function).bind(*arguments, **params)
+        signature(copy).bind(*arguments, **params)
     except TypeError as error:
-        raise TypeError(f"{function.__name__}() {error}") from None
+        raise TypeError(f"{copy.__name__}() {error}") from None
+    with _refusing():
+        copy(*arguments, **params)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What Python cannot do with stand-ins, cannot be written down."""
     try:
-        function(*arguments, **params)
-    except (UntraceableError, BeyondError):
+        yield
+    except UntraceableError:
         raise
+    except BeyondError as error:
+        raise IndexError(str(error)) from None
     except Exception as error:
         raise UntraceableError(f"{type(error).__name__}: {error}") from error
 
@@ -217,7 +229,9 @@ def stand_in(function: Callable[..., Any], made: Trace) -> FunctionType:
         if name in names or name.startswith("__")
     }
     cells = tuple(CellType(_seen(cell.cell_contents, made)) for cell in plain.__closure__ or ())
-    return FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
+    copy = FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
+    copy.__kwdefaults__ = plain.__kwdefaults__
+    return copy
 
 
 def _seen(value: object, made: Trace) -> object:

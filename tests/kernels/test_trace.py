@@ -196,6 +196,17 @@ def test_a_weight_may_be_added_to() -> None:
     assert names(made) == ["to_float", "add"]
 
 
+def test_defaults_of_a_function_that_it_calls_are_its_own() -> None:
+    def plus(code: Array, one: int = 1, *, other: int = 2) -> Array:
+        return code + one + other
+
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = plus(codes[0])
+
+    made = trace(decode, [CODES], 1)
+    assert [step.arguments[0] for step in made.steps if step.name == "constant"] == [1, 2]
+
+
 def test_entries_of_tables_are_numbers_without_bounds() -> None:
     """Of eight bits though they be stored in: neither cut nor refused, as numpy's are."""
     small = np.array([200, 100], np.uint8)
@@ -434,6 +445,13 @@ def reads_too_early(codes: Array, weights: Array) -> None:
     weights[0] += codes[0]
 
 
+def calls_itself(codes: Array, weights: Array) -> None:
+    """Whose copy would name itself without end."""
+    weights[0] = codes[0]
+    if len(weights) > 1:
+        calls_itself(codes, weights)
+
+
 def takes_too_long(codes: Array, weights: Array) -> None:
     """More steps than there may be."""
     value = codes[0]
@@ -486,6 +504,7 @@ def takes_too_long(codes: Array, weights: Array) -> None:
         (takes_all, 1, "AttributeError: 'Entries' object has no attribute 'sum'"),
         (writes_several, 1, "a weight is chosen by a slice"),
         (reads_too_early, 1, "it reads weight 0 before it writes it"),
+        (calls_itself, 1, "RecursionError: maximum recursion depth exceeded.*"),
         (takes_too_long, 1, f"more than {LIMIT} steps"),
         (print, 1, "a builtin_function_or_method is no Python function"),
     ],
