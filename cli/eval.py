@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 from math import inf
 from pathlib import Path
@@ -114,10 +115,11 @@ def _measure(
     exact: bool,
     quiet: bool,
 ) -> Measured:
-    from fourcc.models.evaluation import Subject, measure, read_text
+    from fourcc.models.evaluation import Subject, as_text, measure
 
     subjects = [Subject(file, each) for file in files for each in ([False, True] if exact else [False])]
+    data = text.read_bytes()
     with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
-        found = measure(subjects, read_text(text), protocol, against, threads, progress)
+        found = measure(subjects, as_text(data, text), protocol, against, threads, progress)
     plain, exactly = (found[::2], found[1::2]) if exact else (found, None)
-    return Measured(text, [str(file.path) for file in files], plain, exactly)
+    return Measured(text, hashlib.sha256(data).hexdigest(), [str(file.path) for file in files], plain, exactly)

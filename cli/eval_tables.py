@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,12 +38,14 @@ class Measured:
 
     Attributes:
         text: the text's file.
+        digest: SHA-256 of what was read of it, in hexadecimal digits.
         labels: of the models.
         found: of each, as it runs.
         exact: of each, with activations that nothing rounds; None where that was not asked for.
     """
 
     text: Path
+    digest: str
     labels: list[str]
     found: list[Evaluation]
     exact: list[Evaluation] | None = None
@@ -86,7 +87,7 @@ class Measured:
 
     def _notes(self) -> Iterator[str]:
         """How the numbers came about, each line said once, of all models or of those that it holds for."""
-        yield f"text SHA-256 {self._digest()[:16]}"
+        yield f"text SHA-256 {self.digest[:16]}"
         yield from self._said(lambda each: str(each.text))
         yield from self._said(lambda each: str(each.scores.blocks))
         yield from self._said(_padding)
@@ -104,9 +105,6 @@ class Measured:
             which = [label for label, each in zip(self.labels, lines, strict=True) if each == line]
             yield line if len(which) == len(lines) else f"{', '.join(which)}: {line}"
 
-    def _digest(self) -> str:
-        return hashlib.sha256(self.text.read_bytes()).hexdigest()
-
     def document(self) -> dict[str, object]:
         """The JSON object."""
         models = []
@@ -114,7 +112,7 @@ class Measured:
             exact = None if self.exact is None else _measures(self.exact[number].scores, self.own)
             models.append({"model": label, **_how(each), **_measures(each.scores, self.own), "exact": exact})
         return {
-            "text": {"file": str(self.text), "sha256": self._digest()},
+            "text": {"file": str(self.text), "sha256": self.digest},
             "noise_floor": self.found[0].noise_floor,
             "models": models,
             "reference": None if self.own is None else _measures(self.own, None),
@@ -127,7 +125,7 @@ def _padding(found: Evaluation) -> str:
 
 
 def _rounding(found: Evaluation) -> str:
-    return "exact: with activations as floats" if found.rounded else "rounds no activations: exact as it runs"
+    return "'exact' is with activations as floats" if found.rounded else "rounds no activations: exact as it runs"
 
 
 def _row(label: str, found: Evaluation) -> list[str]:

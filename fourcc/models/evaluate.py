@@ -6,8 +6,8 @@ With p the reference's probabilities of the next token and q the candidate's, ov
 * KL divergence: sum of p (ln p - ln q), in nats
 * top-1 agreement: share of positions where the likeliest token is the same
 
-The reference runs in lock step, so no logits are stored. Memory does not grow with the text or the vocabulary: a network
-takes as many tokens at once as have logits of `LOGITS` bytes, and probabilities are made of `SLICE` bytes of them at once.
+The reference runs in lock step, so no logits are stored. Memory is bounded whatever the vocabulary: a network reads as
+many tokens at once as have logits of `LOGITS` bytes, and probabilities come in slices of `SLICE` bytes.
 """
 
 from __future__ import annotations
@@ -160,27 +160,25 @@ class _LockStep:
 
     def measured(self) -> Doubles:
         """Loss, KL divergence and agreement of each scored token: float64 (networks, 3, scored)."""
-        found = np.zeros((len(self.runners), 3, self.window.scored))
-        done = 0
-        for logits, nexts in self._logits():
+        found, done = np.zeros((len(self.runners), 3, self.window.scored)), 0
+        for each in self.runners:
+            each.network.reset()
+        for first in range(0, len(self.window.tokens) - 1, self.step):
+            logits, nexts = self._read(first)
             for rows in slices(len(nexts), self.vocabulary):
                 places = slice(done, done + len(nexts[rows]))
                 found[:, :, places] = self._measures([each[rows] for each in logits], nexts[rows], done)
                 done = places.stop
+            del logits  # before the next are made
         return found
 
-    def _logits(self) -> Iterator[tuple[list[Floats], NDArray[np.int64]]]:
+    def _read(self, first: int) -> tuple[list[Floats], NDArray[np.int64]]:
         """Logits of all networks, each float32 (n, vocabulary), and the n tokens that came, where they are scored."""
-        tokens = self.window.tokens
-        for each in self.runners:
-            each.network.reset()
-        for first in range(0, len(tokens) - 1, self.step):
-            some, nexts = tokens[first : first + self.step][: len(tokens) - 1 - first], tokens[first + 1 :]
-            skipped = min(len(some), max(0, self.window.first - 1 - first))
-            logits = [
-                each.network.forward(some, every=True)[skipped:, : self.vocabulary] for each in self.runners
-            ]
-            yield logits, np.array(nexts[skipped : len(some)], np.int64)
+        some = self.window.tokens[first : min(first + self.step, len(self.window.tokens) - 1)]
+        skipped = min(len(some), max(0, self.window.first - 1 - first))
+        nexts = self.window.tokens[first + 1 + skipped : first + 1 + len(some)]
+        logits = [each.network.forward(some, every=True)[skipped:, : self.vocabulary] for each in self.runners]
+        return logits, np.array(nexts, np.int64)
 
     def _measures(self, logits: list[Floats], nexts: NDArray[np.int64], done: int) -> Doubles:
         """Of some tokens: float64 (networks, 3, n)."""

@@ -117,7 +117,7 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
 ) -> Evaluation:
     """Perplexity of a model on a text, and how far it is from a reference, which runs in lock step.
 
-    The reference is run with activations kept as floats, so that its kernels' rounding is not counted against the model.
+    The reference keeps its activations as floats, so that its kernels' rounding is not counted against the model.
 
     Args:
         model: opened, or a file: a model.bin, or a checkpoint.
@@ -166,10 +166,15 @@ def _architecture(model: Model) -> Architecture:
 
 def read_text(path: Path) -> str:
     """The text in a file. Raises UsageError where it is not UTF-8, OSError where it cannot be read."""
+    return as_text(path.read_bytes(), path)
+
+
+def as_text(data: bytes, path: Path) -> str:
+    """The text in the bytes of a file; each kind of line end becomes a line feed. Raises UsageError: not UTF-8."""
     try:
-        return path.read_text(encoding="utf-8")
+        return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
-        found = f"byte 0x{error.object[error.start]:02x}"
+        found = f"byte 0x{data[error.start]:02x}"
         raise UsageError("the text is not UTF-8", file=path, offset=error.start, found=found) from error
 
 

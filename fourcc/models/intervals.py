@@ -97,7 +97,8 @@ class Blocks:
         if self.enough:
             return f"95 % intervals by bootstrap of {count} blocks of {kind}, {self.shortest} tokens or more in each"
         count = count if self.shortest >= SHORTEST else 0
-        few = f"{self.tokens} tokens make {count} block{'s' * (count != 1)} of {kind}"
+        tokens = "1 token makes" if self.tokens == 1 else f"{self.tokens} tokens make"
+        few = f"{tokens} {count} block{'s' * (count != 1)} of {kind}"
         return f"no intervals: {few}, {SHORTEST} tokens or more in each; {FEWEST} are needed"
 
     def interval(self, values: Doubles) -> Interval:
@@ -139,11 +140,11 @@ def _tail(blocks: int) -> float:
 def student(z: float, freedom: int) -> float:
     """Student's quantile where the normal one is z: the Cornish-Fisher expansion, to 0.001 at 9 degrees of freedom."""
     terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (z**3 + z) / (4 * freedom),
+        (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2),
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3),
     )
-    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))
+    return z + sum(terms)
 
 
 def _exp(value: float) -> float:

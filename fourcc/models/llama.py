@@ -59,11 +59,15 @@ class Llama:
     def exactly(self) -> Llama:
         """The same weights, shared, with products that keep activations as floats; it has seen no token."""
         made = copy(self)
-        made._exact, made.position = True, 0
-        made._at, made._ids = np.zeros(1, np.int64), np.zeros(BATCH, np.int64)
-        made._make_room(self._q.width, self._k.width)
-        made._programs = lru_cache(maxsize=4)(made._program)
+        made._begin_exactly()  # noqa: SLF001 - of this class
         return made
+
+    def _begin_exactly(self) -> None:
+        """Takes activations, caches and programs of its own."""
+        self._exact, self.position = True, 0
+        self._at, self._ids = np.zeros(1, np.int64), np.zeros(BATCH, np.int64)
+        self._make_room(self._q.width, self._k.width)
+        self._programs = lru_cache(maxsize=4)(self._program)
 
     @property
     def rounds(self) -> bool:

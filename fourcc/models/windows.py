@@ -102,7 +102,8 @@ class Cut:
             start, noun = int(self.bos is not None), "document" if count == 1 else "documents"
             full = [window for window in self.windows if len(window.tokens) == self.protocol.context]
             over = sum(window.new > len(window.tokens) - start for window in full)
-            return f"{count} {noun} parted by empty lines" + (f", {over} of them cut at {longest} tokens" if over else "")
+            said = f"{count} {noun} parted by empty lines"
+            return f"{said}, {over} of them cut at {longest} tokens" if over else said
         if count == 1:
             return f"1 window of {longest} tokens"
         if self.protocol.stride:
