@@ -79,10 +79,10 @@ class Measured:
             terminal.out(line)
 
     def _labelled(self) -> Iterator[tuple[str, Evaluation]]:
-        """Rows: a model that rounds nothing has one."""
+        """Rows: a model that is exact as it runs has one."""
         for number, (label, each) in enumerate(zip(self.labels, self.found, strict=True)):
             yield label, each
-            if self.exact is not None and each.rounded:
+            if self.exact is not None and not each.exact:
                 yield f"{label}, exact", self.exact[number]
 
     def _notes(self) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _padding(found: Evaluation) -> str:
 
 
 def _rounding(found: Evaluation) -> str:
-    return "'exact' is with activations as floats" if found.rounded else "rounds no activations: exact as it runs"
+    return "rounds no activations: exact as it runs" if found.exact else "'exact' is with activations as floats"
 
 
 def _row(label: str, found: Evaluation) -> list[str]:
@@ -175,7 +175,7 @@ def _how(found: Evaluation) -> dict[str, object]:
         },
         "vocabulary": found.vocabulary,
         "padding": found.padding,
-        "activations_rounded": found.rounded,
+        "exact_as_run": found.exact,
     }
 
 

@@ -107,7 +107,7 @@ class Program:
         self._team = team_of(threads)
         self._steps: list[tuple[Entry, Array, Array, int, int]] = []
         self._scratch = 0
-        self.rounds = False  # whether some product rounds its activations
+        self.exact = True  # whether every product takes activations as floats
         self._kept: list[object] = [position, sizes.rotation]
         self._table: Array | None = None
 
@@ -145,12 +145,12 @@ class Program:
         for packed, out in matrices:
             kernel = packed.kernel
             activation, tile = (FLOAT, kernel.exact) if self._exact else (kernel.activation, kernel.tile)
+            self.exact &= tile is kernel.exact
             job = activation_job(count, x.wide, x.floats, x.quantized(activation))
             job[1:3] = out.address, out.step  # OUT, OUT_STEP
             if activation.prepare is not None and activation.name not in prepared:
                 self._add(activation.prepare, packed.descriptor, job, count)
                 prepared.add(activation.name)
-                self.rounds = True
             align = packed.rows if packed.rows * packed.cols * count < SMALL else kernel.row_align
             self._add(tile, packed.descriptor, job, packed.rows, kernel.scratch(packed.cols), align)
             self._kept += [packed, x, out]

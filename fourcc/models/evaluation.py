@@ -47,7 +47,7 @@ class Evaluation:
         scores: of the model, token by token.
         vocabulary: tokens that probabilities are of.
         padding: rows of the model's vocabulary that are no tokens, and are left out.
-        rounded: whether products rounded their activations.
+        exact: whether every product took activations as floats.
         reference: of what it was compared with; None where there is nothing.
         noise_floor: of the KL divergence, below which nothing is measured; None likewise.
     """
@@ -56,7 +56,7 @@ class Evaluation:
     scores: Scores
     vocabulary: int
     padding: int
-    rounded: bool
+    exact: bool
     reference: Scores | None = None
     noise_floor: float | None = None
 
@@ -255,12 +255,12 @@ def _measured(
     floor = None if own is None else scoring.noise_floor(own.network, text.windows[0], words)
     return {
         (id(each.model), each.exact): Evaluation(
-            text, scored[id(net)], words, net.architecture.vocab_size - words, net.rounds, theirs, floor
+            text, scored[id(net)], words, net.architecture.vocab_size - words, net.exact, theirs, floor
         )
         for each, net in zip(subjects, networks, strict=True)
     }
 
 
 def _exactly(network: Llama) -> Llama:
-    """A network that rounds nothing is run once, however it was asked for."""
-    return network.exactly() if network.rounds else network
+    """A network that is exact as it is runs once, however it was asked for."""
+    return network if network.exact else network.exactly()

@@ -70,9 +70,9 @@ class Llama:
         self._programs = lru_cache(maxsize=4)(self._program)
 
     @property
-    def rounds(self) -> bool:
-        """Whether some product rounds its activations, so that `exactly` gives other logits."""
-        return self._programs(1, False).rounds  # noqa: FBT003 - a key of the cache
+    def exact(self) -> bool:
+        """Whether every product takes activations as floats, so that `exactly` gives the same logits."""
+        return self._programs(1, False).exact  # noqa: FBT003 - a key of the cache
 
     def reset(self, position: int = 0) -> None:
         """Forgets the tokens from a position on."""

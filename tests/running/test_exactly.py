@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from fourcc.compute import kernel_of
 from fourcc.models.llama import Llama
-from fourcc.registry import registry
 from tests.running.test_llama import Case, case, relative, slow_logits
 
 TOKENS = [int(token) for token in np.random.default_rng(4).integers(0, 70, 90)]
@@ -49,9 +47,11 @@ def test_both_can_be_run_by_turns() -> None:
 
 
 @pytest.mark.parametrize("tag", [*ROUNDING, "F32", "F16", "BF16"])
-def test_a_network_tells_whether_it_rounds(tag: str) -> None:
-    """As its kernel says; one that is exact never does."""
+def test_a_network_tells_whether_it_is_exact(tag: str) -> None:
+    """Then its other network gives the same logits, bit for bit, else others."""
     _, network = small(tag)
-    assert network.rounds == (kernel_of(registry[tag]).activation.prepare is not None)
-    assert network.rounds == (tag in ROUNDING) or tag == "BF16"
-    assert not network.exactly().rounds
+    exact = network.exactly()
+    assert exact.exact
+    same = (network.forward(TOKENS, every=True) == exact.forward(TOKENS, every=True)).all()
+    assert network.exact == same
+    assert network.exact == (tag not in ROUNDING) or tag == "BF16"

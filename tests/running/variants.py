@@ -5,6 +5,7 @@ from pathlib import Path
 
 import attrs
 import numpy as np
+import tokenizers
 from numpy.typing import NDArray
 
 import fourcc
@@ -65,6 +66,15 @@ def padded(models: Path, folder: Path, rows: int = 64) -> Path:
     fourcc.convert(source, folder / "silent.bin")
     fourcc.convert(folder / "silent.bin", folder / "padded.bin", tokenizer=models / "tiny_tokenizer.bin")
     return folder / "padded.bin"
+
+
+def with_json(models: Path, folder: Path, tokenizer: tokenizers.Tokenizer) -> Path:
+    """A model.bin with a tokenizer.json, and as many rows as that has tokens; it says nothing sensible."""
+    plain, rows = Checkpoint.read(models / "tiny.bin"), tokenizer.get_vocab_size()
+    source = plain.write(folder / "json_source.bin", np.resize(plain.embedding, (rows, plain.sizes[0])))
+    (folder / "tokenizer.json").write_text(tokenizer.to_str())
+    fourcc.convert(source, folder / "json.bin", tokenizer=folder / "tokenizer.json")
+    return folder / "json.bin"
 
 
 def broken(models: Path, folder: Path) -> Path:
