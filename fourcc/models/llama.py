@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -49,10 +50,29 @@ class Llama:
         self.position = 0
         self._threads = thread_count(threads)
         self._find, self._packed = find, packed
+        self._exact = False
         self._at = np.zeros(1, np.int64)
         self._ids = np.zeros(BATCH, np.int64)
         self._load()
         self._programs = lru_cache(maxsize=4)(self._program)
+
+    def exactly(self) -> Llama:
+        """The same weights, shared, with products that keep activations as floats; it has seen no token."""
+        made = copy(self)
+        made._begin_exactly()  # noqa: SLF001 - of this class
+        return made
+
+    def _begin_exactly(self) -> None:
+        """Takes activations, caches and programs of its own."""
+        self._exact, self.position = True, 0
+        self._at, self._ids = np.zeros(1, np.int64), np.zeros(BATCH, np.int64)
+        self._make_room(self._q.width, self._k.width)
+        self._programs = lru_cache(maxsize=4)(self._program)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every product takes activations as floats, so that `exactly` gives the same logits."""
+        return self._programs(1, False).exact  # noqa: FBT003 - a key of the cache
 
     def reset(self, position: int = 0) -> None:
         """Forgets the tokens from a position on."""
@@ -76,7 +96,9 @@ class Llama:
             self.position += len(some)
             if every:
                 kept.append(self._logits.floats[: len(some), : self.architecture.vocab_size].copy())
-        return np.concatenate(kept) if every else self._logits.floats[:1, : self.architecture.vocab_size]
+        if every:
+            return kept[0] if len(kept) == 1 else np.concatenate(kept)
+        return self._logits.floats[:1, : self.architecture.vocab_size]
 
     def _check(self, tokens: Sequence[int]) -> None:
         if not tokens or self.position + len(tokens) > self.context:
@@ -160,9 +182,9 @@ class Llama:
     def _program(self, count: int, every: bool) -> Program:  # noqa: FBT001 - a key of the cache
         """The steps of `count` tokens."""
         if every and self._logits.rows < count:
-            self._logits = Buffer(BATCH, self.architecture.vocab_size)
+            self._logits = Buffer(count, self.architecture.vocab_size)
             self._programs.cache_clear()
-        program = Program(count, self._sizes, self._at, self._threads)
+        program = Program(count, self._sizes, self._at, self._threads, exact=self._exact)
         program.gather(self._embedding, self._ids, self._x)
         for matrices, vectors, caches in zip(self._layers, self._vectors, self._caches, strict=True):
             self._attention(program, matrices, vectors, caches)
