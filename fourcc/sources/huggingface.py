@@ -6,7 +6,7 @@ adjacent pairs. Of any other model they keep their own names and order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,19 @@ from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.registry import registry
-from fourcc.sources import llama
+from fourcc.sources import foreign_weights, llama
 from fourcc.sources.extent import AdjacentPairs, whole_parts
 from fourcc.sources.folder import file_in
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
 from fourcc.sources.tokenizer import beside
 from fourcc.sources.weight_only import gathered
-from fourcc.sources.weight_scheme import Scheme, scheme_of
+from fourcc.sources.weight_scheme import Scheme, scheme_name, scheme_of
 from fourcc.spec import Geometry
 
 CONFIG = "config.json"
 MAX_CONFIG = 1 << 20
+MAX_FAMILY = 64  # characters
 FAMILY = ("llama", "mistral", "qwen2", "qwen3")  # values of model_type
 
 _COUNTS = {  # fourcc's word -> the config's
@@ -55,18 +56,21 @@ def adopt(source: Source, folder: Path) -> Source:
     try:
         path = file_in(folder, CONFIG)
         if path is None:
-            return source
+            return foreign_weights.marked(source)
         config = _Config.read(path)
         blobs, tokenizer_files, notes = beside(folder)
         source = attrs.evolve(
             source,
             companions=(*source.companions, path, *tokenizer_files),
             blobs=blobs,
-            notes=(*source.notes, *notes, *_foreign_notes(config)),
+            notes=(*source.notes, *notes),
         )
         if config.scheme is not None:
-            source = attrs.evolve(source, tensors=gathered(source.tensors, config.scheme))
-        return _as_llama(source, config) if config.is_llama else source
+            tensors, odd = gathered(source.tensors, config.scheme)
+            source = attrs.evolve(source, tensors=tensors, notes=(*source.notes, *odd))
+        source = foreign_weights.marked(source, config.unread)
+        is_llama = config.is_llama and foreign_weights.KEY not in source.hyper
+        return _as_llama(source, config) if is_llama else _as_stated(source, config)
     except BaseException:
         source.close()
         raise
@@ -78,6 +82,7 @@ class _Config:
 
     path: Path
     fields: Mapping[str, Any]
+    data: bytes = b""
 
     @classmethod
     def read(cls, path: Path) -> _Config:
@@ -87,17 +92,22 @@ class _Config:
                 raise SourceError(
                     "too long for a config", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_CONFIG}"
                 )
-            return cls(path, parse_object(file.read(0, file.size), path))
+            data = bytes(file.read(0, file.size))
+            return cls(path, parse_object(data, path), data)
         finally:
             file.close()
 
     @property
     def is_llama(self) -> bool:
-        """Whether it describes a language model of the family whose weights can be read."""
-        architectures = self.fields.get("architectures")
-        names = architectures if isinstance(architectures, list) else []
-        causal = not names or any(isinstance(name, str) and name.endswith("ForCausalLM") for name in names)
-        return self.fields.get("model_type") in FAMILY and causal and not self.kept
+        """Whether it describes a language model of the family."""
+        causal = not self.classes or any(name.endswith("ForCausalLM") for name in self.classes)
+        return self.fields.get("model_type") in FAMILY and causal
+
+    @property
+    def classes(self) -> list[str]:
+        """Names under ``architectures``."""
+        listed = self.fields.get("architectures")
+        return [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
 
     @property
     def scheme(self) -> Scheme | None:
@@ -105,9 +115,9 @@ class _Config:
         return scheme_of(self.fields, self.path)
 
     @property
-    def kept(self) -> bool:
-        """Whether the weights are in another tool's quantized layout that is not known here."""
-        return self.fields.get("quantization_config") is not None and self.scheme is None
+    def unread(self) -> str | None:
+        """The scheme that another tool quantized the weights in, where it is not read here."""
+        return scheme_name(self.fields) if self.scheme is None else None
 
     def count(self, key: str, default: int | None = None) -> int:
         """A positive integer."""
@@ -130,11 +140,18 @@ class _Config:
         return SourceError(f"the key {key!r} cannot be read", file=self.path, found=repr(found), expected=expected)
 
 
-def _foreign_notes(config: _Config) -> Iterator[str]:
-    if config.kept:
-        yield "the config says that the weights are quantized by another tool: tensors are kept as they are"
-    elif not config.is_llama:
-        yield f"no Llama-family language model (model_type {config.fields.get('model_type')!r}): names are kept"
+def _as_stated(source: Source, config: _Config) -> Source:
+    """A model that is not of the family, or whose weights are not read: all is kept, and its config comes along."""
+    kind = config.fields.get("model_type")
+    name = kind if isinstance(kind, str) and len(kind) <= MAX_FAMILY else None
+    notes = []
+    if foreign_weights.KEY in source.hyper:
+        name = f"{name}, quantized" if name in FAMILY else name
+    else:
+        name = next(iter(config.classes), name) if name in FAMILY else name
+        notes = [f"no Llama-family language model (model_type {kind!r}): names are kept"]
+    blobs = {**source.blobs, CONFIG: config.data}
+    return attrs.evolve(source, architecture=name, blobs=blobs, notes=(*source.notes, *notes))
 
 
 def _as_llama(source: Source, config: _Config) -> Source:

@@ -227,20 +227,31 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "note"),
+    ("changes", "name", "note"),
     [
-        ({"model_type": "gpt2"}, "no Llama-family language model (model_type 'gpt2'): names are kept"),
-        ({"architectures": ["LlamaForSequenceClassification"]}, "no Llama-family language model (model_type 'llama')"),
-        ({"quantization_config": {"quant_method": "awq"}}, "the config says that the weights are quantized by another"),
+        ({"model_type": "gpt2"}, "gpt2", "no Llama-family language model (model_type 'gpt2'): names are kept"),
+        ({"model_type": None}, None, "no Llama-family language model (model_type None): names are kept"),
+        (
+            {"architectures": ["LlamaForSequenceClassification"]},
+            "LlamaForSequenceClassification",
+            "no Llama-family language model (model_type 'llama')",
+        ),
+        (
+            {"quantization_config": {"quant_method": "awq"}},
+            "llama, quantized",
+            "the weights are quantized by another tool, in a scheme that is not read here: awq. Its codes and scales",
+        ),
     ],
 )
-def test_other_models_keep_their_names(tmp_path: Path, changes: dict[str, object], note: str) -> None:
-    """And the order of their rows."""
+def test_other_models_keep_their_names(tmp_path: Path, changes: dict[str, object], name: str | None, note: str) -> None:
+    """And the order of their rows; the file says which they are, and the config comes along."""
     h, truth = llama()
     theirs = to_hf(h, truth)
     with open_source(save(tmp_path, theirs, config(h, **changes))) as source:
         found = decoded(source)
-        assert (source.architecture, source.hyper) == (None, {})
+        assert source.architecture == name
+        assert source.hyper == ({"quantization": "awq"} if "quantization_config" in changes else {})
+        assert source.blobs["config.json"] == (tmp_path / "config.json").read_bytes()
         assert source.notes[0].startswith(note)
     assert list(found) == list(theirs)
     assert all(np.array_equal(found[name], theirs[name]) for name in theirs)
