@@ -51,8 +51,8 @@ class Architecture:
             UsageError: the family, or something that the hyper-parameters ask for, cannot be run; the message names it.
         """
         if "quantization" in hyper:  # set by `fourcc.sources.foreign_weights`
-            what = "this model cannot be run: its weights are quantized by another tool, in a scheme that is not read here"
-            raise UsageError(what + f": {hyper['quantization']}", file=file)
+            what = "its weights are quantized by another tool, in a scheme that is not read here"
+            raise UsageError(f"this model cannot be run: {what}: {hyper['quantization']}", file=file)
         if family != FAMILY:
             raise UsageError("this model cannot be run", file=file, found=f"architecture {family}", expected=FAMILY)
         _refuse_unknown(hyper, file)

@@ -118,7 +118,7 @@ def test_other_architectures_keep_their_names(tmp_path: Path) -> None:
     tensors = [("blk.0.attn_q.weight", (8,), 0, ROW.tobytes()), ("x", (2, 4), 0, ROW.tobytes())]
     with open_source(written(tmp_path, "m", gguf(keys, tensors))) as source:
         assert [tensor.name for tensor in source.tensors] == ["blk.0.attn_q.weight", "x"]
-        assert (source.architecture, source.hyper) == (None, {})
+        assert (source.architecture, source.hyper) == ("gpt2", {})
         assert msgpack.unpackb(source.blobs["tokenizer.gguf"]) == {"tokenizer.ggml.model": "gpt2"}
 
 
