@@ -16,11 +16,16 @@ from fourcc.models.tokenizers.llama2c import BOS, EOS, FIRST_BYTE, read_llama2c
 from fourcc.models.tokenizers.packages import package, translated
 from fourcc.models.tokenizers.vocabulary import Kind
 from fourcc.sources import tokenizer as blobs_of
+from fourcc.sources.source import Hyper
 
 PREFIX = "tokenizer.ggml."
 # Arrays whose numbers have a type of their own, by the last part of the key; of others the values tell.
 _ARRAYS = {"scores": FLOAT32, "token_type": INT32, "precompiled_charsmap": UINT8}
 _UNKNOWN = 0
+
+# Blobs that have their place among the keys.
+TAKEN = (*blobs_of.BLOBS, blobs_of.CHAT_TEMPLATE)
+_ENDS = ("eos", "eot", "eom")  # tokens that end a text for llama.cpp
 
 Entry = tuple[bytes, float, Kind]  # text, score, what for
 
@@ -39,6 +44,25 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[Key],
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
     note = f"{why}: the file has no vocabulary, and runs on numbers of tokens"
     return [Key.of(f"{PREFIX}model", "no_vocab")], [note]
+
+
+def end_keys(hyper: Hyper, tokens: list[Key]) -> tuple[list[Key], list[str]]:
+    """Keys for tokens that hyper-parameters name and the tokenizer's keys do not; a note on those without a place."""
+    said = {key.name: key.value for key in tokens}
+    keys = []
+    begin, ends = hyper.get("bos_token_id"), hyper.get("eos_token_id")
+    if _is_token(begin) and f"{PREFIX}bos_token_id" not in said:
+        keys.append(Key.of(f"{PREFIX}bos_token_id", begin))
+    known = {said.get(f"{PREFIX}{end}_token_id") for end in _ENDS}
+    more = [end for end in (ends if isinstance(ends, list) else [ends]) if _is_token(end) and end not in known]
+    free = [end for end in _ENDS if f"{PREFIX}{end}_token_id" not in said]
+    keys += [Key.of(f"{PREFIX}{end}_token_id", token) for end, token in zip(free, more, strict=False)]
+    left = ", ".join(map(str, more[len(free) :]))
+    return keys, [f"tokens that end a text, for which a GGUF file has no key: {left}"] if left else []
+
+
+def _is_token(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**32
 
 
 def _chat_template(blobs: Mapping[str, bytes]) -> list[Key]:

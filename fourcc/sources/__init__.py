@@ -17,7 +17,7 @@ from fourcc.signatures import HEAD_BYTES, looks_like
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import Source
-from fourcc.sources.tokenizer import BLOBS, Tokenizer, read_tokenizer
+from fourcc.sources.tokenizer import REPLACED, Tokenizer, read_tokenizer
 
 
 @attrs.frozen
@@ -113,7 +113,7 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
     except BaseException:
         source.close()
         raise
-    others = {name: data for name, data in source.blobs.items() if name not in BLOBS}
+    others = {name: data for name, data in source.blobs.items() if name not in REPLACED}
     return attrs.evolve(
         source,
         blobs={**others, found.blob: found.data},

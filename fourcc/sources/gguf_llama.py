@@ -115,6 +115,11 @@ def _adjacent(source: Source, tensor: SourceTensor, head_dim: object) -> SourceT
     return attrs.evolve(tensor, read=AdjacentPairs(tensor.read, head_dim, vector).read)
 
 
+def hyper_of(keys: Keys, tensors: list[SourceTensor]) -> Hyper:
+    """What keys say of a model of the family with these tensors: how an exporter proves what it wrote."""
+    return _hyper(keys, [*tensors])
+
+
 def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Scalar | list[Scalar]]:
     """The hyper-parameters, as far as the keys tell; a key that is no positive number tells nothing."""
     prefix = f"{keys[ARCHITECTURE_KEY]}."

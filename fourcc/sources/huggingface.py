@@ -226,6 +226,16 @@ def _adjacent(config: _Config, tensor: SourceTensor, head_dim: int) -> SourceTen
     return attrs.evolve(tensor, read=AdjacentPairs(tensor.read, head_dim, vector, whole=whole_parts(spec)).read)
 
 
+def hyper_of(data: bytes, path: Path, names: set[str]) -> Hyper:
+    """What a config's text says of a model with tensors of these names: how an exporter proves what it wrote.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    config = _Config(path, parse_object(data, path), data)
+    return _hyper(config, tied=_is_tied(config, names))
+
+
 def _hyper(config: _Config, *, tied: bool) -> Hyper:
     counts = {ours: config.count(theirs) for ours, theirs in _COUNTS.items()}
     n_kv_heads = config.count("num_key_value_heads", counts["n_heads"])
