@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from fourcc.errors import UsageError
 from fourcc.sources.foreign_weights import KEY
-from fourcc.sources.source import Source
+from fourcc.sources.source import Hyper, Source
 from fourcc.transcode import Step
 
 _SHOWN = 4  # names in a message
@@ -36,26 +36,26 @@ def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:
         raise _refusal(source, kind, f"{TIED} is true, and there is a tensor {HEAD!r} beside the embedding")
 
 
-def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, elsewhere: Iterable[str] = ()) -> None:
-    """Refuses hyper-parameters that the file's reader would not find.
+def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str] = ()) -> list[str]:
+    """Names of hyper-parameters that a file's reader would not find; of the output matrix `refuse_heads` knows.
 
     Args:
-        source: the model.
+        hyper: the model's.
         read: what the reader makes of the file's keys.
-        kind: of the file.
         elsewhere: hyper-parameters that are said in another way.
     """
-    hyper = source.hyper
     factors = hyper.get("rope_scaling.type") in ("llama3", "factors")  # said by factors, with all that they follow from
-    passed = {*elsewhere, *(name for name in hyper if factors and name.startswith("rope_scaling."))}
-    unsaid = [
-        f"{name} = {value!s:.{_LENGTH}}"
-        for name, value in hyper.items()
-        if name not in passed and not _said(value, read.get(name, _NEUTRAL.get(name)))
-    ]
-    if unsaid:
-        more = f" and {len(unsaid) - _SHOWN} more" if len(unsaid) > _SHOWN else ""
-        raise _refusal(source, kind, ", ".join(unsaid[:_SHOWN]) + more)
+    passed = {TIED, *elsewhere, *(name for name in hyper if factors and name.startswith("rope_scaling."))}
+    left = {name: value for name, value in hyper.items() if name not in passed}
+    return [name for name, value in left.items() if not _said(value, read.get(name, _NEUTRAL.get(name)))]
+
+
+def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, elsewhere: Iterable[str] = ()) -> None:
+    """Raises UsageError that names what is `unsaid`."""
+    names = unsaid(source.hyper, read, elsewhere=elsewhere)
+    if names:
+        said = ", ".join(f"{name} = {source.hyper[name]!s:.{_LENGTH}}" for name in names[:_SHOWN])
+        raise _refusal(source, kind, said + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""))
 
 
 def _said(value: object, read: object) -> bool:

@@ -7,13 +7,13 @@ halves; every other one as ``llama``. Vectors are float32, as llama.cpp wants th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid
+from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid, unsaid
 from fourcc.exporters.gguf_head import Info, Key, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
 from fourcc.exporters.gguf_tokenizer import TAKEN, end_keys, tokenizer_keys
@@ -27,7 +27,7 @@ from fourcc.sources.extent import single_part_spec
 from fourcc.sources.gguf_header import MAX_DIMENSIONS, MAX_NAME
 from fourcc.sources.gguf_llama import ADJACENT, ARCHITECTURE_KEY, FREQUENCIES, HALVES
 from fourcc.sources.gguf_metadata import BLOB, Typed, unpacked_metadata
-from fourcc.sources.source import Source
+from fourcc.sources.source import Hyper, Source
 from fourcc.spec import FormatSpec, Params
 from fourcc.transcode import Step
 
@@ -60,10 +60,24 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
     if source.architecture == llama.ARCHITECTURE:
         refuse_heads(source, steps, KIND.name)
         given = _given(source)
-        kind = _kind(steps, given)
-        values = values_of([Key.of(ARCHITECTURE_KEY, kind), *hyper_keys(source.hyper, kind)], given)
-        read = gguf_llama.hyper_of(values, [step.source for step in steps])
+        read = _read_back(_made(source, _kind(steps, given)), given, steps)
         refuse_unsaid(source, read, KIND.name, elsewhere=_ELSEWHERE)
+
+
+def _made(source: Source, kind: str) -> list[Key]:
+    """What the model says."""
+    return [Key.of(ARCHITECTURE_KEY, kind), *hyper_keys(source.hyper, kind)]
+
+
+def _read_back(made: Iterable[Key], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> Hyper:
+    """The hyper-parameters that a reader of the file finds."""
+    return gguf_llama.hyper_of(values_of(made, given), [step.source for step in steps])
+
+
+def _needed(source: Source, made: list[Key], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> list[Key]:
+    """The keys that must stand beside those that came: none more, where these say it all."""
+    known = [key for key in made if key.name in given]
+    return known if not unsaid(source.hyper, _read_back(known, given, steps), elsewhere=_ELSEWHERE) else made
 
 
 def _given(source: Source) -> dict[str, Typed]:
@@ -92,10 +106,11 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     is_llama = source.architecture == llama.ARCHITECTURE
     kind = _kind(steps, given) if is_llama else (stated_architecture(given) or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
-    made = [Key.of(ARCHITECTURE_KEY, kind)] + ([] if given else [Key.of("general.type", "model")])
+    made = [Key.of(ARCHITECTURE_KEY, kind)]
     if is_llama:
+        made = _made(source, kind)
+        made = _needed(source, made, given, steps) if given else made
         steps = tuple(in_halves(source, step) if kind in HALVES else step for step in steps)
-        made += hyper_keys(source.hyper, kind)
         steps = (*_factors(source), *map(_named, steps))
         notes += _window_note(source, kind)
         ends, more = end_keys(source.hyper, tokens)
@@ -103,6 +118,8 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     elif not given:
         called = source.architecture or kind
         notes.append(f"the architecture {called!r} has no keys here: tools list the file, and cannot run it")
+    if not given:
+        made.insert(1, Key.of("general.type", "model"))
     infos, places, end = _places(steps)
     keys, more = merged(given, made, tokens, steps)
     start = head([*keys], infos)

@@ -27,7 +27,7 @@ class _Sign:
 
     Attributes:
         scheme: its name.
-        dtypes: of the codes, in safetensors' words.
+        dtypes: of the codes: of integers numpy's, of floats of 8 bits the words of safetensors.
         codes: endings of the codes' names, taken off for the stem.
         beside: endings of the others' names, of which one is enough.
     """
@@ -39,17 +39,17 @@ class _Sign:
 
 
 _SIGNS = (
-    _Sign("NVFP4", ("U8",), (".weight",), (".weight_scale_2", ".weight_scale")),
-    _Sign("NVFP4", ("U8",), (".weight_packed",), (".weight_scale", ".weight_global_scale")),
+    _Sign("NVFP4", ("|u1",), (".weight",), (".weight_scale_2", ".weight_scale")),
+    _Sign("NVFP4", ("|u1",), (".weight_packed",), (".weight_scale", ".weight_global_scale")),
     _Sign("FP8 with scales", _FLOATS8, ("",), ("_scale_inv", "_scale", "_scale_2", "_scales")),
     _Sign("FP8 with scales", _FLOATS8, (".weight",), (".scale_inv", ".scale")),
-    _Sign("int8 with scales", ("I8",), (".weight",), (".weight_scale", ".scales", ".scale")),
-    _Sign("bitsandbytes", ("I8",), (".weight",), (".SCB", ".weight.SCB")),
-    _Sign("bitsandbytes", ("U8", "I8"), (".weight",), (".weight.absmax", ".weight.quant_map")),
-    _Sign("MLX", ("U32",), (".weight",), (".scales", ".biases")),
-    _Sign("GPTQ or AWQ", ("I32", "U32"), (".qweight",), (".scales", ".qzeros")),
-    _Sign("compressed-tensors", ("I32", "U32"), (".weight_packed",), (".weight_scale",)),
-    _Sign("MXFP4", ("U8",), ("_blocks",), ("_scales",)),
+    _Sign("int8 with scales", ("|i1",), (".weight",), (".weight_scale", ".scales", ".scale")),
+    _Sign("bitsandbytes", ("|i1",), (".weight",), (".SCB", ".weight.SCB")),
+    _Sign("bitsandbytes", ("|u1", "|i1"), (".weight",), (".weight.absmax", ".weight.quant_map")),
+    _Sign("MLX", ("<u4",), (".weight",), (".scales", ".biases")),
+    _Sign("GPTQ or AWQ", ("<i4", "<u4"), (".qweight",), (".scales", ".qzeros")),
+    _Sign("compressed-tensors", ("<i4", "<u4"), (".weight_packed",), (".weight_scale",)),
+    _Sign("MXFP4", ("|u1",), ("_blocks",), ("_scales",)),
 )
 
 
@@ -74,13 +74,14 @@ def _signs(tensor: SourceTensor) -> Iterator[_Sign]:
     return (sign for sign in _SIGNS if dtype in sign.dtypes and tensor.name.endswith(sign.codes))
 
 
-def _dtype(tensor: SourceTensor) -> str | None:
-    """The word of safetensors for how a tensor is stored, or None where it has none."""
+def _dtype(tensor: SourceTensor) -> object:
+    """How a tensor is stored that may hold codes: as `_Sign.dtypes` says it; None for all others."""
     try:
-        found = registry[tensor.tag].spec.foreign.get("safetensors")
+        spec = registry[tensor.tag].spec
     except PluginError:
         return None
-    return found if isinstance(found, str) else None
+    word = spec.foreign.get("safetensors")
+    return word if word in _FLOATS8 or word is None or spec.real else spec.parts[0].dtype
 
 
 def marked(source: Source, said: str | None = None) -> Source:
