@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import attrs
-import numpy as np
 
 from fourcc.errors import UsageError
 from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid, unsaid
@@ -18,6 +17,7 @@ from fourcc.exporters.gguf_head import Info, Key, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
 from fourcc.exporters.gguf_tokenizer import TAKEN, end_keys, tokenizer_keys
 from fourcc.exporters.layout import Kind, Layout
+from fourcc.exporters.rope_factors import factors_of
 from fourcc.exporters.rows import constant, in_halves
 from fourcc.models.architecture import Architecture
 from fourcc.naming import GGUF, from_fourcc
@@ -76,7 +76,7 @@ def _read_back(made: Iterable[Key], given: Mapping[str, Typed], steps: tuple[Ste
 
 def _needed(source: Source, made: list[Key], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> list[Key]:
     """The keys that must stand beside those that came: none more, where these say it all."""
-    known = [key for key in made if key.name in given]
+    known = [key for key in made if key.name in {ARCHITECTURE_KEY, *given}]
     return known if not unsaid(source.hyper, _read_back(known, given, steps), elsewhere=_ELSEWHERE) else made
 
 
@@ -167,9 +167,8 @@ def _factors(source: Source) -> list[Step]:
     """The tensor of factors by which each pair's turn is divided, where the rotation is scaled so."""
     if source.hyper.get("rope_scaling.type") not in ("llama3", "factors"):
         return []
-    given = source.hyper.get("rope_scaling.factors")
-    if isinstance(given, (list, tuple)):
-        return [constant(FREQUENCIES, np.array(given, np.float32))]
+    if source.hyper["rope_scaling.type"] == "factors":
+        return [constant(FREQUENCIES, factors_of(source))]
     plain = {name: value for name, value in source.hyper.items() if not name.startswith("rope_scaling.")}
     scaled, unscaled = (
         Architecture.of(source.architecture, hyper, source.path).frequencies() for hyper in (source.hyper, plain)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from fourcc.format import Floats
     from fourcc.sources.source import Source
 
-_ORIGINALS = (8192, 4096, 2048, 16384, 32768, 65536, 131072, 1024, 512, 256, 128, 64, 32, 16)  # the commonest first
-_LOWS, _HIGHS = (1.0, 2.0, 0.5), (4.0, 2.0, 8.0, 32.0)
+# What models have, the commonest first. Twice the context and both bounds are the same rule, so one of the bounds is 1.
+_ORIGINALS = (8192, 4096, 2048, 16384, 32768, 65536, 131072, 262144, 1024, 512, 256, 128, 64, 32, 16)
+_HIGHS = (4.0, 2.0, 8.0, 16.0, 32.0)
 _CLOSE = 4e-6  # relative; an unlike rule is off by more than a hundredth
 
 
@@ -30,16 +31,23 @@ def scaling_of(source: Source) -> dict[str, object]:
     hyper = source.hyper
     found = {name.removeprefix(SCALING): value for name, value in hyper.items() if name.startswith(SCALING)}
     if found.get("type") == "factors":
-        return _of_factors(source, found.get("factors"))
+        return _of_factors(source)
     return {("rope_type" if word == "type" else word): value for word, value in found.items()}
 
 
-def _of_factors(source: Source, listed: object) -> dict[str, object]:
-    width = source.hyper.get("head_dim")
+def factors_of(source: Source) -> Floats:
+    """The factors of a rotation of that type, float32 (head_dim / 2,). Raises UsageError where they are not so many."""
+    listed, width = source.hyper.get(f"{SCALING}factors"), source.hyper.get("head_dim")
     if not isinstance(listed, (list, tuple)) or type(width) is not int or 2 * len(listed) != width:
-        what = "a rotation of so many factors cannot be written"
-        raise UsageError(what, file=source.path, found=repr(listed)[:60], expected=f"a list of head_dim {width} / 2")
-    factors = np.array(listed, np.float32)  # (head_dim / 2,)
+        what = "a rotation with so many factors cannot be written"
+        raise UsageError(
+            what, file=source.path, found=f"{listed!s:.60}", expected=f"one for each pair, head_dim {width}"
+        )
+    return np.array(listed, np.float32)
+
+
+def _of_factors(source: Source) -> dict[str, object]:
+    factors = factors_of(source)
     if np.all(factors == factors[0]):
         return {"rope_type": "linear", "factor": float(factors[0])}
     for rule in _rules(float(factors.max())):
@@ -51,9 +59,8 @@ def _of_factors(source: Source, listed: object) -> dict[str, object]:
 
 
 def _rules(factor: float) -> Iterator[dict[str, float]]:
-    for original, low, high in product(_ORIGINALS, _LOWS, _HIGHS):
-        if low < high:
-            yield {"factor": factor, "low_freq_factor": low, "high_freq_factor": high, ORIGINAL: original}
+    for high, original in product(_HIGHS, _ORIGINALS):
+        yield {"factor": factor, "low_freq_factor": 1.0, "high_freq_factor": high, ORIGINAL: original}
 
 
 def _factors(source: Source, rule: dict[str, float]) -> Floats:

@@ -13,7 +13,6 @@ from typing import Any
 import attrs
 
 from fourcc.errors import InputError
-from fourcc.sources.gguf_cursor import MAX_HEAD
 from fourcc.sources.gguf_header import MAX_KEYS, Head
 from fourcc.sources.gguf_values import ARRAY, NUMBERS, STRING, TRUTH, packed_typed
 
@@ -23,7 +22,7 @@ SPLITTING = ("split.count", "split.no", "split.tensors.count")
 # Keys that the gguf package shows for the head's own fields; some writers made real keys of them.
 SHADOWS = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count")
 MAX_KEY = (1 << 16) - 1  # bytes of a name
-MAX_ITEMS = 1 << 22  # of an array
+MAX_BLOB = 1 << 22  # bytes: a value of one byte may take sixty in memory
 
 
 @attrs.frozen
@@ -62,12 +61,16 @@ def unpacked_metadata(data: bytes, file: object) -> dict[str, Typed]:
     """
     import msgpack
 
-    if len(data) > MAX_HEAD:
-        expected = f"at most {MAX_HEAD} bytes"
-        raise InputError(
-            "too long for the keys of a GGUF file", file=file, found=f"{len(data)} bytes", expected=expected
-        )
-    unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(data)), max_map_len=MAX_KEYS, object_pairs_hook=_distinct)
+    if len(data) > MAX_BLOB:
+        found, expected = f"{len(data)} bytes", f"at most {MAX_BLOB}"
+        raise InputError("too long for the keys of a GGUF file", file=file, found=found, expected=expected)
+    unpacker = msgpack.Unpacker(
+        max_buffer_size=max(1, len(data)),
+        max_map_len=MAX_KEYS,
+        object_pairs_hook=_distinct,
+        list_hook=_Counter(),
+        use_list=False,  # an empty tuple takes no memory
+    )
     unpacker.feed(data)
     try:
         root = unpacker.unpack()
@@ -85,7 +88,7 @@ class _Counter:
     def __init__(self) -> None:
         self._left = 2 * MAX_KEYS
 
-    def __call__(self, found: list[Any]) -> list[Any]:
+    def __call__(self, found: tuple[Any, ...]) -> tuple[Any, ...]:
         self._left -= 1
         if self._left < 0:
             raise ValueError("more arrays than keys have")
@@ -107,7 +110,9 @@ def _name(key: object, file: object) -> str:
 
 def _typed(key: str, said: object, file: object) -> Typed:
     """What is said of a key."""
-    parts = list(said) if isinstance(said, list) else []
+    parts: list[Any] = (
+        [list(part) if isinstance(part, tuple) else part for part in said] if isinstance(said, tuple) else []
+    )
     is_array = parts[:1] == [ARRAY]
     if is_array:
         del parts[0]
