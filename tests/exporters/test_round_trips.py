@@ -576,7 +576,7 @@ HOSTILE = {
     "a key of nothing": (msgpack.packb({"": [8, "x"]}), "no name of a key"),
     "a key with a zero": (msgpack.packb({"a\0": [8, "x"]}), "no name of a key"),
     "a long key": (msgpack.packb({"a" * 70000: [8, "x"]}), "no name of a key"),
-    "an unknown type": (msgpack.packb({"a": [13, 1]}), "tensor 'a': no value of its type: found [13, 1]"),
+    "an unknown type": (msgpack.packb({"a": [13, 1]}), "tensor 'a': no value of its type: found (13, 1)"),
     "a negative type": (msgpack.packb({"a": [-1, 1]}), "no value of its type"),
     "a type that is true": (msgpack.packb({"a": [True, 1]}), "no value of its type"),
     "a text for a number": (msgpack.packb({"a": [4, "x"]}), "no value of its type"),
@@ -590,7 +590,7 @@ HOSTILE = {
     "an item too large": (msgpack.packb({"a": [9, 0, [1, 256]]}), "no value of its type"),
     "a vocabulary": (msgpack.packb({"tokenizer.ggml.model": [8, "x"]}), "no value of its type"),
     "many arrays": (msgpack.packb({"a": [9, 4, [[0]] * 200_000]}), "more arrays than keys have"),
-    "many empty arrays": (msgpack.packb({"a": [9, 4, [[]] * 200_000]}), "no value of its type"),
+    "many empty arrays": (msgpack.packb({"a": [9, 4, [[]] * 200_000]}), "more arrays than keys have"),
     "depth": (msgpack.packb({"a": 1})[:3] + b"\x91" * 2000 + b"\x01", "not valid msgpack"),
 }
 
