@@ -101,4 +101,3 @@ class Architecture:
         wide = turns.astype(np.float64)
         both: Floats = np.concatenate([np.cos(wide), np.sin(wide)], axis=1).astype(np.float32)
         return both
-

@@ -176,9 +176,7 @@ class Llama:
         program.product(self._normed, [(self._output, self._logits)], count if every else 1)
         return program
 
-    def _attention(
-        self, program: Program, layer: _Layer, caches: tuple[Floats, Floats], window: int | None
-    ) -> None:
+    def _attention(self, program: Program, layer: _Layer, caches: tuple[Floats, Floats], window: int | None) -> None:
         (matrices, vectors), q, k, v = layer, self._q, self._k, self._v
         program.norm(self._x, vectors["attention_norm"], self._normed)
         outputs = (("wq", q), ("wk", k), ("wv", v))

@@ -1,4 +1,4 @@
-"""The Llama family: RMSNorm, rotated attention whose key heads serve groups, SwiGLU; biases, windows, norms of q and k."""
+"""The Llama family: RMSNorm, rotated attention whose key heads serve groups, SwiGLU; perhaps biases and windows."""
 
 from __future__ import annotations
 
@@ -22,17 +22,15 @@ _MATRICES = {
     "feed_forward.w2": ("dim", "hidden_dim"),
     "feed_forward.w3": ("hidden_dim", "dim"),
 }
+_OPTIONAL = ("attention.q_norm", "attention.k_norm", *(f"{name}.bias" for name in _MATRICES))
 _VECTORS = {
-    "attention_norm": Tensor(("dim",)),
-    "ffn_norm": Tensor(("dim",)),
-    "attention.q_norm": Tensor(("head_dim",), needed=False),
-    "attention.k_norm": Tensor(("head_dim",), needed=False),
+    "attention_norm": ("dim",),
+    "ffn_norm": ("dim",),
+    "attention.q_norm": ("head_dim",),
+    "attention.k_norm": ("head_dim",),
+    **{f"{name}.bias": dims[:1] for name, dims in _MATRICES.items()},
 }
-LAYER = {
-    **{name: Tensor(dims) for name, dims in _MATRICES.items()},
-    **_VECTORS,
-    **{f"{name}.bias": Tensor(dims[:1], needed=False) for name, dims in _MATRICES.items()},
-}
+LAYER = {name: Tensor(dims, name not in _OPTIONAL) for name, dims in {**_VECTORS, **_MATRICES}.items()}
 
 # Kind of scaling -> what it heeds.
 SCALINGS: dict[str, tuple[str, ...]] = {

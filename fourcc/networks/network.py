@@ -106,7 +106,7 @@ class Network:
             yield from self.between(hyper)
 
     def unheeded_keys(self, hyper: Hyper) -> list[str]:
-        """Names of hyper-parameters that would change the model's numbers, for all that is known, and are not heeded."""
+        """Names of the hyper-parameters that the network does not heed, and that may change the model's numbers."""
         return [name for name in hyper if name not in self.keys and name not in self.information]
 
     # -- tensors
@@ -161,8 +161,7 @@ class Network:
                 yield Refusal("", name, f"layer {layer}", f"{LAYERS} {layers}")
             if tensor.unless is not None and hyper.get(tensor.unless) is True:
                 yield Refusal("", name, "a tensor of its own", f"none ({tensor.unless} is true)")
-            sizes = tensor.sizes(hyper)
-            if len(sizes) != len(shape) or any(size not in (None, found) for size, found in zip(sizes, shape, strict=True)):
+            if not _fits(shape, tensor.sizes(hyper)):
                 yield Refusal("", name, f"shape {list(shape)}", _expected(tensor, hyper))
 
     def refusals(self, hyper: Hyper, shapes: Shapes | None = None) -> Iterator[Refusal]:
@@ -176,6 +175,11 @@ class Network:
 def _size(word: str, hyper: Hyper) -> int | None:
     factors = [hyper.get(name) for name in word.split(" * ")]
     return prod(factors) if all(type(factor) is int for factor in factors) else None  # type: ignore[arg-type]
+
+
+def _fits(shape: tuple[int, ...], sizes: tuple[int | None, ...]) -> bool:
+    pairs = zip(sizes, shape, strict=False)
+    return len(shape) == len(sizes) and all(size in (None, found) for size, found in pairs)
 
 
 def _expected(tensor: Tensor, hyper: Hyper) -> str:

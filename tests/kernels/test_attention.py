@@ -117,9 +117,7 @@ def test_attention(seed: int, groups: tuple[int, int], head: int, calls: list[in
     threads=st.sampled_from([1, 2, 3]),
     window=st.one_of(st.integers(1, 20), st.sampled_from([63, 64, 65, 127, 128, 129]), st.integers(1, 500)),
 )
-def test_windows(
-    seed: int, groups: tuple[int, int], head: int, calls: list[int], threads: int, window: int
-) -> None:
+def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int], threads: int, window: int) -> None:
     """Positions before the window have no part, even where their keys stand out."""
     count, (heads, kv_heads) = sum(calls), groups
     q, k, v = drawn(seed, count, heads, kv_heads, head)
