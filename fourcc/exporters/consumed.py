@@ -37,7 +37,9 @@ def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:
 
 
 def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str] = ()) -> list[str]:
-    """Names of hyper-parameters that a file's reader would not find; of the output matrix `refuse_heads` knows.
+    """Names of hyper-parameters that a file's reader would not find, or would find though the model has none.
+
+    Of the output matrix `refuse_heads` knows.
 
     Args:
         hyper: the model's.
@@ -45,16 +47,16 @@ def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str]
         elsewhere: hyper-parameters that are said in another way.
     """
     factors = hyper.get("rope_scaling.type") in ("llama3", "factors")  # said by factors, with all that they follow from
-    passed = {TIED, *elsewhere, *(name for name in hyper if factors and name.startswith("rope_scaling."))}
-    left = {name: value for name, value in hyper.items() if name not in passed}
-    return [name for name, value in left.items() if not _said(value, read.get(name, _NEUTRAL.get(name)))]
+    passed = {TIED, *elsewhere, *(name for name in (*hyper, *read) if factors and name.startswith("rope_scaling."))}
+    names = [name for name in dict.fromkeys((*hyper, *read)) if name not in passed]
+    return [name for name in names if not _said(*(each.get(name, _NEUTRAL.get(name)) for each in (hyper, read)))]
 
 
 def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, elsewhere: Iterable[str] = ()) -> None:
     """Raises UsageError that names what is `unsaid`."""
     names = unsaid(source.hyper, read, elsewhere=elsewhere)
     if names:
-        said = ", ".join(f"{name} = {source.hyper[name]!s:.{_LENGTH}}" for name in names[:_SHOWN])
+        said = ", ".join(f"{name} = {source.hyper.get(name, 'nothing')!s:.{_LENGTH}}" for name in names[:_SHOWN])
         raise _refusal(source, kind, said + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""))
 
 

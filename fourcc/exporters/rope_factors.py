@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.models.architecture import ORIGINAL, SCALING, Architecture
+from fourcc.models.architecture import Architecture
+from fourcc.networks.llama import ORIGINAL, SCALING
 
 if TYPE_CHECKING:
     from fourcc.format import Floats
