@@ -61,7 +61,7 @@ class Part:
 
     Attributes:
         vectors: keys of BIASES, in each layer.
-        hyper: hyper-parameters; None takes one away.
+        hyper: hyper-parameters.
         only: layers that have the vectors; None: all.
         untied: whether it has an output matrix.
         more: further tensors by name.
@@ -163,8 +163,9 @@ def model(folder: Path, part: Part) -> Source:
         stated["tie_word_embeddings"] = False
     written(folder, "config.json", stated)
     source = open_source(written(folder, "model.safetensors", safetensors(files)))
-    given = {**source.hyper, **part.hyper}
-    return attrs.evolve(source, hyper={name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    lacking = ("attention_bias", "mlp_bias", "qk_norm")  # of a config that is silent of vectors that are there
+    hyper = {name: value for name, value in source.hyper.items() if name not in lacking}
+    return attrs.evolve(source, hyper={**hyper, **part.hyper})  # type: ignore[arg-type]
 
 
 def logits(path: Path) -> np.ndarray:
