@@ -94,14 +94,13 @@ class Network:
                 yield Refusal(f"its hyper-parameter {name}", found=shown(hyper[name]), expected=key.expected)
             elif key.only and hyper.get(name, key.only[0]) not in key.only:
                 yield Refusal(name, found=str(hyper[name]), expected=", ".join(key.only), unknown=True)
+        for name in [name for name, key in self.keys.items() if key.needed and name not in hyper]:
+            wrong = True
+            yield Refusal(f"its hyper-parameter {name} is missing", expected=self.keys[name].expected)
         unheeded = self.unheeded_keys(hyper)
         if unheeded:
             said = ", ".join(f"{name} = {shown(hyper[name])}" for name in unheeded[:_LISTED])
             yield Refusal(f"it asks for what is not known here: {said}{_more(unheeded)}", unknown=True)
-        for name, key in self.keys.items():
-            if key.needed and name not in hyper:
-                wrong = True
-                yield Refusal(f"its hyper-parameter {name} is missing", expected=key.expected)
         if not wrong:
             yield from self.between(hyper)
 

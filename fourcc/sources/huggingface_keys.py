@@ -26,7 +26,7 @@ _READ = (
     "hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim vocab_size "
     "max_position_embeddings rms_norm_eps hidden_act tie_word_embeddings rope_theta rope_scaling rope_parameters "
     "original_max_position_embeddings bos_token_id eos_token_id model_type architectures quantization_config"
-).split()
+)
 # They change no number when a model is run.
 _INERT = (
     "torch_dtype dtype transformers_version use_cache initializer_range attention_dropout pad_token_id sep_token_id "
@@ -35,7 +35,7 @@ _INERT = (
     "chunk_size_feed_forward tokenizer_class task_specific_params _attn_implementation attn_implementation "
     "_attn_implementation_autoset _attn_implementation_internal _experts_implementation_internal torchscript "
     "temperature top_k top_p max_length min_length do_sample repetition_penalty num_beams unsloth_version"
-).split()
+)
 
 
 class Config(Protocol):
@@ -132,7 +132,7 @@ def _flag(config: Config, key: str) -> bool:
 
 def _passed_over(config: Config, family: Family) -> Iterator[str]:
     """A note on the keys that the family's class does not heed."""
-    heeded = {*_READ, *_INERT, *family.window, *family.other, *filter(None, family.optional.values())}
+    heeded = {*_READ.split(), *_INERT.split(), *family.window, *family.other, *filter(None, family.optional.values())}
     strange = [key for key, value in config.fields.items() if key not in heeded and value not in (None, False)]
     if strange:
         kind = config.fields["model_type"]
@@ -238,7 +238,7 @@ def _map(config: Config, key: str) -> dict[str, Any]:
 
 
 def _theta(config: Config, within: object) -> float:
-    value = config.fields.get("rope_theta") if within is None else within
+    value: Any = config.fields.get("rope_theta") if within is None else within
     value = 10000.0 if value is None else value
     if type(value) not in (int, float) or not 0 < value < 1e300:
         raise config.refusal("rope_theta", value, "a positive number")
