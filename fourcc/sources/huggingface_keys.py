@@ -208,6 +208,8 @@ def rope(config: Config, seq_len: int) -> tuple[Found, list[str]]:
         values |= {key: config.fields[key] for key in (ORIGINAL,) if config.fields.get(key) is not None}
     if kind == "default":
         values.pop("partial_rotary_factor", None)
+    if kind == "longrope" and _is_for_any_length(values):
+        kind, values = "factors", {"factors": values["short_factor"]}
     heeded = {key: value for key, value in values.items() if _heeded(kind, key, value)}
     if ignored := sorted(set(values) - set(heeded)):
         notes.append(f"rope scaling {kind!r} does not heed {', '.join(ignored)}: passed over")
@@ -219,6 +221,12 @@ def rope(config: Config, seq_len: int) -> tuple[Found, list[str]]:
             raise config.refusal(f"rope_scaling.{key}", value, "a number, a text or a list of these")
         found[f"{SCALING}{key}"] = value
     return found, notes
+
+
+def _is_for_any_length(values: Mapping[str, Any]) -> bool:
+    """Whether longrope's factors are the same for short and long texts, and attention is not scaled beside."""
+    same = isinstance(values.get("short_factor"), list) and values["short_factor"] == values.get("long_factor")
+    return same and values.get("attention_factor") == 1 and values.get("partial_rotary_factor", 1) == 1
 
 
 def _heeded(kind: str, key: str, value: object) -> bool:
