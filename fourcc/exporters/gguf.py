@@ -15,7 +15,7 @@ from fourcc.errors import UsageError
 from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid, unsaid
 from fourcc.exporters.gguf_head import Info, Key, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
-from fourcc.exporters.gguf_tokenizer import TAKEN, end_keys, tokenizer_keys
+from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.exporters.rope_factors import factors_of
 from fourcc.exporters.rows import constant, in_halves
@@ -139,7 +139,7 @@ def _window_note(source: Source, kind: str) -> list[str]:
 
 def _left_out(source: Source) -> list[str]:
     """A note on files that have no place."""
-    names = [name for name in source.blobs if name not in (BLOB, *TAKEN)]
+    names = [name for name in source.blobs if name not in (BLOB, *taken(source.blobs))]
     return [f"left out, for a GGUF file has no place for them: {', '.join(names)}"] if names else []
 
 

@@ -23,8 +23,6 @@ PREFIX = "tokenizer.ggml."
 _ARRAYS = {"scores": FLOAT32, "token_type": INT32, "precompiled_charsmap": UINT8}
 _UNKNOWN = 0
 
-# Blobs that have their place among the keys.
-TAKEN = (*blobs_of.BLOBS, blobs_of.CHAT_TEMPLATE)
 _ENDS = ("eos", "eot", "eom")  # tokens that end a text for llama.cpp
 
 Entry = tuple[bytes, float, Kind]  # text, score, what for
@@ -37,13 +35,19 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[Key],
         InputError: it is damaged.
         UsageError: a package that reads it is not installed.
     """
-    for name, convert in _CONVERTERS.items():
-        if name in blobs:
-            return [*convert(blobs[name], f"{file} ({name})"), *_chat_template(blobs)], []
+    for name in taken(blobs)[:1]:
+        return [*_CONVERTERS[name](blobs[name], f"{file} ({name})"), *_chat_template(blobs)], []
     left_out = [name for name in blobs if name in blobs_of.BLOBS]
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
     note = f"{why}: the file has no vocabulary, and runs on numbers of tokens"
     return [Key.of(f"{PREFIX}model", "no_vocab")], [note]
+
+
+def taken(blobs: Mapping[str, bytes]) -> list[str]:
+    """Names of the blobs that become keys, the tokenizer first; none without a tokenizer that has such a form."""
+    found = [name for name in _CONVERTERS if name in blobs][:1]
+    template = blobs_of.CHAT_TEMPLATE in blobs and found not in ([], [blobs_of.GGUF])
+    return [*found, *([blobs_of.CHAT_TEMPLATE] if template else [])]
 
 
 def end_keys(hyper: Hyper, tokens: list[Key]) -> tuple[list[Key], list[str]]:
@@ -67,7 +71,7 @@ def _is_token(value: object) -> bool:
 
 def _chat_template(blobs: Mapping[str, bytes]) -> list[Key]:
     """A template that has a file of its own; one that came with a GGUF file's keys goes with them."""
-    if blobs_of.GGUF in blobs or blobs_of.CHAT_TEMPLATE not in blobs:
+    if blobs_of.CHAT_TEMPLATE not in taken(blobs):
         return []
     return [Key.of("tokenizer.chat_template", blobs[blobs_of.CHAT_TEMPLATE])]
 
