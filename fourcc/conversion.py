@@ -22,6 +22,7 @@ from fourcc.output import AtomicFile, check_space, check_target
 from fourcc.policy import Policy, TensorInfo
 from fourcc.registry import registry
 from fourcc.sources import open_source
+from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.threads import thread_count
@@ -118,6 +119,7 @@ def plan(
         Step(tensor, decision, aids.get(tensor.name, Aids()))
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
+    refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
         _check_storable(step.source, source.path)
         _check_step(step)

@@ -173,8 +173,10 @@ class Program:
 
         self._add(layers.gate, self._model(x.width), self._job(x, y, out), self._count)
 
-    def attend(self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer) -> None:
-        """Rotation of q and k, then attention over all positions up to each activation's own."""
+    def attend(
+        self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, window: int | None = None
+    ) -> None:
+        """Rotation of q and k, then attention over all positions up to each activation's own, or the last `window`."""
         from fourcc.kernels import attention, layers
 
         model = self._model(q.width)
@@ -182,6 +184,7 @@ class Program:
         self._add(attention.rotate, model, rotated, self._count)
         unit, beside = self._together()
         model[[layers.UNIT // 8, layers.BESIDE // 8, layers.COUNT // 8]] = unit, beside, self._count
+        model[layers.WINDOW // 8] = attention.EVERYTHING if window is None else window
         units = self._sizes.heads // unit * -(-self._count // beside)
         scratch = unit * beside * attention.place_of(self._sizes.head)
         self._add(attention.attend, model, self._job(q, None, out, caches), units, scratch, 1)

@@ -6,7 +6,8 @@ A new kind adds a file with ``recognises(path, head)`` and ``open_x(path)``, and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import attrs
@@ -14,11 +15,12 @@ import attrs
 from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
+from fourcc.networks import unheeded
 from fourcc.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
-from fourcc.sources.source import Source
-from fourcc.sources.tokenizer import BLOBS, Tokenizer, read_tokenizer
+from fourcc.sources.source import SHOWN, Source
+from fourcc.sources.tokenizer import REPLACED, Tokenizer, read_tokenizer
 
 
 @attrs.frozen
@@ -81,8 +83,15 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
     path = Path(path)
     _refuse_address(path)
     source = _open_folder(path) if path.is_dir() else _open_file(path)
-    source = attrs.evolve(source, notes=(*source.notes, *_empty(source)))
-    return source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
+    source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
+    return attrs.evolve(source, notes=(*source.notes, *_empty(source), *_warnings(source)))
+
+
+def _warnings(source: Source) -> Iterator[str]:
+    """What will keep the model from being run, so that it is known when it is converted."""
+    shapes = {tensor.name: tensor.shape for tensor in source.everything}
+    for refusal in islice(unheeded(source.architecture, source.hyper, shapes), SHOWN):
+        yield str(refusal.error())
 
 
 def _refuse_address(path: Path) -> None:
@@ -137,7 +146,7 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
     except BaseException:
         source.close()
         raise
-    others = {name: data for name, data in source.blobs.items() if name not in BLOBS}
+    others = {name: data for name, data in source.blobs.items() if name not in REPLACED}
     return attrs.evolve(
         source,
         blobs={**others, found.blob: found.data},

@@ -117,9 +117,26 @@ def test_tensor_in_another_file(folder: Path) -> None:
 
 
 def test_tensor_in_two_files(folder: Path) -> None:
-    """Which one counts cannot be told."""
-    written(folder, SECOND, pack({"a": B, "b": B}))
-    with pytest.raises(SourceError, match=f"tensor 'a': the tensor is in {FIRST} and in {SECOND}"):
+    """The index gives each name to one file, so the copy in the other is passed over; a note tells."""
+    written(folder, SECOND, pack({"a": A + 1, "b": B}))
+    with open_source(folder) as source:
+        assert np.array_equal(decoded(source)["a"], A)
+        assert source.notes == (f"passed over in {SECOND}: 1 tensor ('a'), which the index takes from another file",)
+    written(folder, FIRST, pack({"a": A, "c": A}))
+    index(folder, {"c": FIRST, "a": SECOND, "b": SECOND})
+    with open_source(folder) as source:
+        assert np.array_equal(decoded(source)["a"], A + 1)
+
+
+def test_tensor_in_two_files_without_a_word_of_it(folder: Path) -> None:
+    """Where no index names the file, which one counts cannot be told."""
+    index(folder, {"a": FIRST, "b": SECOND})
+    written(folder, FIRST, pack({"a": A, "c": B}))
+    written(folder, SECOND, pack({"b": B, "c": B}))
+    with pytest.raises(SourceError, match=f"tensor 'c': the tensor is in {FIRST} and in {SECOND}"):
+        open_source(folder)
+    (folder / INDEX).unlink()
+    with pytest.raises(SourceError, match=f"tensor 'c': the tensor is in {FIRST} and in {SECOND}"):
         open_source(folder)
 
 
