@@ -108,8 +108,10 @@ def test_without_a_reference_only_losses_are_measured() -> None:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_logit_that_is_not_finite_is_refused(value: float) -> None:
-    """With file and position: the third window's tokens 1, 2, 3 are scored after 1, 2 and 3 tokens."""
+@pytest.mark.parametrize("size", [1, 1 << 20])
+def test_a_logit_that_is_not_finite_is_refused(value: float, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With file and position: the third window's last token is scored after 3 tokens, in slices or not."""
+    monkeypatch.setattr(scoring, "SLICE", size)
     broken = Fixed(1)
     broken.table[7, 4] = value
     windows = (Window((0, 1, 2)), Window((2, 2, 7)), Window((0, 1, 7, 3)))

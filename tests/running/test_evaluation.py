@@ -108,16 +108,17 @@ def test_each_model_reads_its_own_tokens(models: Path, text: str, tmp_path: Path
 @pytest.mark.parametrize("told", ["has them", "has none of them"])
 def test_models_of_other_tokens_cannot_be_compared(models: Path, text: str, tmp_path: Path, told: str) -> None:
     """Whether the text has tokens that differ, or only the vocabularies have; both files are named."""
-    other, tokenizer = permuted(models, tmp_path), models / "tiny_tokenizer.bin"
+    other, plain = permuted(models, tmp_path), tmp_path / "plain.bin"
+    fourcc.convert(models / "tiny.bin", plain, tokenizer=models / "tiny_tokenizer.bin")
     if told == "has none of them":
         text, wanted = "a b c d e f", r"the text of token 300: found '(\S+)', expected '(?!\1')\S+'"
     else:
         wanted = (
             r"token \d+ of the windows: found 30\d, expected 30\d\. Probabilities of different tokens cannot be comp"
         )
-    both = rf"permuted.bin: the model and the reference \S+tiny.bin have different tokens: {wanted}"
+    both = rf"permuted.bin: the model and the reference \S+plain.bin have different tokens: {wanted}"
     with pytest.raises(UsageError, match=both):
-        fourcc.evaluate(other, text, reference=models / "tiny.bin", tokenizer=tokenizer)
+        fourcc.evaluate(other, text, reference=plain)
 
 
 def test_rows_that_are_no_tokens_are_left_out(models: Path, text: str, tmp_path: Path) -> None:
