@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any
 
@@ -35,6 +38,48 @@ def translated(what: str, file: object) -> Iterator[None]:
     except FourccError:
         raise
     except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        if not isinstance(error, Exception) and not _is_panic(error):
             raise
         raise InputError(what, file=file, found=f"{type(error).__name__}: {error!s:.200}") from error
+
+
+def _is_panic(error: BaseException) -> bool:
+    return type(error).__name__ == "PanicException"
+
+
+_STDERR, _REDIRECTING = 2, threading.Lock()
+
+
+@contextmanager
+def without_panic() -> Iterator[None]:
+    """Keeps back what is written to standard error, and drops it where a Rust package panics: the error tells it all.
+
+    Rust writes its report straight to the descriptor, which is the whole process's. So this stands only around the
+    opening of a file; what others write meanwhile comes behind it.
+    """
+    with _REDIRECTING, tempfile.TemporaryFile() as spool:
+        try:
+            kept = os.dup(_STDERR)
+        except OSError:  # closed: nothing would be seen
+            yield
+            return
+        os.dup2(spool.fileno(), _STDERR)
+        panicked = False
+        try:
+            yield
+        except BaseException as error:
+            panicked = _is_panic(error)
+            raise
+        finally:
+            os.dup2(kept, _STDERR)
+            os.close(kept)
+            if not panicked:
+                _copy(spool.fileno())
+
+
+def _copy(spool: int) -> None:
+    """What was kept back goes to standard error, as far as that takes it."""
+    os.lseek(spool, 0, os.SEEK_SET)
+    with suppress(OSError):
+        while part := os.read(spool, 1 << 16):
+            os.write(_STDERR, part)

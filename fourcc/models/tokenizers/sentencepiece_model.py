@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from fourcc.errors import InputError
+from fourcc.models.tokenizers.ends import END_NAMES
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.packages import package, translated
 from fourcc.models.tokenizers.tokenizer import ByteStream, checked, text_of, utf8
@@ -50,11 +51,24 @@ class SentencePieceTokenizer:
         """The token behind a text, where there is one."""
         return _some(self.processor.eos_id(), self.vocab_size)
 
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text; see `Tokenizer`."""
+        ends = {self.eos, *map(self.special, END_NAMES)}
+        return frozenset(token for token in ends if token is not None)
+
+    @property
+    def padding(self) -> frozenset[int]:
+        """Tokens that no text has: none here."""
+        return frozenset()
+
     def special(self, name: str) -> int | None:
         """A special token; see `Tokenizer`."""
-        token: int = self.processor.piece_to_id(name)
-        named = self.processor.id_to_piece(token) == name  # else it is the unknown one
-        return token if named and not self.processor.is_unknown(token) and not self.pieces[token] else None
+        with translated("the model cannot look a name up", self.file):
+            token: int = self.processor.piece_to_id(name)
+            if self.processor.is_unknown(token) or self.pieces[token]:
+                return None  # asked first: the name of the unknown piece need not be text
+            return token if self.processor.id_to_piece(token) == name else None
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
