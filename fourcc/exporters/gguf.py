@@ -13,6 +13,7 @@ import numpy as np
 
 from fourcc.errors import UsageError
 from fourcc.exporters.gguf_head import FLOAT32, Info, Key, aligned, head
+from fourcc.exporters.gguf_padding import filled
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.exporters.huggingface_config import family
 from fourcc.exporters.layout import Kind, Layout
@@ -60,6 +61,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     is_llama = source.architecture == llama.ARCHITECTURE
     kind = family(steps) if is_llama else (source.architecture or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
+    tokens = filled(tokens, source.hyper.get("vocab_size"), source.path)
     keys = [Key.of("general.architecture", kind), Key.of("general.type", "model")]
     if is_llama:
         steps = tuple(in_halves(source, step) if kind in HALVES else step for step in steps)

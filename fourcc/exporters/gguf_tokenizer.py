@@ -64,7 +64,7 @@ def _of_llama2c(data: bytes, file: object) -> list[Key]:
     entries: list[Entry] = []
     for token, (piece, score) in enumerate(zip(found.pieces, found.scores, strict=True)):
         text, kind = special.get(token, (piece.replace(b" ", SPACE.encode()), Kind.NORMAL))
-        if FIRST_BYTE <= token < FIRST_BYTE + 256:
+        if found.has_bytes and FIRST_BYTE <= token < FIRST_BYTE + 256:
             text, kind = piece, Kind.BYTE
         entries.append((text, score, kind))
     return _scored(entries, bos=BOS, eos=EOS, unknown=_UNKNOWN)

@@ -19,6 +19,7 @@ from fourcc.registry import registry
 from fourcc.sources import llama
 from fourcc.sources.extent import AdjacentPairs, whole_parts
 from fourcc.sources.folder import file_in
+from fourcc.sources.generation import generation_of, special_tokens
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
 from fourcc.sources.tokenizer import beside
@@ -60,7 +61,7 @@ def adopt(source: Source, folder: Path) -> Source:
         blobs, tokenizer_files, notes = beside(folder)
         source = attrs.evolve(
             source,
-            companions=(*source.companions, path, *tokenizer_files),
+            companions=(*source.companions, path, *filter(None, [generation_of(folder)[0]]), *tokenizer_files),
             blobs=blobs,
             notes=(*source.notes, *notes, *_foreign_notes(config)),
         )
@@ -253,8 +254,4 @@ def _extras(config: _Config) -> dict[str, Scalar | list[Scalar]]:
         found["hidden_act"] = str(config.fields["hidden_act"])
     if config.fields.get("sliding_window") is not None and config.fields.get("use_sliding_window", True) is not False:
         found["sliding_window"] = config.count("sliding_window")
-    for key in ("bos_token_id", "eos_token_id"):
-        value: Any = config.fields.get(key)
-        if storable(value):
-            found[key] = value
-    return found
+    return {**found, **special_tokens(config.fields, config.path)}

@@ -45,7 +45,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
     """
     data = _contents(path)
     if is_tokenizer(data[:HEAD_BYTES]):
-        tokens, cut = _count_entries(data)
+        tokens, cut = count_entries(data)
         return Tokenizer(LLAMA2C, data, tokens, cut)
     if data.lstrip()[:1] == b"{":
         if "model" not in parse_object(data, path):
@@ -122,7 +122,7 @@ def _chat_template(path: Path) -> bytes:
     return found.encode(errors="replace") if isinstance(found, str) else b""
 
 
-def _count_entries(data: bytes) -> tuple[int, bool]:
+def count_entries(data: bytes) -> tuple[int, bool]:
     """Entries of a llama2.c tokenizer: f32 score, u32 length, bytes; and whether the last is cut."""
     at, entries = 4, 0
     while at + 8 <= len(data):
