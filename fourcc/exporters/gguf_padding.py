@@ -6,6 +6,8 @@ that no merge prefers.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fourcc.errors import InputError
 from fourcc.exporters.gguf_head import INT32, Key
 from fourcc.models.tokenizers.vocabulary import Kind, pad_name
@@ -35,9 +37,10 @@ def filled(keys: list[Key], rows: object, file: object) -> list[Key]:
         raise InputError(what, file=file, found=f"{count} tokens", expected=f"at most {rows}, the rows", hint=hint)
     kinds = Key(f"{_PREFIX}token_type", INT32, [int(Kind.NORMAL)] * count)  # what a file without them means
     by_name.setdefault(kinds.name, kinds)
-    more = {"tokens": [pad_name(token) for token in range(count, rows)], "scores": [_SCORE] * (rows - count)}
-    for name, items in {**more, "token_type": [int(Kind.UNUSED)] * (rows - count)}.items():
+    more: dict[str, list[Any]] = {"tokens": [pad_name(token) for token in range(count, rows)]}
+    more |= {"scores": [_SCORE] * (rows - count), "token_type": [int(Kind.UNUSED)] * (rows - count)}
+    for name, items in more.items():
         key = by_name.get(_PREFIX + name)
         if key is not None:
-            by_name[key.name] = Key(key.name, key.kind, [*list(key.value), *items])
+            by_name[key.name] = Key(key.name, key.kind, [*key.value, *items])
     return list(by_name.values())

@@ -247,14 +247,15 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "nan": (ONE | {"scores": [0.0, float("nan")]}, "has at place 1 what is no such number: found nan, expected float"),
     "kinds": (ONE | {"token_type": [1, "x"]}, "'tokenizer.ggml.token_type' has at place 1 what is no such number"),
     "bytes": (
-        ONE | {"tokens": ["<0x00>", "a"], "token_type": [6, 1]},
-        "lacks tokens of bytes: found 1 of them, expect",
+        ONE | {"tokens": ["?", "hello"], "token_type": [2, 6]},
+        "'tokenizer.ggml.tokens' has at place 1 what is no byte, though its kind says so: found 'hello', expected <0x00>",
     ),
+    "half a byte": (PAIRS | {"tokens": ["<0x0>"], "token_type": [6]}, "has at place 0 what is no byte, though its kin"),
     "pre": (
         PAIRS | {"pre": "o9"},
         "'tokenizer.ggml.pre' asks for a way to cut texts that is not known: found 'o9', ex",
     ),
-    "few": (PAIRS | {"tokens": ["a"]}, "'tokenizer.ggml.tokens' lacks tokens of bytes: found 1 of them, expected 256"),
+    "end": (ONE | {"eot_token_id": "a"}, "'tokenizer.ggml.eot_token_id' has a value of another type: found 'a', exp"),
 }
 
 
