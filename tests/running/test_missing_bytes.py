@@ -101,7 +101,7 @@ def test_the_byte_and_its_place_are_named(ours: Tokenizer, text: str, found: str
 def test_a_token_of_kind_unknown_stands_for_missing_bytes(hf: tokenizers.Tokenizer) -> None:
     """One for each byte, as the package does it where its model has such a token."""
     tree = json.loads(hf.to_str())
-    tree["model"]["unk_token"] = "<|endoftext|>"
+    tree["model"] |= {"unk_token": "<|endoftext|>"}
     unknown = tokenizers.Tokenizer.from_str(json.dumps(tree))
     ids = unknown.encode("a 🙂 b").ids
     assert ids.count(0) == 4
@@ -135,9 +135,7 @@ def llama2c_file(sp: Any) -> bytes:  # noqa: ANN401 - the package has no types
     """A tokenizer.bin as llama2.c's tokenizer.py writes it."""
     marks = {sp.bos_id(): "\n<s>\n", sp.eos_id(): "\n</s>\n"}
     pieces = [marks.get(token, sp.id_to_piece(token)).replace(SPACE, " ").encode() for token in range(sp.vocab_size())]
-    entries = [
-        struct.pack("<fI", sp.get_score(token), len(piece)) + piece for token, piece in enumerate(pieces)
-    ]
+    entries = [struct.pack("<fI", sp.get_score(token), len(piece)) + piece for token, piece in enumerate(pieces)]
     return struct.pack("<I", max(map(len, pieces))) + b"".join(entries)
 
 

@@ -112,13 +112,12 @@ def _vocabulary(keys: _Keys, *, bos: int | None = None, eos: int | None = None, 
 
 def _check_bytes(keys: _Keys, found: Vocabulary) -> None:
     """Tokens of bytes are taken by their texts, so those must say which byte they are."""
-    for token, (text, kind) in enumerate(zip(found.tokens, found.kinds, strict=True)):
-        if kind == Kind.BYTE:
-            try:
-                byte_of(text)
-            except ValueError:
-                what = f"has at place {token} what is no byte, though its kind says so"
-                raise keys.refusal("tokens", what, f"{text!r:.40}", "<0x00> to <0xFF>") from None
+    for token in [token for token, kind in enumerate(found.kinds) if kind == Kind.BYTE]:
+        try:
+            byte_of(found.tokens[token])
+        except ValueError:
+            what = f"has at place {token} what is no byte, though its kind says so"
+            raise keys.refusal("tokens", what, f"{found.tokens[token]!r:.40}", "<0x00> to <0xFF>") from None
 
 
 def _scored(keys: _Keys) -> ScoredTokenizer:

@@ -52,7 +52,8 @@ class ScoredTokenizer:
 
     @_chunks.default
     def _(self) -> Chunks:
-        return Chunks(self._ids, self._chunk)
+        mergeable = self.vocabulary.ids(Kind.NORMAL, Kind.UNUSED)  # user-defined ones are cut out before
+        return Chunks(mergeable, self._chunk)
 
     @property
     def vocab_size(self) -> int:

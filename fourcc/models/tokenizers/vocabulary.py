@@ -48,8 +48,9 @@ class Vocabulary:
     def ids(self, *kinds: Kind) -> dict[str, int]:
         """Text -> token, of tokens for these uses; the first of equals."""
         ids: dict[str, int] = {}
+        wanted = frozenset(map(int, kinds))
         for token, (text, kind) in enumerate(zip(self.tokens, self.kinds, strict=True)):
-            if kind in kinds and text:
+            if kind in wanted and text:
                 ids.setdefault(text, token)
         return ids
 
