@@ -14,6 +14,7 @@ from fourcc.models.tokenizers.gguf import unpacked
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.llama2c import BOS, EOS, FIRST_BYTE, read_llama2c
 from fourcc.models.tokenizers.packages import package, translated
+from fourcc.models.tokenizers.sentencepiece_model import adds_bos
 from fourcc.models.tokenizers.vocabulary import Kind
 from fourcc.sources import tokenizer as blobs_of
 
@@ -34,7 +35,11 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[Key],
     """
     for name, convert in _CONVERTERS.items():
         if name in blobs:
-            return [*convert(blobs[name], f"{file} ({name})"), *_chat_template(blobs)], []
+            keys = convert(blobs[name], f"{file} ({name})")
+            if name == blobs_of.SENTENCEPIECE and not adds_bos(blobs.get(blobs_of.CONFIGURATION), file):
+                add_bos = Key.of(f"{PREFIX}add_bos_token", value=False)
+                keys = [add_bos if key.name == add_bos.name else key for key in keys]
+            return [*keys, *_chat_template(blobs)], []
     left_out = [name for name in blobs if name in blobs_of.BLOBS]
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
     note = f"{why}: the file has no vocabulary, and runs on numbers of tokens"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.errors import SourceError, UsageError
+from fourcc.errors import InputError, SourceError, UsageError
+from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.bounds import beginning, ends_of, start
 from fourcc.models.templates import TEMPLATES
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
@@ -19,6 +20,7 @@ from tests.running.test_gguf_tokenizers import opened
 from tests.running.training import byte_pairs, scored
 from tests.sources.writers import config, llama, llama2c_v0, safetensors, to_hf, written
 
+NO_BOS = b'{"add_bos_token": false}'
 LETTERS = ["<unk>", "<s>", "</s>", "▁", "a", "b"]
 
 
@@ -125,6 +127,17 @@ def test_a_tokenizer_json_s_own_word_counts() -> None:
     blobs = {"tokenizer_config.json": b'{"add_bos_token": true, "bos_token": "<s>"}'}
     plain = {**blobs, "tokenizer.json": byte_pairs().to_str().encode()}
     assert beginning(open_tokenizer(plain)) == ()
+
+
+@pytest.mark.parametrize(("said", "first"), [(b"{}", (1,)), (b'{"add_bos_token": true}', (1,)), (NO_BOS, ())])
+def test_a_sentencepiece_model_s_configuration_counts(said: bytes, first: tuple[int, ...]) -> None:
+    """`add_bos_token` beside it, in transformers as here; GGUF's key follows."""
+    blobs = {"tokenizer.model": scored(), "tokenizer_config.json": said}
+    assert beginning(open_tokenizer(blobs)) == first
+    keys = {key.name: key.value for key in tokenizer_keys(blobs, "m")[0]}
+    assert keys["tokenizer.ggml.add_bos_token"] is bool(first)
+    with pytest.raises(InputError, match=r"m \(tokenizer_config.json\), byte 0: not the JSON that it should be"):
+        open_tokenizer({**blobs, "tokenizer_config.json": b"{"}, "m")
 
 
 def folder(where: Path, generation: object = None, **changes: object) -> Path:

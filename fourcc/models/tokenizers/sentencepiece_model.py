@@ -16,6 +16,7 @@ from fourcc.models.tokenizers.ends import END_NAMES
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.packages import package, translated
 from fourcc.models.tokenizers.tokenizer import ByteStream, checked, text_of, utf8
+from fourcc.sources.json_text import parse_object
 
 _UNKNOWN = "\ufffd".encode()
 
@@ -29,12 +30,14 @@ class SentencePieceTokenizer:
         pieces: each token's bytes.
         spaced: whether encoding puts a space before a text.
         file: for messages.
+        add_bos: whether its token comes before a text.
     """
 
     processor: Any
     pieces: tuple[bytes, ...]
     spaced: bool
     file: object
+    add_bos: bool = True
 
     @property
     def vocab_size(self) -> int:
@@ -75,7 +78,7 @@ class SentencePieceTokenizer:
         utf8(text)
         with translated("the model cannot encode a text", self.file):
             ids: list[int] = self.processor.encode(text)
-        return [self.bos, *ids] if bos and self.bos is not None else ids
+        return [self.bos, *ids] if bos and self.add_bos and self.bos is not None else ids
 
     def stream(self) -> ByteStream:
         """A decoder for one run of tokens; see `Tokenizer`."""
@@ -89,6 +92,15 @@ class SentencePieceTokenizer:
         piece = self.pieces[checked(token, self.vocab_size)]
         added = self.spaced and before in (None, self.bos) and not self.processor.is_byte(token)
         return piece.removeprefix(b" ") if added else piece
+
+
+def adds_bos(configuration: bytes | None, file: object) -> bool:
+    """Whether BOS comes before a text, as ``tokenizer_config.json`` beside a .model says; without a word it does.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    return configuration is None or parse_object(configuration, file).get("add_bos_token") is not False
 
 
 def read_sentencepiece(data: bytes, file: object) -> SentencePieceTokenizer:
