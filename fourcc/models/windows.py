@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
-from fourcc.models.bounds import beginning
 
 if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer
@@ -82,20 +81,24 @@ def windows(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Win
         raise UsageError("the text has no token to score", found=f"{len(text)} characters")
 
 
+def _start(tokenizer: Tokenizer) -> tuple[int, ...]:
+    return () if tokenizer.bos is None else (tokenizer.bos,)
+
+
 def _documents(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
     for document in EMPTY_LINES.split(text.strip()):
-        yield Window((*beginning(tokenizer), *tokenizer.encode(document, bos=False))[: protocol.context])
+        yield Window((*_start(tokenizer), *tokenizer.encode(document, bos=False))[: protocol.context])
 
 
 def _disjoint(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
-    start, tokens = beginning(tokenizer), tokenizer.encode(text, bos=False)
+    start, tokens = _start(tokenizer), tokenizer.encode(text, bos=False)
     width = protocol.context - len(start)
     for first in range(0, len(tokens), width):
         yield Window((*start, *tokens[first : first + width]))
 
 
 def _sliding(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
-    start, tokens = beginning(tokenizer), tokenizer.encode(text, bos=False)
+    start, tokens = _start(tokenizer), tokenizer.encode(text, bos=False)
     width = protocol.context - len(start)
     yield Window((*start, *tokens[:width]))
     for end in range(width + protocol.stride, len(tokens) + protocol.stride, protocol.stride):

@@ -14,7 +14,6 @@ from fourcc.models.bounds import beginning, ends_of, start
 from fourcc.models.templates import TEMPLATES
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.ends import END_NAMES
-from fourcc.models.windows import Protocol, windows
 from fourcc.sources import open_source
 from tests.running.test_gguf_tokenizers import opened
 from tests.running.training import byte_pairs, scored
@@ -109,17 +108,13 @@ def test_what_a_text_without_a_prompt_begins_with() -> None:
 
 
 @pytest.mark.parametrize("add", [True, False])
-def test_run_eval_and_chat_begin_alike(add: bool) -> None:  # noqa: FBT001 - a parameter
-    """As the tokenizer puts it before every text; `add_bos_token` counts for all of them."""
+def test_prompts_and_talks_begin_alike(add: bool) -> None:  # noqa: FBT001 - a parameter
+    """As the tokenizer puts it before every text; `add_bos_token` counts for both."""
     tokenizer = gguf("<|im_start|>", "<|im_end|>", add_bos_token=add)
     first = (1,) if add else ()
     assert beginning(tokenizer) == first
     assert tuple(tokenizer.encode("a")) == (*first, *tokenizer.encode("a", bos=False))
     assert tuple(TEMPLATES["chatml"].message(tokenizer, "a", first=True))[:2] == (*first, 6, 3)[:2]
-    for protocol in (Protocol(5), Protocol(5, stride=2), Protocol(5, documents=True)):
-        for window in windows("abab", tokenizer, protocol):
-            assert window.tokens[:1] == (first or window.tokens[:1])
-            assert (1 in window.tokens) is add
 
 
 def test_a_tokenizer_json_s_own_word_counts() -> None:
