@@ -8,6 +8,7 @@ import json
 import struct
 from typing import Any
 
+import msgpack
 import pytest
 import sentencepiece
 import tokenizers
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
 from fourcc.errors import UsageError
+from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.llama2c import read_llama2c
 from tests.running.test_gguf_tokenizers import of_sentencepiece, opened
@@ -208,3 +210,19 @@ def test_some_bytes_only() -> None:
     tokenizer = opened(**keys, tokens=tokens, add_bos_token=False)
     assert tokenizer.encode("aéaü") == [3, 1, 2, 3, 0]
     assert tokenizer.text([1, 2]) == "é"
+
+
+def test_what_is_unknown_joins_nothing() -> None:
+    """The neighbour of a part without a token stays as it is."""
+    tokenizer = read_llama2c(of_pieces("<unk>", "<s>", "</s>", " ", "a", "ab", "b"), "t")
+    assert tokenizer.encode("aé éa ab") == [1, 3, 4, 0, 3, 0, 4, 3, 5]
+
+
+def test_a_tokenizer_bin_without_bytes_goes_to_gguf(sp: Any) -> None:  # noqa: ANN401
+    """As text; it gives the same tokens there."""
+    data = llama2c_file(sp)
+    keys = {key.name: key.value for key in tokenizer_keys({"tokenizer.bin": data}, "m")[0]}
+    assert 6 not in keys["tokenizer.ggml.token_type"]
+    there = open_tokenizer({"tokenizer.gguf": msgpack.packb(keys)})
+    text = "Once upon a time é 日本."
+    assert there.encode(text) == read_llama2c(data, "t").encode(text)
