@@ -111,11 +111,10 @@ class Sampler:
             topp: likewise.
             seed: likewise.
         """
-        count, padding = min(rows, tokenizer.vocab_size), tokenizer.padding
-        while count - 1 in padding:
-            count -= 1
-        sampler = cls.from_flags(count, temperature, topp, seed)
-        sampler.padding = frozenset(token for token in padding if token < count)
+        from fourcc.models.tokenizers import in_use
+
+        sampler = cls.from_flags(in_use(tokenizer, rows), temperature, topp, seed)
+        sampler.padding = frozenset(token for token in tokenizer.padding if token < sampler.vocab_size)
         return sampler
 
     def sample(self, logits: Floats) -> int:

@@ -17,7 +17,7 @@ from fourcc.signatures import HEAD_BYTES, looks_like
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import Source
-from fourcc.sources.token_count import token_count, token_notes
+from fourcc.sources.token_count import token_notes
 from fourcc.sources.tokenizer import BLOBS, LLAMA2C, Tokenizer, read_tokenizer
 
 
@@ -126,7 +126,7 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
 
 def _refuse_another_model_s(source: Source, path: Path, found: Tokenizer) -> None:
     """Raises SourceError where the tokenizer has more tokens than the model, or a llama2.c's not as many as it has."""
-    tokens, rows = token_count({found.blob: found.data}), source.hyper.get("vocab_size")
+    tokens, rows = found.tokens, source.hyper.get("vocab_size")
     if tokens is None or type(rows) is not int:
         return
     as_many = found.blob == LLAMA2C and source.kind.startswith(llama2c.KIND)

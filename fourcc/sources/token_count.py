@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Mapping
 
 from fourcc.errors import SourceError
 from fourcc.sources.json_text import parse_object
-from fourcc.sources.tokenizer import GGUF, JSON, LLAMA2C, SENTENCEPIECE, count_entries
 
+# Blobs of tokenizers, by which their kinds are told.
+LLAMA2C, JSON, SENTENCEPIECE, GGUF = "tokenizer.bin", "tokenizer.json", "tokenizer.model", "tokenizer.gguf"
 _TOKENS = "tokenizer.ggml.tokens"
 _PIECE, _BYTES = 1, 2  # SentencePiece's model: field 1 is a piece; protobuf: a field of type 2 has a length
 _FIXED = {1: 8, 5: 4}  # protobuf's types of a fixed width
@@ -33,6 +35,17 @@ def token_notes(blobs: Mapping[str, bytes], hyper: Mapping[str, object]) -> list
 
 def _of_llama2c(data: bytes) -> int | None:
     return count_entries(data)[0]
+
+
+def count_entries(data: bytes) -> tuple[int, bool]:
+    """Entries of a llama2.c tokenizer: f32 score, u32 length, bytes; and whether the last is cut."""
+    at, entries = 4, 0
+    while at + 8 <= len(data):
+        (length,) = struct.unpack_from("<I", data, at + 4)
+        if at + 8 + length > len(data):
+            return entries, True
+        at, entries = at + 8 + length, entries + 1
+    return entries, at != len(data)
 
 
 def _of_gguf(data: bytes) -> int | None:

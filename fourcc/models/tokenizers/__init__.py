@@ -12,10 +12,10 @@ from fourcc.models.tokenizers.gguf import read_gguf
 from fourcc.models.tokenizers.huggingface import read_json
 from fourcc.models.tokenizers.llama2c import read_llama2c
 from fourcc.models.tokenizers.sentencepiece_model import SentencePieceTokenizer, adds_bos, read_sentencepiece
-from fourcc.models.tokenizers.tokenizer import TextStream, Tokenizer
+from fourcc.models.tokenizers.tokenizer import TextStream, Tokenizer, in_use
 from fourcc.sources import tokenizer as blobs_of
 
-__all__ = ["TextStream", "Tokenizer", "open_tokenizer"]
+__all__ = ["TextStream", "Tokenizer", "in_use", "open_tokenizer"]
 
 # Blob -> its reader, in the order of preference where a model has several.
 _READERS: dict[str, Callable[[bytes, object], Tokenizer]] = {

@@ -109,6 +109,12 @@ def utf8(text: str) -> bytes:
         raise UsageError("the text is no Unicode", found=found, expected="no surrogates") from None
 
 
+def in_use(tokenizer: Tokenizer, rows: int) -> int:
+    """How many tokens a model of so many rows can mean: those beyond the last one that is no padding are left out."""
+    padding, count = tokenizer.padding, min(rows, tokenizer.vocab_size)
+    return next((token + 1 for token in reversed(range(count)) if token not in padding), 0)
+
+
 NONE = -1  # in a list of tokens: a part of the text that has none
 
 
