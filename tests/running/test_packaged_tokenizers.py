@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -250,6 +251,25 @@ def test_what_others_write_meanwhile_is_not_lost(capfd: pytest.CaptureFixture[st
         os.write(2, b"again\n")
         raise ValueError
     assert capfd.readouterr().err == "again\n"
+
+
+def test_without_a_place_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is seen then, and nothing else is lost."""
+
+    def refuse() -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    assert open_tokenizer({"tokenizer.json": byte_pairs().to_str().encode()}).vocab_size == 501
+
+
+def test_no_descriptor_is_left_open() -> None:
+    """However the opening ends."""
+    before = len(list(Path("/dev/fd").iterdir()))
+    for data in (byte_pairs().to_str().encode(), damaged_prefix(), b"{}"):
+        with suppress(InputError):
+            open_tokenizer({"tokenizer.json": data})
+    assert len(list(Path("/dev/fd").iterdir())) == before
 
 
 def test_without_standard_error(capfd: pytest.CaptureFixture[str]) -> None:

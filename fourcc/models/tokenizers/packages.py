@@ -57,13 +57,8 @@ def without_panic() -> Iterator[None]:
     Rust writes its report straight to the descriptor, which is the whole process's. So this stands only around the
     opening of a file; what others write meanwhile comes behind it.
     """
-    with _REDIRECTING, tempfile.TemporaryFile() as spool:
-        try:
-            kept = os.dup(_STDERR)
-        except OSError:  # closed: nothing would be seen
-            yield
-            return
-        os.dup2(spool.fileno(), _STDERR)
+    with _REDIRECTING:
+        spool = _redirected()
         panicked = False
         try:
             yield
@@ -71,10 +66,29 @@ def without_panic() -> Iterator[None]:
             panicked = _is_panic(error)
             raise
         finally:
-            os.dup2(kept, _STDERR)
-            os.close(kept)
-            if not panicked:
-                _copy(spool.fileno())
+            if spool is not None:
+                _put_back(*spool, tell=not panicked)
+
+
+def _redirected() -> tuple[int, int] | None:
+    """Standard error goes to a temporary file: that, and what it was. None: it is closed, or no file can be made."""
+    try:
+        with tempfile.TemporaryFile() as file:
+            kept = os.dup(_STDERR)
+            spool = os.dup(file.fileno())
+    except OSError:
+        return None
+    os.dup2(spool, _STDERR)
+    return spool, kept
+
+
+def _put_back(spool: int, kept: int, *, tell: bool) -> None:
+    """Standard error is what it was; what was written meanwhile is told, or dropped."""
+    os.dup2(kept, _STDERR)
+    os.close(kept)
+    if tell:
+        _copy(spool)
+    os.close(spool)
 
 
 def _copy(spool: int) -> None:
