@@ -57,5 +57,6 @@ def test_others_load(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_known_is_refused_by_its_name(folder: Path, name: str) -> None:
     """A kind, or a way to cut texts."""
-    with open_source(folder / f"ggml-vocab-{name}.gguf") as source, pytest.raises(InputError, match=r"not (read|known)"):
+    path = folder / f"ggml-vocab-{name}.gguf"
+    with open_source(path) as source, pytest.raises(InputError, match=r"not (read|known)"):
         open_tokenizer(source.blobs)
