@@ -52,11 +52,12 @@ def convert(  # noqa: PLR0913 - one an option
 
     Each tensor is stored in the format that a policy gives it.
     """
-    from fourcc.conversion import execute, plan
+    from fourcc.conversion import check_name, execute, plan
     from fourcc.output import check_target
     from fourcc.sources import open_source
 
     rules = rules_of(policy, formats, recipe)
+    check_name(output)
     with open_source(source, tokenizer) as opened:
         terminal.notes(opened.notes, quiet=quiet)
         if dry_run:
@@ -69,6 +70,7 @@ def convert(  # noqa: PLR0913 - one an option
         planned = plan(opened, rules, include=include or (), exclude=exclude or ())
         with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
             result = execute(planned, target, threads=threads, progress=progress)
+        terminal.notes(result.notes[len(opened.notes) :], quiet=quiet)
     if as_json:
         documents.show("convert", _document(output, result))
     elif not quiet:
@@ -91,7 +93,7 @@ def _show(output: Path, result: Result) -> None:
         [
             ("output", str(output)),
             ("id", result.digest.hex()),
-            ("tensors", f"{len(index.tensors)} ({', '.join(f'{n} {tag}' for tag, n in counts.most_common())})"),
+            ("tensors", units.counted(counts)),
             ("weights", str(index.weights)),
             ("bits per weight", units.bits(index.bits_per_weight)),
             ("bytes", units.plain_bytes(result.path.stat().st_size)),

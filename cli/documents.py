@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from fourcc.statistics import Spread, Statistics
 
 
-def show(command: str, body: Mapping[str, object]) -> None:
+def show(command: str, body: Mapping[str, object], *, version: int = 1) -> None:
     """Writes the object of a command to stdout: ASCII only, whatever the file's names hold."""
     import json
 
-    tree = {"schema": f"fourcc.{command}/1", **body}
+    tree = {"schema": f"fourcc.{command}/{version}", **body}
     terminal.out(json.dumps(tree, indent=1, allow_nan=False))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,14 +26,15 @@ Examples:
   fourcc eval q8.bin q4.bin --text story.txt --reference model.bin
   fourcc eval q4.bin --text story.txt --reference model.bin --max-kld 0.05 || echo worse
 
-The reference runs in lock step; no logits are stored. Intervals hold the true value with 95 % confidence."""
+The reference runs in lock step, with activations that nothing rounds; no logits are stored."""
 
 Models = Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Models: model.bin, or checkpoints.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text, UTF-8.")]
 Reference = Annotated[Path | None, typer.Option("--reference", metavar="MODEL", help="What the others should be like.")]
-Context = Annotated[int, typer.Option("--context", metavar="N", help="Tokens of a window.  [default: the model's]")]
+Context = Annotated[int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: the models' context.")]
 Stride = Annotated[int, typer.Option("--stride", metavar="N", help="New tokens of a window; 0: they do not overlap.")]
 Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
+Exact = Annotated[bool, typer.Option("--exact", help="Measure also without the kernels' rounding of activations.")]
 Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to score at most; 0: all.")]
 MaxKld = Annotated[float | None, typer.Option("--max-kld", metavar="X", help="Exit code 1 if the mean KLD is above.")]
 MaxRatio = Annotated[
@@ -57,6 +60,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     stride: Stride = 0,
     parted: Documents = False,
     limit: Limit = 0,
+    exact: Exact = False,
     max_kld: MaxKld = None,
     max_ratio: MaxRatio = None,
     min_top1: MinTop1 = None,
@@ -70,17 +74,16 @@ def evaluate(  # noqa: PLR0913 - one an option
     from fourcc.models.windows import Protocol
 
     gates = {"max_kld": max_kld, "max_ppl_ratio": max_ratio, "min_top1": min_top1}
-    if reference is None and any(gate is not None for gate in gates.values()):
-        raise UsageError("a gate compares with a reference", hint="Add --reference MODEL.")
+    _check(gates, reference)
     with ExitStack() as stack:
         files = [opened(path, tokenizer, None, None, stack, quiet=True) for path in models]
         against = None if reference is None else opened(reference, tokenizer, None, None, stack, quiet=True)
-        longest = context or common_context([*files, *([against] if against else [])])
+        longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
-        measured = _measure(files, against, text, protocol, threads, quiet=quiet)
+        measured = _measure(files, against, text, protocol, threads, exact=exact, quiet=quiet)
     failures = measured.failures(gates)
     if as_json:
-        documents.show("eval", {**measured.document(), "failed": failures})
+        documents.show("eval", {**measured.document(), "failed": failures}, version=2)
     else:
         measured.show()
         for line in failures:
@@ -89,11 +92,34 @@ def evaluate(  # noqa: PLR0913 - one an option
         raise typer.Exit(1)
 
 
-def _measure(
-    files: list[Model], against: Model | None, text: Path, protocol: Protocol, threads: int | None, *, quiet: bool
-) -> Measured:
-    from fourcc.models.evaluation import measure, read_text
+def _check(gates: dict[str, float | None], reference: Path | None) -> None:
+    """Raises UsageError for a gate that nothing can be held against, or that is no such number."""
+    for name, gate in gates.items():
+        if gate is None:
+            continue
+        if reference is None:
+            raise UsageError("a gate compares with a reference", hint="Add --reference MODEL.")
+        most = 1 if name == "min_top1" else inf
+        if not 0 <= gate <= most or gate == inf:
+            expected = "a share, 0 to 1" if most == 1 else "a number from 0 on"
+            raise UsageError(f"--{name.replace('_', '-')}", found=f"{gate:g}", expected=expected)
 
+
+def _measure(
+    files: list[Model],
+    against: Model | None,
+    text: Path,
+    protocol: Protocol,
+    threads: int | None,
+    *,
+    exact: bool,
+    quiet: bool,
+) -> Measured:
+    from fourcc.models.evaluation import Subject, as_text, measure
+
+    subjects = [Subject(file, each) for file in files for each in ([False, True] if exact else [False])]
+    data = text.read_bytes()
     with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
-        scores, own, floor = measure(files, read_text(text), protocol, against, threads, progress)
-    return Measured(text, str(protocol), [str(file.path) for file in files], scores, own, floor)
+        found = measure(subjects, as_text(data, text), protocol, against, threads, progress)
+    plain, exactly = (found[::2], found[1::2]) if exact else (found, None)
+    return Measured(text, hashlib.sha256(data).hexdigest(), [str(file.path) for file in files], plain, exactly)

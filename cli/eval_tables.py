@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,9 @@ from fourcc.cli import documents, tables, terminal
 from fourcc.cli.tables import Column
 
 if TYPE_CHECKING:
-    from fourcc.models.evaluate import Interval, Scores
+    from fourcc.models.evaluate import Scores
+    from fourcc.models.evaluation import Evaluation
+    from fourcc.models.intervals import Interval
 
 LOSS = (
     Column("model"),
@@ -36,83 +38,145 @@ class Measured:
 
     Attributes:
         text: the text's file.
-        protocol: how it was cut, in words.
+        digest: SHA-256 of what was read of it, in hexadecimal digits.
         labels: of the models.
-        scores: of each.
-        own: those of the reference; None where there is none.
-        floor: of the KL divergence, below which nothing is measured.
+        found: of each, as it runs.
+        exact: of each, with activations that nothing rounds; None where that was not asked for.
     """
 
     text: Path
-    protocol: str
+    digest: str
     labels: list[str]
-    scores: list[Scores]
-    own: Scores | None
-    floor: float | None
+    found: list[Evaluation]
+    exact: list[Evaluation] | None = None
+
+    @property
+    def own(self) -> Scores | None:
+        """Those of the reference; None where there is none."""
+        return self.found[0].reference
 
     def failures(self, gates: dict[str, float | None]) -> list[str]:
-        """What does not keep to a gate, in words."""
-        if self.own is None:
-            return []
+        """What does not keep to a gate, in words; a gate is held against the mean of the model as it runs."""
         failed = []
-        for label, each in zip(self.labels, self.scores, strict=True):
-            found = {
-                "max_kld": each.divergence.mean,
-                "max_ppl_ratio": each.ratio(self.own).mean,
-                "min_top1": each.agreement.mean,
-            }
+        for label, each in zip(self.labels, self.found, strict=True):
+            held = {"max_kld": each.divergence, "max_ppl_ratio": each.ratio, "min_top1": each.agreement}
             for name, gate in gates.items():
-                if gate is not None and (found[name] < gate if name.startswith("min") else found[name] > gate):
-                    failed.append(f"{label}: --{name.replace('_', '-')}: found {found[name]:.6g}, expected {gate:g}")
+                value = held[name]
+                if gate is None or value is None:
+                    continue
+                if value.mean < gate if name.startswith("min") else value.mean > gate:
+                    failed.append(f"{label}: --{name.replace('_', '-')}: found {value.mean:.6g}, expected {gate:g}")
         return failed
 
     def show(self) -> None:
         """Writes the tables to stdout."""
-        rows = [self._row(label, each) for label, each in zip(self.labels, self.scores, strict=True)]
+        rows = [_row(label, each) for label, each in self._labelled()]
         if self.own is not None:
             rows.append(["reference", *_loss(self.own), *[""] * len(AGAINST)])
         tables.show(LOSS if self.own is None else (*LOSS, *AGAINST), rows)
         terminal.out("")
-        terminal.out(f"{self.protocol}; text SHA-256 {self._digest()[:16]}")
-        if self.floor is not None:
-            terminal.out(f"noise floor of the KLD: {self.floor:.2g} nats")
+        for line in self._notes():
+            terminal.out(line)
 
-    def _row(self, label: str, scores: Scores) -> list[str]:
-        return [label, *_loss(scores), *([] if self.own is None else _against(scores, self.own))]
+    def _labelled(self) -> Iterator[tuple[str, Evaluation]]:
+        """Rows: a model that is exact as it runs has one."""
+        for number, (label, each) in enumerate(zip(self.labels, self.found, strict=True)):
+            yield label, each
+            if self.exact is not None and not each.exact:
+                yield f"{label}, exact", self.exact[number]
 
-    def _digest(self) -> str:
-        return hashlib.sha256(self.text.read_bytes()).hexdigest()
+    def _notes(self) -> Iterator[str]:
+        """How the numbers came about, each line said once, of all models or of those that it holds for."""
+        yield f"text SHA-256 {self.digest[:16]}"
+        yield from self._said(lambda each: str(each.text))
+        yield from self._said(lambda each: str(each.scores.blocks))
+        yield from self._said(_padding)
+        if self.own is None and len({each.text.windows for each in self.found}) > 1:
+            yield "the models have different tokens: nats/token and perplexity are not of the same things"
+        if self.exact is not None:
+            yield from self._said(_rounding)
+        floor = self.found[0].noise_floor
+        if floor is not None:
+            yield f"reference with activations as floats; noise floor of the KLD: {floor:.2g} nats"
+
+    def _said(self, of: Callable[[Evaluation], str]) -> Iterator[str]:
+        lines = [of(each) for each in self.found]
+        for line in dict.fromkeys(filter(None, lines)):
+            which = [label for label, each in zip(self.labels, lines, strict=True) if each == line]
+            yield line if len(which) == len(lines) else f"{', '.join(which)}: {line}"
 
     def document(self) -> dict[str, object]:
         """The JSON object."""
-        models = [
-            {"model": label, **_measures(each, self.own)} for label, each in zip(self.labels, self.scores, strict=True)
-        ]
+        models = []
+        for number, (label, each) in enumerate(zip(self.labels, self.found, strict=True)):
+            exact = None if self.exact is None else _measures(self.exact[number].scores, self.own)
+            models.append({"model": label, **_how(each), **_measures(each.scores, self.own), "exact": exact})
         return {
-            "text": {"file": str(self.text), "sha256": self._digest()},
-            "protocol": self.protocol,
-            "tokens": self.scores[0].tokens,
-            "noise_floor": self.floor,
+            "text": {"file": str(self.text), "sha256": self.digest},
+            "noise_floor": self.found[0].noise_floor,
             "models": models,
             "reference": None if self.own is None else _measures(self.own, None),
         }
 
 
+def _padding(found: Evaluation) -> str:
+    rows = f"{found.padding} rows of the vocabulary that are no tokens are left out"
+    return rows if found.padding else ""
+
+
+def _rounding(found: Evaluation) -> str:
+    return "rounds no activations: exact as it runs" if found.exact else "'exact' is with activations as floats"
+
+
+def _row(label: str, found: Evaluation) -> list[str]:
+    against = [] if found.reference is None else _against(found.scores, found.reference)
+    return [label, *_loss(found.scores), *against]
+
+
 def _loss(scores: Scores) -> list[str]:
     loss = scores.loss
-    half = (loss.high - loss.low) / 2
-    return [str(scores.tokens), f"{loss.mean:.4f} ± {half:.4f}", f"{scores.perplexity.mean:.4f}"]
+    return [str(scores.tokens), f"{loss.mean:.4f} ± {_half(loss, '.4f')}", f"{scores.perplexity.mean:.4f}"]
+
+
+def _half(value: Interval, digits: str) -> str:
+    return "-" if value.half is None else format(value.half, digits)
 
 
 def _against(scores: Scores, own: Scores) -> list[str]:
     ratio, divergence = scores.ratio(own), scores.divergence
-    spread = (divergence.high - divergence.low) / 2
     return [
         f"{ratio.mean:.5f}",
-        f"{divergence.mean:.3g} ± {spread:.1g}",
+        f"{divergence.mean:.3g} ± {_half(divergence, '.1g')}",
         *(f"{scores.quantile(share):.3g}" for share in (0.5, 0.99, 1)),
         f"{100 * scores.agreement.mean:.2f} %",
     ]
+
+
+def _how(found: Evaluation) -> dict[str, object]:
+    """What was done."""
+    protocol, blocks = found.text.protocol, found.scores.blocks
+    kind = "documents" if protocol.documents else "overlapping" if protocol.stride else "disjoint"
+    return {
+        "tokens": found.tokens,
+        "protocol": {
+            "text": str(found.text),
+            "windows": kind,
+            "count": len(found.text.windows),
+            "context": protocol.context,
+            "stride": protocol.stride,
+            "bos": found.text.bos is not None,
+            "text_tokens": found.text.tokens,
+        },
+        "intervals": {
+            "text": str(blocks),
+            "blocks": len(blocks.starts),
+            "shortest": blocks.shortest,
+            "enough": blocks.enough,
+        },
+        "vocabulary": found.vocabulary,
+        "padding": found.padding,
+        "exact_as_run": found.exact,
+    }
 
 
 def _measures(scores: Scores, own: Scores | None) -> dict[str, object]:
@@ -129,4 +193,5 @@ def _measures(scores: Scores, own: Scores | None) -> dict[str, object]:
 
 
 def _interval(value: Interval) -> dict[str, float | None]:
-    return {name: documents.number(getattr(value, name)) for name in ("mean", "low", "high")}
+    bounds = {name: getattr(value, name) for name in ("mean", "low", "high")}
+    return {name: None if bound is None else documents.number(bound) for name, bound in bounds.items()}

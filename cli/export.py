@@ -74,8 +74,7 @@ def export(  # noqa: PLR0913 - one an option
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)
         if dry_run:
-            plans.show(planned, as_json=as_json)
-            return
+            return plans.show(planned, as_json=as_json)
         if output is None:
             raise UsageError("export needs an output", hint="Add -o FILE, or --dry-run.")
         targets = check_targets(planned, output, [policy] if policy else [], force=force)
@@ -85,6 +84,7 @@ def export(  # noqa: PLR0913 - one an option
         documents.show("export", _document(output, planned, result))
     elif not quiet:
         _show(output, planned, result, progress)
+    return terminal.notes(result.notes, quiet=quiet)
 
 
 def _counts(planned: ExportPlan) -> Counter[str]:
@@ -93,14 +93,13 @@ def _counts(planned: ExportPlan) -> Counter[str]:
 
 def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Progress) -> None:
     """A summary for people."""
-    counts = ", ".join(f"{n} {tag}" for tag, n in _counts(planned).most_common())
     worst = min((e.sqnr_db for e in result.errors.values() if e.sqnr_db is not None), default=None)
     error = "" if worst is None else f", SQNR {worst:.1f} dB and better"
     tables.facts(
         [
             ("output", f"{output}: {planned.kind.name}"),
             *(("beside", str(path)) for path in result.beside),
-            ("tensors", f"{len(planned.steps)} ({counts})"),
+            ("tensors", units.counted(_counts(planned))),
             ("converted", f"{len(planned.converted)}{error}"),
             ("bytes", units.plain_bytes(result.path.stat().st_size)),
         ]
@@ -118,5 +117,5 @@ def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[s
         "formats": dict(_counts(planned)),
         "converted": list(planned.converted),
         "file_bytes": result.path.stat().st_size,
-        "notes": [*planned.source.notes, *planned.layout.notes],
+        "notes": [*planned.source.notes, *planned.layout.notes, *result.notes],
     }

@@ -46,7 +46,7 @@ def _facts(model: ModelFile) -> list[tuple[str, str]]:
         ("architecture", index.architecture or "unknown"),
         ("hyper-parameters", units.settings(index.hyper)),
         *(("source", source) for source in sources),
-        ("formats by", ", ".join(map(str, index.providers)) or "unknown"),
+        ("formats by", ", ".join(map(str, index.providers)) or ("unknown" if index.tensors else "-")),
         ("blobs", ", ".join(f"{blob.name} ({units.plain_bytes(blob.nbytes)})" for blob in index.blobs)),
         ("total", _total(index)),
     ]

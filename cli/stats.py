@@ -101,9 +101,10 @@ def stats(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what the weights are like, before and after quantization, and which format fits best.
+    """Show what weights are like, and which format fits.
 
-    Range, moments, outliers, spread of channels, histograms: read in tiles, in bounded memory.
+    Before and after quantization: range, moments, outliers, spread of channels, histograms. Weights are read in tiles,
+    in bounded memory.
     """
     from fourcc.suggestion import Wish
     from fourcc.survey import Choice
@@ -198,6 +199,7 @@ def _suggest(
     tensors = choice.of(source)
     with Progress("trying formats", len(tensors), quiet=quiet, unit="tensors") as progress:
         found = suggest(tensors, wish, sample, progress)
+    terminal.notes(wish.refuse_unmet(found), quiet=quiet)
     if written is not None:
         write_runs([policy(source, found).text.encode()], written)
     if target is not None:

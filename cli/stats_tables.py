@@ -61,6 +61,9 @@ def _table(survey: Survey) -> None:
             terminal.out(terminal.safe(f"{each.name}: not decoded: {each.undecoded}"))
         elif compared and each.before is None:
             terminal.out(terminal.safe(f"{each.name}: the original has no tensor of that name and shape"))
+        for when, found in (("", each.now), (" before", each.before)):
+            if found is not None and found.nonfinite:
+                terminal.out(terminal.safe(f"{each.name}{when}: {_nonfinite(found)}"))
     for note in COMPARED_NOTES if compared else ALONE_NOTES:
         terminal.out(note)
 
@@ -207,6 +210,11 @@ def _statistics(found: Statistics | None) -> dict[str, object] | None:
     return {**documents.measures(found), "histogram": [[bar.low, bar.high, bar.count] for bar in bars]}
 
 
+def _nonfinite(found: Statistics) -> str:
+    verb = "is" if found.nonfinite == 1 else "are"
+    return f"{found.nonfinite} of {found.weights} weights {verb} not finite; the figures are those of the others"
+
+
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
@@ -214,7 +222,7 @@ def _short(value: float | None) -> str:
 def _largest(found: Statistics | None) -> float | None:
     if found is None or found.minimum is None or found.maximum is None:
         return None
-    return max(-found.minimum, found.maximum)
+    return max(abs(found.minimum), abs(found.maximum))
 
 
 def _share(found: Statistics | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, SupportsFloat
 
@@ -38,6 +39,16 @@ def bits(value: SupportsFloat) -> str:
     ('4.5', '32')
     """
     return f"{float(value):.4g}"
+
+
+def counted(tags: Counter[str]) -> str:
+    """How many tensors there are, and how many in each format.
+
+    >>> counted(Counter(F32=3, Q8_0=9)), counted(Counter())
+    ('12 (9 Q8_0, 3 F32)', '0')
+    """
+    each = ", ".join(f"{count} {tag}" for tag, count in tags.most_common())
+    return f"{tags.total()} ({each})" if each else "0"
 
 
 def shape(dims: tuple[int, ...]) -> str:

@@ -24,6 +24,7 @@ SPEC = FormatSpec(
 )
 
 
+@np.errstate(invalid="ignore")  # of a signalling NaN some machines tell
 def decode(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
     """Bytes (rows, cols) -> float32 (rows, cols)."""
     halves = parts["values"].astype(np.uint16) << np.uint16(8)

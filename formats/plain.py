@@ -56,10 +56,12 @@ def plain(
     )
 
     def decode(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-        return parts["values"].astype(spec.decoded)
+        with np.errstate(invalid="ignore"):  # of a signalling float16 some machines tell
+            return parts["values"].astype(spec.decoded)
 
     def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
-        with np.errstate(over="ignore"):  # float16 beyond 65504 becomes infinite: the core refuses it by name
+        # float16 beyond 65504 becomes infinite: the core refuses it by name; of a signalling NaN some machines tell
+        with np.errstate(over="ignore", invalid="ignore"):
             return {"values": tile.astype(dtype)}
 
     return Format(spec=spec, decode=decode, encode=encode if encoder else None, kernel=kernel, bound=bound)

@@ -22,12 +22,14 @@ from fourcc.output import AtomicFile, check_space, check_target
 from fourcc.policy import Policy, TensorInfo
 from fourcc.registry import registry
 from fourcc.sources import open_source
+from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.threads import thread_count
-from fourcc.transcode import Step, transcode
+from fourcc.transcode import Step, lost, transcode
 
 Progress = Callable[[str, int, int], None]  # (tensor, source weights done, all weights)
+FOREIGN_SUFFIXES = frozenset({".gguf", ".safetensors"})  # of files that `fourcc export` writes
 INDEX_GUESS = 2048  # bytes of index a tensor, for the estimate of the output's size
 
 
@@ -74,7 +76,7 @@ class Result:
         path: the output.
         digest: the file's id.
         index: what the output says of itself.
-        notes: what the reader found odd.
+        notes: what the reader found odd, and tensors of which hardly anything is left.
     """
 
     path: Path
@@ -117,6 +119,7 @@ def plan(
         Step(tensor, decision, aids.get(tensor.name, Aids()))
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
+    refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
         _check_storable(step.source, source.path)
         _check_step(step)
@@ -145,7 +148,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     source: str | Path,
     output: str | Path,
     *,
-    policy: Policy | None = None,
+    policy: Policy | str | Path | None = None,
     tokenizer: str | Path | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
@@ -159,7 +162,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     Args:
         source: a checkpoint's file or folder, or a model.bin.
         output: the model.bin to write.
-        policy: gives every tensor its format; None keeps all as stored.
+        policy: gives every tensor its format: a policy, its file, or its text (`Policy.of`); None keeps all as stored.
         tokenizer: a tokenizer file to store with the model.
         include: globs of the names of tensors to take; none: all.
         exclude: globs of names to leave out.
@@ -174,10 +177,23 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     Raises:
         FourccError: see `fourcc.errors`; the output is then as it was.
     """
+    rules = Policy.of(policy)
+    check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
         target = check_target(Path(output), opened.all_files, force=force)
-        planned = plan(opened, policy or Policy.keep(), include=include, exclude=exclude, aids=aids)
+        planned = plan(opened, rules, include=include, exclude=exclude, aids=aids)
         return execute(planned, target, threads=threads, progress=progress)
+
+
+def check_name(output: Path | None) -> None:
+    """Refuses an output whose name says that it is a file of another kind. Raises UsageError."""
+    suffix = "" if output is None else output.suffix.lower()
+    if output is not None and suffix in FOREIGN_SUFFIXES:
+        raise UsageError(
+            f"convert writes a model.bin, and the output's name ends with {suffix}",
+            file=output,
+            hint=f"`fourcc export SRC -o {output.name}` writes such a file.",
+        )
 
 
 def execute(planned: Plan, target: Path, *, threads: int | None = None, progress: Progress | None = None) -> Result:
@@ -213,7 +229,8 @@ def _execute(planned: Plan, target: Path, count: int, progress: Progress | None)
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
-    return Result(target, digest, index, source.notes)
+    errors = {record.name: record.error for record in index.tensors if record.error is not None}
+    return Result(target, digest, index, (*source.notes, *lost(errors)))
 
 
 def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:
@@ -247,7 +264,11 @@ def chosen(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -
 def _selected(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -> list[SourceTensor]:
     wanted = chosen(source, include, exclude)
     source.refuse_unreadable(wanted)
-    return [tensor for tensor in source.tensors if wanted(tensor.name)]
+    tensors = [tensor for tensor in source.tensors if wanted(tensor.name)]
+    if source.tensors and not tensors:
+        what = f"--include and --exclude leave none of the {len(source.tensors)} tensors"
+        raise UsageError(what, file=source.path, hint="`fourcc inspect` lists the names.")
+    return tensors
 
 
 def _check_storable(tensor: SourceTensor, file: Path) -> None:

@@ -214,9 +214,14 @@ class QMatrix:
         import numpy as np
 
         columns = np.asarray(x, np.float32)
-        if columns.ndim not in {1, 2}:
+        cols = self.shape[-1] if len(self.shape) == 2 else None  # what is no matrix, `matmul` refuses
+        if columns.ndim not in {1, 2} or cols not in {None, len(columns)}:
             raise UsageError(
-                "a matrix times an array", tensor=self.name, found=columns.shape, expected="(cols,) or (cols, n)"
+                "the activations do not fit `q @ x`",
+                tensor=self.name,
+                found=columns.shape,
+                expected=f"({cols},) or ({cols}, n)",
+                hint=f"q.matmul(x) takes (n, {cols}), a row each.",
             )
         product = self.matmul(columns[None] if columns.ndim == 1 else columns.T)
         return product.reshape(-1) if columns.ndim == 1 else product.T

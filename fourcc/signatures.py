@@ -39,6 +39,9 @@ _STARTS = (
     (b"GGUF", "a GGUF file"),
     (b"fmgg", "a ggmf file of the time before GGUF; convert it to GGUF"),
     (b"lmgg", "a ggml file of the time before GGUF; convert it to GGUF"),
+    (b"algg", "a LoRA adapter of the time before GGUF; convert it to GGUF"),
+    (b"nsgg", "a saved session of llama.cpp, which holds no weights"),
+    (b"qsgg", "a saved sequence of llama.cpp, which holds no weights"),
     (b"tjgg", "a ggjt file"),
     (b"24ka", "a llama2.c checkpoint"),
 )
@@ -53,9 +56,24 @@ def looks_like(head: bytes) -> str:
     """
     if not head:
         return "the file is empty"
-    found = next((what for start, what in _STARTS if head.startswith(start)), None)
-    found = found or _look_inside(head)
+    found = known(head)
     return f"it looks like {found}" if found else "it is of no kind known here"
+
+
+def known(head: bytes) -> str | None:
+    """What a file's first bytes look like, or None where they look like nothing known."""
+    return marked(head, 1) or _look_inside(head)
+
+
+def marked(head: bytes, least: int = 4) -> str | None:
+    """What the mark at a file's start stands for, or None where there is none.
+
+    Args:
+        head: the first bytes.
+        least: length of the shortest mark that counts. Three bytes may also begin a number; the four letters of a mark
+            are no size of a model.
+    """
+    return next((what for start, what in _STARTS if len(start) >= least and head.startswith(start)), None)
 
 
 def _look_inside(head: bytes) -> str | None:

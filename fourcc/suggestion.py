@@ -15,7 +15,7 @@ import attrs
 
 from fourcc.decoding import decoded_rows
 from fourcc.encoding import encode
-from fourcc.errors import FourccError, PluginError
+from fourcc.errors import FourccError, PluginError, UsageError
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Policy, Row, explicit
 from fourcc.registry import registry
@@ -26,6 +26,7 @@ from fourcc.tags import FourCC
 if TYPE_CHECKING:
     from fourcc.format import Array, Format
 
+SHOWN = 6  # names in a note
 DB_PER_BIT = 20 * log10(2)
 SAMPLE = 1 << 18  # weights of a tensor that formats are tried on, and of what is encoded at once
 Progress = Callable[[str, int, int], None]  # (tensor, tensors done, all tensors)
@@ -112,6 +113,31 @@ class Wish:
             return max(fitting, key=lambda offer: (offer.sqnr_db, -offer.bits), default=None)
         lossy = [offer for offer in fitting if offer.sqnr_db < inf]
         return max(lossy, key=lambda offer: offer.gain_db, default=None)
+
+    def unmet(self, suggestion: Suggestion) -> bool:
+        """Whether a tensor that formats were tried on is not what is wished for: too large, or as large as it was."""
+        if self.max_bits is not None and suggestion.bits > self.max_bits:
+            return True
+        stays = suggestion.chosen is None or suggestion.chosen.tag == suggestion.stored[0]
+        return self.min_sqnr is not None and stays
+
+    def refuse_unmet(self, suggestions: Sequence[Suggestion]) -> list[str]:
+        """A note on the tensors that no format is good or small enough for.
+
+        Raises:
+            UsageError: it is good or small enough for none of the tensors that were tried.
+        """
+        tried = [each for each in suggestions if each.offers]
+        unmet = [each.name for each in tried if self.unmet(each)]
+        if not unmet:
+            return []
+        wishes = {"at most {:g} bits per weight": self.max_bits, "at least {:g} dB": self.min_sqnr}
+        said = " with ".join(text.format(value) for text, value in wishes.items() if value is not None)
+        if len(unmet) == len(tried):
+            what = f"no format of {said} fits any of the {len(tried)} tensors"
+            raise UsageError(what, hint="`fourcc stats --suggest` shows what each format gives.")
+        shown = ", ".join(unmet[:SHOWN]) + (f" and {len(unmet) - SHOWN} more" if len(unmet) > SHOWN else "")
+        return [f"no format of {said} fits {len(unmet)} of {len(tried)} tensors, which stay as they are: {shown}"]
 
 
 def suggest(

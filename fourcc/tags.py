@@ -26,7 +26,7 @@ class FourCC:
     def _check(self, _: object, code: bytes) -> None:
         text = code.decode("ascii", "replace")
         if len(code) != 4 or not _TAG.fullmatch(text.rstrip(" ")):
-            raise ValueError(f"{text!r} is not a tag: one to four of A-Z a-z 0-9 _, the first a letter")
+            raise ValueError(f"{text.rstrip(' ')!r} is not a tag: one to four of A-Z a-z 0-9 _, the first a letter")
 
     @property
     def reserved(self) -> bool:

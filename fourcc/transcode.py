@@ -24,6 +24,8 @@ from fourcc.spec import FormatSpec, Geometry, split_shape
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 
+SHOWN = 6  # names in a note
+LOST_DB = 1  # of SQNR; 2 bits a weight give some 8 dB
 DIGITS = 6  # of a measured error that are stored: more would be noise
 
 
@@ -215,6 +217,27 @@ def _number(providers: dict[Provider, int], provider: Provider) -> int:
 
 def _error_record(sums: ErrorSums) -> ErrorRecord:
     return ErrorRecord(_rounded(sums.relative_rmse), _rounded(sums.sqnr_db), _rounded(sums.max_error) or 0.0)
+
+
+def lost(errors: Mapping[str, ErrorRecord]) -> list[str]:
+    """A note on the tensors of which hardly anything is left in their format, such as weights too small for its scale.
+
+    Args:
+        errors: of tensors that were encoded, by name.
+    """
+    gone = [name for name, error in errors.items() if _is_lost(error)]
+    if not gone:
+        return []
+    shown = ", ".join(gone[:SHOWN]) + (f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else "")
+    count = f"{len(gone)} tensor{'s' * (len(gone) != 1)}"
+    return [f"hardly anything is left of {count} (SQNR below {LOST_DB} dB): {shown}; another format holds them"]
+
+
+def _is_lost(error: ErrorRecord) -> bool:
+    """Whether the error is about as large as the weights; measures that are not finite are None."""
+    if error.relative_rmse is None:
+        return True
+    return error.sqnr_db is not None and error.sqnr_db < LOST_DB
 
 
 def _rounded(value: float) -> float | None:

@@ -2,7 +2,9 @@
 
 Quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x / s rounded to the nearest, half to even; s
 stays a float32. Beside them lie what products take from them once, instead of once a row: the offsets -zero * s * sum
-q, with zero the code of weight 0, and the sums of x.
+q, with zero the code of weight 0, and the sums s * sum q. A minimum is multiplied by the latter, so that the error of
+an activation counts as much as the whole weight, and not as its code. Only where a block's codes lie around their mean
+is that less: there the sums are those of x as it came.
 """
 
 from __future__ import annotations
@@ -58,15 +60,16 @@ def quantize_block(low: Lanes, high: Lanes, codes: int, step: int, offset: int, 
     worth = peak / TOP + (whole - whole)
     store_float(step, worth)
     store_float(offset, worth * (whole * zero))
-    store_float(total, sum_floats(add(low, high)))
+    store_float(total, worth * whole)
 
 
 @cache
-def quantizer(zero: int) -> Kernel:
+def quantizer(zero: int, *, around_means: bool = False) -> Kernel:
     """The kernel that quantizes activations `first` .. `last` of a job.
 
     Args:
         zero: the code of weight 0 in the matrix that they are multiplied by.
+        around_means: whether its codes lie around the mean of their block: the sums are those of x then.
     """
     taken = np.float32(-zero)
 
@@ -85,5 +88,7 @@ def quantizer(zero: int) -> Kernel:
                 low, high = load_floats(x + 128 * block), load_floats(x + 128 * block + 64)
                 four = 4 * block
                 quantize_block(low, high, codes + BLOCK * block, steps + four, offsets + four, sums + four, taken)
+                if around_means:
+                    store_float(sums + four, sum_floats(add(low, high)))
 
     return quantize

@@ -4,6 +4,9 @@ Keys lie as (kv heads, positions / 16, columns of a head, 16), so that one vecto
 as (kv heads, positions, columns of a head, zeros up to a whole vector). A tile is 64 positions: four chains of sums, as
 many as the latency of a multiply-add wants. Queries that share keys (heads of a group, activations in a
 row) go through a tile together, while it is in the nearest cache; each has a place of its own in scratch memory.
+
+A window ends at an activation's own position. A tile wholly before it is skipped; of one that it begins in, the first
+positions do not count. What sees all positions has a window larger than any context, and the same loop.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from fourcc.kernels.layers import (
     SECOND_STEP,
     UNIT,
     VALUES,
+    WINDOW,
 )
 from fourcc.kernels.simd.arithmetic import (
     add,
@@ -50,6 +54,7 @@ from fourcc.kernels.simd.widening import load_float_everywhere
 TILE = 64  # positions; the caches have room for a multiple of it
 TOGETHER = 8  # queries that go through a tile together, or a few more
 LOW = np.float32(-1e30)  # score of a position that does not count
+EVERYTHING = 1 << 40  # positions: a window that no context exceeds
 
 # A query's place: weights of a tile, then these float32, then the sums.
 MOST, TOTAL, SHRINK = (4 * TILE + 4 * word for word in range(3))
@@ -118,17 +123,19 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
     group = each * load_word(model + KV_HEADS) // load_word(model + HEADS)
     keys = load_word(job + KEYS) + 4 * group * context * head
     values = load_word(job + VALUES) + 4 * group * context * wide
-    seen = load_word(load_word(job + POSITION)) + 1
+    seen = load_word(load_word(job + POSITION)) + 1  # of activation 0; the first that is seen is `start`
+    start = seen - load_word(model + WINDOW)
     for member in range((end - row) * unit):
         clear(scratch + size * member, wide)
-    for tile in range(0, seen + end - 1, 64):
-        for here in range(max(row, tile - seen + 1), end):
+    for tile in range(max(0, start + row) >> 6 << 6, seen + end - 1, 64):
+        first, last = max(row, tile - seen + 1), min(end, tile + 64 - start)
+        for here in range(first, last):
             place = scratch + size * unit * (here - row)
             q = load_word(job + INPUT) + here * load_word(job + INPUT_STEP) + 4 * each * head
             for member in range(unit):
-                at, mine = keys + 4 * tile * head, place + size * member
-                look(q + 4 * member * head, at, seen + here - tile, head, load_float(model + SCALE), mine)
-        for here in range(max(row, tile - seen + 1), end):
+                at, mine, count = keys + 4 * tile * head, place + size * member, seen + here - tile
+                look(q + 4 * member * head, at, count, start + here - tile, head, load_float(model + SCALE), mine)
+        for here in range(first, last):
             place = scratch + size * unit * (here - row)
             for member in range(unit):
                 mix(values + 4 * tile * wide, wide, place + size * member)
@@ -147,14 +154,29 @@ def clear(place: int, wide: int) -> None:
         store(place + SUMS + 4 * column, no_floats())
 
 
-def look(q: int, k: int, count: int, head: int, scale: np.float32, place: int) -> None:
-    """Weights of a tile's positions, of which the first `count` count; what was summed has to shrink by SHRINK."""
+def look(q: int, k: int, count: int, skip: int, head: int, scale: np.float32, place: int) -> None:
+    """Weights of a tile's positions, of which those from `skip` to `count` count; what was summed shrinks by SHRINK."""
     before = load_float(place + MOST)
-    top = max(before, score(q, k, count, head, scale, place))
+    most = score(q, k, count, head, scale, place)
+    if skip > 0:
+        most = pass_over(place, skip)
+    top = max(before, most)
     shrink = largest(exponential(floats_of(before - top)))
     store_float(place + MOST, top)
     store_float(place + SHRINK, shrink)
     store_float(place + TOTAL, load_float(place + TOTAL) * shrink + weigh(place, top, count))
+    for lane in range(0, 4 * skip, 4):  # they weighed next to nothing: e^-87
+        store_float(place + lane, np.float32(0))
+
+
+def pass_over(scores: int, skip: int) -> np.float32:
+    """Takes the first `skip` of 64 scores out of the count; returns the largest of the others."""
+    for lane in range(0, 4 * skip, 4):
+        store_float(scores + lane, LOW)
+    low = larger(load_floats(scores), load_floats(scores + 64))
+    high = larger(load_floats(scores + 128), load_floats(scores + 192))
+    most: np.float32 = largest(larger(low, high))
+    return most
 
 
 def finish(place: int, head: int, out: int) -> None:

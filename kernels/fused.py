@@ -14,7 +14,7 @@ from typing import Any
 
 from fourcc.kernels.block_part import BlockPart
 from fourcc.kernels.jit import Kernel as Entry
-from fourcc.kernels.kernel import FLOAT, Kernel
+from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
 from fourcc.kernels.operands import COLS, COUNT, OUT, OUT_STEP, X_STEP, X, round_up
 from fourcc.kernels.panels import ROWS
 from fourcc.kernels.product import all_columns, float_panels, store_rows
@@ -63,7 +63,8 @@ def fused(
         return DATA + ways.nbytes(blocks) + 64 * width + ROWS * 4 * max(round_up(cols), width * blocks)
 
     gather = _gather(write, ways.whole, width)
-    return Kernel("fused", FLOAT, tile, tile, gather, scratch, tuple(part.name for part in parts))
+    names, careful = tuple(part.name for part in parts), Careful(has_large_floats, several)
+    return Kernel("fused", FLOAT, tile, tile, gather, scratch, names, careful=careful)
 
 
 def _once(operation: Function) -> Function:

@@ -14,9 +14,10 @@ from fourcc.kernels.rows import decoder, up_to
 Function = Callable[..., Any]
 
 
-def quantized(zero: int) -> Activation:
-    """Activations for codes whose zero point is `zero`."""
-    return Activation(f"int8 against {zero}", quantizer(zero))
+def quantized(zero: int, *, around_means: bool = False) -> Activation:
+    """Activations for codes whose zero point is `zero`, and which lie, or do not, around the mean of their block."""
+    name = f"int8 against {zero}" + (", exact sums" if around_means else "")
+    return Activation(name, quantizer(zero, around_means=around_means))
 
 
 def scratch(cols: int) -> int:
@@ -32,7 +33,7 @@ def integers(
     *,
     zero: int,
     parts: tuple[str, ...],
-    affine: bool = False,
+    around_means: bool = False,
     **more: Any,
 ) -> Kernel:
     """The kernel of a format whose blocks along a row have integer codes.
@@ -44,8 +45,9 @@ def integers(
         decode: (weights, row, out) writes a row's floats.
         zero: what is to be taken from each code as the panel holds it.
         parts: names of the stored parts.
-        affine: whether blocks have a mean beside their scale.
+        around_means: whether blocks have a mean beside their scale, around which their codes lie.
         more: further fields of the kernel.
     """
-    tile = up_to(most, few, integer_product(panel, affine=affine))
-    return Kernel("native", quantized(zero), tile, float_product(decode), decoder(decode), scratch, parts, **more)
+    tile = up_to(most, few, integer_product(panel, affine=around_means))
+    activation, exact = quantized(zero, around_means=around_means), float_product(decode)
+    return Kernel("native", activation, tile, exact, decoder(decode), scratch, parts, **more)

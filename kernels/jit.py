@@ -174,7 +174,7 @@ def _module(kernel: Kernel, symbol: str, made_for: Any) -> Any:
     takes = ", ".join(f"i64 %given{index}" for index in range(ARGUMENTS))
     module = llvm.parse_assembly(code + ENTRY.format(symbol=symbol, name=name, takes=takes))
     module.triple, module.data_layout = made_for.triple, str(made_for.target_data)
-    for each in module.functions:
+    for each in (*module.functions, *module.global_variables):  # numba counts in names what it compiled before
         if not each.is_declaration and each.name != symbol:
             each.linkage = "internal"
     passes = llvm.create_pass_builder(made_for, llvm.create_pipeline_tuning_options(3))

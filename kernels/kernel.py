@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+import numpy as np
 
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.operands import Array
 
 Level = Literal["native", "fused", "decode"]
 Parts = Mapping[str, Array]
+LARGE = 2.0**64  # of a scale: up to here no product of codes overflows, and no weight, if the activations are ordinary
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,30 @@ class Activation:
 
 
 FLOAT = Activation("float")
+
+
+@dataclass(frozen=True)
+class Careful:
+    """The product with a matrix some of whose scales are so large that a weight, or a sum of codes, may overflow.
+
+    A sum that a scale is multiplied by at the end hides that a weight is infinite; one that is multiplied by it too
+    early is infinite where the product is not.
+
+    Attributes:
+        needed: (parts) -> whether there are such scales.
+        tile: takes the place of `Kernel.tile` and of `Kernel.exact`; its activations are floats.
+    """
+
+    needed: Callable[[Parts], bool]
+    tile: Entry
+
+
+def has_large_floats(parts: Parts) -> bool:
+    """Whether a float32 among the parts is beyond `LARGE`, to either side."""
+    numbers = [part[name] for part in parts.values() for name in part.dtype.names or ()]
+    numbers += [part for part in parts.values() if not part.dtype.names]
+    floats = (each for each in numbers if each.dtype == np.float32)
+    return any((each > LARGE).any() or (each < -LARGE).any() for each in floats)
 
 
 @dataclass(frozen=True)
@@ -51,6 +78,7 @@ class Kernel:
         packed: (rows, cols) -> bytes of the packed layout.
         decode: rows first .. last of the stored parts as float32, bit for bit what the format's `decode` gives; None
             where there is none.
+        careful: the product where scales are very large; None: there are none, or `tile` minds them.
         encoder: (options) -> rows first .. last of the float32 at the job's X into the stored parts, byte for byte what
             the format's `encode` gives; None where there is none.
     """
@@ -66,4 +94,11 @@ class Kernel:
     pack: Entry | None = None
     packed: Callable[[int, int], int] | None = None
     decode: Entry | None = None
+    careful: Careful | None = None
     encoder: Callable[[Mapping[str, object]], Entry | None] | None = None
+
+    def for_parts(self, parts: Parts) -> Kernel:
+        """The kernel for a matrix with these parts: another one where scales are very large."""
+        if self.careful is None or not self.careful.needed(parts):
+            return self
+        return replace(self, activation=FLOAT, tile=self.careful.tile, exact=self.careful.tile)

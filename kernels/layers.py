@@ -36,7 +36,8 @@ ROTATION = 5 * WORD  # address of float32 (positions, HEAD): half cosines, half 
 WEIGHT = 6 * WORD  # address of a norm's weights, or of a bias; zeros behind it
 EPSILON, SCALE = 7 * WORD, 8 * WORD  # float32 in the low half of the word
 UNIT, BESIDE, COUNT = (WORD * word for word in range(9, 12))  # of attention: heads and activations together; of all
-MODEL_WORDS = 12
+WINDOW = 12 * WORD  # of attention: positions that an activation sees, its own the last of them
+MODEL_WORDS = 13
 
 ONE = np.float32(1)
 

@@ -6,11 +6,14 @@ Levels are doubled, so that they are whole numbers and are multiplied as codes o
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fourcc.kernels.encoders import block_by_block
 from fourcc.kernels.interleaved import interleaved
 from fourcc.kernels.interleaving import WORD, Block
+from fourcc.kernels.kernel import Careful, Parts
 from fourcc.kernels.levels import level_codes
 from fourcc.kernels.simd.arithmetic import (
     absolute,
@@ -44,6 +47,7 @@ BORDERS = (0.5, 1.5, 2.5, 3.5, 5, 7, 10)  # half-way between two; the lower one 
 HALF_BIAS = 63  # two factors 2^(a - 64), a + b = e, are 2^(e - 128); float32 has 127 more in its exponent
 MANTISSA = 23  # bits
 MOST = 252  # exponent whose levels are all finite
+LARGEST = 192  # whose scale is no larger than `kernel.LARGE`
 ZERO, EIGHT = np.float32(0), np.float32(8)
 _ABOVE = tuple(float(np.nextafter(np.float32(border), np.float32(16))) for border in BORDERS)
 _code_of = stairs(_ABOVE, tuple(map(float, range(8))))
@@ -106,7 +110,12 @@ def _codes(w: Lanes, one: Lanes, other: Lanes) -> Lanes:
     return made
 
 
-KERNEL = interleaved(
+def _has_large_scales(parts: Parts) -> bool:
+    return bool((parts["blocks"]["e"] > LARGEST).any())
+
+
+_PRODUCTS = interleaved(
     Block(32, SIZE, _numbers, level_codes(byte_table(LEVELS)), half=0, rest=1),
     encoder=block_by_block(32, SIZE, _encode),
 )
+KERNEL = replace(_PRODUCTS, careful=Careful(_has_large_scales, _PRODUCTS.exact))

@@ -2,8 +2,9 @@
 
 A name is the digest of the kernel with everything that it reaches (functions, constants, a plugin's included), of all
 sources in ``fourcc/kernels``, of the versions of numba, llvmlite and Python, and of the processor. So no entry is ever
-stale, and two processes that compile the same kernel write the same bytes. A file is written under another name first
-and then renamed, and begins with a digest of the rest: a half-written one is compiled anew.
+stale, and two processes that compile the same kernel write the same bytes, whatever they compiled before. A file is
+written under another name first and then renamed, and begins with a digest of the rest: a half-written one is compiled
+anew.
 
 numba's own cache is not used: it does not see a change in another file, it misses closures, it leaves files in the
 installation, and a later start has to import numba to read it.

@@ -27,7 +27,7 @@ X, X_STEP = 24, 32  # the activations as they came, float32, zeros up to a multi
 CODES, CODES_STEP = 40, 48  # int8, zeros up to a multiple of 512
 STEPS, STEPS_STEP = 56, 64  # float32, one for 32 columns: a code's worth
 OFFSETS = 72  # float32, one for 32 columns, as far apart: what the codes' zero point takes away
-SUMS = 80  # float32, one for 32 columns, as far apart: sum of the activations
+SUMS = 80  # float32, one for 32 columns, as far apart: the sum of what codes are worth, or of the activations
 JOB_WORDS = 11
 
 BLOCK = 32  # columns of an activation that share a scale

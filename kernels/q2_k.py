@@ -1,6 +1,6 @@
 """Q2_K: superblocks of 256 codes of 2 bits, a scale and a minimum of 4 bits for each 16.
 
-With s and t an activation's step and sum for 16 columns, and z the dot product of their codes:
+With s and t an activation's step and sum (of s times its codes) for 16 columns, and z the dot product of their codes:
 
     y = sum over sixteens of d scale s z - dmin minimum t
 """

@@ -4,6 +4,10 @@ Sixteen floats are one register, and a look-up of 16 indices one permute that se
 word. So 64 bytes of indices, shifted right by 0, 4, .. 28 bits, are eight vectors of indices. The activation is brought
 into that order once: vector j of a run of 128 columns has columns 8 l + (j ^ 1), l = 0 .. 15, since the even column of
 a pair is in the high nibble.
+
+A row's last run may be short. What lies behind its columns, a nibble of padding among it, takes the index of the run's
+first column: it meets activations of 0, so that it adds nothing, unless that weight itself is not finite. Which nibbles
+are columns is kept with the activation.
 """
 
 from __future__ import annotations
@@ -15,12 +19,35 @@ from fourcc.kernels.bins import decode, encoder
 from fourcc.kernels.few import few
 from fourcc.kernels.jit import Kernel as Entry
 from fourcc.kernels.kernel import Activation, Kernel
-from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, OUT, OUT_STEP, PARTS, X_STEP, X, round_up
+from fourcc.kernels.operands import (
+    CODES,
+    CODES_STEP,
+    COLS,
+    COUNT,
+    OUT,
+    OUT_STEP,
+    PARTS,
+    STEPS,
+    STEPS_STEP,
+    X_STEP,
+    X,
+    round_up,
+)
 from fourcc.kernels.product import float_product, float_scratch
 from fourcc.kernels.rows import decoder, one_or_several, up_to
-from fourcc.kernels.simd.arithmetic import add, multiply_add, no_floats, shifted_right, sum_floats
+from fourcc.kernels.simd.arithmetic import add, ints_of, multiply_add, no_floats, shifted_right, subtract, sum_floats
+from fourcc.kernels.simd.choosing import both, either, shifted_left
 from fourcc.kernels.simd.dot import lookup
-from fourcc.kernels.simd.memory import load_float, load_floats, load_ints, load_word, prefetch, store_float
+from fourcc.kernels.simd.memory import (
+    load_byte,
+    load_float,
+    load_floats,
+    load_ints,
+    load_word,
+    prefetch,
+    store_byte,
+    store_float,
+)
 from fourcc.kernels.simd.partial import load_some_ints
 from fourcc.kernels.simd.tiles import multiply_add_runs, no_float_columns, store_column_sums
 from fourcc.kernels.simd.twins import Lanes
@@ -35,11 +62,15 @@ AHEAD = 2048  # bytes of indices; in turn with the activation's 16 KiB, the proc
 
 
 def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """The activations in the order of the indices, where other formats have codes."""
+    """The activations in the order of the indices, in place of codes; in place of steps, which nibbles are columns."""
     if load_word(job + COUNT) > FEW:  # many are multiplied as they came
         return
-    wide = round_up(load_word(weights + COLS))
+    wide, short = round_up(load_word(weights + COLS)), load_word(weights + COLS) & (RUN - 1)
     for row in range(first, last):
+        nibbles = load_word(job + STEPS) + row * load_word(job + STEPS_STEP)
+        for byte in range(RUN // 2 if short else 0):
+            left = short - 2 * byte
+            store_byte(nibbles + byte, 255 if left > 1 else 240 if left == 1 else 0)
         x = load_word(job + X) + row * load_word(job + X_STEP)
         out = load_word(job + CODES) + row * load_word(job + CODES_STEP)
         for run in range(0, wide, RUN):
@@ -48,10 +79,26 @@ def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> Non
                     store_float(out + 4 * (run + 16 * j + lane), load_float(x + 4 * (run + 8 * lane + (j ^ 1))))
 
 
-def indices(p: int, run: int, stride: int) -> Lanes:
-    """The indices of a run of 128 columns of a row; behind the row's end zeros."""
-    left = stride - 64 * run
-    made: Lanes = load_ints(p + 64 * run) if left >= 64 else load_some_ints(p + 64 * run, left)
+def indices(p: int, run: int, cols: int, nibbles: int) -> Lanes:
+    """The indices of a run of 128 columns of a row; behind the row's end that of the run's first column.
+
+    Args:
+        p: the row.
+        run: its number.
+        cols: columns of the row.
+        nibbles: which nibbles of a short run are columns.
+    """
+    at, left = p + 64 * run, cols - RUN * run
+    return load_ints(at) if left >= RUN else _short_run(at, left, nibbles)
+
+
+def _short_run(at: int, left: int, nibbles: int) -> Lanes:
+    """Of fewer than 128 columns."""
+    columns, first = load_ints(nibbles), ints_of(load_byte(at) >> 4)
+    for bits in (4, 8, 16):
+        first = either(first, shifted_left(first, bits))
+    others = both(first, subtract(ints_of(-1), columns))
+    made: Lanes = either(both(load_some_ints(at, (left + 1) >> 1), columns), others)
     return made
 
 
@@ -63,14 +110,14 @@ def _four_rows(columns: int) -> Function:
         cols, step = load_word(weights + COLS), load_word(job + CODES_STEP)
         stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
         p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
-        second, third, fourth = min(1, last), min(2, last), min(3, last)
+        second, third, fourth, nibbles = min(1, last), min(2, last), min(3, last), load_word(job + STEPS)
         a, b, c, d = zeros(), zeros(), zeros(), zeros()
         for run in range((cols + (RUN - 1)) >> 7):
             at, x = bins + (run >> 1) * 64, load_word(job + CODES) + column * step + 512 * run
             e, f = load_floats(at), load_floats(at + second * tables)
             g, h = load_floats(at + third * tables), load_floats(at + fourth * tables)
-            i, k = indices(p, run, stride), indices(p + second * stride, run, stride)
-            m, n = indices(p + third * stride, run, stride), indices(p + fourth * stride, run, stride)
+            i, k = indices(p, run, cols, nibbles), indices(p + second * stride, run, cols, nibbles)
+            m, n = indices(p + third * stride, run, cols, nibbles), indices(p + fourth * stride, run, cols, nibbles)
             for j in range(8):
                 xs = x + 64 * j
                 a = multiply_add_runs(a, lookup(e, shifted_right(i, 4 * j)), xs, step)
@@ -106,12 +153,12 @@ def _one_row(weights: int, job: int, row: int) -> None:
     cols = load_word(weights + COLS)
     stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
     p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
-    a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
+    a, b, c, d, nibbles = no_floats(), no_floats(), no_floats(), no_floats(), load_word(job + STEPS)
     for run in range((cols + (RUN - 1)) >> 7):
         table, x = load_floats(bins + (run >> 1) * 64), load_word(job + CODES) + 512 * run
         prefetch(p + 64 * run + AHEAD)
         prefetch(bins + (run >> 1) * 64 + AHEAD // 2)
-        index = indices(p, run, stride)
+        index = indices(p, run, cols, nibbles)
         for j in range(0, 8, 4):
             xs = x + 64 * j
             a = multiply_add(lookup(table, shifted_right(index, 4 * j)), load_floats(xs), a)

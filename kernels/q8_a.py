@@ -10,7 +10,7 @@ import numpy as np
 
 from fourcc.kernels.activation import quantize_block
 from fourcc.kernels.encoders import always
-from fourcc.kernels.kernel import FLOAT, Kernel
+from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
 from fourcc.kernels.operands import (
     CODES,
     CODES_STEP,
@@ -167,15 +167,17 @@ def scratch(cols: int) -> int:
 
 assert JOB_WORDS * WORD <= HEAD
 
+_EXACT = float_product(decode_columns)
 KERNEL = Kernel(
     "native",
     FLOAT,
     up_to(FEW, one_by_one(_one, BLOCK), _several),
-    float_product(decode_columns),
+    _EXACT,
     decoder(decode_columns),
     scratch,
     ("scales", "q"),
     row_align=BLOCK,
     decode=decode_blocks,
+    careful=Careful(has_large_floats, _EXACT),
     encoder=always(encode_columns),
 )

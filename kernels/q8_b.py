@@ -1,6 +1,6 @@
 """Q8_B: rows of 8-bit codes, a float32 scale and mean for each 128 columns, as they are stored.
 
-With s, o and t an activation's scale, offset and sum for 32 columns, and z the dot product of their codes:
+With s, o and t an activation's scale, offset and exact sum for 32 columns, and z the dot product of their codes:
 
     y = sum over the blocks of scale / 127 * sum of (s z + o) + mean * sum of t
 """
@@ -13,6 +13,7 @@ import numpy as np
 
 from fourcc.kernels.encoders import always
 from fourcc.kernels.integers import integers
+from fourcc.kernels.kernel import Careful, has_large_floats
 from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS, SUMS
 from fourcc.kernels.panels import copy_codes, interleave_codes, transposed
 from fourcc.kernels.qmatrix import decode_rows, encode_rows
@@ -130,7 +131,12 @@ _PRODUCTS = integers(
     transposed(_codes, _numbers, _straight, affine=True),
     decode_rows,
     zero=BIAS,
-    affine=True,
+    around_means=True,
     parts=("scales", "means", "q"),
 )
-KERNEL = replace(_PRODUCTS, decode=_PRODUCTS.gather, encoder=always(encode_rows))
+KERNEL = replace(
+    _PRODUCTS,
+    decode=_PRODUCTS.gather,
+    careful=Careful(has_large_floats, _PRODUCTS.exact),
+    encoder=always(encode_rows),
+)

@@ -82,8 +82,7 @@ def _quantizer(zero: int) -> Entry:
                     store_float(steps_of(codes, wide) + place, step)
                     whole = sum_floats(load_as_floats(here + 16 * half))
                     store_float(offsets_of(codes, wide) + place, step * (whole * taken))
-                store_float(sums_of(codes, wide) + 8 * block, sum_floats(low))
-                store_float(sums_of(codes, wide) + 8 * block + 4, sum_floats(high))
+                    store_float(sums_of(codes, wide) + place, step * whole)
 
     return quantize
 

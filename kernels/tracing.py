@@ -8,8 +8,10 @@ written down so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import signature
 from types import CellType, FunctionType
 from typing import Any
 
@@ -17,7 +19,8 @@ import numpy as np
 
 from fourcc.kernels.objects import names_of
 from fourcc.kernels.operands import Array
-from fourcc.kernels.trace import Trace, UntraceableError, Value
+from fourcc.kernels.ranges import kind_of, told
+from fourcc.kernels.trace import BeyondError, Trace, UntraceableError, Value, in_float32
 
 
 @dataclass(frozen=True)
@@ -55,26 +58,36 @@ class Entries:
                 raise UntraceableError("an entry of the block is chosen by a value")
             if source.offset:
                 raise UntraceableError("an entry of a record is chosen by a value")
-            kind = _kind(source.dtype)
-            return self._trace.add("part_table", kind, source.index, source.dtype, source.count, index.number)
+            at = _index(index, source.count)
+            return _entry(self._trace, source.dtype, "part_table", source.index, source.dtype, source.count, at)
         if not isinstance(index, (int, np.integer)):
             raise UntraceableError(f"an entry is chosen by a {type(index).__name__}")
         at = int(index) + (source.count if index < 0 else 0)
         if not 0 <= at < source.count:
-            raise IndexError(f"entry {index} of {source.count}")
-        kind = _kind(source.dtype)
-        name = "part_entry" if source.whole else "load"
-        return self._trace.add(
-            name, kind, source.index, source.dtype, source.offset + at * np.dtype(source.dtype).itemsize
-        )
+            raise BeyondError(f"entry {index} of {source.count}")
+        name, offset = "part_entry" if source.whole else "load", source.offset + at * np.dtype(source.dtype).itemsize
+        return _entry(self._trace, source.dtype, name, source.index, source.dtype, offset)
 
 
-def _kind(dtype: str) -> str:
-    """Kind of an entry's value; only 32 unsigned bits may not fit a signed number."""
+def _entry(trace: Trace, dtype: str, name: str, *arguments: object) -> Value:
+    """The value of a step that takes an entry of a dtype: the number that it is, of however few bits."""
     given = np.dtype(dtype)
     if given.kind not in "fiu" or given.itemsize > 4:
         raise UntraceableError(f"entries of {dtype}")
-    return "float" if given.kind == "f" else "uint" if given == np.uint32 else "int"
+    if given.kind == "f":
+        return trace.real(name, *arguments)
+    info = np.iinfo(given)
+    return trace.whole(name, (int(info.min), int(info.max)), *arguments)
+
+
+def _index(index: Value, count: int) -> int:
+    """The step that gives an index into so many entries. One that may be negative counts from the end."""
+    low, high = index.held("an entry is chosen by")
+    if low >= 0:
+        return index.number
+    if low < -count or count & (count - 1):
+        raise UntraceableError(f"an entry of {count} is chosen by an integer of {told((low, high))}")
+    return index.combine("and", count - 1).number
 
 
 class Table:
@@ -92,21 +105,31 @@ class Table:
 
     def __getitem__(self, index: object) -> object:
         if not isinstance(index, Value):
-            return self._values[index]  # type: ignore[call-overload]
+            return _number(self._values[index])  # type: ignore[call-overload]
+        at = _index(index, len(self._values))
         if self._number is None:
             self._number = self._trace.table(_in_32_bits(self._values))
-        kind = {"f": "float", "u": "uint", "i": "int"}[self._trace.tables[self._number].dtype.kind]
-        return self._trace.add("table", kind, self._number, index.number)
+        table = self._trace.tables[self._number]
+        if table.dtype.kind == "f":
+            return self._trace.real("table", self._number, at)
+        return self._trace.whole("table", (int(table.min()), int(table.max())), self._number, at)
+
+
+def _number(taken: object) -> object:
+    """An entry as the number that it is, of however few bits it is stored; several as they are."""
+    return int(taken) if isinstance(taken, np.integer) else taken
 
 
 def _in_32_bits(values: Array) -> Array:
     """A table's entries as float32, int32, or, where they do not fit, uint32."""
+    if not len(values):
+        raise UntraceableError("an entry is chosen from an empty table")
     if values.dtype.kind == "f":
-        return values.astype(np.float32)
-    for dtype in (np.dtype(np.int32), np.dtype(np.uint32)):
-        if len(values) and np.iinfo(dtype).min <= values.min() and values.max() <= np.iinfo(dtype).max:
-            return values.astype(dtype)
-    raise UntraceableError("a table of integers that 32 bits do not hold")
+        return in_float32(values)
+    kind = kind_of((int(values.min()), int(values.max())))
+    if kind == "low":
+        raise UntraceableError("a table of integers that 32 bits do not hold")
+    return values.astype(np.int32 if kind == "int" else np.uint32)
 
 
 class Weights:
@@ -119,10 +142,21 @@ class Weights:
         return self._count
 
     def __setitem__(self, index: int, value: object) -> None:
+        self._trace.results[self._at(index)] = self._trace.value(value).as_float().number
+
+    def __getitem__(self, index: int) -> Value:
+        at = self._at(index)
+        if at not in self._trace.results:
+            raise UntraceableError(f"it reads weight {at} before it writes it")
+        return Value(self._trace, self._trace.results[at], None)
+
+    def _at(self, index: int) -> int:
+        if not isinstance(index, (int, np.integer, Value)):
+            raise UntraceableError(f"a weight is chosen by a {type(index).__name__}")
         at = int(index) + (self._count if index < 0 else 0)
         if not 0 <= at < self._count:
-            raise IndexError(f"weight {index} of {self._count}")
-        self._trace.results[at] = self._trace.value(value).as_float().number
+            raise BeyondError(f"weight {index} of {self._count}")
+        return at
 
 
 def trace(
@@ -141,6 +175,8 @@ def trace(
 
     Raises:
         UntraceableError: it cannot be written down, or leaves a weight out.
+        IndexError: it takes an entry, or writes a weight, that the block does not have.
+        TypeError: it does not take these arguments.
     """
     made = Trace()
     arguments: list[object] = []
@@ -149,11 +185,36 @@ def trace(
             arguments.append(Entries(made, source))
         else:
             arguments.append({name: Entries(made, each) for name, each in source})
-    stand_in(function, made)(*arguments, Weights(made, width), **(params or {}))
+    _run(function, made, [*arguments, Weights(made, width)], params or {})
     missing = sorted(set(range(width)) - set(made.results))
     if missing:
         raise UntraceableError(f"it leaves weight {missing[0]} of {width} unwritten")
     return made
+
+
+def _run(function: Callable[..., None], made: Trace, arguments: Sequence[object], params: Mapping[str, object]) -> None:
+    """Runs the function, with stand-ins for all that it sees."""
+    with _refusing():
+        copy = stand_in(function, made)
+    try:
+        signature(copy).bind(*arguments, **params)
+    except TypeError as error:
+        raise TypeError(f"{copy.__name__}() {error}") from None
+    with _refusing():
+        copy(*arguments, **params)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What Python cannot do with stand-ins, cannot be written down."""
+    try:
+        yield
+    except UntraceableError:
+        raise
+    except BeyondError as error:
+        raise IndexError(str(error)) from None
+    except Exception as error:
+        raise UntraceableError(f"{type(error).__name__}: {error}") from error
 
 
 def stand_in(function: Callable[..., Any], made: Trace) -> FunctionType:
@@ -168,7 +229,9 @@ def stand_in(function: Callable[..., Any], made: Trace) -> FunctionType:
         if name in names or name.startswith("__")
     }
     cells = tuple(CellType(_seen(cell.cell_contents, made)) for cell in plain.__closure__ or ())
-    return FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
+    copy = FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
+    copy.__kwdefaults__ = plain.__kwdefaults__
+    return copy
 
 
 def _seen(value: object, made: Trace) -> object:

@@ -68,7 +68,7 @@ def pack(
     """
     from fourcc.kernels.operands import address, empty, matrix
 
-    kernel = kernel_of(found, geom.params)
+    kernel = kernel_of(found, geom.params).for_parts(parts)
     named = {"values": _as_floats(decode())} if kernel.level == "decode" else parts
     arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
     descriptor = matrix(geom.rows, geom.cols, arrays)

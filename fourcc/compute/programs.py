@@ -99,13 +99,15 @@ class Program:
         sizes: of the model.
         position: int64 (1,): where the first activation stands.
         threads: how many.
+        exact: products keep the activations as floats, whatever their kernels want.
     """
 
-    def __init__(self, count: int, sizes: Sizes, position: Array, threads: int) -> None:
-        self._count, self._sizes, self._position = count, sizes, position
+    def __init__(self, count: int, sizes: Sizes, position: Array, threads: int, *, exact: bool = False) -> None:
+        self._count, self._sizes, self._position, self._exact = count, sizes, position, exact
         self._team = team_of(threads)
         self._steps: list[tuple[Entry, Array, Array, int, int]] = []
         self._scratch = 0
+        self.exact = True  # whether every product takes activations as floats
         self._kept: list[object] = [position, sizes.rotation]
         self._table: Array | None = None
 
@@ -137,16 +139,20 @@ class Program:
 
     def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
         """Products of the same activations with several matrices; what two kernels want alike is made once."""
+        from fourcc.kernels.kernel import FLOAT
+
         count, prepared = self._count if count is None else count, set[str]()
         for packed, out in matrices:
-            kernel, activation = packed.kernel, packed.kernel.activation
+            kernel = packed.kernel
+            activation, tile = (FLOAT, kernel.exact) if self._exact else (kernel.activation, kernel.tile)
+            self.exact &= tile is kernel.exact
             job = activation_job(count, x.wide, x.floats, x.quantized(activation))
             job[1:3] = out.address, out.step  # OUT, OUT_STEP
             if activation.prepare is not None and activation.name not in prepared:
                 self._add(activation.prepare, packed.descriptor, job, count)
                 prepared.add(activation.name)
             align = packed.rows if packed.rows * packed.cols * count < SMALL else kernel.row_align
-            self._add(kernel.tile, packed.descriptor, job, packed.rows, kernel.scratch(packed.cols), align)
+            self._add(tile, packed.descriptor, job, packed.rows, kernel.scratch(packed.cols), align)
             self._kept += [packed, x, out]
 
     def add(self, x: Buffer, out: Buffer) -> None:
@@ -167,8 +173,10 @@ class Program:
 
         self._add(layers.gate, self._model(x.width), self._job(x, y, out), self._count)
 
-    def attend(self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer) -> None:
-        """Rotation of q and k, then attention over all positions up to each activation's own."""
+    def attend(
+        self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, window: int | None = None
+    ) -> None:
+        """Rotation of q and k, then attention over all positions up to each activation's own, or the last `window`."""
         from fourcc.kernels import attention, layers
 
         model = self._model(q.width)
@@ -176,6 +184,7 @@ class Program:
         self._add(attention.rotate, model, rotated, self._count)
         unit, beside = self._together()
         model[[layers.UNIT // 8, layers.BESIDE // 8, layers.COUNT // 8]] = unit, beside, self._count
+        model[layers.WINDOW // 8] = attention.EVERYTHING if window is None else window
         units = self._sizes.heads // unit * -(-self._count // beside)
         scratch = unit * beside * attention.place_of(self._sizes.head)
         self._add(attention.attend, model, self._job(q, None, out, caches), units, scratch, 1)

@@ -21,7 +21,7 @@ from fourcc.registry import registry
 from fourcc.sources.source import Source
 from fourcc.tags import FourCC
 from fourcc.threads import thread_count
-from fourcc.transcode import Step, transcode
+from fourcc.transcode import Step, lost, transcode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,6 +82,11 @@ class ExportResult:
     beside: tuple[Path, ...]
     errors: Mapping[str, ErrorRecord]
 
+    @property
+    def notes(self) -> list[str]:
+        """On the tensors of which hardly anything is left."""
+        return lost(self.errors)
+
 
 def plan_export(
     source: Source,
@@ -116,8 +121,15 @@ def plan_export(
     steps = _fitted(source, kind, first.steps, instead, group)
     carried = tuple(_as_stored(step) for step in steps)
     layout = kind.lay_out(source, carried)
+    if instead and all(map(_same, steps, first.steps)):
+        idle = f"--as {instead} changes nothing: the file holds every tensor as it is"
+        layout = attrs.evolve(layout, notes=(*layout.notes, idle))
     converted = tuple(step.source.name for step in steps if not step.decision.keep)
     return ExportPlan(source, kind, layout, converted)
+
+
+def _same(step: Step, other: Step) -> bool:
+    return (step.decision.tag, step.decision.params) == (other.decision.tag, other.decision.params)
 
 
 def _fitted(source: Source, kind: Kind, steps: tuple[Step, ...], instead: str, group: int | None) -> list[Step]:

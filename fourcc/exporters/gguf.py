@@ -1,36 +1,39 @@
 """Export to GGUF: ggml's blocks byte for byte, and the keys by which llama.cpp runs a model of the Llama family.
 
-A model with norms of q and k is written as ``qwen3``, one with biases of q, k and v alone as ``qwen2``, whose rows are
-rotated in halves; every other one as ``llama``. Vectors are float32, as llama.cpp wants them.
+A model that came from a GGUF file keeps its architecture and keys (`fourcc.exporters.gguf_keys`). Of others one with
+norms of q and k is written as ``qwen3``, one with biases of q, k and v alone as ``qwen2``, whose rows are rotated in
+halves; every other one as ``llama``. Vectors are float32, as llama.cpp wants them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 
 import attrs
-import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.exporters.gguf_head import FLOAT32, Info, Key, aligned, head
+from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid, unsaid
+from fourcc.exporters.gguf_head import Info, Key, aligned, head
+from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
-from fourcc.exporters.gguf_tokenizer import tokenizer_keys
-from fourcc.exporters.huggingface_config import family
+from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
 from fourcc.exporters.layout import Kind, Layout
+from fourcc.exporters.rope_factors import factors_of
 from fourcc.exporters.rows import constant, in_halves
 from fourcc.models.architecture import Architecture
 from fourcc.naming import GGUF, from_fourcc
 from fourcc.registry import registry
-from fourcc.sources import llama
+from fourcc.sources import gguf_llama, llama
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.gguf_header import MAX_DIMENSIONS, MAX_NAME
-from fourcc.sources.gguf_llama import COUNTS, FREQUENCIES, HALVES, ORIGINAL, SCALING
-from fourcc.sources.source import Source
+from fourcc.sources.gguf_llama import ADJACENT, ARCHITECTURE_KEY, FREQUENCIES, HALVES
+from fourcc.sources.gguf_metadata import BLOB, Typed, unpacked_metadata
+from fourcc.sources.source import Hyper, Source
 from fourcc.spec import FormatSpec, Params
 from fourcc.transcode import Step
 
-PLAIN_TYPES = frozenset({0, 1, 30, *range(24, 29)})  # float32, float16, bfloat16, integers, float64: not quantized
-QUANTIZATION_VERSION = 2
+# Hyper-parameters that no key of the architecture says: the tokenizer's keys and a tensor do.
+_ELSEWHERE = ("bos_token_id", "eos_token_id", "rope_scaling.factors")
 _LONGEST = MAX_NAME - 1  # llama.cpp keeps room for a zero
 
 
@@ -43,6 +46,7 @@ def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # 
 
 def check(source: Source, steps: tuple[Step, ...]) -> None:
     """Refuses what a GGUF file cannot say."""
+    refuse_scheme(source, KIND.name)
     for tensor in (step.source for step in steps):
         name = from_fourcc(tensor.name, GGUF) or tensor.name
         if len(name.encode()) > _LONGEST or len(tensor.shape) > MAX_DIMENSIONS:
@@ -54,27 +58,91 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
                 expected=f"at most {_LONGEST} and {MAX_DIMENSIONS}",
                 hint="--exclude leaves it out.",
             )
+    if source.architecture == llama.ARCHITECTURE:
+        refuse_heads(source, steps, KIND.name)
+        given = _given(source)
+        read = _read_back(_made(source, _kind(steps, given)), given, steps)
+        refuse_unsaid(source, read, KIND.name, elsewhere=_ELSEWHERE)
+
+
+def _made(source: Source, kind: str) -> list[Key]:
+    """What the model says."""
+    return [Key.of(ARCHITECTURE_KEY, kind), *hyper_keys(source.hyper, kind)]
+
+
+def _read_back(made: Iterable[Key], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> Hyper:
+    """The hyper-parameters that a reader of the file finds."""
+    return gguf_llama.hyper_of(values_of(made, given), [step.source for step in steps])
+
+
+def _needed(source: Source, made: list[Key], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> list[Key]:
+    """The keys that must stand beside those that came: none more, where these say it all."""
+    known = [key for key in made if key.name in {ARCHITECTURE_KEY, *given}]
+    return known if not unsaid(source.hyper, _read_back(known, given, steps), elsewhere=_ELSEWHERE) else made
+
+
+def _given(source: Source) -> dict[str, Typed]:
+    """The keys that came from another GGUF file."""
+    return unpacked_metadata(source.blobs[BLOB], f"{source.path} ({BLOB})") if BLOB in source.blobs else {}
+
+
+def _kind(steps: tuple[Step, ...], given: Mapping[str, Typed]) -> str:
+    """The architecture of a Llama: as its keys say that came with it, or by its tensors."""
+    stated = stated_architecture(given)
+    return stated if stated in (*ADJACENT, *HALVES) else family(steps)
+
+
+def family(steps: tuple[Step, ...]) -> str:
+    """The architecture that has all the tensors: norms of q and k, or biases of q, k and v alone, tell."""
+    endings = {step.source.name.partition(".")[2].partition(".")[2] for step in steps}
+    if "attention.q_norm" in endings:
+        return "qwen3"
+    biases = {ending for ending in endings if ending.endswith(".bias")}
+    return "qwen2" if biases == {f"attention.w{letter}.bias" for letter in "qkv"} else "llama"
 
 
 def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     """The file."""
+    given = _given(source)
     is_llama = source.architecture == llama.ARCHITECTURE
-    kind = family(steps) if is_llama else (source.architecture or "unknown")
+    kind = _kind(steps, given) if is_llama else (stated_architecture(given) or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
     tokens = filled(tokens, source.hyper.get("vocab_size"), source.path)
-    keys = [Key.of("general.architecture", kind), Key.of("general.type", "model")]
+    made = [Key.of(ARCHITECTURE_KEY, kind)]
     if is_llama:
+        made = _made(source, kind)
+        made = _needed(source, made, given, steps) if given else made
         steps = tuple(in_halves(source, step) if kind in HALVES else step for step in steps)
-        keys += _hyper_keys(source, kind)
         steps = (*_factors(source), *map(_named, steps))
-    else:
-        notes.append(f"the architecture {kind!r} has no keys here: tools list the file, and cannot run it")
+        notes += _window_note(source, kind)
+        ends, more = end_keys(source.hyper, tokens)
+        tokens, notes = [*tokens, *ends], [*notes, *more]
+    elif not given:
+        called = source.architecture or kind
+        notes.append(f"the architecture {called!r} has no keys here: tools list the file, and cannot run it")
+    if not given:
+        made.insert(1, Key.of("general.type", "model"))
     infos, places, end = _places(steps)
-    if any(info.ggml_type not in PLAIN_TYPES for info in infos):
-        keys.append(Key.of("general.quantization_version", QUANTIZATION_VERSION))
-    start = head([*keys, *tokens], infos)
+    keys, more = merged(given, made, tokens, steps)
+    start = head([*keys], infos)
     placed = {name: {part: len(start) + offset for part, offset in parts.items()} for name, parts in places.items()}
+    notes = [*notes, *more, *_left_out(source)]
     return Layout(steps, placed, {0: start}, len(start) + end, notes=tuple(notes))
+
+
+def _window_note(source: Source, kind: str) -> list[str]:
+    """What llama.cpp does not heed: of these architectures it reads no window."""
+    window, context = source.hyper.get("sliding_window"), source.hyper.get("seq_len")
+    if not isinstance(window, int) or (isinstance(context, int) and window >= context):
+        return []
+    what = f"{kind}.attention.sliding_window {window} is written, and llama.cpp does not heed it for a {kind}"
+    return [f"{what}: it attends to the whole context, so texts of more tokens than that get other numbers there"]
+
+
+def _left_out(source: Source) -> list[str]:
+    """A note on files that have no place."""
+    names = [name for name in source.blobs if name not in (BLOB, *taken(source.blobs))]
+    return [f"left out, for a GGUF file has no place for them: {', '.join(names)}"] if names else []
 
 
 def _named(step: Step) -> Step:
@@ -97,45 +165,12 @@ def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, in
     return infos, places, end
 
 
-def _hyper_keys(source: Source, kind: str) -> Iterator[Key]:
-    hyper = source.hyper
-    for ours, theirs in COUNTS.items():
-        value = hyper.get(ours)
-        if type(value) is int:
-            yield Key.of(f"{kind}.{theirs}", value)
-    width, turned = hyper.get("head_dim"), hyper.get("rope_dim", hyper.get("head_dim"))
-    if type(width) is int and type(turned) is int:
-        yield Key.of(f"{kind}.attention.value_length", width)
-        yield Key.of(f"{kind}.rope.dimension_count", turned)
-    for ours, theirs in (("norm_eps", "attention.layer_norm_rms_epsilon"), ("rope_theta", "rope.freq_base")):
-        value = hyper.get(ours)
-        if isinstance(value, (int, float)):
-            yield Key(f"{kind}.{theirs}", FLOAT32, float(value))
-    window = hyper.get("sliding_window")
-    if type(window) is int:
-        yield Key.of(f"{kind}.attention.sliding_window", window)
-    yield from _scaling_keys(source, kind)
-
-
-def _scaling_keys(source: Source, kind: str) -> Iterator[Key]:
-    """What changes the rotation, but for what is said by factors."""
-    back = {ours: theirs for theirs, ours in ORIGINAL.items()}
-    scaling = {name.removeprefix("rope_scaling."): v for name, v in source.hyper.items() if "rope_scaling." in name}
-    if not scaling or scaling.get("type") in ("llama3", "factors", "default"):
-        return
-    for word, value in scaling.items():
-        number = isinstance(value, float) or word == "factor"
-        name = f"{kind}.{SCALING}{back.get(word, word)}"
-        yield Key(name, FLOAT32, float(value)) if number and not isinstance(value, (str, list)) else Key.of(name, value)
-
-
 def _factors(source: Source) -> list[Step]:
     """The tensor of factors by which each pair's turn is divided, where the rotation is scaled so."""
     if source.hyper.get("rope_scaling.type") not in ("llama3", "factors"):
         return []
-    given = source.hyper.get("rope_scaling.factors")
-    if isinstance(given, (list, tuple)):
-        return [constant(FREQUENCIES, np.array(given, np.float32))]
+    if source.hyper["rope_scaling.type"] == "factors":
+        return [constant(FREQUENCIES, factors_of(source))]
     plain = {name: value for name, value in source.hyper.items() if not name.startswith("rope_scaling.")}
     scaled, unscaled = (
         Architecture.of(source.architecture, hyper, source.path).frequencies() for hyper in (source.hyper, plain)

@@ -17,11 +17,14 @@ from fourcc.models.tokenizers.packages import package, translated
 from fourcc.models.tokenizers.sentencepiece_model import adds_bos
 from fourcc.models.tokenizers.vocabulary import Kind
 from fourcc.sources import tokenizer as blobs_of
+from fourcc.sources.source import Hyper
 
 PREFIX = "tokenizer.ggml."
 # Arrays whose numbers have a type of their own, by the last part of the key; of others the values tell.
 _ARRAYS = {"scores": FLOAT32, "token_type": INT32, "precompiled_charsmap": UINT8}
 _UNKNOWN = 0
+
+_ENDS = ("eos", "eot", "eom")  # tokens that end a text for llama.cpp
 
 Entry = tuple[bytes, float, Kind]  # text, score, what for
 
@@ -33,22 +36,47 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[Key],
         InputError: it is damaged.
         UsageError: a package that reads it is not installed.
     """
-    for name, convert in _CONVERTERS.items():
-        if name in blobs:
-            keys = convert(blobs[name], f"{file} ({name})")
-            if name == blobs_of.SENTENCEPIECE and not adds_bos(blobs.get(blobs_of.CONFIGURATION), file):
-                add_bos = Key.of(f"{PREFIX}add_bos_token", value=False)
-                keys = [add_bos if key.name == add_bos.name else key for key in keys]
-            return [*keys, *_chat_template(blobs)], []
+    for name in taken(blobs)[:1]:
+        keys = _CONVERTERS[name](blobs[name], f"{file} ({name})")
+        if name == blobs_of.SENTENCEPIECE and not adds_bos(blobs.get(blobs_of.CONFIGURATION), file):
+            add_bos = Key.of(f"{PREFIX}add_bos_token", value=False)
+            keys = [add_bos if key.name == add_bos.name else key for key in keys]
+        return [*keys, *_chat_template(blobs)], []
     left_out = [name for name in blobs if name in blobs_of.BLOBS]
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
     note = f"{why}: the file has no vocabulary, and runs on numbers of tokens"
     return [Key.of(f"{PREFIX}model", "no_vocab")], [note]
 
 
+def taken(blobs: Mapping[str, bytes]) -> list[str]:
+    """Names of the blobs that become keys, the tokenizer first; none without a tokenizer that has such a form."""
+    found = [name for name in _CONVERTERS if name in blobs][:1]
+    template = blobs_of.CHAT_TEMPLATE in blobs and found not in ([], [blobs_of.GGUF])
+    return [*found, *([blobs_of.CHAT_TEMPLATE] if template else [])]
+
+
+def end_keys(hyper: Hyper, tokens: list[Key]) -> tuple[list[Key], list[str]]:
+    """Keys for tokens that hyper-parameters name and the tokenizer's keys do not; a note on those without a place."""
+    said = {key.name: key.value for key in tokens}
+    keys = []
+    begin, ends = hyper.get("bos_token_id"), hyper.get("eos_token_id")
+    if _is_token(begin) and f"{PREFIX}bos_token_id" not in said:
+        keys.append(Key.of(f"{PREFIX}bos_token_id", begin))
+    known = {said.get(f"{PREFIX}{end}_token_id") for end in _ENDS}
+    more = [end for end in (ends if isinstance(ends, list) else [ends]) if _is_token(end) and end not in known]
+    free = [end for end in _ENDS if f"{PREFIX}{end}_token_id" not in said]
+    keys += [Key.of(f"{PREFIX}{end}_token_id", token) for end, token in zip(free, more, strict=False)]
+    left = ", ".join(map(str, more[len(free) :]))
+    return keys, [f"tokens that end a text, for which a GGUF file has no key: {left}"] if left else []
+
+
+def _is_token(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**32
+
+
 def _chat_template(blobs: Mapping[str, bytes]) -> list[Key]:
     """A template that has a file of its own; one that came with a GGUF file's keys goes with them."""
-    if blobs_of.GGUF in blobs or blobs_of.CHAT_TEMPLATE not in blobs:
+    if blobs_of.CHAT_TEMPLATE not in taken(blobs):
         return []
     return [Key.of("tokenizer.chat_template", blobs[blobs_of.CHAT_TEMPLATE])]
 

@@ -1,4 +1,4 @@
-"""The ``config.json`` of a model of the Llama family, from its hyper-parameters."""
+"""The ``config.json`` of a model of the Llama family, from its hyper-parameters and the names of its tensors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,19 @@ import json
 from collections.abc import Mapping
 from math import prod
 
+import attrs
+
+from fourcc.errors import SourceError, UsageError
+from fourcc.exporters.consumed import refuse_heads, refuse_unsaid
+from fourcc.exporters.rope_factors import scaling_of
+from fourcc.naming import split_name
 from fourcc.registry import registry
+from fourcc.sources import huggingface
 from fourcc.sources.source import Source
 from fourcc.transcode import Step
 
 CONFIG = "config.json"
+KIND = "safetensors"
 _COUNTS = {  # Hugging Face's word -> fourcc's
     "hidden_size": "dim",
     "intermediate_size": "hidden_dim",
@@ -22,47 +30,150 @@ _COUNTS = {  # Hugging Face's word -> fourcc's
     "max_position_embeddings": "seq_len",
     "rms_norm_eps": "norm_eps",
     "rope_theta": "rope_theta",
-    "sliding_window": "sliding_window",
     "bos_token_id": "bos_token_id",
     "eos_token_id": "eos_token_id",
 }
 _DTYPES = {0: "float32", 1: "float16", 30: "bfloat16"}  # ggml's number of a dtype -> PyTorch's word
-_CLASSES = {"llama": "LlamaForCausalLM", "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM"}
+_QKV = frozenset({"attention.wq.bias", "attention.wk.bias", "attention.wv.bias"})
+_QKVO = _QKV | {"attention.wo.bias"}
+_NORMS = frozenset({"attention.q_norm", "attention.k_norm"})
+_MLP = frozenset({"feed_forward.w1.bias", "feed_forward.w2.bias", "feed_forward.w3.bias"})
+_MATRICES = frozenset(name.removesuffix(".bias") for name in _QKVO | _MLP) | {"attention_norm", "ffn_norm"}
+_TOP = frozenset({"tok_embeddings", "norm", "output"})
 
 
-def family(steps: tuple[Step, ...]) -> str:
-    """The first architecture that has all the tensors: norms of q and k, or biases of q, k and v alone, tell."""
-    endings = {step.source.name.rpartition("attention.")[2] for step in steps}
-    if "q_norm" in endings:
-        return "qwen3"
-    return "qwen2" if {"wq.bias", "wk.bias", "wv.bias"} <= endings and "wo.bias" not in endings else "llama"
+@attrs.frozen
+class Family:
+    """A family that transformers runs.
+
+    Attributes:
+        kind: its ``model_type``.
+        name: its class.
+        always: what each layer has beside matrices and two norms.
+        switched: what each layer has where a key of the config is true: key -> tensors.
+        windows: layers that may have a window: ``none``, ``all`` (and at least one), ``any``.
+    """
+
+    kind: str
+    name: str
+    always: frozenset[str]
+    switched: Mapping[str, frozenset[str]]
+    windows: str
+
+    def switches(self, extra: frozenset[str]) -> dict[str, bool] | None:
+        """The keys that ask for these tensors of a layer; None where the family cannot have them."""
+        found = {key: names <= extra for key, names in self.switched.items()}
+        asked = self.always.union(*(names for key, names in self.switched.items() if found[key]))
+        return found if asked == extra else None
+
+
+FAMILIES = (  # the first that fits is taken
+    Family("llama", "LlamaForCausalLM", frozenset(), {"attention_bias": _QKVO, "mlp_bias": _MLP}, "none"),
+    Family("mistral", "MistralForCausalLM", frozenset(), {}, "all"),
+    Family("qwen2", "Qwen2ForCausalLM", _QKV, {}, "any"),
+    Family("qwen3", "Qwen3ForCausalLM", _NORMS, {"attention_bias": _QKVO}, "any"),
+)
 
 
 def config(source: Source, steps: tuple[Step, ...]) -> bytes:
-    """The file's text."""
-    hyper, kind = source.hyper, family(steps)
-    fields: dict[str, object] = {"architectures": [_CLASSES[kind]], "model_type": kind}
+    """The file's text.
+
+    Raises:
+        UsageError: no family has these tensors and this window, or the config cannot say what the model asks for.
+    """
+    refuse_heads(source, steps, KIND)
+    names = {step.source.name for step in steps}
+    window = _window(source)
+    family, switches = _family(source, names, window)
+    hyper = source.hyper
+    fields: dict[str, object] = {"architectures": [family.name], "model_type": family.kind}
     fields |= {theirs: hyper[ours] for theirs, ours in _COUNTS.items() if ours in hyper}
     fields["hidden_act"] = hyper.get("hidden_act", "silu")
-    fields["tie_word_embeddings"] = bool(hyper.get("tied_embeddings", False))
-    if kind != "qwen2":
-        fields["attention_bias"] = any(".attention.w" in name and name.endswith(".bias") for name in _names(steps))
-    if "sliding_window" in hyper and kind != "llama":
-        fields["use_sliding_window"] = True
-    scaling = _scaling(hyper)
+    fields["tie_word_embeddings"] = _tied(source, names)
+    fields |= switches | _window_fields(source, family, window)
+    scaling = scaling_of(source)
     if scaling:
         fields["rope_scaling"] = scaling
     fields["torch_dtype"] = _dtype(steps)
-    return (json.dumps(fields, indent=2) + "\n").encode()
+    data = (json.dumps(fields, indent=2) + "\n").encode()
+    _refuse_unread(source, names, data)
+    return data
 
 
-def _names(steps: tuple[Step, ...]) -> list[str]:
-    return [step.source.name for step in steps]
+def _tied(source: Source, names: set[str]) -> bool:
+    """Whether the output matrix is the embedding; where the model does not say, whether there is none of its own."""
+    return bool(source.hyper.get("tied_embeddings", "output" not in names))
 
 
-def _scaling(hyper: Mapping[str, object]) -> dict[str, object]:
-    found = {name.removeprefix("rope_scaling."): v for name, v in hyper.items() if name.startswith("rope_scaling.")}
-    return {("rope_type" if word == "type" else word): value for word, value in found.items()}
+def _window(source: Source) -> list[bool]:
+    """Of each layer whether it has a window; empty: none has."""
+    count, layers = source.hyper.get("n_layers"), source.hyper.get("sliding_window_layers")
+    if "sliding_window" not in source.hyper or type(count) is not int:
+        return []
+    return [bool(each) for each in layers] if isinstance(layers, (list, tuple)) else [True] * min(count, 1 << 16)
+
+
+def _family(source: Source, names: set[str], window: list[bool]) -> tuple[Family, dict[str, bool]]:
+    """The family that has the model's tensors and window, and its config's keys for optional tensors."""
+    extra = _extra(source, names)
+    windows = "none" if not any(window) else "all" if all(window) else "some"
+    for family in FAMILIES:
+        switches = family.switches(extra)
+        if switches is not None and family.windows in ("any", windows):
+            return family, switches
+    said = f"a window in {windows} of the layers" if any(window) else "no window"
+    raise UsageError(
+        f"no model_type that is known here has these optional tensors in each layer, and {said}",
+        file=source.path,
+        found=", ".join(sorted(extra)) or "none",
+        expected=", ".join(family.kind for family in FAMILIES),
+    )
+
+
+def _extra(source: Source, names: set[str]) -> frozenset[str]:
+    """What the layers have beside matrices and two norms: all of them, or it is refused."""
+    layers: dict[str, set[int]] = {}
+    for name in sorted(names):
+        template, number, ending = split_name(name)
+        part = template.removeprefix("layers.*.") + ending
+        known = name in _TOP if number is None else part in _MATRICES | _QKVO | _NORMS | _MLP
+        if not known:
+            raise UsageError("no model_type that is known here has this tensor", file=source.path, tensor=name)
+        if number is not None:
+            layers.setdefault(part, set()).add(number)
+    every = set().union(*layers.values())
+    for part, numbers in layers.items():
+        if part not in _MATRICES and numbers != every:
+            found = f"{part} in {len(numbers)} of {len(every)} layers"
+            raise UsageError("a model_type has a tensor in each layer, or in none", file=source.path, found=found)
+    return frozenset(layers) - _MATRICES
+
+
+def _window_fields(source: Source, family: Family, window: list[bool]) -> dict[str, object]:
+    """What says how far activations see."""
+    size = source.hyper.get("sliding_window")
+    if family.windows == "none":
+        return {}
+    if family.windows == "all":
+        return {"sliding_window": size}
+    if not any(window):
+        return {"use_sliding_window": False}
+    words = ["sliding_attention" if each else "full_attention" for each in window]
+    first = window.index(True)
+    older = {"max_window_layers": first} if all(window[first:]) else {}
+    return {"use_sliding_window": True, "sliding_window": size, **older, "layer_types": words}
+
+
+def _refuse_unread(source: Source, names: set[str], data: bytes) -> None:
+    """Refuses a config that fourcc itself would not read as this model."""
+    try:
+        read = huggingface.hyper_of(data, source.path, names)
+    except SourceError as error:
+        what = "a config.json cannot say what this model asks for"
+        raise UsageError(
+            f"{what}: {error.what}", file=source.path, found=error.found, expected=error.expected
+        ) from error
+    refuse_unsaid(source, read, KIND)
 
 
 def _dtype(steps: tuple[Step, ...]) -> str:

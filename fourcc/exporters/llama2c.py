@@ -14,6 +14,7 @@ from math import prod
 import numpy as np
 
 from fourcc.errors import UsageError
+from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
@@ -31,6 +32,8 @@ IN_ROWS, ACROSS_ROWS = "int8 groups", "int8 flat groups"  # ids of the formats o
 GROUP = 64  # halved until it divides the rows, as llama2.c's export.py does
 HEADER_BYTES = 256  # of versions 1 and 2
 _FIELDS = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")
+_SAID = ("head_dim", "rope_theta", "norm_eps", "rope_pairing", "tied_embeddings")  # by other fields, or by the program
+_NOTED = {"bos_token_id": 1, "eos_token_id": 2}  # the program's own, which the file cannot change
 _ATTENTION = tuple(f"layers.*.attention.{name}" for name in ("wq", "wk", "wv", "wo"))
 _FEED_FORWARD = tuple(f"layers.*.feed_forward.{name}" for name in ("w1", "w2", "w3"))
 _SHOWN = 4  # names in a message
@@ -55,6 +58,7 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
         return UsageError(whole, file=source.path, found=found, expected=expected)
 
     hyper = source.hyper
+    refuse_scheme(source, NAME)
     if source.architecture != llama.ARCHITECTURE:
         raise refusal("its architecture", source.architecture or "nothing", llama.ARCHITECTURE)
     lacking = [name for name in _FIELDS if type(hyper.get(name)) is not int]
@@ -70,7 +74,10 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
     for word, (found, expected) in fixed.items():
         if found != expected:
             raise refusal(f"{word} is no field of the file", found, f"{expected}, as {NAME} computes")
+    refuse_heads(source, steps, NAME)
     names = {step.source.name for step in steps}
+    said = {**dict.fromkeys(_SAID), **hyper} | {"rope_pairing": "adjacent"}
+    refuse_unsaid(source, {name: said[name] for name in (*_FIELDS, *_SAID)}, NAME, elsewhere=_NOTED)
     wanted = set(filter(None, order(1, sizes.n_layers, shared="output" not in names)))
     for what, differing in (("it lacks tensors", wanted - names), ("it has more tensors", names - wanted)):
         if differing:
@@ -149,6 +156,9 @@ def lay_out(version: int, source: Source, steps: tuple[Step, ...]) -> Layout:
             pieces[end] = _tables(sizes)
             end += len(pieces[end])
     notes = [f"{name} is left out: a {NAME} checkpoint has no place for it" for name in source.blobs]
+    for name, own in _NOTED.items():
+        value = source.hyper.get(name, own)
+        notes += [] if value in (own, [own]) else [f"{name} {value} is left out: {NAME} takes {own}"]
     return Layout(steps, places, pieces, end, notes=tuple(notes))
 
 

@@ -1,7 +1,7 @@
 """Export to safetensors: numbers as they are, all else decoded; with it the files that say what they are.
 
-A model of the Llama family gets Hugging Face's names, its rows of q and k in halves, and a ``config.json``. Tokenizer
-files that came from there go back.
+A model of the Llama family gets Hugging Face's names, its rows of q and k in halves, and a ``config.json``. Any other
+one gets the config back that it came with. The tokenizer's files and their like that came from there go back unchanged.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from fourcc.registry import registry
 from fourcc.sources import llama, tokenizer
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.source import Source
+from fourcc.sources.tokenizer import CHAT_TEMPLATE
 from fourcc.spec import FormatSpec, Params
 from fourcc.transcode import Step
 
 _METADATA = {"format": "pt"}  # without which some readers refuse the file
-_ALONG = (tokenizer.JSON, tokenizer.SENTENCEPIECE, tokenizer.CHAT_TEMPLATE)
+_ALONG = (tokenizer.JSON, tokenizer.SENTENCEPIECE, *tokenizer.COMPANIONS)
 
 
 def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001 - every kind's signature
@@ -30,17 +31,26 @@ def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # 
     return single_part_spec(spec) and "safetensors" in spec.foreign
 
 
+def check(source: Source, steps: tuple[Step, ...]) -> None:
+    """Refuses a model of the family that its config could not say."""
+    if source.architecture == llama.ARCHITECTURE:
+        config(source, steps)
+
+
 def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     """The file."""
-    beside: dict[str, bytes] = {}
+    beside = {name: source.blobs[name] for name in _ALONG if name in source.blobs}
     if source.architecture == llama.ARCHITECTURE:
         beside[CONFIG] = config(source, steps)
         steps = tuple(_named(in_halves(source, step)) for step in steps)
-    along = {name: source.blobs[name] for name in _ALONG if name in source.blobs}
+    elif CONFIG in source.blobs:
+        beside[CONFIG] = source.blobs[CONFIG]
+    if CHAT_TEMPLATE in source.blobs and tokenizer.template_of(source.blobs) != source.blobs[CHAT_TEMPLATE]:
+        beside[CHAT_TEMPLATE] = source.blobs[CHAT_TEMPLATE]
     notes = [
         f"{name} is left out: it is no file of Hugging Face's"
-        for name in (tokenizer.LLAMA2C, tokenizer.GGUF)
-        if name in source.blobs
+        for name in source.blobs
+        if name not in beside and name not in (CHAT_TEMPLATE, CONFIG)
     ]
     header: dict[str, object] = {"__metadata__": _METADATA}
     offsets, end = {}, 0
@@ -56,7 +66,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     text += b" " * (-len(text) % 8)
     head = len(text).to_bytes(8, "little") + text
     places = {name: {part: len(head) + at} for name, (part, at) in offsets.items()}
-    return Layout(steps, places, {0: head}, len(head) + end, {**beside, **along}, tuple(notes))
+    return Layout(steps, places, {0: head}, len(head) + end, beside, tuple(notes))
 
 
 def _named(step: Step) -> Step:
@@ -64,4 +74,6 @@ def _named(step: Step) -> Step:
     return attrs.evolve(step, source=attrs.evolve(step.source, name=name))
 
 
-KIND = Kind("safetensors", "numbers, decoded where they are in blocks", ".safetensors", holds, lay_out, decodes=True)
+KIND = Kind(
+    "safetensors", "numbers, decoded where they are in blocks", ".safetensors", holds, lay_out, check, decodes=True
+)

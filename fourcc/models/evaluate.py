@@ -1,23 +1,25 @@
 """Perplexity of models on a text, and how far each is from a reference, token by token.
 
-With p the reference's probabilities of the next token and q the candidate's, over all tokens of the vocabulary:
+With p the reference's probabilities of the next token and q the candidate's, over all tokens of the tokenizer:
 
 * negative log likelihood: -ln q(the token that came), in nats; perplexity = e^(its mean)
 * KL divergence: sum of p (ln p - ln q), in nats
 * top-1 agreement: share of positions where the likeliest token is the same
 
-The reference runs in lock step, so no logits are stored. Intervals are bootstrapped over windows, since the tokens of a
-window are not independent.
+The reference runs in lock step, so no logits are stored. Memory is bounded whatever the vocabulary: a network reads as
+many tokens at once as have logits of `LOGITS` bytes, and probabilities come in slices of `SLICE` bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
+from fourcc.errors import InputError
+from fourcc.models.intervals import Blocks, Interval
 from fourcc.models.llama import BATCH
 
 if TYPE_CHECKING:
@@ -25,24 +27,26 @@ if TYPE_CHECKING:
 
     from fourcc.format import Floats
     from fourcc.models.llama import Llama
-    from fourcc.models.windows import Window
+    from fourcc.models.windows import Cut, Window
 
     Doubles = NDArray[np.float64]
 
-RESAMPLES, SEED = 1000, 1
-LEVEL = 0.95
+LOGITS = 64 << 20  # bytes of a network's logits, float32; a copy of them is made
+SLICE = 4 << 20  # bytes of probabilities, float64; about six such arrays live at a time
+FLOOR_TOKENS = 128  # that the noise floor is measured on
 
 
-@attrs.frozen(repr=False)
-class Interval:
-    """A mean, and the interval that holds it with 95 % confidence."""
+@attrs.frozen
+class Runner:
+    """A network that is measured.
 
-    mean: float
-    low: float
-    high: float
+    Attributes:
+        network: ready to run.
+        name: of its file, for messages.
+    """
 
-    def __repr__(self) -> str:
-        return f"{self.mean:.4g} ({self.low:.4g} to {self.high:.4g})"
+    network: Llama
+    name: str
 
 
 @attrs.define(eq=False, repr=False)
@@ -50,11 +54,13 @@ class Scores:
     """What was measured of one model, token by token, window by window.
 
     Attributes:
+        documents: whether the windows are documents.
         losses: negative log likelihoods, one array a window.
         divergences: KL divergences from the reference, likewise; empty where there is none.
         agreements: whether the likeliest token was the reference's, likewise.
     """
 
+    documents: bool = False
     losses: list[Doubles] = attrs.field(factory=list)
     divergences: list[Doubles] = attrs.field(factory=list)
     agreements: list[Doubles] = attrs.field(factory=list)
@@ -68,103 +74,153 @@ class Scores:
         return sum(map(len, self.losses))
 
     @property
+    def blocks(self) -> Blocks:
+        """What intervals are made from."""
+        return Blocks.of([len(each) for each in self.losses], whole=self.documents)
+
+    @property
     def loss(self) -> Interval:
         """Mean negative log likelihood, in nats a token."""
-        return interval(self.losses)
+        return self._interval(self.losses)
 
     @property
     def perplexity(self) -> Interval:
         """The exponential of the loss."""
-        loss = self.loss
-        return Interval(*(float(np.exp(each)) for each in (loss.mean, loss.low, loss.high)))
+        return self.loss.exponential()
 
     @property
     def divergence(self) -> Interval:
         """Mean KL divergence from the reference, in nats."""
-        return interval(self.divergences)
+        return self._interval(self.divergences)
 
     @property
     def agreement(self) -> Interval:
         """Top-1 agreement, from 0 to 1."""
-        return interval(self.agreements)
+        return self._interval(self.agreements)
 
     def quantile(self, share: float) -> float:
         """A quantile of the KL divergences: 0.5 for the median, 1 for the largest."""
         return float(np.quantile(np.concatenate(self.divergences), share))
 
     def ratio(self, reference: Scores) -> Interval:
-        """Perplexity by the reference's, paired window by window."""
+        """Perplexity by the reference's, paired token by token."""
         pairs = zip(self.losses, reference.losses, strict=True)
-        found = interval([mine - theirs for mine, theirs in pairs])
-        return Interval(*(float(np.exp(each)) for each in (found.mean, found.low, found.high)))
+        return self._interval([mine - theirs for mine, theirs in pairs]).exponential()
 
-
-def interval(values: Sequence[Doubles]) -> Interval:
-    """The mean over all tokens, and its bootstrap interval over windows; the same numbers give the same interval."""
-    sums = np.array([each.sum() for each in values])
-    counts = np.array([len(each) for each in values], np.float64)
-    chosen = np.random.default_rng(SEED).integers(0, len(sums), (RESAMPLES, len(sums)))
-    means = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
-    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(sums.sum() / counts.sum()), float(low), float(high))
+    def _interval(self, values: list[Doubles]) -> Interval:
+        return self.blocks.interval(np.concatenate(values))
 
 
 def evaluate(
-    candidates: Sequence[Llama],
-    windows: Iterable[Window],
-    reference: Llama | None = None,
+    runners: Sequence[Runner],
+    text: Cut,
+    vocabulary: int,
+    reference: Runner | None = None,
     report: Callable[[int], None] = lambda tokens: None,  # noqa: ARG005 - a call that does nothing
 ) -> tuple[list[Scores], Scores | None]:
-    """Scores of the candidates, and of the reference.
+    """Scores of networks, and of their reference.
 
     Args:
-        candidates: models with the reference's vocabulary.
-        windows: what they are measured on.
+        runners: which; all read the same tokens.
+        text: what they are measured on.
+        vocabulary: tokens that are told apart, the first so many; rows of a network beyond are padding.
         reference: what they are compared with; None: nothing.
         report: called with the number of tokens after each window.
+
+    Raises:
+        InputError: a network gives a logit that is not finite.
     """
-    scores = [Scores() for _ in candidates]
-    own = None if reference is None else Scores()
-    for window in windows:
-        _score(window, candidates, scores, reference, own)
+    everyone = [*([] if reference is None else [reference]), *runners]
+    scores = [Scores(text.protocol.documents) for _ in everyone]
+    for number, window in enumerate(text.windows):
+        lock_step = _LockStep(everyone, window, number, vocabulary, compared=reference is not None)
+        for kept, measured in zip(scores, lock_step.measured(), strict=True):
+            kept.losses.append(measured[0])
+            if reference is not None:
+                kept.divergences.append(measured[1])
+                kept.agreements.append(measured[2])
         report(window.scored)
-    return scores, own
+    return (scores, None) if reference is None else (scores[1:], scores[0])
 
 
-def _score(
-    window: Window, candidates: Sequence[Llama], scores: list[Scores], reference: Llama | None, own: Scores | None
-) -> None:
-    """One window, some tokens at a time; each model sees them when their turn has come."""
-    everyone = [*candidates, *([reference] if reference is not None else [])]
-    for model in everyone:
-        model.reset()
-    found: list[list[tuple[Doubles, ...]]] = [[] for _ in everyone]
-    for first in range(0, len(window.tokens) - 1, BATCH):
-        tokens = window.tokens[first : min(first + BATCH, len(window.tokens) - 1)]
-        nexts = np.array(window.tokens[first + 1 : first + 1 + len(tokens)])
-        skipped = max(0, window.first - 1 - first)
-        logs = None
-        for place in reversed(range(len(everyone))):  # the reference comes first
-            mine = log_softmax(everyone[place].forward(tokens, every=True)[skipped:])
-            if reference is not None and place == len(candidates):
-                logs = mine
-            found[place].append(_measures(mine, nexts[skipped:], logs))
-    for place, kept in enumerate([*scores, *([own] if own is not None else [])]):
-        columns = [np.concatenate(column) for column in zip(*found[place], strict=True)]
-        kept.losses.append(columns[0])
-        if own is not None:
-            kept.divergences.append(columns[1])
-            kept.agreements.append(columns[2])
+@attrs.define
+class _LockStep:
+    """One window, which all networks read some tokens at a time; the first may be the reference."""
+
+    runners: Sequence[Runner]
+    window: Window
+    number: int
+    vocabulary: int
+    compared: bool
+
+    @property
+    def step(self) -> int:
+        """Tokens that are read at once."""
+        return tokens_at_once(max(each.network.architecture.vocab_size for each in self.runners))
+
+    def measured(self) -> Doubles:
+        """Loss, KL divergence and agreement of each scored token: float64 (networks, 3, scored)."""
+        found, done = np.zeros((len(self.runners), 3, self.window.scored)), 0
+        for each in self.runners:
+            each.network.reset()
+        for first in range(0, len(self.window.tokens) - 1, self.step):
+            logits, nexts = self._read(first)
+            for rows in slices(len(nexts), self.vocabulary):
+                places = slice(done, done + len(nexts[rows]))
+                found[:, :, places] = self._measures([each[rows] for each in logits], nexts[rows], done)
+                done = places.stop
+            del logits  # before the next are made
+        return found
+
+    def _read(self, first: int) -> tuple[list[Floats], NDArray[np.int64]]:
+        """Logits of all networks, each float32 (n, vocabulary), and the n tokens that came, where they are scored."""
+        some = self.window.tokens[first : min(first + self.step, len(self.window.tokens) - 1)]
+        skipped = min(len(some), max(0, self.window.first - 1 - first))
+        nexts = self.window.tokens[first + 1 + skipped : first + 1 + len(some)]
+        logits = [each.network.forward(some, every=True)[skipped:, : self.vocabulary] for each in self.runners]
+        return logits, np.array(nexts, np.int64)
+
+    def _measures(self, logits: list[Floats], nexts: NDArray[np.int64], done: int) -> Doubles:
+        """Of some tokens: float64 (networks, 3, n)."""
+        found = np.zeros((len(logits), 3, len(nexts)))
+        reference: Doubles | None = None
+        for place, each in enumerate(logits):
+            self._check(place, each, done)
+            mine = log_softmax(each)
+            reference = mine if reference is None else reference
+            found[place, 0] = -mine[np.arange(len(nexts)), nexts]
+            if self.compared:
+                found[place, 1] = divergences(reference, mine)
+                found[place, 2] = mine.argmax(axis=1) == reference.argmax(axis=1)
+        return found
+
+    def _check(self, place: int, logits: Floats, done: int) -> None:
+        """Raises InputError for what is not finite."""
+        fine = np.isfinite(logits).all(axis=1)
+        if fine.all():
+            return
+        row = int(fine.argmin())
+        wrong = logits[row][~np.isfinite(logits[row])][0]
+        where = f"{self.window.first + done + row} tokens of window {self.number + 1}"
+        raise InputError(
+            f"the model's logits after {where} are not finite",
+            file=self.runners[place].name,
+            found=float(wrong),
+            expected="finite numbers",
+            hint="Its weights are damaged, or too large for float32.",
+        )
 
 
-def _measures(mine: Doubles, nexts: NDArray[np.int64], reference: Doubles | None) -> tuple[Doubles, ...]:
-    """Loss, and against a reference KL divergence and agreement, of each position."""
-    losses = -mine[np.arange(len(nexts)), nexts]
-    if reference is None:
-        return (losses,)
-    divergences = (np.exp(reference) * (reference - mine)).sum(axis=1)
-    same = (mine.argmax(axis=1) == reference.argmax(axis=1)).astype(np.float64)
-    return losses, np.maximum(divergences, 0), same
+def tokens_at_once(vocabulary: int) -> int:
+    """Tokens that a network with logits for so many reads at once."""
+    return max(1, min(BATCH, LOGITS // (4 * vocabulary)))
+
+
+def slices(rows: int, vocabulary: int) -> Iterator[slice]:
+    """Runs of rows whose probabilities take `SLICE` bytes."""
+    step = max(1, SLICE // (8 * vocabulary))
+    for first in range(0, rows, step):
+        yield slice(first, first + step)
 
 
 def log_softmax(logits: Floats) -> Doubles:
@@ -175,11 +231,23 @@ def log_softmax(logits: Floats) -> Doubles:
     return shifted
 
 
-def noise_floor(reference: Llama, window: Window) -> float:
-    """Mean KL divergence of the reference from itself where tokens come one by one: below that, nothing is measured."""
-    tokens = window.tokens[: BATCH // 2]
+def divergences(reference: Doubles, mine: Doubles) -> Doubles:
+    """KL divergences from the reference, in nats: float64 (n,), of logarithms of probabilities (n, vocab_size)."""
+    found: Doubles = np.maximum((np.exp(reference) * (reference - mine)).sum(axis=1), 0)
+    return found
+
+
+def noise_floor(reference: Llama, window: Window, vocabulary: int) -> float:
+    """Mean KL divergence of the reference from itself where tokens come one by one: below that, nothing is measured.
+
+    Both are the same products but for the order of their sums.
+    """
+    tokens = window.tokens[: min(FLOOR_TOKENS, tokens_at_once(reference.architecture.vocab_size))]
     reference.reset()
-    at_once = log_softmax(reference.forward(tokens, every=True))
+    at_once = reference.forward(tokens, every=True)[:, :vocabulary]
     reference.reset()
-    one_by_one = log_softmax(np.concatenate([reference.forward([token]).copy() for token in tokens]))
-    return float(np.maximum((np.exp(at_once) * (at_once - one_by_one)).sum(axis=1), 0).mean())
+    found = 0.0
+    for row, token in zip(at_once, tokens, strict=True):
+        alone = reference.forward([token])[:, :vocabulary]
+        found += float(divergences(log_softmax(row[None]), log_softmax(alone))[0])
+    return found / len(tokens)

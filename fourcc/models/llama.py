@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 
 from fourcc.compute.programs import Buffer, Program, Sizes
-from fourcc.errors import UsageError
+from fourcc.errors import InputError, UsageError
+from fourcc.networks.llama import LAYER, LLAMA
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from fourcc.compute.products import Packed
     from fourcc.format import Floats
     from fourcc.models.architecture import Architecture
+    from fourcc.networks.hyper import Hyper
     from fourcc.qmatrix import QMatrix
 
 BATCH = 256  # tokens of a prompt that are worked on at once
 Find = Callable[[str], "QMatrix | None"]
+_Layer = tuple[dict[str, "Packed"], dict[str, "Floats"]]  # matrices, vectors
 
 
 class Llama:
@@ -33,7 +38,8 @@ class Llama:
         packed: called with each matrix's name after its kernel has it.
 
     Raises:
-        UsageError: a tensor is missing, or has another shape than the sizes say.
+        InputError: a tensor is missing, or has another shape than the sizes say.
+        UsageError: there is not the memory for the context.
     """
 
     def __init__(
@@ -47,12 +53,33 @@ class Llama:
         self.architecture = architecture
         self.context = min(context or architecture.seq_len, architecture.seq_len)
         self.position = 0
+        self._turned = 0  # positions whose rotation is known
+        self._hyper: Hyper = attrs.asdict(architecture, recurse=False)
         self._threads = thread_count(threads)
         self._find, self._packed = find, packed
+        self._exact = False
         self._at = np.zeros(1, np.int64)
         self._ids = np.zeros(BATCH, np.int64)
         self._load()
         self._programs = lru_cache(maxsize=4)(self._program)
+
+    def exactly(self) -> Llama:
+        """The same weights, shared, with products that keep activations as floats; it has seen no token."""
+        made = copy(self)
+        made._begin_exactly()  # noqa: SLF001 - of this class
+        return made
+
+    def _begin_exactly(self) -> None:
+        """Takes activations, caches and programs of its own."""
+        self._exact, self.position = True, 0
+        self._at, self._ids = np.zeros(1, np.int64), np.zeros(BATCH, np.int64)
+        self._make_room(self._q.width, self._k.width)
+        self._programs = lru_cache(maxsize=4)(self._program)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every product takes activations as floats, so that `exactly` gives the same logits."""
+        return self._programs(1, False).exact  # noqa: FBT003 - a key of the cache
 
     def reset(self, position: int = 0) -> None:
         """Forgets the tokens from a position on."""
@@ -72,11 +99,14 @@ class Llama:
             some = tokens[first : first + BATCH]
             self._ids[: len(some)] = some
             self._at[0] = self.position
+            self._turn(self.position + len(some))
             self._programs(len(some), every).run()
             self.position += len(some)
             if every:
                 kept.append(self._logits.floats[: len(some), : self.architecture.vocab_size].copy())
-        return np.concatenate(kept) if every else self._logits.floats[:1, : self.architecture.vocab_size]
+        if every:
+            return kept[0] if len(kept) == 1 else np.concatenate(kept)
+        return self._logits.floats[:1, : self.architecture.vocab_size]
 
     def _check(self, tokens: Sequence[int]) -> None:
         if not tokens or self.position + len(tokens) > self.context:
@@ -89,59 +119,41 @@ class Llama:
     # -- weights
 
     def _load(self) -> None:
+        """The tensors that the network is declared to take, and no others."""
         sizes = self.architecture
-        q, kv = sizes.n_heads * sizes.head_dim, sizes.n_kv_heads * sizes.head_dim
-        self._embedding = self._matrix("tok_embeddings", sizes.vocab_size, sizes.dim)
-        shapes = {
-            "attention.wq": (q, sizes.dim),
-            "attention.wk": (kv, sizes.dim),
-            "attention.wv": (kv, sizes.dim),
-            "attention.wo": (sizes.dim, q),
-            "feed_forward.w1": (sizes.hidden_dim, sizes.dim),
-            "feed_forward.w3": (sizes.hidden_dim, sizes.dim),
-            "feed_forward.w2": (sizes.dim, sizes.hidden_dim),
-        }
-        names = [f"layers.{layer}." for layer in range(sizes.n_layers)]
-        self._layers = [{end: self._matrix(start + end, *shape) for end, shape in shapes.items()} for start in names]
-        self._vectors = [self._layer_vectors(start, q, kv) for start in names]
-        self._norm = self._vector("norm", sizes.dim)
-        tied = self._find("output") is None
-        self._output = self._embedding if tied else self._matrix("output", sizes.vocab_size, sizes.dim)
-        self._make_room(q, kv)
+        self._embedding = self._matrix("tok_embeddings")
+        self._layers = [self._layer(f"layers.{layer}.") for layer in range(sizes.n_layers)]
+        self._norm = self._vector("norm")
+        tied = self._find("output") is None if sizes.tied is None else sizes.tied
+        self._output = self._embedding if tied else self._matrix("output")
+        self._make_room(sizes.n_heads * sizes.head_dim, sizes.n_kv_heads * sizes.head_dim)
 
-    def _layer_vectors(self, start: str, q: int, kv: int) -> dict[str, Floats]:
-        """Norms, and where the model has them biases and norms of q and k."""
-        sizes = self.architecture
-        needed = {"attention_norm": sizes.dim, "ffn_norm": sizes.dim}
-        extra = {
-            "attention.wq.bias": q,
-            "attention.wk.bias": kv,
-            "attention.wv.bias": kv,
-            "attention.wo.bias": sizes.dim,
-            "attention.q_norm": sizes.head_dim,
-            "attention.k_norm": sizes.head_dim,
-        }
-        present = {end: size for end, size in extra.items() if self._find(start + end) is not None}
-        return {end: self._vector(start + end, size) for end, size in {**needed, **present}.items()}
+    def _layer(self, start: str) -> _Layer:
+        """Matrices and vectors of a layer, without those that only other models have."""
+        there = [end for end, tensor in LAYER.items() if tensor.needed or self._find(start + end) is not None]
+        vectors = {end: self._vector(start + end) for end in there if len(LAYER[end].dims) == 1}
+        return {end: self._matrix(start + end) for end in there if end not in vectors}, vectors
 
-    def _matrix(self, name: str, rows: int, cols: int) -> Packed:
-        packed = self._tensor(name, (rows, cols)).packed
+    def _matrix(self, name: str) -> Packed:
+        packed = self._tensor(name).packed
         self._packed(name)
         return packed
 
-    def _vector(self, name: str, size: int) -> Floats:
+    def _vector(self, name: str) -> Floats:
         """A norm's weights or a bias, zeros behind it."""
-        weights = self._tensor(name, (size,)).decode().astype(np.float32)
-        buffer = Buffer(1, size)
-        buffer.floats[0, :size] = weights
+        weights = self._tensor(name).decode().astype(np.float32)
+        buffer = Buffer(1, weights.size)
+        buffer.floats[0, : weights.size] = weights
         return buffer.floats
 
-    def _tensor(self, name: str, shape: tuple[int, ...]) -> QMatrix:
-        found = self._find(name)
+    def _tensor(self, name: str) -> QMatrix:
+        declared, found = LLAMA.tensor(name), self._find(name)
+        assert declared is not None
         if found is None:
-            raise UsageError("this model cannot be run: a tensor is missing", tensor=name)
+            raise InputError("this model cannot be run: a tensor is missing", tensor=name)
+        shape = declared.sizes(self._hyper)
         if found.shape != shape:
-            raise UsageError("this model cannot be run", tensor=name, found=found.shape, expected=shape)
+            raise InputError("this model cannot be run", tensor=name, found=found.shape, expected=shape)
         return found
 
     def _make_room(self, q: int, kv: int) -> None:
@@ -151,49 +163,70 @@ class Llama:
         self._q, self._k, self._v, self._attended = room(q), room(kv), room(kv), room(q)
         self._gate, self._up = room(sizes.hidden_dim), room(sizes.hidden_dim)
         self._logits = Buffer(1, sizes.vocab_size)
-        rotation = sizes.rotation(self.context)
-        self._sizes = Sizes(sizes.n_heads, sizes.n_kv_heads, sizes.head_dim, self.context, rotation, sizes.norm_eps)
-        self._caches = self._sizes.caches(sizes.n_layers)
+        try:
+            self._rotation: Floats = np.zeros((self.context, sizes.head_dim), np.float32)
+            heads = (sizes.n_heads, sizes.n_kv_heads, sizes.head_dim)
+            self._sizes = Sizes(*heads, self.context, self._rotation, sizes.norm_eps)
+            self._caches = self._sizes.caches(sizes.n_layers)
+        except (MemoryError, ValueError) as error:  # ValueError: more than an array can be
+            raise UsageError(
+                "there is not the memory for the context",
+                found=f"{self.context} positions",
+                hint="Ask for fewer; the model's own number is the hyper-parameter seq_len.",
+            ) from error
+
+    def _turn(self, end: int) -> None:
+        """Fills the table of the rotation up to a position; what is never reached takes no memory and no time."""
+        if end > self._turned:
+            more = min(self.context, max(end, 2 * self._turned, BATCH))
+            self._rotation[self._turned : more] = self.architecture.rotation(more, self._turned)
+            self._turned = more
 
     # -- steps
 
     def _program(self, count: int, every: bool) -> Program:  # noqa: FBT001 - a key of the cache
         """The steps of `count` tokens."""
         if every and self._logits.rows < count:
-            self._logits = Buffer(BATCH, self.architecture.vocab_size)
+            self._logits = Buffer(count, self.architecture.vocab_size)
             self._programs.cache_clear()
-        program = Program(count, self._sizes, self._at, self._threads)
+        program = Program(count, self._sizes, self._at, self._threads, exact=self._exact)
         program.gather(self._embedding, self._ids, self._x)
-        for matrices, vectors, caches in zip(self._layers, self._vectors, self._caches, strict=True):
-            self._attention(program, matrices, vectors, caches)
-            self._feed_forward(program, matrices, vectors)
+        for number, (layer, caches) in enumerate(zip(self._layers, self._caches, strict=True)):
+            self._attention(program, layer, caches, self.architecture.window_of(number))
+            self._feed_forward(program, layer)
         program.norm(self._x, self._norm, self._normed, only_last=not every)
         program.product(self._normed, [(self._output, self._logits)], count if every else 1)
         return program
 
-    def _attention(
-        self, program: Program, matrices: dict[str, Packed], vectors: dict[str, Floats], caches: tuple[Floats, Floats]
-    ) -> None:
-        q, k, v = self._q, self._k, self._v
+    def _attention(self, program: Program, layer: _Layer, caches: tuple[Floats, Floats], window: int | None) -> None:
+        (matrices, vectors), q, k, v = layer, self._q, self._k, self._v
         program.norm(self._x, vectors["attention_norm"], self._normed)
         outputs = (("wq", q), ("wk", k), ("wv", v))
         program.product(self._normed, [(matrices[f"attention.{name}"], out) for name, out in outputs])
         for name, out in outputs:
-            if f"attention.{name}.bias" in vectors:
-                program.bias(vectors[f"attention.{name}.bias"], out)
+            _bias(program, vectors, f"attention.{name}", out)
         for name, out in (("q_norm", q), ("k_norm", k)):
             if f"attention.{name}" in vectors:
                 program.norm_heads(vectors[f"attention.{name}"], out)
-        program.attend(q, k, v, caches, self._attended)
+        program.attend(q, k, v, caches, self._attended, window)
         program.product(self._attended, [(matrices["attention.wo"], self._added)])
-        if "attention.wo.bias" in vectors:
-            program.bias(vectors["attention.wo.bias"], self._added)
+        _bias(program, vectors, "attention.wo", self._added)
         program.add(self._added, self._x)
 
-    def _feed_forward(self, program: Program, matrices: dict[str, Packed], vectors: dict[str, Floats]) -> None:
+    def _feed_forward(self, program: Program, layer: _Layer) -> None:
+        matrices, vectors = layer
         program.norm(self._x, vectors["ffn_norm"], self._normed)
-        gate, up = matrices["feed_forward.w1"], matrices["feed_forward.w3"]
-        program.product(self._normed, [(gate, self._gate), (up, self._up)])
+        outputs = (("feed_forward.w1", self._gate), ("feed_forward.w3", self._up))
+        program.product(self._normed, [(matrices[name], out) for name, out in outputs])
+        for name, out in outputs:
+            _bias(program, vectors, name, out)
         program.gate(self._gate, self._up, self._gate)
         program.product(self._gate, [(matrices["feed_forward.w2"], self._added)])
+        _bias(program, vectors, "feed_forward.w2", self._added)
         program.add(self._added, self._x)
+
+
+def _bias(program: Program, vectors: dict[str, Floats], name: str, out: Buffer) -> None:
+    """The step of a matrix's bias, where the model has one."""
+    if f"{name}.bias" in vectors:
+        program.bias(vectors[f"{name}.bias"], out)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fourcc.container.reader import ModelFile
-from fourcc.errors import UsageError
+from fourcc.errors import FourccError
 
 if TYPE_CHECKING:
     from fourcc.models.chat import Conversation
@@ -57,15 +57,19 @@ class Model(ModelFile):
             threads: how many; None: ``FOURCC_THREADS``, or the cores that this process may use.
 
         Raises:
-            UsageError: the model cannot be run; the message says why.
+            UsageError: the model asks for what is not known here, or for too much memory; the message says why.
+            InputError: the model is impossible, contradicts itself, or lacks a tensor.
         """
         from fourcc.models.architecture import Architecture
         from fourcc.models.llama import Llama
+        from fourcc.networks import check
 
+        shapes = {record.name: record.shape for record in self.index.tensors}
+        check(self.index.architecture, self.index.hyper, shapes, self.path)
         architecture = Architecture.of(self.index.architecture, self.index.hyper, self.path)
         try:
             return Llama(architecture, self._find, context, threads, self._packed)
-        except UsageError as error:  # raised where the file is not known
+        except FourccError as error:  # raised where the file is not known
             error.file = error.file or str(self.path)
             raise
 

@@ -1,4 +1,4 @@
-"""Cutting a text into the runs of tokens that a model is measured on."""
+"""Cutting a text into the runs of tokens that a model is measured on, and saying what was done."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.models.bounds import beginning
 
 if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer
@@ -18,13 +19,13 @@ EMPTY_LINES = re.compile(r"\n[ \t]*\n\s*")
 
 @attrs.frozen
 class Protocol:
-    """How a text is cut.
+    """How a text is to be cut.
 
     Attributes:
         context: tokens of a window, the one before the text included.
         stride: new tokens of each window after the first; 0: windows do not overlap.
         documents: whether empty lines part documents, each of which is read by itself; what exceeds the context is cut.
-        limit: tokens to score at most, counted in whole windows; 0: all.
+        limit: tokens to score at most; the last window is shortened to that; 0: all.
     """
 
     context: int
@@ -32,13 +33,16 @@ class Protocol:
     documents: bool = False
     limit: int = 0
 
-    def __str__(self) -> str:
-        """In a few words."""
-        if self.documents:
-            return f"documents parted by empty lines, each after BOS, cut at {self.context} tokens"
-        if self.stride:
-            return f"windows of {self.context} tokens, each after BOS, {self.stride} new ones scored in each"
-        return f"disjoint windows of {self.context} tokens, each after BOS, all scored"
+    def check(self) -> None:
+        """Raises UsageError for what cannot be."""
+        if self.context < 2 or not 0 <= self.stride < self.context:
+            found = f"context {self.context}, stride {self.stride}"
+            raise UsageError("windows cannot be cut so", found=found, expected="a context above 1, a stride below it")
+        if self.documents and self.stride:
+            found = f"documents and stride {self.stride}"
+            raise UsageError("documents are not read in windows that overlap", found=found, expected="one of the two")
+        if self.limit < 0:
+            raise UsageError("tokens to score", found=self.limit, expected="1 or more, or 0 for all")
 
 
 @attrs.frozen
@@ -48,60 +52,128 @@ class Window:
     Attributes:
         tokens: the first one is not scored.
         first: position of the first token that is scored; at least 1.
+        new: tokens of the text that no window before this one has, with those that did not fit into it.
     """
 
     tokens: tuple[int, ...]
     first: int = 1
+    new: int = 0
 
     @property
     def scored(self) -> int:
         """How many tokens are scored."""
         return len(self.tokens) - self.first
 
+    def shortened(self, scored: int) -> Window:
+        """The same with so many scored tokens."""
+        return attrs.evolve(self, tokens=self.tokens[: self.first + scored])
 
-def windows(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
-    """The windows of a text, in order.
+
+@attrs.frozen(repr=False)
+class Cut:
+    """A text, cut for one tokenizer.
+
+    Attributes:
+        protocol: how it was to be cut.
+        windows: in order; each has a token to score.
+        bos: the token that each window begins with; None where the tokenizer puts none before a text.
+        tokens: of the text; None where the limit left some of it unread.
+    """
+
+    protocol: Protocol
+    windows: tuple[Window, ...]
+    bos: int | None
+    tokens: int | None
+
+    @property
+    def scored(self) -> int:
+        """How many tokens are scored."""
+        return sum(window.scored for window in self.windows)
+
+    def __repr__(self) -> str:
+        return f"<Cut: {self}>"
+
+    def __str__(self) -> str:
+        """What was done, in a few words."""
+        return f"{self._windows()}, {self._beginning()}; {self._end()}"
+
+    def _windows(self) -> str:
+        count, longest = len(self.windows), max(len(window.tokens) for window in self.windows)
+        if self.protocol.documents:
+            start, noun = int(self.bos is not None), "document" if count == 1 else "documents"
+            full = [window for window in self.windows if len(window.tokens) == self.protocol.context]
+            over = sum(window.new > len(window.tokens) - start for window in full)
+            said = f"{count} {noun} parted by empty lines"
+            return f"{said}, {over} of them cut at {longest} tokens" if over else said
+        if count == 1:
+            return f"1 window of {longest} tokens"
+        if self.protocol.stride:
+            new = max(window.scored for window in self.windows[1:])
+            return f"{count} windows of at most {longest} tokens, up to {new} new ones in each after the first"
+        return f"{count} disjoint windows of at most {longest} tokens"
+
+    def _beginning(self) -> str:
+        several = len(self.windows) > 1
+        if self.bos is not None:
+            return "each after BOS" if several else "after BOS"
+        whole = "of the text" if self.protocol.stride else "of each" if several else "of it"
+        return f"without BOS, so the first token {whole} is not scored"
+
+    def _end(self) -> str:
+        scored = self.scored
+        noun = "token" if scored == 1 else "tokens"
+        if self.tokens is None:
+            return f"stopped after {scored} scored {noun}, the limit"
+        return f"all {scored} {noun} scored" if scored == self.tokens else f"{scored} of {self.tokens} tokens scored"
+
+
+def cut(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Cut:
+    """The windows of a text.
 
     Raises:
         UsageError: a protocol that cannot be, or no token to score.
     """
-    if protocol.context < 2 or not 0 <= protocol.stride < protocol.context:
-        found = f"context {protocol.context}, stride {protocol.stride}"
-        raise UsageError("windows cannot be cut so", found=found, expected="a context above 1, a stride below it")
-    cut = _documents if protocol.documents else _sliding if protocol.stride else _disjoint
-    scored = 0
-    for window in cut(text, tokenizer, protocol):
-        if window.scored < 1:
-            continue
-        yield window
-        scored += window.scored
-        if protocol.limit and scored >= protocol.limit:
-            return
-    if not scored:
+    protocol.check()
+    kept: list[Window] = []
+    seen, room = 0, protocol.limit or None
+    for window in _windows(text, tokenizer, protocol):
+        if room is not None and window.scored > room:
+            kept += [window.shortened(room)] if room else []
+            return Cut(protocol, tuple(kept), _bos(tokenizer), None)
+        seen += window.new
+        if window.scored > 0:
+            kept.append(window)
+            room = None if room is None else room - window.scored
+    if not kept:
         raise UsageError("the text has no token to score", found=f"{len(text)} characters")
+    return Cut(protocol, tuple(kept), _bos(tokenizer), seen)
 
 
-def _start(tokenizer: Tokenizer) -> tuple[int, ...]:
-    return () if tokenizer.bos is None else (tokenizer.bos,)
+def _bos(tokenizer: Tokenizer) -> int | None:
+    """What each window begins with, as every text of this tokenizer does."""
+    return next(iter(beginning(tokenizer)), None)
 
 
-def _documents(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
-    for document in EMPTY_LINES.split(text.strip()):
-        yield Window((*_start(tokenizer), *tokenizer.encode(document, bos=False))[: protocol.context])
-
-
-def _disjoint(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
-    start, tokens = _start(tokenizer), tokenizer.encode(text, bos=False)
-    width = protocol.context - len(start)
+def _windows(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
+    """All windows, those too that have nothing to score."""
+    start = beginning(tokenizer)
+    if protocol.documents:
+        for document in EMPTY_LINES.split(text.strip()):
+            ids = tokenizer.encode(document, bos=False)
+            yield Window((*start, *ids)[: protocol.context], new=len(ids))
+        return
+    tokens, width = tokenizer.encode(text, bos=False), protocol.context - len(start)
+    if protocol.stride:
+        yield from _sliding(tokens, start, width, protocol.stride)
+        return
     for first in range(0, len(tokens), width):
-        yield Window((*start, *tokens[first : first + width]))
+        some = tokens[first : first + width]
+        yield Window((*start, *some), new=len(some))
 
 
-def _sliding(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
-    start, tokens = _start(tokenizer), tokenizer.encode(text, bos=False)
-    width = protocol.context - len(start)
-    yield Window((*start, *tokens[:width]))
-    for end in range(width + protocol.stride, len(tokens) + protocol.stride, protocol.stride):
-        shown = tokens[max(0, min(end, len(tokens)) - width) : end]
-        new = min(end, len(tokens)) - (end - protocol.stride)
-        yield Window((*start, *shown), len(start) + len(shown) - new)
+def _sliding(tokens: list[int], start: tuple[int, ...], width: int, stride: int) -> Iterator[Window]:
+    yield Window((*start, *tokens[:width]), new=len(tokens[:width]))
+    for before in range(width, len(tokens), stride):
+        end = min(before + stride, len(tokens))
+        shown, new = tokens[max(0, end - width) : end], end - before
+        yield Window((*start, *shown), len(start) + len(shown) - new, new)

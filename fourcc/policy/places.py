@@ -63,6 +63,13 @@ class Report:
         self.problems: list[Problem] = []
         self._places = places
 
+    @property
+    def idle_hint(self) -> str:
+        """What to do about a rule that matches no tensor."""
+        if self._places.option is not None:
+            return "tensors of fewer than two dimensions become 32-bit floats; a policy can say otherwise"
+        return "optional = true allows that"
+
     def add(self, path: Path, message: str, hint: str | None = None) -> None:
         """Notes a problem with the value at `path`; the empty path is the whole policy."""
         self.problems.append(self._places.problem(path, message, hint))

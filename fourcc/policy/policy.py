@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.errors import PluginError, PolicyError, Problem
+from fourcc.errors import PluginError, PolicyError, Problem, UsageError
 from fourcc.policy.places import Places, Report
 from fourcc.policy.recipes import read_recipe
 from fourcc.policy.resolve import Resolver
@@ -74,6 +74,27 @@ class Policy:
             OSError: it cannot be read.
         """
         return cls.parse(decode_toml(_read_bounded(Path(path)), path), path)
+
+    @classmethod
+    def of(cls, value: Policy | str | os.PathLike[str] | None) -> Policy:
+        """The policy that an argument stands for: one as it is, a file's path, a TOML text; None keeps every tensor.
+
+        A text with ``=`` in it is TOML, any other is a path.
+
+        Raises:
+            PolicyError: it is not a policy.
+            UsageError: there is no such file.
+        """
+        if value is None or isinstance(value, Policy):
+            return cls.keep() if value is None else value
+        if isinstance(value, str) and "=" in value:
+            return cls.parse(value)
+        try:
+            return cls.read(value)
+        except FileNotFoundError:
+            hint = f"Policy.shorthand({value!r}) is the policy of `--format {value}`."
+            short = isinstance(value, str) and _PLAIN.fullmatch(value) is not None
+            raise UsageError("there is no such policy file", file=value, hint=hint if short else None) from None
 
     @classmethod
     def shorthand(cls, text: str, registry: Registry = registry, option: str = "--format") -> Policy:

@@ -98,7 +98,7 @@ class Resolver:
         roles = sorted({role for tensor in self._tensors for role in tensor.roles})
         unmet = [(globs, known) for globs, known in ((rule.match, names), (rule.role, roles)) if globs]
         hints = [_name_hint(globs, known) for globs, known in unmet if not globs.match_any(known)]
-        self._report.add(path, "matches no tensor", next(filter(None, hints), "optional = true allows that"))
+        self._report.add(path, "matches no tensor", next(filter(None, hints), self._report.idle_hint))
 
     def _decide(self, tensor: TensorInfo, rule: int, chain: tuple[Target, ...]) -> Decision | None:
         """The decision for a tensor; None where it is refused."""

@@ -5,7 +5,9 @@ A new kind adds a file with ``recognises(path, head)`` and ``open_x(path)``, and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import attrs
@@ -13,12 +15,13 @@ import attrs
 from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
-from fourcc.signatures import HEAD_BYTES, looks_like
+from fourcc.networks import unheeded
+from fourcc.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
-from fourcc.sources.source import Source
+from fourcc.sources.source import SHOWN, Source
 from fourcc.sources.token_count import token_notes
-from fourcc.sources.tokenizer import BLOBS, LLAMA2C, Tokenizer, read_tokenizer
+from fourcc.sources.tokenizer import LLAMA2C, REPLACED, Tokenizer, read_tokenizer
 
 
 @attrs.frozen
@@ -29,11 +32,13 @@ class Kind:
         name: for people.
         recognises: (path, first bytes) -> whether the file is of this kind.
         open: opens it.
+        marked: whether such a file begins with a mark of its own, and need not be guessed.
     """
 
     name: str
     recognises: Callable[[Path, bytes], bool]
     open: Callable[[Path], Source]
+    marked: bool = True
 
 
 def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
@@ -46,6 +51,8 @@ def _open_model_bin(path: Path) -> Source:
     return open_model_bin(path)
 
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
+
 # Tried in this order: llama2.c's first version and its forks have no mark, so they come last.
 KINDS = (
     Kind("model.bin", _is_model_bin, _open_model_bin),
@@ -54,9 +61,9 @@ KINDS = (
     Kind(npz.KIND, npz.recognises, npz.open_npz),
     Kind(safetensors.KIND, safetensors.recognises, safetensors.open_safetensors),
     Kind("safetensors index", shards.recognises, shards.open_index),
-    Kind(llama2c_records.KIND, llama2c_records.recognises, llama2c_records.open_records),
-    Kind("llama2.c with a scale a tensor", llama2c_bytes.recognises, llama2c_bytes.open_bytes),
-    Kind(llama2c.KIND, llama2c.recognises, llama2c.open_llama2c),
+    Kind(llama2c_records.KIND, llama2c_records.recognises, llama2c_records.open_records, marked=False),
+    Kind("llama2.c with a scale a tensor", llama2c_bytes.recognises, llama2c_bytes.open_bytes, marked=False),
+    Kind(llama2c.KIND, llama2c.recognises, llama2c.open_llama2c, marked=False),
 )
 
 
@@ -75,9 +82,33 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
         OSError: a file cannot be opened.
     """
     path = Path(path)
+    _refuse_address(path)
     source = _open_folder(path) if path.is_dir() else _open_file(path)
     source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
-    return attrs.evolve(source, notes=(*source.notes, *token_notes(source.blobs, source.hyper)))
+    counts = token_notes(source.blobs, source.hyper)
+    return attrs.evolve(source, notes=(*source.notes, *counts, *_empty(source), *_warnings(source)))
+
+
+def _warnings(source: Source) -> Iterator[str]:
+    """What will keep the model from being run, so that it is known when it is converted."""
+    shapes = {tensor.name: tensor.shape for tensor in source.everything}
+    for refusal in islice(unheeded(source.architecture, source.hyper, shapes), SHOWN):
+        yield str(refusal.error())
+
+
+def _refuse_address(path: Path) -> None:
+    """Refuses an address on a network, which as a path has lost one of its slashes."""
+    if _ADDRESS.match(str(path)) and not path.exists():
+        address = str(path).replace(":/", "://", 1)
+        raise SourceError("an address, not a file", file=address, hint="Download the file first, then name its path.")
+
+
+def _empty(source: Source) -> list[str]:
+    """Notes on a source, or on tensors, without a weight."""
+    if not source.everything:
+        return ["the checkpoint holds no tensor"]
+    bare = [tensor.name for tensor in source.everything if 0 in tensor.shape]
+    return [f"{safetensors.named(bare)} without a weight"] if bare else []
 
 
 def _open_file(path: Path) -> Source:
@@ -86,14 +117,16 @@ def _open_file(path: Path) -> Source:
         head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
     finally:
         file.close()
+    foreign = marked(head) is not None and not head.startswith(llama2c.MAGIC)
     for kind in KINDS:
-        if kind.recognises(path, head):
+        if (kind.marked or not foreign) and kind.recognises(path, head):
             return kind.open(path)
+    unknown = bool(head) and known(head) is None
     raise SourceError(
         f"not a checkpoint: {looks_like(head)}",
         file=path,
         found=head[:8].hex(" ") or None,
-        expected=f"one of {', '.join(kind.name for kind in KINDS)}" if head else None,
+        expected=f"one of {', '.join(kind.name for kind in KINDS)}" if unknown else None,
     )
 
 
@@ -115,7 +148,7 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
     except BaseException:
         source.close()
         raise
-    others = {name: data for name, data in source.blobs.items() if name not in BLOBS}
+    others = {name: data for name, data in source.blobs.items() if name not in REPLACED}
     return attrs.evolve(
         source,
         blobs={**others, found.blob: found.data},

@@ -1,11 +1,13 @@
-"""ggml's file before GGUF: ``ggjt``, version 3, of Llama models.
+"""ggml's file before GGUF: ``ggjt``, of Llama models: version 3, and of versions 1 and 2 what is not quantized.
 
 ::
 
-    "tjgg" | u32 version 3 | u32 vocab, dim, multiple, heads, layers, rotated, file type
+    "tjgg" | u32 version | u32 vocab, dim, multiple, heads, layers, rotated, file type
     | vocab times: u32 length, bytes, f32 score
     | tensors up to the end: u32 dimensions, u32 length of the name, u32 ggml type, u32 each (the row's length first),
                              name, zeros up to a multiple of 32, data
+
+Versions 1 and 2 differ in how quantized blocks are laid out, and in nothing else: their floats are read.
 
 All numbers are little-endian. Names are fourcc's, with ``.weight`` behind them; rows of q and k are adjacent pairs.
 What the file does not say, the tensors tell, or what all such models had: 2048 positions, a rotation base of 10000.
@@ -30,6 +32,7 @@ from fourcc.sources.source import Hyper, Source, SourceTensor
 KIND = "ggjt"
 MAGIC = b"tjgg"  # u32 0x67676a74
 VERSION = 3
+VERSIONS = (1, 2, 3)
 ALIGNMENT = 32
 MAX_NAME = 256
 NORM_EPS, ROPE_THETA, SEQ_LEN = 1e-5, 10000.0, 2048
@@ -54,14 +57,14 @@ def open_ggjt(path: Path) -> Source:
         file = ReadFile(path, SourceError)
         stack.callback(file.close)
         cursor = Cursor(file, file.size)
-        fields = _read_fields(cursor)
+        version, fields = _read_fields(cursor)
         vocabulary = _read_vocabulary(cursor, fields["vocab_size"])
-        tensors = _read_tensors(cursor)
+        tensors = _read_tensors(cursor, version)
         hyper = _hyper(file, fields, tensors)
         gap = llama.incomplete(tensors, hyper)
         return Source(
             path=path,
-            kind=f"{KIND} v{VERSION}",
+            kind=f"{KIND} v{version}",
             tensors=llama.in_model_order(tensors),
             files=(path,),
             architecture=llama.ARCHITECTURE,
@@ -75,17 +78,16 @@ def open_ggjt(path: Path) -> Source:
         )
 
 
-def _read_fields(cursor: Cursor) -> dict[str, int]:
+def _read_fields(cursor: Cursor) -> tuple[int, dict[str, int]]:
     cursor.take(len(MAGIC), "the magic")
-    version = cursor.number("I", "the version")
-    if version != VERSION:
-        older = ", whose blocks are laid out in another way" if version in (1, 2) else ""
-        raise cursor.refusal(f"a version of ggjt that is not read{older}", version, VERSION, back=4)
+    version = int(cursor.number("I", "the version"))
+    if version not in VERSIONS:
+        raise cursor.refusal("a version of ggjt that is not read", version, "1, 2 or 3", back=4)
     fields = {name: int(cursor.number("I", f"the field {name}")) for name in _FIELDS}
     if fields["n_heads"] < 1 or fields["dim"] < 1 or fields["dim"] % (2 * fields["n_heads"]):
         found = f"dim {fields['dim']}, n_heads {fields['n_heads']}"
         raise cursor.refusal("n_heads does not cut dim into heads of even width", found)
-    return fields
+    return version, fields
 
 
 def _read_vocabulary(cursor: Cursor, count: int) -> bytes:
@@ -115,10 +117,10 @@ def _token(raw: bytes, number: int) -> tuple[str | bytes, int]:
     return decoded(raw.replace(b" ", "\u2581".encode())), _NORMAL
 
 
-def _read_tensors(cursor: Cursor) -> list[SourceTensor]:
+def _read_tensors(cursor: Cursor, version: int) -> list[SourceTensor]:
     tensors: dict[str, SourceTensor] = {}
     while cursor.at < cursor.file.size:
-        tensor = _read_tensor(cursor)
+        tensor = _read_tensor(cursor, version)
         if tensor.name in tensors or len(tensors) == MAX_TENSORS:
             what = "two tensors of this name" if tensor.name in tensors else "too many tensors"
             raise SourceError(what, file=cursor.file.path, tensor=tensor.name, offset=cursor.at)
@@ -126,7 +128,7 @@ def _read_tensors(cursor: Cursor) -> list[SourceTensor]:
     return list(tensors.values())
 
 
-def _read_tensor(cursor: Cursor) -> SourceTensor:
+def _read_tensor(cursor: Cursor, version: int) -> SourceTensor:
     start = cursor.at
     dimensions, length, number = (cursor.number("I", "what is said of a tensor") for _ in range(3))
     if dimensions not in (1, 2) or not 0 < length <= MAX_NAME:
@@ -141,6 +143,9 @@ def _read_tensor(cursor: Cursor) -> SourceTensor:
     known = registry.foreign("ggml", number)
     if known is None or not single_part(known):
         raise refusal("no installed format has the tensor's layout", layout_name(number))
+    if version < VERSION and known.spec.block != (1, 1):
+        what = f"the blocks of ggjt version {version} are laid out in another way than ggml's of today"
+        raise refusal(what, str(known.spec.tag), "floats, or version 3")
     misfit = known.spec.misfit(shape)
     if misfit is not None:
         raise refusal("the shape does not go with the layout", misfit)

@@ -1,7 +1,7 @@
 """GGUF, versions 2 and 3, in either byte order, in one file or several. `fourcc.sources.gguf_header` reads the head.
 
 Blocks come over as they are. Of the Llama family the tensors get fourcc's names (`fourcc.sources.gguf_llama`). The keys
-``tokenizer.*`` become a blob, a msgpack map in the file's order.
+``tokenizer.*`` become a blob, a msgpack map in the file's order, and all others another (`gguf_metadata`).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from fourcc.sources import gguf_llama, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.folder import file_in
 from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, read_head
+from fourcc.sources.gguf_metadata import BLOB as METADATA
+from fourcc.sources.gguf_metadata import SHADOWS, SPLITTING, metadata
 from fourcc.sources.gguf_types import TYPES, layout_name
 from fourcc.sources.gguf_values import packed, shown
 from fourcc.sources.source import Source, SourceTensor, Unreadable
 from fourcc.spec import FormatSpec
 
 KIND = "GGUF"
-SPLIT_COUNT, SPLIT_NUMBER, SPLIT_TENSORS = "split.count", "split.no", "split.tensors.count"
+SPLIT_COUNT, SPLIT_NUMBER, SPLIT_TENSORS = SPLITTING
 MAX_NUMBER = 2**63 - 1
 MAX_SPLITS = 99_999  # five digits
 NUMBERED = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
-# Keys that the gguf package shows for the head's own fields; some writers made real keys of them.
-_SHADOWS = ("GGUF.version", "GGUF.tensor_count", "GGUF.kv_count")
 
 
 def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
@@ -80,17 +80,24 @@ def _source(path: Path, files: list[ReadFile], heads: list[Head]) -> Source:
         kind=KIND,
         tensors=tuple(tensor for tensor in tensors if isinstance(tensor, SourceTensor)),
         files=tuple(file.path for file in files),
-        blobs={tokenizer.GGUF: packed(vocabulary)} if vocabulary else {},
+        architecture=_family(heads[0]),
+        blobs={METADATA: metadata(heads[0])} | ({tokenizer.GGUF: packed(vocabulary)} if vocabulary else {}),
         unreadable=unreadable,
         notes=tuple(notes),
     )
 
 
+def _family(head: Head) -> str | None:
+    """What the file calls its architecture; of the families that are known here `gguf_llama` says another word."""
+    found = head.values.get(gguf_llama.ARCHITECTURE_KEY)
+    return found if isinstance(found, str) and found and "\0" not in found else None
+
+
 def _key_notes(head: Head) -> list[str]:
     """Keys that stand more than once, in one way or the other."""
     notes = [f"the key {key!r} stands twice, with one value" for key in head.repeated]
-    said = dict(zip(_SHADOWS, (head.version, len(head.tensors), None), strict=True))
-    for key in filter(head.values.__contains__, _SHADOWS):
+    said = dict(zip(SHADOWS, (head.version, len(head.tensors), None), strict=True))
+    for key in filter(head.values.__contains__, SHADOWS):
         found = head.values[key]
         differs = f": it says {shown(found)}, the head {said[key]}" if said[key] not in (None, found) else ""
         notes.append(f"the key {key!r} repeats what the head says by itself, and is passed over{differs}")

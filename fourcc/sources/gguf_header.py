@@ -17,7 +17,7 @@ import attrs
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.sources.gguf_cursor import Cursor
-from fourcc.sources.gguf_values import Value, read_value, shown
+from fourcc.sources.gguf_values import Value, read_typed, shown
 
 MAGIC = b"GGUF"
 MAX_KEYS, MAX_TENSORS = 1 << 16, 1 << 17  # each costs some hundred bytes of memory, however short it is in the file
@@ -57,6 +57,7 @@ class Head:
         version: 2 or 3.
         big_endian: whether its numbers have their highest byte first.
         values: key -> value, in the file's order.
+        kinds: key -> number of its value's type; of an array, that of its items.
         repeated: keys that stand more than once with the same value.
         tensors: in the file's order.
         alignment: of the data section and of each tensor in it.
@@ -66,6 +67,7 @@ class Head:
     version: int
     big_endian: bool
     values: dict[str, Value]
+    kinds: dict[str, int]
     repeated: tuple[str, ...]
     tensors: tuple[GgufTensor, ...]
     alignment: int
@@ -81,11 +83,12 @@ def read_head(file: ReadFile) -> Head:
     cursor = Cursor(file)
     version, tensor_count, key_count = _counts(cursor)
     values: dict[str, Value] = {}
-    repeated = [key for _ in range(key_count) if (key := _read_key(cursor, values)) is not None]
+    kinds: dict[str, int] = {}
+    repeated = [key for _ in range(key_count) if (key := _read_key(cursor, values, kinds)) is not None]
     alignment = _alignment(cursor, values)
     tensors = _read_tensors(cursor, tensor_count)
     data = -(-cursor.at // alignment) * alignment
-    return Head(version, cursor.order == ">", values, tuple(repeated), tensors, alignment, data)
+    return Head(version, cursor.order == ">", values, kinds, tuple(repeated), tensors, alignment, data)
 
 
 def _counts(cursor: Cursor) -> tuple[int, int, int]:
@@ -129,13 +132,13 @@ def _name(cursor: Cursor, what: str) -> str:
     return name
 
 
-def _read_key(cursor: Cursor, values: dict[str, Value]) -> str | None:
-    """Reads one key into `values`; returns its name where it was there with the same value."""
+def _read_key(cursor: Cursor, values: dict[str, Value], kinds: dict[str, int]) -> str | None:
+    """Reads one key into `values` and `kinds`; returns its name where it was there with the same value."""
     start = cursor.at
     key = _name(cursor, "a key")
-    value = read_value(cursor, cursor.number("i", f"the type of {key!r}"), key)
+    kind, value = read_typed(cursor, key)
     if key not in values:
-        values[key] = value
+        values[key], kinds[key] = value, kind
         return None
     if type(values[key]) is type(value) and values[key] == value:
         return key

@@ -16,9 +16,11 @@ import attrs
 
 from fourcc.errors import SourceError
 from fourcc.naming import GGUF, to_fourcc
-from fourcc.sources import llama
+from fourcc.networks.llama import SCALINGS
+from fourcc.sources import gguf_keys, llama
 from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.gguf_values import Value
+from fourcc.sources.prefixes import notes_on_names
 from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, Unreadable, storable
 from fourcc.spec import Geometry
 
@@ -34,6 +36,7 @@ COUNTS = {  # fourcc's word -> the key behind "llama."
     "vocab_size": "vocab_size",
     "seq_len": "context_length",
 }
+_SAID_ALONE = ("dim", "hidden_dim", "n_layers", "n_heads", "seq_len")  # others are told by these, or by tensors
 SCALING = "rope.scaling."
 ORIGINAL = {"original_context_length": "original_max_position_embeddings"}  # GGUF's word -> Hugging Face's, and ours
 FREQUENCIES = "rope_freqs.weight"  # by which each pair's turn is divided
@@ -60,7 +63,9 @@ def adopt(source: Source, keys: Keys) -> Source:
     if len({tensor.name for tensor in everything}) < len(everything):
         raise SourceError("two spellings of one tensor's name", file=source.path)
     hyper = _hyper(keys, everything)
-    named, scaling = _frequencies(source, named)
+    scaling = {key: value for key, value in hyper.items() if key.startswith("rope_scaling.")}
+    names = [tensor.name for tensor in everything]
+    named, factors = _frequencies(source, named)
     if family in HALVES:
         named = [_adjacent(source, tensor, hyper.get("head_dim")) for tensor in named]
     return attrs.evolve(
@@ -68,9 +73,15 @@ def adopt(source: Source, keys: Keys) -> Source:
         tensors=llama.in_model_order(named),
         unreadable=tuple(listed),
         architecture=llama.ARCHITECTURE,
-        hyper={**hyper, **scaling},
-        notes=(*source.notes, *_notes(everything, hyper)),
+        hyper={**{key: value for key, value in hyper.items() if key not in scaling}, **_both(scaling, factors)},
+        notes=(*source.notes, *_missing_keys(keys), *_notes(everything, hyper), *notes_on_names(names, GGUF)),
     )
+
+
+def _missing_keys(keys: Keys) -> list[str]:
+    """Notes on keys that no model can be run without, and that nothing else tells."""
+    names = (f"{keys[ARCHITECTURE_KEY]}.{COUNTS[word]}" for word in _SAID_ALONE)
+    return [f"the key {name!r} is missing, or no positive number" for name in names if not _count(keys.get(name))]
 
 
 def _notes(tensors: list[SourceTensor | Unreadable], hyper: Hyper) -> list[str]:
@@ -97,13 +108,23 @@ def _frequencies(source: Source, tensors: list[SourceTensor]) -> tuple[list[Sour
     return rest, {"rope_scaling.type": "factors", "rope_scaling.factors": listed}
 
 
+def _both(scaling: Hyper, factors: Hyper) -> Hyper:
+    """Hyper-parameters of the rotation where the keys scale it and there are factors: turns are divided by both."""
+    listed, factor = factors.get("rope_scaling.factors"), scaling.get("rope_scaling.factor")
+    if not scaling or not factors:
+        return {**scaling, **factors}
+    if scaling.get("rope_scaling.type") != "linear" or not isinstance(listed, list) or not isinstance(factor, float):
+        return {**scaling, FREQUENCIES: "beside rope.scaling"}  # what the two give together is not known here
+    return {"rope_scaling.type": "factors", "rope_scaling.factors": [float(str(each)) * factor for each in listed]}
+
+
 def _adjacent(source: Source, tensor: SourceTensor, head_dim: object) -> SourceTensor:
     """The tensor with its rows as adjacent pairs, if it is one that is rotated."""
     if not tensor.name.removesuffix(".bias").endswith(ROTATED):
         return tensor
     vector = len(tensor.shape) == 1
     plain = tensor.format.spec.block == (1, 1)
-    size = tensor.shape[-1] if vector else tensor.shape[-2]
+    size = (0, 1, *tensor.shape)[-1 if vector else -2]  # without dimensions: of one row, which is no head
     if type(head_dim) is not int or head_dim % 2 or size % head_dim or (vector and not plain):
         raise SourceError(
             "the rows cannot be brought into fourcc's order, in which pairs that are rotated are neighbours",
@@ -115,15 +136,20 @@ def _adjacent(source: Source, tensor: SourceTensor, head_dim: object) -> SourceT
     return attrs.evolve(tensor, read=AdjacentPairs(tensor.read, head_dim, vector).read)
 
 
+def hyper_of(keys: Keys, tensors: list[SourceTensor]) -> Hyper:
+    """What keys say of a model of the family with these tensors: how an exporter proves what it wrote."""
+    return _hyper(keys, [*tensors])
+
+
 def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Scalar | list[Scalar]]:
-    """The hyper-parameters, as far as the keys tell; a key that is no positive number tells nothing."""
+    """The hyper-parameters, as far as the keys tell; what a key says that cannot be used is kept under its own name."""
     prefix = f"{keys[ARCHITECTURE_KEY]}."
     given = {key.removeprefix(prefix): value for key, value in keys.items() if key.startswith(prefix)}
     hyper: dict[str, Scalar | list[Scalar]] = {
         ours: value for ours, theirs in COUNTS.items() if (value := _count(given.get(theirs)))
     }
     shapes = {tensor.name: tensor.shape for tensor in tensors}
-    if "tok_embeddings" in shapes:
+    if len(shapes.get("tok_embeddings", ())) == 2:
         hyper.setdefault("vocab_size", shapes["tok_embeddings"][0])
     dim, heads = hyper.get("dim"), hyper.get("n_heads")
     if isinstance(dim, int) and isinstance(heads, int) and heads <= dim:
@@ -133,26 +159,27 @@ def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Sc
     hyper["rope_theta"] = _positive(given.get("rope.freq_base"), 10000.0)
     hyper["rope_pairing"] = "adjacent"
     hyper["tied_embeddings"] = "output" not in shapes and "tok_embeddings" in shapes
-    turned, window = _count(given.get("rope.dimension_count")), _count(given.get("attention.sliding_window"))
-    if turned and turned != hyper.get("head_dim"):
+    turned, head = _count(given.get("rope.dimension_count")), hyper.get("head_dim")
+    if turned and head and turned != head:
         hyper["rope_dim"] = turned
-    if window:
-        hyper["sliding_window"] = window
-    return {**hyper, **_scaling(given)}
+    return {**hyper, **_scaling(given), **gguf_keys.window(given, hyper), **gguf_keys.others(given, hyper)}
 
 
 def _scaling(given: Keys) -> dict[str, Scalar | list[Scalar]]:
-    """What changes the rotation's frequencies, in Hugging Face's words."""
+    """What changes the rotation's frequencies, in Hugging Face's words; of a kind that is known, what it heeds."""
     legacy = given.get("rope.scale_linear")
     if isinstance(legacy, float) and 1 < legacy < inf:
         given = {f"{SCALING}type": "linear", f"{SCALING}factor": legacy, **given}
-    if given.get(f"{SCALING}type", "none") == "none":
+    kind = given.get(f"{SCALING}type", "none")
+    if kind == "none":
         return {}
     found = {key.removeprefix(SCALING): value for key, value in given.items() if key.startswith(SCALING)}
+    named = {ORIGINAL.get(word, word): value for word, value in found.items() if word not in gguf_keys.SCALING_INERT}
+    heeded = {"type", *SCALINGS.get(str(kind), named)}
     return {
-        f"rope_scaling.{ORIGINAL.get(word, word)}": _shortest(value) if isinstance(value, float) else value
-        for word, value in found.items()
-        if storable(value)
+        f"rope_scaling.{word}": _shortest(value) if isinstance(value, float) else value
+        for word, value in named.items()
+        if word in heeded and storable(value)
     }
 
 

@@ -64,16 +64,21 @@ def shown(value: Value) -> str:
     return f"{len(value)} numbers" if isinstance(value, array) else f"{value!r:.40}"
 
 
-def read_value(cursor: Cursor, kind: int, key: str) -> Value:
-    """The value that stands at a cursor.
+def read_typed(cursor: Cursor, key: str) -> tuple[int, Value]:
+    """The value that stands at a cursor, behind its type: the type, of an array that of its items, and the value.
 
     Args:
         cursor: in the head.
-        kind: the value's type.
-        key: its key, for messages.
+        key: the value's key, for messages.
     """
-    if kind == ARRAY:
-        return _read_array(cursor, cursor.number("i", f"the type of {key!r}"), key)
+    kind: int = cursor.number("i", f"the type of {key!r}")
+    if kind != ARRAY:
+        return kind, _read_value(cursor, kind, key)
+    item: int = cursor.number("i", f"the type of {key!r}")
+    return item, _read_array(cursor, item, key)
+
+
+def _read_value(cursor: Cursor, kind: int, key: str) -> Value:
     if kind == STRING:
         return decoded(cursor.text(f"the value of {key!r}"))
     if kind == TRUTH:
@@ -121,14 +126,35 @@ def packed(values: Mapping[str, Value]) -> bytes:
     packer.pack_map_header(len(values))
     for key, value in values.items():
         packer.pack(key)
-        if not isinstance(value, (Texts, array)):
-            packer.pack(value)
-            continue
-        packer.pack_array_header(len(value))
-        for item in _items(value):
-            packer.pack(item)
+        _pack(packer, value)
     data: bytes = packer.bytes()
     return data
+
+
+def packed_typed(values: Mapping[str, tuple[tuple[int, ...], Value]]) -> bytes:
+    """A msgpack map of keys, each with a list: numbers of types, and the value unless it is None."""
+    import msgpack
+
+    packer = msgpack.Packer(autoreset=False)
+    packer.pack_map_header(len(values))
+    for key, (kinds, value) in values.items():
+        packer.pack(key)
+        packer.pack_array_header(len(kinds) + (value is not None))
+        for kind in kinds:
+            packer.pack(kind)
+        if value is not None:
+            _pack(packer, value)
+    data: bytes = packer.bytes()
+    return data
+
+
+def _pack(packer: Any, value: Value) -> None:  # noqa: ANN401 - msgpack's, which is imported where it is used
+    if not isinstance(value, (Texts, array)):
+        packer.pack(value)
+        return
+    packer.pack_array_header(len(value))
+    for item in _items(value):
+        packer.pack(item)
 
 
 def _items(value: Texts | array[Any]) -> Iterator[object]:

@@ -15,21 +15,26 @@ import attrs
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.naming import HUGGING_FACE, to_fourcc
+from fourcc.networks.hyper import MOST
 from fourcc.registry import registry
-from fourcc.sources import llama
+from fourcc.sources import foreign_weights, llama
 from fourcc.sources.extent import AdjacentPairs, whole_parts
 from fourcc.sources.folder import file_in
-from fourcc.sources.generation import generation_of, special_tokens
+from fourcc.sources.generation import special_tokens
+from fourcc.sources.huggingface_keys import FAMILIES, asked, rope
 from fourcc.sources.json_text import parse_object
-from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
+from fourcc.sources.prefixes import notes_on_names
+from fourcc.sources.source import Hyper, Source, SourceTensor
 from fourcc.sources.tokenizer import beside
+from fourcc.sources.twins import equal
 from fourcc.sources.weight_only import gathered
-from fourcc.sources.weight_scheme import Scheme, scheme_of
+from fourcc.sources.weight_scheme import Scheme, scheme_name, scheme_of
 from fourcc.spec import Geometry
 
 CONFIG = "config.json"
+ADAPTER_CONFIG = "adapter_config.json"
 MAX_CONFIG = 1 << 20
-FAMILY = ("llama", "mistral", "qwen2", "qwen3")  # values of model_type
+MAX_FAMILY = 64  # characters
 
 _COUNTS = {  # fourcc's word -> the config's
     "dim": "hidden_size",
@@ -56,18 +61,21 @@ def adopt(source: Source, folder: Path) -> Source:
     try:
         path = file_in(folder, CONFIG)
         if path is None:
-            return source
+            return foreign_weights.marked(attrs.evolve(source, notes=(*source.notes, *_adapter_note(folder))))
         config = _Config.read(path)
         blobs, tokenizer_files, notes = beside(folder)
         source = attrs.evolve(
             source,
-            companions=(*source.companions, path, *filter(None, [generation_of(folder)[0]]), *tokenizer_files),
+            companions=(*source.companions, path, *tokenizer_files),
             blobs=blobs,
-            notes=(*source.notes, *notes, *_foreign_notes(config)),
+            notes=(*source.notes, *notes),
         )
         if config.scheme is not None:
-            source = attrs.evolve(source, tensors=gathered(source.tensors, config.scheme))
-        return _as_llama(source, config) if config.is_llama else source
+            tensors, odd = gathered(source.tensors, config.scheme)
+            source = attrs.evolve(source, tensors=tensors, notes=(*source.notes, *odd))
+        source = foreign_weights.marked(source, config.unread)
+        is_llama = config.is_llama and foreign_weights.KEY not in source.hyper
+        return _as_llama(source, config) if is_llama else _as_stated(source, config)
     except BaseException:
         source.close()
         raise
@@ -79,6 +87,7 @@ class _Config:
 
     path: Path
     fields: Mapping[str, Any]
+    data: bytes = b""
 
     @classmethod
     def read(cls, path: Path) -> _Config:
@@ -88,17 +97,22 @@ class _Config:
                 raise SourceError(
                     "too long for a config", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_CONFIG}"
                 )
-            return cls(path, parse_object(file.read(0, file.size), path))
+            data = bytes(file.read(0, file.size))
+            return cls(path, parse_object(data, path), data)
         finally:
             file.close()
 
     @property
     def is_llama(self) -> bool:
-        """Whether it describes a language model of the family whose weights can be read."""
-        architectures = self.fields.get("architectures")
-        names = architectures if isinstance(architectures, list) else []
-        causal = not names or any(isinstance(name, str) and name.endswith("ForCausalLM") for name in names)
-        return self.fields.get("model_type") in FAMILY and causal and not self.kept
+        """Whether it describes a language model of the family."""
+        causal = not self.classes or any(name.endswith("ForCausalLM") for name in self.classes)
+        return self.fields.get("model_type") in FAMILIES and causal
+
+    @property
+    def classes(self) -> list[str]:
+        """Names under ``architectures``."""
+        listed = self.fields.get("architectures")
+        return [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else []
 
     @property
     def scheme(self) -> Scheme | None:
@@ -106,16 +120,16 @@ class _Config:
         return scheme_of(self.fields, self.path)
 
     @property
-    def kept(self) -> bool:
-        """Whether the weights are in another tool's quantized layout that is not known here."""
-        return self.fields.get("quantization_config") is not None and self.scheme is None
+    def unread(self) -> str | None:
+        """The scheme that another tool quantized the weights in, where it is not read here."""
+        return scheme_name(self.fields) if self.scheme is None else None
 
     def count(self, key: str, default: int | None = None) -> int:
         """A positive integer."""
         value = self.fields.get(key)
         value = default if value is None else value
-        if type(value) is not int or value < 1:
-            raise self.refusal(key, value, "an integer from 1 on")
+        if type(value) is not int or not 1 <= value <= MOST:
+            raise self.refusal(key, value, f"an integer from 1 to {MOST}")
         return value
 
     def number(self, key: str, default: float) -> float:
@@ -131,11 +145,23 @@ class _Config:
         return SourceError(f"the key {key!r} cannot be read", file=self.path, found=repr(found), expected=expected)
 
 
-def _foreign_notes(config: _Config) -> Iterator[str]:
-    if config.kept:
-        yield "the config says that the weights are quantized by another tool: tensors are kept as they are"
-    elif not config.is_llama:
-        yield f"no Llama-family language model (model_type {config.fields.get('model_type')!r}): names are kept"
+def _adapter_note(folder: Path) -> Iterator[str]:
+    if file_in(folder, ADAPTER_CONFIG) is not None:
+        yield f"a LoRA adapter ({ADAPTER_CONFIG}), no model: merge it into the model that it was made for"
+
+
+def _as_stated(source: Source, config: _Config) -> Source:
+    """A model that is not of the family, or whose weights are not read: all is kept, and its config comes along."""
+    kind = config.fields.get("model_type")
+    name = kind if isinstance(kind, str) and len(kind) <= MAX_FAMILY else None
+    notes = []
+    if foreign_weights.KEY in source.hyper:
+        name = f"{name}, quantized" if name in FAMILIES else name
+    else:
+        name = next(iter(config.classes), name) if name in FAMILIES else name
+        notes = [f"no Llama-family language model (model_type {kind!r}): names are kept"]
+    blobs = {**source.blobs, CONFIG: config.data}
+    return attrs.evolve(source, architecture=name, blobs=blobs, notes=(*source.notes, *notes))
 
 
 def _as_llama(source: Source, config: _Config) -> Source:
@@ -144,11 +170,11 @@ def _as_llama(source: Source, config: _Config) -> Source:
     named = [attrs.evolve(tensor, name=to_fourcc(tensor.name, HUGGING_FACE) or tensor.name) for tensor in kept]
     names = {tensor.name for tensor in named}
     notes = [f"{len(recomputed)} tensors *{_RECOMPUTED} are left out: they are recomputed"] if recomputed else []
-    hyper = _hyper(config, tied=_is_tied(config, names))
-    if hyper["tied_embeddings"] and "output" in names:
-        named = [tensor for tensor in named if tensor.name != "output"]
-        notes.append("lm_head is left out: the config ties it to the embedding")
+    notes += notes_on_names(names, HUGGING_FACE)
     _refuse_twins(config, named)
+    tied, named, said = _tied(config, named)
+    hyper, more = _hyper(config, tied=tied, names=names)
+    notes += [*said, *more]
     for wrong in llama.contradictions(named, hyper):
         raise SourceError(
             f"the tensor contradicts {config.path}",
@@ -172,17 +198,31 @@ def _as_llama(source: Source, config: _Config) -> Source:
     )
 
 
-def _is_tied(config: _Config, names: set[str]) -> bool:
-    """Whether the output matrix is the embedding; where the config is silent, whether there is none of its own."""
-    tied = config.fields.get("tie_word_embeddings")
-    absent = "output" not in names and "tok_embeddings" in names
-    if tied is None:
-        return absent
-    if not isinstance(tied, bool):
-        raise config.refusal("tie_word_embeddings", tied, "true or false")
-    if absent and not tied:
-        raise config.refusal("tie_word_embeddings", tied, "true, for there is an embedding and no lm_head")
-    return tied
+def _tied(config: _Config, tensors: list[SourceTensor]) -> tuple[bool, list[SourceTensor], list[str]]:
+    """Whether the output matrix is the embedding, the tensors without a copy of it, and notes.
+
+    Where the config is silent the weights tell. Where it says that the two are one and the file has another output
+    matrix all the same, transformers keeps that, and so does fourcc.
+    """
+    said = config.fields.get("tie_word_embeddings")
+    by_name = {tensor.name: tensor for tensor in tensors}
+    embedding, output = by_name.get("tok_embeddings"), by_name.get("output")
+    if said is not None and not isinstance(said, bool):
+        raise config.refusal("tie_word_embeddings", said, "true or false")
+    if output is None:
+        if said is False and embedding is not None:
+            raise config.refusal("tie_word_embeddings", said, "true, for there is an embedding and no lm_head")
+        return embedding is not None if said is None else said, tensors, []
+    if not said:
+        return False, tensors, []
+    if embedding is None or not equal(embedding, output):
+        return (
+            False,
+            tensors,
+            ["the config ties lm_head to the embedding, but the two differ: lm_head is kept"],
+        )
+    rest = [tensor for tensor in tensors if tensor is not output]
+    return True, rest, ["lm_head is left out: it is the embedding, as the config says"]
 
 
 def _refuse_twins(config: _Config, tensors: list[SourceTensor]) -> None:
@@ -210,7 +250,17 @@ def _adjacent(config: _Config, tensor: SourceTensor, head_dim: int) -> SourceTen
     return attrs.evolve(tensor, read=AdjacentPairs(tensor.read, head_dim, vector, whole=whole_parts(spec)).read)
 
 
-def _hyper(config: _Config, *, tied: bool) -> Hyper:
+def hyper_of(data: bytes, path: Path, names: set[str]) -> Hyper:
+    """What a config's text says of a model with tensors of these names: how an exporter proves what it wrote.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    config = _Config(path, parse_object(data, path), data)
+    return _hyper(config, tied=bool(config.fields.get("tie_word_embeddings")), names=names)[0]
+
+
+def _hyper(config: _Config, *, tied: bool, names: set[str]) -> tuple[Hyper, list[str]]:
     counts = {ours: config.count(theirs) for ours, theirs in _COUNTS.items()}
     n_kv_heads = config.count("num_key_value_heads", counts["n_heads"])
     head_dim = config.count("head_dim", counts["dim"] // counts["n_heads"])
@@ -218,40 +268,16 @@ def _hyper(config: _Config, *, tied: bool) -> Hyper:
         raise config.refusal("head_dim", head_dim, "an even number")
     if counts["n_heads"] % n_kv_heads:
         raise config.refusal("num_key_value_heads", n_kv_heads, f"a divisor of the {counts['n_heads']} heads")
+    turned, notes = rope(config, counts["seq_len"])
+    other, more = asked(config, names)
     return {
         **counts,
         "n_kv_heads": n_kv_heads,
         "head_dim": head_dim,
         "norm_eps": config.number("rms_norm_eps", 1e-6),
-        **_rope(config),
+        **turned,
         "rope_pairing": "adjacent",
         "tied_embeddings": tied,
-        **_extras(config),
-    }
-
-
-def _rope(config: _Config) -> dict[str, Scalar | list[Scalar]]:
-    """Base and scaling of the rotation: top-level keys, or one map of both in newer configs."""
-    newer = config.fields.get("rope_parameters")
-    scaling = newer if newer is not None else config.fields.get("rope_scaling")
-    if scaling is None:
-        scaling = {}
-    if not isinstance(scaling, dict):
-        raise config.refusal("rope_scaling", scaling, "a map")
-    values = {("type" if key == "rope_type" else key): value for key, value in scaling.items()}
-    theta = values.pop("rope_theta", None)
-    base = _Config(config.path, {"rope_theta": theta} if theta is not None else config.fields)
-    if values.get("type") == "default":
-        values = {}
-    scaled = {f"rope_scaling.{key}": value for key, value in values.items() if storable(value)}
-    return {"rope_theta": base.number("rope_theta", 10000.0), **scaled}
-
-
-def _extras(config: _Config) -> dict[str, Scalar | list[Scalar]]:
-    """What a run of the model must know beside: an unusual activation, a window, the tokens that begin and end."""
-    found: dict[str, Scalar | list[Scalar]] = {}
-    if config.fields.get("hidden_act", "silu") != "silu":
-        found["hidden_act"] = str(config.fields["hidden_act"])
-    if config.fields.get("sliding_window") is not None and config.fields.get("use_sliding_window", True) is not False:
-        found["sliding_window"] = config.count("sliding_window")
-    return {**found, **special_tokens(config.fields, config.path)}
+        **other,
+        **special_tokens(config.fields, config.path),
+    }, [*notes, *more]

@@ -21,6 +21,7 @@ import attrs
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.registry import registry
+from fourcc.signatures import HEAD_BYTES, known, looks_like
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.huggingface import adopt
 from fourcc.sources.json_text import parse_object
@@ -130,6 +131,9 @@ def _read_entries(file: ReadFile) -> list[Entry]:
     if file.size < _PREFIX:
         raise SourceError("the file is too short for a header", file=file.path, found=f"{file.size} bytes")
     length = int.from_bytes(file.read(0, _PREFIX), "little")
+    head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
+    if not recognises(file.path, head) and known(head) is not None:
+        raise SourceError(f"not a safetensors file: {looks_like(head)}", file=file.path)
     if length > min(MAX_HEADER, file.size - _PREFIX):
         raise SourceError(
             "the header cannot be so long",

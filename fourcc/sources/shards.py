@@ -101,20 +101,17 @@ def _is_plain(name: str) -> bool:
 
 def _open_files(path: Path, shards: list[Path], weight_map: dict[str, str] | None, total_size: object) -> Source:
     with ExitStack() as stack:
-        tensors: dict[str, SourceTensor] = {}
-        homes: dict[str, str] = {}
+        found: dict[str, dict[str, SourceTensor]] = {}  # name -> file -> tensor
         for shard in shards:
             file = ReadFile(shard, SourceError)
             stack.callback(file.close)
             for tensor in read_tensors(file):
-                if tensor.name in homes:
-                    what = f"the tensor is in {homes[tensor.name]} and in {shard.name}"
-                    raise SourceError(what, file=path, tensor=tensor.name)
-                tensors[tensor.name], homes[tensor.name] = tensor, shard.name
+                found.setdefault(tensor.name, {})[shard.name] = tensor
+        tensors = {name: _chosen(path, name, places, weight_map or {}) for name, places in found.items()}
         notes = []
         if weight_map is not None:
-            _refuse_missing(path, weight_map, homes)
-            notes = _notes(weight_map, tensors, total_size)
+            _refuse_missing(path, weight_map, found)
+            notes = [*_copies(weight_map, found), *_notes(weight_map, tensors, total_size)]
         source = Source(
             path=path,
             kind=KIND,
@@ -127,7 +124,24 @@ def _open_files(path: Path, shards: list[Path], weight_map: dict[str, str] | Non
         return adopt(source, shards[0].parent)
 
 
-def _refuse_missing(path: Path, weight_map: dict[str, str], homes: dict[str, str]) -> None:
+def _chosen(path: Path, name: str, places: dict[str, SourceTensor], weight_map: dict[str, str]) -> SourceTensor:
+    """The tensor from the file that the index gives; without a word of it there may be only one."""
+    if len(places) > 1 and weight_map.get(name) not in places:
+        first, second = list(places)[:2]
+        raise SourceError(f"the tensor is in {first} and in {second}", file=path, tensor=name)
+    return places.get(weight_map.get(name, ""), next(iter(places.values())))
+
+
+def _copies(weight_map: dict[str, str], found: dict[str, dict[str, SourceTensor]]) -> list[str]:
+    """A note on tensors that another file has, too."""
+    copies = [name for name, places in found.items() if len(places) > 1]
+    if not copies:
+        return []
+    others = sorted({place for name in copies for place in found[name] if place != weight_map[name]})
+    return [f"passed over in {', '.join(others)}: {named(copies)}, which the index takes from another file"]
+
+
+def _refuse_missing(path: Path, weight_map: dict[str, str], homes: dict[str, dict[str, SourceTensor]]) -> None:
     missing = [name for name in weight_map if name not in homes]
     if missing:
         home = weight_map[missing[0]]
@@ -139,8 +153,9 @@ def _refuse_missing(path: Path, weight_map: dict[str, str], homes: dict[str, str
             expected="what the index says",
         )
     for name, said in weight_map.items():
-        if homes[name] != said:
-            raise SourceError("the tensor is in another file", file=path, tensor=name, found=homes[name], expected=said)
+        if said not in homes[name]:
+            others = ", ".join(homes[name])
+            raise SourceError("the tensor is in another file", file=path, tensor=name, found=others, expected=said)
 
 
 def _notes(weight_map: dict[str, str], tensors: dict[str, SourceTensor], total_size: object) -> list[str]:

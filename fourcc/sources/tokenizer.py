@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
@@ -18,6 +19,10 @@ LLAMA2C, JSON, SENTENCEPIECE, GGUF = token_count.LLAMA2C, token_count.JSON, toke
 CONFIGURATION = "tokenizer_config.json"
 CHAT_TEMPLATE = "chat_template.jinja"  # no tokenizer, but goes with one
 BLOBS = frozenset({LLAMA2C, JSON, SENTENCEPIECE, GGUF})
+# Files that say how a tokenizer of Hugging Face's is used; with another tokenizer they say what is not so.
+_OF_TOKENIZER = (CONFIGURATION, "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
+COMPANIONS = (*_OF_TOKENIZER, "generation_config.json")  # files that are carried unchanged, and not read here
+REPLACED = BLOBS | set(_OF_TOKENIZER)  # what goes where a user names another tokenizer
 
 
 @attrs.frozen
@@ -92,7 +97,30 @@ def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
         paths.append(path)
     if blobs:
         _add_chat_template(folder, blobs, paths, notes)
-    return blobs, paths, notes
+    for name in COMPANIONS:
+        _add_companion(folder, name, blobs, paths, notes)
+    return blobs, list(dict.fromkeys(paths)), notes
+
+
+def _add_companion(folder: Path, name: str, blobs: dict[str, bytes], paths: list[Path], notes: list[str]) -> None:
+    """A file that goes along as it is."""
+    path = file_in(folder, name)
+    if path is None:
+        return
+    try:
+        blobs[name] = _contents(path)
+    except SourceError as error:
+        notes.append(f"{name} is left out: {error}")
+        return
+    paths.append(path)
+
+
+def template_of(blobs: Mapping[str, bytes]) -> bytes:
+    """The chat template in the tokenizer's configuration among a model's blobs; empty: none that can be read."""
+    try:
+        return _template_in(blobs.get(CONFIGURATION, b"{}"), CONFIGURATION)
+    except SourceError:
+        return b""
 
 
 def _add_chat_template(folder: Path, blobs: dict[str, bytes], paths: list[Path], notes: list[str]) -> None:
@@ -115,9 +143,12 @@ def _add_chat_template(folder: Path, blobs: dict[str, bytes], paths: list[Path],
 def _chat_template(path: Path) -> bytes:
     """The template in a file; empty where it has none. Of several the one that is called the default."""
     data = _contents(path)
-    if path.name != CONFIGURATION:
-        return data
-    found = parse_object(data, path).get("chat_template")
+    return data if path.name != CONFIGURATION else _template_in(data, path)
+
+
+def _template_in(data: bytes, file: object) -> bytes:
+    """The template in the text of a tokenizer's configuration."""
+    found = parse_object(data, file).get("chat_template")
     if isinstance(found, list):
         named = [each for each in found if isinstance(each, dict) and each.get("name") == "default"]
         found = named[0].get("template") if named else None

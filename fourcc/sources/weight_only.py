@@ -15,7 +15,7 @@ are moved by half their range.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -37,8 +37,8 @@ _INTEGERS = (*_INT32, "<i8", "|i1")
 _FLOATS = ("<f2", "<f4", "<f8", "<u2")  # the last are bfloat16's bits
 
 
-def gathered(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> tuple[SourceTensor, ...]:
-    """The tensors, those of each quantized matrix as one; the others come first, in their order.
+def gathered(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> tuple[tuple[SourceTensor, ...], list[str]]:
+    """The tensors, those of each quantized matrix as one, and notes; the others come first, in their order.
 
     Args:
         tensors: with the names of their files.
@@ -52,10 +52,20 @@ def gathered(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> tuple[SourceT
     prefixes = dict.fromkeys(prefix for prefix, _, ending in split.values() if ending in scheme.parts)
     if not prefixes:
         raise _not_quantized(tensors, scheme)
-    made = [_Module(stored, scheme, prefix).tensor() for prefix in prefixes]
+    modules = [_Module(stored, scheme, prefix) for prefix in prefixes]
+    made = [module.tensor() for module in modules]
     used = {f"{prefix}.{ending}" for prefix in prefixes for ending in scheme.parts}
     used |= {tensor.source_name for tensor in made}
-    return (*(tensor for tensor in tensors if tensor.name not in used), *made)
+    return (*(tensor for tensor in tensors if tensor.name not in used), *made), _notes(modules)
+
+
+def _notes(modules: Iterable[_Module]) -> list[str]:
+    """What is odd, with the first matrix and the number of those that have it."""
+    found: dict[str, list[str]] = {}
+    for module in modules:
+        for what in module.odd:
+            found.setdefault(what, []).append(module.prefix)
+    return [f"{what}: {names[0]}" + (f" and {len(names) - 1} more" * (len(names) > 1)) for what, names in found.items()]
 
 
 def _not_quantized(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> SourceError:
@@ -81,6 +91,7 @@ class _Module:
     stored: Mapping[str, SourceTensor]
     scheme: Scheme
     prefix: str
+    odd: list[str] = attrs.field(factory=list)
 
     @property
     def bytewise(self) -> bool:
@@ -214,7 +225,14 @@ class _Module:
             raise self._refusal(
                 f"{ending} does not name a group for each column", f"{len(values)} entries", f"{ins}, below {count}"
             )
-        return None if (values == np.arange(ins) // group).all() else lambda: values
+        if (values == np.arange(ins) // group).all():
+            return None
+        if not values.any():  # some tools' way of saying that there is none: else all groups but one would be idle
+            self.odd.append(f"{ending} names group 0 for every column, which counts as no index")
+            return None
+        if len(np.unique(values)) < count:
+            self.odd.append(f"{ending} leaves groups without a column")
+        return lambda: values
 
     def _get(self, ending: str, dtypes: tuple[str, ...]) -> SourceTensor:
         found = self.stored.get(f"{self.prefix}.{ending}")

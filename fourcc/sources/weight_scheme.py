@@ -10,6 +10,8 @@ import attrs
 
 _WORDS = ("qweight", "qzeros", "scales", "g_idx")
 _PACKED = ("weight_packed", "weight_scale", "weight_zero_point", "weight_g_idx", "weight_shape")
+_BITSANDBYTES = {"load_in_8bit", "load_in_4bit", "_load_in_8bit", "_load_in_4bit"}
+_TELLING = ("format", "fmt", "quant_algo", "bits", "version", "bnb_4bit_quant_type")  # what a scheme's name leaves open
 _COMPRESSED = ("pack-quantized", "int-quantized", "naive-quantized")
 
 
@@ -40,7 +42,7 @@ class Scheme:
 def scheme_of(fields: Mapping[str, Any], path: Path) -> Scheme | None:
     """What the config says, or None where the weights are in no layout that is known here."""
     said = fields.get("quantization_config")
-    if not isinstance(said, dict):
+    if not isinstance(said, dict) or "quantization" in fields or _differing(said):
         return None
     method, bits, group = said.get("quant_method"), said.get("bits"), said.get("group_size")
     if method == "compressed-tensors":
@@ -51,6 +53,37 @@ def scheme_of(fields: Mapping[str, Any], path: Path) -> Scheme | None:
     if method == "gptq" and type(bits) is int and bits in {2, 3, 4, 8}:
         return Scheme(path, method, bits, size, 0 if said.get("checkpoint_format") == "gptq_v2" else 1)
     return None
+
+
+def _differing(said: Mapping[str, Any]) -> bool:
+    """Whether GPTQ's ``dynamic`` gives some modules other bits; an entry ``-:...`` leaves some plain."""
+    dynamic = said.get("dynamic")
+    return bool(dynamic) and not (isinstance(dynamic, dict) and all(key.startswith("-:") for key in dynamic))
+
+
+def scheme_name(fields: Mapping[str, Any]) -> str | None:
+    """The scheme that a config states, by name, whether it is read here or not; None where it states none.
+
+    ``quantization`` is MLX's key; an empty map states nothing.
+    """
+    if fields.get("quantization"):
+        return "MLX (key 'quantization')"
+    said = fields.get("quantization_config") or fields.get("compression_config")
+    if not said:
+        inner = fields.get("text_config")
+        return scheme_name(inner) if isinstance(inner, dict) else None
+    if not isinstance(said, dict):
+        return "a quantization_config that is no map"
+    method = said.get("quant_method") or ("bitsandbytes" if _BITSANDBYTES & set(said) else None)
+    if not isinstance(method, str):
+        return "a quantization_config without a quant_method"
+    details = [_detail(said, key) for key in _TELLING if isinstance(said.get(key), (str, int))]
+    dynamic = ["'dynamic': other bits for some modules"] if _differing(said) else []
+    return method + (f" ({', '.join(details + dynamic)})" if details or dynamic else "")
+
+
+def _detail(said: Mapping[str, Any], key: str) -> str:
+    return f"{key} {said[key]!s:.40}"
 
 
 def _compressed(said: Mapping[str, Any], path: Path) -> Scheme | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.simd.operation import ADDRESS, INTEGER, operation
-from fourcc.kernels.simd.target import host
+from fourcc.kernels.simd.target import architecture_of
 
 
 @operation(ADDRESS, returns=INTEGER)
@@ -64,8 +64,11 @@ def relax() -> None:
 
 @relax.lowered
 def _(b: Builder) -> None:
-    if host()[0] == "x86_64":
+    for_machine = architecture_of(b.target)
+    if for_machine == "x86_64":
         b.call("llvm.x86.sse2.pause", ELEMENTS["void"])
+    elif for_machine == "aarch64":  # an isb waits as long as a pause does; a yield, not at all
+        b.call("llvm.aarch64.isb", ELEMENTS["void"], b.int32(15))
 
 
 @operation(ADDRESS, INTEGER, INTEGER, INTEGER, INTEGER, INTEGER)

@@ -164,7 +164,7 @@ class Lowering:
                 known = constant.arguments[0] if constant.name == "constant" else None
                 if step.name == "and" and known is not None and ~(known >> skipped) & ((1 << bits) - 1) == 0:
                     return self._low_bits(value, bits, skipped)
-            if step.name == "rshift" and right.name == "constant" and 0 <= right.arguments[0] < 32 - skipped:
+            if step.name == "rshift" and right.name == "constant" and right.arguments[0] <= 32 - skipped - bits:
                 return self._low_bits(step.arguments[0], bits, skipped + right.arguments[0])
         if step.name == "load" and skipped + bits <= 8 * np.dtype(step.arguments[1]).itemsize:
             part, dtype, offset = step.arguments

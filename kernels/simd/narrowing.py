@@ -23,7 +23,7 @@ def store_partial(b: Builder, address: Value, value: Value, count: Value, size: 
 
 
 def _float16(value: Lanes | np.float32) -> Lanes:
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # the latter of a signalling NaN, on some machines
         return np.asarray(value, np.float32).astype(np.float16)
 
 

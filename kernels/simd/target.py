@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -42,6 +43,7 @@ TARGETS = (
     Target("portable", "", frozenset(), "", 2, 2, 4, 0),
 )
 NAMES = tuple(target.name for target in TARGETS)
+HWCAP, DOT_PRODUCTS = 16, 1 << 20  # Linux's word of an aarch64 processor's features, and ASIMDDP in it
 
 
 @cache
@@ -50,7 +52,18 @@ def host() -> tuple[str, frozenset[str]]:
     import llvmlite.binding as llvm
 
     architecture = llvm.get_process_triple().split("-")[0]
-    return architecture, frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+    features = frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
+    return architecture, features | (_told_by_linux() if architecture == "aarch64" else frozenset())
+
+
+def _told_by_linux() -> frozenset[str]:
+    """NEON with dot products, if the system says so: what LLVM finds out of Linux leaves the latter out."""
+    try:
+        ask = ctypes.CDLL(None).getauxval
+    except (AttributeError, OSError, TypeError):  # not Linux
+        return frozenset()
+    ask.restype, ask.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
+    return frozenset({"neon", "dotprod"}) if ask(HWCAP) & DOT_PRODUCTS else frozenset()
 
 
 @cache
@@ -93,11 +106,18 @@ def multiplies_bfloat16s() -> bool:
     return target().name == "avx512" and "avx512bf16" in host()[1]
 
 
+def architecture_of(chosen: Target) -> str:
+    """First word of the LLVM triple that a target is compiled for: of one that serves all, the host's."""
+    return chosen.architecture or host()[0]
+
+
 def processor(chosen: Target) -> tuple[str, str]:
     """LLVM's name of the processor to compile a target for, and its features as text."""
     import llvmlite.binding as llvm
 
     if chosen == next(each for each in TARGETS if runs_here(each)):
-        return host_processor(), llvm.get_host_cpu_features().flatten()
+        told = llvm.get_host_cpu_features().flatten()
+        untold = sorted(f"+{name}" for name in chosen.needs if f"+{name}" not in told.split(","))
+        return host_processor(), ",".join([told, *untold] if told else untold)
     generic = "x86-64" if host()[0] == "x86_64" else "generic"
     return (chosen.cpu or generic), ",".join(f"+{name}" for name in sorted(chosen.needs))

@@ -20,7 +20,7 @@ from fourcc.kernels.simd.memory import load_word, store
 from fourcc.kernels.simd.operation import ADDRESS, FLOATS, INTEGER, INTS, Operation, operation
 from fourcc.kernels.simd.partial import load_partial
 from fourcc.kernels.simd.tiles import addresses, as_first, everywhere, nothing
-from fourcc.kernels.simd.twins import Lanes, padded, read
+from fourcc.kernels.simd.twins import Lanes, padded, read, widened
 from fourcc.kernels.simd.widening import widened_float16
 from fourcc.kernels.trace import Step, Trace
 
@@ -103,9 +103,13 @@ def product_operation(trace: Trace, sizes: Sequence[int], columns: int) -> Opera
 def wide_entries(dtype: str) -> tuple[Operation, Operation]:
     """The operations that load 16 numbers, or (address, count) some and then zeros, in 32 bits each."""
     given = np.dtype(dtype)
-    kind, wide = (FLOATS, np.float32) if given.kind == "f" else (INTS, np.int32)
+    kind = FLOATS if given.kind == "f" else INTS
 
-    def widened(b: Builder, narrow: Value) -> Value:
+    def as_wide(values: Lanes) -> Lanes:
+        made: Lanes = widened(values) if given.kind == "f" else values.astype(np.int32)
+        return made
+
+    def extended(b: Builder, narrow: Value) -> Value:
         if given.itemsize == 4:
             return b.bitcast(narrow, llvm_type(kind))
         if given.kind == "f":
@@ -116,19 +120,19 @@ def wide_entries(dtype: str) -> tuple[Operation, Operation]:
 
     @operation(ADDRESS, returns=kind)
     def load_entries(address: int) -> Lanes:
-        return read(address, dtype, 16).astype(wide)
+        return as_wide(read(address, dtype, 16))
 
     @load_entries.lowered
     def _(b: Builder, address: Value) -> Value:
-        return widened(b, b.load_from(address, stored))
+        return extended(b, b.load_from(address, stored))
 
     @operation(ADDRESS, INTEGER, returns=kind)
     def load_some_entries(address: int, count: int) -> Lanes:
-        return padded(read(address, dtype, count), 16).astype(wide)
+        return as_wide(padded(read(address, dtype, count), 16))
 
     @load_some_entries.lowered
     def _(b: Builder, address: Value, count: Value) -> Value:
-        return widened(b, load_partial(b, address, count, stored, given.itemsize))
+        return extended(b, load_partial(b, address, count, stored, given.itemsize))
 
     for each in (load_entries, load_some_entries):
         each.meaning.__qualname__ = f"{each.meaning.__name__}_{given.str}"
@@ -186,7 +190,7 @@ PYTHON: dict[str, Callable[[Any, Any], Any]] = {
     "rshift": lambda x, y: x >> y,
     "lshift": lambda x, y: x << y,
 }
-LANES = {"int": np.int32, "uint": np.uint32, "float": np.float32}
+LANES = {"int": np.int32, "uint": np.uint32, "low": np.uint32, "float": np.float32}
 WIDE = {"int": "<i4", "uint": "<u4", "float": "<f4"}
 
 
@@ -208,8 +212,10 @@ def _evaluate(  # noqa: PLR0911 - one a kind of step
             return _chosen(trace.tables[table], values[number])
         case "part_table", (part, _, count, number):
             return _chosen(read(load_word(sources + 8 * (len(sizes) + part)), WIDE[step.kind], count), values[number])
-    left, right = (values[number].astype(kind) for number in step.arguments)
-    made: Lanes = PYTHON[step.name](left, right)
+    left, right = (values[number] for number in step.arguments)
+    if step.kind != "float" and step.name != "rshift":
+        left = left.astype(np.uint32)  # the lowest 32 bits, of either sign
+    made: Lanes = PYTHON[step.name](left, right.astype(left.dtype)).astype(kind)
     return made
 
 

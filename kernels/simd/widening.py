@@ -7,13 +7,13 @@ import numpy as np
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, vector
 from fourcc.kernels.simd.operation import ADDRESS, FLOAT, FLOATS, INTEGER, operation
 from fourcc.kernels.simd.partial import load_partial
-from fourcc.kernels.simd.twins import Lanes, padded, read
+from fourcc.kernels.simd.twins import Lanes, padded, read, widened
 
 
 @operation(ADDRESS, returns=FLOATS)
 def load_float16s(address: int) -> Lanes:
     """16 float16 as float32."""
-    return read(address, "<f2", 16).astype(np.float32)
+    return widened(read(address, "<f2", 16))
 
 
 @load_float16s.lowered
@@ -24,7 +24,7 @@ def _(b: Builder, address: Value) -> Value:
 @operation(ADDRESS, returns=FLOAT)
 def load_float16(address: int) -> np.float32:
     """The float16 at an address as float32."""
-    return np.float32(read(address, "<f2", 1)[0])
+    return np.float32(widened(read(address, "<f2", 1))[0])
 
 
 @load_float16.lowered
@@ -36,7 +36,7 @@ def _(b: Builder, address: Value) -> Value:
 @operation(ADDRESS, INTEGER, returns=FLOATS)
 def load_some_float16s(address: int, count: int) -> Lanes:
     """The first `count` (0 .. 16) float16 as float32, then zeros."""
-    return padded(read(address, "<f2", count), 16).astype(np.float32)
+    return widened(padded(read(address, "<f2", count), 16))
 
 
 @load_some_float16s.lowered
@@ -120,7 +120,7 @@ def _(b: Builder, address: Value) -> Value:
 @operation(ADDRESS, INTEGER, returns=FLOATS)
 def load_float16_column(address: int, step: int) -> Lanes:
     """16 float16, `step` bytes apart, as float32."""
-    return np.array([read(address + lane * step, "<f2", 1)[0] for lane in range(16)]).astype(np.float32)
+    return widened(np.array([read(address + lane * step, "<f2", 1)[0] for lane in range(16)]))
 
 
 @load_float16_column.lowered

@@ -7,14 +7,14 @@ import numpy as np
 from fourcc.kernels.simd.builder import Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.dot import BIAS
 from fourcc.kernels.simd.operation import BYTES, FLOATS, INTS, Operation, operation
-from fourcc.kernels.simd.twins import Lanes
+from fourcc.kernels.simd.twins import Lanes, widened
 from fourcc.kernels.simd.widening import widened_float16
 
 
 @operation(INTS, returns=FLOATS)
 def low_float16s(words: Lanes) -> Lanes:
     """Of each word the float16 in its low half."""
-    return words.view("<f2")[::2].astype(np.float32)
+    return widened(words.view("<f2")[::2])
 
 
 @low_float16s.lowered
@@ -25,7 +25,7 @@ def _(b: Builder, words: Value) -> Value:
 @operation(INTS, returns=FLOATS)
 def high_float16s(words: Lanes) -> Lanes:
     """Of each word the float16 in its high half."""
-    return words.view("<f2")[1::2].astype(np.float32)
+    return widened(words.view("<f2")[1::2])
 
 
 @high_float16s.lowered

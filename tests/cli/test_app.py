@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
 import fourcc
 from fourcc.cli import failures
+from fourcc.cli.app import COMMANDS, build
 from fourcc.errors import FourccError, OutputError, PluginError, PolicyError, Problem, SourceError, UsageError
 from tests.cli.making import ODD, Runner, write_safetensors
-
-COMMANDS = ["convert", "inspect", "verify", "diff", "extract", "formats", "policy"]
 
 
 def shell(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -40,21 +40,37 @@ def test_no_arguments_show_the_usage(run: Runner) -> None:
     assert ended.err.startswith("Usage: fourcc ")
 
 
+def commands(*words: str) -> list[tuple[str, ...]]:
+    """The words of every command that begins so; a command of commands stands before its own."""
+    command = get_command(build([]))
+    for word in words:
+        command = command.commands[word]
+    return [words, *(some for word in getattr(command, "commands", ()) for some in commands(*words, word))]
+
+
+def test_every_command_is_found_by_its_name() -> None:
+    """The module that a name leads to adds just that command: the table and the modules agree."""
+    assert {words[0] for words in commands() if words} == set(COMMANDS)
+    for name in COMMANDS:
+        assert list(get_command(build([name])).commands) == [name]
+
+
 @pytest.mark.parametrize("option", ["-h", "--help"])
-def test_every_command_has_help(run: Runner, option: str) -> None:
-    """A whole sentence in the list, examples below; no escape sequence."""
-    listing = run(option)
-    assert listing.code == 0
-    for command in COMMANDS:
-        line = next(line for line in listing.out.splitlines() if line.strip().startswith(command))
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_has_help(run: Runner, words: tuple[str, ...], option: str) -> None:
+    """Its own commands with a whole sentence each, or examples; no escape sequence."""
+    ended = run(*words, option)
+    assert ended.code == 0
+    assert ended.out.startswith(f"Usage: {' '.join(['fourcc', *words])} ")
+    assert "\x1b" not in ended.out
+    own = [each[-1] for each in commands(*words) if len(each) == len(words) + 1]
+    lines = ended.out.partition("\nCommands:\n")[2].splitlines()
+    for command in own:
+        line = next(line for line in lines if line.split()[:1] == [command])
         assert line.endswith("."), f"the summary is cut: {line}"
         assert not line.endswith("..."), f"the summary is cut: {line}"
-        for words in [[command]] if command != "policy" else [["policy", "check"], ["policy", "show"]]:
-            ended = run(*words, option)
-            assert ended.code == 0
-            assert f"Usage: fourcc {' '.join(words)} " in ended.out
-            assert "Examples:" in ended.out
-            assert "\x1b" not in ended.out
+    if not own and words != ("policy", "recipes"):  # a list without an argument explains itself
+        assert "Examples:" in ended.out
 
 
 def test_help_names_defaults_and_environment(run: Runner) -> None:

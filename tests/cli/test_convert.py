@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 
 import fourcc
+from fourcc.errors import PolicyError, UsageError
+from fourcc.exporters import KINDS
+from fourcc.policy import Policy
+from fourcc.registry import registry
 from tests.cli.making import Runner, write_safetensors
 
 NORMS_AND_REST = """version = 1
@@ -243,3 +247,86 @@ def test_bad_number_of_threads(run: Runner, tiny: Path, tmp_path: Path, count: s
     ended = run("convert", tiny, "-o", tmp_path / "out.bin", "--threads", count)
     assert ended.code == 2
     assert f"bad number of threads: found {count}, expected 1 to 1024" in ended.err
+
+
+@pytest.mark.parametrize("suffix", sorted(kind.suffix for kind in KINDS.values() if kind.suffix))
+def test_an_output_named_as_another_kind(run: Runner, tiny: Path, tmp_path: Path, suffix: str) -> None:
+    """Refused for the suffix of every kind that `export` writes, also from Python; nothing is written."""
+    output = tmp_path / f"x{suffix.upper()}"
+    ended = run("convert", tiny, "-o", output)
+    assert ended.code == 2
+    assert f"convert writes a model.bin, and the output's name ends with {suffix}" in ended.err
+    assert f"`fourcc export SRC -o {output.name}` writes such a file." in ended.err
+    with pytest.raises(UsageError, match="convert writes a model"):
+        fourcc.convert(tiny, output)
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_left_to_convert(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """An error, where globs leave no tensor of those that there are."""
+    ended = run("convert", tiny, "-o", tmp_path / "x", "--exclude", "*")
+    assert (ended.code, "--include and --exclude leave none of the 38 tensors" in ended.err) == (2, True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_without_tensors(run: Runner, tmp_path: Path) -> None:
+    """Converted, and noted."""
+    source = write_safetensors(tmp_path / "in.safetensors", {})
+    ended = run("convert", source, "-o", tmp_path / "out.bin")
+    assert ended.code == 0
+    assert "note: the checkpoint holds no tensor" in ended.err
+    assert "tensors          0\n" in ended.out
+    assert "formats by    -\n" in run("inspect", tmp_path / "out.bin").out
+
+
+def test_vectors_alone_match_no_format(run: Runner, tmp_path: Path) -> None:
+    """What --format takes is told, in words of --format."""
+    source = write_safetensors(tmp_path / "in.safetensors", {"v": np.ones(4, np.float32)})
+    ended = run("convert", source, "-o", tmp_path / "out.bin", "--format", "F16")
+    assert ended.code == 2
+    assert (
+        "--format F16: matches no tensor (tensors of fewer than two dimensions become 32-bit floats; "
+        "a policy can say otherwise)" in ended.err
+    )
+
+
+@pytest.mark.parametrize("text", ["", "Q8_0,"])
+def test_an_empty_tag(run: Runner, tiny: Path, tmp_path: Path, text: str) -> None:
+    """Shown as it was typed."""
+    ended = run("convert", tiny, "-o", tmp_path / "x", "--format", text)
+    assert (ended.code, "'' is not a tag" in ended.err) == (2, True)
+
+
+WIPES_OUT = ("F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4N", "IQ4X")
+
+
+@pytest.mark.parametrize("tag", [str(tag) for tag in registry if registry[tag].encode is not None])
+def test_a_tensor_that_a_format_wipes_out_is_noted(run: Runner, tmp_path: Path, tag: str) -> None:
+    """For every format: weights of 1e-9 are noted by name exactly where they decode to nothing."""
+    weights = np.full((4, 256), 1e-9, np.float32)
+    source = write_safetensors(tmp_path / "in.safetensors", {"gone": weights, "fine": np.ones((4, 256), np.float32)})
+    result = fourcc.convert(source, tmp_path / "out.bin", policy=Policy.shorthand(tag))
+    with fourcc.open(tmp_path / "out.bin") as model:
+        left = float(np.abs(model["gone"].decode() / weights - 1).max())
+    note = "hardly anything is left of 1 tensor (SQNR below 1 dB): gone; another format holds them"
+    assert (note in result.notes) == (left > 0.5)
+    if tag in WIPES_OUT:
+        assert note in result.notes
+        again = run("convert", source, "-o", tmp_path / "again.bin", "--format", tag, "--json")
+        assert (again.code, again.document["notes"], f"note: {note}" in again.err) == (0, [note], True)
+
+
+def test_policies_from_python(tiny: Path, tmp_path: Path) -> None:
+    """A file's path as text or Path, a text, a policy: the same bytes; what is none of them is an error of ours."""
+    policy, text = tmp_path / "mixed.toml", 'version = 1\n[[rule]]\nmatch = "*"\ntag = "F16"\n'
+    policy.write_text(text)
+    given = [policy, str(policy), text, Policy.parse(text)]
+    assert len({fourcc.convert(tiny, tmp_path / str(n), policy=each).digest for n, each in enumerate(given)}) == 1
+    with pytest.raises(
+        UsageError, match=r"no such policy file.*Policy.shorthand\('Q8_0'\) is the policy of `--format Q8_0`"
+    ):
+        fourcc.convert(tiny, tmp_path / "x", policy="Q8_0")
+    with pytest.raises(UsageError, match=r"gone\.toml: there is no such policy file$"):
+        fourcc.convert(tiny, tmp_path / "x", policy=tmp_path / "gone.toml")
+    with pytest.raises(PolicyError, match="not a regular file"):
+        fourcc.convert(tiny, tmp_path / "x", policy=tmp_path)

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from gguf import GGUFReader
 
 import fourcc
 from fourcc.policy import Policy
-from tests.cli.making import Runner
+from tests.cli.making import Runner, write_safetensors
 
 
 @pytest.fixture
@@ -106,3 +107,20 @@ def test_what_exists_stays(run: Runner, model: Path, tmp_path: Path) -> None:
     assert run("export", model, "-o", target, "--force").code == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged.bin", "out.gguf"]
     assert "input and output are the same file" in run("export", target, "-o", target, "--force").err
+
+
+def test_an_idle_as_is_noted(run: Runner, model: Path, other: Path, tmp_path: Path) -> None:
+    """Where the file holds all tensors as they are, `--as` changes nothing, and that is said."""
+    idle = "note: --as Q4_0,F16 changes nothing: the file holds every tensor as it is"
+    assert idle in run("export", model, "-o", tmp_path / "a.gguf", "--as", "Q4_0,F16").err
+    assert "changes nothing" not in run("export", other, "-o", tmp_path / "b.gguf", "--as", "Q8_0,F16").err
+
+
+def test_a_tensor_that_a_format_wipes_out_is_noted(run: Runner, tmp_path: Path) -> None:
+    """As `convert` does."""
+    source = write_safetensors(tmp_path / "in.safetensors", {"w": np.full((4, 32), 1e-9, np.float32)})
+    ended = run("export", source, "-o", tmp_path / "out.gguf", "--format", "Q8_0", "--json")
+    note = "hardly anything is left of 1 tensor (SQNR below 1 dB): w; another format holds them"
+    assert ended.code == 0
+    assert ended.document["notes"][-1] == note
+    assert f"note: {note}" in ended.err

@@ -191,14 +191,55 @@ def test_a_suggested_policy_converts(run: Runner, tiny: Path, tmp_path: Path) ->
 
 
 def test_a_budget_of_bits(run: Runner, tiny: Path) -> None:
-    """The best of what is small enough; where nothing is, the tensor stays."""
-    for budget in (5, 0.1):
-        found = run("stats", tiny, "--max-bits", budget, "--json").document["suggestion"]["tensors"]
-        for each in found:
-            small = [one for one in each["offers"] if one["bits_per_weight"] <= budget and one["sqnr_db"] is not None]
-            best = max(small, key=lambda one: one["sqnr_db"], default={"tag": None})
-            assert each["chosen"] == best["tag"]
-        assert any(each["chosen"] for each in found) == (budget == 5)
+    """The best of what is small enough."""
+    found = run("stats", tiny, "--max-bits", 5, "--json").document["suggestion"]["tensors"]
+    for each in found:
+        small = [one for one in each["offers"] if one["bits_per_weight"] <= 5 and one["sqnr_db"] is not None]
+        best = max(small, key=lambda one: one["sqnr_db"], default={"tag": None})
+        assert each["chosen"] == best["tag"]
+    assert any(each["chosen"] for each in found)
+
+
+@pytest.mark.parametrize(
+    ("wish", "said"),
+    [(("--max-bits", 0.1), "at most 0.1 bits per weight"), (("--min-sqnr", 500), "at least 500 dB")],
+)
+def test_a_wish_that_no_format_meets(
+    run: Runner, tiny: Path, tmp_path: Path, wish: tuple[str, float], said: str
+) -> None:
+    """An error where it holds for every tensor, and no policy is written."""
+    ended = run("stats", tiny, "--layers", 0, *wish, "--write-policy", tmp_path / "p.toml")
+    assert ended.code == 2
+    assert f"no format of {said} fits any of the 7 tensors" in ended.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_wish_that_is_met_for_some_tensors(run: Runner, tmp_path: Path) -> None:
+    """The others are named: rows of 4 weights cost more than 5 bits in every format that takes them."""
+    arrays = {name: np.random.default_rng(0).normal(size=shape).astype("<f4") for name, shape in SHAPES.items()}
+    source = write_safetensors(tmp_path / "x.safetensors", arrays)
+    ended = run("stats", source, "--max-bits", 5)
+    assert ended.code == 0
+    note = "note: no format of at most 5 bits per weight fits 1 of 2 tensors, which stay as they are: narrow"
+    assert note in ended.err
+
+
+SHAPES = {"narrow": (8, 4), "wide": (8, 256)}
+
+
+def test_weights_that_are_not_finite_are_counted(run: Runner, tmp_path: Path) -> None:
+    """Below the table, where who looks for them among 300 tensors sees them; zeros have no sign."""
+    weights = np.ones((4, 4), np.float32)
+    bad, worse = weights.copy(), weights.copy()
+    bad[0, 0], worse[0, :2] = np.inf, np.nan
+    source = write_safetensors(
+        tmp_path / "x.safetensors", {"bad": bad, "fine": weights, "worse": worse, "zero": -np.zeros((2, 2), np.float32)}
+    )
+    lines = run("stats", source).out.splitlines()
+    assert "bad: 1 of 16 weights is not finite; the figures are those of the others" in lines
+    assert "worse: 2 of 16 weights are not finite; the figures are those of the others" in lines
+    assert not any(line.startswith("fine:") for line in lines)
+    assert next(line for line in lines if line.startswith("zero")).split()[5:7] == ["0", "0"]
 
 
 def test_pictures(run: Runner, tiny: Path, tmp_path: Path) -> None:

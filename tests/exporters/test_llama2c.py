@@ -149,6 +149,7 @@ def test_models_that_llama2c_cannot_run(tmp_path: Path) -> None:
         export(tmp_path, tmp_path / "out", 1, exclude=["layers.0.attention.wq"])
     bias = {"model.layers.0.self_attn.q_proj.bias": np.zeros(12, "<f4")}
     written(tmp_path, "model.safetensors", safetensors(to_hf(h, tensors) | bias))
+    written(tmp_path, "config.json", config(h, attention_bias=True, **fine))
     with pytest.raises(UsageError, match=r"it has more tensors: found layers.0.attention.wq.bias"):
         export(tmp_path, tmp_path / "out", 1)
     path = written(tmp_path, "x.safetensors", safetensors(bias))

@@ -23,16 +23,22 @@ largest |x|, the kernel takes s = float32(p / 127) and q_k = round(float32(x_k *
     |x_k - s q_k| <= e_b = p / 127 (1/2 + 2^-15) + 2^-142,   or p itself where p is so small that the codes are 0:
 
 127 / p and the product with it are off by u each, together 2^-16 of a code; s is off by u, of 127 codes; 2^-142 is what
-a denormal s is off, 127 times. The sum of d_k c_k s q_k is made of dot products, exact integers, and where the codes
-are shifted to be unsigned (by `zero`) it is the difference of the sum of d_k (c_k + zero) s q_k and the sum of
-d_k zero s q_k. Of either no term is rounded more than 2 B + 24 times: at most two additions for a block, and what lies
-around them (the sum of lanes, the division by 127, the mean's share, the rounding of w itself).
+a denormal s is off, 127 times. The product is the exact one of the weights and the s q_k, but for rounding: code and
+mean meet the same s q_k, so that its error counts |w_k| times. Q8_B's means meet the sum of the x_k as they are, since
+its codes lie around them: there it counts |d_k c_k| times, the distance from the mean.
 
-    |y - y*| <= sum |d_k c_k| e_b  +  2 (B + 12) u sum of (|d_k c_k| + 2 zero d_k) (|x_k| + e_b) + |m_k| |x_k|
+The sum of d_k c_k s q_k is made of dot products, exact integers, and where the codes are shifted to be unsigned (by
+`zero`) it is the difference of the sum of d_k (c_k + zero) s q_k and the sum of d_k zero s q_k; the sum of m_k s q_k is
+m times s times the sum of q_k in the block, an exact integer, too. Of none is a term rounded more than 2 B + 24 times:
+at most two additions for a block, and what lies around them (the sum of lanes, the division by 127, the mean's share,
+the rounding of w itself).
+
+    |y - y*| <= sum |w_k| e_b  +  2 (B + 12) u sum of (|d_k c_k| + 2 zero |d_k| + |m_k|) (|x_k| + e_b)
                 +  2^-142 sum |x_k|  +  2^-134 K
 
-The last line is for denormals: w itself, d s, and the offsets. Q8_A has its scales along columns; x_k times the scale
-is what is quantized, and 1 / 127 takes the place of d. Where the activations are whole numbers of s, e_b is 0
+The last line is for denormals: w itself, d s, and the offsets. A sum s q that is denormal needs nothing there: where
+codes are not 0, p is above 2^-120, and u p |m| above what is lost. Q8_A has its scales along columns; x_k times the
+scale is what is quantized, and 1 / 127 takes the place of d. Where the activations are whole numbers of s, e_b is 0
 (`exact_steps`), and what is left is narrow enough to see a single wrong code.
 """
 
@@ -87,6 +93,7 @@ class Codes:
         factor: what an activation is multiplied by before it is quantized, (cols,).
         zero: what codes are shifted by.
         reach: columns of a step, where they are fewer than 32.
+        around_mean: whether codes lie around the mean, which meets the activations as they are.
     """
 
     step: Array
@@ -95,6 +102,12 @@ class Codes:
     factor: Array
     zero: int
     reach: int = BLOCK
+    around_mean: bool = False
+
+    @property
+    def rounded(self) -> Array:
+        """What meets the rounded activations, (rows, cols)."""
+        return self.step * self.code + (0 if self.around_mean else self.mean)
 
 
 def q8_0(parts: Parts, rows: int, cols: int) -> list[Codes]:
@@ -119,7 +132,8 @@ def q8_b(parts: Parts, rows: int, cols: int) -> list[Codes]:
     """A float32 scale, 127 steps, and a mean for 128 columns."""
     del rows
     step, mean = (np.repeat(parts[name].astype(np.float64), 128, axis=1)[:, :cols] for name in ("scales", "means"))
-    return [Codes(step / 127, parts["q"].astype(np.float64), mean, np.ones(cols), target().bias)]
+    code = parts["q"].astype(np.float64)
+    return [Codes(step / 127, code, mean, np.ones(cols), target().bias, around_mean=True)]
 
 
 def q8_a(parts: Parts, rows: int, cols: int) -> list[Codes]:
@@ -159,17 +173,16 @@ def integer_bound(codes: list[Codes], x: Array, *, exact_steps: bool = False) ->
     Args:
         codes: of the weights, group by group of rows.
         x: float64 (n, cols).
-        exact_steps: the activations are whole numbers of their blocks' steps, which are powers of two.
+        exact_steps: the activations are whole numbers of their blocks' steps.
     """
     cols = x.shape[1]
     made = []
     for each in codes:
         taken = x * each.factor
         error = np.zeros_like(taken) if exact_steps else quantization_error(taken)
-        size = np.abs(each.step * each.code)
-        terms = (np.abs(taken) + error) @ (size + 2 * each.zero * np.abs(each.step)).T
-        terms += np.abs(x) @ np.abs(each.mean).T
-        made.append(error @ size.T + 2 * (-(-cols // each.reach) + 12) * U * terms)
+        size = np.abs(each.step * each.code) + 2 * each.zero * np.abs(each.step) + np.abs(each.mean)
+        terms = (np.abs(taken) + error) @ size.T
+        made.append(error @ np.abs(each.rounded).T + 2 * (-(-cols // each.reach) + 12) * U * terms)
     return np.concatenate(made, axis=1) + 2.0**-142 * np.abs(x).sum(axis=1)[:, None] + 2.0**-134 * cols
 
 

@@ -30,12 +30,17 @@ def rotated(x: Array, turns: Array) -> Array:
     return out
 
 
-def truth(q: Array, k: Array, v: Array, turns: Array) -> Array:
-    """Causal attention of (activations, heads, head) over (activations, kv heads, head), float64."""
+def truth(q: Array, k: Array, v: Array, turns: Array, window: int | None = None) -> Array:
+    """Causal attention of (activations, heads, head) over (activations, kv heads, head), float64.
+
+    With a window, position i sees j where i - window < j <= i.
+    """
     group = q.shape[1] // k.shape[1]
     q, k = rotated(q.astype(float), turns), np.repeat(rotated(k.astype(float), turns), group, axis=1)
     scores = np.einsum("ihd,jhd->hij", q, k) / np.sqrt(q.shape[2])
     scores[:, np.triu(np.ones(scores.shape[1:], bool), 1)] = -np.inf
+    if window is not None:
+        scores[:, np.tril(np.ones(scores.shape[1:], bool), -window)] = -np.inf
     weights = np.exp(scores - scores.max(2, keepdims=True))
     return np.einsum("hij,jhd->ihd", weights / weights.sum(2, keepdims=True), np.repeat(v.astype(float), group, axis=1))
 
@@ -43,7 +48,10 @@ def truth(q: Array, k: Array, v: Array, turns: Array) -> Array:
 class Attention:
     """Attention of one layer over several calls."""
 
-    def __init__(self, heads: int, kv_heads: int, head: int, context: int, threads: int) -> None:
+    def __init__(
+        self, heads: int, kv_heads: int, head: int, context: int, threads: int, window: int | None = None
+    ) -> None:
+        self.window = window
         self.sizes = Sizes(heads, kv_heads, head, context, rotation(context, head), 1e-5)
         self.caches = self.sizes.caches(1)[0]
         self.at, self.threads = np.zeros(1, np.int64), threads
@@ -54,7 +62,7 @@ class Attention:
         buffers = [self.filled(each) for each in (q, k, v)]
         out = Buffer(count, q.shape[1] * q.shape[2])
         program = Program(count, self.sizes, self.at, self.threads)
-        program.attend(*buffers, self.caches, out)
+        program.attend(*buffers, self.caches, out, self.window)
         program.run()
         self.at += count
         return out.floats[:, : out.width].reshape(q.shape).copy()
@@ -100,10 +108,50 @@ def test_attention(seed: int, groups: tuple[int, int], head: int, calls: list[in
     check(found, truth(q, k, v, attention.sizes.rotation[:count]), q, k, v)
 
 
-def test_threads_do_not_show() -> None:
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    groups=st.sampled_from([(1, 1), (6, 6), (8, 1), (9, 3), (12, 2)]),
+    head=st.sampled_from([2, 10, 16, 48, 80]),
+    calls=st.lists(st.integers(1, 150), min_size=1, max_size=4),
+    threads=st.sampled_from([1, 2, 3]),
+    window=st.one_of(st.integers(1, 20), st.sampled_from([63, 64, 65, 127, 128, 129]), st.integers(1, 500)),
+)
+def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int], threads: int, window: int) -> None:
+    """Positions before the window have no part, even where their keys stand out."""
+    count, (heads, kv_heads) = sum(calls), groups
+    q, k, v = drawn(seed, count, heads, kv_heads, head)
+    attention = Attention(heads, kv_heads, head, count, threads, window)
+    ends = np.cumsum(calls)[:-1]
+    pieces = zip(np.split(q, ends), np.split(k, ends), np.split(v, ends), strict=True)
+    found = np.concatenate([attention(*some) for some in pieces])
+    check(found, truth(q, k, v, attention.sizes.rotation[:count], window), q, k, v)
+
+
+@pytest.mark.parametrize("window", [1, 16, 64, 70])
+def test_what_lies_before_a_window_leaves_no_trace(window: int) -> None:
+    """Not even keys and values beyond all bounds."""
+    q, k, v = drawn(9, 150, 4, 2, 16)
+    last = []
+    for size in (1, 1e18):
+        k[: 150 - window] *= np.float32(size)
+        v[: 150 - window] *= np.float32(size)
+        last.append(Attention(4, 2, 16, 150, 2, window)(q, k, v)[-1].tobytes())
+    assert last[0] == last[1]
+
+
+@pytest.mark.parametrize("window", [None, 50])
+def test_threads_do_not_show(window: int | None) -> None:
     """Nor how many queries go together."""
     q, k, v = drawn(3, 130, 8, 2, 48)
-    results = {Attention(8, 2, 48, 130, threads)(q, k, v).tobytes() for threads in (1, 2, 3, 5, 16)}
+    results = {Attention(8, 2, 48, 130, threads, window)(q, k, v).tobytes() for threads in (1, 2, 3, 5, 16)}
+    assert len(results) == 1
+
+
+def test_a_window_as_long_as_the_context_changes_nothing() -> None:
+    """Bit for bit."""
+    q, k, v = drawn(4, 200, 4, 2, 32)
+    results = {Attention(4, 2, 32, 200, 1, window)(q, k, v).tobytes() for window in (None, 200, 201, 2**31 - 1)}
     assert len(results) == 1
 
 

@@ -91,6 +91,32 @@ def test_a_kernel_is_compiled_once(cache: Path) -> None:
     assert [path.name for path in cache.iterdir()] == [f"{first['key']}.o"]
 
 
+IN_ORDER = """
+import sys
+from fourcc.kernels import jit
+from fourcc.kernels.layers import add_to, gate
+from fourcc.kernels.team import _open
+named = {"add_to": add_to, "gate": gate, "_open": _open}
+for name in sys.argv[1:]:
+    jit.compiled(named[name])
+"""
+
+
+def test_what_was_compiled_before_does_not_show_in_the_bytes(tmp_path: Path) -> None:
+    """Of functions of several modules, which call others: in one order, in the other one, and alone."""
+    orders = (["add_to", "gate", "_open"], ["_open", "gate", "add_to"], ["gate"])
+    kept = []
+    for number, order in enumerate(orders):
+        folder = tmp_path / str(number)
+        command = [sys.executable, "-c", IN_ORDER, *order]
+        subprocess.run(command, env=environment(FOURCC_CACHE=str(folder)), cwd=ROOT, check=True)
+        kept.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    first, second, alone = kept
+    assert len(first) == 3
+    assert first == second
+    assert alone.items() < first.items()
+
+
 # -- what a key depends on
 
 

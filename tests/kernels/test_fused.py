@@ -439,7 +439,24 @@ def fails(codes: Array, weights: Array) -> None:
         weights[index] = codes[index + 1]
 
 
+def joins_five(codes: Array, weights: Array) -> None:
+    """The same, from five bytes at once: 32 bits do not hold them."""
+    for index in range(32):
+        first = min(index, 27)
+        word = 0
+        for each in range(5):
+            word = word | (codes[first + each] & 255) << 8 * each
+        weights[index] = (((word >> 8 * (index - first)) & 255 ^ 128) - 128) / 2
+
+
+def halves_whole(codes: Array, weights: Array) -> None:
+    """The same, with an operator that is not written down."""
+    for index in range(32):
+        weights[index] = codes[index] // 1 / 2
+
+
 UNEVEN = "part 'codes' is not stored block by block"
+UNFIT = "its block decoder cannot run on several rows at once: "
 
 
 @pytest.mark.parametrize(
@@ -452,9 +469,11 @@ UNEVEN = "part 'codes' is not stored block by block"
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (32, geom.cols // 32)),)), UNEVEN),
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (geom.cols // 32 * 33 - 1,)),)), UNEVEN),
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (geom.rows * geom.cols,)),)), UNEVEN),
-        (plain_format(peeks), "its block decoder cannot run on several rows at once: what it does depends on a value"),
+        (plain_format(peeks), f"{UNFIT}what it does depends on a value"),
+        (plain_format(joins_five), f"{UNFIT}<< by 32 bits, where 0 .. 31 may be"),
+        (plain_format(halves_whole), f"{UNFIT}TypeError: unsupported operand type(s) for //: 'Value' and 'int'"),
     ],
-    ids=["fused", "none", "two rows", "whole rows", "planes", "overlapping", "by rows", "peeks"],
+    ids=["fused", "none", "two rows", "whole rows", "planes", "overlapping", "by rows", "peeks", "wide", "whole"],
 )
 def test_what_cannot_be_fused_is_decoded_first(found: Format, why: str | None) -> None:
     """And the product is right all the same."""

@@ -359,11 +359,17 @@ def test_what_does_not_fit_is_refused_in_words() -> None:
         q.matmul(np.ones((3, 63)))
     with pytest.raises(UsageError, match=r"the activations do not fit.*\(64,\).*\(n, 64\)"):
         q.matmul(np.ones(64))
-    with pytest.raises(UsageError, match=r"the activations do not fit.*\(1, 18\).*\(n, 64\)"):
+    with pytest.raises(
+        UsageError, match=r"the activations do not fit `q @ x`: found \(18,\), expected \(64,\) or \(64, n\)"
+    ):
         q @ np.ones(18)
-    with pytest.raises(UsageError, match=r"the activations do not fit.*\(64, 18\).*\(n, 64\)"):
+    with pytest.raises(
+        UsageError, match=r"found \(18, 64\), expected \(64,\) or \(64, n\). q.matmul\(x\) takes \(n, 64\)"
+    ):
         q @ np.ones((18, 64))
-    with pytest.raises(UsageError, match=r"tensor 'layers.0.wq': a matrix times an array.*\(1, 64, 1\).*\(cols, n\)"):
+    with pytest.raises(
+        UsageError, match=r"tensor 'layers.0.wq': the activations do not fit `q @ x`: found \(1, 64, 1\)"
+    ):
         named @ np.ones((1, 64, 1))
     with pytest.raises(UsageError, match=r"bad number of threads.*0.*1 to 1024"):
         q.matmul(np.ones((1, 64)), threads=0)

@@ -201,7 +201,8 @@ def argument(random: np.random.Generator, name: str, parameter: str, kind: Kind,
     count = max(1, kind.lanes)
     dtype = DTYPES[kind.element]
     if parameter in {"address", "low", "high"} and kind == INTEGER:
-        return np.array([base + ARENA + random.integers(0, 2048)])
+        at = int(base + ARENA + random.integers(0, 2048))
+        return np.array([at & -8 if name.endswith("_shared") else at])  # an unaligned one kills the process on ARM
     if parameter == "count" and kind == INTEGER:
         first, last = 0, COUNTS.get(name, 16)
         return np.array([random.integers(first, last + 1)])

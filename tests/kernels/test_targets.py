@@ -4,7 +4,9 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import llvmlite.binding as llvm
 import pytest
 
 from fourcc.kernels.simd import target as targets
@@ -65,6 +67,73 @@ def test_a_target_that_the_host_cannot_run_is_refused_in_words(target: targets.T
     assert set(lacking) <= target.needs | {target.architecture}
 
 
+# -- a Linux on ARM, made up
+
+NEOVERSE = {"aes": True, "crc": True, "fp-armv8": True, "lse": True, "neon": True, "sha2": True, "sve": False}
+FLOAT_AND_SIMD, DOT_PRODUCTS = 1 << 0 | 1 << 1, 1 << 20  # HWCAP_FP, HWCAP_ASIMD, HWCAP_ASIMDDP of Linux's asm/hwcap.h
+
+
+class Features(dict[str, bool]):
+    """As LLVM tells them."""
+
+    def flatten(self) -> str:
+        """As text."""
+        return ",".join(("+" if present else "-") + name for name, present in self.items())
+
+
+def made_up(monkeypatch: pytest.MonkeyPatch, hwcap: int, features: dict[str, bool], name: str) -> None:
+    """Makes LLVM and the system tell of such a machine."""
+
+    def getauxval(kind: int) -> int:
+        return hwcap if kind == 16 else 0  # AT_HWCAP
+
+    for asked in (targets.host, targets.host_processor, targets.target):
+        monkeypatch.setattr(targets, asked.__name__, asked.__wrapped__)
+    monkeypatch.delenv("FOURCC_SIMD", raising=False)
+    monkeypatch.setattr(targets.ctypes, "CDLL", lambda _: SimpleNamespace(getauxval=getauxval))
+    monkeypatch.setattr(llvm, "get_process_triple", lambda: "aarch64-unknown-linux-gnu")
+    monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: name)
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: Features(features))
+
+
+def test_a_linux_on_arm_with_dot_products_gets_neon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LLVM reads no `asimddp` out of Linux: the system is asked; what is compiled for is told of it."""
+    made_up(monkeypatch, FLOAT_AND_SIMD | DOT_PRODUCTS, NEOVERSE, "neoverse-n1")
+    assert targets.target().name == "neon"
+    name, features = targets.processor(targets.target())
+    assert name == "neoverse-n1"
+    assert features == "+aes,+crc,+fp-armv8,+lse,+neon,+sha2,-sve,+dotprod"
+
+
+@pytest.mark.parametrize("features", [{}, {"neon": False, "dotprod": False}], ids=["nothing", "the opposite"])
+def test_of_a_processor_that_llvm_does_not_know_the_system_is_believed(
+    monkeypatch: pytest.MonkeyPatch, features: dict[str, bool]
+) -> None:
+    """Else dot products could not be selected, and the compiler would end the process. Of two words the last counts."""
+    made_up(monkeypatch, FLOAT_AND_SIMD | DOT_PRODUCTS, features, "generic")
+    name, told = targets.processor(targets.target())
+    assert name == "generic"
+    assert told.split(",")[-2:] == ["+dotprod", "+neon"]
+    assert "" not in told.split(",")
+
+
+def test_an_arm_without_dot_products_gets_portable_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the Cortex-A72 is; and one whose system cannot be asked."""
+    made_up(monkeypatch, FLOAT_AND_SIMD, {"neon": True, "fp-armv8": True}, "cortex-a72")
+    assert targets.target().name == "portable"
+    monkeypatch.setattr(targets.ctypes, "CDLL", lambda _: SimpleNamespace())
+    assert targets.target().name == "portable"
+    assert targets.processor(targets.target()) == ("cortex-a72", "+neon,+fp-armv8")
+
+
+def test_the_host_is_compiled_for_as_llvm_tells_it() -> None:
+    """On a machine of which it tells all, nothing is added."""
+    first = next(each for each in TARGETS if runs_here(each))
+    told = llvm.get_host_cpu_features()
+    if first.needs <= {name for name, present in told.items() if present}:
+        assert targets.processor(first) == (llvm.get_host_cpu_name(), told.flatten())
+
+
 # -- other machines, looked at in assembly
 
 
@@ -100,3 +169,18 @@ def test_byte_products_of_neon(tag: str) -> None:
     assert len(re.findall(r"\bsdot\s+v\d+\.4s, v\d+\.16b, v\d+\.16b", code)) >= 8
     assert "vpdpbusd" not in code
     assert not re.search(r"\bsmov\b", code)
+
+
+@pytest.mark.parametrize(
+    ("name", "kernel"), [("neon", "team:_help"), ("neon", "steps:run_steps"), ("portable", "team:_lead")]
+)
+def test_threads_wait_for_each_other_on_arm(name: str, kernel: str) -> None:
+    """With the instruction of that machine: that of this one would end the compiler, and the process."""
+    code = assembly(name, "aarch64-unknown-linux-gnu", kernel)
+    assert "pause" not in code
+    assert re.search(r"\bisb\b", code)
+
+
+def test_threads_wait_for_each_other_on_x86() -> None:
+    """Which has an instruction for it, whatever the target."""
+    assert re.search(r"\bpause\b", assembly("portable", "x86_64-unknown-linux-gnu", "team:_lead"))

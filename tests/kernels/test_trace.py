@@ -1,13 +1,17 @@
 """What of a block decoder can be written down, and how; the text for all that cannot."""
 
+import operator
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels.trace import LIMIT, Trace, UntraceableError
+from fourcc.kernels.ranges import INT32, RESULTS, UINT32, kind_of, lies_within
+from fourcc.kernels.trace import LIMIT, OPERATORS, Trace, UntraceableError
 from fourcc.kernels.tracing import Source, trace
+from tests.kernels.compact import ROOT
 
 Decoder = Callable[..., None]
 CODES = Source(0, "|u1", 8)
@@ -15,6 +19,7 @@ TABLE = np.array([0.5, -1, 2, 4], np.float32)
 WIDE_TABLE = np.arange(256, dtype=np.float64) / 3
 COUNTS = np.array([3, 1, 2])
 LARGE = np.array([1, 2**32])
+PAIRS = np.eye(2, dtype=np.float32)
 
 
 def names(made: Trace) -> list[str]:
@@ -74,7 +79,7 @@ def test_tables_of_a_closure_are_seen_and_plain_numbers_of_them_are_constants() 
 
 
 def test_kinds_are_those_of_numbers() -> None:
-    """Integers stay integers until a float or a division meets them; unsigned words stay unsigned."""
+    """Integers stay integers until a float or a division meets them; only what needs 32 bits is unsigned."""
     seen: list[str] = []
 
     def decode(codes: Array, words: Array, halves: Array, weights: Array) -> None:
@@ -102,7 +107,7 @@ def test_kinds_are_those_of_numbers() -> None:
 
     sources = [CODES, Source(1, "<u4", 1), Source(2, "<f2", 1)]
     made = trace(decode, sources, 16)
-    expected = "int uint uint float float float int int float float int int float float int int"
+    expected = "int int int float float float int int float float int int float float int int"
     assert seen == expected.split()
     assert all(made.steps[number].kind == "float" for number in made.results.values())
 
@@ -140,7 +145,7 @@ def test_a_table_behind_other_fields_of_a_record_is_refused() -> None:
 
 def test_tables_of_whole_numbers_and_equal_tables() -> None:
     """The kind is that of the numbers; an equal table is kept once."""
-    counts, same, unsigned = COUNTS, COUNTS.copy(), np.array([1, 2**32 - 1])
+    counts, same, unsigned = COUNTS, COUNTS.copy(), np.array([1, 2**32 - 7])
 
     def decode(codes: Array, weights: Array) -> None:
         weights[0] = counts[codes[0]] + same[codes[1]]
@@ -180,6 +185,91 @@ def test_a_compiled_function_is_traced_by_its_python() -> None:
         weights[0] = codes[0]
 
     assert len(trace(Dispatcher(decode), [CODES], 1).results) == 1
+
+
+def test_a_weight_may_be_added_to() -> None:
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = codes[0]
+        weights[0] += 0.5
+
+    made = trace(decode, [CODES], 1)
+    assert names(made) == ["to_float", "add"]
+
+
+def test_defaults_of_a_function_that_it_calls_are_its_own() -> None:
+    def plus(code: Array, one: int = 1, *, other: int = 2) -> Array:
+        return code + one + other
+
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = plus(codes[0])
+
+    made = trace(decode, [CODES], 1)
+    assert [step.arguments[0] for step in made.steps if step.name == "constant"] == [1, 2]
+
+
+def test_entries_of_tables_are_numbers_without_bounds() -> None:
+    """Of eight bits though they be stored in: neither cut nor refused, as numpy's are."""
+    small = np.array([200, 100], np.uint8)
+
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = small[0] + 200 + codes[0]
+        weights[1] = small[codes[0] & 1] + 200
+
+    made = trace(decode, [CODES], 2)
+    assert 400 in [step.arguments[0] for step in made.steps if step.name == "constant"]
+
+
+def test_zeros_of_both_signs_are_two_constants() -> None:
+    def decode(codes: Array, weights: Array) -> None:
+        weights[0] = codes[0] * 0.0
+        weights[1] = codes[0] * -0.0
+
+    made = trace(decode, [CODES], 2)
+    assert made.results[0] != made.results[1]
+
+
+def test_lowest_bits_need_no_more_than_32() -> None:
+    """What lies above them is computed by nobody, and may be masked away."""
+
+    def decode(words: Array, weights: Array) -> None:
+        weights[0] = (words[0] << 31) + words[0] & 0xFFFF
+        weights[1] = (words[0] * words[0] ^ -1).astype(np.int8)
+
+    assert names(trace(decode, [Source(0, "<u4", 1)], 2))[:3] == ["lshift", "add", "and"]
+
+
+def test_the_guide_lists_every_operator() -> None:
+    """And no other."""
+    guide = (ROOT / "specs" / "writing-a-format.md").read_text()
+    (row,) = (line for line in guide.splitlines() if line.startswith("| operators |"))
+    listed = re.findall(r"`([^`x, ]+)`", row.replace("\\|", "|"))
+    assert listed == list(OPERATORS.values())
+
+
+# -- between which bounds integers lie
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_ranges_hold_what_comes_out(name: str) -> None:
+    """Every range up to a few bits, with every other; a shift's are 0 .. 3."""
+    act = getattr(operator, {"and": "and_", "or": "or_"}.get(name, name))
+    ranges = [(low, high) for low in range(-9, 10, 3) for high in range(low, 10, 2)]
+    counts = [(low, high) for low in range(4) for high in range(low, 4)]
+    for x in ranges:
+        for y in counts if name.endswith("shift") else ranges:
+            made = {act(a, b) for a in range(x[0], x[1] + 1) for b in range(y[0], y[1] + 1)}
+            assert lies_within((min(made), max(made)), RESULTS[name](x, y)), (x, y)
+
+
+def test_ranges_of_masks_and_joined_bits_are_narrow() -> None:
+    """Else decoders that are right would be refused."""
+    byte = (0, 255)
+    assert RESULTS["and"]((-(2**31), 2**31 - 1), (15, 15)) == (0, 15)
+    assert RESULTS["or"](byte, RESULTS["lshift"](byte, (24, 24))) == UINT32
+    assert RESULTS["xor"](byte, (128, 128)) == byte
+    assert RESULTS["xor"]((-1, 1), (0, 1)) == (-2, 1)
+    assert RESULTS["or"]((-4, -2), (1, 1)) == (-4, -1)
+    assert [kind_of(each) for each in (INT32, UINT32, (-1, 2**31), (0, 2**32))] == ["int", "uint", "low", "low"]
 
 
 # -- what cannot be written down
@@ -256,6 +346,112 @@ def leaves_one_out(codes: Array, weights: Array) -> None:
     weights[0] = codes[0]
 
 
+def shifts_too_far(codes: Array, weights: Array) -> None:
+    """Eight codes of five bits in five bytes."""
+    word = codes[0] | codes[1] << 8 | codes[2] << 16 | codes[3] << 24 | codes[4] << 32
+    weights[0] = word & 31
+
+
+def shifts_by_a_code(codes: Array, weights: Array) -> None:
+    """By any byte."""
+    weights[0] = 1 << codes[0]
+
+
+def shifts_backwards(codes: Array, weights: Array) -> None:
+    """By a number that may be negative."""
+    weights[0] = codes[0] >> (codes[1] & 7) - 1
+
+
+def shifts_a_wide_one(codes: Array, weights: Array) -> None:
+    """The bits from 32 on are not there."""
+    weights[0] = (codes[0] << 28) >> 4
+
+
+def weighs_a_wide_one(codes: Array, weights: Array) -> None:
+    """A product of more than 32 bits."""
+    weights[0] = codes[0] * codes[1] * codes[2] * codes[3] * codes[4]
+
+
+def chooses_by_a_wide_one(codes: Array, weights: Array) -> None:
+    """From a table."""
+    weights[0] = TABLE[codes[0] << 25]
+
+
+def chooses_by_a_float(codes: Array, weights: Array) -> None:
+    """From a table."""
+    weights[0] = TABLE[codes[0] * 0.5]
+
+
+def chooses_before_the_end(codes: Array, weights: Array) -> None:
+    """Of three entries from the end."""
+    weights[0] = COUNTS[(codes[0] & 3) - 1]
+
+
+def chooses_before_the_start(codes: Array, weights: Array) -> None:
+    """Of four entries, before the first one."""
+    weights[0] = TABLE[(codes[0] & 3) - 5]
+
+
+def outgrows(codes: Array, weights: Array) -> None:
+    """More than numpy's integers hold."""
+    value = codes[0]
+    for _ in range(8):
+        value = value * 65535
+    weights[0] = value & 1
+
+
+def becomes_half(codes: Array, weights: Array) -> None:
+    """Rounds."""
+    weights[0] = codes[0].astype(np.float16)
+
+
+def becomes_double(codes: Array, weights: Array) -> None:
+    """More than float32."""
+    weights[0] = codes[0].astype(float) / 3
+
+
+def meets_too_large_a_float(codes: Array, weights: Array) -> None:
+    """Beyond float32."""
+    weights[0] = codes[0] * 1e39
+
+
+def divides_whole(codes: Array, weights: Array) -> None:
+    """An operator that is none of them."""
+    weights[0] = codes[0] // 2
+
+
+def calls_numpy(codes: Array, weights: Array) -> None:
+    """A function that wants numbers."""
+    weights[0] = np.minimum(codes[0], 3)
+
+
+def chooses_from_rows(codes: Array, weights: Array) -> None:
+    """Of two dimensions."""
+    weights[0] = PAIRS[codes[0], 1]
+
+
+def takes_all(codes: Array, weights: Array) -> None:
+    """As if they were an array."""
+    weights[0] = codes.sum()  # type: ignore[assignment]
+
+
+def writes_several(codes: Array, weights: Array) -> None:
+    """At once."""
+    weights[0:2] = codes[0]
+
+
+def reads_too_early(codes: Array, weights: Array) -> None:
+    """What is not there yet."""
+    weights[0] += codes[0]
+
+
+def calls_itself(codes: Array, weights: Array) -> None:
+    """Whose copy would name itself without end."""
+    weights[0] = codes[0]
+    if len(weights) > 1:
+        calls_itself(codes, weights)
+
+
 def takes_too_long(codes: Array, weights: Array) -> None:
     """More steps than there may be."""
     value = codes[0]
@@ -275,12 +471,40 @@ def takes_too_long(codes: Array, weights: Array) -> None:
         (chooses_too_large, 1, "a table of integers that 32 bits do not hold"),
         (writes_by_value, 1, "what it does depends on a value"),
         (slices, 1, "an entry is chosen by a slice"),
-        (ands_a_float, 1, "and of a float"),
-        (shifts_a_float, 1, "rshift of a float"),
+        (ands_a_float, 1, "& of a float"),
+        (shifts_a_float, 1, ">> of a float"),
         (cuts_a_float, 1, "a float becomes an integer"),
         (meets_text, 1, "a str meets a value of the block"),
         (meets_a_list, 1, "a list meets a value of the block"),
         (leaves_one_out, 3, "it leaves weight 1 of 3 unwritten"),
+        (shifts_too_far, 1, r"<< by 32 bits, where 0 \.\. 31 may be"),
+        (shifts_by_a_code, 1, r"<< by 0 \.\. 255 bits, where 0 \.\. 31 may be"),
+        (shifts_backwards, 1, r">> by -1 \.\. 6 bits, where 0 \.\. 31 may be"),
+        (shifts_a_wide_one, 1, r">> of an integer of 0 \.\. 68451041280, which 32 bits do not hold"),
+        (
+            weighs_a_wide_one,
+            1,
+            r"a float is made of an integer of 0 \.\. 1078203909375, which 32 bits do not hold",
+        ),
+        (
+            chooses_by_a_wide_one,
+            1,
+            r"an entry is chosen by an integer of 0 \.\. 8556380160, which 32 bits do not hold",
+        ),
+        (chooses_by_a_float, 1, "an entry is chosen by a float"),
+        (chooses_before_the_end, 1, r"an entry of 3 is chosen by an integer of -1 \.\. 2"),
+        (chooses_before_the_start, 1, r"an entry of 4 is chosen by an integer of -5 \.\. -2"),
+        (outgrows, 1, rf"\* makes an integer of 0 \.\. {255 * 65535**8}, which 128 bits do not hold"),
+        (becomes_half, 1, "a value becomes float16, of floats there is float32 alone"),
+        (becomes_double, 1, "a value becomes float64, of floats there is float32 alone"),
+        (meets_too_large_a_float, 1, r"float32 does not hold 1e\+39"),
+        (divides_whole, 1, r"TypeError: unsupported operand type\(s\) for //: 'Value' and 'int'"),
+        (calls_numpy, 1, r"TypeError: operand 'Value' does not support ufuncs \(__array_ufunc__=None\)"),
+        (chooses_from_rows, 1, r"(IndexError: only integers|what it does depends on a value).*"),
+        (takes_all, 1, "AttributeError: 'Entries' object has no attribute 'sum'"),
+        (writes_several, 1, "a weight is chosen by a slice"),
+        (reads_too_early, 1, "it reads weight 0 before it writes it"),
+        (calls_itself, 1, "RecursionError: maximum recursion depth exceeded.*"),
         (takes_too_long, 1, f"more than {LIMIT} steps"),
         (print, 1, "a builtin_function_or_method is no Python function"),
     ],

@@ -9,7 +9,7 @@ import pytest
 FLOORS = [
     {"errors", "metrics", "moments", "kernels"},
     {"dtypes", "tags", "entries", "files", "output", "signatures", "naming", "threads"},
-    {"spec"},
+    {"spec", "networks"},
     {"format"},
     {"registry", "formats", "compute"},
     {"qmatrix"},

@@ -69,6 +69,7 @@ SHARED_KERNELS = {
     "probes",
     "product",
     "qmatrix",
+    "ranges",
     "rows",
     "sampling",
     "scale_search",

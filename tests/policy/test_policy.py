@@ -138,9 +138,9 @@ fallback = ["Q8_0"]
                 ),
             ],
         ),
-        ("", ["--format '': '    ' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
+        ("", ["--format '': '' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
         ("4bit", ["--format 4bit: '4bit' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
-        ("F\x1b", ["--format 'F\\x1b': 'F\\x1b  ' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
+        ("F\x1b", ["--format 'F\\x1b': 'F\\x1b' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"]),
     ],
 )
 def test_shorthand_errors_name_the_option(formats: Registry, text: str, expected: list[str]) -> None:
@@ -157,7 +157,8 @@ def test_shorthand_errors_when_resolving(formats: Registry, tensor: Make) -> Non
         "Q8_0: rows of 33 are not a multiple of 32 (add a fallback)"
     )
     assert message(lambda: Policy.shorthand("Q8_0", formats).resolve([tensor("w", (33,))], formats)) == (
-        "1 problem in the policy:\n  --format Q8_0: matches no tensor (optional = true allows that)"
+        "1 problem in the policy:\n  --format Q8_0: matches no tensor "
+        "(tensors of fewer than two dimensions become 32-bit floats; a policy can say otherwise)"
     )
 
 

@@ -141,7 +141,7 @@ def test_problems_of_the_whole(parse_problems: Problems, text: str, expected: li
         ("fallback = []", "fallback: found [], expected a list of tags, or of tables with a tag"),
         ("fallback = [1]", "fallback[0]: found 1, expected a table"),
         ("fallback = [{}]", "fallback[0]: no tag"),
-        ("fallback = ['']", "fallback[0].tag: '    ' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"),
+        ("fallback = ['']", "fallback[0].tag: '' is not a tag: one to four of A-Z a-z 0-9 _, the first a letter"),
         ("fallback = [{ tag = 1 }]", "fallback[0].tag: found 1, expected a format's tag"),
         (
             "fallback = [{ tag = 'F16', keep = true }]",

@@ -1,4 +1,4 @@
-"""ggjt, version 3: written by hand from its layout, since nothing writes it any more."""
+"""ggjt: written by hand from its layout, since nothing writes it any more."""
 
 import struct
 from pathlib import Path
@@ -98,6 +98,17 @@ def test_its_weights_in_another_file(tmp_path: Path) -> None:
         assert all(np.array_equal(array, decoded(second)[name]) for name, array in decoded(first).items())
 
 
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("kind", [0, 1])
+def test_floats_of_older_versions(tmp_path: Path, version: int, kind: int) -> None:
+    """Versions differ in quantized blocks alone: float32 and float16 are read from each."""
+    h, tensors = model()
+    with open_source(written(tmp_path, "m", ggjt(h, tensors, kind, version))) as source:
+        assert source.kind == f"ggjt v{version}"
+        stored = np.float16 if kind else np.float32
+        assert np.array_equal(decoded(source)["output"], tensors["output"].astype(stored).astype(np.float32))
+
+
 def test_false_files(tmp_path: Path) -> None:
     """Each refused with what is wrong."""
     h, tensors = model()
@@ -105,8 +116,13 @@ def test_false_files(tmp_path: Path) -> None:
     end = len(ggjt(h, {}))
     few = {"norm": tensors["norm"]}
     bad = {
-        "version of ggjt that is not read, whose blocks are laid out in another way: found 2": ggjt(h, {}, version=2),
-        "version of ggjt that is not read: found 4, expected 3": ggjt(h, {}, version=4),
+        "version of ggjt that is not read: found 4, expected 1, 2 or 3": ggjt(h, {}, version=4),
+        "the blocks of ggjt version 2 are laid out in another way than ggml's of today: found Q4_0": ggjt(
+            h, {"output": tensors["output"]}, kind=2, version=2
+        ),
+        "the blocks of ggjt version 1 are laid out in another way than ggml's of today: found Q8_0": ggjt(
+            h, {"output": tensors["output"]}, kind=8, version=1
+        ),
         "the tokens cannot be so many: found 4294967295": ggjt(h, {}, vocab=2**32 - 1),
         "n_heads does not cut dim into heads of even width": ggjt(h | {"heads": 0}, {}),
         "no tensor begins here: found 9 dimensions": good[:end] + struct.pack("<4I", 9, 1, 0, 8),

@@ -119,7 +119,7 @@ def test_other_architectures_keep_their_names(tmp_path: Path) -> None:
     tensors = [("blk.0.attn_q.weight", (8,), 0, ROW.tobytes()), ("x", (2, 4), 0, ROW.tobytes())]
     with open_source(written(tmp_path, "m", gguf(keys, tensors))) as source:
         assert [tensor.name for tensor in source.tensors] == ["blk.0.attn_q.weight", "x"]
-        assert (source.architecture, source.hyper) == (None, {})
+        assert (source.architecture, source.hyper) == ("gpt2", {})
         assert msgpack.unpackb(source.blobs["tokenizer.gguf"]) == {"tokenizer.ggml.model": "gpt2"}
 
 
@@ -148,7 +148,7 @@ def test_hyper_parameters_are_shortest_decimals(tmp_path: Path) -> None:
     with open_source(written(tmp_path, "m", gguf_llama(h, tensors, *more))) as source:
         hyper = source.hyper
     assert (hyper["rope_theta"], hyper["rope_scaling.type"], hyper["rope_scaling.factor"]) == (5e5, "linear", 0.1)
-    assert hyper["head_dim"] == 4
+    assert (hyper["head_dim"], hyper["attention.key_length"]) == (4, -4)  # kept, so that it refuses to be run
     assert "rope_scaling.bad" not in hyper
 
 
@@ -333,7 +333,8 @@ def test_numbers_that_are_given_for_each_layer(tmp_path: Path) -> None:
     h, tensors = llama()
     more = [gguf_key("llama.attention.key_length", 9, [4, 4], 4), gguf_key("llama.vocab_size", 9, [7, 8], 4)]
     with open_source(written(tmp_path, "m", gguf_llama(h, tensors, *more))) as source:
-        assert (source.hyper["head_dim"], source.hyper["vocab_size"]) == (4, 7)
+        assert (source.hyper["head_dim"], source.hyper["vocab_size"]) == (4, [7, 8])
+        assert "its hyper-parameter vocab_size: found [7, 8], expected an integer" in source.notes[-1]
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,6 @@ def test_hyper_parameters(tmp_path: Path) -> None:
     more = {
         "head_dim": None,
         "rope_scaling": {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192},
-        "sliding_window": 4096,
         "eos_token_id": [2, 3],
         "bos_token_id": 1,
     }
@@ -123,7 +122,6 @@ def test_hyper_parameters(tmp_path: Path) -> None:
             "rope_scaling.original_max_position_embeddings": 8192,
             "rope_pairing": "adjacent",
             "tied_embeddings": True,
-            "sliding_window": 4096,
             "bos_token_id": 1,
             "eos_token_id": [2, 3],
         }
@@ -196,10 +194,22 @@ def test_config_that_is_no_json(tmp_path: Path, data: bytes) -> None:
 def test_tied_output_is_stored_once(tmp_path: Path) -> None:
     """Where the config ties the two and the file still has both, as Hugging Face itself reads it."""
     h, truth = llama(shared=False)
+    truth["output"] = truth["tok_embeddings"]
     with open_source(save(tmp_path, to_hf(h, truth), config(h, tied=True))) as source:
         assert "output" not in decoded(source)
         assert source.hyper["tied_embeddings"] is True
-        assert source.notes == ("lm_head is left out: the config ties it to the embedding",)
+        assert source.notes == ("lm_head is left out: it is the embedding, as the config says",)
+
+
+def test_another_output_than_the_config_says_is_kept(tmp_path: Path) -> None:
+    """As transformers does."""
+    h, truth = llama(shared=False)
+    truth["output"] = truth["tok_embeddings"].copy()
+    truth["output"][-1, -1] += 1
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, tied=True))) as source:
+        assert np.array_equal(decoded(source)["output"], truth["output"])
+        assert source.hyper["tied_embeddings"] is False
+        assert source.notes == ("the config ties lm_head to the embedding, but the two differ: lm_head is kept",)
 
 
 @pytest.mark.parametrize("shared", [True, False])
@@ -227,20 +237,31 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "note"),
+    ("changes", "name", "note"),
     [
-        ({"model_type": "gpt2"}, "no Llama-family language model (model_type 'gpt2'): names are kept"),
-        ({"architectures": ["LlamaForSequenceClassification"]}, "no Llama-family language model (model_type 'llama')"),
-        ({"quantization_config": {"quant_method": "awq"}}, "the config says that the weights are quantized by another"),
+        ({"model_type": "gpt2"}, "gpt2", "no Llama-family language model (model_type 'gpt2'): names are kept"),
+        ({"model_type": None}, None, "no Llama-family language model (model_type None): names are kept"),
+        (
+            {"architectures": ["LlamaForSequenceClassification"]},
+            "LlamaForSequenceClassification",
+            "no Llama-family language model (model_type 'llama')",
+        ),
+        (
+            {"quantization_config": {"quant_method": "awq"}},
+            "llama, quantized",
+            "the weights are quantized by another tool, in a scheme that is not read here: awq. Its codes and scales",
+        ),
     ],
 )
-def test_other_models_keep_their_names(tmp_path: Path, changes: dict[str, object], note: str) -> None:
-    """And the order of their rows."""
+def test_other_models_keep_their_names(tmp_path: Path, changes: dict[str, object], name: str | None, note: str) -> None:
+    """And the order of their rows; the file says which they are, and the config comes along."""
     h, truth = llama()
     theirs = to_hf(h, truth)
     with open_source(save(tmp_path, theirs, config(h, **changes))) as source:
         found = decoded(source)
-        assert (source.architecture, source.hyper) == (None, {})
+        assert source.architecture == name
+        assert source.hyper == ({"quantization": "awq"} if "quantization_config" in changes else {})
+        assert source.blobs["config.json"] == (tmp_path / "config.json").read_bytes()
         assert source.notes[0].startswith(note)
     assert list(found) == list(theirs)
     assert all(np.array_equal(found[name], theirs[name]) for name in theirs)

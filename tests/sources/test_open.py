@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import pickle
+import struct
 import zipfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from fourcc.errors import IndexDamageError, SourceError
-from fourcc.signatures import looks_like
+from fourcc.signatures import _STARTS, looks_like, marked
 from fourcc.sources import open_source
 from tests.sources.writers import (
     decoded,
@@ -97,6 +98,45 @@ def test_refused_as_what_it_looks_like(tmp_path: Path, data: bytes, what: str) -
     with pytest.raises(SourceError, match=what) as caught:
         open_source(path)
     assert str(caught.value).startswith(f"{path}: not a checkpoint: ")
+
+
+LONG_MARKS = {start: what for start, what in _STARTS if marked(start) is not None}
+
+
+@pytest.mark.parametrize("start", [start for start in LONG_MARKS if start not in (MAGIC, b"24ka", b"GGUF", b"tjgg")])
+def test_a_mark_is_never_taken_for_a_size(tmp_path: Path, start: bytes) -> None:
+    """Whatever follows: seven plausible numbers, as llama2.c's first version has, or those of a whisper model."""
+    whole = start.ljust(-(-len(start) // 4) * 4, b"\0")
+    path = written(
+        tmp_path, "m.bin", whole + struct.pack("<12i", *[64, 5, 8, 4, 512, 512, 1, 1, 1, 1, 1, 1]) + bytes(4096)
+    )
+    with pytest.raises(SourceError) as caught:
+        open_source(path)
+    assert str(caught.value).startswith(f"{path}: not a checkpoint: it looks like {LONG_MARKS[start]}: found ")
+
+
+def test_what_is_expected_is_listed_only_where_nothing_is_known(tmp_path: Path) -> None:
+    """Who has a web page in hand need not read which kinds of checkpoints there are."""
+    for data, listed in ((b"<html>", False), (bytes(range(200, 256)), True)):
+        with pytest.raises(SourceError) as caught:
+            open_source(written(tmp_path, "m", data))
+        assert ("expected one of" in str(caught.value)) == listed
+
+
+@pytest.mark.parametrize("address", ["https://host/m.gguf", "hf://org/name", "s3://bucket/m"])
+def test_an_address(address: str) -> None:
+    """Told as what it is, with the slash that a path loses."""
+    with pytest.raises(SourceError, match=f"^{address}: an address, not a file. Download the file first"):
+        open_source(address)
+
+
+def test_without_a_weight(tmp_path: Path) -> None:
+    """Noted: a file without tensors, and tensors without weights."""
+    with open_source(written(tmp_path, "a", safetensors({}))) as source:
+        assert source.notes == ("the checkpoint holds no tensor",)
+    arrays = {"a": np.ones((0, 4), "<f4"), "b": np.ones(2, "<f4"), "c": np.ones((4, 0), "<f4")}
+    with open_source(written(tmp_path, "b", safetensors(arrays))) as source:
+        assert source.notes == ("2 tensors ('a', 'c') without a weight",)
 
 
 def test_every_likeness_is_a_sentence() -> None:
@@ -198,7 +238,7 @@ def test_tokenizer_is_known_by_its_bytes(tmp_path: Path, name: str) -> None:
         assert msgpack.unpackb(source.blobs["tokenizer.gguf"]) == {key.decode(): "x"}
     given = written(tmp_path, "t", TOKENIZERS[name])
     with open_source(model, str(given)) as source:
-        assert source.blobs == {name: TOKENIZERS[name]}
+        assert {key: data for key, data in source.blobs.items() if key != "metadata.gguf"} == {name: TOKENIZERS[name]}
         assert source.all_files == (model, given)
 
 

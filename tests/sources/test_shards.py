@@ -53,6 +53,24 @@ def test_numbered_files_without_an_index(folder: Path) -> None:
         assert list(decoded(source)) == ["a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "it looks like a Git LFS pointer"),
+        (b"<!DOCTYPE html><html><body>429</body></html>", "it looks like a web page; the download went wrong"),
+        (bytes(64), "it looks like nothing but zeros"),
+    ],
+)
+@pytest.mark.parametrize("indexed", [True, False])
+def test_a_shard_that_is_no_safetensors_file(folder: Path, data: bytes, said: str, *, indexed: bool) -> None:
+    """Named as what it is, with or without an index; a pointer that was never fetched is the usual accident."""
+    if not indexed:
+        (folder / INDEX).unlink()
+    (folder / SECOND).write_bytes(data)
+    with pytest.raises(SourceError, match=f"{SECOND}: not a safetensors file: {said}"):
+        open_source(folder)
+
+
 def test_numbered_files_with_a_gap(folder: Path) -> None:
     """The missing ones are named."""
     (folder / INDEX).unlink()
@@ -99,9 +117,26 @@ def test_tensor_in_another_file(folder: Path) -> None:
 
 
 def test_tensor_in_two_files(folder: Path) -> None:
-    """Which one counts cannot be told."""
-    written(folder, SECOND, pack({"a": B, "b": B}))
-    with pytest.raises(SourceError, match=f"tensor 'a': the tensor is in {FIRST} and in {SECOND}"):
+    """The index gives each name to one file, so the copy in the other is passed over; a note tells."""
+    written(folder, SECOND, pack({"a": A + 1, "b": B}))
+    with open_source(folder) as source:
+        assert np.array_equal(decoded(source)["a"], A)
+        assert source.notes == (f"passed over in {SECOND}: 1 tensor ('a'), which the index takes from another file",)
+    written(folder, FIRST, pack({"a": A, "c": A}))
+    index(folder, {"c": FIRST, "a": SECOND, "b": SECOND})
+    with open_source(folder) as source:
+        assert np.array_equal(decoded(source)["a"], A + 1)
+
+
+def test_tensor_in_two_files_without_a_word_of_it(folder: Path) -> None:
+    """Where no index names the file, which one counts cannot be told."""
+    index(folder, {"a": FIRST, "b": SECOND})
+    written(folder, FIRST, pack({"a": A, "c": B}))
+    written(folder, SECOND, pack({"b": B, "c": B}))
+    with pytest.raises(SourceError, match=f"tensor 'c': the tensor is in {FIRST} and in {SECOND}"):
+        open_source(folder)
+    (folder / INDEX).unlink()
+    with pytest.raises(SourceError, match=f"tensor 'c': the tensor is in {FIRST} and in {SECOND}"):
         open_source(folder)
 
 
@@ -197,17 +232,10 @@ def test_no_regular_file(folder: Path, kind: str) -> None:
         open_source(folder)
 
 
-@pytest.mark.parametrize(
-    ("data", "what"),
-    [
-        (b"", "too short for a header: found 0 bytes"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "the header cannot be so long"),
-    ],
-)
-def test_shard_that_is_none(folder: Path, data: bytes, what: str) -> None:
-    """An empty file, a Git LFS pointer."""
-    written(folder, FIRST, data)
-    with pytest.raises(SourceError, match=what):
+def test_empty_shard(folder: Path) -> None:
+    """Told by its length."""
+    written(folder, FIRST, b"")
+    with pytest.raises(SourceError, match="too short for a header: found 0 bytes"):
         open_source(folder)
 
 

@@ -67,6 +67,32 @@ def test_formats(tmp_path: Path, kind: str, tag: str) -> None:
         assert {str(tensor.tag) for tensor in source.tensors if "feed_forward" in tensor.name} == {tag}
 
 
+@pytest.mark.parametrize("kind", ["gptq", "gptq 3 bits", "gptq v2"])
+def test_an_index_of_zeros_is_none(tmp_path: Path, kind: str) -> None:
+    """Some tools write it for groups of neighbours: taken at its word, all groups but one would be idle."""
+    stored, config, truth = checkpoint(kind)
+    zeros = {name: np.zeros_like(array) if name.endswith(".g_idx") else array for name, array in stored.items()}
+    with open_source(save(tmp_path, zeros, config)) as source:
+        found = decoded(source)
+        note = "g_idx names group 0 for every column, which counts as no index: model.layers.0."
+        assert [each.startswith(note) and each.endswith(" and 13 more") for each in source.notes] == [True]
+    for name in ("w1", "w2", "w3"):
+        word = {"w1": "gate", "w2": "down", "w3": "up"}[name]
+        weights = truth[f"model.layers.0.mlp.{word}_proj.weight"]
+        assert np.array_equal(found[f"layers.0.feed_forward.{name}"].astype(weights.dtype), weights)
+
+
+def test_an_index_that_leaves_groups_idle(tmp_path: Path) -> None:
+    """It is followed, and noted; one group is all there is of a matrix that has but one."""
+    stored, config, _ = checkpoint("gptq act-order")
+    name = "model.layers.1.mlp.down_proj.g_idx"
+    stored[name] = np.where(stored[name] == 2, 1, stored[name]).astype("<i4")
+    with open_source(save(tmp_path, stored, config)) as source:
+        assert source.notes == ("g_idx leaves groups without a column: model.layers.1.mlp.down_proj",)
+        tensor = next(each for each in source.tensors if each.name == "layers.1.feed_forward.w2")
+        assert any(np.array_equal(part.reshape(-1), stored[name]) for part in tensor.read(0, 0, 1).values())
+
+
 def test_nothing_is_rounded(tmp_path: Path) -> None:
     """The product is float32's, and exact: 11 bits of scale, 5 of difference."""
     stored, config, _ = checkpoint("awq")

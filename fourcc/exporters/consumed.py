@@ -1,0 +1,73 @@
+"""Consumed or refused: what a model says and a file cannot is refused by name, never left out in silence.
+
+What a file can say is listed nowhere: its keys are read back by the reader of that kind of file, and every
+hyper-parameter of the model must come back as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from fourcc.errors import UsageError
+from fourcc.sources.foreign_weights import KEY
+from fourcc.sources.source import Hyper, Source
+from fourcc.transcode import Step
+
+_SHOWN = 4  # names in a message
+_LENGTH = 60  # characters of a value in a message
+# What a reader need not say, for it is what it takes where nothing is said.
+_NEUTRAL: Mapping[str, object] = {"hidden_act": "silu", "rope_scaling.type": "default"}
+EMBEDDING, HEAD, TIED = "tok_embeddings", "output", "tied_embeddings"
+
+
+def refuse_scheme(source: Source, kind: str) -> None:
+    """Refuses weights that another tool quantized in a scheme that is not read here."""
+    if KEY in source.hyper:
+        raise _refusal(source, kind, f"{KEY} = {source.hyper[KEY]}, a scheme that is not read here")
+
+
+def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:
+    """Refuses a model whose output matrix is not what its hyper-parameters say: a file says it by having one or not."""
+    names = {step.source.name for step in steps}
+    tied = source.hyper.get(TIED)
+    if tied is False and HEAD not in names and EMBEDDING in names:
+        raise _refusal(source, kind, f"{TIED} is false, and there is no tensor {HEAD!r}")
+    if tied is True and HEAD in names:
+        raise _refusal(source, kind, f"{TIED} is true, and there is a tensor {HEAD!r} beside the embedding")
+
+
+def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str] = ()) -> list[str]:
+    """Names of hyper-parameters that a file's reader would not find, or would find though the model has none.
+
+    Of the output matrix `refuse_heads` knows.
+
+    Args:
+        hyper: the model's.
+        read: what the reader makes of the file's keys.
+        elsewhere: hyper-parameters that are said in another way.
+    """
+    factors = hyper.get("rope_scaling.type") in ("llama3", "factors")  # said by factors, with all that they follow from
+    passed = {TIED, *elsewhere, *(name for name in (*hyper, *read) if factors and name.startswith("rope_scaling."))}
+    names = [name for name in dict.fromkeys((*hyper, *read)) if name not in passed]
+    return [name for name in names if not _said(*(each.get(name, _NEUTRAL.get(name)) for each in (hyper, read)))]
+
+
+def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, elsewhere: Iterable[str] = ()) -> None:
+    """Raises UsageError that names what is `unsaid`."""
+    names = unsaid(source.hyper, read, elsewhere=elsewhere)
+    if names:
+        said = ", ".join(f"{name} = {source.hyper.get(name, 'nothing')!s:.{_LENGTH}}" for name in names[:_SHOWN])
+        raise _refusal(source, kind, said + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""))
+
+
+def _said(value: object, read: object) -> bool:
+    if isinstance(value, (list, tuple)) and isinstance(read, (list, tuple)):
+        return len(value) == len(read) and all(map(_said, value, read))
+    numbers = [each for each in (value, read) if isinstance(each, (int, float)) and not isinstance(each, bool)]
+    if len(numbers) == 2 and any(isinstance(each, float) for each in numbers):
+        return abs(numbers[0] - numbers[1]) <= 1e-7 * abs(numbers[0])  # GGUF's are float32
+    return type(value) is type(read) and value == read
+
+
+def _refusal(source: Source, kind: str, what: str) -> UsageError:
+    return UsageError(f"a file of kind {kind} cannot say what this model asks for: {what}", file=source.path)

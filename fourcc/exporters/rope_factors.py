@@ -1,0 +1,74 @@
+"""How a ``config.json`` says that a rotation is scaled; GGUF's factors, one a pair, as the rule that made them.
+
+llama.cpp stores what the rule of llama3 gives, and forgets its four numbers. They are found again among the usual ones,
+and believed only if they give every factor to float32's precision. Other factors are written as ``longrope`` with equal
+factors for short and long texts and an attention factor of 1: transformers then divides each turn by its factor, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fourcc.errors import UsageError
+from fourcc.models.architecture import Architecture
+from fourcc.networks.llama import ORIGINAL, SCALING
+
+if TYPE_CHECKING:
+    from fourcc.format import Floats
+    from fourcc.sources.source import Source
+
+# What models have, the commonest first. Twice the context and both bounds are the same rule, so one of the bounds is 1.
+_ORIGINALS = (8192, 4096, 2048, 16384, 32768, 65536, 131072, 262144, 1024, 512, 256, 128, 64, 32, 16)
+_HIGHS = (4.0, 2.0, 8.0, 16.0, 32.0)
+_CLOSE = 4e-6  # relative; an unlike rule is off by more than a hundredth
+
+
+def scaling_of(source: Source) -> dict[str, object]:
+    """What ``rope_scaling`` holds; empty: nothing."""
+    hyper = source.hyper
+    found = {name.removeprefix(SCALING): value for name, value in hyper.items() if name.startswith(SCALING)}
+    if found.get("type") == "factors":
+        return _of_factors(source)
+    return {("rope_type" if word == "type" else word): value for word, value in found.items()}
+
+
+def factors_of(source: Source) -> Floats:
+    """The factors of a rotation of that type, float32 (head_dim / 2,). Raises UsageError where they are not so many."""
+    listed, width = source.hyper.get(f"{SCALING}factors"), source.hyper.get("head_dim")
+    if not isinstance(listed, (list, tuple)) or type(width) is not int or 2 * len(listed) != width:
+        what = "a rotation with so many factors cannot be written"
+        raise UsageError(
+            what, file=source.path, found=f"{listed!s:.60}", expected=f"one for each pair, head_dim {width}"
+        )
+    return np.array(listed, np.float32)
+
+
+def _of_factors(source: Source) -> dict[str, object]:
+    factors = factors_of(source)
+    if np.all(factors == factors[0]):
+        return {"rope_type": "linear", "factor": float(factors[0])}
+    for rule in _rules(float(factors.max())):
+        if np.allclose(_factors(source, rule), factors, rtol=_CLOSE, atol=0):
+            return {"rope_type": "llama3", **rule}
+    same = [float(factor) for factor in factors]
+    context = {"factor": 1.0, "attention_factor": 1.0, ORIGINAL: source.hyper.get("seq_len")}
+    return {"rope_type": "longrope", "short_factor": same, "long_factor": same, **context}
+
+
+def _rules(factor: float) -> Iterator[dict[str, float]]:
+    for high, original in product(_HIGHS, _ORIGINALS):
+        yield {"factor": factor, "low_freq_factor": 1.0, "high_freq_factor": high, ORIGINAL: original}
+
+
+def _factors(source: Source, rule: dict[str, float]) -> Floats:
+    """What a rule of llama3 divides each turn by."""
+    plain = {name: value for name, value in source.hyper.items() if not name.startswith(SCALING)}
+    scaled = plain | {f"{SCALING}type": "llama3"} | {f"{SCALING}{word}": value for word, value in rule.items()}
+    both = (Architecture.of(source.architecture, hyper, source.path).frequencies() for hyper in (plain, scaled))
+    unscaled, turns = both
+    found: Floats = unscaled / turns
+    return found

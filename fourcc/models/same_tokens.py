@@ -1,0 +1,56 @@
+"""Whether two models mean the same by each token: only then can their probabilities be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain, zip_longest
+from typing import TYPE_CHECKING
+
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.models.model import Model
+    from fourcc.models.tokenizers import Tokenizer
+    from fourcc.models.windows import Cut
+
+_HINT = "Probabilities of different tokens cannot be compared; without --reference each model reads its own."
+_UNSAID = {"", "\ufffd"}  # texts of tokens that are no text by themselves
+
+
+def check_same_tokens(one: tuple[Model, Cut], other: tuple[Model, Cut]) -> None:
+    """Compares tokenizers: how many tokens, the tokens of the text, and the text of each token.
+
+    Args:
+        one: a model, and the text as it was cut for it.
+        other: the reference, likewise.
+
+    Raises:
+        UsageError: they differ; names both files, and what differs.
+    """
+    (model, text), (reference, theirs) = one, other
+    counts = model.tokenizer.vocab_size, reference.tokenizer.vocab_size
+    if counts[0] != counts[1]:
+        raise _unlike(one, other, "tokens of the vocabulary", *counts)
+    pairs = zip_longest(_ids(text), _ids(theirs))
+    for place, (mine, its) in enumerate(pairs):
+        if mine != its:
+            raise _unlike(one, other, f"token {place} of the windows", mine, its)
+    for token, (mine, its) in enumerate(zip(_texts(model.tokenizer), _texts(reference.tokenizer), strict=True)):
+        if mine != its and not {mine, its} & _UNSAID:
+            raise _unlike(one, other, f"the text of token {token}", repr(mine), repr(its))
+
+
+def _unlike(one: tuple[Model, Cut], other: tuple[Model, Cut], what: str, mine: object, its: object) -> UsageError:
+    found, expected = (f"{'none' if each is None else each}" for each in (mine, its))
+    what = f"the model and the reference {other[0].path} have different tokens: {what}"
+    return UsageError(what, file=one[0].path, found=found, expected=expected, hint=_HINT)
+
+
+def _ids(text: Cut) -> Iterator[int]:
+    return chain.from_iterable(window.tokens for window in text.windows)
+
+
+def _texts(tokenizer: Tokenizer) -> Iterator[str]:
+    """Of each token; a space before it, which some kinds of tokenizers strip at the start of a text, does not count."""
+    for token in range(tokenizer.vocab_size):
+        yield tokenizer.text([token]).strip(" ")

@@ -1,0 +1,78 @@
+"""What a hyper-parameter may be: its type, its bounds, and whether a network can do without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import attrs
+
+Hyper = Mapping[str, object]
+MOST = 2**31 - 1  # of a count
+LARGEST = 3.4028234663852886e38  # a float32
+SMALLEST = 2.0**-126  # a float32 that is not denormal
+_SHOWN = 60  # characters of a value in a message
+
+
+@attrs.frozen
+class Key:
+    """What a network asks of a hyper-parameter.
+
+    Attributes:
+        expected: what it may be, for messages.
+        fits: whether a value is that.
+        needed: whether no model can be run without it.
+        only: the words that are known, where it is a text of which not all are.
+    """
+
+    expected: str
+    fits: Callable[[object], bool]
+    needed: bool = False
+    only: tuple[str, ...] = ()
+
+
+def count(lowest: int = 1, *, needed: bool = False) -> Key:
+    """A whole number; 4.0 and True are none."""
+    return Key(
+        f"an integer from {lowest} to {MOST}", lambda value: type(value) is int and lowest <= value <= MOST, needed
+    )
+
+
+def number(lowest: float, *, needed: bool = False) -> Key:
+    """A number that is finite as a float32."""
+    return Key(f"a number from {lowest:.4g} to {LARGEST:.4g}", lambda value: _is_number(value, lowest), needed)
+
+
+def numbers(lowest: float) -> Key:
+    """A list of such numbers."""
+    return Key(
+        f"a list of numbers from {lowest:.4g} to {LARGEST:.4g}",
+        lambda value: isinstance(value, (list, tuple)) and all(_is_number(item, lowest) for item in value),
+    )
+
+
+def flag() -> Key:
+    """True or false; 0 and 1 are neither."""
+    return Key("true or false", lambda value: isinstance(value, bool))
+
+
+def flags() -> Key:
+    """A list of zeros and ones."""
+    return Key(
+        "a list of 0 and 1",
+        lambda value: isinstance(value, (list, tuple)) and all(type(item) is int and item in (0, 1) for item in value),
+    )
+
+
+def text(*only: str) -> Key:
+    """A word; some are known, or all where none is named."""
+    return Key("a text", lambda value: isinstance(value, str), only=only)
+
+
+def _is_number(value: object, lowest: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and lowest <= value <= LARGEST
+
+
+def shown(value: object) -> str:
+    """A value for a message, cut where it is long."""
+    said = repr(value) if isinstance(value, str) else str(value)
+    return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."

@@ -1,0 +1,191 @@
+"""The declaration of a network: the tensors that it takes and the hyper-parameters that it heeds, and nothing else.
+
+What a model holds beside that would not be computed, so it refuses the model by name. The code that runs the network
+loads its tensors by this table, and sources, `fourcc.models` and exporters ask it: a fact stands in one place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from math import prod
+
+import attrs
+
+from fourcc.errors import FourccError, InputError, UsageError
+from fourcc.naming import split_name
+from fourcc.networks.hyper import Hyper, Key, shown
+
+Shapes = Mapping[str, tuple[int, ...]]  # of a model's tensors, by name in fourcc's spelling
+LAYERS = "n_layers"  # the hyper-parameter that counts what `*` stands for
+_LISTED = 4  # names in a message
+
+
+@attrs.frozen
+class Tensor:
+    """A tensor that a network takes.
+
+    Attributes:
+        dims: its dimensions, rows first, each a hyper-parameter or a product of some: ``n_heads * head_dim``.
+        needed: whether no model can be run without it.
+        unless: a hyper-parameter: where it is true the tensor must not be there, where it is false it must; where the
+            model does not say, both are fine.
+    """
+
+    dims: tuple[str, ...]
+    needed: bool = True
+    unless: str | None = None
+
+    def sizes(self, hyper: Hyper) -> tuple[int | None, ...]:
+        """Its shape; None stands for what the hyper-parameters leave open."""
+        return tuple(_size(word, hyper) for word in self.dims)
+
+
+@attrs.frozen
+class Refusal:
+    """A reason for which a model cannot be run.
+
+    Attributes:
+        what: the reason.
+        tensor: the tensor concerned.
+        found, expected: as in an error.
+        unknown: whether the model may be fine, and only asks for what is not known here.
+    """
+
+    what: str
+    tensor: str | None = None
+    found: str | None = None
+    expected: str | None = None
+    unknown: bool = False
+
+    def error(self, file: object = None) -> FourccError:
+        """The error that says so: `UsageError` for what is not known here, else `InputError`."""
+        kind = UsageError if self.unknown else InputError
+        what = f"this model cannot be run: {self.what}" if self.what else "this model cannot be run"
+        return kind(what, file=file, tensor=self.tensor, found=self.found, expected=self.expected)
+
+
+@attrs.frozen
+class Network:
+    """What a network takes.
+
+    Attributes:
+        name: the architecture, as a model.bin says it.
+        tensors: by name, with ``*`` for the layer's number.
+        keys: the hyper-parameters that it heeds.
+        information: those that change no number, and that it need not heed.
+        between: what hyper-parameters must be to each other; asked where each by itself is right.
+    """
+
+    name: str
+    tensors: Mapping[str, Tensor]
+    keys: Mapping[str, Key]
+    information: frozenset[str]
+    between: Callable[[Hyper], Iterator[Refusal]]
+
+    # -- hyper-parameters
+
+    def refused_keys(self, hyper: Hyper) -> Iterator[Refusal]:
+        """What is wrong with hyper-parameters, or not known here."""
+        wrong = False
+        for name, key in self.keys.items():
+            if name in hyper and not key.fits(hyper[name]):
+                wrong = True
+                yield Refusal(f"its hyper-parameter {name}", found=shown(hyper[name]), expected=key.expected)
+            elif key.only and hyper.get(name, key.only[0]) not in key.only:
+                yield Refusal(name, found=str(hyper[name]), expected=", ".join(key.only), unknown=True)
+        for name in [name for name, key in self.keys.items() if key.needed and name not in hyper]:
+            wrong = True
+            yield Refusal(f"its hyper-parameter {name} is missing", expected=self.keys[name].expected)
+        unheeded = self.unheeded_keys(hyper)
+        if unheeded:
+            said = ", ".join(f"{name} = {shown(hyper[name])}" for name in unheeded[:_LISTED])
+            yield Refusal(f"it asks for what is not known here: {said}{_more(unheeded)}", unknown=True)
+        if not wrong:
+            yield from self.between(hyper)
+
+    def unheeded_keys(self, hyper: Hyper) -> list[str]:
+        """Names of the hyper-parameters that the network does not heed, and that may change the model's numbers."""
+        return [name for name in hyper if name not in self.keys and name not in self.information]
+
+    # -- tensors
+
+    def tensor(self, name: str) -> Tensor | None:
+        """What is said of a model's tensor; None where the network does not take it."""
+        template, _, ending = split_name(name)
+        return None if ending == ".weight" else self.tensors.get(template + ending)
+
+    def unheeded_tensors(self, names: Iterable[str]) -> list[str]:
+        """Names of the tensors that the network does not take."""
+        return [name for name in names if self.tensor(name) is None]
+
+    def refused_tensors(self, shapes: Shapes, hyper: Hyper) -> Iterator[Refusal]:
+        """What is not taken, missing, or of another shape or layer than the hyper-parameters say."""
+        unheeded = self.unheeded_tensors(shapes)
+        if unheeded:
+            count = f"{len(unheeded)} tensor{'s are' if len(unheeded) > 1 else ' is'} not known here"
+            yield Refusal(f"{count}: {', '.join(map(repr, unheeded[:_LISTED]))}{_more(unheeded)}", unknown=True)
+        yield from self._too_many_layers(shapes, hyper)
+        for name in islice(self.missing(shapes, hyper), 1):
+            yield Refusal("a tensor is missing", tensor=name)
+        yield from self.contradictions(shapes, hyper)
+
+    def _too_many_layers(self, shapes: Shapes, hyper: Hyper) -> Iterator[Refusal]:
+        layers = hyper.get(LAYERS)
+        numbers = (split_name(name)[1] for name in shapes if self.tensor(name) is not None)
+        there = 1 + max((number for number in numbers if number is not None), default=-1)
+        if type(layers) is int and layers > there:
+            expected = f"at most {there}, the layers that there are"
+            yield Refusal(f"its hyper-parameter {LAYERS}", found=str(layers), expected=expected)
+
+    def missing(self, names: Iterable[str], hyper: Hyper) -> Iterator[str]:
+        """Names of tensors that are needed and not there, one by one: a false number of layers makes many."""
+        present, layers = set(names), hyper.get(LAYERS)
+        for template, tensor in self.tensors.items():
+            if not (tensor.needed if tensor.unless is None else hyper.get(tensor.unless) is False):
+                continue
+            for number in range(layers if "*" in template and type(layers) is int else 1):
+                name = template.replace("*", str(number))
+                if name not in present:
+                    yield name
+
+    def contradictions(self, shapes: Shapes, hyper: Hyper) -> Iterator[Refusal]:
+        """Tensors whose shape, layer or presence does not go with the hyper-parameters, as far as these tell."""
+        layers = hyper.get(LAYERS)
+        for name, shape in shapes.items():
+            tensor, layer = self.tensor(name), split_name(name)[1]
+            if tensor is None:
+                continue
+            if layer is not None and type(layers) is int and layer >= layers:
+                yield Refusal("", name, f"layer {layer}", f"{LAYERS} {layers}")
+            if tensor.unless is not None and hyper.get(tensor.unless) is True:
+                yield Refusal("", name, "a tensor of its own", f"none ({tensor.unless} is true)")
+            if not _fits(shape, tensor.sizes(hyper)):
+                yield Refusal("", name, f"shape {list(shape)}", _expected(tensor, hyper))
+
+    def refusals(self, hyper: Hyper, shapes: Shapes | None = None) -> Iterator[Refusal]:
+        """Every reason for which the model cannot be run, the plainest first; without shapes, those of its keys."""
+        keys = list(self.refused_keys(hyper))
+        yield from keys
+        if shapes is not None and not any(not refusal.unknown for refusal in keys):
+            yield from self.refused_tensors(shapes, hyper)
+
+
+def _size(word: str, hyper: Hyper) -> int | None:
+    factors = [hyper.get(name) for name in word.split(" * ")]
+    return prod(factors) if all(type(factor) is int for factor in factors) else None  # type: ignore[arg-type]
+
+
+def _fits(shape: tuple[int, ...], sizes: tuple[int | None, ...]) -> bool:
+    pairs = zip(sizes, shape, strict=False)
+    return len(shape) == len(sizes) and all(size in (None, found) for size, found in pairs)
+
+
+def _expected(tensor: Tensor, hyper: Hyper) -> str:
+    names = dict.fromkeys(name for word in tensor.dims for name in word.split(" * ") if name in hyper)
+    sizes = " x ".join("any" if size is None else str(size) for size in tensor.sizes(hyper))
+    return f"{sizes} ({', '.join(f'{name} {shown(hyper[name])}' for name in names)})"
+
+
+def _more(names: list[str]) -> str:
+    return f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""

@@ -1,0 +1,120 @@
+"""A GGUF file's keys of a Llama-family model that `gguf_llama` has no word for: windows, and what may count.
+
+A key that is known to change nothing is passed over, with the value that it then has. Any other is kept under its own
+name without the architecture's prefix, so that the network, which does not know it, refuses the model by that name.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from math import inf
+
+from fourcc.sources.gguf_values import Value
+from fourcc.sources.source import Hyper, Scalar, storable
+
+Found = dict[str, Scalar | list[Scalar]]
+WINDOW, PATTERN = "attention.sliding_window", "attention.sliding_window_pattern"
+SCALING_INERT = ("finetuned",)  # of rope.scaling.*
+_LONGEST = 1 << 16  # items of an array that is kept
+
+# Said in hyper-parameters, in whole: a count that is none of these values is kept as it is.
+_READ = {
+    "embedding_length": "dim",
+    "feed_forward_length": "hidden_dim",
+    "block_count": "n_layers",
+    "attention.head_count": "n_heads",
+    "attention.head_count_kv": "n_kv_heads",
+    "attention.key_length": "head_dim",
+    "vocab_size": "vocab_size",
+    "context_length": "seq_len",
+}
+TURNED = "rope.dimension_count"
+_OF_HEADS = ("attention.value_length", TURNED)  # told by the width of heads, where that is known
+# Read elsewhere, where they are such numbers.
+_POSITIVE = ("attention.layer_norm_rms_epsilon", "rope.freq_base")
+# Read elsewhere; or they belong to a kind of norm or of scaling that is not the model's, or say who made the file.
+_PASSED = (
+    PATTERN,
+    "rope.scaling.type",
+    "rope.scaling.factor",
+    "rope.scaling.original_context_length",
+    "rope.scaling.finetuned",
+    "rope.scaling.yarn_log_multiplier",
+    "rope.scaling.yarn_beta_fast",
+    "rope.scaling.yarn_beta_slow",
+    "rope.scaling.yarn_ext_factor",
+    "attention.layer_norm_epsilon",
+    "tensor_data_layout",
+)
+# Key -> the values that ask for nothing.
+_NONE = (0, 1)
+_NEUTRAL: dict[str, tuple[object, ...]] = {
+    "expert_count": (0,),
+    "expert_used_count": (0,),
+    "attention.causal": (True,),
+    "attention.clamp_kqv": (0,),
+    "attention.max_alibi_bias": (0,),
+    "attention.scale": (0,),
+    "use_parallel_residual": (False,),
+    "logit_scale": _NONE,
+    "embedding_scale": _NONE,
+    "residual_scale": _NONE,
+    "attn_logit_softcapping": (0,),
+    "final_logit_softcapping": (0,),
+    "rope.scaling.attn_factor": _NONE,
+}
+
+
+def window(given: Mapping[str, Value], hyper: Hyper) -> Found:
+    """How far an activation sees, and in which layers where not in all.
+
+    A pattern n says that every n-th layer sees all; a list says of each layer whether it has the window.
+    """
+    size, pattern, layers = _single(given.get(WINDOW)), given.get(PATTERN), hyper.get("n_layers")
+    if type(size) is not int or size < 1:
+        return {}
+    if pattern is None or pattern == 0:
+        return {"sliding_window": size}
+    if type(pattern) is int and pattern > 0 and type(layers) is int:
+        heeding = [int(layer % pattern < pattern - 1) for layer in range(min(layers, _LONGEST))]
+    elif isinstance(pattern, (list, array)):
+        heeding = [int(bool(item)) for item in pattern[:_LONGEST]]
+    else:
+        return {"sliding_window": size, PATTERN: _kept(pattern)}
+    if not any(heeding):
+        return {}
+    return {"sliding_window": size, **({} if all(heeding) else {"sliding_window_layers": list(heeding)})}
+
+
+def others(given: Mapping[str, Value], hyper: Hyper) -> Found:
+    """The keys that say more than the hyper-parameters do, under their own names."""
+    return {key: _kept(value) for key, value in given.items() if not _is_told(key, value, hyper)}
+
+
+def _is_told(key: str, value: Value, hyper: Hyper) -> bool:
+    """Whether a key changes nothing beside what the hyper-parameters say."""
+    one = _single(value)
+    if key in _READ:
+        return type(one) is int and one == hyper.get(_READ[key])
+    if key in _OF_HEADS:
+        width = hyper.get("rope_dim", hyper.get("head_dim")) if key == TURNED else hyper.get("head_dim")
+        return width is None or (type(one) is int and one == width)
+    if key in _POSITIVE:
+        return isinstance(value, float) and 0 < value < inf
+    if key == WINDOW:
+        return type(one) is int and one >= 0
+    return key in _PASSED or value in _NEUTRAL.get(key, ())
+
+
+def _single(value: Value) -> Value:
+    """An array whose items are all equal counts as one of them."""
+    return value[0] if isinstance(value, array) and len(set(value)) == 1 else value
+
+
+def _kept(value: Value) -> Scalar | list[Scalar]:
+    """A value as a hyper-parameter; of one that the index cannot hold, what it is."""
+    plain = list(value) if isinstance(value, array) else value
+    if isinstance(plain, list) and len(plain) > _LONGEST:
+        return f"an array of {len(plain)}"
+    return plain if storable(plain) else str(type(plain).__name__)

@@ -1,0 +1,253 @@
+"""Which keys of a ``config.json`` change a model's numbers, by family.
+
+The facts are those of transformers 5.24, whose class for a family heeds some keys and passes over all others. What it
+heeds becomes a hyper-parameter, where it is not what holds anyway; what it passes over is noted, so that a key that was
+meant to count does not vanish without a word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
+
+import attrs
+
+from fourcc.errors import SourceError
+from fourcc.naming import split_name
+from fourcc.networks.llama import ORIGINAL, SCALING, SCALINGS
+from fourcc.sources.source import Scalar, storable
+
+Found = dict[str, Scalar | list[Scalar]]
+
+_DEFAULT_WINDOW, _DEFAULT_FULL_LAYERS = 4096, 28  # where a config does not say
+_LAYER_TYPES = {"full_attention": 0, "sliding_attention": 1}
+# Read elsewhere, or here by name.
+_READ = (
+    "hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim vocab_size "
+    "max_position_embeddings rms_norm_eps hidden_act tie_word_embeddings rope_theta rope_scaling rope_parameters "
+    "original_max_position_embeddings bos_token_id eos_token_id model_type architectures quantization_config"
+)
+# They change no number when a model is run.
+_INERT = (
+    "torch_dtype dtype transformers_version use_cache initializer_range attention_dropout pad_token_id sep_token_id "
+    "cls_token_id _name_or_path name_or_path _commit_hash pretraining_tp output_attentions output_hidden_states "
+    "return_dict use_return_dict id2label label2id num_labels problem_type is_encoder_decoder is_decoder "
+    "chunk_size_feed_forward tokenizer_class task_specific_params _attn_implementation attn_implementation "
+    "_attn_implementation_autoset _attn_implementation_internal _experts_implementation_internal torchscript "
+    "temperature top_k top_p max_length min_length do_sample repetition_penalty num_beams unsloth_version"
+)
+
+
+class Config(Protocol):
+    """A ``config.json``."""
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What it says; null counts as absent."""
+
+    def count(self, key: str, default: int | None = None) -> int:
+        """A positive integer. Raises SourceError where it is none."""
+
+    def refusal(self, key: str, found: object, expected: str) -> SourceError:
+        """The error for a key whose value cannot be used."""
+
+
+@attrs.frozen
+class Family:
+    """What transformers' class of a family has, beside what all have.
+
+    Attributes:
+        optional: tensors of a layer -> the key that says whether they are there; None: they always are.
+        window: the keys that it heeds of windows.
+        other: keys that it heeds and that fourcc does not compute.
+    """
+
+    optional: Mapping[str, str | None]
+    window: tuple[str, ...] = ()
+    other: tuple[str, ...] = ("per_layer_config",)
+
+
+_ATTENTION = {f"attention.{name}.bias": "attention_bias" for name in ("wq", "wk", "wv", "wo")}
+_FEED_FORWARD = {f"feed_forward.{name}.bias": "mlp_bias" for name in ("w1", "w2", "w3")}
+_NORMS = ("attention.q_norm", "attention.k_norm")
+_LAYERED = ("use_sliding_window", "sliding_window", "max_window_layers", "layer_types")
+# What a model is said to lack whose file has the tensor all the same; such a model is refused by that name.
+_FLAGS = {**_ATTENTION, **_FEED_FORWARD, **dict.fromkeys(_NORMS, "qk_norm")}
+FAMILIES = {
+    "llama": Family({**_ATTENTION, **_FEED_FORWARD}),
+    "mistral": Family({}, ("sliding_window",)),
+    "qwen2": Family(dict.fromkeys(("attention.wq.bias", "attention.wk.bias", "attention.wv.bias")), _LAYERED),
+    "qwen3": Family({**_ATTENTION, **dict.fromkeys(_NORMS)}, _LAYERED),
+}
+
+
+def asked(config: Config, names: Iterable[str]) -> tuple[Found, list[str]]:
+    """What a config of a known family asks for beside its sizes, and notes.
+
+    Args:
+        config: its ``model_type`` is in `FAMILIES`.
+        names: of the model's tensors, in fourcc's spelling.
+
+    Raises:
+        SourceError: a key has a value that cannot be.
+    """
+    family = FAMILIES[config.fields["model_type"]]
+    lacking = sorted(set(_lacking(config, family, names)))
+    found: Found = {**_activation(config), **_window(config, family), **dict.fromkeys(lacking, False)}
+    for key in family.other:
+        if config.fields.get(key) is not None:
+            found[key] = config.fields[key] if storable(config.fields[key]) else str(config.fields[key])
+    notes = [f"the config says {key} false, or its model_type has none, but there are such tensors" for key in lacking]
+    return found, [*notes, *_passed_over(config, family)]
+
+
+def _activation(config: Config) -> Found:
+    said = config.fields.get("hidden_act")
+    return {} if said in (None, "silu", "swish") else {"hidden_act": str(said)}  # two names of one function
+
+
+def _lacking(config: Config, family: Family, names: Iterable[str]) -> Iterator[str]:
+    """What the config says is not there, and is."""
+    for name in names:
+        template, _, ending = split_name(name)
+        part = template.removeprefix("layers.*.") + ending
+        if part in _FLAGS and not _has(config, family, part):
+            yield _FLAGS[part]
+
+
+def _has(config: Config, family: Family, part: str) -> bool:
+    """Whether the family's class has a tensor."""
+    if part not in family.optional:
+        return False
+    key = family.optional[part]
+    return key is None or _flag(config, key)
+
+
+def _flag(config: Config, key: str) -> bool:
+    value = config.fields.get(key)
+    if value is not None and not isinstance(value, bool):
+        raise config.refusal(key, value, "true or false")
+    return bool(value)
+
+
+def _passed_over(config: Config, family: Family) -> Iterator[str]:
+    """A note on the keys that the family's class does not heed."""
+    heeded = {*_READ.split(), *_INERT.split(), *family.window, *family.other, *filter(None, family.optional.values())}
+    strange = [key for key, value in config.fields.items() if key not in heeded and value not in (None, False)]
+    if strange:
+        kind = config.fields["model_type"]
+        yield f"keys of the config that a {kind} model does not heed are passed over: {', '.join(sorted(strange))}"
+
+
+# -- windows
+
+
+def _window(config: Config, family: Family) -> Found:
+    """How far an activation sees, and in which layers, where not in all."""
+    by_layer = family.window is _LAYERED
+    on = _flag(config, "use_sliding_window") if by_layer else bool(family.window)
+    if not on or config.fields.get("sliding_window", _DEFAULT_WINDOW) is None:
+        types = config.fields.get("layer_types")
+        if by_layer and isinstance(types, list) and "sliding_attention" in types:
+            raise config.refusal("layer_types", "sliding_attention", "full_attention, for there is no window")
+        return {}
+    layers = _windowed_layers(config) if by_layer else [1]
+    window = config.count("sliding_window", _DEFAULT_WINDOW)
+    unsaid = "sliding_window" not in config.fields and window >= config.count("max_position_embeddings")
+    if unsaid or not any(layers):
+        return {}
+    return {"sliding_window": window, **({} if all(layers) else {"sliding_window_layers": list(layers)})}
+
+
+def _windowed_layers(config: Config) -> list[int]:
+    """Of each layer 1 where it has the window."""
+    layers = config.count("num_hidden_layers")
+    types = config.fields.get("layer_types")
+    if types is None:
+        full = config.fields.get("max_window_layers", _DEFAULT_FULL_LAYERS)
+        if type(full) is not int:
+            raise config.refusal("max_window_layers", full, "an integer")
+        return _by_number(layers, full)
+    if not isinstance(types, list) or any(not isinstance(kind, str) or kind not in _LAYER_TYPES for kind in types):
+        raise config.refusal("layer_types", types, f"a list of {' and '.join(_LAYER_TYPES)}")
+    if len(types) != layers:
+        raise config.refusal("layer_types", f"{len(types)} layers", f"{layers}, num_hidden_layers")
+    return [_LAYER_TYPES[kind] for kind in types]
+
+
+def _by_number(layers: int, full: int) -> list[int]:
+    """The layers from `full` on; a number of layers that cannot be is refused later, so as many are not listed."""
+    if full <= 0 or full >= layers:
+        return [int(full <= 0)]
+    return [int(layer >= full) for layer in range(min(layers, 1 << 16))]
+
+
+# -- rotation
+
+
+def rope(config: Config, seq_len: int) -> tuple[Found, list[str]]:
+    """Base and scaling of the rotation, and notes.
+
+    Newer configs have one map of both, ``rope_parameters``; older ones ``rope_theta`` and ``rope_scaling``. Where both
+    maps are there, transformers takes the older.
+
+    Raises:
+        SourceError: what is said cannot be.
+    """
+    older, newer = (_map(config, key) for key in ("rope_scaling", "rope_parameters"))
+    values = dict(older or newer)
+    differ = older and newer and older != newer
+    notes = ["rope_scaling and rope_parameters differ: rope_scaling is taken"] if differ else []
+    kind = values.pop("type", "default")
+    kind = values.pop("rope_type", kind)
+    if not isinstance(kind, str):
+        raise config.refusal("rope_scaling", kind, "a kind by name")
+    theta = values.pop("rope_theta", None)
+    if kind == "llama3":
+        values.setdefault(ORIGINAL, seq_len)
+        values |= {key: config.fields[key] for key in (ORIGINAL,) if config.fields.get(key) is not None}
+    if kind == "default":
+        values.pop("partial_rotary_factor", None)
+    if kind == "longrope" and _is_for_any_length(values):
+        kind, values = "factors", {"factors": values["short_factor"]}
+    heeded = {key: value for key, value in values.items() if _heeded(kind, key, value)}
+    if ignored := sorted(set(values) - set(heeded)):
+        notes.append(f"rope scaling {kind!r} does not heed {', '.join(ignored)}: passed over")
+    found: Found = {"rope_theta": _theta(config, theta)}
+    if kind != "default":
+        found[f"{SCALING}type"] = kind
+    for key, value in heeded.items():
+        if not storable(value):
+            raise config.refusal(f"rope_scaling.{key}", value, "a number, a text or a list of these")
+        found[f"{SCALING}{key}"] = value
+    return found, notes
+
+
+def _is_for_any_length(values: Mapping[str, Any]) -> bool:
+    """Whether longrope's factors are the same for short and long texts, and attention is not scaled beside."""
+    same = isinstance(values.get("short_factor"), list) and values["short_factor"] == values.get("long_factor")
+    return same and values.get("attention_factor") == 1 and values.get("partial_rotary_factor", 1) == 1
+
+
+def _heeded(kind: str, key: str, value: object) -> bool:
+    """Whether a kind of scaling heeds a key; of a kind that is not known here, all may count."""
+    if value is None:
+        return False
+    if key == "partial_rotary_factor":
+        return value != 1
+    return kind not in SCALINGS or key in SCALINGS[kind]
+
+
+def _map(config: Config, key: str) -> dict[str, Any]:
+    value = config.fields.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise config.refusal(key, value, "a map")
+    return value or {}
+
+
+def _theta(config: Config, within: object) -> float:
+    value: Any = config.fields.get("rope_theta") if within is None else within
+    value = 10000.0 if value is None else value
+    if type(value) not in (int, float) or not 0 < value < 1e300:
+        raise config.refusal("rope_theta", value, "a positive number")
+    return float(value)

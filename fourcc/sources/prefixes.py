@@ -1,0 +1,41 @@
+"""Notes on tensors whose names are not known, where it can be told what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fourcc.naming import to_fourcc
+
+_ADAPTER = (".lora_A.", ".lora_B.")
+_DEEPEST = 3  # words of a prefix
+
+
+def notes_on_names(names: Iterable[str], spelling: str) -> Iterator[str]:
+    """For each prefix that hides known names a note with an example; one for tensors of an adapter.
+
+    Args:
+        names: of all tensors; known ones are passed over.
+        spelling: `fourcc.naming`'s.
+    """
+    behind: dict[str, list[tuple[str, str]]] = {}
+    for name in names:
+        prefix, known = _known_behind(name, spelling)
+        if known is not None:
+            behind.setdefault(prefix, []).append((name, known))
+    for prefix, found in sorted(behind.items()):
+        (name, known), way = min(found), f"without {prefix!r}" if prefix else "with 'model.' before them"
+        yield f"{len(found)} tensors have names that are not known; {way} they would be: {name} as {known}"
+    adapters = sum(any(word in name for word in _ADAPTER) for name in names)
+    if adapters:
+        yield f"{adapters} tensors are those of a LoRA adapter: merge it into the model first"
+
+
+def _known_behind(name: str, spelling: str) -> tuple[str, str | None]:
+    """The prefix that has to go, and the name that is known without it; None where there is none, or no need."""
+    words = name.split(".")
+    for cut in range(min(_DEEPEST, len(words) - 1) + 1):
+        rest = ".".join(words[cut:])
+        for meant in (rest, f"model.{rest}"):
+            if to_fourcc(meant, spelling) is not None:
+                return "".join(f"{word}." for word in words[:cut]), meant
+    return "", None

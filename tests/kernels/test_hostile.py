@@ -1,0 +1,185 @@
+"""Products of hostile parts: what is infinite shows, what is finite stays, what decoding does not see is not seen."""
+
+import attrs
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fourcc import encode
+from fourcc.compute.choosing import kernel_of
+from fourcc.format import Array
+from fourcc.kernels.kernel import LARGE
+from fourcc.qmatrix import QMatrix
+from fourcc.registry import registry
+from fourcc.spec import complete
+from fourcc.tags import FourCC, as_tag
+from tests.formats.checks import random_parts
+from tests.kernels.bounds import bound, decoded
+from tests.kernels.drawing import SEEDS, TAGS, fitting, normal, numbers
+from tests.kernels.hostile import hostile
+
+every = pytest.mark.parametrize("tag", TAGS, ids=str)
+COUNTS = st.sampled_from([1, 2, 5, 33, 41])  # of activations: each way of multiplying them
+COLUMNS = st.sampled_from([1, 2, 31, 33, 64, 127, 129, 255, 300])
+SCALES = st.sampled_from([-60, -8, 0, 8])  # of activations, powers of two
+NEAR = 2.0**127  # a sum of magnitudes up to here is finite, in whatever order it is added up
+
+
+# -- near overflow
+
+
+@every
+@settings(max_examples=40, deadline=None)
+@given(rows=st.sampled_from([1, 17, 40]), cols=COLUMNS, n=COUNTS, scale=SCALES, seed=SEEDS)
+def test_what_is_not_finite_shows_and_what_is_finite_stays(
+    tag: FourCC, rows: int, cols: int, n: int, scale: int, seed: int
+) -> None:
+    """Each result of a row with weights that are not finite is not finite; every other one is, and is right."""
+    q = hostile(tag, rows, cols, seed)
+    x = numbers(normal, seed, (n, q.shape[1]), scale)
+    for exact in (False, True):
+        check_finite(q, x, q.matmul(x, exact=exact), exact=exact)
+
+
+def check_finite(q: QMatrix, x: Array, product: Array, *, exact: bool) -> None:
+    """Where the weights are finite, and the sum of magnitudes near none of float32's ends: right; else it shows."""
+    weights, wide = decoded(q), x.astype(np.float64)
+    sound = np.isfinite(weights).all(axis=1)
+    assert not np.isfinite(product[:, ~sound]).any()
+    sure = np.abs(wide) @ np.abs(weights[sound]).T < NEAR  # (n, sound rows)
+    assert np.isfinite(product[:, sound][sure]).all()
+    with np.errstate(all="ignore"):  # of rows that are not sound
+        allowed = bound(q, wide, exact=exact)[:, sound]
+        off = np.abs(product[:, sound] - wide @ weights[sound].T)
+    assert (off <= allowed)[sure].all()
+
+
+@pytest.mark.parametrize("n", [1, 3, 33])
+def test_a_level_beyond_float32_shows(n: int) -> None:
+    """MXF4, whose largest level times 2^126 is infinite, and its least not."""
+    blocks = encode(np.ones((2, 64), np.float32), "MXF4").parts["blocks"].copy()
+    blocks["e"], blocks[next(name for name in blocks.dtype.names if name != "e")] = 254, 0
+    blocks[blocks.dtype.names[1]][1, 0, 0] = 7
+    q = QMatrix(as_tag("MXF4"), (2, 64), {"blocks": blocks}, {})
+    assert np.isinf(q.decode()[1, 0])
+    product = q.matmul(np.full((n, 64), 2.0**-60, np.float32))
+    assert not product[:, 0].any()
+    assert not np.isfinite(product[:, 1]).any()
+
+
+@pytest.mark.parametrize("tag", ["Q8_A", "Q8_B"])
+@pytest.mark.parametrize("n", [1, 3, 33])
+def test_a_sum_of_codes_does_not_overflow_where_the_product_does_not(tag: str, n: int) -> None:
+    """A scale of 3e38 and small activations."""
+    parts = {name: part.copy() for name, part in encode(np.ones((3, 40), np.float32), tag).parts.items()}
+    parts["scales"][...], parts["q"][...] = 3e38, 0
+    parts["q"][:, 0] = 100
+    if "means" in parts:
+        parts["means"][...] = 0
+    product = QMatrix(as_tag(tag), (3, 40), parts, {}).matmul(np.full((n, 40), 0.01, np.float32))
+    np.testing.assert_allclose(product, 3e38 / 127, rtol=1e-5)
+
+
+@every
+def test_scales_up_to_the_limit_are_multiplied_as_any_other(tag: FourCC) -> None:
+    """Only beyond it another product takes the matrix."""
+    q = of_ones(tag)
+    kernel = kernel_of(registry[tag], q.params)
+    assert kernel.for_parts(q.parts) is kernel
+    above = np.nextafter(np.float32(LARGE), np.float32(np.inf))
+    if any(part.dtype == np.float32 for part in q.parts.values()):
+        assert kernel.for_parts(with_largest(q, LARGE)) is kernel.for_parts(with_largest(q, -LARGE)) is kernel
+        for number in (above, -above):
+            assert (kernel.for_parts(with_largest(q, number)) is kernel) == (kernel.careful is None)
+
+
+def test_powers_of_two_up_to_the_limit_are_multiplied_as_any_other() -> None:
+    """MXF4's scale is 2^(e - 128)."""
+    q = of_ones(as_tag("MXF4"))
+    kernel = kernel_of(registry[q.tag])
+    for e, careful in ((192, False), (193, True), (255, True)):
+        blocks = q.parts["blocks"].copy()
+        blocks["e"][-1, -1] = e
+        assert (kernel.for_parts({"blocks": blocks}) is not kernel) == careful
+
+
+def of_ones(tag: FourCC) -> QMatrix:
+    """A matrix of ones, or, where no encoder is, of random bytes; floats are 1."""
+    cols = fitting(tag, 64)
+    if registry[tag].encode is not None:
+        return encode(np.ones((3, cols), np.float32), tag)
+    params = complete(registry[tag].spec.params, {})
+    parts = random_parts(str(tag), 3, cols, 1, params)
+    ones = {name: np.ones_like(part) if part.dtype.kind == "f" else part for name, part in parts.items()}
+    return QMatrix(tag, (3, cols), ones, params)
+
+
+def with_largest(q: QMatrix, number: float) -> dict[str, Array]:
+    """The parts with a number among each that is float32."""
+    parts = {name: part.copy() for name, part in q.parts.items()}
+    for part in parts.values():
+        if part.dtype == np.float32:
+            part.flat[-1] = number
+    return parts
+
+
+# -- what decoding does not see
+
+
+@every
+@pytest.mark.parametrize("cols", [1, 3, 33, 129])
+def test_what_decoding_does_not_see_counts_nothing(tag: FourCC, cols: int) -> None:
+    """Padding of a row's last byte, entries of tables that no code names: any bits may be there, NaN among them."""
+    q = of_normal(tag, 3, cols)
+    spoilt = with_garbage(q)
+    x = numbers(normal, 2, (41, q.shape[1]))
+    for n in (1, 3, 41):
+        np.testing.assert_array_equal(spoilt.matmul(x[:n]), q.matmul(x[:n]))
+        np.testing.assert_array_equal(spoilt.matmul(x[:n], exact=True), q.matmul(x[:n], exact=True))
+
+
+def of_normal(tag: FourCC, rows: int, cols: int) -> QMatrix:
+    """A matrix of normal weights, or, where no encoder is, of random bytes."""
+    cols = fitting(tag, cols)
+    if registry[tag].encode is not None:
+        return encode(numbers(normal, 1, (rows, cols)), tag)
+    params = complete(registry[tag].spec.params, {})
+    return QMatrix(tag, (rows, cols), random_parts(str(tag), rows, cols, 1, params), params)
+
+
+def with_garbage(q: QMatrix) -> QMatrix:
+    """The matrix with other bits wherever that leaves the decoded weights as they are."""
+    parts = {name: part.copy() for name, part in q.parts.items()}
+    found = attrs.evolve(q, parts=parts)
+    right = q.decode()
+    for part in parts.values():
+        floats = part.dtype == np.float32
+        places = part.reshape(-1) if floats else part.reshape(-1).view(np.uint8)
+        for index in range(min(len(places), 200)):
+            for change in (0,) if floats else (0xF0, 0x0F):
+                before = places[index]
+                places[index] = np.nan if floats else before ^ change
+                if not np.array_equal(
+                    attrs.evolve(found, parts=parts).decode(), right, equal_nan=right.dtype.kind == "f"
+                ):
+                    places[index] = before
+    return found
+
+
+def test_the_padding_of_a_row_of_odd_length() -> None:
+    """Q4_A's last nibble names a bin that is NaN; and so does a short run whose bin 0 is."""
+    for spoilt, pair in ((15, 0x0F), (0, 0x30)):
+        bins = np.ones((1, 1, 16), np.float32)
+        bins[..., spoilt] = np.nan
+        q = QMatrix(as_tag("Q4_A"), (1, 1), {"bins": bins, "q": np.array([[pair]], np.uint8)}, {})
+        for n in (1, 2, 3, 4, 5, 41):
+            np.testing.assert_array_equal(q.matmul(np.full((n, 1), 2.0)), 2)
+
+
+def test_garbage_reaches_the_padding() -> None:
+    """Else the test above would prove nothing."""
+    q = of_normal(as_tag("Q4_A"), 3, 3)
+    spoilt = with_garbage(q)
+    assert (spoilt.parts["q"][:, -1] & 15 == q.parts["q"][:, -1] & 15 ^ 15).all()
+    assert np.isnan(spoilt.parts["bins"]).any()
