@@ -15,6 +15,7 @@ from fourcc.errors import UsageError
 from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid, unsaid
 from fourcc.exporters.gguf_head import Info, Key, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
+from fourcc.exporters.gguf_padding import filled
 from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.exporters.rope_factors import factors_of
@@ -106,6 +107,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     is_llama = source.architecture == llama.ARCHITECTURE
     kind = _kind(steps, given) if is_llama else (stated_architecture(given) or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
+    tokens = filled(tokens, source.hyper.get("vocab_size"), source.path)
     made = [Key.of(ARCHITECTURE_KEY, kind)]
     if is_llama:
         made = _made(source, kind)

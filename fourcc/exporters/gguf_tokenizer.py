@@ -14,6 +14,7 @@ from fourcc.models.tokenizers.gguf import unpacked
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.llama2c import BOS, EOS, FIRST_BYTE, read_llama2c
 from fourcc.models.tokenizers.packages import package, translated
+from fourcc.models.tokenizers.sentencepiece_model import adds_bos
 from fourcc.models.tokenizers.vocabulary import Kind
 from fourcc.sources import tokenizer as blobs_of
 from fourcc.sources.source import Hyper
@@ -36,7 +37,11 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[Key],
         UsageError: a package that reads it is not installed.
     """
     for name in taken(blobs)[:1]:
-        return [*_CONVERTERS[name](blobs[name], f"{file} ({name})"), *_chat_template(blobs)], []
+        keys = _CONVERTERS[name](blobs[name], f"{file} ({name})")
+        if name == blobs_of.SENTENCEPIECE and not adds_bos(blobs.get(blobs_of.CONFIGURATION), file):
+            add_bos = Key.of(f"{PREFIX}add_bos_token", value=False)
+            keys = [add_bos if key.name == add_bos.name else key for key in keys]
+        return [*keys, *_chat_template(blobs)], []
     left_out = [name for name in blobs if name in blobs_of.BLOBS]
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
     note = f"{why}: the file has no vocabulary, and runs on numbers of tokens"
@@ -92,7 +97,7 @@ def _of_llama2c(data: bytes, file: object) -> list[Key]:
     entries: list[Entry] = []
     for token, (piece, score) in enumerate(zip(found.pieces, found.scores, strict=True)):
         text, kind = special.get(token, (piece.replace(b" ", SPACE.encode()), Kind.NORMAL))
-        if FIRST_BYTE <= token < FIRST_BYTE + 256:
+        if found.has_bytes and FIRST_BYTE <= token < FIRST_BYTE + 256:
             text, kind = piece, Kind.BYTE
         entries.append((text, score, kind))
     return _scored(entries, bos=BOS, eos=EOS, unknown=_UNKNOWN)

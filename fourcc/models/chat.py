@@ -31,6 +31,7 @@ class Conversation:
         template: how messages are written for it.
         sampler: chooses.
         system: what the model is told before the first message; may be empty.
+        ends: tokens that end an answer beside those of the template and the tokenizer: the model's.
         speed: filled in.
     """
 
@@ -39,6 +40,7 @@ class Conversation:
     template: Template
     sampler: Sampler
     system: str = ""
+    ends: frozenset[int] = frozenset()
     speed: Speed = attrs.field(factory=Speed)
     _owed: list[int] = attrs.field(factory=list, init=False)  # what is behind the last answer, not read yet
 
@@ -65,7 +67,7 @@ class Conversation:
         if len(ids) > room:
             expected = f"at most {room}, the room that is left"
             raise UsageError("the message does not fit", found=f"{len(ids)} tokens", expected=expected)
-        ends = self.template.ends(self.tokenizer)
+        ends = self.template.ends(self.tokenizer) | self.ends
         self._owed = self.template.after(self.tokenizer)
         self.sampler.skip(len(ids) - 1)
         yield Piece(text, tuple(ids), prompt=True)

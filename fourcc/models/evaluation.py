@@ -16,6 +16,7 @@ from fourcc.models.evaluate import Runner, Scores
 from fourcc.models.model import Model
 from fourcc.models.opening import open_any
 from fourcc.models.same_tokens import check_same_tokens
+from fourcc.models.tokenizers import in_use
 from fourcc.models.windows import Cut, Protocol, cut
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ def _measured(
     plain = {id(each.model): each.model.network(context, threads) for each in subjects}
     networks = [_exactly(plain[id(each.model)]) if each.exact else plain[id(each.model)] for each in subjects]
     runners = {id(net): Runner(net, str(each.model.path)) for net, each in zip(networks, subjects, strict=True)}
-    words = min(subjects[0].model.tokenizer.vocab_size, *(net.architecture.vocab_size for net in networks))
+    words = in_use(subjects[0].model.tokenizer, min(net.architecture.vocab_size for net in networks))
     scores, theirs = scoring.evaluate(list(runners.values()), text, words, own, report)
     scored = dict(zip(runners, scores, strict=True))
     floor = None if own is None else scoring.noise_floor(own.network, text.windows[0], words)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.models.bounds import ends_of, start
 
 if TYPE_CHECKING:
     from fourcc.models.llama import Llama
@@ -67,7 +68,7 @@ def tokens_after(
     Args:
         model: goes on from where it stands.
         prompt: at least one token; they are read, and not given back.
-        sampler: chooses.
+        sampler: chooses, among as many tokens as it knows of; the model may have rows beyond them.
         steps: tokens at most, and no more than the model's context holds.
         stop: tokens that end the text; they are not given.
         speed: filled in.
@@ -78,7 +79,7 @@ def tokens_after(
     speed.prompt_seconds += time.perf_counter() - begin
     begin, before = time.perf_counter(), speed.seconds
     for made in range(steps):
-        token = sampler.sample(logits[0])
+        token = sampler.sample(logits[0, : sampler.vocab_size])
         speed.seconds = before + time.perf_counter() - begin
         if token in stop:
             speed.ended = "stop"
@@ -92,7 +93,14 @@ def tokens_after(
 
 
 def text_after(
-    model: Llama, tokenizer: Tokenizer, prompt: str, *, sampler: Sampler, steps: int, speed: Speed
+    model: Llama,
+    tokenizer: Tokenizer,
+    prompt: str,
+    *,
+    sampler: Sampler,
+    steps: int,
+    speed: Speed,
+    hyper: Mapping[str, object],
 ) -> Iterator[Piece]:
     """A text that begins with the prompt, piece by piece, as llama2.c's `run` makes it.
 
@@ -103,35 +111,17 @@ def text_after(
         sampler: chooses.
         steps: tokens of the whole text; 0: as many as the context holds.
         speed: filled in.
+        hyper: what the model's file says of it: of tokens that begin and end a text, too.
 
     Raises:
-        UsageError: the prompt does not fit.
+        UsageError: the prompt does not fit, or there is neither a prompt nor a token to begin with.
     """
-    ids = tokenizer.encode(prompt)
-    ids = ids or [_start(tokenizer)]
+    ids = tokenizer.encode(prompt) or list(start(tokenizer, hyper))
     steps = min(steps, model.context) if steps > 0 else model.context
     if len(ids) > steps:
         raise UsageError("the prompt is too long", found=f"{len(ids)} tokens", expected=f"at most {steps}")
     stream = tokenizer.stream()
     yield Piece("".join([stream.push(token) for token in ids]), tuple(ids), prompt=True)
-    for token in tokens_after(model, ids, sampler, steps - len(ids) + 1, ends_of(tokenizer), speed):
+    for token in tokens_after(model, ids, sampler, steps - len(ids) + 1, ends_of(tokenizer, hyper), speed):
         yield Piece(stream.push(token), (token,))
     yield Piece(stream.finish())
-
-
-def ends_of(tokenizer: Tokenizer) -> frozenset[int]:
-    """The tokens that end a text: BOS, with which the next one would begin, and EOS.
-
-    llama2.c stops at BOS alone, and its tokenizers know no other end.
-    """
-    from fourcc.models.tokenizers.llama2c import Llama2cTokenizer
-
-    ends = [tokenizer.bos] if isinstance(tokenizer, Llama2cTokenizer) else [tokenizer.bos, tokenizer.eos]
-    return frozenset(each for each in ends if each is not None)
-
-
-def _start(tokenizer: Tokenizer) -> int:
-    """The token that a text without a prompt begins with."""
-    if tokenizer.bos is None:
-        raise UsageError("this tokenizer has no token to begin with", hint="Give a prompt.")
-    return tokenizer.bos

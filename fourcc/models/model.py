@@ -114,9 +114,15 @@ class Model(ModelFile):
         from fourcc.models.sampling import Sampler
 
         network = self.network(steps if steps > 0 else None, threads)
-        sampler = Sampler.from_flags(network.architecture.vocab_size, temperature, topp, seed)
+        sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
         yield from text_after(
-            network, self.tokenizer, prompt, sampler=sampler, steps=steps, speed=Speed() if speed is None else speed
+            network,
+            self.tokenizer,
+            prompt,
+            sampler=sampler,
+            steps=steps,
+            speed=Speed() if speed is None else speed,
+            hyper=self.index.hyper,
         )
 
     def stream(
@@ -165,14 +171,15 @@ class Model(ModelFile):
         Raises:
             UsageError: the model cannot be run, or its template is not known.
         """
+        from fourcc.models.bounds import said_ends
         from fourcc.models.chat import Conversation
         from fourcc.models.sampling import Sampler
         from fourcc.models.templates import template_named
 
         chosen = self.chat_template[0] if template is None else template_named(template)
         network = self.network(steps if steps > 0 else None, threads)
-        sampler = Sampler.from_flags(network.architecture.vocab_size, temperature, topp, seed)
-        return Conversation(network, self.tokenizer, chosen, sampler, system)
+        sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
+        return Conversation(network, self.tokenizer, chosen, sampler, system, said_ends(self.index.hyper))
 
     @property
     def chat_template(self) -> tuple[Template, bool]:

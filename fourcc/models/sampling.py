@@ -31,6 +31,8 @@ from fourcc.errors import NumericError, UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fourcc.models.tokenizers import Tokenizer
+
     Floats = NDArray[np.float32]
 
 DEFAULT_TOPP = 0.9
@@ -60,16 +62,18 @@ class Sampler:
     """Chooses tokens.
 
     Attributes:
-        vocab_size: number of logits.
+        vocab_size: number of logits, and of tokens.
         temperature: by which they are divided; 0 for the largest always.
         topp: the share of the probability that is drawn from.
         seed: of the random numbers, from 1 to 2**64 - 1.
+        padding: tokens that are never drawn.
     """
 
     vocab_size: int
     temperature: float
     topp: float
     seed: int
+    padding: frozenset[int] = frozenset()
     _state: int = attrs.field(init=False, repr=False)
     _softmax: Softmax = attrs.field(init=False, repr=False, eq=False)
 
@@ -96,6 +100,23 @@ class Sampler:
         topp = topp if 0 <= topp <= 1 else DEFAULT_TOPP
         return cls(vocab_size, temperature, topp, seed & _MASK or int(time.time()) & 0xFFFFFFFF)
 
+    @classmethod
+    def for_tokens(cls, rows: int, tokenizer: Tokenizer, temperature: float, topp: float, seed: int) -> Sampler:
+        """A sampler of those tokens only that a tokenizer has, of a model that may have rows for more.
+
+        Args:
+            rows: the model's, one a token.
+            tokenizer: the model's.
+            temperature: as `from_flags` takes it.
+            topp: likewise.
+            seed: likewise.
+        """
+        from fourcc.models.tokenizers import in_use
+
+        sampler = cls.from_flags(in_use(tokenizer, rows), temperature, topp, seed)
+        sampler.padding = frozenset(token for token in tokenizer.padding if token < sampler.vocab_size)
+        return sampler
+
     def sample(self, logits: Floats) -> int:
         """The next token; the logits (vocab_size,) stay as they are.
 
@@ -105,6 +126,9 @@ class Sampler:
         if logits.shape != (self.vocab_size,) or logits.dtype != np.float32:
             found = f"{logits.dtype.name} of shape {list(logits.shape)}"
             raise UsageError("not the logits of a token", found=found, expected=f"float32 of shape [{self.vocab_size}]")
+        if self.padding:
+            logits = logits.copy()
+            logits[list(self.padding)] = -inf
         likeliest = int(logits.argmax())  # the first NaN, where there is one
         if not isfinite(logits[likeliest]):
             raise NumericError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.models.bounds import beginning
 from fourcc.sources.tokenizer import CHAT_TEMPLATE
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Template:
         marks: texts that are all in a Jinja template of this family; the first row whose marks are there counts.
         system: the first message where there is a system prompt, with ``{system}`` and ``{user}``.
         turn: any other message, with ``{user}``.
-        end: the token that ends an answer; EOS does, too.
+        end: the token that ends an answer; the tokenizer's ends do, too.
         close: what stands between that and the next message.
         special: names of tokens in the patterns.
     """
@@ -50,8 +51,8 @@ class Template:
             UsageError: the tokenizer lacks one of the special tokens.
         """
         pattern = self.system if first and system else self.turn
-        start = tokenizer.encode("") if first and not pattern.startswith(BOS) else []
-        return start + self._tokens(tokenizer, pattern, {"user": user, "system": system})
+        start = beginning(tokenizer) if first and not pattern.startswith(BOS) else ()
+        return [*start, *self._tokens(tokenizer, pattern, {"user": user, "system": system})]
 
     def after(self, tokenizer: Tokenizer) -> list[int]:
         """The tokens that follow an answer. Raises as `message` does."""
@@ -59,8 +60,7 @@ class Template:
 
     def ends(self, tokenizer: Tokenizer) -> frozenset[int]:
         """The tokens that end an answer. Raises as `message` does."""
-        own = self._special(tokenizer, self.end)
-        return frozenset([own] if tokenizer.eos is None else [own, tokenizer.eos])
+        return tokenizer.ends | {self._special(tokenizer, self.end)}
 
     def _tokens(self, tokenizer: Tokenizer, pattern: str, values: Mapping[str, str]) -> list[int]:
         names = "|".join(map(re.escape, (BOS, EOS, *self.special)))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.models.bounds import beginning
 
 if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer
@@ -75,7 +76,7 @@ class Cut:
     Attributes:
         protocol: how it was to be cut.
         windows: in order; each has a token to score.
-        bos: the token that each window begins with; None where the tokenizer has none.
+        bos: the token that each window begins with; None where the tokenizer puts none before a text.
         tokens: of the text; None where the limit left some of it unread.
     """
 
@@ -138,19 +139,24 @@ def cut(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Cut:
     for window in _windows(text, tokenizer, protocol):
         if room is not None and window.scored > room:
             kept += [window.shortened(room)] if room else []
-            return Cut(protocol, tuple(kept), tokenizer.bos, None)
+            return Cut(protocol, tuple(kept), _bos(tokenizer), None)
         seen += window.new
         if window.scored > 0:
             kept.append(window)
             room = None if room is None else room - window.scored
     if not kept:
         raise UsageError("the text has no token to score", found=f"{len(text)} characters")
-    return Cut(protocol, tuple(kept), tokenizer.bos, seen)
+    return Cut(protocol, tuple(kept), _bos(tokenizer), seen)
+
+
+def _bos(tokenizer: Tokenizer) -> int | None:
+    """What each window begins with, as every text of this tokenizer does."""
+    return next(iter(beginning(tokenizer)), None)
 
 
 def _windows(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
     """All windows, those too that have nothing to score."""
-    start = () if tokenizer.bos is None else (tokenizer.bos,)
+    start = beginning(tokenizer)
     if protocol.documents:
         for document in EMPTY_LINES.split(text.strip()):
             ids = tokenizer.encode(document, bos=False)

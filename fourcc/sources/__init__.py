@@ -20,7 +20,8 @@ from fourcc.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import SHOWN, Source
-from fourcc.sources.tokenizer import REPLACED, Tokenizer, read_tokenizer
+from fourcc.sources.token_count import token_notes
+from fourcc.sources.tokenizer import LLAMA2C, REPLACED, Tokenizer, read_tokenizer
 
 
 @attrs.frozen
@@ -84,7 +85,8 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
     _refuse_address(path)
     source = _open_folder(path) if path.is_dir() else _open_file(path)
     source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
-    return attrs.evolve(source, notes=(*source.notes, *_empty(source), *_warnings(source)))
+    counts = token_notes(source.blobs, source.hyper)
+    return attrs.evolve(source, notes=(*source.notes, *counts, *_empty(source), *_warnings(source)))
 
 
 def _warnings(source: Source) -> Iterator[str]:
@@ -142,7 +144,7 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
     """The source with a tokenizer of its own choice, in place of any other."""
     try:
         found = read_tokenizer(path)
-        notes = _compare_tokens(source, path, found)
+        _refuse_another_model_s(source, path, found)
     except BaseException:
         source.close()
         raise
@@ -151,18 +153,17 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
         source,
         blobs={**others, found.blob: found.data},
         companions=(*source.companions, path),
-        notes=(*source.notes, *notes),
+        notes=(*source.notes, *(["the tokenizer ends within an entry"] if found.cut else [])),
     )
 
 
-def _compare_tokens(source: Source, path: Path, found: Tokenizer) -> list[str]:
-    """Notes on a tokenizer that is odd; one of another model is refused where the model has no tokens to spare."""
-    notes = ["the tokenizer ends within an entry"] if found.cut else []
-    tokens = source.hyper.get("vocab_size")
-    if found.tokens is None or tokens is None or found.tokens == tokens:
-        return notes
-    if source.kind.startswith(llama2c.KIND):
+def _refuse_another_model_s(source: Source, path: Path, found: Tokenizer) -> None:
+    """Raises SourceError where the tokenizer has more tokens than the model, or a llama2.c's not as many as it has."""
+    tokens, rows = found.tokens, source.hyper.get("vocab_size")
+    if tokens is None or type(rows) is not int:
+        return
+    as_many = found.blob == LLAMA2C and source.kind.startswith(llama2c.KIND)
+    if tokens > rows or (as_many and tokens != rows):
         what = "the tokenizer belongs to another model, or is cut"
-        expected = f"{tokens}, the model's vocab_size"
-        raise SourceError(what, file=path, found=f"{found.tokens} tokens", expected=expected)
-    return [*notes, f"the tokenizer has {found.tokens} tokens, the model {tokens}"]
+        expected = f"{rows}, the model's vocab_size" if as_many else f"at most {rows}, the model's vocab_size"
+        raise SourceError(what, file=path, found=f"{tokens} tokens", expected=expected)

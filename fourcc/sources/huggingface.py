@@ -20,10 +20,11 @@ from fourcc.registry import registry
 from fourcc.sources import foreign_weights, llama
 from fourcc.sources.extent import AdjacentPairs, whole_parts
 from fourcc.sources.folder import file_in
+from fourcc.sources.generation import special_tokens
 from fourcc.sources.huggingface_keys import FAMILIES, asked, rope
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.prefixes import notes_on_names
-from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, storable
+from fourcc.sources.source import Hyper, Source, SourceTensor
 from fourcc.sources.tokenizer import beside
 from fourcc.sources.twins import equal
 from fourcc.sources.weight_only import gathered
@@ -278,15 +279,5 @@ def _hyper(config: _Config, *, tied: bool, names: set[str]) -> tuple[Hyper, list
         "rope_pairing": "adjacent",
         "tied_embeddings": tied,
         **other,
-        **_extras(config),
+        **special_tokens(config.fields, config.path),
     }, [*notes, *more]
-
-
-def _extras(config: _Config) -> dict[str, Scalar | list[Scalar]]:
-    """What a run of the model must know beside: the tokens that begin and end."""
-    found: dict[str, Scalar | list[Scalar]] = {}
-    for key in ("bos_token_id", "eos_token_id"):
-        value: Any = config.fields.get(key)
-        if storable(value):
-            found[key] = value
-    return found

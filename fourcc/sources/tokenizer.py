@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,11 +10,12 @@ import attrs
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.signatures import HEAD_BYTES, is_tokenizer, looks_like
+from fourcc.sources import token_count
 from fourcc.sources.folder import file_in
 from fourcc.sources.json_text import parse_object
 
 MAX_TOKENIZER = 64 << 20
-LLAMA2C, JSON, SENTENCEPIECE, GGUF = "tokenizer.bin", "tokenizer.json", "tokenizer.model", "tokenizer.gguf"
+LLAMA2C, JSON, SENTENCEPIECE, GGUF = token_count.LLAMA2C, token_count.JSON, token_count.SENTENCEPIECE, token_count.GGUF
 CONFIGURATION = "tokenizer_config.json"
 CHAT_TEMPLATE = "chat_template.jinja"  # no tokenizer, but goes with one
 BLOBS = frozenset({LLAMA2C, JSON, SENTENCEPIECE, GGUF})
@@ -32,14 +32,17 @@ class Tokenizer:
     Attributes:
         blob: the name that it is stored under, which tells its kind.
         data: its bytes.
-        tokens: number of entries, where it shows without a full reading.
         cut: whether the file ends within an entry.
     """
 
     blob: str
     data: bytes
-    tokens: int | None = None
     cut: bool = False
+
+    @property
+    def tokens(self) -> int | None:
+        """Number of tokens; None where the bytes do not show it."""
+        return token_count.token_count({self.blob: self.data})
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
@@ -50,8 +53,7 @@ def read_tokenizer(path: Path) -> Tokenizer:
     """
     data = _contents(path)
     if is_tokenizer(data[:HEAD_BYTES]):
-        tokens, cut = _count_entries(data)
-        return Tokenizer(LLAMA2C, data, tokens, cut)
+        return Tokenizer(LLAMA2C, data, cut=token_count.count_entries(data)[1])
     if data.lstrip()[:1] == b"{":
         if "model" not in parse_object(data, path):
             raise SourceError("JSON, but no tokenizer: the key 'model' is missing", file=path)
@@ -151,17 +153,6 @@ def _template_in(data: bytes, file: object) -> bytes:
         named = [each for each in found if isinstance(each, dict) and each.get("name") == "default"]
         found = named[0].get("template") if named else None
     return found.encode(errors="replace") if isinstance(found, str) else b""
-
-
-def _count_entries(data: bytes) -> tuple[int, bool]:
-    """Entries of a llama2.c tokenizer: f32 score, u32 length, bytes; and whether the last is cut."""
-    at, entries = 4, 0
-    while at + 8 <= len(data):
-        (length,) = struct.unpack_from("<I", data, at + 4)
-        if at + 8 + length > len(data):
-            return entries, True
-        at, entries = at + 8 + length, entries + 1
-    return entries, at != len(data)
 
 
 def _is_sentencepiece(data: bytes) -> bool:

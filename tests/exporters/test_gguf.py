@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import attrs
 import msgpack
 import numpy as np
 import pytest
@@ -405,7 +406,9 @@ def test_a_damaged_tokenizer(tmp_path: Path) -> None:
     h, tensors = llama()
     path = written(tmp_path, "v0.bin", llama2c_v0(h, tensors))
     tokenizer = written(tmp_path, "tok.bin", tokenizer_bin(7))
-    with open_source(path, tokenizer) as source, pytest.raises(fourcc.FourccError, match=r"tokenizer.bin\)"):
+    whole = open_source(path, tokenizer)
+    source = attrs.evolve(whole, blobs={"tokenizer.bin": whole.blobs["tokenizer.bin"][:-1]})
+    with source, pytest.raises(fourcc.FourccError, match=r"tokenizer.bin\)"):
         plan_export(source, KINDS["gguf"])
 
 

@@ -4,6 +4,8 @@ The room is `fourcc/models/`; `tests/models/` holds the shipped model and its ma
 """
 
 import json
+import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from hypothesis import strategies as st
 from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.splitting import SPLITTINGS
+from fourcc.models.tokenizers.vocabulary import Cutter
 from fourcc.sources import open_source
 from tests.running.test_tokenizers import PUBLISHED
 from tests.running.texts import TEXTS
@@ -247,14 +250,15 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "nan": (ONE | {"scores": [0.0, float("nan")]}, "has at place 1 what is no such number: found nan, expected float"),
     "kinds": (ONE | {"token_type": [1, "x"]}, "'tokenizer.ggml.token_type' has at place 1 what is no such number"),
     "bytes": (
-        ONE | {"tokens": ["<0x00>", "a"], "token_type": [6, 1]},
-        "lacks tokens of bytes: found 1 of them, expect",
+        ONE | {"tokens": ["?", "hello"], "token_type": [2, 6]},
+        "'tokenizer.ggml.tokens' has at place 1 what is no byte, though its kind says so: found 'hello', expected <",
     ),
+    "half a byte": (PAIRS | {"tokens": ["<0x0>"], "token_type": [6]}, "has at place 0 what is no byte, though its kin"),
     "pre": (
         PAIRS | {"pre": "o9"},
         "'tokenizer.ggml.pre' asks for a way to cut texts that is not known: found 'o9', ex",
     ),
-    "few": (PAIRS | {"tokens": ["a"]}, "'tokenizer.ggml.tokens' lacks tokens of bytes: found 1 of them, expected 256"),
+    "end": (ONE | {"eot_token_id": "a"}, "'tokenizer.ggml.eot_token_id' has a value of another type: found 'a', exp"),
 }
 
 
@@ -313,3 +317,33 @@ def test_any_damage_is_an_error_of_ours(blob: bytes, data: st.DataObject) -> Non
         assert "m.gguf" in str(error)  # noqa: PT017 - most inputs are refused, some are not
     else:
         tokenizer.text(tokenizer.encode("One day, é"))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text("ab<", min_size=1, max_size=4), max_size=6, unique=True), st.text("ab<c", max_size=14))
+def test_user_defined_tokens_are_cut_as_by_an_expression(texts: list[str], text: str) -> None:
+    """Where one begins first, the longest of those."""
+    longest_first = sorted(texts, key=len, reverse=True)
+    expected = re.split(f"({'|'.join(map(re.escape, longest_first))})", text) if texts else [text]
+    assert Cutter({each: token for token, each in enumerate(texts)}).cut(text) == expected
+
+
+def test_many_user_defined_tokens_open_quickly() -> None:
+    """A hundred thousand of them: no slower than as many normal ones, but for the machine's noise."""
+    texts = [f"<tok{number}>" for number in range(100_000)]
+
+    def seconds(kind: int) -> float:
+        begin = time.process_time()
+        tokenizer = opened(model="llama", tokens=["<unk>", *texts], token_type=[2, *[kind] * len(texts)])
+        assert tokenizer.encode("<tok7>", bos=False)
+        return time.process_time() - begin
+
+    assert min(seconds(4) for _ in range(2)) < 2 * min(seconds(1) for _ in range(2))
+
+
+def test_tokens_of_bytes_decode_in_every_kind() -> None:
+    """Capital or small digits."""
+    scored_one = opened(model="llama", tokens=["<unk>", "<0xC3>", "<0xa9>"], token_type=[2, 6, 6], scores=[0.0] * 3)
+    assert scored_one.text([1, 2]) == "é"
+    pairs = opened(model="gpt2", pre="gpt-2", tokens=["<0xC3>", "<0xa9>"], token_type=[6, 6])
+    assert pairs.text([0, 1]) == "é"

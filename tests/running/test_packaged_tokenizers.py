@@ -4,7 +4,11 @@ The room is `fourcc/models/`; `tests/models/` holds the shipped model and its ma
 """
 
 import json
+import os
+import subprocess
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +20,7 @@ from tokenizers import decoders, models, normalizers, processors, trainers
 
 from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
+from fourcc.models.tokenizers.packages import without_panic
 from tests.running.texts import TEXTS
 from tests.running.training import byte_pairs, scored, stories
 
@@ -210,3 +215,71 @@ def test_any_damage_is_an_error_of_ours(hf: tokenizers.Tokenizer, model: bytes, 
         tokenizer.text(tokenizer.encode("One day, é"))
     except FourccError as error:
         assert "damaged" in str(error)  # noqa: PT017 - most inputs are refused, some are not
+
+
+def test_an_unknown_piece_that_is_no_text() -> None:
+    """Its name is not asked for when a special token is looked up."""
+    data = bytes.fromhex(
+        "0a0a0a01eb150000000018020a0c0a033c733e150000000018030a0d0a043c2f733e150000000018030a0a0a016115000080bf1801"
+    )
+    tokenizer = open_tokenizer({"tokenizer.model": data}, "t")
+    assert tokenizer.special("<|im_end|>") is None
+    assert (tokenizer.special("<s>"), tokenizer.ends) == (1, {2})
+
+
+def damaged_prefix() -> bytes:
+    """A tokenizer.json on which the package panics."""
+    tree = json.loads(byte_pairs().to_str())
+    tree["model"]["continuing_subword_prefix"] = "aaaaaaaaaa"
+    return json.dumps(tree).encode()
+
+
+def test_a_panic_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
+    """By our error alone: Rust's own report, which goes straight to the descriptor, is kept back."""
+    with pytest.raises(InputError, match=r"not a tokenizer\.json: found PanicException: range end index"):
+        open_tokenizer({"tokenizer.json": damaged_prefix()}, "m")
+    assert capfd.readouterr().err == ""
+
+
+def test_what_others_write_meanwhile_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    """It comes behind the opening, also where that fails."""
+    with without_panic():
+        os.write(2, b"from a thread\n")
+        assert capfd.readouterr().err == ""
+    assert capfd.readouterr().err == "from a thread\n"
+    with suppress(ValueError), without_panic():
+        os.write(2, b"again\n")
+        raise ValueError
+    assert capfd.readouterr().err == "again\n"
+
+
+def test_without_a_place_for_temporary_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is seen then, and nothing else is lost."""
+
+    def refuse() -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    assert open_tokenizer({"tokenizer.json": byte_pairs().to_str().encode()}).vocab_size == 501
+
+
+def test_no_descriptor_is_left_open() -> None:
+    """However the opening ends."""
+    before = len(list(Path("/dev/fd").iterdir()))
+    for data in (byte_pairs().to_str().encode(), damaged_prefix(), b"{}"):
+        with suppress(InputError):
+            open_tokenizer({"tokenizer.json": data})
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_without_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    """Where it is closed there is nothing to keep back."""
+    script = (
+        "import os, sys; os.close(2)\nfrom fourcc.models.tokenizers import open_tokenizer\n"
+        "print(open_tokenizer({'tokenizer.json': sys.stdin.buffer.read()}).vocab_size)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], input=byte_pairs().to_str().encode(), stdout=subprocess.PIPE, check=True
+    )
+    assert done.stdout == b"501\n"
+    assert capfd.readouterr().err == ""

@@ -173,7 +173,11 @@ DAMAGED = {
     "empty": (b"", "byte 0: the file is too short: found 0 bytes, expected 4 or more"),
     "nothing": (
         WHOLE[:4],
-        "byte 4: the file ends before the tokens of all bytes: found 0 tokens, expected 259 or more",
+        "byte 4: the file ends before the special tokens: found 0 tokens, expected 3 or more",
+    ),
+    "some bytes": (
+        build([])[:-28],
+        "the file ends before the tokens of all bytes: found 257 tokens, expected 259 or more",
     ),
     "cut in an entry": (WHOLE[:-8], f"byte {len(WHOLE) - 9}: the file ends within a token: found 1 bytes, exp"),
     "cut in a piece": (WHOLE[:-1], f"byte {len(WHOLE) - 5}: the file ends within a token: found 1 bytes, expected at"),

@@ -21,13 +21,11 @@ def scored(**options: Any) -> bytes:  # noqa: ANN401 - the trainer's options
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(stories()),
         model_writer=model,
-        vocab_size=400,
-        model_type="bpe",
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,
         num_threads=1,
         minloglevel=2,
-        **{"byte_fallback": True} | options,
+        **{"vocab_size": 400, "model_type": "bpe", "byte_fallback": True} | options,
     )
     return model.getvalue()
 

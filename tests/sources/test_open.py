@@ -252,13 +252,19 @@ def test_no_tokenizer(tmp_path: Path, data: bytes) -> None:
 
 
 def test_tokenizer_of_another_size_is_noted(tmp_path: Path) -> None:
-    """Vocabularies are often padded, except llama2.c's."""
-    model, given = written(tmp_path, "m", CHECKPOINTS["GGUF"]), written(tmp_path, "t", tokenizer_bin(9)[:-1])
+    """Vocabularies are often padded, except llama2.c's. More tokens than rows are another model's."""
+    model, given = written(tmp_path, "m", CHECKPOINTS["GGUF"]), written(tmp_path, "t", tokenizer_bin(6)[:-1])
     with open_source(model, given) as source:
         assert source.notes == (
             "the tokenizer ends within an entry",
-            "the tokenizer has 8 tokens, the model 7",
+            "the tokenizer has 5 tokens, the model rows for 7: those beyond are padding, never drawn",
         )
+    with pytest.raises(SourceError) as caught:
+        open_source(model, written(tmp_path, "t", tokenizer_bin(8)))
+    assert str(caught.value) == (
+        f"{given}: the tokenizer belongs to another model, or is cut: found 8 tokens, expected at most 7, the model's "
+        "vocab_size"
+    )
 
 
 def test_tokenizer_too_long(tmp_path: Path) -> None:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import attrs
+
 from fourcc.errors import InputError
 from fourcc.models.tokenizers.gguf import read_gguf
 from fourcc.models.tokenizers.huggingface import read_json
 from fourcc.models.tokenizers.llama2c import read_llama2c
-from fourcc.models.tokenizers.sentencepiece_model import read_sentencepiece
-from fourcc.models.tokenizers.tokenizer import TextStream, Tokenizer
+from fourcc.models.tokenizers.sentencepiece_model import SentencePieceTokenizer, adds_bos, read_sentencepiece
+from fourcc.models.tokenizers.tokenizer import TextStream, Tokenizer, in_use
 from fourcc.sources import tokenizer as blobs_of
 
-__all__ = ["TextStream", "Tokenizer", "open_tokenizer"]
+__all__ = ["TextStream", "Tokenizer", "in_use", "open_tokenizer"]
 
 # Blob -> its reader, in the order of preference where a model has several.
 _READERS: dict[str, Callable[[bytes, object], Tokenizer]] = {
@@ -41,7 +43,11 @@ def open_tokenizer(blobs: Mapping[str, bytes], file: object = None) -> Tokenizer
             if len(blobs[name]) > blobs_of.MAX_TOKENIZER:
                 found, most = f"{len(blobs[name])} bytes", f"at most {blobs_of.MAX_TOKENIZER}"
                 raise InputError("too long for a tokenizer", file=place, found=found, expected=most)
-            return read(blobs[name], place)
+            tokenizer = read(blobs[name], place)
+            if isinstance(tokenizer, SentencePieceTokenizer):
+                beside = blobs_of.CONFIGURATION
+                return attrs.evolve(tokenizer, add_bos=adds_bos(blobs.get(beside), _place(file, beside)))
+            return tokenizer
     raise InputError(
         "the model has no tokenizer",
         file=file,

@@ -12,10 +12,11 @@ from typing import Any
 import attrs
 
 from fourcc.errors import InputError
-from fourcc.models.tokenizers.gguf_bpe import ALPHABET, BytePairTokenizer
+from fourcc.models.tokenizers.ends import named_ends
+from fourcc.models.tokenizers.gguf_bpe import BytePairTokenizer
 from fourcc.models.tokenizers.gguf_spm import SPACE, ScoredTokenizer
 from fourcc.models.tokenizers.splitting import SPLITTINGS
-from fourcc.models.tokenizers.vocabulary import Kind, Vocabulary
+from fourcc.models.tokenizers.vocabulary import Kind, Vocabulary, byte_of
 
 MAX_TOKENS = 1 << 22
 _MAX_NODES = 1024  # maps and arrays; an honest blob has a dozen
@@ -95,7 +96,7 @@ def _vocabulary(keys: _Keys, *, bos: int | None = None, eos: int | None = None, 
     count = len(tokens)
     if not 0 < count <= MAX_TOKENS:
         raise keys.refusal("tokens", "has not a number of tokens that can be", count, f"1 to {MAX_TOKENS}")
-    return Vocabulary(
+    found = Vocabulary(
         tokens=tuple(tokens),
         scores=keys.numbers("scores", float, 0.0, count),
         kinds=keys.numbers("token_type", int, int(Kind.NORMAL), count),
@@ -103,15 +104,26 @@ def _vocabulary(keys: _Keys, *, bos: int | None = None, eos: int | None = None, 
         eos=keys.token("eos", eos, count),
         unknown=keys.token("unknown", unk, count),
     )
+    _check_bytes(keys, found)
+    said = {found.eos, *(keys.token(name, None, count) for name in ("eot", "eom"))} - {None}
+    named = named_ends(found.ids(Kind.CONTROL, Kind.USER_DEFINED))
+    return attrs.evolve(found, ends=frozenset(token for token in {*said, *named} if token is not None))
+
+
+def _check_bytes(keys: _Keys, found: Vocabulary) -> None:
+    """Tokens of bytes are taken by their texts, so those must say which byte they are."""
+    for token in [token for token, kind in enumerate(found.kinds) if kind == Kind.BYTE]:
+        try:
+            byte_of(found.tokens[token])
+        except ValueError:
+            what = f"has at place {token} what is no byte, though its kind says so"
+            raise keys.refusal("tokens", what, f"{found.tokens[token]!r:.40}", "<0x00> to <0xFF>") from None
 
 
 def _scored(keys: _Keys) -> ScoredTokenizer:
     """SentencePiece's kind."""
     found = _vocabulary(keys, bos=1, eos=2, unk=0)
     spaced = attrs.evolve(found, tokens=tuple(text.replace(" ", SPACE) for text in found.tokens))
-    lacking = 256 - len(spaced.byte_ids())
-    if lacking and (spaced.unknown is None or lacking < 256):
-        raise keys.refusal("tokens", "lacks tokens of bytes", f"{256 - lacking} of them", "256")
     return ScoredTokenizer(
         spaced,
         keys.value("add_bos_token", bool, default=True),
@@ -126,13 +138,8 @@ def _byte_pairs(keys: _Keys) -> BytePairTokenizer:
     if splitting is None:
         known = ", ".join(SPLITTINGS)
         raise keys.refusal("pre", "asks for a way to cut texts that is not known", repr(pre), f"one of {known}")
-    vocabulary = _vocabulary(keys)
-    lacking = set(ALPHABET.values()) - vocabulary.ids(Kind.NORMAL, Kind.UNUSED).keys()
-    if lacking:
-        raise keys.refusal("tokens", "lacks tokens of bytes", f"{256 - len(lacking)} of them", "256")
-    return BytePairTokenizer(
-        vocabulary, _ranks(keys), splitting, keys.value("add_bos_token", bool, default=splitting.bos)
-    )
+    add_bos = keys.value("add_bos_token", bool, default=splitting.bos)
+    return BytePairTokenizer(_vocabulary(keys), _ranks(keys), splitting, add_bos)
 
 
 def _ranks(keys: _Keys) -> dict[tuple[str, str], int]:

@@ -2,19 +2,22 @@
 
 A text is cut into words (`fourcc.models.tokenizers.splitting`). Each byte of a word is written as one printable
 character, and of the neighbours that the merges name those of the first merge are joined, the leftmost of equals.
+
+A vocabulary need not have a token for every byte. A byte without one becomes the unknown token, where the vocabulary
+has one of that kind; else the text is refused. (Other programs leave the byte out without a word.)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import attrs
 
 from fourcc.models.tokenizers.merging import merge
 from fourcc.models.tokenizers.splitting import Splitting
-from fourcc.models.tokenizers.tokenizer import ByteStream, text_of, utf8
-from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary
+from fourcc.models.tokenizers.tokenizer import NONE, ByteStream, no_token, text_of, utf8
+from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary, byte_of
 
 _WORDS_KEPT, _LONGEST_KEPT = 1 << 14, 64
 
@@ -30,12 +33,12 @@ ALPHABET = _alphabet()
 _BYTES = {character: byte for byte, character in ALPHABET.items()}
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class BytePairTokenizer:
     """Pairs by rank.
 
     Attributes:
-        vocabulary: tokens, in the alphabet of bytes; each byte's is among them.
+        vocabulary: tokens, in the alphabet of bytes.
         ranks: pair -> when it is merged.
         splitting: how texts are cut.
         add_bos: whether its token comes before a text.
@@ -67,6 +70,16 @@ class BytePairTokenizer:
         return len(self.vocabulary.tokens)
 
     @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text; see `Tokenizer`."""
+        return self.vocabulary.ends
+
+    @cached_property
+    def padding(self) -> frozenset[int]:
+        """Tokens that no text has; see `Tokenizer`."""
+        return self.vocabulary.padding
+
+    @property
     def bos(self) -> int | None:
         """The token before a text, where there is one."""
         return self.vocabulary.bos
@@ -89,7 +102,7 @@ class BytePairTokenizer:
                 ids.append(self._cutter.ids[part])
             else:
                 ids += [token for word in self.splitting.words(part) for token in self._of_word(word)]
-        return ids
+        return self._settled(ids, text) if NONE in ids else ids
 
     def stream(self) -> ByteStream:
         """A decoder for one run of tokens; see `Tokenizer`."""
@@ -98,6 +111,13 @@ class BytePairTokenizer:
     def text(self, ids: Iterable[int]) -> str:
         """The text of a run of tokens."""
         return text_of(self.stream(), ids)
+
+    def _settled(self, ids: list[int], text: str) -> list[int]:
+        """Tokens with the unknown one in place of none. Raises UsageError where the vocabulary has no such token."""
+        unknown = self.vocabulary.unknown
+        if unknown is not None and self.vocabulary.kinds[unknown] == Kind.UNKNOWN:
+            return [unknown if token == NONE else token for token in ids]
+        raise no_token(text, sum(len(self._piece(token, None)) for token in ids[: ids.index(NONE)]))
 
     def _of_word(self, word: str) -> list[int]:
         """The tokens of one word, kept if it is short."""
@@ -117,7 +137,7 @@ class BytePairTokenizer:
     def _tokens(self, symbol: str) -> list[int]:
         """A symbol's token, or those of its bytes where a merge made what is none."""
         token = self._ids.get(symbol)
-        return [token] if token is not None else [self._ids[letter] for letter in symbol]
+        return [token] if token is not None else [self._ids.get(letter, NONE) for letter in symbol]
 
     def _piece(self, token: int, before: int | None) -> bytes:  # noqa: ARG002 - every tokenizer's signature
         """The bytes of a token."""
@@ -126,6 +146,8 @@ class BytePairTokenizer:
             return b""
         if kind == Kind.UNKNOWN:
             return "\ufffd".encode()
+        if kind == Kind.BYTE:
+            return bytes([byte_of(text)])
         if kind == Kind.USER_DEFINED or not _BYTES.keys() >= set(text):
             return text.encode(errors="surrogateescape")
         return bytes(_BYTES[letter] for letter in text)

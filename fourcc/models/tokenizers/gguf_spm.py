@@ -2,28 +2,30 @@
 
 A space is written U+2581, and one is put before the text where the vocabulary wants it. Characters are joined where the
 joined text is a token, the one with the highest score first, the leftmost of equals. A character without a token
-becomes the tokens of its bytes, or the unknown token. Control tokens come from no text and give none.
+becomes the tokens of its bytes, where all of them have one, or the unknown token, once for a run of such characters; a
+vocabulary that has neither refuses the text. Control tokens come from no text and give none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 import attrs
 
 from fourcc.models.tokenizers.merging import Chunks, merge
-from fourcc.models.tokenizers.tokenizer import ByteStream, text_of, utf8
-from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary
+from fourcc.models.tokenizers.tokenizer import NONE, ByteStream, fused, no_token, text_of, utf8
+from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary, byte_of
 
 SPACE = "\u2581"
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class ScoredTokenizer:
     """Pairs by score.
 
     Attributes:
-        vocabulary: tokens; each byte's, or an unknown token, is among them.
+        vocabulary: tokens.
         add_bos: whether its token comes before a text.
         add_space: whether a space comes before a text.
     """
@@ -50,12 +52,23 @@ class ScoredTokenizer:
 
     @_chunks.default
     def _(self) -> Chunks:
-        return Chunks(self._ids, self._chunk)
+        mergeable = self.vocabulary.ids(Kind.NORMAL, Kind.UNUSED)  # user-defined ones are cut out before
+        return Chunks(mergeable, self._chunk)
 
     @property
     def vocab_size(self) -> int:
         """Number of tokens."""
         return len(self.vocabulary.tokens)
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text; see `Tokenizer`."""
+        return self.vocabulary.ends
+
+    @cached_property
+    def padding(self) -> frozenset[int]:
+        """Tokens that no text has; see `Tokenizer`."""
+        return self.vocabulary.padding
 
     @property
     def bos(self) -> int | None:
@@ -78,7 +91,7 @@ class ScoredTokenizer:
         spaced = SPACE * (self.add_space and text != "") + text.replace(" ", SPACE)
         for number, part in enumerate(self._cutter.cut(spaced)):
             ids += self._tokens(part) if number % 2 else self._chunks.encode(part)
-        return ids
+        return self._settled(ids, spaced) if NONE in ids else ids
 
     def stream(self) -> ByteStream:
         """A decoder for one run of tokens; see `Tokenizer`."""
@@ -87,6 +100,14 @@ class ScoredTokenizer:
     def text(self, ids: Iterable[int]) -> str:
         """The text of a run of tokens."""
         return text_of(self.stream(), ids)
+
+    def _settled(self, ids: list[int], spaced: str) -> list[int]:
+        """Tokens with the unknown one in place of none. Raises UsageError where the vocabulary has no such token."""
+        unknown = self.vocabulary.unknown
+        if unknown is not None:
+            return [unknown if token == NONE else token for token in fused(ids, NONE)]
+        known = ids[: ids.index(NONE)]
+        raise no_token(spaced.replace(SPACE, " "), sum(map(len, map(self._bytes_of, known))), int(self.add_space))
 
     def _chunk(self, chunk: str) -> list[int]:
         return [token for symbol in merge(list(chunk), self._join) for token in self._tokens(symbol)]
@@ -100,18 +121,22 @@ class ScoredTokenizer:
         token = self._ids.get(symbol)
         if token is not None:
             return [token]
-        unknown = self.vocabulary.unknown
-        return [self._bytes[byte] for byte in symbol.encode()] if unknown is None or self._bytes else [unknown]
+        found = [self._bytes.get(byte, NONE) for byte in symbol.encode()]
+        return [NONE] if NONE in found else found
 
     def _piece(self, token: int, before: int | None) -> bytes:
         """The bytes of a token; of the first in a text, without the space that encoding put there."""
+        text, kind = self.vocabulary.known(token)
+        added = self.add_space and before in (None, self.bos) and kind != Kind.BYTE and text.startswith(SPACE)
+        return self._bytes_of(token)[added:]
+
+    def _bytes_of(self, token: int) -> bytes:
+        """The bytes of a token, wherever it stands."""
         text, kind = self.vocabulary.known(token)
         if kind == Kind.CONTROL:
             return b""
         if kind == Kind.UNKNOWN:
             return "\ufffd".encode()
         if kind == Kind.BYTE:
-            return bytes.fromhex(text[3:5])
-        if self.add_space and before in (None, self.bos):
-            text = text.removeprefix(SPACE)
+            return bytes([byte_of(text)])
         return text.replace(SPACE, " ").encode(errors="surrogateescape")

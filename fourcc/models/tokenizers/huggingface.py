@@ -1,7 +1,10 @@
 """A tokenizer.json, read by the package tokenizers.
 
 The file does not say which tokens stand before and behind a text. The first is the one that its post-processor puts
-before an empty text; the second is the special token of a usual name. Names of special tokens in a text are text.
+before an empty text, whatever ``add_bos_token`` beside it says; the second is the special token of a usual name. Names
+of special tokens in a text are text.
+
+The package leaves out, without a word, what a vocabulary of byte pairs has no token for. Such a text is refused.
 """
 
 from __future__ import annotations
@@ -12,21 +15,10 @@ from typing import Any
 import attrs
 
 from fourcc.errors import InputError
-from fourcc.models.tokenizers.packages import package, translated
-from fourcc.models.tokenizers.tokenizer import checked, text_of, utf8
-
-# Names of the token behind a text; of several in one vocabulary the first is taken.
-_ENDS = (
-    "</s>",
-    "<|end_of_text|>",
-    "<|endoftext|>",
-    "<eos>",
-    "<|eot_id|>",
-    "<|im_end|>",
-    "<|end|>",
-    "<\uff5cend\u2581of\u2581sentence\uff5c>",
-    "[SEP]",
-)
+from fourcc.models.tokenizers.ends import named_ends
+from fourcc.models.tokenizers.gguf_bpe import ALPHABET
+from fourcc.models.tokenizers.packages import package, translated, without_panic
+from fourcc.models.tokenizers.tokenizer import checked, no_token, text_of, utf8
 
 
 @attrs.define
@@ -68,6 +60,10 @@ class HuggingFaceTokenizer:
         eos: the token behind a text, where one has a usual name.
         file: for messages.
         special_ids: special tokens by name.
+        ends: tokens that end a text, by their names.
+        padding: numbers that no token has.
+        alphabet: characters that have a token, where others would be left out; None where none is.
+        bytewise: whether those are letters of bytes.
     """
 
     package: Any
@@ -76,6 +72,10 @@ class HuggingFaceTokenizer:
     eos: int | None
     file: object
     special_ids: dict[str, int] = attrs.field(factory=dict, repr=False)
+    ends: frozenset[int] = frozenset()
+    padding: frozenset[int] = attrs.field(default=frozenset(), repr=False)
+    alphabet: frozenset[str] | None = attrs.field(default=None, repr=False)
+    bytewise: bool = False
 
     def special(self, name: str) -> int | None:
         """A special token; see `Tokenizer`."""
@@ -86,7 +86,33 @@ class HuggingFaceTokenizer:
         utf8(text)
         with translated("the tokenizer cannot encode a text", self.file):
             ids: list[int] = self.package.encode(text, add_special_tokens=False).ids
+            if self.alphabet is not None:
+                self._refuse_losses(text, ids)
         return [self.bos, *ids] if bos and self.bos is not None else ids
+
+    def _refuse_losses(self, text: str, ids: list[int]) -> None:
+        """Raises UsageError where a part of the text has no token."""
+        normalizer = self.package.normalizer
+        normal: str = normalizer.normalize_str(text) if normalizer else text
+        at = self._lost(normal)
+        if at is not None and self.package.decode(ids, skip_special_tokens=False) != text:  # else tokens hold it whole
+            raise no_token(normal, at)
+
+    def _lost(self, text: str) -> int | None:
+        """Where in a text's bytes the first is that has no token by itself."""
+        assert self.alphabet is not None
+        if self.bytewise:
+            return next((at for at, byte in enumerate(text.encode()) if ALPHABET[byte] not in self.alphabet), None)
+        before = self.package.pre_tokenizer
+        pieces = before.pre_tokenize_str(text) if before else [(text, (0, len(text)))]
+        places = (min(start + at, end - 1) for piece, (start, end) in pieces for at in self._without_token(piece))
+        place = next(places, None)
+        return None if place is None else len(text[:place].encode())
+
+    def _without_token(self, piece: str) -> list[int]:
+        """Places in a piece of a text whose characters have no token."""
+        assert self.alphabet is not None
+        return [at for at, character in enumerate(piece) if character not in self.alphabet]
 
     def stream(self) -> HuggingFaceStream:
         """A decoder for one run of tokens; see `Tokenizer`."""
@@ -110,13 +136,36 @@ def read_json(data: bytes, file: object) -> HuggingFaceTokenizer:
         raise InputError("the JSON is not UTF-8", file=file, offset=error.start) from None
     module = package("tokenizers", file)
     with translated("not a tokenizer.json", file):
-        tokenizer = module.Tokenizer.from_str(text)
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
-        before = tokenizer.encode("").ids
-        special = {str(added): token for token, added in tokenizer.get_added_tokens_decoder().items() if added.special}
-        eos = next((special[name] for name in _ENDS if name in special), None)
-        bos = before[0] if before and before[0] in special.values() and before[0] != eos else None
-        tokenizer.encode_special_tokens = True
-        count = max(tokenizer.get_vocab().values(), default=-1) + 1
-        return HuggingFaceTokenizer(tokenizer, count, bos, eos, file, special)
+        with without_panic():
+            tokenizer = module.Tokenizer.from_str(text)
+        return _made(tokenizer, module.models.BPE, file)
+
+
+def _made(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokenizer:  # noqa: ANN401 - the package's
+    """Ours of the package's."""
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    before = tokenizer.encode("").ids
+    special = {str(added): token for token, added in tokenizer.get_added_tokens_decoder().items() if added.special}
+    ends = named_ends(special)
+    eos = ends[0] if ends else None
+    bos = before[0] if before and before[0] in special.values() and before[0] != eos else None
+    tokenizer.encode_special_tokens = True
+    vocab: dict[str, int] = tokenizer.get_vocab()
+    count = max(vocab.values(), default=-1) + 1
+    holes = frozenset(range(count)).difference(vocab.values())
+    alphabet, bytewise = _alphabet(tokenizer, byte_pairs, vocab)
+    return HuggingFaceTokenizer(
+        tokenizer, count, bos, eos, file, special, frozenset(ends), holes, alphabet, bytewise=bytewise
+    )
+
+
+def _alphabet(tokenizer: Any, byte_pairs: Any, vocab: dict[str, int]) -> tuple[frozenset[str] | None, bool]:  # noqa: ANN401
+    """Characters that have a token, where the package leaves others out, else None; whether they stand for bytes."""
+    model, before = tokenizer.model, tokenizer.pre_tokenizer
+    if type(model) is not byte_pairs or model.unk_token is not None or model.byte_fallback:
+        return None, False
+    bytewise = before is not None and ALPHABET[0x80] in "".join(piece for piece, _ in before.pre_tokenize_str("\u0080"))
+    affixed = model.continuing_subword_prefix or model.end_of_word_suffix
+    found = frozenset("".join(vocab) if affixed else (text for text in vocab if len(text) == 1))
+    return (None if bytewise and found.issuperset(ALPHABET.values()) else found), bytewise

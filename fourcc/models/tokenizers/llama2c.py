@@ -5,9 +5,12 @@
     u32 longest piece in bytes | for each piece, up to the end: f32 score, u32 length, its bytes     little-endian
 
     0 <unk>   1 before a text   2 behind a text   3 to 258 <0x00> to <0xFF>   from 259 on pieces of text
+    or, where the vocabulary has no tokens of bytes:                           from 3 on pieces of text
 
 Encoding: a space is put before the text; each character becomes its piece, or its UTF-8 bytes' tokens; then the
-neighbours whose joined piece has the highest score are joined, over and over, the leftmost of equals first.
+neighbours whose joined piece has the highest score are joined, over and over, the leftmost of equals first. In a
+vocabulary without tokens of bytes a run of characters that have no piece becomes ``<unk>``, as SentencePiece has it;
+where token 0 is another, the text is refused. (llama2.c takes such bytes plus 3 for tokens, whatever those are.)
 Decoding: ``<0xXX>`` is a byte; a space is taken away behind token 1. Control characters are not filtered out.
 """
 
@@ -22,11 +25,13 @@ import attrs
 
 from fourcc.errors import InputError
 from fourcc.models.tokenizers.merging import Chunks, merge
-from fourcc.models.tokenizers.tokenizer import ByteStream, checked, text_of, utf8
+from fourcc.models.tokenizers.tokenizer import NONE, ByteStream, checked, fused, no_token, text_of, utf8
 
-BOS, EOS, FIRST_BYTE = 1, 2, 3
+UNKNOWN, BOS, EOS, FIRST_BYTE = 0, 1, 2, 3
+_UNKNOWN_PIECE = b"<unk>"
 _LEAST_SCORE = -1e10  # pieces of no higher score are never made
 _FIRST_TEXT = FIRST_BYTE + 256
+_BYTE_PIECES = tuple(b"<0x%02X>" % byte for byte in range(256))
 _HEAD, _ENTRY = struct.Struct("<I"), struct.Struct("<fI")
 _BYTE = re.compile(rb"<0x([0-9A-Fa-f]{2})>")
 
@@ -44,8 +49,10 @@ class Llama2cTokenizer:
     scores: tuple[float, ...]
     _ids: dict[bytes, int] = attrs.field(init=False, repr=False, eq=False)
     _chunks: Chunks = attrs.field(init=False, repr=False, eq=False)
+    _bytes: bool = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_bytes", self.has_bytes)
         ids: dict[bytes, int] = {}
         for token, piece in enumerate(self.pieces):
             ids.setdefault(piece, token)
@@ -58,6 +65,21 @@ class Llama2cTokenizer:
     def vocab_size(self) -> int:
         """Number of tokens."""
         return len(self.pieces)
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether tokens 3 to 258 are those of bytes."""
+        return self.pieces[FIRST_BYTE:_FIRST_TEXT] == _BYTE_PIECES
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text; see `Tokenizer`."""
+        return frozenset([EOS])
+
+    @property
+    def padding(self) -> frozenset[int]:
+        """Tokens that no text has: none here."""
+        return frozenset()
 
     @property
     def bos(self) -> int:
@@ -76,7 +98,8 @@ class Llama2cTokenizer:
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
         utf8(text)
-        return [BOS] * bos + self._chunks.encode(f" {text}" if text else "")
+        ids = self._chunks.encode(f" {text}" if text else "")
+        return [BOS] * bos + (self._settled(ids, text) if NONE in ids else ids)
 
     def stream(self) -> ByteStream:
         """A decoder for one run of tokens; see `Tokenizer`."""
@@ -86,15 +109,24 @@ class Llama2cTokenizer:
         """The text of a run of tokens."""
         return text_of(self.stream(), ids)
 
+    def _settled(self, ids: list[int], text: str) -> list[int]:
+        """Tokens with the unknown one in place of none. Raises UsageError where the vocabulary has no such token."""
+        if self.pieces[UNKNOWN] == _UNKNOWN_PIECE:
+            return [UNKNOWN if token == NONE else token for token in fused(ids, NONE)]
+        known = ids[: ids.index(NONE)]
+        raise no_token(f" {text}", sum(len(self._piece(token, None)) for token in known), before=1)
+
     def _chunk(self, chunk: str) -> list[int]:
         return merge([token for character in chunk for token in self._character(character.encode())], self._join)
 
     def _character(self, character: bytes) -> list[int]:
         known = self._ids.get(character)
-        return [FIRST_BYTE + byte for byte in character] if known is None else [known]
+        if known is not None:
+            return [known]
+        return [FIRST_BYTE + byte for byte in character] if self._bytes else [NONE]
 
     def _join(self, left: int, right: int) -> tuple[float, int] | None:
-        token = self._ids.get(self.pieces[left] + self.pieces[right])
+        token = None if NONE in (left, right) else self._ids.get(self.pieces[left] + self.pieces[right])
         if token is None or self.scores[token] <= _LEAST_SCORE:
             return None
         return -self.scores[token], token
@@ -124,13 +156,10 @@ def read_llama2c(data: bytes, file: object) -> Llama2cTokenizer:
     at = _HEAD.size
     while at < len(data):
         score, piece = _entry(data, at, longest, file)
-        _check_byte(piece, len(pieces), at, file)
         pieces.append(piece)
         scores.append(score)
         at += _ENTRY.size + len(piece)
-    if len(pieces) < _FIRST_TEXT:
-        what = "the file ends before the tokens of all bytes"
-        raise InputError(what, file=file, offset=at, found=f"{len(pieces)} tokens", expected=f"{_FIRST_TEXT} or more")
+    _check_bytes(pieces, at, file)
     return Llama2cTokenizer(tuple(pieces), tuple(scores))
 
 
@@ -149,9 +178,17 @@ def _entry(data: bytes, at: int, longest: int, file: object) -> tuple[float, byt
     return score, data[at + _ENTRY.size : at + _ENTRY.size + length]
 
 
-def _check_byte(piece: bytes, token: int, at: int, file: object) -> None:
-    """The tokens of bytes are taken by their number, so they must be what they should be."""
-    expected = b"<0x%02X>" % (token - FIRST_BYTE)
-    if FIRST_BYTE <= token < _FIRST_TEXT and piece != expected:
-        what = f"token {token} is not a byte's"
-        raise InputError(what, file=file, offset=at + 8, found=f"{piece!r:.40}", expected=repr(expected))
+def _check_bytes(pieces: list[bytes], end: int, file: object) -> None:
+    """The tokens of bytes are taken by their number: all of them are what they should be, or none is there."""
+    found = pieces[FIRST_BYTE:_FIRST_TEXT]
+    some = any(piece == expected for piece, expected in zip(found, _BYTE_PIECES, strict=False))
+    least = _FIRST_TEXT if some else FIRST_BYTE
+    if len(pieces) < least:
+        what = "the file ends before the tokens of all bytes" if some else "the file ends before the special tokens"
+        raise InputError(what, file=file, offset=end, found=f"{len(pieces)} tokens", expected=f"{least} or more")
+    for place, (piece, expected) in enumerate(zip(found, _BYTE_PIECES, strict=False) if some else ()):
+        if piece != expected:
+            token = FIRST_BYTE + place
+            at = _HEAD.size + sum(_ENTRY.size + len(each) for each in pieces[:token]) + _ENTRY.size
+            what = f"token {token} is not a byte's"
+            raise InputError(what, file=file, offset=at, found=f"{piece!r:.40}", expected=repr(expected))

@@ -12,9 +12,11 @@ from typing import Any
 import attrs
 
 from fourcc.errors import InputError
+from fourcc.models.tokenizers.ends import END_NAMES
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.packages import package, translated
 from fourcc.models.tokenizers.tokenizer import ByteStream, checked, text_of, utf8
+from fourcc.sources.json_text import parse_object
 
 _UNKNOWN = "\ufffd".encode()
 
@@ -28,12 +30,14 @@ class SentencePieceTokenizer:
         pieces: each token's bytes.
         spaced: whether encoding puts a space before a text.
         file: for messages.
+        add_bos: whether its token comes before a text.
     """
 
     processor: Any
     pieces: tuple[bytes, ...]
     spaced: bool
     file: object
+    add_bos: bool = True
 
     @property
     def vocab_size(self) -> int:
@@ -50,18 +54,31 @@ class SentencePieceTokenizer:
         """The token behind a text, where there is one."""
         return _some(self.processor.eos_id(), self.vocab_size)
 
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text; see `Tokenizer`."""
+        ends = {self.eos, *map(self.special, END_NAMES)}
+        return frozenset(token for token in ends if token is not None)
+
+    @property
+    def padding(self) -> frozenset[int]:
+        """Tokens that no text has: none here."""
+        return frozenset()
+
     def special(self, name: str) -> int | None:
         """A special token; see `Tokenizer`."""
-        token: int = self.processor.piece_to_id(name)
-        named = self.processor.id_to_piece(token) == name  # else it is the unknown one
-        return token if named and not self.processor.is_unknown(token) and not self.pieces[token] else None
+        with translated("the model cannot look a name up", self.file):
+            token: int = self.processor.piece_to_id(name)
+            if self.processor.is_unknown(token) or self.pieces[token]:
+                return None  # asked first: the name of the unknown piece need not be text
+            return token if self.processor.id_to_piece(token) == name else None
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
         utf8(text)
         with translated("the model cannot encode a text", self.file):
             ids: list[int] = self.processor.encode(text)
-        return [self.bos, *ids] if bos and self.bos is not None else ids
+        return [self.bos, *ids] if bos and self.add_bos and self.bos is not None else ids
 
     def stream(self) -> ByteStream:
         """A decoder for one run of tokens; see `Tokenizer`."""
@@ -75,6 +92,15 @@ class SentencePieceTokenizer:
         piece = self.pieces[checked(token, self.vocab_size)]
         added = self.spaced and before in (None, self.bos) and not self.processor.is_byte(token)
         return piece.removeprefix(b" ") if added else piece
+
+
+def adds_bos(configuration: bytes | None, file: object) -> bool:
+    """Whether BOS comes before a text, as ``tokenizer_config.json`` beside a .model says; without a word it does.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    return configuration is None or parse_object(configuration, file).get("add_bos_token") is not False
 
 
 def read_sentencepiece(data: bytes, file: object) -> SentencePieceTokenizer:

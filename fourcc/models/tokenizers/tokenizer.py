@@ -36,6 +36,14 @@ class Tokenizer(Protocol):
     def eos(self) -> int | None:
         """The token behind a text, where there is one."""
 
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text, as far as the tokenizer tells; EOS among them."""
+
+    @property
+    def padding(self) -> frozenset[int]:
+        """Numbers below `vocab_size` that no text has: holes, and tokens that only fill the vocabulary up."""
+
     def special(self, name: str) -> int | None:
         """The token of that name among those that come from no text, or None."""
 
@@ -47,7 +55,8 @@ class Tokenizer(Protocol):
             bos: whether the token before a text comes first, in tokenizers that have one and want it there.
 
         Raises:
-            UsageError: a lone surrogate, which is no text.
+            UsageError: a lone surrogate, which is no text; or a part of the text has no token, nor has the vocabulary
+                one for what is unknown.
         """
 
     def stream(self) -> TextStream:
@@ -98,6 +107,35 @@ def utf8(text: str) -> bytes:
     except UnicodeEncodeError as error:
         found = f"U+{ord(text[error.start]):04X} at character {error.start}"
         raise UsageError("the text is no Unicode", found=found, expected="no surrogates") from None
+
+
+def in_use(tokenizer: Tokenizer, rows: int) -> int:
+    """How many tokens a model of so many rows can mean: those beyond the last one that is no padding are left out."""
+    padding, count = tokenizer.padding, min(rows, tokenizer.vocab_size)
+    return next((token + 1 for token in reversed(range(count)) if token not in padding), 0)
+
+
+NONE = -1  # in a list of tokens: a part of the text that has none
+
+
+def fused(ids: list[int], unknown: int) -> list[int]:
+    """Tokens with runs of the unknown one as one, as SentencePiece gives them."""
+    return [token for at, token in enumerate(ids) if token != unknown or not at or ids[at - 1] != unknown]
+
+
+def no_token(text: str, offset: int, before: int = 0) -> UsageError:
+    """The error for a part of a text that has no token.
+
+    Args:
+        text: as it is encoded.
+        offset: in its bytes.
+        before: characters that encoding put before it.
+    """
+    raw = text.encode()
+    at = len(raw[:offset].decode(errors="ignore"))  # of a character that is cut nothing is counted
+    place = f"at character {at - before} of the text" if at >= before else "which is put before the text"
+    found = f"byte 0x{raw[offset]:02X} of U+{ord(text[at]):04X}, {place}"
+    return UsageError("the vocabulary has no token for it", found=found, hint="Leave it out of the text.")
 
 
 def checked(token: int, vocab_size: int) -> int:

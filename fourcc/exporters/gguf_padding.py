@@ -1,0 +1,46 @@
+"""Tokens that fill a vocabulary up to the model's rows: readers of GGUF want one for each.
+
+They are written as llama.cpp's own converter writes them: token 7 is called ``[PAD7]``, of kind UNUSED, with a score
+that no merge prefers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fourcc.errors import InputError
+from fourcc.exporters.gguf_head import INT32, Key
+from fourcc.models.tokenizers.vocabulary import Kind, pad_name
+
+_PREFIX = "tokenizer.ggml."
+_SCORE = -10000.0
+
+
+def filled(keys: list[Key], rows: object, file: object) -> list[Key]:
+    """A tokenizer's keys with as many tokens as the model has rows.
+
+    Args:
+        keys: of a vocabulary; without one they stay as they are.
+        rows: the model's; what is no number fits any vocabulary.
+        file: for messages.
+
+    Raises:
+        InputError: there are fewer rows than tokens.
+    """
+    by_name = {key.name: key for key in keys}
+    tokens = by_name.get(f"{_PREFIX}tokens")
+    count = len(tokens.value) if tokens is not None and isinstance(tokens.value, list) else 0
+    if type(rows) is not int or not count or rows == count:
+        return keys
+    if rows < count:
+        what, hint = "GGUF has no place for tokens without a row", "Give the model's own tokenizer with --tokenizer."
+        raise InputError(what, file=file, found=f"{count} tokens", expected=f"at most {rows}, the rows", hint=hint)
+    kinds = Key(f"{_PREFIX}token_type", INT32, [int(Kind.NORMAL)] * count)  # what a file without them means
+    by_name.setdefault(kinds.name, kinds)
+    more: dict[str, list[Any]] = {"tokens": [pad_name(token) for token in range(count, rows)]}
+    more |= {"scores": [_SCORE] * (rows - count), "token_type": [int(Kind.UNUSED)] * (rows - count)}
+    for name, items in more.items():
+        key = by_name.get(_PREFIX + name)
+        if key is not None:
+            by_name[key.name] = Key(key.name, key.kind, [*key.value, *items])
+    return list(by_name.values())

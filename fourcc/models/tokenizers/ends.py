@@ -1,0 +1,33 @@
+"""Tokens that end a text, by their names.
+
+A vocabulary may have several: one for the end of a document, one for the end of an answer. All of them end a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Of several in one vocabulary the first is EOS, where nothing else tells.
+END_NAMES = (
+    "</s>",
+    "<|end_of_text|>",
+    "<|endoftext|>",
+    "<eos>",
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "[SEP]",
+    "<|eom_id|>",
+    "<end_of_turn>",
+    "<end_of_utterance>",
+    "<EOT>",
+    "_<EOT>",
+    "[EOT]",
+    "[EOS]",
+)
+
+
+def named_ends(special: Mapping[str, int]) -> tuple[int, ...]:
+    """Those of a vocabulary's special tokens (name -> token) whose names say that a text ends; EOS is the first."""
+    return tuple(special[name] for name in END_NAMES if name in special)

@@ -1,0 +1,69 @@
+"""Which tokens begin and end a text: what ``config.json`` says, and ``generation_config.json`` beside it.
+
+Both files' ends count. Of tokens to begin with generation's counts, as transformers has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fourcc.errors import SourceError
+from fourcc.files import ReadFile
+from fourcc.sources.folder import file_in
+from fourcc.sources.json_text import parse_object
+from fourcc.sources.source import Scalar
+
+GENERATION = "generation_config.json"
+MAX_GENERATION = 1 << 20
+_BOS, _EOS = "bos_token_id", "eos_token_id"
+
+
+def generation_of(folder: Path) -> tuple[Path | None, dict[str, Any]]:
+    """The file of a folder, and what it holds; nothing where there is none.
+
+    Raises:
+        SourceError: it is damaged, or too long.
+    """
+    path = file_in(folder, GENERATION)
+    if path is None:
+        return None, {}
+    file = ReadFile(path, SourceError)
+    try:
+        if file.size > MAX_GENERATION:
+            found, most = f"{file.size} bytes", f"at most {MAX_GENERATION}"
+            raise SourceError("too long for a config", file=path, found=found, expected=most)
+        return path, parse_object(file.read(0, file.size), path)
+    finally:
+        file.close()
+
+
+def special_tokens(config: Mapping[str, Any], path: Path) -> dict[str, Scalar | list[Scalar]]:
+    """The hyper-parameters of tokens that begin and end a text; of ends a list where there are several.
+
+    Args:
+        config: what ``config.json`` holds.
+        path: where it lies.
+
+    Raises:
+        SourceError: a value that is no token and no list of tokens, or a damaged file beside it.
+    """
+    generation = generation_of(path.parent)[1]
+    both = [(config, path), (generation, path.with_name(GENERATION))]
+    ends: list[Scalar] = list(dict.fromkeys(token for said, file in both for token in _tokens(said, _EOS, file)))
+    begins = [token for said, file in reversed(both) for token in _tokens(said, _BOS, file)]
+    found: dict[str, Scalar | list[Scalar]] = {_BOS: begins[0]} if begins else {}
+    if ends:
+        found[_EOS] = ends[0] if len(ends) == 1 else ends
+    return found
+
+
+def _tokens(said: Mapping[str, Any], key: str, file: Path) -> list[int]:
+    """The tokens under a key, one or a list; a number below 0 stands for none."""
+    value = said.get(key)
+    tokens = value if isinstance(value, list) else [] if value is None else [value]
+    if any(type(token) is not int or token >= 2**31 for token in tokens):
+        found, expected = f"{value!r:.40}", "the number of a token, or a list of them"
+        raise SourceError(f"the key {key!r} cannot be read", file=file, found=found, expected=expected)
+    return [token for token in tokens if token >= 0]
