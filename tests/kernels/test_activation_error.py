@@ -37,7 +37,7 @@ def test_bounds_know_which_formats_round(rounded: list[FourCC]) -> None:
 
 
 @every_integer
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rows=ROWS, n=COUNTS, seed=SEEDS, data=st.data())
 def test_a_product_is_that_of_weights_and_rounded_activations(
     tag: str, rows: int, n: int, seed: int, data: st.DataObject
