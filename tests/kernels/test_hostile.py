@@ -15,7 +15,7 @@ from fourcc.registry import registry
 from fourcc.spec import complete
 from fourcc.tags import FourCC, as_tag
 from tests.formats.checks import random_parts
-from tests.kernels.bounds import bound, decoded
+from tests.kernels.bounds import INTEGERS, bound, decoded
 from tests.kernels.drawing import SEEDS, TAGS, fitting, normal, numbers
 from tests.kernels.hostile import hostile
 
@@ -30,7 +30,7 @@ NEAR = 2.0**127  # a sum of magnitudes up to here is finite, in whatever order i
 
 
 @every
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(rows=st.sampled_from([1, 17, 40]), cols=COLUMNS, n=COUNTS, scale=SCALES, seed=SEEDS)
 def test_what_is_not_finite_shows_and_what_is_finite_stays(
     tag: FourCC, rows: int, cols: int, n: int, scale: int, seed: int
@@ -79,6 +79,35 @@ def test_a_sum_of_codes_does_not_overflow_where_the_product_does_not(tag: str, n
         parts["means"][...] = 0
     product = QMatrix(as_tag(tag), (3, 40), parts, {}).matmul(np.full((n, 40), 0.01, np.float32))
     np.testing.assert_allclose(product, 3e38 / 127, rtol=1e-5)
+
+
+@pytest.mark.parametrize("tag", INTEGERS)
+@settings(max_examples=15, deadline=None)
+@given(rows=st.sampled_from([1, 17, 40]), cols=COLUMNS, n=COUNTS, seed=SEEDS)
+def test_sums_of_codes_are_finite_as_far_as_the_page_says(tag: str, rows: int, cols: int, n: int, seed: int) -> None:
+    """The largest activations that it allows, all of one sign, or of any."""
+    random = np.random.default_rng(seed)
+    q = of_normal(as_tag(tag), rows, cols)
+    q = attrs.evolve(q, parts={name: stretched(part, random) for name, part in q.parts.items()})
+    codes = INTEGERS[tag](q.parts, *q.shape)
+    counted = [part for each in codes for part in ([each.factor] if tag == "Q8_A" else [each.step, each.mean])]
+    largest = max(np.abs(part).max() for part in counted)
+    size = np.float32(2.0**109 / max(1, largest * q.shape[1]))
+    x = random.choice(random.choice([[size, size], [size, -size]]), (n, q.shape[1]))
+    check_finite(q, x, q.matmul(x), exact=False)
+    assert np.isfinite(q.matmul(x)).all()
+
+
+def stretched(part: Array, random: np.random.Generator) -> Array:
+    """The part with its scales, and means, times a power of two; its codes at one end."""
+    made = part.copy()
+    for name in made.dtype.names or ():
+        made[name] = stretched(made[name], random)
+    if made.dtype.kind == "f":
+        made *= made.dtype.type(2.0 ** random.integers(-8, 9))
+    elif not made.dtype.names and made.dtype == np.int8:
+        made[...] = random.choice([-128, 127])
+    return made
 
 
 @every
