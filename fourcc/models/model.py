@@ -24,30 +24,38 @@ STEPS = 256
 class Model(ModelFile):
     """A model.bin: tensor name -> QMatrix, all that the file says of itself, and the model that it holds.
 
-    Args:
-        path: the file.
-        called: what messages call it; None: its path.
-
-    Raises:
-        IndexDamageError: not a container, or head, tail or index are damaged, cut or from the future.
-        TableError: the index is intact but describes tensors that cannot be.
-        OSError: the file cannot be opened.
+    Takes and raises what `ModelFile` does.
     """
 
-    def __init__(self, path: str | Path, called: str | Path | None = None) -> None:
-        super().__init__(path)
-        self.path = self.path if called is None else Path(called)
+    _given: Path | None = None  # the file of a tokenizer that is used in place of the stored one
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that is stored with the model.
+        """The tokenizer that is stored with the model, or the one that was given.
 
         Raises:
             InputError: there is none, or it is damaged.
         """
         from fourcc.models.tokenizers import open_tokenizer
 
-        return open_tokenizer(self._blobs(), self.path)
+        return open_tokenizer(self._blobs, self._given or self.path)
+
+    def use_tokenizer(self, path: Path) -> tuple[str, ...]:
+        """Takes a tokenizer file in place of what is stored.
+
+        Returns:
+            What is odd about it.
+
+        Raises:
+            SourceError: it is no tokenizer, or not one of this model.
+            OSError: it cannot be opened.
+        """
+        from fourcc.sources.tokenizer import replaced
+
+        self._blobs, notes = replaced(self._blobs, path, self.index.hyper.get("vocab_size"))
+        self._given = path
+        self.__dict__.pop("tokenizer", None)
+        return tuple(notes)
 
     def network(self, context: int | None = None, threads: int | None = None) -> Llama:
         """The network, ready to run, with no token seen.
@@ -58,6 +66,7 @@ class Model(ModelFile):
 
         Raises:
             UsageError: the model cannot be run; the message says why.
+            ChecksumError: a tensor is damaged.
         """
         from fourcc.models.architecture import Architecture
         from fourcc.models.llama import Llama
@@ -105,15 +114,16 @@ class Model(ModelFile):
 
         Raises:
             UsageError: the model cannot be run, or the prompt does not fit.
+            InputError: a tensor is damaged, or the file changed before the end of the text.
         """
         from fourcc.models.generate import Speed, text_after
         from fourcc.models.sampling import Sampler
 
-        network = self.network(steps if steps > 0 else None, threads)
-        sampler = Sampler.from_flags(network.architecture.vocab_size, temperature, topp, seed)
-        yield from text_after(
-            network, self.tokenizer, prompt, sampler=sampler, steps=steps, speed=Speed() if speed is None else speed
-        )
+        speed = Speed() if speed is None else speed
+        with self.unchanged():
+            network = self.network(steps if steps > 0 else None, threads)
+            sampler = Sampler.from_flags(network.architecture.vocab_size, temperature, topp, seed)
+            yield from text_after(network, self.tokenizer, prompt, sampler=sampler, steps=steps, speed=speed)
 
     def stream(
         self,
@@ -144,7 +154,7 @@ class Model(ModelFile):
         seed: int = 0,
         threads: int | None = None,
     ) -> Conversation:
-        """A talk with the model.
+        """A talk with the model. Whether the file changed meanwhile is the caller's to ask: `refuse_change`.
 
         >>> talk = model.chat("Answer in rhymes.")  # doctest: +SKIP
         >>> talk.answer("Who are you?")  # doctest: +SKIP
@@ -175,8 +185,9 @@ class Model(ModelFile):
         """How messages are written for the model, and whether it says so itself. Raises UsageError: not known."""
         from fourcc.models.templates import template_of
 
-        return template_of(self._blobs(), self.path)
+        return template_of(self._blobs, self.path)
 
+    @cached_property
     def _blobs(self) -> dict[str, bytes]:
         return {blob.name: self.blob(blob.name) for blob in self.index.blobs}
 
@@ -188,6 +199,6 @@ class Model(ModelFile):
         return super().__repr__().replace("<ModelFile", "<Model", 1)
 
 
-def open_model(path: str | Path, called: str | Path | None = None) -> Model:
+def open_model(path: str | Path, *, verify: bool = True) -> Model:
     """Opens a model.bin; a context manager. Takes and raises what `Model` does."""
-    return Model(path, called)
+    return Model(path, verify=verify)

@@ -17,7 +17,7 @@ from fourcc.signatures import HEAD_BYTES, looks_like
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import Source
-from fourcc.sources.tokenizer import BLOBS, Tokenizer, read_tokenizer
+from fourcc.sources.tokenizer import replaced
 
 
 @attrs.frozen
@@ -107,29 +107,12 @@ def _open_folder(path: Path) -> Source:
 
 def _with_tokenizer(source: Source, path: Path) -> Source:
     """The source with a tokenizer of its own choice, in place of any other."""
+    exact = source.kind.startswith(llama2c.KIND)
     try:
-        found = read_tokenizer(path)
-        notes = _compare_tokens(source, path, found)
+        blobs, notes = replaced(source.blobs, path, source.hyper.get("vocab_size"), exact=exact)
     except BaseException:
         source.close()
         raise
-    others = {name: data for name, data in source.blobs.items() if name not in BLOBS}
     return attrs.evolve(
-        source,
-        blobs={**others, found.blob: found.data},
-        companions=(*source.companions, path),
-        notes=(*source.notes, *notes),
+        source, blobs=blobs, companions=(*source.companions, path), notes=(*source.notes, *notes)
     )
-
-
-def _compare_tokens(source: Source, path: Path, found: Tokenizer) -> list[str]:
-    """Notes on a tokenizer that is odd; one of another model is refused where the model has no tokens to spare."""
-    notes = ["the tokenizer ends within an entry"] if found.cut else []
-    tokens = source.hyper.get("vocab_size")
-    if found.tokens is None or tokens is None or found.tokens == tokens:
-        return notes
-    if source.kind.startswith(llama2c.KIND):
-        what = "the tokenizer belongs to another model, or is cut"
-        expected = f"{tokens}, the model's vocab_size"
-        raise SourceError(what, file=path, found=f"{found.tokens} tokens", expected=expected)
-    return [*notes, f"the tokenizer has {found.tokens} tokens, the model {tokens}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
@@ -58,6 +59,34 @@ def read_tokenizer(path: Path) -> Tokenizer:
         file=path,
         expected="llama2.c's tokenizer.bin, a tokenizer.json, or a SentencePiece .model",
     )
+
+
+def replaced(
+    blobs: Mapping[str, bytes], path: Path, tokens: object, *, exact: bool = False
+) -> tuple[dict[str, bytes], list[str]]:
+    """A model's blobs with the tokenizer of a file in place of any other, and what is odd about that.
+
+    Args:
+        blobs: name -> bytes.
+        path: the tokenizer's.
+        tokens: rows of the model's embedding, where they are known.
+        exact: whether a model of this kind has no row to spare.
+
+    Raises:
+        SourceError: it is no tokenizer, or one of another model.
+    """
+    found = read_tokenizer(path)
+    notes = ["the tokenizer ends within an entry"] if found.cut else []
+    if isinstance(tokens, int) and found.tokens is not None and found.tokens != tokens:
+        if exact or found.tokens > tokens:
+            what = "the tokenizer belongs to another model, or is cut"
+            expected = f"{tokens}, the model's vocab_size"
+            raise SourceError(what, file=path, found=f"{found.tokens} tokens", expected=expected)
+        notes.append(f"the tokenizer has {found.tokens} tokens, the model {tokens}")
+    own = [name for name in blobs if name in BLOBS]
+    if own:
+        notes.append(f"{path} takes the place of the tokenizer that the model brings ({', '.join(own)})")
+    return {**{name: data for name, data in blobs.items() if name not in own}, found.blob: found.data}, notes
 
 
 def _contents(path: Path) -> bytes:
