@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fourcc.models.model import Model
 
 
-def opened(
+def opened(  # noqa: PLR0913 - one an option
     source: Path,
     tokenizer: Path | None,
     policy: Path | None,

@@ -114,9 +114,7 @@ def run(  # noqa: PLR0913 - one an option
     settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads)
     output = Lines() if as_json else Text(talk=talks, quiet=quiet)
     with ExitStack() as stack:
-        model = opened(
-            source, tokenizer, policy, formats, stack, quiet=quiet, verify=not no_verify, as_json=as_json
-        )
+        model = opened(source, tokenizer, policy, formats, stack, quiet=quiet, verify=not no_verify, as_json=as_json)
         if talks:
             _talk(model, settings, output, prompt, system, template, quiet=quiet)
         else:

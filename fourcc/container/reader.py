@@ -125,9 +125,10 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return memoryview(self._mapped())[offset : offset + count]
 
     def refuse_change(self) -> None:
-        """Raises IndexDamageError where the file was written to or cut since it was opened: what was made of it is void.
+        """Raises IndexDamageError where the file was written to or cut since it was opened.
 
-        Another file that took over its name is no matter. After `close` there is nothing left to compare.
+        What was made of it is void then. Another file that took over its name is no matter; after `close` there is
+        nothing left to compare.
         """
         if not self.file.closed and self.file.changed():
             raise IndexDamageError("the file changed while it was read", file=self.path, hint="Run it again.")

@@ -97,18 +97,20 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
         stride: new tokens of each window after the first; 0: windows do not overlap.
         documents: whether empty lines part documents, each of which is read by itself.
         tokens: to score at most, in whole windows; 0: all.
-        tokenizer: of checkpoints.
+        tokenizer: to be used in place of what files bring.
         threads: how many.
 
     Raises:
         UsageError: a model cannot be run, or the text has no token to score.
-        InputError: a file is damaged.
+        InputError: a file is damaged, or changed before the end.
     """
     with ExitStack() as stack:
         opened = [
             each if isinstance(each, Model) else open_any(each, stack, tokenizer=tokenizer)[0]
             for each in ([model] if reference is None else [model, reference])
         ]
+        for each in opened:
+            stack.enter_context(each.unchanged())
         longest = context or common_context(opened)
         protocol = Protocol(longest, stride, documents, tokens)
         told = read_text(text) if isinstance(text, Path) else text

@@ -33,7 +33,7 @@ def carried_out(planned: Plan, stack: ExitStack, threads: int | None = None) -> 
     """
     folder = Path(tempfile.gettempdir())
     try:
-        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))
+        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - the stack closes it
         result = execute(planned, UnnamedFile(folder, file.fileno()), threads=threads)
     except OutputError as error:
         error.hint = ELSEWHERE

@@ -113,6 +113,4 @@ def _with_tokenizer(source: Source, path: Path) -> Source:
     except BaseException:
         source.close()
         raise
-    return attrs.evolve(
-        source, blobs=blobs, companions=(*source.companions, path), notes=(*source.notes, *notes)
-    )
+    return attrs.evolve(source, blobs=blobs, companions=(*source.companions, path), notes=(*source.notes, *notes))

@@ -318,7 +318,11 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize(
     ("number", "code", "text"),
-    [(signal.SIGINT, 130, "fourcc: interrupted\n"), (signal.SIGTERM, 143, ""), (signal.SIGHUP, 129, "")],
+    [
+        (signal.SIGINT, 130, "fourcc: interrupted\n"),
+        (signal.SIGTERM, 143, "fourcc: terminated\n"),
+        (signal.SIGHUP, 129, "fourcc: terminated\n"),
+    ],
 )
 def test_signals_leave_nothing_behind(tiny: Path, tmp_path: Path, number: signal.Signals, code: int, text: str) -> None:
     """The old output stays as it was, the temporary file goes, without waiting for the end of the work."""
