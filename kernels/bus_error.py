@@ -21,6 +21,7 @@ TRIES = 3  # of a read that fails while no file is too short
 WORDS = 7  # of an entry: descriptor, length, exit code, then address and length of what is for stdout, and for stderr
 
 # Called with the signal's number. A descriptor that is closed has the length -1, which as an unsigned number is large.
+# Of several threads that find out at once the first one tells, the others wait for the end.
 CODE = """
 define void @{symbol}(i32 %number) {{
 start:
@@ -53,6 +54,14 @@ whole:
     %following = add i64 %index, 1
     br label %next
 tell:
+    %told.at = getelementptr i64, ptr %tries.at, i64 3
+    %told = atomicrmw xchg ptr %told.at, i64 1 seq_cst
+    %is_first = icmp eq i64 %told, 0
+    br i1 %is_first, label %say, label %wait
+wait:
+    call i32 inttoptr (i64 {pause} to ptr)()
+    br label %wait
+say:
     %status.wide = load i64, ptr %status.at
     %status = trunc i64 %status.wide to i32
     %out = load ptr, ptr %out.at
@@ -79,7 +88,7 @@ end:
 
 Entry = tuple[int, int, int, bytes, bytes]
 
-_state = (ctypes.c_int64 * 3)()  # tries that are left, entries, address of the first entry
+_state = (ctypes.c_int64 * 4)()  # tries that are left, entries, address of the first entry, whether it was told
 _watched: list[Entry] = []
 _kept: list[object] = []  # what the state points to
 
@@ -130,7 +139,7 @@ def _publish() -> None:
     for index, (entry, buffers) in enumerate(zip(_watched, texts, strict=True)):
         places = [number for each in buffers for number in (ctypes.addressof(each), len(each))]
         table[WORDS * index : WORDS * (index + 1)] = [*entry[:3], *places]
-    _state[:] = [TRIES, 0, ctypes.addressof(table)]
+    _state[:3] = [TRIES, 0, ctypes.addressof(table)]
     _state[1] = len(_watched)
     _kept[:] = [table, texts]
 
@@ -142,7 +151,8 @@ def _handler() -> int | None:
         return None
     try:
         libc = _libc()
-        called = {"lseek": libc.lseek, "write": libc.write, "leave": libc._exit, "signal": libc.signal}  # noqa: SLF001
+        called = {"leave": libc._exit}  # noqa: SLF001
+        called |= {name: getattr(libc, name) for name in ("lseek", "write", "pause", "signal")}
         places = {name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in called.items()}
         return assembled(CODE, "fourcc_cut", **places, state=ctypes.addressof(_state), words=WORDS)
     except (ImportError, OSError, AttributeError, RuntimeError):  # RuntimeError: what LLVM cannot do

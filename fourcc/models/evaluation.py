@@ -97,7 +97,7 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
         stride: new tokens of each window after the first; 0: windows do not overlap.
         documents: whether empty lines part documents, each of which is read by itself.
         tokens: to score at most, in whole windows; 0: all.
-        tokenizer: to be used in place of what files bring.
+        tokenizer: to be used in place of what files bring; what is open already keeps its own.
         threads: how many.
 
     Raises:

@@ -84,7 +84,7 @@ def replaced(
             raise SourceError(what, file=path, found=f"{found.tokens} tokens", expected=expected)
         notes.append(f"the tokenizer has {found.tokens} tokens, the model {tokens}")
     own = [name for name in blobs if name in BLOBS]
-    if own:
+    if own and (own, blobs[own[0]]) != ([found.blob], found.data):
         notes.append(f"{path} takes the place of the tokenizer that the model brings ({', '.join(own)})")
     return {**{name: data for name, data in blobs.items() if name not in own}, found.blob: found.data}, notes
 
