@@ -78,7 +78,7 @@ def replaced(
     found = read_tokenizer(path)
     notes = ["the tokenizer ends within an entry"] if found.cut else []
     if isinstance(tokens, int) and found.tokens is not None and found.tokens != tokens:
-        if exact or found.tokens > tokens:
+        if exact:
             what = "the tokenizer belongs to another model, or is cut"
             expected = f"{tokens}, the model's vocab_size"
             raise SourceError(what, file=path, found=f"{found.tokens} tokens", expected=expected)
