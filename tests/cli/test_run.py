@@ -393,8 +393,8 @@ def test_a_tokenizer_in_place_of_the_stored_one(run: Runner, tiny: Path, model: 
 def test_a_tokenizer_of_another_model(run: Runner, tiny: Path, model: Path, tmp_path: Path) -> None:
     """Noted as it is on a conversion; a token that the model lacks is refused when it comes; no tokenizer at once."""
     real = tiny.with_name("tiny_tokenizer.bin")
-    (tmp_path / "more.bin").write_bytes(real.read_bytes() + struct.pack("<fI", 1e9, 4) + b"Once")
-    ended = run("run", model, "-z", tmp_path / "more.bin", "-n", 9, "-i", "Once")
+    (tmp_path / "more.bin").write_bytes(real.read_bytes() + struct.pack("<fI", 1e9, 2) + b"zz")
+    ended = run("run", model, "-z", tmp_path / "more.bin", "-n", 9, "-i", "zz")
     assert "fourcc: note: the tokenizer has 385 tokens, the model 384\n" in ended.err
     assert (ended.code, "no such token: found 384" in ended.err) == (2, True)
     ended = run("run", model, "-z", renamed(real, tmp_path / "fewer.bin", 383), "-n", 3)
