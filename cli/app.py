@@ -9,17 +9,15 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from typer.main import get_command
 
-from fourcc.cli import terminal
+from fourcc.cli import signals, terminal
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
@@ -92,17 +90,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     gc.set_threshold(GC_THRESHOLD)
     _claim_streams()
-    with _signals():
+    with signals.as_exceptions() as came:
         try:
-            code = _run(given)
-            terminal.flush()
-        except terminal.PipeClosedError:
-            return BROKEN_PIPE
-        except Exception as error:  # noqa: BLE001 - the last place where one can be turned into a message
-            return _report(error, given)
+            code = _whole(given)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
     if code == INTERRUPTED:
-        terminal.err("fourcc: interrupted")
+        code = 128 + came[0] if came else INTERRUPTED
+        terminal.err(f"fourcc: {'terminated' if came else 'interrupted'}")
     gc.freeze()  # the process ends: nothing needs to be collected any more
+    return code
+
+
+def _whole(given: list[str]) -> int:
+    try:
+        code = _run(given)
+        terminal.flush()
+    except terminal.PipeClosedError:
+        return BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - the last place where one can be turned into a message
+        return _report(error, given)
     return code
 
 
@@ -142,23 +149,3 @@ def _claim_streams() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[None]:
-    """Turns SIGTERM and SIGHUP into exceptions, so that a temporary file is removed; one that is ignored stays so."""
-
-    def leave(number: int, _: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    if threading.current_thread() is not threading.main_thread():
-        numbers = []
-    ours = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
-    for number in ours:
-        signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fourcc.cli import terminal
+from fourcc.cli.signals import TerminatedError
 
 if TYPE_CHECKING:
     from fourcc.cli.run_output import Output
@@ -64,8 +65,8 @@ def _answer(conversation: Conversation, message: str, output: Output) -> str:
     try:
         for piece in conversation.say(message):
             output.piece(piece)
-    except KeyboardInterrupt:
-        if not terminal.on_terminal(sys.stdin):
+    except KeyboardInterrupt as error:
+        if isinstance(error, TerminatedError) or not terminal.on_terminal(sys.stdin):
             raise
         return "interrupted"
     return conversation.speed.ended

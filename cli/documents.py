@@ -25,11 +25,15 @@ def show(command: str, body: Mapping[str, object], *, version: int = 1) -> None:
 
 def line(kind: str, body: Mapping[str, object]) -> None:
     """Writes an object to stdout in one line, at once, where there are several in a run or it is an error's."""
+    terminal.out(in_one_line(kind, body))
+    terminal.flush()
+
+
+def in_one_line(kind: str, body: Mapping[str, object]) -> str:
+    """An object as `line` writes it."""
     import json
 
-    tree = {"schema": f"fourcc.{kind}/1", **body}
-    terminal.out(json.dumps(tree, allow_nan=False))
-    terminal.flush()
+    return json.dumps({"schema": f"fourcc.{kind}/1", **body}, allow_nan=False)
 
 
 def bits(value: SupportsFloat) -> float:

@@ -43,7 +43,9 @@ MaxRatio = Annotated[
 MinTop1 = Annotated[
     float | None, typer.Option("--min-top1", metavar="X", help="Exit code 1 if top-1 agreement (0 to 1) is below.")
 ]
-Tokenizer = Annotated[Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer of checkpoints.")]
+Tokenizer = Annotated[
+    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the models'.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -76,8 +78,10 @@ def evaluate(  # noqa: PLR0913 - one an option
     gates = {"max_kld": max_kld, "max_ppl_ratio": max_ratio, "min_top1": min_top1}
     _check(gates, reference)
     with ExitStack() as stack:
-        files = [opened(path, tokenizer, None, None, stack, quiet=True) for path in models]
-        against = None if reference is None else opened(reference, tokenizer, None, None, stack, quiet=True)
+        files = [opened(path, tokenizer, None, None, stack, quiet=quiet, as_json=as_json) for path in models]
+        against = None
+        if reference is not None:
+            against = opened(reference, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
         measured = _measure(files, against, text, protocol, threads, exact=exact, quiet=quiet)

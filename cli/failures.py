@@ -37,9 +37,20 @@ class Failure:
     def show(self, *, as_json: bool) -> None:
         """Reports it: on stderr, and as an object on stdout where that was asked for."""
         if as_json:
-            error = {"kind": self.kind, "message": self.message, "exit_code": self.exit_code, **self.fields}
-            documents.line("error", {"error": error})
-        terminal.err("\n".join([f"fourcc: error: {self.message}", *self.details]))
+            terminal.out(self.line)
+            terminal.flush()
+        terminal.err(self.text)
+
+    @property
+    def line(self) -> str:
+        """The object, in one line."""
+        error = {"kind": self.kind, "message": self.message, "exit_code": self.exit_code, **self.fields}
+        return documents.in_one_line("error", {"error": error})
+
+    @property
+    def text(self) -> str:
+        """For people."""
+        return "\n".join([f"fourcc: error: {self.message}", *self.details])
 
 
 def failure(error: BaseException) -> Failure:

@@ -14,22 +14,34 @@ if TYPE_CHECKING:
     from fourcc.models.model import Model
 
 
-def opened(
-    source: Path, tokenizer: Path | None, policy: Path | None, formats: str | None, stack: ExitStack, *, quiet: bool
+def opened(  # noqa: PLR0913 - one an option
+    source: Path,
+    tokenizer: Path | None,
+    policy: Path | None,
+    formats: str | None,
+    stack: ExitStack,
+    *,
+    quiet: bool,
+    verify: bool = True,
+    as_json: bool = False,
 ) -> Model:
-    """The model of a file.
+    """The model of a file. As long as the stack is open, a file that is cut ends the process with an error's exit code.
 
     Args:
         source: a model.bin, or a checkpoint.
-        tokenizer: of a checkpoint.
+        tokenizer: to be used in place of what the file brings.
         policy: what its tensors become; a model.bin is converted then, too.
         formats: the same in short.
-        stack: closes it, and removes the temporary file.
+        stack: closes it.
         quiet: no notes.
+        verify: whether tensors are compared with their sums.
+        as_json: whether errors are objects on stdout, too.
     """
+    from fourcc.cli.cut_files import watched
     from fourcc.models.opening import open_any
 
     rules = None if policy is None and formats is None else rules_of(policy, formats)
-    model, notes = open_any(source, stack, tokenizer=tokenizer, policy=rules)
+    model, notes = open_any(source, stack, tokenizer=tokenizer, policy=rules, verify=verify)
+    stack.enter_context(watched(model, as_json=as_json))
     terminal.notes(notes, quiet=quiet)
     return model

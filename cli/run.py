@@ -49,7 +49,12 @@ Prompt = Annotated[
         "-i", help="How the text begins, or the first message; -: as standard input says.  [default: a pipe's]"
     ),
 ]
-Tokenizer = Annotated[Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer of a checkpoint.")]
+Tokenizer = Annotated[
+    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the model's.")
+]
+NoVerify = Annotated[
+    bool, typer.Option("--no-verify", help="Do not compare tensors with their checksums when they are first used.")
+]
 Mode = Annotated[Literal["generate", "chat"], typer.Option("-m", help="Write a text, or talk.")]
 System = Annotated[
     str | None, typer.Option("-y", help="In a chat: what the model is told first.  [default: it is asked for]")
@@ -92,6 +97,7 @@ def run(  # noqa: PLR0913 - one an option
     policy: options.PolicyFile = None,
     formats: options.Formats = None,
     threads: options.Threads = None,
+    no_verify: NoVerify = False,
     quiet: options.Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -108,7 +114,7 @@ def run(  # noqa: PLR0913 - one an option
     settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads)
     output = Lines() if as_json else Text(talk=talks, quiet=quiet)
     with ExitStack() as stack:
-        model = opened(source, tokenizer, policy, formats, stack, quiet=quiet)
+        model = opened(source, tokenizer, policy, formats, stack, quiet=quiet, verify=not no_verify, as_json=as_json)
         if talks:
             _talk(model, settings, output, prompt, system, template, quiet=quiet)
         else:
@@ -158,6 +164,7 @@ def _talk(
     try:
         conversation.system = (ask("System prompt (optional): ") or "") if system is None else system
         reason = talk(conversation, None if first == "-" else first, output)
+        model.refuse_change()
     except KeyboardInterrupt:
         reason = "interrupted"
         raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import ExitStack
 from functools import partial
 from math import isfinite, prod
@@ -154,14 +153,14 @@ def _converted(
     source: Source, choice: Choice, policy: Path | None, formats: str | None, threads: int | None, stack: ExitStack
 ) -> Source:
     """What the wanted tensors become, in a temporary file."""
-    from fourcc.conversion import execute, plan
-    from fourcc.sources import open_source
+    from fourcc.conversion import plan
+    from fourcc.models.temporary import carried_out
+    from fourcc.sources.model_bin import open_model_bin
 
     names = [tensor.name.replace("[", "[[]") for tensor in choice.of(source)]
     planned = plan(source, rules_of(policy, formats), include=names)
-    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
-    execute(planned, folder / "model.bin", threads=threads)
-    return stack.enter_context(open_source(folder / "model.bin"))
+    fd, _ = carried_out(planned, stack, threads)
+    return stack.enter_context(open_model_bin(source.path, fd))
 
 
 def _survey(

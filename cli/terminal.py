@@ -8,8 +8,12 @@ import shutil
 import sys
 from collections.abc import Iterable
 from typing import TextIO
+from unicodedata import category
 
 from fourcc.errors import OutputError
+
+# Unicode's Bidi_Control: marks, embeddings, overrides and isolates
+BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class PipeClosedError(Exception):
@@ -43,15 +47,38 @@ def out(text: str) -> None:
 
 
 def write(text: str) -> None:
-    """Writes a piece of text to stdout at once, without a new line at its end. Raises as `out` does.
+    """Writes a piece of a model's text to stdout at once, without a new line at its end. Raises as `out` does.
 
-    New lines and tabs in it stay; what else a terminal could act on becomes an escape.
+    A person's terminal gets it harmless; a file and a pipe get it as it is, in UTF-8.
     """
+    stream = stdout()
     try:
-        stdout().write("".join(char if char in "\n\t" else safe(char) for char in text))
-        stdout().flush()
+        if on_terminal(stream):
+            stream.write(harmless(text))
+        else:
+            stream.flush()
+            stream.buffer.write(text.encode(errors="backslashreplace"))  # a lone surrogate is no text
+        stream.flush()
     except OSError as error:
         raise lost(error) from error
+
+
+def harmless(text: str) -> str:
+    r"""A text with all that a terminal acts on shown as an escape, but for new lines and tabs.
+
+    That is control characters, what turns the direction of writing, and lone surrogates. What joins characters or parts
+    words (U+200D, U+00A0, U+00AD, U+3000) stays: it is part of what is read.
+
+    >>> print(harmless("a\x1b[2Jb\u202ec"))
+    a\x1b[2Jb\u202ec
+    """
+    return "".join(
+        char.encode("unicode_escape").decode("ascii") if char not in "\n\t" and _acts(char) else char for char in text
+    )
+
+
+def _acts(char: str) -> bool:
+    return category(char) in {"Cc", "Cs"} or char in BIDI
 
 
 def flush() -> None:

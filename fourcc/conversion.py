@@ -196,20 +196,23 @@ def check_name(output: Path | None) -> None:
         )
 
 
-def execute(planned: Plan, target: Path, *, threads: int | None = None, progress: Progress | None = None) -> Result:
-    """Carries out a plan; `target` is from `check_target`. Raises as `convert` does."""
+def execute(
+    planned: Plan, target: Path | AtomicFile, *, threads: int | None = None, progress: Progress | None = None
+) -> Result:
+    """Carries out a plan; `target` is from `check_target`, or the output itself. Raises as `convert` does."""
+    output = target if isinstance(target, AtomicFile) else AtomicFile(target)
     try:
-        return _execute(planned, target, thread_count(threads), progress)
+        return _execute(planned, output, thread_count(threads), progress)
     except (NumericError, PluginError) as error:  # raised where the file is not known
         error.file = error.file or str(planned.source.path)
         raise
 
 
-def _execute(planned: Plan, target: Path, count: int, progress: Progress | None) -> Result:
+def _execute(planned: Plan, output: AtomicFile, count: int, progress: Progress | None) -> Result:
     source = planned.source
     stamps = [identity(path) for path in source.files]
-    check_space(target, planned.file_bytes)
-    with AtomicFile(target) as out:
+    check_space(output.target, planned.file_bytes)
+    with output as out:
         writer = Writer(out)
         providers: dict[Provider, int] = {}
         report = reporter(planned.weights, progress)
@@ -230,7 +233,7 @@ def _execute(planned: Plan, target: Path, count: int, progress: Progress | None)
             if identity(path) != stamp:
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
     errors = {record.name: record.error for record in index.tensors if record.error is not None}
-    return Result(target, digest, index, (*source.notes, *lost(errors)))
+    return Result(output.target, digest, index, (*source.notes, *lost(errors)))
 
 
 def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:

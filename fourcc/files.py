@@ -17,16 +17,18 @@ class ReadFile:
     Args:
         path: symbolic links are followed.
         error: the class of what is raised where the file is not what it should be.
+        fd: a descriptor that is open already, to be taken over; None: the path is opened.
 
     Raises:
         InputError: (of class `error`) not a regular file.
         OSError: it cannot be opened.
     """
 
-    def __init__(self, path: Path, error: type[InputError] = InputError) -> None:
+    def __init__(self, path: Path, error: type[InputError] = InputError, fd: int | None = None) -> None:
         self.path = path
         self._error = error
-        self.fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+        flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+        self.fd = os.open(path, flags) if fd is None else fd
         status = os.fstat(self.fd)
         if not stat.S_ISREG(status.st_mode):
             self.close()

@@ -126,6 +126,25 @@ class AtomicFile:
             self._fd = -1
 
 
+class UnnamedFile(AtomicFile):
+    """A file that never gets a name: it goes with the last that has it open, however its process ends.
+
+    Args:
+        folder: where its bytes lie.
+        fd: of the file, from `tempfile.TemporaryFile`; stays open.
+    """
+
+    def __init__(self, folder: Path, fd: int) -> None:
+        super().__init__(folder / "temporary model")  # for messages
+        self._fd = os.dup(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def _publish(self) -> None:
+        pass
+
+
 def _create(target: Path) -> tuple[Path, int]:
     """A new locked file beside the target, with the mode that the umask gives."""
     while True:

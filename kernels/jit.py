@@ -125,6 +125,21 @@ def machine(chosen: Target, triple: str | None = None) -> Any:
     return family.create_target_machine(cpu=cpu, features=features, opt=3, jit=triple is None)
 
 
+def assembled(code: str, symbol: str, **numbers: int) -> int:
+    """Address of a function that is written in LLVM's language, for the host.
+
+    Args:
+        code: a module, with places for `symbol` and `numbers` as `str.format` has them.
+        symbol: the function's name.
+        numbers: to be put into the code.
+    """
+    import llvmlite.binding as llvm
+
+    objects.initialize()
+    module = llvm.parse_assembly(code.format(symbol=symbol, **numbers))
+    return objects.link(bytes(machine(target()).emit_object(module)), symbol)
+
+
 def module_of(kernel: Kernel, symbol: str, made_for: Any) -> Any:
     """LLVM's module of a kernel, optimised for a machine; its entry has the name given.
 

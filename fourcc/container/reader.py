@@ -1,33 +1,33 @@
 """Opening a container: head, tail and index by ordinary reads; tensors as zero-copy views of the mapped file.
 
-Opening checks all that the index says, and loads no numpy. It reads no payload: `fourcc.container.verify` does.
+Opening checks all that the index says, and loads no numpy. It reads no payload: a tensor's bytes are compared with
+their sums when it is first asked for, and `fourcc.container.verify` reads all.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from fourcc.container.index import BlobRecord, Index, PartRecord, TensorRecord
+from fourcc.container.index import Index, PartRecord, TensorRecord
 from fourcc.container.layout import (
     ALIGNMENT,
-    CHUNK,
     END_MAGIC,
     HEAD_BYTES,
     HEAD_USED,
     INDEX_CAP,
     MAGIC,
     MAJOR,
-    SUM_BYTES,
     TAIL_BYTES,
     Tail,
-    chunk_seeds,
     file_digest,
     unpack_version,
 )
 from fourcc.container.parse import parse_index
-from fourcc.errors import ChecksumError, IndexDamageError, UnknownVersionError, UsageError
+from fourcc.container.sums import refuse_damage
+from fourcc.errors import IndexDamageError, UnknownVersionError, UsageError
 from fourcc.files import ReadFile
 
 if TYPE_CHECKING:
@@ -40,7 +40,13 @@ if TYPE_CHECKING:
 class ModelFile(Mapping[str, "QMatrix"]):
     """A model.bin: tensor name -> QMatrix, and all that the file says of itself.
 
-    Tensors are views of the mapped file: nothing is read before it is used, and a view stays valid after `close`.
+    Tensors are views of the mapped file, and a view stays valid after `close`. A tensor's bytes are read once, and
+    compared with their sums, when it is first asked for; `record` says what the index knows of it without reading it.
+
+    Args:
+        path: the file.
+        verify: False: no tensor is compared with its sums.
+        fd: an open descriptor of the file, to be taken over; `path` is then only what messages call it.
 
     Attributes:
         path: as it was given.
@@ -54,15 +60,16 @@ class ModelFile(Mapping[str, "QMatrix"]):
         OSError: the file cannot be opened.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, verify: bool = True, fd: int | None = None) -> None:
         self.path = Path(path)
-        self.file = ReadFile(self.path, IndexDamageError)
+        self.file = ReadFile(self.path, IndexDamageError, fd)
         try:
             self.version, self.tail, self.index = _read_index(self.file)
         except BaseException:
             self.file.close()
             raise
         self._records = {record.name: record for record in self.index.tensors}
+        self._unchecked = set(self._records) if verify else set[str]()
         self._map: mmap.mmap | None = None
 
     @property
@@ -75,6 +82,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
 
         Raises:
             KeyError: no tensor of that name.
+            ChecksumError: its bytes are damaged.
             IndexDamageError: the file was cut or changed since it was opened.
             UsageError: it was closed.
         """
@@ -82,6 +90,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
 
         record = self._records[name]
         parts = {part.name: self._view(part) for part in record.parts}
+        self._check(record)
         made_by = None if record.provider is None else str(self.index.providers[record.provider])
         return QMatrix(record.tag, record.shape, parts, record.params, name, made_by)
 
@@ -90,6 +99,10 @@ class ModelFile(Mapping[str, "QMatrix"]):
 
         from fourcc.dtypes import numpy_dtype
 
+        return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._mapped(), offset=part.offset)
+
+    def _mapped(self) -> mmap.mmap:
+        """The whole file in memory, as long as it is what was opened."""
         if self.file.closed:
             raise UsageError("the file is closed", file=self.path, hint="Open it again.")
         if self.file.changed():
@@ -98,7 +111,37 @@ class ModelFile(Mapping[str, "QMatrix"]):
 
         if self._map is None:
             self._map = mmap.mmap(self.file.fd, 0, access=mmap.ACCESS_READ)
-        return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._map, offset=part.offset)
+        return self._map
+
+    def _check(self, record: TensorRecord) -> None:
+        """Refuses damage, once; of the very pages that are used, since reading them into a buffer takes longer."""
+        if record.name not in self._unchecked:
+            return
+        for part in record.parts:
+            refuse_damage(self._bytes, self.path, part, record.name)
+        self._unchecked.discard(record.name)
+
+    def _bytes(self, offset: int, count: int) -> memoryview:
+        return memoryview(self._mapped())[offset : offset + count]
+
+    def refuse_change(self) -> None:
+        """Raises IndexDamageError where the file was written to or cut since it was opened.
+
+        What was made of it is void then. Another file that took over its name is no matter; after `close` there is
+        nothing left to compare.
+        """
+        if not self.file.closed and self.file.changed():
+            raise IndexDamageError("the file changed while it was read", file=self.path, hint="Run it again.")
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Refuses what was done in the block where the file changed meanwhile, whatever came of it; see above."""
+        try:
+            yield
+        except Exception:
+            self.refuse_change()
+            raise
+        self.refuse_change()
 
     def let_go(self, name: str) -> None:
         """Tells the system that a tensor's pages are not needed for now; they are read again where they are."""
@@ -135,10 +178,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         record = next((blob for blob in self.index.blobs if blob.name == name), None)
         if record is None:
             raise KeyError(name)
-        for offset, count in damaged_chunks(self.file, "", record):
-            raise ChecksumError(
-                f"blob {name!r} is damaged", file=self.path, offset=offset, expected=f"{count} intact bytes"
-            )
+        refuse_damage(self.file.read, self.path, record)
         return bytes(self.file.read(record.offset, record.nbytes))
 
     def close(self) -> None:
@@ -166,25 +206,6 @@ def recognisable(path: Path) -> bool:
     finally:
         file.close()
     return start == MAGIC or end == END_MAGIC
-
-
-def damaged_chunks(file: ReadFile, tensor: str, region: PartRecord | BlobRecord) -> Iterator[tuple[int, int]]:
-    """Offset and length of each chunk of a part or blob whose bytes differ from their sum; ordinary reads.
-
-    Args:
-        file: the container.
-        tensor: name of the part's tensor; empty for a blob.
-        region: the part or blob.
-    """
-    from xxhash import xxh3_64_intdigest
-
-    for number, (start, seed) in enumerate(
-        zip(range(0, region.nbytes, CHUNK), chunk_seeds(tensor, region.name), strict=False)
-    ):
-        count = min(CHUNK, region.nbytes - start)
-        stored = int.from_bytes(region.sums[number * SUM_BYTES : (number + 1) * SUM_BYTES], "little")
-        if xxh3_64_intdigest(file.read(region.offset + start, count), seed=seed) != stored:
-            yield region.offset + start, count
 
 
 def _read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
@@ -271,6 +292,6 @@ def _check_tail(file: ReadFile, tail: Tail) -> None:
         )
 
 
-def open_model(path: str | Path) -> ModelFile:
-    """Opens a model.bin; a context manager. Raises as `ModelFile` does."""
-    return ModelFile(path)
+def open_model(path: str | Path, *, verify: bool = True) -> ModelFile:
+    """Opens a model.bin; a context manager. Takes and raises what `ModelFile` does."""
+    return ModelFile(path, verify=verify)

@@ -13,7 +13,8 @@ import attrs
 
 from fourcc.container.index import BlobRecord, PartRecord
 from fourcc.container.layout import aligned
-from fourcc.container.reader import ModelFile, damaged_chunks, recognisable
+from fourcc.container.reader import ModelFile, recognisable
+from fourcc.container.sums import damaged_chunks
 from fourcc.errors import InputError, UnknownVersionError
 
 
@@ -73,7 +74,7 @@ def _payload(model: ModelFile, progress: Callable[[int], None]) -> Iterator[Dama
     ]
     regions += [(None, blob) for blob in model.index.blobs]
     for tensor, region in regions:
-        for offset, count in damaged_chunks(model.file, tensor or "", region):
+        for offset, count in damaged_chunks(model.file.read, tensor or "", region):
             yield Damage("bytes differ from their checksum", offset, count, tensor, region.name)
         end = region.offset + region.nbytes
         padding = aligned(end) - end

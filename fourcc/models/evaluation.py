@@ -130,18 +130,20 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
         tokens: to score at most; 0: all.
         exact: keep the model's activations as floats, too, where its kernels would round them: what the weights alone
             cost.
-        tokenizer: of checkpoints.
+        tokenizer: to be used in place of what files bring; what is open already keeps its own.
         threads: how many.
 
     Raises:
         UsageError: a model cannot be run, it and the reference have other tokens, or the text has no token to score.
-        InputError: a file is damaged, or gives numbers that are not finite.
+        InputError: a file is damaged, changed before the end, or gives numbers that are not finite.
     """
     with ExitStack() as stack:
         opened = [
             each if isinstance(each, Model) else open_any(each, stack, tokenizer=tokenizer)[0]
             for each in ([model] if reference is None else [model, reference])
         ]
+        for each in opened:
+            stack.enter_context(each.unchanged())
         protocol = Protocol(common_context(opened, context), stride, documents, tokens)
         told = read_text(text) if isinstance(text, Path) else text
         return measure([Subject(opened[0], exact)], told, protocol, opened[1] if opened[1:] else None, threads)[0]

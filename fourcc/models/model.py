@@ -24,30 +24,40 @@ STEPS = 256
 class Model(ModelFile):
     """A model.bin: tensor name -> QMatrix, all that the file says of itself, and the model that it holds.
 
-    Args:
-        path: the file.
-        called: what messages call it; None: its path.
-
-    Raises:
-        IndexDamageError: not a container, or head, tail or index are damaged, cut or from the future.
-        TableError: the index is intact but describes tensors that cannot be.
-        OSError: the file cannot be opened.
+    Takes and raises what `ModelFile` does.
     """
 
-    def __init__(self, path: str | Path, called: str | Path | None = None) -> None:
-        super().__init__(path)
-        self.path = self.path if called is None else Path(called)
+    _given: Path | None = None  # the file of a tokenizer that is used in place of the stored one
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that is stored with the model.
+        """The tokenizer that is stored with the model, or the one that was given.
 
         Raises:
             InputError: there is none, or it is damaged.
         """
         from fourcc.models.tokenizers import open_tokenizer
 
-        return open_tokenizer(self._blobs(), self.path)
+        return open_tokenizer(self._blobs, self._given or self.path)
+
+    def use_tokenizer(self, path: Path) -> tuple[str, ...]:
+        """Takes a tokenizer file in place of what is stored.
+
+        Returns:
+            What is odd about it.
+
+        Raises:
+            SourceError: it is no tokenizer, or not one of this model.
+            OSError: it cannot be opened.
+        """
+        from fourcc.sources.token_count import token_notes
+        from fourcc.sources.tokenizer import replaced
+
+        hyper = self.index.hyper
+        self._blobs, notes = replaced(self._blobs, path, hyper.get("vocab_size"))
+        self._given = path
+        self.__dict__.pop("tokenizer", None)
+        return (*notes, *token_notes(self._blobs, hyper))
 
     def network(self, context: int | None = None, threads: int | None = None) -> Llama:
         """The network, ready to run, with no token seen.
@@ -59,6 +69,7 @@ class Model(ModelFile):
         Raises:
             UsageError: the model asks for what is not known here, or for too much memory; the message says why.
             InputError: the model is impossible, contradicts itself, or lacks a tensor.
+            ChecksumError: a tensor is damaged.
         """
         from fourcc.models.architecture import Architecture
         from fourcc.models.llama import Llama
@@ -109,21 +120,18 @@ class Model(ModelFile):
 
         Raises:
             UsageError: the model cannot be run, or the prompt does not fit.
+            InputError: a tensor is damaged, or the file changed before the end of the text.
         """
         from fourcc.models.generate import Speed, text_after
         from fourcc.models.sampling import Sampler
 
-        network = self.network(steps if steps > 0 else None, threads)
-        sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
-        yield from text_after(
-            network,
-            self.tokenizer,
-            prompt,
-            sampler=sampler,
-            steps=steps,
-            speed=Speed() if speed is None else speed,
-            hyper=self.index.hyper,
-        )
+        speed = Speed() if speed is None else speed
+        with self.unchanged():
+            network = self.network(steps if steps > 0 else None, threads)
+            sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
+            yield from text_after(
+                network, self.tokenizer, prompt, sampler=sampler, steps=steps, speed=speed, hyper=self.index.hyper
+            )
 
     def stream(
         self,
@@ -154,7 +162,7 @@ class Model(ModelFile):
         seed: int = 0,
         threads: int | None = None,
     ) -> Conversation:
-        """A talk with the model.
+        """A talk with the model. Whether the file changed meanwhile is the caller's to ask: `refuse_change`.
 
         >>> talk = model.chat("Answer in rhymes.")  # doctest: +SKIP
         >>> talk.answer("Who are you?")  # doctest: +SKIP
@@ -186,8 +194,9 @@ class Model(ModelFile):
         """How messages are written for the model, and whether it says so itself. Raises UsageError: not known."""
         from fourcc.models.templates import template_of
 
-        return template_of(self._blobs(), self.path)
+        return template_of(self._blobs, self.path)
 
+    @cached_property
     def _blobs(self) -> dict[str, bytes]:
         return {blob.name: self.blob(blob.name) for blob in self.index.blobs}
 
@@ -199,6 +208,6 @@ class Model(ModelFile):
         return super().__repr__().replace("<ModelFile", "<Model", 1)
 
 
-def open_model(path: str | Path, called: str | Path | None = None) -> Model:
+def open_model(path: str | Path, *, verify: bool = True) -> Model:
     """Opens a model.bin; a context manager. Takes and raises what `Model` does."""
-    return Model(path, called)
+    return Model(path, verify=verify)

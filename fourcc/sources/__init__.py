@@ -21,7 +21,7 @@ from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, 
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import SHOWN, Source
 from fourcc.sources.token_count import token_notes
-from fourcc.sources.tokenizer import LLAMA2C, REPLACED, Tokenizer, read_tokenizer
+from fourcc.sources.tokenizer import replaced
 
 
 @attrs.frozen
@@ -142,28 +142,10 @@ def _open_folder(path: Path) -> Source:
 
 def _with_tokenizer(source: Source, path: Path) -> Source:
     """The source with a tokenizer of its own choice, in place of any other."""
+    exact = source.kind.startswith(llama2c.KIND)
     try:
-        found = read_tokenizer(path)
-        _refuse_another_model_s(source, path, found)
+        blobs, notes = replaced(source.blobs, path, source.hyper.get("vocab_size"), exact=exact)
     except BaseException:
         source.close()
         raise
-    others = {name: data for name, data in source.blobs.items() if name not in REPLACED}
-    return attrs.evolve(
-        source,
-        blobs={**others, found.blob: found.data},
-        companions=(*source.companions, path),
-        notes=(*source.notes, *(["the tokenizer ends within an entry"] if found.cut else [])),
-    )
-
-
-def _refuse_another_model_s(source: Source, path: Path, found: Tokenizer) -> None:
-    """Raises SourceError where the tokenizer has more tokens than the model, or a llama2.c's not as many as it has."""
-    tokens, rows = found.tokens, source.hyper.get("vocab_size")
-    if tokens is None or type(rows) is not int:
-        return
-    as_many = found.blob == LLAMA2C and source.kind.startswith(llama2c.KIND)
-    if tokens > rows or (as_many and tokens != rows):
-        what = "the tokenizer belongs to another model, or is cut"
-        expected = f"{rows}, the model's vocab_size" if as_many else f"at most {rows}, the model's vocab_size"
-        raise SourceError(what, file=path, found=f"{tokens} tokens", expected=expected)
+    return attrs.evolve(source, blobs=blobs, companions=(*source.companions, path), notes=(*source.notes, *notes))

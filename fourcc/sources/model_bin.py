@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import CHUNK
-from fourcc.container.reader import ModelFile, damaged_chunks
+from fourcc.container.reader import ModelFile
+from fourcc.container.sums import refuse_damage
 from fourcc.dtypes import itemsize
-from fourcc.errors import ChecksumError, TableError
+from fourcc.errors import TableError
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import Part, checked_shapes, split_shape
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 POLICY_BLOB = "policy.toml"
 
 
-def open_model_bin(path: Path) -> Source:
-    """A container as a source. Raises as `fourcc.container.reader.ModelFile` does."""
-    model = ModelFile(path)
+def open_model_bin(path: Path, fd: int | None = None) -> Source:
+    """A container as a source. Takes and raises what `fourcc.container.reader.ModelFile` does."""
+    model = ModelFile(path, fd=fd)
     try:
         return _source(path, model)
     except BaseException:
@@ -124,11 +125,4 @@ class _TensorReader:
 
     def _refuse_damage(self) -> None:
         for part in self._record.parts:
-            for offset, _ in damaged_chunks(self._model.file, self._record.name, part):
-                raise ChecksumError(
-                    f"part {part.name!r} is damaged",
-                    file=self._model.path,
-                    tensor=self._record.name,
-                    offset=offset,
-                    hint="`fourcc verify` lists all damage.",
-                )
+            refuse_damage(self._model.file.read, self._model.path, part, self._record.name)

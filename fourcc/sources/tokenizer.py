@@ -67,6 +67,40 @@ def read_tokenizer(path: Path) -> Tokenizer:
     )
 
 
+def replaced(
+    blobs: Mapping[str, bytes], path: Path, rows: object, *, exact: bool = False
+) -> tuple[dict[str, bytes], list[str]]:
+    """A model's blobs with the tokenizer of a file in place of any other, and what is odd about that.
+
+    Args:
+        blobs: name -> bytes.
+        path: the tokenizer's.
+        rows: of the model's embedding, where they are known.
+        exact: whether a model of this kind has no row beyond the tokens of a llama2.c tokenizer.
+
+    Raises:
+        SourceError: it is no tokenizer, or one of another model.
+    """
+    found = read_tokenizer(path)
+    _refuse_another_model_s(path, found, rows, as_many=exact and found.blob == LLAMA2C)
+    notes = ["the tokenizer ends within an entry"] if found.cut else []
+    own = [name for name in blobs if name in BLOBS]
+    if own and (own, blobs[own[0]]) != ([found.blob], found.data):
+        notes.append(f"{path} takes the place of the tokenizer that the model brings ({', '.join(own)})")
+    return {**{name: data for name, data in blobs.items() if name not in REPLACED}, found.blob: found.data}, notes
+
+
+def _refuse_another_model_s(path: Path, found: Tokenizer, rows: object, *, as_many: bool) -> None:
+    """Raises SourceError where the tokenizer has more tokens than the model has rows, or not as many as it must."""
+    tokens = found.tokens
+    if tokens is None or type(rows) is not int:
+        return
+    if tokens > rows or (as_many and tokens != rows):
+        what = "the tokenizer belongs to another model, or is cut"
+        expected = f"{rows}, the model's vocab_size" if as_many else f"at most {rows}, the model's vocab_size"
+        raise SourceError(what, file=path, found=f"{tokens} tokens", expected=expected)
+
+
 def _contents(path: Path) -> bytes:
     """The bytes of a file that is no longer than a tokenizer may be."""
     file = ReadFile(path, SourceError)

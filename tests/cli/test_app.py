@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -334,7 +335,11 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize(
     ("number", "code", "text"),
-    [(signal.SIGINT, 130, "fourcc: interrupted\n"), (signal.SIGTERM, 143, ""), (signal.SIGHUP, 129, "")],
+    [
+        (signal.SIGINT, 130, "fourcc: interrupted\n"),
+        (signal.SIGTERM, 143, "fourcc: terminated\n"),
+        (signal.SIGHUP, 129, "fourcc: terminated\n"),
+    ],
 )
 def test_signals_leave_nothing_behind(tiny: Path, tmp_path: Path, number: signal.Signals, code: int, text: str) -> None:
     """The old output stays as it was, the temporary file goes, without waiting for the end of the work."""
@@ -409,3 +414,53 @@ def test_the_installed_command() -> None:
     if command is None:
         pytest.skip("fourcc is not installed beside the interpreter that runs the tests")
     assert subprocess.check_output([command, "--version"], text=True) == f"fourcc {fourcc.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "text"),
+    [
+        (signal.SIGINT, 130, "fourcc: interrupted\n"),
+        (signal.SIGTERM, 143, "fourcc: terminated\n"),
+        (signal.SIGHUP, 129, "fourcc: terminated\n"),
+    ],
+)
+@pytest.mark.parametrize("when", ["before", "behind"])
+def test_a_signal_while_nothing_is_there_yet(number: signal.Signals, code: int, text: str, when: str) -> None:
+    """While the command line is imported, and when all is done: one line, no traceback."""
+    script = AS_STARTED + (
+        "import os, sys, fourcc.__main__ as door\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'fourcc.cli.app': os.kill(os.getpid(), NUMBER)\n"
+        "if WHEN == 'before': sys.meta_path.insert(0, Slow())\n"
+        "sys.argv[1:] = ['--version']\n"
+        "code = door.main()\n"
+        "os.kill(os.getpid(), NUMBER)\n"
+    )
+    script = script.replace("NUMBER", str(int(number))).replace("WHEN", repr(when))
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, text)
+    assert bool(ended.stdout) == (when == "behind")
+
+
+def test_a_signal_that_is_ignored_stays_so_from_the_start() -> None:
+    """As nohup, and a shell's `&`, have it."""
+    script = (
+        "import signal, os, fourcc.__main__ as door, sys\n"
+        "for number in (signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"
+        "sys.argv[1:] = ['--version']\n"
+        "code = door.main()\n"
+        "os.kill(os.getpid(), signal.SIGINT)\n"
+        "os.kill(os.getpid(), signal.SIGHUP)\n"
+        "sys.exit(code)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
+
+
+def test_a_signal_is_no_fault_of_a_plugin(plugin: Callable[[str, str, str], dict[str, str]]) -> None:
+    """SIGTERM while its module is imported ends the command."""
+    code = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nFORMAT = None\n"
+    env = {**os.environ, **plugin("fourcc-slow", "Slow", code)}
+    command = [sys.executable, "-m", "fourcc", "formats"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert (ended.returncode, ended.stderr) == (143, "fourcc: terminated\n")

@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from pathlib import Path
 import pytest
 
 from fourcc.cli import chat, run_output
+from fourcc.cli.signals import TerminatedError
+from fourcc.models.model import Model
+from fourcc.models.tokenizers import TextStream, Tokenizer
 from tests.cli.making import Run, Runner
 
 # llama2.c's own test (test_all.py): greedy, 200 steps of stories260K
@@ -290,3 +294,125 @@ def test_a_person_goes_on_after_stopping_an_answer(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(chat.terminal, "on_terminal", lambda _: False)
     with pytest.raises(KeyboardInterrupt):
         chat.talk(Stopped(), "Hi", output)  # type: ignore[arg-type]
+
+
+class Odd:
+    """A tokenizer whose every token is a text that a terminal must not see as it is, or must."""
+
+    def __init__(self, real: Tokenizer) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._real, name)
+
+    def stream(self) -> TextStream:
+        """Always the same."""
+        return ODD_STREAM
+
+
+ODD_STREAM = type("Stream", (), {"push": lambda *_: "\u3000é\x1b[2J\u202e|", "finish": lambda _: ""})()
+AS_ODD = """
+import sys
+import tests.cli.test_run as here
+from fourcc.models.model import Model
+real = Model.tokenizer.func
+Model.tokenizer = property(lambda self: here.Odd(real(self)))
+from fourcc.cli.app import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("mode", [[], ["-m", "chat", "-y", "", "-i", "Hello"]], ids=["text", "talk"])
+def test_model_text_into_a_pipe_and_onto_a_terminal(model: Path, root: Path, mode: list[str]) -> None:
+    """A pipe gets the model's text in UTF-8; a person's terminal is not cleared by it."""
+    command = [sys.executable, "-c", AS_ODD, "run", str(model), *GREEDY, "-n", "40", "-q", *mode]
+    env = {**os.environ, "PYTHONPATH": str(root), "PYTHONIOENCODING": "ascii"}
+    piped = subprocess.run(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True, env=env).stdout
+    assert "\u3000é\x1b[2J\u202e|\u3000é\x1b[2J".encode() in piped
+    master, slave = pty.openpty()
+    with subprocess.Popen(command, stdout=slave, stdin=subprocess.DEVNULL, env={**env, "PYTHONIOENCODING": "utf-8"}):
+        os.close(slave)
+        shown = until(master, "")
+    os.close(master)
+    assert "\u3000é\\x1b[2J\\u202e|\u3000é\\x1b[2J" in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+def test_events_hold_the_text_as_it_is(run: Runner, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JSON has its own escapes."""
+    real = Model.tokenizer.func  # type: ignore[attr-defined]
+    monkeypatch.setattr(Model, "tokenizer", property(lambda self: Odd(real(self))))
+    found = events(run("run", model, *GREEDY, "-n", 8, "--json"))
+    assert found[2]["text"] == "\u3000é\x1b[2J\u202e|"
+
+
+def test_a_tokenizer_is_taken_for_a_model_bin(run: Runner, tiny: Path, model: Path, tmp_path: Path) -> None:
+    """As for a checkpoint: one that has none, and one that has another."""
+    tokenizer = tiny.with_name("tiny_tokenizer.bin")
+    bare = tmp_path / "bare.bin"
+    assert run("convert", tiny, "-o", bare, "--format", "Q8_0,F16").code == 0
+    ended = run("run", bare, "-n", 5)
+    assert (ended.code, "no tokenizer" in ended.err, "Give one with -z FILE" in ended.err) == (3, True, True)
+    expected = run("run", model, *GREEDY, "-n", 40, "-q").out
+    for extra in ([], ["--format", "Q8_0,F16"]):
+        ended = run("run", bare, "-z", tokenizer, *GREEDY, "-n", 40, *extra)
+        assert (ended.code, ended.out) == (0, expected)
+        assert "takes the place" not in ended.err
+    assert run("eval", bare, "-z", tokenizer, "--text", Path(__file__), "--tokens", 20).code == 0
+    same = run("run", model, "-z", tokenizer, *GREEDY, "-n", 40)
+    assert (same.out, "takes the place" in same.err) == (expected, False)
+
+
+def renamed(tokenizer: Path, path: Path, tokens: int = 384) -> Path:
+    """The same tokenizer with each `e` an `E`, and so many entries."""
+    data = bytearray(tokenizer.read_bytes())
+    at = 4
+    for _ in range(tokens):
+        (length,) = struct.unpack_from("<I", data, at + 4)
+        data[at + 8 : at + 8 + length] = data[at + 8 : at + 8 + length].replace(b"e", b"E")
+        at += 8 + length
+    path.write_bytes(bytes(data[:at]))
+    return path
+
+
+def test_a_tokenizer_in_place_of_the_stored_one(run: Runner, tiny: Path, model: Path, tmp_path: Path) -> None:
+    """Is used, and said; with other weights or formats, too, and by `eval`."""
+    real = tiny.with_name("tiny_tokenizer.bin")
+    other = renamed(real, tmp_path / "other.bin")
+    note = f"fourcc: note: {other} takes the place of the tokenizer that the model brings (tokenizer.bin)\n"
+    expected = run("run", model, *GREEDY, "-n", 40, "-q").out
+    for extra in ([], ["--format", "Q8_0,F16"]):
+        ended = run("run", model, "-z", other, *GREEDY, "-n", 40, *extra)
+        assert (ended.code, ended.out) == (0, expected.replace("e", "E"))
+        assert ended.err.startswith(note)
+    ended = run("eval", model, "-z", other, "--text", Path(__file__), "--tokens", 20)
+    assert (ended.code, note in ended.err) == (0, True)
+
+
+def test_a_tokenizer_of_another_model(run: Runner, tiny: Path, model: Path, tmp_path: Path) -> None:
+    """Noted as it is on a conversion; a token that the model lacks is refused when it comes; no tokenizer at once."""
+    real = tiny.with_name("tiny_tokenizer.bin")
+    (tmp_path / "more.bin").write_bytes(real.read_bytes() + struct.pack("<fI", 1e9, 2) + b"zz")
+    ended = run("run", model, "-z", tmp_path / "more.bin", "-n", 9, "-i", "zz")
+    assert "fourcc: note: the tokenizer has 385 tokens, the model 384\n" in ended.err
+    assert (ended.code, "no such token: found 384" in ended.err) == (2, True)
+    ended = run("run", model, "-z", renamed(real, tmp_path / "fewer.bin", 383), "-n", 3)
+    assert "fourcc: note: the tokenizer has 383 tokens, the model 384\n" in ended.err
+    (tmp_path / "none.bin").write_bytes(b"%PDF-1.7")
+    ended = run("run", model, "-z", tmp_path / "none.bin")
+    assert (ended.code, f"{tmp_path / 'none.bin'}: not a tokenizer" in ended.err) == (3, True)
+
+
+def test_a_signal_ends_a_talk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is asked for another message after SIGTERM."""
+    monkeypatch.setattr(chat, "ask", lambda _: "again")
+    monkeypatch.setattr(chat.terminal, "on_terminal", lambda _: True)
+
+    def say(_: str) -> None:
+        raise TerminatedError
+
+    talk = Stopped()
+    talk.say = say  # type: ignore[method-assign,assignment]
+    with pytest.raises(TerminatedError):
+        chat.talk(talk, "Hi", run_output.Text(talk=True, quiet=True))  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import unicodedata
 
 import pytest
 
@@ -170,3 +171,32 @@ def test_progress_stays_silent(monkeypatch: pytest.MonkeyPatch, quiet: bool, ter
         clock.now = 3
         progress("x", 1, 10)
     assert stream.getvalue() == ""
+
+
+ODD_TEXT = "a\u3000b\u00a0c👨\u200d👩\u00adé\ttab\nline"  # what Chinese, joined emoji and soft hyphens are made of
+
+
+def test_a_pipe_gets_the_text_as_it_is(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """UTF-8, byte for byte, whatever the stream's own encoding is; a lone surrogate has no bytes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", io.TextIOWrapper(open(1, "wb", closefd=False), encoding="ascii", newline="\r\n"))  # noqa: SIM115 - a descriptor
+        for text in (ODD_TEXT, "\x1b[2J\u202e", "\ud800"):
+            terminal.write(text)
+        sys.stdout.flush()
+    assert capfdbinary.readouterr().out == ODD_TEXT.encode() + b"\x1b[2J\xe2\x80\xae" + b"\\ud800"
+
+
+def test_a_terminal_gets_no_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unicode's own lists say which characters control, are no characters, or turn the direction of writing."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    terminal.write(ODD_TEXT)
+    assert stream.getvalue() == ODD_TEXT
+    marks = {"LEFT-TO-RIGHT MARK", "RIGHT-TO-LEFT MARK", "ARABIC LETTER MARK"}
+    turns = {"LRE", "LRO", "RLE", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+    for code in range(sys.maxunicode + 1):
+        char = chr(code)
+        turning = unicodedata.bidirectional(char) in turns or unicodedata.name(char, "") in marks
+        acts = (unicodedata.category(char) in {"Cc", "Cs"} or turning) and char not in "\n\t"
+        assert (terminal.harmless(char) != char) == acts, hex(code)
+    assert terminal.harmless("\x1b[2J\x9b\u202e\u2066\r\0") == "\\x1b[2J\\x9b\\u202e\\u2066\\r\\x00"

@@ -129,23 +129,47 @@ def test_all_damage_is_listed(large: Path) -> None:
 
 
 def test_checked_reads_refuse_damage(tmp_path: Path) -> None:
-    """Blobs always, tensors where they are converted; the mapped view does not look (C10) and stays in its bounds."""
+    """Blobs and tensors, mapped ones and those that are converted (C10); where nobody wants it, none but blobs."""
     path = write_model(tmp_path / "m", {"w": encode(normal(4, 32), "F32")}, {"note": b"hello"})
     data = bytearray(path.read_bytes())
     data[100] ^= 64
     data[64 + 512] ^= 1
     path.write_bytes(data)
-    with ModelFile(path) as model:
+    listed = "`fourcc verify` lists all damage."
+    with ModelFile(path, verify=False) as model:
         assert model["w"].decode().shape == (4, 32)
         with pytest.raises(ChecksumError) as caught:
             model.blob("note")
-        assert str(caught.value) == f"{path}, byte 576: blob 'note' is damaged, expected 5 intact bytes"
+        says = "blob 'note' is damaged: bytes 576 to 580 differ from their checksum"
+        assert str(caught.value) == f"{path}, byte 576: {says}. {listed}"
         with pytest.raises(KeyError):
             model.blob("none")
     (tmp_path / "n").write_bytes(data[:576] + b"h" + data[577:])
     with open_model_bin(tmp_path / "n") as source, pytest.raises(ChecksumError) as caught:
         source.tensors[0].read(0, 0, 4)
-    assert str(caught.value).startswith(f"{tmp_path / 'n'}, tensor 'w', byte 64: part 'values' is damaged")
+    says = "part 'values' is damaged: bytes 64 to 575 differ from their checksum"
+    assert str(caught.value) == f"{tmp_path / 'n'}, tensor 'w', byte 64: {says}. {listed}"
+    with ModelFile(path) as model:
+        for _ in range(2):
+            with pytest.raises(ChecksumError) as caught:
+                model["w"]
+            assert str(caught.value) == f"{path}, tensor 'w', byte 64: {says}. {listed}"
+
+
+def test_a_tensor_is_read_when_it_is_asked_for(large: Path) -> None:
+    """Damage in one is no matter to another; what is intact is read once, what `record` says not at all."""
+    data = bytearray(large.read_bytes())
+    data[64 + CHUNK] ^= 1
+    large.write_bytes(data)
+    with ModelFile(large) as model:
+        assert model.record("a").nbytes > CHUNK
+        assert model["b"].name == "b"
+        with pytest.raises(ChecksumError, match=f"bytes {64 + CHUNK} to {63 + 2 * CHUNK} differ"):
+            model["a"]
+        calls: list[int] = []
+        model._mapped = lambda real=model._mapped: calls.append(1) or real()  # type: ignore[method-assign,misc,func-returns-value]
+        assert model["b"].name == "b"
+        assert len(calls) == 1  # the view alone
 
 
 def test_decoding_any_content_stays_in_bounds(tmp_path: Path) -> None:
@@ -156,7 +180,7 @@ def test_decoding_any_content_stays_in_bounds(tmp_path: Path) -> None:
         at = int.from_bytes(data[-64:-56], "little")
         data[64:at] = b"\xff" * (at - 64)
         path.write_bytes(data)
-        with ModelFile(path) as model, np.errstate(all="ignore"):
+        with ModelFile(path, verify=False) as model, np.errstate(all="ignore"):
             assert model[name].decode().shape == q.shape
 
 

@@ -46,6 +46,7 @@ SHARED_KERNELS = {
     "bins",
     "bit_fields",
     "block_part",
+    "bus_error",
     "encoders",
     "few",
     "five_bits",

@@ -216,7 +216,7 @@ def test_which_blob_is_taken() -> None:
         open_tokenizer({"notes": b""}, "m.bin")
     assert str(caught.value) == (
         "m.bin: the model has no tokenizer: found 'notes', expected tokenizer.bin or tokenizer.gguf or tokenizer.json"
-        " or tokenizer.model. Convert it again with --tokenizer FILE."
+        " or tokenizer.model. Give one with -z FILE, or convert it again with --tokenizer FILE."
     )
     with pytest.raises(InputError, match="found no blobs"):
         open_tokenizer({})

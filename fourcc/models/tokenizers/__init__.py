@@ -53,7 +53,7 @@ def open_tokenizer(blobs: Mapping[str, bytes], file: object = None) -> Tokenizer
         file=file,
         found=", ".join(map(repr, sorted(blobs))) or "no blobs",
         expected=" or ".join(_READERS),
-        hint="Convert it again with --tokenizer FILE.",
+        hint="Give one with -z FILE, or convert it again with --tokenizer FILE.",
     )
 
 

@@ -1,0 +1,55 @@
+"""The sums of parts and blobs: which bytes are no longer what was written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from fourcc.container.layout import CHUNK, SUM_BYTES, chunk_seeds
+from fourcc.errors import ChecksumError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fourcc.container.index import BlobRecord, PartRecord
+
+    Read = Callable[[int, int], bytearray | memoryview]  # (offset, count) -> the bytes there
+
+
+def damaged_chunks(read: Read, tensor: str, region: PartRecord | BlobRecord) -> Iterator[tuple[int, int]]:
+    """Offset and length of each chunk of a part or blob whose bytes differ from their sum.
+
+    Args:
+        read: gives bytes of the file.
+        tensor: name of the part's tensor; empty for a blob.
+        region: the part or blob.
+    """
+    from xxhash import xxh3_64_intdigest
+
+    for number, (start, seed) in enumerate(
+        zip(range(0, region.nbytes, CHUNK), chunk_seeds(tensor, region.name), strict=False)
+    ):
+        count = min(CHUNK, region.nbytes - start)
+        stored = int.from_bytes(region.sums[number * SUM_BYTES : (number + 1) * SUM_BYTES], "little")
+        if xxh3_64_intdigest(read(region.offset + start, count), seed=seed) != stored:
+            yield region.offset + start, count
+
+
+def refuse_damage(read: Read, path: Path, region: PartRecord | BlobRecord, tensor: str | None = None) -> None:
+    """Raises ChecksumError, with the first damaged run of bytes, where a part or a blob is not as it was written.
+
+    Args:
+        read: gives bytes of the file.
+        path: what the message calls the file.
+        region: the part or blob.
+        tensor: name of the part's tensor; None for a blob.
+    """
+    for offset, count in damaged_chunks(read, tensor or "", region):
+        kind = "blob" if tensor is None else "part"
+        raise ChecksumError(
+            f"{kind} {region.name!r} is damaged: bytes {offset} to {offset + count - 1} differ from their checksum",
+            file=path,
+            tensor=tensor,
+            offset=offset,
+            hint="`fourcc verify` lists all damage.",
+        )

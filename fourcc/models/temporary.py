@@ -1,0 +1,65 @@
+"""A conversion's result in a temporary file without a name: a process that is killed leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from fourcc.conversion import Plan, execute
+from fourcc.errors import OutputError
+from fourcc.output import UnnamedFile
+
+MOUNTS = Path("/proc/self/mountinfo")
+IN_MEMORY = frozenset({"tmpfs", "ramfs"})
+WORTH_A_NOTE = 64 << 20  # bytes: what is smaller makes no memory short
+ELSEWHERE = "TMPDIR=FOLDER says where temporary files go."
+
+
+def carried_out(planned: Plan, stack: ExitStack, threads: int | None = None) -> tuple[int, tuple[str, ...]]:
+    """Carries out a plan into a temporary file.
+
+    Args:
+        planned: what to do.
+        stack: lets go of the file, which is its end.
+        threads: as `execute` has them.
+
+    Returns:
+        A descriptor of the model.bin, for the caller to close, and what is odd.
+
+    Raises:
+        FourccError: as `execute` does; where there is too little room, the message names the folder.
+    """
+    folder = Path(tempfile.gettempdir())
+    try:
+        file = stack.enter_context(tempfile.TemporaryFile(dir=folder))  # noqa: SIM115 - the stack closes it
+        result = execute(planned, UnnamedFile(folder, file.fileno()), threads=threads)
+    except OutputError as error:
+        error.hint = ELSEWHERE
+        raise
+    return os.dup(file.fileno()), (*result.notes, *_note(folder, planned.file_bytes))
+
+
+def _note(folder: Path, nbytes: int) -> list[str]:
+    """That the model takes memory twice."""
+    if nbytes < WORTH_A_NOTE or not lies_in_memory(folder):
+        return []
+    return [f"the converted model takes {nbytes >> 20} MiB of memory: {folder} is a RAM disk. {ELSEWHERE}"]
+
+
+def lies_in_memory(folder: Path, mounts: Path = MOUNTS) -> bool:
+    """Whether what is written to a folder takes memory; False where the system does not say.
+
+    Args:
+        folder: that exists.
+        mounts: Linux's table of what is mounted, a line each: number, parent, major:minor, ... - kind of file system.
+    """
+    device = folder.stat().st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = mounts.read_text(errors="replace").splitlines()
+    except OSError:
+        return False
+    kinds = {line.split()[2]: line.partition(" - ")[2].split(" ")[0] for line in lines}
+    return kinds.get(number) in IN_MEMORY
