@@ -149,7 +149,8 @@ def _known_tag(code: str) -> FourCC:
 
 
 def _part(fields: Fields) -> PartRecord:
-    name, dtype, shape, nbytes = fields.name(), fields.dtype(), fields.shape(), fields.tree["nbytes"]
+    name, dtype, nbytes = fields.name(), fields.dtype(), fields.tree["nbytes"]
+    shape = fields.shape(itemsize(dtype))
     expected = prod(shape) * itemsize(dtype)
     if nbytes != expected:
         fields.fail("nbytes", nbytes, f"{expected}, which its shape {shape} and dtype give")

@@ -50,8 +50,9 @@ def test_a_format_is_found_by_its_tag() -> None:
     registry = of(entry("Fake", FAKE))
     assert list(registry) == [as_tag("Fake")]
     assert as_tag("Fake") in registry
-    assert "Fake" not in registry
-    assert registry[as_tag("Fake")] is registry[as_tag("Fake")] is FAKE
+    assert "Fake" in registry
+    assert "No such" not in registry
+    assert registry[as_tag("Fake")] is registry["Fake"] is FAKE
     assert registry.entry(as_tag("Fake")).owner == "fake 1.0"
     assert registry.broken() == []
 
