@@ -229,7 +229,7 @@ def encode(
     shapes = found.spec.part_shapes(weights.shape, params)
     parts = {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in found.spec.parts}
     geom = Geometry(rows, cols, params)
-    for index, matrix in enumerate(weights.reshape(count, rows, cols)):
+    for index, matrix in enumerate(weights.reshape(count, rows, cols) if weights.size else ()):
         known = (aids or Aids()).of_matrix(index)
         first_index = index * rows * cols
         encoder = MatrixEncoder(found, geom, options, known, name=name, first_index=first_index, whole=weights.size)

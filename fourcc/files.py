@@ -42,7 +42,7 @@ class ReadFile:
             OSError: the system cannot read them; it names the file and the place.
         """
         if offset + count > self.size:
-            raise self._early(min(offset, self.size), offset + count - self.size)
+            raise self._early(self.size, offset + count - self.size)
         data = bytearray(count)
         rest = memoryview(data)
         while rest:

@@ -67,7 +67,7 @@ class Report:
         self._places = places
         self._hinted = 0
 
-    def nearest(self, name: str, known: Iterable[str], count: int = 1) -> str | None:
+    def nearest(self, name: str, known: Iterable[object], count: int = 1) -> str | None:
         """As `nearest`, for the first problems only: who has hundreds of them does not read hundreds of guesses."""
         self._hinted += 1
         return nearest(name, known, count) if self._hinted <= HINTED else None
@@ -83,7 +83,7 @@ class Report:
             raise PolicyError(sorted(self.problems, key=lambda problem: problem.line or last), file=file)
 
 
-def nearest(name: str, known: Iterable[str], count: int = 1) -> str | None:
-    """A hint with the known names most like `name`, at most `count` of them, or None where none is."""
-    found = difflib.get_close_matches(name, list(islice(known, COMPARED)), n=count)
+def nearest(name: str, known: Iterable[object], count: int = 1) -> str | None:
+    """A hint with the known names, or tags, most like `name`, at most `count` of them, or None where none is."""
+    found = difflib.get_close_matches(name, list(map(str, islice(known, COMPARED))), n=count)
     return f"did you mean {' or '.join(map(repr, found))}?" if found else None

@@ -66,7 +66,7 @@ class Resolver:
         known = {*self._registry, *(tensor.tag for tensor in self._tensors)}
         for index, rule in enumerate(self._rules):
             for tag in sorted((rule.stored or frozenset()) - known):
-                hint = self._report.nearest(str(tag), map(str, sorted(known)), NEAR_TAGS)
+                hint = self._report.nearest(str(tag), sorted(known), NEAR_TAGS)
                 self._report.add(("rule", index, "stored"), f"no installed package provides the format {tag}", hint)
 
     def _owners(self) -> list[int | None]:

@@ -72,7 +72,7 @@ def find_format(tag: FourCC, path: Path, registry: Registry, report: Report) -> 
     try:
         return registry[tag]
     except MissingFormatError as error:
-        report.add(path, error.what, report.nearest(str(tag), map(str, registry), NEAR_TAGS) or error.hint)
+        report.add(path, error.what, report.nearest(str(tag), registry, NEAR_TAGS) or error.hint)
     except PluginError as error:
         report.add(path, error.what, error.hint)
     return None
