@@ -27,7 +27,7 @@ def test_the_sweep_is_wide() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux does")
 @pytest.mark.parametrize("first", range(2))
 def test_run_eval_and_export(first: int) -> None:
-    """Through the commands, in this process: exit codes 0 to 3, at most a second and 256 MiB beyond the honest model."""
+    """Through the commands, in this process: exit codes 0 to 3, a second and 256 MiB at most beyond the honest."""
     sweep = swept(list(mutations())[first::EACH])
     assert not sweep.findings
     assert {code for command, code in sweep.codes if command == "run"} == {0, 2, 3}
