@@ -215,11 +215,12 @@ class _Module:
             what = f"{ending} does not name a group for each column"
             raise self._refusal(what, f"shape {stored.shape}", f"{ins} entries, below {count}")
         values = _values(stored).reshape(-1)
-        if (values == -1).all():  # compressed-tensors' way of saying that there is none
+        if len(values) == ins and (values == -1).all():  # compressed-tensors' way of saying that there is none
             return None
-        if (values < 0).any() or (values >= count).any():
-            found = f"{values.min()} to {values.max()}"
-            raise self._refusal(f"{ending} does not name a group for each column", found, f"0 to {count - 1}")
+        if len(values) != ins or (values < 0).any() or (values >= count).any():
+            raise self._refusal(
+                f"{ending} does not name a group for each column", f"{len(values)} entries", f"{ins}, below {count}"
+            )
         return None if (values == np.arange(ins) // group).all() else lambda: values
 
     def _get(self, ending: str, dtypes: tuple[str, ...]) -> SourceTensor:
