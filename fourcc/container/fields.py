@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from fourcc.container.layout import CHUNK, SUM_BYTES, sum_count
-from fourcc.dtypes import DType, Field, addressable, itemsize
+from fourcc.dtypes import MOST_BYTES, DType, Field, itemsize
 from fourcc.errors import IndexDamageError, TableError
 
 Node = TypeVar("Node", dict[str, object], list[object])
@@ -17,6 +17,7 @@ ABSENT = object()
 MAX_DIMENSIONS = 8
 MAX_NAME_BYTES = 512
 MAX_NUMBER = 2**63 - 1
+MAX_HYPER = 1 << 16  # hyper-parameters: as many as GGUF has keys, and some hundred times what a model has
 WIDEST = 8  # bytes of the largest number that a weight decodes to
 HARMLESS_BYTES = 1 << 20  # an index of this length fills 64 MiB at the very worst
 MAX_DEPTH = 16  # of maps and arrays in a key that is not known here
@@ -191,10 +192,12 @@ class Fields:
         expected = "at most {} whole numbers from {}"
         if type(dims) is not list or len(dims) > MAX_DIMENSIONS:
             self.fail(name, dims, expected.format(MAX_DIMENSIONS, least))
+        nbytes = size
         for dim in dims:
             if type(dim) is not int or dim < least:
                 self.fail(name, dims, expected.format(MAX_DIMENSIONS, least))
-        if not addressable(dims, size):
+            nbytes *= dim or 1
+        if nbytes > MOST_BYTES:
             self.fail(name, dims, f"fewer than 2^63 bytes, at {size} each, where a 0 counts as 1")
         return tuple(dims)
 

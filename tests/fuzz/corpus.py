@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.fuzz.attempt import Refusal
+from tests.fuzz.attempt import Refusal, place
 from tests.fuzz.kinds import Case, case
 from tests.fuzz.run import in_time, put
 
@@ -44,7 +44,7 @@ def manner(made: Case, refusal: Refusal | None) -> str:
 
 
 def keep(kinds: list[str], seed: int, count: int) -> str:
-    """Writes the archive anew: of so many cases of each kind those that end in a manner of their own."""
+    """Writes the archive anew: of so many cases of each kind those that end in a manner of their own, findings too."""
     seen: Counter[str] = Counter()
     with tarfile.open(ARCHIVE, "w:xz") as archive:
         for kind in kinds:
@@ -52,9 +52,12 @@ def keep(kinds: list[str], seed: int, count: int) -> str:
                 made = case(kind, number)
                 if made.nbytes > LARGEST:
                     continue
-                with in_time():
-                    said = manner(made, refusal := put(made))
-                if seen[said] < (ALIKE if refusal is None else 1):
+                try:
+                    with in_time():
+                        said = manner(made, put(made))
+                except Exception as error:  # noqa: BLE001 - a finding is worth keeping, too
+                    said = place(error)
+                if seen[said] < (ALIKE if " read, " in said else 1):
                     _add(archive, made, number)
                 seen[said] += 1
     return f"{ARCHIVE.name}: {ARCHIVE.stat().st_size} bytes, {len(seen)} manners\n"

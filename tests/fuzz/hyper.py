@@ -201,14 +201,12 @@ class Sweep:
     Attributes:
         folder: for their files.
         seconds: processor time that the honest model takes, the longest of the three commands.
-        resident: of the process with the honest models done, in bytes.
         findings: what was wrong, with the mutation.
         codes: (command, exit code) -> how many.
     """
 
     folder: Path
     seconds: float = 0.0
-    resident: int = 0
     findings: list[str] = attrs.field(factory=list)
     codes: dict[tuple[str, int], int] = attrs.field(factory=dict)
 
@@ -221,15 +219,18 @@ class Sweep:
                 for command, code, _, seconds in self._commands(Mutation(kind, {})):
                     assert code == 0, (kind, command)
                     self.seconds = seconds if _ else max(self.seconds, seconds)
-        self.resident = _resident()
 
     def put(self, mutation: Mutation) -> None:
         """One model through every command."""
+        before = _memory("VmRSS")
+        _forget_peak()
         with _limited(MEMORY):
             for command, code, text, seconds in self._commands(mutation):
                 self.codes[command, code] = self.codes.get((command, code), 0) + 1
                 for wrong in self._wrong(command, code, text, seconds):
                     self.findings.append(f"{mutation}: {command}: {wrong}")
+        if (grown := _memory("VmHWM") - before) > MEMORY:
+            self.findings.append(f"{mutation}: {grown >> 20} MiB")
 
     def _wrong(self, command: str, code: int, text: str, seconds: float) -> Iterator[str]:
         if code not in ANSWERED:
@@ -240,9 +241,6 @@ class Sweep:
             yield f"no number: {text.strip()[:200]}"
         if seconds > self.seconds + SECONDS:
             yield f"{seconds:.1f} s of the processor"
-        if (grown := _resident() - self.resident) > MEMORY:
-            self.resident += grown
-            yield f"{grown >> 20} MiB"
 
     def _commands(self, mutation: Mutation) -> Iterator[tuple[str, int, str, float]]:
         """Name, exit code, what was printed, and processor time of each command."""
@@ -274,9 +272,15 @@ def _timed(arguments: list[str]) -> tuple[int, str, float]:
     return code, out.buffer.getvalue().decode("utf-8", "replace"), seconds  # type: ignore[attr-defined]
 
 
-def _resident() -> int:
-    """The most memory that the process ever had, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+def _memory(what: str) -> int:
+    """VmRSS: memory that the process has; VmHWM: the most that it had since it was told to forget. In bytes."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(what))
+    return int(line.split()[1]) << 10
+
+
+def _forget_peak() -> None:
+    with contextlib.suppress(OSError):  # where it is not allowed, the peak is that of the whole sweep
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 @contextlib.contextmanager

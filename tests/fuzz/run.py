@@ -7,8 +7,8 @@
     python -m tests.fuzz.run --show gguf 70012            one case again, with its traceback
     python -m tests.fuzz.run --keep 12000                 makes the stored corpus anew: see `tests.fuzz.corpus`
 
-A finding is mended with a test in `tests/fuzz/test_found.py`, and its case is kept: ``--keep`` does not know it. With a
-coverage-guided fuzzer (atheris) around `put` more is found per hour and core; none is needed to run this.
+A finding is mended, with a test of its kind in `tests/fuzz/test_found.py`. A coverage-guided fuzzer (atheris) around
+`case` and `put` finds more per hour; none is needed here.
 """
 
 import argparse

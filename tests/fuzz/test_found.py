@@ -2,6 +2,7 @@
 
 import errno
 import json
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 
 import fourcc
+from fourcc.cli.app import main
 from fourcc.errors import FourccError, SourceError, TableError
 from fourcc.policy import Policy
 from fourcc.sources import open_source
-from tests.container.forge import forge, index_of, part, tensor
+from tests.container.forge import forge, index_of, padded, part, sums, tensor
 from tests.fuzz.attempt import attempted
 from tests.sources import writers as w
 from tests.sources.writers_weight_only import checkpoint
@@ -151,6 +153,44 @@ def test_parts_that_do_not_fit(misfit: Path, use: Callable[[object], object]) ->
         pytest.raises(TableError, match="'w': part 'values' does not fit the format F32"),
     ):
         use(model["w"])
+
+
+def test_parts_that_do_not_fit_are_damage(misfit: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """N5: `verify` said "no damage"."""
+    (damage,) = fourcc.verify(misfit)
+    assert damage.tensor == "w"
+    assert damage.what == "part 'values' does not fit the format F32: found (0,) <f4, expected (2, 2, 3) <f4"
+    assert (damage.offset, damage.nbytes) == (64, 0)
+    assert main(["verify", str(misfit)]) == 1
+    said = capsys.readouterr().out
+    assert "tensor 'w': part 'values' does not fit the format F32: found (0,) <f4, expected (2, 2, 3) <f4\n" in said
+    assert said.endswith("1 damaged place\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"dtype": "<f2", "nbytes": 4}, r"found \(1, 2\) <f2, expected \(1, 2\) <f4"),
+        ({"name": "codes"}, r"wrong parts: found \['codes'\], expected \['values'\]"),
+    ],
+)
+def test_other_misfits(tmp_path: Path, change: dict[str, object], says: str) -> None:
+    """N5: another dtype, another part; the file is honest in all else."""
+    data = bytes(int(str(change.get("nbytes", 8))))
+    made = {**part("w", data, 64, [1, 2]), **change}
+    made["sums"] = sums("w", str(made["name"]), data)
+    path = forge(tmp_path / "m.bin", index_of([tensor("w", [2], [made])], []), payload=padded(data))
+    assert [re.search(says, damage.what) is not None for damage in fourcc.verify(path)] == [True]
+    with pytest.raises(TableError, match=says):
+        fourcc.convert(path, tmp_path / "out.bin")
+
+
+def test_a_format_that_is_not_installed_is_not_asked(tmp_path: Path) -> None:
+    """A file can be verified, and copied, whatever is installed."""
+    tree = index_of([tensor("w", [2], [part("w", b"", 64, [0])], tag="Nope")], [])
+    path = forge(tmp_path / "m.bin", tree, payload=b"")
+    assert fourcc.verify(path) == ()
+    fourcc.convert(path, tmp_path / "out.bin")
 
 
 def test_parts_that_do_not_fit_are_not_copied(misfit: Path, tmp_path: Path) -> None:
