@@ -242,11 +242,9 @@ class FormatSpec:
 
     def _addressable(self, shape: tuple[int, ...], params: Params | None) -> bool:
         """Whether numpy can make arrays of the tensor and of its parts, if it had the memory."""
-        if not addressable(shape, itemsize(self.decoded)):
-            return False
-        full = {each.name: each.default for each in self.params} | dict(params or {})
-        shapes = self.part_shapes(shape, full)
-        return all(addressable(shapes[part.name], itemsize(part.dtype)) for part in self.parts)
+        shapes = self.part_shapes(shape, {each.name: each.default for each in self.params} | dict(params or {}))
+        stored = all(addressable(shapes[part.name], itemsize(part.dtype)) for part in self.parts)
+        return stored and addressable(shape, itemsize(self.decoded))
 
     def part_shapes(self, shape: tuple[int, ...], params: Params) -> dict[str, tuple[int, ...]]:
         """The stored shape of each part; leading dimensions come first. A part of variable length has shape (0,)."""
