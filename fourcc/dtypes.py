@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_BYTES = 2**63 - 1  # of an array
+WIDEST = 8  # bytes of the largest number that a weight decodes to, or is computed with
 Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as numpy's structured dtypes have them
 DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; or a record (a ggml block)
 

@@ -8,7 +8,7 @@ from math import ceil, isfinite, prod
 
 import attrs
 
-from fourcc.dtypes import DType, addressable, itemsize
+from fourcc.dtypes import WIDEST, DType, addressable, itemsize
 from fourcc.errors import TableError
 from fourcc.tags import FourCC, as_tag
 
@@ -244,7 +244,7 @@ class FormatSpec:
         """Whether numpy can make arrays of the tensor and of its parts, if it had the memory."""
         shapes = self.part_shapes(shape, {each.name: each.default for each in self.params} | dict(params or {}))
         stored = all(addressable(shapes[part.name], itemsize(part.dtype)) for part in self.parts)
-        return stored and addressable(shape, itemsize(self.decoded))
+        return stored and addressable(shape, WIDEST)
 
     def part_shapes(self, shape: tuple[int, ...], params: Params) -> dict[str, tuple[int, ...]]:
         """The stored shape of each part; leading dimensions come first. A part of variable length has shape (0,)."""

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from fourcc.container.layout import CHUNK, SUM_BYTES, sum_count
-from fourcc.dtypes import MOST_BYTES, DType, Field, itemsize
+from fourcc.dtypes import MOST_BYTES, WIDEST, DType, Field, itemsize
 from fourcc.errors import IndexDamageError, TableError
 
 Node = TypeVar("Node", dict[str, object], list[object])
@@ -18,7 +18,6 @@ MAX_DIMENSIONS = 8
 MAX_NAME_BYTES = 512
 MAX_NUMBER = 2**63 - 1
 MAX_HYPER = 1 << 16  # hyper-parameters: as many as GGUF has keys, and some hundred times what a model has
-WIDEST = 8  # bytes of the largest number that a weight decodes to
 HARMLESS_BYTES = 1 << 20  # an index of this length fills 64 MiB at the very worst
 MAX_DEPTH = 16  # of maps and arrays in a key that is not known here
 BYTES_PER_NODE = 12  # an honest index spends more on each map or array; fewer is an attempt to fill the memory

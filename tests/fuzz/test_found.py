@@ -83,6 +83,15 @@ def test_an_empty_tensor_of_huge_dimensions(tmp_path: Path, kind: str, shape: li
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize("dtype", ["I8", "BOOL", "F64"])
+def test_the_bound_is_one_for_all_formats(tmp_path: Path, dtype: str) -> None:
+    """M3: statistics and products compute with more bytes than are stored."""
+    data = one_tensor(f"[0,{2**60}]", 0, 0).replace(b'"F32"', f'"{dtype}"'.encode())
+    header = data[8:]
+    with pytest.raises(SourceError, match="no memory can hold an array of that shape"):
+        open_source(w.written(tmp_path, "m", len(header).to_bytes(8, "little") + header))
+
+
 @pytest.mark.parametrize("kind", EMPTY_AND_HUGE)
 def test_the_largest_empty_tensor(tmp_path: Path, kind: str) -> None:
     """M3, the other side of the bound: opened, and read for what it is."""
