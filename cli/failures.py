@@ -9,7 +9,7 @@ import attrs
 import typer
 
 from fourcc.cli import documents, terminal
-from fourcc.errors import FourccError, PolicyError
+from fourcc.errors import FourccError, PolicyError, memory_is_short, shown
 
 USAGE, IO, INTERNAL = 2, 4, 70  # 70 is EX_SOFTWARE of sysexits.h: a bug is no answer
 
@@ -57,13 +57,13 @@ def failure(error: BaseException) -> Failure:
     """What is to be said of an error."""
     if isinstance(error, FourccError):
         return _known(error)
+    if memory_is_short(error):
+        return Failure(IO, "MemoryError", "not enough memory")
     if isinstance(error, OSError):
         return _system(error)
-    if isinstance(error, MemoryError):
-        return Failure(IO, "MemoryError", "not enough memory")
     if ParseError is not None and isinstance(error, ParseError):
         return _usage(error)
-    what = terminal.safe(f"{type(error).__name__}: {error}")
+    what = f"{type(error).__name__}: {shown(error)}"
     hint = "This is a bug in fourcc; FOURCC_DEBUG=1 shows where."
     return Failure(INTERNAL, "InternalError", f"internal error: {what}. {hint}")
 
@@ -106,4 +106,5 @@ def _usage(error: BaseException) -> Failure:
 
 def _plain(value: object) -> object:
     """A value of an error as JSON can hold it."""
-    return value if value is None or isinstance(value, (int, str)) else str(value)
+    plain = value is None or isinstance(value, str) or (isinstance(value, int) and -(2**63) <= value < 2**63)
+    return value if plain else shown(value)

@@ -28,7 +28,8 @@ def register(app: typer.Typer) -> None:
 def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: options.Json = False) -> None:
     """Check every byte of a model.bin.
 
-    Each damage is named with its tensor, part and offset; no format needs to be installed.
+    Each damage is named with its tensor, part and offset. No format needs to be installed; where a tensor's is, its
+    parts are compared with what the format declares.
     """
     from fourcc.container import verify as container
 
@@ -59,7 +60,9 @@ def _line(damage: Damage) -> str:
     where = "" if damage.tensor is None else f"tensor {damage.tensor!r}, "
     if damage.part is not None:
         where += f"{'blob' if damage.tensor is None else 'part'} {damage.part!r}, "
-    return terminal.safe(f"{where}bytes {damage.offset} to {damage.offset + damage.nbytes - 1}: {damage.what}")
+    if damage.nbytes:
+        where += f"bytes {damage.offset} to {damage.offset + damage.nbytes - 1}, "
+    return terminal.safe(f"{where.removesuffix(', ')}: {damage.what}")
 
 
 def _document(file: object, size: int, damages: list[Damage]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.errors import FourccError
+from fourcc.errors import FourccError, memory_is_short
 from fourcc.qmatrix import breach, decode_rows, tile_bounds
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec, Geometry, split_shape
@@ -48,6 +48,8 @@ class Tile:
         except (FourccError, MemoryError):
             raise
         except Exception as error:
+            if memory_is_short(error):
+                raise MemoryError from error
             got = f"{type(error).__name__}: {error}"
             raise breach(self.format, "codes", tensor=self.name, got=got) from error
         shape = (self.geom.rows, self.geom.cols)

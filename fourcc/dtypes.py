@@ -7,8 +7,12 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import numpy as np
 
+MOST_BYTES = 2**63 - 1  # of an array
+WIDEST = 8  # bytes of the largest number that a weight decodes to, or is computed with
 Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as numpy's structured dtypes have them
 DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; or a record (a ggml block)
 
@@ -27,6 +31,15 @@ def itemsize(dtype: DType) -> int:
             raise ValueError(f"{dtype!r} is not a little-endian dtype such as '<f4' or '|u1'")
         return int(dtype[-1])
     return sum(itemsize(field) * prod(shape) for _, field, shape in dtype)
+
+
+def addressable(shape: Iterable[int], size: int) -> bool:
+    """Whether an array of this shape, of entries of `size` bytes, can be. An empty one has to be countable, too.
+
+    >>> addressable((0, 2**62), 1), addressable((0, 2**62), 4)
+    (True, False)
+    """
+    return prod(dim or 1 for dim in shape) * size <= MOST_BYTES
 
 
 def numpy_dtype(dtype: DType) -> np.dtype[Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import FourccError, NumericError, PluginError, UsageError
+from fourcc.errors import FourccError, NumericError, PluginError, UsageError, memory_is_short
 from fourcc.format import Aids
 from fourcc.metrics import ErrorSums
 from fourcc.qmatrix import QMatrix, breach, decode_rows, tile_bounds
@@ -150,6 +150,8 @@ class MatrixEncoder:
         except (FourccError, MemoryError):
             raise
         except Exception as error:
+            if memory_is_short(error):
+                raise MemoryError from error
             raise self._breach(verb, f"{type(error).__name__}: {error}", None) from error
 
     def _breach(self, verb: str, got: object, expected: object) -> PluginError:
@@ -227,7 +229,7 @@ def encode(
     shapes = found.spec.part_shapes(weights.shape, params)
     parts = {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in found.spec.parts}
     geom = Geometry(rows, cols, params)
-    for index, matrix in enumerate(weights.reshape(count, rows, cols)):
+    for index, matrix in enumerate(weights.reshape(count, rows, cols) if weights.size else ()):
         known = (aids or Aids()).of_matrix(index)
         first_index = index * rows * cols
         encoder = MatrixEncoder(found, geom, options, known, name=name, first_index=first_index, whole=weights.size)

@@ -18,15 +18,71 @@
         └── MissingFormatError 5     no installed distribution declares the tag
 
 The number is the exit code of the command line. A message names file, tensor, offset, what was found, what was
-expected, and what to do next, as far as they are known.
+expected, and what to do next, as far as they are known. ``str(error)`` is safe to print, whatever a file holds: it
+never raises, each piece is cut short, and what a terminal could act on stands as an escape.
 """
 
 from __future__ import annotations
 
+import errno
+import re
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
+
+LONGEST = 1000  # characters of each piece of a message
+SHOWN_PROBLEMS = 50  # of a policy's, in the message
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")  # as Python shows an object; another one in each run
+_SHORTAGE = re.compile(r"cannot allocate memory|failed to map segment|not enough memory", re.IGNORECASE)
+
+
+def shown(value: object, longest: int = LONGEST) -> str:
+    r"""A value as a message has it, whatever it is: short, printable, and alike in every run.
+
+    >>> shown("a\x1b[2J"), shown(10**5000), shown("x" * 30, 9)
+    ('a\\x1b[2J', 'a number of 16610 bits', 'xxxxxxxxx... (30 characters)')
+    """
+    try:
+        text = str(value)
+    except Exception:  # noqa: BLE001 - a message is made in order to report something else
+        bits = value.bit_length() if isinstance(value, int) else None
+        text = f"a {type(value).__name__} that cannot be shown" if bits is None else f"a number of {bits} bits"
+    return _printable(_ADDRESS.sub(">", _cut(text, longest)))
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def memory_is_short(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, only says that the system had no memory left.
+
+    The loader of shared objects says so in words alone.
+    """
+    return any(
+        isinstance(each, MemoryError)
+        or getattr(each, "errno", None) == errno.ENOMEM
+        or (isinstance(each, (OSError, ImportError)) and _SHORTAGE.search(str(each)) is not None)
+        for each in _led_to(error)
+    )
+
+
+def _led_to(error: BaseException) -> Iterator[BaseException]:
+    """The error, what caused it, what caused that, and so on."""
+    seen: set[int] = set()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        yield each
+        each = each.__cause__ or each.__context__
 
 
 class FourccError(Exception):
@@ -65,17 +121,17 @@ class FourccError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        where = [] if self.file is None else [self.file]
+        where = [] if self.file is None else [_printable(self.file)]
         if self.tensor is not None:
-            where.append(f"tensor {self.tensor!r}")
+            where.append(f"tensor {_cut(str(self.tensor), LONGEST)!r}")
         if self.offset is not None:
-            where.append(f"byte {self.offset}")
-        text = ": ".join([", ".join(where), self.what] if where else [self.what])
+            where.append(f"byte {shown(self.offset)}")
+        text = ": ".join([", ".join(where), shown(self.what)] if where else [shown(self.what)])
         if self.found is not None:
-            text += f": found {self.found}"
+            text += f": found {shown(self.found)}"
         if self.expected is not None:
-            text += f", expected {self.expected}"
-        return f"{text}. {self.hint}" if self.hint else text
+            text += f", expected {shown(self.expected)}"
+        return f"{text}. {shown(self.hint)}" if self.hint else text
 
 
 class UsageError(FourccError):
@@ -101,8 +157,8 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         where = "" if self.line is None else f"line {self.line}: "
-        path = f"{self.path}: " if self.path else ""
-        return f"{where}{path}{self.message}" + (f" ({self.hint})" if self.hint else "")
+        path = f"{shown(self.path)}: " if self.path else ""
+        return f"{where}{path}{shown(self.message)}" + (f" ({shown(self.hint)})" if self.hint else "")
 
 
 class PolicyError(UsageError):
@@ -114,7 +170,10 @@ class PolicyError(UsageError):
         super().__init__(f"{count} problem{'s' * (count != 1)} in the policy", file=file)
 
     def __str__(self) -> str:
-        return "\n".join([f"{super().__str__()}:", *(f"  {problem}" for problem in self.problems)])
+        more = len(self.problems) - SHOWN_PROBLEMS
+        ending = [f"  and {more} more"] if more > 0 else []
+        listed = (f"  {problem}" for problem in self.problems[:SHOWN_PROBLEMS])
+        return "\n".join([f"{super().__str__()}:", *listed, *ending])
 
 
 class InputError(FourccError):

@@ -40,18 +40,29 @@ class ReadFile:
         """Exactly `count` bytes.
 
         Raises:
-            InputError: (of class `error`) the file ends before.
+            InputError: (of class `error`) the file ends before; no memory is taken for what a file cannot hold.
+            OSError: the system cannot read them; it names the file and the place.
         """
+        if offset + count > self.size:
+            raise self._early(self.size, offset + count - self.size)
         data = bytearray(count)
         rest = memoryview(data)
         while rest:
-            got = os.preadv(self.fd, [rest[:LONGEST_READ]], offset)
+            got = self._read_into(rest[:LONGEST_READ], offset)
             if not got:
-                raise self._error(
-                    "the file ends too early", file=self.path, offset=offset, expected=f"{len(rest)} more bytes"
-                )
+                raise self._early(offset, len(rest))
             offset, rest = offset + got, rest[got:]
         return data
+
+    def _read_into(self, run: memoryview, offset: int) -> int:
+        try:
+            return os.preadv(self.fd, [run], offset)
+        except OSError as error:
+            what = f"{error.strerror or error} (reading {len(run)} bytes at byte {offset})"
+            raise OSError(error.errno, what, str(self.path)) from error
+
+    def _early(self, offset: int, lacking: int) -> InputError:
+        return self._error("the file ends too early", file=self.path, offset=offset, expected=f"{lacking} more bytes")
 
     def changed(self) -> bool:
         """Whether the open file was written to or cut. One that took over its name is another file, and no matter."""

@@ -1,7 +1,8 @@
 """Writing a file so that its name never stands for anything but the old contents or the new ones, complete.
 
 The bytes go into a temporary file beside the target, which is flushed to the disk and then renamed over it; the
-folder is flushed too. The new file has the mode that the umask gives. An output that is a symbolic link is written
+folder is flushed too. A new file has the mode that the umask gives; one that takes the place of another keeps that
+one's mode, and its owner and group as far as the system allows. An output that is a symbolic link is written
 through: the file it points to is replaced, the link stays. Whatever goes wrong, the temporary file is removed; after a
 kill that no program can catch, the next run to the same target removes it: a lock on it tells the dead from the living.
 """
@@ -27,6 +28,7 @@ if sys.platform != "win32":  # which has no flock: what a killed run leaves behi
 SUFFIX = ".fourcc-tmp"
 NAME_CHARS = 50  # of the target's name in the temporary file's: at most 200 bytes, of 255 that a name may have
 RESERVE = 1 << 20  # bytes beyond the estimate that must be free
+NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
 LONGEST_WRITE = 1 << 30  # Linux writes at most 2 GiB - 4 KiB at once
 
 
@@ -42,7 +44,7 @@ def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:
         UsageError: it exists and `force` is not given, or it is one of the sources.
         OutputError: it is no regular file, or its folder does not exist.
     """
-    target = Path(os.path.realpath(path))
+    target = _real(path)
     if not target.parent.is_dir():
         raise OutputError("the folder does not exist", file=target.parent, hint="Create it first.")
     if not target.exists():
@@ -54,6 +56,14 @@ def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:
     if not force:
         raise UsageError("the output exists", file=path, hint="--force replaces it.")
     return target
+
+
+def _real(path: Path) -> Path:
+    try:
+        return Path(os.path.realpath(path))
+    except FileNotFoundError as error:  # the working directory was removed
+        what = "the current folder is gone, so a relative path leads nowhere"
+        raise OutputError(what, file=path, hint="Give an absolute path.") from error
 
 
 def check_space(target: Path, nbytes: int) -> None:
@@ -146,13 +156,35 @@ class UnnamedFile(AtomicFile):
 
 
 def _create(target: Path) -> tuple[Path, int]:
-    """A new locked file beside the target, with the mode that the umask gives."""
+    """A new locked file beside the target, with the mode and owner of the file that it is to replace, if any."""
+    replaced = target.stat() if target.exists() else None
+    mode = 0o666 if replaced is None else 0o600  # without what the umask takes
     while True:
         temporary = target.with_name(f".{target.name[:NAME_CHARS]}.{secrets.token_hex(6)}{SUFFIX}")
-        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666)
+        fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
         if _lock(fd) and temporary.exists():  # else another run took it for a dead one's between the two calls
+            if replaced is not None:
+                _pass_on(replaced, fd)
             return temporary, fd
         os.close(fd)
+
+
+def _pass_on(replaced: os.stat_result, fd: int) -> None:
+    """Gives a file the owner, the group and the mode of another one, as far as the system allows.
+
+    Where the group cannot be kept, nobody gets a right through it that he had not: the mode's bits for the group are
+    then those that everybody has.
+    """
+    if sys.platform == "win32":
+        return
+    for owner, group in ((replaced.st_uid, -1), (-1, replaced.st_gid)):
+        with contextlib.suppress(OSError):
+            os.fchown(fd, owner, group)
+    mode = stat.S_IMODE(replaced.st_mode) & 0o777
+    if os.fstat(fd).st_gid != replaced.st_gid:
+        mode &= 0o707 | (mode & 0o007) << 3
+    with contextlib.suppress(OSError):
+        os.fchmod(fd, mode)
 
 
 def _lock(fd: int) -> bool:
@@ -186,13 +218,21 @@ def _remove_stale(target: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flushes a folder, so that a rename survives a power cut; not every file system can."""
-    with contextlib.suppress(OSError):
+    """Flushes a folder, so that a rename survives a power cut.
+
+    Not every file system can, and a folder may be one to write to and not to read. An error of the disk is raised.
+    """
+    try:
         fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+    except PermissionError:
+        return
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        if error.errno not in NO_FOLDER_FLUSH:
+            raise
+    finally:
+        os.close(fd)
 
 
 @contextlib.contextmanager

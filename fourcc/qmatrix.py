@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import FourccError, PluginError, TableError, UsageError
+from fourcc.errors import FourccError, PluginError, TableError, UsageError, memory_is_short
 from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Params, checked_shapes, split_shape
 from fourcc.tags import FourCC, as_tag
@@ -95,6 +95,8 @@ def decode_rows(
     except (FourccError, MemoryError):
         raise
     except Exception as error:
+        if memory_is_short(error):
+            raise MemoryError from error
         raise breach(found, "decode", tensor=tensor, got=f"{type(error).__name__}: {error}") from error
     expected = ((geom.rows, geom.cols), numpy_dtype(found.spec.decoded))
     if not isinstance(decoded, np.ndarray) or (decoded.shape, decoded.dtype) != expected:
@@ -145,8 +147,9 @@ class QMatrix:
         return Fraction(8 * self.nbytes, weights) if weights else Fraction(0)
 
     def __getitem__(self, index: int) -> QMatrix:
-        """One of the leading dimension's matrices (an expert), as a view."""
+        """One of the leading dimension's matrices (an expert), as a view. Raises as `decode` does, and UsageError."""
         lead, _, _ = split_shape(self.shape)
+        self._checked_format()
         if not lead:
             raise UsageError("a matrix has no leading dimension to index", tensor=self.name)
         if not -lead[0] <= index < lead[0]:
@@ -155,13 +158,15 @@ class QMatrix:
         return attrs.evolve(self, shape=self.shape[1:], parts=parts, name=self.name and f"{self.name}[{index}]")
 
     def __iter__(self) -> Iterator[QMatrix]:
-        """The leading dimension's matrices. Raises UsageError where there is none."""
+        """The leading dimension's matrices. Raises as `decode` does, and UsageError where there is none."""
+        self._checked_format()
         if len(self.shape) < 3:
             raise UsageError("a matrix has no leading dimension to go through", tensor=self.name)
         return map(self.__getitem__, range(self.shape[0]))
 
     def matrices(self) -> Iterator[Parts]:
-        """The parts of each matrix, leading dimensions flattened in row-major order."""
+        """The parts of each matrix, leading dimensions flattened in row-major order. Raises as `decode` does."""
+        self._checked_format()
         lead, _, _ = split_shape(self.shape)
         depth = len(lead)
         flat = {name: part.reshape((prod(lead), *part.shape[depth:])) for name, part in self.parts.items()}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from fourcc.entries import GROUP, OWN, Entry, allowed_by_environment, installed_entries
-from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError
+from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError, memory_is_short
 from fourcc.spec import API
 from fourcc.tags import FourCC, as_tag
 
@@ -61,16 +61,22 @@ class Registry:
         return iter(sorted(entries, key=lambda tag: (entries[tag][0].distribution != OWN, tag)))
 
     def __contains__(self, tag: object) -> bool:
-        return isinstance(tag, FourCC) and tag in self._found()
+        try:
+            return isinstance(tag, (FourCC, str)) and as_tag(tag) in self._found()
+        except ValueError:  # a text that spells no tag
+            return False
 
-    def __getitem__(self, tag: FourCC) -> Format:
-        """The format of a tag, imported at first use.
+    def __getitem__(self, tag: FourCC | str) -> Format:
+        """The format of a tag, or of a text that spells one, imported at first use.
 
         Raises:
+            UsageError: the text spells no tag.
             MissingFormatError: no installed distribution declares it.
             DuplicateTagError: more than one does.
             PluginError: the one that does is broken.
         """
+        if not isinstance(tag, FourCC):
+            tag = _spelled(tag)
         found = self._loaded.get(tag)
         if found is None:
             with self._lock:
@@ -100,7 +106,7 @@ class Registry:
         entries = self._found().get(tag, [])
         if len(entries) > 1:
             raise DuplicateTagError(
-                f"the tag {tag} is declared by {' and by '.join(entry.owner for entry in entries)}",
+                f"the tag {tag} is declared by {' and by '.join(sorted(entry.owner for entry in entries))}",
                 hint="Uninstall one of them, or name the others in FOURCC_PLUGINS.",
             )
         if not entries:
@@ -133,7 +139,7 @@ class Registry:
                     return found
                 claims.append((found, entry))
         if len(claims) > 1:
-            named = " and by ".join(f"{found.spec.tag} of {entry.owner}" for found, entry in claims)
+            named = " and by ".join(sorted(f"{found.spec.tag} of {entry.owner}" for found, entry in claims))
             raise DuplicateTagError(
                 f"the id {identity} of {system} is claimed by {named}",
                 hint="Uninstall one of them, or name the others in FOURCC_PLUGINS.",
@@ -216,6 +222,8 @@ class Registry:
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:  # a plugin may raise SystemExit when imported
+            if memory_is_short(error):
+                raise MemoryError from error
             self._broken[entry] = f"{type(error).__name__}: {error}"
             raise self._refusal(entry) from error
 
@@ -224,6 +232,13 @@ class Registry:
             f"the format {entry.name} of {entry.owner} ({entry.target}) cannot be used: {self._broken[entry]}",
             hint="`fourcc formats --broken` lists every such plugin.",
         )
+
+
+def _spelled(text: str) -> FourCC:
+    try:
+        return as_tag(text)
+    except ValueError as error:
+        raise UsageError(str(error), hint="`fourcc formats` lists the tags.") from error
 
 
 def _put_back(table: dict[FourCC, T], tag: FourCC, value: T | None) -> None:

@@ -8,7 +8,7 @@ from math import ceil, isfinite, prod
 
 import attrs
 
-from fourcc.dtypes import DType, itemsize
+from fourcc.dtypes import WIDEST, DType, addressable, itemsize
 from fourcc.errors import TableError
 from fourcc.tags import FourCC, as_tag
 
@@ -64,7 +64,7 @@ class Part:
         if self.tail is None:
             return (0,)
         tail = self.tail(geom)
-        return tail if self.rows is None else (ceil(geom.rows / self.rows), *tail)
+        return tail if self.rows is None else (-(-geom.rows // self.rows), *tail)
 
     def nbytes(self, geom: Geometry) -> int:
         """Bytes of the part for one matrix; 0 where the length is variable."""
@@ -236,9 +236,15 @@ class FormatSpec:
         if lead and self.variable:
             return "leading dimensions do not go with parts of variable length"
         width = self.width(params)
-        if width is None or self.short_block or cols % width == 0:
-            return None
-        return f"rows of {cols} are not a multiple of {width}"
+        if width is not None and not self.short_block and cols % width:
+            return f"rows of {cols} are not a multiple of {width}"
+        return None if self._addressable(shape, params) else "no memory can hold an array of that shape"
+
+    def _addressable(self, shape: tuple[int, ...], params: Params | None) -> bool:
+        """Whether numpy can make arrays of the tensor and of its parts, if it had the memory."""
+        shapes = self.part_shapes(shape, {each.name: each.default for each in self.params} | dict(params or {}))
+        stored = all(addressable(shapes[part.name], itemsize(part.dtype)) for part in self.parts)
+        return stored and addressable(shape, WIDEST)
 
     def part_shapes(self, shape: tuple[int, ...], params: Params) -> dict[str, tuple[int, ...]]:
         """The stored shape of each part; leading dimensions come first. A part of variable length has shape (0,)."""

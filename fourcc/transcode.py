@@ -106,7 +106,7 @@ def _tasks(step: Step, whole: int) -> Iterator[Task[_Tile | None]]:
     if step.copied:
         return
     lead, _, _ = split_shape(step.source.shape)
-    for matrix in range(prod(lead)):
+    for matrix in range(prod(lead) if prod(step.source.shape) else 0):  # of empty ones there may be 2^60
         yield from _keep_tasks(step, matrix) if step.decision.keep else _encode_tasks(step, matrix, whole)
     yield Task(lambda: None)
 

@@ -7,7 +7,7 @@ from math import prod
 from threading import RLock
 from typing import TYPE_CHECKING
 
-from fourcc.errors import PluginError, UsageError
+from fourcc.errors import PluginError, UsageError, memory_is_short
 from fourcc.spec import FormatSpec, Geometry, Params, Part, complete
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def kernel_of(found: Format, params: Params | None = None) -> Kernel:
             try:
                 _kernels[key] = _make_kernel(found, given)
             except Exception as error:
+                if memory_is_short(error):
+                    raise MemoryError from error
                 what = f"no products with the format {found.spec.tag}: its kernel cannot be made"
                 raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
         return _kernels[key]

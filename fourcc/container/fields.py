@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from fourcc.container.layout import CHUNK, SUM_BYTES, sum_count
-from fourcc.dtypes import DType, Field, itemsize
+from fourcc.dtypes import MOST_BYTES, WIDEST, DType, Field, itemsize
 from fourcc.errors import IndexDamageError, TableError
 
 Node = TypeVar("Node", dict[str, object], list[object])
@@ -17,6 +17,7 @@ ABSENT = object()
 MAX_DIMENSIONS = 8
 MAX_NAME_BYTES = 512
 MAX_NUMBER = 2**63 - 1
+MAX_HYPER = 1 << 16  # hyper-parameters: as many as GGUF has keys, and some hundred times what a model has
 HARMLESS_BYTES = 1 << 20  # an index of this length fills 64 MiB at the very worst
 MAX_DEPTH = 16  # of maps and arrays in a key that is not known here
 BYTES_PER_NODE = 12  # an honest index spends more on each map or array; fewer is an attempt to fill the memory
@@ -181,22 +182,22 @@ class Fields:
         """A map in the map."""
         return Fields(self.tree[name], schema, self._file, name, None, tensor)
 
-    def shape(self) -> tuple[int, ...]:
-        """The key ``shape``."""
-        return self.dimensions("shape", self.tree["shape"], least=0)
+    def shape(self, size: int = WIDEST) -> tuple[int, ...]:
+        """The key ``shape``, of entries of `size` bytes: by default of the largest that a weight decodes to."""
+        return self.dimensions("shape", self.tree["shape"], least=0, size=size)
 
-    def dimensions(self, name: str, dims: object, *, least: int) -> tuple[int, ...]:
-        """Dimensions of at least `least` each."""
+    def dimensions(self, name: str, dims: object, *, least: int, size: int = 1) -> tuple[int, ...]:
+        """Dimensions of at least `least` each; of an array, if it is empty or not, that memory could hold."""
         expected = "at most {} whole numbers from {}"
         if type(dims) is not list or len(dims) > MAX_DIMENSIONS:
             self.fail(name, dims, expected.format(MAX_DIMENSIONS, least))
-        weights = 1
+        nbytes = size
         for dim in dims:
             if type(dim) is not int or dim < least:
                 self.fail(name, dims, expected.format(MAX_DIMENSIONS, least))
-            weights *= dim or 1
-        if weights > MAX_NUMBER:
-            self.fail(name, dims, "fewer than 2^63 weights")
+            nbytes *= dim or 1
+        if nbytes > MOST_BYTES:
+            self.fail(name, dims, f"fewer than 2^63 bytes, at {size} each, where a 0 counts as 1")
         return tuple(dims)
 
     def dtype(self) -> DType:

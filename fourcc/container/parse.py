@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from math import isfinite, prod
 from typing import Any
 
-from fourcc.container.fields import ARRAY, BYTES, DTYPE, MAP, NUMBER, REAL, TEXT, Fields, Schema, unpack
+from fourcc.container.fields import ARRAY, BYTES, DTYPE, MAP, MAX_HYPER, NUMBER, REAL, TEXT, Fields, Schema, unpack
 from fourcc.container.index import (
     BlobRecord,
     ErrorRecord,
@@ -76,6 +76,9 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
         TableError: a tensor or blob whose description cannot be true.
     """
     tree = unpack(data, file)
+    if isinstance(tree.get("hyper"), dict) and len(tree["hyper"]) > MAX_HYPER:
+        found, expected = f"{len(tree['hyper'])} of them", f"at most {MAX_HYPER}"
+        raise TableError("too many hyper-parameters", file=file, found=found, expected=expected)
     _check_features(Fields(tree, {"requires": ARRAY}, file, "index"), file)
     root = Fields(tree, INDEX, file, "index")
     index = Index(
@@ -149,7 +152,8 @@ def _known_tag(code: str) -> FourCC:
 
 
 def _part(fields: Fields) -> PartRecord:
-    name, dtype, shape, nbytes = fields.name(), fields.dtype(), fields.shape(), fields.tree["nbytes"]
+    name, dtype, nbytes = fields.name(), fields.dtype(), fields.tree["nbytes"]
+    shape = fields.shape(itemsize(dtype))
     expected = prod(shape) * itemsize(dtype)
     if nbytes != expected:
         fields.fail("nbytes", nbytes, f"{expected}, which its shape {shape} and dtype give")

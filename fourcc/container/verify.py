@@ -1,7 +1,8 @@
-"""Reading a container from end to end and naming every damage, without mapping it and without any format.
+"""Reading a container from end to end and naming every damage, without mapping it and without decoding anything.
 
 Every byte of a file is covered: head, index and tail by the digest and by being checked field for field, parts and
-blobs by their sums, and the padding between them by being zero.
+blobs by their sums, and the padding between them by being zero. Where a tensor's format is installed, its parts are
+compared with what the format declares, too: sums that are right say nothing of a file that was made wrong.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import attrs
 
-from fourcc.container.index import BlobRecord, PartRecord
+from fourcc.container.fit import fitting_shapes
+from fourcc.container.index import BlobRecord, PartRecord, TensorRecord
 from fourcc.container.layout import aligned
 from fourcc.container.reader import ModelFile, recognisable
 from fourcc.container.sums import damaged_chunks
-from fourcc.errors import InputError, UnknownVersionError
+from fourcc.errors import InputError, PluginError, TableError, UnknownVersionError
 
 
 @attrs.frozen
@@ -25,7 +27,7 @@ class Damage:
     Attributes:
         what: what is damaged, for people.
         offset: first byte of the smallest run known to hold the damage.
-        nbytes: its length.
+        nbytes: its length; 0 where what the index says is wrong, and no byte.
         tensor: the tensor, where it is one's.
         part: the part or blob.
     """
@@ -65,7 +67,24 @@ def damages(path: Path, progress: Callable[[int], None] | None = None) -> Iterat
         yield Damage(str(error), 0, size)
         return
     with model:
+        yield from filter(None, map(_misfit, model.index.tensors))
         yield from _payload(model, progress or (lambda _: None))
+
+
+def _misfit(record: TensorRecord) -> Damage | None:
+    """A tensor that its format cannot have stored so; None where it can, or the format is not here to ask."""
+    from fourcc.registry import registry
+
+    if record.tag not in registry:
+        return None
+    try:
+        fitting_shapes(record, registry[record.tag].spec)
+    except PluginError:  # a broken plugin
+        return None
+    except TableError as error:
+        error.tensor = None  # named beside
+        return Damage(str(error), record.parts[0].offset if record.parts else 0, 0, record.name)
+    return None
 
 
 def _payload(model: ModelFile, progress: Callable[[int], None]) -> Iterator[Damage]:

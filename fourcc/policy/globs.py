@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import attrs
 
 _SPECIAL = re.compile(r"[*?[]")
+_PIECE = re.compile(r"\[([*?[])\]|(.)", re.DOTALL)
 
 
 @attrs.frozen
@@ -16,28 +17,68 @@ class Globs:
     """Patterns of which one must match: ``*`` any run of characters, dots too, ``?`` one, ``[a-f]`` one of a set.
 
     Case counts; ``[[]`` is a bracket. No pattern makes matching slow: `fnmatch` compiles to expressions that never try
-    the same star twice.
+    the same star twice. Those whose only wildcards are stars are not compiled, which would take longer than they do.
     """
 
     patterns: tuple[str, ...]
+    _starred: tuple[tuple[str, ...], ...] = attrs.field(init=False, eq=False, repr=False)
     _compiled: tuple[re.Pattern[str], ...] = attrs.field(init=False, eq=False, repr=False)
     _literal: frozenset[str] = attrs.field(init=False, eq=False, repr=False)
 
+    @_starred.default
+    def _split(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(runs for runs in map(_runs, self.patterns) if runs and len(runs) > 1)
+
     @_compiled.default
     def _compile(self) -> tuple[re.Pattern[str], ...]:
-        return tuple(re.compile(fnmatch.translate(pattern)) for pattern in self.patterns if _SPECIAL.search(pattern))
+        return tuple(re.compile(fnmatch.translate(pattern)) for pattern in self.patterns if _runs(pattern) is None)
 
     @_literal.default
     def _spelled(self) -> frozenset[str]:
-        return frozenset(pattern for pattern in self.patterns if not _SPECIAL.search(pattern))
+        return frozenset(runs[0] for runs in map(_runs, self.patterns) if runs and len(runs) == 1)
 
     def match(self, name: str) -> bool:
         """Whether one of the patterns matches."""
-        return name in self._literal or any(pattern.match(name) for pattern in self._compiled)
+        return (
+            name in self._literal
+            or any(_fits(runs, name) for runs in self._starred)
+            or any(pattern.match(name) for pattern in self._compiled)
+        )
 
     def match_any(self, names: Iterable[str]) -> bool:
         """Whether one of the patterns matches one of the names."""
         return any(self.match(name) for name in names)
+
+
+def _runs(pattern: str) -> tuple[str, ...] | None:
+    """The texts between the stars; None where there are other wildcards.
+
+    >>> _runs("a*b[*]"), _runs("a?")
+    (('a', 'b*'), None)
+    """
+    runs = [""]
+    for escaped, char in _PIECE.findall(pattern):
+        if char and char in "?[":
+            return None
+        if char == "*":
+            runs.append("")
+        else:
+            runs[-1] += escaped or char
+    return tuple(runs)
+
+
+def _fits(runs: tuple[str, ...], name: str) -> bool:
+    """Whether a name has these texts in their order, from its first character to its last."""
+    first, *middle, last = runs
+    at, end = len(first), len(name) - len(last)
+    if at > end or not name.startswith(first) or not name.endswith(last):
+        return False
+    for run in middle:
+        at = name.find(run, at, end)
+        if at < 0:
+            return False
+        at += len(run)
+    return True
 
 
 def spelled(name: str) -> str:

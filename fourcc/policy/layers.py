@@ -22,6 +22,7 @@ _BOUND = re.compile(r"-?[0-9]{1,9}(?:/[0-9]{1,9})?(?:[+-][0-9]{1,9}(?:/[0-9]{1,9
 _TERM = re.compile(r"([+-]?)([0-9]+)(?:/([0-9]+))?")
 _SLICE = re.compile(r"([^:]*):([^:]*)(?::([1-9][0-9]{0,8}))?")
 _SPACE = re.compile(r" *([-+/:]) *")
+MAX_ITEMS = 256  # slices of a rule
 _FORM = "expected slices such as '0:4, -2:' or '1/8+2:7/8:3'"
 
 
@@ -86,6 +87,7 @@ class Layers:
     """
 
     items: tuple[Bound | Slice, ...]
+    _told: dict[tuple[int, int], bool] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Layers:
@@ -95,10 +97,15 @@ class Layers:
             ValueError: it spells none.
         """
         items = [_SPACE.sub(r"\1", item.strip()) for item in text.split(",")]
+        if len(items) > MAX_ITEMS:
+            raise ValueError(f"found {len(items)} slices, expected at most {MAX_ITEMS}")
         return cls(tuple(Slice.parse(item) if ":" in item else Bound.parse(item) for item in items))
 
     def match(self, layer: int, count: int) -> bool:
         """Whether the layer, counted from 0, of a model with `count` layers is selected."""
-        return any(
-            item.match(layer, count) if isinstance(item, Slice) else item.of(count) == layer for item in self.items
-        )
+        told = self._told.get((layer, count))
+        if told is None:  # tensors of one layer ask the same
+            told = self._told[layer, count] = any(
+                item.match(layer, count) if isinstance(item, Slice) else item.of(count) == layer for item in self.items
+            )
+        return told

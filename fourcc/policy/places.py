@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 import attrs
 
@@ -13,6 +14,8 @@ from fourcc.errors import PolicyError, Problem
 Path = tuple[str | int, ...]  # keys of tables and indices of arrays, from the root: ("rule", 2, "tag")
 
 NEAR_TAGS = 3  # four letters differ from several others by one
+HINTED = 10  # problems for which similar names are looked for, which takes long among many
+COMPARED = 2000  # names, at most, that are compared for a hint
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -62,6 +65,12 @@ class Report:
     def __init__(self, places: Places) -> None:
         self.problems: list[Problem] = []
         self._places = places
+        self._hinted = 0
+
+    def nearest(self, name: str, known: Iterable[object], count: int = 1) -> str | None:
+        """As `nearest`, for the first problems only: who has hundreds of them does not read hundreds of guesses."""
+        self._hinted += 1
+        return nearest(name, known, count) if self._hinted <= HINTED else None
 
     @property
     def idle_hint(self) -> str:
@@ -81,7 +90,7 @@ class Report:
             raise PolicyError(sorted(self.problems, key=lambda problem: problem.line or last), file=file)
 
 
-def nearest(name: str, known: Iterable[str], count: int = 1) -> str | None:
-    """A hint with the known names most like `name`, at most `count` of them, or None where none is."""
-    found = difflib.get_close_matches(name, list(known), n=count)
+def nearest(name: str, known: Iterable[object], count: int = 1) -> str | None:
+    """A hint with the known names, or tags, most like `name`, at most `count` of them, or None where none is."""
+    found = difflib.get_close_matches(name, list(map(str, islice(known, COMPARED))), n=count)
     return f"did you mean {' or '.join(map(repr, found))}?" if found else None

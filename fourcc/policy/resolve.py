@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.policy.globs import Globs, spelled
-from fourcc.policy.places import NEAR_TAGS, Path, Report, nearest
+from fourcc.policy.places import NEAR_TAGS, Path, Report
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.targets import Target, rule_targets
 
@@ -41,6 +41,8 @@ class Resolver:
     ) -> None:
         self._rules = rules
         self._tensors = tensors
+        self._names = [tensor.name for tensor in tensors]
+        self._roles = sorted({role for tensor in tensors for role in tensor.roles})
         self._wanted = {tensor.name for tensor in tensors} if wanted is None else wanted
         self._registry = registry
         self._report = report
@@ -64,7 +66,7 @@ class Resolver:
         known = {*self._registry, *(tensor.tag for tensor in self._tensors)}
         for index, rule in enumerate(self._rules):
             for tag in sorted((rule.stored or frozenset()) - known):
-                hint = nearest(str(tag), map(str, sorted(known)), NEAR_TAGS)
+                hint = self._report.nearest(str(tag), sorted(known), NEAR_TAGS)
                 self._report.add(("rule", index, "stored"), f"no installed package provides the format {tag}", hint)
 
     def _owners(self) -> list[int | None]:
@@ -94,10 +96,8 @@ class Resolver:
             takers = ", ".join(f"rule[{taker}]" for taker in earlier)
             self._report.add(path, f"every tensor that it matches is taken by {takers}", "move it up, or remove it")
             return
-        names = [tensor.name for tensor in self._tensors]
-        roles = sorted({role for tensor in self._tensors for role in tensor.roles})
-        unmet = [(globs, known) for globs, known in ((rule.match, names), (rule.role, roles)) if globs]
-        hints = [_name_hint(globs, known) for globs, known in unmet if not globs.match_any(known)]
+        unmet = [(globs, known) for globs, known in ((rule.match, self._names), (rule.role, self._roles)) if globs]
+        hints = [_name_hint(globs, known, self._report) for globs, known in unmet if not globs.match_any(known)]
         self._report.add(path, "matches no tensor", next(filter(None, hints), self._report.idle_hint))
 
     def _decide(self, tensor: TensorInfo, rule: int, chain: tuple[Target, ...]) -> Decision | None:
@@ -160,12 +160,12 @@ def _chosen(tensor: TensorInfo, chain: Sequence[Target]) -> Target:
     return target
 
 
-def _name_hint(globs: Globs, known: Sequence[str]) -> str | None:
+def _name_hint(globs: Globs, known: Sequence[str], report: Report) -> str | None:
     """What could have been meant by patterns that match none of the known names."""
     literal = next((pattern for pattern in globs.patterns if pattern in known), None)
     if literal is not None:
         return f"brackets enclose a set of characters; that name is written {spelled(literal)!r}"
-    return nearest(globs.patterns[0], known)
+    return report.nearest(globs.patterns[0], known)
 
 
 def _listed(names: Sequence[str]) -> str:

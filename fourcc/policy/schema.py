@@ -8,7 +8,7 @@ from typing import Any
 from fourcc.policy.conditions import Condition
 from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
-from fourcc.policy.places import Path, Report, nearest
+from fourcc.policy.places import Path, Report
 from fourcc.policy.rule import Choice, Rule
 from fourcc.spec import Params
 from fourcc.tags import FourCC, as_tag
@@ -136,7 +136,7 @@ class Schema:
     def _check_names(self, table: Table, path: Path, known: tuple[str, ...]) -> None:
         for name in table:
             if name not in known:
-                hint = nearest(name, known) or f"there are: {', '.join(known)}"
+                hint = self._report.nearest(name, known) or f"there are: {', '.join(known)}"
                 self._report.add((*path, name), "unknown key", hint)
 
     def _read(self, table: object, path: Path, readers: Mapping[str, Reader]) -> dict[str, Any] | None:

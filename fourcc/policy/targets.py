@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fourcc.errors import MissingFormatError, PluginError
-from fourcc.policy.places import NEAR_TAGS, Path, Report, nearest
+from fourcc.policy.places import NEAR_TAGS, Path, Report
 from fourcc.policy.rule import Choice, Rule, TensorInfo
 from fourcc.spec import FormatSpec, Params, Setting, complete
 from fourcc.tags import FourCC
@@ -72,7 +72,7 @@ def find_format(tag: FourCC, path: Path, registry: Registry, report: Report) -> 
     try:
         return registry[tag]
     except MissingFormatError as error:
-        report.add(path, error.what, nearest(str(tag), map(str, registry), NEAR_TAGS) or error.hint)
+        report.add(path, error.what, report.nearest(str(tag), registry, NEAR_TAGS) or error.hint)
     except PluginError as error:
         report.add(path, error.what, error.hint)
     return None
@@ -94,7 +94,7 @@ def _complete(
     before = len(report.problems)
     for name, value in given.items():
         if name not in known:
-            hint = nearest(name, known) or f"there are: {', '.join(known) or 'none'}"
+            hint = report.nearest(name, known) or f"there are: {', '.join(known) or 'none'}"
             report.add((*path, name), f"{tag} has no such setting", hint)
             continue
         try:

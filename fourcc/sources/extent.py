@@ -62,8 +62,26 @@ class Extent:
         begin = self.offset + (matrix * rows + first) * row_bytes
         data = self.data.read(begin, (last - first) * row_bytes)
         dtype = numpy_dtype(part.dtype)
+        if dtype == np.bool_:
+            refuse_other_than_truth(data, self.data, begin)
         stored = np.frombuffer(data, dtype.newbyteorder(">") if self.big_endian else dtype)
         return {part.name: stored.astype(dtype, copy=False).reshape(last - first, *tail)}
+
+
+def refuse_other_than_truth(data: bytearray, home: Bytes, begin: int) -> None:
+    """Raises SourceError where a byte of truth values is neither 0 nor 1: what it means, programs do not agree on."""
+    import numpy as np
+
+    wrong = np.flatnonzero(np.frombuffer(data, np.uint8) > 1)
+    if wrong.size:
+        at = int(wrong[0])
+        raise SourceError(
+            f"{wrong.size} of {len(data)} truth values are neither 0 nor 1",
+            file=getattr(home, "path", None),
+            offset=begin + at,
+            found=data[at],
+            hint="Store them as integers of one byte.",
+        )
 
 
 @attrs.frozen(eq=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -76,14 +78,29 @@ def file_in(folder: Path, name: str) -> Path | None:
         SourceError: it is a symbolic link that leads out of the folder, other than into Hugging Face's cache.
     """
     path = folder / name
-    if path.is_symlink():
-        link = str(path.readlink())
-        inside = path.resolve().is_relative_to(folder.resolve())
-        if not inside and not _CACHED.fullmatch(link):
+    try:
+        if path.is_symlink() and not _stays(folder, path):
             raise SourceError(
                 "a symbolic link that leads out of its folder",
                 file=path,
-                found=link,
+                found=str(path.readlink()),
                 hint="Copy the file into the folder, or name the file itself.",
             )
-    return path if path.exists() else None
+        return path if path.exists() else None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:  # no file can have that name
+            return None
+        raise
+
+
+def _stays(folder: Path, path: Path) -> bool:
+    """Whether a link ends in its own folder, or at a file of Hugging Face's cache that it names itself.
+
+    The cache's file has to be a regular one: if it were a link again, it could lead anywhere.
+    """
+    home, end = Path(os.path.realpath(folder)), Path(os.path.realpath(path))
+    if end.is_relative_to(home):
+        return True
+    link = str(path.readlink())
+    named = Path(os.path.normpath(home / link))
+    return _CACHED.fullmatch(link) is not None and end == named and (end.is_file() or not os.path.lexists(end))

@@ -183,7 +183,7 @@ def _tensor(
 
 def _stored(file: ReadFile, info: GgufTensor, spec: FormatSpec | None) -> int | None:
     """Bytes of a tensor; None where neither a format nor ggml's table tells."""
-    if max(prod(info.shape), *info.shape, 0) > MAX_NUMBER:
+    if max(prod(size or 1 for size in info.shape), *info.shape, 0) > MAX_NUMBER:
         raise _refusal(file, info, "the tensor cannot be so large", f"shape {list(info.shape)}", None)
     if spec is None:
         known = TYPES.get(info.ggml_type)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fourcc.container.fit import fitting_shapes
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import CHUNK
 from fourcc.container.reader import ModelFile
 from fourcc.container.sums import refuse_damage
 from fourcc.dtypes import itemsize
-from fourcc.errors import TableError
+from fourcc.errors import PluginError
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.spec import Part, checked_shapes, split_shape
+from fourcc.spec import Part, split_shape
 from fourcc.threads import Once
 
 if TYPE_CHECKING:
@@ -74,6 +76,9 @@ class _TensorReader:
 
     def copy(self, part: PartRecord) -> Iterator[bytes]:
         """A part's bytes, in runs."""
+        if self._record.tag in registry:
+            with suppress(PluginError):  # broken: then as if it were not installed
+                fitting_shapes(self._record, registry[self._record.tag].spec, self._model.path)
         self._intact()
         for start in range(0, part.nbytes, CHUNK):
             yield bytes(self._model.file.read(part.offset + start, min(CHUNK, part.nbytes - start)))
@@ -82,17 +87,8 @@ class _TensorReader:
         """Parts of the rows first..last of a matrix."""
         self._intact()
         spec = registry[self._record.tag].spec
-        record = self._record
-        shapes = checked_shapes(spec, record.shape, record.params, tensor=record.name, file=self._model.path)
+        shapes = fitting_shapes(self._record, spec, self._model.path)
         stored = {part.name: part for part in self._record.parts}
-        if set(stored) != set(shapes):
-            raise TableError(
-                "wrong parts",
-                file=self._model.path,
-                tensor=self._record.name,
-                found=list(stored),
-                expected=list(shapes),
-            )
         return {
             part.name: self._run(part, stored[part.name], shapes[part.name], matrix, first, last) for part in spec.parts
         }
@@ -103,14 +99,6 @@ class _TensorReader:
 
         from fourcc.dtypes import numpy_dtype
 
-        if stored.dtype != part.dtype or (not part.variable and stored.shape != shape):
-            raise TableError(
-                f"part {part.name!r} does not fit the format {self._record.tag}",
-                file=self._model.path,
-                tensor=self._record.name,
-                found=f"{stored.shape} {stored.dtype}",
-                expected=f"{shape} {part.dtype}",
-            )
         lead, _, _ = split_shape(self._record.shape)
         one = stored.shape if part.variable else shape[len(lead) :]  # one matrix's
         if part.rows is None or part.variable:

@@ -3,6 +3,8 @@
 Stored members are read where they lie, a run of rows at a time. A compressed member is decompressed as a stream, of
 which 1 MiB is held at once; for every 16 MiB of it the state of the decompressor is kept (about 48 KiB), so that runs
 of rows may be read in any order. The archive's checksums are not compared: only rows that are asked for are read.
+
+An array in column order (`numpy.savez` of a transposed one) has its rows everywhere: it is held whole while it is read.
 """
 
 from __future__ import annotations
@@ -14,18 +16,24 @@ import zlib
 from collections import Counter
 from contextlib import ExitStack
 from io import BytesIO
+from math import prod
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fourcc.errors import SourceError
 from fourcc.files import ReadFile
 from fourcc.registry import registry
-from fourcc.sources.extent import Extent, single_part
+from fourcc.sources.extent import Extent, refuse_other_than_truth, single_part
 from fourcc.sources.source import Source, SourceTensor
+from fourcc.spec import split_shape
+
+if TYPE_CHECKING:
+    from fourcc.format import Array, Parts
 
 KIND = "npz"
 MAX_HEADER = 1 << 16  # of an array's header
+MAX_COLUMN_ORDER = 1 << 31  # bytes of an array that has to be held whole
 DEFLATE_RATIO = 1032  # no deflate stream unfolds to more than so many times its length
 
 _LOCAL = struct.Struct("<4s22xHH")  # of a member: magic, lengths of its name and of an extra field
@@ -72,7 +80,7 @@ class _Member:
     """One array of the archive: the bytes of its .npy file, at any position."""
 
     def __init__(self, file: ReadFile, info: zipfile.ZipInfo) -> None:
-        self.file, self.info = file, info
+        self.file, self.info, self.path = file, info, file.path
         self.name, self.nbytes = info.filename.removesuffix(".npy"), info.file_size
         if self.name == info.filename:
             raise self.refusal("a member that is no .npy array")
@@ -159,20 +167,61 @@ class _Inflated:
 
 
 def _tensor(member: _Member) -> SourceTensor:
-    begin, shape, dtype = _array_header(member)
+    begin, shape, dtype, by_columns = _array_header(member)
     found = registry.foreign("numpy", dtype)
     if found is None or not single_part(found):
         hint = "Store it as little-endian numbers: array.astype('<f4')." if dtype.startswith(">") else None
         raise member.refusal("no installed format holds arrays of this dtype", dtype, hint=hint)
+    misfit = found.spec.misfit(shape)
+    if misfit is not None:
+        raise member.refusal(misfit, list(shape))
     extent = Extent(member, begin, shape, found.spec)
     if begin + extent.nbytes != member.nbytes:
         what = f"the array {list(shape)} of {dtype} does not fill its member"
         raise member.refusal(what, f"{member.nbytes} bytes", f"{begin + extent.nbytes} bytes")
-    return SourceTensor(name=member.name, source_name=member.name, shape=shape, tag=found.spec.tag, read=extent.read)
+    read = extent.read
+    if by_columns:
+        if extent.nbytes > MAX_COLUMN_ORDER:
+            what, hint = "an array in column order that is too large", "Store it in row order: numpy.ascontiguousarray."
+            raise member.refusal(what, f"{extent.nbytes} bytes", f"at most {MAX_COLUMN_ORDER}", hint)
+        read = _ByColumns(member, begin, shape, dtype, found.spec.parts[0].name).read
+    return SourceTensor(name=member.name, source_name=member.name, shape=shape, tag=found.spec.tag, read=read)
 
 
-def _array_header(member: _Member) -> tuple[int, tuple[int, ...], str]:
-    """Length of the .npy header, shape and dtype."""
+class _ByColumns:
+    """Reads rows of an array whose first index is the quickest; it is kept from its first rows to its last."""
+
+    def __init__(self, member: _Member, begin: int, shape: tuple[int, ...], dtype: str, part: str) -> None:
+        self._member, self._begin, self._shape, self._dtype, self._part = member, begin, shape, dtype, part
+        self._lock = Lock()
+        self._whole: Array | None = None
+
+    def read(self, matrix: int, first: int, last: int) -> Parts:
+        """The rows first..last of a matrix."""
+        import numpy as np
+
+        lead, rows, _ = split_shape(self._shape)
+        place = np.unravel_index(matrix, lead) if lead else ()
+        run: Array = np.ascontiguousarray(self._array()[place][first:last])
+        if last == rows and matrix == prod(lead) - 1:
+            self._whole = None
+        return {self._part: run}
+
+    def _array(self) -> Array:
+        import numpy as np
+
+        with self._lock:
+            if self._whole is None:
+                dtype = np.dtype(self._dtype)
+                data = self._member.read(self._begin, prod(self._shape) * dtype.itemsize)
+                if dtype == np.bool_:
+                    refuse_other_than_truth(data, self._member, self._begin)
+                self._whole = np.frombuffer(data, dtype).reshape(self._shape, order="F")
+            return self._whole
+
+
+def _array_header(member: _Member) -> tuple[int, tuple[int, ...], str, bool]:
+    """Length of the .npy header, shape, dtype, and whether the array is in column order, where that matters."""
     from numpy.lib import format as npy
 
     stream = BytesIO(member.read(0, min(member.nbytes, MAX_HEADER)))
@@ -181,11 +230,11 @@ def _array_header(member: _Member) -> tuple[int, tuple[int, ...], str]:
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
         shape, fortran, dtype = read(stream)
     except Exception as error:
-        raise member.refusal(f"the array's header cannot be read: {error or type(error).__name__}") from error
+        what = f"the array's header cannot be read: {error or type(error).__name__}"
+        raise member.refusal(what, hint="Save it with numpy again.") from error
     if dtype.hasobject:
         raise member.refusal("an array of Python objects", hint="It is a pickle, which can execute code; never read.")
-    if fortran and sum(size != 1 for size in shape) > 1:
-        raise member.refusal("an array in column order", hint="Store it in row order: numpy.ascontiguousarray.")
-    if any(type(size) is not int or size < 0 for size in shape):
+    if any(type(size) is not int or not 0 <= size < 2**63 for size in shape):
         raise member.refusal("the array has no such shape", shape)
-    return stream.tell(), shape, dtype.str
+    by_columns = bool(fortran) and sum(size != 1 for size in shape) > 1
+    return stream.tell(), shape, dtype.str, by_columns

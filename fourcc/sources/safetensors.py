@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, shown
 from fourcc.files import ReadFile
 from fourcc.registry import registry
 from fourcc.signatures import HEAD_BYTES, known, looks_like
@@ -177,15 +177,20 @@ def _entry(file: ReadFile, name: str, record: Any, start: int) -> Entry:  # noqa
     if not isinstance(dtype, str):
         raise refusal(f"dtype {dtype!r}", "a text")
     if not _are_counts(shape):
-        raise refusal(f"shape {shape!r}", "a list of integers from 0 on")
+        raise refusal(f"shape {_listed(shape)}", "a list of integers from 0 to 2^63 - 1")
     if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
-        raise refusal(f"data_offsets {offsets!r}", "two integers, begin and end")
+        raise refusal(f"data_offsets {_listed(offsets)}", "two integers from 0 to 2^63 - 1, begin and end")
     return Entry(name, dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
 def _are_counts(value: object) -> bool:
-    """Whether it is a list of integers from 0 on; True and 1.0 are none."""
-    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+    """Whether it is a list of integers of 64 bits from 0 on; True and 1.0 are none."""
+    return isinstance(value, list) and all(type(item) is int and 0 <= item < 2**63 for item in value)
+
+
+def _listed(value: object) -> str:
+    """A value of the header in a message, numbers of thousands of digits among them."""
+    return f"[{', '.join(map(shown, value))}]" if isinstance(value, list) else shown(value)
 
 
 def _check_offsets(file: ReadFile, entries: list[Entry], start: int) -> None:

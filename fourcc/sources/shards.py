@@ -64,7 +64,11 @@ def open_numbered(path: Path, names: list[str]) -> Source:
         raise SourceError(
             f"the set of files is not complete: there is no {listed}", file=path, hint="Download the rest."
         )
-    return _open_files(path, [path / name for name in sorted(names)], None, None)
+    shards = [path / name for name in sorted(names)]
+    gone = [name for name in sorted(names) if file_in(path, name) is None]
+    if gone:
+        raise SourceError("a symbolic link to nothing", file=path / gone[0])
+    return _open_files(path, shards, None, None)
 
 
 def _read_index(path: Path) -> tuple[dict[str, str], object]:

@@ -139,8 +139,11 @@ class _Module:
         outs, words = self._two(packed)
         ins = 32 * words // bits
         if f"{self.prefix}.weight_shape" in self.stored:
-            said = _values(self._get("weight_shape", _INTEGERS)).reshape(-1).tolist()
-            if len(said) != 2 or said[0] != outs or not 0 <= 32 * words - said[1] * bits < 32:
+            stated = self._get("weight_shape", _INTEGERS)
+            if prod(stated.shape) != 2:
+                raise self._refusal("weight_shape does not hold two numbers", f"shape {stated.shape}", "two")
+            said = _values(stated).reshape(-1).tolist()
+            if said[0] != outs or not 0 <= 32 * words - said[1] * bits < 32:
                 raise self._refusal(
                     "weight_shape does not go with weight_packed", said, f"{outs} x {ins}, or a bit less"
                 )
@@ -218,7 +221,11 @@ class _Module:
         ending = "weight_g_idx" if self.scheme.method == "compressed-tensors" else "g_idx"
         if f"{self.prefix}.{ending}" not in self.stored or self.scheme.method == "awq":
             return None
-        values = _values(self._get(ending, _INTEGERS)).reshape(-1)
+        stored = self._get(ending, _INTEGERS)
+        if prod(stored.shape) != ins:
+            what = f"{ending} does not name a group for each column"
+            raise self._refusal(what, f"shape {stored.shape}", f"{ins} entries, below {count}")
+        values = _values(stored).reshape(-1)
         if len(values) == ins and (values == -1).all():  # compressed-tensors' way of saying that there is none
             return None
         if len(values) != ins or (values < 0).any() or (values >= count).any():
@@ -241,6 +248,8 @@ class _Module:
             raise SourceError(what, file=self.scheme.path, tensor=f"{self.prefix}.{ending}")
         if _dtype(found) not in dtypes:
             raise self._refusal(f"{ending} holds another kind of numbers", found.tag, " or ".join(dtypes))
+        if len(found.shape) > 2:
+            raise self._refusal(f"{ending} has too many dimensions", found.shape, "two at most")
         return found
 
     def _two(self, tensor: SourceTensor) -> tuple[int, int]:

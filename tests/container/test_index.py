@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fourcc.container.fields import MAX_HYPER
 from fourcc.container.reader import ModelFile
 from fourcc.container.verify import verify
 from fourcc.errors import FourccError, IndexDamageError, TableError
@@ -240,3 +241,12 @@ def test_no_tensors(tmp_path: Path) -> None:
         assert len(model) == 0
         assert model.index.bits_per_weight == 0
         assert list(verify(model.path)) == []
+
+
+def test_hyper_parameters_are_counted(tmp_path: Path) -> None:
+    """L8: a million of them took 300 MB; a file with more than a reader takes is not written either."""
+    fine = put(honest(), "hyper", {f"k{n}": n for n in range(MAX_HYPER)})
+    assert len(ModelFile(forge(tmp_path / "m", fine)).index.hyper) == MAX_HYPER
+    many = put(honest(), "hyper", {f"k{n}": n for n in range(MAX_HYPER + 1)})
+    with pytest.raises(TableError, match="too many hyper-parameters: found 65537 of them, expected at most 65536"):
+        ModelFile(forge(tmp_path / "m", many))

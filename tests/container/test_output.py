@@ -138,15 +138,104 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
-def test_mode_is_the_umask_s(old: Path, umask: int) -> None:
-    """G8: as any new file's; not 0600, not the old file's."""
-    old.chmod(0o600)
+def test_mode_of_a_new_file_is_the_umask_s(target: Path, umask: int) -> None:
+    """G8: as any new file's; not 0600."""
     before = os.umask(umask)
     try:
-        write_file(old, NEW, force=True)
+        write_file(target, NEW, force=False)
     finally:
         os.umask(before)
-    assert stat.S_IMODE(old.stat().st_mode) == 0o666 & ~umask
+    assert stat.S_IMODE(target.stat().st_mode) == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444, 0o755])
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_mode_of_a_replaced_file_is_kept(old: Path, umask: int, mode: int) -> None:
+    """M9: what was private stays so, and what was shared stays so; while it is written nobody else sees it."""
+    old.chmod(mode)
+    before = os.umask(umask)
+    try:
+        with AtomicFile(check_target(old, (), force=True)) as out:
+            out.write_at(0, NEW)
+            (temporary,) = set(old.parent.iterdir()) - {old}
+            assert stat.S_IMODE(temporary.stat().st_mode) == mode
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(old.stat().st_mode) == mode
+    assert old.read_bytes() == NEW
+
+
+def test_rights_beyond_reading_and_writing_are_not_passed_on(old: Path) -> None:
+    """M9: a new file takes nobody else's identity when it is run."""
+    old.chmod(0o6755)
+    write_file(old, NEW, force=True)
+    assert stat.S_IMODE(old.stat().st_mode) == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_owner_of_a_replaced_file_is_kept(old: Path) -> None:
+    """M9: as far as the system allows it."""
+    os.chown(old, 1234, 5678)
+    write_file(old, NEW, force=True)
+    assert (old.stat().st_uid, old.stat().st_gid) == (1234, 5678)
+
+
+def test_owner_that_cannot_be_kept(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """M9: then the group's rights do not go to another group, unless everybody has them."""
+    old.chmod(0o664)
+    if os.geteuid() == 0:
+        os.chown(old, 1234, 5678)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    write_file(old, NEW, force=True)
+    kept = old.stat().st_gid == 5678
+    assert stat.S_IMODE(old.stat().st_mode) == (0o664 if kept or os.geteuid() else 0o644)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT])
+def test_a_folder_that_cannot_be_flushed(target: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """L1: an error of the disk counts: the name may be gone after a power cut."""
+    real = os.fsync
+
+    def flush(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with pytest.raises(OutputError, match=f"model.bin: cannot finish the output: {os.strerror(number)}"):
+        write_file(target, NEW, force=False)
+    assert target.read_bytes() == NEW
+    assert alone(target)
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_without_flushes_of_folders(target: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """L1: that it cannot be done is no error."""
+    real = os.fsync
+
+    def flush(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    write_file(target, NEW, force=False)
+    assert target.read_bytes() == NEW
+
+
+def test_the_current_folder_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """M8: the message says so, and names the output."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(OutputError, match=r"out\.bin: the current folder is gone, so a relative path leads nowhere"):
+        check_target(Path("out.bin"), (), force=False)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

@@ -264,15 +264,15 @@ def test_a_hundred_thousand_tensors(tmp_path: Path) -> None:
             tensor(f"layers.{n}.w", [3], [part(f"layers.{n}.w", BIAS, 64 + 64 * n, [1, 3])]) for n in range(count)
         ]
         path = forge(tmp_path / f"{count}", index_of(tensors, []), padded(BIAS) * count)
-        start = time.perf_counter()
+        start = time.process_time()
         with ModelFile(path) as model:
             assert len(model) == count
             assert model[f"layers.{count - 1}.w"].decode()[2] == 2
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     few, many = min(seconds(10_000), seconds(10_000)), seconds(100_000)
     assert many < 30 * few + 0.5
-    assert many < 15
+    assert many < 8  # 2.6 s of the processor, most of it for Python's objects
 
 
 def test_offsets_beyond_4_gib(tmp_path: Path) -> None:

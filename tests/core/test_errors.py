@@ -1,11 +1,12 @@
 """The tree of errors, and the form of a message."""
 
+import errno
 import re
 
 import pytest
 
 from fourcc import errors
-from fourcc.errors import FourccError, PolicyError, Problem, TableError
+from fourcc.errors import FourccError, PolicyError, Problem, TableError, memory_is_short, shown
 
 
 def drawn() -> dict[str, tuple[str, int]]:
@@ -54,6 +55,101 @@ def test_every_class_says_what_it_is() -> None:
 def test_messages(details: dict[str, object], text: str) -> None:
     """File, tensor, offset, what, found, expected, hint: as far as they are known."""
     assert str(TableError("it broke", **details)) == text  # type: ignore[arg-type]
+
+
+class Stubborn:
+    """Whatever is asked of it, it fails."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        ("a\x1b[2J\0\u202e\n", r"a\x1b[2J\x00\u202e\n"),
+        ("\udcff", r"\udcff"),
+        (10**5000, "a number of 16610 bits"),
+        (-(10**5000), "a number of 16610 bits"),
+        (b"\x00\x1b", r"b'\x00\x1b'"),
+        ("x" * 1001, "x" * 1000 + "... (1001 characters)"),
+        ([10**5000], "a list that cannot be shown"),
+        (Stubborn(), "a Stubborn that cannot be shown"),
+        (object(), "<object object>"),
+        ("Größe　1", r"Größe\u30001"),
+        (r"a\x1b", r"a\x1b"),
+    ],
+    ids=lambda value: shown(value, 20),
+)
+def test_anything_can_be_shown(found: object, text: str) -> None:
+    """L5, N1: a message never fails, has no raw control character and no address, and is short."""
+    assert str(TableError("w", found=found)) == f"w: found {text}"
+    assert str(TableError("w", expected=found)) == f"w, expected {text}"
+    assert shown(found) == text
+    if isinstance(found, str):
+        assert str(TableError(found)) == text
+        assert str(TableError("w", hint=found)) == f"w. {text}"
+        assert text in str(PolicyError([Problem("", found, None, found)]))
+
+
+def test_places_are_shown_as_anything_else() -> None:
+    """L5: a tensor's name, a file's name, an offset."""
+    error = TableError("w", file="a\x1b/b", tensor="x" * 2000 + "\0", offset=10**5000)
+    assert str(error) == (rf"a\x1b/b, tensor '{'x' * 1000}... (2001 characters)', byte a number of 16610 bits: w")
+
+
+def test_the_command_line_escapes_nothing_twice() -> None:
+    """L5: it makes all that it prints safe, which the message is by then."""
+    from fourcc.cli.failures import failure
+
+    error = TableError("a\x1b", file="f\n", found=10**5000)
+    shown_failure = failure(error)
+    assert shown_failure.message == str(error) == r"f\n: a\x1b: found a number of 16610 bits"
+    assert shown_failure.fields["found"] == "a number of 16610 bits"
+    assert failure(ValueError("\x1b")).message.startswith(r"internal error: ValueError: \x1b. This is a bug")
+
+
+def test_a_long_policy_has_a_short_message() -> None:
+    """N9: the first problems, and how many more there are."""
+    error = PolicyError([Problem(f"rule[{n}]", "y" * 9999) for n in range(6000)])
+    assert len(str(error)) < 60_000
+    assert str(error).splitlines()[-1] == "  and 5950 more"
+    assert len(error.problems) == 6000
+
+
+def chained(error: BaseException, cause: BaseException) -> BaseException:
+    """One that came of the other."""
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (MemoryError(), True),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), True),
+        (
+            chained(
+                OSError("Could not find/load shared object file 'libllvmlite.so'"),
+                OSError("/x/libllvmlite.so: failed to map segment from shared object"),
+            ),
+            True,
+        ),
+        (ImportError("libx.so: cannot allocate memory in static TLS block"), True),
+        (chained(ValueError("x"), MemoryError()), True),
+        (OSError("Could not find/load shared object file 'libllvmlite.so'"), False),
+        (OSError(errno.EIO, "Input/output error"), False),
+        (ValueError("cannot allocate memory"), False),
+    ],
+)
+def test_a_full_memory_is_called_so(error: BaseException, short: bool) -> None:  # noqa: FBT001 - a parameter
+    """L7: whoever was the first to need more is not to blame for it."""
+    from fourcc.cli.failures import failure
+
+    assert memory_is_short(error) == short
+    assert (failure(error).message == "not enough memory") == short
 
 
 def test_policy_error_lists_every_problem() -> None:

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from fourcc.entries import Entry, installed_entries
-from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError
+from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
 from fourcc.format import Format
 from fourcc.registry import Broken, Registry
 from fourcc.spec import FormatSpec, Part
@@ -50,10 +50,44 @@ def test_a_format_is_found_by_its_tag() -> None:
     registry = of(entry("Fake", FAKE))
     assert list(registry) == [as_tag("Fake")]
     assert as_tag("Fake") in registry
-    assert "Fake" not in registry
-    assert registry[as_tag("Fake")] is registry[as_tag("Fake")] is FAKE
+    assert "Fake" in registry
+    assert "No such" not in registry
+    assert registry[as_tag("Fake")] is registry["Fake"] is FAKE
     assert registry.entry(as_tag("Fake")).owner == "fake 1.0"
     assert registry.broken() == []
+
+
+def test_a_text_is_a_tag_or_is_said_to_be_none() -> None:
+    """L6: it was called missing though it was there."""
+    registry = of(entry("Fake", FAKE))
+    assert registry["Fake"] is FAKE
+    with pytest.raises(MissingFormatError, match="no installed package provides the format Q8_0"):
+        registry["Q8_0"]
+    with pytest.raises(UsageError, match=r"'8_Q ' is not a tag: one to four of .*\. `fourcc formats` lists the tags"):
+        registry["8_Q"]
+
+
+def test_owners_of_one_tag_are_sorted() -> None:
+    """L10: not in the order of a directory."""
+    for names in (("q2", "q1"), ("q1", "q2")):
+        registry = of(*(entry("Fake", FAKE, name) for name in names))
+        with pytest.raises(DuplicateTagError, match=r"declared by q1 1\.0 and by q2 1\.0"):
+            registry["Fake"]
+        twins = [attrs.evolve(SPEC, tag=tag) for tag in ("Faka", "Fakb")]
+        formats = [Format(spec=spec, decode=FAKE.decode) for spec in twins]
+        claims = of(*(entry(str(f.spec.tag), f, name) for f, name in zip(formats, names, strict=True)))
+        with pytest.raises(DuplicateTagError, match=r"claimed by Faka of q.* and by Fakb of q"):
+            claims.foreign("other", 7)
+
+
+def test_no_memory_is_no_fault_of_a_plugin() -> None:
+    """L7: it is not listed as broken, and may be asked for again."""
+    error = OSError("Could not find/load shared object file 'x.so'")
+    error.__cause__ = OSError("x.so: failed to map segment from shared object")
+    registry = of(entry("Fake", error))
+    with pytest.raises(MemoryError):
+        registry["Fake"]
+    assert registry._broken == {}
 
 
 def test_missing_format() -> None:

@@ -100,9 +100,13 @@ BAD = {
     "no UTF-8": (framed(b'{"\xff\xfe":{}}'), "not the JSON that it should be"),
     "no JSON": (framed(b"{"), "not the JSON that it should be"),
     "size is not shape times dtype": (one(shape=[3]), "expected 12 bytes for F32"),
-    "product wraps to 4": (one(shape=[4194305, 4194305, 211106198978564]), "data_offsets do not go with"),
-    "product of 2^64": (one(shape=[2**63, 2]), "data_offsets do not go with"),
-    "begin behind end": (one(offsets=[8, 0]), "expected two integers, begin and end"),
+    "product wraps to 4": (one(shape=[4194305, 4194305, 211106198978564]), "no memory can hold an array of that shape"),
+    "product of 2^63": (one(shape=[2**62, 2]), "no memory can hold an array of that shape"),
+    "size of 2^63": (
+        one(shape=[2**63, 2]),
+        r"found shape \[9223372036854775808, 2\], expected a list of integers from 0",
+    ),
+    "begin behind end": (one(offsets=[8, 0]), "expected two integers from 0 to 2\\^63 - 1, begin and end"),
     # fourcc is stricter
     "key twice": (framed(b'{"a":' + GOOD_ENTRY + b',"a":' + GOOD_ENTRY + b"}", bytes(8)), "the key 'a' stands twice"),
     "field twice": (

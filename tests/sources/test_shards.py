@@ -218,6 +218,70 @@ def test_links_of_the_hub_cache(folder: Path) -> None:
         assert list(decoded(source)) == ["a", "b"]
 
 
+@pytest.mark.parametrize("to", ["file", "folder", "nothing"])
+def test_a_link_of_the_hub_cache_ends_at_the_blob(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, to: str
+) -> None:
+    """M6: a blob that is a link again would lead anywhere; one archive can bring both."""
+    snapshot, blobs = folder / "snapshots" / "abc", folder / "blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    secret = tmp_path_factory.mktemp("outside") / "private.safetensors"
+    if to == "file":
+        (folder / FIRST).rename(secret)
+    elif to == "folder":
+        secret.mkdir()
+    (blobs / ("b" * 64)).symlink_to(secret)
+    (snapshot / "model.safetensors").symlink_to(f"../../blobs/{'b' * 64}")
+    with pytest.raises(SourceError, match=r"a symbolic link that leads out of its folder: found \.\./\.\./blobs/bbb"):
+        open_source(snapshot)
+
+
+def test_the_cache_s_folder_of_blobs_is_no_link(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """M6: nor is what lies on the way to the blob."""
+    snapshot, elsewhere = folder / "snapshots" / "abc", tmp_path_factory.mktemp("outside")
+    snapshot.mkdir(parents=True)
+    (folder / FIRST).rename(elsewhere / ("c" * 40))
+    (folder / "blobs").symlink_to(elsewhere)
+    (snapshot / "model.safetensors").symlink_to(f"../../blobs/{'c' * 40}")
+    with pytest.raises(SourceError, match="leads out of its folder"):
+        open_source(snapshot)
+
+
+def test_a_blob_that_is_missing(folder: Path) -> None:
+    """A download that was not finished: a link to nothing, and no intruder."""
+    snapshot = folder / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (snapshot / "model.safetensors").symlink_to(f"../../blobs/{'d' * 40}")
+    with pytest.raises(SourceError, match="a symbolic link to nothing"):
+        open_source(snapshot)
+
+
+def test_links_in_a_circle(folder: Path) -> None:
+    """An error of ours or of the system; none of Python's own."""
+    (folder / FIRST).unlink()
+    (folder / FIRST).symlink_to(SECOND)
+    (folder / SECOND).unlink()
+    (folder / SECOND).symlink_to(FIRST)
+    with pytest.raises((SourceError, OSError)):
+        open_source(folder)
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_numbered_files_that_are_links(folder: Path, tmp_path_factory: pytest.TempPathFactory, *, inside: bool) -> None:
+    """M6: without an index as with one."""
+    (folder / INDEX).unlink()
+    home = folder if inside else tmp_path_factory.mktemp("outside")
+    (folder / FIRST).rename(home / "a")
+    (folder / FIRST).symlink_to(home / "a")
+    if inside:
+        with open_source(folder) as source:
+            assert list(decoded(source)) == ["a", "b"]
+        return
+    with pytest.raises(SourceError, match="a symbolic link that leads out of its folder"):
+        open_source(folder)
+
+
 @pytest.mark.parametrize("kind", ["fifo", "folder", "link to a device"])
 def test_no_regular_file(folder: Path, kind: str) -> None:
     """Nothing hangs, nothing is endless."""

@@ -1,6 +1,7 @@
 """Writers of the checkpoints that the tests read: from the layouts alone, sharing nothing with the readers."""
 
 import json
+import math
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,7 +25,7 @@ def decode(tensor: SourceTensor, step: int = 3) -> np.ndarray:
     step = max(1, rows) if height is None else max(step, height)
     runs = [
         found.decode(tensor.read(matrix, first, last), Geometry(last - first, cols, tensor.params))
-        for matrix in range(int(np.prod(lead)))
+        for matrix in range(math.prod(lead) if math.prod(tensor.shape) else 0)
         for first in range(0, rows, step)
         for last in [min(rows, first + step)]
     ]
