@@ -91,7 +91,9 @@ def _scaling(hyper: Hyper, head: int) -> Iterator[Refusal]:
 
 
 def _wrong(name: str, found: object, expected: str) -> Refusal:
-    return Refusal(f"its hyper-parameter {name}", found=shown(found), expected=expected)
+    return Refusal(
+        f"its hyper-parameter {name}", found=found if isinstance(found, str) else shown(found), expected=expected
+    )
 
 
 LLAMA = Network(

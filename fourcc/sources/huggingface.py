@@ -106,7 +106,8 @@ class _Config:
     def is_llama(self) -> bool:
         """Whether it describes a language model of the family."""
         causal = not self.classes or any(name.endswith("ForCausalLM") for name in self.classes)
-        return self.fields.get("model_type") in FAMILIES and causal
+        kind = self.fields.get("model_type")
+        return isinstance(kind, str) and kind in FAMILIES and causal
 
     @property
     def classes(self) -> list[str]:

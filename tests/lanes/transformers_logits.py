@@ -1,4 +1,4 @@
-"""What transformers computes of the models of ``tests/running/oracle_cases.py``: compared with what is stored, or stored.
+"""What transformers computes of the models of ``tests/running/oracle_cases.py``, compared with what is stored.
 
 Wants an environment with transformers, torch (for processors) and safetensors; fourcc is not needed::
 
@@ -8,7 +8,7 @@ Wants an environment with transformers, torch (for processors) and safetensors; 
 
 import argparse
 import base64
-import datetime
+import datetime as dt
 import json
 import runpy
 import sys
@@ -60,7 +60,7 @@ def main() -> int:
     if parser.parse_args().write:
         provenance = {
             "by": "tests/lanes/transformers_logits.py",
-            "date": datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+            "date": dt.datetime.now(tz=dt.UTC).date().isoformat(),
             "transformers": transformers.__version__,
             "torch": torch.__version__,
             "numpy": np.__version__,
@@ -74,7 +74,7 @@ def main() -> int:
     for name, array in found.items():
         before = np.frombuffer(base64.b64decode(stored[name]), "<f4").reshape(array.shape)
         off = float(np.abs(before - array).max())
-        print(f"{name}: at most {off:.3g} of {np.abs(array).max():.3g}")  # noqa: T201 - a lane's report
+        print(f"{name}: at most {off:.3g} of {np.abs(array).max():.3g}")
         worst = max(worst, off)
     return int(worst > 1e-3)
 

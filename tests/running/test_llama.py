@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fourcc.encoding import encode
-from fourcc.errors import UsageError
+from fourcc.errors import InputError, UsageError
 from fourcc.kernels.simd.target import multiplies_bfloat16s
 from fourcc.models.architecture import Architecture
 from fourcc.models.llama import BATCH, Llama
@@ -39,7 +39,10 @@ KINDS = {
     "wide heads": {"head_dim": 20},
     "untied": {"untied": True},
     "biases": {"biases": True},
+    "biases of the MLP": {"mlp_biases": True},
     "norms of q and k": {"norms": True},
+    "window": {"sliding_window": 50},
+    "window in one layer": {"sliding_window": 7, "sliding_window_layers": [0, 1]},
     "linear scaling": {"rope_scaling.type": "linear", "rope_scaling.factor": 2.0},
     "llama3 scaling": LLAMA3,
 }
@@ -62,7 +65,8 @@ class Case:
 def case(kind: str, **more: object) -> Case:
     """A random model of a kind."""
     given = {**BASE, **KINDS.get(kind, {}), **more}
-    untied, biases, norms = (bool(given.pop(name, False)) for name in ("untied", "biases", "norms"))
+    kinds = ("untied", "biases", "norms", "mlp_biases")
+    untied, biases, norms, mlp_biases = (bool(given.pop(name, False)) for name in kinds)
     a = Architecture.of("llama", given)
     rng = np.random.default_rng(7)
     q, kv = a.n_heads * a.head_dim, a.n_kv_heads * a.head_dim
@@ -87,6 +91,9 @@ def case(kind: str, **more: object) -> Case:
         weights |= {f"{at}{name}": vector(a.dim, 1) for name in ("attention_norm", "ffn_norm")}
         weights |= {f"{at}feed_forward.{name}": matrix(a.hidden_dim, a.dim) for name in ("w1", "w3")}
         weights[f"{at}feed_forward.w2"] = matrix(a.dim, a.hidden_dim)
+        if mlp_biases:
+            sizes = {"w1": a.hidden_dim, "w2": a.dim, "w3": a.hidden_dim}
+            weights |= {f"{at}feed_forward.{name}.bias": vector(size, 0) for name, size in sizes.items()}
     return Case(a, weights)
 
 
@@ -104,12 +111,14 @@ def slow_logits(model: Case, tokens: list[int]) -> Array:
         q, k = (heads(each, a.head_dim) for each in (q, k))
         if f"{at}attention.q_norm" in w:
             q, k = (rms(each, w[f"{at}attention.{n}_norm"], a.norm_eps) for each, n in ((q, "q"), (k, "k")))
-        mixed = attention(turned(q, model), turned(k, model), heads(v, a.head_dim))
+        mixed = attention(turned(q, model), turned(k, model), heads(v, a.head_dim), a.window_of(layer))
         x = x + mixed @ w[f"{at}attention.wo"].T + w.get(f"{at}attention.wo.bias", 0)
         normed = rms(x, w[f"{at}ffn_norm"], a.norm_eps)
-        gate = normed @ w[f"{at}feed_forward.w1"].T
-        up = normed @ w[f"{at}feed_forward.w3"].T
-        x = x + (gate / (1 + np.exp(-gate)) * up) @ w[f"{at}feed_forward.w2"].T
+        gate, up = (
+            normed @ w[f"{at}feed_forward.{n}"].T + w.get(f"{at}feed_forward.{n}.bias", 0) for n in ("w1", "w3")
+        )
+        down = (gate / (1 + np.exp(-gate)) * up) @ w[f"{at}feed_forward.w2"].T
+        x = x + down + w.get(f"{at}feed_forward.w2.bias", 0)
     return rms(x, w["norm"], a.norm_eps) @ w.get("output", w["tok_embeddings"]).T
 
 
@@ -149,12 +158,14 @@ def llama3(frequency: float, scaling: dict[str, object]) -> float:
     return float((1 - smooth) * frequency / factor + smooth * frequency)
 
 
-def attention(q: Array, k: Array, v: Array) -> Array:
-    """Causal attention; each key head serves a group of query heads."""
+def attention(q: Array, k: Array, v: Array, window: int | None) -> Array:
+    """Causal attention over the last positions; each key head serves a group of query heads."""
     group = q.shape[1] // k.shape[1]
     k, v = np.repeat(k, group, axis=1), np.repeat(v, group, axis=1)
     scores = np.einsum("ihd,jhd->hij", q, k) / np.sqrt(q.shape[2])
     scores[:, np.triu(np.ones(scores.shape[1:], bool), 1)] = -np.inf
+    if window is not None:
+        scores[:, np.tril(np.ones(scores.shape[1:], bool), -window)] = -np.inf
     weights = np.exp(scores - scores.max(axis=2, keepdims=True))
     weights /= weights.sum(axis=2, keepdims=True)
     return np.einsum("hij,jhd->ihd", weights, v).reshape(len(q), -1)
@@ -244,8 +255,8 @@ def test_a_model_that_cannot_be_run_says_why() -> None:
     for name, value, text in (
         ("hidden_act", "gelu", "hidden_act: found gelu, expected silu"),
         ("rope_pairing", "halves", "rope_pairing: found halves, expected adjacent"),
-        ("rope_scaling.type", "yarn", "rope scaling lacks factor"),
-        ("n_heads", 0, "its hyper-parameter n_heads is missing"),
+        ("rope_scaling.type", "yarn", "rope_scaling.type: found yarn, expected default, linear, llama3, factors"),
+        ("expert_count", 8, "it asks for what is not known here: expert_count = 8"),
     ):
         with pytest.raises(UsageError, match=text):
             Architecture.of("llama", {**BASE, name: value})
@@ -254,5 +265,5 @@ def test_a_model_that_cannot_be_run_says_why() -> None:
     model = case("grouped heads")
     tensors = model.quantized()
     del tensors["layers.1.attention.wo"]
-    with pytest.raises(UsageError, match=r"'layers.1.attention.wo': this model cannot be run: a tensor is missing"):
+    with pytest.raises(InputError, match=r"'layers.1.attention.wo': this model cannot be run: a tensor is missing"):
         Llama(model.architecture, tensors.get)

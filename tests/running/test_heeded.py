@@ -1,0 +1,351 @@
+"""Consumed or refused: whatever a model holds that its network does not take refuses it by name, from every source."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fourcc
+from fourcc.encoding import encode
+from fourcc.errors import FourccError, InputError, UsageError
+from fourcc.models.architecture import Architecture
+from fourcc.models.llama import Llama
+from fourcc.networks import NETWORKS, check
+from fourcc.networks.llama import LLAMA
+from tests.container import forge
+from tests.sources.writers import (
+    Arrays,
+    config,
+    gguf,
+    gguf_key,
+    gguf_llama_keys,
+    gguf_name,
+    hf_name,
+    llama,
+    safetensors,
+    to_hf,
+    written,
+)
+
+SIZES, TENSORS = llama(shared=False)
+Key = tuple[str, object]
+Extra = tuple[str, np.ndarray]
+
+
+# -- the kinds of sources: a file of the same model, with a tensor or a key more
+
+
+def folder(path: Path, tensor: Extra | None, key: Key | None) -> Path:
+    """Of Hugging Face."""
+    extra = {tensor[0]: tensor[1]} if tensor else {}
+    written(path, "model.safetensors", safetensors(to_hf(SIZES, TENSORS) | extra))
+    written(path, "config.json", config(SIZES, tied=False, **dict([key] if key else [])))
+    return path
+
+
+def ggml(path: Path, tensor: Extra | None, key: Key | None) -> Path:
+    """GGUF."""
+    keys = gguf_llama_keys(SIZES)
+    if key is not None:
+        kind = {bool: 7, int: 5, float: 6, str: 8}[type(key[1])]
+        keys.append(gguf_key(f"llama.{key[0]}", kind, key[1]))
+    arrays = {gguf_name(name): array for name, array in TENSORS.items()} | dict([tensor] if tensor else [])
+    data = gguf(keys, [(name, array.shape, 0, array.tobytes()) for name, array in arrays.items()])
+    return written(path, "m.gguf", data)
+
+
+def container(path: Path, tensor: Extra | None, key: Key | None) -> Path:
+    """A model.bin."""
+    arrays = TENSORS | dict([tensor] if tensor else [])
+    payload, tensors = b"", []
+    for name, array in arrays.items():
+        part = forge.part(name, array.tobytes(), 64 + len(payload), [*(1,) * (array.ndim == 1), *array.shape])
+        tensors.append(forge.tensor(name, list(array.shape), [part]))
+        payload += forge.padded(array.tobytes())
+    tree = forge.index_of(tensors, []) | {"architecture": "llama", "hyper": honest() | dict([key] if key else [])}
+    return forge.forge(path / "model.bin", tree, payload)
+
+
+def honest() -> dict[str, object]:
+    """Hyper-parameters of the model."""
+    words = {"dim": "dim", "hidden": "hidden_dim", "layers": "n_layers", "heads": "n_heads", "kv_heads": "n_kv_heads"}
+    words |= {"vocab": "vocab_size", "seq": "seq_len"}
+    sizes = {words[name]: size for name, size in SIZES.items()}
+    return {**sizes, "head_dim": 4, "norm_eps": 1e-6, "rope_theta": 1e4, "tied_embeddings": False}
+
+
+SOURCES: dict[str, tuple[Callable[[Path, Extra | None, Key | None], Path], Callable[[str], str]]] = {
+    "Hugging Face": (folder, hf_name),
+    "GGUF": (ggml, gguf_name),
+    "model.bin": (container, lambda name: name),
+}
+every_source = pytest.mark.parametrize("kind", SOURCES)
+
+
+def opened(path: Path, into: Path) -> tuple[fourcc.Model, tuple[str, ...]]:
+    """The model, converted where it is no model.bin, and the notes of a conversion."""
+    result = fourcc.convert(path, into / "converted.bin", force=True)
+    return fourcc.open(path if path.name == "model.bin" else into / "converted.bin"), result.notes
+
+
+# -- tensors
+
+
+def strangers(spelled: Callable[[str], str]) -> list[str]:
+    """A name that is not known at every place where a known one is: beside, before, behind and within it."""
+    names = []
+    for template in LLAMA.tensors:
+        known = template.replace("*", "1")
+        if known.endswith((".bias", "q_norm", "k_norm")):
+            continue
+        theirs = spelled(known)
+        stem = theirs.removesuffix(".weight")
+        names += [f"{stem}.lora_A.weight", f"{stem}.weight_scale", f"{stem}_extra.weight", f"adapter.{theirs}"]
+        if f"{template}.bias" not in LLAMA.tensors:
+            names.append(f"{stem}.bias")
+    return names
+
+
+@every_source
+def test_every_tensor_that_is_not_taken_refuses_the_model(kind: str, tmp_path: Path) -> None:
+    """And is noted when the model is converted."""
+    make, spelled = SOURCES[kind]
+    for name in strangers(spelled):
+        model, notes = opened(make(tmp_path, (name, np.ones(12, "<f4")), None), tmp_path)
+        with pytest.raises(UsageError, match=r"this model cannot be run: 1 tensor is not known here: '") as caught:
+            model.network()
+        shown = re.search(r"here: '(.*)'", str(caught.value))
+        assert shown is not None
+        assert shown[1] in model
+        assert str(caught.value).startswith(str(model.path)), name
+        assert kind == "model.bin" or any("1 tensor is not known here" in note for note in notes), name
+
+
+def test_the_untouched_models_run(tmp_path: Path) -> None:
+    """So it is the change that is refused."""
+    for make, _ in SOURCES.values():
+        model, notes = opened(make(tmp_path, None, None), tmp_path)
+        assert notes == ()
+        assert np.isfinite(model.network().forward([1, 2])).all()
+
+
+# -- keys
+
+ASKED: dict[str, list[Key]] = {
+    "Hugging Face": [
+        ("per_layer_config", {"0": {"hidden_size": 4}}),
+        ("attention_bias", True),
+        ("mlp_bias", True),
+        ("hidden_act", "gelu"),
+        ("logit_scale", 0.5),
+        ("sliding_window", 3),
+        ("rope_scaling", {"rope_type": "yarn", "factor": 2.0}),
+        ("rope_scaling", {"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}),
+        ("rope_scaling", {"rope_type": "linear", "factor": 2.0, "beta_fast": 32}),
+        ("anything", "at all"),
+    ],
+    "GGUF": [
+        ("expert_count", 8),
+        ("attention.causal", False),
+        ("attention.scale", 0.5),
+        ("attention.value_length", 8),
+        ("attention.key_length", 0),
+        ("rope.scaling.type", "yarn"),
+        ("rope.scaling.attn_factor", 0.5),
+        ("rope.freq_base", 0.0),
+        ("rope.dimension_count", 2),
+        ("logit_scale", 0.5),
+        ("anything.else", "at all"),
+    ],
+    "model.bin": [
+        ("expert_count", 8),
+        ("hidden_act", "gelu"),
+        ("rope_pairing", "halves"),
+        ("rope_scaling.type", "yarn"),
+        ("rope_scaling.anything", 1),
+        ("rope_dim", 2),
+        ("anything", "at all"),
+    ],
+}
+NEUTRAL = {"attention_bias", "mlp_bias"}  # true, and no such tensors: transformers takes zeros
+
+
+@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind, keys in ASKED.items() for key in keys])
+def test_every_key_that_is_not_heeded_refuses_the_model_or_is_noted(kind: str, key: Key, tmp_path: Path) -> None:
+    """A key that the family heeds is refused when the model is run; one that it passes over has a note."""
+    model, notes = opened(SOURCES[kind][0](tmp_path, None, key), tmp_path)
+    word = key[0] if not isinstance(key[1], dict) or "rope_type" not in key[1] else ""
+    if key[0] in NEUTRAL:
+        model.network()
+        return
+    refused = refusal(model)
+    if refused is None:
+        assert any(word in note and "passed over" in note for note in notes), notes
+    else:
+        assert key[0].rpartition(".")[2].removesuffix("ension_count") in refused or "rope_" in refused
+        assert kind == "model.bin" or any("this model cannot be run" in note for note in notes)
+
+
+def refusal(model: fourcc.Model) -> str | None:
+    """Why it cannot be run."""
+    try:
+        model.network()
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+LLAMA3 = {
+    "rope_scaling.type": "llama3",
+    "rope_scaling.factor": 8.0,
+    "rope_scaling.low_freq_factor": 1.0,
+    "rope_scaling.high_freq_factor": 4.0,
+    "rope_scaling.original_max_position_embeddings": 8,
+}
+FACTORS = {"rope_scaling.type": "factors", "rope_scaling.factors": [2.0, 3.0]}
+BESIDE = {  # what a key is heeded with
+    **dict.fromkeys(LLAMA3, LLAMA3),
+    "rope_scaling.factors": FACTORS,
+    "sliding_window_layers": {"sliding_window": 3},
+}
+CHANGED = {  # others are doubled
+    "tied_embeddings": True,
+    "sliding_window": 2,
+    "sliding_window_layers": [1, 0],
+    "rope_scaling.type": "linear",
+    "rope_scaling.low_freq_factor": 0.25,
+    "rope_scaling.factors": [5.0, 1.5],
+    "rope_pairing": "halves",
+    "rope_dim": 2,
+    "hidden_act": "gelu",
+    "seq_len": 2,
+}
+
+
+def outcome(hyper: dict[str, object]) -> bytes | str:
+    """Logits of the model under other hyper-parameters, or why it is refused."""
+    try:
+        check("llama", hyper, {name: array.shape for name, array in TENSORS.items()})
+        return logits(hyper, TENSORS, [1, 2, 3, 4, 5, 6] * 2)
+    except FourccError as error:
+        return str(error)
+
+
+def logits(hyper: dict[str, object], tensors: Arrays, tokens: list[int]) -> bytes:
+    """Of the last token."""
+    network = Llama(Architecture.of("llama", hyper), {name: encode(a, "F32") for name, a in tensors.items()}.get)
+    return network.forward(tokens).tobytes()
+
+
+@pytest.mark.parametrize("key", LLAMA.keys)
+def test_every_key_that_is_heeded_changes_the_numbers(key: str) -> None:
+    """Or is refused where the tensors contradict it: a key that is named and does nothing would be a lie."""
+    base = {**honest(), "seq_len": 64, "rope_theta": 10.0, **BESIDE.get(key, {})}
+    value = base.get(key)
+    changed = CHANGED[key] if key in CHANGED else 2 * value  # type: ignore[operator]  # a number
+    before, after = outcome(base), outcome({**base, key: changed})
+    assert isinstance(before, bytes), before
+    assert after != before
+
+
+@pytest.mark.parametrize("template", LLAMA.tensors)
+def test_every_tensor_that_is_taken_changes_the_numbers(template: str) -> None:
+    """As the table of the declaration says; optional ones are added."""
+    shape = LLAMA.tensors[template].sizes(honest())
+    changed = np.random.default_rng(5).standard_normal(shape).astype("<f4")
+    before, after = (
+        logits(honest(), tensors, [1, 2, 3]) for tensors in (TENSORS, TENSORS | {template.replace("*", "1"): changed})
+    )
+    assert before != after
+
+
+# -- impossible hyper-parameters
+
+WRONG: list[tuple[str, object, str]] = [
+    *(
+        (name, value, name)
+        for name in ("dim", "n_layers", "n_heads", "head_dim", "seq_len", "vocab_size", "hidden_dim")
+        for value in (True, 4.0, "4", 0, -1, 2**31, 2**32, 2**62, 1e38, 5e-324, [4])
+    ),
+    ("n_layers", 2**31 - 1, r"n_layers: found 2147483647, expected at most 2, the layers that there are"),
+    ("n_layers", 1, "layer 1, expected n_layers 1"),
+    ("head_dim", 3, "head_dim: found 3, expected an even number"),
+    ("n_kv_heads", 2, "n_kv_heads: found 2, expected a divisor of the 3 heads"),
+    ("head_dim", 2**30, r"shape \[12, 12\], expected 3221225472 x 12"),
+    ("dim", 24, r"shape \[7, 12\], expected 7 x 24"),
+    ("vocab_size", 8, r"'tok_embeddings'.*expected 8 x 12"),
+    ("norm_eps", 5e-324, "norm_eps"),
+    ("norm_eps", 1e39, "norm_eps"),
+    ("norm_eps", True, "norm_eps"),
+    ("rope_theta", 5e-324, "rope_theta"),
+    ("rope_theta", "1", "rope_theta"),
+    ("rope_scaling.type", 3, "rope_scaling.type"),
+    ("rope_scaling.factor", 2.0, "rope_scaling.type is missing"),
+    ("rope_scaling.type", "linear", "rope_scaling.factor is missing"),
+    ("rope_scaling.type", "factors", "rope_scaling.factors is missing"),
+    ("rope_scaling.factor", 5e-324, "rope_scaling.factor"),
+    ("rope_scaling.factor", 0, "rope_scaling.factor"),
+    ("rope_scaling.factors", ["a", "b"], "rope_scaling.factors"),
+    ("rope_scaling.factors", [0, 0], "rope_scaling.factors"),
+    ("rope_scaling.factors", 2.0, "rope_scaling.factors"),
+    ("tied_embeddings", 1, "tied_embeddings"),
+    ("tied_embeddings", True, r"'output'.*found a tensor of its own, expected none \(tied_embeddings is true\)"),
+    ("sliding_window", 0, "sliding_window"),
+    ("sliding_window", 2.0, "sliding_window"),
+    ("sliding_window_layers", [1, 0], "sliding_window is missing"),
+    ("sliding_window_layers", [1, 2], "sliding_window_layers"),
+    ("sliding_window_layers", "11", "sliding_window_layers"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "text"), WRONG)
+def test_impossible_hyper_parameters(name: str, value: object, text: str, tmp_path: Path) -> None:
+    """File and key are named, and the answer comes before anything is allocated."""
+    path = container(tmp_path, None, (name, value))
+    with fourcc.open(path) as model, pytest.raises(InputError, match=text) as caught:
+        model.network()
+    assert str(path) in str(caught.value)
+
+
+def test_pairs_of_hyper_parameters() -> None:
+    """What each is right by itself."""
+    more = {"rope_scaling.type": "factors", "rope_scaling.factors": [1.0, 2.0, 3.0]}
+    with pytest.raises(InputError, match=r"rope_scaling.factors: found 3 factors, expected 2, one a pair"):
+        check("llama", honest() | more)
+    llama3 = {"type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 4.0}
+    more = {f"rope_scaling.{name}": value for name, value in llama3.items()}
+    more["rope_scaling.original_max_position_embeddings"] = 8
+    with pytest.raises(InputError, match=r"high_freq_factor: found 4.0, expected more than low_freq_factor 4.0"):
+        check("llama", honest() | more)
+    more = {"sliding_window": 3, "sliding_window_layers": [1, 0, 1]}
+    with pytest.raises(InputError, match=r"sliding_window_layers: found 3 layers, expected 2, n_layers"):
+        check("llama", honest() | more)
+    for name in [name for name, key in LLAMA.keys.items() if key.needed]:
+        with pytest.raises(InputError, match=f"its hyper-parameter {name} is missing"):
+            check("llama", {key: value for key, value in honest().items() if key != name})
+
+
+def test_a_long_context_takes_memory_only_where_it_is_used(tmp_path: Path) -> None:
+    """A stated length of 10^9 runs, or is refused for the memory that it would take; none of it is touched."""
+    path = container(tmp_path, None, ("seq_len", 10**9))
+    with fourcc.open(path) as model:
+        assert np.isfinite(model.network(64).forward([1, 2])).all()
+        refused = refusal(model)
+        assert refused is None or "there is not the memory for the context: found 1000000000 positions" in refused
+
+
+def test_untied_without_output(tmp_path: Path) -> None:
+    """A model that was converted without its output matrix is not one that has the embedding for it."""
+    path = folder(tmp_path, None, None)
+    fourcc.convert(path, tmp_path / "cut.bin", exclude=["output"])
+    with fourcc.open(tmp_path / "cut.bin") as model, pytest.raises(InputError, match=r"'output'.*a tensor is missing"):
+        model.network()
+
+
+def test_only_declared_networks_run() -> None:
+    """By name; the table is asked, so that another network is another entry."""
+    assert set(NETWORKS) == {"llama"}
+    with pytest.raises(UsageError, match="found architecture gemma3, expected llama"):
+        check("gemma3", {})
