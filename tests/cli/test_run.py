@@ -173,7 +173,7 @@ def test_messages_name_the_file_that_was_given(run: Runner, tiny: Path, tmp_path
     part = ("--exclude", "layers.1.*", "--tokenizer", tiny.with_name("tiny_tokenizer.bin"))
     assert run("convert", tiny, "-o", other, *part).code == 0
     ended = run("run", other, "--format", "Q8_A", "-n", 5)
-    assert f"{other}, tensor 'layers.1.attention.wq': this model cannot be run: a tensor is missing" in ended.err
+    assert f"{other}, tensor 'layers.1.attention_norm': this model cannot be run: a tensor is missing" in ended.err
 
 
 def test_a_talk_from_a_file(model: Path) -> None:

@@ -147,6 +147,7 @@ def test_models_that_llama2c_cannot_run(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_bytes() == llama2c_v1(h, tensors)
     with pytest.raises(UsageError, match=r"it lacks tensors: found layers.0.attention.wq"):
         export(tmp_path, tmp_path / "out", 1, exclude=["layers.0.attention.wq"])
+    written(tmp_path, "config.json", config(h, **fine, attention_bias=True))
     bias = {"model.layers.0.self_attn.q_proj.bias": np.zeros(12, "<f4")}
     written(tmp_path, "model.safetensors", safetensors(to_hf(h, tensors) | bias))
     written(tmp_path, "config.json", config(h, attention_bias=True, **fine))

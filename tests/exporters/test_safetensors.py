@@ -97,8 +97,7 @@ def test_there_and_back(tmp_path: Path, more: dict[str, int], kind: str) -> None
         (tmp_path / folder).mkdir()
     scaling = {"rope_type": "linear", "factor": 2.0}
     given = config(h, model_type=kind, head_dim=4, rope_scaling=scaling, eos_token_id=[1, 2])
-    if kind == "llama" and more:
-        given["attention_bias"] = True
+    given |= {"attention_bias": True} if "wo.bias" in more else {}
     written(tmp_path / "a", "config.json", given)
     written(tmp_path / "a", "model.safetensors", safetensors(files))
     written(tmp_path / "a", "tokenizer.json", {"model": {}, "version": "1.0"})

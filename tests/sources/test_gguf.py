@@ -529,3 +529,76 @@ def test_real_blocks(data: Path) -> None:
             rows = tensor.shape[0] if len(tensor.shape) > 1 else 1
             (part,) = tensor.read(0, 0, rows).values()
             assert part.tobytes() in raw
+
+
+@pytest.mark.parametrize(
+    ("keys", "wanted"),
+    [
+        ([], {}),
+        ([gguf_key("llama.attention.sliding_window", 4, 0)], {}),
+        ([gguf_key("llama.attention.sliding_window", 4, 3)], {"sliding_window": 3}),
+        ([gguf_key("llama.attention.sliding_window", 9, [3, 3], 4)], {"sliding_window": 3}),
+        ([gguf_key("llama.attention.sliding_window", 9, [3, 4], 4)], {"attention.sliding_window": [3, 4]}),
+        (
+            [
+                gguf_key("llama.attention.sliding_window", 4, 3),
+                gguf_key("llama.attention.sliding_window_pattern", 4, 2),
+            ],
+            {"sliding_window": 3, "sliding_window_layers": [1, 0]},
+        ),
+        (
+            [
+                gguf_key("llama.attention.sliding_window", 4, 3),
+                gguf_key("llama.attention.sliding_window_pattern", 9, [False, True], 7),
+            ],
+            {"sliding_window": 3, "sliding_window_layers": [0, 1]},
+        ),
+        (
+            [
+                gguf_key("llama.attention.sliding_window", 4, 3),
+                gguf_key("llama.attention.sliding_window_pattern", 4, 1),
+            ],
+            {},
+        ),
+    ],
+)
+def test_windows(tmp_path: Path, keys: list[bytes], wanted: dict[str, object]) -> None:
+    """One for all, or by a pattern: of n layers the last one sees everything."""
+    h, tensors = llama()
+    with open_source(written(tmp_path, "m", gguf_llama(h, tensors, *keys))) as source:
+        assert {key: value for key, value in source.hyper.items() if "window" in key} == wanted
+
+
+def test_a_key_that_is_missing_is_named(tmp_path: Path) -> None:
+    """By GGUF's word."""
+    h, tensors = llama()
+    keys = [key for key in gguf_llama_keys(h) if b"attention.head_count" not in key]
+    keys.append(gguf_key("llama.rope.dimension_count", 4, 4))
+    data = [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()]
+    with open_source(written(tmp_path, "m", gguf(keys, data))) as source:
+        assert source.notes[0] == "the key 'llama.attention.head_count' is missing, or no positive number"
+        assert source.notes[-1].startswith("this model cannot be run: its hyper-parameter head_dim is missing")
+
+
+@pytest.mark.parametrize(("name", "family"), [("token_embd.weight", "llama"), ("blk.0.attn_q_norm.weight", "qwen2")])
+def test_tensors_without_dimensions(tmp_path: Path, name: str, family: str) -> None:
+    """Have no width; what is asked of it is an error or a note."""
+    data = gguf([gguf_key("general.architecture", 8, family)], [(name, (), 0, bytes(4))])
+    path = written(tmp_path, "m", data)
+    if family == "llama":
+        with open_source(path) as source:
+            assert "vocab_size" not in source.hyper
+    else:
+        with pytest.raises(SourceError, match="the rows cannot be brought into fourcc's order"):
+            open_source(path)
+
+
+def test_factors_and_a_scaled_rotation(tmp_path: Path) -> None:
+    """llama.cpp divides by both."""
+    h, tensors = llama()
+    keys = [gguf_key("llama.rope.scaling.type", 8, "linear"), gguf_key("llama.rope.scaling.factor", 6, 2.0)]
+    data = [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()]
+    data.append(("rope_freqs.weight", (2,), 0, np.array([1, 3.5], "<f4").tobytes()))
+    with open_source(written(tmp_path, "m", gguf([*gguf_llama_keys(h), *keys], data))) as source:
+        found = {key: value for key, value in source.hyper.items() if "scaling" in key}
+        assert found == {"rope_scaling.type": "factors", "rope_scaling.factors": [2.0, 7.0]}

@@ -330,3 +330,148 @@ def test_numbers_of_blocks_are_read_in_whole_heads(tmp_path: Path) -> None:
     with open_source(save(tmp_path, to_hf(h, truth), config(h))) as source:
         for tensor in source.tensors:
             assert np.array_equal(decode(tensor, 1), decode(tensor, 100))
+
+
+# -- what a family heeds; the facts are those of transformers 5.24, tried with tests/lanes/transformers_logits.py
+
+LAYERED = {"use_sliding_window": True, "sliding_window": 3}
+WINDOWS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
+    "llama": ("llama", {"sliding_window": 3}, {}),
+    "mistral": ("mistral", {"sliding_window": 3}, {"sliding_window": 3}),
+    "mistral, null": ("mistral", {"sliding_window": None, "max_position_embeddings": 9000}, {}),
+    "mistral, silent": ("mistral", {"max_position_embeddings": 9000}, {"sliding_window": 4096}),
+    "mistral, silent and short": ("mistral", {}, {}),
+    "qwen2, off": ("qwen2", {"sliding_window": 3, "use_sliding_window": False}, {}),
+    "qwen2, silent": ("qwen2", {"sliding_window": 3}, {}),
+    "qwen2, no layer": ("qwen2", LAYERED, {}),
+    "qwen2, all": ("qwen2", LAYERED | {"max_window_layers": 0}, {"sliding_window": 3}),
+    "qwen2, last": (
+        "qwen2",
+        LAYERED | {"max_window_layers": 1},
+        {"sliding_window": 3, "sliding_window_layers": [0, 1]},
+    ),
+    "qwen3, by type": (
+        "qwen3",
+        LAYERED | {"layer_types": ["sliding_attention", "full_attention"]},
+        {"sliding_window": 3, "sliding_window_layers": [1, 0]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("family", "more", "wanted"), WINDOWS.values(), ids=WINDOWS)
+def test_windows(tmp_path: Path, family: str, more: dict[str, object], wanted: dict[str, object]) -> None:
+    """Of the families that have one, in the layers that have it."""
+    h, truth = llama()
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, model_type=family, **more))) as source:
+        assert {key: value for key, value in source.hyper.items() if "window" in key} == wanted
+        noted = "keys of the config that a llama model does not heed are passed over: sliding_window"
+        assert source.notes == ((noted,) if family == "llama" else ())
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ({"layer_types": ["sliding_attention"]}, "found '1 layers', expected 2, num_hidden_layers"),
+        ({"layer_types": ["linear", "full_attention"]}, "expected a list of full_attention and sliding_attention"),
+        ({"use_sliding_window": "yes"}, "the key 'use_sliding_window' cannot be read: found 'yes'"),
+        ({"max_window_layers": 1.5}, "the key 'max_window_layers' cannot be read: found 1.5"),
+        ({"sliding_window": -1}, "the key 'sliding_window' cannot be read: found -1"),
+        ({"use_sliding_window": False, "layer_types": ["sliding_attention"] * 2}, "for there is no window"),
+    ],
+)
+def test_windows_that_cannot_be(tmp_path: Path, more: dict[str, object], text: str) -> None:
+    """As transformers, which stops there."""
+    h, truth = llama()
+    save(tmp_path, to_hf(h, truth), config(h, model_type="qwen2", **(LAYERED | more)))
+    with pytest.raises(SourceError, match=text):
+        open_source(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+def test_tensors_that_the_config_denies(tmp_path: Path, family: str) -> None:
+    """Which of the two is right cannot be told: the model is not run, and the conversion says so."""
+    h, truth = llama()
+    own = {"qwen2": {"q_proj.bias"}, "qwen3": {"q_norm.weight"}}.get(family, set())
+    for name, size, key in (("q_proj.bias", 12, "attention_bias"), ("q_norm.weight", 4, "qk_norm")):
+        more = {f"model.layers.0.self_attn.{name}": np.ones(size, "<f4")}
+        with open_source(save(tmp_path, to_hf(h, truth) | more, config(h, model_type=family))) as source:
+            assert (key in source.hyper) == (name not in own), name
+            assert any(f"not known here: {key} = False" in note for note in source.notes) == (name not in own)
+    more = {"model.layers.1.mlp.up_proj.bias": np.ones(10, "<f4")}
+    with open_source(save(tmp_path, to_hf(h, truth) | more, config(h, model_type=family, mlp_bias=True))) as source:
+        assert source.hyper.get("mlp_bias") == (None if family == "llama" else False)
+
+
+ROTATIONS: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
+    "older wins": (
+        {"rope_scaling": {"type": "linear", "factor": 4.0}, "rope_parameters": {"rope_type": "linear", "factor": 2.0}},
+        {"type": "linear", "factor": 4.0},
+        "rope_scaling and rope_parameters differ: rope_scaling is taken",
+    ),
+    "older is empty": (
+        {"rope_scaling": {}, "rope_parameters": {"rope_type": "linear", "factor": 2.0}},
+        {"type": "linear", "factor": 2.0},
+        "",
+    ),
+    "rope_type before type": (
+        {"rope_scaling": {"type": "linear", "rope_type": "default", "factor": 2.0}},
+        {},
+        "factor",
+    ),
+    "llama3 without its context": (
+        {"rope_scaling": {"rope_type": "llama3", "factor": 2.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}},
+        {
+            "type": "llama3",
+            "factor": 2.0,
+            "low_freq_factor": 1.0,
+            "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 5,
+        },
+        "",
+    ),
+    "unheeded": (
+        {"rope_scaling": {"type": "linear", "factor": 2.0, "beta_fast": 3}},
+        {"type": "linear", "factor": 2.0},
+        "rope scaling 'linear' does not heed beta_fast: passed over",
+    ),
+    "partial": ({"partial_rotary_factor": 0.5}, {}, "passed over: partial_rotary_factor"),
+}
+
+
+@pytest.mark.parametrize(("more", "wanted", "note"), ROTATIONS.values(), ids=ROTATIONS)
+def test_rotations(tmp_path: Path, more: dict[str, object], wanted: dict[str, object], note: str) -> None:
+    """Which of two maps counts, and what a kind heeds."""
+    h, truth = llama()
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, **more))) as source:
+        found = {key.partition(".")[2]: value for key, value in source.hyper.items() if key.startswith("rope_scaling")}
+        assert found == wanted
+        assert [note in each for each in source.notes] == ([True] if note else [])
+
+
+@pytest.mark.parametrize(
+    ("spelled", "note"),
+    [
+        ("_orig_mod.{}", "20 tensors have names that are not known; without '_orig_mod.' they would be: "),
+        ("language_model.{}", "20 tensors have names that are not known; without 'language_model.' they would be: "),
+        (
+            "base_model.model.{}",
+            "20 tensors have names that are not known; without 'base_model.model.' they would be: ",
+        ),
+    ],
+)
+def test_names_behind_a_prefix(tmp_path: Path, spelled: str, note: str) -> None:
+    """Are not guessed at, but told."""
+    h, truth = llama()
+    theirs = {spelled.format(name): array for name, array in to_hf(h, truth).items()}
+    with open_source(save(tmp_path, theirs, config(h, tied=None))) as source:  # type: ignore[arg-type]
+        assert any(each.startswith(note) for each in source.notes), source.notes
+
+
+def test_an_adapter_is_called_one(tmp_path: Path) -> None:
+    """Its folder has no config of a model."""
+    written(tmp_path, "model.safetensors", safetensors({"base_model.x.lora_A.weight": np.ones(2, "<f4")}))
+    written(tmp_path, "adapter_config.json", {"peft_type": "LORA"})
+    with open_source(tmp_path) as source:
+        assert source.notes == (
+            "a LoRA adapter (adapter_config.json), no model: merge it into the model that it was made for",
+        )
