@@ -52,8 +52,8 @@ def convert(  # noqa: PLR0913 - one an option
 
     Each tensor is stored in the format that a policy gives it.
     """
-    from fourcc.conversion import check_name, execute, plan
-    from fourcc.output import check_target
+    from fourcc.conversion import execute, plan
+    from fourcc.output import check_name, check_target
     from fourcc.sources import open_source
 
     rules = rules_of(policy, formats, recipe)

@@ -18,7 +18,7 @@ from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.files import ReadFile, identity
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
-from fourcc.output import AtomicFile, check_space, check_target
+from fourcc.output import AtomicFile, check_name, check_space, check_target
 from fourcc.policy import Policy, TensorInfo
 from fourcc.registry import registry
 from fourcc.sources import open_source
@@ -29,7 +29,6 @@ from fourcc.threads import thread_count
 from fourcc.transcode import Step, lost, transcode
 
 Progress = Callable[[str, int, int], None]  # (tensor, source weights done, all weights)
-FOREIGN_SUFFIXES = frozenset({".gguf", ".safetensors"})  # of files that `fourcc export` writes
 INDEX_GUESS = 2048  # bytes of index a tensor, for the estimate of the output's size
 
 
@@ -183,17 +182,6 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         target = check_target(Path(output), opened.all_files, force=force)
         planned = plan(opened, rules, include=include, exclude=exclude, aids=aids)
         return execute(planned, target, threads=threads, progress=progress)
-
-
-def check_name(output: Path | None) -> None:
-    """Refuses an output whose name says that it is a file of another kind. Raises UsageError."""
-    suffix = "" if output is None else output.suffix.lower()
-    if output is not None and suffix in FOREIGN_SUFFIXES:
-        raise UsageError(
-            f"convert writes a model.bin, and the output's name ends with {suffix}",
-            file=output,
-            hint=f"`fourcc export SRC -o {output.name}` writes such a file.",
-        )
 
 
 def execute(

@@ -27,9 +27,21 @@ if sys.platform != "win32":  # which has no flock: what a killed run leaves behi
 
 SUFFIX = ".fourcc-tmp"
 NAME_CHARS = 50  # of the target's name in the temporary file's: at most 200 bytes, of 255 that a name may have
+FOREIGN_SUFFIXES = frozenset({".gguf", ".safetensors"})  # of files that `fourcc export` writes
 RESERVE = 1 << 20  # bytes beyond the estimate that must be free
 NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
 LONGEST_WRITE = 1 << 30  # Linux writes at most 2 GiB - 4 KiB at once
+
+
+def check_name(output: Path | None) -> None:
+    """Refuses an output whose name says that it is a file of another kind. Raises UsageError."""
+    suffix = "" if output is None else output.suffix.lower()
+    if output is not None and suffix in FOREIGN_SUFFIXES:
+        raise UsageError(
+            f"convert writes a model.bin, and the output's name ends with {suffix}",
+            file=output,
+            hint=f"`fourcc export SRC -o {output.name}` writes such a file.",
+        )
 
 
 def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:

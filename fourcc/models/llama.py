@@ -71,7 +71,7 @@ class Llama:
 
     def _begin_exactly(self) -> None:
         """Takes activations, caches and programs of its own."""
-        self._exact, self.position = True, 0
+        self._exact, self.position, self._turned = True, 0, 0
         self._at, self._ids = np.zeros(1, np.int64), np.zeros(BATCH, np.int64)
         self._make_room(self._q.width, self._k.width)
         self._programs = lru_cache(maxsize=4)(self._program)

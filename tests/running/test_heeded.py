@@ -353,7 +353,9 @@ def test_only_declared_networks_run() -> None:
 
 def test_the_page_lists_every_key(root: Path) -> None:
     """`specs/container.md` is what a model.bin's hyper-parameters are read from."""
-    page = (root / "specs" / "container.md").read_text().partition("### Hyper-parameters")[2].partition("Rotary pairs")[0]
+    page = (
+        (root / "specs" / "container.md").read_text().partition("### Hyper-parameters")[2].partition("Rotary pairs")[0]
+    )
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert listed == {*LLAMA.keys, *LLAMA.information}
