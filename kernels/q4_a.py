@@ -36,7 +36,7 @@ from fourcc.kernels.operands import (
 from fourcc.kernels.product import float_product, float_scratch
 from fourcc.kernels.rows import decoder, one_or_several, up_to
 from fourcc.kernels.simd.arithmetic import add, ints_of, multiply_add, no_floats, shifted_right, subtract, sum_floats
-from fourcc.kernels.simd.choosing import both, either, shifted_left
+from fourcc.kernels.simd.choosing import both, either
 from fourcc.kernels.simd.dot import lookup
 from fourcc.kernels.simd.memory import (
     load_byte,
@@ -57,6 +57,7 @@ Function = Callable[..., Any]
 RUN = 128  # columns whose indices are one vector
 INDICES = PARTS + 8
 FEW = 40  # activations: beyond that panels are faster
+EIGHT_NIBBLES, SIGN = 0x11111111, 0x80000000
 LONG = 5120  # columns: beyond that an activation and the rows that pass by do not share a first-level cache
 AHEAD = 2048  # bytes of indices; in turn with the activation's 16 KiB, the processor's own prefetching comes late
 
@@ -94,10 +95,9 @@ def indices(p: int, run: int, cols: int, nibbles: int) -> Lanes:
 
 def _short_run(at: int, left: int, nibbles: int) -> Lanes:
     """Of fewer than 128 columns."""
-    columns, first = load_ints(nibbles), ints_of(load_byte(at) >> 4)
-    for bits in (4, 8, 16):
-        first = either(first, shifted_left(first, bits))
-    others = both(first, subtract(ints_of(-1), columns))
+    columns, first = load_ints(nibbles), (load_byte(at) >> 4) * EIGHT_NIBBLES
+    first = (first ^ SIGN) - SIGN  # of 32 bits
+    others = both(ints_of(first), subtract(ints_of(-1), columns))
     made: Lanes = either(both(load_some_ints(at, (left + 1) >> 1), columns), others)
     return made
 
