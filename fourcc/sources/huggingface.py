@@ -101,7 +101,8 @@ class _Config:
         architectures = self.fields.get("architectures")
         names = architectures if isinstance(architectures, list) else []
         causal = not names or any(isinstance(name, str) and name.endswith("ForCausalLM") for name in names)
-        return self.fields.get("model_type") in FAMILIES and causal and not self.kept
+        kind = self.fields.get("model_type")
+        return isinstance(kind, str) and kind in FAMILIES and causal and not self.kept
 
     @property
     def scheme(self) -> Scheme | None:

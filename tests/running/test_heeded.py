@@ -24,6 +24,7 @@ from tests.sources.writers import (
     gguf_name,
     hf_name,
     llama,
+    llama2c_v0,
     safetensors,
     to_hf,
     written,
@@ -309,6 +310,29 @@ def test_impossible_hyper_parameters(name: str, value: object, text: str, tmp_pa
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"heads": 6, "kv_heads": 4}, "n_kv_heads: found 4, expected a divisor of the 6 heads"),
+        ({"dim": 9}, "head_dim: found 3, expected an even number"),
+    ],
+)
+def test_heads_that_no_attention_has(changes: dict[str, int], text: str, tmp_path: Path) -> None:
+    """Though all shapes fit: of GGUF, and of what it was converted to; the other sources refuse it on opening."""
+    h, tensors = llama(**changes)
+    data = [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()]
+    path = written(tmp_path, "m.gguf", gguf(gguf_llama_keys(h), data))
+    model, notes = opened(path, tmp_path)
+    assert any(text in note for note in notes)
+    with pytest.raises(InputError, match=text):
+        model.network()
+    written(tmp_path, "model.safetensors", safetensors(to_hf(h, {}) | {"lm_head.weight": tensors["norm"]}))
+    written(tmp_path, "config.json", config(h))
+    for each in (tmp_path / "model.safetensors", written(tmp_path, "v0.bin", llama2c_v0(h, tensors))):
+        with pytest.raises(InputError):
+            fourcc.convert(each, tmp_path / "x.bin")
+
+
 def test_pairs_of_hyper_parameters() -> None:
     """What each is right by itself."""
     more = {"rope_scaling.type": "factors", "rope_scaling.factors": [1.0, 2.0, 3.0]}
@@ -353,7 +377,9 @@ def test_only_declared_networks_run() -> None:
 
 def test_the_page_lists_every_key(root: Path) -> None:
     """`specs/container.md` is what a model.bin's hyper-parameters are read from."""
-    page = (root / "specs" / "container.md").read_text().partition("### Hyper-parameters")[2].partition("Rotary pairs")[0]
+    page = (
+        (root / "specs" / "container.md").read_text().partition("### Hyper-parameters")[2].partition("Rotary pairs")[0]
+    )
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert listed == {*LLAMA.keys, *LLAMA.information}

@@ -240,6 +240,7 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
     ("changes", "note"),
     [
         ({"model_type": "gpt2"}, "no Llama-family language model (model_type 'gpt2'): names are kept"),
+        ({"model_type": ["llama"]}, "no Llama-family language model (model_type ['llama']): names are kept"),
         ({"architectures": ["LlamaForSequenceClassification"]}, "no Llama-family language model (model_type 'llama')"),
         ({"quantization_config": {"quant_method": "awq"}}, "the config says that the weights are quantized by another"),
     ],
