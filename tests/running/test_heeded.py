@@ -24,6 +24,7 @@ from tests.sources.writers import (
     gguf_name,
     hf_name,
     llama,
+    llama2c_v0,
     safetensors,
     to_hf,
     written,
@@ -307,6 +308,29 @@ def test_impossible_hyper_parameters(name: str, value: object, text: str, tmp_pa
     with fourcc.open(path) as model, pytest.raises(InputError, match=text) as caught:
         model.network()
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"heads": 6, "kv_heads": 4}, "n_kv_heads: found 4, expected a divisor of the 6 heads"),
+        ({"dim": 9}, "head_dim: found 3, expected an even number"),
+    ],
+)
+def test_heads_that_no_attention_has(changes: dict[str, int], text: str, tmp_path: Path) -> None:
+    """Though all shapes fit: of GGUF, and of what it was converted to; the other sources refuse it on opening."""
+    h, tensors = llama(**changes)
+    data = [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()]
+    path = written(tmp_path, "m.gguf", gguf(gguf_llama_keys(h), data))
+    model, notes = opened(path, tmp_path)
+    assert any(text in note for note in notes)
+    with pytest.raises(InputError, match=text):
+        model.network()
+    written(tmp_path, "model.safetensors", safetensors(to_hf(h, {}) | {"lm_head.weight": tensors["norm"]}))
+    written(tmp_path, "config.json", config(h))
+    for each in (tmp_path / "model.safetensors", written(tmp_path, "v0.bin", llama2c_v0(h, tensors))):
+        with pytest.raises(InputError):
+            fourcc.convert(each, tmp_path / "x.bin")
 
 
 def test_pairs_of_hyper_parameters() -> None:

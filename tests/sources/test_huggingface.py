@@ -240,6 +240,7 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
     ("changes", "name", "note"),
     [
         ({"model_type": "gpt2"}, "gpt2", "no Llama-family language model (model_type 'gpt2'): names are kept"),
+        ({"model_type": ["llama"]}, None, "no Llama-family language model (model_type ['llama']): names are kept"),
         ({"model_type": None}, None, "no Llama-family language model (model_type None): names are kept"),
         (
             {"architectures": ["LlamaForSequenceClassification"]},
