@@ -351,6 +351,11 @@ WINDOWS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
         LAYERED | {"max_window_layers": 1},
         {"sliding_window": 3, "sliding_window_layers": [0, 1]},
     ),
+    "qwen2, types before the first layer": (
+        "qwen2",
+        LAYERED | {"max_window_layers": 1, "layer_types": ["sliding_attention", "full_attention"]},
+        {"sliding_window": 3, "sliding_window_layers": [1, 0]},
+    ),
     "qwen3, by type": (
         "qwen3",
         LAYERED | {"layer_types": ["sliding_attention", "full_attention"]},
@@ -403,6 +408,13 @@ def test_tensors_that_the_config_denies(tmp_path: Path, family: str) -> None:
         assert source.hyper.get("mlp_bias") == (None if family == "llama" else False)
 
 
+LLAMA3: dict[str, object] = {
+    "rope_type": "llama3",
+    "factor": 2.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+}
+LLAMA3_HYPER: dict[str, object] = {("type" if key == "rope_type" else key): value for key, value in LLAMA3.items()}
 ROTATIONS: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
     "older wins": (
         {"rope_scaling": {"type": "linear", "factor": 4.0}, "rope_parameters": {"rope_type": "linear", "factor": 2.0}},
@@ -420,14 +432,21 @@ ROTATIONS: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
         "factor",
     ),
     "llama3 without its context": (
-        {"rope_scaling": {"rope_type": "llama3", "factor": 2.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0}},
+        {"rope_scaling": LLAMA3},
+        LLAMA3_HYPER | {"original_max_position_embeddings": 5},
+        "",
+    ),
+    "llama3's context in the map": (
+        {"rope_scaling": LLAMA3 | {"original_max_position_embeddings": 3}},
+        LLAMA3_HYPER | {"original_max_position_embeddings": 3},
+        "",
+    ),
+    "llama3's context beside the map": (
         {
-            "type": "llama3",
-            "factor": 2.0,
-            "low_freq_factor": 1.0,
-            "high_freq_factor": 4.0,
-            "original_max_position_embeddings": 5,
+            "rope_scaling": LLAMA3 | {"original_max_position_embeddings": 3},
+            "original_max_position_embeddings": 4,
         },
+        LLAMA3_HYPER | {"original_max_position_embeddings": 4},
         "",
     ),
     "unheeded": (
@@ -447,6 +466,15 @@ def test_rotations(tmp_path: Path, more: dict[str, object], wanted: dict[str, ob
         found = {key.partition(".")[2]: value for key, value in source.hyper.items() if key.startswith("rope_scaling")}
         assert found == wanted
         assert [note in each for each in source.notes] == ([True] if note else [])
+
+
+@pytest.mark.parametrize("name", ["rope_parameters", "rope_scaling"])
+def test_the_base_in_the_map_counts(tmp_path: Path, name: str) -> None:
+    """Above the one beside the map, as in transformers."""
+    h, truth = llama()
+    more = {name: {"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0}, "rope_theta": 700.0}
+    with open_source(save(tmp_path, to_hf(h, truth), config(h, **more))) as source:
+        assert source.hyper["rope_theta"] == 500.0
 
 
 @pytest.mark.parametrize(
