@@ -136,7 +136,7 @@ def test_without_a_weight(tmp_path: Path) -> None:
         assert source.notes == ("the checkpoint holds no tensor",)
     arrays = {"a": np.ones((0, 4), "<f4"), "b": np.ones(2, "<f4"), "c": np.ones((4, 0), "<f4")}
     with open_source(written(tmp_path, "b", safetensors(arrays))) as source:
-        assert source.notes == ("2 tensors ('a', 'c') without a weight",)
+        assert source.notes == ("2 tensors ('a', 'c') have no weight",)
 
 
 def test_every_likeness_is_a_sentence() -> None:
