@@ -131,8 +131,7 @@ def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
             continue
         blobs[found.blob] = found.data
         paths.append(path)
-    if blobs:
-        _add_chat_template(folder, blobs, paths, notes)
+    _add_chat_template(folder, blobs, paths, notes)
     for name in COMPANIONS:
         _add_companion(folder, name, blobs, paths, notes)
     return blobs, list(dict.fromkeys(paths)), notes

@@ -498,6 +498,10 @@ def _no_place(case: Case, _: str, match: re.Match[str]) -> None:
     assert (match[2] == "is") is (len(names) == 1)
     data = case.output("gguf").read_bytes()
     assert all(case.blobs[name] and case.blobs[name] not in data for name in names)
+    with open_source(case.output("gguf")) as back:
+        assert not set(names) & set(back.blobs)
+    if any(name.startswith("tokenizer.") for name in names):
+        _no_vocabulary(case)
 
 
 @says(r"(.*?) (is|are) left out: matrices were encoded anew")

@@ -321,6 +321,7 @@ MODELS = {
     "another tokenizer": Model(another_tokenizer, tokenizer="other.bin"),
     "the same tokenizer": Model(made(files={JSON: words(40), "tokenizer_config.json": b"{}"}), tokenizer=JSON),
     "damaged companions": Model(damaged_companions),
+    "a template alone": Model(made(files={"chat_template.jinja": b"{{ message }}", "generation_config.json": b"{}"})),
     "too few tokens": Model(with_vocabulary(290)),
     "too many tokens": Model(with_vocabulary(303)),
     # GGUF

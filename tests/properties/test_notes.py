@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from fourcc.sources import tokenizer
 from tests.conftest import ROOT
 from tests.properties.note_cases import Case, case_of
 from tests.properties.note_checks import CHECKS
@@ -36,6 +37,15 @@ def test_every_check_was_needed(cases: dict[str, Case]) -> None:
     """A check that nothing tries would rot."""
     seen = noted(cases)
     assert not [pattern for pattern in CHECKS if not any(re.fullmatch(pattern, note) for note in seen)]
+
+
+def test_what_is_left_out_is_noted(cases: dict[str, Case]) -> None:
+    """Each file of a tokenizer beside the weights is kept, or a note names it."""
+    known = {tokenizer.JSON, tokenizer.SENTENCEPIECE, tokenizer.CHAT_TEMPLATE, *tokenizer.COMPANIONS}
+    for name, case in cases.items():
+        there = [path.name for path in (case.folder / "in").iterdir() if path.name in known]
+        notes = " ".join(note for where, note in case.notes if where == "source")
+        assert [file for file in there if file not in case.blobs and file not in notes] == [], name
 
 
 # -- whatever the code may say

@@ -256,7 +256,7 @@ def test_tokenizer_of_another_size_is_noted(tmp_path: Path) -> None:
     model, given = written(tmp_path, "m", CHECKPOINTS["GGUF"]), written(tmp_path, "t", tokenizer_bin(6)[:-1])
     with open_source(model, given) as source:
         assert source.notes == (
-            "the tokenizer ends within an entry",
+            f"{given} ends within a token: no text can be made with it",
             "the tokenizer has 5 tokens, the model rows for 7: those beyond are padding, never drawn",
         )
     with pytest.raises(SourceError) as caught:
