@@ -120,8 +120,9 @@ class Measured:
 
 
 def _padding(found: Evaluation) -> str:
-    rows = f"{found.padding} rows of the vocabulary that are no tokens are left out"
-    return rows if found.padding else ""
+    if found.padding == 1:
+        return "1 row of the vocabulary that is no token is left out"
+    return f"{found.padding} rows of the vocabulary that are no tokens are left out" if found.padding else ""
 
 
 def _rounding(found: Evaluation) -> str:

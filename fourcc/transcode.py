@@ -230,7 +230,7 @@ def lost(errors: Mapping[str, ErrorRecord]) -> list[str]:
         return []
     shown = ", ".join(gone[:SHOWN]) + (f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else "")
     count = f"{len(gone)} tensor{'s' * (len(gone) != 1)}"
-    return [f"hardly anything is left of {count} (SQNR below {LOST_DB} dB): {shown}; another format holds them"]
+    return [f"hardly anything is left of {count} (SQNR below {LOST_DB} dB): {shown}; try another format"]
 
 
 def _is_lost(error: ErrorRecord) -> bool:

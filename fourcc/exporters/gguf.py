@@ -119,7 +119,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
         tokens, notes = [*tokens, *ends], [*notes, *more]
     elif not given:
         called = source.architecture or kind
-        notes.append(f"the architecture {called!r} has no keys here: tools list the file, and cannot run it")
+        notes.append(f"no keys are written for the architecture {called!r}: tools can list the file, and not run it")
     if not given:
         made.insert(1, Key.of("general.type", "model"))
     infos, places, end = _places(steps)
@@ -136,13 +136,14 @@ def _window_note(source: Source, kind: str) -> list[str]:
     if not isinstance(window, int) or (isinstance(context, int) and window >= context):
         return []
     what = f"{kind}.attention.sliding_window {window} is written, and llama.cpp does not heed it for a {kind}"
-    return [f"{what}: it attends to the whole context, so texts of more tokens than that get other numbers there"]
+    return [f"{what}: texts of more than {window} tokens get other numbers there"]
 
 
 def _left_out(source: Source) -> list[str]:
     """A note on files that have no place."""
     names = [name for name in source.blobs if name not in (BLOB, *taken(source.blobs))]
-    return [f"left out, for a GGUF file has no place for them: {', '.join(names)}"] if names else []
+    are = "are" if len(names) > 1 else "is"
+    return [f"{', '.join(names)} {are} left out: a GGUF file has no place for such files"] if names else []
 
 
 def _named(step: Step) -> Step:

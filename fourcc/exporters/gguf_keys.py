@@ -161,7 +161,8 @@ def _of_this_file(given: Mapping[str, Typed], steps: tuple[Step, ...]) -> tuple[
         notes += [note] if note else []
     history = [name for name in given if name.startswith(_ENCODING)] if changed else []
     if history:
-        notes.append(f"{', '.join(history)}: left out, for matrices were encoded anew")
+        are = "are" if len(history) > 1 else "is"
+        notes.append(f"{', '.join(history)} {are} left out: matrices were encoded anew")
     return fresh | dict.fromkeys(history), notes
 
 
@@ -178,8 +179,9 @@ def _file_type(came: Typed, types: Counter[object]) -> tuple[Key | None, str | N
     if came.value in fitting:
         return Key(FILE_TYPE, came.kind, came.value), None
     if not fitting:
-        return None, f"{FILE_TYPE} {came.value} is left out: most matrices have ggml's type {main} now"
-    return Key(FILE_TYPE, UINT32, fitting[0]), f"{FILE_TYPE} is {fitting[0]}, it was {came.value}: by most matrices"
+        return None, f"{FILE_TYPE} {came.value} is left out: no number says that matrices have ggml's type {main}"
+    why = f"more matrices have ggml's type {main} than any other"
+    return Key(FILE_TYPE, UINT32, fitting[0]), f"{FILE_TYPE} {came.value} becomes {fitting[0]}: {why}"
 
 
 def stated_architecture(given: Mapping[str, Typed]) -> str | None:

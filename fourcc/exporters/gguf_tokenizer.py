@@ -44,7 +44,7 @@ def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[Key],
         return [*keys, *_chat_template(blobs)], []
     left_out = [name for name in blobs if name in blobs_of.BLOBS]
     why = f"{left_out[0]} has no counterpart in GGUF" if left_out else "the model has no tokenizer"
-    note = f"{why}: the file has no vocabulary, and runs on numbers of tokens"
+    note = f"{why}: the file has no vocabulary"
     return [Key.of(f"{PREFIX}model", "no_vocab")], [note]
 
 
@@ -67,7 +67,7 @@ def end_keys(hyper: Hyper, tokens: list[Key]) -> tuple[list[Key], list[str]]:
     free = [end for end in _ENDS if f"{PREFIX}{end}_token_id" not in said]
     keys += [Key.of(f"{PREFIX}{end}_token_id", token) for end, token in zip(free, more, strict=False)]
     left = ", ".join(map(str, more[len(free) :]))
-    return keys, [f"tokens that end a text, for which a GGUF file has no key: {left}"] if left else []
+    return keys, [f"of the tokens that end a text these have no key in a GGUF file: {left}"] if left else []
 
 
 def _is_token(value: object) -> bool:

@@ -38,7 +38,7 @@ def carried_out(planned: Plan, stack: ExitStack, threads: int | None = None) -> 
     except OutputError as error:
         error.hint = ELSEWHERE
         raise
-    return os.dup(file.fileno()), (*result.notes, *_note(folder, planned.file_bytes))
+    return os.dup(file.fileno()), (*result.notes, *_note(folder, os.fstat(file.fileno()).st_size))
 
 
 def _note(folder: Path, nbytes: int) -> list[str]:

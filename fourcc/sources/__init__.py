@@ -108,7 +108,7 @@ def _empty(source: Source) -> list[str]:
     if not source.everything:
         return ["the checkpoint holds no tensor"]
     bare = [tensor.name for tensor in source.everything if 0 in tensor.shape]
-    return [f"{safetensors.named(bare)} without a weight"] if bare else []
+    return [f"{safetensors.named(bare)} {'have' if len(bare) > 1 else 'has'} no weight"] if bare else []
 
 
 def _open_file(path: Path) -> Source:

@@ -95,12 +95,12 @@ def _family(head: Head) -> str | None:
 
 def _key_notes(head: Head) -> list[str]:
     """Keys that stand more than once, in one way or the other."""
-    notes = [f"the key {key!r} stands twice, with one value" for key in head.repeated]
+    notes = [f"the key {key!r} stands more than once, with one value" for key in dict.fromkeys(head.repeated)]
     said = dict(zip(SHADOWS, (head.version, len(head.tensors), None), strict=True))
     for key in filter(head.values.__contains__, SHADOWS):
         found = head.values[key]
-        differs = f": it says {shown(found)}, the head {said[key]}" if said[key] not in (None, found) else ""
-        notes.append(f"the key {key!r} repeats what the head says by itself, and is passed over{differs}")
+        differs = f", and says {said[key]}, not {shown(found)}" if said[key] not in (None, found) else ""
+        notes.append(f"the key {key!r} is passed over: the file's head says it by itself{differs}")
     return notes
 
 
@@ -169,7 +169,8 @@ def _tensors(file: ReadFile, head: Head) -> tuple[list[SourceTensor | Unreadable
             raise _refusal(file, info, "the file is cut", f"{file.size} bytes", f"at least {head.data + end} bytes")
         tensors.append(_tensor(file, head, info, spec, nbytes))
     beyond = file.size - (head.data + -(-end // head.alignment) * head.alignment)
-    return tensors, [f"{beyond} bytes follow the last tensor"] if beyond > 0 else []
+    follow = "byte follows" if beyond == 1 else "bytes follow"
+    return tensors, [f"{beyond} {follow} the last tensor: passed over"] if beyond > 0 else []
 
 
 def _tensor(

@@ -81,7 +81,8 @@ def adopt(source: Source, keys: Keys) -> Source:
 def _missing_keys(keys: Keys) -> list[str]:
     """Notes on keys that no model can be run without, and that nothing else tells."""
     names = (f"{keys[ARCHITECTURE_KEY]}.{COUNTS[word]}" for word in _SAID_ALONE)
-    return [f"the key {name!r} is missing, or no positive number" for name in names if not _count(keys.get(name))]
+    wrong = [name for name in names if not _count(keys.get(name))]
+    return [f"the key {name!r} is {'no positive number' if name in keys else 'missing'}" for name in wrong]
 
 
 def _notes(tensors: list[SourceTensor | Unreadable], hyper: Hyper) -> list[str]:

@@ -46,6 +46,7 @@ _COUNTS = {  # fourcc's word -> the config's
 }
 _ROTATED = (".attention.wq", ".attention.wk", ".attention.q_norm", ".attention.k_norm")
 _RECOMPUTED = ".rotary_emb.inv_freq"
+_MADE = ", and each matrix that was quantized in several tensors is one, called *.weight"
 
 
 def adopt(source: Source, folder: Path) -> Source:
@@ -159,8 +160,11 @@ def _as_stated(source: Source, config: _Config) -> Source:
     if foreign_weights.KEY in source.hyper:
         name = f"{name}, quantized" if name in FAMILIES else name
     else:
-        name = next(iter(config.classes), name) if name in FAMILIES else name
-        notes = [f"no Llama-family language model (model_type {kind!r}): names are kept"]
+        of_family = name in FAMILIES  # and of another task
+        name = next(iter(config.classes), name) if of_family else name
+        said = f"architectures {', '.join(config.classes)}" if of_family else f"model_type {kind!r}"
+        made = "" if all(tensor.name == tensor.source_name for tensor in source.tensors) else _MADE
+        notes = [f"no Llama-family language model ({said}): names are kept{made}"]
     blobs = {**source.blobs, CONFIG: config.data}
     return attrs.evolve(source, architecture=name, blobs=blobs, notes=(*source.notes, *notes))
 
@@ -170,7 +174,7 @@ def _as_llama(source: Source, config: _Config) -> Source:
     kept = [tensor for tensor in source.tensors if tensor not in recomputed]
     named = [attrs.evolve(tensor, name=to_fourcc(tensor.name, HUGGING_FACE) or tensor.name) for tensor in kept]
     names = {tensor.name for tensor in named}
-    notes = [f"{len(recomputed)} tensors *{_RECOMPUTED} are left out: they are recomputed"] if recomputed else []
+    notes = [_left_out(recomputed)] if recomputed else []
     notes += notes_on_names(names, HUGGING_FACE)
     _refuse_twins(config, named)
     tied, named, said = _tied(config, named)
@@ -197,6 +201,11 @@ def _as_llama(source: Source, config: _Config) -> Source:
         hyper=hyper,
         notes=(*source.notes, *notes),
     )
+
+
+def _left_out(recomputed: list[SourceTensor]) -> str:
+    are, they = ("s", "are") if len(recomputed) > 1 else ("", "is")
+    return f"{len(recomputed)} tensor{are} *{_RECOMPUTED} {they} left out: the rotation is computed from the config"
 
 
 def _tied(config: _Config, tensors: list[SourceTensor]) -> tuple[bool, list[SourceTensor], list[str]]:

@@ -20,6 +20,7 @@ from fourcc.sources.source import Scalar, storable
 Found = dict[str, Scalar | list[Scalar]]
 
 _DEFAULT_WINDOW, _DEFAULT_FULL_LAYERS = 4096, 28  # where a config does not say
+_SHOWN = 4  # names in a note
 _LAYER_TYPES = {"full_attention": 0, "sliding_attention": 1}
 # Read elsewhere, or here by name.
 _READ = (
@@ -92,13 +93,23 @@ def asked(config: Config, names: Iterable[str]) -> tuple[Found, list[str]]:
         SourceError: a key has a value that cannot be.
     """
     family = FAMILIES[config.fields["model_type"]]
-    lacking = sorted(set(_lacking(config, family, names)))
+    lacking: dict[str, list[str]] = {}
+    for key, name in sorted(_lacking(config, family, names)):
+        lacking.setdefault(key, []).append(name)
     found: Found = {**_activation(config), **_window(config, family), **dict.fromkeys(lacking, False)}
     for key in family.other:
         if config.fields.get(key) is not None:
             found[key] = config.fields[key] if storable(config.fields[key]) else str(config.fields[key])
-    notes = [f"the config says {key} false, or its model_type has none, but there are such tensors" for key in lacking]
+    notes = [_denied(config, family, key, denied) for key, denied in lacking.items()]
     return found, [*notes, *_passed_over(config, family)]
+
+
+def _denied(config: Config, family: Family, key: str, names: list[str]) -> str:
+    """A note on tensors that the family's class would not have with this config."""
+    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    kind = config.fields["model_type"]
+    why = f"the config does not say {key} true" if key in family.optional.values() else f"a {kind} model has none such"
+    return f"the file has {listed}, but {why}"
 
 
 def _activation(config: Config) -> Found:
@@ -106,13 +117,13 @@ def _activation(config: Config) -> Found:
     return {} if said in (None, "silu", "swish") else {"hidden_act": str(said)}  # two names of one function
 
 
-def _lacking(config: Config, family: Family, names: Iterable[str]) -> Iterator[str]:
-    """What the config says is not there, and is."""
+def _lacking(config: Config, family: Family, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """What the config says is not there, and is: its key, and the tensor's name."""
     for name in names:
         template, _, ending = split_name(name)
         part = template.removeprefix("layers.*.") + ending
         if part in _FLAGS and not _has(config, family, part):
-            yield _FLAGS[part]
+            yield _FLAGS[part], name
 
 
 def _has(config: Config, family: Family, part: str) -> bool:

@@ -115,7 +115,7 @@ def open_llama2c(path: Path) -> Source:
 
 def _notes(header: Header, runs: list[Run]) -> tuple[str, ...]:
     odd = header.version == 0 and all(run.name for run in runs)
-    return ("the file has no RoPE tables; none are needed",) if odd else ()
+    return ("the file has no RoPE tables, and needs none",) if odd else ()
 
 
 def hyper_of(header: Header) -> Hyper:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 
 from fourcc.naming import to_fourcc
 
@@ -23,11 +23,15 @@ def notes_on_names(names: Iterable[str], spelling: str) -> Iterator[str]:
         if known is not None:
             behind.setdefault(prefix, []).append((name, known))
     for prefix, found in sorted(behind.items()):
-        (name, known), way = min(found), f"without {prefix!r}" if prefix else "with 'model.' before them"
-        yield f"{len(found)} tensors have names that are not known; {way} they would be: {name} as {known}"
-    adapters = sum(any(word in name for word in _ADAPTER) for name in names)
+        (name, known), begin = min(found), f" that begin with {prefix!r}" if prefix else ""
+        yield f"{_counted(found)} unknown names{begin}: {name} would be known as {known}"
+    adapters = [name for name in names if any(word in name for word in _ADAPTER)]
     if adapters:
-        yield f"{adapters} tensors are those of a LoRA adapter: merge it into the model first"
+        yield f"{_counted(adapters)} the names of a LoRA adapter's: merge it into the model first"
+
+
+def _counted(found: Sized) -> str:
+    return "1 tensor has" if len(found) == 1 else f"{len(found)} tensors have"
 
 
 def _known_behind(name: str, spelling: str) -> tuple[str, str | None]:

@@ -137,12 +137,16 @@ def _chosen(path: Path, name: str, places: dict[str, SourceTensor], weight_map: 
 
 
 def _copies(weight_map: dict[str, str], found: dict[str, dict[str, SourceTensor]]) -> list[str]:
-    """A note on tensors that another file has, too."""
-    copies = [name for name, places in found.items() if len(places) > 1]
-    if not copies:
-        return []
-    others = sorted({place for name in copies for place in found[name] if place != weight_map[name]})
-    return [f"passed over in {', '.join(others)}: {named(copies)}, which the index takes from another file"]
+    """A note on each file whose tensors the index takes from another one."""
+    others: dict[str, list[str]] = {}
+    for name, places in found.items():
+        for place in places:
+            if len(places) > 1 and place != weight_map[name]:
+                others.setdefault(place, []).append(name)
+    return [
+        f"{named(names)} {'is' if len(names) == 1 else 'are'} passed over in {place}: the index names another file"
+        for place, names in sorted(others.items())
+    ]
 
 
 def _refuse_missing(path: Path, weight_map: dict[str, str], homes: dict[str, dict[str, SourceTensor]]) -> None:
@@ -166,7 +170,7 @@ def _notes(weight_map: dict[str, str], tensors: dict[str, SourceTensor], total_s
     notes = []
     unlisted = [name for name in tensors if name not in weight_map]
     if unlisted:
-        notes.append(f"the index does not list {named(unlisted)}")
+        notes.append(f"the index does not list {named(unlisted)}: read all the same")
     nbytes = sum(stored_bytes(registry[tensor.tag].spec, tensor.shape) for tensor in tensors.values())
     if total_size is not None and total_size != nbytes:
         notes.append(f"the index states a total_size of {total_size!r}, the tensors have {nbytes} bytes")

@@ -83,9 +83,11 @@ def replaced(
     """
     found = read_tokenizer(path)
     _refuse_another_model_s(path, found, rows, as_many=exact and found.blob == LLAMA2C)
-    notes = ["the tokenizer ends within an entry"] if found.cut else []
-    own = [name for name in blobs if name in BLOBS]
-    if own and (own, blobs[own[0]]) != ([found.blob], found.data):
+    notes = [f"{path} ends within a token: no text can be made with it"] if found.cut else []
+    if {name: data for name, data in blobs.items() if name in BLOBS} == {found.blob: found.data}:
+        return dict(blobs), notes  # it is the one that the model brings
+    own = [name for name in blobs if name in REPLACED]
+    if own:
         notes.append(f"{path} takes the place of the tokenizer that the model brings ({', '.join(own)})")
     return {**{name: data for name, data in blobs.items() if name not in REPLACED}, found.blob: found.data}, notes
 
@@ -125,12 +127,11 @@ def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
         try:
             found = read_tokenizer(path)
         except SourceError as error:
-            notes.append(f"the tokenizer is left out: {error}")
+            notes.append(f"{name} is left out: {error}")
             continue
         blobs[found.blob] = found.data
         paths.append(path)
-    if blobs:
-        _add_chat_template(folder, blobs, paths, notes)
+    _add_chat_template(folder, blobs, paths, notes)
     for name in COMPANIONS:
         _add_companion(folder, name, blobs, paths, notes)
     return blobs, list(dict.fromkeys(paths)), notes
@@ -166,7 +167,7 @@ def _add_chat_template(folder: Path, blobs: dict[str, bytes], paths: list[Path],
         try:
             text = _chat_template(path)
         except SourceError as error:
-            notes.append(f"the chat template is left out: {error}")
+            notes.append(f"the chat template of {name} is left out: {error}")
             continue
         if text:
             blobs[CHAT_TEMPLATE] = text

@@ -438,7 +438,7 @@ def test_end_tokens_beyond_the_keys(tmp_path: Path) -> None:
     """GGUF has three; what is left is named."""
     with model(tmp_path, Part(hyper={"eos_token_id": [4, 5, 6, 7]})) as source:
         notes = plan_export(source, KINDS["gguf"]).layout.notes
-    assert "tokens that end a text, for which a GGUF file has no key: 7" in notes
+    assert "of the tokens that end a text these have no key in a GGUF file: 7" in notes
     with model(tmp_path, Part(hyper={"eos_token_id": [2, 5]})) as source:
         notes = plan_export(source, KINDS["llama2c-v1"]).layout.notes
     assert "eos_token_id [2, 5] is left out: llama2.c takes 2" in notes
@@ -448,7 +448,7 @@ def test_a_window_that_llama_cpp_does_not_heed(tmp_path: Path) -> None:
     """The file says it, and a note what becomes of it; where it is as long as the context it makes no difference."""
     with model(tmp_path, PARTS["a window"]) as source:
         notes = plan_export(source, KINDS["gguf"]).layout.notes
-    said = "llama.attention.sliding_window 16 is written, and llama.cpp does not heed it for a llama: it attends to"
+    said = "llama.attention.sliding_window 16 is written, and llama.cpp does not heed it for a llama: texts of"
     assert any(note.startswith(said) for note in notes)
     with model(tmp_path, PARTS["a window of all"]) as source:
         assert "sliding_window" not in str(plan_export(source, KINDS["gguf"]).layout.notes)
@@ -533,11 +533,11 @@ def test_keys_of_a_llama_come_back(tmp_path: Path) -> None:
     ("stated", "tag", "found", "note"),
     [
         (7, "Q8_0", 7, None),
-        (15, "Q8_0", 7, "general.file_type is 7, it was 15: by most matrices"),
+        (15, "Q8_0", 7, "general.file_type 15 becomes 7: more matrices have ggml's type 8 than any other"),
         (15, "Q4_K", 15, None),
         (14, "Q4_K", 14, None),
-        (2, "Q4_K", 15, "general.file_type is 15, it was 2: by most matrices"),
-        (2, "MXF4", None, "general.file_type 2 is left out: most matrices have ggml's type 39 now"),
+        (2, "Q4_K", 15, "general.file_type 2 becomes 15: more matrices have ggml's type 12 than any other"),
+        (2, "MXF4", None, "general.file_type 2 is left out: no number says that matrices have ggml's type 39"),
     ],
 )
 def test_what_the_keys_say_of_the_quantization(
@@ -562,7 +562,7 @@ def test_what_the_keys_say_of_the_quantization(
             continue
         assert fields.get("general.file_type") == found
         assert "quantize.imatrix.file" not in fields
-        history = "quantize.imatrix.file: left out, for matrices were encoded anew"
+        history = "quantize.imatrix.file is left out: matrices were encoded anew"
         assert [each for each in plans.layout.notes if "general" in each or "quantize" in each] == [
             *([note] if note else []),
             history,

@@ -157,7 +157,7 @@ def test_a_folder_s_chat_template_is_taken_along(tmp_path: Path) -> None:
     config.write_text("{")
     blobs, _, notes = beside(tmp_path)
     assert CHAT_TEMPLATE not in blobs
-    assert "the chat template is left out: " in notes[0]
+    assert "the chat template of tokenizer_config.json is left out: " in notes[0]
 
 
 def test_a_real_model_s_template() -> None:

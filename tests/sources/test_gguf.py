@@ -167,13 +167,13 @@ def test_key_twice_with_one_value(tmp_path: Path) -> None:
     """Some writers repeat keys; where both agree, a note is enough."""
     keys = [gguf_key("a", 4, 3), gguf_key("b", 8, "x"), gguf_key("a", 4, 3)]
     with open_source(written(tmp_path, "m", gguf(keys, ONE))) as source:
-        assert source.notes == ("the key 'a' stands twice, with one value",)
+        assert source.notes == ("the key 'a' stands more than once, with one value",)
 
 
 def test_bytes_behind_the_last_tensor_are_noted(tmp_path: Path) -> None:
     """The reference ignores them."""
     with open_source(written(tmp_path, "m", gguf([], ONE) + bytes(5))) as source:
-        assert source.notes == ("5 bytes follow the last tensor",)
+        assert source.notes == ("5 bytes follow the last tensor: passed over",)
 
 
 def test_last_padding_may_be_absent(tmp_path: Path) -> None:
@@ -365,12 +365,9 @@ def test_keys_that_repeat_the_head(tmp_path: Path) -> None:
     """At them the gguf package's reader stops; ours says that it passes them over, and where they differ."""
     with open_source(written(tmp_path, "m", gguf(SHADOWS, ONE))) as source:
         assert source.notes == (
-            "the key 'GGUF.version' repeats what the head says by itself, and is passed over",
-            (
-                "the key 'GGUF.tensor_count' repeats what the head says by itself, and is passed over: "
-                "it says 9, the head 1"
-            ),
-            "the key 'GGUF.kv_count' repeats what the head says by itself, and is passed over",
+            "the key 'GGUF.version' is passed over: the file's head says it by itself",
+            "the key 'GGUF.tensor_count' is passed over: the file's head says it by itself, and says 1, not 9",
+            "the key 'GGUF.kv_count' is passed over: the file's head says it by itself",
         )
 
 
@@ -520,7 +517,7 @@ def test_real_blocks(data: Path) -> None:
     """Real blocks of a large model, Q4_K and Q6_K: they come over as they are and decode exactly."""
     path = data / "devstral_slice" / "slice.gguf"
     with open_source(path) as source, np.load(path.parent / "dequantized_truth.npz") as truth:
-        assert any("'GGUF.version' repeats what the head says" in note for note in source.notes)
+        assert any("'GGUF.version' is passed over: the file's head" in note for note in source.notes)
         assert len(source.tensors) == 3
         assert not source.unreadable
         raw = path.read_bytes()
@@ -576,7 +573,7 @@ def test_a_key_that_is_missing_is_named(tmp_path: Path) -> None:
     keys.append(gguf_key("llama.rope.dimension_count", 4, 4))
     data = [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()]
     with open_source(written(tmp_path, "m", gguf(keys, data))) as source:
-        assert source.notes[0] == "the key 'llama.attention.head_count' is missing, or no positive number"
+        assert source.notes[0] == "the key 'llama.attention.head_count' is missing"
         assert source.notes[-1].startswith("this model cannot be run: its hyper-parameter head_dim is missing")
 
 

@@ -226,7 +226,9 @@ def test_recomputed_tables_are_left_out(tmp_path: Path) -> None:
     more = {f"model.layers.{i}.self_attn.rotary_emb.inv_freq": np.ones(2, "<f4") for i in range(2)}
     with open_source(save(tmp_path, to_hf(h, truth) | more, config(h))) as source:
         assert list(decoded(source)) == list(truth)
-        assert source.notes == ("2 tensors *.rotary_emb.inv_freq are left out: they are recomputed",)
+        assert source.notes == (
+            "2 tensors *.rotary_emb.inv_freq are left out: the rotation is computed from the config",
+        )
 
 
 def test_incomplete_model_is_noted(tmp_path: Path) -> None:
@@ -245,7 +247,7 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
         (
             {"architectures": ["LlamaForSequenceClassification"]},
             "LlamaForSequenceClassification",
-            "no Llama-family language model (model_type 'llama')",
+            "no Llama-family language model (architectures LlamaForSequenceClassification): names are kept",
         ),
         (
             {"quantization_config": {"quant_method": "awq"}},
@@ -311,7 +313,7 @@ def test_tokenizer_files_beside(tmp_path: Path) -> None:
     with open_source(tmp_path) as source:
         assert source.blobs == {"tokenizer.json": tokenizer}
         assert [path.name for path in source.companions] == ["config.json", "tokenizer.json"]
-        assert "the tokenizer is left out" in source.notes[0]
+        assert source.notes[0].startswith("tokenizer.model is left out: ")
         assert "Git LFS pointer" in source.notes[0]
 
 
@@ -480,11 +482,11 @@ def test_the_base_in_the_map_counts(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("spelled", "note"),
     [
-        ("_orig_mod.{}", "20 tensors have names that are not known; without '_orig_mod.' they would be: "),
-        ("language_model.{}", "20 tensors have names that are not known; without 'language_model.' they would be: "),
+        ("_orig_mod.{}", "20 tensors have unknown names that begin with '_orig_mod.': "),
+        ("language_model.{}", "20 tensors have unknown names that begin with 'language_model.': "),
         (
             "base_model.model.{}",
-            "20 tensors have names that are not known; without 'base_model.model.' they would be: ",
+            "20 tensors have unknown names that begin with 'base_model.model.': ",
         ),
     ],
 )

@@ -88,7 +88,7 @@ def test_version_0_without_rope_tables(tmp_path: Path, shared: bool) -> None:  #
     h, tensors = llama(shared=shared)
     with open_source(written(tmp_path, "m", llama2c_v0(h, tensors, rope=False))) as source:
         assert_equal(decoded(source), tensors)
-        assert source.notes == ("the file has no RoPE tables; none are needed",)
+        assert source.notes == ("the file has no RoPE tables, and needs none",)
 
 
 @pytest.mark.parametrize("change", [-4, -1, 1, 64])

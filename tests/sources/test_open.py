@@ -136,7 +136,7 @@ def test_without_a_weight(tmp_path: Path) -> None:
         assert source.notes == ("the checkpoint holds no tensor",)
     arrays = {"a": np.ones((0, 4), "<f4"), "b": np.ones(2, "<f4"), "c": np.ones((4, 0), "<f4")}
     with open_source(written(tmp_path, "b", safetensors(arrays))) as source:
-        assert source.notes == ("2 tensors ('a', 'c') without a weight",)
+        assert source.notes == ("2 tensors ('a', 'c') have no weight",)
 
 
 def test_every_likeness_is_a_sentence() -> None:
@@ -256,7 +256,7 @@ def test_tokenizer_of_another_size_is_noted(tmp_path: Path) -> None:
     model, given = written(tmp_path, "m", CHECKPOINTS["GGUF"]), written(tmp_path, "t", tokenizer_bin(6)[:-1])
     with open_source(model, given) as source:
         assert source.notes == (
-            "the tokenizer ends within an entry",
+            f"{given} ends within a token: no text can be made with it",
             "the tokenizer has 5 tokens, the model rows for 7: those beyond are padding, never drawn",
         )
     with pytest.raises(SourceError) as caught:

@@ -121,7 +121,7 @@ def test_tensor_in_two_files(folder: Path) -> None:
     written(folder, SECOND, pack({"a": A + 1, "b": B}))
     with open_source(folder) as source:
         assert np.array_equal(decoded(source)["a"], A)
-        assert source.notes == (f"passed over in {SECOND}: 1 tensor ('a'), which the index takes from another file",)
+        assert source.notes == (f"1 tensor ('a') is passed over in {SECOND}: the index names another file",)
     written(folder, FIRST, pack({"a": A, "c": A}))
     index(folder, {"c": FIRST, "a": SECOND, "b": SECOND})
     with open_source(folder) as source:
@@ -145,7 +145,7 @@ def test_unlisted_tensor_is_noted(folder: Path) -> None:
     written(folder, SECOND, pack({"b": B, "c": A}))
     with open_source(folder) as source:
         assert list(decoded(source)) == ["a", "b", "c"]
-        assert source.notes[0] == "the index does not list 1 tensor ('c')"
+        assert source.notes[0] == "the index does not list 1 tensor ('c'): read all the same"
 
 
 @pytest.mark.parametrize("total", [47, "48", True, 1e9])

@@ -1,0 +1,75 @@
+"""The notes of a run: on its temporary file, and on a talk."""
+
+import io
+import json
+import re
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from fourcc.cli.app import main
+from fourcc.models import temporary
+from fourcc.models.opening import open_any
+from tests.conftest import ROOT
+from tests.properties.note_models import vocabulary
+from tests.properties.note_texts import is_said, texts_of
+from tests.sources.writers import gguf_key, gguf_llama, llama, written
+
+TEMPLATE = "[INST] <<SYS>> {{ message }} <</SYS>> [/INST]"
+TALK = ("-m", "chat", "-y", "", "-t", "0", "-n", "60")
+
+
+def model(folder: Path, *keys: bytes) -> Path:
+    """A random GGUF model of 300 tokens, which hardly ever ends an answer."""
+    h, tensors = llama(dim=32, hidden=48, heads=4, kv_heads=2, vocab=300, seq=128, shared=False)
+    tensors["output"][2] *= 0
+    return written(folder, "m.gguf", gguf_llama(h, tensors, *vocabulary(300), *keys))
+
+
+@pytest.fixture
+def talk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Runs the command with messages at its standard input; gives what it wrote, and its notes."""
+
+    def call(*arguments: object) -> tuple[str, set[str]]:
+        monkeypatch.setattr("sys.stdin", io.StringIO("Hello\nAnd then?\n"))
+        assert main(["run", *map(str, arguments)]) == 0
+        captured = capsys.readouterr()
+        return captured.out, set(re.findall("^fourcc: note: (.*)$", captured.err, re.MULTILINE))
+
+    return call
+
+
+def test_talks(talk, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """The template that is named is the one that is used, and the context is full where it is said to be."""
+    notes: set[str] = set()
+    for keys, why in (([], "the model brings none; --template NAME chooses"), ([TEMPLATE], "as the model's own says")):
+        path = model(tmp_path, *[gguf_key("tokenizer.chat_template", 8, key) for key in keys])
+        out, said = talk(path, *TALK)
+        notes |= said
+        (name,) = (note.split()[2].rstrip(":") for note in said if note.endswith(why))
+        assert talk(path, *TALK, "--template", name)[0] == out
+        ended = [json.loads(line) for line in talk(path, *TALK, "--json")[0].splitlines()][-1]
+        assert ("the context is full, so the talk ends; -n says how many tokens it may have" in said) is (
+            ended["reason"] == "length"
+        )
+        assert len(talk(path, *TALK, "-n", 90)[0]) > len(out)
+    said = {text for name in ("run.py", "run_output.py") for text in texts_of(ROOT / "cli" / name)}
+    unseen = {text for text in said if not is_said(text.removeprefix("fourcc: note: "), notes)}
+    assert unseen == {"prompt: .* tokens, .* tok/s; "}  # the speed
+
+
+def test_a_temporary_file_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is noted where the system's own command says that the folder is one; with the file's size."""
+    for folder in ("/dev/shm", str(tmp_path)):  # noqa: S108 - the usual RAM disk
+        if not Path(folder).is_dir():
+            continue
+        kind = subprocess.check_output(["stat", "-f", "-c", "%T", folder], text=True).strip()
+        monkeypatch.setattr("tempfile.tempdir", folder)
+        monkeypatch.setattr(temporary, "WORTH_A_NOTE", 0)
+        with ExitStack() as stack:
+            opened, notes = open_any(model(tmp_path), stack)
+            size = opened.file.size >> 20
+        said = f"the converted model takes {size} MiB of memory: {folder} is a RAM disk. TMPDIR=FOLDER says where "
+        assert [note.startswith(said) for note in notes] == ([True] if kind in ("tmpfs", "ramfs") else [])
