@@ -7,7 +7,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from fourcc.cli import failures, terminal
-from fourcc.errors import IndexDamageError
 
 if TYPE_CHECKING:
     from fourcc.container.reader import ModelFile
@@ -22,8 +21,7 @@ def watched(model: ModelFile, *, as_json: bool) -> AbstractContextManager[None]:
     """
     from fourcc.kernels import bus_error
 
-    error = IndexDamageError("the file was cut while it was read", file=model.path, hint="Fetch or convert it again.")
-    failure = failures.failure(error)
+    failure = failures.failure(model.cut_error())
     out = f"{failure.line}\n" if as_json else ""
     begun = "\n" if terminal.on_terminal(sys.stderr) else ""  # a line of text or progress that is left alone
     err = f"{begun}{failure.text}\n"

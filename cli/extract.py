@@ -69,11 +69,11 @@ def _runs(source: Source, name: str | None, blob: str | None) -> Iterable[bytes]
 
 def _blobs(source: Source) -> Mapping[str, bytes]:
     """The blobs of a checkpoint; of a model.bin with its policy, which is no part of it as a source."""
-    from fourcc.container.reader import open_model
+    from fourcc.container.reader import ModelFile
 
     if not show.is_model(source.path):
         return source.blobs
-    with open_model(source.path) as model:
+    with ModelFile(source.path) as model:
         return {blob.name: model.blob(blob.name) for blob in model.index.blobs}
 
 

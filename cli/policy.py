@@ -98,9 +98,9 @@ def _recipe(name: str) -> str:
 
 
 def _text(file: Path, *, resolved: bool) -> str:
-    from fourcc.container.reader import open_model
+    from fourcc.container.reader import ModelFile
 
-    with open_model(file) as model:
+    with ModelFile(file) as model:
         return _resolved(model) if resolved else _stored(model)
 
 

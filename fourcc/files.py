@@ -68,6 +68,10 @@ class ReadFile:
         """Whether the open file was written to or cut. One that took over its name is another file, and no matter."""
         return _identity(os.fstat(self.fd)) != self._identity
 
+    def cut(self) -> bool:
+        """Whether the open file is shorter than it was."""
+        return os.fstat(self.fd).st_size < self.size
+
     @property
     def closed(self) -> bool:
         """Whether it was let go of."""

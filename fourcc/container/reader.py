@@ -130,8 +130,15 @@ class ModelFile(Mapping[str, "QMatrix"]):
         What was made of it is void then. Another file that took over its name is no matter; after `close` there is
         nothing left to compare.
         """
-        if not self.file.closed and self.file.changed():
-            raise IndexDamageError("the file changed while it was read", file=self.path, hint="Run it again.")
+        if self.file.closed or not self.file.changed():
+            return
+        if self.file.cut():
+            raise self.cut_error()
+        raise IndexDamageError("the file changed while it was read", file=self.path, hint="Run it again.")
+
+    def cut_error(self) -> IndexDamageError:
+        """What is said of the file where it was cut, whoever notices."""
+        return IndexDamageError("the file was cut while it was read", file=self.path, hint="Fetch or convert it again.")
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
@@ -290,8 +297,3 @@ def _check_tail(file: ReadFile, tail: Tail) -> None:
         raise IndexDamageError(
             "the index is too large", file=file.path, found=f"{tail.index_bytes} bytes", expected=f"at most {INDEX_CAP}"
         )
-
-
-def open_model(path: str | Path, *, verify: bool = True) -> ModelFile:
-    """Opens a model.bin; a context manager. Takes and raises what `ModelFile` does."""
-    return ModelFile(path, verify=verify)

@@ -391,14 +391,15 @@ def test_a_tokenizer_in_place_of_the_stored_one(run: Runner, tiny: Path, model: 
 
 
 def test_a_tokenizer_of_another_model(run: Runner, tiny: Path, model: Path, tmp_path: Path) -> None:
-    """Noted as it is on a conversion; a token that the model lacks is refused when it comes; no tokenizer at once."""
+    """Refused where it has more tokens than the model has rows, or is none; noted where it has fewer."""
     real = tiny.with_name("tiny_tokenizer.bin")
     (tmp_path / "more.bin").write_bytes(real.read_bytes() + struct.pack("<fI", 1e9, 2) + b"zz")
     ended = run("run", model, "-z", tmp_path / "more.bin", "-n", 9, "-i", "zz")
-    assert "fourcc: note: the tokenizer has 385 tokens, the model 384\n" in ended.err
-    assert (ended.code, "no such token: found 384" in ended.err) == (2, True)
+    told = "the tokenizer belongs to another model, or is cut: found 385 tokens, expected at most 384, the model's"
+    assert (ended.code, f"{tmp_path / 'more.bin'}: {told} vocab_size" in ended.err) == (3, True)
     ended = run("run", model, "-z", renamed(real, tmp_path / "fewer.bin", 383), "-n", 3)
-    assert "fourcc: note: the tokenizer has 383 tokens, the model 384\n" in ended.err
+    told = "the tokenizer has 383 tokens, the model rows for 384: those beyond are padding, never drawn"
+    assert (ended.code, f"fourcc: note: {told}\n" in ended.err) == (0, True)
     (tmp_path / "none.bin").write_bytes(b"%PDF-1.7")
     ended = run("run", model, "-z", tmp_path / "none.bin")
     assert (ended.code, f"{tmp_path / 'none.bin'}: not a tokenizer" in ended.err) == (3, True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgpack
 import pytest
 
-from fourcc.container.reader import ModelFile, open_model
+from fourcc.container.reader import ModelFile
 from fourcc.container.verify import verify
 from fourcc.errors import IndexDamageError, UnknownVersionError
 from tests.container.forge import END, HEAD, PAYLOAD, forge, honest, seal, tail
@@ -30,7 +30,7 @@ def refusal(path: Path, data: bytes) -> str:
 
 def test_sound_file_opens(tmp_path: Path) -> None:
     """The builder of malformed files builds a sound one."""
-    with open_model(forge(tmp_path / "m", honest())) as model:
+    with ModelFile(forge(tmp_path / "m", honest())) as model:
         assert list(model) == ["w", "b"]
         assert model["w"].decode().tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
         assert model.blob("note") == b"hello"

@@ -63,7 +63,7 @@ def test_a_text_is_a_tag_or_is_said_to_be_none() -> None:
     assert registry["Fake"] is FAKE
     with pytest.raises(MissingFormatError, match="no installed package provides the format Q8_0"):
         registry["Q8_0"]
-    with pytest.raises(UsageError, match=r"'8_Q ' is not a tag: one to four of .*\. `fourcc formats` lists the tags"):
+    with pytest.raises(UsageError, match=r"'8_Q' is not a tag: one to four of .*\. `fourcc formats` lists the tags"):
         registry["8_Q"]
 
 

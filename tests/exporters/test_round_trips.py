@@ -29,6 +29,7 @@ from tests.sources.writers import (
     llama,
     safetensors,
     to_hf,
+    tokenizer_bin,
     written,
 )
 
@@ -343,7 +344,7 @@ BLOBS = sorted({*tokenizer.BLOBS, *tokenizer.COMPANIONS, tokenizer.CHAT_TEMPLATE
 def contents(name: str) -> bytes:
     """Something that can be a blob of that name."""
     if name == "tokenizer.bin":
-        return (Path(__file__).parents[1] / "models" / "tiny_tokenizer.bin").read_bytes()
+        return tokenizer_bin(40)  # as many as `model` has rows
     packed = {tokenizer.GGUF: {"tokenizer.ggml.model": "x"}, BLOB: {"general.name": [8, "n"]}}
     if name in packed:
         return msgpack.packb(packed[name])
@@ -417,7 +418,7 @@ def test_another_tokenizer_takes_the_place_of_all_its_files(tmp_path: Path) -> N
         opened.close()
     for name in (tokenizer.JSON, *tokenizer.COMPANIONS):
         written(tmp_path, name, contents(name))
-    other = Path(__file__).parents[1] / "models" / "tiny_tokenizer.bin"
+    other = written(tmp_path, "other.bin", contents("tokenizer.bin"))
     with open_source(tmp_path, other) as source:
         assert set(source.blobs) == {"tokenizer.bin", "generation_config.json", "chat_template.jinja"}
 
