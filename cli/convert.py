@@ -59,23 +59,20 @@ def convert(  # noqa: PLR0913 - one an option
     rules = rules_of(policy, formats, recipe)
     check_name(output)
     with open_source(source, tokenizer) as opened:
-        terminal.notes(opened.notes, quiet=quiet)
+        planned = plan(opened, rules, include=include or (), exclude=exclude or ())
+        terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
-            plans.show(plan(opened, rules, include=include or (), exclude=exclude or ()), as_json=as_json)
-            return
+            return plans.show(planned, as_json=as_json)
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *([policy] if policy else ()))
         target = check_target(output, read, force=force)
-        planned = plan(opened, rules, include=include or (), exclude=exclude or ())
         with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
             result = execute(planned, target, threads=threads, progress=progress)
-        terminal.notes(result.notes[len(opened.notes) :], quiet=quiet)
+        terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
     if as_json:
-        documents.show("convert", _document(output, result))
-    elif not quiet:
-        _show(output, result)
-        terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate} of source")
+        return documents.show("convert", _document(output, result))
+    return None if quiet else _show(output, result, progress)
 
 
 def _source_bytes(planned: Plan) -> int:
@@ -85,7 +82,7 @@ def _source_bytes(planned: Plan) -> int:
     return files * planned.weights // max(1, everything)
 
 
-def _show(output: Path, result: Result) -> None:
+def _show(output: Path, result: Result, progress: Progress) -> None:
     """A summary for people."""
     index = result.index
     counts = Counter(str(tensor.tag) for tensor in index.tensors)
@@ -99,6 +96,7 @@ def _show(output: Path, result: Result) -> None:
             ("bytes", units.plain_bytes(result.path.stat().st_size)),
         ]
     )
+    terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate} of source")
 
 
 def _document(output: Path, result: Result) -> dict[str, object]:

@@ -21,7 +21,7 @@ from fourcc.naming import layer, roles
 from fourcc.output import AtomicFile, check_name, check_space, check_target
 from fourcc.policy import Policy, TensorInfo
 from fourcc.registry import registry
-from fourcc.sources import open_source
+from fourcc.sources import open_source, warnings
 from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.sources.source import Source, SourceTensor
@@ -55,6 +55,13 @@ class Plan:
     def weights(self) -> int:
         """Number of weights."""
         return sum(prod(step.source.shape) for step in self.steps)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the source; what keeps a model from being run, of the tensors that are taken."""
+        of_all = warnings(self.source)
+        taken = warnings(self.source, {step.source.name for step in self.steps})
+        return (*(note for note in self.source.notes if note not in of_all), *taken)
 
     @property
     def file_bytes(self) -> int:
@@ -221,7 +228,7 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: Progress |
             if identity(path) != stamp:
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
     errors = {record.name: record.error for record in index.tensors if record.error is not None}
-    return Result(output.target, digest, index, (*source.notes, *lost(errors)))
+    return Result(output.target, digest, index, (*planned.notes, *lost(errors)))
 
 
 def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:

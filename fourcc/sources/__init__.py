@@ -6,7 +6,7 @@ A new kind adds a file with ``recognises(path, head)`` and ``open_x(path)``, and
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container
 from itertools import islice
 from pathlib import Path
 
@@ -86,14 +86,19 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
     source = _open_folder(path) if path.is_dir() else _open_file(path)
     source = source if tokenizer is None else _with_tokenizer(source, Path(tokenizer))
     counts = token_notes(source.blobs, source.hyper)
-    return attrs.evolve(source, notes=(*source.notes, *counts, *_empty(source), *_warnings(source)))
+    return attrs.evolve(source, notes=(*source.notes, *counts, *_empty(source), *warnings(source)))
 
 
-def _warnings(source: Source) -> Iterator[str]:
-    """What will keep the model from being run, so that it is known when it is converted."""
-    shapes = {tensor.name: tensor.shape for tensor in source.everything}
-    for refusal in islice(unheeded(source.architecture, source.hyper, shapes), SHOWN):
-        yield str(refusal.error())
+def warnings(source: Source, names: Container[str] | None = None) -> list[str]:
+    """What will keep the model from being run, so that it is known when it is converted.
+
+    Args:
+        source: the checkpoint.
+        names: of the tensors that are taken; None: all.
+    """
+    shapes = {tensor.name: tensor.shape for tensor in source.everything if names is None or tensor.name in names}
+    refusals = unheeded(source.architecture, source.hyper, shapes)
+    return [str(refusal.error()) for refusal in islice(refusals, SHOWN)]
 
 
 def _refuse_address(path: Path) -> None:

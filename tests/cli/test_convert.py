@@ -12,6 +12,7 @@ from fourcc.exporters import KINDS
 from fourcc.policy import Policy
 from fourcc.registry import registry
 from tests.cli.making import Runner, write_safetensors
+from tests.sources.writers import config, llama, to_hf, written
 
 NORMS_AND_REST = """version = 1
 [[rule]]
@@ -330,3 +331,20 @@ def test_policies_from_python(tiny: Path, tmp_path: Path) -> None:
         fourcc.convert(tiny, tmp_path / "x", policy=tmp_path / "gone.toml")
     with pytest.raises(PolicyError, match="not a regular file"):
         fourcc.convert(tiny, tmp_path / "x", policy=tmp_path)
+
+
+def test_a_note_on_what_keeps_a_model_from_being_run_is_of_the_tensors_that_are_taken(
+    run: Runner, tmp_path: Path
+) -> None:
+    """Where the odd tensor is left out, nothing keeps the output from being run, and nothing is said."""
+    h, tensors = llama()
+    files = to_hf(h, tensors) | {"model.layers.0.mlp.extra.weight": np.ones((2, 2), np.float32)}
+    source = write_safetensors(tmp_path / "model.safetensors", files)
+    written(tmp_path, "config.json", config(h))
+    note = "note: this model cannot be run: 1 tensor is not known here"
+    whole = run("convert", source, "-o", tmp_path / "whole.bin")
+    assert (whole.code, note in whole.err) == (0, True)
+    left = run("convert", source, "-o", tmp_path / "left.bin", "--exclude", "*extra*")
+    assert (left.code, note in left.err) == (0, False)
+    with fourcc.open(tmp_path / "left.bin") as model:
+        model.network()
