@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fourcc.errors import UsageError
+from fourcc.sources import llama
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.source import Hyper, Source
 from fourcc.transcode import Step
@@ -17,6 +18,7 @@ _SHOWN = 4  # names in a message
 _LENGTH = 60  # characters of a value in a message
 # What a reader need not say, for it is what it takes where nothing is said.
 _NEUTRAL: Mapping[str, object] = {"hidden_act": "silu", "rope_scaling.type": "default"}
+BY_FACTORS = ("llama3", "factors")  # scalings that a GGUF file says by a tensor
 EMBEDDING, HEAD, TIED = "tok_embeddings", "output", "tied_embeddings"
 
 
@@ -36,6 +38,13 @@ def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:
         raise _refusal(source, kind, f"{TIED} is true, and there is a tensor {HEAD!r} beside the embedding")
 
 
+def refuse_contradictions(source: Source, steps: tuple[Step, ...], kind: str) -> None:
+    """Refuses a model of the Llama family with tensors that are not what its hyper-parameters say."""
+    for wrong in llama.contradictions([step.source for step in steps], source.hyper):
+        what = f"no file of kind {kind} can be made: the tensor contradicts the model's hyper-parameters"
+        raise UsageError(what, file=source.path, tensor=wrong.tensor.name, found=wrong.found, expected=wrong.expected)
+
+
 def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str] = ()) -> list[str]:
     """Names of hyper-parameters that a file's reader would not find, or would find though the model has none.
 
@@ -46,7 +55,7 @@ def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str]
         read: what the reader makes of the file's keys.
         elsewhere: hyper-parameters that are said in another way.
     """
-    factors = hyper.get("rope_scaling.type") in ("llama3", "factors")  # said by factors, with all that they follow from
+    factors = hyper.get("rope_scaling.type") in BY_FACTORS  # said by factors, with all that they follow from
     passed = {TIED, *elsewhere, *(name for name in (*hyper, *read) if factors and name.startswith("rope_scaling."))}
     names = [name for name in dict.fromkeys((*hyper, *read)) if name not in passed]
     return [name for name in names if not _said(*(each.get(name, _NEUTRAL.get(name)) for each in (hyper, read)))]

@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from fourcc.errors import UsageError
-from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid, unsaid
+from fourcc.exporters.consumed import (
+    BY_FACTORS,
+    refuse_contradictions,
+    refuse_heads,
+    refuse_scheme,
+    refuse_unsaid,
+    unsaid,
+)
 from fourcc.exporters.gguf_head import Info, Key, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
@@ -34,6 +41,7 @@ from fourcc.transcode import Step
 
 # Hyper-parameters that no key of the architecture says: the tokenizer's keys and a tensor do.
 _ELSEWHERE = ("bos_token_id", "eos_token_id", "rope_scaling.factors")
+ROTATION = "rope.scal"  # how keys of its scaling begin, old and new
 _LONGEST = MAX_NAME - 1  # llama.cpp keeps room for a zero
 
 
@@ -61,6 +69,8 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
     if source.architecture == llama.ARCHITECTURE:
         refuse_heads(source, steps, KIND.name)
         given = _given(source)
+        if not given:  # what came as a GGUF file goes back as it came
+            refuse_contradictions(source, steps, KIND.name)
         read = _read_back(_made(source, _kind(steps, given)), given, steps)
         refuse_unsaid(source, read, KIND.name, elsewhere=_ELSEWHERE)
 
@@ -82,8 +92,12 @@ def _needed(source: Source, made: list[Key], given: Mapping[str, Typed], steps: 
 
 
 def _given(source: Source) -> dict[str, Typed]:
-    """The keys that came from another GGUF file."""
-    return unpacked_metadata(source.blobs[BLOB], f"{source.path} ({BLOB})") if BLOB in source.blobs else {}
+    """The keys that came from another GGUF file; without those of the rotation, where factors say all of it."""
+    given = unpacked_metadata(source.blobs[BLOB], f"{source.path} ({BLOB})") if BLOB in source.blobs else {}
+    kind = stated_architecture(given)
+    if source.hyper.get("rope_scaling.type") not in BY_FACTORS or kind is None:
+        return given
+    return {name: typed for name, typed in given.items() if not name.startswith(f"{kind}.{ROTATION}")}
 
 
 def _kind(steps: tuple[Step, ...], given: Mapping[str, Typed]) -> str:
@@ -168,7 +182,7 @@ def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, in
 
 def _factors(source: Source) -> list[Step]:
     """The tensor of factors by which each pair's turn is divided, where the rotation is scaled so."""
-    if source.hyper.get("rope_scaling.type") not in ("llama3", "factors"):
+    if source.hyper.get("rope_scaling.type") not in BY_FACTORS:
         return []
     if source.hyper["rope_scaling.type"] == "factors":
         return [constant(FREQUENCIES, factors_of(source))]

@@ -14,7 +14,7 @@ from math import prod
 import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid
+from fourcc.exporters.consumed import refuse_contradictions, refuse_heads, refuse_scheme, refuse_unsaid
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
@@ -75,6 +75,7 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
         if found != expected:
             raise refusal(f"{word} is no field of the file", found, f"{expected}, as {NAME} computes")
     refuse_heads(source, steps, NAME)
+    refuse_contradictions(source, steps, NAME)
     names = {step.source.name for step in steps}
     said = {**dict.fromkeys(_SAID), **hyper} | {"rope_pairing": "adjacent"}
     refuse_unsaid(source, {name: said[name] for name in (*_FIELDS, *_SAID)}, NAME, elsewhere=_NOTED)

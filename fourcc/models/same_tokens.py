@@ -7,6 +7,7 @@ from itertools import chain, zip_longest
 from typing import TYPE_CHECKING
 
 from fourcc.errors import UsageError
+from fourcc.models.tokenizers import in_use
 
 if TYPE_CHECKING:
     from fourcc.models.model import Model
@@ -18,7 +19,7 @@ _UNSAID = {"", "\ufffd"}  # texts of tokens that are no text by themselves
 
 
 def check_same_tokens(one: tuple[Model, Cut], other: tuple[Model, Cut]) -> None:
-    """Compares tokenizers: how many tokens, the tokens of the text, and the text of each token.
+    """Compares tokenizers: how many tokens, without padding behind them, tokens of the text, the text of each token.
 
     Args:
         one: a model, and the text as it was cut for it.
@@ -28,14 +29,15 @@ def check_same_tokens(one: tuple[Model, Cut], other: tuple[Model, Cut]) -> None:
         UsageError: they differ; names both files, and what differs.
     """
     (model, text), (reference, theirs) = one, other
-    counts = model.tokenizer.vocab_size, reference.tokenizer.vocab_size
+    counts = tuple(in_use(each.tokenizer, each.tokenizer.vocab_size) for each in (model, reference))
     if counts[0] != counts[1]:
         raise _unlike(one, other, "tokens of the vocabulary", *counts)
     pairs = zip_longest(_ids(text), _ids(theirs))
     for place, (mine, its) in enumerate(pairs):
         if mine != its:
             raise _unlike(one, other, f"token {place} of the windows", mine, its)
-    for token, (mine, its) in enumerate(zip(_texts(model.tokenizer), _texts(reference.tokenizer), strict=True)):
+    texts = (_texts(each.tokenizer, counts[0]) for each in (model, reference))
+    for token, (mine, its) in enumerate(zip(*texts, strict=True)):
         if mine != its and not {mine, its} & _UNSAID:
             raise _unlike(one, other, f"the text of token {token}", repr(mine), repr(its))
 
@@ -50,7 +52,7 @@ def _ids(text: Cut) -> Iterator[int]:
     return chain.from_iterable(window.tokens for window in text.windows)
 
 
-def _texts(tokenizer: Tokenizer) -> Iterator[str]:
+def _texts(tokenizer: Tokenizer, count: int) -> Iterator[str]:
     """Of each token; a space before it, which some kinds of tokenizers strip at the start of a text, does not count."""
-    for token in range(tokenizer.vocab_size):
+    for token in range(count):
         yield tokenizer.text([token]).strip(" ")

@@ -16,6 +16,7 @@ from fourcc.sources.source import Hyper, Scalar, storable
 Found = dict[str, Scalar | list[Scalar]]
 WINDOW, PATTERN = "attention.sliding_window", "attention.sliding_window_pattern"
 SCALING_INERT = ("finetuned",)  # of rope.scaling.*
+LEGACY_FACTOR = "rope.scale_linear"  # counts where rope.scaling.factor is not there
 _LONGEST = 1 << 16  # items of an array that is kept
 
 # Said in hyper-parameters, in whole: a count that is none of these values is kept as it is.
@@ -36,6 +37,7 @@ _POSITIVE = ("attention.layer_norm_rms_epsilon", "rope.freq_base")
 # Read elsewhere; or they belong to a kind of norm or of scaling that is not the model's, or say who made the file.
 _PASSED = (
     PATTERN,
+    LEGACY_FACTOR,
     "rope.scaling.type",
     "rope.scaling.factor",
     "rope.scaling.original_context_length",

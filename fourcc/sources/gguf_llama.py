@@ -20,6 +20,7 @@ from fourcc.networks.llama import SCALINGS
 from fourcc.sources import gguf_keys, llama
 from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.gguf_values import Value
+from fourcc.sources.huggingface_keys import NORMS_FLAG, norms_note, without_norms
 from fourcc.sources.prefixes import notes_on_names
 from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, Unreadable, storable
 from fourcc.spec import Geometry
@@ -74,7 +75,7 @@ def adopt(source: Source, keys: Keys) -> Source:
         unreadable=tuple(listed),
         architecture=llama.ARCHITECTURE,
         hyper={**{key: value for key, value in hyper.items() if key not in scaling}, **_both(scaling, factors)},
-        notes=(*source.notes, *_missing_keys(keys), *_notes(everything, hyper), *notes_on_names(names, GGUF)),
+        notes=(*source.notes, *_missing_keys(keys), *_notes(everything, hyper, family), *notes_on_names(names, GGUF)),
     )
 
 
@@ -85,11 +86,12 @@ def _missing_keys(keys: Keys) -> list[str]:
     return [f"the key {name!r} is {'no positive number' if name in keys else 'missing'}" for name in wrong]
 
 
-def _notes(tensors: list[SourceTensor | Unreadable], hyper: Hyper) -> list[str]:
+def _notes(tensors: list[SourceTensor | Unreadable], hyper: Hyper, family: object) -> list[str]:
     notes = [
         f"{wrong.tensor.source_name}: found {wrong.found}, the keys say {wrong.expected}"
         for wrong in islice(llama.contradictions(tensors, hyper), _SHOWN)
     ]
+    notes += [norms_note(family)] if NORMS_FLAG in hyper else []
     gap = llama.incomplete(tensors, hyper) if tensors else None
     return notes if gap is None else [*notes, gap]
 
@@ -163,17 +165,22 @@ def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Sc
     turned, head = _count(given.get("rope.dimension_count")), hyper.get("head_dim")
     if turned and head and turned != head:
         hyper["rope_dim"] = turned
+    if keys[ARCHITECTURE_KEY] == "qwen3" and without_norms(shapes):
+        hyper[NORMS_FLAG] = True
     return {**hyper, **_scaling(given), **gguf_keys.window(given, hyper), **gguf_keys.others(given, hyper)}
 
 
 def _scaling(given: Keys) -> dict[str, Scalar | list[Scalar]]:
-    """What changes the rotation's frequencies, in Hugging Face's words; of a kind that is known, what it heeds."""
-    legacy = given.get("rope.scale_linear")
-    if isinstance(legacy, float) and 1 < legacy < inf:
-        given = {f"{SCALING}type": "linear", f"{SCALING}factor": legacy, **given}
-    kind = given.get(f"{SCALING}type", "none")
+    """What changes the rotation's frequencies, in Hugging Face's words; of a kind that is known, what it heeds.
+
+    As llama.cpp has it a factor without a kind is linear, the old key stands in for it, and a factor of 0 is none.
+    """
+    if gguf_keys.LEGACY_FACTOR in given:
+        given = {f"{SCALING}factor": given[gguf_keys.LEGACY_FACTOR], **given}
+    kind = given.get(f"{SCALING}type", "none" if given.get(f"{SCALING}factor", 0) in (0, 1) else "linear")
     if kind == "none":
         return {}
+    given = {f"{SCALING}type": kind, **given}
     found = {key.removeprefix(SCALING): value for key, value in given.items() if key.startswith(SCALING)}
     named = {ORIGINAL.get(word, word): value for word, value in found.items() if word not in gguf_keys.SCALING_INERT}
     heeded = {"type", *SCALINGS.get(str(kind), named)}

@@ -19,6 +19,7 @@ from fourcc.sources.source import Scalar, storable
 
 Found = dict[str, Scalar | list[Scalar]]
 
+NORMS_FLAG = "qk_norm"  # no key of a config: what the family says of norms, where the tensors say another thing
 _DEFAULT_WINDOW, _DEFAULT_FULL_LAYERS = 4096, 28  # where a config does not say
 _SHOWN = 4  # names in a note
 _LAYER_TYPES = {"full_attention": 0, "sliding_attention": 1}
@@ -67,16 +68,38 @@ class Family:
     window: tuple[str, ...] = ()
     other: tuple[str, ...] = ("per_layer_config",)
 
+    @property
+    def normed(self) -> bool:
+        """Whether its q and k always have norms, which are not what they would be without."""
+        return any(self.optional.get(name, "") is None for name in _NORMS)
+
+
+def norms_note(family: object) -> str:
+    """What is odd `without_norms`: all by itself the model would run, as another one."""
+    return f"a {family} has norms of q and k in each layer, and here a layer lacks them"
+
+
+def without_norms(names: Iterable[str]) -> bool:
+    """Whether a layer has a matrix of q or k and not the norm of it; names are in fourcc's spelling."""
+    known = set(names)
+    pairs = (("attention.wq", "attention.q_norm"), ("attention.wk", "attention.k_norm"))
+    return any(
+        name.removesuffix(matrix) + norm not in known
+        for matrix, norm in pairs
+        for name in known
+        if name.endswith(matrix)
+    )
+
 
 _ATTENTION = {f"attention.{name}.bias": "attention_bias" for name in ("wq", "wk", "wv", "wo")}
 _FEED_FORWARD = {f"feed_forward.{name}.bias": "mlp_bias" for name in ("w1", "w2", "w3")}
 _NORMS = ("attention.q_norm", "attention.k_norm")
 _LAYERED = ("use_sliding_window", "sliding_window", "max_window_layers", "layer_types")
 # What a model is said to lack whose file has the tensor all the same; such a model is refused by that name.
-_FLAGS = {**_ATTENTION, **_FEED_FORWARD, **dict.fromkeys(_NORMS, "qk_norm")}
+_FLAGS = {**_ATTENTION, **_FEED_FORWARD, **dict.fromkeys(_NORMS, NORMS_FLAG)}
 FAMILIES = {
     "llama": Family({**_ATTENTION, **_FEED_FORWARD}),
-    "mistral": Family({}, ("sliding_window",)),
+    "mistral": Family({}, ("sliding_window", "layer_types")),  # with the latter it is read as a ministral
     "qwen2": Family(dict.fromkeys(("attention.wq.bias", "attention.wk.bias", "attention.wv.bias")), _LAYERED),
     "qwen3": Family({**_ATTENTION, **dict.fromkeys(_NORMS)}, _LAYERED),
 }
@@ -101,6 +124,9 @@ def asked(config: Config, names: Iterable[str]) -> tuple[Found, list[str]]:
         if config.fields.get(key) is not None:
             found[key] = config.fields[key] if storable(config.fields[key]) else str(config.fields[key])
     notes = [_denied(config, family, key, denied) for key, denied in lacking.items()]
+    if family.normed and without_norms(names):
+        found[NORMS_FLAG] = True
+        notes.append(norms_note(config.fields["model_type"]))
     return found, [*notes, *_passed_over(config, family)]
 
 
@@ -155,10 +181,10 @@ def _passed_over(config: Config, family: Family) -> Iterator[str]:
 
 def _window(config: Config, family: Family) -> Found:
     """How far an activation sees, and in which layers, where not in all."""
-    by_layer = family.window is _LAYERED
-    on = _flag(config, "use_sliding_window") if by_layer else bool(family.window)
+    types = config.fields.get("layer_types") if family.window else None
+    on = _flag(config, "use_sliding_window") if family.window is _LAYERED else bool(family.window)
+    by_layer = family.window is _LAYERED or types is not None
     if not on or config.fields.get("sliding_window", _DEFAULT_WINDOW) is None:
-        types = config.fields.get("layer_types")
         if by_layer and isinstance(types, list) and "sliding_attention" in types:
             raise config.refusal("layer_types", "sliding_attention", "full_attention, for there is no window")
         return {}

@@ -337,6 +337,23 @@ def test_scaled_rotations(tmp_path: Path, scaling: dict[str, object]) -> None:
     assert (tmp_path / "again.gguf").read_bytes() == (tmp_path / "out.gguf").read_bytes()
 
 
+@pytest.mark.parametrize(
+    "more", [[("rope.scaling.type", 8, "linear"), ("rope.scaling.factor", 6, 2.0)], [("rope.scale_linear", 6, 2.0)]]
+)
+def test_factors_beside_a_scaling(tmp_path: Path, more: list[tuple[str, int, object]]) -> None:
+    """Both divide the turns; written as factors, the keys that came do not divide once more."""
+    h, tensors = llama()
+    arrays = {gguf_name(name): array for name, array in tensors.items()}
+    arrays["rope_freqs.weight"] = np.linspace(1, 3, 2, dtype=np.float32)
+    keys = gguf_llama_keys(h) + [gguf_key(f"llama.{name}", kind, value) for name, kind, value in more]
+    data = gguf(keys, [(name, array.shape, 0, array.tobytes()) for name, array in arrays.items()])
+    fourcc.convert(written(tmp_path, "m.gguf", data), tmp_path / "m.bin")
+    export(tmp_path / "m.bin", tmp_path / "out.gguf")
+    with open_source(tmp_path / "m.gguf") as before, open_source(tmp_path / "out.gguf") as after:
+        assert before.hyper["rope_scaling.factors"] == [2.0, 6.0]
+        assert after.hyper["rope_scaling.factors"] == [2.0, 6.0]
+
+
 def test_the_tokenizer_of_a_gguf_file_goes_back(tmp_path: Path) -> None:
     """Keys, values and the types that readers expect."""
     keys = [

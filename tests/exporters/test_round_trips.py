@@ -81,8 +81,12 @@ NO_FAMILY = {"safetensors": "no model_type that is known here has these optional
 MORE = {"llama2c": "it has more tensors"}
 WINDOW = {"llama2c": "sliding_window = "}
 SCALED = {"llama2c": "rope_scaling"}
+HALF = {"q_norm": {"gguf": "qk_norm = nothing"}}  # a GGUF file with one is a qwen3's, which has both
 PARTS = {
     "nothing": Part(),
+    "a size that no tensor has": Part(
+        hyper={"hidden_dim": 4}, refused=dict.fromkeys(KINDS, "the tensor contradicts the model's hyper-parameters")
+    ),
     "an output matrix": Part(untied=True, hyper={"tied_embeddings": False}),
     "no output, and untied": Part(
         hyper={"tied_embeddings": False}, refused=dict.fromkeys(KINDS, "there is no tensor 'output'")
@@ -98,7 +102,7 @@ PARTS = {
     "norms and biases": Part((*NORMS, *QKV, "o"), refused=MORE),
     "norms and biases of q, k, v": Part((*NORMS, *QKV), refused=MORE | NO_FAMILY),
     "norms and biases of the MLP": Part((*NORMS, *MLP), refused=MORE | NO_FAMILY),
-    **{f"{name} alone": Part((name,), refused=MORE | NO_FAMILY) for name in BIASES},
+    **{f"{name} alone": Part((name,), refused=MORE | NO_FAMILY | HALF.get(name, {})) for name in BIASES},
     "biases in one layer": Part(
         (*QKV, "o"),
         only=(1,),

@@ -232,3 +232,16 @@ def test_a_hole_is_no_text() -> None:
     assert tokenizer.text([0, 3, 7]).split() == ["a", "b"]
     with pytest.raises(UsageError, match="no such token: found 8, expected 0 to 7"):
         tokenizer.text([8])
+
+
+def test_a_padded_file_can_be_compared_with_its_model(tmp_path: Path) -> None:
+    """Tokens that an export makes up are no other vocabulary."""
+    (tmp_path / "hf").mkdir()
+    folder = model(tmp_path / "hf", ("tokenizer.model", scored(vocab_size=420)))
+    exported(folder, tmp_path / "out.gguf")
+    for source, name in ((folder, "model.bin"), (tmp_path / "out.gguf", "padded.bin")):
+        fourcc.convert(source, tmp_path / name)
+    for one, other in (("model.bin", "padded.bin"), ("padded.bin", "model.bin")):
+        found = fourcc.evaluate(tmp_path / one, "Once upon a time", reference=tmp_path / other)
+        assert found.divergence is not None
+        assert found.divergence.mean < 1e-9

@@ -341,6 +341,11 @@ def test_numbers_that_are_given_for_each_layer(tmp_path: Path) -> None:
     ("more", "expected"),
     [
         ([("rope.scale_linear", 6, 4.0)], {"type": "linear", "factor": 4.0}),
+        ([("rope.scale_linear", 6, 0.5)], {"type": "linear", "factor": 0.5}),
+        ([("rope.scale_linear", 6, 4.0), ("rope.scaling.factor", 6, 2.0)], {"type": "linear", "factor": 2.0}),
+        ([("rope.scaling.factor", 6, 2.0)], {"type": "linear", "factor": 2.0}),
+        ([("rope.scaling.factor", 6, 0.0)], {}),
+        ([("rope.scaling.factor", 6, 1.0)], {}),
         ([("rope.scaling.type", 8, "none"), ("rope.scaling.factor", 6, 4.0)], {}),
         ([("rope.scaling.finetuned", 7, True)], {}),
         (
@@ -350,12 +355,22 @@ def test_numbers_that_are_given_for_each_layer(tmp_path: Path) -> None:
     ],
 )
 def test_scaling(tmp_path: Path, more: list[tuple[str, int, object]], expected: dict[str, object]) -> None:
-    """In Hugging Face's words, which are ours; the oldest spelling too."""
+    """In Hugging Face's words, which are ours; the oldest spelling too; a factor alone is linear, as in llama.cpp."""
     h, tensors = llama()
     keys = [gguf_key(f"llama.{name}", kind, value) for name, kind, value in more]
     with open_source(written(tmp_path, "m", gguf_llama(h, tensors, *keys))) as source:
         found = {key.removeprefix("rope_scaling."): value for key, value in source.hyper.items() if "scaling" in key}
+        assert not any("cannot be run" in note for note in source.notes) or found["type"] == "yarn"
     assert found == expected
+
+
+def test_a_qwen3_without_its_norms(tmp_path: Path) -> None:
+    """llama.cpp misses the tensors; run without them it would be another model."""
+    h, tensors = llama()
+    with open_source(written(tmp_path, "m", gguf_llama(h, tensors, architecture="qwen3"))) as source:
+        assert "a qwen3 has norms of q and k in each layer, and here a layer lacks them" in source.notes
+        with pytest.raises(UsageError, match="it asks for what is not known here: qk_norm = True"):
+            Architecture.of(source.architecture, source.hyper)
 
 
 SHADOWS = [gguf_key("GGUF.version", 4, 3), gguf_key("GGUF.tensor_count", 10, 9), gguf_key("GGUF.kv_count", 10, 2)]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, UsageError
+from fourcc.models.architecture import Architecture
 from fourcc.sources import open_source
 from tests.sources.writers import Arrays, config, decode, decoded, half_split, llama, safetensors, to_hf, written
 
@@ -26,7 +27,7 @@ def test_names_rows_and_order(tmp_path: Path, model_type: str, tied: bool) -> No
     with open_source(save(tmp_path, to_hf(h, truth), config(h, tied=tied, model_type=model_type))) as source:
         found = decoded(source)
         assert (source.kind, source.architecture) == ("safetensors", "llama")
-        assert source.notes == ()
+        assert not source.notes or model_type == "qwen3"  # which lacks its norms
         assert [path.name for path in source.files] == ["model.safetensors"]
         assert [path.name for path in source.companions] == ["config.json"]
         assert source.hyper["tied_embeddings"] is tied
@@ -337,6 +338,25 @@ def test_numbers_of_blocks_are_read_in_whole_heads(tmp_path: Path) -> None:
 
 # -- what a family heeds; the facts are those of transformers 5.24, tried with tests/lanes/transformers_logits.py
 
+
+def norms_of_heads(h: dict[str, int]) -> dict[str, np.ndarray]:
+    """Of q and k, in each layer, in Hugging Face's names."""
+    names = [f"model.layers.{i}.self_attn.{norm}.weight" for i in range(h["layers"]) for norm in ("q_norm", "k_norm")]
+    return {name: np.ones(h["dim"] // h["heads"], np.float32) for name in names}
+
+
+@pytest.mark.parametrize("lacking", ["all", "model.layers.1.self_attn.k_norm.weight"])
+def test_norms_that_the_family_always_has(tmp_path: Path, lacking: str) -> None:
+    """Transformers would take ones, and normalize: a file without them is refused when it is run."""
+    h, truth = llama()
+    norms = norms_of_heads(h) if lacking != "all" else {}
+    norms.pop(lacking, None)
+    with open_source(save(tmp_path, to_hf(h, truth) | norms, config(h, model_type="qwen3"))) as source:
+        assert "a qwen3 has norms of q and k in each layer, and here a layer lacks them" in source.notes
+        with pytest.raises(UsageError, match="it asks for what is not known here: qk_norm = True"):
+            Architecture.of(source.architecture, source.hyper)
+
+
 LAYERED = {"use_sliding_window": True, "sliding_window": 3}
 WINDOWS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
     "llama": ("llama", {"sliding_window": 3}, {}),
@@ -344,6 +364,12 @@ WINDOWS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
     "mistral, null": ("mistral", {"sliding_window": None, "max_position_embeddings": 9000}, {}),
     "mistral, silent": ("mistral", {"max_position_embeddings": 9000}, {"sliding_window": 4096}),
     "mistral, silent and short": ("mistral", {}, {}),
+    "mistral, no layer by type": ("mistral", {"sliding_window": 3, "layer_types": ["full_attention"] * 2}, {}),
+    "mistral, by type": (  # transformers reads it as a ministral
+        "mistral",
+        {"sliding_window": 3, "layer_types": ["sliding_attention", "full_attention"]},
+        {"sliding_window": 3, "sliding_window_layers": [1, 0]},
+    ),
     "qwen2, off": ("qwen2", {"sliding_window": 3, "use_sliding_window": False}, {}),
     "qwen2, silent": ("qwen2", {"sliding_window": 3}, {}),
     "qwen2, no layer": ("qwen2", LAYERED, {}),
@@ -370,7 +396,8 @@ WINDOWS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
 def test_windows(tmp_path: Path, family: str, more: dict[str, object], wanted: dict[str, object]) -> None:
     """Of the families that have one, in the layers that have it."""
     h, truth = llama()
-    with open_source(save(tmp_path, to_hf(h, truth), config(h, model_type=family, **more))) as source:
+    norms = norms_of_heads(h) if family == "qwen3" else {}
+    with open_source(save(tmp_path, to_hf(h, truth) | norms, config(h, model_type=family, **more))) as source:
         assert {key: value for key, value in source.hyper.items() if "window" in key} == wanted
         noted = "keys of the config that a llama model does not heed are passed over: sliding_window"
         assert source.notes == ((noted,) if family == "llama" else ())
@@ -402,6 +429,8 @@ def test_tensors_that_the_config_denies(tmp_path: Path, family: str) -> None:
     own = {"qwen2": {"q_proj.bias"}, "qwen3": {"q_norm.weight"}}.get(family, set())
     for name, size, key in (("q_proj.bias", 12, "attention_bias"), ("q_norm.weight", 4, "qk_norm")):
         more = {f"model.layers.0.self_attn.{name}": np.ones(size, "<f4")}
+        if family == "qwen3":
+            more |= norms_of_heads(h)
         with open_source(save(tmp_path, to_hf(h, truth) | more, config(h, model_type=family))) as source:
             assert (key in source.hyper) == (name not in own), name
             assert any(f"not known here: {key} = False" in note for note in source.notes) == (name not in own)
