@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fourcc.errors import UsageError
+from fourcc.networks import NETWORKS
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.source import Hyper, Source
 from fourcc.transcode import Step
@@ -24,6 +25,15 @@ def refuse_scheme(source: Source, kind: str) -> None:
     """Refuses weights that another tool quantized in a scheme that is not read here."""
     if KEY in source.hyper:
         raise _refusal(source, kind, f"{KEY} = {source.hyper[KEY]}, a scheme that is not read here")
+
+
+def refuse_impossible(source: Source) -> None:
+    """Refuses hyper-parameters that no model has, or that the tensors deny, before a file's size follows from them."""
+    if source.architecture not in NETWORKS or KEY in source.hyper:
+        return
+    shapes = {tensor.name: tensor.shape for tensor in source.tensors}
+    for refusal in NETWORKS[source.architecture].impossible(source.hyper, shapes):
+        raise refusal.error(source.path, "exported")
 
 
 def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:

@@ -12,7 +12,15 @@ from collections.abc import Iterable, Mapping
 import attrs
 
 from fourcc.errors import UsageError
-from fourcc.exporters.consumed import refuse_heads, refuse_scheme, refuse_unsaid, unsaid
+from fourcc.exporters.consumed import (
+    EMBEDDING,
+    HEAD,
+    refuse_heads,
+    refuse_impossible,
+    refuse_scheme,
+    refuse_unsaid,
+    unsaid,
+)
 from fourcc.exporters.gguf_head import Info, Key, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
@@ -60,6 +68,7 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
             )
     if source.architecture == llama.ARCHITECTURE:
         refuse_heads(source, steps, KIND.name)
+        refuse_impossible(source)
         given = _given(source)
         read = _read_back(_made(source, _kind(steps, given)), given, steps)
         refuse_unsaid(source, read, KIND.name, elsewhere=_ELSEWHERE)
@@ -107,7 +116,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     is_llama = source.architecture == llama.ARCHITECTURE
     kind = _kind(steps, given) if is_llama else (stated_architecture(given) or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
-    tokens = filled(tokens, source.hyper.get("vocab_size"), source.path)
+    tokens = filled(tokens, _rows(source), source.path)
     made = [Key.of(ARCHITECTURE_KEY, kind)]
     if is_llama:
         made = _made(source, kind)
@@ -128,6 +137,12 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     placed = {name: {part: len(start) + offset for part, offset in parts.items()} for name, parts in places.items()}
     notes = [*notes, *more, *_left_out(source)]
     return Layout(steps, placed, {0: start}, len(start) + end, notes=tuple(notes))
+
+
+def _rows(source: Source) -> int | None:
+    """Rows of the vocabulary, as a tensor has them: a number alone may be any."""
+    shapes = {tensor.name: tensor.shape for tensor in source.tensors}
+    return next((shapes[name][0] for name in (EMBEDDING, HEAD) if shapes.get(name)), None)
 
 
 def _window_note(source: Source, kind: str) -> list[str]:

@@ -29,6 +29,7 @@ from tests.sources.writers import (
     llama,
     safetensors,
     to_hf,
+    tokenizer_bin,
     written,
 )
 
@@ -343,7 +344,7 @@ BLOBS = sorted({*tokenizer.BLOBS, *tokenizer.COMPANIONS, tokenizer.CHAT_TEMPLATE
 def contents(name: str) -> bytes:
     """Something that can be a blob of that name."""
     if name == "tokenizer.bin":
-        return (Path(__file__).parents[1] / "models" / "tiny_tokenizer.bin").read_bytes()
+        return tokenizer_bin(SIZES["vocab"])
     packed = {tokenizer.GGUF: {"tokenizer.ggml.model": "x"}, BLOB: {"general.name": [8, "n"]}}
     if name in packed:
         return msgpack.packb(packed[name])
