@@ -42,6 +42,8 @@ SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowe
 Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only those that cannot be used, with the reason.")]
 
+IMPORT_SECONDS = 20.0  # that a plugin's import may take
+
 
 @attrs.frozen
 class Trouble:
@@ -88,7 +90,7 @@ def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
     found, troubles = [], []
     for tag in registry:
         try:
-            found.append((registry[tag], registry.entry(tag)))
+            found.append(_imported(tag))
         except DuplicateTagError as error:
             troubles.append(Trouble(str(tag), "several packages", error.what))
         except PluginError:
@@ -97,11 +99,23 @@ def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
     return found, troubles
 
 
-def _show_one(text: str, *, as_json: bool) -> None:
+def _imported(tag: FourCC) -> tuple[Format, Entry]:
+    """A format and who provides it; another process imports a third party's first, which may die of it."""
+    from fourcc.entries import OWN
     from fourcc.registry import registry
 
-    tag = _tag(text)
-    found, owner = registry[tag], registry.entry(tag)
+    owner = registry.entry(tag)
+    if owner.distribution != OWN:
+        from fourcc.testing.process import import_apart
+
+        died = import_apart(owner.target, IMPORT_SECONDS)
+        if died is not None:
+            registry.refuse(owner, f"its import ended a process: {died.found}")
+    return registry[tag], owner
+
+
+def _show_one(text: str, *, as_json: bool) -> None:
+    found, owner = _imported(_tag(text))
     if as_json:
         documents.show("format", _entry(found, owner))
         return
@@ -167,24 +181,26 @@ def _abilities(found: Format) -> str:
 
 
 def _products(found: Format) -> str:
-    """How a matrix is multiplied, as declared: no kernel is loaded for a list."""
-    if not found.spec.real:
-        return "-"
-    if found.kernel is not None:
-        return "native"
-    return "fused" if found.decode_block is not None else "decode"
+    """How a matrix is multiplied: a block decoder is traced, for not every one can be fused."""
+    return _level(found)[0]
 
 
 def _products_in_depth(found: Format) -> str:
-    """The same, after a look at what the block decoder does."""
-    if found.kernel is not None or not found.spec.real:
-        return _products(found)
+    """The same with what it comes from."""
+    return ": ".join(filter(None, _level(found)))
+
+
+def _level(found: Format) -> tuple[str, str]:
+    """How a matrix is multiplied, and why so where that is not declared."""
+    if not found.spec.real or found.kernel is not None:
+        return ("native" if found.spec.real else "-"), ""
     from fourcc import compute
 
-    reason = compute.why_decoded(found)
-    if reason is not None:
-        return f"decode: {reason}"
-    return "fused: made from the block decoder; it declares no kernel of its own"
+    try:
+        reason = compute.why_decoded(found)
+    except PluginError as error:
+        return "none", f"{error.what}: {error.found}"
+    return ("decode", reason) if reason else ("fused", "made from the block decoder; it declares no kernel of its own")
 
 
 def _setting(kind: str, setting: Setting) -> list[str]:

@@ -180,6 +180,11 @@ class Registry:
                 _put_back(entries, tag, before[0])
                 _put_back(self._loaded, tag, before[1])
 
+    def refuse(self, entry: Entry, reason: str) -> None:
+        """Counts an entry as broken from now on, without importing it."""
+        with self._lock:
+            self._broken[entry] = reason
+
     def broken(self) -> list[Broken]:
         """Every entry that cannot be used. Imports all plugins to find out."""
         for tag in self:

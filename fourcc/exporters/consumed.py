@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fourcc.errors import UsageError
-from fourcc.sources import llama
+from fourcc.networks import NETWORKS
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.source import Hyper, Source
 from fourcc.transcode import Step
@@ -28,6 +28,15 @@ def refuse_scheme(source: Source, kind: str) -> None:
         raise _refusal(source, kind, f"{KEY} = {source.hyper[KEY]}, a scheme that is not read here")
 
 
+def refuse_impossible(source: Source) -> None:
+    """Refuses hyper-parameters that no model has, or that the tensors deny, before a file's size follows from them."""
+    if source.architecture not in NETWORKS or KEY in source.hyper:
+        return
+    shapes = {tensor.name: tensor.shape for tensor in source.tensors}
+    for refusal in NETWORKS[source.architecture].impossible(source.hyper, shapes):
+        raise refusal.error(source.path, "exported")
+
+
 def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:
     """Refuses a model whose output matrix is not what its hyper-parameters say: a file says it by having one or not."""
     names = {step.source.name for step in steps}
@@ -36,13 +45,6 @@ def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:
         raise _refusal(source, kind, f"{TIED} is false, and there is no tensor {HEAD!r}")
     if tied is True and HEAD in names:
         raise _refusal(source, kind, f"{TIED} is true, and there is a tensor {HEAD!r} beside the embedding")
-
-
-def refuse_contradictions(source: Source, steps: tuple[Step, ...], kind: str) -> None:
-    """Refuses a model of the Llama family with tensors that are not what its hyper-parameters say."""
-    for wrong in llama.contradictions([step.source for step in steps], source.hyper):
-        what = f"no file of kind {kind} can be made: the tensor contradicts the model's hyper-parameters"
-        raise UsageError(what, file=source.path, tensor=wrong.tensor.name, found=wrong.found, expected=wrong.expected)
 
 
 def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str] = ()) -> list[str]:

@@ -14,8 +14,10 @@ import attrs
 from fourcc.errors import UsageError
 from fourcc.exporters.consumed import (
     BY_FACTORS,
-    refuse_contradictions,
+    EMBEDDING,
+    HEAD,
     refuse_heads,
+    refuse_impossible,
     refuse_scheme,
     refuse_unsaid,
     unsaid,
@@ -68,9 +70,8 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
             )
     if source.architecture == llama.ARCHITECTURE:
         refuse_heads(source, steps, KIND.name)
+        refuse_impossible(source)
         given = _given(source)
-        if not given:  # what came as a GGUF file goes back as it came
-            refuse_contradictions(source, steps, KIND.name)
         read = _read_back(_made(source, _kind(steps, given)), given, steps)
         refuse_unsaid(source, read, KIND.name, elsewhere=_ELSEWHERE)
 
@@ -121,7 +122,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     is_llama = source.architecture == llama.ARCHITECTURE
     kind = _kind(steps, given) if is_llama else (stated_architecture(given) or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
-    tokens = filled(tokens, source.hyper.get("vocab_size"), source.path)
+    tokens = filled(tokens, _rows(source), source.path)
     made = [Key.of(ARCHITECTURE_KEY, kind)]
     if is_llama:
         made = _made(source, kind)
@@ -142,6 +143,12 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     placed = {name: {part: len(start) + offset for part, offset in parts.items()} for name, parts in places.items()}
     notes = [*notes, *more, *_left_out(source)]
     return Layout(steps, placed, {0: start}, len(start) + end, notes=tuple(notes))
+
+
+def _rows(source: Source) -> int | None:
+    """Rows of the vocabulary, as a tensor has them: a number alone may be any."""
+    shapes = {tensor.name: tensor.shape for tensor in source.tensors}
+    return next((shapes[name][0] for name in (EMBEDDING, HEAD) if shapes.get(name)), None)
 
 
 def _window_note(source: Source, kind: str) -> list[str]:

@@ -9,7 +9,7 @@ from math import prod
 import attrs
 
 from fourcc.errors import SourceError, UsageError
-from fourcc.exporters.consumed import refuse_contradictions, refuse_heads, refuse_unsaid
+from fourcc.exporters.consumed import refuse_heads, refuse_impossible, refuse_unsaid
 from fourcc.exporters.rope_factors import scaling_of
 from fourcc.naming import split_name
 from fourcc.registry import registry
@@ -82,7 +82,7 @@ def config(source: Source, steps: tuple[Step, ...]) -> bytes:
         UsageError: no family has these tensors and this window, or the config cannot say what the model asks for.
     """
     refuse_heads(source, steps, KIND)
-    refuse_contradictions(source, steps, KIND)
+    refuse_impossible(source)
     names = {step.source.name for step in steps}
     window = _window(source)
     family, switches = _family(source, names, window)

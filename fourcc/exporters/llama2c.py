@@ -9,12 +9,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from math import prod
 
 import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.exporters.consumed import refuse_contradictions, refuse_heads, refuse_scheme, refuse_unsaid
+from fourcc.exporters.consumed import refuse_heads, refuse_impossible, refuse_scheme, refuse_unsaid
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
@@ -37,6 +38,8 @@ _NOTED = {"bos_token_id": 1, "eos_token_id": 2}  # the program's own, which the 
 _ATTENTION = tuple(f"layers.*.attention.{name}" for name in ("wq", "wk", "wv", "wo"))
 _FEED_FORWARD = tuple(f"layers.*.feed_forward.{name}" for name in ("w1", "w2", "w3"))
 _SHOWN = 4  # names in a message
+MOST_TABLES = 1 << 26  # bytes of version 0's tables: of 131,072 positions where heads are 128 wide
+_CHUNK = 4096  # positions whose turns are computed at a time
 
 
 def order(version: int, layers: int, *, shared: bool) -> Iterator[str]:
@@ -61,6 +64,8 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
     refuse_scheme(source, NAME)
     if source.architecture != llama.ARCHITECTURE:
         raise refusal("its architecture", source.architecture or "nothing", llama.ARCHITECTURE)
+    refuse_heads(source, steps, NAME)
+    refuse_impossible(source)
     lacking = [name for name in _FIELDS if type(hyper.get(name)) is not int]
     if lacking:
         raise refusal(f"{', '.join(lacking)} unknown", None, None)
@@ -74,12 +79,11 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
     for word, (found, expected) in fixed.items():
         if found != expected:
             raise refusal(f"{word} is no field of the file", found, f"{expected}, as {NAME} computes")
-    refuse_heads(source, steps, NAME)
-    refuse_contradictions(source, steps, NAME)
     names = {step.source.name for step in steps}
     said = {**dict.fromkeys(_SAID), **hyper} | {"rope_pairing": "adjacent"}
     refuse_unsaid(source, {name: said[name] for name in (*_FIELDS, *_SAID)}, NAME, elsewhere=_NOTED)
-    wanted = set(filter(None, order(1, sizes.n_layers, shared="output" not in names)))
+    ordered = filter(None, order(1, sizes.n_layers, shared="output" not in names))
+    wanted = set(islice(ordered, len(names) + _SHOWN))  # a false number of layers makes no end of names
     for what, differing in (("it lacks tensors", wanted - names), ("it has more tensors", names - wanted)):
         if differing:
             raise refusal(what, ", ".join(sorted(differing)[:_SHOWN]), None)
@@ -154,7 +158,7 @@ def lay_out(version: int, source: Source, steps: tuple[Step, ...]) -> Layout:
             places[name] = _parts(by_name[name], end)
             end += by_name[name].decision.nbytes
         else:
-            pieces[end] = _tables(sizes)
+            pieces[end] = _tables(sizes, source.path)
             end += len(pieces[end])
     notes = [f"{name} is left out: a {NAME} checkpoint has no place for it" for name in source.blobs]
     for name, own in _NOTED.items():
@@ -185,11 +189,17 @@ def _header(version: int, source: Source, steps: tuple[Step, ...], *, shared: bo
     return (MAGIC + struct.pack("<i7iB", version, *values, shared) + tail).ljust(HEADER_BYTES, b"\0")
 
 
-def _tables(sizes: Architecture) -> bytes:
+def _tables(sizes: Architecture, file: object) -> bytes:
     """Cosines of all positions, then sines, float32 (seq_len, head_dim / 2) each."""
-    both = sizes.rotation(sizes.seq_len)
-    half = sizes.head_dim // 2
-    return np.ascontiguousarray(both[:, :half]).tobytes() + np.ascontiguousarray(both[:, half:]).tobytes()
+    size = 4 * sizes.seq_len * sizes.head_dim
+    if size > MOST_TABLES:
+        what, hint = f"{NAME}'s version 0 has tables of all positions, seq_len {sizes.seq_len}", "Version 1 has none."
+        raise UsageError(what, file=file, found=f"{size} bytes", expected=f"at most {MOST_TABLES}", hint=hint)
+    both = np.empty((2, sizes.seq_len, sizes.head_dim // 2), "<f4")
+    for start in range(0, sizes.seq_len, _CHUNK):
+        end = min(start + _CHUNK, sizes.seq_len)
+        both[:, start:end] = sizes.rotation(end, start).reshape(end - start, 2, -1).transpose(1, 0, 2)
+    return both.tobytes()
 
 
 def _kind(version: int, summary: str) -> Kind:

@@ -50,6 +50,7 @@ class Refusal:
         tensor: the tensor concerned.
         found, expected: as in an error.
         unknown: whether the model may be fine, and only asks for what is not known here.
+        missing: whether something is not there: the rest may be a part of a model.
     """
 
     what: str
@@ -57,11 +58,12 @@ class Refusal:
     found: str | None = None
     expected: str | None = None
     unknown: bool = False
+    missing: bool = False
 
-    def error(self, file: object = None) -> FourccError:
-        """The error that says so: `UsageError` for what is not known here, else `InputError`."""
+    def error(self, file: object = None, cannot: str = "run") -> FourccError:
+        """The error that says what the model cannot be: `UsageError` for what is not known here, else `InputError`."""
         kind = UsageError if self.unknown else InputError
-        what = f"this model cannot be run: {self.what}" if self.what else "this model cannot be run"
+        what = f"this model cannot be {cannot}: {self.what}" if self.what else f"this model cannot be {cannot}"
         return kind(what, file=file, tensor=self.tensor, found=self.found, expected=self.expected)
 
 
@@ -96,7 +98,7 @@ class Network:
                 yield Refusal(name, found=str(hyper[name]), expected=", ".join(key.only), unknown=True)
         for name in [name for name, key in self.keys.items() if key.needed and name not in hyper]:
             wrong = True
-            yield Refusal(f"its hyper-parameter {name} is missing", expected=self.keys[name].expected)
+            yield Refusal(f"its hyper-parameter {name} is missing", expected=self.keys[name].expected, missing=True)
         unheeded = self.unheeded_keys(hyper)
         if unheeded:
             said = ", ".join(f"{name} = {shown(hyper[name])}" for name in unheeded[:_LISTED])
@@ -127,7 +129,7 @@ class Network:
             yield Refusal(f"{count}: {', '.join(map(repr, unheeded[:_LISTED]))}{_more(unheeded)}", unknown=True)
         yield from self._too_many_layers(shapes, hyper)
         for name in islice(self.missing(shapes, hyper), 1):
-            yield Refusal("a tensor is missing", tensor=name)
+            yield Refusal("a tensor is missing", tensor=name, missing=True)
         yield from self.contradictions(shapes, hyper)
 
     def _too_many_layers(self, shapes: Shapes, hyper: Hyper) -> Iterator[Refusal]:
@@ -162,6 +164,11 @@ class Network:
                 yield Refusal("", name, "a tensor of its own", f"none ({tensor.unless} is true)")
             if not _fits(shape, tensor.sizes(hyper)):
                 yield Refusal("", name, f"shape {list(shape)}", _expected(tensor, hyper))
+
+    def impossible(self, hyper: Hyper, shapes: Shapes) -> Iterator[Refusal]:
+        """What no model of the family has, and no part of one."""
+        yield from (refusal for refusal in self.refused_keys(hyper) if not (refusal.unknown or refusal.missing))
+        yield from self.contradictions(shapes, hyper)
 
     def refusals(self, hyper: Hyper, shapes: Shapes | None = None) -> Iterator[Refusal]:
         """Every reason for which the model cannot be run, the plainest first; without shapes, those of its keys."""

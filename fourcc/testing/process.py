@@ -69,9 +69,14 @@ def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
     raise FoundError(_crash("the same weights, encoded in another process", None))
 
 
-def import_apart(target: str) -> Finding | None:
-    """What happens to a process that imports ``module:attribute``, if it dies of it; an exception is no such thing."""
-    for told in _lines({"target": target, "checks": [IMPORT]}, {}, LIMIT):
+def import_apart(target: str, limit: float = LIMIT) -> Finding | None:
+    """What happens to a process that imports ``module:attribute``, if it dies of it; an exception is no such thing.
+
+    Args:
+        target: the module and what it has.
+        limit: seconds that it may take.
+    """
+    for told in _lines({"target": target, "checks": [IMPORT]}, {}, limit):
         if isinstance(told, End):
             return _crash(f"import {target}", told)
     return None

@@ -63,6 +63,8 @@ def _imports(target: str) -> bool:
     """Whether ``module:attribute`` can be imported; the registry says why not."""
     try:
         _imported(target)
+    except KeyboardInterrupt:
+        raise  # a command would end of it
     except BaseException:  # noqa: BLE001 - SystemExit, too
         return False
     return True

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fourcc.registry import registry
+from fourcc.registry import Registry, registry
 from tests.cli.making import Runner
 
 Plugin = Callable[[str, str, str], dict[str, str]]
@@ -96,6 +96,47 @@ def test_a_declaration_that_cannot_be_computed_breaks_nothing(process: Runner, p
     ended = process("formats", "--json", env=env)
     assert ended.code == 0
     assert [each["reason"] for each in ended.document["broken"]] == ["ZeroDivisionError: division by zero"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("import time\ntime.sleep(600)", "it did not end within 2 seconds"),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)", "it was killed by SIGSEGV"),
+        ("import os\nos._exit(7)", "it ended with exit code 7"),
+        ("raise KeyboardInterrupt", "it was killed by SIGINT; KeyboardInterrupt"),
+    ],
+    ids=["hangs", "crashes", "ends", "interrupts"],
+)
+def test_an_import_that_would_end_the_listing(
+    run: Runner, plugin: Plugin, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
+) -> None:
+    """It happens in a process of its own, for which the listing waits a while; the formats are all there."""
+    builtin = set(map(str, registry))
+    folder = plugin("fourcc-bad", "Half", code)["PYTHONPATH"]
+    monkeypatch.setattr("fourcc.cli.formats.IMPORT_SECONDS", 2.0)
+    monkeypatch.setattr("fourcc.registry.registry", Registry())
+    monkeypatch.syspath_prepend(folder)
+    ended = run("formats", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert builtin == {each["tag"] for each in ended.document["formats"]}
+    (broken,) = ended.document["broken"]
+    assert (broken["tag"], broken["owner"]) == ("Half", "fourcc-bad 1.0")
+    assert broken["reason"].startswith(f"its import ended a process: {reason}")
+    asked = run("formats", "Half")
+    assert asked.code == 5
+    assert f"(fourcc_bad:FORMAT) cannot be used: its import ended a process: {reason}" in asked.err
+
+
+@pytest.mark.parametrize(("level", "weight"), [("fused", "q[0] / 2"), ("decode", "q[0] / 2 if q[0] > 1 else 0")])
+def test_products_are_what_they_are(process: Runner, plugin: Plugin, level: str, weight: str) -> None:
+    """In the list and in depth: a block decoder that asks which value a weight has cannot be fused."""
+    code = f"{GOOD}\ndef block(q, weights, group):\n    weights[0] = {weight}\n\n"
+    code += "FORMAT = Format(spec=SPEC, decode=FORMAT.decode, decode_block=block)\n"
+    env = plugin("fourcc-half", "Half", code)
+    listed = process("formats", "--json", env=env).document["formats"]
+    assert next(each for each in listed if each["tag"] == "Half")["products"] == level
+    assert f"products         {level}: " in process("formats", "Half", env=env).out
 
 
 def test_two_packages_with_one_tag(process: Runner, plugin: Plugin) -> None:

@@ -175,11 +175,12 @@ def test_blocks_of_every_type_there_and_back(tmp_path: Path, number: int) -> Non
     found = registry.foreign("ggml", number)
     assert found is not None
     width = found.spec.width() or 1
-    shapes = {"blk.0.attn_q.weight": (4, 3 * width), "stack": (2, 3, width)}
+    shapes = {"blk.0.ffn_up.weight": (4, 6 * width), "stack": (2, 3, width)}
+    header = HEADER | {"dim": 6 * width, "hidden": 4}
     rng = np.random.default_rng(number)
     data = {name: rng.bytes(found.spec.stored_bytes(shape, {})) for name, shape in shapes.items()}
     tensors = [(name, shape, number, data[name]) for name, shape in shapes.items()]
-    path = written(tmp_path, "in.gguf", gguf(gguf_llama_keys(HEADER), tensors))
+    path = written(tmp_path, "in.gguf", gguf(gguf_llama_keys(header), tensors))
     keep = Policy.parse('version = 1\n[[rule]]\nmatch = "*"\nkeep = true\nnonfinite = "keep"\n')
     fourcc.convert(path, tmp_path / "model.bin", policy=keep)
     export(tmp_path / "model.bin", tmp_path / "out.gguf")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.errors import UsageError
+from fourcc.errors import FourccError, UsageError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.policy import Policy
@@ -163,3 +163,47 @@ def test_real_model(data: Path, tmp_path: Path) -> None:
     """Karpathy's own files: version 1 from 0, byte for byte."""
     export(data / "stories260K.bin", tmp_path / "v1", 1)
     assert (tmp_path / "v1").read_bytes() == (data / "stories260K_v1.bin").read_bytes()
+
+
+def hyper_of(folder: Path, **changes: object) -> Path:
+    """A model.bin with changed hyper-parameters."""
+    from tests.fuzz.hyper import honest_model
+
+    return honest_model(folder / "m.bin", changes)
+
+
+@pytest.mark.parametrize("version", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"n_layers": 2**31 - 1}, "it lacks tensors: found layers.10.attention_norm, "),
+        ({"vocab_size": 2**31 - 1}, "this model cannot be exported: found shape [260, 16], expected 2147483647 x 16"),
+        ({"norm_eps": 1e308}, "this model cannot be exported: its hyper-parameter norm_eps: found 1e+308, expected"),
+        ({"dim": True}, "this model cannot be exported: its hyper-parameter dim: found True, expected an integer"),
+    ],
+)
+def test_impossible_hyper_parameters(tmp_path: Path, version: int, changes: dict[str, object], said: str) -> None:
+    """They are named before anything is as large as they say."""
+    with pytest.raises(FourccError) as caught:
+        export(hyper_of(tmp_path, **changes), tmp_path / "out", version)
+    assert said in str(caught.value)
+
+
+def test_tables_of_a_long_context(tmp_path: Path) -> None:
+    """Version 0 would be nearly all tables; version 1 has none, and says any context."""
+    for length in (2**31 - 1, 10**9, (1 << 22) + 1):
+        path = hyper_of(tmp_path, seq_len=length)
+        with pytest.raises(UsageError, match=f"seq_len {length}: found {16 * length} bytes.* Version 1 has none"):
+            export(path, tmp_path / "out", 0)
+        export(path, tmp_path / "out", 1)
+        with open_source(tmp_path / "out") as back:
+            assert back.hyper["seq_len"] == length
+
+
+def test_tables_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same bytes, whatever is computed at a time."""
+    path = hyper_of(tmp_path)
+    export(path, tmp_path / "whole", 0)
+    monkeypatch.setattr("fourcc.exporters.llama2c._CHUNK", 5)
+    export(path, tmp_path / "chunks", 0)
+    assert (tmp_path / "chunks").read_bytes() == (tmp_path / "whole").read_bytes()

@@ -85,7 +85,10 @@ HALF = {"q_norm": {"gguf": "qk_norm = nothing"}}  # a GGUF file with one is a qw
 PARTS = {
     "nothing": Part(),
     "a size that no tensor has": Part(
-        hyper={"hidden_dim": 4}, refused=dict.fromkeys(KINDS, "the tensor contradicts the model's hyper-parameters")
+        hyper={"hidden_dim": 4},
+        refused=dict.fromkeys(
+            KINDS, "cannot be exported: found shape [48, 32], expected 4 x 32 (hidden_dim 4, dim 32)"
+        ),
     ),
     "an output matrix": Part(untied=True, hyper={"tied_embeddings": False}),
     "no output, and untied": Part(
@@ -348,7 +351,7 @@ BLOBS = sorted({*tokenizer.BLOBS, *tokenizer.COMPANIONS, tokenizer.CHAT_TEMPLATE
 def contents(name: str) -> bytes:
     """Something that can be a blob of that name."""
     if name == "tokenizer.bin":
-        return tokenizer_bin(40)  # as many as `model` has rows
+        return tokenizer_bin(SIZES["vocab"])
     packed = {tokenizer.GGUF: {"tokenizer.ggml.model": "x"}, BLOB: {"general.name": [8, "n"]}}
     if name in packed:
         return msgpack.packb(packed[name])

@@ -1,4 +1,4 @@
-"""Hyper-parameters that no honest model has, each put through `run`, `eval` and `export`, in one process.
+"""Hyper-parameters that no honest model has, each put through `run`, `eval` and every `export`, in one process.
 
 A small honest model is written as a model.bin, as GGUF and as a folder of Hugging Face's; one key, or two, is given a
 value of the wrong kind or beyond all bounds. Each command must answer or refuse: quickly, in little memory, without a
@@ -23,6 +23,7 @@ import numpy as np
 
 import fourcc
 from fourcc.cli.app import main
+from fourcc.exporters import KINDS as EXPORTERS
 from tests.container.forge import seal
 from tests.sources import writers as w
 
@@ -94,7 +95,8 @@ def hf_folder(path: Path, changes: Changes) -> Path:
     """A folder of Hugging Face's with a changed config."""
     path.mkdir(exist_ok=True)
     w.written(path, "model.safetensors", w.safetensors(w.to_hf(H, TENSORS)))
-    return w.written(path, "config.json", changed(w.config(H), changes)).parent
+    honest = w.config(H, rope_theta=10000.0, rms_norm_eps=1e-5)  # which every kind of file can say
+    return w.written(path, "config.json", changed(honest, changes)).parent
 
 
 GGUF_KEYS: dict[str, tuple[int, object]] = {
@@ -144,7 +146,7 @@ KEYS = {
     "model.bin": (
         *(*SIZES, "norm_eps", "rope_theta", "rope_dim", "rope_pairing", "hidden_act", "tied_embeddings"),
         *("bos_token_id", "eos_token_id", "sliding_window", "sliding_window_layers", "partial_rotary_factor"),
-        *(f"rope_scaling.{name}" for name in ("type", *SCALING)),
+        *(f"rope_scaling.{name}" for name in ("type", *SCALING, "beta_fast")),
     ),
     "Hugging Face": (
         *(*w.config(H), "head_dim", "rope_scaling", "rope_parameters", "hidden_act", "sliding_window"),
@@ -200,7 +202,7 @@ class Sweep:
 
     Attributes:
         folder: for their files.
-        seconds: processor time that the honest model takes, the longest of the three commands.
+        seconds: processor time that the honest model takes, the longest of the commands.
         findings: what was wrong, with the mutation.
         codes: (command, exit code) -> how many.
     """
@@ -249,16 +251,20 @@ class Sweep:
         except (OverflowError, ValueError):  # no such file can be: msgpack has 64 bits
             return
         words = [] if mutation.kind == "model.bin" else ["-z", str(self.folder / "t")]
-        out = self.folder / "out"
+        (self.folder / "out").mkdir(exist_ok=True)
+        exports = (
+            ["export", str(path), "-o", str(self.folder / "out" / f"model{kind.suffix}"), "--to", name, "--force", "-q"]
+            for name, kind in EXPORTERS.items()
+        )
         for command in (
             ["run", str(path), "-i", "a", "-t", "0", "-n", "4", "--threads", "1", *words],
             ["eval", str(path), "--text", str(self.folder / "text"), "--tokens", "8", "--context", "8", "-q", *words],
-            ["export", str(path), "-o", str(out), "--to", "gguf", "--force", "-q"],
+            *exports,
         ):
             if command[0] == "eval":
                 command += ["--threads", "1"]
             code, text, seconds = _timed(command)
-            yield command[0], code, text, seconds
+            yield f"export --to {command[5]}" if command[0] == "export" else command[0], code, text, seconds
 
 
 def _timed(arguments: list[str]) -> tuple[int, str, float]:

@@ -117,6 +117,14 @@ def _denied(case: Case, _: str, match: re.Match[str]) -> None:
     assert (match[3] or "qk_norm") in case.refusal
 
 
+@says(r"a qwen3 has norms of q and k in each layer, and here a layer lacks them")
+def _without_norms(case: Case, _: str, __: re.Match[str]) -> None:
+    matrices = [name for name in case.kept if name.endswith((".wq", ".wk"))]
+    assert [name for name in matrices if f"{name[:-2]}{name[-1]}_norm" not in case.kept]
+    assert case.config["model_type"] == "qwen3"
+    assert "qk_norm = True" in case.refusal
+
+
 @says(r"the weights are quantized by another tool, in a scheme that is not read here: (.*)\. Its codes and scales .*")
 def _foreign(case: Case, _: str, match: re.Match[str]) -> None:
     assert same(case.kept, case.stored)

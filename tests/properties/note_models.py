@@ -298,6 +298,7 @@ MODELS = {
     "a smaller part": Model(made(drop=[hf_name(name) for name in llama()[1] if "feed_forward" in name])),
     "biases": Model(made(more=ones("model.layers.0.self_attn.q_proj.bias", 32))),
     "norms": Model(made(more=ones("model.layers.0.self_attn.q_norm.weight", 8))),
+    "no norms": Model(made(model_type="qwen3")),
     "many biases": Model(made(more={name: array for letter in "qkv" for name, array in biases(letter).items()})),
     "strange keys": Model(made(logit_scale=0.5, attn_bias="x")),
     "two maps of rotation": Model(made(rope_scaling=LINEAR, rope_parameters=LINEAR | {"factor": 2.0})),

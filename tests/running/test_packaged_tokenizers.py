@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tokenizers import decoders, models, normalizers, processors, trainers
 
 from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
+from fourcc.models.tokenizers.huggingface import read_json
 from fourcc.models.tokenizers.packages import without_panic
 from tests.running.texts import TEXTS
 from tests.running.training import byte_pairs, scored, stories
@@ -215,6 +217,17 @@ def test_any_damage_is_an_error_of_ours(hf: tokenizers.Tokenizer, model: bytes, 
         tokenizer.text(tokenizer.encode("One day, é"))
     except FourccError as error:
         assert "damaged" in str(error)  # noqa: PT017 - most inputs are refused, some are not
+
+
+@pytest.mark.parametrize("number", [1 << 22, 1 << 31, (1 << 32) - 1])
+def test_a_number_that_no_vocabulary_has(number: int) -> None:
+    """It is named at once: nothing is made for the numbers below it."""
+    model = {"type": "BPE", "vocab": {"a": 0, "b": number}, "merges": []}
+    data = json.dumps({"version": "1.0", "added_tokens": [], "model": model}).encode()
+    begun = time.process_time()
+    with pytest.raises(InputError, match=f"file: the tokenizer gives 'b' a number .* found {number}, expected below 4"):
+        read_json(data, "file")
+    assert time.process_time() - begun < 0.5
 
 
 def test_an_unknown_piece_that_is_no_text() -> None:

@@ -16,9 +16,9 @@ from fourcc.models.tokenizers.ends import named_ends
 from fourcc.models.tokenizers.gguf_bpe import BytePairTokenizer
 from fourcc.models.tokenizers.gguf_spm import SPACE, ScoredTokenizer
 from fourcc.models.tokenizers.splitting import SPLITTINGS
+from fourcc.models.tokenizers.tokenizer import MAX_TOKENS
 from fourcc.models.tokenizers.vocabulary import Kind, Vocabulary, byte_of
 
-MAX_TOKENS = 1 << 22
 _MAX_NODES = 1024  # maps and arrays; an honest blob has a dozen
 _PREFIX = "tokenizer.ggml."
 _SCORED, _BYTE_PAIRS = "llama", "gpt2"

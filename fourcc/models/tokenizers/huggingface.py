@@ -18,7 +18,7 @@ from fourcc.errors import InputError
 from fourcc.models.tokenizers.ends import named_ends
 from fourcc.models.tokenizers.gguf_bpe import ALPHABET
 from fourcc.models.tokenizers.packages import package, translated, without_panic
-from fourcc.models.tokenizers.tokenizer import checked, no_token, text_of, utf8
+from fourcc.models.tokenizers.tokenizer import MAX_TOKENS, checked, no_token, text_of, utf8
 
 
 @attrs.define
@@ -153,6 +153,10 @@ def _made(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokenizer
     tokenizer.encode_special_tokens = True
     vocab: dict[str, int] = tokenizer.get_vocab()
     count = max(vocab.values(), default=-1) + 1
+    if count > MAX_TOKENS:
+        text = next(text for text, token in vocab.items() if token == count - 1)
+        what = f"the tokenizer gives {text!r:.60} a number that no vocabulary has"
+        raise InputError(what, file=file, found=count - 1, expected=f"below {MAX_TOKENS}")
     holes = frozenset(range(count)).difference(vocab.values())
     alphabet, bytewise = _alphabet(tokenizer, byte_pairs, vocab)
     return HuggingFaceTokenizer(

@@ -10,6 +10,8 @@ import attrs
 
 from fourcc.errors import UsageError
 
+MAX_TOKENS = 1 << 22  # of a vocabulary; published ones have up to 2^18
+
 
 class TextStream(Protocol):
     """Turns tokens into text while they come."""
