@@ -18,6 +18,7 @@ from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.files import ReadFile, identity
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
+from fourcc.networks import left_out
 from fourcc.output import AtomicFile, check_name, check_space, check_target
 from fourcc.policy import Policy, TensorInfo
 from fourcc.registry import registry
@@ -55,6 +56,12 @@ class Plan:
     def weights(self) -> int:
         """Number of weights."""
         return sum(prod(step.source.shape) for step in self.steps)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """On what the model has and the output will not."""
+        names = (tensor.name for tensor in self.source.tensors)
+        return tuple(left_out(self.source.architecture, names, (step.source.name for step in self.steps)))
 
     @property
     def file_bytes(self) -> int:
@@ -221,7 +228,7 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: Progress |
             if identity(path) != stamp:
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
     errors = {record.name: record.error for record in index.tensors if record.error is not None}
-    return Result(output.target, digest, index, (*source.notes, *lost(errors)))
+    return Result(output.target, digest, index, (*source.notes, *planned.notes, *lost(errors)))
 
 
 def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:

@@ -121,6 +121,7 @@ def plan_export(
     steps = _fitted(source, kind, first.steps, instead, group)
     carried = tuple(_as_stored(step) for step in steps)
     layout = kind.lay_out(source, carried)
+    layout = attrs.evolve(layout, notes=(*layout.notes, *first.notes))
     if instead and all(map(_same, steps, first.steps)):
         idle = f"--as {instead} changes nothing: the file holds every tensor as it is"
         layout = attrs.evolve(layout, notes=(*layout.notes, idle))
