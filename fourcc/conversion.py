@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from fnmatch import fnmatchcase
 from math import prod
 from pathlib import Path
@@ -18,6 +19,7 @@ from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.files import ReadFile, identity
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
+from fourcc.networks import left_out
 from fourcc.output import AtomicFile, check_name, check_space, check_target
 from fourcc.policy import Policy, TensorInfo
 from fourcc.registry import registry
@@ -26,9 +28,8 @@ from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.threads import thread_count
-from fourcc.transcode import Step, lost, transcode
+from fourcc.transcode import Progress, Step, lost, reporter, transcode
 
-Progress = Callable[[str, int, int], None]  # (tensor, source weights done, all weights)
 INDEX_GUESS = 2048  # bytes of index a tensor, for the estimate of the output's size
 
 
@@ -58,10 +59,11 @@ class Plan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is odd about the source; what keeps a model from being run, of the tensors that are taken."""
-        of_all = warnings(self.source)
-        taken = warnings(self.source, {step.source.name for step in self.steps})
-        return (*(note for note in self.source.notes if note not in of_all), *taken)
+        """What is odd about the source; what keeps the output from being run, and what it will lack."""
+        source, taken = self.source, {step.source.name for step in self.steps}
+        of_all = warnings(source)
+        lacking = left_out(source.architecture, (tensor.name for tensor in source.tensors), taken)
+        return (*(note for note in source.notes if note not in of_all), *warnings(source, taken), *lacking)
 
     @property
     def file_bytes(self) -> int:
@@ -231,19 +233,6 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: Progress |
     return Result(output.target, digest, index, (*planned.notes, *lost(errors)))
 
 
-def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:
-    """Adds up the weights that are done, of a total."""
-    done = 0
-
-    def report(step: Step, weights: int) -> None:
-        nonlocal done
-        done += weights
-        if progress is not None:
-            progress(step.source.name, done, total)
-
-    return report
-
-
 def chosen(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a tensor of a name is wanted. Raises UsageError where a glob matches none."""
     names = [tensor.name for tensor in source.everything]
@@ -291,10 +280,8 @@ def _source_record(kind: str, path: Path) -> SourceRecord:
     """Kind, length and XXH3-128 of a source's file, read once more from end to end."""
     from xxhash import xxh3_128
 
-    file, digest = ReadFile(path, SourceError), xxh3_128()
-    try:
+    digest = xxh3_128()
+    with closing(ReadFile(path, SourceError)) as file:
         for start in range(0, file.size, 1 << 20):
             digest.update(file.read(start, min(1 << 20, file.size - start)))
         return SourceRecord(kind, file.size, digest.digest())
-    finally:
-        file.close()

@@ -24,6 +24,7 @@ from fourcc.spec import FormatSpec, Geometry, split_shape
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 
+Progress = Callable[[str, int, int], None]  # (tensor, source weights done, all weights)
 SHOWN = 6  # names in a note
 LOST_DB = 1  # of SQNR; 2 bits a weight give some 8 dB
 DIGITS = 6  # of a measured error that are stored: more would be noise
@@ -69,6 +70,19 @@ class _Tile:
     weights: int
     parts: Parts
     sums: ErrorSums
+
+
+def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:
+    """Adds up the weights that are done, of a total."""
+    done = 0
+
+    def report(step: Step, weights: int) -> None:
+        nonlocal done
+        done += weights
+        if progress is not None:
+            progress(step.source.name, done, total)
+
+    return report
 
 
 def transcode(

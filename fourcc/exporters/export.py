@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.container.index import Provider
-from fourcc.conversion import Progress, describe, plan, reporter
+from fourcc.conversion import describe, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.exporters.writing import PlacedFile
@@ -21,7 +21,7 @@ from fourcc.registry import registry
 from fourcc.sources.source import Source
 from fourcc.tags import FourCC
 from fourcc.threads import thread_count
-from fourcc.transcode import Step, lost, transcode
+from fourcc.transcode import Progress, Step, lost, reporter, transcode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -121,6 +121,7 @@ def plan_export(
     steps = _fitted(source, kind, first.steps, instead, group)
     carried = tuple(_as_stored(step) for step in steps)
     layout = kind.lay_out(source, carried)
+    layout = attrs.evolve(layout, notes=(*layout.notes, *(note for note in first.notes if note not in source.notes)))
     if instead and all(map(_same, steps, first.steps)):
         idle = f"--as {instead} changes nothing: the file holds every tensor as it is"
         layout = attrs.evolve(layout, notes=(*layout.notes, idle))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # What models have, the commonest first. Twice the context and both bounds are the same rule, so one of the bounds is 1.
 _ORIGINALS = (8192, 4096, 2048, 16384, 32768, 65536, 131072, 262144, 1024, 512, 256, 128, 64, 32, 16)
 _HIGHS = (4.0, 2.0, 8.0, 16.0, 32.0)
+_LLAMA_CPP = ("yarn_", "attn_factor")  # how GGUF's words begin that are none of Hugging Face's
 _CLOSE = 4e-6  # relative; an unlike rule is off by more than a hundredth
 
 
@@ -33,6 +34,10 @@ def scaling_of(source: Source) -> dict[str, object]:
     found = {name.removeprefix(SCALING): value for name, value in hyper.items() if name.startswith(SCALING)}
     if found.get("type") == "factors":
         return _of_factors(source)
+    strange = [word for word in found if word.startswith(_LLAMA_CPP)]
+    if strange:
+        what = "a config.json has no word for what scales this rotation"
+        raise UsageError(what, file=source.path, found=", ".join(f"{SCALING}{word}" for word in strange))
     return {("rope_type" if word == "type" else word): value for word, value in found.items()}
 
 

@@ -5,12 +5,12 @@ Another network adds its file and a name in `NETWORKS`; that what it does not ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fourcc.errors import UsageError
 from fourcc.networks.hyper import Hyper
 from fourcc.networks.llama import LLAMA
-from fourcc.networks.network import Network, Refusal, Shapes
+from fourcc.networks.network import Network, Refusal, Shapes, listed
 
 NETWORKS: dict[str, Network] = {network.name: network for network in (LLAMA,)}
 
@@ -53,3 +53,23 @@ def unheeded(architecture: str | None, hyper: Hyper, shapes: Shapes) -> Iterator
         network = NETWORKS[architecture]
         yield from network.refused_keys(hyper)
         yield from (refusal for refusal in network.refused_tensors(shapes, hyper) if refusal.unknown)
+
+
+def left_out(architecture: str | None, names: Iterable[str], kept: Iterable[str]) -> Iterator[str]:
+    """A note on tensors that a model would be run with, and is run without, as another one, where they are left out.
+
+    Of what no model can do without, `check` tells.
+
+    Args:
+        architecture: the model's.
+        names: of its tensors.
+        kept: of those that are not left out.
+    """
+    if architecture not in NETWORKS:
+        return
+    network, rest = NETWORKS[architecture], set(kept)
+    tensors = ((name, network.tensor(name)) for name in names if name not in rest)
+    gone = [name for name, tensor in tensors if tensor is not None and not tensor.needed]
+    if gone:
+        what = f"{len(gone)} tensor{'s are' if len(gone) > 1 else ' is'} left out that the model has"
+        yield f"{what}, so what is written is another model: {listed(gone)}"

@@ -126,7 +126,7 @@ class Network:
         unheeded = self.unheeded_tensors(shapes)
         if unheeded:
             count = f"{len(unheeded)} tensor{'s are' if len(unheeded) > 1 else ' is'} not known here"
-            yield Refusal(f"{count}: {', '.join(map(repr, unheeded[:_LISTED]))}{_more(unheeded)}", unknown=True)
+            yield Refusal(f"{count}: {listed(unheeded)}", unknown=True)
         yield from self._too_many_layers(shapes, hyper)
         for name in islice(self.missing(shapes, hyper), 1):
             yield Refusal("a tensor is missing", tensor=name, missing=True)
@@ -192,6 +192,11 @@ def _expected(tensor: Tensor, hyper: Hyper) -> str:
     names = dict.fromkeys(name for word in tensor.dims for name in word.split(" * ") if name in hyper)
     sizes = " x ".join("any" if size is None else str(size) for size in tensor.sizes(hyper))
     return f"{sizes} ({', '.join(f'{name} {shown(hyper[name])}' for name in names)})"
+
+
+def listed(names: list[str]) -> str:
+    """Names for a message, the first of them where there are many."""
+    return f"{', '.join(map(repr, names[:_LISTED]))}{_more(names)}"
 
 
 def _more(names: list[str]) -> str:

@@ -22,12 +22,13 @@ Found = dict[str, Scalar | list[Scalar]]
 NORMS_FLAG = "qk_norm"  # no key of a config: what the family says of norms, where the tensors say another thing
 _DEFAULT_WINDOW, _DEFAULT_FULL_LAYERS = 4096, 28  # where a config does not say
 _SHOWN = 4  # names in a note
+_CAUSAL = "is_causal"  # heeded by every class: where it is false, activations see those behind them
 _LAYER_TYPES = {"full_attention": 0, "sliding_attention": 1}
 # Read elsewhere, or here by name.
 _READ = (
     "hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim vocab_size "
     "max_position_embeddings rms_norm_eps hidden_act tie_word_embeddings rope_theta rope_scaling rope_parameters "
-    "original_max_position_embeddings bos_token_id eos_token_id model_type architectures quantization_config"
+    "original_max_position_embeddings is_causal bos_token_id eos_token_id model_type architectures quantization_config"
 )
 # They change no number when a model is run.
 _INERT = (
@@ -123,6 +124,8 @@ def asked(config: Config, names: Iterable[str]) -> tuple[Found, list[str]]:
     for key in family.other:
         if config.fields.get(key) is not None:
             found[key] = config.fields[key] if storable(config.fields[key]) else str(config.fields[key])
+    if not config.fields.get(_CAUSAL, True):  # null, too
+        found[_CAUSAL] = False
     notes = [_denied(config, family, key, denied) for key, denied in lacking.items()]
     if family.normed and without_norms(names):
         found[NORMS_FLAG] = True

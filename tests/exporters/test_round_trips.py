@@ -622,3 +622,27 @@ def test_keys_too_long_to_be_read_again(tmp_path: Path) -> None:
     data = msgpack.packb({"a": [8, "x" * (4 << 20)]})
     with model(tmp_path, Part()) as opened, pytest.raises(InputError, match="too long for the keys of a GGUF file"):
         plan_export(attrs.evolve(opened, blobs={BLOB: data}), KINDS["gguf"])
+
+
+def test_a_part_that_is_left_out_is_noted(tmp_path: Path) -> None:
+    """Without its biases it is another model that runs; without a matrix it does not run, and nothing is said here."""
+    note = (
+        "4 tensors are left out that the model has, so what is written is another model: 'layers.0.attention.wq.bias'"
+    )
+    with model(tmp_path, Part(("q",))) as source:
+        made = execute(plan(source, Policy.keep(), exclude=["*.bias"]), tmp_path / "a.bin")
+        written_too = plan_export(source, KINDS["safetensors"], exclude=["*.bias"])
+        whole = execute(plan(source, Policy.keep(), exclude=["*.wo"]), tmp_path / "b.bin")
+    assert [each.startswith(note) for each in made.notes] == [False] * (len(made.notes) - 1) + [True]
+    assert [each.startswith(note) for each in written_too.layout.notes] == [True]
+    assert not any("left out" in each for each in whole.notes)
+
+
+def test_a_scaling_in_llama_cpp_s_words(tmp_path: Path) -> None:
+    """Transformers would pass over what it does not know."""
+    hyper = {"rope_scaling.type": "yarn", "rope_scaling.factor": 2.0, "rope_scaling.yarn_beta_fast": 16.0}
+    with (
+        model(tmp_path, Part(hyper=hyper)) as source,
+        pytest.raises(UsageError, match=r"no word for what scales this rotation: found rope_scaling\.yarn_beta_fast"),
+    ):
+        plan_export(source, KINDS["safetensors"])

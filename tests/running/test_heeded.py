@@ -137,6 +137,7 @@ def test_the_untouched_models_run(tmp_path: Path) -> None:
 ASKED: dict[str, list[Key]] = {
     "Hugging Face": [
         ("per_layer_config", {"0": {"hidden_size": 4}}),
+        ("is_causal", False),
         ("attention_bias", True),
         ("mlp_bias", True),
         ("hidden_act", "gelu"),
