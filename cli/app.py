@@ -98,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         code = 128 + came[0] if came else INTERRUPTED
         terminal.err(f"fourcc: {'terminated' if came else 'interrupted'}")
-    gc.freeze()  # the process ends: nothing needs to be collected any more
+    if arguments is None:
+        gc.freeze()  # the process ends: nothing needs to be collected any more
     return code
 
 

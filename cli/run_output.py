@@ -59,7 +59,7 @@ class Text:
 
     def end(self, reason: str, speed: Speed) -> None:
         """See `Output`."""
-        if not self._talk or self._within:
+        if self._within or not (self._talk or reason == "error"):
             self._close()
         if self._talk and reason == "length" and not self._quiet:
             terminal.err("fourcc: note: the context is full, so the talk ends; -n says how many tokens it may have")

@@ -16,6 +16,7 @@ from fourcc.container.sums import refuse_damage
 from fourcc.dtypes import itemsize
 from fourcc.errors import PluginError
 from fourcc.registry import registry
+from fourcc.sources.llama import ARCHITECTURE, incomplete
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import Part, split_shape
 from fourcc.threads import Once
@@ -38,14 +39,17 @@ def open_model_bin(path: Path, fd: int | None = None) -> Source:
 
 def _source(path: Path, model: ModelFile) -> Source:
     blobs = {blob.name: model.blob(blob.name) for blob in model.index.blobs if blob.name != POLICY_BLOB}
+    tensors = tuple(_tensor(model, record) for record in model.index.tensors)
+    gap = incomplete(tensors, model.index.hyper) if tensors and model.index.architecture == ARCHITECTURE else None
     return Source(
         path=path,
         kind="model.bin",
-        tensors=tuple(_tensor(model, record) for record in model.index.tensors),
+        tensors=tensors,
         files=(path,),
         architecture=model.index.architecture,
         hyper=model.index.hyper,
         blobs=blobs,
+        notes=() if gap is None else (gap,),
         close=model.close,
     )
 

@@ -1,5 +1,6 @@
 """The manners that all commands share: exit codes, streams, signals, surroundings."""
 
+import gc
 import os
 import pty
 import shutil
@@ -464,3 +465,10 @@ def test_a_signal_is_no_fault_of_a_plugin(plugin: Callable[[str, str, str], dict
     command = [sys.executable, "-m", "fourcc", "formats"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     assert (ended.returncode, ended.stderr) == (143, "fourcc: terminated\n")
+
+
+def test_a_command_leaves_nothing_behind(run: Runner) -> None:
+    """Whoever calls the command line again and again has its memory back: no cycle is kept from collection."""
+    before = gc.get_freeze_count()
+    assert run("--version").code == 0
+    assert gc.get_freeze_count() == before

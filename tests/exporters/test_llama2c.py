@@ -207,3 +207,12 @@ def test_tables_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("fourcc.exporters.llama2c._CHUNK", 5)
     export(path, tmp_path / "chunks", 0)
     assert (tmp_path / "chunks").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["gguf", "safetensors"])
+def test_layers_that_are_not_there_are_told(tmp_path: Path, kind: str) -> None:
+    """A part of a model can be exported, and says that it is one."""
+    with open_source(hyper_of(tmp_path, n_layers=2**31 - 1)) as source:
+        plan_export(source, KINDS[kind])
+        said = [note for note in source.notes if note.startswith("the model is not complete: there is no layers.2.")]
+    assert len(said) == 1
