@@ -89,6 +89,7 @@ def test_every_command_checks_what_it_uses(
     ended = run(command, *[places.get(each, each) for each in READERS[command]])
     assert (ended.code, ended.err.endswith(f"fourcc: error: {says}")) == (3, True), ended.err
     assert not (tmp_path / "out").exists()
+    assert ended.out == ""
 
 
 def test_a_reference_is_checked_too(run: Runner, model: Path, copied: Path, text: Path) -> None:
