@@ -458,9 +458,12 @@ def test_a_signal_that_is_ignored_stays_so_from_the_start() -> None:
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, check=False).returncode == 0
 
 
-def test_a_signal_is_no_fault_of_a_plugin(plugin: Callable[[str, str, str], dict[str, str]]) -> None:
+@pytest.mark.parametrize("apart", [True, False], ids=["in the process that tries it", "in the command"])
+def test_a_signal_is_no_fault_of_a_plugin(plugin: Callable[[str, str, str], dict[str, str]], *, apart: bool) -> None:
     """SIGTERM while its module is imported ends the command."""
-    code = "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nFORMAT = None\n"
+    kill = "os.kill(os.getppid(), 15)\n    time.sleep(60)" if apart else "pass"
+    code = f"import os, sys, time\nif sys.argv[0].endswith('worker.py'):\n    {kill}\n"
+    code += "else:\n    os.kill(os.getpid(), 15)\nFORMAT = None\n"
     env = {**os.environ, **plugin("fourcc-slow", "Slow", code)}
     command = [sys.executable, "-m", "fourcc", "formats"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
