@@ -32,7 +32,8 @@ Examples:
   fourcc run model.bin -i "One day" --json | jq -rj 'select(.event != "end").text // empty'
 
 A checkpoint is converted to a temporary file first; --format or --policy say to what. Speed goes to stderr.
-In chat mode each line of standard input is a message; Ctrl-C stops an answer, Ctrl-D ends the talk."""
+In chat mode each line of standard input is a message; without -y the first is the system prompt.
+Ctrl-C stops an answer, Ctrl-D ends the talk."""
 
 STEPS = 256  # tokens of a text, as llama2.c has it
 

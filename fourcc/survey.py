@@ -173,17 +173,24 @@ def survey(
         threads: how many; the numbers do not depend on it.
 
     Raises:
-        UsageError: no tensor is left.
+        UsageError: no tensor is left, or the original has none of them.
         InputError: bytes are damaged.
     """
     tensors, infos = choice.of(source), _infos(source)
     others = {} if original is None else {tensor.name: tensor for tensor in original.tensors}
+    if original is not None and not any(_alike(tensor, others.get(tensor.name)) for tensor in tensors):
+        what = f"none of the {len(tensors)} tensors has the name and the shape of one of the original"
+        raise UsageError(what, file=original.path, hint="Is it another model?")
     done, total, found = 0, sum(prod(tensor.shape) for tensor in tensors), []
     for tensor in tensors:
         found.append(_surveyed(tensor, infos[tensor.name], others.get(tensor.name), threads))
         done += prod(tensor.shape)
         progress(tensor.name, done, total)
     return Survey(tuple(found))
+
+
+def _alike(tensor: SourceTensor, other: SourceTensor | None) -> bool:
+    return other is not None and other.shape == tensor.shape
 
 
 def _infos(source: Source) -> dict[str, TensorInfo]:
@@ -196,7 +203,7 @@ def _surveyed(tensor: SourceTensor, info: TensorInfo, other: SourceTensor | None
     base = Surveyed(tensor.name, info.roles, info.layer, tensor.shape, str(tensor.tag), 0.0)
     try:
         base = attrs.evolve(base, bits_per_weight=8 * tensor.nbytes / weights)
-        if other is None or other.shape != tensor.shape:
+        if other is None or not _alike(tensor, other):
             return attrs.evolve(base, now=_alone(tensor, threads))
         before, now = _beside(other, tensor, threads)
         error = value_difference(other, tensor).sums

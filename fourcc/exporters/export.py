@@ -113,6 +113,8 @@ def plan_export(
         PolicyError: the policy, or `instead`, does not go with these tensors.
         UsageError: the file cannot hold a tensor, or what it must say is not known.
     """
+    if instead:
+        _replacement(instead)  # a slip is told even where nothing is to be converted
     first = plan(source, policy or Policy.keep(), include=include, exclude=exclude)
     if group is not None and (kind.replacement is None or instead):
         hint = "It goes with llama2.c's version 2, without --as."

@@ -7,7 +7,7 @@ a space is written U+2581, tokens of bytes ``<0x0A>``. A tokenizer.json has no s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from fourcc.exporters.gguf_head import FLOAT32, INT32, UINT8, Key
 from fourcc.models.tokenizers.gguf import unpacked
@@ -17,7 +17,7 @@ from fourcc.models.tokenizers.packages import package, translated
 from fourcc.models.tokenizers.sentencepiece_model import adds_bos
 from fourcc.models.tokenizers.vocabulary import Kind
 from fourcc.sources import tokenizer as blobs_of
-from fourcc.sources.source import Hyper
+from fourcc.sources.source import Hyper, Scalar, Source
 
 PREFIX = "tokenizer.ggml."
 # Arrays whose numbers have a type of their own, by the last part of the key; of others the values tell.
@@ -70,7 +70,31 @@ def end_keys(hyper: Hyper, tokens: list[Key]) -> tuple[list[Key], list[str]]:
     return keys, [f"of the tokens that end a text these have no key in a GGUF file: {left}"] if left else []
 
 
-def _is_token(value: object) -> bool:
+def ends_left_behind(source: Source) -> dict[str, Scalar | list[Scalar]]:
+    """Hyper-parameters for the tokens that begin and end a text, where a GGUF tokenizer that stays behind names them.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    if blobs_of.GGUF not in source.blobs:
+        return {}
+    keys, hyper = unpacked(source.blobs[blobs_of.GGUF], source.path), source.hyper
+    given = hyper.get("eos_token_id")
+    listed = [
+        *(given if isinstance(given, (list, tuple)) else [given]),
+        *(keys.get(f"{PREFIX}{end}_token_id") for end in _ENDS),
+    ]
+    ends: list[Scalar] = list(dict.fromkeys(token for token in listed if _is_token(token)))
+    found: dict[str, Scalar | list[Scalar]] = {}
+    begin = keys.get(f"{PREFIX}bos_token_id")
+    if _is_token(begin):
+        found["bos_token_id"] = begin
+    if ends:
+        found["eos_token_id"] = ends if len(ends) > 1 else ends[0]
+    return found
+
+
+def _is_token(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 <= value < 2**32
 
 

@@ -10,6 +10,7 @@ import json
 
 import attrs
 
+from fourcc.exporters.gguf_tokenizer import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.exporters.rows import in_halves
@@ -41,6 +42,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     """The file."""
     beside = {name: source.blobs[name] for name in _ALONG if name in source.blobs}
     if source.architecture == llama.ARCHITECTURE:
+        source = attrs.evolve(source, hyper={**source.hyper, **ends_left_behind(source)})
         beside[CONFIG] = config(source, steps)
         steps = tuple(_named(in_halves(source, step)) for step in steps)
     elif CONFIG in source.blobs:

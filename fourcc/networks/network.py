@@ -159,7 +159,7 @@ class Network:
             if tensor is None:
                 continue
             if layer is not None and type(layers) is int and layer >= layers:
-                yield Refusal("", name, f"layer {layer}", f"{LAYERS} {layers}")
+                yield Refusal("", name, f"layer {layer}", f"layers below {LAYERS} {layers}")
             if tensor.unless is not None and hyper.get(tensor.unless) is True:
                 yield Refusal("", name, "a tensor of its own", f"none ({tensor.unless} is true)")
             if not _fits(shape, tensor.sizes(hyper)):

@@ -113,6 +113,8 @@ def test_an_idle_as_is_noted(run: Runner, model: Path, other: Path, tmp_path: Pa
     """Where the file holds all tensors as they are, `--as` changes nothing, and that is said."""
     idle = "note: --as Q4_0,F16 changes nothing: the file holds every tensor as it is"
     assert idle in run("export", model, "-o", tmp_path / "a.gguf", "--as", "Q4_0,F16").err
+    ended = run("export", model, "-o", tmp_path / "c.gguf", "--as", "Q9")
+    assert (ended.code, "no installed package provides the format Q9" in ended.err) == (2, True)
     assert "changes nothing" not in run("export", other, "-o", tmp_path / "b.gguf", "--as", "Q8_0,F16").err
 
 

@@ -140,6 +140,10 @@ def test_what_the_original_lacks_is_named(run: Runner, tiny: Path, tmp_path: Pat
     run("convert", tiny, "-o", tmp_path / "part.bin", "--exclude", "layers.0.*", "-q")
     ended = run("stats", tiny, "--against", tmp_path / "part.bin", "--include", "*.wq")
     assert "layers.0.attention.wq: the original has no tensor of that name and shape" in ended.out
+    other = write_safetensors(tmp_path / "x.safetensors", {"a": np.ones((2, 2), np.float32)})
+    ended = run("stats", tiny, "--against", other)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{other}: none of the 38 tensors has the name and the shape of one of the original" in ended.err
 
 
 def test_suggestions(run: Runner, tiny: Path) -> None:

@@ -646,3 +646,25 @@ def test_a_scaling_in_llama_cpp_s_words(tmp_path: Path) -> None:
         pytest.raises(UsageError, match=r"no word for what scales this rotation: found rope_scaling\.yarn_beta_fast"),
     ):
         plan_export(source, KINDS["safetensors"])
+
+
+@pytest.mark.parametrize(
+    ("keys", "own", "kept"),
+    [
+        ({"eos": 3}, None, 3),
+        ({"eos": 3, "eot": 5, "eom": 3}, None, [3, 5]),
+        ({"eos": 3}, [6, 3], [6, 3]),
+        ({"eos": -1}, 4, 4),
+        ({}, None, None),
+    ],
+)
+def test_ends_of_a_gguf_tokenizer_that_stays_behind(
+    tmp_path: Path, keys: dict[str, int], own: object, kept: object
+) -> None:
+    """It has no place beside safetensors; what ends a text goes into the config, united with what the model says."""
+    blob = {f"tokenizer.ggml.{name}_token_id": token for name, token in {**keys, "bos": 1}.items()}
+    with model(tmp_path, Part(hyper={} if own is None else {"eos_token_id": own})) as opened:
+        source = attrs.evolve(opened, blobs={tokenizer.GGUF: msgpack.packb(blob)})
+        layout = plan_export(source, KINDS["safetensors"]).layout
+    config_json = json.loads(layout.beside["config.json"])
+    assert (config_json["bos_token_id"], config_json.get("eos_token_id")) == (1, kept)

@@ -272,7 +272,7 @@ WRONG: list[tuple[str, object, str]] = [
         for value in (True, 4.0, "4", 0, -1, 2**31, 2**32, 2**62, 1e38, 5e-324, [4])
     ),
     ("n_layers", 2**31 - 1, r"n_layers: found 2147483647, expected at most 2, the layers that there are"),
-    ("n_layers", 1, "layer 1, expected n_layers 1"),
+    ("n_layers", 1, "layer 1, expected layers below n_layers 1"),
     ("head_dim", 3, "head_dim: found 3, expected an even number"),
     ("n_kv_heads", 2, "n_kv_heads: found 2, expected a divisor of the 3 heads"),
     ("head_dim", 2**30, r"shape \[12, 12\], expected 3221225472 x 12"),

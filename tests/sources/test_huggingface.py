@@ -154,7 +154,7 @@ BAD_CONFIGS: dict[str, tuple[dict[str, object], str]] = {
     "hidden size": ({"hidden_size": 24}, r"contradicts .*config.json: found shape \[7, 12\], expected 7 x 24"),
     "heads": ({"num_attention_heads": 2, "num_key_value_heads": 2}, r"tensor 'model.layers.0.self_attn.k_proj.weight'"),
     "vocabulary": ({"vocab_size": 8}, r"'model.embed_tokens.weight': the tensor contradicts"),
-    "too few layers": ({"num_hidden_layers": 1}, "found layer 1, expected n_layers 1"),
+    "too few layers": ({"num_hidden_layers": 1}, "found layer 1, expected layers below n_layers 1"),
     "ffn": ({"intermediate_size": 11}, r"found shape \[10, 12\], expected 11 x 12 \(hidden_dim 11, dim 12\)"),
     "no number": ({"hidden_size": "12"}, "the key 'hidden_size' cannot be read: found '12', expected an integer"),
     "bool": ({"num_hidden_layers": True}, "the key 'num_hidden_layers' cannot be read: found True"),

@@ -51,9 +51,7 @@ def open_tokenizer(blobs: Mapping[str, bytes], file: object = None) -> Tokenizer
     raise InputError(
         "the model has no tokenizer",
         file=file,
-        found=", ".join(map(repr, sorted(blobs))) or "no blobs",
-        expected=" or ".join(_READERS),
-        hint="Give one with -z FILE, or convert it again with --tokenizer FILE.",
+        hint="Give one with -z FILE: llama2.c's tokenizer.bin, a tokenizer.json, or a SentencePiece .model.",
     )
 
 
