@@ -10,14 +10,14 @@ has one of that kind; else the text is refused. (Other programs leave the byte o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 import attrs
 
 from fourcc.models.tokenizers.merging import merge
 from fourcc.models.tokenizers.splitting import Splitting
 from fourcc.models.tokenizers.tokenizer import NONE, ByteStream, no_token, text_of, utf8
-from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary, byte_of
+from fourcc.models.tokenizers.vocabulary import Cutter, Kind, OverVocabulary, Vocabulary, byte_of
 
 _WORDS_KEPT, _LONGEST_KEPT = 1 << 14, 64
 
@@ -34,7 +34,7 @@ _BYTES = {character: byte for byte, character in ALPHABET.items()}
 
 
 @attrs.frozen(slots=False)
-class BytePairTokenizer:
+class BytePairTokenizer(OverVocabulary):
     """Pairs by rank.
 
     Attributes:
@@ -63,35 +63,6 @@ class BytePairTokenizer:
     @_cached.default
     def _(self) -> Callable[[str], list[int]]:
         return lru_cache(_WORDS_KEPT)(self._word)
-
-    @property
-    def vocab_size(self) -> int:
-        """Number of tokens."""
-        return len(self.vocabulary.tokens)
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """The tokens that end a text; see `Tokenizer`."""
-        return self.vocabulary.ends
-
-    @cached_property
-    def padding(self) -> frozenset[int]:
-        """Tokens that no text has; see `Tokenizer`."""
-        return self.vocabulary.padding
-
-    @property
-    def bos(self) -> int | None:
-        """The token before a text, where there is one."""
-        return self.vocabulary.bos
-
-    @property
-    def eos(self) -> int | None:
-        """The token behind a text, where there is one."""
-        return self.vocabulary.eos
-
-    def special(self, name: str) -> int | None:
-        """A special token; see `Tokenizer`."""
-        return self.vocabulary.ids(Kind.CONTROL, Kind.USER_DEFINED).get(name)
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""

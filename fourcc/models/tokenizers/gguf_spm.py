@@ -9,19 +9,18 @@ vocabulary that has neither refuses the text. Control tokens come from no text a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import cached_property
 
 import attrs
 
 from fourcc.models.tokenizers.merging import Chunks, merge
 from fourcc.models.tokenizers.tokenizer import NONE, ByteStream, fused, no_token, text_of, utf8
-from fourcc.models.tokenizers.vocabulary import Cutter, Kind, Vocabulary, byte_of
+from fourcc.models.tokenizers.vocabulary import Cutter, Kind, OverVocabulary, Vocabulary, byte_of
 
 SPACE = "\u2581"
 
 
 @attrs.frozen(slots=False)
-class ScoredTokenizer:
+class ScoredTokenizer(OverVocabulary):
     """Pairs by score.
 
     Attributes:
@@ -54,35 +53,6 @@ class ScoredTokenizer:
     def _(self) -> Chunks:
         mergeable = self.vocabulary.ids(Kind.NORMAL, Kind.UNUSED)  # user-defined ones are cut out before
         return Chunks(mergeable, self._chunk)
-
-    @property
-    def vocab_size(self) -> int:
-        """Number of tokens."""
-        return len(self.vocabulary.tokens)
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """The tokens that end a text; see `Tokenizer`."""
-        return self.vocabulary.ends
-
-    @cached_property
-    def padding(self) -> frozenset[int]:
-        """Tokens that no text has; see `Tokenizer`."""
-        return self.vocabulary.padding
-
-    @property
-    def bos(self) -> int | None:
-        """The token before a text."""
-        return self.vocabulary.bos
-
-    @property
-    def eos(self) -> int | None:
-        """The token behind a text."""
-        return self.vocabulary.eos
-
-    def special(self, name: str) -> int | None:
-        """A special token; see `Tokenizer`."""
-        return self.vocabulary.ids(Kind.CONTROL, Kind.USER_DEFINED).get(name)
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
+from functools import cached_property
 
 import attrs
 
@@ -112,3 +113,38 @@ class Cutter:
         rest = len(text) - at
         parts = (text[at : at + length] for length in self._lengths[text[at]] if length <= rest)
         return next((part for part in parts if part in self.ids), "")
+
+
+class OverVocabulary:
+    """What a tokenizer over a `Vocabulary` answers by it alone; see `Tokenizer`."""
+
+    vocabulary: Vocabulary
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of tokens."""
+        return len(self.vocabulary.tokens)
+
+    @property
+    def ends(self) -> frozenset[int]:
+        """The tokens that end a text; see `Tokenizer`."""
+        return self.vocabulary.ends
+
+    @cached_property
+    def padding(self) -> frozenset[int]:
+        """Tokens that no text has; see `Tokenizer`."""
+        return self.vocabulary.padding
+
+    @property
+    def bos(self) -> int | None:
+        """The token before a text, where there is one."""
+        return self.vocabulary.bos
+
+    @property
+    def eos(self) -> int | None:
+        """The token behind a text, where there is one."""
+        return self.vocabulary.eos
+
+    def special(self, name: str) -> int | None:
+        """A special token; see `Tokenizer`."""
+        return self.vocabulary.ids(Kind.CONTROL, Kind.USER_DEFINED).get(name)
