@@ -17,7 +17,8 @@ from typing import Annotated
 import typer
 from typer.main import get_command
 
-from fourcc.cli import signals, terminal
+from fourcc.cli.render import terminal
+from fourcc.cli.shared import signals
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
@@ -123,7 +124,7 @@ def _run(given: list[str]) -> int:
 
 
 def _report(error: Exception, given: list[str]) -> int:
-    from fourcc.cli import failures
+    from fourcc.cli.render import failures
 
     failure = failures.failure(error)
     if os.environ.get("FOURCC_DEBUG"):

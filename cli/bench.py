@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import bench_tables, documents, terminal
-from fourcc.cli.options import Json, Quiet
-from fourcc.cli.progress import Progress
+from fourcc.cli.render import bench_tables, json_documents, terminal
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared.options import Json, Quiet
 
 if TYPE_CHECKING:
     from fourcc.bench.plan import Plan
@@ -74,7 +74,7 @@ def bench(  # noqa: PLR0913 - one an option
         terminal.notes([f"again, for {name}"], quiet=quiet)
         others[name] = targets.run(name, made, quick=quick)
     if as_json:
-        documents.show("bench", {**results.document(), "targets": others})
+        json_documents.show("bench", {**results.document(), "targets": others})
         return
     bench_tables.show(results, others)
     terminal.notes(results.notes, quiet=quiet)

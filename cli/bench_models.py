@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import documents, tables, terminal, units
 from fourcc.cli.bench import Steps
-from fourcc.cli.options import Json, Quiet
-from fourcc.cli.tables import Column
+from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.tables import Column
+from fourcc.cli.shared.options import Json, Quiet
 
 if TYPE_CHECKING:
     from fourcc.bench.models.run import ModelPlan, ModelResult
@@ -84,7 +84,7 @@ def bench_models(  # noqa: PLR0913 - one an option
     with Steps("measuring", 0, quiet=quiet) as progress:
         results = run(plan, progress)
     if as_json:
-        documents.show("bench-models", _document(plan, results))
+        json_documents.show("bench-models", _document(plan, results))
         return
     _facts(plan)
     tables.show(COLUMNS, [_row(each) for each in results])

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import documents, tables, terminal, units
-from fourcc.cli.options import Json
+from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.shared.options import Json
 from fourcc.errors import OutputError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def cache(*, clear: Clear = False, as_json: Json = False) -> None:
         _remove(paths)
     if as_json:
         found = {"folder": str(folder), "kernels": len(paths), "bytes": size, "cleared": clear}
-        documents.show("cache", {**found, "used": compute.cache_is_trusted()})
+        json_documents.show("cache", {**found, "used": compute.cache_is_trusted()})
         return
     tables.facts([("folder", str(folder)), ("kernels", str(len(paths))), ("size", units.plain_bytes(size))])
     if clear:

@@ -7,15 +7,16 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fourcc.cli import documents, options, plans, tables, terminal, units
-from fourcc.cli.progress import Progress
-from fourcc.cli.rules import rules_of
+from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import options
+from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
-    from fourcc.conversion import Plan, Result
+    from fourcc.conversion.plan import Plan, Result
 
 EPILOG = """\b
 Examples:
@@ -52,8 +53,8 @@ def convert(  # noqa: PLR0913 - one an option
 
     Each tensor is stored in the format that a policy gives it.
     """
-    from fourcc.conversion import execute, plan
-    from fourcc.output import check_name, check_target
+    from fourcc.conversion.plan import execute, plan
+    from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
 
     rules = rules_of(policy, formats, recipe)
@@ -62,7 +63,7 @@ def convert(  # noqa: PLR0913 - one an option
         planned = plan(opened, rules, include=include or (), exclude=exclude or ())
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
-            return plans.show(planned, as_json=as_json)
+            return plan_table.show(planned, as_json=as_json)
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *([policy] if policy else ()))
@@ -71,7 +72,7 @@ def convert(  # noqa: PLR0913 - one an option
             result = execute(planned, target, threads=threads, progress=progress)
         terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
     if as_json:
-        return documents.show("convert", _document(output, result))
+        return json_documents.show("convert", _document(output, result))
     return None if quiet else _show(output, result, progress)
 
 
@@ -106,7 +107,7 @@ def _document(output: Path, result: Result) -> dict[str, object]:
         "id": result.digest.hex(),
         "tensors": len(index.tensors),
         "weights": index.weights,
-        "bits_per_weight": documents.bits(index.bits_per_weight),
+        "bits_per_weight": json_documents.bits(index.bits_per_weight),
         "bytes": index.nbytes,
         "file_bytes": result.path.stat().st_size,
         "formats": dict(Counter(str(tensor.tag) for tensor in index.tensors)),

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import documents, options, tables, terminal
-from fourcc.cli.progress import Progress
-from fourcc.cli.tables import Column
+from fourcc.cli.render import json_documents, tables, terminal
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.render.tables import Column
+from fourcc.cli.shared import options
 
 if TYPE_CHECKING:
-    from fourcc.diff import Change, Difference, TensorDifference
+    from fourcc.analysis.diff import Change, Difference, TensorDifference
     from fourcc.sources.source import Source
 
 EPILOG = """\b
@@ -45,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
 def diff(a: A, b: B, *, quiet: options.Quiet = False, as_json: options.Json = False) -> None:
     """Compare two models: index, stored bytes, decoded weights."""
-    from fourcc.diff import compare
+    from fourcc.analysis.diff import compare
     from fourcc.sources import open_source
 
     with open_source(a) as source_a, open_source(b) as source_b:
@@ -53,7 +54,7 @@ def diff(a: A, b: B, *, quiet: options.Quiet = False, as_json: options.Json = Fa
         with Progress("comparing", nbytes, quiet=quiet) as progress:
             found = compare(source_a, source_b, progress)
     if as_json:
-        documents.show("diff", _document(a, b, found))
+        json_documents.show("diff", _document(a, b, found))
     elif not quiet:
         _show(found)
     if not found.identical:
@@ -136,9 +137,9 @@ def _entry(tensor: TensorDifference) -> dict[str, object]:
         "values": None
         if values is None
         else {
-            "relative_rmse": documents.number(values.sums.relative_rmse),
-            "sqnr_db": documents.number(values.sums.sqnr_db),
-            "max_error": documents.number(values.sums.max_error),
+            "relative_rmse": json_documents.number(values.sums.relative_rmse),
+            "sqnr_db": json_documents.number(values.sums.sqnr_db),
+            "max_error": json_documents.number(values.sums.max_error),
             "differing": values.differing,
         },
     }

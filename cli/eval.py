@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import documents, options, terminal
-from fourcc.cli.eval_tables import Measured
-from fourcc.cli.opened import opened
-from fourcc.cli.progress import Progress
+from fourcc.cli.render import json_documents, terminal
+from fourcc.cli.render.eval_tables import Measured
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import options
+from fourcc.cli.shared.open_model import opened
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def evaluate(  # noqa: PLR0913 - one an option
         measured = _measure(files, against, text, protocol, threads, exact=exact, quiet=quiet)
     failures = measured.failures(gates)
     if as_json:
-        documents.show("eval", {**measured.document(), "failed": failures}, version=2)
+        json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
     else:
         measured.show()
         for line in failures:

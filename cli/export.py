@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import documents, options, plans, tables, terminal, units
-from fourcc.cli.progress import Progress
-from fourcc.cli.rules import rules_of
+from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import options
+from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,14 +75,14 @@ def export(  # noqa: PLR0913 - one an option
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)
         if dry_run:
-            return plans.show(planned, as_json=as_json)
+            return plan_table.show(planned, as_json=as_json)
         if output is None:
             raise UsageError("export needs an output", hint="Add -o FILE, or --dry-run.")
         targets = check_targets(planned, output, [policy] if policy else [], force=force)
         with Progress("exporting", planned.nbytes, quiet=quiet) as progress:
             result = execute_export(planned, targets, threads=threads, progress=progress)
     if as_json:
-        documents.show("export", _document(output, planned, result))
+        json_documents.show("export", _document(output, planned, result))
     elif not quiet:
         _show(output, planned, result, progress)
     return terminal.notes(result.notes, quiet=quiet)

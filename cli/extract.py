@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import options, show, terminal
-from fourcc.cli.show_tensor import find
+from fourcc.cli import show
+from fourcc.cli.render import terminal
+from fourcc.cli.render.show_tensor import find
+from fourcc.cli.shared import options
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,8 +44,8 @@ def extract(
         raise UsageError("extract takes either a tensor's NAME or --blob NAME")
     if output == STDOUT and terminal.on_terminal(sys.stdout):
         raise UsageError("binary data does not go to a terminal", hint="Redirect it, or give -o FILE.")
-    from fourcc.extraction import write_runs
-    from fourcc.output import check_target
+    from fourcc.analysis.extraction import write_runs
+    from fourcc.files.write import check_target
     from fourcc.sources import open_source
 
     with open_source(source) as opened:
@@ -56,7 +58,7 @@ def extract(
 
 def _runs(source: Source, name: str | None, blob: str | None) -> Iterable[bytes]:
     """The bytes that are asked for."""
-    from fourcc.extraction import npy_runs
+    from fourcc.analysis.extraction import npy_runs
 
     if name is not None:
         return npy_runs(find(source, name))

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from fourcc.cli import documents, tables, terminal, units
-from fourcc.cli.options import Json
-from fourcc.cli.tables import Column
+from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.tables import Column
+from fourcc.cli.shared.options import Json
 from fourcc.errors import DuplicateTagError, PluginError, UsageError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def formats(tag: Tag = None, *, broken: BrokenOnly = False, as_json: Json = Fals
         found = []
     if as_json:
         entries = [_entry(each, owner) for each, owner in found]
-        documents.show("formats", {"formats": entries, "broken": [attrs.asdict(each) for each in troubles]})
+        json_documents.show("formats", {"formats": entries, "broken": [attrs.asdict(each) for each in troubles]})
         return
     if found:
         tables.show(COLUMNS, [_row(each, owner) for each, owner in found])
@@ -117,7 +117,7 @@ def _imported(tag: FourCC) -> tuple[Format, Entry]:
 def _show_one(text: str, *, as_json: bool) -> None:
     found, owner = _imported(_tag(text))
     if as_json:
-        documents.show("format", _entry(found, owner))
+        json_documents.show("format", _entry(found, owner))
         return
     spec = found.spec
     tables.facts([(name, value) for name, value in _facts(found, owner) if value])
@@ -125,7 +125,7 @@ def _show_one(text: str, *, as_json: bool) -> None:
     for part in spec.parts:
         covers = "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"
         terminal.out(
-            f"part {part.name}: {documents.dtype(part.dtype)}, {'variable length' if part.variable else covers}"
+            f"part {part.name}: {json_documents.dtype(part.dtype)}, {'variable length' if part.variable else covers}"
         )
     rows = [_setting("param", each) for each in spec.params] + [_setting("encoder", each) for each in spec.options]
     if rows:
@@ -222,7 +222,7 @@ def _entry(found: Format, owner: Entry) -> dict[str, object]:
         "tag": str(spec.tag),
         "name": spec.name,
         "summary": spec.summary,
-        "bits_per_weight": documents.bits(spec.bits_per_weight()),
+        "bits_per_weight": json_documents.bits(spec.bits_per_weight()),
         "block": list(spec.block),
         "short_block": spec.short_block,
         "encode": found.encode is not None,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import documents, options, plugin_report, terminal
-from fourcc.cli.progress import Progress
+from fourcc.cli.render import json_documents, plugin_report, terminal
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import options
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def new(
     written = write_package(names, folder, force=force)
     if as_json:
         files = [str(path) for path in written]
-        documents.show("plugin-new", {"folder": str(folder), "name": name, "tag": names.tag, "files": files})
+        json_documents.show("plugin-new", {"folder": str(folder), "name": name, "tag": names.tag, "files": files})
         return
     for path in written:
         terminal.out(terminal.safe(str(path)))
@@ -102,7 +103,7 @@ def examine(  # noqa: PLR0913 - one an option
     settings = _pairs(params, "--param"), _pairs(option, "--option")
     report = _examined(_as_tag(tag), settings, vectors, checks, measures=not (quick or only), quiet=quiet)
     if as_json:
-        documents.show("plugin-test", plugin_report.document(report))
+        json_documents.show("plugin-test", plugin_report.document(report))
     else:
         plugin_report.show(report)
     if not report.passed:
@@ -124,7 +125,7 @@ def pin(
     """
     import json
 
-    from fourcc.output import AtomicFile, check_target
+    from fourcc.files.write import AtomicFile, check_target
     from fourcc.testing import pinned
     from fourcc.testing.loading import subject_of
 

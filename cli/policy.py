@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fourcc.cli import documents, options, plans, tables, terminal
-from fourcc.cli.tables import Column
+from fourcc.cli.render import json_documents, plan_table, tables, terminal
+from fourcc.cli.render.tables import Column
+from fourcc.cli.shared import options
 from fourcc.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -52,14 +53,14 @@ def check(
 
     Nothing is written.
     """
-    from fourcc.conversion import plan
+    from fourcc.conversion.plan import plan
     from fourcc.policy import Policy
     from fourcc.sources import open_source
 
     rules = Policy.read(policy)
     with open_source(source) as opened:
         terminal.notes(opened.notes, quiet=quiet)
-        plans.show(plan(opened, rules, include=include or (), exclude=exclude or ()), as_json=as_json)
+        plan_table.show(plan(opened, rules, include=include or (), exclude=exclude or ()), as_json=as_json)
 
 
 @app.command("recipes")
@@ -69,7 +70,7 @@ def list_recipes(*, as_json: options.Json = False) -> None:
 
     found = recipes()
     if as_json:
-        documents.show("recipes", {"recipes": [{"name": one.name, "summary": one.summary} for one in found]})
+        json_documents.show("recipes", {"recipes": [{"name": one.name, "summary": one.summary} for one in found]})
         return
     tables.show((Column("recipe"), Column("summary", shrinks=True)), [[one.name, one.summary] for one in found])
 
@@ -84,7 +85,7 @@ def show(
     text = _recipe(str(recipe)) if file is None else _text(file, resolved=resolved)
     if as_json:
         name = {"recipe": recipe} if file is None else {"file": str(file), "resolved": resolved}
-        documents.show("policy-show", {**name, "policy": text})
+        json_documents.show("policy-show", {**name, "policy": text})
         return
     tame = terminal.on_terminal(sys.stdout)
     for line in text.splitlines():

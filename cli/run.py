@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import attrs
 import typer
 
-from fourcc.cli import options, terminal
-from fourcc.cli.opened import opened
+from fourcc.cli.render import terminal
+from fourcc.cli.shared import options
+from fourcc.cli.shared.open_model import opened
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
-    from fourcc.cli.run_output import Output
+    from fourcc.cli.render.run_output import Output
     from fourcc.models.chat import Conversation
     from fourcc.models.model import Model
 
@@ -106,7 +107,7 @@ def run(  # noqa: PLR0913 - one an option
 
     The same seed gives the same text as llama2.c does on float32 weights.
     """
-    from fourcc.cli.run_output import Lines, Text
+    from fourcc.cli.render.run_output import Lines, Text
 
     if mode != "chat" and (system is not None or template is not None):
         raise UsageError("-y and --template belong to a chat", hint="Add -m chat.")
@@ -157,7 +158,7 @@ def _talk(
     *,
     quiet: bool,
 ) -> None:
-    from fourcc.cli.chat import ask, talk
+    from fourcc.cli.shared.chat import ask, talk
 
     conversation = _conversation(model, settings, template, quiet=quiet)
     output.start({"model": str(model.path), "template": conversation.template.name, **attrs.asdict(settings)})

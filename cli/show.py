@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fourcc.cli import options
+from fourcc.cli.shared import options
 
 EPILOG = """\b
 Examples:
@@ -31,15 +31,15 @@ def inspect(
     Format, bits per weight, bytes, and the error that was measured while encoding.
     """
     if tensor is not None:
-        from fourcc.cli import show_tensor  # here, and not above: a listing loads only what it shows
+        from fourcc.cli.render import show_tensor  # here, and not above: a listing loads only what it shows
 
         show_tensor.show(source, tensor, as_json=as_json)
     elif is_model(source):
-        from fourcc.cli import show_model
+        from fourcc.cli.render import show_model
 
         show_model.show(source, as_json=as_json)
     else:
-        from fourcc.cli import show_source
+        from fourcc.cli.render import show_source
 
         show_source.show(source, quiet=quiet, as_json=as_json)
 

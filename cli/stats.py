@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 import typer
 
-from fourcc.cli import options, stats_tables, suggestion_tables, terminal
-from fourcc.cli.progress import Progress
-from fourcc.cli.rules import rules_of
+from fourcc.cli.render import stats_tables, suggestion_tables, terminal
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import options
+from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+    from fourcc.analysis.suggestion import Suggestion, Wish
+    from fourcc.analysis.survey import Choice, Survey
     from fourcc.sources.source import Source
-    from fourcc.suggestion import Suggestion, Wish
-    from fourcc.survey import Choice, Survey
 
 EPILOG = """\b
 Examples:
@@ -105,8 +106,8 @@ def stats(  # noqa: PLR0913 - one an option
     Before and after quantization: range, moments, outliers, spread of channels, histograms. Weights are read in tiles,
     in bounded memory.
     """
-    from fourcc.suggestion import Wish
-    from fourcc.survey import Choice
+    from fourcc.analysis.suggestion import Wish
+    from fourcc.analysis.survey import Choice
 
     choice = Choice(tuple(include or ()), tuple(exclude or ()), tuple(role or ()), layers)
     pictures, wish = Pictures(plot, plot_layers, force), Wish(min_sqnr, max_bits)
@@ -153,7 +154,7 @@ def _converted(
     source: Source, choice: Choice, policy: Path | None, formats: str | None, threads: int | None, stack: ExitStack
 ) -> Source:
     """What the wanted tensors become, in a temporary file."""
-    from fourcc.conversion import plan
+    from fourcc.conversion.plan import plan
     from fourcc.models.temporary import carried_out
     from fourcc.sources.model_bin import open_model_bin
 
@@ -166,8 +167,8 @@ def _converted(
 def _survey(
     now: Source, original: Source | None, choice: Choice, pictures: Pictures, threads: int | None, *, quiet: bool
 ) -> Survey:
-    from fourcc.plotting import draw_layers, draw_weights
-    from fourcc.survey import survey
+    from fourcc.analysis.plotting import draw_layers, draw_weights
+    from fourcc.analysis.survey import survey
 
     drawings = [(pictures.main, draw_weights), (pictures.layers, draw_layers)]
     targets = [(_picture(path, now, force=pictures.force), draw) for path, draw in drawings if path is not None]
@@ -189,9 +190,9 @@ def _suggest(
     *,
     quiet: bool,
 ) -> list[Suggestion]:
-    from fourcc.extraction import write_runs
-    from fourcc.plotting import draw_formats
-    from fourcc.suggestion import policy, suggest
+    from fourcc.analysis.extraction import write_runs
+    from fourcc.analysis.plotting import draw_formats
+    from fourcc.analysis.suggestion import policy, suggest
 
     target = None if pictures.main is None else _picture(pictures.main, source, force=pictures.force)
     written = None if write_policy is None else _target(write_policy, source, force=pictures.force)
@@ -207,14 +208,14 @@ def _suggest(
 
 
 def _target(path: Path, source: Source, *, force: bool) -> Path:
-    from fourcc.output import check_target
+    from fourcc.files.write import check_target
 
     return check_target(path, source.all_files, force=force)
 
 
 def _picture(path: Path, source: Source, *, force: bool) -> Path:
     """The same for a picture, which must be of a kind that can be drawn."""
-    from fourcc.plotting import check_kind
+    from fourcc.analysis.plotting import check_kind
 
     check_kind(_kind(path))
     return _target(path, source, force=force)
@@ -225,7 +226,7 @@ def _kind(path: Path) -> str:
 
 
 def _write(target: Path, draw: Callable[[Figure], None]) -> None:
-    from fourcc.extraction import write_runs
-    from fourcc.plotting import rendered
+    from fourcc.analysis.extraction import write_runs
+    from fourcc.analysis.plotting import rendered
 
     write_runs([rendered(draw, _kind(target))], target)

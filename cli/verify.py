@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from fourcc.cli import documents, options, terminal, units
-from fourcc.cli.progress import Progress
+from fourcc.cli.render import json_documents, terminal, units
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import options
 
 if TYPE_CHECKING:
     from fourcc.container.verify import Damage
@@ -48,7 +49,7 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
                 progress.clear()
                 terminal.out(_line(damage))
     if as_json:
-        documents.show("verify", _document(file, size, damages))
+        json_documents.show("verify", _document(file, size, damages))
     elif not quiet:
         found = f"{len(damages)} damaged place{'s' * (len(damages) != 1)}" if damages else "no damage"
         terminal.out(f"{terminal.safe(str(file))}: {units.plain_bytes(size)}, {found}")

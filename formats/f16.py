@@ -1,4 +1,4 @@
-"""F16: 16-bit IEEE floats, as they are. Layout: `fourcc.formats.plain`."""
+"""F16: 16-bit IEEE floats, as they are. Layout: `fourcc.formats.families.plain`."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.formats.bounds import F16_LEAST
-from fourcc.formats.plain import plain
+from fourcc.formats.families.plain import plain
+from fourcc.formats.layouts.bounds import F16_LEAST
 
 if TYPE_CHECKING:
     from fourcc.format import Array

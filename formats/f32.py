@@ -1,11 +1,11 @@
-"""F32: 32-bit IEEE floats, as they are. Layout: `fourcc.formats.plain`."""
+"""F32: 32-bit IEEE floats, as they are. Layout: `fourcc.formats.families.plain`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fourcc.formats.bounds import exact
-from fourcc.formats.plain import plain
+from fourcc.formats.families.plain import plain
+from fourcc.formats.layouts.bounds import exact
 
 if TYPE_CHECKING:
     from fourcc.kernels.kernel import Kernel

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import packed, unpacked
-from fourcc.formats.bounds import F16_LEAST, largest
-from fourcc.formats.grouped import as_groups, first_largest, rounded
-from fourcc.formats.importance import error_weights
-from fourcc.formats.levels import LEVELS, level_scale, nearest_level
-from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.formats.layouts.bit_fields import packed, unpacked
+from fourcc.formats.layouts.bounds import F16_LEAST, largest
+from fourcc.formats.layouts.row_blocks import in_weighted_batches
+from fourcc.formats.searches.columns import as_groups, first_largest, rounded
+from fourcc.formats.searches.importance import error_weights
+from fourcc.formats.searches.levels import LEVELS, level_scale, nearest_level
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:

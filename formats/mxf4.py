@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import packed, unpacked
-from fourcc.formats.bounds import largest
-from fourcc.formats.row_blocks import in_batches
+from fourcc.formats.layouts.bit_fields import packed, unpacked
+from fourcc.formats.layouts.bounds import largest
+from fourcc.formats.layouts.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bounds import F32_LEAST, largest
-from fourcc.formats.row_blocks import row_blocks
+from fourcc.formats.layouts.bounds import F32_LEAST, largest
+from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 64

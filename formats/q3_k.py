@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import packed, unpacked
-from fourcc.formats.bounds import F16_LEAST
-from fourcc.formats.grouped import as_groups, ordered_sum
-from fourcc.formats.importance import error_weights
-from fourcc.formats.row_blocks import in_weighted_batches
-from fourcc.formats.scale_search import nearest_signed_codes, refined_scale, signed_scale
-from fourcc.formats.super_scales import largest_of_either_sign
+from fourcc.formats.layouts.bit_fields import packed, unpacked
+from fourcc.formats.layouts.bounds import F16_LEAST
+from fourcc.formats.layouts.row_blocks import in_weighted_batches
+from fourcc.formats.searches.columns import as_groups, ordered_sum
+from fourcc.formats.searches.importance import error_weights
+from fourcc.formats.searches.scale_search import nearest_signed_codes, refined_scale, signed_scale
+from fourcc.formats.searches.super_scales import largest_of_either_sign
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bounds import F32_LEAST, F32_ULP, count, extent, largest
-from fourcc.formats.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
-from fourcc.formats.row_blocks import row_blocks
+from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, count, extent, largest
+from fourcc.formats.layouts.row_blocks import row_blocks
+from fourcc.formats.searches.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
 from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
-"""Q4_X: 4-bit codes, a scale and a zero point for each group, and an index. Layout: `fourcc.formats.affine`."""
+"""Q4_X: 4-bit codes, a scale and a zero point a group, and an index. Layout: `fourcc.formats.families.affine`."""
 
-from fourcc.formats.affine import affine
+from fourcc.formats.families.affine import affine
 
 Q4_X = affine("Q4_X", 4, "uint4 indexed groups", indexed=True)

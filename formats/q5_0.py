@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bit_fields import bits_of, packed, unpacked, word_of
-from fourcc.formats.bounds import F16_LEAST, largest
-from fourcc.formats.grouped import as_groups, first_largest
-from fourcc.formats.importance import error_weights
-from fourcc.formats.row_blocks import in_weighted_batches
-from fourcc.formats.scale_search import signed_scale
+from fourcc.formats.layouts.bit_fields import bits_of, packed, unpacked, word_of
+from fourcc.formats.layouts.bounds import F16_LEAST, largest
+from fourcc.formats.layouts.row_blocks import in_weighted_batches
+from fourcc.formats.searches.columns import as_groups, first_largest
+from fourcc.formats.searches.importance import error_weights
+from fourcc.formats.searches.scale_search import signed_scale
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.affine_search import Tries, affine_extent, affine_rows
-from fourcc.formats.bit_fields import bits_of, packed, unpacked, word_of
-from fourcc.formats.bounds import F16_LEAST, extent, largest
-from fourcc.formats.importance import error_weights
-from fourcc.formats.row_blocks import in_weighted_batches
+from fourcc.formats.layouts.bit_fields import bits_of, packed, unpacked, word_of
+from fourcc.formats.layouts.bounds import F16_LEAST, extent, largest
+from fourcc.formats.layouts.row_blocks import in_weighted_batches
+from fourcc.formats.searches.affine_search import Tries, affine_extent, affine_rows
+from fourcc.formats.searches.importance import error_weights
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:

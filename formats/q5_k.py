@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.affine_search import Tries
-from fourcc.formats.bit_fields import packed, unpacked
-from fourcc.formats.importance import error_weights
-from fourcc.formats.row_blocks import in_weighted_batches
-from fourcc.formats.six_bits import bound_of_codes, decode_blocks, encode_blocks, minimum_of, scale_of
+from fourcc.formats.layouts.bit_fields import packed, unpacked
+from fourcc.formats.layouts.row_blocks import in_weighted_batches
+from fourcc.formats.layouts.six_bits import bound_of_codes, decode_blocks, encode_blocks, minimum_of, scale_of
+from fourcc.formats.searches.affine_search import Tries
+from fourcc.formats.searches.importance import error_weights
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:

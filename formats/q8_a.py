@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bounds import F32_LEAST, F32_ULP, largest
+from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, largest
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bounds import F32_LEAST, F32_ULP, count, largest, over_blocks
+from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, count, largest, over_blocks
+from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.q8_a import TOP, nearest_codes
-from fourcc.formats.row_blocks import row_blocks
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 if TYPE_CHECKING:

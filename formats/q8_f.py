@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.groups import count, group_of, group_setting
+from fourcc.formats.layouts.group_param import count, group_of, group_setting
 from fourcc.formats.q8_g import GROUP, nearest_codes, step
 from fourcc.formats.q8_g import bound as bound_of_rows
 from fourcc.spec import FormatSpec, Geometry, Params, Part

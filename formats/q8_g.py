@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.bounds import F32_LEAST, F32_ULP, largest
-from fourcc.formats.groups import PARAM, count, group_of, group_setting, spread
-from fourcc.formats.row_blocks import row_blocks
+from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, largest
+from fourcc.formats.layouts.group_param import PARAM, count, group_of, group_setting, spread
+from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 GROUP = 64

@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
-from fourcc.formats.bounds import F32_LEAST, F32_ULP
-from fourcc.formats.extremes import extremes
+from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP
+from fourcc.formats.layouts.extremes import extremes
 from fourcc.formats.q8_g import nearest_codes, step
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 

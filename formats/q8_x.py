@@ -1,5 +1,5 @@
-"""Q8_X: 8-bit codes, a scale and a zero point for each group, and an index. Layout: `fourcc.formats.affine`."""
+"""Q8_X: 8-bit codes, a scale and a zero point a group, and an index. Layout: `fourcc.formats.families.affine`."""
 
-from fourcc.formats.affine import affine
+from fourcc.formats.families.affine import affine
 
 Q8_X = affine("Q8_X", 8, "uint8 indexed groups", indexed=True)

@@ -19,9 +19,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fourcc.analysis.survey import stats as stats
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
-    from fourcc.conversion import convert as convert
+    from fourcc.conversion.plan import convert as convert
     from fourcc.encoding import encode as encode
     from fourcc.errors import FourccError as FourccError
     from fourcc.format import Aids as Aids
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from fourcc.spec import Geometry as Geometry
     from fourcc.spec import Part as Part
     from fourcc.spec import Setting as Setting
-    from fourcc.survey import stats as stats
     from fourcc.tags import FourCC as FourCC
 
 __version__ = "0.1.0"
@@ -54,12 +54,12 @@ _HOMES = {
     "Policy": "fourcc.policy:Policy",
     "QMatrix": "fourcc.qmatrix:QMatrix",
     "Setting": "fourcc.spec:Setting",
-    "convert": "fourcc.conversion:convert",
+    "convert": "fourcc.conversion.plan:convert",
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
     "open": "fourcc.models.model:open_model",
     "open_source": "fourcc.sources:open_source",
-    "stats": "fourcc.survey:stats",
+    "stats": "fourcc.analysis.survey:stats",
     "verify": "fourcc.container.verify:verify",
 }
 

@@ -1,4 +1,4 @@
-"""BF16: `fourcc.kernels.plain` with its loads and stores; where the processor multiplies bfloat16, by its products.
+"""BF16: `plain_floats` with its own loads and stores, or the processor's bfloat16 products where it has them.
 
 Those take two numbers of a row at once, and activations that are rounded to bfloat16, too: a product with many
 activations is done in half the time.
@@ -11,18 +11,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from fourcc.kernels.encoders import narrowed
-from fourcc.kernels.few import FEW
+from fourcc.kernels.descriptors import CODES, CODES_STEP, COLS, COUNT, PARTS, X_STEP, X, round_up
+from fourcc.kernels.encoders.block_by_block import narrowed
 from fourcc.kernels.kernel import Activation, Kernel
-from fourcc.kernels.operands import CODES, CODES_STEP, COLS, COUNT, PARTS, X_STEP, X, round_up
-from fourcc.kernels.panels import ROWS, apart, bytes_of_row, interleave
-from fourcc.kernels.plain import plain
-from fourcc.kernels.product import all_columns, store_rows, two_panels, up_to_widest
+from fourcc.kernels.products.panel_gemm import all_columns, store_rows, two_panels, up_to_widest
+from fourcc.kernels.products.panels import ROWS, apart, bytes_of_row, interleave
+from fourcc.kernels.products.plain_floats import plain
+from fourcc.kernels.products.small_n import FEW
+from fourcc.kernels.simd.load_wide import load_bfloat16s, load_some_bfloat16s
 from fourcc.kernels.simd.memory import load_floats, load_ints, load_word, store
-from fourcc.kernels.simd.narrowing import store_bfloat16s, store_nearest_bfloat16s, store_some_bfloat16s
+from fourcc.kernels.simd.store_narrow import store_bfloat16s, store_nearest_bfloat16s, store_some_bfloat16s
 from fourcc.kernels.simd.target import multiplies_bfloat16s, target
 from fourcc.kernels.simd.tiles import multiply_add_pairs, no_float_columns, row_products
-from fourcc.kernels.simd.widening import load_bfloat16s, load_some_bfloat16s
 
 Function = Callable[..., Any]
 SIZE = 2  # bytes of a number

@@ -1,5 +1,5 @@
-"""F32: `fourcc.kernels.plain` as it is."""
+"""F32: `fourcc.kernels.products.plain_floats` as it is."""
 
-from fourcc.kernels.plain import FLOATS as KERNEL
+from fourcc.kernels.products.plain_floats import FLOATS as KERNEL
 
 __all__ = ["KERNEL"]

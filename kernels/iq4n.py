@@ -8,17 +8,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.encoders import always
-from fourcc.kernels.groups import LANES, ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, order_codes, turn_thirty_twos
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import Block, float16s_behind
-from fourcc.kernels.levels import level_codes, level_scale, levels_of, nearest_code
-from fourcc.kernels.operands import COLS, PARTS, X_STEP
-from fourcc.kernels.operands import X as JOB_X
+from fourcc.kernels.descriptors import COLS, PARTS, X_STEP
+from fourcc.kernels.descriptors import X as JOB_X
+from fourcc.kernels.encoders.block_by_block import always
+from fourcc.kernels.encoders.lanes import (
+    LANES,
+    ONE,
+    SPARE,
+    STAGED,
+    TRIED,
+    VECTOR,
+    ZERO,
+    X,
+    order_codes,
+    turn_thirty_twos,
+)
+from fourcc.kernels.encoders.levels import level_codes, level_scale, levels_of, nearest_code
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import Block, float16s_behind
 from fourcc.kernels.simd.arithmetic import divide, floats_of, multiply
-from fourcc.kernels.simd.choosing import either, shifted_left, where_equal
 from fourcc.kernels.simd.memory import load_float, load_floats, load_ints, load_word, store
-from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
+from fourcc.kernels.simd.select import either, shifted_left, where_equal
+from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 
 Function = Callable[..., Any]
 SIZE = 18  # bytes of a block

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.groups import ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, nearest, order_codes, pair_encoder
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import WORD, Block
-from fourcc.kernels.levels import level_codes, level_scale, levels_of, nearest_code
-from fourcc.kernels.scale_search import first_largest_of
+from fourcc.kernels.encoders.lanes import ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, nearest, order_codes, pair_encoder
+from fourcc.kernels.encoders.levels import level_codes, level_scale, levels_of, nearest_code
+from fourcc.kernels.encoders.scale_search import first_largest_of
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import WORD, Block
 from fourcc.kernels.simd.arithmetic import (
     divide,
     floats_from_ints,
@@ -19,11 +19,11 @@ from fourcc.kernels.simd.arithmetic import (
     shifted_right,
     subtract,
 )
-from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.int32 import low_float16s
+from fourcc.kernels.simd.load_wide import load_float_pair
 from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, store, store_byte, store_float
-from fourcc.kernels.simd.narrowing import store_float16, store_low_bytes
-from fourcc.kernels.simd.widening import load_float_pair
-from fourcc.kernels.simd.words import low_float16s
+from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 
 WIDTH, SIZE = 256, 136  # columns and bytes of a block
 SUB = 32  # weights with one scale

@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from fourcc.kernels.jit import Kernel as Entry
-from fourcc.kernels.operands import Array
+from fourcc.kernels.compiler.jit import Kernel as Entry
+from fourcc.kernels.descriptors import Array
 
 Level = Literal["native", "fused", "decode"]
 Parts = Mapping[str, Array]
@@ -62,7 +62,7 @@ def has_large_floats(parts: Parts) -> bool:
 class Kernel:
     """How a format multiplies, decodes and encodes at speed.
 
-    All functions have the one signature of `fourcc.kernels.jit`.
+    All functions have the one signature of `fourcc.kernels.compiler.jit`.
 
     Attributes:
         level: ``native``, ``fused`` (made from a block decoder) or ``decode`` (made from decoded weights).

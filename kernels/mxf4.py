@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from fourcc.kernels.encoders import block_by_block
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import WORD, Block
+from fourcc.kernels.encoders.block_by_block import block_by_block
+from fourcc.kernels.encoders.levels import level_codes
 from fourcc.kernels.kernel import Careful, Parts
-from fourcc.kernels.levels import level_codes
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import WORD, Block
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -27,7 +27,10 @@ from fourcc.kernels.simd.arithmetic import (
     shifted_right,
     subtract,
 )
-from fourcc.kernels.simd.choosing import (
+from fourcc.kernels.simd.int32 import byte_table
+from fourcc.kernels.simd.interpreted import Lanes
+from fourcc.kernels.simd.memory import load_floats, load_int, store, store_byte, store_float
+from fourcc.kernels.simd.select import (
     either,
     load_bytes_as_ints,
     shifted_left,
@@ -35,10 +38,7 @@ from fourcc.kernels.simd.choosing import (
     where_equal,
     where_less,
 )
-from fourcc.kernels.simd.memory import load_floats, load_int, store, store_byte, store_float
-from fourcc.kernels.simd.narrowing import store_low_bytes
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.simd.words import byte_table
+from fourcc.kernels.simd.store_narrow import store_low_bytes
 
 SIZE = 17  # bytes of a block
 VECTOR = 64

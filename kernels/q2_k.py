@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.affine_blocks import AffineBlock, affine_encoder
-from fourcc.kernels.affine_search import affine_search
-from fourcc.kernels.bit_fields import store_pairs
-from fourcc.kernels.groups import COUNTED, VECTOR, X
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import TWOS, WORD, Block
+from fourcc.kernels.encoders.affine_blocks import AffineBlock, affine_encoder
+from fourcc.kernels.encoders.affine_search import affine_search
+from fourcc.kernels.encoders.bit_fields import store_pairs
+from fourcc.kernels.encoders.lanes import COUNTED, VECTOR, X
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import TWOS, WORD, Block
+from fourcc.kernels.products.scales_per_16 import SIXTEEN
 from fourcc.kernels.simd.arithmetic import absolute, floats_from_ints, floats_of, ints_of, multiply, shifted_right
-from fourcc.kernels.simd.choosing import both, either, load_bytes_as_ints, shifted_left
+from fourcc.kernels.simd.int32 import high_float16s, low_float16s
+from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_floats, load_ints, store
-from fourcc.kernels.simd.narrowing import store_low_bytes
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.simd.words import high_float16s, low_float16s
-from fourcc.kernels.sixteens import SIXTEEN
+from fourcc.kernels.simd.select import both, either, load_bytes_as_ints, shifted_left
+from fourcc.kernels.simd.store_narrow import store_low_bytes
 
 Function = Callable[..., Any]
 MINUS_ONE = np.float32(-1)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.bit_fields import store_bits, store_pairs
-from fourcc.kernels.groups import SPARE, STAGED, TRIED, VECTOR, ZERO, X, block_encoder, nearest, order_codes
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import ONES, TWOS, WORD, Block
-from fourcc.kernels.scale_search import first_largest_of, multiples_of_one, refined_search
+from fourcc.kernels.encoders.bit_fields import store_bits, store_pairs
+from fourcc.kernels.encoders.lanes import SPARE, STAGED, TRIED, VECTOR, ZERO, X, block_encoder, nearest, order_codes
+from fourcc.kernels.encoders.scale_search import first_largest_of, multiples_of_one, refined_search
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import ONES, TWOS, WORD, Block
+from fourcc.kernels.products.scales_per_16 import SIXTEEN
 from fourcc.kernels.simd.arithmetic import (
     divide,
     floats_from_ints,
@@ -27,13 +28,12 @@ from fourcc.kernels.simd.arithmetic import (
     shifted_right,
     subtract,
 )
-from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.int32 import low_float16s
+from fourcc.kernels.simd.interpreted import Lanes
+from fourcc.kernels.simd.load_wide import load_float16
 from fourcc.kernels.simd.memory import load_byte, load_floats, load_ints, store, store_byte
-from fourcc.kernels.simd.narrowing import store_low_bytes
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.simd.widening import load_float16
-from fourcc.kernels.simd.words import low_float16s
-from fourcc.kernels.sixteens import SIXTEEN
+from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.store_narrow import store_low_bytes
 
 Function = Callable[..., Any]
 SCALE_ZERO = 32  # the code of scale 0

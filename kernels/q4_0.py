@@ -21,13 +21,15 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.ggml import decode_four_bits, encode_four_bits
-from fourcc.kernels.integers import integers
-from fourcc.kernels.operands import CODES, CODES_STEP, COLS, OFFSETS, OUT, PARTS, STEPS, STEPS_STEP, round_up
-from fourcc.kernels.panels import scales_of
-from fourcc.kernels.product import MOST, products_of_groups, store_rows
-from fourcc.kernels.rows import decoder
-from fourcc.kernels.simd.bytes import high_nibbles, low_nibbles
+from fourcc.kernels.descriptors import CODES, CODES_STEP, COLS, OFFSETS, OUT, PARTS, STEPS, STEPS_STEP, round_up
+from fourcc.kernels.encoders.q4_0_q8_0 import decode_four_bits, encode_four_bits
+from fourcc.kernels.products.integer_gemm import integers
+from fourcc.kernels.products.panel_gemm import MOST, products_of_groups, store_rows
+from fourcc.kernels.products.panels import scales_of
+from fourcc.kernels.products.prefetch import ahead_of
+from fourcc.kernels.products.row_gemv import decoder
+from fourcc.kernels.simd.int8 import high_nibbles, low_nibbles
+from fourcc.kernels.simd.load_wide import load_float16, load_float16s
 from fourcc.kernels.simd.memory import (
     load_byte,
     load_bytes,
@@ -45,8 +47,6 @@ from fourcc.kernels.simd.tiles import (
     no_int_columns,
     scale_columns,
 )
-from fourcc.kernels.simd.widening import load_float16, load_float16s
-from fourcc.kernels.streaming import ahead_of
 
 STORED = 18  # bytes of a stored block
 PACKED = 288  # bytes of a packed block

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import NIBBLES, WORD, Block, two_float16s
+from fourcc.kernels.encoders.blocks_of_32 import encode_between
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import NIBBLES, WORD, Block, two_float16s
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
-from fourcc.kernels.simd.choosing import both
+from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_ints
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.thirty_twos import encode_between
+from fourcc.kernels.simd.select import both
 
 Function = Callable[..., Any]
 

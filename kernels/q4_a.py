@@ -15,11 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.bins import decode, encoder
-from fourcc.kernels.few import few
-from fourcc.kernels.jit import Kernel as Entry
-from fourcc.kernels.kernel import Activation, Kernel
-from fourcc.kernels.operands import (
+from fourcc.kernels.compiler.jit import Kernel as Entry
+from fourcc.kernels.descriptors import (
     CODES,
     CODES_STEP,
     COLS,
@@ -33,11 +30,14 @@ from fourcc.kernels.operands import (
     X,
     round_up,
 )
-from fourcc.kernels.product import float_product, float_scratch
-from fourcc.kernels.rows import decoder, one_or_several, up_to
+from fourcc.kernels.encoders.q4_a import decode, encoder
+from fourcc.kernels.kernel import Activation, Kernel
+from fourcc.kernels.products.panel_gemm import float_product, float_scratch
+from fourcc.kernels.products.row_gemv import decoder, one_or_several, up_to
+from fourcc.kernels.products.small_n import few
 from fourcc.kernels.simd.arithmetic import add, ints_of, multiply_add, no_floats, shifted_right, subtract, sum_floats
-from fourcc.kernels.simd.choosing import both, either
 from fourcc.kernels.simd.dot import lookup
+from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import (
     load_byte,
     load_float,
@@ -49,8 +49,8 @@ from fourcc.kernels.simd.memory import (
     store_float,
 )
 from fourcc.kernels.simd.partial import load_some_ints
+from fourcc.kernels.simd.select import both, either
 from fourcc.kernels.simd.tiles import multiply_add_runs, no_float_columns, store_column_sums
-from fourcc.kernels.simd.twins import Lanes
 
 Function = Callable[..., Any]
 

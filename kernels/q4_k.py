@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.affine_blocks import affine_encoder
-from fourcc.kernels.bit_fields import store_nibbles
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import NIBBLES, WORD, Block
+from fourcc.kernels.encoders.affine_blocks import affine_encoder
+from fourcc.kernels.encoders.bit_fields import store_nibbles
+from fourcc.kernels.encoders.six_bits import expand_scales, six_bit_block
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import NIBBLES, WORD, Block
 from fourcc.kernels.simd.arithmetic import ints_of, shifted_right
-from fourcc.kernels.simd.choosing import both
+from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_ints
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.six_bits import expand_scales, six_bit_block
+from fourcc.kernels.simd.select import both
 
 Function = Callable[..., Any]
 

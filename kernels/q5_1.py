@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fourcc.kernels.five_bits import five_bits
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import Block, two_float16s
-from fourcc.kernels.thirty_twos import encode_between
+from fourcc.kernels.encoders.blocks_of_32 import encode_between
+from fourcc.kernels.encoders.five_bits import five_bits
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import Block, two_float16s
 
 KERNEL = interleaved(Block(32, 24, two_float16s, five_bits(1), zero=0, affine=True), encoder=encode_between(31, 24))

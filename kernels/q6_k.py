@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.bit_fields import store_nibbles, store_pairs
-from fourcc.kernels.groups import (
+from fourcc.kernels.encoders.bit_fields import store_nibbles, store_pairs
+from fourcc.kernels.encoders.lanes import (
     COUNTED,
     NOTHING,
     SPARE,
@@ -26,9 +26,10 @@ from fourcc.kernels.groups import (
     nearest,
     order_codes,
 )
-from fourcc.kernels.interleaved import interleaved
-from fourcc.kernels.interleaving import NIBBLES, WORD, Block
-from fourcc.kernels.scale_search import first_largest_of, multiples_of_one, signed_search
+from fourcc.kernels.encoders.scale_search import first_largest_of, multiples_of_one, signed_search
+from fourcc.kernels.products.packed_gemm import interleaved
+from fourcc.kernels.products.packed_layout import NIBBLES, WORD, Block
+from fourcc.kernels.products.scales_per_16 import SIXTEEN
 from fourcc.kernels.simd.arithmetic import (
     add,
     divide,
@@ -40,13 +41,12 @@ from fourcc.kernels.simd.arithmetic import (
     shifted_right,
     subtract,
 )
-from fourcc.kernels.simd.choosing import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.int32 import low_float16s
+from fourcc.kernels.simd.interpreted import Lanes
+from fourcc.kernels.simd.load_wide import load_float16
 from fourcc.kernels.simd.memory import load_floats, load_ints, store, store_byte
-from fourcc.kernels.simd.narrowing import store_low_bytes
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.simd.widening import load_float16
-from fourcc.kernels.simd.words import low_float16s
-from fourcc.kernels.sixteens import SIXTEEN
+from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
+from fourcc.kernels.simd.store_narrow import store_low_bytes
 
 Function = Callable[..., Any]
 UPPER = 0x30303030  # bits 4 and 5 of four bytes

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from fourcc.kernels.ggml import encode_eight_bits
-from fourcc.kernels.integers import integers
-from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS
-from fourcc.kernels.panels import ask_for_next, transposed
-from fourcc.kernels.rows import FEW, one_by_one
+from fourcc.kernels.descriptors import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS
+from fourcc.kernels.encoders.q4_0_q8_0 import encode_eight_bits
+from fourcc.kernels.products.integer_gemm import integers
+from fourcc.kernels.products.panels import ask_for_next, transposed
+from fourcc.kernels.products.prefetch import ask_ahead
+from fourcc.kernels.products.row_gemv import FEW, one_by_one
 from fourcc.kernels.simd.arithmetic import (
     add,
     floats_of,
@@ -19,9 +20,14 @@ from fourcc.kernels.simd.arithmetic import (
     no_floats,
     sum_floats,
 )
-from fourcc.kernels.simd.bytes import load_as_floats
 from fourcc.kernels.simd.dot import BIAS, biased, float_pair, scaled_dot
-from fourcc.kernels.simd.functions import first_lanes
+from fourcc.kernels.simd.elementary import first_lanes
+from fourcc.kernels.simd.int8 import load_as_floats
+from fourcc.kernels.simd.interpreted import Lanes
+from fourcc.kernels.simd.load_wide import (
+    load_float16,
+    load_float16_column,
+)
 from fourcc.kernels.simd.memory import (
     load_byte_halves,
     load_bytes,
@@ -31,13 +37,7 @@ from fourcc.kernels.simd.memory import (
     store_float,
 )
 from fourcc.kernels.simd.partial import load_some_bytes, store_half_bytes
-from fourcc.kernels.simd.transposing import transpose_codes
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.simd.widening import (
-    load_float16,
-    load_float16_column,
-)
-from fourcc.kernels.streaming import ask_ahead
+from fourcc.kernels.simd.transpose import transpose_codes
 
 SIZE = 34  # bytes of a block
 GROUP = 16  # blocks whose scales are brought into one vector

@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.activation import quantize_block
-from fourcc.kernels.encoders import always
-from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
-from fourcc.kernels.operands import (
+from fourcc.kernels.descriptors import (
     CODES,
     CODES_STEP,
     COLS,
@@ -29,10 +26,14 @@ from fourcc.kernels.operands import (
     X,
     round_up,
 )
-from fourcc.kernels.panels import ROWS, apart, copy_codes, interleave, interleave_codes, panel_bytes, scales_of
-from fourcc.kernels.product import code_products, float_product, float_scratch
-from fourcc.kernels.qmatrix import decode_blocks, decode_columns, encode_columns
-from fourcc.kernels.rows import FEW, JOB_BYTES, decoder, one_by_one, up_to
+from fourcc.kernels.encoders.block_by_block import always
+from fourcc.kernels.encoders.q8_a_q8_b import decode_blocks, decode_columns, encode_columns
+from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
+from fourcc.kernels.products.activations import quantize_block
+from fourcc.kernels.products.panel_gemm import code_products, float_product, float_scratch
+from fourcc.kernels.products.panels import ROWS, apart, copy_codes, interleave, interleave_codes, panel_bytes, scales_of
+from fourcc.kernels.products.prefetch import ask_ahead
+from fourcc.kernels.products.row_gemv import FEW, JOB_BYTES, decoder, one_by_one, up_to
 from fourcc.kernels.simd.arithmetic import (
     add,
     floats_of,
@@ -41,11 +42,10 @@ from fourcc.kernels.simd.arithmetic import (
     sum_floats,
 )
 from fourcc.kernels.simd.dot import BIAS, scaled_dot
+from fourcc.kernels.simd.interpreted import Lanes
+from fourcc.kernels.simd.load_wide import load_float_pair
 from fourcc.kernels.simd.memory import load_bytes, load_floats, load_word, store, store_float, store_word
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.simd.widening import load_float_pair
-from fourcc.kernels.streaming import ask_ahead
 
 BLOCK = 128  # rows
 PANELS = BLOCK // ROWS

@@ -11,25 +11,25 @@ from dataclasses import replace
 
 import numpy as np
 
-from fourcc.kernels.encoders import always
-from fourcc.kernels.integers import integers
+from fourcc.kernels.descriptors import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS, SUMS
+from fourcc.kernels.encoders.block_by_block import always
+from fourcc.kernels.encoders.q8_a_q8_b import decode_rows, encode_rows
 from fourcc.kernels.kernel import Careful, has_large_floats
-from fourcc.kernels.operands import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS, SUMS
-from fourcc.kernels.panels import copy_codes, interleave_codes, transposed
-from fourcc.kernels.qmatrix import decode_rows, encode_rows
-from fourcc.kernels.rows import FEW, one_by_one
+from fourcc.kernels.products.integer_gemm import integers
+from fourcc.kernels.products.panels import copy_codes, interleave_codes, transposed
+from fourcc.kernels.products.prefetch import ask_ahead
+from fourcc.kernels.products.row_gemv import FEW, one_by_one
 from fourcc.kernels.simd.arithmetic import (
     multiply_add,
     no_floats,
     sum_floats,
 )
 from fourcc.kernels.simd.dot import BIAS, scaled_dot
-from fourcc.kernels.simd.functions import first_lanes
+from fourcc.kernels.simd.elementary import first_lanes
+from fourcc.kernels.simd.interpreted import Lanes
+from fourcc.kernels.simd.load_wide import load_float_everywhere, load_float_pair
 from fourcc.kernels.simd.memory import load_bytes, load_float, load_floats, load_word, store_float
 from fourcc.kernels.simd.partial import load_some_bytes, load_some_floats
-from fourcc.kernels.simd.twins import Lanes
-from fourcc.kernels.simd.widening import load_float_everywhere, load_float_pair
-from fourcc.kernels.streaming import ask_ahead
 
 BLOCK = 128
 TOP = np.float32(127)

@@ -18,7 +18,7 @@ from fourcc.qmatrix import QMatrix
 from fourcc.spec import complete
 
 if TYPE_CHECKING:
-    from fourcc.kernels.jit import Kernel as Entry
+    from fourcc.kernels.compiler.jit import Kernel as Entry
 
 SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
 FEW = 128  # rows by which it is found how slow
@@ -73,7 +73,7 @@ def codec(matrix: QMatrix, threads: int) -> Codec:
         matrix: in the format; it is left as it is.
         threads: how many.
     """
-    from fourcc.kernels.operands import OUT, X
+    from fourcc.kernels.descriptors import OUT, X
 
     found = matrix.format
     kernel = compute.kernel_of(found, matrix.params)
@@ -103,7 +103,7 @@ class _Work:
     """
 
     def __init__(self, matrix: QMatrix, names: tuple[str, ...], align: int, threads: int) -> None:
-        from fourcc.kernels.operands import matrix as descriptor_of
+        from fourcc.kernels.descriptors import matrix as descriptor_of
 
         self._rows, self._cols = matrix.shape
         self._name = f"{matrix.tag} {self._rows} x {self._cols}, {threads} thread{'s' * (threads > 1)}"
@@ -121,7 +121,7 @@ class _Work:
             entry: the kernel.
             place: of the floats in its job; the step from row to row stands behind it.
         """
-        from fourcc.kernels.operands import JOB_WORDS, WORD, address
+        from fourcc.kernels.descriptors import JOB_WORDS, WORD, address
 
         job = np.zeros(JOB_WORDS, np.int64)
         job[place // WORD :][:2] = address(self._floats), FLOAT * self._cols
@@ -136,6 +136,6 @@ class _Work:
         )
 
     def _run(self, entry: Entry, job: Array, rows: int) -> None:
-        from fourcc.kernels.encoders import SCRATCH
+        from fourcc.kernels.encoders.block_by_block import SCRATCH
 
         compute.run(entry, self._descriptor, job, rows=rows, align=self._align, threads=self._threads, scratch=SCRATCH)

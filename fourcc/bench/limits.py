@@ -20,7 +20,7 @@ from fourcc import compute
 from fourcc.bench.timing import Rates, Series, Timing
 
 if TYPE_CHECKING:
-    from fourcc.kernels.jit import Kernel as Entry
+    from fourcc.kernels.compiler.jit import Kernel as Entry
 
 Work = Callable[[], object]
 
@@ -79,29 +79,29 @@ class Limits:
     """
 
     def __init__(self, threads: tuple[int, ...], nbytes: int, share: float = 1.0) -> None:
-        from fourcc.kernels import probes
-        from fourcc.kernels.operands import empty, matrix
+        from fourcc.kernels.descriptors import empty, matrix
+        from fourcc.kernels.measuring import roofline
 
-        units = max(1, nbytes // probes.UNIT)
-        self._memory = empty(units * probes.UNIT)
+        units = max(1, nbytes // roofline.UNIT)
+        self._memory = empty(units * roofline.UNIT)
         words = self._memory.view("<i8")
         words[:] = np.arange(words.size)  # memory comes when it is written to, and equal pages may be kept once
-        self._region = matrix(units, probes.UNIT, (self._memory,))
+        self._region = matrix(units, roofline.UNIT, (self._memory,))
         self._all = [each for count in threads for each in self._of(count, units, share)]
 
     def _of(self, threads: int, units: int, share: float) -> Iterator[Limit]:
-        from fourcc.kernels import probes
+        from fourcc.kernels.measuring import roofline
 
         def sample(kernel: Entry, rows: int, chunk: int | None = None) -> Work:
-            work = partial(compute.run, kernel, self._region, self._region, align=1, scratch=probes.SCRATCH)
+            work = partial(compute.run, kernel, self._region, self._region, align=1, scratch=roofline.SCRATCH)
             return partial(work, rows=rows, threads=threads, chunk=chunk)
 
-        nbytes = units * probes.UNIT
-        reads = [(nbytes, sample(kernel, units, chunk)) for kernel in probes.READERS for chunk in CHUNKS]
+        nbytes = units * roofline.UNIT
+        reads = [(nbytes, sample(kernel, units, chunk)) for kernel in roofline.READERS for chunk in CHUNKS]
         yield _best(READ, threads, reads, FINALISTS)
-        for what in probes.peaks():
+        for what in roofline.peaks():
             tried = []
-            for kernel, turn in probes.calculators(what):
+            for kernel, turn in roofline.calculators(what):
                 rows = max(threads, int(share * threads * OPERATIONS) // turn)
                 tried.append((rows * turn, sample(kernel, rows)))
             yield _best(what, threads, tried, 1)

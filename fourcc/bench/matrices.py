@@ -64,7 +64,7 @@ def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:
 
 def _side_by_side(original: QMatrix, count: int) -> list[QMatrix]:
     """Copies of a matrix in one piece of memory, part behind part on cache lines, as a model's file has them."""
-    from fourcc.kernels.operands import LINE, empty
+    from fourcc.kernels.descriptors import LINE, empty
 
     sizes = {name: -(-part.nbytes // LINE) * LINE for name, part in original.parts.items()}
     piece, made, at = empty(count * sum(sizes.values())), [], 0
@@ -80,7 +80,7 @@ def _side_by_side(original: QMatrix, count: int) -> list[QMatrix]:
 
 def aligned(array: Array) -> Array:
     """A copy that begins on a cache line."""
-    from fourcc.kernels.operands import empty
+    from fourcc.kernels.descriptors import empty
 
     out: Array = empty(array.nbytes).view(array.dtype).reshape(array.shape)
     out[...] = array

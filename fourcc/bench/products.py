@@ -110,7 +110,7 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int, limits: Limit
         threads: how many.
         limits: of the machine.
     """
-    from fourcc.kernels.probes import multiplied
+    from fourcc.kernels.measuring.roofline import multiplied
 
     first = matrices[0]
     rows, cols = first.shape
@@ -148,7 +148,7 @@ class Rotation:
     """
 
     def __init__(self, matrices: Sequence[QMatrix], count: int, threads: int) -> None:
-        from fourcc.kernels.team import Split
+        from fourcc.kernels.threads.thread_team import Split
 
         self._matrices = matrices
         self._threads = threads
@@ -170,8 +170,8 @@ class Rotation:
 
     def _table(self, kernel: object, descriptors: Sequence[Array], rows: int, chunk: int) -> _Table:
         """Each matrix begins with a chunk of its own, so that no chunk has rows of two."""
-        from fourcc.kernels import jit
-        from fourcc.kernels.operands import address
+        from fourcc.kernels.compiler import jit
+        from fourcc.kernels.descriptors import address
 
         step = -(-rows // chunk) * chunk
         compiled = jit.compiled(kernel)  # type: ignore[arg-type]
@@ -193,10 +193,10 @@ class Rotation:
             each.matmul(self._x, self._threads)
 
     def _run(self, table: _Table, threads: int) -> None:
-        from fourcc.kernels import probes
+        from fourcc.kernels.measuring import roofline
 
         compute.run(
-            probes.rotate,
+            roofline.rotate,
             table.words,
             self._job,
             rows=table.rows,

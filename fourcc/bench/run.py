@@ -84,7 +84,7 @@ class Run:
         Raises:
             UsageError: kernels are not compiled.
         """
-        from fourcc.kernels.jit import uncompiled
+        from fourcc.kernels.compiler.jit import uncompiled
         from fourcc.kernels.simd.target import target
 
         if uncompiled():

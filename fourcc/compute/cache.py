@@ -11,27 +11,27 @@ if TYPE_CHECKING:
 
 def cache_folder() -> Path:
     """Where compiled kernels are kept."""
-    from fourcc.kernels import objects
+    from fourcc.kernels.compiler import object_cache
 
-    return objects.folder()
+    return object_cache.folder()
 
 
 def cache_entries() -> list[Path]:
     """The files there."""
-    from fourcc.kernels import objects
+    from fourcc.kernels.compiler import object_cache
 
-    return objects.entries()
+    return object_cache.entries()
 
 
 def cache_is_trusted() -> bool:
     """Whether they are used: the folder must be the user's own, and nobody else may write to it."""
-    from fourcc.kernels import objects
+    from fourcc.kernels.compiler import object_cache
 
-    return objects.is_trusted()
+    return object_cache.is_trusted()
 
 
 def announce_compiling(report: Callable[[str], None] | None) -> None:
     """Has a function called with each kernel's name before it is compiled, which takes a second or so."""
-    from fourcc.kernels import jit
+    from fourcc.kernels.compiler import jit
 
     jit.announce = report

@@ -12,7 +12,7 @@ from fourcc.spec import FormatSpec, Geometry, Params, Part, complete
 
 if TYPE_CHECKING:
     from fourcc.format import Format
-    from fourcc.kernels.block_part import BlockPart, Covers
+    from fourcc.kernels.fusing.block_part import BlockPart, Covers
     from fourcc.kernels.kernel import Kernel
 
 _kernels: dict[tuple[Format, Hashable], Kernel] = {}
@@ -56,7 +56,7 @@ def _check_target() -> None:
 
 def _make_kernel(found: Format, params: Params) -> Kernel:
     from fourcc.kernels.kernel import Kernel
-    from fourcc.kernels.plain import DECODED
+    from fourcc.kernels.products.plain_floats import DECODED
 
     if found.kernel is not None:
         kernel = found.kernel(**params)
@@ -70,9 +70,9 @@ def _make_kernel(found: Format, params: Params) -> Kernel:
 
 def _fuse(found: Format, params: Params) -> Kernel:
     """The kernel that is made from a format's block decoder; that of decoded weights where it cannot be."""
-    from fourcc.kernels.fused import fused
-    from fourcc.kernels.plain import DECODED
-    from fourcc.kernels.trace import UntraceableError
+    from fourcc.kernels.fusing.fused import fused
+    from fourcc.kernels.fusing.ir import UntraceableError
+    from fourcc.kernels.products.plain_floats import DECODED
 
     assert found.decode_block is not None
     try:
@@ -83,7 +83,7 @@ def _fuse(found: Format, params: Params) -> Kernel:
 
 def _blocks(spec: FormatSpec, params: Params) -> tuple[int, list[BlockPart]]:
     """Columns of a block, and its parts as the block decoder takes them."""
-    from fourcc.kernels.block_part import BlockPart
+    from fourcc.kernels.fusing.block_part import BlockPart
 
     width, parts = spec.width(params), []
     assert width is not None
@@ -120,8 +120,8 @@ def why_decoded(found: Format, params: Params | None = None) -> str | None:
 
 
 def _untraceable(found: Format, params: Params) -> str | None:
-    from fourcc.kernels.fused import fused
-    from fourcc.kernels.trace import UntraceableError
+    from fourcc.kernels.fusing.fused import fused
+    from fourcc.kernels.fusing.ir import UntraceableError
 
     assert found.decode_block is not None
     try:

@@ -40,7 +40,7 @@ class _Choice:
 
     def code(self, kernel: Entry, whole: int) -> Entry | None:
         """The kernel as machine code, or None where numpy is to do the work."""
-        from fourcc.kernels import jit
+        from fourcc.kernels.compiler import jit
 
         if jit.uncompiled():
             return None
@@ -138,7 +138,7 @@ def error_sums(original: Array, decoded: Array, *, whole: int) -> ErrorSums:
     """
     if whole < WORTH_LOOKING or not (_plain_floats(original) and _plain_floats(decoded)):
         return ErrorSums.of(original, decoded)
-    from fourcc.kernels.measure import error_sums as kernel
+    from fourcc.kernels.measuring.error_sums import error_sums as kernel
 
     def fast(code: Entry) -> ErrorSums:
         return ErrorSums(*_run(code, original.shape, [], x=original, out=decoded).view("<f8")[:3].tolist())
@@ -177,8 +177,8 @@ def _run(
     """
     import numpy as np
 
-    from fourcc.kernels.encoders import SCRATCH
-    from fourcc.kernels.operands import JOB_WORDS, OUT, OUT_STEP, WORD, X_STEP, X, address, empty, matrix
+    from fourcc.kernels.descriptors import JOB_WORDS, OUT, OUT_STEP, WORD, X_STEP, X, address, empty, matrix
+    from fourcc.kernels.encoders.block_by_block import SCRATCH
 
     rows, cols = shape
     arrays = [np.ascontiguousarray(part) for part in parts]

@@ -66,7 +66,7 @@ def pack(
         decode: gives the weights, (rows, cols) of any dtype, where the format has no kernel.
         threads: how many.
     """
-    from fourcc.kernels.operands import address, empty, matrix
+    from fourcc.kernels.descriptors import address, empty, matrix
 
     kernel = kernel_of(found, geom.params).for_parts(parts)
     named = {"values": _as_floats(decode())} if kernel.level == "decode" else parts
@@ -97,8 +97,8 @@ def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: boo
         threads: how many.
         exact: keep them as floats, whatever the kernel wants.
     """
+    from fourcc.kernels.descriptors import round_up
     from fourcc.kernels.kernel import FLOAT
-    from fourcc.kernels.operands import round_up
 
     activation: Activation = FLOAT if exact else packed.kernel.activation
     count, cols = x.shape
@@ -116,7 +116,7 @@ def quantized_room(activation: Activation, rows: int, wide: int) -> tuple[Array,
 
     Empty where the floats are taken as they came.
     """
-    from fourcc.kernels.operands import BLOCK, empty
+    from fourcc.kernels.descriptors import BLOCK, empty
 
     if activation.prepare is None:
         return ()
@@ -134,7 +134,7 @@ def activation_job(count: int, wide: int, floats: Floats, quantized: tuple[Array
         floats: of the activations, one after the other.
         quantized: from `quantized_room`.
     """
-    from fourcc.kernels.operands import address
+    from fourcc.kernels.descriptors import address
 
     job = _job(count)
     job[3:5] = address(floats), 4 * wide  # X, X_STEP
@@ -147,7 +147,7 @@ def activation_job(count: int, wide: int, floats: Floats, quantized: tuple[Array
 
 def _padded(x: Floats, wide: int) -> Floats:
     """The activations, followed by zeros: float32 (count, wide), C-contiguous, at the start of a cache line."""
-    from fourcc.kernels.operands import LINE, address, empty
+    from fourcc.kernels.descriptors import LINE, address, empty
 
     if x.shape[1] == wide and x.flags.c_contiguous and not address(x) % LINE:
         return x
@@ -197,7 +197,7 @@ def product_job(x: Activations, out: Floats) -> Array:
         x: the activations.
         out: float32 (count, rows), C-contiguous.
     """
-    from fourcc.kernels.operands import address
+    from fourcc.kernels.descriptors import address
 
     job = x.descriptor.copy()
     job[1:3] = address(out), out.strides[0]  # OUT, OUT_STEP
@@ -231,7 +231,7 @@ def gather(packed: Packed, ids: Array) -> Floats:
     Raises:
         ValueError: a number that no row has.
     """
-    from fourcc.kernels.operands import OUT, WORD, X, address
+    from fourcc.kernels.descriptors import OUT, WORD, X, address
 
     numbers = np.ascontiguousarray(ids, np.int64)
     if numbers.size and not (numbers.min() >= 0 and numbers.max() < packed.rows):
@@ -254,7 +254,7 @@ def gather(packed: Packed, ids: Array) -> Floats:
 
 
 def _job(count: int) -> Array:
-    from fourcc.kernels.operands import JOB_WORDS
+    from fourcc.kernels.descriptors import JOB_WORDS
 
     job = np.zeros(JOB_WORDS, np.int64)
     job[0] = count

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fourcc.compute.products import Packed
     from fourcc.format import Array, Floats
-    from fourcc.kernels.jit import Kernel as Entry
+    from fourcc.kernels.compiler.jit import Kernel as Entry
     from fourcc.kernels.kernel import Activation
 
 SMALL = 1 << 16  # weights times activations: a product below that is not worth sharing among threads
@@ -34,7 +34,7 @@ class Buffer:
     """
 
     def __init__(self, rows: int, width: int) -> None:
-        from fourcc.kernels.operands import address, empty, round_up
+        from fourcc.kernels.descriptors import address, empty, round_up
 
         self.rows, self.width, self.wide = rows, width, round_up(width)
         self.floats: Floats = empty(rows * self.wide, "<f4").reshape(rows, self.wide)
@@ -73,7 +73,7 @@ class Sizes:
     @property
     def room(self) -> int:
         """Positions that the caches have room for: attention looks at a tile of them together."""
-        from fourcc.kernels.attention import TILE
+        from fourcc.kernels.transformer.attention import TILE
 
         return -(-self.context // TILE) * TILE
 
@@ -83,7 +83,7 @@ class Sizes:
         All lie in one piece: numpy asks for huge pages where it is large, and reading caches of a few hundred positions
         is then a third faster than from pages of 4 KiB.
         """
-        from fourcc.kernels.attention import padded_head
+        from fourcc.kernels.transformer.attention import padded_head
 
         positions = self.kv_heads * self.room
         keys, values = (-(-positions * width // 16) * 16 for width in (self.head, padded_head(self.head)))
@@ -115,7 +115,7 @@ class Program:
 
     def gather(self, packed: Packed, ids: Array, out: Buffer) -> None:
         """Rows of a matrix by number, as an embedding is looked up; `ids` is int64 (count,)."""
-        from fourcc.kernels.operands import JOB_WORDS, OUT, WORD, X, address
+        from fourcc.kernels.descriptors import JOB_WORDS, OUT, WORD, X, address
 
         job = np.zeros(JOB_WORDS, np.int64)
         job[[OUT // WORD, OUT // WORD + 1, X // WORD]] = out.address, out.step, address(ids)
@@ -124,7 +124,7 @@ class Program:
 
     def norm(self, x: Buffer, weight: Floats, out: Buffer, *, only_last: bool = False) -> None:
         """RMSNorm of each activation, or of the last one alone."""
-        from fourcc.kernels import layers
+        from fourcc.kernels.transformer import layers
 
         skipped = self._count - 1 if only_last else 0
         job = self._job(x, None, out)
@@ -133,7 +133,7 @@ class Program:
 
     def norm_heads(self, weight: Floats, out: Buffer) -> None:
         """RMSNorm of each head, in place."""
-        from fourcc.kernels import layers
+        from fourcc.kernels.transformer import layers
 
         self._add(layers.norm_heads, self._model(out.width, weight), self._job(None, None, out), self._count)
 
@@ -157,19 +157,19 @@ class Program:
 
     def add(self, x: Buffer, out: Buffer) -> None:
         """Out + x, into out."""
-        from fourcc.kernels import layers
+        from fourcc.kernels.transformer import layers
 
         self._add(layers.add_to, self._model(out.width), self._job(x, None, out), self._count)
 
     def bias(self, weight: Floats, out: Buffer) -> None:
         """Out + weight, into out."""
-        from fourcc.kernels import layers
+        from fourcc.kernels.transformer import layers
 
         self._add(layers.add_bias, self._model(out.width, weight), self._job(None, None, out), self._count)
 
     def gate(self, x: Buffer, y: Buffer, out: Buffer) -> None:
         """SwiGLU: silu(x) * y."""
-        from fourcc.kernels import layers
+        from fourcc.kernels.transformer import layers
 
         self._add(layers.gate, self._model(x.width), self._job(x, y, out), self._count)
 
@@ -177,7 +177,7 @@ class Program:
         self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, window: int | None = None
     ) -> None:
         """Rotation of q and k, then attention over all positions up to each activation's own, or the last `window`."""
-        from fourcc.kernels import attention, layers
+        from fourcc.kernels.transformer import attention, layers
 
         model = self._model(q.width)
         rotated = self._job(k, v, q, caches)
@@ -191,7 +191,7 @@ class Program:
 
     def _together(self) -> tuple[int, int]:
         """Heads, and activations, that go through the keys together; fewer where threads would have nothing to do."""
-        from fourcc.kernels.attention import TOGETHER
+        from fourcc.kernels.transformer.attention import TOGETHER
 
         sizes, enough = self._sizes, 2 * self._team.threads
         group = sizes.heads // sizes.kv_heads
@@ -202,8 +202,8 @@ class Program:
     # -- descriptors
 
     def _model(self, width: int, weight: Floats | None = None) -> Array:
-        from fourcc.kernels.layers import MODEL_WORDS
-        from fourcc.kernels.operands import address
+        from fourcc.kernels.descriptors import address
+        from fourcc.kernels.transformer.layers import MODEL_WORDS
 
         sizes = self._sizes
         words = np.zeros(MODEL_WORDS, np.int64)
@@ -217,8 +217,8 @@ class Program:
     def _job(
         self, x: Buffer | None, y: Buffer | None, out: Buffer, caches: tuple[Floats, Floats] | None = None
     ) -> Array:
-        from fourcc.kernels.layers import LAYER_WORDS
-        from fourcc.kernels.operands import address
+        from fourcc.kernels.descriptors import address
+        from fourcc.kernels.transformer.layers import LAYER_WORDS
 
         words = np.zeros(LAYER_WORDS, np.int64)
         for place, buffer in enumerate((x, y, out)):
@@ -235,7 +235,7 @@ class Program:
         self, kernel: Entry, weights: Array, job: Array, rows: int, scratch: int = 0, align: int | None = None
     ) -> None:
         """A step; where `align` is None its rows are activations, and few of them stay with one thread."""
-        from fourcc.kernels.team import Split
+        from fourcc.kernels.threads.thread_team import Split
 
         chunk = -(-rows // self._team.threads) if align is None else align
         if align is not None and rows > align:
@@ -247,7 +247,7 @@ class Program:
 
     def run(self) -> None:
         """Runs all steps."""
-        from fourcc.kernels import jit
+        from fourcc.kernels.compiler import jit
 
         if jit.uncompiled():
             self._run_uncompiled()
@@ -257,9 +257,9 @@ class Program:
         self._team.run_program(self._table, self._scratch)
 
     def _compiled(self) -> Array:
-        from fourcc.kernels import jit
-        from fourcc.kernels.operands import address
-        from fourcc.kernels.steps import STEP_WORDS
+        from fourcc.kernels.compiler import jit
+        from fourcc.kernels.descriptors import address
+        from fourcc.kernels.threads.program import STEP_WORDS
 
         table = np.zeros((len(self._steps), STEP_WORDS), np.int64)
         for row, (kernel, weights, job, rows, chunk) in zip(table, self._steps, strict=True):
@@ -269,7 +269,7 @@ class Program:
         return table
 
     def _run_uncompiled(self) -> None:
-        from fourcc.kernels.operands import address, empty
+        from fourcc.kernels.descriptors import address, empty
 
         scratch = empty(max(64, self._scratch))
         for kernel, weights, job, rows, _ in self._steps:
@@ -278,7 +278,7 @@ class Program:
 
 def _zeros(count: int) -> Floats:
     """Zeros on a cache line that take memory only when they are written to."""
-    from fourcc.kernels.operands import LINE, address
+    from fourcc.kernels.descriptors import LINE, address
 
     array: Floats = np.zeros(count + LINE // 4, np.float32)
     skip = -address(array) % LINE // 4

@@ -21,8 +21,8 @@ class Softmax:
     """
 
     def __init__(self, count: int, temperature: float) -> None:
-        from fourcc.kernels.layers import LAYER_WORDS, MODEL_WORDS, OUTPUT, SCALE
-        from fourcc.kernels.operands import address, empty, round_up
+        from fourcc.kernels.descriptors import address, empty, round_up
+        from fourcc.kernels.transformer.layers import LAYER_WORDS, MODEL_WORDS, OUTPUT, SCALE
 
         self._count, wide = count, round_up(count)
         self._logits, self._made = empty(wide, "<f4"), empty(wide, "<f4")
@@ -33,7 +33,7 @@ class Softmax:
 
     def __call__(self, logits: Floats) -> Floats:
         """Probabilities, float32 (count,), of finite logits or -inf (count,); overwritten by the next call."""
-        from fourcc.kernels.sampling import probabilities
+        from fourcc.kernels.transformer.sampling import probabilities
 
         self._logits[: self._count] = logits
         run(probabilities, self._model, self._job, rows=1, align=1, threads=1)

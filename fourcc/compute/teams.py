@@ -10,8 +10,8 @@ from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from fourcc.format import Array
-    from fourcc.kernels.jit import Kernel as Entry
-    from fourcc.kernels.team import Team
+    from fourcc.kernels.compiler.jit import Kernel as Entry
+    from fourcc.kernels.threads.thread_team import Team
 
 
 class _Teams:
@@ -22,8 +22,8 @@ class _Teams:
         self._lock = RLock()
 
     def __getitem__(self, threads: int) -> Team:
-        from fourcc.kernels import jit
-        from fourcc.kernels.team import Team
+        from fourcc.kernels.compiler import jit
+        from fourcc.kernels.threads.thread_team import Team
 
         key = (os.getpid(), 1 if jit.uncompiled() else threads)
         with self._lock:
@@ -63,8 +63,8 @@ def run(  # noqa: PLR0913 - a kernel's arguments, and how its rows are shared ou
         scratch: bytes that a thread needs.
         chunk: rows that a thread takes at once; None: some chunks for each thread.
     """
-    from fourcc.kernels import jit
-    from fourcc.kernels.team import Split
+    from fourcc.kernels.compiler import jit
+    from fourcc.kernels.threads.thread_team import Split
 
     team = team_of(threads)
     split = Split(rows, chunk, scratch) if chunk else Split.evenly(rows, align, team.threads, scratch)

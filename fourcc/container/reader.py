@@ -28,7 +28,7 @@ from fourcc.container.layout import (
 from fourcc.container.parse import parse_index
 from fourcc.container.sums import refuse_damage
 from fourcc.errors import IndexDamageError, UnknownVersionError, UsageError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 
 if TYPE_CHECKING:
     import mmap
@@ -239,7 +239,7 @@ def _read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
 
 def _check_magic(file: ReadFile, head: bytes) -> None:
     if not head.startswith(MAGIC):
-        from fourcc.signatures import looks_like
+        from fourcc.files.signatures import looks_like
 
         raise IndexDamageError(
             f"not a model.bin: {looks_like(head)}",

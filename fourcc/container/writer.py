@@ -24,8 +24,8 @@ from fourcc.container.layout import (
 from fourcc.container.parse import parse_index
 from fourcc.dtypes import itemsize
 from fourcc.errors import OutputError, PluginError, TableError
+from fourcc.files.write import AtomicFile
 from fourcc.format import Array
-from fourcc.output import AtomicFile
 from fourcc.spec import FormatSpec, Part
 
 COPY_BYTES = 1 << 20

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
 from fourcc.networks import NETWORKS
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.source import Hyper, Source
-from fourcc.transcode import Step
 
 _SHOWN = 4  # names in a message
 _LENGTH = 60  # characters of a value in a message

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.container.index import Provider
-from fourcc.conversion import describe, plan
+from fourcc.conversion.pipeline import Progress, Step, lost, reporter, transcode
+from fourcc.conversion.plan import describe, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError
 from fourcc.exporters.layout import Kind, Layout
 from fourcc.exporters.writing import PlacedFile
-from fourcc.files import identity
-from fourcc.output import AtomicFile, check_space, check_target
+from fourcc.files.read import identity
+from fourcc.files.write import AtomicFile, check_space, check_target
 from fourcc.policy import Decision, Policy
 from fourcc.registry import registry
 from fourcc.sources.source import Source
 from fourcc.tags import FourCC
 from fourcc.threads import thread_count
-from fourcc.transcode import Progress, Step, lost, reporter, transcode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -204,7 +204,7 @@ def _as_stored(step: Step) -> Step:
 def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool) -> dict[Path, bytes]:
     """The real paths that will be written, the file first, with the contents of the others.
 
-    Raises as `fourcc.output.check_target` does.
+    Raises as `fourcc.files.write.check_target` does.
     """
     read = (*planned.source.all_files, *others)
     beside = {output.with_name(name): data for name, data in planned.layout.beside.items()}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 
 import attrs
 
+from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
 from fourcc.exporters.consumed import (
     BY_FACTORS,
@@ -39,7 +40,6 @@ from fourcc.sources.gguf_llama import ADJACENT, ARCHITECTURE_KEY, FREQUENCIES, H
 from fourcc.sources.gguf_metadata import BLOB, Typed, unpacked_metadata
 from fourcc.sources.source import Hyper, Source
 from fourcc.spec import FormatSpec, Params
-from fourcc.transcode import Step
 
 # Hyper-parameters that no key of the architecture says: the tokenizer's keys and a tensor do.
 _ELSEWHERE = ("bos_token_id", "eos_token_id", "rope_scaling.factors")

@@ -14,13 +14,13 @@ from typing import Any
 
 import attrs
 
+from fourcc.conversion.pipeline import Step
 from fourcc.exporters.gguf_head import FLOAT32, UINT32, Key
 from fourcc.registry import registry
 from fourcc.sources.gguf_header import ALIGNMENT_KEY, DEFAULT_ALIGNMENT
 from fourcc.sources.gguf_llama import ARCHITECTURE_KEY, COUNTS, ORIGINAL, SCALING
 from fourcc.sources.gguf_metadata import Typed, fits
 from fourcc.sources.source import Hyper
-from fourcc.transcode import Step
 
 FILE_TYPE, QUANTIZATION = "general.file_type", "general.quantization_version"
 QUANTIZATION_VERSION = 2

@@ -8,6 +8,7 @@ from math import prod
 
 import attrs
 
+from fourcc.conversion.pipeline import Step
 from fourcc.errors import SourceError, UsageError
 from fourcc.exporters.consumed import refuse_heads, refuse_impossible, refuse_unsaid
 from fourcc.exporters.rope_factors import scaling_of
@@ -15,7 +16,6 @@ from fourcc.naming import split_name
 from fourcc.registry import registry
 from fourcc.sources import huggingface
 from fourcc.sources.source import Source
-from fourcc.transcode import Step
 
 CONFIG = "config.json"
 KIND = "safetensors"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from fourcc.conversion.pipeline import Step
 from fourcc.policy import Policy
 from fourcc.sources.source import Source
 from fourcc.spec import FormatSpec, Params
-from fourcc.transcode import Step
 
 
 @attrs.frozen(eq=False)

@@ -14,6 +14,7 @@ from math import prod
 
 import numpy as np
 
+from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
 from fourcc.exporters.consumed import refuse_heads, refuse_impossible, refuse_scheme, refuse_unsaid
 from fourcc.exporters.layout import Kind, Layout
@@ -27,7 +28,6 @@ from fourcc.sources.llama2c import KIND as NAME
 from fourcc.sources.llama2c import MAGIC, NORM_EPS, ROPE_THETA
 from fourcc.sources.source import Source
 from fourcc.spec import FormatSpec, Params
-from fourcc.transcode import Step
 
 IN_ROWS, ACROSS_ROWS = "int8 groups", "int8 flat groups"  # ids of the formats of version 2
 GROUP = 64  # halved until it divides the rows, as llama2.c's export.py does

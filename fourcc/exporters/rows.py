@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc.conversion.pipeline import Step
 from fourcc.decoding import decoded_rows
 from fourcc.errors import UsageError
 from fourcc.format import Aids
@@ -16,7 +17,6 @@ from fourcc.policy import Decision, TensorInfo
 from fourcc.registry import registry
 from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.transcode import Step
 
 if TYPE_CHECKING:
     from fourcc.format import Floats, Parts

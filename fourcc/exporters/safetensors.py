@@ -10,6 +10,7 @@ import json
 
 import attrs
 
+from fourcc.conversion.pipeline import Step
 from fourcc.exporters.gguf_tokenizer import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
 from fourcc.exporters.layout import Kind, Layout
@@ -21,7 +22,6 @@ from fourcc.sources.extent import single_part_spec
 from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import CHAT_TEMPLATE
 from fourcc.spec import FormatSpec, Params
-from fourcc.transcode import Step
 
 _METADATA = {"format": "pt"}  # without which some readers refuse the file
 _ALONG = (tokenizer.JSON, tokenizer.SENTENCEPIECE, *tokenizer.COMPANIONS)

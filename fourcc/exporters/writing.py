@@ -9,13 +9,13 @@ from fourcc.container.index import PartRecord
 from fourcc.dtypes import itemsize
 from fourcc.errors import PluginError
 from fourcc.exporters.layout import Layout
+from fourcc.files.write import AtomicFile
 from fourcc.format import Parts
-from fourcc.output import AtomicFile
 from fourcc.spec import FormatSpec
 
 
 class PlacedFile:
-    """An output whose layout is known; a `fourcc.transcode.Sink`.
+    """An output whose layout is known; a `fourcc.conversion.pipeline.Sink`.
 
     Args:
         out: the output, entered.
@@ -49,7 +49,7 @@ class PlacedFile:
 
 
 class PlacedTensor:
-    """Writes the parts of one tensor, tile by tile, each at its own cursor; a `fourcc.transcode.TensorSink`."""
+    """Writes the parts of one tensor, tile by tile, each at its own cursor, as a `TensorSink` does."""
 
     def __init__(
         self,

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import InputError, UsageError
-from fourcc.models import evaluate as scoring
+from fourcc.models import scoring
 from fourcc.models.architecture import Architecture
-from fourcc.models.evaluate import Runner, Scores
 from fourcc.models.model import Model
-from fourcc.models.opening import open_any
+from fourcc.models.open_any import open_any
 from fourcc.models.same_tokens import check_same_tokens
+from fourcc.models.scoring import Runner, Scores
 from fourcc.models.tokenizers import in_use
 from fourcc.models.windows import Cut, Protocol, cut
 

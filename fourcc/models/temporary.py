@@ -7,9 +7,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from fourcc.conversion import Plan, execute
+from fourcc.conversion.plan import Plan, execute
 from fourcc.errors import OutputError
-from fourcc.output import UnnamedFile
+from fourcc.files.write import UnnamedFile
 
 MOUNTS = Path("/proc/self/mountinfo")
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})

@@ -14,9 +14,9 @@ import attrs
 
 from fourcc.container.layout import MAGIC
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
+from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
-from fourcc.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
 from fourcc.sources.source import SHOWN, Source

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.sources.folder import file_in
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Scalar

@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.registry import registry
 from fourcc.sources import llama, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes

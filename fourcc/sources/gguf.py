@@ -14,7 +14,7 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.registry import registry
 from fourcc.sources import gguf_llama, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes

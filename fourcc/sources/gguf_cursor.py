@@ -9,7 +9,7 @@ import struct
 from typing import Any
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 
 MAX_HEAD = 64 << 20  # the largest vocabularies take a quarter
 _WINDOW = 1 << 16

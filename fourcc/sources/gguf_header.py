@@ -15,7 +15,7 @@ from __future__ import annotations
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.sources.gguf_cursor import Cursor
 from fourcc.sources.gguf_values import Value, read_typed, shown
 

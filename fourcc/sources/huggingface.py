@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.networks.hyper import MOST
 from fourcc.registry import registry

@@ -21,9 +21,9 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
+from fourcc.files.signatures import is_tokenizer
 from fourcc.naming import position
-from fourcc.signatures import is_tokenizer
 from fourcc.sources.extent import Extent, Planes, foreign_format, number_format
 from fourcc.sources.source import Hyper, Source, SourceTensor
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.naming import position
 from fourcc.sources.extent import Planes, foreign_format
 from fourcc.sources.llama2c import SEVEN, Header, Run, hyper_of, plausible, read_header, runs_of

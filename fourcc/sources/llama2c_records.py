@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.naming import position
 from fourcc.registry import registry
 from fourcc.sources.extent import AdjacentPairs, Extent, Planes, foreign_format, number_format

@@ -22,7 +22,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.registry import registry
 from fourcc.sources.extent import Extent, refuse_other_than_truth, single_part
 from fourcc.sources.source import Source, SourceTensor

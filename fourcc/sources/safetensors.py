@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from fourcc.errors import SourceError, shown
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
+from fourcc.files.signatures import HEAD_BYTES, known, looks_like
 from fourcc.registry import registry
-from fourcc.signatures import HEAD_BYTES, known, looks_like
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.huggingface import adopt
 from fourcc.sources.json_text import parse_object

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from fourcc.registry import registry
 from fourcc.sources.extent import stored_bytes
 from fourcc.sources.folder import file_in

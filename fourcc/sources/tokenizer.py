@@ -8,8 +8,8 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
-from fourcc.signatures import HEAD_BYTES, is_tokenizer, looks_like
+from fourcc.files.read import ReadFile
+from fourcc.files.signatures import HEAD_BYTES, is_tokenizer, looks_like
 from fourcc.sources import token_count
 from fourcc.sources.folder import file_in
 from fourcc.sources.json_text import parse_object

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.kernels.simd.builder import Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.operation import (
     DOUBLE,
     DOUBLES,
@@ -15,7 +16,6 @@ from fourcc.kernels.simd.operation import (
     Kind,
     operation,
 )
-from fourcc.kernels.simd.twins import Lanes
 
 
 def _alike(first: Kind, *others: Kind) -> Kind:

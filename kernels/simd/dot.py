@@ -6,9 +6,9 @@ import numpy as np
 
 from fourcc.kernels.simd.arithmetic import multiply_add
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.operation import BYTES, FLOATS, INTEGER, INTS, operation
 from fourcc.kernels.simd.target import target
-from fourcc.kernels.simd.twins import Lanes
 
 BIAS = target().bias  # what `biased` adds
 BIASED = 128  # the bit of a byte that does it

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.interpreted import Lanes, read, write
 from fourcc.kernels.simd.operation import (
     ADDRESS,
     BYTES,
@@ -17,7 +18,6 @@ from fourcc.kernels.simd.operation import (
     Kind,
     operation,
 )
-from fourcc.kernels.simd.twins import Lanes, read, write
 
 # -- scalars
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type
+from fourcc.kernels.simd.interpreted import Lanes, padded, read, write
 from fourcc.kernels.simd.operation import ADDRESS, BYTES, FLOATS, INTEGER, INTS, operation
-from fourcc.kernels.simd.twins import Lanes, padded, read, write
 
 
 def load_partial(b: Builder, address: Value, count: Value, kind: Value, size: int) -> Value:

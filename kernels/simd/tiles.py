@@ -12,11 +12,11 @@ import numpy as np
 from fourcc.kernels.simd.arithmetic import multiply_add, sum_floats
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.dot import dot, dot_bytes
+from fourcc.kernels.simd.interpreted import Lanes, read, write
+from fourcc.kernels.simd.load_wide import load_bfloat16s, load_float16s, widened_bfloat16, widened_float16
 from fourcc.kernels.simd.memory import load_floats
 from fourcc.kernels.simd.operation import FLOATS, NOTHING, Kind, Operation, operation
 from fourcc.kernels.simd.target import multiplies_bfloat16s
-from fourcc.kernels.simd.twins import Lanes, read, write
-from fourcc.kernels.simd.widening import load_bfloat16s, load_float16s, widened_bfloat16, widened_float16
 
 
 def _zeros(element: str, columns: int) -> Operation:

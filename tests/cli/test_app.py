@@ -15,8 +15,8 @@ import pytest
 from typer.main import get_command
 
 import fourcc
-from fourcc.cli import failures
 from fourcc.cli.app import COMMANDS, build
+from fourcc.cli.render import failures
 from fourcc.errors import FourccError, OutputError, PluginError, PolicyError, Problem, SourceError, UsageError
 from tests.cli.making import ODD, Runner, write_safetensors
 
@@ -322,7 +322,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 """
 SLOW = """
 import sys, time
-import fourcc.transcode as transcode
+import fourcc.conversion.pipeline as transcode
 encode = transcode._encode
 def slow(*arguments):
     print("busy", flush=True)

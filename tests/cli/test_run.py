@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.cli import chat, run_output
-from fourcc.cli.signals import TerminatedError
+from fourcc.cli.render import run_output
+from fourcc.cli.shared import chat
+from fourcc.cli.shared.signals import TerminatedError
 from fourcc.models.model import Model
 from fourcc.models.tokenizers import TextStream, Tokenizer
 from tests.cli.making import Run, Runner

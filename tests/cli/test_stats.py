@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.cli import stats_tables, terminal
+from fourcc.cli.render import stats_tables, terminal
 from tests.cli.making import ODD, Runner, write_safetensors
 from tests.sources.writers import gguf
 

@@ -6,11 +6,11 @@ import unicodedata
 
 import pytest
 
-from fourcc.cli import tables, terminal, units
-from fourcc.cli.progress import Progress
-from fourcc.cli.show_tensor import bars
-from fourcc.cli.tables import Column
-from fourcc.statistics import Bin
+from fourcc.analysis.statistics import Bin
+from fourcc.cli.render import tables, terminal, units
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.render.show_tensor import bars
+from fourcc.cli.render.tables import Column
 
 TABLE = (Column("name", shrinks=True), Column("size", right=True))
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from fourcc.compute import coding
-from fourcc.conversion import convert
+from fourcc.conversion.plan import convert
 from fourcc.encoding import encode
-from fourcc.kernels import jit
+from fourcc.kernels.compiler import jit
 from fourcc.policy import Policy
 
 TAG = "Q8_A"
@@ -27,7 +27,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def loaded_after(code: str, folder: Path, **environment: str) -> list[str]:
     """Which of the heavy modules a process has loaded after some code, on an empty cache."""
-    heavy = "print(sorted({'numba', 'llvmlite', 'fourcc.kernels.jit'} & set(sys.modules)))"
+    heavy = "print(sorted({'numba', 'llvmlite', 'fourcc.kernels.compiler.jit'} & set(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", f"import sys, numpy as np, fourcc\n{code}\n{heavy}"],
         env={**os.environ, "FOURCC_CACHE": str(folder), **environment},

@@ -8,7 +8,7 @@ import numpy as np
 from fourcc.container.index import ErrorRecord, Index, Provider, SourceRecord, TensorRecord
 from fourcc.container.writer import Writer
 from fourcc.encoding import encode
-from fourcc.output import AtomicFile
+from fourcc.files.write import AtomicFile
 from fourcc.qmatrix import QMatrix
 
 

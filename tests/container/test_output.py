@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from fourcc import output
 from fourcc.errors import OutputError, UsageError
-from fourcc.output import AtomicFile, check_space, check_target
+from fourcc.files import write
+from fourcc.files.write import AtomicFile, check_space, check_target
 
 OLD, NEW = b"old contents", b"new contents, longer"
 
@@ -345,8 +345,8 @@ def test_write_of_nothing_is_an_error(target: Path, monkeypatch: pytest.MonkeyPa
 
 def test_long_writes_are_cut(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """G3: Linux takes at most 2 GiB - 4 KiB at once."""
-    assert output.LONGEST_WRITE <= 2_147_479_552
-    monkeypatch.setattr(output, "LONGEST_WRITE", 7)
+    assert write.LONGEST_WRITE <= 2_147_479_552
+    monkeypatch.setattr(write, "LONGEST_WRITE", 7)
     write_file(target, NEW, force=False)
     assert target.read_bytes() == NEW
 
@@ -403,7 +403,7 @@ def test_killed_run(target: Path) -> None:
     """G5: SIGKILL in the middle leaves the old file, and the next run clears up."""
     target.write_bytes(OLD)
     code = (
-        "import os, signal, sys\nfrom pathlib import Path\nfrom fourcc.output import AtomicFile\n"
+        "import os, signal, sys\nfrom pathlib import Path\nfrom fourcc.files.write import AtomicFile\n"
         "with AtomicFile(Path(sys.argv[1])) as out:\n"
         "    out.write_at(0, b'half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -13,7 +13,7 @@ import pytest
 from fourcc.container.reader import ModelFile
 from fourcc.encoding import encode
 from fourcc.errors import IndexDamageError, UsageError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 from tests.container.build import assorted, normal, write_model
 from tests.container.forge import seal
 

@@ -14,7 +14,7 @@ from fourcc.container.verify import verify
 from fourcc.container.writer import Writer
 from fourcc.encoding import encode
 from fourcc.errors import FourccError, IndexDamageError, MissingFormatError, TableError
-from fourcc.output import AtomicFile
+from fourcc.files.write import AtomicFile
 from tests.container import forge as forging
 from tests.container.build import add_tensor, write_model
 from tests.container.forge import BIAS, HEAD, PAYLOAD, WEIGHTS, forge, honest, index_of, padded, part, put, tensor

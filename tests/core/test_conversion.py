@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.conversion import execute, plan
+from fourcc.conversion.plan import execute, plan
 from fourcc.errors import NumericError, OutputError, PluginError, SourceError, UsageError
 from fourcc.format import Aids, Array, Parts
 from fourcc.policy import Policy

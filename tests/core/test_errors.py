@@ -102,7 +102,7 @@ def test_places_are_shown_as_anything_else() -> None:
 
 def test_the_command_line_escapes_nothing_twice() -> None:
     """L5: it makes all that it prints safe, which the message is by then."""
-    from fourcc.cli.failures import failure
+    from fourcc.cli.render.failures import failure
 
     error = TableError("a\x1b", file="f\n", found=10**5000)
     shown_failure = failure(error)
@@ -146,7 +146,7 @@ def chained(error: BaseException, cause: BaseException) -> BaseException:
 )
 def test_a_full_memory_is_called_so(error: BaseException, short: bool) -> None:  # noqa: FBT001 - a parameter
     """L7: whoever was the first to need more is not to blame for it."""
-    from fourcc.cli.failures import failure
+    from fourcc.cli.render.failures import failure
 
     assert memory_is_short(error) == short
     assert (failure(error).message == "not enough memory") == short

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.cli.failures import failure
+from fourcc.cli.render.failures import failure
 from fourcc.errors import SourceError
-from fourcc.files import ReadFile
+from fourcc.files.read import ReadFile
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from math import inf, isnan, log10, sqrt
 import numpy as np
 import pytest
 
+from fourcc.conversion.pipeline import _error_record
 from fourcc.format import Array
 from fourcc.metrics import ErrorSums
-from fourcc.transcode import _error_record
 
 
 def in_order(w: Array) -> float:

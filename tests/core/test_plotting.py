@@ -14,11 +14,11 @@ import pytest
 from matplotlib.figure import Figure
 
 import fourcc
+from fourcc.analysis.plotting import AFTER, draw_formats, draw_layers, draw_weights, rendered
+from fourcc.analysis.suggestion import Suggestion, Wish, suggest
+from fourcc.analysis.survey import Choice, Survey
 from fourcc.errors import UsageError
-from fourcc.plotting import AFTER, draw_formats, draw_layers, draw_weights, rendered
 from fourcc.sources import open_source
-from fourcc.suggestion import Suggestion, Wish, suggest
-from fourcc.survey import Choice, Survey
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_drawing_changes_no_setting(alone: Survey) -> None:
 
 def test_no_window_can_open(root: Path) -> None:
     """Since the module that opens them is not loaded."""
-    code = """import sys, fourcc, fourcc.plotting as p, functools as f
+    code = """import sys, fourcc, fourcc.analysis.plotting as p, functools as f
 survey = fourcc.stats("tests/models/tiny.bin", layers="0")
 for kind in ("png", "svg", "pdf"):
     p.rendered(f.partial(p.draw_weights, survey=survey), kind)

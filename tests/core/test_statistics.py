@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 import fourcc
 from fourcc import decoding, qmatrix
-from fourcc.moments import Moments
+from fourcc.analysis.moments import Moments
+from fourcc.analysis.statistics import FAR, first_reading, second_reading, statistics
 from fourcc.sources import open_source
 from fourcc.sources.source import SourceTensor
-from fourcc.statistics import FAR, first_reading, second_reading, statistics
 from tests.cli.making import write_safetensors
 
 Doubles = NDArray[np.float64]

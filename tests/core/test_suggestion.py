@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 import fourcc
+from fourcc.analysis.suggestion import Offer, Suggestion, Wish, candidates, policy, suggest, together, totals
+from fourcc.analysis.survey import Choice
 from fourcc.metrics import ErrorSums
 from fourcc.registry import registry
 from fourcc.sources import open_source
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.suggestion import Offer, Suggestion, Wish, candidates, policy, suggest, together, totals
-from fourcc.survey import Choice
 from fourcc.tags import as_tag
 from tests.cli.making import write_safetensors
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fourcc
+from fourcc.analysis.statistics import Bin, Statistics
+from fourcc.analysis.survey import Choice, middle, regrouped, survey
 from fourcc.errors import UsageError
 from fourcc.metrics import ErrorSums
 from fourcc.sources import open_source
-from fourcc.statistics import Bin, Statistics
-from fourcc.survey import Choice, middle, regrouped, survey
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourcc.formats.bit_fields import packed, unpacked
+from fourcc.formats.layouts.bit_fields import packed, unpacked
 
 
 @pytest.mark.parametrize(

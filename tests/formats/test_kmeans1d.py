@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fourcc.format import Array
-from fourcc.formats import kmeans1d
+from fourcc.formats.searches import kmeans1d
 from tests import naive
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourcc.formats.six_bits import pack_scales, unpack_scales
+from fourcc.formats.layouts.six_bits import pack_scales, unpack_scales
 from tests.formats.checks import check_vectors
 from tests.formats.oracle import check_decodes_as_gguf
 from tests.naive import six_bits

@@ -33,7 +33,7 @@ def test_the_scale_is_that_of_all_tiles(tag: str, monkeypatch: pytest.MonkeyPatc
     w[49, 39], w[20, 0] = 9, -8
     whole = encode(w, tag)
     monkeypatch.setattr(qmatrix, "TILE_WEIGHTS", 100)
-    monkeypatch.setattr("fourcc.formats.extremes.AT_ONCE", 90)
+    monkeypatch.setattr("fourcc.formats.layouts.extremes.AT_ONCE", 90)
     tiled = encode(w, tag)
     assert {name: part.tobytes() for name, part in tiled.parts.items()} == {
         name: part.tobytes() for name, part in whole.parts.items()

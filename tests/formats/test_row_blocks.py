@@ -2,7 +2,7 @@
 
 import pytest
 
-from fourcc.formats.row_blocks import Run, row_blocks
+from fourcc.formats.layouts.row_blocks import Run, row_blocks
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,7 @@ def test_a_part_without_elements(tmp_path: Path, ending: str, shape: list[int]) 
 
 def test_a_read_is_compared_with_the_file(tmp_path: Path) -> None:
     """N7's root: no memory is taken for what the file cannot hold."""
-    from fourcc.files import ReadFile
+    from fourcc.files.read import ReadFile
 
     file = ReadFile(w.written(tmp_path, "m", b"12345"), SourceError)
     assert file.read(1, 4) == b"2345"

@@ -48,7 +48,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fourcc.format import Array, Parts
-from fourcc.kernels.few import FEW
+from fourcc.kernels.products.small_n import FEW
 from fourcc.kernels.simd.target import multiplies_bfloat16s, target
 from fourcc.qmatrix import QMatrix
 from tests.kernels.ggml_codes import NUMBERS, grouped

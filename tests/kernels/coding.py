@@ -8,7 +8,7 @@ import numpy as np
 from fourcc import compute
 from fourcc.compute.coding import _run
 from fourcc.format import Array, Parts
-from fourcc.kernels import jit
+from fourcc.kernels.compiler import jit
 from fourcc.kernels.kernel import Kernel
 from fourcc.qmatrix import numpy_dtype
 from fourcc.registry import registry

@@ -52,7 +52,7 @@ def main(out: str) -> None:
     with installed(NF64):
         worst, made = products(TAGS)
     np.savez(out, **made)
-    from fourcc.kernels import jit
+    from fourcc.kernels.compiler import jit
     from fourcc.kernels.simd.target import target
 
     told = {

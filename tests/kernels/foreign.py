@@ -10,7 +10,7 @@ from importlib import import_module
 import llvmlite.binding as llvm
 
 from fourcc import compute
-from fourcc.kernels import jit
+from fourcc.kernels.compiler import jit
 from fourcc.kernels.simd import target as targets
 from fourcc.registry import registry
 from fourcc.tags import as_tag

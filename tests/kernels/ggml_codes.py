@@ -6,8 +6,8 @@ import numpy as np
 
 from fourcc.format import Array, Parts
 from fourcc.formats import iq4x, mxf4, q3_k
-from fourcc.formats.levels import LEVELS
-from fourcc.formats.six_bits import unpack_scales
+from fourcc.formats.layouts.six_bits import unpack_scales
+from fourcc.formats.searches.levels import LEVELS
 from fourcc.kernels.simd.target import target
 from fourcc.registry import registry
 from fourcc.spec import Geometry

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.kernels import bus_error
+from fourcc.kernels.signals import bus_error
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGBUS"), reason="the system has no such signal")
 
 SCRIPT = """
 import contextlib, ctypes, mmap, os, sys
-from fourcc.kernels import bus_error
+from fourcc.kernels.signals import bus_error
 PAGES = 4 * mmap.PAGESIZE
 def mapped(name):
     with open(os.path.join(sys.argv[1], name), "wb") as file:

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels import jit, objects
-from fourcc.kernels.block_part import BlockPart
-from fourcc.kernels.fused import fused
-from fourcc.kernels.operands import address
+from fourcc.kernels.compiler import jit, object_cache
+from fourcc.kernels.descriptors import address
+from fourcc.kernels.fusing.block_part import BlockPart
+from fourcc.kernels.fusing.fused import fused
 from fourcc.kernels.simd.builder import Builder, Value
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.simd.operation import INTEGER, operation
@@ -28,8 +28,8 @@ from tests.kernels.compact import ROOT, environment, run
 SMALL = """
 import json, sys
 import numpy as np
-from fourcc.kernels import jit, objects
-from fourcc.kernels.operands import address
+from fourcc.kernels.compiler import jit, object_cache
+from fourcc.kernels.descriptors import address
 from fourcc.kernels.simd.memory import load_word, store_word
 
 def twice(value):
@@ -42,8 +42,8 @@ def kernel(weights, job, first, last, scratch):
 numbers, out = np.arange(5), np.zeros(5, np.int64)
 jit.compiled(kernel)(address(numbers), address(out), 0, 5, 0)
 assert out.tolist() == [0, 2, 4, 6, 8], out
-told = {"compilations": jit.compilations, "numba": "numba" in sys.modules, "key": objects.fingerprint(kernel).hex()}
-print(json.dumps({**told, "folder": str(objects.folder())}))
+told = {"compilations": jit.compilations, "numba": "numba" in sys.modules, "key": object_cache.fingerprint(kernel).hex()}
+print(json.dumps({**told, "folder": str(object_cache.folder())}))
 """
 
 
@@ -93,9 +93,9 @@ def test_a_kernel_is_compiled_once(cache: Path) -> None:
 
 IN_ORDER = """
 import sys
-from fourcc.kernels import jit
-from fourcc.kernels.layers import add_to, gate
-from fourcc.kernels.team import _open
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.transformer.layers import add_to, gate
+from fourcc.kernels.threads.thread_team import _open
 named = {"add_to": add_to, "gate": gate, "_open": _open}
 for name in sys.argv[1:]:
     jit.compiled(named[name])
@@ -167,7 +167,7 @@ def with_default(value: int) -> Callable[[], int]:
 
 def key(kernel: jit.Kernel) -> str:
     """A kernel's key."""
-    return objects.fingerprint(kernel).hex()
+    return object_cache.fingerprint(kernel).hex()
 
 
 def test_equal_kernels_have_equal_keys() -> None:
@@ -322,14 +322,14 @@ def test_a_damaged_entry_is_compiled_anew(
     entry.write_bytes(damage(whole))
     assert run_once(number_kernel(41)) == [41, 0, 0]
     assert jit.compilations == before + 2
-    assert objects.load(objects.fingerprint(number_kernel(41))) is not None
+    assert object_cache.load(object_cache.fingerprint(number_kernel(41))) is not None
     assert run_once(number_kernel(41)) == [41, 0, 0]
     assert jit.compilations == before + 2
 
 
 def test_an_entry_that_is_a_folder_is_no_harm(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOURCC_CACHE", str(cache))
-    objects.path_of(objects.fingerprint(number_kernel(42))).mkdir()
+    object_cache.path_of(object_cache.fingerprint(number_kernel(42))).mkdir()
     assert run_once(number_kernel(42)) == [42, 0, 0]
     assert [path.suffix for path in cache.iterdir()] == [".o"]
 
@@ -382,14 +382,14 @@ def test_code_that_others_may_have_written_is_not_run(cache: Path, monkeypatch: 
 
 def test_the_folder_is_the_one_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FOURCC_CACHE", str(tmp_path / "mine"))
-    assert objects.folder() == tmp_path / "mine"
+    assert object_cache.folder() == tmp_path / "mine"
     monkeypatch.setenv("FOURCC_CACHE", "")
     if sys.platform not in {"win32", "darwin"}:
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-        assert objects.folder() == tmp_path / "xdg" / "fourcc"
+        assert object_cache.folder() == tmp_path / "xdg" / "fourcc"
         monkeypatch.delenv("XDG_CACHE_HOME")
         monkeypatch.setenv("HOME", str(tmp_path / "home"))
-        assert objects.folder() == tmp_path / "home" / ".cache" / "fourcc"
+        assert object_cache.folder() == tmp_path / "home" / ".cache" / "fourcc"
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="has no XDG_CACHE_HOME")

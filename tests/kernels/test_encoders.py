@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fourcc.format import Array, Parts
-from fourcc.kernels.encoders import SCRATCH
+from fourcc.kernels.encoders.block_by_block import SCRATCH
 from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from fourcc import compute
 from fourcc.errors import PluginError
 from fourcc.format import Array, Format, Parts
-from fourcc.kernels.block_part import BlockPart
-from fourcc.kernels.fused import fused
+from fourcc.kernels.descriptors import address, empty, matrix
+from fourcc.kernels.fusing.block_part import BlockPart
+from fourcc.kernels.fusing.fused import fused
 from fourcc.kernels.kernel import Kernel
-from fourcc.kernels.operands import address, empty, matrix
-from fourcc.kernels.plain import DECODED
+from fourcc.kernels.products.plain_floats import DECODED
 from fourcc.qmatrix import QMatrix, numpy_dtype
 from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Part, Setting

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fourcc import compute
 from fourcc.compute.products import prepare, product_job
 from fourcc.format import Array
-from fourcc.kernels.operands import address, empty, matrix
+from fourcc.kernels.descriptors import address, empty, matrix
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.spec import Geometry

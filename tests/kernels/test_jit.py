@@ -9,9 +9,9 @@ import pytest
 from numba.core.codegen import JITCodeLibrary
 
 from fourcc import compute
-from fourcc.kernels import jit
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.descriptors import address
 from fourcc.kernels.kernel import Kernel
-from fourcc.kernels.operands import address
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.simd.target import target
 from fourcc.registry import registry

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fourcc.format import Array
-from fourcc.kernels import jit
-from fourcc.kernels.measure import error_sums
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.measuring.error_sums import error_sums
 from fourcc.metrics import ErrorSums
 from tests.kernels.coding import TROUBLE, weights
 from tests.kernels.drawing import SEEDS

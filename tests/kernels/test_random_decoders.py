@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels import jit
-from fourcc.kernels.operands import address, empty
-from fourcc.kernels.simd.traced import panel_operation
-from fourcc.kernels.trace import OPERATORS, Trace, UntraceableError, Value
-from fourcc.kernels.tracing import Source, trace
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.descriptors import address, empty
+from fourcc.kernels.fusing.ir import OPERATORS, Trace, UntraceableError, Value
+from fourcc.kernels.fusing.ir_ops import panel_operation
+from fourcc.kernels.fusing.tracer import Source, trace
 from tests.formats.checks import same_numbers
 from tests.kernels.again import on_another_target, passes
 

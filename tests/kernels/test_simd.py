@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels import jit, simd
-from fourcc.kernels.operands import address
-from fourcc.kernels.simd import arithmetic, memory, tiles, transposing
+from fourcc.kernels import simd
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.descriptors import address
+from fourcc.kernels.simd import arithmetic, memory, tiles
+from fourcc.kernels.simd import transpose as transposing
 from fourcc.kernels.simd.atomic import add_shared, call_kernel, load_shared, relax, swap_shared
-from fourcc.kernels.simd.functions import rounded_exponential
+from fourcc.kernels.simd.elementary import rounded_exponential
 from fourcc.kernels.simd.memory import (
     load_bytes,
     load_double,
@@ -46,7 +48,7 @@ from fourcc.kernels.simd.tiles import (
     store_columns,
     store_some_columns,
 )
-from fourcc.kernels.simd.transposing import transpose, transpose_codes
+from fourcc.kernels.simd.transpose import transpose, transpose_codes
 
 Function = Callable[..., Any]
 Case = tuple[str, Operation, tuple[Kind, ...]]

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels import jit
-from fourcc.kernels.operands import address
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.descriptors import address
 from fourcc.kernels.simd.atomic import relax
 from fourcc.kernels.simd.memory import load_word, store_word
-from fourcc.kernels.steps import STEP_WORDS
-from fourcc.kernels.team import SPINS, Team
+from fourcc.kernels.threads.program import STEP_WORDS
+from fourcc.kernels.threads.thread_team import SPINS, Team
 from tests.kernels.test_team import count_rows, wait_for_each_other
 
 pytestmark = pytest.mark.skipif(jit.uncompiled(), reason="programs are tables of compiled kernels")

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from fourcc import encode
 from fourcc.format import Array
-from fourcc.kernels import jit
+from fourcc.kernels.compiler import jit
 from fourcc.kernels.simd.atomic import add_shared, load_shared, relax
 from fourcc.kernels.simd.memory import load_word, store_word
-from fourcc.kernels.team import Split, Team
+from fourcc.kernels.threads.thread_team import Split, Team
 from fourcc.qmatrix import QMatrix
 from tests.kernels.bounds import excess
 from tests.kernels.compact import ROOT, environment

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels.ranges import INT32, RESULTS, UINT32, kind_of, lies_within
-from fourcc.kernels.trace import LIMIT, OPERATORS, Trace, UntraceableError
-from fourcc.kernels.tracing import Source, trace
+from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, kind_of, lies_within
+from fourcc.kernels.fusing.ir import LIMIT, OPERATORS, Trace, UntraceableError
+from fourcc.kernels.fusing.tracer import Source, trace
 from tests.kernels.compact import ROOT
 
 Decoder = Callable[..., None]

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 import fourcc
-from fourcc.output import SUFFIX
+from fourcc.files.write import SUFFIX
 
 MODEL = Path(__file__).resolve().parent.parent / "models" / "tiny.bin"
 OLD, NEW = "F16", "Q8_B,F16"

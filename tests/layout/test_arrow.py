@@ -7,23 +7,17 @@ import pytest
 
 # Lower floors first; a module imports only from floors below its own. Lazy imports count.
 FLOORS = [
-    {"errors", "metrics", "moments", "kernels"},
-    {"dtypes", "tags", "entries", "files", "output", "signatures", "naming", "threads"},
-    {"spec", "networks"},
-    {"format"},
-    {"registry", "formats", "compute"},
-    {"qmatrix"},
-    {"encoding", "policy"},
-    {"container"},
-    {"sources"},
+    {"errors", "metrics", "kernels", "dtypes", "entries", "naming", "tags"},
+    {"files", "spec", "networks", "threads"},
+    {"format", "compute"},
+    {"registry", "formats"},
+    {"qmatrix", "policy", "scaffold"},
+    {"encoding", "container"},
+    {"sources", "testing"},
     {"decoding"},
-    {"transcode", "extraction", "statistics", "diff"},
     {"conversion"},
-    {"survey", "suggestion"},
-    {"plotting"},
-    {"models"},
-    {"exporters", "scaffold", "testing"},
-    {"bench"},  # beside `compute` the only room that takes kernels from fourcc.kernels: its probes belong to no format
+    {"analysis", "models"},
+    {"exporters", "bench"},  # bench: beside `compute` the only room that takes kernels from fourcc.kernels
     {"cli"},
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}

@@ -12,78 +12,12 @@ from pathlib import Path
 import pytest
 
 import fourcc
+from fourcc.cli.app import COMMANDS
 from fourcc.entries import OWN
 from fourcc.registry import registry
 
-# Files in formats/ that several formats share.
-NO_TAG = {
-    "__init__",
-    "affine",
-    "affine_search",
-    "bit_fields",
-    "bounds",
-    "extremes",
-    "grouped",
-    "groups",
-    "importance",
-    "kmeans1d",
-    "levels",
-    "minimum",
-    "nibbles",
-    "plain",
-    "row_blocks",
-    "scale_search",
-    "six_bits",
-    "super_scales",
-}
-# Files in kernels/ of no format of their own.
-SHARED_KERNELS = {
-    "__init__",
-    "activation",
-    "affine_blocks",
-    "affine_search",
-    "attention",
-    "bins",
-    "bit_fields",
-    "block_part",
-    "bus_error",
-    "encoders",
-    "few",
-    "five_bits",
-    "frontend",
-    "fused",
-    "ggml",
-    "groups",
-    "integers",
-    "interleaved",
-    "interleaving",
-    "jit",
-    "kernel",
-    "kmeans1d",
-    "layers",
-    "levels",
-    "measure",
-    "objects",
-    "operands",
-    "panels",
-    "plain",
-    "probes",
-    "product",
-    "qmatrix",
-    "ranges",
-    "rows",
-    "sampling",
-    "scale_search",
-    "six_bits",
-    "sixteens",
-    "spreading",
-    "steps",
-    "streaming",
-    "team",
-    "thirty_twos",
-    "trace",
-    "tracing",
-}
+# The files directly in a folder that are no format, no format's kernel, no command: its face, what all share.
+EXCEPTIONS = {"formats": {"__init__"}, "kernels": {"__init__", "kernel", "descriptors"}, "cli": {"__init__", "app"}}
 
 
 def setup(root: Path) -> dict[str, object]:
@@ -127,14 +61,25 @@ def test_bare_names_cannot_be_imported(root: Path, name: str) -> None:
     assert f"this folder is the package fourcc.{name}" in run.stderr
 
 
+def files_in(folder: Path) -> set[str]:
+    """Stems of the files directly in a folder that are not exceptions."""
+    return {path.stem for path in folder.glob("*.py")} - EXCEPTIONS[folder.name]
+
+
 def test_stems_pair_up(root: Path) -> None:
-    """One tag, one stem: format, page, vectors and test have the same name."""
+    """One tag, one stem: format, page, vectors and test have the same name, and a format's kernel has it, too."""
     stems = own_stems()
-    assert {path.stem for path in (root / "formats").glob("*.py")} == NO_TAG | stems
+    assert files_in(root / "formats") == stems
     for stem in stems:
         for path in (f"specs/{stem}.md", f"specs/vectors/{stem}.json", f"tests/formats/test_{stem}.py"):
             assert (root / path).is_file(), f"{path} is missing"
-    assert {path.stem for path in (root / "kernels").glob("*.py")} - stems == SHARED_KERNELS
+    own = [tag for tag in registry if registry.entry(tag).distribution == OWN]
+    assert files_in(root / "kernels") == {str(tag).lower() for tag in own if registry[tag].kernel is not None}
+
+
+def test_a_file_of_the_command_line_is_a_command(root: Path) -> None:
+    """Helpers live in folders that say what they do."""
+    assert files_in(root / "cli") == set(COMMANDS.values())
 
 
 def test_the_page_of_the_vectors_names_what_their_files_hold(root: Path) -> None:

@@ -50,7 +50,7 @@ def test_what_is_left_out_is_noted(cases: dict[str, Case]) -> None:
 
 # -- whatever the code may say
 
-MAKERS = ("fourcc/sources/*.py", "fourcc/exporters/*.py", "fourcc/transcode.py", "fourcc/conversion.py")
+MAKERS = ("fourcc/sources/*.py", "fourcc/exporters/*.py", "fourcc/conversion/pipeline.py", "fourcc/conversion/plan.py")
 # Texts that are no notes: parts of errors that are put together elsewhere, and of what a listing shows.
 OTHERS = {
     "a .* checkpoint cannot be made of this model: .*",

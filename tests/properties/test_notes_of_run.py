@@ -11,7 +11,7 @@ import pytest
 
 from fourcc.cli.app import main
 from fourcc.models import temporary
-from fourcc.models.opening import open_any
+from fourcc.models.open_any import open_any
 from tests.conftest import ROOT
 from tests.properties.note_models import vocabulary
 from tests.properties.note_texts import is_said, texts_of

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from fourcc.errors import InputError
-from fourcc.models import evaluate as scoring
-from fourcc.models.evaluate import Runner, Scores, evaluate, log_softmax, noise_floor, slices, tokens_at_once
+from fourcc.models import scoring
 from fourcc.models.llama import BATCH, Llama
+from fourcc.models.scoring import Runner, Scores, evaluate, log_softmax, noise_floor, slices, tokens_at_once
 from fourcc.models.windows import Cut, Protocol, Window
 from tests.running.test_llama import case
 

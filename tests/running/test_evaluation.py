@@ -11,7 +11,7 @@ from tokenizers import processors
 import fourcc
 from fourcc.errors import InputError, UsageError
 from fourcc.models.evaluation import Subject, measure
-from fourcc.models.opening import open_any
+from fourcc.models.open_any import open_any
 from fourcc.models.windows import Protocol
 from tests.running.training import byte_pairs
 from tests.running.variants import broken, padded, permuted, with_json

@@ -8,7 +8,7 @@ import pytest
 
 from fourcc.errors import OutputError
 from fourcc.models import temporary
-from fourcc.models.opening import open_any
+from fourcc.models.open_any import open_any
 
 LINE = "{id} 25 {device} / {folder} rw,relatime shared:1 - {kind} none rw,size=1024k\n"
 

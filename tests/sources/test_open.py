@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fourcc.errors import IndexDamageError, SourceError
-from fourcc.signatures import _STARTS, looks_like, marked
+from fourcc.files.signatures import _STARTS, looks_like, marked
 from fourcc.sources import open_source
 from tests.sources.writers import (
     decoded,

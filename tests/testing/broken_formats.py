@@ -13,9 +13,9 @@ import attrs
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.kernels.descriptors import COLS, PARTS, ROWS
 from fourcc.kernels.f32 import KERNEL as FLOATS
 from fourcc.kernels.kernel import Kernel
-from fourcc.kernels.operands import COLS, PARTS, ROWS
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
 

@@ -1,17 +1,17 @@
 """The products of `fourcc_rungs.native`: plain functions over addresses, which fourcc compiles.
 
-The first argument is the address of the matrix's descriptor, the second that of the job's (`fourcc.kernels.operands`).
-Activations are followed by zeros, so that whole vectors of them can be read.
+The first argument is the address of the matrix's descriptor, the second that of the job's
+(`fourcc.kernels.descriptors`). Activations are followed by zeros, so that whole vectors of them can be read.
 """
 
+from fourcc.kernels.descriptors import COLS, OUT, PARTS, X
 from fourcc.kernels.kernel import FLOAT, Kernel
-from fourcc.kernels.operands import COLS, OUT, PARTS, X
-from fourcc.kernels.product import float_product, float_scratch
-from fourcc.kernels.rows import decoder, one_or_several
+from fourcc.kernels.products.panel_gemm import float_product, float_scratch
+from fourcc.kernels.products.row_gemv import decoder, one_or_several
 from fourcc.kernels.simd.arithmetic import add, multiply, multiply_add, no_floats, sum_floats
-from fourcc.kernels.simd.bytes import load_as_floats
+from fourcc.kernels.simd.int8 import load_as_floats
+from fourcc.kernels.simd.load_wide import load_float_everywhere
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
-from fourcc.kernels.simd.widening import load_float_everywhere
 
 SCALES, CODES = PARTS, PARTS + 8  # the parts in the order in which KERNEL names them
 

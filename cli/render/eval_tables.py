@@ -1,0 +1,198 @@
+"""What `fourcc eval` shows: tables, the JSON object, and gates that do not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.cli.render import json_documents, tables, terminal
+from fourcc.cli.render.tables import Column
+
+if TYPE_CHECKING:
+    from fourcc.models.evaluation import Evaluation
+    from fourcc.models.intervals import Interval
+    from fourcc.models.scoring import Scores
+
+LOSS = (
+    Column("model"),
+    Column("tokens", right=True),
+    Column("nats/token", right=True),
+    Column("perplexity", right=True),
+)
+AGAINST = (
+    Column("ppl ratio", right=True),
+    Column("KLD mean", right=True),
+    Column("median", right=True),
+    Column("99 %", right=True),
+    Column("max", right=True),
+    Column("top-1", right=True),
+)
+
+
+@attrs.frozen
+class Measured:
+    """The result of a run.
+
+    Attributes:
+        text: the text's file.
+        digest: SHA-256 of what was read of it, in hexadecimal digits.
+        labels: of the models.
+        found: of each, as it runs.
+        exact: of each, with activations that nothing rounds; None where that was not asked for.
+    """
+
+    text: Path
+    digest: str
+    labels: list[str]
+    found: list[Evaluation]
+    exact: list[Evaluation] | None = None
+
+    @property
+    def own(self) -> Scores | None:
+        """Those of the reference; None where there is none."""
+        return self.found[0].reference
+
+    def failures(self, gates: dict[str, float | None]) -> list[str]:
+        """What does not keep to a gate, in words; a gate is held against the mean of the model as it runs."""
+        failed = []
+        for label, each in zip(self.labels, self.found, strict=True):
+            held = {"max_kld": each.divergence, "max_ppl_ratio": each.ratio, "min_top1": each.agreement}
+            for name, gate in gates.items():
+                value = held[name]
+                if gate is None or value is None:
+                    continue
+                if value.mean < gate if name.startswith("min") else value.mean > gate:
+                    failed.append(f"{label}: --{name.replace('_', '-')}: found {value.mean:.6g}, expected {gate:g}")
+        return failed
+
+    def show(self) -> None:
+        """Writes the tables to stdout."""
+        rows = [_row(label, each) for label, each in self._labelled()]
+        if self.own is not None:
+            rows.append(["reference", *_loss(self.own), *[""] * len(AGAINST)])
+        tables.show(LOSS if self.own is None else (*LOSS, *AGAINST), rows)
+        terminal.out("")
+        for line in self._notes():
+            terminal.out(line)
+
+    def _labelled(self) -> Iterator[tuple[str, Evaluation]]:
+        """Rows: a model that is exact as it runs has one."""
+        for number, (label, each) in enumerate(zip(self.labels, self.found, strict=True)):
+            yield label, each
+            if self.exact is not None and not each.exact:
+                yield f"{label}, exact", self.exact[number]
+
+    def _notes(self) -> Iterator[str]:
+        """How the numbers came about, each line said once, of all models or of those that it holds for."""
+        yield f"text SHA-256 {self.digest[:16]}"
+        yield from self._said(lambda each: str(each.text))
+        yield from self._said(lambda each: str(each.scores.blocks))
+        yield from self._said(_padding)
+        if self.own is None and len({each.text.windows for each in self.found}) > 1:
+            yield "the models have different tokens: nats/token and perplexity are not of the same things"
+        if self.exact is not None:
+            yield from self._said(_rounding)
+        floor = self.found[0].noise_floor
+        if floor is not None:
+            yield f"reference with activations as floats; noise floor of the KLD: {floor:.2g} nats"
+
+    def _said(self, of: Callable[[Evaluation], str]) -> Iterator[str]:
+        lines = [of(each) for each in self.found]
+        for line in dict.fromkeys(filter(None, lines)):
+            which = [label for label, each in zip(self.labels, lines, strict=True) if each == line]
+            yield line if len(which) == len(lines) else f"{', '.join(which)}: {line}"
+
+    def document(self) -> dict[str, object]:
+        """The JSON object."""
+        models = []
+        for number, (label, each) in enumerate(zip(self.labels, self.found, strict=True)):
+            exact = None if self.exact is None else _measures(self.exact[number].scores, self.own)
+            models.append({"model": label, **_how(each), **_measures(each.scores, self.own), "exact": exact})
+        return {
+            "text": {"file": str(self.text), "sha256": self.digest},
+            "noise_floor": self.found[0].noise_floor,
+            "models": models,
+            "reference": None if self.own is None else _measures(self.own, None),
+        }
+
+
+def _padding(found: Evaluation) -> str:
+    if found.padding == 1:
+        return "1 row of the vocabulary that is no token is left out"
+    return f"{found.padding} rows of the vocabulary that are no tokens are left out" if found.padding else ""
+
+
+def _rounding(found: Evaluation) -> str:
+    return "rounds no activations: exact as it runs" if found.exact else "'exact' is with activations as floats"
+
+
+def _row(label: str, found: Evaluation) -> list[str]:
+    against = [] if found.reference is None else _against(found.scores, found.reference)
+    return [label, *_loss(found.scores), *against]
+
+
+def _loss(scores: Scores) -> list[str]:
+    loss = scores.loss
+    return [str(scores.tokens), f"{loss.mean:.4f} ± {_half(loss, '.4f')}", f"{scores.perplexity.mean:.4f}"]
+
+
+def _half(value: Interval, digits: str) -> str:
+    return "-" if value.half is None else format(value.half, digits)
+
+
+def _against(scores: Scores, own: Scores) -> list[str]:
+    ratio, divergence = scores.ratio(own), scores.divergence
+    return [
+        f"{ratio.mean:.5f}",
+        f"{divergence.mean:.3g} ± {_half(divergence, '.1g')}",
+        *(f"{scores.quantile(share):.3g}" for share in (0.5, 0.99, 1)),
+        f"{100 * scores.agreement.mean:.2f} %",
+    ]
+
+
+def _how(found: Evaluation) -> dict[str, object]:
+    """What was done."""
+    protocol, blocks = found.text.protocol, found.scores.blocks
+    kind = "documents" if protocol.documents else "overlapping" if protocol.stride else "disjoint"
+    return {
+        "tokens": found.tokens,
+        "protocol": {
+            "text": str(found.text),
+            "windows": kind,
+            "count": len(found.text.windows),
+            "context": protocol.context,
+            "stride": protocol.stride,
+            "bos": found.text.bos is not None,
+            "text_tokens": found.text.tokens,
+        },
+        "intervals": {
+            "text": str(blocks),
+            "blocks": len(blocks.starts),
+            "shortest": blocks.shortest,
+            "enough": blocks.enough,
+        },
+        "vocabulary": found.vocabulary,
+        "padding": found.padding,
+        "exact_as_run": found.exact,
+    }
+
+
+def _measures(scores: Scores, own: Scores | None) -> dict[str, object]:
+    found: dict[str, object] = {"loss": _interval(scores.loss), "perplexity": _interval(scores.perplexity)}
+    if own is not None:
+        shares = {"median": 0.5, "99": 0.99, "max": 1.0}
+        found["perplexity_ratio"] = _interval(scores.ratio(own))
+        found["kl_divergence"] = {
+            **_interval(scores.divergence),
+            **{name: json_documents.number(scores.quantile(share)) for name, share in shares.items()},
+        }
+        found["top1_agreement"] = _interval(scores.agreement)
+    return found
+
+
+def _interval(value: Interval) -> dict[str, float | None]:
+    bounds = {name: getattr(value, name) for name in ("mean", "low", "high")}
+    return {name: None if bound is None else json_documents.number(bound) for name, bound in bounds.items()}

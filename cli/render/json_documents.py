@@ -1,0 +1,97 @@
+"""What ``--json`` prints: one object a run, or one a line for what comes bit by bit; each names its schema."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, SupportsFloat
+
+from fourcc.cli.render import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from fourcc.analysis.statistics import Spread, Statistics
+    from fourcc.container.index import ErrorRecord, PartRecord
+    from fourcc.dtypes import DType
+
+
+def show(command: str, body: Mapping[str, object], *, version: int = 1) -> None:
+    """Writes the object of a command to stdout: ASCII only, whatever the file's names hold."""
+    import json
+
+    tree = {"schema": f"fourcc.{command}/{version}", **body}
+    terminal.out(json.dumps(tree, indent=1, allow_nan=False))
+
+
+def line(kind: str, body: Mapping[str, object]) -> None:
+    """Writes an object to stdout in one line, at once, where there are several in a run or it is an error's."""
+    terminal.out(in_one_line(kind, body))
+    terminal.flush()
+
+
+def in_one_line(kind: str, body: Mapping[str, object]) -> str:
+    """An object as `line` writes it."""
+    import json
+
+    return json.dumps({"schema": f"fourcc.{kind}/1", **body}, allow_nan=False)
+
+
+def bits(value: SupportsFloat) -> float:
+    """Bits per weight as a JSON number."""
+    return round(float(value), 6)
+
+
+def number(value: float) -> float | None:
+    """A measure as a JSON number; null where it is not finite."""
+    return value if isfinite(value) else None
+
+
+def error(record: ErrorRecord | None) -> dict[str, object] | None:
+    """The error measured while encoding; null where the tensor was kept as stored.
+
+    ``sqnr_db`` is null where nothing was lost.
+    """
+    if record is None:
+        return None
+    return {"relative_rmse": record.relative_rmse, "sqnr_db": record.sqnr_db, "max_error": record.max_error}
+
+
+def parts(records: Iterable[PartRecord]) -> list[dict[str, object]]:
+    """Where a tensor's bytes lie."""
+    return [
+        {
+            "name": part.name,
+            "dtype": part.dtype,
+            "shape": list(part.shape),
+            "offset": part.offset,
+            "bytes": part.nbytes,
+        }
+        for part in records
+    ]
+
+
+def dtype(kind: DType) -> str:
+    """A part's dtype in a word, or the fields of a record, each with its dimensions."""
+    if isinstance(kind, str):
+        return kind
+    return ", ".join(f"{name} {each}{list(shape) if shape else ''}" for name, each, shape in kind)
+
+
+def measures(found: Statistics) -> dict[str, object]:
+    """What weights are like, but for their histogram."""
+    return {
+        "weights": found.weights,
+        "nonfinite": found.nonfinite,
+        "min": found.minimum,
+        "max": found.maximum,
+        "mean": found.mean,
+        "std": found.std,
+        "kurtosis": found.kurtosis,
+        "outliers": found.outliers,
+        "rms_of_rows": _spread(found.rows),
+        "rms_of_columns": _spread(found.columns),
+    }
+
+
+def _spread(found: Spread | None) -> dict[str, float] | None:
+    return None if found is None else {"min": found.low, "median": found.median, "max": found.high}

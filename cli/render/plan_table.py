@@ -1,0 +1,92 @@
+"""What a conversion would do: the table of `convert --dry-run` and `policy check`."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.tables import Column
+
+if TYPE_CHECKING:
+    from fourcc.conversion.pipeline import Step
+    from fourcc.conversion.plan import Plan
+    from fourcc.exporters.export import ExportPlan
+
+COLUMNS = (
+    Column("tensor", shrinks=True),
+    Column("shape"),
+    Column("stored"),
+    Column("rule"),
+    Column("tag"),
+    Column("settings"),
+    Column("bits/weight", right=True),
+    Column("bytes", right=True),
+)
+
+
+def show(plan: Plan | ExportPlan, *, as_json: bool) -> None:
+    """Writes a plan to stdout."""
+    if as_json:
+        json_documents.show("plan", document(plan))
+        return
+    tables.show(COLUMNS, [_row(step) for step in plan.steps])
+    bits = units.bits(_bits(plan))
+    terminal.out(
+        f"total: {len(plan.steps)} tensors, {plan.weights} weights, {bits} bits per weight, "
+        f"{units.plain_bytes(plan.nbytes)}; a file of about {units.short_bytes(plan.file_bytes)}"
+    )
+
+
+def document(plan: Plan | ExportPlan) -> dict[str, object]:
+    """The same as an object."""
+    return {
+        "tensors": [_entry(step) for step in plan.steps],
+        "total": {
+            "tensors": len(plan.steps),
+            "weights": plan.weights,
+            "bits_per_weight": json_documents.bits(_bits(plan)),
+            "bytes": plan.nbytes,
+            "file_bytes_estimate": plan.file_bytes,
+        },
+    }
+
+
+def _bits(plan: Plan | ExportPlan) -> Fraction:
+    return Fraction(8 * plan.nbytes, max(1, plan.weights))
+
+
+def _row(step: Step) -> list[str]:
+    """What becomes of a tensor; the tag is followed by ``kept``, or by the format that it stands in for."""
+    decision = step.decision
+    how = " kept" if decision.keep else ""
+    if decision.fallback_from is not None:
+        how = f" for {decision.fallback_from}"
+    return [
+        step.source.name,
+        units.shape(step.source.shape),
+        str(step.source.tag),
+        f"rule[{decision.rule}]",
+        f"{decision.tag}{how}",
+        units.settings({**decision.params, **decision.options}),
+        units.bits(decision.bits_per_weight),
+        str(decision.nbytes),
+    ]
+
+
+def _entry(step: Step) -> dict[str, object]:
+    decision, fallback = step.decision, step.decision.fallback_from
+    return {
+        "name": step.source.name,
+        "source_name": step.source.source_name,
+        "shape": list(step.source.shape),
+        "stored_tag": str(step.source.tag),
+        "rule": decision.rule,
+        "tag": str(decision.tag),
+        "params": dict(decision.params),
+        "options": dict(decision.options),
+        "kept": decision.keep,
+        "fallback_from": None if fallback is None else str(fallback),
+        "bits_per_weight": json_documents.bits(decision.bits_per_weight),
+        "bytes": decision.nbytes,
+    }

@@ -1,0 +1,92 @@
+"""Progress of long work on stderr: one line that is rewritten on a terminal, else a line every few seconds."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Self
+
+from fourcc.cli.render import terminal, units
+from fourcc.cli.render.tables import shortened
+
+REDRAW_SECONDS = 0.1
+LINE_SECONDS = 5.0  # between lines that stay, and before the first one
+
+
+class Progress:
+    """Shows how far work is; a context manager that leaves a clean line behind.
+
+    Args:
+        verb: what is done, for example ``converting``.
+        nbytes: of the whole work, for the rate; or its number of units; 0: what `total` is at the first call.
+        quiet: shows nothing.
+        clock: seconds; tests give their own.
+        unit: what is counted, where it is not bytes.
+    """
+
+    def __init__(
+        self, verb: str, nbytes: int, *, quiet: bool, clock: Callable[[], float] = time.monotonic, unit: str = ""
+    ) -> None:
+        self._verb = verb
+        self._nbytes = nbytes
+        self._unit = unit
+        self._quiet = quiet or sys.stderr is None
+        self._clock = clock
+        self._rewrites = terminal.on_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
+        self._start = clock()
+        self._next = self._start + (REDRAW_SECONDS if self._rewrites else LINE_SECONDS)
+        self._drawn = 0  # characters of the line that stands on the terminal
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return self._clock() - self._start
+
+    @property
+    def rate(self) -> str:
+        """Of the whole work, once it is done."""
+        return self._rate(self._nbytes / max(self.seconds, 1e-9))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """Notes that `done` of `total` are done; `name` is what is being worked on."""
+        now = self._clock()
+        self._nbytes = self._nbytes or total
+        if self._quiet or now < self._next:
+            return
+        text = terminal.safe(self._line(name, done / max(1, total)))
+        if self._rewrites:
+            self._next = now + REDRAW_SECONDS
+            self._draw(shortened(text, terminal.width(sys.stderr) - 1))
+        else:
+            self._next = now + LINE_SECONDS
+            terminal.err(text)
+
+    def clear(self) -> None:
+        """Takes the line off the terminal, so that another one can be written."""
+        self._draw("")
+
+    def _line(self, name: str, share: float) -> str:
+        seconds = self.seconds
+        rate = self._rate(self._nbytes * share / seconds)
+        left = units.clock(seconds * (1 - share) / share) if share else "?"
+        return f"{self._verb} {100 * share:3.0f} %, {rate}, {left} left: {name}".rstrip(": ")
+
+    def _rate(self, value: float) -> str:
+        return f"{value:.0f} {self._unit}/s" if self._unit else f"{units.short_bytes(value)}/s"
+
+    def _draw(self, text: str) -> None:
+        """Replaces the line on the terminal; needs nothing of it but the carriage return."""
+        if self._rewrites and (text or self._drawn):
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"\r{text.ljust(self._drawn)}" + ("" if text else "\r"))
+                sys.stderr.flush()
+            self._drawn = len(text)

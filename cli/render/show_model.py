@@ -1,0 +1,135 @@
+"""The listing of a model.bin, from its index alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fourcc.cli.render import tables, terminal, units
+from fourcc.cli.render.tables import Column
+from fourcc.cli.shared import providers
+from fourcc.container.index import Index, TensorRecord
+from fourcc.container.reader import ModelFile
+
+TAG = Column("tag")
+COLUMNS = (
+    Column("tensor", shrinks=True),
+    Column("shape"),
+    TAG,
+    Column("bits/weight", right=True),
+    Column("bytes", right=True),
+    Column("rel RMSE", right=True),
+    Column("SQNR dB", right=True),
+    Column("rule", right=True),
+)
+
+
+def show(path: Path, *, as_json: bool) -> None:
+    """Writes the listing to stdout. Raises as `ModelFile` does."""
+    with ModelFile(path) as model:
+        if as_json:
+            from fourcc.cli.render import json_documents
+
+            json_documents.show("inspect", _document(model))
+            return
+        tables.facts(_facts(model))
+        terminal.out("")
+        tables.show(*_table(model.index))
+        for number, line in enumerate(providers.lines(model.index)):
+            terminal.out(terminal.safe(line) if number else f"\n{terminal.safe(line)}")
+
+
+def _facts(model: ModelFile) -> list[tuple[str, str]]:
+    index = model.index
+    sources = [f"{each.kind}, {units.plain_bytes(each.nbytes)}, XXH3-128 {each.digest.hex()}" for each in index.sources]
+    rows = [
+        ("file", f"{model.path}: model.bin {'.'.join(map(str, model.version))}, {units.plain_bytes(model.file.size)}"),
+        ("id", model.digest.hex()),
+        ("architecture", index.architecture or "unknown"),
+        ("hyper-parameters", units.settings(index.hyper)),
+        *(("source", source) for source in sources),
+        ("formats by", ", ".join(map(str, index.providers)) or ("unknown" if index.tensors else "-")),
+        ("blobs", ", ".join(f"{blob.name} ({units.plain_bytes(blob.nbytes)})" for blob in index.blobs)),
+        ("total", _total(index)),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _total(index: Index) -> str:
+    bits, size = units.bits(index.bits_per_weight), units.plain_bytes(index.nbytes)
+    return f"{len(index.tensors)} tensors, {index.weights} weights, {bits} bits per weight, {size}"
+
+
+def _table(index: Index) -> tuple[list[Column], list[list[str]]]:
+    """Columns and rows; the parameters of layouts have a column where there are any."""
+    columns, rows = list(COLUMNS), [_row(tensor) for tensor in index.tensors]
+    if any(tensor.params for tensor in index.tensors):
+        place = columns.index(TAG) + 1
+        columns.insert(place, Column("params"))
+        for row, tensor in zip(rows, index.tensors, strict=True):
+            row.insert(place, units.settings(tensor.params) or "-")
+    return columns, rows
+
+
+def _row(tensor: TensorRecord) -> list[str]:
+    nbytes = tensor.nbytes
+    return [
+        tensor.name,
+        units.shape(tensor.shape),
+        str(tensor.tag),
+        units.bits(8 * nbytes / max(1, tensor.weights)),
+        str(nbytes),
+        units.relative_rmse(tensor.error),
+        units.sqnr(tensor.error),
+        "-" if tensor.rule is None else str(tensor.rule),
+    ]
+
+
+def _document(model: ModelFile) -> dict[str, object]:
+    from fourcc.cli.render import json_documents
+
+    index = model.index
+    absent = providers.missing(index)
+    return {
+        "file": str(model.path),
+        "kind": "model.bin",
+        "version": list(model.version),
+        "id": model.digest.hex(),
+        "file_bytes": model.file.size,
+        "architecture": index.architecture,
+        "hyper": dict(index.hyper),
+        "sources": [{"kind": s.kind, "bytes": s.nbytes, "xxh3_128": s.digest.hex()} for s in index.sources],
+        "providers": [{"distribution": each.distribution, "version": each.version} for each in index.providers],
+        "blobs": [{"name": blob.name, "offset": blob.offset, "bytes": blob.nbytes} for blob in index.blobs],
+        "tensors": [tensor_document(tensor, index) for tensor in index.tensors],
+        "missing": [{"tag": tag, "hint": providers.advice(tag, provider)} for tag, provider in absent.items()],
+        "total": {
+            "tensors": len(index.tensors),
+            "weights": index.weights,
+            "bits_per_weight": json_documents.bits(index.bits_per_weight),
+            "bytes": index.nbytes,
+        },
+    }
+
+
+def tensor_document(tensor: TensorRecord, index: Index) -> dict[str, object]:
+    """What the index says of a tensor, as an object."""
+    from fourcc.cli.render import json_documents
+
+    provider = None if tensor.provider is None else index.providers[tensor.provider]
+    return {
+        "name": tensor.name,
+        "source_name": tensor.source_name,
+        "shape": list(tensor.shape),
+        "tag": str(tensor.tag),
+        "params": dict(tensor.params),
+        "options": dict(tensor.options),
+        "parts": json_documents.parts(tensor.parts),
+        "weights": tensor.weights,
+        "bits_per_weight": json_documents.bits(tensor.bits_per_weight),
+        "bytes": tensor.nbytes,
+        "error": json_documents.error(tensor.error),
+        "rule": tensor.rule,
+        "encoder_version": tensor.encoder_version,
+        "provider": None if provider is None else str(provider),
+        "aids": None if tensor.aids is None else tensor.aids.hex(),
+    }

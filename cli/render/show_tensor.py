@@ -1,0 +1,213 @@
+"""One tensor in depth: what is said of it, where its bytes lie, and what its weights are like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourcc.cli.render import json_documents, show_source, tables, terminal, units
+from fourcc.cli.render.tables import Column
+from fourcc.errors import PluginError, UsageError
+
+if TYPE_CHECKING:
+    from fourcc.analysis.statistics import Bin, Statistics
+    from fourcc.sources.source import Source, SourceTensor
+    from fourcc.spec import FormatSpec
+
+BARS = 32  # lines of a histogram at most
+BAR_WIDTH = 40  # characters of the longest bar
+
+PARTS = (Column("part"), Column("dtype"), Column("shape"), Column("offset", right=True), Column("bytes", right=True))
+
+
+def show(path: Path, name: str, *, as_json: bool) -> None:
+    """Writes all that can be known of a tensor to stdout.
+
+    Raises:
+        UsageError: no tensor of that name.
+        FourccError: as `open_source` does, and for damage in the tensor's bytes.
+    """
+    from fourcc.sources import open_source
+
+    with open_source(path) as source:
+        tensor = find(source, name)
+        measured = _measured(tensor)
+        if as_json:
+            json_documents.show("inspect-tensor", _document(source, tensor, measured))
+            return
+        tables.facts(_facts(source, tensor))
+        if tensor.record is not None:
+            terminal.out("")
+            rows = [
+                [p.name, json_documents.dtype(p.dtype), units.shape(p.shape), str(p.offset), str(p.nbytes)]
+                for p in tensor.record.parts
+            ]
+            tables.show(PARTS, rows)
+        terminal.out("")
+        for line in [f"not decoded: {measured}"] if isinstance(measured, str) else _measure_lines(measured):
+            terminal.out(terminal.safe(line))
+
+
+def find(source: Source, name: str) -> SourceTensor:
+    """The tensor of that name. Raises UsageError, which offers the nearest names."""
+    from fourcc.policy.places import nearest
+
+    source.refuse_unreadable(lambda found: found == name)
+    known = {tensor.name: tensor for tensor in source.tensors}
+    if name not in known:
+        hint = nearest(name, known, 3) or "`fourcc inspect` lists the names."
+        raise UsageError(f"no tensor is named {name!r}", file=source.path, hint=hint[:1].upper() + hint[1:])
+    return known[name]
+
+
+def bars(bins: Sequence[Bin], *, of_codes: bool) -> list[str]:
+    """A histogram in text; runs of codes share a bar where there are many."""
+    grouped = _grouped(bins) if of_codes else [(_label(each.low, each.high), each.count) for each in bins]
+    longest = max((count for _, count in grouped), default=0) or 1
+    wide = max((len(label) for label, _ in grouped), default=0)
+    digits = len(str(longest))
+    return [
+        f"{label.rjust(wide)}  {str(count).rjust(digits)}  {'#' * -(-BAR_WIDTH * count // longest)}".rstrip()
+        for label, count in grouped
+    ]
+
+
+def _grouped(bins: Sequence[Bin]) -> list[tuple[str, int]]:
+    """Codes in runs of equal length, at most `BARS` of them."""
+    low, high = int(bins[0].low), int(bins[-1].high)
+    step = -(-(high - low + 1) // BARS)
+    counts = [0] * -(-(high - low + 1) // step)
+    for each in bins:
+        counts[(int(each.low) - low) // step] += each.count
+    firsts = range(low, high + 1, step)
+    return [
+        (str(first) if step == 1 else f"{first} to {min(high, first + step - 1)}", count)
+        for first, count in zip(firsts, counts, strict=True)
+    ]
+
+
+def _label(low: float, high: float) -> str:
+    return f"{low:.4g} to {high:.4g}"
+
+
+def _measured(tensor: SourceTensor) -> Statistics | str:
+    """The statistics, or why there are none."""
+    from fourcc.analysis.statistics import statistics
+
+    try:
+        return statistics(tensor)
+    except PluginError as error:
+        return str(error)
+
+
+def _facts(source: Source, tensor: SourceTensor) -> list[tuple[str, str]]:
+    from fourcc.naming import layer, roles
+
+    spec, nbytes = _spec(tensor), show_source.stored_bytes(tensor)
+    bits = units.bits(8 * nbytes / max(1, prod(tensor.shape)))
+    rows = [
+        ("tensor", tensor.name),
+        ("source name", tensor.source_name),
+        ("shape", units.shape(tensor.shape)),
+        ("roles", ", ".join(roles(tensor.name, tied=bool(source.hyper.get("tied_embeddings", False))))),
+        ("layer", "" if (number := layer(tensor.name)) is None else str(number)),
+        ("tag", str(tensor.tag) if spec is None else f"{tensor.tag} ({spec.summary})"),
+        ("params", units.settings(tensor.params)),
+        ("bytes", units.plain_bytes(nbytes)),
+        (
+            "bits per weight",
+            bits if spec is None else f"{bits} (nominal {units.bits(spec.bits_per_weight(tensor.params))})",
+        ),
+        *_record_facts(tensor),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
+    """What a model.bin says beyond that."""
+    record = tensor.record
+    if record is None:
+        return
+    yield "options", units.settings(record.options)
+    yield "rule", "" if record.rule is None else f"rule[{record.rule}]"
+    yield "format by", "unknown" if tensor.provider is None else str(tensor.provider)
+    yield "encoder version", _versions(tensor, record.encoder_version)
+    yield "calibration data", "" if record.aids is None else f"BLAKE2b-128 {record.aids.hex()}"
+    if record.error is not None:
+        yield "relative RMSE", units.relative_rmse(record.error)
+        yield "SQNR", f"{units.sqnr(record.error)} dB"
+        yield "max error", f"{record.error.max_error:.3g}"
+
+
+def _versions(tensor: SourceTensor, stored: int | None) -> str:
+    """The encoder's version in the file, and the installed one where it is another."""
+    spec = _spec(tensor)
+    if stored is None:
+        return "none: kept as it was stored"
+    if spec is None or spec.encoder_version == stored:
+        return str(stored)
+    return f"{stored} (installed: {spec.encoder_version}, which may encode otherwise)"
+
+
+def _spec(tensor: SourceTensor) -> FormatSpec | None:
+    """What the tensor's format declares, or None where it is missing or broken."""
+    try:
+        return tensor.format.spec
+    except PluginError:
+        return None
+
+
+def _measure_lines(found: Statistics) -> list[str]:
+    lines = [f"weights {found.weights}" + (f", {found.nonfinite} of them not finite" if found.nonfinite else "")]
+    if found.minimum is not None:
+        measures = {"min": found.minimum, "max": found.maximum, "mean": found.mean, "std": found.std}
+        known = {name: "beyond float64" if value is None else f"{value:.6g}" for name, value in measures.items()}
+        lines.append(", ".join(f"{name} {value}" for name, value in known.items()))
+        lines += _shape_lines(found)
+    if found.bins:
+        lines += ["", f"histogram of the {'codes' if found.of_codes else 'weights'}"]
+        lines += bars(found.bins, of_codes=found.of_codes)
+    return lines
+
+
+def _shape_lines(found: Statistics) -> list[str]:
+    lines = []
+    if found.kurtosis is not None and found.outliers is not None:
+        lines.append(f"kurtosis {found.kurtosis:.3g}, {100 * found.outliers:.2g} % beyond 4 std")
+    if found.rows is not None and found.columns is not None:
+        spreads = {"rows": found.rows, "columns": found.columns}
+        lines += [f"RMS of {name} {s.low:.3g} to {s.high:.3g}, median {s.median:.3g}" for name, s in spreads.items()]
+    return lines
+
+
+def _document(source: Source, tensor: SourceTensor, measured: Statistics | str) -> dict[str, object]:
+    from fourcc.naming import layer, roles
+
+    tied = bool(source.hyper.get("tied_embeddings", False))
+    body = {
+        **show_source.tensor_document(tensor),
+        "roles": list(roles(tensor.name, tied=tied)),
+        "layer": layer(tensor.name),
+    }
+    if tensor.record is not None:
+        body |= {
+            "options": dict(tensor.record.options),
+            "parts": json_documents.parts(tensor.record.parts),
+            "rule": tensor.record.rule,
+            "encoder_version": tensor.record.encoder_version,
+            "provider": None if tensor.provider is None else str(tensor.provider),
+            "error": json_documents.error(tensor.record.error),
+        }
+    if isinstance(measured, str):
+        return {"file": str(source.path), "tensor": body, "statistics": None, "undecoded": measured}
+    return {"file": str(source.path), "tensor": body, "statistics": _statistics(measured), "undecoded": None}
+
+
+def _statistics(found: Statistics) -> dict[str, object]:
+    return {
+        **json_documents.measures(found),
+        "histogram_of": "codes" if found.of_codes else "weights",
+        "histogram": [[each.low, each.high, each.count] for each in found.bins],
+    }

@@ -1,0 +1,153 @@
+"""What `fourcc stats --suggest` shows: every format over all tensors, and what fits each tensor."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.tables import Column
+
+if TYPE_CHECKING:
+    from fourcc.analysis.suggestion import Offer, Suggestion
+
+FORMATS = (
+    Column("tag"),
+    Column("bits/weight", right=True),
+    Column("SQNR dB", right=True),
+    Column("dB/bit", right=True),
+    Column("to 6.02 dB/bit", right=True),
+    Column("fits", right=True),
+    Column("chosen", right=True),
+)
+ONE = (*FORMATS[:5], Column("chosen"), Column("why not"))
+TENSORS = (
+    Column("tensor", shrinks=True),
+    Column("shape"),
+    Column("stored"),
+    Column("suggested"),
+    Column("bits/weight", right=True),
+    Column("SQNR dB", right=True),
+    Column("to 6.02 dB/bit", right=True),
+)
+
+
+def show(file: Path, suggestions: list[Suggestion], *, as_json: bool) -> None:
+    """Writes suggestions to stdout."""
+    if as_json:
+        json_documents.show("stats", {"file": str(file), "tensors": None, "suggestion": _document(suggestions)})
+        return
+    tried = [each for each in suggestions if each.offers]
+    if len(tried) == 1:
+        tables.show(ONE, [_one(offer, tried[0].chosen) for offer in tried[0].offers])
+    elif tried:
+        _formats(tried)
+        terminal.out("")
+        tables.show(TENSORS, [_row(each) for each in tried])
+    terminal.out("")
+    for line in _summary(suggestions):
+        terminal.out(line)
+
+
+def _formats(tried: list[Suggestion]) -> None:
+    from fourcc.analysis.suggestion import totals
+
+    rows = [
+        [*_figures(str(each.tag), each.bits, each.sqnr_db), str(each.tensors), str(each.chosen or "")]
+        for each in sorted(totals(tried), key=lambda each: (each.bits, -each.sqnr_db))
+    ]
+    tables.show(FORMATS, rows)
+
+
+def _figures(tag: str, bits: Fraction, sqnr: float) -> list[str]:
+    from fourcc.analysis.suggestion import DB_PER_BIT
+
+    size = float(bits)
+    return [tag, units.bits(bits), _db(sqnr), f"{sqnr / size:.2f}", f"{sqnr - DB_PER_BIT * size:+.1f}"]
+
+
+def _one(offer: Offer, chosen: Offer | None) -> list[str]:
+    if offer.sums is None:
+        return [str(offer.tag), units.bits(offer.bits), "-", "-", "-", "", offer.reason or ""]
+    mark = "chosen" if offer is chosen else ""
+    return [*_figures(str(offer.tag), offer.bits, offer.sqnr_db), mark, ""]
+
+
+def _row(each: Suggestion) -> list[str]:
+    start = [each.name, units.shape(each.shape), str(each.stored[0])]
+    if each.chosen is None:
+        return [*start, "keep", units.bits(each.stored[1]), "inf", "-"]
+    return [*start, str(each.chosen.tag), *_figures("", each.chosen.bits, each.chosen.sqnr_db)[1:3], _gain(each.chosen)]
+
+
+def _summary(suggestions: list[Suggestion]) -> list[str]:
+    from fourcc.analysis.suggestion import together
+
+    tried = [each for each in suggestions if each.offers]
+    weights = sum(prod(each.shape) for each in suggestions)
+    before, after = (
+        sum((prod(each.shape) * bits for each, bits in pairs), Fraction(0)) / max(1, weights)
+        for pairs in ([(each, each.stored[1]) for each in suggestions], [(each, each.bits) for each in suggestions])
+    )
+    lines = [f"{units.bits(before)} bits per weight become {units.bits(after)}"]
+    chosen = [(each, each.chosen) for each in tried if each.chosen is not None]
+    if chosen:
+        lines[0] += f"; SQNR {_db(together(chosen)[1])} dB over what is changed"
+    sampled, whole = sum(each.sampled for each in tried), sum(prod(each.shape) for each in tried)
+    lines.append(f"tried on {sampled} of {whole} weights, with each format's default settings")
+    kept = len(suggestions) - len(tried)
+    if kept:
+        lines.append(f"{kept} vectors and integer tensors are kept as they are stored")
+    return lines
+
+
+def _document(suggestions: list[Suggestion]) -> dict[str, object]:
+    from fourcc.analysis.suggestion import totals
+
+    return {
+        "formats": [
+            {
+                "tag": str(each.tag),
+                "bits_per_weight": json_documents.bits(each.bits),
+                "sqnr_db": json_documents.number(each.sqnr_db),
+                "gain_db": json_documents.number(each.gain_db),
+                "tensors": each.tensors,
+                "chosen": each.chosen,
+            }
+            for each in totals(suggestions)
+        ],
+        "tensors": [
+            {
+                "name": each.name,
+                "shape": list(each.shape),
+                "stored_tag": str(each.stored[0]),
+                "stored_bits_per_weight": json_documents.bits(each.stored[1]),
+                "sampled": each.sampled,
+                "chosen": None if each.chosen is None else str(each.chosen.tag),
+                "offers": [_offer(offer) for offer in each.offers],
+            }
+            for each in suggestions
+        ],
+    }
+
+
+def _offer(offer: Offer) -> dict[str, object]:
+    return {
+        "tag": str(offer.tag),
+        "params": offer.params,
+        "options": offer.options,
+        "bits_per_weight": json_documents.bits(offer.bits),
+        "sqnr_db": None if offer.sums is None else json_documents.number(offer.sqnr_db),
+        "gain_db": None if offer.sums is None else json_documents.number(offer.gain_db),
+        "reason": offer.reason,
+    }
+
+
+def _gain(offer: Offer) -> str:
+    return f"{offer.gain_db:+.1f}"
+
+
+def _db(value: float) -> str:
+    return f"{value:.1f}"

@@ -1,0 +1,1 @@
+"""Options, opening and signals that several commands share."""

@@ -1,0 +1,77 @@
+"""A talk with a model: messages from a terminal or from a file, one a line."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import TYPE_CHECKING
+
+from fourcc.cli.render import terminal
+from fourcc.cli.shared.signals import TerminatedError
+
+if TYPE_CHECKING:
+    from fourcc.cli.render.run_output import Output
+    from fourcc.models.chat import Conversation
+
+
+def ask(guide: str) -> str | None:
+    """A line of standard input without its end, or None where there is none left.
+
+    A person is shown the guide, and can edit the line.
+    """
+    if sys.stdin is None:
+        return None
+    if not terminal.on_terminal(sys.stdin):
+        return _line()
+    if terminal.on_terminal(sys.stdout):
+        with contextlib.suppress(ImportError):
+            import readline  # noqa: F401 - once imported, `input` has a line editor
+        try:
+            return input(guide)
+        except EOFError:
+            terminal.write("\n")
+            return None
+    if sys.stderr is not None:
+        sys.stderr.write(guide)
+        sys.stderr.flush()
+    return _line()
+
+
+def talk(conversation: Conversation, first: str | None, output: Output) -> str:
+    """Takes messages and gives answers until there are no more, or no room for one.
+
+    Args:
+        conversation: at its start.
+        first: the first message; None: asked for like the others.
+        output: takes the answers.
+
+    Returns:
+        Why it ended: ``input`` or ``length``.
+    """
+    message = first
+    while not conversation.over:
+        if message is None:
+            message = ask("User: ")
+        if message is None:
+            return "input"
+        if message.strip():
+            output.turn(_answer(conversation, message, output))
+        message = None
+    return "length"
+
+
+def _answer(conversation: Conversation, message: str, output: Output) -> str:
+    """Gives the answer to a message; a person can stop it by Ctrl-C, and go on talking."""
+    try:
+        for piece in conversation.say(message):
+            output.piece(piece)
+    except KeyboardInterrupt as error:
+        if isinstance(error, TerminatedError) or not terminal.on_terminal(sys.stdin):
+            raise
+        return "interrupted"
+    return conversation.speed.ended
+
+
+def _line() -> str | None:
+    line = sys.stdin.readline()
+    return line.removesuffix("\n").removesuffix("\r") if line else None

@@ -1,0 +1,47 @@
+"""Opening what is to be run, as options say; notes on it go to stderr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourcc.cli.render import terminal
+from fourcc.cli.shared.policy_options import rules_of
+
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from fourcc.models.model import Model
+
+
+def opened(  # noqa: PLR0913 - one an option
+    source: Path,
+    tokenizer: Path | None,
+    policy: Path | None,
+    formats: str | None,
+    stack: ExitStack,
+    *,
+    quiet: bool,
+    verify: bool = True,
+    as_json: bool = False,
+) -> Model:
+    """The model of a file. As long as the stack is open, a file that is cut ends the process with an error's exit code.
+
+    Args:
+        source: a model.bin, or a checkpoint.
+        tokenizer: to be used in place of what the file brings.
+        policy: what its tensors become; a model.bin is converted then, too.
+        formats: the same in short.
+        stack: closes it.
+        quiet: no notes.
+        verify: whether tensors are compared with their sums.
+        as_json: whether errors are objects on stdout, too.
+    """
+    from fourcc.cli.shared.cut_files import watched
+    from fourcc.models.open_any import open_any
+
+    rules = None if policy is None and formats is None else rules_of(policy, formats)
+    model, notes = open_any(source, stack, tokenizer=tokenizer, policy=rules, verify=verify)
+    stack.enter_context(watched(model, as_json=as_json))
+    terminal.notes(notes, quiet=quiet)
+    return model

@@ -1,0 +1,1 @@
+"""Families of formats that differ in a few parameters."""

@@ -1,0 +1,1 @@
+"""Bit and block layouts that several formats share."""

@@ -1,0 +1,1 @@
+"""Searches for scales, offsets and levels that several encoders share."""

@@ -1,0 +1,1 @@
+"""Looking at weights: statistics, surveys, suggestions, differences, plots."""

@@ -1,0 +1,257 @@
+"""What the weights of a whole model are like, tensor by tensor, and how far they are from those of another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf, prod
+from pathlib import Path
+from typing import overload
+
+import attrs
+
+from fourcc.analysis.diff import value_difference
+from fourcc.analysis.statistics import Bin, Statistics, first_reading, second_reading
+from fourcc.conversion.plan import chosen, describe
+from fourcc.errors import PluginError, UsageError
+from fourcc.metrics import ErrorSums
+from fourcc.policy import Rule, TensorInfo
+from fourcc.policy.globs import Globs
+from fourcc.policy.layers import Layers
+from fourcc.sources import open_source
+from fourcc.sources.source import Source, SourceTensor
+
+BARS = 2048  # of a histogram over the whole range: enough to look at its middle where an outlier makes it wide
+NARROW = 4  # standard deviations to both sides of the mean that such a look shows
+Progress = Callable[[str, int, int], None]  # (tensor, weights done, all weights)
+
+
+@attrs.frozen(repr=False)
+class Surveyed:
+    """A tensor and what its weights are like.
+
+    Attributes:
+        name: the tensor's.
+        roles: what it does in the model.
+        layer: which one it belongs to, or None.
+        shape: the tensor's.
+        tag: of its format.
+        bits_per_weight: that it takes.
+        now: its weights; None where its format is missing.
+        before: those of the original on the same bars, where it is compared with one.
+        before_tag: the original's format.
+        error: how far its weights are from the original's.
+        undecoded: why its weights could not be read, or None.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    layer: int | None
+    shape: tuple[int, ...]
+    tag: str
+    bits_per_weight: float
+    now: Statistics | None = None
+    before: Statistics | None = None
+    before_tag: str | None = None
+    error: ErrorSums | None = None
+    undecoded: str | None = None
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.shape)) or "scalar"
+        found = "" if self.now is None or self.now.std is None else f", std {self.now.std:.3g}"
+        kurtosis = "" if self.now is None or self.now.kurtosis is None else f", kurtosis {self.now.kurtosis:.3g}"
+        error = "" if self.error is None else f", SQNR {self.error.sqnr_db:.1f} dB"
+        return f"<Surveyed {self.name} {self.tag} {shape}{found}{kurtosis}{error}>"
+
+
+@attrs.frozen(repr=False)
+class Survey(Sequence[Surveyed]):
+    """A model's tensors, in its order; also by name: ``survey["norm"]``."""
+
+    tensors: tuple[Surveyed, ...]
+
+    def __len__(self) -> int:
+        return len(self.tensors)
+
+    @overload
+    def __getitem__(self, index: int | str) -> Surveyed: ...
+    @overload
+    def __getitem__(self, index: slice) -> Survey: ...
+    def __getitem__(self, index: int | str | slice) -> Surveyed | Survey:
+        if isinstance(index, slice):
+            return Survey(self.tensors[index])
+        if isinstance(index, str):
+            found = next((each for each in self.tensors if each.name == index), None)
+            if found is None:
+                raise KeyError(index)
+            return found
+        return self.tensors[index]
+
+    def __repr__(self) -> str:
+        lines = [f"  {each!r}" for each in (*self.tensors[:8], *self.tensors[8:][-2:])]
+        if len(self.tensors) > 10:
+            lines.insert(8, f"  ... {len(self.tensors) - 10} more")
+        return "\n".join([f"<Survey of {len(self.tensors)} tensors", *lines, ">"])
+
+
+@attrs.frozen
+class Choice:
+    """Which tensors are wanted.
+
+    Attributes:
+        include, exclude: globs of names; none included: all.
+        role: globs of roles; none: any.
+        layers: slices of layers, as a policy has them; empty: any, and tensors of no layer.
+
+    What is in a layout that no installed format has is never among them.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    role: tuple[str, ...] = ()
+    layers: str = ""
+
+    def of(self, source: Source) -> list[SourceTensor]:
+        """The tensors of a source. Raises UsageError where there is none, or a selector is no such thing."""
+        wanted = chosen(source, self.include, self.exclude)
+        try:
+            layers = Layers.parse(self.layers) if self.layers else None
+        except ValueError as error:
+            raise UsageError(f"--layers: {error}") from error
+        rule = Rule(role=Globs(self.role) if self.role else None, layers=layers)
+        infos = _infos(source)
+        count = 1 + max((info.layer for info in infos.values() if info.layer is not None), default=-1)
+        found = [tensor for tensor in source.tensors if wanted(tensor.name) and rule.selects(infos[tensor.name], count)]
+        if not found:
+            raise UsageError("no tensor is left to look at", file=source.path, hint="`fourcc inspect` lists them.")
+        return found
+
+
+def stats(  # the name that `fourcc.stats` has
+    model: str | Path,
+    *,
+    against: str | Path | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    role: Iterable[str] = (),
+    layers: str = "",
+) -> Survey:
+    """What the weights of a model are like: range, moments, outliers, channels, histograms.
+
+    Args:
+        model: a checkpoint, or a model.bin.
+        against: the original that its weights are compared with.
+        include: globs of the names of tensors; none: all.
+        exclude: globs of names left out.
+        role: globs of roles, such as ``ffn.*``; none: any.
+        layers: slices of layers, such as ``0:2, -1``; empty: all tensors.
+
+    Raises:
+        FourccError: the model cannot be read, or no tensor is left.
+    """
+    choice = Choice(tuple(include), tuple(exclude), tuple(role), layers)
+    with open_source(model) as source:
+        if against is None:
+            return survey(source, choice)
+        with open_source(against) as original:
+            return survey(source, choice, original)
+
+
+def survey(
+    source: Source,
+    choice: Choice,
+    original: Source | None = None,
+    progress: Progress = lambda *_: None,
+    threads: int | None = None,
+) -> Survey:
+    """Reads the tensors of an opened source, each twice, in a bounded window of memory.
+
+    Args:
+        source: what is looked at.
+        choice: which of its tensors.
+        original: what they are compared with; tensors that it lacks, or has in another shape, are not.
+        progress: called after every tensor.
+        threads: how many; the numbers do not depend on it.
+
+    Raises:
+        UsageError: no tensor is left, or the original has none of them.
+        InputError: bytes are damaged.
+    """
+    tensors, infos = choice.of(source), _infos(source)
+    others = {} if original is None else {tensor.name: tensor for tensor in original.tensors}
+    if original is not None and not any(_alike(tensor, others.get(tensor.name)) for tensor in tensors):
+        what = f"none of the {len(tensors)} tensors has the name and the shape of one of the original"
+        raise UsageError(what, file=original.path, hint="Is it another model?")
+    done, total, found = 0, sum(prod(tensor.shape) for tensor in tensors), []
+    for tensor in tensors:
+        found.append(_surveyed(tensor, infos[tensor.name], others.get(tensor.name), threads))
+        done += prod(tensor.shape)
+        progress(tensor.name, done, total)
+    return Survey(tuple(found))
+
+
+def _alike(tensor: SourceTensor, other: SourceTensor | None) -> bool:
+    return other is not None and other.shape == tensor.shape
+
+
+def _infos(source: Source) -> dict[str, TensorInfo]:
+    tied = bool(source.hyper.get("tied_embeddings", False))
+    return {tensor.name: describe(tensor, tied=tied) for tensor in source.tensors}
+
+
+def _surveyed(tensor: SourceTensor, info: TensorInfo, other: SourceTensor | None, threads: int | None) -> Surveyed:
+    weights = max(1, prod(tensor.shape))
+    base = Surveyed(tensor.name, info.roles, info.layer, tensor.shape, str(tensor.tag), 0.0)
+    try:
+        base = attrs.evolve(base, bits_per_weight=8 * tensor.nbytes / weights)
+        if other is None or not _alike(tensor, other):
+            return attrs.evolve(base, now=_alone(tensor, threads))
+        before, now = _beside(other, tensor, threads)
+        error = value_difference(other, tensor).sums
+        return attrs.evolve(base, now=now, before=before, before_tag=str(other.tag), error=error)
+    except PluginError as error:
+        return attrs.evolve(base, undecoded=str(error))
+
+
+def _alone(tensor: SourceTensor, threads: int | None) -> Statistics:
+    first = first_reading(tensor, codes=False, threads=threads)
+    return second_reading(tensor, first, (first.moments.low, first.moments.high), BARS, threads)
+
+
+def _beside(before: SourceTensor, now: SourceTensor, threads: int | None) -> tuple[Statistics, Statistics]:
+    """Both, with the bars of their histograms in the same places."""
+    firsts = [first_reading(tensor, codes=False, threads=threads) for tensor in (before, now)]
+    extent = min(each.moments.low for each in firsts), max(each.moments.high for each in firsts)
+    a, b = (second_reading(*each, extent, BARS, threads) for each in zip((before, now), firsts, strict=True))
+    return a, b
+
+
+def regrouped(bins: Sequence[Bin], low: float, high: float, count: int) -> list[Bin]:
+    """Fewer, wider bars over a part of the range; the first and the last hold what lies beyond.
+
+    A bar goes where its middle is.
+
+    Args:
+        bins: ascending, one beside the other.
+        low: where the part begins.
+        high: where it ends.
+        count: how many bars.
+    """
+    counts, width = [0] * count, (high - low) / count
+    for each in bins:
+        place = ((each.low + each.high) / 2 - low) / width if width > 0 else 0.0
+        counts[min(count - 1, max(0, int(place)))] += each.count
+    ends = [low + number * width for number in range(count + 1)]
+    return list(map(Bin, ends[:-1], ends[1:], counts))
+
+
+def middle(*statistics: Statistics) -> tuple[float, float]:
+    """The part of the range to look at: four standard deviations around the mean, and no more than there is."""
+    ends = list(_ends(statistics))
+    return min((low for low, _ in ends), default=-inf), max((high for _, high in ends), default=inf)
+
+
+def _ends(statistics: Iterable[Statistics]) -> Iterator[tuple[float, float]]:
+    for each in statistics:
+        if each.minimum is not None and each.maximum is not None:
+            mean, far = each.mean or 0.0, NARROW * (each.std or inf)
+            yield max(each.minimum, mean - far), min(each.maximum, mean + far)

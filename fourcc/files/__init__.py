@@ -1,0 +1,1 @@
+"""Positioned reads, atomic writes, and what a file's first bytes say."""

@@ -1,0 +1,290 @@
+"""The home of all JIT settings: from a kernel, a plain Python function, to machine code and its address.
+
+Kernels carry no decorator. A kernel is *lifted*: copied with every operation, and every function that it calls,
+replaced by what numba compiles them to. numba makes LLVM code of it, LLVM object code, and the object code is kept on
+disk (`fourcc.kernels.compiler.object_cache`), so that a later process imports llvmlite alone and compiles nothing.
+
+Every kernel has one signature, five integers: (weights, job, first, last, scratch), the first two addresses of
+descriptors (`fourcc.kernels.descriptors`), then a range of rows, then the address of the thread's scratch memory.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import cache, partial
+from threading import RLock
+from types import CellType, FunctionType
+from typing import Any
+
+from fourcc.kernels.compiler import object_cache
+from fourcc.kernels.simd.operation import Operation
+from fourcc.kernels.simd.target import Target, processor, target
+
+ARGUMENTS = 5
+# No fastmath: it may delete a test for NaN, and would let sums that reach a file depend on the machine.
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "_nrt": False}
+
+Kernel = Callable[[int, int, int, int, int], None]
+announce: Callable[[str], None] | None = None  # called with a kernel's name before it is compiled, which takes a second
+compilations = 0  # of this process; 0 where all came from the disk
+
+_lock = RLock()
+_compiled: dict[Kernel, Compiled] = {}
+
+
+class Compiled:
+    """A compiled kernel.
+
+    Attributes:
+        address: of its machine code, for callers that are compiled themselves.
+    """
+
+    def __init__(self, name: str, address: int) -> None:
+        import ctypes
+
+        self.name = name
+        self.address = address
+        self._call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)(address)
+
+    def __call__(self, weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        """Runs it, without the interpreter's lock."""
+        self._call(weights, job, first, last, scratch)
+
+
+def uncompiled() -> bool:
+    """Whether kernels run as Python (``NUMBA_DISABLE_JIT=1``)."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
+
+
+def compiled(kernel: Kernel) -> Kernel:
+    """The kernel as machine code, from the cache on disk or compiled now; as it is where nothing is compiled.
+
+    Args:
+        kernel: a function of the signature above.
+    """
+    if isinstance(kernel, Compiled) or uncompiled():
+        return kernel
+    known = _compiled.get(kernel)
+    if known is None:
+        with _lock:
+            known = _compiled.get(kernel) or _load(kernel)
+            _compiled[kernel] = known
+    return known
+
+
+def is_ready(kernel: Kernel) -> bool:
+    """Whether the kernel runs without being compiled first."""
+    if uncompiled():
+        return False
+    return kernel in _compiled or object_cache.exists(object_cache.fingerprint(kernel))
+
+
+def _load(kernel: Kernel) -> Compiled:
+    key = object_cache.fingerprint(kernel)
+    if bounds_checked():  # the code may raise, which needs numba beside it
+        import numba  # noqa: F401
+    code = object_cache.load(key)
+    if code is None:
+        code = _compile(kernel, _symbol(key))
+        object_cache.save(key, code)
+    return Compiled(_name(kernel), object_cache.link(code, _symbol(key)))
+
+
+def bounds_checked() -> bool:
+    """Whether arrays are checked before they are indexed (``NUMBA_BOUNDSCHECK=1``)."""
+    return os.environ.get("NUMBA_BOUNDSCHECK", "0") not in {"", "0"}
+
+
+def _name(kernel: Kernel) -> str:
+    return f"{kernel.__module__.rpartition('.')[2]}.{kernel.__qualname__.replace('.<locals>', '')}"
+
+
+def _symbol(key: bytes) -> str:
+    return f"fourcc_{key.hex()}"
+
+
+def _compile(kernel: Kernel, symbol: str) -> bytes:
+    """Object code of a kernel."""
+    global compilations  # noqa: PLW0603 - counted for a test
+    compilations += 1
+    if announce is not None:
+        announce(_name(kernel))
+    object_cache.initialize()
+    made_for = machine(target())
+    return bytes(made_for.emit_object(module_of(kernel, symbol, made_for)))
+
+
+def machine(chosen: Target, triple: str | None = None) -> Any:
+    """LLVM's machine for a target; `triple` names another architecture than the host's."""
+    import llvmlite.binding as llvm
+
+    family = llvm.Target.from_default_triple() if triple is None else llvm.Target.from_triple(triple)
+    cpu, features = processor(chosen)
+    return family.create_target_machine(cpu=cpu, features=features, opt=3, jit=triple is None)
+
+
+def assembled(code: str, symbol: str, **numbers: int) -> int:
+    """Address of a function that is written in LLVM's language, for the host.
+
+    Args:
+        code: a module, with places for `symbol` and `numbers` as `str.format` has them.
+        symbol: the function's name.
+        numbers: to be put into the code.
+    """
+    import llvmlite.binding as llvm
+
+    object_cache.initialize()
+    module = llvm.parse_assembly(code.format(symbol=symbol, **numbers))
+    return object_cache.link(bytes(machine(target()).emit_object(module)), symbol)
+
+
+def module_of(kernel: Kernel, symbol: str, made_for: Any) -> Any:
+    """LLVM's module of a kernel, optimised for a machine; its entry has the name given.
+
+    Raises:
+        ValueError: the kernel calls what is neither its own nor LLVM's, or may raise an exception.
+    """
+    module = _module(kernel, symbol, made_for)
+    module.verify()
+    foreign = [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
+    if foreign and bounds_checked():
+        return _module_that_may_raise(kernel, symbol)
+    if foreign:
+        what = "may raise an exception" if "raise" in foreign else f"calls {', '.join(foreign)}"
+        raise ValueError(f"the kernel {_name(kernel)} {what}")
+    return module
+
+
+# numba's functions return 0 or, where they have no value, -2, and something else where they raised an exception. That a
+# kernel never does so is seen by the call: it must be gone when all is inlined and optimised.
+ENTRY = """
+define void @{symbol}({takes}) {{
+    %value = alloca ptr
+    %raised = alloca ptr
+    %status = call i32 @"{name}"(ptr %value, ptr %raised, {takes})
+    %is_zero = icmp eq i32 %status, 0
+    %is_none = icmp eq i32 %status, -2
+    %is_well = or i1 %is_zero, %is_none
+    br i1 %is_well, label %end, label %failed
+failed:
+    call void @raise()
+    br label %end
+end:
+    ret void
+}}
+declare void @raise()
+"""
+
+
+def _module(kernel: Kernel, symbol: str, made_for: Any) -> Any:
+    """All that the kernel consists of, inlined into its entry and optimised there, once."""
+    import llvmlite.binding as llvm
+    from numba import types
+
+    from fourcc.kernels.compiler.numba_frontend import llvm_code
+
+    code, name = llvm_code(lift(kernel), (types.int64,) * ARGUMENTS, OPTIONS)
+    takes = ", ".join(f"i64 %given{index}" for index in range(ARGUMENTS))
+    module = llvm.parse_assembly(code + ENTRY.format(symbol=symbol, name=name, takes=takes))
+    module.triple, module.data_layout = made_for.triple, str(made_for.target_data)
+    for each in (*module.functions, *module.global_variables):  # numba counts in names what it compiled before
+        if not each.is_declaration and each.name != symbol:
+            each.linkage = "internal"
+    passes = llvm.create_pass_builder(made_for, llvm.create_pipeline_tuning_options(3))
+    passes.getModulePassManager().run(module, passes)
+    return module
+
+
+def _module_that_may_raise(kernel: Kernel, symbol: str) -> Any:
+    """As numba compiles it for callers from C: what it raises is printed.
+
+    The kernel is inlined into its entry, so that what the entry does when it fails is seen to be of no use.
+    """
+    import llvmlite.binding as llvm
+    from numba import cfunc, types
+
+    function = cfunc(types.void(*[types.int64] * ARGUMENTS), **OPTIONS, forceinline=True)(
+        lift(kernel, _inner_that_may_raise)
+    )
+    module = llvm.parse_assembly(function.inspect_llvm())
+    module.get_function(function.native_name).name = symbol
+    module.verify()
+    return module
+
+
+def lift(function: Callable[..., Any], inner: Callable[[Any], Any] | None = None) -> FunctionType:
+    """A copy of a plain function whose operations and callees are compiled ones, as `inner` makes them."""
+    made = partial(_lifted, inner=inner or _inner)
+    plain = getattr(function, "py_func", function)
+    assert isinstance(plain, FunctionType)
+    names = object_cache.names_of(plain.__code__)
+    scope = {
+        name: made(value) if name in names else value
+        for name, value in plain.__globals__.items()
+        if name in names or name.startswith("__")
+    }
+    cells = tuple(CellType(made(cell.cell_contents)) for cell in plain.__closure__ or ())
+    return FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
+
+
+def _lifted(value: object, inner: Callable[[Any], Any]) -> object:
+    if isinstance(value, Operation):
+        return _intrinsic(value)
+    if isinstance(value, FunctionType) or hasattr(value, "py_func"):
+        return inner(getattr(value, "py_func", value))
+    return value
+
+
+@cache
+def _inner(function: FunctionType) -> Any:
+    """A function that kernels call, compiled into them."""
+    from fourcc.kernels.compiler.numba_frontend import lowered
+
+    return lowered(lift(function), OPTIONS)
+
+
+@cache
+def _inner_that_may_raise(function: FunctionType) -> Any:
+    """The same, as numba compiles it for callers of its own."""
+    from numba import njit
+
+    return njit(**OPTIONS, forceinline=True)(lift(function, _inner_that_may_raise))
+
+
+@cache
+def _intrinsic(operation: Operation) -> Any:
+    """Numba's form of an operation."""
+    from numba import extending
+
+    def definition(_: Any, *given: Any) -> Any:
+        return _typed(operation, given)
+
+    # numba reads how many arguments there are from the signature
+    names = ["typing", *inspect.signature(operation.meaning).parameters]
+    parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    definition.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    definition.__name__ = operation.meaning.__name__
+    return extending.intrinsic(definition)
+
+
+def _typed(operation: Operation, given: tuple[Any, ...]) -> Any:
+    """An operation's signature for arguments of some types, and how it is built; None where they do not fit."""
+    from fourcc.kernels.simd import numba_types
+    from fourcc.kernels.simd.builder import Builder
+
+    kinds = [numba_types.kind_of(each) for each in given]
+    known = tuple(kind for kind in kinds if kind is not None)
+    result = operation.result(known) if len(known) == len(kinds) else None
+    if result is None:
+        return None
+    takes = [numba_types.numba_type(kind) for kind in known]
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        pairs = zip(values, signature.args, takes, strict=True)
+        cast = [context.cast(builder, value, there, wanted) for value, there, wanted in pairs]
+        made = operation.build(Builder(builder, target()), *cast)
+        return context.get_dummy_value() if result.element == "void" else made
+
+    return numba_types.numba_type(result)(*takes), generate

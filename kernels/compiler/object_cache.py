@@ -1,0 +1,213 @@
+"""The cache of compiled kernels: one file of object code a kernel, named by all that its bytes depend on.
+
+A name is the digest of the kernel with everything that it reaches (functions, constants, a plugin's included), of all
+sources in ``fourcc/kernels``, of the versions of numba, llvmlite and Python, and of the processor. So no entry is ever
+stale, and two processes that compile the same kernel write the same bytes, whatever they compiled before. A file is
+written under another name first and then renamed, and begins with a digest of the rest: a half-written one is compiled
+anew.
+
+numba's own cache is not used: it does not see a change in another file, it misses closures, it leaves files in the
+installation, and a later start has to import numba to read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from fourcc.kernels.simd.operation import Operation
+from fourcc.kernels.simd.target import processor, target
+
+DIGEST = 16  # bytes
+SUFFIX = ".o"
+OWN = "fourcc.kernels."
+ROOT = Path(__file__).resolve().parent.parent  # of all kernels: whatever lies below it may end in machine code
+
+
+def folder() -> Path:
+    """Where compiled kernels are kept: ``FOURCC_CACHE``, or ``fourcc`` in the user's cache directory."""
+    given = os.environ.get("FOURCC_CACHE")
+    if given:
+        return Path(given)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not base.is_absolute():  # as the XDG rules have it: relative to what?
+            base = Path.home() / ".cache"
+    return base / "fourcc"
+
+
+def fingerprint(kernel: Callable[..., Any]) -> bytes:
+    """Digest of all that the machine code of a kernel depends on."""
+    digest = hashlib.blake2b(_surroundings(), digest_size=DIGEST)
+    for description in map(_described, reachable(kernel)):
+        digest.update(len(description).to_bytes(8, "little") + description)
+    return digest.digest()
+
+
+@cache
+def _surroundings() -> bytes:
+    """What all kernels depend on: their sources, the compilers, the processor, the checks that are switched on."""
+    digest = hashlib.blake2b(digest_size=DIGEST)
+    for path in sorted(ROOT.rglob("*.py")):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    checks = os.environ.get("NUMBA_BOUNDSCHECK", "")
+    facts = (sys.version, version("numba"), version("llvmlite"), target().name, *processor(target()), checks)
+    digest.update("\0".join(facts).encode())
+    return digest.digest()
+
+
+@dataclass(frozen=True)
+class Again:
+    """Stands for what was met before, by its number."""
+
+    number: int
+
+
+def reachable(root: object) -> Iterator[object]:
+    """The function, and every function, operation and constant that it can name; where one comes again, its number."""
+    seen: dict[int, int] = {}
+    waiting = [root]
+    while waiting:
+        value = getattr(waiting[-1], "py_func", waiting[-1])
+        waiting.pop()
+        if id(value) in seen and not isinstance(value, (int, float, str)):
+            yield Again(seen[id(value)])
+            continue
+        seen[id(value)] = len(seen)
+        yield value
+        waiting += _inside(value)
+
+
+def _inside(value: object) -> list[object]:
+    """What a value names or holds."""
+    if isinstance(value, FunctionType):
+        names = sorted(names_of(value.__code__))
+        found = [value.__globals__[name] for name in names if name in value.__globals__]
+        return [*found, *(cell.cell_contents for cell in value.__closure__ or ()), *(value.__defaults__ or ())]
+    if isinstance(value, Operation) and not value.meaning.__module__.startswith(OWN):
+        return [value.meaning, value.build]  # a plugin's: its sources are not among those of all kernels
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return list(value) if isinstance(value, (tuple, list)) else []
+
+
+def names_of(code: CodeType) -> set[str]:
+    """Names that code, and code inside it, may look up."""
+    inner = (each for each in code.co_consts if isinstance(each, CodeType))
+    return set(code.co_names).union(*map(names_of, inner))
+
+
+def _described(value: object) -> bytes:
+    if isinstance(value, FunctionType):
+        return _code_bytes(value.__code__)
+    if isinstance(value, Operation):
+        return value.meaning.__qualname__.encode()
+    if isinstance(value, (type, ModuleType)) or callable(value):
+        return getattr(value, "__name__", "").encode()
+    if hasattr(value, "tobytes"):
+        kind = f"{getattr(value, 'dtype', '')}{getattr(value, 'shape', '')}".encode()
+        return kind + bytes(value.tobytes())
+    if isinstance(value, (tuple, list, dict)):
+        return f"{type(value).__name__} of {len(value)}".encode()
+    return repr(value).encode()
+
+
+def _code_bytes(code: CodeType) -> bytes:
+    constants = (_code_bytes(each) if isinstance(each, CodeType) else repr(each).encode() for each in code.co_consts)
+    return b"\0".join([code.co_name.encode(), code.co_code, " ".join(code.co_names).encode(), *constants])
+
+
+def path_of(key: bytes) -> Path:
+    """The file of a key."""
+    return folder() / f"{key.hex()}{SUFFIX}"
+
+
+def is_trusted() -> bool:
+    """Whether nobody else can have put code into the folder: it is this user's, and no one else may write to it."""
+    try:
+        state = folder().stat()
+    except OSError:
+        return False
+    return not hasattr(os, "getuid") or (state.st_uid == os.getuid() and not state.st_mode & 0o022)
+
+
+def exists(key: bytes) -> bool:
+    """Whether there is a file for the key."""
+    return is_trusted() and path_of(key).is_file()
+
+
+def load(key: bytes) -> bytes | None:
+    """The object code of a key, or None where there is none, or a damaged one."""
+    if not is_trusted():
+        return None
+    try:
+        stored = path_of(key).read_bytes()
+    except OSError:
+        return None
+    digest, code = stored[:DIGEST], stored[DIGEST:]
+    return code if code and hashlib.blake2b(code, digest_size=DIGEST).digest() == digest else None
+
+
+def save(key: bytes, code: bytes) -> None:
+    """Keeps object code, if the folder can be written to; a process without a cache compiles each time."""
+    with suppress(OSError):
+        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not is_trusted():
+            return
+        handle, name = tempfile.mkstemp(dir=folder(), suffix=".new")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(hashlib.blake2b(code, digest_size=DIGEST).digest() + code)
+            Path(name).replace(path_of(key))
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def entries() -> list[Path]:
+    """The files of the cache, half-written ones included."""
+    with suppress(OSError):
+        return sorted(path for path in folder().iterdir() if path.suffix in {SUFFIX, ".new"})
+    return []
+
+
+_engines: list[Any] = []  # machine code lives as long as its engine
+
+
+@cache
+def initialize() -> None:
+    """Prepares LLVM for the host."""
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+def link(code: bytes, symbol: str) -> int:
+    """Address of a symbol of object code, loaded into this process."""
+    import llvmlite.binding as llvm
+
+    initialize()
+    machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), machine)
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    address: int = engine.get_function_address(symbol)
+    if not address:
+        raise ValueError(f"the compiled kernel has no entry {symbol}")
+    _engines.append((engine, machine))
+    return address

@@ -1,0 +1,1 @@
+"""Compiled encoders, and the bit layouts and searches that they share."""

@@ -1,0 +1,66 @@
+"""What encoders share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fourcc.kernels.compiler.jit import Kernel
+from fourcc.kernels.descriptors import COLS, PARTS, X_STEP, X
+from fourcc.kernels.simd.memory import load_floats, load_word
+from fourcc.kernels.simd.partial import load_some_floats
+
+Function = Callable[..., Any]
+Encoder = Callable[[Mapping[str, object]], Kernel | None]
+SCRATCH = 1 << 16  # bytes of scratch memory that encoding, decoding and measuring need at most, however wide a row is
+
+
+def always(kernel: Kernel) -> Encoder:
+    """The encoder of a format without options."""
+    return lambda options: kernel  # noqa: ARG005 - what an encoder is given
+
+
+def block_by_block(width: int, size: int, encode_block: Function) -> Encoder:
+    """The encoder of blocks along a row that know nothing of each other.
+
+    Args:
+        width: columns of a block, a power of two.
+        size: bytes of a block.
+        encode_block: (x, block, scratch) fills a block from the floats at x.
+    """
+    bits = width.bit_length() - 1
+
+    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        blocks = load_word(weights + COLS) >> bits
+        for row in range(first, last):
+            x = load_word(job + X) + row * load_word(job + X_STEP)
+            p = load_word(weights + PARTS) + row * blocks * size
+            for _ in range(blocks):
+                encode_block(x, p, scratch)
+                x += 4 * width
+                p += size
+
+    return always(encode)
+
+
+def narrowed(store: Function, store_some: Function, width: int) -> Encoder:
+    """The encoder of a plain format: each number is stored as a narrower one.
+
+    Args:
+        store: (address, floats) stores 16 numbers.
+        store_some: (address, floats, count) stores the first of them.
+        width: bytes of a stored number.
+    """
+
+    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+        cols = load_word(weights + COLS)
+        whole = cols >> 4 << 4
+        for row in range(first, last):
+            x = load_word(job + X) + row * load_word(job + X_STEP)
+            p = load_word(weights + PARTS) + row * cols * width
+            for col in range(0, whole, 16):
+                store(p + width * col, load_floats(x + 4 * col))
+            if whole < cols:
+                store_some(p + width * whole, load_some_floats(x + 4 * whole, cols - whole), cols - whole)
+
+    return always(encode)

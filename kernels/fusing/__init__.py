@@ -1,0 +1,1 @@
+"""Products made from a block decoder: traced, lowered to vectors, fused with the multiplication."""

@@ -1,0 +1,1 @@
+"""Products of quantized matrices with activations: GEMV, GEMM, and the packed layouts that they read."""

@@ -1,0 +1,1 @@
+"""Handlers of signals, as machine code."""

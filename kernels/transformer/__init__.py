@@ -1,0 +1,1 @@
+"""A transformer's operations beside its matrices: norms, rotation, attention, sampling."""

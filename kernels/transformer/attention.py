@@ -1,0 +1,251 @@
+"""Attention: rotated queries over the cached keys and values, with a running softmax.
+
+Keys lie as (kv heads, positions / 16, columns of a head, 16), so that one vector has one column of 16 positions; values
+as (kv heads, positions, columns of a head, zeros up to a whole vector). A tile is 64 positions: four chains of sums, as
+many as the latency of a multiply-add wants. Queries that share keys (heads of a group, activations in a
+row) go through a tile together, while it is in the nearest cache; each has a place of its own in scratch memory.
+
+A window ends at an activation's own position. A tile wholly before it is skipped; of one that it begins in, the first
+positions do not count. What sees all positions has a window larger than any context, and the same loop.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fourcc.kernels.simd.arithmetic import (
+    add,
+    divide,
+    floats_of,
+    larger,
+    largest,
+    multiply,
+    multiply_add,
+    no_floats,
+    subtract,
+    sum_floats,
+)
+from fourcc.kernels.simd.elementary import exponential, first_lanes
+from fourcc.kernels.simd.load_wide import load_float_everywhere
+from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
+from fourcc.kernels.simd.partial import store_some_floats
+from fourcc.kernels.transformer.layers import (
+    BESIDE,
+    CONTEXT,
+    COUNT,
+    HEAD,
+    HEADS,
+    INPUT,
+    INPUT_STEP,
+    KEYS,
+    KV_HEADS,
+    OUTPUT,
+    OUTPUT_STEP,
+    POSITION,
+    ROTATION,
+    SCALE,
+    SECOND,
+    SECOND_STEP,
+    UNIT,
+    VALUES,
+    WINDOW,
+)
+
+TILE = 64  # positions; the caches have room for a multiple of it
+TOGETHER = 8  # queries that go through a tile together, or a few more
+LOW = np.float32(-1e30)  # score of a position that does not count
+EVERYTHING = 1 << 40  # positions: a window that no context exceeds
+
+# A query's place: weights of a tile, then these float32, then the sums.
+MOST, TOTAL, SHRINK = (4 * TILE + 4 * word for word in range(3))
+SUMS = 4 * TILE + 64
+
+
+def place_of(head: int) -> int:
+    """Bytes of a query's place in scratch memory."""
+    return SUMS + 4 * padded_head(head)
+
+
+def padded_head(head: int) -> int:
+    """Columns that a head takes in the cache of values: a whole number of vectors."""
+    return (head + 15) >> 4 << 4
+
+
+def rotate(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """Rotates the queries (output) in place and the keys (input) into the cache; copies the values (second) there.
+
+    Pairs are adjacent: (a, b) becomes (a cos - b sin, a sin + b cos).
+    """
+    heads, kv_heads, head = load_word(model + HEADS), load_word(model + KV_HEADS), load_word(model + HEAD)
+    context, wide = load_word(model + CONTEXT), padded_head(load_word(model + HEAD))
+    for row in range(first, last):
+        position = load_word(load_word(job + POSITION)) + row
+        turn = load_word(model + ROTATION) + 4 * head * position
+        q = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STEP)
+        for each in range(heads):
+            rotate_head(q + 4 * each * head, turn, head, q + 4 * each * head, 4)
+        k = load_word(job + INPUT) + row * load_word(job + INPUT_STEP)
+        v = load_word(job + SECOND) + row * load_word(job + SECOND_STEP)
+        for each in range(kv_heads):
+            block = each * context * head + (position >> 4) * 16 * head + (position & 15)
+            rotate_head(k + 4 * each * head, turn, head, load_word(job + KEYS) + 4 * block, 64)
+            out = load_word(job + VALUES) + 4 * (each * context + position) * wide
+            for at in range(0, 4 * head, 4):
+                store_float(out + at, load_float(v + 4 * each * head + at))
+
+
+def rotate_head(x: int, turn: int, head: int, out: int, step: int) -> None:
+    """Rotates the pairs of a head; results are `step` bytes apart."""
+    for pair in range(head >> 1):
+        a, b = load_float(x + 8 * pair), load_float(x + 8 * pair + 4)
+        cosine, sine = load_float(turn + 4 * pair), load_float(turn + 2 * head + 4 * pair)
+        store_float(out + 2 * pair * step, a * cosine - b * sine)
+        store_float(out + (2 * pair + 1) * step, a * sine + b * cosine)
+
+
+def attend(model: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Attention of units first .. last: some heads that share keys, of some activations.
+
+    With m the largest score so far, what is summed is e^(score - m); where m grows, what was summed shrinks. So no
+    score is kept, and memory does not grow with the context.
+    """
+    unit, beside = load_word(model + UNIT), load_word(model + BESIDE)
+    units = load_word(model + HEADS) // unit
+    for index in range(first, last):
+        row, each = index // units * beside, index % units * unit
+        attend_unit(model, job, row, min(row + beside, load_word(model + COUNT)), each, scratch)
+
+
+def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: int) -> None:
+    """Heads each .. each + UNIT of activations row .. end."""
+    unit, head, context = load_word(model + UNIT), load_word(model + HEAD), load_word(model + CONTEXT)
+    size, wide = place_of(head), padded_head(head)
+    group = each * load_word(model + KV_HEADS) // load_word(model + HEADS)
+    keys = load_word(job + KEYS) + 4 * group * context * head
+    values = load_word(job + VALUES) + 4 * group * context * wide
+    seen = load_word(load_word(job + POSITION)) + 1  # of activation 0; the first that is seen is `start`
+    start = seen - load_word(model + WINDOW)
+    for member in range((end - row) * unit):
+        clear(scratch + size * member, wide)
+    for tile in range(max(0, start + row) >> 6 << 6, seen + end - 1, 64):
+        first, last = max(row, tile - seen + 1), min(end, tile + 64 - start)
+        for here in range(first, last):
+            place = scratch + size * unit * (here - row)
+            q = load_word(job + INPUT) + here * load_word(job + INPUT_STEP) + 4 * each * head
+            for member in range(unit):
+                at, mine, count = keys + 4 * tile * head, place + size * member, seen + here - tile
+                look(q + 4 * member * head, at, count, start + here - tile, head, load_float(model + SCALE), mine)
+        for here in range(first, last):
+            place = scratch + size * unit * (here - row)
+            for member in range(unit):
+                mix(values + 4 * tile * wide, wide, place + size * member)
+    for here in range(row, end):
+        place = scratch + size * unit * (here - row)
+        out = load_word(job + OUTPUT) + here * load_word(job + OUTPUT_STEP) + 4 * each * head
+        for member in range(unit):
+            finish(place + size * member, head, out + 4 * member * head)
+
+
+def clear(place: int, wide: int) -> None:
+    """Nothing seen yet."""
+    store_float(place + MOST, LOW)
+    store_float(place + TOTAL, np.float32(0))
+    for column in range(0, wide, 16):
+        store(place + SUMS + 4 * column, no_floats())
+
+
+def look(q: int, k: int, count: int, skip: int, head: int, scale: np.float32, place: int) -> None:
+    """Weights of a tile's positions, of which those from `skip` to `count` count; what was summed shrinks by SHRINK."""
+    before = load_float(place + MOST)
+    most = score(q, k, count, head, scale, place)
+    if skip > 0:
+        most = pass_over(place, skip)
+    top = max(before, most)
+    shrink = largest(exponential(floats_of(before - top)))
+    store_float(place + MOST, top)
+    store_float(place + SHRINK, shrink)
+    store_float(place + TOTAL, load_float(place + TOTAL) * shrink + weigh(place, top, count))
+    for lane in range(0, 4 * skip, 4):  # they weighed next to nothing: e^-87
+        store_float(place + lane, np.float32(0))
+
+
+def pass_over(scores: int, skip: int) -> np.float32:
+    """Takes the first `skip` of 64 scores out of the count; returns the largest of the others."""
+    for lane in range(0, 4 * skip, 4):
+        store_float(scores + lane, LOW)
+    low = larger(load_floats(scores), load_floats(scores + 64))
+    high = larger(load_floats(scores + 128), load_floats(scores + 192))
+    most: np.float32 = largest(larger(low, high))
+    return most
+
+
+def finish(place: int, head: int, out: int) -> None:
+    """Divides the sums of weighted values by that of the weights."""
+    total = load_float_everywhere(place + TOTAL)
+    for column in range(0, head, 16):
+        made = divide(load_floats(place + SUMS + 4 * column), total)
+        store_some_floats(out + 4 * column, made, min(16, head - column))
+
+
+def score(q: int, k: int, count: int, head: int, scale: np.float32, out: int) -> np.float32:
+    """Scores of 64 positions, of which the first `count` count, into `out`; returns the largest."""
+    block = 64 * head
+    a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
+    for column in range(head):
+        x = load_float_everywhere(q + 4 * column)
+        at = k + 64 * column
+        a = multiply_add(x, load_floats(at), a)
+        b = multiply_add(x, load_floats(at + block), b)
+        c = multiply_add(x, load_floats(at + 2 * block), c)
+        d = multiply_add(x, load_floats(at + 3 * block), d)
+    a = first_lanes(multiply(a, floats_of(scale)), count, LOW)
+    b = first_lanes(multiply(b, floats_of(scale)), count - 16, LOW)
+    c = first_lanes(multiply(c, floats_of(scale)), count - 32, LOW)
+    d = first_lanes(multiply(d, floats_of(scale)), count - 48, LOW)
+    store(out, a)
+    store(out + 64, b)
+    store(out + 128, c)
+    store(out + 192, d)
+    most: np.float32 = largest(larger(larger(a, b), larger(c, d)))
+    return most
+
+
+def weigh(scores: int, top: np.float32, count: int) -> np.float32:
+    """Turns scores of 64 positions into weights, e^(score - top); returns their sum."""
+    total = no_floats()
+    for lane in range(0, 64, 16):
+        weights = exponential(subtract(load_floats(scores + 4 * lane), floats_of(top)))
+        weights = first_lanes(weights, count - lane, np.float32(0))
+        store(scores + 4 * lane, weights)
+        total = add(total, weights)
+    summed: np.float32 = sum_floats(total)
+    return summed
+
+
+def mix(v: int, wide: int, place: int) -> None:
+    """Shrinks the sums, and adds the values of a tile by their weights; four vectors of columns together."""
+    step, shrink = 4 * wide, load_float_everywhere(place + SHRINK)
+    for column in range(0, wide - 63, 64):
+        at = place + SUMS + 4 * column
+        a = multiply(load_floats(at), shrink)
+        b = multiply(load_floats(at + 64), shrink)
+        c = multiply(load_floats(at + 128), shrink)
+        d = multiply(load_floats(at + 192), shrink)
+        for position in range(64):
+            weight = load_float_everywhere(place + 4 * position)
+            p = v + 4 * column + position * step
+            a = multiply_add(weight, load_floats(p), a)
+            b = multiply_add(weight, load_floats(p + 64), b)
+            c = multiply_add(weight, load_floats(p + 128), c)
+            d = multiply_add(weight, load_floats(p + 192), d)
+        store(at, a)
+        store(at + 64, b)
+        store(at + 128, c)
+        store(at + 192, d)
+    for column in range(wide & -64, wide, 16):
+        at = place + SUMS + 4 * column
+        some = multiply(load_floats(at), shrink)
+        for position in range(64):
+            weight = load_float_everywhere(place + 4 * position)
+            some = multiply_add(weight, load_floats(v + 4 * column + position * step), some)
+        store(at, some)
