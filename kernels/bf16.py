@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from fourcc.kernels.descriptors import CODES, CODES_STEP, COLS, COUNT, PARTS, X_STEP, X, round_up
+from fourcc.kernels.descriptors import CODES, CODES_STRIDE, COLS, COUNT, PARTS, X_STRIDE, X, round_up
 from fourcc.kernels.encoders.block_by_block import narrowed
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.products.panel_gemm import all_columns, store_rows, two_panels, up_to_widest
@@ -32,8 +32,8 @@ VECTOR = 64
 def _narrow(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
     """Rounds activations to bfloat16, where there are so many that they are multiplied so."""
     for row in range(first, last if load_word(job + COUNT) > FEW else first):
-        x = load_word(job + X) + row * load_word(job + X_STEP)
-        out = load_word(job + CODES) + row * load_word(job + CODES_STEP)
+        x = load_word(job + X) + row * load_word(job + X_STRIDE)
+        out = load_word(job + CODES) + row * load_word(job + CODES_STRIDE)
         for col in range(0, round_up(load_word(weights + COLS)), 16):
             store_nearest_bfloat16s(out + SIZE * col, load_floats(x + 4 * col))
 
@@ -58,7 +58,7 @@ def _pair_columns(columns: int) -> Function:
     nothing = no_float_columns[columns]
 
     def multiply(panel: int, cols: int, job: int, column: int, rows: int, row: int) -> None:
-        step, below = load_word(job + CODES_STEP), panel + _panel_bytes(cols)
+        step, below = load_word(job + CODES_STRIDE), panel + _panel_bytes(cols)
         x = load_word(job + CODES) + column * step
         first, second = nothing(), nothing()
         for pair in range((cols + 1) >> 1):

@@ -22,11 +22,11 @@ COLS, ROWS, PARTS = 0, 8, 16
 
 # A job: how many activations (columns of the product), where its parts are, where the product goes.
 COUNT = 0
-OUT, OUT_STEP = 8, 16  # float32; bytes from one activation's results to the next one's
-X, X_STEP = 24, 32  # the activations as they came, float32, zeros up to a multiple of 512
-CODES, CODES_STEP = 40, 48  # int8, zeros up to a multiple of 512
-STEPS, STEPS_STEP = 56, 64  # float32, one for 32 columns: a code's worth
-OFFSETS = 72  # float32, one for 32 columns, as far apart: what the codes' zero point takes away
+OUT, OUT_STRIDE = 8, 16  # float32; bytes from one activation's results to the next one's
+X, X_STRIDE = 24, 32  # the activations as they came, float32, zeros up to a multiple of 512
+CODES, CODES_STRIDE = 40, 48  # int8, zeros up to a multiple of 512
+SCALES, SCALES_STRIDE = 56, 64  # float32, one for 32 columns: a code's worth
+ZERO_CORRECTIONS = 72  # float32, one for 32 columns, as far apart: what the codes' zero point takes away
 SUMS = 80  # float32, one for 32 columns, as far apart: the sum of what codes are worth, or of the activations
 JOB_WORDS = 11
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.descriptors import COLS, PARTS, X_STEP
+from fourcc.kernels.descriptors import COLS, PARTS, X_STRIDE
 from fourcc.kernels.descriptors import X as JOB_X
 from fourcc.kernels.encoders.block_by_block import always
 from fourcc.kernels.encoders.lanes import (
@@ -38,7 +38,7 @@ SIZE = 18  # bytes of a block
 def _encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Sixteen blocks at a time; where fewer are left, the last one stands in for the others."""
     blocks = load_word(weights + COLS) >> 5
-    x, step, base = load_word(job + JOB_X), load_word(job + X_STEP), load_word(weights + PARTS)
+    x, step, base = load_word(job + JOB_X), load_word(job + X_STRIDE), load_word(weights + PARTS)
     end = last * blocks - 1
     for one in range(first * blocks, last * blocks, LANES):
         for lane in range(LANES):

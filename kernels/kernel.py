@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import Array
 
 Level = Literal["native", "fused", "decode"]
@@ -27,7 +27,7 @@ class Activation:
     """
 
     name: str
-    prepare: Entry | None = None
+    prepare: KernelFunction | None = None
     width: int = 1
 
 
@@ -47,7 +47,7 @@ class Careful:
     """
 
     needed: Callable[[Parts], bool]
-    tile: Entry
+    tile: KernelFunction
 
 
 def has_large_floats(parts: Parts) -> bool:
@@ -85,17 +85,17 @@ class Kernel:
 
     level: Level
     activation: Activation
-    tile: Entry
-    exact: Entry
-    gather: Entry
+    tile: KernelFunction
+    exact: KernelFunction
+    gather: KernelFunction
     scratch: Callable[[int], int]
     parts: tuple[str, ...]
     row_align: int = 32
-    pack: Entry | None = None
+    pack: KernelFunction | None = None
     packed: Callable[[int, int], int] | None = None
-    decode: Entry | None = None
+    decode: KernelFunction | None = None
     careful: Careful | None = None
-    encoder: Callable[[Mapping[str, object]], Entry | None] | None = None
+    encoder: Callable[[Mapping[str, object]], KernelFunction | None] | None = None
 
     def for_parts(self, parts: Parts) -> Kernel:
         """The kernel for a matrix with these parts: another one where scales are very large."""

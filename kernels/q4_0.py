@@ -21,7 +21,17 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.descriptors import CODES, CODES_STEP, COLS, OFFSETS, OUT, PARTS, STEPS, STEPS_STEP, round_up
+from fourcc.kernels.descriptors import (
+    CODES,
+    CODES_STRIDE,
+    COLS,
+    OUT,
+    PARTS,
+    SCALES,
+    SCALES_STRIDE,
+    ZERO_CORRECTIONS,
+    round_up,
+)
 from fourcc.kernels.encoders.q4_0_q8_0 import decode_four_bits, encode_four_bits
 from fourcc.kernels.products.integer_gemm import integers
 from fourcc.kernels.products.panel_gemm import MOST, products_of_groups, store_rows
@@ -50,7 +60,7 @@ from fourcc.kernels.simd.tiles import (
 
 STORED = 18  # bytes of a stored block
 PACKED = 288  # bytes of a packed block
-SCALES = 256  # where its scales begin
+SCALES_AT = 256  # where its scales begin
 ROWS = 16
 ZERO_POINT = 8
 
@@ -78,7 +88,7 @@ def _pack_block(p: int, q: int, lane: int, present: bool) -> None:  # noqa: FBT0
     for j in range(4):
         store_int(q + 64 * j + 4 * lane, load_int(p + 2 + 4 * j) if present else 0)
     for j in range(2):
-        store_byte(q + SCALES + 2 * lane + j, load_byte(p + j) if present else 0)
+        store_byte(q + SCALES_AT + 2 * lane + j, load_byte(p + j) if present else 0)
 
 
 def _columns(columns: int) -> Function:
@@ -90,9 +100,9 @@ def _columns(columns: int) -> Function:
 
     def product(group: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
         p, _ = group
-        x_step, step = load_word(job + CODES_STEP), load_word(job + STEPS_STEP)
+        x_step, step = load_word(job + CODES_STRIDE), load_word(job + SCALES_STRIDE)
         x = load_word(job + CODES) + column * x_step
-        steps, offsets = load_word(job + STEPS) + column * step, load_word(job + OFFSETS) + column * step
+        steps, offsets = load_word(job + SCALES) + column * step, load_word(job + ZERO_CORRECTIONS) + column * step
         total = nothing()
         for block in range(cols >> 5):
             dots, at = zeros(), x + 32 * block
@@ -102,7 +112,7 @@ def _columns(columns: int) -> Function:
                     prefetch(p + 64 * j + ahead)
                 dots = dot_columns(dots, low_nibbles(pair), at + 4 * j, x_step)
                 dots = dot_columns(dots, high_nibbles(pair), at + 16 + 4 * j, x_step)
-            scales = load_float16s(p + SCALES)
+            scales = load_float16s(p + SCALES_AT)
             total = scale_columns(total, dots, scales, steps + 4 * block, offsets + 4 * block, step)
             p += PACKED
         store_rows(job, column, row, rows, total)
@@ -120,7 +130,7 @@ def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None: 
             pair = load_bytes(p + 64 * j)
             store(out + 512 * block + 64 * j, low_nibbles(pair))
             store(out + 512 * block + 256 + 64 * j, high_nibbles(pair))
-        store(scales + 64 * block, load_float16s(p + SCALES))
+        store(scales + 64 * block, load_float16s(p + SCALES_AT))
         p += PACKED
 
 
@@ -130,7 +140,7 @@ def _decode(weights: int, row: int, out: int) -> None:
     p = load_word(weights + PARTS) + (row >> 4) * blocks * PACKED
     lane = row & 15
     for block in range(blocks):
-        d = load_float16(p + SCALES + 2 * lane)
+        d = load_float16(p + SCALES_AT + 2 * lane)
         for j in range(4):
             at = p + 64 * j + 4 * lane
             for byte in range(4):

@@ -15,18 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import (
     CODES,
-    CODES_STEP,
+    CODES_STRIDE,
     COLS,
     COUNT,
     OUT,
-    OUT_STEP,
+    OUT_STRIDE,
     PARTS,
-    STEPS,
-    STEPS_STEP,
-    X_STEP,
+    SCALES,
+    SCALES_STRIDE,
+    X_STRIDE,
     X,
     round_up,
 )
@@ -68,12 +68,12 @@ def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> Non
         return
     wide, short = round_up(load_word(weights + COLS)), load_word(weights + COLS) & (RUN - 1)
     for row in range(first, last):
-        nibbles = load_word(job + STEPS) + row * load_word(job + STEPS_STEP)
+        nibbles = load_word(job + SCALES) + row * load_word(job + SCALES_STRIDE)
         for byte in range(RUN // 2 if short else 0):
             left = short - 2 * byte
             store_byte(nibbles + byte, 255 if left > 1 else 240 if left == 1 else 0)
-        x = load_word(job + X) + row * load_word(job + X_STEP)
-        out = load_word(job + CODES) + row * load_word(job + CODES_STEP)
+        x = load_word(job + X) + row * load_word(job + X_STRIDE)
+        out = load_word(job + CODES) + row * load_word(job + CODES_STRIDE)
         for run in range(0, wide, RUN):
             for j in range(8):
                 for lane in range(16):
@@ -107,10 +107,10 @@ def _four_rows(columns: int) -> Function:
     zeros = no_float_columns[columns]
 
     def multiply(weights: int, job: int, row: int, last: int, column: int) -> None:
-        cols, step = load_word(weights + COLS), load_word(job + CODES_STEP)
+        cols, step = load_word(weights + COLS), load_word(job + CODES_STRIDE)
         stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
         p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
-        second, third, fourth, nibbles = min(1, last), min(2, last), min(3, last), load_word(job + STEPS)
+        second, third, fourth, nibbles = min(1, last), min(2, last), min(3, last), load_word(job + SCALES)
         a, b, c, d = zeros(), zeros(), zeros(), zeros()
         for run in range((cols + (RUN - 1)) >> 7):
             at, x = bins + (run >> 1) * 64, load_word(job + CODES) + column * step + 512 * run
@@ -124,7 +124,7 @@ def _four_rows(columns: int) -> Function:
                 b = multiply_add_runs(b, lookup(f, shifted_right(k, 4 * j)), xs, step)
                 c = multiply_add_runs(c, lookup(g, shifted_right(m, 4 * j)), xs, step)
                 d = multiply_add_runs(d, lookup(h, shifted_right(n, 4 * j)), xs, step)
-        out_step = load_word(job + OUT_STEP)
+        out_step = load_word(job + OUT_STRIDE)
         out = load_word(job + OUT) + column * out_step + 4 * row
         store_column_sums(out + 4 * fourth, out_step, d)
         store_column_sums(out + 4 * third, out_step, c)
@@ -153,7 +153,7 @@ def _one_row(weights: int, job: int, row: int) -> None:
     cols = load_word(weights + COLS)
     stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
     p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
-    a, b, c, d, nibbles = no_floats(), no_floats(), no_floats(), no_floats(), load_word(job + STEPS)
+    a, b, c, d, nibbles = no_floats(), no_floats(), no_floats(), no_floats(), load_word(job + SCALES)
     for run in range((cols + (RUN - 1)) >> 7):
         table, x = load_floats(bins + (run >> 1) * 64), load_word(job + CODES) + 512 * run
         prefetch(p + 64 * run + AHEAD)
@@ -169,7 +169,7 @@ def _one_row(weights: int, job: int, row: int) -> None:
 
 
 def _kernel() -> Kernel:
-    several: Entry = float_product(decode)
+    several: KernelFunction = float_product(decode)
     rows = decoder(decode)
     ordered = Activation("float, by eights", _prepare, width=4)
     return Kernel(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fourcc.kernels.descriptors import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS
+from fourcc.kernels.descriptors import CODES, COLS, OUT, PARTS, ROWS, SCALES, ZERO_CORRECTIONS
 from fourcc.kernels.encoders.q4_0_q8_0 import encode_eight_bits
 from fourcc.kernels.products.integer_gemm import integers
 from fourcc.kernels.products.panels import ask_for_next, transposed
@@ -46,7 +46,7 @@ GROUP = 16  # blocks whose scales are brought into one vector
 def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Sixteen blocks at a time: their scales are one vector, two blocks' codes another."""
     blocks, base = load_word(weights + COLS) >> 5, load_word(weights + PARTS)
-    codes, steps, offsets = load_word(job + CODES), load_word(job + STEPS), load_word(job + OFFSETS)
+    codes, steps, offsets = load_word(job + CODES), load_word(job + SCALES), load_word(job + ZERO_CORRECTIONS)
     whole, end = blocks // GROUP * GROUP, base + load_word(weights + ROWS) * blocks * SIZE
     for row in range(first, last):
         p = base + row * blocks * SIZE

@@ -10,19 +10,19 @@ import numpy as np
 
 from fourcc.kernels.descriptors import (
     CODES,
-    CODES_STEP,
+    CODES_STRIDE,
     COLS,
     COUNT,
     JOB_WORDS,
-    OFFSETS,
     OUT,
-    OUT_STEP,
+    OUT_STRIDE,
     PARTS,
-    STEPS,
-    STEPS_STEP,
+    SCALES,
+    SCALES_STRIDE,
     SUMS,
     WORD,
-    X_STEP,
+    X_STRIDE,
+    ZERO_CORRECTIONS,
     X,
     round_up,
 )
@@ -59,15 +59,15 @@ def _fold(weights: int, job: int, block: int, column: int, inner: int) -> None:
     """One activation times the scales of a block of rows, quantized into the job `inner`."""
     cols = load_word(weights + COLS)
     scales = load_word(weights + PARTS) + 4 * block * cols
-    x = load_word(job + X) + column * load_word(job + X_STEP)
+    x = load_word(job + X) + column * load_word(job + X_STRIDE)
     at = column % COLUMNS
-    codes = load_word(inner + CODES) + at * load_word(inner + CODES_STEP)
-    step = at * load_word(inner + STEPS_STEP)
+    codes = load_word(inner + CODES) + at * load_word(inner + CODES_STRIDE)
+    step = at * load_word(inner + SCALES_STRIDE)
     for col in range(0, round_up(cols), 32):
         low = multiply(load_floats(x + 4 * col), _scales(scales, col, cols))
         high = multiply(load_floats(x + 4 * col + 64), _scales(scales, col + 16, cols))
         four = step + (col >> 3)
-        steps, offsets, sums = load_word(inner + STEPS), load_word(inner + OFFSETS), load_word(inner + SUMS)
+        steps, offsets, sums = load_word(inner + SCALES), load_word(inner + ZERO_CORRECTIONS), load_word(inner + SUMS)
         quantize_block(low, high, codes + col, steps + four, offsets + four, sums + four, np.float32(-BIAS))
 
 
@@ -82,13 +82,13 @@ def _lay_out(weights: int, job: int, scratch: int, columns: int) -> int:
     wide = round_up(load_word(weights + COLS))
     at = scratch + HEAD
     store_word(scratch + CODES, at)
-    store_word(scratch + CODES_STEP, wide)
+    store_word(scratch + CODES_STRIDE, wide)
     at += columns * wide
-    store_word(scratch + STEPS_STEP, wide >> 3)
-    for word in (STEPS, OFFSETS, SUMS):
+    store_word(scratch + SCALES_STRIDE, wide >> 3)
+    for word in (SCALES, ZERO_CORRECTIONS, SUMS):
         store_word(scratch + word, at)
         at += columns * (wide >> 3)
-    store_word(scratch + OUT_STEP, load_word(job + OUT_STEP))
+    store_word(scratch + OUT_STRIDE, load_word(job + OUT_STRIDE))
     return at
 
 
@@ -96,7 +96,7 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     cols = load_word(weights + COLS)
     whole = cols >> 6 << 6
     _lay_out(weights, job, scratch, 1)
-    codes, steps = load_word(scratch + CODES), load_word(scratch + STEPS)
+    codes, steps = load_word(scratch + CODES), load_word(scratch + SCALES)
     for block in range(first // BLOCK, (last + (BLOCK - 1)) // BLOCK):
         _fold(weights, job, block, 0, scratch)
         taken = _offsets(cols, scratch)
@@ -116,7 +116,7 @@ def _offsets(cols: int, scratch: int) -> np.float32:
     """The sum of what the codes' zero point takes away: the same for all rows of a block."""
     total = no_floats()
     for at in range(0, round_up(cols) >> 3, 64):
-        total = add(total, load_floats(load_word(scratch + OFFSETS) + at))
+        total = add(total, load_floats(load_word(scratch + ZERO_CORRECTIONS) + at))
     made: np.float32 = sum_floats(total)
     return made
 
@@ -138,7 +138,7 @@ def _several(weights: int, job: int, first: int, last: int, scratch: int) -> Non
             some = min(COLUMNS, count - column)
             for each in range(some):
                 _fold(weights, job, block, column + each, scratch)
-            store_word(scratch + OUT, load_word(job + OUT) + column * load_word(job + OUT_STEP))
+            store_word(scratch + OUT, load_word(job + OUT) + column * load_word(job + OUT_STRIDE))
             for panel in range(0, PANELS, 2):
                 row = block * BLOCK + ROWS * panel
                 if row < end:

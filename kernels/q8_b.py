@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fourcc.kernels.descriptors import CODES, COLS, OFFSETS, OUT, PARTS, ROWS, STEPS, SUMS
+from fourcc.kernels.descriptors import CODES, COLS, OUT, PARTS, ROWS, SCALES, SUMS, ZERO_CORRECTIONS
 from fourcc.kernels.encoders.block_by_block import always
 from fourcc.kernels.encoders.q8_a_q8_b import decode_rows, encode_rows
 from fourcc.kernels.kernel import Careful, has_large_floats
@@ -40,7 +40,7 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Codes in vectors of 64, block after block; then what offsets and means add."""
     cols = load_word(weights + COLS)
     blocks, whole = (cols + (BLOCK - 1)) >> 7, cols >> 7
-    codes, steps = load_word(job + CODES), load_word(job + STEPS)
+    codes, steps = load_word(job + CODES), load_word(job + SCALES)
     _gather_fours(job, blocks, scratch)
     for row in range(first, last):
         p, scales = load_word(weights + CODES_PART) + row * cols, load_word(weights + PARTS) + 4 * row * blocks
@@ -64,7 +64,7 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
 def _gather_fours(job: int, blocks: int, scratch: int) -> None:
     """Of offsets, and behind them of sums, one for each 128 columns, at `scratch`; zeros up to a whole vector."""
     for each in range(2):
-        source, out = load_word(job + (SUMS if each else OFFSETS)), scratch + each * fours_bytes(blocks)
+        source, out = load_word(job + (SUMS if each else ZERO_CORRECTIONS)), scratch + each * fours_bytes(blocks)
         for block in range(fours_bytes(blocks) >> 2):
             store_float(out + 4 * block, sum_of_four(source + 16 * block) if block < blocks else np.float32(0))
 

@@ -18,7 +18,7 @@ from fourcc.qmatrix import QMatrix
 from fourcc.spec import complete
 
 if TYPE_CHECKING:
-    from fourcc.kernels.compiler.jit import Kernel as Entry
+    from fourcc.kernels.compiler.jit import KernelFunction
 
 SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
 FEW = 128  # rows by which it is found how slow
@@ -113,7 +113,7 @@ class _Work:
         self._align = lcm(align, matrix.format.spec.block[0] or self._rows)
         self._threads = threads
 
-    def coding(self, what: str, entry: Entry, place: int) -> Coding:
+    def coding(self, what: str, entry: KernelFunction, place: int) -> Coding:
         """Decoding or encoding of as many rows as a sample has time for.
 
         Args:
@@ -135,7 +135,7 @@ class _Work:
             Series(f"{what} {self._name}", partial(self._run, entry, job, rows), repeats=2), FLOAT * rows * self._cols
         )
 
-    def _run(self, entry: Entry, job: Array, rows: int) -> None:
+    def _run(self, entry: KernelFunction, job: Array, rows: int) -> None:
         from fourcc.kernels.encoders.block_by_block import SCRATCH
 
         compute.run(entry, self._descriptor, job, rows=rows, align=self._align, threads=self._threads, scratch=SCRATCH)

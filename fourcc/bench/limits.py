@@ -20,7 +20,7 @@ from fourcc import compute
 from fourcc.bench.timing import Rates, Series, Timing
 
 if TYPE_CHECKING:
-    from fourcc.kernels.compiler.jit import Kernel as Entry
+    from fourcc.kernels.compiler.jit import KernelFunction
 
 Work = Callable[[], object]
 
@@ -92,7 +92,7 @@ class Limits:
     def _of(self, threads: int, units: int, share: float) -> Iterator[Limit]:
         from fourcc.kernels.measuring import roofline
 
-        def sample(kernel: Entry, rows: int, chunk: int | None = None) -> Work:
+        def sample(kernel: KernelFunction, rows: int, chunk: int | None = None) -> Work:
             work = partial(compute.run, kernel, self._region, self._region, align=1, scratch=roofline.SCRATCH)
             return partial(work, rows=rows, threads=threads, chunk=chunk)
 

@@ -177,13 +177,13 @@ def _run(
     """
     import numpy as np
 
-    from fourcc.kernels.descriptors import JOB_WORDS, OUT, OUT_STEP, WORD, X_STEP, X, address, empty, matrix
+    from fourcc.kernels.descriptors import JOB_WORDS, OUT, OUT_STRIDE, WORD, X_STRIDE, X, address, empty, matrix
     from fourcc.kernels.encoders.block_by_block import SCRATCH
 
     rows, cols = shape
     arrays = [np.ascontiguousarray(part) for part in parts]
     weights, job, scratch = matrix(rows, cols, arrays), np.zeros(JOB_WORDS, np.int64), empty(SCRATCH)
-    for array, place, step in ((x, X, X_STEP), (out, OUT, OUT_STEP)):
+    for array, place, step in ((x, X, X_STRIDE), (out, OUT, OUT_STRIDE)):
         if array is not None:
             job[[place // WORD, step // WORD]] = address(array), array.strides[0]
     code(address(weights), address(job), 0, rows, address(scratch))

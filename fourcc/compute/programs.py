@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fourcc.compute.products import Packed
     from fourcc.format import Array, Floats
-    from fourcc.kernels.compiler.jit import Kernel as Entry
+    from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Activation
 
 SMALL = 1 << 16  # weights times activations: a product below that is not worth sharing among threads
@@ -105,7 +105,7 @@ class Program:
     def __init__(self, count: int, sizes: Sizes, position: Array, threads: int, *, exact: bool = False) -> None:
         self._count, self._sizes, self._position, self._exact = count, sizes, position, exact
         self._team = team_of(threads)
-        self._steps: list[tuple[Entry, Array, Array, int, int]] = []
+        self._steps: list[tuple[KernelFunction, Array, Array, int, int]] = []
         self._scratch = 0
         self.exact = True  # whether every product takes activations as floats
         self._kept: list[object] = [position, sizes.rotation]
@@ -232,7 +232,7 @@ class Program:
         return words
 
     def _add(
-        self, kernel: Entry, weights: Array, job: Array, rows: int, scratch: int = 0, align: int | None = None
+        self, kernel: KernelFunction, weights: Array, job: Array, rows: int, scratch: int = 0, align: int | None = None
     ) -> None:
         """A step; where `align` is None its rows are activations, and few of them stay with one thread."""
         from fourcc.kernels.threads.thread_team import Split

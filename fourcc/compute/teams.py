@@ -10,7 +10,7 @@ from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from fourcc.format import Array
-    from fourcc.kernels.compiler.jit import Kernel as Entry
+    from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.threads.thread_team import Team
 
 
@@ -41,7 +41,7 @@ def team_of(threads: int | None = None) -> Team:
 
 
 def run(  # noqa: PLR0913 - a kernel's arguments, and how its rows are shared out
-    kernel: Entry,
+    kernel: KernelFunction,
     weights: Array,
     job: Array,
     *,

@@ -26,12 +26,12 @@ ARGUMENTS = 5
 # No fastmath: it may delete a test for NaN, and would let sums that reach a file depend on the machine.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "_nrt": False}
 
-Kernel = Callable[[int, int, int, int, int], None]
+KernelFunction = Callable[[int, int, int, int, int], None]
 announce: Callable[[str], None] | None = None  # called with a kernel's name before it is compiled, which takes a second
 compilations = 0  # of this process; 0 where all came from the disk
 
 _lock = RLock()
-_compiled: dict[Kernel, Compiled] = {}
+_compiled: dict[KernelFunction, Compiled] = {}
 
 
 class Compiled:
@@ -58,7 +58,7 @@ def uncompiled() -> bool:
     return os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}
 
 
-def compiled(kernel: Kernel) -> Kernel:
+def compiled(kernel: KernelFunction) -> KernelFunction:
     """The kernel as machine code, from the cache on disk or compiled now; as it is where nothing is compiled.
 
     Args:
@@ -74,14 +74,14 @@ def compiled(kernel: Kernel) -> Kernel:
     return known
 
 
-def is_ready(kernel: Kernel) -> bool:
+def is_ready(kernel: KernelFunction) -> bool:
     """Whether the kernel runs without being compiled first."""
     if uncompiled():
         return False
     return kernel in _compiled or object_cache.exists(object_cache.fingerprint(kernel))
 
 
-def _load(kernel: Kernel) -> Compiled:
+def _load(kernel: KernelFunction) -> Compiled:
     key = object_cache.fingerprint(kernel)
     if bounds_checked():  # the code may raise, which needs numba beside it
         import numba  # noqa: F401
@@ -97,7 +97,7 @@ def bounds_checked() -> bool:
     return os.environ.get("NUMBA_BOUNDSCHECK", "0") not in {"", "0"}
 
 
-def _name(kernel: Kernel) -> str:
+def _name(kernel: KernelFunction) -> str:
     return f"{kernel.__module__.rpartition('.')[2]}.{kernel.__qualname__.replace('.<locals>', '')}"
 
 
@@ -105,7 +105,7 @@ def _symbol(key: bytes) -> str:
     return f"fourcc_{key.hex()}"
 
 
-def _compile(kernel: Kernel, symbol: str) -> bytes:
+def _compile(kernel: KernelFunction, symbol: str) -> bytes:
     """Object code of a kernel."""
     global compilations  # noqa: PLW0603 - counted for a test
     compilations += 1
@@ -140,7 +140,7 @@ def assembled(code: str, symbol: str, **numbers: int) -> int:
     return object_cache.link(bytes(machine(target()).emit_object(module)), symbol)
 
 
-def module_of(kernel: Kernel, symbol: str, made_for: Any) -> Any:
+def module_of(kernel: KernelFunction, symbol: str, made_for: Any) -> Any:
     """LLVM's module of a kernel, optimised for a machine; its entry has the name given.
 
     Raises:
@@ -178,7 +178,7 @@ declare void @raise()
 """
 
 
-def _module(kernel: Kernel, symbol: str, made_for: Any) -> Any:
+def _module(kernel: KernelFunction, symbol: str, made_for: Any) -> Any:
     """All that the kernel consists of, inlined into its entry and optimised there, once."""
     import llvmlite.binding as llvm
     from numba import types
@@ -197,7 +197,7 @@ def _module(kernel: Kernel, symbol: str, made_for: Any) -> Any:
     return module
 
 
-def _module_that_may_raise(kernel: Kernel, symbol: str) -> Any:
+def _module_that_may_raise(kernel: KernelFunction, symbol: str) -> Any:
     """As numba compiles it for callers from C: what it raises is printed.
 
     The kernel is inlined into its entry, so that what the entry does when it fails is seen to be of no use.

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel
-from fourcc.kernels.descriptors import COLS, PARTS, X_STEP, X
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.descriptors import COLS, PARTS, X_STRIDE, X
 from fourcc.kernels.simd.memory import load_floats, load_word
 from fourcc.kernels.simd.partial import load_some_floats
 
 Function = Callable[..., Any]
-Encoder = Callable[[Mapping[str, object]], Kernel | None]
+Encoder = Callable[[Mapping[str, object]], KernelFunction | None]
 SCRATCH = 1 << 16  # bytes of scratch memory that encoding, decoding and measuring need at most, however wide a row is
 
 
-def always(kernel: Kernel) -> Encoder:
+def always(kernel: KernelFunction) -> Encoder:
     """The encoder of a format without options."""
     return lambda options: kernel  # noqa: ARG005 - what an encoder is given
 
@@ -33,7 +33,7 @@ def block_by_block(width: int, size: int, encode_block: Function) -> Encoder:
     def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         blocks = load_word(weights + COLS) >> bits
         for row in range(first, last):
-            x = load_word(job + X) + row * load_word(job + X_STEP)
+            x = load_word(job + X) + row * load_word(job + X_STRIDE)
             p = load_word(weights + PARTS) + row * blocks * size
             for _ in range(blocks):
                 encode_block(x, p, scratch)
@@ -56,7 +56,7 @@ def narrowed(store: Function, store_some: Function, width: int) -> Encoder:
         cols = load_word(weights + COLS)
         whole = cols >> 4 << 4
         for row in range(first, last):
-            x = load_word(job + X) + row * load_word(job + X_STEP)
+            x = load_word(job + X) + row * load_word(job + X_STRIDE)
             p = load_word(weights + PARTS) + row * cols * width
             for col in range(0, whole, 16):
                 store(p + width * col, load_floats(x + 4 * col))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.descriptors import COLS, PARTS, X_STEP
+from fourcc.kernels.descriptors import COLS, PARTS, X_STRIDE
 from fourcc.kernels.descriptors import X as JOB_X
 from fourcc.kernels.encoders.block_by_block import Encoder, always, block_by_block
 from fourcc.kernels.simd.arithmetic import absolute, divide, floats_of, ints_from_floats, rounded
@@ -58,7 +58,7 @@ def pair_encoder(size: int, encode_pair: Function) -> Encoder:
 
     def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         blocks, base = load_word(weights + COLS) >> 8, load_word(weights + PARTS)
-        x, step = load_word(job + JOB_X), load_word(job + X_STEP)
+        x, step = load_word(job + JOB_X), load_word(job + X_STRIDE)
         for one in range(first * blocks, last * blocks, 2):
             other = min(one + 2, last * blocks) - 1
             here, there = x + one // blocks * step, x + other // blocks * step

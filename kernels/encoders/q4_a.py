@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.compiler.jit import Kernel
-from fourcc.kernels.descriptors import COLS, PARTS, X_STEP, X
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.descriptors import COLS, PARTS, X_STRIDE, X
 from fourcc.kernels.encoders import kmeans1d
 from fourcc.kernels.encoders.block_by_block import SCRATCH
 from fourcc.kernels.encoders.kmeans1d import cut_optimally, set_up
@@ -166,7 +166,7 @@ def _store_indices(x: int, n: int, bounds: int, q: int, spare: int) -> None:
 # -- kernels
 
 
-def _encoder(cut: Function) -> Kernel:
+def _encoder(cut: Function) -> KernelFunction:
     """The encoder that cuts the ordered weights in some way."""
 
     def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -177,7 +177,7 @@ def _encoder(cut: Function) -> Kernel:
         for row in range(first, last):
             q = load_word(weights + INDICES) + row * ((cols + 1) >> 1)
             for block in range(blocks):
-                x = load_word(job + X) + row * load_word(job + X_STEP) + 4 * BLOCK * block
+                x = load_word(job + X) + row * load_word(job + X_STRIDE) + 4 * BLOCK * block
                 bins = load_word(weights + PARTS) + 4 * BINS * (row * blocks + block)
                 n = min(BLOCK, cols - BLOCK * block)
                 _sort(x, n, scratch)
@@ -191,7 +191,7 @@ def _encoder(cut: Function) -> Kernel:
 _EVENLY, _AT_LEAST_ERROR = _encoder(_cut_evenly), _encoder(_cut_at_least_error)
 
 
-def encoder(options: Mapping[str, object]) -> Kernel:
+def encoder(options: Mapping[str, object]) -> KernelFunction:
     """The encoder that the option `method` asks for."""
     return _EVENLY if options["method"] == "equal-count" else _AT_LEAST_ERROR
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.descriptors import COLS, OUT, OUT_STEP, PARTS, X_STEP, X
+from fourcc.kernels.descriptors import COLS, OUT, OUT_STRIDE, PARTS, X_STRIDE, X
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -71,7 +71,7 @@ def _quotient(w: Lanes, divisor: Lanes) -> Lanes:
 
 def encode_columns(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Q8_A, a strip of columns of a block of rows at a time."""
-    cols, step = load_word(weights + COLS), load_word(job + X_STEP)
+    cols, step = load_word(weights + COLS), load_word(job + X_STRIDE)
     for top in range(first, last, BLOCK):
         rows = min(last - top, BLOCK)
         x = load_word(job + X) + top * step
@@ -140,7 +140,7 @@ def decode_blocks(weights: int, job: int, first: int, last: int, scratch: int) -
                 store(scratch + 8 * col + 64, _step(high_doubles(scale)))
             for each in range(row, end):
                 q = load_word(weights + SECOND) + each * cols + left
-                out = load_word(job + OUT) + each * load_word(job + OUT_STEP) + 4 * left
+                out = load_word(job + OUT) + each * load_word(job + OUT_STRIDE) + 4 * left
                 for col in range(0, width, 16):
                     low, high = load_doubles(scratch + 8 * col), load_doubles(scratch + 8 * col + 64)
                     _store_products(low, high, q + col, out + 4 * col, width - col)
@@ -168,7 +168,7 @@ def _store_products(low: Lanes, high: Lanes, q: int, out: int, rest: int) -> Non
 
 def encode_rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Q8_B, a block of eight rows at a time; rows that are left over one by one."""
-    cols, step = load_word(weights + COLS), load_word(job + X_STEP)
+    cols, step = load_word(weights + COLS), load_word(job + X_STRIDE)
     blocks = (cols + (BLOCK - 1)) >> 7
     row = first
     while row < last:

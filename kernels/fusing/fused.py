@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
-from fourcc.kernels.descriptors import COLS, COUNT, OUT, OUT_STEP, X_STEP, X, round_up
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.descriptors import COLS, COUNT, OUT, OUT_STRIDE, X_STRIDE, X, round_up
 from fourcc.kernels.fusing.block_part import BlockPart
 from fourcc.kernels.fusing.interleave_parts import DATA, MAX_PARTS, Spreading, spreading
 from fourcc.kernels.fusing.ir import UntraceableError
@@ -94,7 +94,7 @@ def _some_columns(columns: int, *, product: Function, write: Function, ways: Spr
     before, stream, ahead, below, chunk = ways.before, ways.stream, ways.ahead, ways.below, ways.chunk
 
     def multiply(source: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
-        (weights, scratch), step = source, load_word(job + X_STEP)
+        (weights, scratch), step = source, load_word(job + X_STRIDE)
         x, whole, blocks = load_word(job + X) + column * step, cols // width, (cols + (width - 1)) // width
         at = before(weights, row, rows, blocks, scratch + DATA, scratch)
         totals, spare = zeros(), at
@@ -134,7 +134,7 @@ def _as_it_is(totals: Lanes) -> Lanes:
     return totals
 
 
-def _few(products: Function) -> Entry:
+def _few(products: Function) -> KernelFunction:
     """The product with a few activations, four at once: so often is a block decoded less."""
 
     def few(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -145,7 +145,7 @@ def _few(products: Function) -> Entry:
     return few
 
 
-def _gather(write: Function, spread: Function, width: int) -> Entry:
+def _gather(write: Function, spread: Function, width: int) -> KernelFunction:
     """Decodes rows, one at a time: that of the first lane."""
 
     def rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -153,7 +153,7 @@ def _gather(write: Function, spread: Function, width: int) -> Entry:
         blocks = (cols + (width - 1)) // width
         for index in range(first, last):
             row = load_word(listed + 8 * index) if listed else index
-            out = load_word(job + OUT) + index * load_word(job + OUT_STEP)
+            out = load_word(job + OUT) + index * load_word(job + OUT_STRIDE)
             spare = spread(weights, row, 1, blocks, scratch + DATA, scratch)
             for block in range(blocks):
                 write(scratch, block, spare)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.descriptors import COLS, OUT, OUT_STEP, X_STEP, X
+from fourcc.kernels.descriptors import COLS, OUT, OUT_STRIDE, X_STRIDE, X
 from fourcc.kernels.simd.arithmetic import absolute, add, doubles_of, larger, multiply, subtract
 from fourcc.kernels.simd.float64 import high_doubles, largest_double, low_doubles
 from fourcc.kernels.simd.interpreted import Lanes
@@ -45,8 +45,8 @@ def _down(job: int, first: int, last: int, left: int, width: int, scratch: int) 
     top = doubles_of(load_double(scratch + LARGEST))
     whole = width >> 4 << 4
     for row in range(first, last):
-        x = load_word(job + X) + row * load_word(job + X_STEP) + 4 * left
-        v = load_word(job + OUT) + row * load_word(job + OUT_STEP) + 4 * left
+        x = load_word(job + X) + row * load_word(job + X_STRIDE) + 4 * left
+        v = load_word(job + OUT) + row * load_word(job + OUT_STRIDE) + 4 * left
         for col in range(0, whole, 16):
             top = _add(load_floats(x + 4 * col), load_floats(v + 4 * col), scratch + 8 * col, top)
         if whole < width:

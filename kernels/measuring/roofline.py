@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.compiler.object_cache import reachable
 from fourcc.kernels.descriptors import PARTS
 from fourcc.kernels.products.prefetch import ALONE, BESIDE_SEVERAL
@@ -45,7 +45,7 @@ INTEGERS, PAIRS, FLOATS = "int8", "bfloat16", "float32"  # what is multiplied
 BYTE_PRODUCTS = frozenset({dot, dot_columns, scaled_dot})
 
 
-def _reader(vectors: int, ahead: int) -> Kernel:
+def _reader(vectors: int, ahead: int) -> KernelFunction:
     """Reads rows from their first byte to their last.
 
     Args:
@@ -93,7 +93,7 @@ READERS = (
 )
 
 
-def _calculator(tile: Operation, step: Operation, load: Operation, columns: int) -> Kernel:
+def _calculator(tile: Operation, step: Operation, load: Operation, columns: int) -> KernelFunction:
     """As the product of a panel with some activations does it, with two tiles and with nothing around it."""
     nothing: Callable[[], Any] = tile
 
@@ -121,14 +121,14 @@ def peaks() -> tuple[str, ...]:
     return (INTEGERS, FLOATS, PAIRS) if multiplies_bfloat16s() else (INTEGERS, FLOATS)
 
 
-def calculators(what: str) -> list[tuple[Kernel, int]]:
+def calculators(what: str) -> list[tuple[KernelFunction, int]]:
     """Kernels that multiply such numbers, and the operations of a turn: a product and a sum count as two."""
     tiles, step, load, products = _PEAKS[what]
     turn = 2 * products * LANES * TURNS
     return [(_calculator(tiles[columns], step, load, columns), turn * columns) for columns in WIDTHS]
 
 
-def multiplied(kernel: Kernel) -> str:
+def multiplied(kernel: KernelFunction) -> str:
     """What the products of a kernel are made of: of bytes or of bfloat16 where it has such, else of floats."""
     operations = {each for each in reachable(kernel) if isinstance(each, Operation)}
     if operations & BYTE_PRODUCTS:

@@ -13,17 +13,17 @@ from functools import cache
 
 import numpy as np
 
-from fourcc.kernels.compiler.jit import Kernel
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import (
     BLOCK,
     CODES,
-    CODES_STEP,
+    CODES_STRIDE,
     COLS,
-    OFFSETS,
-    STEPS,
-    STEPS_STEP,
+    SCALES,
+    SCALES_STRIDE,
     SUMS,
-    X_STEP,
+    X_STRIDE,
+    ZERO_CORRECTIONS,
     X,
     round_up,
 )
@@ -64,7 +64,7 @@ def quantize_block(low: Lanes, high: Lanes, codes: int, step: int, offset: int, 
 
 
 @cache
-def quantizer(zero: int, *, around_means: bool = False) -> Kernel:
+def quantizer(zero: int, *, around_means: bool = False) -> KernelFunction:
     """The kernel that quantizes activations `first` .. `last` of a job.
 
     Args:
@@ -76,12 +76,12 @@ def quantizer(zero: int, *, around_means: bool = False) -> Kernel:
     def quantize(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
         blocks = round_up(load_word(weights + COLS)) // BLOCK
         for row in range(first, last):
-            x = load_word(job + X) + row * load_word(job + X_STEP)
-            codes = load_word(job + CODES) + row * load_word(job + CODES_STEP)
-            at = row * load_word(job + STEPS_STEP)
+            x = load_word(job + X) + row * load_word(job + X_STRIDE)
+            codes = load_word(job + CODES) + row * load_word(job + CODES_STRIDE)
+            at = row * load_word(job + SCALES_STRIDE)
             steps, offsets, sums = (
-                load_word(job + STEPS) + at,
-                load_word(job + OFFSETS) + at,
+                load_word(job + SCALES) + at,
+                load_word(job + ZERO_CORRECTIONS) + at,
                 load_word(job + SUMS) + at,
             )
             for block in range(blocks):

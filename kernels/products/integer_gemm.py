@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.products.activations import quantizer
 from fourcc.kernels.products.panel_gemm import float_product, float_scratch, integer_product, integer_scratch
@@ -26,7 +26,7 @@ def scratch(cols: int) -> int:
 
 
 def integers(
-    few: Entry,
+    few: KernelFunction,
     most: int,
     panel: Function,
     decode: Function,

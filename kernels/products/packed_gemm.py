@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
-from fourcc.kernels.descriptors import CODES, CODES_STEP, COLS, OUT, OUT_STEP, PARTS, X, round_up
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.descriptors import CODES, CODES_STRIDE, COLS, OUT, OUT_STRIDE, PARTS, X, round_up
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.products import integer_gemm, scales_per_16
 from fourcc.kernels.products.packed_layout import Block, group_packer, packer
@@ -84,7 +84,7 @@ def _columns(block: Block, columns: int) -> Function:
 
     def product(group: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
         p, scratch = group
-        x_step = load_word(job + CODES_STEP)
+        x_step = load_word(job + CODES_STRIDE)
         x = load_word(job + CODES) + column * x_step
         steps, offsets, sums, step = numbers(job, column, round_up(cols))
         total = nothing()
@@ -176,14 +176,14 @@ def _float_panel(block: Block) -> Function:
     return panel
 
 
-def _decoder(block: Block) -> Entry:
+def _decoder(block: Block) -> KernelFunction:
     """Rows as they are stored: sixteen are packed in scratch memory, a block at a time, and their floats are sorted."""
     width, size, group, floats = block.width, block.size, group_packer(block), _floats(block)
     made_at = block.expanded + block.packed
     sorted_at = made_at + 64 * width
 
     def decode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        blocks, step = load_word(weights + COLS) // width, load_word(job + OUT_STEP)
+        blocks, step = load_word(weights + COLS) // width, load_word(job + OUT_STRIDE)
         for row in range(first, last, ROWS):
             p, out = load_word(weights + PARTS) + row * blocks * size, load_word(job + OUT) + row * step
             rows = min(ROWS, last - row)
@@ -200,7 +200,7 @@ def _decoder(block: Block) -> Entry:
     return decode
 
 
-def _gather(block: Block) -> Entry:
+def _gather(block: Block) -> KernelFunction:
     """Rows of the packed matrix, one by one."""
     width, packed, floats = block.width, block.packed, _floats(block)
     made_at = block.expanded
@@ -210,7 +210,7 @@ def _gather(block: Block) -> Entry:
         for index in range(first, last):
             row = load_word(listed + 8 * index) if listed else index
             p = load_word(weights + PARTS) + (row >> 4) * (cols // width) * packed
-            out = load_word(job + OUT) + index * load_word(job + OUT_STEP)
+            out = load_word(job + OUT) + index * load_word(job + OUT_STRIDE)
             for begin in range(0, cols, width):
                 floats(p, scratch + made_at, scratch)
                 for col in range(width):

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import COLS, OUT, PARTS
 from fourcc.kernels.products.panel_gemm import THIRTY_TWO, Reach
 from fourcc.kernels.products.panels import ROWS
@@ -168,7 +168,7 @@ def _rest_packer(block: Block) -> Function:
     return pack_rest
 
 
-def packer(block: Block) -> Entry:
+def packer(block: Block) -> KernelFunction:
     """The kernel that packs rows of stored blocks."""
     width, size, packed, group = block.width, block.size, block.packed, group_packer(block)
 

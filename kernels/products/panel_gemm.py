@@ -16,21 +16,21 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import (
     CODES,
-    CODES_STEP,
+    CODES_STRIDE,
     COLS,
     COUNT,
     LINE,
-    OFFSETS,
     OUT,
-    OUT_STEP,
+    OUT_STRIDE,
     PARTS,
-    STEPS,
-    STEPS_STEP,
+    SCALES,
+    SCALES_STRIDE,
     SUMS,
-    X_STEP,
+    X_STRIDE,
+    ZERO_CORRECTIONS,
     X,
     round_up,
 )
@@ -75,7 +75,7 @@ def float_scratch(cols: int) -> int:
 
 def store_rows(job: int, column: int, row: int, rows: int, total: Lanes) -> None:
     """Stores the first `rows` (1 .. 16) results of some activations."""
-    step = load_word(job + OUT_STEP)
+    step = load_word(job + OUT_STRIDE)
     out = load_word(job + OUT) + column * step + 4 * row
     if rows >= ROWS:
         store_columns(out, step, total)
@@ -98,9 +98,9 @@ class Reach:
 
 
 def _numbers_of_32(job: int, column: int, wide: int) -> tuple[int, int, int, int]:  # noqa: ARG001
-    step = load_word(job + STEPS_STEP)
+    step = load_word(job + SCALES_STRIDE)
     at = column * step
-    return load_word(job + STEPS) + at, load_word(job + OFFSETS) + at, load_word(job + SUMS) + at, step
+    return load_word(job + SCALES) + at, load_word(job + ZERO_CORRECTIONS) + at, load_word(job + SUMS) + at, step
 
 
 THIRTY_TWO = Reach(5, _numbers_of_32)
@@ -117,7 +117,7 @@ def _code_columns(columns: int, *, affine: bool, reach: Reach) -> Function:
     more, fours = (1 << bits) - 1, 1 << (bits - 2)
 
     def multiply(panel: int, cols: int, job: int, column: int, rows: int, row: int) -> None:
-        wide, x_step = round_up(cols), load_word(job + CODES_STEP)
+        wide, x_step = round_up(cols), load_word(job + CODES_STRIDE)
         x = load_word(job + CODES) + column * x_step
         steps, offsets, sums, step = numbers(job, column, wide)
         below = panel + panel_bytes(wide, bits)
@@ -193,7 +193,7 @@ def products_of_codes(*, affine: bool, reach: Reach) -> Function:
 code_products = products_of_codes(affine=False, reach=THIRTY_TWO)
 
 
-def integer_product(panel: Function, *, affine: bool = False, reach: Reach = THIRTY_TWO) -> Kernel:
+def integer_product(panel: Function, *, affine: bool = False, reach: Reach = THIRTY_TWO) -> KernelFunction:
     """The product with several quantized activations.
 
     Args:
@@ -207,7 +207,7 @@ def integer_product(panel: Function, *, affine: bool = False, reach: Reach = THI
     )
 
 
-def two_panels(panel: Function, products: Function, size: Function) -> Kernel:
+def two_panels(panel: Function, products: Function, size: Function) -> KernelFunction:
     """The product with several activations, 32 rows at a time.
 
     Args:
@@ -233,7 +233,7 @@ def two_panels(panel: Function, products: Function, size: Function) -> Kernel:
 # -- codes, a few activations
 
 
-def products_of_groups(multiply: Callable[[int], Function], size: Function) -> Kernel:
+def products_of_groups(multiply: Callable[[int], Function], size: Function) -> KernelFunction:
     """The product with a few quantized activations, straight from a packed layout of sixteen rows.
 
     Args:
@@ -260,7 +260,7 @@ def _float_columns(columns: int) -> Function:
     nothing = no_float_columns[columns]
 
     def multiply(panel: int, cols: int, job: int, column: int, rows: int, row: int) -> None:
-        step = load_word(job + X_STEP)
+        step = load_word(job + X_STRIDE)
         x = load_word(job + X) + column * step
         total = nothing()
         for col in range(cols):
@@ -273,7 +273,7 @@ def _float_columns(columns: int) -> Function:
 float_products = all_columns(_float_columns, up_to_widest(target().float_columns))
 
 
-def float_panels(panel: Function) -> Kernel:
+def float_panels(panel: Function) -> KernelFunction:
     """The product with several activations kept as floats.
 
     Args:
@@ -291,7 +291,7 @@ def float_panels(panel: Function) -> Kernel:
     return tile
 
 
-def float_product(decode: Function) -> Kernel:
+def float_product(decode: Function) -> KernelFunction:
     """`float_panels` of rows that are decoded one by one.
 
     Args:

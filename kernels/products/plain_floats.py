@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import COLS, OUT, PARTS, X
 from fourcc.kernels.kernel import FLOAT, Kernel
 from fourcc.kernels.products.panel_gemm import float_product, float_scratch
@@ -26,7 +26,7 @@ MANY = 12  # rows side by side: four streams of memory are too few, and register
 CACHE = 0 if ALONE else 28 << 10
 
 
-def _one(rows: Function, load: Function, load_some: Function, width: int) -> Entry:
+def _one(rows: Function, load: Function, load_some: Function, width: int) -> KernelFunction:
     """The product with one activation: row by row, or, where the activation is long, twelve rows side by side."""
     many, single = _side_by_side(MANY, rows, load_some, width), _side_by_side(1, rows, load_some, width)
 
@@ -93,7 +93,9 @@ def _decode_row(load: Function, load_some: Function, width: int) -> Function:
     return decode
 
 
-def plain(rows: Function, load: Function, load_some: Function, width: int, many: Entry | None = None) -> Kernel:
+def plain(
+    rows: Function, load: Function, load_some: Function, width: int, many: KernelFunction | None = None
+) -> Kernel:
     """The kernel of a plain format.
 
     Args:

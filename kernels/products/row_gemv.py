@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import (
     CODES,
-    CODES_STEP,
+    CODES_STRIDE,
     COUNT,
     JOB_WORDS,
     LINE,
-    OFFSETS,
     OUT,
-    OUT_STEP,
-    STEPS,
-    STEPS_STEP,
+    OUT_STRIDE,
+    SCALES,
+    SCALES_STRIDE,
     SUMS,
     WORD,
-    X_STEP,
+    X_STRIDE,
+    ZERO_CORRECTIONS,
     X,
 )
 from fourcc.kernels.simd.memory import load_word, store_word
@@ -29,7 +29,7 @@ FEW = 3  # activations that are multiplied one by one where making a panel would
 JOB_BYTES = -(-JOB_WORDS * WORD // LINE) * LINE
 
 
-def decoder(decode: Function) -> Kernel:
+def decoder(decode: Function) -> KernelFunction:
     """The kernel that decodes rows: `first` to `last`, or, where the job has X, those whose numbers it lists.
 
     Args:
@@ -37,7 +37,7 @@ def decoder(decode: Function) -> Kernel:
     """
 
     def rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-        listed, out, step = load_word(job + X), load_word(job + OUT), load_word(job + OUT_STEP)
+        listed, out, step = load_word(job + X), load_word(job + OUT), load_word(job + OUT_STRIDE)
         for index in range(first, last):
             row = load_word(listed + 8 * index) if listed else index
             decode(weights, row, out + step * index)
@@ -45,7 +45,7 @@ def decoder(decode: Function) -> Kernel:
     return rows
 
 
-def up_to(most: int, few: Kernel, several: Kernel) -> Kernel:
+def up_to(most: int, few: KernelFunction, several: KernelFunction) -> KernelFunction:
     """A kernel that takes `few` for up to `most` activations, and `several` for more."""
 
     def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -57,12 +57,12 @@ def up_to(most: int, few: Kernel, several: Kernel) -> Kernel:
     return tile
 
 
-def one_or_several(one: Kernel, several: Kernel) -> Kernel:
+def one_or_several(one: KernelFunction, several: KernelFunction) -> KernelFunction:
     """A kernel that takes `one` for a single activation, and `several` for more."""
     return up_to(1, one, several)
 
 
-def one_by_one(one: Kernel, align: int = 32) -> Kernel:
+def one_by_one(one: KernelFunction, align: int = 32) -> KernelFunction:
     """The product with one activation, and with a few as so many with one each.
 
     They are taken some rows at a time, which come from the cache then.
@@ -83,16 +83,16 @@ def one_by_one(one: Kernel, align: int = 32) -> Kernel:
 
 def copy_job(job: int, column: int, out: int) -> None:
     """The job of one of several activations."""
-    step, codes_step = load_word(job + STEPS_STEP), load_word(job + CODES_STEP)
-    x_step, out_step = load_word(job + X_STEP), load_word(job + OUT_STEP)
+    step, codes_step = load_word(job + SCALES_STRIDE), load_word(job + CODES_STRIDE)
+    x_step, out_step = load_word(job + X_STRIDE), load_word(job + OUT_STRIDE)
     store_word(out + COUNT, 1)
     store_word(out + OUT, load_word(job + OUT) + column * out_step)
-    store_word(out + OUT_STEP, out_step)
+    store_word(out + OUT_STRIDE, out_step)
     store_word(out + X, load_word(job + X) + column * x_step)
-    store_word(out + X_STEP, x_step)
+    store_word(out + X_STRIDE, x_step)
     store_word(out + CODES, load_word(job + CODES) + column * codes_step)
-    store_word(out + CODES_STEP, codes_step)
-    store_word(out + STEPS, load_word(job + STEPS) + column * step)
-    store_word(out + STEPS_STEP, step)
-    store_word(out + OFFSETS, load_word(job + OFFSETS) + column * step)
+    store_word(out + CODES_STRIDE, codes_step)
+    store_word(out + SCALES, load_word(job + SCALES) + column * step)
+    store_word(out + SCALES_STRIDE, step)
+    store_word(out + ZERO_CORRECTIONS, load_word(job + ZERO_CORRECTIONS) + column * step)
     store_word(out + SUMS, load_word(job + SUMS) + column * step)

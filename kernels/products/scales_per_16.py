@@ -15,17 +15,17 @@ from functools import cache
 
 import numpy as np
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import (
     BLOCK,
     CODES,
-    CODES_STEP,
+    CODES_STRIDE,
     COLS,
-    OFFSETS,
-    STEPS,
-    STEPS_STEP,
+    SCALES,
+    SCALES_STRIDE,
     SUMS,
-    X_STEP,
+    X_STRIDE,
+    ZERO_CORRECTIONS,
     X,
     round_up,
 )
@@ -53,7 +53,7 @@ def sums_of(codes: int, wide: int) -> int:
 
 
 def _numbers(job: int, column: int, wide: int) -> tuple[int, int, int, int]:
-    step = load_word(job + CODES_STEP)
+    step = load_word(job + CODES_STRIDE)
     codes = load_word(job + CODES) + column * step
     return steps_of(codes, wide), offsets_of(codes, wide), sums_of(codes, wide), step
 
@@ -61,17 +61,17 @@ def _numbers(job: int, column: int, wide: int) -> tuple[int, int, int, int]:
 SIXTEEN = Reach(4, _numbers)
 
 
-def _quantizer(zero: int) -> Entry:
+def _quantizer(zero: int) -> KernelFunction:
     """The kernel that quantizes activations, as `activation.quantizer` does, and adds what each half of a block has."""
     taken = np.float32(-zero)
 
     def quantize(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
         wide = round_up(load_word(weights + COLS))
         for row in range(first, last):
-            x = load_word(job + X) + row * load_word(job + X_STEP)
-            codes = load_word(job + CODES) + row * load_word(job + CODES_STEP)
-            at = row * load_word(job + STEPS_STEP)
-            steps, offsets, sums = load_word(job + STEPS), load_word(job + OFFSETS), load_word(job + SUMS)
+            x = load_word(job + X) + row * load_word(job + X_STRIDE)
+            codes = load_word(job + CODES) + row * load_word(job + CODES_STRIDE)
+            at = row * load_word(job + SCALES_STRIDE)
+            steps, offsets, sums = load_word(job + SCALES), load_word(job + ZERO_CORRECTIONS), load_word(job + SUMS)
             for block in range(wide // BLOCK):
                 low, high = load_floats(x + 128 * block), load_floats(x + 128 * block + 64)
                 here, four = codes + BLOCK * block, at + 4 * block

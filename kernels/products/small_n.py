@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.compiler.jit import Kernel as Entry
-from fourcc.kernels.descriptors import COLS, COUNT, OUT, OUT_STEP, PARTS, X_STEP, X
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.descriptors import COLS, COUNT, OUT, OUT_STRIDE, PARTS, X_STRIDE, X
 from fourcc.kernels.simd.memory import load_word
 from fourcc.kernels.simd.tiles import multiply_add_runs, no_float_columns, store_column_sums
 
@@ -34,7 +34,7 @@ def numbers_by_columns(columns: int, *, load: Function, load_some: Function, wid
     zeros = no_float_columns[columns]
 
     def multiply(weights: int, job: int, row: int, last: int, column: int) -> None:
-        cols, step = load_word(weights + COLS), load_word(job + X_STEP)
+        cols, step = load_word(weights + COLS), load_word(job + X_STRIDE)
         whole, stride = cols >> 4 << 4, cols * width
         p = load_word(weights + PARTS) + row * stride
         q, r, s = p + stride * min(1, last), p + stride * min(2, last), p + stride * min(3, last)
@@ -52,7 +52,7 @@ def numbers_by_columns(columns: int, *, load: Function, load_some: Function, wid
             b = multiply_add_runs(b, load_some(q + at, count), xs, step)
             c = multiply_add_runs(c, load_some(r + at, count), xs, step)
             d = multiply_add_runs(d, load_some(s + at, count), xs, step)
-        out_step = load_word(job + OUT_STEP)
+        out_step = load_word(job + OUT_STRIDE)
         out = load_word(job + OUT) + column * out_step + 4 * row
         store_column_sums(out + 4 * min(3, last), out_step, d)
         store_column_sums(out + 4 * min(2, last), out_step, c)
@@ -62,7 +62,7 @@ def numbers_by_columns(columns: int, *, load: Function, load_some: Function, wid
     return multiply
 
 
-def few(some: Callable[[int], Function]) -> Entry:
+def few(some: Callable[[int], Function]) -> KernelFunction:
     """The product with a few activations.
 
     Args:

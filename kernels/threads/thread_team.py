@@ -94,7 +94,7 @@ class Team:
             lock.acquire()
             Thread(target=self._helper, args=(index, lock), name=f"fourcc-{index + 1}", daemon=True).start()
 
-    def run(self, kernel: jit.Kernel, weights: Array, job: Array, split: Split) -> None:
+    def run(self, kernel: jit.KernelFunction, weights: Array, job: Array, split: Split) -> None:
         """Runs a kernel over a job's rows; returns when all are done.
 
         Args:
@@ -116,7 +116,7 @@ class Team:
         finally:
             self._busy.release()
 
-    def _share(self, kernel: jit.Kernel, weights: int, job: int, split: Split) -> None:
+    def _share(self, kernel: jit.KernelFunction, weights: int, job: int, split: Split) -> None:
         """Opens the job to all threads, works, and waits; a core that others need is given away meanwhile."""
         assert isinstance(kernel, jit.Compiled)
         board, own = self._board, self._at + OWN + LINE * (self.threads - 1) + SCRATCH

@@ -36,16 +36,16 @@ from fourcc.kernels.transformer.layers import (
     HEAD,
     HEADS,
     INPUT,
-    INPUT_STEP,
+    INPUT_STRIDE,
     KEYS,
     KV_HEADS,
     OUTPUT,
-    OUTPUT_STEP,
+    OUTPUT_STRIDE,
     POSITION,
     ROTATION,
     SCALE,
     SECOND,
-    SECOND_STEP,
+    SECOND_STRIDE,
     UNIT,
     VALUES,
     WINDOW,
@@ -81,11 +81,11 @@ def rotate(model: int, job: int, first: int, last: int, scratch: int) -> None:  
     for row in range(first, last):
         position = load_word(load_word(job + POSITION)) + row
         turn = load_word(model + ROTATION) + 4 * head * position
-        q = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STEP)
+        q = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
         for each in range(heads):
             rotate_head(q + 4 * each * head, turn, head, q + 4 * each * head, 4)
-        k = load_word(job + INPUT) + row * load_word(job + INPUT_STEP)
-        v = load_word(job + SECOND) + row * load_word(job + SECOND_STEP)
+        k = load_word(job + INPUT) + row * load_word(job + INPUT_STRIDE)
+        v = load_word(job + SECOND) + row * load_word(job + SECOND_STRIDE)
         for each in range(kv_heads):
             block = each * context * head + (position >> 4) * 16 * head + (position & 15)
             rotate_head(k + 4 * each * head, turn, head, load_word(job + KEYS) + 4 * block, 64)
@@ -131,7 +131,7 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
         first, last = max(row, tile - seen + 1), min(end, tile + 64 - start)
         for here in range(first, last):
             place = scratch + size * unit * (here - row)
-            q = load_word(job + INPUT) + here * load_word(job + INPUT_STEP) + 4 * each * head
+            q = load_word(job + INPUT) + here * load_word(job + INPUT_STRIDE) + 4 * each * head
             for member in range(unit):
                 at, mine, count = keys + 4 * tile * head, place + size * member, seen + here - tile
                 look(q + 4 * member * head, at, count, start + here - tile, head, load_float(model + SCALE), mine)
@@ -141,7 +141,7 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
                 mix(values + 4 * tile * wide, wide, place + size * member)
     for here in range(row, end):
         place = scratch + size * unit * (here - row)
-        out = load_word(job + OUTPUT) + here * load_word(job + OUTPUT_STEP) + 4 * each * head
+        out = load_word(job + OUTPUT) + here * load_word(job + OUTPUT_STRIDE) + 4 * each * head
         for member in range(unit):
             finish(place + size * member, head, out + 4 * member * head)
 

@@ -24,7 +24,7 @@ from fourcc.kernels.simd.elementary import exponential, root
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 
 # A job: buffers, each an address and the bytes from one activation to the next.
-INPUT, INPUT_STEP, SECOND, SECOND_STEP, OUTPUT, OUTPUT_STEP = (WORD * word for word in range(6))
+INPUT, INPUT_STRIDE, SECOND, SECOND_STRIDE, OUTPUT, OUTPUT_STRIDE = (WORD * word for word in range(6))
 KEYS, VALUES = 6 * WORD, 7 * WORD  # of a layer: the caches
 POSITION = 8 * WORD  # address of the first activation's position
 LAYER_WORDS = 9
@@ -46,8 +46,8 @@ def add_to(model: int, job: int, first: int, last: int, scratch: int) -> None:  
     """Output + input: the residual stream."""
     width = load_word(model + WIDTH)
     for row in range(first, last):
-        x = load_word(job + INPUT) + row * load_word(job + INPUT_STEP)
-        out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STEP)
+        x = load_word(job + INPUT) + row * load_word(job + INPUT_STRIDE)
+        out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
         for at in range(0, 4 * width, 64):
             store(out + at, add(load_floats(out + at), load_floats(x + at)))
 
@@ -56,7 +56,7 @@ def add_bias(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """Output + weight."""
     width, weight = load_word(model + WIDTH), load_word(model + WEIGHT)
     for row in range(first, last):
-        out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STEP)
+        out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
         for at in range(0, 4 * width, 64):
             store(out + at, add(load_floats(out + at), load_floats(weight + at)))
 
@@ -65,8 +65,8 @@ def norm(model: int, job: int, first: int, last: int, scratch: int) -> None:  # 
     """RMSNorm: weight * x / sqrt(mean of x^2 + epsilon)."""
     width, weight = load_word(model + WIDTH), load_word(model + WEIGHT)
     for row in range(first, last):
-        x = load_word(job + INPUT) + row * load_word(job + INPUT_STEP)
-        out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STEP)
+        x = load_word(job + INPUT) + row * load_word(job + INPUT_STRIDE)
+        out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
         scale = floats_of(root_mean(x, width, load_float(model + EPSILON)))
         for at in range(0, 4 * width, 64):
             store(out + at, multiply(load_floats(weight + at), multiply(scale, load_floats(x + at))))
@@ -87,7 +87,7 @@ def norm_heads(model: int, job: int, first: int, last: int, scratch: int) -> Non
     head, weight = load_word(model + HEAD), load_word(model + WEIGHT)
     for row in range(first, last):
         for each in range(load_word(model + WIDTH) // head):
-            out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STEP) + 4 * each * head
+            out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE) + 4 * each * head
             total = np.float32(0)
             for at in range(0, 4 * head, 4):
                 total += load_float(out + at) * load_float(out + at)
@@ -100,9 +100,9 @@ def gate(model: int, job: int, first: int, last: int, scratch: int) -> None:  # 
     """SwiGLU: silu(input) * second, silu(x) = x / (1 + e^-x)."""
     width = load_word(model + WIDTH)
     for row in range(first, last):
-        x = load_word(job + INPUT) + row * load_word(job + INPUT_STEP)
-        y = load_word(job + SECOND) + row * load_word(job + SECOND_STEP)
-        out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STEP)
+        x = load_word(job + INPUT) + row * load_word(job + INPUT_STRIDE)
+        y = load_word(job + SECOND) + row * load_word(job + SECOND_STRIDE)
+        out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
         for at in range(0, 4 * width, 64):
             value = load_floats(x + at)
             below = add(exponential(subtract(no_floats(), value)), floats_of(ONE))

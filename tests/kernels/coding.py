@@ -39,7 +39,7 @@ def kernel_of(tag: str) -> Kernel:
     return compute.kernel_of(registry[as_tag(tag)])
 
 
-def run(entry: jit.Kernel, shape: tuple[int, ...], parts: list[Array], *, plain: bool, **floats: Array) -> None:
+def run(entry: jit.KernelFunction, shape: tuple[int, ...], parts: list[Array], *, plain: bool, **floats: Array) -> None:
     """Runs an entry over all rows, compiled, or as the plain Python that it is."""
     if not plain:
         _run(jit.compiled(entry), shape, parts, **floats)

@@ -30,11 +30,11 @@ def main(name: str, triple: str, tag: str) -> str:
     return str(machine.emit_assembly(jit.module_of(kernel_of(tag), "tile", machine)))
 
 
-def kernel_of(tag: str) -> jit.Kernel:
+def kernel_of(tag: str) -> jit.KernelFunction:
     """The products of a format, or the kernel that is named."""
     module, _, name = tag.partition(":")
     if name:
-        named: jit.Kernel = getattr(import_module(f"fourcc.kernels.{module}"), name)
+        named: jit.KernelFunction = getattr(import_module(f"fourcc.kernels.{module}"), name)
         return named
     return compute.kernel_of(registry[as_tag(tag)]).tile
 

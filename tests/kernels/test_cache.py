@@ -42,7 +42,8 @@ def kernel(weights, job, first, last, scratch):
 numbers, out = np.arange(5), np.zeros(5, np.int64)
 jit.compiled(kernel)(address(numbers), address(out), 0, 5, 0)
 assert out.tolist() == [0, 2, 4, 6, 8], out
-told = {"compilations": jit.compilations, "numba": "numba" in sys.modules, "key": object_cache.fingerprint(kernel).hex()}
+key = object_cache.fingerprint(kernel).hex()
+told = {"compilations": jit.compilations, "numba": "numba" in sys.modules, "key": key}
 print(json.dumps({**told, "folder": str(object_cache.folder())}))
 """
 
@@ -120,7 +121,7 @@ def test_what_was_compiled_before_does_not_show_in_the_bytes(tmp_path: Path) -> 
 # -- what a key depends on
 
 
-def number_kernel(number: object) -> jit.Kernel:
+def number_kernel(number: object) -> jit.KernelFunction:
     """Stores a number from its closure."""
 
     def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -129,7 +130,7 @@ def number_kernel(number: object) -> jit.Kernel:
     return kernel
 
 
-def pair_kernel(one: object, other: object, third: object = 0) -> jit.Kernel:
+def pair_kernel(one: object, other: object, third: object = 0) -> jit.KernelFunction:
     """Stores numbers from its closure."""
 
     def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -140,7 +141,9 @@ def pair_kernel(one: object, other: object, third: object = 0) -> jit.Kernel:
     return kernel
 
 
-def calling_kernel(first_one: Callable[[], int], second: Callable[[], int], third: Callable[[], int]) -> jit.Kernel:
+def calling_kernel(
+    first_one: Callable[[], int], second: Callable[[], int], third: Callable[[], int]
+) -> jit.KernelFunction:
     """Stores what functions return."""
 
     def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -165,7 +168,7 @@ def with_default(value: int) -> Callable[[], int]:
     return function
 
 
-def key(kernel: jit.Kernel) -> str:
+def key(kernel: jit.KernelFunction) -> str:
     """A kernel's key."""
     return object_cache.fingerprint(kernel).hex()
 
@@ -198,12 +201,12 @@ f, g = returning(1), returning(2)
         (number_kernel(load_word), number_kernel(store_word)),
     ],
 )
-def test_other_kernels_have_other_keys(left: jit.Kernel, right: jit.Kernel) -> None:
+def test_other_kernels_have_other_keys(left: jit.KernelFunction, right: jit.KernelFunction) -> None:
     """Values of closures, of any kind and in any order, called functions and their defaults."""
     assert key(left) != key(right)
 
 
-def run_once(kernel: jit.Kernel, words: int = 3) -> list[int]:
+def run_once(kernel: jit.KernelFunction, words: int = 3) -> list[int]:
     """What a kernel stores."""
     out = np.zeros(words, np.int64)
     jit.compiled(kernel)(0, address(out), 0, 0, 0)
@@ -238,7 +241,7 @@ def test_a_changed_constant_of_a_plugin_is_another_kernel() -> None:
     assert key(wider.tile) != key(half.tile)
 
 
-def own_operation(meant: int, built: int) -> jit.Kernel:
+def own_operation(meant: int, built: int) -> jit.KernelFunction:
     """A kernel with an operation that a plugin wrote."""
 
     @operation(INTEGER, returns=INTEGER)

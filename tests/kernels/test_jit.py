@@ -65,7 +65,7 @@ def test_what_is_compiled_is_announced(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert said == ["test_jit.kernel_of.kernel"]
 
 
-def kernel_of(value: int) -> jit.Kernel:
+def kernel_of(value: int) -> jit.KernelFunction:
     """Stores a number from its closure."""
 
     def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -125,6 +125,6 @@ def test_machine_code_needs_nothing_but_memory_functions(tag: str) -> None:
         assert not [name for name in names if not re.match(r"llvm\.", name)]
 
 
-def entries(kernel: Kernel) -> list[jit.Kernel]:
+def entries(kernel: Kernel) -> list[jit.KernelFunction]:
     """The products of a kernel."""
     return [kernel.tile] if kernel.exact is kernel.tile else [kernel.exact]

@@ -15,7 +15,7 @@ from tests.kernels.drawing import SEEDS
 COLS = st.one_of(st.integers(1, 40), st.sampled_from([511, 512, 513, 1030, 1 << 16, (1 << 16) + 5]))
 
 
-def check(w: Array, decoded: Array, entry: jit.Kernel) -> None:
+def check(w: Array, decoded: Array, entry: jit.KernelFunction) -> None:
     from fourcc.compute.coding import _run
 
     with np.errstate(all="ignore"):

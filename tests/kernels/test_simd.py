@@ -124,7 +124,7 @@ def drop(at: int, value: object) -> None:
 STORES: dict[Kind, Function] = {INTEGER: store_word, FLOAT: store_float, DOUBLE: store_double, NOTHING: drop}
 
 
-def nullary(keep: Function, operation: Operation) -> jit.Kernel:
+def nullary(keep: Function, operation: Operation) -> jit.KernelFunction:
     """(slots, result, …) runs an operation once."""
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -133,7 +133,7 @@ def nullary(keep: Function, operation: Operation) -> jit.Kernel:
     return run
 
 
-def unary(keep: Function, operation: Operation, a: Operation) -> jit.Kernel:
+def unary(keep: Function, operation: Operation, a: Operation) -> jit.KernelFunction:
     """The same with an argument."""
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -142,7 +142,7 @@ def unary(keep: Function, operation: Operation, a: Operation) -> jit.Kernel:
     return run
 
 
-def binary(keep: Function, operation: Operation, a: Operation, b: Operation) -> jit.Kernel:
+def binary(keep: Function, operation: Operation, a: Operation, b: Operation) -> jit.KernelFunction:
     """With two."""
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -151,7 +151,7 @@ def binary(keep: Function, operation: Operation, a: Operation, b: Operation) -> 
     return run
 
 
-def ternary(keep: Function, operation: Operation, a: Operation, b: Operation, c: Operation) -> jit.Kernel:
+def ternary(keep: Function, operation: Operation, a: Operation, b: Operation, c: Operation) -> jit.KernelFunction:
     """With three."""
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -160,7 +160,7 @@ def ternary(keep: Function, operation: Operation, a: Operation, b: Operation, c:
     return run
 
 
-def quaternary(keep: Function, operation: Operation, *loads: Operation) -> jit.Kernel:
+def quaternary(keep: Function, operation: Operation, *loads: Operation) -> jit.KernelFunction:
     """With four."""
     a, b, c, d = loads
 
@@ -170,7 +170,7 @@ def quaternary(keep: Function, operation: Operation, *loads: Operation) -> jit.K
     return run
 
 
-def kernel_of(operation: Operation, kinds: tuple[Kind, ...]) -> jit.Kernel:
+def kernel_of(operation: Operation, kinds: tuple[Kind, ...]) -> jit.KernelFunction:
     """The kernel that runs an operation on what its slots hold."""
     result = operation.result(kinds)
     assert result is not None
@@ -241,7 +241,7 @@ class Memory:
         """Stores an array."""
         self.bytes[at : at + values.nbytes] = np.ascontiguousarray(values).view(np.uint8)
 
-    def after(self, kernel: jit.Kernel) -> bytes:
+    def after(self, kernel: jit.KernelFunction) -> bytes:
         """What there is behind the arguments after a kernel ran."""
         at = address(self.bytes)
         with np.errstate(all="ignore"):
@@ -250,7 +250,7 @@ class Memory:
 
 
 def both_ways(
-    kernel: jit.Kernel, arguments: Callable[[np.random.Generator, int], list[Array]], seed: int
+    kernel: jit.KernelFunction, arguments: Callable[[np.random.Generator, int], list[Array]], seed: int
 ) -> list[bytes]:
     """Memory after a kernel ran compiled, and as Python."""
     made = []
@@ -370,7 +370,7 @@ def test_kinds_that_do_not_go_together_are_refused() -> None:
 WIDTHS = sorted(no_float_columns)
 
 
-def zeros_kernel(columns: int) -> jit.Kernel:
+def zeros_kernel(columns: int) -> jit.KernelFunction:
     """Stores a float tile and an int tile of zeros."""
     no_floats, no_ints = no_float_columns[columns], no_int_columns[columns]
 
@@ -381,7 +381,7 @@ def zeros_kernel(columns: int) -> jit.Kernel:
     return run
 
 
-def products_kernel(columns: int) -> jit.Kernel:
+def products_kernel(columns: int) -> jit.KernelFunction:
     """Dot products, then scaled ones; at 0 and 64 are weights, at 128 and 192 scales, behind them x and its scales."""
     no_floats, no_ints = no_float_columns[columns], no_int_columns[columns]
 
@@ -398,7 +398,7 @@ def products_kernel(columns: int) -> jit.Kernel:
     return run
 
 
-def runs_kernel(columns: int) -> jit.Kernel:
+def runs_kernel(columns: int) -> jit.KernelFunction:
     """Products of one row's neighbours with some activations', then their sums."""
     no_floats = no_float_columns[columns]
 
@@ -411,7 +411,7 @@ def runs_kernel(columns: int) -> jit.Kernel:
     return run
 
 
-def rows_kernel(columns: int) -> jit.Kernel:
+def rows_kernel(columns: int) -> jit.KernelFunction:
     """Products of several rows with one activation: rows of each width, one after the other."""
     no_floats, kinds = no_float_columns[columns], tuple(row_products.values())
     first, second, third = kinds
@@ -425,7 +425,7 @@ def rows_kernel(columns: int) -> jit.Kernel:
     return run
 
 
-def pairs_kernel(columns: int) -> jit.Kernel:
+def pairs_kernel(columns: int) -> jit.KernelFunction:
     """Products of bfloat16, two at once, twice."""
     no_floats = no_float_columns[columns]
 
@@ -436,7 +436,7 @@ def pairs_kernel(columns: int) -> jit.Kernel:
     return run
 
 
-def halving_kernel(columns: int) -> jit.Kernel:
+def halving_kernel(columns: int) -> jit.KernelFunction:
     """Each column of the first half with its twin in the second."""
     no_floats = no_float_columns[columns]
 
@@ -478,7 +478,7 @@ TILED += [(halving_kernel, columns) for columns in (2, 4, 8)]
 
 
 @pytest.mark.parametrize(("make", "columns"), TILED, ids=lambda value: getattr(value, "__name__", str(value)))
-def test_tiles_compiled_are_what_they_mean(make: Callable[[int], jit.Kernel], columns: int) -> None:
+def test_tiles_compiled_are_what_they_mean(make: Callable[[int], jit.KernelFunction], columns: int) -> None:
     """With small whole numbers, of which every product and sum is exact, be it rounded once or twice."""
     for seed in range(ROUNDS):
         compiled, plain = both_ways(make(columns), tile_arguments, seed)
@@ -554,7 +554,7 @@ def test_the_rounded_exponential_is_the_nearest_float() -> None:
     assert (out != wanted).mean() <= 1e-5
 
 
-def over(operation: Operation) -> jit.Kernel:
+def over(operation: Operation) -> jit.KernelFunction:
     """(x, out, first vector, last, …) runs an operation of one vector of floats on many."""
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:

@@ -17,7 +17,7 @@ from tests.kernels.test_team import count_rows, wait_for_each_other
 pytestmark = pytest.mark.skipif(jit.uncompiled(), reason="programs are tables of compiled kernels")
 
 
-def table(*steps: tuple[jit.Kernel, Array, Array, int, int]) -> Array:
+def table(*steps: tuple[jit.KernelFunction, Array, Array, int, int]) -> Array:
     """A program of (kernel, weights, job, rows, chunk)."""
     program = np.zeros((len(steps), STEP_WORDS), np.int64)
     for row, (kernel, weights, job, rows, chunk) in zip(program, steps, strict=True):
