@@ -82,11 +82,11 @@ class Moments:
 
     @property
     def std(self) -> float:
-        """Sqrt(S_2 / n)."""
+        """sqrt(S_2 / n)."""
         return sqrt(self.second / self.count) if self.second >= 0 and self.count else inf
 
     @property
     def kurtosis(self) -> float:
-        """N S_4 / S_2^2: 3 for a normal distribution, more where the tails are heavier; NaN where all are equal."""
+        """n S_4 / S_2^2: 3 for a normal distribution, more where the tails are heavier; NaN where all are equal."""
         square = self.second * self.second
         return self.count * self.fourth / square if 0 < square < inf else float("nan")

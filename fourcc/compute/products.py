@@ -205,7 +205,7 @@ def product_job(x: Activations, out: Floats) -> Array:
 
 
 def matmul(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool = False) -> Floats:
-    """X times the matrix, transposed: float32 (count, cols) -> (count, rows).
+    """x times the matrix, transposed: float32 (count, cols) -> (count, rows).
 
     Args:
         packed: rows, columns.

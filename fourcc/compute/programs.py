@@ -156,13 +156,13 @@ class Program:
             self._kept += [packed, x, out]
 
     def add(self, x: Buffer, out: Buffer) -> None:
-        """Out + x, into out."""
+        """out + x, into out."""
         from fourcc.kernels.transformer import layers
 
         self._add(layers.add_to, self._model(out.width), self._job(x, None, out), self._count)
 
     def bias(self, weight: Floats, out: Buffer) -> None:
-        """Out + weight, into out."""
+        """out + weight, into out."""
         from fourcc.kernels.transformer import layers
 
         self._add(layers.add_bias, self._model(out.width, weight), self._job(None, None, out), self._count)

@@ -31,7 +31,7 @@ def _is_float(value: Value) -> bool:
 
 @operation(returns=_alike)
 def add(x: Lanes, y: Lanes) -> Lanes:
-    """X + y."""
+    """x + y."""
     return x + y
 
 
@@ -42,7 +42,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(returns=_alike)
 def subtract(x: Lanes, y: Lanes) -> Lanes:
-    """X - y."""
+    """x - y."""
     return x - y
 
 
@@ -53,7 +53,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(returns=_alike)
 def multiply(x: Lanes, y: Lanes) -> Lanes:
-    """X * y."""
+    """x * y."""
     return x * y
 
 
@@ -64,7 +64,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(returns=_alike)
 def divide(x: Lanes, y: Lanes) -> Lanes:
-    """X / y of floats."""
+    """x / y of floats."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return x / y
 
@@ -76,7 +76,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(returns=_alike)
 def multiply_add(x: Lanes, y: Lanes, z: Lanes) -> Lanes:
-    """X * y + z, with one rounding where the machine has such an instruction, else two. Not for what reaches a file."""
+    """x * y + z, with one rounding where the machine has such an instruction, else two. Not for what reaches a file."""
     return x * y + z
 
 

@@ -138,7 +138,7 @@ class Builder:
         return parts[0]
 
     def multiply_add(self, x: Value, y: Value, z: Value) -> Value:
-        """X * y + z, fused where the machine can."""
+        """x * y + z, fused where the machine can."""
         if self.target.name == "portable":
             return self._inner.fadd(self._inner.fmul(x, y), z)
         return self.elementwise("fma", x, y, z)
