@@ -1,7 +1,7 @@
-"""`fourcc`: the commands, and the manners that all of them share.
+"""`fourcc`: the list of commands, and the manners that all of them share.
 
 Exit codes: 0 fine, 1 a check failed, 2 usage or policy, 3 bad input, 4 I/O, 5 a plugin, 70 a bug, 130 interrupted,
-128 + n ended by signal n; 141 is that of a closed pipe, as every program has it that `head` cuts short.
+128 + n ended by signal n; 141 is the code of a closed pipe, as of every program that `head` cuts short.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
 EPILOG = "FOURCC_DEBUG=1 shows where an error came from."
 
 USAGE, INTERRUPTED = 2, 130
-GC_THRESHOLD = 100_000  # imports and an index make many objects and no garbage: looking for it is a tenth of a listing
-# Command -> module; it is imported only for its command, so that each pays for itself alone.
+GC_THRESHOLD = 100_000  # imports make many objects and no garbage: collecting takes a tenth of a listing's time
+# Command -> module. A module is imported only for its command, so that no command pays for another.
 COMMANDS = {
     "convert": "convert",
     "inspect": "show",
@@ -47,12 +47,12 @@ COMMANDS = {
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """The application with the command that the arguments name, or with all where they name none."""
+    """The application, with the command that the arguments name, or with all commands if they name none."""
     app = typer.Typer(
         name="fourcc",
         help="Quantization formats for language-model weights, and the mixed-precision files made of them.",
         epilog=EPILOG,
-        rich_markup_mode=None,  # plain help: it starts in a fifth of the time, and any terminal can show it
+        rich_markup_mode=None,  # plain help starts in a fifth of the time, and any terminal can show it
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
@@ -68,7 +68,7 @@ def entry(
     *,
     version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.", is_eager=True)] = False,
 ) -> None:
-    """What goes before the command."""
+    """The options before the command."""
     if version:
         from fourcc import __version__
 
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line.
 
     Args:
-        arguments: None: those of the process.
+        arguments: the words after `fourcc`; None: the process's.
 
     Returns:
         The exit code.
@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = 128 + came[0] if came else INTERRUPTED
         terminal.err(f"fourcc: {'terminated' if came else 'interrupted'}")
     if arguments is None:
-        gc.freeze()  # the process ends: nothing needs to be collected any more
+        gc.freeze()  # the process ends, so nothing needs to be collected any more
     return code
 
 
@@ -139,8 +139,8 @@ def _report(error: Exception, given: list[str]) -> int:
 def _claim_streams() -> None:
     """Makes the standard streams safe to use.
 
-    A closed one is opened on nothing, so that no output file is given its number; a character that stdout's encoding
-    lacks is escaped.
+    A closed stream is opened on the null device, so that no output file gets its number. Characters that stdout's
+    encoding lacks are escaped.
     """
     for number in range(3):
         try:

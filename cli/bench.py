@@ -1,4 +1,4 @@
-"""`fourcc bench`: how fast the kernels are, against this machine's limits and, with --peers, beside other projects'."""
+"""`fourcc bench`: the speed of kernels, as shares of this machine's limits and beside other projects'."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fourcc bench-models`: how fast whole models of random weights run, and how much memory they take."""
+"""`fourcc bench-models`: the speed and memory of whole models of random weights."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def bench_models(  # noqa: PLR0913 - one an option
 
 
 def _usual() -> str | None:
-    """The format that is measured where none is asked for."""
+    """The format that is measured by default."""
     from fourcc.registry import registry
 
     found = registry.foreign("ggml", EIGHT_BITS)

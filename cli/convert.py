@@ -77,7 +77,7 @@ def convert(  # noqa: PLR0913 - one an option
 
 
 def _source_bytes(planned: Plan) -> int:
-    """Bytes of the source's files; where tensors are left out, the share of those that are not."""
+    """Bytes of the source's files; if tensors are left out, the share of the tensors that are taken."""
     files = sum(path.stat().st_size for path in planned.source.files)
     everything = sum(prod(tensor.shape) for tensor in planned.source.tensors)
     return files * planned.weights // max(1, everything)

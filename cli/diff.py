@@ -1,4 +1,4 @@
-"""`fourcc diff`: what tells two models apart, down to the decoded weights."""
+"""`fourcc diff`: the differences between two models, down to the decoded weights."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _show(found: Difference) -> None:
 
 
 def _lines(found: Difference) -> Iterator[str]:
-    """What is no number of a tensor that both have."""
+    """The differences that are no measure of a tensor that both have."""
     yield from (_change(change) for change in found.changes)
     yield from (f"only in A: {name}" for name in found.only_a)
     yield from (f"only in B: {name}" for name in found.only_b)

@@ -1,4 +1,4 @@
-"""`fourcc eval`: perplexity of models on a text, and how far they are from a reference."""
+"""`fourcc eval`: perplexity of models on a text, and their divergence from a reference."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def evaluate(  # noqa: PLR0913 - one an option
 
 
 def _check(gates: dict[str, float | None], reference: Path | None) -> None:
-    """Raises UsageError for a gate that nothing can be held against, or that is no such number."""
+    """Raises UsageError for a gate that cannot be checked, or whose number is out of range."""
     for name, gate in gates.items():
         if gate is None:
             continue

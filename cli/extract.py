@@ -57,7 +57,7 @@ def extract(
 
 
 def _runs(source: Source, name: str | None, blob: str | None) -> Iterable[bytes]:
-    """The bytes that are asked for."""
+    """The bytes to write, in runs."""
     from fourcc.analysis.extraction import npy_runs
 
     if name is not None:
@@ -70,7 +70,7 @@ def _runs(source: Source, name: str | None, blob: str | None) -> Iterable[bytes]
 
 
 def _blobs(source: Source) -> Mapping[str, bytes]:
-    """The blobs of a checkpoint; of a model.bin with its policy, which is no part of it as a source."""
+    """The blobs of a checkpoint. Those of a model.bin include its policy, which a source does not carry."""
     from fourcc.container.reader import ModelFile
 
     if not show.is_model(source.path):

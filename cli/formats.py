@@ -1,4 +1,4 @@
-"""`fourcc formats`: the formats that are installed, what each can do, and which are broken."""
+"""`fourcc formats`: the installed formats, what they can do, and which of them are broken."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowe
 Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only those that cannot be used, with the reason.")]
 
-IMPORT_SECONDS = 20.0  # that a plugin's import may take
+IMPORT_SECONDS = 20.0  # seconds that the import of a plugin may take
 
 
 @attrs.frozen
 class Trouble:
-    """A tag, or what should be one, that cannot be used."""
+    """An entry point whose format cannot be used."""
 
     tag: str
     owner: str
@@ -84,7 +84,7 @@ def formats(tag: Tag = None, *, broken: BrokenOnly = False, as_json: Json = Fals
 
 
 def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
-    """The formats that work, and those that do not; a broken plugin hides no other."""
+    """The formats that work, and those that do not. A broken plugin hides no other."""
     from fourcc.registry import registry
 
     found, troubles = [], []
@@ -100,7 +100,7 @@ def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
 
 
 def _imported(tag: FourCC) -> tuple[Format, Entry]:
-    """A format and who provides it; another process imports a third party's first, which may die of it."""
+    """A format and its provider. A third party's is first imported in another process, since the import may crash."""
     from fourcc.entries import OWN
     from fourcc.registry import registry
 
@@ -181,17 +181,17 @@ def _abilities(found: Format) -> str:
 
 
 def _products(found: Format) -> str:
-    """How a matrix is multiplied: a block decoder is traced, for not every one can be fused."""
+    """How a matrix is multiplied. A block decoder is traced to find out whether it can be fused."""
     return _level(found)[0]
 
 
 def _products_in_depth(found: Format) -> str:
-    """The same with what it comes from."""
+    """How a matrix is multiplied, and by which function."""
     return ": ".join(filter(None, _level(found)))
 
 
 def _level(found: Format) -> tuple[str, str]:
-    """How a matrix is multiplied, and why so where that is not declared."""
+    """How a matrix is multiplied, and the reason if it is not the declared way."""
     if not found.spec.real or found.kernel is not None:
         return ("native" if found.spec.real else "-"), ""
     from fourcc import compute

@@ -119,9 +119,9 @@ def pin(
     option: Options = None,
     force: options.Force = False,
 ) -> None:
-    """Write the bytes that a format's encoder gives.
+    """Store the bytes that a format's encoder gives.
 
-    For its tests to hold it to.
+    The format's tests compare later encoders with them.
     """
     import json
 
@@ -145,7 +145,7 @@ def _examined(
     measures: bool,
     quiet: bool,
 ) -> Report:
-    """The report of a format; where it cannot be loaded, of that alone."""
+    """The report of a format; if the format cannot be loaded, a report of that alone."""
     from fourcc.testing import Report
     from fourcc.testing.loading import loaded, owner, subject_of
 
@@ -169,7 +169,7 @@ def _made(subject: Subject, checks: tuple[Check, ...], progress: Progress) -> li
 
 
 def _with_measures(report: Report, subject: Subject, *, quiet: bool) -> Report:
-    """The same with what the format costs, if it encodes."""
+    """The report with the format's measures, if the format encodes."""
     import attrs
 
     from fourcc.testing.examination import measured
@@ -184,7 +184,7 @@ def _with_measures(report: Report, subject: Subject, *, quiet: bool) -> Report:
 
 
 def _chosen(patterns: list[str]) -> tuple[Check, ...]:
-    """The checks of these names. Raises UsageError where a pattern matches none."""
+    """The checks whose names match. Raises UsageError for a pattern that matches none."""
     from fnmatch import fnmatchcase
 
     from fourcc.testing import CHECKS

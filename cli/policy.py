@@ -1,4 +1,4 @@
-"""`fourcc policy`: trying a policy without converting, and showing the one that a file was made with."""
+"""`fourcc policy`: trying a policy without converting, and showing the policy that a file was made with."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ A checkpoint is converted to a temporary file first; --format or --policy say to
 In chat mode each line of standard input is a message; without -y the first is the system prompt.
 Ctrl-C stops an answer, Ctrl-D ends the talk."""
 
-STEPS = 256  # tokens of a text, as llama2.c has it
+STEPS = 256  # tokens of a text, as in llama2.c
 
 Temperature = Annotated[float, typer.Option("-t", help="Temperature; 0: always the likeliest token.")]
 TopP = Annotated[float, typer.Option("-p", help="Share of the probability that is drawn from.")]
@@ -69,7 +69,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print events, one JSON objec
 
 @attrs.frozen
 class Settings:
-    """What a user asked for, as events tell it; with the seed that is used, so that the text can be made again."""
+    """The settings of a run, as events report them, with the seed that was used, so that the text can be made again."""
 
     mode: str
     temperature: float
@@ -175,7 +175,7 @@ def _talk(
 
 
 def _conversation(model: Model, settings: Settings, template: str | None, *, quiet: bool) -> Conversation:
-    """The talk; which template it uses is told, but not where the user chose it."""
+    """The conversation. A note names its template, unless the user chose it."""
     conversation = model.chat(
         template=template,
         steps=settings.steps,
@@ -191,7 +191,7 @@ def _conversation(model: Model, settings: Settings, template: str | None, *, qui
 
 
 def _beginning(prompt: str | None) -> str:
-    """How the text begins: as given, or what a pipe or a file at standard input holds."""
+    """The beginning of the text: as given, or the contents of a pipe or file at standard input."""
     if prompt is not None and prompt != "-":
         return prompt
     if sys.stdin is None or (prompt is None and not _is_fed()):
@@ -200,7 +200,7 @@ def _beginning(prompt: str | None) -> str:
 
 
 def _is_fed() -> bool:
-    """Whether standard input is a pipe or a file: a terminal, or nothing, is not waited for."""
+    """Whether standard input is a pipe or a file. A terminal, or nothing, is not waited for."""
     try:
         kind = os.fstat(sys.stdin.fileno()).st_mode
     except (OSError, ValueError):

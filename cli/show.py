@@ -1,4 +1,4 @@
-"""`fourcc inspect`: what a file holds and what it costs. Of a model.bin only the index is read, without numpy."""
+"""`fourcc inspect`: the contents of a file, and their cost. Of a model.bin only the index is read, without numpy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def inspect(
     Format, bits per weight, bytes, and the error that was measured while encoding.
     """
     if tensor is not None:
-        from fourcc.cli.render import show_tensor  # here, and not above: a listing loads only what it shows
+        from fourcc.cli.render import show_tensor  # here, not above: a listing loads only what it shows
 
         show_tensor.show(source, tensor, as_json=as_json)
     elif is_model(source):

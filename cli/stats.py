@@ -1,4 +1,4 @@
-"""`fourcc stats`: what the weights of a model are like, what a format did to them, and which one would fit best."""
+"""`fourcc stats`: statistics of weights, before and after quantization, and the format that would fit best."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ DEFAULT_SAMPLE = 1 << 18
 
 @attrs.frozen
 class Pictures:
-    """Where pictures go."""
+    """Files for the pictures."""
 
     main: Path | None
     layers: Path | None
@@ -127,7 +127,7 @@ def stats(  # noqa: PLR0913 - one an option
 
 
 def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> None:  # noqa: FBT001 - said by its name
-    """Refuses what excludes each other."""
+    """Refuses options that exclude each other."""
     compares = sum(each is not None for each in compared)
     if compares > 1 or (suggests and (compares or plot_layers is not None)):
         what = "--against, --format, --policy and suggestions exclude each other; --plot-layers goes with no suggestion"
@@ -153,7 +153,7 @@ def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:
 def _converted(
     source: Source, choice: Choice, policy: Path | None, formats: str | None, threads: int | None, stack: ExitStack
 ) -> Source:
-    """What the wanted tensors become, in a temporary file."""
+    """The wanted tensors, converted into a temporary file."""
     from fourcc.conversion.plan import plan
     from fourcc.models.temporary import carried_out
     from fourcc.sources.model_bin import open_model_bin
@@ -214,7 +214,7 @@ def _target(path: Path, source: Source, *, force: bool) -> Path:
 
 
 def _picture(path: Path, source: Source, *, force: bool) -> Path:
-    """The same for a picture, which must be of a kind that can be drawn."""
+    """The checked path of a picture; its suffix must be a kind that can be drawn."""
     from fourcc.analysis.plotting import check_kind
 
     check_kind(_kind(path))

@@ -29,8 +29,8 @@ def register(app: typer.Typer) -> None:
 def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: options.Json = False) -> None:
     """Check every byte of a model.bin.
 
-    Each damage is named with its tensor, part and offset. No format needs to be installed; where a tensor's is, its
-    parts are compared with what the format declares.
+    Each damaged place is named with its tensor, part and offset. No format needs to be installed. The parts of a
+    tensor whose format is installed are also compared with what the format declares.
     """
     from fourcc.container import verify as container
 

@@ -1,4 +1,4 @@
-"""What `fourcc bench` shows: facts, then a table for each kind of measure."""
+"""The output of `fourcc bench`: facts, then a table for each kind of measure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 NONE = "-"
 
-UNITS = {"int8": "GOPS", "float32": "GFLOPS", "bfloat16": "GFLOPS"}  # of what is multiplied
+UNITS = {"int8": "GOPS", "float32": "GFLOPS", "bfloat16": "GFLOPS"}  # kinds of products
 LIMITS = (
     Column("threads", right=True),
     Column("reading GB/s", right=True),
@@ -74,7 +74,7 @@ def show(results: Results, others: Mapping[str, Mapping[str, Any]]) -> None:
     """Writes all tables to stdout.
 
     Args:
-        results: of the run.
+        results: the run's.
         others: SIMD target -> the document of its run.
     """
     _facts(results)
@@ -117,14 +117,14 @@ def _limit(each: LimitResult) -> list[str]:
 
 
 def _giga(rates: Rates | None, digits: int) -> list[str]:
-    """10^9 a second: of the best sample and of the median."""
+    """10^9 a second, of the best sample and of the median."""
     if rates is None:
         return [NONE, NONE]
     return [f"{value / 1e9:.{digits}f}" for value in (rates.best, rates.median)]
 
 
 def _product(each: ProductResult) -> list[str]:
-    from fourcc.bench.products import MANY  # here: numpy has been loaded by now
+    from fourcc.bench.products import MANY  # imported here: numpy has been loaded by now
 
     few, many = [NONE] * 4, [NONE] * 4
     if each.count < MANY:

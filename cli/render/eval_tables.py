@@ -1,4 +1,4 @@
-"""What `fourcc eval` shows: tables, the JSON object, and gates that do not hold."""
+"""The output of `fourcc eval`: tables, the JSON object, and the gates that do not hold."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Measured:
 
     Attributes:
         text: the text's file.
-        digest: SHA-256 of what was read of it, in hexadecimal digits.
-        labels: of the models.
+        digest: SHA-256 of the text that was read, in hexadecimal digits.
+        labels: the models' names in the tables.
         found: of each, as it runs.
         exact: of each, with activations that nothing rounds; None where that was not asked for.
     """
@@ -52,11 +52,11 @@ class Measured:
 
     @property
     def own(self) -> Scores | None:
-        """Those of the reference; None where there is none."""
+        """The reference's own measures; None without a reference."""
         return self.found[0].reference
 
     def failures(self, gates: dict[str, float | None]) -> list[str]:
-        """What does not keep to a gate, in words; a gate is held against the mean of the model as it runs."""
+        """Every gate that does not hold, in words. A gate is compared with the mean of the model as it runs."""
         failed = []
         for label, each in zip(self.labels, self.found, strict=True):
             held = {"max_kld": each.divergence, "max_ppl_ratio": each.ratio, "min_top1": each.agreement}
@@ -79,14 +79,14 @@ class Measured:
             terminal.out(line)
 
     def _labelled(self) -> Iterator[tuple[str, Evaluation]]:
-        """Rows: a model that is exact as it runs has one."""
+        """The rows of the table. A model whose activations are never rounded has one row, any other may have two."""
         for number, (label, each) in enumerate(zip(self.labels, self.found, strict=True)):
             yield label, each
             if self.exact is not None and not each.exact:
                 yield f"{label}, exact", self.exact[number]
 
     def _notes(self) -> Iterator[str]:
-        """How the numbers came about, each line said once, of all models or of those that it holds for."""
+        """The protocol, each line once, for all models or for the models that it applies to."""
         yield f"text SHA-256 {self.digest[:16]}"
         yield from self._said(lambda each: str(each.text))
         yield from self._said(lambda each: str(each.scores.blocks))
@@ -154,7 +154,7 @@ def _against(scores: Scores, own: Scores) -> list[str]:
 
 
 def _how(found: Evaluation) -> dict[str, object]:
-    """What was done."""
+    """The protocol as JSON values."""
     protocol, blocks = found.text.protocol, found.scores.blocks
     kind = "documents" if protocol.documents else "overlapping" if protocol.stride else "disjoint"
     return {

@@ -1,4 +1,4 @@
-"""From an exception to what the user sees of it: an exit code, a message, and an object for ``--json``."""
+"""From an exception to an exit code, a message, and an object for ``--json``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import typer
 from fourcc.cli.render import json_documents, terminal
 from fourcc.errors import FourccError, PolicyError, memory_is_short, shown
 
-USAGE, IO, INTERNAL = 2, 4, 70  # 70 is EX_SOFTWARE of sysexits.h: a bug is no answer
+USAGE, IO, INTERNAL = 2, 4, 70  # 70 is EX_SOFTWARE of sysexits.h: a bug, which must not look like an answer
 
-ParseError = typer.BadParameter.__base__  # typer's usage errors; the name of their base differs between its versions
+ParseError = typer.BadParameter.__base__  # typer's usage errors; their base class has other names in other versions
 
 
 @attrs.frozen
@@ -21,11 +21,11 @@ class Failure:
     """A run that failed.
 
     Attributes:
-        exit_code: of the process.
-        kind: class of the error.
+        exit_code: the process's.
+        kind: the error's class.
         message: one line.
         details: further lines, for people.
-        fields: what else the JSON object says.
+        fields: further fields of the JSON object.
     """
 
     exit_code: int
@@ -35,7 +35,7 @@ class Failure:
     fields: Mapping[str, object] = attrs.field(factory=dict)
 
     def show(self, *, as_json: bool) -> None:
-        """Reports it: on stderr, and as an object on stdout where that was asked for."""
+        """Reports the failure on stderr, and as an object on stdout if JSON was asked for."""
         if as_json:
             terminal.out(self.line)
             terminal.flush()
@@ -43,18 +43,18 @@ class Failure:
 
     @property
     def line(self) -> str:
-        """The object, in one line."""
+        """The JSON object, in one line."""
         error = {"kind": self.kind, "message": self.message, "exit_code": self.exit_code, **self.fields}
         return json_documents.in_one_line("error", {"error": error})
 
     @property
     def text(self) -> str:
-        """For people."""
+        """The text for people."""
         return "\n".join([f"fourcc: error: {self.message}", *self.details])
 
 
 def failure(error: BaseException) -> Failure:
-    """What is to be said of an error."""
+    """The failure that an error means to the user."""
     if isinstance(error, FourccError):
         return _known(error)
     if memory_is_short(error):

@@ -1,4 +1,4 @@
-"""What ``--json`` prints: one object a run, or one a line for what comes bit by bit; each names its schema."""
+"""The output of ``--json``: one object a run, or one a line for results that come bit by bit. Each names its schema."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def show(command: str, body: Mapping[str, object], *, version: int = 1) -> None:
-    """Writes the object of a command to stdout: ASCII only, whatever the file's names hold."""
+    """Writes the object of a command to stdout, in ASCII, whatever the file's names hold."""
     import json
 
     tree = {"schema": f"fourcc.{command}/{version}", **body}
@@ -24,7 +24,7 @@ def show(command: str, body: Mapping[str, object], *, version: int = 1) -> None:
 
 
 def line(kind: str, body: Mapping[str, object]) -> None:
-    """Writes an object to stdout in one line, at once, where there are several in a run or it is an error's."""
+    """Writes an object to stdout in one line, at once: for one of several in a run, and for an error's."""
     terminal.out(in_one_line(kind, body))
     terminal.flush()
 
@@ -42,14 +42,14 @@ def bits(value: SupportsFloat) -> float:
 
 
 def number(value: float) -> float | None:
-    """A measure as a JSON number; null where it is not finite."""
+    """A measure as a JSON number; null if it is not finite."""
     return value if isfinite(value) else None
 
 
 def error(record: ErrorRecord | None) -> dict[str, object] | None:
-    """The error measured while encoding; null where the tensor was kept as stored.
+    """The error measured while encoding; null if the tensor was kept as stored.
 
-    ``sqnr_db`` is null where nothing was lost.
+    ``sqnr_db`` is null if nothing was lost.
     """
     if record is None:
         return None
@@ -57,7 +57,7 @@ def error(record: ErrorRecord | None) -> dict[str, object] | None:
 
 
 def parts(records: Iterable[PartRecord]) -> list[dict[str, object]]:
-    """Where a tensor's bytes lie."""
+    """The parts of a tensor, with their places in the file."""
     return [
         {
             "name": part.name,
@@ -71,14 +71,14 @@ def parts(records: Iterable[PartRecord]) -> list[dict[str, object]]:
 
 
 def dtype(kind: DType) -> str:
-    """A part's dtype in a word, or the fields of a record, each with its dimensions."""
+    """The name of a part's dtype, or the fields of a record with their dimensions."""
     if isinstance(kind, str):
         return kind
     return ", ".join(f"{name} {each}{list(shape) if shape else ''}" for name, each, shape in kind)
 
 
 def measures(found: Statistics) -> dict[str, object]:
-    """What weights are like, but for their histogram."""
+    """The statistics of weights, without their histogram."""
     return {
         "weights": found.weights,
         "nonfinite": found.nonfinite,

@@ -1,4 +1,4 @@
-"""What a conversion would do: the table of `convert --dry-run` and `policy check`."""
+"""The plan of a conversion, as `convert --dry-run` and `policy check` show it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def show(plan: Plan | ExportPlan, *, as_json: bool) -> None:
 
 
 def document(plan: Plan | ExportPlan) -> dict[str, object]:
-    """The same as an object."""
+    """The plan as a JSON object."""
     return {
         "tensors": [_entry(step) for step in plan.steps],
         "total": {
@@ -57,7 +57,7 @@ def _bits(plan: Plan | ExportPlan) -> Fraction:
 
 
 def _row(step: Step) -> list[str]:
-    """What becomes of a tensor; the tag is followed by ``kept``, or by the format that it stands in for."""
+    """The row of a tensor. Its tag is followed by ``kept``, or by the format that it is a fallback for."""
     decision = step.decision
     how = " kept" if decision.keep else ""
     if decision.fallback_from is not None:

@@ -1,4 +1,4 @@
-"""The report of `fourcc plugin test`: for people, and as an object."""
+"""The report of `fourcc plugin test`, as text and as a JSON object."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fourcc.cli.render.tables import Column
 if TYPE_CHECKING:
     from fourcc.testing import Finding, Measure, Outcome, Report
 
-WIDTH = 100  # characters of a line of findings, where no terminal says otherwise
+WIDTH = 100  # characters of a line of findings, unless a terminal says otherwise
 LABEL = 14  # characters of the longest label, and two spaces
 
 CHECKS = (Column("check"), Column("of"), Column("seconds", right=True), Column("result"))
@@ -32,7 +32,7 @@ MEASURES = (
 
 
 def show(report: Report) -> None:
-    """Writes a report to stdout: a line for each check, then what was found, then what the format costs."""
+    """Writes a report to stdout: a line for each check, then the findings, then the measures."""
     by = f" of {report.owner} ({report.target})" if report.owner else ""
     terminal.out(terminal.safe(f"{report.tag}{by}"))
     terminal.out("")
@@ -57,7 +57,7 @@ def _row(outcome: Outcome) -> list[str]:
 
 
 def _show_finding(outcome: Outcome, finding: Finding) -> None:
-    """A finding, each field wrapped behind its label."""
+    """Writes a finding, its fields wrapped behind their labels."""
     terminal.out("")
     wide = min(WIDTH, terminal.width(sys.stdout)) if terminal.on_terminal(sys.stdout) else WIDTH
     for label, text in [("check", outcome.check), *finding.lines]:
@@ -89,7 +89,7 @@ def _summary(report: Report) -> str:
 
 
 def document(report: Report) -> dict[str, object]:
-    """The same as an object."""
+    """The report as a JSON object."""
     return {
         "tag": report.tag,
         "provider": report.owner,

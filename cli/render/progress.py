@@ -1,4 +1,4 @@
-"""Progress of long work on stderr: one line that is rewritten on a terminal, else a line every few seconds."""
+"""Progress of long work on stderr: one line that is rewritten on a terminal, elsewhere a line every few seconds."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from fourcc.cli.render import terminal, units
 from fourcc.cli.render.tables import shortened
 
 REDRAW_SECONDS = 0.1
-LINE_SECONDS = 5.0  # between lines that stay, and before the first one
+LINE_SECONDS = 5.0  # seconds between lines that stay, and before the first one
 
 
 class Progress:
-    """Shows how far work is; a context manager that leaves a clean line behind.
+    """Shows how much of the work is done; a context manager that leaves a clean line behind.
 
     Args:
-        verb: what is done, for example ``converting``.
-        nbytes: of the whole work, for the rate; or its number of units; 0: what `total` is at the first call.
-        quiet: shows nothing.
-        clock: seconds; tests give their own.
-        unit: what is counted, where it is not bytes.
+        verb: for example ``converting``.
+        nbytes: bytes, or units, of the whole work, for the rate; 0: the `total` of the first call.
+        quiet: whether to show nothing.
+        clock: gives seconds; tests pass their own.
+        unit: the name of the units, if they are not bytes.
     """
 
     def __init__(
@@ -38,16 +38,16 @@ class Progress:
         self._rewrites = terminal.on_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._start = clock()
         self._next = self._start + (REDRAW_SECONDS if self._rewrites else LINE_SECONDS)
-        self._drawn = 0  # characters of the line that stands on the terminal
+        self._drawn = 0  # characters of the line that is on the terminal
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start."""
         return self._clock() - self._start
 
     @property
     def rate(self) -> str:
-        """Of the whole work, once it is done."""
+        """The rate of the whole work, once it is done."""
         return self._rate(self._nbytes / max(self.seconds, 1e-9))
 
     def __enter__(self) -> Self:
@@ -57,7 +57,7 @@ class Progress:
         self.clear()
 
     def __call__(self, name: str, done: int, total: int) -> None:
-        """Notes that `done` of `total` are done; `name` is what is being worked on."""
+        """Shows that `done` of `total` are done, and that `name` is being worked on."""
         now = self._clock()
         self._nbytes = self._nbytes or total
         if self._quiet or now < self._next:
@@ -71,7 +71,7 @@ class Progress:
             terminal.err(text)
 
     def clear(self) -> None:
-        """Takes the line off the terminal, so that another one can be written."""
+        """Removes the line from the terminal, so that another one can be written."""
         self._draw("")
 
     def _line(self, name: str, share: float) -> str:
@@ -84,7 +84,7 @@ class Progress:
         return f"{value:.0f} {self._unit}/s" if self._unit else f"{units.short_bytes(value)}/s"
 
     def _draw(self, text: str) -> None:
-        """Replaces the line on the terminal; needs nothing of it but the carriage return."""
+        """Replaces the line on the terminal, with nothing but a carriage return."""
         if self._rewrites and (text or self._drawn):
             with contextlib.suppress(OSError):
                 sys.stderr.write(f"\r{text.ljust(self._drawn)}" + ("" if text else "\r"))

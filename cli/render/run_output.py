@@ -1,4 +1,4 @@
-"""What `fourcc run` writes while a text comes: the text itself, or an event a line."""
+"""The output of `fourcc run` while a text is generated: the text itself, or an event a line."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ SCHEMA = "run"
 
 
 class Output(Protocol):
-    """Takes what a run gives."""
+    """Receives the events of a run."""
 
     def start(self, settings: Mapping[str, object]) -> None:
-        """The model is open."""
+        """Called when the model is open."""
 
     def piece(self, piece: Piece) -> None:
-        """A piece of the text."""
+        """Called with a piece of the text."""
 
     def turn(self, reason: str) -> None:
-        """An answer has ended."""
+        """Called at the end of an answer."""
 
     def end(self, reason: str, speed: Speed) -> None:
-        """The run has ended: ``stop``, ``length``, ``input``, ``interrupted`` or ``error``."""
+        """Called at the end of the run, with the reason: ``stop``, ``length``, ``input``, ``interrupted``, ``error``."""
 
 
 class Text:
-    """The text on stdout, speed on stderr.
+    """Writes the text to stdout, and the speed to stderr.
 
     Args:
-        talk: whether it is a talk, of which the answers are written and not the messages.
-        quiet: no speed.
+        talk: whether this is a conversation, of which only the answers are written.
+        quiet: whether to leave out the speed.
     """
 
     def __init__(self, *, talk: bool, quiet: bool) -> None:
         self._talk, self._quiet = talk, quiet
-        self._within = False  # a line that has begun
+        self._within = False  # whether a line has begun
 
     def start(self, settings: Mapping[str, object]) -> None:
         """See `Output`."""
@@ -76,7 +76,7 @@ class Text:
 
 
 class Lines:
-    """Events on stdout, an object a line, with seconds since the start."""
+    """Writes events to stdout, an object a line, with seconds since the start."""
 
     def __init__(self) -> None:
         self._begin = time.monotonic()

@@ -60,7 +60,7 @@ def _total(index: Index) -> str:
 
 
 def _table(index: Index) -> tuple[list[Column], list[list[str]]]:
-    """Columns and rows; the parameters of layouts have a column where there are any."""
+    """Columns and rows. Parameters of layouts have a column if there are any."""
     columns, rows = list(COLUMNS), [_row(tensor) for tensor in index.tensors]
     if any(tensor.params for tensor in index.tensors):
         place = columns.index(TAG) + 1
@@ -112,7 +112,7 @@ def _document(model: ModelFile) -> dict[str, object]:
 
 
 def tensor_document(tensor: TensorRecord, index: Index) -> dict[str, object]:
-    """What the index says of a tensor, as an object."""
+    """The index entry of a tensor, as a JSON object."""
     from fourcc.cli.render import json_documents
 
     provider = None if tensor.provider is None else index.providers[tensor.provider]

@@ -1,4 +1,4 @@
-"""The listing of a checkpoint that is no model.bin."""
+"""The listing of a checkpoint that is not a model.bin."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def show(path: Path, *, quiet: bool, as_json: bool) -> None:
 
 
 def stored_bytes(tensor: SourceTensor | Unreadable) -> int:
-    """Bytes that a tensor takes as it is stored."""
+    """Bytes that a tensor takes in its file."""
     from fourcc.registry import registry
     from fourcc.sources.source import Unreadable
 
@@ -49,7 +49,7 @@ def stored_bytes(tensor: SourceTensor | Unreadable) -> int:
 
 
 def tensor_document(tensor: SourceTensor) -> dict[str, object]:
-    """What is known of a tensor before it is read, as an object."""
+    """The facts of a tensor before it is read, as a JSON object."""
     weights, nbytes = prod(tensor.shape), stored_bytes(tensor)
     return {
         "name": tensor.name,
@@ -101,7 +101,7 @@ def _row(tensor: SourceTensor | Unreadable) -> list[str]:
 
 
 def _layout(tensor: SourceTensor | Unreadable) -> str:
-    """The tag, or where there is none what the layout is called elsewhere, in parentheses."""
+    """The tag, or the foreign name of a layout without one, in parentheses."""
     from fourcc.sources.source import Unreadable
 
     return f"({tensor.layout})" if isinstance(tensor, Unreadable) else str(tensor.tag)

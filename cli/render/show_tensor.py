@@ -1,4 +1,4 @@
-"""One tensor in depth: what is said of it, where its bytes lie, and what its weights are like."""
+"""One tensor in depth: its facts, the places of its bytes, and the statistics of its weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PARTS = (Column("part"), Column("dtype"), Column("shape"), Column("offset", righ
 
 
 def show(path: Path, name: str, *, as_json: bool) -> None:
-    """Writes all that can be known of a tensor to stdout.
+    """Writes all facts of a tensor to stdout.
 
     Raises:
         UsageError: no tensor of that name.
@@ -63,7 +63,7 @@ def find(source: Source, name: str) -> SourceTensor:
 
 
 def bars(bins: Sequence[Bin], *, of_codes: bool) -> list[str]:
-    """A histogram in text; runs of codes share a bar where there are many."""
+    """A histogram in text. If there are many codes, runs of them share a bar."""
     grouped = _grouped(bins) if of_codes else [(_label(each.low, each.high), each.count) for each in bins]
     longest = max((count for _, count in grouped), default=0) or 1
     wide = max((len(label) for label, _ in grouped), default=0)
@@ -93,7 +93,7 @@ def _label(low: float, high: float) -> str:
 
 
 def _measured(tensor: SourceTensor) -> Statistics | str:
-    """The statistics, or why there are none."""
+    """The statistics, or the reason why there are none."""
     from fourcc.analysis.statistics import statistics
 
     try:
@@ -126,7 +126,7 @@ def _facts(source: Source, tensor: SourceTensor) -> list[tuple[str, str]]:
 
 
 def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
-    """What a model.bin says beyond that."""
+    """The facts that only a model.bin records."""
     record = tensor.record
     if record is None:
         return
@@ -142,7 +142,7 @@ def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
 
 
 def _versions(tensor: SourceTensor, stored: int | None) -> str:
-    """The encoder's version in the file, and the installed one where it is another."""
+    """The encoder's version in the file, and the installed version if it differs."""
     spec = _spec(tensor)
     if stored is None:
         return "none: kept as it was stored"
@@ -152,7 +152,7 @@ def _versions(tensor: SourceTensor, stored: int | None) -> str:
 
 
 def _spec(tensor: SourceTensor) -> FormatSpec | None:
-    """What the tensor's format declares, or None where it is missing or broken."""
+    """The declaration of the tensor's format, or None if the format is missing or broken."""
     try:
         return tensor.format.spec
     except PluginError:

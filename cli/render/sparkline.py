@@ -1,4 +1,4 @@
-"""Histograms in text: a line of a table, or bars for one tensor; ASCII where blocks cannot be shown."""
+"""Histograms in text: a line in a table, or bars for one tensor. Without block characters they are ASCII."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fourcc.analysis.statistics import Bin
 
-BLOCKS, ASCII = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588", " .:-=+*#@"  # from nothing to all
+BLOCKS, ASCII = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588", " .:-=+*#@"  # from empty to full
 FULL, PLAIN = "\u2588", "#"
 
 
 def shows_blocks() -> bool:
-    """Whether stdout takes block characters."""
+    """Whether stdout's encoding has block characters."""
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     try:
         BLOCKS.encode(encoding)
@@ -24,12 +24,12 @@ def shows_blocks() -> bool:
 
 
 def line(bins: Sequence[Bin]) -> str:
-    """A character a bar, in brackets; whatever is there shows."""
+    """A character for each bar, in brackets. A bar above zero always shows."""
     levels = BLOCKS if shows_blocks() else ASCII
     most = max((each.count for each in bins), default=0) or 1
     return f"[{''.join(levels[-(-(len(levels) - 1) * each.count // most)] for each in bins)}]"
 
 
 def bar(count: int, most: int, width: int) -> str:
-    """A bar of at most `width` characters; whatever is there has one."""
+    """A bar of at most `width` characters. A count above zero has at least one."""
     return (FULL if shows_blocks() else PLAIN) * -(-width * count // max(1, most))

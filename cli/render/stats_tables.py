@@ -1,4 +1,4 @@
-"""What `fourcc stats` shows of weights: a table, or one tensor in depth, or the JSON object."""
+"""The output of `fourcc stats`: a table, one tensor in depth, or the JSON object."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ COMPARED_NOTES = ("histograms: mean +- 4 std, the rest at their ends; bits: per 
 
 
 class Field(NamedTuple):
-    """A column, how its cells are made, and in which order columns are left out where a terminal is narrow.
+    """A column, the function that makes its cells, and its turn to be left out on a narrow terminal.
 
     Attributes:
         column: the column.
-        cell: a tensor's.
-        leave: the first to go has 1; 0 stays.
+        cell: makes a tensor's cell.
+        leave: 1 goes first; 0 stays.
     """
 
     column: Column
@@ -99,7 +99,7 @@ def _compared_fields() -> list[Field]:
 
 
 def _fitting(fields: list[Field], tensors: Sequence[Surveyed]) -> list[Field]:
-    """The columns that go beside each other on the terminal; elsewhere, all."""
+    """The columns that fit side by side on the terminal; elsewhere, all."""
     if not terminal.on_terminal(sys.stdout):
         return fields
     limit = terminal.width(sys.stdout)
@@ -125,7 +125,7 @@ def _sketch(each: Surveyed, found: Statistics | None) -> str:
 
 
 def _one(each: Surveyed) -> None:
-    """All that is known of a tensor, and its histogram, beside that of the original."""
+    """All statistics of a tensor and its histogram, beside the original's."""
     if each.now is None:
         terminal.out(terminal.safe(f"{each.name}: not decoded: {each.undecoded}"))
         return
@@ -228,7 +228,7 @@ def _largest(found: Statistics | None) -> float | None:
 
 
 def _share(found: Statistics | None) -> str:
-    """Of outliers, in percent."""
+    """The share of outliers, in percent."""
     return "-" if found is None or found.outliers is None else f"{100 * found.outliers:.2g} %"
 
 

@@ -1,4 +1,4 @@
-"""What `fourcc stats --suggest` shows: every format over all tensors, and what fits each tensor."""
+"""The output of `fourcc stats --suggest`: every format over all tensors, and the format that fits each tensor."""
 
 from __future__ import annotations
 

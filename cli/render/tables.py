@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fourcc.cli.render import terminal
 
 GAP = "  "
-LEAST = 8  # columns that a shortened name keeps at least
+LEAST = 8  # characters that a shortened name keeps at least
 DOTS = "..."
 
 
@@ -17,9 +17,9 @@ class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
-        title: its head.
-        right: whether its cells are numbers, which align at their ends.
-        shrinks: whether its cells may be shortened in the middle where a terminal is too narrow.
+        title: the head.
+        right: whether cells are numbers, which are right-aligned.
+        shrinks: whether cells may be shortened in the middle on a narrow terminal.
     """
 
     title: str
@@ -28,7 +28,7 @@ class Column(NamedTuple):
 
 
 def show(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Writes a table to stdout; on a terminal it is made to fit."""
+    """Writes a table to stdout, fitted to the terminal if there is one."""
     limit = terminal.width(sys.stdout) if terminal.on_terminal(sys.stdout) else None
     terminal.out("\n".join(lines(columns, rows, limit)))
 
@@ -44,9 +44,9 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int |
     """The lines of a table.
 
     Args:
-        columns: what each cell of a row is.
-        rows: the cells, as they came from a file or not: they are made safe here.
-        limit: columns of the terminal; None: as wide as need be.
+        columns: one for each cell of a row.
+        rows: the cells. They may come from a file, and are made safe here.
+        limit: columns of the terminal; None: no limit.
     """
     cells = [list(map(terminal.safe, row)) for row in rows]
     widths = [max(map(len, [column.title, *texts])) for column, *texts in zip(columns, *cells, strict=True)]
@@ -60,7 +60,7 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int |
 
 
 def shortened(text: str, size: int) -> str:
-    """A text of at most `size` characters, its middle left out where it is longer.
+    """A text of at most `size` characters; the middle of a longer one is left out.
 
     >>> shortened("layers.10.attention.wq", 15)
     'layers...ion.wq'
@@ -74,7 +74,7 @@ def shortened(text: str, size: int) -> str:
 
 
 def _fitted(columns: Sequence[Column], widths: Sequence[int], limit: int) -> list[int]:
-    """The widths, those of columns that may shrink reduced in turn until the table fits or nothing gives."""
+    """The widths of columns. Those that may shrink do so in turn until the table fits or none can."""
     fitted = list(widths)
     excess = sum(fitted) + len(GAP) * (len(fitted) - 1) - limit
     for index, column in enumerate(columns):

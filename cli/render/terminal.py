@@ -1,4 +1,4 @@
-"""The two streams: stdout takes data, stderr progress and errors; what came out of a file is made safe for both."""
+"""The two streams: stdout takes data, stderr progress and errors. Text from files is made safe for both."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 
 
 class PipeClosedError(Exception):
-    """Whoever read our stdout has gone, as `head` does; no failure, but the end."""
+    """The reader of our stdout has gone, as `head` does. This is the end, not a failure."""
 
 
 def safe(text: str) -> str:
-    r"""A text from a file, with all that a terminal could act on shown as an escape.
+    r"""A text from a file, with every character that a terminal could act on shown as an escape.
 
-    Control characters, ESC among them, direction marks and lone surrogates are no printable characters.
+    These are control characters (ESC among them), direction marks and lone surrogates.
 
     >>> print(safe("a\x1b[2Jb\u202ec"))
     a\x1b[2Jb\u202ec
@@ -38,7 +38,7 @@ def out(text: str) -> None:
 
     Raises:
         PipeClosedError: nobody reads.
-        OutputError: it cannot be written, as on a full disk.
+        OutputError: the line cannot be written, as on a full disk.
     """
     try:
         stdout().write(f"{text}\n")
@@ -49,7 +49,7 @@ def out(text: str) -> None:
 def write(text: str) -> None:
     """Writes a piece of a model's text to stdout at once, without a new line at its end. Raises as `out` does.
 
-    A person's terminal gets it harmless; a file and a pipe get it as it is, in UTF-8.
+    A terminal gets it with escapes; a file and a pipe get it as it is, in UTF-8.
     """
     stream = stdout()
     try:
@@ -57,17 +57,17 @@ def write(text: str) -> None:
             stream.write(harmless(text))
         else:
             stream.flush()
-            stream.buffer.write(text.encode(errors="backslashreplace"))  # a lone surrogate is no text
+            stream.buffer.write(text.encode(errors="backslashreplace"))  # a lone surrogate cannot be encoded
         stream.flush()
     except OSError as error:
         raise lost(error) from error
 
 
 def harmless(text: str) -> str:
-    r"""A text with all that a terminal acts on shown as an escape, but for new lines and tabs.
+    r"""A text with every character that a terminal acts on shown as an escape, except new lines and tabs.
 
-    That is control characters, what turns the direction of writing, and lone surrogates. What joins characters or parts
-    words (U+200D, U+00A0, U+00AD, U+3000) stays: it is part of what is read.
+    These are control characters, marks that change the direction of writing, and lone surrogates. Characters that join
+    or separate words (U+200D, U+00A0, U+00AD, U+3000) stay: they are part of the text.
 
     >>> print(harmless("a\x1b[2Jb\u202ec"))
     a\x1b[2Jb\u202ec
@@ -82,7 +82,7 @@ def _acts(char: str) -> bool:
 
 
 def flush() -> None:
-    """Makes sure that what was written to stdout has arrived. Raises as `out` does."""
+    """Flushes stdout, so that a failed write shows. Raises as `out` does."""
     if sys.stdout is None:
         return
     try:
@@ -92,14 +92,14 @@ def flush() -> None:
 
 
 def stdout() -> TextIO:
-    """The stream itself. Raises OutputError where it is closed."""
+    """The stream itself. Raises OutputError if it is closed."""
     if sys.stdout is None:
         raise OutputError("standard output is closed")
     return sys.stdout
 
 
 def lost(error: OSError) -> Exception:
-    """What a failed write to stdout is raised as; the stream then leads nowhere, so that its last flush cannot fail."""
+    """The error for a failed write to stdout, which then leads to the null device: its last flush cannot fail."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
@@ -110,7 +110,7 @@ def lost(error: OSError) -> Exception:
 
 
 def err(text: str) -> None:
-    """Writes a line to stderr; that it cannot be written is no reason to fail."""
+    """Writes a line to stderr. A failure to write it is ignored."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError):
             sys.stderr.write(f"{text}\n")
@@ -118,13 +118,13 @@ def err(text: str) -> None:
 
 
 def notes(texts: Iterable[str], *, quiet: bool = False) -> None:
-    """Things to know, for stderr."""
+    """Writes notes to stderr."""
     for text in () if quiet else texts:
         err(f"fourcc: note: {safe(text)}")
 
 
 def on_terminal(stream: TextIO | None) -> bool:
-    """Whether a person sees the stream's text as it comes."""
+    """Whether the stream leads to a terminal."""
     return stream is not None and stream.isatty()
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def plain_bytes(count: int) -> str:
-    """A length, exact, and rounded where that is shorter.
+    """A length in bytes, exact, and rounded if that is shorter.
 
     >>> plain_bytes(377), plain_bytes(1420700)
     ('377 bytes', '1420700 bytes (1.4 MB)')
@@ -42,7 +42,7 @@ def bits(value: SupportsFloat) -> str:
 
 
 def counted(tags: Counter[str]) -> str:
-    """How many tensors there are, and how many in each format.
+    """The number of tensors, in all and in each format.
 
     >>> counted(Counter(F32=3, Q8_0=9)), counted(Counter())
     ('12 (9 Q8_0, 3 F32)', '0')
@@ -61,14 +61,14 @@ def shape(dims: tuple[int, ...]) -> str:
 
 
 def relative_rmse(error: ErrorRecord | None) -> str:
-    """The measured error; ``-`` where none was measured."""
+    """The measured error; ``-`` if none was measured."""
     if error is None:
         return "-"
     return "inf" if error.relative_rmse is None else f"{error.relative_rmse:.3g}"
 
 
 def sqnr(error: ErrorRecord | None) -> str:
-    """The signal-to-noise ratio in dB; infinite where nothing was lost."""
+    """The signal-to-noise ratio in dB; infinite if nothing was lost."""
     if error is None:
         return "-"
     if error.sqnr_db is None:

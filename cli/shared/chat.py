@@ -1,4 +1,4 @@
-"""A talk with a model: messages from a terminal or from a file, one a line."""
+"""A conversation with a model: messages from a terminal or from a file, one a line."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def ask(guide: str) -> str | None:
-    """A line of standard input without its end, or None where there is none left.
+    """The next line of standard input without its end, or None if there is none left.
 
-    A person is shown the guide, and can edit the line.
+    On a terminal the guide is shown, and the line can be edited.
     """
     if sys.stdin is None:
         return None
@@ -38,15 +38,15 @@ def ask(guide: str) -> str | None:
 
 
 def talk(conversation: Conversation, first: str | None, output: Output) -> str:
-    """Takes messages and gives answers until there are no more, or no room for one.
+    """Takes messages and gives answers until there are no more messages, or no room for an answer.
 
     Args:
         conversation: at its start.
-        first: the first message; None: asked for like the others.
-        output: takes the answers.
+        first: the first message; None: it is asked for like the others.
+        output: receives the answers.
 
     Returns:
-        Why it ended: ``input`` or ``length``.
+        The reason of the end: ``input`` or ``length``.
     """
     message = first
     while not conversation.over:
@@ -61,7 +61,7 @@ def talk(conversation: Conversation, first: str | None, output: Output) -> str:
 
 
 def _answer(conversation: Conversation, message: str, output: Output) -> str:
-    """Gives the answer to a message; a person can stop it by Ctrl-C, and go on talking."""
+    """Gives the answer to a message. Ctrl-C stops the answer, not the conversation."""
     try:
         for piece in conversation.say(message):
             output.piece(piece)

@@ -1,4 +1,4 @@
-"""What the options --policy, --recipe and --format say of tensors."""
+"""The policy that the options --policy, --recipe and --format ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose formats a file's tensors are in, beside those that are installed; told from metadata, no plugin is imported."""
+"""Providers of a file's formats, compared with the installed packages. Only metadata are read."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ OWN = Provider("fourcc", __version__)
 
 
 def lines(index: Index) -> Iterator[str]:
-    """What to know of a file's formats: those that are missing, and those that another version of theirs made.
+    """Notes on a file's formats: those that are missing, and those that another version of their package made.
 
-    What is installed is looked up only where the file holds other formats than this very fourcc's: it takes a while.
+    Installed packages are looked up only if the file holds formats of another provider: it takes a while.
     """
     for name, maker in missing(index).items():
         count = sum(str(tensor.tag) == name for tensor in index.tensors)
@@ -37,7 +37,7 @@ def lines(index: Index) -> Iterator[str]:
 
 
 def missing(index: Index) -> dict[str, Provider | None]:
-    """Tags that no installed package provides, each with whose format it was, where the file says so."""
+    """Tags that no installed package provides, each with its provider if the file names one."""
     if not _foreign(index):
         return {}
     from fourcc.registry import registry
@@ -50,14 +50,14 @@ def missing(index: Index) -> dict[str, Provider | None]:
 
 
 def advice(tag: str, provider: Provider | None) -> str:
-    """What to install for a format that is missing."""
+    """The package to install for a missing format."""
     if provider is None:
         return f"Install the package that provides {tag}."
     return f"It was made with {provider}: install that package."
 
 
 def _foreign(index: Index) -> Counter[tuple[FourCC, Provider | None]]:
-    """Tensors of formats that are not this very fourcc's: by tag and provider."""
+    """Tensors in formats of other providers, by tag and provider."""
     pairs = (
         (tensor.tag, None if tensor.provider is None else index.providers[tensor.provider]) for tensor in index.tensors
     )
@@ -65,7 +65,7 @@ def _foreign(index: Index) -> Counter[tuple[FourCC, Provider | None]]:
 
 
 def _entry(tag: FourCC) -> Entry | None:
-    """Who declares a tag here, where just one does."""
+    """The entry point that declares a tag, if just one does."""
     from fourcc.registry import registry
 
     try:

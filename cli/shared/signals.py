@@ -1,4 +1,4 @@
-"""Signals that end a command: they become exceptions, so that what must be removed is removed."""
+"""Signals that end a command become exceptions, so that temporary files are removed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import NoReturn
 
 
 class TerminatedError(KeyboardInterrupt):
-    """SIGTERM or SIGHUP: whatever lets Ctrl-C through lets it through, and nobody goes on after it."""
+    """SIGTERM or SIGHUP. Code that lets Ctrl-C through lets this through, and never goes on after it."""
 
 
 @contextlib.contextmanager
 def as_exceptions() -> Iterator[list[int]]:
-    """Turns SIGTERM and SIGHUP into exceptions; one that is ignored stays so. Gives those that came."""
+    """Turns SIGTERM and SIGHUP into exceptions; an ignored signal stays ignored. Yields the list of those that came."""
     came: list[int] = []
 
     def leave(number: int, _: object) -> NoReturn:
