@@ -66,13 +66,13 @@ def bench(  # noqa: PLR0913 - one an option
     """
     from fourcc.bench import plan, targets
 
-    made = plan.make(formats=formats, shapes=shapes, threads=threads, counts=counts, quick=quick, peers=peers)
+    planned = plan.make(formats=formats, shapes=shapes, threads=threads, counts=counts, quick=quick, peers=peers)
     names = [] if simd is None else targets.checked(simd)
-    results = _run(made, quiet=quiet)
+    results = _run(planned, quiet=quiet)
     others = {}
     for name in names:
         terminal.notes([f"again, for {name}"], quiet=quiet)
-        others[name] = targets.run(name, made, quick=quick)
+        others[name] = targets.run(name, planned, quick=quick)
     if as_json:
         json_documents.show("bench", {**results.document(), "targets": others})
         return

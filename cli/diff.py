@@ -52,12 +52,12 @@ def diff(a: A, b: B, *, quiet: options.Quiet = False, as_json: options.Json = Fa
     with open_source(a) as source_a, open_source(b) as source_b:
         nbytes = sum(map(_stored_bytes, (source_a, source_b)))
         with Progress("comparing", nbytes, quiet=quiet) as progress:
-            found = compare(source_a, source_b, progress)
+            difference = compare(source_a, source_b, progress)
     if as_json:
-        json_documents.show("diff", _document(a, b, found))
+        json_documents.show("diff", _document(a, b, difference))
     elif not quiet:
-        _show(found)
-    if not found.identical:
+        _show(difference)
+    if not difference.identical:
         raise typer.Exit(1)
 
 
@@ -65,22 +65,22 @@ def _stored_bytes(source: Source) -> int:
     return sum(path.stat().st_size for path in source.files)
 
 
-def _show(found: Difference) -> None:
-    for line in _lines(found):
+def _show(difference: Difference) -> None:
+    for line in _lines(difference):
         terminal.out(terminal.safe(line))
-    differing = [tensor for tensor in found.tensors if not tensor.identical]
+    differing = [tensor for tensor in difference.tensors if not tensor.identical]
     if differing:
         tables.show(COLUMNS, [_row(tensor) for tensor in differing])
-    same = len(found.tensors) - len(differing)
-    terminal.out("identical" if found.identical else f"{len(differing)} tensors differ, {same} are identical")
+    same = len(difference.tensors) - len(differing)
+    terminal.out("identical" if difference.identical else f"{len(differing)} tensors differ, {same} are identical")
 
 
-def _lines(found: Difference) -> Iterator[str]:
+def _lines(difference: Difference) -> Iterator[str]:
     """The differences that are no measure of a tensor that both have."""
-    yield from (_change(change) for change in found.changes)
-    yield from (f"only in A: {name}" for name in found.only_a)
-    yield from (f"only in B: {name}" for name in found.only_b)
-    for tensor in found.tensors:
+    yield from (_change(change) for change in difference.changes)
+    yield from (f"only in A: {name}" for name in difference.only_a)
+    yield from (f"only in B: {name}" for name in difference.only_b)
+    for tensor in difference.tensors:
         yield from (f"{tensor.name}: {_change(change)}" for change in tensor.changes if change.what != "tag")
         if tensor.undecoded is not None:
             yield f"{tensor.name}: cannot be decoded: {tensor.undecoded}"
@@ -108,15 +108,15 @@ def _row(tensor: TensorDifference) -> list[str]:
     ]
 
 
-def _document(a: Path, b: Path, found: Difference) -> dict[str, object]:
+def _document(a: Path, b: Path, difference: Difference) -> dict[str, object]:
     return {
         "a": str(a),
         "b": str(b),
-        "identical": found.identical,
-        "changes": [_change_entry(change) for change in found.changes],
-        "only_a": list(found.only_a),
-        "only_b": list(found.only_b),
-        "tensors": [_entry(tensor) for tensor in found.tensors],
+        "identical": difference.identical,
+        "changes": [_change_entry(change) for change in difference.changes],
+        "only_a": list(difference.only_a),
+        "only_b": list(difference.only_b),
+        "tensors": [_entry(tensor) for tensor in difference.tensors],
     }
 
 

@@ -157,8 +157,8 @@ def _examined(
     subject = subject_of(tag, *settings, vectors)
     with Progress("examining", len(checks), quiet=quiet, unit="checks") as progress:
         outcomes = (first, *_made(subject, checks, progress))
-    found = Report(tag=known.tag, owner=provider, target=target, outcomes=outcomes)
-    return _with_measures(found, subject, quiet=quiet) if measures and found.passed else found
+    report = Report(tag=known.tag, owner=provider, target=target, outcomes=outcomes)
+    return _with_measures(report, subject, quiet=quiet) if measures and report.passed else report
 
 
 def _made(subject: Subject, checks: tuple[Check, ...], progress: Progress) -> list[Outcome]:

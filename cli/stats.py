@@ -122,8 +122,8 @@ def stats(  # noqa: PLR0913 - one an option
         now, original = opened, None if against is None else _opened(against, stack, quiet=quiet)
         if formats is not None or policy is not None:
             now, original = _converted(opened, choice, policy, formats, threads, stack), opened
-        found = _survey(now, original, choice, pictures, threads, quiet=quiet)
-    return stats_tables.show(source, found, as_json=as_json)
+        surveyed = _survey(now, original, choice, pictures, threads, quiet=quiet)
+    return stats_tables.show(source, surveyed, as_json=as_json)
 
 
 def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> None:  # noqa: FBT001 - said by its name
@@ -174,10 +174,10 @@ def _survey(
     targets = [(_picture(path, now, force=pictures.force), draw) for path, draw in drawings if path is not None]
     weights = sum(prod(tensor.shape) for tensor in choice.of(now))
     with Progress("reading", weights, quiet=quiet, unit="weights") as progress:
-        found = survey(now, choice, original, progress, threads)
+        surveyed = survey(now, choice, original, progress, threads)
     for target, draw in targets:
-        _write(target, partial(draw, survey=found))
-    return found
+        _write(target, partial(draw, survey=surveyed))
+    return surveyed
 
 
 def _suggest(
@@ -198,13 +198,13 @@ def _suggest(
     written = None if write_policy is None else _target(write_policy, source, force=pictures.force)
     tensors = choice.of(source)
     with Progress("trying formats", len(tensors), quiet=quiet, unit="tensors") as progress:
-        found = suggest(tensors, wish, sample, progress)
-    terminal.notes(wish.refuse_unmet(found), quiet=quiet)
+        suggestions = suggest(tensors, wish, sample, progress)
+    terminal.notes(wish.refuse_unmet(suggestions), quiet=quiet)
     if written is not None:
-        write_runs([policy(source, found).text.encode()], written)
+        write_runs([policy(source, suggestions).text.encode()], written)
     if target is not None:
-        _write(target, partial(draw_formats, suggestions=found))
-    return found
+        _write(target, partial(draw_formats, suggestions=suggestions))
+    return suggestions
 
 
 def _target(path: Path, source: Source, *, force: bool) -> Path:

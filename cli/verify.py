@@ -51,8 +51,8 @@ def verify(file: options.Model, *, quiet: options.Quiet = False, as_json: option
     if as_json:
         json_documents.show("verify", _document(file, size, damages))
     elif not quiet:
-        found = f"{len(damages)} damaged place{'s' * (len(damages) != 1)}" if damages else "no damage"
-        terminal.out(f"{terminal.safe(str(file))}: {units.plain_bytes(size)}, {found}")
+        summary = f"{len(damages)} damaged place{'s' * (len(damages) != 1)}" if damages else "no damage"
+        terminal.out(f"{terminal.safe(str(file))}: {units.plain_bytes(size)}, {summary}")
     if damages:
         raise typer.Exit(1)
 

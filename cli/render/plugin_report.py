@@ -111,6 +111,6 @@ def document(report: Report) -> dict[str, object]:
 
 
 def _measure_document(each: Measure) -> dict[str, object]:
-    found = attrs.asdict(each)
+    measures = attrs.asdict(each)
     numbers = ("bits_per_weight", "sqnr_gauss", "sqnr_heavy", "encode", "decode", "multiply")
-    return {**found, **{name: json_documents.number(found[name]) for name in numbers}}
+    return {**measures, **{name: json_documents.number(measures[name]) for name in numbers}}

@@ -28,7 +28,7 @@ class Output(Protocol):
         """Called at the end of an answer."""
 
     def end(self, reason: str, speed: Speed) -> None:
-        """Called at the end of the run, with the reason: ``stop``, ``length``, ``input``, ``interrupted``, ``error``."""
+        """Called at the end of the run, with the reason: stop, length, input, interrupted or error."""
 
 
 class Text:

@@ -54,7 +54,7 @@ def find(source: Source, name: str) -> SourceTensor:
     """The tensor of that name. Raises UsageError, which offers the nearest names."""
     from fourcc.policy.places import nearest
 
-    source.refuse_unreadable(lambda found: found == name)
+    source.refuse_unreadable(lambda candidate: candidate == name)
     known = {tensor.name: tensor for tensor in source.tensors}
     if name not in known:
         hint = nearest(name, known, 3) or "`fourcc inspect` lists the names."
@@ -159,25 +159,33 @@ def _spec(tensor: SourceTensor) -> FormatSpec | None:
         return None
 
 
-def _measure_lines(found: Statistics) -> list[str]:
-    lines = [f"weights {found.weights}" + (f", {found.nonfinite} of them not finite" if found.nonfinite else "")]
-    if found.minimum is not None:
-        measures = {"min": found.minimum, "max": found.maximum, "mean": found.mean, "std": found.std}
+def _measure_lines(statistics: Statistics) -> list[str]:
+    lines = [
+        f"weights {statistics.weights}"
+        + (f", {statistics.nonfinite} of them not finite" if statistics.nonfinite else "")
+    ]
+    if statistics.minimum is not None:
+        measures = {
+            "min": statistics.minimum,
+            "max": statistics.maximum,
+            "mean": statistics.mean,
+            "std": statistics.std,
+        }
         known = {name: "beyond float64" if value is None else f"{value:.6g}" for name, value in measures.items()}
         lines.append(", ".join(f"{name} {value}" for name, value in known.items()))
-        lines += _shape_lines(found)
-    if found.bins:
-        lines += ["", f"histogram of the {'codes' if found.of_codes else 'weights'}"]
-        lines += bars(found.bins, of_codes=found.of_codes)
+        lines += _shape_lines(statistics)
+    if statistics.bins:
+        lines += ["", f"histogram of the {'codes' if statistics.of_codes else 'weights'}"]
+        lines += bars(statistics.bins, of_codes=statistics.of_codes)
     return lines
 
 
-def _shape_lines(found: Statistics) -> list[str]:
+def _shape_lines(statistics: Statistics) -> list[str]:
     lines = []
-    if found.kurtosis is not None and found.outliers is not None:
-        lines.append(f"kurtosis {found.kurtosis:.3g}, {100 * found.outliers:.2g} % beyond 4 std")
-    if found.rows is not None and found.columns is not None:
-        spreads = {"rows": found.rows, "columns": found.columns}
+    if statistics.kurtosis is not None and statistics.outliers is not None:
+        lines.append(f"kurtosis {statistics.kurtosis:.3g}, {100 * statistics.outliers:.2g} % beyond 4 std")
+    if statistics.rows is not None and statistics.columns is not None:
+        spreads = {"rows": statistics.rows, "columns": statistics.columns}
         lines += [f"RMS of {name} {s.low:.3g} to {s.high:.3g}, median {s.median:.3g}" for name, s in spreads.items()]
     return lines
 
@@ -205,9 +213,9 @@ def _document(source: Source, tensor: SourceTensor, measured: Statistics | str) 
     return {"file": str(source.path), "tensor": body, "statistics": _statistics(measured), "undecoded": None}
 
 
-def _statistics(found: Statistics) -> dict[str, object]:
+def _statistics(statistics: Statistics) -> dict[str, object]:
     return {
-        **json_documents.measures(found),
-        "histogram_of": "codes" if found.of_codes else "weights",
-        "histogram": [[each.low, each.high, each.count] for each in found.bins],
+        **json_documents.measures(statistics),
+        "histogram_of": "codes" if statistics.of_codes else "weights",
+        "histogram": [[each.low, each.high, each.count] for each in statistics.bins],
     }

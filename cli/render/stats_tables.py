@@ -63,9 +63,9 @@ def _table(survey: Survey) -> None:
             terminal.out(terminal.safe(f"{each.name}: not decoded: {each.undecoded}"))
         elif compared and each.before is None:
             terminal.out(terminal.safe(f"{each.name}: the original has no tensor of that name and shape"))
-        for when, found in (("", each.now), (" before", each.before)):
-            if found is not None and found.nonfinite:
-                terminal.out(terminal.safe(f"{each.name}{when}: {_nonfinite(found)}"))
+        for when, statistics in (("", each.now), (" before", each.before)):
+            if statistics is not None and statistics.nonfinite:
+                terminal.out(terminal.safe(f"{each.name}{when}: {_nonfinite(statistics)}"))
     for note in COMPARED_NOTES if compared else ALONE_NOTES:
         terminal.out(note)
 
@@ -115,13 +115,13 @@ def _fitting(fields: list[Field], tensors: Sequence[Surveyed]) -> list[Field]:
     return fields
 
 
-def _sketch(each: Surveyed, found: Statistics | None) -> str:
+def _sketch(each: Surveyed, statistics: Statistics | None) -> str:
     from fourcc.analysis.survey import middle, regrouped
 
-    if found is None or not found.bins:
+    if statistics is None or not statistics.bins:
         return "-"
     both = [some for some in (each.before, each.now) if some is not None]
-    return sparkline.line(regrouped(found.bins, *middle(*both), WIDE))
+    return sparkline.line(regrouped(statistics.bins, *middle(*both), WIDE))
 
 
 def _one(each: Surveyed) -> None:
@@ -148,15 +148,15 @@ def _one(each: Surveyed) -> None:
         _bars(each, each.now)
 
 
-def _measures(found: Statistics) -> list[tuple[str, str]]:
-    finite = f", {found.nonfinite} of them not finite" if found.nonfinite else ""
-    channels = {"rows": found.rows, "columns": found.columns}
+def _measures(statistics: Statistics) -> list[tuple[str, str]]:
+    finite = f", {statistics.nonfinite} of them not finite" if statistics.nonfinite else ""
+    channels = {"rows": statistics.rows, "columns": statistics.columns}
     return [
-        ("weights", f"{found.weights}{finite}"),
-        ("range", f"{_short(found.minimum)} to {_short(found.maximum)}"),
-        ("mean, std", f"{_short(found.mean)}, {_short(found.std)}"),
-        ("kurtosis", _short(found.kurtosis)),
-        ("beyond 4 std", _share(found)),
+        ("weights", f"{statistics.weights}{finite}"),
+        ("range", f"{_short(statistics.minimum)} to {_short(statistics.maximum)}"),
+        ("mean, std", f"{_short(statistics.mean)}, {_short(statistics.std)}"),
+        ("kurtosis", _short(statistics.kurtosis)),
+        ("beyond 4 std", _share(statistics)),
         *((f"RMS of {name}", f"{s.low:.3g}, {s.median:.3g}, {s.high:.3g}") for name, s in channels.items() if s),
     ]
 
@@ -166,7 +166,7 @@ def _bars(each: Surveyed, now: Statistics) -> None:
 
     before = each.before
     ends = middle(*([now] if before is None else [before, now]))
-    some = [regrouped(found.bins, *ends, TALL) for found in (before, now) if found is not None]
+    some = [regrouped(statistics.bins, *ends, TALL) for statistics in (before, now) if statistics is not None]
     most = [max(bar.count for bar in bars) for bars in some]
     digits = [max(len(str(bar.count)) for bar in bars) for bars in some]
     labels = [_short((bar.low + bar.high) / 2) for bar in some[0]]
@@ -203,34 +203,40 @@ def _entry(each: Surveyed) -> dict[str, object]:
     }
 
 
-def _statistics(found: Statistics | None) -> dict[str, object] | None:
+def _statistics(statistics: Statistics | None) -> dict[str, object] | None:
     from fourcc.analysis.survey import regrouped
 
-    if found is None:
+    if statistics is None:
         return None
-    bars = regrouped(found.bins, found.bins[0].low, found.bins[-1].high, JSON_BARS) if found.bins else []
-    return {**json_documents.measures(found), "histogram": [[bar.low, bar.high, bar.count] for bar in bars]}
+    bars = (
+        regrouped(statistics.bins, statistics.bins[0].low, statistics.bins[-1].high, JSON_BARS)
+        if statistics.bins
+        else []
+    )
+    return {**json_documents.measures(statistics), "histogram": [[bar.low, bar.high, bar.count] for bar in bars]}
 
 
-def _nonfinite(found: Statistics) -> str:
-    verb = "is" if found.nonfinite == 1 else "are"
-    return f"{found.nonfinite} of {found.weights} weights {verb} not finite; the figures are those of the others"
+def _nonfinite(statistics: Statistics) -> str:
+    verb = "is" if statistics.nonfinite == 1 else "are"
+    return (
+        f"{statistics.nonfinite} of {statistics.weights} weights {verb} not finite; the figures are those of the others"
+    )
 
 
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def _largest(found: Statistics | None) -> float | None:
-    if found is None or found.minimum is None or found.maximum is None:
+def _largest(statistics: Statistics | None) -> float | None:
+    if statistics is None or statistics.minimum is None or statistics.maximum is None:
         return None
-    return max(abs(found.minimum), abs(found.maximum))
+    return max(abs(statistics.minimum), abs(statistics.maximum))
 
 
-def _share(found: Statistics | None) -> str:
+def _share(statistics: Statistics | None) -> str:
     """The share of outliers, in percent."""
-    return "-" if found is None or found.outliers is None else f"{100 * found.outliers:.2g} %"
+    return "-" if statistics is None or statistics.outliers is None else f"{100 * statistics.outliers:.2g} %"
 
 
-def _contrast(found: Spread | None) -> str:
-    return f"{found.high / found.median:.3g}" if found is not None and found.median else "-"
+def _contrast(statistics: Spread | None) -> str:
+    return f"{statistics.high / statistics.median:.3g}" if statistics is not None and statistics.median else "-"

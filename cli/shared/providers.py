@@ -42,11 +42,11 @@ def missing(index: Index) -> dict[str, Provider | None]:
         return {}
     from fourcc.registry import registry
 
-    found: dict[str, Provider | None] = {}
+    providers: dict[str, Provider | None] = {}
     for tag, named in _foreign(index):
         if tag not in registry:
-            found[str(tag)] = found.get(str(tag)) or named
-    return found
+            providers[str(tag)] = providers.get(str(tag)) or named
+    return providers
 
 
 def advice(tag: str, provider: Provider | None) -> str:
