@@ -151,27 +151,3 @@ def test_no_format_is_named_in_the_core(root: Path) -> None:
         if tags & code_words(path)
     }
     assert not named
-
-
-def lengths(root: Path) -> list[tuple[Path, str, int]]:
-    """File, function and number of lines of every function of the package."""
-    found = []
-    for folder in ("fourcc", "formats", "kernels", "cli"):
-        for path in (root / folder).rglob("*.py"):
-            if folder == "fourcc" and path.relative_to(root).parts[1] in {"formats", "kernels", "cli"}:
-                continue
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.FunctionDef):
-                    doc = ast.get_docstring(node, clean=False)
-                    size = (node.end_lineno or node.lineno) - node.lineno + 1 - (doc.count("\n") + 1 if doc else 0)
-                    found.append((path, node.name, size))
-    return found
-
-
-def test_size_budget(root: Path) -> None:
-    """Functions of at most 40 lines (60 in kernels/), core files of at most 300, formats of at most 150."""
-    for path, name, size in lengths(root):
-        assert size <= (60 if "kernels" in path.parts else 40), f"{path}: {name} has {size} lines"
-    for folder, cap in (("fourcc", 300), ("formats", 150), ("cli", 300)):
-        for path in (root / folder).rglob("*.py"):
-            assert path.read_text().count("\n") <= cap, path
