@@ -126,7 +126,7 @@ def corrected(text: str) -> str:
 
 
 def difference(shown: str, real: str) -> str:
-    """What the guide shows that is not what happens."""
+    """The places where the guide shows something else than what happens."""
     lines = (text.splitlines(keepends=True) for text in (shown, real))
     return "".join(difflib.unified_diff(*lines, "shown", "real"))
 

@@ -58,7 +58,7 @@ def tiny(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def model(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same in Q8_0, or F16 where rows of 176 do not fit, with its tokenizer; not to be changed."""
+    """The shipped model in Q8_0, or F16 for rows of 176, with its tokenizer; not to be changed."""
     path = tmp_path_factory.mktemp("model") / "model.bin"
     tokenizer = tiny.with_name("tiny_tokenizer.bin")
     fourcc.convert(tiny, path, policy=fourcc.Policy.shorthand("Q8_0,F16"), tokenizer=tokenizer)

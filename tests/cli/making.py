@@ -1,4 +1,4 @@
-"""What the tests of the command line share: a run's result, and files made for them."""
+"""A run's result, and files, for the tests of the command line."""
 
 import json
 import struct

@@ -76,7 +76,7 @@ def test_every_command_has_help(run: Runner, words: tuple[str, ...], option: str
 
 
 def test_help_names_defaults_and_environment(run: Runner) -> None:
-    """What is taken where nothing is given."""
+    """Defaults are shown."""
     assert "[default: FOURCC_THREADS, or all cores]" in " ".join(run("convert", "-h").out.split())
     assert "FOURCC_PLUGINS" in run("formats", "-h").out
     assert "FOURCC_DEBUG" in run("-h").out
@@ -212,7 +212,7 @@ def test_a_closed_stdout(model: Path, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_no_file_takes_the_place_of_a_closed_stream() -> None:
-    """What writes to descriptor 1 or 2 past Python would write into an output."""
+    """Code that writes to descriptor 1 or 2 past Python would otherwise write into an output."""
     code = "import os; from fourcc.cli.app import main; main(['--version']); os._exit(os.open(os.devnull, os.O_RDONLY))"
     assert shell(f'"{sys.executable}" -c "{code}" <&- >&- 2>&-').returncode >= 3
 

@@ -110,7 +110,7 @@ def test_a_peer_beside_us(run: Runner) -> None:
 
 
 def test_another_target(run: Runner) -> None:
-    """The same again in a process of its own, beside the first."""
+    """The benchmark runs again in a process of its own, and is shown beside the first."""
     document = run("bench", *TINY, "--n", "1", "--format", "F32", "--simd", "portable", "--json").document
     other = document["targets"]["portable"]
     assert other["target"] == "portable"

@@ -281,7 +281,7 @@ def test_a_checkpoint_without_tensors(run: Runner, tmp_path: Path) -> None:
 
 
 def test_vectors_alone_match_no_format(run: Runner, tmp_path: Path) -> None:
-    """What --format takes is told, in words of --format."""
+    """Errors of --format speak of --format."""
     source = write_safetensors(tmp_path / "in.safetensors", {"v": np.ones(4, np.float32)})
     ended = run("convert", source, "-o", tmp_path / "out.bin", "--format", "F16")
     assert ended.code == 2

@@ -104,7 +104,7 @@ def test_models_of_other_tokens(run: Runner, tiny: Path, text: Path, tmp_path: P
 
 
 def test_rows_that_are_no_tokens_are_told(run: Runner, tiny: Path, text: Path, tmp_path: Path) -> None:
-    """Of the model that has them."""
+    """Percentiles of the model that has them."""
     tokenizer, other = tiny.with_name("tiny_tokenizer.bin"), padded(tiny.parent, tmp_path)
     ended = run("eval", other, tiny, "--text", text, "-z", tokenizer, "--reference", tiny, "--tokens", 700)
     assert ended.code == 0, ended.err

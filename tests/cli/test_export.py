@@ -20,7 +20,7 @@ def other(tiny: Path, tmp_path: Path) -> Path:
 
 
 def test_summary(run: Runner, model: Path, tmp_path: Path) -> None:
-    """What was written, in which formats."""
+    """The summary names the file and its formats."""
     ended = run("export", model, "-o", tmp_path / "out.gguf")
     assert ended.code == 0
     rows = dict(line.split(maxsplit=1) for line in ended.out.splitlines())
@@ -32,7 +32,7 @@ def test_summary(run: Runner, model: Path, tmp_path: Path) -> None:
 
 
 def test_document(run: Runner, other: Path, tmp_path: Path) -> None:
-    """The same as one object; quiet is quiet."""
+    """The summary as one object; quiet is quiet."""
     ended = run("export", other, "-o", tmp_path / "out.gguf", "--as", "Q8_0,F16", "--json", "-q")
     assert (ended.code, ended.err) == (0, "")
     found = ended.document
@@ -47,7 +47,7 @@ WEIGHTS = [f"feed_forward.w{i}" for i in (1, 2, 3)]
 
 
 def test_dry_run(run: Runner, other: Path, tmp_path: Path) -> None:
-    """What would become of each tensor; nothing is written, and no output need be named."""
+    """A dry run lists every tensor; nothing is written, and no output need be named."""
     ended = run("export", other, "--to", "gguf", "--as", "Q8_0,F16", "--dry-run", "-q")
     assert ended.code == 0
     lines = ended.out.splitlines()
@@ -66,7 +66,7 @@ def test_a_policy_first(run: Runner, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_threads_change_nothing(run: Runner, other: Path, tmp_path: Path) -> None:
-    """The same bytes with one and with four."""
+    """One thread and four write equal bytes."""
     for name, threads in (("a", 1), ("b", 4)):
         assert run("export", other, "-o", tmp_path / f"{name}.gguf", "--as", "Q8_0,F16", "--threads", threads).code == 0
     assert (tmp_path / "a.gguf").read_bytes() == (tmp_path / "b.gguf").read_bytes()

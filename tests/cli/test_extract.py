@@ -13,7 +13,7 @@ from tests.cli.making import ODD, Runner, write_safetensors
 
 
 def test_decoded_weights(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Of the tensor's shape, as numpy reads them."""
+    """Weights of the tensor's shape, as numpy reads them."""
     ended = run("extract", model, ODD, "-o", tmp_path / "x.npy")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     with fourcc.open(model) as opened:

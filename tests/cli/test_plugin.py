@@ -234,7 +234,7 @@ def test_a_module_that_cannot_be_imported(process: Runner, plugin: Plugin, code:
 
 
 def test_usage(process: Runner, run: Runner, good: dict[str, str]) -> None:
-    """What is not there, or not allowed: exit code 2, or 5 for a format that is missing."""
+    """Wrong arguments: exit code 2, or 5 for a format that is missing."""
     ended = run("plugin", "test", "Nope")
     assert ended.code == 5
     assert "no installed package provides the format Nope" in ended.err

@@ -12,7 +12,7 @@ from tests.cli.making import Runner, rewrite_index
 
 
 def test_check_shows_the_plan(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """The same table as convert --dry-run; nothing is written."""
+    """`policy check` shows the table of `convert --dry-run`; nothing is written."""
     policy = tmp_path / "mixed.toml"
     policy.write_text('version = 1\n[[rule]]\nmatch = "*"\ntag = "Q8_0"\nfallback = ["F16"]\n')
     ended = run("policy", "check", policy, tiny)
@@ -67,7 +67,7 @@ def test_show_without_a_policy(run: Runner, model: Path, tmp_path: Path) -> None
 
 
 def rewrite_without_policy(model: Path, path: Path) -> None:
-    """The same file, its policy under another name."""
+    """A copy of the file, its policy under another name."""
 
     def edit(index: Index) -> Index:
         return attrs.evolve(index, blobs=tuple(blob._replace(name=f"old.{blob.name}") for blob in index.blobs))

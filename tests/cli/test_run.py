@@ -45,7 +45,7 @@ def test_greedy_text_is_llama2c_s(run: Runner, data: Path) -> None:
 
 
 def test_a_gguf_runs_with_its_own_tokenizer(run: Runner, data: Path) -> None:
-    """The same model from another file begins in the same words."""
+    """A model from another kind of file begins in the same words."""
     ended = run("run", data / "stories260K.gguf", *GREEDY, "-n", 100)
     assert ended.code == 0, ended.err
     assert ended.out.strip().startswith("Once upon a time, there was a little girl named Lily. She loved to play")
@@ -233,7 +233,7 @@ def on_a_terminal(model: Path) -> Iterator[tuple[int, int]]:
 
 
 def until(terminal: int, text: str) -> str:
-    """What a terminal shows until a text is there; of none: until it is closed."""
+    """The prompt that a terminal shows until a text is there, or until the input is closed."""
     shown = ""
     while not text or text not in shown:
         assert select.select([terminal], [], [], 60)[0], f"nothing comes after {shown!r}"
@@ -366,7 +366,7 @@ def test_a_tokenizer_is_taken_for_a_model_bin(run: Runner, tiny: Path, model: Pa
 
 
 def renamed(tokenizer: Path, path: Path, tokens: int = 384) -> Path:
-    """The same tokenizer with each `e` an `E`, and so many entries."""
+    """The tokenizer with every `e` an `E`, and `count` entries."""
     data = bytearray(tokenizer.read_bytes())
     at = 4
     for _ in range(tokens):

@@ -1,4 +1,4 @@
-"""What every command shares: safe texts, tables, numbers, progress."""
+"""Safe texts, tables, numbers and progress, as every command shows them."""
 
 import io
 import sys

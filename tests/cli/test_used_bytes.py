@@ -127,7 +127,7 @@ def overwrite(path: Path) -> None:
 
 
 def rewrite(path: Path) -> None:
-    """The same bytes, by `cp`: nobody can tell what was read meanwhile."""
+    """`cp` of equal bytes over a file changes it too: nobody can tell which bytes were read meanwhile."""
     path.write_bytes(path.read_bytes())
 
 
@@ -222,7 +222,7 @@ def test_events_end_with_an_error(run: Runner, copied: Path, meanwhile: Callable
 def test_evaluate_refuses_a_file_that_changed(
     copied: Path, text: Path, meanwhile: Callable[[Callable[[], None]], None], *, opened: bool
 ) -> None:
-    """Of a path, and of a model that is open."""
+    """Evaluates a path, and an open model."""
     meanwhile(lambda: overwrite(copied))
     says = f"{copied}: the file changed while it was read. Run it again."
     with fourcc.open(copied) as model, pytest.raises(fourcc.FourccError) as caught:
@@ -271,7 +271,7 @@ def cut(path: Path, length: int, *arguments: object) -> Run:
 
 
 def says_cut(path: Path) -> str:
-    """What is said of it."""
+    """The message for a file that was cut."""
     return f"fourcc: error: {path}: the file was cut while it was read. Fetch or convert it again.\n"
 
 

@@ -92,7 +92,7 @@ MODEL = [
 
 @attrs.define
 class Seen:
-    """What the block ended with."""
+    """The outcome of the block."""
 
     error: Refusal | None = None
 

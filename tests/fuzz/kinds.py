@@ -49,7 +49,7 @@ class Case:
 
     @property
     def nbytes(self) -> int:
-        """Of all files."""
+        """All files."""
         return sum(map(len, self.files.values()))
 
 

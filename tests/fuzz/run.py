@@ -37,7 +37,7 @@ class SlowError(BaseException):
 
 @attrs.define
 class Findings:
-    """What may not come.
+    """The outcomes that are faults.
 
     Attributes:
         first: kind and place -> number of the first case.

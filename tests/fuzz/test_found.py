@@ -1,4 +1,4 @@
-"""What fuzzing has found, each as it was found: a file, and what may come of it. See `tests.fuzz.run`."""
+"""Faults that fuzzing found: a file each, and the outcomes that it may have. See `tests.fuzz.run`."""
 
 import errno
 import json

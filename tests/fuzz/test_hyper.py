@@ -34,7 +34,7 @@ def test_run_eval_and_export(first: int) -> None:
 
 
 def test_the_honest_model_answers(tmp_path: Path) -> None:
-    """What the sweep changes runs where nothing is changed."""
+    """The models that the sweep changes run if nothing is changed."""
     assert logits_of(honest_model(tmp_path / "m.bin", {})).shape == (1, 260)
     with pytest.raises(FourccError, match="n_heads"):
         logits_of(honest_model(tmp_path / "m.bin", {"n_heads": "4"}))

@@ -66,7 +66,7 @@ def place(tree: Tree, rng: random.Random) -> Path:
 
 
 def node(tree: Tree, at: Path) -> Tree:
-    """What stands at a place."""
+    """The value at a place."""
     for step in at:
         tree = tree[step]
     return tree

@@ -51,7 +51,7 @@ class Comparison:
 
     @property
     def allowed(self) -> float:
-        """What `mixed` may be."""
+        """The values that `mixed` may have."""
         return self.our_rounding + self.their_rounding + PLAIN
 
 
@@ -81,7 +81,7 @@ def ours(model: Path, tokens: list[int]) -> np.ndarray:  # type: ignore[type-arg
 
 
 def theirs(model: Path, tokens: list[int]) -> np.ndarray:  # type: ignore[type-arg]
-    """Those of llama.cpp, whose memory of tokens is float32, too."""
+    """Logits of llama.cpp, whose key-value cache is float32, too."""
     from llama_cpp import Llama
 
     network = Llama(str(model), n_ctx=256, logits_all=True, verbose=False, type_k=0, type_v=0, n_threads=1)

@@ -38,7 +38,7 @@ def test_a_mixed_model(lane: ModuleType, root: Path, tmp_path: Path) -> None:
 
 
 def test_stories(lane: ModuleType, data: Path, tmp_path: Path) -> None:
-    """The same of a model that others trained."""
+    """A model that others trained agrees, too."""
     found = lane.compare(tmp_path, data / "stories260K.bin", data / "tok512.bin")
     assert found.plain < lane.PLAIN
     assert found.mixed < found.allowed < found.spread / 20

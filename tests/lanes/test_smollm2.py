@@ -95,7 +95,7 @@ def test_its_ends_and_its_beginning(ours: Tokenizer, keys: dict[str, Any]) -> No
 
 
 def fourcc(*arguments: str | Path) -> str:
-    """What a command prints."""
+    """The output of a command."""
     done = subprocess.run(
         [sys.executable, "-m", "fourcc", *map(str, arguments)],
         stdin=subprocess.DEVNULL,

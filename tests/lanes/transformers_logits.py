@@ -1,4 +1,4 @@
-"""What transformers computes of the models of ``tests/running/oracle_cases.py``, compared with what is stored.
+"""Logits of transformers for the models of ``tests/running/oracle_cases.py``, compared with the stored ones.
 
 Wants an environment with transformers, torch (for processors) and safetensors; fourcc is not needed::
 
@@ -44,7 +44,7 @@ def logits(name: str, folder: Path) -> np.ndarray:
 
 
 def everything() -> dict[str, np.ndarray]:
-    """Of every case."""
+    """The logits of every case."""
     found = {}
     for name in CASES:
         with tempfile.TemporaryDirectory() as folder:

@@ -101,7 +101,7 @@ def test_entry_points_name_the_tag_and_the_stem() -> None:
 
 
 def test_public_names_are_pinned() -> None:
-    """What `import fourcc` promises."""
+    """The names that `import fourcc` promises."""
     assert sorted(fourcc.__all__) == fourcc.__all__
     for name in fourcc.__all__:
         assert getattr(fourcc, name).__module__.startswith("fourcc.")

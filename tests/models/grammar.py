@@ -78,13 +78,13 @@ class Slots(dict[str, Person | str | Verb | Noun]):
         return Person(name, *(("girl", "she", "her", "her") if is_girl else ("boy", "he", "him", "his")))
 
     def _kind(self, slot: str) -> str:
-        """What the person of this slot is: half of them children, half animals."""
+        """The kind of person in this slot: half are children, half animals."""
         person = self[slot.removesuffix("_kind")]
         assert isinstance(person, Person)
         return person.child if self._dice.pick((True, False)) else self._dice.pick(ANIMALS)
 
     def _home(self) -> str:
-        """Which list of homes suits the hero."""
+        """The list of homes that suits the hero."""
         return "den" if self["hero_kind"] in ANIMALS else "house"
 
 

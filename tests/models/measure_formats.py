@@ -56,7 +56,7 @@ encoder = {{ {option} = "{choice}" }}
 
 
 def measure(models: list[Path], tokens: int) -> list[dict[str, object]]:
-    """What `fourcc eval` says of them."""
+    """The report of `fourcc eval` on them."""
     command = [sys.executable, "-m", "fourcc", "eval", *map(str, models), "--text", str(TEXT), "--documents", "--json"]
     command += ["--reference", str(MODEL), "-z", str(TOKENIZER), "--tokens", str(tokens), "-q"]
     printed = subprocess.check_output(command, text=True)

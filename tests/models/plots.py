@@ -1,4 +1,4 @@
-"""What every story shares: the shape of a plot, the openings and the last lines.
+"""The shape of a plot, the openings and the last lines, for every story.
 
 A template holds choices `[this|that]` and slots `{hero}`, `{hero.he}`, `{toy}`: a slot keeps its value through
 one whole story, so a name, a pronoun or a thing never changes half-way.

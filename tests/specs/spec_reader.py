@@ -75,7 +75,7 @@ def unpack(packed: bytes) -> Map:
 
 
 def check(index: Map, end: int) -> None:
-    """What must hold of the index as a whole; `end` is where it begins."""
+    """Checks of the index as a whole; `end` is where it begins."""
     need(index["requires"] == [], f"features {index['requires']}")
     for records in (index["tensors"], index["blobs"]):
         names = [record["name"] for record in records]
