@@ -3,8 +3,8 @@
     python tests/lanes/two_installs.py OLD/bin/python NEW/bin/python [--turns 41] [--format Q4_0,Q8_A]
 
 Each install runs in a process of its own that is kept for the whole run. They measure in turns, the first alternately,
-so that a noisy minute of the machine hits both. A ratio is the median over the turns of (old time / new time): above 1 the
-new install is faster. The quartiles beside it say how far to trust it.
+so that a noisy minute of the machine hits both. A ratio is the median over the turns of (old time / new
+time): above 1 the new install is faster. The quartiles beside it say how far to trust it.
 """
 
 from __future__ import annotations
