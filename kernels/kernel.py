@@ -22,6 +22,7 @@ from fourcc.kernels.descriptors import Array
 
 Level = Literal["native", "fused", "decode"]
 Parts = Mapping[str, Array]
+Encoder = Callable[[Mapping[str, object]], KernelFunction | None]  # (options) -> the function for them
 LARGE = 2.0**64  # scales up to here make no product of codes overflow, and no weight, if activations are ordinary
 
 
@@ -103,7 +104,7 @@ class Kernel:
     packed: Callable[[int, int], int] | None = None
     decode: KernelFunction | None = None
     careful: Careful | None = None
-    encoder: Callable[[Mapping[str, object]], KernelFunction | None] | None = None
+    encoder: Encoder | None = None
 
     def for_parts(self, parts: Parts) -> Kernel:
         """The kernel for a matrix with these parts: another one where scales are very large."""

@@ -61,8 +61,8 @@ def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - 
 
 def _joined(twos: Lanes, third: Lanes) -> Lanes:
     """Codes of the lowest two bits of `twos`, with the lowest bit of `third` above them."""
-    made: Lanes = either(both(twos, ints_of(TWOS)), shifted_left(both(third, ints_of(ONES)), 2))
-    return made
+    codes: Lanes = either(both(twos, ints_of(TWOS)), shifted_left(both(third, ints_of(ONES)), 2))
+    return codes
 
 
 def _codes(put: PutCodes[Place], finish: FinishGroup[Where], no_dots: NoDots) -> WalkCodes[Place, Where]:

@@ -61,7 +61,7 @@ BLOCK = 128  # rows
 PANELS = BLOCK // ROWS
 TOP = np.float32(127)
 CODES_PART = PARTS + 8
-COLUMNS = 48  # activations that are quantized at once: some hundred KiB, and a multiple of six, a tile's
+COLUMNS = 48  # activations that are quantized at once: some hundred KiB, and a multiple of a tile's six
 HEAD = 128  # bytes of the job at the start of scratch memory
 
 

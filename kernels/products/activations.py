@@ -4,9 +4,9 @@ They are quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x
 float32. Two terms of a product depend on the activation alone, so they are computed once, not once a row: the zero
 correction -zero * s * sum q, with zero the code of weight 0, and the sum s * sum q.
 
-An offset is multiplied by s * sum q, so that the error of an activation counts as much as the whole weight, and not as
-much as its code. Only where a block's codes lie around their mean is the code's share smaller: there the sum is that of
-x as it came.
+An offset is multiplied by s * sum q, so that the error of an activation is weighed by the whole weight, and not by
+scale times code. Only where a block's codes lie around their mean is scale times code the smaller of the two: there the
+sum is that of x as it came.
 """
 
 from __future__ import annotations

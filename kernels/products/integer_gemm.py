@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.kernel import Activation, Kernel
@@ -32,7 +32,8 @@ def integer_kernel(
     zero: int,
     parts: tuple[str, ...],
     affine: bool = False,
-    **more: Any,
+    pack: KernelFunction | None = None,
+    packed: Callable[[int, int], int] | None = None,
 ) -> Kernel:
     """The kernel of a format whose blocks lie along a row and have integer codes.
 
@@ -44,8 +45,9 @@ def integer_kernel(
         zero: the code of weight 0, as the panel holds codes.
         parts: names of the stored parts.
         affine: whether blocks have an offset beside their scale. It is their mean, so it meets the exact sums.
-        more: further fields of the kernel, of any type.
+        pack: writes the packed layout, if there is one.
+        packed: (rows, cols) -> bytes of the packed layout.
     """
     tile = choose_by_count(most, small_n, integer_product(panel, affine=affine))
     activation, exact = int8_activations(zero, exact_sums=affine), float_product(decode)
-    return Kernel("native", activation, tile, exact, decoder(decode), scratch, parts, **more)
+    return Kernel("native", activation, tile, exact, decoder(decode), scratch, parts, pack=pack, packed=packed)

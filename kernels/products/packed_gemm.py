@@ -9,11 +9,10 @@ order in which they are needed.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import CODES, CODES_STRIDE, COLS, OUT, OUT_STRIDE, PARTS, X, round_up
-from fourcc.kernels.kernel import Kernel
+from fourcc.kernels.kernel import Encoder, Kernel
 from fourcc.kernels.products import integer_gemm, scales_per_16
 from fourcc.kernels.products.crossover import PACKED_ROWS
 from fourcc.kernels.products.packed_layout import Block, block_packer, packer
@@ -225,12 +224,12 @@ def _gather(block: Block) -> KernelFunction:
     return gather
 
 
-def packed_kernel(block: Block, **more: Any) -> Kernel:
+def packed_kernel(block: Block, *, encoder: Encoder) -> Kernel:
     """The kernel of a format of ggml's blocks.
 
     Args:
         block: the format's.
-        more: further fields of the kernel, of any type.
+        encoder: encodes rows, see `Kernel`.
     """
     width, bits, size = block.width, block.group.bits, block.packed
     small_n = packed_small_n(partial(_tile, block), lambda cols: cols // width * size)
@@ -256,5 +255,5 @@ def packed_kernel(block: Block, **more: Any) -> Kernel:
         pack=packer(block),
         packed=packed,
         decode=_decoder(block),
-        **more,
+        encoder=encoder,
     )
