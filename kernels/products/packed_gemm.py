@@ -91,8 +91,8 @@ def _tile(block: Block, columns: int) -> Tile[tuple[int, int]]:
         for begin in range(0, cols, width):
             at = begin >> bits << 2
             write_scales(p, scratch, scratch + offsets_at)
-            where = (scratch, x_scales + at, corrections + at, sums + at, stride)
-            total = multiply(p, (x + begin, x_stride, p), total, where)
+            place = (x + begin, x_stride, p)
+            total = multiply(p, place, total, (scratch, x_scales + at, corrections + at, sums + at, stride))
             p += packed
         store_rows(job, column, row, rows, total)
 

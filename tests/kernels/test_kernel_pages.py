@@ -1,4 +1,4 @@
-"""The pages on kernels are true: files and functions that decision 0009 names exist, and so do products.md's numbers."""
+"""Pages on kernels are true: the files and functions that decision 0009 names exist, and products.md's numbers hold."""
 
 import re
 from pathlib import Path
