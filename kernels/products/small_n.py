@@ -1,4 +1,4 @@
-"""Products of floats with a few activations: four rows meet up to four activations at once.
+"""Products of floats with a few activations (GEMM with a small N): four rows meet up to four activations at once.
 
 A panel that few activations meet costs more than it saves. Here four rows and four activations are sixteen sums in
 registers, so every number of a row, and of an activation, is loaded once for four products.
