@@ -20,16 +20,16 @@ from fourcc.kernels.fusing.ir import UntraceableError
 from fourcc.kernels.fusing.ir_ops import panel_operation, product_operation
 from fourcc.kernels.fusing.tracer import trace
 from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
-from fourcc.kernels.products.panel_gemm import all_columns, float_panels, store_rows
+from fourcc.kernels.products.crossover import BLOCK_DECODERS
+from fourcc.kernels.products.panel_gemm import any_count, float_panels, store_rows
 from fourcc.kernels.products.panels import ROWS
-from fourcc.kernels.products.row_gemv import up_to
+from fourcc.kernels.products.row_gemv import choose_by_count
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store_float
 from fourcc.kernels.simd.tiles import halve_columns, multiply_add_columns, no_float_columns
 
 Function = Callable[..., Any]
 TOTALS = 4  # of several activations one each; of one, four that take the weights in turn: no sum waits for another
-FEW = 12  # activations: beyond that panels are faster
 
 
 def fused(
@@ -55,8 +55,8 @@ def fused(
     sizes = [part.step for part in parts]
     write = _once(panel_operation(steps, sizes))
     some = partial(_some_columns, product=partial(product_operation, steps, sizes), write=write, ways=ways, width=width)
-    few, several = _few(all_columns(some, (1, TOTALS))), float_panels(_panel(write, ways.whole, width))
-    tile = up_to(FEW, few, several)
+    few, several = _few(any_count(some, (1, TOTALS))), float_panels(_panel(write, ways.whole, width))
+    tile = choose_by_count(BLOCK_DECODERS, few, several)
 
     def scratch(cols: int) -> int:
         blocks = -(-cols // width)
