@@ -20,7 +20,7 @@ class Target:
         code_columns: activations that a product of codes keeps in registers at once, with 32 rows.
         group_columns: those of a product of codes that are unpacked for it, with 16 rows.
         float_columns: those of a product of floats, with 16 rows.
-        bias: what `fourcc.kernels.simd.biased` adds to a signed byte, so that the dot product may take it unsigned.
+        bias: what `fourcc.kernels.simd.dot.biased` adds to a signed byte, so that the dot product may take it unsigned.
     """
 
     name: str
