@@ -276,7 +276,7 @@ def _typed(operation: Operation, given: tuple[Any, ...]) -> Any:
     from fourcc.kernels.simd import numba_types
     from fourcc.kernels.simd.builder import Builder
 
-    kinds = [numba_types.kind_of(each) for each in given]
+    kinds = [numba_types.operand_kind(each) for each in given]
     known = tuple(kind for kind in kinds if kind is not None)
     result = operation.result(known) if len(known) == len(kinds) else None
     if result is None:

@@ -13,12 +13,12 @@ from fourcc.kernels.simd.operation import (
     FLOATS,
     INTEGER,
     INTS,
-    Kind,
+    OperandKind,
     operation,
 )
 
 
-def _alike(first: Kind, *others: Kind) -> Kind:
+def _alike(first: OperandKind, *others: OperandKind) -> OperandKind:
     """The kind of all arguments. Raises TypeError where they differ."""
     if any(other != first for other in others):
         raise TypeError(f"{first} does not go with {', '.join(map(str, others))}")
@@ -123,7 +123,7 @@ def _(b: Builder, x: Value) -> Value:
     return b.extract_element(x, b.int32(0))
 
 
-@operation(returns=lambda kind: Kind(kind.element))
+@operation(returns=lambda kind: OperandKind(kind.element))
 def largest(x: Lanes) -> Lanes:
     """The largest lane of floats that are not NaN."""
     return x.max()  # type: ignore[no-any-return]

@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from fourcc.kernels.simd.operation import Kind
+from fourcc.kernels.simd.operation import OperandKind
 from fourcc.kernels.simd.target import Target
 
 Value = Any  # llvmlite has no types to import
@@ -39,7 +39,7 @@ def vector(element: str, lanes: int) -> Value:
     return ir.VectorType(ELEMENTS[element], lanes)
 
 
-def llvm_type(kind: Kind) -> Value:
+def llvm_type(kind: OperandKind) -> Value:
     """LLVM's type of a kind."""
     if not kind.lanes:
         return ELEMENTS[kind.element]

@@ -15,7 +15,7 @@ from fourcc.kernels.simd.operation import (
     FLOATS,
     INTEGER,
     INTS,
-    Kind,
+    OperandKind,
     operation,
 )
 
@@ -191,8 +191,8 @@ def _(b: Builder, address: Value) -> Value:
     return b.load_from(address, llvm_type(DOUBLES))
 
 
-def _same(address: Kind, value: Kind) -> Kind:  # noqa: ARG001 - the operation's arguments
-    return Kind("void")
+def _same(address: OperandKind, value: OperandKind) -> OperandKind:  # noqa: ARG001 - the operation's arguments
+    return OperandKind("void")
 
 
 @operation(returns=_same)

@@ -15,12 +15,12 @@ from fourcc.kernels.simd.dot import dot, dot_bytes
 from fourcc.kernels.simd.interpreted import Lanes, read, write
 from fourcc.kernels.simd.load_wide import load_bfloat16s, load_float16s, widened_bfloat16, widened_float16
 from fourcc.kernels.simd.memory import load_floats
-from fourcc.kernels.simd.operation import FLOATS, NOTHING, Kind, Operation, operation
+from fourcc.kernels.simd.operation import FLOATS, NOTHING, OperandKind, Operation, operation
 from fourcc.kernels.simd.target import multiplies_bfloat16s
 
 
 def _zeros(element: str, columns: int) -> Operation:
-    kind = Kind(element, 16, columns)
+    kind = OperandKind(element, 16, columns)
     dtype = {"f32": np.float32, "i32": np.int32}[element]
 
     @operation(returns=kind)
@@ -40,12 +40,12 @@ no_float_columns = {columns: _zeros("f32", columns) for columns in WIDTHS}
 no_int_columns = {columns: _zeros("i32", columns) for columns in WIDTHS}
 
 
-def as_first(first: Kind, *_: Kind) -> Kind:
+def as_first(first: OperandKind, *_: OperandKind) -> OperandKind:
     """The kind of an operation's first argument."""
     return first
 
 
-def nothing(*_: Kind) -> Kind:
+def nothing(*_: OperandKind) -> OperandKind:
     """The kind of an operation that returns nothing."""
     return NOTHING
 
@@ -249,7 +249,7 @@ def _(b: Builder, address: Value, step: Value, tile: Value) -> None:
         b.store_to(place, b.extract_element(each, b.int32(0)))
 
 
-@operation(returns=lambda tile: Kind(tile.element, tile.lanes, tile.columns // 2))
+@operation(returns=lambda tile: OperandKind(tile.element, tile.lanes, tile.columns // 2))
 def halve_columns(tile: Lanes) -> Lanes:
     """The first half of a tile's columns, each added to its twin in the second half."""
     return tile[: len(tile) // 2] + tile[len(tile) // 2 :]
