@@ -219,8 +219,8 @@ def argument(random: np.random.Generator, name: str, parameter: str, kind: Opera
     if parameter == "count" and kind == INTEGER:
         first, last = 0, COUNTS.get(name, 16)
         return np.array([random.integers(first, last + 1)])
-    if parameter in {"bits", "step", "pair"}:
-        return np.array([random.integers(*{"bits": (0, 32), "step": (1, 80), "pair": (0, 8)}[parameter])])
+    if parameter in {"bits", "stride", "pair"}:
+        return np.array([random.integers(*{"bits": (0, 32), "stride": (1, 80), "pair": (0, 8)}[parameter])])
     if name in {"store_as_bytes", "store_nearest_bytes", "store_some_nearest_bytes", "rounded", "ints_from_floats"}:
         spread = {"rounded": 2.0**22 - 1, "ints_from_floats": 2.0**31 - 128}.get(name, 127)
         values = random.uniform(-spread, spread, count) * random.choice([1, 2.0**-18], count)
