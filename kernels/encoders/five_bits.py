@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fourcc.kernels.products.packed_layout import NIBBLES, ONES, WORD
+from fourcc.kernels.products.packed_layout import NIBBLES, ONES, PACKED_WORD
 from fourcc.kernels.simd.arithmetic import ints_of, multiply, shifted_right
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_ints
@@ -32,9 +32,9 @@ def five_bits(first: int) -> Function:
     def given(put: Function, finish: Function, no_dots: Function) -> Function:
         def codes(p: int, place: int, total: Lanes, numbers: Any) -> Lanes:
             """Low nibbles are 16 columns, high ones the next 16; bit i of the word belongs to column i."""
-            mask, dots, bits = ints_of(NIBBLES), no_dots(), load_ints(p + WORD * first)
+            mask, dots, bits = ints_of(NIBBLES), no_dots(), load_ints(p + PACKED_WORD * first)
             for four in range(4):
-                pairs = load_ints(p + WORD * (first + 1 + four))
+                pairs = load_ints(p + PACKED_WORD * (first + 1 + four))
                 low, high = both(pairs, mask), both(shifted_right(pairs, 4), mask)
                 dots = put(dots, either(low, _fifth(shifted_right(bits, 4 * four))), place, 4 * four)
                 dots = put(dots, either(high, _fifth(shifted_right(bits, 4 * four + 16))), place, 4 * four + 16)

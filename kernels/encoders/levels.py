@@ -13,7 +13,7 @@ import numpy as np
 
 from fourcc.kernels.encoders.lanes import INFINITY, NO_TERM, NOTHING, ONE, VECTOR, ZERO, X
 from fourcc.kernels.encoders.scale_search import first_largest, quotient
-from fourcc.kernels.products.packed_layout import NIBBLES, WORD
+from fourcc.kernels.products.packed_layout import NIBBLES, PACKED_WORD
 from fourcc.kernels.simd.arithmetic import absolute, add, divide, floats_of, ints_of, multiply, shifted_right
 from fourcc.kernels.simd.int32 import byte_table
 from fourcc.kernels.simd.interpreted import Lanes
@@ -49,7 +49,7 @@ def level_codes(levels: Operation, scales: int = 1, begin: int = 0) -> Function:
             for scale in range(scales):
                 dots = no_dots()
                 for four in range(4):
-                    pairs, column = load_ints(p + WORD * (begin + 4 * scale + four)), 32 * scale + 4 * four
+                    pairs, column = load_ints(p + PACKED_WORD * (begin + 4 * scale + four)), 32 * scale + 4 * four
                     dots = put(dots, levels(both(pairs, mask)), place, column)
                     dots = put(dots, levels(both(shifted_right(pairs, 4), mask)), place, column + 16)
                 total = finish(total, dots, scale, numbers)

@@ -10,7 +10,7 @@ import numpy as np
 from fourcc.kernels.encoders.affine_blocks import AffineBlock
 from fourcc.kernels.encoders.affine_search import affine_search
 from fourcc.kernels.encoders.lanes import COUNTED, NO_TERM, VECTOR, X
-from fourcc.kernels.products.packed_layout import WORD
+from fourcc.kernels.products.packed_layout import PACKED_WORD
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -34,16 +34,16 @@ def expand_scales(p: int, scales: int, means: int) -> None:
     """Scales and means of sixteen packed blocks; the last four of either have their bits in two places."""
     d = low_float16s(load_ints(p))
     dmin = multiply(high_float16s(load_ints(p)), floats_of(MINUS_ONE))
-    low, high, rest = load_ints(p + WORD), load_ints(p + 2 * WORD), load_ints(p + 3 * WORD)
+    low, high, rest = load_ints(p + PACKED_WORD), load_ints(p + 2 * PACKED_WORD), load_ints(p + 3 * PACKED_WORD)
     six, four, two = ints_of(63), ints_of(15), ints_of(48)
     for j in range(4):
         scale, minimum = shifted_right(low, 8 * j), shifted_right(high, 8 * j)
         later = either(both(shifted_right(rest, 8 * j), four), both(shifted_right(scale, 2), two))
         below = either(both(shifted_right(rest, 8 * j + 4), four), both(shifted_right(minimum, 2), two))
-        store(scales + WORD * j, multiply(d, floats_from_ints(both(scale, six))))
-        store(scales + WORD * (j + 4), multiply(d, floats_from_ints(later)))
-        store(means + WORD * j, multiply(dmin, floats_from_ints(both(minimum, six))))
-        store(means + WORD * (j + 4), multiply(dmin, floats_from_ints(below)))
+        store(scales + PACKED_WORD * j, multiply(d, floats_from_ints(both(scale, six))))
+        store(scales + PACKED_WORD * (j + 4), multiply(d, floats_from_ints(later)))
+        store(means + PACKED_WORD * j, multiply(dmin, floats_from_ints(both(minimum, six))))
+        store(means + PACKED_WORD * (j + 4), multiply(dmin, floats_from_ints(below)))
 
 
 def store_scales(block: int, scales: int, minima: int) -> None:

@@ -19,20 +19,19 @@ from fourcc.kernels.fusing.ir import UntraceableError
 from fourcc.kernels.fusing.ir_ops import panel_operation, product_operation
 from fourcc.kernels.fusing.tracer import BlockDecoder, trace
 from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
-from fourcc.kernels.products.panel_gemm import all_columns, float_panels, store_rows
+from fourcc.kernels.products.crossover import BLOCK_DECODERS
+from fourcc.kernels.products.panel_gemm import any_count, float_panels, store_rows
 from fourcc.kernels.products.panels import ROWS
-from fourcc.kernels.products.row_gemv import up_to
+from fourcc.kernels.products.row_gemv import choose_by_count
+from fourcc.kernels.products.signatures import PanelMaker, Tile, Tiles
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store_float
 from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.tiles import halve_columns, multiply_add_columns, no_float_columns
 
 WriteBlock = Callable[[int, int, int], None]  # (scratch, block, out) decodes a block of sixteen rows as a panel
-Panel = Callable[[int, int, int, int, int], None]  # (weights, row, count, out, scratch)
-Columns = Callable[[tuple[int, int], int, int, int, int, int], None]
-AllColumns = Callable[[tuple[int, int], int, int, int, int, int], None]
+Source = tuple[int, int]  # weights, scratch
 TOTALS = 4  # sums in registers: one for each of four activations; of one activation four, so no sum waits for another
-BEFORE_PANELS = 12  # activations: with more of them, panels are faster
 
 
 def fused(
@@ -59,9 +58,9 @@ def fused(
     write = _as_function(panel_operation(traced, strides))
     product = partial(product_operation, traced, strides)
     columns = partial(_columns, product=product, write=write, interleaving=interleaving, width=width)
-    few = _without_panels(all_columns(columns, (1, TOTALS)))
+    few = _without_panels(any_count(columns, (1, TOTALS)))
     several = float_panels(_panel(write, interleaving.rows, width))
-    tile = up_to(BEFORE_PANELS, few, several)
+    tile = choose_by_count(BLOCK_DECODERS, few, several)
 
     def scratch(cols: int) -> int:
         blocks = -(-cols // width)
@@ -81,7 +80,7 @@ def _as_function(operation: Operation) -> WriteBlock:
     return write
 
 
-def _panel(write: WriteBlock, interleave: Interleave, width: int) -> Panel:
+def _panel(write: WriteBlock, interleave: Interleave, width: int) -> PanelMaker:
     """The function that makes panels for `float_panels`."""
 
     def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
@@ -95,13 +94,13 @@ def _panel(write: WriteBlock, interleave: Interleave, width: int) -> Panel:
 
 def _columns(
     columns: int, *, product: Callable[[int], Operation], write: WriteBlock, interleaving: PartInterleaving, width: int
-) -> Columns:
+) -> Tile[Source]:
     """The product of sixteen rows with `columns` activations; a short last block counts only the columns it has."""
     add_product, zeros, sum_up = product(columns), no_float_columns[TOTALS], _sum_up(TOTALS // columns)
     interleave, stream, chunk = interleaving.unstreamed, interleaving.stream, interleaving.chunk
     prefetch_streamed, prefetch_unstreamed = interleaving.prefetch_streamed, interleaving.prefetch_unstreamed
 
-    def multiply(source: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
+    def multiply(source: Source, cols: int, job: int, column: int, rows: int, row: int) -> None:
         (weights, scratch), stride = source, load_word(job + X_STRIDE)
         x, whole, blocks = load_word(job + X) + column * stride, cols // width, (cols + (width - 1)) // width
         at = interleave(weights, row, rows, blocks, scratch + DATA, scratch)
@@ -142,7 +141,7 @@ def _single_total(totals: Lanes) -> Lanes:
     return totals
 
 
-def _without_panels(products: AllColumns) -> KernelFunction:
+def _without_panels(products: Tiles[Source]) -> KernelFunction:
     """The product with a few activations, four at a time, so each block is decoded a quarter as often."""
 
     def few(weights: int, job: int, first: int, last: int, scratch: int) -> None:
