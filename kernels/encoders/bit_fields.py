@@ -9,7 +9,7 @@ from fourcc.kernels.simd.store_narrow import store_low_bytes
 
 
 def store_nibbles(out: int, codes: int, run: int) -> None:
-    """Stores the low four bits of 256 codes in 128 bytes; `run` bytes hold `run` codes low, the next `run` codes high."""
+    """Stores the low four bits of 256 codes in 128 bytes, of which `run` hold `run` codes low, the next `run` high."""
     mask = ints_of(15)
     for byte in range(0, 128, 16):
         at = codes + 4 * (byte // run * 2 * run + byte % run)
