@@ -165,7 +165,7 @@ class Value:
         return self.bounds
 
     def as_float(self) -> Value:
-        """The same number as a float, rounded to float32."""
+        """The number as a float, rounded to float32."""
         if self.bounds is None:
             return self
         if self.bounds[0] == self.bounds[1]:

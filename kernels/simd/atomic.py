@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from llvmlite import ir
+
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.simd.operation import ADDRESS, INTEGER, operation
@@ -79,7 +81,5 @@ def call_kernel(address: int, weights: int, job: int, first: int, last: int, scr
 
 @call_kernel.lowered
 def _(b: Builder, address: Value, *arguments: Value) -> None:
-    from llvmlite import ir
-
     kind = ir.FunctionType(ELEMENTS["void"], [ELEMENTS["i64"]] * len(arguments))
     b.call_pointer(b.inttoptr(address, kind.as_pointer()), arguments)

@@ -6,7 +6,7 @@ import ctypes
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Lanes = NDArray[Any]
 
@@ -24,8 +24,8 @@ def widened(halves: Lanes) -> Lanes:
         return halves.astype(np.float32)
 
 
-def write(address: int, values: Any) -> None:
-    """Stores the bytes of an array at an address."""
+def write(address: int, values: ArrayLike) -> None:
+    """Stores the bytes of an array, or of one number, at an address."""
     raw = np.ascontiguousarray(values).tobytes()
     ctypes.memmove(int(address), raw, len(raw))
 

@@ -67,7 +67,7 @@ class Operation:
         update_wrapper(self, self.meaning)
 
     def __call__(self, *arguments: Any) -> Any:
-        """Runs the operation in Python."""
+        """Runs the operation in Python; the types are those of its meaning."""
         return self.meaning(*arguments)
 
     def lowered(self, build: Build) -> Build:

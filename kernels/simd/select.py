@@ -22,8 +22,8 @@ from fourcc.kernels.simd.partial import load_partial
 @operation(FLOATS, FLOATS, FLOAT, returns=INTEGER)
 def first_of_magnitude(low: Lanes, high: Lanes, magnitude: float) -> int:
     """The first of 32 lanes whose |x| is `magnitude`; 32 where there is none."""
-    found = np.flatnonzero(np.abs(np.concatenate([low, high])) == magnitude)
-    return int(found[0]) if len(found) else 32
+    lanes = np.flatnonzero(np.abs(np.concatenate([low, high])) == magnitude)
+    return int(lanes[0]) if len(lanes) else 32
 
 
 @first_of_magnitude.lowered

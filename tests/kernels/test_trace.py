@@ -1,4 +1,4 @@
-"""What of a block decoder can be written down, and how; the text for all that cannot."""
+"""Traces of block decoders: the instructions of those that can be traced, the messages for those that cannot."""
 
 import operator
 import re
@@ -23,18 +23,18 @@ PAIRS = np.eye(2, dtype=np.float32)
 
 
 def names(made: Trace) -> list[str]:
-    """The steps' names, loads and constants left out."""
-    return [step.name for step in made.instructions if step.name not in {"load", "constant"}]
+    """The instructions' names, without loads and constants."""
+    return [each.name for each in made.instructions if each.name not in {"load", "constant"}]
 
 
-def test_a_loop_is_gone_through_and_equal_steps_are_taken_once() -> None:
+def test_loops_unroll_and_equal_instructions_are_recorded_once() -> None:
     def decode(codes: Array, weights: Array) -> None:
         for index in range(8):
             weights[index] = (codes[index // 2] & 15) * 0.5
 
     made = trace(decode, [CODES], 8)
     assert len(made.results) == 8
-    assert [step.name for step in made.instructions].count("load") == 4
+    assert [each.name for each in made.instructions].count("load") == 4
     assert names(made).count("and") == 4
     assert made.results[0] == made.results[1] != made.results[2]
 
@@ -56,7 +56,7 @@ def test_functions_that_it_calls_are_traced_too() -> None:
 
     made = trace(decode, [CODES], 4)
     assert names(made)[:3] == ["rshift", "and", "table"]
-    assert {step.arguments[0] for step in made.instructions if step.name == "table"} == {0}
+    assert {each.arguments[0] for each in made.instructions if each.name == "table"} == {0}
     (table,) = made.tables
     assert table.tolist() == TABLE.tolist()
 
@@ -72,7 +72,7 @@ def test_tables_of_a_closure_are_seen_and_plain_numbers_of_them_are_constants() 
     made = trace(decode, [CODES], 3)
     (values,) = made.tables
     assert values.tolist() == np.float32(WIDE_TABLE).tolist()
-    constants = [step.arguments[0] for step in made.instructions if step.name == "constant"]
+    constants = [each.arguments[0] for each in made.instructions if each.name == "constant"]
     assert float(np.float32(5 / 3)) in constants
     assert 3.0 in constants
     assert 256 in constants
@@ -119,7 +119,7 @@ def test_records_are_mappings_of_their_fields() -> None:
 
     fields = [("d", TracedPart(0, "<f2", 1)), ("q", TracedPart(0, "|i1", 4, 2))]
     made = trace(decode, [fields], 4)
-    loads = [step.arguments for step in made.instructions if step.name == "load"]
+    loads = [each.arguments for each in made.instructions if each.name == "load"]
     assert loads == [(0, "|i1", 2), (0, "<f2", 0), (0, "|i1", 3), (0, "|i1", 4), (0, "|i1", 5)]
 
 
@@ -129,9 +129,9 @@ def test_a_part_of_the_whole_matrix_may_be_chosen_from() -> None:
         weights[1] = book[2] + len(book) + len(codes)
 
     made = trace(decode, [CODES, TracedPart(1, "<f4", 16, whole=True)], 2)
-    steps = {step.name: step for step in made.instructions}
-    assert steps["part_table"].arguments == (1, "<f4", 16, 0)
-    assert steps["part_entry"].arguments == (1, "<f4", 8)
+    instructions = {each.name: each for each in made.instructions}
+    assert instructions["part_table"].arguments == (1, "<f4", 16, 0)
+    assert instructions["part_entry"].arguments == (1, "<f4", 8)
 
 
 def test_a_table_behind_other_fields_of_a_record_is_refused() -> None:
@@ -153,7 +153,7 @@ def test_tables_of_whole_numbers_and_equal_tables() -> None:
 
     made = trace(decode, [CODES], 2)
     assert [table.dtype for table in made.tables] == [np.int32, np.uint32]
-    assert [step.kind for step in made.instructions if step.name == "table"] == ["int", "int", "uint"]
+    assert [each.kind for each in made.instructions if each.name == "table"] == ["int", "int", "uint"]
 
 
 def test_parameters_are_given_by_name() -> None:
@@ -161,7 +161,7 @@ def test_parameters_are_given_by_name() -> None:
         weights[0] = (codes[0] >> bits) + offset
 
     made = trace(decode, [CODES], 1, {"offset": 0.5, "bits": 3})
-    assert [step.arguments for step in made.instructions if step.name == "constant"] == [(3,), (0.5,)]
+    assert [each.arguments for each in made.instructions if each.name == "constant"] == [(3,), (0.5,)]
 
 
 def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
@@ -204,7 +204,7 @@ def test_defaults_of_a_function_that_it_calls_are_its_own() -> None:
         weights[0] = plus(codes[0])
 
     made = trace(decode, [CODES], 1)
-    assert [step.arguments[0] for step in made.instructions if step.name == "constant"] == [1, 2]
+    assert [each.arguments[0] for each in made.instructions if each.name == "constant"] == [1, 2]
 
 
 def test_entries_of_tables_are_numbers_without_bounds() -> None:
@@ -216,7 +216,7 @@ def test_entries_of_tables_are_numbers_without_bounds() -> None:
         weights[1] = small[codes[0] & 1] + 200
 
     made = trace(decode, [CODES], 2)
-    assert 400 in [step.arguments[0] for step in made.instructions if step.name == "constant"]
+    assert 400 in [each.arguments[0] for each in made.instructions if each.name == "constant"]
 
 
 def test_zeros_of_both_signs_are_two_constants() -> None:
@@ -453,7 +453,7 @@ def calls_itself(codes: Array, weights: Array) -> None:
 
 
 def takes_too_long(codes: Array, weights: Array) -> None:
-    """More steps than there may be."""
+    """More instructions than a trace may have."""
     value = codes[0]
     for index in range(LIMIT):
         value = value * 1.5 + index
