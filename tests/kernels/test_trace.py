@@ -175,7 +175,7 @@ def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
 
 
 def test_a_compiled_function_is_traced_by_its_python() -> None:
-    """As numba's decorator keeps it."""
+    """Keeps the decorated function and traces it."""
 
     class Dispatcher:
         def __init__(self, function: Decoder) -> None:
@@ -208,7 +208,7 @@ def test_defaults_of_a_function_that_it_calls_are_its_own() -> None:
 
 
 def test_entries_of_tables_are_numbers_without_bounds() -> None:
-    """Of eight bits though they be stored in: neither cut nor refused, as numpy's are."""
+    """Arithmetic on entries stored in eight bits neither wraps around nor is refused, as numpy's is."""
     small = np.array([200, 100], np.uint8)
 
     def decode(codes: Array, weights: Array) -> None:
@@ -229,7 +229,7 @@ def test_zeros_of_both_signs_are_two_constants() -> None:
 
 
 def test_lowest_bits_need_no_more_than_32() -> None:
-    """What lies above them is computed by nobody, and may be masked away."""
+    """Nothing computes the bits above, and a mask may remove them."""
 
     def decode(words: Array, weights: Array) -> None:
         weights[0] = (words[0] << 31) + words[0] & 0xFFFF
@@ -239,7 +239,7 @@ def test_lowest_bits_need_no_more_than_32() -> None:
 
 
 def test_the_guide_lists_every_operator() -> None:
-    """And no other."""
+    """And lists no other."""
     guide = (ROOT / "specs" / "writing-a-format.md").read_text()
     (row,) = (line for line in guide.splitlines() if line.startswith("| operators |"))
     listed = re.findall(r"`([^`x, ]+)`", row.replace("\\|", "|"))
@@ -251,7 +251,7 @@ def test_the_guide_lists_every_operator() -> None:
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_ranges_hold_what_comes_out(name: str) -> None:
-    """Every range up to a few bits, with every other; a shift's are 0 .. 3."""
+    """Tests every range of a few bits with every other; shifts are by 0 .. 3."""
     act = getattr(operator, {"and": "and_", "or": "or_"}.get(name, name))
     ranges = [(low, high) for low in range(-9, 10, 3) for high in range(low, 10, 2)]
     counts = [(low, high) for low in range(4) for high in range(low, 4)]
@@ -262,7 +262,7 @@ def test_ranges_hold_what_comes_out(name: str) -> None:
 
 
 def test_ranges_of_masks_and_joined_bits_are_narrow() -> None:
-    """Else decoders that are right would be refused."""
+    """Wider ranges would refuse decoders that are right."""
     byte = (0, 255)
     assert RESULTS["and"]((-(2**31), 2**31 - 1), (15, 15)) == (0, 15)
     assert RESULTS["or"](byte, RESULTS["lshift"](byte, (24, 24))) == UINT32
@@ -276,68 +276,68 @@ def test_ranges_of_masks_and_joined_bits_are_narrow() -> None:
 
 
 def branches(codes: Array, weights: Array) -> None:
-    """Looks at a value to decide."""
+    """Branches on a value."""
     weights[0] = 1.0 if codes[0] else 2.0
 
 
 def compares(codes: Array, weights: Array) -> None:
-    """The same."""
+    """Compares a value."""
     weights[0] = codes[1] if codes[0] > 3 else codes[2]
 
 
 def loops_by_value(codes: Array, weights: Array) -> None:
-    """A loop of so many turns."""
+    """Loops as often as a value says."""
     for index in range(codes[0]):
         weights[index] = 0.0
 
 
 def takes_the_number(codes: Array, weights: Array) -> None:
-    """Makes a number of it."""
+    """Makes an int of a value."""
     weights[0] = float(codes[0])
 
 
 def indexes_by_value(codes: Array, weights: Array) -> None:
-    """Chooses an entry of the block."""
+    """Chooses an entry of the block by a value."""
     weights[0] = codes[codes[0]]
 
 
 def chooses_too_large(codes: Array, weights: Array) -> None:
-    """From numbers of more than 32 bits."""
+    """Chooses from a table of integers of more than 32 bits."""
     weights[0] = LARGE[codes[0]]
 
 
 def writes_by_value(codes: Array, weights: Array) -> None:
-    """Chooses a weight."""
+    """Chooses a weight by a value."""
     weights[codes[0]] = 1.0
 
 
 def slices(codes: Array, weights: Array) -> None:
-    """Takes several at once."""
+    """Takes several entries at once."""
     weights[0] = codes[0:2]
 
 
 def ands_a_float(codes: Array, weights: Array) -> None:
-    """Bits of a float."""
+    """Takes bits of a float."""
     weights[0] = (codes[0] * 0.5) & 3
 
 
 def shifts_a_float(codes: Array, weights: Array) -> None:
-    """The same."""
+    """Shifts a float."""
     weights[0] = (codes[0] * 0.5) >> 1
 
 
 def cuts_a_float(codes: Array, weights: Array) -> None:
-    """To an integer."""
+    """Converts a float to an integer."""
     weights[0] = (codes[0] * 0.5).astype(np.int32)
 
 
 def meets_text(codes: Array, weights: Array) -> None:
-    """Adds what is no number."""
+    """Adds a string."""
     weights[0] = codes[0] + "1"
 
 
 def meets_a_list(codes: Array, weights: Array) -> None:
-    """Stores what is no number."""
+    """Stores a list."""
     weights[0] = [codes[0]]
 
 
@@ -347,53 +347,53 @@ def leaves_one_out(codes: Array, weights: Array) -> None:
 
 
 def shifts_too_far(codes: Array, weights: Array) -> None:
-    """Eight codes of five bits in five bytes."""
+    """Reads eight codes of five bits from five bytes."""
     word = codes[0] | codes[1] << 8 | codes[2] << 16 | codes[3] << 24 | codes[4] << 32
     weights[0] = word & 31
 
 
 def shifts_by_a_code(codes: Array, weights: Array) -> None:
-    """By any byte."""
+    """Shifts by any byte."""
     weights[0] = 1 << codes[0]
 
 
 def shifts_backwards(codes: Array, weights: Array) -> None:
-    """By a number that may be negative."""
+    """Shifts by a number that may be negative."""
     weights[0] = codes[0] >> (codes[1] & 7) - 1
 
 
 def shifts_a_wide_one(codes: Array, weights: Array) -> None:
-    """The bits from 32 on are not there."""
+    """Shifts right where the bits from 32 on are lost."""
     weights[0] = (codes[0] << 28) >> 4
 
 
 def weighs_a_wide_one(codes: Array, weights: Array) -> None:
-    """A product of more than 32 bits."""
+    """Makes a float of a product of more than 32 bits."""
     weights[0] = codes[0] * codes[1] * codes[2] * codes[3] * codes[4]
 
 
 def chooses_by_a_wide_one(codes: Array, weights: Array) -> None:
-    """From a table."""
+    """Indexes a table by an integer of more than 32 bits."""
     weights[0] = TABLE[codes[0] << 25]
 
 
 def chooses_by_a_float(codes: Array, weights: Array) -> None:
-    """From a table."""
+    """Indexes a table by a float."""
     weights[0] = TABLE[codes[0] * 0.5]
 
 
 def chooses_before_the_end(codes: Array, weights: Array) -> None:
-    """Of three entries from the end."""
+    """Indexes three entries from the end by a negative value."""
     weights[0] = COUNTS[(codes[0] & 3) - 1]
 
 
 def chooses_before_the_start(codes: Array, weights: Array) -> None:
-    """Of four entries, before the first one."""
+    """Indexes four entries, perhaps before the first one."""
     weights[0] = TABLE[(codes[0] & 3) - 5]
 
 
 def outgrows(codes: Array, weights: Array) -> None:
-    """More than numpy's integers hold."""
+    """Makes an integer of more than 128 bits."""
     value = codes[0]
     for _ in range(8):
         value = value * 65535
@@ -401,52 +401,52 @@ def outgrows(codes: Array, weights: Array) -> None:
 
 
 def becomes_half(codes: Array, weights: Array) -> None:
-    """Rounds."""
+    """Rounds to float16."""
     weights[0] = codes[0].astype(np.float16)
 
 
 def becomes_double(codes: Array, weights: Array) -> None:
-    """More than float32."""
+    """Converts to float64."""
     weights[0] = codes[0].astype(float) / 3
 
 
 def meets_too_large_a_float(codes: Array, weights: Array) -> None:
-    """Beyond float32."""
+    """Meets a float that float32 does not hold."""
     weights[0] = codes[0] * 1e39
 
 
 def divides_whole(codes: Array, weights: Array) -> None:
-    """An operator that is none of them."""
+    """Uses an operator that traces do not have."""
     weights[0] = codes[0] // 2
 
 
 def calls_numpy(codes: Array, weights: Array) -> None:
-    """A function that wants numbers."""
+    """Calls a numpy function, which needs numbers."""
     weights[0] = np.minimum(codes[0], 3)
 
 
 def chooses_from_rows(codes: Array, weights: Array) -> None:
-    """Of two dimensions."""
+    """Chooses from a table of two dimensions."""
     weights[0] = PAIRS[codes[0], 1]
 
 
 def takes_all(codes: Array, weights: Array) -> None:
-    """As if they were an array."""
+    """Treats the weights as an array."""
     weights[0] = codes.sum()  # type: ignore[assignment]
 
 
 def writes_several(codes: Array, weights: Array) -> None:
-    """At once."""
+    """Writes several weights at once."""
     weights[0:2] = codes[0]
 
 
 def reads_too_early(codes: Array, weights: Array) -> None:
-    """What is not there yet."""
+    """Reads a weight before it is written."""
     weights[0] += codes[0]
 
 
 def calls_itself(codes: Array, weights: Array) -> None:
-    """Whose copy would name itself without end."""
+    """Calls itself, so its copy would name itself without end."""
     weights[0] = codes[0]
     if len(weights) > 1:
         calls_itself(codes, weights)
