@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fourcc.kernels.descriptors import COLS, PARTS, X_STRIDE
 from fourcc.kernels.descriptors import X as JOB_X
-from fourcc.kernels.encoders.block_by_block import always
+from fourcc.kernels.encoders.block_by_block import without_options
 from fourcc.kernels.encoders.lanes import (
     LANES,
     ONE,
@@ -18,7 +18,7 @@ from fourcc.kernels.encoders.lanes import (
     ZERO,
     X,
     order_codes,
-    turn_thirty_twos,
+    transpose_thirty_twos,
 )
 from fourcc.kernels.encoders.levels import level_codes, level_scale, levels_of, nearest_code
 from fourcc.kernels.products.packed_gemm import packed_kernel
@@ -42,7 +42,7 @@ def _encode(weights: int, job: int, first: int, last: int, scratch: int) -> None
             at = x + block // blocks * stride + 2 * VECTOR * (block % blocks)
             store(to, load_floats(at))
             store(to + VECTOR, load_floats(at + VECTOR))
-        turn_thirty_twos(scratch)
+        transpose_thirty_twos(scratch)
         _find_codes(scratch)
         for lane in range(LANES):
             p, codes = base + SIZE * min(one + lane, end), scratch + STAGED + 2 * VECTOR * lane
@@ -60,4 +60,6 @@ def _find_codes(scratch: int) -> None:
     order_codes(32, scratch)
 
 
-KERNEL = packed_kernel(Block(32, SIZE, float16s_behind(4), level_codes(levels_of), half=0), encoder=always(_encode))
+KERNEL = packed_kernel(
+    Block(32, SIZE, float16s_behind(4), level_codes(levels_of), half=0), encoder=without_options(_encode)
+)

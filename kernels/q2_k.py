@@ -12,7 +12,7 @@ import numpy as np
 from fourcc.kernels.encoders.affine_blocks import AffineBlock, affine_encoder
 from fourcc.kernels.encoders.affine_search import affine_search
 from fourcc.kernels.encoders.bit_fields import store_pairs
-from fourcc.kernels.encoders.lanes import COUNTED, VECTOR, X
+from fourcc.kernels.encoders.lanes import IMPORTANCE, VECTOR, X
 from fourcc.kernels.products.packed_gemm import packed_kernel
 from fourcc.kernels.products.packed_layout import PACKED_WORD, TWOS, Block
 from fourcc.kernels.products.scales_per_16 import GROUPS_OF_16
@@ -70,7 +70,7 @@ def _codes(put: PutCodes[Place], finish: FinishGroup[Where], no_dots: NoDots) ->
 def _count(scratch: int) -> None:
     """Weights each error by the magnitude of its x."""
     for at in range(0, 16 * VECTOR, VECTOR):
-        store(scratch + COUNTED + at, absolute(load_floats(scratch + X + at)))
+        store(scratch + IMPORTANCE + at, absolute(load_floats(scratch + X + at)))
 
 
 def _store_scales(block: int, scales: int, minima: int) -> None:

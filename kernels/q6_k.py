@@ -11,7 +11,7 @@ import numpy as np
 
 from fourcc.kernels.encoders.bit_fields import store_nibbles, store_pairs
 from fourcc.kernels.encoders.lanes import (
-    COUNTED,
+    IMPORTANCE,
     NOTHING,
     SPARE,
     STAGED,
@@ -102,7 +102,7 @@ def _encode_block(p: int, scratch: int) -> None:
     """Encodes a block as `formats.q6_k` does."""
     for at in range(0, 16 * VECTOR, VECTOR):
         x = load_floats(scratch + X + at)
-        store(scratch + COUNTED + at, multiply(x, x))
+        store(scratch + IMPORTANCE + at, multiply(x, x))
     scale, inverse = _search(scratch)
     store(scratch + SPARE, scale)
     peak = first_largest_of(scratch + SPARE, 0, 16)

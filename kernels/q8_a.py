@@ -27,7 +27,7 @@ from fourcc.kernels.descriptors import (
     X,
     round_up,
 )
-from fourcc.kernels.encoders.block_by_block import always
+from fourcc.kernels.encoders.block_by_block import without_options
 from fourcc.kernels.encoders.q8_a_q8_b import decode_blocks, decode_columns, encode_columns
 from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
 from fourcc.kernels.products.activations import quantize_block
@@ -198,5 +198,5 @@ KERNEL = Kernel(
     row_align=BLOCK,
     decode=decode_blocks,
     careful=Careful(has_large_floats, _EXACT),
-    encoder=always(encode_columns),
+    encoder=without_options(encode_columns),
 )

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from fourcc.kernels.descriptors import CODES, COLS, OUT, PARTS, ROWS, SCALES, SUMS, ZERO_CORRECTIONS
-from fourcc.kernels.encoders.block_by_block import always
+from fourcc.kernels.encoders.block_by_block import without_options
 from fourcc.kernels.encoders.q8_a_q8_b import decode_rows, encode_rows
 from fourcc.kernels.kernel import Careful, has_large_floats
 from fourcc.kernels.products.crossover import BYTE_ROWS
@@ -147,5 +147,5 @@ KERNEL = replace(
     _PRODUCTS,
     decode=_PRODUCTS.gather,
     careful=Careful(has_large_floats, _PRODUCTS.exact),
-    encoder=always(encode_rows),
+    encoder=without_options(encode_rows),
 )

@@ -1,4 +1,4 @@
-"""Encoders and decoders of kernels, run on whole matrices; and weights that look for trouble."""
+"""Runs encoders and decoders of kernels on whole matrices, and draws weights that are hard to encode."""
 
 import warnings
 from collections.abc import Callable
@@ -40,7 +40,7 @@ def kernel_of(tag: str) -> Kernel:
 
 
 def run(entry: jit.KernelFunction, shape: tuple[int, ...], parts: list[Array], *, plain: bool, **floats: Array) -> None:
-    """Runs an entry over all rows, compiled, or as the plain Python that it is."""
+    """Runs a kernel over all rows, compiled, or as plain Python."""
     if not plain:
         _run(jit.compiled(entry), shape, parts, **floats)
         return
@@ -49,7 +49,7 @@ def run(entry: jit.KernelFunction, shape: tuple[int, ...], parts: list[Array], *
 
 
 def encoded_by_kernel(tag: str, w: Array, options: Options, *, plain: bool = False) -> Parts:
-    """A matrix's parts; every byte of them is set before, so that one left out shows."""
+    """A matrix's parts, encoded; every byte is set before, so that an unwritten one shows."""
     found, kernel = registry[as_tag(tag)], kernel_of(tag)
     assert kernel.encoder is not None
     entry = kernel.encoder(complete(found.spec.options, options))
@@ -62,7 +62,7 @@ def encoded_by_kernel(tag: str, w: Array, options: Options, *, plain: bool = Fal
 
 
 def decoded_by_kernel(tag: str, parts: Parts, shape: tuple[int, int], *, plain: bool = False) -> Array:
-    """The weights (rows, cols); what lies beyond the matrix must not be written to."""
+    """The decoded weights (rows, cols); nothing beyond the matrix may be written."""
     kernel = kernel_of(tag)
     assert kernel.decode is not None
     memory = np.full(shape[0] * shape[1] + 64, 7, np.float32)
@@ -76,7 +76,7 @@ def decoded_by_kernel(tag: str, parts: Parts, shape: tuple[int, int], *, plain: 
 
 
 def any_bits(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Every finite float32 is as likely."""
+    """All finite float32, equally likely."""
     w = random.integers(0, 2**32, shape, np.uint32).view(np.float32)
     return np.where(np.isfinite(w), w, FLT_MAX)
 
@@ -87,12 +87,12 @@ def largest(random: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 
 def constant(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """A row is one number."""
+    """Every row has one number."""
     return np.repeat(random.standard_normal((shape[0], 1)), shape[1], axis=1)
 
 
 def halves(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Halves of a code, and the numbers beside them, where one weight of each 32 makes a code worth 1."""
+    """Halves of a code, and the numbers beside them, where one weight of 32 makes a code worth 1."""
     top = random.choice([127, -8], (shape[0], 1))
     ties = random.integers(-2 * abs(top), 2 * abs(top) + 1, shape) / 2
     w = np.nextafter(ties.astype(np.float32), random.choice([-np.inf, 0, np.inf], shape).astype(np.float32))
@@ -101,12 +101,12 @@ def halves(random: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 
 def geometric(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Each number twice the last: most of a sum is in its last term."""
+    """Every number is twice the one before, so most of a sum is in its last term."""
     return 2.0 ** (np.arange(shape[1]) % 200 - 100) * random.choice([-1, 1], shape)
 
 
 def modes(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Three heaps far from each other."""
+    """Three clusters far from each other."""
     return random.choice([-1000, 0, 3], shape) + random.standard_normal(shape) / 100
 
 
@@ -116,7 +116,7 @@ def grid(random: np.random.Generator, shape: tuple[int, int]) -> Array:
 
 
 def close(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Far from zero and close to each other."""
+    """Numbers far from zero and close to each other."""
     return 1 + random.integers(0, 99, shape) * 2.0**-23
 
 

@@ -1,4 +1,4 @@
-"""The cache of compiled kernels: what is kept is used, and never for another kernel; whatever is wrong with it."""
+"""The cache of compiled kernels: an entry is used for its kernel alone, and a bad entry or folder does no harm."""
 
 # ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fourcc import kernels
 from fourcc.format import Array
 from fourcc.kernels.compiler import jit, object_cache
 from fourcc.kernels.descriptors import address
@@ -49,7 +50,7 @@ print(json.dumps({**told, "folder": str(object_cache.folder())}))
 
 
 def small(**settings: str) -> dict[str, Any]:
-    """What a process tells that runs one small kernel."""
+    """The report of a process that runs one small kernel."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", SMALL],
         env=environment(**settings),
@@ -75,7 +76,7 @@ def cache(tmp_path: Path) -> Path:
 
 
 def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
-    """Of all formats, a plugin's fused kernel included; it does not even import numba."""
+    """For all formats and a plugin's fused kernel; the process does not even import numba."""
     run(tmp_path / "first.npz")
     told = run(tmp_path / "second.npz")
     assert told["compilations"] == 0
@@ -104,7 +105,7 @@ for name in sys.argv[1:]:
 
 
 def test_what_was_compiled_before_does_not_show_in_the_bytes(tmp_path: Path) -> None:
-    """Of functions of several modules, which call others: in one order, in the other one, and alone."""
+    """The kernels are of several modules and call others; they are compiled in one order, in the other, and alone."""
     orders = (["add_to", "gate", "_open"], ["_open", "gate", "add_to"], ["gate"])
     kept = []
     for number, order in enumerate(orders):
@@ -160,7 +161,7 @@ def returning(value: int) -> Callable[[], int]:
 
 
 def with_default(value: int) -> Callable[[], int]:
-    """One that returns the default of its argument."""
+    """A function that returns the default of its argument."""
 
     def function(given: int = value) -> int:
         return given
@@ -202,12 +203,12 @@ f, g = returning(1), returning(2)
     ],
 )
 def test_other_kernels_have_other_keys(left: jit.KernelFunction, right: jit.KernelFunction) -> None:
-    """Values of closures, of any kind and in any order, called functions and their defaults."""
+    """They differ in values of closures, of any kind and in any order, in callees, or in the callees' defaults."""
     assert key(left) != key(right)
 
 
 def run_once(kernel: jit.KernelFunction, words: int = 3) -> list[int]:
-    """What a kernel stores."""
+    """The words that a kernel stores."""
     out = np.zeros(words, np.int64)
     jit.compiled(kernel)(0, address(out), 0, 0, 0)
     return out.tolist()
@@ -232,7 +233,7 @@ def decoder(factor: float) -> Callable[[Array, Array], None]:
 
 
 def test_a_changed_constant_of_a_plugin_is_another_kernel() -> None:
-    """Its decoder is traced; what was traced is part of the key."""
+    """The decoder is traced; the trace is part of the key."""
     parts = [BlockPart("codes", "|i1", 32)]
     half, same, third = (fused(decoder(factor), 32, parts) for factor in (0.5, 0.5, 0.25))
     for name in ("tile", "gather"):
@@ -259,13 +260,13 @@ def own_operation(meant: int, built: int) -> jit.KernelFunction:
 
 
 def test_an_operation_of_a_plugin_is_known_by_what_it_does() -> None:
-    """Not by its name alone: its sources are not among those that all keys depend on."""
+    """Its name alone does not tell: its source is not among those that all keys depend on."""
     assert key(own_operation(1, 1)) == key(own_operation(1, 1))
     assert len({key(own_operation(1, 1)), key(own_operation(1, 2)), key(own_operation(2, 1))}) == 3
 
 
 def test_a_changed_source_is_another_kernel(tmp_path: Path, cache: Path) -> None:
-    """Of any file of the kernels, one that the kernel at hand does not use included."""
+    """A file counts even if the kernel does not use it."""
     shutil.copytree(ROOT / "fourcc", tmp_path / "fourcc", symlinks=False)
     here = {"FOURCC_CACHE": str(cache), "PYTHONPATH": str(tmp_path)}
     first = in_folder(tmp_path, here)
@@ -277,8 +278,47 @@ def test_a_changed_source_is_another_kernel(tmp_path: Path, cache: Path) -> None
     assert changed["compilations"] == 1
 
 
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the kernels' sources, of which this process now computes its keys."""
+    original, copy = Path(kernels.__path__[0]).resolve(), tmp_path / "kernels"
+    shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(object_cache, "ROOT", copy / object_cache.ROOT.relative_to(original))
+    object_cache._surroundings.cache_clear()
+    yield copy
+    object_cache._surroundings.cache_clear()
+
+
+def test_every_source_of_the_kernels_is_part_of_the_key(package: Path) -> None:
+    """Whatever a kernel imports may change its machine code."""
+    kernel, paths = number_kernel(44), sorted(package.rglob("*.py"))
+    first = key(kernel)
+    assert {path.parent.relative_to(package).as_posix() for path in paths} > {".", "compiler", "products", "simd"}
+    for path in paths:
+        source = path.read_bytes()
+        path.write_bytes(source + b"# changed\n")
+        object_cache._surroundings.cache_clear()
+        assert key(kernel) != first, path
+        path.write_bytes(source)
+    object_cache._surroundings.cache_clear()
+    assert key(kernel) == first
+
+
+def test_an_entry_of_other_sources_is_not_read(package: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOURCC_CACHE", str(cache))
+    before = jit.compilations
+    assert run_once(number_kernel(45)) == [45, 0, 0]
+    assert jit.is_ready(number_kernel(45))
+    (package / "simd" / "memory.py").write_text("# changed\n")
+    object_cache._surroundings.cache_clear()
+    assert not jit.is_ready(number_kernel(45))
+    assert run_once(number_kernel(45)) == [45, 0, 0]
+    assert jit.compilations == before + 2
+    assert len(list(cache.iterdir())) == 2
+
+
 def in_folder(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
-    """`small` with a copy of the package."""
+    """The report of `small` with a copy of the package."""
     environ = {**os.environ, **settings}
     command = [sys.executable, "-c", SMALL]
     told: dict[str, Any] = json.loads(subprocess.check_output(command, env=environ, cwd=folder, text=True))
@@ -296,7 +336,7 @@ def test_another_machine_or_other_checks_are_another_kernel(cache: Path, setting
 
 
 def flipped(data: bytes) -> bytes:
-    """One bit of the code is another."""
+    """The entry with one bit of the code flipped."""
     return data[:200] + bytes([data[200] ^ 4]) + data[201:]
 
 
@@ -341,7 +381,7 @@ def test_an_entry_that_is_a_folder_is_no_harm(cache: Path, monkeypatch: pytest.M
 
 
 def test_a_folder_that_cannot_be_made_is_no_harm(tmp_path: Path) -> None:
-    """A file is where a folder would have to be."""
+    """A file lies where the folder would have to be."""
     (tmp_path / "file").write_text("")
     told = small(FOURCC_CACHE=str(tmp_path / "file" / "cache"))
     assert told["compilations"] == 1
@@ -359,7 +399,7 @@ def test_a_folder_that_is_read_only_is_no_harm(cache: Path) -> None:
 
 
 def test_a_full_disk_is_no_harm(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The half-written file goes away."""
+    """The half-written file is removed."""
     monkeypatch.setenv("FOURCC_CACHE", str(cache))
 
     def full(self: Path, target: Path) -> Path:
@@ -432,7 +472,7 @@ def test_no_files_are_left_in_the_installation(tmp_path: Path, cache: Path) -> N
 
 
 def sources() -> list[Path]:
-    """All files of the package but Python's own."""
+    """All files of the package, without Python's own."""
     folders = [ROOT / name for name in ("fourcc", "formats", "kernels", "cli")]
     found = (path for folder in folders for path in folder.rglob("*") if path.is_file())
     return sorted(path for path in found if path.suffix != ".pyc")

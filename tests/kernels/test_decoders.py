@@ -1,4 +1,4 @@
-"""Decoders of kernels: bit for bit what the formats give, of what encoders make and of any bytes."""
+"""Decoders of kernels give the formats' numbers, bit for bit, for encoded weights and for random bytes."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ ROWS = st.one_of(st.integers(1, 20), st.sampled_from([127, 128, 129, 300]))
 
 
 def check(tag: str, parts: Parts, shape: tuple[int, int], *, plain: bool = False) -> None:
-    """Any NaN is as good as another."""
+    """Compares the numbers; all NaN count as equal."""
     with np.errstate(all="ignore"):
         expected = registry[as_tag(tag)].decode(parts, Geometry(*shape))
     assert same_numbers(decoded_by_kernel(tag, parts, shape, plain=plain), expected), f"{tag} {shape}"
@@ -41,21 +41,21 @@ def test_weights_are_those_of_the_format(tag: str, data: st.DataObject) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_any_bytes_decode_alike(tag: str, data: st.DataObject) -> None:
-    """Scales that are NaN, infinite, negative or tiny."""
+    """The scales are NaN, infinite, negative or tiny."""
     rows, cols = data.draw(ROWS), data.draw(columns(as_tag(tag)))
     check(tag, random_parts(tag, rows, cols, data.draw(SEEDS)), (rows, cols))
 
 
 @every
 def test_as_plain_python(tag: str) -> None:
-    """The same functions uncompiled, on small matrices."""
+    """The functions run uncompiled, on small matrices."""
     for shape in [(2, 32), (3, 64)] if tag in {"Q8_0", "Q4_0"} else [(2, 32), (3, 21), (130, 3)]:
         check(tag, random_parts(tag, *shape, seed=1), shape, plain=True)
 
 
 @pytest.mark.parametrize("tag", ENCODED)
 def test_blocks_as_plain_python(tag: str) -> None:
-    """Fewer rows than are decoded together."""
+    """There are fewer rows than a kernel decodes together."""
     check(tag, random_parts(tag, 2, fitting(tag, 64), seed=1), (2, fitting(tag, 64)), plain=True)
 
 
@@ -68,5 +68,5 @@ def test_every_number_of_16_bits(tag: str) -> None:
 @pytest.mark.slow
 @on_another_target
 def test_on_another_target(name: str) -> None:
-    """The instructions of other machines give the same weights."""
+    """The instructions of other targets give the same weights."""
     passes(__file__, name, "any_bytes or every_number")

@@ -1,4 +1,4 @@
-"""Encoders of kernels: byte for byte what the formats give, for all finite weights.
+"""Encoders of kernels give the formats' bytes for all finite weights.
 
 Blocks whose scale is beyond float16, which are refused, need not be the same: a NaN has other bytes on other machines.
 """
@@ -37,12 +37,12 @@ TAILS = [(3, 1), (2, 17), (9, 100), (1, 300)]
 
 
 def shapes(tag: str) -> list[tuple[int, int]]:
-    """Some that the format takes."""
+    """Shapes that the format takes."""
     return list(dict.fromkeys((rows, fitting(tag, cols)) for rows, cols in SHAPES + TAILS))
 
 
 def check(tag: str, w: Array, options: Options, *, plain: bool = False) -> None:
-    """Every part, whatever warnings numpy has for such weights."""
+    """Compares every part, whatever warnings numpy has for such weights."""
     with np.errstate(all="ignore"):
         expected = encoded(tag, w, options)
     found = encoded_by_kernel(tag, w, options, plain=plain)
@@ -53,7 +53,7 @@ def check(tag: str, w: Array, options: Options, *, plain: bool = False) -> None:
 
 
 def refusals_alike(tag: str, parts: Parts, shape: tuple[int, ...]) -> Parts:
-    """The same blocks, but all zeros those that decode to a number that is not finite."""
+    """The blocks, but zeros for those that decode to a number that is not finite."""
     blocks = parts["blocks"].copy()
     with np.errstate(all="ignore"):
         w = registry[as_tag(tag)].decode(parts, Geometry(*shape))
@@ -86,7 +86,7 @@ def test_of_special_weights(tag: str, options: Options) -> None:
 
 @every
 def test_as_plain_python(tag: str, options: Options) -> None:
-    """The same functions uncompiled, on small matrices."""
+    """The functions run uncompiled, on small matrices."""
     for shape in dict.fromkeys((rows, fitting(tag, cols)) for rows, cols in [(2, 32), (9, 21), (1, 130)]):
         for style in (TROUBLE[0], any_bits):
             check(tag, weights(style, 3, shape), options, plain=True)
@@ -94,7 +94,7 @@ def test_as_plain_python(tag: str, options: Options) -> None:
 
 @every
 def test_rows_with_gaps_between_them(tag: str, options: Options) -> None:
-    """The job says how far rows are apart."""
+    """The job holds the stride of rows."""
     cols = fitting(tag, 96)
     wide = weights(TROUBLE[0], 5, (6, cols + 64))
     w = wide[::2, :cols]
@@ -105,7 +105,7 @@ def test_rows_with_gaps_between_them(tag: str, options: Options) -> None:
 
 @pytest.mark.parametrize("tag", ["BF16", "F16"])
 def test_every_float16_and_its_neighbours(tag: str) -> None:
-    """All values that 16 bits hold, what lies half-way between them, and the numbers beside those."""
+    """All 16-bit values, the points half-way between them, and the numbers next to those points."""
     bits = np.arange(0, 0x7F80 if tag == "BF16" else 0x7C00, dtype=np.uint16)
     exact = (
         (bits.astype(np.uint32) << 16).view(np.float32) if tag == "BF16" else bits.view(np.float16).astype(np.float32)
@@ -121,12 +121,12 @@ def test_every_float16_and_its_neighbours(tag: str) -> None:
 @example(TROUBLE[0], 0, 17, 0)
 @example(TROUBLE[0], 0, 16, 0)
 def test_kmeans_of_blocks_of_every_length(style: object, seed: int, n: int, exponent: int) -> None:
-    """What is pruned would not have won."""
+    """The positions that are skipped would not have won."""
     check("Q4_A", weights(style, seed, (8, n), exponent), {"method": "kmeans"})  # type: ignore[arg-type]
 
 
 def test_exponents_of_mxfp4_around_every_power_of_two() -> None:
-    """Of the largest magnitude: the power, what is up to 70 steps before it, and the step behind it."""
+    """The largest magnitudes are the power, up to 70 numbers before it, and the number after it."""
     powers = np.arange(1, 255, dtype=np.uint32) << np.uint32(23)
     peaks = (powers[:, None] + np.arange(-70, 2, dtype=np.int64)).astype(np.uint32).view(np.float32).ravel()
     w = np.zeros((len(peaks), 32), np.float32)
@@ -135,7 +135,7 @@ def test_exponents_of_mxfp4_around_every_power_of_two() -> None:
 
 
 def test_scratch_memory_suffices() -> None:
-    """Products ask for no less, so that whoever gives a kernel what it asks for may encode with it."""
+    """Products ask for at least as much, so the scratch memory of a kernel also serves its encoder."""
     for tag, _ in CODED + GGML:
         kernel = kernel_of(tag)
         assert all(kernel.scratch(cols) >= SCRATCH for cols in (fitting(tag, 1), 4096))
@@ -144,5 +144,5 @@ def test_scratch_memory_suffices() -> None:
 @pytest.mark.slow
 @on_another_target
 def test_on_another_target(name: str) -> None:
-    """The instructions of other machines give the same bytes."""
+    """The instructions of other targets give the same bytes."""
     passes(__file__, name, "special or every_float16 or gaps")

@@ -1,4 +1,4 @@
-"""Products made from block decoders: of formats made up here, of odd sizes, each weight is exactly what numpy makes."""
+"""Products made from block decoders of made-up formats with odd sizes: every weight is exactly numpy's."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -58,7 +58,7 @@ class Made:
     params: Mapping[str, int] = field(default_factory=dict)
 
     def format(self, tag: str) -> Format:
-        """As it would be registered; it decodes block by block, in plain Python."""
+        """The format as a plugin would register it; it decodes block by block, in plain Python."""
         settings = tuple(Setting(name, value + 1, "") for name, value in self.params.items())  # not the defaults
         spec = FormatSpec(
             tag=tag,
@@ -72,7 +72,7 @@ class Made:
         return Format(spec=spec, decode=self.decode, decode_block=self.decode_block)
 
     def decode(self, parts: Parts, geom: Geometry) -> Array:
-        """Every block by itself, float32 (rows, cols)."""
+        """The decoded blocks, float32 (rows, cols)."""
         out = np.zeros((geom.rows, geom.cols), np.float32)
         with np.errstate(all="ignore"):
             for row in range(geom.rows):
@@ -83,7 +83,7 @@ class Made:
         return out
 
     def entries(self, part: Part, stored: Array, row: int, block: int) -> Array | Mapping[str, Array]:
-        """What the decoder sees of a part."""
+        """The decoder's view of a part."""
         if part.rows is None:
             flat = stored.reshape(-1)
             return flat.astype(np.int64) if flat.dtype.kind in "iu" else flat.astype(np.float32)
@@ -96,18 +96,18 @@ class Made:
         return {name: self.field_of(some[name]) for name in some.dtype.names}
 
     def field_of(self, values: Array) -> Array:
-        """A record's field; numbers of its entries, one after the other."""
+        """The fields of a record; a field's numbers are its entries, one after the other."""
         flat = values.reshape(-1)
         return flat.astype(np.int64) if flat.dtype.kind in "iu" else flat.astype(np.float32)
 
 
 def each(count: int) -> Callable[[Geometry], tuple[int, ...]]:
-    """So many entries for 32 columns."""
+    """The number of entries for 32 columns."""
     return lambda geom: (geom.cols * count // 32,)
 
 
 def nibble_pairs(blocks: Mapping[str, Array], weights: Array) -> None:
-    """18 bytes: a scale and 16 pairs."""
+    """Decodes 18 bytes: a scale and 16 pairs."""
     for index in range(16):
         both = blocks["q"][index]
         weights[index] = ((both & 15) - 8) * blocks["d"][0]
@@ -115,20 +115,20 @@ def nibble_pairs(blocks: Mapping[str, Array], weights: Array) -> None:
 
 
 def signed_bytes(blocks: Mapping[str, Array], weights: Array) -> None:
-    """34 bytes, the scale behind the codes."""
+    """Decodes 34 bytes: the codes, then the scale."""
     for index in range(32):
         weights[index] = blocks["q"][index] * blocks["d"][0]
 
 
 def odd_float(blocks: Mapping[str, Array], weights: Array) -> None:
-    """9 bytes: a float32 at an odd offset, then four codes of two bits for each of four bytes."""
+    """Decodes 9 bytes: a float32 at an odd offset, then four bytes of four codes of two bits."""
     for index in range(16):
         code = blocks["q"][index // 4] >> (2 * (index % 4)) & 3
         weights[index] = blocks["d"][0] * (code - 1) + blocks["first"][0]
 
 
 def looked_up(codes: Array, scales: Array, weights: Array) -> None:
-    """Tables of 5, 16, 32 and 256 entries."""
+    """Looks up in tables of 5, 16, 32 and 256 entries."""
     for index in range(8):
         weights[4 * index] = SIXTEEN[codes[index] & 15] * scales[0]
         weights[4 * index + 1] = THIRTY_TWO[codes[index] >> 3] - scales[0]
@@ -137,7 +137,7 @@ def looked_up(codes: Array, scales: Array, weights: Array) -> None:
 
 
 def words(packed: Array, weights: Array) -> None:
-    """Ten numbers of three bits in each word of 32, the two bits that are left for a scale."""
+    """Decodes ten numbers of three bits a word of 32; the two remaining bits are for a scale."""
     for word in range(3):
         for index in range(10):
             three = (packed[word] >> (3 * index)) & 7
@@ -147,13 +147,13 @@ def words(packed: Array, weights: Array) -> None:
 
 
 def shared_book(codes: Array, book: Array, small: Array, offset: Array, weights: Array) -> None:
-    """A codebook of the whole matrix, another of sixteen, and a number beside them."""
+    """Uses two codebooks of the whole matrix, one of them of sixteen entries, and a number beside them."""
     for index in range(32):
         weights[index] = book[codes[index]] * small[codes[index] & 15] + offset[0]
 
 
 def halves_and_shorts(halves: Array, shorts: Array, unsigned: Array, bytes_: Array, weights: Array) -> None:
-    """Every kind of entry that there is, arithmetic and shifts."""
+    """Uses every kind of entry, arithmetic and shifts."""
     for index in range(32):
         a, b = shorts[index % 3], unsigned[index % 5]
         value = (a * 3 - (b >> (index % 7))) ^ (bytes_[index % 2] << (index % 9)) | (index & 5)
@@ -162,14 +162,14 @@ def halves_and_shorts(halves: Array, shorts: Array, unsigned: Array, bytes_: Arr
 
 
 def row_scale(codes: Array, scale: Array, ends: Mapping[str, Array], weights: Array) -> None:
-    """One scale a row, and a record of its least weight and its step."""
+    """Uses one scale a row, and a record of its least weight and its step."""
     for index in range(32):
         low = (codes[index] & 3).astype(np.float32)
         weights[index] = codes[index].astype(np.float32) * scale[0] + ends["step"][index & 1] * low + ends["least"][0]
 
 
 def narrow_books(codes: Array, halves: Array, bytes_: Array, long: Array, last: Array, weights: Array) -> None:
-    """Books that are stored in fewer than 32 bits, one for each way to look up."""
+    """Uses codebooks that are stored in fewer than 32 bits, one for each way to look up."""
     for index in range(8):
         code = codes[index]
         weights[4 * index] = halves[code & 31] + last[0]
@@ -179,7 +179,7 @@ def narrow_books(codes: Array, halves: Array, bytes_: Array, long: Array, last: 
 
 
 def whole_numbers(codes: Array, weights: Array) -> None:
-    """Tables of whole numbers, and a long one, whose index is put together from two words."""
+    """Uses tables of whole numbers, and a long one whose index comes from two words."""
     for index in range(8):
         code = codes[index % 2] >> index
         both = code | codes[1] << (32 - index) if index else code
@@ -190,14 +190,14 @@ def whole_numbers(codes: Array, weights: Array) -> None:
 
 
 def of_a_group(scales: Array, codes: Array, weights: Array, group: int, low: int) -> None:
-    """As wide as a parameter says; another is subtracted."""
+    """Is as wide as one parameter says, and subtracts another."""
     assert len(weights) == group == 2 * len(codes)
     for index in range(group):
         weights[index] = ((codes[index // 2] >> (4 * (index & 1)) & 15) - low) * scales[0]
 
 
 def two_scales(units: Array, levels: Array, codes: Array, weights: Array) -> None:
-    """A scale for each of two runs, and a last weight that has another form."""
+    """Uses one scale for each of two runs, and another formula for the last weight."""
     for run in range(2):
         scale = units[0] * levels[run].astype(np.float32)
         for index in range(16 * run, 16 * run + 16):
@@ -206,7 +206,7 @@ def two_scales(units: Array, levels: Array, codes: Array, weights: Array) -> Non
 
 
 def unaligned(blocks: Mapping[str, Array], weights: Array) -> None:
-    """20 bytes: numbers of two bytes of which each lies in two words."""
+    """Decodes 20 bytes: numbers of two bytes, some of which straddle words."""
     for index in range(16):
         code = blocks["q"][index % 5].astype(np.float32)
         weights[index] = blocks["d"][0] * code + (blocks["n"][0] - blocks["s"][0]).astype(np.float32)
@@ -307,12 +307,12 @@ every = pytest.mark.parametrize("name", MADE)
 
 
 def tag_of(name: str) -> str:
-    """The made-up format's."""
+    """The codes of the made-up format."""
     return f"T{'abcdefghijklmnopqr'[list(MADE).index(name)]}x"
 
 
 def stored(name: str, rows: int, blocks: int, seed: int) -> QMatrix:
-    """A matrix of random codes; floats are of sizes that models have."""
+    """A matrix of random codes; floats have sizes that models have."""
     made = MADE[name]
     found = made.format(tag_of(name))
     shape = (rows, blocks * made.width)
@@ -337,7 +337,7 @@ def filled(random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[
 
 
 def gathered(q: QMatrix, listed: Array | None = None) -> Array:
-    """Rows as the kernel decodes them."""
+    """The rows as the kernel decodes them."""
     packed = q.packed
     count = q.shape[0] if listed is None else len(listed)
     out = empty(count * q.shape[1], "<f4").reshape(count, q.shape[1])
@@ -353,7 +353,7 @@ def gathered(q: QMatrix, listed: Array | None = None) -> Array:
 @settings(max_examples=25, deadline=None)
 @given(rows=st.integers(1, 35), blocks=st.integers(1, 5), n=st.integers(1, 9), seed=st.integers(0, 1000))
 def test_products_and_rows_are_those_of_the_decoder(name: str, rows: int, blocks: int, n: int, seed: int) -> None:
-    """Rows bit for bit; products within the bound."""
+    """Rows are equal bit for bit; products are within the bound."""
     with installed(MADE[name].format(tag_of(name))):
         q = stored(name, rows, blocks, seed)
         wanted = q.decode()
@@ -369,7 +369,7 @@ def test_products_and_rows_are_those_of_the_decoder(name: str, rows: int, blocks
 @every
 @pytest.mark.parametrize("rows", [16, 21])
 def test_long_rows(name: str, rows: int) -> None:
-    """Of more blocks than are interleaved at a time."""
+    """The rows have more blocks than are interleaved at a time."""
     with installed(MADE[name].format(tag_of(name))):
         q = stored(name, rows, 75, seed=7)
         x = numbers(normal, 3, (1, q.shape[1]))
@@ -378,7 +378,7 @@ def test_long_rows(name: str, rows: int) -> None:
 
 @every
 def test_a_panel_is_exact(name: str) -> None:
-    """With unit vectors for activations a product is a column of weights, be they one or several."""
+    """With unit vectors for activations, one or several, a product is a column of weights."""
     with installed(MADE[name].format(tag_of(name))):
         q = stored(name, 18, 2, seed=5)
         unit = np.eye(q.shape[1], dtype=np.float32)
@@ -390,7 +390,7 @@ def test_a_panel_is_exact(name: str) -> None:
 
 @every
 def test_damaged_floats_decode_as_they_do_in_numpy(name: str) -> None:
-    """Random bits, NaN and infinity among them."""
+    """The bits are random, with NaN and infinity among them."""
     with installed(MADE[name].format(tag_of(name))):
         q = stored(name, 18, 2, seed=6)
         random = np.random.default_rng(6)
@@ -407,7 +407,7 @@ def test_damaged_floats_decode_as_they_do_in_numpy(name: str) -> None:
 @pytest.mark.slow
 @on_another_target
 def test_on_another_target(name: str) -> None:
-    """The instructions of other machines give the same weights: of those formats that use most kinds of them."""
+    """The instructions of other targets give the same weights, for the formats that use the most kinds of them."""
     passes(__file__, name, "exact and (kinds or book or tables or runs or odd or unaligned) or short")
 
 
@@ -422,13 +422,13 @@ def plain_format(decode_block: Decoder | None, **spec: Any) -> Format:  # noqa: 
 
 
 def half(codes: Array, weights: Array) -> None:
-    """The decoder of these."""
+    """Decodes bytes times a half."""
     for index in range(32):
         weights[index] = codes[index] / 2
 
 
 def peeks(codes: Array, weights: Array) -> None:
-    """The same, but it looks."""
+    """Decodes like `half`, but branches on a value."""
     for index in range(32):
         weights[index] = codes[index] / 2 if codes[index] else 0.0
 
@@ -440,7 +440,7 @@ def fails(codes: Array, weights: Array) -> None:
 
 
 def joins_five(codes: Array, weights: Array) -> None:
-    """The same, from five bytes at once: 32 bits do not hold them."""
+    """Decodes five bytes at once, which 32 bits do not hold."""
     for index in range(32):
         first = min(index, 27)
         word = 0
@@ -450,7 +450,7 @@ def joins_five(codes: Array, weights: Array) -> None:
 
 
 def halves_whole(codes: Array, weights: Array) -> None:
-    """The same, with an operator that is not written down."""
+    """Decodes with an operator that cannot be traced."""
     for index in range(32):
         weights[index] = codes[index] // 1 / 2
 
@@ -476,7 +476,7 @@ UNFIT = "its block decoder cannot run on several rows at once: "
     ids=["fused", "none", "two rows", "whole rows", "planes", "overlapping", "by rows", "peeks", "wide", "whole"],
 )
 def test_what_cannot_be_fused_is_decoded_first(found: Format, why: str | None) -> None:
-    """And the product is right all the same."""
+    """The product is right nevertheless."""
     assert compute.why_decoded(found) == why
     if why == UNEVEN:
         return
@@ -505,7 +505,7 @@ def test_a_kernel_that_is_none_is_said_in_words() -> None:
 
 @pytest.mark.parametrize("tail", [lambda geom: (geom.cols,), lambda geom: (geom.rows,)], ids=["columns", "rows"])
 def test_a_part_as_large_as_the_matrix_is_no_block(tail: Callable[[Geometry], tuple[int, ...]]) -> None:
-    """What a decoder saw of it would be the same for all blocks."""
+    """A tracer would see the same for all blocks."""
     codes = Part("codes", "|i1", tail=lambda geom: (geom.cols,))
     found = plain_format(half, parts=(codes, Part("scales", "<f4", rows=None, tail=tail)))
     assert compute.why_decoded(found) == "part 'scales' is as large as the matrix"
@@ -518,7 +518,7 @@ def test_a_decoder_that_takes_no_parameter_is_said_in_words() -> None:
 
 
 def test_a_kernel_for_each_set_of_parameters() -> None:
-    """Of one's own they are given by name; a missing one counts by its default."""
+    """The layout's own parameters are passed by name; a missing one takes its default."""
     seen: list[dict[str, object]] = []
 
     def kernel(**params: object) -> Kernel:
@@ -541,7 +541,7 @@ def test_several_records_a_block_are_said_in_words() -> None:
 
 
 def test_short_blocks_use_only_the_columns_that_there_are() -> None:
-    """The plugin's, of 64 weights: what lies beyond a row is the next row's."""
+    """The plugin's block has 64 weights; the codes beyond a row belong to the next row."""
     sys.path.insert(0, str(ROOT / "tests" / "plugins" / "fourcc-nf"))
     try:
         from fourcc_nf import NF64

@@ -1,4 +1,4 @@
-"""From a plain function to machine code: what is lifted, what is said, what is refused."""
+"""From a plain function to machine code: lifting, the announcement, and kernels that are refused."""
 
 # ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
 
@@ -21,12 +21,12 @@ OFFSET = 3
 
 
 def plus(value: int, other: int = OFFSET) -> int:
-    """With a default, and another function."""
+    """Has a default, and calls another function."""
     return twice(value) + other
 
 
 def twice(value: int) -> int:
-    """Two of them."""
+    """Doubles a number."""
     return value + value
 
 
@@ -53,7 +53,7 @@ def test_a_kernel_is_linked_once() -> None:
 
 
 def test_what_is_compiled_is_announced(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
-    """So that a command can say why it takes a second."""
+    """A command can say why it takes a second."""
     said: list[str] = []
     monkeypatch.setenv("FOURCC_CACHE", str(tmp_path))
     monkeypatch.setattr(jit, "announce", said.append)
@@ -75,7 +75,7 @@ def kernel_of(value: int) -> jit.KernelFunction:
 
 
 def test_numba_lowers_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a kernel calls is optimised as a part of it, and becomes no machine code of its own."""
+    """A callee is optimised as a part of the kernel, and gets no machine code of its own."""
 
     def kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         store_word(job, plus(first, min(last, 3)))
@@ -90,7 +90,7 @@ def test_numba_lowers_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def raising(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """A kernel has no way to tell of an error."""
+    """A kernel has no way to report an error."""
     if last < first:
         raise ValueError
     store_word(job, last)
@@ -116,7 +116,7 @@ def test_a_division_raises_nothing() -> None:
 
 @pytest.mark.parametrize("tag", ["F32", "Q8_0", "Q4_0"])
 def test_machine_code_needs_nothing_but_memory_functions(tag: str) -> None:
-    """Else it could not be linked where numba is not loaded."""
+    """Otherwise it could not be linked where numba is not loaded."""
     kernel = compute.kernel_of(registry[as_tag(tag)])
     for entry in entries(kernel):
         names = {

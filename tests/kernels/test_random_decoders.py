@@ -19,7 +19,7 @@ from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import address, empty
 from fourcc.kernels.fusing.ir import OPERATORS, Trace, UntraceableError, Value
 from fourcc.kernels.fusing.ir_ops import panel_operation
-from fourcc.kernels.fusing.tracer import Source, trace
+from fourcc.kernels.fusing.tracer import TracedPart, trace
 from tests.formats.checks import same_numbers
 from tests.kernels.again import on_another_target, passes
 
@@ -44,7 +44,7 @@ class Whole(int):
     __array_ufunc__ = None  # a float32 on its left leaves the operator to it
 
     def astype(self, dtype: str) -> Whole | np.float32:
-        """As numpy's."""
+        """Like numpy's `astype`."""
         return single(self) if dtype == "f4" else Whole(np.array(self & (2**64 - 1), np.uint64).astype(dtype))
 
 
@@ -93,11 +93,11 @@ class Program:
 
     @property
     def width(self) -> int:
-        """Weights: the entries, and what each step makes."""
+        """The number of weights: the entries, and the results of the steps."""
         return STARTED * len(self.dtypes) + len(self.steps)
 
     def decode(self) -> Callable[..., None]:
-        """The decoder, as plugins have it."""
+        """The decoder, as plugins write it."""
         return lambda *given: decoded(self, *given)
 
 
@@ -123,7 +123,7 @@ def decoded(program: Program, *given: Given) -> None:
 
 
 def taken(values: list[Any], name: str, at: int, other: Given) -> Given:
-    """One step."""
+    """Runs one step."""
     if name == "astype":
         return values[at].astype(other)
     if name == "table":
@@ -136,12 +136,12 @@ def taken(values: list[Any], name: str, at: int, other: Given) -> Given:
 
 
 def constant(given: float, beside: Given) -> Given:
-    """A constant as decoders write it; beside a number of plain Python as float32: Python's own floats are longer."""
+    """A constant as decoders write it; beside a Python number it becomes float32, as Python's floats are longer."""
     return given if isinstance(beside, Value) or isinstance(given, int) else single(given)
 
 
 def looked_up(table: int, shift: int, mask: int, below: int, value: Given) -> Given:
-    """An entry of a table, chosen by some bits of a value; by negative numbers from the end."""
+    """An entry of a table, chosen by some bits of a value; negative indices count from the end."""
     index = (value >> shift if shift else value) & mask
     index = index - below if below else index
     if table == 0:
@@ -152,14 +152,14 @@ def looked_up(table: int, shift: int, mask: int, below: int, value: Given) -> Gi
 
 
 def number(entry: Given) -> Given:
-    """A table's entry in plain Python; a stand-in as it is."""
+    """A table's entry in plain Python; a stand-in unchanged."""
     if isinstance(entry, np.integer):
         return Whole(entry)
     return single(entry) if isinstance(entry, np.floating) else entry
 
 
 def made_up(seed: int, count: int) -> Program:
-    """A program of so many steps."""
+    """A program of `count` steps."""
     pick = random.Random(seed)
     dtypes = tuple(pick.sample(DTYPES, 4))
     steps: list[tuple[str, int, Any]] = []
@@ -175,7 +175,7 @@ def made_up(seed: int, count: int) -> Program:
 
 
 def operand(pick: random.Random, name: str, index: int) -> Given:
-    """What a step takes beside its value."""
+    """The second operand of a step."""
     if name in UNARY:
         return None
     if name == "astype":
@@ -211,8 +211,8 @@ def in_python(program: Program, parts: list[Array]) -> Array:
 
 
 def traced(program: Program) -> Trace:
-    """The steps that are left when those that cannot be traced are taken out."""
-    sources = [Source(index, dtype, STARTED) for index, dtype in enumerate(program.dtypes)]
+    """The program without the steps that cannot be traced."""
+    sources = [TracedPart(index, dtype, STARTED) for index, dtype in enumerate(program.dtypes)]
     trace(program.decode(), sources, program.width)
     known = dict(program.refused)
     made = trace(program.decode(), sources, program.width)
@@ -221,7 +221,7 @@ def traced(program: Program) -> Trace:
 
 
 def panel(program: Program, made: Trace, parts: list[Array], *, compiled: bool) -> Array:
-    """Weights (width, rows) by the steps of a trace."""
+    """Weights (width, rows) by the instructions of a trace."""
     write = panel_operation(made, [STARTED * np.dtype(dtype).itemsize for dtype in program.dtypes])
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
@@ -243,7 +243,7 @@ def wrong_values(program: Program, seed: int, *, compiled: bool) -> Array:
 
 @pytest.mark.parametrize("seed", range(100))
 def test_steps_are_those_of_plain_python(seed: int) -> None:
-    """As the steps are meant: uncompiled."""
+    """The instructions run uncompiled."""
     program = made_up(seed, 60)
     wrong = wrong_values(program, seed, compiled=False)
     assert not wrong.size, told(program, wrong)
@@ -251,14 +251,14 @@ def test_steps_are_those_of_plain_python(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(1000, 1004))
 def test_compiled_steps_are_those_of_plain_python(seed: int) -> None:
-    """As machine code: a few, of many steps."""
+    """The instructions run as machine code: few programs, with many steps."""
     program = made_up(seed, 400)
     wrong = wrong_values(program, seed, compiled=True)
     assert not wrong.size, told(program, wrong)
 
 
 def test_compiled_indices_are_any_bits_of_a_word() -> None:
-    """Of which a look-up in registers takes no more than it needs; those beyond the highest are the sign's."""
+    """A look-up in registers uses only the low bits of an index; the bits beyond the highest are the sign's."""
     program = Program(("<i4", "<u4", "<i2", "|i1"), [])
     for part in range(4):
         for table in (0, 1, 3):
@@ -271,7 +271,7 @@ def test_compiled_indices_are_any_bits_of_a_word() -> None:
 @pytest.mark.slow
 @on_another_target
 def test_on_another_target(name: str) -> None:
-    """The instructions of other machines."""
+    """The instructions of other targets give the same values."""
     passes(__file__, name, "compiled")
 
 
@@ -291,7 +291,7 @@ def told(program: Program, wrong: Array) -> str:
 
 
 def test_what_is_drawn_says_something() -> None:
-    """Every operator is traced, of values of both kinds and with a constant on either side; enough is not refused."""
+    """Every operator is traced, with values of both kinds and a constant on either side; most steps are traced."""
     seen: set[tuple[str, str]] = set()
     kept = count = 0
     for seed in range(100):

@@ -1,5 +1,5 @@
 # ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
-"""Every operation on vectors: compiled, it does to memory what its meaning in Python does."""
+"""Every operation on vectors does to memory, compiled, what its meaning in Python does."""
 
 import importlib
 import inspect
@@ -32,7 +32,18 @@ from fourcc.kernels.simd.memory import (
     store_float,
     store_word,
 )
-from fourcc.kernels.simd.operation import BYTES, DOUBLE, DOUBLES, FLOAT, FLOATS, INTEGER, INTS, NOTHING, Kind, Operation
+from fourcc.kernels.simd.operation import (
+    BYTES,
+    DOUBLE,
+    DOUBLES,
+    FLOAT,
+    FLOATS,
+    INTEGER,
+    INTS,
+    NOTHING,
+    OperandKind,
+    Operation,
+)
 from fourcc.kernels.simd.target import target
 from fourcc.kernels.simd.tiles import (
     dot_columns,
@@ -51,7 +62,7 @@ from fourcc.kernels.simd.tiles import (
 from fourcc.kernels.simd.transpose import transpose, transpose_codes
 
 Function = Callable[..., Any]
-Case = tuple[str, Operation, tuple[Kind, ...]]
+Case = tuple[str, Operation, tuple[OperandKind, ...]]
 
 # Where things are in a test's memory.
 SLOT = 64  # bytes of an argument
@@ -59,7 +70,7 @@ ARENA, RESULT, SIZE = 1024, 8192, 12288
 ROUNDS = 25
 
 # Of operations that take any kind.
-ANY: dict[str, tuple[Kind, ...]] = {
+ANY: dict[str, tuple[OperandKind, ...]] = {
     "add": (FLOATS, DOUBLES, INTS),
     "subtract": (FLOATS, DOUBLES, INTS),
     "multiply": (FLOATS, DOUBLES, INTS),
@@ -76,7 +87,7 @@ UNSIGNED_ZERO = {"larger", "largest", "largest_double"}  # of 0 and -0 either wi
 
 
 def operations() -> Iterator[tuple[str, Operation]]:
-    """Every operation of the package, those in tables included, with a name."""
+    """All operations of the package, those in tables included, by name."""
     seen = set()
     for module in pkgutil.iter_modules(simd.__path__):
         for name, value in vars(importlib.import_module(f"{simd.__name__}.{module.name}")).items():
@@ -91,7 +102,7 @@ TILES = {name for name, each in ALL.items() if each.meaning.__module__ in {tiles
 
 
 def cases() -> Iterator[Case]:
-    """Operations on vectors and scalars, once for each kind that they take."""
+    """Operations on vectors and scalars, once for every kind that they take."""
     for name, each in ALL.items():
         count = len(inspect.signature(each.meaning).parameters)
         if name in TILES or name == "call_kernel":
@@ -106,7 +117,7 @@ def cases() -> Iterator[Case]:
 # -- kernels of one operation: arguments from slots, the result beside them
 
 
-LOADS: dict[Kind, Operation] = {
+LOADS: dict[OperandKind, Operation] = {
     INTEGER: load_word,
     FLOAT: load_float,
     DOUBLE: load_double,
@@ -118,10 +129,10 @@ LOADS: dict[Kind, Operation] = {
 
 
 def drop(at: int, value: object) -> None:
-    """Stores what an operation without a result returns."""
+    """Stands for the store of an operation without a result."""
 
 
-STORES: dict[Kind, Function] = {INTEGER: store_word, FLOAT: store_float, DOUBLE: store_double, NOTHING: drop}
+STORES: dict[OperandKind, Function] = {INTEGER: store_word, FLOAT: store_float, DOUBLE: store_double, NOTHING: drop}
 
 
 def nullary(keep: Function, operation: Operation) -> jit.KernelFunction:
@@ -134,7 +145,7 @@ def nullary(keep: Function, operation: Operation) -> jit.KernelFunction:
 
 
 def unary(keep: Function, operation: Operation, a: Operation) -> jit.KernelFunction:
-    """The same with an argument."""
+    """The kernel of an operation with one argument."""
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         keep(job, operation(a(weights)))
@@ -143,7 +154,7 @@ def unary(keep: Function, operation: Operation, a: Operation) -> jit.KernelFunct
 
 
 def binary(keep: Function, operation: Operation, a: Operation, b: Operation) -> jit.KernelFunction:
-    """With two."""
+    """The kernel of an operation with two arguments."""
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         keep(job, operation(a(weights), b(weights + 64)))
@@ -152,7 +163,7 @@ def binary(keep: Function, operation: Operation, a: Operation, b: Operation) -> 
 
 
 def ternary(keep: Function, operation: Operation, a: Operation, b: Operation, c: Operation) -> jit.KernelFunction:
-    """With three."""
+    """The kernel of an operation with three arguments."""
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         keep(job, operation(a(weights), b(weights + 64), c(weights + 128)))
@@ -161,7 +172,7 @@ def ternary(keep: Function, operation: Operation, a: Operation, b: Operation, c:
 
 
 def quaternary(keep: Function, operation: Operation, *loads: Operation) -> jit.KernelFunction:
-    """With four."""
+    """The kernel of an operation with four arguments."""
     a, b, c, d = loads
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -170,8 +181,8 @@ def quaternary(keep: Function, operation: Operation, *loads: Operation) -> jit.K
     return run
 
 
-def kernel_of(operation: Operation, kinds: tuple[Kind, ...]) -> jit.KernelFunction:
-    """The kernel that runs an operation on what its slots hold."""
+def kernel_of(operation: Operation, kinds: tuple[OperandKind, ...]) -> jit.KernelFunction:
+    """The kernel that runs an operation on the contents of its slots."""
     result = operation.result(kinds)
     assert result is not None
     make = (nullary, unary, binary, ternary, quaternary)[len(kinds)]
@@ -186,7 +197,7 @@ DTYPES = {"f32": np.float32, "f64": np.float64, "i32": np.int32, "i8": np.int8, 
 
 
 def floats(random: np.random.Generator, count: int, kind: type) -> Array:
-    """Of every magnitude: zeros, denormals, ties of narrower formats, the largest."""
+    """Floats of every magnitude: zeros, denormals, ties of narrower formats, the largest."""
     narrow = random.integers(0, 2**16, count).astype(np.uint16).view(np.float16).astype(kind)
     choices = [
         random.standard_normal(count),
@@ -198,7 +209,7 @@ def floats(random: np.random.Generator, count: int, kind: type) -> Array:
     return np.choose(random.integers(len(choices), size=count), choices).astype(kind)
 
 
-def argument(random: np.random.Generator, name: str, parameter: str, kind: Kind, base: int) -> Array:  # noqa: PLR0911
+def argument(random: np.random.Generator, name: str, parameter: str, kind: OperandKind, base: int) -> Array:  # noqa: PLR0911
     """One argument of an operation."""
     count = max(1, kind.lanes)
     dtype = DTYPES[kind.element]
@@ -208,8 +219,8 @@ def argument(random: np.random.Generator, name: str, parameter: str, kind: Kind,
     if parameter == "count" and kind == INTEGER:
         first, last = 0, COUNTS.get(name, 16)
         return np.array([random.integers(first, last + 1)])
-    if parameter in {"bits", "step", "pair"}:
-        return np.array([random.integers(*{"bits": (0, 32), "step": (1, 80), "pair": (0, 8)}[parameter])])
+    if parameter in {"bits", "stride", "pair"}:
+        return np.array([random.integers(*{"bits": (0, 32), "stride": (1, 80), "pair": (0, 8)}[parameter])])
     if name in {"store_as_bytes", "store_nearest_bytes", "store_some_nearest_bytes", "rounded", "ints_from_floats"}:
         spread = {"rounded": 2.0**22 - 1, "ints_from_floats": 2.0**31 - 128}.get(name, 127)
         values = random.uniform(-spread, spread, count) * random.choice([1, 2.0**-18], count)
@@ -230,7 +241,7 @@ def argument(random: np.random.Generator, name: str, parameter: str, kind: Kind,
 
 
 class Memory:
-    """Some bytes that a kernel works on: arguments, an arena, a place for the result."""
+    """Memory of a kernel: its arguments, an arena, a place for the result."""
 
     def __init__(self, random: np.random.Generator) -> None:
         self.bytes = random.integers(0, 256, SIZE, np.uint8)
@@ -242,7 +253,7 @@ class Memory:
         self.bytes[at : at + values.nbytes] = np.ascontiguousarray(values).view(np.uint8)
 
     def after(self, kernel: jit.KernelFunction) -> bytes:
-        """What there is behind the arguments after a kernel ran."""
+        """The bytes after the arguments, once a kernel ran."""
         at = address(self.bytes)
         with np.errstate(all="ignore"):
             kernel(at, at + RESULT, 0, 0, 0)
@@ -264,7 +275,7 @@ def both_ways(
 
 
 def alike(compiled: bytes, plain: bytes, dtype: type) -> bool:
-    """Whether memories are the same, NaN of any kind where the result is one."""
+    """Whether memories are equal; where the result is NaN, any NaN will do."""
     if compiled == plain:
         return True
     left, right = (np.frombuffer(each, dtype) for each in (compiled, plain))
@@ -278,7 +289,7 @@ def _differs(left: bytes, right: bytes, dtype: type) -> Array:
 
 
 def near(compiled: bytes, plain: bytes, magnitude: Array, dtype: type) -> bool:
-    """Whether results differ by a rounding of a product and a sum at most."""
+    """Whether results differ at most by the roundings of a product and a sum."""
     count, at = len(magnitude), RESULT - ARENA
     left, right = (np.frombuffer(each[at:], dtype)[:count].astype(np.float64) for each in (compiled, plain))
     info = np.finfo(dtype)
@@ -319,7 +330,7 @@ def check_near(
     plain: bytes,
     dtype: type,
 ) -> None:
-    """Of the operations that are rounded once or twice: within both roundings of the terms' magnitudes."""
+    """Operations that round once or twice stay within both roundings of the terms' magnitudes."""
     random = np.random.default_rng(seed)
     Memory(random)
     given = [each.astype(np.float64) for each in arguments(random, 0)]
@@ -334,7 +345,7 @@ def check_near(
 
 
 def test_no_operation_is_left_out() -> None:
-    """What is not in the cases has a test of its own here."""
+    """Operations that the cases leave out have tests of their own here."""
     tried = {operation.meaning for _, operation, _ in cases()}
     left = {name for name, each in ALL.items() if each.meaning not in tried}
     assert left == TILES | {"call_kernel"}
@@ -382,7 +393,7 @@ def zeros_kernel(columns: int) -> jit.KernelFunction:
 
 
 def products_kernel(columns: int) -> jit.KernelFunction:
-    """Dot products, then scaled ones; at 0 and 64 are weights, at 128 and 192 scales, behind them x and its scales."""
+    """Dot products, then scaled ones: weights at 0 and 64, scales at 128 and 192, then x and its scales."""
     no_floats, no_ints = no_float_columns[columns], no_int_columns[columns]
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -399,7 +410,7 @@ def products_kernel(columns: int) -> jit.KernelFunction:
 
 
 def runs_kernel(columns: int) -> jit.KernelFunction:
-    """Products of one row's neighbours with some activations', then their sums."""
+    """Products of one row's neighbours with those of some activations, then their sums."""
     no_floats = no_float_columns[columns]
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -412,7 +423,7 @@ def runs_kernel(columns: int) -> jit.KernelFunction:
 
 
 def rows_kernel(columns: int) -> jit.KernelFunction:
-    """Products of several rows with one activation: rows of each width, one after the other."""
+    """Products of several rows with one activation, for every dtype of weights in turn."""
     no_floats, kinds = no_float_columns[columns], tuple(row_products.values())
     first, second, third = kinds
 
@@ -437,7 +448,7 @@ def pairs_kernel(columns: int) -> jit.KernelFunction:
 
 
 def halving_kernel(columns: int) -> jit.KernelFunction:
-    """Each column of the first half with its twin in the second."""
+    """Adds the columns of the second half to those of the first."""
     no_floats = no_float_columns[columns]
 
     def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -448,13 +459,13 @@ def halving_kernel(columns: int) -> jit.KernelFunction:
 
 
 def transpose_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Of rows 68 bytes apart, whole ones and 16 bytes of each."""
+    """Transposes rows 68 bytes apart, whole ones and 16 bytes of each."""
     transpose(weights + 1024, 68, job)
     transpose_codes(weights + 1028, 68, job + 1024)
 
 
 def tile_arguments(random: np.random.Generator, _: int) -> list[Array]:
-    """Weights as `dot` wants them, scales, a count, and behind them activations and small whole numbers."""
+    """Weights as `dot` takes them, scales, a count, then activations and small whole numbers."""
     weights = random.integers(0 if target().bias else -128, 128, 128).astype(np.int8)
     scales = random.integers(-8, 9, 32).astype(np.float32)
     made = np.zeros(SLOT * 160, np.uint8)
@@ -479,14 +490,14 @@ TILED += [(halving_kernel, columns) for columns in (2, 4, 8)]
 
 @pytest.mark.parametrize(("make", "columns"), TILED, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_tiles_compiled_are_what_they_mean(make: Callable[[int], jit.KernelFunction], columns: int) -> None:
-    """With small whole numbers, of which every product and sum is exact, be it rounded once or twice."""
+    """With small whole numbers every product and sum is exact, whether it is rounded once or twice."""
     for seed in range(ROUNDS):
         compiled, plain = both_ways(make(columns), tile_arguments, seed)
         assert compiled == plain, f"seed {seed}"
 
 
 def no_arguments(random: np.random.Generator, base: int) -> list[Array]:
-    """The arena is enough."""
+    """No operation leaves the arena."""
     return []
 
 
@@ -505,7 +516,7 @@ def calling_kernel(weights: int, job: int, first: int, last: int, scratch: int) 
 
 
 def called_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Says what it was called with."""
+    """Records its arguments."""
     store_word(job, weights)
     store_word(job + 8, first)
     store_word(job + 16, last)
@@ -523,7 +534,7 @@ def test_a_kernel_calls_another_by_its_address() -> None:
 
 
 def counting_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Adds 1, and 1 by compare-and-swap, many times."""
+    """Adds 1, and adds 1 by compare-and-swap, many times."""
     for _ in range(first, last):
         add_shared(weights, 1)
         while True:
@@ -541,7 +552,7 @@ def test_threads_that_share_a_word_lose_nothing() -> None:
 
 
 def test_the_rounded_exponential_is_the_nearest_float() -> None:
-    """All over its range, and where it vanishes; one in 100,000 may be the other neighbour of a value in the middle."""
+    """Over its whole range, and where it vanishes; near half-way, one in 100,000 may be the other neighbour."""
     x = np.concatenate(
         [-np.geomspace(1e-8, 105, 200_000), np.linspace(-104.5, 0, 200_000), [0, -np.inf, -1e30, np.nan]]
     )

@@ -1,4 +1,4 @@
-"""What of a block decoder can be written down, and how; the text for all that cannot."""
+"""Traces of block decoders: the instructions of those that can be traced, the messages for those that cannot."""
 
 import operator
 import re
@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, kind_of, lies_within
+from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, integer_kind, lies_within
 from fourcc.kernels.fusing.ir import LIMIT, OPERATORS, Trace, UntraceableError
-from fourcc.kernels.fusing.tracer import Source, trace
+from fourcc.kernels.fusing.tracer import TracedPart, trace
 from tests.kernels.compact import ROOT
 
 Decoder = Callable[..., None]
-CODES = Source(0, "|u1", 8)
+CODES = TracedPart(0, "|u1", 8)
 TABLE = np.array([0.5, -1, 2, 4], np.float32)
 WIDE_TABLE = np.arange(256, dtype=np.float64) / 3
 COUNTS = np.array([3, 1, 2])
@@ -23,18 +23,18 @@ PAIRS = np.eye(2, dtype=np.float32)
 
 
 def names(made: Trace) -> list[str]:
-    """The steps' names, loads and constants left out."""
-    return [step.name for step in made.steps if step.name not in {"load", "constant"}]
+    """The instructions' names, without loads and constants."""
+    return [each.name for each in made.instructions if each.name not in {"load", "constant"}]
 
 
-def test_a_loop_is_gone_through_and_equal_steps_are_taken_once() -> None:
+def test_loops_unroll_and_equal_instructions_are_recorded_once() -> None:
     def decode(codes: Array, weights: Array) -> None:
         for index in range(8):
             weights[index] = (codes[index // 2] & 15) * 0.5
 
     made = trace(decode, [CODES], 8)
     assert len(made.results) == 8
-    assert [step.name for step in made.steps].count("load") == 4
+    assert [each.name for each in made.instructions].count("load") == 4
     assert names(made).count("and") == 4
     assert made.results[0] == made.results[1] != made.results[2]
 
@@ -56,7 +56,7 @@ def test_functions_that_it_calls_are_traced_too() -> None:
 
     made = trace(decode, [CODES], 4)
     assert names(made)[:3] == ["rshift", "and", "table"]
-    assert {step.arguments[0] for step in made.steps if step.name == "table"} == {0}
+    assert {each.arguments[0] for each in made.instructions if each.name == "table"} == {0}
     (table,) = made.tables
     assert table.tolist() == TABLE.tolist()
 
@@ -72,7 +72,7 @@ def test_tables_of_a_closure_are_seen_and_plain_numbers_of_them_are_constants() 
     made = trace(decode, [CODES], 3)
     (values,) = made.tables
     assert values.tolist() == np.float32(WIDE_TABLE).tolist()
-    constants = [step.arguments[0] for step in made.steps if step.name == "constant"]
+    constants = [each.arguments[0] for each in made.instructions if each.name == "constant"]
     assert float(np.float32(5 / 3)) in constants
     assert 3.0 in constants
     assert 256 in constants
@@ -105,11 +105,11 @@ def test_kinds_are_those_of_numbers() -> None:
         for index, value in enumerate(values):
             weights[index] = value
 
-    sources = [CODES, Source(1, "<u4", 1), Source(2, "<f2", 1)]
+    sources = [CODES, TracedPart(1, "<u4", 1), TracedPart(2, "<f2", 1)]
     made = trace(decode, sources, 16)
     expected = "int int int float float float int int float float int int float float int int"
     assert seen == expected.split()
-    assert all(made.steps[number].kind == "float" for number in made.results.values())
+    assert all(made.instructions[number].kind == "float" for number in made.results.values())
 
 
 def test_records_are_mappings_of_their_fields() -> None:
@@ -117,9 +117,9 @@ def test_records_are_mappings_of_their_fields() -> None:
         for index in range(4):
             weights[index] = blocks["q"][index] * blocks["d"][-1]
 
-    fields = [("d", Source(0, "<f2", 1)), ("q", Source(0, "|i1", 4, 2))]
+    fields = [("d", TracedPart(0, "<f2", 1)), ("q", TracedPart(0, "|i1", 4, 2))]
     made = trace(decode, [fields], 4)
-    loads = [step.arguments for step in made.steps if step.name == "load"]
+    loads = [each.arguments for each in made.instructions if each.name == "load"]
     assert loads == [(0, "|i1", 2), (0, "<f2", 0), (0, "|i1", 3), (0, "|i1", 4), (0, "|i1", 5)]
 
 
@@ -128,17 +128,17 @@ def test_a_part_of_the_whole_matrix_may_be_chosen_from() -> None:
         weights[0] = book[codes[0]]
         weights[1] = book[2] + len(book) + len(codes)
 
-    made = trace(decode, [CODES, Source(1, "<f4", 16, whole=True)], 2)
-    steps = {step.name: step for step in made.steps}
-    assert steps["part_table"].arguments == (1, "<f4", 16, 0)
-    assert steps["part_entry"].arguments == (1, "<f4", 8)
+    made = trace(decode, [CODES, TracedPart(1, "<f4", 16, whole=True)], 2)
+    instructions = {each.name: each for each in made.instructions}
+    assert instructions["part_table"].arguments == (1, "<f4", 16, 0)
+    assert instructions["part_entry"].arguments == (1, "<f4", 8)
 
 
 def test_a_table_behind_other_fields_of_a_record_is_refused() -> None:
     def decode(codes: Array, book: dict[str, Array], weights: Array) -> None:
         weights[0] = book["values"][codes[0]]
 
-    fields = [("count", Source(1, "|u1", 1, whole=True)), ("values", Source(1, "<f4", 16, 1, whole=True))]
+    fields = [("count", TracedPart(1, "|u1", 1, whole=True)), ("values", TracedPart(1, "<f4", 16, 1, whole=True))]
     with pytest.raises(UntraceableError, match=r"^an entry of a record is chosen by a value$"):
         trace(decode, [CODES, fields], 1)
 
@@ -153,7 +153,7 @@ def test_tables_of_whole_numbers_and_equal_tables() -> None:
 
     made = trace(decode, [CODES], 2)
     assert [table.dtype for table in made.tables] == [np.int32, np.uint32]
-    assert [step.kind for step in made.steps if step.name == "table"] == ["int", "int", "uint"]
+    assert [each.kind for each in made.instructions if each.name == "table"] == ["int", "int", "uint"]
 
 
 def test_parameters_are_given_by_name() -> None:
@@ -161,7 +161,7 @@ def test_parameters_are_given_by_name() -> None:
         weights[0] = (codes[0] >> bits) + offset
 
     made = trace(decode, [CODES], 1, {"offset": 0.5, "bits": 3})
-    assert [step.arguments for step in made.steps if step.name == "constant"] == [(3,), (0.5,)]
+    assert [each.arguments for each in made.instructions if each.name == "constant"] == [(3,), (0.5,)]
 
 
 def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
@@ -175,7 +175,7 @@ def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
 
 
 def test_a_compiled_function_is_traced_by_its_python() -> None:
-    """As numba's decorator keeps it."""
+    """Keeps the decorated function and traces it."""
 
     class Dispatcher:
         def __init__(self, function: Decoder) -> None:
@@ -204,11 +204,11 @@ def test_defaults_of_a_function_that_it_calls_are_its_own() -> None:
         weights[0] = plus(codes[0])
 
     made = trace(decode, [CODES], 1)
-    assert [step.arguments[0] for step in made.steps if step.name == "constant"] == [1, 2]
+    assert [each.arguments[0] for each in made.instructions if each.name == "constant"] == [1, 2]
 
 
 def test_entries_of_tables_are_numbers_without_bounds() -> None:
-    """Of eight bits though they be stored in: neither cut nor refused, as numpy's are."""
+    """Arithmetic on entries stored in eight bits neither wraps around nor is refused, as numpy's is."""
     small = np.array([200, 100], np.uint8)
 
     def decode(codes: Array, weights: Array) -> None:
@@ -216,7 +216,7 @@ def test_entries_of_tables_are_numbers_without_bounds() -> None:
         weights[1] = small[codes[0] & 1] + 200
 
     made = trace(decode, [CODES], 2)
-    assert 400 in [step.arguments[0] for step in made.steps if step.name == "constant"]
+    assert 400 in [each.arguments[0] for each in made.instructions if each.name == "constant"]
 
 
 def test_zeros_of_both_signs_are_two_constants() -> None:
@@ -229,17 +229,17 @@ def test_zeros_of_both_signs_are_two_constants() -> None:
 
 
 def test_lowest_bits_need_no_more_than_32() -> None:
-    """What lies above them is computed by nobody, and may be masked away."""
+    """Nothing computes the bits above, and a mask may remove them."""
 
     def decode(words: Array, weights: Array) -> None:
         weights[0] = (words[0] << 31) + words[0] & 0xFFFF
         weights[1] = (words[0] * words[0] ^ -1).astype(np.int8)
 
-    assert names(trace(decode, [Source(0, "<u4", 1)], 2))[:3] == ["lshift", "add", "and"]
+    assert names(trace(decode, [TracedPart(0, "<u4", 1)], 2))[:3] == ["lshift", "add", "and"]
 
 
 def test_the_guide_lists_every_operator() -> None:
-    """And no other."""
+    """And lists no other."""
     guide = (ROOT / "specs" / "writing-a-format.md").read_text()
     (row,) = (line for line in guide.splitlines() if line.startswith("| operators |"))
     listed = re.findall(r"`([^`x, ]+)`", row.replace("\\|", "|"))
@@ -251,7 +251,7 @@ def test_the_guide_lists_every_operator() -> None:
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_ranges_hold_what_comes_out(name: str) -> None:
-    """Every range up to a few bits, with every other; a shift's are 0 .. 3."""
+    """Tests every range of a few bits with every other; shifts are by 0 .. 3."""
     act = getattr(operator, {"and": "and_", "or": "or_"}.get(name, name))
     ranges = [(low, high) for low in range(-9, 10, 3) for high in range(low, 10, 2)]
     counts = [(low, high) for low in range(4) for high in range(low, 4)]
@@ -262,82 +262,82 @@ def test_ranges_hold_what_comes_out(name: str) -> None:
 
 
 def test_ranges_of_masks_and_joined_bits_are_narrow() -> None:
-    """Else decoders that are right would be refused."""
+    """Wider ranges would refuse decoders that are right."""
     byte = (0, 255)
     assert RESULTS["and"]((-(2**31), 2**31 - 1), (15, 15)) == (0, 15)
     assert RESULTS["or"](byte, RESULTS["lshift"](byte, (24, 24))) == UINT32
     assert RESULTS["xor"](byte, (128, 128)) == byte
     assert RESULTS["xor"]((-1, 1), (0, 1)) == (-2, 1)
     assert RESULTS["or"]((-4, -2), (1, 1)) == (-4, -1)
-    assert [kind_of(each) for each in (INT32, UINT32, (-1, 2**31), (0, 2**32))] == ["int", "uint", "low", "low"]
+    assert [integer_kind(each) for each in (INT32, UINT32, (-1, 2**31), (0, 2**32))] == ["int", "uint", "low", "low"]
 
 
 # -- what cannot be written down
 
 
 def branches(codes: Array, weights: Array) -> None:
-    """Looks at a value to decide."""
+    """Branches on a value."""
     weights[0] = 1.0 if codes[0] else 2.0
 
 
 def compares(codes: Array, weights: Array) -> None:
-    """The same."""
+    """Compares a value."""
     weights[0] = codes[1] if codes[0] > 3 else codes[2]
 
 
 def loops_by_value(codes: Array, weights: Array) -> None:
-    """A loop of so many turns."""
+    """Loops as often as a value says."""
     for index in range(codes[0]):
         weights[index] = 0.0
 
 
 def takes_the_number(codes: Array, weights: Array) -> None:
-    """Makes a number of it."""
+    """Makes an int of a value."""
     weights[0] = float(codes[0])
 
 
 def indexes_by_value(codes: Array, weights: Array) -> None:
-    """Chooses an entry of the block."""
+    """Chooses an entry of the block by a value."""
     weights[0] = codes[codes[0]]
 
 
 def chooses_too_large(codes: Array, weights: Array) -> None:
-    """From numbers of more than 32 bits."""
+    """Chooses from a table of integers of more than 32 bits."""
     weights[0] = LARGE[codes[0]]
 
 
 def writes_by_value(codes: Array, weights: Array) -> None:
-    """Chooses a weight."""
+    """Chooses a weight by a value."""
     weights[codes[0]] = 1.0
 
 
 def slices(codes: Array, weights: Array) -> None:
-    """Takes several at once."""
+    """Takes several entries at once."""
     weights[0] = codes[0:2]
 
 
 def ands_a_float(codes: Array, weights: Array) -> None:
-    """Bits of a float."""
+    """Takes bits of a float."""
     weights[0] = (codes[0] * 0.5) & 3
 
 
 def shifts_a_float(codes: Array, weights: Array) -> None:
-    """The same."""
+    """Shifts a float."""
     weights[0] = (codes[0] * 0.5) >> 1
 
 
 def cuts_a_float(codes: Array, weights: Array) -> None:
-    """To an integer."""
+    """Converts a float to an integer."""
     weights[0] = (codes[0] * 0.5).astype(np.int32)
 
 
 def meets_text(codes: Array, weights: Array) -> None:
-    """Adds what is no number."""
+    """Adds a string."""
     weights[0] = codes[0] + "1"
 
 
 def meets_a_list(codes: Array, weights: Array) -> None:
-    """Stores what is no number."""
+    """Stores a list."""
     weights[0] = [codes[0]]
 
 
@@ -347,53 +347,53 @@ def leaves_one_out(codes: Array, weights: Array) -> None:
 
 
 def shifts_too_far(codes: Array, weights: Array) -> None:
-    """Eight codes of five bits in five bytes."""
+    """Reads eight codes of five bits from five bytes."""
     word = codes[0] | codes[1] << 8 | codes[2] << 16 | codes[3] << 24 | codes[4] << 32
     weights[0] = word & 31
 
 
 def shifts_by_a_code(codes: Array, weights: Array) -> None:
-    """By any byte."""
+    """Shifts by any byte."""
     weights[0] = 1 << codes[0]
 
 
 def shifts_backwards(codes: Array, weights: Array) -> None:
-    """By a number that may be negative."""
+    """Shifts by a number that may be negative."""
     weights[0] = codes[0] >> (codes[1] & 7) - 1
 
 
 def shifts_a_wide_one(codes: Array, weights: Array) -> None:
-    """The bits from 32 on are not there."""
+    """Shifts right where the bits from 32 on are lost."""
     weights[0] = (codes[0] << 28) >> 4
 
 
 def weighs_a_wide_one(codes: Array, weights: Array) -> None:
-    """A product of more than 32 bits."""
+    """Makes a float of a product of more than 32 bits."""
     weights[0] = codes[0] * codes[1] * codes[2] * codes[3] * codes[4]
 
 
 def chooses_by_a_wide_one(codes: Array, weights: Array) -> None:
-    """From a table."""
+    """Indexes a table by an integer of more than 32 bits."""
     weights[0] = TABLE[codes[0] << 25]
 
 
 def chooses_by_a_float(codes: Array, weights: Array) -> None:
-    """From a table."""
+    """Indexes a table by a float."""
     weights[0] = TABLE[codes[0] * 0.5]
 
 
 def chooses_before_the_end(codes: Array, weights: Array) -> None:
-    """Of three entries from the end."""
+    """Indexes three entries from the end by a negative value."""
     weights[0] = COUNTS[(codes[0] & 3) - 1]
 
 
 def chooses_before_the_start(codes: Array, weights: Array) -> None:
-    """Of four entries, before the first one."""
+    """Indexes four entries, perhaps before the first one."""
     weights[0] = TABLE[(codes[0] & 3) - 5]
 
 
 def outgrows(codes: Array, weights: Array) -> None:
-    """More than numpy's integers hold."""
+    """Makes an integer of more than 128 bits."""
     value = codes[0]
     for _ in range(8):
         value = value * 65535
@@ -401,59 +401,59 @@ def outgrows(codes: Array, weights: Array) -> None:
 
 
 def becomes_half(codes: Array, weights: Array) -> None:
-    """Rounds."""
+    """Rounds to float16."""
     weights[0] = codes[0].astype(np.float16)
 
 
 def becomes_double(codes: Array, weights: Array) -> None:
-    """More than float32."""
+    """Converts to float64."""
     weights[0] = codes[0].astype(float) / 3
 
 
 def meets_too_large_a_float(codes: Array, weights: Array) -> None:
-    """Beyond float32."""
+    """Meets a float that float32 does not hold."""
     weights[0] = codes[0] * 1e39
 
 
 def divides_whole(codes: Array, weights: Array) -> None:
-    """An operator that is none of them."""
+    """Uses an operator that traces do not have."""
     weights[0] = codes[0] // 2
 
 
 def calls_numpy(codes: Array, weights: Array) -> None:
-    """A function that wants numbers."""
+    """Calls a numpy function, which needs numbers."""
     weights[0] = np.minimum(codes[0], 3)
 
 
 def chooses_from_rows(codes: Array, weights: Array) -> None:
-    """Of two dimensions."""
+    """Chooses from a table of two dimensions."""
     weights[0] = PAIRS[codes[0], 1]
 
 
 def takes_all(codes: Array, weights: Array) -> None:
-    """As if they were an array."""
+    """Treats the weights as an array."""
     weights[0] = codes.sum()  # type: ignore[assignment]
 
 
 def writes_several(codes: Array, weights: Array) -> None:
-    """At once."""
+    """Writes several weights at once."""
     weights[0:2] = codes[0]
 
 
 def reads_too_early(codes: Array, weights: Array) -> None:
-    """What is not there yet."""
+    """Reads a weight before it is written."""
     weights[0] += codes[0]
 
 
 def calls_itself(codes: Array, weights: Array) -> None:
-    """Whose copy would name itself without end."""
+    """Calls itself, so its copy would name itself without end."""
     weights[0] = codes[0]
     if len(weights) > 1:
         calls_itself(codes, weights)
 
 
 def takes_too_long(codes: Array, weights: Array) -> None:
-    """More steps than there may be."""
+    """More instructions than a trace may have."""
     value = codes[0]
     for index in range(LIMIT):
         value = value * 1.5 + index
@@ -505,7 +505,7 @@ def takes_too_long(codes: Array, weights: Array) -> None:
         (writes_several, 1, "a weight is chosen by a slice"),
         (reads_too_early, 1, "it reads weight 0 before it writes it"),
         (calls_itself, 1, "RecursionError: maximum recursion depth exceeded.*"),
-        (takes_too_long, 1, f"more than {LIMIT} steps"),
+        (takes_too_long, 1, f"more than {LIMIT} instructions"),
         (print, 1, "a builtin_function_or_method is no Python function"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -518,7 +518,7 @@ def test_what_cannot_be_written_down_is_said_in_words(decode: Decoder, width: in
 @pytest.mark.parametrize("dtype", ["<f8", "<i8", "<u8", "|b1"])
 def test_entries_of_other_kinds_are_refused(dtype: str) -> None:
     with pytest.raises(UntraceableError, match=f"^entries of {dtype.replace('|', '.')}$"):
-        trace(leaves_one_out, [Source(0, dtype, 1)], 1)
+        trace(leaves_one_out, [TracedPart(0, dtype, 1)], 1)
 
 
 def test_entries_and_weights_that_are_not_there() -> None:
