@@ -9,17 +9,10 @@ off; a finite weight beyond the largest bfloat16 becomes infinite, which the cor
 becomes quiet.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 SPEC = FormatSpec(
     tag="BF16",
@@ -50,11 +43,4 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return np.abs(w) * 2.0**-8 + 2.0**-134
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.bf16`."""
-    from fourcc.kernels.bf16 import KERNEL
-
-    return KERNEL
-
-
-BF16 = Format(spec=SPEC, decode=decode, encode=encode, kernel=kernel, bound=bound)
+BF16 = Format(spec=SPEC, decode=decode, encode=encode, kernel="fourcc.kernels.bf16:KERNEL", bound=bound)

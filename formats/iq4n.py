@@ -10,9 +10,7 @@
 Decode: w = d * LEVELS[q], in float32.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -24,11 +22,6 @@ from fourcc.formats.searches.columns import as_groups
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.levels import LEVELS, level_scale, nearest_level
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -90,13 +83,12 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.iq4n`."""
-    from fourcc.kernels.iq4n import KERNEL
-
-    return KERNEL
-
-
 IQ4N = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.iq4n:KERNEL",
+    bound=bound,
 )

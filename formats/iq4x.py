@@ -14,9 +14,7 @@
 Decode: w = (d * (scale - 32)) * LEVELS[q], in float32.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -28,11 +26,6 @@ from fourcc.formats.searches.columns import as_groups, first_largest, rounded
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.levels import LEVELS, level_scale, nearest_level
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 SUB = 32  # weights with one scale
@@ -125,13 +118,12 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * SCALE_ZERO * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.iq4x`."""
-    from fourcc.kernels.iq4x import KERNEL
-
-    return KERNEL
-
-
 IQ4X = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.iq4x:KERNEL",
+    bound=bound,
 )

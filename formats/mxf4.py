@@ -11,9 +11,7 @@ Decode: w = 2^(e - 128) * LEVELS[q], in float32. The levels are twice the values
 one of mantissa), so that they are whole numbers; -0 is 0.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -22,11 +20,6 @@ from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.bounds import largest
 from fourcc.formats.layouts.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -105,13 +98,12 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return largest(w, 1, BLOCK) * (1 / 4 + 2**-16) + 2.0**-129
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.mxf4`."""
-    from fourcc.kernels.mxf4 import KERNEL
-
-    return KERNEL
-
-
 MXF4 = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.mxf4:KERNEL",
+    bound=bound,
 )

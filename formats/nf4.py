@@ -9,8 +9,6 @@ Decode: w = scale * LEVELS[code], in float32. The last block of a row may be sho
 bytes are those of bitsandbytes.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts

@@ -12,9 +12,7 @@
 Decode: w = (d * scale) * q - dmin * minimum, in float32.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -27,11 +25,6 @@ from fourcc.formats.searches.columns import as_groups, ordered_sum
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.super_scales import from_largest, positive_scale
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 SUB = 16  # weights with one scale and minimum
@@ -112,13 +105,12 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return 2 * largest(w, 1, BLOCK) + 64 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q2_k`."""
-    from fourcc.kernels.q2_k import KERNEL
-
-    return KERNEL
-
-
 Q2_K = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q2_k:KERNEL",
+    bound=bound,
 )

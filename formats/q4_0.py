@@ -12,19 +12,12 @@ that m takes code 0; q = w * (1 / d) + 8.5, cut off and at most 15, with the flo
 float16.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -85,11 +78,4 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return largest(w, 1, BLOCK) * (1 / 8 + 2**-11 + 2**-19) + 8 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q4_0`."""
-    from fourcc.kernels.q4_0 import KERNEL
-
-    return KERNEL
-
-
-Q4_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q4_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q4_0:KERNEL", bound=bound)

@@ -10,9 +10,7 @@
 Decode: w = d * q + m, in float32.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -23,11 +21,6 @@ from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.searches.affine_search import Tries, affine_extent, affine_rows
 from fourcc.formats.searches.importance import error_weights
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -90,13 +83,12 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return extent(w, 1, BLOCK) * (1 / 30 + 2**-11 + 2**-16) + rounding
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q4_1`."""
-    from fourcc.kernels.q4_1 import KERNEL
-
-    return KERNEL
-
-
 Q4_1 = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q4_1:KERNEL",
+    bound=bound,
 )

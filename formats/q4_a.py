@@ -10,10 +10,6 @@ takes the nearest bin. `method` says where to cut: ``kmeans`` for the least sum 
 runs of equal length. The last block of a row may be short.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
@@ -21,9 +17,6 @@ from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, count, extent, lar
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.searches.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
 from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 BINS = 16
@@ -111,11 +104,4 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return share * extent(w, 1, BLOCK) * (1 + 2**-20) + F32_ULP * largest(w, 1, BLOCK) + F32_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q4_a`."""
-    from fourcc.kernels.q4_a import KERNEL
-
-    return KERNEL
-
-
-Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q4_a:KERNEL", bound=bound)

@@ -13,9 +13,7 @@
 Decode: w = (d * scale) * q - dmin * minimum, in float32, with q = 16 * top bit + low bits.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -26,11 +24,6 @@ from fourcc.formats.layouts.six_bits import bound_of_codes, decode_blocks, encod
 from fourcc.formats.searches.affine_search import Tries
 from fourcc.formats.searches.importance import error_weights
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 SUB = 32  # weights with one scale and minimum
@@ -97,13 +90,12 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return bound_of_codes(w, TRIES.top)
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q5_k`."""
-    from fourcc.kernels.q5_k import KERNEL
-
-    return KERNEL
-
-
 Q5_K = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q5_k:KERNEL",
+    bound=bound,
 )

@@ -12,9 +12,7 @@
 Decode: w = (d * scale) * (q - 32), in float32, with q = 16 * high bits + low bits.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -27,11 +25,6 @@ from fourcc.formats.searches.importance import column_importance
 from fourcc.formats.searches.scale_search import nearest_signed_codes, signed_scale
 from fourcc.formats.searches.super_scales import largest_of_either_sign
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 SUB = 16  # weights with one scale
@@ -108,13 +101,12 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return np.abs(w) * (1 + 2**-20) + F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q6_k`."""
-    from fourcc.kernels.q6_k import KERNEL
-
-    return KERNEL
-
-
 Q6_K = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q6_k:KERNEL",
+    bound=bound,
 )

@@ -11,19 +11,12 @@ Decode: w = d * q, in float32. Encode: d = max |w| / 127 and q = w * (1 / d) rou
 float32 d; the file holds d rounded to float16.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 BELOW_HALF = np.float32(0.5 - 2**-25)  # the float32 before 0.5
@@ -78,11 +71,4 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return largest(w, 1, BLOCK) * (1 / 254 + 2**-11 + 2**-19) + 127 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q8_0`."""
-    from fourcc.kernels.q8_0 import KERNEL
-
-    return KERNEL
-
-
-Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_0:KERNEL", bound=bound)

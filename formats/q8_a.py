@@ -9,18 +9,11 @@ Decode: w = float32((float64(scale) / 127) * q). Encode: q = 127 w / scale, roun
 column may be short. A column is one input channel: an outlier channel has its own scales and harms no other weight.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, largest
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 128
 TOP = 127  # the largest code
@@ -84,11 +77,4 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return largest(w, BLOCK, 1) * (1 / 254 + 2 * F32_ULP) + F32_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q8_a`."""
-    from fourcc.kernels.q8_a import KERNEL
-
-    return KERNEL
-
-
-Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_a:KERNEL", bound=bound)

@@ -10,10 +10,6 @@ Decode: w = float32((float64(scale) / 127) * q + mean). Encode: q = 127 (w - mea
 in float64. The last block of a row may be short.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
@@ -21,9 +17,6 @@ from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, count, largest, ov
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.q8_a import TOP, nearest_codes
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 128
 HUGE = 2.0**127  # from here on |w - mean| might not fit a float32: such a block takes 0 for its mean
@@ -95,11 +88,4 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return scale * (1 / 254 + 2 * F32_ULP) + 2 * top * F32_ULP + F32_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q8_b`."""
-    from fourcc.kernels.q8_b import KERNEL
-
-    return KERNEL
-
-
-Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_b:KERNEL", bound=bound)

@@ -10,8 +10,6 @@ The whole matrix is one tile. For files of llama2.c's version 2 whose group size
 does, Q8_G says the same and multiplies faster.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts

@@ -9,8 +9,6 @@ Decode: w = scale * q, in float32. Encode: scale = max |w| / 127 and q = w / sca
 float32, as llama2.c's version 2 does. The last group of a row may be short.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts

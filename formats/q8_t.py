@@ -8,8 +8,6 @@
 Decode: w = scale * q, in float32. Encode: as Q8_G, with the largest |w| of the matrix.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader

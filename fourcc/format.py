@@ -67,7 +67,8 @@ class Format:
             returned, equal, with every tile.
         prepare: (row_reader, geom, options, aids) -> what spans tiles, handed to `encode` as `shared`.
         codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
-        kernel: () -> how it multiplies at speed; called only when it is needed, with the layout's parameters by name.
+        kernel: where its products are: ``module:name`` of a `fourcc.kernels.kernel.Kernel`, imported only when it is
+            needed; or a function that returns one and takes the layout's parameters by name.
         decode_block: (part, …, weights) writes the weights of one block along a row. Each part, in the spec's order, is
             the block's entries, of a record a mapping of its fields; of a part with one size for every row, or of a
             part of the whole matrix, all of it. The layout's parameters follow by name. Fused products are made from
@@ -81,7 +82,7 @@ class Format:
     encode: Callable[[Array, object, Geometry, Params, Aids], Parts] | None = None
     prepare: Callable[[RowReader, Geometry, Params, Aids], object] | None = None
     codes: Callable[[Parts, Geometry], Array] | None = None
-    kernel: Callable[..., Kernel] | None = None
+    kernel: str | Callable[..., Kernel] | None = None
     decode_block: Callable[..., None] | None = None
     bound: Callable[[Array, Geometry], Array] | None = None
 

@@ -10,8 +10,6 @@ Decode: w = base + scale * q, in float32, product and sum rounded. Encode: with 
 scale = (max - min) / T and q = (w - min) / (max - min) * T, rounded half up; every operation in float32.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

@@ -12,8 +12,6 @@ Encode: with low = min(min w, 0), high = max(max w, 0) and T the largest code, s
 float32, zero = -low / scale and q = w / scale + zero, rounded half to even, cut to 0 .. T, in float64.
 """
 
-from __future__ import annotations
-
 from functools import partial
 
 import numpy as np

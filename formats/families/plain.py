@@ -8,18 +8,12 @@ They exist so that any checkpoint can be carried bit for bit. Integers and truth
 floats, so those formats have no encoder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourcc.format import Aids, Array, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 
 def plain(
@@ -29,7 +23,7 @@ def plain(
     foreign: dict[str, int | str],
     *,
     encoder: bool,
-    kernel: Callable[[], Kernel] | None = None,
+    kernel: str | None = None,
     bound: Callable[[Array, Geometry], Array] | None = None,
 ) -> Format:
     """A format whose values are numpy's own.
@@ -40,7 +34,7 @@ def plain(
         dtype: numpy's text for the stored values.
         foreign: ids in other systems; numpy's own is added.
         encoder: whether float weights may be stored in it.
-        kernel: how it multiplies.
+        kernel: where its products are, ``module:name``.
         bound: how far a weight may be from its original.
     """
     real = "f" in dtype

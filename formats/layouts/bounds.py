@@ -4,15 +4,10 @@ A bound is a format's promise, as its page derives it: (weights, geom) -> how fa
 original, float64 (rows, cols) both.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from fourcc.format import Array
-    from fourcc.spec import Geometry
+from fourcc.format import Array
+from fourcc.spec import Geometry
 
 F32_ULP = 2.0**-24  # relative half step of float32
 F32_LEAST = 2.0**-149

@@ -7,19 +7,15 @@
     byte 8 .. 11   low nibble: low bits of scale j + 4      high nibble: low bits of minimum j + 4      (j = 0 .. 3)
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fourcc.format import Array, Floats
 from fourcc.formats.layouts.bounds import F16_LEAST, largest
 from fourcc.formats.searches.affine_search import Tries, affine_scale, nearest_codes
 from fourcc.formats.searches.columns import as_groups, ordered_sum
 from fourcc.formats.searches.super_scales import from_largest, positive_scale
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Floats
 
 BLOCK, SUB = 256, 32  # weights of a super-block, and of one of its eight sub-blocks
 TOP = 63  # largest scale, and largest minimum

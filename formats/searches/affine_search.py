@@ -4,17 +4,11 @@ Groups are columns, every operation is rounded to float32 by itself, and sums go
 in `fourcc.formats.searches.columns`.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import attrs
 import numpy as np
 
+from fourcc.format import Array, Floats
 from fourcc.formats.searches.columns import as_groups, finite_inverse, least, ordered_sum, rounded
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Floats
 
 
 @attrs.frozen

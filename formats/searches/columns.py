@@ -5,14 +5,9 @@ first weight to its last. Each operation is rounded to float32 by itself: no fus
 and any compiler that is told so, makes the same bytes. Codes are whole numbers in float32. See ``specs/searches.md``.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from fourcc.format import Floats
+from fourcc.format import Floats
 
 NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this is zero
 

@@ -1,15 +1,9 @@
 """How much the error of each weight counts, as ggml's quantizers take it from the importance of the input columns."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from fourcc.format import Aids, Floats
 from fourcc.formats.searches.columns import as_groups, ordered_sum
-
-if TYPE_CHECKING:
-    from fourcc.format import Aids, Floats
 
 
 def error_weights(tile: Floats, aids: Aids, run: int, times: int, width: int) -> Floats | None:

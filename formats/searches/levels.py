@@ -4,16 +4,10 @@ Groups of weights are columns, every operation is rounded to float32 by itself, 
 last, as in `fourcc.formats.searches.columns`.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from fourcc.format import Array, Floats
 from fourcc.formats.searches.columns import NOTHING, first_largest, ordered_sum, quotient
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Floats
 
 LEVELS = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float32)
 BORDERS = (LEVELS[1:] + LEVELS[:-1]) / 2  # exact

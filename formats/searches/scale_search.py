@@ -3,16 +3,10 @@
 Groups are columns: see `fourcc.formats.searches.columns`; the procedures are those of ``specs/searches.md``.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from fourcc.format import Floats
 from fourcc.formats.searches.columns import NOTHING, finite_inverse, first_largest, ordered_sum, quotient, rounded
-
-if TYPE_CHECKING:
-    from fourcc.format import Floats
 
 TRIES = [number for number in range(-9, 10) if number]
 TENTH = np.float32(0.1)

@@ -3,17 +3,11 @@
 Groups are columns: see `fourcc.formats.searches.columns`; the procedures are those of ``specs/searches.md``.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from fourcc.format import Floats
 from fourcc.formats.searches.columns import NOTHING, finite_inverse, first_largest, ordered_sum, quotient, rounded
 from fourcc.formats.searches.scale_search import TENTH, sweeps
-
-if TYPE_CHECKING:
-    from fourcc.format import Floats
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
