@@ -16,6 +16,7 @@ from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, count, extent, largest
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.searches.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
+from fourcc.nibbles import high_first, pack_high_first
 from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
 
 BLOCK = 256
@@ -42,8 +43,7 @@ SPEC = FormatSpec(
 
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The indices, uint8 (rows, cols)."""
-    pairs = np.stack([parts["q"] >> 4, parts["q"] & 15], axis=-1)  # (rows, cols / 2, 2)
-    return pairs.reshape(geom.rows, 2 * pairs.shape[1])[:, : geom.cols]
+    return high_first(parts["q"], geom.cols)
 
 
 def decode(parts: Parts, geom: Geometry) -> Floats:
@@ -61,13 +61,13 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> bins and nibbles."""
     bins = np.empty((geom.rows, -(-geom.cols // BLOCK), BINS), np.float32)
-    index = np.zeros((geom.rows, geom.cols + geom.cols % 2), np.uint8)
+    index = np.empty((geom.rows, geom.cols), np.uint8)
     for run in row_blocks(geom.cols, BLOCK):
         w = tile[:, run.columns].reshape(geom.rows * run.count, run.width)  # (rows * blocks, 256 or fewer)
         chosen = _bins(w, options["method"])
         bins[:, run.blocks] = chosen.reshape(geom.rows, run.count, BINS)
         index[:, run.columns] = _nearest(w, chosen).reshape(geom.rows, run.count * run.width)
-    return {"bins": bins, "q": index[:, 0::2] << 4 | index[:, 1::2]}
+    return {"bins": bins, "q": pack_high_first(index)}
 
 
 def _bins(w: Floats, method: object) -> Floats:

@@ -17,7 +17,7 @@ import numpy as np
 from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
 from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
-from fourcc.formats.layouts.nibbles import high_first, pack_high_first
+from fourcc.nibbles import high_first, pack_high_first
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 32  # columns that are decoded together; nothing is stored for them

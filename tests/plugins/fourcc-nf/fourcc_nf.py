@@ -14,8 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts
 
 BLOCK = 64
 

@@ -17,8 +17,8 @@ Encode: see the page.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
-from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts, Setting
+from fourcc.format import RowReader
 from fourcc_lc.search import LEVELS, RUN, RUNS, borders_of, compiled, learnt
 
 BLOCK = RUN * RUNS

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc import Array, Floats
 
 RUN = 32  # weights with one scale, sign and book
 RUNS = 8  # of a block

@@ -1,7 +1,6 @@
 """Rng2, the second rung: a function that decodes one block, of which fused products are made."""
 
-from fourcc import Format
-from fourcc.format import Array
+from fourcc import Array, Format
 from fourcc_rungs.layout import BLOCK, bound, codes, decode, encode, spec
 
 

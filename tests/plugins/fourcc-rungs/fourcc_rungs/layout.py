@@ -10,9 +10,7 @@ Decode: w = scale * code, in float32. Encode: code = w / scale, rounded half to 
 
 import numpy as np
 
-from fourcc import Aids, FormatSpec, Geometry, Part
-from fourcc.format import Array, Floats, Parts
-from fourcc.spec import Params
+from fourcc import Aids, Array, Floats, FormatSpec, Geometry, Params, Part, Parts
 
 BLOCK = 16
 TOP = np.float32(127)

@@ -17,8 +17,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts, Setting
 from fourcc_tcq.trellis import STATE_BITS, STATES, best_codes
 
 STEP = 1529  # of sixty odd numbers tried, the one whose tables have the least error over 2, 3 and 4 bits

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc import Array, Floats
 
 STATE_BITS = 12
 STATES = 1 << STATE_BITS
