@@ -66,8 +66,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    blocks = in_batches(tile.reshape(-1, BLOCK), np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
 
 def _encode_blocks(w: Floats, blocks: Array) -> None:

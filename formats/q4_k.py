@@ -15,19 +15,23 @@ Decode: w = (d * scale) * q - dmin * minimum, in float32.
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
-from fourcc.formats.layouts.six_bits import bound_of_codes, decode_blocks, encode_blocks, minimum_of, scale_of
+from fourcc.formats.layouts.six_bits import (
+    BLOCK,
+    SUB,
+    SUBS,
+    bound_of_codes,
+    decode_blocks,
+    encode_blocks,
+    minimum_of,
+    scale_of,
+)
 from fourcc.formats.searches.affine_search import Tries
 from fourcc.formats.searches.importance import error_weights
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-BLOCK = 256
-SUB = 32  # weights with one scale and minimum
-SUBS = BLOCK // SUB
 TRIES = Tries(15, first=-1, step=0.1, last=20)
 FIELDS = (("d", "<f2", ()), ("dmin", "<f2", ()), ("scales", "|u1", (12,)), ("q", "|u1", (BLOCK // 2,)))
 
@@ -65,8 +69,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
 def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:

@@ -14,20 +14,14 @@ Decode: w = d * q + m, in float32, with q = 16 * top bit + nibble.
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import bits_of, packed, unpacked, word_of
-from fourcc.formats.layouts.bounds import F16_LEAST, extent, largest
+from fourcc.formats.layouts.offset_blocks import BLOCK, HALF, bound_of_codes, decode_blocks, encode_blocks
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
-from fourcc.formats.searches.affine_search import Tries, affine_extent, affine_rows
 from fourcc.formats.searches.importance import error_weights
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-BLOCK = 32
-HALF = BLOCK // 2
 TOP = 31  # largest code
-WEIGHTED = Tries(TOP, first=-0.9, step=0.05, last=36)
 FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("high", "<u4", ()), ("q", "|u1", (HALF,)))
 
 SPEC = FormatSpec(
@@ -48,14 +42,9 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     return q.reshape(geom.rows, geom.cols)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # a foreign file may hold any scale
 def decode(parts: Parts, geom: Geometry) -> Floats:
     """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
-    blocks = parts["blocks"]
-    w = codes(parts, geom).astype(np.float32).reshape(*blocks.shape, BLOCK)
-    w *= blocks["d"].astype(np.float32)[..., None]
-    w += blocks["m"].astype(np.float32)[..., None]
-    return w.reshape(geom.rows, geom.cols)
+    return decode_blocks(parts["blocks"], codes(parts, geom))
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
@@ -69,23 +58,19 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
-@np.errstate(over="ignore")  # d and m may be infinite in float16
 def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     """Weights (n, 32) into blocks (n,)."""
-    d, low, codes = affine_extent(w, TOP) if weights is None else affine_rows(w, weights, WEIGHTED)
-    blocks["d"], blocks["m"] = d, low
+    codes = encode_blocks(w, weights, blocks, TOP)
     blocks["high"] = word_of(codes >> 4)
     blocks["q"] = packed(codes & 15, HALF, 4)
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
     """Half a step of extent / 31, and the errors of d and m in float16."""
-    rounding = largest(w, 1, BLOCK) * (2**-11 + 2**-20) + (TOP + 1) * F16_LEAST
-    return extent(w, 1, BLOCK) * (1 / 62 + 2**-11 + 2**-16) + rounding
+    return bound_of_codes(w, TOP)
 
 
 Q5_1 = Format(

@@ -1,4 +1,4 @@
-"""Two 4-bit codes in a byte, packed and unpacked. Every row begins with a new byte; an odd row ends with a nibble of 0."""
+"""Packs and unpacks 4-bit codes, two a byte. Every row begins with a new byte; an odd row ends with a nibble of 0."""
 
 from __future__ import annotations
 
