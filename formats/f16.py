@@ -9,7 +9,7 @@ from fourcc.spec import Geometry
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Half a step of 11 bits, or of a denormal."""
+    """Half an ulp of 11 significant bits, or of a denormal."""
     return np.abs(w) * 2.0**-11 + F16_LEAST
 
 

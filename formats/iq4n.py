@@ -1,4 +1,4 @@
-"""IQ4N, known as IQ4_NL: ggml's 4-bit block with levels that are not evenly spaced.
+"""IQ4N, known as IQ4_NL: ggml's 4-bit block of unevenly spaced levels.
 
 ::
 
@@ -54,7 +54,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for j in range(HALF):
         pair = blocks["q"][j]
         weights[j] = blocks["d"][0] * LEVELS[pair & 15]
@@ -78,7 +78,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The weight itself and a step, which is at most 1 / 19 of the largest: level 1 is nearly zero."""
+    """The weight itself plus a step, which is at most 1 / 19 of the largest weight: level 1 is nearly zero."""
     return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * F16_LEAST
 
 

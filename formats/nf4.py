@@ -56,7 +56,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(scales: Array, q: Array, weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for pair in range(BLOCK // 2):
         weights[2 * pair] = scales[0] * LEVELS[q[pair] >> 4]
         weights[2 * pair + 1] = scales[0] * LEVELS[q[pair] & 15]
@@ -76,7 +76,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 
 
 def nearest_level(share: Floats) -> Array:
-    """The code of the nearest level, half-way the lower one: uint8, of the same shape."""
+    """The code of the nearest level, uint8 of the same shape; ties go to the lower level."""
     codes = np.zeros(share.shape, np.uint8)
     for border in BORDERS:
         codes += share > border
@@ -84,7 +84,7 @@ def nearest_level(share: Floats) -> Array:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Half the widest gap between two levels, the lowest one."""
+    """Half the widest gap between two levels, which is the lowest gap."""
     return largest(w, 1, BLOCK) * ((1 + BELOW[1]) / 2 + 2**-20) + F32_LEAST
 
 

@@ -62,7 +62,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for sub in range(SUBS):
         scale = blocks["d"][0] * (blocks["scales"][sub] & 15)
         minimum = blocks["dmin"][0] * (blocks["scales"][sub] >> 4)

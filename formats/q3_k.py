@@ -8,8 +8,8 @@
            top bits         low two bits    16 scales of    f16
            (runs of 32)     (runs of 32)    6 bits
 
-    scale j of weights 16 j ...: its low four bits are a nibble of byte j % 8 of the twelve (the low one for j < 8), its
-    high two bits are bits 2 (j // 4) .. of byte 8 + j % 4; 32 is taken off
+    scale j belongs to weights 16 j ...; its low four bits are a nibble of byte j % 8 of the twelve, the low nibble for
+    j < 8; its high two bits are bits 2 (j // 4) .. of byte 8 + j % 4; it is stored plus 32
 
 Decode: w = (d * (scale - 32)) * (q - 4), in float32, with q = 4 * top bit + low bits.
 """
@@ -32,7 +32,7 @@ BLOCK = 256
 SUB = 16  # weights with one scale
 SUBS = BLOCK // SUB
 ZERO_POINT = 4  # the code of weight 0
-SCALE_ZERO = 32  # that of scale 0
+SCALE_ZERO = 32  # the code of scale 0
 FIELDS = (("high", "|u1", (BLOCK // 8,)), ("q", "|u1", (BLOCK // 4,)), ("scales", "|u1", (12,)), ("d", "<f2", ()))
 
 SPEC = FormatSpec(
@@ -73,7 +73,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     stored = blocks["scales"]
     for sub in range(SUBS):
         low, high = stored[sub % 8] >> 4 * (sub // 8) & 15, stored[8 + sub % 4] >> 2 * (sub // 4) & 3
@@ -104,8 +104,8 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
         total = as_groups(ordered_sum(counted), SUBS)
         d, scales = signed_scale(as_groups(scale, SUBS), total, SCALE_ZERO)
     blocks["d"], blocks["scales"] = d, pack_scales(scales.T + SCALE_ZERO)
-    step = blocks["d"].astype(np.float32) * scales  # (16, n)
-    nearest = nearest_signed_codes(x, step.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
+    stored = blocks["d"].astype(np.float32) * scales  # (16, n)
+    nearest = nearest_signed_codes(x, stored.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
     q = (nearest + ZERO_POINT).astype(np.uint8)
     blocks["q"], blocks["high"] = packed(q & 3, 32, 2), packed(q >> 2, 32, 1)
 
@@ -117,7 +117,7 @@ def pack_scales(scales: Array) -> Array:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The weight itself: code 0 is among those that the nearest one is taken of."""
+    """The weight itself: 0 is one of the values among which the nearest is taken."""
     return np.abs(w) * (1 + 2**-20) + F16_LEAST
 
 

@@ -1,4 +1,4 @@
-"""Q4_1: ggml's 4-bit block with a minimum.
+"""Q4_1: ggml's 4-bit block with an offset ``m``, which ggml calls the minimum.
 
 ::
 
@@ -44,7 +44,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for j in range(HALF):
         pair = blocks["q"][j]
         weights[j] = blocks["d"][0] * (pair & 15) + blocks["m"][0]

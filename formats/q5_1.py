@@ -1,4 +1,4 @@
-"""Q5_1: ggml's 5-bit block with a minimum.
+"""Q5_1: ggml's 5-bit block with an offset ``m``, which ggml calls the minimum.
 
 ::
 
@@ -48,7 +48,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     d, m, high = blocks["d"][0], blocks["m"][0], blocks["high"][0]
     for j in range(BLOCK):
         nibble = blocks["q"][j % HALF] >> 4 * (j // HALF) & 15

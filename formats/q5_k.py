@@ -65,7 +65,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for sub in range(SUBS):
         scale = blocks["d"][0] * scale_of(blocks["scales"], sub)
         minimum = blocks["dmin"][0] * minimum_of(blocks["scales"], sub)
@@ -89,7 +89,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Eight times half a step of the sub-block, and what rounding its scale and minimum adds."""
+    """Eight times half a step of the sub-block, plus the effect of rounding its scale and its minimum."""
     return bound_of_codes(w, TRIES.top)
 
 

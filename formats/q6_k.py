@@ -62,7 +62,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for sub in range(SUBS):
         scale = blocks["d"][0] * blocks["scales"][sub]
         for j in range(SUB * sub, SUB * sub + SUB):
@@ -84,19 +84,19 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     x = as_groups(w, SUB)  # (16, 16 n)
     scale, codes = signed_scale(x, x * x if weights is None else as_groups(weights, SUB), ZERO_POINT)
     scale = as_groups(scale, SUBS)  # (16, n)
-    nothing = np.abs(scale).max(axis=0) < NOTHING
-    scale[:, nothing] = 0
+    zero = np.abs(scale).max(axis=0) < NOTHING
+    scale[:, zero] = 0
     d, scales = largest_of_either_sign(scale, -128, 127)
     blocks["d"], blocks["scales"] = d, scales.T
-    step = blocks["d"].astype(np.float32) * scales  # (16, n)
-    nearest = nearest_signed_codes(x, step.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
+    stored = blocks["d"].astype(np.float32) * scales  # (16, n)
+    nearest = nearest_signed_codes(x, stored.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
     q = (nearest + ZERO_POINT).astype(np.uint8)
     blocks["q"], blocks["high"] = packed(q & 15, 64, 4), packed(q >> 4, 32, 2)
-    blocks[nothing] = np.zeros((), blocks.dtype)
+    blocks[zero] = np.zeros((), blocks.dtype)
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The weight itself: code 0 is among those that the nearest one is taken of."""
+    """The weight itself: 0 is one of the values among which the nearest is taken."""
     return np.abs(w) * (1 + 2**-20) + F16_LEAST
 
 

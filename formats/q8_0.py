@@ -7,7 +7,7 @@
            d   q0 q1 q2 ...                        q31
            f16 int8
 
-Decode: w = d * q, in float32. Encode: d = max |w| / 127 and q = w * (1 / d) rounded half away from zero, with the
+Decode: w = d * q, in float32. Encode: d = max |w| / 127 and q = w * (1 / d), rounded half away from zero, with the
 float32 d; the file holds d rounded to float16.
 """
 
@@ -60,7 +60,7 @@ def _encode_blocks(w: Floats, blocks: Array) -> None:
     inverse = 1 / d
     inverse[np.isinf(inverse)] = 0  # d is 0, or so small that it is 0 in float16
     q = w * inverse[:, None]  # (n, 32)
-    q += np.copysign(BELOW_HALF, q)  # cut off toward zero, this is round half away; 0.5 would take 0.49999997 to 1
+    q += np.copysign(BELOW_HALF, q)  # then truncated: round half away; adding 0.5 would round 0.49999997 to 1
     blocks["d"] = d
     blocks["q"] = q
 
