@@ -9,7 +9,7 @@
 
 Decode: w = scale * (q - zero), in float32. A group is `group` neighbouring columns, or the columns that the index
 assigns to it. Encode: with low = min(min w, 0), high = max(max w, 0) and T the largest code, scale = (high - low) / T
-rounded to float32, zero = -low / scale and q = w / scale + zero, rounded half to even and clamped to 0 .. T, in float64.
+rounded to float32, zero = -low / scale and q = w / scale + zero, rounded half to even, clamped to 0 .. T, in float64.
 """
 
 from functools import partial

@@ -79,7 +79,7 @@ def refined_scale(x: Floats, top: int) -> tuple[Floats, Floats]:
 
 
 def sweeps(x: Floats, weights: Floats, codes: Floats, above: Floats, below: Floats, low: int, high: int) -> None:
-    """Improves codes low .. high, and the sums of w x l and w l l, in place, until a sweep changes nothing, five at most."""
+    """Improves codes low .. high, and the sums of w x l and w l l, in place: five sweeps, or until nothing changes."""
     for _ in range(SWEEPS):
         if not _sweep(x, weights, codes, above, below, low, high):
             break
