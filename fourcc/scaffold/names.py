@@ -1,4 +1,4 @@
-"""The names of a new plugin: of its distribution, module and format; what may not be, is refused in words."""
+"""The names of a new plugin: distribution, module and format. Names that are invalid or taken are refused."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LONGEST = 80  # characters of a distribution's name
 
 @attrs.frozen
 class Names:
-    """What a plugin's files call things.
+    """The names that a plugin's files use.
 
     Attributes:
-        distribution: the name that it is installed by.
-        module: the package that is imported.
+        distribution: the name by which pip installs it.
+        module: the package to import.
         tag: of the format.
-        stem: of the files that belong to the format: the tag in lower case.
+        stem: of the format's files: the tag in lower case.
         constant: the format's name in its module: the tag in capitals.
     """
 
@@ -45,10 +45,10 @@ def checked_names(name: str, tag: str, folder: Path) -> Names:
     Args:
         name: of the distribution.
         tag: of the format.
-        folder: that it will be written to: what is installed from there is no obstacle.
+        folder: the output folder; a module that is installed from there counts as free.
 
     Raises:
-        UsageError: a name that is not valid, or taken.
+        UsageError: a name is not valid, or taken.
     """
     module = re.sub(r"[-_.]+", "_", name).lower()
     _check_distribution(name, module)
@@ -70,7 +70,7 @@ def _check_distribution(name: str, module: str) -> None:
 
 
 def _check_module(module: str, folder: Path) -> None:
-    """Raises UsageError where the module's name belongs to something else that is installed."""
+    """Raise UsageError where the module's name belongs to another installed module."""
     if module in sys.stdlib_module_names or module == OWN:
         raise UsageError(f"a module {module!r} is there already", hint=f"Call the package fourcc-{module}.")
     spec = None
