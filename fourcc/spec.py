@@ -267,11 +267,9 @@ class FormatSpec:
         if self.nominal_bits is not None:
             return self.nominal_bits
         params = complete(self.params, {}) if params is None else params
-        whole = 4096  # columns that stand for the whole matrix
+        whole = 4096  # columns that stand for the whole matrix; what a part stores for a row is spread over them
         width = self.width(params)
-        eights = (
-            1 if width is None else max(1, whole // width // 8)
-        )  # so many times 8 blocks: codes of a few bits fill whole bytes
+        eights = 1 if width is None else max(1, whole // width // 8)  # 8 blocks: codes of a few bits fill whole bytes
         geom = Geometry(self.block[0] or whole, whole if width is None else 8 * eights * width, params)
         twice = Geometry(2 * geom.rows, geom.cols, params)
         stored = sum((prod(part.shape(twice)) - prod(part.shape(geom))) * itemsize(part.dtype) for part in self.parts)

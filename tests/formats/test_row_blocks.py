@@ -1,4 +1,4 @@
-"""The cutting of rows into blocks."""
+"""Rows are cut into blocks."""
 
 import pytest
 
