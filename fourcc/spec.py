@@ -177,7 +177,7 @@ class FormatSpec:
         names = [part.name for part in self.parts]
         rows, width = self.block
         if not names or len(set(names)) != len(names):
-            raise ValueError(f"parts {names}: at least one, each with a name of its own")
+            raise ValueError(f"parts {names}: at least one, with different names")
         if isinstance(width, str) and type(self._defaults().get(width)) is not int:
             raise ValueError(f"block {self.block}: no parameter {width!r} that is an integer")
         if any(size is not None and size < 1 for size in (rows, self.width())):

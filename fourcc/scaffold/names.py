@@ -72,7 +72,7 @@ def _check_distribution(name: str, module: str) -> None:
 def _check_module(module: str, folder: Path) -> None:
     """Raise UsageError where the module's name belongs to another installed module."""
     if module in sys.stdlib_module_names or module == OWN:
-        raise UsageError(f"a module {module!r} is there already", hint=f"Call the package fourcc-{module}.")
+        raise UsageError(f"a module {module!r} exists already", hint=f"Call the package fourcc-{module}.")
     spec = None
     with contextlib.suppress(ImportError, ValueError):
         spec = importlib.util.find_spec(module)
@@ -85,9 +85,9 @@ def _checked_tag(text: str, name: str) -> FourCC:
     try:
         tag = as_tag(text)
     except ValueError as error:
-        raise UsageError(str(error), hint="Such as Tern, or q3_x.") from error
+        raise UsageError(str(error), hint="Examples: Tern, q3_x.") from error
     if tag.reserved:
-        hint = f"Write a letter of it small: {text.capitalize() if text.capitalize() != text else text.lower()}."
+        hint = f"Give it a lower-case letter: {text.capitalize() if text.capitalize() != text else text.lower()}."
         raise UsageError(f"the tag {tag} has no lower-case letter: such tags are fourcc's own", hint=hint)
     if tag in registry:
         owner = _owner(tag)
