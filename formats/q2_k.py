@@ -97,7 +97,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Twice the largest weight of the block; the page derives it."""
+    """Twice the largest weight of the block; the page says why."""
     return 2 * largest(w, 1, BLOCK) + 64 * F16_LEAST
 
 
