@@ -1,8 +1,7 @@
-"""The built-in formats: one tag, one file, pure numpy, the readable truth.
+"""The built-in formats: one file a tag, pure numpy, written to be read.
 
-Each file holds one `fourcc.format.Format`, named by one line in ``pyproject.toml`` under the entry-point group
-``fourcc.formats``, as a third party's would be. Its page is ``specs/<stem>.md``, its bytes are pinned in
-``specs/vectors/``.
+A file holds one `fourcc.format.Format`. A line in ``pyproject.toml`` names it under the entry-point group
+``fourcc.formats``, as in a third party's package. Its page is ``specs/<stem>.md``; ``specs/vectors/`` pins its bytes.
 """
 
 if __name__ != "fourcc.formats":

@@ -4,22 +4,15 @@
 
     values   (rows, cols) uint16: the float's sign, its 8 exponent bits, the first 7 bits of its mantissa
 
-Decode: the sixteen bits, followed by sixteen zero bits, are the float32. Encode: round half to even on the bits cut
-off; a finite weight beyond the largest bfloat16 becomes infinite, which the core refuses. NaN keeps its sign and
-becomes quiet.
+Decode: the sixteen bits, followed by sixteen zero bits, are the float32. Encode: drop the lower sixteen bits, rounding
+half to even; a finite weight beyond the largest bfloat16 becomes infinite, which the core refuses. NaN keeps its sign
+and becomes quiet.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 SPEC = FormatSpec(
     tag="BF16",
@@ -46,15 +39,8 @@ def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: A
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Half a step of 8 bits, or of a denormal."""
+    """Half an ulp of 8 significant bits, or of a denormal."""
     return np.abs(w) * 2.0**-8 + 2.0**-134
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.bf16`."""
-    from fourcc.kernels.bf16 import KERNEL
-
-    return KERNEL
-
-
-BF16 = Format(spec=SPEC, decode=decode, encode=encode, kernel=kernel, bound=bound)
+BF16 = Format(spec=SPEC, decode=decode, encode=encode, kernel="fourcc.kernels.bf16:KERNEL", bound=bound)

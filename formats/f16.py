@@ -1,32 +1,24 @@
 """F16: 16-bit IEEE floats, as they are. Layout: `fourcc.formats.families.plain`."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from fourcc.format import Array
 from fourcc.formats.families.plain import plain
 from fourcc.formats.layouts.bounds import F16_LEAST
-
-if TYPE_CHECKING:
-    from fourcc.format import Array
-    from fourcc.kernels.kernel import Kernel
-    from fourcc.spec import Geometry
-
-
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.f16`."""
-    from fourcc.kernels.f16 import KERNEL
-
-    return KERNEL
+from fourcc.spec import Geometry
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Half a step of 11 bits, or of a denormal."""
+    """Half an ulp of 11 significant bits, or of a denormal."""
     return np.abs(w) * 2.0**-11 + F16_LEAST
 
 
 F16 = plain(
-    "F16", "16-bit IEEE floats", "<f2", {"safetensors": "F16", "ggml": 1}, encoder=True, kernel=kernel, bound=bound
+    "F16",
+    "16-bit IEEE floats",
+    "<f2",
+    {"safetensors": "F16", "ggml": 1},
+    encoder=True,
+    kernel="fourcc.kernels.f16:KERNEL",
+    bound=bound,
 )

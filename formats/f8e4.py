@@ -1,11 +1,11 @@
-"""F8E4: 8-bit floats with 4 exponent bits, as checkpoints in safetensors have them (``float8_e4m3fn``).
+"""F8E4: 8-bit floats with 4 exponent bits, as in safetensors checkpoints (``float8_e4m3fn``).
 
 ::
 
     values   (rows, cols) uint8: S EEEE MMM, exponent bias 7
 
 Decode: E above 0: w = (-1)^S * 2^(E - 7) * (1 + M / 8); E = 0: w = (-1)^S * 2^-6 * M / 8. There is no infinity; E = 15
-with M = 7 is NaN. The format carries such a checkpoint as it is; it has no encoder.
+with M = 7 is NaN. The format carries such checkpoints as they are; it has no encoder.
 """
 
 import numpy as np

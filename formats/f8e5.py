@@ -1,11 +1,11 @@
-"""F8E5: 8-bit floats with 5 exponent bits, as checkpoints in safetensors have them (``float8_e5m2``).
+"""F8E5: 8-bit floats with 5 exponent bits, as in safetensors checkpoints (``float8_e5m2``).
 
 ::
 
     values   (rows, cols) uint8: S EEEEE MM, exponent bias 15; the upper half of a 16-bit IEEE float
 
-Decode: the eight bits, followed by eight zero bits, are the float16; infinity and NaN are its own. The format carries
-such a checkpoint as it is; it has no encoder.
+Decode: the eight bits, followed by eight zero bits, are the float16; infinity and NaN are those of float16. The format
+carries such checkpoints as they are; it has no encoder.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ SPEC = FormatSpec(
 )
 
 
-@np.errstate(invalid="ignore")  # of a signalling NaN some machines tell
+@np.errstate(invalid="ignore")  # some machines report a signalling NaN
 def decode(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
     """Bytes (rows, cols) -> float32 (rows, cols)."""
     halves = parts["values"].astype(np.uint16) << np.uint16(8)

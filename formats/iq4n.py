@@ -1,4 +1,4 @@
-"""IQ4N, known as IQ4_NL: ggml's 4-bit block with levels that are not evenly spaced.
+"""IQ4N, known as IQ4_NL: ggml's 4-bit block of unevenly spaced levels.
 
 ::
 
@@ -10,9 +10,7 @@
 Decode: w = d * LEVELS[q], in float32.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -24,11 +22,6 @@ from fourcc.formats.searches.columns import as_groups
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.levels import LEVELS, level_scale, nearest_level
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -61,7 +54,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for j in range(HALF):
         pair = blocks["q"][j]
         weights[j] = blocks["d"][0] * LEVELS[pair & 15]
@@ -71,8 +64,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")  # d may be infinite in float16: refused
@@ -86,17 +78,16 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The weight itself and a step, which is at most 1 / 19 of the largest: level 1 is nearly zero."""
+    """The weight itself plus a step, which is at most 1 / 19 of the largest weight: level 1 is nearly zero."""
     return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.iq4n`."""
-    from fourcc.kernels.iq4n import KERNEL
-
-    return KERNEL
-
-
 IQ4N = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.iq4n:KERNEL",
+    bound=bound,
 )

@@ -1,4 +1,4 @@
-"""IQ4X, known as IQ4_XS: ggml's 4-bit super-block with levels that are not evenly spaced.
+"""IQ4X, known as IQ4_XS: ggml's 4-bit super-block of unevenly spaced levels.
 
 ::
 
@@ -8,15 +8,13 @@
            f16  u16          scales' low    4-bit codes (bit_fields, runs of 16)
                              nibbles
 
-    scale j of weights 32 j ...: its low four bits are a nibble of l(j // 2), the low one for even j; its high two bits
-    are bits 2 j .. of scales_high; 32 is taken off
+    scale j belongs to weights 32 j ...; its low four bits are a nibble of l(j // 2), the low nibble for even j; its
+    high two bits are bits 2 j .. of scales_high; it is stored plus 32
 
 Decode: w = (d * (scale - 32)) * LEVELS[q], in float32.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -28,11 +26,6 @@ from fourcc.formats.searches.columns import as_groups, first_largest, rounded
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.levels import LEVELS, level_scale, nearest_level
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 SUB = 32  # weights with one scale
@@ -81,7 +74,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for sub in range(SUBS):
         low, high = blocks["scales_low"][sub // 2] >> 4 * (sub % 2) & 15, blocks["scales_high"][0] >> 2 * sub & 3
         scale = blocks["d"][0] * ((low | high << 4) - SCALE_ZERO)
@@ -94,8 +87,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")  # d may be infinite in float16: refused
@@ -106,32 +98,31 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     d = -first_largest(scale) / np.float32(SCALE_ZERO)
     inverse = np.where(d == 0, np.float32(0), 1 / d)
     scales = rounded(inverse * scale, -SCALE_ZERO, SCALE_ZERO - 1)
-    step = (d * scales).T.reshape(-1)  # (8 n,)
-    inverse = np.where(step == 0, np.float32(0), 1 / step)
+    scale = (d * scales).T.reshape(-1)  # (8 n,)
+    inverse = np.where(scale == 0, np.float32(0), 1 / scale)
     blocks["d"] = d
     pack_scales(blocks, (scales.T + SCALE_ZERO).astype(np.uint8))
     blocks["q"] = packed(nearest_level(inverse * x).T.reshape(-1, BLOCK), HALF, 4)
 
 
 def pack_scales(blocks: Array, scales: Array) -> None:
-    """The inverse of `unpack_scales`: stores uint8 (n, 8), below 64."""
+    """The inverse of `unpack_scales`: stores scales uint8 (n, 8), below 64."""
     blocks["scales_low"] = packed(scales & 15, 1, 4)
     high = (scales >> 4).astype(np.uint16) << np.arange(0, 2 * SUBS, 2, dtype=np.uint16)
     blocks["scales_high"] = np.bitwise_or.reduce(high, axis=1)
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The weight itself and a step, which is at most 1 / 19 of the largest: level 1 is nearly zero."""
+    """The weight itself plus a step, which is at most 1 / 19 of the largest weight: level 1 is nearly zero."""
     return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * SCALE_ZERO * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.iq4x`."""
-    from fourcc.kernels.iq4x import KERNEL
-
-    return KERNEL
-
-
 IQ4X = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.iq4x:KERNEL",
+    bound=bound,
 )

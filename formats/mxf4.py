@@ -1,4 +1,4 @@
-"""MXF4, known as MXFP4: 4-bit floats with a power of two for each 32, in ggml's order.
+"""MXF4, known as MXFP4: 4-bit floats with a power of two for each 32 weights, in ggml's order.
 
 ::
 
@@ -8,12 +8,10 @@
            u8  low nibble of bj: weight j, high nibble: weight j + 16
 
 Decode: w = 2^(e - 128) * LEVELS[q], in float32. The levels are twice the values of E2M1 (sign, two bits of exponent,
-one of mantissa), so that they are whole numbers; -0 is 0.
+one of mantissa), so that they are integers; -0 is 0.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -23,15 +21,10 @@ from fourcc.formats.layouts.bounds import largest
 from fourcc.formats.layouts.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
-
 BLOCK = 32
 HALF = BLOCK // 2
-MOST = 252  # exponent whose levels are all finite
-BIAS = 128  # of the exponent, with levels that are doubled
+MOST = 252  # the largest exponent whose levels are all finite
+BIAS = 128  # of the exponent; 1 more than usual, since the levels are doubled
 LEVELS = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.float32)
 BORDERS = np.array([0.5, 1.5, 2.5, 3.5, 5, 7, 10], np.float32)  # half-way between two levels
 POWERS = np.ldexp(np.float32(1), np.arange(256) - BIAS).astype(np.float32)  # the first two are denormal
@@ -63,7 +56,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     scale = POWERS[blocks["e"][0]]
     for j in range(HALF):
         pair = blocks["q"][j]
@@ -73,28 +66,27 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    blocks = in_batches(tile.reshape(-1, BLOCK), np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
 
 def _encode_blocks(w: Floats, blocks: Array) -> None:
     """Weights (n, 32) into blocks (n,)."""
-    size = np.abs(w)
-    e = exponents(size.max(axis=1))  # (n,)
+    magnitude = np.abs(w)
+    e = exponents(magnitude.max(axis=1))  # (n,)
     scale = POWERS[e][:, None]
     codes = np.zeros(w.shape, np.uint8)
     for border in BORDERS:
-        codes += size > border * scale  # exact products
+        codes += magnitude > border * scale  # exact products
     codes[(w < 0) & (codes > 0)] += 8
     blocks["e"] = e
     blocks["q"] = packed(codes, HALF, 4)
 
 
 def exponents(peak: Floats) -> Array:
-    """The stored exponents for largest magnitudes: uint8 (n,).
+    """The stored exponents for the blocks' largest magnitudes, uint8 (n,).
 
-    The logarithm is rounded to float32 before it is cut off, as in C: a magnitude just below a power of two may count
-    as that power. It is taken in float64 first, so that no library's last digit matters.
+    The logarithm is rounded to float32 before it is truncated, as in C: a magnitude just below a power of two may count
+    as that power. It is computed in float64 first, so that no library's last digit matters.
     """
     whole = np.floor(np.log2(np.where(peak > 0, peak, 1).astype(np.float64)).astype(np.float32))
     return np.where(peak > 0, np.clip(whole - 2 + 127, 0, MOST), 0).astype(np.uint8)
@@ -105,13 +97,12 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return largest(w, 1, BLOCK) * (1 / 4 + 2**-16) + 2.0**-129
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.mxf4`."""
-    from fourcc.kernels.mxf4 import KERNEL
-
-    return KERNEL
-
-
 MXF4 = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.mxf4:KERNEL",
+    bound=bound,
 )

@@ -9,13 +9,12 @@ Decode: w = scale * LEVELS[code], in float32. The last block of a row may be sho
 bytes are those of bitsandbytes.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F32_LEAST, largest
 from fourcc.formats.layouts.row_blocks import row_blocks
+from fourcc.nibbles import high_first, pack_high_first
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 64
@@ -42,8 +41,7 @@ SPEC = FormatSpec(
 
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored codes, 0 .. 15, uint8 (rows, cols)."""
-    pairs = np.stack([parts["q"] >> 4, parts["q"] & 15], axis=-1)  # (rows, cols / 2, 2)
-    return pairs.reshape(geom.rows, 2 * pairs.shape[1])[:, : geom.cols]
+    return high_first(parts["q"], geom.cols)
 
 
 @np.errstate(invalid="ignore")  # a foreign file may hold any scale
@@ -58,7 +56,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(scales: Array, q: Array, weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for pair in range(BLOCK // 2):
         weights[2 * pair] = scales[0] * LEVELS[q[pair] >> 4]
         weights[2 * pair + 1] = scales[0] * LEVELS[q[pair] & 15]
@@ -67,18 +65,18 @@ def decode_block(scales: Array, q: Array, weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> scales and nibbles."""
     scales = np.empty((geom.rows, -(-geom.cols // BLOCK)), np.float32)
-    index = np.zeros((geom.rows, geom.cols + geom.cols % 2), np.uint8)
+    q = np.empty((geom.rows, geom.cols), np.uint8)
     for run in row_blocks(geom.cols, BLOCK):
         w = tile[:, run.columns].reshape(geom.rows, run.count, run.width)
         scale = np.abs(w).max(axis=2)  # (rows, blocks)
         scales[:, run.blocks] = scale
         share = np.divide(w, scale[..., None], out=np.zeros_like(w), where=scale[..., None] > 0)
-        index[:, run.columns] = nearest_level(share).reshape(geom.rows, run.count * run.width)
-    return {"scales": scales, "q": index[:, 0::2] << 4 | index[:, 1::2]}
+        q[:, run.columns] = nearest_level(share).reshape(geom.rows, run.count * run.width)
+    return {"scales": scales, "q": pack_high_first(q)}
 
 
 def nearest_level(share: Floats) -> Array:
-    """The code of the nearest level, half-way the lower one: uint8, of the same shape."""
+    """The code of the nearest level, uint8 of the same shape; ties go to the lower level."""
     codes = np.zeros(share.shape, np.uint8)
     for border in BORDERS:
         codes += share > border
@@ -86,7 +84,7 @@ def nearest_level(share: Floats) -> Array:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Half the widest gap between two levels, the lowest one."""
+    """Half the widest gap between two levels, which is the lowest gap."""
     return largest(w, 1, BLOCK) * ((1 + BELOW[1]) / 2 + 2**-20) + F32_LEAST
 
 

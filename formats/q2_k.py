@@ -9,12 +9,10 @@
            of weights 16 j ...,     (bit_fields,
            high nibble: minimum     runs of 32)
 
-Decode: w = (d * scale) * q - dmin * minimum, in float32.
+Decode: w = (d * scale) * q - dmin * minimum, in float32. *Minimum* is ggml's word: the offset is -dmin * minimum.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -22,23 +20,17 @@ from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
-from fourcc.formats.searches.affine_search import Tries, affine_scale, nearest_codes
+from fourcc.formats.searches.affine_search import Tries, affine_scale, nearest_codes, weighted_tries
 from fourcc.formats.searches.columns import as_groups, ordered_sum
 from fourcc.formats.searches.importance import error_weights
-from fourcc.formats.searches.super_scales import from_largest, positive_scale
+from fourcc.formats.searches.super_scales import scales_and_minima
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 SUB = 16  # weights with one scale and minimum
 SUBS = BLOCK // SUB
 TOP, SCALE_TOP = 3, 15  # largest code; largest scale, and largest minimum
 TRIES = Tries(TOP, first=-0.5, step=0.1, last=15, absolute=True)
-WEIGHTED = Tries(TOP, first=-0.9, step=0.05, last=36)
 FIELDS = (("scales", "|u1", (SUBS,)), ("q", "|u1", (BLOCK // 4,)), ("d", "<f2", ()), ("dmin", "<f2", ()))
 
 SPEC = FormatSpec(
@@ -70,7 +62,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for sub in range(SUBS):
         scale = blocks["d"][0] * (blocks["scales"][sub] & 15)
         minimum = blocks["dmin"][0] * (blocks["scales"][sub] >> 4)
@@ -82,8 +74,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=1, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
 @np.errstate(invalid="ignore", over="ignore")  # d and dmin may be infinite in float16: refused
@@ -91,34 +82,31 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     """Weights (n, 256) into blocks (n,)."""
     x = as_groups(w, SUB)  # (16, 16 n)
     if weights is None:
-        scale, minimum, codes = affine_scale(x, np.abs(x), TRIES)
-        (d, scales), (dmin, minima) = (from_largest(as_groups(each, SUBS), SCALE_TOP) for each in (scale, minimum))
+        scale, offset, codes = affine_scale(x, np.abs(x), TRIES)
+        total = None
     else:
         counted = as_groups(weights, SUB)
-        scale, minimum, codes = affine_scale(x, counted, WEIGHTED)
-        total = as_groups(ordered_sum(counted), SUBS)
-        (d, scales), (dmin, minima) = (
-            positive_scale(as_groups(each, SUBS), total, SCALE_TOP) for each in (scale, minimum)
-        )
+        scale, offset, codes = affine_scale(x, counted, weighted_tries(TOP))
+        total = ordered_sum(counted)
+    (d, scales), (dmin, minima) = scales_and_minima(scale, offset, total, SUBS, SCALE_TOP)
     blocks["d"], blocks["dmin"] = d, dmin
     blocks["scales"] = scales.T.astype(np.uint8) | minima.T.astype(np.uint8) << 4
-    step, low = (blocks[name].astype(np.float32) * each for name, each in (("d", scales), ("dmin", minima)))  # (16, n)
-    q = nearest_codes(x, step.T.reshape(-1), low.T.reshape(-1), codes, TOP)
+    scale, offset = blocks["d"].astype(np.float32) * scales, -blocks["dmin"].astype(np.float32) * minima  # (16, n)
+    q = nearest_codes(x, scale.T.reshape(-1), offset.T.reshape(-1), codes, TOP)
     blocks["q"] = packed(q.T.reshape(-1, BLOCK), 32, 2)
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Twice the largest weight; see the page."""
+    """Twice the largest weight of the block; the page says why."""
     return 2 * largest(w, 1, BLOCK) + 64 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q2_k`."""
-    from fourcc.kernels.q2_k import KERNEL
-
-    return KERNEL
-
-
 Q2_K = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q2_k:KERNEL",
+    bound=bound,
 )

@@ -8,15 +8,13 @@
            top bits         low two bits    16 scales of    f16
            (runs of 32)     (runs of 32)    6 bits
 
-    scale j of weights 16 j ...: its low four bits are a nibble of byte j % 8 of the twelve (the low one for j < 8), its
-    high two bits are bits 2 (j // 4) .. of byte 8 + j % 4; 32 is taken off
+    scale j belongs to weights 16 j ...; its low four bits are a nibble of byte j % 8 of the twelve, the low nibble for
+    j < 8; its high two bits are bits 2 (j // 4) .. of byte 8 + j % 4; it is stored plus 32
 
 Decode: w = (d * (scale - 32)) * (q - 4), in float32, with q = 4 * top bit + low bits.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -30,16 +28,11 @@ from fourcc.formats.searches.scale_search import nearest_signed_codes, refined_s
 from fourcc.formats.searches.super_scales import largest_of_either_sign
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
-
 BLOCK = 256
 SUB = 16  # weights with one scale
 SUBS = BLOCK // SUB
 ZERO_POINT = 4  # the code of weight 0
-SCALE_ZERO = 32  # that of scale 0
+SCALE_ZERO = 32  # the code of scale 0
 FIELDS = (("high", "|u1", (BLOCK // 8,)), ("q", "|u1", (BLOCK // 4,)), ("scales", "|u1", (12,)), ("d", "<f2", ()))
 
 SPEC = FormatSpec(
@@ -80,7 +73,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     stored = blocks["scales"]
     for sub in range(SUBS):
         low, high = stored[sub % 8] >> 4 * (sub // 8) & 15, stored[8 + sub % 4] >> 2 * (sub // 4) & 3
@@ -94,8 +87,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
 @np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
@@ -112,8 +104,8 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
         total = as_groups(ordered_sum(counted), SUBS)
         d, scales = signed_scale(as_groups(scale, SUBS), total, SCALE_ZERO)
     blocks["d"], blocks["scales"] = d, pack_scales(scales.T + SCALE_ZERO)
-    step = blocks["d"].astype(np.float32) * scales  # (16, n)
-    nearest = nearest_signed_codes(x, step.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
+    stored = blocks["d"].astype(np.float32) * scales  # (16, n)
+    nearest = nearest_signed_codes(x, stored.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
     q = (nearest + ZERO_POINT).astype(np.uint8)
     blocks["q"], blocks["high"] = packed(q & 3, 32, 2), packed(q >> 2, 32, 1)
 
@@ -125,17 +117,16 @@ def pack_scales(scales: Array) -> Array:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The weight itself: code 0 is among those that the nearest one is taken of."""
+    """The weight itself: 0 is one of the values among which the nearest is taken."""
     return np.abs(w) * (1 + 2**-20) + F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q3_k`."""
-    from fourcc.kernels.q3_k import KERNEL
-
-    return KERNEL
-
-
 Q3_K = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q3_k:KERNEL",
+    bound=bound,
 )

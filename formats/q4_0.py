@@ -7,14 +7,10 @@
            d   b0 b1 ...                                    b15
            f16 low nibble of bj: weight j, high nibble: weight j + 16
 
-Decode: w = d * (q - 8), in float32. Encode: d = m / -8, where m is the weight of largest magnitude with its sign, so
-that m takes code 0; q = w * (1 / d) + 8.5, cut off and at most 15, with the float32 d; the file holds d rounded to
+Decode: w = d * (q - 8), in float32. Encode: d = p / -8, where p is the weight of largest magnitude with its sign, so
+that p has code 0; q = w * (1 / d) + 8.5, truncated and at most 15, with the float32 d; the file holds d rounded to
 float16.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,9 +18,6 @@ from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -60,36 +53,28 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    blocks = in_batches(tile.reshape(-1, BLOCK), np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
 
 @np.errstate(divide="ignore", over="ignore")  # 1 / d and the float16 d may be infinite
 def _encode_blocks(w: Floats, blocks: Array) -> None:
     """Weights (n, 32) into blocks (n,)."""
-    largest = np.abs(w).argmax(axis=1)  # (n,), the first of equals
-    d = w[np.arange(len(w)), largest] / np.float32(-8)
+    peak = np.abs(w).argmax(axis=1)  # (n,), ties go to the first
+    d = w[np.arange(len(w)), peak] / np.float32(-8)
     inverse = 1 / d
     lost = np.isinf(inverse)  # d is 0, or so small that it is 0 in float16
     inverse[lost] = 0
     q = w * inverse[:, None]  # (n, 32)
     q += np.float32(8.5)
     q = np.minimum(q.astype(np.uint8), 15)
-    q[lost & (d != 0)] = 0  # what ggml's C code yields on x86; it decodes to 0 all the same
+    q[lost & (d != 0)] = 0  # as ggml's C code gives on x86; they decode to 0 all the same
     blocks["d"] = d
     blocks["q"] = q[:, :HALF] | q[:, HALF:] << 4
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """A whole step (the code 16 that would be needed is cut to 15), and 8 times the error of the float16 scale."""
+    """A whole step, since the code 16 is clamped to 15, and 8 times the error of the float16 scale."""
     return largest(w, 1, BLOCK) * (1 / 8 + 2**-11 + 2**-19) + 8 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q4_0`."""
-    from fourcc.kernels.q4_0 import KERNEL
-
-    return KERNEL
-
-
-Q4_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q4_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q4_0:KERNEL", bound=bound)

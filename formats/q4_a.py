@@ -1,18 +1,14 @@
-"""Q4_A: 4-bit indices into 16 bins of their own for each 256 weights of a row, as atamurad's QMatrix has them.
+"""Q4_A: 4-bit indices into 16 bins for each 256 weights of a row, as in atamurad's QMatrix.
 
 ::
 
     bins   (rows, ceil(cols / 256), 16) float32   ascending
     q      (rows, ceil(cols / 2)) uint8           high nibble: index of the even column; low nibble: of the odd one
 
-Decode: w = bins[index]. Encode: sort the block and cut it into 16 runs; each bin is the mean of a run; then each weight
-takes the nearest bin. `method` says where to cut: ``kmeans`` for the least sum of squared errors, ``equal-count`` into
-runs of equal length. The last block of a row may be short.
+Decode: w = bins[index]. Encode: sort the block and cut it into 16 runs; a bin is the mean of a run; each weight takes
+the nearest bin. `method` says where to cut: ``kmeans`` for the least sum of squared errors, ``equal-count`` for runs of
+equal length. The last block of a row may be short.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,10 +16,8 @@ from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, count, extent, largest
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.searches.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
+from fourcc.nibbles import high_first, pack_high_first
 from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 BINS = 16
@@ -49,8 +43,7 @@ SPEC = FormatSpec(
 
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The indices, uint8 (rows, cols)."""
-    pairs = np.stack([parts["q"] >> 4, parts["q"] & 15], axis=-1)  # (rows, cols / 2, 2)
-    return pairs.reshape(geom.rows, 2 * pairs.shape[1])[:, : geom.cols]
+    return high_first(parts["q"], geom.cols)
 
 
 def decode(parts: Parts, geom: Geometry) -> Floats:
@@ -68,54 +61,47 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> bins and nibbles."""
     bins = np.empty((geom.rows, -(-geom.cols // BLOCK), BINS), np.float32)
-    index = np.zeros((geom.rows, geom.cols + geom.cols % 2), np.uint8)
+    index = np.empty((geom.rows, geom.cols), np.uint8)
     for run in row_blocks(geom.cols, BLOCK):
         w = tile[:, run.columns].reshape(geom.rows * run.count, run.width)  # (rows * blocks, 256 or fewer)
         chosen = _bins(w, options["method"])
         bins[:, run.blocks] = chosen.reshape(geom.rows, run.count, BINS)
         index[:, run.columns] = _nearest(w, chosen).reshape(geom.rows, run.count * run.width)
-    return {"bins": bins, "q": index[:, 0::2] << 4 | index[:, 1::2]}
+    return {"bins": bins, "q": pack_high_first(index)}
 
 
 def _bins(w: Floats, method: object) -> Floats:
-    """The bins of each block: (blocks, n) -> (blocks, 16), ascending."""
+    """The bins of each block, ascending: (blocks, n) -> (blocks, 16)."""
     ordered = np.sort(w, axis=1)
     runs = equal_runs(ordered, BINS) if method == "equal-count" else _runs_of_least_error(ordered)
     return run_means(ordered, runs, BINS)
 
 
 def _runs_of_least_error(ordered: Floats) -> Array:
-    """Run of each ordered weight (blocks, n); 16 distinct values or fewer are a run each, and lose nothing."""
+    """The run of each ordered weight (blocks, n); up to 16 distinct values are runs of their own and lose nothing."""
     runs = distinct_runs(ordered)
-    rich = runs[:, -1] >= BINS  # (blocks,)
-    if rich.any():
-        runs[rich] = optimal_runs(ordered[rich], BINS)
+    many = runs[:, -1] >= BINS  # (blocks,)
+    if many.any():
+        runs[many] = optimal_runs(ordered[many], BINS)
     return runs
 
 
 def _nearest(w: Floats, bins: Floats) -> Array:
-    """Index of the nearest bin; half-way the upper one, of equal bins the first: (blocks, n) -> uint8 (blocks, n)."""
+    """The index of the nearest bin, uint8 (blocks, n); ties go to the upper bin, and among equal bins to the first."""
     lower, upper = bins[:, :-1].astype(np.float64), bins[:, 1:]
     middle = (lower + upper) / 2  # (blocks, 15)
-    entry = np.where(lower < upper, middle, np.nextafter(middle, np.inf))  # from here on the upper bin
+    border = np.where(lower < upper, middle, np.nextafter(middle, np.inf))  # the upper bin begins here
     wide = w.astype(np.float64)
     index = np.zeros(w.shape, np.uint8)
-    for bound in entry.T:
-        index += wide >= bound[:, None]
+    for least in border.T:
+        index += wide >= least[:, None]
     return index
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The mean squared error is at most (extent / 32)^2, so that one weight is off by sqrt(n) times its root."""
+    """The mean squared error is at most (extent / 32)^2; so one weight is off by at most sqrt(n) times its root."""
     share = np.minimum(1.0, np.sqrt(count(w, 1, BLOCK)) / 32)
     return share * extent(w, 1, BLOCK) * (1 + 2**-20) + F32_ULP * largest(w, 1, BLOCK) + F32_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q4_a`."""
-    from fourcc.kernels.q4_a import KERNEL
-
-    return KERNEL
-
-
-Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q4_a:KERNEL", bound=bound)

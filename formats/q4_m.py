@@ -1,5 +1,5 @@
 """Q4_M: 4-bit codes above the tensor's minimum. Layout: `fourcc.formats.families.above_minimum`."""
 
-from fourcc.formats.families.above_minimum import minimum
+from fourcc.formats.families.above_minimum import above_minimum
 
-Q4_M = minimum("Q4_M", 4, "uint4 minimum")
+Q4_M = above_minimum("Q4_M", 4, "uint4 minimum")

@@ -1,4 +1,4 @@
-"""Q4_X: 4-bit codes, a scale and a zero point a group, and an index. Layout: `fourcc.formats.families.affine`."""
+"""Q4_X: 4-bit codes, scale and zero point for each group, and an index. Layout: `fourcc.formats.families.affine`."""
 
 from fourcc.formats.families.affine import affine
 

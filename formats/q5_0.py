@@ -12,9 +12,7 @@
 Decode: w = d * (q - 16), in float32, with q = 16 * top bit + nibble.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -26,11 +24,6 @@ from fourcc.formats.searches.columns import as_groups, first_largest
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.scale_search import signed_scale
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -67,7 +60,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     d, high = blocks["d"][0], blocks["high"][0]
     for j in range(BLOCK):
         nibble = blocks["q"][j % HALF] >> 4 * (j // HALF) & 15
@@ -77,49 +70,47 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
 @np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
 def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     """Weights (n, 32) into blocks (n,)."""
-    d, codes = _largest(w) if weights is None else _search(w, weights)
+    d, codes = _from_peak(w) if weights is None else _search(w, weights)
     blocks["d"] = d
     blocks["high"] = word_of(codes >> 4)
     blocks["q"] = packed(codes & 15, HALF, 4)
 
 
 @np.errstate(divide="ignore", over="ignore")  # 1 / d may be infinite
-def _largest(w: Floats) -> tuple[Floats, Array]:
-    """Scale and codes: the weight of largest magnitude has code 0."""
-    d = (first_largest(w.T) + np.float32(0)) / np.float32(-ZERO_POINT)  # (n,); of -0 it is that of 0
+def _from_peak(w: Floats) -> tuple[Floats, Array]:
+    """The scale and the codes with which the weight of largest magnitude has code 0."""
+    d = (first_largest(w.T) + np.float32(0)) / np.float32(-ZERO_POINT)  # (n,); a peak of -0 counts as 0
     inverse = 1 / d
     lost = np.isinf(inverse)  # d is 0, or so small that it is 0 in float16
     inverse[lost] = 0
     q = np.minimum(w * inverse[:, None] + np.float32(16.5), 31).astype(np.uint8)
-    q[lost & (d != 0)] = 0  # what ggml's C code yields on x86; it decodes to 0 all the same
+    q[lost & (d != 0)] = 0  # as ggml's C code gives on x86; they decode to 0 all the same
     return d, q
 
 
 def _search(w: Floats, weights: Floats) -> tuple[Floats, Array]:
-    """Those of least weighted error."""
+    """The scale and the codes with the least weighted error."""
     d, codes = signed_scale(as_groups(w, BLOCK), as_groups(weights, BLOCK), ZERO_POINT)
     return d, (codes.T + ZERO_POINT).astype(np.uint8)
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """A whole step (the code 32 that would be needed is cut to 31), and 16 times the error of the float16 scale."""
+    """A whole step, since the code 32 is clamped to 31, and 16 times the error of the float16 scale."""
     return largest(w, 1, BLOCK) * (1 / 16 + 2**-11 + 2**-19) + 16 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q5_0`."""
-    from fourcc.kernels.q5_0 import KERNEL
-
-    return KERNEL
-
-
 Q5_0 = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q5_0:KERNEL",
+    bound=bound,
 )

@@ -1,4 +1,4 @@
-"""Q5_1: ggml's 5-bit block with a minimum.
+"""Q5_1: ggml's 5-bit block with an offset ``m``, which ggml calls the minimum.
 
 ::
 
@@ -12,29 +12,16 @@
 Decode: w = d * q + m, in float32, with q = 16 * top bit + nibble.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Mapping
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import bits_of, packed, unpacked, word_of
-from fourcc.formats.layouts.bounds import F16_LEAST, extent, largest
+from fourcc.formats.layouts.offset_blocks import BLOCK, HALF, bound_of_codes, decode_blocks, encode_blocks
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
-from fourcc.formats.searches.affine_search import Tries, affine_extent, affine_rows
 from fourcc.formats.searches.importance import error_weights
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
-
-BLOCK = 32
-HALF = BLOCK // 2
 TOP = 31  # largest code
-WEIGHTED = Tries(TOP, first=-0.9, step=0.05, last=36)
 FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("high", "<u4", ()), ("q", "|u1", (HALF,)))
 
 SPEC = FormatSpec(
@@ -55,18 +42,13 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     return q.reshape(geom.rows, geom.cols)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # a foreign file may hold any scale
 def decode(parts: Parts, geom: Geometry) -> Floats:
     """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
-    blocks = parts["blocks"]
-    w = codes(parts, geom).astype(np.float32).reshape(*blocks.shape, BLOCK)
-    w *= blocks["d"].astype(np.float32)[..., None]
-    w += blocks["m"].astype(np.float32)[..., None]
-    return w.reshape(geom.rows, geom.cols)
+    return decode_blocks(parts["blocks"], codes(parts, geom))
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     d, m, high = blocks["d"][0], blocks["m"][0], blocks["high"][0]
     for j in range(BLOCK):
         nibble = blocks["q"][j % HALF] >> 4 * (j // HALF) & 15
@@ -76,32 +58,27 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
-@np.errstate(over="ignore")  # d and m may be infinite in float16
 def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     """Weights (n, 32) into blocks (n,)."""
-    d, low, codes = affine_extent(w, TOP) if weights is None else affine_rows(w, weights, WEIGHTED)
-    blocks["d"], blocks["m"] = d, low
+    codes = encode_blocks(w, weights, blocks, TOP)
     blocks["high"] = word_of(codes >> 4)
     blocks["q"] = packed(codes & 15, HALF, 4)
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
     """Half a step of extent / 31, and the errors of d and m in float16."""
-    rounding = largest(w, 1, BLOCK) * (2**-11 + 2**-20) + (TOP + 1) * F16_LEAST
-    return extent(w, 1, BLOCK) * (1 / 62 + 2**-11 + 2**-16) + rounding
-
-
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q5_1`."""
-    from fourcc.kernels.q5_1 import KERNEL
-
-    return KERNEL
+    return bound_of_codes(w, TOP)
 
 
 Q5_1 = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q5_1:KERNEL",
+    bound=bound,
 )

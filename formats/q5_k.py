@@ -13,28 +13,25 @@
 Decode: w = (d * scale) * q - dmin * minimum, in float32, with q = 16 * top bit + low bits.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Mapping
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
-from fourcc.formats.layouts.six_bits import bound_of_codes, decode_blocks, encode_blocks, minimum_of, scale_of
+from fourcc.formats.layouts.six_bits import (
+    BLOCK,
+    SUB,
+    SUBS,
+    bound_of_codes,
+    decode_blocks,
+    encode_blocks,
+    minimum_of,
+    scale_of,
+)
 from fourcc.formats.searches.affine_search import Tries
 from fourcc.formats.searches.importance import error_weights
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
-
-BLOCK = 256
-SUB = 32  # weights with one scale and minimum
-SUBS = BLOCK // SUB
 TRIES = Tries(31, first=-0.5, step=0.1, last=15)
 FIELDS = (
     ("d", "<f2", ()),
@@ -68,7 +65,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for sub in range(SUBS):
         scale = blocks["d"][0] * scale_of(blocks["scales"], sub)
         minimum = blocks["dmin"][0] * minimum_of(blocks["scales"], sub)
@@ -81,8 +78,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
 def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
@@ -93,17 +89,16 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Eight times half a step of the sub-block, and what rounding its scale and minimum adds."""
+    """Eight times half a step of the sub-block, plus the effect of rounding its scale and its minimum."""
     return bound_of_codes(w, TRIES.top)
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q5_k`."""
-    from fourcc.kernels.q5_k import KERNEL
-
-    return KERNEL
-
-
 Q5_K = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q5_k:KERNEL",
+    bound=bound,
 )

@@ -12,9 +12,7 @@
 Decode: w = (d * scale) * (q - 32), in float32, with q = 16 * high bits + low bits.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -27,11 +25,6 @@ from fourcc.formats.searches.importance import column_importance
 from fourcc.formats.searches.scale_search import nearest_signed_codes, signed_scale
 from fourcc.formats.searches.super_scales import largest_of_either_sign
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 256
 SUB = 16  # weights with one scale
@@ -69,7 +62,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """One block."""
+    """Decodes one block."""
     for sub in range(SUBS):
         scale = blocks["d"][0] * blocks["scales"][sub]
         for j in range(SUB * sub, SUB * sub + SUB):
@@ -82,8 +75,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = column_importance(tile, aids, BLOCK)
-    blocks = in_weighted_batches(tile.reshape(-1, BLOCK), weights, np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
 
 @np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
@@ -92,29 +84,28 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     x = as_groups(w, SUB)  # (16, 16 n)
     scale, codes = signed_scale(x, x * x if weights is None else as_groups(weights, SUB), ZERO_POINT)
     scale = as_groups(scale, SUBS)  # (16, n)
-    nothing = np.abs(scale).max(axis=0) < NOTHING
-    scale[:, nothing] = 0
+    zero = np.abs(scale).max(axis=0) < NOTHING
+    scale[:, zero] = 0
     d, scales = largest_of_either_sign(scale, -128, 127)
     blocks["d"], blocks["scales"] = d, scales.T
-    step = blocks["d"].astype(np.float32) * scales  # (16, n)
-    nearest = nearest_signed_codes(x, step.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
+    stored = blocks["d"].astype(np.float32) * scales  # (16, n)
+    nearest = nearest_signed_codes(x, stored.T.reshape(-1), codes, ZERO_POINT).T.reshape(-1, BLOCK)
     q = (nearest + ZERO_POINT).astype(np.uint8)
     blocks["q"], blocks["high"] = packed(q & 15, 64, 4), packed(q >> 4, 32, 2)
-    blocks[nothing] = np.zeros((), blocks.dtype)
+    blocks[zero] = np.zeros((), blocks.dtype)
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The weight itself: code 0 is among those that the nearest one is taken of."""
+    """The weight itself: 0 is one of the values among which the nearest is taken."""
     return np.abs(w) * (1 + 2**-20) + F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q6_k`."""
-    from fourcc.kernels.q6_k import KERNEL
-
-    return KERNEL
-
-
 Q6_K = Format(
-    spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, kernel=kernel, bound=bound
+    spec=SPEC,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    kernel="fourcc.kernels.q6_k:KERNEL",
+    bound=bound,
 )

@@ -7,13 +7,9 @@
            d   q0 q1 q2 ...                        q31
            f16 int8
 
-Decode: w = d * q, in float32. Encode: d = max |w| / 127 and q = w * (1 / d) rounded half away from zero, with the
+Decode: w = d * q, in float32. Encode: d = max |w| / 127 and q = w * (1 / d), rounded half away from zero, with the
 float32 d; the file holds d rounded to float16.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +17,6 @@ from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 32
 BELOW_HALF = np.float32(0.5 - 2**-25)  # the float32 before 0.5
@@ -56,8 +49,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    blocks = in_batches(tile.reshape(-1, BLOCK), np.dtype(list(FIELDS)), _encode_blocks)
-    return {"blocks": blocks.reshape(geom.rows, geom.cols // BLOCK)}
+    return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
 
 @np.errstate(divide="ignore", over="ignore")  # 1 / d and the float16 d may be infinite
@@ -68,7 +60,7 @@ def _encode_blocks(w: Floats, blocks: Array) -> None:
     inverse = 1 / d
     inverse[np.isinf(inverse)] = 0  # d is 0, or so small that it is 0 in float16
     q = w * inverse[:, None]  # (n, 32)
-    q += np.copysign(BELOW_HALF, q)  # cut off toward zero, this is round half away; 0.5 would take 0.49999997 to 1
+    q += np.copysign(BELOW_HALF, q)  # then truncated: round half away; adding 0.5 would round 0.49999997 to 1
     blocks["d"] = d
     blocks["q"] = q
 
@@ -78,11 +70,4 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return largest(w, 1, BLOCK) * (1 / 254 + 2**-11 + 2**-19) + 127 * F16_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q8_0`."""
-    from fourcc.kernels.q8_0 import KERNEL
-
-    return KERNEL
-
-
-Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_0:KERNEL", bound=bound)

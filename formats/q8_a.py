@@ -1,4 +1,4 @@
-"""Q8_A: 8-bit codes in blocks of 128 weights down a column, as atamurad's QMatrix has them.
+"""Q8_A: 8-bit codes in blocks of 128 weights down a column, as in atamurad's QMatrix.
 
 ::
 
@@ -6,21 +6,15 @@
     q        (rows, cols) int8            -127 .. 127
 
 Decode: w = float32((float64(scale) / 127) * q). Encode: q = 127 w / scale, rounded half to even. The last block of a
-column may be short. A column is one input channel: an outlier channel has its own scales and harms no other weight.
+column may be short. A column is one input channel, so an outlier channel has its own scales and costs no
+other weight precision.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, largest
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 BLOCK = 128
 TOP = 127  # the largest code
@@ -46,8 +40,8 @@ def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's s
 @np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
 def decode(parts: Parts, geom: Geometry) -> Floats:
     """Scales (rows / 128, cols) and codes (rows, cols) -> float32 (rows, cols)."""
-    step = parts["scales"].astype(np.float64) / TOP  # (rows / 128, cols)
-    w = np.repeat(step, BLOCK, axis=0)[: geom.rows]  # (rows, cols)
+    scale = parts["scales"].astype(np.float64) / TOP  # (rows / 128, cols)
+    w = np.repeat(scale, BLOCK, axis=0)[: geom.rows]  # (rows, cols)
     w *= parts["q"]
     return w.astype(np.float32)
 
@@ -65,12 +59,12 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 
 
 def nearest_codes(w: Array, scale: Floats) -> Array:
-    """127 w / scale rounded half to even, and 0 where the scale is 0.
+    """127 w / scale, rounded half to even; 0 where the scale is 0.
 
-    In float64, where 127 w is exact for a float32 w and no quotient overflows, be the scale ever so small.
+    In float64, 127 w is exact for a float32 w, and no quotient overflows even for the smallest scale.
 
     Args:
-        w: real numbers, |w| at most the scale up to its rounding.
+        w: real numbers; |w| exceeds the scale by at most its rounding.
         scale: float32, broadcasts against w.
     """
     divisor = np.where(scale == 0, np.inf, scale.astype(np.float64))
@@ -84,11 +78,4 @@ def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signa
     return largest(w, BLOCK, 1) * (1 / 254 + 2 * F32_ULP) + F32_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q8_a`."""
-    from fourcc.kernels.q8_a import KERNEL
-
-    return KERNEL
-
-
-Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_a:KERNEL", bound=bound)

@@ -1,18 +1,14 @@
-"""Q8_B: 8-bit codes around a mean in blocks of 128 weights along a row, as atamurad's QMatrix has them.
+"""Q8_B: 8-bit codes around a mean in blocks of 128 weights along a row, as in atamurad's QMatrix.
 
 ::
 
     scales   (rows, ceil(cols / 128)) float32   the largest |w - mean| of the block
-    means    (rows, ceil(cols / 128)) float32
+    means    (rows, ceil(cols / 128)) float32   the offset: the mean of the block
     q        (rows, cols) int8                  -127 .. 127
 
 Decode: w = float32((float64(scale) / 127) * q + mean). Encode: q = 127 (w - mean) / scale, rounded half to even; all
 in float64. The last block of a row may be short.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,11 +18,8 @@ from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.q8_a import TOP, nearest_codes
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
-
 BLOCK = 128
-HUGE = 2.0**127  # from here on |w - mean| might not fit a float32: such a block takes 0 for its mean
+HUGE = 2.0**127  # from here on |w - mean| might exceed float32: such a block has the mean 0
 
 
 def _blocks(geom: Geometry) -> tuple[int]:
@@ -56,8 +49,8 @@ def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's s
 @np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
 def decode(parts: Parts, geom: Geometry) -> Floats:
     """Scales and means (rows, blocks), codes (rows, cols) -> float32 (rows, cols)."""
-    step = parts["scales"].astype(np.float64) / TOP  # (rows, blocks)
-    w = np.repeat(step, BLOCK, axis=1)[:, : geom.cols]  # (rows, cols)
+    scale = parts["scales"].astype(np.float64) / TOP  # (rows, blocks)
+    w = np.repeat(scale, BLOCK, axis=1)[:, : geom.cols]  # (rows, cols)
     w *= parts["q"]
     w += np.repeat(parts["means"], BLOCK, axis=1)[:, : geom.cols]
     return w.astype(np.float32)
@@ -80,7 +73,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 
 
 def _means(w: Floats) -> Floats:
-    """Mean of each block (rows, blocks, n), summed from left to right in float64, rounded to float32 (rows, blocks)."""
+    """The means of blocks (rows, blocks, n), summed from left to right in float64, as float32 (rows, blocks)."""
     total = np.add.accumulate(w, axis=2, dtype=np.float64)[..., -1]  # (rows, blocks)
     mean: Floats = (total / w.shape[2]).astype(np.float32)
     mean[np.abs(w).max(axis=2) >= HUGE] = 0
@@ -88,18 +81,11 @@ def _means(w: Floats) -> Floats:
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """The same as of Q8_A with the scale max |w - mean|, or max |w| where that is huge; and the mean's rounding."""
+    """The bound of Q8_A for the scale max |w - mean|, or max |w| where that is huge; plus the rounding of the mean."""
     top = largest(w, 1, BLOCK)
     mean = over_blocks(w, 1, BLOCK, np.add) / count(w, 1, BLOCK)
     scale = np.where(top >= HUGE, top, largest(w - mean, 1, BLOCK))
     return scale * (1 / 254 + 2 * F32_ULP) + 2 * top * F32_ULP + F32_LEAST
 
 
-def kernel() -> Kernel:
-    """The products of `fourcc.kernels.q8_b`."""
-    from fourcc.kernels.q8_b import KERNEL
-
-    return KERNEL
-
-
-Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel=kernel, bound=bound)
+Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_b:KERNEL", bound=bound)

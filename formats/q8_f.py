@@ -6,17 +6,15 @@
     q        (rows, cols) int8                      -127 .. 127
 
 Decode: w = scale * q, in float32; the weight of row i and column j has scale (i * cols + j) // group. Encode: as Q8_G.
-The whole matrix is one tile. For files of llama2.c's version 2 whose group size does not divide the rows; where it
-does, Q8_G says the same and multiplies faster.
+The whole matrix is one tile. The format is for files of llama2.c's version 2 whose group size does not divide the rows;
+where it does, Q8_G holds the same weights and multiplies faster.
 """
-
-from __future__ import annotations
 
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.group_param import count, group_of, group_setting
-from fourcc.formats.q8_g import GROUP, nearest_codes, step
+from fourcc.formats.q8_g import GROUP, finite_scale, nearest_codes
 from fourcc.formats.q8_g import bound as bound_of_rows
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
@@ -51,7 +49,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
     """float32 (rows, cols), the whole matrix -> scales and codes."""
     group, flat = group_of(geom, GROUP), tile.reshape(-1)
     firsts = np.arange(0, flat.size, group)
-    scales = step(np.maximum.reduceat(np.abs(flat), firsts))  # (groups,)
+    scales = finite_scale(np.maximum.reduceat(np.abs(flat), firsts))  # (groups,)
     return {"scales": scales, "q": nearest_codes(tile, _spread(scales, geom).reshape(tile.shape))}
 
 
@@ -62,7 +60,7 @@ def _spread(scales: Floats, geom: Geometry) -> Floats:
 
 
 def bound(w: Array, geom: Geometry) -> Array:
-    """As of Q8_G, as if the matrix were one row."""
+    """The bound of Q8_G for the matrix as one row."""
     return bound_of_rows(w.reshape(1, -1), Geometry(1, w.size, geom.params)).reshape(w.shape)
 
 

@@ -1,4 +1,4 @@
-"""Q8_G: 8-bit codes with a float32 scale for each group along a row, the group as long as the parameter says.
+"""Q8_G: 8-bit codes with a float32 scale for each group along a row; a parameter gives the group's length.
 
 ::
 
@@ -6,10 +6,8 @@
     q        (rows, cols) int8                    -127 .. 127
 
 Decode: w = scale * q, in float32. Encode: scale = max |w| / 127 and q = w / scale, rounded half to even; all in
-float32, as llama2.c's version 2 does. The last group of a row may be short.
+float32, as in llama2.c's version 2. The last group of a row may be short.
 """
-
-from __future__ import annotations
 
 import numpy as np
 
@@ -52,7 +50,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(scales: Array, q: Array, weights: Array, group: int) -> None:
-    """One group."""
+    """Decodes one group."""
     for index in range(group):
         weights[index] = scales[0] * q[index]
 
@@ -64,24 +62,24 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
     q = np.empty((geom.rows, geom.cols), np.int8)
     for run in row_blocks(geom.cols, group):
         w = tile[:, run.columns].reshape(geom.rows, run.count, run.width)  # (rows, groups, group or fewer)
-        scale = step(np.abs(w).max(axis=2))  # (rows, groups)
+        scale = finite_scale(np.abs(w).max(axis=2))  # (rows, groups)
         scales[:, run.blocks] = scale
         q[:, run.columns] = nearest_codes(w, scale[..., None]).reshape(geom.rows, run.count * run.width)
     return {"scales": scales, "q": q}
 
 
-def step(largest: Floats) -> Floats:
-    """The scale whose code 127 is the largest |w|, and whose weights are finite."""
-    scale: Floats = np.minimum(largest / np.float32(TOP), LARGEST)
+def finite_scale(peak: Floats) -> Floats:
+    """The scale with which the largest |w| has code 127, limited so that every decoded weight is finite."""
+    scale: Floats = np.minimum(peak / np.float32(TOP), LARGEST)
     return scale
 
 
 def nearest_codes(w: Floats, scale: Array) -> Array:
-    """The quotient w / scale rounded half to even, within -127 .. 127, and 0 where the scale is 0.
+    """The quotient w / scale, rounded half to even and clamped to -127 .. 127; 0 where the scale is 0.
 
     Args:
         w: weights.
-        scale: float32, broadcasts against w; so small that it was rounded down, it asks for codes beyond 127.
+        scale: float32, broadcasts against w; a small one that was rounded down would give codes beyond 127.
     """
     quotient = w / np.where(scale == 0, np.float32(np.inf), scale)
     np.clip(np.rint(quotient, out=quotient), -TOP, TOP, out=quotient)
@@ -89,7 +87,7 @@ def nearest_codes(w: Floats, scale: Array) -> Array:
 
 
 def bound(w: Array, geom: Geometry) -> Array:
-    """Half a step of max |w| / 127, and what is rounded: scale, quotient, product; a denormal scale is 2^-150 off."""
+    """Half a step of max |w| / 127, the roundings of scale, quotient and product; a denormal scale is off by 2^-150."""
     top = largest(w, 1, min(group_of(geom, GROUP), max(1, geom.cols)))
     return top * (1 / 254 + 4 * F32_ULP) + 64 * F32_LEAST
 

@@ -5,20 +5,18 @@
     scale   (1,) float32           of the whole matrix
     q       (rows, cols) int8      -127 .. 127
 
-Decode: w = scale * q, in float32. Encode: as Q8_G, with the largest |w| of the matrix.
+Decode: w = scale * q, in float32. Encode: as for Q8_G, with the largest |w| of the matrix.
 """
-
-from __future__ import annotations
 
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
 from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
-from fourcc.formats.q8_g import nearest_codes, step
+from fourcc.formats.q8_g import finite_scale, nearest_codes
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-BLOCK = 32  # columns that are decoded together; nothing is stored for them
+BLOCK = 32  # columns that are decoded together; no part has an entry for them
 
 SPEC = FormatSpec(
     tag="Q8_T",
@@ -48,14 +46,14 @@ def decode(parts: Parts, geom: Geometry) -> Floats:  # noqa: ARG001 - the seam's
 
 
 def decode_block(scale: Array, q: Array, weights: Array) -> None:
-    """Some columns."""
+    """Decodes some columns."""
     for index in range(BLOCK):
         weights[index] = scale[0] * q[index]
 
 
 def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:  # noqa: ARG001
     """The scale, (1,)."""
-    return step(np.array([max(map(abs, extremes(rows, geom)))], np.float32))
+    return finite_scale(np.array([max(map(abs, extremes(rows, geom)))], np.float32))
 
 
 def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
@@ -65,7 +63,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 
 
 def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """As of Q8_G, with the largest |w| of the matrix."""
+    """The bound of Q8_G with the largest |w| of the matrix."""
     return np.full(w.shape, np.abs(w).max(initial=0) * (1 / 254 + 4 * F32_ULP) + 64 * F32_LEAST)
 
 

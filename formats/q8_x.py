@@ -1,4 +1,4 @@
-"""Q8_X: 8-bit codes, a scale and a zero point a group, and an index. Layout: `fourcc.formats.families.affine`."""
+"""Q8_X: 8-bit codes, scale and zero point for each group, and an index. Layout: `fourcc.formats.families.affine`."""
 
 from fourcc.formats.families.affine import affine
 

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from fourcc.encoding import encode as encode
     from fourcc.errors import FourccError as FourccError
     from fourcc.format import Aids as Aids
+    from fourcc.format import Array as Array
+    from fourcc.format import Floats as Floats
     from fourcc.format import Format as Format
+    from fourcc.format import Parts as Parts
     from fourcc.models.evaluation import evaluate as evaluate
     from fourcc.models.model import Model as Model
     from fourcc.models.model import open_model as open  # noqa: A004 - as gzip.open and others
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from fourcc.sources import open_source as open_source
     from fourcc.spec import FormatSpec as FormatSpec
     from fourcc.spec import Geometry as Geometry
+    from fourcc.spec import Params as Params
     from fourcc.spec import Part as Part
     from fourcc.spec import Setting as Setting
     from fourcc.tags import FourCC as FourCC
@@ -43,6 +47,8 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Aids": "fourcc.format:Aids",
+    "Array": "fourcc.format:Array",
+    "Floats": "fourcc.format:Floats",
     "Format": "fourcc.format:Format",
     "FormatSpec": "fourcc.spec:FormatSpec",
     "FourCC": "fourcc.tags:FourCC",
@@ -50,7 +56,9 @@ _HOMES = {
     "Geometry": "fourcc.spec:Geometry",
     "Model": "fourcc.models.model:Model",
     "ModelFile": "fourcc.container.reader:ModelFile",
+    "Params": "fourcc.spec:Params",
     "Part": "fourcc.spec:Part",
+    "Parts": "fourcc.format:Parts",
     "Policy": "fourcc.policy:Policy",
     "QMatrix": "fourcc.qmatrix:QMatrix",
     "Setting": "fourcc.spec:Setting",
@@ -65,6 +73,8 @@ _HOMES = {
 
 __all__ = [
     "Aids",
+    "Array",
+    "Floats",
     "Format",
     "FormatSpec",
     "FourCC",
@@ -72,7 +82,9 @@ __all__ = [
     "Geometry",
     "Model",
     "ModelFile",
+    "Params",
     "Part",
+    "Parts",
     "Policy",
     "QMatrix",
     "Setting",

@@ -1,4 +1,4 @@
-"""What the entries of a part are: numpy's words for it, without numpy."""
+"""Dtypes of the entries of a part, in numpy's notation, without importing numpy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 MOST_BYTES = 2**63 - 1  # of an array
-WIDEST = 8  # bytes of the largest number that a weight decodes to, or is computed with
-Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as numpy's structured dtypes have them
+WIDEST = 8  # bytes of the widest number to which a weight is decoded, or with which it is computed
+Field = tuple[str, str, tuple[int, ...]]  # name, dtype, shape, as in numpy's structured dtypes
 DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; or a record (a ggml block)
 
 NUMBERS = frozenset(["|b1", "|i1", "|u1", "<i2", "<u2", "<f2", "<i4", "<u4", "<f4", "<i8", "<u8", "<f8"])
@@ -24,7 +24,7 @@ def itemsize(dtype: DType) -> int:
     """Bytes of one entry.
 
     Raises:
-        ValueError: not a fixed-size little-endian dtype.
+        ValueError: it is not a little-endian dtype of fixed size.
     """
     if isinstance(dtype, str):
         if dtype not in NUMBERS:
@@ -34,7 +34,7 @@ def itemsize(dtype: DType) -> int:
 
 
 def addressable(shape: Iterable[int], size: int) -> bool:
-    """Whether an array of this shape, of entries of `size` bytes, can be. An empty one has to be countable, too.
+    """Whether an array of this shape, with entries of `size` bytes, can exist; an empty array must be countable too.
 
     >>> addressable((0, 2**62), 1), addressable((0, 2**62), 4)
     (True, False)

@@ -1,4 +1,4 @@
-"""The seam: a format is one frozen value. What it cannot do is None, and is asked for before work starts."""
+"""The seam: a format is one frozen value. A capability that it lacks is None; the core looks before work starts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - fir
 
 @attrs.frozen(eq=False)
 class Aids:
-    """What calibration knows of a matrix's input; an encoder sees only what its spec `needs` or `uses`.
+    """Calibration data on a matrix's input; an encoder sees only the data that its spec `needs` or `uses`.
 
     Attributes:
-        importance: float32 (cols,), the weight of each input column in the error; or one such for each of the leading
-            dimensions' matrices, (matrices, cols).
+        importance: float32 (cols,), the weight of each input column in the error; or (matrices, cols), one such array
+            for each matrix of the leading dimensions.
         hessian: float32 (cols, cols), 2 E[x x^T] over the inputs; or (matrices, cols, cols).
     """
 
@@ -34,7 +34,7 @@ class Aids:
     hessian: Floats | None = None
 
     def of_matrix(self, index: int) -> Aids:
-        """Those of one of the leading dimensions' matrices."""
+        """The data of one matrix of the leading dimensions."""
         importance, hessian = self.importance, self.hessian
         return Aids(
             importance[index] if importance is not None and importance.ndim == 2 else importance,
@@ -42,38 +42,39 @@ class Aids:
         )
 
     def restricted(self, names: frozenset[str]) -> Aids:
-        """The same without what is not in `names`."""
+        """The data of these names alone."""
         return Aids(**{name: getattr(self, name) for name in names})
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is known."""
+        """Whether there are no data."""
         return self.importance is None and self.hessian is None
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Format:
-    """How a tag is decoded, and, where it can be, encoded.
+    """How a tag is decoded and, where it has an encoder, encoded.
 
-    All functions see one matrix, or a run of its rows; the core cuts tiles at multiples of the block's rows, deals with
-    leading dimensions, and checks shapes, so that a format is its formula. None is called for an empty matrix: whatever
-    bytes its parts have are zeros.
+    All functions see one matrix, or a run of its rows. The core cuts tiles at multiples of the block's rows, handles
+    leading dimensions and checks shapes, so a format is little more than its formula. No function is called for an
+    empty matrix; the bytes of its parts, if any, are zeros.
 
     Attributes:
-        spec: what the format declares of itself.
+        spec: the format's declaration.
         decode: (parts, geom) -> (rows, cols) of dtype `spec.decoded`. Normative.
-        encode: (tile, shared, geom, options, aids) -> parts; tile is (rows, cols) of dtype `spec.decoded` (float32, but
-            for plain formats of wider numbers), finite, C-contiguous, read-only. A part of the whole matrix is
-            returned, equal, with every tile.
-        prepare: (row_reader, geom, options, aids) -> what spans tiles, handed to `encode` as `shared`.
-        codes: (parts, geom) -> integers (rows, cols): the stored codes, for looking at them.
-        kernel: () -> how it multiplies at speed; called only when it is needed, with the layout's parameters by name.
-        decode_block: (part, …, weights) writes the weights of one block along a row. Each part, in the spec's order, is
-            the block's entries, of a record a mapping of its fields; of a part with one size for every row, or of a
-            part of the whole matrix, all of it. The layout's parameters follow by name. Fused products are made from
+        encode: (tile, shared, geom, options, aids) -> parts; tile is (rows, cols) of dtype `spec.decoded` (float32,
+            except for plain formats of wider numbers), finite, C-contiguous, read-only. A part of the whole matrix is
+            returned with every tile, always equal.
+        prepare: (row_reader, geom, options, aids) -> a result that spans tiles; `encode` gets it as `shared`.
+        codes: (parts, geom) -> integers (rows, cols): the stored codes, for inspection.
+        kernel: where its products are: ``module:name`` of a `fourcc.kernels.kernel.Kernel`, imported only when it is
+            needed; or a function that returns one and takes the layout's parameters by name.
+        decode_block: (part, …, weights) writes the weights of one block along a row. A part, in the spec's order, is
+            given by the block's entries; a record is a mapping of its fields. A part with one size for every row, or of
+            the whole matrix, is given whole. The layout's parameters follow by name. Fused products are generated from
             it where there is no `kernel`; without either, products decode the matrix first.
-        bound: (weights, geom) -> how far each decoded weight may be from its original, as the format's page derives it
-            for the encoder's default options; float64 (rows, cols) both. None: nothing is promised.
+        bound: (weights, geom) -> how far each decoded weight may be from its original with the encoder's default
+            options, as derived on the format's page; both float64 (rows, cols). None: nothing is promised.
     """
 
     spec: FormatSpec
@@ -81,7 +82,7 @@ class Format:
     encode: Callable[[Array, object, Geometry, Params, Aids], Parts] | None = None
     prepare: Callable[[RowReader, Geometry, Params, Aids], object] | None = None
     codes: Callable[[Parts, Geometry], Array] | None = None
-    kernel: Callable[..., Kernel] | None = None
+    kernel: str | Callable[..., Kernel] | None = None
     decode_block: Callable[..., None] | None = None
     bound: Callable[[Array, Geometry], Array] | None = None
 

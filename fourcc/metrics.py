@@ -1,12 +1,12 @@
-"""How far decoded weights are from the original, each measure with its formula.
+"""Error measures: how far decoded weights are from the original, with formulas.
 
-With w the original, v the decoded weight, e = w - v, over all n weights of a tensor:
+With w the original weight, v the decoded weight and e = w - v, over all weights of a tensor:
 
 * relative RMSE = sqrt(sum e^2 / sum w^2)
 * SQNR = 10 log10(sum w^2 / sum e^2), in dB
 * max error = max |e|
 
-Sums are float64 in a fixed order, since they are stored in files: within a tile down each column, then over the columns
+Files store the measures, so the float64 sums have a fixed order: within a tile down each column, then over the columns
 from left to right; then over the tiles in row order.
 """
 
@@ -16,16 +16,17 @@ from math import inf, log10, sqrt
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
 if TYPE_CHECKING:
     from fourcc.format import Array
 
-SCRATCH = 1 << 16  # float64 numbers worked on at once: they stay in the cache
+SCRATCH = 1 << 16  # float64 numbers at a time, so that they stay in the cache
 
 
 @attrs.frozen
 class ErrorSums:
-    """The sums that the measures are made of; add those of tiles to get those of a tensor.
+    """The sums behind the measures; the sums of a tensor are the sums of its tiles, added.
 
     Attributes:
         signal: sum w^2.
@@ -39,7 +40,7 @@ class ErrorSums:
 
     @classmethod
     def of(cls, original: Array, decoded: Array) -> ErrorSums:
-        """Sums over one tile.
+        """The sums over one tile.
 
         Args:
             original: (rows, cols), finite.
@@ -57,7 +58,7 @@ class ErrorSums:
 
     @property
     def relative_rmse(self) -> float:
-        """sqrt(sum e^2 / sum w^2); 0 where there is no error, infinite where there is but no signal."""
+        """sqrt(sum e^2 / sum w^2); 0 where there is no error, infinite where there is an error and no signal."""
         if self.noise == 0:
             return 0.0
         return sqrt(self.noise / self.signal) if self.signal else inf
@@ -71,9 +72,7 @@ class ErrorSums:
 
 
 def _down_columns(original: Array, decoded: Array) -> tuple[Array, Array, float]:
-    """Sums of w^2 and of e^2 down each column, float64 (cols,) each, and max |e|."""
-    import numpy as np
-
+    """The sums of w^2 and of e^2 down each column, float64 (cols,) each, and max |e|."""
     rows, cols = original.shape
     step = max(1, SCRATCH // cols)
     signal, noise = np.zeros((2, min(rows, step) + 1, cols))  # row 0 holds the sums so far
@@ -84,7 +83,7 @@ def _down_columns(original: Array, decoded: Array) -> tuple[Array, Array, float]
         w[:] = original[first : first + count]
         np.subtract(w, decoded[first : first + count], out=error)
         largest = max(largest, float(error.max()), -float(error.min()))
-        with np.errstate(over="ignore"):  # the square of a float64 may be infinite, and the measures then say so
+        with np.errstate(over="ignore"):  # the square of a float64 may be infinite; so are the measures then
             w *= w
             error *= error
         signal[0] = _down(signal[: count + 1])
@@ -93,17 +92,13 @@ def _down_columns(original: Array, decoded: Array) -> tuple[Array, Array, float]
 
 
 def _down(values: Array) -> Array:
-    """Sums of float64 (rows, cols), C-contiguous, down each column."""
-    import numpy as np
-
-    if values.shape[1] == 1:  # numpy would add up such a run in pairs
+    """The sums of C-contiguous float64 (rows, cols) down each column."""
+    if values.shape[1] == 1:  # numpy would sum such a column pairwise
         return np.array([_onwards(0.0, values[:, 0])])
     sums: Array = np.add.reduce(values, axis=0)
     return sums
 
 
 def _onwards(total: float, values: Array) -> float:
-    """The total and float64 (n,), added strictly from left to right."""
-    import numpy as np
-
+    """The total plus float64 (n,), added strictly from left to right."""
     return float(np.add.accumulate(np.concatenate(([total], values)))[-1])

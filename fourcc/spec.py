@@ -1,4 +1,4 @@
-"""What a format declares of itself: tag, parts, block, parameters. Plain values, no numpy, nothing to inherit from."""
+"""A format's declaration: tag, parts, block, parameters. Plain values, no numpy, no base class."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fourcc.dtypes import WIDEST, DType, addressable, itemsize
 from fourcc.errors import TableError
 from fourcc.tags import FourCC, as_tag
 
-API = 1  # the version of this seam; a format made for another one is refused by the registry
-NEEDS = frozenset({"importance", "hessian"})  # what an encoder may ask for; the fields of fourcc.format.Aids
+API = 1  # the version of this seam; the registry refuses formats for another version
+NEEDS = frozenset({"importance", "hessian"})  # data that an encoder may ask for; the fields of fourcc.format.Aids
 
 Params = Mapping[str, object]
 
@@ -45,7 +45,7 @@ class Part:
     Attributes:
         name: unique in the format, for example ``scales``.
         dtype: of one entry.
-        tail: geometry -> the entry's dimensions after the first; None: one dimension of variable length.
+        tail: geometry -> the dimensions after the first; None: one dimension of variable length.
         rows: matrix rows that one entry along axis 0 covers; None: the part belongs to the whole matrix.
     """
 
@@ -56,7 +56,7 @@ class Part:
 
     @property
     def variable(self) -> bool:
-        """Whether the length is known only after encoding."""
+        """Whether only encoding determines the length."""
         return self.tail is None
 
     def shape(self, geom: Geometry) -> tuple[int, ...]:
@@ -73,13 +73,13 @@ class Part:
 
 @attrs.frozen
 class Setting:
-    """A parameter of the layout, or an option of the encoder, as a policy may give it.
+    """A parameter of the layout, or an option of the encoder, that a policy may set.
 
     Attributes:
         name: the key in the policy.
-        default: taken where the policy is silent; its type (bool, int, float or str) is the setting's type.
-        summary: one line for people.
-        choices: the values allowed; empty: any.
+        default: the value where the policy has none; its type (bool, int, float or str) is the setting's type.
+        summary: one line for readers.
+        choices: the allowed values; empty: any.
         low, high: inclusive range of a number.
     """
 
@@ -94,7 +94,7 @@ class Setting:
         """The value, if it is allowed.
 
         Raises:
-            ValueError: it is not; the message says what is.
+            ValueError: it is not allowed; the message says which values are.
         """
         kind = type(self.default)
         if kind is float and type(value) is int:
@@ -117,10 +117,10 @@ class Setting:
 
 
 def complete(settings: tuple[Setting, ...], given: Params) -> dict[str, object]:
-    """Every setting's value: the given one, checked, or the default.
+    """The value of every setting: the given value, checked, or the default.
 
     Raises:
-        ValueError: a value that is not allowed, or a name that no setting has.
+        ValueError: a value is not allowed, or a name belongs to no setting.
     """
     known = {setting.name: setting for setting in settings}
     for name in given:
@@ -131,27 +131,27 @@ def complete(settings: tuple[Setting, ...], given: Params) -> dict[str, object]:
 
 @attrs.frozen(kw_only=True)
 class FormatSpec:
-    """What a format is, without how it computes.
+    """The declaration of a format: everything except its functions.
 
     Attributes:
         tag: the four-byte name.
-        name: the name people know it by.
+        name: the name that people use.
         summary: one line.
-        block: (rows, cols) that are stored together; None: the whole matrix in that direction; a name: as many as the
-            parameter of that name says.
-        parts: the arrays that a matrix is stored in.
-        params: settings that are part of the layout; they are stored in the file.
-        options: settings that only steer the encoder; stored for the record.
-        short_block: whether a last block may have fewer columns; if not, such a shape does not fit.
-        nominal_bits: bits per weight, where it cannot be computed from the parts (variable length).
-        decoded: dtype that ``decode`` returns. Formats of numbers that float32 cannot hold give their own.
-        nonfinite: whether NaN and infinity can be held.
-        partner: tag that activations take for an integer product.
-        needs: what encoding asks for beyond the weights: ``importance``, ``hessian``.
-        uses: what encoding takes into account where it is given, and does without where it is not; names as in `needs`.
+        block: (rows, cols) that are stored together; None: the whole matrix in that direction; a name: the value of the
+            parameter of that name.
+        parts: the arrays that store a matrix.
+        params: settings that are part of the layout; the file stores them.
+        options: settings that only steer the encoder; the file stores them for the record.
+        short_block: whether the last block of a row may have fewer columns; if not, such shapes do not fit.
+        nominal_bits: bits per weight, where the parts do not determine them (variable length).
+        decoded: dtype that ``decode`` returns; not float32 only where float32 cannot hold the numbers.
+        nonfinite: whether the format can hold NaN and infinity.
+        partner: tag of the activations in an integer product.
+        needs: calibration data without which encoding is refused: ``importance``, ``hessian``.
+        uses: calibration data that encoding takes into account where they are given; names as in `needs`.
         foreign: ids of the same layout elsewhere, for example ``{"ggml": 2}``.
         encoder_version: raised when the same input gives other bytes.
-        api: version of the seam that the format was written for.
+        api: version of the seam for which the format was written.
     """
 
     tag: FourCC = attrs.field(converter=as_tag)
@@ -173,12 +173,12 @@ class FormatSpec:
     api: int = API
 
     def check(self) -> None:
-        """Raises ValueError where the declaration contradicts itself; so a slip shows when the format is loaded."""
+        """Raise ValueError where the declaration contradicts itself; the registry calls this when it loads a format."""
         names = [part.name for part in self.parts]
         rows, width = self.block
         if not names or len(set(names)) != len(names):
-            raise ValueError(f"parts {names}: at least one, each with a name of its own")
-        if isinstance(width, str) and type({each.name: each.default for each in self.params}.get(width)) is not int:
+            raise ValueError(f"parts {names}: at least one, with different names")
+        if isinstance(width, str) and type(self._defaults().get(width)) is not int:
             raise ValueError(f"block {self.block}: no parameter {width!r} that is an integer")
         if any(size is not None and size < 1 for size in (rows, self.width())):
             raise ValueError(f"block {self.block}: sizes are at least 1")
@@ -196,19 +196,23 @@ class FormatSpec:
         complete(self.options, {})
         self.bits_per_weight()
 
+    def _defaults(self, params: Params | None = None) -> dict[str, object]:
+        """The layout's parameters, with their defaults where `params` has none."""
+        return {setting.name: setting.default for setting in self.params} | dict(params or {})
+
     @property
     def sees(self) -> frozenset[str]:
-        """Which calibration data the encoder is shown where there are some: what it needs, and what it uses."""
+        """The names of the calibration data that the encoder sees: those it needs and those it uses."""
         return self.needs | self.uses
 
     @property
     def variable(self) -> bool:
-        """Whether a part has a length that is known only after encoding."""
+        """Whether only encoding determines the length of some part."""
         return any(part.variable for part in self.parts)
 
     @property
     def real(self) -> bool:
-        """Whether the format holds real numbers, as weights are; not integers or truth values."""
+        """Whether the format holds real numbers, such as weights, not integers or truth values."""
         return "f" in self.decoded
 
     def geometry(self, shape: tuple[int, ...], params: Params | None = None) -> Geometry:
@@ -217,21 +221,16 @@ class FormatSpec:
         return Geometry(rows, cols, {} if params is None else params)
 
     def width(self, params: Params | None = None) -> int | None:
-        """Columns of a block, None: all of them.
-
-        Args:
-            params: the layout's parameters; those that are missing count by their defaults.
-        """
+        """Columns of a block; None: all columns. Parameters that are missing have their defaults."""
         width = self.block[1]
         if not isinstance(width, str):
             return width
-        found = {each.name: each.default for each in self.params} | dict(params or {})
-        size = found[width]
-        assert isinstance(size, int)  # `check` and `complete` saw to it
+        size = self._defaults(params)[width]
+        assert isinstance(size, int)  # `check` and `complete` have checked it
         return size
 
     def misfit(self, shape: tuple[int, ...], params: Params | None = None) -> str | None:
-        """Why a tensor of this shape cannot be stored, or None where it can."""
+        """Why the format cannot store a tensor of this shape; None where it can."""
         lead, _, cols = split_shape(shape)
         if lead and self.variable:
             return "leading dimensions do not go with parts of variable length"
@@ -241,8 +240,8 @@ class FormatSpec:
         return None if self._addressable(shape, params) else "no memory can hold an array of that shape"
 
     def _addressable(self, shape: tuple[int, ...], params: Params | None) -> bool:
-        """Whether numpy can make arrays of the tensor and of its parts, if it had the memory."""
-        shapes = self.part_shapes(shape, {each.name: each.default for each in self.params} | dict(params or {}))
+        """Whether numpy can address arrays of the tensor and of its parts, memory aside."""
+        shapes = self.part_shapes(shape, self._defaults(params))
         stored = all(addressable(shapes[part.name], itemsize(part.dtype)) for part in self.parts)
         return stored and addressable(shape, WIDEST)
 
@@ -253,7 +252,7 @@ class FormatSpec:
         return {part.name: part.shape(geom) if part.variable else lead + part.shape(geom) for part in self.parts}
 
     def stored_bytes(self, shape: tuple[int, ...], params: Params) -> int:
-        """Bytes that the parts of a tensor take, without padding; those of variable length count by `nominal_bits`."""
+        """Bytes of a tensor's parts, without padding; `nominal_bits` decides where a part has variable length."""
         shapes = self.part_shapes(shape, params)
         fixed = sum(prod(shapes[part.name]) * itemsize(part.dtype) for part in self.parts)
         if self.nominal_bits is None or not self.variable:
@@ -261,19 +260,16 @@ class FormatSpec:
         return ceil(prod(shape) * self.nominal_bits / 8)
 
     def bits_per_weight(self, params: Params | None = None) -> Fraction:
-        """Nominal bits per weight of a large matrix: those of full blocks.
+        """Nominal bits per weight of a large matrix of full blocks; `params` None: the defaults.
 
-        A part of the whole matrix counts by what it grows with more rows: a codebook does not.
-
-        Args:
-            params: the layout's parameters; defaults where None.
+        A part of the whole matrix counts by its growth with the number of rows: a codebook does not grow.
         """
         if self.nominal_bits is not None:
             return self.nominal_bits
         params = complete(self.params, {}) if params is None else params
-        whole = 4096  # stands for "the whole matrix"; what a part holds for each row is spread over as many columns
+        whole = 4096  # columns that stand for the whole matrix; what a part stores for a row is spread over them
         width = self.width(params)
-        eights = 1 if width is None else max(1, whole // width // 8)  # of blocks: codes of a few bits fill their bytes
+        eights = 1 if width is None else max(1, whole // width // 8)  # 8 blocks: codes of a few bits fill whole bytes
         geom = Geometry(self.block[0] or whole, whole if width is None else 8 * eights * width, params)
         twice = Geometry(2 * geom.rows, geom.cols, params)
         stored = sum((prod(part.shape(twice)) - prod(part.shape(geom))) * itemsize(part.dtype) for part in self.parts)
@@ -283,7 +279,7 @@ class FormatSpec:
 def checked_shapes(
     spec: FormatSpec, shape: tuple[int, ...], params: Params, *, tensor: str | None = None, file: object = None
 ) -> dict[str, tuple[int, ...]]:
-    """The shape of each part of a stored tensor, after its shape and parameters were compared with the format.
+    """The shape of each part of a stored tensor, once its shape and parameters are checked against the format.
 
     Raises:
         TableError: the format cannot have stored such a tensor.

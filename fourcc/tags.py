@@ -11,13 +11,13 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,3}")
 
 @attrs.frozen(order=True, repr=False)
 class FourCC:
-    """A format's tag: four ASCII bytes ``[A-Za-z0-9_]``, first a letter, right-padded with spaces, compared as bytes.
+    """A format's tag: four ASCII bytes ``[A-Za-z0-9_]``, the first a letter, padded with spaces, compared as bytes.
 
     >>> as_tag("F32"), as_tag("F32").code
     (FourCC('F32'), b'F32 ')
 
     Attributes:
-        code: the four bytes as they stand in a file.
+        code: the four bytes, as in a file.
     """
 
     code: bytes = attrs.field()
@@ -30,7 +30,7 @@ class FourCC:
 
     @property
     def reserved(self) -> bool:
-        """Whether the tag belongs to fourcc itself: it has no lower-case letter (``specs/REGISTRY.toml``)."""
+        """Whether the tag is reserved for fourcc: it has no lower-case letter (``specs/REGISTRY.toml``)."""
         return self.code == self.code.upper()
 
     def __str__(self) -> str:
@@ -41,10 +41,10 @@ class FourCC:
 
 
 def as_tag(value: str | bytes | FourCC) -> FourCC:
-    """The tag that a text, padded or not, spells.
+    """The tag that a text spells, padded or not.
 
     Raises:
-        ValueError: it does not spell a tag.
+        ValueError: the text spells no tag.
     """
     if isinstance(value, FourCC):
         return value

@@ -1,7 +1,7 @@
 """Slow independent truth: every format in plain Python, written from the pages in ``specs/``.
 
-No numpy, and nothing of fourcc's: bytes are read with `struct`, numbers are Python's own floats (float64), and `f32`
-rounds them as a float32 operation would (float64 has more than twice float32's bits, so rounding twice does no harm).
+No numpy, and nothing from fourcc: bytes are read with `struct`, numbers are Python's floats (float64), and `f32` rounds
+them as a float32 operation would (float64 has more than twice the bits of float32, so rounding twice is harmless).
 Weights go in and come out as flat lists in row-major order; parts are bytes by name.
 """
 
@@ -70,7 +70,7 @@ def encode_q8_a(w: Weights, rows: int, cols: int, options: Mapping[str, object])
 
 
 def exact_code(w: float, scale: float) -> int:
-    """127 w / scale without any rounding but the last, half to even."""
+    """127 w / scale, with a single rounding at the end, half to even."""
     return round(127 * Fraction(w) / Fraction(scale)) if scale else 0
 
 
@@ -138,18 +138,18 @@ def ordered_sum(values: Weights) -> float:
 
 
 def nearest_bin(x: float, bins: Weights) -> int:
-    """How many bins c have bins[c] < x and their middle to the next one at or below x."""
+    """The number of bins c with bins[c] < x whose middle to the next bin is at or below x."""
     return sum(low < x and (low + high) / 2 <= x for low, high in pairwise(bins))
 
 
 def runs_of_equal_count(ordered: Weights) -> list[Weights]:
-    """Run r covers positions r n // 16 .. (r + 1) n // 16; fewer than 16 weights: one each."""
+    """Run r covers positions r n // 16 .. (r + 1) n // 16 - 1; up to 16 weights are a run each."""
     n = len(ordered)
     return [ordered[r * n // 16 : (r + 1) * n // 16] for r in range(16)] if n > 16 else [[x] for x in ordered]
 
 
 def runs_of_least_error(ordered: Weights) -> list[Weights]:
-    """Up to 16 distinct values: a run each. Else the 16 runs of the page's recurrence, in float64."""
+    """Up to 16 distinct values are a run each; otherwise the 16 runs of the page's recurrence, in float64."""
     distinct = sorted(set(ordered))
     if len(distinct) <= 16:
         return [[x for x in ordered if x == value] for value in distinct]
@@ -179,7 +179,7 @@ def gain(sums: Weights, i: int, j: int) -> float:
 
 
 def walk_back(best: list[list[float]], sums: Weights) -> list[int]:
-    """Cuts 0 .. n, from the last to the first, of equally good ones the leftmost."""
+    """Cuts 0 .. n, found from the last to the first; ties go to the leftmost."""
     cuts = [len(sums) - 1]
     for row in reversed(best[1:]):
         cuts.insert(0, max(range(cuts[0]), key=lambda i: row[i] + gain(sums, i, cuts[0])))
@@ -187,7 +187,7 @@ def walk_back(best: list[list[float]], sums: Weights) -> list[int]:
 
 
 def least_error(ordered: Weights, count: int) -> Fraction:
-    """The least sum of squared errors of `count` runs, exact: the textbook recurrence over within-run squares.
+    """The exact least sum of squared errors of `count` runs, by the textbook recurrence over the squares of runs.
 
     D[k][j] = min over i of D[k - 1][i] + sum of (x - mean)^2 over the positions i .. j.
     """
@@ -274,7 +274,7 @@ def decode_q8_g(parts: Bytes, rows: int, cols: int, group: int = 64) -> list[flo
 
 
 def encode_q8_g(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
-    """Every row by itself."""
+    """Encodes every row by itself."""
     group = int(options.get("group", 64))  # type: ignore[call-overload]
     encoded = [scaled_codes(block) for i in range(rows) for block in cut(w[i * cols : (i + 1) * cols], group)]
     return {"scales": write("f", [scale for scale, _ in encoded]), "q": b"".join(write("b", q) for _, q in encoded)}
@@ -287,7 +287,7 @@ def decode_q8_f(parts: Bytes, rows: int, cols: int, group: int = 64) -> list[flo
 
 
 def encode_q8_f(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
-    """As if it were one row."""
+    """Encodes the matrix as one row."""
     return encode_q8_g(w, 1, rows * cols, options)
 
 
@@ -334,7 +334,7 @@ def split_half(stored: Sequence[int]) -> list[int]:
 
 
 def with_top_bits(stored: Sequence[int], word: bytes) -> list[int]:
-    """The codes of `split_half`, each with its bit of a word of 32."""
+    """The codes of `split_half`, with their top bits from a word of 32 bits."""
     bits = int.from_bytes(word, "little")
     return [q + 16 * (bits >> j & 1) for j, q in enumerate(split_half(stored))]
 
@@ -366,7 +366,7 @@ def decode_mxf4(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
 
 
 def two_bits(stored: Sequence[int], e: int) -> int:
-    """Code of weight e: half e // 128 is 32 bytes, each with four codes that are 32 weights apart."""
+    """The code of weight e: half e // 128 is 32 bytes; a byte has four codes that are 32 weights apart."""
     return stored[32 * (e // 128) + e % 32] >> 2 * (e % 128 // 32) & 3
 
 
@@ -498,7 +498,7 @@ def decode_q8_t(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
 
 
 def encode_q8_t(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
-    """One group."""
+    """Encodes the matrix as one group."""
     scale, q = scaled_codes(w)
     return {"scale": write("f", [scale]), "q": write("b", q)}
 
@@ -528,7 +528,7 @@ def encode_minimum(bits: int) -> Callable[[Weights, int, int, Mapping[str, objec
 
 
 def nibbles(data: bytes, rows: int, cols: int, even: int) -> list[int]:
-    """Codes of 4 bits; those of even columns are `even` bits up in their byte."""
+    """Codes of 4 bits; an even column's code begins at bit `even` of its byte."""
     width = -(-cols // 2)
     return [
         data[i * width + j // 2] >> (even if j % 2 == 0 else 4 - even) & 15 for i in range(rows) for j in range(cols)
@@ -548,18 +548,18 @@ def packed(q: Sequence[int], rows: int, cols: int, even: int) -> bytes:
 
 
 def decode_affine(bits: int) -> Callable[..., list[float]]:
-    """Formula: w = float32(scale * (q - zero)), the group of column j being j // group, or what the index says."""
+    """Formula: w = float32(scale * (q - zero)); the group of column j is j // group, or the one in the index."""
 
     def decode(parts: Bytes, rows: int, cols: int, group: int = 128) -> list[float]:
         scales, zeros, count = read("f", parts["scales"]), parts["zeros"], -(-cols // group)
         index = [min(g, count - 1) for g in read("I", parts["groups"])] if "groups" in parts else None
         q = list(parts["q"]) if bits == 8 else nibbles(parts["q"], rows, cols, even=0)
-        made = []
+        weights = []
         for at, code in enumerate(q):
             i, j = divmod(at, cols)
             g = i * count + (j // group if index is None else index[j])
-            made.append(f32(scales[g] * (code - zeros[g])))
-        return made
+            weights.append(f32(scales[g] * (code - zeros[g])))
+        return weights
 
     return decode
 
@@ -583,32 +583,32 @@ def encode_affine(bits: int) -> Callable[[Weights, int, int, Mapping[str, object
     return encode
 
 
-# ---- The plain ones ----
+# ---- Plain formats ----
 
 
 def decode_plain(code: str) -> Callable[[Bytes, int, int], list[float]]:
-    """Values as they are."""
+    """The values as they are."""
     return lambda parts, rows, cols: read(code, parts["values"])  # noqa: ARG005
 
 
 def decode_bf16(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
-    """Two zero bytes below the two stored ones make a float32."""
+    """The two stored bytes are the upper half of a float32."""
     return read("f", b"".join(b"\0\0" + parts["values"][at : at + 2] for at in range(0, len(parts["values"]), 2)))
 
 
 def encode_bf16(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
-    """Half to even on the sixteen bits that are cut off."""
+    """Rounds off the lower sixteen bits, half to even."""
     bits = [int.from_bytes(write("f", [x]), "little") for x in w]
     return {"values": write("H", [bit + 0x7FFF + (bit >> 16 & 1) >> 16 for bit in bits])}
 
 
 def encode_plain(code: str) -> Callable[[Weights, int, int, Mapping[str, object]], Bytes]:
-    """Values as they are, rounded half to even where the code is narrower."""
+    """The values as they are, rounded half to even where the type is narrower."""
     return lambda w, rows, cols, options: {"values": write(code, w)}  # noqa: ARG005
 
 
 def decode_f8e5(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
-    """A zero byte below the stored one makes a float16."""
+    """The stored byte is the upper half of a float16."""
     return read("e", b"".join(bytes([0, byte]) for byte in parts["values"]))
 
 

@@ -1,16 +1,14 @@
-"""What the formats share whose codes count steps from the least weight of the whole tensor.
+"""Formats whose offset is the minimum of the whole tensor: codes count up from its least weight.
 
 ::
 
-    base    (1,) float32                    the least weight of the whole matrix
+    base    (1,) float32                    the offset: the least weight of the whole matrix
     scale   (1,) float32
     q       (rows, cols * bits / 8) uint8   8 bits: a code; 4 bits: the even column's in the high nibble
 
 Decode: w = base + scale * q, in float32, product and sum rounded. Encode: with T the largest code,
 scale = (max - min) / T and q = (w - min) / (max - min) * T, rounded half up; every operation in float32.
 """
-
-from __future__ import annotations
 
 from functools import partial
 
@@ -19,19 +17,19 @@ import numpy as np
 from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
 from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
-from fourcc.formats.layouts.nibbles import high_first, pack_high_first
+from fourcc.nibbles import high_first, pack_high_first
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
-BLOCK = 32  # columns that are decoded together; nothing is stored for them
+BLOCK = 32  # columns that are decoded together; no part has an entry for them
 
 
-def minimum(tag: str, bits: int, foreign: str) -> Format:
-    """A format of codes above a minimum.
+def above_minimum(tag: str, bits: int, foreign: str) -> Format:
+    """A format of codes above the minimum of the tensor.
 
     Args:
         tag: the format's tag, also its name.
         bits: of a code, 8 or 4.
-        foreign: the id in the forks of llama2.c.
+        foreign: its id in the forks of llama2.c.
     """
     spec = FormatSpec(
         tag=tag,
@@ -52,7 +50,7 @@ def minimum(tag: str, bits: int, foreign: str) -> Format:
         encode=partial(_encode, bits),
         prepare=prepare,
         codes=partial(_codes, bits),
-        decode_block=_of_bytes if bits == 8 else _of_nibbles,
+        decode_block=_decode_bytes if bits == 8 else _decode_nibbles,
         bound=partial(_bound, bits),
     )
 
@@ -71,43 +69,43 @@ def _decode(bits: int, parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-@np.errstate(over="ignore")  # an infinite extent decodes to NaN, and is refused as too large
+@np.errstate(over="ignore")  # an infinite extent decodes to NaN, which the core refuses as too large
 def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> tuple[np.float32, np.float32]:  # noqa: ARG001
-    """The least weight, and the extent."""
+    """The offset, which is the least weight, and the extent."""
     low, high = extremes(rows, geom)
-    return low + np.float32(0), high - low + np.float32(0)  # which of two zeros the least is, nobody shall ask
+    return low + np.float32(0), high - low + np.float32(0)  # -0 becomes 0: of the two, min() gives either
 
 
 def _encode(bits: int, tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
     """float32 (rows, cols) -> codes."""
-    low, extent = np.asarray(shared, np.float32)
+    offset, extent = np.asarray(shared, np.float32)
     top = 2**bits - 1
-    q = _nearest_codes(tile, low, extent, top)
+    q = _nearest_codes(tile, offset, extent, top)
     scale = np.array([extent / np.float32(top)], np.float32)
-    return {"base": np.array([low]), "scale": scale, "q": q if bits == 8 else pack_high_first(q)}
+    return {"base": np.array([offset]), "scale": scale, "q": q if bits == 8 else pack_high_first(q)}
 
 
 @np.errstate(over="ignore", invalid="ignore")  # an infinite extent
-def _nearest_codes(w: Floats, low: np.float32, extent: np.float32, top: int) -> Array:
+def _nearest_codes(w: Floats, offset: np.float32, extent: np.float32, top: int) -> Array:
     """The nearest codes, uint8 of the shape of w; 0 where all weights are equal."""
-    steps = (w - low) / (extent or np.float32(1))
-    steps *= np.float32(top)
-    return np.floor(steps.astype(np.float64) + 0.5).astype(np.uint8)  # in float64, where the sum is exact
+    unrounded = (w - offset) / (extent or np.float32(1))
+    unrounded *= np.float32(top)
+    return np.floor(unrounded.astype(np.float64) + 0.5).astype(np.uint8)  # in float64 the sum is exact
 
 
 def _bound(bits: int, w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-    """Half a step; four roundings on the way to the code, three back, each of all codes; that of w itself."""
+    """Half a step, four roundings of the encoder and three of the decoder, relative to the extent, and that of w."""
     low, high = w.min(initial=np.inf), w.max(initial=-np.inf)
     relative = 1 / (2 * (2**bits - 1)) + 8 * F32_ULP
     return np.full(w.shape, (high - low) * relative + 2 * F32_ULP * max(high, -low) + 256 * F32_LEAST)
 
 
-def _of_bytes(base: Array, scale: Array, q: Array, weights: Array) -> None:
+def _decode_bytes(base: Array, scale: Array, q: Array, weights: Array) -> None:
     for index in range(BLOCK):
         weights[index] = base[0] + scale[0] * q[index]
 
 
-def _of_nibbles(base: Array, scale: Array, q: Array, weights: Array) -> None:
+def _decode_nibbles(base: Array, scale: Array, q: Array, weights: Array) -> None:
     for index in range(BLOCK // 2):
         weights[2 * index] = base[0] + scale[0] * (q[index] >> 4)
         weights[2 * index + 1] = base[0] + scale[0] * (q[index] & 15)

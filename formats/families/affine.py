@@ -1,4 +1,4 @@
-"""What the formats share whose groups have a scale and a zero point, as GPTQ, AWQ and compressed-tensors have them.
+"""Formats with a scale and a zero point for each group, as in GPTQ, AWQ and compressed-tensors.
 
 ::
 
@@ -7,12 +7,10 @@
     groups   (cols,) uint32                   only where the format is indexed: the group of each column
     q        (rows, cols * bits / 8) uint8    8 bits: a code; 4 bits: the even column's in the low nibble
 
-Decode: w = scale * (q - zero), in float32; groups are `group` neighbouring columns each, or what the index says.
-Encode: with low = min(min w, 0), high = max(max w, 0) and T the largest code, scale = (high - low) / T rounded to
-float32, zero = -low / scale and q = w / scale + zero, rounded half to even, cut to 0 .. T, in float64.
+Decode: w = scale * (q - zero), in float32. A group is `group` neighbouring columns, or the columns that the index
+assigns to it. Encode: with low = min(min w, 0), high = max(max w, 0) and T the largest code, scale = (high - low) / T
+rounded to float32, zero = -low / scale and q = w / scale + zero, rounded half to even, clamped to 0 .. T, in float64.
 """
-
-from __future__ import annotations
 
 from functools import partial
 
@@ -21,23 +19,23 @@ import numpy as np
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, over_blocks
 from fourcc.formats.layouts.group_param import PARAM, count, group_of, group_setting, spread
-from fourcc.formats.layouts.nibbles import low_first, pack_low_first
 from fourcc.formats.layouts.row_blocks import row_blocks
+from fourcc.nibbles import low_first, pack_low_first
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 GROUP = 128
 
 
 def affine(tag: str, bits: int, foreign: str, *, indexed: bool = False) -> Format:
-    """A format of groups with zero points.
+    """A format with a scale and a zero point for each group.
 
     Args:
         tag: the format's tag, also its name.
         bits: of a code, 8 or 4.
-        foreign: the id among layouts of weight-only checkpoints.
-        indexed: whether an index says which group a column belongs to; such a format is read, and has no encoder.
+        foreign: its id among the layouts of weight-only checkpoints.
+        indexed: whether an index assigns columns to groups; such a format is only read, and has no encoder.
     """
-    several = Part("scales", "<f4", tail=_groups), Part("zeros", "|u1", tail=_groups)
+    per_group = Part("scales", "<f4", tail=_groups), Part("zeros", "|u1", tail=_groups)
     index = (Part("groups", "<u4", tail=lambda geom: (geom.cols,), rows=None),) if indexed else ()
     spec = FormatSpec(
         tag=tag,
@@ -45,7 +43,7 @@ def affine(tag: str, bits: int, foreign: str, *, indexed: bool = False) -> Forma
         summary=f"{bits}-bit codes, float32 scale and zero point for a group of "
         + ("columns that an index names" if indexed else "any size along a row"),
         block=(1, None if indexed else PARAM),
-        parts=(*several, *index, Part("q", "|u1", tail=lambda geom: (-(-geom.cols * bits // 8),))),
+        parts=(*per_group, *index, Part("q", "|u1", tail=lambda geom: (-(-geom.cols * bits // 8),))),
         params=(group_setting(GROUP),),
         short_block=True,
         foreign={"weight-only": foreign},
@@ -58,7 +56,7 @@ def affine(tag: str, bits: int, foreign: str, *, indexed: bool = False) -> Forma
         decode=partial(_decode, bits),
         encode=partial(_encode, bits),
         codes=partial(_codes, bits),
-        decode_block=_of_bytes if bits == 8 else _of_nibbles,
+        decode_block=_decode_bytes if bits == 8 else _decode_nibbles,
         bound=partial(_bound, bits),
     )
 
@@ -103,7 +101,7 @@ def _encode(bits: int, tile: Floats, shared: object, geom: Geometry, options: Pa
 
 
 def _bound(bits: int, w: Array, geom: Geometry) -> Array:
-    """Half a step of the group's extent with 0 in it, also of codes that are cut; what is rounded to float32."""
+    """Half a step of the group's extent, which includes 0, for clamped codes too; and the roundings to float32."""
     width = min(group_of(geom, GROUP), max(1, geom.cols))
     high = over_blocks(np.maximum(w, 0), 1, width, np.maximum)
     low = over_blocks(np.minimum(w, 0), 1, width, np.minimum)
@@ -111,12 +109,12 @@ def _bound(bits: int, w: Array, geom: Geometry) -> Array:
     return np.add((high - low) * relative, 256 * F32_LEAST)
 
 
-def _of_bytes(scales: Array, zeros: Array, q: Array, weights: Array, group: int) -> None:
+def _decode_bytes(scales: Array, zeros: Array, q: Array, weights: Array, group: int) -> None:
     for index in range(group):
         weights[index] = scales[0] * (q[index] - zeros[0])
 
 
-def _of_nibbles(scales: Array, zeros: Array, q: Array, weights: Array, group: int) -> None:
+def _decode_nibbles(scales: Array, zeros: Array, q: Array, weights: Array, group: int) -> None:
     for index in range(group):
         code = q[index // 2] >> 4 * (index % 2) & 15
         weights[index] = scales[0] * (code - zeros[0])

@@ -1,25 +1,19 @@
-"""What the plain formats share: numbers stored as they are, one part, one entry a row.
+"""Plain formats: numbers stored as they are, in one part.
 
 ::
 
     values   (rows, cols) of the format's dtype, little-endian, row-major
 
-They exist so that any checkpoint can be carried bit for bit. Integers and truth values are carried, never made from
-floats, so those formats have no encoder.
+They exist so that any checkpoint can be carried bit for bit. Integers and truth values are only carried and never made
+from floats, so their formats have no encoder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourcc.format import Aids, Array, Format, Parts
 from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.kernels.kernel import Kernel
 
 
 def plain(
@@ -29,19 +23,19 @@ def plain(
     foreign: dict[str, int | str],
     *,
     encoder: bool,
-    kernel: Callable[[], Kernel] | None = None,
+    kernel: str | None = None,
     bound: Callable[[Array, Geometry], Array] | None = None,
 ) -> Format:
-    """A format whose values are numpy's own.
+    """A format that stores numbers as numpy has them.
 
     Args:
         tag: the format's tag, also its name.
         summary: one line.
-        dtype: numpy's text for the stored values.
-        foreign: ids in other systems; numpy's own is added.
+        dtype: of the stored values, as numpy spells it.
+        foreign: ids in other systems; numpy's is added.
         encoder: whether float weights may be stored in it.
-        kernel: how it multiplies.
-        bound: how far a weight may be from its original.
+        kernel: where its products are, ``module:name``.
+        bound: how far a decoded weight may be from its original.
     """
     real = "f" in dtype
     spec = FormatSpec(
@@ -56,11 +50,11 @@ def plain(
     )
 
     def decode(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
-        with np.errstate(invalid="ignore"):  # of a signalling float16 some machines tell
+        with np.errstate(invalid="ignore"):  # some machines report a signalling NaN in float16
             return parts["values"].astype(spec.decoded)
 
     def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
-        # float16 beyond 65504 becomes infinite: the core refuses it by name; of a signalling NaN some machines tell
+        # a weight beyond 65504 is infinite in float16, which the core refuses; some machines report a signalling NaN
         with np.errstate(over="ignore", invalid="ignore"):
             return {"values": tile.astype(dtype)}
 

@@ -1,4 +1,4 @@
-"""Codes of 1, 2 or 4 bits as ggml packs them: a run of bytes holds its lowest bits' codes first, then the next bits'.
+"""Codes of 1, 2 or 4 bits as ggml packs them: a run of bytes holds its first codes in the lowest bits.
 
 ::
 
@@ -19,7 +19,7 @@ def unpacked(stored: Array, run: int, bits: int) -> Array:
 
     Args:
         stored: uint8 (..., bytes).
-        run: bytes whose fields of equal place hold neighbours.
+        run: bytes whose lowest fields hold neighbouring codes; likewise the next fields.
         bits: of a code.
 
     Returns:
@@ -48,6 +48,6 @@ def bits_of(words: Array) -> Array:
 
 
 def word_of(bits: Array) -> Array:
-    """The inverse: 0 or 1, (..., 32) -> uint32 (...)."""
+    """The inverse of `bits_of`: 0 or 1, (..., 32) -> uint32 (...)."""
     words: Array = np.packbits(np.ascontiguousarray(bits), axis=-1, bitorder="little").view("<u4")[..., 0]
     return words

@@ -1,15 +1,15 @@
-"""What formats with one scale for the whole matrix share: its least and its largest weight, found before encoding."""
+"""The least and the largest weight of a matrix, for formats with one scale for the whole matrix."""
 
 import numpy as np
 
 from fourcc.format import RowReader
 from fourcc.spec import Geometry
 
-AT_ONCE = 1 << 18  # weights
+AT_ONCE = 1 << 18  # weights that are read at a time
 
 
 def extremes(rows: RowReader, geom: Geometry) -> tuple[np.float32, np.float32]:
-    """The least and the largest weight of a matrix that is not empty, some rows at a time."""
+    """The least and the largest weight of a matrix that is not empty; reads some rows at a time."""
     step = max(1, AT_ONCE // geom.cols)
     low, high = np.float32(np.inf), np.float32(-np.inf)
     for first in range(0, geom.rows, step):

@@ -1,4 +1,4 @@
-"""What formats with a group size share: the parameter, how many groups there are, spreading their numbers."""
+"""The parameter ``group``: how many neighbouring weights of a row share a scale."""
 
 import numpy as np
 
@@ -15,17 +15,17 @@ def group_setting(default: int) -> Setting:
 
 
 def group_of(geom: Geometry, default: int) -> int:
-    """The geometry's group size; the default where it is silent."""
+    """The group size of a geometry, or the default where the geometry has none."""
     return int(geom.params.get(PARAM, default))  # type: ignore[call-overload, no-any-return]  # the setting is an integer
 
 
 def count(weights: int, group: int) -> int:
-    """Groups of so many weights; the last may be short."""
+    """The number of groups that hold so many weights; the last group may be short."""
     return -(-weights // group)
 
 
 def spread(numbers: Array, group: int, cols: int) -> Array:
-    """A number of each group, for each of its columns: (rows, groups) -> (rows, cols)."""
+    """Repeats the number of each group for its columns: (rows, groups) -> (rows, cols)."""
     if numbers.shape[1] == 1:
         return np.broadcast_to(numbers, (len(numbers), cols))
     return np.repeat(numbers, group, axis=1)[:, :cols]

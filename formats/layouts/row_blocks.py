@@ -1,4 +1,4 @@
-"""What formats of blocks along a row share: cutting rows of which the last block may be short, encoding in batches."""
+"""Blocks along a row: cuts rows whose last block may be short, and encodes records in batches."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,20 +6,21 @@ from typing import Any
 import attrs
 import numpy as np
 
+from fourcc.dtypes import Field
 from fourcc.format import Array
 
-BATCH = 2048  # blocks
+BATCH = 1 << 16  # weights that are encoded at a time, so that intermediate results stay in the cache
 
 
 @attrs.frozen
-class Run:
+class BlockRun:
     """Neighbouring blocks of one width.
 
     Attributes:
-        blocks: which of the row's blocks.
-        columns: which of its columns; `count` times `width` of them.
+        blocks: the blocks' places in the row.
+        columns: their columns in the row, `count` times `width` of them.
         count: number of blocks.
-        width: columns of each.
+        width: columns of a block.
     """
 
     blocks: slice
@@ -28,52 +29,57 @@ class Run:
     width: int
 
 
-def row_blocks(cols: int, width: int) -> Iterator[Run]:
-    """The blocks of a row: the full ones as one run, then the short one, where there are any.
+def row_blocks(cols: int, width: int) -> Iterator[BlockRun]:
+    """The blocks of a row: one run of all full blocks, then the short block; either may be missing.
 
     >>> list(row_blocks(20, 8))[0]
-    Run(blocks=slice(0, 2, None), columns=slice(0, 16, None), count=2, width=8)
+    BlockRun(blocks=slice(0, 2, None), columns=slice(0, 16, None), count=2, width=8)
     """
     full, rest = divmod(cols, width)
     if full:
-        yield Run(slice(0, full), slice(0, full * width), full, width)
+        yield BlockRun(slice(0, full), slice(0, full * width), full, width)
     if rest:
-        yield Run(slice(full, full + 1), slice(full * width, cols), 1, rest)
+        yield BlockRun(slice(full, full + 1), slice(full * width, cols), 1, rest)
 
 
-def in_batches(w: Array, dtype: np.dtype[Any], encode: Callable[[Array, Array], None]) -> Array:
-    """Blocks of one record each, encoded some thousand at a time, so that what lies between stays in the cache.
+def in_batches(tile: Array, width: int, fields: tuple[Field, ...], encode: Callable[[Array, Array], None]) -> Array:
+    """Encodes a tile into records, one a block.
 
     Args:
-        w: weights (blocks, width).
-        dtype: of a block's record.
-        encode: (weights, records) fills the records of some blocks.
+        tile: weights (rows, cols).
+        width: columns of a block.
+        fields: of a record.
+        encode: (weights (n, width), records (n,)) fills the records of some blocks.
 
     Returns:
-        The records (blocks,).
+        The records (rows, cols / width).
     """
-    blocks = np.empty(len(w), dtype)
-    for first in range(0, len(w), BATCH):
-        encode(w[first : first + BATCH], blocks[first : first + BATCH])
-    return blocks
+    return in_weighted_batches(tile, None, width, fields, lambda w, _, records: encode(w, records))
 
 
 def in_weighted_batches(
-    w: Array, weights: Array | None, dtype: np.dtype[Any], encode: Callable[[Array, Array | None, Array], None]
+    tile: Array,
+    weights: Array | None,
+    width: int,
+    fields: tuple[Field, ...],
+    encode: Callable[[Array, Array | None, Array], None],
 ) -> Array:
-    """The same for encoders that weigh errors; batches of as many weights, whatever the blocks' width.
+    """Encodes a tile into records, one a block, with errors that count differently.
 
     Args:
-        w: weights (blocks, width).
-        weights: what each error counts, (blocks, width), or None.
-        dtype: of a block's record.
-        encode: (weights, error weights, records) fills the records of some blocks.
+        tile: weights (rows, cols).
+        weights: what the error of each weight counts, (blocks, width), or None.
+        width: columns of a block.
+        fields: of a record.
+        encode: (weights (n, width), error weights (n, width) or None, records (n,)) fills the records of some blocks.
 
     Returns:
-        The records (blocks,).
+        The records (rows, cols / width).
     """
-    blocks, step = np.empty(len(w), dtype), max(1, 32 * BATCH // w.shape[1])
+    w = tile.reshape(-1, width)  # (blocks, width)
+    dtype: np.dtype[Any] = np.dtype(list(fields))
+    records, step = np.empty(len(w), dtype), max(1, BATCH // width)
     for first in range(0, len(w), step):
         some = slice(first, first + step)
-        encode(w[some], None if weights is None else weights[some], blocks[some])
-    return blocks
+        encode(w[some], None if weights is None else weights[some], records[some])
+    return records.reshape(len(tile), -1)

@@ -1,29 +1,24 @@
-"""What searches for scales share: many groups of weights at once, each a column.
+"""Operations for searches that treat many groups of weights at once, one group a column.
 
-Arrays are float32 (n, groups), so that each step is one operation on all groups, and every sum goes from a group's
-first weight to its last. Each operation is rounded to float32 by itself: no fused multiply-add, so that any machine,
-and any compiler that is told so, makes the same bytes. Codes are whole numbers in float32. See ``specs/searches.md``.
+Arrays are float32 (n, groups). So a step of a search is one operation on all groups, and a sum goes from a group's
+first weight to its last. Every operation is rounded to float32 by itself, without fused multiply-add: so every machine
+and every compiler that obeys gives the same bytes. Codes are integers held in float32. See ``specs/searches.md``.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from fourcc.format import Floats
+from fourcc.format import Floats
 
-NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this is zero
+NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this counts as zero
 
 
 def as_groups(w: Floats, size: int) -> Floats:
-    """Weights (...) cut into groups of `size`, one a column: (size, groups)."""
+    """Weights (...), cut into groups of `size`, one group a column: (size, groups)."""
     return np.ascontiguousarray(w.reshape(-1, size).T)
 
 
 def ordered_sum(terms: Floats) -> Floats:
-    """Sum of each column, from the first row to the last in float32: (n, groups) -> (groups,)."""
+    """The sum of each column in float32, from the first row to the last: (n, groups) -> (groups,)."""
     total: Floats = terms[0].copy()
     for term in terms[1:]:
         total += term
@@ -31,32 +26,32 @@ def ordered_sum(terms: Floats) -> Floats:
 
 
 def first_largest(x: Floats) -> Floats:
-    """The element of largest magnitude of each column, with its sign; of equals the first: (n, groups) -> (groups,)."""
+    """The signed element of largest magnitude of each column; ties go to the first: (n, groups) -> (groups,)."""
     at = np.abs(x).argmax(axis=0)
-    found: Floats = np.take_along_axis(x, at[None], axis=0)[0]
-    return found
+    peak: Floats = np.take_along_axis(x, at[None], axis=0)[0]
+    return peak
 
 
 def least(x: Floats) -> Floats:
-    """The least element of each column, of equals (0 and -0) the first: (n, groups) -> (groups,)."""
-    found: Floats = np.take_along_axis(x, x.argmin(axis=0)[None], axis=0)[0]
-    return found
+    """The least element of each column; ties, 0 and -0 too, go to the first: (n, groups) -> (groups,)."""
+    low: Floats = np.take_along_axis(x, x.argmin(axis=0)[None], axis=0)[0]
+    return low
 
 
 def rounded(x: Floats, low: int, high: int) -> Floats:
-    """The nearest whole numbers, half to even, within bounds; in place."""
+    """Rounds to the nearest integers, half to even, and clamps to low .. high; in place."""
     np.rint(x, out=x)
     return np.clip(x, np.float32(low), np.float32(high), out=x)
 
 
 @np.errstate(divide="ignore", over="ignore")
 def finite_inverse(steps: np.float32, extent: Floats) -> Floats:
-    """Steps by extent; 0 where a group has none, or so little that it is infinite: all its codes are then 0."""
+    """The quotient steps / extent; 0 where the extent is 0 or the quotient infinite, so that all codes are 0."""
     inverse: Floats = steps / extent
     inverse[np.isinf(inverse)] = 0
     return inverse
 
 
 def quotient(above: Floats, below: Floats) -> Floats:
-    """A quotient of sums; 0 where the lower one is 0."""
+    """The quotient of two sums, above / below; 0 where `below` is not above 0."""
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)

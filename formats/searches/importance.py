@@ -1,31 +1,25 @@
-"""How much the error of each weight counts, as ggml's quantizers take it from the importance of the input columns."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""Error weights: how much the error of each weight counts, derived from the importance of its column as in ggml."""
 
 import numpy as np
 
+from fourcc.format import Aids, Floats
 from fourcc.formats.searches.columns import as_groups, ordered_sum
-
-if TYPE_CHECKING:
-    from fourcc.format import Aids, Floats
 
 
 def error_weights(tile: Floats, aids: Aids, run: int, times: int, width: int) -> Floats | None:
-    """The importance of a weight's column, times the root of (`times` the mean square around it, plus its own square).
+    """c * sqrt(times * S + w^2), with c the importance of the column and S the mean square of the weight's run.
 
-    All in float32; the squares are added up from the first of a run to the last.
+    All in float32; the squares of a run are added from the first to the last.
 
     Args:
         tile: (rows, cols).
-        aids: their importance, (cols,).
+        aids: hold the importance, (cols,), or None.
         run: columns over which the mean is taken.
-        times: what the mean is multiplied by.
+        times: factor of the mean.
         width: of a block.
 
     Returns:
-        Float32 (blocks, width); None where nothing is known.
+        Error weights, float32 (blocks, width); None where there is no importance.
     """
     if aids.importance is None:
         return None
@@ -37,7 +31,7 @@ def error_weights(tile: Floats, aids: Aids, run: int, times: int, width: int) ->
 
 
 def column_importance(tile: Floats, aids: Aids, width: int) -> Floats | None:
-    """The importance of each weight's column, (blocks, width); None where nothing is known."""
+    """The importance of each weight's column, (blocks, width); None where there is no importance."""
     if aids.importance is None:
         return None
     return np.broadcast_to(aids.importance, tile.shape).reshape(-1, width)

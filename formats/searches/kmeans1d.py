@@ -1,22 +1,24 @@
-"""Cutting ordered weights into runs: at the least sum of squared errors, or in equal counts.
+"""Cuts ordered weights into runs: with the least sum of squared errors, or with equal counts.
 
-On a line the clusters of k-means are runs of the ordered values, so dynamic programming finds the best of all. With S
-the prefix sums of one block's ordered values, the sum of squared errors of a cut is
+On a line, the clusters of k-means are runs of the ordered values, so dynamic programming finds the best cut. With S the
+prefix sums of one block's ordered values, the sum of squared errors of a cut is
 
     sum of x^2 - sum over the runs i .. j of (S[j] - S[i])^2 / (j - i),
 
-so the best cut gains most in the second sum. `_best_gains` has the recurrence, `optimal_runs` walks it back.
+so the best cut has the largest second sum, its *gain*. `_best_gains` has the recurrence, `_walk_back` finds the cuts.
 """
 
 import numpy as np
 
 from fourcc.format import Array, Floats
 
-BATCH = 128  # blocks at a time: their tables stay in the cache
+BATCH = 128  # blocks at a time, so that their tables stay in the cache
 
 
 def equal_runs(ordered: Floats, count: int) -> Array:
-    """Run of each position: run r covers r n // count .. (r + 1) n // count; fewer positions than runs: one each.
+    """The run of each position: run r covers r n // count .. (r + 1) n // count - 1.
+
+    Where there are fewer positions than runs, every position is a run.
 
     Args:
         ordered: (blocks, n).
@@ -31,14 +33,14 @@ def equal_runs(ordered: Floats, count: int) -> Array:
 
 
 def distinct_runs(ordered: Floats) -> Array:
-    """Run of each position where every distinct value is a run, intp (blocks, n)."""
+    """The run of each position if every distinct value is a run, intp (blocks, n)."""
     runs = np.zeros(ordered.shape, np.intp)
     np.cumsum(ordered[:, 1:] != ordered[:, :-1], axis=1, out=runs[:, 1:])
     return runs
 
 
 def optimal_runs(ordered: Floats, count: int) -> Array:
-    """Run of each position for the cut with the least sum of squared errors; no run is empty.
+    """The run of each position for the cut with the least sum of squared errors; no run is empty.
 
     Args:
         ordered: float32 (blocks, n), ascending, n at least `count`.
@@ -50,7 +52,7 @@ def optimal_runs(ordered: Floats, count: int) -> Array:
     runs = np.empty(ordered.shape, np.intp)
     for first in range(0, len(ordered), BATCH):
         batch = ordered[first : first + BATCH].T.astype(np.float64)  # (n, blocks)
-        batch -= batch[len(batch) // 2].copy()  # centred, so that the sums do not drown what tells the weights apart
+        batch -= batch[len(batch) // 2].copy()  # centred: large sums would swallow the differences
         sums = np.zeros((len(batch) + 1, batch.shape[1]))
         np.add.accumulate(batch, axis=0, out=sums[1:])
         runs[first : first + BATCH] = _walk_back(_best_gains(sums, count), sums)
@@ -58,7 +60,7 @@ def optimal_runs(ordered: Floats, count: int) -> Array:
 
 
 def _best_gains(sums: Array, count: int) -> Array:
-    """best[r, j]: the largest gain of the first j positions in r runs, r below `count`; -inf where j is less than r.
+    """best[r, j], the largest gain of the first j positions in r runs, for r below `count`; -inf where j < r.
 
     best[r, j] = max over i < j of best[r - 1, i] + (S[j] - S[i])^2 / (j - i), for all r at once.
 
@@ -84,10 +86,10 @@ def _best_gains(sums: Array, count: int) -> Array:
 
 
 def _walk_back(best: Array, sums: Array) -> Array:
-    """Run of each position, from the last cut to the first; of equally good cuts the leftmost."""
+    """The run of each position, found from the last cut to the first; ties go to the leftmost cut."""
     count, positions, blocks = best.shape
     i = np.arange(positions)[:, None]
-    end = np.full(blocks, positions - 1)  # where the run under consideration ends
+    end = np.full(blocks, positions - 1)  # of the current run
     starts = np.zeros((blocks, positions - 1), np.intp)
     for run in range(count - 1, 0, -1):
         gain = sums[end, np.arange(blocks)] - sums  # (n + 1, blocks)
@@ -99,7 +101,7 @@ def _walk_back(best: Array, sums: Array) -> Array:
 
 
 def run_means(ordered: Floats, runs: Array, count: int) -> Floats:
-    """Mean of each run, summed from left to right in float64; where there are fewer runs, the last mean is repeated.
+    """The mean of each run, summed from left to right in float64; the last mean fills the places of missing runs.
 
     Args:
         ordered: (blocks, n).
@@ -111,7 +113,7 @@ def run_means(ordered: Floats, runs: Array, count: int) -> Floats:
     """
     blocks = len(ordered)
     slots = (runs + count * np.arange(blocks)[:, None]).reshape(-1)
-    sums = np.bincount(slots, ordered.reshape(-1), minlength=count * blocks)  # bincount adds one after the other
+    sums = np.bincount(slots, ordered.reshape(-1), minlength=count * blocks)  # bincount adds in order
     sizes = np.bincount(slots, minlength=count * blocks)
     means = (sums / np.maximum(sizes, 1)).astype(np.float32).reshape(blocks, count)
     return np.take_along_axis(means, np.minimum(np.arange(count), runs[:, -1:]), axis=1)

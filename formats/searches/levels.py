@@ -1,19 +1,13 @@
-"""The sixteen levels that ggml's non-linear 4-bit formats share, and the search for a scale of them.
+"""The sixteen levels of ggml's non-linear 4-bit formats, and the search for their scale.
 
 Groups of weights are columns, every operation is rounded to float32 by itself, and sums go from the first weight to the
 last, as in `fourcc.formats.searches.columns`.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from fourcc.format import Array, Floats
 from fourcc.formats.searches.columns import NOTHING, first_largest, ordered_sum, quotient
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Floats
 
 LEVELS = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float32)
 BORDERS = (LEVELS[1:] + LEVELS[:-1]) / 2  # exact
@@ -21,7 +15,7 @@ TRIES = 7
 
 
 def nearest_level(x: Floats) -> Array:
-    """The code of the nearest level, half-way the upper one: uint8, of x's shape."""
+    """The code of the nearest level, uint8 of x's shape; ties go to the upper level."""
     codes = np.zeros(x.shape, np.uint8)
     for border in BORDERS:
         codes += x >= border
@@ -30,10 +24,10 @@ def nearest_level(x: Floats) -> Array:
 
 @np.errstate(divide="ignore", over="ignore", invalid="ignore")
 def level_scale(x: Floats, weights: Floats) -> Floats:
-    """The scale of least weighted squared error that is found in 16 tries; 0 for a group of (almost) nothing.
+    """The scale with the least weighted squared error in 16 tries; 0 for a group of (almost) zeros.
 
-    The first try takes the largest magnitude to 127, the others to -127 + k for k = -7 .. 7. For each, the codes are
-    those of the nearest levels, and the scale the best one for these codes.
+    The first try maps the largest magnitude to 127, the others map it to -127 + k for k = -7 .. 7. The codes of a try
+    are those of the nearest levels, its scale is the best one for these codes.
 
     Args:
         x: (n, groups).
@@ -54,7 +48,7 @@ def level_scale(x: Floats, weights: Floats) -> Floats:
 
 
 def _level_try(x: Floats, weights: Floats, inverse: Floats) -> tuple[Floats, Floats]:
-    """For an inverse scale: the sums of w v x and of w v v over the nearest levels v."""
+    """The sums of w v x and of w v v, with v the nearest levels for an inverse scale."""
     weighted = LEVELS[nearest_level(inverse * x)]
     below = weights * weighted * weighted
     weighted *= weights

@@ -1,18 +1,12 @@
-"""Searches for the scale of a group of weights, as ggml's quantizers do them, for many groups at once.
+"""Searches for the scale of a group of weights, as in ggml's quantizers, for many groups at once.
 
-Groups are columns: see `fourcc.formats.searches.columns`; the procedures are those of ``specs/searches.md``.
+Groups are columns, as `fourcc.formats.searches.columns` says; ``specs/searches.md`` describes the procedures.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fourcc.format import Floats
 from fourcc.formats.searches.columns import NOTHING, finite_inverse, first_largest, ordered_sum, quotient, rounded
-
-if TYPE_CHECKING:
-    from fourcc.format import Floats
 
 TRIES = [number for number in range(-9, 10) if number]
 TENTH = np.float32(0.1)
@@ -21,15 +15,15 @@ SWEEPS = 5
 
 @np.errstate(over="ignore", invalid="ignore")
 def signed_scale(x: Floats, weights: Floats, top: int) -> tuple[Floats, Floats]:
-    """The scale and codes -top .. top - 1 of least weighted squared error that are found in 19 tries.
+    """The scale and the codes -top .. top - 1 with the least weighted squared error in 19 tries.
 
-    The first try takes the largest magnitude to -top; the others to -(top + k / 10) for k = -9 .. 9, not 0. For each,
-    the codes are the nearest whole numbers, and the scale the best one for these codes.
+    The first try maps the largest magnitude to -top, the others map it to -(top + k / 10) for k = -9 .. 9, not 0. The
+    codes of a try are the nearest integers, its scale is the best one for these codes.
 
     Args:
         x: (n, groups).
         weights: of the errors, (n, groups).
-        top: largest code, and one.
+        top: largest code plus 1.
 
     Returns:
         Scales (groups,), of either sign, and codes (n, groups).
@@ -54,21 +48,21 @@ def signed_scale(x: Floats, weights: Floats, top: int) -> tuple[Floats, Floats]:
 def _signed_try(
     x: Floats, weights: Floats, weighted: Floats, inverse: Floats, top: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Codes for an inverse scale, the sums of w x l and of w l l."""
+    """The codes l for an inverse scale, and the sums of w x l and of w l l."""
     codes = rounded(inverse * x, -top, top - 1)
     return codes, ordered_sum(weighted * codes), ordered_sum(weights * codes * codes)
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def refined_scale(x: Floats, top: int) -> tuple[Floats, Floats]:
-    """The scale and codes -top .. top - 1, errors weighted by x^2: codes are improved one after the other.
+    """The scale and the codes -top .. top - 1 for errors weighted by x^2; codes are improved one after the other.
 
-    The first codes take the largest magnitude to -top. Then each code in turn becomes the one that is best with the
-    scale that the others ask for, if that raises (sum w x l)^2 / (sum w l l); five times over all.
+    The first codes map the largest magnitude to -top. Then each code in turn becomes the one that is best for the scale
+    of the other codes, if that raises (sum w x l)^2 / (sum w l l); at most five sweeps over all codes.
 
     Args:
         x: (n, groups).
-        top: largest code, and one.
+        top: largest code plus 1.
 
     Returns:
         Scales (groups,), and codes (n, groups).
@@ -85,20 +79,20 @@ def refined_scale(x: Floats, top: int) -> tuple[Floats, Floats]:
 
 
 def sweeps(x: Floats, weights: Floats, codes: Floats, above: Floats, below: Floats, low: int, high: int) -> None:
-    """Improves codes low .. high, and the sums of w x l and w l l, in place, until nothing changes, or five times."""
+    """Improves codes low .. high, and the sums of w x l and w l l, in place: five sweeps, or until nothing changes."""
     for _ in range(SWEEPS):
         if not _sweep(x, weights, codes, above, below, low, high):
             break
 
 
 def _sweep(x: Floats, weights: Floats, codes: Floats, above: Floats, below: Floats, low: int, high: int) -> bool:
-    """Improves each code in turn, and the sums of w x l (`above`) and w l l (`below`); whether any was changed."""
+    """Improves each code in turn, and the sums of w x l (`above`) and w l l (`below`); returns whether any changed."""
     changed = False
-    for each, weight, code in zip(x, weights, codes, strict=True):
-        other_above = above - weight * each * code
+    for value, weight, code in zip(x, weights, codes, strict=True):
+        other_above = above - weight * value * code
         other_below = below - weight * code * code
-        tried = rounded(each * other_below / other_above, low, high)
-        new_above = other_above + weight * each * tried
+        tried = rounded(value * other_below / other_above, low, high)
+        new_above = other_above + weight * value * tried
         new_below = other_below + weight * tried * tried
         better = (other_above > 0) & (tried != code) & (new_below > 0)
         better &= new_above * new_above * below > above * above * new_below
@@ -110,13 +104,13 @@ def _sweep(x: Floats, weights: Floats, codes: Floats, above: Floats, below: Floa
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
-def nearest_signed_codes(x: Floats, step: Floats, codes: Floats, top: int) -> Floats:
-    """The codes -top .. top - 1 that come nearest with the scales as they are stored; where a scale is 0, those given.
+def nearest_signed_codes(x: Floats, scale: Floats, codes: Floats, top: int) -> Floats:
+    """The nearest codes -top .. top - 1 for the scales as they are stored; `codes` where a scale is 0.
 
     Args:
         x: (n, groups).
-        step: stored scales (groups,).
+        scale: stored scales (groups,).
         codes: (n, groups).
-        top: largest code, and one.
+        top: largest code plus 1.
     """
-    return np.where(step != 0, rounded(x / step, -top, top - 1), codes)
+    return np.where(scale != 0, rounded(x / scale, -top, top - 1), codes)

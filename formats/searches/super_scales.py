@@ -1,27 +1,29 @@
-"""Scales of scales: the scales of a super-block's groups as whole multiples of one.
+"""Scales of scales: the scales of a super-block's groups as integer multiples of one scale.
 
-Groups are columns: see `fourcc.formats.searches.columns`; the procedures are those of ``specs/searches.md``.
+Groups are columns, as `fourcc.formats.searches.columns` says; ``specs/searches.md`` describes the procedures.
 """
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.formats.searches.columns import NOTHING, finite_inverse, first_largest, ordered_sum, quotient, rounded
+from fourcc.format import Floats
+from fourcc.formats.searches.columns import (
+    NOTHING,
+    as_groups,
+    finite_inverse,
+    first_largest,
+    ordered_sum,
+    quotient,
+    rounded,
+)
 from fourcc.formats.searches.scale_search import TENTH, sweeps
-
-if TYPE_CHECKING:
-    from fourcc.format import Floats
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def positive_scale(x: Floats, weights: Floats, top: int) -> tuple[Floats, Floats]:
-    """The scale and codes 0 .. top of numbers that are not negative: scales of scales.
+    """The scale and the codes 0 .. top of numbers that are not negative.
 
-    Nine tries take the largest number to top + k / 10, k = -4 .. 4; the one of least weighted error gives the first
-    codes, which are then improved in turn as in `refined_scale`.
+    Nine tries map the largest number to top + k / 10, k = -4 .. 4. The try with the least weighted error gives the
+    first codes, which are then improved one by one as in `refined_scale`.
 
     Args:
         x: (n, groups).
@@ -50,14 +52,14 @@ def positive_scale(x: Floats, weights: Floats, top: int) -> tuple[Floats, Floats
 
 
 def from_largest(values: Floats, top: int) -> tuple[Floats, Floats]:
-    """Numbers that are not negative as multiples of one, the largest `top` times it.
+    """Numbers that are not negative as integer multiples of a unit; the largest number is `top` units.
 
     Args:
         values: (n, groups).
         top: largest multiple.
 
     Returns:
-        The one (groups,), and the multiples 0 .. top (n, groups).
+        Units (groups,), and multiples 0 .. top (n, groups).
     """
     peak = np.maximum(values.max(axis=0), np.float32(0))
     inverse = finite_inverse(np.float32(top), peak)
@@ -65,7 +67,7 @@ def from_largest(values: Floats, top: int) -> tuple[Floats, Floats]:
 
 
 def largest_of_either_sign(values: Floats, lowest: int, highest: int) -> tuple[Floats, Floats]:
-    """Numbers of either sign as multiples of one, the first of largest magnitude `lowest` times it.
+    """Numbers of either sign as integer multiples of a unit; the first of largest magnitude is `lowest` units.
 
     Args:
         values: (n, groups).
@@ -73,9 +75,31 @@ def largest_of_either_sign(values: Floats, lowest: int, highest: int) -> tuple[F
         highest: largest multiple.
 
     Returns:
-        The one (groups,), 0 where all are 0; and the multiples (n, groups).
+        Units (groups,), 0 where all numbers are 0; and multiples (n, groups).
     """
     peak = first_largest(values)
     inverse = finite_inverse(np.float32(lowest), peak)
     multiples = rounded(inverse * values, lowest, highest)
     return np.divide(np.float32(1), inverse, out=np.zeros_like(peak), where=inverse != 0), multiples
+
+
+def scales_and_minima(
+    scale: Floats, offset: Floats, total: Floats | None, subs: int, top: int
+) -> list[tuple[Floats, Floats]]:
+    """The stored scales of super-blocks, and their stored minima: minus their offsets.
+
+    Args:
+        scale: of sub-blocks (subs * n,), at least 0.
+        offset: of sub-blocks (subs * n,), at most 0.
+        total: sums of the error weights of sub-blocks (subs * n,); None: the largest number sets the unit.
+        subs: sub-blocks of a super-block.
+        top: largest multiple.
+
+    Returns:
+        Units (n,) and multiples (subs, n): of the scales, then of the minima.
+    """
+    pairs = as_groups(scale, subs), as_groups(-offset, subs)
+    if total is None:
+        return [from_largest(numbers, top) for numbers in pairs]
+    counted = as_groups(total, subs)
+    return [positive_scale(numbers, counted, top) for numbers in pairs]

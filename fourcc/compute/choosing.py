@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from math import prod
+from pkgutil import resolve_name
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -55,17 +56,35 @@ def _check_target() -> None:
 
 
 def _make_kernel(found: Format, params: Params) -> Kernel:
-    from fourcc.kernels.kernel import Kernel
     from fourcc.kernels.products.plain_floats import DECODED
 
     if found.kernel is not None:
-        kernel = found.kernel(**params)
-        if not isinstance(kernel, Kernel):
-            raise TypeError(f"kernel() of the format {found.spec.tag} gave a {type(kernel).__name__}")
-        return kernel
+        return _declared(found.kernel, params)
     if found.decode_block is None or unfit_for_blocks(found.spec, params) is not None:
         return DECODED
     return _fuse(found, params)
+
+
+def _declared(kernel: str | Callable[..., Kernel], params: Params) -> Kernel:
+    """The kernel that a format declares: by name, or by a function of the layout's parameters.
+
+    Raises:
+        ImportError: the name leads to nothing.
+        TypeError: it is no kernel.
+    """
+    from fourcc.kernels.kernel import Kernel
+
+    if isinstance(kernel, str):
+        declared = f"kernel={kernel!r}"
+        try:
+            made = resolve_name(kernel)
+        except (ImportError, AttributeError, ValueError) as error:
+            raise ImportError(f"{declared}: {error}") from error
+    else:
+        declared, made = "kernel()", kernel(**params)
+    if not isinstance(made, Kernel):
+        raise TypeError(f"{declared} gave a {type(made).__name__}")
+    return made
 
 
 def _fuse(found: Format, params: Params) -> Kernel:

@@ -1,4 +1,4 @@
-"""The names of a new plugin: of its distribution, module and format; what may not be, is refused in words."""
+"""The names of a new plugin: distribution, module and format. Names that are invalid or taken are refused."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ LONGEST = 80  # characters of a distribution's name
 
 @attrs.frozen
 class Names:
-    """What a plugin's files call things.
+    """The names that a plugin's files use.
 
     Attributes:
-        distribution: the name that it is installed by.
-        module: the package that is imported.
+        distribution: the name by which pip installs it.
+        module: the package to import.
         tag: of the format.
-        stem: of the files that belong to the format: the tag in lower case.
+        stem: of the format's files: the tag in lower case.
         constant: the format's name in its module: the tag in capitals.
     """
 
@@ -45,10 +45,10 @@ def checked_names(name: str, tag: str, folder: Path) -> Names:
     Args:
         name: of the distribution.
         tag: of the format.
-        folder: that it will be written to: what is installed from there is no obstacle.
+        folder: the output folder; a module that is installed from there counts as free.
 
     Raises:
-        UsageError: a name that is not valid, or taken.
+        UsageError: a name is not valid, or taken.
     """
     module = re.sub(r"[-_.]+", "_", name).lower()
     _check_distribution(name, module)
@@ -70,9 +70,9 @@ def _check_distribution(name: str, module: str) -> None:
 
 
 def _check_module(module: str, folder: Path) -> None:
-    """Raises UsageError where the module's name belongs to something else that is installed."""
+    """Raise UsageError where the module's name belongs to another installed module."""
     if module in sys.stdlib_module_names or module == OWN:
-        raise UsageError(f"a module {module!r} is there already", hint=f"Call the package fourcc-{module}.")
+        raise UsageError(f"a module {module!r} exists already", hint=f"Call the package fourcc-{module}.")
     spec = None
     with contextlib.suppress(ImportError, ValueError):
         spec = importlib.util.find_spec(module)
@@ -85,9 +85,9 @@ def _checked_tag(text: str, name: str) -> FourCC:
     try:
         tag = as_tag(text)
     except ValueError as error:
-        raise UsageError(str(error), hint="Such as Tern, or q3_x.") from error
+        raise UsageError(str(error), hint="Examples: Tern, q3_x.") from error
     if tag.reserved:
-        hint = f"Write a letter of it small: {text.capitalize() if text.capitalize() != text else text.lower()}."
+        hint = f"Give it a lower-case letter: {text.capitalize() if text.capitalize() != text else text.lower()}."
         raise UsageError(f"the tag {tag} has no lower-case letter: such tags are fourcc's own", hint=hint)
     if tag in registry:
         owner = _owner(tag)

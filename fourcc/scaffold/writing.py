@@ -1,4 +1,4 @@
-"""Writing a plugin's files from the templates beside this module."""
+"""Writes a plugin's files from the templates beside this module."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fourcc import __version__
 from fourcc.errors import OutputError, UsageError
 from fourcc.scaffold.names import Names
 
-# Template -> where it goes; both may name what `Names` has.
+# Template -> its place in the package; both may contain the fields of `Names`.
 FILES = {
     "pyproject.toml.txt": "pyproject.toml",
     "README.md.txt": "README.md",
@@ -34,15 +34,15 @@ def write_package(names: Names, folder: Path, *, force: bool = False) -> list[Pa
     Args:
         names: of the plugin.
         folder: created where it does not exist.
-        force: whether files of these names may be replaced; others that are there stay.
+        force: whether to write into a folder that is not empty and replace files of these names; other files stay.
 
     Returns:
-        What was written.
+        The files.
 
     Raises:
-        UsageError: the folder holds something, and `force` is not given.
-        OutputError: it is no folder.
-        OSError: it cannot be written.
+        UsageError: the folder is not empty, and `force` is not given.
+        OutputError: the output exists and is no folder.
+        OSError: a file cannot be written.
     """
     if folder.exists() and not folder.is_dir():
         raise OutputError("the output exists and is no folder", file=folder)
@@ -60,7 +60,7 @@ def write_package(names: Names, folder: Path, *, force: bool = False) -> list[Pa
 
 
 def contents(names: Names) -> Iterator[tuple[str, str]]:
-    """Path within the package, and text, of each file."""
+    """The path within the package and the text of each file."""
     words = {**attrs.asdict(names), "version": __version__, "code": _code(names.tag)}
     templates = files("fourcc.scaffold") / "templates"
     for template, path in FILES.items():

@@ -77,11 +77,7 @@ class Affine:
         return {name: np.ascontiguousarray(array) for name, array in zip(names, arrays, strict=True)}
 
     def _stored(self, codes: Array) -> Array:
-        """Bytes of codes (rows, cols): of 4 bits, the even column's in the low nibble."""
-        import numpy as np
+        """The bytes of codes (rows, cols); with 4 bits, the even column is in the low nibble."""
+        from fourcc.nibbles import pack_low_first
 
-        if self.bits == 8:
-            return codes
-        padded = np.pad(codes, ((0, 0), (0, codes.shape[1] % 2)))
-        stored: Array = padded[:, 0::2] | padded[:, 1::2] << 4
-        return stored
+        return codes if self.bits == 8 else pack_low_first(codes)

@@ -66,7 +66,8 @@ def kernel(subject: Subject) -> Iterator[Finding]:
     attempt(
         lambda: compute.kernel_of(found, subject.params),
         tried="make the kernel of the format",
-        cause="`kernel` is called with the parameters by name, and returns a fourcc.kernels.kernel.Kernel",
+        cause="`kernel` is the name `module:attribute` of a fourcc.kernels.kernel.Kernel, or a function that takes the "
+        "parameters by name and returns one",
     )
     if (
         found.kernel is None

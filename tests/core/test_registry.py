@@ -242,7 +242,7 @@ def test_trying_a_format_that_is_not_packaged() -> None:
     ("spec", "says"),
     [
         (attrs.evolve(SPEC, tag="FAKE"), "FAKE is reserved: a third party's tag has a lower-case letter"),
-        (attrs.evolve(SPEC, parts=()), "at least one, each with a name of its own"),
+        (attrs.evolve(SPEC, parts=()), "at least one, with different names"),
         (attrs.evolve(SPEC, api=2), "made for format API 2, this fourcc has 1; upgrade fourcc"),
     ],
 )

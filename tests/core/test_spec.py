@@ -132,8 +132,8 @@ def test_settings_are_completed() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"parts": ()}, "at least one, each with a name of its own"),
-        ({"parts": GROUPED + GROUPED[:1]}, "each with a name of its own"),
+        ({"parts": ()}, "at least one, with different names"),
+        ({"parts": GROUPED + GROUPED[:1]}, "with different names"),
         ({"parts": (Part("a", ">f4", lambda geom: (geom.cols,)),)}, "is not a little-endian dtype"),
         (
             {"parts": (Part("a", "<f4", lambda geom: (geom.cols,), rows=128),)},

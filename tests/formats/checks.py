@@ -1,4 +1,4 @@
-"""What the tests of one format share: holding it to its vectors, and to `tests.naive`."""
+"""Checks of one format against its vectors and against `tests.naive`, shared by the tests of all formats."""
 
 import json
 from pathlib import Path
@@ -23,20 +23,20 @@ FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
 
 
 def load(stem: str) -> dict[str, Any]:
-    """A format's vector file; it is an error where there is none."""
-    found: dict[str, Any] = json.loads((FOLDER / f"{stem}.json").read_text(encoding="ascii"))
-    return found
+    """A format's vector file; a missing file is an error."""
+    vectors: dict[str, Any] = json.loads((FOLDER / f"{stem}.json").read_text(encoding="ascii"))
+    return vectors
 
 
 def check_vectors(stem: str) -> None:
     """Every case of a format's file: encoding gives exactly these bytes, decoding exactly these weights."""
     subject = Subject.of(registry[as_tag(stem.upper())])
-    found = [str(finding) for finding in findings(subject, load(stem))]
-    assert not found, "\n\n".join(found)
+    problems = [str(finding) for finding in findings(subject, load(stem))]
+    assert not problems, "\n\n".join(problems)
 
 
 def check_naive(tag: str, w: Array, options: Params | None = None, params: Params | None = None) -> None:
-    """A matrix's parts, and what they decode to, are those of the plain Python written from the page."""
+    """A matrix has the parts and the decoded weights that plain Python, written from the page, computes."""
     parts = encoded(tag, w, options, params)
     chosen = complete(registry[as_tag(tag)].spec.options, options or {})
     slow = naive.ENCODERS[tag](w.reshape(-1).tolist(), *w.shape, chosen | (params or {}))
@@ -46,26 +46,26 @@ def check_naive(tag: str, w: Array, options: Params | None = None, params: Param
 
 
 def check_naive_decode(tag: str, parts: Parts, rows: int, cols: int, params: Params | None = None) -> None:
-    """Parts decode to what the plain Python makes of their bytes."""
-    found = registry[as_tag(tag)]
-    fast = found.decode(parts, Geometry(rows, cols, params or {}))
+    """Parts decode to the weights that plain Python computes from their bytes."""
+    fmt = registry[as_tag(tag)]
+    fast = fmt.decode(parts, Geometry(rows, cols, params or {}))
     slow = naive.DECODERS[tag]({name: part.tobytes() for name, part in parts.items()}, rows, cols, **params or {})
-    assert same_numbers(fast, np.array(slow, found.spec.decoded).reshape(rows, cols))
+    assert same_numbers(fast, np.array(slow, fmt.spec.decoded).reshape(rows, cols))
 
 
 def encoded(tag: str, w: Array, options: Params | None = None, params: Params | None = None) -> Parts:
-    """A matrix's parts, from the format alone: float32 (rows, cols) in, any scale out."""
-    found = registry[as_tag(tag)]
-    assert found.encode is not None
-    chosen = complete(found.spec.options, options or {})
+    """A matrix's parts from the format alone, without the core: float32 (rows, cols) in, any scale out."""
+    fmt = registry[as_tag(tag)]
+    assert fmt.encode is not None
+    chosen = complete(fmt.spec.options, options or {})
     tile, geom = np.ascontiguousarray(w, np.float32), Geometry(*w.shape, params or {})
-    prepare = found.prepare
+    prepare = fmt.prepare
     shared = None if prepare is None else prepare(lambda first, last: tile[first:last], geom, chosen, Aids())
-    return found.encode(tile, shared, geom, chosen, Aids())
+    return fmt.encode(tile, shared, geom, chosen, Aids())
 
 
 def random_parts(tag: str, rows: int, cols: int, seed: int, params: Params | None = None) -> Parts:
-    """Parts of random bytes, as no encoder would make them."""
+    """Parts of random bytes, which no encoder would give."""
     return parts_of_any_bytes(registry[as_tag(tag)], Geometry(rows, cols, params or {}), seed)
 
 

@@ -13,7 +13,7 @@ from tests.formats.checks import check_naive_decode, random_parts, same_numbers
 
 
 def dequantized(tag: str, blocks: Array) -> Array:
-    """What gguf decodes blocks (rows, blocks) to."""
+    """The weights that gguf decodes from blocks (rows, blocks)."""
     kind = gguf.GGMLQuantizationType(registry[as_tag(tag)].spec.foreign["ggml"])
     with warnings.catch_warnings(action="ignore"):  # scales may be anything
         decoded: Array = gguf.quants.dequantize(blocks.view(np.uint8).reshape(len(blocks), -1), kind)
@@ -21,10 +21,10 @@ def dequantized(tag: str, blocks: Array) -> Array:
 
 
 def check_decodes_as_gguf(tag: str) -> None:
-    """Random blocks decode to the same bits; some also as the plain Python does."""
-    found = registry[as_tag(tag)]
+    """Random blocks decode to the same bits as in gguf, some of them also as in plain Python."""
+    fmt = registry[as_tag(tag)]
     parts = random_parts(tag, 64, 2048, seed=2)
-    assert same_numbers(found.decode(parts, Geometry(64, 2048)), dequantized(tag, parts["blocks"]))
+    assert same_numbers(fmt.decode(parts, Geometry(64, 2048)), dequantized(tag, parts["blocks"]))
     few = random_parts(tag, 3, 512, seed=3)
     few = {"blocks": few["blocks"].copy()}
     for name in {"d", "m", "dmin"} & set(few["blocks"].dtype.names or ()):

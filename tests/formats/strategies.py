@@ -1,4 +1,4 @@
-"""Weights that look for trouble, for hypothesis: those of the conformance kit."""
+"""Difficult weights for hypothesis, from the conformance kit."""
 
 from fourcc.testing.strategies import FINITE, SMALL, matrices, times_power_of_two
 

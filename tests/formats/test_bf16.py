@@ -1,4 +1,4 @@
-"""BF16, held to ``specs/bf16.md``."""
+"""BF16, tested against ``specs/bf16.md``."""
 
 import numpy as np
 from hypothesis import given

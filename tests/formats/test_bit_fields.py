@@ -1,4 +1,4 @@
-"""Codes of a few bits, packed as ggml packs them."""
+"""Codes of a few bits, packed as in ggml."""
 
 import numpy as np
 import pytest

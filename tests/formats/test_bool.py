@@ -1,4 +1,4 @@
-"""BOOL, held to ``specs/bool.md``."""
+"""BOOL, tested against ``specs/bool.md``."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""F16, held to ``specs/f16.md``."""
+"""F16, tested against ``specs/f16.md``."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""F32, held to ``specs/f32.md``."""
+"""F32, tested against ``specs/f32.md``."""
 
 import numpy as np
 import pytest

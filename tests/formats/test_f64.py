@@ -1,4 +1,4 @@
-"""F64, held to ``specs/f64.md``."""
+"""F64, tested against ``specs/f64.md``."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def test_any_bits_are_carried() -> None:
 
 
 def test_decodes_to_float64() -> None:
-    """What float32 cannot hold is not lost."""
+    """Numbers that float32 cannot hold are kept."""
     parts = {"values": np.array([[1 + 2.0**-52, 1e300]])}
     assert registry[as_tag("F64")].decode(parts, Geometry(1, 2)).tolist() == [[1 + 2.0**-52, 1e300]]
 

@@ -1,4 +1,4 @@
-"""F8E4, held to ``specs/f8e4.md``."""
+"""F8E4, tested against ``specs/f8e4.md``."""
 
 import numpy as np
 import pytest

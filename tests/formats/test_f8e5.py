@@ -1,4 +1,4 @@
-"""F8E5, held to ``specs/f8e5.md``."""
+"""F8E5, tested against ``specs/f8e5.md``."""
 
 import numpy as np
 import pytest

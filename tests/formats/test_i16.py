@@ -1,4 +1,4 @@
-"""I16, held to ``specs/i16.md``."""
+"""I16, tested against ``specs/i16.md``."""
 
 from tests.formats.checks import check_carried_integers
 

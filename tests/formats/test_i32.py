@@ -1,4 +1,4 @@
-"""I32, held to ``specs/i32.md``."""
+"""I32, tested against ``specs/i32.md``."""
 
 from tests.formats.checks import check_carried_integers
 

@@ -1,4 +1,4 @@
-"""I64, held to ``specs/i64.md``."""
+"""I64, tested against ``specs/i64.md``."""
 
 from tests.formats.checks import check_carried_integers
 

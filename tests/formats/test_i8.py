@@ -1,4 +1,4 @@
-"""I8, held to ``specs/i8.md``."""
+"""I8, tested against ``specs/i8.md``."""
 
 from tests.formats.checks import check_carried_integers
 

@@ -1,4 +1,4 @@
-"""IQ4N, held to ``specs/iq4n.md`` and to the package gguf."""
+"""IQ4N, tested against ``specs/iq4n.md`` and to the package gguf."""
 
 from fourcc.registry import registry
 from fourcc.tags import as_tag

@@ -1,4 +1,4 @@
-"""IQ4X, held to ``specs/iq4x.md`` and to the package gguf."""
+"""IQ4X, tested against ``specs/iq4x.md`` and to the package gguf."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The cutting of ordered weights, against exact fractions."""
+"""The cuts of ordered weights, compared with exact fractions."""
 
 from fractions import Fraction
 
@@ -24,7 +24,7 @@ def error_of(ordered: Array, runs: Array) -> Fraction:
 
 
 def check_best(ordered: Array, count: int) -> None:
-    """No cut of the block is better, but for what float64 cannot tell apart."""
+    """No cut of the block is better, except where float64 cannot tell."""
     runs = kmeans1d.optimal_runs(ordered[None], count)[0]
     assert runs[0] == 0
     assert runs[-1] == count - 1
@@ -58,7 +58,7 @@ def test_small_spread_around_a_large_value_is_still_cut_best() -> None:
 
 
 def test_of_equally_good_cuts_the_leftmost_is_taken() -> None:
-    """Backwards: the last run is as long as it can be, at no cost."""
+    """Backwards, the last run is as long as possible without a cost."""
     runs = kmeans1d.optimal_runs(np.arange(5, dtype=np.float32)[None], 4)
     assert runs.tolist() == [[0, 1, 2, 3, 3]]
 

@@ -1,4 +1,4 @@
-"""MXF4, held to ``specs/mxf4.md`` and to the package gguf."""
+"""MXF4, tested against ``specs/mxf4.md`` and to the package gguf."""
 
 import numpy as np
 

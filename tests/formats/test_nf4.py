@@ -1,4 +1,4 @@
-"""NF4, held to ``specs/nf4.md``."""
+"""NF4, tested against ``specs/nf4.md``."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The pages in ``specs/``, one a tag: their form, what they say of the layout, and their worked examples."""
+"""The pages in ``specs/``, one for each tag: their form, their statements about the layout, their worked examples."""
 
 import re
 import tomllib
@@ -46,9 +46,9 @@ def reserved(root: Path) -> list[dict[str, str]]:
 
 def example(page: str) -> dict[str, list[str]]:
     """The page's example: key -> words; ``word*3`` stands for three of them."""
-    found = re.search(r"^```example\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert found is not None, "the page has no block ```example"
-    lines = dict(line.split(": ") for line in found[1].splitlines())
+    block = re.search(r"^```example\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert block is not None, "the page has no block ```example"
+    lines = dict(line.split(": ") for line in block[1].splitlines())
     return {key: [word for item in text.split() for word in repeated(item)] for key, text in lines.items()}
 
 
@@ -105,8 +105,8 @@ def test_the_worked_example_decodes_as_written(tag: FourCC, page: str) -> None:
     else:
         assert decoded.reshape(-1).tolist() == [int(word) for word in words["decoded"]]
     if "weights" in words:
-        made = encode(np.array(words["weights"], np.float64).astype(np.float32).reshape(shape), tag)
-        assert {name: part.tobytes().hex() for name, part in made.parts.items()} == {
+        encoded = encode(np.array(words["weights"], np.float64).astype(np.float32).reshape(shape), tag)
+        assert {name: part.tobytes().hex() for name, part in encoded.parts.items()} == {
             name: part.tobytes().hex() for name, part in parts.items()
         }
 

@@ -1,4 +1,4 @@
-"""Q2_K, held to ``specs/q2_k.md`` and to the package gguf."""
+"""Q2_K, tested against ``specs/q2_k.md`` and to the package gguf."""
 
 import numpy as np
 

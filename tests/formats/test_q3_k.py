@@ -1,4 +1,4 @@
-"""Q3_K, held to ``specs/q3_k.md`` and to the package gguf."""
+"""Q3_K, tested against ``specs/q3_k.md`` and to the package gguf."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Q4_0, held to ``specs/q4_0.md`` and to the package gguf."""
+"""Q4_0, tested against ``specs/q4_0.md`` and to the package gguf."""
 
 import warnings
 
@@ -19,7 +19,7 @@ Q4_0 = registry[as_tag("Q4_0")]
 
 
 def by_gguf(w: Array) -> bytes:
-    """The blocks that gguf makes of a matrix."""
+    """The blocks that gguf encodes."""
     with warnings.catch_warnings(action="ignore"):  # it divides by scales of 0
         return gguf.quants.quantize(w, gguf.GGMLQuantizationType.Q4_0).tobytes()
 
@@ -34,7 +34,7 @@ def test_encodes_to_the_bytes_of_gguf(w: Array) -> None:
 
 
 def test_encodes_random_bits_to_the_bytes_of_gguf() -> None:
-    """Every exponent in one block, and blocks of one exponent; more of them than one batch."""
+    """Every exponent in one block, and blocks of one exponent; more blocks than one batch has."""
     bits = np.random.default_rng(1).integers(0, 2**32, (200, 1024), dtype=np.uint32)
     bits[::2] &= 0x80FF_FFFF
     w = bits.view(np.float32)

@@ -1,4 +1,4 @@
-"""Q4_1, held to ``specs/q4_1.md`` and to the package gguf."""
+"""Q4_1, tested against ``specs/q4_1.md`` and to the package gguf."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Q4_A, held to ``specs/q4_a.md``."""
+"""Q4_A, tested against ``specs/q4_a.md``."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ EQUAL = {"method": "equal-count"}
 
 
 def squared_error(w: Array, options: dict[str, object]) -> float:
-    """Sum of the squared errors of a matrix."""
+    """The sum of the squared errors of a matrix."""
     return float(((encode(w, "Q4_A", options=options).decode().astype(np.float64) - w) ** 2).sum())
 
 

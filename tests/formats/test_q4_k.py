@@ -1,4 +1,4 @@
-"""Q4_K, held to ``specs/q4_k.md`` and to the package gguf."""
+"""Q4_K, tested against ``specs/q4_k.md`` and to the package gguf."""
 
 import numpy as np
 from hypothesis import given
@@ -23,6 +23,6 @@ def test_scales_of_six_bits_are_packed_and_unpacked(values: list[int]) -> None:
     scales, minima = np.array(values[:8]), np.array(values[8:])
     stored = pack_scales(scales, minima)
     assert stored.shape == (12,)
-    for made, wanted in zip(unpack_scales(stored), (scales, minima), strict=True):
-        np.testing.assert_array_equal(made, wanted)
+    for unpacked, packed in zip(unpack_scales(stored), (scales, minima), strict=True):
+        np.testing.assert_array_equal(unpacked, packed)
     assert [six_bits(stored.tobytes(), j) for j in range(8)] == list(zip(values[:8], values[8:], strict=True))

@@ -1,4 +1,4 @@
-"""Q4_M, held to ``specs/q4_m.md``."""
+"""Q4_M, tested against ``specs/q4_m.md``."""
 
 import numpy as np
 from hypothesis import given

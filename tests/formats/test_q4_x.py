@@ -1,4 +1,4 @@
-"""Q4_X, held to ``specs/q4_x.md``."""
+"""Q4_X, tested against ``specs/q4_x.md``."""
 
 import numpy as np
 import pytest

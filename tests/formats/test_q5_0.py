@@ -1,4 +1,4 @@
-"""Q5_0, held to ``specs/q5_0.md`` and to the package gguf."""
+"""Q5_0, tested against ``specs/q5_0.md`` and to the package gguf."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Q5_1, held to ``specs/q5_1.md`` and to the package gguf."""
+"""Q5_1, tested against ``specs/q5_1.md`` and to the package gguf."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Q5_K, held to ``specs/q5_k.md`` and to the package gguf."""
+"""Q5_K, tested against ``specs/q5_k.md`` and to the package gguf."""
 
 import numpy as np
 

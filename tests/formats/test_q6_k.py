@@ -1,4 +1,4 @@
-"""Q6_K, held to ``specs/q6_k.md`` and to the package gguf."""
+"""Q6_K, tested against ``specs/q6_k.md`` and to the package gguf."""
 
 import numpy as np
 

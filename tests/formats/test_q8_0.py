@@ -1,4 +1,4 @@
-"""Q8_0, held to ``specs/q8_0.md`` and to the package gguf."""
+"""Q8_0, tested against ``specs/q8_0.md`` and to the package gguf."""
 
 import warnings
 
@@ -19,7 +19,7 @@ BLOCKS = matrices(st.integers(1, 3), st.sampled_from([32, 64, 96]))
 
 
 def by_gguf(w: Array) -> bytes:
-    """The blocks that gguf makes of a matrix."""
+    """The blocks that gguf encodes."""
     with warnings.catch_warnings(action="ignore"):  # it divides by scales of 0
         return gguf.quants.quantize(w, gguf.GGMLQuantizationType.Q8_0).tobytes()
 
@@ -34,7 +34,7 @@ def test_encodes_to_the_bytes_of_gguf(w: Array) -> None:
 
 
 def test_encodes_random_bits_to_the_bytes_of_gguf() -> None:
-    """Every exponent in one block, and blocks of one exponent; more of them than one batch."""
+    """Every exponent in one block, and blocks of one exponent; more blocks than one batch has."""
     bits = np.random.default_rng(1).integers(0, 2**32, (200, 1024), dtype=np.uint32)
     bits[::2] &= 0x80FF_FFFF
     w = bits.view(np.float32)
@@ -43,7 +43,7 @@ def test_encodes_random_bits_to_the_bytes_of_gguf() -> None:
 
 
 def test_encodes_halves_of_the_largest_weight_to_the_bytes_of_gguf() -> None:
-    """127 / 2 is half-way between two codes, so that the last bit of d decides."""
+    """127 / 2 lies half-way between two codes, so the last bit of d decides."""
     w = np.zeros((2048, 32), np.float32)
     w[:, 0] = np.arange(1, 2049) * 2.0
     w[:, 1] = np.arange(1, 2049)
@@ -65,7 +65,7 @@ def test_is_the_plain_python(w: Array) -> None:
 
 
 def test_half_away_from_zero_and_never_past_a_neighbour() -> None:
-    """0.49999997 is not a half: adding 0.5 in float32 would take it to 1."""
+    """0.49999997 is not a half: adding 0.5 in float32 would round it to 1."""
     below = np.nextafter(np.float32(0.5), np.float32(0))
     w = np.array([[127, 0.5, -0.5, 2.5, -2.5, below, -below, *[0] * 25]], np.float32)
     blocks = encoded("Q8_0", w)["blocks"][0, 0]

@@ -1,4 +1,4 @@
-"""Q8_A, held to ``specs/q8_a.md``."""
+"""Q8_A, tested against ``specs/q8_a.md``."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_vectors() -> None:
 
 @given(matrices(st.sampled_from([1, 2, 127, 128, 129, 257]), st.integers(1, 3)))
 def test_is_the_plain_python(w: Array) -> None:
-    """Whose codes are exact quotients of fractions, rounded once."""
+    """The plain Python's codes are exact quotients of fractions, rounded once."""
     check_naive("Q8_A", w)
 
 
@@ -40,7 +40,7 @@ def test_the_scale_of_a_row_block_is_taken_over_its_own_rows() -> None:
 
 
 def test_the_scale_is_the_largest_magnitude_itself() -> None:
-    """Not divided by 127, as the files of the fork have it."""
+    """It is not divided by 127, as in the files of the fork."""
     assert encoded("Q8_A", np.array([[-3.0], [1.0]]))["scales"].tolist() == [[3.0]]
 
 

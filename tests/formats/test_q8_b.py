@@ -1,4 +1,4 @@
-"""Q8_B, held to ``specs/q8_b.md``."""
+"""Q8_B, tested against ``specs/q8_b.md``."""
 
 import numpy as np
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_a_constant_block_is_its_mean() -> None:
 
 
 def test_the_largest_weights_stay_finite() -> None:
-    """Here w - mean is beyond float32, unless the mean is 0."""
+    """Here w - mean exceeds float32, unless the mean is 0."""
     w = np.full((1, 128), -FLT_MAX, np.float32)
     w[0, 7] = FLT_MAX
     parts = encoded("Q8_B", w)

@@ -1,4 +1,4 @@
-"""Q8_F, held to ``specs/q8_f.md``."""
+"""Q8_F, tested against ``specs/q8_f.md``."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Q8_G, held to ``specs/q8_g.md``."""
+"""Q8_G, tested against ``specs/q8_g.md``."""
 
 import numpy as np
 import pytest
@@ -56,15 +56,15 @@ def test_bits_per_weight_follow_the_group() -> None:
 
 @given(matrices(st.just(1), st.integers(1, 12)), st.integers(1, 12))
 def test_the_block_decoder_gives_the_weights(w: Array, group: int) -> None:
-    """Run on numpy's arrays, group by group; what a short last group lacks is not looked at."""
+    """The block decoder runs on numpy's arrays, group by group; weights beyond a short last group are ignored."""
     params = {"group": group}
     parts, cols = encoded("Q8_G", w, params=params), w.shape[1]
     assert Q8_G.decode_block is not None
     padded = np.zeros(-(-cols // group) * group, np.float32)
     padded[:cols] = parts["q"][0]
-    made = np.zeros_like(padded)
+    decoded = np.zeros_like(padded)
     with np.errstate(over="ignore"):
         for index, scale in enumerate(parts["scales"][0]):
             some = slice(index * group, (index + 1) * group)
-            Q8_G.decode_block(np.array([scale]), padded[some], made[some], group=group)
-        np.testing.assert_array_equal(made[:cols], Q8_G.decode(parts, Geometry(1, cols, params))[0])
+            Q8_G.decode_block(np.array([scale]), padded[some], decoded[some], group=group)
+        np.testing.assert_array_equal(decoded[:cols], Q8_G.decode(parts, Geometry(1, cols, params))[0])

@@ -1,4 +1,4 @@
-"""Q8_M, held to ``specs/q8_m.md``."""
+"""Q8_M, tested against ``specs/q8_m.md``."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Q8_T, held to ``specs/q8_t.md``."""
+"""Q8_T, tested against ``specs/q8_t.md``."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def test_any_bytes_decode_as_the_plain_python(rows: int, cols: int, seed: int) -
 
 @pytest.mark.parametrize("tag", ["Q8_T", "Q8_M", "Q4_M"])
 def test_the_scale_is_that_of_all_tiles(tag: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extremes are looked for before the first tile, some rows at a time."""
+    """The extremes are searched before the first tile, some rows at a time."""
     w = np.random.default_rng(1).standard_normal((50, 40)).astype(np.float32)
     w[49, 39], w[20, 0] = 9, -8
     whole = encode(w, tag)

@@ -1,4 +1,4 @@
-"""Q8_X, held to ``specs/q8_x.md``."""
+"""Q8_X, tested against ``specs/q8_x.md``."""
 
 import numpy as np
 import pytest

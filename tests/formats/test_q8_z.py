@@ -1,4 +1,4 @@
-"""Q8_Z, held to ``specs/q8_z.md``."""
+"""Q8_Z, tested against ``specs/q8_z.md``."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_where_the_codes_lie() -> None:
 
 @pytest.mark.parametrize("dtype", ["<f2", "bfloat16"])
 def test_products_with_short_scales_are_exact(dtype: str) -> None:
-    """So a reader that computes in the scale's type has the decoded weight rounded to it."""
+    """So a reader that computes in the scale's type gets the decoded weight, rounded to that type."""
     import ml_dtypes
 
     kind = np.dtype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
@@ -58,15 +58,15 @@ def test_products_with_short_scales_are_exact(dtype: str) -> None:
 
 @given(matrices(st.just(1), st.integers(1, 12), largest=2.0**100), st.sampled_from([2, 4, 6]))
 def test_the_block_decoder_gives_the_weights(w: Array, group: int) -> None:
-    """Run on numpy's arrays, group by group."""
+    """The block decoder runs on numpy's arrays, group by group."""
     params = {"group": group}
     cols = -(-w.shape[1] // group) * group
     w = np.pad(w, ((0, 0), (0, cols - w.shape[1])))
     parts = encoded("Q8_Z", w, params=params)
     assert Q8_Z.decode_block is not None
-    made, width = np.zeros(cols, np.float32), group * 8 // 8
+    decoded, width = np.zeros(cols, np.float32), group * 8 // 8
     for index, (scale, zero) in enumerate(zip(parts["scales"][0], parts["zeros"][0].astype(int), strict=True)):
         q = parts["q"][0, index * width : (index + 1) * width].astype(int)
-        some = made[index * group : (index + 1) * group]
+        some = decoded[index * group : (index + 1) * group]
         Q8_Z.decode_block(np.array([scale]), np.array([zero]), q, some, group=group)
-    np.testing.assert_array_equal(made, Q8_Z.decode(parts, Geometry(1, cols, params))[0])
+    np.testing.assert_array_equal(decoded, Q8_Z.decode(parts, Geometry(1, cols, params))[0])

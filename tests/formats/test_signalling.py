@@ -1,6 +1,6 @@
-"""Signalling NaN among stored float16: some machines tell of them when they are widened, and nobody wants to know.
+"""Signalling NaN among stored float16: some machines report them when they are widened, which no user needs to know.
 
-numpy on ARM does; what it does is made up here, so that it is seen on any machine.
+numpy on ARM does. The tests imitate it, so every machine sees it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ HALF = np.dtype("<f2")
 
 
 class Telling(np.ndarray[Any, Any]):
-    """An array whose float16, where they become longer floats, raise the flag of an invalid operation."""
+    """An array whose signalling float16 raise the flag of an invalid operation when they are widened."""
 
     told = 0
 
     def astype(self, dtype: Any, *args: Any, **more: Any) -> Any:  # type: ignore[override]  # noqa: ANN401
-        """As numpy's."""
+        """Does as numpy, and reports."""
         self._tell(np.dtype(dtype))
         return super().astype(dtype, *args, **more)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **more: Any) -> Any:  # noqa: ANN401
-        """As numpy's, of the plain arrays; the result tells, too."""
-        made = getattr(ufunc, method)(*(np.asarray(each) for each in inputs), **_plain(more))
+        """Does as numpy on the plain arrays, and reports; so does the result."""
+        result = getattr(ufunc, method)(*(np.asarray(each) for each in inputs), **_plain(more))
         for each in inputs:
-            if isinstance(each, Telling) and isinstance(made, np.ndarray):
-                each._tell(made.dtype)
-        return made.view(Telling) if isinstance(made, np.ndarray) else made
+            if isinstance(each, Telling) and isinstance(result, np.ndarray):
+                each._tell(result.dtype)
+        return result.view(Telling) if isinstance(result, np.ndarray) else result
 
     def _tell(self, dtype: np.dtype[Any]) -> None:
         if self.dtype != HALF or dtype.kind != "f" or dtype == HALF:
@@ -45,41 +45,41 @@ class Telling(np.ndarray[Any, Any]):
         bits = np.asarray(self).view("<u2")
         if np.any((bits & 0x7E00 == 0x7C00) & (bits & 0x1FF != 0)):
             Telling.told += 1
-            np.float32(np.inf) - np.float32(np.inf)  # an invalid operation: numpy warns, or is told not to
+            np.float32(np.inf) - np.float32(np.inf)  # an invalid operation: numpy warns unless it is told not to
 
 
 def _plain(more: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of a ufunc whose arrays to write to are plain."""
+    """The arguments of a ufunc, with plain output arrays."""
     if "out" in more:
         more["out"] = tuple(np.asarray(each) for each in more["out"])
     return more
 
 
 def has_halves(spec: FormatSpec) -> bool:
-    """Whether float16 are stored, as such or as their upper halves."""
+    """Whether the format stores float16, or their upper halves."""
     return "<f2" in repr(spec.parts) or spec.tag == "F8E5"
 
 
 def filled(part: Array) -> Array:
-    """An array of the same shape, of signalling NaN."""
-    made: Array = np.frombuffer(bytes([SIGNALLING]) * part.nbytes, part.dtype).reshape(part.shape).view(Telling)
-    return made
+    """An array of the same shape, full of signalling NaN."""
+    signalling: Array = np.frombuffer(bytes([SIGNALLING]) * part.nbytes, part.dtype).reshape(part.shape).view(Telling)
+    return signalling
 
 
 @pytest.mark.parametrize("tag", [tag for tag in registry if registry[tag].spec.real], ids=str)
 def test_nothing_is_told_of_signalling_floats(tag: str) -> None:
-    """Of every format, whatever its bytes are; and where it stores float16, there was something to tell of."""
-    found = registry[tag]
-    params = complete(found.spec.params, {})
-    shape = Subject.of(found).plain_shape()
+    """No format warns, whatever its bytes are; and where it stores float16, there were signalling NaN."""
+    fmt = registry[tag]
+    params = complete(fmt.spec.params, {})
+    shape = Subject.of(fmt).plain_shape()
     geom = Geometry(*shape, params)
-    parts = {name: filled(part) for name, part in random_parts(found, geom, 0).items()}
+    parts = {name: filled(part) for name, part in random_parts(fmt, geom, 0).items()}
     Telling.told = 0
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            found.decode(parts, geom)
-        except Exception:  # noqa: BLE001 - to raise is an answer, too
-            assert not has_halves(found.spec)
+            fmt.decode(parts, geom)
+        except Exception:  # noqa: BLE001 - an exception is a valid answer too
+            assert not has_halves(fmt.spec)
     assert not [str(each.message) for each in caught]
-    assert Telling.told > 0 or not has_halves(found.spec)
+    assert Telling.told > 0 or not has_halves(fmt.spec)

@@ -1,4 +1,4 @@
-"""U16, held to ``specs/u16.md``."""
+"""U16, tested against ``specs/u16.md``."""
 
 from tests.formats.checks import check_carried_integers
 

@@ -1,4 +1,4 @@
-"""U32, held to ``specs/u32.md``."""
+"""U32, tested against ``specs/u32.md``."""
 
 from tests.formats.checks import check_carried_integers
 

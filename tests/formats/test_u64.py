@@ -1,4 +1,4 @@
-"""U64, held to ``specs/u64.md``."""
+"""U64, tested against ``specs/u64.md``."""
 
 from tests.formats.checks import check_carried_integers
 

@@ -1,4 +1,4 @@
-"""U8, held to ``specs/u8.md``."""
+"""U8, tested against ``specs/u8.md``."""
 
 from tests.formats.checks import check_carried_integers
 

@@ -1,8 +1,8 @@
-"""What the plugins cost and give beside fourcc's own formats: ``python -m tests.plugins.measure [--write]``.
+"""The size and quality of the plugins beside built-in formats: ``python -m tests.plugins.measure [--write]``.
 
-The figures are those of the kit's report (`fourcc plugin test`): each plugin's own, with all its settings, then those
-of the built-in formats of about as many bits. The gap is what a code at the rate-distortion bound of normal weights,
-6.02 dB a bit, would be ahead. ``--write`` puts the tables into the plugins' pages.
+The figures are those of the kit's report (`fourcc plugin test`): first the plugin with all its settings, then the
+built-in formats of about as many bits. The gap is the lead of a code at the rate-distortion bound of normal weights,
+6.02 dB a bit. ``--write`` puts the tables into the plugins' pages.
 """
 
 import argparse
@@ -31,8 +31,8 @@ class Plugin:
     Attributes:
         folder: its name here.
         place: ``module:attribute`` of the format.
-        settings: with which it is measured.
-        page: that has its table.
+        page: has its table.
+        settings: the parameters with which it is measured.
     """
 
     folder: str
@@ -44,8 +44,8 @@ class Plugin:
         """The format."""
         sys.path.insert(0, str(HERE / self.folder))
         module, _, name = self.place.partition(":")
-        found: Format = getattr(importlib.import_module(module), name)
-        return found
+        fmt: Format = getattr(importlib.import_module(module), name)
+        return fmt
 
 
 TRELLISES = tuple({"bits": bits, "block": block} for bits in (4, 3, 2) for block in (256, 1024))
@@ -56,12 +56,12 @@ PLUGINS = (
 
 
 def table(plugin: Plugin, tick: Callable[[str], object]) -> str:
-    """The Markdown table of a plugin: its own lines, then those of the built-in formats, each once."""
-    found = plugin.load()
+    """The Markdown table of a plugin: its own lines, then one line for each built-in format."""
+    fmt = plugin.load()
     own, others = [], dict[str, Measure]()
-    with registry.trying(found):
+    with registry.trying(fmt):
         for settings in plugin.settings:
-            first, *nearest = measured(Subject.of(found, params=settings), tick)
+            first, *nearest = measured(Subject.of(fmt, params=settings), tick)
             own.append(line(first, settings))
             others.update({each.tag: each for each in nearest})
     by_bits = sorted(others.values(), key=lambda each: (-each.bits_per_weight, each.tag))
@@ -83,12 +83,12 @@ def main(arguments: Iterable[str] | None = None) -> None:
     parser.add_argument("--write", action="store_true", help="into the pages")
     chosen = parser.parse_args(None if arguments is None else list(arguments))
     for plugin in PLUGINS:
-        made = table(plugin, lambda tag: sys.stderr.write(f"{tag}\n"))
+        text = table(plugin, lambda tag: sys.stderr.write(f"{tag}\n"))
         page = HERE / plugin.folder / plugin.page
         if chosen.write:
-            page.write_text(filled(page.read_text(encoding="utf-8"), "measures", made), encoding="utf-8")
+            page.write_text(filled(page.read_text(encoding="utf-8"), "measures", text), encoding="utf-8")
         else:
-            sys.stdout.write(f"{plugin.page}\n\n{made}\n\n")
+            sys.stdout.write(f"{plugin.page}\n\n{text}\n\n")
 
 
 if __name__ == "__main__":

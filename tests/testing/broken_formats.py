@@ -357,6 +357,7 @@ KERNEL = Format(
     bound=lambda w, _: np.zeros_like(w),
     kernel=kernel,
 )
+NAMED = attrs.evolve(KERNEL, spec=attrs.evolve(KERNEL.spec, tag="Nam1"), kernel="fourcc.kernels.kernel:KERNEL")
 
 # -- declarations
 

@@ -42,6 +42,7 @@ BROKEN = [
     (broken.CODES, "codes", "codes are not of the matrix", "integers"),
     (broken.BLOCK, "each column", "column 31 of each block", "`decode` is normative"),
     (broken.KERNEL, "each column", "the kernel leaves the last column out", "the decoded weight"),
+    (broken.NAMED, "kernel", "kernel='fourcc.kernels.kernel:KERNEL'", "has no attribute 'KERNEL'"),
     (broken.FOREIGN, "ids elsewhere", "the id 2 of ggml belongs to fourcc's own", "would never be read as Fgn1"),
     (broken.SILENT, "declaration", "the summary is empty", "one line of text"),
 ]

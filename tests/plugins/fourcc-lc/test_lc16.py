@@ -75,7 +75,7 @@ def test_the_searches_are_the_same_uncompiled() -> None:
 
 
 def test_what_normal_weights_keep() -> None:
-    """Ahead of 4.5 bits of ggml's scalar types, which keep 22.4 dB (IQ4_NL) to 22.9 dB (Q4_K)."""
+    """Better than ggml's scalar types of 4.5 bits, with 22.4 dB (IQ4_NL) to 22.9 dB (Q4_K)."""
     with registry.trying(LC16):
         q = encode(NORMAL, "Lc16")
         assert ErrorSums.of(NORMAL, q.decode()).sqnr_db > 22.95
@@ -83,7 +83,7 @@ def test_what_normal_weights_keep() -> None:
 
 
 def test_a_book_is_learnt_for_the_matrix() -> None:
-    """Of weights on seven values nearly nothing is lost, once the book knows them."""
+    """Weights with seven values lose almost nothing once the book has learnt the values."""
     values = np.array([-8, -5, -1, 0, 2, 3, 8], np.float32)
     weights = values[np.random.default_rng(4).integers(0, 7, (32, 512))]
     with registry.trying(LC16):
@@ -95,7 +95,7 @@ def test_a_book_is_learnt_for_the_matrix() -> None:
 
 
 def test_one_huge_weight_and_a_denormal_one() -> None:
-    """What the bound promises where float16 units end."""
+    """The bound holds at the limits of float16 units."""
     weights = np.zeros((2, 256), np.float32)
     weights[0, 5], weights[1, 7] = 3e38, 1e-45
     with registry.trying(LC16):

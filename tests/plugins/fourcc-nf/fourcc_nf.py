@@ -6,22 +6,21 @@
     scales   (rows, ceil(cols / 64)) float16: the largest |w| of the block, rounded up
     codes    (rows, ceil(cols / 2)) uint8: low nibble the even column, high nibble the odd one
 
-Decode: w = scale * CODEBOOK[code], in float32. Encode: the code whose value is nearest to w / scale, the lower on a
-tie. A last block may be short; the unused nibble of an odd row is zero.
+Decode: w = scale * CODEBOOK[code], in float32. Encode: the code whose value is nearest to w / scale; ties go to the
+lower. The last block may be short; the unused nibble of an odd row is zero.
 """
 
 from statistics import NormalDist
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts
 
 BLOCK = 64
 
 
 def _codebook() -> Floats:
-    """Eight quantiles below zero, zero, seven above; rounded to 4 digits, so that no machine differs."""
+    """Eight quantiles below zero, zero, seven above; rounded to 4 digits, so all machines agree."""
     quantile = NormalDist().inv_cdf
     below = [quantile(0.033 + (0.5 - 0.033) * k / 8) for k in range(8)]
     above = [-quantile(0.033 + (0.5 - 0.033) * k / 7) for k in range(7)]
@@ -59,7 +58,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(scales: Array, codes: Array, weights: Array) -> None:
-    """One block: a scale and 32 pairs of codes -> 64 weights. Products at speed are made from this."""
+    """Decodes one block: a scale and 32 pairs of codes -> 64 weights. The fused kernel is generated from it."""
     scale = scales[0]
     for pair in range(BLOCK // 2):
         both = codes[pair]
@@ -81,7 +80,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 
 
 def _round_up(scale: Floats) -> Array:
-    """To float16, never below the float32: |w| / scale stays within 1. Too large a scale becomes infinite."""
+    """Rounds up to float16, so |w| / scale stays within 1. A scale that is too large becomes infinite."""
     with np.errstate(over="ignore"):
         half = scale.astype(np.float16)
         return np.where(half < scale, np.nextafter(half, np.float16(np.inf)), half).astype(np.float16)

@@ -66,7 +66,7 @@ def cost(units: Array, codes: tuple[int, ...], bits: int) -> float:
 
 
 def test_from_its_seam_the_search_finds_the_best_ring() -> None:
-    """Of 9 weights of 2 bits: six codes make the seam, so there are 64 rings with it."""
+    """With 9 weights of 2 bits, six codes determine the seam, so 64 rings have it."""
     units = np.random.default_rng(3).standard_normal((20, 9)).astype(np.float32)
     for row, codes in zip(units, best_codes(units, TABLE, 2), strict=True):
         ring = [int(code) for code in codes]
@@ -85,15 +85,15 @@ def least_cost(units: Array, bits: int) -> float:
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
 def test_closing_the_ring_costs_little(bits: int) -> None:
-    """Against the best path that need not close; over blocks of 256, a twentieth at most."""
+    """The ring costs at most a twentieth more than the best open path, over blocks of 256."""
     units = np.random.default_rng(bits).standard_normal((8, 256)).astype(np.float32)
-    found = [
+    costs = [
         cost(row, tuple(map(int, codes)), bits)
         for row, codes in zip(units, best_codes(units, TABLE, bits), strict=True)
     ]
     least = [least_cost(row, bits) for row in units]
-    assert all(mine >= bound - 1e-3 for mine, bound in zip(found, least, strict=True))
-    assert sum(found) <= 1.05 * sum(least)
+    assert all(mine >= bound - 1e-3 for mine, bound in zip(costs, least, strict=True))
+    assert sum(costs) <= 1.05 * sum(least)
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
@@ -106,7 +106,7 @@ def test_the_search_is_the_same_uncompiled(bits: int) -> None:
 
 @pytest.mark.parametrize(("bits", "least"), [(2, 11.3), (3, 17.3), (4, 23.0)])
 def test_what_normal_weights_keep(bits: int, least: float) -> None:
-    """Within 0.9 dB of what no code of so many bits can pass."""
+    """Within 0.9 dB of the limit for codes of so many bits."""
     with registry.trying(TCQ):
         q = encode(NORMAL, "Tcq", params={"bits": bits, "block": 1024})
         sqnr = ErrorSums.of(NORMAL, q.decode()).sqnr_db

@@ -1,4 +1,4 @@
-"""Lc16: a book of two times sixteen values, learnt for the matrix, and a signed scale of 5 bits for 32 weights.
+"""Lc16: two books of sixteen values, learnt for the matrix, and a signed 5-bit scale for 32 weights.
 
 ::
 
@@ -12,19 +12,19 @@
                     book   sign   magnitude
 
 Decode: w = (unit * +-magnitude) * books[book][code], in float32; the first product is exact.
-Encode: see the page.
+The page describes the encoder.
 """
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
-from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts, Setting
+from fourcc.format import RowReader
 from fourcc_lc.search import LEVELS, RUN, RUNS, borders_of, compiled, learnt
 
 BLOCK = RUN * RUNS
-SAMPLE = 1 << 17  # weights that the books are learnt from, about
+SAMPLE = 1 << 17  # weights, about, from which the books are learnt
 FIRST = (
-    np.array(  # what was learnt from normal weights
+    np.array(  # the books learnt from normal weights
         [
             [-132, -103.5, -82, -64.5, -49.5, -35, -22.5, -10.5, 1.5, 13.5, 26, 38.5, 52, 67, 85.5, 113.5],
             [-129.5, -100, -82, -66.5, -52, -39, -27, -15.5, -4.5, 7, 18.5, 30.5, 43.5, 58.5, 75.5, 96],
@@ -83,7 +83,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(books: Array, units: Array, levels: Array, codes: Array, weights: Array) -> None:
-    """One block of 256 weights. Products at speed are made from this."""
+    """Decodes one block of 256 weights. The fused kernel is generated from it."""
     for run in range(RUNS):
         byte, shift = 7 * run // 8, 7 * run % 8
         level = (levels[byte] | levels[min(byte + 1, 6)] << 8) >> shift
@@ -99,18 +99,18 @@ def decode_block(books: Array, units: Array, levels: Array, codes: Array, weight
 
 
 def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:  # noqa: ARG001
-    """The books, float16 (2, 16): learnt from rows that lie evenly in the matrix."""
+    """The books, float16 (2, 16), learnt from evenly spaced rows of the matrix."""
     wanted = max(1, min(geom.rows, SAMPLE // geom.cols))
     chosen = [int(row) for row in np.arange(wanted) * geom.rows // wanted]
     sample = rows(0, wanted) if wanted == geom.rows else np.concatenate([rows(row, row + 1) for row in chosen])
     padded = _padded(sample, geom.cols).reshape(-1, RUN)
     some = padded[: SAMPLE // RUN] if len(padded) > SAMPLE // RUN else padded
-    made: Floats = learnt(FIRST, some, int(str(options["rounds"]))).astype(np.float16)
-    return made
+    books: Floats = learnt(FIRST, some, int(str(options["rounds"]))).astype(np.float16)
+    return books
 
 
 def _padded(tile: Floats, cols: int) -> Array:
-    """Weights in whole blocks, zeros behind them: float64 (rows, blocks, 8, 32)."""
+    """The weights in whole blocks, padded with zeros: float64 (rows, blocks, 8, 32)."""
     blocks = -(-cols // BLOCK)
     padded = np.zeros((len(tile), blocks * BLOCK))
     padded[:, :cols] = tile
@@ -142,7 +142,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
 
 
 def bound(w: Array, geom: Geometry) -> Array:
-    """A scale is taken only where it leaves less than the run's own squares: their root, and roundings to float32."""
+    """The root of the run's squares, since a scale must leave a smaller error; and the roundings to float32."""
     runs = _padded(w, geom.cols)  # (rows, blocks, 8, 32)
     root = np.repeat(np.sqrt((runs * runs).sum(axis=3)), RUN, axis=2)  # (rows, blocks, 256)
     return root.reshape(len(root), root.shape[1] * BLOCK)[:, : geom.cols] * (1 + 2**-20)

@@ -1,7 +1,7 @@
 """Scales, signs, books and codes for runs of 32 weights, and books for a matrix: loops that numba compiles.
 
-All sums are float64, in the order of the weights; of equal errors the first counts. The functions run uncompiled as
-they stand, and give the same.
+All sums are float64, in the order of the weights; ties go to the first. The functions also run uncompiled, with the
+same results.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc import Array, Floats
 
 RUN = 32  # weights with one scale, sign and book
 RUNS = 8  # of a block
 LEVELS = 31  # the largest magnitude of a scale
-FACTORS = tuple(float(f) for f in np.arange(15, 33) / 24)  # of the scale that puts the largest weight on a book's end
+FACTORS = tuple(float(f) for f in np.arange(15, 33) / 24)  # of the scale that maps the largest weight to a book's end
 
 Search = Callable[..., Any]
 
@@ -24,7 +24,7 @@ Search = Callable[..., Any]
 def compiled() -> tuple[Search, Search]:
     """`blocks` and `free` as machine code; numba is imported when the first matrix is encoded.
 
-    No fastmath, so that sums are as said; no cache, which would leave files beside the installed package.
+    No fastmath, so the sums keep their order; no cache, which would leave files beside the installed package.
     """
     from numba import njit
 
@@ -39,7 +39,7 @@ def searchers(compile_: Callable[[Any], Any]) -> tuple[Search, Search]:
 
 
 def code_of(x: float, borders: Array) -> int:
-    """The nearest of sixteen ascending values, the lower on a tie: how many borders lie below."""
+    """The nearest of sixteen ascending values, which is the number of borders below; ties go to the lower value."""
     code = 8 if x > borders[7] else 0
     code += 4 if x > borders[code + 3] else 0
     code += 2 if x > borders[code + 1] else 0
@@ -48,7 +48,7 @@ def code_of(x: float, borders: Array) -> int:
 
 def _fit(code_of: Search) -> Search:
     def fit(x: Array, scale: float, book: Array, borders: Array, codes: Array) -> tuple[float, float]:
-        """Codes of a run, scaled; gives the sums of weight times value, and of values squared."""
+        """Fills the codes of a run; returns the sums of weight times value and of values squared."""
         inverse = 1 / scale
         products = squares = 0.0
         for k in range(len(x)):
@@ -63,7 +63,7 @@ def _fit(code_of: Search) -> Search:
 
 def _best_free(fit: Search) -> Search:
     def best_free(x: Array, books: Array, borders: Array, codes: Array) -> tuple[float, int]:
-        """The scale of a run, of any size, with which one of the books explains most of it; and the book."""
+        """The real scale, and the book, that explain most of a run."""
         largest = 0.0
         for k in range(len(x)):
             largest = x[k] if abs(x[k]) > abs(largest) else largest
@@ -84,7 +84,7 @@ def _best_free(fit: Search) -> Search:
 
 def _free(fit: Search, best_free: Search) -> Search:
     def free(weights: Array, books: Array, borders: Array, scales: Array, chosen: Array, codes: Array) -> None:
-        """Scales of any size, books and codes of runs: float64 (n,), int64 (n,), uint8 (n, 32)."""
+        """Fills the real scales, books and codes of runs: float64 (n,), int64 (n,), uint8 (n, 32)."""
         for n in range(len(weights)):
             codes[n] = 0
             scales[n], chosen[n] = best_free(weights[n], books, borders, codes[n])
@@ -96,8 +96,8 @@ def _free(fit: Search, best_free: Search) -> Search:
 
 def _best_level(fit: Search) -> Search:
     def best_level(x: Array, unit: float, wanted: float, books: Array, borders: Array, codes: Array) -> int:
-        """The scale, as stored, with the least error: a magnitude near the wanted one, either sign, either book."""
-        tried, best, found = np.empty(len(x), np.uint8), 0.0, 0
+        """The stored scale with the least error: a magnitude near the wanted one, either sign, either book."""
+        tried, best, level = np.empty(len(x), np.uint8), 0.0, 0
         middle = int(abs(wanted) / unit + 0.5)
         for magnitude in range(max(1, middle - 2), min(LEVELS, middle + 2) + 1):
             for kind in range(4):
@@ -105,9 +105,9 @@ def _best_level(fit: Search) -> Search:
                 products, squares = fit(x, scale, books[book], borders[book], tried)
                 gain = 2 * scale * products - scale * scale * squares
                 if gain > best:
-                    best, found = gain, magnitude | kind << 5
+                    best, level = gain, magnitude | kind << 5
                     codes[:] = tried
-        return found
+        return level
 
     return best_level
 
@@ -116,7 +116,7 @@ def _blocks(best_level: Search) -> Search:
     def blocks(
         weights: Array, books: Array, borders: Array, wanted: Array, units: Array, levels: Array, codes: Array
     ) -> None:
-        """Stored scales and codes of blocks: uint8 (n, 8) and (n, 8, 32)."""
+        """Fills the stored scales and codes of blocks: uint8 (n, 8) and (n, 8, 32)."""
         for n in range(len(weights)):
             for run in range(RUNS):
                 levels[n, run] = 0
@@ -129,21 +129,21 @@ def _blocks(best_level: Search) -> Search:
 
 
 def borders_of(books: Floats) -> Array:
-    """Half-way between neighbours, float64 (2, 15)."""
+    """The middles between neighbouring values, float64 (2, 15)."""
     wide = books.astype(np.float64)
     return (wide[:, 1:] + wide[:, :-1]) / 2
 
 
 def learnt(books: Floats, runs: Array, rounds: int) -> Floats:
-    """Books that fit runs better than those given, float32 (2, 16), each ascending.
+    """Books that fit the runs better, float32 (2, 16), ascending.
 
     In each round every run takes the best scale and book, and every value becomes the one with the least squared error:
-    the sum of scale * weight over its members, by that of scale^2.
+    the sum of scale * weight over its members, divided by the sum of scale^2.
 
     Args:
-        books: to begin with, float32 (2, 16).
+        books: the first books, float32 (2, 16).
         runs: float64 (n, 32).
-        rounds: how many.
+        rounds: number of rounds.
     """
     scales, chosen = np.empty(len(runs)), np.empty(len(runs), np.int64)
     codes = np.empty(runs.shape, np.uint8)

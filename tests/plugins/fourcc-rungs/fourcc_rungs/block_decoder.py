@@ -1,12 +1,11 @@
-"""Rng2, the second rung: a function that decodes one block, of which fused products are made."""
+"""Rng2, the second rung: a function that decodes one block, from which fused products are generated."""
 
-from fourcc import Format
-from fourcc.format import Array
+from fourcc import Array, Format
 from fourcc_rungs.layout import BLOCK, bound, codes, decode, encode, spec
 
 
 def decode_block(scales: Array, codes: Array, weights: Array) -> None:
-    """One block of a row: the row's scale, 16 codes -> 16 weights."""
+    """Decodes one block of a row: the row's scale and 16 codes -> 16 weights."""
     for column in range(BLOCK):
         weights[column] = scales[0] * codes[column]
 

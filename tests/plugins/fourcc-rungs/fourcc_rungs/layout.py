@@ -1,25 +1,24 @@
-"""The layout of all three: 8-bit codes, one float32 scale for each row.
+"""The layout of all three formats: 8-bit codes, one float32 scale for each row.
 
 ::
 
     scales   (rows,) float32       the largest |w| of the row / 127
     codes    (rows, cols) int8     -127 .. 127
 
-Decode: w = scale * code, in float32. Encode: code = w / scale, rounded half to even. Rows are multiples of 16 long.
+Decode: w = scale * code, in float32. Encode: code = w / scale, rounded half to even.
+The length of a row is a multiple of 16.
 """
 
 import numpy as np
 
-from fourcc import Aids, FormatSpec, Geometry, Part
-from fourcc.format import Array, Floats, Parts
-from fourcc.spec import Params
+from fourcc import Aids, Array, Floats, FormatSpec, Geometry, Params, Part, Parts
 
 BLOCK = 16
 TOP = np.float32(127)
 
 
 def spec(tag: str) -> FormatSpec:
-    """What a format of this layout declares."""
+    """The declaration of a format with this layout."""
     return FormatSpec(
         tag=tag,
         name="row scales",

@@ -1,7 +1,7 @@
 """The products of `fourcc_rungs.native`: plain functions over addresses, which fourcc compiles.
 
 The first argument is the address of the matrix's descriptor, the second that of the job's
-(`fourcc.kernels.descriptors`). Activations are followed by zeros, so that whole vectors of them can be read.
+(`fourcc.kernels.descriptors`). Zeros follow the activations, so a loop can read whole vectors of them.
 """
 
 from fourcc.kernels.descriptors import COLS, OUT, PARTS, X
@@ -17,7 +17,7 @@ SCALES, CODES = PARTS, PARTS + 8  # the parts in the order in which KERNEL names
 
 
 def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001 - every kernel's signature
-    """One activation: 64 codes at a time in four sums, none of which waits for another."""
+    """Multiplies one activation: 64 codes at a time in four independent sums."""
     cols, x, out = load_word(weights + COLS), load_word(job + X), load_word(job + OUT)
     whole = cols >> 6 << 6
     for row in range(first, last):
@@ -35,7 +35,7 @@ def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  #
 
 
 def decode_row(weights: int, row: int, out: int) -> None:
-    """A row's weights, float32, from `out` on; several activations, and look-ups, are made of it."""
+    """Writes a row's weights, float32, from `out` on; several activations and look-ups use it."""
     cols, scale = load_word(weights + COLS), load_float_everywhere(load_word(weights + SCALES) + 4 * row)
     p = load_word(weights + CODES) + row * cols
     for col in range(0, cols, 16):

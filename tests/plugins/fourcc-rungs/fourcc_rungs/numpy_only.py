@@ -1,4 +1,4 @@
-"""Rng1, the first rung: numpy alone. Right, and enough to convert, to measure, and to run small models."""
+"""Rng1, the first rung: numpy alone. Correct, and fast enough to convert, to measure, and to run small models."""
 
 from fourcc import Format
 from fourcc_rungs.layout import bound, codes, decode, encode, spec

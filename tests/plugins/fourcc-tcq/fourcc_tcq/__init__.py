@@ -17,12 +17,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts, Setting
 from fourcc_tcq.trellis import STATE_BITS, STATES, best_codes
 
-STEP = 1529  # of sixty odd numbers tried, the one whose tables have the least error over 2, 3 and 4 bits
-WIDER = 1.3  # from one spread that is tried to the next: heavy tails want a wider table
+STEP = 1529  # the best of sixty odd numbers: its tables have the least error over 2, 3 and 4 bits
+WIDER = 1.3  # from one spread to the next try: heavy tails need a wider table
 SHRUNK = {
     2: 0.9631,
     3: 0.9911,
@@ -31,9 +30,9 @@ SHRUNK = {
 
 
 def _table() -> Floats:
-    """Quantiles of the normal distribution, in an order that gives a state's followers unlike weights.
+    """Quantiles of the normal distribution, in an order that gives the followers of a state unlike weights.
 
-    Rounded to 5 digits, so that no machine differs.
+    They are rounded to 5 digits, so all machines agree.
     """
     quantile = NormalDist().inv_cdf
     ordered = np.array([round(quantile((k + 0.5) / STATES), 5) for k in range(STATES)], np.float32)
@@ -94,7 +93,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def decode_block(scales: Array, streams: Array, weights: Array, bits: int, block: int) -> None:
-    """One block: a scale and a ring of words. Products at speed are made from this."""
+    """Decodes one block: a scale and a ring of words. The fused kernel is generated from it."""
     for t in range(block):
         word, shift = bits * t // 32, bits * t % 32
         window = streams[word] >> shift
@@ -114,7 +113,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
         codes = best_codes((units / wider).astype(np.float32), TABLE, bits)
         values = TABLE[_states(codes, bits)].astype(np.float64)
         products, squares = _in_order(weights * values), _in_order(values * values)
-        gain = products * products / squares  # by how much the squares of what is lost are less than those of all
+        gain = products * products / squares  # how much smaller the squared errors are than the squares
         better = gain > kept
         kept[better], scales[better], chosen[better] = gain[better], (products / squares)[better], codes[better]
     largest = np.finfo(np.float16).max
@@ -131,7 +130,7 @@ def _states(codes: Array, bits: int) -> Array:
 
 
 def _in_order(terms: Array) -> Array:
-    """Sums of rows, float64, term by term: numpy's own order is not the same everywhere."""
+    """The sums of rows in float64, term by term: numpy's own order differs between machines."""
     total = np.zeros(len(terms))
     for column in terms.T:
         total += column
@@ -140,12 +139,12 @@ def _in_order(terms: Array) -> Array:
 
 def _packed(chosen: Array, bits: int, geom: Geometry) -> Array:
     """Codes, one after the other, lowest bit first: uint32 (rows, words)."""
-    each = chosen[:, :, None] >> np.arange(bits, dtype=np.uint8) & np.uint8(1)  # (blocks, block, bits)
-    return np.packbits(each.reshape(-1), bitorder="little").view("<u4").reshape(geom.rows, -1)
+    flags = chosen[:, :, None] >> np.arange(bits, dtype=np.uint8) & np.uint8(1)  # (blocks, block, bits)
+    return np.packbits(flags.reshape(-1), bitorder="little").view("<u4").reshape(geom.rows, -1)
 
 
 def bound(w: Array, geom: Geometry) -> Array:
-    """The least squares leave no more than the weights' own: their root, and what float16 takes from the scale."""
+    """The root of the block's squares, which the least squares cannot exceed, and the rounding of the scale."""
     _, block = _sizes(geom.params)
     root = np.sqrt((w * w).reshape(-1, block).sum(axis=1))  # (blocks,)
     return np.repeat(root * (1 + 2**-10) + 2**-22, block).reshape(w.shape)

@@ -1,11 +1,11 @@
-"""The best path through the trellis: the codes of a block whose weights are nearest to given ones.
+"""The best path through the trellis: the codes whose weights are nearest to those of a block.
 
-A state is a window of 12 bits of the block's stream; it moves on by `bits`, so each state has 2^bits followers and as
-many predecessors. Viterbi's algorithm keeps, for each state, the cheapest way to it. A stream that closes into a ring
-needs two passes: one over the block turned by half, for the state where the block begins, and one from there to there.
+A state is a window of 12 bits of the block's stream; it advances by `bits`, so each state has 2^bits followers and as
+many predecessors. Viterbi's algorithm keeps the cheapest way to each state. A stream that closes into a ring needs two
+passes: one over the block rotated by half, for the state where the block begins, and one from that state to itself.
 
-Costs are float32 and grow in the order of the weights, one subtraction, one product and one sum each, none fused; of
-equal ones the first counts. So the codes are the same on every machine, compiled or not.
+Costs are float32 and grow in the order of the weights, by one subtraction, one product and one sum, none of them fused;
+ties go to the first. So the codes are the same on every machine, compiled or not.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc import Array, Floats
 
 STATE_BITS = 12
 STATES = 1 << STATE_BITS
-FAR = np.float32(3e38)  # the cost of what cannot be
+FAR = np.float32(3e38)  # the cost of an impossible state
 
 Search = Callable[[Floats, Floats, Array], None]
 
@@ -27,7 +27,7 @@ def best_codes(units: Floats, table: Floats, bits: int) -> Array:
     """The codes of blocks, uint8 (blocks, width).
 
     Args:
-        units: (blocks, width), scaled as the table is.
+        units: (blocks, width), with the scale of the table.
         table: (4096,), the weight of each state.
         bits: of a code.
     """
@@ -37,7 +37,7 @@ def best_codes(units: Floats, table: Floats, bits: int) -> Array:
 
 
 def placed(table: Floats, bits: int) -> Floats:
-    """The states' weights in the order in which a pass keeps their costs: by their lowest bits first."""
+    """The weights of the states in the order in which a pass keeps their costs: by their lowest bits first."""
     return np.ascontiguousarray(table.reshape(-1, 1 << bits).T).reshape(-1)
 
 
@@ -45,7 +45,7 @@ def placed(table: Floats, bits: int) -> Floats:
 def compiled(bits: int) -> Search:
     """`search` as machine code; numba is imported when the first block is encoded.
 
-    No fastmath, so that costs are as said; no cache, which would leave files beside the installed package.
+    No fastmath, so the costs are as stated; no cache, which would leave files beside the installed package.
     """
     from numba import njit
 
@@ -53,22 +53,22 @@ def compiled(bits: int) -> Search:
 
 
 def searcher(bits: int, compile_: Callable[[Any], Any]) -> Search:
-    """The search for codes of so many bits; sizes that are known when it is compiled make it several times as fast.
+    """The search for codes of so many bits; sizes known at compile time make it several times faster.
 
     Args:
         bits: of a code.
-        compile_: what is done to each function.
+        compile_: treats each function.
     """
     cheapest, follow = compile_(_cheapest(bits)), compile_(_follow(bits))
-    found: Search = compile_(_search(bits, compile_(_states(bits, cheapest, follow))))
-    return found
+    search: Search = compile_(_search(bits, compile_(_states(bits, cheapest, follow))))
+    return search
 
 
 def _cheapest(bits: int) -> Callable[..., None]:
     ways, groups = 1 << bits, STATES >> bits
 
     def cheapest(cost: Floats, least: Floats, way: Array) -> None:
-        """Of the states that differ only in their lowest bits, which have the same followers, the cheapest."""
+        """Finds the cheapest of the states that differ only in their lowest bits: they have the same followers."""
         for g in range(groups):
             best, first = cost[0, g], np.int32(0)
             for j in range(1, ways):
@@ -84,7 +84,7 @@ def _follow(bits: int) -> Callable[..., None]:
     ways, groups, runs = 1 << bits, STATES >> bits, STATES >> 2 * bits
 
     def follow(x: np.float32, table: Floats, least: Floats, cost: Floats) -> None:
-        """The costs of all followers; two loops, since a compiler makes nothing good of one."""
+        """Adds the costs of all followers; in two loops, since compilers optimize a single one badly."""
         for j in range(ways):
             for place in range(groups):
                 d = x - table[j, place]
@@ -100,7 +100,7 @@ def _states(bits: int, cheapest: Callable[..., None], follow: Callable[..., None
     ways, groups, runs = 1 << bits, STATES >> bits, STATES >> 2 * bits
 
     def states(units: Floats, table: Floats, seam: int, back: Array, path: Array) -> None:
-        """The cheapest path; where `seam` is a state, of those that come from it and end in it."""
+        """Finds the cheapest path; where `seam` is a state, among those that begin and end in it."""
         cost = np.empty((ways, groups), np.float32)
         least, way = np.empty(groups, np.float32), np.empty(groups, np.int32)
         turned = np.empty((ways, runs), np.float32)
@@ -131,7 +131,7 @@ def _search(bits: int, states: Callable[..., None]) -> Search:
     ways, groups = 1 << bits, STATES >> bits
 
     def search(units: Floats, table: Floats, codes: Array) -> None:
-        """Codes of all blocks, one after the other."""
+        """Fills the codes of all blocks, one after the other."""
         width = units.shape[1]
         half, back = width // 2, np.empty((width, groups), np.uint8)
         path, turned, places = np.empty(width, np.int64), np.empty(width, np.float32), table.reshape(ways, groups)
