@@ -15,7 +15,7 @@ from fourcc.models.architecture import Architecture
 from fourcc.models.model import Model
 from fourcc.models.open_any import open_any
 from fourcc.models.same_tokens import check_same_tokens
-from fourcc.models.scoring import Runner, Scores
+from fourcc.models.scoring import ScoredModel, Scores
 from fourcc.models.tokenizers import in_use
 from fourcc.models.windows import Cut, Protocol, cut
 
@@ -27,7 +27,7 @@ Progress = Callable[[str, int, int], None]  # ("", tokens done, all tokens)
 
 
 @attrs.frozen
-class Subject:
+class EvaluatedModel:
     """What is measured.
 
     Attributes:
@@ -146,7 +146,9 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
             stack.enter_context(each.unchanged())
         protocol = Protocol(common_context(opened, context), stride, documents, tokens)
         told = read_text(text) if isinstance(text, Path) else text
-        return measure([Subject(opened[0], exact)], told, protocol, opened[1] if opened[1:] else None, threads)[0]
+        return measure([EvaluatedModel(opened[0], exact)], told, protocol, opened[1] if opened[1:] else None, threads)[
+            0
+        ]
 
 
 def common_context(models: Sequence[Model], wanted: int = 0) -> int:
@@ -182,7 +184,7 @@ def as_text(data: bytes, path: Path) -> str:
 
 
 def measure(
-    subjects: Sequence[Subject],
+    evaluated: Sequence[EvaluatedModel],
     text: str,
     protocol: Protocol,
     reference: Model | None = None,
@@ -192,7 +194,7 @@ def measure(
     """What was measured of each subject.
 
     Args:
-        subjects: which; with a reference, all have its tokens.
+        evaluated: which; with a reference, all have its tokens.
         text: what they are measured on, cut for each model by its own tokenizer.
         protocol: how it is cut.
         reference: what they are compared with; None: nothing.
@@ -203,7 +205,7 @@ def measure(
         UsageError: as `evaluate`.
         InputError: likewise.
     """
-    models = list({id(each.model): each.model for each in subjects}.values())
+    models = list({id(each.model): each.model for each in evaluated}.values())
     everyone = [*models, *([] if reference is None else [reference])]
     texts = {id(model): _cut(model, text, protocol) for model in everyone}
     if reference is not None:
@@ -213,9 +215,9 @@ def measure(
     report = _counted(progress, sum(texts[id(group[0])].scored for group in groups))
     found: dict[tuple[int, bool], Evaluation] = {}
     for group in groups:
-        chosen = [each for each in subjects if any(each.model is model for model in group)]
+        chosen = [each for each in evaluated if any(each.model is model for model in group)]
         found |= _measured(chosen, texts[id(group[0])], reference, threads, report)
-    return [found[id(each.model), each.exact] for each in subjects]
+    return [found[id(each.model), each.exact] for each in evaluated]
 
 
 def _cut(model: Model, text: str, protocol: Protocol) -> Cut:
@@ -240,27 +242,29 @@ def _counted(progress: Progress, total: int) -> Callable[[int], None]:
 
 
 def _measured(
-    subjects: Sequence[Subject],
+    evaluated: Sequence[EvaluatedModel],
     text: Cut,
     reference: Model | None,
     threads: int | None,
     report: Callable[[int], None],
 ) -> dict[tuple[int, bool], Evaluation]:
-    """Evaluations of subjects that read the same tokens, in lock step."""
+    """Evaluations of evaluated that read the same tokens, in lock step."""
     context = text.protocol.context
-    own = None if reference is None else Runner(reference.network(context, threads).exactly(), str(reference.path))
-    plain = {id(each.model): each.model.network(context, threads) for each in subjects}
-    networks = [_exactly(plain[id(each.model)]) if each.exact else plain[id(each.model)] for each in subjects]
-    runners = {id(net): Runner(net, str(each.model.path)) for net, each in zip(networks, subjects, strict=True)}
-    words = in_use(subjects[0].model.tokenizer, min(net.architecture.vocab_size for net in networks))
-    scores, theirs = scoring.evaluate(list(runners.values()), text, words, own, report)
-    scored = dict(zip(runners, scores, strict=True))
+    own = None if reference is None else ScoredModel(reference.network(context, threads).exactly(), str(reference.path))
+    plain = {id(each.model): each.model.network(context, threads) for each in evaluated}
+    networks = [_exactly(plain[id(each.model)]) if each.exact else plain[id(each.model)] for each in evaluated]
+    scored_models = {
+        id(net): ScoredModel(net, str(each.model.path)) for net, each in zip(networks, evaluated, strict=True)
+    }
+    words = in_use(evaluated[0].model.tokenizer, min(net.architecture.vocab_size for net in networks))
+    scores, theirs = scoring.score(list(scored_models.values()), text, words, own, report)
+    scored = dict(zip(scored_models, scores, strict=True))
     floor = None if own is None else scoring.noise_floor(own.network, text.windows[0], words)
     return {
         (id(each.model), each.exact): Evaluation(
             text, scored[id(net)], words, net.architecture.vocab_size - words, net.exact, theirs, floor
         )
-        for each, net in zip(subjects, networks, strict=True)
+        for each, net in zip(evaluated, networks, strict=True)
     }
 
 

@@ -37,7 +37,7 @@ FLOOR_TOKENS = 128  # that the noise floor is measured on
 
 
 @attrs.frozen
-class Runner:
+class ScoredModel:
     """A network that is measured.
 
     Attributes:
@@ -111,17 +111,17 @@ class Scores:
         return self.blocks.interval(np.concatenate(values))
 
 
-def evaluate(
-    runners: Sequence[Runner],
+def score(
+    models: Sequence[ScoredModel],
     text: Cut,
     vocabulary: int,
-    reference: Runner | None = None,
+    reference: ScoredModel | None = None,
     report: Callable[[int], None] = lambda tokens: None,  # noqa: ARG005 - a call that does nothing
 ) -> tuple[list[Scores], Scores | None]:
     """Scores of networks, and of their reference.
 
     Args:
-        runners: which; all read the same tokens.
+        models: which; all read the same tokens.
         text: what they are measured on.
         vocabulary: tokens that are told apart, the first so many; rows of a network beyond are padding.
         reference: what they are compared with; None: nothing.
@@ -130,7 +130,7 @@ def evaluate(
     Raises:
         InputError: a network gives a logit that is not finite.
     """
-    everyone = [*([] if reference is None else [reference]), *runners]
+    everyone = [*([] if reference is None else [reference]), *models]
     scores = [Scores(text.protocol.documents) for _ in everyone]
     for number, window in enumerate(text.windows):
         lock_step = _LockStep(everyone, window, number, vocabulary, compared=reference is not None)
@@ -147,7 +147,7 @@ def evaluate(
 class _LockStep:
     """One window, which all networks read some tokens at a time; the first may be the reference."""
 
-    runners: Sequence[Runner]
+    models: Sequence[ScoredModel]
     window: Window
     number: int
     vocabulary: int
@@ -156,12 +156,12 @@ class _LockStep:
     @property
     def step(self) -> int:
         """Tokens that are read at once."""
-        return tokens_at_once(max(each.network.architecture.vocab_size for each in self.runners))
+        return tokens_at_once(max(each.network.architecture.vocab_size for each in self.models))
 
     def measured(self) -> Doubles:
         """Loss, KL divergence and agreement of each scored token: float64 (networks, 3, scored)."""
-        found, done = np.zeros((len(self.runners), 3, self.window.scored)), 0
-        for each in self.runners:
+        found, done = np.zeros((len(self.models), 3, self.window.scored)), 0
+        for each in self.models:
             each.network.reset()
         for first in range(0, len(self.window.tokens) - 1, self.step):
             logits, nexts = self._read(first)
@@ -177,7 +177,7 @@ class _LockStep:
         some = self.window.tokens[first : min(first + self.step, len(self.window.tokens) - 1)]
         skipped = min(len(some), max(0, self.window.first - 1 - first))
         nexts = self.window.tokens[first + 1 + skipped : first + 1 + len(some)]
-        logits = [each.network.forward(some, every=True)[skipped:, : self.vocabulary] for each in self.runners]
+        logits = [each.network.forward(some, every=True)[skipped:, : self.vocabulary] for each in self.models]
         return logits, np.array(nexts, np.int64)
 
     def _measures(self, logits: list[Floats], nexts: NDArray[np.int64], done: int) -> Doubles:
@@ -204,7 +204,7 @@ class _LockStep:
         where = f"{self.window.first + done + row} tokens of window {self.number + 1}"
         raise InputError(
             f"the model's logits after {where} are not finite",
-            file=self.runners[place].name,
+            file=self.models[place].name,
             found=float(wrong),
             expected="finite numbers",
             hint="Its weights are damaged, or too large for float32.",

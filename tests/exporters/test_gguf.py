@@ -13,7 +13,7 @@ import fourcc
 from fourcc.errors import UsageError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
-from fourcc.exporters.gguf_head import FLOAT32, FLOAT64, INT32, INT64, STRING, TRUTH, UINT32, UINT64, Key
+from fourcc.exporters.gguf_head import FLOAT32, FLOAT64, INT32, INT64, STRING, TRUTH, UINT32, UINT64, GGUFKey
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
@@ -394,8 +394,8 @@ def test_the_tokenizer_of_a_gguf_file_goes_back(tmp_path: Path) -> None:
 )
 def test_types_of_values(value: object, kind: int) -> None:
     """As short as most readers ask for, and wide enough for all items."""
-    assert Key.of("k", value).kind == kind
-    assert Key.of("k", value).packed() == gguf_key(
+    assert GGUFKey.of("k", value).kind == kind
+    assert GGUFKey.of("k", value).packed() == gguf_key(
         "k", *((9, value, kind) if isinstance(value, list) else (kind, value))
     )
 
@@ -413,10 +413,10 @@ def test_the_chat_template(root: Path) -> None:
     """One that is a file of its own becomes a key; where a GGUF file brought its keys, these are enough."""
     data = (root / "tests" / "models" / "tiny_tokenizer.bin").read_bytes()
     keys, _ = tokenizer_keys({"tokenizer.bin": data, "chat_template.jinja": b"{{ x }}"}, "m")
-    assert keys[-1] == Key("tokenizer.chat_template", STRING, b"{{ x }}")
+    assert keys[-1] == GGUFKey("tokenizer.chat_template", STRING, b"{{ x }}")
     own = msgpack.packb({"tokenizer.chat_template": "{{ y }}"})
     keys, _ = tokenizer_keys({"tokenizer.gguf": own, "chat_template.jinja": b"{{ x }}"}, "m")
-    assert keys == [Key("tokenizer.chat_template", STRING, "{{ y }}")]
+    assert keys == [GGUFKey("tokenizer.chat_template", STRING, "{{ y }}")]
 
 
 def test_a_damaged_tokenizer(tmp_path: Path) -> None:

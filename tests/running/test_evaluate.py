@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fourcc.errors import InputError
 from fourcc.models import scoring
 from fourcc.models.llama import BATCH, Llama
-from fourcc.models.scoring import Runner, Scores, evaluate, log_softmax, noise_floor, slices, tokens_at_once
+from fourcc.models.scoring import ScoredModel, Scores, log_softmax, noise_floor, score, slices, tokens_at_once
 from fourcc.models.windows import Cut, Protocol, Window
 from tests.running.test_llama import case
 
@@ -35,9 +35,9 @@ class Fixed:
         return self.table[list(tokens)] if every else self.table[list(tokens)][-1:]
 
 
-def runner(model: Fixed | Llama, name: str = "m.bin") -> Runner:
+def scored(model: Fixed | Llama, name: str = "m.bin") -> ScoredModel:
     """A network, to be measured."""
-    return Runner(model, name)  # type: ignore[arg-type]
+    return ScoredModel(model, name)  # type: ignore[arg-type]
 
 
 def slow(model: Fixed, reference: Fixed, window: Window, vocabulary: int) -> list[tuple[float, float, float]]:
@@ -72,7 +72,7 @@ def test_scores_are_those_of_the_definitions(step: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(scoring, "LOGITS", 4 * VOCABULARY * step)
     monkeypatch.setattr(scoring, "SLICE", 8 * VOCABULARY * (5 if step > 1 else 1000))
     candidates, reference, text = [Fixed(1), Fixed(2)], Fixed(3), made(3, 600)
-    scores, own = evaluate([runner(each) for each in candidates], text, VOCABULARY, runner(reference))
+    scores, own = score([scored(each) for each in candidates], text, VOCABULARY, scored(reference))
     assert max(reference.at_once) == step
     assert own is not None
     for model, found in zip(candidates, scores, strict=True):
@@ -89,7 +89,7 @@ def test_padding_rows_are_left_out() -> None:
     """Probabilities are over the tokens that there are, in networks of any width; what padding holds is nothing."""
     model, reference, text = Fixed(1, vocabulary=VOCABULARY + 5), Fixed(3), made(2, 40)
     model.table[:, VOCABULARY:] = np.nan
-    (found,), own = evaluate([runner(model)], text, VOCABULARY, runner(reference))
+    (found,), own = score([scored(model)], text, VOCABULARY, scored(reference))
     assert own is not None
     wanted = np.array([each for window in text.windows for each in slow(model, reference, window, VOCABULARY)])
     np.testing.assert_allclose(np.concatenate(found.losses), wanted[:, 0], rtol=1e-6)
@@ -99,7 +99,7 @@ def test_padding_rows_are_left_out() -> None:
 def test_without_a_reference_only_losses_are_measured() -> None:
     """And the reference's scores are none."""
     text, seen = made(2, 20), list[int]()
-    (scores,), own = evaluate([runner(Fixed(1))], text, VOCABULARY, report=seen.append)
+    (scores,), own = score([scored(Fixed(1))], text, VOCABULARY, report=seen.append)
     assert own is None
     assert not scores.divergences
     assert scores.tokens == text.scored == sum(seen)
@@ -118,16 +118,16 @@ def test_a_logit_that_is_not_finite_is_refused(value: float, size: int, monkeypa
     text = Cut(Protocol(5), windows, None, None)
     wanted = rf"^bad.bin: the model's logits after 3 tokens of window 3 are not finite: found {value}, expected finite"
     with pytest.raises(InputError, match=wanted) as raised:
-        evaluate([runner(broken, "bad.bin")], text, VOCABULARY)
+        score([scored(broken, "bad.bin")], text, VOCABULARY)
     assert raised.value.exit_code == 3
     with pytest.raises(InputError, match=wanted):
-        evaluate([runner(Fixed(2), "good.bin")], text, VOCABULARY, runner(broken, "bad.bin"))
+        score([scored(Fixed(2), "good.bin")], text, VOCABULARY, scored(broken, "bad.bin"))
 
 
 def test_intervals_are_of_blocks_and_documents() -> None:
     """As the text was cut."""
     for documents in (False, True):
-        (scores,), _ = evaluate([runner(Fixed(1))], made(20, 100, documents=documents), VOCABULARY)
+        (scores,), _ = score([scored(Fixed(1))], made(20, 100, documents=documents), VOCABULARY)
         assert scores.blocks.whole == documents
         assert scores.loss == scores.blocks.interval(np.concatenate(scores.losses))
 
@@ -187,7 +187,7 @@ def test_a_vocabulary_of_262144_tokens_takes_bounded_memory() -> None:
     text = made(1, 150, tokens=size)
     tracemalloc.start()
     try:
-        (found,), _ = evaluate([runner(networks[0])], text, size, runner(networks[1]))
+        (found,), _ = score([scored(networks[0])], text, size, scored(networks[1]))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -10,7 +10,7 @@ from tokenizers import processors
 
 import fourcc
 from fourcc.errors import InputError, UsageError
-from fourcc.models.evaluation import Subject, measure
+from fourcc.models.evaluation import EvaluatedModel, measure
 from fourcc.models.open_any import open_any
 from fourcc.models.windows import Protocol
 from tests.running.training import byte_pairs
@@ -100,7 +100,7 @@ def test_each_model_reads_its_own_tokens(models: Path, text: str, tmp_path: Path
             open_any(permuted(models, tmp_path), stack)[0],
         ]
         for order in (opened, opened[::-1]):
-            found = measure([Subject(model) for model in order], text, Protocol(256, documents=True))
+            found = measure([EvaluatedModel(model) for model in order], text, Protocol(256, documents=True))
             assert found[0].loss.mean == pytest.approx(found[1].loss.mean, rel=1e-6)
             assert found[0].loss.mean < 0.3
             assert found[0].text.windows != found[1].text.windows
@@ -196,7 +196,9 @@ def test_both_ways_at_once_are_those_alone(quantized: Path, models: Path, text: 
     with ExitStack() as stack:
         model = open_any(quantized, stack)[0]
         against = open_any(models / "tiny.bin", stack, tokenizer=models / "tiny_tokenizer.bin")[0]
-        together = measure([Subject(model), Subject(model, exact=True)], text, Protocol(256, limit=300), against)
+        together = measure(
+            [EvaluatedModel(model), EvaluatedModel(model, exact=True)], text, Protocol(256, limit=300), against
+        )
         for exact, found in zip((False, True), together, strict=True):
             alone = fourcc.evaluate(model, text, reference=against, tokens=300, exact=exact)
             assert repr(found) == repr(alone)

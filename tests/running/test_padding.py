@@ -17,7 +17,7 @@ import fourcc
 from fourcc.errors import InputError, UsageError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
-from fourcc.exporters.gguf_head import FLOAT32, INT32, STRING, Key
+from fourcc.exporters.gguf_head import FLOAT32, INT32, STRING, GGUFKey
 from fourcc.exporters.gguf_padding import filled
 from fourcc.models.sampling import Sampler
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
@@ -136,18 +136,18 @@ def test_a_gguf_file_has_a_token_for_every_row(tmp_path: Path) -> None:
 
 def test_filling_up_a_vocabulary_as_it_came() -> None:
     """Where no kinds are given all are normal; where no scores are, none are made."""
-    tokens = Key("tokenizer.ggml.tokens", STRING, ["a"])
+    tokens = GGUFKey("tokenizer.ggml.tokens", STRING, ["a"])
     assert filled([tokens], 1, "m") == [tokens]
     assert filled([tokens], None, "m") == [tokens]
     assert filled([], 9, "m") == []
     assert filled([tokens], 3, "m") == [
-        Key("tokenizer.ggml.tokens", STRING, ["a", "[PAD1]", "[PAD2]"]),
-        Key("tokenizer.ggml.token_type", INT32, [1, 5, 5]),
+        GGUFKey("tokenizer.ggml.tokens", STRING, ["a", "[PAD1]", "[PAD2]"]),
+        GGUFKey("tokenizer.ggml.token_type", INT32, [1, 5, 5]),
     ]
-    scores = Key("tokenizer.ggml.scores", FLOAT32, [0.5])
-    assert filled([tokens, scores], 2, "m")[1] == Key("tokenizer.ggml.scores", FLOAT32, [0.5, -10000.0])
+    scores = GGUFKey("tokenizer.ggml.scores", FLOAT32, [0.5])
+    assert filled([tokens, scores], 2, "m")[1] == GGUFKey("tokenizer.ggml.scores", FLOAT32, [0.5, -10000.0])
     with pytest.raises(InputError) as caught:
-        filled([Key("tokenizer.ggml.tokens", STRING, ["a", "b"])], 1, "m.bin")
+        filled([GGUFKey("tokenizer.ggml.tokens", STRING, ["a", "b"])], 1, "m.bin")
     assert str(caught.value) == (
         "m.bin: GGUF has no place for tokens without a row: found 2 tokens, expected at most 1, the rows."
         " Give the model's own tokenizer with --tokenizer."
