@@ -33,7 +33,7 @@ BROKEN = [
     (broken.DITHER, "repetition", "the same weights give other bytes", "a random generator"),
     (broken.INPUT, "declared size", "read-only", "broken_formats.py"),
     (broken.STORED, "inputs left alone", "read-only", "parts that are read-only"),
-    (broken.BEYOND, "surroundings", "decode reads what is not the part's", "as_strided"),
+    (broken.BEYOND, "surroundings", "decode reads beyond the parts", "as_strided"),
     (broken.BEYOND, "damaged parts", "it was killed by SIGSEGV", "in reads_on"),
     (broken.WILD, "damaged parts", "it was killed by SIGSEGV", "beyond a part"),
     (broken.EXIT, "damaged parts", "it ended with exit code 7", "ends the process itself"),
@@ -90,7 +90,7 @@ def test_what_they_are_made_of_is_right(trial: Trial) -> None:
         (broken.WARNS, "no warnings", "RuntimeWarning"),
         (broken.VALUES, "kernel", "its block decoder cannot run on several rows at once"),
         (broken.TILE, "declaration", "no error bound is declared"),
-        (broken.IDLE, "calibration", "what is asked for makes no difference"),
+        (broken.IDLE, "calibration", "the calibration data that the format asks for make no difference"),
     ],
     ids=["warns", "values", "bound", "idle"],
 )
