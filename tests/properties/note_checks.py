@@ -1,4 +1,4 @@
-"""What each note says, looked up in what was made: the files, read by their own packages where there are such."""
+"""Checks each note against the files that were made, which are read by their own packages where there are such."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def says(pattern: str) -> Callable[[Check], Check]:
 
 
 def listed(text: str) -> list[str]:
-    """Names in a list; what is only counted behind them is left off."""
+    """Names in a list, without the count of further ones."""
     return re.sub(r" and \d+ more$", "", text).split(", ")
 
 

@@ -22,7 +22,7 @@ MESSAGES = ["Hello", "And then?", "  why  ", "é"]
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, QMatrix]:
-    """Of one layer; the token that ends an answer is likelier than any other."""
+    """Weights of one layer; the token that ends an answer is likelier than any other."""
     a, rng = Architecture.of("llama", HYPER), np.random.default_rng(3)
     shapes = {"attention.wq": (32, 32), "attention.wk": (16, 32), "attention.wv": (16, 32), "attention.wo": (32, 32)}
     shapes |= {"feed_forward.w1": (48, 32), "feed_forward.w3": (48, 32), "feed_forward.w2": (32, 48)}

@@ -58,7 +58,7 @@ def distribution(logits: NDArray[np.float32]) -> list[float]:
 
 
 def made(count: int, length: int, *, tokens: int = VOCABULARY, documents: bool = False) -> Cut:
-    """Random windows, of which some begin to be scored late; every other one after all of a batch was read."""
+    """Random windows, some of which are scored from a late token on; every other one after a whole batch was read."""
     rng = np.random.default_rng(5)
     some = [tuple(map(int, rng.integers(0, tokens, length))) for _ in range(count)]
     firsts = [1 + (min(length - 2, 300) if number % 2 else 0) for number in range(count)]
@@ -68,7 +68,7 @@ def made(count: int, length: int, *, tokens: int = VOCABULARY, documents: bool =
 
 @pytest.mark.parametrize("step", [BATCH, 7, 1])
 def test_scores_are_those_of_the_definitions(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two candidates; whatever is read at once, and however few probabilities are made at once."""
+    """Two candidates, for every number of tokens read at once and of probabilities computed at once."""
     monkeypatch.setattr(scoring, "LOGITS", 4 * VOCABULARY * step)
     monkeypatch.setattr(scoring, "SLICE", 8 * VOCABULARY * (5 if step > 1 else 1000))
     candidates, reference, text = [Fixed(1), Fixed(2)], Fixed(3), made(3, 600)
@@ -86,7 +86,7 @@ def test_scores_are_those_of_the_definitions(step: int, monkeypatch: pytest.Monk
 
 
 def test_padding_rows_are_left_out() -> None:
-    """Probabilities are over the tokens that there are, in networks of any width; what padding holds is nothing."""
+    """Probabilities are over the tokens in use, in networks of any width; the logits of padding do not count."""
     model, reference, text = Fixed(1, vocabulary=VOCABULARY + 5), Fixed(3), made(2, 40)
     model.table[:, VOCABULARY:] = np.nan
     (found,), own = score([scored(model)], text, VOCABULARY, scored(reference))
@@ -97,7 +97,7 @@ def test_padding_rows_are_left_out() -> None:
 
 
 def test_without_a_reference_only_losses_are_measured() -> None:
-    """And the reference's scores are none."""
+    """Without a reference there are no divergences, and no scores of a reference."""
     text, seen = made(2, 20), list[int]()
     (scores,), own = score([scored(Fixed(1))], text, VOCABULARY, report=seen.append)
     assert own is None
@@ -150,7 +150,7 @@ def test_log_softmax_bears_large_logits() -> None:
 
 
 def test_the_noise_floor_is_that_of_one_by_one() -> None:
-    """Of a model that does not care, nothing; of one whose logits move by a little, half of its square, or so."""
+    """It is 0 for a model that does not depend on batches, and about half the square of a small change of logits."""
     window = made(1, 30).windows[0]
     assert noise_floor(Fixed(1), window, VOCABULARY) == 0  # type: ignore[arg-type]
     moving = Fixed(1)
@@ -169,7 +169,7 @@ def test_the_noise_floor_is_that_of_one_by_one() -> None:
 
 
 def test_what_is_read_and_made_at_once() -> None:
-    """As much as the limits allow, and never nothing."""
+    """As many tokens as the limits allow, and at least one."""
     assert [tokens_at_once(size) for size in (512, 65_536, 262_144, 1 << 26)] == [256, 256, 64, 1]
     assert [next(slices(5, size)).stop for size in (512, 262_144, 1 << 26)] == [1024, 2, 1]
     assert [row for part in slices(5, 262_144) for row in range(5)[part]] == [0, 1, 2, 3, 4]

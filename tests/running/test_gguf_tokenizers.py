@@ -62,7 +62,7 @@ def sp() -> Any:  # noqa: ANN401 - the package has no types
 
 @pytest.fixture(scope="module")
 def spm(sp: Any) -> Tokenizer:  # noqa: ANN401 - the package has no types
-    """The same by our own code."""
+    """The tokenizer of that vocabulary by our own code."""
     return opened(**of_sentencepiece(sp))
 
 
@@ -172,7 +172,7 @@ def hf() -> tokenizers.Tokenizer:
 
 @pytest.fixture(scope="module")
 def bpe(hf: tokenizers.Tokenizer) -> Tokenizer:
-    """The same by our own code."""
+    """The tokenizer of that vocabulary by our own code."""
     return opened(**of_byte_pairs(hf))
 
 

@@ -39,7 +39,7 @@ Extra = tuple[str, np.ndarray]
 
 
 def folder(path: Path, tensor: Extra | None, key: Key | None) -> Path:
-    """Of Hugging Face."""
+    """A folder of Hugging Face's."""
     extra = {tensor[0]: tensor[1]} if tensor else {}
     written(path, "model.safetensors", safetensors(to_hf(SIZES, TENSORS) | extra))
     written(path, "config.json", config(SIZES, tied=False, **dict([key] if key else [])))
@@ -47,7 +47,7 @@ def folder(path: Path, tensor: Extra | None, key: Key | None) -> Path:
 
 
 def ggml(path: Path, tensor: Extra | None, key: Key | None) -> Path:
-    """GGUF."""
+    """A GGUF file."""
     keys = gguf_llama_keys(SIZES)
     if key is not None:
         kind = {bool: 7, int: 5, float: 6, str: 8}[type(key[1])]
@@ -111,7 +111,7 @@ def strangers(spelled: Callable[[str], str]) -> list[str]:
 
 @every_source
 def test_every_tensor_that_is_not_taken_refuses_the_model(kind: str, tmp_path: Path) -> None:
-    """And is noted when the model is converted."""
+    """The refusal is noted when the model is converted."""
     make, spelled = SOURCES[kind]
     for name in strangers(spelled):
         model, notes = opened(make(tmp_path, (name, np.ones(12, "<f4")), None), tmp_path)
@@ -125,7 +125,7 @@ def test_every_tensor_that_is_not_taken_refuses_the_model(kind: str, tmp_path: P
 
 
 def test_the_untouched_models_run(tmp_path: Path) -> None:
-    """So it is the change that is refused."""
+    """Without the change the model runs, so it is the change that is refused."""
     for make, _ in SOURCES.values():
         model, notes = opened(make(tmp_path, None, None), tmp_path)
         assert notes == ()
@@ -236,7 +236,7 @@ def outcome(hyper: dict[str, object]) -> bytes | str:
 
 
 def logits(hyper: dict[str, object], tensors: Arrays, tokens: list[int]) -> bytes:
-    """Of the last token."""
+    """Logits of the last token."""
     network = Llama(Architecture.of("llama", hyper), {name: encode(a, "F32") for name, a in tensors.items()}.get)
     return network.forward(tokens).tobytes()
 
@@ -335,7 +335,7 @@ def test_heads_that_no_attention_has(changes: dict[str, int], text: str, tmp_pat
 
 
 def test_pairs_of_hyper_parameters() -> None:
-    """What each is right by itself."""
+    """Each value is valid by itself."""
     more = {"rope_scaling.type": "factors", "rope_scaling.factors": [1.0, 2.0, 3.0]}
     with pytest.raises(InputError, match=r"rope_scaling.factors: found 3 factors, expected 2, one a pair"):
         check("llama", honest() | more)

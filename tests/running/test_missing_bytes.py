@@ -46,7 +46,7 @@ def hf() -> tokenizers.Tokenizer:
 
 
 def keys_of(hf: tokenizers.Tokenizer) -> dict[str, Any]:
-    """The same vocabulary, as a converter to GGUF writes it: what is unknown is said to be the end of a text."""
+    """A vocabulary as a converter to GGUF writes it: the unknown token is the end of a text."""
     model = json.loads(hf.to_str())["model"]
     tokens = [hf.id_to_token(token) for token in range(hf.get_vocab_size())]
     return {

@@ -77,7 +77,7 @@ def ours(hf: tokenizers.Tokenizer) -> Tokenizer:
 
 
 def pushed(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
-    """What comes with each token, and at the end."""
+    """The text that comes with each token, and at the end."""
     stream = tokenizer.stream()
     return [*[stream.push(token) for token in ids], stream.finish()]
 

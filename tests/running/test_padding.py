@@ -200,7 +200,7 @@ def test_tokens_are_counted_as_the_packages_count_them(name: str) -> None:
 
 
 def test_every_kind_is_counted() -> None:
-    """Those that the table of tokenizers has, in its order."""
+    """The kinds are those of the table of tokenizers, in its order."""
     from fourcc.models.tokenizers import _READERS
     from fourcc.sources.token_count import _COUNTERS
 

@@ -53,7 +53,7 @@ class Slow:
         return f32((s * 0x2545F4914F6CDD1D % 2**64 >> 32) >> 8) / f32(16777216.0)
 
     def multinomial(self, p: list[np.float32], coin: np.float32) -> int:
-        """Of all tokens."""
+        """Draws from all tokens."""
         total = f32(0)
         for token, probability in enumerate(p):
             total += probability
@@ -62,7 +62,7 @@ class Slow:
         return len(p) - 1
 
     def nucleus(self, p: list[np.float32], coin: np.float32) -> int:
-        """Of the likeliest tokens."""
+        """Draws from the likeliest tokens."""
         cutoff = (f32(1) - self.topp) / f32(len(p) - 1)
         kept = sorted((-probability, token) for token, probability in enumerate(p) if probability >= cutoff)
         kept = kept or [min((-probability, token) for token, probability in enumerate(p))]

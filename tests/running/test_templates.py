@@ -132,7 +132,7 @@ def test_a_vocabulary_without_the_special_tokens_is_refused() -> None:
 
 
 def test_special_tokens_by_name() -> None:
-    """Of SentencePiece: control pieces, and no text."""
+    """SentencePiece's special tokens are control pieces, and no text."""
     tokenizer = read_sentencepiece(scored(control_symbols=["[INST]"]), "t.model")
     assert tokenizer.special("[INST]") == tokenizer.processor.piece_to_id("[INST]")
     assert [tokenizer.special(name) for name in ("the", "<unk>", "no such piece")] == [None] * 3

@@ -71,7 +71,7 @@ def large(data: Path) -> Tokenizer:
 
 @pytest.mark.parametrize("text", PUBLISHED)
 def test_published_tokens(large: Tokenizer, text: str) -> None:
-    """Those of llama2.c's own tests."""
+    """The texts and tokens of llama2.c's own tests."""
     expected = [int(token) for token in PUBLISHED[text].split()]
     assert large.encode(text) == expected
     assert large.encode(text, bos=False) == expected[1:]
@@ -221,7 +221,7 @@ def test_which_blob_is_taken() -> None:
 
 
 def test_too_long_a_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of any kind."""
+    """A tokenizer of any kind is refused where it is too long."""
     monkeypatch.setattr("fourcc.sources.tokenizer.MAX_TOKENIZER", 100)
     with pytest.raises(
         InputError, match=r"m \(tokenizer.bin\): too long for a tokenizer: found 101 bytes, expected at m"

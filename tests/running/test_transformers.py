@@ -16,7 +16,7 @@ from tests.sources.writers import safetensors, written
 
 @cache
 def stored(name: str) -> np.ndarray:
-    """What transformers said, float64 (places, vocabulary)."""
+    """The logits that transformers gave, float64 (places, vocabulary)."""
     path = Path(__file__).parents[1] / "vectors" / "transformers.json"
     data = base64.b64decode(json.loads(path.read_text())["logits"][name])
     return np.frombuffer(data, "<f4").reshape(len(PLACES), -1).astype(np.float64)

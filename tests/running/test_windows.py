@@ -37,7 +37,7 @@ def made(text: str, protocol: Protocol, bos: int | None = 0) -> Cut:
 
 
 def pieces(found: Cut) -> list[str]:
-    """What each window has after BOS."""
+    """The tokens of each window after BOS."""
     return ["".join(map(chr, window.tokens[found.bos is not None :])) for window in found.windows]
 
 
@@ -145,7 +145,7 @@ def assert_windows(said: str, found: Cut, text: str) -> None:
 
 
 def assert_beginning(said: str, found: Cut, overlapping: bool) -> None:  # noqa: FBT001 - a fact of the case
-    """What stands before the first token, and whether that is scored."""
+    """Asserts what stands before the first token, and whether that token is scored."""
     several = len(found.windows) > 1
     if found.bos is not None:
         assert {window.tokens[0] for window in found.windows} == {found.bos}

@@ -25,7 +25,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
-        """That of a file."""
+        """The tokenizer of a file."""
         data = path.read_bytes()
         sizes = struct.unpack("<7i", data[:HEADER])
         end = HEADER + 4 * sizes[0] * sizes[5]

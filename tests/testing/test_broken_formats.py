@@ -146,7 +146,7 @@ def test_stored_bytes_that_change(tmp_path: Path) -> None:
 
 
 def test_a_trial_raises_the_report() -> None:
-    """What a test runner shows."""
+    """The text that a test runner shows."""
     trial = next(each for each in trials(broken.FORMULA) if each.check.name == "within the bound")
     assert str(trial) == "For1: within the bound"
     with pytest.raises(AssertionError) as caught:

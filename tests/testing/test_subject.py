@@ -1,4 +1,4 @@
-"""What is examined: shapes, settings, made-up calibration data, and where another process finds the format."""
+"""The subject of an examination: shapes, settings, made-up calibration data, and the target for other processes."""
 
 from pathlib import Path
 
@@ -69,7 +69,7 @@ def test_it_is_installed_for_a_while() -> None:
 
 @pytest.mark.parametrize("found", [GPTQ, AWQ], ids=["hessian", "importance"])
 def test_calibration_data_are_made_up(found: object) -> None:
-    """Of what is asked for, positive and definite; the check sees that they matter."""
+    """They are those that the format asks for, positive and definite; the check sees that they matter."""
     subject = Subject.of(found)  # type: ignore[arg-type]  # a Format
     aids = subject.aids((2, 24))
     if aids.importance is not None:
@@ -97,7 +97,7 @@ def test_random_parts_of_variable_length() -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_guarded_memory_holds_the_same_bytes(place: str) -> None:
-    """Of any dtype and size, not to be written to."""
+    """Parts of any dtype and size; they are read-only."""
     record = np.zeros((3, 5), np.dtype([("d", "<f2"), ("q", "i1", 32)]))
     record["d"] = 1.5
     with Guarded() as guarded:
@@ -110,7 +110,7 @@ def test_guarded_memory_holds_the_same_bytes(place: str) -> None:
 
 
 def test_weights_in_words() -> None:
-    """The same on every machine: these are pinned."""
+    """Weights are equal on every machine: these are pinned."""
     assert described(bell((2, 3)), "normal weights") == "float32 (2, 3), normal weights"
     assert integers((1, 4), -1).tolist() == [[-25.0, -6.5, 12.0, -20.0]]
     top = float(np.finfo(np.float32).max)
