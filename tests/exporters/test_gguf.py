@@ -342,7 +342,7 @@ def test_scaled_rotations(tmp_path: Path, scaling: dict[str, object]) -> None:
     "more", [[("rope.scaling.type", 8, "linear"), ("rope.scaling.factor", 6, 2.0)], [("rope.scale_linear", 6, 2.0)]]
 )
 def test_factors_beside_a_scaling(tmp_path: Path, more: list[tuple[str, int, object]]) -> None:
-    """Both divide the turns; where they are written as factors, the keys that came do not divide again."""
+    """Both divide the turns; where factors state them, the keys that came do not divide again."""
     h, tensors = llama()
     arrays = {gguf_name(name): array for name, array in tensors.items()}
     arrays["rope_freqs.weight"] = np.linspace(1, 3, 2, dtype=np.float32)

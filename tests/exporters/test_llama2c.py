@@ -37,7 +37,7 @@ def export(source: Path, target: Path, version: int, policy: Policy | None = Non
 
 @pytest.mark.parametrize("shape", SHAPES, ids=["shared", "own output", "wide"])
 def test_versions_of_numbers(tmp_path: Path, shape: dict[str, int]) -> None:
-    """From any version to any: version 1 has the right bytes, and 0 but for tables, which llama2.c computes itself."""
+    """Every version is made from every other: 1 has the right bytes, 0 too, but for tables, which llama2.c computes."""
     h, tensors = llama(**shape)  # type: ignore[arg-type]
     first, second = llama2c_v0(h, tensors), llama2c_v1(h, tensors)
     v0, v1 = written(tmp_path, "v0", first), written(tmp_path, "v1", second)

@@ -378,7 +378,7 @@ def test_every_blob_is_taken_or_named(tmp_path: Path, name: str, kind: str, fami
 
 
 def test_companions_come_back_unchanged(tmp_path: Path) -> None:
-    """From a folder through a model.bin to a folder: of the family, and of another, with its config."""
+    """A folder, of the family or with another config, passes through a model.bin and becomes a folder again."""
     for family in ("llama", "gemma3"):
         first, last = tmp_path / f"{family} a", tmp_path / f"{family} b"
         first.mkdir()

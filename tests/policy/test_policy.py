@@ -52,7 +52,7 @@ def test_read(tmp_path: Path) -> None:
     ],
 )
 def test_files_that_are_no_policy(tmp_path: Path, content: bytes, expected: str) -> None:
-    """Named by what they are."""
+    """The error says what they are."""
     path = tmp_path / "mixed.toml"
     path.write_bytes(content)
     assert f"\n  {expected}" in message(lambda: Policy.read(path))

@@ -106,7 +106,7 @@ MORE = {
 @pytest.mark.parametrize("layers", MORE)
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_k_quants(name: str, layers: int, able: Registry) -> None:
-    """By the table of that change; the output is always of 6 bits, an embedding that is tied is not."""
+    """They follow the table of that change; the output always has 6 bits, a tied embedding has not."""
     base, *kinds = FIRST[name]
     case = {"layers": layers, "dim": 256, "hidden": 512, "heads": 4, "kv_heads": 4, "output": 1}
     found = chosen(f"{name}-2023", case, able)

@@ -93,7 +93,7 @@ def test_selectors_must_all_hold(chosen: Callable[..., list[str]], tensor: Make)
     ],
 )
 def test_selectors(chosen: Callable[..., list[str]], tensor: Make, selector: str, expected: list[str]) -> None:
-    """Each selector, on a matrix, a stack, a vector, a scalar and integers, in a model of three layers."""
+    """Every selector is tried on a matrix, a stack, a vector, a scalar and integers, in a model of three layers."""
     tensors = [
         tensor("w", (64, 256), "embedding", "output"),
         tensor("w3", (2, 3, 4), layer=1),
@@ -400,7 +400,7 @@ def test_a_stored_format_may_be_known_by_the_tensor_only(formats: Registry, tens
 
 
 def test_every_problem_of_every_kind_at_once(resolve_problems: Problems, tensor: Make) -> None:
-    """In the order of the text; what concerns no line comes last."""
+    """Problems follow the order of the text; those without a line come last."""
     rules = """[[rule]]
 match = "[ab]"
 tag = "Wide"

@@ -14,7 +14,7 @@ Problems = Callable[[str], list[str]]
 
 
 def test_every_key() -> None:
-    """Each key ends up in the rule."""
+    """Every key reaches the rule."""
     (rule,) = Policy.parse(
         """
         version = 1
@@ -69,7 +69,7 @@ def test_silence() -> None:
 
 
 def test_every_problem_at_once(parse_problems: Problems) -> None:
-    """In the order of the text, each with path, line and, where there is one, the nearest name."""
+    """Problems follow the order of the text, each with path, line and, where there is one, the nearest name."""
     text = """version = 2
 rules = 1
 [[rule]]

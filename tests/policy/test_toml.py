@@ -175,7 +175,7 @@ def test_syntax_errors_have_line_and_column(text: str, expected: str) -> None:
     ],
 )
 def test_limits(text: str, expected: str) -> None:
-    """Each with its line; none by an error of the interpreter."""
+    """Every error has its line; none is an error of the interpreter."""
     assert only_problem(text) == expected
 
 

@@ -237,7 +237,7 @@ def weight_only(change: Callable[[Arrays], Arrays], kind: str = "gptq", **fields
 
 
 def no_index(stored: Arrays) -> Arrays:
-    """Each index is all zeros."""
+    """A model in which every index is all zeros."""
     return {name: np.zeros_like(array) if name.endswith("g_idx") else array for name, array in stored.items()}
 
 

@@ -27,7 +27,7 @@ class Fixed:
         self.at_once: list[int] = []
 
     def reset(self) -> None:
-        """Nothing is remembered."""
+        """Forgets nothing: there is nothing to remember."""
 
     def forward(self, tokens: list[int], *, every: bool = False) -> NDArray[np.float32]:
         """The rows of the tokens."""
@@ -110,7 +110,7 @@ def test_without_a_reference_only_losses_are_measured() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("size", [1, 1 << 20])
 def test_a_logit_that_is_not_finite_is_refused(value: float, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With file and position: the third window's last token is scored after 3 tokens, in slices or not."""
+    """The error names file and place: the third window's last token is scored after 3 tokens, in slices or not."""
     monkeypatch.setattr(scoring, "SLICE", size)
     broken = Fixed(1)
     broken.table[7, 4] = value
@@ -125,7 +125,7 @@ def test_a_logit_that_is_not_finite_is_refused(value: float, size: int, monkeypa
 
 
 def test_intervals_are_of_blocks_and_documents() -> None:
-    """As the text was cut."""
+    """Blocks follow the cut of the text."""
     for documents in (False, True):
         (scores,), _ = score([scored(Fixed(1))], made(20, 100, documents=documents), VOCABULARY)
         assert scores.blocks.whole == documents

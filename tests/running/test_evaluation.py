@@ -25,7 +25,7 @@ def models(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def quantized(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """It in four bits."""
+    """The model in four bits."""
     path = tmp_path_factory.mktemp("evaluation") / "q4.bin"
     tokenizer = models / "tiny_tokenizer.bin"
     fourcc.convert(models / "tiny.bin", path, policy=fourcc.Policy.shorthand("Q4_0,F16"), tokenizer=tokenizer)
@@ -81,7 +81,7 @@ def test_tokens_are_at_most(quantized: Path, text: str, documents: bool) -> None
 
 
 def test_a_context_that_a_model_has_not_is_refused(quantized: Path, text: str) -> None:
-    """With the model's own, and its name."""
+    """The error has the model's own context and its name."""
     with pytest.raises(
         UsageError, match=r"q4.bin: windows of so many tokens: found 100000, expected at most 256, the m"
     ):
@@ -141,7 +141,7 @@ def test_the_line_says_whether_there_is_a_token_before_the_text(
     tmp_path: Path,
     begins: bool,  # noqa: FBT001 - a case
 ) -> None:
-    """As the tokenizer.json has it; without one, the first token of each window has nothing before it."""
+    """The tokenizer.json decides; without BOS the first token of each window has nothing before it."""
     tokenizer = byte_pairs()
     if begins:
         tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
@@ -161,7 +161,7 @@ def test_the_line_says_whether_there_is_a_token_before_the_text(
 
 @pytest.mark.parametrize("tag", ["Q8_0,F16", "BF16"])
 def test_a_copy_without_loss_is_at_the_noise_floor(models: Path, text: str, tmp_path: Path, tag: str) -> None:
-    """Where the reference's kernels round activations, too: that is not counted against the copy."""
+    """The reference's kernels round activations, too; that is not counted against the copy."""
     tokenizer = models / "tiny_tokenizer.bin"
     fourcc.convert(models / "tiny.bin", tmp_path / "a.bin", policy=fourcc.Policy.shorthand(tag), tokenizer=tokenizer)
     fourcc.convert(tmp_path / "a.bin", tmp_path / "copy.bin", policy=fourcc.Policy.shorthand("F32"))
@@ -192,7 +192,7 @@ def test_exactly_is_without_what_the_kernels_round(models: Path, text: str, tmp_
 
 
 def test_both_ways_at_once_are_those_alone(quantized: Path, models: Path, text: str) -> None:
-    """In lock step, with weights in memory once."""
+    """Both run in lock step, with weights in memory once."""
     with ExitStack() as stack:
         model = open_any(quantized, stack)[0]
         against = open_any(models / "tiny.bin", stack, tokenizer=models / "tiny_tokenizer.bin")[0]
@@ -208,7 +208,7 @@ def test_both_ways_at_once_are_those_alone(quantized: Path, models: Path, text: 
 
 
 def test_numbers_that_are_not_finite_are_refused(models: Path, text: str, tmp_path: Path) -> None:
-    """With the file, not as a perplexity of nan."""
+    """The error names the file; there is no perplexity of nan."""
     with pytest.raises(InputError, match=r"broken.bin: the model's logits after 1 tokens of window 1 are not finite"):
         fourcc.evaluate(broken(models, tmp_path), text)
 
@@ -221,7 +221,7 @@ def test_what_is_no_language_model_is_called_so(text: str, tmp_path: Path) -> No
 
 
 def test_a_text_without_tokens_is_refused(quantized: Path) -> None:
-    """As on the command line."""
+    """The error is that of the command line."""
     with pytest.raises(UsageError, match="the text has no token to score"):
         fourcc.evaluate(quantized, "")
 

@@ -129,7 +129,7 @@ def same_for_both(text: str) -> bool:
 
 @pytest.mark.parametrize("pre", ["gpt-2", "llama-bpe", "qwen2", "starcoder", "tekken", "dbrx"])
 def test_words_are_cut_as_by_the_original_expression(pre: str) -> None:
-    """In the other program's own words."""
+    """The expressions are in the other program's own words."""
     ending = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
     rest = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     upper, lower = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
@@ -215,7 +215,7 @@ def test_whole_words_come_before_merges(hf: tokenizers.Tokenizer) -> None:
 
 
 def test_a_merge_into_no_token_gives_bytes(hf: tokenizers.Tokenizer) -> None:
-    """As llama.cpp does."""
+    """The symbol becomes the tokens of its bytes, as in llama.cpp."""
     keys = of_byte_pairs(hf) | {"merges": ["q q"]}
     tokens = keys["tokens"]
     assert isinstance(tokens, list)
@@ -223,7 +223,7 @@ def test_a_merge_into_no_token_gives_bytes(hf: tokenizers.Tokenizer) -> None:
 
 
 def test_a_lone_surrogate_is_refused(spm: Tokenizer, bpe: Tokenizer) -> None:
-    """It has no UTF-8."""
+    """A lone surrogate has no UTF-8."""
     for tokenizer in (spm, bpe):
         with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+DC80 at character 1"):
             tokenizer.encode("a\udc80")
@@ -290,7 +290,7 @@ def test_merges_that_are_no_pairs(hf: tokenizers.Tokenizer) -> None:
     ],
 )
 def test_what_is_no_vocabulary(blob: bytes, message: str) -> None:
-    """Not even a map."""
+    """Bytes that are not even a map are refused."""
     with pytest.raises(InputError) as caught:
         open_tokenizer({"tokenizer.gguf": blob}, "m.gguf")
     assert message in str(caught.value)
@@ -322,7 +322,7 @@ def test_any_damage_is_an_error_of_ours(blob: bytes, data: st.DataObject) -> Non
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.text("ab<", min_size=1, max_size=4), max_size=6, unique=True), st.text("ab<c", max_size=14))
 def test_user_defined_tokens_are_cut_as_by_an_expression(texts: list[str], text: str) -> None:
-    """Where one begins first, the longest of those."""
+    """The token that begins first is cut out, and of several the longest."""
     longest_first = sorted(texts, key=len, reverse=True)
     expected = re.split(f"({'|'.join(map(re.escape, longest_first))})", text) if texts else [text]
     assert Cutter({each: token for token, each in enumerate(texts)}).cut(text) == expected

@@ -243,7 +243,7 @@ def logits(hyper: dict[str, object], tensors: Arrays, tokens: list[int]) -> byte
 
 @pytest.mark.parametrize("key", LLAMA.keys)
 def test_every_key_that_is_heeded_changes_the_numbers(key: str) -> None:
-    """Or is refused where the tensors contradict it: a key that is named and does nothing would be a lie."""
+    """A declared key changes the logits, or is refused where the tensors contradict it; none is without effect."""
     base = {**honest(), "seq_len": 64, "rope_theta": 10.0, **BESIDE.get(key, {})}
     value = base.get(key)
     changed = CHANGED[key] if key in CHANGED else 2 * value  # type: ignore[operator]  # a number
@@ -254,7 +254,7 @@ def test_every_key_that_is_heeded_changes_the_numbers(key: str) -> None:
 
 @pytest.mark.parametrize("template", LLAMA.tensors)
 def test_every_tensor_that_is_taken_changes_the_numbers(template: str) -> None:
-    """As the table of the declaration says; optional ones are added."""
+    """Every tensor of the declaration changes the logits; optional ones are added first."""
     shape = LLAMA.tensors[template].sizes(honest())
     changed = np.random.default_rng(5).standard_normal(shape).astype("<f4")
     before, after = (
@@ -319,7 +319,7 @@ def test_impossible_hyper_parameters(name: str, value: object, text: str, tmp_pa
     ],
 )
 def test_heads_that_no_attention_has(changes: dict[str, int], text: str, tmp_path: Path) -> None:
-    """Though all shapes fit: of GGUF, and of what it was converted to; the other sources refuse it on opening."""
+    """All shapes fit; GGUF and a model.bin made from it are refused when run, other sources on opening."""
     h, tensors = llama(**changes)
     data = [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()]
     path = written(tmp_path, "m.gguf", gguf(gguf_llama_keys(h), data))
@@ -335,7 +335,7 @@ def test_heads_that_no_attention_has(changes: dict[str, int], text: str, tmp_pat
 
 
 def test_pairs_of_hyper_parameters() -> None:
-    """Each value is valid by itself."""
+    """Pairs contradict each other though each value is valid by itself."""
     more = {"rope_scaling.type": "factors", "rope_scaling.factors": [1.0, 2.0, 3.0]}
     with pytest.raises(InputError, match=r"rope_scaling.factors: found 3 factors, expected 2, one a pair"):
         check("llama", honest() | more)
@@ -370,7 +370,7 @@ def test_untied_without_output(tmp_path: Path) -> None:
 
 
 def test_only_declared_networks_run() -> None:
-    """By name; the table is asked, so that another network is another entry."""
+    """Another architecture is refused by name; the table decides, so a new network is a new entry."""
     assert set(NETWORKS) == {"llama"}
     with pytest.raises(UsageError, match="found architecture gemma3, expected llama"):
         check("gemma3", {})

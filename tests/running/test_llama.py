@@ -57,7 +57,7 @@ class Case:
     weights: dict[str, Array]
 
     def quantized(self, tag: str = "F32") -> dict[str, QMatrix]:
-        """Its matrices in a format; vectors as floats."""
+        """The matrices in a format; vectors as floats."""
         tags = {name: tag if w.ndim == 2 else "F32" for name, w in self.weights.items()}
         return {name: encode(w.astype(np.float32), tags[name], name=name) for name, w in self.weights.items()}
 

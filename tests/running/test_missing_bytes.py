@@ -75,7 +75,7 @@ LATIN = "Once upon a time, there was é 日本."
 def test_byte_pairs_equal_hugging_faces_where_those_lose_nothing(
     hf: tokenizers.Tokenizer, ours: Tokenizer, text: str
 ) -> None:
-    """Where the package's tokens do not give the text back, ours refuses it; and only there."""
+    """Ours refuses a text exactly where the package's tokens do not give it back."""
     ids = hf.encode(text, add_special_tokens=False).ids
     if hf.decode(ids, skip_special_tokens=False) == text:
         assert ours.encode(text, bos=False) == ids
@@ -94,7 +94,7 @@ def test_byte_pairs_equal_hugging_faces_where_those_lose_nothing(
     ],
 )
 def test_the_byte_and_its_place_are_named(ours: Tokenizer, text: str, found: str) -> None:
-    """With what can be done."""
+    """The error says what can be done, too."""
     with pytest.raises(UsageError) as caught:
         ours.encode(text)
     assert str(caught.value) == f"the vocabulary has no token for it: found {found}. Leave it out of the text."
@@ -193,7 +193,7 @@ def of_pieces(*pieces: str) -> bytes:
     ids=["tokenizer.bin", "GGUF"],
 )
 def test_without_an_unknown_token_the_text_is_refused(tokenizer: Tokenizer) -> None:
-    """With its place."""
+    """The error names the place."""
     assert tokenizer.encode("ab b") == [1, 3, 4, 5, 3, 5]
     with pytest.raises(UsageError) as caught:
         tokenizer.encode("ab é")
@@ -219,7 +219,7 @@ def test_what_is_unknown_joins_nothing() -> None:
 
 
 def test_a_tokenizer_bin_without_bytes_goes_to_gguf(sp: Any) -> None:  # noqa: ANN401
-    """As text; it gives the same tokens there."""
+    """Its pieces become text, and give the same tokens there."""
     data = llama2c_file(sp)
     keys = {key.name: key.value for key in tokenizer_keys({"tokenizer.bin": data}, "m")[0]}
     assert 6 not in keys["tokenizer.ggml.token_type"]

@@ -88,7 +88,7 @@ def test_text_survives(large: Tokenizer, text: str) -> None:
 @settings(deadline=None, max_examples=60)
 @given(TEXTS)
 def test_equals_the_loops_of_llama2c(tiny: Llama2cTokenizer, text: str) -> None:
-    """With the shipped model's tokenizer."""
+    """The tokenizer is the shipped model's."""
     assert tiny.encode(text) == slow_encode(tiny, text)
     assert tiny.text(tiny.encode(text)) == text
 
@@ -156,7 +156,7 @@ def test_characters_come_whole(tiny: Llama2cTokenizer) -> None:
 
 
 def test_a_lone_surrogate_is_refused(tiny: Llama2cTokenizer) -> None:
-    """It has no UTF-8."""
+    """A lone surrogate has no UTF-8."""
     with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+D83D at character 2, expected no surr"):
         tiny.encode("ab\ud83d")
 
@@ -211,7 +211,7 @@ def test_any_damage_is_an_error_of_ours(root: Path, data: st.DataObject) -> None
 
 
 def test_which_blob_is_taken() -> None:
-    """None is an error that says what would be one."""
+    """Without one the error says which files would do."""
     with pytest.raises(InputError) as caught:
         open_tokenizer({"notes": b""}, "m.bin")
     assert str(caught.value) == (

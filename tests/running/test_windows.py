@@ -110,12 +110,12 @@ def test_each_word_of_the_line_is_true(text: str, context: int, more: dict[str, 
 
 
 def documents_of(text: str) -> list[str]:
-    """By hand: paragraphs without the empty lines between them."""
+    """Documents cut by hand: paragraphs without the empty lines between them."""
     return re.split(r"\n(?:[ \t]*\n)+\s*", text.strip())
 
 
 def ending(found: Cut, total: int | None) -> str:
-    """How the line ends; total: tokens of the text, None where the limit stopped it."""
+    """The end of the line; total: tokens of the text, None where the limit stopped it."""
     count = len(scored(found))
     noun = "token" if count == 1 else "tokens"
     if total is None:
@@ -124,7 +124,7 @@ def ending(found: Cut, total: int | None) -> str:
 
 
 def assert_windows(said: str, found: Cut, text: str) -> None:
-    """How many windows, of what kind and length."""
+    """Asserts the number, kind and length of windows."""
     lengths = [len(window.tokens) for window in found.windows]
     match = re.match(r"(\d+) ", said)
     assert match
@@ -157,7 +157,7 @@ def assert_beginning(said: str, found: Cut, overlapping: bool) -> None:  # noqa:
 
 
 def test_the_line_of_usual_texts() -> None:
-    """As a user sees it."""
+    """These are the lines that a user sees."""
     assert str(made("a" * 22, Protocol(11))) == (
         "3 disjoint windows of at most 11 tokens, each after BOS; all 22 tokens scored"
     )

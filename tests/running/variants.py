@@ -32,7 +32,7 @@ class Checkpoint:
         return cls(sizes, np.frombuffer(data[HEADER:end], "<f4").reshape(sizes[5], sizes[0]), data[end:])
 
     def write(self, path: Path, embedding: NDArray[np.float32]) -> Path:
-        """With other rows of the embedding."""
+        """Writes the model with another number of rows of the embedding."""
         sizes = (*self.sizes[:5], len(embedding), self.sizes[6])
         path.write_bytes(struct.pack("<7i", *sizes) + embedding.astype("<f4").tobytes() + self.rest)
         return path

@@ -148,7 +148,7 @@ def halves(parts: Parts, geom: Geometry) -> Floats:
 
 
 def divides_by_the_largest(parts: Parts, geom: Geometry) -> Floats:
-    """For zeros it computes 0 / 0."""
+    """Computes 0 / 0 for zeros."""
     with np.errstate(invalid="ignore"):
         top = parts["scales"].max(initial=0)
         return decode({**parts, "scales": parts["scales"] / top}, geom) * top

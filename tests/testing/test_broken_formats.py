@@ -79,7 +79,7 @@ def test_another_hash_seed_shows() -> None:
 
 @pytest.mark.parametrize("trial", [each for each in trials(broken.GOOD) if each.check.name != "stored bytes"], ids=str)
 def test_what_they_are_made_of_is_right(trial: Trial) -> None:
-    """But that denormal scales have few bits, so that weights move when they are encoded again."""
+    """It has one note: denormal scales have few bits, so weights move when they are encoded again."""
     outcome = trial()
     assert not outcome.findings or trial.check.name == "idempotence", text_of(outcome)
 
@@ -101,7 +101,7 @@ def test_what_breaks_nothing_is_noted(found: Format, check: str, says: str) -> N
 
 
 def test_a_crash_does_not_end_the_examination() -> None:
-    """Each check that crashes is a finding of its own, and the next ones are made."""
+    """Every check that crashes gives its own finding, and the next checks are made."""
     names = ("declaration", "declared size", "zeros", "nominal bits")
     outcomes = list(examine(subject(broken.EXIT), [check for check in CHECKS if check.name in names]))
     assert [outcome.check for outcome in outcomes] == [check.name for check in CHECKS if check.name in names]

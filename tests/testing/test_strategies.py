@@ -49,7 +49,7 @@ def test_short_blocks_and_parameters(data: st.DataObject) -> None:
 @settings(max_examples=50, deadline=None)
 @given(strategies.settings(DECLARED))
 def test_settings_are_allowed(drawn: dict[str, object]) -> None:
-    """Each of its type and range."""
+    """Every value has its setting's type and range."""
     assert complete(DECLARED, drawn) == drawn
 
 

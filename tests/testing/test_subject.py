@@ -45,14 +45,14 @@ def test_settings_are_checked() -> None:
 
 
 def test_it_is_found_by_name() -> None:
-    """By its entry point where it is installed, else in the module of its functions."""
+    """Its entry point tells, where it is installed, else the module of its functions."""
     assert Subject.of(Q8_0).target == "fourcc.formats.q8_0:Q8_0"
     assert Subject.of(broken.SIZE).target == "tests.testing.broken_formats:SIZE"
     assert Subject.of(attrs.evolve(broken.GOOD)).target is None
 
 
 def test_it_is_installed_for_a_while() -> None:
-    """And what is installed already stays what it is."""
+    """A format that is installed already stays as it is."""
     subject = Subject.of(broken.GOOD)
     with subject.installed():
         assert registry[as_tag("Good")] is broken.GOOD
@@ -89,7 +89,7 @@ def test_stored_bytes_are_found() -> None:
 
 
 def test_random_parts_of_variable_length() -> None:
-    """They have some length; fixed ones are of their shape."""
+    """They have a random length; fixed ones have their shape."""
     parts = random_parts(ENTROPY, ENTROPY.spec.geometry((3, 8)), seed=1)
     assert parts["stream"].ndim == 1
     assert parts["steps"].shape == (3,)
