@@ -224,7 +224,7 @@ def _cut(model: Model, text: str, protocol: Protocol) -> Cut:
     windows, rows = cut(text, model.tokenizer, protocol), _architecture(model).vocab_size
     highest = max(max(window.tokens) for window in windows.windows)
     if highest >= rows:
-        what = "the tokenizer has a token that the model has not"
+        what = "the tokenizer has a token that the model lacks"
         raise InputError(what, file=model.path, found=highest, expected=f"0 to {rows - 1}")
     return windows
 

@@ -170,7 +170,7 @@ class Llama:
             self._caches = self._sizes.caches(sizes.n_layers)
         except (MemoryError, ValueError) as error:  # ValueError: larger than any array
             raise UsageError(
-                "there is not the memory for the context",
+                "there is not enough memory for the context",
                 found=f"{self.context} positions",
                 hint="Ask for fewer; the model's own number is the hyper-parameter seq_len.",
             ) from error

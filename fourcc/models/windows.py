@@ -37,7 +37,9 @@ class Protocol:
         """Raises UsageError where the values are impossible."""
         if self.context < 2 or not 0 <= self.stride < self.context:
             found = f"context {self.context}, stride {self.stride}"
-            raise UsageError("windows cannot be cut so", found=found, expected="a context above 1, a stride below it")
+            raise UsageError(
+                "windows cannot be cut in this way", found=found, expected="a context above 1, a stride below it"
+            )
         if self.documents and self.stride:
             found = f"documents and stride {self.stride}"
             raise UsageError("documents are not read in windows that overlap", found=found, expected="one of the two")

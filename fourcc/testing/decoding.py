@@ -85,7 +85,12 @@ def codes(subject: Subject) -> Iterator[Finding]:
         kind = getattr(found, "dtype", np.dtype("f4")).kind
         if getattr(found, "shape", None) != shape or kind not in "iu":
             expected = f"integers {shape}"
-            yield Finding(what="codes are not of the matrix", tried=tried, found=_kind(found), expected=expected)
+            yield Finding(
+                what="the codes are not integers of the matrix's shape",
+                tried=tried,
+                found=_kind(found),
+                expected=expected,
+            )
 
 
 def _kind(value: object) -> str:

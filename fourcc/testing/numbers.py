@@ -167,7 +167,7 @@ def _check_matrix(subject: Subject, w: Array, decoded: Array, tried: str) -> Ite
     bound = np.asarray(given, np.float64)
     if bound.shape != w.shape or not (bound >= 0).all():
         found = f"{bound.shape}, {bound.dtype}, NaN or negative: {np.count_nonzero(~(bound >= 0))}"
-        yield Finding(what="the bound is none", tried=tried, found=found, expected=f"{w.shape}, 0 or more each")
+        yield Finding(what="the bound is not valid", tried=tried, found=found, expected=f"{w.shape}, 0 or more each")
         return
     wrong = ~(error <= bound)
     if wrong.any():

@@ -225,7 +225,7 @@ def test_a_merge_into_no_token_gives_bytes(hf: tokenizers.Tokenizer) -> None:
 def test_a_lone_surrogate_is_refused(spm: Tokenizer, bpe: Tokenizer) -> None:
     """A lone surrogate has no UTF-8."""
     for tokenizer in (spm, bpe):
-        with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+DC80 at character 1"):
+        with pytest.raises(UsageError, match=r"the text is not Unicode: found U\+DC80 at character 1"):
             tokenizer.encode("a\udc80")
 
 
@@ -244,16 +244,22 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another": ({"model": "bert"}, "is not read: found 'bert', expected llama or gpt2"),
     "type": (ONE | {"model": 3}, "'tokenizer.ggml.model' has a value of another type: found 3, expected str"),
-    "none": (ONE | {"tokens": []}, "has not a number of tokens that can be: found 0, expected 1 to 4194304"),
-    "no text": (ONE | {"tokens": ["?", 1]}, "'tokenizer.ggml.tokens' has at place 1 what is no text: found 1, exp"),
-    "scores": (ONE | {"scores": [0.0]}, "'tokenizer.ggml.scores' has not a number for each token: found 1, expected 2"),
-    "nan": (ONE | {"scores": [0.0, float("nan")]}, "has at place 1 what is no such number: found nan, expected float"),
-    "kinds": (ONE | {"token_type": [1, "x"]}, "'tokenizer.ggml.token_type' has at place 1 what is no such number"),
+    "none": (ONE | {"tokens": []}, "has an impossible number of tokens: found 0, expected 1 to 4194304"),
+    "no text": (ONE | {"tokens": ["?", 1]}, "'tokenizer.ggml.tokens' has no text at place 1: found 1, exp"),
+    "scores": (
+        ONE | {"scores": [0.0]},
+        "'tokenizer.ggml.scores' does not have a number for each token: found 1, expected 2",
+    ),
+    "nan": (ONE | {"scores": [0.0, float("nan")]}, "has no valid number at place 1: found nan, expected float"),
+    "kinds": (ONE | {"token_type": [1, "x"]}, "'tokenizer.ggml.token_type' has no valid number at place 1"),
     "bytes": (
         ONE | {"tokens": ["?", "hello"], "token_type": [2, 6]},
-        "'tokenizer.ggml.tokens' has at place 1 what is no byte, though its kind says so: found 'hello', expected <",
+        "'tokenizer.ggml.tokens' has no byte at place 1, though the kind of that token says so: found 'hello', expected <",
     ),
-    "half a byte": (PAIRS | {"tokens": ["<0x0>"], "token_type": [6]}, "has at place 0 what is no byte, though its kin"),
+    "half a byte": (
+        PAIRS | {"tokens": ["<0x0>"], "token_type": [6]},
+        "has no byte at place 0, though the kind of that",
+    ),
     "pre": (
         PAIRS | {"pre": "o9"},
         "'tokenizer.ggml.pre' asks for a way to cut texts that is not known: found 'o9', ex",
@@ -274,7 +280,7 @@ def test_damage_is_named(name: str) -> None:
 
 def test_merges_that_are_no_pairs(hf: tokenizers.Tokenizer) -> None:
     """Two texts with a space between."""
-    with pytest.raises(InputError, match=r"merges' has at place 1 what is no pair: found 'b', expected two texts"):
+    with pytest.raises(InputError, match=r"merges' has no pair at place 1: found 'b', expected two texts"):
         opened(**of_byte_pairs(hf) | {"merges": ["a b", "b"]})
 
 

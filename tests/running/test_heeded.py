@@ -358,7 +358,7 @@ def test_a_long_context_takes_memory_only_where_it_is_used(tmp_path: Path) -> No
     with fourcc.open(path) as model:
         assert np.isfinite(model.network(64).forward([1, 2])).all()
         refused = refusal(model)
-        assert refused is None or "there is not the memory for the context: found 1000000000 positions" in refused
+        assert refused is None or "there is not enough memory for the context: found 1000000000 positions" in refused
 
 
 def test_untied_without_output(tmp_path: Path) -> None:

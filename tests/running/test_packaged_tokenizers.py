@@ -165,7 +165,7 @@ def test_truncation_and_padding_are_not_wanted() -> None:
 def test_a_lone_surrogate_is_refused(ours: Tokenizer, pieces: Tokenizer) -> None:
     """A lone surrogate has no UTF-8."""
     for tokenizer in (ours, pieces):
-        with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+D83D at character 1"):
+        with pytest.raises(UsageError, match=r"the text is not Unicode: found U\+D83D at character 1"):
             tokenizer.encode("a\ud83d")
 
 

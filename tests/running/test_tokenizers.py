@@ -157,7 +157,7 @@ def test_characters_come_whole(tiny: Llama2cTokenizer) -> None:
 
 def test_a_lone_surrogate_is_refused(tiny: Llama2cTokenizer) -> None:
     """A lone surrogate has no UTF-8."""
-    with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+D83D at character 2, expected no surr"):
+    with pytest.raises(UsageError, match=r"the text is not Unicode: found U\+D83D at character 2, expected no surr"):
         tiny.encode("ab\ud83d")
 
 

@@ -177,7 +177,7 @@ def test_the_line_of_usual_texts() -> None:
 def test_what_cannot_be_cut_is_refused() -> None:
     """A stride as wide as the context, a context of one, documents that overlap, fewer tokens than none, no text."""
     for protocol in (Protocol(1), Protocol(4, stride=4), Protocol(4, stride=-1)):
-        with pytest.raises(UsageError, match="windows cannot be cut so: found context"):
+        with pytest.raises(UsageError, match="windows cannot be cut in this way: found context"):
             made("abc", protocol)
     with pytest.raises(UsageError, match="tokens to score: found -1, expected 1 or more, or 0 for all"):
         made("abc", Protocol(4, limit=-1))

@@ -39,7 +39,7 @@ BROKEN = [
     (broken.EXIT, "damaged parts", "it ended with exit code 7", "ends the process itself"),
     (broken.DOUBLES, "shape and dtype", "float64", "astype(np.float32)"),
     (broken.PADDING, "declared size", "decode of the format", "the last block is short"),
-    (broken.CODES, "codes", "codes are not of the matrix", "integers"),
+    (broken.CODES, "codes", "the codes are not integers of the matrix's shape", "integers"),
     (broken.BLOCK, "each column", "column 31 of each block", "`decode` is normative"),
     (broken.KERNEL, "each column", "the kernel leaves the last column out", "the decoded weight"),
     (broken.FOREIGN, "ids elsewhere", "the id 2 of ggml belongs to fourcc's own", "would never be read as Fgn1"),

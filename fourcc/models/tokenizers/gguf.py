@@ -73,17 +73,17 @@ class _Keys:
         texts: list[Any] = self.value(name, list, default=[])
         for place, text in enumerate(texts):
             if type(text) not in (str, bytes):
-                raise self.refusal(name, f"has at place {place} what is no text", f"{text!r:.40}", "text")
+                raise self.refusal(name, f"has no text at place {place}", f"{text!r:.40}", "text")
         return [text if type(text) is str else text.decode(errors="surrogateescape") for text in texts]
 
     def numbers(self, name: str, kind: type, default: float, count: int) -> tuple[Any, ...]:
         """A finite number for each token; all are the default where the key is missing."""
         numbers: list[Any] = self.value(name, list, default=[default] * count)
         if len(numbers) != count:
-            raise self.refusal(name, "has not a number for each token", len(numbers), count)
+            raise self.refusal(name, "does not have a number for each token", len(numbers), count)
         for place, one in enumerate(numbers):
             if not isinstance(one, (int, float)) or type(one) is not kind or not isfinite(one):
-                raise self.refusal(name, f"has at place {place} what is no such number", f"{one!r:.40}", kind.__name__)
+                raise self.refusal(name, f"has no valid number at place {place}", f"{one!r:.40}", kind.__name__)
         return tuple(numbers)
 
     def refusal(self, name: str, what: str, found: object, expected: object = None) -> InputError:
@@ -96,7 +96,7 @@ def _vocabulary(keys: _Keys, *, bos: int | None = None, eos: int | None = None, 
     tokens = keys.texts("tokens")
     count = len(tokens)
     if not 0 < count <= MAX_TOKENS:
-        raise keys.refusal("tokens", "has not a number of tokens that can be", count, f"1 to {MAX_TOKENS}")
+        raise keys.refusal("tokens", "has an impossible number of tokens", count, f"1 to {MAX_TOKENS}")
     vocabulary = Vocabulary(
         tokens=tuple(tokens),
         scores=keys.numbers("scores", float, 0.0, count),
@@ -117,7 +117,7 @@ def _check_bytes(keys: _Keys, vocabulary: Vocabulary) -> None:
         try:
             byte_of(vocabulary.tokens[token])
         except ValueError:
-            what = f"has at place {token} what is no byte, though its kind says so"
+            what = f"has no byte at place {token}, though the kind of that token says so"
             raise keys.refusal("tokens", what, f"{vocabulary.tokens[token]!r:.40}", "<0x00> to <0xFF>") from None
 
 
@@ -149,7 +149,7 @@ def _ranks(keys: _Keys) -> dict[tuple[str, str], int]:
     for rank, text in enumerate(keys.texts("merges")):
         left, space, right = text.partition(" ")
         if not (left and space and right):
-            raise keys.refusal("merges", f"has at place {rank} what is no pair", f"{text!r:.40}", "two texts")
+            raise keys.refusal("merges", f"has no pair at place {rank}", f"{text!r:.40}", "two texts")
         ranks.setdefault((left, right), rank)
     return ranks
 

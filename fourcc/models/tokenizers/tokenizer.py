@@ -108,7 +108,7 @@ def utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         found = f"U+{ord(text[error.start]):04X} at character {error.start}"
-        raise UsageError("the text is no Unicode", found=found, expected="no surrogates") from None
+        raise UsageError("the text is not Unicode", found=found, expected="no surrogates") from None
 
 
 def in_use(tokenizer: Tokenizer, rows: int) -> int:
