@@ -134,7 +134,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
         tokens, notes = [*tokens, *ends], [*notes, *more]
     elif not given:
         called = source.architecture or architecture
-        notes.append(f"no keys are written for the architecture {called!r}: tools can list the file, and not run it")
+        notes.append(f"no keys are written for the architecture {called!r}: tools can list the file, but not run it")
     if not given:
         own.insert(1, GGUFKey.of("general.type", "model"))
     infos, places, end = _places(steps)

@@ -68,7 +68,7 @@ def end_keys(hyper: Hyper, tokens: list[GGUFKey]) -> tuple[list[GGUFKey], list[s
     free = [end for end in _ENDS if f"{PREFIX}{end}_token_id" not in said]
     keys += [GGUFKey.of(f"{PREFIX}{end}_token_id", token) for end, token in zip(free, more, strict=False)]
     left = ", ".join(map(str, more[len(free) :]))
-    return keys, [f"of the tokens that end a text these have no key in a GGUF file: {left}"] if left else []
+    return keys, [f"these tokens that end a text have no key in a GGUF file: {left}"] if left else []
 
 
 def ends_left_behind(source: Source) -> dict[str, Scalar | list[Scalar]]:

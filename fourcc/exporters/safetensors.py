@@ -51,7 +51,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     if CHAT_TEMPLATE in source.blobs and tokenizer.template_of(source.blobs) != source.blobs[CHAT_TEMPLATE]:
         beside[CHAT_TEMPLATE] = source.blobs[CHAT_TEMPLATE]
     notes = [
-        f"{name} is left out: it is no file of Hugging Face's"
+        f"{name} is left out: it is not a file of Hugging Face's"
         for name in source.blobs
         if name not in beside and name not in (CHAT_TEMPLATE, CONFIG)
     ]

@@ -446,7 +446,7 @@ def test_end_tokens_beyond_the_keys(tmp_path: Path) -> None:
     """GGUF has three keys for them; further tokens are named."""
     with model(tmp_path, Part(hyper={"eos_token_id": [4, 5, 6, 7]})) as source:
         notes = plan_export(source, KINDS["gguf"]).layout.notes
-    assert "of the tokens that end a text these have no key in a GGUF file: 7" in notes
+    assert "these tokens that end a text have no key in a GGUF file: 7" in notes
     with model(tmp_path, Part(hyper={"eos_token_id": [2, 5]})) as source:
         notes = plan_export(source, KINDS["llama2c-v1"]).layout.notes
     assert "eos_token_id [2, 5] is left out: llama2.c takes 2" in notes

@@ -122,7 +122,7 @@ def test_the_first_k_quants(name: str, layers: int, able: Registry) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_fits_every_shape(name: str, able: Registry) -> None:
-    """Rows of 64, 176 and 288, too."""
+    """Rows of 64, 176 and 288 get a format, too."""
     for dim, hidden in ((64, 176), (288, 768)):
         case = {"layers": 3, "dim": dim, "hidden": hidden, "heads": 2, "kv_heads": 2, "output": 1}
         assert len(chosen(name, case, able)) == 2 + 7 * 3
@@ -151,7 +151,7 @@ def test_names() -> None:
 
 
 def test_each_has_a_summary() -> None:
-    """One line that is no name."""
+    """The summary is one line and does not repeat the name."""
     for recipe in recipes():
         assert recipe.summary.endswith(".")
         assert not recipe.summary.startswith(recipe.name)

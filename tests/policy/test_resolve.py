@@ -59,7 +59,7 @@ def test_the_first_match_wins(formats: Registry, llama: Callable[[int], list[Ten
 
 
 def test_selectors_must_all_hold(chosen: Callable[..., list[str]], tensor: Make) -> None:
-    """Name and role and layer."""
+    """Name, role and layer must all match."""
     tensors = [
         tensor(f"{name}.{i}", (2, 2), role, layer=i) for i in range(2) for name, role in [("a", "x"), ("b", "y")]
     ]
@@ -371,7 +371,7 @@ def test_shapes_that_nothing_fits(resolve_problems: Problems, tensor: Make) -> N
 
 
 def test_integers_are_not_quantized(resolve_problems: Problems, tensor: Make) -> None:
-    """Whatever their shape."""
+    """Integers are refused in every shape."""
     ints = [tensor("ids", (4, 33), tag="U8", real=False), tensor("mask", (4, 32), tag="U8", real=False)]
     assert resolve_problems("[[rule]]\nmatch = '*'\ntag = 'Q8_0'", tensor("w"), *ints) == [
         (

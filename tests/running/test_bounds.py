@@ -75,7 +75,7 @@ def test_each_of_a_gguf_file_s_ends_counts(name: str) -> None:
     ("said", "more"), [(7, {7}), ([7, 6], {6, 7}), ([], set()), (-1, set()), (None, set()), ("7", set()), (True, set())]
 )
 def test_the_model_s_ends_are_united_with_the_tokenizer_s(said: object, more: set[int]) -> None:
-    """None of them replaces another."""
+    """No statement of an end replaces another."""
     assert ends_of(gguf("<x>", "<y>"), {"eos_token_id": said}) == {1, 2} | more
 
 

@@ -73,7 +73,7 @@ def test_alone(quantized: Path, text: str) -> None:
 
 @pytest.mark.parametrize("documents", [False, True])
 def test_tokens_are_at_most(quantized: Path, text: str, documents: bool) -> None:  # noqa: FBT001 - a case
-    """One is one; fewer than none are refused."""
+    """A limit of one scores one token; a negative limit is refused."""
     for limit in (1, 2, 300):
         assert fourcc.evaluate(quantized, text, tokens=limit, documents=documents).tokens == limit
     with pytest.raises(UsageError, match="tokens to score: found -1, expected 1 or more, or 0 for all"):
@@ -214,7 +214,7 @@ def test_numbers_that_are_not_finite_are_refused(models: Path, text: str, tmp_pa
 
 
 def test_what_is_no_language_model_is_called_so(text: str, tmp_path: Path) -> None:
-    """Before its tokenizer is looked for."""
+    """The model is refused before its tokenizer is opened."""
     np.savez(tmp_path / "w.npz", w=np.ones((4, 8), np.float32))
     with pytest.raises(UsageError, match=r"w.npz: this model cannot be run: found architecture None"):
         fourcc.evaluate(tmp_path / "w.npz", text)
@@ -236,7 +236,7 @@ def test_a_temporary_file_is_never_named(models: Path) -> None:
 
 
 def test_what_a_notebook_shows(models: Path, quantized: Path, tmp_path: Path) -> None:
-    """One line each, however large the model."""
+    """The repr is one line, however large the model."""
     result = fourcc.convert(models / "tiny.bin", tmp_path / "m.bin")
     assert repr(result) == f"<Result {tmp_path / 'm.bin'}: 38 tensors, 351072 weights, 32 bits per weight>"
     with fourcc.open_source(models / "tiny.bin") as source:

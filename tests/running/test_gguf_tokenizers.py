@@ -105,13 +105,13 @@ def test_scored_equals_sentencepiece(sp: Any, spm: Tokenizer, text: str) -> None
 
 
 def test_no_text_becomes_a_control_token(spm: Tokenizer) -> None:
-    """Whatever it says."""
+    """Names of control tokens in a text stay text."""
     assert not {0, 1, 2} & set(spm.encode("<s></s><unk>", bos=False))
     assert spm.text(spm.encode("<s></s><unk>")) == "<s></s><unk>"
 
 
 def test_without_bytes_there_is_the_unknown_token() -> None:
-    """Written U+FFFD."""
+    """The unknown token is written U+FFFD."""
     kinds = {"token_type": [2, 1, 1, 1], "scores": [0.0, -3.0, -2.0, -1.0]}
     tokenizer = opened(model="llama", tokens=["?", "▁", "a", "▁a"], bos_token_id=9, **kinds)
     assert tokenizer.bos is None
@@ -270,7 +270,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damage_is_named(name: str) -> None:
-    """File, key, found and expected."""
+    """The error names file, key, found and expected value."""
     keys, message = DAMAGED[name]
     with pytest.raises(InputError) as caught:
         opened(**keys)
@@ -279,7 +279,7 @@ def test_damage_is_named(name: str) -> None:
 
 
 def test_merges_that_are_no_pairs(hf: tokenizers.Tokenizer) -> None:
-    """Two texts with a space between."""
+    """A merge is two texts with a space between."""
     with pytest.raises(InputError, match=r"merges' has no pair at place 1: found 'b', expected two texts"):
         opened(**of_byte_pairs(hf) | {"merges": ["a b", "b"]})
 
@@ -348,7 +348,7 @@ def test_many_user_defined_tokens_open_quickly() -> None:
 
 
 def test_tokens_of_bytes_decode_in_every_kind() -> None:
-    """Capital or small digits."""
+    """The digits of a byte are capital or small."""
     scored_one = opened(model="llama", tokens=["<unk>", "<0xC3>", "<0xa9>"], token_type=[2, 6, 6], scores=[0.0] * 3)
     assert scored_one.text([1, 2]) == "é"
     pairs = opened(model="gpt2", pre="gpt-2", tokens=["<0xC3>", "<0xa9>"], token_type=[6, 6])

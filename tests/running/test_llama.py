@@ -251,7 +251,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_a_model_that_cannot_be_run_says_why() -> None:
-    """Instead of computing nonsense."""
+    """The model is refused instead of giving wrong numbers."""
     for name, value, text in (
         ("hidden_act", "gelu", "hidden_act: found gelu, expected silu"),
         ("rope_pairing", "halves", "rope_pairing: found halves, expected adjacent"),

@@ -61,7 +61,7 @@ def keys_of(hf: tokenizers.Tokenizer) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=["GGUF", "JSON"])
 def ours(request: pytest.FixtureRequest, hf: tokenizers.Tokenizer) -> Tokenizer:
-    """Ours, from both files."""
+    """Our tokenizers, from both files."""
     if request.param == "GGUF":
         return opened(**keys_of(hf))
     return open_tokenizer({"tokenizer.json": hf.to_str().encode()}, "m")
@@ -113,7 +113,7 @@ def test_a_token_of_kind_unknown_stands_for_missing_bytes(hf: tokenizers.Tokeniz
 
 
 def test_a_byte_inside_of_a_token_needs_none_of_its_own(hf: tokenizers.Tokenizer) -> None:
-    """Merges reach it."""
+    """A token of several bytes is reached by merges."""
     keys = keys_of(hf)
     keys = {**keys, "tokens": [*keys["tokens"], "qZ"], "token_type": [*keys["token_type"], 1]}
     tokenizer = opened(**keys | {"merges": ["q Z"]})

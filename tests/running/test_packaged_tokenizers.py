@@ -60,7 +60,7 @@ def sp(model: bytes) -> Any:  # noqa: ANN401 - the package has no types
 
 @pytest.fixture(scope="module")
 def pieces(model: bytes) -> Tokenizer:
-    """Ours."""
+    """The tokenizer by our code."""
     return open_tokenizer({"tokenizer.model": model}, "tokenizer.model")
 
 
@@ -72,7 +72,7 @@ def hf(request: pytest.FixtureRequest) -> tokenizers.Tokenizer:
 
 @pytest.fixture(scope="module")
 def ours(hf: tokenizers.Tokenizer) -> Tokenizer:
-    """Ours, of the same file."""
+    """The tokenizer of the same file by our code."""
     return open_tokenizer({"tokenizer.json": hf.to_str().encode()}, "tokenizer.json")
 
 
@@ -85,7 +85,7 @@ def pushed(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
 @QUICK
 @given(TEXTS | st.text("Oncetim <>s.", max_size=30))
 def test_sentencepiece(sp: Any, pieces: Tokenizer, text: str) -> None:  # noqa: ANN401
-    """Tokens both ways."""
+    """Texts become the same tokens, and tokens the same texts."""
     ids = sp.encode(text)
     assert pieces.encode(text) == [1, *ids]
     assert pieces.encode(text, bos=False) == ids

@@ -222,7 +222,7 @@ def test_every_kind_is_counted() -> None:
     ],
 )
 def test_a_damaged_tokenizer_is_not_counted(blobs: dict[str, Any]) -> None:
-    """Who reads it says why."""
+    """Its reader reports the damage."""
     assert token_count(blobs) is None
 
 

@@ -203,7 +203,7 @@ def test_logits_that_are_no_numbers(temperature: float, logits: list[float], fou
 
 
 def test_logits_of_another_vocabulary() -> None:
-    """Shape and type are looked at."""
+    """Logits of another shape or type are refused."""
     with pytest.raises(UsageError, match=r"found float32 of shape \[2\], expected float32 of shape \[3\]"):
         Sampler(3, 1.0, 0.9, 1).sample(np.zeros(2, f32))
     with pytest.raises(UsageError, match="found float64"):

@@ -81,7 +81,7 @@ def test_published_tokens(large: Tokenizer, text: str) -> None:
 
 @given(TEXTS)
 def test_text_survives(large: Tokenizer, text: str) -> None:
-    """Whatever the characters are."""
+    """Texts come back, whatever their characters."""
     assert large.text(large.encode(text)) == text
 
 
@@ -114,7 +114,7 @@ def test_a_score_too_low() -> None:
 
 
 def test_the_trained_one_of_512(data: Path) -> None:
-    """Against the loops, on a page of stories."""
+    """The tokens equal those of the loops, on a page of stories."""
     tokenizer = read_llama2c((data / "tok512.bin").read_bytes(), "tok512")
     page = (data / "tinystories_val_1k.txt").read_text()[:400]
     assert tokenizer.encode(page) == slow_encode(tokenizer, page)
@@ -163,7 +163,7 @@ def test_a_lone_surrogate_is_refused(tiny: Llama2cTokenizer) -> None:
 
 @pytest.mark.parametrize("token", [-1, 384])
 def test_a_token_beyond_the_vocabulary(tiny: Llama2cTokenizer, token: int) -> None:
-    """Negative ones do not count from the end."""
+    """Negative numbers do not count from the end."""
     with pytest.raises(UsageError, match=f"no such token: found {token}, expected 0 to 383"):
         tiny.text([token])
 
@@ -189,7 +189,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damage_is_named(name: str) -> None:
-    """File, offset, found and expected."""
+    """The error names file, offset, found and expected value."""
     data, message = DAMAGED[name]
     with pytest.raises(InputError) as caught:
         open_tokenizer({"tokenizer.bin": data}, "model.bin")

@@ -114,7 +114,7 @@ def test_a_crash_does_not_end_the_examination() -> None:
 
 
 def test_what_never_ends_is_ended() -> None:
-    """After a limit; the finding says so."""
+    """The check ends after a limit, and the finding says so."""
     (outcome,) = outcomes_apart(subject(broken.ENDLESS), [("zeros", "numbers")], {}, limit=2)
     assert outcome.status == "failed"
     assert "it did not end within 2 seconds" in text_of(outcome)
@@ -166,7 +166,7 @@ def test_a_format_that_no_process_finds() -> None:
 
 
 def test_findings_in_words() -> None:
-    """Only what was said."""
+    """A finding shows only the fields that are set."""
     finding = Finding(what="a", found="b", advice="c", note=True)
     assert str(finding) == "noted: a\nfound: b\nwhat to do: c"
 

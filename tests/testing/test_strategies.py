@@ -65,6 +65,6 @@ def test_parts_have_the_declared_shapes(parts: dict[str, Array]) -> None:
 
 
 def test_the_kit_needs_neither_hypothesis_nor_pytest() -> None:
-    """Only the strategies do."""
+    """Only the strategies import hypothesis."""
     code = "import sys, fourcc.testing; print(sorted({'hypothesis', 'pytest'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
