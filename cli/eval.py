@@ -120,9 +120,9 @@ def _measure(
     exact: bool,
     quiet: bool,
 ) -> Measured:
-    from fourcc.models.evaluation import Subject, as_text, measure
+    from fourcc.models.evaluation import EvaluatedModel, as_text, measure
 
-    subjects = [Subject(file, each) for file in files for each in ([False, True] if exact else [False])]
+    subjects = [EvaluatedModel(file, each) for file in files for each in ([False, True] if exact else [False])]
     data = text.read_bytes()
     with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
         found = measure(subjects, as_text(data, text), protocol, against, threads, progress)

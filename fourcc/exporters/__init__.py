@@ -1,4 +1,4 @@
-"""Files of other projects, written: one file a kind, each chosen by the output's suffix or by name."""
+"""Writes files of other projects: one module for each kind of file, chosen by the output's suffix or by name."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 
 from fourcc.errors import UsageError
 from fourcc.exporters import gguf, llama2c, safetensors
-from fourcc.exporters.layout import Kind
+from fourcc.exporters.layout import FileKind
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (gguf.KIND, safetensors.KIND, *llama2c.KINDS)}
+KINDS: dict[str, FileKind] = {kind.name: kind for kind in (gguf.KIND, safetensors.KIND, *llama2c.KINDS)}
 
 
-def kind_of(output: Path | None, name: str | None) -> Kind:
-    """The kind of file that is asked for.
+def kind_of(output: Path | None, name: str | None) -> FileKind:
+    """The kind of file that the user asks for.
 
     Args:
-        output: whose suffix tells, where no name is given.
-        name: as ``--to`` takes it.
+        output: the output file; its suffix decides where no name is given.
+        name: the kind, as ``--to`` takes it.
 
     Raises:
-        UsageError: no such kind, or nothing tells it.
+        UsageError: there is no such kind, or neither the name nor the suffix tells it.
     """
     known = ", ".join(KINDS)
     if name is not None:
@@ -27,8 +27,8 @@ def kind_of(output: Path | None, name: str | None) -> Kind:
             raise UsageError(f"--to {name!r} is no kind of file that can be written", expected=f"one of {known}")
         return KINDS[name]
     suffix = "" if output is None else output.suffix.lower()
-    found = next((kind for kind in KINDS.values() if kind.suffix and kind.suffix == suffix), None)
-    if found is None:
+    kind = next((kind for kind in KINDS.values() if kind.suffix and kind.suffix == suffix), None)
+    if kind is None:
         what = "the output's name does not tell what it should be"
         raise UsageError(what, file=output, hint=f"Add --to with one of {known}.")
-    return found
+    return kind

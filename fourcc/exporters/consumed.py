@@ -1,7 +1,7 @@
-"""Consumed or refused: what a model says and a file cannot is refused by name, never left out in silence.
+"""Consumed or refused: a fact that a model states and a file cannot is refused by name, never left out in silence.
 
-What a file can say is listed nowhere: its keys are read back by the reader of that kind of file, and every
-hyper-parameter of the model must come back as it was.
+No list says what a file can state: the reader of that kind of file reads the keys back, and every hyper-parameter of
+the model must come back as it was.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from fourcc.sources.source import Hyper, Source
 
 _SHOWN = 4  # names in a message
 _LENGTH = 60  # characters of a value in a message
-# What a reader need not say, for it is what it takes where nothing is said.
+# Values that a reader assumes where the file says nothing, so it need not state them.
 _NEUTRAL: Mapping[str, object] = {"hidden_act": "silu", "rope_scaling.type": "default"}
-BY_FACTORS = ("llama3", "factors")  # scalings that a GGUF file says by a tensor
+BY_FACTORS = ("llama3", "factors")  # scalings that a GGUF file states by a tensor
 EMBEDDING, HEAD, TIED = "tok_embeddings", "output", "tied_embeddings"
 
 
 def refuse_scheme(source: Source, kind: str) -> None:
-    """Refuses weights that another tool quantized in a scheme that is not read here."""
+    """Refuses weights that another tool quantized in a scheme that fourcc does not read."""
     if KEY in source.hyper:
         raise _refusal(source, kind, f"{KEY} = {source.hyper[KEY]}, a scheme that is not read here")
 
 
 def refuse_impossible(source: Source) -> None:
-    """Refuses hyper-parameters that no model has, or that the tensors deny, before a file's size follows from them."""
+    """Refuses impossible hyper-parameters, and those that the tensors contradict, before a file's size follows."""
     if source.architecture not in NETWORKS or KEY in source.hyper:
         return
     shapes = {tensor.name: tensor.shape for tensor in source.tensors}
@@ -38,7 +38,7 @@ def refuse_impossible(source: Source) -> None:
 
 
 def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:
-    """Refuses a model whose output matrix is not what its hyper-parameters say: a file says it by having one or not."""
+    """Refuses a model whose output matrix contradicts its hyper-parameters: a file tells by having one or not."""
     names = {step.source.name for step in steps}
     tied = source.hyper.get(TIED)
     if tied is False and HEAD not in names and EMBEDDING in names:
@@ -50,21 +50,21 @@ def refuse_heads(source: Source, steps: tuple[Step, ...], kind: str) -> None:
 def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str] = ()) -> list[str]:
     """Names of hyper-parameters that a file's reader would not find, or would find though the model has none.
 
-    Of the output matrix `refuse_heads` knows.
+    The output matrix is left to `refuse_heads`.
 
     Args:
-        hyper: the model's.
-        read: what the reader makes of the file's keys.
-        elsewhere: hyper-parameters that are said in another way.
+        hyper: the model's hyper-parameters.
+        read: the hyper-parameters that the reader makes of the file's keys.
+        elsewhere: hyper-parameters that the file states in another way.
     """
-    factors = hyper.get("rope_scaling.type") in BY_FACTORS  # said by factors, with all that they follow from
+    factors = hyper.get("rope_scaling.type") in BY_FACTORS  # they state the whole scaling
     passed = {TIED, *elsewhere, *(name for name in (*hyper, *read) if factors and name.startswith("rope_scaling."))}
     names = [name for name in dict.fromkeys((*hyper, *read)) if name not in passed]
     return [name for name in names if not _said(*(each.get(name, _NEUTRAL.get(name)) for each in (hyper, read)))]
 
 
 def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, elsewhere: Iterable[str] = ()) -> None:
-    """Raises UsageError that names what is `unsaid`."""
+    """Raises UsageError that names the `unsaid` hyper-parameters, where there are some."""
     names = unsaid(source.hyper, read, elsewhere=elsewhere)
     if names:
         said = ", ".join(f"{name} = {source.hyper.get(name, 'nothing')!s:.{_LENGTH}}" for name in names[:_SHOWN])
@@ -76,7 +76,7 @@ def _said(value: object, read: object) -> bool:
         return len(value) == len(read) and all(map(_said, value, read))
     numbers = [each for each in (value, read) if isinstance(each, (int, float)) and not isinstance(each, bool)]
     if len(numbers) == 2 and any(isinstance(each, float) for each in numbers):
-        return abs(numbers[0] - numbers[1]) <= 1e-7 * abs(numbers[0])  # GGUF's are float32
+        return abs(numbers[0] - numbers[1]) <= 1e-7 * abs(numbers[0])  # GGUF stores float32
     return type(value) is type(read) and value == read
 
 

@@ -1,8 +1,8 @@
-"""From a checkpoint to a file of another project: formats by a policy, and what the file cannot hold by `--as`."""
+"""From a checkpoint to a file of another project: a policy chooses formats, `--as` replaces those it cannot hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,13 @@ from fourcc.container.index import Provider
 from fourcc.conversion.pipeline import Progress, Step, lost, reporter, transcode
 from fourcc.conversion.plan import describe, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError
-from fourcc.exporters.layout import Kind, Layout
+from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.writing import PlacedFile
 from fourcc.files.read import identity
 from fourcc.files.write import AtomicFile, check_space, check_target
 from fourcc.policy import Decision, Policy
 from fourcc.registry import registry
 from fourcc.sources.source import Source
-from fourcc.tags import FourCC
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
@@ -33,23 +32,23 @@ _SHOWN = 6  # names in a message
 
 @attrs.frozen(eq=False)
 class ExportPlan:
-    """What an export will do, decided before anything is written.
+    """The plan of an export, decided before anything is written.
 
     Attributes:
         source: the opened checkpoint.
-        kind: of the file.
-        layout: the file.
-        converted: names, in the source, of tensors that are not written as they are stored.
+        kind: the kind of file.
+        layout: the layout of the file.
+        converted: names, in the source, of the tensors that are not written as they are stored.
     """
 
     source: Source
-    kind: Kind
+    kind: FileKind
     layout: Layout
     converted: tuple[str, ...]
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The tensors, with the names that they have in the file."""
+        """The tensors, by their names in the file."""
         return self.layout.steps
 
     @property
@@ -70,12 +69,12 @@ class ExportPlan:
 
 @attrs.frozen
 class ExportResult:
-    """What an export did.
+    """The result of an export.
 
     Attributes:
         path: the file.
         beside: further files that were written.
-        errors: of each tensor that was encoded, by its name in the file.
+        errors: the errors of every tensor that was encoded, by its name in the file.
     """
 
     path: Path
@@ -84,13 +83,13 @@ class ExportResult:
 
     @property
     def notes(self) -> list[str]:
-        """On the tensors of which hardly anything is left."""
+        """Notes on tensors whose error is so large that hardly anything is left of them."""
         return lost(self.errors)
 
 
 def plan_export(
     source: Source,
-    kind: Kind,
+    kind: FileKind,
     policy: Policy | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
@@ -102,19 +101,19 @@ def plan_export(
 
     Args:
         source: an opened checkpoint.
-        kind: of the file to write.
-        policy: what tensors become first; None: they stay as they are stored.
+        kind: the kind of file to write.
+        policy: the formats that tensors get first; None: they stay as they are stored.
         include: globs of tensor names; none: all.
         exclude: globs of names left out.
-        instead: ``Q,R``: formats for those that the file cannot hold; empty: the kind's own choice.
-        group: weights that share a scale, where the kind lets that be chosen.
+        instead: ``Q,R``: formats for tensors that the file cannot hold; empty: the kind's own choice.
+        group: number of weights that share a scale, where the kind lets the user choose it.
 
     Raises:
         PolicyError: the policy, or `instead`, does not go with these tensors.
-        UsageError: the file cannot hold a tensor, or what it must say is not known.
+        UsageError: the file cannot hold a tensor, or the model does not state what the file must.
     """
     if instead:
-        _replacement(instead)  # a slip is told even where nothing is to be converted
+        _replacement(instead)  # reports a slip even where nothing needs another format
     first = plan(source, policy or Policy.keep(), include=include, exclude=exclude)
     if group is not None and (kind.replacement is None or instead):
         hint = "It goes with llama2.c's version 2, without --as."
@@ -135,58 +134,60 @@ def _same(step: Step, other: Step) -> bool:
     return (step.decision.tag, step.decision.params) == (other.decision.tag, other.decision.params)
 
 
-def _fitted(source: Source, kind: Kind, steps: tuple[Step, ...], instead: str, group: int | None) -> list[Step]:
-    """The steps, with other formats for what the file cannot hold."""
+def _fitted(source: Source, kind: FileKind, steps: tuple[Step, ...], instead: str, group: int | None) -> list[Step]:
+    """The steps, with another format for every tensor that the file cannot hold as it was decided."""
     unfit = [step for step in steps if not _held(kind, step.decision, group)]
     if not unfit:
         return list(steps)
-    wide = [step for step in unfit if len(step.source.shape) > 1]
-    if wide and not (instead or kind.decodes or kind.replacement):
-        hint = "--as TAG says what they become; --as TAG,TAG names another for rows that do not fit."
-        raise _refusal(source, kind, wide, hint)
     if kind.replacement is not None and not instead:
         policy = kind.replacement(source, steps, group)
     else:
+        _refuse_matrices(source, kind, unfit, instead)
         policy = _replacement(instead)
-    tied = bool(source.hyper.get("tied_embeddings", False))
-    decided = policy.resolve([describe(step.source, tied=tied) for step in unfit])
-    replaced = {
-        step.source.name: attrs.evolve(
-            step, decision=attrs.evolve(decision, rule=step.decision.rule, fallback_from=_other(decision, step))
-        )
-        for step, decision in zip(unfit, decided, strict=True)
-    }
-    still = [step for step in replaced.values() if not _held(kind, step.decision, group)]
-    if still:
-        raise _refusal(source, kind, still, "Give --as other formats, or leave them out with --exclude.")
+    replaced = {step.source.name: step for step in _replaced(source, unfit, policy)}
+    still_unfit = [step for step in replaced.values() if not _held(kind, step.decision, group)]
+    if still_unfit:
+        raise _refusal(source, kind, still_unfit, "Give --as other formats, or leave them out with --exclude.")
     return [replaced.get(step.source.name, step) for step in steps]
 
 
-def _other(decision: Decision, step: Step) -> FourCC | None:
-    """The format that a decision stands in for, where it is another one."""
-    return None if decision.tag == step.decision.tag else step.decision.tag
+def _refuse_matrices(source: Source, kind: FileKind, unfit: list[Step], instead: str) -> None:
+    """Refuses matrices that the file cannot hold, where neither `--as` nor the kind says what they become."""
+    matrices = [step for step in unfit if len(step.source.shape) > 1]
+    if matrices and not instead and not kind.decodes:
+        hint = "--as TAG says what they become; --as TAG,TAG names another for rows that do not fit."
+        raise _refusal(source, kind, matrices, hint)
+
+
+def _replaced(source: Source, unfit: list[Step], policy: Policy) -> Iterator[Step]:
+    """The steps as a policy for their tensors decides them."""
+    tied = bool(source.hyper.get("tied_embeddings", False))
+    decisions = policy.resolve([describe(step.source, tied=tied) for step in unfit])
+    for step, decision in zip(unfit, decisions, strict=True):
+        instead_of = None if decision.tag == step.decision.tag else step.decision.tag
+        yield attrs.evolve(step, decision=attrs.evolve(decision, rule=step.decision.rule, fallback_from=instead_of))
 
 
 def _replacement(instead: str) -> Policy:
-    """The policy for what the file cannot hold; vectors alone become 32-bit floats, for which nobody need ask."""
+    """The policy of `--as` for tensors that the file cannot hold; without it vectors become 32-bit floats."""
     narrow = registry.foreign("numpy", "<f4")
     assert narrow is not None  # among the formats of this package
     policy = Policy.shorthand(instead or str(narrow.spec.tag), option="--as")
     return attrs.evolve(policy, rules=tuple(attrs.evolve(rule, optional=True) for rule in policy.rules))
 
 
-def _held(kind: Kind, decision: Decision, group: int | None) -> bool:
-    """Whether the file can hold the tensor as it was decided; in groups of another size than that asked for, not."""
+def _held(kind: FileKind, decision: Decision, group: int | None) -> bool:
+    """Whether the file can hold the tensor as it was decided; False for groups of another size than the wanted one."""
     if group is not None and decision.params.get("group", group) != group:
         return False
     try:
         spec = registry[decision.tag].spec
-    except PluginError:  # missing or broken: then nobody knows
+    except PluginError:  # the format is missing or broken, so its layout is not known
         return False
     return kind.holds(spec, decision.params, decision.tensor.shape)
 
 
-def _refusal(source: Source, kind: Kind, steps: list[Step], hint: str) -> UsageError:
+def _refusal(source: Source, kind: FileKind, steps: list[Step], hint: str) -> UsageError:
     tags = ", ".join(sorted({str(step.decision.tag) for step in steps}))
     shown = ", ".join(step.source.name for step in steps[:_SHOWN])
     more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
@@ -195,14 +196,14 @@ def _refusal(source: Source, kind: Kind, steps: list[Step], hint: str) -> UsageE
 
 
 def _as_stored(step: Step) -> Step:
-    """A tensor of a model.bin was looked through for NaN when that was made."""
+    """The step, without a search for NaN where the tensor comes from a model.bin: `convert` has already searched it."""
     if step.decision.keep and step.source.record is not None:
         return attrs.evolve(step, decision=attrs.evolve(step.decision, nonfinite=True))
     return step
 
 
 def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool) -> dict[Path, bytes]:
-    """The real paths that will be written, the file first, with the contents of the others.
+    """The real paths that will be written, the file first, and the contents of the files beside it.
 
     Raises as `fourcc.files.write.check_target` does.
     """
@@ -214,14 +215,14 @@ def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = ()
 def execute_export(
     planned: ExportPlan, targets: Mapping[Path, bytes], *, threads: int | None = None, progress: Progress | None = None
 ) -> ExportResult:
-    """Carries out a plan; `targets` is from `check_targets`.
+    """Carries out a plan; `targets` comes from `check_targets`.
 
     Raises:
         FourccError: see `fourcc.errors`; no file is then changed.
     """
     try:
         return _execute(planned, targets, thread_count(threads), progress)
-    except (NumericError, PluginError) as error:  # raised where the file is not known
+    except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 

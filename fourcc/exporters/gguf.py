@@ -1,8 +1,8 @@
 """Export to GGUF: ggml's blocks byte for byte, and the keys by which llama.cpp runs a model of the Llama family.
 
-A model that came from a GGUF file keeps its architecture and keys (`fourcc.exporters.gguf_keys`). Of others one with
-norms of q and k is written as ``qwen3``, one with biases of q, k and v alone as ``qwen2``, whose rows are rotated in
-halves; every other one as ``llama``. Vectors are float32, as llama.cpp wants them.
+A model that came from a GGUF file keeps its architecture and keys (`fourcc.exporters.gguf_keys`). Any other model with
+norms of q and k is written as ``qwen3``, one with biases of q, k and v alone as ``qwen2``, and the rest as ``llama``;
+the first two rotate rows in halves. Vectors are float32, as llama.cpp wants them.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from fourcc.exporters.consumed import (
     refuse_unsaid,
     unsaid,
 )
-from fourcc.exporters.gguf_head import Info, Key, aligned, head
+from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
 from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
-from fourcc.exporters.layout import Kind, Layout
+from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.rope_factors import factors_of
 from fourcc.exporters.rows import constant, in_halves
 from fourcc.models.architecture import Architecture
@@ -41,10 +41,10 @@ from fourcc.sources.gguf_metadata import BLOB, Typed, unpacked_metadata
 from fourcc.sources.source import Hyper, Source
 from fourcc.spec import FormatSpec, Params
 
-# Hyper-parameters that no key of the architecture says: the tokenizer's keys and a tensor do.
+# Hyper-parameters that no key of the architecture states: the tokenizer's keys and a tensor do.
 _ELSEWHERE = ("bos_token_id", "eos_token_id", "rope_scaling.factors")
-ROTATION = "rope.scal"  # how keys of its scaling begin, old and new
-_LONGEST = MAX_NAME - 1  # llama.cpp keeps room for a zero
+ROTATION = "rope.scal"  # start of the keys that scale the rotation, old and new
+_LONGEST = MAX_NAME - 1  # llama.cpp stores a zero byte after the name
 
 
 def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001 - every kind's signature
@@ -55,7 +55,7 @@ def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # 
 
 
 def check(source: Source, steps: tuple[Step, ...]) -> None:
-    """Refuses what a GGUF file cannot say."""
+    """Refuses a model that a GGUF file cannot hold or describe."""
     refuse_scheme(source, KIND.name)
     for tensor in (step.source for step in steps):
         name = from_fourcc(tensor.name, GGUF) or tensor.name
@@ -72,43 +72,43 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
         refuse_heads(source, steps, KIND.name)
         refuse_impossible(source)
         given = _given(source)
-        read = _read_back(_made(source, _kind(steps, given)), given, steps)
+        read = _read_back(_model_keys(source, _architecture(steps, given)), given, steps)
         refuse_unsaid(source, read, KIND.name, elsewhere=_ELSEWHERE)
 
 
-def _made(source: Source, kind: str) -> list[Key]:
-    """What the model says."""
-    return [Key.of(ARCHITECTURE_KEY, kind), *hyper_keys(source.hyper, kind)]
+def _model_keys(source: Source, architecture: str) -> list[GGUFKey]:
+    """The keys that the model's own hyper-parameters need."""
+    return [GGUFKey.of(ARCHITECTURE_KEY, architecture), *hyper_keys(source.hyper, architecture)]
 
 
-def _read_back(made: Iterable[Key], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> Hyper:
+def _read_back(own: Iterable[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> Hyper:
     """The hyper-parameters that a reader of the file finds."""
-    return gguf_llama.hyper_of(values_of(made, given), [step.source for step in steps])
+    return gguf_llama.hyper_of(values_of(own, given), [step.source for step in steps])
 
 
-def _needed(source: Source, made: list[Key], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> list[Key]:
-    """The keys that must stand beside those that came: none more, where these say it all."""
-    known = [key for key in made if key.name in {ARCHITECTURE_KEY, *given}]
-    return known if not unsaid(source.hyper, _read_back(known, given, steps), elsewhere=_ELSEWHERE) else made
+def _needed(source: Source, own: list[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> list[GGUFKey]:
+    """The model's own keys that must be written: no name is added where those that came state everything."""
+    known = [key for key in own if key.name in {ARCHITECTURE_KEY, *given}]
+    return known if not unsaid(source.hyper, _read_back(known, given, steps), elsewhere=_ELSEWHERE) else own
 
 
 def _given(source: Source) -> dict[str, Typed]:
-    """The keys that came from another GGUF file; without those of the rotation, where factors say all of it."""
+    """The keys that came from another GGUF file, without those of the rotation where factors state it whole."""
     given = unpacked_metadata(source.blobs[BLOB], f"{source.path} ({BLOB})") if BLOB in source.blobs else {}
-    kind = stated_architecture(given)
-    if source.hyper.get("rope_scaling.type") not in BY_FACTORS or kind is None:
+    architecture = stated_architecture(given)
+    if source.hyper.get("rope_scaling.type") not in BY_FACTORS or architecture is None:
         return given
-    return {name: typed for name, typed in given.items() if not name.startswith(f"{kind}.{ROTATION}")}
+    return {name: typed for name, typed in given.items() if not name.startswith(f"{architecture}.{ROTATION}")}
 
 
-def _kind(steps: tuple[Step, ...], given: Mapping[str, Typed]) -> str:
-    """The architecture of a Llama: as its keys say that came with it, or by its tensors."""
+def _architecture(steps: tuple[Step, ...], given: Mapping[str, Typed]) -> str:
+    """The architecture of a Llama: the one that its keys state, else the one that fits its tensors."""
     stated = stated_architecture(given)
     return stated if stated in (*ADJACENT, *HALVES) else family(steps)
 
 
 def family(steps: tuple[Step, ...]) -> str:
-    """The architecture that has all the tensors: norms of q and k, or biases of q, k and v alone, tell."""
+    """The architecture that has these tensors: norms of q and k, or biases of q, k and v alone, tell it."""
     endings = {step.source.name.partition(".")[2].partition(".")[2] for step in steps}
     if "attention.q_norm" in endings:
         return "qwen3"
@@ -117,28 +117,28 @@ def family(steps: tuple[Step, ...]) -> str:
 
 
 def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
-    """The file."""
+    """The layout of the file."""
     given = _given(source)
     is_llama = source.architecture == llama.ARCHITECTURE
-    kind = _kind(steps, given) if is_llama else (stated_architecture(given) or "unknown")
+    architecture = _architecture(steps, given) if is_llama else (stated_architecture(given) or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
     tokens = filled(tokens, _rows(source), source.path)
-    made = [Key.of(ARCHITECTURE_KEY, kind)]
+    own = [GGUFKey.of(ARCHITECTURE_KEY, architecture)]
     if is_llama:
-        made = _made(source, kind)
-        made = _needed(source, made, given, steps) if given else made
-        steps = tuple(in_halves(source, step) if kind in HALVES else step for step in steps)
+        own = _model_keys(source, architecture)
+        own = _needed(source, own, given, steps) if given else own
+        steps = tuple(in_halves(source, step) if architecture in HALVES else step for step in steps)
         steps = (*_factors(source), *map(_named, steps))
-        notes += _window_note(source, kind)
+        notes += _window_note(source, architecture)
         ends, more = end_keys(source.hyper, tokens)
         tokens, notes = [*tokens, *ends], [*notes, *more]
     elif not given:
-        called = source.architecture or kind
-        notes.append(f"no keys are written for the architecture {called!r}: tools can list the file, and not run it")
+        called = source.architecture or architecture
+        notes.append(f"no keys are written for the architecture {called!r}: tools can list the file, but not run it")
     if not given:
-        made.insert(1, Key.of("general.type", "model"))
+        own.insert(1, GGUFKey.of("general.type", "model"))
     infos, places, end = _places(steps)
-    keys, more = merged(given, made, tokens, steps)
+    keys, more = merged(given, own, tokens, steps)
     start = head([*keys], infos)
     placed = {name: {part: len(start) + offset for part, offset in parts.items()} for name, parts in places.items()}
     notes = [*notes, *more, *_left_out(source)]
@@ -146,22 +146,23 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
 
 
 def _rows(source: Source) -> int | None:
-    """Rows of the vocabulary, as a tensor has them: a number alone may be any."""
+    """Rows of the vocabulary by the shape of a tensor: a stated number may be wrong."""
     shapes = {tensor.name: tensor.shape for tensor in source.tensors}
     return next((shapes[name][0] for name in (EMBEDDING, HEAD) if shapes.get(name)), None)
 
 
-def _window_note(source: Source, kind: str) -> list[str]:
-    """What llama.cpp does not heed: of these architectures it reads no window."""
+def _window_note(source: Source, architecture: str) -> list[str]:
+    """A note on a window shorter than the context: llama.cpp reads none for these architectures."""
     window, context = source.hyper.get("sliding_window"), source.hyper.get("seq_len")
     if not isinstance(window, int) or (isinstance(context, int) and window >= context):
         return []
-    what = f"{kind}.attention.sliding_window {window} is written, and llama.cpp does not heed it for a {kind}"
+    key = f"{architecture}.attention.sliding_window"
+    what = f"{key} {window} is written, and llama.cpp does not heed it for a {architecture}"
     return [f"{what}: texts of more than {window} tokens get other numbers there"]
 
 
 def _left_out(source: Source) -> list[str]:
-    """A note on files that have no place."""
+    """A note on stored files that GGUF has no place for."""
     names = [name for name in source.blobs if name not in (BLOB, *taken(source.blobs))]
     are = "are" if len(names) > 1 else "is"
     return [f"{', '.join(names)} {are} left out: a GGUF file has no place for such files"] if names else []
@@ -173,7 +174,7 @@ def _named(step: Step) -> Step:
 
 
 def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, int]], int]:
-    """What the head says of the tensors, where in the data their parts lie, and its length."""
+    """The head's entries for the tensors, the offsets of their parts in the data, and the length of the data."""
     infos: list[Info] = []
     places: dict[str, dict[str, int]] = {}
     end = 0
@@ -188,7 +189,7 @@ def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, in
 
 
 def _factors(source: Source) -> list[Step]:
-    """The tensor of factors by which each pair's turn is divided, where the rotation is scaled so."""
+    """The tensor of factors that divide the turn of each pair, where factors scale the rotation."""
     if source.hyper.get("rope_scaling.type") not in BY_FACTORS:
         return []
     if source.hyper["rope_scaling.type"] == "factors":
@@ -200,4 +201,4 @@ def _factors(source: Source) -> list[Step]:
     return [constant(FREQUENCIES, unscaled / scaled)]
 
 
-KIND = Kind("gguf", "a file that llama.cpp runs: ggml's blocks as they are", ".gguf", holds, lay_out, check=check)
+KIND = FileKind("gguf", "a file that llama.cpp runs: ggml's blocks as they are", ".gguf", holds, lay_out, check=check)

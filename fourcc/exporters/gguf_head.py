@@ -13,19 +13,19 @@ from fourcc.sources.gguf_values import ARRAY, NUMBERS, STRING
 
 VERSION = 3
 UINT8, INT32, UINT32, FLOAT32, TRUTH, UINT64, INT64, FLOAT64 = 0, 5, 4, 6, 7, 10, 11, 12
-_COUNT, _KIND = struct.Struct("<Q"), struct.Struct("<i")
+_COUNT, _TYPE = struct.Struct("<Q"), struct.Struct("<i")
 
 Item = bool | int | float | str | bytes
 
 
 @attrs.frozen
-class Key:
-    """A key.
+class GGUFKey:
+    """A key of the head, with its value.
 
     Attributes:
-        name: unique.
-        kind: type of the value, or of an array's items.
-        value: a list is an array.
+        name: unique in the file.
+        kind: GGUF's type of the value, or of an array's items.
+        value: the value; a list is an array.
     """
 
     name: str
@@ -33,8 +33,8 @@ class Key:
     value: Any
 
     @classmethod
-    def of(cls, name: str, value: Any) -> Key:  # noqa: ANN401 - a value, or a list of such
-        """The key of a value whose type is the one that readers expect of such values."""
+    def of(cls, name: str, value: Any) -> GGUFKey:  # noqa: ANN401 - a value, or a list of such
+        """The key of a value, in the type that readers expect for such values."""
         items = value if isinstance(value, list) else [value]
         return cls(name, max(map(_kind, items), key=_WIDER.index, default=INT32), value)
 
@@ -42,16 +42,16 @@ class Key:
         """Its bytes in the head."""
         name = _text(self.name)
         if not isinstance(self.value, list):
-            return name + _KIND.pack(self.kind) + _items(self.kind, [self.value])
+            return name + _TYPE.pack(self.kind) + _items(self.kind, [self.value])
         items = _items(self.kind, self.value)
-        return name + _KIND.pack(ARRAY) + _KIND.pack(self.kind) + _COUNT.pack(len(self.value)) + items
+        return name + _TYPE.pack(ARRAY) + _TYPE.pack(self.kind) + _COUNT.pack(len(self.value)) + items
 
 
 _WIDER = (TRUTH, UINT32, INT32, INT64, UINT64, FLOAT32, FLOAT64, STRING)
 
 
 def _kind(value: Item) -> int:
-    """The type that a value has when it stands by itself: unsigned, and as short as most readers ask for."""
+    """The type of a value by itself: unsigned where possible, and as short as most readers ask for."""
     if isinstance(value, bool):
         return TRUTH
     if isinstance(value, (str, bytes)):
@@ -77,7 +77,7 @@ def _text(text: str | bytes) -> bytes:
 
 @attrs.frozen
 class Info:
-    """What the head says of a tensor; `shape` has rows before columns, `offset` is in the data."""
+    """The head's entry for a tensor; `shape` has rows before columns, `offset` counts from the start of the data."""
 
     name: str
     shape: tuple[int, ...]
@@ -95,7 +95,7 @@ def aligned(size: int) -> int:
     return -(-size // DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT
 
 
-def head(keys: Sequence[Key], tensors: Sequence[Info]) -> bytes:
+def head(keys: Sequence[GGUFKey], tensors: Sequence[Info]) -> bytes:
     """The file's bytes up to the data."""
     start = MAGIC + struct.pack("<IQQ", VERSION, len(tensors), len(keys))
     data = b"".join([start, *(key.packed() for key in keys), *(info.packed() for info in tensors)])

@@ -43,14 +43,14 @@ _TOP = frozenset({"tok_embeddings", "norm", "output"})
 
 
 @attrs.frozen
-class Family:
-    """A family that transformers runs.
+class ConfigFamily:
+    """A family of models that transformers runs.
 
     Attributes:
         kind: its ``model_type``.
         name: its class.
-        always: what each layer has beside matrices and two norms.
-        switched: what each layer has where a key of the config is true: key -> tensors.
+        always: tensors that every layer has beside matrices and two norms.
+        switched: tensors that every layer has where a key of the config is true: key -> tensors.
         windows: layers that may have a window: ``none``, ``all`` (and at least one), ``any``.
     """
 
@@ -62,24 +62,24 @@ class Family:
 
     def switches(self, extra: frozenset[str]) -> dict[str, bool] | None:
         """The keys that ask for these tensors of a layer; None where the family cannot have them."""
-        found = {key: names <= extra for key, names in self.switched.items()}
-        asked = self.always.union(*(names for key, names in self.switched.items() if found[key]))
-        return found if asked == extra else None
+        switches = {key: names <= extra for key, names in self.switched.items()}
+        asked = self.always.union(*(names for key, names in self.switched.items() if switches[key]))
+        return switches if asked == extra else None
 
 
-FAMILIES = (  # the first that fits is taken
-    Family("llama", "LlamaForCausalLM", frozenset(), {"attention_bias": _QKVO, "mlp_bias": _MLP}, "none"),
-    Family("mistral", "MistralForCausalLM", frozenset(), {}, "all"),
-    Family("qwen2", "Qwen2ForCausalLM", _QKV, {}, "any"),
-    Family("qwen3", "Qwen3ForCausalLM", _NORMS, {"attention_bias": _QKVO}, "any"),
+FAMILIES = (  # the first that fits counts
+    ConfigFamily("llama", "LlamaForCausalLM", frozenset(), {"attention_bias": _QKVO, "mlp_bias": _MLP}, "none"),
+    ConfigFamily("mistral", "MistralForCausalLM", frozenset(), {}, "all"),
+    ConfigFamily("qwen2", "Qwen2ForCausalLM", _QKV, {}, "any"),
+    ConfigFamily("qwen3", "Qwen3ForCausalLM", _NORMS, {"attention_bias": _QKVO}, "any"),
 )
 
 
 def config(source: Source, steps: tuple[Step, ...]) -> bytes:
-    """The file's text.
+    """The bytes of the file.
 
     Raises:
-        UsageError: no family has these tensors and this window, or the config cannot say what the model asks for.
+        UsageError: no family has these tensors and this window, or the config cannot state a hyper-parameter.
     """
     refuse_heads(source, steps, KIND)
     refuse_impossible(source)
@@ -102,20 +102,20 @@ def config(source: Source, steps: tuple[Step, ...]) -> bytes:
 
 
 def _tied(source: Source, names: set[str]) -> bool:
-    """Whether the output matrix is the embedding; where the model does not say, whether there is none of its own."""
+    """Whether the output matrix is the embedding, as the model says, else whether it has no tensor of its own."""
     return bool(source.hyper.get("tied_embeddings", "output" not in names))
 
 
 def _window(source: Source) -> list[bool]:
-    """Of each layer whether it has a window; empty: none has."""
+    """Whether each layer has a window; empty: none has."""
     count, layers = source.hyper.get("n_layers"), source.hyper.get("sliding_window_layers")
     if "sliding_window" not in source.hyper or type(count) is not int:
         return []
     return [bool(each) for each in layers] if isinstance(layers, (list, tuple)) else [True] * min(count, 1 << 16)
 
 
-def _family(source: Source, names: set[str], window: list[bool]) -> tuple[Family, dict[str, bool]]:
-    """The family that has the model's tensors and window, and its config's keys for optional tensors."""
+def _family(source: Source, names: set[str], window: list[bool]) -> tuple[ConfigFamily, dict[str, bool]]:
+    """The family that has the model's tensors and windows, and its config's keys for optional tensors."""
     extra = _extra(source, names)
     windows = "none" if not any(window) else "all" if all(window) else "some"
     for family in FAMILIES:
@@ -132,7 +132,7 @@ def _family(source: Source, names: set[str], window: list[bool]) -> tuple[Family
 
 
 def _extra(source: Source, names: set[str]) -> frozenset[str]:
-    """What the layers have beside matrices and two norms: all of them, or it is refused."""
+    """Tensors that every layer has beside matrices and two norms; refuses one that only some layers have."""
     layers: dict[str, set[int]] = {}
     for name in sorted(names):
         template, number, ending = split_name(name)
@@ -150,8 +150,8 @@ def _extra(source: Source, names: set[str]) -> frozenset[str]:
     return frozenset(layers) - _MATRICES
 
 
-def _window_fields(source: Source, family: Family, window: list[bool]) -> dict[str, object]:
-    """What says how far activations see."""
+def _window_fields(source: Source, family: ConfigFamily, window: list[bool]) -> dict[str, object]:
+    """The fields for how many positions an activation sees."""
     size = source.hyper.get("sliding_window")
     if family.windows == "none":
         return {}

@@ -1,4 +1,4 @@
-"""What every exporter gives: which blocks its files hold as they are, and where each tensor's bytes go."""
+"""The result of every exporter: which blocks its files hold as they are, and where each tensor's bytes go."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from fourcc.spec import FormatSpec, Params
 
 @attrs.frozen(eq=False)
 class Layout:
-    """A file, decided before anything is written.
+    """The layout of a file, decided before anything is written.
 
     Attributes:
-        steps: the tensors with the names that they have in the file, in the order in which they are worked on.
+        steps: the tensors by their names in the file, in the order of the work.
         places: tensor -> part -> offset of its first byte.
-        pieces: what is no tensor: offset -> bytes; the head, at least.
-        nbytes: length of the file; what nothing covers is zero.
+        pieces: the bytes that belong to no tensor, at least the head: offset -> bytes.
+        nbytes: length of the file; bytes that nothing covers are zero.
         beside: further files in its folder, name -> contents.
-        notes: what is left out, or is not as one would think; for stderr.
+        notes: for stderr: what is left out, or may surprise.
     """
 
     steps: tuple[Step, ...]
@@ -34,18 +34,18 @@ class Layout:
 
 
 @attrs.frozen(eq=False)
-class Kind:
+class FileKind:
     """A kind of file that models are exported to.
 
     Attributes:
         name: as ``--to`` takes it.
         summary: one line for people.
-        suffix: of file names that ask for it; empty where the name does not tell.
+        suffix: the suffix of file names that asks for it; empty where the name does not tell.
         holds: (format, parameters, shape) -> whether a tensor's parts can be written as they are.
-        lay_out: (source, steps that it holds) -> the file.
-        check: (source, steps) refuses what it cannot be made of, before formats are looked at.
-        decodes: whether what it does not hold becomes decoded float32 without being asked, which loses nothing.
-        replacement: (source, steps, group size or None) -> the policy for what it does not hold, where nobody said it.
+        lay_out: (source, steps that it holds) -> the layout of the file.
+        check: (source, steps) refuses a model that it cannot be made of, before formats are looked at.
+        decodes: whether tensors that it cannot hold become decoded float32 without `--as`, which loses nothing.
+        replacement: (source, steps, group size or None) -> the policy for tensors that it cannot hold, without `--as`.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Export to llama2.c's checkpoints. `fourcc.sources.llama2c` draws versions 0, 1 and 2.
 
 Versions 0 and 1 are float32. Version 2 has int8 codes and a float32 scale for each group of the flattened matrix:
-groups that lie within rows are one format here, groups across their ends another, and both are one in the file.
+groups within rows are one format here, groups that cross the ends of rows another; the file has one layout for both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
 from fourcc.exporters.consumed import refuse_heads, refuse_impossible, refuse_scheme, refuse_unsaid
-from fourcc.exporters.layout import Kind, Layout
+from fourcc.exporters.layout import FileKind, Layout
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
 from fourcc.policy.writing import rules_text
@@ -33,17 +33,23 @@ IN_ROWS, ACROSS_ROWS = "int8 groups", "int8 flat groups"  # ids of the formats o
 GROUP = 64  # halved until it divides the rows, as llama2.c's export.py does
 HEADER_BYTES = 256  # of versions 1 and 2
 _FIELDS = ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "vocab_size", "seq_len")
-_SAID = ("head_dim", "rope_theta", "norm_eps", "rope_pairing", "tied_embeddings")  # by other fields, or by the program
-_NOTED = {"bos_token_id": 1, "eos_token_id": 2}  # the program's own, which the file cannot change
+_SAID = (
+    "head_dim",
+    "rope_theta",
+    "norm_eps",
+    "rope_pairing",
+    "tied_embeddings",
+)  # other fields or the program fix them
+_NOTED = {"bos_token_id": 1, "eos_token_id": 2}  # the program's own tokens, which the file cannot change
 _ATTENTION = tuple(f"layers.*.attention.{name}" for name in ("wq", "wk", "wv", "wo"))
 _FEED_FORWARD = tuple(f"layers.*.feed_forward.{name}" for name in ("w1", "w2", "w3"))
 _SHOWN = 4  # names in a message
-MOST_TABLES = 1 << 26  # bytes of version 0's tables: of 131,072 positions where heads are 128 wide
-_CHUNK = 4096  # positions whose turns are computed at a time
+MOST_TABLES = 1 << 26  # bytes of version 0's tables: 131,072 positions where heads are 128 wide
+_CHUNK = 4096  # positions per piece of the rotation tables
 
 
 def order(version: int, layers: int, *, shared: bool) -> Iterator[str]:
-    """The tensors' names in the file's order; an empty one stands for version 0's tables of cosines and sines."""
+    """The tensors' names in the file's order; an empty name stands for version 0's tables of cosines and sines."""
     norms = ("layers.*.attention_norm", "layers.*.ffn_norm")
     if version == 0:
         kinds = ("tok_embeddings", norms[0], *_ATTENTION, norms[1], *_FEED_FORWARD, "norm", "")
@@ -54,7 +60,7 @@ def order(version: int, layers: int, *, shared: bool) -> Iterator[str]:
 
 
 def check(source: Source, steps: tuple[Step, ...]) -> None:
-    """Refuses a model that llama2.c would run as another one, or not at all."""
+    """Refuses a model that llama2.c would run as another one, or could not run."""
 
     def refusal(what: str, found: object, expected: object) -> UsageError:
         whole = f"a {NAME} checkpoint cannot be made of this model: {what}"
@@ -83,19 +89,19 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
     said = {**dict.fromkeys(_SAID), **hyper} | {"rope_pairing": "adjacent"}
     refuse_unsaid(source, {name: said[name] for name in (*_FIELDS, *_SAID)}, NAME, elsewhere=_NOTED)
     ordered = filter(None, order(1, sizes.n_layers, shared="output" not in names))
-    wanted = set(islice(ordered, len(names) + _SHOWN))  # a false number of layers makes no end of names
+    wanted = set(islice(ordered, len(names) + _SHOWN))  # a false number of layers makes names without end
     for what, differing in (("it lacks tensors", wanted - names), ("it has more tensors", names - wanted)):
         if differing:
             raise refusal(what, ", ".join(sorted(differing)[:_SHOWN]), None)
 
 
 def holds_numbers(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001
-    """Whether it is float32."""
+    """Whether the format is float32."""
     return spec.foreign.get("numpy") == "<f4"
 
 
 def holds_groups(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:
-    """Whether it is a vector of float32, or a matrix of int8 groups of which none is short."""
+    """Whether the tensor is a vector of float32, or a matrix of int8 groups that are all full."""
     if len(shape) < 2:
         return holds_numbers(spec, params, shape)
     group = params.get("group")
@@ -104,7 +110,7 @@ def holds_groups(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bo
 
 
 def to_groups(source: Source, steps: tuple[Step, ...], group: int | None) -> Policy:
-    """The policy that brings every matrix into groups: of the size that is asked for, or that some are in already."""
+    """The policy that brings every matrix into groups, of the wanted size or else of the size that matrices have."""
     size = group or _usual_group(source, steps)
     _check_group(source, steps, size)
     within, across = (foreign_format(NAME, identity, source.path).spec.tag for identity in (IN_ROWS, ACROSS_ROWS))
@@ -122,7 +128,7 @@ def to_groups(source: Source, steps: tuple[Step, ...], group: int | None) -> Pol
 
 
 def _check_group(source: Source, steps: tuple[Step, ...], group: int) -> None:
-    """Refuses a size that leaves a short group: the file has no place for one."""
+    """Refuses a size that leaves a short group, which the file cannot hold."""
     for step in steps:
         if len(step.source.shape) > 1 and prod(step.source.shape) % group:
             what = f"groups of {group} do not divide the {prod(step.source.shape)} weights"
@@ -135,7 +141,7 @@ def _is_grouped(step: Step) -> bool:
 
 
 def _usual_group(source: Source, steps: tuple[Step, ...]) -> int:
-    """The size that some matrices are in already, if it is one; else the one that llama2.c would take."""
+    """The group size of the matrices that have groups, if they agree; else the size that llama2.c would take."""
     present = {step.decision.params["group"] for step in steps if _is_grouped(step)}
     if len(present) == 1:
         return int(str(present.pop()))
@@ -146,7 +152,7 @@ def _usual_group(source: Source, steps: tuple[Step, ...]) -> int:
 
 
 def lay_out(version: int, source: Source, steps: tuple[Step, ...]) -> Layout:
-    """The file."""
+    """The layout of the file."""
     by_name = {step.source.name: step for step in steps}
     shared = "output" not in by_name
     sizes = Architecture.of(source.architecture, source.hyper, source.path)
@@ -168,7 +174,7 @@ def lay_out(version: int, source: Source, steps: tuple[Step, ...]) -> Layout:
 
 
 def _parts(step: Step, start: int) -> dict[str, int]:
-    """Where a tensor's parts lie: codes first, then scales."""
+    """Offsets of a tensor's parts: codes first, then scales."""
     spec, shape = registry[step.decision.tag].spec, step.source.shape
     if len(spec.parts) == 1:
         return {spec.parts[0].name: start}
@@ -202,8 +208,8 @@ def _tables(sizes: Architecture, file: object) -> bytes:
     return both.tobytes()
 
 
-def _kind(version: int, summary: str) -> Kind:
-    return Kind(
+def _kind(version: int, summary: str) -> FileKind:
+    return FileKind(
         name=f"llama2c-v{version}",
         summary=summary,
         suffix="",
@@ -217,6 +223,6 @@ def _kind(version: int, summary: str) -> Kind:
 
 KINDS = (
     _kind(0, "llama2.c's first checkpoint: float32"),
-    _kind(1, "the same with a magic"),
+    _kind(1, "float32, with a magic and a version"),
     _kind(2, "int8 groups, for llama2.c's runq"),
 )

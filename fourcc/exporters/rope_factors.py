@@ -1,7 +1,7 @@
-"""How a ``config.json`` says that a rotation is scaled; GGUF's factors, one a pair, as the rule that made them.
+"""The scaling of a rotation as ``config.json`` states it; GGUF's factors, one for each pair, become a rule.
 
-llama.cpp stores what the rule of llama3 gives, and forgets its four numbers. They are found again among the usual ones,
-and believed only if they give every factor to float32's precision. Other factors are written as ``longrope`` with equal
+llama.cpp stores the factors that llama3's rule gives, not its four numbers. They are sought among the usual ones, and
+taken only if they give every factor to float32's precision. Other factors are written as ``longrope`` with equal
 factors for short and long texts and an attention factor of 1: transformers then divides each turn by its factor, too.
 """
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     from fourcc.format import Floats
     from fourcc.sources.source import Source
 
-# What models have, the commonest first. Twice the context and both bounds are the same rule, so one of the bounds is 1.
+# Values that models have, the commonest first. Doubling the context and both bounds gives the same rule: the low is 1.
 _ORIGINALS = (8192, 4096, 2048, 16384, 32768, 65536, 131072, 262144, 1024, 512, 256, 128, 64, 32, 16)
 _HIGHS = (4.0, 2.0, 8.0, 16.0, 32.0)
-_LLAMA_CPP = ("yarn_", "attn_factor")  # how GGUF's words begin that are none of Hugging Face's
-_CLOSE = 4e-6  # relative; an unlike rule is off by more than a hundredth
+_LLAMA_CPP = ("yarn_", "attn_factor")  # starts of GGUF's words that Hugging Face does not know
+_CLOSE = 4e-6  # relative; another rule is off by more than a hundredth
 
 
 def scaling_of(source: Source) -> dict[str, object]:
-    """What ``rope_scaling`` holds; empty: nothing."""
+    """The value of ``rope_scaling``; empty: the rotation is not scaled."""
     hyper = source.hyper
-    found = {name.removeprefix(SCALING): value for name, value in hyper.items() if name.startswith(SCALING)}
-    if found.get("type") == "factors":
+    scaling = {name.removeprefix(SCALING): value for name, value in hyper.items() if name.startswith(SCALING)}
+    if scaling.get("type") == "factors":
         return _of_factors(source)
-    strange = [word for word in found if word.startswith(_LLAMA_CPP)]
+    strange = [word for word in scaling if word.startswith(_LLAMA_CPP)]
     if strange:
         what = "a config.json has no word for what scales this rotation"
         raise UsageError(what, file=source.path, found=", ".join(f"{SCALING}{word}" for word in strange))
-    return {("rope_type" if word == "type" else word): value for word, value in found.items()}
+    return {("rope_type" if word == "type" else word): value for word, value in scaling.items()}
 
 
 def factors_of(source: Source) -> Floats:
-    """The factors of a rotation of that type, float32 (head_dim / 2,). Raises UsageError where they are not so many."""
+    """The factors of a rotation, float32 (head_dim / 2,). Raises UsageError where there is not one for each pair."""
     listed, width = source.hyper.get(f"{SCALING}factors"), source.hyper.get("head_dim")
     if not isinstance(listed, (list, tuple)) or type(width) is not int or 2 * len(listed) != width:
         what = "a rotation with so many factors cannot be written"
@@ -70,10 +70,10 @@ def _rules(factor: float) -> Iterator[dict[str, float]]:
 
 
 def _factors(source: Source, rule: dict[str, float]) -> Floats:
-    """What a rule of llama3 divides each turn by."""
+    """The factors by which a rule of llama3 divides each turn."""
     plain = {name: value for name, value in source.hyper.items() if not name.startswith(SCALING)}
     scaled = plain | {f"{SCALING}type": "llama3"} | {f"{SCALING}{word}": value for word, value in rule.items()}
     both = (Architecture.of(source.architecture, hyper, source.path).frequencies() for hyper in (plain, scaled))
     unscaled, turns = both
-    found: Floats = unscaled / turns
-    return found
+    factors: Floats = unscaled / turns
+    return factors

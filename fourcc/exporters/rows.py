@@ -1,4 +1,4 @@
-"""Tensors as an export reads them: rows of q and k back in halves, and tensors made of what was a hyper-parameter."""
+"""Tensors as an export reads them: rows of q and k put back in halves, and hyper-parameters that become tensors."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _ROTATED = (".attention.wq", ".attention.wk", ".attention.q_norm", ".attention.k
 
 
 def in_halves(source: Source, step: Step) -> Step:
-    """The step, reading its rows in Hugging Face's order if they are rotated: i of a head with i + head_dim / 2.
+    """The step, which reads rotated rows in Hugging Face's order: i of a head pairs with i + head_dim / 2.
 
-    Rows move whole, so that blocks along them stay as they are; where blocks go down the columns they are decoded.
+    Rows move whole, so blocks along them stay as they are; a tensor whose blocks span several rows is decoded.
     """
     tensor = step.source
     if not tensor.name.removesuffix(".bias").endswith(_ROTATED):
@@ -52,21 +52,21 @@ def in_halves(source: Source, step: Step) -> Step:
 
 def _decoded(tensor: SourceTensor) -> SourceTensor:
     """The tensor as plain numbers of its decoded dtype."""
-    found = registry.foreign("numpy", tensor.format.spec.decoded)
-    assert found is not None  # formats decode to numbers that there is a plain format for
-    part = found.spec.parts[0].name
+    fmt = registry.foreign("numpy", tensor.format.spec.decoded)
+    assert fmt is not None  # every decoded dtype has a plain format
+    part = fmt.spec.parts[0].name
 
     def read(matrix: int, first: int, last: int) -> Parts:
         return {part: decoded_rows(tensor, tensor.format, matrix, first, last)}
 
-    return attrs.evolve(tensor, tag=found.spec.tag, params={}, read=read, copy=None, record=None)
+    return attrs.evolve(tensor, tag=fmt.spec.tag, params={}, read=read, copy=None, record=None)
 
 
 def constant(name: str, values: Floats) -> Step:
     """A tensor that is in no source: a vector of float32 numbers, stored as they are."""
-    found = registry.foreign("numpy", "<f4")
-    assert found is not None
-    part, tag, shape = found.spec.parts[0].name, found.spec.tag, values.shape
+    fmt = registry.foreign("numpy", "<f4")
+    assert fmt is not None
+    part, tag, shape = fmt.spec.parts[0].name, fmt.spec.tag, values.shape
     read = partial(_read_constant, part, values)
     nbytes = 4 * prod(shape)
     info = TensorInfo(name=name, shape=shape, roles=("other",), layer=None, tag=tag)

@@ -1,7 +1,8 @@
-"""Export to safetensors: numbers as they are, all else decoded; with it the files that say what they are.
+"""Export to safetensors: plain numbers as they are, all other formats decoded, with the files that describe them.
 
 A model of the Llama family gets Hugging Face's names, its rows of q and k in halves, and a ``config.json``. Any other
-one gets the config back that it came with. The tokenizer's files and their like that came from there go back unchanged.
+model gets back the config that it came with. Files that came from such a folder, such as the tokenizer's, go back
+unchanged.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import attrs
 from fourcc.conversion.pipeline import Step
 from fourcc.exporters.gguf_tokenizer import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
-from fourcc.exporters.layout import Kind, Layout
+from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.rows import in_halves
 from fourcc.naming import HUGGING_FACE, from_fourcc
 from fourcc.registry import registry
@@ -23,7 +24,7 @@ from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import CHAT_TEMPLATE
 from fourcc.spec import FormatSpec, Params
 
-_METADATA = {"format": "pt"}  # without which some readers refuse the file
+_METADATA = {"format": "pt"}  # some readers refuse a file without it
 _ALONG = (tokenizer.JSON, tokenizer.SENTENCEPIECE, *tokenizer.COMPANIONS)
 
 
@@ -33,13 +34,13 @@ def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # 
 
 
 def check(source: Source, steps: tuple[Step, ...]) -> None:
-    """Refuses a model of the family that its config could not say."""
+    """Refuses a model of the family that a config cannot describe."""
     if source.architecture == llama.ARCHITECTURE:
         config(source, steps)
 
 
 def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
-    """The file."""
+    """The layout of the file."""
     beside = {name: source.blobs[name] for name in _ALONG if name in source.blobs}
     if source.architecture == llama.ARCHITECTURE:
         source = attrs.evolve(source, hyper={**source.hyper, **ends_left_behind(source)})
@@ -50,7 +51,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     if CHAT_TEMPLATE in source.blobs and tokenizer.template_of(source.blobs) != source.blobs[CHAT_TEMPLATE]:
         beside[CHAT_TEMPLATE] = source.blobs[CHAT_TEMPLATE]
     notes = [
-        f"{name} is left out: it is no file of Hugging Face's"
+        f"{name} is left out: it is not a file of Hugging Face's"
         for name in source.blobs
         if name not in beside and name not in (CHAT_TEMPLATE, CONFIG)
     ]
@@ -76,6 +77,6 @@ def _named(step: Step) -> Step:
     return attrs.evolve(step, source=attrs.evolve(step.source, name=name))
 
 
-KIND = Kind(
+KIND = FileKind(
     "safetensors", "numbers, decoded where they are in blocks", ".safetensors", holds, lay_out, check, decodes=True
 )

@@ -1,9 +1,11 @@
-"""Writing an export: every part has its place from the start."""
+"""Writes an export: the offset of every part is known from the start."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from math import prod
+
+import numpy as np
 
 from fourcc.container.index import PartRecord
 from fourcc.dtypes import itemsize
@@ -18,8 +20,8 @@ class PlacedFile:
     """An output whose layout is known; a `fourcc.conversion.pipeline.Sink`.
 
     Args:
-        out: the output, entered.
-        layout: what goes where; what is no tensor is written at once.
+        out: the output, already entered as a context.
+        layout: its layout; the bytes that belong to no tensor are written at once.
     """
 
     def __init__(self, out: AtomicFile, layout: Layout) -> None:
@@ -28,11 +30,11 @@ class PlacedFile:
             out.write_at(offset, data)
 
     def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> PlacedTensor:
-        """What takes the next tensor's parts."""
+        """The sink of the next tensor's parts."""
         return PlacedTensor(self._out, self._places[name], name, spec, shape, params)
 
     def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
-        """Writes a tensor's parts as they stood in a container."""
+        """Writes a tensor's parts as they were stored in a container."""
         records = []
         for part, runs in parts:
             at = self._places[name][part.name]
@@ -43,13 +45,13 @@ class PlacedFile:
         return tuple(records)
 
     def finish(self, nbytes: int) -> None:
-        """Makes the file as long as it should be; what nobody wrote is zero."""
+        """Extends the file to its length; bytes that were not written are zero."""
         if self._out.size < nbytes:
             self._out.write_at(nbytes - 1, b"\0")
 
 
 class PlacedTensor:
-    """Writes the parts of one tensor, tile by tile, each at its own cursor, as a `TensorSink` does."""
+    """Writes the parts of one tensor, tile by tile, each part at its own cursor, as a `TensorSink` does."""
 
     def __init__(
         self,
@@ -66,9 +68,7 @@ class PlacedTensor:
         self._cursors = dict(places)
 
     def write(self, parts: Parts, *, first_row: int) -> None:
-        """One tile; a part of the whole matrix is written with the first one only."""
-        import numpy as np
-
+        """Writes one tile; a part of the whole matrix is written only with the first tile."""
         for part in self._spec.parts:
             if part.rows is None and first_row:
                 continue
@@ -77,7 +77,7 @@ class PlacedTensor:
             self._cursors[part.name] += len(data)
 
     def finish(self) -> tuple[PartRecord, ...]:
-        """Where the parts are, after their lengths were compared with what the format says."""
+        """Records of the parts, once their lengths agree with the format."""
         records = []
         for part in self._spec.parts:
             shape, start = self._shapes[part.name], self._starts[part.name]

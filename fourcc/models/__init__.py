@@ -1,1 +1,1 @@
-"""Running a model: architectures, tokenizers, sampling."""
+"""Runs models: architectures, tokenizers, sampling, measuring."""

@@ -1,4 +1,4 @@
-"""What a model of the Llama family is: its sizes, read from hyper-parameters, and the table of its rotation."""
+"""Sizes of a model of the Llama family, read from hyper-parameters, and the table of its rotation."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
 from fourcc.networks import check
 from fourcc.networks.llama import ORIGINAL, SCALING
@@ -25,13 +26,13 @@ class Architecture:
         dim: width of the residual stream.
         hidden_dim: width inside the feed-forward network.
         n_layers, n_heads, n_kv_heads, head_dim, vocab_size: as their names say.
-        seq_len: longest context.
+        seq_len: longest context, in positions.
         norm_eps: added to the mean square in RMSNorm.
         rope_theta: base of the rotary frequencies.
-        rope_scaling: what changes them, by name; empty: nothing.
-        tied: whether the output matrix is the embedding; None: where there is none of its own.
-        window: how many positions an activation sees, its own the last of them; None: all.
-        window_layers: of each layer 1 where it has the window, else 0; None: all have it.
+        rope_scaling: hyper-parameters that scale the frequencies, by name; empty: they are not scaled.
+        tied: whether the output matrix is the embedding; None: it is if the model has no output matrix.
+        window: positions that an activation sees, its own the last of them; None: all.
+        window_layers: for each layer 1 if it has the window, else 0; None: all have it.
     """
 
     dim: int
@@ -51,10 +52,10 @@ class Architecture:
 
     @classmethod
     def of(cls, family: str | None, hyper: Mapping[str, object], file: object = None) -> Architecture:
-        """The sizes that hyper-parameters tell; whether the tensors go with them, `fourcc.networks.check` tells.
+        """The sizes that hyper-parameters state; `fourcc.networks.check` compares them with the tensors.
 
         Raises:
-            UsageError: the family, or something that the hyper-parameters ask for, cannot be run; the message names it.
+            UsageError: the family, or a hyper-parameter that the message names, cannot be run.
             InputError: a hyper-parameter is missing or impossible.
         """
         check(family, hyper, file=file)
@@ -64,18 +65,16 @@ class Architecture:
         return cls(**sizes, rope_scaling=scaling, **more)  # type: ignore[arg-type]  # checked
 
     def window_of(self, layer: int) -> int | None:
-        """How far an activation sees in a layer; None: to the first position."""
+        """Positions that an activation sees in a layer; None: all up to the first."""
         return self.window if self.window_layers is None or self.window_layers[layer] else None
 
     def frequencies(self) -> Floats:
         """Turn of each pair from one position to the next, float32 (head_dim / 2,).
 
-        Pair i turns by theta^(-2 i / head_dim). Scaling: `linear` divides all by a factor, `factors` each by its own;
-        `llama3` those of wave lengths above original / low_freq_factor, and those between that and
-        original / high_freq_factor by a part of it.
+        Pair i turns by theta^(-2 i / head_dim). Scaling `linear` divides all turns by a factor, `factors` each turn by
+        its own factor. `llama3` divides turns of wave lengths above original / low_freq_factor by a factor, those below
+        original / high_freq_factor not at all, and blends in between.
         """
-        import numpy as np
-
         exponents = np.arange(0, self.head_dim, 2, dtype=np.float32) / np.float32(self.head_dim)
         plain: Floats = (np.float32(1) / np.power(np.float32(self.rope_theta), exponents)).astype(np.float32)
         kind = self.rope_scaling.get("type", "default")
@@ -95,8 +94,6 @@ class Architecture:
 
     def rotation(self, end: int, start: int = 0) -> Floats:
         """Cosines, then sines, of the turns of positions start .. end: float32 (end - start, head_dim)."""
-        import numpy as np
-
         turns = np.arange(start, end, dtype=np.float32)[:, None] * self.frequencies()  # (positions, head_dim / 2)
         wide = turns.astype(np.float64)
         both: Floats = np.concatenate([np.cos(wide), np.sin(wide)], axis=1).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Where a text begins and where it ends: the tokens, by the tokenizer and by what the model's file says."""
+"""The tokens that begin and end a text, by the tokenizer and by the model's file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from fourcc.errors import UsageError
+from fourcc.models.tokenizers.llama2c import Llama2cTokenizer
 
 if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer
@@ -14,35 +15,33 @@ _BOS, _EOS = "bos_token_id", "eos_token_id"  # hyper-parameters
 
 
 def beginning(tokenizer: Tokenizer) -> tuple[int, ...]:
-    """The tokens that come before every text, of a prompt, a talk or a window that is measured; may be none."""
+    """The tokens that come before every text: a prompt, a talk or a measured window; there may be none."""
     return tuple(tokenizer.encode(""))
 
 
 def start(tokenizer: Tokenizer, hyper: Mapping[str, object]) -> tuple[int, ...]:
-    """What a text without a prompt begins with: as any other one, else with BOS, the tokenizer's or the model's.
+    """The tokens that begin a text without a prompt: as before any text, else BOS of the tokenizer or the model.
 
     Raises:
-        UsageError: neither has one.
+        UsageError: neither the tokenizer nor the model has a BOS.
     """
-    found = beginning(tokenizer) or _bos(tokenizer, hyper)
-    if not found:
+    tokens = beginning(tokenizer) or _bos(tokenizer, hyper)
+    if not tokens:
         raise UsageError("neither the tokenizer nor the model has a token to begin with", hint="Give a prompt.")
-    return found
+    return tokens
 
 
 def ends_of(tokenizer: Tokenizer, hyper: Mapping[str, object]) -> frozenset[int]:
-    """The tokens that end a text: BOS, with which the next one would begin, the tokenizer's ends, and the model's.
+    """The tokens that end a text: BOS, which would begin the next text, the tokenizer's ends, and the model's.
 
-    llama2.c stops at BOS alone, and of its tokenizers no other end is taken; what a model says counts even so.
+    llama2.c stops at BOS alone, so no other end of its tokenizers counts; the ends that the model states do.
     """
-    from fourcc.models.tokenizers.llama2c import Llama2cTokenizer
-
     own = frozenset[int]() if isinstance(tokenizer, Llama2cTokenizer) else tokenizer.ends
     return own.union(_bos(tokenizer, hyper), said_ends(hyper))
 
 
 def said_ends(hyper: Mapping[str, object]) -> frozenset[int]:
-    """The tokens that end a text, as the model says."""
+    """The tokens that end a text, as the model's file states them."""
     return frozenset(_said(hyper, _EOS))
 
 
@@ -51,7 +50,7 @@ def _bos(tokenizer: Tokenizer, hyper: Mapping[str, object]) -> tuple[int, ...]:
 
 
 def _said(hyper: Mapping[str, object], key: str) -> tuple[int, ...]:
-    """A hyper-parameter's tokens: one, or a list; numbers below 0 stand for none."""
-    found = hyper.get(key)
-    each = found if isinstance(found, (list, tuple)) else (found,)
-    return tuple(token for token in each if type(token) is int and token >= 0)
+    """The tokens of a hyper-parameter: one, or a list; numbers below 0 stand for no token."""
+    value = hyper.get(key)
+    tokens = value if isinstance(value, (list, tuple)) else (value,)
+    return tuple(token for token in tokens if type(token) is int and token >= 0)

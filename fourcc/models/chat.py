@@ -1,7 +1,7 @@
-"""A talk with a model: messages and answers, of which it remembers as many as its context holds.
+"""A talk with a model: messages and answers, up to the context's length.
 
-Of random numbers one is spent for each token that the model reads, as llama2.c's chat mode does, so that a seed gives
-the same answers here and there.
+The model spends a random number for each token that it reads, as in llama2.c's chat mode, so that a seed gives the same
+answers in both.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Conversation:
     """A talk.
 
     Attributes:
-        network: the model; it has seen nothing else.
-        tokenizer: the model's.
-        template: how messages are written for it.
-        sampler: chooses.
-        system: what the model is told before the first message; may be empty.
-        ends: tokens that end an answer beside those of the template and the tokenizer: the model's.
-        speed: filled in.
+        network: the network, which has seen no other tokens.
+        tokenizer: the model's tokenizer.
+        template: how messages are written for the model.
+        sampler: chooses tokens.
+        system: the instructions before the first message; may be empty.
+        ends: tokens of the model's file that end an answer, beside those of the template and the tokenizer.
+        speed: filled in as the model reads and writes.
     """
 
     network: Llama
@@ -42,11 +42,11 @@ class Conversation:
     system: str = ""
     ends: frozenset[int] = frozenset()
     speed: Speed = attrs.field(factory=Speed)
-    _owed: list[int] = attrs.field(factory=list, init=False)  # what is behind the last answer, not read yet
+    _owed: list[int] = attrs.field(factory=list, init=False)  # tokens behind the last answer that were not read yet
 
     @property
     def over(self) -> bool:
-        """Whether the context is full, so that no message fits any more."""
+        """Whether the context is full, so that no further message fits."""
         return self.speed.ended == "length"
 
     def __repr__(self) -> str:
@@ -56,7 +56,7 @@ class Conversation:
     def say(self, text: str) -> Iterator[Piece]:
         """The answer to a message, piece by piece; the first piece is the message as the model reads it.
 
-        An answer that is not taken to its end counts as ended where it was left.
+        An answer that the caller does not read to its end counts as ended there.
 
         Raises:
             UsageError: the message does not fit, or the tokenizer lacks a token of the template.

@@ -1,4 +1,4 @@
-"""Measuring models on a text: what `fourcc eval` and `fourcc.evaluate` do."""
+"""Measures models on a text, for `fourcc eval` and `fourcc.evaluate`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fourcc.models.architecture import Architecture
 from fourcc.models.model import Model
 from fourcc.models.open_any import open_any
 from fourcc.models.same_tokens import check_same_tokens
-from fourcc.models.scoring import Runner, Scores
+from fourcc.models.scoring import ScoredModel, Scores
 from fourcc.models.tokenizers import in_use
 from fourcc.models.windows import Cut, Protocol, cut
 
@@ -27,12 +27,12 @@ Progress = Callable[[str, int, int], None]  # ("", tokens done, all tokens)
 
 
 @attrs.frozen
-class Subject:
-    """What is measured.
+class EvaluatedModel:
+    """A model to measure.
 
     Attributes:
-        model: opened.
-        exact: whether its products keep activations as floats, whatever their kernels want.
+        model: the opened model.
+        exact: whether its products keep activations as floats, even where their kernels would round them.
     """
 
     model: Model
@@ -41,16 +41,16 @@ class Subject:
 
 @attrs.frozen(repr=False)
 class Evaluation:
-    """A model, measured on a text.
+    """The measures of a model on a text.
 
     Attributes:
-        text: as it was cut for the model.
-        scores: of the model, token by token.
-        vocabulary: tokens that probabilities are of.
+        text: the text as it was cut for the model.
+        scores: the model's scores, token by token.
+        vocabulary: number of tokens that have a probability.
         padding: rows of the model's vocabulary that are no tokens, and are left out.
         exact: whether every product took activations as floats.
-        reference: of what it was compared with; None where there is nothing.
-        noise_floor: of the KL divergence, below which nothing is measured; None likewise.
+        reference: scores of the reference; None where there is none.
+        noise_floor: a smaller KL divergence means nothing; None without a reference.
     """
 
     text: Cut
@@ -63,12 +63,12 @@ class Evaluation:
 
     @property
     def protocol(self) -> Protocol:
-        """How the text was to be cut."""
+        """The protocol by which the text was cut."""
         return self.text.protocol
 
     @property
     def tokens(self) -> int:
-        """How many were scored."""
+        """Number of scored tokens."""
         return self.scores.tokens
 
     @property
@@ -88,19 +88,19 @@ class Evaluation:
 
     @property
     def agreement(self) -> Interval | None:
-        """Share of tokens where the likeliest is the reference's; None where there is none."""
+        """Share of tokens whose likeliest token is the reference's; None where there is none."""
         return None if self.reference is None else self.scores.agreement
 
     @property
     def ratio(self) -> Interval | None:
-        """Perplexity by the reference's; None where there is none."""
+        """Perplexity divided by the reference's; None where there is none."""
         return None if self.reference is None else self.scores.ratio(self.reference)
 
     def __repr__(self) -> str:
-        found = f"<Evaluation of {self.tokens} tokens: perplexity {self.perplexity}"
+        text = f"<Evaluation of {self.tokens} tokens: perplexity {self.perplexity}"
         if self.reference is not None:
-            found += f", ratio {self.ratio}, KL divergence {self.divergence}, top-1 agreement {self.agreement}"
-        return f"{found}>"
+            text += f", ratio {self.ratio}, KL divergence {self.divergence}, top-1 agreement {self.agreement}"
+        return f"{text}>"
 
 
 def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -116,25 +116,25 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
     tokenizer: str | Path | None = None,
     threads: int | None = None,
 ) -> Evaluation:
-    """Perplexity of a model on a text, and how far it is from a reference, which runs in lock step.
+    """Perplexity of a model on a text, and its distance from a reference, which runs in lock step.
 
     The reference keeps its activations as floats, so that its kernels' rounding is not counted against the model.
 
     Args:
-        model: opened, or a file: a model.bin, or a checkpoint.
-        text: itself, or as a `Path` the file that holds it, UTF-8.
-        reference: what the model is compared with, likewise.
+        model: an opened model, or a file: a model.bin, or a checkpoint.
+        text: the text, or as a `Path` the file that holds it, UTF-8.
+        reference: the model to compare with, opened or a file.
         context: tokens of a window; 0: as many as the models can read.
         stride: new tokens of each window after the first; 0: windows do not overlap.
-        documents: whether empty lines part documents, each of which is read by itself.
-        tokens: to score at most; 0: all.
-        exact: keep the model's activations as floats, too, where its kernels would round them: what the weights alone
-            cost.
-        tokenizer: to be used in place of what files bring; what is open already keeps its own.
-        threads: how many.
+        documents: whether empty lines separate documents, each of which is read by itself.
+        tokens: tokens to score at most; 0: all.
+        exact: keep the model's activations as floats, too, where its kernels would round them: this measures the cost
+            of the weights alone.
+        tokenizer: the tokenizer for files, in place of their own; an opened model keeps its own.
+        threads: number of threads.
 
     Raises:
-        UsageError: a model cannot be run, it and the reference have other tokens, or the text has no token to score.
+        UsageError: a model cannot be run, it and the reference have different tokens, or no token can be scored.
         InputError: a file is damaged, changed before the end, or gives numbers that are not finite.
     """
     with ExitStack() as stack:
@@ -146,11 +146,13 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
             stack.enter_context(each.unchanged())
         protocol = Protocol(common_context(opened, context), stride, documents, tokens)
         told = read_text(text) if isinstance(text, Path) else text
-        return measure([Subject(opened[0], exact)], told, protocol, opened[1] if opened[1:] else None, threads)[0]
+        return measure([EvaluatedModel(opened[0], exact)], told, protocol, opened[1] if opened[1:] else None, threads)[
+            0
+        ]
 
 
 def common_context(models: Sequence[Model], wanted: int = 0) -> int:
-    """The longest context that all models have room for, or the one that is wanted.
+    """The longest context that all models have room for, or the wanted one.
 
     Raises:
         UsageError: a model cannot be run, or has no room for so many tokens.
@@ -173,7 +175,7 @@ def read_text(path: Path) -> str:
 
 
 def as_text(data: bytes, path: Path) -> str:
-    """The text in the bytes of a file; each kind of line end becomes a line feed. Raises UsageError: not UTF-8."""
+    """The text in the bytes of a file; every kind of line end becomes a line feed. Raises UsageError: not UTF-8."""
     try:
         return data.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
@@ -182,50 +184,49 @@ def as_text(data: bytes, path: Path) -> str:
 
 
 def measure(
-    subjects: Sequence[Subject],
+    evaluated: Sequence[EvaluatedModel],
     text: str,
     protocol: Protocol,
     reference: Model | None = None,
     threads: int | None = None,
     progress: Progress = lambda *_: None,
 ) -> list[Evaluation]:
-    """What was measured of each subject.
+    """The evaluation of each model, in order.
 
     Args:
-        subjects: which; with a reference, all have its tokens.
-        text: what they are measured on, cut for each model by its own tokenizer.
+        evaluated: the models; with a reference, all have its tokens.
+        text: the text, which is cut for each model by its own tokenizer.
         protocol: how it is cut.
-        reference: what they are compared with; None: nothing.
-        threads: how many.
+        reference: the model to compare with; None: there is none.
+        threads: number of threads.
         progress: called after each window.
 
     Raises:
         UsageError: as `evaluate`.
-        InputError: likewise.
+        InputError: as `evaluate`.
     """
-    models = list({id(each.model): each.model for each in subjects}.values())
-    everyone = [*models, *([] if reference is None else [reference])]
-    texts = {id(model): _cut(model, text, protocol) for model in everyone}
+    models = list({id(each.model): each.model for each in evaluated}.values())
+    texts = {id(model): _cut(model, text, protocol) for model in [*models, *([] if reference is None else [reference])]}
     if reference is not None:
         for model in models:
             check_same_tokens((model, texts[id(model)]), (reference, texts[id(reference)]))
     groups = [[model] for model in models] if reference is None else [models]
     report = _counted(progress, sum(texts[id(group[0])].scored for group in groups))
-    found: dict[tuple[int, bool], Evaluation] = {}
+    evaluations: dict[tuple[int, bool], Evaluation] = {}
     for group in groups:
-        chosen = [each for each in subjects if any(each.model is model for model in group)]
-        found |= _measured(chosen, texts[id(group[0])], reference, threads, report)
-    return [found[id(each.model), each.exact] for each in subjects]
+        chosen = [each for each in evaluated if any(each.model is model for model in group)]
+        evaluations |= _measured(chosen, texts[id(group[0])], reference, threads, report)
+    return [evaluations[id(each.model), each.exact] for each in evaluated]
 
 
 def _cut(model: Model, text: str, protocol: Protocol) -> Cut:
-    """The text for a model. Raises InputError where its tokenizer has tokens that it lacks."""
-    found, rows = cut(text, model.tokenizer, protocol), _architecture(model).vocab_size
-    highest = max(max(window.tokens) for window in found.windows)
+    """The text as it is cut for a model. Raises InputError where its tokenizer gives a token that the model lacks."""
+    windows, rows = cut(text, model.tokenizer, protocol), _architecture(model).vocab_size
+    highest = max(max(window.tokens) for window in windows.windows)
     if highest >= rows:
-        what = "the tokenizer has a token that the model has not"
+        what = "the tokenizer has a token that the model lacks"
         raise InputError(what, file=model.path, found=highest, expected=f"0 to {rows - 1}")
-    return found
+    return windows
 
 
 def _counted(progress: Progress, total: int) -> Callable[[int], None]:
@@ -240,30 +241,32 @@ def _counted(progress: Progress, total: int) -> Callable[[int], None]:
 
 
 def _measured(
-    subjects: Sequence[Subject],
+    evaluated: Sequence[EvaluatedModel],
     text: Cut,
     reference: Model | None,
     threads: int | None,
     report: Callable[[int], None],
 ) -> dict[tuple[int, bool], Evaluation]:
-    """Evaluations of subjects that read the same tokens, in lock step."""
+    """Evaluations of models that read the same tokens, in lock step."""
     context = text.protocol.context
-    own = None if reference is None else Runner(reference.network(context, threads).exactly(), str(reference.path))
-    plain = {id(each.model): each.model.network(context, threads) for each in subjects}
-    networks = [_exactly(plain[id(each.model)]) if each.exact else plain[id(each.model)] for each in subjects]
-    runners = {id(net): Runner(net, str(each.model.path)) for net, each in zip(networks, subjects, strict=True)}
-    words = in_use(subjects[0].model.tokenizer, min(net.architecture.vocab_size for net in networks))
-    scores, theirs = scoring.evaluate(list(runners.values()), text, words, own, report)
-    scored = dict(zip(runners, scores, strict=True))
+    own = None if reference is None else ScoredModel(reference.network(context, threads).exactly(), str(reference.path))
+    plain = {id(each.model): each.model.network(context, threads) for each in evaluated}
+    networks = [_exactly(plain[id(each.model)]) if each.exact else plain[id(each.model)] for each in evaluated]
+    scored_models = {
+        id(net): ScoredModel(net, str(each.model.path)) for net, each in zip(networks, evaluated, strict=True)
+    }
+    words = in_use(evaluated[0].model.tokenizer, min(net.architecture.vocab_size for net in networks))
+    scores, theirs = scoring.score(list(scored_models.values()), text, words, own, report)
+    scored = dict(zip(scored_models, scores, strict=True))
     floor = None if own is None else scoring.noise_floor(own.network, text.windows[0], words)
     return {
         (id(each.model), each.exact): Evaluation(
             text, scored[id(net)], words, net.architecture.vocab_size - words, net.exact, theirs, floor
         )
-        for each, net in zip(subjects, networks, strict=True)
+        for each, net in zip(evaluated, networks, strict=True)
     }
 
 
 def _exactly(network: Llama) -> Llama:
-    """A network that is exact as it is runs once, however it was asked for."""
+    """The exact form of a network; a network that is exact already runs only once."""
     return network if network.exact else network.exactly()

@@ -1,4 +1,4 @@
-"""Text from a model, token by token, by the rules of llama2.c."""
+"""Makes text with a model, token by token, by the rules of llama2.c."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Speed:
-    """What a run took.
+    """Tokens and seconds of a run.
 
     Attributes:
-        prompt_tokens, prompt_seconds: of the prompt, which is read at once.
-        tokens, seconds: of what was made, one token after the other.
-        ended: why the last text ended: ``stop`` (the model ended it) or ``length`` (it has as many tokens as it may);
+        prompt_tokens, prompt_seconds: those of the prompt, which is read in batches.
+        tokens, seconds: those of the generated text, one token after the other.
+        ended: why the last text ended: ``stop`` (the model ended it) or ``length`` (it has as many tokens as allowed);
             empty until then.
     """
 
@@ -36,12 +36,12 @@ class Speed:
 
     @property
     def prompt_rate(self) -> float:
-        """Tokens of the prompt a second; 0 where there was none."""
+        """Prompt tokens per second; 0 where there was no prompt."""
         return self.prompt_tokens / self.prompt_seconds if self.prompt_seconds else 0.0
 
     @property
     def rate(self) -> float:
-        """Tokens made a second; 0 where none was."""
+        """Generated tokens per second; 0 where there was none."""
         return self.tokens / self.seconds if self.seconds else 0.0
 
 
@@ -50,9 +50,9 @@ class Piece:
     """A piece of a text.
 
     Attributes:
-        text: what is certain of it; empty where a token is only the start of a character.
-        tokens: those that it came of: the whole prompt, one token, or none for what was held back to the end.
-        prompt: whether it was given, and not made.
+        text: the part that is certain; empty where a token is only the start of a character.
+        tokens: the tokens that it comes from: the whole prompt, one token, or none for text held back to the end.
+        prompt: whether it was given, not generated.
     """
 
     text: str
@@ -61,15 +61,15 @@ class Piece:
 
 
 def tokens_after(
-    model: Llama, prompt: Sequence[int], sampler: Sampler, steps: int, stop: frozenset[int], speed: Speed
+    model: Llama, prompt: Sequence[int], sampler: Sampler, most: int, stop: frozenset[int], speed: Speed
 ) -> Iterator[int]:
-    """The tokens that follow a prompt, as they are made.
+    """The tokens that follow a prompt, as they are generated.
 
     Args:
-        model: goes on from where it stands.
-        prompt: at least one token; they are read, and not given back.
-        sampler: chooses, among as many tokens as it knows of; the model may have rows beyond them.
-        steps: tokens at most, and no more than the model's context holds.
+        model: the network; it goes on from its position.
+        prompt: at least one token; the tokens are read, and not given back.
+        sampler: chooses among its tokens; the model may have rows beyond them.
+        most: number of tokens at most, within the model's context.
         stop: tokens that end the text; they are not given.
         speed: filled in.
     """
@@ -78,14 +78,14 @@ def tokens_after(
     speed.prompt_tokens += len(prompt)
     speed.prompt_seconds += time.perf_counter() - begin
     begin, before = time.perf_counter(), speed.seconds
-    for made in range(steps):
+    for number in range(1, most + 1):
         token = sampler.sample(logits[0, : sampler.vocab_size])
         speed.seconds = before + time.perf_counter() - begin
         if token in stop:
             speed.ended = "stop"
             return
         yield token
-        if made + 1 == steps or model.position >= model.context:
+        if number == most or model.position >= model.context:
             speed.ended = "length"
             return
         logits = model.forward([token])
@@ -105,13 +105,13 @@ def text_after(
     """A text that begins with the prompt, piece by piece, as llama2.c's `run` makes it.
 
     Args:
-        model: at its start.
-        tokenizer: the model's.
-        prompt: may be empty.
-        sampler: chooses.
+        model: the network, with no token seen.
+        tokenizer: the model's tokenizer.
+        prompt: the start of the text; may be empty.
+        sampler: chooses tokens.
         steps: tokens of the whole text; 0: as many as the context holds.
         speed: filled in.
-        hyper: what the model's file says of it: of tokens that begin and end a text, too.
+        hyper: the hyper-parameters of the model, which may name tokens that begin and end a text.
 
     Raises:
         UsageError: the prompt does not fit, or there is neither a prompt nor a token to begin with.

@@ -1,7 +1,7 @@
-"""Means of tokens that come one after the other, and intervals for them: a bootstrap over blocks of consecutive tokens.
+"""Means over consecutive tokens, and their intervals by a bootstrap over blocks of tokens.
 
-Losses of neighbouring tokens are alike, so tokens are no independent draws, and blocks of them nearly are; see
-specs/decisions/0015-evaluation.md for the sizes and for how often such an interval holds the truth.
+Losses of neighbouring tokens are alike, so tokens are not independent draws, but blocks of them nearly are. See
+specs/decisions/0015-evaluation.md for the sizes of blocks and for how often such an interval holds the truth.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     Doubles = NDArray[np.float64]
     Places = NDArray[np.int64]
 
-FEWEST, MOST = 10, 30  # blocks
-SHORTEST = 64  # tokens of a block
+FEWEST, MOST = 10, 30  # blocks for an interval
+SHORTEST = 64  # least tokens of a block
 RESAMPLES, SEED = 2000, 1
 LEVEL = 0.95
 
 
 @attrs.frozen(repr=False)
 class Interval:
-    """A mean, and the interval that holds it with 95 % confidence; without bounds where there are too few blocks."""
+    """A mean and its 95 % confidence interval; without bounds where there are too few blocks."""
 
     mean: float
     low: float | None = None
     high: float | None = None
 
     def exponential(self) -> Interval:
-        """Of a perplexity, where this one is of a loss."""
+        """The exponential of mean and bounds, such as the perplexity of a loss."""
         low, high = (None if bound is None else _exp(bound) for bound in (self.low, self.high))
         return Interval(_exp(self.mean), low, high)
 
     @property
     def half(self) -> float | None:
-        """Half its width; None where it has no bounds."""
+        """Half the width of the interval; None where it has no bounds."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     def __repr__(self) -> str:
@@ -51,12 +51,12 @@ class Interval:
 
 @attrs.frozen(eq=False, repr=False)
 class Blocks:
-    """Runs of consecutive tokens, about equally long, that are drawn from.
+    """Runs of consecutive tokens of about equal length, from which a bootstrap draws.
 
     Attributes:
-        starts: int64 (count,): the first token of each.
-        tokens: of all.
-        whole: whether each is made of whole documents.
+        starts: int64 (count,): first token of each block.
+        tokens: number of all tokens.
+        whole: whether each block consists of whole documents.
     """
 
     starts: Places
@@ -68,8 +68,8 @@ class Blocks:
         """The blocks of a text.
 
         Args:
-            windows: scored tokens of each.
-            whole: windows are documents, which are never parted. Other windows are: the text goes on behind them.
+            windows: number of scored tokens of each window.
+            whole: windows are documents, which are never divided. Other windows are: the text continues behind them.
         """
         tokens = sum(windows)
         count = max(1, min(MOST, tokens // SHORTEST))
@@ -78,21 +78,21 @@ class Blocks:
 
     @property
     def enough(self) -> bool:
-        """Whether an interval can be told from them."""
+        """Whether there are enough blocks for an interval."""
         return len(self.starts) >= FEWEST
 
     @property
     def shortest(self) -> int:
-        """Tokens of the shortest."""
+        """Number of tokens of the shortest block."""
         return int(self.counts.min())
 
     @property
     def counts(self) -> Places:
-        """Tokens of each."""
+        """Number of tokens of each block."""
         return np.diff([*self.starts, self.tokens])
 
     def __str__(self) -> str:
-        """Where intervals come from, or why there are none."""
+        """The origin of intervals, or why there are none."""
         count, kind = len(self.starts), "whole documents" if self.whole else "consecutive tokens"
         if self.enough:
             return f"95 % intervals by bootstrap of {count} blocks of {kind}, {self.shortest} tokens or more in each"
@@ -102,7 +102,7 @@ class Blocks:
         return f"no intervals: {few}, {SHORTEST} tokens or more in each; {FEWEST} are needed"
 
     def interval(self, values: Doubles) -> Interval:
-        """The mean of a value of each token, and its interval; the same numbers give the same interval."""
+        """The mean of one value for each token, and its interval; the same numbers give the same interval."""
         mean = float(values.mean())
         if not self.enough:
             return Interval(mean)
@@ -115,7 +115,7 @@ class Blocks:
 
 
 def _joined(windows: Sequence[int], least: float) -> Places:
-    """Starts of blocks of whole windows, joined until there are so many tokens; a rest belongs to the last."""
+    """Starts of blocks of whole windows, joined until a block has `least` tokens; a rest belongs to the last block."""
     starts, end = [0], 0
     for tokens in windows:
         if end - starts[-1] >= least:
@@ -127,10 +127,10 @@ def _joined(windows: Sequence[int], least: float) -> Places:
 
 
 def _tail(blocks: int) -> float:
-    """Share of resampled means that each end leaves out.
+    """Share of resampled means that each end of the interval leaves out.
 
-    Percentiles of a bootstrap are too narrow for few blocks, by the factor sqrt((n - 1) / n) and by the normal quantile
-    that they imply; Hesterberg's expanded percentiles (2015) have Student's instead.
+    Bootstrap percentiles are too narrow for few blocks, by the factor sqrt((n - 1) / n) and by the normal quantile
+    that they imply; Hesterberg's expanded percentiles (2015) use Student's quantile instead.
     """
     normal = NormalDist()
     wanted = student(normal.inv_cdf((1 + LEVEL) / 2), blocks - 1)
@@ -138,7 +138,7 @@ def _tail(blocks: int) -> float:
 
 
 def student(z: float, freedom: int) -> float:
-    """Student's quantile where the normal one is z: the Cornish-Fisher expansion, to 0.001 at 9 degrees of freedom."""
+    """Student's quantile for a normal quantile z by the Cornish-Fisher expansion; to 0.001 at 9 degrees of freedom."""
     terms = (
         (z**3 + z) / (4 * freedom),
         (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2),

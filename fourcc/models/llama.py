@@ -1,4 +1,4 @@
-"""The Llama family's forward pass: which steps a token takes, over matrices in any mix of formats."""
+"""The Llama family's forward pass: a program of stages over matrices in any mix of formats."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from fourcc.networks.hyper import Hyper
     from fourcc.qmatrix import QMatrix
 
-BATCH = 256  # tokens of a prompt that are worked on at once
+BATCH = 256  # tokens of a prompt that are computed at once
 Find = Callable[[str], "QMatrix | None"]
 _Layer = tuple[dict[str, "Packed"], dict[str, "Floats"]]  # matrices, vectors
 
 
 class Llama:
-    """A model that is ready to run; it remembers the tokens it has seen.
+    """A network that is ready to run; it remembers the tokens that it has seen.
 
     Args:
         architecture: its sizes.
-        find: a tensor by name, or None where there is none.
-        context: positions to have room for; None: as many as the model was made for.
-        threads: how many.
-        packed: called with each matrix's name after its kernel has it.
+        find: name -> the tensor, or None where there is none.
+        context: number of positions to have room for; None: as many as the model was made for.
+        threads: number of threads.
+        packed: called with a matrix's name once it is packed for its kernel.
 
     Raises:
         InputError: a tensor is missing, or has another shape than the sizes say.
-        UsageError: there is not the memory for the context.
+        UsageError: there is not enough memory for the context.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Llama:
         self.architecture = architecture
         self.context = min(context or architecture.seq_len, architecture.seq_len)
         self.position = 0
-        self._turned = 0  # positions whose rotation is known
+        self._turned = 0  # positions whose rotation is in the table
         self._hyper: Hyper = attrs.asdict(architecture, recurse=False)
         self._threads = thread_count(threads)
         self._find, self._packed = find, packed
@@ -64,13 +64,13 @@ class Llama:
         self._programs = lru_cache(maxsize=4)(self._program)
 
     def exactly(self) -> Llama:
-        """The same weights, shared, with products that keep activations as floats; it has seen no token."""
-        made = copy(self)
-        made._begin_exactly()  # noqa: SLF001 - of this class
-        return made
+        """A network over the same, shared weights whose products keep activations as floats; it has seen no token."""
+        exact = copy(self)
+        exact._begin_exactly()  # noqa: SLF001 - of this class
+        return exact
 
     def _begin_exactly(self) -> None:
-        """Takes activations, caches and programs of its own."""
+        """Makes activations, caches and programs of its own."""
         self._exact, self.position, self._turned = True, 0, 0
         self._at, self._ids = np.zeros(1, np.int64), np.zeros(BATCH, np.int64)
         self._make_room(self._q.width, self._k.width)
@@ -86,12 +86,12 @@ class Llama:
         self.position = position
 
     def forward(self, tokens: Sequence[int], *, every: bool = False) -> Floats:
-        """Logits after the last token, float32 (1, vocab_size), or after each, (tokens, vocab_size).
+        """Logits after the last token, float32 (1, vocab_size), or with `every` after each token, (tokens, vocab_size).
 
-        The array is overwritten by the next call where there is one token, or only the last one is asked for.
+        Without `every` the next call overwrites the array.
 
         Raises:
-            UsageError: more tokens than there is room for, or a number that is no token.
+            UsageError: there is no room for so many tokens, or a number is no token.
         """
         self._check(tokens)
         kept = []
@@ -119,7 +119,7 @@ class Llama:
     # -- weights
 
     def _load(self) -> None:
-        """The tensors that the network is declared to take, and no others."""
+        """Loads the tensors that the network declares, and no others."""
         sizes = self.architecture
         self._embedding = self._matrix("tok_embeddings")
         self._layers = [self._layer(f"layers.{layer}.") for layer in range(sizes.n_layers)]
@@ -129,10 +129,10 @@ class Llama:
         self._make_room(sizes.n_heads * sizes.head_dim, sizes.n_kv_heads * sizes.head_dim)
 
     def _layer(self, start: str) -> _Layer:
-        """Matrices and vectors of a layer, without those that only other models have."""
-        there = [end for end, tensor in LAYER.items() if tensor.needed or self._find(start + end) is not None]
-        vectors = {end: self._vector(start + end) for end in there if len(LAYER[end].dims) == 1}
-        return {end: self._matrix(start + end) for end in there if end not in vectors}, vectors
+        """Matrices and vectors of a layer, without optional tensors that the model lacks."""
+        present = [end for end, tensor in LAYER.items() if tensor.needed or self._find(start + end) is not None]
+        vectors = {end: self._vector(start + end) for end in present if len(LAYER[end].dims) == 1}
+        return {end: self._matrix(start + end) for end in present if end not in vectors}, vectors
 
     def _matrix(self, name: str) -> Packed:
         packed = self._tensor(name).packed
@@ -140,21 +140,21 @@ class Llama:
         return packed
 
     def _vector(self, name: str) -> Floats:
-        """A norm's weights or a bias, zeros behind it."""
+        """A norm's weights or a bias, with zeros behind it up to the buffer's width."""
         weights = self._tensor(name).decode().astype(np.float32)
         buffer = Buffer(1, weights.size)
         buffer.floats[0, : weights.size] = weights
         return buffer.floats
 
     def _tensor(self, name: str) -> QMatrix:
-        declared, found = LLAMA.tensor(name), self._find(name)
+        declared, tensor = LLAMA.tensor(name), self._find(name)
         assert declared is not None
-        if found is None:
+        if tensor is None:
             raise InputError("this model cannot be run: a tensor is missing", tensor=name)
         shape = declared.sizes(self._hyper)
-        if found.shape != shape:
-            raise InputError("this model cannot be run", tensor=name, found=found.shape, expected=shape)
-        return found
+        if tensor.shape != shape:
+            raise InputError("this model cannot be run", tensor=name, found=tensor.shape, expected=shape)
+        return tensor
 
     def _make_room(self, q: int, kv: int) -> None:
         sizes = self.architecture
@@ -168,24 +168,24 @@ class Llama:
             heads = (sizes.n_heads, sizes.n_kv_heads, sizes.head_dim)
             self._sizes = Sizes(*heads, self.context, self._rotation, sizes.norm_eps)
             self._caches = self._sizes.caches(sizes.n_layers)
-        except (MemoryError, ValueError) as error:  # ValueError: more than an array can be
+        except (MemoryError, ValueError) as error:  # ValueError: larger than any array
             raise UsageError(
-                "there is not the memory for the context",
+                "there is not enough memory for the context",
                 found=f"{self.context} positions",
                 hint="Ask for fewer; the model's own number is the hyper-parameter seq_len.",
             ) from error
 
     def _turn(self, end: int) -> None:
-        """Fills the table of the rotation up to a position; what is never reached takes no memory and no time."""
+        """Fills the table of the rotation up to a position; positions never reached take no memory and no time."""
         if end > self._turned:
             more = min(self.context, max(end, 2 * self._turned, BATCH))
             self._rotation[self._turned : more] = self.architecture.rotation(more, self._turned)
             self._turned = more
 
-    # -- steps
+    # -- stages of the program
 
     def _program(self, count: int, every: bool) -> Program:  # noqa: FBT001 - a key of the cache
-        """The steps of `count` tokens."""
+        """The program for `count` tokens."""
         if every and self._logits.rows < count:
             self._logits = Buffer(count, self.architecture.vocab_size)
             self._programs.cache_clear()
@@ -227,6 +227,6 @@ class Llama:
 
 
 def _bias(program: Program, vectors: dict[str, Floats], name: str, out: Buffer) -> None:
-    """The step of a matrix's bias, where the model has one."""
+    """Adds the stage of a matrix's bias to the program, where the model has one."""
     if f"{name}.bias" in vectors:
         program.bias(vectors[f"{name}.bias"], out)

@@ -1,4 +1,4 @@
-"""A model.bin that can be run: the file, its tokenizer, and the network, each made when it is first needed."""
+"""A model.bin that can be run: the file, its tokenizer and the network, each opened when it is first needed."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer
     from fourcc.qmatrix import QMatrix
 
-STEPS = 256
+STEPS = 256  # tokens of a text, unless the caller says otherwise
 
 
 class Model(ModelFile):
-    """A model.bin: tensor name -> QMatrix, all that the file says of itself, and the model that it holds.
+    """A model.bin: tensor name -> QMatrix, all that the file states, and the model that it holds.
 
-    Takes and raises what `ModelFile` does.
+    It takes the arguments of `ModelFile`, and raises the same errors.
     """
 
-    _given: Path | None = None  # the file of a tokenizer that is used in place of the stored one
+    _given: Path | None = None  # the file of a tokenizer that replaces the stored one
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer that is stored with the model, or the one that was given.
+        """The tokenizer that is stored with the model, or the one that replaces it.
 
         Raises:
-            InputError: there is none, or it is damaged.
+            InputError: there is no tokenizer, or it is damaged.
         """
         from fourcc.models.tokenizers import open_tokenizer
 
         return open_tokenizer(self._blobs, self._given or self.path)
 
     def use_tokenizer(self, path: Path) -> tuple[str, ...]:
-        """Takes a tokenizer file in place of what is stored.
+        """Uses a tokenizer file in place of the stored tokenizer.
 
         Returns:
-            What is odd about it.
+            Notes on the tokenizer.
 
         Raises:
-            SourceError: it is no tokenizer, or not one of this model.
-            OSError: it cannot be opened.
+            SourceError: the file is no tokenizer, or not one for this model.
+            OSError: the file cannot be opened.
         """
         from fourcc.sources.token_count import token_notes
         from fourcc.sources.tokenizer import replaced
@@ -63,11 +63,11 @@ class Model(ModelFile):
         """The network, ready to run, with no token seen.
 
         Args:
-            context: positions to have room for; None: as many as the model was made for.
-            threads: how many; None: ``FOURCC_THREADS``, or the cores that this process may use.
+            context: number of positions to have room for; None: as many as the model was made for.
+            threads: number of threads; None: ``FOURCC_THREADS``, or the cores that this process may use.
 
         Raises:
-            UsageError: the model asks for what is not known here, or for too much memory; the message says why.
+            UsageError: the model needs something that is not known here, or too much memory; the message says which.
             InputError: the model is impossible, contradicts itself, or lacks a tensor.
             ChecksumError: a tensor is damaged.
         """
@@ -80,12 +80,12 @@ class Model(ModelFile):
         architecture = Architecture.of(self.index.architecture, self.index.hyper, self.path)
         try:
             return Llama(architecture, self._find, context, threads, self._packed)
-        except FourccError as error:  # raised where the file is not known
+        except FourccError as error:  # raised where the file's name is not known
             error.file = error.file or str(self.path)
             raise
 
     def _packed(self, name: str) -> None:
-        """What was copied for its kernel need not be in memory twice."""
+        """Lets go of the stored tensor where its kernel has a copy, so that it is not in memory twice."""
         from fourcc.compute import is_copied
         from fourcc.registry import registry
 
@@ -107,15 +107,15 @@ class Model(ModelFile):
         threads: int | None = None,
         speed: Speed | None = None,
     ) -> Iterator[Piece]:
-        """A text that begins with the prompt, piece by piece as it is made, each with its tokens.
+        """A text that begins with the prompt, piece by piece as it is generated, each piece with its tokens.
 
         Args:
-            prompt: how it begins.
+            prompt: the start of the text.
             steps: tokens of the whole text; 0: as many as the context holds.
             temperature: 0: always the likeliest token.
             topp: share of the probability that is drawn from.
-            seed: one seed, one text; 0: the time.
-            threads: how many.
+            seed: a seed always gives the same text; 0: the time.
+            threads: number of threads.
             speed: filled in.
 
         Raises:
@@ -143,7 +143,7 @@ class Model(ModelFile):
         seed: int = 0,
         threads: int | None = None,
     ) -> Iterator[str]:
-        """The same without the tokens. Takes and raises what `pieces` does.
+        """The text of `pieces` without the tokens; see there for arguments and errors.
 
         >>> for text in model.stream("Once upon a time"):  # doctest: +SKIP
         ...     print(text, end="", flush=True)
@@ -162,19 +162,19 @@ class Model(ModelFile):
         seed: int = 0,
         threads: int | None = None,
     ) -> Conversation:
-        """A talk with the model. Whether the file changed meanwhile is the caller's to ask: `refuse_change`.
+        """A talk with the model. The caller checks by `refuse_change` whether the file changed meanwhile.
 
         >>> talk = model.chat("Answer in rhymes.")  # doctest: +SKIP
         >>> talk.answer("Who are you?")  # doctest: +SKIP
 
         Args:
-            system: what it is told before the first message.
-            template: the name of how messages are written; None: as the model says, or as llama2.c writes them.
+            system: instructions before the first message.
+            template: name of the chat template; None: the model's own, else llama2.c's.
             steps: tokens of the whole talk; 0: as many as the context holds.
             temperature: 0: always the likeliest token.
             topp: share of the probability that is drawn from.
-            seed: one seed, one talk; 0: the time.
-            threads: how many.
+            seed: a seed always gives the same talk; 0: the time.
+            threads: number of threads.
 
         Raises:
             UsageError: the model cannot be run, or its template is not known.
@@ -191,7 +191,7 @@ class Model(ModelFile):
 
     @property
     def chat_template(self) -> tuple[Template, bool]:
-        """How messages are written for the model, and whether it says so itself. Raises UsageError: not known."""
+        """The model's chat template, and whether the model itself says so. Raises UsageError: it is not known."""
         from fourcc.models.templates import template_of
 
         return template_of(self._blobs, self.path)
@@ -201,7 +201,7 @@ class Model(ModelFile):
         return {blob.name: self.blob(blob.name) for blob in self.index.blobs}
 
     def generate(self, prompt: str = "", *, steps: int = STEPS, temperature: float = 0.0, seed: int = 1) -> str:
-        """A text that begins with the prompt; the likeliest one, where the temperature is 0. Raises as `stream`."""
+        """A text that begins with the prompt; at temperature 0 with the likeliest tokens. Raises as `stream`."""
         return "".join(self.stream(prompt, steps=steps, temperature=temperature, seed=seed))
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Whether two models mean the same by each token: only then can their probabilities be compared."""
+"""Compares the tokens of two models: probabilities can be compared only if each token means the same to both."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from fourcc.models.windows import Cut
 
 _HINT = "Probabilities of different tokens cannot be compared; without --reference each model reads its own."
-_UNSAID = {"", "\ufffd"}  # texts of tokens that are no text by themselves
+_NO_TEXT = {"", "\ufffd"}  # texts of tokens that are no text by themselves
 
 
 def check_same_tokens(one: tuple[Model, Cut], other: tuple[Model, Cut]) -> None:
-    """Compares tokenizers: how many tokens, without padding behind them, tokens of the text, the text of each token.
+    """Compares the number of tokens, without padding at the end, the tokens of the text, and the text of each token.
 
     Args:
         one: a model, and the text as it was cut for it.
-        other: the reference, likewise.
+        other: the reference, and the text as it was cut for it.
 
     Raises:
-        UsageError: they differ; names both files, and what differs.
+        UsageError: they differ; the message names both files and the first difference.
     """
     (model, text), (reference, theirs) = one, other
     counts = tuple(in_use(each.tokenizer, each.tokenizer.vocab_size) for each in (model, reference))
@@ -38,7 +38,7 @@ def check_same_tokens(one: tuple[Model, Cut], other: tuple[Model, Cut]) -> None:
             raise _unlike(one, other, f"token {place} of the windows", mine, its)
     texts = (_texts(each.tokenizer, counts[0]) for each in (model, reference))
     for token, (mine, its) in enumerate(zip(*texts, strict=True)):
-        if mine != its and not {mine, its} & _UNSAID:
+        if mine != its and not {mine, its} & _NO_TEXT:
             raise _unlike(one, other, f"the text of token {token}", repr(mine), repr(its))
 
 
@@ -53,6 +53,6 @@ def _ids(text: Cut) -> Iterator[int]:
 
 
 def _texts(tokenizer: Tokenizer, count: int) -> Iterator[str]:
-    """Of each token; a space before it, which some kinds of tokenizers strip at the start of a text, does not count."""
+    """The text of each token without spaces around it, which some tokenizers strip at the start of a text."""
     for token in range(count):
         yield tokenizer.text([token]).strip(" ")

@@ -1,4 +1,4 @@
-"""The next token from the logits, by the rules of llama2.c: one seed gives one text, here and there.
+"""Draws the next token from the logits by the rules of llama2.c, so that a seed gives the same text in both.
 
 ::
 
@@ -8,12 +8,12 @@
     else            of the tokens with p >= (1 - topp) / (n - 1), the largest first, those up to the first cumulative
                     sum above topp; of them the first whose cumulative sum exceeds coin * (sum of all of them)
 
-All arithmetic is float32 in llama2.c's order. Two things it leaves open: tokens of equal probability come in the order
-of their numbers, and where no token reaches the crop the likeliest is taken.
+All arithmetic is float32 in llama2.c's order. llama2.c leaves two things open: here tokens of equal probability come in
+the order of their numbers, and where no token reaches the crop the likeliest is taken.
 
-The exponential is taken in float64 and rounded: of C's ``expf`` it differs in one argument out of ten thousand, by one
-unit in the last place (numpy's own float32 exponential does in one out of ten). So a coin that falls on the very edge
-between two tokens can choose the other one; this is as near as two builds of llama2.c are to each other.
+The exponential is computed in float64 and rounded. It differs from C's ``expf`` in one argument out of ten thousand, by
+one unit in the last place (numpy's own float32 exponential differs in one out of ten). So a coin that falls on the very
+edge between two tokens can choose the other one; two builds of llama2.c are no nearer to each other.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import numpy as np
 
 from fourcc.compute.softmax import Softmax
 from fourcc.errors import NumericError, UsageError
+from fourcc.models.tokenizers import in_use
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +42,7 @@ _MASK = 2**64 - 1
 
 
 def next_random(state: int) -> tuple[int, int]:
-    """Xorshift64*: the next state, and 32 random bits.
+    """The next state of xorshift64*, and 32 random bits.
 
     >>> next_random(42)[1]
     1456360119
@@ -63,9 +64,9 @@ class Sampler:
 
     Attributes:
         vocab_size: number of logits, and of tokens.
-        temperature: by which they are divided; 0 for the largest always.
+        temperature: divisor of the logits; 0: the largest logit is always taken.
         topp: the share of the probability that is drawn from.
-        seed: of the random numbers, from 1 to 2**64 - 1.
+        seed: seed of the random numbers, from 1 to 2**64 - 1.
         padding: tokens that are never drawn.
     """
 
@@ -88,13 +89,13 @@ class Sampler:
 
     @classmethod
     def from_flags(cls, vocab_size: int, temperature: float, topp: float, seed: int) -> Sampler:
-        """A sampler for what a user asked for, put right as llama2.c does.
+        """A sampler for a user's flags, corrected as llama2.c corrects them.
 
         Args:
             vocab_size: number of logits.
-            temperature: below 0 it becomes 0.
-            topp: outside 0 to 1 it becomes 0.9.
-            seed: taken modulo 2**64, so that -1 is a large one; 0 becomes the time.
+            temperature: a value below 0 becomes 0.
+            topp: a value outside 0 to 1 becomes 0.9.
+            seed: taken modulo 2**64, so that -1 is a large seed; 0 becomes the time.
         """
         temperature = 0.0 if temperature < 0 else temperature
         topp = topp if 0 <= topp <= 1 else DEFAULT_TOPP
@@ -102,26 +103,24 @@ class Sampler:
 
     @classmethod
     def for_tokens(cls, rows: int, tokenizer: Tokenizer, temperature: float, topp: float, seed: int) -> Sampler:
-        """A sampler of those tokens only that a tokenizer has, of a model that may have rows for more.
+        """A sampler that draws only tokens of the tokenizer, for a model that may have more rows.
 
         Args:
-            rows: the model's, one a token.
-            tokenizer: the model's.
+            rows: the model's rows, one for each token.
+            tokenizer: the model's tokenizer.
             temperature: as `from_flags` takes it.
-            topp: likewise.
-            seed: likewise.
+            topp: as `from_flags` takes it.
+            seed: as `from_flags` takes it.
         """
-        from fourcc.models.tokenizers import in_use
-
         sampler = cls.from_flags(in_use(tokenizer, rows), temperature, topp, seed)
         sampler.padding = frozenset(token for token in tokenizer.padding if token < sampler.vocab_size)
         return sampler
 
     def sample(self, logits: Floats) -> int:
-        """The next token; the logits (vocab_size,) stay as they are.
+        """The next token; the logits (vocab_size,) are not changed.
 
         Raises:
-            NumericError: the logits hold NaN or positive infinity, or nothing but negative infinity.
+            NumericError: the logits hold NaN or positive infinity, or only negative infinity.
         """
         if logits.shape != (self.vocab_size,) or logits.dtype != np.float32:
             found = f"{logits.dtype.name} of shape {list(logits.shape)}"
@@ -141,11 +140,11 @@ class Sampler:
         with np.errstate(over="ignore"):
             scaled = logits[likeliest] / temperature
         if scaled in (inf, -inf):
-            return likeliest  # so small a temperature is as good as none
+            return likeliest  # so small a temperature acts as 0
         return self._draw(self._softmax(logits), coin)
 
     def skip(self, count: int) -> None:
-        """Spends the random numbers of `count` tokens that are not drawn; none where the likeliest is always taken."""
+        """Spends the random numbers of `count` tokens that are not drawn; none at temperature 0."""
         for _ in range(count if self.temperature else 0):
             self._coin()
 
@@ -155,7 +154,7 @@ class Sampler:
         return np.float32(bits >> 8) / np.float32(1 << 24)
 
     def _draw(self, p: Floats, coin: np.float32) -> int:
-        """A token by its probability."""
+        """The token that a coin draws by the probabilities."""
         topp = np.float32(self.topp)
         if topp <= 0 or topp >= 1 or self.vocab_size == 1:
             above = int(np.add.accumulate(p).searchsorted(coin, side="right"))
@@ -165,10 +164,10 @@ class Sampler:
 
 
 def _of_nucleus(p: Floats, kept: Floats, topp: np.float32, coin: np.float32) -> int:
-    """The token that the coin chooses among the likeliest, which have topp of the probability together.
+    """The token that the coin draws among the likeliest, which together have `topp` of the probability.
 
-    Only probabilities are sorted, which is several times as fast as sorting tokens by them: the drawn token is then one
-    of those with the probability that was drawn, and how many likelier ones there are tells which.
+    Only probabilities are sorted, which is several times as fast as sorting tokens by them. The drawn token is one of
+    those with the drawn probability; the number of likelier tokens tells which.
     """
     ordered = np.sort(kept)[::-1]
     sums = np.add.accumulate(ordered)

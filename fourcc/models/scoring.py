@@ -1,13 +1,13 @@
-"""Perplexity of models on a text, and how far each is from a reference, token by token.
+"""Scores models on a text token by token: perplexity, and the distance from a reference.
 
 With p the reference's probabilities of the next token and q the candidate's, over all tokens of the tokenizer:
 
-* negative log likelihood: -ln q(the token that came), in nats; perplexity = e^(its mean)
+* negative log likelihood: -ln q(the next token of the text), in nats; perplexity = e^(its mean)
 * KL divergence: sum of p (ln p - ln q), in nats
 * top-1 agreement: share of positions where the likeliest token is the same
 
-The reference runs in lock step, so no logits are stored. Memory is bounded whatever the vocabulary: a network reads as
-many tokens at once as have logits of `LOGITS` bytes, and probabilities come in slices of `SLICE` bytes.
+The reference runs in lock step, so no logits are stored. Memory is bounded for any vocabulary: a network reads as many
+tokens at once as have `LOGITS` bytes of logits, and probabilities are computed in slices of `SLICE` bytes.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ if TYPE_CHECKING:
 
     Doubles = NDArray[np.float64]
 
-LOGITS = 64 << 20  # bytes of a network's logits, float32; a copy of them is made
+LOGITS = 64 << 20  # bytes of a network's logits, float32; they are copied once
 SLICE = 4 << 20  # bytes of probabilities, float64; about six such arrays live at a time
-FLOOR_TOKENS = 128  # that the noise floor is measured on
+FLOOR_TOKENS = 128  # tokens on which the noise floor is measured
 
 
 @attrs.frozen
-class Runner:
-    """A network that is measured.
+class ScoredModel:
+    """A network to score.
 
     Attributes:
-        network: ready to run.
-        name: of its file, for messages.
+        network: the network, ready to run.
+        name: the name of its file, for messages.
     """
 
     network: Llama
@@ -51,13 +51,13 @@ class Runner:
 
 @attrs.define(eq=False, repr=False)
 class Scores:
-    """What was measured of one model, token by token, window by window.
+    """The scores of one model, token by token, with one array for each window.
 
     Attributes:
         documents: whether the windows are documents.
-        losses: negative log likelihoods, one array a window.
-        divergences: KL divergences from the reference, likewise; empty where there is none.
-        agreements: whether the likeliest token was the reference's, likewise.
+        losses: negative log likelihoods.
+        divergences: KL divergences from the reference; empty where there is none.
+        agreements: 1 where the likeliest token is the reference's, else 0; empty where there is none.
     """
 
     documents: bool = False
@@ -70,12 +70,12 @@ class Scores:
 
     @property
     def tokens(self) -> int:
-        """How many were scored."""
+        """Number of scored tokens."""
         return sum(map(len, self.losses))
 
     @property
     def blocks(self) -> Blocks:
-        """What intervals are made from."""
+        """The blocks of tokens from which intervals are computed."""
         return Blocks.of([len(each) for each in self.losses], whole=self.documents)
 
     @property
@@ -103,7 +103,7 @@ class Scores:
         return float(np.quantile(np.concatenate(self.divergences), share))
 
     def ratio(self, reference: Scores) -> Interval:
-        """Perplexity by the reference's, paired token by token."""
+        """Perplexity divided by the reference's, paired token by token."""
         pairs = zip(self.losses, reference.losses, strict=True)
         return self._interval([mine - theirs for mine, theirs in pairs]).exponential()
 
@@ -111,26 +111,26 @@ class Scores:
         return self.blocks.interval(np.concatenate(values))
 
 
-def evaluate(
-    runners: Sequence[Runner],
+def score(
+    models: Sequence[ScoredModel],
     text: Cut,
     vocabulary: int,
-    reference: Runner | None = None,
+    reference: ScoredModel | None = None,
     report: Callable[[int], None] = lambda tokens: None,  # noqa: ARG005 - a call that does nothing
 ) -> tuple[list[Scores], Scores | None]:
     """Scores of networks, and of their reference.
 
     Args:
-        runners: which; all read the same tokens.
-        text: what they are measured on.
-        vocabulary: tokens that are told apart, the first so many; rows of a network beyond are padding.
-        reference: what they are compared with; None: nothing.
-        report: called with the number of tokens after each window.
+        models: the networks; all read the same tokens.
+        text: the text that they read.
+        vocabulary: number of tokens; further rows of a network are padding.
+        reference: the network to compare with; None: there is none.
+        report: called after each window with its number of tokens.
 
     Raises:
         InputError: a network gives a logit that is not finite.
     """
-    everyone = [*([] if reference is None else [reference]), *runners]
+    everyone = [*([] if reference is None else [reference]), *models]
     scores = [Scores(text.protocol.documents) for _ in everyone]
     for number, window in enumerate(text.windows):
         lock_step = _LockStep(everyone, window, number, vocabulary, compared=reference is not None)
@@ -145,57 +145,57 @@ def evaluate(
 
 @attrs.define
 class _LockStep:
-    """One window, which all networks read some tokens at a time; the first may be the reference."""
+    """One window, which all networks read a few tokens at a time; the first may be the reference."""
 
-    runners: Sequence[Runner]
+    models: Sequence[ScoredModel]
     window: Window
     number: int
     vocabulary: int
     compared: bool
 
     @property
-    def step(self) -> int:
-        """Tokens that are read at once."""
-        return tokens_at_once(max(each.network.architecture.vocab_size for each in self.runners))
+    def at_once(self) -> int:
+        """Number of tokens that are read at once."""
+        return tokens_at_once(max(each.network.architecture.vocab_size for each in self.models))
 
     def measured(self) -> Doubles:
         """Loss, KL divergence and agreement of each scored token: float64 (networks, 3, scored)."""
-        found, done = np.zeros((len(self.runners), 3, self.window.scored)), 0
-        for each in self.runners:
+        measures, done = np.zeros((len(self.models), 3, self.window.scored)), 0
+        for each in self.models:
             each.network.reset()
-        for first in range(0, len(self.window.tokens) - 1, self.step):
+        for first in range(0, len(self.window.tokens) - 1, self.at_once):
             logits, nexts = self._read(first)
             for rows in slices(len(nexts), self.vocabulary):
                 places = slice(done, done + len(nexts[rows]))
-                found[:, :, places] = self._measures([each[rows] for each in logits], nexts[rows], done)
+                measures[:, :, places] = self._measures([each[rows] for each in logits], nexts[rows], done)
                 done = places.stop
-            del logits  # before the next are made
-        return found
+            del logits  # frees them before the next are computed
+        return measures
 
     def _read(self, first: int) -> tuple[list[Floats], NDArray[np.int64]]:
-        """Logits of all networks, each float32 (n, vocabulary), and the n tokens that came, where they are scored."""
-        some = self.window.tokens[first : min(first + self.step, len(self.window.tokens) - 1)]
+        """Logits of all networks, each float32 (n, vocabulary), and the n next tokens, where they are scored."""
+        some = self.window.tokens[first : min(first + self.at_once, len(self.window.tokens) - 1)]
         skipped = min(len(some), max(0, self.window.first - 1 - first))
         nexts = self.window.tokens[first + 1 + skipped : first + 1 + len(some)]
-        logits = [each.network.forward(some, every=True)[skipped:, : self.vocabulary] for each in self.runners]
+        logits = [each.network.forward(some, every=True)[skipped:, : self.vocabulary] for each in self.models]
         return logits, np.array(nexts, np.int64)
 
     def _measures(self, logits: list[Floats], nexts: NDArray[np.int64], done: int) -> Doubles:
-        """Of some tokens: float64 (networks, 3, n)."""
-        found = np.zeros((len(logits), 3, len(nexts)))
+        """Loss, KL divergence and agreement of some tokens: float64 (networks, 3, n)."""
+        measures = np.zeros((len(logits), 3, len(nexts)))
         reference: Doubles | None = None
         for place, each in enumerate(logits):
             self._check(place, each, done)
             mine = log_softmax(each)
             reference = mine if reference is None else reference
-            found[place, 0] = -mine[np.arange(len(nexts)), nexts]
+            measures[place, 0] = -mine[np.arange(len(nexts)), nexts]
             if self.compared:
-                found[place, 1] = divergences(reference, mine)
-                found[place, 2] = mine.argmax(axis=1) == reference.argmax(axis=1)
-        return found
+                measures[place, 1] = divergences(reference, mine)
+                measures[place, 2] = mine.argmax(axis=1) == reference.argmax(axis=1)
+        return measures
 
     def _check(self, place: int, logits: Floats, done: int) -> None:
-        """Raises InputError for what is not finite."""
+        """Raises InputError for logits that are not finite."""
         fine = np.isfinite(logits).all(axis=1)
         if fine.all():
             return
@@ -204,7 +204,7 @@ class _LockStep:
         where = f"{self.window.first + done + row} tokens of window {self.number + 1}"
         raise InputError(
             f"the model's logits after {where} are not finite",
-            file=self.runners[place].name,
+            file=self.models[place].name,
             found=float(wrong),
             expected="finite numbers",
             hint="Its weights are damaged, or too large for float32.",
@@ -212,15 +212,15 @@ class _LockStep:
 
 
 def tokens_at_once(vocabulary: int) -> int:
-    """Tokens that a network with logits for so many reads at once."""
+    """Number of tokens that a network with a vocabulary of this size reads at once."""
     return max(1, min(BATCH, LOGITS // (4 * vocabulary)))
 
 
 def slices(rows: int, vocabulary: int) -> Iterator[slice]:
     """Runs of rows whose probabilities take `SLICE` bytes."""
-    step = max(1, SLICE // (8 * vocabulary))
-    for first in range(0, rows, step):
-        yield slice(first, first + step)
+    count = max(1, SLICE // (8 * vocabulary))
+    for first in range(0, rows, count):
+        yield slice(first, first + count)
 
 
 def log_softmax(logits: Floats) -> Doubles:
@@ -232,22 +232,22 @@ def log_softmax(logits: Floats) -> Doubles:
 
 
 def divergences(reference: Doubles, mine: Doubles) -> Doubles:
-    """KL divergences from the reference, in nats: float64 (n,), of logarithms of probabilities (n, vocab_size)."""
-    found: Doubles = np.maximum((np.exp(reference) * (reference - mine)).sum(axis=1), 0)
-    return found
+    """KL divergences from the reference, in nats: float64 (n,), from logarithms of probabilities (n, vocab_size)."""
+    nats: Doubles = np.maximum((np.exp(reference) * (reference - mine)).sum(axis=1), 0)
+    return nats
 
 
 def noise_floor(reference: Llama, window: Window, vocabulary: int) -> float:
-    """Mean KL divergence of the reference from itself where tokens come one by one: below that, nothing is measured.
+    """Mean KL divergence of the reference from itself where it reads tokens one by one: a smaller one means nothing.
 
-    Both are the same products but for the order of their sums.
+    Both runs compute the same products, but may sum in another order.
     """
     tokens = window.tokens[: min(FLOOR_TOKENS, tokens_at_once(reference.architecture.vocab_size))]
     reference.reset()
     at_once = reference.forward(tokens, every=True)[:, :vocabulary]
     reference.reset()
-    found = 0.0
+    total = 0.0
     for row, token in zip(at_once, tokens, strict=True):
         alone = reference.forward([token])[:, :vocabulary]
-        found += float(divergences(log_softmax(row[None]), log_softmax(alone))[0])
-    return found / len(tokens)
+        total += float(divergences(log_softmax(row[None]), log_softmax(alone))[0])
+    return total / len(tokens)

@@ -1,7 +1,7 @@
-"""Chat templates: how the messages of a talk are written for a model, each family a row of a table.
+"""Chat templates: how the messages of a talk are written for a model; a table has a row for each family.
 
-A pattern is text; the names of special tokens in it stand for those tokens, and only there: what a user types is text,
-whatever it spells. A model's own template, a Jinja program, is not run: the texts in it tell which family it is of.
+A pattern is text in which the names of special tokens stand for those tokens. What a user types is always text, even if
+it spells such a name. A model's own template, a Jinja program, is not run: the texts in it tell its family.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import attrs
 
 from fourcc.errors import UsageError
 from fourcc.models.bounds import beginning
-from fourcc.sources.tokenizer import CHAT_TEMPLATE
+from fourcc.models.tokenizers.gguf import chat_template
+from fourcc.sources.tokenizer import CHAT_TEMPLATE, GGUF
 
 if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer
 
-BOS, EOS = "<s>", "</s>"  # in patterns: the tokenizer's own, whatever their names
+BOS, EOS = "<s>", "</s>"  # in patterns: the tokenizer's own tokens, whatever their names
 
 
 @attrs.frozen
@@ -27,12 +28,12 @@ class Template:
     """How the messages of a family are written.
 
     Attributes:
-        name: the family's.
-        marks: texts that are all in a Jinja template of this family; the first row whose marks are there counts.
-        system: the first message where there is a system prompt, with ``{system}`` and ``{user}``.
-        turn: any other message, with ``{user}``.
+        name: the name of the family.
+        marks: texts that a Jinja template of this family contains; the first row with all its marks counts.
+        system: pattern of the first message with a system prompt, with ``{system}`` and ``{user}``.
+        turn: pattern of any other message, with ``{user}``.
         end: the token that ends an answer; the tokenizer's ends do, too.
-        close: what stands between that and the next message.
+        close: text between that token and the next message.
         special: names of tokens in the patterns.
     """
 
@@ -45,7 +46,7 @@ class Template:
     special: tuple[str, ...] = ()
 
     def message(self, tokenizer: Tokenizer, user: str, system: str = "", *, first: bool) -> list[int]:
-        """The tokens of a message; of the first one of a talk with what a text of the tokenizer begins with.
+        """The tokens of a message; before the first one of a talk, the tokens that begin any text.
 
         Raises:
             UsageError: the tokenizer lacks one of the special tokens.
@@ -83,7 +84,7 @@ class Template:
 
 
 _MISTRAL = ("[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]")
-_LLAMA2 = Template(  # as llama2.c writes it; it is what a model without a template of its own gets
+_LLAMA2 = Template(  # as llama2.c writes it; for models without a template of their own
     "llama2",
     ("[INST]", "<<SYS>>"),
     "<s>[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{user} [/INST]",
@@ -127,7 +128,7 @@ TEMPLATES = {
             "[INST]{user}[/INST]",
             special=_MISTRAL,
         ),
-        Template(  # Mistral's first two versions: names of no tokens, BOS once
+        Template(  # Mistral's first two versions: no special tokens, one BOS
             "mistral",
             ("[INST]", " [/INST]"),
             "[INST] {system}\n\n{user} [/INST]",
@@ -156,7 +157,7 @@ TEMPLATES = {
             "\n",
             ("<|system|>", "<|user|>", "<|assistant|>", "<|end|>"),
         ),
-        Template(  # TinyLlama's, too; the names in angle brackets are text
+        Template(  # also TinyLlama's; the names in angle brackets are text
             "zephyr",
             ("<|user|>", "<|assistant|>"),
             "<|system|>\n{system}</s>\n<|user|>\n{user}</s>\n<|assistant|>\n",
@@ -168,7 +169,7 @@ TEMPLATES = {
 
 
 def template_named(name: str) -> Template:
-    """A template by its name. Raises UsageError where there is none."""
+    """The template of that name. Raises UsageError where there is none."""
     if name not in TEMPLATES:
         raise UsageError("no such chat template", found=repr(name), expected=", ".join(TEMPLATES))
     return TEMPLATES[name]
@@ -178,8 +179,8 @@ def template_of(blobs: Mapping[str, bytes], file: object = None) -> tuple[Templa
     """The template that a model was trained on, and whether the model itself says so.
 
     Args:
-        blobs: the model's.
-        file: for messages.
+        blobs: the model's blobs.
+        file: the file that messages name.
 
     Raises:
         UsageError: the model brings a template of no family in the table.
@@ -195,9 +196,6 @@ def template_of(blobs: Mapping[str, bytes], file: object = None) -> tuple[Templa
 
 
 def _own_text(blobs: Mapping[str, bytes], file: object) -> str | None:
-    from fourcc.models.tokenizers.gguf import chat_template
-    from fourcc.sources.tokenizer import GGUF
-
     if CHAT_TEMPLATE in blobs:
         return blobs[CHAT_TEMPLATE].decode(errors="replace")
     return chat_template(blobs[GGUF], file) if GGUF in blobs else None

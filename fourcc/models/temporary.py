@@ -1,4 +1,4 @@
-"""A conversion's result in a temporary file without a name: a process that is killed leaves nothing behind."""
+"""Converts into a temporary file without a name, so that a killed process leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fourcc.files.write import UnnamedFile
 
 MOUNTS = Path("/proc/self/mountinfo")
 IN_MEMORY = frozenset({"tmpfs", "ramfs"})
-WORTH_A_NOTE = 64 << 20  # bytes: what is smaller makes no memory short
+WORTH_A_NOTE = 64 << 20  # bytes; a smaller file does not make memory short
 ELSEWHERE = "TMPDIR=FOLDER says where temporary files go."
 
 
@@ -21,12 +21,12 @@ def carried_out(planned: Plan, stack: ExitStack, threads: int | None = None) -> 
     """Carries out a plan into a temporary file.
 
     Args:
-        planned: what to do.
-        stack: lets go of the file, which is its end.
-        threads: as `execute` has them.
+        planned: the plan.
+        stack: closes the file, which deletes it.
+        threads: number of threads, as `execute` takes it.
 
     Returns:
-        A descriptor of the model.bin, for the caller to close, and what is odd.
+        A descriptor of the model.bin, which the caller closes, and notes.
 
     Raises:
         FourccError: as `execute` does; where there is too little room, the message names the folder.
@@ -42,18 +42,18 @@ def carried_out(planned: Plan, stack: ExitStack, threads: int | None = None) -> 
 
 
 def _note(folder: Path, nbytes: int) -> list[str]:
-    """That the model takes memory twice."""
+    """A note that the model takes memory twice."""
     if nbytes < WORTH_A_NOTE or not lies_in_memory(folder):
         return []
     return [f"the converted model takes {nbytes >> 20} MiB of memory: {folder} is a RAM disk. {ELSEWHERE}"]
 
 
 def lies_in_memory(folder: Path, mounts: Path = MOUNTS) -> bool:
-    """Whether what is written to a folder takes memory; False where the system does not say.
+    """Whether files in a folder take memory; False where the system does not say.
 
     Args:
-        folder: that exists.
-        mounts: Linux's table of what is mounted, a line each: number, parent, major:minor, ... - kind of file system.
+        folder: an existing folder.
+        mounts: Linux's table of mounts; a line holds number, parent, major:minor, ... - kind of file system.
     """
     device = folder.stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"

@@ -1,4 +1,4 @@
-"""Cutting a text into the runs of tokens that a model is measured on, and saying what was done."""
+"""Cuts a text into the runs of tokens on which a model is measured, and describes the result."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Protocol:
     """How a text is to be cut.
 
     Attributes:
-        context: tokens of a window, the one before the text included.
+        context: tokens of a window, including the token before the text.
         stride: new tokens of each window after the first; 0: windows do not overlap.
-        documents: whether empty lines part documents, each of which is read by itself; what exceeds the context is cut.
-        limit: tokens to score at most; the last window is shortened to that; 0: all.
+        documents: whether empty lines separate documents, each of which is read by itself and cut at the context.
+        limit: tokens to score at most; the last window is shortened to fit; 0: all.
     """
 
     context: int
@@ -34,10 +34,12 @@ class Protocol:
     limit: int = 0
 
     def check(self) -> None:
-        """Raises UsageError for what cannot be."""
+        """Raises UsageError where the values are impossible."""
         if self.context < 2 or not 0 <= self.stride < self.context:
             found = f"context {self.context}, stride {self.stride}"
-            raise UsageError("windows cannot be cut so", found=found, expected="a context above 1, a stride below it")
+            raise UsageError(
+                "windows cannot be cut in this way", found=found, expected="a context above 1, a stride below it"
+            )
         if self.documents and self.stride:
             found = f"documents and stride {self.stride}"
             raise UsageError("documents are not read in windows that overlap", found=found, expected="one of the two")
@@ -50,9 +52,9 @@ class Window:
     """A run of tokens.
 
     Attributes:
-        tokens: the first one is not scored.
-        first: position of the first token that is scored; at least 1.
-        new: tokens of the text that no window before this one has, with those that did not fit into it.
+        tokens: the tokens; the first is not scored.
+        first: position of the first scored token; at least 1.
+        new: number of tokens of the text that no earlier window has, including those that did not fit.
     """
 
     tokens: tuple[int, ...]
@@ -61,11 +63,11 @@ class Window:
 
     @property
     def scored(self) -> int:
-        """How many tokens are scored."""
+        """Number of scored tokens."""
         return len(self.tokens) - self.first
 
     def shortened(self, scored: int) -> Window:
-        """The same with so many scored tokens."""
+        """The window cut to so many scored tokens."""
         return attrs.evolve(self, tokens=self.tokens[: self.first + scored])
 
 
@@ -75,9 +77,9 @@ class Cut:
 
     Attributes:
         protocol: how it was to be cut.
-        windows: in order; each has a token to score.
-        bos: the token that each window begins with; None where the tokenizer puts none before a text.
-        tokens: of the text; None where the limit left some of it unread.
+        windows: the windows in order; each has a token to score.
+        bos: the token that begins each window; None where the tokenizer puts none before a text.
+        tokens: number of tokens of the text; None where the limit left some of it unread.
     """
 
     protocol: Protocol
@@ -87,14 +89,14 @@ class Cut:
 
     @property
     def scored(self) -> int:
-        """How many tokens are scored."""
+        """Number of scored tokens."""
         return sum(window.scored for window in self.windows)
 
     def __repr__(self) -> str:
         return f"<Cut: {self}>"
 
     def __str__(self) -> str:
-        """What was done, in a few words."""
+        """How the text was cut, in a few words."""
         return f"{self._windows()}, {self._beginning()}; {self._end()}"
 
     def _windows(self) -> str:
@@ -128,10 +130,10 @@ class Cut:
 
 
 def cut(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Cut:
-    """The windows of a text.
+    """The text cut into windows.
 
     Raises:
-        UsageError: a protocol that cannot be, or no token to score.
+        UsageError: the protocol is impossible, or there is no token to score.
     """
     protocol.check()
     kept: list[Window] = []
@@ -150,12 +152,12 @@ def cut(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Cut:
 
 
 def _bos(tokenizer: Tokenizer) -> int | None:
-    """What each window begins with, as every text of this tokenizer does."""
+    """The token that begins each window, as it begins every text of this tokenizer."""
     return next(iter(beginning(tokenizer)), None)
 
 
 def _windows(text: str, tokenizer: Tokenizer, protocol: Protocol) -> Iterator[Window]:
-    """All windows, those too that have nothing to score."""
+    """All windows, also those without a token to score."""
     start = beginning(tokenizer)
     if protocol.documents:
         for document in EMPTY_LINES.split(text.strip()):

@@ -1,6 +1,6 @@
-"""Networks that can be run, by architecture: each is declared in a file here, and run by one in `fourcc.models`.
+"""Networks that can be run, by architecture: a module here declares each, and one in `fourcc.models` runs it.
 
-Another network adds its file and a name in `NETWORKS`; that what it does not take is refused comes with that.
+A new network adds its module and an entry in `NETWORKS`; the refusal of everything it does not take follows from that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ NETWORKS: dict[str, Network] = {network.name: network for network in (LLAMA,)}
 
 
 def network_of(architecture: str | None, file: object = None) -> Network:
-    """The declaration of an architecture. Raises UsageError where it cannot be run."""
+    """The declaration of an architecture's network. Raises UsageError where there is none."""
     if architecture not in NETWORKS:
         raise UsageError(
             "this model cannot be run", file=file, found=f"architecture {architecture}", expected=", ".join(NETWORKS)
@@ -25,17 +25,17 @@ def network_of(architecture: str | None, file: object = None) -> Network:
 
 
 def check(architecture: str | None, hyper: Hyper, shapes: Shapes | None = None, file: object = None) -> None:
-    """Refuses a model that would be run as another one, or that cannot be; nothing large is allocated for that.
+    """Refuses a model that would be run as another one, or that cannot be run; allocates nothing large.
 
     Args:
-        architecture: the model's.
+        architecture: the model's architecture.
         hyper: its hyper-parameters.
-        shapes: those of all its tensors; None: only the hyper-parameters are looked at.
-        file: for messages.
+        shapes: the shapes of all its tensors; None: only the hyper-parameters are checked.
+        file: the file that messages name.
 
     Raises:
-        UsageError: it asks for what is not known here: an architecture, a tensor, a hyper-parameter.
-        InputError: it is impossible, or contradicts itself.
+        UsageError: the model has an architecture, a tensor or a hyper-parameter that is not known here.
+        InputError: the model is impossible, or contradicts itself.
     """
     if "quantization" in hyper:  # set by `fourcc.sources.foreign_weights`
         what = "its weights are quantized by another tool, in a scheme that is not read here"
@@ -45,9 +45,9 @@ def check(architecture: str | None, hyper: Hyper, shapes: Shapes | None = None, 
 
 
 def unheeded(architecture: str | None, hyper: Hyper, shapes: Shapes) -> Iterator[Refusal]:
-    """Why a model of a known architecture will not be run: what is not known of it, and impossible hyper-parameters.
+    """Reasons why a model of a known architecture cannot be run: unknown tensors and keys, impossible hyper-parameters.
 
-    What is missing and what contradicts a shape is left out: a model's part may be converted.
+    Missing tensors and contradicted shapes are no reasons here: a part of a model may be converted.
     """
     if architecture in NETWORKS:
         network = NETWORKS[architecture]
@@ -56,14 +56,14 @@ def unheeded(architecture: str | None, hyper: Hyper, shapes: Shapes) -> Iterator
 
 
 def left_out(architecture: str | None, names: Iterable[str], kept: Iterable[str]) -> Iterator[str]:
-    """A note on tensors that a model would be run with, and is run without, as another one, where they are left out.
+    """A note on left-out tensors that the network would use but does not need, so that another model would be run.
 
-    Of what no model can do without, `check` tells.
+    `check` refuses a model without the tensors that every model needs.
 
     Args:
-        architecture: the model's.
-        names: of its tensors.
-        kept: of those that are not left out.
+        architecture: the model's architecture.
+        names: names of its tensors.
+        kept: names of the tensors that are not left out.
     """
     if architecture not in NETWORKS:
         return

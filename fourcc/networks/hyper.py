@@ -1,4 +1,4 @@
-"""What a hyper-parameter may be: its type, its bounds, and whether a network can do without it."""
+"""The allowed values of a hyper-parameter: its type, its bounds, and whether a network needs it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping
 import attrs
 
 Hyper = Mapping[str, object]
-MOST = 2**31 - 1  # of a count
-LARGEST = 3.4028234663852886e38  # a float32
-SMALLEST = 2.0**-126  # a float32 that is not denormal
+MOST = 2**31 - 1  # largest count
+LARGEST = 3.4028234663852886e38  # largest float32
+SMALLEST = 2.0**-126  # smallest normal float32
 _SHOWN = 60  # characters of a value in a message
 
 
 @attrs.frozen
 class Key:
-    """What a network asks of a hyper-parameter.
+    """A network's requirements of a hyper-parameter.
 
     Attributes:
-        expected: what it may be, for messages.
-        fits: whether a value is that.
+        expected: the allowed values, for messages.
+        fits: value -> whether it is allowed.
         needed: whether no model can be run without it.
-        only: the words that are known, where it is a text of which not all are.
+        only: the known words, where it is a text and the network knows only some.
     """
 
     expected: str
@@ -31,19 +31,19 @@ class Key:
 
 
 def count(lowest: int = 1, *, needed: bool = False) -> Key:
-    """A whole number; 4.0 and True are none."""
+    """An integer; 4.0 and True are none."""
     return Key(
         f"an integer from {lowest} to {MOST}", lambda value: type(value) is int and lowest <= value <= MOST, needed
     )
 
 
 def number(lowest: float, *, needed: bool = False) -> Key:
-    """A number that is finite as a float32."""
+    """A number that is finite in float32."""
     return Key(f"a number from {lowest:.4g} to {LARGEST:.4g}", lambda value: _is_number(value, lowest), needed)
 
 
 def numbers(lowest: float) -> Key:
-    """A list of such numbers."""
+    """A list of numbers that are finite in float32."""
     return Key(
         f"a list of numbers from {lowest:.4g} to {LARGEST:.4g}",
         lambda value: isinstance(value, (list, tuple)) and all(_is_number(item, lowest) for item in value),
@@ -64,7 +64,7 @@ def flags() -> Key:
 
 
 def text(*only: str) -> Key:
-    """A word; some are known, or all where none is named."""
+    """A text: one of the known words, or any text where none is named."""
     return Key("a text", lambda value: isinstance(value, str), only=only)
 
 
@@ -73,6 +73,6 @@ def _is_number(value: object, lowest: float) -> bool:
 
 
 def shown(value: object) -> str:
-    """A value for a message, cut where it is long."""
+    """A value for a message; a long one is cut."""
     said = repr(value) if isinstance(value, str) else str(value)
     return said if len(said) <= _SHOWN else f"{said[:_SHOWN]}..."

@@ -1,4 +1,4 @@
-"""The Llama family: RMSNorm, rotated attention whose key heads serve groups, SwiGLU; perhaps biases and windows."""
+"""The Llama family: RMSNorm, rotated grouped-query attention, SwiGLU; optionally biases and windows."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from fourcc.networks.network import Network, Refusal, Tensor
 
 SCALING = "rope_scaling."
 ORIGINAL = "original_max_position_embeddings"
-# A base or a factor: turns of 2^31 positions are finite float32 from here on.
-_TURN = 1e-9
+_TURN = 1e-9  # least base or factor: from here on the turns of 2^31 positions are finite in float32
 
 _Q, _KV = "n_heads * head_dim", "n_kv_heads * head_dim"
 _MATRICES = {
@@ -32,7 +31,7 @@ _VECTORS = {
 }
 LAYER = {name: Tensor(dims, name not in _OPTIONAL) for name, dims in {**_VECTORS, **_MATRICES}.items()}
 
-# Kind of scaling -> what it heeds.
+# Kind of scaling -> the hyper-parameters that it uses.
 SCALINGS: dict[str, tuple[str, ...]] = {
     "default": (),
     "linear": ("factor",),
@@ -42,7 +41,7 @@ SCALINGS: dict[str, tuple[str, ...]] = {
 
 
 def _between(hyper: Hyper) -> Iterator[Refusal]:
-    """What keys must be to each other."""
+    """Refusals of keys that contradict each other."""
     heads, kv_heads, head = (hyper[name] for name in ("n_heads", "n_kv_heads", "head_dim"))
     assert isinstance(heads, int)
     assert isinstance(kv_heads, int)
@@ -69,9 +68,9 @@ def _window(hyper: Hyper) -> Iterator[Refusal]:
 
 
 def _scaling(hyper: Hyper, head: int) -> Iterator[Refusal]:
-    """What a kind of scaling needs."""
+    """Refusals of a scaling of the rotation: keys that it lacks, and impossible values."""
     kind = hyper.get(f"{SCALING}type", "default" if not any(name.startswith(SCALING) for name in hyper) else None)
-    if kind not in SCALINGS:  # of a type that is known by name, and unknown here, the key says so itself
+    if kind not in SCALINGS:  # an unknown type is refused by its own key
         if kind is None:
             yield Refusal(f"its hyper-parameter {SCALING}type is missing", expected=", ".join(SCALINGS))
         return

@@ -1,7 +1,7 @@
 """The declaration of a network: the tensors that it takes and the hyper-parameters that it heeds, and nothing else.
 
-What a model holds beside that would not be computed, so it refuses the model by name. The code that runs the network
-loads its tensors by this table, and sources, `fourcc.models` and exporters ask it: a fact stands in one place.
+Anything else that a model holds would not be computed, so it refuses the model by name. The code that runs the network
+loads its tensors by this table, and sources, `fourcc.models` and exporters ask it, so each fact is stated once.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.naming import split_name
 from fourcc.networks.hyper import Hyper, Key, shown
 
-Shapes = Mapping[str, tuple[int, ...]]  # of a model's tensors, by name in fourcc's spelling
-LAYERS = "n_layers"  # the hyper-parameter that counts what `*` stands for
+Shapes = Mapping[str, tuple[int, ...]]  # shapes of a model's tensors, by name in fourcc's spelling
+LAYERS = "n_layers"  # the hyper-parameter that counts the layers, for which `*` stands
 _LISTED = 4  # names in a message
 
 
@@ -26,10 +26,10 @@ class Tensor:
     """A tensor that a network takes.
 
     Attributes:
-        dims: its dimensions, rows first, each a hyper-parameter or a product of some: ``n_heads * head_dim``.
+        dims: its dimensions, rows first; a dimension is a hyper-parameter or a product: ``n_heads * head_dim``.
         needed: whether no model can be run without it.
-        unless: a hyper-parameter: where it is true the tensor must not be there, where it is false it must; where the
-            model does not say, both are fine.
+        unless: a hyper-parameter; if it is true the tensor must be absent, if it is false it must be present, and if
+            the model does not state it, both are allowed.
     """
 
     dims: tuple[str, ...]
@@ -37,20 +37,20 @@ class Tensor:
     unless: str | None = None
 
     def sizes(self, hyper: Hyper) -> tuple[int | None, ...]:
-        """Its shape; None stands for what the hyper-parameters leave open."""
+        """Its shape; None stands for a dimension that the hyper-parameters leave open."""
         return tuple(_size(word, hyper) for word in self.dims)
 
 
 @attrs.frozen
 class Refusal:
-    """A reason for which a model cannot be run.
+    """A reason why a model cannot be run.
 
     Attributes:
         what: the reason.
         tensor: the tensor concerned.
         found, expected: as in an error.
-        unknown: whether the model may be fine, and only asks for what is not known here.
-        missing: whether something is not there: the rest may be a part of a model.
+        unknown: whether the model may be valid, and only needs something that is not known here.
+        missing: whether something is absent; the rest may be a part of a model.
     """
 
     what: str
@@ -61,7 +61,7 @@ class Refusal:
     missing: bool = False
 
     def error(self, file: object = None, cannot: str = "run") -> FourccError:
-        """The error that says what the model cannot be: `UsageError` for what is not known here, else `InputError`."""
+        """The error of the refusal: `UsageError` where something is not known here, else `InputError`."""
         kind = UsageError if self.unknown else InputError
         what = f"this model cannot be {cannot}: {self.what}" if self.what else f"this model cannot be {cannot}"
         return kind(what, file=file, tensor=self.tensor, found=self.found, expected=self.expected)
@@ -69,14 +69,14 @@ class Refusal:
 
 @attrs.frozen
 class Network:
-    """What a network takes.
+    """A network's tensors and hyper-parameters.
 
     Attributes:
-        name: the architecture, as a model.bin says it.
-        tensors: by name, with ``*`` for the layer's number.
+        name: the architecture, as a model.bin states it.
+        tensors: its tensors by name, with ``*`` for the layer's number.
         keys: the hyper-parameters that it heeds.
-        information: those that change no number, and that it need not heed.
-        between: what hyper-parameters must be to each other; asked where each by itself is right.
+        information: hyper-parameters that change no number, which it need not heed.
+        between: refusals of hyper-parameters that contradict each other; called only where each by itself is valid.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Network:
     # -- hyper-parameters
 
     def refused_keys(self, hyper: Hyper) -> Iterator[Refusal]:
-        """What is wrong with hyper-parameters, or not known here."""
+        """Refusals of hyper-parameters that are wrong, or not known here."""
         wrong = False
         for name, key in self.keys.items():
             if name in hyper and not key.fits(hyper[name]):
@@ -113,7 +113,7 @@ class Network:
     # -- tensors
 
     def tensor(self, name: str) -> Tensor | None:
-        """What is said of a model's tensor; None where the network does not take it."""
+        """The declaration of a model's tensor; None where the network does not take it."""
         template, _, ending = split_name(name)
         return None if ending == ".weight" else self.tensors.get(template + ending)
 
@@ -122,7 +122,7 @@ class Network:
         return [name for name in names if self.tensor(name) is None]
 
     def refused_tensors(self, shapes: Shapes, hyper: Hyper) -> Iterator[Refusal]:
-        """What is not taken, missing, or of another shape or layer than the hyper-parameters say."""
+        """Refusals of tensors that are unknown, missing, or of another shape or layer than the hyper-parameters say."""
         unheeded = self.unheeded_tensors(shapes)
         if unheeded:
             count = f"{len(unheeded)} tensor{'s are' if len(unheeded) > 1 else ' is'} not known here"
@@ -141,7 +141,7 @@ class Network:
             yield Refusal(f"its hyper-parameter {LAYERS}", found=str(layers), expected=expected)
 
     def missing(self, names: Iterable[str], hyper: Hyper) -> Iterator[str]:
-        """Names of tensors that are needed and not there, one by one: a false number of layers makes many."""
+        """Names of needed tensors that are absent, one by one: a false number of layers makes many."""
         present, layers = set(names), hyper.get(LAYERS)
         for template, tensor in self.tensors.items():
             if not (tensor.needed if tensor.unless is None else hyper.get(tensor.unless) is False):
@@ -152,7 +152,7 @@ class Network:
                     yield name
 
     def contradictions(self, shapes: Shapes, hyper: Hyper) -> Iterator[Refusal]:
-        """Tensors whose shape, layer or presence does not go with the hyper-parameters, as far as these tell."""
+        """Refusals of tensors whose shape, layer or presence contradicts the hyper-parameters, as far as these tell."""
         layers = hyper.get(LAYERS)
         for name, shape in shapes.items():
             tensor, layer = self.tensor(name), split_name(name)[1]
@@ -166,12 +166,12 @@ class Network:
                 yield Refusal("", name, f"shape {list(shape)}", _expected(tensor, hyper))
 
     def impossible(self, hyper: Hyper, shapes: Shapes) -> Iterator[Refusal]:
-        """What no model of the family has, and no part of one."""
+        """Refusals of what no model of the family can have, nor a part of one."""
         yield from (refusal for refusal in self.refused_keys(hyper) if not (refusal.unknown or refusal.missing))
         yield from self.contradictions(shapes, hyper)
 
     def refusals(self, hyper: Hyper, shapes: Shapes | None = None) -> Iterator[Refusal]:
-        """Every reason for which the model cannot be run, the plainest first; without shapes, those of its keys."""
+        """Every reason why the model cannot be run, the plainest first; without shapes, only those of its keys."""
         keys = list(self.refused_keys(hyper))
         yield from keys
         if shapes is not None and not any(not refusal.unknown for refusal in keys):
@@ -185,7 +185,7 @@ def _size(word: str, hyper: Hyper) -> int | None:
 
 def _fits(shape: tuple[int, ...], sizes: tuple[int | None, ...]) -> bool:
     pairs = zip(sizes, shape, strict=False)
-    return len(shape) == len(sizes) and all(size in (None, found) for size, found in pairs)
+    return len(shape) == len(sizes) and all(size in (None, actual) for size, actual in pairs)
 
 
 def _expected(tensor: Tensor, hyper: Hyper) -> str:
@@ -195,7 +195,7 @@ def _expected(tensor: Tensor, hyper: Hyper) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """Names for a message, the first of them where there are many."""
+    """Names for a message; of many names the first, and a count of the others."""
     return f"{', '.join(map(repr, names[:_LISTED]))}{_more(names)}"
 
 

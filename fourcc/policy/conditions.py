@@ -34,7 +34,7 @@ class Condition:
         """The condition that a text spells.
 
         Raises:
-            ValueError: it spells none.
+            ValueError: the text spells no condition.
         """
         return cls(tuple(_test(part.strip()) for part in text.split(",")))
 

@@ -17,7 +17,7 @@ class Globs:
     """Patterns of which one must match: ``*`` any run of characters, dots too, ``?`` one, ``[a-f]`` one of a set.
 
     Case counts; ``[[]`` is a bracket. No pattern makes matching slow: `fnmatch` compiles to expressions that never try
-    the same star twice. Those whose only wildcards are stars are not compiled, which would take longer than they do.
+    the same star twice. Patterns with no wildcard but stars are not compiled: compiling takes longer than matching.
     """
 
     patterns: tuple[str, ...]
@@ -51,7 +51,7 @@ class Globs:
 
 
 def _runs(pattern: str) -> tuple[str, ...] | None:
-    """The texts between the stars; None where there are other wildcards.
+    """The texts between the stars of a pattern; None where it has other wildcards.
 
     >>> _runs("a*b[*]"), _runs("a?")
     (('a', 'b*'), None)
@@ -68,7 +68,7 @@ def _runs(pattern: str) -> tuple[str, ...] | None:
 
 
 def _fits(runs: tuple[str, ...], name: str) -> bool:
-    """Whether a name has these texts in their order, from its first character to its last."""
+    """Whether a name consists of these texts in their order, with anything between them."""
     first, *middle, last = runs
     at, end = len(first), len(name) - len(last)
     if at > end or not name.startswith(first) or not name.endswith(last):

@@ -1,4 +1,4 @@
-"""Slices of a model's layers, as text: recipes that hold for every depth are data.
+"""Slices of a model's layers, as text, so that a recipe for every depth is data.
 
 ::
 
@@ -32,7 +32,7 @@ class Bound:
 
     Attributes:
         terms: (sign, a, b), each worth sign * (n * a // b) of n layers; b is None for the integer a.
-        from_end: whether they are added to n.
+        from_end: whether the sum of the terms is added to n.
     """
 
     terms: tuple[tuple[int, int, int | None], ...]
@@ -49,7 +49,7 @@ class Bound:
         return cls(tuple((-1 if sign == "-" else 1, a, b) for sign, a, b in parts), text.startswith("-"))
 
     def of(self, count: int) -> int:
-        """The layer number, of `count` layers; it may lie outside them."""
+        """The layer number in a model of `count` layers; it may lie outside them."""
         total = sum(sign * (a if b is None else count * a // b) for sign, a, b in self.terms)
         return total + count if self.from_end else total
 
@@ -72,7 +72,7 @@ class Slice:
         return cls(Bound.parse(start) if start else None, Bound.parse(stop) if stop else None, int(step or 1))
 
     def match(self, layer: int, count: int) -> bool:
-        """Whether it selects a layer of `count`. A start before the first layer is the first."""
+        """Whether the slice selects a layer of `count`. A start before the first layer means the first."""
         start = 0 if self.start is None else max(0, self.start.of(count))
         stop = count if self.stop is None else self.stop.of(count)
         return layer in range(start, stop, self.step)
@@ -83,18 +83,18 @@ class Layers:
     """The layers that a rule is for.
 
     Attributes:
-        items: slices, and bounds that stand for one layer each.
+        items: slices, and bounds, of which each selects one layer.
     """
 
     items: tuple[Bound | Slice, ...]
-    _told: dict[tuple[int, int], bool] = attrs.field(factory=dict, init=False, eq=False, repr=False)
+    _selected: dict[tuple[int, int], bool] = attrs.field(factory=dict, init=False, eq=False, repr=False)
 
     @classmethod
     def parse(cls, text: str) -> Layers:
         """The selection that a text spells.
 
         Raises:
-            ValueError: it spells none.
+            ValueError: the text spells no selection.
         """
         items = [_SPACE.sub(r"\1", item.strip()) for item in text.split(",")]
         if len(items) > MAX_ITEMS:
@@ -103,9 +103,9 @@ class Layers:
 
     def match(self, layer: int, count: int) -> bool:
         """Whether the layer, counted from 0, of a model with `count` layers is selected."""
-        told = self._told.get((layer, count))
-        if told is None:  # tensors of one layer ask the same
-            told = self._told[layer, count] = any(
+        selected = self._selected.get((layer, count))
+        if selected is None:  # kept, because all tensors of a layer have one answer
+            selected = self._selected[layer, count] = any(
                 item.match(layer, count) if isinstance(item, Slice) else item.of(count) == layer for item in self.items
             )
-        return told
+        return selected

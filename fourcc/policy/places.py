@@ -1,4 +1,4 @@
-"""Where in a policy's text its keys stand, so that a problem can name path and line."""
+"""The places of a policy's keys in its text, so that a problem can name path and line."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from fourcc.errors import PolicyError, Problem
 
 Path = tuple[str | int, ...]  # keys of tables and indices of arrays, from the root: ("rule", 2, "tag")
 
-NEAR_TAGS = 3  # four letters differ from several others by one
-HINTED = 10  # problems for which similar names are looked for, which takes long among many
+NEAR_TAGS = 3  # tags in a hint: a tag of four letters may differ from several others by one letter
+HINTED = 10  # problems that get a hint with similar names: the search takes long
 COMPARED = 2000  # names, at most, that are compared for a hint
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dotted(path: Path) -> str:
-    """A path as people write it.
+    """A path as a person writes it.
 
     >>> dotted(("rule", 2, "fallback", 0, "tag"))
     'rule[2].fallback[0].tag'
@@ -30,7 +30,7 @@ def dotted(path: Path) -> str:
 
 
 def _key(name: str) -> str:
-    """A key as it may be shown: a text may hold anything, a terminal's commands too."""
+    """A key that is safe to show: a text may hold anything, even a terminal's commands."""
     return name if _BARE_KEY.fullmatch(name) else repr(name)
 
 
@@ -40,14 +40,14 @@ class Places:
 
     Attributes:
         lines: path -> line, from 1.
-        option: the command line's option that the policy was made of, which problems then name instead.
+        option: the command line's option that the policy was made from; problems then name it instead of a line.
     """
 
     lines: Mapping[Path, int] = attrs.field(factory=dict)
     option: str | None = None
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> Problem:
-        """A problem with the value at `path`; its line is that of the nearest table around it that is known."""
+        """A problem with the value at `path`; where its line is not known, the line of the nearest table around it."""
         if self.option is not None:
             return Problem(self.option, message, hint=hint)
         known = (path[:length] for length in range(len(path), 0, -1))
@@ -55,42 +55,42 @@ class Places:
         return Problem(dotted(path), message, line, hint)
 
 
-class Report:
+class Problems:
     """Collects problems.
 
     Attributes:
-        problems: in the order they were found.
+        listed: the problems, in the order of their discovery.
     """
 
     def __init__(self, places: Places) -> None:
-        self.problems: list[Problem] = []
+        self.listed: list[Problem] = []
         self._places = places
         self._hinted = 0
 
     def nearest(self, name: str, known: Iterable[object], count: int = 1) -> str | None:
-        """As `nearest`, for the first problems only: who has hundreds of them does not read hundreds of guesses."""
+        """As `nearest`, for the first problems only: nobody reads hundreds of guesses."""
         self._hinted += 1
         return nearest(name, known, count) if self._hinted <= HINTED else None
 
     @property
     def idle_hint(self) -> str:
-        """What to do about a rule that matches no tensor."""
+        """The advice for a rule that matches no tensor."""
         if self._places.option is not None:
             return "tensors of fewer than two dimensions become 32-bit floats; a policy can say otherwise"
         return "optional = true allows that"
 
     def add(self, path: Path, message: str, hint: str | None = None) -> None:
-        """Notes a problem with the value at `path`; the empty path is the whole policy."""
-        self.problems.append(self._places.problem(path, message, hint))
+        """Adds a problem with the value at `path`; the empty path stands for the whole policy."""
+        self.listed.append(self._places.problem(path, message, hint))
 
     def refuse(self, file: object = None) -> None:
-        """Raises PolicyError with every problem, in the order of the text, if there is one."""
-        if self.problems:
-            last = max(problem.line or 0 for problem in self.problems) + 1
-            raise PolicyError(sorted(self.problems, key=lambda problem: problem.line or last), file=file)
+        """Raises PolicyError with every problem in the order of the text, if there is one."""
+        if self.listed:
+            last = max(problem.line or 0 for problem in self.listed) + 1
+            raise PolicyError(sorted(self.listed, key=lambda problem: problem.line or last), file=file)
 
 
 def nearest(name: str, known: Iterable[object], count: int = 1) -> str | None:
-    """A hint with the known names, or tags, most like `name`, at most `count` of them, or None where none is."""
-    found = difflib.get_close_matches(name, list(map(str, islice(known, COMPARED))), n=count)
-    return f"did you mean {' or '.join(map(repr, found))}?" if found else None
+    """A hint with up to `count` known names or tags that are most like `name`; None where none is like it."""
+    similar = difflib.get_close_matches(name, list(map(str, islice(known, COMPARED))), n=count)
+    return f"did you mean {' or '.join(map(repr, similar))}?" if similar else None

@@ -1,4 +1,4 @@
-"""Policy: what each tensor of a model is to be stored as. Pure data; `specs/policy.md` describes the text."""
+"""Policy: the formats in which a model's tensors are to be stored. Pure data; `specs/policy.md` describes the text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import PluginError, PolicyError, Problem, UsageError
-from fourcc.policy.places import Places, Report
+from fourcc.policy.places import Places, Problems
 from fourcc.policy.recipes import read_recipe
 from fourcc.policy.resolve import Resolver
 from fourcc.policy.rule import Decision, Rule, TensorInfo
@@ -26,17 +26,17 @@ from fourcc.tags import FourCC, as_tag
 if TYPE_CHECKING:
     from fourcc.spec import Params
 
-_PLAIN = re.compile(r"[A-Za-z0-9_,]+")  # shown as it is typed
+_PLAIN = re.compile(r"[A-Za-z0-9_,]+")  # texts that are shown as typed
 
 
 @attrs.frozen
 class Policy:
-    """Ordered rules, the first that matches a tensor decides it.
+    """Ordered rules; the first that matches a tensor decides it.
 
     Attributes:
         rules: the rules.
-        text: TOML that `parse` makes the same rules of; stored in the converted file.
-        file: where the text came from, for messages.
+        text: the TOML text from which `parse` makes these rules; it is stored in the converted file.
+        file: the origin of the text, for messages.
     """
 
     rules: tuple[Rule, ...]
@@ -50,19 +50,19 @@ class Policy:
 
         Args:
             text: TOML.
-            file: where it came from, for messages.
+            file: the origin of the text, for messages.
 
         Raises:
-            PolicyError: with every problem that can be found without a model; a text that is well-formed is not
-                compared with the formats that are installed before `resolve`.
+            PolicyError: with every problem that can be found without a model. Only `resolve` compares a well-formed
+                text with the installed formats.
         """
         tree, places = read_toml(text, file)
-        report = Report(places)
-        rules = Schema(report).rules(tree)
-        if report.problems:  # then all is told at once: what the formats have against the rest, too
+        problems = Problems(places)
+        rules = Schema(problems).rules(tree)
+        if problems.listed:  # report all at once, with the problems that formats have with the readable rules
             for index, rule in rules.items():
-                rule_targets(index, rule, registry, report)
-        report.refuse(file)
+                rule_targets(index, rule, registry, problems)
+        problems.refuse(file)
         return cls(tuple(rules.values()), text, None if file is None else str(file), places)
 
     @classmethod
@@ -70,19 +70,19 @@ class Policy:
         """The policy in a file.
 
         Raises:
-            PolicyError: it is no regular file, not UTF-8, or not a policy.
-            OSError: it cannot be read.
+            PolicyError: the file is not regular, not UTF-8, or not a policy.
+            OSError: the file cannot be read.
         """
         return cls.parse(decode_toml(_read_bounded(Path(path)), path), path)
 
     @classmethod
     def of(cls, value: Policy | str | os.PathLike[str] | None) -> Policy:
-        """The policy that an argument stands for: one as it is, a file's path, a TOML text; None keeps every tensor.
+        """The policy that an argument stands for: a policy, a file's path, a TOML text, or None to keep every tensor.
 
-        A text with ``=`` in it is TOML, any other is a path.
+        A text that contains ``=`` is TOML, any other text is a path.
 
         Raises:
-            PolicyError: it is not a policy.
+            PolicyError: the argument is not a policy.
             UsageError: there is no such file.
         """
         if value is None or isinstance(value, Policy):
@@ -98,19 +98,19 @@ class Policy:
 
     @classmethod
     def shorthand(cls, text: str, registry: Registry = registry, option: str = "--format") -> Policy:
-        """The policy that ``--format Q,R`` stands for: tag Q, or else R, for every tensor of two dimensions and more.
+        """The policy of ``--format Q,R``: tag Q, or R where Q does not fit, for every tensor of two or more dimensions.
 
         Real tensors of fewer dimensions are stored as 32-bit floats; integers are kept. `option` is for messages.
 
         Raises:
-            PolicyError: a tag that is not spelled as one, missing, or broken.
+            PolicyError: a tag is misspelled, or its format is missing or broken.
         """
         places = Places(option=f"{option} {text if _PLAIN.fullmatch(text) else repr(text)}")
-        report = Report(places)
-        chain = [_spelled_tag(part.strip(), report) for part in text.split(",")]
+        problems = Problems(places)
+        chain = [_spelled_tag(part.strip(), problems) for part in text.split(",")]
         for tag in filter(None, chain):
-            find_format(tag, (), registry, report)
-        report.refuse()
+            find_format(tag, (), registry, problems)
+        problems.refuse()
         narrow = registry.foreign("numpy", "<f4")
         if narrow is None:
             raise PluginError("no format holds 32-bit floats as they are", hint="Install fourcc again.")
@@ -122,33 +122,33 @@ class Policy:
         """A policy that this package ships, such as ``Q4_K_M``; `fourcc.policy.recipes` lists them.
 
         Raises:
-            UsageError: there is none of that name.
+            UsageError: there is no recipe of that name.
         """
         text, file = read_recipe(name)
         return cls.parse(text, file)
 
     @classmethod
     def keep(cls) -> Policy:
-        """The policy of a conversion without one: every tensor as it is stored."""
+        """The policy of a conversion without a policy: every tensor stays as it is stored."""
         return cls.parse(rules_text([{"match": "*", "keep": True, "optional": True}]))
 
     def resolve(
         self, tensors: Sequence[TensorInfo], registry: Registry = registry, wanted: Container[str] | None = None
     ) -> list[Decision]:
-        """What becomes of each wanted tensor, in order.
+        """The decision for each wanted tensor, in order.
 
         Args:
             tensors: all tensors of the model; their names differ.
-            registry: where formats are looked up.
-            wanted: names of the tensors to decide; None: all. Rules are still judged by what they match in the model.
+            registry: the formats.
+            wanted: names of the tensors to decide; None: all. Rules are still judged by all tensors of the model.
 
         Raises:
             PolicyError: with every problem.
-            PluginError: the format of a kept tensor, whose size the source does not know, is missing or broken.
+            PluginError: a tensor is kept whose size the source does not know, and its format is missing or broken.
         """
-        report = Report(self._places)
-        decisions = Resolver(self.rules, tensors, registry, report, wanted).decisions()
-        report.refuse(self.file)
+        problems = Problems(self._places)
+        decisions = Resolver(self.rules, tensors, registry, problems, wanted).decisions()
+        problems.refuse(self.file)
         return decisions
 
 
@@ -159,22 +159,22 @@ def explicit(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]
         rows: decisions, or (name, tag, params, options) of a file's tensors.
 
     Raises:
-        PolicyError: it would be longer than a policy may be.
+        PolicyError: the policy would be longer than a policy may be.
     """
     rows = list(rows)
     return Policy.parse(explicit_text(rows)) if rows else Policy.keep()
 
 
-def _spelled_tag(text: str, report: Report) -> FourCC | None:
+def _spelled_tag(text: str, problems: Problems) -> FourCC | None:
     try:
         return as_tag(text)
     except ValueError as error:
-        report.add((), str(error))
+        problems.add((), str(error))
         return None
 
 
 def _read_bounded(path: Path) -> bytes:
-    """The bytes of a regular file, at most one more than a policy may have: enough to see that it is too long."""
+    """The bytes of a regular file, at most one more than a policy may have: enough to see that the file is too long."""
     if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for its writer
         raise PolicyError([Problem("", "not a regular file", None, "a policy is a text file")], file=path)
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Policies that the package ships: files of `recipes/`, each with a line at its top that says what it is."""
+"""Policies that the package ships: the files of `recipes/`, whose first lines describe them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from importlib.resources.abc import Traversable
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.policy.places import nearest
 
 SUFFIX = ".toml"
-_USUAL = "_m"  # of mixes in several sizes, the middle one is meant where no size is named
+_USUAL = "_m"  # a mix without a size means the middle one of several sizes
 
 
 @attrs.frozen
@@ -18,7 +19,7 @@ class Recipe:
     """A recipe.
 
     Attributes:
-        name: as ``--recipe`` takes it; case does not count.
+        name: the name that ``--recipe`` takes; case does not count.
         summary: one line.
     """
 
@@ -27,25 +28,23 @@ class Recipe:
 
 
 def recipes() -> list[Recipe]:
-    """All of them, by name."""
+    """All recipes, sorted by name."""
     return [Recipe(name, _summary(name, file.read_text())) for name, file in sorted(_files().items())]
 
 
 def read_recipe(name: str) -> tuple[str, str]:
-    """A recipe's text, and what a message calls it.
+    """A recipe's text, and its name in messages.
 
     Raises:
-        UsageError: there is none of that name; the nearest one is offered.
+        UsageError: there is no recipe of that name; the message offers the nearest ones.
     """
-    from fourcc.policy.places import nearest
-
     known = _files()
     by_case = {each.lower(): each for each in known}
-    found = by_case.get(name.lower()) or by_case.get(name.lower() + _USUAL)
-    if found is None:
+    recipe = by_case.get(name.lower()) or by_case.get(name.lower() + _USUAL)
+    if recipe is None:
         hint = nearest(name, known, 3) or "`fourcc policy recipes` lists them."
         raise UsageError(f"there is no recipe {name!r}", hint=f"{hint[:1].upper()}{hint[1:]}")
-    return known[found].read_text(), f"recipe {found}"
+    return known[recipe].read_text(), f"recipe {recipe}"
 
 
 def _files() -> dict[str, Traversable]:

@@ -1,4 +1,4 @@
-"""A policy's rules and a model's tensors -> what becomes of each tensor, or everything that stands against it."""
+"""Applies a policy's rules to a model's tensors: gives a decision for each tensor, or every problem."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.policy.globs import Globs, spelled
-from fourcc.policy.places import NEAR_TAGS, Path, Report
+from fourcc.policy.places import NEAR_TAGS, Path, Problems
 from fourcc.policy.rule import Decision, Rule, TensorInfo
-from fourcc.policy.targets import Target, rule_targets
+from fourcc.policy.targets import TargetFormat, rule_targets
 
 if TYPE_CHECKING:
     from fourcc.registry import Registry
 
-LISTED = 10  # names that a message lists before it only counts them
+LISTED = 10  # names that a message lists; it counts the others
 
 
 class Resolver:
@@ -26,8 +26,8 @@ class Resolver:
     Args:
         rules: the policy's.
         tensors: all tensors of the model.
-        registry: where formats are looked up.
-        report: takes every problem.
+        registry: the formats.
+        problems: takes every problem.
         wanted: names of the tensors to decide; None: all.
     """
 
@@ -36,7 +36,7 @@ class Resolver:
         rules: Sequence[Rule],
         tensors: Sequence[TensorInfo],
         registry: Registry,
-        report: Report,
+        problems: Problems,
         wanted: Container[str] | None = None,
     ) -> None:
         self._rules = rules
@@ -45,63 +45,61 @@ class Resolver:
         self._roles = sorted({role for tensor in tensors for role in tensor.roles})
         self._wanted = {tensor.name for tensor in tensors} if wanted is None else wanted
         self._registry = registry
-        self._report = report
+        self._problems = problems
         self._refusals: dict[tuple[int, str, str | None], list[str]] = {}  # (rule, message, hint) -> tensors refused
 
     def decisions(self) -> list[Decision]:
-        """One decision a wanted tensor, in order; those that a problem prevents are missing."""
+        """A decision for each wanted tensor, in order; tensors with a problem have none."""
         self._check_stored_tags()
-        targets = [rule_targets(i, rule, self._registry, self._report) for i, rule in enumerate(self._rules)]
+        targets = [rule_targets(i, rule, self._registry, self._problems) for i, rule in enumerate(self._rules)]
         decided = [
-            self._decide(tensor, owner, chain)
-            for tensor, owner in zip(self._tensors, self._owners(), strict=True)
-            if tensor.name in self._wanted and owner is not None and (chain := targets[owner]) is not None
+            self._decide(tensor, index, chain)
+            for tensor, index in zip(self._tensors, self._deciding_rules(), strict=True)
+            if tensor.name in self._wanted and index is not None and (chain := targets[index]) is not None
         ]
         for (index, message, hint), names in self._refusals.items():
-            self._report.add(("rule", index), f"{_listed(names)}: {message}", hint)
+            self._problems.add(("rule", index), f"{_listed(names)}: {message}", hint)
         return [decision for decision in decided if decision is not None]
 
     def _check_stored_tags(self) -> None:
-        """Reports tags that neither a tensor has nor a package provides: such a selector can only be a slip."""
+        """Reports tags that no tensor has and no package provides: such a selector can only be a slip."""
         known = {*self._registry, *(tensor.tag for tensor in self._tensors)}
         for index, rule in enumerate(self._rules):
             for tag in sorted((rule.stored or frozenset()) - known):
-                hint = self._report.nearest(str(tag), sorted(known), NEAR_TAGS)
-                self._report.add(("rule", index, "stored"), f"no installed package provides the format {tag}", hint)
+                hint = self._problems.nearest(str(tag), sorted(known), NEAR_TAGS)
+                self._problems.add(("rule", index, "stored"), f"no installed package provides the format {tag}", hint)
 
-    def _owners(self) -> list[int | None]:
-        """Index of the rule of each tensor; reports rules that take none, and tensors that none takes."""
-        layer_count = 1 + max((tensor.layer for tensor in self._tensors if tensor.layer is not None), default=-1)
-        owners: list[int | None] = [None] * len(self._tensors)
+    def _deciding_rules(self) -> list[int | None]:
+        """Index of the rule that decides each tensor; reports rules that decide none, and tensors without a rule."""
+        layers = [tensor.layer for tensor in self._tensors if tensor.layer is not None]
+        layer_count = 1 + max(layers, default=-1)
+        deciding: dict[str, int] = {}  # tensor -> rule
         for index, rule in enumerate(self._rules):
-            selected = [at for at, tensor in enumerate(self._tensors) if rule.selects(tensor, layer_count)]
-            earlier = {owner for at in selected if (owner := owners[at]) is not None}
-            free = [at for at in selected if owners[at] is None]
-            for at in free:
-                owners[at] = index
-            if not free and not rule.optional:
-                self._report_idle(index, rule, sorted(earlier))
-        unruled = [
-            tensor.name
-            for tensor, owner in zip(self._tensors, owners, strict=True)
-            if owner is None and tensor.name in self._wanted
-        ]
-        if unruled:
-            self._report.add((), f"no rule matches {_listed(unruled)}", 'add a last rule with match = "*"')
-        return owners
+            selected = [tensor.name for tensor in self._tensors if rule.selects(tensor, layer_count)]
+            undecided = [name for name in selected if name not in deciding]
+            if not undecided and not rule.optional:
+                self._report_idle(index, rule, sorted({deciding[name] for name in selected}))
+            deciding |= dict.fromkeys(undecided, index)
+        self._report_undecided([name for name in self._names if name not in deciding and name in self._wanted])
+        return [deciding.get(name) for name in self._names]
+
+    def _report_undecided(self, names: list[str]) -> None:
+        if names:
+            self._problems.add((), f"no rule matches {_listed(names)}", 'add a last rule with match = "*"')
 
     def _report_idle(self, index: int, rule: Rule, earlier: list[int]) -> None:
+        """Reports a rule that decides no tensor; `earlier` are the rules that decide the tensors it selects."""
         path: Path = ("rule", index)
         if earlier:
             takers = ", ".join(f"rule[{taker}]" for taker in earlier)
-            self._report.add(path, f"every tensor that it matches is taken by {takers}", "move it up, or remove it")
+            self._problems.add(path, f"every tensor that it matches is taken by {takers}", "move it up, or remove it")
             return
         unmet = [(globs, known) for globs, known in ((rule.match, self._names), (rule.role, self._roles)) if globs]
-        hints = [_name_hint(globs, known, self._report) for globs, known in unmet if not globs.match_any(known)]
-        self._report.add(path, "matches no tensor", next(filter(None, hints), self._report.idle_hint))
+        hints = [_name_hint(globs, known, self._problems) for globs, known in unmet if not globs.match_any(known)]
+        self._problems.add(path, "matches no tensor", next(filter(None, hints), self._problems.idle_hint))
 
-    def _decide(self, tensor: TensorInfo, rule: int, chain: tuple[Target, ...]) -> Decision | None:
-        """The decision for a tensor; None where it is refused."""
+    def _decide(self, tensor: TensorInfo, rule: int, chain: tuple[TargetFormat, ...]) -> Decision | None:
+        """The decision for a tensor; None where its rule's formats cannot take it."""
         if not chain:
             return self._decision(tensor, rule)
         try:
@@ -113,8 +111,8 @@ class Resolver:
         decision = self._decision(tensor, rule, None if target.holds(tensor) else target)
         return decision if decision.tag == first else attrs.evolve(decision, fallback_from=first)
 
-    def _decision(self, tensor: TensorInfo, rule: int, target: Target | None = None) -> Decision:
-        """The tensor encoded as the target says, or kept where there is none."""
+    def _decision(self, tensor: TensorInfo, rule: int, target: TargetFormat | None = None) -> Decision:
+        """The decision to encode a tensor as the target says, or to keep it where there is no target."""
         nbytes = self._kept_bytes(tensor) if target is None else target.spec.stored_bytes(tensor.shape, target.params)
         return Decision(
             tensor=tensor,
@@ -136,7 +134,7 @@ class Resolver:
 
 
 class _RefusedError(Exception):
-    """A tensor that a rule's formats cannot take; never leaves this file."""
+    """A rule's formats cannot take a tensor; the resolver catches it."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -144,8 +142,8 @@ class _RefusedError(Exception):
         self.hint = hint
 
 
-def _chosen(tensor: TensorInfo, chain: Sequence[Target]) -> Target:
-    """The first of a rule's formats that the tensor fits. Raises _RefusedError where it cannot be stored so."""
+def _chosen(tensor: TensorInfo, chain: Sequence[TargetFormat]) -> TargetFormat:
+    """The first of a rule's formats that fits the tensor. Raises _RefusedError where none can store it."""
     target = next((each for each in chain if each.spec.misfit(tensor.shape, each.params) is None), None)
     if target is not None and target.holds(tensor):
         return target
@@ -160,16 +158,16 @@ def _chosen(tensor: TensorInfo, chain: Sequence[Target]) -> Target:
     return target
 
 
-def _name_hint(globs: Globs, known: Sequence[str], report: Report) -> str | None:
-    """What could have been meant by patterns that match none of the known names."""
+def _name_hint(globs: Globs, known: Sequence[str], problems: Problems) -> str | None:
+    """A hint at the name that was meant by patterns that match none of the known names."""
     literal = next((pattern for pattern in globs.patterns if pattern in known), None)
     if literal is not None:
         return f"brackets enclose a set of characters; that name is written {spelled(literal)!r}"
-    return report.nearest(globs.patterns[0], known)
+    return problems.nearest(globs.patterns[0], known)
 
 
 def _listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of the others."""
     shown = ", ".join(map(repr, names[:LISTED]))
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return f"{shown}{more}"

@@ -1,4 +1,4 @@
-"""The values of a policy: its rules, what they select, what they ask for, and what came of it."""
+"""The values of a policy: rules, the tensors that they select, the formats that they ask for, and the decisions."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from fourcc.tags import FourCC
 
 @attrs.frozen
 class TensorInfo:
-    """What a policy may know of a tensor: everything but its weights.
+    """Everything that a policy may know of a tensor: all but its weights.
 
     Attributes:
-        name: in fourcc's spelling.
+        name: the name in fourcc's spelling.
         shape: true shape, (out features, in features) for a matrix.
-        roles: what it does in the model; a tied embedding has two.
+        roles: its roles in the model; a tied embedding has two.
         layer: the layer that it belongs to, from 0, or None.
         tag: the format that it is stored in.
-        params: that format's parameters.
+        params: the parameters of that format.
         real: whether that format holds real numbers, not integers or truth values.
-        nbytes: of its parts, where the source knows; then the tensor can be kept without its format.
+        nbytes: bytes of its parts, where the source knows; then the tensor can be kept without its format.
     """
 
     name: str
@@ -40,15 +40,15 @@ class TensorInfo:
     nbytes: int | None = None
 
     def measure(self, key: str) -> int:
-        """``dims``, ``rows``, ``cols``, ``ratio`` or ``weights`` of the shape, as shape conditions name them."""
+        """The measure of the shape that a condition names: ``dims``, ``rows``, ``cols``, ``ratio`` or ``weights``."""
         _, rows, cols = split_shape(self.shape)
         sizes = {"dims": len(self.shape), "rows": rows, "cols": cols, "weights": prod(self.shape)}
         return cols // max(1, rows) if key == "ratio" else sizes[key]
 
 
 @attrs.frozen
-class Choice:
-    """A format that a rule asks for; settings as given, neither checked nor completed."""
+class FormatChoice:
+    """A format that a rule asks for; its settings are as given, neither checked nor completed."""
 
     tag: FourCC
     params: Params = attrs.field(factory=dict)
@@ -61,13 +61,13 @@ class Rule:
 
     Attributes:
         match: patterns for the name.
-        role: patterns for the roles; one of the tensor's must match.
-        layers: the layers; a tensor without one is not selected.
+        role: patterns for the roles; one of the tensor's roles must match.
+        layers: the layers; a tensor outside the layers is not selected.
         depth: condition on the number of layers of the model.
         shape: ``dims``, ``rows``, ``cols``, ``ratio`` or ``weights`` -> condition.
         real: whether the stored format holds real numbers.
-        stored: the stored format is one of these.
-        choices: the formats, tried in order where the shape does not fit; none: keep the tensor as stored.
+        stored: tags of which one is the stored format's.
+        choices: the formats, of which the first that fits the shape is taken; none: keep the tensor as stored.
         optional: whether the rule may decide no tensor.
         nonfinite: whether NaN and infinity are let through.
     """
@@ -79,12 +79,12 @@ class Rule:
     shape: Mapping[str, Condition] = attrs.field(factory=dict)
     real: bool | None = None
     stored: frozenset[FourCC] | None = None
-    choices: tuple[Choice, ...] = ()
+    choices: tuple[FormatChoice, ...] = ()
     optional: bool = False
     nonfinite: bool = False
 
     def selects(self, tensor: TensorInfo, layer_count: int) -> bool:
-        """Whether the rule is for this tensor of a model with so many layers."""
+        """Whether the rule is for this tensor of a model with `layer_count` layers."""
         return (
             (self.match is None or self.match.match(tensor.name))
             and (self.role is None or self.role.match_any(tensor.roles))
@@ -98,19 +98,19 @@ class Rule:
 
 @attrs.frozen
 class Decision:
-    """What a policy does with a tensor.
+    """A policy's decision for a tensor.
 
     Attributes:
         tensor: the tensor.
-        rule: index of the rule that chose, from 0.
+        rule: index of the rule that decided, from 0.
         tag: the format in the output.
-        params: its parameters, complete.
+        params: the format's parameters, complete.
         options: the encoder's options, complete; empty where the tensor is kept.
         keep: whether its blocks are carried as they are stored.
         nonfinite: whether NaN and infinity are let through.
         fallback_from: the rule's first format, where a later one was taken.
-        bits_per_weight: really spent, scales and short blocks included; nominal for parts of variable length.
-        nbytes: of all parts, without padding.
+        bits_per_weight: the true number, with scales and short blocks; nominal for parts of variable length.
+        nbytes: bytes of all parts, without padding.
     """
 
     tensor: TensorInfo

@@ -1,4 +1,4 @@
-"""From a TOML tree to rules. Every key has one line in a table: what its value must be, and what it becomes."""
+"""From a TOML tree to rules. Every key has one line in a table: the function that checks and converts its value."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 from fourcc.policy.conditions import Condition
 from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
-from fourcc.policy.places import Path, Report
-from fourcc.policy.rule import Choice, Rule
+from fourcc.policy.places import Path, Problems
+from fourcc.policy.rule import FormatChoice, Rule
 from fourcc.spec import Params
 from fourcc.tags import FourCC, as_tag
 
 VERSION = 1
 
 Table = Mapping[str, Any]
-Reader = Callable[[object], object]  # value in the tree -> value in the rule; TypeError, ValueError where not allowed
+Reader = Callable[[object], object]  # value in the tree -> value in the rule; raises TypeError or ValueError
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -113,36 +113,36 @@ class Schema:
     """Reads a tree.
 
     Args:
-        report: takes every problem.
+        problems: takes every problem.
     """
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
 
     def rules(self, tree: Table) -> dict[int, Rule]:
-        """The rules that can be read, by their index; all of them, where there is no problem."""
+        """The readable rules by their index; all rules, where there is no problem."""
         self._check_names(tree, (), ("version", "rule"))
         version = tree.get("version")
         if type(version) is not int or version != VERSION:
             hint = "a newer fourcc may read it" if type(version) is int and version > VERSION else None
             found = "no version" if version is None else f"found {version!r}"
-            self._report.add(("version",), f"{found}, expected version = {VERSION}", hint)
+            self._problems.add(("version",), f"{found}, expected version = {VERSION}", hint)
         rules = tree.get("rule")
         if not isinstance(rules, list) or not rules:
-            self._report.add(("rule",), "no rule", "a rule begins with [[rule]]")
+            self._problems.add(("rule",), "no rule", "a rule begins with [[rule]]")
             return {}
         return {index: rule for index, table in enumerate(rules) if (rule := self._rule(table, ("rule", index)))}
 
     def _check_names(self, table: Table, path: Path, known: tuple[str, ...]) -> None:
         for name in table:
             if name not in known:
-                hint = self._report.nearest(name, known) or f"there are: {', '.join(known)}"
-                self._report.add((*path, name), "unknown key", hint)
+                hint = self._problems.nearest(name, known) or f"there are: {', '.join(known)}"
+                self._problems.add((*path, name), "unknown key", hint)
 
     def _read(self, table: object, path: Path, readers: Mapping[str, Reader]) -> dict[str, Any] | None:
-        """The values of a table; a key whose value is not allowed maps to None. None where it is no table."""
+        """The values of a table; a key with a forbidden value maps to None. None where `table` is no table."""
         if not isinstance(table, dict):
-            self._report.add(path, f"found {table!r}, expected a table")
+            self._problems.add(path, f"found {table!r}, expected a table")
             return None
         self._check_names(table, path, tuple(readers))
         values: dict[str, Any] = {}
@@ -151,7 +151,7 @@ class Schema:
                 values[name] = readers[name](table[name])
             except (TypeError, ValueError) as error:
                 values[name] = None
-                self._report.add((*path, name), str(error))
+                self._problems.add((*path, name), str(error))
         return values
 
     def _rule(self, table: object, path: Path) -> Rule | None:
@@ -160,7 +160,7 @@ class Schema:
             return None
         self._check_outcome(values, path)
         if not values.keys() & SELECTORS.keys():
-            self._report.add(path, "selects nothing by itself", 'match = "*" selects every tensor')
+            self._problems.add(path, "selects nothing by itself", 'match = "*" selects every tensor')
         choices = [self._choice(values)] if values.get("tag") else []
         for index, entry in enumerate(values.get("fallback") or ()):
             choices += self._fallback_choice(entry, (*path, "fallback", index))
@@ -180,19 +180,19 @@ class Schema:
     def _check_outcome(self, values: Mapping[str, Any], path: Path) -> None:
         if "keep" not in values:
             if "tag" not in values:
-                self._report.add(path, "no outcome: neither tag nor keep", 'tag = "..." encodes, keep = true carries')
+                self._problems.add(path, "no outcome: neither tag nor keep", 'tag = "..." encodes, keep = true carries')
             return
         for name in ENCODING:
             if name in values:
-                self._report.add((*path, name), "does nothing beside keep", "leave out one of them")
+                self._problems.add((*path, name), "does nothing beside keep", "leave out one of them")
 
-    def _fallback_choice(self, entry: object, path: Path) -> list[Choice]:
+    def _fallback_choice(self, entry: object, path: Path) -> list[FormatChoice]:
         table = {"tag": entry} if isinstance(entry, str) else entry
         values = self._read(table, path, CHOICE)
         if values is not None and "tag" not in values:
-            self._report.add(path, "no tag")
+            self._problems.add(path, "no tag")
         return [self._choice(values)] if values and values.get("tag") else []
 
     @staticmethod
-    def _choice(values: Mapping[str, Any]) -> Choice:
-        return Choice(values["tag"], values.get("params") or {}, values.get("encoder") or {})
+    def _choice(values: Mapping[str, Any]) -> FormatChoice:
+        return FormatChoice(values["tag"], values.get("params") or {}, values.get("encoder") or {})

@@ -1,8 +1,8 @@
 """TOML text -> its tree, and the line of every key.
 
-The standard library parses, but says nothing of lines, and takes seconds, or the interpreter's stack, over a few
-kilobytes made to harm it. So a flat pass over the tokens sets limits first, and a second one over the valid text notes
-where each key stands.
+The standard library parses TOML, but does not tell lines, and a few malicious kilobytes cost it seconds or overflow
+the interpreter's stack. So a flat pass over the tokens enforces limits first, and a second pass over the valid text
+notes the line of each key.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from fourcc.errors import PolicyError, Problem
 from fourcc.policy.places import Path, Places
 
 MAX_BYTES = 64 << 10
-MAX_DEPTH = 16  # of arrays and inline tables in each other
-MAX_PARTS = 16  # of a dotted key
-MAX_DIGITS = 20  # of a number: one more than 64 bits need
+MAX_DEPTH = 16  # nesting of arrays and inline tables
+MAX_PARTS = 16  # parts of a dotted key
+MAX_DIGITS = 20  # digits of a number: one more than 64 bits need
 
 _TOO_LONG = Problem("", f"longer than {MAX_BYTES} bytes")
 
-# An unclosed quote matches none of these: there the scan ends, and tomllib says what is wrong.
+# An unclosed quote matches no alternative: the scan ends there, and tomllib reports the error.
 _TOKEN = re.compile(
     r"""
       (?P<skip> [ \t\r]+ | \#[^\n]* )
@@ -45,7 +45,7 @@ class Token:
 
     Attributes:
         kind: ``newline``, ``string`` or ``bare`` (keys, numbers, dates); a mark is its own kind, the end is ``end``.
-        text: as written.
+        text: the piece as written.
         line: from 1.
     """
 
@@ -58,11 +58,11 @@ def decode_toml(content: bytes, file: object = None) -> str:
     """The text of a file.
 
     Args:
-        content: its bytes; of a longer file than may be, at least one more than `MAX_BYTES`.
+        content: its bytes; if the file is too long, at least one more than `MAX_BYTES`.
         file: its name, for messages.
 
     Raises:
-        PolicyError: too long, or not UTF-8.
+        PolicyError: the file is too long, or not UTF-8.
     """
     if len(content) > MAX_BYTES:
         raise PolicyError([_TOO_LONG], file=file)
@@ -75,10 +75,10 @@ def decode_toml(content: bytes, file: object = None) -> str:
 
 
 def read_toml(text: str, file: object = None) -> tuple[dict[str, object], Places]:
-    """The tree of a TOML text, and where its keys stand.
+    """The tree of a TOML text, and the places of its keys.
 
     Raises:
-        PolicyError: not TOML, or beyond a limit.
+        PolicyError: the text is not TOML, or is beyond a limit.
     """
     problem = _unfit(text)
     if problem is None:
@@ -94,7 +94,7 @@ def read_toml(text: str, file: object = None) -> tuple[dict[str, object], Places
 
 
 def _unfit(text: str) -> Problem | None:
-    """What keeps the text from being looked at, if anything does."""
+    """The problem that keeps the text from being scanned, or None."""
     if text.startswith("\ufeff"):
         return Problem("", "the text begins with a byte order mark", 1, "save it as UTF-8 without BOM")
     if "\0" in text:
@@ -165,11 +165,11 @@ class _Locator:
         return passed
 
     def _take(self, kind: str) -> bool:
-        """Steps over the token if it is of this kind."""
-        found = self._token.kind == kind
-        if found:
+        """Whether the token is of this kind; if so, it is passed."""
+        taken = self._token.kind == kind
+        if taken:
             self._advance()
-        return found
+        return taken
 
     def _header(self) -> Path:
         """``[a.b]`` or ``[[a.b]]``: the path of the table that begins here."""

@@ -1,4 +1,4 @@
-"""Policies written by the program: as TOML text, so that a file holds what a person could have written."""
+"""Writes policies as TOML text, so that a file holds what a person could have written."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Row(NamedTuple):
     """How one tensor is to be stored.
 
     Attributes:
-        name: the tensor's.
+        name: the tensor's name.
         tag: the format.
         params: its parameters.
         options: the encoder's options.
-        keep: whether the tensor is carried as the source has it, which then is in that format.
+        keep: whether the tensor is carried as the source stores it, in that format.
         nonfinite: whether NaN and infinity are let through.
     """
 
@@ -39,13 +39,13 @@ class Row(NamedTuple):
 
 
 def rules_text(rules: Iterable[Mapping[str, object]]) -> str:
-    """The TOML text of a policy with these rules, each a table as in the text."""
+    """The TOML text of a policy with these rules; each is a mapping of the keys in its table."""
     tables = ["".join(f"{name} = {_value(value)}\n" for name, value in rule.items()) for rule in rules]
     return "\n[[rule]]\n".join([f"version = {VERSION}\n", *tables])
 
 
 def shorthand_text(chain: Sequence[str], narrow: str) -> str:
-    """A policy of one fallback chain.
+    """The text of a policy with one fallback chain.
 
     Args:
         chain: tags, tried in order.
@@ -62,20 +62,20 @@ def shorthand_text(chain: Sequence[str], narrow: str) -> str:
 
 
 def explicit_text(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]) -> str:
-    """A policy that decides each of these tensors as it was decided, whatever rules did it then.
+    """The text of a policy that decides each of these tensors as given, whatever rules decided it before.
 
-    Tensors of one outcome share a rule. Its names are shortened to patterns (``layers.*.attention.wq``)
+    Tensors with the same outcome share a rule. Its names are shortened to patterns (``layers.*.attention.wq``)
     where no tensor of another rule matches them.
     """
     groups: dict[str, list[Row]] = {}
     for row in map(_row, rows):
         groups.setdefault(_value(_outcome(row)), []).append(row)
-    everyone = [row.name for group in groups.values() for row in group]
+    all_names = [row.name for group in groups.values() for row in group]
 
     @functools.cache
     def matched(pattern: str) -> frozenset[str]:
         globs = Globs((pattern,))
-        return frozenset(name for name in everyone if globs.match(name))
+        return frozenset(name for name in all_names if globs.match(name))
 
     return rules_text(
         {"match": _patterns([row.name for row in group], matched), **_outcome(group[0])} for group in groups.values()
@@ -95,7 +95,7 @@ def _outcome(row: Row) -> dict[str, object]:
 
 
 def _patterns(names: list[str], matched: Callable[[str], frozenset[str]]) -> list[str]:
-    """Patterns that match these names and no others, where `matched` gives the names that a pattern matches."""
+    """Patterns that match these names and no others; `matched` gives the names that a pattern matches."""
     own, patterns, covered = set(names), [], set[str]()
     for name in names:
         if name not in covered:
@@ -106,7 +106,7 @@ def _patterns(names: list[str], matched: Callable[[str], frozenset[str]]) -> lis
 
 
 def _shorter(name: str) -> Iterator[str]:
-    """Patterns for a name: any number in place of each of its numbers; of each but the first."""
+    """Patterns for a name: first with a star for each of its numbers, then for each but the first."""
     pieces = [spelled(piece) for piece in _NUMBER.split(name)]
     if len(pieces) > 1:
         yield "*".join(pieces)
@@ -134,6 +134,6 @@ def _key(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string. JSON escapes as TOML does; what a terminal could act on is escaped beside, such as U+202E."""
+    """A basic string. JSON escapes as TOML does; what a terminal acts on, such as U+202E, is escaped, too."""
     quoted = json.dumps(text, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

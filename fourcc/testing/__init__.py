@@ -1,4 +1,4 @@
-"""The conformance kit: what every format must keep, fourcc's own and third parties' alike.
+"""The conformance kit: the promises that every format must keep, fourcc's own and third parties' alike.
 
 In a plugin's tests::
 

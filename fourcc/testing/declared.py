@@ -1,4 +1,4 @@
-"""What a format says of itself: the declaration, before any weight is touched."""
+"""Checks of a format's declaration, before any weight is touched."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fourcc.testing.subject import Subject, is_own
 
 
 def declaration(subject: Subject) -> Iterator[Finding]:
-    """The declaration does not contradict itself, and says what people need to know."""
+    """The declaration does not contradict itself, and tells people what they need to know."""
     spec = subject.format.spec
     attempt(spec.check, tried="check the declaration", advice="Mend the FormatSpec.")
     for name in ("name", "summary"):
@@ -40,7 +40,7 @@ def declaration(subject: Subject) -> Iterator[Finding]:
 
 
 def foreign_ids(subject: Subject) -> Iterator[Finding]:
-    """No other format has its ids elsewhere."""
+    """No other format has its ids in other systems."""
     spec = subject.format.spec
     for system, identity in spec.foreign.items():
         for tag in registry:
@@ -61,19 +61,15 @@ def foreign_ids(subject: Subject) -> Iterator[Finding]:
 
 
 def kernel(subject: Subject) -> Iterator[Finding]:
-    """Its products have a kernel: its own, or one made from its block decoder; or it is said why not."""
-    found = subject.format
+    """Its products have a kernel: its own, or one made from its block decoder; else a note says why not."""
+    fmt = subject.format
     attempt(
-        lambda: compute.kernel_of(found, subject.params),
+        lambda: compute.kernel_of(fmt, subject.params),
         tried="make the kernel of the format",
         cause="`kernel` is the name `module:attribute` of a fourcc.kernels.kernel.Kernel, or a function that takes the "
         "parameters by name and returns one",
     )
-    if (
-        found.kernel is None
-        and found.decode_block is not None
-        and (reason := compute.why_decoded(found, subject.params))
-    ):
+    if fmt.kernel is None and fmt.decode_block is not None and (reason := compute.why_decoded(fmt, subject.params)):
         yield Finding(
             what="the block decoder is not used: products decode the whole matrix first",
             found=reason,

@@ -1,4 +1,4 @@
-"""Parts that no encoder made: decoding gives weights or an error, and reads nothing but the parts."""
+"""Checks of decoding parts that no encoder made: it gives weights or an error, and reads nothing but the parts."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ ADVICE = "Check what a part holds before it is used as an index or a length, or 
 
 
 def shape_and_dtype(subject: Subject) -> Iterator[Finding]:
-    """Whatever the bytes, `decode` gives the declared dtype, and a weight for each place; twice the same."""
+    """For any bytes, `decode` gives the declared dtype and a weight for each place; twice the same."""
     for each in subject.variants():
         for shape in each.matrices():
             geom, parts = Geometry(*shape, each.params), each.random_parts(shape, seed=1)
             before = {name: part.tobytes() for name, part in parts.items()}
             tried = f"decode{each.settled()} random bytes as {shape[0]} x {shape[1]} weights"
             try:
-                made = [decoded(each.format, parts, geom) for _ in range(2)]
+                first, second = (decoded(each.format, parts, geom) for _ in range(2))
             except Exception:  # noqa: BLE001, S112 - to raise is an answer, too
                 continue
-            yield from _of_kind(each, made[0], shape, tried)
-            if not same_numbers(*made):
+            yield from _of_declared_kind(each, first, shape, tried)
+            if not same_numbers(first, second):
                 yield Finding(what="the same parts give other weights the second time", tried=tried)
             if {name: part.tobytes() for name, part in parts.items()} != before:
                 yield Finding(what="decoding changed the parts", tried=tried)
 
 
-def _of_kind(subject: Subject, made: object, shape: tuple[int, int], tried: str) -> Iterator[Finding]:
+def _of_declared_kind(subject: Subject, weights: object, shape: tuple[int, int], tried: str) -> Iterator[Finding]:
     wanted = np.dtype(subject.format.spec.decoded)
-    found = (getattr(made, "shape", None), getattr(made, "dtype", None))
-    if found != (shape, wanted):
+    if (getattr(weights, "shape", None), getattr(weights, "dtype", None)) != (shape, wanted):
         yield Finding(
             what="decode gives another shape or dtype than declared",
             tried=tried,
-            found=f"{found[0]} {found[1]}" if isinstance(made, np.ndarray) else f"a {type(made).__name__}",
+            found=_kind(weights),
             expected=f"{shape} {wanted}",
             cause=subject.trouble(shape) or "numpy gave float64 where a Python float was used, or padding was kept",
             advice="Cut to `geom.cols`, and give `.astype(np.float32)`.",
@@ -53,7 +52,7 @@ def _of_kind(subject: Subject, made: object, shape: tuple[int, int], tried: str)
 
 
 def quiet(subject: Subject) -> Iterator[Finding]:
-    """Decoding warns of nothing: what a damaged file holds is no concern of the terminal's."""
+    """Decoding gives no warnings: the contents of a damaged file do not belong on the terminal."""
     shape = subject.plain_shape()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -75,37 +74,43 @@ def quiet(subject: Subject) -> Iterator[Finding]:
 
 def codes(subject: Subject) -> Iterator[Finding]:
     """`codes` gives an integer for each place."""
-    found = subject.format.codes
-    if found is None:
+    codes_of = subject.format.codes
+    if codes_of is None:
         return
     for shape in subject.matrices()[:6]:
         parts = subject.encode(bell(shape)).parts
         geom = Geometry(*shape, subject.params)
         tried = f"codes of {shape[0]} x {shape[1]} weights"
-        made = attempt(partial(found, parts, geom), tried=tried)
-        kind = getattr(made, "dtype", np.dtype("f4")).kind
-        if getattr(made, "shape", None) != shape or kind not in "iu":
+        found = attempt(partial(codes_of, parts, geom), tried=tried)
+        kind = getattr(found, "dtype", np.dtype("f4")).kind
+        if getattr(found, "shape", None) != shape or kind not in "iu":
             expected = f"integers {shape}"
-            yield Finding(what="codes are not of the matrix", tried=tried, found=_kind(made), expected=expected)
+            yield Finding(
+                what="the codes are not integers of the matrix's shape",
+                tried=tried,
+                found=_kind(found),
+                expected=expected,
+            )
 
 
-def _kind(made: object) -> str:
-    return f"{made.shape} {made.dtype}" if isinstance(made, np.ndarray) else f"a {type(made).__name__}"
+def _kind(value: object) -> str:
+    """Shape and dtype of an array, or the type of something else."""
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
 
 
 def surroundings(subject: Subject) -> Iterator[Finding]:
-    """What lies around the parts in memory does not show in the weights."""
+    """The bytes around the parts in memory do not show in the weights."""
     shape = subject.plain_shape()
     parts, geom = subject.encode(bell(shape)).parts, Geometry(*shape, subject.params)
-    made = []
+    weights = []
     for filler in (0x00, 0x5A):
         some = {name: _within(part, filler) for name, part in parts.items()}
         tried = f"decode {shape} weights whose parts lie among bytes {filler:#04x}"
-        made.append(attempt(partial(decoded, subject.format, some, geom), tried=tried))
-    if not same_numbers(*made):
-        where = np.argwhere(made[0] != made[1])
+        weights.append(attempt(partial(decoded, subject.format, some, geom), tried=tried))
+    if not same_numbers(*weights):
+        where = np.argwhere(weights[0] != weights[1])
         yield Finding(
-            what="decode reads what is not the part's",
+            what="decode reads beyond the parts",
             tried=f"decode {shape} weights, twice, with other bytes around the parts",
             found=f"{len(where)} weights differ, the first in row {where[0][0]}, column {where[0][1]}",
             expected="the same weights",
@@ -115,7 +120,7 @@ def surroundings(subject: Subject) -> Iterator[Finding]:
 
 
 def _within(part: Array, filler: int) -> Array:
-    """The same bytes in the middle of others."""
+    """A part's bytes in the middle of others."""
     margin = 4096
     memory = np.full(part.nbytes + 2 * margin, filler, np.uint8)
     memory[margin : margin + part.nbytes] = np.frombuffer(part.tobytes(), np.uint8)
@@ -125,7 +130,7 @@ def _within(part: Array, filler: int) -> Array:
 
 
 def damaged_parts(subject: Subject) -> Iterator[Finding]:
-    """Random and damaged bytes decode or raise, and nothing beyond the parts is read: such memory kills the process."""
+    """Random and damaged bytes decode or raise; no read goes beyond the parts, where memory kills the process."""
     with Guarded() as guarded:
         for shape in subject.matrices():
             for seed in range(SEEDS if shape[0] * shape[1] < 1 << 16 else 2):
@@ -139,7 +144,7 @@ def damaged_parts(subject: Subject) -> Iterator[Finding]:
 
 
 def _with_damage(subject: Subject, shape: tuple[int, int], seed: int) -> Parts:
-    """Parts of real weights with some bits turned over; those of variable length may be cut."""
+    """Parts of real weights with some bits flipped; those of variable length may be cut."""
     random = np.random.default_rng(seed)
     parts = {}
     for name, part in subject.encode(bell(shape, seed=seed)).parts.items():
@@ -147,14 +152,14 @@ def _with_damage(subject: Subject, shape: tuple[int, int], seed: int) -> Parts:
         if data.size:
             data[random.integers(0, data.size, 3)] ^= (1 << random.integers(0, 8, 3)).astype(np.uint8)
         parts[name] = data.view(part.dtype).reshape(part.shape)
-    for part_ in subject.format.spec.parts:
-        if part_.variable:
-            parts[part_.name] = parts[part_.name][: len(parts[part_.name]) // 2]
+    for spec in subject.format.spec.parts:
+        if spec.variable:
+            parts[spec.name] = parts[spec.name][: len(parts[spec.name]) // 2]
     return parts
 
 
 def _decode_and_multiply(subject: Subject, parts: Parts, shape: tuple[int, int]) -> None:
-    """What runs into memory that is not the parts' ends the process; what it raises is an answer."""
+    """Decodes and multiplies; an access beyond the parts ends the process, an exception is an answer."""
     matrix = QMatrix(subject.format.spec.tag, shape, parts, subject.params)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -170,7 +175,7 @@ def _decode_and_multiply(subject: Subject, parts: Parts, shape: tuple[int, int])
 
 
 def checked(subject: Subject) -> Iterator[Finding]:
-    """With NUMBA_BOUNDSCHECK=1, compiled code meets no index outside its array."""
+    """With NUMBA_BOUNDSCHECK=1, compiled code uses no index outside its array."""
     for shape in subject.matrices()[:6]:
         w = bell(shape)
         try:
@@ -182,15 +187,15 @@ def checked(subject: Subject) -> Iterator[Finding]:
             return
 
 
-def decoded(found: Format, parts: Parts, geom: Geometry) -> Array:
-    """Weights of parts, without a word on the terminal."""
+def decoded(fmt: Format, parts: Parts, geom: Geometry) -> Array:
+    """The weights of parts, without warnings on the terminal."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return found.decode(parts, geom)
+        return fmt.decode(parts, geom)
 
 
 def same_numbers(left: Array, right: Array) -> bool:
-    """Whether two arrays hold the same bits; any NaN is as good as another."""
+    """Whether two arrays hold the same bits; any NaN equals any other."""
     if left.dtype != right.dtype or left.shape != right.shape:
         return False
     if left.dtype.kind != "f":

@@ -16,14 +16,14 @@ from fourcc.testing.subject import Subject
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What came of an examination.
+    """The result of an examination.
 
     Attributes:
         tag: the format.
-        owner: distribution and version; empty where nobody can be named.
+        owner: distribution and version; empty where they are not known.
         target: ``module:attribute``.
-        outcomes: of all checks, in order.
-        measures: the format's own first, then those of the nearest built-in ones; none where it failed.
+        outcomes: the outcomes of all checks, in order.
+        measures: the format's own measures first, then those of the nearest built-in formats; none where it failed.
     """
 
     tag: str
@@ -46,11 +46,11 @@ class Report:
 def examine(
     subject: Subject, checks: Sequence[Check] = CHECKS, tick: Callable[[str], None] = lambda _: None
 ) -> Iterator[Outcome]:
-    """The outcomes of checks, in order, as they come; all in other processes, where the format can be found there.
+    """The outcomes of checks, in order, as they come; another process makes the checks, if it can import the format.
 
     Args:
         subject: the format.
-        checks: which.
+        checks: the checks.
         tick: called with the name of each check before it begins.
     """
     for settings, some in groupby(checks, key=lambda check: tuple((check.apart or {}).items())):
@@ -69,9 +69,9 @@ def examine(
 
 
 def measured(subject: Subject, tick: Callable[[str], None] = lambda _: None) -> tuple[Measure, ...]:
-    """The format's measures, then those of the nearest built-in ones. Raises as `measure` does."""
-    found = []
+    """The format's measures, then those of the nearest built-in formats. Raises as `measure` does."""
+    measures = []
     for each in (subject, *(Subject.of(other) for other in nearest(subject))):
         tick(each.tag)
-        found.append(measure(each))
-    return tuple(found)
+        measures.append(measure(each))
+    return tuple(measures)

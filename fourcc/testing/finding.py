@@ -1,4 +1,4 @@
-"""What a check says: a finding, written for the person who has to act on it."""
+"""Findings of checks, written for the person who has to act on them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Finding:
 
     Attributes:
         what: the breach, in a sentence.
-        tried: what was done when it showed.
-        found: what came of it.
-        expected: what should have.
-        cause: what it most likely comes from.
+        tried: the action that showed it.
+        found: the result of the action.
+        expected: the result that it should have had.
+        cause: the most likely cause.
         advice: what to do.
         note: whether it breaks nothing, and is only worth knowing.
     """
@@ -37,7 +37,7 @@ class Finding:
 
     @property
     def lines(self) -> list[tuple[str, str]]:
-        """Label and text of each field that says something."""
+        """Label and text of each field that is not empty."""
         fields = ("tried", "found", "expected", "cause", "advice")
         labels = ("tried", "found", "expected", "likely cause", "what to do")
         pairs = zip(labels, (getattr(self, name) for name in fields), strict=True)
@@ -49,14 +49,14 @@ class Finding:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What came of one check.
+    """The outcome of one check.
 
     Attributes:
-        check: its name.
+        check: the name of the check.
         theme: the group that it belongs to.
-        findings: none where all is well.
-        skipped: why it was not made, or None.
-        seconds: that it took.
+        findings: the findings; none where all is well.
+        skipped: why the check was not made, or None.
+        seconds: the time that it took.
     """
 
     check: str
@@ -67,7 +67,7 @@ class Outcome:
 
     @property
     def status(self) -> Status:
-        """In a word."""
+        """The outcome in a word."""
         if self.skipped is not None:
             return "skipped"
         if any(not finding.note for finding in self.findings):
@@ -76,7 +76,7 @@ class Outcome:
 
 
 class FoundError(Exception):
-    """A check cannot go on for what it found; never leaves this room."""
+    """A check cannot go on after this finding; the kit catches it."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(str(finding))
@@ -88,12 +88,12 @@ def attempt(call: Callable[[], T], *, tried: str, cause: str = "", advice: str =
 
     Args:
         call: the call.
-        tried: what it does, for the finding.
-        cause: what a failure most likely comes from.
-        advice: what to do then.
+        tried: the action, for the finding.
+        cause: the most likely cause of a failure.
+        advice: what to do after a failure.
 
     Raises:
-        FoundError: whatever it raised, as a finding.
+        FoundError: the call raised; the finding says what.
     """
     try:
         return call()
@@ -106,7 +106,7 @@ def attempt(call: Callable[[], T], *, tried: str, cause: str = "", advice: str =
 
 
 def raised(error: BaseException, *, tried: str, cause: str = "", advice: str = "") -> Finding:
-    """The finding for an exception; where the format itself raised it, with the line of its source."""
+    """The finding for an exception, with the line of the source where the format itself raised it."""
     place = _place(error.__cause__ or error)
     if isinstance(error, FourccError):
         what, found = error.what, "" if error.found is None else str(error.found)
@@ -125,7 +125,7 @@ def raised(error: BaseException, *, tried: str, cause: str = "", advice: str = "
 
 
 def _place(error: BaseException) -> str:
-    """File and line of the last frame that is not fourcc's own nor numpy's."""
+    """File and line of the last frame that is neither fourcc's own nor numpy's."""
     place, trace = "", error.__traceback__
     while trace is not None:
         module = str(trace.tb_frame.f_globals.get("__name__", ""))

@@ -1,4 +1,4 @@
-"""Bytes that depend on the weights alone: not on other rows, tiles, threads, calls before, or the process."""
+"""Checks that bytes depend on the weights alone: not on other rows, tiles, threads, earlier calls, or the process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import blake2b
 
 import numpy as np
 
@@ -18,30 +19,30 @@ from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described, heavy
 
 THREADS = 4
-TURNS = 6  # that each thread takes
-SWITCH = 1e-5  # seconds after which a thread must let another one run, so that what they share shows
+TURNS = 6  # turns that each thread takes
+SWITCH = 1e-5  # seconds after which a thread lets another one run, so that shared memory shows
 
 
-def all_bytes(made: QMatrix) -> dict[str, bytes]:
+def all_bytes(matrix: QMatrix) -> dict[str, bytes]:
     """The bytes of every part."""
-    return {name: part.tobytes() for name, part in made.parts.items()}
+    return {name: part.tobytes() for name, part in matrix.parts.items()}
 
 
 def rows(subject: Subject) -> Iterator[Finding]:
-    """Runs of whole blocks encode, and decode, to the same as within the whole matrix: tiles do not show."""
+    """Runs of whole blocks encode and decode alone as they do in the whole matrix: tiles do not show."""
     spec = subject.format.spec
-    step = spec.block[0]
-    if step is None or spec.variable:
+    tall = spec.block[0]
+    if tall is None or spec.variable:
         return
-    shape = (2 * step + 1, subject.plain_shape()[1])
+    shape = (2 * tall + 1, subject.plain_shape()[1])
     w = bell(shape)
     encoder = subject.encoder(shape)
-    tried = f"encode {described(w)} as one tile, then each {step} rows alone"
+    tried = f"encode {described(w)} as one tile, then each {tall} rows alone"
     shared = attempt(lambda: encoder.prepare(lambda a, b: w[a:b]), tried=tried)
     whole = attempt(lambda: encoder.tile(w, shared, 0)[0], tried=tried)
     decoded = decode_rows(subject.format, whole, Geometry(*shape, subject.params))
-    for first in reversed(range(0, shape[0], step)):
-        last = min(first + step, shape[0])
+    for first in reversed(range(0, shape[0], tall)):
+        last = min(first + tall, shape[0])
         alone = attempt(partial(encoder.tile, w[first:last], shared, first), tried=tried)[0]
         cut = cut_rows(spec, whole, first, last)
         yield from _compare(cut, alone, f"{tried}; rows {first} to {last - 1}")
@@ -66,12 +67,12 @@ def _compare(expected: Parts, found: Parts, tried: str) -> Iterator[Finding]:
                 expected="the same bytes",
                 cause="the encoder looks beyond its block (a statistic of the whole tile), so that bytes would depend "
                 "on where the core cuts",
-                advice="Compute what spans blocks in `prepare`, or declare the block that is really needed.",
+                advice="Compute values that span blocks in `prepare`, or declare the block that is really needed.",
             )
 
 
 def experts(subject: Subject) -> Iterator[Finding]:
-    """Leading dimensions are matrices of their own, encoded each alone."""
+    """Leading dimensions count independent matrices, each encoded alone."""
     shape = (2, 3, *subject.plain_shape(3))
     w = bell(shape)
     stack = subject.encode(w, "a stack of experts")
@@ -86,7 +87,7 @@ def experts(subject: Subject) -> Iterator[Finding]:
 
 
 def repetition(subject: Subject) -> Iterator[Finding]:
-    """The same weights give the same bytes again, whatever was encoded in between; and the same parts, weights."""
+    """Equal weights give equal bytes again, whatever was encoded in between; and equal parts give equal weights."""
     one, other = heavy(subject.plain_shape()), bell(subject.plain_shape(), 6, seed=3)
     before = subject.encode(one)
     weights = subject.decode(before, "weights with outliers")
@@ -95,14 +96,14 @@ def repetition(subject: Subject) -> Iterator[Finding]:
     cause = "state that outlives a call: a module's variable, a cache under the wrong key, a random generator"
     tried = f"encode {described(one)}, something else, and the first again, twice"
     advice = "Keep nothing between calls; seed generators from constants."
-    if any(all_bytes(before) != all_bytes(made) for made in after):
+    if any(all_bytes(before) != all_bytes(matrix) for matrix in after):
         yield Finding(what="the same weights give other bytes", tried=tried, cause=cause, advice=advice)
     if subject.decode(before, "weights with outliers").tobytes() != weights.tobytes():
         yield Finding(what="the same parts give other weights", tried=tried, cause=cause, advice=advice)
 
 
 def threads(subject: Subject) -> Iterator[Finding]:
-    """Several threads at once give the bytes, and the weights, that one gives."""
+    """Several threads at once give the same bytes, and the same weights, as one thread."""
     matrices = [heavy(subject.plain_shape(), seed=seed) for seed in range(THREADS)]
     expected = [all_bytes(subject.encode(w)) for w in matrices]
     weights = [subject.roundtrip(w).tobytes() for w in matrices]
@@ -110,8 +111,8 @@ def threads(subject: Subject) -> Iterator[Finding]:
     def work(number: int) -> bool:
         for turn in range(TURNS):
             at = (number + turn) % THREADS
-            made = subject.encoded(matrices[at])
-            if all_bytes(made) != expected[at] or made.decode().tobytes() != weights[at]:
+            matrix = subject.encoded(matrices[at])
+            if all_bytes(matrix) != expected[at] or matrix.decode().tobytes() != weights[at]:
                 return False
         return True
 
@@ -127,7 +128,7 @@ def threads(subject: Subject) -> Iterator[Finding]:
 
 
 def _in_threads(work: Callable[[int], bool]) -> list[bool]:
-    """What a function of the thread's number gives in each thread; they take turns as often as they can."""
+    """Results of a function of the thread's number in each thread; threads take turns as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
     try:
@@ -138,7 +139,7 @@ def _in_threads(work: Callable[[int], bool]) -> list[bool]:
 
 
 def processes(subject: Subject) -> Iterator[Finding]:
-    """Other processes, with other hash seeds, give the same bytes."""
+    """Other processes with other hash seeds give the same bytes."""
     here = digest(subject)
     assert subject.target is not None
     for seed in ("1", "2"):
@@ -157,13 +158,11 @@ def processes(subject: Subject) -> Iterator[Finding]:
 
 
 def digest(subject: Subject) -> str:
-    """BLAKE2b-64 of the bytes of some matrices in the format, and of what they decode to."""
-    from hashlib import blake2b
-
-    found = blake2b(digest_size=8)
+    """BLAKE2b-64 of the bytes of some matrices in the format, and of their decoded weights."""
+    digest_of_all = blake2b(digest_size=8)
     for w in (bell(subject.plain_shape()), heavy((3, subject.plain_shape()[1]))):
-        made = subject.encode(w)
-        arrays: list[Array] = [*made.parts.values(), subject.decode(made, "weights")]
+        matrix = subject.encode(w)
+        arrays: list[Array] = [*matrix.parts.values(), subject.decode(matrix, "weights")]
         for array in arrays:
-            found.update(array.tobytes())
-    return found.hexdigest()
+            digest_of_all.update(array.tobytes())
+    return digest_of_all.hexdigest()

@@ -1,4 +1,4 @@
-"""Weights in any memory layout, and left as they were."""
+"""Checks of inputs: weights in any memory layout are taken, and no input is changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fourcc.testing.weights import bell, described, heavy
 
 
 def layouts(w: Array) -> Iterator[tuple[str, Array]]:
-    """The same weights as they may lie in memory, with a word for each."""
+    """Weights in each way in which they may lie in memory, with its name."""
     wide = np.zeros((2 * w.shape[0], 2 * w.shape[1]), w.dtype)
     wide[::2, ::2] = w
     frozen = w.copy()
@@ -44,7 +44,7 @@ def memory(subject: Subject) -> Iterator[Finding]:
 
 
 def calibration(subject: Subject) -> Iterator[Finding]:
-    """What the encoder asks of calibration makes a difference to it."""
+    """The calibration data that the encoder asks for make a difference."""
     w = heavy(subject.plain_shape(9))
     plain = all_bytes(subject.encode(w))
     cols, tag = w.shape[1], subject.format.spec.tag
@@ -55,30 +55,30 @@ def calibration(subject: Subject) -> Iterator[Finding]:
     )
     if all_bytes(with_flat) == plain:
         yield Finding(
-            what="what is asked for makes no difference",
+            what="the calibration data that the format asks for make no difference",
             tried=f"encode {described(w)} with two different {' and '.join(sorted(subject.format.spec.needs))}",
             found="the same bytes",
-            advice="Leave it out of `needs`: whoever uses the format would have to gather it for nothing.",
+            advice="Leave them out of `needs`: every user of the format would have to gather them for nothing.",
             note=True,
         )
 
 
 def left_alone(subject: Subject) -> Iterator[Finding]:
-    """Neither encoding nor decoding changes what it is given; stored parts are mapped, and cannot be written to."""
+    """Neither encoding nor decoding changes its input; stored parts are mapped, and cannot be written to."""
     w = bell(subject.plain_shape())
     before = w.copy()
-    made = subject.encode(w)
+    matrix = subject.encode(w)
     if not np.array_equal(w, before):
         yield Finding(
             what="encoding changed the weights",
             tried=f"encode {described(w)}",
             advice="Work on a copy: the tile belongs to the caller.",
         )
-    kept = all_bytes(made)
-    for part in made.parts.values():
+    kept = all_bytes(matrix)
+    for part in matrix.parts.values():
         part.flags.writeable = False
-    subject.decode(made, f"{described(w)}, from parts that are read-only")
-    if all_bytes(made) != kept:
+    subject.decode(matrix, f"{described(w)}, from parts that are read-only")
+    if all_bytes(matrix) != kept:
         yield Finding(
             what="decoding changed the parts",
             tried=f"decode {described(w)}",

@@ -1,4 +1,4 @@
-"""From a tag to a subject: is the format declared, does its module load, does it keep the contract."""
+"""From a tag to a subject: looks up the format's entry point and loads its module."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fourcc.testing.process import import_apart
 from fourcc.testing.subject import Subject
 
 CHECK, THEME = "loads", "declared"
-# What the registry says -> what it most likely comes from, and what to do.
+# A text in the registry's error -> its most likely cause, and what to do.
 CAUSES = (
     ("SystemExit", "the module ends the process when it is imported", "Importing must only define: no sys.exit()."),
     ("its entry point is named", "the entry point's name and the spec's tag differ", "Make both the same."),
@@ -35,10 +35,10 @@ CAUSES = (
 
 
 def loaded(tag: FourCC) -> Outcome:
-    """Whether a tag's format can be had; it is imported in another process first, which may die of it.
+    """The outcome of loading a tag's format; another process imports it first, because the import may kill a process.
 
     Raises:
-        MissingFormatError: nobody declares it.
+        MissingFormatError: no distribution declares the tag.
     """
     tried = f"load {tag} from the entry-point group {GROUP}"
     try:
@@ -65,7 +65,7 @@ def _outcome(finding: Finding) -> Outcome:
 
 
 def owner(tag: FourCC) -> tuple[str, str]:
-    """Distribution and version, and target, of a tag; empty where that cannot be told."""
+    """Distribution and version, and target, of a tag; empty where they are not known."""
     entry = _entry(tag)
     return ("", "") if entry is None else (entry.owner, entry.target)
 
@@ -86,22 +86,22 @@ def subject_of(
         tag: the format's.
         given: parameters of the layout, as texts.
         chosen: options of the encoder, as texts.
-        vectors: the file of its stored bytes; None: that beside its module.
+        vectors: the file of its stored bytes; None: the file beside its module.
 
     Raises:
-        UsageError: a setting that the format does not have, or a value that it does not allow.
-        PluginError: it cannot be used.
+        UsageError: the format has no such setting, or does not allow the value.
+        PluginError: the format cannot be used.
     """
-    found = registry[tag]
+    fmt = registry[tag]
     try:
-        params, options = _parsed(found.spec.params, given), _parsed(found.spec.options, chosen)
-        return Subject.of(found, params=params, options=options, vectors=vectors)
+        params, options = _parsed(fmt.spec.params, given), _parsed(fmt.spec.options, chosen)
+        return Subject.of(fmt, params=params, options=options, vectors=vectors)
     except ValueError as error:
         raise UsageError(f"{tag}: {error}", hint=f"`fourcc formats {tag}` lists its settings.") from error
 
 
 def _parsed(declared: tuple[Setting, ...], given: Mapping[str, str]) -> Params:
-    """Texts as values of the settings' types; what is no such value stays a text, and is refused later."""
+    """Texts as values of the settings' types; a text that is no such value stays, and is refused later."""
     kinds = {setting.name: type(setting.default) for setting in declared}
     return {name: _value(kinds.get(name, str), text) for name, text in given.items()}
 

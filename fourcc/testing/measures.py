@@ -1,4 +1,4 @@
-"""What a format costs and gives: bits per weight, signal to noise, rates; beside the nearest built-in formats."""
+"""Measures a format: bits per weight, signal to noise, rates; beside the nearest built-in formats."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ from fourcc.registry import registry
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, heavy
 
-SIZES = ((1024, 1024), (256, 1024), (64, 1024), (16, 1024))  # smaller ones for encoders that take their time
-SECONDS = 2.0  # that an encoder may take for the largest
+SIZES = ((1024, 1024), (256, 1024), (64, 1024), (16, 1024))  # smaller matrices for slow encoders
+SECONDS = 2.0  # that an encoder may take for the matrix
 NEAREST = 4  # formats to compare with
-TURNS = 5  # of which the fastest counts
+TURNS = 5  # timings, of which the fastest counts
 
 
 @attrs.frozen(kw_only=True)
 class Measure:
-    """One format, measured on this machine.
+    """The measures of a format on this machine.
 
     Attributes:
         tag: the format.
-        bits_per_weight: really spent.
-        sqnr_gauss: dB, of normal weights.
-        sqnr_heavy: dB, of Student's t with 5 degrees of freedom.
-        encode, decode: millions of weights a second, on one thread, in numpy where the format has no compiled ones.
-        multiply: the same for the product with one activation, on one thread.
-        level: how products are made: native, fused or decode.
-        weights: in the matrix that was measured.
+        bits_per_weight: the true number, with scales and short blocks.
+        sqnr_gauss: dB for normal weights.
+        sqnr_heavy: dB for Student's t with 5 degrees of freedom.
+        encode, decode: millions of weights per second on one thread, in numpy where the format has no compiled coder.
+        multiply: millions of weights per second on one thread for the product with one activation.
+        level: how products are computed: native, fused or decode.
+        weights: number of weights of the measured matrix.
     """
 
     tag: str
@@ -57,29 +57,29 @@ def measure(subject: Subject) -> Measure:
     with subject.installed():
         shape, seconds = _size(subject)
         gauss = bell(shape)
-        made = subject.encode(gauss)
+        matrix = subject.encode(gauss)
         return Measure(
             tag=subject.tag,
-            bits_per_weight=float(made.bits_per_weight),
-            sqnr_gauss=ErrorSums.of(gauss, made.decode()).sqnr_db,
+            bits_per_weight=float(matrix.bits_per_weight),
+            sqnr_gauss=ErrorSums.of(gauss, matrix.decode()).sqnr_db,
             sqnr_heavy=_sqnr(subject, _student(shape)),
             encode=_rate(gauss, seconds),
-            decode=_rate(gauss, _fastest(made.decode)),
-            multiply=_rate(gauss, _product(made)),
+            decode=_rate(gauss, _fastest(matrix.decode)),
+            multiply=_rate(gauss, _product(matrix)),
             level=compute.kernel_of(subject.format, subject.params).level,
             weights=gauss.size,
         )
 
 
 def nearest(subject: Subject) -> list[Format]:
-    """The built-in formats with an encoder that spend about as many bits, the closest first."""
+    """Built-in formats with an encoder that spend about as many bits, the closest first."""
     bits = subject.format.spec.bits_per_weight(subject.params)
-    found = []
+    encoding = []
     for tag in registry:
         with contextlib.suppress(PluginError):
-            if registry.entry(tag).distribution == OWN and (each := registry[tag]).encode is not None:
-                found.append(each)
-    able = [each for each in found if each.spec.real and each is not subject.format and not each.spec.needs]
+            if registry.entry(tag).distribution == OWN and (fmt := registry[tag]).encode is not None:
+                encoding.append(fmt)
+    able = [fmt for fmt in encoding if fmt.spec.real and fmt is not subject.format and not fmt.spec.needs]
     return sorted(able, key=lambda each: (abs(each.spec.bits_per_weight() - bits), str(each.spec.tag)))[:NEAREST]
 
 
@@ -92,7 +92,7 @@ def _sqnr(subject: Subject, w: Array) -> float:
 
 
 def _size(subject: Subject) -> tuple[tuple[int, int], float]:
-    """The largest matrix that is encoded soon enough, and the seconds that it takes."""
+    """The largest matrix that is encoded within `SECONDS`, and the seconds that it takes."""
     smallest, *larger = reversed(SIZES)
     shape, seconds = smallest, _timed(lambda: subject.encode(heavy(smallest)))
     for other in larger:
@@ -105,7 +105,7 @@ def _size(subject: Subject) -> tuple[tuple[int, int], float]:
 
 
 def _product(matrix: QMatrix) -> float:
-    """Seconds of a product with one activation on one thread; the first, which may compile and pack, does not count."""
+    """Seconds of a product with one activation on one thread, without the first, which may compile and pack."""
     x = bell((1, matrix.shape[1]), seed=7)
     matrix.matmul(x, 1)
     return _fastest(partial(matrix.matmul, x, 1), turns=20)

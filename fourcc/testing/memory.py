@@ -1,4 +1,4 @@
-"""Arrays that begin, or end, where memory does: a byte read beyond them ends the process."""
+"""Arrays that begin or end at a forbidden page, so that reading a byte beyond them ends the process."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ PLACES: tuple[Place, Place] = ("end", "start")
 
 
 def guards_work() -> bool:
-    """Whether this system lets pages be forbidden."""
+    """Whether this system can forbid access to pages."""
     return sys.platform != "win32"
 
 
 class Guarded:
-    """Memory with a forbidden page beside it, until the block is left; arrays that it gave are then not to be used."""
+    """Memory with a forbidden page beside it, inside a `with` block; its arrays must not be used after the block."""
 
     def __init__(self) -> None:
         self._kept: list[tuple[mmap.mmap, int]] = []
@@ -35,7 +35,7 @@ class Guarded:
         self._kept.clear()
 
     def hold(self, part: Array, place: Place = "end") -> Array:
-        """The same bytes, right before or right after a page that nobody may touch; not to be written to."""
+        """A read-only copy of a part, directly before or directly after a forbidden page."""
         pages = -(-part.nbytes // mmap.PAGESIZE) + 1
         memory = mmap.mmap(-1, pages * mmap.PAGESIZE)
         whole = np.frombuffer(memory, np.uint8)
@@ -51,7 +51,7 @@ class Guarded:
 
 
 def _protect(address: int, rights: int) -> None:
-    """Sets what may be done with the page at an address. Raises OSError where that is refused."""
+    """Sets the access rights of the page at an address. Raises OSError where the system refuses."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.mprotect(ctypes.c_void_p(address), ctypes.c_size_t(mmap.PAGESIZE), rights):
         raise OSError(ctypes.get_errno(), "mprotect")

@@ -1,4 +1,4 @@
-"""The weights that come back: within the bound, whatever their magnitude; NaN and infinity by name."""
+"""Checks of decoded weights: within the bound at every magnitude; NaN and infinity are refused by name, or kept."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fourcc.testing.weights import bell, described, heavy, integers, largest
 EXPONENTS = (0, -5, -20, 8)
 SMALL = (-149, -140, -128, -30, -24, -17)
 WORSE_THAN_ZEROS = 1.0  # relative RMSE
-USELESS = 1.0  # bound by root mean square of the weights
+USELESS = 1.0  # bound divided by the root mean square of the weights
 
 
 def within_bound(subject: Subject) -> Iterator[Finding]:
@@ -30,7 +30,7 @@ def within_bound(subject: Subject) -> Iterator[Finding]:
 
 
 def _drawn(subject: Subject, shape: tuple[int, ...], exponents: tuple[int, ...]) -> Iterator[Finding]:
-    """Normal weights and outliers of a shape, times powers of two."""
+    """Findings for normal weights and outliers of a shape, times powers of two."""
     for exponent in exponents:
         times = f" times 2^{exponent}" if exponent else ""
         yield from check_bound(subject, bell(shape, exponent), f"normal weights{times}")
@@ -45,7 +45,7 @@ def small_weights(subject: Subject) -> Iterator[Finding]:
 
 
 def large_weights(subject: Subject) -> Iterator[Finding]:
-    """The largest float32 come back within the bound, or are refused as too large."""
+    """The largest float32 values come back within the bound, or are refused as too large."""
     shape = (2, subject.plain_shape()[1])
     for mixed in (False, True):
         w, what = largest(shape, mixed=mixed), f"the largest float32{', of both signs' * mixed}"
@@ -63,7 +63,7 @@ def large_weights(subject: Subject) -> Iterator[Finding]:
 
 
 def zeros(subject: Subject) -> Iterator[Finding]:
-    """All-zero weights, be they -0, come back as zeros."""
+    """Weights that are all 0, or all -0, come back as zeros."""
     for shape in subject.shapes():
         for zero in (0.0, -0.0):
             w = np.full(shape, zero, np.float32)
@@ -80,7 +80,7 @@ def zeros(subject: Subject) -> Iterator[Finding]:
 
 
 def idempotence(subject: Subject) -> Iterator[Finding]:
-    """What was decoded once is encoded without loss, or at least stays within the bound of itself."""
+    """Decoded weights are encoded again without loss, or at least stay within their bound."""
     for draw, exponent in ((bell, 0), (heavy, 0), (bell, -20), (heavy, -140)):
         w = draw(subject.plain_shape(), exponent)
         once = subject.roundtrip(w)
@@ -93,7 +93,7 @@ def idempotence(subject: Subject) -> Iterator[Finding]:
         tried = f"encode and decode {described(w)} twice"
         found = f"the second time moves {np.count_nonzero(once != again)} of {once.size} weights, by up to {drift:.3g}"
         if list(check_bound(subject, once, "weights that were decoded before")):
-            cause = "the weights drift on with every generation"
+            cause = "the weights drift further with every generation"
             yield Finding(what="encoding again loses again, beyond the bound", tried=tried, found=found, cause=cause)
         else:
             advice = "Say on the page that blocks are not stable under encoding again, or pick codes that are."
@@ -139,7 +139,7 @@ def nonfinite_kept(subject: Subject) -> Iterator[Finding]:
 
 
 def check_bound(subject: Subject, w: Floats, what: str) -> Iterator[Finding]:
-    """Findings of weights that come back too far from their originals; at most one for each matrix."""
+    """Findings for weights that come back too far from their originals; at most one for each matrix."""
     decoded = subject.roundtrip(w, what)
     tried = f"encode{subject.settled()} and decode {described(w, what)}"
     if decoded.shape != w.shape:
@@ -152,7 +152,7 @@ def check_bound(subject: Subject, w: Floats, what: str) -> Iterator[Finding]:
 
 
 def _check_matrix(subject: Subject, w: Array, decoded: Array, tried: str) -> Iterator[Finding]:
-    """One matrix, float64 (rows, cols) both."""
+    """Findings for one matrix; both arrays are float64 (rows, cols)."""
     error = np.abs(decoded - w)
     defaults = complete(subject.format.spec.options, {})
     if subject.format.bound is None or dict(subject.options) != defaults:  # nothing is promised of other options
@@ -167,7 +167,7 @@ def _check_matrix(subject: Subject, w: Array, decoded: Array, tried: str) -> Ite
     bound = np.asarray(given, np.float64)
     if bound.shape != w.shape or not (bound >= 0).all():
         found = f"{bound.shape}, {bound.dtype}, NaN or negative: {np.count_nonzero(~(bound >= 0))}"
-        yield Finding(what="the bound is none", tried=tried, found=found, expected=f"{w.shape}, 0 or more each")
+        yield Finding(what="the bound is not valid", tried=tried, found=found, expected=f"{w.shape}, 0 or more each")
         return
     wrong = ~(error <= bound)
     if wrong.any():
@@ -190,7 +190,7 @@ def _beyond(subject: Subject, w: Array, decoded: Array, wrong: Array, bound: Arr
 
 
 def _where(subject: Subject, wrong: Array) -> str:
-    """What the places of wrong weights have in common."""
+    """A property that the places of all wrong weights share, as a likely cause."""
     spec = subject.format.spec
     rows, cols = wrong.shape
     wide, tall = spec.width(subject.params) or cols, spec.block[0] or rows
@@ -211,7 +211,7 @@ def _where(subject: Subject, wrong: Array) -> str:
 
 
 def _better_than_zeros(w: Array, error: Array, tried: str) -> Iterator[Finding]:
-    """What can be asked of a format that promises nothing."""
+    """The finding for a format without a bound whose weights are worse than zeros."""
     signal, noise = float(np.square(w).sum()), float(np.square(error).sum())
     if signal and not noise <= WORSE_THAN_ZEROS * signal and np.abs(w).max() > 2.0**-100:
         yield Finding(
@@ -223,7 +223,7 @@ def _better_than_zeros(w: Array, error: Array, tried: str) -> Iterator[Finding]:
 
 
 def _worst(error: Array, bound: Array) -> tuple[float, tuple[int, ...]]:
-    """By how much, and where, an error is furthest beyond its bound; NaN counts as infinite."""
+    """The largest excess of an error over its bound, and its place; NaN counts as infinite."""
     with np.errstate(invalid="ignore"):
         excess = np.where(np.isfinite(error), error, np.inf) - bound
     at = np.unravel_index(int(np.argmax(excess)), excess.shape)
@@ -231,7 +231,7 @@ def _worst(error: Array, bound: Array) -> tuple[float, tuple[int, ...]]:
 
 
 def wide_bound(subject: Subject) -> Iterator[Finding]:
-    """The declared bound says something: for normal weights it is less than the weights themselves."""
+    """The declared bound is useful: for normal weights it is smaller than the weights themselves."""
     shape = subject.plain_shape(max(5, subject.format.spec.block[0] or 5))
     w = bell(shape).astype(np.float64)
     if subject.format.bound is None:

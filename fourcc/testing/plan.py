@@ -1,4 +1,4 @@
-"""All checks, in the order in which they are made: what each promises, and when it applies."""
+"""All checks in their order, with their promises and the reasons to skip them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fourcc.testing.finding import Finding, FoundError, Outcome, raised
 from fourcc.testing.process import outcomes_apart
 from fourcc.testing.subject import Subject, is_own, nothing_encodes, nothing_imports
 
-MOST_FINDINGS = 3  # of one check: further ones say the same again
+MOST_FINDINGS = 3  # findings of one check: further ones repeat them
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -23,8 +23,8 @@ class Check:
         name: unique.
         theme: the group that it belongs to.
         run: yields a finding for each breach.
-        skips: why the check does not apply to a subject, each None where it does.
-        apart: whether it may bring its process down, and so gets one of its own; with these environment variables.
+        skips: functions that give the reason why the check does not apply to a subject, or None.
+        apart: environment variables of its own process, where it may crash its process; None: it needs none.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Check:
 
     @property
     def promise(self) -> str:
-        """What is promised, in a sentence."""
+        """The promise, in a sentence."""
         return (self.run.__doc__ or "").strip().partition("\n")[0]
 
     def skipped(self, subject: Subject) -> str | None:
@@ -52,12 +52,12 @@ class Check:
     def here(self, subject: Subject) -> Outcome:
         """Makes the check in this process."""
         skipped, start = self.skipped(subject), time.perf_counter()
-        found = () if skipped is not None else tuple(self._findings(subject))
+        findings = () if skipped is not None else tuple(self._findings(subject))
         seconds = round(time.perf_counter() - start, 3)
-        return Outcome(check=self.name, theme=self.theme, findings=found, skipped=skipped, seconds=seconds)
+        return Outcome(check=self.name, theme=self.theme, findings=findings, skipped=skipped, seconds=seconds)
 
     def _findings(self, subject: Subject) -> Iterator[Finding]:
-        """The first few; what the format raises where nobody expects it is one, too."""
+        """The first few findings; an unexpected exception of the format is a finding, too."""
         count = 0
         try:
             with subject.installed():
@@ -95,7 +95,7 @@ def asks_for_nothing(subject: Subject) -> str | None:
 
 
 def own_without_vectors(subject: Subject) -> str | None:
-    """Why stored bytes are not looked for: fourcc's own are part of its tests, and not installed."""
+    """Why stored bytes are not compared: fourcc's own are part of its tests, and not installed."""
     absent = subject.vectors is None and is_own(subject)
     return "fourcc's own stored bytes are in its repository, not in what is installed" if absent else None
 

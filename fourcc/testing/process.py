@@ -1,4 +1,4 @@
-"""Checks in processes of their own: what crashes them, or never ends, is a finding, not the end."""
+"""Makes checks in other processes: a check that crashes or never ends gives a finding."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fourcc.testing.finding import Finding, FoundError, Outcome
 from fourcc.testing.subject import Subject
 
 LIMIT = 300.0  # seconds for one check
-DIGEST, IMPORT = "digest", "import"  # jobs that are no checks: to tell a digest, to import and no more
+DIGEST, IMPORT = "digest", "import"  # jobs that are no checks: give a digest; only import
 
 
 @attrs.frozen
@@ -28,7 +28,7 @@ class End:
 
     Attributes:
         text: in words.
-        said: the last of what it wrote to stderr, which says where a crash was.
+        said: the last words that it wrote to stderr, which tell the place of a crash.
     """
 
     text: str
@@ -38,12 +38,12 @@ class End:
 def outcomes_apart(
     subject: Subject, checks: Sequence[tuple[str, str]], settings: Mapping[str, str], limit: float = LIMIT
 ) -> Iterator[Outcome]:
-    """The outcomes of checks that another process makes; after a crash a further one goes on with the rest.
+    """The outcomes of checks that another process makes; after a crash a new process goes on with the rest.
 
     Args:
-        subject: it has a target.
-        checks: name and theme of each.
-        settings: of the environment.
+        subject: a subject that has a target.
+        checks: name and theme of each check.
+        settings: environment variables.
         limit: seconds for one check.
     """
     rest = list(checks)
@@ -61,7 +61,7 @@ def outcomes_apart(
 
 
 def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
-    """What `independence.digest` gives in another process. Raises FoundError where the process dies."""
+    """The result of `independence.digest` in another process. Raises FoundError where the process dies."""
     for told in _lines(_job(subject, [DIGEST]), settings, LIMIT):
         if isinstance(told, End):
             raise FoundError(_crash("the same weights, encoded in another process", told))
@@ -70,11 +70,11 @@ def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
 
 
 def import_apart(target: str, limit: float = LIMIT) -> Finding | None:
-    """What happens to a process that imports ``module:attribute``, if it dies of it; an exception is no such thing.
+    """The finding where importing ``module:attribute`` kills a process; None where it does not, even if it raises.
 
     Args:
-        target: the module and what it has.
-        limit: seconds that it may take.
+        target: the module and its attribute.
+        limit: seconds that the import may take.
     """
     for told in _lines({"target": target, "checks": [IMPORT]}, {}, limit):
         if isinstance(told, End):
@@ -89,8 +89,8 @@ def _crash(name: str, end: End | None) -> Finding:
         tried=f"{name}, in a process of its own",
         found=f"{text}{f'; {said}' if said else ''}",
         expected="weights, or an exception",
-        cause="memory that is not the format's is read or written: compiled code, ctypes or as_strided beyond a part; "
-        "or the format ends the process itself",
+        cause="the format reads or writes memory that is not its own (compiled code, ctypes or as_strided beyond a "
+        "part), or ends the process itself",
         advice="Check lengths and indices against the parts' shapes before compiled code sees them.",
     )
 
@@ -103,7 +103,7 @@ def _outcome(told: Mapping[str, object]) -> Outcome:
 
 
 def _job(subject: Subject, names: Sequence[str]) -> Mapping[str, object]:
-    """What a worker has to do."""
+    """A worker's job."""
     return {
         "target": subject.target,
         "params": dict(subject.params),
@@ -116,7 +116,7 @@ def _job(subject: Subject, names: Sequence[str]) -> Mapping[str, object]:
 def _lines(
     job: Mapping[str, object], settings: Mapping[str, str], limit: float
 ) -> Iterator[Mapping[str, object] | End]:
-    """What a worker tells, an object a line; an `End` where it ends before all is told."""
+    """A worker's answers, one object from each line; an `End` where the worker ends before it has given all."""
     left = len(job["checks"])  # type: ignore[arg-type]  # a list, see `_job`
     with tempfile.TemporaryFile("w+") as said, _start(job, settings, said) as process:
         assert process.stdout is not None
@@ -156,7 +156,7 @@ class _Limit:
 
     Args:
         process: the process.
-        seconds: it may take.
+        seconds: the limit for one check.
     """
 
     def __init__(self, process: subprocess.Popen[str], seconds: float) -> None:
@@ -165,12 +165,12 @@ class _Limit:
         self._timer = self._start()
 
     def again(self) -> None:
-        """The next check begins."""
+        """Starts the limit of the next check."""
         self._timer.cancel()
         self._timer = self._start()
 
     def stop(self) -> None:
-        """Nothing is waited for any more."""
+        """Ends the limit."""
         self._timer.cancel()
 
     def _start(self) -> Timer:
@@ -195,7 +195,7 @@ def _ending(code: int) -> str:
 
 
 def _last_words(text: str) -> str:
-    """From what a dying process wrote: where Python was, innermost first; else the last line."""
+    """The innermost Python frame that a dying process wrote, numpy's aside; else its last line."""
     frames = re.findall(r'^\s*File "([^"]+)", line (\d+) in (\S+)', text, re.MULTILINE)
     for file, line, function in frames:
         if f"{os.sep}numpy{os.sep}" not in file:

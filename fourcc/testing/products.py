@@ -1,4 +1,4 @@
-"""Products at speed, held to decode-then-multiply."""
+"""Checks of products against decode-then-multiply."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from fourcc.testing.independence import all_bytes
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described
 
-U = 2.0**-24  # relative half step of float32
-ONE_HOT = 64  # roundings of a single weight, and of what a zero point adds and takes away
+U = 2.0**-24  # unit roundoff of float32
+ONE_HOT = 64  # roundings of a single weight, with those of a zero point that is added and subtracted
 QUANTIZED = 0.03  # relative error of a product whose activations are rounded to 8 bits
-PACKED = 1.06  # bytes of a packed matrix by those stored
-WHOLE = 1 << 25  # weights from which on compiled code does the work
+PACKED = 1.06  # bytes of a packed matrix divided by stored bytes
+WHOLE = 1 << 25  # weights; so large a matrix is coded by compiled code
 
 
 def float_bound(w: Array, x: Array) -> Array:
-    """How far a product with float activations may be off (specs/products.md), float64 (n, rows).
+    """The error bound of a product with float activations (specs/products.md), float64 (n, rows).
 
     Args:
         w: decoded weights, float64 (rows, cols).
@@ -38,13 +38,13 @@ def float_bound(w: Array, x: Array) -> Array:
 
 
 def weights_of(matrix: QMatrix) -> Array:
-    """The weights as products take them, float64 (rows, cols)."""
+    """The weights as products use them, float64 (rows, cols)."""
     with np.errstate(invalid="ignore", over="ignore"):  # a signalling NaN; a float64 beyond float32
         return matrix.decode().astype(np.float32).astype(np.float64)
 
 
 def _matrices(subject: Subject) -> Iterator[tuple[str, QMatrix]]:
-    """Matrices in the format, of more rows than a kernel takes at once, and with every kind of last block."""
+    """Matrices in the format with more rows than a kernel computes at once, and every kind of last block."""
     for rows, cols in dict.fromkeys((18, cols) for _, cols in subject.matrices()):
         if subject.format.spec.misfit((rows, cols), subject.params) is None and cols <= 4096:
             w = bell((rows, cols))
@@ -52,7 +52,7 @@ def _matrices(subject: Subject) -> Iterator[tuple[str, QMatrix]]:
 
 
 def columns(subject: Subject) -> Iterator[Finding]:
-    """Each column counts once: an activation of a single 1 gives that column of weights."""
+    """Each column counts once: an activation with a single 1 gives that column of weights."""
     for each in subject.variants():
         for what, matrix in _matrices(each):
             cols = matrix.shape[1]
@@ -70,7 +70,7 @@ def columns(subject: Subject) -> Iterator[Finding]:
 def _wrong_columns(
     subject: Subject, found: Array, expected: Array, near: Array, tried: str, numbers: range | list[int]
 ) -> Iterator[Finding]:
-    """A finding for products (n, rows) of single columns that are not the columns."""
+    """The finding where products (n, rows) of single columns differ from the columns."""
     wrong = ~(np.abs(found - expected) <= near)
     if not wrong.any():
         return
@@ -104,7 +104,7 @@ def _listed(which: list[int]) -> str:
 
 
 def normal_activations(subject: Subject) -> Iterator[Finding]:
-    """Products with normal activations, one or several, are within the bound of float products if kept as floats."""
+    """Products with one or several activations, kept as floats, are within the bound of float products."""
     for what, matrix in _matrices(subject):
         w = weights_of(matrix)
         for n in (1, 2, 5, 17):
@@ -122,7 +122,7 @@ def normal_activations(subject: Subject) -> Iterator[Finding]:
                     what="a product is far from decode-then-multiply",
                     tried=tried,
                     found=f"relative error {off:.3g}",
-                    expected=f"at most {QUANTIZED}, which activations of 8 bits keep well below",
+                    expected=f"at most {QUANTIZED}; activations of 8 bits stay well below",
                     cause="a scale, a zero point or a block is left out when activations are quantized",
                 )
 
@@ -139,7 +139,7 @@ def _far(tried: str, over: Array, expected: str) -> Finding:
 
 
 def threads(subject: Subject) -> Iterator[Finding]:
-    """The number of threads does not show in a product, bit for bit."""
+    """A product has the same bits for every number of threads."""
     for rows in (37, 145):
         shape = (rows, subject.plain_shape()[1])
         matrix, x = subject.encode(bell(shape)), bell((3, shape[1]), seed=7)
@@ -173,7 +173,7 @@ def nan_shows(subject: Subject) -> Iterator[Finding]:
 
 
 def gathered(subject: Subject) -> Iterator[Finding]:
-    """Rows looked up by number, as embeddings are, are the decoded rows."""
+    """Rows that are looked up by number, as in an embedding, are the decoded rows."""
     for what, matrix in _matrices(subject):
         ids = np.array([17, 0, 5, 17, 16])
         w = weights_of(matrix)[ids]
@@ -193,7 +193,7 @@ def _rows(matrix: QMatrix, ids: Array) -> Floats:
 
 
 def packed_size(subject: Subject) -> Iterator[Finding]:
-    """A kernel that packs a matrix takes about the stored bytes, at most 1.06 times as many."""
+    """A packed matrix takes at most 1.06 times the stored bytes."""
     shape = (128, 32 * subject.width if subject.width <= 64 else subject.plain_shape()[1])
     matrix = subject.encode(bell(shape))
     if compute.kernel_of(subject.format, subject.params).pack is None:
@@ -205,21 +205,21 @@ def packed_size(subject: Subject) -> Iterator[Finding]:
 
 
 def compiled_coders(subject: Subject) -> Iterator[Finding]:
-    """A kernel's own decoder and encoder give what the format's give, bit for bit."""
-    found = subject.format
-    if found.kernel is None or found.prepare is not None or found.encode is None:
+    """A kernel's own decoder and encoder give the same bits as the format's."""
+    fmt = subject.format
+    if fmt.kernel is None or fmt.prepare is not None or fmt.encode is None:
         return
     for shape in subject.matrices():
         geom, tile = Geometry(*shape, subject.params), _tile(shape)
         slow = subject.encode(tile)
         fast = attempt(
-            partial(coding.encode, found, tile, None, geom, subject.options, Aids(), whole=WHOLE),
+            partial(coding.encode, fmt, tile, None, geom, subject.options, Aids(), whole=WHOLE),
             tried=f"encode {described(tile)} by the kernel",
         )
         if {name: part.tobytes() for name, part in fast.items()} != all_bytes(slow):
             yield Finding(what="the kernel's encoder gives other bytes", tried=f"encode {described(tile)}")
         weights = attempt(
-            partial(coding.decode, found, slow.parts, geom, whole=WHOLE),
+            partial(coding.decode, fmt, slow.parts, geom, whole=WHOLE),
             tried=f"decode {shape} weights by the kernel",
         )
         if not same_numbers(weights, slow.decode()):
@@ -231,7 +231,7 @@ def _tile(shape: tuple[int, int]) -> Floats:
 
 
 def uncompiled(subject: Subject) -> Iterator[Finding]:
-    """Kernels that run as plain Python, uncompiled, give the same products within the bound."""
+    """Kernels that run uncompiled, as plain Python, give the same products within the bound."""
     shape = (3, subject.plain_shape()[1])
     matrix = subject.encode(bell(shape))
     w = weights_of(matrix)

@@ -1,4 +1,4 @@
-"""What is stored is what was declared: shapes, dtypes, bytes, bits."""
+"""Checks that stored parts are as declared: shapes, dtypes, bytes, bits."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def declared_size(subject: Subject) -> Iterator[Finding]:
     for each in subject.variants():
         for shape in each.shapes():
             w = bell(shape)
-            made = each.encode(w, "normal weights")
-            yield from _sizes(each, made, described(w))
+            matrix = each.encode(w, "normal weights")
+            yield from _sizes(each, matrix, described(w))
 
 
-def _sizes(subject: Subject, made: QMatrix, tried: str) -> Iterator[Finding]:
+def _sizes(subject: Subject, matrix: QMatrix, tried: str) -> Iterator[Finding]:
     spec = subject.format.spec
-    shapes = spec.part_shapes(made.shape, subject.params)
+    shapes = spec.part_shapes(matrix.shape, subject.params)
     for part in spec.parts:
-        array, shape, dtype = made.parts[part.name], shapes[part.name], numpy_dtype(part.dtype)
+        array, shape, dtype = matrix.parts[part.name], shapes[part.name], numpy_dtype(part.dtype)
         if array.dtype != dtype or (not part.variable and array.shape != shape):
             yield Finding(
                 what=f"part {part.name!r} is not what is declared",
@@ -38,16 +38,16 @@ def _sizes(subject: Subject, made: QMatrix, tried: str) -> Iterator[Finding]:
                 found=f"{array.shape} {array.dtype}",
                 expected=f"{shape} {dtype}",
             )
-    if not spec.variable and made.nbytes != spec.stored_bytes(made.shape, subject.params):
-        expected = str(spec.stored_bytes(made.shape, subject.params))
-        yield Finding(what="wrong number of bytes", tried=f"encode {tried}", found=str(made.nbytes), expected=expected)
-    weights = prod(made.shape)
-    if made.bits_per_weight != (Fraction(8 * made.nbytes, weights) if weights else 0):
-        yield Finding(what="wrong bits per weight", tried=f"encode {tried}", found=str(made.bits_per_weight))
+    if not spec.variable and matrix.nbytes != spec.stored_bytes(matrix.shape, subject.params):
+        found, expected = str(matrix.nbytes), str(spec.stored_bytes(matrix.shape, subject.params))
+        yield Finding(what="wrong number of bytes", tried=f"encode {tried}", found=found, expected=expected)
+    weights = prod(matrix.shape)
+    if matrix.bits_per_weight != (Fraction(8 * matrix.nbytes, weights) if weights else 0):
+        yield Finding(what="wrong bits per weight", tried=f"encode {tried}", found=str(matrix.bits_per_weight))
 
 
 def nominal_bits(subject: Subject) -> Iterator[Finding]:
-    """A matrix of full blocks takes the bits per weight that the listing shows, but for parts of the whole matrix."""
+    """A matrix of full blocks takes the listed bits per weight; parts of the whole matrix do not count."""
     spec = subject.format.spec
     for each in subject.variants():
         geom = Geometry(2 * (spec.block[0] or 64), max(1, 4096 // each.width // 8) * 8 * each.width, each.params)
@@ -68,7 +68,7 @@ def nominal_bits(subject: Subject) -> Iterator[Finding]:
 
 
 def empty(subject: Subject) -> Iterator[Finding]:
-    """A matrix without rows or columns is stored as nothing, and decoded to nothing."""
+    """A matrix without rows or columns is stored in no bytes, and decodes to no weights."""
     for shape in ((0, subject.width), (2, 0)):
         w: Array = np.zeros(shape, np.float32)
         decoded = subject.roundtrip(w, "no weights")
@@ -78,12 +78,12 @@ def empty(subject: Subject) -> Iterator[Finding]:
 
 
 def unfit_shapes(subject: Subject) -> Iterator[Finding]:
-    """A shape that does not fit is refused before work, in words."""
+    """A shape that does not fit is refused before any work, with the reason."""
     shape = (2, subject.width + 1)
     reason = subject.format.spec.misfit(shape, subject.params)
     try:
         subject.encoded(bell(shape))
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is what the finding shows
+    except Exception as error:  # noqa: BLE001 - the finding shows any exception
         text = str(error)
         if reason is None:
             yield Finding(what="a shape that should fit is refused", tried=f"encode {shape}", found=text)

@@ -1,4 +1,4 @@
-"""Strategies for hypothesis: weights that look for trouble, shapes and settings that fit a format, any bytes.
+"""Strategies for hypothesis: difficult weights, shapes and settings that fit a format, any bytes.
 
 The only module of the kit that imports hypothesis: install ``fourcc[testing]``.
 """
@@ -23,7 +23,7 @@ MOST_BLOCKS = 5  # along a row
 def matrices(
     rows: st.SearchStrategy[int], cols: st.SearchStrategy[int], largest: float = 3e38
 ) -> st.SearchStrategy[Array]:
-    """float32 (rows, cols): any finite weights up to `largest`, or small integers, or those times a power of two."""
+    """float32 (rows, cols): finite weights up to `largest`, or small integers, perhaps times a power of two."""
 
     def of_shape(shape: tuple[int, int]) -> st.SearchStrategy[Array]:
         bounded = st.floats(-largest, largest, width=32) if largest < 3e38 else FINITE
@@ -35,23 +35,23 @@ def matrices(
 
 
 def times_power_of_two(w: Array, exponent: int) -> Array:
-    """Exact but for denormals."""
+    """The weights times a power of two; exact but for denormals."""
     return (w.astype(np.float64) * 2.0**exponent).astype(np.float32)
 
 
-def columns(found: Format, params: Params | None = None) -> st.SearchStrategy[int]:
-    """Columns of a matrix that a format takes: some blocks, the last one short where that is stored."""
-    width = found.spec.width(params) or 32
+def columns(fmt: Format, params: Params | None = None) -> st.SearchStrategy[int]:
+    """Numbers of columns that a format takes: some blocks, the last one short where the format stores short blocks."""
+    width = fmt.spec.width(params) or 32
     whole = st.integers(1, MOST_BLOCKS).map(lambda blocks: blocks * width)
-    if not found.spec.short_block and found.spec.width(params) is not None:
+    if not fmt.spec.short_block and fmt.spec.width(params) is not None:
         return whole
     return st.one_of(whole, st.integers(1, MOST_BLOCKS * width))
 
 
-def weights(found: Format, params: Params | None = None, largest: float = 1e4) -> st.SearchStrategy[Array]:
+def weights(fmt: Format, params: Params | None = None, largest: float = 1e4) -> st.SearchStrategy[Array]:
     """float32 matrices of shapes that a format takes."""
-    tall = found.spec.block[0] or 4
-    return matrices(st.integers(1, 2 * tall + 1), columns(found, params), largest)
+    tall = fmt.spec.block[0] or 4
+    return matrices(st.integers(1, 2 * tall + 1), columns(fmt, params), largest)
 
 
 def settings(declared: tuple[Setting, ...]) -> st.SearchStrategy[dict[str, Any]]:
@@ -71,7 +71,7 @@ def _values(setting: Setting) -> st.SearchStrategy[Any]:
     return st.integers(int(low), int(high)) if isinstance(setting.default, int) else st.floats(low, high)
 
 
-def parts(found: Format, rows: int, cols: int, params: Params | None = None) -> st.SearchStrategy[dict[str, Array]]:
-    """Parts of a matrix with bytes of any kind, read-only, as a damaged file has them."""
+def parts(fmt: Format, rows: int, cols: int, params: Params | None = None) -> st.SearchStrategy[dict[str, Array]]:
+    """Parts of a matrix with any bytes, read-only, as in a damaged file."""
     geom = Geometry(rows, cols, params or {})
-    return st.integers(0, 2**32 - 1).map(lambda seed: random_parts(found, geom, seed))
+    return st.integers(0, 2**32 - 1).map(lambda seed: random_parts(fmt, geom, seed))

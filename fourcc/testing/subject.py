@@ -1,4 +1,4 @@
-"""What is examined: a format with settings, the weights and shapes that suit it, and where another process finds it."""
+"""The subject of an examination: a format with settings, suitable weights and shapes, and its import target."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fourcc.spec import Geometry, Params, Setting, complete, split_shape
 from fourcc.testing.finding import attempt
 from fourcc.testing.weights import described
 
-MOST_VALUES = 3  # of a setting's choices that are tried, beside its default
+MOST_VALUES = 3  # values of a setting that are tried beside its default
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -46,7 +46,7 @@ class Subject:
     @classmethod
     def of(
         cls,
-        found: Format,
+        fmt: Format,
         *,
         params: Params | None = None,
         options: Params | None = None,
@@ -56,27 +56,27 @@ class Subject:
         """A subject with its settings complete.
 
         Args:
-            found: the format.
-            params: parameters of the layout; defaults where silent.
-            options: options of the encoder; defaults where silent.
+            fmt: the format.
+            params: parameters of the layout; absent ones have their defaults.
+            options: options of the encoder; absent ones have their defaults.
             vectors: the file of its stored bytes; None: ``vectors/<tag>.json`` beside its module, where there is one.
-            target: ``module:attribute``; None: it is looked for.
+            target: ``module:attribute``; None: it is searched for.
 
         Raises:
-            ValueError: a setting that the format does not have, or a value that it does not allow.
+            ValueError: the format has no such setting, or does not allow the value.
         """
-        target = target or _target(found)
+        target = target or _target(fmt)
         return cls(
-            format=found,
-            params=complete(found.spec.params, params or {}),
-            options=complete(found.spec.options, options or {}),
-            vectors=vectors or _vectors_beside(found),
+            format=fmt,
+            params=complete(fmt.spec.params, params or {}),
+            options=complete(fmt.spec.options, options or {}),
+            vectors=vectors or _vectors_beside(fmt),
             target=target,
         )
 
     @property
     def tag(self) -> str:
-        """The format's."""
+        """The format's tag."""
         return str(self.format.spec.tag)
 
     @property
@@ -85,14 +85,14 @@ class Subject:
         return self.format.spec.width(self.params) or 32
 
     def installed(self) -> AbstractContextManager[Format]:
-        """The format in the registry, for as long as the block lasts. Raises PluginError as `Registry.trying` does."""
+        """A context in which the registry has the format. Raises PluginError as `Registry.trying` does."""
         with contextlib.suppress(PluginError):
             if registry[self.format.spec.tag] is self.format:
                 return contextlib.nullcontext(self.format)
         return registry.trying(self.format)
 
     def variants(self) -> Iterator[Subject]:
-        """Itself; then the same with each other choice, or the least and greatest value, of one setting."""
+        """The subject; then copies in which one setting has another choice, or its least or greatest value."""
         yield self
         for setting in self.format.spec.params:
             for value in _others(setting, self.params[setting.name]):
@@ -128,19 +128,19 @@ class Subject:
         return fit or [(2, wide)]
 
     def matrices(self) -> list[tuple[int, int]]:
-        """Those of two dimensions that are not empty."""
+        """The shapes of two dimensions that are not empty."""
         return [(shape[0], shape[1]) for shape in self.shapes() if len(shape) == 2 and shape[0] and shape[1]]
 
     def plain_shape(self, rows: int = 5) -> tuple[int, int]:
-        """A matrix of three blocks along a row, the last one short where that is stored."""
+        """A matrix of three blocks along a row, the last one short where the format stores short blocks."""
         wide = max(1, min(self.width, 1024))
         cols = 3 * wide if wide >= 32 else -(-96 // wide) * wide
         return (rows, cols - wide // 2) if self.format.spec.short_block and wide > 1 else (rows, cols)
 
-    # -- what the format does
+    # -- calls into the format
 
     def aids(self, shape: tuple[int, ...]) -> Aids:
-        """Made-up calibration data, of what the format asks for."""
+        """Made-up calibration data, as far as the format asks for them."""
         cols = split_shape(shape)[2]
         importance = (1 + np.arange(cols) % 7).astype(np.float32)
         x = np.random.default_rng(5).standard_normal((cols + 8, cols))
@@ -148,7 +148,7 @@ class Subject:
         return Aids(importance, hessian).restricted(self.format.spec.needs)
 
     def encoder(self, shape: tuple[int, int]) -> MatrixEncoder:
-        """For the tiles of one matrix."""
+        """An encoder for the tiles of one matrix."""
         geom = Geometry(*shape, self.params)
         return MatrixEncoder(self.format, geom, self.options, self.aids(shape))
 
@@ -157,20 +157,20 @@ class Subject:
 
         Args:
             w: the weights.
-            what: they are, for a finding.
+            what: a description of the weights, for a finding.
 
         Raises:
-            FoundError: it could not be encoded.
+            FoundError: the tensor could not be encoded.
         """
         tried = f"encode{self.settled()} {described(w, what)}"
         return attempt(lambda: self.encoded(w), tried=tried, cause=self.trouble(w.shape))
 
     def encoded(self, w: Array) -> QMatrix:
-        """A tensor in the format; what it raises is let through."""
+        """A tensor in the format; exceptions are let through."""
         return encode(w, self.format.spec.tag, self.params, self.options, aids=self.aids(w.shape))
 
     def decode(self, matrix: QMatrix, tried: str) -> Array:
-        """A tensor's weights. Raises FoundError where they cannot be had."""
+        """A tensor's weights. Raises FoundError where it cannot be decoded."""
         return attempt(matrix.decode, tried=f"decode what came of: {tried}", cause=self.trouble(matrix.shape))
 
     def roundtrip(self, w: Array, what: str = "") -> Array:
@@ -178,11 +178,11 @@ class Subject:
         return self.decode(self.encode(w, what), f"encode{self.settled()} {described(w, what)}")
 
     def random_parts(self, shape: tuple[int, int], seed: int) -> Parts:
-        """Parts of random bytes, as no encoder would make them."""
+        """Parts of random bytes, such as no encoder gives."""
         return random_parts(self.format, Geometry(*shape, self.params), seed)
 
     def trouble(self, shape: tuple[int, ...]) -> str:
-        """What is special about a shape, as a likely cause of a failure."""
+        """The special property of a shape, as a likely cause of a failure; empty where it has none."""
         _, rows, cols = split_shape(shape)
         wide, tall = self.format.spec.width(self.params), self.format.spec.block[0]
         if wide is not None and cols % wide:
@@ -192,11 +192,11 @@ class Subject:
         return ""
 
 
-def random_parts(found: Format, geom: Geometry, seed: int) -> dict[str, Array]:
-    """Parts of random bytes for a matrix, read-only; those of variable length have a random one."""
+def random_parts(fmt: Format, geom: Geometry, seed: int) -> dict[str, Array]:
+    """Parts of random bytes for a matrix, read-only; parts of variable length have a random length."""
     random = np.random.default_rng(seed)
     parts = {}
-    for part in found.spec.parts:
+    for part in fmt.spec.parts:
         shape, dtype = part.shape(geom), numpy_dtype(part.dtype)
         if part.variable:
             shape = (int(random.integers(0, 64)),)
@@ -227,33 +227,33 @@ def _others(setting: Setting, taken: object) -> Sequence[object]:
     return [value for value in values if value != taken][:MOST_VALUES]
 
 
-def _target(found: Format) -> str | None:
-    """``module:attribute`` where the format is found; its entry point's, where it is installed."""
+def _target(fmt: Format) -> str | None:
+    """The format's ``module:attribute``: its entry point's, where it is installed; None where it has none."""
     with contextlib.suppress(PluginError):
-        if registry[found.spec.tag] is found and ":" in registry.entry(found.spec.tag).target:
-            target = registry.entry(found.spec.tag).target
-            if importable(target, found):
+        if registry[fmt.spec.tag] is fmt and ":" in registry.entry(fmt.spec.tag).target:
+            target = registry.entry(fmt.spec.tag).target
+            if importable(target, fmt):
                 return target
-    for name in (getattr(found.decode, "__module__", None), getattr(found.encode, "__module__", None)):
+    for name in (getattr(fmt.decode, "__module__", None), getattr(fmt.encode, "__module__", None)):
         for attribute, value in vars(sys.modules.get(name or "", object())).items() if name in sys.modules else ():
-            if value is found and name != "__main__":
+            if value is fmt and name != "__main__":
                 return f"{name}:{attribute}"
     return None
 
 
-def importable(target: str, found: Format) -> bool:
-    """Whether ``module:attribute`` is this very format."""
+def importable(target: str, fmt: Format) -> bool:
+    """Whether ``module:attribute`` is this very object."""
     module, _, attribute = target.partition(":")
-    return getattr(sys.modules.get(module), attribute, None) is found
+    return getattr(sys.modules.get(module), attribute, None) is fmt
 
 
-def _vectors_beside(found: Format) -> Path | None:
+def _vectors_beside(fmt: Format) -> Path | None:
     """``vectors/<tag in lower case>.json`` beside the format's module, or in a checkout's specs, where there is one."""
-    module = sys.modules.get(getattr(found.decode, "__module__", None) or "")
+    module = sys.modules.get(getattr(fmt.decode, "__module__", None) or "")
     home = getattr(module, "__file__", None)
     if home is None:
         return None
-    name = f"{str(found.spec.tag).lower()}.json"
+    name = f"{str(fmt.spec.tag).lower()}.json"
     folder = Path(home).resolve().parent
     places = (folder / "vectors" / name, folder.parent / "specs" / "vectors" / name)
     return next((path for path in places if path.is_file()), None)

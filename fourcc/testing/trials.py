@@ -1,4 +1,4 @@
-"""Checks as a test runner takes them: callables with names, which raise AssertionError."""
+"""Checks for a test runner: callables with names, which raise AssertionError."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fourcc.testing.subject import Subject
 
 @attrs.frozen(eq=False)
 class Trial:
-    """One check of one format, to be called.
+    """One check of one format, as a callable.
 
     Attributes:
         subject: the format.
@@ -32,7 +32,7 @@ class Trial:
         """Makes the check.
 
         Raises:
-            AssertionError: it failed; the message is the report.
+            AssertionError: the check failed; the message is the report.
         """
         outcome = self.check.outcome(self.subject)
         if outcome.status == "failed":
@@ -42,7 +42,7 @@ class Trial:
 
 
 def trials(
-    found: Format,
+    fmt: Format,
     *,
     params: Params | None = None,
     options: Params | None = None,
@@ -52,14 +52,14 @@ def trials(
     """Every check that applies to a format.
 
     Args:
-        found: the format; it need not be installed.
-        params: parameters of the layout; defaults where silent.
-        options: options of the encoder; defaults where silent.
+        fmt: the format; it need not be installed.
+        params: parameters of the layout; absent ones have their defaults.
+        options: options of the encoder; absent ones have their defaults.
         vectors: the file of its stored bytes; None: ``vectors/TAG.json``, the tag in lower case, beside its module.
-        target: ``module:attribute`` where other processes find it; None: it is looked for.
+        target: ``module:attribute`` for other processes; None: it is searched for.
 
     Raises:
-        ValueError: a setting that the format does not have, or a value that it does not allow.
+        ValueError: the format has no such setting, or does not allow the value.
     """
-    subject = Subject.of(found, params=params, options=options, vectors=vectors, target=target)
+    subject = Subject.of(fmt, params=params, options=options, vectors=vectors, target=target)
     return [Trial(subject, check) for check in CHECKS if check.skipped(subject) is None]

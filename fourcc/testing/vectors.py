@@ -1,4 +1,4 @@
-"""Stored bytes of a format: what was encoded once must stay decodable, and be encoded to the same bytes."""
+"""Stored bytes of a format: they must stay decodable, and their weights must be encoded to the same bytes."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Case = Mapping[str, Any]
 
 
 def unchanged(subject: Subject) -> Iterator[Finding]:
-    """Stored bytes are there; they decode, and are encoded, as they were."""
+    """There are stored bytes; they decode, and are encoded, as before."""
     if subject.vectors is None or not subject.vectors.is_file():
         yield Finding(
             what="there are no stored bytes",
             tried="look for vectors/TAG.json, the tag in lower case, beside the format's module",
-            cause="nothing would show that a new version of the package reads old files otherwise",
+            cause="nothing would show that a new version of the package reads old files differently",
             advice="`fourcc plugin pin TAG -o vectors/TAG.json` writes them. Commit the file, and never change a case.",
         )
         return
@@ -47,10 +47,10 @@ def unchanged(subject: Subject) -> Iterator[Finding]:
 
 
 def findings(subject: Subject, stored: Case) -> Iterator[Finding]:
-    """What is wrong with a format by a file of stored bytes.
+    """Findings where a format disagrees with a file of stored bytes.
 
     Raises:
-        KeyError, ValueError, TypeError: the file is not of the schema.
+        KeyError, ValueError, TypeError: the file does not follow the schema.
     """
     if stored["schema"] != SCHEMA or stored["tag"] != subject.tag:
         found = f"schema {stored['schema']!r}, tag {stored['tag']!r}"
@@ -71,10 +71,10 @@ def _valid(subject: Subject, case: Case) -> Iterator[Finding]:
         parts[part.name] = flat if part.variable else flat.reshape(shapes[part.name])
     named = f"case {case['name']!r}"
     if case["input"] is not None:
-        made = attempt(lambda: _encoded(subject, case), tried=f"encode {named}")
+        encoded = attempt(lambda: _encoded(subject, case), tried=f"encode {named}")
         for name, array in parts.items():
-            if made.parts[name].tobytes() != array.tobytes():
-                yield _changed(subject, named, name, made.parts[name], array)
+            if encoded.parts[name].tobytes() != array.tobytes():
+                yield _changed(subject, named, name, encoded.parts[name], array)
     matrix = QMatrix(spec.tag, shape, parts, case["params"])
     decoded = attempt(matrix.decode, tried=f"decode {named}")
     expected = np.frombuffer(bytes.fromhex(case["decoded"]), spec.decoded).reshape(shape)
@@ -84,7 +84,7 @@ def _valid(subject: Subject, case: Case) -> Iterator[Finding]:
             tried=f"decode {named}",
             found=f"{np.count_nonzero(decoded != expected)} of {decoded.size} weights differ",
             cause="the layout or the formula has changed",
-            advice="Files are out there: take the change back, or give the new layout a new tag.",
+            advice="Such files exist: take the change back, or give the new layout a new tag.",
         )
 
 
@@ -95,8 +95,8 @@ def _changed(subject: Subject, named: str, name: str, found: Array, expected: Ar
         found=f"part {name!r}: {_difference(found.tobytes(), expected.tobytes())}",
         expected="the stored bytes",
         cause="the encoder has changed",
-        advice=f"If that is meant: raise encoder_version (now {subject.format.spec.encoder_version}), set the input of "
-        "the old cases to null, so that they are only decoded, and add new ones.",
+        advice=f"If intended: raise encoder_version (now {subject.format.spec.encoder_version}), set the input of the "
+        "old cases to null, so that they are only decoded, and add new ones.",
     )
 
 
@@ -108,7 +108,7 @@ def _difference(found: bytes, expected: bytes) -> str:
 
 
 def _refusal(subject: Subject, case: Case) -> Iterator[Finding]:
-    """Weights that are refused, and what the refusal says."""
+    """Findings for weights that must be refused, and for the text of the refusal."""
     tried = f"encode case {case['name']!r}"
     try:
         _encoded(subject, case)
@@ -133,7 +133,7 @@ def _encoded(subject: Subject, case: Case) -> QMatrix:
 
 
 def pinned(subject: Subject) -> dict[str, object]:
-    """A file of stored bytes for a format, of what its encoder gives now.
+    """The contents of a file of stored bytes for a format, as its encoder gives them now.
 
     Raises:
         UsageError: the format has no encoder.
@@ -160,7 +160,7 @@ def pinned(subject: Subject) -> dict[str, object]:
 
 
 def _case(subject: Subject, name: str, note: str, w: Array) -> dict[str, object]:
-    made = subject.encoded(w)
+    matrix = subject.encoded(w)
     return {
         "name": name,
         "note": note,
@@ -169,12 +169,12 @@ def _case(subject: Subject, name: str, note: str, w: Array) -> dict[str, object]
         "params": dict(subject.params),
         "options": dict(subject.options),
         "input": w.astype("<f4").tobytes().hex(),
-        "parts": {part: array.tobytes().hex() for part, array in made.parts.items()},
-        "decoded": made.decode().tobytes().hex(),
+        "parts": {part: array.tobytes().hex() for part, array in matrix.parts.items()},
+        "decoded": matrix.decode().tobytes().hex(),
     }
 
 
 def read(path: Path) -> Case:
-    """A file of stored bytes. Raises OSError, or ValueError where it is no JSON."""
-    found: Case = json.loads(path.read_text(encoding="ascii"))
-    return found
+    """The contents of a file of stored bytes. Raises OSError, or ValueError where it is no JSON."""
+    stored: Case = json.loads(path.read_text(encoding="ascii"))
+    return stored

@@ -1,4 +1,4 @@
-"""The weights that the checks encode: the same on every machine, each with words for what it is."""
+"""The weights that the checks encode, equal on every machine, and their descriptions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def heavy(shape: tuple[int, ...], exponent: int = 0, seed: int = 2) -> Floats:
 
 
 def integers(shape: tuple[int, ...], exponent: int = 0) -> Floats:
-    """Small integers times a power of two: ties and repetitions, and from -149 on denormals."""
+    """Small integers times a power of two: ties and repetitions, and denormals at -149."""
     count = int(np.prod(shape))
     return _scaled((np.arange(count) * 37 % 101 - 50.0).reshape(shape), exponent)
 
 
 def largest(shape: tuple[int, ...], *, mixed: bool) -> Floats:
-    """The largest float32, of one sign or both."""
+    """The largest float32, with one sign or both."""
     top = np.finfo(np.float32).max
     count = int(np.prod(shape))
     signs = np.where(np.arange(count) % 3, 1.0, -1.0) if mixed else np.ones(count)
@@ -32,7 +32,7 @@ def largest(shape: tuple[int, ...], *, mixed: bool) -> Floats:
 
 
 def described(w: Array, what: str = "") -> str:
-    """Weights in words.
+    """A description of weights.
 
     >>> described(np.zeros((2, 3), np.float32), "zeros")
     'float32 (2, 3), zeros'
@@ -41,5 +41,5 @@ def described(w: Array, what: str = "") -> str:
 
 
 def _scaled(values: Array, exponent: int) -> Floats:
-    made: Floats = (np.asarray(values, np.float64) * 2.0**exponent).astype(np.float32)
-    return made
+    scaled: Floats = (np.asarray(values, np.float64) * 2.0**exponent).astype(np.float32)
+    return scaled

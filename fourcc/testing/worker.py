@@ -1,4 +1,4 @@
-"""The other end of `fourcc.testing.process`: reads a job from stdin, makes its checks, tells each outcome in a line."""
+"""The worker of `fourcc.testing.process`: reads a job from stdin, makes its checks, writes each outcome as a line."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def main() -> int:
         subject = _subject(job)
         with subject.installed():
             for name in job["checks"]:
-                _tell(out, {DIGEST: digest(subject)} if name == DIGEST else _made(subject, name))
+                _tell(out, {DIGEST: digest(subject)} if name == DIGEST else _checked(subject, name))
     return 0
 
 
 def _claimed() -> TextIO:
-    """Stdout for answers alone: what a format prints goes to stderr."""
+    """Reserves stdout for answers: a format's own output goes to stderr."""
     out = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return out
@@ -45,18 +45,18 @@ def _tell(out: TextIO, answer: Mapping[str, object]) -> None:
     out.flush()
 
 
-def _made(subject: Subject, name: str) -> dict[str, object]:
+def _checked(subject: Subject, name: str) -> dict[str, object]:
     outcome = check_named(name).here(subject)
     return attrs.asdict(outcome)
 
 
 def _imported(target: str) -> object:
-    """What ``module:attribute`` names."""
+    """The object that ``module:attribute`` names."""
     module, _, attribute = target.partition(":")
-    found: object = import_module(module)
+    value: object = import_module(module)
     for name in attribute.split(".") if attribute else ():
-        found = getattr(found, name)
-    return found
+        value = getattr(value, name)
+    return value
 
 
 def _imports(target: str) -> bool:
@@ -64,20 +64,20 @@ def _imports(target: str) -> bool:
     try:
         _imported(target)
     except KeyboardInterrupt:
-        raise  # a command would end of it
+        raise  # it would end a command, too
     except BaseException:  # noqa: BLE001 - SystemExit, too
         return False
     return True
 
 
 def _subject(job: Mapping[str, object]) -> Subject:
-    found = _imported(str(job["target"]))
-    assert isinstance(found, Format)
+    fmt = _imported(str(job["target"]))
+    assert isinstance(fmt, Format)
     params, options, vectors = job["params"], job["options"], job["vectors"]
     assert isinstance(params, dict)
     assert isinstance(options, dict)
     path = None if vectors is None else Path(str(vectors))
-    return Subject.of(found, params=params, options=options, vectors=path, target=str(job["target"]))
+    return Subject.of(fmt, params=params, options=options, vectors=path, target=str(job["target"]))
 
 
 if __name__ == "__main__":

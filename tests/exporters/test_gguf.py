@@ -1,4 +1,4 @@
-"""Export to GGUF: what the gguf package reads in it, and that every block survives the way there and back."""
+"""Export to GGUF: the gguf package reads the right values, and every block survives the way there and back."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import fourcc
 from fourcc.errors import UsageError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
-from fourcc.exporters.gguf_head import FLOAT32, FLOAT64, INT32, INT64, STRING, TRUTH, UINT32, UINT64, Key
+from fourcc.exporters.gguf_head import FLOAT32, FLOAT64, INT32, INT64, STRING, TRUTH, UINT32, UINT64, GGUFKey
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
@@ -85,7 +85,7 @@ def mixed(tmp_path: Path) -> Path:
 
 
 def llama2c_tokenizer(tokens: int) -> bytes:
-    """A tokenizer.bin whose first entries are what they must be, and of which two have one text."""
+    """A tokenizer.bin with valid first entries and two entries of one text."""
     texts = [b"<unk>", b"\n<s>\n", b"\n</s>\n", *(b"<0x%02X>" % byte for byte in range(256)), b" ", b"a", b" a", b"a"]
     texts += [b"t%d" % number for number in range(tokens - len(texts))]
     entries = b"".join(np.float32(-i).tobytes() + np.uint32(len(t)).tobytes() + t for i, t in enumerate(texts))
@@ -241,7 +241,7 @@ def qwen_name(name: str) -> str:
 
 
 def test_what_has_no_place(tmp_path: Path) -> None:
-    """Refused with all names, until the user says what becomes of it; what was said is done, and nothing else."""
+    """An export is refused with all names until the user says what becomes of the tensors; only that is then done."""
     h, tensors = llama(**{key: WIDE[key] for key in ("dim", "hidden", "heads", "kv_heads")})
     path = written(tmp_path, "v0.bin", llama2c_v0(h, tensors))
     text = MIXED.replace('"Q4_0"', '"Q8_B"')
@@ -269,7 +269,7 @@ def test_what_has_no_place(tmp_path: Path) -> None:
 
 
 def test_vectors_are_float32(tmp_path: Path) -> None:
-    """Whatever they were; llama.cpp takes no other."""
+    """Vectors of every stored format: llama.cpp takes no other."""
     path = written(tmp_path, "x.safetensors", safetensors({"norm": np.arange(5, dtype="<f2"), "n": np.int32([1, 2])}))
     notes = export(path, tmp_path / "out.gguf")
     assert notes[-1].startswith("no keys are written for the architecture 'unknown'")
@@ -281,7 +281,7 @@ def test_vectors_are_float32(tmp_path: Path) -> None:
 
 
 def test_integers_that_ggml_has_not(tmp_path: Path) -> None:
-    """No format encodes integers, so all that helps is to leave them out."""
+    """No format encodes integers, so they can only be left out."""
     path = written(tmp_path, "x.safetensors", safetensors({"a": np.uint8([[1, 2]]), "b": np.float32([[1, 2]])}))
     with pytest.raises(UsageError, match=r"no place for 1 tensor in U8: a\. Give --as other formats, or leave"):
         export(path, tmp_path / "out.gguf", instead="F32")
@@ -298,7 +298,7 @@ def test_names_and_dimensions_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_no_tokenizer(tmp_path: Path) -> None:
-    """Said in the file, as llama.cpp understands it, and noted."""
+    """The file states it as llama.cpp understands it, and a note says so."""
     h, tensors = llama()
     path = written(tmp_path, "v0.bin", llama2c_v0(h, tensors))
     notes = export(path, tmp_path / "out.gguf")
@@ -321,7 +321,7 @@ def test_no_tokenizer(tmp_path: Path) -> None:
     ],
 )
 def test_scaled_rotations(tmp_path: Path, scaling: dict[str, object]) -> None:
-    """The same turns come back; llama3's are written as factors, as llama.cpp has them."""
+    """Equal turns come back; llama3's are written as factors, as in llama.cpp."""
     h, tensors = llama(dim=64, heads=2, kv_heads=2)
     turned = (".wq", ".wk")
     files = {hf_name(n): half_split(a, 32) if n.endswith(turned) else a for n, a in tensors.items()}
@@ -342,7 +342,7 @@ def test_scaled_rotations(tmp_path: Path, scaling: dict[str, object]) -> None:
     "more", [[("rope.scaling.type", 8, "linear"), ("rope.scaling.factor", 6, 2.0)], [("rope.scale_linear", 6, 2.0)]]
 )
 def test_factors_beside_a_scaling(tmp_path: Path, more: list[tuple[str, int, object]]) -> None:
-    """Both divide the turns; written as factors, the keys that came do not divide once more."""
+    """Both divide the turns; where factors state them, the keys that came do not divide again."""
     h, tensors = llama()
     arrays = {gguf_name(name): array for name, array in tensors.items()}
     arrays["rope_freqs.weight"] = np.linspace(1, 3, 2, dtype=np.float32)
@@ -393,15 +393,15 @@ def test_the_tokenizer_of_a_gguf_file_goes_back(tmp_path: Path) -> None:
     ],
 )
 def test_types_of_values(value: object, kind: int) -> None:
-    """As short as most readers ask for, and wide enough for all items."""
-    assert Key.of("k", value).kind == kind
-    assert Key.of("k", value).packed() == gguf_key(
+    """A type is as short as most readers ask for, and wide enough for all items."""
+    assert GGUFKey.of("k", value).kind == kind
+    assert GGUFKey.of("k", value).packed() == gguf_key(
         "k", *((9, value, kind) if isinstance(value, list) else (kind, value))
     )
 
 
 def test_notes_of_a_tokenizer_that_cannot_go_along(tmp_path: Path) -> None:
-    """A tokenizer.json stays behind, and is named."""
+    """A tokenizer.json is left out, and named."""
     h, tensors = llama()
     written(tmp_path, "model.safetensors", safetensors({hf_name(n): a for n, a in tensors.items()}))
     written(tmp_path, "config.json", config(h))
@@ -410,17 +410,17 @@ def test_notes_of_a_tokenizer_that_cannot_go_along(tmp_path: Path) -> None:
 
 
 def test_the_chat_template(root: Path) -> None:
-    """One that is a file of its own becomes a key; where a GGUF file brought its keys, these are enough."""
+    """A template in its own file becomes a key; the keys of a GGUF file need no addition."""
     data = (root / "tests" / "models" / "tiny_tokenizer.bin").read_bytes()
     keys, _ = tokenizer_keys({"tokenizer.bin": data, "chat_template.jinja": b"{{ x }}"}, "m")
-    assert keys[-1] == Key("tokenizer.chat_template", STRING, b"{{ x }}")
+    assert keys[-1] == GGUFKey("tokenizer.chat_template", STRING, b"{{ x }}")
     own = msgpack.packb({"tokenizer.chat_template": "{{ y }}"})
     keys, _ = tokenizer_keys({"tokenizer.gguf": own, "chat_template.jinja": b"{{ x }}"}, "m")
-    assert keys == [Key("tokenizer.chat_template", STRING, "{{ y }}")]
+    assert keys == [GGUFKey("tokenizer.chat_template", STRING, "{{ y }}")]
 
 
 def test_a_damaged_tokenizer(tmp_path: Path) -> None:
-    """Named with its blob."""
+    """The error names the blob."""
     h, tensors = llama()
     path = written(tmp_path, "v0.bin", llama2c_v0(h, tensors))
     tokenizer = written(tmp_path, "tok.bin", tokenizer_bin(7))
@@ -431,7 +431,7 @@ def test_a_damaged_tokenizer(tmp_path: Path) -> None:
 
 
 def test_real_model(data: Path, tmp_path: Path) -> None:
-    """Read from both of its files, it is exported to equal weights."""
+    """A model that is read from either of its files is exported to equal weights."""
     for name in ("stories260K.gguf", "stories260K.bin"):
         export(data / name, tmp_path / "out.gguf")
         with open_source(data / name) as before, open_source(tmp_path / "out.gguf") as after:

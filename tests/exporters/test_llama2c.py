@@ -37,7 +37,7 @@ def export(source: Path, target: Path, version: int, policy: Policy | None = Non
 
 @pytest.mark.parametrize("shape", SHAPES, ids=["shared", "own output", "wide"])
 def test_versions_of_numbers(tmp_path: Path, shape: dict[str, int]) -> None:
-    """From any to any: 1 has the bytes that it should have, 0 but for its tables, which llama2.c computes itself."""
+    """Every version is made from every other: 1 has the right bytes, 0 too, but for tables, which llama2.c computes."""
     h, tensors = llama(**shape)  # type: ignore[arg-type]
     first, second = llama2c_v0(h, tensors), llama2c_v1(h, tensors)
     v0, v1 = written(tmp_path, "v0", first), written(tmp_path, "v1", second)
@@ -57,7 +57,7 @@ def test_versions_of_numbers(tmp_path: Path, shape: dict[str, int]) -> None:
 
 @pytest.mark.parametrize("group", [1, 2, 4, 12, 6, 8, 24])
 def test_version_2_there_and_back(tmp_path: Path, group: int) -> None:
-    """Every byte, also where groups run across the ends of rows of 12 and of 16."""
+    """Every byte comes back, also where groups cross the ends of rows of 12 and of 16."""
     h, tensors = llama(hidden=16, vocab=8)
     data, truth = llama2c_v2(h, tensors, group)
     path = written(tmp_path, "v2", data)
@@ -69,7 +69,7 @@ def test_version_2_there_and_back(tmp_path: Path, group: int) -> None:
 
 
 def test_version_2_from_numbers(tmp_path: Path) -> None:
-    """The codes and scales of llama2.c's exporter, in the group that it would take, or the one that is asked for."""
+    """Codes and scales equal those of llama2.c's exporter, in its own group size or in the wanted one."""
     h, tensors = llama(dim=64, hidden=96, heads=4, kv_heads=2, vocab=20)
     path = written(tmp_path, "v0", llama2c_v0(h, tensors))
     export(path, tmp_path / "default", 2)
@@ -83,7 +83,7 @@ def test_version_2_from_numbers(tmp_path: Path) -> None:
 
 
 def test_another_group(tmp_path: Path) -> None:
-    """What is in groups already is brought into those that are asked for; a mixture without being asked is not."""
+    """Matrices in groups are brought into groups of the wanted size; without a wish a mixture is refused."""
     h, tensors = llama(dim=64, hidden=96, heads=4, kv_heads=2, vocab=20)
     path = written(tmp_path, "v0", llama2c_v0(h, tensors))
     export(path, tmp_path / "a", 2, group=32)
@@ -117,7 +117,7 @@ def test_blocks_are_decoded(tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_stays_behind(tmp_path: Path) -> None:
-    """The checkpoint has no place for one."""
+    """The checkpoint has no place for a short group."""
     h, tensors = llama()
     path = written(tmp_path, "v0", llama2c_v0(h, tensors))
     fourcc.convert(path, tmp_path / "model.bin", tokenizer=written(tmp_path, "t.bin", tokenizer_bin(7)))
@@ -126,7 +126,7 @@ def test_the_tokenizer_stays_behind(tmp_path: Path) -> None:
 
 
 def test_models_that_llama2c_cannot_run(tmp_path: Path) -> None:
-    """What its file cannot say is refused by name."""
+    """Facts that the file cannot state are refused by name."""
     h, tensors = llama()
     written(tmp_path, "model.safetensors", safetensors(to_hf(h, tensors)))
     fine = {"rope_theta": 10000.0, "rms_norm_eps": 1e-5}
@@ -160,7 +160,7 @@ def test_models_that_llama2c_cannot_run(tmp_path: Path) -> None:
 
 
 def test_real_model(data: Path, tmp_path: Path) -> None:
-    """Karpathy's own files: version 1 from 0, byte for byte."""
+    """Karpathy's own files: version 1 is made from version 0, byte for byte."""
     export(data / "stories260K.bin", tmp_path / "v1", 1)
     assert (tmp_path / "v1").read_bytes() == (data / "stories260K_v1.bin").read_bytes()
 
@@ -183,14 +183,14 @@ def hyper_of(folder: Path, **changes: object) -> Path:
     ],
 )
 def test_impossible_hyper_parameters(tmp_path: Path, version: int, changes: dict[str, object], said: str) -> None:
-    """They are named before anything is as large as they say."""
+    """Impossible sizes are named before anything so large is allocated."""
     with pytest.raises(FourccError) as caught:
         export(hyper_of(tmp_path, **changes), tmp_path / "out", version)
     assert said in str(caught.value)
 
 
 def test_tables_of_a_long_context(tmp_path: Path) -> None:
-    """Version 0 would be nearly all tables; version 1 has none, and says any context."""
+    """Version 0 would consist of tables almost alone; version 1 has none, and states any context."""
     for length in (2**31 - 1, 10**9, (1 << 22) + 1):
         path = hyper_of(tmp_path, seq_len=length)
         with pytest.raises(UsageError, match=f"seq_len {length}: found {16 * length} bytes.* Version 1 has none"):
@@ -201,7 +201,7 @@ def test_tables_of_a_long_context(tmp_path: Path) -> None:
 
 
 def test_tables_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same bytes, whatever is computed at a time."""
+    """Every chunk size gives the same bytes."""
     path = hyper_of(tmp_path)
     export(path, tmp_path / "whole", 0)
     monkeypatch.setattr("fourcc.exporters.llama2c._CHUNK", 5)
@@ -211,7 +211,7 @@ def test_tables_in_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("kind", ["gguf", "safetensors"])
 def test_layers_that_are_not_there_are_told(tmp_path: Path, kind: str) -> None:
-    """A part of a model can be exported, and says that it is one."""
+    """A part of a model can be exported, and a note says that it is a part."""
     with open_source(hyper_of(tmp_path, n_layers=2**31 - 1)) as source:
         plan_export(source, KINDS[kind])
         said = [note for note in source.notes if note.startswith("the model is not complete: there is no layers.2.")]

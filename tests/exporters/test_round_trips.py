@@ -58,7 +58,7 @@ LLAMA3 = {
 
 @attrs.frozen
 class Part:
-    """What a model has beside the least that it must have.
+    """An optional part of a model.
 
     Attributes:
         vectors: keys of BIASES, in each layer.
@@ -177,20 +177,20 @@ def model(folder: Path, part: Part) -> Source:
 
 
 def logits(path: Path) -> np.ndarray:
-    """What the model says after each of some tokens."""
+    """The model's logits after each of some tokens."""
     with fourcc.Model(path) as opened:
         return opened.network(threads=1).forward([1, 5, 9, 2, 30, 7] * 5, every=True).copy()
 
 
 def expected(part: Part, kind: str) -> str | None:
-    """What the export's refusal says; None: there is none."""
+    """The text of the export's refusal; None: there is none."""
     return next((text for name, text in part.refused.items() if kind.startswith(name)), None)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", PARTS)
 def test_read_back(tmp_path: Path, name: str, kind: str) -> None:
-    """Equal, or refused with a word of what it is about; a refusal writes nothing."""
+    """The model comes back equal, or the export is refused with the reason; a refusal writes nothing."""
     part = PARTS[name]
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -215,7 +215,7 @@ def test_read_back(tmp_path: Path, name: str, kind: str) -> None:
     fourcc.convert(target, tmp_path / "b.bin")
     try:
         truth = logits(tmp_path / "a.bin")
-    except UsageError:  # then there is nothing to compare: what cannot be run is said by name
+    except UsageError:  # a model that cannot be run gives no logits to compare
         return
     np.testing.assert_allclose(logits(tmp_path / "b.bin"), truth, rtol=1e-3, atol=2e-4)
 
@@ -227,7 +227,7 @@ def planned(source: Source, kind: str, target: Path):  # type: ignore[no-untyped
 
 
 def compare(before: Source, after: Source, kind: str) -> None:
-    """Hyper-parameters are equal but for how the rotation's scaling is said; end tokens may stand elsewhere."""
+    """Hyper-parameters are equal but for the form of the rotation's scaling; end tokens may be stated elsewhere."""
     elsewhere = {"bos_token_id", "eos_token_id"} if kind != "safetensors" else set()
     scaled = {key for key in (*before.hyper, *after.hyper) if key.startswith("rope_scaling.")}
     kept = {key: value for key, value in before.hyper.items() if key not in elsewhere | scaled}
@@ -300,7 +300,7 @@ def test_what_the_config_says(tmp_path: Path, name: str, fields: dict[str, objec
 @pytest.mark.parametrize("original", [8192, 4096, 131072])
 @pytest.mark.parametrize(("factor", "low", "high"), [(8.0, 1.0, 4.0), (32.0, 1.0, 4.0), (2.0, 2.0, 8.0)])
 def test_the_rule_behind_factors(tmp_path: Path, factor: float, low: float, high: float, original: int) -> None:
-    """What llama.cpp's converter makes of llama3's rule, in its own arithmetic, becomes that rule again."""
+    """Factors that llama.cpp's converter computes from llama3's rule, in its own arithmetic, become that rule again."""
     width, base = 128, 500000.0
     turns = 1 / base ** (np.arange(0, width, 2, dtype=np.float32) / np.float32(width))
     factors = []
@@ -329,7 +329,7 @@ def _scaling(folder: Path, hyper: dict[str, object]) -> dict[str, object]:
 
 
 def test_factors_of_no_rule(tmp_path: Path) -> None:
-    """Transformers divides by each, for short and long texts alike, and scales no attention."""
+    """Transformers divides by each factor, for short and long texts alike, and does not scale attention."""
     factors = [1.0, 1.5, 2.25, 7.0]
     assert _scaling(tmp_path, PARTS["factors"].hyper) == {
         "rope_type": "longrope",
@@ -349,7 +349,7 @@ BLOBS = sorted({*tokenizer.BLOBS, *tokenizer.COMPANIONS, tokenizer.CHAT_TEMPLATE
 
 
 def contents(name: str) -> bytes:
-    """Something that can be a blob of that name."""
+    """Valid contents for a blob of that name."""
     if name == "tokenizer.bin":
         return tokenizer_bin(SIZES["vocab"])
     packed = {tokenizer.GGUF: {"tokenizer.ggml.model": "x"}, BLOB: {"general.name": [8, "n"]}}
@@ -362,7 +362,7 @@ def contents(name: str) -> bytes:
 @pytest.mark.parametrize("name", BLOBS)
 @pytest.mark.parametrize("family", ["llama", "gemma3"])
 def test_every_blob_is_taken_or_named(tmp_path: Path, name: str, kind: str, family: str) -> None:
-    """Nothing that came along is left out without a word."""
+    """No blob is left out without a note."""
     with model(tmp_path, Part()) as opened:
         source = attrs.evolve(opened, architecture=family, blobs={name: contents(name)}, hyper=opened.hyper)
         if (family != "llama" and kind in OTHERS) or name == "tokenizer.model":
@@ -378,7 +378,7 @@ def test_every_blob_is_taken_or_named(tmp_path: Path, name: str, kind: str, fami
 
 
 def test_companions_come_back_unchanged(tmp_path: Path) -> None:
-    """From a folder through a model.bin to a folder: of the family, and of another, with its config."""
+    """A folder, of the family or with another config, passes through a model.bin and becomes a folder again."""
     for family in ("llama", "gemma3"):
         first, last = tmp_path / f"{family} a", tmp_path / f"{family} b"
         first.mkdir()
@@ -408,7 +408,7 @@ def test_companions_come_back_unchanged(tmp_path: Path) -> None:
 
 
 def test_a_template_of_its_own(tmp_path: Path) -> None:
-    """It goes back as a file where the tokenizer's configuration says another one, or none."""
+    """The template goes back as a file where the tokenizer's configuration has another one, or none."""
     for said, files in (("{{ a }}", False), ("{{ b }}", True), (None, True)):
         blobs = {
             "tokenizer_config.json": json.dumps({"chat_template": said}).encode(),
@@ -420,7 +420,7 @@ def test_a_template_of_its_own(tmp_path: Path) -> None:
 
 
 def test_another_tokenizer_takes_the_place_of_all_its_files(tmp_path: Path) -> None:
-    """Files that describe the old one would describe what is not so; what ends a text stays."""
+    """Files that describe the old tokenizer would be wrong, so they go; tokens that end a text stay."""
     with model(tmp_path, Part()) as opened:
         opened.close()
     for name in (tokenizer.JSON, *tokenizer.COMPANIONS):
@@ -431,7 +431,7 @@ def test_another_tokenizer_takes_the_place_of_all_its_files(tmp_path: Path) -> N
 
 
 def test_a_companion_that_is_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is left out, with a note, and nothing else is."""
+    """The blob is left out, with a note, and nothing else is."""
     with model(tmp_path, Part()) as opened:
         opened.close()
     written(tmp_path, "vocab.json", b"{" + b" " * 2000 + b"}")
@@ -443,17 +443,17 @@ def test_a_companion_that_is_too_long(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_end_tokens_beyond_the_keys(tmp_path: Path) -> None:
-    """GGUF has three; what is left is named."""
+    """GGUF has three keys for them; further tokens are named."""
     with model(tmp_path, Part(hyper={"eos_token_id": [4, 5, 6, 7]})) as source:
         notes = plan_export(source, KINDS["gguf"]).layout.notes
-    assert "of the tokens that end a text these have no key in a GGUF file: 7" in notes
+    assert "these tokens that end a text have no key in a GGUF file: 7" in notes
     with model(tmp_path, Part(hyper={"eos_token_id": [2, 5]})) as source:
         notes = plan_export(source, KINDS["llama2c-v1"]).layout.notes
     assert "eos_token_id [2, 5] is left out: llama2.c takes 2" in notes
 
 
 def test_a_window_that_llama_cpp_does_not_heed(tmp_path: Path) -> None:
-    """The file says it, and a note what becomes of it; where it is as long as the context it makes no difference."""
+    """The file states it, and a note says what llama.cpp does; a window as long as the context makes no difference."""
     with model(tmp_path, PARTS["a window"]) as source:
         notes = plan_export(source, KINDS["gguf"]).layout.notes
     said = "llama.attention.sliding_window 16 is written, and llama.cpp does not heed it for a llama: texts of"
@@ -494,7 +494,7 @@ GGUF_KINDS = (0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12)
 
 
 def test_a_foreign_gguf_comes_back_byte_for_byte(tmp_path: Path) -> None:
-    """All keys in their order, with their types, straight and through a model.bin; it stays what it was."""
+    """All keys come back in their order and types, directly and through a model.bin; the architecture stays."""
     path = written(tmp_path, "in.gguf", foreign())
     keep = Policy.parse('version = 1\n[[rule]]\nmatch = "*"\nkeep = true\nnonfinite = "keep"\n')
     fourcc.convert(path, tmp_path / "model.bin", policy=keep)
@@ -509,7 +509,7 @@ def test_a_foreign_gguf_comes_back_byte_for_byte(tmp_path: Path) -> None:
 
 
 def test_keys_of_a_llama_come_back(tmp_path: Path) -> None:
-    """A Llama's, too, without others added; unknown ones go along."""
+    """A Llama's keys come back, too; none is added, and unknown ones are kept."""
     _, tensors = llama(**SIZES)
     first = [gguf_key("general.architecture", 8, "llama"), gguf_key("general.license", 8, "mit")]
     counts = {"embedding_length": 32, "feed_forward_length": 48, "block_count": 2, "attention.head_count": 4}
@@ -551,7 +551,7 @@ def test_keys_of_a_llama_come_back(tmp_path: Path) -> None:
 def test_what_the_keys_say_of_the_quantization(
     tmp_path: Path, stated: int, tag: str, found: int | None, note: str | None
 ) -> None:
-    """It is made anew from what is written, wherever the encoding was done; unchanged blocks keep their word."""
+    """These keys follow the written tensors, wherever they were encoded; unchanged blocks keep their keys."""
     _, tensors = llama(**(SIZES | {"dim": 256, "hidden": 256, "heads": 4}))
     keys = [gguf_key("general.architecture", 8, "other"), gguf_key("general.file_type", 4, stated)]
     keys += [gguf_key("quantize.imatrix.file", 8, "x"), gguf_key("general.alignment", 4, 64)]
@@ -618,14 +618,14 @@ def test_hostile_keys(tmp_path: Path, data: bytes, what: str, family: str) -> No
 
 
 def test_keys_too_long_to_be_read_again(tmp_path: Path) -> None:
-    """What no reader would take is not written."""
+    """Keys that no reader accepts are not written."""
     data = msgpack.packb({"a": [8, "x" * (4 << 20)]})
     with model(tmp_path, Part()) as opened, pytest.raises(InputError, match="too long for the keys of a GGUF file"):
         plan_export(attrs.evolve(opened, blobs={BLOB: data}), KINDS["gguf"])
 
 
 def test_a_part_that_is_left_out_is_noted(tmp_path: Path) -> None:
-    """Without its biases it is another model that runs; without a matrix it does not run, and nothing is said here."""
+    """Without its biases another model runs, and a note says so; without a matrix none runs, and there is no note."""
     note = (
         "4 tensors are left out that the model has, so what is written is another model: 'layers.0.attention.wq.bias'"
     )
@@ -639,7 +639,7 @@ def test_a_part_that_is_left_out_is_noted(tmp_path: Path) -> None:
 
 
 def test_a_scaling_in_llama_cpp_s_words(tmp_path: Path) -> None:
-    """Transformers would pass over what it does not know."""
+    """Transformers would pass over unknown tensors and keys."""
     hyper = {"rope_scaling.type": "yarn", "rope_scaling.factor": 2.0, "rope_scaling.yarn_beta_fast": 16.0}
     with (
         model(tmp_path, Part(hyper=hyper)) as source,
@@ -661,7 +661,7 @@ def test_a_scaling_in_llama_cpp_s_words(tmp_path: Path) -> None:
 def test_ends_of_a_gguf_tokenizer_that_stays_behind(
     tmp_path: Path, keys: dict[str, int], own: object, kept: object
 ) -> None:
-    """It has no place beside safetensors; what ends a text goes into the config, united with what the model says."""
+    """It has no place beside safetensors; its tokens that end a text go into the config, united with the model's."""
     blob = {f"tokenizer.ggml.{name}_token_id": token for name, token in {**keys, "bos": 1}.items()}
     with model(tmp_path, Part(hyper={} if own is None else {"eos_token_id": own})) as opened:
         source = attrs.evolve(opened, blobs={tokenizer.GGUF: msgpack.packb(blob)})

@@ -1,4 +1,4 @@
-"""Export to safetensors: what the safetensors package reads in it, and that the folder loads back."""
+"""Export to safetensors: the safetensors package reads the right values, and the folder loads back."""
 
 import json
 from pathlib import Path
@@ -34,7 +34,7 @@ def read(path: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
 
 
 def test_decoded_weights(tmp_path: Path) -> None:
-    """Hugging Face's names and order of rows; blocks are decoded exactly, nothing need be said."""
+    """Tensors get Hugging Face's names and order of rows; blocks are decoded exactly, without --as."""
     h, tensors = llama(**WIDE, shared=False)
     path = written(tmp_path, "v0.bin", llama2c_v0(h, tensors))
     fourcc.convert(path, tmp_path / "model.bin", policy=Policy.shorthand("Q8_A"))
@@ -54,7 +54,7 @@ def test_decoded_weights(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tag", ["F16", "BF16", "F32"])
 def test_dtypes(tmp_path: Path, tag: str) -> None:
-    """What blocks become; norms stay float32. The config names the dtype of most weights."""
+    """Blocks become the wanted dtype, norms stay float32. The config names the dtype of most weights."""
     h, tensors = llama(**WIDE)
     path = written(tmp_path, "v0.bin", llama2c_v0(h, tensors))
     fourcc.convert(path, tmp_path / "model.bin", policy=Policy.shorthand("Q8_0"))
@@ -84,7 +84,7 @@ def source_tag(source: Source, name: str) -> object:
     ids=["llama", "qwen2", "qwen3", "biases"],
 )
 def test_there_and_back(tmp_path: Path, more: dict[str, int], kind: str) -> None:
-    """A folder of Hugging Face's comes to be the same tensors and config again."""
+    """A folder of Hugging Face's gives the same tensors and config again."""
     h, tensors = llama()
     files = to_hf(h, tensors)
     for layer in range(2):
@@ -115,7 +115,7 @@ def test_there_and_back(tmp_path: Path, more: dict[str, int], kind: str) -> None
 
 
 def test_other_architectures(tmp_path: Path) -> None:
-    """Names and integers stay; there is no config to be made. Names with quotes are fine."""
+    """Names and integers stay, and no config is made. Names may hold quotes."""
     tensors = {'a"b': np.int64([1, 2]), "x": np.float64([[0.5]]), "e": np.zeros((0, 3), "<f4")}
     path = written(tmp_path, "x.safetensors", safetensors(tensors))
     export(path, tmp_path / "y.safetensors")
@@ -126,7 +126,7 @@ def test_other_architectures(tmp_path: Path) -> None:
 
 
 def test_files_beside_are_not_overwritten(tmp_path: Path) -> None:
-    """A config that is there stops the export before anything is written."""
+    """An existing config stops the export before anything is written."""
     h, tensors = llama()
     path = written(tmp_path, "v0.bin", llama2c_v0(h, tensors))
     (tmp_path / "hf").mkdir()
@@ -139,7 +139,7 @@ def test_files_beside_are_not_overwritten(tmp_path: Path) -> None:
 
 
 def test_names_of_hugging_face(tmp_path: Path) -> None:
-    """Each tensor's, as its own package would have it."""
+    """The offsets of every tensor are those that the package would write."""
     h, tensors = llama(shared=False)
     path = written(tmp_path, "v0.bin", llama2c_v0(h, tensors))
     export(path, tmp_path / "y.safetensors")

@@ -19,7 +19,7 @@ from fourcc.policy.conditions import Condition
     ],
 )
 def test_operators(text: str, holds: list[int], fails: list[int]) -> None:
-    """Each operator on both sides of its border; a comma means and."""
+    """Every operator is tried on both sides of its border; a comma means and."""
     condition = Condition.parse(text)
     assert all(map(condition.match, holds))
     assert not any(map(condition.match, fails))
@@ -33,6 +33,6 @@ def test_what_spells_no_condition(text: str) -> None:
 
 
 def test_multiple_of_zero() -> None:
-    """It would fail on the first tensor."""
+    """It would fail on the first tensor, so parsing refuses it."""
     with pytest.raises(ValueError, match="found '%0', which divides by zero"):
         Condition.parse("%0")

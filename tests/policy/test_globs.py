@@ -15,7 +15,7 @@ NAMES = st.text("ab.[]*?!-^&|~\\1", max_size=12)
 
 @given(NAMES, NAMES)
 def test_patterns_are_the_shells(pattern: str, name: str) -> None:
-    """The same as the standard library's, and as silent."""
+    """Patterns match as in the standard library, and are as silent."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert Globs((pattern,)).match(name) == fnmatch.fnmatchcase(name, pattern)

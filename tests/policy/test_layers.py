@@ -95,7 +95,7 @@ def test_what_spells_no_layers(text: str) -> None:
 
 
 def test_division_by_zero() -> None:
-    """It is found when parsing, not when there is a model."""
+    """Parsing finds it, before there is a model."""
     with pytest.raises(ValueError, match="found '1/0', which divides by zero"):
         Layers.parse("2:1/0")
 

@@ -21,18 +21,18 @@ def page(root: Path) -> str:
 
 
 def examples(page: str) -> list[str]:
-    """Its examples, each a whole policy: most leave out the version."""
+    """Examples of the page, each a whole policy: most leave out the version."""
     found = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     return [text if "version" in text else f"version = {VERSION}\n{text}" for text in found]
 
 
 def test_examples_are_policies(page: str) -> None:
-    """Each is parsed without a problem."""
+    """Every example is parsed without a problem."""
     assert len([Policy.parse(text) for text in examples(page)]) >= 8
 
 
 def test_every_key_has_an_example(page: str) -> None:
-    """In TOML, not only in a table."""
+    """The example is in TOML, not only in a table."""
     together = "\n".join(examples(page))
     assert [key for key in RULE if not re.search(rf"^{key} = ", together, re.MULTILINE)] == []
     assert [key for key in CHOICE if not re.search(rf"{{.*\b{key} = .*}}", together)] == []

@@ -52,7 +52,7 @@ def test_read(tmp_path: Path) -> None:
     ],
 )
 def test_files_that_are_no_policy(tmp_path: Path, content: bytes, expected: str) -> None:
-    """Named by what they are."""
+    """The error says what they are."""
     path = tmp_path / "mixed.toml"
     path.write_bytes(content)
     assert f"\n  {expected}" in message(lambda: Policy.read(path))
@@ -99,7 +99,7 @@ def test_shorthand(formats: Registry, tensor: Make) -> None:
 
 
 def test_shorthand_is_its_own_text(formats: Registry, llama: Callable[[int], list[TensorInfo]]) -> None:
-    """What is stored in a file means what was asked for."""
+    """The text that is stored in a file means what the user asked for."""
     policy = Policy.shorthand("Wide,Q8_0", formats)
     assert Policy.parse(policy.text).rules == policy.rules
     assert Policy.parse(policy.text).resolve(llama(3), formats) == policy.resolve(llama(3), formats)

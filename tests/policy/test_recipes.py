@@ -31,7 +31,7 @@ def able() -> Registry:
 
 
 def tensors(case: Mapping[str, int]) -> list[TensorInfo]:
-    """Those of a Llama, all in float32."""
+    """The tensors of a Llama, all in float32."""
     dim, hidden = case["dim"], case["hidden"]
     kv = dim * case["kv_heads"] // case["heads"]
     tied = not case["output"]
@@ -49,7 +49,7 @@ def tensors(case: Mapping[str, int]) -> list[TensorInfo]:
 
 
 def chosen(name: str, case: Mapping[str, int], formats: Registry) -> dict[str, str]:
-    """What a recipe makes of each matrix, in ggml's words."""
+    """The type that a recipe gives each matrix, in ggml's words."""
     decisions = Policy.recipe(name).resolve(tensors(case), formats)
     return {d.tensor.name: formats[d.tag].spec.name for d in decisions if len(d.tensor.shape) > 1}
 
@@ -70,7 +70,7 @@ def spread(types: Mapping[str, object], layers: int) -> dict[str, str]:
 
 @pytest.mark.parametrize("case", CASES["cases"], ids=lambda case: case["id"])
 def test_the_types_that_llama_cpp_chose(case: dict[str, object], able: Registry) -> None:
-    """Of models of 6, 12, 22, 32 and 80 layers, with shared heads, tied embeddings, and rows that do not divide."""
+    """Models of 6, 12, 22, 32 and 80 layers, with shared heads, tied embeddings, and rows that do not divide."""
     differing = {}
     for name, types in case["types"].items():  # type: ignore[attr-defined]
         expected = spread(types, case["layers"])  # type: ignore[arg-type]
@@ -106,7 +106,7 @@ MORE = {
 @pytest.mark.parametrize("layers", MORE)
 @pytest.mark.parametrize("name", FIRST)
 def test_the_first_k_quants(name: str, layers: int, able: Registry) -> None:
-    """By the table of that change; the output is always of 6 bits, an embedding that is tied is not."""
+    """They follow the table of that change; the output always has 6 bits, a tied embedding has not."""
     base, *kinds = FIRST[name]
     case = {"layers": layers, "dim": 256, "hidden": 512, "heads": 4, "kv_heads": 4, "output": 1}
     found = chosen(f"{name}-2023", case, able)
@@ -122,7 +122,7 @@ def test_the_first_k_quants(name: str, layers: int, able: Registry) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_recipe_fits_every_shape(name: str, able: Registry) -> None:
-    """Rows of 64, 176 and 288, too."""
+    """Rows of 64, 176 and 288 get a format, too."""
     for dim, hidden in ((64, 176), (288, 768)):
         case = {"layers": 3, "dim": dim, "hidden": hidden, "heads": 2, "kv_heads": 2, "output": 1}
         assert len(chosen(name, case, able)) == 2 + 7 * 3
@@ -130,7 +130,7 @@ def test_every_recipe_fits_every_shape(name: str, able: Registry) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_experts_and_integers(name: str, able: Registry) -> None:
-    """What chooses experts stays as it is; stacks go by their role; integers are kept."""
+    """The tensor that chooses experts stays as it is; stacks go by their role; integers are kept."""
     shapes = {"blk.0.ffn_gate_inp.weight": (4, 256), "blk.0.ffn_up_exps.weight": (4, 512, 256)}
     narrow = as_tag("F32")
     infos = [TensorInfo(n, s, roles(n), layer(n), narrow) for n, s in shapes.items()]
@@ -151,7 +151,7 @@ def test_names() -> None:
 
 
 def test_each_has_a_summary() -> None:
-    """One line that is no name."""
+    """The summary is one line and does not repeat the name."""
     for recipe in recipes():
         assert recipe.summary.endswith(".")
         assert not recipe.summary.startswith(recipe.name)

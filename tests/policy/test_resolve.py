@@ -59,7 +59,7 @@ def test_the_first_match_wins(formats: Registry, llama: Callable[[int], list[Ten
 
 
 def test_selectors_must_all_hold(chosen: Callable[..., list[str]], tensor: Make) -> None:
-    """Name and role and layer."""
+    """Name, role and layer must all match."""
     tensors = [
         tensor(f"{name}.{i}", (2, 2), role, layer=i) for i in range(2) for name, role in [("a", "x"), ("b", "y")]
     ]
@@ -93,7 +93,7 @@ def test_selectors_must_all_hold(chosen: Callable[..., list[str]], tensor: Make)
     ],
 )
 def test_selectors(chosen: Callable[..., list[str]], tensor: Make, selector: str, expected: list[str]) -> None:
-    """Each selector, on a matrix, a stack, a vector, a scalar and integers, in a model of three layers."""
+    """Every selector is tried on a matrix, a stack, a vector, a scalar and integers, in a model of three layers."""
     tensors = [
         tensor("w", (64, 256), "embedding", "output"),
         tensor("w3", (2, 3, 4), layer=1),
@@ -371,7 +371,7 @@ def test_shapes_that_nothing_fits(resolve_problems: Problems, tensor: Make) -> N
 
 
 def test_integers_are_not_quantized(resolve_problems: Problems, tensor: Make) -> None:
-    """Whatever their shape."""
+    """Integers are refused in every shape."""
     ints = [tensor("ids", (4, 33), tag="U8", real=False), tensor("mask", (4, 32), tag="U8", real=False)]
     assert resolve_problems("[[rule]]\nmatch = '*'\ntag = 'Q8_0'", tensor("w"), *ints) == [
         (
@@ -400,7 +400,7 @@ def test_a_stored_format_may_be_known_by_the_tensor_only(formats: Registry, tens
 
 
 def test_every_problem_of_every_kind_at_once(resolve_problems: Problems, tensor: Make) -> None:
-    """In the order of the text; what concerns no line comes last."""
+    """Problems follow the order of the text; those without a line come last."""
     rules = """[[rule]]
 match = "[ab]"
 tag = "Wide"

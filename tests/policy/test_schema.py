@@ -1,4 +1,4 @@
-"""What may stand in a policy, and what is said of everything else: without formats, without a model."""
+"""The allowed keys and values of a policy, and the errors for all others: without formats, without a model."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ Problems = Callable[[str], list[str]]
 
 
 def test_every_key() -> None:
-    """Each key ends up in the rule."""
+    """Every key reaches the rule."""
     (rule,) = Policy.parse(
         """
         version = 1
@@ -60,7 +60,7 @@ def test_every_key() -> None:
 
 
 def test_silence() -> None:
-    """What a rule does not say."""
+    """The defaults of keys that a rule does not have."""
     (rule,) = Policy.parse('version = 1\n[[rule]]\nmatch = "*"\nkeep = true').rules
     assert rule.choices == ()
     assert (rule.role, rule.layers, rule.shape, rule.real, rule.stored) == (None, None, {}, None, None)
@@ -69,7 +69,7 @@ def test_silence() -> None:
 
 
 def test_every_problem_at_once(parse_problems: Problems) -> None:
-    """In the order of the text, each with path, line and, where there is one, the nearest name."""
+    """Problems follow the order of the text, each with path, line and, where there is one, the nearest name."""
     text = """version = 2
 rules = 1
 [[rule]]

@@ -154,7 +154,7 @@ def test_any_text_is_toml_or_refused(text: str) -> None:
     ],
 )
 def test_syntax_errors_have_line_and_column(text: str, expected: str) -> None:
-    """What tomllib says, whose words differ between versions, at the place that it says."""
+    """The error has tomllib's words, which differ between versions, and the place that it names."""
     assert re.fullmatch(expected, only_problem(text))
 
 
@@ -175,7 +175,7 @@ def test_syntax_errors_have_line_and_column(text: str, expected: str) -> None:
     ],
 )
 def test_limits(text: str, expected: str) -> None:
-    """Each with its line; none by an error of the interpreter."""
+    """Every error has its line; none is an error of the interpreter."""
     assert only_problem(text) == expected
 
 

@@ -162,7 +162,7 @@ def _noted(case: Case, where: str) -> Iterator[None]:
 
 
 def with_only(case: Case, name: str, tensors: Arrays) -> Arrays:
-    """What a copy of the folder holds in fourcc's spelling, with these tensors and the same config."""
+    """The tensors that fourcc reads from a copy of the folder with these tensors and the same config."""
     copy = case.folder / name
     copy.mkdir(exist_ok=True)
     written(copy, "config.json", case.config)

@@ -1,4 +1,4 @@
-"""What each note says, looked up in what was made: the files, read by their own packages where there are such."""
+"""Checks each note against the files that were made, which are read by their own packages where there are such."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def says(pattern: str) -> Callable[[Check], Check]:
 
 
 def listed(text: str) -> list[str]:
-    """Names in a list; what is only counted behind them is left off."""
+    """Names in a list, without the count of further ones."""
     return re.sub(r" and \d+ more$", "", text).split(", ")
 
 
@@ -475,14 +475,14 @@ def _no_vocabulary(case: Case) -> None:
     assert not [key for key in case.fields if key.endswith(("tokens", "merges", "scores"))]
 
 
-@says(r"of the tokens that end a text these have no key in a GGUF file: (.*)")
+@says(r"these tokens that end a text have no key in a GGUF file: (.*)")
 def _ends(case: Case, _: str, match: re.Match[str]) -> None:
     left = [int(token) for token in match[1].split(", ")]
     written_ends = [case.fields[f"tokenizer.ggml.{end}_token_id"] for end in ("eos", "eot", "eom")]
     assert [*written_ends, *left] == case.hyper["eos_token_id"]
 
 
-@says(r"no keys are written for the architecture '(.*)': tools can list the file, and not run it")
+@says(r"no keys are written for the architecture '(.*)': tools can list the file, but not run it")
 def _no_keys(case: Case, _: str, match: re.Match[str]) -> None:
     with fourcc.open(case.bin) as model:
         assert match[1] == (model.index.architecture or "unknown")
@@ -562,7 +562,7 @@ def _token_of_llama2c(case: Case, where: str, match: re.Match[str]) -> None:
         assert match[1] not in back.hyper
 
 
-@says(r"(\S+) is left out: it is no file of Hugging Face's")
+@says(r"(\S+) is left out: it is not a file of Hugging Face's")
 def _not_beside(case: Case, where: str, match: re.Match[str]) -> None:
     assert match[1] in case.blobs
     assert match[1] not in [path.name for path in case.output(where).parent.iterdir()]

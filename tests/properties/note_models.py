@@ -85,7 +85,7 @@ def ones(name: str, size: int) -> Arrays:
 
 
 def biases(letter: str) -> Arrays:
-    """Those of both layers' q, k or v."""
+    """The biases of both layers' q, k or v."""
     names = [f"model.layers.{layer}.self_attn.{letter}_proj.bias" for layer in (0, 1)]
     return {name: np.ones(32 if letter == "q" else 16, "<f4") for name in names}
 
@@ -98,7 +98,7 @@ def words(count: int) -> bytes:
 
 
 def embedding() -> np.ndarray:
-    """That of `hf`."""
+    """The embedding of `hf`."""
     return llama(**SIZES)[1]["tok_embeddings"]
 
 
@@ -237,7 +237,7 @@ def weight_only(change: Callable[[Arrays], Arrays], kind: str = "gptq", **fields
 
 
 def no_index(stored: Arrays) -> Arrays:
-    """Each index is all zeros."""
+    """A model in which every index is all zeros."""
     return {name: np.zeros_like(array) if name.endswith("g_idx") else array for name, array in stored.items()}
 
 

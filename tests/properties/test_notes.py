@@ -1,4 +1,4 @@
-"""Every note is derived from what was done: each is looked up there, and none is left unlooked at."""
+"""Every note is derived anew from what was done: each note has one check, and the texts in the code are all covered."""
 
 import re
 
@@ -14,7 +14,7 @@ from tests.properties.note_texts import is_said, texts_of
 
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Case]:
-    """What was made of each model."""
+    """The results for each model."""
     return {name: case_of(model, tmp_path_factory.mktemp("model")) for name, model in MODELS.items()}
 
 
@@ -65,7 +65,7 @@ OTHERS = {
 
 
 def test_every_text_was_seen(cases: dict[str, Case]) -> None:
-    """Of whatever in the makers' code may be a note or a part of one: some model made it say so."""
+    """Some model gave every text in the makers' code that may be a note or a part of one."""
     paths = [path for pattern in MAKERS for path in sorted(ROOT.glob(pattern))]
     assert len(paths) > 40
     said, notes = set().union(*map(texts_of, paths)), noted(cases)

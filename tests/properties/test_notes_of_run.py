@@ -61,7 +61,7 @@ def test_talks(talk, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  #
 
 
 def test_a_temporary_file_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is noted where the system's own command says that the folder is one; with the file's size."""
+    """A note comes where the system's own command says that the folder is in memory; it has the file's size."""
     for folder in ("/dev/shm", str(tmp_path)):  # noqa: S108 - the usual RAM disk
         if not Path(folder).is_dir():
             continue

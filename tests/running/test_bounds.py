@@ -1,4 +1,4 @@
-"""Where texts begin and end: each place that says so, alone and in disagreement with the others."""
+"""Tests of where texts begin and end: each statement of it, alone and in disagreement with the others."""
 
 import json
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_each_of_a_gguf_file_s_ends_counts(name: str) -> None:
     ("said", "more"), [(7, {7}), ([7, 6], {6, 7}), ([], set()), (-1, set()), (None, set()), ("7", set()), (True, set())]
 )
 def test_the_model_s_ends_are_united_with_the_tokenizer_s(said: object, more: set[int]) -> None:
-    """None of them replaces another."""
+    """No statement of an end replaces another."""
     assert ends_of(gguf("<x>", "<y>"), {"eos_token_id": said}) == {1, 2} | more
 
 
@@ -109,7 +109,7 @@ def test_what_a_text_without_a_prompt_begins_with() -> None:
 
 @pytest.mark.parametrize("add", [True, False])
 def test_prompts_and_talks_begin_alike(add: bool) -> None:  # noqa: FBT001 - a parameter
-    """As the tokenizer puts it before every text; `add_bos_token` counts for both."""
+    """Both begin as the tokenizer begins every text; `add_bos_token` counts for both."""
     tokenizer = gguf("<|im_start|>", "<|im_end|>", add_bos_token=add)
     first = (1,) if add else ()
     assert beginning(tokenizer) == first
@@ -118,7 +118,7 @@ def test_prompts_and_talks_begin_alike(add: bool) -> None:  # noqa: FBT001 - a p
 
 
 def test_a_tokenizer_json_s_own_word_counts() -> None:
-    """Its post-processor says whether BOS is put before a text; what lies beside it does not."""
+    """Its post-processor says whether BOS is put before a text; files beside it do not."""
     blobs = {"tokenizer_config.json": b'{"add_bos_token": true, "bos_token": "<s>"}'}
     plain = {**blobs, "tokenizer.json": byte_pairs().to_str().encode()}
     assert beginning(open_tokenizer(plain)) == ()
@@ -166,7 +166,7 @@ def test_both_configs_ends_are_kept(tmp_path: Path, own: object, generation: obj
 
 
 def test_generation_s_token_to_begin_with_counts(tmp_path: Path) -> None:
-    """As transformers has it."""
+    """It wins over the config's, as in transformers."""
     with open_source(folder(tmp_path, {"bos_token_id": 4}, bos_token_id=3)) as source:
         assert source.hyper["bos_token_id"] == 4
     (tmp_path / "generation_config.json").unlink()
@@ -191,7 +191,7 @@ def test_generation_s_token_to_begin_with_counts(tmp_path: Path) -> None:
     ],
 )
 def test_a_damaged_generation_config(tmp_path: Path, text: bytes, message: str) -> None:
-    """Named; an end that is lost would be a longer text."""
+    """The error names it; a lost end would make a text longer."""
     folder(tmp_path)
     (tmp_path / "generation_config.json").write_bytes(text)
     with pytest.raises(SourceError) as caught:
@@ -237,7 +237,7 @@ def test_a_text_ends_where_any_of_the_files_says_so(
 
 
 def test_run_without_a_prompt_begins_with_the_model_s_token(tmp_path: Path) -> None:
-    """Where its tokenizer has none."""
+    """The model's BOS counts where its tokenizer has none."""
     path = ending_with(tmp_path, 300, {}, bos_token_id=7)
     with fourcc.open(path) as model:
         first = next(iter(model.pieces(steps=3, temperature=0, threads=1)))
@@ -245,7 +245,7 @@ def test_run_without_a_prompt_begins_with_the_model_s_token(tmp_path: Path) -> N
 
 
 def test_a_llama2c_checkpoint_says_nothing_of_ends(tmp_path: Path) -> None:
-    """So llama2.c's rule holds."""
+    """It states no ends, so llama2.c's rule holds."""
     h, tensors = llama()
     with open_source(written(tmp_path, "v0.bin", llama2c_v0(h, tensors))) as source:
         assert "eos_token_id" not in source.hyper

@@ -22,7 +22,7 @@ MESSAGES = ["Hello", "And then?", "  why  ", "é"]
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, QMatrix]:
-    """Of one layer; the token that ends an answer is likelier than any other."""
+    """Weights of one layer; the token that ends an answer is likelier than any other."""
     a, rng = Architecture.of("llama", HYPER), np.random.default_rng(3)
     shapes = {"attention.wq": (32, 32), "attention.wk": (16, 32), "attention.wv": (16, 32), "attention.wo": (32, 32)}
     shapes |= {"feed_forward.w1": (48, 32), "feed_forward.w3": (48, 32), "feed_forward.w2": (32, 48)}
@@ -35,7 +35,7 @@ def weights() -> dict[str, QMatrix]:
 
 @pytest.fixture
 def network(weights: dict[str, QMatrix]) -> Llama:
-    """At its start."""
+    """A network that has seen no token."""
     return Llama(Architecture.of("llama", HYPER), weights.get, threads=1)
 
 
@@ -96,7 +96,7 @@ def test_a_seed_gives_llama2c_s_answers(
 
 
 def test_some_answers_end_by_themselves(network: Llama, tokenizer: Llama2cTokenizer) -> None:
-    """Else the comparison above would say little."""
+    """Some answers end before the context does; otherwise the comparison above would prove little."""
     talk = Conversation(network, tokenizer, TEMPLATES["llama2"], Sampler.from_flags(VOCAB, 1.0, 0.9, 1))
     talk.answer("Hello")
     assert talk.speed.ended == "stop"
@@ -115,7 +115,7 @@ def test_an_answer_that_is_left_counts_as_ended(network: Llama, tokenizer: Llama
 
 
 def test_a_message_that_does_not_fit_is_refused(network: Llama, tokenizer: Llama2cTokenizer) -> None:
-    """And nothing of it is read."""
+    """No token of it is read."""
     talk = Conversation(network, tokenizer, TEMPLATES["llama2"], Sampler.from_flags(VOCAB, 0.0, 0.9, 1))
     with pytest.raises(UsageError, match=r"the message does not fit: found \d+ tokens, expected at most 320, the room"):
         talk.answer("x" * 400)
@@ -123,7 +123,7 @@ def test_a_message_that_does_not_fit_is_refused(network: Llama, tokenizer: Llama
 
 
 def test_the_end_of_the_context_is_told(weights: dict[str, QMatrix], tokenizer: Llama2cTokenizer) -> None:
-    """As many tokens as it holds, and one that is not read any more, as in llama2.c."""
+    """A talk has as many tokens as the context holds, and one that is not read, as in llama2.c."""
     small = Llama(Architecture.of("llama", HYPER), weights.get, context=24, threads=1)
     talk = Conversation(small, tokenizer, TEMPLATES["llama2"], Sampler.from_flags(VOCAB, 5.0, 1.0, 5))
     tokens = [token for piece in talk.say("Hi") if not piece.prompt for token in piece.tokens]
@@ -139,7 +139,7 @@ def logits_of(*likely: int) -> NDArray[np.float32]:
 
 
 def test_skipping_spends_what_drawing_does() -> None:
-    """And nothing where nothing is drawn."""
+    """At temperature 0 neither spends a random number."""
     drawing, skipping = (Sampler.from_flags(VOCAB, 1.0, 0.9, 7) for _ in range(2))
     for _ in range(5):
         drawing.sample(logits_of(3, 4))

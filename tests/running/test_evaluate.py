@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fourcc.errors import InputError
 from fourcc.models import scoring
 from fourcc.models.llama import BATCH, Llama
-from fourcc.models.scoring import Runner, Scores, evaluate, log_softmax, noise_floor, slices, tokens_at_once
+from fourcc.models.scoring import ScoredModel, Scores, log_softmax, noise_floor, score, slices, tokens_at_once
 from fourcc.models.windows import Cut, Protocol, Window
 from tests.running.test_llama import case
 
@@ -27,7 +27,7 @@ class Fixed:
         self.at_once: list[int] = []
 
     def reset(self) -> None:
-        """Nothing is remembered."""
+        """Forgets nothing: there is nothing to remember."""
 
     def forward(self, tokens: list[int], *, every: bool = False) -> NDArray[np.float32]:
         """The rows of the tokens."""
@@ -35,9 +35,9 @@ class Fixed:
         return self.table[list(tokens)] if every else self.table[list(tokens)][-1:]
 
 
-def runner(model: Fixed | Llama, name: str = "m.bin") -> Runner:
+def scored(model: Fixed | Llama, name: str = "m.bin") -> ScoredModel:
     """A network, to be measured."""
-    return Runner(model, name)  # type: ignore[arg-type]
+    return ScoredModel(model, name)  # type: ignore[arg-type]
 
 
 def slow(model: Fixed, reference: Fixed, window: Window, vocabulary: int) -> list[tuple[float, float, float]]:
@@ -58,7 +58,7 @@ def distribution(logits: NDArray[np.float32]) -> list[float]:
 
 
 def made(count: int, length: int, *, tokens: int = VOCABULARY, documents: bool = False) -> Cut:
-    """Random windows, of which some begin to be scored late; every other one after all of a batch was read."""
+    """Random windows, some of which are scored from a late token on; every other one after a whole batch was read."""
     rng = np.random.default_rng(5)
     some = [tuple(map(int, rng.integers(0, tokens, length))) for _ in range(count)]
     firsts = [1 + (min(length - 2, 300) if number % 2 else 0) for number in range(count)]
@@ -68,11 +68,11 @@ def made(count: int, length: int, *, tokens: int = VOCABULARY, documents: bool =
 
 @pytest.mark.parametrize("step", [BATCH, 7, 1])
 def test_scores_are_those_of_the_definitions(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two candidates; whatever is read at once, and however few probabilities are made at once."""
+    """Two candidates, for every number of tokens read at once and of probabilities computed at once."""
     monkeypatch.setattr(scoring, "LOGITS", 4 * VOCABULARY * step)
     monkeypatch.setattr(scoring, "SLICE", 8 * VOCABULARY * (5 if step > 1 else 1000))
     candidates, reference, text = [Fixed(1), Fixed(2)], Fixed(3), made(3, 600)
-    scores, own = evaluate([runner(each) for each in candidates], text, VOCABULARY, runner(reference))
+    scores, own = score([scored(each) for each in candidates], text, VOCABULARY, scored(reference))
     assert max(reference.at_once) == step
     assert own is not None
     for model, found in zip(candidates, scores, strict=True):
@@ -86,10 +86,10 @@ def test_scores_are_those_of_the_definitions(step: int, monkeypatch: pytest.Monk
 
 
 def test_padding_rows_are_left_out() -> None:
-    """Probabilities are over the tokens that there are, in networks of any width; what padding holds is nothing."""
+    """Probabilities are over the tokens in use, in networks of any width; the logits of padding do not count."""
     model, reference, text = Fixed(1, vocabulary=VOCABULARY + 5), Fixed(3), made(2, 40)
     model.table[:, VOCABULARY:] = np.nan
-    (found,), own = evaluate([runner(model)], text, VOCABULARY, runner(reference))
+    (found,), own = score([scored(model)], text, VOCABULARY, scored(reference))
     assert own is not None
     wanted = np.array([each for window in text.windows for each in slow(model, reference, window, VOCABULARY)])
     np.testing.assert_allclose(np.concatenate(found.losses), wanted[:, 0], rtol=1e-6)
@@ -97,9 +97,9 @@ def test_padding_rows_are_left_out() -> None:
 
 
 def test_without_a_reference_only_losses_are_measured() -> None:
-    """And the reference's scores are none."""
+    """Without a reference there are no divergences, and no scores of a reference."""
     text, seen = made(2, 20), list[int]()
-    (scores,), own = evaluate([runner(Fixed(1))], text, VOCABULARY, report=seen.append)
+    (scores,), own = score([scored(Fixed(1))], text, VOCABULARY, report=seen.append)
     assert own is None
     assert not scores.divergences
     assert scores.tokens == text.scored == sum(seen)
@@ -110,7 +110,7 @@ def test_without_a_reference_only_losses_are_measured() -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("size", [1, 1 << 20])
 def test_a_logit_that_is_not_finite_is_refused(value: float, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With file and position: the third window's last token is scored after 3 tokens, in slices or not."""
+    """The error names file and place: the third window's last token is scored after 3 tokens, in slices or not."""
     monkeypatch.setattr(scoring, "SLICE", size)
     broken = Fixed(1)
     broken.table[7, 4] = value
@@ -118,16 +118,16 @@ def test_a_logit_that_is_not_finite_is_refused(value: float, size: int, monkeypa
     text = Cut(Protocol(5), windows, None, None)
     wanted = rf"^bad.bin: the model's logits after 3 tokens of window 3 are not finite: found {value}, expected finite"
     with pytest.raises(InputError, match=wanted) as raised:
-        evaluate([runner(broken, "bad.bin")], text, VOCABULARY)
+        score([scored(broken, "bad.bin")], text, VOCABULARY)
     assert raised.value.exit_code == 3
     with pytest.raises(InputError, match=wanted):
-        evaluate([runner(Fixed(2), "good.bin")], text, VOCABULARY, runner(broken, "bad.bin"))
+        score([scored(Fixed(2), "good.bin")], text, VOCABULARY, scored(broken, "bad.bin"))
 
 
 def test_intervals_are_of_blocks_and_documents() -> None:
-    """As the text was cut."""
+    """Blocks follow the cut of the text."""
     for documents in (False, True):
-        (scores,), _ = evaluate([runner(Fixed(1))], made(20, 100, documents=documents), VOCABULARY)
+        (scores,), _ = score([scored(Fixed(1))], made(20, 100, documents=documents), VOCABULARY)
         assert scores.blocks.whole == documents
         assert scores.loss == scores.blocks.interval(np.concatenate(scores.losses))
 
@@ -150,7 +150,7 @@ def test_log_softmax_bears_large_logits() -> None:
 
 
 def test_the_noise_floor_is_that_of_one_by_one() -> None:
-    """Of a model that does not care, nothing; of one whose logits move by a little, half of its square, or so."""
+    """It is 0 for a model that does not depend on batches, and about half the square of a small change of logits."""
     window = made(1, 30).windows[0]
     assert noise_floor(Fixed(1), window, VOCABULARY) == 0  # type: ignore[arg-type]
     moving = Fixed(1)
@@ -169,7 +169,7 @@ def test_the_noise_floor_is_that_of_one_by_one() -> None:
 
 
 def test_what_is_read_and_made_at_once() -> None:
-    """As much as the limits allow, and never nothing."""
+    """As many tokens as the limits allow, and at least one."""
     assert [tokens_at_once(size) for size in (512, 65_536, 262_144, 1 << 26)] == [256, 256, 64, 1]
     assert [next(slices(5, size)).stop for size in (512, 262_144, 1 << 26)] == [1024, 2, 1]
     assert [row for part in slices(5, 262_144) for row in range(5)[part]] == [0, 1, 2, 3, 4]
@@ -187,7 +187,7 @@ def test_a_vocabulary_of_262144_tokens_takes_bounded_memory() -> None:
     text = made(1, 150, tokens=size)
     tracemalloc.start()
     try:
-        (found,), _ = evaluate([runner(networks[0])], text, size, runner(networks[1]))
+        (found,), _ = score([scored(networks[0])], text, size, scored(networks[1]))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

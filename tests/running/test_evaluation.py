@@ -10,7 +10,7 @@ from tokenizers import processors
 
 import fourcc
 from fourcc.errors import InputError, UsageError
-from fourcc.models.evaluation import Subject, measure
+from fourcc.models.evaluation import EvaluatedModel, measure
 from fourcc.models.open_any import open_any
 from fourcc.models.windows import Protocol
 from tests.running.training import byte_pairs
@@ -25,7 +25,7 @@ def models(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def quantized(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """It in four bits."""
+    """The model in four bits."""
     path = tmp_path_factory.mktemp("evaluation") / "q4.bin"
     tokenizer = models / "tiny_tokenizer.bin"
     fourcc.convert(models / "tiny.bin", path, policy=fourcc.Policy.shorthand("Q4_0,F16"), tokenizer=tokenizer)
@@ -73,7 +73,7 @@ def test_alone(quantized: Path, text: str) -> None:
 
 @pytest.mark.parametrize("documents", [False, True])
 def test_tokens_are_at_most(quantized: Path, text: str, documents: bool) -> None:  # noqa: FBT001 - a case
-    """One is one; fewer than none are refused."""
+    """A limit of one scores one token; a negative limit is refused."""
     for limit in (1, 2, 300):
         assert fourcc.evaluate(quantized, text, tokens=limit, documents=documents).tokens == limit
     with pytest.raises(UsageError, match="tokens to score: found -1, expected 1 or more, or 0 for all"):
@@ -81,7 +81,7 @@ def test_tokens_are_at_most(quantized: Path, text: str, documents: bool) -> None
 
 
 def test_a_context_that_a_model_has_not_is_refused(quantized: Path, text: str) -> None:
-    """With the model's own, and its name."""
+    """The error has the model's own context and its name."""
     with pytest.raises(
         UsageError, match=r"q4.bin: windows of so many tokens: found 100000, expected at most 256, the m"
     ):
@@ -100,7 +100,7 @@ def test_each_model_reads_its_own_tokens(models: Path, text: str, tmp_path: Path
             open_any(permuted(models, tmp_path), stack)[0],
         ]
         for order in (opened, opened[::-1]):
-            found = measure([Subject(model) for model in order], text, Protocol(256, documents=True))
+            found = measure([EvaluatedModel(model) for model in order], text, Protocol(256, documents=True))
             assert found[0].loss.mean == pytest.approx(found[1].loss.mean, rel=1e-6)
             assert found[0].loss.mean < 0.3
             assert found[0].text.windows != found[1].text.windows
@@ -141,7 +141,7 @@ def test_the_line_says_whether_there_is_a_token_before_the_text(
     tmp_path: Path,
     begins: bool,  # noqa: FBT001 - a case
 ) -> None:
-    """As the tokenizer.json has it; without one, the first token of each window has nothing before it."""
+    """The tokenizer.json decides; without BOS the first token of each window has nothing before it."""
     tokenizer = byte_pairs()
     if begins:
         tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
@@ -161,7 +161,7 @@ def test_the_line_says_whether_there_is_a_token_before_the_text(
 
 @pytest.mark.parametrize("tag", ["Q8_0,F16", "BF16"])
 def test_a_copy_without_loss_is_at_the_noise_floor(models: Path, text: str, tmp_path: Path, tag: str) -> None:
-    """Where the reference's kernels round activations, too: that is not counted against the copy."""
+    """The reference's kernels round activations, too; that is not counted against the copy."""
     tokenizer = models / "tiny_tokenizer.bin"
     fourcc.convert(models / "tiny.bin", tmp_path / "a.bin", policy=fourcc.Policy.shorthand(tag), tokenizer=tokenizer)
     fourcc.convert(tmp_path / "a.bin", tmp_path / "copy.bin", policy=fourcc.Policy.shorthand("F32"))
@@ -192,11 +192,13 @@ def test_exactly_is_without_what_the_kernels_round(models: Path, text: str, tmp_
 
 
 def test_both_ways_at_once_are_those_alone(quantized: Path, models: Path, text: str) -> None:
-    """In lock step, with weights in memory once."""
+    """Both run in lock step, with weights in memory once."""
     with ExitStack() as stack:
         model = open_any(quantized, stack)[0]
         against = open_any(models / "tiny.bin", stack, tokenizer=models / "tiny_tokenizer.bin")[0]
-        together = measure([Subject(model), Subject(model, exact=True)], text, Protocol(256, limit=300), against)
+        together = measure(
+            [EvaluatedModel(model), EvaluatedModel(model, exact=True)], text, Protocol(256, limit=300), against
+        )
         for exact, found in zip((False, True), together, strict=True):
             alone = fourcc.evaluate(model, text, reference=against, tokens=300, exact=exact)
             assert repr(found) == repr(alone)
@@ -206,20 +208,20 @@ def test_both_ways_at_once_are_those_alone(quantized: Path, models: Path, text: 
 
 
 def test_numbers_that_are_not_finite_are_refused(models: Path, text: str, tmp_path: Path) -> None:
-    """With the file, not as a perplexity of nan."""
+    """The error names the file; there is no perplexity of nan."""
     with pytest.raises(InputError, match=r"broken.bin: the model's logits after 1 tokens of window 1 are not finite"):
         fourcc.evaluate(broken(models, tmp_path), text)
 
 
 def test_what_is_no_language_model_is_called_so(text: str, tmp_path: Path) -> None:
-    """Before its tokenizer is looked for."""
+    """The model is refused before its tokenizer is opened."""
     np.savez(tmp_path / "w.npz", w=np.ones((4, 8), np.float32))
     with pytest.raises(UsageError, match=r"w.npz: this model cannot be run: found architecture None"):
         fourcc.evaluate(tmp_path / "w.npz", text)
 
 
 def test_a_text_without_tokens_is_refused(quantized: Path) -> None:
-    """As on the command line."""
+    """The error is that of the command line."""
     with pytest.raises(UsageError, match="the text has no token to score"):
         fourcc.evaluate(quantized, "")
 
@@ -234,7 +236,7 @@ def test_a_temporary_file_is_never_named(models: Path) -> None:
 
 
 def test_what_a_notebook_shows(models: Path, quantized: Path, tmp_path: Path) -> None:
-    """One line each, however large the model."""
+    """The repr is one line, however large the model."""
     result = fourcc.convert(models / "tiny.bin", tmp_path / "m.bin")
     assert repr(result) == f"<Result {tmp_path / 'm.bin'}: 38 tensors, 351072 weights, 32 bits per weight>"
     with fourcc.open_source(models / "tiny.bin") as source:

@@ -20,7 +20,7 @@ def small(tag: str) -> tuple[Case, Llama]:
 
 @pytest.mark.parametrize("tag", [*ROUNDING, "F16", "BF16"])
 def test_its_logits_are_those_of_the_decoded_weights(tag: str) -> None:
-    """In a batch and token by token; the plain network before it and after it gives what it gave."""
+    """They agree in a batch and token by token; the plain network gives the same logits before and after."""
     truth, network = small(tag)
     first = network.forward(TOKENS, every=True)
     exact, wanted = network.exactly(), slow_logits(truth, TOKENS)
@@ -33,7 +33,7 @@ def test_its_logits_are_those_of_the_decoded_weights(tag: str) -> None:
 
 
 def test_both_can_be_run_by_turns() -> None:
-    """Each remembers its own tokens."""
+    """Each network remembers its own tokens."""
     _, network = small("Q8_0")
     whole = network.forward(TOKENS, every=True)
     exact = network.exactly()
@@ -48,7 +48,7 @@ def test_both_can_be_run_by_turns() -> None:
 
 @pytest.mark.parametrize("tag", [*ROUNDING, "F32", "F16", "BF16"])
 def test_a_network_tells_whether_it_is_exact(tag: str) -> None:
-    """Then its other network gives the same logits, bit for bit, else others."""
+    """If it is, its exact form gives the same logits, bit for bit, else others."""
     _, network = small(tag)
     exact = network.exactly()
     assert exact.exact

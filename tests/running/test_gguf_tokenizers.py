@@ -62,7 +62,7 @@ def sp() -> Any:  # noqa: ANN401 - the package has no types
 
 @pytest.fixture(scope="module")
 def spm(sp: Any) -> Tokenizer:  # noqa: ANN401 - the package has no types
-    """The same by our own code."""
+    """The tokenizer of that vocabulary by our own code."""
     return opened(**of_sentencepiece(sp))
 
 
@@ -105,13 +105,13 @@ def test_scored_equals_sentencepiece(sp: Any, spm: Tokenizer, text: str) -> None
 
 
 def test_no_text_becomes_a_control_token(spm: Tokenizer) -> None:
-    """Whatever it says."""
+    """Names of control tokens in a text stay text."""
     assert not {0, 1, 2} & set(spm.encode("<s></s><unk>", bos=False))
     assert spm.text(spm.encode("<s></s><unk>")) == "<s></s><unk>"
 
 
 def test_without_bytes_there_is_the_unknown_token() -> None:
-    """Written U+FFFD."""
+    """The unknown token is written U+FFFD."""
     kinds = {"token_type": [2, 1, 1, 1], "scores": [0.0, -3.0, -2.0, -1.0]}
     tokenizer = opened(model="llama", tokens=["?", "▁", "a", "▁a"], bos_token_id=9, **kinds)
     assert tokenizer.bos is None
@@ -129,7 +129,7 @@ def same_for_both(text: str) -> bool:
 
 @pytest.mark.parametrize("pre", ["gpt-2", "llama-bpe", "qwen2", "starcoder", "tekken", "dbrx"])
 def test_words_are_cut_as_by_the_original_expression(pre: str) -> None:
-    """In the other program's own words."""
+    """The expressions are in the other program's own words."""
     ending = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
     rest = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
     upper, lower = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
@@ -172,7 +172,7 @@ def hf() -> tokenizers.Tokenizer:
 
 @pytest.fixture(scope="module")
 def bpe(hf: tokenizers.Tokenizer) -> Tokenizer:
-    """The same by our own code."""
+    """The tokenizer of that vocabulary by our own code."""
     return opened(**of_byte_pairs(hf))
 
 
@@ -215,7 +215,7 @@ def test_whole_words_come_before_merges(hf: tokenizers.Tokenizer) -> None:
 
 
 def test_a_merge_into_no_token_gives_bytes(hf: tokenizers.Tokenizer) -> None:
-    """As llama.cpp does."""
+    """The symbol becomes the tokens of its bytes, as in llama.cpp."""
     keys = of_byte_pairs(hf) | {"merges": ["q q"]}
     tokens = keys["tokens"]
     assert isinstance(tokens, list)
@@ -223,9 +223,9 @@ def test_a_merge_into_no_token_gives_bytes(hf: tokenizers.Tokenizer) -> None:
 
 
 def test_a_lone_surrogate_is_refused(spm: Tokenizer, bpe: Tokenizer) -> None:
-    """It has no UTF-8."""
+    """A lone surrogate has no UTF-8."""
     for tokenizer in (spm, bpe):
-        with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+DC80 at character 1"):
+        with pytest.raises(UsageError, match=r"the text is not Unicode: found U\+DC80 at character 1"):
             tokenizer.encode("a\udc80")
 
 
@@ -244,16 +244,22 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "another": ({"model": "bert"}, "is not read: found 'bert', expected llama or gpt2"),
     "type": (ONE | {"model": 3}, "'tokenizer.ggml.model' has a value of another type: found 3, expected str"),
-    "none": (ONE | {"tokens": []}, "has not a number of tokens that can be: found 0, expected 1 to 4194304"),
-    "no text": (ONE | {"tokens": ["?", 1]}, "'tokenizer.ggml.tokens' has at place 1 what is no text: found 1, exp"),
-    "scores": (ONE | {"scores": [0.0]}, "'tokenizer.ggml.scores' has not a number for each token: found 1, expected 2"),
-    "nan": (ONE | {"scores": [0.0, float("nan")]}, "has at place 1 what is no such number: found nan, expected float"),
-    "kinds": (ONE | {"token_type": [1, "x"]}, "'tokenizer.ggml.token_type' has at place 1 what is no such number"),
+    "none": (ONE | {"tokens": []}, "has an impossible number of tokens: found 0, expected 1 to 4194304"),
+    "no text": (ONE | {"tokens": ["?", 1]}, "'tokenizer.ggml.tokens' has no text at place 1: found 1, exp"),
+    "scores": (
+        ONE | {"scores": [0.0]},
+        "'tokenizer.ggml.scores' does not have a number for each token: found 1, expected 2",
+    ),
+    "nan": (ONE | {"scores": [0.0, float("nan")]}, "has no valid number at place 1: found nan, expected float"),
+    "kinds": (ONE | {"token_type": [1, "x"]}, "'tokenizer.ggml.token_type' has no valid number at place 1"),
     "bytes": (
         ONE | {"tokens": ["?", "hello"], "token_type": [2, 6]},
-        "'tokenizer.ggml.tokens' has at place 1 what is no byte, though its kind says so: found 'hello', expected <",
+        "'tokenizer.ggml.tokens' has no byte at place 1, though the kind of that token says so: found 'hello'",
     ),
-    "half a byte": (PAIRS | {"tokens": ["<0x0>"], "token_type": [6]}, "has at place 0 what is no byte, though its kin"),
+    "half a byte": (
+        PAIRS | {"tokens": ["<0x0>"], "token_type": [6]},
+        "has no byte at place 0, though the kind of that",
+    ),
     "pre": (
         PAIRS | {"pre": "o9"},
         "'tokenizer.ggml.pre' asks for a way to cut texts that is not known: found 'o9', ex",
@@ -264,7 +270,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damage_is_named(name: str) -> None:
-    """File, key, found and expected."""
+    """The error names file, key, found and expected value."""
     keys, message = DAMAGED[name]
     with pytest.raises(InputError) as caught:
         opened(**keys)
@@ -273,8 +279,8 @@ def test_damage_is_named(name: str) -> None:
 
 
 def test_merges_that_are_no_pairs(hf: tokenizers.Tokenizer) -> None:
-    """Two texts with a space between."""
-    with pytest.raises(InputError, match=r"merges' has at place 1 what is no pair: found 'b', expected two texts"):
+    """A merge is two texts with a space between."""
+    with pytest.raises(InputError, match=r"merges' has no pair at place 1: found 'b', expected two texts"):
         opened(**of_byte_pairs(hf) | {"merges": ["a b", "b"]})
 
 
@@ -290,7 +296,7 @@ def test_merges_that_are_no_pairs(hf: tokenizers.Tokenizer) -> None:
     ],
 )
 def test_what_is_no_vocabulary(blob: bytes, message: str) -> None:
-    """Not even a map."""
+    """Bytes that are not even a map are refused."""
     with pytest.raises(InputError) as caught:
         open_tokenizer({"tokenizer.gguf": blob}, "m.gguf")
     assert message in str(caught.value)
@@ -322,7 +328,7 @@ def test_any_damage_is_an_error_of_ours(blob: bytes, data: st.DataObject) -> Non
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.text("ab<", min_size=1, max_size=4), max_size=6, unique=True), st.text("ab<c", max_size=14))
 def test_user_defined_tokens_are_cut_as_by_an_expression(texts: list[str], text: str) -> None:
-    """Where one begins first, the longest of those."""
+    """The token that begins first is cut out, and of several the longest."""
     longest_first = sorted(texts, key=len, reverse=True)
     expected = re.split(f"({'|'.join(map(re.escape, longest_first))})", text) if texts else [text]
     assert Cutter({each: token for token, each in enumerate(texts)}).cut(text) == expected
@@ -342,7 +348,7 @@ def test_many_user_defined_tokens_open_quickly() -> None:
 
 
 def test_tokens_of_bytes_decode_in_every_kind() -> None:
-    """Capital or small digits."""
+    """The digits of a byte are capital or small."""
     scored_one = opened(model="llama", tokens=["<unk>", "<0xC3>", "<0xa9>"], token_type=[2, 6, 6], scores=[0.0] * 3)
     assert scored_one.text([1, 2]) == "é"
     pairs = opened(model="gpt2", pre="gpt-2", tokens=["<0xC3>", "<0xa9>"], token_type=[6, 6])

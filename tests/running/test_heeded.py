@@ -39,7 +39,7 @@ Extra = tuple[str, np.ndarray]
 
 
 def folder(path: Path, tensor: Extra | None, key: Key | None) -> Path:
-    """Of Hugging Face."""
+    """A folder of Hugging Face's."""
     extra = {tensor[0]: tensor[1]} if tensor else {}
     written(path, "model.safetensors", safetensors(to_hf(SIZES, TENSORS) | extra))
     written(path, "config.json", config(SIZES, tied=False, **dict([key] if key else [])))
@@ -47,7 +47,7 @@ def folder(path: Path, tensor: Extra | None, key: Key | None) -> Path:
 
 
 def ggml(path: Path, tensor: Extra | None, key: Key | None) -> Path:
-    """GGUF."""
+    """A GGUF file."""
     keys = gguf_llama_keys(SIZES)
     if key is not None:
         kind = {bool: 7, int: 5, float: 6, str: 8}[type(key[1])]
@@ -111,7 +111,7 @@ def strangers(spelled: Callable[[str], str]) -> list[str]:
 
 @every_source
 def test_every_tensor_that_is_not_taken_refuses_the_model(kind: str, tmp_path: Path) -> None:
-    """And is noted when the model is converted."""
+    """The refusal is noted when the model is converted."""
     make, spelled = SOURCES[kind]
     for name in strangers(spelled):
         model, notes = opened(make(tmp_path, (name, np.ones(12, "<f4")), None), tmp_path)
@@ -125,7 +125,7 @@ def test_every_tensor_that_is_not_taken_refuses_the_model(kind: str, tmp_path: P
 
 
 def test_the_untouched_models_run(tmp_path: Path) -> None:
-    """So it is the change that is refused."""
+    """Without the change the model runs, so it is the change that is refused."""
     for make, _ in SOURCES.values():
         model, notes = opened(make(tmp_path, None, None), tmp_path)
         assert notes == ()
@@ -236,14 +236,14 @@ def outcome(hyper: dict[str, object]) -> bytes | str:
 
 
 def logits(hyper: dict[str, object], tensors: Arrays, tokens: list[int]) -> bytes:
-    """Of the last token."""
+    """Logits of the last token."""
     network = Llama(Architecture.of("llama", hyper), {name: encode(a, "F32") for name, a in tensors.items()}.get)
     return network.forward(tokens).tobytes()
 
 
 @pytest.mark.parametrize("key", LLAMA.keys)
 def test_every_key_that_is_heeded_changes_the_numbers(key: str) -> None:
-    """Or is refused where the tensors contradict it: a key that is named and does nothing would be a lie."""
+    """A declared key changes the logits, or is refused where the tensors contradict it; none is without effect."""
     base = {**honest(), "seq_len": 64, "rope_theta": 10.0, **BESIDE.get(key, {})}
     value = base.get(key)
     changed = CHANGED[key] if key in CHANGED else 2 * value  # type: ignore[operator]  # a number
@@ -254,7 +254,7 @@ def test_every_key_that_is_heeded_changes_the_numbers(key: str) -> None:
 
 @pytest.mark.parametrize("template", LLAMA.tensors)
 def test_every_tensor_that_is_taken_changes_the_numbers(template: str) -> None:
-    """As the table of the declaration says; optional ones are added."""
+    """Every tensor of the declaration changes the logits; optional ones are added first."""
     shape = LLAMA.tensors[template].sizes(honest())
     changed = np.random.default_rng(5).standard_normal(shape).astype("<f4")
     before, after = (
@@ -319,7 +319,7 @@ def test_impossible_hyper_parameters(name: str, value: object, text: str, tmp_pa
     ],
 )
 def test_heads_that_no_attention_has(changes: dict[str, int], text: str, tmp_path: Path) -> None:
-    """Though all shapes fit: of GGUF, and of what it was converted to; the other sources refuse it on opening."""
+    """All shapes fit; GGUF and a model.bin made from it are refused when run, other sources on opening."""
     h, tensors = llama(**changes)
     data = [(gguf_name(name), array.shape, 0, array.tobytes()) for name, array in tensors.items()]
     path = written(tmp_path, "m.gguf", gguf(gguf_llama_keys(h), data))
@@ -335,7 +335,7 @@ def test_heads_that_no_attention_has(changes: dict[str, int], text: str, tmp_pat
 
 
 def test_pairs_of_hyper_parameters() -> None:
-    """What each is right by itself."""
+    """Pairs contradict each other though each value is valid by itself."""
     more = {"rope_scaling.type": "factors", "rope_scaling.factors": [1.0, 2.0, 3.0]}
     with pytest.raises(InputError, match=r"rope_scaling.factors: found 3 factors, expected 2, one a pair"):
         check("llama", honest() | more)
@@ -358,7 +358,7 @@ def test_a_long_context_takes_memory_only_where_it_is_used(tmp_path: Path) -> No
     with fourcc.open(path) as model:
         assert np.isfinite(model.network(64).forward([1, 2])).all()
         refused = refusal(model)
-        assert refused is None or "there is not the memory for the context: found 1000000000 positions" in refused
+        assert refused is None or "there is not enough memory for the context: found 1000000000 positions" in refused
 
 
 def test_untied_without_output(tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_untied_without_output(tmp_path: Path) -> None:
 
 
 def test_only_declared_networks_run() -> None:
-    """By name; the table is asked, so that another network is another entry."""
+    """Another architecture is refused by name; the table decides, so a new network is a new entry."""
     assert set(NETWORKS) == {"llama"}
     with pytest.raises(UsageError, match="found architecture gemma3, expected llama"):
         check("gemma3", {})

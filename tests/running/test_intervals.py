@@ -33,7 +33,7 @@ def test_intervals_hold_the_mean_as_often_as_they_say(tokens: int, correlation: 
 
 
 def test_documents_are_what_is_drawn() -> None:
-    """Where documents differ by more than their tokens do, intervals are as wide as that asks for."""
+    """Intervals are wider where documents differ by more than their tokens do."""
     rng, held, draws = np.random.default_rng(3), 0, 400
     for _ in range(draws):
         lengths = [int(each) for each in rng.integers(20, 180, 60)]
@@ -46,7 +46,7 @@ def test_documents_are_what_is_drawn() -> None:
 
 
 def test_blocks_are_consecutive_and_about_equal() -> None:
-    """At most 30, each of 64 tokens or more; a window's end parts nothing."""
+    """There are at most 30 blocks of 64 tokens or more; a window's end separates nothing."""
     for tokens in (64, 639, 640, 1919, 1920, 5000, 123_457):
         blocks = Blocks.of([tokens // 3, tokens - tokens // 3], whole=False)
         np.testing.assert_array_equal(blocks.starts + blocks.counts, [*blocks.starts[1:], tokens])
@@ -68,7 +68,7 @@ def test_documents_are_never_parted() -> None:
 
 
 def test_with_fewer_than_ten_blocks_there_is_no_interval() -> None:
-    """And the reason is given; the mean is there."""
+    """The mean is there, and the reason for the missing interval."""
     few = Blocks.of([639], whole=False)
     assert few.interval(np.arange(639.0)) == Interval(319.0, None, None)
     assert str(few) == (
@@ -84,7 +84,7 @@ def test_with_fewer_than_ten_blocks_there_is_no_interval() -> None:
 
 
 def test_with_ten_blocks_there_is_one() -> None:
-    """It says from what."""
+    """The text says what it is made from."""
     blocks = Blocks.of([640], whole=False)
     found = blocks.interval(series(640, 0, 1))
     assert found.low is not None
@@ -107,7 +107,7 @@ def test_equal_numbers_give_equal_intervals_and_more_tokens_narrower_ones() -> N
 
 
 def test_what_is_constant_has_no_spread() -> None:
-    """However many blocks."""
+    """This holds for any number of blocks."""
     found = Blocks.of([6400], whole=False).interval(np.full(6400, 0.1))
     assert found.half is not None
     assert found.half < 1e-15
@@ -119,6 +119,6 @@ def test_a_perplexity_beyond_floats_is_infinite() -> None:
 
 
 def test_students_quantiles_are_those_of_tables() -> None:
-    """To a thousandth."""
+    """They agree to a thousandth."""
     for freedom, wanted in STUDENT.items():
         assert student(1.959964, freedom) == pytest.approx(wanted, abs=1.1e-3)

@@ -57,7 +57,7 @@ class Case:
     weights: dict[str, Array]
 
     def quantized(self, tag: str = "F32") -> dict[str, QMatrix]:
-        """Its matrices in a format; vectors as floats."""
+        """The matrices in a format; vectors as floats."""
         tags = {name: tag if w.ndim == 2 else "F32" for name, w in self.weights.items()}
         return {name: encode(w.astype(np.float32), tags[name], name=name) for name, w in self.weights.items()}
 
@@ -193,7 +193,7 @@ def test_a_prompt_gives_the_logits_of_the_slow_truth(kind: str) -> None:
 
 @every_kind
 def test_token_by_token_gives_the_same(kind: str) -> None:
-    """And so does only the last one's, which is all that a prompt asks for."""
+    """Logits of the last token alone, which a prompt needs, agree, too."""
     model, tokens = case(kind), TOKENS[:40]
     wanted = slow_logits(model, tokens)
     network = Llama(model.architecture, model.quantized().get, threads=1)
@@ -216,7 +216,7 @@ def test_the_number_of_threads_does_not_show() -> None:
 
 @pytest.mark.parametrize("tag", ["F16", "BF16", "Q8_A", "Q8_B", "Q8_0", "Q4_A"])
 def test_a_quantized_model_is_near_the_one_of_its_decoded_weights(tag: str) -> None:
-    """What is left is the quantization of activations."""
+    """The remaining difference is the quantization of activations."""
     model = case("untied", dim=64, hidden_dim=96, n_heads=8, head_dim=8)
     quantized = model.quantized(tag)
     decoded = Case(model.architecture, {name: q.decode().astype(np.float64) for name, q in quantized.items()})
@@ -227,7 +227,7 @@ def test_a_quantized_model_is_near_the_one_of_its_decoded_weights(tag: str) -> N
 
 
 def test_after_a_reset_the_same_tokens_give_the_same_logits() -> None:
-    """And a position in the middle forgets only what came after."""
+    """A reset to a position in the middle forgets only later tokens."""
     model = case("grouped heads")
     network = Llama(model.architecture, model.quantized().get)
     first = network.forward(TOKENS[:30], every=True)
@@ -251,7 +251,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_a_model_that_cannot_be_run_says_why() -> None:
-    """Instead of computing nonsense."""
+    """The model is refused instead of giving wrong numbers."""
     for name, value, text in (
         ("hidden_act", "gelu", "hidden_act: found gelu, expected silu"),
         ("rope_pairing", "halves", "rope_pairing: found halves, expected adjacent"),

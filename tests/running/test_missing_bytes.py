@@ -46,7 +46,7 @@ def hf() -> tokenizers.Tokenizer:
 
 
 def keys_of(hf: tokenizers.Tokenizer) -> dict[str, Any]:
-    """The same vocabulary, as a converter to GGUF writes it: what is unknown is said to be the end of a text."""
+    """A vocabulary as a converter to GGUF writes it: the unknown token is the end of a text."""
     model = json.loads(hf.to_str())["model"]
     tokens = [hf.id_to_token(token) for token in range(hf.get_vocab_size())]
     return {
@@ -61,7 +61,7 @@ def keys_of(hf: tokenizers.Tokenizer) -> dict[str, Any]:
 
 @pytest.fixture(scope="module", params=["GGUF", "JSON"])
 def ours(request: pytest.FixtureRequest, hf: tokenizers.Tokenizer) -> Tokenizer:
-    """Ours, from both files."""
+    """Our tokenizers, from both files."""
     if request.param == "GGUF":
         return opened(**keys_of(hf))
     return open_tokenizer({"tokenizer.json": hf.to_str().encode()}, "m")
@@ -75,7 +75,7 @@ LATIN = "Once upon a time, there was é 日本."
 def test_byte_pairs_equal_hugging_faces_where_those_lose_nothing(
     hf: tokenizers.Tokenizer, ours: Tokenizer, text: str
 ) -> None:
-    """Where the package's tokens do not give the text back, ours refuses it; and only there."""
+    """Ours refuses a text exactly where the package's tokens do not give it back."""
     ids = hf.encode(text, add_special_tokens=False).ids
     if hf.decode(ids, skip_special_tokens=False) == text:
         assert ours.encode(text, bos=False) == ids
@@ -94,7 +94,7 @@ def test_byte_pairs_equal_hugging_faces_where_those_lose_nothing(
     ],
 )
 def test_the_byte_and_its_place_are_named(ours: Tokenizer, text: str, found: str) -> None:
-    """With what can be done."""
+    """The error says what can be done, too."""
     with pytest.raises(UsageError) as caught:
         ours.encode(text)
     assert str(caught.value) == f"the vocabulary has no token for it: found {found}. Leave it out of the text."
@@ -113,7 +113,7 @@ def test_a_token_of_kind_unknown_stands_for_missing_bytes(hf: tokenizers.Tokeniz
 
 
 def test_a_byte_inside_of_a_token_needs_none_of_its_own(hf: tokenizers.Tokenizer) -> None:
-    """Merges reach it."""
+    """A token of several bytes is reached by merges."""
     keys = keys_of(hf)
     keys = {**keys, "tokens": [*keys["tokens"], "qZ"], "token_type": [*keys["token_type"], 1]}
     tokenizer = opened(**keys | {"merges": ["q Z"]})
@@ -193,7 +193,7 @@ def of_pieces(*pieces: str) -> bytes:
     ids=["tokenizer.bin", "GGUF"],
 )
 def test_without_an_unknown_token_the_text_is_refused(tokenizer: Tokenizer) -> None:
-    """With its place."""
+    """The error names the place."""
     assert tokenizer.encode("ab b") == [1, 3, 4, 5, 3, 5]
     with pytest.raises(UsageError) as caught:
         tokenizer.encode("ab é")
@@ -219,7 +219,7 @@ def test_what_is_unknown_joins_nothing() -> None:
 
 
 def test_a_tokenizer_bin_without_bytes_goes_to_gguf(sp: Any) -> None:  # noqa: ANN401
-    """As text; it gives the same tokens there."""
+    """Its pieces become text, and give the same tokens there."""
     data = llama2c_file(sp)
     keys = {key.name: key.value for key in tokenizer_keys({"tokenizer.bin": data}, "m")[0]}
     assert 6 not in keys["tokenizer.ggml.token_type"]

@@ -60,7 +60,7 @@ def sp(model: bytes) -> Any:  # noqa: ANN401 - the package has no types
 
 @pytest.fixture(scope="module")
 def pieces(model: bytes) -> Tokenizer:
-    """Ours."""
+    """The tokenizer by our code."""
     return open_tokenizer({"tokenizer.model": model}, "tokenizer.model")
 
 
@@ -72,12 +72,12 @@ def hf(request: pytest.FixtureRequest) -> tokenizers.Tokenizer:
 
 @pytest.fixture(scope="module")
 def ours(hf: tokenizers.Tokenizer) -> Tokenizer:
-    """Ours, of the same file."""
+    """The tokenizer of the same file by our code."""
     return open_tokenizer({"tokenizer.json": hf.to_str().encode()}, "tokenizer.json")
 
 
 def pushed(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
-    """What comes with each token, and at the end."""
+    """The text that comes with each token, and at the end."""
     stream = tokenizer.stream()
     return [*[stream.push(token) for token in ids], stream.finish()]
 
@@ -85,7 +85,7 @@ def pushed(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
 @QUICK
 @given(TEXTS | st.text("Oncetim <>s.", max_size=30))
 def test_sentencepiece(sp: Any, pieces: Tokenizer, text: str) -> None:  # noqa: ANN401
-    """Tokens both ways."""
+    """Texts become the same tokens, and tokens the same texts."""
     ids = sp.encode(text)
     assert pieces.encode(text) == [1, *ids]
     assert pieces.encode(text, bos=False) == ids
@@ -109,7 +109,7 @@ def test_special_pieces(pieces: Tokenizer) -> None:
 
 
 def test_a_model_without_a_first_space_or_ends() -> None:
-    """Nothing is put before the text, and nothing taken away."""
+    """No space is put before the text, and none is removed."""
     data = scored(add_dummy_prefix=False, bos_id=-1, eos_id=-1)
     tokenizer = open_tokenizer({"tokenizer.model": data})
     assert (tokenizer.bos, tokenizer.eos) == (None, None)
@@ -163,15 +163,15 @@ def test_truncation_and_padding_are_not_wanted() -> None:
 
 
 def test_a_lone_surrogate_is_refused(ours: Tokenizer, pieces: Tokenizer) -> None:
-    """It has no UTF-8."""
+    """A lone surrogate has no UTF-8."""
     for tokenizer in (ours, pieces):
-        with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+D83D at character 1"):
+        with pytest.raises(UsageError, match=r"the text is not Unicode: found U\+D83D at character 1"):
             tokenizer.encode("a\ud83d")
 
 
 @pytest.mark.parametrize("token", [-1, 10**6])
 def test_a_token_beyond_the_vocabulary(ours: Tokenizer, pieces: Tokenizer, token: int) -> None:
-    """Not skipped."""
+    """It is refused, not skipped."""
     for tokenizer in (ours, pieces):
         with pytest.raises(UsageError, match=f"no such token: found {token}, expected 0 to {tokenizer.vocab_size - 1}"):
             tokenizer.text([token])
@@ -199,7 +199,7 @@ def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch, blob: str, n
     ],
 )
 def test_damage_is_named(blob: str, data: bytes, message: str) -> None:
-    """With the package's own words."""
+    """The error has the package's own words."""
     with pytest.raises(InputError) as caught:
         open_tokenizer({blob: data}, "m")
     assert str(caught.value).startswith(message)
@@ -221,7 +221,7 @@ def test_any_damage_is_an_error_of_ours(hf: tokenizers.Tokenizer, model: bytes, 
 
 @pytest.mark.parametrize("number", [1 << 22, 1 << 31, (1 << 32) - 1])
 def test_a_number_that_no_vocabulary_has(number: int) -> None:
-    """It is named at once: nothing is made for the numbers below it."""
+    """The error names it at once: nothing is allocated for the numbers below it."""
     model = {"type": "BPE", "vocab": {"a": 0, "b": number}, "merges": []}
     data = json.dumps({"version": "1.0", "added_tokens": [], "model": model}).encode()
     begun = time.process_time()
@@ -231,7 +231,7 @@ def test_a_number_that_no_vocabulary_has(number: int) -> None:
 
 
 def test_an_unknown_piece_that_is_no_text() -> None:
-    """Its name is not asked for when a special token is looked up."""
+    """The lookup of a special token does not ask for its name."""
     data = bytes.fromhex(
         "0a0a0a01eb150000000018020a0c0a033c733e150000000018030a0d0a043c2f733e150000000018030a0a0a016115000080bf1801"
     )
@@ -248,14 +248,14 @@ def damaged_prefix() -> bytes:
 
 
 def test_a_panic_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
-    """By our error alone: Rust's own report, which goes straight to the descriptor, is kept back."""
+    """Only our error reports it: Rust's own report, which goes straight to the descriptor, is held back."""
     with pytest.raises(InputError, match=r"not a tokenizer\.json: found PanicException: range end index"):
         open_tokenizer({"tokenizer.json": damaged_prefix()}, "m")
     assert capfd.readouterr().err == ""
 
 
 def test_what_others_write_meanwhile_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
-    """It comes behind the opening, also where that fails."""
+    """Their text comes after the opening, also where that fails."""
     with without_panic():
         os.write(2, b"from a thread\n")
         assert capfd.readouterr().err == ""
@@ -277,7 +277,7 @@ def test_without_a_place_for_temporary_files(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_no_descriptor_is_left_open() -> None:
-    """However the opening ends."""
+    """This holds however the opening ends."""
     before = len(list(Path("/dev/fd").iterdir()))
     for data in (byte_pairs().to_str().encode(), damaged_prefix(), b"{}"):
         with suppress(InputError):
@@ -286,7 +286,7 @@ def test_no_descriptor_is_left_open() -> None:
 
 
 def test_without_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    """Where it is closed there is nothing to keep back."""
+    """Where standard error is closed there is nothing to hold back."""
     script = (
         "import os, sys; os.close(2)\nfrom fourcc.models.tokenizers import open_tokenizer\n"
         "print(open_tokenizer({'tokenizer.json': sys.stdin.buffer.read()}).vocab_size)"

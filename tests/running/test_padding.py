@@ -17,7 +17,7 @@ import fourcc
 from fourcc.errors import InputError, UsageError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
-from fourcc.exporters.gguf_head import FLOAT32, INT32, STRING, Key
+from fourcc.exporters.gguf_head import FLOAT32, INT32, STRING, GGUFKey
 from fourcc.exporters.gguf_padding import filled
 from fourcc.models.sampling import Sampler
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
@@ -52,7 +52,7 @@ def test_which_tokens_are_padding() -> None:
     st.integers(1, 2**64 - 1),
 )
 def test_padding_is_never_drawn(values: list[float], temperature: float, topp: float, seed: int) -> None:
-    """However likely; in the middle as at the end."""
+    """This holds however likely it is, and in the middle as at the end."""
     tokenizer = with_pads("[PAD2]", "b", "[PAD4]", "[PAD5]")
     sampler = Sampler.for_tokens(8, tokenizer, temperature, topp, seed)
     assert (sampler.vocab_size, sampler.padding) == (4, {2})
@@ -93,7 +93,7 @@ TOKENIZER_FILES = {
 
 @pytest.mark.parametrize("name", TOKENIZER_FILES)
 def test_a_model_with_padding_rows_makes_text(tmp_path: Path, name: str) -> None:
-    """To its last token, whatever the temperature; and is noted when it is converted."""
+    """It makes text to its last token at every temperature; its conversion has a note."""
     folder = model(tmp_path, (name, TOKENIZER_FILES[name]()))
     notes = fourcc.convert(folder, tmp_path / "model.bin").notes
     with fourcc.open(tmp_path / "model.bin") as opened_model:
@@ -115,7 +115,7 @@ def exported(folder: Path, output: Path) -> None:
 
 
 def test_a_gguf_file_has_a_token_for_every_row(tmp_path: Path) -> None:
-    """By an independent reader; and it makes the text that the folder makes."""
+    """An independent reader agrees, and the file makes the same text as the folder."""
     (tmp_path / "hf").mkdir()
     folder = model(tmp_path / "hf", ("tokenizer.model", scored(vocab_size=420)))
     output = tmp_path / "out.gguf"
@@ -135,19 +135,19 @@ def test_a_gguf_file_has_a_token_for_every_row(tmp_path: Path) -> None:
 
 
 def test_filling_up_a_vocabulary_as_it_came() -> None:
-    """Where no kinds are given all are normal; where no scores are, none are made."""
-    tokens = Key("tokenizer.ggml.tokens", STRING, ["a"])
+    """Without kinds all tokens are normal; without scores none are added."""
+    tokens = GGUFKey("tokenizer.ggml.tokens", STRING, ["a"])
     assert filled([tokens], 1, "m") == [tokens]
     assert filled([tokens], None, "m") == [tokens]
     assert filled([], 9, "m") == []
     assert filled([tokens], 3, "m") == [
-        Key("tokenizer.ggml.tokens", STRING, ["a", "[PAD1]", "[PAD2]"]),
-        Key("tokenizer.ggml.token_type", INT32, [1, 5, 5]),
+        GGUFKey("tokenizer.ggml.tokens", STRING, ["a", "[PAD1]", "[PAD2]"]),
+        GGUFKey("tokenizer.ggml.token_type", INT32, [1, 5, 5]),
     ]
-    scores = Key("tokenizer.ggml.scores", FLOAT32, [0.5])
-    assert filled([tokens, scores], 2, "m")[1] == Key("tokenizer.ggml.scores", FLOAT32, [0.5, -10000.0])
+    scores = GGUFKey("tokenizer.ggml.scores", FLOAT32, [0.5])
+    assert filled([tokens, scores], 2, "m")[1] == GGUFKey("tokenizer.ggml.scores", FLOAT32, [0.5, -10000.0])
     with pytest.raises(InputError) as caught:
-        filled([Key("tokenizer.ggml.tokens", STRING, ["a", "b"])], 1, "m.bin")
+        filled([GGUFKey("tokenizer.ggml.tokens", STRING, ["a", "b"])], 1, "m.bin")
     assert str(caught.value) == (
         "m.bin: GGUF has no place for tokens without a row: found 2 tokens, expected at most 1, the rows."
         " Give the model's own tokenizer with --tokenizer."
@@ -194,13 +194,13 @@ EVERY_KIND = {
 
 @pytest.mark.parametrize("name", EVERY_KIND)
 def test_tokens_are_counted_as_the_packages_count_them(name: str) -> None:
-    """For every kind that is read."""
+    """This holds for every kind that is read."""
     blobs = {name.split(" ", maxsplit=1)[0]: EVERY_KIND[name]()}
     assert token_count(blobs) == open_tokenizer(blobs).vocab_size
 
 
 def test_every_kind_is_counted() -> None:
-    """Those that the table of tokenizers has, in its order."""
+    """The kinds are those of the table of tokenizers, in its order."""
     from fourcc.models.tokenizers import _READERS
     from fourcc.sources.token_count import _COUNTERS
 
@@ -222,7 +222,7 @@ def test_every_kind_is_counted() -> None:
     ],
 )
 def test_a_damaged_tokenizer_is_not_counted(blobs: dict[str, Any]) -> None:
-    """Who reads it says why."""
+    """Its reader reports the damage."""
     assert token_count(blobs) is None
 
 

@@ -44,7 +44,7 @@ class Slow:
         return [power / total for power in powers]
 
     def coin(self) -> np.float32:
-        """From 24 of the random bits."""
+        """A number in [0, 1) from 24 of the random bits."""
         s = self.state
         s ^= s >> 12
         s ^= (s << 25) % 2**64
@@ -53,7 +53,7 @@ class Slow:
         return f32((s * 0x2545F4914F6CDD1D % 2**64 >> 32) >> 8) / f32(16777216.0)
 
     def multinomial(self, p: list[np.float32], coin: np.float32) -> int:
-        """Of all tokens."""
+        """Draws from all tokens."""
         total = f32(0)
         for token, probability in enumerate(p):
             total += probability
@@ -62,7 +62,7 @@ class Slow:
         return len(p) - 1
 
     def nucleus(self, p: list[np.float32], coin: np.float32) -> int:
-        """Of the likeliest tokens."""
+        """Draws from the likeliest tokens."""
         cutoff = (f32(1) - self.topp) / f32(len(p) - 1)
         kept = sorted((-probability, token) for token, probability in enumerate(p) if probability >= cutoff)
         kept = kept or [min((-probability, token) for token, probability in enumerate(p))]
@@ -120,7 +120,7 @@ def test_equals_the_transcription(
 @pytest.mark.parametrize("spread", [0.001, 0.5, 3.0])
 @pytest.mark.parametrize("topp", [0.9, 0.999])
 def test_a_large_vocabulary(topp: float, spread: float) -> None:
-    """Its probabilities are summed up in order, flat or not."""
+    """The probabilities are summed in order, flat or not."""
     logits = drawn(7, 9000, spread, 50)
     ours, slow = Sampler(9000, 1.0, topp, 5), Slow(1.0, topp, 5)
     assert Softmax(9000, 1.0)(logits).tolist() == [float(value) for value in slow.softmax(list(logits))]
@@ -163,7 +163,7 @@ def test_masked_tokens_are_never_drawn() -> None:
 
 
 def test_flags_are_put_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As llama2.c does; -1 is the largest seed, 0 the time."""
+    """They are corrected as in llama2.c; -1 is the largest seed, 0 the time."""
     monkeypatch.setattr(time, "time", lambda: 1234567.8)
     assert Sampler.from_flags(5, -1.0, 1.5, 0) == Sampler(5, 0.0, 0.9, 1234567)
     assert Sampler.from_flags(5, 0.7, -0.1, -1) == Sampler(5, 0.7, 0.9, 2**64 - 1)
@@ -185,7 +185,7 @@ def test_flags_are_put_right(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_is_refused(arguments: tuple[int, float, float, int], message: str) -> None:
-    """Each with what was found."""
+    """Each error says what was found."""
     with pytest.raises(UsageError) as caught:
         Sampler(*arguments)
     assert str(caught.value) == message
@@ -197,13 +197,13 @@ def test_what_is_refused(arguments: tuple[int, float, float, int], message: str)
     [([0, math.nan, 1], "nan for token 1"), ([0, 1, math.inf], "inf for token 2"), ([-math.inf] * 3, "-inf for token")],
 )
 def test_logits_that_are_no_numbers(temperature: float, logits: list[float], found: str) -> None:
-    """Nothing is drawn."""
+    """No token is drawn."""
     with pytest.raises(NumericError, match=f"no token can be drawn from these logits: found {found}"):
         Sampler(3, temperature, 0.9, 1).sample(np.array(logits, f32))
 
 
 def test_logits_of_another_vocabulary() -> None:
-    """Shape and type are looked at."""
+    """Logits of another shape or type are refused."""
     with pytest.raises(UsageError, match=r"found float32 of shape \[2\], expected float32 of shape \[3\]"):
         Sampler(3, 1.0, 0.9, 1).sample(np.zeros(2, f32))
     with pytest.raises(UsageError, match="found float64"):

@@ -103,20 +103,20 @@ def test_what_a_user_types_is_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_model_s_own_template_tells_its_family(name: str) -> None:
-    """From a file beside the tokenizer, or from the keys of a GGUF file."""
+    """The template comes from a file beside the tokenizer, or from the keys of a GGUF file."""
     assert template_of({CHAT_TEMPLATE: OWN[name].encode()}) == (TEMPLATES[name], True)
     blob = msgpack.packb({"tokenizer.chat_template": OWN[name]})
     assert template_of({GGUF: blob}) == (TEMPLATES[name], True)
 
 
 def test_a_model_without_one_gets_llama2c_s() -> None:
-    """And is said to bring none."""
+    """The result says that the model brings none."""
     assert template_of({GGUF: msgpack.packb({"tokenizer.ggml.model": "llama"})}) == (TEMPLATES["llama2"], False)
     assert template_of({}) == (TEMPLATES["llama2"], False)
 
 
 def test_an_unknown_template_is_refused() -> None:
-    """With what can be done."""
+    """The error says what can be done."""
     with pytest.raises(UsageError, match=r"m\.bin: the model's own chat template is of no family .*--template NAME"):
         template_of({CHAT_TEMPLATE: b"{{ 'GPT4 Correct User: ' }}"}, "m.bin")
     with pytest.raises(UsageError, match=r"no such chat template: found 'x', expected llama3, chatml"):
@@ -124,7 +124,7 @@ def test_an_unknown_template_is_refused() -> None:
 
 
 def test_a_vocabulary_without_the_special_tokens_is_refused() -> None:
-    """They would be read as text, and the model would make nothing of them."""
+    """They would be read as text, which means nothing to the model."""
     tokenizer = read_sentencepiece(scored(), "t.model")
     with pytest.raises(UsageError, match=r"the chat template chatml needs the token <\|im_start\|>, which"):
         TEMPLATES["chatml"].message(tokenizer, "Hi", first=True)
@@ -132,7 +132,7 @@ def test_a_vocabulary_without_the_special_tokens_is_refused() -> None:
 
 
 def test_special_tokens_by_name() -> None:
-    """Of SentencePiece: control pieces, and no text."""
+    """SentencePiece's special tokens are control pieces, and no text."""
     tokenizer = read_sentencepiece(scored(control_symbols=["[INST]"]), "t.model")
     assert tokenizer.special("[INST]") == tokenizer.processor.piece_to_id("[INST]")
     assert [tokenizer.special(name) for name in ("the", "<unk>", "no such piece")] == [None] * 3
@@ -140,7 +140,7 @@ def test_special_tokens_by_name() -> None:
 
 
 def test_a_folder_s_chat_template_is_taken_along(tmp_path: Path) -> None:
-    """From its own file first, else from the tokenizer's configuration, else not at all."""
+    """Its own file counts first, then the tokenizer's configuration."""
     (tmp_path / "tokenizer.json").write_text(byte_pairs().to_str())
     assert CHAT_TEMPLATE not in beside(tmp_path)[0]
     config = tmp_path / "tokenizer_config.json"

@@ -31,13 +31,13 @@ def mounts(path: Path, kind: str) -> Path:
 
 @pytest.mark.parametrize(("kind", "lies"), [("tmpfs", True), ("ramfs", True), ("ext4", False), ("overlay", False)])
 def test_folders_in_memory(tmp_path: Path, kind: str, *, lies: bool) -> None:
-    """By the kind of the file system that the folder's device is."""
+    """The kind of the file system of the folder's device decides."""
     assert temporary.lies_in_memory(tmp_path, mounts(tmp_path, kind)) is lies
     assert not temporary.lies_in_memory(tmp_path, tmp_path / "none")
 
 
 def test_a_ram_disk_is_noted(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With size, folder and the way out, where it is worth it."""
+    """The note has size, folder and the way out, and comes only for large files."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(temporary, "lies_in_memory", lambda _: True)
     with ExitStack() as stack:
@@ -50,7 +50,7 @@ def test_a_ram_disk_is_noted(tiny: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_too_little_room_is_said_beforehand(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is written."""
+    """No byte is written."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with ExitStack() as stack, pytest.raises(OutputError) as caught:
@@ -62,7 +62,7 @@ def test_too_little_room_is_said_beforehand(tiny: Path, tmp_path: Path, monkeypa
 
 
 def test_the_file_has_no_name(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And is there as long as the model is."""
+    """The file exists as long as the model is open."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with ExitStack() as stack:
         model, _ = open_any(tiny, stack)

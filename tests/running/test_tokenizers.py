@@ -71,7 +71,7 @@ def large(data: Path) -> Tokenizer:
 
 @pytest.mark.parametrize("text", PUBLISHED)
 def test_published_tokens(large: Tokenizer, text: str) -> None:
-    """Those of llama2.c's own tests."""
+    """The texts and tokens of llama2.c's own tests."""
     expected = [int(token) for token in PUBLISHED[text].split()]
     assert large.encode(text) == expected
     assert large.encode(text, bos=False) == expected[1:]
@@ -81,14 +81,14 @@ def test_published_tokens(large: Tokenizer, text: str) -> None:
 
 @given(TEXTS)
 def test_text_survives(large: Tokenizer, text: str) -> None:
-    """Whatever the characters are."""
+    """Texts come back, whatever their characters."""
     assert large.text(large.encode(text)) == text
 
 
 @settings(deadline=None, max_examples=60)
 @given(TEXTS)
 def test_equals_the_loops_of_llama2c(tiny: Llama2cTokenizer, text: str) -> None:
-    """With the shipped model's tokenizer."""
+    """The tokenizer is the shipped model's."""
     assert tiny.encode(text) == slow_encode(tiny, text)
     assert tiny.text(tiny.encode(text)) == text
 
@@ -114,7 +114,7 @@ def test_a_score_too_low() -> None:
 
 
 def test_the_trained_one_of_512(data: Path) -> None:
-    """Against the loops, on a page of stories."""
+    """The tokens equal those of the loops, on a page of stories."""
     tokenizer = read_llama2c((data / "tok512.bin").read_bytes(), "tok512")
     page = (data / "tinystories_val_1k.txt").read_text()[:400]
     assert tokenizer.encode(page) == slow_encode(tokenizer, page)
@@ -156,14 +156,14 @@ def test_characters_come_whole(tiny: Llama2cTokenizer) -> None:
 
 
 def test_a_lone_surrogate_is_refused(tiny: Llama2cTokenizer) -> None:
-    """It has no UTF-8."""
-    with pytest.raises(UsageError, match=r"the text is no Unicode: found U\+D83D at character 2, expected no surr"):
+    """A lone surrogate has no UTF-8."""
+    with pytest.raises(UsageError, match=r"the text is not Unicode: found U\+D83D at character 2, expected no surr"):
         tiny.encode("ab\ud83d")
 
 
 @pytest.mark.parametrize("token", [-1, 384])
 def test_a_token_beyond_the_vocabulary(tiny: Llama2cTokenizer, token: int) -> None:
-    """Negative ones do not count from the end."""
+    """Negative numbers do not count from the end."""
     with pytest.raises(UsageError, match=f"no such token: found {token}, expected 0 to 383"):
         tiny.text([token])
 
@@ -189,7 +189,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("name", DAMAGED)
 def test_damage_is_named(name: str) -> None:
-    """File, offset, found and expected."""
+    """The error names file, offset, found and expected value."""
     data, message = DAMAGED[name]
     with pytest.raises(InputError) as caught:
         open_tokenizer({"tokenizer.bin": data}, "model.bin")
@@ -211,7 +211,7 @@ def test_any_damage_is_an_error_of_ours(root: Path, data: st.DataObject) -> None
 
 
 def test_which_blob_is_taken() -> None:
-    """None is an error that says what would be one."""
+    """Without one the error says which files would do."""
     with pytest.raises(InputError) as caught:
         open_tokenizer({"notes": b""}, "m.bin")
     assert str(caught.value) == (
@@ -221,7 +221,7 @@ def test_which_blob_is_taken() -> None:
 
 
 def test_too_long_a_tokenizer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of any kind."""
+    """A tokenizer of any kind is refused where it is too long."""
     monkeypatch.setattr("fourcc.sources.tokenizer.MAX_TOKENIZER", 100)
     with pytest.raises(
         InputError, match=r"m \(tokenizer.bin\): too long for a tokenizer: found 101 bytes, expected at m"

@@ -16,7 +16,7 @@ from tests.sources.writers import safetensors, written
 
 @cache
 def stored(name: str) -> np.ndarray:
-    """What transformers said, float64 (places, vocabulary)."""
+    """The logits that transformers gave, float64 (places, vocabulary)."""
     path = Path(__file__).parents[1] / "vectors" / "transformers.json"
     data = base64.b64decode(json.loads(path.read_text())["logits"][name])
     return np.frombuffer(data, "<f4").reshape(len(PLACES), -1).astype(np.float64)
@@ -52,6 +52,6 @@ NO_WINDOW = {"sliding_window": None, "use_sliding_window": False, "layer_types":
 
 @pytest.mark.parametrize("name", [name for name in CASES if "window 8" in name or "window 40" in name])
 def test_without_its_window_a_model_is_another(tmp_path: Path, name: str) -> None:
-    """By far more than what is allowed: the tests above are not idle."""
+    """It differs by far more than the tolerance, so the tests above are not idle."""
     found = network(name, tmp_path, **NO_WINDOW).forward(TOKENS, every=True)[list(PLACES)]
     assert divergence(stored(name), found) > 0.001

@@ -37,7 +37,7 @@ def made(text: str, protocol: Protocol, bos: int | None = 0) -> Cut:
 
 
 def pieces(found: Cut) -> list[str]:
-    """What each window has after BOS."""
+    """The tokens of each window after BOS."""
     return ["".join(map(chr, window.tokens[found.bos is not None :])) for window in found.windows]
 
 
@@ -110,12 +110,12 @@ def test_each_word_of_the_line_is_true(text: str, context: int, more: dict[str, 
 
 
 def documents_of(text: str) -> list[str]:
-    """By hand: paragraphs without the empty lines between them."""
+    """Documents cut by hand: paragraphs without the empty lines between them."""
     return re.split(r"\n(?:[ \t]*\n)+\s*", text.strip())
 
 
 def ending(found: Cut, total: int | None) -> str:
-    """How the line ends; total: tokens of the text, None where the limit stopped it."""
+    """The end of the line; total: tokens of the text, None where the limit stopped it."""
     count = len(scored(found))
     noun = "token" if count == 1 else "tokens"
     if total is None:
@@ -124,7 +124,7 @@ def ending(found: Cut, total: int | None) -> str:
 
 
 def assert_windows(said: str, found: Cut, text: str) -> None:
-    """How many windows, of what kind and length."""
+    """Asserts the number, kind and length of windows."""
     lengths = [len(window.tokens) for window in found.windows]
     match = re.match(r"(\d+) ", said)
     assert match
@@ -145,7 +145,7 @@ def assert_windows(said: str, found: Cut, text: str) -> None:
 
 
 def assert_beginning(said: str, found: Cut, overlapping: bool) -> None:  # noqa: FBT001 - a fact of the case
-    """What stands before the first token, and whether that is scored."""
+    """Asserts what stands before the first token, and whether that token is scored."""
     several = len(found.windows) > 1
     if found.bos is not None:
         assert {window.tokens[0] for window in found.windows} == {found.bos}
@@ -157,7 +157,7 @@ def assert_beginning(said: str, found: Cut, overlapping: bool) -> None:  # noqa:
 
 
 def test_the_line_of_usual_texts() -> None:
-    """As a user sees it."""
+    """These are the lines that a user sees."""
     assert str(made("a" * 22, Protocol(11))) == (
         "3 disjoint windows of at most 11 tokens, each after BOS; all 22 tokens scored"
     )
@@ -177,7 +177,7 @@ def test_the_line_of_usual_texts() -> None:
 def test_what_cannot_be_cut_is_refused() -> None:
     """A stride as wide as the context, a context of one, documents that overlap, fewer tokens than none, no text."""
     for protocol in (Protocol(1), Protocol(4, stride=4), Protocol(4, stride=-1)):
-        with pytest.raises(UsageError, match="windows cannot be cut so: found context"):
+        with pytest.raises(UsageError, match="windows cannot be cut in this way: found context"):
             made("abc", protocol)
     with pytest.raises(UsageError, match="tokens to score: found -1, expected 1 or more, or 0 for all"):
         made("abc", Protocol(4, limit=-1))

@@ -25,14 +25,14 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> "Checkpoint":
-        """That of a file."""
+        """The tokenizer of a file."""
         data = path.read_bytes()
         sizes = struct.unpack("<7i", data[:HEADER])
         end = HEADER + 4 * sizes[0] * sizes[5]
         return cls(sizes, np.frombuffer(data[HEADER:end], "<f4").reshape(sizes[5], sizes[0]), data[end:])
 
     def write(self, path: Path, embedding: NDArray[np.float32]) -> Path:
-        """With other rows of the embedding."""
+        """Writes the model with another number of rows of the embedding."""
         sizes = (*self.sizes[:5], len(embedding), self.sizes[6])
         path.write_bytes(struct.pack("<7i", *sizes) + embedding.astype("<f4").tobytes() + self.rest)
         return path

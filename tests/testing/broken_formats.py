@@ -148,7 +148,7 @@ def halves(parts: Parts, geom: Geometry) -> Floats:
 
 
 def divides_by_the_largest(parts: Parts, geom: Geometry) -> Floats:
-    """Of zeros that is 0 / 0."""
+    """Computes 0 / 0 for zeros."""
     with np.errstate(invalid="ignore"):
         top = parts["scales"].max(initial=0)
         return decode({**parts, "scales": parts["scales"] / top}, geom) * top
@@ -262,7 +262,7 @@ def reads_on(parts: Parts, geom: Geometry) -> Floats:
 
 
 def reads_far(parts: Parts, geom: Geometry) -> Floats:
-    """What a code says where to read, unchecked."""
+    """Reads where a code says, unchecked."""
     codes = np.ascontiguousarray(parts["codes"])
     if (codes == -128).any():  # which the encoder never gives
         ctypes.string_at(8, 1)

@@ -33,13 +33,13 @@ BROKEN = [
     (broken.DITHER, "repetition", "the same weights give other bytes", "a random generator"),
     (broken.INPUT, "declared size", "read-only", "broken_formats.py"),
     (broken.STORED, "inputs left alone", "read-only", "parts that are read-only"),
-    (broken.BEYOND, "surroundings", "decode reads what is not the part's", "as_strided"),
+    (broken.BEYOND, "surroundings", "decode reads beyond the parts", "as_strided"),
     (broken.BEYOND, "damaged parts", "it was killed by SIGSEGV", "in reads_on"),
     (broken.WILD, "damaged parts", "it was killed by SIGSEGV", "beyond a part"),
     (broken.EXIT, "damaged parts", "it ended with exit code 7", "ends the process itself"),
     (broken.DOUBLES, "shape and dtype", "float64", "astype(np.float32)"),
     (broken.PADDING, "declared size", "decode of the format", "the last block is short"),
-    (broken.CODES, "codes", "codes are not of the matrix", "integers"),
+    (broken.CODES, "codes", "the codes are not integers of the matrix's shape", "integers"),
     (broken.BLOCK, "each column", "column 31 of each block", "`decode` is normative"),
     (broken.KERNEL, "each column", "the kernel leaves the last column out", "the decoded weight"),
     (broken.NAMED, "kernel", "kernel='fourcc.kernels.kernel:KERNEL'", "has no attribute 'KERNEL'"),
@@ -80,7 +80,7 @@ def test_another_hash_seed_shows() -> None:
 
 @pytest.mark.parametrize("trial", [each for each in trials(broken.GOOD) if each.check.name != "stored bytes"], ids=str)
 def test_what_they_are_made_of_is_right(trial: Trial) -> None:
-    """But that denormal scales have few bits, so that weights move when they are encoded again."""
+    """It has one note: denormal scales have few bits, so weights move when they are encoded again."""
     outcome = trial()
     assert not outcome.findings or trial.check.name == "idempotence", text_of(outcome)
 
@@ -91,7 +91,7 @@ def test_what_they_are_made_of_is_right(trial: Trial) -> None:
         (broken.WARNS, "no warnings", "RuntimeWarning"),
         (broken.VALUES, "kernel", "its block decoder cannot run on several rows at once"),
         (broken.TILE, "declaration", "no error bound is declared"),
-        (broken.IDLE, "calibration", "what is asked for makes no difference"),
+        (broken.IDLE, "calibration", "the calibration data that the format asks for make no difference"),
     ],
     ids=["warns", "values", "bound", "idle"],
 )
@@ -102,7 +102,7 @@ def test_what_breaks_nothing_is_noted(found: Format, check: str, says: str) -> N
 
 
 def test_a_crash_does_not_end_the_examination() -> None:
-    """Each check that crashes is a finding of its own, and the next ones are made."""
+    """Every check that crashes gives its own finding, and the next checks are made."""
     names = ("declaration", "declared size", "zeros", "nominal bits")
     outcomes = list(examine(subject(broken.EXIT), [check for check in CHECKS if check.name in names]))
     assert [outcome.check for outcome in outcomes] == [check.name for check in CHECKS if check.name in names]
@@ -115,7 +115,7 @@ def test_a_crash_does_not_end_the_examination() -> None:
 
 
 def test_what_never_ends_is_ended() -> None:
-    """After a limit; the finding says so."""
+    """The check ends after a limit, and the finding says so."""
     (outcome,) = outcomes_apart(subject(broken.ENDLESS), [("zeros", "numbers")], {}, limit=2)
     assert outcome.status == "failed"
     assert "it did not end within 2 seconds" in text_of(outcome)
@@ -147,7 +147,7 @@ def test_stored_bytes_that_change(tmp_path: Path) -> None:
 
 
 def test_a_trial_raises_the_report() -> None:
-    """What a test runner shows."""
+    """The text that a test runner shows."""
     trial = next(each for each in trials(broken.FORMULA) if each.check.name == "within the bound")
     assert str(trial) == "For1: within the bound"
     with pytest.raises(AssertionError) as caught:
@@ -167,7 +167,7 @@ def test_a_format_that_no_process_finds() -> None:
 
 
 def test_findings_in_words() -> None:
-    """Only what was said."""
+    """A finding shows only the fields that are set."""
     finding = Finding(what="a", found="b", advice="c", note=True)
     assert str(finding) == "noted: a\nfound: b\nwhat to do: c"
 

@@ -49,7 +49,7 @@ def test_short_blocks_and_parameters(data: st.DataObject) -> None:
 @settings(max_examples=50, deadline=None)
 @given(strategies.settings(DECLARED))
 def test_settings_are_allowed(drawn: dict[str, object]) -> None:
-    """Each of its type and range."""
+    """Every value has its setting's type and range."""
     assert complete(DECLARED, drawn) == drawn
 
 
@@ -65,6 +65,6 @@ def test_parts_have_the_declared_shapes(parts: dict[str, Array]) -> None:
 
 
 def test_the_kit_needs_neither_hypothesis_nor_pytest() -> None:
-    """Only the strategies do."""
+    """Only the strategies import hypothesis."""
     code = "import sys, fourcc.testing; print(sorted({'hypothesis', 'pytest'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"

@@ -1,4 +1,4 @@
-"""What is examined: shapes, settings, made-up calibration data, and where another process finds the format."""
+"""The subject of an examination: shapes, settings, made-up calibration data, and the target for other processes."""
 
 from pathlib import Path
 
@@ -45,14 +45,14 @@ def test_settings_are_checked() -> None:
 
 
 def test_it_is_found_by_name() -> None:
-    """By its entry point where it is installed, else in the module of its functions."""
+    """Its entry point tells, where it is installed, else the module of its functions."""
     assert Subject.of(Q8_0).target == "fourcc.formats.q8_0:Q8_0"
     assert Subject.of(broken.SIZE).target == "tests.testing.broken_formats:SIZE"
     assert Subject.of(attrs.evolve(broken.GOOD)).target is None
 
 
 def test_it_is_installed_for_a_while() -> None:
-    """And what is installed already stays what it is."""
+    """A format that is installed already stays as it is."""
     subject = Subject.of(broken.GOOD)
     with subject.installed():
         assert registry[as_tag("Good")] is broken.GOOD
@@ -69,7 +69,7 @@ def test_it_is_installed_for_a_while() -> None:
 
 @pytest.mark.parametrize("found", [GPTQ, AWQ], ids=["hessian", "importance"])
 def test_calibration_data_are_made_up(found: object) -> None:
-    """Of what is asked for, positive and definite; the check sees that they matter."""
+    """They are those that the format asks for, positive and definite; the check sees that they matter."""
     subject = Subject.of(found)  # type: ignore[arg-type]  # a Format
     aids = subject.aids((2, 24))
     if aids.importance is not None:
@@ -89,7 +89,7 @@ def test_stored_bytes_are_found() -> None:
 
 
 def test_random_parts_of_variable_length() -> None:
-    """They have some length; fixed ones are of their shape."""
+    """They have a random length; fixed ones have their shape."""
     parts = random_parts(ENTROPY, ENTROPY.spec.geometry((3, 8)), seed=1)
     assert parts["stream"].ndim == 1
     assert parts["steps"].shape == (3,)
@@ -97,7 +97,7 @@ def test_random_parts_of_variable_length() -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 def test_guarded_memory_holds_the_same_bytes(place: str) -> None:
-    """Of any dtype and size, not to be written to."""
+    """Parts of any dtype and size; they are read-only."""
     record = np.zeros((3, 5), np.dtype([("d", "<f2"), ("q", "i1", 32)]))
     record["d"] = 1.5
     with Guarded() as guarded:
@@ -110,7 +110,7 @@ def test_guarded_memory_holds_the_same_bytes(place: str) -> None:
 
 
 def test_weights_in_words() -> None:
-    """The same on every machine: these are pinned."""
+    """Weights are equal on every machine: these are pinned."""
     assert described(bell((2, 3)), "normal weights") == "float32 (2, 3), normal weights"
     assert integers((1, 4), -1).tolist() == [[-25.0, -6.5, 12.0, -20.0]]
     top = float(np.finfo(np.float32).max)

@@ -1,4 +1,4 @@
-"""Tokenizers: text to tokens and back. Each kind is a file; the name of a model's blob tells which it is."""
+"""Tokenizers: text to tokens and back. A module reads each kind; the name of a model's blob tells which kind it is."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from fourcc.sources import tokenizer as blobs_of
 
 __all__ = ["TextStream", "Tokenizer", "in_use", "open_tokenizer"]
 
-# Blob -> its reader, in the order of preference where a model has several.
+# Blob -> its reader; where a model has several, the first counts.
 _READERS: dict[str, Callable[[bytes, object], Tokenizer]] = {
     blobs_of.LLAMA2C: read_llama2c,
     blobs_of.GGUF: read_gguf,
-    blobs_of.JSON: read_json,  # often knows of added tokens that the .model beside it does not
+    blobs_of.JSON: read_json,  # often has added tokens that the .model beside it lacks
     blobs_of.SENTENCEPIECE: read_sentencepiece,
 }
 
@@ -31,10 +31,10 @@ def open_tokenizer(blobs: Mapping[str, bytes], file: object = None) -> Tokenizer
 
     Args:
         blobs: name -> bytes, as `convert` stores them.
-        file: for messages.
+        file: the file that messages name.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is no tokenizer, or it is damaged.
         UsageError: a package that reads it is not installed.
     """
     for name, read in _READERS.items():
@@ -56,7 +56,7 @@ def open_tokenizer(blobs: Mapping[str, bytes], file: object = None) -> Tokenizer
 
 
 def _place(file: object, name: str) -> str:
-    """What a message calls the blob."""
+    """The blob's name in messages."""
     if file is None:
         return name
     return str(file) if Path(str(file)).name == name else f"{file} ({name})"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Of several in one vocabulary the first is EOS, where nothing else tells.
+# Of several in one vocabulary the first is EOS, where nothing else tells which.
 END_NAMES = (
     "</s>",
     "<|end_of_text|>",
@@ -29,5 +29,5 @@ END_NAMES = (
 
 
 def named_ends(special: Mapping[str, int]) -> tuple[int, ...]:
-    """Those of a vocabulary's special tokens (name -> token) whose names say that a text ends; EOS is the first."""
+    """The special tokens (name -> token) whose names say that a text ends; the first is EOS."""
     return tuple(special[name] for name in END_NAMES if name in special)

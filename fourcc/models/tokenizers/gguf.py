@@ -1,7 +1,7 @@
-"""The vocabulary in a GGUF file's keys: what the blob tokenizer.gguf holds, checked, and a tokenizer of its kind.
+"""Reads the vocabulary in a GGUF file's keys, which the blob tokenizer.gguf holds, and makes a tokenizer of its kind.
 
-The blob is a msgpack map of the keys ``tokenizer.*``. ``tokenizer.ggml.model`` tells the kind: ``llama`` is
-SentencePiece's pairs by score, ``gpt2`` is byte pairs by rank.
+The blob is a msgpack map of the keys ``tokenizer.*``. ``tokenizer.ggml.model`` tells the kind: ``llama`` merges pairs
+by score, as SentencePiece does, ``gpt2`` merges byte pairs by rank.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any
 
 import attrs
+import msgpack
 
 from fourcc.errors import InputError
 from fourcc.models.tokenizers.ends import named_ends
@@ -17,9 +18,9 @@ from fourcc.models.tokenizers.gguf_bpe import BytePairTokenizer
 from fourcc.models.tokenizers.gguf_spm import SPACE, ScoredTokenizer
 from fourcc.models.tokenizers.splitting import SPLITTINGS
 from fourcc.models.tokenizers.tokenizer import MAX_TOKENS
-from fourcc.models.tokenizers.vocabulary import Kind, Vocabulary, byte_of
+from fourcc.models.tokenizers.vocabulary import TokenKind, Vocabulary, byte_of
 
-_MAX_NODES = 1024  # maps and arrays; an honest blob has a dozen
+_MAX_NODES = 1024  # maps and arrays in a blob; an honest one has a dozen
 _PREFIX = "tokenizer.ggml."
 _SCORED, _BYTE_PAIRS = "llama", "gpt2"
 
@@ -28,7 +29,7 @@ def read_gguf(data: bytes, file: object) -> ScoredTokenizer | BytePairTokenizer:
     """The tokenizer in the bytes of the blob.
 
     Raises:
-        InputError: it is damaged, or of a kind that is not read.
+        InputError: the vocabulary is damaged, or of a kind that fourcc does not read.
     """
     keys = _Keys(unpacked(data, file), file)
     model = keys.value("model", str)
@@ -42,9 +43,9 @@ def read_gguf(data: bytes, file: object) -> ScoredTokenizer | BytePairTokenizer:
 
 
 def chat_template(data: bytes, file: object) -> str | None:
-    """The Jinja template in the bytes of the blob, or None. Raises InputError where they are damaged."""
-    found = unpacked(data, file).get("tokenizer.chat_template")
-    return found if isinstance(found, str) else None
+    """The Jinja template in the bytes of the blob, or None. Raises InputError where the blob is damaged."""
+    template = unpacked(data, file).get("tokenizer.chat_template")
+    return template if isinstance(template, str) else None
 
 
 class _Keys:
@@ -54,76 +55,76 @@ class _Keys:
         self._values, self._file = values, file
 
     def value(self, name: str, kind: type, *, default: Any = None) -> Any:  # noqa: ANN401 - of that type, or the default
-        """A value, or the default where there is none."""
-        found = self._values.get(_PREFIX + name)
-        if found is None:
+        """A value, or the default where the key is missing."""
+        value = self._values.get(_PREFIX + name)
+        if value is None:
             return default
-        if type(found) is not kind:
-            raise self.refusal(name, "has a value of another type", f"{found!r:.40}", kind.__name__)
-        return found
+        if type(value) is not kind:
+            raise self.refusal(name, "has a value of another type", f"{value!r:.40}", kind.__name__)
+        return value
 
     def token(self, name: str, default: int | None, count: int) -> int | None:
         """A token's number; None where no token has it."""
-        found = self.value(f"{name}_token_id", int, default=default)
-        return found if found is not None and 0 <= found < count else None
+        token = self.value(f"{name}_token_id", int, default=default)
+        return token if token is not None and 0 <= token < count else None
 
     def texts(self, name: str) -> list[str]:
-        """Texts; bytes that are no UTF-8 stand as lone surrogates."""
-        found: list[Any] = self.value(name, list, default=[])
-        for number, text in enumerate(found):
+        """Texts; bytes that are not UTF-8 stand as lone surrogates."""
+        texts: list[Any] = self.value(name, list, default=[])
+        for place, text in enumerate(texts):
             if type(text) not in (str, bytes):
-                raise self.refusal(name, f"has at place {number} what is no text", f"{text!r:.40}", "text")
-        return [text if type(text) is str else text.decode(errors="surrogateescape") for text in found]
+                raise self.refusal(name, f"has no text at place {place}", f"{text!r:.40}", "text")
+        return [text if type(text) is str else text.decode(errors="surrogateescape") for text in texts]
 
     def numbers(self, name: str, kind: type, default: float, count: int) -> tuple[Any, ...]:
-        """As many finite numbers as there are tokens; the default for each where there is no such key."""
-        found: list[Any] = self.value(name, list, default=[default] * count)
-        if len(found) != count:
-            raise self.refusal(name, "has not a number for each token", len(found), count)
-        for number, one in enumerate(found):
+        """A finite number for each token; all are the default where the key is missing."""
+        numbers: list[Any] = self.value(name, list, default=[default] * count)
+        if len(numbers) != count:
+            raise self.refusal(name, "does not have a number for each token", len(numbers), count)
+        for place, one in enumerate(numbers):
             if not isinstance(one, (int, float)) or type(one) is not kind or not isfinite(one):
-                raise self.refusal(name, f"has at place {number} what is no such number", f"{one!r:.40}", kind.__name__)
-        return tuple(found)
+                raise self.refusal(name, f"has no valid number at place {place}", f"{one!r:.40}", kind.__name__)
+        return tuple(numbers)
 
     def refusal(self, name: str, what: str, found: object, expected: object = None) -> InputError:
-        """The error for what stands under a key."""
+        """The error for the value of a key."""
         return InputError(f"the key {_PREFIX + name!r} {what}", file=self._file, found=found, expected=expected)
 
 
 def _vocabulary(keys: _Keys, *, bos: int | None = None, eos: int | None = None, unk: int | None = None) -> Vocabulary:
-    """The tokens; bos, eos and unk are their numbers where no key tells."""
+    """The vocabulary; `bos`, `eos` and `unk` are the numbers of those tokens where no key states them."""
     tokens = keys.texts("tokens")
     count = len(tokens)
     if not 0 < count <= MAX_TOKENS:
-        raise keys.refusal("tokens", "has not a number of tokens that can be", count, f"1 to {MAX_TOKENS}")
-    found = Vocabulary(
+        raise keys.refusal("tokens", "has an impossible number of tokens", count, f"1 to {MAX_TOKENS}")
+    vocabulary = Vocabulary(
         tokens=tuple(tokens),
         scores=keys.numbers("scores", float, 0.0, count),
-        kinds=keys.numbers("token_type", int, int(Kind.NORMAL), count),
+        kinds=keys.numbers("token_type", int, int(TokenKind.NORMAL), count),
         bos=keys.token("bos", bos, count),
         eos=keys.token("eos", eos, count),
         unknown=keys.token("unknown", unk, count),
     )
-    _check_bytes(keys, found)
-    said = {found.eos, *(keys.token(name, None, count) for name in ("eot", "eom"))} - {None}
-    named = named_ends(found.ids(Kind.CONTROL, Kind.USER_DEFINED))
-    return attrs.evolve(found, ends=frozenset(token for token in {*said, *named} if token is not None))
+    _check_bytes(keys, vocabulary)
+    said = {vocabulary.eos, *(keys.token(name, None, count) for name in ("eot", "eom"))} - {None}
+    named = named_ends(vocabulary.ids(TokenKind.CONTROL, TokenKind.USER_DEFINED))
+    return attrs.evolve(vocabulary, ends=frozenset(token for token in {*said, *named} if token is not None))
 
 
-def _check_bytes(keys: _Keys, found: Vocabulary) -> None:
-    """Tokens of bytes are taken by their texts, so those must say which byte they are."""
-    for token in [token for token, kind in enumerate(found.kinds) if kind == Kind.BYTE]:
+def _check_bytes(keys: _Keys, vocabulary: Vocabulary) -> None:
+    """Refuses a token of a byte whose text does not say which byte it is."""
+    for token in [token for token, kind in enumerate(vocabulary.kinds) if kind == TokenKind.BYTE]:
         try:
-            byte_of(found.tokens[token])
+            byte_of(vocabulary.tokens[token])
         except ValueError:
-            what = f"has at place {token} what is no byte, though its kind says so"
-            raise keys.refusal("tokens", what, f"{found.tokens[token]!r:.40}", "<0x00> to <0xFF>") from None
+            what = f"has no byte at place {token}, though the kind of that token says so"
+            raise keys.refusal("tokens", what, f"{vocabulary.tokens[token]!r:.40}", "<0x00> to <0xFF>") from None
 
 
 def _scored(keys: _Keys) -> ScoredTokenizer:
-    """SentencePiece's kind."""
-    found = _vocabulary(keys, bos=1, eos=2, unk=0)
-    spaced = attrs.evolve(found, tokens=tuple(text.replace(" ", SPACE) for text in found.tokens))
+    """A tokenizer of SentencePiece's kind."""
+    vocabulary = _vocabulary(keys, bos=1, eos=2, unk=0)
+    spaced = attrs.evolve(vocabulary, tokens=tuple(text.replace(" ", SPACE) for text in vocabulary.tokens))
     return ScoredTokenizer(
         spaced,
         keys.value("add_bos_token", bool, default=True),
@@ -132,7 +133,7 @@ def _scored(keys: _Keys) -> ScoredTokenizer:
 
 
 def _byte_pairs(keys: _Keys) -> BytePairTokenizer:
-    """GPT-2's kind."""
+    """A tokenizer of GPT-2's kind."""
     pre = keys.value("pre", str, default="default")
     splitting = SPLITTINGS.get(pre)
     if splitting is None:
@@ -143,20 +144,18 @@ def _byte_pairs(keys: _Keys) -> BytePairTokenizer:
 
 
 def _ranks(keys: _Keys) -> dict[tuple[str, str], int]:
-    """Pair -> its place among the merges, the first of equals; a pair is written with a space between its two."""
+    """Pair -> its first place among the merges; a pair is written with a space between its two texts."""
     ranks: dict[tuple[str, str], int] = {}
     for rank, text in enumerate(keys.texts("merges")):
         left, space, right = text.partition(" ")
         if not (left and space and right):
-            raise keys.refusal("merges", f"has at place {rank} what is no pair", f"{text!r:.40}", "two texts")
+            raise keys.refusal("merges", f"has no pair at place {rank}", f"{text!r:.40}", "two texts")
         ranks.setdefault((left, right), rank)
     return ranks
 
 
 def unpacked(data: bytes, file: object) -> dict[str, Any]:
-    """The blob's map."""
-    import msgpack
-
+    """The map that a blob holds. Raises InputError where it is damaged."""
     nodes = 0
 
     def counted(node: Any) -> Any:  # noqa: ANN401 - a map or an array

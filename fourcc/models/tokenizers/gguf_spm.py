@@ -1,31 +1,29 @@
 """SentencePiece's pairs by score, from a vocabulary in GGUF.
 
-A space is written U+2581, and one is put before the text where the vocabulary wants it. Characters are joined where the
-joined text is a token, the one with the highest score first, the leftmost of equals. A character without a token
-becomes the tokens of its bytes, where all of them have one, or the unknown token, once for a run of such characters; a
-vocabulary that has neither refuses the text. Control tokens come from no text and give none.
+A space is written U+2581, and one is put before the text where the vocabulary wants it. Neighbours are joined where
+their joined text is a token, the highest score first; ties go to the leftmost pair. A character without a token becomes
+the tokens of its bytes, where every byte has one, or else the unknown token, once for a run of such characters. Where
+the vocabulary has neither, the text is refused. Control tokens come from no text and give none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import attrs
 
 from fourcc.models.tokenizers.merging import Chunks, merge
-from fourcc.models.tokenizers.tokenizer import NONE, ByteStream, fused, no_token, text_of, utf8
-from fourcc.models.tokenizers.vocabulary import Cutter, Kind, OverVocabulary, Vocabulary, byte_of
+from fourcc.models.tokenizers.tokenizer import NONE, fused, no_token, utf8
+from fourcc.models.tokenizers.vocabulary import Cutter, OverVocabulary, TokenKind, Vocabulary
 
 SPACE = "\u2581"
 
 
 @attrs.frozen(slots=False)
 class ScoredTokenizer(OverVocabulary):
-    """Pairs by score.
+    """A tokenizer that merges pairs by score.
 
     Attributes:
         vocabulary: tokens.
-        add_bos: whether its token comes before a text.
+        add_bos: whether BOS comes before a text.
         add_space: whether a space comes before a text.
     """
 
@@ -39,7 +37,7 @@ class ScoredTokenizer(OverVocabulary):
 
     @_ids.default
     def _(self) -> dict[str, int]:
-        return self.vocabulary.ids(Kind.NORMAL, Kind.USER_DEFINED, Kind.UNUSED)
+        return self.vocabulary.ids(TokenKind.NORMAL, TokenKind.USER_DEFINED, TokenKind.UNUSED)
 
     @_bytes.default
     def _(self) -> dict[int, int]:
@@ -47,11 +45,11 @@ class ScoredTokenizer(OverVocabulary):
 
     @_cutter.default
     def _(self) -> Cutter:
-        return Cutter(self.vocabulary.ids(Kind.USER_DEFINED))
+        return Cutter(self.vocabulary.ids(TokenKind.USER_DEFINED))
 
     @_chunks.default
     def _(self) -> Chunks:
-        mergeable = self.vocabulary.ids(Kind.NORMAL, Kind.UNUSED)  # user-defined ones are cut out before
+        mergeable = self.vocabulary.ids(TokenKind.NORMAL, TokenKind.UNUSED)  # user-defined ones are cut out earlier
         return Chunks(mergeable, self._chunk)
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
@@ -63,16 +61,8 @@ class ScoredTokenizer(OverVocabulary):
             ids += self._tokens(part) if number % 2 else self._chunks.encode(part)
         return self._settled(ids, spaced) if NONE in ids else ids
 
-    def stream(self) -> ByteStream:
-        """A decoder for one run of tokens; see `Tokenizer`."""
-        return ByteStream(self._piece)
-
-    def text(self, ids: Iterable[int]) -> str:
-        """The text of a run of tokens."""
-        return text_of(self.stream(), ids)
-
     def _settled(self, ids: list[int], spaced: str) -> list[int]:
-        """Tokens with the unknown one in place of none. Raises UsageError where the vocabulary has no such token."""
+        """Tokens with the unknown token in place of NONE. Raises UsageError where the vocabulary has none."""
         unknown = self.vocabulary.unknown
         if unknown is not None:
             return [unknown if token == NONE else token for token in fused(ids, NONE)]
@@ -87,26 +77,18 @@ class ScoredTokenizer(OverVocabulary):
         return None if token is None else (-self.vocabulary.scores[token], left + right)
 
     def _tokens(self, symbol: str) -> list[int]:
-        """A symbol's token, or those of its bytes."""
+        """A symbol's token, or the tokens of its bytes."""
         token = self._ids.get(symbol)
         if token is not None:
             return [token]
-        found = [self._bytes.get(byte, NONE) for byte in symbol.encode()]
-        return [NONE] if NONE in found else found
+        of_bytes = [self._bytes.get(byte, NONE) for byte in symbol.encode()]
+        return [NONE] if NONE in of_bytes else of_bytes
 
     def _piece(self, token: int, before: int | None) -> bytes:
-        """The bytes of a token; of the first in a text, without the space that encoding put there."""
+        """The bytes of a token; the first token of a text loses the space that encoding put there."""
         text, kind = self.vocabulary.known(token)
-        added = self.add_space and before in (None, self.bos) and kind != Kind.BYTE and text.startswith(SPACE)
+        added = self.add_space and before in (None, self.bos) and kind != TokenKind.BYTE and text.startswith(SPACE)
         return self._bytes_of(token)[added:]
 
-    def _bytes_of(self, token: int) -> bytes:
-        """The bytes of a token, wherever it stands."""
-        text, kind = self.vocabulary.known(token)
-        if kind == Kind.CONTROL:
-            return b""
-        if kind == Kind.UNKNOWN:
-            return "\ufffd".encode()
-        if kind == Kind.BYTE:
-            return bytes([byte_of(text)])
+    def _text_bytes(self, text: str, kind: int) -> bytes:  # noqa: ARG002 - as in `OverVocabulary`
         return text.replace(SPACE, " ").encode(errors="surrogateescape")

@@ -1,10 +1,10 @@
 """A tokenizer.json, read by the package tokenizers.
 
-The file does not say which tokens stand before and behind a text. The first is the one that its post-processor puts
-before an empty text, whatever ``add_bos_token`` beside it says; the second is the special token of a usual name. Names
-of special tokens in a text are text.
+The file does not say which tokens stand before and behind a text. BOS is the token that its post-processor puts before
+an empty text, whatever ``add_bos_token`` in another file says; EOS is the special token with a usual name. Names of
+special tokens in a text are text.
 
-The package leaves out, without a word, what a vocabulary of byte pairs has no token for. Such a text is refused.
+The package leaves out, without a word, bytes for which a vocabulary of byte pairs has no token. Such a text is refused.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ from fourcc.models.tokenizers.tokenizer import MAX_TOKENS, checked, no_token, te
 
 @attrs.define
 class HuggingFaceStream:
-    """The package's own decoder of tokens that come one by one."""
+    """Decodes tokens one by one, by the package's own decoder."""
 
     tokenizer: HuggingFaceTokenizer
-    _steps: Any = attrs.field(init=False, repr=False)
+    _decoder: Any = attrs.field(init=False, repr=False)
     _ids: list[int] = attrs.field(factory=list, init=False)
     _given: int = attrs.field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
         decoders = package("tokenizers.decoders", self.tokenizer.file)
-        self._steps = decoders.DecodeStream(skip_special_tokens=True)
+        self._decoder = decoders.DecodeStream(skip_special_tokens=True)
 
     def push(self, token: int) -> str:
         """See `TextStream`."""
         self._ids.append(checked(token, self.tokenizer.vocab_size))
         with translated("the tokenizer cannot decode a token", self.tokenizer.file):
-            text: str = self._steps.step(self.tokenizer.package, token) or ""
+            text: str = self._decoder.step(self.tokenizer.package, token) or ""
         self._given += len(text)
         return text
 
@@ -57,13 +57,13 @@ class HuggingFaceTokenizer:
         package: the package's tokenizer.
         vocab_size: number of tokens.
         bos: the token before a text, where the file puts one there.
-        eos: the token behind a text, where one has a usual name.
-        file: for messages.
+        eos: the token behind a text, where a special token has a usual name.
+        file: the file that messages name.
         special_ids: special tokens by name.
         ends: tokens that end a text, by their names.
         padding: numbers that no token has.
-        alphabet: characters that have a token, where others would be left out; None where none is.
-        bytewise: whether those are letters of bytes.
+        alphabet: characters that have a token, where the package leaves out others; None where it leaves out none.
+        bytewise: whether the characters of the alphabet stand for bytes.
     """
 
     package: Any
@@ -95,11 +95,12 @@ class HuggingFaceTokenizer:
         normalizer = self.package.normalizer
         normal: str = normalizer.normalize_str(text) if normalizer else text
         at = self._lost(normal)
-        if at is not None and self.package.decode(ids, skip_special_tokens=False) != text:  # else tokens hold it whole
+        # A text that decodes as it was has lost nothing: longer tokens cover its characters.
+        if at is not None and self.package.decode(ids, skip_special_tokens=False) != text:
             raise no_token(normal, at)
 
     def _lost(self, text: str) -> int | None:
-        """Where in a text's bytes the first is that has no token by itself."""
+        """Offset, in a text's bytes, of the first character or byte that has no token by itself; None: all have one."""
         assert self.alphabet is not None
         if self.bytewise:
             return next((at for at, byte in enumerate(text.encode()) if ALPHABET[byte] not in self.alphabet), None)
@@ -110,7 +111,7 @@ class HuggingFaceTokenizer:
         return None if place is None else len(text[:place].encode())
 
     def _without_token(self, piece: str) -> list[int]:
-        """Places in a piece of a text whose characters have no token."""
+        """Places of characters without a token in a piece of a text."""
         assert self.alphabet is not None
         return [at for at, character in enumerate(piece) if character not in self.alphabet]
 
@@ -127,7 +128,7 @@ def read_json(data: bytes, file: object) -> HuggingFaceTokenizer:
     """The tokenizer in the bytes of a tokenizer.json.
 
     Raises:
-        InputError: the package does not take it.
+        InputError: the package refuses the file.
         UsageError: the package is not installed.
     """
     try:
@@ -138,11 +139,11 @@ def read_json(data: bytes, file: object) -> HuggingFaceTokenizer:
     with translated("not a tokenizer.json", file):
         with without_panic():
             tokenizer = module.Tokenizer.from_str(text)
-        return _made(tokenizer, module.models.BPE, file)
+        return _wrapped(tokenizer, module.models.BPE, file)
 
 
-def _made(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokenizer:  # noqa: ANN401 - the package's
-    """Ours of the package's."""
+def _wrapped(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokenizer:  # noqa: ANN401 - the package's
+    """A tokenizer of ours around the package's."""
     tokenizer.no_truncation()
     tokenizer.no_padding()
     before = tokenizer.encode("").ids
@@ -165,11 +166,11 @@ def _made(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokenizer
 
 
 def _alphabet(tokenizer: Any, byte_pairs: Any, vocab: dict[str, int]) -> tuple[frozenset[str] | None, bool]:  # noqa: ANN401
-    """Characters that have a token, where the package leaves others out, else None; whether they stand for bytes."""
+    """Characters that have a token, where the package leaves out others, else None; whether they stand for bytes."""
     model, before = tokenizer.model, tokenizer.pre_tokenizer
     if type(model) is not byte_pairs or model.unk_token is not None or model.byte_fallback:
         return None, False
     bytewise = before is not None and ALPHABET[0x80] in "".join(piece for piece, _ in before.pre_tokenize_str("\u0080"))
     affixed = model.continuing_subword_prefix or model.end_of_word_suffix
-    found = frozenset("".join(vocab) if affixed else (text for text in vocab if len(text) == 1))
-    return (None if bytewise and found.issuperset(ALPHABET.values()) else found), bytewise
+    known = frozenset("".join(vocab) if affixed else (text for text in vocab if len(text) == 1))
+    return (None if bytewise and known.issuperset(ALPHABET.values()) else known), bytewise

@@ -7,11 +7,11 @@
     0 <unk>   1 before a text   2 behind a text   3 to 258 <0x00> to <0xFF>   from 259 on pieces of text
     or, where the vocabulary has no tokens of bytes:                           from 3 on pieces of text
 
-Encoding: a space is put before the text; each character becomes its piece, or its UTF-8 bytes' tokens; then the
-neighbours whose joined piece has the highest score are joined, over and over, the leftmost of equals first. In a
-vocabulary without tokens of bytes a run of characters that have no piece becomes ``<unk>``, as SentencePiece has it;
-where token 0 is another, the text is refused. (llama2.c takes such bytes plus 3 for tokens, whatever those are.)
-Decoding: ``<0xXX>`` is a byte; a space is taken away behind token 1. Control characters are not filtered out.
+Encoding: a space is put before the text; each character becomes its piece, or the tokens of its UTF-8 bytes. Then the
+neighbours whose joined piece has the highest score are joined, again and again; ties go to the leftmost pair. In a
+vocabulary without tokens of bytes a run of characters without a piece becomes ``<unk>``, as in SentencePiece; where
+token 0 is another, the text is refused. (llama2.c adds 3 to such a byte and takes that token, whatever it is.)
+Decoding: ``<0xXX>`` is a byte; a space behind token 1 is removed. Control characters are not filtered out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from fourcc.models.tokenizers.tokenizer import NONE, ByteStream, checked, fused,
 
 UNKNOWN, BOS, EOS, FIRST_BYTE = 0, 1, 2, 3
 _UNKNOWN_PIECE = b"<unk>"
-_LEAST_SCORE = -1e10  # pieces of no higher score are never made
+_LEAST_SCORE = -1e10  # no merge gives a piece whose score is not above this
 _FIRST_TEXT = FIRST_BYTE + 256
 _BYTE_PIECES = tuple(b"<0x%02X>" % byte for byte in range(256))
 _HEAD, _ENTRY = struct.Struct("<I"), struct.Struct("<fI")
@@ -58,7 +58,7 @@ class Llama2cTokenizer:
             ids.setdefault(piece, token)
         object.__setattr__(self, "_ids", ids)
         texts = [piece.decode(errors="surrogateescape") for piece in ids]
-        single = frozenset(text for text in texts if len(text) == 1)  # others become names of bytes, which merge, too
+        single = frozenset(text for text in texts if len(text) == 1)  # others become tokens of bytes, which merge, too
         object.__setattr__(self, "_chunks", Chunks(texts, self._chunk, single))
 
     @property
@@ -68,7 +68,7 @@ class Llama2cTokenizer:
 
     @property
     def has_bytes(self) -> bool:
-        """Whether tokens 3 to 258 are those of bytes."""
+        """Whether tokens 3 to 258 are the tokens of bytes."""
         return self.pieces[FIRST_BYTE:_FIRST_TEXT] == _BYTE_PIECES
 
     @property
@@ -110,7 +110,7 @@ class Llama2cTokenizer:
         return text_of(self.stream(), ids)
 
     def _settled(self, ids: list[int], text: str) -> list[int]:
-        """Tokens with the unknown one in place of none. Raises UsageError where the vocabulary has no such token."""
+        """Tokens with the unknown token in place of NONE. Raises UsageError where the vocabulary has none."""
         if self.pieces[UNKNOWN] == _UNKNOWN_PIECE:
             return [UNKNOWN if token == NONE else token for token in fused(ids, NONE)]
         known = ids[: ids.index(NONE)]
@@ -146,7 +146,7 @@ def read_llama2c(data: bytes, file: object) -> Llama2cTokenizer:
     """The tokenizer in the bytes of a file.
 
     Raises:
-        InputError: it ends within a piece, or says what cannot be true.
+        InputError: the file ends within a piece, or states what is impossible.
     """
     if len(data) < _HEAD.size:
         raise InputError("the file is too short", file=file, offset=0, found=f"{len(data)} bytes", expected="4 or more")
@@ -164,7 +164,7 @@ def read_llama2c(data: bytes, file: object) -> Llama2cTokenizer:
 
 
 def _entry(data: bytes, at: int, longest: int, file: object) -> tuple[float, bytes]:
-    """The score and the piece that stand at an offset."""
+    """The score and the piece at an offset."""
     rest = len(data) - at - _ENTRY.size
     if rest < 0:
         found = f"{len(data) - at} bytes"
@@ -179,14 +179,14 @@ def _entry(data: bytes, at: int, longest: int, file: object) -> tuple[float, byt
 
 
 def _check_bytes(pieces: list[bytes], end: int, file: object) -> None:
-    """The tokens of bytes are taken by their number: all of them are what they should be, or none is there."""
-    found = pieces[FIRST_BYTE:_FIRST_TEXT]
-    some = any(piece == expected for piece, expected in zip(found, _BYTE_PIECES, strict=False))
+    """Refuses a file with some of the tokens of bytes: encoding takes them by number, so all must be there, or none."""
+    byte_pieces = pieces[FIRST_BYTE:_FIRST_TEXT]
+    some = any(piece == expected for piece, expected in zip(byte_pieces, _BYTE_PIECES, strict=False))
     least = _FIRST_TEXT if some else FIRST_BYTE
     if len(pieces) < least:
         what = "the file ends before the tokens of all bytes" if some else "the file ends before the special tokens"
         raise InputError(what, file=file, offset=end, found=f"{len(pieces)} tokens", expected=f"{least} or more")
-    for place, (piece, expected) in enumerate(zip(found, _BYTE_PIECES, strict=False) if some else ()):
+    for place, (piece, expected) in enumerate(zip(byte_pieces, _BYTE_PIECES, strict=False) if some else ()):
         if piece != expected:
             token = FIRST_BYTE + place
             at = _HEAD.size + sum(_ENTRY.size + len(each) for each in pieces[:token]) + _ENTRY.size

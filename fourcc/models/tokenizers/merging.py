@@ -1,4 +1,4 @@
-"""Merging neighbours, the best pair first: what all byte-pair tokenizers do, in n log n steps."""
+"""Merges neighbours, the best pair first, as all byte-pair tokenizers do, in O(n log n)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TypeVar
 _CHUNKS_KEPT, _LONGEST_KEPT = 1 << 14, 64
 
 Symbol = TypeVar("Symbol")
-Found = tuple[float, Symbol]  # cost, what the two become
+Joined = tuple[float, Symbol]  # cost, merged symbol
 
 
-def merge(symbols: list[Symbol], join: Callable[[Symbol, Symbol], Found[Symbol] | None]) -> list[Symbol]:
-    """The symbols after all merges: over and over the cheapest pair of neighbours becomes one, the leftmost of equals.
+def merge(symbols: list[Symbol], join: Callable[[Symbol, Symbol], Joined[Symbol] | None]) -> list[Symbol]:
+    """The symbols after all merges: again and again the cheapest pair of neighbours is merged; ties go to the leftmost.
 
     ::
 
@@ -23,12 +23,12 @@ def merge(symbols: list[Symbol], join: Callable[[Symbol, Symbol], Found[Symbol] 
         symbols   t  h  e  y      a symbol reaches from its place to that of the next one: after[0] is 1
         merged    th    e  y      after[0] is 2; no symbol has place 1 any more
 
-    A pair waits in the heap with its place, the place of its second symbol and where that one ends. If all three are
-    still so when its turn comes, neither symbol has changed.
+    The heap holds pairs: the place of the first symbol, that of the second, and the end of the second. If all three
+    still hold when a pair is taken out, neither symbol has changed.
 
     Args:
-        symbols: at the start.
-        join: (left, right) -> their cost (no NaN) and what they become, or None where they do not merge.
+        symbols: the symbols before all merges.
+        join: (left, right) -> their cost (no NaN) and the merged symbol, or None where they do not merge.
 
     >>> merge(list("banana"), lambda a, b: (len(a + b), a + b) if a + b in {"an", "ana", "ba"} else None)
     ['ba', 'n', 'ana']
@@ -44,9 +44,9 @@ def merge(symbols: list[Symbol], join: Callable[[Symbol, Symbol], Found[Symbol] 
         one, two = now[left], now[right]
         assert one is not None
         assert two is not None
-        found = join(one, two)
-        if found is not None:
-            heappush(heap, (found[0], left, right, after[right], found[1]))
+        merged = join(one, two)
+        if merged is not None:
+            heappush(heap, (merged[0], left, right, after[right], merged[1]))
 
     for left, right in pairwise(range(count)):
         offer(left, right)
@@ -62,22 +62,20 @@ def merge(symbols: list[Symbol], join: Callable[[Symbol, Symbol], Found[Symbol] 
 
 
 class Chunks:
-    """Cuts a text where no merge can ever reach across: between two characters that are neighbours in no token.
+    """Cuts a text where no merge can cross: between two characters that are neighbours in no token.
 
-    In most vocabularies that is before each space, so that words are merged one by one, and a word seen before is only
+    In most vocabularies that is before each space, so words are merged one by one, and a word seen before is only
     looked up.
+
+    Args:
+        texts: texts of all tokens that a merge can give.
+        encode: a chunk -> its tokens.
+        alphabet: characters beside which a cut is allowed; None: all.
     """
 
     def __init__(
         self, texts: Iterable[str], encode: Callable[[str], list[int]], alphabet: frozenset[str] | None = None
     ) -> None:
-        """For a vocabulary.
-
-        Args:
-            texts: of all tokens that a merge can make.
-            encode: a chunk to its tokens.
-            alphabet: characters that may be cut at; None for all.
-        """
         self._pairs = {text[at : at + 2] for text in texts for at in range(len(text) - 1)}
         self._alphabet = alphabet
         self._encode = encode

@@ -1,4 +1,4 @@
-"""Packages that read a tokenizer and need not be installed; and what becomes of their errors."""
+"""Optional packages that read tokenizers, and the translation of their errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def package(name: str, file: object) -> Any:  # noqa: ANN401 - a module
     """A package of the extra ``tokenizers``.
 
     Raises:
-        UsageError: it is not installed.
+        UsageError: the package is not installed.
     """
     try:
         return import_module(name)
@@ -28,7 +28,7 @@ def package(name: str, file: object) -> Any:  # noqa: ANN401 - a module
 
 @contextmanager
 def translated(what: str, file: object) -> Iterator[None]:
-    """Turns whatever a package raises into an error of ours; a Rust panic is no `Exception`.
+    """Turns every error of a package into an error of ours; a Rust panic is no `Exception`.
 
     Raises:
         InputError: with the package's own words.
@@ -52,10 +52,10 @@ _STDERR, _REDIRECTING = 2, threading.Lock()
 
 @contextmanager
 def without_panic() -> Iterator[None]:
-    """Keeps back what is written to standard error, and drops it where a Rust package panics: the error tells it all.
+    """Holds back standard error, and drops it where a Rust package panics: the error tells everything.
 
-    Rust writes its report straight to the descriptor, which is the whole process's. So this stands only around the
-    opening of a file; what others write meanwhile comes behind it.
+    Rust writes its report straight to the descriptor, which belongs to the whole process. So this guards only the
+    opening of a file; other threads' output meanwhile comes after it.
     """
     with _REDIRECTING:
         spool = _redirected()
@@ -71,7 +71,10 @@ def without_panic() -> Iterator[None]:
 
 
 def _redirected() -> tuple[int, int] | None:
-    """Standard error goes to a temporary file: that, and what it was. None: it is closed, or no file can be made."""
+    """Sends standard error to a temporary file: descriptors of the file and of the old standard error.
+
+    None where standard error is closed, or no file can be made.
+    """
     try:
         with tempfile.TemporaryFile() as file:
             kept = os.dup(_STDERR)
@@ -83,7 +86,7 @@ def _redirected() -> tuple[int, int] | None:
 
 
 def _put_back(spool: int, kept: int, *, tell: bool) -> None:
-    """Standard error is what it was; what was written meanwhile is told, or dropped."""
+    """Restores standard error; the text written meanwhile is copied to it, or dropped."""
     os.dup2(kept, _STDERR)
     os.close(kept)
     if tell:
@@ -92,7 +95,7 @@ def _put_back(spool: int, kept: int, *, tell: bool) -> None:
 
 
 def _copy(spool: int) -> None:
-    """What was kept back goes to standard error, as far as that takes it."""
+    """Copies the held-back text to standard error, as far as that accepts it."""
     os.lseek(spool, 0, os.SEEK_SET)
     with suppress(OSError):
         while part := os.read(spool, 1 << 16):

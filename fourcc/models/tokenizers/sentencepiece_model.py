@@ -1,7 +1,7 @@
-"""A SentencePiece .model, read by the package sentencepiece: it encodes, the pieces decode.
+"""A SentencePiece .model, read by the package sentencepiece: the package encodes, the pieces decode.
 
-Pieces give the text that they stand for, U+2581 as a space; the first of a text without the space that encoding put
-there, the unknown one as U+FFFD, control pieces nothing.
+A piece decodes to its text, with U+2581 as a space; the first piece of a text loses the space that encoding put there.
+The unknown piece gives U+FFFD, control pieces give nothing.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class SentencePieceTokenizer:
     """A SentencePiece model.
 
     Attributes:
-        processor: the package's.
-        pieces: each token's bytes.
+        processor: the package's tokenizer.
+        pieces: bytes of the tokens.
         spaced: whether encoding puts a space before a text.
-        file: for messages.
-        add_bos: whether its token comes before a text.
+        file: the file that messages name.
+        add_bos: whether BOS comes before a text.
     """
 
     processor: Any
@@ -70,7 +70,7 @@ class SentencePieceTokenizer:
         with translated("the model cannot look a name up", self.file):
             token: int = self.processor.piece_to_id(name)
             if self.processor.is_unknown(token) or self.pieces[token]:
-                return None  # asked first: the name of the unknown piece need not be text
+                return None  # before its name is asked for: the unknown piece's name need not be text
             return token if self.processor.id_to_piece(token) == name else None
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
@@ -95,10 +95,10 @@ class SentencePieceTokenizer:
 
 
 def adds_bos(configuration: bytes | None, file: object) -> bool:
-    """Whether BOS comes before a text, as ``tokenizer_config.json`` beside a .model says; without a word it does.
+    """Whether BOS comes before a text, as ``tokenizer_config.json`` beside a .model says; True where it does not say.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the configuration is damaged.
     """
     return configuration is None or parse_object(configuration, file).get("add_bos_token") is not False
 
@@ -107,7 +107,7 @@ def read_sentencepiece(data: bytes, file: object) -> SentencePieceTokenizer:
     """The tokenizer in the bytes of a .model.
 
     Raises:
-        InputError: the package does not take it.
+        InputError: the package refuses the file.
         UsageError: the package is not installed.
     """
     if not data:
@@ -120,7 +120,7 @@ def read_sentencepiece(data: bytes, file: object) -> SentencePieceTokenizer:
 
 
 def _piece_bytes(processor: Any, token: int) -> bytes:  # noqa: ANN401 - the package's
-    """What a token stands for."""
+    """The bytes that a token stands for."""
     if processor.is_control(token):
         return b""
     if processor.is_unknown(token):
@@ -130,5 +130,5 @@ def _piece_bytes(processor: Any, token: int) -> bytes:  # noqa: ANN401 - the pac
 
 
 def _some(token: int, count: int) -> int | None:
-    """A token; None for the number of none."""
+    """The token; None where the number is no token's."""
     return token if 0 <= token < count else None

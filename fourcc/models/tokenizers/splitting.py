@@ -1,8 +1,8 @@
-r"""Cutting a text into words, as byte-pair tokenizers do before they merge: each pair stays within one word.
+r"""Cuts a text into words, as byte-pair tokenizers do before they merge: a pair stays within one word.
 
 The rules are regular expressions with classes of characters (``\p{L}``: letters) that Python's `re` lacks. So each
-character outside ASCII is replaced by one that stands for its category, and the classes name those: the spans found
-there are those of the text. Categories are those of Python's Unicode version.
+character outside ASCII is replaced by one that stands for its category, and the classes name those: matches in the
+replaced text have the spans of the text. Categories are those of Python's Unicode version.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _TEKKEN = (
 
 
 class _StandIns(dict[int, str]):
-    """Code point -> what stands for it; filled as characters come."""
+    """Code point -> the character that stands for it; filled on demand."""
 
     def __missing__(self, point: int) -> str:
         self[point] = chr(point) if point < 0x80 else _STAND_INS["Zs" if point == _NEXT_LINE else category(chr(point))]
@@ -86,14 +86,14 @@ def _compiled(rule: str) -> re.Pattern[str]:
 
     def translated(match: re.Match[str]) -> str:
         nonlocal within
-        found = match[0]
-        if found[0] in "[]":
-            within = found != "]"
-            return found
-        if found in (r"\s", r"\S") or match[1]:
+        escape = match[0]
+        if escape[0] in "[]":
+            within = escape != "]"
+            return escape
+        if escape in (r"\s", r"\S") or match[1]:
             members = _members(match[1]) if match[1] else spaces
-            return members if within else f"[{'^' * (found == chr(92) + 'S')}{members}]"
-        return found
+            return members if within else f"[{'^' * (escape == chr(92) + 'S')}{members}]"
+        return escape
 
     return re.compile(_ESCAPES.sub(translated, rule))
 
@@ -103,9 +103,9 @@ class Splitting:
     r"""How a vocabulary's texts are cut.
 
     Attributes:
-        rules: applied one behind the other, each to the pieces of the one before; what lies between is a piece, too.
-        whole_words: whether a word that is a token is taken as it is, before any merging.
-        bos: whether the token before a text is wanted where the vocabulary does not say.
+        rules: regular expressions, each applied to the pieces of the one before; text between matches is a piece, too.
+        whole_words: whether a word that is a token stays whole, without merging.
+        bos: whether BOS is wanted where the vocabulary does not say.
     """
 
     rules: tuple[str, ...]
@@ -126,7 +126,7 @@ class Splitting:
 
 
 def _cuts(pattern: re.Pattern[str], shape: str, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """The pieces of a span: matches, and what lies between."""
+    """The pieces of a span: matches, and the text between them."""
     first, at = span
     at = first
     for match in pattern.finditer(shape[slice(*span)]):
@@ -140,7 +140,7 @@ def _cuts(pattern: re.Pattern[str], shape: str, span: tuple[int, int]) -> Iterat
         yield at, span[1]
 
 
-_FAMILIES = {  # values of tokenizer.ggml.pre, and how they cut
+_FAMILIES = {  # values of tokenizer.ggml.pre -> how they cut
     "gpt-2 phi-2 jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code roberta-bpe gigachat mpt olmo jais": (
         Splitting((_GPT2,))
     ),

@@ -1,4 +1,4 @@
-"""What every tokenizer can do, and text that comes token by token."""
+"""The interface of every tokenizer, and text that comes token by token."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import attrs
 
 from fourcc.errors import UsageError
 
-MAX_TOKENS = 1 << 22  # of a vocabulary; published ones have up to 2^18
+MAX_TOKENS = 1 << 22  # most tokens of a vocabulary; published ones have up to 2^18
 
 
 class TextStream(Protocol):
     """Turns tokens into text while they come."""
 
     def push(self, token: int) -> str:
-        """The text that is certain now; what may be the start of a character is held back."""
+        """The text that is certain now; bytes that may begin a character are held back."""
 
     def finish(self) -> str:
-        """What was held back, as U+FFFD where it is no text."""
+        """The text that was held back; U+FFFD where its bytes are no text."""
 
 
 class Tokenizer(Protocol):
@@ -47,18 +47,18 @@ class Tokenizer(Protocol):
         """Numbers below `vocab_size` that no text has: holes, and tokens that only fill the vocabulary up."""
 
     def special(self, name: str) -> int | None:
-        """The token of that name among those that come from no text, or None."""
+        """The special token of that name, which comes from no text, or None."""
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text.
 
         Args:
             text: taken as it is; the names of special tokens in it are text.
-            bos: whether the token before a text comes first, in tokenizers that have one and want it there.
+            bos: whether BOS comes first, in tokenizers that have one and want it there.
 
         Raises:
-            UsageError: a lone surrogate, which is no text; or a part of the text has no token, nor has the vocabulary
-                one for what is unknown.
+            UsageError: the text has a lone surrogate; or a part of it has no token, and the vocabulary has no unknown
+                token.
         """
 
     def stream(self) -> TextStream:
@@ -70,10 +70,10 @@ class Tokenizer(Protocol):
 
 @attrs.define
 class ByteStream:
-    """The text of tokens that stand for bytes; it begins in the middle of no character.
+    """The text of tokens that stand for bytes; the first token does not begin inside a character.
 
     Attributes:
-        piece: (token, the one before it or None) -> bytes.
+        piece: (token, the token before it or None) -> bytes.
     """
 
     piece: Callable[[int, int | None], bytes]
@@ -108,20 +108,20 @@ def utf8(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as error:
         found = f"U+{ord(text[error.start]):04X} at character {error.start}"
-        raise UsageError("the text is no Unicode", found=found, expected="no surrogates") from None
+        raise UsageError("the text is not Unicode", found=found, expected="no surrogates") from None
 
 
 def in_use(tokenizer: Tokenizer, rows: int) -> int:
-    """How many tokens a model of so many rows can mean: those beyond the last one that is no padding are left out."""
+    """Number of tokens in use in a model of so many rows: up to the last token that is no padding."""
     padding, count = tokenizer.padding, min(rows, tokenizer.vocab_size)
     return next((token + 1 for token in reversed(range(count)) if token not in padding), 0)
 
 
-NONE = -1  # in a list of tokens: a part of the text that has none
+NONE = -1  # in a list of tokens: a part of the text that has no token
 
 
 def fused(ids: list[int], unknown: int) -> list[int]:
-    """Tokens with runs of the unknown one as one, as SentencePiece gives them."""
+    """Tokens in which a run of the unknown token becomes one, as in SentencePiece."""
     return [token for at, token in enumerate(ids) if token != unknown or not at or ids[at - 1] != unknown]
 
 
@@ -129,22 +129,22 @@ def no_token(text: str, offset: int, before: int = 0) -> UsageError:
     """The error for a part of a text that has no token.
 
     Args:
-        text: as it is encoded.
-        offset: in its bytes.
-        before: characters that encoding put before it.
+        text: the text as it is encoded.
+        offset: the place of the part in its bytes.
+        before: number of characters that encoding put before it.
     """
     raw = text.encode()
-    at = len(raw[:offset].decode(errors="ignore"))  # of a character that is cut nothing is counted
+    at = len(raw[:offset].decode(errors="ignore"))  # a character that is cut does not count
     place = f"at character {at - before} of the text" if at >= before else "which is put before the text"
     found = f"byte 0x{raw[offset]:02X} of U+{ord(text[at]):04X}, {place}"
     return UsageError("the vocabulary has no token for it", found=found, hint="Leave it out of the text.")
 
 
 def checked(token: int, vocab_size: int) -> int:
-    """The token.
+    """The token, once it is known to be one.
 
     Raises:
-        UsageError: the vocabulary has none of this number.
+        UsageError: the vocabulary has no token of this number.
     """
     if not 0 <= token < vocab_size:
         raise UsageError("no such token", found=token, expected=f"0 to {vocab_size - 1}")

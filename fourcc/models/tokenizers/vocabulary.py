@@ -1,20 +1,23 @@
-"""A vocabulary as GGUF files hold it: tokens, each of a kind, some with a special part."""
+"""A vocabulary as GGUF files hold it: tokens of several kinds, and the base of the tokenizers over it."""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from enum import IntEnum
 from functools import cached_property
 
 import attrs
 
-from fourcc.models.tokenizers.tokenizer import checked
+from fourcc.models.tokenizers.tokenizer import ByteStream, checked, text_of
 
+_REPLACEMENT = "\ufffd".encode()
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 
-class Kind(IntEnum):
-    """What a token is for."""
+class TokenKind(IntEnum):
+    """The use of a token, in GGUF's numbers."""
 
     NORMAL = 1
     UNKNOWN = 2
@@ -26,16 +29,16 @@ class Kind(IntEnum):
 
 @attrs.frozen
 class Vocabulary:
-    """Tokens and what is said of them.
+    """Tokens and their properties.
 
     Attributes:
-        tokens: each token's text; bytes that are no UTF-8 stand as lone surrogates.
-        scores: the higher, the earlier a token is made.
-        kinds: what each is for.
+        tokens: texts of the tokens; bytes that are not UTF-8 stand as lone surrogates.
+        scores: a pair whose token has a higher score is merged earlier.
+        kinds: kinds of the tokens.
         bos: the token before a text.
         eos: the token behind a text.
-        unknown: for what has no token.
-        ends: tokens that end a text, the one behind it among them.
+        unknown: the token for text that has no token.
+        ends: tokens that end a text; EOS is among them.
     """
 
     tokens: tuple[str, ...]
@@ -46,8 +49,8 @@ class Vocabulary:
     unknown: int | None = None
     ends: frozenset[int] = frozenset()
 
-    def ids(self, *kinds: Kind) -> dict[str, int]:
-        """Text -> token, of tokens for these uses; the first of equals."""
+    def ids(self, *kinds: TokenKind) -> dict[str, int]:
+        """Text -> token, for tokens of these kinds; of several with one text the first."""
         ids: dict[str, int] = {}
         wanted = frozenset(map(int, kinds))
         for token, (text, kind) in enumerate(zip(self.tokens, self.kinds, strict=True)):
@@ -57,21 +60,21 @@ class Vocabulary:
 
     def byte_ids(self) -> dict[int, int]:
         """Byte -> its token."""
-        return {byte_of(text): token for text, token in reversed(self.ids(Kind.BYTE).items())}
+        return {byte_of(text): token for text, token in reversed(self.ids(TokenKind.BYTE).items())}
 
     @property
     def padding(self) -> frozenset[int]:
         """Tokens that only fill a vocabulary up to the model's rows, as converters name them: ``[PAD7]`` is token 7."""
-        unused = (token for token, kind in enumerate(self.kinds) if kind == Kind.UNUSED)
+        unused = (token for token, kind in enumerate(self.kinds) if kind == TokenKind.UNUSED)
         return frozenset(token for token in unused if self.tokens[token] == pad_name(token))
 
     def known(self, token: int) -> tuple[str, int]:
-        """A token's text and kind; UsageError where there is no such token."""
+        """A token's text and kind. Raises UsageError where there is no such token."""
         return self.tokens[checked(token, len(self.tokens))], self.kinds[token]
 
 
 def pad_name(token: int) -> str:
-    """What converters to GGUF call a token that the model has a row for, and the tokenizer nothing."""
+    """The name that converters to GGUF give a token for a row of the model that the tokenizer does not use."""
     return f"[PAD{token}]"
 
 
@@ -84,39 +87,41 @@ def byte_of(text: str) -> int:
 
 
 class Cutter:
-    """Cuts user-defined tokens out of a text, before all else: the first that stands there, the longest of those.
+    """Cuts user-defined tokens out of a text before anything else; at each place the longest token counts.
 
     Lengths are kept by first character, so that hundreds of thousands of tokens cost no more than a few.
+
+    Args:
+        ids: the tokens, by their texts.
     """
 
     def __init__(self, ids: dict[str, int]) -> None:
-        """Of tokens by their text."""
         self.ids = ids
         lengths: dict[str, set[int]] = {}
         for text in ids:
             lengths.setdefault(text[0], set()).add(len(text))
-        self._lengths = {first: sorted(found, reverse=True) for first, found in lengths.items()}
+        self._lengths = {first: sorted(some, reverse=True) for first, some in lengths.items()}
 
     def cut(self, text: str) -> list[str]:
-        """Texts, from the first at every second place, and user-defined tokens between them."""
+        """The text in parts: texts at even places, user-defined tokens at odd ones."""
         parts, start = [], 0
         for at, character in enumerate(text):
             if at >= start and character in self._lengths:
-                found = self._longest(text, at)
-                if found:
-                    parts += [text[start:at], found]
-                    start = at + len(found)
+                token = self._longest(text, at)
+                if token:
+                    parts += [text[start:at], token]
+                    start = at + len(token)
         return [*parts, text[start:]]
 
     def _longest(self, text: str, at: int) -> str:
-        """The longest token that stands at a place; empty where none does."""
+        """The longest token that begins at a place; empty where none does."""
         rest = len(text) - at
         parts = (text[at : at + length] for length in self._lengths[text[at]] if length <= rest)
         return next((part for part in parts if part in self.ids), "")
 
 
-class OverVocabulary:
-    """What a tokenizer over a `Vocabulary` answers by it alone; see `Tokenizer`."""
+class OverVocabulary(ABC):
+    """The part of a tokenizer that follows from its `Vocabulary`; see `Tokenizer`."""
 
     vocabulary: Vocabulary
 
@@ -135,6 +140,31 @@ class OverVocabulary:
         """Tokens that no text has; see `Tokenizer`."""
         return self.vocabulary.padding
 
+    def stream(self) -> ByteStream:
+        """A decoder for one run of tokens; see `Tokenizer`."""
+        return ByteStream(self._piece)
+
+    def text(self, ids: Iterable[int]) -> str:
+        """The text of a run of tokens."""
+        return text_of(self.stream(), ids)
+
+    @abstractmethod
+    def _piece(self, token: int, before: int | None) -> bytes:
+        """The bytes of a token behind another one, or at the start of a text."""
+
+    @abstractmethod
+    def _text_bytes(self, text: str, kind: int) -> bytes:
+        """The bytes of a token that stands for text."""
+
+    def _bytes_of(self, token: int) -> bytes:
+        """The bytes of a token, wherever it stands."""
+        text, kind = self.vocabulary.known(token)
+        if kind == TokenKind.CONTROL:
+            return b""
+        if kind == TokenKind.UNKNOWN:
+            return _REPLACEMENT
+        return bytes([byte_of(text)]) if kind == TokenKind.BYTE else self._text_bytes(text, kind)
+
     @property
     def bos(self) -> int | None:
         """The token before a text, where there is one."""
@@ -147,4 +177,4 @@ class OverVocabulary:
 
     def special(self, name: str) -> int | None:
         """A special token; see `Tokenizer`."""
-        return self.vocabulary.ids(Kind.CONTROL, Kind.USER_DEFINED).get(name)
+        return self.vocabulary.ids(TokenKind.CONTROL, TokenKind.USER_DEFINED).get(name)
