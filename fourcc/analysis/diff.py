@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.decoding import tiles
 from fourcc.errors import PluginError
 from fourcc.metrics import ErrorSums
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.tags import FourCC
+from fourcc.tiles import tiles
 
 if TYPE_CHECKING:
     from fourcc.container.index import PartRecord

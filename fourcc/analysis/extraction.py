@@ -6,10 +6,10 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fourcc.decoding import tiles
 from fourcc.dtypes import numpy_dtype
 from fourcc.files.write import AtomicFile
 from fourcc.sources.source import SourceTensor
+from fourcc.tiles import tiles
 
 
 def npy_runs(tensor: SourceTensor) -> Iterator[bytes]:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from fourcc.analysis.moments import Moments
-from fourcc.decoding import Tile, tiles
-from fourcc.qmatrix import TILE_WEIGHTS
 from fourcc.sources.source import SourceTensor
 from fourcc.threads import Task, in_order, thread_count
+from fourcc.tiles import TILE_WEIGHTS, Tile, tiles
 
 if TYPE_CHECKING:
     from fourcc.format import Array

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.decoding import decoded_rows
 from fourcc.encoding import encode
 from fourcc.errors import FourccError, PluginError, UsageError
 from fourcc.metrics import ErrorSums
@@ -22,6 +21,7 @@ from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import FormatSpec, complete, split_shape
 from fourcc.tags import FourCC
+from fourcc.tiles import decoded_rows
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Format

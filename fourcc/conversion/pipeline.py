@@ -12,17 +12,16 @@ from typing import Protocol
 import attrs
 
 from fourcc.container.index import ErrorRecord, PartRecord, Provider, TensorRecord
-from fourcc.decoding import decoded_rows, read_tile
-from fourcc.encoding import MatrixEncoder, refuse_nonfinite
 from fourcc.format import Aids, Format, Parts
+from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Decision
-from fourcc.qmatrix import TILE_WEIGHTS, tile_bounds
 from fourcc.registry import registry
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec, Geometry, split_shape
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
+from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
 
 Progress = Callable[[str, int, int], None]  # (tensor, source weights done, all weights)
 SHOWN = 6  # names in a note

@@ -7,11 +7,11 @@ from math import prod
 
 from fourcc.container.index import PartRecord
 from fourcc.dtypes import itemsize
-from fourcc.errors import PluginError
 from fourcc.exporters.layout import Layout
 from fourcc.files.write import AtomicFile
 from fourcc.format import Parts
-from fourcc.spec import FormatSpec
+from fourcc.parts import PartsPlacer
+from fourcc.spec import FormatSpec, Part
 
 
 class PlacedFile:
@@ -49,7 +49,7 @@ class PlacedFile:
 
 
 class PlacedTensor:
-    """Writes the parts of one tensor, tile by tile, each at its own cursor, as a `TensorSink` does."""
+    """Writes the parts of one tensor, tile by tile; a `fourcc.conversion.pipeline.TensorSink`."""
 
     def __init__(
         self,
@@ -60,30 +60,27 @@ class PlacedTensor:
         shape: tuple[int, ...],
         params: Mapping[str, object],
     ) -> None:
-        self._out, self._name, self._spec = out, name, spec
-        self._shapes = spec.part_shapes(shape, params)
-        self._starts = dict(places)
-        self._cursors = dict(places)
+        self._out, self._places, self._spec = out, places, spec
+        self._placer = PartsPlacer(spec, shape, params, self._put, name)
 
     def write(self, parts: Parts, *, first_row: int) -> None:
-        """One tile; a part of the whole matrix is written with the first one only."""
-        import numpy as np
+        """Writes one tile, whose first row in its matrix is `first_row`; see `PartsPlacer.write`."""
+        self._placer.write(parts, first_row=first_row)
 
-        for part in self._spec.parts:
-            if part.rows is None and first_row:
-                continue
-            data = np.ascontiguousarray(parts[part.name]).reshape(-1).view(np.uint8).data
-            self._out.write_at(self._cursors[part.name], data)
-            self._cursors[part.name] += len(data)
+    def _put(self, part: Part, offset: int, data: memoryview) -> None:
+        self._out.write_at(self._places[part.name] + offset, data)
 
     def finish(self) -> tuple[PartRecord, ...]:
         """Where the parts are, after their lengths were compared with what the format says."""
-        records = []
-        for part in self._spec.parts:
-            shape, start = self._shapes[part.name], self._starts[part.name]
-            expected, found = prod(shape) * itemsize(part.dtype), self._cursors[part.name] - start
-            if found != expected:
-                what = f"part {part.name!r} does not have the length that its format gives it"
-                raise PluginError(what, tensor=self._name, found=f"{found} bytes", expected=f"{expected} bytes")
-            records.append(PartRecord(part.name, part.dtype, shape, start, found, b""))
-        return tuple(records)
+        shapes = self._placer.finish()
+        return tuple(
+            PartRecord(
+                part.name,
+                part.dtype,
+                shapes[part.name],
+                self._places[part.name],
+                prod(shapes[part.name]) * itemsize(part.dtype),
+                b"",
+            )
+            for part in self._spec.parts
+        )

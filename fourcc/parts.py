@@ -1,0 +1,125 @@
+"""Where the parts of a tensor's tiles go: one rule for arrays in memory, a container and an export.
+
+Tiles come in row order, matrix after matrix, so every part of the tensor grows at its end:
+
+- a part of some rows with every tile;
+- a part of the whole matrix with the first tile of that matrix; what later tiles say of it is ignored;
+- a part of variable length with the one tile that its matrix has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fourcc.dtypes import itemsize, numpy_dtype
+from fourcc.errors import PluginError
+from fourcc.spec import FormatSpec, Params, Part
+
+if TYPE_CHECKING:
+    from fourcc.format import Array, Parts
+
+Put = Callable[[Part, int, memoryview], None]  # (part, offset in the part, bytes); in order of the offsets
+
+
+class PartsPlacer:
+    """Cuts the parts of a tensor's tiles into bytes and tells where in each part they go.
+
+    Args:
+        spec: of the tensor's format.
+        shape: the tensor's.
+        params: the format's parameters, complete.
+        put: takes the bytes.
+        name: the tensor's, for messages.
+    """
+
+    def __init__(
+        self, spec: FormatSpec, shape: tuple[int, ...], params: Params, put: Put, name: str | None = None
+    ) -> None:
+        self._spec, self._put, self._name = spec, put, name
+        self._shapes = spec.part_shapes(shape, params)
+        self._ends = dict.fromkeys(self._shapes, 0)
+
+    def write(self, parts: Parts, *, first_row: int) -> None:
+        """Places one tile.
+
+        Args:
+            parts: as the format's encoder gives them.
+            first_row: of the tile in its matrix.
+
+        Raises:
+            PluginError: a part is longer than its format says.
+        """
+        for part in self._spec.parts:
+            if part.rows is not None or first_row == 0:
+                # bytes by way of an array: a record's memoryview cannot be cast
+                self._append(part, np.ascontiguousarray(parts[part.name]).reshape(-1).view(np.uint8).data)
+
+    def _append(self, part: Part, data: memoryview) -> None:
+        start = self._ends[part.name]
+        end = start + len(data)
+        if not part.variable and end > self._planned(part):
+            raise self._wrong_length(part, end)
+        self._put(part, start, data)
+        self._ends[part.name] = end
+
+    def finish(self) -> dict[str, tuple[int, ...]]:
+        """The stored shape of each part.
+
+        An empty matrix's part that has bytes all the same, such as a codebook, is filled with zeros: no tile brought
+        it.
+
+        Raises:
+            PluginError: a part is shorter than its format says.
+        """
+        for part in self._spec.parts:
+            if part.variable:
+                self._shapes[part.name] = (self._ends[part.name] // itemsize(part.dtype),)
+                continue
+            if not self._ends[part.name]:
+                self._append(part, memoryview(bytes(self._planned(part))))
+            if self._ends[part.name] != self._planned(part):
+                raise self._wrong_length(part, self._ends[part.name])
+        return self._shapes
+
+    def _planned(self, part: Part) -> int:
+        return prod(self._shapes[part.name]) * itemsize(part.dtype)
+
+    def _wrong_length(self, part: Part, got: int) -> PluginError:
+        what = f"part {part.name!r} does not have the length that its format gives it"
+        return PluginError(what, tensor=self._name, found=f"{got} bytes", expected=f"{self._planned(part)} bytes")
+
+
+class PartArrays:
+    """The parts of one tensor in memory, filled tile by tile.
+
+    Args:
+        spec: of the tensor's format.
+        shape: the tensor's.
+        params: the format's parameters, complete.
+        name: the tensor's, for messages.
+    """
+
+    def __init__(self, spec: FormatSpec, shape: tuple[int, ...], params: Params, name: str | None = None) -> None:
+        shapes = spec.part_shapes(shape, params)
+        self._arrays = {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in spec.parts}
+        self._flat = {name: array.reshape(-1).view(np.uint8) for name, array in self._arrays.items()}
+        self._placer = PartsPlacer(spec, shape, params, self._put, name)
+
+    def write(self, parts: Parts, *, first_row: int) -> None:
+        """Places one tile; see `PartsPlacer.write`."""
+        self._placer.write(parts, first_row=first_row)
+
+    def _put(self, part: Part, offset: int, data: memoryview) -> None:
+        if part.variable:  # has one tile
+            self._arrays[part.name] = np.frombuffer(bytearray(data), numpy_dtype(part.dtype))
+        elif data:
+            self._flat[part.name][offset : offset + len(data)] = data
+
+    def finish(self) -> dict[str, Array]:
+        """The parts, of their stored shapes. Raises PluginError where one is shorter than its format says."""
+        self._placer.finish()
+        return self._arrays
