@@ -62,6 +62,17 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
+def listed(names: Iterable[object], most: int) -> str:
+    """Names as a message lists them: the first ones, and how many more there are.
+
+    >>> listed("abc", 3), listed("abcde", 3)
+    ('a, b, c', 'a, b, c and 2 more')
+    """
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return f"{', '.join(texts[:most])}{more}"
+
+
 def memory_is_short(error: BaseException) -> bool:
     """Whether an error, or one that led to it, only says that the system had no memory left.
 

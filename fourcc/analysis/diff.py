@@ -6,7 +6,7 @@ is compared by its bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import attrs
 
 from fourcc.errors import PluginError
 from fourcc.metrics import ErrorSums
+from fourcc.progress import OnProgress, counter
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.tags import FourCC
 from fourcc.tiles import tiles
@@ -21,8 +22,6 @@ from fourcc.tiles import tiles
 if TYPE_CHECKING:
     from fourcc.container.index import PartRecord
     from fourcc.format import Array
-
-Progress = Callable[[str, int, int], None]  # (tensor, weights done, all weights)
 
 
 @attrs.frozen
@@ -99,7 +98,7 @@ class Difference:
         return not (self.changes or self.only_a or self.only_b) and all(tensor.identical for tensor in self.tensors)
 
 
-def compare(a: Source, b: Source, progress: Progress = lambda *_: None) -> Difference:
+def compare(a: Source, b: Source, progress: OnProgress | None = None) -> Difference:
     """Compares two opened sources, tile by tile.
 
     Raises:
@@ -111,17 +110,16 @@ def compare(a: Source, b: Source, progress: Progress = lambda *_: None) -> Diffe
     others = {tensor.name: tensor for tensor in b.tensors}
     pairs = [(tensor, others[tensor.name]) for tensor in a.tensors if tensor.name in others]
     names = {tensor.name for tensor, _ in pairs}
-    done, total = 0, sum(prod(tensor.shape) for tensor, _ in pairs)
-    found = []
+    count = counter(sum(prod(tensor.shape) for tensor, _ in pairs), progress)
+    differences = []
     for pair in pairs:
-        found.append(_compare_tensors(*pair))
-        done += found[-1].weights
-        progress(found[-1].name, done, total)
+        differences.append(_compare_tensors(*pair))
+        count(differences[-1].name, differences[-1].weights)
     return Difference(
         changes=tuple(_file_changes(a, b)),
         only_a=tuple(tensor.name for tensor in a.tensors if tensor.name not in names),
         only_b=tuple(tensor.name for tensor in b.tensors if tensor.name not in names),
-        tensors=tuple(found),
+        tensors=tuple(differences),
     )
 
 

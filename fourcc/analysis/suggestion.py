@@ -6,7 +6,7 @@ SQNR of 20 log10(2) b = 6.02 b dB. How far a format is above or below that line 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import inf, lcm, log10, prod
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.encoding import encode
-from fourcc.errors import FourccError, PluginError, UsageError
+from fourcc.errors import FourccError, PluginError, UsageError, listed
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Policy, Row, explicit
+from fourcc.progress import OnProgress, counter
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import FormatSpec, complete, split_shape
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 SHOWN = 6  # names in a note
 DB_PER_BIT = 20 * log10(2)
 SAMPLE = 1 << 18  # weights of a tensor that formats are tried on, and of what is encoded at once
-Progress = Callable[[str, int, int], None]  # (tensor, tensors done, all tensors)
 
 
 @attrs.frozen
@@ -136,12 +136,12 @@ class Wish:
         if len(unmet) == len(tried):
             what = f"no format of {said} fits any of the {len(tried)} tensors"
             raise UsageError(what, hint="`fourcc stats --suggest` shows what each format gives.")
-        shown = ", ".join(unmet[:SHOWN]) + (f" and {len(unmet) - SHOWN} more" if len(unmet) > SHOWN else "")
-        return [f"no format of {said} fits {len(unmet)} of {len(tried)} tensors, which stay as they are: {shown}"]
+        count = f"{len(unmet)} of {len(tried)} tensors"
+        return [f"no format of {said} fits {count}, which stay as they are: {listed(unmet, SHOWN)}"]
 
 
 def suggest(
-    tensors: Sequence[SourceTensor], wish: Wish, sample: int = SAMPLE, progress: Progress = lambda *_: None
+    tensors: Sequence[SourceTensor], wish: Wish, sample: int = SAMPLE, progress: OnProgress | None = None
 ) -> list[Suggestion]:
     """Tries every real format that has an encoder and needs no calibration data on each matrix.
 
@@ -155,11 +155,12 @@ def suggest(
         PluginError: the format of a tensor is missing or broken.
         InputError: bytes are damaged.
     """
-    formats, found = list(candidates()), []
-    for number, tensor in enumerate(tensors):
-        found.append(_suggestion(tensor, formats, wish, sample))
-        progress(tensor.name, number + 1, len(tensors))
-    return found
+    formats, suggestions = list(candidates()), []
+    count = counter(len(tensors), progress)
+    for tensor in tensors:
+        suggestions.append(_suggestion(tensor, formats, wish, sample))
+        count(tensor.name, 1)
+    return suggestions
 
 
 def candidates() -> Iterator[Format]:

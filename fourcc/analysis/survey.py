@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf, prod
 from pathlib import Path
 from typing import overload
@@ -11,18 +11,18 @@ import attrs
 
 from fourcc.analysis.diff import value_difference
 from fourcc.analysis.statistics import Bin, Statistics, first_reading, second_reading
-from fourcc.conversion.plan import chosen, describe
+from fourcc.conversion.plan import describe, name_filter
 from fourcc.errors import PluginError, UsageError
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Rule, TensorInfo
 from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
+from fourcc.progress import OnProgress, counter
 from fourcc.sources import open_source
 from fourcc.sources.source import Source, SourceTensor
 
 BARS = 2048  # of a histogram over the whole range: enough to look at its middle where an outlier makes it wide
 NARROW = 4  # standard deviations to both sides of the mean that such a look shows
-Progress = Callable[[str, int, int], None]  # (tensor, weights done, all weights)
 
 
 @attrs.frozen(repr=False)
@@ -94,7 +94,7 @@ class Survey(Sequence[Surveyed]):
 
 
 @attrs.frozen
-class Choice:
+class Selection:
     """Which tensors are wanted.
 
     Attributes:
@@ -112,7 +112,7 @@ class Choice:
 
     def of(self, source: Source) -> list[SourceTensor]:
         """The tensors of a source. Raises UsageError where there is none, or a selector is no such thing."""
-        wanted = chosen(source, self.include, self.exclude)
+        wanted = name_filter(source, self.include, self.exclude)
         try:
             layers = Layers.parse(self.layers) if self.layers else None
         except ValueError as error:
@@ -148,26 +148,26 @@ def stats(  # the name that `fourcc.stats` has
     Raises:
         FourccError: the model cannot be read, or no tensor is left.
     """
-    choice = Choice(tuple(include), tuple(exclude), tuple(role), layers)
+    selection = Selection(tuple(include), tuple(exclude), tuple(role), layers)
     with open_source(model) as source:
         if against is None:
-            return survey(source, choice)
+            return survey(source, selection)
         with open_source(against) as original:
-            return survey(source, choice, original)
+            return survey(source, selection, original)
 
 
 def survey(
     source: Source,
-    choice: Choice,
+    selection: Selection,
     original: Source | None = None,
-    progress: Progress = lambda *_: None,
+    progress: OnProgress | None = None,
     threads: int | None = None,
 ) -> Survey:
     """Reads the tensors of an opened source, each twice, in a bounded window of memory.
 
     Args:
         source: what is looked at.
-        choice: which of its tensors.
+        selection: which of its tensors.
         original: what they are compared with; tensors that it lacks, or has in another shape, are not.
         progress: called after every tensor.
         threads: how many; the numbers do not depend on it.
@@ -176,17 +176,17 @@ def survey(
         UsageError: no tensor is left, or the original has none of them.
         InputError: bytes are damaged.
     """
-    tensors, infos = choice.of(source), _infos(source)
+    tensors, infos = selection.of(source), _infos(source)
     others = {} if original is None else {tensor.name: tensor for tensor in original.tensors}
     if original is not None and not any(_alike(tensor, others.get(tensor.name)) for tensor in tensors):
         what = f"none of the {len(tensors)} tensors has the name and the shape of one of the original"
         raise UsageError(what, file=original.path, hint="Is it another model?")
-    done, total, found = 0, sum(prod(tensor.shape) for tensor in tensors), []
+    count = counter(sum(prod(tensor.shape) for tensor in tensors), progress)
+    surveyed = []
     for tensor in tensors:
-        found.append(_surveyed(tensor, infos[tensor.name], others.get(tensor.name), threads))
-        done += prod(tensor.shape)
-        progress(tensor.name, done, total)
-    return Survey(tuple(found))
+        surveyed.append(_surveyed(tensor, infos[tensor.name], others.get(tensor.name), threads))
+        count(tensor.name, prod(tensor.shape))
+    return Survey(tuple(surveyed))
 
 
 def _alike(tensor: SourceTensor, other: SourceTensor | None) -> bool:

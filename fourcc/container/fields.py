@@ -85,26 +85,26 @@ def _refuse_extension(code: int, _: bytes) -> NoReturn:
     raise ValueError(f"extension type {code}")
 
 
-class Kind(NamedTuple):
+class FieldKind(NamedTuple):
     """What the value of a key may be: its exact types, and the words for it in a message."""
 
     types: frozenset[type]
     words: str
 
-    def or_nil(self) -> Kind:
+    def or_nil(self) -> FieldKind:
         """The same, or nil."""
-        return Kind(self.types | {type(None)}, self.words)
+        return FieldKind(self.types | {type(None)}, self.words)
 
 
-TEXT = Kind(frozenset({str}), "text")
-NUMBER = Kind(frozenset({int}), "a whole number from 0 to 2^63 - 1")
-REAL = Kind(frozenset({float}), "a finite float")
-BYTES = Kind(frozenset({bytes}), "bytes")
-ARRAY = Kind(frozenset({list}), "an array")
-MAP = Kind(frozenset({dict}), "a map")
-DTYPE = Kind(frozenset({str, list}), "a dtype's text, or an array of its fields")
+TEXT = FieldKind(frozenset({str}), "text")
+NUMBER = FieldKind(frozenset({int}), "a whole number from 0 to 2^63 - 1")
+REAL = FieldKind(frozenset({float}), "a finite float")
+BYTES = FieldKind(frozenset({bytes}), "bytes")
+ARRAY = FieldKind(frozenset({list}), "an array")
+MAP = FieldKind(frozenset({dict}), "a map")
+DTYPE = FieldKind(frozenset({str, list}), "a dtype's text, or an array of its fields")
 
-Schema = Mapping[str, Kind]
+Schema = Mapping[str, FieldKind]
 
 
 class Fields:
@@ -141,7 +141,7 @@ class Fields:
             ):
                 self._refuse(name, value, kind)
 
-    def _refuse(self, name: str, value: object, kind: Kind) -> NoReturn:
+    def _refuse(self, name: str, value: object, kind: FieldKind) -> NoReturn:
         if value is ABSENT:
             self.fail(name, "nothing", "the key to be there")
         self.fail(name, value, kind.words)

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from fourcc.container.index import BlobRecord, PartRecord
 
-    Read = Callable[[int, int], bytearray | memoryview]  # (offset, count) -> the bytes there
+    ReadBytes = Callable[[int, int], bytearray | memoryview]  # (offset, count) -> the bytes there
 
 
-def damaged_chunks(read: Read, tensor: str, region: PartRecord | BlobRecord) -> Iterator[tuple[int, int]]:
+def damaged_chunks(read: ReadBytes, tensor: str, region: PartRecord | BlobRecord) -> Iterator[tuple[int, int]]:
     """Offset and length of each chunk of a part or blob whose bytes differ from their sum.
 
     Args:
@@ -35,7 +35,7 @@ def damaged_chunks(read: Read, tensor: str, region: PartRecord | BlobRecord) -> 
             yield region.offset + start, count
 
 
-def refuse_damage(read: Read, path: Path, region: PartRecord | BlobRecord, tensor: str | None = None) -> None:
+def refuse_damage(read: ReadBytes, path: Path, region: PartRecord | BlobRecord, tensor: str | None = None) -> None:
     """Raises ChecksumError, with the first damaged run of bytes, where a part or a blob is not as it was written.
 
     Args:

@@ -12,6 +12,7 @@ from typing import Protocol
 import attrs
 
 from fourcc.container.index import ErrorRecord, PartRecord, Provider, TensorRecord
+from fourcc.errors import listed
 from fourcc.format import Aids, Format, Parts
 from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite
 from fourcc.metrics import ErrorSums
@@ -23,7 +24,6 @@ from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
 
-Progress = Callable[[str, int, int], None]  # (tensor, source weights done, all weights)
 SHOWN = 6  # names in a note
 LOST_DB = 1  # of SQNR; 2 bits a weight give some 8 dB
 DIGITS = 6  # of a measured error that are stored: more would be noise
@@ -71,25 +71,12 @@ class _Tile:
     sums: ErrorSums
 
 
-def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:
-    """Adds up the weights that are done, of a total."""
-    done = 0
-
-    def report(step: Step, weights: int) -> None:
-        nonlocal done
-        done += weights
-        if progress is not None:
-            progress(step.source.name, done, total)
-
-    return report
-
-
 def transcode(
     steps: tuple[Step, ...],
     writer: Sink,
     providers: dict[Provider, int],
     threads: int,
-    report: Callable[[Step, int], None],
+    report: Callable[[str, int], None],
 ) -> Iterator[TensorRecord]:
     """Writes the parts of each tensor and gives its record, to be added before the next one is asked for.
 
@@ -98,7 +85,7 @@ def transcode(
         writer: takes the parts.
         providers: the file's, numbered as they come; extended here.
         threads: how many tiles are worked on at once.
-        report: called after each tile with its number of weights.
+        report: called after every tile with the tensor's name and the tile's number of weights.
     """
     budget = 2 * threads * TILE_WEIGHTS
     encoded: Counter[FourCC] = Counter()  # weights that each format is to encode
@@ -109,7 +96,7 @@ def transcode(
     for step in steps:
         if step.copied:
             yield _copy(step, writer, providers)
-            report(step, prod(step.source.shape))
+            report(step.source.name, prod(step.source.shape))
             continue
         yield _collect(step, writer, providers, iter(partial(next, tiles), None), report)
 
@@ -180,7 +167,7 @@ def _collect(
     writer: Sink,
     providers: dict[Provider, int],
     tiles: Iterable[_Tile | None],
-    report: Callable[[Step, int], None],
+    report: Callable[[str, int], None],
 ) -> TensorRecord:
     """Writes a tensor's tiles as they come."""
     decision, source = step.decision, step.source
@@ -191,7 +178,7 @@ def _collect(
         assert tile is not None
         parts.write(tile.parts, first_row=tile.first_row)
         sums += tile.sums
-        report(step, tile.weights)
+        report(source.name, tile.weights)
     encoded = not decision.keep
     return TensorRecord(
         name=source.name,
@@ -241,9 +228,8 @@ def lost(errors: Mapping[str, ErrorRecord]) -> list[str]:
     gone = [name for name, error in errors.items() if _is_lost(error)]
     if not gone:
         return []
-    shown = ", ".join(gone[:SHOWN]) + (f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else "")
     count = f"{len(gone)} tensor{'s' * (len(gone) != 1)}"
-    return [f"hardly anything is left of {count} (SQNR below {LOST_DB} dB): {shown}; try another format"]
+    return [f"hardly anything is left of {count} (SQNR below {LOST_DB} dB): {listed(gone, SHOWN)}; try another format"]
 
 
 def _is_lost(error: ErrorRecord) -> bool:

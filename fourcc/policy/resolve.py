@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc.errors import listed
 from fourcc.policy.globs import Globs, spelled
 from fourcc.policy.places import NEAR_TAGS, Path, Report
 from fourcc.policy.rule import Decision, Rule, TensorInfo
@@ -58,7 +59,7 @@ class Resolver:
             if tensor.name in self._wanted and owner is not None and (chain := targets[owner]) is not None
         ]
         for (index, message, hint), names in self._refusals.items():
-            self._report.add(("rule", index), f"{_listed(names)}: {message}", hint)
+            self._report.add(("rule", index), f"{listed(map(repr, names), LISTED)}: {message}", hint)
         return [decision for decision in decided if decision is not None]
 
     def _check_stored_tags(self) -> None:
@@ -87,7 +88,9 @@ class Resolver:
             if owner is None and tensor.name in self._wanted
         ]
         if unruled:
-            self._report.add((), f"no rule matches {_listed(unruled)}", 'add a last rule with match = "*"')
+            self._report.add(
+                (), f"no rule matches {listed(map(repr, unruled), LISTED)}", 'add a last rule with match = "*"'
+            )
         return owners
 
     def _report_idle(self, index: int, rule: Rule, earlier: list[int]) -> None:
@@ -166,10 +169,3 @@ def _name_hint(globs: Globs, known: Sequence[str], report: Report) -> str | None
     if literal is not None:
         return f"brackets enclose a set of characters; that name is written {spelled(literal)!r}"
     return report.nearest(globs.patterns[0], known)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    shown = ", ".join(map(repr, names[:LISTED]))
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"{shown}{more}"

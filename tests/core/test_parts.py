@@ -77,11 +77,16 @@ def test_an_empty_matrix_has_zeros_for_what_it_stores_all_the_same() -> None:
 @pytest.mark.parametrize(("rows", "found"), [(6, 9), (2, 3)])
 def test_a_part_of_another_length_than_its_format_gives_it_is_refused(rows: int, found: int) -> None:
     """Too long before a byte goes astray, too short at the end."""
-    put: list[int] = []
-    placer = PartsPlacer(SPEC, (4, 3), {}, lambda part, offset, data: put.append(offset + len(data)), "w")
+    ends: list[int] = []
     with pytest.raises(PluginError) as caught:
-        placer.write(tile(0, rows, 0), first_row=0)
-        placer.finish()
+        place(rows, ends)
     what = "part 'codes' does not have the length that its format gives it"
     assert str(caught.value) == f"tensor 'w': {what}: found {found} bytes, expected 6 bytes"
-    assert all(end <= 6 for end in put)
+    assert all(end <= 6 for end in ends)
+
+
+def place(rows: int, ends: list[int]) -> None:
+    """Places the codes of so many rows, of four; notes where each run of bytes ends."""
+    placer = PartsPlacer(SPEC, (4, 3), {}, lambda _, offset, data: ends.append(offset + len(data)), "w")
+    placer.write(tile(0, rows, 0), first_row=0)
+    placer.finish()

@@ -10,7 +10,7 @@ import pytest
 
 from fourcc.container.reader import ModelFile
 from fourcc.container.verify import verify
-from fourcc.conversion.plan import convert
+from fourcc.conversion.convert import convert
 from fourcc.dtypes import itemsize
 from fourcc.encoding import encode
 from fourcc.errors import UsageError

@@ -7,7 +7,7 @@ import pytest
 
 # Lower floors first; a module imports only from floors below its own. Lazy imports count.
 FLOORS = [
-    {"errors", "metrics", "kernels", "dtypes", "entries", "naming", "tags"},
+    {"errors", "metrics", "kernels", "dtypes", "entries", "naming", "progress", "tags"},
     {"files", "spec", "networks", "threads"},
     {"format", "compute", "parts"},
     {"registry", "formats"},
