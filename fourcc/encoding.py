@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.format import Aids
+from fourcc.format import Aids, Array, Format, Parts
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.parts import PartArrays
 from fourcc.qmatrix import QMatrix
@@ -16,11 +16,6 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry, Params, complete, split_shape
 from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import tile_bounds
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fourcc.format import Array, Format, Parts
 
 
 def encode(

@@ -7,7 +7,7 @@ declared names, shapes and dtypes must come out, and they must decode to finite 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import attrs
 import numpy as np
@@ -15,13 +15,10 @@ import numpy as np
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, NumericError, PluginError, memory_is_short
-from fourcc.format import Aids
+from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.metrics import ErrorSums
 from fourcc.spec import Geometry, Params
 from fourcc.tiles import breach, decode_rows
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Floats, Format, Parts
 
 T = TypeVar("T")
 

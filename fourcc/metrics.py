@@ -16,6 +16,7 @@ from math import inf, log10, sqrt
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
 if TYPE_CHECKING:
     from fourcc.format import Array
@@ -72,8 +73,6 @@ class ErrorSums:
 
 def _down_columns(original: Array, decoded: Array) -> tuple[Array, Array, float]:
     """Sums of w^2 and of e^2 down each column, float64 (cols,) each, and max |e|."""
-    import numpy as np
-
     rows, cols = original.shape
     step = max(1, SCRATCH // cols)
     signal, noise = np.zeros((2, min(rows, step) + 1, cols))  # row 0 holds the sums so far
@@ -94,8 +93,6 @@ def _down_columns(original: Array, decoded: Array) -> tuple[Array, Array, float]
 
 def _down(values: Array) -> Array:
     """Sums of float64 (rows, cols), C-contiguous, down each column."""
-    import numpy as np
-
     if values.shape[1] == 1:  # numpy would add up such a run in pairs
         return np.array([_onwards(0.0, values[:, 0])])
     sums: Array = np.add.reduce(values, axis=0)
@@ -104,6 +101,4 @@ def _down(values: Array) -> Array:
 
 def _onwards(total: float, values: Array) -> float:
     """The total and float64 (n,), added strictly from left to right."""
-    import numpy as np
-
     return float(np.add.accumulate(np.concatenate(([total], values)))[-1])

@@ -11,16 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
+from fourcc.format import Array, Parts
 from fourcc.spec import FormatSpec, Params, Part
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Parts
 
 Put = Callable[[Part, int, memoryview], None]  # (part, offset in the part, bytes); in order of the offsets
 

@@ -13,8 +13,10 @@ import attrs
 import numpy as np
 
 from fourcc import compute
+from fourcc.compute import Packed
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import TableError, UsageError
+from fourcc.format import Array, Floats, Format, Parts
 from fourcc.registry import registry
 from fourcc.spec import Geometry, Params, checked_shapes, split_shape
 from fourcc.tags import FourCC, as_tag
@@ -22,9 +24,6 @@ from fourcc.tiles import cut_rows, decode_rows, shape_and_dtype, tile_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
-
-    from fourcc.compute import Packed
-    from fourcc.format import Array, Floats, Format, Parts
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:

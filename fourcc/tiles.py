@@ -15,11 +15,11 @@ import numpy as np
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, PluginError, memory_is_short
+from fourcc.format import Array, Format, Parts
 from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Geometry, split_shape
 
 if TYPE_CHECKING:
-    from fourcc.format import Array, Format, Parts
     from fourcc.sources.source import SourceTensor
 
 TILE_WEIGHTS = 1 << 18  # a constant, so that bytes never depend on the machine

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
+from fourcc.container.index import PartRecord
 from fourcc.errors import PluginError
+from fourcc.format import Array
 from fourcc.metrics import ErrorSums
 from fourcc.progress import OnProgress, counter
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.tags import FourCC
 from fourcc.tiles import tiles
-
-if TYPE_CHECKING:
-    from fourcc.container.index import PartRecord
-    from fourcc.format import Array
 
 
 @attrs.frozen
@@ -195,8 +193,6 @@ def value_difference(a: SourceTensor, b: SourceTensor) -> ValueDifference:
 
 def _difference_of(a: Array, b: Array) -> ValueDifference:
     """Of one tile, (rows, cols) each."""
-    import numpy as np
-
     both = np.isfinite(a) & np.isfinite(b)
     equal = (a == b) | ((a != a) & (b != b))  # noqa: PLR0124 - only NaN differs from itself
     zero = np.float64(0)

@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from fourcc.dtypes import numpy_dtype
 from fourcc.files.write import AtomicFile
 from fourcc.sources.source import SourceTensor
@@ -19,8 +21,6 @@ def npy_runs(tensor: SourceTensor) -> Iterator[bytes]:
         PluginError: the format is missing or broken.
         InputError: the tensor's bytes are damaged.
     """
-    import numpy as np
-
     dtype = numpy_dtype(tensor.format.spec.decoded)
     header = io.BytesIO()
     described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": tensor.shape}

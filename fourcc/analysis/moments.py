@@ -16,12 +16,11 @@ weights, two runs a and b of weights, and d = m_b - m_a:
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
-if TYPE_CHECKING:
-    from fourcc.format import Array
+from fourcc.format import Array
 
 
 @attrs.frozen
@@ -46,8 +45,6 @@ class Moments:
     @classmethod
     def of(cls, values: Array) -> Moments:
         """Those of weights, float64 of any shape, all finite; infinite or NaN where a sum is beyond float64."""
-        import numpy as np
-
         if not values.size:
             return cls()
         with np.errstate(over="ignore", invalid="ignore"):

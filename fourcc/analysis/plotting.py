@@ -11,6 +11,7 @@ from importlib import import_module
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
+from fourcc.analysis.statistics import Statistics
 from fourcc.analysis.suggestion import DB_PER_BIT, Suggestion, totals
 from fourcc.analysis.survey import Surveyed, regrouped
 from fourcc.errors import UsageError
@@ -19,8 +20,6 @@ from fourcc.naming import split_name
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from fourcc.analysis.statistics import Statistics
 
 BARS = 120  # of a histogram in a picture at most
 WIDE = 20  # measures that differ by more are drawn on a logarithmic axis

@@ -6,17 +6,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import attrs
+import numpy as np
 
 from fourcc.analysis.moments import Moments
+from fourcc.format import Array
 from fourcc.sources.source import SourceTensor
 from fourcc.threads import Task, in_order, thread_count
 from fourcc.tiles import TILE_WEIGHTS, Tile, tiles
-
-if TYPE_CHECKING:
-    from fourcc.format import Array
 
 T = TypeVar("T")
 BINS = 32  # of a histogram of weights
@@ -44,8 +43,6 @@ class Spread:
     @classmethod
     def of(cls, levels: Array) -> Spread | None:
         """That of root mean squares (n,); None where one is beyond float64."""
-        import numpy as np
-
         if not levels.size or not np.isfinite(levels).all():
             return None
         return cls(float(levels.min()), float(np.median(levels)), float(levels.max()))
@@ -113,8 +110,6 @@ def statistics(tensor: SourceTensor) -> Statistics:
 
 def first_reading(tensor: SourceTensor, *, codes: bool, threads: int | None = None) -> First:
     """Moments, channels, and if asked for codes. Raises as `statistics` does."""
-    import numpy as np
-
     moments, counted = Moments(), Counter[int]()
     levels: list[Array] = []
     columns, weights = np.zeros(tensor.shape[-1] if tensor.shape else 1), 0
@@ -143,8 +138,6 @@ class _OfTile:
 
 
 def _first(tile: Tile, *, codes: bool) -> _OfTile:
-    import numpy as np
-
     values = tile.decode()
     moments, columns = Moments(), np.zeros(values.shape[1])
     levels = []
@@ -204,8 +197,6 @@ def _spread(
     tensor: SourceTensor, moments: Moments, extent: tuple[float, float], bins: int, threads: int | None
 ) -> tuple[int, tuple[Bin, ...]]:
     """Number of outliers, and a histogram; of no bin where an extent is too narrow to be divided."""
-    import numpy as np
-
     far, counts = 0, np.zeros(bins, np.int64)
     with np.errstate(over="ignore", invalid="ignore"):  # the ends of an extent may be further apart than a float64
         edges = np.linspace(float(extent[0]), float(extent[1]), bins + 1)
@@ -220,8 +211,6 @@ def _spread(
 
 def _second(tile: Tile, *, moments: Moments, extent: tuple[float, float] | None, bins: int) -> tuple[int, Array]:
     """Outliers of a tile, and its weights in each bar; zeros where there is no extent."""
-    import numpy as np
-
     far, counts = 0, np.zeros(bins, np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
         for run in _runs(tile.decode()):
@@ -233,15 +222,11 @@ def _second(tile: Tile, *, moments: Moments, extent: tuple[float, float] | None,
 
 
 def _finite(values: Array) -> Array:
-    import numpy as np
-
     return values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
 
 
 def _squares(values: Array) -> Array:
     """Squares of weights (rows, cols) in float64, 0 for those that are not finite."""
-    import numpy as np
-
     wide = values.astype("f8")
     with np.errstate(over="ignore"):
         return np.square(np.where(np.isfinite(wide), wide, 0))
@@ -252,8 +237,6 @@ def _known(value: float) -> float | None:
 
 
 def _counted(codes: Array | None) -> Counter[int]:
-    import numpy as np
-
     if codes is None:
         return Counter()
     found, counts = np.unique(codes, return_counts=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from math import inf, lcm, log10, prod
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
 from fourcc.encoding import encode
 from fourcc.errors import FourccError, PluginError, UsageError, listed
+from fourcc.format import Array, Format
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Policy, Row, explicit
 from fourcc.progress import OnProgress, counter
@@ -23,9 +24,6 @@ from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import FormatSpec, complete, split_shape
 from fourcc.tags import FourCC
 from fourcc.tiles import decoded_rows
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Format
 
 SHOWN = 6  # names in a note
 DB_PER_BIT = 20 * log10(2)
@@ -286,8 +284,6 @@ def _bits(spec: FormatSpec, shape: tuple[int, ...]) -> Fraction:
 
 def _samples(tensor: SourceTensor, step: int, sample: int) -> Iterator[Array]:
     """Rows of a tensor, (rows, cols), about `SAMPLE` weights at once: runs of whole blocks, evenly spread."""
-    import numpy as np
-
     lead, rows, cols = split_shape(tensor.shape)
     starts = [(matrix, first) for matrix in range(prod(lead)) for first in range(0, rows, step)]
     wanted = len(starts) if sample <= 0 else min(len(starts), max(1, sample // (step * cols)))

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import attrs
+from xxhash import xxh3_128
 
 from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.writer import Writer
@@ -133,8 +134,6 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress
 
 def _source_record(kind: str, path: Path) -> SourceRecord:
     """Kind, length and XXH3-128 of a source's file, read once more from end to end."""
-    from xxhash import xxh3_128
-
     digest = xxh3_128()
     with closing(ReadFile(path, SourceError)) as file:
         for start in range(0, file.size, 1 << 20):

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 import fourcc
 from fourcc.analysis.plotting import AFTER, draw_formats, draw_layers, draw_weights, rendered
 from fourcc.analysis.suggestion import Suggestion, Wish, suggest
-from fourcc.analysis.survey import Choice, Survey
+from fourcc.analysis.survey import Selection, Survey
 from fourcc.errors import UsageError
 from fourcc.sources import open_source
 
@@ -45,7 +45,7 @@ def compared(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Survey:
 def suggestions(tiny: Path) -> list[Suggestion]:
     """What fits them."""
     with open_source(tiny) as source:
-        return suggest(Choice(layers="0").of(source), Wish())
+        return suggest(Selection(layers="0").of(source), Wish())
 
 
 def drawn(draw: Callable[[Figure], None]) -> Figure:
