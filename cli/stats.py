@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from fourcc.analysis.suggestion import Suggestion, Wish
+    from fourcc.analysis.offers import Suggestion, Wish
     from fourcc.analysis.survey import Selection, Survey
     from fourcc.sources.source import Source
 
@@ -106,7 +106,7 @@ def stats(  # noqa: PLR0913 - one an option
     Before and after quantization: range, moments, outliers, spread of channels, histograms. Weights are read in tiles,
     in bounded memory.
     """
-    from fourcc.analysis.suggestion import Wish
+    from fourcc.analysis.offers import Wish
     from fourcc.analysis.survey import Selection
 
     selection = Selection(tuple(include or ()), tuple(exclude or ()), tuple(role or ()), layers)

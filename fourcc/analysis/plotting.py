@@ -11,8 +11,8 @@ from importlib import import_module
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
+from fourcc.analysis.offers import DB_PER_BIT, Suggestion, totals
 from fourcc.analysis.statistics import Statistics
-from fourcc.analysis.suggestion import DB_PER_BIT, Suggestion, totals
 from fourcc.analysis.survey import Surveyed, regrouped
 from fourcc.errors import UsageError
 from fourcc.naming import split_name

@@ -11,23 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from fourcc.container.index import Index, PartRecord, TensorRecord
-from fourcc.container.layout import (
-    ALIGNMENT,
-    END_MAGIC,
-    HEAD_BYTES,
-    HEAD_USED,
-    INDEX_CAP,
-    MAGIC,
-    MAJOR,
-    TAIL_BYTES,
-    Tail,
-    file_digest,
-    unpack_version,
-)
-from fourcc.container.parse import parse_index
+from fourcc.container.head_and_tail import read_index
+from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.sums import refuse_damage
-from fourcc.errors import IndexDamageError, UnknownVersionError, UsageError
+from fourcc.errors import IndexDamageError, UsageError
 from fourcc.files.read import ReadFile
 
 if TYPE_CHECKING:
@@ -64,7 +51,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         self.path = Path(path)
         self.file = ReadFile(self.path, IndexDamageError, fd)
         try:
-            self.version, self.tail, self.index = _read_index(self.file)
+            self.version, self.tail, self.index = read_index(self.file)
         except BaseException:
             self.file.close()
             raise
@@ -202,98 +189,3 @@ class ModelFile(Mapping[str, "QMatrix"]):
     def __repr__(self) -> str:
         bits = float(self.index.bits_per_weight)
         return f"<ModelFile {self.path}: {len(self)} tensors, {self.index.weights} weights, {bits:.4g} bits per weight>"
-
-
-def recognisable(path: Path) -> bool:
-    """Whether a file is, or once was, a container: it begins or ends as one."""
-    file = ReadFile(path)
-    try:
-        start = bytes(file.read(0, min(file.size, len(MAGIC))))
-        end = bytes(file.read(max(0, file.size - len(END_MAGIC)), min(file.size, len(END_MAGIC))))
-    finally:
-        file.close()
-    return start == MAGIC or end == END_MAGIC
-
-
-def _read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
-    head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
-    _check_magic(file, head)
-    version = unpack_version(head)
-    try:
-        tail = _read_tail(file)
-    except IndexDamageError as error:  # another major version may end otherwise
-        raise error if version[0] == MAJOR else _unknown_version(file, version) from error
-    packed = bytes(file.read(tail.index_offset, tail.index_bytes))
-    if file_digest(head, packed) != tail.digest:
-        raise IndexDamageError(
-            "the index is damaged: its digest differs from the one in the tail",
-            file=file.path,
-            offset=tail.index_offset,
-        )
-    if version[0] != MAJOR:
-        raise _unknown_version(file, version)
-    if any(head[HEAD_USED:]):
-        raise IndexDamageError("bytes 12 to 63 of the head are not zero", file=file.path, offset=HEAD_USED)
-    return version, tail, parse_index(packed, tail.index_offset, file.path)
-
-
-def _check_magic(file: ReadFile, head: bytes) -> None:
-    if not head.startswith(MAGIC):
-        from fourcc.files.signatures import looks_like
-
-        raise IndexDamageError(
-            f"not a model.bin: {looks_like(head)}",
-            file=file.path,
-            offset=0,
-            found=head[:8].hex(" "),
-            expected=MAGIC.hex(" "),
-        )
-    if file.size < HEAD_BYTES + TAIL_BYTES:
-        raise IndexDamageError(
-            "the file is cut",
-            file=file.path,
-            found=f"{file.size} bytes",
-            expected=f"at least {HEAD_BYTES + TAIL_BYTES}",
-        )
-
-
-def _unknown_version(file: ReadFile, version: tuple[int, int]) -> UnknownVersionError:
-    return UnknownVersionError(
-        "unknown version of the container",
-        file=file.path,
-        offset=len(MAGIC),
-        found=".".join(map(str, version)),
-        expected=f"{MAJOR}.x",
-        hint="Upgrade fourcc." if version[0] > MAJOR else None,
-    )
-
-
-def _read_tail(file: ReadFile) -> Tail:
-    tail = Tail.unpack(bytes(file.read(file.size - TAIL_BYTES, TAIL_BYTES)))
-    _check_tail(file, tail)
-    return tail
-
-
-def _check_tail(file: ReadFile, tail: Tail) -> None:
-    where = file.size - TAIL_BYTES
-    if tail.magic != END_MAGIC:
-        raise IndexDamageError(
-            "the file is cut, or something was appended: it does not end with a tail",
-            file=file.path,
-            offset=file.size - len(END_MAGIC),
-            found=tail.magic.hex(" "),
-            expected=END_MAGIC.hex(" "),
-        )
-    if tail.file_bytes != file.size:
-        raise IndexDamageError("wrong length", file=file.path, found=f"{file.size} bytes", expected=tail.file_bytes)
-    if tail.index_offset + tail.index_bytes != where or tail.index_offset % ALIGNMENT or tail.index_offset < HEAD_BYTES:
-        raise IndexDamageError(
-            "the tail points elsewhere than to the index before it",
-            file=file.path,
-            offset=where,
-            found=f"{tail.index_bytes} bytes at {tail.index_offset}",
-        )
-    if tail.index_bytes > INDEX_CAP:
-        raise IndexDamageError(
-            "the index is too large", file=file.path, found=f"{tail.index_bytes} bytes", expected=f"at most {INDEX_CAP}"
-        )

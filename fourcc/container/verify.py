@@ -13,9 +13,10 @@ from pathlib import Path
 import attrs
 
 from fourcc.container.fit import fitting_shapes
+from fourcc.container.head_and_tail import recognisable
 from fourcc.container.index import BlobRecord, PartRecord, TensorRecord
 from fourcc.container.layout import aligned
-from fourcc.container.reader import ModelFile, recognisable
+from fourcc.container.reader import ModelFile
 from fourcc.container.sums import damaged_chunks
 from fourcc.errors import InputError, PluginError, TableError, UnknownVersionError
 

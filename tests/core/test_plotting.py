@@ -14,8 +14,9 @@ import pytest
 from matplotlib.figure import Figure
 
 import fourcc
+from fourcc.analysis.offers import Suggestion, Wish
 from fourcc.analysis.plotting import AFTER, draw_formats, draw_layers, draw_weights, rendered
-from fourcc.analysis.suggestion import Suggestion, Wish, suggest
+from fourcc.analysis.suggestion import suggest
 from fourcc.analysis.survey import Selection, Survey
 from fourcc.errors import UsageError
 from fourcc.sources import open_source

@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 import fourcc
-from fourcc.analysis.suggestion import Offer, Suggestion, Wish, candidates, policy, suggest, together, totals
+from fourcc.analysis.offers import Offer, Suggestion, Wish, together, totals
+from fourcc.analysis.suggestion import candidates, policy, suggest
 from fourcc.analysis.survey import Selection
 from fourcc.metrics import ErrorSums
 from fourcc.registry import registry

@@ -9,9 +9,9 @@ import pytest
 FLOORS = [
     {"errors", "metrics", "kernels", "dtypes", "entries", "naming", "progress", "tags"},
     {"files", "spec", "networks", "threads"},
-    {"format", "compute", "parts"},
+    {"format", "compute"},
     {"registry", "formats"},
-    {"tiles", "policy", "scaffold"},
+    {"tiles", "parts", "policy", "scaffold"},
     {"qmatrix", "matrix_encoder"},
     {"encoding", "container"},
     {"sources", "testing"},
