@@ -1,4 +1,4 @@
-"""Encoding an array in memory, and what every encoding checks of settings and calibration data first."""
+"""Encoding an array in memory, and the checks of settings and calibration data that precede every encoding."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def encode(
     aids: Aids | None = None,
     name: str | None = None,
 ) -> QMatrix:
-    """Encode an array in memory; `fourcc.convert` does the same for files, tile by tile.
+    """Encodes an array in memory; `fourcc.convert` does the same for files.
 
     Args:
         weights: real numbers, of any shape.
         tag: the format.
-        params: the layout's parameters; defaults where silent.
-        options: the encoder's options; defaults where silent.
+        params: the layout's parameters; missing ones get their defaults.
+        options: the encoder's options; likewise.
         aids: calibration data.
         name: the tensor's, for messages.
 
@@ -60,14 +60,14 @@ def encode(
 
 
 def _encoded_tiles(encoder: MatrixEncoder, matrix: Array) -> Iterator[tuple[int, Parts]]:
-    """First row and parts of each tile of a matrix (rows, cols) in memory."""
+    """First row and parts of every tile of a matrix (rows, cols) in memory."""
     shared = encoder.prepare(lambda first, last: matrix[first:last])
     for first, last in tile_bounds(*matrix.shape, encoder.format.spec):
         yield first, encoder.tile(matrix[first:last], shared, first)[0]
 
 
 def check_needs(fmt: Format, aids: Aids, shape: tuple[int, ...], tensor: str | None) -> None:
-    """Raises UsageError where a format needs calibration data that is not there, or does not fit the tensor's shape."""
+    """Raises UsageError where calibration data that a format needs are missing or do not fit the tensor's shape."""
     lead, _, cols = split_shape(shape)
     for need in sorted(fmt.spec.needs):
         given = getattr(aids, need)
@@ -88,7 +88,7 @@ def check_needs(fmt: Format, aids: Aids, shape: tuple[int, ...], tensor: str | N
 def checked_settings(
     fmt: Format, shape: tuple[int, ...], params: Params, options: Params
 ) -> tuple[dict[str, object], dict[str, object]]:
-    """Complete parameters and options of a format that is to encode a tensor of this shape.
+    """Complete parameters and options with which a format encodes a tensor of this shape.
 
     Raises:
         UsageError: it has no encoder, or the shape or a setting does not fit.

@@ -1,7 +1,7 @@
-"""From float tiles to parts: what surrounds a format's encoder, for files and for arrays in memory alike.
+"""From float tiles to parts: the checks around a format's encoder, for files and for arrays in memory alike.
 
-Plugins run here, so here they are held to their contract: a tile that may not be written to goes in, parts of the
-declared names, shapes and dtypes must come out, and they must decode to finite weights.
+Plugins run here, so their contract is checked here: the encoder gets a read-only tile; it must return parts of the
+declared names, shapes and dtypes, and they must decode to finite weights.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class MatrixEncoder:
     """Encodes the tiles of one matrix.
 
     Attributes:
-        format: it has an encoder.
+        format: has an encoder.
         geom: of the whole matrix.
         options: complete and checked.
-        aids: what calibration knows; the format sees only what it `needs` or `uses`.
+        aids: calibration data; the format sees only those that it `needs` or `uses`.
         name: the tensor's, for messages.
         first_index: flat index of the matrix's first weight in the tensor, for messages.
-        nonfinite: whether NaN and infinity are let through to a format that can hold them.
-        whole: weights of all the work that the matrix is a part of; if they are many, compiled code does it.
+        nonfinite: whether a format that can hold NaN and infinity gets them.
+        whole: number of weights of the whole work that the matrix is a part of; large work is done by compiled code.
     """
 
     format: Format
@@ -48,13 +48,13 @@ class MatrixEncoder:
     whole: int = 0
 
     def prepare(self, reader: Callable[[int, int], Array]) -> object:
-        """What spans the matrix's tiles, or None; an empty matrix has none.
+        """The value of the format's `prepare`, which spans the matrix's tiles; None where there is none to compute.
 
         Args:
             reader: (first, last) -> the original's rows, (last - first, cols), real numbers of any width.
 
         Raises:
-            NumericError: NaN or infinity in the weights that the format looked at.
+            NumericError: NaN or infinity in the weights that the format reads.
             PluginError: the format does not keep its contract.
         """
         prepare = self.format.prepare
@@ -70,11 +70,11 @@ class MatrixEncoder:
         return self._plugin("prepare", lambda: prepare(rows, self.geom, self.options, aids))
 
     def tile(self, original: Array, shared: object, first: int) -> tuple[Parts, ErrorSums]:
-        """Parts of the rows from `first` on, and how far they decode from the original.
+        """Parts of the rows from `first` on, and the sums of the error that they decode with.
 
         Args:
             original: (rows, cols), real numbers of any width.
-            shared: from `prepare`.
+            shared: the result of `prepare`.
             first: the tile's first row in the matrix.
 
         Raises:
@@ -85,7 +85,7 @@ class MatrixEncoder:
         self._refuse_nonfinite(original, at)
         tile = _read_only(original, self.format.spec.decoded)
         if tile.dtype.itemsize < original.dtype.itemsize and not self.nonfinite:
-            self._refuse_overflow(tile, at)  # before the format meets an infinity that the original has not
+            self._refuse_overflow(tile, at)  # before the format gets an infinity that the original does not have
         geom = Geometry(len(tile), self.geom.cols, self.geom.params)
         aids = self.aids.restricted(self.format.spec.sees)
         large = 0 if self.nonfinite else self.whole  # kernels encode finite weights
@@ -94,9 +94,9 @@ class MatrixEncoder:
         )
         parts = self._checked(parts, geom)
         decoded = decode_rows(self.format, parts, geom, self.name, whole=self.whole)
-        if self.nonfinite:  # what was let through is left out of the rest
-            fine = np.isfinite(original)
-            original, decoded = np.where(fine, original, 0), np.where(fine, decoded, 0)
+        if self.nonfinite:  # NaN and infinity do not count below
+            finite = np.isfinite(original)
+            original, decoded = np.where(finite, original, 0), np.where(finite, decoded, 0)
         self._refuse_overflow(decoded, at)
         return parts, coding.error_sums(original, decoded, whole=self.whole)
 
@@ -122,8 +122,8 @@ class MatrixEncoder:
     def _checked(self, parts: Parts, geom: Geometry) -> Parts:
         spec = self.format.spec
         if not isinstance(parts, Mapping) or set(parts) != {part.name for part in spec.parts}:
-            found = f"parts {sorted(map(str, parts))}" if isinstance(parts, Mapping) else f"a {type(parts).__name__}"
-            raise self._breach("encode", found, f"parts {sorted(part.name for part in spec.parts)}")
+            got = f"parts {sorted(map(str, parts))}" if isinstance(parts, Mapping) else f"a {type(parts).__name__}"
+            raise self._breach("encode", got, f"parts {sorted(part.name for part in spec.parts)}")
         arrays = {name: np.asarray(array) for name, array in parts.items()}
         for part in spec.parts:
             array, dtype = arrays[part.name], numpy_dtype(part.dtype)
@@ -147,8 +147,8 @@ class MatrixEncoder:
 
 
 def _read_only(original: Array, dtype: str) -> Array:
-    """The weights as a format sees them: C-contiguous, of its dtype, not to be written to."""
-    with np.errstate(over="ignore"):  # beyond float32: decodes to infinity, and is refused as that
+    """The weights as a format sees them: C-contiguous, of its dtype, read-only."""
+    with np.errstate(over="ignore"):  # a weight beyond float32 becomes infinity, which is refused later
         tile = np.ascontiguousarray(original, dtype).view()
     tile.flags.writeable = False
     return tile
@@ -161,7 +161,7 @@ def refuse_nonfinite(tile: Array, *, tensor: str | None, first_index: int, hint:
         tile: (rows, cols).
         tensor: its name, for the message.
         first_index: flat index of the tile's first weight in the tensor.
-        hint: what to do next.
+        hint: the next step for the user.
     """
     if np.isfinite(tile).all():
         return

@@ -1,4 +1,4 @@
-"""How long work tells how far it is: a function that is called with a name and two counts."""
+"""How long work reports its progress: it calls a function with a name and two counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OnProgress = Callable[[str, int, int], None]  # (the tensor's name or "", units 
 
 
 def counter(total: int, progress: OnProgress | None) -> Callable[[str, int], None]:
-    """A function that is called with a tensor's name and the units that came to be done, and tells the sum of them."""
+    """A function that takes a tensor's name and the number of units just done, and reports their sum."""
     done = 0
 
     def count(name: str, units: int) -> None:

@@ -32,7 +32,7 @@ def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @attrs.frozen(eq=False, repr=False)
 class QMatrix:
-    """A tensor in the format of its tag: zero-copy views of its parts, decoded only when asked.
+    """A tensor in the format of its tag: zero-copy views of its parts, decoded only on demand.
 
     Attributes:
         tag: names the format.
@@ -63,7 +63,7 @@ class QMatrix:
 
     @property
     def bits_per_weight(self) -> Fraction:
-        """Bits really spent, scales and short blocks included; 0 for an empty tensor."""
+        """Stored bits per weight, scales and short blocks included; 0 for an empty tensor."""
         weights = prod(self.shape)
         return Fraction(8 * self.nbytes, weights) if weights else Fraction(0)
 
@@ -86,7 +86,7 @@ class QMatrix:
         return map(self.__getitem__, range(self.shape[0]))
 
     def matrices(self) -> Iterator[Parts]:
-        """The parts of each matrix, leading dimensions flattened in row-major order. Raises as `decode` does."""
+        """The parts of every matrix, leading dimensions flattened in row-major order. Raises as `decode` does."""
         self._checked_format()
         lead, _, _ = split_shape(self.shape)
         depth = len(lead)
@@ -98,7 +98,7 @@ class QMatrix:
         """Decoded runs of rows, (rows, cols) of the format's `decoded` dtype, in order. Raises as `decode` does.
 
         Args:
-            out: (all rows, cols); each run may be put into its place there, and is then a view of it.
+            out: (all rows, cols); a run may be decoded into its place there, and is then a view of it.
         """
         fmt = self._checked_format()
         _, rows, cols = split_shape(self.shape)
@@ -116,8 +116,8 @@ class QMatrix:
             PluginError: the format is missing or broken.
             TableError: the format cannot have stored a tensor of this shape, or in these parts.
         """
-        fmt = self._checked_format()  # first, so that a shape that cannot be is no request for memory
-        out = np.empty(self.shape, numpy_dtype(fmt.spec.decoded))  # the tensor
+        fmt = self._checked_format()  # first, so that no memory is asked for where the shape is impossible
+        out = np.empty(self.shape, numpy_dtype(fmt.spec.decoded))
         rows = out.reshape(-1, split_shape(self.shape)[2]) if out.size else out.reshape(0, 1)
         first = 0
         for tile in self.tiles(rows) if out.size else ():
@@ -127,16 +127,16 @@ class QMatrix:
         return out
 
     def __matmul__(self, x: ArrayLike) -> Floats:
-        """The product with x, (cols,) or (cols, n), as numpy has it: float32 (rows,) or (rows, n).
+        """The product with x, (cols,) or (cols, n), as numpy computes it: float32 (rows,) or (rows, n).
 
-        Formats of integer codes quantize x on the way, in blocks of 32; see the format's page for the bound.
+        Formats of integer codes quantize x first, in blocks of 32; the format's page states the bound of the error.
 
         Raises:
             UsageError: x does not fit, or the tensor is no matrix.
             PluginError: the format is missing or broken.
         """
         columns = np.asarray(x, np.float32)
-        cols = self.shape[-1] if len(self.shape) == 2 else None  # what is no matrix, `matmul` refuses
+        cols = self.shape[-1] if len(self.shape) == 2 else None  # `matmul` refuses anything but a matrix
         if columns.ndim not in {1, 2} or cols not in {None, len(columns)}:
             raise UsageError(
                 "the activations do not fit `q @ x`",
@@ -149,11 +149,11 @@ class QMatrix:
         return product.reshape(-1) if columns.ndim == 1 else product.T
 
     def matmul(self, x: ArrayLike, threads: int | None = None, *, exact: bool = False) -> Floats:
-        """The product of activations with the transposed matrix, as a layer of a model has it.
+        """The product of activations with the transposed matrix, as a layer of a model computes it.
 
         Args:
             x: (n, cols), real numbers.
-            threads: how many; None: ``FOURCC_THREADS``, or the cores that this process may use.
+            threads: number of threads; None: ``FOURCC_THREADS``, or the cores that this process may use.
             exact: keep the activations as floats where the format's kernel would quantize them.
 
         Returns:
@@ -175,7 +175,7 @@ class QMatrix:
 
     @cached_property
     def packed(self) -> Packed:
-        """The matrix as its format's kernel takes it; made at the first product, and kept."""
+        """The matrix packed for its format's kernel: packed at the first product, then kept."""
         fmt = self._checked_format()
         return compute.pack(fmt, self.parts, fmt.spec.geometry(self.shape, self.params), self.decode)
 
@@ -186,7 +186,7 @@ class QMatrix:
         return decoded if dtype is None else decoded.astype(dtype)
 
     def _checked_format(self) -> Format:
-        """The format, after the parts were compared with what it declares."""
+        """The format. Raises TableError where the parts are not as it declares them."""
         fmt = self.format
         shapes = checked_shapes(fmt.spec, self.shape, self.params, tensor=self.name)
         if set(shapes) != set(self.parts):

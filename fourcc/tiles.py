@@ -56,7 +56,7 @@ def breach(fmt: Format, verb: str, *, tensor: str | None, got: object, expected:
     Args:
         fmt: the format.
         verb: which of its functions.
-        tensor: what it was working on.
+        tensor: name of the tensor that it worked on.
         got: what the function returned or raised.
         expected: what it should have returned.
     """
@@ -75,8 +75,8 @@ def decode_rows(
         parts: of the rows.
         geom: of the rows.
         tensor: its name, for messages.
-        whole: weights of all the work that this is a part of; if they are many, compiled code does it.
-        out: where the rows may be put; it is then the result.
+        whole: number of weights of the whole work that this is a part of; large work is done by compiled code.
+        out: an array that the rows may be decoded into; it is then the result.
 
     Raises:
         PluginError: its decoder fails, or returns something else.
@@ -97,7 +97,7 @@ def decode_rows(
 
 
 def shape_and_dtype(value: object) -> str:
-    """An array's shape and dtype, for messages; the type of anything else."""
+    """An array's shape and dtype for messages, or the type of anything else."""
     shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
     return f"{shape} {dtype}" if shape is not None else f"a {type(value).__name__}"
 
@@ -125,7 +125,7 @@ class Tile:
         return decode_rows(self.format, self.parts, self.geom, self.name, whole=self.whole)
 
     def codes(self) -> Array | None:
-        """The stored codes, integers (rows, cols), or None where the format shows none. Raises as `decode` does."""
+        """The stored codes, integers (rows, cols); None where the format gives none. Raises as `decode` does."""
         if self.format.codes is None:
             return None
         try:
@@ -171,7 +171,7 @@ def read_tile(tensor: SourceTensor, fmt: Format, matrix: int, first: int, last: 
 
 
 def decoded_rows(tensor: SourceTensor, fmt: Format, matrix: int, first: int, last: int) -> Array:
-    """Any run of a matrix's rows, decoded: reads whole blocks and cuts."""
+    """Any run of a matrix's rows, decoded: whole blocks are read, then cut."""
     _, rows, _ = split_shape(tensor.shape)
     step = rows if fmt.spec.variable else fmt.spec.block[0] or rows
     start, end = first // step * step, min(rows, -(-last // step) * step)

@@ -1,7 +1,7 @@
-"""Comparing two checkpoints: what they say of themselves, the bytes they store, and the weights these decode to.
+"""Comparing two checkpoints: what they say of themselves, their stored bytes, and their decoded weights.
 
-How a file came about is not compared: its policy, its sources, the rules that chose. A tensor whose format is missing
-is compared by its bytes.
+The history of a file is not compared: its policy, its sources, the rules that chose its formats. A tensor whose format
+is missing is compared by its bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fourcc.tiles import tiles
 
 @attrs.frozen
 class Change:
-    """Something that is said differently; None where it is not said at all."""
+    """A property that differs; None where one of the two does not have it."""
 
     what: str
     a: object
@@ -33,11 +33,11 @@ class Change:
 
 @attrs.frozen
 class ValueDifference:
-    """How far the decoded weights of B are from those of A, which count as the original.
+    """The difference of the decoded weights of B from those of A, which count as the original.
 
     Attributes:
-        sums: over the weights that are finite in both.
-        differing: number of weights that are not equal; two NaN are.
+        sums: error sums over the weights that are finite in both.
+        differing: number of weights that differ; two NaN count as equal.
     """
 
     sums: ErrorSums = attrs.field(factory=ErrorSums)
@@ -49,13 +49,13 @@ class ValueDifference:
 
 @attrs.frozen
 class TensorDifference:
-    """A tensor that both have.
+    """The comparison of a tensor that both have.
 
     Attributes:
         name: its name.
-        tags: its format in A and in B.
+        tags: its formats in A and in B.
         weights: number of weights in A.
-        changes: shape, tag, parameters, encoder version where they differ.
+        changes: shape, tag, parameters and encoder version, where they differ.
         same_bytes: whether the stored bytes are equal.
         values: None where the bytes are equal, the shapes differ, or a format is missing.
         undecoded: why the weights could not be compared, or None.
@@ -77,12 +77,12 @@ class TensorDifference:
 
 @attrs.frozen
 class Difference:
-    """What tells B from A.
+    """The difference of B from A.
 
     Attributes:
-        changes: architecture, hyper-parameters, blobs.
+        changes: architecture, hyper-parameters and blobs, where they differ.
         only_a, only_b: names of tensors that the other one lacks.
-        tensors: those that both have, in A's order.
+        tensors: the tensors that both have, in A's order.
     """
 
     changes: tuple[Change, ...]
@@ -178,7 +178,7 @@ def _layouts(parts: Iterable[PartRecord]) -> list[object]:
 
 
 def value_difference(a: SourceTensor, b: SourceTensor) -> ValueDifference:
-    """How far the weights of b are from those of a, two tensors of one shape, tile by tile.
+    """The difference of the weights of b from those of a, two tensors of one shape, tile by tile.
 
     Raises:
         PluginError: a format is missing or broken.
@@ -192,7 +192,7 @@ def value_difference(a: SourceTensor, b: SourceTensor) -> ValueDifference:
 
 
 def _difference_of(a: Array, b: Array) -> ValueDifference:
-    """Of one tile, (rows, cols) each."""
+    """The difference of one tile's weights, (rows, cols) each."""
     both = np.isfinite(a) & np.isfinite(b)
     equal = (a == b) | ((a != a) & (b != b))  # noqa: PLR0124 - only NaN differs from itself
     zero = np.float64(0)

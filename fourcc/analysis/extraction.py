@@ -1,4 +1,4 @@
-"""A tensor's decoded weights as a .npy file, tile by tile."""
+"""Writing a tensor's decoded weights to a .npy file, tile by tile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fourcc.tiles import tiles
 
 
 def npy_runs(tensor: SourceTensor) -> Iterator[bytes]:
-    """The bytes of a .npy file with a tensor's decoded weights: the header, then the weights in runs.
+    """The bytes of a .npy file with a tensor's decoded weights, in runs: the header, then the weights.
 
     Raises:
         PluginError: the format is missing or broken.
@@ -31,7 +31,7 @@ def npy_runs(tensor: SourceTensor) -> Iterator[bytes]:
 
 
 def write_runs(runs: Iterable[bytes], target: Path) -> None:
-    """Writes a file whose bytes come in runs; `target` is from `check_target`. Raises OutputError where it cannot."""
+    """Writes a file whose bytes come in runs; `target` comes from `check_target`. Raises OutputError on failure."""
     with AtomicFile(target) as out:
         for run in runs:
             out.write_at(out.size, run)

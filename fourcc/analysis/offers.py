@@ -1,7 +1,7 @@
-"""Formats that were tried on tensors: how noise and size are weighed, which offer is chosen, what all come to.
+"""Formats that were tried on tensors: how noise and size are weighed, which offer is chosen, and the totals.
 
-A format of b bits per weight that were as good as a uniform quantizer of uniformly distributed weights would reach an
-SQNR of 20 log10(2) b = 6.02 b dB. How far a format is above or below that line compares formats of different size.
+A uniform quantizer of b bits per weight reaches an SQNR of 20 log10(2) b = 6.02 b dB on uniformly distributed weights.
+The distance of a format from that line compares formats of different size.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ DB_PER_BIT = 20 * log10(2)
 
 @attrs.frozen
 class Offer:
-    """A format, tried on a tensor.
+    """A format that was tried on a tensor.
 
     Attributes:
         tag: the format.
-        params, options: by which it was tried: its defaults.
+        params, options: the ones that it was tried with: its defaults.
         bits: per weight of the whole tensor, scales and short blocks included.
         sums: the error on the sample; None where it could not be tried.
         reason: why it could not, or None.
@@ -46,21 +46,21 @@ class Offer:
 
     @property
     def gain_db(self) -> float:
-        """How far it is above 6.02 dB for each bit."""
+        """The distance in dB above 6.02 dB for every bit."""
         return self.sqnr_db - DB_PER_BIT * float(self.bits)
 
 
 @attrs.frozen
 class Suggestion:
-    """What fits a tensor.
+    """The formats that fit a tensor, and the one that was chosen.
 
     Attributes:
         name: the tensor's.
         shape: the tensor's.
-        stored: the format that it is in, and its bits per weight.
-        sampled: weights that the formats were tried on.
-        offers: the formats, the fewest bits first; none for vectors and integers, which stay as they are.
-        chosen: the one that fits best; None: keep the tensor as it is stored.
+        stored: the format that it is stored in, and its bits per weight.
+        sampled: number of weights that the formats were tried on.
+        offers: the formats, fewest bits first; none for vectors and integers, which stay as they are.
+        chosen: the best one; None: the tensor stays as it is stored.
     """
 
     name: str
@@ -78,19 +78,18 @@ class Suggestion:
 
 @attrs.frozen
 class Wish:
-    """What a format should do.
+    """What is wanted of a format: with neither attribute, the one furthest above 6.02 dB for every bit.
 
     Attributes:
-        min_sqnr: the cheapest format of at least so many dB is wanted.
-        max_bits: the best format of at most so many bits per weight is wanted; with `min_sqnr`, the cheapest of these.
-            With neither, the one that is furthest above 6.02 dB for each bit.
+        min_sqnr: the smallest format of at least so many dB.
+        max_bits: the best format of at most so many bits per weight; with `min_sqnr`, the smallest of these.
     """
 
     min_sqnr: float | None = None
     max_bits: float | None = None
 
     def choose(self, offers: Iterable[Offer]) -> Offer | None:
-        """The offer that does it, or None; of equals the first."""
+        """The offer that fulfils the wish, or None; ties go to the first."""
         fitting = [offer for offer in offers if offer.sums is not None]
         if self.max_bits is not None:
             fitting = [offer for offer in fitting if offer.bits <= self.max_bits]
@@ -103,17 +102,17 @@ class Wish:
         return max(lossy, key=lambda offer: offer.gain_db, default=None)
 
     def unmet(self, suggestion: Suggestion) -> bool:
-        """Whether a tensor that formats were tried on is not what is wished for: too large, or as large as it was."""
+        """Whether the wish is not fulfilled for a tensor that was tried: it is too large, or stays as it was."""
         if self.max_bits is not None and suggestion.bits > self.max_bits:
             return True
         stays = suggestion.chosen is None or suggestion.chosen.tag == suggestion.stored[0]
         return self.min_sqnr is not None and stays
 
     def refuse_unmet(self, suggestions: Sequence[Suggestion]) -> list[str]:
-        """A note on the tensors that no format is good or small enough for.
+        """A note on the tensors for which no format is good or small enough.
 
         Raises:
-            UsageError: it is good or small enough for none of the tensors that were tried.
+            UsageError: none is good or small enough for any of the tensors that were tried.
         """
         tried = [each for each in suggestions if each.offers]
         unmet = [each.name for each in tried if self.unmet(each)]
@@ -134,10 +133,10 @@ class Total:
 
     Attributes:
         tag: the format.
-        tensors: how many it fits.
-        chosen: how many it was chosen for.
-        bits: per weight.
-        sqnr_db: of them together; the error of a tensor's sample stands for that of the tensor.
+        tensors: number of tensors that it fits.
+        chosen: number of tensors that it was chosen for.
+        bits: per weight, over these tensors.
+        sqnr_db: over these tensors; the error of a tensor's sample stands for that of the tensor.
     """
 
     tag: FourCC
@@ -148,12 +147,12 @@ class Total:
 
     @property
     def gain_db(self) -> float:
-        """How far it is above 6.02 dB for each bit."""
+        """The distance in dB above 6.02 dB for every bit."""
         return self.sqnr_db - DB_PER_BIT * float(self.bits)
 
 
 def totals(suggestions: Sequence[Suggestion]) -> list[Total]:
-    """Every format that fits a tensor, over all of these."""
+    """The totals of every format that fits one of the tensors."""
     tags = dict.fromkeys(offer.tag for each in suggestions for offer in each.offers if offer.sums is not None)
     return [_total(suggestions, tag) for tag in tags]
 
@@ -168,7 +167,7 @@ def _total(suggestions: Sequence[Suggestion], tag: FourCC) -> Total:
 
 
 def together(chosen: Iterable[tuple[Suggestion, Offer]]) -> tuple[Fraction, float]:
-    """Bits per weight and SQNR of tensors in the formats that were offered."""
+    """Bits per weight and SQNR of tensors in the offered formats, together."""
     bits, signal, noise, weights = Fraction(0), 0.0, 0.0, 0
     for each, offer in chosen:
         count = prod(each.shape)

@@ -21,18 +21,18 @@ from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import FormatSpec, complete, split_shape
 from fourcc.tiles import decoded_rows
 
-SAMPLE = 1 << 18  # weights of a tensor that formats are tried on, and of what is encoded at once
+SAMPLE = 1 << 18  # weights of a tensor that formats are tried on, and that are encoded at once
 
 
 def suggest(
     tensors: Sequence[SourceTensor], wish: Wish, sample: int = SAMPLE, progress: OnProgress | None = None
 ) -> list[Suggestion]:
-    """Tries every real format that has an encoder and needs no calibration data on each matrix.
+    """Tries every real format that has an encoder and needs no calibration data on every matrix.
 
     Args:
         tensors: of an opened source.
         wish: how to choose.
-        sample: weights to try them on, in whole rows spread evenly over the tensor; 0: all.
+        sample: number of weights to try them on, in whole rows spread evenly over the tensor; 0: all.
         progress: called after every tensor.
 
     Raises:
@@ -48,18 +48,18 @@ def suggest(
 
 
 def candidates() -> Iterator[Format]:
-    """The formats that can be tried; broken ones are left out."""
+    """The formats that can be tried; broken ones are skipped."""
     for tag in registry:
         try:
-            found = registry[tag]
+            fmt = registry[tag]
         except PluginError:
             continue
-        if found.encode is not None and found.spec.real and not found.spec.needs:
-            yield found
+        if fmt.encode is not None and fmt.spec.real and not fmt.spec.needs:
+            yield fmt
 
 
 def policy(source: Source, suggestions: Iterable[Suggestion]) -> Policy:
-    """The policy that carries suggestions out; tensors that have none are kept as they are stored."""
+    """The policy that carries suggestions out; tensors without one stay as they are stored."""
     chosen = {each.name: each.chosen for each in suggestions if each.chosen is not None}
     rows = []
     for tensor in source.tensors:
@@ -77,30 +77,30 @@ def _suggestion(tensor: SourceTensor, formats: list[Format], wish: Wish, sample:
     base = Suggestion(tensor.name, tensor.shape, (tensor.tag, bits), 0, (), None)
     if len(tensor.shape) < 2 or not weights or not tensor.format.spec.real:
         return base
-    smaller = [each for each in formats if _bits(each.spec, tensor.shape) <= bits]
-    step = lcm(*(each.spec.block[0] or 1 for each in smaller))
+    smaller = [fmt for fmt in formats if _bits(fmt.spec, tensor.shape) <= bits]
+    step = lcm(*(fmt.spec.block[0] or 1 for fmt in smaller))
     sums: list[ErrorSums | str] = [ErrorSums() for _ in smaller]
     sampled = 0
     for rows in _samples(tensor, step, sample):
         sampled += rows.size
-        sums = [_tried(rows, each, so_far, tensor) for each, so_far in zip(smaller, sums, strict=True)]
+        sums = [_tried(rows, fmt, so_far, tensor) for fmt, so_far in zip(smaller, sums, strict=True)]
     offers = sorted(map(_offer, smaller, [tensor.shape] * len(smaller), sums), key=lambda offer: offer.bits)
     return attrs.evolve(base, sampled=sampled, offers=tuple(offers), chosen=wish.choose(offers))
 
 
-def _tried(rows: Array, found: Format, so_far: ErrorSums | str, tensor: SourceTensor) -> ErrorSums | str:
-    """The sums with those of more rows, or why there are none."""
-    reason = found.spec.misfit(tensor.shape, complete(found.spec.params, {}))
+def _tried(rows: Array, fmt: Format, so_far: ErrorSums | str, tensor: SourceTensor) -> ErrorSums | str:
+    """The error sums with those of more rows added, or why there are none."""
+    reason = fmt.spec.misfit(tensor.shape, complete(fmt.spec.params, {}))
     if isinstance(so_far, str) or reason is not None:
         return so_far if isinstance(so_far, str) else reason or ""
     try:
-        return so_far + ErrorSums.of(rows, encode(rows, found.spec.tag, name=tensor.name).decode())
+        return so_far + ErrorSums.of(rows, encode(rows, fmt.spec.tag, name=tensor.name).decode())
     except FourccError as error:
         return error.what
 
 
-def _offer(found: Format, shape: tuple[int, ...], sums: ErrorSums | str) -> Offer:
-    spec = found.spec
+def _offer(fmt: Format, shape: tuple[int, ...], sums: ErrorSums | str) -> Offer:
+    spec = fmt.spec
     params, options = complete(spec.params, {}), complete(spec.options, {})
     tried = isinstance(sums, ErrorSums)
     return Offer(
@@ -118,13 +118,13 @@ def _bits(spec: FormatSpec, shape: tuple[int, ...]) -> Fraction:
 
 
 def _samples(tensor: SourceTensor, step: int, sample: int) -> Iterator[Array]:
-    """Rows of a tensor, (rows, cols), about `SAMPLE` weights at once: runs of whole blocks, evenly spread."""
+    """Rows of a tensor, (rows, cols), about `SAMPLE` weights at a time: whole blocks, spread evenly."""
     lead, rows, cols = split_shape(tensor.shape)
     starts = [(matrix, first) for matrix in range(prod(lead)) for first in range(0, rows, step)]
     wanted = len(starts) if sample <= 0 else min(len(starts), max(1, sample // (step * cols)))
     spread = [starts[number * (len(starts) - 1) // max(1, wanted - 1)] for number in range(wanted)]
     at_once = max(1, SAMPLE // (step * cols))
-    found = tensor.format
+    fmt = tensor.format
     for first in range(0, wanted, at_once):
         some = spread[first : first + at_once]
-        yield np.concatenate([decoded_rows(tensor, found, m, row, min(rows, row + step)) for m, row in some])
+        yield np.concatenate([decoded_rows(tensor, fmt, m, row, min(rows, row + step)) for m, row in some])

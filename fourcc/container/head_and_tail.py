@@ -1,4 +1,4 @@
-"""Reading the ends of a container, and the index that they lead to."""
+"""Reading the head and the tail of a container, and the index that the tail points to."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from fourcc.files.read import ReadFile
 
 
 def recognisable(path: Path) -> bool:
-    """Whether a file is, or once was, a container: it begins or ends as one."""
+    """Whether a file is, or once was, a container: it begins or ends like one."""
     file = ReadFile(path)
     try:
         start = bytes(file.read(0, min(file.size, len(MAGIC))))
@@ -47,7 +47,7 @@ def read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
     version = unpack_version(head)
     try:
         tail = _read_tail(file)
-    except IndexDamageError as error:  # another major version may end otherwise
+    except IndexDamageError as error:  # another major version may have another tail
         raise error if version[0] == MAJOR else _unknown_version(file, version) from error
     packed = bytes(file.read(tail.index_offset, tail.index_bytes))
     if file_digest(head, packed) != tail.digest:

@@ -1,7 +1,7 @@
-"""Opening a container: head, tail and index by ordinary reads; tensors as zero-copy views of the mapped file.
+"""Opening a container: head, tail and index are read, tensors are zero-copy views of the mapped file.
 
-Opening checks all that the index says, and loads no numpy. It reads no payload: a tensor's bytes are compared with
-their sums when it is first asked for, and `fourcc.container.verify` reads all.
+Opening checks all that the index says and does not load numpy. It reads no payload: a tensor's bytes are compared with
+their checksums when it is first asked for, and `fourcc.container.verify` reads all bytes.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 
 class ModelFile(Mapping[str, "QMatrix"]):
-    """A model.bin: tensor name -> QMatrix, and all that the file says of itself.
+    """A model.bin: a mapping of tensor names to QMatrix values, and all that the file says of itself.
 
-    Tensors are views of the mapped file, and a view stays valid after `close`. A tensor's bytes are read once, and
-    compared with their sums, when it is first asked for; `record` says what the index knows of it without reading it.
+    Tensors are views of the mapped file; a view stays valid after `close`. A tensor's bytes are compared with their
+    checksums once, when it is first asked for; `record` gives what the index says of it and reads none of its bytes.
 
     Args:
         path: the file.
-        verify: False: no tensor is compared with its sums.
-        fd: an open descriptor of the file, to be taken over; `path` is then only what messages call it.
+        verify: False: no tensor is compared with its checksums.
+        fd: an open descriptor of the file, which this object then owns; `path` is then only its name for messages.
 
     Attributes:
         path: as it was given.
-        index: what the file says of itself.
+        index: all that the file says of itself.
         version: (major, minor) of the container.
         digest: BLAKE2b-256 over head and index, the file's id.
 
     Raises:
-        IndexDamageError: not a container, or head, tail or index are damaged, cut or from the future.
-        TableError: the index is intact but describes tensors that cannot be.
+        IndexDamageError: it is no container, or head, tail or index are damaged, cut or of a newer version.
+        TableError: the index is intact but describes tensors that cannot exist.
         OSError: the file cannot be opened.
     """
 
@@ -71,7 +71,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
             KeyError: no tensor of that name.
             ChecksumError: its bytes are damaged.
             IndexDamageError: the file was cut or changed since it was opened.
-            UsageError: it was closed.
+            UsageError: the file is closed.
         """
         from fourcc.qmatrix import QMatrix
 
@@ -89,7 +89,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._mapped(), offset=part.offset)
 
     def _mapped(self) -> mmap.mmap:
-        """The whole file in memory, as long as it is what was opened."""
+        """The whole file, mapped. Raises where it was closed, or has changed since it was opened."""
         if self.file.closed:
             raise UsageError("the file is closed", file=self.path, hint="Open it again.")
         if self.file.changed():
@@ -101,7 +101,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return self._map
 
     def _check(self, record: TensorRecord) -> None:
-        """Refuses damage, once; of the very pages that are used, since reading them into a buffer takes longer."""
+        """Refuses damage, once. The mapped pages are checked, since reading them into a buffer takes longer."""
         if record.name not in self._unchecked:
             return
         for part in record.parts:
@@ -114,7 +114,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
     def refuse_change(self) -> None:
         """Raises IndexDamageError where the file was written to or cut since it was opened.
 
-        What was made of it is void then. Another file that took over its name is no matter; after `close` there is
+        Results computed from it are then void. Another file that took its name does not matter; after `close` there is
         nothing left to compare.
         """
         if self.file.closed or not self.file.changed():
@@ -124,12 +124,12 @@ class ModelFile(Mapping[str, "QMatrix"]):
         raise IndexDamageError("the file changed while it was read", file=self.path, hint="Run it again.")
 
     def cut_error(self) -> IndexDamageError:
-        """What is said of the file where it was cut, whoever notices."""
+        """The error for a file that was cut, whoever notices."""
         return IndexDamageError("the file was cut while it was read", file=self.path, hint="Fetch or convert it again.")
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Refuses what was done in the block where the file changed meanwhile, whatever came of it; see above."""
+        """A context that raises as `refuse_change` does if the file changes within it, even if the block fails."""
         try:
             yield
         except Exception:
@@ -138,7 +138,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         self.refuse_change()
 
     def let_go(self, name: str) -> None:
-        """Tells the system that a tensor's pages are not needed for now; they are read again where they are."""
+        """Tells the system that a tensor's pages are not needed for now; they are read again on demand."""
         import mmap
 
         if self._map is None or not hasattr(mmap, "MADV_DONTNEED"):
@@ -150,7 +150,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
                 self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
 
     def record(self, name: str) -> TensorRecord:
-        """What the index says of a tensor. Raises KeyError where there is none of that name."""
+        """The index's record of a tensor. Raises KeyError where there is none of that name."""
         return self._records[name]
 
     def __contains__(self, name: object) -> bool:
@@ -163,7 +163,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return len(self._records)
 
     def blob(self, name: str) -> bytes:
-        """A blob's bytes, checked against their sums.
+        """A blob's bytes, compared with their checksums.
 
         Raises:
             KeyError: no blob of that name.
@@ -176,7 +176,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return bytes(self.file.read(record.offset, record.nbytes))
 
     def close(self) -> None:
-        """Lets go of the file; views that are still in use keep the mapping alive."""
+        """Closes the file; views that are still in use keep the mapping alive."""
         self._map = None
         self.file.close()
 

@@ -1,4 +1,4 @@
-"""Writing a container: one pass, tensor by tensor, each part's bytes at its place as soon as they are known."""
+"""Writing a container in one pass, tensor by tensor; the bytes of a part are written as soon as they are known."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ class Writer:
         out.write_at(0, pack_head())
 
     def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> TensorWriter:
-        """A writer for the next tensor's parts; hand its result to `add`. Raises TableError where the name is bad."""
+        """A writer for the next tensor's parts; its records go into `add`. Raises TableError where the name is bad."""
         _check_text(name)
         return TensorWriter(self._out, self._offset, name, spec, shape, params)
 
     def add(self, record: TensorRecord) -> None:
-        """Enters a tensor, whose parts were written, into the index."""
+        """Enters a tensor into the index after its parts were written."""
         for part in record.parts[-1:]:
             self._offset = aligned(part.offset + part.nbytes)
         self._tensors.append(record)
 
     def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
-        """Writes a tensor's parts as they stood in another container; their records go into the one given to `add`."""
+        """Writes a tensor's parts as another container stores them; their records go into the one given to `add`."""
         _check_text(name)
         records: list[PartRecord] = []
         offset = self._offset
@@ -73,7 +73,7 @@ class Writer:
         return tuple(records)
 
     def blob(self, name: str, data: bytes) -> None:
-        """Writes bytes that are no tensor; after the last tensor."""
+        """Writes a blob; all blobs follow the last tensor."""
         summer = PartSummer("", name)
         summer.update(memoryview(data))
         self._out.write_at(self._offset, data)
@@ -84,21 +84,21 @@ class Writer:
         """Writes the index and the tail.
 
         Args:
-            index: what is to be said of the file; its tensors and blobs are filled in here.
+            index: what the file says of itself; its tensors and blobs are filled in here.
 
         Returns:
             The file's id, 32 bytes, and the whole index.
 
         Raises:
             OutputError: the index would be too large for a reader.
-            TableError: a reader would refuse a name or a value in it.
+            TableError: a reader would refuse a name or a value in the index.
         """
         whole = attrs.evolve(index, tensors=tuple(self._tensors), blobs=tuple(self._blobs))
         _check_spelling(record.name for record in whole.tensors)
         packed = _packed(whole)
         if len(packed) > INDEX_CAP:
             raise OutputError("the index is too large", found=f"{len(packed)} bytes", expected=f"at most {INDEX_CAP}")
-        parse_index(packed, self._offset, self._out.target)  # what a reader would refuse is never written
+        parse_index(packed, self._offset, self._out.target)  # refuses what a reader would refuse
         digest = file_digest(pack_head(), packed)
         end = self._offset + len(packed)
         self._out.write_at(self._offset, packed)
@@ -114,7 +114,7 @@ def _packed(index: Index) -> bytes:
 
 
 def _check_text(name: str) -> None:
-    """Refuses half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    """Refuses half a surrogate pair, which JSON can spell but UTF-8 cannot."""
     try:
         name.encode()
     except UnicodeEncodeError as error:
@@ -122,7 +122,7 @@ def _check_text(name: str) -> None:
 
 
 def _check_spelling(names: Iterable[str]) -> None:
-    """Refuses two names that look the same: equal once their accents are composed."""
+    """Refuses two names that look alike: they are equal once their accents are composed."""
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(normalize("NFC", name), name)
@@ -171,7 +171,7 @@ class TensorWriter:
 
 
 class _PartWriter:
-    """Writes the bytes of one part, which come in order, and sums them up."""
+    """Writes the bytes of one part, which come in order, and computes their checksums."""
 
     def __init__(self, out: AtomicFile, offset: int, tensor: str, part: Part) -> None:
         self.offset = offset

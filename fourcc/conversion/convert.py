@@ -26,13 +26,13 @@ from fourcc.threads import thread_count
 
 @attrs.frozen(repr=False)
 class Result:
-    """What a conversion did.
+    """The result of a conversion.
 
     Attributes:
         path: the output.
         digest: the file's id.
-        index: what the output says of itself.
-        notes: what the reader found odd, and tensors of which hardly anything is left.
+        index: the output's index.
+        notes: the plan's notes, and one on tensors of which hardly anything is left.
     """
 
     path: Path
@@ -60,7 +60,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     force: bool = False,
     progress: OnProgress | None = None,
 ) -> Result:
-    """Converts a checkpoint.
+    """Converts a checkpoint to a model.bin.
 
     Args:
         source: a checkpoint's file or folder, or a model.bin.
@@ -70,7 +70,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         policy: a policy, the path of its file, or its text: a text with a newline or ``=`` in it is TOML. Without a
             format, a recipe or a policy, every tensor is kept as it is stored.
         tokenizer: a tokenizer file to store with the model.
-        include: globs of the names of tensors to take; none: all.
+        include: globs of names of tensors to take; none: all.
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
@@ -78,7 +78,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         progress: called after every tile.
 
     Returns:
-        What was done.
+        The output's path, id and index, and notes.
 
     Raises:
         UsageError: more than one of `format`, `recipe` and `policy` is given, or another argument is wrong.
@@ -95,11 +95,11 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
 def execute(
     planned: Plan, target: Path | AtomicFile, *, threads: int | None = None, progress: OnProgress | None = None
 ) -> Result:
-    """Carries out a plan; `target` is from `check_target`, or the output itself. Raises as `convert` does."""
+    """Carries out a plan; `target` comes from `check_target`, or is the output itself. Raises as `convert` does."""
     output = target if isinstance(target, AtomicFile) else AtomicFile(target)
     try:
         return _execute(planned, output, thread_count(threads), progress)
-    except (NumericError, PluginError) as error:  # raised where the file is not known
+    except (NumericError, PluginError) as error:  # raised where the file's name is not known
         error.file = error.file or str(planned.source.path)
         raise
 
@@ -133,7 +133,7 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress
 
 
 def _source_record(kind: str, path: Path) -> SourceRecord:
-    """Kind, length and XXH3-128 of a source's file, read once more from end to end."""
+    """Kind, length and XXH3-128 of a source's file, which is read once more from end to end."""
     digest = xxh3_128()
     with closing(ReadFile(path, SourceError)) as file:
         for start in range(0, file.size, 1 << 20):

@@ -24,16 +24,16 @@ from fourcc.sources import warnings
 from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.source import Source, SourceTensor
 
-INDEX_GUESS = 2048  # bytes of index a tensor, for the estimate of the output's size
+INDEX_GUESS = 2048  # bytes that the index takes for a tensor, for the estimate of the output's size
 
 
 @attrs.frozen(eq=False)
 class Plan:
-    """What a conversion will do, decided before anything is written.
+    """What a conversion will do; decided before anything is written.
 
     Attributes:
         source: the opened checkpoint.
-        policy: what decided.
+        policy: what decided the formats.
         steps: the tensors, in the order in which they are written.
     """
 
@@ -55,13 +55,13 @@ class Plan:
     def notes(self) -> tuple[str, ...]:
         """What is odd about the source, what keeps the output from being run, and what the output will lack."""
         source, taken = self.source, {step.source.name for step in self.steps}
-        of_all = warnings(source)
+        of_all = warnings(source)  # on the whole model; they are said of the wanted tensors instead
         lacking = left_out(source.architecture, (tensor.name for tensor in source.tensors), taken)
         return (*(note for note in source.notes if note not in of_all), *warnings(source, taken), *lacking)
 
     @property
     def file_bytes(self) -> int:
-        """Estimate of the output's length: a little more than it will be."""
+        """An estimate of the output's length, a little above the true one."""
         blobs = [*map(len, self.source.blobs.values()), len(self.policy.text)]
         tensors = sum(
             aligned(step.decision.nbytes + 256) + SUM_BYTES * sum_count(step.decision.nbytes) for step in self.steps
@@ -84,11 +84,11 @@ def plan(
         source: an opened checkpoint.
         policy: the rules.
         include: globs of tensor names; none: all.
-        exclude: globs of names left out.
+        exclude: globs of names to leave out.
         aids: calibration data by tensor name.
 
     Raises:
-        PolicyError: the policy does not go with these tensors, with every reason.
+        PolicyError: the policy cannot be carried out on these tensors; the message has every reason.
         UsageError: a glob matches nothing, or a format needs calibration data that is not given.
     """
     tensors = _selected(source, tuple(include), tuple(exclude))
@@ -108,10 +108,10 @@ def plan(
 
 
 def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
-    """What a policy may ask of a tensor."""
+    """The properties of a tensor that a policy can ask for."""
     try:
         real = registry[tensor.tag].spec.real
-    except PluginError:  # missing or broken: it can still be kept
+    except PluginError:  # missing or broken, so the tensor can only be kept
         real = True
     return TensorInfo(
         name=tensor.name,
@@ -126,7 +126,7 @@ def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
 
 
 def name_filter(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a tensor of a name is wanted. Raises UsageError where a glob matches none."""
+    """A function that tells of a name whether it is wanted. Raises UsageError where a glob matches no tensor."""
     names = [tensor.name for tensor in source.everything]
     for option, globs in (("--include", include), ("--exclude", exclude)):
         for glob in globs:
@@ -151,7 +151,7 @@ def _selected(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]
 
 
 def _check_storable(tensor: SourceTensor, file: Path) -> None:
-    """Refuses a name or a shape that no container can hold, before any weight is read."""
+    """Raises SourceError for a name or a shape that no container can hold."""
     if "\0" in tensor.name or not 1 <= len(tensor.name.encode()) <= MAX_NAME_BYTES:
         expected = f"1 to {MAX_NAME_BYTES} bytes without NUL"
         raise SourceError("the tensor's name cannot be stored", file=file, tensor=tensor.name, expected=expected)
@@ -161,8 +161,8 @@ def _check_storable(tensor: SourceTensor, file: Path) -> None:
 
 
 def _check_step(step: Step) -> None:
-    """Refuses what would fail only when the tensor's turn comes."""
+    """Raises now what would else be raised when the tensor's turn comes: no decoder, no calibration data."""
     if step.decision.keep:
         return
-    _ = step.source.format  # must be there to decode
+    _ = step.source.format  # raises where it is missing: the tensor has to be decoded
     check_needs(registry[step.decision.tag], step.aids, step.source.shape, step.source.name)
