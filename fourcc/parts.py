@@ -29,7 +29,7 @@ class PartsPlacer:
         spec: of the tensor's format.
         shape: the tensor's.
         params: the format's parameters, complete.
-        put: takes the bytes.
+        put: takes the bytes. It must not hold the object that owns this one: a cycle would keep the parts in memory.
         name: the tensor's, for messages.
     """
 
@@ -52,8 +52,7 @@ class PartsPlacer:
         """
         for part in self._spec.parts:
             if part.rows is not None or first_row == 0:
-                # bytes by way of an array: a record's memoryview cannot be cast
-                self._append(part, np.ascontiguousarray(parts[part.name]).reshape(-1).view(np.uint8).data)
+                self._append(part, _bytes_of(np.ascontiguousarray(parts[part.name])))
 
     def _append(self, part: Part, data: memoryview) -> None:
         start = self._ends[part.name]
@@ -90,6 +89,11 @@ class PartsPlacer:
         return PluginError(what, tensor=self._name, found=f"{got} bytes", expected=f"{self._planned(part)} bytes")
 
 
+def _bytes_of(array: Array) -> memoryview:
+    """The bytes of a C-contiguous array; by way of numpy, since a record's memoryview cannot be cast."""
+    return array.reshape(-1).view(np.uint8).data
+
+
 class PartArrays:
     """The parts of one tensor in memory, filled tile by tile.
 
@@ -102,19 +106,21 @@ class PartArrays:
 
     def __init__(self, spec: FormatSpec, shape: tuple[int, ...], params: Params, name: str | None = None) -> None:
         shapes = spec.part_shapes(shape, params)
-        self._arrays = {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in spec.parts}
-        self._flat = {name: array.reshape(-1).view(np.uint8) for name, array in self._arrays.items()}
-        self._placer = PartsPlacer(spec, shape, params, self._put, name)
+        arrays = {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in spec.parts}
+        runs = {name: _bytes_of(array) for name, array in arrays.items()}
+
+        def put(part: Part, offset: int, data: memoryview) -> None:
+            if part.variable:  # has one tile
+                arrays[part.name] = np.frombuffer(bytearray(data), numpy_dtype(part.dtype))
+            else:
+                runs[part.name][offset : offset + len(data)] = data
+
+        self._arrays = arrays
+        self._placer = PartsPlacer(spec, shape, params, put, name)  # `put` does not hold this object: no cycle
 
     def write(self, parts: Parts, *, first_row: int) -> None:
         """Places one tile; see `PartsPlacer.write`."""
         self._placer.write(parts, first_row=first_row)
-
-    def _put(self, part: Part, offset: int, data: memoryview) -> None:
-        if part.variable:  # has one tile
-            self._arrays[part.name] = np.frombuffer(bytearray(data), numpy_dtype(part.dtype))
-        elif data:
-            self._flat[part.name][offset : offset + len(data)] = data
 
     def finish(self) -> dict[str, Array]:
         """The parts, of their stored shapes. Raises PluginError where one is shorter than its format says."""

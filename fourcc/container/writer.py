@@ -146,19 +146,17 @@ class TensorWriter:
         shape: tuple[int, ...],
         params: Mapping[str, object],
     ) -> None:
-        self._placer = PartsPlacer(spec, shape, params, self._put, name)
-        self._writers: dict[str, _PartWriter] = {}
+        writers: dict[str, _PartWriter] = {}
+        self._writers = writers
+        self._placer = PartsPlacer(spec, shape, params, lambda part, at, data: writers[part.name].write(at, data), name)
         shapes = spec.part_shapes(shape, params)
         for part in sorted(spec.parts, key=lambda part: part.variable):
-            self._writers[part.name] = _PartWriter(out, offset, name, part)
+            writers[part.name] = _PartWriter(out, offset, name, part)
             offset = aligned(offset + prod(shapes[part.name]) * itemsize(part.dtype))
 
     def write(self, parts: Parts, *, first_row: int) -> None:
         """Writes one tile, whose first row in its matrix is `first_row`; see `PartsPlacer.write`."""
         self._placer.write(parts, first_row=first_row)
-
-    def _put(self, part: Part, offset: int, data: memoryview) -> None:
-        self._writers[part.name].write(offset, data)
 
     def finish(self) -> tuple[PartRecord, ...]:
         """The records of the parts, in the order in which they lie in the file."""

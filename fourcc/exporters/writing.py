@@ -11,7 +11,7 @@ from fourcc.exporters.layout import Layout
 from fourcc.files.write import AtomicFile
 from fourcc.format import Parts
 from fourcc.parts import PartsPlacer
-from fourcc.spec import FormatSpec, Part
+from fourcc.spec import FormatSpec
 
 
 class PlacedFile:
@@ -60,15 +60,14 @@ class PlacedTensor:
         shape: tuple[int, ...],
         params: Mapping[str, object],
     ) -> None:
-        self._out, self._places, self._spec = out, places, spec
-        self._placer = PartsPlacer(spec, shape, params, self._put, name)
+        self._places, self._spec = places, spec
+        self._placer = PartsPlacer(
+            spec, shape, params, lambda part, at, data: out.write_at(places[part.name] + at, data), name
+        )
 
     def write(self, parts: Parts, *, first_row: int) -> None:
         """Writes one tile, whose first row in its matrix is `first_row`; see `PartsPlacer.write`."""
         self._placer.write(parts, first_row=first_row)
-
-    def _put(self, part: Part, offset: int, data: memoryview) -> None:
-        self._out.write_at(self._places[part.name] + offset, data)
 
     def finish(self) -> tuple[PartRecord, ...]:
         """Where the parts are, after their lengths were compared with what the format says."""

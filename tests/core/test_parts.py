@@ -1,5 +1,8 @@
 """Where the parts of tiles go: the one rule behind arrays in memory, containers and exports."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -90,3 +93,16 @@ def place(rows: int, ends: list[int]) -> None:
     placer = PartsPlacer(SPEC, (4, 3), {}, lambda _, offset, data: ends.append(offset + len(data)), "w")
     placer.write(tile(0, rows, 0), first_row=0)
     placer.finish()
+
+
+def test_the_parts_are_freed_as_soon_as_nobody_uses_them() -> None:
+    """Without the collector of cycles, which may not run before memory is short."""
+    stored = PartArrays(SPEC, (4, 3), {})
+    stored.write(tile(0, 4, 0), first_row=0)
+    alive = weakref.ref(stored), weakref.ref(stored.finish()["codes"])
+    gc.disable()
+    try:
+        del stored
+        assert [ref() for ref in alive] == [None, None]
+    finally:
+        gc.enable()
