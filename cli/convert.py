@@ -16,7 +16,8 @@ from fourcc.errors import UsageError
 if TYPE_CHECKING:
     import typer
 
-    from fourcc.conversion.plan import Plan, Result
+    from fourcc.conversion.convert import Result
+    from fourcc.conversion.plan import Plan
 
 EPILOG = """\b
 Examples:
@@ -53,7 +54,8 @@ def convert(  # noqa: PLR0913 - one an option
 
     Each tensor is stored in the format that a policy gives it.
     """
-    from fourcc.conversion.plan import execute, plan
+    from fourcc.conversion.convert import execute
+    from fourcc.conversion.plan import plan
     from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
 

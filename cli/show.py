@@ -46,6 +46,6 @@ def inspect(
 
 def is_model(path: Path) -> bool:
     """Whether a path is a model.bin, or was one before it was damaged."""
-    from fourcc.container.reader import recognisable
+    from fourcc.container.head_and_tail import recognisable
 
     return path.is_file() and recognisable(path)

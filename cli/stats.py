@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from fourcc.analysis.suggestion import Suggestion, Wish
-    from fourcc.analysis.survey import Choice, Survey
+    from fourcc.analysis.offers import Suggestion, Wish
+    from fourcc.analysis.survey import Selection, Survey
     from fourcc.sources.source import Source
 
 EPILOG = """\b
@@ -106,10 +106,10 @@ def stats(  # noqa: PLR0913 - one an option
     Before and after quantization: range, moments, outliers, spread of channels, histograms. Weights are read in tiles,
     in bounded memory.
     """
-    from fourcc.analysis.suggestion import Wish
-    from fourcc.analysis.survey import Choice
+    from fourcc.analysis.offers import Wish
+    from fourcc.analysis.survey import Selection
 
-    choice = Choice(tuple(include or ()), tuple(exclude or ()), tuple(role or ()), layers)
+    selection = Selection(tuple(include or ()), tuple(exclude or ()), tuple(role or ()), layers)
     pictures, wish = Pictures(plot, plot_layers, force), Wish(min_sqnr, max_bits)
     suggests = suggest or any(each is not None for each in (write_policy, min_sqnr, max_bits))
     _check(suggests, [against, formats, policy], plot_layers)
@@ -117,12 +117,12 @@ def stats(  # noqa: PLR0913 - one an option
     with ExitStack() as stack:
         opened = _opened(source, stack, quiet=quiet)
         if suggests:
-            suggested = _suggest(opened, choice, wish, sample, write_policy, pictures, quiet=quiet)
+            suggested = _suggest(opened, selection, wish, sample, write_policy, pictures, quiet=quiet)
             return suggestion_tables.show(source, suggested, as_json=as_json)
         now, original = opened, None if against is None else _opened(against, stack, quiet=quiet)
         if formats is not None or policy is not None:
-            now, original = _converted(opened, choice, policy, formats, threads, stack), opened
-        surveyed = _survey(now, original, choice, pictures, threads, quiet=quiet)
+            now, original = _converted(opened, selection, policy, formats, threads, stack), opened
+        surveyed = _survey(now, original, selection, pictures, threads, quiet=quiet)
     return stats_tables.show(source, surveyed, as_json=as_json)
 
 
@@ -151,30 +151,35 @@ def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:
 
 
 def _converted(
-    source: Source, choice: Choice, policy: Path | None, formats: str | None, threads: int | None, stack: ExitStack
+    source: Source,
+    selection: Selection,
+    policy: Path | None,
+    formats: str | None,
+    threads: int | None,
+    stack: ExitStack,
 ) -> Source:
     """The wanted tensors, converted into a temporary file."""
     from fourcc.conversion.plan import plan
     from fourcc.models.temporary import carried_out
     from fourcc.sources.model_bin import open_model_bin
 
-    names = [tensor.name.replace("[", "[[]") for tensor in choice.of(source)]
+    names = [tensor.name.replace("[", "[[]") for tensor in selection.of(source)]
     planned = plan(source, rules_of(policy, formats), include=names)
     fd, _ = carried_out(planned, stack, threads)
     return stack.enter_context(open_model_bin(source.path, fd))
 
 
 def _survey(
-    now: Source, original: Source | None, choice: Choice, pictures: Pictures, threads: int | None, *, quiet: bool
+    now: Source, original: Source | None, selection: Selection, pictures: Pictures, threads: int | None, *, quiet: bool
 ) -> Survey:
     from fourcc.analysis.plotting import draw_layers, draw_weights
     from fourcc.analysis.survey import survey
 
     drawings = [(pictures.main, draw_weights), (pictures.layers, draw_layers)]
     targets = [(_picture(path, now, force=pictures.force), draw) for path, draw in drawings if path is not None]
-    weights = sum(prod(tensor.shape) for tensor in choice.of(now))
+    weights = sum(prod(tensor.shape) for tensor in selection.of(now))
     with Progress("reading", weights, quiet=quiet, unit="weights") as progress:
-        surveyed = survey(now, choice, original, progress, threads)
+        surveyed = survey(now, selection, original, progress, threads)
     for target, draw in targets:
         _write(target, partial(draw, survey=surveyed))
     return surveyed
@@ -182,7 +187,7 @@ def _survey(
 
 def _suggest(
     source: Source,
-    choice: Choice,
+    selection: Selection,
     wish: Wish,
     sample: int,
     write_policy: Path | None,
@@ -196,7 +201,7 @@ def _suggest(
 
     target = None if pictures.main is None else _picture(pictures.main, source, force=pictures.force)
     written = None if write_policy is None else _target(write_policy, source, force=pictures.force)
-    tensors = choice.of(source)
+    tensors = selection.of(source)
     with Progress("trying formats", len(tensors), quiet=quiet, unit="tensors") as progress:
         suggestions = suggest(tensors, wish, sample, progress)
     terminal.notes(wish.refuse_unmet(suggestions), quiet=quiet)

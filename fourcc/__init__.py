@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fourcc.analysis.survey import stats as stats
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
-    from fourcc.conversion.plan import convert as convert
+    from fourcc.conversion.convert import convert as convert
     from fourcc.encoding import encode as encode
     from fourcc.errors import FourccError as FourccError
     from fourcc.format import Aids as Aids
@@ -62,7 +62,7 @@ _HOMES = {
     "Policy": "fourcc.policy:Policy",
     "QMatrix": "fourcc.qmatrix:QMatrix",
     "Setting": "fourcc.spec:Setting",
-    "convert": "fourcc.conversion.plan:convert",
+    "convert": "fourcc.conversion.convert:convert",
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
     "open": "fourcc.models.model:open_model",

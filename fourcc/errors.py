@@ -1,4 +1,4 @@
-"""What can go wrong, one class a kind of failure.
+"""The errors that fourcc raises: a class for every kind of failure.
 
 ::
 
@@ -17,9 +17,9 @@
         ├── DuplicateTagError 5      two distributions declare one tag
         └── MissingFormatError 5     no installed distribution declares the tag
 
-The number is the exit code of the command line. A message names file, tensor, offset, what was found, what was
-expected, and what to do next, as far as they are known. ``str(error)`` is safe to print, whatever a file holds: it
-never raises, each piece is cut short, and what a terminal could act on stands as an escape.
+The number is the exit code of the command line. A message names the file, the tensor, the offset, what was found,
+what was expected and what to do next, as far as they are known. ``str(error)`` is safe to print, whatever a file holds:
+it never raises, long pieces are cut, and what a terminal could act on is escaped.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-LONGEST = 1000  # characters of each piece of a message
+LONGEST = 1000  # characters of a piece of a message
 SHOWN_PROBLEMS = 50  # of a policy's, in the message
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")  # as Python shows an object; another one in each run
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+>")  # as Python shows an object; the address differs from run to run
 _SHORTAGE = re.compile(r"cannot allocate memory|failed to map segment|not enough memory", re.IGNORECASE)
 
 
 def shown(value: object, longest: int = LONGEST) -> str:
-    r"""A value as a message has it, whatever it is: short, printable, and alike in every run.
+    r"""Any value as text for a message: short, printable, and the same in every run.
 
     >>> shown("a\x1b[2J"), shown(10**5000), shown("x" * 30, 9)
     ('a\\x1b[2J', 'a number of 16610 bits', 'xxxxxxxxx... (30 characters)')
     """
     try:
         text = str(value)
-    except Exception:  # noqa: BLE001 - a message is made in order to report something else
+    except Exception:  # noqa: BLE001 - the message reports another error
         bits = value.bit_length() if isinstance(value, int) else None
         text = f"a {type(value).__name__} that cannot be shown" if bits is None else f"a number of {bits} bits"
     return _printable(_ADDRESS.sub(">", _cut(text, longest)))
@@ -62,10 +62,21 @@ def _printable(text: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
-def memory_is_short(error: BaseException) -> bool:
-    """Whether an error, or one that led to it, only says that the system had no memory left.
+def listed(names: Iterable[object], most: int) -> str:
+    """Names as a message lists them: the first ones, and how many more there are.
 
-    The loader of shared objects says so in words alone.
+    >>> listed("abc", 3), listed("abcde", 3)
+    ('a, b, c', 'a, b, c and 2 more')
+    """
+    texts = [str(name) for name in names]
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return f"{', '.join(texts[:most])}{more}"
+
+
+def memory_is_short(error: BaseException) -> bool:
+    """Whether an error, or one that led to it, means that the system had no memory left.
+
+    The loader of shared objects says so only in its text.
     """
     return any(
         isinstance(each, MemoryError)
@@ -191,15 +202,15 @@ class IndexDamageError(InputError):
 
 
 class UnknownVersionError(IndexDamageError):
-    """A container of a version, or with a feature, that is not known here; for all that can be told it is intact."""
+    """A container of a version, or with a feature, that is not known here; it may well be intact."""
 
 
 class TableError(InputError):
-    """The index is intact, but what it says of a tensor cannot be true."""
+    """The index is intact, but its description of a tensor cannot be true."""
 
 
 class ChecksumError(InputError):
-    """A part's bytes differ from the sum that the index holds."""
+    """A part's bytes differ from their checksum in the index."""
 
 
 class NumericError(InputError):

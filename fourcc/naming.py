@@ -1,7 +1,7 @@
-"""Names of tensors: fourcc's spelling, the spellings of Hugging Face and GGUF, and what a tensor does in the model.
+"""Names of tensors in fourcc's spelling, Hugging Face's and GGUF's, and the roles that they tell.
 
 A spelling is a table of templates in which ``*`` stands for the layer's number; ``.weight`` at the end is left out,
-``.bias`` is kept. Names that no table has are left as they are.
+``.bias`` is kept. A name that is in no table stays as it is.
 
 >>> to_fourcc("model.layers.3.self_attn.q_proj.weight", HUGGING_FACE)
 'layers.3.attention.wq'
@@ -63,26 +63,26 @@ def split_name(name: str) -> tuple[str, int | None, str]:
 
 
 def _is_number(word: str) -> bool:
-    """Whether it is a number as it would be printed, so that no two names stand for one layer."""
+    """Whether a word is a number as it is printed, so that no two names stand for one layer."""
     canonical = word == "0" or not word.startswith("0")
     return word.isascii() and word.isdigit() and canonical and len(word) <= _MAX_DIGITS
 
 
 def layer(name: str) -> int | None:
-    """The layer that a tensor belongs to, from 0, whatever the spelling; None where it belongs to none."""
+    """The layer that a tensor belongs to, from 0, in any spelling; None where it belongs to none."""
     return split_name(name)[1]
 
 
 def roles(name: str, *, tied: bool = False) -> tuple[str, ...]:
-    """What a tensor does in the model.
+    """The roles of a tensor in the model.
 
     Args:
         name: in fourcc's, Hugging Face's or GGUF's spelling.
-        tied: whether the model's output matrix is its embedding, which then has both roles.
+        tied: whether the model's output matrix is its embedding; the embedding then has both roles.
 
     Returns:
-        Of ``embedding``, ``output``, ``attention.q|k|v|o``, ``ffn.gate|down|up``, ``norm``, ``bias``, ``other``: one,
-        or for a tied embedding two.
+        One of ``embedding``, ``output``, ``attention.q|k|v|o``, ``ffn.gate|down|up``, ``norm``, ``bias``, ``other``;
+        two of them for a tied embedding.
     """
     template, _, ending = split_name(name)
     if ending == ".bias":
@@ -106,7 +106,7 @@ def to_fourcc(name: str, spelling: str) -> str | None:
 
 
 def from_fourcc(name: str, spelling: str) -> str | None:
-    """The name in another spelling of a tensor that has one of fourcc's, or None where it is not in the table."""
+    """The name of a tensor in another spelling, or None where its name in fourcc's spelling is not in the table."""
     template, number, ending = split_name(name)
     theirs = _BACK[spelling].get(template)
     if theirs is None or ending == ".weight":
@@ -115,7 +115,7 @@ def from_fourcc(name: str, spelling: str) -> str | None:
 
 
 def position(name: str) -> tuple[int, int, int]:
-    """Sorts names in fourcc's spelling as a model runs: embedding, layer after layer, norm, output; then all others."""
+    """A key that sorts names in fourcc's spelling as a model runs: embedding, layers, norm, output; then all others."""
     template, number, ending = split_name(name)
     row = _POSITIONS.get(template)
     if row is None:

@@ -5,113 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
-from math import lcm, prod
+from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
 
+from fourcc import compute
+from fourcc.compute import Packed
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import FourccError, PluginError, TableError, UsageError, memory_is_short
+from fourcc.errors import TableError, UsageError
+from fourcc.format import Array, Floats, Format, Parts
 from fourcc.registry import registry
-from fourcc.spec import FormatSpec, Geometry, Params, checked_shapes, split_shape
+from fourcc.spec import Geometry, Params, checked_shapes, split_shape
 from fourcc.tags import FourCC, as_tag
+from fourcc.tiles import cut_rows, decode_rows, shape_and_dtype, tile_bounds
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
-
-    from fourcc.compute import Packed
-    from fourcc.format import Array, Floats, Format, Parts
-
-TILE_WEIGHTS = 1 << 18  # a constant, so that bytes never depend on the machine
 
 
 def _read_only(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
     return MappingProxyType(dict(mapping))
 
 
-def tile_bounds(rows: int, cols: int, *specs: FormatSpec) -> Iterator[tuple[int, int]]:
-    """Runs of rows that are coded together: multiples of every format's block, about `TILE_WEIGHTS` weights each.
-
-    A format that blocks whole columns, or has a part of variable length, gets the whole matrix at once. An empty matrix
-    has none: no format is asked to encode or decode nothing.
-    """
-    steps = [None if spec.variable else spec.block[0] for spec in specs]
-    step = 1
-    for count in steps:
-        step = max(1, rows) if count is None else lcm(step, count)
-    count = step * max(1, TILE_WEIGHTS // max(1, cols * step))
-    for first in range(0, rows if cols else 0, count):
-        yield first, min(rows, first + count)
-
-
-def cut_rows(spec: FormatSpec, parts: Parts, first: int, last: int) -> Parts:
-    """The parts of the rows first..last of one matrix, as views; `first` is a multiple of the block's rows."""
-    return {
-        part.name: parts[part.name]
-        if part.rows is None or part.variable
-        else parts[part.name][first // part.rows : -(-last // part.rows)]
-        for part in spec.parts
-    }
-
-
-def breach(found: Format, verb: str, *, tensor: str | None, got: object, expected: object = None) -> PluginError:
-    """The error for a format that does not keep its contract.
-
-    Args:
-        found: the format.
-        verb: which of its functions.
-        tensor: what it was working on.
-        got: what came out of it.
-        expected: what should have.
-    """
-    entry = registry.entry(found.spec.tag)
-    what = f"{verb} of the format {entry.name} ({entry.owner}) does not keep its contract"
-    return PluginError(what, tensor=tensor, found=got, expected=expected)
-
-
-def decode_rows(
-    found: Format, parts: Parts, geom: Geometry, tensor: str | None = None, *, whole: int = 0, out: Array | None = None
-) -> Array:
-    """Decoded rows of one matrix, (rows, cols) of the format's `decoded` dtype.
-
-    Args:
-        found: the format.
-        parts: of the rows.
-        geom: of the rows.
-        tensor: its name, for messages.
-        whole: weights of all the work that this is a part of; if they are many, compiled code does it.
-        out: where the rows may be put, and then are the result.
-
-    Raises:
-        PluginError: its decoder fails, or returns something else.
-    """
-    import numpy as np
-
-    from fourcc.compute import coding
-
-    try:
-        decoded = coding.decode(found, parts, geom, whole=whole, out=out)
-    except (FourccError, MemoryError):
-        raise
-    except Exception as error:
-        if memory_is_short(error):
-            raise MemoryError from error
-        raise breach(found, "decode", tensor=tensor, got=f"{type(error).__name__}: {error}") from error
-    expected = ((geom.rows, geom.cols), numpy_dtype(found.spec.decoded))
-    if not isinstance(decoded, np.ndarray) or (decoded.shape, decoded.dtype) != expected:
-        raise breach(found, "decode", tensor=tensor, got=_kind(decoded), expected=f"{expected[0]} {expected[1]}")
-    return decoded
-
-
-def _kind(value: object) -> str:
-    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
-    return f"{shape} {dtype}" if shape is not None else f"a {type(value).__name__}"
-
-
 @attrs.frozen(eq=False, repr=False)
 class QMatrix:
-    """A tensor in the format of its tag: zero-copy views of its parts, decoded only when asked.
+    """A tensor in the format of its tag: zero-copy views of its parts, decoded only on demand.
 
     Attributes:
         tag: names the format.
@@ -142,7 +63,7 @@ class QMatrix:
 
     @property
     def bits_per_weight(self) -> Fraction:
-        """Bits really spent, scales and short blocks included; 0 for an empty tensor."""
+        """Stored bits per weight, scales and short blocks included; 0 for an empty tensor."""
         weights = prod(self.shape)
         return Fraction(8 * self.nbytes, weights) if weights else Fraction(0)
 
@@ -165,7 +86,7 @@ class QMatrix:
         return map(self.__getitem__, range(self.shape[0]))
 
     def matrices(self) -> Iterator[Parts]:
-        """The parts of each matrix, leading dimensions flattened in row-major order. Raises as `decode` does."""
+        """The parts of every matrix, leading dimensions flattened in row-major order. Raises as `decode` does."""
         self._checked_format()
         lead, _, _ = split_shape(self.shape)
         depth = len(lead)
@@ -177,16 +98,16 @@ class QMatrix:
         """Decoded runs of rows, (rows, cols) of the format's `decoded` dtype, in order. Raises as `decode` does.
 
         Args:
-            out: (all rows, cols); each run may be put into its place there, and is then a view of it.
+            out: (all rows, cols); a run may be decoded into its place there, and is then a view of it.
         """
-        found = self._checked_format()
+        fmt = self._checked_format()
         _, rows, cols = split_shape(self.shape)
         for index, parts in enumerate(self.matrices()):
-            for first, last in tile_bounds(rows, cols, found.spec):
+            for first, last in tile_bounds(rows, cols, fmt.spec):
                 geom = Geometry(last - first, cols, self.params)
                 place = None if out is None else out[index * rows + first : index * rows + last]
-                some = cut_rows(found.spec, parts, first, last)
-                yield decode_rows(found, some, geom, self.name, whole=prod(self.shape), out=place)
+                some = cut_rows(fmt.spec, parts, first, last)
+                yield decode_rows(fmt, some, geom, self.name, whole=prod(self.shape), out=place)
 
     def decode(self) -> Array:
         """The whole tensor, of its shape, in the format's `decoded` dtype: float32 for every quantized format.
@@ -195,10 +116,8 @@ class QMatrix:
             PluginError: the format is missing or broken.
             TableError: the format cannot have stored a tensor of this shape, or in these parts.
         """
-        import numpy as np
-
-        found = self._checked_format()  # first, so that a shape that cannot be is no request for memory
-        out = np.empty(self.shape, numpy_dtype(found.spec.decoded))  # the tensor
+        fmt = self._checked_format()  # first, so that no memory is asked for where the shape is impossible
+        out = np.empty(self.shape, numpy_dtype(fmt.spec.decoded))
         rows = out.reshape(-1, split_shape(self.shape)[2]) if out.size else out.reshape(0, 1)
         first = 0
         for tile in self.tiles(rows) if out.size else ():
@@ -208,18 +127,16 @@ class QMatrix:
         return out
 
     def __matmul__(self, x: ArrayLike) -> Floats:
-        """The product with x, (cols,) or (cols, n), as numpy has it: float32 (rows,) or (rows, n).
+        """The product with x, (cols,) or (cols, n), as numpy computes it: float32 (rows,) or (rows, n).
 
-        Formats of integer codes quantize x on the way, in blocks of 32; see the format's page for the bound.
+        Formats of integer codes quantize x first, in blocks of 32; the format's page states the bound of the error.
 
         Raises:
             UsageError: x does not fit, or the tensor is no matrix.
             PluginError: the format is missing or broken.
         """
-        import numpy as np
-
         columns = np.asarray(x, np.float32)
-        cols = self.shape[-1] if len(self.shape) == 2 else None  # what is no matrix, `matmul` refuses
+        cols = self.shape[-1] if len(self.shape) == 2 else None  # `matmul` refuses anything but a matrix
         if columns.ndim not in {1, 2} or cols not in {None, len(columns)}:
             raise UsageError(
                 "the activations do not fit `q @ x`",
@@ -232,11 +149,11 @@ class QMatrix:
         return product.reshape(-1) if columns.ndim == 1 else product.T
 
     def matmul(self, x: ArrayLike, threads: int | None = None, *, exact: bool = False) -> Floats:
-        """The product of activations with the transposed matrix, as a layer of a model has it.
+        """The product of activations with the transposed matrix, as a layer of a model computes it.
 
         Args:
             x: (n, cols), real numbers.
-            threads: how many; None: ``FOURCC_THREADS``, or the cores that this process may use.
+            threads: number of threads; None: ``FOURCC_THREADS``, or the cores that this process may use.
             exact: keep the activations as floats where the format's kernel would quantize them.
 
         Returns:
@@ -246,10 +163,6 @@ class QMatrix:
             UsageError: x does not fit, or the tensor is no matrix.
             PluginError: the format is missing or broken.
         """
-        import numpy as np
-
-        from fourcc import compute
-
         activations = np.asarray(x, np.float32)
         if len(self.shape) != 2:
             raise UsageError(
@@ -262,11 +175,9 @@ class QMatrix:
 
     @cached_property
     def packed(self) -> Packed:
-        """The matrix as its format's kernel takes it; made at the first product, and kept."""
-        from fourcc import compute
-
-        found = self._checked_format()
-        return compute.pack(found, self.parts, found.spec.geometry(self.shape, self.params), self.decode)
+        """The matrix packed for its format's kernel: packed at the first product, then kept."""
+        fmt = self._checked_format()
+        return compute.pack(fmt, self.parts, fmt.spec.geometry(self.shape, self.params), self.decode)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - numpy's signature
         if copy is False:
@@ -275,22 +186,22 @@ class QMatrix:
         return decoded if dtype is None else decoded.astype(dtype)
 
     def _checked_format(self) -> Format:
-        """The format, after the parts were compared with what it declares."""
-        found = self.format
-        shapes = checked_shapes(found.spec, self.shape, self.params, tensor=self.name)
+        """The format. Raises TableError where the parts are not as it declares them."""
+        fmt = self.format
+        shapes = checked_shapes(fmt.spec, self.shape, self.params, tensor=self.name)
         if set(shapes) != set(self.parts):
             raise TableError("wrong parts", tensor=self.name, found=sorted(self.parts), expected=sorted(shapes))
-        for part in found.spec.parts:
+        for part in fmt.spec.parts:
             array = self.parts[part.name]
             expected = ((array.size,) if part.variable else shapes[part.name], numpy_dtype(part.dtype))
             if (array.shape, array.dtype) != expected:
                 raise TableError(
                     f"part {part.name!r} does not fit the format {self.tag}",
                     tensor=self.name,
-                    found=_kind(array),
+                    found=shape_and_dtype(array),
                     expected=f"{expected[0]} {expected[1]}",
                 )
-        return found
+        return fmt
 
     def __repr__(self) -> str:
         label = "" if self.name is None else f" {self.name}"

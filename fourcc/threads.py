@@ -1,4 +1,4 @@
-"""How many threads to use, and running work on them while the results come in order."""
+"""The number of threads, and work that runs on them while its results come in order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def thread_count(wanted: int | None = None) -> int:
-    """The number given, or ``FOURCC_THREADS``, or the cores that this process may use.
+    """The wanted number, else ``FOURCC_THREADS``, else the number of cores that this process may use.
 
     Raises:
         UsageError: not a number from 1 to 1024.
@@ -32,17 +32,17 @@ def thread_count(wanted: int | None = None) -> int:
 
 @attrs.frozen(eq=False)
 class Task(Generic[T]):
-    """Work to be done, and the number of weights that it holds in memory meanwhile."""
+    """A piece of work, and the number of weights that it holds in memory."""
 
     run: Callable[[], T]
     weights: int = 0
 
 
 def in_order(tasks: Iterable[Task[T]], threads: int, budget: int) -> Iterator[T]:
-    """Runs tasks on threads and gives their results in the order of the tasks.
+    """Runs tasks on threads and yields their results in the order of the tasks.
 
-    Memory stays bounded: a task is begun only while the tasks under way, and the results that wait for their turn, hold
-    no more than `budget` weights, or if there are none. The first error, in task order, is raised; tasks not yet begun
+    Memory stays bounded: the running tasks and the results that wait for their turn hold at most `budget` weights
+    together; a task that holds more runs alone. The first error, in task order, is raised; tasks that have not started
     are then dropped.
     """
     if threads == 1:
@@ -67,27 +67,27 @@ def in_order(tasks: Iterable[Task[T]], threads: int, budget: int) -> Iterator[T]
 
 
 class Once(Generic[T]):
-    """A value that the first thread to ask for it makes, while the others wait.
+    """A value that is computed by the first thread that asks for it, while the others wait.
 
     Args:
-        make: makes it; what it raises is raised to all who ask.
+        make: computes the value; an error that it raises is raised in every thread that asks.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
         self._lock = Lock()
-        self._made: list[T] = []
+        self._values: list[T] = []
         self._error: BaseException | None = None
 
     def __call__(self) -> T:
-        """The value, made at the first call."""
+        """The value, computed at the first call."""
         with self._lock:
             if self._error is not None:
                 raise self._error
-            if not self._made:
+            if not self._values:
                 try:
-                    self._made.append(self._make())
+                    self._values.append(self._make())
                 except BaseException as error:
                     self._error = error
                     raise
-            return self._made[0]
+            return self._values[0]

@@ -11,7 +11,7 @@ from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
-    from fourcc.analysis.suggestion import Offer, Suggestion
+    from fourcc.analysis.offers import Offer, Suggestion
 
 FORMATS = (
     Column("tag"),
@@ -52,7 +52,7 @@ def show(file: Path, suggestions: list[Suggestion], *, as_json: bool) -> None:
 
 
 def _formats(tried: list[Suggestion]) -> None:
-    from fourcc.analysis.suggestion import totals
+    from fourcc.analysis.offers import totals
 
     rows = [
         [*_figures(str(each.tag), each.bits, each.sqnr_db), str(each.tensors), str(each.chosen or "")]
@@ -62,7 +62,7 @@ def _formats(tried: list[Suggestion]) -> None:
 
 
 def _figures(tag: str, bits: Fraction, sqnr: float) -> list[str]:
-    from fourcc.analysis.suggestion import DB_PER_BIT
+    from fourcc.analysis.offers import DB_PER_BIT
 
     size = float(bits)
     return [tag, units.bits(bits), _db(sqnr), f"{sqnr / size:.2f}", f"{sqnr - DB_PER_BIT * size:+.1f}"]
@@ -83,7 +83,7 @@ def _row(each: Suggestion) -> list[str]:
 
 
 def _summary(suggestions: list[Suggestion]) -> list[str]:
-    from fourcc.analysis.suggestion import together
+    from fourcc.analysis.offers import together
 
     tried = [each for each in suggestions if each.offers]
     weights = sum(prod(each.shape) for each in suggestions)
@@ -104,7 +104,7 @@ def _summary(suggestions: list[Suggestion]) -> list[str]:
 
 
 def _document(suggestions: list[Suggestion]) -> dict[str, object]:
-    from fourcc.analysis.suggestion import totals
+    from fourcc.analysis.offers import totals
 
     return {
         "formats": [

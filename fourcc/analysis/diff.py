@@ -1,33 +1,30 @@
-"""Comparing two checkpoints: what they say of themselves, the bytes they store, and the weights these decode to.
+"""Comparing two checkpoints: what they say of themselves, their stored bytes, and their decoded weights.
 
-How a file came about is not compared: its policy, its sources, the rules that chose. A tensor whose format is missing
-is compared by its bytes.
+The history of a file is not compared: its policy, its sources, the rules that chose its formats. A tensor whose format
+is missing is compared by its bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import prod
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
-from fourcc.decoding import tiles
+from fourcc.container.index import PartRecord
 from fourcc.errors import PluginError
+from fourcc.format import Array
 from fourcc.metrics import ErrorSums
+from fourcc.progress import OnProgress, counter
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.tags import FourCC
-
-if TYPE_CHECKING:
-    from fourcc.container.index import PartRecord
-    from fourcc.format import Array
-
-Progress = Callable[[str, int, int], None]  # (tensor, weights done, all weights)
+from fourcc.tiles import tiles
 
 
 @attrs.frozen
 class Change:
-    """Something that is said differently; None where it is not said at all."""
+    """A property that differs; None where one of the two does not have it."""
 
     what: str
     a: object
@@ -36,11 +33,11 @@ class Change:
 
 @attrs.frozen
 class ValueDifference:
-    """How far the decoded weights of B are from those of A, which count as the original.
+    """The difference of the decoded weights of B from those of A, which count as the original.
 
     Attributes:
-        sums: over the weights that are finite in both.
-        differing: number of weights that are not equal; two NaN are.
+        sums: error sums over the weights that are finite in both.
+        differing: number of weights that differ; two NaN count as equal.
     """
 
     sums: ErrorSums = attrs.field(factory=ErrorSums)
@@ -52,13 +49,13 @@ class ValueDifference:
 
 @attrs.frozen
 class TensorDifference:
-    """A tensor that both have.
+    """The comparison of a tensor that both have.
 
     Attributes:
         name: its name.
-        tags: its format in A and in B.
+        tags: its formats in A and in B.
         weights: number of weights in A.
-        changes: shape, tag, parameters, encoder version where they differ.
+        changes: shape, tag, parameters and encoder version, where they differ.
         same_bytes: whether the stored bytes are equal.
         values: None where the bytes are equal, the shapes differ, or a format is missing.
         undecoded: why the weights could not be compared, or None.
@@ -80,12 +77,12 @@ class TensorDifference:
 
 @attrs.frozen
 class Difference:
-    """What tells B from A.
+    """The difference of B from A.
 
     Attributes:
-        changes: architecture, hyper-parameters, blobs.
+        changes: architecture, hyper-parameters and blobs, where they differ.
         only_a, only_b: names of tensors that the other one lacks.
-        tensors: those that both have, in A's order.
+        tensors: the tensors that both have, in A's order.
     """
 
     changes: tuple[Change, ...]
@@ -99,7 +96,7 @@ class Difference:
         return not (self.changes or self.only_a or self.only_b) and all(tensor.identical for tensor in self.tensors)
 
 
-def compare(a: Source, b: Source, progress: Progress = lambda *_: None) -> Difference:
+def compare(a: Source, b: Source, progress: OnProgress | None = None) -> Difference:
     """Compares two opened sources, tile by tile.
 
     Raises:
@@ -111,17 +108,16 @@ def compare(a: Source, b: Source, progress: Progress = lambda *_: None) -> Diffe
     others = {tensor.name: tensor for tensor in b.tensors}
     pairs = [(tensor, others[tensor.name]) for tensor in a.tensors if tensor.name in others]
     names = {tensor.name for tensor, _ in pairs}
-    done, total = 0, sum(prod(tensor.shape) for tensor, _ in pairs)
-    found = []
+    count = counter(sum(prod(tensor.shape) for tensor, _ in pairs), progress)
+    differences = []
     for pair in pairs:
-        found.append(_compare_tensors(*pair))
-        done += found[-1].weights
-        progress(found[-1].name, done, total)
+        differences.append(_compare_tensors(*pair))
+        count(differences[-1].name, differences[-1].weights)
     return Difference(
         changes=tuple(_file_changes(a, b)),
         only_a=tuple(tensor.name for tensor in a.tensors if tensor.name not in names),
         only_b=tuple(tensor.name for tensor in b.tensors if tensor.name not in names),
-        tensors=tuple(found),
+        tensors=tuple(differences),
     )
 
 
@@ -182,7 +178,7 @@ def _layouts(parts: Iterable[PartRecord]) -> list[object]:
 
 
 def value_difference(a: SourceTensor, b: SourceTensor) -> ValueDifference:
-    """How far the weights of b are from those of a, two tensors of one shape, tile by tile.
+    """The difference of the weights of b from those of a, two tensors of one shape, tile by tile.
 
     Raises:
         PluginError: a format is missing or broken.
@@ -196,9 +192,7 @@ def value_difference(a: SourceTensor, b: SourceTensor) -> ValueDifference:
 
 
 def _difference_of(a: Array, b: Array) -> ValueDifference:
-    """Of one tile, (rows, cols) each."""
-    import numpy as np
-
+    """The difference of one tile's weights, (rows, cols) each."""
     both = np.isfinite(a) & np.isfinite(b)
     equal = (a == b) | ((a != a) & (b != b))  # noqa: PLR0124 - only NaN differs from itself
     zero = np.float64(0)

@@ -1,7 +1,7 @@
 """Moments of weights, in one pass: range, mean, and sums of powers of the distance from it.
 
-They are float64, of runs of rows, and merged in their order. With mean m and central sums S_k = sum (w - m)^k of n
-weights, two runs a and b of weights, and d = m_b - m_a:
+They are computed in float64 for runs of rows, which are merged in their order. With the mean m and the central sums
+S_k = sum (w - m)^k of n weights, two runs a and b, and d = m_b - m_a:
 
     m   = m_a + d n_b / n
     S_2 = S_2a + S_2b + d^2 n_a n_b / n
@@ -16,22 +16,21 @@ weights, two runs a and b of weights, and d = m_b - m_a:
 from __future__ import annotations
 
 from math import inf, sqrt
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
-if TYPE_CHECKING:
-    from fourcc.format import Array
+from fourcc.format import Array
 
 
 @attrs.frozen
 class Moments:
-    """Of finite weights; add those of tiles to get those of a tensor.
+    """Moments of finite weights; the sum of those of the tiles is that of the tensor.
 
     Attributes:
-        count: how many weights.
+        count: number of weights.
         low, high: the range.
-        mean: of the weights.
+        mean: the mean.
         second, third, fourth: sums of (w - mean) to that power.
     """
 
@@ -45,9 +44,7 @@ class Moments:
 
     @classmethod
     def of(cls, values: Array) -> Moments:
-        """Those of weights, float64 of any shape, all finite; infinite or NaN where a sum is beyond float64."""
-        import numpy as np
-
+        """The moments of finite weights, float64 of any shape; infinite or NaN where a sum is beyond float64."""
         if not values.size:
             return cls()
         with np.errstate(over="ignore", invalid="ignore"):

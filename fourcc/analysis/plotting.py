@@ -1,6 +1,6 @@
-"""Pictures of weights, drawn by the package matplotlib: PNG, SVG, or whatever else it writes.
+"""Pictures of weights, drawn by the package matplotlib, as PNG, SVG or PDF.
 
-No window is opened and no global setting changed. Equal input gives equal SVG text: no date, ids from a fixed salt.
+No window is opened and no global setting is changed. Equal input gives equal SVG text: no date, ids from a fixed salt.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from importlib import import_module
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
-from fourcc.analysis.suggestion import DB_PER_BIT, Suggestion, totals
+from fourcc.analysis.offers import DB_PER_BIT, Suggestion, totals
+from fourcc.analysis.statistics import Statistics
 from fourcc.analysis.survey import Surveyed, regrouped
 from fourcc.errors import UsageError
 from fourcc.naming import split_name
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fourcc.analysis.statistics import Statistics
-
-BARS = 120  # of a histogram in a picture at most
+BARS = 120  # at most, of a histogram in a picture
 WIDE = 20  # measures that differ by more are drawn on a logarithmic axis
-BEFORE, AFTER, SINGLE = "#9db7d5", "#c2410c", "#3b6ea5"  # the original's area, the line of what became of it, one alone
+# The original's area, the line of the converted weights, a line without an original.
+BEFORE, AFTER, SINGLE = (
+    "#9db7d5",
+    "#c2410c",
+    "#3b6ea5",
+)
 KINDS = ("#1b6ca8", "#d1495b", "#3c8d4f", "#e08e1b", "#7b4fa3", "#4d4d4d", "#17a2a2", "#b5651d", "#e377c2", "#8c8c00")
 MARKERS = "osD^vPX*<>"
 STYLE = {
@@ -45,7 +49,7 @@ FORMATS = ("png", "svg", "pdf")
 
 
 def check_kind(kind: str) -> Any:  # noqa: ANN401 - a module
-    """The package, where it is there and a picture of that kind can be made; `UsageError` where not."""
+    """The package matplotlib. Raises UsageError where it is missing, or cannot draw that kind of picture."""
     if kind not in FORMATS:
         raise UsageError("no such kind of picture", found=repr(kind), expected=" or ".join(FORMATS))
     try:
@@ -56,10 +60,10 @@ def check_kind(kind: str) -> Any:  # noqa: ANN401 - a module
 
 
 def rendered(draw: Callable[[Figure], None], kind: str) -> bytes:
-    """A picture's file.
+    """The bytes of a picture's file.
 
     Args:
-        draw: draws on a fresh figure.
+        draw: draws on a new figure.
         kind: ``png``, ``svg`` or ``pdf``.
 
     Raises:
@@ -76,10 +80,10 @@ def rendered(draw: Callable[[Figure], None], kind: str) -> bytes:
 
 
 def draw_weights(figure: Figure, survey: Iterable[Surveyed]) -> None:
-    """Histograms: a panel for each kind of tensor, a line for each layer.
+    """Draws histograms: a panel for every kind of tensor, a line for every layer.
 
-    Where the tensors are compared with an original, a kind's layers are added up: the original is a filled area, what
-    became of it a line.
+    Where the tensors are compared with an original, a kind's layers are added up: the original is a filled area, the
+    converted weights are a line.
     """
     kinds = _kinds(survey)
     axes = _grid(figure, len(kinds), sharey=True)
@@ -102,7 +106,7 @@ def draw_weights(figure: Figure, survey: Iterable[Surveyed]) -> None:
 
 
 def draw_layers(figure: Figure, survey: Iterable[Surveyed]) -> None:
-    """How measures go from layer to layer: a panel for each, a line for each kind of tensor."""
+    """Draws measures over the layers: a panel for every measure, a line for every kind of tensor."""
     tensors = [each for each in survey if each.layer is not None and each.now is not None]
     if not tensors:
         raise UsageError("there is nothing to draw over layers", hint="These tensors belong to no layer.")
@@ -132,14 +136,14 @@ def draw_layers(figure: Figure, survey: Iterable[Surveyed]) -> None:
 
 
 def draw_formats(figure: Figure, suggestions: Sequence[Suggestion]) -> None:
-    """Every format by its bits and its SQNR over the tensors that it fits, each of them as a dot.
+    """Draws every format by its bits and its SQNR over the tensors that it fits, and every tensor as a dot.
 
-    The dashed line is that of 6.02 dB for each bit.
+    The dashed line marks 6.02 dB for every bit.
     """
     figure.set_size_inches(8, 4)
     panel = figure.subplots()
-    found = sorted(totals(suggestions), key=lambda each: each.bits)
-    lossy = [each for each in found if isfinite(each.sqnr_db)]
+    ordered = sorted(totals(suggestions), key=lambda each: each.bits)
+    lossy = [each for each in ordered if isfinite(each.sqnr_db)]
     if not lossy:
         raise UsageError("there is nothing to draw", hint="No format could be tried.")
     everyone = max(each.tensors for each in lossy)
@@ -160,7 +164,7 @@ def draw_formats(figure: Figure, suggestions: Sequence[Suggestion]) -> None:
 
 
 def _kinds(survey: Iterable[Surveyed]) -> dict[str, list[Surveyed]]:
-    """Tensors by what they are in any layer; vectors only where there is nothing else."""
+    """Tensors by their name without the layer; vectors only where there is nothing else."""
     known = [each for each in survey if each.now is not None and each.now.minimum is not None]
     wide = [each for each in known if len(each.shape) > 1] or known
     if not wide:
@@ -203,20 +207,20 @@ def _compare(panel: Axes, tensors: list[Surveyed]) -> None:
     panel.stairs(*_density(afters, extent), color=AFTER, lw=1, baseline=None, label="after")
 
 
-def _extent(found: Sequence[Statistics]) -> tuple[float, float]:
-    lows = [each.minimum for each in found if each.minimum is not None]
-    highs = [each.maximum for each in found if each.maximum is not None]
+def _extent(statistics: Sequence[Statistics]) -> tuple[float, float]:
+    lows = [each.minimum for each in statistics if each.minimum is not None]
+    highs = [each.maximum for each in statistics if each.maximum is not None]
     return min(lows), max(highs)
 
 
-def _density(found: Sequence[Statistics], extent: tuple[float, float]) -> tuple[list[float], list[float]]:
-    """Of all weights together: the share in each bar by its width, and the bars' edges.
+def _density(statistics: Sequence[Statistics], extent: tuple[float, float]) -> tuple[list[float], list[float]]:
+    """The share of all weights in every bar, divided by the bar's width, and the bars' edges.
 
-    Of few weights there are few bars: twice the cube root of their number (Rice's rule).
+    Few weights get few bars: twice the cube root of their number (Rice's rule).
     """
-    total = sum(each.weights for each in found) or 1
+    total = sum(each.weights for each in statistics) or 1
     count = min(BARS, max(8, round(2 * total ** (1 / 3))))
-    histograms = [regrouped(each.bins, *extent, count) for each in found]
+    histograms = [regrouped(each.bins, *extent, count) for each in statistics]
     sums = [sum(each.count for each in column) for column in zip(*histograms, strict=True)]
     bars = histograms[0]
     width = (bars[0].high - bars[0].low) or inf
@@ -232,15 +236,15 @@ def _layer_scale(figure: Figure, axes: list[Axes], deepest: int) -> None:
 
 
 def _whole_numbers() -> Any:  # noqa: ANN401 - the package's
-    """Places the marks of an axis that counts."""
+    """A locator that places the ticks of an axis on whole numbers."""
     return import_module("matplotlib.ticker").MaxNLocator(integer=True)
 
 
-def _largest(found: Statistics | None) -> float | None:
-    if found is None or found.minimum is None or found.maximum is None:
+def _largest(known: Statistics | None) -> float | None:
+    if known is None or known.minimum is None or known.maximum is None:
         return None
-    return max(-found.minimum, found.maximum)
+    return max(-known.minimum, known.maximum)
 
 
-def _contrast(found: Statistics | None) -> float | None:
-    return found.rows.high / found.rows.median if found is not None and found.rows and found.rows.median else None
+def _contrast(known: Statistics | None) -> float | None:
+    return known.rows.high / known.rows.median if known is not None and known.rows and known.rows.median else None

@@ -1,4 +1,4 @@
-"""What a tensor's weights are like: range, moments and a histogram, tile by tile in a bounded window of memory."""
+"""Statistics of a tensor's weights: range, moments and a histogram, tile by tile in a bounded window of memory."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import isfinite
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import attrs
+import numpy as np
 
 from fourcc.analysis.moments import Moments
-from fourcc.decoding import Tile, tiles
-from fourcc.qmatrix import TILE_WEIGHTS
+from fourcc.format import Array
 from fourcc.sources.source import SourceTensor
 from fourcc.threads import Task, in_order, thread_count
-
-if TYPE_CHECKING:
-    from fourcc.format import Array
+from fourcc.tiles import TILE_WEIGHTS, Tile, tiles
 
 T = TypeVar("T")
 BINS = 32  # of a histogram of weights
-SCRATCH = 1 << 14  # weights that are worked on at once
-FAR = 4  # standard deviations from the mean, beyond which a weight is an outlier: of a normal distribution, 0.0063 %
+SCRATCH = 1 << 14  # weights that are processed at once
+FAR = 4  # standard deviations from the mean beyond which a weight is an outlier: 0.0063 % of a normal distribution
 
 
 @attrs.frozen
@@ -36,7 +34,7 @@ class Bin:
 
 @attrs.frozen
 class Spread:
-    """How unlike the channels of a tensor are: the root mean square of the quietest, the middle and the loudest."""
+    """The spread of a tensor's channels: the root mean squares of the quietest, the median and the loudest one."""
 
     low: float
     median: float
@@ -44,9 +42,7 @@ class Spread:
 
     @classmethod
     def of(cls, levels: Array) -> Spread | None:
-        """That of root mean squares (n,); None where one is beyond float64."""
-        import numpy as np
-
+        """The spread of root mean squares (n,); None where one is beyond float64."""
         if not levels.size or not np.isfinite(levels).all():
             return None
         return cls(float(levels.min()), float(np.median(levels)), float(levels.max()))
@@ -54,19 +50,19 @@ class Spread:
 
 @attrs.frozen
 class Statistics:
-    """What a tensor's weights are like. Measures are over the finite weights; None where there are none.
+    """Statistics of a tensor's weights. Measures are over the finite weights; None where there are none.
 
     Attributes:
-        weights: how many there are.
-        nonfinite: how many of them are NaN or infinite.
+        weights: number of weights.
+        nonfinite: number of them that are NaN or infinite.
         minimum, maximum: the range.
         mean: sum w / n, in float64.
-        std: sqrt(sum (w - mean)^2 / n), in float64; None, as the mean, where a sum is beyond it.
+        std: sqrt(sum (w - mean)^2 / n), in float64; None, like the mean, where a sum is beyond float64.
         of_codes: whether the histogram counts stored codes, one bin each, instead of weights.
         bins: the histogram, ascending.
         kurtosis: 3 for a normal distribution; None where all weights are equal.
         outliers: share of the weights that are more than four standard deviations from the mean.
-        rows, columns: spread of the matrix's output and input channels; None where there is but one row.
+        rows, columns: spread of the matrix's output and input channels; None where there is only one row.
     """
 
     weights: int
@@ -85,12 +81,12 @@ class Statistics:
 
 @attrs.frozen(eq=False)
 class First:
-    """What the first reading of a tensor gives.
+    """The result of the first reading of a tensor.
 
     Attributes:
-        weights: how many there are.
+        weights: number of weights.
         moments: of the finite ones.
-        codes: how often each stored code is there; empty where there are none, or none were asked for.
+        codes: number of weights with each stored code; empty where there are no codes, or none were asked for.
         rows, columns: spread of channels.
     """
 
@@ -102,7 +98,7 @@ class First:
 
 
 def statistics(tensor: SourceTensor) -> Statistics:
-    """Reads a tensor twice: for moments and codes; then for what needs them.
+    """Reads a tensor twice: for moments and codes, then for the measures that need them.
 
     Raises:
         PluginError: the format is missing or broken.
@@ -113,18 +109,16 @@ def statistics(tensor: SourceTensor) -> Statistics:
 
 
 def first_reading(tensor: SourceTensor, *, codes: bool, threads: int | None = None) -> First:
-    """Moments, channels, and if asked for codes. Raises as `statistics` does."""
-    import numpy as np
-
+    """Moments, channels, and codes where they are asked for. Raises as `statistics` does."""
     moments, counted = Moments(), Counter[int]()
     levels: list[Array] = []
     columns, weights = np.zeros(tensor.shape[-1] if tensor.shape else 1), 0
-    for found in _each(tensor, partial(_first, codes=codes), threads):
-        weights += found.weights
-        moments += found.moments
-        columns += found.columns
-        levels.append(found.levels)
-        counted += found.codes
+    for tile in _each(tensor, partial(_first, codes=codes), threads):
+        weights += tile.weights
+        moments += tile.moments
+        columns += tile.columns
+        levels.append(tile.levels)
+        counted += tile.codes
     rows = sum(map(len, levels))
     if rows < 2:
         return First(weights, moments, counted, None, None)
@@ -134,7 +128,7 @@ def first_reading(tensor: SourceTensor, *, codes: bool, threads: int | None = No
 
 @attrs.frozen(eq=False)
 class _OfTile:
-    """What a tile adds: sums of squares down its columns, root mean squares of its rows."""
+    """A tile's contribution; `columns` are sums of squares down columns, `levels` root mean squares of rows."""
 
     weights: int
     moments: Moments
@@ -144,8 +138,6 @@ class _OfTile:
 
 
 def _first(tile: Tile, *, codes: bool) -> _OfTile:
-    import numpy as np
-
     values = tile.decode()
     moments, columns = Moments(), np.zeros(values.shape[1])
     levels = []
@@ -159,14 +151,14 @@ def _first(tile: Tile, *, codes: bool) -> _OfTile:
 
 
 def _runs(values: Array) -> Iterator[Array]:
-    """The rows of a tile, few at a time: larger temporary arrays would each be asked for and given back anew."""
+    """The rows of a tile, few at a time: the allocator keeps small arrays and returns large ones to the system."""
     rows, cols = values.shape
     step = max(1, SCRATCH // max(1, cols))
     return (values[first : first + step] for first in range(0, rows, step))
 
 
 def _each(tensor: SourceTensor, work: Callable[[Tile], T], wanted: int | None) -> Iterator[T]:
-    """What the work makes of each tile, in their order, on threads."""
+    """The results of the work on every tile, in the order of the tiles; it runs on threads."""
     threads = thread_count(wanted)
     tasks = (Task(partial(work, tile), tile.geom.rows * tile.geom.cols) for tile in tiles(tensor))
     return in_order(tasks, threads, 2 * threads * TILE_WEIGHTS)
@@ -175,27 +167,27 @@ def _each(tensor: SourceTensor, work: Callable[[Tile], T], wanted: int | None) -
 def second_reading(
     tensor: SourceTensor, first: First, extent: tuple[float, float], bins: int, threads: int | None = None
 ) -> Statistics:
-    """What needs the moments: outliers, and a histogram of `bins` bars over an extent, or of the codes.
+    """The measures that need the moments: outliers, and a histogram of `bins` bars over an extent, or of the codes.
 
     Raises as `statistics` does.
     """
-    found = first.moments
-    if not found.count:
+    moments = first.moments
+    if not moments.count:
         return Statistics(
             first.weights, first.weights, None, None, None, None, bool(first.codes), _code_bins(first.codes)
         )
-    far, counted = _spread(tensor, found, extent, bins, threads)
+    far, counted = _spread(tensor, moments, extent, bins, threads)
     return Statistics(
         weights=first.weights,
-        nonfinite=first.weights - found.count,
-        minimum=found.low,
-        maximum=found.high,
-        mean=_known(found.mean),
-        std=_known(found.std),
+        nonfinite=first.weights - moments.count,
+        minimum=moments.low,
+        maximum=moments.high,
+        mean=_known(moments.mean),
+        std=_known(moments.std),
         of_codes=bool(first.codes),
         bins=_code_bins(first.codes) if first.codes else counted,
-        kurtosis=_known(found.kurtosis),
-        outliers=far / found.count,
+        kurtosis=_known(moments.kurtosis),
+        outliers=far / moments.count,
         rows=first.rows,
         columns=first.columns,
     )
@@ -204,11 +196,9 @@ def second_reading(
 def _spread(
     tensor: SourceTensor, moments: Moments, extent: tuple[float, float], bins: int, threads: int | None
 ) -> tuple[int, tuple[Bin, ...]]:
-    """Number of outliers, and a histogram; of no bin where an extent is too narrow to be divided."""
-    import numpy as np
-
+    """Number of outliers, and a histogram; it has no bin where the extent is too narrow to be divided."""
     far, counts = 0, np.zeros(bins, np.int64)
-    with np.errstate(over="ignore", invalid="ignore"):  # the ends of an extent may be further apart than a float64
+    with np.errstate(over="ignore", invalid="ignore"):  # the ends of an extent may be further apart than float64 holds
         edges = np.linspace(float(extent[0]), float(extent[1]), bins + 1)
         wide = bool(np.isfinite(edges).all() and (np.diff(edges) > 0).all())  # else the bins cannot be told apart
     work = partial(_second, moments=moments, extent=extent if wide else None, bins=bins)
@@ -220,9 +210,7 @@ def _spread(
 
 
 def _second(tile: Tile, *, moments: Moments, extent: tuple[float, float] | None, bins: int) -> tuple[int, Array]:
-    """Outliers of a tile, and its weights in each bar; zeros where there is no extent."""
-    import numpy as np
-
+    """Number of outliers of a tile, and of its weights in every bar; zeros where there is no extent."""
     far, counts = 0, np.zeros(bins, np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
         for run in _runs(tile.decode()):
@@ -234,15 +222,11 @@ def _second(tile: Tile, *, moments: Moments, extent: tuple[float, float] | None,
 
 
 def _finite(values: Array) -> Array:
-    import numpy as np
-
     return values[np.isfinite(values)] if values.dtype.kind == "f" else values.reshape(-1)
 
 
 def _squares(values: Array) -> Array:
     """Squares of weights (rows, cols) in float64, 0 for those that are not finite."""
-    import numpy as np
-
     wide = values.astype("f8")
     with np.errstate(over="ignore"):
         return np.square(np.where(np.isfinite(wide), wide, 0))
@@ -253,12 +237,10 @@ def _known(value: float) -> float | None:
 
 
 def _counted(codes: Array | None) -> Counter[int]:
-    import numpy as np
-
     if codes is None:
         return Counter()
-    found, counts = np.unique(codes, return_counts=True)
-    return Counter(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+    values, counts = np.unique(codes, return_counts=True)
+    return Counter(dict(zip(values.tolist(), counts.tolist(), strict=True)))
 
 
 def _code_bins(codes: Counter[int]) -> tuple[Bin, ...]:

@@ -1,8 +1,8 @@
-"""What the weights of a whole model are like, tensor by tensor, and how far they are from those of another one."""
+"""Statistics of a whole model's weights, tensor by tensor, and their distance from those of another model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf, prod
 from pathlib import Path
 from typing import overload
@@ -11,35 +11,35 @@ import attrs
 
 from fourcc.analysis.diff import value_difference
 from fourcc.analysis.statistics import Bin, Statistics, first_reading, second_reading
-from fourcc.conversion.plan import chosen, describe
+from fourcc.conversion.plan import describe, name_filter
 from fourcc.errors import PluginError, UsageError
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Rule, TensorInfo
 from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
+from fourcc.progress import OnProgress, counter
 from fourcc.sources import open_source
 from fourcc.sources.source import Source, SourceTensor
 
-BARS = 2048  # of a histogram over the whole range: enough to look at its middle where an outlier makes it wide
-NARROW = 4  # standard deviations to both sides of the mean that such a look shows
-Progress = Callable[[str, int, int], None]  # (tensor, weights done, all weights)
+BARS = 2048  # of a histogram over the whole range: enough to show its middle where an outlier makes it wide
+NARROW = 4  # standard deviations on both sides of the mean that this middle spans
 
 
 @attrs.frozen(repr=False)
 class Surveyed:
-    """A tensor and what its weights are like.
+    """A tensor and the statistics of its weights.
 
     Attributes:
         name: the tensor's.
-        roles: what it does in the model.
-        layer: which one it belongs to, or None.
+        roles: its roles in the model.
+        layer: the layer that it belongs to, or None.
         shape: the tensor's.
-        tag: of its format.
-        bits_per_weight: that it takes.
-        now: its weights; None where its format is missing.
-        before: those of the original on the same bars, where it is compared with one.
-        before_tag: the original's format.
-        error: how far its weights are from the original's.
+        tag: the tag of its format.
+        bits_per_weight: stored bits per weight.
+        now: the statistics; None where its format is missing.
+        before: the statistics of the original, on the same bars, where it is compared with one.
+        before_tag: the tag of the original's format.
+        error: error sums of its weights against the original's.
         undecoded: why its weights could not be read, or None.
     """
 
@@ -57,10 +57,10 @@ class Surveyed:
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.shape)) or "scalar"
-        found = "" if self.now is None or self.now.std is None else f", std {self.now.std:.3g}"
+        std = "" if self.now is None or self.now.std is None else f", std {self.now.std:.3g}"
         kurtosis = "" if self.now is None or self.now.kurtosis is None else f", kurtosis {self.now.kurtosis:.3g}"
         error = "" if self.error is None else f", SQNR {self.error.sqnr_db:.1f} dB"
-        return f"<Surveyed {self.name} {self.tag} {shape}{found}{kurtosis}{error}>"
+        return f"<Surveyed {self.name} {self.tag} {shape}{std}{kurtosis}{error}>"
 
 
 @attrs.frozen(repr=False)
@@ -80,10 +80,10 @@ class Survey(Sequence[Surveyed]):
         if isinstance(index, slice):
             return Survey(self.tensors[index])
         if isinstance(index, str):
-            found = next((each for each in self.tensors if each.name == index), None)
-            if found is None:
+            named = next((tensor for tensor in self.tensors if tensor.name == index), None)
+            if named is None:
                 raise KeyError(index)
-            return found
+            return named
         return self.tensors[index]
 
     def __repr__(self) -> str:
@@ -94,15 +94,15 @@ class Survey(Sequence[Surveyed]):
 
 
 @attrs.frozen
-class Choice:
-    """Which tensors are wanted.
+class Selection:
+    """A selection of tensors.
 
     Attributes:
         include, exclude: globs of names; none included: all.
         role: globs of roles; none: any.
         layers: slices of layers, as a policy has them; empty: any, and tensors of no layer.
 
-    What is in a layout that no installed format has is never among them.
+    A tensor in a layout that no installed format has is never selected.
     """
 
     include: tuple[str, ...] = ()
@@ -111,8 +111,8 @@ class Choice:
     layers: str = ""
 
     def of(self, source: Source) -> list[SourceTensor]:
-        """The tensors of a source. Raises UsageError where there is none, or a selector is no such thing."""
-        wanted = chosen(source, self.include, self.exclude)
+        """The selected tensors of a source. Raises UsageError where there is none, or a selector is malformed."""
+        wanted = name_filter(source, self.include, self.exclude)
         try:
             layers = Layers.parse(self.layers) if self.layers else None
         except ValueError as error:
@@ -120,10 +120,10 @@ class Choice:
         rule = Rule(role=Globs(self.role) if self.role else None, layers=layers)
         infos = _infos(source)
         count = 1 + max((info.layer for info in infos.values() if info.layer is not None), default=-1)
-        found = [tensor for tensor in source.tensors if wanted(tensor.name) and rule.selects(infos[tensor.name], count)]
-        if not found:
+        tensors = [each for each in source.tensors if wanted(each.name) and rule.selects(infos[each.name], count)]
+        if not tensors:
             raise UsageError("no tensor is left to look at", file=source.path, hint="`fourcc inspect` lists them.")
-        return found
+        return tensors
 
 
 def stats(  # the name that `fourcc.stats` has
@@ -135,58 +135,58 @@ def stats(  # the name that `fourcc.stats` has
     role: Iterable[str] = (),
     layers: str = "",
 ) -> Survey:
-    """What the weights of a model are like: range, moments, outliers, channels, histograms.
+    """Statistics of a model's weights: range, moments, outliers, channels, histograms.
 
     Args:
         model: a checkpoint, or a model.bin.
         against: the original that its weights are compared with.
         include: globs of the names of tensors; none: all.
-        exclude: globs of names left out.
+        exclude: globs of names to leave out.
         role: globs of roles, such as ``ffn.*``; none: any.
         layers: slices of layers, such as ``0:2, -1``; empty: all tensors.
 
     Raises:
         FourccError: the model cannot be read, or no tensor is left.
     """
-    choice = Choice(tuple(include), tuple(exclude), tuple(role), layers)
+    selection = Selection(tuple(include), tuple(exclude), tuple(role), layers)
     with open_source(model) as source:
         if against is None:
-            return survey(source, choice)
+            return survey(source, selection)
         with open_source(against) as original:
-            return survey(source, choice, original)
+            return survey(source, selection, original)
 
 
 def survey(
     source: Source,
-    choice: Choice,
+    selection: Selection,
     original: Source | None = None,
-    progress: Progress = lambda *_: None,
+    progress: OnProgress | None = None,
     threads: int | None = None,
 ) -> Survey:
-    """Reads the tensors of an opened source, each twice, in a bounded window of memory.
+    """Surveys the tensors of an opened source; every tensor is read twice, in a bounded window of memory.
 
     Args:
-        source: what is looked at.
-        choice: which of its tensors.
-        original: what they are compared with; tensors that it lacks, or has in another shape, are not.
+        source: the source.
+        selection: selects its tensors.
+        original: a source to compare them with; tensors that it lacks, or has in another shape, are not compared.
         progress: called after every tensor.
-        threads: how many; the numbers do not depend on it.
+        threads: number of threads; the results do not depend on it.
 
     Raises:
         UsageError: no tensor is left, or the original has none of them.
         InputError: bytes are damaged.
     """
-    tensors, infos = choice.of(source), _infos(source)
+    tensors, infos = selection.of(source), _infos(source)
     others = {} if original is None else {tensor.name: tensor for tensor in original.tensors}
     if original is not None and not any(_alike(tensor, others.get(tensor.name)) for tensor in tensors):
         what = f"none of the {len(tensors)} tensors has the name and the shape of one of the original"
         raise UsageError(what, file=original.path, hint="Is it another model?")
-    done, total, found = 0, sum(prod(tensor.shape) for tensor in tensors), []
+    count = counter(sum(prod(tensor.shape) for tensor in tensors), progress)
+    surveyed = []
     for tensor in tensors:
-        found.append(_surveyed(tensor, infos[tensor.name], others.get(tensor.name), threads))
-        done += prod(tensor.shape)
-        progress(tensor.name, done, total)
-    return Survey(tuple(found))
+        surveyed.append(_surveyed(tensor, infos[tensor.name], others.get(tensor.name), threads))
+        count(tensor.name, prod(tensor.shape))
+    return Survey(tuple(surveyed))
 
 
 def _alike(tensor: SourceTensor, other: SourceTensor | None) -> bool:
@@ -218,7 +218,7 @@ def _alone(tensor: SourceTensor, threads: int | None) -> Statistics:
 
 
 def _beside(before: SourceTensor, now: SourceTensor, threads: int | None) -> tuple[Statistics, Statistics]:
-    """Both, with the bars of their histograms in the same places."""
+    """The statistics of both, with histograms on the same bars."""
     firsts = [first_reading(tensor, codes=False, threads=threads) for tensor in (before, now)]
     extent = min(each.moments.low for each in firsts), max(each.moments.high for each in firsts)
     a, b = (second_reading(*each, extent, BARS, threads) for each in zip((before, now), firsts, strict=True))
@@ -226,15 +226,15 @@ def _beside(before: SourceTensor, now: SourceTensor, threads: int | None) -> tup
 
 
 def regrouped(bins: Sequence[Bin], low: float, high: float, count: int) -> list[Bin]:
-    """Fewer, wider bars over a part of the range; the first and the last hold what lies beyond.
+    """Fewer, wider bars over a part of the range; the first and the last also count what lies beyond.
 
-    A bar goes where its middle is.
+    A bar is counted in the wide bar that holds its middle.
 
     Args:
-        bins: ascending, one beside the other.
-        low: where the part begins.
-        high: where it ends.
-        count: how many bars.
+        bins: ascending and adjacent.
+        low: start of the part.
+        high: end of the part.
+        count: number of bars.
     """
     counts, width = [0] * count, (high - low) / count
     for each in bins:
@@ -245,7 +245,7 @@ def regrouped(bins: Sequence[Bin], low: float, high: float, count: int) -> list[
 
 
 def middle(*statistics: Statistics) -> tuple[float, float]:
-    """The part of the range to look at: four standard deviations around the mean, and no more than there is."""
+    """The part of the range to show: four standard deviations around the mean, cut to the range."""
     ends = list(_ends(statistics))
     return min((low for low, _ in ends), default=-inf), max((high for _, high in ends), default=inf)
 

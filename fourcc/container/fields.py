@@ -1,4 +1,4 @@
-"""Untrusted msgpack: unpacked within bounds, and each field read with the type and the range that it must have."""
+"""Untrusted msgpack: unpacked within bounds, and every field checked for its type and its range."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ ABSENT = object()
 MAX_DIMENSIONS = 8
 MAX_NAME_BYTES = 512
 MAX_NUMBER = 2**63 - 1
-MAX_HYPER = 1 << 16  # hyper-parameters: as many as GGUF has keys, and some hundred times what a model has
+MAX_HYPER = 1 << 16  # hyper-parameters: as many as a GGUF file may have keys, some hundred times as many as a model has
 HARMLESS_BYTES = 1 << 20  # an index of this length fills 64 MiB at the very worst
 MAX_DEPTH = 16  # of maps and arrays in a key that is not known here
-BYTES_PER_NODE = 12  # an honest index spends more on each map or array; fewer is an attempt to fill the memory
-BYTES_PER_ITEM = 4  # and more than this on each of their items
+BYTES_PER_NODE = 12  # an honest index spends more on a map or an array; one that spends less tries to fill the memory
+BYTES_PER_ITEM = 4  # likewise on one of their items
 
 
 def unpack(data: bytes, file: object) -> Mapping[str, Any]:
     """The root map of an index.
 
     Raises:
-        IndexDamageError: not valid msgpack, no map, or more maps, arrays and items than an honest index can have.
+        IndexDamageError: it is not valid msgpack, no map, or has more maps, arrays and items than an honest index.
     """
     import msgpack
 
@@ -85,33 +85,33 @@ def _refuse_extension(code: int, _: bytes) -> NoReturn:
     raise ValueError(f"extension type {code}")
 
 
-class Kind(NamedTuple):
-    """What the value of a key may be: its exact types, and the words for it in a message."""
+class FieldKind(NamedTuple):
+    """The values that a key may have: their exact types, and the words for them in a message."""
 
     types: frozenset[type]
     words: str
 
-    def or_nil(self) -> Kind:
-        """The same, or nil."""
-        return Kind(self.types | {type(None)}, self.words)
+    def or_nil(self) -> FieldKind:
+        """This kind, or nil."""
+        return FieldKind(self.types | {type(None)}, self.words)
 
 
-TEXT = Kind(frozenset({str}), "text")
-NUMBER = Kind(frozenset({int}), "a whole number from 0 to 2^63 - 1")
-REAL = Kind(frozenset({float}), "a finite float")
-BYTES = Kind(frozenset({bytes}), "bytes")
-ARRAY = Kind(frozenset({list}), "an array")
-MAP = Kind(frozenset({dict}), "a map")
-DTYPE = Kind(frozenset({str, list}), "a dtype's text, or an array of its fields")
+TEXT = FieldKind(frozenset({str}), "text")
+NUMBER = FieldKind(frozenset({int}), "a whole number from 0 to 2^63 - 1")
+REAL = FieldKind(frozenset({float}), "a finite float")
+BYTES = FieldKind(frozenset({bytes}), "bytes")
+ARRAY = FieldKind(frozenset({list}), "an array")
+MAP = FieldKind(frozenset({dict}), "a map")
+DTYPE = FieldKind(frozenset({str, list}), "a dtype's text, or an array of its fields")
 
-Schema = Mapping[str, Kind]
+Schema = Mapping[str, FieldKind]
 
 
 class Fields:
-    """The keys of one map of an index, checked against a schema as soon as they are looked at.
+    """The keys of one map of an index, checked against a schema when this is created.
 
     Attributes:
-        tree: the map. After the check, each key of the schema is there, of its kind; numbers are in their range.
+        tree: the map. It has every key of the schema, each of its kind; numbers are in their range.
         tensor: the tensor that messages name.
     """
 
@@ -141,13 +141,13 @@ class Fields:
             ):
                 self._refuse(name, value, kind)
 
-    def _refuse(self, name: str, value: object, kind: Kind) -> NoReturn:
+    def _refuse(self, name: str, value: object, kind: FieldKind) -> NoReturn:
         if value is ABSENT:
             self.fail(name, "nothing", "the key to be there")
         self.fail(name, value, kind.words)
 
     def fail(self, name: str, found: object, expected: str) -> NoReturn:
-        """Raises TableError; what was found is shown cut short, since it may be anything."""
+        """Raises TableError; the value is cut in the message, since it may be anything."""
         where = self._where if self._number is None else f"{self._where}[{self._number}]"
         raise TableError(
             f"{where}: bad {reprlib.repr(name)}",
@@ -158,36 +158,36 @@ class Fields:
         )
 
     def name(self) -> str:
-        """The key ``name``: the text that a tensor, part or blob is known by."""
+        """The key ``name`` of a tensor, part or blob."""
         value: str = self.tree["name"]
         if not value or "\0" in value or (4 * len(value) > MAX_NAME_BYTES and len(value.encode()) > MAX_NAME_BYTES):
             self.fail("name", value, f"1 to {MAX_NAME_BYTES} bytes without NUL")
         return value
 
     def sums(self, nbytes: int) -> bytes:
-        """The key ``sums``, of so many bytes of payload."""
+        """The key ``sums``, the checksums of `nbytes` of payload."""
         value: bytes = self.tree["sums"]
         if len(value) != SUM_BYTES * sum_count(nbytes):
             self.fail("sums", value, f"{SUM_BYTES * sum_count(nbytes)} bytes")
         return value
 
     def maps(self, name: str, schema: Schema, *, tensor: str | None = None) -> Iterable[Fields]:
-        """The maps of an array, one by one."""
+        """The maps in an array, one by one."""
         for number, item in enumerate(self.tree[name]):
             if type(item) is not dict:
                 self.fail(name, item, "an array of maps")
             yield Fields(item, schema, self._file, name, number, tensor)
 
     def map(self, name: str, schema: Schema, *, tensor: str) -> Fields:
-        """A map in the map."""
+        """A map within the map."""
         return Fields(self.tree[name], schema, self._file, name, None, tensor)
 
     def shape(self, size: int = WIDEST) -> tuple[int, ...]:
-        """The key ``shape``, of entries of `size` bytes: by default of the largest that a weight decodes to."""
+        """The key ``shape``; an entry has `size` bytes, by default those of the widest decoded weight."""
         return self.dimensions("shape", self.tree["shape"], least=0, size=size)
 
     def dimensions(self, name: str, dims: object, *, least: int, size: int = 1) -> tuple[int, ...]:
-        """Dimensions of at least `least` each; of an array, if it is empty or not, that memory could hold."""
+        """Dimensions from `least` on, of an array that memory could hold, were no dimension 0."""
         expected = "at most {} whole numbers from {}"
         if type(dims) is not list or len(dims) > MAX_DIMENSIONS:
             self.fail(name, dims, expected.format(MAX_DIMENSIONS, least))
@@ -201,7 +201,7 @@ class Fields:
         return tuple(dims)
 
     def dtype(self) -> DType:
-        """A dtype's text, or the fields of a record: [name, dtype, [dimensions]] each."""
+        """The key ``dtype``: a text, or the fields of a record, each as [name, dtype, [dimensions]]."""
         value = self.tree["dtype"]
         dtype: DType = value if type(value) is str else self._record(value)
         try:
@@ -224,7 +224,7 @@ class Fields:
         return tuple(fields.values())
 
     def unknown(self, known: Schema) -> dict[str, object]:
-        """The keys that a schema does not have, to be kept as they are."""
+        """The keys that a schema does not have; they are kept as they are."""
         if self.tree.keys() <= known.keys():
             return {}
         extra = {name: value for name, value in self.tree.items() if name not in known}
@@ -237,7 +237,7 @@ class Fields:
 
 
 def _plain(value: object, depth: int) -> bool:
-    """Whether a tree has at most `depth` levels, and leaves that can be written again: no NaN, no timestamp."""
+    """Whether a tree has at most `depth` levels and only leaves that can be written again: no NaN, no timestamp."""
     if isinstance(value, (dict, list)):
         items = value.values() if isinstance(value, dict) else value
         return depth > 0 and all(_plain(item, depth - 1) for item in items)

@@ -1,4 +1,4 @@
-"""Whether what an index says of a tensor's parts is what its format declares; asked where the format is installed."""
+"""Comparing the parts that an index describes with those that the tensor's format declares."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def fitting_shapes(record: TensorRecord, spec: FormatSpec, file: object = None) -> dict[str, tuple[int, ...]]:
-    """The shape of each part, after all were compared with the format; one of variable length has shape (0,).
+    """The shapes of the parts, after a comparison with the format; a part of variable length has shape (0,).
 
     Args:
-        record: what the index says.
+        record: the tensor's, from the index.
         spec: of the tensor's format.
         file: for messages.
 
@@ -27,14 +27,14 @@ def fitting_shapes(record: TensorRecord, spec: FormatSpec, file: object = None) 
     if set(stored) != set(shapes):
         raise TableError("wrong parts", file=file, tensor=record.name, found=sorted(stored), expected=sorted(shapes))
     for part in spec.parts:
-        found, shape = stored[part.name], shapes[part.name]
-        fits = len(found.shape) == 1 if part.variable else found.shape == shape
-        if found.dtype != part.dtype or not fits:
+        record_of_part, shape = stored[part.name], shapes[part.name]
+        fits = len(record_of_part.shape) == 1 if part.variable else record_of_part.shape == shape
+        if record_of_part.dtype != part.dtype or not fits:
             raise TableError(
                 f"part {part.name!r} does not fit the format {record.tag}",
                 file=file,
                 tensor=record.name,
-                found=f"{found.shape} {found.dtype}",
+                found=f"{record_of_part.shape} {record_of_part.dtype}",
                 expected=f"{'one dimension' if part.variable else shape} {part.dtype}",
             )
     return shapes

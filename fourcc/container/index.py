@@ -1,6 +1,6 @@
-"""The index of a container as values: what a file says of itself, tensor by tensor. No numpy here.
+"""The index of a container as values: what a file says of itself, tensor by tensor. Nothing here loads numpy.
 
-The leaves are named tuples, which cost less to declare and to make: a listing spends most of its time on them.
+The leaves are named tuples, which are cheaper to declare and to create: a listing spends most of its time on them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NOTHING: Extra = MappingProxyType({})
 
 
 class PartRecord(NamedTuple):
-    """Where one part lies.
+    """The place of one part.
 
     Attributes:
         name: the part's name in its format.
@@ -30,7 +30,7 @@ class PartRecord(NamedTuple):
         shape: stored shape, leading dimensions first.
         offset: of its first byte in the file.
         nbytes: its length.
-        sums: XXH3-64 of each chunk, 8 bytes each.
+        sums: XXH3-64 of every chunk, 8 bytes each.
     """
 
     name: str
@@ -42,7 +42,7 @@ class PartRecord(NamedTuple):
 
 
 class ErrorRecord(NamedTuple):
-    """How far the encoded tensor is from the original, measured while encoding (`fourcc.metrics`).
+    """The error of an encoded tensor, measured while it was encoded (`fourcc.metrics`).
 
     Attributes:
         relative_rmse: sqrt(sum e^2 / sum w^2); None where the original is all zero and the error is not.
@@ -60,18 +60,18 @@ class TensorRecord(NamedTuple):
 
     Attributes:
         name: fourcc's spelling.
-        source_name: the source's own.
+        source_name: the source's spelling.
         tag: its format.
         shape: true shape.
         params: parameters of the format's layout.
-        options: options that its encoder was given; empty where it was kept as stored.
-        parts: where its bytes are.
+        options: options of its encoder; empty where it was kept as stored.
+        parts: the places of its bytes.
         rule: index of the policy's rule that chose the format, from 0.
         encoder_version: of the format that encoded it; None where it was kept as stored.
         error: None where it was kept as stored.
         aids: digest of the calibration data used, or None.
-        provider: index into the providers: whose format it was in when it was written; None where that is unknown.
-        extra: keys that this version does not know, kept when the tensor is carried over.
+        provider: index into the providers: the one whose format it was written in; None where that is unknown.
+        extra: keys that this version does not know; they are kept when the tensor is copied.
     """
 
     name: str
@@ -100,12 +100,12 @@ class TensorRecord(NamedTuple):
 
     @property
     def bits_per_weight(self) -> float:
-        """Bits really spent; 0 for an empty tensor."""
+        """Stored bits per weight; 0 for an empty tensor."""
         return 8 * self.nbytes / max(1, self.weights)
 
 
 class BlobRecord(NamedTuple):
-    """Bytes that belong to the model and are no tensor: a tokenizer, the policy's text."""
+    """Bytes of the model that are no tensor: a tokenizer, the policy's text."""
 
     name: str
     offset: int
@@ -114,7 +114,7 @@ class BlobRecord(NamedTuple):
 
 
 class SourceRecord(NamedTuple):
-    """One file that the model was converted from: its kind, length, and XXH3-128 of its contents. No name, no path."""
+    """One file that the model was converted from: kind, length, and XXH3-128 of its contents; neither name nor path."""
 
     kind: str
     nbytes: int
@@ -122,7 +122,7 @@ class SourceRecord(NamedTuple):
 
 
 class Provider(NamedTuple):
-    """A distribution whose formats tensors of the file are in."""
+    """A distribution that provides formats of the file's tensors."""
 
     distribution: str
     version: str
@@ -133,15 +133,15 @@ class Provider(NamedTuple):
 
 @attrs.frozen
 class Index:
-    """All that a file says of itself.
+    """The whole index: all that a file says of itself.
 
     Attributes:
         tensors: in the order of their bytes.
         blobs: likewise, after the tensors.
         architecture: the family, or None.
         hyper: hyper-parameters.
-        sources: the files it was made from.
-        providers: whose formats its tensors are in.
+        sources: the files that it was converted from.
+        providers: the distributions of its tensors' formats.
         requires: features that a reader must know.
         extra: keys that this version does not know.
     """
@@ -167,7 +167,7 @@ class Index:
 
     @property
     def bits_per_weight(self) -> float:
-        """Bits spent per weight over all tensors."""
+        """Stored bits per weight over all tensors."""
         return 8 * self.nbytes / max(1, self.weights)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAGIC = b"\x89FCC\r\n\x1a\n"  # as PNG's: shows a cleared eighth bit, and both ways of mangling line ends
+MAGIC = b"\x89FCC\r\n\x1a\n"  # like PNG's: it shows a cleared eighth bit and both ways of mangling line ends
 END_MAGIC = b"\x89FCCend\n"
 MAJOR, MINOR = 1, 0
 ALIGNMENT = 64
@@ -30,7 +30,7 @@ TAIL_BYTES = _TAIL.size
 
 
 def aligned(offset: int) -> int:
-    """The next multiple of `ALIGNMENT`."""
+    """The offset rounded up to a multiple of `ALIGNMENT`."""
     return -(-offset // ALIGNMENT) * ALIGNMENT
 
 
@@ -68,12 +68,12 @@ class Tail(NamedTuple):
 
     @classmethod
     def unpack(cls, data: bytes) -> Tail:
-        """From 64 bytes, unchecked."""
+        """The tail that 64 bytes spell, unchecked."""
         return cls(*_TAIL.unpack(data))
 
 
 def file_digest(head: bytes, index: bytes) -> bytes:
-    """BLAKE2b-256 over head and index; the index holds the sums of all else, so this is the id of all of it."""
+    """BLAKE2b-256 over head and index: the file's id, since the index holds the checksums of all other bytes."""
     try:
         from _blake2 import (
             blake2b,  # hashlib's own; asking hashlib for it would load OpenSSL, a tenth of a listing's time
@@ -90,7 +90,7 @@ def sum_count(nbytes: int) -> int:
 
 
 def chunk_seeds(tensor: str, part: str) -> Iterator[int]:
-    """The seeds of a part's checksums, chunk after chunk: they bind a sum to tensor, part and position.
+    """The seeds of a part's checksums, chunk after chunk; a seed binds a checksum to tensor, part and position.
 
     The seed of chunk k is XXH3-64 of ``tensor NUL part NUL k``, k in decimal; the chunk's sum is XXH3-64 with it.
     """
@@ -103,7 +103,7 @@ def chunk_seeds(tensor: str, part: str) -> Iterator[int]:
 
 
 class PartSummer:
-    """Checksums of a part whose bytes come in runs of any length, in order.
+    """Computes the checksums of a part whose bytes come in runs of any length, in order.
 
     Args:
         tensor: the tensor's name; empty for a blob.
@@ -113,23 +113,23 @@ class PartSummer:
     def __init__(self, tensor: str, part: str) -> None:
         self._seeds = chunk_seeds(tensor, part)
         self._sums = bytearray()
-        self._room = 0  # bytes that the current chunk still takes
+        self._left = 0  # bytes that the current chunk still takes
         self._restart()
 
     def _restart(self) -> None:
         from xxhash import xxh3_64
 
         self._hash = xxh3_64(seed=next(self._seeds))
-        self._room = CHUNK
+        self._left = CHUNK
 
     def update(self, data: memoryview) -> None:
         """Adds bytes."""
         while len(data):
-            run = data[: self._room]
+            run = data[: self._left]
             self._hash.update(run)
-            self._room -= len(run)
+            self._left -= len(run)
             data = data[len(run) :]
-            if not self._room:
+            if not self._left:
                 self._flush()
 
     def _flush(self) -> None:
@@ -137,7 +137,7 @@ class PartSummer:
         self._restart()
 
     def finish(self) -> bytes:
-        """All sums, 8 little-endian bytes each."""
-        if self._room < CHUNK:
+        """All checksums, 8 little-endian bytes each."""
+        if self._left < CHUNK:
             self._flush()
         return bytes(self._sums)

@@ -1,7 +1,7 @@
-"""From untrusted bytes to an `Index`: every field checked for its type, every number for its range.
+"""From untrusted bytes to an `Index`: every field is checked for its type, every number for its range.
 
-Nothing here trusts a length: maps and arrays are counted while they are unpacked, sizes are Python integers, and the
-parts must lie one behind the other, without hole or overlap, from the head to the index.
+No length is trusted: maps and arrays are counted while they are unpacked, sizes are Python integers, and the parts must
+follow one another, without hole or overlap, from the head to the index.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from fourcc.tags import FourCC
 FEATURES: frozenset[str] = frozenset()  # what `requires` may name; version 1.0 has none
 DIGEST_BYTES = 16  # XXH3-128
 
-# Every key of each map of the index, as in the tables of specs/container.md.
-
+# Every key of every map of the index, as in the tables of specs/container.md.
 
 PART: Schema = {"name": TEXT, "dtype": DTYPE, "shape": ARRAY, "offset": NUMBER, "nbytes": NUMBER, "sums": BYTES}
 BLOB: Schema = {"name": TEXT, "offset": NUMBER, "nbytes": NUMBER, "sums": BYTES}
@@ -68,12 +67,12 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
 
     Args:
         data: msgpack.
-        end: offset at which the index starts, where the payload must end.
+        end: offset at which the index starts; the payload must end there.
         file: for messages.
 
     Raises:
-        IndexDamageError: not the msgpack of an index.
-        TableError: a tensor or blob whose description cannot be true.
+        IndexDamageError: the data are not the msgpack of an index.
+        TableError: the description of a tensor or blob cannot be true.
     """
     tree = unpack(data, file)
     if isinstance(tree.get("hyper"), dict) and len(tree["hyper"]) > MAX_HYPER:
@@ -87,7 +86,7 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
         architecture=tree["architecture"],
         hyper={name: _setting(root, name, value) for name, value in tree["hyper"].items()},
         sources=tuple(map(_source, root.maps("sources", SOURCE))),
-        providers=tuple(_provider(each.tree) for each in root.maps("providers", PROVIDER)),
+        providers=tuple(_provider(fields.tree) for fields in root.maps("providers", PROVIDER)),
         requires=tuple(tree["requires"]),
         extra=root.unknown(INDEX),
     )
@@ -97,7 +96,7 @@ def parse_index(data: bytes, end: int, file: object) -> Index:
 
 
 def _check_features(root: Fields, file: object) -> None:
-    """Refuses what needs a newer reader, before anything else is read."""
+    """Refuses a file that needs a newer reader, before anything else is read."""
     features = root.tree["requires"]
     if any(type(feature) is not str for feature in features):
         root.fail("requires", features, "an array of texts")
@@ -203,7 +202,7 @@ def _check_names(index: Index, file: object) -> None:
 
 
 def _check_offsets(index: Index, end: int, file: object) -> None:
-    """Parts and blobs lie one behind the other, each at the next multiple of 64, up to the index."""
+    """Refuses parts and blobs that do not follow one another, each at the next multiple of 64, up to the index."""
     offset = HEAD_BYTES
     regions: list[tuple[str, PartRecord | BlobRecord]] = [(t.name, part) for t in index.tensors for part in t.parts]
     regions += [(blob.name, blob) for blob in index.blobs]

@@ -1,7 +1,7 @@
-"""Opening a container: head, tail and index by ordinary reads; tensors as zero-copy views of the mapped file.
+"""Opening a container: head, tail and index are read, tensors are zero-copy views of the mapped file.
 
-Opening checks all that the index says, and loads no numpy. It reads no payload: a tensor's bytes are compared with
-their sums when it is first asked for, and `fourcc.container.verify` reads all.
+Opening checks all that the index says and does not load numpy. It reads no payload: a tensor's bytes are compared with
+their checksums when it is first asked for, and `fourcc.container.verify` reads all bytes.
 """
 
 from __future__ import annotations
@@ -11,23 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from fourcc.container.index import Index, PartRecord, TensorRecord
-from fourcc.container.layout import (
-    ALIGNMENT,
-    END_MAGIC,
-    HEAD_BYTES,
-    HEAD_USED,
-    INDEX_CAP,
-    MAGIC,
-    MAJOR,
-    TAIL_BYTES,
-    Tail,
-    file_digest,
-    unpack_version,
-)
-from fourcc.container.parse import parse_index
+from fourcc.container.head_and_tail import read_index
+from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.sums import refuse_damage
-from fourcc.errors import IndexDamageError, UnknownVersionError, UsageError
+from fourcc.errors import IndexDamageError, UsageError
 from fourcc.files.read import ReadFile
 
 if TYPE_CHECKING:
@@ -38,25 +25,25 @@ if TYPE_CHECKING:
 
 
 class ModelFile(Mapping[str, "QMatrix"]):
-    """A model.bin: tensor name -> QMatrix, and all that the file says of itself.
+    """A model.bin: a mapping of tensor names to QMatrix values, and all that the file says of itself.
 
-    Tensors are views of the mapped file, and a view stays valid after `close`. A tensor's bytes are read once, and
-    compared with their sums, when it is first asked for; `record` says what the index knows of it without reading it.
+    Tensors are views of the mapped file; a view stays valid after `close`. A tensor's bytes are compared with their
+    checksums once, when it is first asked for; `record` gives what the index says of it and reads none of its bytes.
 
     Args:
         path: the file.
-        verify: False: no tensor is compared with its sums.
-        fd: an open descriptor of the file, to be taken over; `path` is then only what messages call it.
+        verify: False: no tensor is compared with its checksums.
+        fd: an open descriptor of the file, which this object then owns; `path` is then only its name for messages.
 
     Attributes:
         path: as it was given.
-        index: what the file says of itself.
+        index: all that the file says of itself.
         version: (major, minor) of the container.
         digest: BLAKE2b-256 over head and index, the file's id.
 
     Raises:
-        IndexDamageError: not a container, or head, tail or index are damaged, cut or from the future.
-        TableError: the index is intact but describes tensors that cannot be.
+        IndexDamageError: it is no container, or head, tail or index are damaged, cut or of a newer version.
+        TableError: the index is intact but describes tensors that cannot exist.
         OSError: the file cannot be opened.
     """
 
@@ -64,7 +51,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         self.path = Path(path)
         self.file = ReadFile(self.path, IndexDamageError, fd)
         try:
-            self.version, self.tail, self.index = _read_index(self.file)
+            self.version, self.tail, self.index = read_index(self.file)
         except BaseException:
             self.file.close()
             raise
@@ -84,7 +71,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
             KeyError: no tensor of that name.
             ChecksumError: its bytes are damaged.
             IndexDamageError: the file was cut or changed since it was opened.
-            UsageError: it was closed.
+            UsageError: the file is closed.
         """
         from fourcc.qmatrix import QMatrix
 
@@ -102,7 +89,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return np.ndarray(part.shape, numpy_dtype(part.dtype), buffer=self._mapped(), offset=part.offset)
 
     def _mapped(self) -> mmap.mmap:
-        """The whole file in memory, as long as it is what was opened."""
+        """The whole file, mapped. Raises where it was closed, or has changed since it was opened."""
         if self.file.closed:
             raise UsageError("the file is closed", file=self.path, hint="Open it again.")
         if self.file.changed():
@@ -114,7 +101,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return self._map
 
     def _check(self, record: TensorRecord) -> None:
-        """Refuses damage, once; of the very pages that are used, since reading them into a buffer takes longer."""
+        """Refuses damage, once. The mapped pages are checked, since reading them into a buffer takes longer."""
         if record.name not in self._unchecked:
             return
         for part in record.parts:
@@ -127,7 +114,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
     def refuse_change(self) -> None:
         """Raises IndexDamageError where the file was written to or cut since it was opened.
 
-        What was made of it is void then. Another file that took over its name is no matter; after `close` there is
+        Results computed from it are then void. Another file that took its name does not matter; after `close` there is
         nothing left to compare.
         """
         if self.file.closed or not self.file.changed():
@@ -137,12 +124,12 @@ class ModelFile(Mapping[str, "QMatrix"]):
         raise IndexDamageError("the file changed while it was read", file=self.path, hint="Run it again.")
 
     def cut_error(self) -> IndexDamageError:
-        """What is said of the file where it was cut, whoever notices."""
+        """The error for a file that was cut, whoever notices."""
         return IndexDamageError("the file was cut while it was read", file=self.path, hint="Fetch or convert it again.")
 
     @contextmanager
     def unchanged(self) -> Iterator[None]:
-        """Refuses what was done in the block where the file changed meanwhile, whatever came of it; see above."""
+        """A context that raises as `refuse_change` does if the file changes within it, even if the block fails."""
         try:
             yield
         except Exception:
@@ -151,7 +138,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         self.refuse_change()
 
     def let_go(self, name: str) -> None:
-        """Tells the system that a tensor's pages are not needed for now; they are read again where they are."""
+        """Tells the system that a tensor's pages are not needed for now; they are read again on demand."""
         import mmap
 
         if self._map is None or not hasattr(mmap, "MADV_DONTNEED"):
@@ -163,7 +150,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
                 self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
 
     def record(self, name: str) -> TensorRecord:
-        """What the index says of a tensor. Raises KeyError where there is none of that name."""
+        """The index's record of a tensor. Raises KeyError where there is none of that name."""
         return self._records[name]
 
     def __contains__(self, name: object) -> bool:
@@ -176,7 +163,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return len(self._records)
 
     def blob(self, name: str) -> bytes:
-        """A blob's bytes, checked against their sums.
+        """A blob's bytes, compared with their checksums.
 
         Raises:
             KeyError: no blob of that name.
@@ -189,7 +176,7 @@ class ModelFile(Mapping[str, "QMatrix"]):
         return bytes(self.file.read(record.offset, record.nbytes))
 
     def close(self) -> None:
-        """Lets go of the file; views that are still in use keep the mapping alive."""
+        """Closes the file; views that are still in use keep the mapping alive."""
         self._map = None
         self.file.close()
 
@@ -202,98 +189,3 @@ class ModelFile(Mapping[str, "QMatrix"]):
     def __repr__(self) -> str:
         bits = float(self.index.bits_per_weight)
         return f"<ModelFile {self.path}: {len(self)} tensors, {self.index.weights} weights, {bits:.4g} bits per weight>"
-
-
-def recognisable(path: Path) -> bool:
-    """Whether a file is, or once was, a container: it begins or ends as one."""
-    file = ReadFile(path)
-    try:
-        start = bytes(file.read(0, min(file.size, len(MAGIC))))
-        end = bytes(file.read(max(0, file.size - len(END_MAGIC)), min(file.size, len(END_MAGIC))))
-    finally:
-        file.close()
-    return start == MAGIC or end == END_MAGIC
-
-
-def _read_index(file: ReadFile) -> tuple[tuple[int, int], Tail, Index]:
-    head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
-    _check_magic(file, head)
-    version = unpack_version(head)
-    try:
-        tail = _read_tail(file)
-    except IndexDamageError as error:  # another major version may end otherwise
-        raise error if version[0] == MAJOR else _unknown_version(file, version) from error
-    packed = bytes(file.read(tail.index_offset, tail.index_bytes))
-    if file_digest(head, packed) != tail.digest:
-        raise IndexDamageError(
-            "the index is damaged: its digest differs from the one in the tail",
-            file=file.path,
-            offset=tail.index_offset,
-        )
-    if version[0] != MAJOR:
-        raise _unknown_version(file, version)
-    if any(head[HEAD_USED:]):
-        raise IndexDamageError("bytes 12 to 63 of the head are not zero", file=file.path, offset=HEAD_USED)
-    return version, tail, parse_index(packed, tail.index_offset, file.path)
-
-
-def _check_magic(file: ReadFile, head: bytes) -> None:
-    if not head.startswith(MAGIC):
-        from fourcc.files.signatures import looks_like
-
-        raise IndexDamageError(
-            f"not a model.bin: {looks_like(head)}",
-            file=file.path,
-            offset=0,
-            found=head[:8].hex(" "),
-            expected=MAGIC.hex(" "),
-        )
-    if file.size < HEAD_BYTES + TAIL_BYTES:
-        raise IndexDamageError(
-            "the file is cut",
-            file=file.path,
-            found=f"{file.size} bytes",
-            expected=f"at least {HEAD_BYTES + TAIL_BYTES}",
-        )
-
-
-def _unknown_version(file: ReadFile, version: tuple[int, int]) -> UnknownVersionError:
-    return UnknownVersionError(
-        "unknown version of the container",
-        file=file.path,
-        offset=len(MAGIC),
-        found=".".join(map(str, version)),
-        expected=f"{MAJOR}.x",
-        hint="Upgrade fourcc." if version[0] > MAJOR else None,
-    )
-
-
-def _read_tail(file: ReadFile) -> Tail:
-    tail = Tail.unpack(bytes(file.read(file.size - TAIL_BYTES, TAIL_BYTES)))
-    _check_tail(file, tail)
-    return tail
-
-
-def _check_tail(file: ReadFile, tail: Tail) -> None:
-    where = file.size - TAIL_BYTES
-    if tail.magic != END_MAGIC:
-        raise IndexDamageError(
-            "the file is cut, or something was appended: it does not end with a tail",
-            file=file.path,
-            offset=file.size - len(END_MAGIC),
-            found=tail.magic.hex(" "),
-            expected=END_MAGIC.hex(" "),
-        )
-    if tail.file_bytes != file.size:
-        raise IndexDamageError("wrong length", file=file.path, found=f"{file.size} bytes", expected=tail.file_bytes)
-    if tail.index_offset + tail.index_bytes != where or tail.index_offset % ALIGNMENT or tail.index_offset < HEAD_BYTES:
-        raise IndexDamageError(
-            "the tail points elsewhere than to the index before it",
-            file=file.path,
-            offset=where,
-            found=f"{tail.index_bytes} bytes at {tail.index_offset}",
-        )
-    if tail.index_bytes > INDEX_CAP:
-        raise IndexDamageError(
-            "the index is too large", file=file.path, found=f"{tail.index_bytes} bytes", expected=f"at most {INDEX_CAP}"
-        )

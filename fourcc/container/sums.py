@@ -1,4 +1,4 @@
-"""The sums of parts and blobs: which bytes are no longer what was written."""
+"""Comparing parts and blobs with their checksums: which bytes are no longer as they were written."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from fourcc.container.index import BlobRecord, PartRecord
 
-    Read = Callable[[int, int], bytearray | memoryview]  # (offset, count) -> the bytes there
+    ReadBytes = Callable[[int, int], bytearray | memoryview]  # (offset, count) -> the bytes there
 
 
-def damaged_chunks(read: Read, tensor: str, region: PartRecord | BlobRecord) -> Iterator[tuple[int, int]]:
-    """Offset and length of each chunk of a part or blob whose bytes differ from their sum.
+def damaged_chunks(read: ReadBytes, tensor: str, region: PartRecord | BlobRecord) -> Iterator[tuple[int, int]]:
+    """Offset and length of every chunk of a part or blob whose bytes differ from their checksum.
 
     Args:
-        read: gives bytes of the file.
+        read: reads bytes of the file.
         tensor: name of the part's tensor; empty for a blob.
         region: the part or blob.
     """
@@ -35,12 +35,12 @@ def damaged_chunks(read: Read, tensor: str, region: PartRecord | BlobRecord) -> 
             yield region.offset + start, count
 
 
-def refuse_damage(read: Read, path: Path, region: PartRecord | BlobRecord, tensor: str | None = None) -> None:
-    """Raises ChecksumError, with the first damaged run of bytes, where a part or a blob is not as it was written.
+def refuse_damage(read: ReadBytes, path: Path, region: PartRecord | BlobRecord, tensor: str | None = None) -> None:
+    """Raises ChecksumError, naming the first damaged run of bytes, where a part or a blob is not as it was written.
 
     Args:
-        read: gives bytes of the file.
-        path: what the message calls the file.
+        read: reads bytes of the file.
+        path: the file's name for the message.
         region: the part or blob.
         tensor: name of the part's tensor; None for a blob.
     """

@@ -1,8 +1,8 @@
-"""Reading a container from end to end and naming every damage, without mapping it and without decoding anything.
+"""Reading a container from end to end and naming every damage; nothing is mapped or decoded.
 
-Every byte of a file is covered: head, index and tail by the digest and by being checked field for field, parts and
-blobs by their sums, and the padding between them by being zero. Where a tensor's format is installed, its parts are
-compared with what the format declares, too: sums that are right say nothing of a file that was made wrong.
+Every byte of a file is covered: head, index and tail by the digest and a check of every field, parts and blobs by their
+checksums, the padding between them because it must be zero. Where a tensor's format is installed, its parts are also
+compared with what the format declares: right checksums do not show that a file was written wrong.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 import attrs
 
 from fourcc.container.fit import fitting_shapes
+from fourcc.container.head_and_tail import recognisable
 from fourcc.container.index import BlobRecord, PartRecord, TensorRecord
 from fourcc.container.layout import aligned
-from fourcc.container.reader import ModelFile, recognisable
+from fourcc.container.reader import ModelFile
 from fourcc.container.sums import damaged_chunks
 from fourcc.errors import InputError, PluginError, TableError, UnknownVersionError
 
@@ -25,10 +26,10 @@ class Damage:
     """Bytes that are not as they were written.
 
     Attributes:
-        what: what is damaged, for people.
+        what: a description of the damage.
         offset: first byte of the smallest run known to hold the damage.
-        nbytes: its length; 0 where what the index says is wrong, and no byte.
-        tensor: the tensor, where it is one's.
+        nbytes: its length; 0 where the index says something wrong and no byte is damaged.
+        tensor: the tensor, where the damage is in one.
         part: the part or blob.
     """
 
@@ -40,12 +41,12 @@ class Damage:
 
 
 def verify(path: str | Path) -> tuple[Damage, ...]:
-    """Every damage of a container; nothing where it is as it was written. Raises as `damages` does."""
+    """Every damage of a container; none where it is as it was written. Raises as `damages` does."""
     return tuple(damages(Path(path)))
 
 
 def damages(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[Damage]:
-    """Every damage of a container, from its start to its end, as it is found.
+    """Yields every damage of a container, from its start to its end.
 
     Args:
         path: the file.
@@ -57,7 +58,7 @@ def damages(path: Path, progress: Callable[[int], None] | None = None) -> Iterat
         OSError: it cannot be read.
     """
     if not recognisable(path):
-        ModelFile(path).close()  # says what it is instead
+        ModelFile(path).close()  # raises, and names what the file is
     try:
         model = ModelFile(path)
     except UnknownVersionError:
@@ -72,7 +73,7 @@ def damages(path: Path, progress: Callable[[int], None] | None = None) -> Iterat
 
 
 def _misfit(record: TensorRecord) -> Damage | None:
-    """A tensor that its format cannot have stored so; None where it can, or the format is not here to ask."""
+    """The damage of a tensor that its format cannot have stored so; None where it can, or is not installed."""
     from fourcc.registry import registry
 
     if record.tag not in registry:
@@ -82,7 +83,7 @@ def _misfit(record: TensorRecord) -> Damage | None:
     except PluginError:  # a broken plugin
         return None
     except TableError as error:
-        error.tensor = None  # named beside
+        error.tensor = None  # `Damage` names it
         return Damage(str(error), record.parts[0].offset if record.parts else 0, 0, record.name)
     return None
 

@@ -1,4 +1,4 @@
-"""Writing a container: one pass, tensor by tensor, each part's bytes at its place as soon as they are known."""
+"""Writing a container in one pass, tensor by tensor; the bytes of a part are written as soon as they are known."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ from fourcc.container.layout import (
 )
 from fourcc.container.parse import parse_index
 from fourcc.dtypes import itemsize
-from fourcc.errors import OutputError, PluginError, TableError
+from fourcc.errors import OutputError, TableError
 from fourcc.files.write import AtomicFile
-from fourcc.format import Array
+from fourcc.format import Parts
+from fourcc.parts import PartsPlacer
 from fourcc.spec import FormatSpec, Part
 
 COPY_BYTES = 1 << 20
@@ -46,18 +47,18 @@ class Writer:
         out.write_at(0, pack_head())
 
     def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> TensorWriter:
-        """A writer for the next tensor's parts; hand its result to `add`. Raises TableError where the name is bad."""
+        """A writer for the next tensor's parts; its records go into `add`. Raises TableError where the name is bad."""
         _check_text(name)
         return TensorWriter(self._out, self._offset, name, spec, shape, params)
 
     def add(self, record: TensorRecord) -> None:
-        """Enters a tensor, whose parts were written, into the index."""
+        """Enters a tensor into the index after its parts were written."""
         for part in record.parts[-1:]:
             self._offset = aligned(part.offset + part.nbytes)
         self._tensors.append(record)
 
     def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
-        """Writes a tensor's parts as they stood in another container; their records go into the one given to `add`."""
+        """Writes a tensor's parts as another container stores them; their records go into the one given to `add`."""
         _check_text(name)
         records: list[PartRecord] = []
         offset = self._offset
@@ -72,7 +73,7 @@ class Writer:
         return tuple(records)
 
     def blob(self, name: str, data: bytes) -> None:
-        """Writes bytes that are no tensor; after the last tensor."""
+        """Writes a blob; all blobs follow the last tensor."""
         summer = PartSummer("", name)
         summer.update(memoryview(data))
         self._out.write_at(self._offset, data)
@@ -83,21 +84,21 @@ class Writer:
         """Writes the index and the tail.
 
         Args:
-            index: what is to be said of the file; its tensors and blobs are filled in here.
+            index: what the file says of itself; its tensors and blobs are filled in here.
 
         Returns:
             The file's id, 32 bytes, and the whole index.
 
         Raises:
             OutputError: the index would be too large for a reader.
-            TableError: a reader would refuse a name or a value in it.
+            TableError: a reader would refuse a name or a value in the index.
         """
         whole = attrs.evolve(index, tensors=tuple(self._tensors), blobs=tuple(self._blobs))
         _check_spelling(record.name for record in whole.tensors)
         packed = _packed(whole)
         if len(packed) > INDEX_CAP:
             raise OutputError("the index is too large", found=f"{len(packed)} bytes", expected=f"at most {INDEX_CAP}")
-        parse_index(packed, self._offset, self._out.target)  # what a reader would refuse is never written
+        parse_index(packed, self._offset, self._out.target)  # refuses what a reader would refuse
         digest = file_digest(pack_head(), packed)
         end = self._offset + len(packed)
         self._out.write_at(self._offset, packed)
@@ -113,7 +114,7 @@ def _packed(index: Index) -> bytes:
 
 
 def _check_text(name: str) -> None:
-    """Refuses half a surrogate pair, which JSON can spell and UTF-8 cannot."""
+    """Refuses half a surrogate pair, which JSON can spell but UTF-8 cannot."""
     try:
         name.encode()
     except UnicodeEncodeError as error:
@@ -121,7 +122,7 @@ def _check_text(name: str) -> None:
 
 
 def _check_spelling(names: Iterable[str]) -> None:
-    """Refuses two names that look the same: equal once their accents are composed."""
+    """Refuses two names that look alike: they are equal once their accents are composed."""
     seen: dict[str, str] = {}
     for name in names:
         other = seen.setdefault(normalize("NFC", name), name)
@@ -132,8 +133,8 @@ def _check_spelling(names: Iterable[str]) -> None:
 class TensorWriter:
     """Writes the parts of one tensor, whose tiles come in row order, matrix after matrix.
 
-    Each part of fixed size has its place from the start and its own cursor in it. Parts of variable length wait in
-    temporary files until the tensor is complete.
+    A part of fixed size has its place from the start. A part of variable length waits in a temporary file until the
+    tensor is complete.
     """
 
     def __init__(
@@ -145,79 +146,53 @@ class TensorWriter:
         shape: tuple[int, ...],
         params: Mapping[str, object],
     ) -> None:
-        self._parts: list[_PartWriter] = []
+        writers: dict[str, _PartWriter] = {}
+        self._writers = writers
+        self._placer = PartsPlacer(spec, shape, params, lambda part, at, data: writers[part.name].write(at, data), name)
         shapes = spec.part_shapes(shape, params)
         for part in sorted(spec.parts, key=lambda part: part.variable):
-            self._parts.append(_PartWriter(out, offset, name, part, shapes[part.name]))
-            offset = aligned(offset + self._parts[-1].planned)
+            writers[part.name] = _PartWriter(out, offset, name, part)
+            offset = aligned(offset + prod(shapes[part.name]) * itemsize(part.dtype))
 
-    def write(self, parts: Mapping[str, Array], *, first_row: int) -> None:
-        """Writes one tile.
-
-        Args:
-            parts: as the format's encoder gives them.
-            first_row: of the tile in its matrix; parts of the whole matrix are written with the first tile only.
-        """
-        for writer in self._parts:
-            if writer.part.rows is not None or first_row == 0:
-                writer.write(parts[writer.part.name])
+    def write(self, parts: Parts, *, first_row: int) -> None:
+        """Writes one tile, whose first row in its matrix is `first_row`; see `PartsPlacer.write`."""
+        self._placer.write(parts, first_row=first_row)
 
     def finish(self) -> tuple[PartRecord, ...]:
         """The records of the parts, in the order in which they lie in the file."""
+        shapes = self._placer.finish()
         records: list[PartRecord] = []
-        for writer in self._parts:
+        for name, writer in self._writers.items():
             after = aligned(records[-1].offset + records[-1].nbytes) if records else writer.offset
-            records.append(writer.finish(after))
+            records.append(writer.finish(after, shapes[name]))
         return tuple(records)
 
 
 class _PartWriter:
-    def __init__(self, out: AtomicFile, offset: int, tensor: str, part: Part, shape: tuple[int, ...]) -> None:
-        self.part = part
+    """Writes the bytes of one part, which come in order, and computes their checksums."""
+
+    def __init__(self, out: AtomicFile, offset: int, tensor: str, part: Part) -> None:
         self.offset = offset
-        self.planned = prod(shape) * itemsize(part.dtype)
+        self._part = part
         self._out = out
-        self._tensor = tensor
-        self._shape = shape
         self._summer = PartSummer(tensor, part.name)
-        self._written = 0
         self._spool: IO[bytes] | None = None
 
-    def write(self, array: Array) -> None:
-        import numpy as np
-
-        data = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data  # a record's memoryview cannot be cast
-        if not self.part.variable and self._written + len(data) > self.planned:
-            raise self._wrong_length(self._written + len(data))
+    def write(self, offset: int, data: memoryview) -> None:
+        """Writes bytes at an offset in the part."""
         self._summer.update(data)
-        if self.part.variable:
+        if self._part.variable:
             self._spool = self._spool or tempfile.TemporaryFile(dir=self._out.target.parent)  # noqa: SIM115 - see finish
             self._spool.write(data)
         else:
-            self._out.write_at(self.offset + self._written, data)
-        self._written += len(data)
+            self._out.write_at(self.offset + offset, data)
 
-    def _wrong_length(self, found: int) -> PluginError:
-        what = f"part {self.part.name!r} does not have the length that its format gives it"
-        return PluginError(what, tensor=self._tensor, found=f"{found} bytes", expected=f"{self.planned} bytes")
-
-    def finish(self, offset: int) -> PartRecord:
+    def finish(self, offset: int, shape: tuple[int, ...]) -> PartRecord:
         """The part's record; a part of variable length is copied to `offset` first."""
+        nbytes = prod(shape) * itemsize(self._part.dtype)
         if self._spool is not None:
             with self._spool as spool:
                 spool.seek(0)
-                for at in range(0, self._written, COPY_BYTES):
+                for at in range(0, nbytes, COPY_BYTES):
                     self._out.write_at(offset + at, spool.read(COPY_BYTES))
-        elif self.planned and not self._written:
-            self._fill()
-        shape = (self._written // itemsize(self.part.dtype),) if self.part.variable else self._shape
-        if not self.part.variable and self._written != self.planned:
-            raise self._wrong_length(self._written)
-        return PartRecord(self.part.name, self.part.dtype, shape, offset, self._written, self._summer.finish())
-
-    def _fill(self) -> None:
-        """Zeros for an empty matrix's part that has bytes all the same, such as a codebook: no tile brought it."""
-        zeros = memoryview(bytes(self.planned))
-        self._summer.update(zeros)
-        self._out.write_at(self.offset, zeros)
-        self._written = self.planned
+        return PartRecord(self._part.name, self._part.dtype, shape, offset, nbytes, self._summer.finish())

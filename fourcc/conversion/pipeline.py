@@ -12,19 +12,18 @@ from typing import Protocol
 import attrs
 
 from fourcc.container.index import ErrorRecord, PartRecord, Provider, TensorRecord
-from fourcc.decoding import decoded_rows, read_tile
-from fourcc.encoding import MatrixEncoder, refuse_nonfinite
+from fourcc.errors import listed
 from fourcc.format import Aids, Format, Parts
+from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Decision
-from fourcc.qmatrix import TILE_WEIGHTS, tile_bounds
 from fourcc.registry import registry
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec, Geometry, split_shape
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
+from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
 
-Progress = Callable[[str, int, int], None]  # (tensor, source weights done, all weights)
 SHOWN = 6  # names in a note
 LOST_DB = 1  # of SQNR; 2 bits a weight give some 8 dB
 DIGITS = 6  # of a measured error that are stored: more would be noise
@@ -34,25 +33,25 @@ class TensorSink(Protocol):
     """Takes the parts of one tensor, tile by tile in row order, matrix after matrix."""
 
     def write(self, parts: Parts, *, first_row: int) -> None:
-        """One tile; `first_row` is its first in its matrix."""
+        """Takes one tile; `first_row` is the tile's first row in its matrix."""
 
     def finish(self) -> tuple[PartRecord, ...]:
-        """Where the parts are now."""
+        """The records of the parts, with the places that they have now."""
 
 
 class Sink(Protocol):
     """A file that takes tensors one after the other: a container's writer, or an exporter's."""
 
     def tensor(self, name: str, spec: FormatSpec, shape: tuple[int, ...], params: Mapping[str, object]) -> TensorSink:
-        """What takes the next tensor's parts."""
+        """The sink for the next tensor's parts."""
 
     def copy(self, name: str, parts: Iterable[tuple[PartRecord, Iterable[bytes]]]) -> tuple[PartRecord, ...]:
-        """Takes a tensor's parts as they stood in a container."""
+        """Takes a tensor's parts as they are stored in another container."""
 
 
 @attrs.frozen(eq=False)
 class Step:
-    """What becomes of one tensor."""
+    """One tensor of a conversion: its source, the decision about it, and what calibration knows of its inputs."""
 
     source: SourceTensor
     decision: Decision
@@ -60,7 +59,7 @@ class Step:
 
     @property
     def copied(self) -> bool:
-        """Whether its bytes come over from another container as they are, with no format asked."""
+        """Whether its bytes are copied from another container as they are, so that its format need not be installed."""
         return self.decision.keep and self.source.copy is not None
 
 
@@ -72,37 +71,24 @@ class _Tile:
     sums: ErrorSums
 
 
-def reporter(total: int, progress: Progress | None) -> Callable[[Step, int], None]:
-    """Adds up the weights that are done, of a total."""
-    done = 0
-
-    def report(step: Step, weights: int) -> None:
-        nonlocal done
-        done += weights
-        if progress is not None:
-            progress(step.source.name, done, total)
-
-    return report
-
-
 def transcode(
     steps: tuple[Step, ...],
     writer: Sink,
     providers: dict[Provider, int],
     threads: int,
-    report: Callable[[Step, int], None],
+    report: Callable[[str, int], None],
 ) -> Iterator[TensorRecord]:
-    """Writes the parts of each tensor and gives its record, to be added before the next one is asked for.
+    """Writes the parts of every tensor and yields its record; add it to the writer before asking for the next one.
 
     Args:
-        steps: what becomes of each tensor.
+        steps: the tensors, in the order of the file.
         writer: takes the parts.
-        providers: the file's, numbered as they come; extended here.
-        threads: how many tiles are worked on at once.
-        report: called after each tile with its number of weights.
+        providers: the file's, numbered in the order in which they appear; extended here.
+        threads: number of tiles that are worked on at once.
+        report: called after every tile with the tensor's name and the tile's number of weights.
     """
     budget = 2 * threads * TILE_WEIGHTS
-    encoded: Counter[FourCC] = Counter()  # weights that each format is to encode
+    encoded: Counter[FourCC] = Counter()  # weights that a format has to encode
     for step in steps:
         encoded[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
     tasks = (task for step in steps for task in _tasks(step, encoded[step.decision.tag]))
@@ -110,33 +96,33 @@ def transcode(
     for step in steps:
         if step.copied:
             yield _copy(step, writer, providers)
-            report(step, prod(step.source.shape))
+            report(step.source.name, prod(step.source.shape))
             continue
         yield _collect(step, writer, providers, iter(partial(next, tiles), None), report)
 
 
 def _tasks(step: Step, whole: int) -> Iterator[Task[_Tile | None]]:
-    """The work on a tensor's tiles, matrix after matrix; the last one marks the end."""
+    """The work on a tensor's tiles, matrix after matrix; the last task marks the tensor's end."""
     if step.copied:
         return
     lead, _, _ = split_shape(step.source.shape)
-    for matrix in range(prod(lead) if prod(step.source.shape) else 0):  # of empty ones there may be 2^60
+    for matrix in range(prod(lead) if prod(step.source.shape) else 0):  # an empty tensor may have 2^60 matrices
         yield from _keep_tasks(step, matrix) if step.decision.keep else _encode_tasks(step, matrix, whole)
     yield Task(lambda: None)
 
 
 def _keep_tasks(step: Step, matrix: int) -> Iterator[Task[_Tile | None]]:
-    found = step.source.format
+    fmt = step.source.format
     _, rows, cols = split_shape(step.source.shape)
-    for first, last in tile_bounds(rows, cols, found.spec):
-        yield Task(partial(_keep, step, found, matrix, first, last), (last - first) * cols)
+    for first, last in tile_bounds(rows, cols, fmt.spec):
+        yield Task(partial(_keep, step, fmt, matrix, first, last), (last - first) * cols)
 
 
-def _keep(step: Step, found: Format, matrix: int, first: int, last: int) -> _Tile:
-    """A tile's parts as they are stored, after a look for NaN and infinity."""
+def _keep(step: Step, fmt: Format, matrix: int, first: int, last: int) -> _Tile:
+    """A tile's parts as they are stored; real weights are searched for NaN and infinity first."""
     _, rows, cols = split_shape(step.source.shape)
-    tile = read_tile(step.source, found, matrix, first, last)
-    if found.spec.real and not step.decision.nonfinite:
+    tile = read_tile(step.source, fmt, matrix, first, last)
+    if fmt.spec.real and not step.decision.nonfinite:
         hint = 'nonfinite = "keep" in the rule lets them through.'
         at = (matrix * rows + first) * cols
         refuse_nonfinite(tile.decode(), tensor=step.source.name, first_index=at, hint=hint)
@@ -181,9 +167,9 @@ def _collect(
     writer: Sink,
     providers: dict[Provider, int],
     tiles: Iterable[_Tile | None],
-    report: Callable[[Step, int], None],
+    report: Callable[[str, int], None],
 ) -> TensorRecord:
-    """Writes a tensor's tiles as they come."""
+    """Writes a tensor's tiles in the order in which they come, and returns its record."""
     decision, source = step.decision, step.source
     spec = registry[decision.tag].spec
     parts = writer.tensor(source.name, spec, source.shape, decision.params)
@@ -192,7 +178,7 @@ def _collect(
         assert tile is not None
         parts.write(tile.parts, first_row=tile.first_row)
         sums += tile.sums
-        report(step, tile.weights)
+        report(source.name, tile.weights)
     encoded = not decision.keep
     return TensorRecord(
         name=source.name,
@@ -211,7 +197,7 @@ def _collect(
 
 
 def _copy(step: Step, writer: Sink, providers: dict[Provider, int]) -> TensorRecord:
-    """Brings a tensor over from another container, with all that was said of it there."""
+    """Copies a tensor from another container, with all that its index says of it."""
     source = step.source
     assert source.record is not None
     assert source.copy is not None
@@ -234,17 +220,16 @@ def _error_record(sums: ErrorSums) -> ErrorRecord:
 
 
 def lost(errors: Mapping[str, ErrorRecord]) -> list[str]:
-    """A note on the tensors of which hardly anything is left in their format, such as weights too small for its scale.
+    """A note on tensors of which their format keeps hardly anything, such as weights too small for its scale.
 
     Args:
-        errors: of tensors that were encoded, by name.
+        errors: the errors of the tensors that were encoded, by name.
     """
-    gone = [name for name, error in errors.items() if _is_lost(error)]
-    if not gone:
+    names = [name for name, error in errors.items() if _is_lost(error)]
+    if not names:
         return []
-    shown = ", ".join(gone[:SHOWN]) + (f" and {len(gone) - SHOWN} more" if len(gone) > SHOWN else "")
-    count = f"{len(gone)} tensor{'s' * (len(gone) != 1)}"
-    return [f"hardly anything is left of {count} (SQNR below {LOST_DB} dB): {shown}; try another format"]
+    count = f"{len(names)} tensor{'s' * (len(names) != 1)}"
+    return [f"hardly anything is left of {count} (SQNR below {LOST_DB} dB): {listed(names, SHOWN)}; try another format"]
 
 
 def _is_lost(error: ErrorRecord) -> bool:
@@ -255,12 +240,12 @@ def _is_lost(error: ErrorRecord) -> bool:
 
 
 def _rounded(value: float) -> float | None:
-    """To the digits that are stored; None for what is not finite."""
+    """The value rounded to the digits that are stored; None where it is not finite."""
     return float(f"{value:.{DIGITS}g}") if isfinite(value) else None
 
 
 def _aids_digest(aids: Aids) -> bytes | None:
-    """BLAKE2b-128 over the arrays that the encoder saw."""
+    """BLAKE2b-128 over the arrays that the encoder saw; None where it saw none."""
     arrays = [array for array in (aids.importance, aids.hessian) if array is not None]
     if not arrays:
         return None

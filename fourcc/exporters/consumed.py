@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from fourcc.conversion.pipeline import Step
-from fourcc.errors import UsageError
+from fourcc.errors import UsageError, listed
 from fourcc.networks import NETWORKS
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.source import Hyper, Source
@@ -67,8 +67,8 @@ def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, else
     """Raises UsageError that names the `unsaid` hyper-parameters, where there are some."""
     names = unsaid(source.hyper, read, elsewhere=elsewhere)
     if names:
-        said = ", ".join(f"{name} = {source.hyper.get(name, 'nothing')!s:.{_LENGTH}}" for name in names[:_SHOWN])
-        raise _refusal(source, kind, said + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""))
+        said = listed((f"{name} = {source.hyper.get(name, 'nothing')!s:.{_LENGTH}}" for name in names), _SHOWN)
+        raise _refusal(source, kind, said)
 
 
 def _said(value: object, read: object) -> bool:

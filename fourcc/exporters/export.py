@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.container.index import Provider
-from fourcc.conversion.pipeline import Progress, Step, lost, reporter, transcode
+from fourcc.conversion.pipeline import Step, lost, transcode
 from fourcc.conversion.plan import describe, plan
-from fourcc.errors import NumericError, PluginError, SourceError, UsageError
+from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
 from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.writing import PlacedFile
 from fourcc.files.read import identity
 from fourcc.files.write import AtomicFile, check_space, check_target
 from fourcc.policy import Decision, Policy
+from fourcc.progress import OnProgress, counter
 from fourcc.registry import registry
 from fourcc.sources.source import Source
 from fourcc.threads import thread_count
@@ -189,9 +190,8 @@ def _held(kind: FileKind, decision: Decision, group: int | None) -> bool:
 
 def _refusal(source: Source, kind: FileKind, steps: list[Step], hint: str) -> UsageError:
     tags = ", ".join(sorted({str(step.decision.tag) for step in steps}))
-    shown = ", ".join(step.source.name for step in steps[:_SHOWN])
-    more = f" and {len(steps) - _SHOWN} more" if len(steps) > _SHOWN else ""
-    what = f"{kind.name} has no place for {len(steps)} tensor{'s' * (len(steps) != 1)} in {tags}: {shown}{more}"
+    names = listed((step.source.name for step in steps), _SHOWN)
+    what = f"{kind.name} has no place for {len(steps)} tensor{'s' * (len(steps) != 1)} in {tags}: {names}"
     return UsageError(what, file=source.path, hint=hint)
 
 
@@ -213,7 +213,11 @@ def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = ()
 
 
 def execute_export(
-    planned: ExportPlan, targets: Mapping[Path, bytes], *, threads: int | None = None, progress: Progress | None = None
+    planned: ExportPlan,
+    targets: Mapping[Path, bytes],
+    *,
+    threads: int | None = None,
+    progress: OnProgress | None = None,
 ) -> ExportResult:
     """Carries out a plan; `targets` comes from `check_targets`.
 
@@ -227,14 +231,16 @@ def execute_export(
         raise
 
 
-def _execute(planned: ExportPlan, targets: Mapping[Path, bytes], count: int, progress: Progress | None) -> ExportResult:
+def _execute(
+    planned: ExportPlan, targets: Mapping[Path, bytes], count: int, progress: OnProgress | None
+) -> ExportResult:
     source, (target, *beside) = planned.source, targets
     stamps = [identity(path) for path in source.files]
     check_space(target, planned.file_bytes)
     with AtomicFile(target) as out:
         sink = PlacedFile(out, planned.layout)
         providers: dict[Provider, int] = {}
-        report = reporter(planned.weights, progress)
+        report = counter(planned.weights, progress)
         records = list(transcode(planned.steps, sink, providers, count, report))
         sink.finish(planned.layout.nbytes)
         for path, stamp in zip(source.files, stamps, strict=True):

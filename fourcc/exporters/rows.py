@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.conversion.pipeline import Step
-from fourcc.decoding import decoded_rows
 from fourcc.errors import UsageError
 from fourcc.format import Aids
 from fourcc.policy import Decision, TensorInfo
 from fourcc.registry import registry
 from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.source import Source, SourceTensor
+from fourcc.tiles import decoded_rows
 
 if TYPE_CHECKING:
     from fourcc.format import Floats, Parts

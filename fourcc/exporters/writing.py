@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import prod
 
-import numpy as np
-
 from fourcc.container.index import PartRecord
 from fourcc.dtypes import itemsize
-from fourcc.errors import PluginError
 from fourcc.exporters.layout import Layout
 from fourcc.files.write import AtomicFile
 from fourcc.format import Parts
+from fourcc.parts import PartsPlacer
 from fourcc.spec import FormatSpec
 
 
@@ -62,28 +60,26 @@ class PlacedTensor:
         shape: tuple[int, ...],
         params: Mapping[str, object],
     ) -> None:
-        self._out, self._name, self._spec = out, name, spec
-        self._shapes = spec.part_shapes(shape, params)
-        self._starts = dict(places)
-        self._cursors = dict(places)
+        self._places, self._spec = places, spec
+        self._placer = PartsPlacer(
+            spec, shape, params, lambda part, at, data: out.write_at(places[part.name] + at, data), name
+        )
 
     def write(self, parts: Parts, *, first_row: int) -> None:
-        """Writes one tile; a part of the whole matrix is written only with the first tile."""
-        for part in self._spec.parts:
-            if part.rows is None and first_row:
-                continue
-            data = np.ascontiguousarray(parts[part.name]).reshape(-1).view(np.uint8).data
-            self._out.write_at(self._cursors[part.name], data)
-            self._cursors[part.name] += len(data)
+        """Writes one tile, whose first row in its matrix is `first_row`; see `PartsPlacer.write`."""
+        self._placer.write(parts, first_row=first_row)
 
     def finish(self) -> tuple[PartRecord, ...]:
-        """Records of the parts, once their lengths agree with the format."""
-        records = []
-        for part in self._spec.parts:
-            shape, start = self._shapes[part.name], self._starts[part.name]
-            expected, found = prod(shape) * itemsize(part.dtype), self._cursors[part.name] - start
-            if found != expected:
-                what = f"part {part.name!r} does not have the length that its format gives it"
-                raise PluginError(what, tensor=self._name, found=f"{found} bytes", expected=f"{expected} bytes")
-            records.append(PartRecord(part.name, part.dtype, shape, start, found, b""))
-        return tuple(records)
+        """Where the parts are, after their lengths were compared with what the format says."""
+        shapes = self._placer.finish()
+        return tuple(
+            PartRecord(
+                part.name,
+                part.dtype,
+                shapes[part.name],
+                self._places[part.name],
+                prod(shapes[part.name]) * itemsize(part.dtype),
+                b"",
+            )
+            for part in self._spec.parts
+        )

@@ -1,4 +1,4 @@
-"""Ordinary, positioned reads of files that may be cut, replaced or grown while they are read."""
+"""Positioned reads of files that may be cut, replaced or extended while they are read."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ LONGEST_READ = 1 << 30  # Linux reads at most 2 GiB - 4 KiB at once
 
 
 class ReadFile:
-    """A regular file open for reading; threads may share it, since there is no position to share.
+    """A regular file open for reading; threads may share it, since reads use no common position.
 
     Args:
         path: symbolic links are followed.
-        error: the class of what is raised where the file is not what it should be.
-        fd: a descriptor that is open already, to be taken over; None: the path is opened.
+        error: the class of the errors about the file.
+        fd: an open descriptor, which this object then owns; None: the path is opened.
 
     Raises:
-        InputError: (of class `error`) not a regular file.
+        InputError: (of class `error`) it is not a regular file.
         OSError: it cannot be opened.
     """
 
@@ -40,8 +40,8 @@ class ReadFile:
         """Exactly `count` bytes.
 
         Raises:
-            InputError: (of class `error`) the file ends before; no memory is taken for what a file cannot hold.
-            OSError: the system cannot read them; it names the file and the place.
+            InputError: (of class `error`) the file ends earlier. The length is checked before memory is allocated.
+            OSError: the system cannot read them; the message has the file and the offset.
         """
         if offset + count > self.size:
             raise self._early(self.size, offset + count - self.size)
@@ -65,7 +65,7 @@ class ReadFile:
         return self._error("the file ends too early", file=self.path, offset=offset, expected=f"{lacking} more bytes")
 
     def changed(self) -> bool:
-        """Whether the open file was written to or cut. One that took over its name is another file, and no matter."""
+        """Whether the open file was written to or cut. Another file that took its name does not matter."""
         return _identity(os.fstat(self.fd)) != self._identity
 
     def cut(self) -> bool:
@@ -74,18 +74,18 @@ class ReadFile:
 
     @property
     def closed(self) -> bool:
-        """Whether it was let go of."""
+        """Whether the file was closed."""
         return self.fd < 0
 
     def close(self) -> None:
-        """Lets go of the file; again is harmless."""
+        """Closes the file; may be called again."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
 
 
 def identity(path: Path) -> tuple[int, ...]:
-    """What tells a file from another one, or from itself after a change: device, inode, size, time of change."""
+    """Device, inode, size and time of change: they tell a file from others, and from itself after a change."""
     return _identity(path.stat())
 
 

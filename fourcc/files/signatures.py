@@ -1,15 +1,15 @@
-"""What a file that cannot be read looks like, from its first bytes: half of the answer to what went wrong."""
+"""Recognizing a file that cannot be read by its first bytes, since that often explains what went wrong."""
 
 from __future__ import annotations
 
 import struct
 
-HEAD_BYTES = 4096  # of a file that are looked at
+HEAD_BYTES = 4096  # of a file that are examined
 
 _DAMAGED = "a model.bin damaged by a transfer in text mode; fetch it again in binary mode"
 _PICKLE = "a PyTorch checkpoint; a pickle can execute code and is never read: convert it to safetensors"
 
-# Bytes at the start -> what they stand for; the first that fits is taken.
+# Bytes at the start -> their meaning; the first match counts.
 _STARTS = (
     (b"\x09FCC", _DAMAGED),  # the eighth bit cleared
     (b"\xef\xbf\xbdFCC", _DAMAGED),  # read as UTF-8, the unknown byte replaced
@@ -49,29 +49,29 @@ _HTML = (b"<!doctype", b"<html", b"<?xml")
 
 
 def looks_like(head: bytes) -> str:
-    """What a file's first bytes (some 4 KiB at best) look like, and where there is one, the way out.
+    """A description of a file by its first bytes (4 KiB if possible), with a remedy where there is one.
 
     >>> looks_like(b"%PDF-1.7")
     'it looks like a PDF document'
     """
     if not head:
         return "the file is empty"
-    found = known(head)
-    return f"it looks like {found}" if found else "it is of no kind known here"
+    kind = known(head)
+    return f"it looks like {kind}" if kind else "it is of no kind known here"
 
 
 def known(head: bytes) -> str | None:
-    """What a file's first bytes look like, or None where they look like nothing known."""
+    """The kind of file that the first bytes look like, or None where they look like nothing known."""
     return marked(head, 1) or _look_inside(head)
 
 
 def marked(head: bytes, least: int = 4) -> str | None:
-    """What the mark at a file's start stands for, or None where there is none.
+    """The kind of file that the mark at the start stands for, or None where there is no mark.
 
     Args:
         head: the first bytes.
-        least: length of the shortest mark that counts. Three bytes may also begin a number; the four letters of a mark
-            are no size of a model.
+        least: length of the shortest mark that counts. A number may begin with the three bytes of a mark, but the four
+            letters of one are no size of a model.
     """
     return next((what for start, what in _STARTS if len(start) >= least and head.startswith(start)), None)
 
@@ -91,7 +91,7 @@ def _look_inside(head: bytes) -> str | None:
 
 
 def is_tokenizer(head: bytes) -> bool:
-    """Whether it starts as llama2.c's tokenizer.bin: u32 longest token; then of each f32 score, u32 length, bytes."""
+    """Whether it starts as llama2.c's tokenizer.bin: u32 longest token; then for each f32 score, u32 length, bytes."""
     if len(head) < 12:
         return False
     longest, at, entries = int.from_bytes(head[:4], "little"), 4, 0

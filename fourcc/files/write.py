@@ -1,10 +1,10 @@
-"""Writing a file so that its name never stands for anything but the old contents or the new ones, complete.
+"""Writing a file so that its name always stands for the old contents or the complete new ones.
 
 The bytes go into a temporary file beside the target, which is flushed to the disk and then renamed over it; the
-folder is flushed too. A new file has the mode that the umask gives; one that takes the place of another keeps that
-one's mode, and its owner and group as far as the system allows. An output that is a symbolic link is written
-through: the file it points to is replaced, the link stays. Whatever goes wrong, the temporary file is removed; after a
-kill that no program can catch, the next run to the same target removes it: a lock on it tells the dead from the living.
+folder is flushed too. A new file has the mode that the umask gives; one that replaces another keeps that one's mode,
+and its owner and group as far as the system allows. If the output is a symbolic link, the file that it points to is
+replaced and the link stays. Whatever goes wrong, the temporary file is removed; after a kill that no program can catch,
+the next run to the same target removes it. A lock on the file shows that its writer lives.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from typing import Self
 
 from fourcc.errors import OutputError, UsageError
 
-if sys.platform != "win32":  # which has no flock: what a killed run leaves behind stays there
+if sys.platform != "win32":  # Windows has no flock, so the file of a killed run stays
     import fcntl
 
 SUFFIX = ".fourcc-tmp"
-NAME_CHARS = 50  # of the target's name in the temporary file's: at most 200 bytes, of 255 that a name may have
+NAME_CHARS = 50  # of the target's name in the temporary file's name: at most 200 bytes of the 255 that a name may have
 FOREIGN_SUFFIXES = frozenset({".gguf", ".safetensors"})  # of files that `fourcc export` writes
 RESERVE = 1 << 20  # bytes beyond the estimate that must be free
 NO_FOLDER_FLUSH = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})
@@ -45,16 +45,16 @@ def check_name(output: Path | None) -> None:
 
 
 def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:
-    """The real path that an output is written to, after everything that can be checked beforehand was checked.
+    """The real path that an output is written to, after all checks that are possible beforehand.
 
     Args:
-        path: as the user gave it.
-        sources: files that are read; none may be the output.
+        path: the path that the user gave.
+        sources: the files that are read; none may be the output.
         force: whether an existing file may be replaced.
 
     Raises:
-        UsageError: it exists and `force` is not given, or it is one of the sources.
-        OutputError: it is no regular file, or its folder does not exist.
+        UsageError: the output exists and `force` is False, or it is one of the sources.
+        OutputError: the output is no regular file, or its folder does not exist.
     """
     target = _real(path)
     if not target.parent.is_dir():
@@ -79,10 +79,10 @@ def _real(path: Path) -> Path:
 
 
 def check_space(target: Path, nbytes: int) -> None:
-    """Refuses to begin where the disk has too little room.
+    """Refuses to begin where the disk has too little free space.
 
     Raises:
-        OutputError: fewer than `nbytes` are free; the message has both numbers.
+        OutputError: less than `nbytes` and a reserve are free; the message has both numbers.
     """
     free = shutil.disk_usage(target.parent).free
     if nbytes + RESERVE > free:
@@ -94,10 +94,10 @@ def check_space(target: Path, nbytes: int) -> None:
 class AtomicFile:
     """A file that appears under its name only when it is complete; a context manager.
 
-    Leaving the block normally publishes the file, leaving it by an exception removes what was written.
+    Leaving the block normally publishes the file; leaving it by an exception removes what was written.
 
     Args:
-        target: from `check_target`.
+        target: the path from `check_target`.
     """
 
     def __init__(self, target: Path) -> None:
@@ -113,7 +113,7 @@ class AtomicFile:
         return self
 
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
-        """Writes all of `data` at `offset`; what is skipped reads as zero."""
+        """Writes all of `data` at `offset`; bytes that are skipped read as zero."""
         rest = memoryview(data).cast("B")
         with _named(self.target, "write"):
             while rest:
@@ -149,11 +149,11 @@ class AtomicFile:
 
 
 class UnnamedFile(AtomicFile):
-    """A file that never gets a name: it goes with the last that has it open, however its process ends.
+    """A file that never gets a name: the system removes it with the last descriptor, however the process ends.
 
     Args:
-        folder: where its bytes lie.
-        fd: of the file, from `tempfile.TemporaryFile`; stays open.
+        folder: the folder that its bytes lie in.
+        fd: the file's descriptor, from `tempfile.TemporaryFile`; it stays open.
     """
 
     def __init__(self, folder: Path, fd: int) -> None:
@@ -168,13 +168,13 @@ class UnnamedFile(AtomicFile):
 
 
 def _create(target: Path) -> tuple[Path, int]:
-    """A new locked file beside the target, with the mode and owner of the file that it is to replace, if any."""
+    """Creates a locked file beside the target, with the mode and owner of the file that it will replace, if any."""
     replaced = target.stat() if target.exists() else None
-    mode = 0o666 if replaced is None else 0o600  # without what the umask takes
+    mode = 0o666 if replaced is None else 0o600  # less the bits that the umask takes
     while True:
         temporary = target.with_name(f".{target.name[:NAME_CHARS]}.{secrets.token_hex(6)}{SUFFIX}")
         fd = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), mode)
-        if _lock(fd) and temporary.exists():  # else another run took it for a dead one's between the two calls
+        if _lock(fd) and temporary.exists():  # else another run removed it between the two calls, as a dead run's
             if replaced is not None:
                 _pass_on(replaced, fd)
             return temporary, fd
@@ -184,8 +184,8 @@ def _create(target: Path) -> tuple[Path, int]:
 def _pass_on(replaced: os.stat_result, fd: int) -> None:
     """Gives a file the owner, the group and the mode of another one, as far as the system allows.
 
-    Where the group cannot be kept, nobody gets a right through it that he had not: the mode's bits for the group are
-    then those that everybody has.
+    Where the group cannot be kept, the mode's bits for the group become those for everybody, so that nobody gains a
+    right.
     """
     if sys.platform == "win32":
         return
@@ -200,20 +200,20 @@ def _pass_on(replaced: os.stat_result, fd: int) -> None:
 
 
 def _lock(fd: int) -> bool:
-    """Takes the lock that says that the writer lives; False where another process has it."""
+    """Takes the lock that shows that the writer lives; False where another process has it."""
     if sys.platform == "win32":
         return True
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a file system without locks: nobody will take it for dead either, see _remove_stale
+    except OSError:  # a file system without locks, where `_remove_stale` removes nothing
         return True
     return True
 
 
 def _remove_stale(target: Path) -> None:
-    """Removes temporary files of runs to this target that were killed."""
+    """Removes the temporary files of killed runs to this target."""
     if sys.platform == "win32":
         return
     prefix = f".{target.name[:NAME_CHARS]}."
@@ -232,7 +232,8 @@ def _remove_stale(target: Path) -> None:
 def _sync_folder(folder: Path) -> None:
     """Flushes a folder, so that a rename survives a power cut.
 
-    Not every file system can, and a folder may be one to write to and not to read. An error of the disk is raised.
+    Some file systems cannot do that, and some folders can be written to but not read: both are ignored. An error of the
+    disk is raised.
     """
     try:
         fd = os.open(folder, os.O_RDONLY)
@@ -249,7 +250,7 @@ def _sync_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _named(target: Path, verb: str) -> Iterator[None]:
-    """Gives an OSError the output's name and what was being done."""
+    """Turns an OSError into an OutputError with the output's name and the operation."""
     try:
         yield
     except OSError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +19,11 @@ from fourcc.models.same_tokens import check_same_tokens
 from fourcc.models.scoring import ScoredModel, Scores
 from fourcc.models.tokenizers import in_use
 from fourcc.models.windows import Cut, Protocol, cut
+from fourcc.progress import OnProgress, counter
 
 if TYPE_CHECKING:
     from fourcc.models.intervals import Interval
     from fourcc.models.llama import Llama
-
-Progress = Callable[[str, int, int], None]  # ("", tokens done, all tokens)
 
 
 @attrs.frozen
@@ -189,7 +189,7 @@ def measure(
     protocol: Protocol,
     reference: Model | None = None,
     threads: int | None = None,
-    progress: Progress = lambda *_: None,
+    progress: OnProgress | None = None,
 ) -> list[Evaluation]:
     """The evaluation of each model, in order.
 
@@ -211,7 +211,7 @@ def measure(
         for model in models:
             check_same_tokens((model, texts[id(model)]), (reference, texts[id(reference)]))
     groups = [[model] for model in models] if reference is None else [models]
-    report = _counted(progress, sum(texts[id(group[0])].scored for group in groups))
+    report = partial(counter(sum(texts[id(group[0])].scored for group in groups), progress), "")
     evaluations: dict[tuple[int, bool], Evaluation] = {}
     for group in groups:
         chosen = [each for each in evaluated if any(each.model is model for model in group)]
@@ -227,17 +227,6 @@ def _cut(model: Model, text: str, protocol: Protocol) -> Cut:
         what = "the tokenizer has a token that the model lacks"
         raise InputError(what, file=model.path, found=highest, expected=f"0 to {rows - 1}")
     return windows
-
-
-def _counted(progress: Progress, total: int) -> Callable[[int], None]:
-    done = 0
-
-    def report(tokens: int) -> None:
-        nonlocal done
-        done += tokens
-        progress("", done, total)
-
-    return report
 
 
 def _measured(

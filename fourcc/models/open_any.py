@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from fourcc.container.reader import recognisable
+from fourcc.container.head_and_tail import recognisable
 from fourcc.conversion.plan import plan
 from fourcc.models.model import Model
 from fourcc.models.temporary import carried_out

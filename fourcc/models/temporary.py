@@ -7,7 +7,8 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from fourcc.conversion.plan import Plan, execute
+from fourcc.conversion.convert import execute
+from fourcc.conversion.plan import Plan
 from fourcc.errors import OutputError
 from fourcc.files.write import UnnamedFile
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fourcc.errors import UsageError
+from fourcc.errors import UsageError, listed
 from fourcc.networks.hyper import Hyper
 from fourcc.networks.llama import LLAMA
-from fourcc.networks.network import Network, Refusal, Shapes, listed
+from fourcc.networks.network import LISTED, Network, Refusal, Shapes
 
 NETWORKS: dict[str, Network] = {network.name: network for network in (LLAMA,)}
 
@@ -72,4 +72,4 @@ def left_out(architecture: str | None, names: Iterable[str], kept: Iterable[str]
     gone = [name for name, tensor in tensors if tensor is not None and not tensor.needed]
     if gone:
         what = f"{len(gone)} tensor{'s are' if len(gone) > 1 else ' is'} left out that the model has"
-        yield f"{what}, so what is written is another model: {listed(gone)}"
+        yield f"{what}, so what is written is another model: {listed(map(repr, gone), LISTED)}"

@@ -12,13 +12,13 @@ from math import prod
 
 import attrs
 
-from fourcc.errors import FourccError, InputError, UsageError
+from fourcc.errors import FourccError, InputError, UsageError, listed
 from fourcc.naming import split_name
 from fourcc.networks.hyper import Hyper, Key, shown
 
 Shapes = Mapping[str, tuple[int, ...]]  # shapes of a model's tensors, by name in fourcc's spelling
 LAYERS = "n_layers"  # the hyper-parameter that counts the layers, for which `*` stands
-_LISTED = 4  # names in a message
+LISTED = 4  # names in a message
 
 
 @attrs.frozen
@@ -101,8 +101,8 @@ class Network:
             yield Refusal(f"its hyper-parameter {name} is missing", expected=self.keys[name].expected, missing=True)
         unheeded = self.unheeded_keys(hyper)
         if unheeded:
-            said = ", ".join(f"{name} = {shown(hyper[name])}" for name in unheeded[:_LISTED])
-            yield Refusal(f"it asks for what is not known here: {said}{_more(unheeded)}", unknown=True)
+            said = listed((f"{name} = {shown(hyper[name])}" for name in unheeded), LISTED)
+            yield Refusal(f"it asks for what is not known here: {said}", unknown=True)
         if not wrong:
             yield from self.between(hyper)
 
@@ -126,7 +126,7 @@ class Network:
         unheeded = self.unheeded_tensors(shapes)
         if unheeded:
             count = f"{len(unheeded)} tensor{'s are' if len(unheeded) > 1 else ' is'} not known here"
-            yield Refusal(f"{count}: {listed(unheeded)}", unknown=True)
+            yield Refusal(f"{count}: {listed(map(repr, unheeded), LISTED)}", unknown=True)
         yield from self._too_many_layers(shapes, hyper)
         for name in islice(self.missing(shapes, hyper), 1):
             yield Refusal("a tensor is missing", tensor=name, missing=True)
@@ -192,12 +192,3 @@ def _expected(tensor: Tensor, hyper: Hyper) -> str:
     names = dict.fromkeys(name for word in tensor.dims for name in word.split(" * ") if name in hyper)
     sizes = " x ".join("any" if size is None else str(size) for size in tensor.sizes(hyper))
     return f"{sizes} ({', '.join(f'{name} {shown(hyper[name])}' for name in names)})"
-
-
-def listed(names: list[str]) -> str:
-    """Names for a message; of many names the first, and a count of the others."""
-    return f"{', '.join(map(repr, names[:_LISTED]))}{_more(names)}"
-
-
-def _more(names: list[str]) -> str:
-    return f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""

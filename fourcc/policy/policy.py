@@ -76,25 +76,53 @@ class Policy:
         return cls.parse(decode_toml(_read_bounded(Path(path)), path), path)
 
     @classmethod
-    def of(cls, value: Policy | str | os.PathLike[str] | None) -> Policy:
-        """The policy that an argument stands for: a policy, a file's path, a TOML text, or None to keep every tensor.
+    def chosen(
+        cls,
+        *,
+        format: str | None = None,  # noqa: A002 - the word of `--format`
+        recipe: str | None = None,
+        policy: Policy | str | os.PathLike[str] | None = None,
+        prefix: str = "",
+    ) -> Policy:
+        """The policy that one of three arguments gives, as `fourcc.convert` and the command line have them.
 
-        A text that contains ``=`` is TOML, any other text is a path.
+        With none of them, every tensor stays as it is stored.
+
+        Args:
+            format: ``Q,R``, as `shorthand` takes it.
+            recipe: the name of a policy that this package ships.
+            policy: a policy, a file's path, or TOML: a text with a newline or ``=`` in it is TOML, any other is a path.
+            prefix: stands before the arguments' names in messages.
 
         Raises:
-            PolicyError: the argument is not a policy.
-            UsageError: there is no such file.
+            UsageError: more than one is given, or there is no such recipe or file.
+            PolicyError: it is not a policy.
         """
-        if value is None or isinstance(value, Policy):
-            return cls.keep() if value is None else value
-        if isinstance(value, str) and "=" in value:
-            return cls.parse(value)
+        given = {"policy": policy, "format": format, "recipe": recipe}
+        several = [prefix + name for name, value in given.items() if value is not None]
+        if len(several) > 1:
+            hint = "`fourcc policy show --recipe NAME` prints a recipe to start a policy from."
+            if recipe is None:
+                hint = "A rule of the policy can have a fallback."
+            raise UsageError(f"{' and '.join(several)} exclude each other", hint=hint)
+        if format is not None:
+            return cls.shorthand(format, option=f"{prefix}format")
+        if recipe is not None:
+            return cls.recipe(recipe)
+        return cls.keep() if policy is None else cls._given(policy)
+
+    @classmethod
+    def _given(cls, policy: Policy | str | os.PathLike[str]) -> Policy:
+        if isinstance(policy, Policy):
+            return policy
+        if isinstance(policy, str) and ("=" in policy or "\n" in policy):
+            return cls.parse(policy)
         try:
-            return cls.read(value)
+            return cls.read(policy)
         except FileNotFoundError:
-            hint = f"Policy.shorthand({value!r}) is the policy of `--format {value}`."
-            short = isinstance(value, str) and _PLAIN.fullmatch(value) is not None
-            raise UsageError("there is no such policy file", file=value, hint=hint if short else None) from None
+            short = isinstance(policy, str) and _PLAIN.fullmatch(policy) is not None
+            hint = f"format={policy!r} names formats, recipe={policy!r} a recipe." if short else None
+            raise UsageError("there is no such policy file", file=policy, hint=hint) from None
 
     @classmethod
     def shorthand(cls, text: str, registry: Registry = registry, option: str = "--format") -> Policy:

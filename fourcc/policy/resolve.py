@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc.errors import listed
 from fourcc.policy.globs import Globs, spelled
 from fourcc.policy.places import NEAR_TAGS, Path, Problems
 from fourcc.policy.rule import Decision, Rule, TensorInfo
@@ -58,7 +59,7 @@ class Resolver:
             if tensor.name in self._wanted and index is not None and (chain := targets[index]) is not None
         ]
         for (index, message, hint), names in self._refusals.items():
-            self._problems.add(("rule", index), f"{_listed(names)}: {message}", hint)
+            self._problems.add(("rule", index), f"{listed(map(repr, names), LISTED)}: {message}", hint)
         return [decision for decision in decided if decision is not None]
 
     def _check_stored_tags(self) -> None:
@@ -85,7 +86,8 @@ class Resolver:
 
     def _report_undecided(self, names: list[str]) -> None:
         if names:
-            self._problems.add((), f"no rule matches {_listed(names)}", 'add a last rule with match = "*"')
+            message = f"no rule matches {listed(map(repr, names), LISTED)}"
+            self._problems.add((), message, 'add a last rule with match = "*"')
 
     def _report_idle(self, index: int, rule: Rule, earlier: list[int]) -> None:
         """Reports a rule that decides no tensor; `earlier` are the rules that decide the tensors it selects."""
@@ -164,10 +166,3 @@ def _name_hint(globs: Globs, known: Sequence[str], problems: Problems) -> str | 
     if literal is not None:
         return f"brackets enclose a set of characters; that name is written {spelled(literal)!r}"
     return problems.nearest(globs.patterns[0], known)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """The first names, and the number of the others."""
-    shown = ", ".join(map(repr, names[:LISTED]))
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return f"{shown}{more}"

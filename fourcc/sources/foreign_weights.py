@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
-from fourcc.errors import PluginError, UsageError
+from fourcc.errors import PluginError, UsageError, listed
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 
@@ -55,11 +55,11 @@ _SIGNS = (
 
 def told_by_tensors(tensors: Iterable[SourceTensor]) -> tuple[str, frozenset[str]] | None:
     """The scheme that tensors show by themselves, and the names of its codes and scales; None where there is none."""
-    listed = list(tensors)
-    names = {tensor.name for tensor in listed}
+    everything = list(tensors)
+    names = {tensor.name for tensor in everything}
     schemes: dict[str, None] = {}
     parts: set[str] = set()
-    for tensor in listed:
+    for tensor in everything:
         for sign in _signs(tensor):
             stem = next(tensor.name.removesuffix(end) for end in sign.codes if tensor.name.endswith(end))
             beside = {stem + end for end in sign.beside} & names
@@ -118,10 +118,9 @@ def refuse_encoding(source: Source, changed: Iterable[str]) -> None:
     told = told_by_tensors(source.tensors)
     wrong = [name for name in changed if told is None or name in told[1] or _is_part(source, name)]
     if wrong:
-        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise UsageError(
             f"these tensors are parts of weights that another tool quantized ({scheme}), which is not read here, "
-            f"and cannot be encoded anew: {', '.join(wrong[:_SHOWN])}{more}",
+            f"and cannot be encoded anew: {listed(wrong, _SHOWN)}",
             file=source.path,
             hint="Without a policy all is kept as it is stored; or take the model's unquantized checkpoint.",
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, listed
 from fourcc.files.read import ReadFile
 from fourcc.registry import registry
 from fourcc.sources import gguf_llama, tokenizer
@@ -121,10 +121,8 @@ def _split_paths(path: Path, count: int) -> list[Path]:
     names = [f"{match[1]}-{number:05}-of-{match[3]}.gguf" for number in range(1, min(count, MAX_SPLITS) + 1)]
     missing = [name for name in names if file_in(path.parent, name) is None]
     if missing or count > MAX_SPLITS:
-        listed = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
-        raise SourceError(
-            f"the set of files is not complete: there is no {listed}", file=path, hint="Download the rest."
-        )
+        what = f"the set of files is not complete: there is no {listed(missing, 4)}"
+        raise SourceError(what, file=path, hint="Download the rest.")
     return [path.parent / name for name in names]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import attrs
 
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, listed
 from fourcc.naming import split_name
 from fourcc.networks.llama import ORIGINAL, SCALING, SCALINGS
 from fourcc.sources.source import Scalar, storable
@@ -135,10 +135,9 @@ def asked(config: Config, names: Iterable[str]) -> tuple[Found, list[str]]:
 
 def _denied(config: Config, family: Family, key: str, names: list[str]) -> str:
     """A note on tensors that the family's class would not have with this config."""
-    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
     kind = config.fields["model_type"]
     why = f"the config does not say {key} true" if key in family.optional.values() else f"a {kind} model has none such"
-    return f"the file has {listed}, but {why}"
+    return f"the file has {listed(names, _SHOWN)}, but {why}"
 
 
 def _activation(config: Config) -> Found:

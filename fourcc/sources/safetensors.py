@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from fourcc.errors import SourceError, shown
+from fourcc.errors import SourceError, listed, shown
 from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like
 from fourcc.registry import registry
@@ -99,9 +99,8 @@ def _refuse_unknown(file: ReadFile, entries: list[Entry]) -> None:
 
 def named(names: Iterable[str]) -> str:
     """Some names for a message: the first few and the number of the others."""
-    listed = list(names)
-    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
-    return f"{len(listed)} tensor{'s' * (len(listed) != 1)} ({', '.join(map(repr, listed[:3]))}{more})"
+    quoted = list(map(repr, names))
+    return f"{len(quoted)} tensor{'s' * (len(quoted) != 1)} ({listed(quoted, 3)})"
 
 
 def _tensors(file: ReadFile, entries: list[Entry], formats: dict[str, Format]) -> Iterator[SourceTensor]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 import attrs
 
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, listed
 from fourcc.registry import registry
 from fourcc.spec import Params
 from fourcc.tags import FourCC
@@ -147,11 +147,10 @@ class Source:
         if not refused:
             return
         layouts = ", ".join(sorted({tensor.layout for tensor in refused}))
-        shown = ", ".join(f"{tensor.source_name!r} {tensor.layout}" for tensor in refused[:SHOWN])
-        more = f" and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+        shown = listed((f"{tensor.source_name!r} {tensor.layout}" for tensor in refused), SHOWN)
         raise SourceError(
             f"{len(refused)} of {len(self.everything)} tensors are in layouts that no installed "
-            f"format has ({layouts}): {shown}{more}",
+            f"format has ({layouts}): {shown}",
             file=self.path,
             hint="Install a package whose format declares them, or take another file of the model; "
             "`fourcc convert --exclude` leaves them out.",

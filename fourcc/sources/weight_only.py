@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, listed
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_scheme import Scheme
@@ -65,7 +65,7 @@ def _notes(modules: Iterable[_Module]) -> list[str]:
     for module in modules:
         for what in module.odd:
             found.setdefault(what, []).append(module.prefix)
-    return [f"{what}: {names[0]}" + (f" and {len(names) - 1} more" * (len(names) > 1)) for what, names in found.items()]
+    return [f"{what}: {listed(names, 1)}" for what, names in found.items()]
 
 
 def _not_quantized(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> SourceError:

@@ -11,12 +11,13 @@ from hashlib import blake2b
 import numpy as np
 
 from fourcc.format import Array, Parts
-from fourcc.qmatrix import QMatrix, cut_rows, decode_rows
+from fourcc.qmatrix import QMatrix
 from fourcc.spec import Geometry
 from fourcc.testing.finding import Finding, attempt
 from fourcc.testing.process import digest_apart
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described, heavy
+from fourcc.tiles import cut_rows, decode_rows
 
 THREADS = 4
 TURNS = 6  # turns that each thread takes

@@ -9,6 +9,7 @@ import numpy as np
 
 from fourcc import compute
 from fourcc.compute import coding
+from fourcc.errors import listed
 from fourcc.format import Aids, Array, Floats
 from fourcc.qmatrix import QMatrix
 from fourcc.spec import Geometry
@@ -99,8 +100,7 @@ def _fits(subject: Subject, which: list[int]) -> str:
 
 
 def _listed(which: list[int]) -> str:
-    shown = ", ".join(map(str, which[:5]))
-    return shown if len(which) <= 5 else f"{shown} and {len(which) - 5} more are"
+    return listed(which, 5) + " are" * (len(which) > 5)
 
 
 def normal_activations(subject: Subject) -> Iterator[Finding]:

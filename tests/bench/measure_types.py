@@ -22,9 +22,10 @@ from fourcc.bench.matrices import weights
 from fourcc.bench.run import Run
 from fourcc.bench.timing import Series, take_turns
 from fourcc.compute import coding
-from fourcc.encoding import MatrixEncoder, checked_settings
+from fourcc.encoding import checked_settings
 from fourcc.entries import OWN
 from fourcc.format import Aids
+from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag

@@ -322,13 +322,13 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 """
 SLOW = """
 import sys, time
-import fourcc.conversion.pipeline as transcode
-encode = transcode._encode
+import fourcc.conversion.pipeline as pipeline
+encode = pipeline._encode
 def slow(*arguments):
     print("busy", flush=True)
     time.sleep(0.2)
     return encode(*arguments)
-transcode._encode = slow
+pipeline._encode = slow
 from fourcc.cli.app import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -324,7 +324,7 @@ def test_policies_from_python(tiny: Path, tmp_path: Path) -> None:
     given = [policy, str(policy), text, Policy.parse(text)]
     assert len({fourcc.convert(tiny, tmp_path / str(n), policy=each).digest for n, each in enumerate(given)}) == 1
     with pytest.raises(
-        UsageError, match=r"no such policy file.*Policy.shorthand\('Q8_0'\) is the policy of `--format Q8_0`"
+        UsageError, match=r"no such policy file\. format='Q8_0' names formats, recipe='Q8_0' a recipe\."
     ):
         fourcc.convert(tiny, tmp_path / "x", policy="Q8_0")
     with pytest.raises(UsageError, match=r"gone\.toml: there is no such policy file$"):

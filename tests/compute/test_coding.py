@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fourcc.compute import coding
-from fourcc.conversion.plan import convert
+from fourcc.conversion.convert import convert
 from fourcc.encoding import encode
 from fourcc.kernels.compiler import jit
 from fourcc.policy import Policy

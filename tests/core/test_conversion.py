@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.conversion.plan import execute, plan
+from fourcc.conversion.convert import execute
+from fourcc.conversion.plan import plan
 from fourcc.errors import NumericError, OutputError, PluginError, SourceError, UsageError
 from fourcc.format import Aids, Array, Parts
 from fourcc.policy import Policy
@@ -240,3 +241,59 @@ def test_an_unknown_format_cannot_be_encoded_from(tmp_path: Path) -> None:
         assert plan(strange, Policy.keep()).steps[0].decision.keep
         with pytest.raises(PluginError, match="no installed package provides the format Zz9"):
             plan(strange, Policy.shorthand("Q8_0"))
+
+
+def test_format_and_recipe_are_the_words_of_the_command_line(root: Path, tmp_path: Path) -> None:
+    """The same files as by the policies that they stand for."""
+    given: list[tuple[dict[str, str], Policy]] = [
+        ({"format": "Q4_0,F16"}, Policy.shorthand("Q4_0,F16")),
+        ({"recipe": "Q8_0"}, Policy.recipe("Q8_0")),
+    ]
+    tiny = root / "tests/models/tiny.bin"
+    for words, policy in given:
+        short = fourcc.convert(tiny, tmp_path / "short.bin", **words, force=True)  # type: ignore[arg-type]
+        assert short.digest == fourcc.convert(tiny, tmp_path / "long.bin", policy=policy, force=True).digest
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"format": "F16", "policy": Policy.keep()},
+            "policy and format exclude each other. A rule of the policy can have a fallback.",
+        ),
+        (
+            {"format": "F16", "recipe": "Q8_0"},
+            "format and recipe exclude each other. `fourcc policy show --recipe NAME` prints a recipe",
+        ),
+        ({"policy": "gone.toml"}, "gone.toml: there is no such policy file"),
+        (
+            {"policy": "Q4_K_M"},
+            "Q4_K_M: there is no such policy file. format='Q4_K_M' names formats, recipe='Q4_K_M' a recipe.",
+        ),
+        ({"policy": "version = 1"}, "1 problem in the policy:\n  rule: no rule (a rule begins with [[rule]])"),
+        ({"policy": "version\n"}, "1 problem in the policy:\n  line 1: "),
+        ({"format": "Zzzz"}, "1 problem in the policy:\n  format Zzzz: no installed package provides the format Zzzz"),
+        ({"recipe": "Q9"}, "there is no recipe 'Q9'"),
+    ],
+)
+def test_what_convert_says_of_a_policy_that_is_none(tmp_path: Path, given: dict[str, str], message: str) -> None:
+    """Before the source is looked at: there is none here."""
+    with pytest.raises(UsageError) as caught:
+        fourcc.convert(tmp_path / "no source", tmp_path / "out.bin", **given)  # type: ignore[arg-type]
+    assert str(caught.value).startswith(message)
+
+
+def test_the_notes_of_a_plan_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They look at every tensor."""
+    looks: list[Source] = []
+
+    def warned(source: Source, taken: object = None) -> list[str]:
+        looks.append(source)
+        return [] if taken is None else ["odd"]
+
+    monkeypatch.setattr("fourcc.conversion.plan.warnings", warned)
+    planned = plan(source({"w": normal(4, 4)}), Policy.keep())
+    assert planned.notes == planned.notes == ("odd",)
+    assert execute(planned, tmp_path / "model.bin").notes == ("odd",)
+    assert len(looks) == 2

@@ -7,13 +7,14 @@ import attrs
 import numpy as np
 import pytest
 
-from fourcc.encoding import MatrixEncoder, encode
+from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, NumericError, PluginError, UsageError
 from fourcc.format import Aids, Array, Format, Parts
-from fourcc.qmatrix import TILE_WEIGHTS
+from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Part, Setting
 from fourcc.tags import as_tag
+from fourcc.tiles import TILE_WEIGHTS
 from tests.core.fakes import installed
 
 SPEC = FormatSpec(

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from fourcc import errors
-from fourcc.errors import FourccError, PolicyError, Problem, TableError, memory_is_short, shown
+from fourcc.errors import FourccError, PolicyError, Problem, TableError, listed, memory_is_short, shown
 
 
 def drawn() -> dict[str, tuple[str, int]]:
@@ -109,6 +109,14 @@ def test_the_command_line_escapes_nothing_twice() -> None:
     assert shown_failure.message == str(error) == r"f\n: a\x1b: found a number of 16610 bits"
     assert shown_failure.fields["found"] == "a number of 16610 bits"
     assert failure(ValueError("\x1b")).message.startswith(r"internal error: ValueError: \x1b. This is a bug")
+
+
+def test_many_names_are_counted() -> None:
+    """The first ones stand in the message; there may be none at all, and they may come one by one."""
+    assert listed(["a", "b"], 2) == "a, b"
+    assert listed((name for name in "abcd"), 2) == "a, b and 2 more"
+    assert listed([1, 2], 1) == "1 and 1 more"
+    assert not listed([], 3)
 
 
 def test_a_long_policy_has_a_short_message() -> None:

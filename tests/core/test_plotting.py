@@ -14,9 +14,10 @@ import pytest
 from matplotlib.figure import Figure
 
 import fourcc
+from fourcc.analysis.offers import Suggestion, Wish
 from fourcc.analysis.plotting import AFTER, draw_formats, draw_layers, draw_weights, rendered
-from fourcc.analysis.suggestion import Suggestion, Wish, suggest
-from fourcc.analysis.survey import Choice, Survey
+from fourcc.analysis.suggestion import suggest
+from fourcc.analysis.survey import Selection, Survey
 from fourcc.errors import UsageError
 from fourcc.sources import open_source
 
@@ -45,7 +46,7 @@ def compared(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Survey:
 def suggestions(tiny: Path) -> list[Suggestion]:
     """What fits them."""
     with open_source(tiny) as source:
-        return suggest(Choice(layers="0").of(source), Wish())
+        return suggest(Selection(layers="0").of(source), Wish())
 
 
 def drawn(draw: Callable[[Figure], None]) -> Figure:

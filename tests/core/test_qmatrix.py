@@ -9,10 +9,11 @@ import pytest
 from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, PluginError, TableError, UsageError
 from fourcc.format import Format
-from fourcc.qmatrix import TILE_WEIGHTS, QMatrix, tile_bounds
+from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Part, Setting
 from fourcc.tags import as_tag
+from fourcc.tiles import TILE_WEIGHTS, tile_bounds
 from tests.core.fakes import installed
 
 W = np.random.default_rng(0).normal(size=(3, 2, 4, 32)).astype(np.float32)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.decoding import tiles
 from fourcc.policy import Policy
 from fourcc.sources.source import SourceTensor
+from fourcc.tiles import tiles
 
 MIXED = """
 version = 1

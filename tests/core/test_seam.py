@@ -10,15 +10,16 @@ import pytest
 
 from fourcc.container.reader import ModelFile
 from fourcc.container.verify import verify
-from fourcc.conversion.plan import convert
+from fourcc.conversion.convert import convert
 from fourcc.dtypes import itemsize
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
 from fourcc.format import Aids, Array, Format
 from fourcc.policy import Policy
-from fourcc.qmatrix import TILE_WEIGHTS, QMatrix
+from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.spec import split_shape
+from fourcc.tiles import TILE_WEIGHTS
 from tests.container.build import write_model
 from tests.core.fakes import installed
 from tests.core.seam_formats import AWQ, CODEBOOK, ENTROPY, GPTQ, HADAMARD, TRELLIS

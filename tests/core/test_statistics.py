@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import fourcc
-from fourcc import decoding, qmatrix
+from fourcc import tiles
 from fourcc.analysis.moments import Moments
 from fourcc.analysis.statistics import FAR, first_reading, second_reading, statistics
 from fourcc.sources import open_source
@@ -82,7 +82,7 @@ def test_all_measures_against_the_whole_array(
     tensor: Callable[..., SourceTensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a tensor of several tiles, experts and a few weights far away."""
-    monkeypatch.setattr(qmatrix, "TILE_WEIGHTS", 64)
+    monkeypatch.setattr(tiles, "TILE_WEIGHTS", 64)
     rng = np.random.default_rng(2)
     values = rng.standard_normal((3, 17, 24)).astype(np.float32)
     values[1, 3] *= 5
@@ -119,10 +119,10 @@ def test_no_more_than_a_tile_is_decoded_at_once(
     tensor: Callable[..., SourceTensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twice over the tensor, and never the whole of it."""
-    sizes, real = list[int](), decoding.Tile.decode
-    monkeypatch.setattr(decoding.Tile, "decode", lambda tile: sizes.append(tile.geom.rows) or real(tile))
+    sizes, real = list[int](), tiles.Tile.decode
+    monkeypatch.setattr(tiles.Tile, "decode", lambda tile: sizes.append(tile.geom.rows) or real(tile))
     statistics(tensor(np.ones((2048, 512), np.float32)))
-    assert max(sizes) * 512 <= qmatrix.TILE_WEIGHTS
+    assert max(sizes) * 512 <= tiles.TILE_WEIGHTS
     assert sum(sizes) == 2 * 2048
 
 

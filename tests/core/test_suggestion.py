@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 import fourcc
-from fourcc.analysis.suggestion import Offer, Suggestion, Wish, candidates, policy, suggest, together, totals
-from fourcc.analysis.survey import Choice
+from fourcc.analysis.offers import Offer, Suggestion, Wish, together, totals
+from fourcc.analysis.suggestion import candidates, policy, suggest
+from fourcc.analysis.survey import Selection
 from fourcc.metrics import ErrorSums
 from fourcc.registry import registry
 from fourcc.sources import open_source
@@ -83,7 +84,7 @@ def test_the_line_is_that_of_a_uniform_quantizer() -> None:
 
 def test_errors_are_those_of_a_conversion(source: Source, tmp_path: Path) -> None:
     """Where all weights are tried: the index of a converted file says the same."""
-    found = suggest(Choice(include=("*.0.attention.w[qo]",)).of(source), Wish(), 0)
+    found = suggest(Selection(include=("*.0.attention.w[qo]",)).of(source), Wish(), 0)
     for tag in ("Q4_0", "Q8_A", "Q4_A"):
         path = tmp_path / f"{tag}.bin"
         fourcc.convert(source.path, path, policy=fourcc.Policy.shorthand(tag), include=["*.0.attention.w[qo]"])
@@ -117,7 +118,7 @@ def test_experts_are_sampled_like_rows(tensor: Callable[..., SourceTensor]) -> N
 
 def test_what_does_not_fit_says_why(source: Source) -> None:
     """Rows of 176 in blocks of 32; formats larger than what is stored are not asked."""
-    (found,) = suggest(Choice(include=("layers.0.feed_forward.w2",)).of(source), Wish())
+    (found,) = suggest(Selection(include=("layers.0.feed_forward.w2",)).of(source), Wish())
     reasons = {str(each.tag): each.reason for each in found.offers}
     assert reasons["Q4_0"] == "rows of 176 are not a multiple of 32"
     assert reasons["Q8_A"] is None
@@ -142,7 +143,7 @@ def test_vectors_and_integers_are_kept(tensor: Callable[..., SourceTensor]) -> N
 
 def test_a_policy_carries_it_out(source: Source, tmp_path: Path) -> None:
     """Tensor by tensor; what has no suggestion stays as it is stored."""
-    tensors = Choice(exclude=("layers.2.*",)).of(source)
+    tensors = Selection(exclude=("layers.2.*",)).of(source)
     found = suggest(tensors, Wish(min_sqnr=30))
     written = policy(source, found)
     assert fourcc.Policy.parse(written.text).rules == written.rules

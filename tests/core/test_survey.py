@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import fourcc
 from fourcc.analysis.statistics import Bin, Statistics
-from fourcc.analysis.survey import Choice, middle, regrouped, survey
+from fourcc.analysis.survey import Selection, middle, regrouped, survey
 from fourcc.errors import UsageError
 from fourcc.metrics import ErrorSums
 from fourcc.sources import open_source
@@ -30,36 +30,36 @@ def quantized(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("choice", "expected"),
+    ("selection", "expected"),
     [
-        (Choice(), 38),
-        (Choice(include=("*.wq",)), 4),
-        (Choice(include=("*.w?",), exclude=("*.attention.*",)), 12),
-        (Choice(role=("ffn.*", "norm")), 12 + 9),
-        (Choice(layers="0, -1"), 18),
-        (Choice(role=("attention.q",), layers=":1/2"), 2),
-        (Choice(role=("output",)), 1),
+        (Selection(), 38),
+        (Selection(include=("*.wq",)), 4),
+        (Selection(include=("*.w?",), exclude=("*.attention.*",)), 12),
+        (Selection(role=("ffn.*", "norm")), 12 + 9),
+        (Selection(layers="0, -1"), 18),
+        (Selection(role=("attention.q",), layers=":1/2"), 2),
+        (Selection(role=("output",)), 1),
     ],
 )
-def test_a_choice_of_tensors(tiny: Path, choice: Choice, expected: int) -> None:
+def test_a_choice_of_tensors(tiny: Path, selection: Selection, expected: int) -> None:
     """By name, role and layer, all of which must hold; a tied embedding is the output, too."""
     with open_source(tiny) as source:
-        assert len(choice.of(source)) == expected
+        assert len(selection.of(source)) == expected
 
 
 @pytest.mark.parametrize(
-    ("choice", "message"),
+    ("selection", "message"),
     [
-        (Choice(include=("x*",)), r"--include 'x\*' matches no tensor"),
-        (Choice(layers="a"), "--layers: found 'a', expected slices"),
-        (Choice(role=("bias",)), "no tensor is left to look at"),
-        (Choice(layers="9"), "no tensor is left to look at"),
+        (Selection(include=("x*",)), r"--include 'x\*' matches no tensor"),
+        (Selection(layers="a"), "--layers: found 'a', expected slices"),
+        (Selection(role=("bias",)), "no tensor is left to look at"),
+        (Selection(layers="9"), "no tensor is left to look at"),
     ],
 )
-def test_a_choice_of_nothing_is_refused(tiny: Path, choice: Choice, message: str) -> None:
+def test_a_choice_of_nothing_is_refused(tiny: Path, selection: Selection, message: str) -> None:
     """With what was wrong."""
     with open_source(tiny) as source, pytest.raises(UsageError, match=message):
-        choice.of(source)
+        selection.of(source)
 
 
 def test_a_survey_from_python(tiny: Path) -> None:
@@ -132,7 +132,7 @@ def unknown_model(quantized: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_the_numbers_do_not_depend_on_threads(tiny: Path) -> None:
     """Tiles are merged in their order."""
     with open_source(tiny) as source:
-        one, three = (survey(source, Choice(layers="0"), threads=threads) for threads in (1, 3))
+        one, three = (survey(source, Selection(layers="0"), threads=threads) for threads in (1, 3))
     assert [each.now for each in one] == [each.now for each in three]
 
 
@@ -140,7 +140,7 @@ def test_progress_counts_weights(tiny: Path) -> None:
     """To the last."""
     calls: list[tuple[str, int, int]] = []
     with open_source(tiny) as source:
-        survey(source, Choice(layers="0"), progress=lambda *call: calls.append(call))
+        survey(source, Selection(layers="0"), progress=lambda *call: calls.append(call))
     assert calls[-1][1] == calls[-1][2]
     assert len(calls) == 9
 

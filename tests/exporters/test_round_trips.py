@@ -10,7 +10,8 @@ import pytest
 from gguf import GGUFReader
 
 import fourcc
-from fourcc.conversion.plan import execute, plan
+from fourcc.conversion.convert import execute
+from fourcc.conversion.plan import plan
 from fourcc.errors import InputError, UsageError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export

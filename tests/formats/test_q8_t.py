@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourcc import qmatrix
+from fourcc import tiles
 from fourcc.encoding import encode
 from fourcc.format import Array
 from tests.formats.checks import check_naive, check_naive_decode, check_vectors, random_parts
@@ -32,7 +32,7 @@ def test_the_scale_is_that_of_all_tiles(tag: str, monkeypatch: pytest.MonkeyPatc
     w = np.random.default_rng(1).standard_normal((50, 40)).astype(np.float32)
     w[49, 39], w[20, 0] = 9, -8
     whole = encode(w, tag)
-    monkeypatch.setattr(qmatrix, "TILE_WEIGHTS", 100)
+    monkeypatch.setattr(tiles, "TILE_WEIGHTS", 100)
     monkeypatch.setattr("fourcc.formats.layouts.extremes.AT_ONCE", 90)
     tiled = encode(w, tag)
     assert {name: part.tobytes() for name, part in tiled.parts.items()} == {

@@ -13,7 +13,7 @@ import numpy as np
 import safetensors.numpy
 
 import fourcc
-from fourcc.conversion.plan import convert
+from fourcc.conversion.convert import convert
 from fourcc.errors import FourccError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export

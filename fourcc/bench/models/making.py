@@ -8,7 +8,8 @@ from zlib import crc32
 import numpy as np
 
 from fourcc.bench.models.shapes import ModelShape
-from fourcc.conversion.plan import execute, plan
+from fourcc.conversion.convert import execute
+from fourcc.conversion.plan import plan
 from fourcc.format import Array, Floats, Parts
 from fourcc.policy import Policy
 from fourcc.registry import registry

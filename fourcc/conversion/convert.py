@@ -1,0 +1,141 @@
+"""Converting: a plan carried out in one pass over the tensors, in a bounded window of memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+
+import attrs
+from xxhash import xxh3_128
+
+from fourcc.container.index import Index, Provider, SourceRecord
+from fourcc.container.writer import Writer
+from fourcc.conversion.pipeline import lost, transcode
+from fourcc.conversion.plan import Plan, plan
+from fourcc.errors import NumericError, PluginError, SourceError
+from fourcc.files.read import ReadFile, identity
+from fourcc.files.write import AtomicFile, check_name, check_space, check_target
+from fourcc.format import Aids
+from fourcc.policy import Policy
+from fourcc.progress import OnProgress, counter
+from fourcc.sources import open_source
+from fourcc.sources.model_bin import POLICY_BLOB
+from fourcc.threads import thread_count
+
+
+@attrs.frozen(repr=False)
+class Result:
+    """The result of a conversion.
+
+    Attributes:
+        path: the output.
+        digest: the file's id.
+        index: the output's index.
+        notes: the plan's notes, and one on tensors of which hardly anything is left.
+    """
+
+    path: Path
+    digest: bytes
+    index: Index
+    notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        tensors, bits = len(self.index.tensors), float(self.index.bits_per_weight)
+        return f"<Result {self.path}: {tensors} tensors, {self.index.weights} weights, {bits:.4g} bits per weight>"
+
+
+def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
+    source: str | Path,
+    output: str | Path,
+    *,
+    format: str | None = None,  # noqa: A002 - the word of `--format`
+    recipe: str | None = None,
+    policy: Policy | str | Path | None = None,
+    tokenizer: str | Path | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    aids: Mapping[str, Aids] | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    progress: OnProgress | None = None,
+) -> Result:
+    """Converts a checkpoint to a model.bin.
+
+    Args:
+        source: a checkpoint's file or folder, or a model.bin.
+        output: the model.bin to write.
+        format: ``Q,R``: tag Q, or else R, for every tensor of two dimensions and more, such as ``"Q4_0,F16"``.
+        recipe: a policy that this package ships, such as ``"Q4_K_M"``.
+        policy: a policy, the path of its file, or its text: a text with a newline or ``=`` in it is TOML. Without a
+            format, a recipe or a policy, every tensor is kept as it is stored.
+        tokenizer: a tokenizer file to store with the model.
+        include: globs of names of tensors to take; none: all.
+        exclude: globs of names to leave out.
+        aids: calibration data by tensor name.
+        threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
+        force: replace an existing output.
+        progress: called after every tile.
+
+    Returns:
+        The output's path, id and index, and notes.
+
+    Raises:
+        UsageError: more than one of `format`, `recipe` and `policy` is given, or another argument is wrong.
+        FourccError: see `fourcc.errors`; the output is then as it was.
+    """
+    rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
+    check_name(Path(output))
+    with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
+        target = check_target(Path(output), opened.all_files, force=force)
+        planned = plan(opened, rules, include=include, exclude=exclude, aids=aids)
+        return execute(planned, target, threads=threads, progress=progress)
+
+
+def execute(
+    planned: Plan, target: Path | AtomicFile, *, threads: int | None = None, progress: OnProgress | None = None
+) -> Result:
+    """Carries out a plan; `target` comes from `check_target`, or is the output itself. Raises as `convert` does."""
+    output = target if isinstance(target, AtomicFile) else AtomicFile(target)
+    try:
+        return _execute(planned, output, thread_count(threads), progress)
+    except (NumericError, PluginError) as error:  # raised where the file's name is not known
+        error.file = error.file or str(planned.source.path)
+        raise
+
+
+def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress | None) -> Result:
+    source = planned.source
+    stamps = [identity(path) for path in source.files]
+    check_space(output.target, planned.file_bytes)
+    with output as out:
+        writer = Writer(out)
+        providers: dict[Provider, int] = {}
+        report = counter(planned.weights, progress)
+        for record in transcode(planned.steps, writer, providers, count, report):
+            writer.add(record)
+        blobs = {**source.blobs, POLICY_BLOB: planned.policy.text.encode()}
+        for name, data in blobs.items():
+            writer.blob(name, data)
+        index = Index(
+            tensors=(),
+            architecture=source.architecture,
+            hyper=source.hyper,
+            sources=tuple(_source_record(source.kind, path) for path in source.files),
+            providers=tuple(providers),
+        )
+        digest, index = writer.finish(index)
+        for path, stamp in zip(source.files, stamps, strict=True):
+            if identity(path) != stamp:
+                raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
+    errors = {record.name: record.error for record in index.tensors if record.error is not None}
+    return Result(output.target, digest, index, (*planned.notes, *lost(errors)))
+
+
+def _source_record(kind: str, path: Path) -> SourceRecord:
+    """Kind, length and XXH3-128 of a source's file, which is read once more from end to end."""
+    digest = xxh3_128()
+    with closing(ReadFile(path, SourceError)) as file:
+        for start in range(0, file.size, 1 << 20):
+            digest.update(file.read(start, min(1 << 20, file.size - start)))
+        return SourceRecord(kind, file.size, digest.digest())

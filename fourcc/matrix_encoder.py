@@ -1,0 +1,176 @@
+"""From float tiles to parts: the checks around a format's encoder, for files and for arrays in memory alike.
+
+Plugins run here, so their contract is checked here: the encoder gets a read-only tile; it must return parts of the
+declared names, shapes and dtypes, and they must decode to finite weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import attrs
+import numpy as np
+
+from fourcc.compute import coding
+from fourcc.dtypes import numpy_dtype
+from fourcc.errors import FourccError, NumericError, PluginError, memory_is_short
+from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.metrics import ErrorSums
+from fourcc.spec import Geometry, Params
+from fourcc.tiles import breach, decode_rows
+
+T = TypeVar("T")
+
+
+@attrs.frozen(eq=False)
+class MatrixEncoder:
+    """Encodes the tiles of one matrix.
+
+    Attributes:
+        format: has an encoder.
+        geom: of the whole matrix.
+        options: complete and checked.
+        aids: calibration data; the format sees only those that it `needs` or `uses`.
+        name: the tensor's, for messages.
+        first_index: flat index of the matrix's first weight in the tensor, for messages.
+        nonfinite: whether a format that can hold NaN and infinity gets them.
+        whole: number of weights of the whole work that the matrix is a part of; large work is done by compiled code.
+    """
+
+    format: Format
+    geom: Geometry
+    options: Params
+    aids: Aids = attrs.field(factory=Aids)
+    name: str | None = None
+    first_index: int = 0
+    nonfinite: bool = False
+    whole: int = 0
+
+    def prepare(self, reader: Callable[[int, int], Array]) -> object:
+        """The value of the format's `prepare`, which spans the matrix's tiles; None where there is none to compute.
+
+        Args:
+            reader: (first, last) -> the original's rows, (last - first, cols), real numbers of any width.
+
+        Raises:
+            NumericError: NaN or infinity in the weights that the format reads.
+            PluginError: the format does not keep its contract.
+        """
+        prepare = self.format.prepare
+        if prepare is None or not self.geom.rows or not self.geom.cols:
+            return None
+
+        def rows(first: int, last: int) -> Floats:
+            original = reader(first, last)
+            self._refuse_nonfinite(original, self.first_index + first * self.geom.cols)
+            return _read_only(original, "<f4")
+
+        aids = self.aids.restricted(self.format.spec.sees)
+        return self._plugin("prepare", lambda: prepare(rows, self.geom, self.options, aids))
+
+    def tile(self, original: Array, shared: object, first: int) -> tuple[Parts, ErrorSums]:
+        """Parts of the rows from `first` on, and the sums of the error that they decode with.
+
+        Args:
+            original: (rows, cols), real numbers of any width.
+            shared: the result of `prepare`.
+            first: the tile's first row in the matrix.
+
+        Raises:
+            NumericError: NaN or infinity in the weights, or weights too large for the format.
+            PluginError: the format does not keep its contract.
+        """
+        at = self.first_index + first * self.geom.cols
+        self._refuse_nonfinite(original, at)
+        tile = _read_only(original, self.format.spec.decoded)
+        if tile.dtype.itemsize < original.dtype.itemsize and not self.nonfinite:
+            self._refuse_overflow(tile, at)  # before the format gets an infinity that the original does not have
+        geom = Geometry(len(tile), self.geom.cols, self.geom.params)
+        aids = self.aids.restricted(self.format.spec.sees)
+        large = 0 if self.nonfinite else self.whole  # kernels encode finite weights
+        parts = self._plugin(
+            "encode", lambda: coding.encode(self.format, tile, shared, geom, self.options, aids, whole=large)
+        )
+        parts = self._checked(parts, geom)
+        decoded = decode_rows(self.format, parts, geom, self.name, whole=self.whole)
+        if self.nonfinite:  # NaN and infinity do not count below
+            finite = np.isfinite(original)
+            original, decoded = np.where(finite, original, 0), np.where(finite, decoded, 0)
+        self._refuse_overflow(decoded, at)
+        return parts, coding.error_sums(original, decoded, whole=self.whole)
+
+    def _refuse_nonfinite(self, tile: Array, first_index: int) -> None:
+        if self.nonfinite and self.format.spec.nonfinite:
+            return
+        holds = self.format.spec.nonfinite
+        hint = (
+            'nonfinite = "keep" in the rule lets them through.'
+            if holds
+            else f"{self.format.spec.tag} cannot hold them."
+        )
+        refuse_nonfinite(tile, tensor=self.name, first_index=first_index, hint=hint)
+
+    def _refuse_overflow(self, decoded: Array, first_index: int) -> None:
+        refuse_nonfinite(
+            decoded,
+            tensor=self.name,
+            first_index=first_index,
+            hint=f"The weights are finite but too large for {self.format.spec.tag}; give the tensor another format.",
+        )
+
+    def _checked(self, parts: Parts, geom: Geometry) -> Parts:
+        spec = self.format.spec
+        if not isinstance(parts, Mapping) or set(parts) != {part.name for part in spec.parts}:
+            got = f"parts {sorted(map(str, parts))}" if isinstance(parts, Mapping) else f"a {type(parts).__name__}"
+            raise self._breach("encode", got, f"parts {sorted(part.name for part in spec.parts)}")
+        arrays = {name: np.asarray(array) for name, array in parts.items()}
+        for part in spec.parts:
+            array, dtype = arrays[part.name], numpy_dtype(part.dtype)
+            shape = (array.size,) if part.variable else part.shape(geom)
+            if (array.shape, array.dtype) != (shape, dtype):
+                raise self._breach("encode", f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}")
+        return arrays
+
+    def _plugin(self, verb: str, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except (FourccError, MemoryError):
+            raise
+        except Exception as error:
+            if memory_is_short(error):
+                raise MemoryError from error
+            raise self._breach(verb, f"{type(error).__name__}: {error}", None) from error
+
+    def _breach(self, verb: str, got: object, expected: object) -> PluginError:
+        return breach(self.format, verb, tensor=self.name, got=got, expected=expected)
+
+
+def _read_only(original: Array, dtype: str) -> Array:
+    """The weights as a format sees them: C-contiguous, of its dtype, read-only."""
+    with np.errstate(over="ignore"):  # a weight beyond float32 becomes infinity, which is refused later
+        tile = np.ascontiguousarray(original, dtype).view()
+    tile.flags.writeable = False
+    return tile
+
+
+def refuse_nonfinite(tile: Array, *, tensor: str | None, first_index: int, hint: str) -> None:
+    """Raises NumericError where a tile holds NaN or infinity.
+
+    Args:
+        tile: (rows, cols).
+        tensor: its name, for the message.
+        first_index: flat index of the tile's first weight in the tensor.
+        hint: the next step for the user.
+    """
+    if np.isfinite(tile).all():
+        return
+    bad = np.flatnonzero(~np.isfinite(tile))
+    at = int(bad[0])
+    raise NumericError(
+        f"{bad.size} of {tile.size} weights are not finite, the first at flat index {first_index + at}",
+        tensor=tensor,
+        found=tile.flat[at],
+        expected="finite weights",
+        hint=hint,
+    )

@@ -1,0 +1,20 @@
+"""How long work reports its progress: it calls a function with a name and two counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+OnProgress = Callable[[str, int, int], None]  # (the tensor's name or "", units done, all units)
+
+
+def counter(total: int, progress: OnProgress | None) -> Callable[[str, int], None]:
+    """A function that takes a tensor's name and the number of units just done, and reports their sum."""
+    done = 0
+
+    def count(name: str, units: int) -> None:
+        nonlocal done
+        done += units
+        if progress is not None:
+            progress(name, done, total)
+
+    return count

@@ -1,0 +1,178 @@
+"""Tiles: the runs of rows that a matrix is encoded and decoded in, so that memory stays bounded.
+
+Where a matrix is cut depends on its formats alone, so bytes depend neither on the machine nor on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import lcm, prod
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from fourcc.compute import coding
+from fourcc.dtypes import numpy_dtype
+from fourcc.errors import FourccError, PluginError, memory_is_short
+from fourcc.format import Array, Format, Parts
+from fourcc.registry import registry
+from fourcc.spec import FormatSpec, Geometry, split_shape
+
+if TYPE_CHECKING:
+    from fourcc.sources.source import SourceTensor
+
+TILE_WEIGHTS = 1 << 18  # a constant, so that bytes never depend on the machine
+
+
+def tile_bounds(rows: int, cols: int, *specs: FormatSpec) -> Iterator[tuple[int, int]]:
+    """First and last row of the runs that are coded together: whole blocks of every format, about `TILE_WEIGHTS` each.
+
+    A format that blocks whole columns, or has a part of variable length, gets the whole matrix at once. An empty matrix
+    has no tile: no format is asked to encode or decode nothing.
+    """
+    heights = [None if spec.variable else spec.block[0] for spec in specs]
+    step = 1
+    for height in heights:
+        step = max(1, rows) if height is None else lcm(step, height)
+    count = step * max(1, TILE_WEIGHTS // max(1, cols * step))
+    for first in range(0, rows if cols else 0, count):
+        yield first, min(rows, first + count)
+
+
+def cut_rows(spec: FormatSpec, parts: Parts, first: int, last: int) -> Parts:
+    """The parts of the rows first..last of one matrix, as views; `first` is a multiple of the block's rows."""
+    return {
+        part.name: parts[part.name]
+        if part.rows is None or part.variable
+        else parts[part.name][first // part.rows : -(-last // part.rows)]
+        for part in spec.parts
+    }
+
+
+def breach(fmt: Format, verb: str, *, tensor: str | None, got: object, expected: object = None) -> PluginError:
+    """The error for a format that does not keep its contract.
+
+    Args:
+        fmt: the format.
+        verb: which of its functions.
+        tensor: name of the tensor that it worked on.
+        got: what the function returned or raised.
+        expected: what it should have returned.
+    """
+    entry = registry.entry(fmt.spec.tag)
+    what = f"{verb} of the format {entry.name} ({entry.owner}) does not keep its contract"
+    return PluginError(what, tensor=tensor, found=got, expected=expected)
+
+
+def decode_rows(
+    fmt: Format, parts: Parts, geom: Geometry, tensor: str | None = None, *, whole: int = 0, out: Array | None = None
+) -> Array:
+    """Decoded rows of one matrix, (rows, cols) of the format's `decoded` dtype.
+
+    Args:
+        fmt: the format.
+        parts: of the rows.
+        geom: of the rows.
+        tensor: its name, for messages.
+        whole: number of weights of the whole work that this is a part of; large work is done by compiled code.
+        out: an array that the rows may be decoded into; it is then the result.
+
+    Raises:
+        PluginError: its decoder fails, or returns something else.
+    """
+    try:
+        decoded = coding.decode(fmt, parts, geom, whole=whole, out=out)
+    except (FourccError, MemoryError):
+        raise
+    except Exception as error:
+        if memory_is_short(error):
+            raise MemoryError from error
+        raise breach(fmt, "decode", tensor=tensor, got=f"{type(error).__name__}: {error}") from error
+    expected = ((geom.rows, geom.cols), numpy_dtype(fmt.spec.decoded))
+    if not isinstance(decoded, np.ndarray) or (decoded.shape, decoded.dtype) != expected:
+        got = shape_and_dtype(decoded)
+        raise breach(fmt, "decode", tensor=tensor, got=got, expected=f"{expected[0]} {expected[1]}")
+    return decoded
+
+
+def shape_and_dtype(value: object) -> str:
+    """An array's shape and dtype for messages, or the type of anything else."""
+    shape, dtype = getattr(value, "shape", None), getattr(value, "dtype", None)
+    return f"{shape} {dtype}" if shape is not None else f"a {type(value).__name__}"
+
+
+@attrs.frozen(eq=False)
+class Tile:
+    """A run of rows of one matrix of a tensor, as it is stored.
+
+    Attributes:
+        name: the tensor's.
+        format: the tensor's.
+        geom: rows, columns and parameters.
+        parts: the stored arrays.
+        whole: weights of the whole tensor.
+    """
+
+    name: str
+    format: Format
+    geom: Geometry
+    parts: Parts
+    whole: int = 0
+
+    def decode(self) -> Array:
+        """The weights, (rows, cols) of the format's `decoded` dtype. Raises PluginError where the format breaks."""
+        return decode_rows(self.format, self.parts, self.geom, self.name, whole=self.whole)
+
+    def codes(self) -> Array | None:
+        """The stored codes, integers (rows, cols); None where the format gives none. Raises as `decode` does."""
+        if self.format.codes is None:
+            return None
+        try:
+            codes = self.format.codes(self.parts, self.geom)
+        except (FourccError, MemoryError):
+            raise
+        except Exception as error:
+            if memory_is_short(error):
+                raise MemoryError from error
+            got = f"{type(error).__name__}: {error}"
+            raise breach(self.format, "codes", tensor=self.name, got=got) from error
+        shape = (self.geom.rows, self.geom.cols)
+        if getattr(codes, "shape", None) != shape:
+            got = getattr(codes, "shape", type(codes).__name__)
+            raise breach(self.format, "codes", tensor=self.name, got=got, expected=shape)
+        return codes
+
+
+def tiles(tensor: SourceTensor, *beside: FormatSpec) -> Iterator[Tile]:
+    """The tiles of a source's tensor, matrix after matrix; none where it is empty.
+
+    Args:
+        tensor: of an opened source.
+        beside: formats whose blocks the tiles must not cut either.
+
+    Raises:
+        PluginError: the format is missing or broken.
+        InputError: the bytes are damaged or do not fit the format.
+    """
+    fmt = tensor.format
+    if not prod(tensor.shape):
+        return
+    lead, rows, cols = split_shape(tensor.shape)
+    for matrix in range(prod(lead)):
+        for first, last in tile_bounds(rows, cols, fmt.spec, *beside):
+            yield read_tile(tensor, fmt, matrix, first, last)
+
+
+def read_tile(tensor: SourceTensor, fmt: Format, matrix: int, first: int, last: int) -> Tile:
+    """The rows first..last of one of a tensor's matrices; `first` is a multiple of the block's rows."""
+    geom = Geometry(last - first, split_shape(tensor.shape)[2], tensor.params)
+    return Tile(tensor.name, fmt, geom, tensor.read(matrix, first, last), prod(tensor.shape))
+
+
+def decoded_rows(tensor: SourceTensor, fmt: Format, matrix: int, first: int, last: int) -> Array:
+    """Any run of a matrix's rows, decoded: whole blocks are read, then cut."""
+    _, rows, _ = split_shape(tensor.shape)
+    step = rows if fmt.spec.variable else fmt.spec.block[0] or rows
+    start, end = first // step * step, min(rows, -(-last // step) * step)
+    return read_tile(tensor, fmt, matrix, start, end).decode()[first - start : last - start]
