@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fourcc.format import Format as Format
     from fourcc.models.evaluation import evaluate as evaluate
     from fourcc.models.model import Model as Model
-    from fourcc.models.model import open_model as open  # noqa: A004 - as gzip.open and others
+    from fourcc.models.opening import open_to_look as open  # noqa: A004 - as gzip.open and others
     from fourcc.policy import Policy as Policy
     from fourcc.qmatrix import QMatrix as QMatrix
     from fourcc.sources import open_source as open_source
@@ -57,7 +57,7 @@ _HOMES = {
     "convert": "fourcc.conversion.plan:convert",
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
-    "open": "fourcc.models.model:open_model",
+    "open": "fourcc.models.opening:open_to_look",
     "open_source": "fourcc.sources:open_source",
     "stats": "fourcc.analysis.survey:stats",
     "verify": "fourcc.container.verify:verify",

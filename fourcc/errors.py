@@ -4,6 +4,7 @@
 
     FourccError                    the only thing that leaves the library on bad input, beside OSError
     ├── UsageError            2    wrong arguments: an output that exists, input and output the same file
+    │   ├── MissingTensorError 2   a name that no tensor has; a KeyError, too
     │   └── PolicyError       2    a policy that cannot be carried out; holds every problem found, not only the first
     ├── InputError            3    a file that is not what it claims to be
     │   ├── SourceError       3      a checkpoint: llama2.c, safetensors, GGUF, npz
@@ -138,6 +139,10 @@ class UsageError(FourccError):
     """Wrong arguments."""
 
     exit_code = 2
+
+
+class MissingTensorError(UsageError, KeyError):
+    """A name that no tensor of a file has; a KeyError, as the mappings name -> QMatrix promise."""
 
 
 class Problem(NamedTuple):

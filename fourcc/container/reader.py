@@ -25,6 +25,7 @@ from fourcc.container.layout import (
     file_digest,
     unpack_version,
 )
+from fourcc.container.names import missing_tensor
 from fourcc.container.parse import parse_index
 from fourcc.container.sums import refuse_damage
 from fourcc.errors import IndexDamageError, UnknownVersionError, UsageError
@@ -81,14 +82,14 @@ class ModelFile(Mapping[str, "QMatrix"]):
         """A tensor, as views of the mapped file.
 
         Raises:
-            KeyError: no tensor of that name.
+            MissingTensorError: a KeyError, too: no tensor has that name.
             ChecksumError: its bytes are damaged.
             IndexDamageError: the file was cut or changed since it was opened.
             UsageError: it was closed.
         """
         from fourcc.qmatrix import QMatrix
 
-        record = self._records[name]
+        record = self.record(name)
         parts = {part.name: self._view(part) for part in record.parts}
         self._check(record)
         made_by = None if record.provider is None else str(self.index.providers[record.provider])
@@ -163,7 +164,9 @@ class ModelFile(Mapping[str, "QMatrix"]):
                 self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
 
     def record(self, name: str) -> TensorRecord:
-        """What the index says of a tensor. Raises KeyError where there is none of that name."""
+        """The index's record of a tensor. Raises MissingTensorError, which is a KeyError, where none has that name."""
+        if name not in self._records:
+            raise missing_tensor(name, self._records, self.path)
         return self._records[name]
 
     def __contains__(self, name: object) -> bool:
@@ -269,13 +272,8 @@ def _unknown_version(file: ReadFile, version: tuple[int, int]) -> UnknownVersion
 
 
 def _read_tail(file: ReadFile) -> Tail:
-    tail = Tail.unpack(bytes(file.read(file.size - TAIL_BYTES, TAIL_BYTES)))
-    _check_tail(file, tail)
-    return tail
-
-
-def _check_tail(file: ReadFile, tail: Tail) -> None:
     where = file.size - TAIL_BYTES
+    tail = Tail.unpack(bytes(file.read(where, TAIL_BYTES)))
     if tail.magic != END_MAGIC:
         raise IndexDamageError(
             "the file is cut, or something was appended: it does not end with a tail",
@@ -297,3 +295,4 @@ def _check_tail(file: ReadFile, tail: Tail) -> None:
         raise IndexDamageError(
             "the index is too large", file=file.path, found=f"{tail.index_bytes} bytes", expected=f"at most {INDEX_CAP}"
         )
+    return tail
