@@ -237,7 +237,7 @@ def test_what_a_notebook_shows(models: Path, quantized: Path, tmp_path: Path) ->
     """One line each, however large the model."""
     result = fourcc.convert(models / "tiny.bin", tmp_path / "m.bin")
     assert repr(result) == f"<Result {tmp_path / 'm.bin'}: 38 tensors, 351072 weights, 32 bits per weight>"
-    with fourcc.open_source(models / "tiny.bin") as source:
+    with fourcc.open(models / "tiny.bin") as source:
         assert repr(source) == f"<Source {models / 'tiny.bin'}: llama2.c v0, 38 tensors>"
         assert repr(source.tensors[2]) == "<SourceTensor layers.0.attention.wq F32 96 x 96>"
     with fourcc.open(quantized) as model:
