@@ -1,4 +1,4 @@
-"""Files of a folder that came from elsewhere: what a name in it may stand for."""
+"""A folder that came from elsewhere: which file holds its model, and which files its names may lead to."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def choose(folder: Path) -> list[str]:
 
 
 def _one_a_set(names: list[str]) -> list[str]:
-    """GGUF files, of the files of a split model only the first."""
+    """GGUF files; of a split model only the first file."""
     firsts: dict[tuple[str, ...], str] = {}
     for name in names:
         match = _SPLIT.fullmatch(name)
@@ -68,7 +68,7 @@ def _nothing(folder: Path, names: list[str]) -> SourceError:
 
 
 def file_in(folder: Path, name: str) -> Path | None:
-    """The path of a folder's file, or None where there is none.
+    """The path of a file in a folder, or None where there is none.
 
     Args:
         folder: a folder whose contents are not trusted.

@@ -1,8 +1,8 @@
-"""A GGUF file's keys as a blob of a model.bin, so that they return to GGUF with their types, in their order.
+"""A GGUF file's keys as a blob of a model.bin, so they return to GGUF with their types, in their order.
 
-The blob ``metadata.gguf`` is a msgpack map: key -> [type, value], or [9, type of the items, items] of an array; types
+The blob ``metadata.gguf`` is a msgpack map: key -> [type, value], or [9, type of the items, items] for an array; types
 are GGUF's numbers. The keys ``tokenizer.*`` have their place and type here; their value is in ``tokenizer.gguf``.
-Keys that say how one file is laid out (``split.*``, ``GGUF.*``) are left out.
+Keys that tell how one file is laid out (``split.*``, ``GGUF.*``) are left out.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import struct
 from typing import Any
 
 import attrs
+import msgpack
 
 from fourcc.errors import InputError
 from fourcc.sources.gguf_header import MAX_KEYS, Head
@@ -59,8 +60,6 @@ def unpacked_metadata(data: bytes, file: object) -> dict[str, Typed]:
     Raises:
         InputError: it is no such map, or a value is none of its type.
     """
-    import msgpack
-
     if len(data) > MAX_BLOB:
         found, expected = f"{len(data)} bytes", f"at most {MAX_BLOB}"
         raise InputError("too long for the keys of a GGUF file", file=file, found=found, expected=expected)
@@ -83,23 +82,23 @@ def unpacked_metadata(data: bytes, file: object) -> dict[str, Typed]:
 
 
 class _Counter:
-    """Lets as many arrays pass as keys have: what is said of each, and its items."""
+    """Limits the number of arrays: two a key, its list and its items."""
 
     def __init__(self) -> None:
         self._left = 2 * MAX_KEYS
 
-    def __call__(self, found: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __call__(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
         self._left -= 1
         if self._left < 0:
             raise ValueError("more arrays than keys have")
-        return found
+        return items
 
 
 def _distinct(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         raise ValueError("a key stands twice")
-    return found
+    return values
 
 
 def _name(key: object, file: object) -> str:
@@ -109,7 +108,7 @@ def _name(key: object, file: object) -> str:
 
 
 def _typed(key: str, said: object, file: object) -> Typed:
-    """What is said of a key."""
+    """The type and value in a key's list."""
     parts: list[Any] = (
         [list(part) if isinstance(part, tuple) else part for part in said] if isinstance(said, tuple) else []
     )

@@ -1,7 +1,7 @@
 """The values of a GGUF file's keys, in little memory: arrays stay as they lie in the file until they are asked for.
 
-A list of a million texts costs ten times its bytes as Python objects, and a false head can claim sixty million bytes of
-them; so `Texts` keeps the bytes, and `packed` writes them one by one.
+As Python objects, a list of a million texts takes ten times its bytes, and a false head can claim sixty million bytes
+of them; so `Texts` keeps the bytes, and `packed` writes one text at a time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
+import msgpack
 
 from fourcc.sources.gguf_cursor import Cursor
 
 TRUTH, STRING, ARRAY = 7, 8, 9
 NUMBERS = dict(enumerate("BbHhIif?")) | {10: "Q", 11: "q", 12: "d"}  # value type -> struct code
 _LENGTH = struct.Struct("<Q")
-_RUN = 1 << 12  # numbers that are objects at once
+_RUN = 1 << 12  # numbers that are Python objects at one time
 
 Value = Any  # bool, int, float, str, bytes (a string that is no UTF-8), Texts, or an array of numbers
 
@@ -40,7 +41,7 @@ class Texts:
         return self.count
 
     def __iter__(self) -> Iterator[str | bytes]:
-        """Each text; one that is no UTF-8 as bytes."""
+        """The texts; one that is no UTF-8 stays bytes."""
         at = 0
         for _ in range(self.count):
             (length,) = _LENGTH.unpack_from(self.data, at)
@@ -52,7 +53,7 @@ class Texts:
 
 
 def decoded(raw: bytes | bytearray) -> str | bytes:
-    """A text, or its bytes where they are no UTF-8."""
+    """The text of some bytes, or the bytes where they are no UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -60,12 +61,12 @@ def decoded(raw: bytes | bytearray) -> str | bytes:
 
 
 def shown(value: Value) -> str:
-    """A value in a few words, for a message."""
+    """A value in a few words, for messages."""
     return f"{len(value)} numbers" if isinstance(value, array) else f"{value!r:.40}"
 
 
 def read_typed(cursor: Cursor, key: str) -> tuple[int, Value]:
-    """The value that stands at a cursor, behind its type: the type, of an array that of its items, and the value.
+    """Reads a type and a value of that type; for an array the type returned is that of its items.
 
     Args:
         cursor: in the head.
@@ -120,8 +121,6 @@ def _code(cursor: Cursor, kind: int, key: str) -> str:
 
 def packed(values: Mapping[str, Value]) -> bytes:
     """A msgpack map of keys and values, in their order."""
-    import msgpack
-
     packer = msgpack.Packer(autoreset=False)
     packer.pack_map_header(len(values))
     for key, value in values.items():
@@ -133,8 +132,6 @@ def packed(values: Mapping[str, Value]) -> bytes:
 
 def packed_typed(values: Mapping[str, tuple[tuple[int, ...], Value]]) -> bytes:
     """A msgpack map of keys, each with a list: numbers of types, and the value unless it is None."""
-    import msgpack
-
     packer = msgpack.Packer(autoreset=False)
     packer.pack_map_header(len(values))
     for key, (kinds, value) in values.items():

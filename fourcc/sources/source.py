@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite, prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import attrs
+import numpy as np
 
+from fourcc.container.index import PartRecord, Provider, TensorRecord
 from fourcc.container.names import missing_tensor
+from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError
+from fourcc.format import Array, Format, Parts
+from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.spec import Params, split_shape
 from fourcc.tags import FourCC
-
-if TYPE_CHECKING:
-    from fourcc.container.index import PartRecord, Provider, TensorRecord
-    from fourcc.format import Array, Format, Parts
-    from fourcc.qmatrix import QMatrix
 
 Scalar = bool | int | float | str
 Hyper = Mapping[str, Scalar | list[Scalar]]
@@ -86,8 +86,6 @@ class SourceTensor:
             PluginError: its format is missing or broken.
             InputError: its bytes are damaged, or the file ends before them.
         """
-        from fourcc.qmatrix import QMatrix
-
         made_by = None if self.provider is None else str(self.provider)
         return QMatrix(self.tag, self.shape, self._parts(), self.params, self.name, made_by)
 
@@ -97,10 +95,6 @@ class SourceTensor:
 
     def _parts(self) -> Parts:
         """All parts; those of leading dimensions' matrices are stacked."""
-        import numpy as np
-
-        from fourcc.dtypes import numpy_dtype
-
         spec = self.format.spec
         lead, rows, _ = split_shape(self.shape)
         if not prod(self.shape):  # there is nothing to read, and no matrix to stack
