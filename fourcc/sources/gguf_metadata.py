@@ -11,11 +11,10 @@ import struct
 from typing import Any
 
 import attrs
-import msgpack
 
 from fourcc.errors import InputError
 from fourcc.sources.gguf_header import MAX_KEYS, Head
-from fourcc.sources.gguf_values import ARRAY, NUMBERS, STRING, TRUTH, packed_typed
+from fourcc.sources.gguf_values import ARRAY, NUMBERS, STRING, TRUTH, packed_typed, unpacked_map
 
 BLOB = "metadata.gguf"
 VOCABULARY = "tokenizer."
@@ -63,21 +62,15 @@ def unpacked_metadata(data: bytes, file: object) -> dict[str, Typed]:
     if len(data) > MAX_BLOB:
         found, expected = f"{len(data)} bytes", f"at most {MAX_BLOB}"
         raise InputError("too long for the keys of a GGUF file", file=file, found=found, expected=expected)
-    unpacker = msgpack.Unpacker(
-        max_buffer_size=max(1, len(data)),
+    root = unpacked_map(
+        data,
+        file,
+        "the list of a GGUF file's keys",
         max_map_len=MAX_KEYS,
         object_pairs_hook=_distinct,
         list_hook=_Counter(),
         use_list=False,  # an empty tuple takes no memory
     )
-    unpacker.feed(data)
-    try:
-        root = unpacker.unpack()
-    except (TypeError, ValueError, RecursionError, MemoryError, msgpack.UnpackException) as error:
-        what = f"the keys of a GGUF file are not valid msgpack: {type(error).__name__}: {error}"
-        raise InputError(what, file=file, offset=unpacker.tell()) from error
-    if not isinstance(root, dict) or unpacker.tell() != len(data):
-        raise InputError("the keys of a GGUF file are no map, or do not end with it", file=file)
     return {_name(key, file): _typed(key, said, file) for key, said in root.items()}
 
 

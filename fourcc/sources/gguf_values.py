@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 import msgpack
 
+from fourcc.errors import InputError
 from fourcc.sources.gguf_cursor import Cursor
 
 TRUTH, STRING, ARRAY = 7, 8, 9
@@ -143,6 +144,33 @@ def packed_typed(values: Mapping[str, tuple[tuple[int, ...], Value]]) -> bytes:
             _pack(packer, value)
     data: bytes = packer.bytes()
     return data
+
+
+def unpacked_map(data: bytes, file: object, what: str, **guards: Any) -> dict[Any, Any]:  # noqa: ANN401 - msgpack's
+    """The map that a blob holds, and nothing behind it.
+
+    Args:
+        data: the blob, which may come from anywhere.
+        file: for messages.
+        what: what messages call the blob.
+        guards: limits and hooks of `msgpack.Unpacker`; a hook raises ValueError where there is too much.
+
+    Raises:
+        InputError: it is no such map.
+    """
+    unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(data)), **guards)
+    unpacker.feed(data)
+    try:
+        root = unpacker.unpack()
+    except (TypeError, ValueError, RecursionError, MemoryError, msgpack.UnpackException) as error:
+        problem = f"{what} is not valid msgpack: {type(error).__name__}: {error}"
+        raise InputError(problem, file=file, offset=unpacker.tell()) from error
+    if not isinstance(root, dict):
+        raise InputError(f"{what} is not a map", file=file, offset=0, found=type(root).__name__, expected="dict")
+    if unpacker.tell() != len(data):
+        beyond = f"{len(data) - unpacker.tell()} more bytes"
+        raise InputError(f"{what} does not end here", file=file, offset=unpacker.tell(), found=beyond)
+    return root
 
 
 def _pack(packer: Any, value: Value) -> None:  # noqa: ANN401 - msgpack's, which is imported where it is used
