@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import re
+from contextlib import closing
 from pathlib import Path
 
 from fourcc.errors import SourceError
+from fourcc.files.read import ReadFile
 
 _CACHED = re.compile(r"(?:\.\./)+blobs/[0-9a-f]{40,64}")  # as Hugging Face's cache links its files
 
@@ -91,6 +93,23 @@ def file_in(folder: Path, name: str) -> Path | None:
         if error.errno == errno.ENAMETOOLONG:  # no file can have that name
             return None
         raise
+
+
+def contents(path: Path, most: int, what: str) -> bytes:
+    """The bytes of a small file.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+        what: what it should be, for the message.
+
+    Raises:
+        SourceError: it is longer.
+    """
+    with closing(ReadFile(path, SourceError)) as file:
+        if file.size > most:
+            raise SourceError(f"too long for {what}", file=path, found=f"{file.size} bytes", expected=f"at most {most}")
+        return bytes(file.read(0, file.size))
 
 
 def _stays(folder: Path, path: Path) -> bool:

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fourcc.errors import SourceError
-from fourcc.files.read import ReadFile
-from fourcc.sources.folder import file_in
+from fourcc.sources.folder import contents, file_in
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Scalar
 
@@ -29,14 +28,7 @@ def generation_of(folder: Path) -> tuple[Path | None, dict[str, Any]]:
     path = file_in(folder, GENERATION)
     if path is None:
         return None, {}
-    file = ReadFile(path, SourceError)
-    try:
-        if file.size > MAX_GENERATION:
-            found, most = f"{file.size} bytes", f"at most {MAX_GENERATION}"
-            raise SourceError("too long for a config", file=path, found=found, expected=most)
-        return path, parse_object(file.read(0, file.size), path)
-    finally:
-        file.close()
+    return path, parse_object(contents(path, MAX_GENERATION, "a config"), path)
 
 
 def special_tokens(config: Mapping[str, Any], path: Path) -> dict[str, Scalar | list[Scalar]]:

@@ -13,13 +13,12 @@ from typing import Any
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files.read import ReadFile
 from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.networks.hyper import MOST
 from fourcc.registry import registry
 from fourcc.sources import foreign_weights, llama
 from fourcc.sources.extent import AdjacentPairs, whole_parts
-from fourcc.sources.folder import file_in
+from fourcc.sources.folder import contents, file_in
 from fourcc.sources.generation import special_tokens
 from fourcc.sources.huggingface_keys import FAMILIES, asked, rope
 from fourcc.sources.json_text import parse_object
@@ -92,16 +91,8 @@ class _Config:
 
     @classmethod
     def read(cls, path: Path) -> _Config:
-        file = ReadFile(path, SourceError)
-        try:
-            if file.size > MAX_CONFIG:
-                raise SourceError(
-                    "too long for a config", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_CONFIG}"
-                )
-            data = bytes(file.read(0, file.size))
-            return cls(path, parse_object(data, path), data)
-        finally:
-            file.close()
+        data = contents(path, MAX_CONFIG, "a config")
+        return cls(path, parse_object(data, path), data)
 
     @property
     def is_llama(self) -> bool:

@@ -13,7 +13,7 @@ from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
 from fourcc.registry import registry
 from fourcc.sources.extent import stored_bytes
-from fourcc.sources.folder import file_in
+from fourcc.sources.folder import contents, file_in
 from fourcc.sources.huggingface import adopt
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.safetensors import KIND, MAX_HEADER, named, read_tensors
@@ -73,15 +73,7 @@ def open_numbered(path: Path, names: list[str]) -> Source:
 
 def _read_index(path: Path) -> tuple[dict[str, str], object]:
     """Tensor -> file, and the total size that the index states."""
-    file = ReadFile(path, SourceError)
-    try:
-        if file.size > MAX_HEADER:
-            raise SourceError(
-                "too long for an index", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_HEADER}"
-            )
-        root = parse_object(file.read(0, file.size), path)
-    finally:
-        file.close()
+    root = parse_object(contents(path, MAX_HEADER, "an index"), path)
     weight_map = root.get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise SourceError("the index has no 'weight_map', or an empty one", file=path)

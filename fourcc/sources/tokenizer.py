@@ -8,10 +8,9 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, is_tokenizer, looks_like
 from fourcc.sources import token_count
-from fourcc.sources.folder import file_in
+from fourcc.sources.folder import contents, file_in
 from fourcc.sources.json_text import parse_object
 
 MAX_TOKENIZER = 64 << 20
@@ -51,7 +50,7 @@ def read_tokenizer(path: Path) -> StoredTokenizer:
     Raises:
         SourceError: of no kind known here, or longer than 64 MiB.
     """
-    data = _contents(path)
+    data = contents(path, MAX_TOKENIZER, "a tokenizer")
     if is_tokenizer(data[:HEAD_BYTES]):
         return StoredTokenizer(LLAMA2C, data, cut=token_count.count_entries(data)[1])
     if data.lstrip()[:1] == b"{":
@@ -103,19 +102,6 @@ def _refuse_another_model_s(path: Path, given: StoredTokenizer, rows: object, *,
         raise SourceError(what, file=path, found=f"{tokens} tokens", expected=expected)
 
 
-def _contents(path: Path) -> bytes:
-    """The bytes of a file. Raises SourceError where it is longer than a tokenizer may be."""
-    file = ReadFile(path, SourceError)
-    try:
-        if file.size > MAX_TOKENIZER:
-            raise SourceError(
-                "too long for a tokenizer", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_TOKENIZER}"
-            )
-        return bytes(file.read(0, file.size))
-    finally:
-        file.close()
-
-
 def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
     """The tokenizer files of a folder: blobs, paths, and notes on those that cannot be taken."""
     blobs: dict[str, bytes] = {}
@@ -143,7 +129,7 @@ def _add_companion(folder: Path, name: str, blobs: dict[str, bytes], paths: list
     if path is None:
         return
     try:
-        blobs[name] = _contents(path)
+        blobs[name] = contents(path, MAX_TOKENIZER, "a tokenizer")
     except SourceError as error:
         notes.append(f"{name} is left out: {error}")
         return
@@ -177,7 +163,7 @@ def _add_chat_template(folder: Path, blobs: dict[str, bytes], paths: list[Path],
 
 def _chat_template(path: Path) -> bytes:
     """The template in a file; empty where it has none. Among several it is the one named ``default``."""
-    data = _contents(path)
+    data = contents(path, MAX_TOKENIZER, "a tokenizer")
     return data if path.name != CONFIGURATION else _template_in(data, path)
 
 
