@@ -16,7 +16,7 @@
     ├── OutputError           4    the output could not be written
     └── PluginError           5    a format that is installed but broken
         ├── DuplicateTagError 5      two distributions declare one tag
-        └── MissingFormatError 5     no installed distribution declares the tag
+        └── MissingFormatError 5     no installed distribution declares the tag; a KeyError, too
 
 The number is the exit code of the command line. A message names file, tensor, offset, what was found, what was
 expected, and what to do next, as far as they are known. ``str(error)`` is safe to print, whatever a file holds: it
@@ -227,5 +227,5 @@ class DuplicateTagError(PluginError):
     """Two distributions declare one tag."""
 
 
-class MissingFormatError(PluginError):
-    """No installed distribution declares the tag."""
+class MissingFormatError(PluginError, KeyError):
+    """No installed distribution declares the tag; a KeyError, as the registry, a mapping, promises."""
