@@ -1,9 +1,9 @@
 """The registry, a mapping tag -> Format: the heart of the project.
 
 Formats are found through the entry-point group ``fourcc.formats``; the built-in ones come the same way as a plugin's.
-Listing the tags imports no format: one is imported when it is first asked for (`fourcc.loading`). A plugin that cannot
-be imported, or breaks the contract, is listed as broken with its reason and disturbs nothing else. A file never names
-code: only what is installed is ever imported.
+Listing the tags imports no format; one is imported (`fourcc.loading`) when it is first asked for. A plugin
+that cannot be imported, or breaks the contract, is listed as broken with its reason and disturbs nothing else. A file
+never names code: only what is installed is ever imported.
 """
 
 from __future__ import annotations
