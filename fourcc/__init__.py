@@ -10,7 +10,7 @@
         weights = wq.decode()                   # float32, of the tensor's shape
         print(model.generate("Once upon a time"))
     print(fourcc.evaluate("model.bin", "Once upon a time, there was a little girl."))
-    print(fourcc.diff("stories.bin", "model.bin"), fourcc.stats("model.bin"))
+    print(fourcc.diff("stories.bin", "model.bin").identical, fourcc.stats("model.bin"))
     fourcc.export("model.bin", "model.gguf")
 
 Importing the package loads neither numpy nor numba: each name below is imported when it is first used.

@@ -130,7 +130,7 @@ def _read_tensors(cursor: Cursor, version: int) -> list[SourceTensor]:
 
 def _read_tensor(cursor: Cursor, version: int) -> SourceTensor:
     start = cursor.at
-    dimensions, length, number = (cursor.number("I", "what is said of a tensor") for _ in range(3))
+    dimensions, length, number = (cursor.number("I", "the header of a tensor") for _ in range(3))
     if dimensions not in (1, 2) or not 0 < length <= MAX_NAME:
         found = f"{dimensions} dimensions, a name of {length} bytes"
         raise cursor.refusal("no tensor begins here", found, f"1 or 2, 1 to {MAX_NAME}", back=cursor.at - start)
@@ -148,7 +148,7 @@ def _read_tensor(cursor: Cursor, version: int) -> SourceTensor:
         raise refusal(what, str(fmt.spec.tag), "floats, or version 3")
     misfit = fmt.spec.misfit(shape)
     if misfit is not None:
-        raise refusal("the shape does not go with the layout", misfit)
+        raise refusal("the shape does not fit the layout", misfit)
     offset = -(-cursor.at // ALIGNMENT) * ALIGNMENT
     end = offset + stored_bytes(fmt.spec, shape)
     if end > cursor.file.size:

@@ -40,7 +40,7 @@ def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's 
 
 
 def open_gguf(path: Path) -> Source:
-    """A GGUF file as a source; one of several brings the others, which lie beside it.
+    """A GGUF file as a source; for one of a split model also the others, which lie beside it.
 
     Raises:
         SourceError: a head cannot be true, or a file of a split model is missing.
@@ -194,7 +194,7 @@ def _stored(file: ReadFile, info: GgufTensor, spec: FormatSpec | None) -> int | 
         misfit = spec.misfit(info.shape)
         nbytes = stored_bytes(spec, info.shape) if misfit is None else None
     if misfit is not None:
-        raise _refusal(file, info, f"the shape does not go with {layout_name(info.ggml_type)}", misfit, None)
+        raise _refusal(file, info, f"the shape does not fit {layout_name(info.ggml_type)}", misfit, None)
     return nbytes
 
 

@@ -168,7 +168,7 @@ def _numbered_header(file: ReadFile, start: bytes) -> Header:
 
 
 def _positive(file: ReadFile, values: dict[str, int], offset: int) -> dict[str, int]:
-    """The fields, each more than 0; a negative vocab_size of version 0 was a flag."""
+    """The fields, all above 0: the sign of vocab_size is a flag. Raises SourceError where one is out of range."""
     for number, (name, value) in enumerate(values.items()):
         lowest = -(2**31) + 1 if name == "vocab_size" else 1
         if value < lowest or value == 0:

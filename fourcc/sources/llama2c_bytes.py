@@ -1,4 +1,4 @@
-"""Files of llama2.c's forks with one scale a tensor: version 0's header and order, no magic; the size tells them.
+"""Files of llama2.c's forks with one scale a tensor: version 0's header and order, no magic; known by the size.
 
 ::
 

@@ -111,7 +111,7 @@ def _tensors(file: ReadFile, entries: list[HeaderEntry], formats: dict[str, Form
         expected = stored_bytes(spec, entry.shape)
         if entry.end - entry.begin != expected:
             raise SourceError(
-                "data_offsets do not go with dtype and shape",
+                "data_offsets do not fit dtype and shape",
                 file=file.path,
                 tensor=entry.name,
                 offset=entry.begin,

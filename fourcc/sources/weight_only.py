@@ -142,9 +142,7 @@ class _Module:
                 raise self._refusal("weight_shape does not hold two numbers", f"shape {stated.shape}", "two")
             said = _values(stated).reshape(-1).tolist()
             if said[0] != outs or not 0 <= 32 * words - said[1] * bits < 32:
-                raise self._refusal(
-                    "weight_shape does not go with weight_packed", said, f"{outs} x {ins}, or a bit less"
-                )
+                raise self._refusal("weight_shape does not fit weight_packed", said, f"{outs} x {ins}, or a bit less")
             ins = said[1]
         return lambda first, last: along(_values(packed, first, last), bits)[:, :ins], (outs, ins)
 
@@ -156,7 +154,7 @@ class _Module:
         words = (count, outs * bits // 32)
         if width != outs or self._two(zeros) != words or outs * bits % 32:
             found = f"scales {scales.shape}, qzeros {zeros.shape}"
-            raise self._refusal("scales and qzeros do not go with qweight", found, f"{(count, outs)}, {words}")
+            raise self._refusal("scales and qzeros do not fit qweight", found, f"{(count, outs)}, {words}")
 
         def points(first: int, last: int) -> Array:
             if self.scheme.method == "awq":
@@ -198,14 +196,12 @@ class _Module:
         """Columns that share a scale: all where there is one group, else what the config says, or an equal share."""
         group = ins if count == 1 else self.scheme.group or ins // count
         if not group or -(-ins // group) != count or (count > 1 and self.scheme.group is None and ins % count):
-            raise self._refusal(
-                "the group size does not go with the scales", f"{count} groups", f"{group} columns each"
-            )
+            raise self._refusal("the group size does not fit the scales", f"{count} groups", f"{group} columns each")
         return group
 
     def _fits(self, tensor: SourceTensor, outs: int, count: int) -> None:
         if not count or prod(tensor.shape) not in {count, outs * count}:
-            what = f"{tensor.source_name} does not go with the weights"
+            what = f"{tensor.source_name} does not fit the weights"
             raise self._refusal(what, tensor.shape, f"{outs} rows, or one")
 
     def _index(self, ins: int, group: int, count: int) -> Callable[[], Array] | None:
@@ -215,14 +211,14 @@ class _Module:
             return None
         stored = self._get(ending, _INTEGERS)
         if prod(stored.shape) != ins:
-            what = f"{ending} does not name a group for each column"
+            what = f"{ending} does not name a group for every column"
             raise self._refusal(what, f"shape {stored.shape}", f"{ins} entries, below {count}")
         values = _values(stored).reshape(-1)
         if len(values) == ins and (values == -1).all():  # so compressed-tensors says that there is none
             return None
         if len(values) != ins or (values < 0).any() or (values >= count).any():
             raise self._refusal(
-                f"{ending} does not name a group for each column", f"{len(values)} entries", f"{ins}, below {count}"
+                f"{ending} does not name a group for every column", f"{len(values)} entries", f"{ins}, below {count}"
             )
         if (values == np.arange(ins) // group).all():
             return None
