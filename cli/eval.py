@@ -14,7 +14,7 @@ from fourcc.cli.render import json_documents, terminal
 from fourcc.cli.render.eval_tables import Measured
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
-from fourcc.cli.shared.open_model import opened
+from fourcc.cli.shared.open_model import model_to_run
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,10 +79,10 @@ def evaluate(  # noqa: PLR0913 - one an option
     gates = {"max_kld": max_kld, "max_ppl_ratio": max_ratio, "min_top1": min_top1}
     _check(gates, reference)
     with ExitStack() as stack:
-        files = [opened(path, tokenizer, None, None, stack, quiet=quiet, as_json=as_json) for path in models]
+        files = [model_to_run(path, tokenizer, None, None, stack, quiet=quiet, as_json=as_json) for path in models]
         against = None
         if reference is not None:
-            against = opened(reference, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
+            against = model_to_run(reference, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
         measured = _measure(files, against, text, protocol, threads, exact=exact, quiet=quiet)

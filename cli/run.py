@@ -15,7 +15,7 @@ import typer
 
 from fourcc.cli.render import terminal
 from fourcc.cli.shared import options
-from fourcc.cli.shared.open_model import opened
+from fourcc.cli.shared.open_model import model_to_run
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ def run(  # noqa: PLR0913 - one an option
     settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads)
     output = Lines() if as_json else Text(talk=talks, quiet=quiet)
     with ExitStack() as stack:
-        model = opened(source, tokenizer, policy, formats, stack, quiet=quiet, verify=not no_verify, as_json=as_json)
+        model = model_to_run(
+            source, tokenizer, policy, formats, stack, quiet=quiet, verify=not no_verify, as_json=as_json
+        )
         if talks:
             _talk(model, settings, output, prompt, system, template, quiet=quiet)
         else:

@@ -2,13 +2,16 @@
 
     import fourcc
 
-    fourcc.convert("stories.bin", "model.bin", policy=fourcc.Policy.shorthand("Q8_0,F16"))
-    with fourcc.open("model.bin") as model:
+    fourcc.registry["Q4_0"]                     # a Format by its tag, a plugin's like a built-in one
+    mixed = fourcc.Policy.shorthand("Q8_0,F16")
+    fourcc.convert("stories.bin", "model.bin", policy=mixed, tokenizer="tokenizer.bin")
+    with fourcc.open("model.bin") as model:     # opens any other checkpoint, too
         wq = model["layers.0.attention.wq"]     # a QMatrix: zero-copy views of the mapped file
         weights = wq.decode()                   # float32, of the tensor's shape
         print(model.generate("Once upon a time"))
-    print(fourcc.evaluate("model.bin", Path("story.txt"), reference="stories.bin"))
-    print(fourcc.stats("stories.bin"))
+    print(fourcc.evaluate("model.bin", "Once upon a time, there was a little girl."))
+    print(fourcc.diff("stories.bin", "model.bin").identical, fourcc.stats("model.bin"))
+    fourcc.export("model.bin", "model.gguf")
 
 Importing the package loads neither numpy nor numba: each name below is imported when it is first used.
 """
@@ -19,12 +22,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from fourcc import formats as formats
+    from fourcc.analysis.files import diff as diff
+    from fourcc.analysis.files import suggest as suggest
     from fourcc.analysis.survey import stats as stats
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
     from fourcc.encoding import encode as encode
     from fourcc.errors import FourccError as FourccError
+    from fourcc.exporters.export import export as export
     from fourcc.format import Aids as Aids
     from fourcc.format import Array as Array
     from fourcc.format import Floats as Floats
@@ -32,10 +39,11 @@ if TYPE_CHECKING:
     from fourcc.format import Parts as Parts
     from fourcc.models.evaluation import evaluate as evaluate
     from fourcc.models.model import Model as Model
-    from fourcc.models.model import open_model as open  # noqa: A004 - as gzip.open and others
+    from fourcc.models.opening import open_to_look as open  # noqa: A004 - as gzip.open and others
     from fourcc.policy import Policy as Policy
     from fourcc.qmatrix import QMatrix as QMatrix
-    from fourcc.sources import open_source as open_source
+    from fourcc.registry import registry as registry
+    from fourcc.sources.source import Source as Source
     from fourcc.spec import FormatSpec as FormatSpec
     from fourcc.spec import Geometry as Geometry
     from fourcc.spec import Params as Params
@@ -63,11 +71,16 @@ _HOMES = {
     "QMatrix": "fourcc.qmatrix:QMatrix",
     "Setting": "fourcc.spec:Setting",
     "convert": "fourcc.conversion.convert:convert",
+    "Source": "fourcc.sources.source:Source",
+    "diff": "fourcc.analysis.files:diff",
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
-    "open": "fourcc.models.model:open_model",
-    "open_source": "fourcc.sources:open_source",
+    "export": "fourcc.exporters.export:export",
+    "formats": "fourcc.formats",
+    "open": "fourcc.models.opening:open_to_look",
+    "registry": "fourcc.registry:registry",
     "stats": "fourcc.analysis.survey:stats",
+    "suggest": "fourcc.analysis.files:suggest",
     "verify": "fourcc.container.verify:verify",
 }
 
@@ -88,12 +101,17 @@ __all__ = [
     "Policy",
     "QMatrix",
     "Setting",
+    "Source",
     "convert",
+    "diff",
     "encode",
     "evaluate",
+    "export",
+    "formats",
     "open",
-    "open_source",
+    "registry",
     "stats",
+    "suggest",
     "verify",
 ]
 
@@ -103,9 +121,10 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'fourcc' has no attribute {name!r}")
     module, _, attribute = _HOMES[name].partition(":")
-    found = getattr(import_module(module), attribute)
-    globals()[name] = found
-    return found
+    home = import_module(module)
+    value = getattr(home, attribute) if attribute else home
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

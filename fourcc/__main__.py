@@ -1,4 +1,4 @@
-"""`fourcc`, and `python -m fourcc`: a signal ends it properly from the first moment on, while the rest is imported."""
+"""`fourcc`, and `python -m fourcc`: a signal ends it cleanly from the start, even while the rest is being imported."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 def main() -> int:
-    """Runs the command line of the process; gives its exit code."""
+    """Runs the command line of the process; returns its exit code."""
     before = _end_at_once()
     from fourcc.cli.app import main as run
 
@@ -26,7 +26,11 @@ def main() -> int:
 
 
 def _end_at_once() -> dict[int, Any]:
-    """From now on there is nothing to be removed. Gives the handlers before; a signal that is ignored stays so."""
+    """Lets a signal end the process at once, since there is nothing to clean up; an ignored signal stays ignored.
+
+    Returns:
+        The handlers before.
+    """
     numbers = [getattr(signal, name) for name in WORDS if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     ours = {number: handler for number, handler in before.items() if handler in DEFAULTS}

@@ -1,4 +1,4 @@
-"""The entry-point group ``fourcc.formats``, as it stands in the metadata of what is installed; nothing is imported."""
+"""The entry-point group ``fourcc.formats``, read from the metadata of the installed packages; nothing is imported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OWN = "fourcc"  # the distribution that the reserved tags belong to
 
 @attrs.frozen
 class Entry:
-    """One line of an entry-point group: a tag and who declares it.
+    """A line of an entry-point group: a tag, and the package that declares it.
 
     Attributes:
         name: the entry point's name, which should be a tag.
@@ -40,7 +40,7 @@ class Entry:
 
 
 def installed_entries() -> Iterator[Entry]:
-    """Entries of the installed distributions, one by one, so that a malformed one hides no other."""
+    """Entries of the installed distributions, read one by one, so a malformed one hides no other."""
     from importlib.metadata import distributions
 
     seen: set[str] = set()

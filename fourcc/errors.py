@@ -4,6 +4,7 @@
 
     FourccError                    the only thing that leaves the library on bad input, beside OSError
     ├── UsageError            2    wrong arguments: an output that exists, input and output the same file
+    │   ├── MissingTensorError 2   a name that no tensor has; a KeyError, too
     │   └── PolicyError       2    a policy that cannot be carried out; holds every problem found, not only the first
     ├── InputError            3    a file that is not what it claims to be
     │   ├── SourceError       3      a checkpoint: llama2.c, safetensors, GGUF, npz
@@ -15,7 +16,7 @@
     ├── OutputError           4    the output could not be written
     └── PluginError           5    a format that is installed but broken
         ├── DuplicateTagError 5      two distributions declare one tag
-        └── MissingFormatError 5     no installed distribution declares the tag
+        └── MissingFormatError 5     no installed distribution declares the tag; a KeyError, too
 
 The number is the exit code of the command line. A message names the file, the tensor, the offset, what was found,
 what was expected and what to do next, as far as they are known. ``str(error)`` is safe to print, whatever a file holds:
@@ -151,6 +152,10 @@ class UsageError(FourccError):
     exit_code = 2
 
 
+class MissingTensorError(UsageError, KeyError):
+    """A name that no tensor of a file has; a KeyError, as the mappings name -> QMatrix promise."""
+
+
 class Problem(NamedTuple):
     """One thing wrong with a policy.
 
@@ -233,5 +238,5 @@ class DuplicateTagError(PluginError):
     """Two distributions declare one tag."""
 
 
-class MissingFormatError(PluginError):
-    """No installed distribution declares the tag."""
+class MissingFormatError(PluginError, KeyError):
+    """No installed distribution declares the tag; a KeyError, as the registry, a mapping, promises."""

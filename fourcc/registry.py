@@ -1,14 +1,15 @@
-"""Tag -> Format, through the entry-point group ``fourcc.formats``; the built-in formats come the same way.
+"""The registry, a mapping tag -> Format: the heart of the project.
 
-Listing the tags imports no format. A plugin that cannot be imported, or declares what it may not, is listed as broken
-with its reason and disturbs nothing else. A file never names code: only what is installed is ever imported.
+Formats are found through the entry-point group ``fourcc.formats``; the built-in ones come the same way as a plugin's.
+Listing the tags imports no format; one is imported (`fourcc.loading`) when it is first asked for. A plugin
+that cannot be imported, or breaks the contract, is listed as broken with its reason and disturbs nothing else. A file
+never names code: only what is installed is ever imported.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,17 +17,15 @@ import attrs
 
 from fourcc.entries import GROUP, OWN, Entry, allowed_by_environment, installed_entries
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError, memory_is_short
-from fourcc.spec import API
+from fourcc.loading import checked, guarded
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from fourcc.format import Format
 
 T = TypeVar("T")
 
-UNPACKAGED = "unpackaged"  # what stands for the distribution of a format that has none
+UNPACKAGED = "unpackaged"  # stands for the distribution of a format that has none
 
 
 @attrs.frozen
@@ -37,13 +36,20 @@ class Broken:
     reason: str
 
 
-class Registry:
-    """The formats that are installed.
+class Registry(Mapping[FourCC | str, "Format"]):
+    """The installed formats by their tags.
+
+    `registry["Q4_0"]` is a format, imported at first use. Iteration, `len` and `in` go by the declared tags and import
+    nothing, so they count a broken plugin until it is asked for. `entry` tells who declares a tag, `foreign` finds a
+    format by its id in another system, `broken` lists what cannot be used, `trying` adds a format for a while.
 
     Args:
-        scan: gives the entries; called once, when first needed.
+        scan: yields the entries; called once, when first needed.
         allowed: distributions whose plugins may be loaded beside fourcc's own; None: all.
     """
+
+    __eq__ = object.__eq__  # a Mapping's would import every format
+    __hash__ = object.__hash__
 
     def __init__(
         self, scan: Callable[[], Iterable[Entry]] | None = None, allowed: frozenset[str] | None = None
@@ -56,13 +62,16 @@ class Registry:
         self._lock = RLock()  # threads ask for formats, and importing redirects stdout for all of them
 
     def __iter__(self) -> Iterator[FourCC]:
-        """The declared tags in order, fourcc's own first; nothing is imported."""
-        entries = self._found()
+        """The declared tags in order, fourcc's own first."""
+        entries = self._declared()
         return iter(sorted(entries, key=lambda tag: (entries[tag][0].distribution != OWN, tag)))
+
+    def __len__(self) -> int:
+        return len(self._declared())
 
     def __contains__(self, tag: object) -> bool:
         try:
-            return isinstance(tag, (FourCC, str)) and as_tag(tag) in self._found()
+            return isinstance(tag, (FourCC, str)) and as_tag(tag) in self._declared()
         except ValueError:  # a text that spells no tag
             return False
 
@@ -71,25 +80,25 @@ class Registry:
 
         Raises:
             UsageError: the text spells no tag.
-            MissingFormatError: no installed distribution declares it.
+            MissingFormatError: a KeyError, too: no installed distribution declares it.
             DuplicateTagError: more than one does.
             PluginError: the one that does is broken.
         """
         if not isinstance(tag, FourCC):
             tag = _spelled(tag)
-        found = self._loaded.get(tag)
-        if found is None:
+        fmt = self._loaded.get(tag)
+        if fmt is None:
             with self._lock:
-                found = self._loaded.get(tag) or self._load(self.entry(tag))
-                self._loaded[tag] = found
-        return found
+                fmt = self._loaded.get(tag) or self._load(self.entry(tag))
+                self._loaded[tag] = fmt
+        return fmt
 
     def find(self, tag: FourCC, made_by: object) -> Format:
-        """The format of a tag; where it is missing, the message says which package a file's tensor was made with.
+        """The format of a tensor's tag; where it is missing, the message names the package that encoded the tensor.
 
         Args:
             tag: the format's.
-            made_by: distribution and version, or None where nobody knows.
+            made_by: the package's distribution and version, or None where the file does not tell.
 
         Raises:
             PluginError: as ``registry[tag]`` does.
@@ -102,8 +111,8 @@ class Registry:
             raise MissingFormatError(error.what, hint=f"It was made with {made_by}: install that package.") from None
 
     def entry(self, tag: FourCC) -> Entry:
-        """Who declares a tag. Raises as ``registry[tag]`` does, but imports nothing."""
-        entries = self._found().get(tag, [])
+        """The entry that declares a tag; nothing is imported. Raises as ``registry[tag]`` does."""
+        entries = self._declared().get(tag, [])
         if len(entries) > 1:
             raise DuplicateTagError(
                 f"the tag {tag} is declared by {' and by '.join(sorted(entry.owner for entry in entries))}",
@@ -120,26 +129,26 @@ class Registry:
         return entries[0]
 
     def foreign(self, system: str, identity: int | str) -> Format | None:
-        """The format with this id in another system; third parties' are imported only if none of fourcc's own fits.
+        """The format with this id in another system, or None; plugins are imported only if no built-in format fits.
 
         Args:
             system: for example ``"ggml"``.
             identity: for example 2.
 
         Raises:
-            DuplicateTagError: none of fourcc's own has the id, and more than one of third parties'.
+            DuplicateTagError: no built-in format has the id, and several plugins' formats have it.
         """
         claims = []
         for tag in self:
             with contextlib.suppress(PluginError):
-                found, entry = self[tag], self.entry(tag)
-                if found.spec.foreign.get(system) != identity:
+                fmt, entry = self[tag], self.entry(tag)
+                if fmt.spec.foreign.get(system) != identity:
                     continue
                 if entry.distribution == OWN:
-                    return found
-                claims.append((found, entry))
+                    return fmt
+                claims.append((fmt, entry))
         if len(claims) > 1:
-            named = " and by ".join(sorted(f"{found.spec.tag} of {entry.owner}" for found, entry in claims))
+            named = " and by ".join(sorted(f"{fmt.spec.tag} of {entry.owner}" for fmt, entry in claims))
             raise DuplicateTagError(
                 f"the id {identity} of {system} is claimed by {named}",
                 hint="Uninstall one of them, or name the others in FOURCC_PLUGINS.",
@@ -147,23 +156,23 @@ class Registry:
         return claims[0][0] if claims else None
 
     @contextlib.contextmanager
-    def trying(self, found: Format, owner: tuple[str, str] = (UNPACKAGED, "0")) -> Iterator[Format]:
-        """Has a format that no package declares, in place of any with its tag, until the block is left.
+    def trying(self, fmt: Format, owner: tuple[str, str] = (UNPACKAGED, "0")) -> Iterator[Format]:
+        """Adds a format that no package declares, in place of any with its tag, until the block is left.
 
-        For trying out what is not packaged yet. It is held to what is asked of a plugin, the tag's spelling included;
-        what it does with threads that are at work meanwhile is the caller's concern.
+        For trying a format before it is packaged. It must keep the contract of a plugin, the tag's spelling included.
+        The caller sees to it that no thread uses the replaced format meanwhile.
 
         Args:
-            found: the format.
-            owner: distribution and version that it is to pass for.
+            fmt: the format.
+            owner: distribution and version that it passes for.
 
         Raises:
             PluginError: it does not keep the contract, or its tag is reserved.
         """
-        tag = found.spec.tag
-        entry = Entry(str(tag), f"{owner[0]}:{tag}", *owner, load=lambda: found)
-        entries, with_it = self._found(), dict[FourCC, list[Entry]]()
-        self._admit(entry, with_it)
+        tag = fmt.spec.tag
+        entry = Entry(str(tag), f"{owner[0]}:{tag}", *owner, load=lambda: fmt)
+        entries, added = self._declared(), dict[FourCC, list[Entry]]()
+        self._admit(entry, added)
         try:
             if entry in self._broken:
                 raise self._refusal(entry)
@@ -172,21 +181,21 @@ class Registry:
             self._broken.pop(entry, None)
         with self._lock:
             before = entries.get(tag), self._loaded.get(tag)
-            entries[tag], self._loaded[tag] = with_it[tag], loaded
+            entries[tag], self._loaded[tag] = added[tag], loaded
         try:
             yield loaded
         finally:
             with self._lock:
-                _put_back(entries, tag, before[0])
-                _put_back(self._loaded, tag, before[1])
+                _restore(entries, tag, before[0])
+                _restore(self._loaded, tag, before[1])
 
     def refuse(self, entry: Entry, reason: str) -> None:
-        """Counts an entry as broken from now on, without importing it."""
+        """Counts an entry as broken from now on; it is not imported."""
         with self._lock:
             self._broken[entry] = reason
 
     def broken(self) -> list[Broken]:
-        """Every entry that cannot be used. Imports all plugins to find out."""
+        """Every entry that cannot be used; all formats are imported to find out."""
         for tag in self:
             with contextlib.suppress(PluginError):
                 self[tag]
@@ -195,7 +204,7 @@ class Registry:
     def _listed_broken(self) -> list[Broken]:
         return [Broken(entry, reason) for entry, reason in self._broken.items()]
 
-    def _found(self) -> dict[FourCC, list[Entry]]:
+    def _declared(self) -> dict[FourCC, list[Entry]]:
         with self._lock:
             if self._entries is None:
                 entries: dict[FourCC, list[Entry]] = {}
@@ -205,6 +214,7 @@ class Registry:
             return self._entries
 
     def _admit(self, entry: Entry, entries: dict[FourCC, list[Entry]]) -> None:
+        """Adds an entry under its tag, or counts it as broken where it may not have that tag."""
         try:
             tag = as_tag(entry.name)
         except ValueError as error:
@@ -218,12 +228,13 @@ class Registry:
             entries.setdefault(tag, []).append(entry)
 
     def _load(self, entry: Entry) -> Format:
+        """The format of an entry, imported and checked. Raises PluginError, and remembers why, where that fails."""
         if entry in self._broken:
             raise self._refusal(entry)
         try:
-            with contextlib.nullcontext() if entry.distribution == OWN else _guarded():
+            with contextlib.nullcontext() if entry.distribution == OWN else guarded():
                 loaded = entry.load()
-            return _checked(loaded, entry)
+            return checked(loaded, entry)
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:  # a plugin may raise SystemExit when imported
@@ -246,43 +257,12 @@ def _spelled(text: str) -> FourCC:
         raise UsageError(str(error), hint="`fourcc formats` lists the tags.") from error
 
 
-def _put_back(table: dict[FourCC, T], tag: FourCC, value: T | None) -> None:
-    """What a table held of a tag before."""
+def _restore(table: dict[FourCC, T], tag: FourCC, value: T | None) -> None:
+    """Puts back what a table held for a tag before; None: nothing."""
     if value is None:
         table.pop(tag, None)
     else:
         table[tag] = value
-
-
-def _checked(loaded: object, entry: Entry) -> Format:
-    """The loaded object, if it keeps the contract; raises TypeError or ValueError where not."""
-    from fourcc.format import Format
-
-    if not isinstance(loaded, Format):
-        raise TypeError(f"{entry.target} is a {type(loaded).__name__}, expected a fourcc.Format")
-    spec = loaded.spec
-    if spec.api != API:
-        older = "the plugin" if spec.api < API else "fourcc"
-        raise ValueError(f"made for format API {spec.api}, this fourcc has {API}; upgrade {older}")
-    if str(spec.tag) != entry.name:
-        raise ValueError(f"its tag is {spec.tag}, its entry point is named {entry.name}")
-    spec.check()
-    return loaded
-
-
-@contextlib.contextmanager
-def _guarded() -> Iterator[None]:
-    """Keeps what a plugin prints while it is imported out of stdout, which is for data; restores the directory."""
-    try:
-        home = os.getcwd()  # noqa: PTH109 - a text that chdir takes back
-    except OSError:  # the directory is gone: then nobody can leave it
-        home = None
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    finally:
-        if home is not None:
-            os.chdir(home)
 
 
 registry = Registry(allowed=allowed_by_environment())

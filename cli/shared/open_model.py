@@ -1,4 +1,4 @@
-"""Opening what is to be run, as options say; notes on it go to stderr."""
+"""The model that a command runs, opened as its options say; notes on it go to stderr."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fourcc.models.model import Model
 
 
-def opened(  # noqa: PLR0913 - one an option
+def model_to_run(  # noqa: PLR0913 - one an option
     source: Path,
     tokenizer: Path | None,
     policy: Path | None,
@@ -25,23 +25,23 @@ def opened(  # noqa: PLR0913 - one an option
     verify: bool = True,
     as_json: bool = False,
 ) -> Model:
-    """The model of a file. As long as the stack is open, a file that is cut ends the process with an error's exit code.
+    """The model of a file. While the stack is open, a file that is cut ends the process with an error's exit code.
 
     Args:
         source: a model.bin, or a checkpoint.
-        tokenizer: to be used in place of what the file brings.
-        policy: what its tensors become; a model.bin is converted then, too.
-        formats: the same in short.
-        stack: closes it.
+        tokenizer: to be used in place of the one that the file brings.
+        policy: gives the tensors their formats; a model.bin is converted then, too.
+        formats: a policy in short.
+        stack: closes the model.
         quiet: no notes.
         verify: whether tensors are compared with their sums.
-        as_json: whether errors are objects on stdout, too.
+        as_json: whether errors go to stdout as objects, too.
     """
     from fourcc.cli.shared.cut_files import watched
-    from fourcc.models.open_any import open_any
+    from fourcc.models.opening import open_to_run
 
     rules = None if policy is None and formats is None else rules_of(policy, formats)
-    model, notes = open_any(source, stack, tokenizer=tokenizer, policy=rules, verify=verify)
+    model, notes = open_to_run(source, stack, tokenizer=tokenizer, policy=rules, verify=verify)
     stack.enter_context(watched(model, as_json=as_json))
     terminal.notes(notes, quiet=quiet)
     return model

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from fourcc.container.head_and_tail import read_index
 from fourcc.container.index import PartRecord, TensorRecord
+from fourcc.container.names import missing_tensor
 from fourcc.container.sums import refuse_damage
 from fourcc.errors import IndexDamageError, UsageError
 from fourcc.files.read import ReadFile
@@ -68,14 +69,14 @@ class ModelFile(Mapping[str, "QMatrix"]):
         """A tensor, as views of the mapped file.
 
         Raises:
-            KeyError: no tensor of that name.
+            MissingTensorError: a KeyError, too: no tensor has that name.
             ChecksumError: its bytes are damaged.
             IndexDamageError: the file was cut or changed since it was opened.
             UsageError: the file is closed.
         """
         from fourcc.qmatrix import QMatrix
 
-        record = self._records[name]
+        record = self.record(name)
         parts = {part.name: self._view(part) for part in record.parts}
         self._check(record)
         made_by = None if record.provider is None else str(self.index.providers[record.provider])
@@ -150,7 +151,9 @@ class ModelFile(Mapping[str, "QMatrix"]):
                 self._map.madvise(mmap.MADV_DONTNEED, first, last - first)
 
     def record(self, name: str) -> TensorRecord:
-        """The index's record of a tensor. Raises KeyError where there is none of that name."""
+        """The index's record of a tensor. Raises MissingTensorError, which is a KeyError, where none has that name."""
+        if name not in self._records:
+            raise missing_tensor(name, self._records, self.path)
         return self._records[name]
 
     def __contains__(self, name: object) -> bool:

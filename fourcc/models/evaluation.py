@@ -14,7 +14,7 @@ from fourcc.errors import InputError, UsageError
 from fourcc.models import scoring
 from fourcc.models.architecture import Architecture
 from fourcc.models.model import Model
-from fourcc.models.open_any import open_any
+from fourcc.models.opening import open_to_run
 from fourcc.models.same_tokens import check_same_tokens
 from fourcc.models.scoring import ScoredModel, Scores
 from fourcc.models.tokenizers import in_use
@@ -139,7 +139,7 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     with ExitStack() as stack:
         opened = [
-            each if isinstance(each, Model) else open_any(each, stack, tokenizer=tokenizer)[0]
+            each if isinstance(each, Model) else open_to_run(each, stack, tokenizer=tokenizer)[0]
             for each in ([model] if reference is None else [model, reference])
         ]
         for each in opened:

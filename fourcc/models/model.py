@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from fourcc.container.reader import ModelFile
 from fourcc.errors import FourccError
 
 if TYPE_CHECKING:
+    from fourcc.container.index import Scalar
     from fourcc.models.chat import Conversation
     from fourcc.models.generate import Piece, Speed
     from fourcc.models.llama import Llama
@@ -27,7 +28,19 @@ class Model(ModelFile):
     It takes the arguments of `ModelFile`, and raises the same errors.
     """
 
+    kind = "model.bin"  # as a `fourcc.sources.source.Source` has it
+
     _given: Path | None = None  # the file of a tokenizer that replaces the stored one
+
+    @property
+    def architecture(self) -> str | None:
+        """The family (``llama``), or None where it is not known."""
+        return self.index.architecture
+
+    @property
+    def hyper(self) -> Mapping[str, Scalar | list[Scalar]]:
+        """Hyper-parameters in fourcc's words (``specs/container.md``)."""
+        return self.index.hyper
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -206,8 +219,3 @@ class Model(ModelFile):
 
     def __repr__(self) -> str:
         return super().__repr__().replace("<ModelFile", "<Model", 1)
-
-
-def open_model(path: str | Path, *, verify: bool = True) -> Model:
-    """Opens a model.bin; a context manager. Takes and raises what `Model` does."""
-    return Model(path, verify=verify)

@@ -1,4 +1,4 @@
-"""Checkpoints as sources: one file a kind, each recognised by its bytes, never by its name.
+"""Checkpoints as sources: one file a kind, recognised by its bytes, never by its name.
 
 A new kind adds a file with ``recognises(path, head)`` and ``open_x(path)``, and one line to `KINDS`.
 """
@@ -19,20 +19,21 @@ from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
+from fourcc.sources.model_bin import open_model_bin
 from fourcc.sources.source import SHOWN, Source
 from fourcc.sources.token_count import token_notes
 from fourcc.sources.tokenizer import replaced
 
 
 @attrs.frozen
-class Kind:
+class SourceKind:
     """A kind of checkpoint.
 
     Attributes:
         name: for people.
         recognises: (path, first bytes) -> whether the file is of this kind.
         open: opens it.
-        marked: whether such a file begins with a mark of its own, and need not be guessed.
+        marked: whether such a file begins with magic bytes of its own, so nothing is guessed.
     """
 
     name: str
@@ -45,25 +46,19 @@ def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind
     return head.startswith(MAGIC)
 
 
-def _open_model_bin(path: Path) -> Source:
-    from fourcc.sources.model_bin import open_model_bin
-
-    return open_model_bin(path)
-
-
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
-# Tried in this order: llama2.c's first version and its forks have no mark, so they come last.
+# They are tried in this order: llama2.c's first version and its forks have no mark, so they come last.
 KINDS = (
-    Kind("model.bin", _is_model_bin, _open_model_bin),
-    Kind(gguf.KIND, gguf.recognises, gguf.open_gguf),
-    Kind(ggjt.KIND, ggjt.recognises, ggjt.open_ggjt),
-    Kind(npz.KIND, npz.recognises, npz.open_npz),
-    Kind(safetensors.KIND, safetensors.recognises, safetensors.open_safetensors),
-    Kind("safetensors index", shards.recognises, shards.open_index),
-    Kind(llama2c_records.KIND, llama2c_records.recognises, llama2c_records.open_records, marked=False),
-    Kind("llama2.c with a scale a tensor", llama2c_bytes.recognises, llama2c_bytes.open_bytes, marked=False),
-    Kind(llama2c.KIND, llama2c.recognises, llama2c.open_llama2c, marked=False),
+    SourceKind("model.bin", _is_model_bin, open_model_bin),
+    SourceKind(gguf.KIND, gguf.recognises, gguf.open_gguf),
+    SourceKind(ggjt.KIND, ggjt.recognises, ggjt.open_ggjt),
+    SourceKind(npz.KIND, npz.recognises, npz.open_npz),
+    SourceKind(safetensors.KIND, safetensors.recognises, safetensors.open_safetensors),
+    SourceKind("safetensors index", shards.recognises, shards.open_index),
+    SourceKind(llama2c_records.KIND, llama2c_records.recognises, llama2c_records.open_records, marked=False),
+    SourceKind("llama2.c with a scale a tensor", llama2c_bytes.recognises, llama2c_bytes.open_bytes, marked=False),
+    SourceKind(llama2c.KIND, llama2c.recognises, llama2c.open_llama2c, marked=False),
 )
 
 
@@ -72,7 +67,7 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
 
     Args:
         path: a file, or a folder that holds one model.
-        tokenizer: a tokenizer file to go with it, in place of what the checkpoint brings.
+        tokenizer: a tokenizer file to go with it, in place of the one that the checkpoint brings.
 
     Returns:
         The source, to be closed.
@@ -90,11 +85,11 @@ def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source
 
 
 def warnings(source: Source, names: Container[str] | None = None) -> list[str]:
-    """What will keep the model from being run, so that it is known when it is converted.
+    """Notes on all that keeps the model from being run, so the user knows when it is converted.
 
     Args:
         source: the checkpoint.
-        names: of the tensors that are taken; None: all.
+        names: of the tensors that are converted; None: all.
     """
     shapes = {tensor.name: tensor.shape for tensor in source.everything if names is None or tensor.name in names}
     refusals = unheeded(source.architecture, source.hyper, shapes)
@@ -102,14 +97,14 @@ def warnings(source: Source, names: Container[str] | None = None) -> list[str]:
 
 
 def _refuse_address(path: Path) -> None:
-    """Refuses an address on a network, which as a path has lost one of its slashes."""
+    """Refuses a network address; a `Path` of one has lost a slash."""
     if _ADDRESS.match(str(path)) and not path.exists():
         address = str(path).replace(":/", "://", 1)
         raise SourceError("an address, not a file", file=address, hint="Download the file first, then name its path.")
 
 
 def _empty(source: Source) -> list[str]:
-    """Notes on a source, or on tensors, without a weight."""
+    """Notes on a source without tensors, or on tensors without a weight."""
     if not source.everything:
         return ["the checkpoint holds no tensor"]
     bare = [tensor.name for tensor in source.everything if 0 in tensor.shape]
@@ -139,14 +134,14 @@ def _open_folder(path: Path) -> Source:
     names = choose(path)
     if len(names) > 1:
         return shards.open_numbered(path, names)
-    found = file_in(path, names[0])
-    if found is None:
+    file = file_in(path, names[0])
+    if file is None:
         raise SourceError("a symbolic link to nothing", file=path / names[0])
-    return attrs.evolve(_open_file(found), path=path)
+    return attrs.evolve(_open_file(file), path=path)
 
 
 def _with_tokenizer(source: Source, path: Path) -> Source:
-    """The source with a tokenizer of its own choice, in place of any other."""
+    """The source with the tokenizer that the user names, in place of any other."""
     exact = source.kind.startswith(llama2c.KIND)
     try:
         blobs, notes = replaced(source.blobs, path, source.hyper.get("vocab_size"), exact=exact)

@@ -1,25 +1,25 @@
-"""One tensor's bytes in a file: how runs of rows are read, whatever the kind of checkpoint."""
+"""How runs of a tensor's rows are read from a file, whatever the kind of checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import attrs
+import numpy as np
 
-from fourcc.dtypes import itemsize
+from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import SourceError
+from fourcc.format import Array, Format, Parts
+from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Params, Part, split_shape
 
-if TYPE_CHECKING:
-    from fourcc.format import Array, Format, Parts
-
-Read = Callable[[int, int, int], "Parts"]  # (matrix, first row, last row) -> parts
+ReadRows = Callable[[int, int, int], Parts]  # (matrix, first row, last row) -> parts
 
 
 class Bytes(Protocol):
-    """What can be read from at any position: a file, or a compressed member of one."""
+    """Bytes that can be read from any position: a file, or a compressed member of one."""
 
     def read(self, offset: int, count: int) -> bytearray:
         """Exactly `count` bytes."""
@@ -34,7 +34,7 @@ class Extent:
         offset: of the first.
         shape: the tensor's.
         spec: of the format that it is stored in; see `single_part`.
-        big_endian: whether its numbers, those in blocks too, have their highest byte first.
+        big_endian: whether its numbers, also those within blocks, have their highest byte first.
     """
 
     data: Bytes
@@ -50,10 +50,6 @@ class Extent:
 
     def read(self, matrix: int, first: int, last: int) -> Parts:
         """The rows first..last of a matrix."""
-        import numpy as np
-
-        from fourcc.dtypes import numpy_dtype
-
         _, rows, cols = split_shape(self.shape)
         part = self.spec.parts[0]
         assert part.tail is not None
@@ -69,9 +65,7 @@ class Extent:
 
 
 def refuse_other_than_truth(data: bytearray, home: Bytes, begin: int) -> None:
-    """Raises SourceError where a byte of truth values is neither 0 nor 1: what it means, programs do not agree on."""
-    import numpy as np
-
+    """Raises SourceError where a byte of truth values is neither 0 nor 1: programs do not agree on its meaning."""
     wrong = np.flatnonzero(np.frombuffer(data, np.uint8) > 1)
     if wrong.size:
         at = int(wrong[0])
@@ -86,7 +80,7 @@ def refuse_other_than_truth(data: bytearray, home: Bytes, begin: int) -> None:
 
 @attrs.frozen(eq=False)
 class Planes:
-    """A matrix whose parts are runs of bytes, each somewhere else in the file.
+    """A matrix whose parts are runs of bytes, apart from each other in the file.
 
     Attributes:
         data: where the bytes are.
@@ -108,10 +102,6 @@ class Planes:
         return {part.name: self._entries(part, offset, first, last) for part, offset in located}
 
     def _entries(self, part: Part, offset: int, first: int, last: int) -> Array:
-        import numpy as np
-
-        from fourcc.dtypes import numpy_dtype
-
         shape = part.shape(self.spec.geometry(self.shape, self.params))
         if part.rows is not None:
             begin, end = first // part.rows, -(-last // part.rows)
@@ -126,13 +116,13 @@ def whole_parts(spec: FormatSpec) -> frozenset[str]:
     return frozenset(part.name for part in spec.parts if part.rows is None)
 
 
-def single_part(found: Format) -> bool:
-    """Whether a format's tensors are one run of bytes, so that a foreign file can hold them as `Extent` reads them."""
-    return single_part_spec(found.spec)
+def single_part(fmt: Format) -> bool:
+    """Whether a format's tensors are one run of bytes, so a foreign file can hold them as `Extent` reads them."""
+    return single_part_spec(fmt.spec)
 
 
 def single_part_spec(spec: FormatSpec) -> bool:
-    """The same, of what the format declares."""
+    """As `single_part`, for a format's spec."""
     parts = spec.parts
     return len(parts) == 1 and parts[0].rows == 1 and not parts[0].variable and not spec.params
 
@@ -149,12 +139,10 @@ def number_format(dtype: str, file: object) -> Format:
 
 def foreign_format(system: str, identity: int | str, file: object) -> Format:
     """The format with an id in another system. Raises SourceError where none is installed."""
-    from fourcc.registry import registry
-
-    found = registry.foreign(system, identity)
-    if found is None:
+    fmt = registry.foreign(system, identity)
+    if fmt is None:
         raise SourceError(f"no installed format holds {system}'s {identity}", file=file)
-    return found
+    return fmt
 
 
 @attrs.frozen(eq=False)
@@ -167,12 +155,12 @@ class AdjacentPairs:
     Attributes:
         stored: reads the rows as they are in the file.
         head_dim: rows of one head, even.
-        vector: whether the tensor has one dimension (a bias, or a norm of one head), so that columns are permuted.
-        back: whether the rows are in fourcc's order, and are read in Hugging Face's.
-        whole: names of parts that belong to no row, and stay as they are.
+        vector: whether the tensor has one dimension (a bias, or a norm of one head), so its columns are permuted.
+        back: the other way round: the rows are in fourcc's order, and are read in Hugging Face's.
+        whole: names of parts that belong to the whole matrix, and stay as they are.
     """
 
-    stored: Read
+    stored: ReadRows
     head_dim: int
     vector: bool
     back: bool = False
@@ -192,8 +180,6 @@ class AdjacentPairs:
 
     def _permuted(self, part: Array) -> Array:
         """Entries along axis 0, of whole heads."""
-        import numpy as np
-
         half = self.head_dim // 2
         pair = (half, 2) if self.back else (2, half)
         heads = part.reshape(-1, *pair, *part.shape[1:])  # (heads, s, i, ...), or (heads, i, s, ...)

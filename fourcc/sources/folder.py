@@ -1,13 +1,15 @@
-"""Files of a folder that came from elsewhere: what a name in it may stand for."""
+"""A folder that came from elsewhere: which file holds its model, and which files its names may lead to."""
 
 from __future__ import annotations
 
 import errno
 import os
 import re
+from contextlib import closing
 from pathlib import Path
 
 from fourcc.errors import SourceError
+from fourcc.files.read import ReadFile
 
 _CACHED = re.compile(r"(?:\.\./)+blobs/[0-9a-f]{40,64}")  # as Hugging Face's cache links its files
 
@@ -40,7 +42,7 @@ def choose(folder: Path) -> list[str]:
 
 
 def _one_a_set(names: list[str]) -> list[str]:
-    """GGUF files, of the files of a split model only the first."""
+    """GGUF files; of a split model only the first file."""
     firsts: dict[tuple[str, ...], str] = {}
     for name in names:
         match = _SPLIT.fullmatch(name)
@@ -68,7 +70,7 @@ def _nothing(folder: Path, names: list[str]) -> SourceError:
 
 
 def file_in(folder: Path, name: str) -> Path | None:
-    """The path of a folder's file, or None where there is none.
+    """The path of a file in a folder, or None where there is none.
 
     Args:
         folder: a folder whose contents are not trusted.
@@ -91,6 +93,23 @@ def file_in(folder: Path, name: str) -> Path | None:
         if error.errno == errno.ENAMETOOLONG:  # no file can have that name
             return None
         raise
+
+
+def contents(path: Path, most: int, what: str) -> bytes:
+    """The bytes of a small file.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
+        what: what it should be, for the message.
+
+    Raises:
+        SourceError: it is longer.
+    """
+    with closing(ReadFile(path, SourceError)) as file:
+        if file.size > most:
+            raise SourceError(f"too long for {what}", file=path, found=f"{file.size} bytes", expected=f"at most {most}")
+        return bytes(file.read(0, file.size))
 
 
 def _stays(folder: Path, path: Path) -> bool:

@@ -1,8 +1,8 @@
-"""Checkpoints that another tool quantized in a scheme that is not read here: codes and scales, each its own tensor.
+"""Checkpoints that another tool quantized in a scheme that is not read here: codes and scales are separate tensors.
 
-They can be listed and kept. Decoded by themselves, codes are no weights: nothing may encode them anew, and no network
-may take them. A reader of a scheme (`fourcc.sources.weight_scheme`) brings a matrix's tensors together before this is
-asked. What is left shows by the config, or where that is silent by the tensors, as the table below says.
+They can be listed and kept. Codes decoded alone are no weights: nothing may encode them anew, and no network may take
+them. A reader of a scheme (`fourcc.sources.weight_scheme`) brings the tensors of a matrix together first. A scheme that
+is left shows in the config, or where that is silent in the tensors, by the table below.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _SCALES = ("scale_inv", "scale", "scale_2", "scales", "biases", "SCB", "absmax",
 
 @attrs.frozen
 class _Sign:
-    """How a scheme shows: tensors of certain dtypes with others beside them.
+    """How tensors show a scheme: some have certain dtypes, and others stand beside them.
 
     Attributes:
         scheme: its name.
-        dtypes: of the codes: of integers numpy's, of floats of 8 bits the words of safetensors.
+        dtypes: of the codes: numpy's for integers, the words of safetensors for floats of 8 bits.
         codes: endings of the codes' names, taken off for the stem.
         beside: endings of the others' names, of which one is enough.
     """
@@ -75,7 +75,7 @@ def _signs(tensor: SourceTensor) -> Iterator[_Sign]:
 
 
 def _dtype(tensor: SourceTensor) -> object:
-    """How a tensor is stored that may hold codes: as `_Sign.dtypes` says it; None for all others."""
+    """The dtype of a tensor that may hold codes, as `_Sign.dtypes` spells it; None for all others."""
     try:
         spec = registry[tensor.tag].spec
     except PluginError:
@@ -85,10 +85,10 @@ def _dtype(tensor: SourceTensor) -> object:
 
 
 def marked(source: Source, said: str | None = None) -> Source:
-    """The source with a note and the hyper-parameter by which a model.bin says so, if there is such a scheme.
+    """The source; where it has such a scheme, with a note, and with the hyper-parameter that tells it in a model.bin.
 
     Args:
-        source: whose matrices were brought together, where that is done here.
+        source: matrices of a scheme that is read here have been brought together.
         said: the scheme that the config states; None: the tensors tell.
     """
     told = told_by_tensors(source.tensors)
@@ -110,7 +110,7 @@ def refuse_encoding(source: Source, changed: Iterable[str]) -> None:
         changed: names of the tensors that are not kept as they are stored.
 
     Raises:
-        UsageError: codes or scales are among them; where it does not show which tensors are, any.
+        UsageError: codes or scales are among them. Where the tensors do not show which these are, any counts.
     """
     scheme = source.hyper.get(KEY)
     if scheme is None:
@@ -127,7 +127,7 @@ def refuse_encoding(source: Source, changed: Iterable[str]) -> None:
 
 
 def _is_part(source: Source, name: str) -> bool:
-    """Whether a tensor of a model with a scheme looks like codes or scales, whatever stands beside it."""
+    """Whether a tensor looks like codes or scales, whatever stands beside it."""
     tensor = next(tensor for tensor in source.tensors if tensor.name == name)
     real = registry[tensor.tag].spec.real
     return not real or _dtype(tensor) in _FLOATS8 or name.endswith(_SCALES)

@@ -1,6 +1,6 @@
-"""Which tokens begin and end a text: what ``config.json`` says, and ``generation_config.json`` beside it.
+"""The tokens that begin and end a text, from ``config.json`` and ``generation_config.json`` beside it.
 
-Both files' ends count. Of tokens to begin with generation's counts, as transformers has it.
+The ends of both files count. The token that begins a text is the latter file's, as in transformers.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fourcc.errors import SourceError
-from fourcc.files.read import ReadFile
-from fourcc.sources.folder import file_in
+from fourcc.sources.folder import contents, file_in
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Scalar
 
@@ -21,7 +20,7 @@ _BOS, _EOS = "bos_token_id", "eos_token_id"
 
 
 def generation_of(folder: Path) -> tuple[Path | None, dict[str, Any]]:
-    """The file of a folder, and what it holds; nothing where there is none.
+    """The path and contents of a folder's ``generation_config.json``; (None, {}) where there is none.
 
     Raises:
         SourceError: it is damaged, or too long.
@@ -29,22 +28,15 @@ def generation_of(folder: Path) -> tuple[Path | None, dict[str, Any]]:
     path = file_in(folder, GENERATION)
     if path is None:
         return None, {}
-    file = ReadFile(path, SourceError)
-    try:
-        if file.size > MAX_GENERATION:
-            found, most = f"{file.size} bytes", f"at most {MAX_GENERATION}"
-            raise SourceError("too long for a config", file=path, found=found, expected=most)
-        return path, parse_object(file.read(0, file.size), path)
-    finally:
-        file.close()
+    return path, parse_object(contents(path, MAX_GENERATION, "a config"), path)
 
 
 def special_tokens(config: Mapping[str, Any], path: Path) -> dict[str, Scalar | list[Scalar]]:
-    """The hyper-parameters of tokens that begin and end a text; of ends a list where there are several.
+    """The hyper-parameters of the tokens that begin and end a text; several ends are a list.
 
     Args:
-        config: what ``config.json`` holds.
-        path: where it lies.
+        config: the contents of ``config.json``.
+        path: its path.
 
     Raises:
         SourceError: a value that is no token and no list of tokens, or a damaged file beside it.
@@ -53,10 +45,10 @@ def special_tokens(config: Mapping[str, Any], path: Path) -> dict[str, Scalar | 
     both = [(config, path), (generation, path.with_name(GENERATION))]
     ends: list[Scalar] = list(dict.fromkeys(token for said, file in both for token in _tokens(said, _EOS, file)))
     begins = [token for said, file in reversed(both) for token in _tokens(said, _BOS, file)]
-    found: dict[str, Scalar | list[Scalar]] = {_BOS: begins[0]} if begins else {}
+    hyper: dict[str, Scalar | list[Scalar]] = {_BOS: begins[0]} if begins else {}
     if ends:
-        found[_EOS] = ends[0] if len(ends) == 1 else ends
-    return found
+        hyper[_EOS] = ends[0] if len(ends) == 1 else ends
+    return hyper
 
 
 def _tokens(said: Mapping[str, Any], key: str, file: Path) -> list[int]:

@@ -1,4 +1,4 @@
-"""ggml's file before GGUF: ``ggjt``, of Llama models: version 3, and of versions 1 and 2 what is not quantized.
+"""ggml's file of Llama models before GGUF, ``ggjt``: version 3, and the unquantized files of versions 1 and 2.
 
 ::
 
@@ -7,10 +7,10 @@
     | tensors up to the end: u32 dimensions, u32 length of the name, u32 ggml type, u32 each (the row's length first),
                              name, zeros up to a multiple of 32, data
 
-Versions 1 and 2 differ in how quantized blocks are laid out, and in nothing else: their floats are read.
+Versions 1 and 2 lay out quantized blocks in another way, and differ in nothing else: their floats are read.
 
 All numbers are little-endian. Names are fourcc's, with ``.weight`` behind them; rows of q and k are adjacent pairs.
-What the file does not say, the tensors tell, or what all such models had: 2048 positions, a rotation base of 10000.
+Where the file is silent, the tensors tell, or it is what all such models had: 2048 positions, a rotation base of 10000.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _read_vocabulary(cursor: Cursor, count: int) -> bytes:
 
 
 def _token(raw: bytes, number: int) -> tuple[str | bytes, int]:
-    """A token's text and kind: the file has bytes as they are, and spaces as spaces."""
+    """The text and kind of a token; the file holds its bytes unchanged, spaces as spaces."""
     if number < _FIRST_BYTE:
         return ("<unk>", "<s>", "</s>")[number], _CONTROL if number else _UNKNOWN
     if number < _FIRST_BYTE + 256 and len(raw) == 1:
@@ -130,7 +130,7 @@ def _read_tensors(cursor: Cursor, version: int) -> list[SourceTensor]:
 
 def _read_tensor(cursor: Cursor, version: int) -> SourceTensor:
     start = cursor.at
-    dimensions, length, number = (cursor.number("I", "what is said of a tensor") for _ in range(3))
+    dimensions, length, number = (cursor.number("I", "the header of a tensor") for _ in range(3))
     if dimensions not in (1, 2) or not 0 < length <= MAX_NAME:
         found = f"{dimensions} dimensions, a name of {length} bytes"
         raise cursor.refusal("no tensor begins here", found, f"1 or 2, 1 to {MAX_NAME}", back=cursor.at - start)
@@ -140,22 +140,22 @@ def _read_tensor(cursor: Cursor, version: int) -> SourceTensor:
     def refusal(what: str, found: object, expected: object = None) -> SourceError:
         return SourceError(what, file=cursor.file.path, tensor=name, offset=start, found=found, expected=expected)
 
-    known = registry.foreign("ggml", number)
-    if known is None or not single_part(known):
+    fmt = registry.foreign("ggml", number)
+    if fmt is None or not single_part(fmt):
         raise refusal("no installed format has the tensor's layout", layout_name(number))
-    if version < VERSION and known.spec.block != (1, 1):
+    if version < VERSION and fmt.spec.block != (1, 1):
         what = f"the blocks of ggjt version {version} are laid out in another way than ggml's of today"
-        raise refusal(what, str(known.spec.tag), "floats, or version 3")
-    misfit = known.spec.misfit(shape)
+        raise refusal(what, str(fmt.spec.tag), "floats, or version 3")
+    misfit = fmt.spec.misfit(shape)
     if misfit is not None:
-        raise refusal("the shape does not go with the layout", misfit)
+        raise refusal("the shape does not fit the layout", misfit)
     offset = -(-cursor.at // ALIGNMENT) * ALIGNMENT
-    end = offset + stored_bytes(known.spec, shape)
+    end = offset + stored_bytes(fmt.spec, shape)
     if end > cursor.file.size:
         raise refusal("the file is cut", f"{cursor.file.size} bytes", f"at least {end} bytes")
     cursor.at = end
-    extent = Extent(cursor.file, offset, shape, known.spec)
-    return SourceTensor(name.removesuffix(".weight"), name, shape, known.spec.tag, extent.read)
+    extent = Extent(cursor.file, offset, shape, fmt.spec)
+    return SourceTensor(name.removesuffix(".weight"), name, shape, fmt.spec.tag, extent.read)
 
 
 def _hyper(file: ReadFile, fields: dict[str, int], tensors: list[SourceTensor]) -> Hyper:

@@ -1,7 +1,7 @@
 """GGUF, versions 2 and 3, in either byte order, in one file or several. `fourcc.sources.gguf_header` reads the head.
 
-Blocks come over as they are. Of the Llama family the tensors get fourcc's names (`fourcc.sources.gguf_llama`). The keys
-``tokenizer.*`` become a blob, a msgpack map in the file's order, and all others another (`gguf_metadata`).
+Blocks are taken as they are. Tensors of the Llama family get fourcc's names (`fourcc.sources.gguf_llama`). The keys
+``tokenizer.*`` become a blob, a msgpack map in the file's order; all other keys become another (`gguf_metadata`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's 
 
 
 def open_gguf(path: Path) -> Source:
-    """A GGUF file as a source; one of several brings the others, which lie beside it.
+    """A GGUF file as a source; for one of a split model also the others, which lie beside it.
 
     Raises:
         SourceError: a head cannot be true, or a file of a split model is missing.
@@ -67,8 +67,8 @@ def _source(path: Path, files: list[ReadFile], heads: list[Head]) -> Source:
     tensors: list[SourceTensor | Unreadable] = []
     notes: list[str] = []
     for file, head in zip(files, heads, strict=True):
-        found, beyond = _tensors(file, head)
-        tensors += found
+        listed, beyond = _tensors(file, head)
+        tensors += listed
         notes += [*_key_notes(head), *beyond]
     unreadable = tuple(tensor for tensor in tensors if isinstance(tensor, Unreadable))
     if unreadable:
@@ -88,18 +88,18 @@ def _source(path: Path, files: list[ReadFile], heads: list[Head]) -> Source:
 
 
 def _family(head: Head) -> str | None:
-    """What the file calls its architecture; of the families that are known here `gguf_llama` says another word."""
-    found = head.values.get(gguf_llama.ARCHITECTURE_KEY)
-    return found if isinstance(found, str) and found and "\0" not in found else None
+    """The architecture as the file names it; for the families that are known here `gguf_llama` has another word."""
+    name = head.values.get(gguf_llama.ARCHITECTURE_KEY)
+    return name if isinstance(name, str) and name and "\0" not in name else None
 
 
 def _key_notes(head: Head) -> list[str]:
-    """Keys that stand more than once, in one way or the other."""
+    """Notes on keys that stand more than once, or that repeat what the head itself says."""
     notes = [f"the key {key!r} stands more than once, with one value" for key in dict.fromkeys(head.repeated)]
     said = dict(zip(SHADOWS, (head.version, len(head.tensors), None), strict=True))
     for key in filter(head.values.__contains__, SHADOWS):
-        found = head.values[key]
-        differs = f", and says {said[key]}, not {shown(found)}" if said[key] not in (None, found) else ""
+        value = head.values[key]
+        differs = f", and says {said[key]}, not {shown(value)}" if said[key] not in (None, value) else ""
         notes.append(f"the key {key!r} is passed over: the file's head says it by itself{differs}")
     return notes
 
@@ -108,7 +108,7 @@ def _key_notes(head: Head) -> list[str]:
 
 
 def _split_paths(path: Path, count: int) -> list[Path]:
-    """All files of a split model, of which one was named."""
+    """Paths of all files of a split model, from that of one."""
     match = NUMBERED.fullmatch(path.name)
     if match is None or int(match[3]) != count:
         raise SourceError(
@@ -148,9 +148,9 @@ def _check_split(files: list[ReadFile], heads: list[Head]) -> None:
 
 
 def _tensors(file: ReadFile, head: Head) -> tuple[list[SourceTensor | Unreadable], list[str]]:
-    """The tensors, which must lie one behind the other, each padded to the alignment."""
+    """The tensors, which must follow each other, padded to the alignment; and notes."""
     numbers = {info.ggml_type for info in head.tensors}
-    known = {number: found for number in numbers if (found := registry.foreign("ggml", number)) and single_part(found)}
+    known = {number: fmt for number in numbers if (fmt := registry.foreign("ggml", number)) and single_part(fmt)}
     tensors: list[SourceTensor | Unreadable] = []
     end = 0
     for place, info in enumerate(head.tensors):
@@ -159,7 +159,7 @@ def _tensors(file: ReadFile, head: Head) -> tuple[list[SourceTensor | Unreadable
             raise _refusal(file, info, "the offset is not where the tensor before ends", info.offset, expected)
         spec = known[info.ggml_type].spec if info.ggml_type in known else None
         nbytes = _stored(file, info, spec)
-        if nbytes is None:  # of a type that nobody knows: up to the next
+        if nbytes is None:  # its type is unknown: it ends where the next tensor begins
             after = head.tensors[place + 1].offset if place + 1 < len(head.tensors) else file.size - head.data
             nbytes = max(0, after - info.offset)
         end = info.offset + nbytes
@@ -181,7 +181,7 @@ def _tensor(
 
 
 def _stored(file: ReadFile, info: GgufTensor, spec: FormatSpec | None) -> int | None:
-    """Bytes of a tensor; None where neither a format nor ggml's table tells."""
+    """Bytes of a tensor; None where its type is in no format and not in ggml's table."""
     if max(prod(size or 1 for size in info.shape), *info.shape, 0) > MAX_NUMBER:
         raise _refusal(file, info, "the tensor cannot be so large", f"shape {list(info.shape)}", None)
     if spec is None:
@@ -192,7 +192,7 @@ def _stored(file: ReadFile, info: GgufTensor, spec: FormatSpec | None) -> int | 
         misfit = spec.misfit(info.shape)
         nbytes = stored_bytes(spec, info.shape) if misfit is None else None
     if misfit is not None:
-        raise _refusal(file, info, f"the shape does not go with {layout_name(info.ggml_type)}", misfit, None)
+        raise _refusal(file, info, f"the shape does not fit {layout_name(info.ggml_type)}", misfit, None)
     return nbytes
 
 

@@ -1,6 +1,6 @@
 """Reading a GGUF file's head from front to back, in either byte order, a window at a time.
 
-Every count is compared with the bytes that remain, so that a false one asks for no memory.
+Every count is compared with the bytes that remain, so a false count takes no memory.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _WINDOW = 1 << 16
 
 
 class Cursor:
-    """A place in a head.
+    """A position in a head.
 
     Args:
         file: an open file.
         limit: bytes that a head may have.
 
     Attributes:
-        file: the same.
-        at: offset of what is read next.
+        file: the open file.
+        at: offset of the next byte to read.
         order: ``"<"`` or ``">"``, as struct has it.
     """
 
@@ -57,7 +57,7 @@ class Cursor:
         return struct.unpack(layout, self.take(struct.calcsize(layout), what))[0]
 
     def count(self, least: int, what: str) -> int:
-        """A u64 count of things that take at least so many bytes each."""
+        """The next u64, a count of items that take at least `least` bytes each."""
         count: int = self.number("Q", what)
         if count * least > self.file.size - self.at:
             most = (self.file.size - self.at) // least
@@ -69,5 +69,5 @@ class Cursor:
         return self.take(self.count(1, f"the length of {what}"), what)
 
     def refusal(self, what: str, found: object, expected: object = None, *, back: int = 0) -> SourceError:
-        """The error for what stands here, or so many bytes before."""
+        """The error for the value at this position, or `back` bytes before it."""
         return SourceError(what, file=self.file.path, offset=self.at - back, found=found, expected=expected)

@@ -1,4 +1,4 @@
-"""The head of a GGUF file: keys, and what is said of each tensor.
+"""The head of a GGUF file: keys, and a record of each tensor.
 
 ::
 
@@ -7,7 +7,7 @@
     key      string, i32 type, value; a string is u64 bytes and UTF-8, an array i32 type, u64 count and its items
     tensor   string, u32 dimensions, u64 each (the row's length first), i32 ggml type, u64 offset in the data
 
-All numbers, those of the data too, are little-endian, or all are big-endian: then the version shows it.
+All numbers, those of the data included, are little-endian, or all are big-endian; the version shows which.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fourcc.sources.gguf_cursor import Cursor
 from fourcc.sources.gguf_values import Value, read_typed, shown
 
 MAGIC = b"GGUF"
-MAX_KEYS, MAX_TENSORS = 1 << 16, 1 << 17  # each costs some hundred bytes of memory, however short it is in the file
+MAX_KEYS, MAX_TENSORS = 1 << 16, 1 << 17  # one takes some hundred bytes of memory, however short it is in the file
 MAX_DIMENSIONS = 4
 MAX_NAME = 64
 DEFAULT_ALIGNMENT = 32
@@ -32,14 +32,14 @@ _LEAST_TENSOR = 8 + 1 + 4 + 4 + 8
 
 @attrs.frozen
 class GgufTensor:
-    """What the head says of a tensor.
+    """The head's record of a tensor.
 
     Attributes:
         name: unique.
         shape: rows before columns, the reverse of the file's order.
         ggml_type: number of its layout.
         offset: in the data section.
-        at: where in the file this is said.
+        at: offset of the record in the file.
     """
 
     name: str
@@ -102,7 +102,7 @@ def _counts(cursor: Cursor) -> tuple[int, int, int]:
 
 
 def _version(cursor: Cursor) -> int:
-    """The version, after the order of bytes was found: a small number from the wrong end has zeros at its end."""
+    """The version; it also tells the byte order, since a small number read from the wrong end has zeros at its end."""
     version: int = cursor.number("I", "the version")
     if version and version & 0xFFFF == 0:
         cursor.order = ">"
@@ -113,7 +113,7 @@ def _version(cursor: Cursor) -> int:
 
 
 def _bounded(cursor: Cursor, what: str, least: int, most: int) -> int:
-    """A count of things that the file is long enough for, and the memory too."""
+    """A count of items that neither the file nor the memory is too small for."""
     count = cursor.count(least, what)
     if count > most:
         raise cursor.refusal(f"{what} are too many", count, f"at most {most}", back=8)
@@ -133,7 +133,7 @@ def _name(cursor: Cursor, what: str) -> str:
 
 
 def _read_key(cursor: Cursor, values: dict[str, Value], kinds: dict[str, int]) -> str | None:
-    """Reads one key into `values` and `kinds`; returns its name where it was there with the same value."""
+    """Reads a key into `values` and `kinds`; returns its name where it is a repetition with the same value."""
     start = cursor.at
     key = _name(cursor, "a key")
     kind, value = read_typed(cursor, key)

@@ -1,7 +1,7 @@
-"""A GGUF file's keys of a Llama-family model that `gguf_llama` has no word for: windows, and what may count.
+"""Keys of a Llama-family GGUF file that `gguf_llama` has no word for: windows, and keys that may change results.
 
-A key that is known to change nothing is passed over, with the value that it then has. Any other is kept under its own
-name without the architecture's prefix, so that the network, which does not know it, refuses the model by that name.
+A key is passed over where its value is known to change nothing. Any other is kept under its own name, without the
+architecture's prefix; the network, which does not know it, refuses the model by that name.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from math import inf
 from fourcc.sources.gguf_values import Value
 from fourcc.sources.source import Hyper, Scalar, storable
 
-Found = dict[str, Scalar | list[Scalar]]
+HyperParams = dict[str, Scalar | list[Scalar]]
 WINDOW, PATTERN = "attention.sliding_window", "attention.sliding_window_pattern"
 SCALING_INERT = ("finetuned",)  # of rope.scaling.*
 LEGACY_FACTOR = "rope.scale_linear"  # counts where rope.scaling.factor is not there
 _LONGEST = 1 << 16  # items of an array that is kept
 
-# Said in hyper-parameters, in whole: a count that is none of these values is kept as it is.
+# Fully expressed by a hyper-parameter; a value that differs from it is kept as it is.
 _READ = {
     "embedding_length": "dim",
     "feed_forward_length": "hidden_dim",
@@ -31,10 +31,10 @@ _READ = {
     "context_length": "seq_len",
 }
 TURNED = "rope.dimension_count"
-_OF_HEADS = ("attention.value_length", TURNED)  # told by the width of heads, where that is known
-# Read elsewhere, where they are such numbers.
+_OF_HEADS = ("attention.value_length", TURNED)  # follow from the width of heads, where that is known
+# Read elsewhere, where they are positive numbers.
 _POSITIVE = ("attention.layer_norm_rms_epsilon", "rope.freq_base")
-# Read elsewhere; or they belong to a kind of norm or of scaling that is not the model's, or say who made the file.
+# Read elsewhere; or they belong to another kind of norm or of scaling than the model's, or tell who made the file.
 _PASSED = (
     PATTERN,
     LEGACY_FACTOR,
@@ -49,7 +49,7 @@ _PASSED = (
     "attention.layer_norm_epsilon",
     "tensor_data_layout",
 )
-# Key -> the values that ask for nothing.
+# Key -> the values that change nothing.
 _NONE = (0, 1)
 _NEUTRAL: dict[str, tuple[object, ...]] = {
     "expert_count": (0,),
@@ -68,10 +68,10 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
 }
 
 
-def window(given: Mapping[str, Value], hyper: Hyper) -> Found:
-    """How far an activation sees, and in which layers where not in all.
+def window(given: Mapping[str, Value], hyper: Hyper) -> HyperParams:
+    """The sliding window, and its layers where not all have it.
 
-    A pattern n says that every n-th layer sees all; a list says of each layer whether it has the window.
+    A pattern n says that every n-th layer has none; a list says of each layer whether it has the window.
     """
     size, pattern, layers = _single(given.get(WINDOW)), given.get(PATTERN), hyper.get("n_layers")
     if type(size) is not int or size < 1:
@@ -89,13 +89,13 @@ def window(given: Mapping[str, Value], hyper: Hyper) -> Found:
     return {"sliding_window": size, **({} if all(heeding) else {"sliding_window_layers": list(heeding)})}
 
 
-def others(given: Mapping[str, Value], hyper: Hyper) -> Found:
-    """The keys that say more than the hyper-parameters do, under their own names."""
+def others(given: Mapping[str, Value], hyper: Hyper) -> HyperParams:
+    """The keys that the hyper-parameters do not already express, under their own names."""
     return {key: _kept(value) for key, value in given.items() if not _is_told(key, value, hyper)}
 
 
 def _is_told(key: str, value: Value, hyper: Hyper) -> bool:
-    """Whether a key changes nothing beside what the hyper-parameters say."""
+    """Whether a key adds nothing to the hyper-parameters."""
     one = _single(value)
     if key in _READ:
         return type(one) is int and one == hyper.get(_READ[key])
@@ -110,12 +110,12 @@ def _is_told(key: str, value: Value, hyper: Hyper) -> bool:
 
 
 def _single(value: Value) -> Value:
-    """An array whose items are all equal counts as one of them."""
+    """The item of an array whose items are all equal; any other value as it is."""
     return value[0] if isinstance(value, array) and len(set(value)) == 1 else value
 
 
 def _kept(value: Value) -> Scalar | list[Scalar]:
-    """A value as a hyper-parameter; of one that the index cannot hold, what it is."""
+    """A value as a hyper-parameter; a description of a value that the index cannot hold."""
     plain = list(value) if isinstance(value, array) else value
     if isinstance(plain, list) and len(plain) > _LONGEST:
         return f"an array of {len(plain)}"

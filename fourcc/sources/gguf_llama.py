@@ -1,7 +1,7 @@
-"""What a GGUF file's keys say of a model of the Llama family, in fourcc's words.
+"""A GGUF file of a Llama-family model: its keys in fourcc's words, its rows in fourcc's order.
 
-llama.cpp rotates adjacent pairs of rows of a ``llama``, as fourcc does. Of a ``qwen2`` or ``qwen3`` it rotates row i of
-a head with row i + head_dim / 2: those rows are brought together, whole rows, so that blocks stay as they are.
+In a ``llama``, llama.cpp rotates adjacent pairs of rows, as fourcc does. In a ``qwen2`` or ``qwen3`` it rotates row i
+of a head with row i + head_dim / 2: those rows are brought together. Only whole rows move, so blocks stay as they are.
 """
 
 from __future__ import annotations
@@ -23,10 +23,12 @@ from fourcc.sources.gguf_values import Value
 from fourcc.sources.huggingface_keys import NORMS_FLAG, norms_note, without_norms
 from fourcc.sources.prefixes import notes_on_names
 from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, Unreadable, storable
-from fourcc.spec import Geometry
 
 ARCHITECTURE_KEY = "general.architecture"
-ADJACENT, HALVES = ("llama", "mistral"), ("qwen2", "qwen3")  # values of general.architecture, by what is rotated
+ADJACENT, HALVES = (
+    ("llama", "mistral"),
+    ("qwen2", "qwen3"),
+)  # of general.architecture, by the rows that form a pair
 COUNTS = {  # fourcc's word -> the key behind "llama."
     "dim": "embedding_length",
     "hidden_dim": "feed_forward_length",
@@ -37,10 +39,10 @@ COUNTS = {  # fourcc's word -> the key behind "llama."
     "vocab_size": "vocab_size",
     "seq_len": "context_length",
 }
-_SAID_ALONE = ("dim", "hidden_dim", "n_layers", "n_heads", "seq_len")  # others are told by these, or by tensors
+_SAID_ALONE = ("dim", "hidden_dim", "n_layers", "n_heads", "seq_len")  # the others follow from these, or from tensors
 SCALING = "rope.scaling."
 ORIGINAL = {"original_context_length": "original_max_position_embeddings"}  # GGUF's word -> Hugging Face's, and ours
-FREQUENCIES = "rope_freqs.weight"  # by which each pair's turn is divided
+FREQUENCIES = "rope_freqs.weight"  # divisors of the rotation's frequencies, one a pair
 ROTATED = (".attention.wq", ".attention.wk", ".attention.q_norm", ".attention.k_norm")
 _SHOWN = 4  # names in a note
 
@@ -50,7 +52,7 @@ Keys = Mapping[str, Value]
 def adopt(source: Source, keys: Keys) -> Source:
     """The source with fourcc's names and hyper-parameters, if it is of the family.
 
-    What does not go together is noted; the model's loader decides.
+    Contradictions are noted; the model's loader decides.
 
     Raises:
         SourceError: two spellings of one name, or rows that cannot be brought into fourcc's order.
@@ -80,7 +82,7 @@ def adopt(source: Source, keys: Keys) -> Source:
 
 
 def _missing_keys(keys: Keys) -> list[str]:
-    """Notes on keys that no model can be run without, and that nothing else tells."""
+    """Notes on missing keys that no model can be run without, and that nothing else replaces."""
     names = (f"{keys[ARCHITECTURE_KEY]}.{COUNTS[word]}" for word in _SAID_ALONE)
     wrong = [name for name in names if not _count(keys.get(name))]
     return [f"the key {name!r} is {'no positive number' if name in keys else 'missing'}" for name in wrong]
@@ -97,22 +99,22 @@ def _notes(tensors: list[SourceTensor | Unreadable], hyper: Hyper, family: objec
 
 
 def _frequencies(source: Source, tensors: list[SourceTensor]) -> tuple[list[SourceTensor], Hyper]:
-    """The factors of the rotation, which are no weights: they become a hyper-parameter."""
-    found = next((tensor for tensor in tensors if tensor.source_name == FREQUENCIES), None)
-    if found is None:
+    """The tensors without the factors of the rotation, which are no weights but become a hyper-parameter."""
+    stored = next((tensor for tensor in tensors if tensor.source_name == FREQUENCIES), None)
+    if stored is None:
         return tensors, {}
-    if len(found.shape) != 1 or not found.format.spec.real:
-        raise SourceError("the factors of the rotation", file=source.path, tensor=FREQUENCIES, found=list(found.shape))
-    factors = found.format.decode(found.read(0, 0, 1), Geometry(1, found.shape[0]))
+    if len(stored.shape) != 1 or not stored.format.spec.real:
+        raise SourceError("the factors of the rotation", file=source.path, tensor=FREQUENCIES, found=list(stored.shape))
+    factors = stored.decode()
     listed: list[Scalar] = [float(factor) for factor in factors.reshape(-1)]
     if not storable(listed) or any(not factor > 0 for factor in factors.reshape(-1)):
         raise SourceError("a factor of the rotation is no positive number", file=source.path, tensor=FREQUENCIES)
-    rest = [tensor for tensor in tensors if tensor is not found]
+    rest = [tensor for tensor in tensors if tensor is not stored]
     return rest, {"rope_scaling.type": "factors", "rope_scaling.factors": listed}
 
 
 def _both(scaling: Hyper, factors: Hyper) -> Hyper:
-    """Hyper-parameters of the rotation where the keys scale it and there are factors: turns are divided by both."""
+    """Hyper-parameters of the rotation; where there are a scaling and factors, frequencies are divided by both."""
     listed, factor = factors.get("rope_scaling.factors"), scaling.get("rope_scaling.factor")
     if not scaling or not factors:
         return {**scaling, **factors}
@@ -122,7 +124,7 @@ def _both(scaling: Hyper, factors: Hyper) -> Hyper:
 
 
 def _adjacent(source: Source, tensor: SourceTensor, head_dim: object) -> SourceTensor:
-    """The tensor with its rows as adjacent pairs, if it is one that is rotated."""
+    """The tensor; where it is rotated, with its rows as adjacent pairs."""
     if not tensor.name.removesuffix(".bias").endswith(ROTATED):
         return tensor
     vector = len(tensor.shape) == 1
@@ -140,12 +142,12 @@ def _adjacent(source: Source, tensor: SourceTensor, head_dim: object) -> SourceT
 
 
 def hyper_of(keys: Keys, tensors: list[SourceTensor]) -> Hyper:
-    """What keys say of a model of the family with these tensors: how an exporter proves what it wrote."""
+    """The hyper-parameters that keys give a model with these tensors; exporters check their output with it."""
     return _hyper(keys, [*tensors])
 
 
 def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Scalar | list[Scalar]]:
-    """The hyper-parameters, as far as the keys tell; what a key says that cannot be used is kept under its own name."""
+    """The hyper-parameters that the keys give; a value that cannot be used is kept under the key's own name."""
     prefix = f"{keys[ARCHITECTURE_KEY]}."
     given = {key.removeprefix(prefix): value for key, value in keys.items() if key.startswith(prefix)}
     hyper: dict[str, Scalar | list[Scalar]] = {
@@ -171,9 +173,9 @@ def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Sc
 
 
 def _scaling(given: Keys) -> dict[str, Scalar | list[Scalar]]:
-    """What changes the rotation's frequencies, in Hugging Face's words; of a kind that is known, what it heeds.
+    """The scaling of the rotation's frequencies, in Hugging Face's words; of a known kind only the keys that it heeds.
 
-    As llama.cpp has it a factor without a kind is linear, the old key stands in for it, and a factor of 0 is none.
+    As in llama.cpp, a factor without a kind is linear, the old key stands in for it, and a factor of 0 is none.
     """
     if gguf_keys.LEGACY_FACTOR in given:
         given = {f"{SCALING}factor": given[gguf_keys.LEGACY_FACTOR], **given}
@@ -181,8 +183,8 @@ def _scaling(given: Keys) -> dict[str, Scalar | list[Scalar]]:
     if kind == "none":
         return {}
     given = {f"{SCALING}type": kind, **given}
-    found = {key.removeprefix(SCALING): value for key, value in given.items() if key.startswith(SCALING)}
-    named = {ORIGINAL.get(word, word): value for word, value in found.items() if word not in gguf_keys.SCALING_INERT}
+    said = {key.removeprefix(SCALING): value for key, value in given.items() if key.startswith(SCALING)}
+    named = {ORIGINAL.get(word, word): value for word, value in said.items() if word not in gguf_keys.SCALING_INERT}
     heeded = {"type", *SCALINGS.get(str(kind), named)}
     return {
         f"rope_scaling.{word}": _shortest(value) if isinstance(value, float) else value

@@ -1,8 +1,8 @@
-"""A GGUF file's keys as a blob of a model.bin, so that they return to GGUF with their types, in their order.
+"""A GGUF file's keys as a blob of a model.bin, so they return to GGUF with their types, in their order.
 
-The blob ``metadata.gguf`` is a msgpack map: key -> [type, value], or [9, type of the items, items] of an array; types
+The blob ``metadata.gguf`` is a msgpack map: key -> [type, value], or [9, type of the items, items] for an array; types
 are GGUF's numbers. The keys ``tokenizer.*`` have their place and type here; their value is in ``tokenizer.gguf``.
-Keys that say how one file is laid out (``split.*``, ``GGUF.*``) are left out.
+Keys that tell how one file is laid out (``split.*``, ``GGUF.*``) are left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import attrs
 
 from fourcc.errors import InputError
 from fourcc.sources.gguf_header import MAX_KEYS, Head
-from fourcc.sources.gguf_values import ARRAY, NUMBERS, STRING, TRUTH, packed_typed
+from fourcc.sources.gguf_values import ARRAY, NUMBERS, STRING, TRUTH, packed_typed, unpacked_map
 
 BLOB = "metadata.gguf"
 VOCABULARY = "tokenizer."
@@ -59,47 +59,39 @@ def unpacked_metadata(data: bytes, file: object) -> dict[str, Typed]:
     Raises:
         InputError: it is no such map, or a value is none of its type.
     """
-    import msgpack
-
     if len(data) > MAX_BLOB:
         found, expected = f"{len(data)} bytes", f"at most {MAX_BLOB}"
         raise InputError("too long for the keys of a GGUF file", file=file, found=found, expected=expected)
-    unpacker = msgpack.Unpacker(
-        max_buffer_size=max(1, len(data)),
+    root = unpacked_map(
+        data,
+        file,
+        "the list of a GGUF file's keys",
         max_map_len=MAX_KEYS,
         object_pairs_hook=_distinct,
         list_hook=_Counter(),
         use_list=False,  # an empty tuple takes no memory
     )
-    unpacker.feed(data)
-    try:
-        root = unpacker.unpack()
-    except (TypeError, ValueError, RecursionError, MemoryError, msgpack.UnpackException) as error:
-        what = f"the keys of a GGUF file are not valid msgpack: {type(error).__name__}: {error}"
-        raise InputError(what, file=file, offset=unpacker.tell()) from error
-    if not isinstance(root, dict) or unpacker.tell() != len(data):
-        raise InputError("the keys of a GGUF file are no map, or do not end with it", file=file)
     return {_name(key, file): _typed(key, said, file) for key, said in root.items()}
 
 
 class _Counter:
-    """Lets as many arrays pass as keys have: what is said of each, and its items."""
+    """Limits the number of arrays: two a key, its list and its items."""
 
     def __init__(self) -> None:
         self._left = 2 * MAX_KEYS
 
-    def __call__(self, found: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __call__(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
         self._left -= 1
         if self._left < 0:
             raise ValueError("more arrays than keys have")
-        return found
+        return items
 
 
 def _distinct(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         raise ValueError("a key stands twice")
-    return found
+    return values
 
 
 def _name(key: object, file: object) -> str:
@@ -109,7 +101,7 @@ def _name(key: object, file: object) -> str:
 
 
 def _typed(key: str, said: object, file: object) -> Typed:
-    """What is said of a key."""
+    """The type and value in a key's list."""
     parts: list[Any] = (
         [list(part) if isinstance(part, tuple) else part for part in said] if isinstance(said, tuple) else []
     )

@@ -1,7 +1,7 @@
 """ggml's types: the numbers by which a GGUF file tells how a tensor is stored.
 
-A type that some installed format declares (``foreign={"ggml": 2}``) is read. The others are known by name and size, so
-that a file that has some can be listed.
+A type that an installed format declares (``foreign={"ggml": 2}``) is read. The others are known by name and size, so a
+file that has some can be listed.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class GgmlType:
     nbytes: int
 
     def stored_bytes(self, shape: tuple[int, ...]) -> int | None:
-        """Bytes of a tensor of that shape; None where its rows do not go into blocks."""
+        """Bytes of a tensor of that shape; None where its rows are no whole number of blocks."""
         return None if shape and shape[-1] % self.block else prod(shape) // self.block * self.nbytes
 
 
-# Number -> type, of those that ggml stores in files and no format of ours declares.
+# Number -> type: those that ggml stores in files and no built-in format declares.
 TYPES = MappingProxyType(
     {
         16: GgmlType("IQ2_XXS", 256, 66),
@@ -49,6 +49,6 @@ TYPES = MappingProxyType(
 
 
 def layout_name(number: int) -> str:
-    """What a message calls a type."""
+    """A type's name in messages."""
     known = TYPES.get(number)
     return f"ggml type {number}" if known is None else f"{known.name} (ggml type {number})"

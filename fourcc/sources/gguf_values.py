@@ -1,7 +1,7 @@
 """The values of a GGUF file's keys, in little memory: arrays stay as they lie in the file until they are asked for.
 
-A list of a million texts costs ten times its bytes as Python objects, and a false head can claim sixty million bytes of
-them; so `Texts` keeps the bytes, and `packed` writes them one by one.
+As Python objects, a list of a million texts takes ten times its bytes, and a false head can claim sixty million bytes
+of them; so `Texts` keeps the bytes, and `packed` writes one text at a time.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
+import msgpack
 
+from fourcc.errors import InputError
 from fourcc.sources.gguf_cursor import Cursor
 
 TRUTH, STRING, ARRAY = 7, 8, 9
 NUMBERS = dict(enumerate("BbHhIif?")) | {10: "Q", 11: "q", 12: "d"}  # value type -> struct code
 _LENGTH = struct.Struct("<Q")
-_RUN = 1 << 12  # numbers that are objects at once
+_RUN = 1 << 12  # numbers that are Python objects at one time
 
 Value = Any  # bool, int, float, str, bytes (a string that is no UTF-8), Texts, or an array of numbers
 
@@ -40,7 +42,7 @@ class Texts:
         return self.count
 
     def __iter__(self) -> Iterator[str | bytes]:
-        """Each text; one that is no UTF-8 as bytes."""
+        """The texts; one that is no UTF-8 stays bytes."""
         at = 0
         for _ in range(self.count):
             (length,) = _LENGTH.unpack_from(self.data, at)
@@ -52,7 +54,7 @@ class Texts:
 
 
 def decoded(raw: bytes | bytearray) -> str | bytes:
-    """A text, or its bytes where they are no UTF-8."""
+    """The text of some bytes, or the bytes where they are no UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -60,12 +62,12 @@ def decoded(raw: bytes | bytearray) -> str | bytes:
 
 
 def shown(value: Value) -> str:
-    """A value in a few words, for a message."""
+    """A value in a few words, for messages."""
     return f"{len(value)} numbers" if isinstance(value, array) else f"{value!r:.40}"
 
 
 def read_typed(cursor: Cursor, key: str) -> tuple[int, Value]:
-    """The value that stands at a cursor, behind its type: the type, of an array that of its items, and the value.
+    """Reads a type and a value of that type; for an array the type returned is that of its items.
 
     Args:
         cursor: in the head.
@@ -120,8 +122,6 @@ def _code(cursor: Cursor, kind: int, key: str) -> str:
 
 def packed(values: Mapping[str, Value]) -> bytes:
     """A msgpack map of keys and values, in their order."""
-    import msgpack
-
     packer = msgpack.Packer(autoreset=False)
     packer.pack_map_header(len(values))
     for key, value in values.items():
@@ -133,8 +133,6 @@ def packed(values: Mapping[str, Value]) -> bytes:
 
 def packed_typed(values: Mapping[str, tuple[tuple[int, ...], Value]]) -> bytes:
     """A msgpack map of keys, each with a list: numbers of types, and the value unless it is None."""
-    import msgpack
-
     packer = msgpack.Packer(autoreset=False)
     packer.pack_map_header(len(values))
     for key, (kinds, value) in values.items():
@@ -146,6 +144,33 @@ def packed_typed(values: Mapping[str, tuple[tuple[int, ...], Value]]) -> bytes:
             _pack(packer, value)
     data: bytes = packer.bytes()
     return data
+
+
+def unpacked_map(data: bytes, file: object, what: str, **guards: Any) -> dict[Any, Any]:  # noqa: ANN401 - msgpack's
+    """The map that a blob holds, and nothing behind it.
+
+    Args:
+        data: the blob, which may come from anywhere.
+        file: for messages.
+        what: what messages call the blob.
+        guards: limits and hooks of `msgpack.Unpacker`; a hook raises ValueError where there is too much.
+
+    Raises:
+        InputError: it is no such map.
+    """
+    unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(data)), **guards)
+    unpacker.feed(data)
+    try:
+        root = unpacker.unpack()
+    except (TypeError, ValueError, RecursionError, MemoryError, msgpack.UnpackException) as error:
+        problem = f"{what} is not valid msgpack: {type(error).__name__}: {error}"
+        raise InputError(problem, file=file, offset=unpacker.tell()) from error
+    if not isinstance(root, dict):
+        raise InputError(f"{what} is not a map", file=file, offset=0, found=type(root).__name__, expected="dict")
+    if unpacker.tell() != len(data):
+        beyond = f"{len(data) - unpacker.tell()} more bytes"
+        raise InputError(f"{what} does not end here", file=file, offset=unpacker.tell(), found=beyond)
+    return root
 
 
 def _pack(packer: Any, value: Value) -> None:  # noqa: ANN401 - msgpack's, which is imported where it is used

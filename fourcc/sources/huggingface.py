@@ -1,7 +1,7 @@
-"""What lies beside Hugging Face's weights: ``config.json``, which says what they are, and the tokenizer's files.
+"""The files beside Hugging Face's weights: ``config.json``, which says what they are, and the tokenizer's.
 
-Of a Llama-family model the tensors get fourcc's names, and the rows of q and k are brought from Hugging Face's order to
-adjacent pairs. Of any other model they keep their own names and order.
+The tensors of a Llama-family model get fourcc's names, and the rows of q and k are brought from Hugging Face's order to
+adjacent pairs. Those of any other model keep their names and order.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from typing import Any
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files.read import ReadFile
 from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.networks.hyper import MOST
 from fourcc.registry import registry
 from fourcc.sources import foreign_weights, llama
 from fourcc.sources.extent import AdjacentPairs, whole_parts
-from fourcc.sources.folder import file_in
+from fourcc.sources.folder import contents, file_in
 from fourcc.sources.generation import special_tokens
 from fourcc.sources.huggingface_keys import FAMILIES, asked, rope
 from fourcc.sources.json_text import parse_object
@@ -46,11 +45,11 @@ _COUNTS = {  # fourcc's word -> the config's
 }
 _ROTATED = (".attention.wq", ".attention.wk", ".attention.q_norm", ".attention.k_norm")
 _RECOMPUTED = ".rotary_emb.inv_freq"
-_MADE = ", and each matrix that was quantized in several tensors is one, called *.weight"
+_JOINED = ", and each matrix that was quantized in several tensors is one, called *.weight"
 
 
 def adopt(source: Source, folder: Path) -> Source:
-    """The source with what the files of its folder say of it.
+    """The source, completed by the config and the tokenizer's files of its folder.
 
     Args:
         source: tensors with the names and the order of their files.
@@ -84,7 +83,7 @@ def adopt(source: Source, folder: Path) -> Source:
 
 @attrs.frozen
 class _Config:
-    """A ``config.json``; null counts as absent."""
+    """The contents of a ``config.json``; null counts as absent."""
 
     path: Path
     fields: Mapping[str, Any]
@@ -92,16 +91,8 @@ class _Config:
 
     @classmethod
     def read(cls, path: Path) -> _Config:
-        file = ReadFile(path, SourceError)
-        try:
-            if file.size > MAX_CONFIG:
-                raise SourceError(
-                    "too long for a config", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_CONFIG}"
-                )
-            data = bytes(file.read(0, file.size))
-            return cls(path, parse_object(data, path), data)
-        finally:
-            file.close()
+        data = contents(path, MAX_CONFIG, "a config")
+        return cls(path, parse_object(data, path), data)
 
     @property
     def is_llama(self) -> bool:
@@ -118,12 +109,12 @@ class _Config:
 
     @property
     def scheme(self) -> Scheme | None:
-        """How the weights are quantized, if in several tensors a matrix that can be brought together."""
+        """How the weights are quantized, where that is in several tensors a matrix that can be joined."""
         return scheme_of(self.fields, self.path)
 
     @property
     def unread(self) -> str | None:
-        """The scheme that another tool quantized the weights in, where it is not read here."""
+        """The name of the weights' quantization scheme, where it is not read here."""
         return scheme_name(self.fields) if self.scheme is None else None
 
     def count(self, key: str, default: int | None = None) -> int:
@@ -153,7 +144,7 @@ def _adapter_note(folder: Path) -> Iterator[str]:
 
 
 def _as_stated(source: Source, config: _Config) -> Source:
-    """A model that is not of the family, or whose weights are not read: all is kept, and its config comes along."""
+    """A model that is not of the family, or whose weights are not read: all is kept, and the config is stored, too."""
     kind = config.fields.get("model_type")
     name = kind if isinstance(kind, str) and len(kind) <= MAX_FAMILY else None
     notes = []
@@ -163,8 +154,8 @@ def _as_stated(source: Source, config: _Config) -> Source:
         of_family = name in FAMILIES  # and of another task
         name = next(iter(config.classes), name) if of_family else name
         said = f"architectures {', '.join(config.classes)}" if of_family else f"model_type {kind!r}"
-        made = "" if all(tensor.name == tensor.source_name for tensor in source.tensors) else _MADE
-        notes = [f"no Llama-family language model ({said}): names are kept{made}"]
+        joined = "" if all(tensor.name == tensor.source_name for tensor in source.tensors) else _JOINED
+        notes = [f"no Llama-family language model ({said}): names are kept{joined}"]
     blobs = {**source.blobs, CONFIG: config.data}
     return attrs.evolve(source, architecture=name, blobs=blobs, notes=(*source.notes, *notes))
 
@@ -211,8 +202,8 @@ def _left_out(recomputed: list[SourceTensor]) -> str:
 def _tied(config: _Config, tensors: list[SourceTensor]) -> tuple[bool, list[SourceTensor], list[str]]:
     """Whether the output matrix is the embedding, the tensors without a copy of it, and notes.
 
-    Where the config is silent the weights tell. Where it says that the two are one and the file has another output
-    matrix all the same, transformers keeps that, and so does fourcc.
+    Where the config is silent, the tensors tell. Where it says that the two are one, and the file has another output
+    matrix all the same, transformers keeps that matrix, and so does fourcc.
     """
     said = config.fields.get("tie_word_embeddings")
     by_name = {tensor.name: tensor for tensor in tensors}
@@ -246,7 +237,7 @@ def _refuse_twins(config: _Config, tensors: list[SourceTensor]) -> None:
 
 
 def _adjacent(config: _Config, tensor: SourceTensor, head_dim: int) -> SourceTensor:
-    """The tensor with its rows as adjacent pairs, if it is one that is rotated."""
+    """The tensor; where it is rotated, with its rows as adjacent pairs."""
     if not tensor.name.removesuffix(".bias").endswith(_ROTATED):
         return tensor
     spec = registry[tensor.tag].spec
@@ -261,7 +252,9 @@ def _adjacent(config: _Config, tensor: SourceTensor, head_dim: int) -> SourceTen
 
 
 def hyper_of(data: bytes, path: Path, names: set[str]) -> Hyper:
-    """What a config's text says of a model with tensors of these names: how an exporter proves what it wrote.
+    """The hyper-parameters that a config's text gives a model with tensors of these names.
+
+    An exporter checks the config that it wrote with it.
 
     Raises:
         SourceError: it cannot be read.

@@ -1,8 +1,8 @@
-"""Which keys of a ``config.json`` change a model's numbers, by family.
+"""The keys of a ``config.json`` that change a model's numbers, by family.
 
-The facts are those of transformers 5.24, whose class for a family heeds some keys and passes over all others. What it
-heeds becomes a hyper-parameter, where it is not what holds anyway; what it passes over is noted, so that a key that was
-meant to count does not vanish without a word.
+The facts are those of transformers 5.24, whose class for a family heeds some keys and passes over all others. A key
+that it heeds becomes a hyper-parameter, unless it states the default. A key that it passes over is noted, so one that
+was meant to count does not vanish silently.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from fourcc.naming import split_name
 from fourcc.networks.llama import ORIGINAL, SCALING, SCALINGS
 from fourcc.sources.source import Scalar, storable
 
-Found = dict[str, Scalar | list[Scalar]]
+HyperParams = dict[str, Scalar | list[Scalar]]
 
-NORMS_FLAG = "qk_norm"  # no key of a config: what the family says of norms, where the tensors say another thing
+NORMS_FLAG = "qk_norm"  # no key of a config: whether the family has norms of q and k, where the tensors contradict it
 _DEFAULT_WINDOW, _DEFAULT_FULL_LAYERS = 4096, 28  # where a config does not say
 _SHOWN = 4  # names in a note
-_CAUSAL = "is_causal"  # heeded by every class: where it is false, activations see those behind them
+_CAUSAL = "is_causal"  # heeded by every class: where it is false, a position attends to later ones, too
 _LAYER_TYPES = {"full_attention": 0, "sliding_attention": 1}
 # Read elsewhere, or here by name.
 _READ = (
@@ -30,7 +30,7 @@ _READ = (
     "max_position_embeddings rms_norm_eps hidden_act tie_word_embeddings rope_theta rope_scaling rope_parameters "
     "original_max_position_embeddings is_causal bos_token_id eos_token_id model_type architectures quantization_config"
 )
-# They change no number when a model is run.
+# These change no number when a model is run.
 _INERT = (
     "torch_dtype dtype transformers_version use_cache initializer_range attention_dropout pad_token_id sep_token_id "
     "cls_token_id _name_or_path name_or_path _commit_hash pretraining_tp output_attentions output_hidden_states "
@@ -42,11 +42,11 @@ _INERT = (
 
 
 class Config(Protocol):
-    """A ``config.json``."""
+    """The contents of a ``config.json``."""
 
     @property
     def fields(self) -> Mapping[str, Any]:
-        """What it says; null counts as absent."""
+        """Its keys and values; null counts as absent."""
 
     def count(self, key: str, default: int | None = None) -> int:
         """A positive integer. Raises SourceError where it is none."""
@@ -56,12 +56,12 @@ class Config(Protocol):
 
 
 @attrs.frozen
-class Family:
-    """What transformers' class of a family has, beside what all have.
+class FamilyRules:
+    """What transformers' class of a family takes, beyond what all classes take.
 
     Attributes:
         optional: tensors of a layer -> the key that says whether they are there; None: they always are.
-        window: the keys that it heeds of windows.
+        window: the keys of sliding windows that it heeds.
         other: keys that it heeds and that fourcc does not compute.
     """
 
@@ -71,17 +71,17 @@ class Family:
 
     @property
     def normed(self) -> bool:
-        """Whether its q and k always have norms, which are not what they would be without."""
+        """Whether its q and k always have norms, so a model without them would compute something else."""
         return any(self.optional.get(name, "") is None for name in _NORMS)
 
 
 def norms_note(family: object) -> str:
-    """What is odd `without_norms`: all by itself the model would run, as another one."""
+    """The note on a model `without_norms`, which would run, but as another model."""
     return f"a {family} has norms of q and k in each layer, and here a layer lacks them"
 
 
 def without_norms(names: Iterable[str]) -> bool:
-    """Whether a layer has a matrix of q or k and not the norm of it; names are in fourcc's spelling."""
+    """Whether a layer has a matrix of q or k without its norm; names are in fourcc's spelling."""
     known = set(names)
     pairs = (("attention.wq", "attention.q_norm"), ("attention.wk", "attention.k_norm"))
     return any(
@@ -96,18 +96,18 @@ _ATTENTION = {f"attention.{name}.bias": "attention_bias" for name in ("wq", "wk"
 _FEED_FORWARD = {f"feed_forward.{name}.bias": "mlp_bias" for name in ("w1", "w2", "w3")}
 _NORMS = ("attention.q_norm", "attention.k_norm")
 _LAYERED = ("use_sliding_window", "sliding_window", "max_window_layers", "layer_types")
-# What a model is said to lack whose file has the tensor all the same; such a model is refused by that name.
+# Tensor -> the key that says a model lacks it; where the file has the tensor all the same, the model is refused by it.
 _FLAGS = {**_ATTENTION, **_FEED_FORWARD, **dict.fromkeys(_NORMS, NORMS_FLAG)}
 FAMILIES = {
-    "llama": Family({**_ATTENTION, **_FEED_FORWARD}),
-    "mistral": Family({}, ("sliding_window", "layer_types")),  # with the latter it is read as a ministral
-    "qwen2": Family(dict.fromkeys(("attention.wq.bias", "attention.wk.bias", "attention.wv.bias")), _LAYERED),
-    "qwen3": Family({**_ATTENTION, **dict.fromkeys(_NORMS)}, _LAYERED),
+    "llama": FamilyRules({**_ATTENTION, **_FEED_FORWARD}),
+    "mistral": FamilyRules({}, ("sliding_window", "layer_types")),  # with the latter it is read as a ministral
+    "qwen2": FamilyRules(dict.fromkeys(("attention.wq.bias", "attention.wk.bias", "attention.wv.bias")), _LAYERED),
+    "qwen3": FamilyRules({**_ATTENTION, **dict.fromkeys(_NORMS)}, _LAYERED),
 }
 
 
-def asked(config: Config, names: Iterable[str]) -> tuple[Found, list[str]]:
-    """What a config of a known family asks for beside its sizes, and notes.
+def asked(config: Config, names: Iterable[str]) -> tuple[HyperParams, list[str]]:
+    """The hyper-parameters that a config of a known family states beside its sizes, and notes.
 
     Args:
         config: its ``model_type`` is in `FAMILIES`.
@@ -120,33 +120,33 @@ def asked(config: Config, names: Iterable[str]) -> tuple[Found, list[str]]:
     lacking: dict[str, list[str]] = {}
     for key, name in sorted(_lacking(config, family, names)):
         lacking.setdefault(key, []).append(name)
-    found: Found = {**_activation(config), **_window(config, family), **dict.fromkeys(lacking, False)}
+    hyper: HyperParams = {**_activation(config), **_window(config, family), **dict.fromkeys(lacking, False)}
     for key in family.other:
         if config.fields.get(key) is not None:
-            found[key] = config.fields[key] if storable(config.fields[key]) else str(config.fields[key])
+            hyper[key] = config.fields[key] if storable(config.fields[key]) else str(config.fields[key])
     if not config.fields.get(_CAUSAL, True):  # null, too
-        found[_CAUSAL] = False
+        hyper[_CAUSAL] = False
     notes = [_denied(config, family, key, denied) for key, denied in lacking.items()]
     if family.normed and without_norms(names):
-        found[NORMS_FLAG] = True
+        hyper[NORMS_FLAG] = True
         notes.append(norms_note(config.fields["model_type"]))
-    return found, [*notes, *_passed_over(config, family)]
+    return hyper, [*notes, *_passed_over(config, family)]
 
 
-def _denied(config: Config, family: Family, key: str, names: list[str]) -> str:
+def _denied(config: Config, family: FamilyRules, key: str, names: list[str]) -> str:
     """A note on tensors that the family's class would not have with this config."""
     kind = config.fields["model_type"]
     why = f"the config does not say {key} true" if key in family.optional.values() else f"a {kind} model has none such"
     return f"the file has {listed(names, _SHOWN)}, but {why}"
 
 
-def _activation(config: Config) -> Found:
+def _activation(config: Config) -> HyperParams:
     said = config.fields.get("hidden_act")
     return {} if said in (None, "silu", "swish") else {"hidden_act": str(said)}  # two names of one function
 
 
-def _lacking(config: Config, family: Family, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """What the config says is not there, and is: its key, and the tensor's name."""
+def _lacking(config: Config, family: FamilyRules, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The tensors that are there though the config says they are not: key, and the tensor's name."""
     for name in names:
         template, _, ending = split_name(name)
         part = template.removeprefix("layers.*.") + ending
@@ -154,7 +154,7 @@ def _lacking(config: Config, family: Family, names: Iterable[str]) -> Iterator[t
             yield _FLAGS[part], name
 
 
-def _has(config: Config, family: Family, part: str) -> bool:
+def _has(config: Config, family: FamilyRules, part: str) -> bool:
     """Whether the family's class has a tensor."""
     if part not in family.optional:
         return False
@@ -169,8 +169,8 @@ def _flag(config: Config, key: str) -> bool:
     return bool(value)
 
 
-def _passed_over(config: Config, family: Family) -> Iterator[str]:
-    """A note on the keys that the family's class does not heed."""
+def _passed_over(config: Config, family: FamilyRules) -> Iterator[str]:
+    """A note on keys that the family's class does not heed."""
     heeded = {*_READ.split(), *_INERT.split(), *family.window, *family.other, *filter(None, family.optional.values())}
     strange = [key for key, value in config.fields.items() if key not in heeded and value not in (None, False)]
     if strange:
@@ -181,8 +181,8 @@ def _passed_over(config: Config, family: Family) -> Iterator[str]:
 # -- windows
 
 
-def _window(config: Config, family: Family) -> Found:
-    """How far an activation sees, and in which layers, where not in all."""
+def _window(config: Config, family: FamilyRules) -> HyperParams:
+    """The sliding window, and its layers where not all have it."""
     types = config.fields.get("layer_types") if family.window else None
     on = _flag(config, "use_sliding_window") if family.window is _LAYERED else bool(family.window)
     by_layer = family.window is _LAYERED or types is not None
@@ -199,7 +199,7 @@ def _window(config: Config, family: Family) -> Found:
 
 
 def _windowed_layers(config: Config) -> list[int]:
-    """Of each layer 1 where it has the window."""
+    """For every layer 1 where it has the window, else 0."""
     layers = config.count("num_hidden_layers")
     types = config.fields.get("layer_types")
     if types is None:
@@ -215,7 +215,7 @@ def _windowed_layers(config: Config) -> list[int]:
 
 
 def _by_number(layers: int, full: int) -> list[int]:
-    """The layers from `full` on; a number of layers that cannot be is refused later, so as many are not listed."""
+    """1 for the layers from `full` on; an impossible number of layers is refused later, so the list stays short."""
     if full <= 0 or full >= layers:
         return [int(full <= 0)]
     return [int(layer >= full) for layer in range(min(layers, 1 << 16))]
@@ -224,7 +224,7 @@ def _by_number(layers: int, full: int) -> list[int]:
 # -- rotation
 
 
-def rope(config: Config, seq_len: int) -> tuple[Found, list[str]]:
+def rope(config: Config, seq_len: int) -> tuple[HyperParams, list[str]]:
     """Base and scaling of the rotation, and notes.
 
     Newer configs have one map of both, ``rope_parameters``; older ones ``rope_theta`` and ``rope_scaling``. Where both
@@ -252,24 +252,24 @@ def rope(config: Config, seq_len: int) -> tuple[Found, list[str]]:
     heeded = {key: value for key, value in values.items() if _heeded(kind, key, value)}
     if ignored := sorted(set(values) - set(heeded)):
         notes.append(f"rope scaling {kind!r} does not heed {', '.join(ignored)}: passed over")
-    found: Found = {"rope_theta": _theta(config, theta)}
+    hyper: HyperParams = {"rope_theta": _theta(config, theta)}
     if kind != "default":
-        found[f"{SCALING}type"] = kind
+        hyper[f"{SCALING}type"] = kind
     for key, value in heeded.items():
         if not storable(value):
             raise config.refusal(f"rope_scaling.{key}", value, "a number, a text or a list of these")
-        found[f"{SCALING}{key}"] = value
-    return found, notes
+        hyper[f"{SCALING}{key}"] = value
+    return hyper, notes
 
 
 def _is_for_any_length(values: Mapping[str, Any]) -> bool:
-    """Whether longrope's factors are the same for short and long texts, and attention is not scaled beside."""
+    """Whether longrope's factors are equal for short and long texts, and attention is not scaled."""
     same = isinstance(values.get("short_factor"), list) and values["short_factor"] == values.get("long_factor")
     return same and values.get("attention_factor") == 1 and values.get("partial_rotary_factor", 1) == 1
 
 
 def _heeded(kind: str, key: str, value: object) -> bool:
-    """Whether a kind of scaling heeds a key; of a kind that is not known here, all may count."""
+    """Whether a kind of scaling heeds a key; of an unknown kind, any key may count."""
     if value is None:
         return False
     if key == "partial_rotary_factor":

@@ -7,8 +7,8 @@ from typing import Any
 
 from fourcc.errors import SourceError
 
-_NODES = 1_000_000  # maps and arrays allowed in any header,
-_BYTES_PER_NODE = 12  # and one more for so many bytes: an honest header spends more
+_NODES = 1_000_000  # maps and arrays that any header may have,
+_BYTES_PER_NODE = 12  # and one more for every so many bytes: an honest header takes more bytes for one
 
 
 def parse_object(data: bytes | bytearray, file: object, offset: int = 0) -> dict[str, Any]:
@@ -37,12 +37,12 @@ def parse_object(data: bytes | bytearray, file: object, offset: int = 0) -> dict
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A dict of pairs whose keys differ. Raises ValueError where not, or where a text is no Unicode (a surrogate)."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for key, value in pairs:
-        if key in found:
+        if key in values:
             raise ValueError(f"the key {key!r} stands twice")
         for text in (key, value):
             if isinstance(text, str):
                 text.encode()
-        found[key] = value
-    return found
+        values[key] = value
+    return values

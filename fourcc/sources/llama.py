@@ -1,6 +1,6 @@
-"""The Llama family's tensors as sources have them: what contradicts the model's hyper-parameters, and what is missing.
+"""A source's tensors against the Llama network: those that contradict the hyper-parameters, and those that are missing.
 
-What the network takes is declared in `fourcc.networks`.
+`fourcc.networks` declares what the network takes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SHOWN = 4  # names in a note
 
 @attrs.frozen
 class Contradiction:
-    """A tensor that cannot be what the hyper-parameters say."""
+    """A tensor whose shape or layer contradicts the hyper-parameters."""
 
     tensor: SourceTensor | Unreadable
     found: str
@@ -28,7 +28,7 @@ class Contradiction:
 
 
 def contradictions(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> Iterator[Contradiction]:
-    """The tensors whose shape or layer does not go with the hyper-parameters; what these leave open is not compared."""
+    """The tensors that contradict the hyper-parameters; nothing is compared with one that is missing."""
     by_name = {tensor.name: tensor for tensor in tensors}
     for wrong in LLAMA.contradictions({name: tensor.shape for name, tensor in by_name.items()}, hyper):
         assert wrong.tensor is not None
@@ -36,7 +36,7 @@ def contradictions(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -
 
 
 def missing(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> Iterator[str]:
-    """Names of tensors that the model needs and that are not there, one by one: a false n_layers makes many."""
+    """Names of tensors that the model needs and the source lacks, lazily: a false n_layers makes many."""
     yield from LLAMA.missing((tensor.name for tensor in tensors), hyper)
 
 
@@ -50,5 +50,5 @@ def incomplete(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> st
 
 
 def in_model_order(tensors: Iterable[SourceTensor]) -> tuple[SourceTensor, ...]:
-    """The tensors as the model runs; those of no known name last, in the order given."""
+    """The tensors in the order in which the model runs; those of unknown names last, in the order given."""
     return tuple(sorted(tensors, key=lambda tensor: position(tensor.name)))

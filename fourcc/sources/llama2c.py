@@ -4,10 +4,10 @@
 
     v0   7 x i32 header; no magic. vocab_size < 0: the output matrix is stored too. Holds RoPE tables, which are skipped
     v1   256 bytes of header: u32 magic, i32 version, 7 x i32, u8 shared output matrix; then float32
-    v2   as v1, with i32 group_size at byte 37; matrices are int8, followed by a float32 scale for every group
+    v2   as v1, with i32 group_size at byte 37; a matrix is int8 codes, then a float32 scale for every group
 
 A group of v2 runs through the flattened tensor, perhaps across the ends of rows: weight i has scale i // group_size.
-Codes and scales are offered as they are. All numbers are little-endian.
+Codes and scales are taken as they are. All numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _PLAUSIBLE = 1 << 24  # a field of a header is less; text and floats read as int
 
 @attrs.frozen
 class Header:
-    """What a header says, checked.
+    """A header's fields, checked.
 
     Attributes:
         version: 0, 1 or 2.
@@ -67,7 +67,7 @@ class Header:
 
 
 def recognises(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
-    """Whether it is a llama2.c checkpoint. Version 0 has no magic: most of its seven numbers must make sense."""
+    """Whether it is a llama2.c checkpoint. Version 0 has no magic: five of its seven numbers must make sense."""
     if head.startswith(MAGIC):
         return True
     if len(head) < SEVEN.size or is_tokenizer(head):
@@ -113,7 +113,7 @@ def open_llama2c(path: Path) -> Source:
         )
 
 
-def _notes(header: Header, runs: list[Run]) -> tuple[str, ...]:
+def _notes(header: Header, runs: list[TensorRun]) -> tuple[str, ...]:
     odd = header.version == 0 and all(run.name for run in runs)
     return ("the file has no RoPE tables, and needs none",) if odd else ()
 
@@ -168,7 +168,7 @@ def _numbered_header(file: ReadFile, start: bytes) -> Header:
 
 
 def _positive(file: ReadFile, values: dict[str, int], offset: int) -> dict[str, int]:
-    """The fields, each more than 0; a negative vocab_size of version 0 was a flag."""
+    """The fields, all above 0: the sign of vocab_size is a flag. Raises SourceError where one is out of range."""
     for number, (name, value) in enumerate(values.items()):
         lowest = -(2**31) + 1 if name == "vocab_size" else 1
         if value < lowest or value == 0:
@@ -193,8 +193,15 @@ def refusal(file: ReadFile, what: str, offset: int, found: object, expected: obj
 
 
 @attrs.frozen
-class Run:
-    """Tensors of one kind, layer behind layer. `name` is a template; shape is one layer's."""
+class TensorRun:
+    """Tensors of one kind, layer after layer.
+
+    Attributes:
+        name: a template; empty: RoPE tables.
+        shape: of one layer's tensor.
+        layers: how many.
+        grouped: whether it is stored as int8 codes with a scale for every group.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -212,29 +219,29 @@ class Run:
         return count + 4 * (count // header.group) if self.grouped else 4 * count
 
 
-def runs_of(header: Header) -> Iterator[Run]:
-    """What follows the header, in the file's order; RoPE tables have no name."""
+def runs_of(header: Header) -> Iterator[TensorRun]:
+    """The runs behind the header, in the file's order; RoPE tables have no name."""
     dim, hidden, layers = header.dim, header.hidden_dim, header.n_layers
     kv_dim, grouped = header.n_kv_heads * header.head_dim, header.version == 2
-    embedding = Run("tok_embeddings", (header.vocab_size, dim), grouped=grouped)
-    attention_norm = Run("layers.*.attention_norm", (dim,), layers)
+    embedding = TensorRun("tok_embeddings", (header.vocab_size, dim), grouped=grouped)
+    attention_norm = TensorRun("layers.*.attention_norm", (dim,), layers)
     attention = [
-        Run(f"layers.*.attention.{name}", shape, layers, grouped)
+        TensorRun(f"layers.*.attention.{name}", shape, layers, grouped)
         for name, shape in (("wq", (dim, dim)), ("wk", (kv_dim, dim)), ("wv", (kv_dim, dim)), ("wo", (dim, dim)))
     ]
-    ffn_norm = Run("layers.*.ffn_norm", (dim,), layers)
+    ffn_norm = TensorRun("layers.*.ffn_norm", (dim,), layers)
     feed_forward = [
-        Run(f"layers.*.feed_forward.{name}", shape, layers, grouped)
+        TensorRun(f"layers.*.feed_forward.{name}", shape, layers, grouped)
         for name, shape in (("w1", (hidden, dim)), ("w2", (dim, hidden)), ("w3", (hidden, dim)))
     ]
-    norm = Run("norm", (dim,))
+    norm = TensorRun("norm", (dim,))
     if header.version == 0:
-        rope = Run("", (2, header.seq_len, header.head_dim // 2))  # cosines and sines
+        rope = TensorRun("", (2, header.seq_len, header.head_dim // 2))  # cosines and sines
         yield from (embedding, attention_norm, *attention, ffn_norm, *feed_forward, norm, rope)
     else:
         yield from (attention_norm, ffn_norm, norm, embedding, *attention, *feed_forward)
     if not header.shared:
-        yield Run("output", (header.vocab_size, dim), grouped=grouped)
+        yield TensorRun("output", (header.vocab_size, dim), grouped=grouped)
 
 
 def _check_groups(file: ReadFile, header: Header) -> None:
@@ -245,8 +252,8 @@ def _check_groups(file: ReadFile, header: Header) -> None:
             raise refusal(file, what, _FLAG_OFFSET + 1, header.group, "a divisor")
 
 
-def _runs_in(file: ReadFile, header: Header) -> list[Run]:
-    """What follows the header, after the file's length was compared; old files of version 0 have no RoPE tables."""
+def _runs_in(file: ReadFile, header: Header) -> list[TensorRun]:
+    """The runs behind the header that the file's length fits; old files of version 0 have no RoPE tables."""
     runs = list(runs_of(header))
     bare = [run for run in runs if run.name]
     sizes = [HEADER_BYTES[header.version] + sum(run.layers * run.nbytes(header) for run in r) for r in (runs, bare)]
@@ -258,7 +265,7 @@ def _runs_in(file: ReadFile, header: Header) -> list[Run]:
     raise refusal(file, "the file's length is not what its header asks for", 0, f"{file.size} bytes", expected)
 
 
-def _tensors(file: ReadFile, header: Header, runs: list[Run]) -> Iterator[SourceTensor]:
+def _tensors(file: ReadFile, header: Header, runs: list[TensorRun]) -> Iterator[SourceTensor]:
     offset = HEADER_BYTES[header.version]
     for run in runs:
         for number in range(run.layers):
@@ -267,8 +274,8 @@ def _tensors(file: ReadFile, header: Header, runs: list[Run]) -> Iterator[Source
             offset += run.nbytes(header)
 
 
-def _tensor(file: ReadFile, header: Header, run: Run, name: str, offset: int) -> SourceTensor:
-    """A tensor whose bytes begin at `offset`: numbers, or codes and behind them their scales."""
+def _tensor(file: ReadFile, header: Header, run: TensorRun, name: str, offset: int) -> SourceTensor:
+    """A tensor whose bytes begin at `offset`: float32 numbers, or codes followed by their scales."""
     shape = run.shape
     if not run.grouped:
         spec = number_format("<f4", file.path).spec

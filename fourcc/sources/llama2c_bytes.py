@@ -1,4 +1,4 @@
-"""llama2.c's forks that store one scale a tensor. They have version 0's header and order, and no mark: the size tells.
+"""Files of llama2.c's forks with one scale a tensor: version 0's header and order, no magic; known by the size.
 
 ::
 
@@ -16,20 +16,18 @@ import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
+from fourcc.format import Array, Parts
 from fourcc.naming import position
 from fourcc.sources.extent import Planes, foreign_format
-from fourcc.sources.llama2c import SEVEN, Header, Run, hyper_of, plausible, read_header, runs_of
+from fourcc.sources.llama2c import SEVEN, Header, TensorRun, hyper_of, plausible, read_header, runs_of
 from fourcc.sources.source import Source, SourceTensor
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Parts
-    from fourcc.spec import FormatSpec
+from fourcc.spec import FormatSpec
 
 KIND = "llama2.c"
 SYSTEM = "llama2.c"
@@ -39,13 +37,13 @@ _RECORD = 8  # bytes of base and scale
 
 @attrs.frozen
 class _Layout:
-    """One of the kinds of file.
+    """A layout of such files.
 
     Attributes:
         name: for people.
         identity: of the format of its tensors.
         bits: of a code.
-        maxima: whether the scales stand together behind the header.
+        maxima: whether all scales stand directly behind the header.
         tables: whether there are RoPE tables.
     """
 
@@ -55,11 +53,11 @@ class _Layout:
     maxima: bool = False
     tables: bool = True
 
-    def runs(self, header: Header) -> list[Run]:
+    def runs(self, header: Header) -> list[TensorRun]:
         """The tensors, in the file's order; RoPE tables have no name."""
         return [run for run in runs_of(header) if run.name or self.tables]
 
-    def nbytes(self, run: Run) -> int:
+    def nbytes(self, run: TensorRun) -> int:
         """Bytes of one layer's tensor."""
         if self.maxima:
             return run.weights
@@ -81,7 +79,7 @@ _LAYOUTS = (
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether the file has just the size of one of the layouts, and is none of version 0."""
+    """Whether the file has exactly the size of one of the layouts, and not that of version 0."""
     header = plausible(head)
     return header is not None and _layout(header, path.stat().st_size) is not None
 
@@ -98,7 +96,7 @@ def open_bytes(path: Path) -> Source:
     """A file with one scale a tensor as a source.
 
     Raises:
-        SourceError: the header cannot be true, or the file has another length by now.
+        SourceError: the header cannot be true, or the file no longer has the length that it was recognised by.
     """
     with ExitStack() as stack:
         file = ReadFile(path, SourceError)
@@ -148,8 +146,6 @@ class _Scaled:
 
     def read(self, matrix: int, first: int, last: int) -> Parts:
         """The rows first..last."""
-        import numpy as np
-
         parts = Planes(self.file, (self.maximum, self.offset), self.shape, self.spec).read(matrix, first, last)
         scale = self.spec.parts[0].name
         with np.errstate(invalid="ignore"):  # of a damaged file
@@ -158,7 +154,7 @@ class _Scaled:
 
 @attrs.frozen(eq=False)
 class _Shifted:
-    """A matrix of 4-bit codes whose rows of odd length share bytes: here each row begins with a byte of its own."""
+    """A matrix of 4-bit codes whose rows of odd length share bytes; `read` lets every row begin at a byte."""
 
     file: ReadFile
     offset: int
@@ -167,8 +163,6 @@ class _Shifted:
 
     def read(self, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG002 - there is one matrix
         """The rows first..last."""
-        import numpy as np
-
         cols = self.shape[-1]
         begin, end = first * cols, last * cols
         data = self.file.read(self.offset + _RECORD + begin // 2, -(-end // 2) - begin // 2)

@@ -1,13 +1,13 @@
-"""llama2.c's forks that put a record before each matrix: the QMatrix files (branch ``quant``) and ``int4-avx2``'s AWQ.
+"""llama2.c's forks with a record before every matrix: the QMatrix files (branch ``quant``) and ``int4-avx2``'s AWQ.
 
 ::
 
     7 x i32 header | embedding | norms | wq .. wo | norms | w1 w2 w3 | norm | RoPE tables | output, where vocab_size < 0
 
 Order and header are those of version 0. A matrix is float32 numbers, or a record: four characters, i32 rows, i32
-columns, then the parts of the format that has these characters, one behind the other. ``q_aw`` is AWQ's: rows are the
-matrix's columns; float32 scales for each 128 of them, zero points and codes of 4 bits eight to a word, in AWQ's order.
-Its q and k have Hugging Face's order of rows.
+columns, then the parts of the format that has these characters, one after the other. ``q_aw`` is AWQ's: its rows are
+the matrix's columns, with a float32 scale for every 128 of them; zero points and codes have 4 bits, eight to a word, in
+AWQ's order. Its q and k have Hugging Face's order of rows.
 """
 
 from __future__ import annotations
@@ -16,21 +16,19 @@ import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
+from fourcc.format import Array
 from fourcc.naming import position
 from fourcc.registry import registry
 from fourcc.sources.extent import AdjacentPairs, Extent, Planes, foreign_format, number_format
-from fourcc.sources.llama2c import SEVEN, Header, Run, hyper_of, plausible, read_header, refusal, runs_of
+from fourcc.sources.llama2c import SEVEN, Header, TensorRun, hyper_of, plausible, read_header, refusal, runs_of
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.sources.words import Affine, awq
-
-if TYPE_CHECKING:
-    from fourcc.format import Array
 
 KIND = "llama2.c QMatrix"
 SYSTEM = "qmatrix"  # whose ids are the records' four characters
@@ -102,11 +100,11 @@ def _tensors(file: ReadFile, header: Header) -> Iterator[SourceTensor]:
 
 @attrs.frozen(eq=False)
 class _Place:
-    """Where a tensor begins."""
+    """A tensor's place in the file."""
 
     file: ReadFile
     header: Header
-    run: Run
+    run: TensorRun
     name: str
     offset: int
 
@@ -182,21 +180,17 @@ class _Place:
 
 @attrs.frozen
 class _Grid:
-    """Columns of what is stored row by row: each time all of it is read, which a tile of a transposed matrix costs."""
+    """Columns of a matrix that is stored row by row; every tile of the transposed matrix reads it whole."""
 
     file: ReadFile
 
     def awq(self, offset: int, rows: int, cols: int, first: int, last: int) -> Array:
         """Columns first..last of codes, transposed: uint8 (last - first, rows)."""
-        import numpy as np
-
         words = np.frombuffer(self.file.read(offset, rows * cols // 2), "<i4").reshape(rows, cols // 8)
         start = first // 8
         return awq(words[:, start : -(-last // 8)])[:, first - 8 * start : last - 8 * start].T
 
     def floats(self, offset: int, rows: int, cols: int, first: int, last: int) -> Array:
-        """The same of float32."""
-        import numpy as np
-
-        found = np.frombuffer(self.file.read(offset, 4 * rows * cols), "<f4")
-        return found.reshape(rows, cols)[:, first:last].T
+        """Columns first..last of float32 numbers, transposed: (last - first, rows)."""
+        stored = np.frombuffer(self.file.read(offset, 4 * rows * cols), "<f4")
+        return stored.reshape(rows, cols)[:, first:last].T

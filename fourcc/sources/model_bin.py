@@ -1,4 +1,4 @@
-"""model.bin as a source: parts by ordinary reads, each part's sums checked before it is used."""
+"""model.bin as a source: ordinary reads, and the sums of a tensor are checked before it is used."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fourcc.container.fit import fitting_shapes
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import CHUNK
 from fourcc.container.reader import ModelFile
 from fourcc.container.sums import refuse_damage
-from fourcc.dtypes import itemsize
+from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
+from fourcc.format import Array, Parts
 from fourcc.registry import registry
 from fourcc.sources.llama import ARCHITECTURE, incomplete
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import Part, split_shape
 from fourcc.threads import Once
-
-if TYPE_CHECKING:
-    from fourcc.format import Array, Parts
 
 POLICY_BLOB = "policy.toml"
 
@@ -71,7 +70,7 @@ def _tensor(model: ModelFile, record: TensorRecord) -> SourceTensor:
 
 
 class _TensorReader:
-    """Reads one tensor; the format is asked for only when rows are wanted."""
+    """Reads one tensor; its format is needed only when rows are read."""
 
     def __init__(self, model: ModelFile, record: TensorRecord) -> None:
         self._model = model
@@ -99,10 +98,6 @@ class _TensorReader:
 
     def _run(self, part: Part, stored: PartRecord, shape: tuple[int, ...], matrix: int, first: int, last: int) -> Array:
         """Entries of one part."""
-        import numpy as np
-
-        from fourcc.dtypes import numpy_dtype
-
         lead, _, _ = split_shape(self._record.shape)
         one = stored.shape if part.variable else shape[len(lead) :]  # one matrix's
         if part.rows is None or part.variable:

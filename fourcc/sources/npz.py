@@ -1,10 +1,11 @@
 """NumPy's .npz: a zip archive of arrays. Nothing in it is ever unpickled.
 
-Stored members are read where they lie, a run of rows at a time. A compressed member is decompressed as a stream, of
-which 1 MiB is held at once; for every 16 MiB of it the state of the decompressor is kept (about 48 KiB), so that runs
-of rows may be read in any order. The archive's checksums are not compared: only rows that are asked for are read.
+Stored members are read in place, a run of rows at a time. A compressed member is decompressed as a stream, 1 MiB at a
+time; at every 16 MiB of it the state of the decompressor is kept (about 48 KiB), so runs of rows may be read in any
+order. The archive's checksums are not compared: only rows that are asked for are read.
 
-An array in column order (`numpy.savez` of a transposed one) has its rows everywhere: it is held whole while it is read.
+The rows of an array in column order (`numpy.savez` of a transposed one) are spread over all of it: the array is held
+whole while it is read.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from io import BytesIO
 from math import prod
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
 
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
+from fourcc.format import Array, Parts
 from fourcc.registry import registry
 from fourcc.sources.extent import Extent, refuse_other_than_truth, single_part
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import split_shape
 
-if TYPE_CHECKING:
-    from fourcc.format import Array, Parts
-
 KIND = "npz"
 MAX_HEADER = 1 << 16  # of an array's header
-MAX_COLUMN_ORDER = 1 << 31  # bytes of an array that has to be held whole
-DEFLATE_RATIO = 1032  # no deflate stream unfolds to more than so many times its length
+MAX_COLUMN_ORDER = 1 << 31  # bytes of an array that must be held whole
+DEFLATE_RATIO = 1032  # no deflate stream expands to more times its length
 
 _LOCAL = struct.Struct("<4s22xHH")  # of a member: magic, lengths of its name and of an extra field
 _MAGIC = b"PK\x03\x04"
@@ -138,15 +139,15 @@ class _Inflated:
         """Exactly `count` bytes."""
         with self._lock:
             at, eaten, kept = self._nearest(offset)
-            state, found = kept.copy(), bytearray()
+            state, data = kept.copy(), bytearray()
             while at < offset + count:
                 run, eaten = self._step(state, eaten, min(_STEP, offset + count - at))
                 if at // _STATE_EVERY != (at + len(run)) // _STATE_EVERY:
                     self._states[at + len(run)] = eaten, state.copy()
-                found += run[max(0, offset - at) :]
+                data += run[max(0, offset - at) :]
                 at += len(run)
             self._last = at, eaten, state
-            return found
+            return data
 
     def _nearest(self, offset: int) -> tuple[int, int, Any]:
         """The last kept state at or before a position."""
@@ -154,7 +155,7 @@ class _Inflated:
         return self._last if at <= self._last[0] <= offset else (at, *self._states[at])
 
     def _step(self, state: Any, eaten: int, count: int) -> tuple[bytes, int]:  # noqa: ANN401 - zlib's has no name
-        """Up to `count` bytes more, and how many packed bytes are now eaten."""
+        """Up to `count` bytes more, and the number of packed bytes consumed so far."""
         packed = bytes(self._member.file.read(self._start + eaten, min(_WINDOW, self._packed - eaten)))
         try:
             run: bytes = state.decompress(packed, count)
@@ -168,14 +169,14 @@ class _Inflated:
 
 def _tensor(member: _Member) -> SourceTensor:
     begin, shape, dtype, by_columns = _array_header(member)
-    found = registry.foreign("numpy", dtype)
-    if found is None or not single_part(found):
+    fmt = registry.foreign("numpy", dtype)
+    if fmt is None or not single_part(fmt):
         hint = "Store it as little-endian numbers: array.astype('<f4')." if dtype.startswith(">") else None
         raise member.refusal("no installed format holds arrays of this dtype", dtype, hint=hint)
-    misfit = found.spec.misfit(shape)
+    misfit = fmt.spec.misfit(shape)
     if misfit is not None:
         raise member.refusal(misfit, list(shape))
-    extent = Extent(member, begin, shape, found.spec)
+    extent = Extent(member, begin, shape, fmt.spec)
     if begin + extent.nbytes != member.nbytes:
         what = f"the array {list(shape)} of {dtype} does not fill its member"
         raise member.refusal(what, f"{member.nbytes} bytes", f"{begin + extent.nbytes} bytes")
@@ -184,12 +185,12 @@ def _tensor(member: _Member) -> SourceTensor:
         if extent.nbytes > MAX_COLUMN_ORDER:
             what, hint = "an array in column order that is too large", "Store it in row order: numpy.ascontiguousarray."
             raise member.refusal(what, f"{extent.nbytes} bytes", f"at most {MAX_COLUMN_ORDER}", hint)
-        read = _ByColumns(member, begin, shape, dtype, found.spec.parts[0].name).read
-    return SourceTensor(name=member.name, source_name=member.name, shape=shape, tag=found.spec.tag, read=read)
+        read = _ByColumns(member, begin, shape, dtype, fmt.spec.parts[0].name).read
+    return SourceTensor(name=member.name, source_name=member.name, shape=shape, tag=fmt.spec.tag, read=read)
 
 
 class _ByColumns:
-    """Reads rows of an array whose first index is the quickest; it is kept from its first rows to its last."""
+    """Reads rows of an array whose first index varies fastest; it stays in memory until its last rows are read."""
 
     def __init__(self, member: _Member, begin: int, shape: tuple[int, ...], dtype: str, part: str) -> None:
         self._member, self._begin, self._shape, self._dtype, self._part = member, begin, shape, dtype, part
@@ -198,8 +199,6 @@ class _ByColumns:
 
     def read(self, matrix: int, first: int, last: int) -> Parts:
         """The rows first..last of a matrix."""
-        import numpy as np
-
         lead, rows, _ = split_shape(self._shape)
         place = np.unravel_index(matrix, lead) if lead else ()
         run: Array = np.ascontiguousarray(self._array()[place][first:last])
@@ -208,8 +207,6 @@ class _ByColumns:
         return {self._part: run}
 
     def _array(self) -> Array:
-        import numpy as np
-
         with self._lock:
             if self._whole is None:
                 dtype = np.dtype(self._dtype)

@@ -1,4 +1,4 @@
-"""Notes on tensors whose names are not known, where it can be told what was meant."""
+"""Notes on tensors with unknown names that would be known without a prefix, or that belong to an adapter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _DEEPEST = 3  # words of a prefix
 
 
 def notes_on_names(names: Iterable[str], spelling: str) -> Iterator[str]:
-    """For each prefix that hides known names a note with an example; one for tensors of an adapter.
+    """A note with an example for every prefix that hides known names; one note on tensors of an adapter.
 
     Args:
         names: of all tensors; known ones are passed over.
@@ -22,20 +22,20 @@ def notes_on_names(names: Iterable[str], spelling: str) -> Iterator[str]:
         prefix, known = _known_behind(name, spelling)
         if known is not None:
             behind.setdefault(prefix, []).append((name, known))
-    for prefix, found in sorted(behind.items()):
-        (name, known), begin = min(found), f" that begin with {prefix!r}" if prefix else ""
-        yield f"{_counted(found)} unknown names{begin}: {name} would be known as {known}"
+    for prefix, pairs in sorted(behind.items()):
+        (name, known), begin = min(pairs), f" that begin with {prefix!r}" if prefix else ""
+        yield f"{_counted(pairs)} unknown names{begin}: {name} would be known as {known}"
     adapters = [name for name in names if any(word in name for word in _ADAPTER)]
     if adapters:
         yield f"{_counted(adapters)} the names of a LoRA adapter's: merge it into the model first"
 
 
-def _counted(found: Sized) -> str:
-    return "1 tensor has" if len(found) == 1 else f"{len(found)} tensors have"
+def _counted(tensors: Sized) -> str:
+    return "1 tensor has" if len(tensors) == 1 else f"{len(tensors)} tensors have"
 
 
 def _known_behind(name: str, spelling: str) -> tuple[str, str | None]:
-    """The prefix that has to go, and the name that is known without it; None where there is none, or no need."""
+    """The prefix to be removed, and the name that is known without it; None where there is no such prefix."""
     words = name.split(".")
     for cut in range(min(_DEEPEST, len(words) - 1) + 1):
         rest = ".".join(words[cut:])

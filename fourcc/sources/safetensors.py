@@ -6,7 +6,7 @@
     | u64 n            | JSON, n bytes       | tensors, without holes, in any order |
 
 The header maps names to ``{"dtype", "shape", "data_offsets": [begin, end]}``, offsets relative to byte 8 + n; the key
-``__metadata__`` is a map of texts. Read more strictly than by the reference: a key that stands twice is refused.
+``__metadata__`` is a map of texts. Unlike the reference, this reader refuses a key that stands twice.
 """
 
 from __future__ import annotations
@@ -14,21 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from fourcc.errors import SourceError, listed, shown
 from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, known, looks_like
+from fourcc.format import Format
 from fourcc.registry import registry
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.huggingface import adopt
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.source import Source, SourceTensor
-
-if TYPE_CHECKING:
-    from fourcc.format import Format
 
 KIND = "safetensors"
 MAX_HEADER = 100_000_000
@@ -38,8 +36,8 @@ _SPACE = b" \t\r\n"
 
 
 @attrs.frozen
-class Entry:
-    """What the header says of a tensor; `begin` and `end` are offsets in the file."""
+class HeaderEntry:
+    """The header's entry of a tensor; `begin` and `end` are offsets in the file."""
 
     name: str
     dtype: str
@@ -80,12 +78,12 @@ def read_tensors(file: ReadFile) -> list[SourceTensor]:
     """The tensors of one file, in the order of their bytes."""
     entries = _read_entries(file)
     formats = {dtype: registry.foreign("safetensors", dtype) for dtype in {entry.dtype for entry in entries}}
-    readable = {dtype: found for dtype, found in formats.items() if found is not None and single_part(found)}
+    readable = {dtype: fmt for dtype, fmt in formats.items() if fmt is not None and single_part(fmt)}
     _refuse_unknown(file, [entry for entry in entries if entry.dtype not in readable])
     return list(_tensors(file, entries, readable))
 
 
-def _refuse_unknown(file: ReadFile, entries: list[Entry]) -> None:
+def _refuse_unknown(file: ReadFile, entries: list[HeaderEntry]) -> None:
     if not entries:
         return
     dtypes = ", ".join(sorted({entry.dtype for entry in entries}))
@@ -103,30 +101,28 @@ def named(names: Iterable[str]) -> str:
     return f"{len(quoted)} tensor{'s' * (len(quoted) != 1)} ({listed(quoted, 3)})"
 
 
-def _tensors(file: ReadFile, entries: list[Entry], formats: dict[str, Format]) -> Iterator[SourceTensor]:
+def _tensors(file: ReadFile, entries: list[HeaderEntry], formats: dict[str, Format]) -> Iterator[SourceTensor]:
     for entry in entries:
-        found = formats[entry.dtype]
-        misfit = found.spec.misfit(entry.shape)
+        spec = formats[entry.dtype].spec
+        misfit = spec.misfit(entry.shape)
         if misfit is not None:
             raise SourceError(misfit, file=file.path, tensor=entry.name)
-        expected = stored_bytes(found.spec, entry.shape)
+        expected = stored_bytes(spec, entry.shape)
         if entry.end - entry.begin != expected:
             raise SourceError(
-                "data_offsets do not go with dtype and shape",
+                "data_offsets do not fit dtype and shape",
                 file=file.path,
                 tensor=entry.name,
                 offset=entry.begin,
                 found=f"{entry.end - entry.begin} bytes",
                 expected=f"{expected} bytes for {entry.dtype} {list(entry.shape)}",
             )
-        extent = Extent(file, entry.begin, entry.shape, found.spec)
-        yield SourceTensor(
-            name=entry.name, source_name=entry.name, shape=entry.shape, tag=found.spec.tag, read=extent.read
-        )
+        extent = Extent(file, entry.begin, entry.shape, spec)
+        yield SourceTensor(name=entry.name, source_name=entry.name, shape=entry.shape, tag=spec.tag, read=extent.read)
 
 
-def _read_entries(file: ReadFile) -> list[Entry]:
-    """The header's entries, sorted by offset, after it was made sure that they fill the file."""
+def _read_entries(file: ReadFile) -> list[HeaderEntry]:
+    """The header's entries, sorted by offset. Raises SourceError where they do not fill the file."""
     if file.size < _PREFIX:
         raise SourceError("the file is too short for a header", file=file.path, found=f"{file.size} bytes")
     length = int.from_bytes(file.read(0, _PREFIX), "little")
@@ -165,7 +161,7 @@ def _check_metadata(file: ReadFile, metadata: object) -> None:
         raise SourceError(f"{_METADATA} is not a map of texts", file=file.path, offset=_PREFIX)
 
 
-def _entry(file: ReadFile, name: str, record: Any, start: int) -> Entry:  # noqa: ANN401 - untrusted JSON
+def _entry(file: ReadFile, name: str, record: Any, start: int) -> HeaderEntry:  # noqa: ANN401 - untrusted JSON
     def refusal(found: object, expected: str) -> SourceError:
         what = "the header's entry cannot be read"
         return SourceError(what, file=file.path, tensor=name, offset=_PREFIX, found=found, expected=expected)
@@ -179,21 +175,21 @@ def _entry(file: ReadFile, name: str, record: Any, start: int) -> Entry:  # noqa
         raise refusal(f"shape {_listed(shape)}", "a list of integers from 0 to 2^63 - 1")
     if not _are_counts(offsets) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise refusal(f"data_offsets {_listed(offsets)}", "two integers from 0 to 2^63 - 1, begin and end")
-    return Entry(name, dtype, tuple(shape), start + offsets[0], start + offsets[1])
+    return HeaderEntry(name, dtype, tuple(shape), start + offsets[0], start + offsets[1])
 
 
 def _are_counts(value: object) -> bool:
-    """Whether it is a list of integers of 64 bits from 0 on; True and 1.0 are none."""
+    """Whether it is a list of integers from 0 to 2^63 - 1; True and 1.0 are none."""
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 2**63 for item in value)
 
 
 def _listed(value: object) -> str:
-    """A value of the header in a message, numbers of thousands of digits among them."""
+    """A value of the header in a message; a number may have thousands of digits."""
     return f"[{', '.join(map(shown, value))}]" if isinstance(value, list) else shown(value)
 
 
-def _check_offsets(file: ReadFile, entries: list[Entry], start: int) -> None:
-    """Every byte behind the header belongs to one tensor: no hole, no overlap, nothing behind the last."""
+def _check_offsets(file: ReadFile, entries: list[HeaderEntry], start: int) -> None:
+    """Raises SourceError unless every byte behind the header belongs to exactly one tensor."""
     at = start
     for entry in entries:
         if entry.begin != at:

@@ -13,7 +13,7 @@ from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
 from fourcc.registry import registry
 from fourcc.sources.extent import stored_bytes
-from fourcc.sources.folder import file_in
+from fourcc.sources.folder import contents, file_in
 from fourcc.sources.huggingface import adopt
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.safetensors import KIND, MAX_HEADER, named, read_tensors
@@ -32,7 +32,7 @@ def open_index(path: Path) -> Source:
     """The files that an index names, as one source.
 
     Raises:
-        SourceError: the index, a file or a tensor is not as it should be; missing ones are all named.
+        SourceError: the index, a file or a tensor is missing or wrong; all missing ones are named.
     """
     weight_map, total_size = _read_index(path)
     names = list(dict.fromkeys(weight_map.values()))
@@ -47,7 +47,7 @@ def open_index(path: Path) -> Source:
 
 
 def open_numbered(path: Path, names: list[str]) -> Source:
-    """A folder's files ``NAME-00001-of-00003.safetensors`` that come without an index. Raises as `open_index` does."""
+    """The files ``NAME-00001-of-00003.safetensors`` of a folder without an index. Raises as `open_index` does."""
     matches = [match for name in sorted(names) if (match := _NUMBERED.fullmatch(name))]
     stems = {(match[1], match[3]) for match in matches}
     if len(matches) != len(names) or len(stems) != 1:
@@ -73,15 +73,7 @@ def open_numbered(path: Path, names: list[str]) -> Source:
 
 def _read_index(path: Path) -> tuple[dict[str, str], object]:
     """Tensor -> file, and the total size that the index states."""
-    file = ReadFile(path, SourceError)
-    try:
-        if file.size > MAX_HEADER:
-            raise SourceError(
-                "too long for an index", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_HEADER}"
-            )
-        root = parse_object(file.read(0, file.size), path)
-    finally:
-        file.close()
+    root = parse_object(contents(path, MAX_HEADER, "an index"), path)
     weight_map = root.get("weight_map")
     if not isinstance(weight_map, dict) or not weight_map:
         raise SourceError("the index has no 'weight_map', or an empty one", file=path)
@@ -99,23 +91,23 @@ def _read_index(path: Path) -> tuple[dict[str, str], object]:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether it is the name of a safetensors file and nothing else."""
+    """Whether it is a bare name of a safetensors file, without a path."""
     return name.endswith(".safetensors") and not set(name) & set('/\\:\0"') and not name.startswith(".")
 
 
 def _open_files(path: Path, shards: list[Path], weight_map: dict[str, str] | None, total_size: object) -> Source:
     with ExitStack() as stack:
-        found: dict[str, dict[str, SourceTensor]] = {}  # name -> file -> tensor
+        homes: dict[str, dict[str, SourceTensor]] = {}  # name -> file -> tensor
         for shard in shards:
             file = ReadFile(shard, SourceError)
             stack.callback(file.close)
             for tensor in read_tensors(file):
-                found.setdefault(tensor.name, {})[shard.name] = tensor
-        tensors = {name: _chosen(path, name, places, weight_map or {}) for name, places in found.items()}
+                homes.setdefault(tensor.name, {})[shard.name] = tensor
+        tensors = {name: _chosen(path, name, places, weight_map or {}) for name, places in homes.items()}
         notes = []
         if weight_map is not None:
-            _refuse_missing(path, weight_map, found)
-            notes = [*_copies(weight_map, found), *_notes(weight_map, tensors, total_size)]
+            _refuse_missing(path, weight_map, homes)
+            notes = [*_copies(weight_map, homes), *_notes(weight_map, tensors, total_size)]
         source = Source(
             path=path,
             kind=KIND,
@@ -129,17 +121,17 @@ def _open_files(path: Path, shards: list[Path], weight_map: dict[str, str] | Non
 
 
 def _chosen(path: Path, name: str, places: dict[str, SourceTensor], weight_map: dict[str, str]) -> SourceTensor:
-    """The tensor from the file that the index gives; without a word of it there may be only one."""
+    """The tensor from the file that the index names; where it names none, only one file may have the tensor."""
     if len(places) > 1 and weight_map.get(name) not in places:
         first, second = list(places)[:2]
         raise SourceError(f"the tensor is in {first} and in {second}", file=path, tensor=name)
     return places.get(weight_map.get(name, ""), next(iter(places.values())))
 
 
-def _copies(weight_map: dict[str, str], found: dict[str, dict[str, SourceTensor]]) -> list[str]:
-    """A note on each file whose tensors the index takes from another one."""
+def _copies(weight_map: dict[str, str], homes: dict[str, dict[str, SourceTensor]]) -> list[str]:
+    """A note on every file whose tensors the index takes from another one."""
     others: dict[str, list[str]] = {}
-    for name, places in found.items():
+    for name, places in homes.items():
         for place in places:
             if len(places) > 1 and place != weight_map[name]:
                 others.setdefault(place, []).append(name)

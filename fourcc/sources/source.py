@@ -1,26 +1,28 @@
-"""What every checkpoint reader gives: tensors that are already in some format, read a run of rows at a time.
+"""An opened checkpoint: its tensors, each already in some format, are read a run of rows at a time.
 
 A float checkpoint is no special case: its tensors are in the plain formats. A reader knows its file's ids of layouts
-and asks `registry.foreign` for the format, so that it names none.
+and asks `registry.foreign` for the format, so it names none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from math import isfinite
+from math import isfinite, prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import attrs
+import numpy as np
 
+from fourcc.container.index import PartRecord, Provider, TensorRecord
+from fourcc.container.names import missing_tensor
+from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, listed
+from fourcc.format import Array, Format, Parts
+from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
-from fourcc.spec import Params
+from fourcc.spec import Params, split_shape
 from fourcc.tags import FourCC
-
-if TYPE_CHECKING:
-    from fourcc.container.index import PartRecord, Provider, TensorRecord
-    from fourcc.format import Format, Parts
 
 Scalar = bool | int | float | str
 Hyper = Mapping[str, Scalar | list[Scalar]]
@@ -28,7 +30,7 @@ SHOWN = 8  # names in a message
 
 
 def storable(value: object) -> bool:
-    """Whether a value can be a hyper-parameter: what the index of a model.bin holds."""
+    """Whether a value can be a hyper-parameter, so that the index of a model.bin can hold it."""
     if isinstance(value, list):
         return all(storable(item) and not isinstance(item, list) for item in value)
     if isinstance(value, float):
@@ -41,17 +43,17 @@ class SourceTensor:
     """One tensor of a checkpoint, not yet read.
 
     Attributes:
-        name: in fourcc's spelling (`fourcc.naming`), or the source's own where the family is unknown.
-        source_name: the source's own.
+        name: in fourcc's spelling (`fourcc.naming`), or as the source spells it where the family is unknown.
+        source_name: as the source spells it.
         shape: true shape, (out features, in features) for a matrix.
         tag: the format that it is stored in.
-        read: (matrix, first row, last row) -> parts of those rows of one of the leading dimensions' matrices; the parts
-            are fresh arrays or views that stay valid. `first` is a multiple of the block's rows. Parts of the whole
+        read: (matrix, first row, last row) -> parts of those rows of one of the leading dimensions' matrices. The parts
+            are fresh arrays, or views that stay valid. `first` is a multiple of the block's rows. Parts of the whole
             matrix, or of variable length, come whole.
         params: the format's parameters.
-        record: what a model.bin says of the tensor; carried over where the tensor is kept as it is.
-        provider: whose format encoded it, where a model.bin says so.
-        copy: a model.bin's way of giving a part's bytes, checked, in runs: needs no format to be installed.
+        record: the tensor's record in a model.bin, carried over where the tensor is kept as it is.
+        provider: the package whose format encoded it, where a model.bin says so.
+        copy: yields a part's bytes, checked, in runs; only a model.bin has it. It needs no format to be installed.
     """
 
     name: str
@@ -77,10 +79,39 @@ class SourceTensor:
         """Bytes that it takes as it is stored. Raises as `format` does where no model.bin tells."""
         return self.format.spec.stored_bytes(self.shape, self.params) if self.record is None else self.record.nbytes
 
+    def qmatrix(self) -> QMatrix:
+        """The whole tensor, read into memory as it is stored.
+
+        Raises:
+            PluginError: its format is missing or broken.
+            InputError: its bytes are damaged, or the file ends before them.
+        """
+        made_by = None if self.provider is None else str(self.provider)
+        return QMatrix(self.tag, self.shape, self._parts(), self.params, self.name, made_by)
+
+    def decode(self) -> Array:
+        """The weights, an array of the tensor's shape. Raises as `qmatrix` does."""
+        return self.qmatrix().decode()
+
+    def _parts(self) -> Parts:
+        """All parts; those of leading dimensions' matrices are stacked."""
+        spec = self.format.spec
+        lead, rows, _ = split_shape(self.shape)
+        if not prod(self.shape):  # there is nothing to read, and no matrix to stack
+            shapes = spec.part_shapes(self.shape, self.params)
+            return {part.name: np.zeros(shapes[part.name], numpy_dtype(part.dtype)) for part in spec.parts}
+        matrices = [self.read(matrix, 0, rows) for matrix in range(prod(lead))]
+        if not lead:
+            return matrices[0]
+        return {
+            name: np.stack([parts[name] for parts in matrices]).reshape(lead + first.shape)
+            for name, first in matrices[0].items()
+        }
+
 
 @attrs.frozen
 class Unreadable:
-    """A tensor whose layout no installed format has: it can be listed, and nothing else.
+    """A tensor whose layout no installed format has: it can only be listed.
 
     Attributes:
         name: as a `SourceTensor`'s.
@@ -98,8 +129,11 @@ class Unreadable:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Source:
-    """An opened checkpoint.
+class Source(Mapping[str, "QMatrix"]):
+    """An opened checkpoint: tensor name -> QMatrix, and what the files say of the model.
+
+    A tensor is read when it is asked for, and anew each time. `tensors` holds what is known without reading; it is also
+    the way to read a few rows at a time.
 
     Attributes:
         path: as the user gave it.
@@ -110,7 +144,7 @@ class Source:
         architecture: the family (``llama``), or None where it is not known.
         hyper: hyper-parameters in fourcc's words (``specs/container.md``).
         blobs: tokenizer files and the like, name -> contents.
-        unreadable: tensors that cannot be read, in the file's order; what would use one calls `refuse_unreadable`.
+        unreadable: tensors that cannot be read, in the file's order; code that would use one calls `refuse_unreadable`.
         notes: what was left out, or is odd; for stderr.
         close: lets go of the files.
     """
@@ -126,6 +160,41 @@ class Source:
     unreadable: tuple[Unreadable, ...] = ()
     notes: tuple[str, ...] = ()
     close: Callable[[], None] = lambda: None
+    _known: Mapping[str, SourceTensor | Unreadable] = attrs.field(init=False)
+
+    @_known.default
+    def _by_name(self) -> dict[str, SourceTensor | Unreadable]:
+        return {tensor.name: tensor for tensor in self.everything}
+
+    __eq__ = object.__eq__  # a Mapping's would read and compare every tensor
+    __hash__ = object.__hash__
+
+    def __getitem__(self, name: str) -> QMatrix:
+        """A tensor, read whole.
+
+        Raises:
+            MissingTensorError: a KeyError, too: no tensor has that name.
+            SourceError: its layout is one that no installed format has, or the file is cut.
+            PluginError: its format is missing or broken.
+        """
+        return self.tensor(name).qmatrix()
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def tensor(self, name: str) -> SourceTensor:
+        """The tensor of that name, not yet read. Raises as `source[name]` does."""
+        tensor = self._known.get(name)
+        if isinstance(tensor, SourceTensor):
+            return tensor
+        self.refuse_unreadable(lambda wanted: wanted == name)
+        raise missing_tensor(name, self._known, self.path)
 
     def __repr__(self) -> str:
         return f"<Source {self.path}: {self.kind}, {len(self.tensors)} tensors>"

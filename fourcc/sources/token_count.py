@@ -1,14 +1,16 @@
-"""How many tokens a model's tokenizer has, read off its bytes without the packages that understand them."""
+"""The number of tokens of a model's tokenizer, from its bytes alone, without the packages that read them."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping
 
+import msgpack
+
 from fourcc.errors import SourceError
 from fourcc.sources.json_text import parse_object
 
-# Blobs of tokenizers, by which their kinds are told.
+# Names of tokenizers' blobs, which tell their kinds.
 LLAMA2C, JSON, SENTENCEPIECE, GGUF = "tokenizer.bin", "tokenizer.json", "tokenizer.model", "tokenizer.gguf"
 _TOKENS = "tokenizer.ggml.tokens"
 _PIECE, _BYTES = 1, 2  # SentencePiece's model: field 1 is a piece; protobuf: a field of type 2 has a length
@@ -16,7 +18,7 @@ _FIXED = {1: 8, 5: 4}  # protobuf's types of a fixed width
 
 
 def token_count(blobs: Mapping[str, bytes]) -> int | None:
-    """The number of tokens, the highest plus 1 where some are left out; None where there is no tokenizer to be read."""
+    """The number of tokens, or the highest token plus 1 where some are left out; None without a readable tokenizer."""
     for name, count in _COUNTERS.items():
         if name in blobs:
             return count(blobs[name])
@@ -24,7 +26,7 @@ def token_count(blobs: Mapping[str, bytes]) -> int | None:
 
 
 def token_notes(blobs: Mapping[str, bytes], hyper: Mapping[str, object]) -> list[str]:
-    """Notes on a tokenizer that has not a token for each of the model's rows, or has more of them."""
+    """Notes on a tokenizer with fewer or more tokens than the model has rows."""
     tokens, rows = token_count(blobs), hyper.get("vocab_size")
     if tokens is None or type(rows) is not int or tokens == rows:
         return []
@@ -38,7 +40,7 @@ def _of_llama2c(data: bytes) -> int | None:
 
 
 def count_entries(data: bytes) -> tuple[int, bool]:
-    """Entries of a llama2.c tokenizer: f32 score, u32 length, bytes; and whether the last is cut."""
+    """The number of entries of a llama2.c tokenizer (f32 score, u32 length, bytes), and whether the last is cut."""
     at, entries = 4, 0
     while at + 8 <= len(data):
         (length,) = struct.unpack_from("<I", data, at + 4)
@@ -49,8 +51,6 @@ def count_entries(data: bytes) -> tuple[int, bool]:
 
 
 def _of_gguf(data: bytes) -> int | None:
-    import msgpack
-
     unpacker = msgpack.Unpacker(max_buffer_size=max(1, len(data)))
     unpacker.feed(data)
     try:
@@ -60,7 +60,7 @@ def _of_gguf(data: bytes) -> int | None:
                 return count
             unpacker.skip()
     except (TypeError, ValueError, RecursionError, msgpack.UnpackException):
-        return None  # whoever reads it says why
+        return None  # the tokenizer's reader says why
     return None
 
 
@@ -69,8 +69,8 @@ def _of_json(data: bytes) -> int | None:
         tree = parse_object(data, JSON)
     except SourceError:
         return None
-    found = [*_numbers(tree.get("model")), *_added(tree.get("added_tokens"))]
-    return max((number for number in found if type(number) is int), default=-1) + 1 or None
+    numbers = [*_numbers(tree.get("model")), *_added(tree.get("added_tokens"))]
+    return max((number for number in numbers if type(number) is int), default=-1) + 1 or None
 
 
 def _numbers(model: object) -> Iterator[object]:

@@ -1,4 +1,4 @@
-"""Tokenizer files, stored with a model as they are: recognised by their bytes, not read any further."""
+"""Tokenizer files, stored with a model as they are: recognised by their bytes, but not interpreted."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.files.read import ReadFile
 from fourcc.files.signatures import HEAD_BYTES, is_tokenizer, looks_like
 from fourcc.sources import token_count
-from fourcc.sources.folder import file_in
+from fourcc.sources.folder import contents, file_in
 from fourcc.sources.json_text import parse_object
 
 MAX_TOKENIZER = 64 << 20
@@ -19,15 +18,15 @@ LLAMA2C, JSON, SENTENCEPIECE, GGUF = token_count.LLAMA2C, token_count.JSON, toke
 CONFIGURATION = "tokenizer_config.json"
 CHAT_TEMPLATE = "chat_template.jinja"  # no tokenizer, but goes with one
 BLOBS = frozenset({LLAMA2C, JSON, SENTENCEPIECE, GGUF})
-# Files that say how a tokenizer of Hugging Face's is used; with another tokenizer they say what is not so.
+# Files that say how a tokenizer of Hugging Face is used; beside another tokenizer they would be wrong.
 _OF_TOKENIZER = (CONFIGURATION, "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
-COMPANIONS = (*_OF_TOKENIZER, "generation_config.json")  # files that are carried unchanged, and not read here
-REPLACED = BLOBS | set(_OF_TOKENIZER)  # what goes where a user names another tokenizer
+COMPANIONS = (*_OF_TOKENIZER, "generation_config.json")  # files that are stored unchanged, and not read here
+REPLACED = BLOBS | set(_OF_TOKENIZER)  # blobs that a tokenizer named by the user replaces
 
 
 @attrs.frozen
-class Tokenizer:
-    """A tokenizer's file.
+class StoredTokenizer:
+    """The contents of a tokenizer's file.
 
     Attributes:
         blob: the name that it is stored under, which tells its kind.
@@ -45,21 +44,21 @@ class Tokenizer:
         return token_count.token_count({self.blob: self.data})
 
 
-def read_tokenizer(path: Path) -> Tokenizer:
+def read_tokenizer(path: Path) -> StoredTokenizer:
     """The tokenizer of a file.
 
     Raises:
         SourceError: of no kind known here, or longer than 64 MiB.
     """
-    data = _contents(path)
+    data = contents(path, MAX_TOKENIZER, "a tokenizer")
     if is_tokenizer(data[:HEAD_BYTES]):
-        return Tokenizer(LLAMA2C, data, cut=token_count.count_entries(data)[1])
+        return StoredTokenizer(LLAMA2C, data, cut=token_count.count_entries(data)[1])
     if data.lstrip()[:1] == b"{":
         if "model" not in parse_object(data, path):
             raise SourceError("JSON, but no tokenizer: the key 'model' is missing", file=path)
-        return Tokenizer(JSON, data)
+        return StoredTokenizer(JSON, data)
     if _is_sentencepiece(data):
-        return Tokenizer(SENTENCEPIECE, data)
+        return StoredTokenizer(SENTENCEPIECE, data)
     raise SourceError(
         f"not a tokenizer: {looks_like(data[:HEAD_BYTES])}",
         file=path,
@@ -70,50 +69,37 @@ def read_tokenizer(path: Path) -> Tokenizer:
 def replaced(
     blobs: Mapping[str, bytes], path: Path, rows: object, *, exact: bool = False
 ) -> tuple[dict[str, bytes], list[str]]:
-    """A model's blobs with the tokenizer of a file in place of any other, and what is odd about that.
+    """A model's blobs with the tokenizer of a file in place of any other, and notes.
 
     Args:
         blobs: name -> bytes.
         path: the tokenizer's.
-        rows: of the model's embedding, where they are known.
-        exact: whether a model of this kind has no row beyond the tokens of a llama2.c tokenizer.
+        rows: of the model's embedding, where their number is known.
+        exact: whether a model of this kind has exactly as many rows as a llama2.c tokenizer has tokens.
 
     Raises:
         SourceError: it is no tokenizer, or one of another model.
     """
-    found = read_tokenizer(path)
-    _refuse_another_model_s(path, found, rows, as_many=exact and found.blob == LLAMA2C)
-    notes = [f"{path} ends within a token: no text can be made with it"] if found.cut else []
-    if {name: data for name, data in blobs.items() if name in BLOBS} == {found.blob: found.data}:
+    given = read_tokenizer(path)
+    _refuse_another_model_s(path, given, rows, as_many=exact and given.blob == LLAMA2C)
+    notes = [f"{path} ends within a token: no text can be made with it"] if given.cut else []
+    if {name: data for name, data in blobs.items() if name in BLOBS} == {given.blob: given.data}:
         return dict(blobs), notes  # it is the one that the model brings
     own = [name for name in blobs if name in REPLACED]
     if own:
         notes.append(f"{path} takes the place of the tokenizer that the model brings ({', '.join(own)})")
-    return {**{name: data for name, data in blobs.items() if name not in REPLACED}, found.blob: found.data}, notes
+    return {**{name: data for name, data in blobs.items() if name not in REPLACED}, given.blob: given.data}, notes
 
 
-def _refuse_another_model_s(path: Path, found: Tokenizer, rows: object, *, as_many: bool) -> None:
+def _refuse_another_model_s(path: Path, given: StoredTokenizer, rows: object, *, as_many: bool) -> None:
     """Raises SourceError where the tokenizer has more tokens than the model has rows, or not as many as it must."""
-    tokens = found.tokens
+    tokens = given.tokens
     if tokens is None or type(rows) is not int:
         return
     if tokens > rows or (as_many and tokens != rows):
         what = "the tokenizer belongs to another model, or is cut"
         expected = f"{rows}, the model's vocab_size" if as_many else f"at most {rows}, the model's vocab_size"
         raise SourceError(what, file=path, found=f"{tokens} tokens", expected=expected)
-
-
-def _contents(path: Path) -> bytes:
-    """The bytes of a file that is no longer than a tokenizer may be."""
-    file = ReadFile(path, SourceError)
-    try:
-        if file.size > MAX_TOKENIZER:
-            raise SourceError(
-                "too long for a tokenizer", file=path, found=f"{file.size} bytes", expected=f"at most {MAX_TOKENIZER}"
-            )
-        return bytes(file.read(0, file.size))
-    finally:
-        file.close()
 
 
 def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
@@ -125,11 +111,11 @@ def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
         if path is None:
             continue
         try:
-            found = read_tokenizer(path)
+            stored = read_tokenizer(path)
         except SourceError as error:
             notes.append(f"{name} is left out: {error}")
             continue
-        blobs[found.blob] = found.data
+        blobs[stored.blob] = stored.data
         paths.append(path)
     _add_chat_template(folder, blobs, paths, notes)
     for name in COMPANIONS:
@@ -138,12 +124,12 @@ def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
 
 
 def _add_companion(folder: Path, name: str, blobs: dict[str, bytes], paths: list[Path], notes: list[str]) -> None:
-    """A file that goes along as it is."""
+    """Adds a file that is stored unchanged."""
     path = file_in(folder, name)
     if path is None:
         return
     try:
-        blobs[name] = _contents(path)
+        blobs[name] = contents(path, MAX_TOKENIZER, "a tokenizer")
     except SourceError as error:
         notes.append(f"{name} is left out: {error}")
         return
@@ -151,7 +137,7 @@ def _add_companion(folder: Path, name: str, blobs: dict[str, bytes], paths: list
 
 
 def template_of(blobs: Mapping[str, bytes]) -> bytes:
-    """The chat template in the tokenizer's configuration among a model's blobs; empty: none that can be read."""
+    """The chat template in the tokenizer's configuration among a model's blobs; empty where none can be read."""
     try:
         return _template_in(blobs.get(CONFIGURATION, b"{}"), CONFIGURATION)
     except SourceError:
@@ -159,7 +145,7 @@ def template_of(blobs: Mapping[str, bytes]) -> bytes:
 
 
 def _add_chat_template(folder: Path, blobs: dict[str, bytes], paths: list[Path], notes: list[str]) -> None:
-    """The chat template, from its own file or from the tokenizer's configuration."""
+    """Adds the chat template, from its own file or from the tokenizer's configuration."""
     for name in (CHAT_TEMPLATE, CONFIGURATION):
         path = file_in(folder, name)
         if path is None:
@@ -176,18 +162,18 @@ def _add_chat_template(folder: Path, blobs: dict[str, bytes], paths: list[Path],
 
 
 def _chat_template(path: Path) -> bytes:
-    """The template in a file; empty where it has none. Of several the one that is called the default."""
-    data = _contents(path)
+    """The template in a file; empty where it has none. Among several it is the one named ``default``."""
+    data = contents(path, MAX_TOKENIZER, "a tokenizer")
     return data if path.name != CONFIGURATION else _template_in(data, path)
 
 
 def _template_in(data: bytes, file: object) -> bytes:
     """The template in the text of a tokenizer's configuration."""
-    found = parse_object(data, file).get("chat_template")
-    if isinstance(found, list):
-        named = [each for each in found if isinstance(each, dict) and each.get("name") == "default"]
-        found = named[0].get("template") if named else None
-    return found.encode(errors="replace") if isinstance(found, str) else b""
+    template = parse_object(data, file).get("chat_template")
+    if isinstance(template, list):
+        named = [each for each in template if isinstance(each, dict) and each.get("name") == "default"]
+        template = named[0].get("template") if named else None
+    return template.encode(errors="replace") if isinstance(template, str) else b""
 
 
 def _is_sentencepiece(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Whether two tensors of a checkpoint hold the same."""
+"""Comparing two tensors of a checkpoint by their bytes."""
 
 from __future__ import annotations
 

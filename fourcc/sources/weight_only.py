@@ -1,4 +1,4 @@
-"""Weight-only checkpoints in safetensors: several tensors a matrix, read as one with a scale for each group.
+"""Weight-only checkpoints in safetensors: several tensors a matrix, read as one with a scale for every group.
 
 ========================  ==========================================================================================
 AWQ (``gemm``)            qweight (in, out / 8), qzeros (groups, out / 8), scales (groups, out); AWQ's order of nibbles
@@ -7,29 +7,26 @@ compressed-tensors        weight_packed (out, in * bits / 32), or int8 weight (o
                           weight_zero_point; weight_g_idx (in); weight_shape (2)
 ========================  ==========================================================================================
 
-A weight is scale * (code - zero): the difference first, which is exact, then one product, in float32. Those who compute
-in the scale's type have these weights rounded to it: the product of a float16 or bfloat16 scale is exact here. GPTQ's
-first version stores (zero - 1) modulo 2^bits. compressed-tensors' codes are signed; here they, and their zero points,
-are moved by half their range.
+A weight is scale * (code - zero): first the difference, which is exact, then one product, in float32. With a float16 or
+bfloat16 scale that product is exact, too; programs that compute in the scale's type round it to that type. GPTQ's first
+version stores (zero - 1) modulo 2^bits. compressed-tensors' codes are signed; here half their range is added to them
+and to their zero points.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from math import prod
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
-from fourcc.errors import SourceError, listed
+from fourcc.errors import SourceError
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_scheme import Scheme
 from fourcc.sources.words import Affine, Rows, along, awq, down
 from fourcc.spec import Geometry, split_shape
-
-if TYPE_CHECKING:
-    from fourcc.format import Array
 
 _FIRST = "model.layers.0.self_attn.q_proj"
 _INT32 = ("<i4", "<u4")
@@ -38,11 +35,11 @@ _FLOATS = ("<f2", "<f4", "<f8", "<u2")  # the last are bfloat16's bits
 
 
 def gathered(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> tuple[tuple[SourceTensor, ...], list[str]]:
-    """The tensors, those of each quantized matrix as one, and notes; the others come first, in their order.
+    """The tensors, with those of a quantized matrix joined into one, and notes; unquantized ones come first.
 
     Args:
         tensors: with the names of their files.
-        scheme: what the config says.
+        scheme: from the config.
 
     Raises:
         SourceError: the weights are not quantized as the config says; it names the first key that is missing.
@@ -53,19 +50,19 @@ def gathered(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> tuple[tuple[S
     if not prefixes:
         raise _not_quantized(tensors, scheme)
     modules = [_Module(stored, scheme, prefix) for prefix in prefixes]
-    made = [module.tensor() for module in modules]
+    joined = [module.tensor() for module in modules]
     used = {f"{prefix}.{ending}" for prefix in prefixes for ending in scheme.parts}
-    used |= {tensor.source_name for tensor in made}
-    return (*(tensor for tensor in tensors if tensor.name not in used), *made), _notes(modules)
+    used |= {tensor.source_name for tensor in joined}
+    return (*(tensor for tensor in tensors if tensor.name not in used), *joined), _notes(modules)
 
 
 def _notes(modules: Iterable[_Module]) -> list[str]:
-    """What is odd, with the first matrix and the number of those that have it."""
-    found: dict[str, list[str]] = {}
+    """A note on every oddity, with the first matrix and the number of the others that have it."""
+    odd: dict[str, list[str]] = {}
     for module in modules:
         for what in module.odd:
-            found.setdefault(what, []).append(module.prefix)
-    return [f"{what}: {listed(names, 1)}" for what, names in found.items()]
+            odd.setdefault(what, []).append(module.prefix)
+    return [f"{what}: {names[0]}" + (f" and {len(names) - 1} more" * (len(names) > 1)) for what, names in odd.items()]
 
 
 def _not_quantized(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> SourceError:
@@ -95,13 +92,13 @@ class _Module:
 
     @property
     def bytewise(self) -> bool:
-        """Whether each code is a number of its own, signed, in a tensor ``weight``."""
+        """Whether codes are signed bytes, in a tensor ``weight``."""
         packed, plain = f"{self.prefix}.weight_packed", f"{self.prefix}.weight"
         return self.scheme.method == "compressed-tensors" and packed not in self.stored and plain in self.stored
 
     @property
     def bits(self) -> int:
-        """Of a code, as it is stored."""
+        """Bits of a stored code."""
         return 8 if self.bytewise else self.scheme.bits
 
     def tensor(self) -> SourceTensor:
@@ -144,23 +141,19 @@ class _Module:
                 raise self._refusal("weight_shape does not hold two numbers", f"shape {stated.shape}", "two")
             said = _values(stated).reshape(-1).tolist()
             if said[0] != outs or not 0 <= 32 * words - said[1] * bits < 32:
-                raise self._refusal(
-                    "weight_shape does not go with weight_packed", said, f"{outs} x {ins}, or a bit less"
-                )
+                raise self._refusal("weight_shape does not fit weight_packed", said, f"{outs} x {ins}, or a bit less")
             ins = said[1]
         return lambda first, last: along(_values(packed, first, last), bits)[:, :ins], (outs, ins)
 
     def _unsigned(self, shape: tuple[int, int]) -> tuple[Rows, Rows, int]:
         """AWQ's and GPTQ's scales and zero points by rows of the matrix, and the number of groups."""
-        import numpy as np
-
         outs, bits, less = shape[0], self.bits, self.scheme.less
         scales, zeros = self._get("scales", _FLOATS), self._get("qzeros", _INT32)
         count, width = self._two(scales)
         words = (count, outs * bits // 32)
         if width != outs or self._two(zeros) != words or outs * bits % 32:
             found = f"scales {scales.shape}, qzeros {zeros.shape}"
-            raise self._refusal("scales and qzeros do not go with qweight", found, f"{(count, outs)}, {words}")
+            raise self._refusal("scales and qzeros do not fit qweight", found, f"{(count, outs)}, {words}")
 
         def points(first: int, last: int) -> Array:
             if self.scheme.method == "awq":
@@ -170,9 +163,7 @@ class _Module:
         return lambda first, last: _values(scales)[:, first:last].T, points, count
 
     def _signed(self, shape: tuple[int, int]) -> tuple[Rows, Rows, int]:
-        """The same of compressed-tensors."""
-        import numpy as np
-
+        """compressed-tensors' scales and zero points by rows of the matrix, and the number of groups."""
         outs, bits = shape[0], self.bits
         scales, half = self._get("weight_scale", _FLOATS), 1 << bits - 1
         count = scales.shape[1] if len(scales.shape) == 2 else 1
@@ -195,46 +186,42 @@ class _Module:
                 )
             return np.broadcast_to(moved, (outs, count))[first:last]
 
-        def steps(first: int, last: int) -> Array:
+        def by_rows(first: int, last: int) -> Array:
             return np.broadcast_to(_values(scales).reshape(-1, count), (outs, count))[first:last]
 
-        return steps, points, count
+        return by_rows, points, count
 
     def _group(self, ins: int, count: int) -> int:
         """Columns that share a scale: all where there is one group, else what the config says, or an equal share."""
         group = ins if count == 1 else self.scheme.group or ins // count
         if not group or -(-ins // group) != count or (count > 1 and self.scheme.group is None and ins % count):
-            raise self._refusal(
-                "the group size does not go with the scales", f"{count} groups", f"{group} columns each"
-            )
+            raise self._refusal("the group size does not fit the scales", f"{count} groups", f"{group} columns each")
         return group
 
     def _fits(self, tensor: SourceTensor, outs: int, count: int) -> None:
         if not count or prod(tensor.shape) not in {count, outs * count}:
-            what = f"{tensor.source_name} does not go with the weights"
+            what = f"{tensor.source_name} does not fit the weights"
             raise self._refusal(what, tensor.shape, f"{outs} rows, or one")
 
     def _index(self, ins: int, group: int, count: int) -> Callable[[], Array] | None:
-        """The group of each column, or None where groups are neighbours."""
-        import numpy as np
-
+        """The group of every column, or None where a group's columns are neighbours."""
         ending = "weight_g_idx" if self.scheme.method == "compressed-tensors" else "g_idx"
         if f"{self.prefix}.{ending}" not in self.stored or self.scheme.method == "awq":
             return None
         stored = self._get(ending, _INTEGERS)
         if prod(stored.shape) != ins:
-            what = f"{ending} does not name a group for each column"
+            what = f"{ending} does not name a group for every column"
             raise self._refusal(what, f"shape {stored.shape}", f"{ins} entries, below {count}")
         values = _values(stored).reshape(-1)
-        if len(values) == ins and (values == -1).all():  # compressed-tensors' way of saying that there is none
+        if len(values) == ins and (values == -1).all():  # so compressed-tensors says that there is none
             return None
         if len(values) != ins or (values < 0).any() or (values >= count).any():
             raise self._refusal(
-                f"{ending} does not name a group for each column", f"{len(values)} entries", f"{ins}, below {count}"
+                f"{ending} does not name a group for every column", f"{len(values)} entries", f"{ins}, below {count}"
             )
         if (values == np.arange(ins) // group).all():
             return None
-        if not values.any():  # some tools' way of saying that there is none: else all groups but one would be idle
+        if not values.any():  # so some tools say that there is none: else all groups but one would be idle
             self.odd.append(f"{ending} names group 0 for every column, which counts as no index")
             return None
         if len(np.unique(values)) < count:
@@ -242,15 +229,15 @@ class _Module:
         return lambda: values
 
     def _get(self, ending: str, dtypes: tuple[str, ...]) -> SourceTensor:
-        found = self.stored.get(f"{self.prefix}.{ending}")
-        if found is None:
+        tensor = self.stored.get(f"{self.prefix}.{ending}")
+        if tensor is None:
             what = f"the matrix is not complete: there is no {self.prefix}.{ending}"
             raise SourceError(what, file=self.scheme.path, tensor=f"{self.prefix}.{ending}")
-        if _dtype(found) not in dtypes:
-            raise self._refusal(f"{ending} holds another kind of numbers", found.tag, " or ".join(dtypes))
-        if len(found.shape) > 2:
-            raise self._refusal(f"{ending} has too many dimensions", found.shape, "two at most")
-        return found
+        if _dtype(tensor) not in dtypes:
+            raise self._refusal(f"{ending} holds another kind of numbers", tensor.tag, " or ".join(dtypes))
+        if len(tensor.shape) > 2:
+            raise self._refusal(f"{ending} has too many dimensions", tensor.shape, "two at most")
+        return tensor
 
     def _two(self, tensor: SourceTensor) -> tuple[int, int]:
         if len(tensor.shape) != 2 or not all(tensor.shape):
@@ -268,7 +255,7 @@ def _dtype(tensor: SourceTensor) -> str:
 
 
 def _values(tensor: SourceTensor, first: int = 0, last: int | None = None) -> Array:
-    """Rows of a tensor of plain numbers, decoded: what is transposed is read whole for each tile."""
+    """Rows of a tensor of plain numbers, decoded; a transposed tensor is read whole for every tile."""
     _, rows, cols = split_shape(tensor.shape)
     end = rows if last is None else last
     return tensor.format.decode(tensor.read(0, first, end), Geometry(end - first, cols, tensor.params))

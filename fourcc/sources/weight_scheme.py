@@ -1,4 +1,4 @@
-"""What a config says of weights that another tool quantized: the key ``quantization_config``."""
+"""The quantization scheme that a config states under the key ``quantization_config``."""
 
 from __future__ import annotations
 
@@ -11,20 +11,27 @@ import attrs
 _WORDS = ("qweight", "qzeros", "scales", "g_idx")
 _PACKED = ("weight_packed", "weight_scale", "weight_zero_point", "weight_g_idx", "weight_shape")
 _BITSANDBYTES = {"load_in_8bit", "load_in_4bit", "_load_in_8bit", "_load_in_4bit"}
-_TELLING = ("format", "fmt", "quant_algo", "bits", "version", "bnb_4bit_quant_type")  # what a scheme's name leaves open
+_TELLING = (
+    "format",
+    "fmt",
+    "quant_algo",
+    "bits",
+    "version",
+    "bnb_4bit_quant_type",
+)  # left open by the name
 _COMPRESSED = ("pack-quantized", "int-quantized", "naive-quantized")
 
 
 @attrs.frozen(eq=False)
 class Scheme:
-    """What a ``quantization_config`` says.
+    """How the weights are quantized, in a layout that is known here.
 
     Attributes:
         path: of the config.
         method: ``awq``, ``gptq`` or ``compressed-tensors``.
         bits: of a code.
         group: columns that share a scale; None: as many as the shapes say.
-        less: what stored zero points are less than true ones.
+        less: how much smaller stored zero points are than true ones.
     """
 
     path: Path
@@ -40,7 +47,7 @@ class Scheme:
 
 
 def scheme_of(fields: Mapping[str, Any], path: Path) -> Scheme | None:
-    """What the config says, or None where the weights are in no layout that is known here."""
+    """The scheme that a config states, or None where the weights are in no layout that is known here."""
     said = fields.get("quantization_config")
     if not isinstance(said, dict) or "quantization" in fields or _differing(said):
         return None
@@ -62,7 +69,7 @@ def _differing(said: Mapping[str, Any]) -> bool:
 
 
 def scheme_name(fields: Mapping[str, Any]) -> str | None:
-    """The scheme that a config states, by name, whether it is read here or not; None where it states none.
+    """The name of the scheme that a config states, whether it is read here or not; None where it states none.
 
     ``quantization`` is MLX's key; an empty map states nothing.
     """

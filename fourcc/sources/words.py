@@ -1,20 +1,18 @@
-"""Codes of a few bits packed into words of 32 bits, as weight-only checkpoints have them, brought to rows of bytes."""
+"""Unpacks codes of a few bits from the 32-bit words of weight-only checkpoints into rows of bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
+from fourcc.format import Array, Parts
 from fourcc.spec import FormatSpec
 
-if TYPE_CHECKING:
-    from fourcc.format import Array, Parts
+AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)  # nibble k of a word holds the code of this one of eight columns
 
-AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)  # the column, of eight, whose code nibble k of a word holds
-
-Rows = Callable[[int, int], "Array"]  # (first, last) -> those rows of a matrix
+Rows = Callable[[int, int], Array]  # (first, last) -> those rows of a matrix
 
 
 def down(words: Array, bits: int) -> Array:
@@ -24,8 +22,6 @@ def down(words: Array, bits: int) -> Array:
 
 def along(words: Array, bits: int) -> Array:
     """Codes packed along the rows, in one stream of bits, low bits first: int32 (n, m) -> uint8 (n, 32 m / bits)."""
-    import numpy as np
-
     stream = np.ascontiguousarray(words, "<i4").view(np.uint8)  # (n, 4 m)
     if bits == 8:
         return stream
@@ -35,8 +31,6 @@ def along(words: Array, bits: int) -> Array:
 
 def awq(words: Array) -> Array:
     """4-bit codes along the rows in AWQ's order of nibbles: int32 (n, m) -> uint8 (n, 8 m)."""
-    import numpy as np
-
     stored = along(words, 4).reshape(len(words), -1, 8)
     codes = np.empty_like(stored)
     codes[:, :, AWQ_ORDER] = stored
@@ -45,13 +39,13 @@ def awq(words: Array) -> Array:
 
 @attrs.frozen(eq=False)
 class Affine:
-    """A matrix of codes, scales and zero points, in whatever order its file has them.
+    """A matrix of codes, scales and zero points, in any order in the file.
 
     Attributes:
         spec: its parts are scales, zero points, perhaps an index of groups, and codes of 4 or 8 bits.
         codes: uint8 (rows, cols).
         scales: (rows, groups) of any kind of float that float32 holds.
-        zeros: (rows, groups), integers from 0 on.
+        zeros: (rows, groups), integers not below 0.
         groups: the index, (cols,), where the spec has one.
         bits: of a stored code.
     """
@@ -65,8 +59,6 @@ class Affine:
 
     def read(self, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG002 - there is one matrix
         """The rows first..last, as the format stores them."""
-        import numpy as np
-
         arrays = [
             self.scales(first, last).astype("<f4"),
             self.zeros(first, last).astype(np.uint8),

@@ -12,7 +12,7 @@ from fourcc.bench.models.shapes import SHAPES, named
 from fourcc.bench.models.trial import OWN, Outcome, Trial, measured, run_trial
 from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
-from fourcc.models.model import open_model
+from fourcc.models.model import Model
 
 TINY = SHAPES["tiny"]
 PARAMETERS = {"15M": 15e6, "110M": 110e6, "1.1B": 1.1e9}
@@ -31,7 +31,7 @@ def test_sizes_are_what_the_name_says(name: str) -> None:
 def test_a_written_model_runs(tmp_path: Path) -> None:
     """It holds every tensor of its shape in the format that was asked for, and has room for the context."""
     path = write_model(tmp_path / "model.bin", TINY, "Q8_0", 48)
-    with open_model(path) as model:
+    with Model(path) as model:
         assert dict(TINY.tensors()) == {name: model[name].shape for name in model}
         assert {str(model[name].tag) for name in model} == {"Q8_0", "F32"}
         assert abs(float(model["layers.1.attention.wq"].decode().std()) - 0.02) < 0.001

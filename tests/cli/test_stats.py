@@ -46,7 +46,7 @@ def test_numbers_are_those_of_the_weights(run: Runner, tiny: Path) -> None:
     document = run("stats", tiny, "--role", "attention.k", "--layers", "1", "--json").document
     assert (document["schema"], document["file"]) == ("fourcc.stats/1", str(tiny))
     (found,) = document["tensors"]
-    with fourcc.open_source(tiny) as source:
+    with fourcc.open(tiny) as source:
         tensor = next(tensor for tensor in source.tensors if tensor.name == "layers.1.attention.wk")
         weights = tensor.read(0, 0, 48)["values"].astype(np.float64)
     assert (found["name"], found["roles"], found["layer"]) == ("layers.1.attention.wk", ["attention.k"], 1)

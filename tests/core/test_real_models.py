@@ -60,7 +60,7 @@ def test_kept_tensors_are_those_of_the_source(data: Path, tmp_path: Path, name: 
     """Without a policy every decoded weight has the source's bits."""
     fourcc.convert(data / name, tmp_path / "model.bin")
     assert fourcc.verify(tmp_path / "model.bin") == ()
-    with fourcc.open(tmp_path / "model.bin") as model, fourcc.open_source(data / name) as source:
+    with fourcc.open(tmp_path / "model.bin") as model, fourcc.open(data / name) as source:
         assert list(model) == [tensor.name for tensor in source.tensors]
         for tensor in source.tensors:
             assert model[tensor.name].decode().tobytes() == weights(tensor).tobytes()
@@ -70,7 +70,7 @@ def test_three_files_of_one_model_hold_the_same_weights(data: Path) -> None:
     """llama2.c v0 and v1, and GGUF."""
     models = []
     for name in ("stories260K.bin", "stories260K_v1.bin", "stories260K.gguf"):
-        with fourcc.open_source(data / name) as source:
+        with fourcc.open(data / name) as source:
             models.append({tensor.name: weights(tensor) for tensor in source.tensors})
     first, second, third = models
     assert set(first) == set(second) == set(third) - {"output"}

@@ -57,6 +57,17 @@ def test_a_format_is_found_by_its_tag() -> None:
     assert registry.broken() == []
 
 
+def test_the_registry_is_a_mapping() -> None:
+    """Tag -> Format: `len`, `get` and `items` are there, and comparing two imports nothing."""
+    registry = of(entry("Fake", FAKE))
+    assert (len(registry), len(of())) == (1, 0)
+    assert registry.get("Fake") is FAKE
+    assert registry.get("Nope") is None
+    assert dict(registry) == {as_tag("Fake"): FAKE}
+    assert of(entry("Fake", AssertionError("loaded"))) != of(entry("Fake", AssertionError("loaded")))
+    assert len({registry, registry}) == 1
+
+
 def test_a_text_is_a_tag_or_is_said_to_be_none() -> None:
     """L6: it was called missing though it was there."""
     registry = of(entry("Fake", FAKE))
@@ -226,8 +237,8 @@ def test_trying_a_format_that_is_not_packaged() -> None:
     """It is there inside the block only, and takes the place of an installed one."""
     registry = of(entry("Fake", FAKE, "installed", "1.0"))
     working, new = (Format(spec=attrs.evolve(SPEC, tag=tag), decode=FAKE.decode) for tag in ("Fake", "New1"))
-    with registry.trying(working) as found, registry.trying(new, ("mine", "0.3")):
-        assert registry[as_tag("Fake")] is working is found
+    with registry.trying(working) as trial, registry.trying(new, ("mine", "0.3")):
+        assert registry[as_tag("Fake")] is working is trial
         assert registry.entry(as_tag("Fake")).owner == "unpackaged 0"
         assert registry.entry(as_tag("New1")).owner == "mine 0.3"
         assert list(registry) == [as_tag("Fake"), as_tag("New1")]

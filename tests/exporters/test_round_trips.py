@@ -580,8 +580,11 @@ def test_what_the_keys_say_of_the_quantization(
 
 HOSTILE = {
     "no msgpack": (b"\xc1", "not valid msgpack"),
-    "no map": (msgpack.packb([1]), "no map, or do not end with it"),
-    "more behind it": (msgpack.packb({}) + b"\0", "no map, or do not end with it"),
+    "no map": (msgpack.packb([1]), "byte 0: the list of a GGUF file's keys is not a map"),
+    "more behind it": (
+        msgpack.packb({}) + b"\0",
+        "byte 1: the list of a GGUF file's keys does not end here: found 1 more bytes",
+    ),
     "a key twice": (b"\x82\xa1a\x92\x08\xa1x\xa1a\x92\x08\xa1x", "a key stands twice"),
     "a key that is no text": (msgpack.packb({1: [8, "x"]}), "not valid msgpack"),
     "a key of nothing": (msgpack.packb({"": [8, "x"]}), "no name of a key"),

@@ -69,7 +69,7 @@ def policy() -> Policy:
 
 def export(model: Path, target: Path, rules: Policy | None = None) -> None:
     """Exports to GGUF."""
-    with fourcc.open_source(model) as source:
+    with fourcc.open(model) as source:
         planned = plan_export(source, KINDS["gguf"], rules)
         execute_export(planned, check_targets(planned, target, force=True))
 

@@ -103,8 +103,10 @@ def test_entry_points_name_the_tag_and_the_stem() -> None:
 def test_public_names_are_pinned() -> None:
     """The names that `import fourcc` promises."""
     assert sorted(fourcc.__all__) == fourcc.__all__
-    for name in fourcc.__all__:
-        assert getattr(fourcc, name).__module__.startswith("fourcc.")
+    assert list(fourcc._HOMES) == fourcc.__all__
+    for name, home in fourcc._HOMES.items():
+        assert home.startswith("fourcc.")
+        assert getattr(fourcc, name) is not None
     assert {name for name in dir(fourcc) if not name.startswith("_")} >= set(fourcc.__all__)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fourcc.cli.app import main
 from fourcc.models import temporary
-from fourcc.models.open_any import open_any
+from fourcc.models.opening import open_to_run
 from tests.conftest import ROOT
 from tests.properties.note_models import vocabulary
 from tests.properties.note_texts import is_said, texts_of
@@ -69,7 +69,7 @@ def test_a_temporary_file_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr("tempfile.tempdir", folder)
         monkeypatch.setattr(temporary, "WORTH_A_NOTE", 0)
         with ExitStack() as stack:
-            opened, notes = open_any(model(tmp_path), stack)
+            opened, notes = open_to_run(model(tmp_path), stack)
             size = opened.file.size >> 20
         said = f"the converted model takes {size} MiB of memory: {folder} is a RAM disk. TMPDIR=FOLDER says where "
         assert [note.startswith(said) for note in notes] == ([True] if kind in ("tmpfs", "ramfs") else [])

@@ -11,7 +11,7 @@ from tokenizers import processors
 import fourcc
 from fourcc.errors import InputError, UsageError
 from fourcc.models.evaluation import EvaluatedModel, measure
-from fourcc.models.open_any import open_any
+from fourcc.models.opening import open_to_run
 from fourcc.models.windows import Protocol
 from tests.running.training import byte_pairs
 from tests.running.variants import broken, padded, permuted, with_json
@@ -96,8 +96,8 @@ def test_each_model_reads_its_own_tokens(models: Path, text: str, tmp_path: Path
     with ExitStack() as stack:
         tokenizer = models / "tiny_tokenizer.bin"
         opened = [
-            open_any(models / "tiny.bin", stack, tokenizer=tokenizer)[0],
-            open_any(permuted(models, tmp_path), stack)[0],
+            open_to_run(models / "tiny.bin", stack, tokenizer=tokenizer)[0],
+            open_to_run(permuted(models, tmp_path), stack)[0],
         ]
         for order in (opened, opened[::-1]):
             found = measure([EvaluatedModel(model) for model in order], text, Protocol(256, documents=True))
@@ -194,8 +194,8 @@ def test_exactly_is_without_what_the_kernels_round(models: Path, text: str, tmp_
 def test_both_ways_at_once_are_those_alone(quantized: Path, models: Path, text: str) -> None:
     """Both run in lock step, with weights in memory once."""
     with ExitStack() as stack:
-        model = open_any(quantized, stack)[0]
-        against = open_any(models / "tiny.bin", stack, tokenizer=models / "tiny_tokenizer.bin")[0]
+        model = open_to_run(quantized, stack)[0]
+        against = open_to_run(models / "tiny.bin", stack, tokenizer=models / "tiny_tokenizer.bin")[0]
         together = measure(
             [EvaluatedModel(model), EvaluatedModel(model, exact=True)], text, Protocol(256, limit=300), against
         )
@@ -229,7 +229,7 @@ def test_a_text_without_tokens_is_refused(quantized: Path) -> None:
 def test_a_temporary_file_is_never_named(models: Path) -> None:
     """A model that came of a checkpoint goes by the checkpoint's name; the file is gone behind it."""
     with ExitStack() as stack:
-        model, notes = open_any(models / "tiny.bin", stack)
+        model, notes = open_to_run(models / "tiny.bin", stack)
         assert (model.path, notes) == (models / "tiny.bin", ())
         assert repr(model).startswith(f"<Model {models / 'tiny.bin'}: 38 tensors, ")
         assert os.fstat(model.file.fd).st_nlink == 0
@@ -239,7 +239,7 @@ def test_what_a_notebook_shows(models: Path, quantized: Path, tmp_path: Path) ->
     """The repr is one line, however large the model."""
     result = fourcc.convert(models / "tiny.bin", tmp_path / "m.bin")
     assert repr(result) == f"<Result {tmp_path / 'm.bin'}: 38 tensors, 351072 weights, 32 bits per weight>"
-    with fourcc.open_source(models / "tiny.bin") as source:
+    with fourcc.open(models / "tiny.bin") as source:
         assert repr(source) == f"<Source {models / 'tiny.bin'}: llama2.c v0, 38 tensors>"
         assert repr(source.tensors[2]) == "<SourceTensor layers.0.attention.wq F32 96 x 96>"
     with fourcc.open(quantized) as model:

@@ -8,7 +8,7 @@ import pytest
 
 from fourcc.errors import OutputError
 from fourcc.models import temporary
-from fourcc.models.open_any import open_any
+from fourcc.models.opening import open_to_run
 
 LINE = "{id} 25 {device} / {folder} rw,relatime shared:1 - {kind} none rw,size=1024k\n"
 
@@ -41,10 +41,10 @@ def test_a_ram_disk_is_noted(tiny: Path, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(temporary, "lies_in_memory", lambda _: True)
     with ExitStack() as stack:
-        assert open_any(tiny, stack)[1] == ()
+        assert open_to_run(tiny, stack)[1] == ()
     monkeypatch.setattr(temporary, "WORTH_A_NOTE", 1 << 20)
     with ExitStack() as stack:
-        _, (note,) = open_any(tiny, stack)
+        _, (note,) = open_to_run(tiny, stack)
     expected = f"the converted model takes 1 MiB of memory: {tmp_path} is a RAM disk. TMPDIR=FOLDER says where"
     assert note == f"{expected} temporary files go."
 
@@ -54,7 +54,7 @@ def test_too_little_room_is_said_beforehand(tiny: Path, tmp_path: Path, monkeypa
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with ExitStack() as stack, pytest.raises(OutputError) as caught:
-        open_any(tiny, stack)
+        open_to_run(tiny, stack)
     said = str(caught.value)
     assert said.startswith(f"{tmp_path / 'temporary model'}: not enough space on the disk: found 1000 bytes free")
     assert said.endswith("TMPDIR=FOLDER says where temporary files go.")
@@ -65,7 +65,7 @@ def test_the_file_has_no_name(tiny: Path, tmp_path: Path, monkeypatch: pytest.Mo
     """The file exists as long as the model is open."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with ExitStack() as stack:
-        model, _ = open_any(tiny, stack)
+        model, _ = open_to_run(tiny, stack)
         assert list(tmp_path.iterdir()) == []
         assert model["norm"].decode().shape == (96,)
         fd = model.file.fd

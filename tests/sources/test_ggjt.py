@@ -131,7 +131,7 @@ def test_false_files(tmp_path: Path) -> None:
         "two tensors of this name": ggjt(h, few) + tensor("norm.weight", (64,), 0, bytes(256), len(ggjt(h, few))),
         "no installed format has the tensor's layout: found ggml type 77": good[:end]
         + tensor("x", (32,), 77, bytes(64), end),
-        "the shape does not go with the layout": good[:end] + tensor("x", (31,), 8, bytes(64), end),
+        "the shape does not fit the layout": good[:end] + tensor("x", (31,), 8, bytes(64), end),
         "the tensor contradicts the file's head: found shape": ggjt(h, {"norm": np.zeros(8, "<f4")}),
     }
     for what, data in bad.items():

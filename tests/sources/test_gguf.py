@@ -461,14 +461,14 @@ BAD = {
     "bytes wrap": (info(dims=[2**62]), "no memory can hold an array of that shape"),
     "part of a block of a type that is only listed": (
         info(dims=[31], kind=16),
-        r"not go with IQ2_XXS \(ggml type",
+        r"not fit IQ2_XXS \(ggml type",
     ),
     "unknown type in a cut file": (info(dims=[8], kind=99)[:64][:-1], "the file is cut"),
     "offset -1": (info(offset=LONG), f"the offset is not where the tensor before ends: found {LONG}, expected 0"),
     "hole": (info(offset=32), "the offset is not where the tensor before ends: found 32, expected 0"),
     "one range for two": (gguf([], ONE * 1 + [("b", (8,), 0, b"")], offset=lambda _: 0), "found 0, expected 32"),
     "two of one name": (gguf([], ONE * 2), "tensor 'a', byte 57: two tensors of this name"),
-    "part of a block": (info(dims=[31], kind=8), "the shape does not go with ggml type 8"),
+    "part of a block": (info(dims=[31], kind=8), "the shape does not fit ggml type 8"),
     "one byte short": (gguf([], ONE)[:-1], "the file is cut: found 95 bytes, expected at least 96 bytes"),
     "part of a split model": (
         file(gguf_key("split.count", 2, 3)),

@@ -152,7 +152,7 @@ def test_message_names_tensor_offset_found_and_expected(tmp_path: Path) -> None:
         open_source(path)
     start = 8 + len(json.dumps({"a": entry(shape=[3])}))
     assert str(caught.value) == (
-        f"{path}, tensor 'a', byte {start}: data_offsets do not go with dtype and shape: "
+        f"{path}, tensor 'a', byte {start}: data_offsets do not fit dtype and shape: "
         "found 8 bytes, expected 12 bytes for F32 [3]"
     )
 

@@ -133,16 +133,16 @@ def test_a_part_is_missing(tmp_path: Path, kind: str, missing: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "part", "array", "message"),
     [
-        ("awq", "scales", np.ones((4, 31), "<f2"), "scales and qzeros do not go with qweight"),
+        ("awq", "scales", np.ones((4, 31), "<f2"), "scales and qzeros do not fit qweight"),
         ("awq", "scales", np.ones((4, 32), "<i4"), "scales holds another kind of numbers"),
         ("awq", "qweight", np.ones(4, "<i4"), "a part of a quantized matrix is no matrix"),
-        ("awq", "qweight", np.ones((64, 4), "<i4"), "the group size does not go with the scales"),
-        ("gptq", "g_idx", np.full(32, 9, "<i4"), "g_idx does not name a group for each column"),
-        ("gptq", "g_idx", np.zeros(31, "<i4"), "g_idx does not name a group for each column"),
+        ("awq", "qweight", np.ones((64, 4), "<i4"), "the group size does not fit the scales"),
+        ("gptq", "g_idx", np.full(32, 9, "<i4"), "g_idx does not name a group for every column"),
+        ("gptq", "g_idx", np.zeros(31, "<i4"), "g_idx does not name a group for every column"),
         ("gptq 3 bits", "qweight", np.ones((4, 32), "<i4"), "qweight holds no whole number of codes"),
-        ("compressed int4", "weight_shape", np.array([32, 99], "<i8"), "weight_shape does not go with weight_packed"),
-        ("compressed int4", "weight_scale", np.ones((31, 4), "<f2"), "does not go with the weights"),
-        ("compressed int4", "weight_zero_point", np.ones((3, 4), "|i1"), "does not go with the weights"),
+        ("compressed int4", "weight_shape", np.array([32, 99], "<i8"), "weight_shape does not fit weight_packed"),
+        ("compressed int4", "weight_scale", np.ones((31, 4), "<f2"), "does not fit the weights"),
+        ("compressed int4", "weight_zero_point", np.ones((3, 4), "|i1"), "does not fit the weights"),
     ],
 )
 def test_parts_that_do_not_go_together(tmp_path: Path, kind: str, part: str, array: np.ndarray, message: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fourcc.bench.models.trial import Outcome, Trial, measured
 from fourcc.models.llama import Llama
-from fourcc.models.model import open_model
+from fourcc.models.model import Model
 
 
 class Own:
@@ -24,5 +24,5 @@ class Own:
 
 def measure(trial: Trial) -> Outcome:
     """Runs a model.bin."""
-    with open_model(trial.file) as model:
+    with Model(trial.file) as model:
         return measured(trial, Own(model.network(trial.prompt + trial.generated, trial.threads)))

@@ -10,7 +10,6 @@ from math import isfinite
 from typing import Any
 
 import attrs
-import msgpack
 
 from fourcc.errors import InputError
 from fourcc.models.tokenizers.ends import named_ends
@@ -19,6 +18,7 @@ from fourcc.models.tokenizers.gguf_spm import SPACE, ScoredTokenizer
 from fourcc.models.tokenizers.splitting import SPLITTINGS
 from fourcc.models.tokenizers.tokenizer import MAX_TOKENS
 from fourcc.models.tokenizers.vocabulary import TokenKind, Vocabulary, byte_of
+from fourcc.sources.gguf_values import unpacked_map
 
 _MAX_NODES = 1024  # maps and arrays in a blob; an honest one has a dozen
 _PREFIX = "tokenizer.ggml."
@@ -165,22 +165,12 @@ def unpacked(data: bytes, file: object) -> dict[str, Any]:
             raise ValueError("more maps and arrays than a vocabulary has")
         return node
 
-    unpacker = msgpack.Unpacker(
-        max_buffer_size=max(1, len(data)),
+    return unpacked_map(
+        data,
+        file,
+        "the vocabulary",
         object_hook=counted,
         list_hook=counted,
         max_array_len=MAX_TOKENS,
         max_map_len=_MAX_NODES,
     )
-    unpacker.feed(data)
-    try:
-        root = unpacker.unpack()
-    except (TypeError, ValueError, RecursionError, MemoryError, msgpack.UnpackException) as error:
-        what = f"the vocabulary is not valid msgpack: {type(error).__name__}: {error}"
-        raise InputError(what, file=file, offset=unpacker.tell()) from error
-    if not isinstance(root, dict):
-        raise InputError("the vocabulary is not a map", file=file, offset=0, found=type(root).__name__, expected="dict")
-    if unpacker.tell() != len(data):
-        beyond = f"{len(data) - unpacker.tell()} more bytes"
-        raise InputError("the vocabulary does not end here", file=file, offset=unpacker.tell(), found=beyond)
-    return root

@@ -1,0 +1,100 @@
+"""Two ways to open a model: to look at what its file holds, and to run it.
+
+`open_to_look`, which is `fourcc.open`, takes the file as it is. `open_to_run` gives a `Model` of any checkpoint: it
+converts other files than a model.bin into a temporary one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourcc.container.head_and_tail import recognisable
+from fourcc.models.model import Model
+
+# Looking at a model.bin must load neither numpy nor a reader of checkpoints: imports of both stand where they are used.
+if TYPE_CHECKING:
+    from contextlib import ExitStack
+
+    from fourcc.policy import Policy
+    from fourcc.sources.source import Source
+
+
+def open_to_look(path: str | Path, *, tokenizer: str | Path | None = None, verify: bool = True) -> Model | Source:
+    """Opens whatever `fourcc inspect` knows: a model.bin gives a `Model`, any other checkpoint a `Source`.
+
+    Both map tensor names to `QMatrix`, are context managers, and have `path`, `kind`, `architecture` and `hyper`.
+
+    Args:
+        path: a file, or a folder that holds one model.
+        tokenizer: a tokenizer file to go with it, in place of the one that the file brings.
+        verify: whether tensors of a model.bin are compared with their sums when they are first used.
+
+    Raises:
+        InputError: it is of no kind known here, or damaged, or the tokenizer is not one of this model.
+        OSError: a file cannot be opened.
+    """
+    path = Path(path)
+    if not _is_model_bin(path):
+        from fourcc.sources import open_source
+
+        return open_source(path, tokenizer)
+    model = Model(path, verify=verify)
+    try:
+        if tokenizer is not None:
+            model.use_tokenizer(Path(tokenizer))
+    except BaseException:
+        model.close()
+        raise
+    return model
+
+
+def open_to_run(
+    source: str | Path,
+    stack: ExitStack,
+    *,
+    tokenizer: str | Path | None = None,
+    policy: Policy | None = None,
+    verify: bool = True,
+) -> tuple[Model, tuple[str, ...]]:
+    """Opens any checkpoint as a model that can be run.
+
+    Args:
+        source: a model.bin, or a checkpoint, which is converted into a temporary file.
+        stack: closes the model and the temporary file, and refuses the results where the file changed meanwhile.
+        tokenizer: to be used in place of the one that the file brings.
+        policy: gives the tensors their formats; a model.bin is converted then, too.
+        verify: whether tensors are compared with their sums when they are first used.
+
+    Returns:
+        The model, and notes on what is odd about it.
+
+    Raises:
+        FourccError: as `fourcc.convert` and `fourcc.open` do; messages name the source.
+    """
+    path = Path(source)
+    if policy is None and _is_model_bin(path):
+        model = stack.enter_context(Model(path, verify=verify))
+        notes = () if tokenizer is None else model.use_tokenizer(Path(tokenizer))
+    else:
+        fd, notes = _converted(path, stack, tokenizer, policy)
+        model = stack.enter_context(Model(path, verify=verify, fd=fd))
+    stack.enter_context(model.unchanged())
+    return model, notes
+
+
+def _is_model_bin(path: Path) -> bool:
+    return path.is_file() and recognisable(path)
+
+
+def _converted(
+    path: Path, stack: ExitStack, tokenizer: str | Path | None, policy: Policy | None
+) -> tuple[int, tuple[str, ...]]:
+    """A descriptor of the temporary model.bin, and notes."""
+    from fourcc.conversion.plan import plan
+    from fourcc.models.temporary import carried_out
+    from fourcc.policy import Policy
+    from fourcc.sources import open_source
+
+    with open_source(path, tokenizer) as source:
+        return carried_out(plan(source, policy or Policy.keep()), stack)
