@@ -11,16 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import cycle
-from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
 
 from fourcc import compute
 from fourcc.bench.timing import Rates, Series, Timing
-
-if TYPE_CHECKING:
-    from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.descriptors import empty, matrix
+from fourcc.kernels.measuring import roofline
 
 Work = Callable[[], object]
 
@@ -79,9 +78,6 @@ class Limits:
     """
 
     def __init__(self, threads: tuple[int, ...], nbytes: int, share: float = 1.0) -> None:
-        from fourcc.kernels.descriptors import empty, matrix
-        from fourcc.kernels.measuring import roofline
-
         units = max(1, nbytes // roofline.UNIT)
         self._memory = empty(units * roofline.UNIT)
         words = self._memory.view("<i8")
@@ -90,8 +86,6 @@ class Limits:
         self._all = [each for count in threads for each in self._of(count, units, share)]
 
     def _of(self, threads: int, units: int, share: float) -> Iterator[Limit]:
-        from fourcc.kernels.measuring import roofline
-
         def sample(kernel: KernelFunction, rows: int, chunk: int | None = None) -> Work:
             work = partial(compute.run, kernel, self._region, self._region, align=1, scratch=roofline.SCRATCH)
             return partial(work, rows=rows, threads=threads, chunk=chunk)

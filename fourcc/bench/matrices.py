@@ -7,8 +7,10 @@ from math import lcm
 import attrs
 import numpy as np
 
+from fourcc import compute
 from fourcc.encoding import encode
 from fourcc.format import Array, Floats, Format
+from fourcc.kernels.descriptors import LINE, empty
 from fourcc.qmatrix import QMatrix
 
 ROWS = 256  # of random weights; the rest of a matrix repeats them, at addresses of its own
@@ -51,8 +53,6 @@ def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:
 
     Those whose kernel takes the parts as stored get parts of their own; of others the packed form will be.
     """
-    from fourcc import compute
-
     kernel = compute.kernel_of(original.format, original.params)
     count = max(1, -(-nbytes // max(1, original.nbytes)))
     stored = kernel.pack is None and kernel.level != "decode"
@@ -64,8 +64,6 @@ def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:
 
 def _side_by_side(original: QMatrix, count: int) -> list[QMatrix]:
     """Copies of a matrix in one piece of memory, part behind part on cache lines, as a model's file has them."""
-    from fourcc.kernels.descriptors import LINE, empty
-
     sizes = {name: -(-part.nbytes // LINE) * LINE for name, part in original.parts.items()}
     piece, made, at = empty(count * sum(sizes.values())), [], 0
     for _ in range(count):
@@ -80,8 +78,6 @@ def _side_by_side(original: QMatrix, count: int) -> list[QMatrix]:
 
 def aligned(array: Array) -> Array:
     """A copy that begins on a cache line."""
-    from fourcc.kernels.descriptors import empty
-
     out: Array = empty(array.nbytes).view(array.dtype).reshape(array.shape)
     out[...] = array
     return out

@@ -12,6 +12,10 @@ from fourcc.bench.limits import READ, Limit, Limits
 from fourcc.bench.matrices import activations
 from fourcc.bench.timing import Series, Timing, ratio
 from fourcc.format import Array
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.measuring import roofline
+from fourcc.kernels.threads.thread_team import Split
 from fourcc.qmatrix import QMatrix
 
 OPERATIONS = 20_000_000_000  # a rotation of more is cut short: such a product does not wait for memory
@@ -110,15 +114,13 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int, limits: Limit
         threads: how many.
         limits: of the machine.
     """
-    from fourcc.kernels.measuring.roofline import multiplied
-
     first = matrices[0]
     rows, cols = first.shape
     kernel = first.packed.kernel
     some = matrices[: shortened(len(matrices), rows * cols, count)]
     name = f"{first.tag} {rows} x {cols}, n = {count}, {threads} thread{'s' * (threads > 1)}"
     rotation = Rotation(some, count, threads)
-    peak = multiplied(kernel.tile)
+    peak = roofline.multiplied(kernel.tile)
     limit = limits[READ if count < MANY else peak, threads]
     repeats = 4 if count < MANY else 1
     return Product(
@@ -148,8 +150,6 @@ class Rotation:
     """
 
     def __init__(self, matrices: Sequence[QMatrix], count: int, threads: int) -> None:
-        from fourcc.kernels.threads.thread_team import Split
-
         self._matrices = matrices
         self._threads = threads
         self._packed = [each.packed for each in matrices]
@@ -168,15 +168,11 @@ class Rotation:
             self._preparations = self._table(self._kernel.activation.prepare, first, count, share)
         self.run()
 
-    def _table(self, kernel: object, descriptors: Sequence[Array], rows: int, chunk: int) -> _Table:
+    def _table(self, kernel: KernelFunction, descriptors: Sequence[Array], rows: int, chunk: int) -> _Table:
         """Each matrix begins with a chunk of its own, so that no chunk has rows of two."""
-        from fourcc.kernels.compiler import jit
-        from fourcc.kernels.descriptors import address
-
         step = -(-rows // chunk) * chunk
-        compiled = jit.compiled(kernel)  # type: ignore[arg-type]
-        entries = [(compiled.address, address(each), address(self._job)) for each in descriptors]  # type: ignore[attr-defined]
-        words = np.array([step, rows, *np.ravel(entries)], np.int64)
+        jobs = [self._job] * len(descriptors)
+        words = roofline.rotation(jit.compiled(kernel), descriptors, jobs, rows, step)
         return _Table(words, step * len(descriptors), chunk)
 
     def run(self) -> None:
@@ -193,8 +189,6 @@ class Rotation:
             each.matmul(self._x, self._threads)
 
     def _run(self, table: _Table, threads: int) -> None:
-        from fourcc.kernels.measuring import roofline
-
         compute.run(
             roofline.rotate,
             table.words,
@@ -209,7 +203,7 @@ class Rotation:
 
 @attrs.frozen(eq=False)
 class _Table:
-    """What `probes.rotate` runs through.
+    """A table that `roofline.rotate` runs through.
 
     Attributes:
         words: int64.

@@ -12,12 +12,16 @@ from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from fourcc.compute.choosing import kernel_of
 from fourcc.dtypes import numpy_dtype
+from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.metrics import ErrorSums
 
 if TYPE_CHECKING:
     from fourcc.format import Aids, Array, Format, Parts
+    from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Kernel
     from fourcc.spec import Geometry, Params
 
@@ -27,18 +31,16 @@ WORTH_LOOKING = 1 << 18  # weights of the whole work: below that, numpy it is
 WORTH_COMPILING = 1 << 24
 PATIENCE = 1.0  # seconds in numpy, after which compiling would have paid
 
-Entry = Callable[[int, int, int, int, int], None]
-
 
 class _Choice:
     """Which kernels are to be run compiled."""
 
     def __init__(self) -> None:
-        self._code: dict[Entry, Entry] = {}
-        self._spent: dict[Entry, float] = {}  # of kernels that are not compiled
+        self._code: dict[KernelFunction, KernelFunction] = {}
+        self._spent: dict[KernelFunction, float] = {}  # of kernels that are not compiled
         self._lock = Lock()
 
-    def code(self, kernel: Entry, whole: int) -> Entry | None:
+    def code(self, kernel: KernelFunction, whole: int) -> KernelFunction | None:
         """The kernel as machine code, or None where numpy is to do the work."""
         from fourcc.kernels.compiler import jit
 
@@ -54,7 +56,7 @@ class _Choice:
         self._code[kernel] = jit.compiled(kernel)
         return self._code[kernel]
 
-    def timed(self, kernel: Entry, work: Callable[[], T]) -> T:
+    def timed(self, kernel: KernelFunction, work: Callable[[], T]) -> T:
         """Does a kernel's work in numpy."""
         start = perf_counter()
         done = work()
@@ -66,7 +68,7 @@ class _Choice:
 _choice = _Choice()
 
 
-def _either(kernel: Entry | None, whole: int, fast: Callable[[Entry], T], slow: Callable[[], T]) -> T:
+def _either(kernel: KernelFunction | None, whole: int, fast: Callable[[KernelFunction], T], slow: Callable[[], T]) -> T:
     """The work done by the kernel's machine code, if it is to be used, else in numpy."""
     if kernel is None:
         return slow()
@@ -94,9 +96,7 @@ def encode(
     if kernel is None or kernel.encoder is None or not _plain_floats(tile):
         return slow(tile, shared, geom, options, aids)
 
-    def fast(code: Entry) -> Parts:
-        import numpy as np
-
+    def fast(code: KernelFunction) -> Parts:
         parts = {part.name: np.empty(part.shape(geom), numpy_dtype(part.dtype)) for part in found.spec.parts}
         _run(code, (geom.rows, geom.cols), [parts[name] for name in kernel.parts], x=tile)
         return parts
@@ -118,9 +118,7 @@ def decode(found: Format, parts: Parts, geom: Geometry, *, whole: int, out: Arra
     if kernel is None or not _as_declared(found, parts, geom) or found.spec.decoded != "<f4":
         return found.decode(parts, geom)
 
-    def fast(code: Entry) -> Array:
-        import numpy as np
-
+    def fast(code: KernelFunction) -> Array:
         into = np.empty((geom.rows, geom.cols), np.float32) if out is None or not _plain_floats(out) else out
         _run(code, into.shape, [parts[name] for name in kernel.parts], out=into)
         return into
@@ -138,12 +136,12 @@ def error_sums(original: Array, decoded: Array, *, whole: int) -> ErrorSums:
     """
     if whole < WORTH_LOOKING or not (_plain_floats(original) and _plain_floats(decoded)):
         return ErrorSums.of(original, decoded)
-    from fourcc.kernels.measuring.error_sums import error_sums as kernel
+    from fourcc.kernels.measuring import error_sums as kernel
 
-    def fast(code: Entry) -> ErrorSums:
-        return ErrorSums(*_run(code, original.shape, [], x=original, out=decoded).view("<f8")[:3].tolist())
+    def fast(code: KernelFunction) -> ErrorSums:
+        return ErrorSums(**kernel.results(_run(code, original.shape, [], x=original, out=decoded)))
 
-    return _either(kernel, whole, fast, lambda: ErrorSums.of(original, decoded))
+    return _either(kernel.error_sums, whole, fast, lambda: ErrorSums.of(original, decoded))
 
 
 def _kernel(found: Format, params: Params, whole: int) -> Kernel | None:
@@ -164,7 +162,7 @@ def _as_declared(found: Format, parts: Parts, geom: Geometry) -> bool:
 
 
 def _run(
-    code: Entry, shape: tuple[int, ...], parts: list[Array], x: Array | None = None, out: Array | None = None
+    code: KernelFunction, shape: tuple[int, ...], parts: list[Array], x: Array | None = None, out: Array | None = None
 ) -> Array:
     """Runs a kernel over all rows of a tile, on this thread; gives its scratch memory, where it may leave results.
 
@@ -175,16 +173,14 @@ def _run(
         x: float32 (rows, cols) for the job's X.
         out: float32 (rows, cols) for its OUT.
     """
-    import numpy as np
-
-    from fourcc.kernels.descriptors import JOB_WORDS, OUT, OUT_STRIDE, WORD, X_STRIDE, X, address, empty, matrix
     from fourcc.kernels.encoders.block_by_block import SCRATCH
 
     rows, cols = shape
     arrays = [np.ascontiguousarray(part) for part in parts]
-    weights, job, scratch = matrix(rows, cols, arrays), np.zeros(JOB_WORDS, np.int64), empty(SCRATCH)
-    for array, place, step in ((x, X, X_STRIDE), (out, OUT, OUT_STRIDE)):
-        if array is not None:
-            job[[place // WORD, step // WORD]] = address(array), array.strides[0]
+    weights, job, scratch = matrix(rows, cols, arrays), JOB.record(), empty(SCRATCH)
+    if x is not None:
+        JOB.write(job, x=address(x), x_stride=x.strides[0])
+    if out is not None:
+        JOB.write(job, out=address(out), out_stride=out.strides[0])
     code(address(weights), address(job), 0, rows, address(scratch))
     return scratch

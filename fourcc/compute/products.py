@@ -10,6 +10,7 @@ import numpy as np
 
 from fourcc.compute.choosing import kernel_of
 from fourcc.compute.teams import run
+from fourcc.kernels.descriptors import BLOCK, JOB, LINE, address, empty, matrix, round_up
 from fourcc.spec import Geometry
 
 if TYPE_CHECKING:
@@ -66,8 +67,6 @@ def pack(
         decode: gives the weights, (rows, cols) of any dtype, where the format has no kernel.
         threads: how many.
     """
-    from fourcc.kernels.descriptors import address, empty, matrix
-
     kernel = kernel_of(found, geom.params).for_parts(parts)
     named = {"values": _as_floats(decode())} if kernel.level == "decode" else parts
     arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
@@ -75,8 +74,7 @@ def pack(
     if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
         return Packed(kernel, geom.rows, geom.cols, descriptor, arrays)
     out = empty(kernel.packed(geom.rows, geom.cols))
-    job = _job(1)
-    job[1] = address(out)  # OUT
+    job = JOB.record(count=1, out=address(out))
     scratch = kernel.scratch(geom.cols)
     run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads, scratch=scratch)
     return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
@@ -97,7 +95,6 @@ def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: boo
         threads: how many.
         exact: keep them as floats, whatever the kernel wants.
     """
-    from fourcc.kernels.descriptors import round_up
     from fourcc.kernels.kernel import FLOAT
 
     activation: Activation = FLOAT if exact else packed.kernel.activation
@@ -116,8 +113,6 @@ def quantized_room(activation: Activation, rows: int, wide: int) -> tuple[Array,
 
     Empty where the floats are taken as they came.
     """
-    from fourcc.kernels.descriptors import BLOCK, empty
-
     if activation.prepare is None:
         return ()
     numbers = empty(3 * rows * (wide // BLOCK), "<f4").reshape(3, rows, wide // BLOCK)
@@ -134,21 +129,17 @@ def activation_job(count: int, wide: int, floats: Floats, quantized: tuple[Array
         floats: of the activations, one after the other.
         quantized: from `quantized_room`.
     """
-    from fourcc.kernels.descriptors import address
-
-    job = _job(count)
-    job[3:5] = address(floats), 4 * wide  # X, X_STEP
+    job = JOB.record(count=count, x=address(floats), x_stride=4 * wide)
     if quantized:
-        codes, steps, offsets, sums = quantized
-        rests = address(offsets), address(sums)
-        job[5:] = address(codes), codes.strides[0], address(steps), steps.strides[0], *rests
+        codes, scales, zero_corrections, sums = quantized
+        JOB.write(job, codes=address(codes), codes_stride=codes.strides[0])
+        JOB.write(job, scales=address(scales), scales_stride=scales.strides[0])
+        JOB.write(job, zero_corrections=address(zero_corrections), sums=address(sums))
     return job
 
 
 def _padded(x: Floats, wide: int) -> Floats:
     """The activations, followed by zeros: float32 (count, wide), C-contiguous, at the start of a cache line."""
-    from fourcc.kernels.descriptors import LINE, address, empty
-
     if x.shape[1] == wide and x.flags.c_contiguous and not address(x) % LINE:
         return x
     out = empty(len(x) * wide, "<f4").reshape(len(x), wide)
@@ -197,10 +188,8 @@ def product_job(x: Activations, out: Floats) -> Array:
         x: the activations.
         out: float32 (count, rows), C-contiguous.
     """
-    from fourcc.kernels.descriptors import address
-
     job = x.descriptor.copy()
-    job[1:3] = address(out), out.strides[0]  # OUT, OUT_STEP
+    JOB.write(job, out=address(out), out_stride=out.strides[0])
     return job
 
 
@@ -231,15 +220,12 @@ def gather(packed: Packed, ids: Array) -> Floats:
     Raises:
         ValueError: a number that no row has.
     """
-    from fourcc.kernels.descriptors import OUT, WORD, X, address
-
     numbers = np.ascontiguousarray(ids, np.int64)
     if numbers.size and not (numbers.min() >= 0 and numbers.max() < packed.rows):
         raise ValueError(f"rows {numbers.min()} to {numbers.max()} of {packed.rows}")
     out = np.empty((len(numbers), packed.cols), np.float32)
     if out.size:
-        job = _job(len(numbers))
-        job[[OUT // WORD, OUT // WORD + 1, X // WORD]] = address(out), out.strides[0], address(numbers)
+        job = JOB.record(count=len(numbers), out=address(out), out_stride=out.strides[0], x=address(numbers))
         kernel = packed.kernel
         run(
             kernel.gather,
@@ -251,11 +237,3 @@ def gather(packed: Packed, ids: Array) -> Floats:
             scratch=kernel.scratch(packed.cols),
         )
     return out
-
-
-def _job(count: int) -> Array:
-    from fourcc.kernels.descriptors import JOB_WORDS
-
-    job = np.zeros(JOB_WORDS, np.int64)
-    job[0] = count
-    return job

@@ -10,14 +10,13 @@ from fourcc.kernels.descriptors import (
     CODES,
     CODES_STRIDE,
     COUNT,
-    JOB_WORDS,
+    JOB,
     LINE,
     OUT,
     OUT_STRIDE,
     SCALES,
     SCALES_STRIDE,
     SUMS,
-    WORD,
     X_STRIDE,
     ZERO_CORRECTIONS,
     X,
@@ -26,7 +25,7 @@ from fourcc.kernels.simd.memory import load_word, store_word
 
 Function = Callable[..., Any]
 FEW = 3  # activations that are multiplied one by one where making a panel would cost more
-JOB_BYTES = -(-JOB_WORDS * WORD // LINE) * LINE
+JOB_BYTES = -(-JOB.size // LINE) * LINE
 
 
 def decoder(decode: Function) -> KernelFunction:

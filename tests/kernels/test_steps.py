@@ -7,10 +7,9 @@ import pytest
 
 from fourcc.format import Array
 from fourcc.kernels.compiler import jit
-from fourcc.kernels.descriptors import address
+from fourcc.kernels.descriptors import STEP, address
 from fourcc.kernels.simd.atomic import relax
 from fourcc.kernels.simd.memory import load_word, store_word
-from fourcc.kernels.threads.program import STEP_WORDS
 from fourcc.kernels.threads.thread_team import SPINS, Team
 from tests.kernels.test_team import count_rows, wait_for_each_other
 
@@ -19,11 +18,11 @@ pytestmark = pytest.mark.skipif(jit.uncompiled(), reason="programs are tables of
 
 def table(*steps: tuple[jit.KernelFunction, Array, Array, int, int]) -> Array:
     """A program of (kernel, weights, job, rows, chunk)."""
-    program = np.zeros((len(steps), STEP_WORDS), np.int64)
+    program = STEP.table(len(steps))
     for row, (kernel, weights, job, rows, chunk) in zip(program, steps, strict=True):
         compiled = jit.compiled(kernel)
         assert isinstance(compiled, jit.Compiled)
-        row[:5] = compiled.address, address(weights), address(job), rows, chunk
+        STEP.write(row, function=compiled.address, weights=address(weights), job=address(job), rows=rows, chunk=chunk)
     return program
 
 
