@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from threading import Lock, Thread
 
 from fourcc.kernels.compiler import jit
-from fourcc.kernels.descriptors import BOARD, LINE, PROGRAM, THREAD, WORD, Array, address, zeros
+from fourcc.kernels.descriptors import BOARD, LINE, PROGRAM, THREAD, Array, address, zeros
 from fourcc.kernels.simd.atomic import load_shared, relax, store_shared, swap_shared
 from fourcc.kernels.simd.memory import load_word
 from fourcc.kernels.threads.board import (
@@ -78,11 +78,12 @@ class Team:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.process = os.getpid()
-        self._board = zeros((THREADS + THREAD_SIZE * threads) // WORD)
-        self._at = address(self._board)
+        memory = zeros(THREADS + THREAD_SIZE * threads, "|u1")
+        self._board = memory[:THREADS].view("<i8")
+        self._at = address(memory)
         self._own = self._at + THREADS + THREAD_SIZE * (threads - 1)
         self._done = BOARD.fields(self._board)["done"]
-        self._lines = self._board[THREADS // WORD :].view(THREAD.dtype)  # of the threads
+        self._lines = memory[THREADS:].view(THREAD.dtype)  # of the threads
         self._asleep = self._lines["is_asleep"]
         self._number = 0
         self._scratch_size = 0  # bytes of a thread's
@@ -215,4 +216,4 @@ def _yield_core() -> None:
 
 def _lines(count: int) -> Array:
     """Zeros of some cache lines."""
-    return zeros(LINE // WORD * count)
+    return zeros(LINE * count, "|u1")
