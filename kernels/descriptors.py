@@ -1,8 +1,8 @@
 """The descriptors that every kernel takes: int64 arrays whose words are sizes and addresses, laid out here by name.
 
 A kernel's first argument is the address of a matrix's descriptor (or a model's), its second that of a job's. Callers
-make both from arrays whose shapes they know, and write their fields by name (`Layout.record`, `Layout.write`); kernels
-trust them, and read a field at its offset in bytes, a constant that compiled code folds.
+make both from arrays whose shapes they know, and write their fields by name; kernels trust them, and read a field at its
+offset in bytes, a constant that compiled code folds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ WORD = 8  # bytes
 LINE = 64  # bytes of a cache line
 
 
-class Layout:
+class DescriptorLayout:
     """Where the fields of a descriptor lie, each in a word of its own.
 
     Args:
@@ -87,12 +87,12 @@ def _aligned(number: int, unit: int) -> int:
 
 # A matrix: its columns and rows. Behind them the addresses of its packed parts, then, for each part, the bytes of an
 # entry of axis 0.
-MATRIX = Layout("cols", "rows")
+MATRIX = DescriptorLayout("cols", "rows")
 COLS, ROWS, PARTS = MATRIX.offset("cols"), MATRIX.offset("rows"), MATRIX.size
 
 # A job: how many activations (columns of the product), where its parts are, where the product goes. A stride is the
 # bytes from one activation's numbers to the next one's.
-JOB = Layout(
+JOB = DescriptorLayout(
     "count",
     *("out", "out_stride"),  # float32
     *("x", "x_stride"),  # the activations as they came, float32, zeros up to a multiple of 512
@@ -109,7 +109,7 @@ SCALES, SCALES_STRIDE = JOB.offset("scales"), JOB.offset("scales_stride")
 ZERO_CORRECTIONS, SUMS = JOB.offset("zero_corrections"), JOB.offset("sums")
 
 # A job of a transformer's layer: buffers, each an address and a stride, and what attention reads.
-LAYER_JOB = Layout(
+LAYER_JOB = DescriptorLayout(
     *("input", "input_stride"),
     *("second", "second_stride"),
     *("output", "output_stride"),
@@ -118,7 +118,7 @@ LAYER_JOB = Layout(
 )
 
 # A model, as the kernels of its layers see it: sizes, and where its tables are.
-MODEL = Layout(
+MODEL = DescriptorLayout(
     "width",  # columns of the buffer at hand
     *("heads", "kv_heads"),
     "head",  # columns of a head
@@ -133,13 +133,13 @@ MODEL = Layout(
 )
 
 # A step of a program: addresses of a kernel and of its two descriptors, rows, and rows that a thread takes at once.
-STEP = Layout("function", "weights", "job", "rows", "chunk", size=LINE)
+STEP = DescriptorLayout("function", "weights", "job", "rows", "chunk", size=LINE)
 
 # How far a program is: its address, the number of the next step, the number of the team's last job.
-PROGRAM = Layout("steps", "next", "number", size=LINE)
+PROGRAM = DescriptorLayout("steps", "next", "number", size=LINE)
 
 # The board of a thread team, which says which job is open. Behind it lies a line of each thread, the caller's the last.
-BOARD = Layout(
+BOARD = DescriptorLayout(
     "left",  # job number << 32 | chunks that nobody has taken
     "done",  # chunks finished
     *("function", "weights", "job", "rows", "chunk"),  # as those of a step
@@ -148,7 +148,7 @@ BOARD = Layout(
     shared=("left", "done"),
     size=LINE,
 )
-THREAD = Layout("is_asleep", "scratch", size=LINE)  # whether it sleeps, the address of its scratch memory
+THREAD = DescriptorLayout("is_asleep", "scratch", size=LINE)  # whether it sleeps, the address of its scratch memory
 
 BLOCK = 32  # columns of an activation that share a scale
 PADDING = 512  # activations are followed by zeros up to a multiple of this

@@ -17,7 +17,7 @@ import numpy as np
 
 from fourcc.kernels.compiler.jit import Compiled, KernelFunction
 from fourcc.kernels.compiler.object_cache import reachable
-from fourcc.kernels.descriptors import PARTS, Array, Layout, address
+from fourcc.kernels.descriptors import PARTS, Array, DescriptorLayout, address
 from fourcc.kernels.products.prefetch import ALONE, BESIDE_SEVERAL
 from fourcc.kernels.simd.arithmetic import add, no_ints
 from fourcc.kernels.simd.atomic import call_kernel
@@ -136,8 +136,8 @@ def multiplied(kernel: KernelFunction) -> str:
 
 
 # A rotation's table: rows from one matrix to the next, rows of a matrix, then an entry for each matrix.
-ROTATION = Layout("step", "rows")
-ENTRY = Layout("function", "weights", "job")
+ROTATION = DescriptorLayout("step", "rows")
+ENTRY = DescriptorLayout("function", "weights", "job")
 STEP, ROWS, ENTRIES, ENTRY_SIZE = ROTATION.offset("step"), ROTATION.offset("rows"), ROTATION.size, ENTRY.size
 FUNCTION, WEIGHTS, JOB = ENTRY.offset("function"), ENTRY.offset("weights"), ENTRY.offset("job")
 

@@ -1,7 +1,7 @@
 """Results of kernels whose descriptors have their fields in order or reversed; run as a program, which prints them.
 
-The arguments are ``declared`` or ``reversed``, then ``results`` or ``team``. With ``reversed``, every `Layout` places
-its fields from last to first, before anything else has read an offset.
+The arguments are ``declared`` or ``reversed``, then ``results`` or ``team``. With ``reversed``, every layout places its
+fields from last to first, before anything else has read an offset.
 """
 
 import importlib
@@ -14,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 NAME = "fourcc.kernels.descriptors"
-PLACES = "end, offsets = 0, []"  # where a `Layout` begins to place its fields
+PLACES = "end, offsets = 0, []"  # where a layout begins to place its fields
 
 
 def reverse() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from fourcc.kernels import descriptors
-from fourcc.kernels.descriptors import JOB, LINE, MATRIX, MODEL, PARTS, WORD, Layout, address, matrix
+from fourcc.kernels.descriptors import JOB, LINE, MATRIX, MODEL, PARTS, WORD, DescriptorLayout, address, matrix
 from tests.kernels.compact import ROOT, environment
 
-LAYOUTS = {name: value for name, value in vars(descriptors).items() if isinstance(value, Layout)}
+LAYOUTS = {name: value for name, value in vars(descriptors).items() if isinstance(value, DescriptorLayout)}
 # Names that descriptors have, in the core and in kernels; an index by number into one would count words.
 DESCRIPTORS = {"board", "descriptor", "descriptors", "job", "model", "program", "region", "rotation", "state"}
 SOURCES = [*(ROOT / "fourcc" / "compute").rglob("*.py"), *(ROOT / "fourcc" / "bench").rglob("*.py")]
