@@ -1,8 +1,8 @@
 """The descriptors that every kernel takes: int64 arrays whose words are sizes and addresses, laid out here by name.
 
 A kernel's first argument is the address of a matrix's descriptor (or a model's), its second that of a job's. Callers
-make both from arrays whose shapes they know, and write their fields by name; kernels trust them, and read a field at its
-offset in bytes, a constant that compiled code folds.
+make both from arrays whose shapes they know, and write their fields by name; kernels trust them, and read a field at
+its offset in bytes, a constant that compiled code folds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LINE = 64  # bytes of a cache line
 
 
 class DescriptorLayout:
-    """Where the fields of a descriptor lie, each in a word of its own.
+    """The layout of a kind of descriptor: names of fields, each in a word of its own.
 
     Args:
         fields: names, in their order in memory; int64, but for `floats`.
