@@ -27,7 +27,7 @@ Shape = tuple[int, int]
 
 
 @attrs.frozen
-class Plan:
+class BenchPlan:
     """What is to be measured.
 
     Attributes:
@@ -57,7 +57,7 @@ def make(
     counts: str | None = None,
     quick: bool = False,
     peers: bool = False,
-) -> Plan:
+) -> BenchPlan:
     """A plan from comma lists.
 
     Args:
@@ -72,7 +72,7 @@ def make(
         UsageError: what cannot be measured.
         PluginError: a format that is missing or broken.
     """
-    return Plan(
+    return BenchPlan(
         formats=formats_of(formats),
         shapes=_shapes(shapes) if shapes is not None else QUICK_SHAPES if quick else SHAPES,
         threads=threads_of(threads),

@@ -11,8 +11,8 @@ import attrs
 from fourcc.bench import codecs, machine, matrices, products
 from fourcc.bench.codecs import Codec
 from fourcc.bench.limits import READ, Limits
-from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Peer, Subject, load
-from fourcc.bench.plan import Plan
+from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Peer, PeerSubject, load
+from fourcc.bench.plan import BenchPlan
 from fourcc.bench.products import MANY, Product
 from fourcc.bench.results import CodecResult, LimitResult, PeerCodec, PeerProduct, ProductResult, Results
 from fourcc.bench.timing import Rates, Series, ratio, take_turns
@@ -62,7 +62,7 @@ class Round:
         yield from (each.series for each in others if not any(map(each.meets, self.products)))
 
 
-class Run:
+class BenchRun:
     """A run of a plan.
 
     Args:
@@ -70,7 +70,7 @@ class Run:
         tell: called with a name, and which of how many steps begins.
     """
 
-    def __init__(self, plan: Plan, tell: Tell) -> None:
+    def __init__(self, plan: BenchPlan, tell: Tell) -> None:
         self._plan = plan
         self._tell = tell
         self._done = self._shapes_done = 0
@@ -144,7 +144,7 @@ class Run:
             some = matrices.copies(original, plan.rotation)
             own += [products.product(some, count, threads, limits) for count in plan.counts for threads in plan.threads]
             coded += [codecs.codec(original, threads) for threads in plan.threads]
-        subject = Subject(rows, cols, plan.counts, plan.threads, plan.rotation, originals)
+        subject = PeerSubject(rows, cols, plan.counts, plan.threads, plan.rotation, originals)
         candidates: list[tuple[Peer, Candidate]] = []
         coders: list[tuple[Peer, Coder]] = []
         for each in self._peers:
@@ -154,7 +154,7 @@ class Run:
         self._notes += [each for each in subject.notes if each not in self._notes]
         return Round(rows, cols, own, coded, candidates, coders)
 
-    def _tried(self, peer: Peer, make: Callable[[Subject], Iterable[T]], subject: Subject) -> list[T]:
+    def _tried(self, peer: Peer, make: Callable[[PeerSubject], Iterable[T]], subject: PeerSubject) -> list[T]:
         """What a peer has to show; one that fails is named, and the others go on."""
         try:
             return list(make(subject))

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from fourcc.bench.plan import Plan, items
+from fourcc.bench.plan import BenchPlan, items
 from fourcc.errors import UsageError
 
 
@@ -31,7 +31,7 @@ def checked(text: str) -> list[str]:
     return list(items(text))
 
 
-def run(name: str, plan: Plan, *, quick: bool) -> dict[str, object]:
+def run(name: str, plan: BenchPlan, *, quick: bool) -> dict[str, object]:
     """The document of a run for a family.
 
     Args:
@@ -51,7 +51,7 @@ def run(name: str, plan: Plan, *, quick: bool) -> dict[str, object]:
     return document
 
 
-def _options(plan: Plan) -> list[str]:
+def _options(plan: BenchPlan) -> list[str]:
     lists = {
         "--format": [str(each.spec.tag) for each in plan.formats],
         "--shape": [f"{rows}x{cols}" for rows, cols in plan.shapes],

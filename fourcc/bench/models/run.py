@@ -14,7 +14,7 @@ import attrs
 
 from fourcc.bench.models.making import write_model
 from fourcc.bench.models.shapes import ModelShape
-from fourcc.bench.models.trial import ENGINES, OWN, Outcome, Trial, run_trial
+from fourcc.bench.models.trial import ENGINES, OWN, TrialOutcome, ModelTrial, run_trial
 from fourcc.bench.peers.peer import absent
 from fourcc.errors import UsageError
 
@@ -112,11 +112,11 @@ def _results(
     plan: ModelPlan, shape: ModelShape, tag: str, threads: int, files: Mapping[str, Path]
 ) -> Iterator[ModelResult]:
     """The engines in turns; each figure of a peer is that of the setting that is faster in it."""
-    outcomes: dict[str, list[Outcome]] = {engine: [] for engine in files}
+    outcomes: dict[str, list[TrialOutcome]] = {engine: [] for engine in files}
     with _neighbour() if plan.busy else nullcontext():
         for _ in range(plan.rounds):
             for engine, path in files.items():
-                trial = Trial(engine, str(path), threads, plan.prompt, plan.generated, plan.repeats)
+                trial = ModelTrial(engine, str(path), threads, plan.prompt, plan.generated, plan.repeats)
                 outcomes[engine].append(run_trial(trial))
     named = {OWN: [OWN], PEER: [engine for engine in files if engine != OWN]}
     for name, engines in named.items():
@@ -134,7 +134,7 @@ def _results(
             )
 
 
-def _rates(outcomes: list[Outcome], plan: ModelPlan) -> dict[str, float]:
+def _rates(outcomes: list[TrialOutcome], plan: ModelPlan) -> dict[str, float]:
     """Median tokens a second of each phase."""
     counts = {"prompt": plan.prompt, "generated": plan.generated, "fresh": plan.generated}
     return {

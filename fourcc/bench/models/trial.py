@@ -25,7 +25,7 @@ OWN = "fourcc"
 
 
 @attrs.frozen
-class Trial:
+class ModelTrial:
     """What is to be measured.
 
     Attributes:
@@ -55,7 +55,7 @@ class Trial:
 
 
 @attrs.frozen
-class Outcome:
+class TrialOutcome:
     """What was measured; seconds, one for each repeat.
 
     Attributes:
@@ -71,7 +71,7 @@ class Outcome:
     peak: int
 
 
-class Runner(Protocol):
+class ModelRunner(Protocol):
     """A model that is ready to run."""
 
     vocab: int
@@ -83,7 +83,7 @@ class Runner(Protocol):
         """Runs tokens at once, up to the logits of the last one."""
 
 
-def measured(trial: Trial, runner: Runner) -> Outcome:
+def measured(trial: ModelTrial, runner: ModelRunner) -> TrialOutcome:
     """The times of a runner."""
     tokens = trial.tokens(runner.vocab)
     times: tuple[list[float], ...] = ([], [], [])
@@ -94,10 +94,10 @@ def measured(trial: Trial, runner: Runner) -> Outcome:
         runner.reset()
         times[2].append(_seconds(lambda: _one_by_one(runner, tokens[trial.prompt :])))
     prompt, generated, fresh = (tuple(each[1:]) for each in times)
-    return Outcome(prompt, generated, fresh, peak_bytes())
+    return TrialOutcome(prompt, generated, fresh, peak_bytes())
 
 
-def _one_by_one(runner: Runner, tokens: Sequence[int]) -> None:
+def _one_by_one(runner: ModelRunner, tokens: Sequence[int]) -> None:
     for token in tokens:
         runner.read([token])
 
@@ -108,7 +108,7 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def run_trial(trial: Trial) -> Outcome:
+def run_trial(trial: ModelTrial) -> TrialOutcome:
     """Measures in a new process.
 
     Raises:
@@ -120,13 +120,13 @@ def run_trial(trial: Trial) -> Outcome:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise UsageError(f"{trial.engine} cannot run the model", file=trial.file, found=said)
     fields = json.loads(done.stdout.splitlines()[-1])
-    return Outcome(tuple(fields["prompt"]), tuple(fields["generated"]), tuple(fields["fresh"]), fields["peak"])
+    return TrialOutcome(tuple(fields["prompt"]), tuple(fields["generated"]), tuple(fields["fresh"]), fields["peak"])
 
 
 def main(text: str) -> None:
     """The process: a trial as JSON, its outcome as JSON on stdout."""
-    trial = Trial(**json.loads(text))
-    outcome: Outcome = import_module(ENGINES[trial.engine][0]).measure(trial)
+    trial = ModelTrial(**json.loads(text))
+    outcome: TrialOutcome = import_module(ENGINES[trial.engine][0]).measure(trial)
     sys.stdout.write(json.dumps(attrs.asdict(outcome)) + "\n")
 
 

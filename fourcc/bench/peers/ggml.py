@@ -18,7 +18,7 @@ from fourcc.bench.matrices import aligned
 from fourcc.bench.peers import ggml_trial
 from fourcc.bench.peers.ggml_graph import Products, weights_in
 from fourcc.bench.peers.ggml_library import FLOAT, Library, folder, library
-from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, Subject
+from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, PeerSubject
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 from fourcc.format import Array
@@ -45,7 +45,7 @@ class Ggml:
             return f"llama-cpp-python {NOT_INSTALLED}"
         return None if any(home.glob("*ggml-cpu*")) else f"no ggml library in {home.name} of llama-cpp-python"
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
         """Of each type that is measured, in each place where weights may lie."""
         ggml = library()
         places = [each for number, each in enumerate(ggml.buffer_types()) if self._works(ggml, number, subject)]
@@ -57,7 +57,7 @@ class Ggml:
                 if ggml.supports(kind, subject.rows, subject.cols, buffer_type):
                     yield from self._placed(ggml, subject, matrix, kind, buffer_type)
 
-    def _works(self, ggml: Library, number: int, subject: Subject) -> bool:
+    def _works(self, ggml: Library, number: int, subject: PeerSubject) -> bool:
         """Whether products run with weights in a buffer type; one where they do not is noted."""
         reason = ggml_trial.why_not(number)
         if reason is not None:
@@ -66,7 +66,7 @@ class Ggml:
         return reason is None
 
     def _placed(
-        self, ggml: Library, subject: Subject, matrix: QMatrix, kind: int, buffer_type: int
+        self, ggml: Library, subject: PeerSubject, matrix: QMatrix, kind: int, buffer_type: int
     ) -> Iterator[Candidate]:
         rows, cols = matrix.shape
         weights = weights_in(ggml, matrix, kind, subject.copies(matrix.nbytes), buffer_type)
@@ -88,7 +88,7 @@ class Ggml:
                     ),
                 )
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:
         """Of each type of blocks; threads share the rows, as llama.cpp's own quantizing does."""
         ggml = library()
         for kind in TYPES:
@@ -101,7 +101,7 @@ class Ggml:
                 yield Coder(ggml.name(kind), str(matrix.tag), threads, decode, encode, encoded)
 
 
-def _encoded(ggml: Library, subject: Subject, kind: int, threads: int) -> int:
+def _encoded(ggml: Library, subject: PeerSubject, kind: int, threads: int) -> int:
     """Rows that a sample of encoding has time for."""
     few = min(subject.rows, FEW)
     floats = aligned(subject.values()[:few])
@@ -113,7 +113,7 @@ def _encoded(ggml: Library, subject: Subject, kind: int, threads: int) -> int:
 
 
 def _coding(
-    ggml: Library, subject: Subject, matrix: QMatrix, kind: int, threads: int, encoded: int
+    ggml: Library, subject: PeerSubject, matrix: QMatrix, kind: int, threads: int, encoded: int
 ) -> tuple[Series, Series]:
     """Decoding of all rows and encoding of the first ones, shared among threads."""
     rows, cols = matrix.shape

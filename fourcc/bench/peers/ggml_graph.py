@@ -12,7 +12,7 @@ from fourcc.qmatrix import QMatrix
 
 
 @attrs.define(eq=False, slots=False)
-class Weights:
+class GraphWeights:
     """Tensors, each the same matrix.
 
     Attributes:
@@ -24,12 +24,12 @@ class Weights:
     cols: int
 
 
-def weights_in(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> Weights:
+def weights_in(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> GraphWeights:
     """So many tensors of a matrix in a buffer of some type."""
     rows, cols = matrix.shape
     (blocks,) = matrix.parts.values()
     context = ggml.context(count)
-    made = Weights([ggml.base.ggml_new_tensor_2d(context, kind, cols, rows) for _ in range(count)], cols)
+    made = GraphWeights([ggml.base.ggml_new_tensor_2d(context, kind, cols, rows) for _ in range(count)], cols)
     buffer = ggml.base.ggml_backend_alloc_ctx_tensors_from_buft(context, buffer_type)
     if not buffer:
         raise MemoryError("ggml has no memory for the weights")
@@ -49,7 +49,7 @@ class Products:
         count: activations.
     """
 
-    def __init__(self, ggml: Library, weights: Weights, some: int, count: int) -> None:
+    def __init__(self, ggml: Library, weights: GraphWeights, some: int, count: int) -> None:
         base = ggml.base
         if some >= NODES:
             raise ValueError(f"a graph of {some} products")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
 
-from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
+from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.timing import Series
 
 TYPES = (2, 8)  # ggml's ids: 4-bit blocks, 8-bit blocks
@@ -22,11 +22,11 @@ class Gguf:
         """Why it cannot be measured."""
         return absent("gguf")
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
         """None: it only codes."""
         return iter(())
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:
         """Of each type that is measured."""
         quants, constants = import_module("gguf.quants"), import_module("gguf.constants")
         values = subject.values()

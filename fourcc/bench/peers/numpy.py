@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fourcc.bench.matrices import activations, aligned
-from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
+from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 
@@ -24,7 +24,7 @@ class Numpy:
         """Why it cannot be measured: the number of threads must be set, or the comparison would mean nothing."""
         return absent("threadpoolctl")
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
         """Of float32."""
         matrix = subject.foreign("numpy", "<f4")
         if matrix is None:
@@ -40,7 +40,7 @@ class Numpy:
                 series = Series(name, _work(controller, threads, x, some), repeats=3 if count < MANY else 1)
                 yield Candidate("float32", str(matrix.tag), count, threads, len(some), series)
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
         """None: it has no blocks."""
         return iter(())
 

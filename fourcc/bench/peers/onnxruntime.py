@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fourcc.bench.matrices import activations
-from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
+from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 from fourcc.format import Array
@@ -30,7 +30,7 @@ class OnnxRuntime:
         """Why it cannot be measured."""
         return absent("onnxruntime", "onnx")
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
         """Of 4-bit blocks: one graph of many products, a session for each number of threads."""
         matrix = subject.foreign("ggml", NEAREST)
         if matrix is None or subject.cols % BLOCK:
@@ -46,7 +46,7 @@ class OnnxRuntime:
                 series = Series(name, run, repeats=3 if count < MANY else 1)
                 yield Candidate("4-bit MatMulNBits", str(matrix.tag), count, threads, some, series)
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
         """None: it codes when a model is made, not when it runs."""
         return iter(())
 

@@ -21,7 +21,7 @@ NOT_INSTALLED = "not installed"
 
 
 @attrs.frozen(eq=False)
-class Subject:
+class PeerSubject:
     """What is multiplied.
 
     Attributes:
@@ -112,10 +112,10 @@ class Peer(Protocol):
     def missing(self) -> str | None:
         """Why it cannot be measured; None where it can."""
 
-    def products(self, subject: Subject) -> Iterable[Candidate]:
+    def products(self, subject: PeerSubject) -> Iterable[Candidate]:
         """Its products of a subject."""
 
-    def coders(self, subject: Subject) -> Iterable[Coder]:
+    def coders(self, subject: PeerSubject) -> Iterable[Coder]:
         """Its coding of a subject."""
 
 

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from fourcc.bench.matrices import activations
-from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
+from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 
@@ -26,7 +26,7 @@ class Torch:
         """Why it cannot be measured."""
         return absent("torch")
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
         """Of each kind of weights whose nearest format is measured."""
         torch: Any = import_module("torch")
         for kind, nearest in KINDS.items():
@@ -48,7 +48,7 @@ class Torch:
                     )
                     yield Candidate(kind, str(matrix.tag), count, threads, len(some), series)
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
         """None: it has no blocks."""
         return iter(())
 
