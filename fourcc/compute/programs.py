@@ -1,7 +1,7 @@
 """Programs: the steps of a model's forward pass over fixed buffers, run in compiled code without a return to Python.
 
-A program is made for a number of activations, once, and run as often as they come; what changes from run to run (token
-ids, the position) lies in arrays that its steps read.
+A program is made once for a number of activations and run many times; values that change from run to run (token ids,
+the position) lie in arrays that its steps read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.compute.products import activation_job, quantized_room
+from fourcc.compute.products import activation_job, quantized_memory
 from fourcc.compute.teams import team_of
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import JOB, LAYER_JOB, LINE, MODEL, STEP, address, empty, round_up, zeros
@@ -31,10 +31,10 @@ SMALL = 1 << 16  # weights times activations: a product below that is not worth 
 
 
 class Buffer:
-    """Activations that steps read and write: float32 rows, zeros behind them, on cache lines.
+    """Activations that steps read and write: float32 rows on cache lines, each followed by zeros.
 
     Args:
-        rows: how many there is room for.
+        rows: how many activations it holds.
         width: columns of each.
     """
 
@@ -47,21 +47,21 @@ class Buffer:
         self._quantized: dict[str, tuple[Array, ...]] = {}
 
     def quantized(self, activation: Activation) -> tuple[Array, ...]:
-        """Room for what an activation's kernel makes of them; see `fourcc.compute.products.quantized_room`."""
+        """Memory for these activations quantized, see `fourcc.compute.products.quantized_memory`."""
         if activation.name not in self._quantized:
-            self._quantized[activation.name] = quantized_room(activation, self.rows, self.wide)
+            self._quantized[activation.name] = quantized_memory(activation, self.rows, self.wide)
         return self._quantized[activation.name]
 
 
 @attrs.frozen
 class Sizes:
-    """What the kernels of attention must know of a model.
+    """Sizes of a model that the kernels of attention read.
 
     Attributes:
         heads: of the queries.
         kv_heads: of keys and values.
-        head: columns of one.
-        context: positions that there is room for.
+        head: columns of a head.
+        context: positions that the caches hold.
         rotation: float32 (context, head): half cosines, half sines.
         epsilon: of the norms.
     """
@@ -75,14 +75,14 @@ class Sizes:
 
     @property
     def room(self) -> int:
-        """Positions that the caches have room for: attention looks at a tile of them together."""
+        """Positions that the caches have room for: whole tiles, since attention reads a tile at once."""
         return -(-self.context // attention.TILE) * attention.TILE
 
     def caches(self, layers: int) -> list[tuple[Floats, Floats]]:
-        """Room for the keys and the values of each layer; it takes memory only where it is written to.
+        """Arrays for the keys and the values of each layer; they take memory only where they are written to.
 
-        All lie in one piece: numpy asks for huge pages where it is large, and reading caches of a few hundred positions
-        is then a third faster than from pages of 4 KiB.
+        All are in one allocation: numpy asks for huge pages if it is large, and caches of a few hundred positions are
+        then read a third faster than from pages of 4 KiB.
         """
         positions = self.kv_heads * self.room
         keys, values = (-(-positions * width // 16) * 16 for width in (self.head, attention.padded_head(self.head)))
@@ -94,11 +94,11 @@ class Program:
     """Steps over some activations at once.
 
     Args:
-        count: how many.
+        count: how many activations.
         sizes: of the model.
-        position: int64 (1,): where the first activation stands.
+        position: int64 (1,): the first activation's position.
         threads: how many.
-        exact: products keep the activations as floats, whatever their kernels want.
+        exact: products keep the activations as floats, even if their kernels take codes.
     """
 
     def __init__(self, count: int, sizes: Sizes, position: Array, threads: int, *, exact: bool = False) -> None:
@@ -119,7 +119,7 @@ class Program:
         self._add(packed.kernel.gather, packed.descriptor, job, self._count, packed.kernel.scratch(packed.cols))
 
     def norm(self, x: Buffer, weight: Floats, out: Buffer, *, only_last: bool = False) -> None:
-        """RMSNorm of each activation, or of the last one alone."""
+        """RMSNorm of each activation, or of the last one only."""
         skipped = self._count - 1 if only_last else 0
         job = self._job(x, None, out)
         LAYER_JOB.write(job, input=x.address + skipped * x.stride)
@@ -130,7 +130,7 @@ class Program:
         self._add(layers.norm_heads, self._model(out.width, weight), self._job(None, None, out), self._count)
 
     def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
-        """Products of the same activations with several matrices; what two kernels want alike is made once."""
+        """Products of the same activations with several matrices; kernels that take codes of one kind share them."""
         count, prepared = self._count if count is None else count, set[str]()
         for packed, out in matrices:
             kernel = packed.kernel
@@ -160,7 +160,7 @@ class Program:
     def attend(
         self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, window: int | None = None
     ) -> None:
-        """Rotation of q and k, then attention over all positions up to each activation's own, or the last `window`."""
+        """Rotation of q and k, then attention over the positions up to each activation's own, or the last `window`."""
         model = self._model(q.width)
         rotated = self._job(k, v, q, caches)
         self._add(attention.rotate, model, rotated, self._count)
@@ -172,7 +172,7 @@ class Program:
         self._add(attention.attend, model, self._job(q, None, out, caches), units, scratch, 1)
 
     def _together(self) -> tuple[int, int]:
-        """Heads, and activations, that go through the keys together; fewer where threads would have nothing to do."""
+        """Heads, and activations, that go through the keys together; fewer if threads would be left without work."""
         sizes, enough = self._sizes, 2 * self._team.threads
         group = sizes.heads // sizes.kv_heads
         fitting = [unit for unit in range(1, group + 1) if group % unit == 0 and unit <= attention.TOGETHER]
@@ -215,7 +215,7 @@ class Program:
     def _add(
         self, kernel: KernelFunction, weights: Array, job: Array, rows: int, scratch: int = 0, align: int | None = None
     ) -> None:
-        """A step; where `align` is None its rows are activations, and few of them stay with one thread."""
+        """Adds a step. With `align` None its rows are activations, shared evenly among the threads."""
         chunk = -(-rows // self._team.threads) if align is None else align
         if align is not None and rows > align:
             chunk = Split.evenly(rows, align, self._team.threads).chunk
