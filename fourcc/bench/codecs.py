@@ -1,4 +1,4 @@
-"""How fast a format's kernels decode and encode."""
+"""The speed at which a format's kernels decode and encode."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fourcc.qmatrix import QMatrix
 from fourcc.spec import complete
 
 SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
-FEW = 128  # rows by which it is found how slow
+FEW = 128  # rows of the first sample, which tells how slow a coder is
 FLOAT = 4  # bytes
 
 
@@ -30,7 +30,7 @@ class Coding:
 
     Attributes:
         series: the samples.
-        nbytes: of the weights of a sample, as float32.
+        nbytes: of a sample's weights, as float32.
     """
 
     series: Series
@@ -61,21 +61,21 @@ class Codec:
     encode: Coding | None
 
     def series(self) -> list[Series]:
-        """All that is measured of it."""
+        """All series of it."""
         return [each.series for each in (self.decode, self.encode) if each is not None]
 
 
 def codec(matrix: QMatrix, threads: int) -> Codec:
-    """What to measure of a format's kernels.
+    """The codec to measure of a format's kernels.
 
     Args:
-        matrix: in the format; it is left as it is.
+        matrix: in the format; it is not changed.
         threads: how many.
     """
-    found = matrix.format
-    kernel = compute.kernel_of(found, matrix.params)
+    fmt = matrix.format
+    kernel = compute.kernel_of(fmt, matrix.params)
     stored = kernel.level != "decode"
-    encoder = kernel.encoder(complete(found.spec.options, {})) if stored and kernel.encoder is not None else None
+    encoder = kernel.encoder(complete(fmt.spec.options, {})) if stored and kernel.encoder is not None else None
     decoder = kernel.decode if stored else None
     work = None if encoder is None and decoder is None else _Work(matrix, kernel.parts, kernel.row_align, threads)
     rows, cols = matrix.shape
@@ -93,8 +93,8 @@ class _Work:
     """A matrix as decoders and encoders take it.
 
     Args:
-        matrix: left as it is.
-        names: of the parts, as the kernel takes them.
+        matrix: it is not changed.
+        names: of the parts, in the kernel's order.
         align: rows are cut at multiples of this, and of the format's blocks.
         threads: how many.
     """
@@ -119,7 +119,7 @@ class _Work:
         return self._coding("encoding", kernel, job)
 
     def _coding(self, what: str, kernel: KernelFunction, job: Array) -> Coding:
-        """Decoding or encoding of as many rows as a sample has time for; `what` is for progress."""
+        """Decoding or encoding of as many rows as a sample has time for; progress calls it `what`."""
         few = min(self._rows, lcm(FEW, self._align))
         self._run(kernel, job, few)  # compiled, if need be
         start = time.perf_counter()

@@ -55,9 +55,7 @@ class Activations:
     arrays: tuple[Array, ...]
 
 
-def pack(
-    fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None
-) -> Packed:
+def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None) -> Packed:
     """One matrix as its kernel takes it: views of its parts if the kernel takes their layout, else a copy.
 
     Args:

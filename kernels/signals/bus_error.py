@@ -18,18 +18,20 @@ from functools import cache
 from fourcc.kernels.compiler.jit import assembled
 
 TRIES = 3  # of a read that fails while no file is too short
+FILE = ("fd", "size", "status", "out", "out_size", "err", "err_size")  # fields of a watched file
+STATE = ("tries", "count", "files", "is_reported")  # fields of the handler's state
 
 
 class _WatchedFile(ctypes.Structure):
     """A watched file as the handler reads it, with addresses and lengths of the texts for stdout and stderr."""
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("fd", "size", "status", "out", "out_size", "err", "err_size"))
+    _fields_ = tuple((name, ctypes.c_int64) for name in FILE)
 
 
 class _State(ctypes.Structure):
     """The handler's state: tries left, number of files, address of the first, whether one was reported."""
 
-    _fields_ = tuple((name, ctypes.c_int64) for name in ("tries", "count", "files", "is_reported"))
+    _fields_ = tuple((name, ctypes.c_int64) for name in STATE)
 
 
 # Called with the signal's number. A closed descriptor has the length -1, which is large as an unsigned number. If
@@ -175,10 +177,8 @@ def _handler() -> int | None:
 
 def _offsets() -> dict[str, int]:
     """Where the handler finds the fields of a file and of the state, and the bytes of a file's entry."""
-    structures: tuple[tuple[str, type[ctypes.Structure]], ...] = (("file", _WatchedFile), ("state", _State))
-    offsets = {
-        f"{name}_{field}": getattr(kind, field).offset for name, kind in structures for field, _ in kind._fields_
-    }  # type: ignore[misc]
+    offsets = {f"file_{field}": getattr(_WatchedFile, field).offset for field in FILE}
+    offsets |= {f"state_{field}": getattr(_State, field).offset for field in STATE}
     return {**offsets, "file_bytes": ctypes.sizeof(_WatchedFile)}
 
 

@@ -9,7 +9,7 @@ from fourcc.bench.models import run
 from fourcc.bench.models.making import write_model
 from fourcc.bench.models.run import ModelPlan, ModelResult
 from fourcc.bench.models.shapes import SHAPES, named
-from fourcc.bench.models.trial import OWN, TrialOutcome, ModelTrial, measured, run_trial
+from fourcc.bench.models.trial import OWN, ModelTrial, TrialOutcome, measured, run_trial
 from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
 from fourcc.models.model import open_model

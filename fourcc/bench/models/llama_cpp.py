@@ -1,4 +1,4 @@
-"""llama.cpp as an engine, by way of llama-cpp-python; its file, written by the `gguf` package, has our blocks."""
+"""llama.cpp as an engine, through llama-cpp-python; the `gguf` package writes its file, with our blocks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.bench.models.trial import TrialOutcome, ModelTrial, measured
+from fourcc.bench.models.trial import ModelTrial, TrialOutcome, measured
 from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
 from fourcc.naming import GGUF, from_fourcc
@@ -61,7 +61,7 @@ def _add(writer: Any, name: str, matrix: QMatrix) -> None:  # noqa: ANN401 - ano
 
 
 class LlamaCpp:
-    """A context that is ready to run."""
+    """A context of llama.cpp that is ready to run."""
 
     def __init__(self, trial: ModelTrial) -> None:
         import llama_cpp  # type: ignore[import-not-found, unused-ignore]

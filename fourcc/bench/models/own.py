@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fourcc.bench.models.trial import TrialOutcome, ModelTrial, measured
+from fourcc.bench.models.trial import ModelTrial, TrialOutcome, measured
 from fourcc.models.llama import Llama
 from fourcc.models.model import open_model
 

@@ -1,4 +1,4 @@
-"""One measurement of one engine, in a process of its own: threads, memory and caches of others are then out of it."""
+"""One measurement of one engine, in a process of its own, so that others' threads, memory and caches do not count."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OWN = "fourcc"
 
 @attrs.frozen
 class ModelTrial:
-    """What is to be measured.
+    """One engine, model and numbers to measure.
 
     Attributes:
         engine: a key of `ENGINES`.
@@ -34,7 +34,7 @@ class ModelTrial:
         threads: how many.
         prompt: tokens that are read at once.
         generated: tokens that follow, one by one.
-        repeats: times that all is done, after a first time that does not count.
+        repeats: repetitions of the whole, after a first one that does not count.
     """
 
     engine: str
@@ -46,23 +46,23 @@ class ModelTrial:
 
     @property
     def fused(self) -> bool:
-        """Whether attention is one operation."""
+        """Whether attention is one fused operation."""
         return ENGINES[self.engine][1]
 
     def tokens(self, vocab: int) -> list[int]:
-        """The tokens of prompt and generation: any will do, but the same for every engine."""
+        """The tokens of prompt and generation: arbitrary, but equal for every engine."""
         return [3 + 7919 * index % (vocab - 3) for index in range(self.prompt + self.generated)]
 
 
 @attrs.frozen
 class TrialOutcome:
-    """What was measured; seconds, one for each repeat.
+    """Seconds that were measured, one number for each repetition.
 
     Attributes:
         prompt: of the prompt.
-        generated: of all generated tokens, the prompt before them.
-        fresh: of as many with nothing before them.
-        peak: bytes of resident memory at most.
+        generated: of all generated tokens, after the prompt.
+        fresh: of as many tokens with nothing before them.
+        peak: most bytes of resident memory.
     """
 
     prompt: tuple[float, ...]
@@ -84,7 +84,7 @@ class ModelRunner(Protocol):
 
 
 def measured(trial: ModelTrial, runner: ModelRunner) -> TrialOutcome:
-    """The times of a runner."""
+    """The seconds that a runner takes."""
     tokens = trial.tokens(runner.vocab)
     times: tuple[list[float], ...] = ([], [], [])
     for _ in range(trial.repeats + 1):
@@ -112,7 +112,7 @@ def run_trial(trial: ModelTrial) -> TrialOutcome:
     """Measures in a new process.
 
     Raises:
-        UsageError: the engine failed; what it said last is in the message.
+        UsageError: the engine failed; the message has its last line.
     """
     command = [sys.executable, "-m", "fourcc.bench.models.trial", json.dumps(attrs.asdict(trial))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this module
@@ -124,16 +124,16 @@ def run_trial(trial: ModelTrial) -> TrialOutcome:
 
 
 def main(text: str) -> None:
-    """The process: a trial as JSON, its outcome as JSON on stdout."""
+    """The process: takes a trial as JSON, and writes its outcome as JSON to stdout."""
     trial = ModelTrial(**json.loads(text))
     outcome: TrialOutcome = import_module(ENGINES[trial.engine][0]).measure(trial)
     sys.stdout.write(json.dumps(attrs.asdict(outcome)) + "\n")
 
 
 def peak_bytes() -> int:
-    """The largest resident set of this process; 0 where the system does not say.
+    """The largest resident set of this process; 0 if the system does not report it.
 
-    Linux's `getrusage` would count what the parent had when it started this one.
+    Linux's `getrusage` would include the memory that the parent had when it started this process.
     """
     status = Path("/proc/self/status")
     if status.exists():

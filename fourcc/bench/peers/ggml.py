@@ -1,6 +1,6 @@
 """ggml: graphs of products with many weight tensors, as llama.cpp computes them, and its coding of blocks.
 
-Weights lie once as they are stored and once as the CPU backend repacks them, where it does; the faster one is shown.
+Weights are measured as they are stored and, if the CPU backend repacks them, in that form too; the faster one is shown.
 The activations are quantized inside each product.
 """
 
@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from fourcc.bench.codecs import FEW, SECONDS
 from fourcc.bench.matrices import aligned
 from fourcc.bench.peers import ggml_trial
 from fourcc.bench.peers.ggml_graph import Products, weights_in
@@ -24,12 +25,10 @@ from fourcc.bench.timing import Series
 from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 
-BLOCKS = (2, 3, 6, 7, 8)  # ids of ggml's types: one scale a block of 32: 4, 5 and 8 bits, some with a minimum
+BLOCKS = (2, 3, 6, 7, 8)  # ids of ggml's types with blocks of 32: 4, 5 and 8 bits, one scale, some with a minimum
 SUPERBLOCKS = (10, 11, 12, 13, 14)  # 2 to 6 bits, blocks of 256
 LEVELS = (20, 23, 39)  # 4-bit codes of levels that are not evenly spaced
-TYPES = (*BLOCKS, *SUPERBLOCKS, *LEVELS, 1, 30, FLOAT)  # at last two kinds of half floats, and floats
-FEW = 128  # rows by which it is found how slow an encoder is
-SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
+TYPES = (*BLOCKS, *SUPERBLOCKS, *LEVELS, 1, 30, FLOAT)  # at last float16, bfloat16 and float32
 
 
 class Ggml:
@@ -46,7 +45,7 @@ class Ggml:
         return None if any(home.glob("*ggml-cpu*")) else f"no ggml library in {home.name} of llama-cpp-python"
 
     def products(self, subject: PeerSubject) -> Iterator[Candidate]:
-        """Of each type that is measured, in each place where weights may lie."""
+        """Products of each type that is measured, in each type of buffer where weights may lie."""
         ggml = library()
         places = [each for number, each in enumerate(ggml.buffer_types()) if self._works(ggml, number, subject)]
         for kind in TYPES:
@@ -58,7 +57,7 @@ class Ggml:
                     yield from self._placed(ggml, subject, matrix, kind, buffer_type)
 
     def _works(self, ggml: Library, number: int, subject: PeerSubject) -> bool:
-        """Whether products run with weights in a buffer type; one where they do not is noted."""
+        """Whether products run with weights in a buffer type; adds a note if they do not."""
         reason = ggml_trial.why_not(number)
         if reason is not None:
             name = ggml.base.ggml_backend_buft_name(ggml.buffer_types()[number]).decode()
@@ -89,7 +88,7 @@ class Ggml:
                 )
 
     def coders(self, subject: PeerSubject) -> Iterator[Coder]:
-        """Of each type of blocks; threads share the rows, as llama.cpp's own quantizing does."""
+        """Coding of each type of blocks; threads share the rows, as in llama.cpp's own quantizing."""
         ggml = library()
         for kind in TYPES:
             matrix = subject.foreign("ggml", kind)
@@ -102,7 +101,7 @@ class Ggml:
 
 
 def _encoded(ggml: Library, subject: PeerSubject, kind: int, threads: int) -> int:
-    """Rows that a sample of encoding has time for."""
+    """Number of rows that a sample of encoding has time for."""
     few = min(subject.rows, FEW)
     floats = aligned(subject.values()[:few])
     out = np.empty((few, ggml.row_bytes(kind, subject.cols)), np.uint8)

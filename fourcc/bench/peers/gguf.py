@@ -1,4 +1,4 @@
-"""gguf: the Python package of llama.cpp, whose coding is numpy on one thread."""
+"""gguf: the Python package of llama.cpp, which encodes and decodes with numpy on one thread."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Gguf:
         return absent("gguf")
 
     def products(self, subject: PeerSubject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
-        """None: it only codes."""
+        """No products: the package only encodes and decodes."""
         return iter(())
 
     def coders(self, subject: PeerSubject) -> Iterator[Coder]:
-        """Of each type that is measured."""
+        """Coding of each type that is measured."""
         quants, constants = import_module("gguf.quants"), import_module("gguf.constants")
         values = subject.values()
         for kind in TYPES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -12,6 +12,7 @@ from fourcc.bench.matrices import activations, aligned
 from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
+from fourcc.format import Array
 
 
 class Numpy:
@@ -25,7 +26,7 @@ class Numpy:
         return absent("threadpoolctl")
 
     def products(self, subject: PeerSubject) -> Iterator[Candidate]:
-        """Of float32."""
+        """Products of float32."""
         matrix = subject.foreign("numpy", "<f4")
         if matrix is None:
             return
@@ -41,12 +42,12 @@ class Numpy:
                 yield Candidate("float32", str(matrix.tag), count, threads, len(some), series)
 
     def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
-        """None: it has no blocks."""
+        """No coding: numpy has no blocks."""
         return iter(())
 
 
-def _work(controller: Any, threads: int, x: np.ndarray[Any, Any], weights: list[Any]) -> Any:  # noqa: ANN401 - no types
-    """All products, by so many threads of BLAS; a single activation is a product with a vector."""
+def _work(controller: Any, threads: int, x: Array, weights: list[Array]) -> Callable[[], None]:  # noqa: ANN401 - no types
+    """A function that computes all products, with some threads of BLAS; one activation is multiplied as a vector."""
     out = np.empty((len(x), len(weights[0])), np.float32)
 
     def work() -> None:
