@@ -9,7 +9,7 @@ from math import lcm
 import attrs
 
 from fourcc import compute
-from fourcc.bench.matrices import aligned, weights
+from fourcc.bench.matrices import FLOAT_BYTES, aligned, weights
 from fourcc.bench.timing import Rates, Series
 from fourcc.format import Array
 from fourcc.kernels.compiler.jit import KernelFunction
@@ -21,7 +21,6 @@ from fourcc.spec import complete
 
 SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
 FEW = 128  # rows of the first sample, which tells how slow a coder is
-FLOAT = 4  # bytes
 
 
 @attrs.frozen(eq=False)
@@ -110,12 +109,12 @@ class _Work:
 
     def decoding(self, kernel: KernelFunction) -> Coding:
         """Decoding into the floats."""
-        job = JOB.record(out=address(self._floats), out_stride=FLOAT * self._cols)
+        job = JOB.record(out=address(self._floats), out_stride=FLOAT_BYTES * self._cols)
         return self._coding("decoding", kernel, job)
 
     def encoding(self, kernel: KernelFunction) -> Coding:
         """Encoding of the floats."""
-        job = JOB.record(x=address(self._floats), x_stride=FLOAT * self._cols)
+        job = JOB.record(x=address(self._floats), x_stride=FLOAT_BYTES * self._cols)
         return self._coding("encoding", kernel, job)
 
     def _coding(self, what: str, kernel: KernelFunction, job: Array) -> Coding:
@@ -127,7 +126,7 @@ class _Work:
         times = SECONDS * self._threads / max(time.perf_counter() - start, 1e-9)
         rows = min(self._rows, max(1, int(times)) * few)
         work = partial(self._run, kernel, job, rows)
-        return Coding(Series(f"{what} {self._name}", work, repeats=2), FLOAT * rows * self._cols)
+        return Coding(Series(f"{what} {self._name}", work, repeats=2), FLOAT_BYTES * rows * self._cols)
 
     def _run(self, kernel: KernelFunction, job: Array, rows: int) -> None:
         JOB.write(job, count=rows)

@@ -15,6 +15,7 @@ from fourcc.qmatrix import QMatrix
 
 ROWS = 256  # of random weights; the rest of a matrix repeats them, at addresses of its own
 SEED = 1
+FLOAT_BYTES = 4
 SPREAD = np.float32(0.02)  # standard deviation, about that of a trained layer
 
 

@@ -1,6 +1,6 @@
-"""Programs: every step in order, shared where it is worth it, helpers that fell asleep woken."""
+"""Programs: steps run in order, shared if they have several chunks; sleeping helpers are woken."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
+# ruff: noqa: ARG001 - a kernel has its signature, even if it uses a part of it
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def double(weights: int, job: int, first: int, last: int, scratch: int) -> None:
 
 
 def idle(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Lets time pass: as many turns as the weights' word says."""
+    """Lets time pass: the weights' word is the number of turns."""
     for _ in range(load_word(weights)):
         relax()
 
@@ -61,7 +61,7 @@ def test_empty_steps_are_passed_over() -> None:
 
 
 def test_a_helper_that_fell_asleep_is_woken() -> None:
-    """A step that one thread does alone takes so long that the other falls asleep; the next step needs both.
+    """One thread does a step alone for so long that the other falls asleep; the next step needs both.
 
     Now and then another process may have the second core.
     """

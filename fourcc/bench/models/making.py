@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from fourcc.bench.models.shapes import ModelShape
+from fourcc.bench.peers.ggml_library import FLOAT
 from fourcc.conversion.plan import execute, plan
 from fourcc.format import Array, Floats, Parts
 from fourcc.policy import Policy
@@ -16,7 +17,6 @@ from fourcc.sources.source import Source, SourceTensor
 
 DEVIATION = 0.02  # standard deviation of the weights, about that of trained ones
 POOL = 1 << 22  # random numbers; longer tensors repeat them
-FLOATS = 0  # ggml's id of plain float32
 
 
 def write_model(path: Path, shape: ModelShape, tag: str, context: int) -> Path:
@@ -39,7 +39,7 @@ def write_model(path: Path, shape: ModelShape, tag: str, context: int) -> Path:
 
 
 def _tensor(name: str, shape: tuple[int, ...], pool: Floats) -> SourceTensor:
-    fmt = registry.foreign("ggml", FLOATS)
+    fmt = registry.foreign("ggml", FLOAT)
     assert fmt is not None
     (part,) = fmt.spec.parts
     cols = shape[-1]

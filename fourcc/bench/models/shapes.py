@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import attrs
 
+from fourcc.bench.matrices import FLOAT_BYTES
 from fourcc.bench.plan import items
 from fourcc.errors import UsageError
 from fourcc.sources.source import Hyper
-
-FLOAT_BYTES = 4
 
 
 @attrs.frozen
