@@ -11,7 +11,7 @@ from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared.options import Json, Quiet
 
 if TYPE_CHECKING:
-    from fourcc.bench.plan import Plan
+    from fourcc.bench.plan import BenchPlan
     from fourcc.bench.results import Results
 
 EPILOG = """\b
@@ -80,11 +80,11 @@ def bench(  # noqa: PLR0913 - one an option
     terminal.notes(results.notes, quiet=quiet)
 
 
-def _run(plan: Plan, *, quiet: bool) -> Results:
-    from fourcc.bench.run import Run
+def _run(plan: BenchPlan, *, quiet: bool) -> Results:
+    from fourcc.bench.run import BenchRun
 
     with Steps("measuring", 0, quiet=quiet) as progress:
-        return Run(plan, progress).results()
+        return BenchRun(plan, progress).results()
 
 
 class Steps(Progress):

@@ -14,14 +14,13 @@ from fourcc.kernels.descriptors import (
     CODES_STRIDE,
     COLS,
     COUNT,
-    JOB_WORDS,
+    JOB,
     OUT,
     OUT_STRIDE,
     PARTS,
     SCALES,
     SCALES_STRIDE,
     SUMS,
-    WORD,
     X_STRIDE,
     ZERO_CORRECTIONS,
     X,
@@ -184,7 +183,7 @@ def scratch(cols: int) -> int:
     return max(folded + PANELS * panel_bytes(wide) + ROWS * scratch_stride(wide), float_scratch(cols))
 
 
-assert JOB_WORDS * WORD <= HEAD
+assert JOB.size <= HEAD
 
 _EXACT = float_product(decode_columns)
 KERNEL = Kernel(

@@ -1,28 +1,26 @@
-"""How fast a format's kernels decode and encode."""
+"""The speed at which a format's kernels decode and encode."""
 
 from __future__ import annotations
 
 import time
 from functools import partial
 from math import lcm
-from typing import TYPE_CHECKING
 
 import attrs
-import numpy as np
 
 from fourcc import compute
-from fourcc.bench.matrices import aligned, weights
+from fourcc.bench.matrices import FLOAT_BYTES, aligned, weights
 from fourcc.bench.timing import Rates, Series
 from fourcc.format import Array
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.descriptors import JOB, address
+from fourcc.kernels.descriptors import matrix as descriptor_of
+from fourcc.kernels.encoders.block_by_block import SCRATCH
 from fourcc.qmatrix import QMatrix
 from fourcc.spec import complete
 
-if TYPE_CHECKING:
-    from fourcc.kernels.compiler.jit import KernelFunction
-
 SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
-FEW = 128  # rows by which it is found how slow
-FLOAT = 4  # bytes
+FEW = 128  # rows of the first sample, which tells how slow a coder is
 
 
 @attrs.frozen(eq=False)
@@ -31,7 +29,7 @@ class Coding:
 
     Attributes:
         series: the samples.
-        nbytes: of the weights of a sample, as float32.
+        nbytes: of a sample's weights, as float32.
     """
 
     series: Series
@@ -62,23 +60,21 @@ class Codec:
     encode: Coding | None
 
     def series(self) -> list[Series]:
-        """All that is measured of it."""
+        """All series of it."""
         return [each.series for each in (self.decode, self.encode) if each is not None]
 
 
 def codec(matrix: QMatrix, threads: int) -> Codec:
-    """What to measure of a format's kernels.
+    """The codec to measure of a format's kernels.
 
     Args:
-        matrix: in the format; it is left as it is.
+        matrix: in the format; it is not changed.
         threads: how many.
     """
-    from fourcc.kernels.descriptors import OUT, X
-
-    found = matrix.format
-    kernel = compute.kernel_of(found, matrix.params)
+    fmt = matrix.format
+    kernel = compute.kernel_of(fmt, matrix.params)
     stored = kernel.level != "decode"
-    encoder = kernel.encoder(complete(found.spec.options, {})) if stored and kernel.encoder is not None else None
+    encoder = kernel.encoder(complete(fmt.spec.options, {})) if stored and kernel.encoder is not None else None
     decoder = kernel.decode if stored else None
     work = None if encoder is None and decoder is None else _Work(matrix, kernel.parts, kernel.row_align, threads)
     rows, cols = matrix.shape
@@ -87,8 +83,8 @@ def codec(matrix: QMatrix, threads: int) -> Codec:
         rows,
         cols,
         threads,
-        None if work is None or decoder is None else work.coding("decoding", decoder, OUT),
-        None if work is None or encoder is None else work.coding("encoding", encoder, X),
+        None if work is None or decoder is None else work.decoding(decoder),
+        None if work is None or encoder is None else work.encoding(encoder),
     )
 
 
@@ -96,15 +92,13 @@ class _Work:
     """A matrix as decoders and encoders take it.
 
     Args:
-        matrix: left as it is.
-        names: of the parts, as the kernel takes them.
+        matrix: it is not changed.
+        names: of the parts, in the kernel's order.
         align: rows are cut at multiples of this, and of the format's blocks.
         threads: how many.
     """
 
     def __init__(self, matrix: QMatrix, names: tuple[str, ...], align: int, threads: int) -> None:
-        from fourcc.kernels.descriptors import matrix as descriptor_of
-
         self._rows, self._cols = matrix.shape
         self._name = f"{matrix.tag} {self._rows} x {self._cols}, {threads} thread{'s' * (threads > 1)}"
         self._parts = [aligned(matrix.parts[name]) for name in names]
@@ -113,29 +107,27 @@ class _Work:
         self._align = lcm(align, matrix.format.spec.block[0] or self._rows)
         self._threads = threads
 
-    def coding(self, what: str, entry: KernelFunction, place: int) -> Coding:
-        """Decoding or encoding of as many rows as a sample has time for.
+    def decoding(self, kernel: KernelFunction) -> Coding:
+        """Decoding into the floats."""
+        job = JOB.record(out=address(self._floats), out_stride=FLOAT_BYTES * self._cols)
+        return self._coding("decoding", kernel, job)
 
-        Args:
-            what: for progress.
-            entry: the kernel.
-            place: of the floats in its job; the step from row to row stands behind it.
-        """
-        from fourcc.kernels.descriptors import JOB_WORDS, WORD, address
+    def encoding(self, kernel: KernelFunction) -> Coding:
+        """Encoding of the floats."""
+        job = JOB.record(x=address(self._floats), x_stride=FLOAT_BYTES * self._cols)
+        return self._coding("encoding", kernel, job)
 
-        job = np.zeros(JOB_WORDS, np.int64)
-        job[place // WORD :][:2] = address(self._floats), FLOAT * self._cols
-        job[0] = few = min(self._rows, lcm(FEW, self._align))
-        self._run(entry, job, few)  # compiled, if need be
+    def _coding(self, what: str, kernel: KernelFunction, job: Array) -> Coding:
+        """Decoding or encoding of as many rows as a sample has time for; progress calls it `what`."""
+        few = min(self._rows, lcm(FEW, self._align))
+        self._run(kernel, job, few)  # compiled, if need be
         start = time.perf_counter()
-        self._run(entry, job, few)
+        self._run(kernel, job, few)
         times = SECONDS * self._threads / max(time.perf_counter() - start, 1e-9)
-        job[0] = rows = min(self._rows, max(1, int(times)) * few)
-        return Coding(
-            Series(f"{what} {self._name}", partial(self._run, entry, job, rows), repeats=2), FLOAT * rows * self._cols
-        )
+        rows = min(self._rows, max(1, int(times)) * few)
+        work = partial(self._run, kernel, job, rows)
+        return Coding(Series(f"{what} {self._name}", work, repeats=2), FLOAT_BYTES * rows * self._cols)
 
-    def _run(self, entry: KernelFunction, job: Array, rows: int) -> None:
-        from fourcc.kernels.encoders.block_by_block import SCRATCH
-
-        compute.run(entry, self._descriptor, job, rows=rows, align=self._align, threads=self._threads, scratch=SCRATCH)
+    def _run(self, kernel: KernelFunction, job: Array, rows: int) -> None:
+        JOB.write(job, count=rows)
+        compute.run(kernel, self._descriptor, job, rows=rows, align=self._align, threads=self._threads, scratch=SCRATCH)

@@ -1,4 +1,4 @@
-"""What was measured on, and with which versions."""
+"""The machine that was measured on, and the versions of packages."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PACKAGES = ("fourcc", "numpy", "numba", "llvmlite")
 
 @attrs.frozen
 class Machine:
-    """The machine, as it calls itself.
+    """The machine, in the names that the system gives.
 
     Attributes:
-        cpu: model.
+        cpu: model of the processor.
         architecture: as the system names it.
-        cores: that the machine has.
-        usable: that this process may use.
+        cores: cores of the machine.
+        usable: cores that this process may use.
         system: kernel and its release.
     """
 
@@ -36,13 +36,13 @@ class Machine:
 
 
 def machine() -> Machine:
-    """This one."""
+    """This machine."""
     system = f"{platform.system()} {platform.release()}"
     return Machine(_cpu(), platform.machine(), os.cpu_count() or 1, thread_count(), system)
 
 
 def _cpu() -> str:
-    """The processor's model, from Linux's table of processors, or what Python knows."""
+    """The processor's model, from Linux's table of processors, else from Python."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
@@ -55,7 +55,7 @@ def _cpu() -> str:
 
 
 def last_level_cache(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) -> int:
-    """Bytes of the largest cache, as Linux tells; 0 where nothing does."""
+    """Bytes of the largest cache, as Linux reports it; 0 if the system reports none."""
     sizes = [0]
     for path in folder.glob("index*/size"):
         match = re.fullmatch(r"(\d+)([KMG]?)", path.read_text(encoding="ascii", errors="replace").strip())
@@ -65,11 +65,11 @@ def last_level_cache(folder: Path = Path("/sys/devices/system/cpu/cpu0/cache")) 
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Versions of Python and of some packages; those that are not installed are left out."""
-    found = {"python": platform.python_version()}
+    """Versions of Python and of packages; packages that are not installed are left out."""
+    installed = {"python": platform.python_version()}
     for package in packages:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed

@@ -1,4 +1,4 @@
-"""Random matrices of a format, as many different ones as no cache holds."""
+"""Random matrices of a format, so many different ones that no cache holds them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from math import lcm
 import attrs
 import numpy as np
 
+from fourcc import compute
 from fourcc.encoding import encode
 from fourcc.format import Array, Floats, Format
+from fourcc.kernels.descriptors import LINE, empty
 from fourcc.qmatrix import QMatrix
 
 ROWS = 256  # of random weights; the rest of a matrix repeats them, at addresses of its own
 SEED = 1
+FLOAT_BYTES = 4
 SPREAD = np.float32(0.02)  # standard deviation, about that of a trained layer
 
 
 def weights(rows: int, cols: int) -> Floats:
-    """Random weights, float32 (rows, cols); those of more than `ROWS` rows repeat the first ones."""
+    """Random weights, float32 (rows, cols); after `ROWS` rows they repeat."""
     few = np.random.default_rng(SEED).standard_normal((min(rows, ROWS), cols), np.float32) * SPREAD
     return few if len(few) == rows else np.resize(few, (rows, cols))
 
@@ -27,15 +30,15 @@ def activations(count: int, cols: int) -> Floats:
     return np.random.default_rng(SEED + count).standard_normal((count, cols), np.float32)
 
 
-def matrix(found: Format, rows: int, cols: int) -> QMatrix:
-    """Random weights in a format: as if all of them had been encoded, in the time of a few rows.
+def matrix(fmt: Format, rows: int, cols: int) -> QMatrix:
+    """Random weights in a format: a few rows are encoded, the others repeat them.
 
     Args:
-        found: it has an encoder, and the shape fits it.
+        fmt: the format; it has an encoder, and the shape fits it.
         rows: of the matrix.
         cols: of the matrix.
     """
-    spec = found.spec
+    spec = fmt.spec
     block = spec.block[0]
     if spec.variable or block is None:
         return encode(weights(rows, cols), spec.tag)
@@ -47,41 +50,35 @@ def matrix(found: Format, rows: int, cols: int) -> QMatrix:
 
 
 def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:
-    """Matrices like one, in memory of their own once they are packed, of at least `nbytes` together.
+    """Copies of a matrix, packed, each in memory of its own, of at least `nbytes` together.
 
-    Those whose kernel takes the parts as stored get parts of their own; of others the packed form will be.
+    If the kernel takes the parts as stored, each copy gets parts of its own; otherwise its packed form is its own.
     """
-    from fourcc import compute
-
     kernel = compute.kernel_of(original.format, original.params)
     count = max(1, -(-nbytes // max(1, original.nbytes)))
     stored = kernel.pack is None and kernel.level != "decode"
-    made = _side_by_side(original, count) if stored else [attrs.evolve(original) for _ in range(count)]
-    for each in made:
+    matrices = _side_by_side(original, count) if stored else [attrs.evolve(original) for _ in range(count)]
+    for each in matrices:
         _ = each.packed
-    return made
+    return matrices
 
 
 def _side_by_side(original: QMatrix, count: int) -> list[QMatrix]:
-    """Copies of a matrix in one piece of memory, part behind part on cache lines, as a model's file has them."""
-    from fourcc.kernels.descriptors import LINE, empty
-
+    """Copies of a matrix in one piece of memory, part after part on cache lines, as in a model's file."""
     sizes = {name: -(-part.nbytes // LINE) * LINE for name, part in original.parts.items()}
-    piece, made, at = empty(count * sum(sizes.values())), [], 0
+    piece, matrices, at = empty(count * sum(sizes.values())), [], 0
     for _ in range(count):
         parts = {}
         for name, part in original.parts.items():
             parts[name] = piece[at : at + part.nbytes].view(part.dtype).reshape(part.shape)
             parts[name][...] = part
             at += sizes[name]
-        made.append(attrs.evolve(original, parts=parts))
-    return made
+        matrices.append(attrs.evolve(original, parts=parts))
+    return matrices
 
 
 def aligned(array: Array) -> Array:
-    """A copy that begins on a cache line."""
-    from fourcc.kernels.descriptors import empty
-
+    """A copy of an array that begins on a cache line."""
     out: Array = empty(array.nbytes).view(array.dtype).reshape(array.shape)
     out[...] = array
     return out

@@ -1,4 +1,4 @@
-"""What is to be measured, read from texts and checked before anything is compiled."""
+"""The plan of a run, read from texts and checked before anything is compiled."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fourcc.registry import registry
 from fourcc.tags import as_tag
 from fourcc.threads import thread_count
 
-MOST_ACTIVATIONS = 512  # that a product takes at once
+MOST_ACTIVATIONS = 512  # of one product
 MOST_SIZE = 1 << 20  # rows, or columns
 SHAPES = ((4096, 4096), (4096, 11008))
 COUNTS = (1, 4, 512)
-ROTATION = 250_000_000  # bytes that products go through before they meet a matrix again, or more: beyond any cache
+ROTATION = 250_000_000  # least bytes that products go through before a matrix comes again: more than a cache holds
 QUICK_SHAPES = ((256, 512),)
 QUICK_ROTATION = 1_000_000
 
@@ -27,8 +27,8 @@ Shape = tuple[int, int]
 
 
 @attrs.frozen
-class Plan:
-    """What is to be measured.
+class BenchPlan:
+    """Formats, shapes and numbers to measure.
 
     Attributes:
         formats: with a kernel or not.
@@ -37,7 +37,7 @@ class Plan:
         counts: numbers of activations.
         rotation: bytes of the different matrices of each format.
         rounds: turns of each series.
-        peers: whether other projects' kernels run beside.
+        peers: whether other projects' kernels are measured too.
     """
 
     formats: tuple[Format, ...]
@@ -57,7 +57,7 @@ def make(
     counts: str | None = None,
     quick: bool = False,
     peers: bool = False,
-) -> Plan:
+) -> BenchPlan:
     """A plan from comma lists.
 
     Args:
@@ -65,14 +65,14 @@ def make(
         shapes: as ``4096x11008``, rows and columns.
         threads: numbers; None: from 1 to the cores that this process may use.
         counts: numbers of activations.
-        quick: small matrices and few repeats, to see that all works.
-        peers: whether other projects' kernels run beside.
+        quick: small matrices and few repeats, to see that everything works.
+        peers: whether other projects' kernels are measured too.
 
     Raises:
-        UsageError: what cannot be measured.
-        PluginError: a format that is missing or broken.
+        UsageError: something cannot be measured.
+        PluginError: a format is missing or broken.
     """
-    return Plan(
+    return BenchPlan(
         formats=formats_of(formats),
         shapes=_shapes(shapes) if shapes is not None else QUICK_SHAPES if quick else SHAPES,
         threads=threads_of(threads),
@@ -84,40 +84,40 @@ def make(
 
 
 def beyond_caches(cache: int) -> int:
-    """Bytes of a rotation on a machine whose largest cache has so many: a quarter more, of which little stays there."""
+    """Bytes of a rotation, from those of the largest cache: a quarter more, so that little of it stays there."""
     return max(ROTATION, cache + cache // 4)
 
 
 def items(text: str) -> tuple[str, ...]:
-    """The items of a comma list, each once.
+    """The items of a comma list, without repetitions.
 
     Raises:
-        UsageError: there is none.
+        UsageError: the list is empty.
     """
-    found = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
-    if not found:
+    names = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+    if not names:
         raise UsageError("an empty list", found=repr(text))
-    return found
+    return names
 
 
 def threads_of(text: str | None) -> tuple[int, ...]:
-    """Numbers of threads from a comma list; None: from 1 to the cores. Raises UsageError where one is none."""
+    """Numbers of threads from a comma list; None: 1 to the usable cores. Raises UsageError for any other text."""
     return tuple(range(1, thread_count() + 1)) if text is None else _numbers(text, "threads", 1024)
 
 
 def formats_of(text: str | None) -> tuple[Format, ...]:
     """Formats from a comma list of tags; None: all with a kernel. Raises UsageError or PluginError."""
     if text is None:
-        able = (found for found in _working() if found.encode is not None and not found.spec.needs)
-        return tuple(found for found in able if compute.why_decoded(found) is None)
+        able = (fmt for fmt in _working() if fmt.encode is not None and not fmt.spec.needs)
+        return tuple(fmt for fmt in able if compute.why_decoded(fmt) is None)
     try:
-        found = tuple(registry[as_tag(each)] for each in items(text))
+        formats = tuple(registry[as_tag(each)] for each in items(text))
     except ValueError as error:
         raise UsageError(str(error), hint="`fourcc formats` lists them.") from error
-    for each in found:
-        if each.encode is None or each.spec.needs:
-            raise UsageError(f"the format {each.spec.tag} makes nothing of random weights", hint="Leave it out.")
-    return found
+    for fmt in formats:
+        if fmt.encode is None or fmt.spec.needs:
+            raise UsageError(f"the format {fmt.spec.tag} cannot encode random weights", hint="Leave it out.")
+    return formats
 
 
 def _working() -> Iterable[Format]:

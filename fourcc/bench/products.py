@@ -1,4 +1,4 @@
-"""Products of fourcc's own: a rotation through many matrices as one job of the thread team."""
+"""Fourcc's own products: a rotation through many matrices as one job of the thread team."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from fourcc.bench.limits import READ, Limit, Limits
 from fourcc.bench.matrices import activations
 from fourcc.bench.timing import Series, Timing, ratio
 from fourcc.format import Array
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.compiler.jit import KernelFunction
+from fourcc.kernels.measuring import roofline
+from fourcc.kernels.threads.thread_team import Split
 from fourcc.qmatrix import QMatrix
 
-OPERATIONS = 20_000_000_000  # a rotation of more is cut short: such a product does not wait for memory
-MANY = 64  # activations from which on a product is calculation: its samples are long
+LONGEST = 20_000_000_000  # operations of a rotation; a product with so many does not wait for memory
+MANY = 64  # activations from which on calculation bounds a product: its samples are long
 PREPARATIONS = 64  # of a sample
 
 
 def shortened(matrices: int, weights: int, count: int) -> int:
-    """Matrices of a rotation: all, or as many as keep it short."""
-    return max(1, min(matrices, OPERATIONS // (2 * weights * count)))
+    """Number of matrices of a rotation: all, or as many as keep it short."""
+    return max(1, min(matrices, LONGEST // (2 * weights * count)))
 
 
 @attrs.define(eq=False)
@@ -34,12 +38,12 @@ class Product:
         rows, cols: of each matrix.
         count: activations.
         threads: how many.
-        nbytes: that a matrix is stored in.
-        peak: what bounds it where memory does not.
-        matrices: of a rotation.
-        limit: what bounds it, measured beside it.
-        rotation: the products, all matrices after each other.
-        preparation: of the activations; None where they are taken as they come.
+        nbytes: bytes of a stored matrix.
+        peak: the kind of numbers that it multiplies, whose peak bounds it if memory does not.
+        matrices: number of matrices of a rotation.
+        limit: the limit that bounds it, measured beside it.
+        rotation: the products, one matrix after the other.
+        preparation: of the activations; None if they are taken as they come.
         call: the same products, each a call from Python; None for several activations.
     """
 
@@ -59,22 +63,22 @@ class Product:
 
     @property
     def operations(self) -> int:
-        """Of one product: a multiplication and an addition count as two."""
+        """Operations of one product: a multiplication and an addition count as two."""
         return 2 * self.rows * self.cols * self.count
 
     @property
     def timing(self) -> Timing:
-        """Of one product."""
+        """The timing of one product."""
         return self.rotation.timing.scaled(1 / self.matrices)
 
     @property
     def prepared(self) -> Timing | None:
-        """Of preparing the activations of one product."""
+        """The timing of preparing the activations of one product."""
         return None if self.preparation is None else self.preparation.timing.scaled(1 / PREPARATIONS)
 
     @property
     def called(self) -> Timing | None:
-        """Of one product that Python calls."""
+        """The timing of one product that Python calls."""
         return None if self.call is None else self.call.timing.scaled(1 / self.matrices)
 
     @property
@@ -84,25 +88,25 @@ class Product:
 
     @property
     def seconds(self) -> list[float]:
-        """Of each turn the same."""
+        """Seconds of a product, with its preparation, for each turn."""
         prepared = [0.0] * len(self.rotation.turns) if self.preparation is None else self.preparation.bests
         pairs = zip(self.rotation.bests, prepared, strict=True)
         return [product / self.matrices + each / PREPARATIONS for product, each in pairs]
 
     @property
     def share(self) -> float:
-        """Of what bounds it: the median of what it was in each turn."""
+        """The share of its limit that it reaches: the median of the turns' shares."""
         assert self.rotation.beside is not None
         amount = (self.nbytes if self.limit.what == READ else self.operations) * self.matrices
         return amount / self.limit.amount * ratio(self.rotation.beside.bests, self.rotation.bests)
 
     def series(self) -> list[Series]:
-        """All that is measured of it."""
+        """All series of it."""
         return [each for each in (self.rotation, self.preparation, self.call) if each is not None]
 
 
 def product(matrices: Sequence[QMatrix], count: int, threads: int, limits: Limits) -> Product:
-    """What to measure of the products of some matrices.
+    """The product to measure of some matrices.
 
     Args:
         matrices: of one format and shape, packed.
@@ -110,15 +114,13 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int, limits: Limit
         threads: how many.
         limits: of the machine.
     """
-    from fourcc.kernels.measuring.roofline import multiplied
-
     first = matrices[0]
     rows, cols = first.shape
     kernel = first.packed.kernel
     some = matrices[: shortened(len(matrices), rows * cols, count)]
     name = f"{first.tag} {rows} x {cols}, n = {count}, {threads} thread{'s' * (threads > 1)}"
     rotation = Rotation(some, count, threads)
-    peak = multiplied(kernel.tile)
+    peak = roofline.multiplied(kernel.tile)
     limit = limits[READ if count < MANY else peak, threads]
     repeats = 4 if count < MANY else 1
     return Product(
@@ -139,7 +141,7 @@ def product(matrices: Sequence[QMatrix], count: int, threads: int, limits: Limit
 
 
 class Rotation:
-    """Some matrices, their activations, and the place of their products, as compiled code takes them.
+    """Some matrices, their activations, and the memory of their products, as compiled code takes them.
 
     Args:
         matrices: of one format and shape, packed.
@@ -148,8 +150,6 @@ class Rotation:
     """
 
     def __init__(self, matrices: Sequence[QMatrix], count: int, threads: int) -> None:
-        from fourcc.kernels.threads.thread_team import Split
-
         self._matrices = matrices
         self._threads = threads
         self._packed = [each.packed for each in matrices]
@@ -168,33 +168,27 @@ class Rotation:
             self._preparations = self._table(self._kernel.activation.prepare, first, count, share)
         self.run()
 
-    def _table(self, kernel: object, descriptors: Sequence[Array], rows: int, chunk: int) -> _Table:
-        """Each matrix begins with a chunk of its own, so that no chunk has rows of two."""
-        from fourcc.kernels.compiler import jit
-        from fourcc.kernels.descriptors import address
-
+    def _table(self, kernel: KernelFunction, descriptors: Sequence[Array], rows: int, chunk: int) -> _Table:
+        """A table in which each matrix begins with a chunk of its own, so that no chunk has rows of two matrices."""
         step = -(-rows // chunk) * chunk
-        compiled = jit.compiled(kernel)  # type: ignore[arg-type]
-        entries = [(compiled.address, address(each), address(self._job)) for each in descriptors]  # type: ignore[attr-defined]
-        words = np.array([step, rows, *np.ravel(entries)], np.int64)
+        jobs = [self._job] * len(descriptors)
+        words = roofline.rotation(jit.compiled(kernel), descriptors, jobs, rows, step)
         return _Table(words, step * len(descriptors), chunk)
 
     def run(self) -> None:
-        """All products."""
+        """Computes all products."""
         self._run(self._products, self._threads)
 
     def prepare(self) -> None:
-        """`PREPARATIONS` times the activations; a single one is quantized by one thread."""
+        """Prepares the activations `PREPARATIONS` times; one thread quantizes a single activation."""
         self._run(self._preparations, min(self._threads, len(self._x)))
 
     def call(self) -> None:
-        """All products, as Python calls them."""
+        """Computes all products, each by a call from Python."""
         for each in self._matrices:
             each.matmul(self._x, self._threads)
 
     def _run(self, table: _Table, threads: int) -> None:
-        from fourcc.kernels.measuring import roofline
-
         compute.run(
             roofline.rotate,
             table.words,
@@ -209,11 +203,11 @@ class Rotation:
 
 @attrs.frozen(eq=False)
 class _Table:
-    """What `probes.rotate` runs through.
+    """A table that `roofline.rotate` runs through.
 
     Attributes:
         words: int64.
-        rows: of all matrices, those that fill up a last chunk included.
+        rows: of all matrices, with those that fill up a matrix's last chunk.
         chunk: rows that a thread takes at once.
     """
 

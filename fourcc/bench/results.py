@@ -1,4 +1,4 @@
-"""What a run found, and as plain values for a document."""
+"""The results of a run, and their form as plain values for a document."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class LimitResult:
     Attributes:
         threads: how many.
         read: bytes a second.
-        peaks: operations a second of what is multiplied: ``int8``, ``float32`` and, where the processor has such
-            products, ``bfloat16``.
+        peaks: operations a second by the kind of numbers: ``int8``, ``float32`` and, if the processor multiplies
+            such numbers, ``bfloat16``.
     """
 
     threads: int
@@ -36,11 +36,11 @@ class ProductResult:
     Attributes:
         tag, level, rows, cols, count, threads, nbytes, operations, peak: as in `fourcc.bench.products.Product`.
         timing: of the product, in a job of many.
-        prepared: of its activations.
-        called: of a call from Python.
+        prepared: timing of preparing its activations.
+        called: timing of a call from Python.
         bandwidth: bytes of the stored matrix a second.
         speed: operations a second.
-        of_read, of_peak: the same as shares of the limits; of the one that bounds it, measured beside it, turn by turn.
+        of_read, of_peak: shares of the limits; the one that bounds it is measured beside it, turn by turn.
     """
 
     tag: str
@@ -71,7 +71,7 @@ class ProductResult:
 
 @attrs.frozen
 class CodecResult:
-    """Rates of decoding and encoding, bytes of float32 a second; None where there is none."""
+    """Rates of decoding and encoding, bytes of float32 a second; None if the kernel has none."""
 
     tag: str
     rows: int
@@ -83,15 +83,15 @@ class CodecResult:
 
 @attrs.frozen
 class PeerProduct:
-    """A product of another project's.
+    """A product of another project.
 
     Attributes:
-        peer: whose.
-        kind: what the weights were stored in, in its own words.
+        peer: the project.
+        kind: the type of the stored weights, in the project's words.
         like: tag of the format that it is compared with.
         rows, cols, count, threads: of the product.
         timing: of one product, its activations included.
-        ratio: fourcc's speed through the peer's, activations included; None where fourcc's format was not measured.
+        ratio: fourcc's speed divided by the peer's, activations included; None if fourcc's format was not measured.
     """
 
     peer: str
@@ -107,7 +107,7 @@ class PeerProduct:
 
 @attrs.frozen
 class PeerCodec:
-    """Decoding and encoding of another project's, bytes of float32 a second, and fourcc's speed through it."""
+    """Decoding and encoding of another project, bytes of float32 a second, and fourcc's speed divided by it."""
 
     peer: str
     kind: str
@@ -123,16 +123,16 @@ class PeerCodec:
 
 @attrs.frozen
 class Results:
-    """All of a run.
+    """All results of a run.
 
     Attributes:
-        machine: it ran on.
-        versions: of Python, fourcc and what it stands on, and of the peers.
+        machine: the machine that it ran on.
+        versions: of Python, of fourcc and its dependencies, and of the peers.
         target: the family of processors that the kernels were compiled for.
-        rotation: bytes that products go through before they meet a matrix again.
-        rounds: turns of each thing that was measured.
-        missing: peers that could not be measured -> why.
-        notes: what was left out.
+        rotation: bytes that products go through before a matrix comes again.
+        rounds: turns of each series.
+        missing: peers that could not be measured -> the reason.
+        notes: formats and settings that were left out, with reasons.
     """
 
     machine: Machine

@@ -11,22 +11,23 @@ import attrs
 from fourcc.bench import codecs, machine, matrices, products
 from fourcc.bench.codecs import Codec
 from fourcc.bench.limits import READ, Limits
-from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Peer, Subject, load
-from fourcc.bench.plan import Plan
+from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Peer, PeerSubject, load
+from fourcc.bench.plan import BenchPlan
 from fourcc.bench.products import MANY, Product
 from fourcc.bench.results import CodecResult, LimitResult, PeerCodec, PeerProduct, ProductResult, Results
-from fourcc.bench.timing import Rates, Series, ratio, take_turns
+from fourcc.bench.timing import Rates, Series, Tell, ratio, take_turns
 from fourcc.errors import UsageError
+from fourcc.kernels.compiler.jit import uncompiled
+from fourcc.kernels.simd.target import target
 from fourcc.qmatrix import QMatrix
 
-Tell = Callable[[str, int, int], None]
 T = TypeVar("T")
-PAUSE = 0.02  # seconds: BLAS and OpenMP threads spin about so long after their work
+PAUSE = 0.02  # seconds: BLAS and OpenMP threads spin for about that long after their work
 
 
 @attrs.define(eq=False)
 class Round:
-    """All that is measured of one shape."""
+    """All series of one shape."""
 
     rows: int
     cols: int
@@ -36,12 +37,12 @@ class Round:
     coders: list[tuple[Peer, Coder]]
 
     def with_few(self) -> Iterable[Series]:
-        """Products with one activation and with few: they wait for memory."""
+        """Products with one activation or a few: memory bounds them."""
         for count in sorted({each.count for each in self.products if each.count < MANY}):
             yield from self._with(count)
 
     def with_many(self) -> Iterable[Series]:
-        """Products with many activations: they calculate."""
+        """Products with many activations: calculation bounds them."""
         for count in sorted({each.count for each in self.products if each.count >= MANY}):
             yield from self._with(count)
 
@@ -53,7 +54,7 @@ class Round:
             yield from (each for each in (coder.decode, coder.encode) if each is not None)
 
     def _with(self, count: int) -> Iterable[Series]:
-        """Each product, and what it is compared with after it; at last what is compared with none."""
+        """Each product, followed by the candidates it is compared with; at last the candidates compared with none."""
         others = [each for _, each in self.candidates if each.count == count]
         for product in self.products:
             if product.count == count:
@@ -62,15 +63,15 @@ class Round:
         yield from (each.series for each in others if not any(map(each.meets, self.products)))
 
 
-class Run:
+class BenchRun:
     """A run of a plan.
 
     Args:
-        plan: what is measured.
-        tell: called with a name, and which of how many steps begins.
+        plan: what to measure.
+        tell: called when a step begins.
     """
 
-    def __init__(self, plan: Plan, tell: Tell) -> None:
+    def __init__(self, plan: BenchPlan, tell: Tell) -> None:
         self._plan = plan
         self._tell = tell
         self._done = self._shapes_done = 0
@@ -79,14 +80,11 @@ class Run:
         self._peers = self._find_peers() if plan.peers else []
 
     def results(self) -> Results:
-        """Measures all of it.
+        """Measures the plan.
 
         Raises:
             UsageError: kernels are not compiled.
         """
-        from fourcc.kernels.compiler.jit import uncompiled
-        from fourcc.kernels.simd.target import target
-
         if uncompiled():
             raise UsageError("only compiled kernels can be measured", hint="Unset NUMBA_DISABLE_JIT.")
         plan = self._plan
@@ -96,7 +94,7 @@ class Run:
         rounds = [self._measure(*shape, limits) for shape in plan.shapes]
         own = [each for one in rounds for each in one.products]
         coded = [_coded(each) for one in rounds for each in one.codecs]
-        found = {threads: _limit(limits, threads) for threads in plan.threads}
+        bounds = {threads: _limit(limits, threads) for threads in plan.threads}
         packages = (*machine.PACKAGES, *(each.package for each in self._peers))
         return Results(
             machine.machine(),
@@ -104,8 +102,8 @@ class Run:
             target().name,
             plan.rotation,
             plan.rounds,
-            tuple(found.values()),
-            tuple(_product(each, found[each.threads]) for each in own),
+            tuple(bounds.values()),
+            tuple(_product(each, bounds[each.threads]) for each in own),
             tuple(coded),
             tuple(_peer_products(rounds)),
             tuple(_peer_codecs(rounds, coded)),
@@ -144,7 +142,7 @@ class Run:
             some = matrices.copies(original, plan.rotation)
             own += [products.product(some, count, threads, limits) for count in plan.counts for threads in plan.threads]
             coded += [codecs.codec(original, threads) for threads in plan.threads]
-        subject = Subject(rows, cols, plan.counts, plan.threads, plan.rotation, originals)
+        subject = PeerSubject(rows, cols, plan.counts, plan.threads, plan.rotation, originals)
         candidates: list[tuple[Peer, Candidate]] = []
         coders: list[tuple[Peer, Coder]] = []
         for each in self._peers:
@@ -154,8 +152,8 @@ class Run:
         self._notes += [each for each in subject.notes if each not in self._notes]
         return Round(rows, cols, own, coded, candidates, coders)
 
-    def _tried(self, peer: Peer, make: Callable[[Subject], Iterable[T]], subject: Subject) -> list[T]:
-        """What a peer has to show; one that fails is named, and the others go on."""
+    def _tried(self, peer: Peer, make: Callable[[PeerSubject], Iterable[T]], subject: PeerSubject) -> list[T]:
+        """Everything that a peer makes of a subject; a peer that fails is recorded as missing, and the others go on."""
         try:
             return list(make(subject))
         except Exception as error:  # noqa: BLE001 - another project's library may fail in any way
@@ -163,15 +161,15 @@ class Run:
             return []
 
     def _matrices(self, rows: int, cols: int) -> dict[str, QMatrix]:
-        """Tags and matrices, of the formats that the shape fits."""
-        made = {}
-        for found in self._plan.formats:
-            reason = found.spec.misfit((rows, cols))
+        """Tag -> matrix, of the formats that the shape fits."""
+        fitting = {}
+        for fmt in self._plan.formats:
+            reason = fmt.spec.misfit((rows, cols))
             if reason is not None:
-                self._notes.append(f"{found.spec.tag} does not fit {rows} x {cols}: {reason}")
+                self._notes.append(f"{fmt.spec.tag} does not fit {rows} x {cols}: {reason}")
                 continue
-            made[str(found.spec.tag)] = matrices.matrix(found, rows, cols)
-        return made
+            fitting[str(fmt.spec.tag)] = matrices.matrix(fmt, rows, cols)
+        return fitting
 
     def _find_peers(self) -> list[Peer]:
         loaded = [load(name) for name in NAMES]
@@ -183,8 +181,8 @@ class Run:
 
 
 def _limit(limits: Limits, threads: int) -> LimitResult:
-    found = limits.of(threads)
-    return LimitResult(threads, found.pop(READ), found)
+    rates = limits.of(threads)
+    return LimitResult(threads, rates.pop(READ), rates)
 
 
 def _product(each: Product, limit: LimitResult) -> ProductResult:
@@ -212,7 +210,7 @@ def _coded(each: Codec) -> CodecResult:
 
 
 def _peer_products(rounds: Iterable[Round]) -> list[PeerProduct]:
-    """Of candidates of one kind the faster one, beside fourcc's own product."""
+    """The faster of a peer's candidates of one kind, beside fourcc's own product."""
     best: dict[tuple[object, ...], PeerProduct] = {}
     for one in rounds:
         for peer, each in one.candidates:
@@ -227,7 +225,7 @@ def _peer_products(rounds: Iterable[Round]) -> list[PeerProduct]:
 
 
 def _compared(mine: Product, theirs: Candidate) -> Rates:
-    """Our speed through a peer's: of the best samples, and the median of what it was in each turn."""
+    """Our speed divided by a peer's: of the best samples, and the median of the turns' ratios."""
     turns = [each / theirs.matrices for each in theirs.series.bests]
     return Rates(min(turns) / mine.best, ratio(turns, mine.seconds))
 

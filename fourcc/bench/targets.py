@@ -1,4 +1,4 @@
-"""The same run for other families of processors, each in a process of its own: a process compiles for one."""
+"""Runs for other families of processors, each in a process of its own: a process compiles for one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from fourcc.bench.plan import Plan, items
+from fourcc.bench.plan import BenchPlan, items
 from fourcc.errors import UsageError
 
 
@@ -18,7 +18,7 @@ def checked(text: str) -> list[str]:
         text: a comma list.
 
     Raises:
-        UsageError: one is unknown, or the machine cannot run it.
+        UsageError: a name is unknown, or the machine cannot run that family.
     """
     from fourcc.kernels.simd.target import TARGETS, runs_here
 
@@ -31,16 +31,16 @@ def checked(text: str) -> list[str]:
     return list(items(text))
 
 
-def run(name: str, plan: Plan, *, quick: bool) -> dict[str, object]:
+def run(name: str, plan: BenchPlan, *, quick: bool) -> dict[str, object]:
     """The document of a run for a family.
 
     Args:
         name: of the family.
-        plan: what is measured; peers are not measured again.
-        quick: as the plan was made.
+        plan: of the run; peers are not measured again.
+        quick: whether the plan was made with `quick`.
 
     Raises:
-        UsageError: the run failed; with its own words.
+        UsageError: the run failed; the message has the end of its output.
     """
     command = [sys.executable, "-m", "fourcc", "bench", "--json", "--quiet", *_options(plan), *["--quick"] * quick]
     environment = {**os.environ, "FOURCC_SIMD": name}
@@ -51,7 +51,7 @@ def run(name: str, plan: Plan, *, quick: bool) -> dict[str, object]:
     return document
 
 
-def _options(plan: Plan) -> list[str]:
+def _options(plan: BenchPlan) -> list[str]:
     lists = {
         "--format": [str(each.spec.tag) for each in plan.formats],
         "--shape": [f"{rows}x{cols}" for rows, cols in plan.shapes],

@@ -1,7 +1,7 @@
-"""Samples of what is measured, taken in turns, so that a noisy moment hits all alike.
+"""Samples of all measured things, taken in turns, so that a noisy moment affects all of them equally.
 
-What a rate is a share of is measured in the same turns, sample by sample: memory of a shared machine may be twice as
-fast in one minute as it is in the next.
+The limit that a rate is compared with is measured in the same turns, sample by sample: memory of a shared machine may
+be twice as fast in one minute as it is in the next.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterable, Sequence
 
 import attrs
 
-Tick = Callable[[str], None]
-LONG = 0.05  # seconds: to wake threads and fill caches takes too small a part of such a sample to need a run before it
+Tell = Callable[[str, int, int], None]  # called with a step's name, its number, and the number of steps
+Tick = Callable[[str], None]  # called with a step's name
+LONG = 0.05  # seconds of a sample that needs no run before it: waking threads and filling caches are a small part
 
 
 @attrs.frozen
 class Timing:
-    """What some samples of one thing come to.
+    """A summary of some samples of one thing.
 
     Attributes:
         best: seconds of the fastest sample.
@@ -31,41 +32,41 @@ class Timing:
     samples: int
 
     def scaled(self, factor: float) -> Timing:
-        """The same of a part, or of several."""
+        """The timing of a part, or of several."""
         return Timing(self.best * factor, self.median * factor, self.samples)
 
     def rates(self, amount: float) -> Rates:
-        """How much of something a second that is."""
+        """Rates, if a sample handles an amount of something."""
         return Rates(amount / self.best, amount / self.median)
 
 
 @attrs.frozen
 class Rates:
-    """Amounts a second: the best sample's and the median one's; or shares of such rates."""
+    """Amounts a second, of the best sample and of the median one; or shares of such rates."""
 
     best: float
     median: float
 
     def over(self, limit: Rates, turns: float | None = None) -> Rates:
-        """As a share of a limit: best of best; of those that were measured side by side the median of the turns.
+        """Shares of a limit: the best rate's share of the best, and the median's.
 
         Args:
-            limit: what this is a share of.
-            turns: median of the shares of each turn; None: median of median.
+            limit: the limit.
+            turns: median of the turns' shares, if both were measured side by side; None: median of median.
         """
         return Rates(self.best / limit.best, self.median / limit.median if turns is None else turns)
 
 
 @attrs.define(eq=False)
 class Series:
-    """One thing that is measured again and again.
+    """One thing that is measured repeatedly.
 
     Attributes:
         name: for progress.
-        work: is timed.
-        ready: called before each round, untimed; what others left in the machine's settings is set right here.
+        work: the function that is timed.
+        ready: called before each round, untimed; it resets machine settings that others have changed.
         repeats: samples a round, after a run that does not count.
-        beside: what this is compared with; a sample of it is taken before each of these.
+        beside: the series that this is compared with; a sample of it is taken before each of these.
         turns: the samples of each round.
     """
 
@@ -77,7 +78,7 @@ class Series:
     turns: list[list[float]] = attrs.field(factory=list)
 
     def turn(self) -> None:
-        """One round's samples."""
+        """Takes the samples of one round."""
         together = [self] if self.beside is None else [self.beside, self]
         for each in together:
             each._begin()  # noqa: SLF001 - its own kind
@@ -98,12 +99,12 @@ class Series:
         self.turns[-1].append(time.perf_counter() - start)
 
     def free(self) -> None:
-        """Lets go of what was measured; the samples stay."""
+        """Drops the function that was measured; the samples stay."""
         self.work, self.ready = _nothing, None
 
     @property
     def timing(self) -> Timing:
-        """Of the samples so far."""
+        """The timing of the samples so far."""
         samples = [each for turn in self.turns for each in turn]
         return Timing(min(samples), statistics.median(samples), len(samples))
 
@@ -118,7 +119,7 @@ def _nothing() -> None:
 
 
 def ratio(theirs: Iterable[float], ours: Iterable[float]) -> float:
-    """How many times one thing takes another's time: the median of what it is in each turn."""
+    """How many times as long theirs takes as ours: the median of the turns' ratios."""
     return statistics.median(their / our for their, our in zip(theirs, ours, strict=True))
 
 
@@ -126,10 +127,10 @@ def take_turns(series: Sequence[Series], rounds: int, tick: Tick, pause: float =
     """Measures all series, one after the other, in rounds.
 
     Args:
-        series: what is measured.
-        rounds: how often each has its turn.
+        series: all series.
+        rounds: turns of each series.
         tick: called with the name of each turn.
-        pause: seconds before each turn, in which the threads of what was measured before fall asleep.
+        pause: seconds before each turn, in which the threads of the previous series fall asleep.
     """
     for _ in range(rounds):
         for each in series:

@@ -1,7 +1,8 @@
-"""Products, decoding and encoding with compiled kernels: the room of the core that knows `fourcc.kernels`.
+"""Products, decoding and encoding with compiled kernels: the part of the core that knows `fourcc.kernels`.
 
-A matrix is *packed* for its format's kernel once (`pack`); activations are *prepared* once for all matrices that want
-the same of them (`prepare`); then the rows of their product are shared among the threads of one team (`multiply`).
+A matrix is *packed* for its format's kernel once (`pack`); activations are *prepared* once for all matrices whose
+kernels take them in the same form (`prepare`); then the threads of one team share the rows of their product
+(`multiply`).
 """
 
 from fourcc.compute.cache import announce_compiling, cache_entries, cache_folder, cache_is_trusted

@@ -1,4 +1,4 @@
-"""The compiled kernels on disk, and who hears of it when one is compiled."""
+"""The compiled kernels on disk, and the announcement of each one that is compiled."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ if TYPE_CHECKING:
 
 
 def cache_folder() -> Path:
-    """Where compiled kernels are kept."""
+    """The folder of compiled kernels."""
     from fourcc.kernels.compiler import object_cache
 
     return object_cache.folder()
 
 
 def cache_entries() -> list[Path]:
-    """The files there."""
+    """The files of compiled kernels."""
     from fourcc.kernels.compiler import object_cache
 
     return object_cache.entries()
 
 
 def cache_is_trusted() -> bool:
-    """Whether they are used: the folder must be the user's own, and nobody else may write to it."""
+    """Whether compiled kernels are loaded: the folder must be the user's own, and nobody else may write to it."""
     from fourcc.kernels.compiler import object_cache
 
     return object_cache.is_trusted()
 
 
 def announce_compiling(report: Callable[[str], None] | None) -> None:
-    """Has a function called with each kernel's name before it is compiled, which takes a second or so."""
+    """Sets a function to call with each kernel's name before it is compiled, which takes a second or so."""
     from fourcc.kernels.compiler import jit
 
     jit.announce = report

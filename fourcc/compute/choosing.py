@@ -1,4 +1,4 @@
-"""Which kernel a format has: its own, one made from its block decoder, or that of decoded weights."""
+"""The choice of a format's kernel: its own, one made from its block decoder, or that of decoded weights."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _kernels: dict[tuple[Format, Hashable], Kernel] = {}
 _kernels_lock = RLock()
 
 
-def kernel_of(found: Format, params: Params | None = None) -> Kernel:
+def kernel_of(fmt: Format, params: Params | None = None) -> Kernel:
     """The kernel of a format: its own, or one made from its block decoder, or that of decoded weights.
 
     Args:
-        found: the format.
-        params: the layout's parameters; those that are missing count by their defaults.
+        fmt: the format.
+        params: the layout's parameters; missing ones take their defaults.
 
     Raises:
-        UsageError: ``FOURCC_SIMD`` names no machine, or one that this is not.
-        PluginError: the format's kernel cannot be had.
+        UsageError: ``FOURCC_SIMD`` names no SIMD target, or one that this machine cannot run.
+        PluginError: the format's kernel cannot be made.
     """
-    given = complete(found.spec.params, params or {})
-    key = found, tuple(given.items())
+    given = complete(fmt.spec.params, params or {})
+    key = fmt, tuple(given.items())
     with _kernels_lock:
         if key not in _kernels:
             _check_target()
             try:
-                _kernels[key] = _make_kernel(found, given)
+                _kernels[key] = _make_kernel(fmt, given)
             except Exception as error:
                 if memory_is_short(error):
                     raise MemoryError from error
-                what = f"no products with the format {found.spec.tag}: its kernel cannot be made"
+                what = f"no products with the format {fmt.spec.tag}: its kernel cannot be made"
                 raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
         return _kernels[key]
 
@@ -55,14 +55,14 @@ def _check_target() -> None:
         raise UsageError(str(error)) from error
 
 
-def _make_kernel(found: Format, params: Params) -> Kernel:
+def _make_kernel(fmt: Format, params: Params) -> Kernel:
     from fourcc.kernels.products.plain_floats import DECODED
 
-    if found.kernel is not None:
-        return _declared(found.kernel, params)
-    if found.decode_block is None or unfit_for_blocks(found.spec, params) is not None:
+    if fmt.kernel is not None:
+        return _declared(fmt.kernel, params)
+    if fmt.decode_block is None or unfit_for_blocks(fmt.spec, params) is not None:
         return DECODED
-    return _fuse(found, params)
+    return _fuse(fmt, params)
 
 
 def _declared(kernel: str | Callable[..., Kernel], params: Params) -> Kernel:
@@ -87,21 +87,21 @@ def _declared(kernel: str | Callable[..., Kernel], params: Params) -> Kernel:
     return made
 
 
-def _fuse(found: Format, params: Params) -> Kernel:
-    """The kernel that is made from a format's block decoder; that of decoded weights where it cannot be."""
+def _fuse(fmt: Format, params: Params) -> Kernel:
+    """The kernel made from a format's block decoder; that of decoded weights if the decoder cannot be traced."""
     from fourcc.kernels.fusing.fused import fused
     from fourcc.kernels.fusing.ir import UntraceableError
     from fourcc.kernels.products.plain_floats import DECODED
 
-    assert found.decode_block is not None
+    assert fmt.decode_block is not None
     try:
-        return fused(found.decode_block, *_blocks(found.spec, params), params)
+        return fused(fmt.decode_block, *_blocks(fmt.spec, params), params)
     except UntraceableError:
         return DECODED
 
 
 def _blocks(spec: FormatSpec, params: Params) -> tuple[int, list[BlockPart]]:
-    """Columns of a block, and its parts as the block decoder takes them."""
+    """Columns of a block, and the parts of a block as the block decoder takes them."""
     from fourcc.kernels.fusing.block_part import BlockPart
 
     width, parts = spec.width(params), []
@@ -118,43 +118,43 @@ def _blocks(spec: FormatSpec, params: Params) -> tuple[int, list[BlockPart]]:
     return width, parts
 
 
-def is_copied(found: Format, params: Params | None = None) -> bool:
+def is_copied(fmt: Format, params: Params | None = None) -> bool:
     """Whether packing a matrix of the format copies its bytes, or decodes them."""
-    kernel = kernel_of(found, params)
+    kernel = kernel_of(fmt, params)
     return kernel.pack is not None or kernel.level == "decode"
 
 
-def why_decoded(found: Format, params: Params | None = None) -> str | None:
-    """Why products with a format decode the whole matrix first; None where they do not.
+def why_decoded(fmt: Format, params: Params | None = None) -> str | None:
+    """Why products with a format decode the whole matrix first; None if they do not.
 
     Raises:
         PluginError: as `kernel_of`.
     """
-    if kernel_of(found, params).level != "decode":
+    if kernel_of(fmt, params).level != "decode":
         return None
-    if found.decode_block is None:
+    if fmt.decode_block is None:
         return "it declares neither a kernel nor a block decoder"
-    given = complete(found.spec.params, params or {})
-    return unfit_for_blocks(found.spec, given) or _untraceable(found, given)
+    given = complete(fmt.spec.params, params or {})
+    return unfit_for_blocks(fmt.spec, given) or _untraceable(fmt, given)
 
 
-def _untraceable(found: Format, params: Params) -> str | None:
+def _untraceable(fmt: Format, params: Params) -> str | None:
     from fourcc.kernels.fusing.fused import fused
     from fourcc.kernels.fusing.ir import UntraceableError
 
-    assert found.decode_block is not None
+    assert fmt.decode_block is not None
     try:
-        fused(found.decode_block, *_blocks(found.spec, params), params)
+        fused(fmt.decode_block, *_blocks(fmt.spec, params), params)
     except UntraceableError as error:
         return f"its block decoder cannot run on several rows at once: {error}"
     return None
 
 
 def unfit_for_blocks(spec: FormatSpec, params: Params | None = None) -> str | None:
-    """Why a format's blocks cannot be decoded one by one, or None where they can.
+    """Why a format's blocks cannot be decoded one by one, or None if they can.
 
-    Blocks lie along a row. A part has its entries one block after the other, or as many for a row, or for the matrix,
-    whatever its size.
+    Blocks must lie along a row. A part must have its entries one block after the other, or a fixed number of entries
+    for a row or for the matrix, whatever its size.
     """
     given = complete(spec.params, params or {})
     width = spec.width(given)
@@ -172,7 +172,7 @@ _UNEVEN = "not stored block by block"
 
 
 def _covered(part: Part, width: int, params: Params) -> Covers | None:
-    """What a part's entries belong to: to a block, or to a row or the matrix, of any size; None: to neither."""
+    """The owner of a part's entries: a block, or a row or the matrix, of any size; None: none of them."""
     assert part.tail is not None
     one, three = part.tail(Geometry(1, width, params)), part.tail(Geometry(1, 3 * width, params))
     if part.tail(Geometry(2, width, params)) != one:

@@ -1,8 +1,8 @@
-"""Tiles encoded, decoded and measured: with compiled kernels where that pays, else in numpy. The results are the same.
+"""Encoding, decoding and measuring of tiles: with compiled kernels where that pays, else in numpy, with equal results.
 
-Compiling a kernel takes about a second. So compiled code is used where it lies on the disk already, where the whole
-work is large, or where numpy has already taken as long as compiling would have; small work does not even look, since
-loading what compiled code needs takes longer.
+Compiling a kernel takes about a second. So compiled code is used if it is on the disk already, if the whole work is
+large, or if numpy has already taken as long as compiling would have. Small work does not even look for it: loading the
+modules that compiled code needs takes longer than the work.
 """
 
 from __future__ import annotations
@@ -12,41 +12,43 @@ from threading import Lock
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from fourcc.compute.choosing import kernel_of
 from fourcc.dtypes import numpy_dtype
+from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.metrics import ErrorSums
 
 if TYPE_CHECKING:
     from fourcc.format import Aids, Array, Format, Parts
+    from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Kernel
     from fourcc.spec import Geometry, Params
 
 T = TypeVar("T")
 
-WORTH_LOOKING = 1 << 18  # weights of the whole work: below that, numpy it is
-WORTH_COMPILING = 1 << 24
+WORTH_LOOKING = 1 << 18  # weights of the whole work, from which on compiled code is looked for
+WORTH_COMPILING = 1 << 24  # weights of the whole work, from which on it is compiled
 PATIENCE = 1.0  # seconds in numpy, after which compiling would have paid
-
-Entry = Callable[[int, int, int, int, int], None]
 
 
 class _Choice:
-    """Which kernels are to be run compiled."""
+    """The choice of the kernels that run compiled."""
 
     def __init__(self) -> None:
-        self._code: dict[Entry, Entry] = {}
-        self._spent: dict[Entry, float] = {}  # of kernels that are not compiled
+        self._code: dict[KernelFunction, KernelFunction] = {}
+        self._spent: dict[KernelFunction, float] = {}  # seconds in numpy, of kernels that are not compiled
         self._lock = Lock()
 
-    def code(self, kernel: Entry, whole: int) -> Entry | None:
-        """The kernel as machine code, or None where numpy is to do the work."""
+    def code(self, kernel: KernelFunction, whole: int) -> KernelFunction | None:
+        """The kernel as machine code, or None if numpy is to do the work."""
         from fourcc.kernels.compiler import jit
 
         if jit.uncompiled():
             return None
-        found = self._code.get(kernel)
-        if found is not None:
-            return found
+        code = self._code.get(kernel)
+        if code is not None:
+            return code
         spent = self._spent.get(kernel)
         if whole < WORTH_COMPILING and (not jit.is_ready(kernel) if spent is None else spent < PATIENCE):
             self._spent.setdefault(kernel, 0.0)
@@ -54,8 +56,8 @@ class _Choice:
         self._code[kernel] = jit.compiled(kernel)
         return self._code[kernel]
 
-    def timed(self, kernel: Entry, work: Callable[[], T]) -> T:
-        """Does a kernel's work in numpy."""
+    def timed(self, kernel: KernelFunction, work: Callable[[], T]) -> T:
+        """Does a kernel's work in numpy, and adds up the seconds."""
         start = perf_counter()
         done = work()
         with self._lock:
@@ -66,8 +68,8 @@ class _Choice:
 _choice = _Choice()
 
 
-def _either(kernel: Entry | None, whole: int, fast: Callable[[Entry], T], slow: Callable[[], T]) -> T:
-    """The work done by the kernel's machine code, if it is to be used, else in numpy."""
+def _either(kernel: KernelFunction | None, whole: int, fast: Callable[[KernelFunction], T], slow: Callable[[], T]) -> T:
+    """The result of the work, done by the kernel's machine code if it is to be used, else in numpy."""
     if kernel is None:
         return slow()
     code = _choice.code(kernel, whole)
@@ -75,96 +77,92 @@ def _either(kernel: Entry | None, whole: int, fast: Callable[[Entry], T], slow: 
 
 
 def encode(
-    found: Format, tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids, *, whole: int
+    fmt: Format, tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids, *, whole: int
 ) -> Parts:
-    """A tile's parts, from the format's kernel or the format itself; what they raise is let through.
+    """A tile's parts, from the format's kernel or the format itself; their exceptions pass through.
 
     Args:
-        found: it has an encoder.
-        tile: as the format takes it.
-        shared: from the format's `prepare`.
+        fmt: the format; it has an encoder.
+        tile: the weights, as the format takes them.
+        shared: the result of the format's `prepare`.
         geom: the tile's.
         options: complete and checked.
-        aids: what the format needs or uses; kernels know nothing of them.
-        whole: weights of all the work that this is a part of.
+        aids: data that the format needs or uses; a kernel takes none.
+        whole: weights of the whole work that this is a part of.
     """
-    slow = found.encode
+    slow = fmt.encode
     assert slow is not None
-    kernel = _kernel(found, geom.params, whole) if found.prepare is None and aids.empty else None
+    kernel = _kernel(fmt, geom.params, whole) if fmt.prepare is None and aids.empty else None
     if kernel is None or kernel.encoder is None or not _plain_floats(tile):
         return slow(tile, shared, geom, options, aids)
 
-    def fast(code: Entry) -> Parts:
-        import numpy as np
-
-        parts = {part.name: np.empty(part.shape(geom), numpy_dtype(part.dtype)) for part in found.spec.parts}
+    def fast(code: KernelFunction) -> Parts:
+        parts = {part.name: np.empty(part.shape(geom), numpy_dtype(part.dtype)) for part in fmt.spec.parts}
         _run(code, (geom.rows, geom.cols), [parts[name] for name in kernel.parts], x=tile)
         return parts
 
     return _either(kernel.encoder(options), whole, fast, lambda: slow(tile, shared, geom, options, aids))
 
 
-def decode(found: Format, parts: Parts, geom: Geometry, *, whole: int, out: Array | None = None) -> Array:
-    """Decoded rows, from the format's kernel or the format itself; what they raise is let through.
+def decode(fmt: Format, parts: Parts, geom: Geometry, *, whole: int, out: Array | None = None) -> Array:
+    """Decoded rows, from the format's kernel or the format itself; their exceptions pass through.
 
     Args:
-        found: the format.
+        fmt: the format.
         parts: of the rows.
         geom: of the rows.
-        whole: weights of all the work that this is a part of.
-        out: float32 (rows, cols) that may be filled; it is then the result.
+        whole: weights of the whole work that this is a part of.
+        out: float32 (rows, cols) that may be filled, and is the result if it is.
     """
-    kernel = _kernel(found, geom.params, whole)
-    if kernel is None or not _as_declared(found, parts, geom) or found.spec.decoded != "<f4":
-        return found.decode(parts, geom)
+    kernel = _kernel(fmt, geom.params, whole)
+    if kernel is None or not _as_declared(fmt, parts, geom) or fmt.spec.decoded != "<f4":
+        return fmt.decode(parts, geom)
 
-    def fast(code: Entry) -> Array:
-        import numpy as np
-
+    def fast(code: KernelFunction) -> Array:
         into = np.empty((geom.rows, geom.cols), np.float32) if out is None or not _plain_floats(out) else out
         _run(code, into.shape, [parts[name] for name in kernel.parts], out=into)
         return into
 
-    return _either(kernel.decode, whole, fast, lambda: found.decode(parts, geom))
+    return _either(kernel.decode, whole, fast, lambda: fmt.decode(parts, geom))
 
 
 def error_sums(original: Array, decoded: Array, *, whole: int) -> ErrorSums:
-    """How far decoded weights (rows, cols) are from the original; all are finite.
+    """Sums of the errors of decoded weights (rows, cols); all weights are finite.
 
     Args:
         original: real numbers.
         decoded: of the same shape.
-        whole: weights of all the work that this is a part of.
+        whole: weights of the whole work that this is a part of.
     """
     if whole < WORTH_LOOKING or not (_plain_floats(original) and _plain_floats(decoded)):
         return ErrorSums.of(original, decoded)
-    from fourcc.kernels.measuring.error_sums import error_sums as kernel
+    from fourcc.kernels.measuring import error_sums as kernel
 
-    def fast(code: Entry) -> ErrorSums:
-        return ErrorSums(*_run(code, original.shape, [], x=original, out=decoded).view("<f8")[:3].tolist())
+    def fast(code: KernelFunction) -> ErrorSums:
+        return ErrorSums(**kernel.results(_run(code, original.shape, [], x=original, out=decoded)))
 
-    return _either(kernel, whole, fast, lambda: ErrorSums.of(original, decoded))
+    return _either(kernel.error_sums, whole, fast, lambda: ErrorSums.of(original, decoded))
 
 
-def _kernel(found: Format, params: Params, whole: int) -> Kernel | None:
-    return None if whole < WORTH_LOOKING or found.kernel is None else kernel_of(found, params)
+def _kernel(fmt: Format, params: Params, whole: int) -> Kernel | None:
+    return None if whole < WORTH_LOOKING or fmt.kernel is None else kernel_of(fmt, params)
 
 
 def _plain_floats(values: Array) -> bool:
-    """Whether an array is of float32 as kernels read them: in this machine's order, rows without gaps."""
+    """Whether an array holds float32 as kernels read them: in this machine's byte order, rows without gaps."""
     return values.ndim == 2 and values.dtype == "=f4" and bool(values.flags.c_contiguous) and values.size > 0
 
 
-def _as_declared(found: Format, parts: Parts, geom: Geometry) -> bool:
-    """Whether parts may be handed to a kernel, which trusts them."""
+def _as_declared(fmt: Format, parts: Parts, geom: Geometry) -> bool:
+    """Whether parts have the declared shapes and dtypes; a kernel trusts them."""
     if not geom.rows or not geom.cols:
         return False
-    expected = {part.name: (part.shape(geom), numpy_dtype(part.dtype)) for part in found.spec.parts}
+    expected = {part.name: (part.shape(geom), numpy_dtype(part.dtype)) for part in fmt.spec.parts}
     return {name: (part.shape, part.dtype) for name, part in parts.items()} == expected
 
 
 def _run(
-    code: Entry, shape: tuple[int, ...], parts: list[Array], x: Array | None = None, out: Array | None = None
+    code: KernelFunction, shape: tuple[int, ...], parts: list[Array], x: Array | None = None, out: Array | None = None
 ) -> Array:
     """Runs a kernel over all rows of a tile, on this thread; gives its scratch memory, where it may leave results.
 
@@ -175,16 +173,14 @@ def _run(
         x: float32 (rows, cols) for the job's X.
         out: float32 (rows, cols) for its OUT.
     """
-    import numpy as np
-
-    from fourcc.kernels.descriptors import JOB_WORDS, OUT, OUT_STRIDE, WORD, X_STRIDE, X, address, empty, matrix
     from fourcc.kernels.encoders.block_by_block import SCRATCH
 
     rows, cols = shape
     arrays = [np.ascontiguousarray(part) for part in parts]
-    weights, job, scratch = matrix(rows, cols, arrays), np.zeros(JOB_WORDS, np.int64), empty(SCRATCH)
-    for array, place, step in ((x, X, X_STRIDE), (out, OUT, OUT_STRIDE)):
-        if array is not None:
-            job[[place // WORD, step // WORD]] = address(array), array.strides[0]
+    weights, job, scratch = matrix(rows, cols, arrays), JOB.record(), empty(SCRATCH)
+    if x is not None:
+        JOB.write(job, x=address(x), x_stride=x.strides[0])
+    if out is not None:
+        JOB.write(job, out=address(out), out_stride=out.strides[0])
     code(address(weights), address(job), 0, rows, address(scratch))
     return scratch

@@ -1,4 +1,4 @@
-"""Packing matrices, preparing activations, multiplying."""
+"""Packing of matrices, preparing of activations, multiplying."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 
 from fourcc.compute.choosing import kernel_of
 from fourcc.compute.teams import run
+from fourcc.kernels.descriptors import BLOCK, JOB, LINE, address, empty, matrix, round_up
 from fourcc.spec import Geometry
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Floats, Format, Parts
     from fourcc.kernels.kernel import Activation, Kernel
 
-COLUMNS = 512  # activations that are multiplied at once: bounds the memory of a product with very many
+COLUMNS = 512  # activations that are multiplied at once: this bounds the memory of a product with very many
 
 
 @attrs.frozen(eq=False)
@@ -27,7 +28,7 @@ class Packed:
         kernel: of the format.
         rows, cols: the matrix's shape.
         descriptor: int64, for the kernel.
-        arrays: what the descriptor points into: the stored parts, or a packed copy.
+        arrays: the arrays that the descriptor points into: the stored parts, or a packed copy.
     """
 
     kernel: Kernel
@@ -44,8 +45,8 @@ class Activations:
     Attributes:
         count: how many.
         cols: of each.
-        descriptor: int64, for the kernel; the product's place is filled in for each product.
-        arrays: what the descriptor points into.
+        descriptor: int64, for the kernel; the product's address is written for each product.
+        arrays: the arrays that the descriptor points into.
     """
 
     count: int
@@ -54,29 +55,24 @@ class Activations:
     arrays: tuple[Array, ...]
 
 
-def pack(
-    found: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None
-) -> Packed:
-    """One matrix as its kernel takes it: views of its parts where their layout serves, else a copy.
+def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None) -> Packed:
+    """One matrix as its kernel takes it: views of its parts if the kernel takes their layout, else a copy.
 
     Args:
-        found: the matrix's format.
+        fmt: the matrix's format.
         parts: of the matrix, with the shapes and dtypes that the format declares for `geom`.
         geom: the matrix's.
-        decode: gives the weights, (rows, cols) of any dtype, where the format has no kernel.
+        decode: returns the weights, (rows, cols) of any dtype; called if the format has no kernel.
         threads: how many.
     """
-    from fourcc.kernels.descriptors import address, empty, matrix
-
-    kernel = kernel_of(found, geom.params).for_parts(parts)
+    kernel = kernel_of(fmt, geom.params).for_parts(parts)
     named = {"values": _as_floats(decode())} if kernel.level == "decode" else parts
     arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
     descriptor = matrix(geom.rows, geom.cols, arrays)
     if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
         return Packed(kernel, geom.rows, geom.cols, descriptor, arrays)
     out = empty(kernel.packed(geom.rows, geom.cols))
-    job = _job(1)
-    job[1] = address(out)  # OUT
+    job = JOB.record(count=1, out=address(out))
     scratch = kernel.scratch(geom.cols)
     run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads, scratch=scratch)
     return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
@@ -84,40 +80,37 @@ def pack(
 
 def _as_floats(weights: Array) -> Floats:
     """Decoded weights as products take them; a float64 beyond float32 becomes infinite."""
-    with np.errstate(over="ignore", invalid="ignore"):  # the latter of a signalling NaN
+    with np.errstate(over="ignore", invalid="ignore"):  # invalid: a signalling NaN
         return weights.astype(np.float32, copy=False)
 
 
 def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool = False) -> Activations:
-    """Activations as the kernel of a packed matrix takes them, and those of every other that wants the same.
+    """Activations as the kernel of a packed matrix takes them, and every other kernel with the same kind of activation.
 
     Args:
         packed: the matrix.
         x: float32 (count, cols).
         threads: how many.
-        exact: keep them as floats, whatever the kernel wants.
+        exact: keep them as floats, even if the kernel takes codes.
     """
-    from fourcc.kernels.descriptors import round_up
     from fourcc.kernels.kernel import FLOAT
 
     activation: Activation = FLOAT if exact else packed.kernel.activation
     count, cols = x.shape
     wide = round_up(cols)
     floats = _padded(x, wide)
-    made = quantized_room(activation, count, wide)
-    job = activation_job(count, wide, floats, made)
+    quantized = quantized_memory(activation, count, wide)
+    job = activation_job(count, wide, floats, quantized)
     if activation.prepare is not None:
         run(activation.prepare, packed.descriptor, job, rows=count, align=1, threads=threads)
-    return Activations(count, cols, job, (floats, *made))
+    return Activations(count, cols, job, (floats, *quantized))
 
 
-def quantized_room(activation: Activation, rows: int, wide: int) -> tuple[Array, ...]:
-    """Room for what an activation's kernel makes of `rows` times `wide` floats: codes, then steps, offsets and sums.
+def quantized_memory(activation: Activation, rows: int, wide: int) -> tuple[Array, ...]:
+    """Memory for `rows` times `wide` quantized activations: codes, then scales, zero corrections and sums.
 
-    Empty where the floats are taken as they came.
+    Empty if the kernel takes the floats as they came.
     """
-    from fourcc.kernels.descriptors import BLOCK, empty
-
     if activation.prepare is None:
         return ()
     numbers = empty(3 * rows * (wide // BLOCK), "<f4").reshape(3, rows, wide // BLOCK)
@@ -126,29 +119,25 @@ def quantized_room(activation: Activation, rows: int, wide: int) -> tuple[Array,
 
 
 def activation_job(count: int, wide: int, floats: Floats, quantized: tuple[Array, ...]) -> Array:
-    """The job of some activations; the product's place is yet to be filled in.
+    """The job of some activations; the product's address is yet to be written.
 
     Args:
         count: activations.
         wide: columns of each, zeros included.
         floats: of the activations, one after the other.
-        quantized: from `quantized_room`.
+        quantized: the arrays of `quantized_memory`.
     """
-    from fourcc.kernels.descriptors import address
-
-    job = _job(count)
-    job[3:5] = address(floats), 4 * wide  # X, X_STEP
+    job = JOB.record(count=count, x=address(floats), x_stride=4 * wide)
     if quantized:
-        codes, steps, offsets, sums = quantized
-        rests = address(offsets), address(sums)
-        job[5:] = address(codes), codes.strides[0], address(steps), steps.strides[0], *rests
+        codes, scales, zero_corrections, sums = quantized
+        JOB.write(job, codes=address(codes), codes_stride=codes.strides[0])
+        JOB.write(job, scales=address(scales), scales_stride=scales.strides[0])
+        JOB.write(job, zero_corrections=address(zero_corrections), sums=address(sums))
     return job
 
 
 def _padded(x: Floats, wide: int) -> Floats:
     """The activations, followed by zeros: float32 (count, wide), C-contiguous, at the start of a cache line."""
-    from fourcc.kernels.descriptors import LINE, address, empty
-
     if x.shape[1] == wide and x.flags.c_contiguous and not address(x) % LINE:
         return x
     out = empty(len(x) * wide, "<f4").reshape(len(x), wide)
@@ -163,12 +152,12 @@ def multiply(packed: Packed, x: Activations, out: Floats, threads: int | None = 
     Args:
         packed: rows, columns.
         x: prepared for its kernel, or exactly.
-        out: float32 (count, rows), C-contiguous; filled.
+        out: float32 (count, rows), C-contiguous; it is filled.
         threads: how many.
         exact: the activations are floats.
 
     Raises:
-        ValueError: shapes that do not fit.
+        ValueError: the shapes do not fit.
     """
     if x.cols != packed.cols or out.shape != (x.count, packed.rows) or not out.flags.c_contiguous:
         raise ValueError(f"{packed.rows} x {packed.cols} times {x.count} x {x.cols} into {out.shape}")
@@ -197,10 +186,8 @@ def product_job(x: Activations, out: Floats) -> Array:
         x: the activations.
         out: float32 (count, rows), C-contiguous.
     """
-    from fourcc.kernels.descriptors import address
-
     job = x.descriptor.copy()
-    job[1:3] = address(out), out.strides[0]  # OUT, OUT_STEP
+    JOB.write(job, out=address(out), out_stride=out.strides[0])
     return job
 
 
@@ -211,7 +198,7 @@ def matmul(packed: Packed, x: Floats, threads: int | None = None, *, exact: bool
         packed: rows, columns.
         x: activations.
         threads: how many; None: ``FOURCC_THREADS``, or the cores that this process may use.
-        exact: keep the activations as floats, whatever the kernel wants.
+        exact: keep the activations as floats, even if the kernel takes codes.
     """
     out = np.empty((len(x), packed.rows), np.float32)
     for first in range(0, len(x), COLUMNS):
@@ -229,17 +216,14 @@ def gather(packed: Packed, ids: Array) -> Floats:
         ids: integers (count,), each from 0 to rows - 1.
 
     Raises:
-        ValueError: a number that no row has.
+        ValueError: no row has one of the numbers.
     """
-    from fourcc.kernels.descriptors import OUT, WORD, X, address
-
     numbers = np.ascontiguousarray(ids, np.int64)
     if numbers.size and not (numbers.min() >= 0 and numbers.max() < packed.rows):
         raise ValueError(f"rows {numbers.min()} to {numbers.max()} of {packed.rows}")
     out = np.empty((len(numbers), packed.cols), np.float32)
     if out.size:
-        job = _job(len(numbers))
-        job[[OUT // WORD, OUT // WORD + 1, X // WORD]] = address(out), out.strides[0], address(numbers)
+        job = JOB.record(count=len(numbers), out=address(out), out_stride=out.strides[0], x=address(numbers))
         kernel = packed.kernel
         run(
             kernel.gather,
@@ -251,11 +235,3 @@ def gather(packed: Packed, ids: Array) -> Floats:
             scratch=kernel.scratch(packed.cols),
         )
     return out
-
-
-def _job(count: int) -> Array:
-    from fourcc.kernels.descriptors import JOB_WORDS
-
-    job = np.zeros(JOB_WORDS, np.int64)
-    job[0] = count
-    return job

@@ -1,7 +1,7 @@
 """Programs: the steps of a model's forward pass over fixed buffers, run in compiled code without a return to Python.
 
-A program is made for a number of activations, once, and run as often as they come; what changes from run to run (token
-ids, the position) lies in arrays that its steps read.
+A program is made once for a number of activations and run many times; values that change from run to run (token ids,
+the position) lie in arrays that its steps read.
 """
 
 from __future__ import annotations
@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.compute.products import activation_job, quantized_room
+from fourcc.compute.products import activation_job, quantized_memory
 from fourcc.compute.teams import team_of
+from fourcc.kernels.compiler import jit
+from fourcc.kernels.descriptors import JOB, LAYER_JOB, LINE, MODEL, STEP, address, empty, round_up, zeros
+from fourcc.kernels.kernel import FLOAT
+from fourcc.kernels.threads.thread_team import Split
+from fourcc.kernels.transformer import attention, layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,39 +31,37 @@ SMALL = 1 << 16  # weights times activations: a product below that is not worth 
 
 
 class Buffer:
-    """Activations that steps read and write: float32 rows, zeros behind them, on cache lines.
+    """Activations that steps read and write: float32 rows on cache lines, each followed by zeros.
 
     Args:
-        rows: how many there is room for.
+        rows: how many activations it holds.
         width: columns of each.
     """
 
     def __init__(self, rows: int, width: int) -> None:
-        from fourcc.kernels.descriptors import address, empty, round_up
-
         self.rows, self.width, self.wide = rows, width, round_up(width)
         self.floats: Floats = empty(rows * self.wide, "<f4").reshape(rows, self.wide)
         self.floats[...] = 0
         self.address = address(self.floats)
-        self.step = 4 * self.wide
+        self.stride = 4 * self.wide
         self._quantized: dict[str, tuple[Array, ...]] = {}
 
     def quantized(self, activation: Activation) -> tuple[Array, ...]:
-        """Room for what an activation's kernel makes of them; see `fourcc.compute.products.quantized_room`."""
+        """Memory for these activations quantized, see `fourcc.compute.products.quantized_memory`."""
         if activation.name not in self._quantized:
-            self._quantized[activation.name] = quantized_room(activation, self.rows, self.wide)
+            self._quantized[activation.name] = quantized_memory(activation, self.rows, self.wide)
         return self._quantized[activation.name]
 
 
 @attrs.frozen
 class Sizes:
-    """What the kernels of attention must know of a model.
+    """Sizes of a model that the kernels of attention read.
 
     Attributes:
         heads: of the queries.
         kv_heads: of keys and values.
-        head: columns of one.
-        context: positions that there is room for.
+        head: columns of a head.
+        context: positions that the caches hold.
         rotation: float32 (context, head): half cosines, half sines.
         epsilon: of the norms.
     """
@@ -72,22 +75,18 @@ class Sizes:
 
     @property
     def room(self) -> int:
-        """Positions that the caches have room for: attention looks at a tile of them together."""
-        from fourcc.kernels.transformer.attention import TILE
-
-        return -(-self.context // TILE) * TILE
+        """Positions that the caches have room for: whole tiles, since attention reads a tile at once."""
+        return -(-self.context // attention.TILE) * attention.TILE
 
     def caches(self, layers: int) -> list[tuple[Floats, Floats]]:
-        """Room for the keys and the values of each layer; it takes memory only where it is written to.
+        """Arrays for the keys and the values of each layer; they take memory only where they are written to.
 
-        All lie in one piece: numpy asks for huge pages where it is large, and reading caches of a few hundred positions
-        is then a third faster than from pages of 4 KiB.
+        All are in one allocation: numpy asks for huge pages if it is large, and caches of a few hundred positions are
+        then read a third faster than from pages of 4 KiB.
         """
-        from fourcc.kernels.transformer.attention import padded_head
-
         positions = self.kv_heads * self.room
-        keys, values = (-(-positions * width // 16) * 16 for width in (self.head, padded_head(self.head)))
-        pieces = _zeros(layers * (keys + values)).reshape(layers, keys + values)
+        keys, values = (-(-positions * width // 16) * 16 for width in (self.head, attention.padded_head(self.head)))
+        pieces = zeros(layers * (keys + values), "<f4").reshape(layers, keys + values)
         return [(piece[:keys], piece[keys:]) for piece in pieces]
 
 
@@ -95,11 +94,11 @@ class Program:
     """Steps over some activations at once.
 
     Args:
-        count: how many.
+        count: how many activations.
         sizes: of the model.
-        position: int64 (1,): where the first activation stands.
+        position: int64 (1,): the first activation's position.
         threads: how many.
-        exact: products keep the activations as floats, whatever their kernels want.
+        exact: products keep the activations as floats, even if their kernels take codes.
     """
 
     def __init__(self, count: int, sizes: Sizes, position: Array, threads: int, *, exact: bool = False) -> None:
@@ -115,39 +114,30 @@ class Program:
 
     def gather(self, packed: Packed, ids: Array, out: Buffer) -> None:
         """Rows of a matrix by number, as an embedding is looked up; `ids` is int64 (count,)."""
-        from fourcc.kernels.descriptors import JOB_WORDS, OUT, WORD, X, address
-
-        job = np.zeros(JOB_WORDS, np.int64)
-        job[[OUT // WORD, OUT // WORD + 1, X // WORD]] = out.address, out.step, address(ids)
+        job = JOB.record(count=self._count, out=out.address, out_stride=out.stride, x=address(ids))
         self._kept += [ids, out, packed]
         self._add(packed.kernel.gather, packed.descriptor, job, self._count, packed.kernel.scratch(packed.cols))
 
     def norm(self, x: Buffer, weight: Floats, out: Buffer, *, only_last: bool = False) -> None:
-        """RMSNorm of each activation, or of the last one alone."""
-        from fourcc.kernels.transformer import layers
-
+        """RMSNorm of each activation, or of the last one only."""
         skipped = self._count - 1 if only_last else 0
         job = self._job(x, None, out)
-        job[layers.INPUT // 8] += skipped * x.step
+        LAYER_JOB.write(job, input=x.address + skipped * x.stride)
         self._add(layers.norm, self._model(x.width, weight), job, self._count - skipped)
 
     def norm_heads(self, weight: Floats, out: Buffer) -> None:
         """RMSNorm of each head, in place."""
-        from fourcc.kernels.transformer import layers
-
         self._add(layers.norm_heads, self._model(out.width, weight), self._job(None, None, out), self._count)
 
     def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
-        """Products of the same activations with several matrices; what two kernels want alike is made once."""
-        from fourcc.kernels.kernel import FLOAT
-
+        """Products of the same activations with several matrices; kernels that take codes of one kind share them."""
         count, prepared = self._count if count is None else count, set[str]()
         for packed, out in matrices:
             kernel = packed.kernel
             activation, tile = (FLOAT, kernel.exact) if self._exact else (kernel.activation, kernel.tile)
             self.exact &= tile is kernel.exact
             job = activation_job(count, x.wide, x.floats, x.quantized(activation))
-            job[1:3] = out.address, out.step  # OUT, OUT_STEP
+            JOB.write(job, out=out.address, out_stride=out.stride)
             if activation.prepare is not None and activation.name not in prepared:
                 self._add(activation.prepare, packed.descriptor, job, count)
                 prepared.add(activation.name)
@@ -157,86 +147,75 @@ class Program:
 
     def add(self, x: Buffer, out: Buffer) -> None:
         """out + x, into out."""
-        from fourcc.kernels.transformer import layers
-
         self._add(layers.add_to, self._model(out.width), self._job(x, None, out), self._count)
 
     def bias(self, weight: Floats, out: Buffer) -> None:
         """out + weight, into out."""
-        from fourcc.kernels.transformer import layers
-
         self._add(layers.add_bias, self._model(out.width, weight), self._job(None, None, out), self._count)
 
     def gate(self, x: Buffer, y: Buffer, out: Buffer) -> None:
         """SwiGLU: silu(x) * y."""
-        from fourcc.kernels.transformer import layers
-
         self._add(layers.gate, self._model(x.width), self._job(x, y, out), self._count)
 
     def attend(
         self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, window: int | None = None
     ) -> None:
-        """Rotation of q and k, then attention over all positions up to each activation's own, or the last `window`."""
-        from fourcc.kernels.transformer import attention, layers
-
+        """Rotation of q and k, then attention over the positions up to each activation's own, or the last `window`."""
         model = self._model(q.width)
         rotated = self._job(k, v, q, caches)
         self._add(attention.rotate, model, rotated, self._count)
         unit, beside = self._together()
-        model[[layers.UNIT // 8, layers.BESIDE // 8, layers.COUNT // 8]] = unit, beside, self._count
-        model[layers.WINDOW // 8] = attention.EVERYTHING if window is None else window
+        window = attention.EVERYTHING if window is None else window
+        MODEL.write(model, unit=unit, beside=beside, count=self._count, window=window)
         units = self._sizes.heads // unit * -(-self._count // beside)
         scratch = unit * beside * attention.place_of(self._sizes.head)
         self._add(attention.attend, model, self._job(q, None, out, caches), units, scratch, 1)
 
     def _together(self) -> tuple[int, int]:
-        """Heads, and activations, that go through the keys together; fewer where threads would have nothing to do."""
-        from fourcc.kernels.transformer.attention import TOGETHER
-
+        """Heads, and activations, that go through the keys together; fewer if threads would be left without work."""
         sizes, enough = self._sizes, 2 * self._team.threads
         group = sizes.heads // sizes.kv_heads
-        fitting = [unit for unit in range(1, group + 1) if group % unit == 0 and unit <= TOGETHER]
+        fitting = [unit for unit in range(1, group + 1) if group % unit == 0 and unit <= attention.TOGETHER]
         unit = next((each for each in reversed(fitting) if self._count * sizes.heads // each >= enough), 1)
-        return unit, max(1, TOGETHER // unit)
+        return unit, max(1, attention.TOGETHER // unit)
 
     # -- descriptors
 
     def _model(self, width: int, weight: Floats | None = None) -> Array:
-        from fourcc.kernels.descriptors import address
-        from fourcc.kernels.transformer.layers import MODEL_WORDS
-
         sizes = self._sizes
-        words = np.zeros(MODEL_WORDS, np.int64)
-        words[:6] = width, sizes.heads, sizes.kv_heads, sizes.head, sizes.room, address(sizes.rotation)
+        model = MODEL.record(
+            width=width,
+            heads=sizes.heads,
+            kv_heads=sizes.kv_heads,
+            head=sizes.head,
+            context=sizes.room,
+            rotation=address(sizes.rotation),
+            epsilon=sizes.epsilon,
+            scale=1 / np.sqrt(sizes.head),
+        )
         if weight is not None:
-            words[6] = address(weight)
+            MODEL.write(model, weight=address(weight))
             self._kept.append(weight)
-        words[7:9].view(np.float32)[::2] = sizes.epsilon, 1 / np.sqrt(sizes.head)
-        return words
+        return model
 
     def _job(
         self, x: Buffer | None, y: Buffer | None, out: Buffer, caches: tuple[Floats, Floats] | None = None
     ) -> Array:
-        from fourcc.kernels.descriptors import address
-        from fourcc.kernels.transformer.layers import LAYER_WORDS
-
-        words = np.zeros(LAYER_WORDS, np.int64)
-        for place, buffer in enumerate((x, y, out)):
-            if buffer is not None:
-                words[2 * place : 2 * place + 2] = buffer.address, buffer.step
-                self._kept.append(buffer)
+        job = LAYER_JOB.record(output=out.address, output_stride=out.stride, position=address(self._position))
+        if x is not None:
+            LAYER_JOB.write(job, input=x.address, input_stride=x.stride)
+        if y is not None:
+            LAYER_JOB.write(job, second=y.address, second_stride=y.stride)
         if caches is not None:
-            words[6:8] = [address(cache) for cache in caches]
-            self._kept += caches
-        words[8] = address(self._position)
-        return words
+            keys, values = caches
+            LAYER_JOB.write(job, keys=address(keys), values=address(values))
+        self._kept += [x, y, out, caches]
+        return job
 
     def _add(
         self, kernel: KernelFunction, weights: Array, job: Array, rows: int, scratch: int = 0, align: int | None = None
     ) -> None:
-        """A step; where `align` is None its rows are activations, and few of them stay with one thread."""
-        from fourcc.kernels.threads.thread_team import Split
-
+        """Adds a step. With `align` None its rows are activations, shared evenly among the threads."""
         chunk = -(-rows // self._team.threads) if align is None else align
         if align is not None and rows > align:
             chunk = Split.evenly(rows, align, self._team.threads).chunk
@@ -247,8 +226,6 @@ class Program:
 
     def run(self) -> None:
         """Runs all steps."""
-        from fourcc.kernels.compiler import jit
-
         if jit.uncompiled():
             self._run_uncompiled()
             return
@@ -257,29 +234,15 @@ class Program:
         self._team.run_program(self._table, self._scratch)
 
     def _compiled(self) -> Array:
-        from fourcc.kernels.compiler import jit
-        from fourcc.kernels.descriptors import address
-        from fourcc.kernels.threads.program import STEP_WORDS
-
-        table = np.zeros((len(self._steps), STEP_WORDS), np.int64)
+        table = STEP.table(len(self._steps))
         for row, (kernel, weights, job, rows, chunk) in zip(table, self._steps, strict=True):
             compiled = jit.compiled(kernel)
             assert isinstance(compiled, jit.Compiled)
-            row[:5] = compiled.address, address(weights), address(job), rows, chunk
+            STEP.write(row, function=compiled.address, weights=address(weights), job=address(job))
+            STEP.write(row, rows=rows, chunk=chunk)
         return table
 
     def _run_uncompiled(self) -> None:
-        from fourcc.kernels.descriptors import address, empty
-
-        scratch = empty(max(64, self._scratch))
+        scratch = empty(max(LINE, self._scratch))
         for kernel, weights, job, rows, _ in self._steps:
             kernel(address(weights), address(job), 0, rows, address(scratch))
-
-
-def _zeros(count: int) -> Floats:
-    """Zeros on a cache line that take memory only when they are written to."""
-    from fourcc.kernels.descriptors import LINE, address
-
-    array: Floats = np.zeros(count + LINE // 4, np.float32)
-    skip = -address(array) % LINE // 4
-    return array[skip : skip + count]

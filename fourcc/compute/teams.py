@@ -1,4 +1,4 @@
-"""Running a kernel over rows, on the process's team of threads."""
+"""Running of a kernel over rows, on the process's team of threads."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class _Teams:
-    """The process's teams of threads, one for each number; made anew after a fork."""
+    """The process's teams of threads, one for each number of threads; new ones after a fork."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[int, int], Team] = {}
+        self._teams: dict[tuple[int, int], Team] = {}
         self._lock = RLock()
 
     def __getitem__(self, threads: int) -> Team:
@@ -27,16 +27,16 @@ class _Teams:
 
         key = (os.getpid(), 1 if jit.uncompiled() else threads)
         with self._lock:
-            if key not in self._made:
-                self._made[key] = Team(key[1])
-            return self._made[key]
+            if key not in self._teams:
+                self._teams[key] = Team(key[1])
+            return self._teams[key]
 
 
 _teams = _Teams()
 
 
 def team_of(threads: int | None = None) -> Team:
-    """The process's team of so many threads."""
+    """The process's team of a number of threads."""
     return _teams[thread_count(threads)]
 
 
@@ -61,7 +61,7 @@ def run(  # noqa: PLR0913 - a kernel's arguments, and how its rows are shared ou
         align: rows are cut at multiples of this.
         threads: how many.
         scratch: bytes that a thread needs.
-        chunk: rows that a thread takes at once; None: some chunks for each thread.
+        chunk: rows that a thread takes at once; None: several chunks for each thread.
     """
     from fourcc.kernels.compiler import jit
     from fourcc.kernels.threads.thread_team import Split

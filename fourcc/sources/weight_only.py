@@ -21,7 +21,8 @@ from math import prod
 import attrs
 import numpy as np
 
-from fourcc.errors import SourceError
+from fourcc.errors import SourceError, listed
+from fourcc.format import Array
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_scheme import Scheme
@@ -62,7 +63,7 @@ def _notes(modules: Iterable[_Module]) -> list[str]:
     for module in modules:
         for what in module.odd:
             odd.setdefault(what, []).append(module.prefix)
-    return [f"{what}: {names[0]}" + (f" and {len(names) - 1} more" * (len(names) > 1)) for what, names in odd.items()]
+    return [f"{what}: {listed(names, 1)}" for what, names in odd.items()]
 
 
 def _not_quantized(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> SourceError:

@@ -1,14 +1,14 @@
-"""How far decoded weights are from the original.
+"""Error sums: how far decoded weights are from the original.
 
 The sums are those of `fourcc.metrics`: float64, down each column, then over the columns from left to right; each square
-and each sum is rounded by itself. Results are left at the start of the scratch memory.
+and each sum is rounded by itself. The results lie at the start of the scratch memory (`RESULTS`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.descriptors import COLS, OUT, OUT_STRIDE, X_STRIDE, X
+from fourcc.kernels.descriptors import COLS, OUT, OUT_STRIDE, X_STRIDE, Array, X, offset
 from fourcc.kernels.simd.arithmetic import absolute, add, doubles_of, larger, multiply, subtract
 from fourcc.kernels.simd.float64 import high_doubles, largest_double, low_doubles
 from fourcc.kernels.simd.interpreted import Lanes
@@ -22,13 +22,14 @@ from fourcc.kernels.simd.memory import (
 )
 from fourcc.kernels.simd.partial import load_some_floats
 
-SIGNAL, NOISE, LARGEST = 0, 8, 16  # sum w^2, sum e^2, max |e|
+RESULTS = np.dtype([("signal", "<f8"), ("noise", "<f8"), ("max_error", "<f8")])  # sum w^2, sum e^2, max |e|
+SIGNAL, NOISE, LARGEST = offset(RESULTS, "signal"), offset(RESULTS, "noise"), offset(RESULTS, "max_error")
 STRIP = 512  # columns whose sums stay in the cache
-SQUARES, ERRORS = 64, 64 + 8 * STRIP  # where a strip's sums are
+SQUARES, ERRORS = 64, 64 + 8 * STRIP  # where a strip's sums lie
 
 
 def error_sums(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """The sums over rows first .. last of the originals at X and the decoded weights at OUT, all of them finite."""
+    """Sums over rows first .. last of the originals at X and the decoded weights at OUT, all of them finite."""
     cols = load_word(weights + COLS)
     for word in (SIGNAL, NOISE, LARGEST):
         store_double(scratch + word, np.float64(0))
@@ -38,6 +39,12 @@ def error_sums(weights: int, job: int, first: int, last: int, scratch: int) -> N
             store(scratch + word, doubles_of(np.float64(0)))
         _down(job, first, last, left, width, scratch)
         _across(width, scratch)
+
+
+def results(scratch: Array) -> dict[str, float]:
+    """The sums that the kernel left in its scratch memory, by the names of `fourcc.metrics.ErrorSums`."""
+    (sums,) = scratch[: RESULTS.itemsize].view(RESULTS)
+    return {name: float(sums[name]) for name in RESULTS.names or ()}
 
 
 def _down(job: int, first: int, last: int, left: int, width: int, scratch: int) -> None:

@@ -1,22 +1,23 @@
-"""What a machine can do at most: kernels that only read, or only calculate; and one that runs many products in one job.
+"""The limits of a machine: kernels that only read, or only calculate; and one that runs many products in one job.
 
-A read kernel's matrix is a run of `UNIT`-byte rows, PARTS the address of the first; what it read is added up and stored
-in scratch memory, so that no read can be left out. The kernels that calculate take their operands from scratch memory,
-whose contents do not matter, and count `first` .. `last` in turns (`calculators`).
+A read kernel's matrix is a run of `UNIT`-byte rows, PARTS the address of the first; the kernel adds up all it reads and
+stores the sums in scratch memory, so that the compiler can leave out no read. The kernels that calculate take their
+operands from scratch memory, whose contents do not matter, and count `first` .. `last` in turns (`calculators`).
 
-A rotation's matrix is a table: STEP, rows from one matrix of the table to the next; LAST, the rows that each has; then
-an ENTRY for each, the addresses of a kernel, of its matrix and of its job. Rows are counted through all matrices, as a
-loop over a model's layers runs through them.
+A rotation's first descriptor is a table (`rotation`). Rows are counted through all of its matrices, as a loop over a
+model's layers runs through them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from fourcc.kernels.compiler.jit import KernelFunction
+import numpy as np
+
+from fourcc.kernels.compiler.jit import Compiled, KernelFunction
 from fourcc.kernels.compiler.object_cache import reachable
-from fourcc.kernels.descriptors import PARTS
+from fourcc.kernels.descriptors import PARTS, Array, DescriptorLayout, address
 from fourcc.kernels.products.prefetch import GEMV_DISTANCE, SMALL_N_DISTANCE
 from fourcc.kernels.simd.arithmetic import add, no_ints
 from fourcc.kernels.simd.atomic import call_kernel
@@ -35,22 +36,20 @@ from fourcc.kernels.simd.tiles import (
 
 UNIT = 16384  # bytes of a row of the read kernels
 SCRATCH = 4096  # bytes that these kernels need
-STEP, LAST, ENTRIES = 0, 8, 16
-ENTRY = 24
 LANES = 16
 TURNS = 64  # weight vectors of a turn
 FOUR = 4  # products of bytes in a lane
-TWO = 2  # products of bfloat16
-INTEGERS, PAIRS, FLOATS = "int8", "bfloat16", "float32"  # what is multiplied
+TWO = 2  # products of bfloat16 in a lane
+INTEGERS, PAIRS, FLOATS = "int8", "bfloat16", "float32"  # the numbers that are multiplied
 BYTE_PRODUCTS = frozenset({dot, dot_columns, scaled_dot})
 
 
 def _reader(vectors: int, ahead: int) -> KernelFunction:
-    """Reads rows from their first byte to their last.
+    """A kernel that reads rows from their first byte to their last.
 
     Args:
         vectors: 4 or 8, read in a turn; each has its own sum.
-        ahead: bytes to prefetch ahead; 0: left to the machine.
+        ahead: bytes to prefetch ahead; 0: prefetching is left to the machine.
     """
 
     def read(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
@@ -94,7 +93,7 @@ READERS = (
 
 
 def _calculator(tile: Operation, step: Operation, load: Operation, columns: int) -> KernelFunction:
-    """As the product of a panel with some activations does it, with two tiles and with nothing around it."""
+    """A kernel that calculates as the product of a panel with some activations does, with nothing around it."""
     nothing: Callable[[], Any] = tile
 
     def calculate(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
@@ -108,7 +107,7 @@ def _calculator(tile: Operation, step: Operation, load: Operation, columns: int)
     return calculate
 
 
-WIDTHS = (2, 4, 8)  # columns of the tile: how many sums are under way at once
+WIDTHS = (2, 4, 8)  # columns of the tile: sums under way at once
 _PEAKS = {
     INTEGERS: (no_int_columns, dot_columns, load_bytes, FOUR),
     FLOATS: (no_float_columns, multiply_add_columns, load_floats, 1),
@@ -117,32 +116,58 @@ _PEAKS = {
 
 
 def peaks() -> tuple[str, ...]:
-    """What the processor multiplies at a rate of its own."""
+    """Kinds of numbers that the processor multiplies at a rate of their own."""
     return (INTEGERS, FLOATS, PAIRS) if multiplies_bfloat16s() else (INTEGERS, FLOATS)
 
 
 def calculators(what: str) -> list[tuple[KernelFunction, int]]:
-    """Kernels that multiply such numbers, and the operations of a turn: a product and a sum count as two."""
+    """Kernels that multiply one kind of numbers, with the operations of a turn: a product and a sum count as two."""
     tiles, step, load, products = _PEAKS[what]
     turn = 2 * products * LANES * TURNS
     return [(_calculator(tiles[columns], step, load, columns), turn * columns) for columns in WIDTHS]
 
 
 def multiplied(kernel: KernelFunction) -> str:
-    """What the products of a kernel are made of: of bytes or of bfloat16 where it has such, else of floats."""
-    operations = {each for each in reachable(kernel) if isinstance(each, Operation)}
+    """The kind of numbers that a kernel multiplies: bytes or bfloat16 where it has such products, else floats."""
+    operations = {reached for reached in reachable(kernel) if isinstance(reached, Operation)}
     if operations & BYTE_PRODUCTS:
         return INTEGERS
     return PAIRS if multiply_add_pairs in operations else FLOATS
 
 
+# A rotation's table: rows from one matrix to the next, rows of a matrix, then an entry for each matrix.
+ROTATION = DescriptorLayout("step", "rows")
+ENTRY = DescriptorLayout("function", "weights", "job")
+STEP, ROWS, ENTRIES, ENTRY_SIZE = ROTATION.offset("step"), ROTATION.offset("rows"), ROTATION.size, ENTRY.size
+FUNCTION, WEIGHTS, JOB = ENTRY.offset("function"), ENTRY.offset("weights"), ENTRY.offset("job")
+
+
+def rotation(kernel: KernelFunction, matrices: Sequence[Array], jobs: Sequence[Array], rows: int, step: int) -> Array:
+    """The table that `rotate` runs through, int64; it keeps no array alive.
+
+    Args:
+        kernel: compiled.
+        matrices: descriptors, one for each matrix.
+        jobs: descriptors, one for each matrix.
+        rows: of each matrix.
+        step: rows from the first row of a matrix to that of the next one, at least `rows`.
+    """
+    assert isinstance(kernel, Compiled)
+    entries = [
+        ENTRY.record(function=kernel.address, weights=address(matrix), job=address(job))
+        for matrix, job in zip(matrices, jobs, strict=True)
+    ]
+    return np.concatenate([ROTATION.record(step=step, rows=rows), *entries])
+
+
 def rotate(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
     """Runs every matrix of a table whose rows lie between `first` and `last`."""
-    step, rows = load_word(weights + STEP), load_word(weights + LAST)
+    step, rows = load_word(weights + STEP), load_word(weights + ROWS)
     at = first
     while at < last:
-        entry = weights + ENTRIES + ENTRY * (at // step)
+        entry = weights + ENTRIES + ENTRY_SIZE * (at // step)
+        function, matrix, own = load_word(entry + FUNCTION), load_word(entry + WEIGHTS), load_word(entry + JOB)
         row = at % step
         end = min(step, row + last - at)
-        call_kernel(load_word(entry), load_word(entry + 8), load_word(entry + 16), row, min(rows, end), scratch)
+        call_kernel(function, matrix, own, row, min(rows, end), scratch)
         at += end - row

@@ -7,14 +7,13 @@ from fourcc.kernels.descriptors import (
     CODES,
     CODES_STRIDE,
     COUNT,
-    JOB_WORDS,
+    JOB,
     LINE,
     OUT,
     OUT_STRIDE,
     SCALES,
     SCALES_STRIDE,
     SUMS,
-    WORD,
     X_STRIDE,
     ZERO_CORRECTIONS,
     X,
@@ -22,7 +21,7 @@ from fourcc.kernels.descriptors import (
 from fourcc.kernels.products.signatures import WriteRow
 from fourcc.kernels.simd.memory import load_word, store_word
 
-JOB_BYTES = -(-JOB_WORDS * WORD // LINE) * LINE
+JOB_BYTES = -(-JOB.size // LINE) * LINE
 
 
 def decoder(decode: WriteRow) -> KernelFunction:

@@ -1,10 +1,10 @@
-"""A mapped file that is cut while it is read: a prepared line and an exit code, in place of a death by SIGBUS.
+"""A handler of SIGBUS: if a mapped file is cut while it is read, the process ends with a prepared line and exit code.
 
-Who reads a page beyond the end of a file gets that signal, in whichever thread, in the midst of a kernel. No Python can
-run there, and an exception has no way out. So the handler is machine code, and does only what a handler may: it asks
-where each file ends now, writes what was prepared for the one that is too short, and ends the process. Where none is
-too short (the disk fails, say, or the file has grown again), the read is tried some more times, and then the signal
-does what it always does.
+A thread that reads a page beyond the end of a file gets that signal in the midst of a kernel. No Python can run there,
+and an exception has no way out. So the handler is machine code, and does only what a handler may: it asks the system
+where each file ends now, writes the text prepared for the one that is too short, and ends the process. If no file is
+too short (the disk fails, say, or the file has grown again), the read is tried some more times; then the signal takes
+its default action.
 """
 
 from __future__ import annotations
@@ -18,45 +18,61 @@ from functools import cache
 from fourcc.kernels.compiler.jit import assembled
 
 TRIES = 3  # of a read that fails while no file is too short
-WORDS = 7  # of an entry: descriptor, length, exit code, then address and length of what is for stdout, and for stderr
+FILE = ("fd", "size", "status", "out", "out_size", "err", "err_size")  # fields of a watched file
+STATE = ("tries", "count", "files", "is_reported")  # fields of the handler's state
 
-# Called with the signal's number. A descriptor that is closed has the length -1, which as an unsigned number is large.
-# Of several threads that find out at once the first one tells, the others wait for the end.
+
+class _WatchedFile(ctypes.Structure):
+    """A watched file as the handler reads it, with addresses and lengths of the texts for stdout and stderr."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in FILE)
+
+
+class _State(ctypes.Structure):
+    """The handler's state: tries left, number of files, address of the first, whether one was reported."""
+
+    _fields_ = tuple((name, ctypes.c_int64) for name in STATE)
+
+
+# Called with the signal's number. A closed descriptor has the length -1, which is large as an unsigned number. If
+# several threads find a cut file at once, the first one reports it and the others wait for the end of the process.
 CODE = """
 define void @{symbol}(i32 %number) {{
 start:
-    %tries.at = inttoptr i64 {state} to ptr
-    %count.at = getelementptr i64, ptr %tries.at, i64 1
-    %table.at = getelementptr i64, ptr %tries.at, i64 2
+    %state = inttoptr i64 {state} to ptr
+    %tries.at = getelementptr i8, ptr %state, i64 {state_tries}
+    %count.at = getelementptr i8, ptr %state, i64 {state_count}
+    %files.at = getelementptr i8, ptr %state, i64 {state_files}
     %count = load i64, ptr %count.at
-    %table = load ptr, ptr %table.at
+    %files = load ptr, ptr %files.at
     br label %next
 next:
     %index = phi i64 [0, %start], [%following, %whole]
     %is_last = icmp eq i64 %index, %count
     br i1 %is_last, label %none, label %look
 look:
-    %first = mul i64 %index, {words}
-    %fd.at = getelementptr i64, ptr %table, i64 %first
-    %bytes.at = getelementptr i64, ptr %fd.at, i64 1
-    %status.at = getelementptr i64, ptr %fd.at, i64 2
-    %out.at = getelementptr i64, ptr %fd.at, i64 3
-    %out.count.at = getelementptr i64, ptr %fd.at, i64 4
-    %err.at = getelementptr i64, ptr %fd.at, i64 5
-    %err.count.at = getelementptr i64, ptr %fd.at, i64 6
+    %skipped = mul i64 %index, {file_bytes}
+    %file = getelementptr i8, ptr %files, i64 %skipped
+    %fd.at = getelementptr i8, ptr %file, i64 {file_fd}
+    %bytes.at = getelementptr i8, ptr %file, i64 {file_size}
+    %status.at = getelementptr i8, ptr %file, i64 {file_status}
+    %out.at = getelementptr i8, ptr %file, i64 {file_out}
+    %out.count.at = getelementptr i8, ptr %file, i64 {file_out_size}
+    %err.at = getelementptr i8, ptr %file, i64 {file_err}
+    %err.count.at = getelementptr i8, ptr %file, i64 {file_err_size}
     %fd.wide = load i64, ptr %fd.at
     %fd = trunc i64 %fd.wide to i32
     %bytes = load i64, ptr %bytes.at
     %now = call i64 inttoptr (i64 {lseek} to ptr)(i32 %fd, i64 0, i32 2)
     %is_cut = icmp ult i64 %now, %bytes
-    br i1 %is_cut, label %tell, label %whole
+    br i1 %is_cut, label %report, label %whole
 whole:
     %following = add i64 %index, 1
     br label %next
-tell:
-    %told.at = getelementptr i64, ptr %tries.at, i64 3
-    %told = atomicrmw xchg ptr %told.at, i64 1 seq_cst
-    %is_first = icmp eq i64 %told, 0
+report:
+    %reported.at = getelementptr i8, ptr %state, i64 {state_is_reported}
+    %reported = atomicrmw xchg ptr %reported.at, i64 1 seq_cst
+    %is_first = icmp eq i64 %reported, 0
     br i1 %is_first, label %say, label %wait
 wait:
     call i32 inttoptr (i64 {pause} to ptr)()
@@ -86,40 +102,38 @@ end:
 }}
 """
 
-Entry = tuple[int, int, int, bytes, bytes]
-
-_state = (ctypes.c_int64 * 4)()  # tries that are left, entries, address of the first entry, whether it was told
-_watched: list[Entry] = []
-_kept: list[object] = []  # what the state points to
+_state = _State()
+_watched: list[tuple[int, int, int, bytes, bytes]] = []  # the arguments of `watched`
+_kept: list[object] = []  # the memory that the state points to
 
 
 @contextlib.contextmanager
 def watched(fd: int, size: int, status: int, out: bytes, err: bytes) -> Iterator[None]:
     """Within the block, a read of a mapped file beyond its end, where it was cut, ends the process.
 
-    Where the system has no such signal, or no code can be made, nothing is different.
+    It changes nothing where the system has no such signal, or no machine code can be made.
 
     Args:
         fd: of the file.
         size: its length when it was mapped.
         status: exit code of the process.
-        out: written to stdout then.
+        out: written to stdout before the process ends.
         err: written to stderr.
     """
-    entry = (fd, size, status, out, err)
+    file = (fd, size, status, out, err)
     with _installed():
-        _watched.append(entry)
+        _watched.append(file)
         _publish()
         try:
             yield
         finally:
-            _watched.remove(entry)
+            _watched.remove(file)
             _publish()
 
 
 @contextlib.contextmanager
 def _installed() -> Iterator[None]:
-    """The handler in place of the one before it; by C's own `signal`, since Python's takes only what is Python."""
+    """Installs the handler, then restores the one before; by C's own `signal`, since Python's takes only Python."""
     handler = None if _watched else _handler()
     if handler is None:
         yield
@@ -133,20 +147,22 @@ def _installed() -> Iterator[None]:
 
 
 def _publish() -> None:
-    """Lets the handler see what is watched now."""
-    texts = [[ctypes.create_string_buffer(text, len(text)) for text in entry[3:]] for entry in _watched]
-    table = (ctypes.c_int64 * (WORDS * len(_watched)))()
-    for index, (entry, buffers) in enumerate(zip(_watched, texts, strict=True)):
-        places = [number for each in buffers for number in (ctypes.addressof(each), len(each))]
-        table[WORDS * index : WORDS * (index + 1)] = [*entry[:3], *places]
-    _state[:3] = [TRIES, 0, ctypes.addressof(table)]
-    _state[1] = len(_watched)
-    _kept[:] = [table, texts]
+    """Lets the handler see the files that are watched now."""
+    texts = [[ctypes.create_string_buffer(text, len(text)) for text in (out, err)] for *_, out, err in _watched]
+    files = (_WatchedFile * len(_watched))()
+    for file, (fd, size, status, *_), (out, err) in zip(files, _watched, texts, strict=True):
+        file.fd, file.size, file.status = fd, size, status
+        file.out, file.out_size = ctypes.addressof(out), len(out)
+        file.err, file.err_size = ctypes.addressof(err), len(err)
+    _state.count = 0  # none, until all of them can be read
+    _state.tries, _state.files = TRIES, ctypes.addressof(files)
+    _state.count = len(_watched)
+    _kept[:] = [files, texts]
 
 
 @cache
 def _handler() -> int | None:
-    """Address of the handler; None where there can be none."""
+    """The handler's address; None where the system has no such signal, or no machine code can be made."""
     if not hasattr(signal, "SIGBUS") or ctypes.sizeof(ctypes.c_void_p) != 8:
         return None
     try:
@@ -154,9 +170,16 @@ def _handler() -> int | None:
         called = {"leave": libc._exit}  # noqa: SLF001
         called |= {name: getattr(libc, name) for name in ("lseek", "write", "pause", "signal")}
         places = {name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in called.items()}
-        return assembled(CODE, "fourcc_cut", **places, state=ctypes.addressof(_state), words=WORDS)
-    except (ImportError, OSError, AttributeError, RuntimeError):  # RuntimeError: what LLVM cannot do
+        return assembled(CODE, "fourcc_cut", **places, **_offsets(), state=ctypes.addressof(_state))
+    except (ImportError, OSError, AttributeError, RuntimeError):  # RuntimeError: LLVM cannot assemble it
         return None
+
+
+def _offsets() -> dict[str, int]:
+    """Where the handler finds the fields of a file and of the state, and the bytes of a file's entry."""
+    offsets = {f"file_{field}": getattr(_WatchedFile, field).offset for field in FILE}
+    offsets |= {f"state_{field}": getattr(_State, field).offset for field in STATE}
+    return {**offsets, "file_bytes": ctypes.sizeof(_WatchedFile)}
 
 
 def _libc() -> ctypes.CDLL:

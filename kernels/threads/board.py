@@ -1,25 +1,23 @@
-"""The board of a thread team: the words that say which job is open, and how a thread takes a chunk of it."""
+"""The board of a thread team, which says which job is open, and how a thread takes a chunk of it."""
 
 from __future__ import annotations
 
+from fourcc.kernels.descriptors import BOARD, THREAD
 from fourcc.kernels.simd.atomic import add_shared, call_kernel, load_shared, swap_shared
 from fourcc.kernels.simd.memory import load_word
 
-# Words of the board, each on a cache line of its own where threads write it.
-LINE = 64
-LEFT = 0  # job number << 32 | chunks that nobody has taken
-DONE = LINE  # chunks finished
-FUNCTION, WEIGHTS, JOB, ROWS, CHUNK, CHUNKS = (2 * LINE + 8 * word for word in range(6))
-OPEN = 2 * LINE + 48  # whether a program's step is under way (`fourcc.kernels.threads.program`)
-# The first helper's line: whether it sleeps, then the address of its scratch memory. The caller's is the last one.
-OWN = 3 * LINE
-SCRATCH = 8  # where in its line a thread has that address
-BOARD = 3  # lines before the threads' own
+LEFT, DONE = BOARD.offset("left"), BOARD.offset("done")
+FUNCTION, WEIGHTS, JOB = BOARD.offset("function"), BOARD.offset("weights"), BOARD.offset("job")
+ROWS, CHUNK, CHUNKS = BOARD.offset("rows"), BOARD.offset("chunk"), BOARD.offset("chunks")
+IS_OPEN = BOARD.offset("is_open")
+# The lines of the threads follow the board: those of the helpers, then the caller's.
+THREADS, THREAD_SIZE = BOARD.size, THREAD.size
+IS_ASLEEP, SCRATCH = THREAD.offset("is_asleep"), THREAD.offset("scratch")
 AWAKE, ASLEEP = 0, 1
 
 
 def _take(board: int) -> int:
-    """Chunks that were left, this one included, or 0 where there was none; the chunk is then the caller's."""
+    """Takes a chunk for the caller; returns how many were left before, or 0 where there was none to take."""
     while True:
         word = load_shared(board + LEFT)
         left: int = word & 0xFFFFFFFF
@@ -30,15 +28,20 @@ def _take(board: int) -> int:
 
 
 def work(board: int, own: int) -> int:
-    """Takes chunks until there are none; returns how many it had. At `own` is the address of its scratch memory."""
-    had = 0
+    """Takes chunks until there are none; returns how many it took.
+
+    Args:
+        board: the team's.
+        own: the thread's line.
+    """
+    taken = 0
     while True:
         left = _take(board)
         if left == 0:
-            return had
-        had += 1
+            return taken
+        taken += 1
         chunk, rows = load_word(board + CHUNK), load_word(board + ROWS)
         first = (load_word(board + CHUNKS) - left) * chunk
         function, weights, job = load_word(board + FUNCTION), load_word(board + WEIGHTS), load_word(board + JOB)
-        call_kernel(function, weights, job, first, min(rows, first + chunk), load_word(own))
+        call_kernel(function, weights, job, first, min(rows, first + chunk), load_word(own + SCRATCH))
         add_shared(board + DONE, 1)

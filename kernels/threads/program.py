@@ -1,14 +1,14 @@
-"""Many jobs after one another without a return to Python: the steps of a token, or of a prompt.
+"""Many jobs one after the other without a return to Python: the steps of a token, or of a prompt.
 
-A program is a table, one row a step: a kernel's address, its two descriptors, rows, and rows that a thread takes at
-once. The caller's thread goes through it; a step of one chunk it does alone, any other is open to the team, as a single
-job is. A helper that fell asleep meanwhile can only be woken from Python: so the loop returns when it opens a step and
-finds one. What a step is, this loop does not know: another architecture is another table.
+A program is a table with one row a step (`fourcc.kernels.descriptors.STEP`). The caller's thread goes through it: it
+does a step of one chunk alone, and opens any other to the team, as a single job is opened. Only Python can wake a
+helper that fell asleep meanwhile: so the loop returns when it opens a step while a helper sleeps. The loop does not
+know what a step does: another architecture is another table.
 """
 
 from __future__ import annotations
 
-from fourcc.kernels.descriptors import WORD
+from fourcc.kernels.descriptors import PROGRAM, STEP
 from fourcc.kernels.simd.atomic import call_kernel, load_shared, relax, store_shared
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.threads.board import (
@@ -17,50 +17,51 @@ from fourcc.kernels.threads.board import (
     CHUNKS,
     DONE,
     FUNCTION,
+    IS_ASLEEP,
+    IS_OPEN,
     JOB,
     LEFT,
-    LINE,
-    OPEN,
-    OWN,
     ROWS,
     SCRATCH,
+    THREAD_SIZE,
+    THREADS,
     WEIGHTS,
     work,
 )
 
-# A step of a program.
-STEP_FUNCTION, STEP_WEIGHTS, STEP_JOB, STEP_ROWS, STEP_CHUNK = (WORD * word for word in range(5))
-STEP_WORDS = 8
+STEP_FUNCTION, STEP_WEIGHTS, STEP_JOB = STEP.offset("function"), STEP.offset("weights"), STEP.offset("job")
+STEP_ROWS, STEP_CHUNK, STEP_SIZE = STEP.offset("rows"), STEP.offset("chunk"), STEP.size
+STEPS, NEXT, NUMBER = PROGRAM.offset("steps"), PROGRAM.offset("next"), PROGRAM.offset("number")
 
 
 def run_steps(board: int, state: int, spins: int, last: int, own: int) -> None:
-    """Runs a program from where it is to its end, until others let it wait for `spins` turns, or until one is asleep.
+    """Runs a program from its next step to its end; returns early if it waits for `spins` turns, or a helper sleeps.
 
     Args:
         board: the team's.
-        state: address of: the program's address, the next step, the number of the team's last job.
+        state: how far the program is (`fourcc.kernels.descriptors.PROGRAM`).
         spins: turns.
         last: steps of the program.
-        own: address of the address of the thread's scratch memory.
+        own: the caller's line.
     """
-    step = load_word(state + WORD)
+    step = load_word(state + NEXT)
     while step < last:
-        at = load_word(state) + WORD * STEP_WORDS * step
+        at = load_word(state + STEPS) + STEP_SIZE * step
         rows, chunk = load_word(at + STEP_ROWS), load_word(at + STEP_CHUNK)
         if rows > chunk:
-            if not load_word(board + OPEN):
+            if not load_word(board + IS_OPEN):
                 open_step(board, state, at)
                 if any_asleep(board, own):
                     return
             work(board, own)
             if not is_done(board, spins):
                 return
-            store_word(board + OPEN, 0)
+            store_word(board + IS_OPEN, 0)
         elif rows:
-            function, weights, job = load_word(at), load_word(at + STEP_WEIGHTS), load_word(at + STEP_JOB)
-            call_kernel(function, weights, job, 0, rows, load_word(own))
+            function, weights = load_word(at + STEP_FUNCTION), load_word(at + STEP_WEIGHTS)
+            call_kernel(function, weights, load_word(at + STEP_JOB), 0, rows, load_word(own + SCRATCH))
         step += 1
-        store_word(state + WORD, step)
+        store_word(state + NEXT, step)
 
 
 def open_step(board: int, state: int, at: int) -> None:
@@ -74,22 +75,22 @@ def open_step(board: int, state: int, at: int) -> None:
     store_word(board + ROWS, rows)
     store_word(board + CHUNK, chunk)
     store_word(board + CHUNKS, chunks)
-    store_word(board + OPEN, 1)
-    number = (load_word(state + 2 * WORD) + 1) & 0x7FFFFFFF
-    store_word(state + 2 * WORD, number)
+    store_word(board + IS_OPEN, 1)
+    number = (load_word(state + NUMBER) + 1) & 0x7FFFFFFF
+    store_word(state + NUMBER, number)
     store_shared(board + LEFT, number << 32 | chunks)
 
 
 def any_asleep(board: int, own: int) -> int:
-    """Whether a helper has fallen asleep; the helpers' lines lie before the caller's."""
-    for line in range(board + OWN, own - SCRATCH, LINE):
-        if load_shared(line) == ASLEEP:
+    """Whether a helper sleeps; the helpers' lines lie before the caller's."""
+    for thread in range(board + THREADS, own, THREAD_SIZE):
+        if load_shared(thread + IS_ASLEEP) == ASLEEP:
             return 1
     return 0
 
 
 def is_done(board: int, spins: int) -> int:
-    """Whether all chunks are done, after a bounded wait."""
+    """Whether all chunks are done after a wait of at most `spins` turns."""
     for _ in range(spins):
         if load_shared(board + DONE) == load_word(board + CHUNKS):
             return 1

@@ -1,12 +1,12 @@
 """A team of threads that share the rows of one job after another.
 
-The rows of a job are cut into chunks, and a thread takes the next chunk that nobody has. The word that says how many
-are left also holds the job's number, and is changed by compare-and-swap alone; so a thread that comes late, or was
-asleep, takes either a chunk of the job that is under way or nothing, and nobody ever waits for a thread that has taken
-none. A helper that finds nothing to do spins a bounded number of turns, then sleeps; a job wakes it.
+The rows of a job are cut into chunks, and a thread takes the next chunk that nobody has taken. The word that counts the
+chunks left also holds the job's number, and only compare-and-swap changes it. So a thread that comes late, or was
+asleep, takes a chunk of the job under way or nothing, and nobody waits for a thread that has taken none. A helper
+that finds nothing to do spins a bounded number of turns, then sleeps; a job wakes it.
 
 numba's own parallel layers are not used: one dies on fork, another aborts when two Python threads enter it, and each
-region costs 5 to 20 us.
+parallel region costs 5 to 20 us.
 """
 
 from __future__ import annotations
@@ -16,39 +16,35 @@ import time
 from dataclasses import dataclass
 from threading import Lock, Thread
 
-import numpy as np
-
 from fourcc.kernels.compiler import jit
-from fourcc.kernels.descriptors import Array, address
+from fourcc.kernels.descriptors import BOARD, LINE, PROGRAM, THREAD, Array, address, zeros
 from fourcc.kernels.simd.atomic import load_shared, relax, store_shared, swap_shared
 from fourcc.kernels.simd.memory import load_word
 from fourcc.kernels.threads.board import (
     ASLEEP,
     AWAKE,
-    BOARD,
     CHUNKS,
     DONE,
-    FUNCTION,
+    IS_ASLEEP,
     LEFT,
-    LINE,
-    OWN,
-    SCRATCH,
+    THREAD_SIZE,
+    THREADS,
     work,
 )
 from fourcc.kernels.threads.program import run_steps
 
-SHARES = 8  # chunks a thread: fewer, and one late thread makes the others wait
+SHARES = 8  # chunks a thread: with fewer, one late thread makes the others wait
 SPINS = 4000  # turns of a helper before it sleeps: some 100 us
 PATIENCE = 2000  # turns of a caller before it gives its core away
 
 
 def _open(board: int, job: int, first: int, last: int, own: int) -> None:  # noqa: ARG001
-    """Opens a job: who is awake begins at once."""
+    """Opens a job; helpers that are awake begin at once."""
     store_shared(board + LEFT, job)
 
 
 def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
-    """The caller's part: works, then waits a bounded time for chunks that others have."""
+    """The caller's part: works, then waits at most `spins` turns for the chunks that others have taken."""
     work(board, own)
     for _ in range(spins):
         if load_shared(board + DONE) == load_word(board + CHUNKS):
@@ -56,12 +52,13 @@ def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:  # noq
         relax()
 
 
-def _help(board: int, sleeper: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
-    """A helper's part: works whenever there is work; goes to sleep after some turns without any.
+def _help(board: int, job: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
+    """A helper's part: works whenever there is work; goes to sleep after `spins` turns without any.
 
-    Who opens a job looks for sleepers afterwards, and who falls asleep looks for a job afterwards: one sees the other.
+    The caller opens a job first and looks for sleepers then; a helper falls asleep first and looks for a job then. So
+    at least one of the two sees the other.
     """
-    idle = 0
+    idle, sleeper = 0, own + IS_ASLEEP
     while idle < spins:
         if work(board, own):
             idle = 0
@@ -81,10 +78,15 @@ class Team:
     def __init__(self, threads: int) -> None:
         self.threads = threads
         self.process = os.getpid()
-        self._board = _lines(BOARD + threads)
-        self._at = address(self._board)
+        memory = zeros(THREADS + THREAD_SIZE * threads, "|u1")
+        self._board = memory[:THREADS].view("<i8")
+        self._at = address(memory)
+        self._own = self._at + THREADS + THREAD_SIZE * (threads - 1)
+        self._done = BOARD.fields(self._board)["done"]
+        self._lines = memory[THREADS:].view(THREAD.dtype)  # of the threads
+        self._asleep = self._lines["is_asleep"]
         self._number = 0
-        self._scratch_size = 0  # bytes of each
+        self._scratch_size = 0  # bytes of a thread's
         self._scratch = [_lines(1) for _ in range(threads)]
         self._busy = Lock()
         if threads > 1:
@@ -103,7 +105,7 @@ class Team:
             job: a job's descriptor.
             split: the rows.
         """
-        if not self._busy.acquire(blocking=False):  # another Python thread has the team: this one does not wait
+        if not self._busy.acquire(blocking=False):  # another Python thread uses the team: this one does not wait
             spare = _lines(split.scratch // LINE + 1)
             kernel(address(weights), address(job), 0, split.rows, address(spare))
             return
@@ -117,70 +119,66 @@ class Team:
             self._busy.release()
 
     def _share(self, kernel: jit.KernelFunction, weights: int, job: int, split: Split) -> None:
-        """Opens the job to all threads, works, and waits; a core that others need is given away meanwhile."""
+        """Opens the job to all threads, works, and waits; while it waits, it yields its core to others."""
         assert isinstance(kernel, jit.Compiled)
-        board, own = self._board, self._at + OWN + LINE * (self.threads - 1) + SCRATCH
-        board[DONE // 8] = 0
-        fields = (kernel.address, weights, job, split.rows, split.chunk, split.chunks)
-        board[FUNCTION // 8 : CHUNKS // 8 + 1] = fields
+        own, rows, chunk, chunks = self._own, split.rows, split.chunk, split.chunks
+        place = {"function": kernel.address, "weights": weights, "job": job}
+        BOARD.write(self._board, done=0, rows=rows, chunk=chunk, chunks=chunks, **place)
         self._number = (self._number + 1) & 0x7FFFFFFF
         try:
-            self._open(self._at, self._number << 32 | split.chunks, 0, 0, own)
+            self._open(self._at, self._number << 32 | chunks, 0, 0, own)
             self._wake_up()
             self._lead(self._at, 0, PATIENCE, 0, own)
-        finally:  # an interrupted caller waits, too: others are still at work on its memory
-            while board[DONE // 8] != split.chunks:
-                _give_way()
+        finally:  # an interrupted caller waits, too: others still work on its memory
+            while int(self._done) != chunks:
+                _yield_core()
                 self._lead(self._at, 0, PATIENCE, 0, own)
 
     def run_program(self, program: Array, scratch: int) -> None:
         """Runs the steps of a program, one after the other; returns when all are done.
 
         Args:
-            program: int64 (steps, STEP_WORDS), see `fourcc.kernels.threads.program`.
+            program: int64 (steps, words of a step), each row a `fourcc.kernels.descriptors.STEP`.
             scratch: bytes of scratch memory that a thread needs.
         """
         run = jit.compiled(run_steps)
         with self._busy:
             self._give_scratch(max(scratch, LINE))
-            own = self._at + OWN + LINE * (self.threads - 1) + SCRATCH
-            state = _lines(1)
-            state[:3] = address(program), 0, self._number
+            words = PROGRAM.record(steps=address(program), number=self._number)
+            state, at = PROGRAM.fields(words), address(words)
             try:
                 self._wake_up()
-                run(self._at, address(state), PATIENCE, len(program), own)
-            finally:  # an interrupted caller waits, too: others are still at work on its memory
-                while state[1] < len(program):
+                run(self._at, at, PATIENCE, len(program), self._own)
+            finally:  # an interrupted caller waits, too: others still work on its memory
+                while int(state["next"]) < len(program):
                     if not self._wake_up():
-                        _give_way()
-                    run(self._at, address(state), PATIENCE, len(program), own)
-                self._number = int(state[2])
+                        _yield_core()
+                    run(self._at, at, PATIENCE, len(program), self._own)
+                self._number = int(state["number"])
 
     def _helper(self, index: int, wake: Lock) -> None:
-        own = self._at + OWN + LINE * index
+        own = self._at + THREADS + THREAD_SIZE * index
         while True:
-            self._help(self._at, own, SPINS, 0, own + SCRATCH)
+            self._help(self._at, 0, SPINS, 0, own)
             wake.acquire()
 
     def _wake_up(self) -> bool:
         """Wakes the helpers that are asleep; returns whether there was one."""
-        found = False
+        has_woken, asleep = False, self._asleep
         for index, lock in enumerate(self._wake):
-            word = (OWN + LINE * index) // 8
-            if self._board[word] == ASLEEP:
-                self._board[word], found = AWAKE, True
-                if lock.locked():  # else the last waking is yet to be seen
+            if asleep[index] == ASLEEP:
+                asleep[index], has_woken = AWAKE, True
+                if lock.locked():  # else the helper has not yet seen that it was woken before
                     lock.release()
-        return found
+        return has_woken
 
     def _give_scratch(self, size: int) -> None:
-        """Memory of the threads' own; nobody uses it between jobs."""
+        """Gives each thread scratch memory of at least `size` bytes; nobody uses it between jobs."""
         if size <= self._scratch_size:
             return
         self._scratch = [_lines(size // LINE + 1) for _ in range(self.threads)]
         self._scratch_size = size
-        for index, memory in enumerate(self._scratch):
-            self._board[(OWN + LINE * index + SCRATCH) // 8] = address(memory)
+        self._lines["scratch"] = [address(memory) for memory in self._scratch]
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,7 @@ class Split:
 
     @property
     def chunks(self) -> int:
-        """How many there are to take."""
+        """How many chunks the rows make."""
         return -(-self.rows // self.chunk)
 
     @classmethod
@@ -209,7 +207,7 @@ class Split:
         return cls(rows, max(align, -(-wanted // align) * align), scratch)
 
 
-def _give_way() -> None:
+def _yield_core() -> None:
     if hasattr(os, "sched_yield"):
         os.sched_yield()
     else:
@@ -217,7 +215,5 @@ def _give_way() -> None:
 
 
 def _lines(count: int) -> Array:
-    """Zeroed int64 words that begin on a cache line."""
-    words = np.zeros(LINE // 8 * (count + 1), np.int64)
-    skip = -address(words) % LINE // 8
-    return words[skip : skip + LINE // 8 * count]
+    """Zeros of some cache lines."""
+    return zeros(LINE * count, "|u1")

@@ -2,11 +2,12 @@
 
 Keys lie as (kv heads, positions / 16, columns of a head, 16), so that one vector has one column of 16 positions; values
 as (kv heads, positions, columns of a head, zeros up to a whole vector). A tile is 64 positions: four chains of sums, as
-many as the latency of a multiply-add wants. Queries that share keys (heads of a group, activations in a
-row) go through a tile together, while it is in the nearest cache; each has a place of its own in scratch memory.
+many as the latency of a multiply-add needs. Queries that share keys (heads of a group, activations in a row) go through
+a tile together, while it is in L1; each has a place of its own in scratch memory.
 
-A window ends at an activation's own position. A tile wholly before it is skipped; of one that it begins in, the first
-positions do not count. What sees all positions has a window larger than any context, and the same loop.
+A window ends at an activation's own position. Tiles wholly before it are skipped; in the tile that it begins in, the
+first positions do not count. An activation that sees all positions has a window larger than any context, and takes the
+same loop.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def padded_head(head: int) -> int:
 
 
 def rotate(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Rotates the queries (output) in place and the keys (input) into the cache; copies the values (second) there.
+    """Rotates the queries (output) in place, and the keys (input) into the cache; copies the values (second) into it.
 
     Pairs are adjacent: (a, b) becomes (a cos - b sin, a sin + b cos).
     """
@@ -94,20 +95,20 @@ def rotate(model: int, job: int, first: int, last: int, scratch: int) -> None:  
                 store_float(out + at, load_float(v + 4 * each * head + at))
 
 
-def rotate_head(x: int, turn: int, head: int, out: int, step: int) -> None:
-    """Rotates the pairs of a head; results are `step` bytes apart."""
+def rotate_head(x: int, turn: int, head: int, out: int, stride: int) -> None:
+    """Rotates the pairs of a head; results are `stride` bytes apart."""
     for pair in range(head >> 1):
         a, b = load_float(x + 8 * pair), load_float(x + 8 * pair + 4)
         cosine, sine = load_float(turn + 4 * pair), load_float(turn + 2 * head + 4 * pair)
-        store_float(out + 2 * pair * step, a * cosine - b * sine)
-        store_float(out + (2 * pair + 1) * step, a * sine + b * cosine)
+        store_float(out + 2 * pair * stride, a * cosine - b * sine)
+        store_float(out + (2 * pair + 1) * stride, a * sine + b * cosine)
 
 
 def attend(model: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Attention of units first .. last: some heads that share keys, of some activations.
+    """Attention of units first .. last; a unit is some heads that share keys, of some activations.
 
-    With m the largest score so far, what is summed is e^(score - m); where m grows, what was summed shrinks. So no
-    score is kept, and memory does not grow with the context.
+    With m the largest score so far, the sums are of e^(score - m), and shrink where m grows. So no score is kept, and
+    memory does not grow with the context.
     """
     unit, beside = load_word(model + UNIT), load_word(model + BESIDE)
     units = load_word(model + HEADS) // unit
@@ -117,13 +118,13 @@ def attend(model: int, job: int, first: int, last: int, scratch: int) -> None:
 
 
 def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: int) -> None:
-    """Heads each .. each + UNIT of activations row .. end."""
+    """Attention of heads each .. each + UNIT, of activations row .. end."""
     unit, head, context = load_word(model + UNIT), load_word(model + HEAD), load_word(model + CONTEXT)
     size, wide = place_of(head), padded_head(head)
     group = each * load_word(model + KV_HEADS) // load_word(model + HEADS)
     keys = load_word(job + KEYS) + 4 * group * context * head
     values = load_word(job + VALUES) + 4 * group * context * wide
-    seen = load_word(load_word(job + POSITION)) + 1  # of activation 0; the first that is seen is `start`
+    seen = load_word(load_word(job + POSITION)) + 1  # the end of what activation 0 sees; `start` is its first position
     start = seen - load_word(model + WINDOW)
     for member in range((end - row) * unit):
         clear(scratch + size * member, wide)
@@ -147,7 +148,7 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
 
 
 def clear(place: int, wide: int) -> None:
-    """Nothing seen yet."""
+    """Clears a query's place: it has seen nothing yet."""
     store_float(place + MOST, LOW)
     store_float(place + TOTAL, np.float32(0))
     for column in range(0, wide, 16):
@@ -155,7 +156,7 @@ def clear(place: int, wide: int) -> None:
 
 
 def look(q: int, k: int, count: int, skip: int, head: int, scale: np.float32, place: int) -> None:
-    """Weights of a tile's positions, of which those from `skip` to `count` count; what was summed shrinks by SHRINK."""
+    """Computes the weights of a tile's positions; those from `skip` to `count` count. The total shrinks by SHRINK."""
     before = load_float(place + MOST)
     most = score(q, k, count, head, scale, place)
     if skip > 0:
@@ -165,12 +166,12 @@ def look(q: int, k: int, count: int, skip: int, head: int, scale: np.float32, pl
     store_float(place + MOST, top)
     store_float(place + SHRINK, shrink)
     store_float(place + TOTAL, load_float(place + TOTAL) * shrink + weigh(place, top, count))
-    for lane in range(0, 4 * skip, 4):  # they weighed next to nothing: e^-87
+    for lane in range(0, 4 * skip, 4):  # their weights were next to nothing: e^-87
         store_float(place + lane, np.float32(0))
 
 
 def pass_over(scores: int, skip: int) -> np.float32:
-    """Takes the first `skip` of 64 scores out of the count; returns the largest of the others."""
+    """Sets the first `skip` of 64 scores to LOW, so that they do not count; returns the largest of the others."""
     for lane in range(0, 4 * skip, 4):
         store_float(scores + lane, LOW)
     low = larger(load_floats(scores), load_floats(scores + 64))
@@ -180,15 +181,15 @@ def pass_over(scores: int, skip: int) -> np.float32:
 
 
 def finish(place: int, head: int, out: int) -> None:
-    """Divides the sums of weighted values by that of the weights."""
+    """Divides the sums of the weighted values by the sum of the weights."""
     total = load_float_everywhere(place + TOTAL)
     for column in range(0, head, 16):
-        made = divide(load_floats(place + SUMS + 4 * column), total)
-        store_some_floats(out + 4 * column, made, min(16, head - column))
+        mean = divide(load_floats(place + SUMS + 4 * column), total)
+        store_some_floats(out + 4 * column, mean, min(16, head - column))
 
 
 def score(q: int, k: int, count: int, head: int, scale: np.float32, out: int) -> np.float32:
-    """Scores of 64 positions, of which the first `count` count, into `out`; returns the largest."""
+    """Writes the scores of 64 positions, of which the first `count` count, to `out`; returns the largest."""
     block = 64 * head
     a, b, c, d = no_floats(), no_floats(), no_floats(), no_floats()
     for column in range(head):
@@ -211,7 +212,7 @@ def score(q: int, k: int, count: int, head: int, scale: np.float32, out: int) ->
 
 
 def weigh(scores: int, top: np.float32, count: int) -> np.float32:
-    """Turns scores of 64 positions into weights, e^(score - top); returns their sum."""
+    """Replaces the scores of 64 positions by their weights, e^(score - top); returns the weights' sum."""
     total = no_floats()
     for lane in range(0, 64, 16):
         weights = exponential(subtract(load_floats(scores + 4 * lane), floats_of(top)))
@@ -223,8 +224,8 @@ def weigh(scores: int, top: np.float32, count: int) -> np.float32:
 
 
 def mix(v: int, wide: int, place: int) -> None:
-    """Shrinks the sums, and adds the values of a tile by their weights; four vectors of columns together."""
-    step, shrink = 4 * wide, load_float_everywhere(place + SHRINK)
+    """Shrinks the sums, and adds a tile's values times their weights; four vectors of columns together."""
+    stride, shrink = 4 * wide, load_float_everywhere(place + SHRINK)
     for column in range(0, wide - 63, 64):
         at = place + SUMS + 4 * column
         a = multiply(load_floats(at), shrink)
@@ -233,7 +234,7 @@ def mix(v: int, wide: int, place: int) -> None:
         d = multiply(load_floats(at + 192), shrink)
         for position in range(64):
             weight = load_float_everywhere(place + 4 * position)
-            p = v + 4 * column + position * step
+            p = v + 4 * column + position * stride
             a = multiply_add(weight, load_floats(p), a)
             b = multiply_add(weight, load_floats(p + 64), b)
             c = multiply_add(weight, load_floats(p + 128), c)
@@ -247,5 +248,5 @@ def mix(v: int, wide: int, place: int) -> None:
         some = multiply(load_floats(at), shrink)
         for position in range(64):
             weight = load_float_everywhere(place + 4 * position)
-            some = multiply_add(weight, load_floats(v + 4 * column + position * step), some)
+            some = multiply_add(weight, load_floats(v + 4 * column + position * stride), some)
         store(at, some)

@@ -1,15 +1,15 @@
-"""What a transformer does beside its matrices, as kernels over activations: norms, rotation, attention, the gate.
+"""A transformer's operations beside its matrices, as kernels over activations: sums, norms, the gate.
 
-Each has the signature of all kernels; rows are activations, or heads of activations. The first descriptor says what the
-model is, the second where the activations are. Buffers are rows of float32 with zeros up to a multiple of 512, on cache
-lines.
+Each has the signature of all kernels; rows are activations. The first descriptor (`fourcc.kernels.descriptors.MODEL`)
+says what the model is, the second (`LAYER_JOB`) where the activations are. Buffers are rows of float32 with zeros up to
+a multiple of 512, on cache lines.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.descriptors import WORD
+from fourcc.kernels.descriptors import LAYER_JOB, MODEL
 from fourcc.kernels.simd.arithmetic import (
     add,
     divide,
@@ -23,27 +23,22 @@ from fourcc.kernels.simd.arithmetic import (
 from fourcc.kernels.simd.elementary import exponential, root
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 
-# A job: buffers, each an address and the bytes from one activation to the next.
-INPUT, INPUT_STRIDE, SECOND, SECOND_STRIDE, OUTPUT, OUTPUT_STRIDE = (WORD * word for word in range(6))
-KEYS, VALUES = 6 * WORD, 7 * WORD  # of a layer: the caches
-POSITION = 8 * WORD  # address of the first activation's position
-LAYER_WORDS = 9
+INPUT, INPUT_STRIDE = LAYER_JOB.offset("input"), LAYER_JOB.offset("input_stride")
+SECOND, SECOND_STRIDE = LAYER_JOB.offset("second"), LAYER_JOB.offset("second_stride")
+OUTPUT, OUTPUT_STRIDE = LAYER_JOB.offset("output"), LAYER_JOB.offset("output_stride")
+KEYS, VALUES, POSITION = LAYER_JOB.offset("keys"), LAYER_JOB.offset("values"), LAYER_JOB.offset("position")
 
-# A model: sizes, and where its tables are.
-WIDTH = 0  # of the buffer at hand
-HEADS, KV_HEADS, HEAD, CONTEXT = (WORD * word for word in range(1, 5))  # HEAD: columns of a head
-ROTATION = 5 * WORD  # address of float32 (positions, HEAD): half cosines, half sines
-WEIGHT = 6 * WORD  # address of a norm's weights, or of a bias; zeros behind it
-EPSILON, SCALE = 7 * WORD, 8 * WORD  # float32 in the low half of the word
-UNIT, BESIDE, COUNT = (WORD * word for word in range(9, 12))  # of attention: heads and activations together; of all
-WINDOW = 12 * WORD  # of attention: positions that an activation sees, its own the last of them
-MODEL_WORDS = 13
+WIDTH, HEADS, KV_HEADS = MODEL.offset("width"), MODEL.offset("heads"), MODEL.offset("kv_heads")
+HEAD, CONTEXT, ROTATION = MODEL.offset("head"), MODEL.offset("context"), MODEL.offset("rotation")
+WEIGHT, EPSILON, SCALE = MODEL.offset("weight"), MODEL.offset("epsilon"), MODEL.offset("scale")
+UNIT, BESIDE, COUNT = MODEL.offset("unit"), MODEL.offset("beside"), MODEL.offset("count")
+WINDOW = MODEL.offset("window")
 
 ONE = np.float32(1)
 
 
 def add_to(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Output + input: the residual stream."""
+    """output + input, into output: the residual stream."""
     width = load_word(model + WIDTH)
     for row in range(first, last):
         x = load_word(job + INPUT) + row * load_word(job + INPUT_STRIDE)
@@ -53,7 +48,7 @@ def add_to(model: int, job: int, first: int, last: int, scratch: int) -> None:  
 
 
 def add_bias(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Output + weight."""
+    """output + weight, into output."""
     width, weight = load_word(model + WIDTH), load_word(model + WEIGHT)
     for row in range(first, last):
         out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
@@ -78,12 +73,12 @@ def root_mean(x: int, width: int, epsilon: np.float32) -> np.float32:
     for at in range(0, 4 * width, 64):
         total = multiply_add(load_floats(x + at), load_floats(x + at), total)
     mean = sum_floats(total) / np.float32(width) + epsilon
-    made: np.float32 = ONE / root(mean)
-    return made
+    inverse: np.float32 = ONE / root(mean)
+    return inverse
 
 
 def norm_heads(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """RMSNorm of each head of the output, in place; WIDTH is how many columns all heads have."""
+    """RMSNorm of each head of the output, in place; WIDTH is the number of columns of all heads together."""
     head, weight = load_word(model + HEAD), load_word(model + WEIGHT)
     for row in range(first, last):
         for each in range(load_word(model + WIDTH) // head):
@@ -105,5 +100,5 @@ def gate(model: int, job: int, first: int, last: int, scratch: int) -> None:  # 
         out = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
         for at in range(0, 4 * width, 64):
             value = load_floats(x + at)
-            below = add(exponential(subtract(no_floats(), value)), floats_of(ONE))
-            store(out + at, multiply(divide(value, below), load_floats(y + at)))
+            denominator = add(exponential(subtract(no_floats(), value)), floats_of(ONE))
+            store(out + at, multiply(divide(value, denominator), load_floats(y + at)))

@@ -13,7 +13,7 @@ LOWEST = np.float32(-np.inf)
 
 
 def probabilities(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Softmax of WIDTH logits at INPUT, divided by SCALE, into OUTPUT; both have room for whole vectors."""
+    """Writes the softmax of WIDTH logits at INPUT, divided by SCALE, to OUTPUT; both have room for whole vectors."""
     count, logits, out = load_word(model + WIDTH), load_word(job + INPUT), load_word(job + OUTPUT)
     scale, most = floats_of(load_float(model + SCALE)), floats_of(LOWEST)
     for lane in range(0, count, 16):
@@ -26,6 +26,6 @@ def probabilities(model: int, job: int, first: int, last: int, scratch: int) -> 
     total = np.float32(0)
     for at in range(out, out + 4 * count, 4):
         total += load_float(at)
-    below = floats_of(total)
+    sums = floats_of(total)
     for lane in range(0, count, 16):
-        store(out + 4 * lane, divide(load_floats(out + 4 * lane), below))
+        store(out + 4 * lane, divide(load_floats(out + 4 * lane), sums))

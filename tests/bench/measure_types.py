@@ -19,7 +19,7 @@ import attrs
 
 from fourcc.bench import plan
 from fourcc.bench.matrices import weights
-from fourcc.bench.run import Run
+from fourcc.bench.run import BenchRun
 from fourcc.bench.timing import Series, take_turns
 from fourcc.compute import coding
 from fourcc.encoding import checked_settings
@@ -91,7 +91,7 @@ def encoded(tag: str, threads: int, rounds: int) -> float:
 def measured(tag: str, rounds: int) -> Document:
     """What a run of the bench found of one type and its peers, and its encoder's speed where the bench has none."""
     made = plan.make(formats=tag, shapes=f"{ROWS}x{COLS}", threads="1,2", counts=f"{ONE},{MANY}", peers=True)
-    found = Run(attrs.evolve(made, rounds=rounds), lambda *_: None).results().document()
+    found = BenchRun(attrs.evolve(made, rounds=rounds), lambda *_: None).results().document()
     for each in cast("list[dict[str, Any]]", found["codecs"]):
         if each["encode_gb_s"] is None:
             each["encode_gb_s"] = {"median": encoded(tag, each["threads"], rounds) / 1e9}

@@ -9,7 +9,7 @@ from fourcc.bench.models import run
 from fourcc.bench.models.making import write_model
 from fourcc.bench.models.run import ModelPlan, ModelResult
 from fourcc.bench.models.shapes import SHAPES, named
-from fourcc.bench.models.trial import OWN, Outcome, Trial, measured, run_trial
+from fourcc.bench.models.trial import OWN, ModelTrial, TrialOutcome, measured, run_trial
 from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
 from fourcc.models.model import Model
@@ -67,7 +67,7 @@ class Counting:
 def test_what_is_timed() -> None:
     """The first time does not count; tokens are read at once, then one by one, then with nothing before them."""
     runner = Counting()
-    outcome = measured(Trial(OWN, "", 1, 7, 2, 3), runner)
+    outcome = measured(ModelTrial(OWN, "", 1, 7, 2, 3), runner)
     assert runner.calls == [0, 7, 1, 1, 0, 1, 1] * 4
     assert [len(each) for each in (outcome.prompt, outcome.generated, outcome.fresh)] == [3, 3, 3]
 
@@ -75,7 +75,7 @@ def test_what_is_timed() -> None:
 def test_a_trial_in_a_process_of_its_own(tmp_path: Path) -> None:
     """Times and memory come back."""
     path = write_model(tmp_path / "model.bin", TINY, "Q8_0", 12)
-    outcome = run_trial(Trial(OWN, str(path), 1, 8, 4, 1))
+    outcome = run_trial(ModelTrial(OWN, str(path), 1, 8, 4, 1))
     assert min(*outcome.prompt, *outcome.generated, *outcome.fresh) > 0
     assert outcome.peak > path.stat().st_size
 
@@ -84,13 +84,13 @@ def test_an_engine_that_fails(tmp_path: Path) -> None:
     """Its last words are in the error."""
     missing = tmp_path / "none.bin"
     with pytest.raises(UsageError, match=r"none\.bin: fourcc cannot run the model.*No such file"):
-        run_trial(Trial(OWN, str(missing), 1, 8, 4, 1))
+        run_trial(ModelTrial(OWN, str(missing), 1, 8, 4, 1))
 
 
-def outcomes(trial: Trial) -> Outcome:
+def outcomes(trial: ModelTrial) -> TrialOutcome:
     """The peer's plain attention is faster with a prompt, the fused one in generating; fourcc is at 4, 2 and 1 s."""
     prompt, generated = {OWN: (4.0, 2.0), "llama.cpp": (8.0, 4.0)}.get(trial.engine, (6.0, 5.0))
-    return Outcome((prompt, prompt), (generated, generated), (1.0, 1.0), 1000)
+    return TrialOutcome((prompt, prompt), (generated, generated), (1.0, 1.0), 1000)
 
 
 def compared(monkeypatch: pytest.MonkeyPatch, **given: bool) -> list[ModelResult]:

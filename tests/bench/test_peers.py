@@ -9,7 +9,7 @@ import pytest
 
 from fourcc.bench import run
 from fourcc.bench.peers import ggml, ggml_graph, ggml_library, ggml_trial, peer
-from fourcc.bench.peers.peer import NAMES, Candidate, Coder, Subject
+from fourcc.bench.peers.peer import NAMES, Candidate, Coder, PeerSubject
 from fourcc.bench.plan import make
 from fourcc.bench.results import Results
 from fourcc.bench.timing import Series
@@ -44,13 +44,13 @@ class Fake:
         """It is there."""
         return None
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
         """Two of one kind, the second one faster, and one of a format that is not measured."""
         for seconds in (2.0, 1.0):
             yield Candidate("odd", "Q8_0", 1, 1, 10, fixed(seconds))
         yield Candidate("other", "Zzzz", 1, 1, 1, fixed(1.0))
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002
         """Fails."""
         raise RuntimeError("no coding today")
 
@@ -60,7 +60,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Results:
     monkeypatch.setattr(run, "NAMES", ("fake",))
     monkeypatch.setattr(run, "load", lambda _: Fake())
     plan = make(formats="Q8_0", shapes="32x64", threads="1", counts="1", quick=True, peers=True)
-    return run.Run(plan, lambda *_: None).results()
+    return run.BenchRun(plan, lambda *_: None).results()
 
 
 def test_a_failing_peer_disturbs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_those_that_are_installed_can_be_measured(name: str) -> None:
         pytest.skip(reason)
     plan = make(formats="Q4_0,Q8_0,F32", shapes="64x256", threads="1", counts="1,2", quick=True, peers=True)
     originals = {str(each.spec.tag): run.matrices.matrix(each, 64, 256) for each in plan.formats}
-    subject = Subject(64, 256, plan.counts, plan.threads, 10_000, originals)
+    subject = PeerSubject(64, 256, plan.counts, plan.threads, 10_000, originals)
     loaded = peer.load(name)
     products, coders = list(loaded.products(subject)), list(loaded.coders(subject))
     series = [each.series for each in products]
@@ -121,7 +121,7 @@ def test_each_of_ggmls_types_is_compared_with_ours() -> None:
     ours = {kind: registry.foreign("ggml", kind) for kind in ggml.TYPES}
     found = {str(each.spec.tag): run.matrices.matrix(each, 64, 256) for each in ours.values() if each is not None}
     assert len(found) == len(ggml.TYPES)
-    subject = Subject(64, 256, (1,), (1,), 10_000, found)
+    subject = PeerSubject(64, 256, (1,), (1,), 10_000, found)
     products, coders = list(ggml.PEER.products(subject)), list(ggml.PEER.coders(subject))
     assert {each.like for each in products} == set(found)
     assert {each.like for each in coders} == set(found) - {"F32"}
@@ -174,7 +174,7 @@ def test_where_ggml_cannot_put_weights_is_noted(monkeypatch: pytest.MonkeyPatch)
         pytest.skip(reason)
     monkeypatch.setattr(ggml_trial, "why_not", lambda number: "illegal instruction" if number else None)
     originals = {"Q4_0": run.matrices.matrix(registry[as_tag("Q4_0")], 64, 256)}
-    subject = Subject(64, 256, (1,), (1,), 10_000, originals)
+    subject = PeerSubject(64, 256, (1,), (1,), 10_000, originals)
     assert len(list(ggml.PEER.products(subject))) == 1
     assert subject.notes
     assert all(
@@ -193,14 +193,14 @@ def test_fewer_rows_make_no_other_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample of encoding that takes half of the rows is counted as half of the bytes."""
 
     class Half(Fake):
-        def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002
+        def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002
             decode, encode = (fixed(1.0) for _ in range(2))
             yield Coder("odd", "Q8_0", 1, decode, encode, 16)
 
     monkeypatch.setattr(run, "NAMES", ("half",))
     monkeypatch.setattr(run, "load", lambda _: Half())
     plan = make(formats="Q8_0", shapes="32x64", threads="1", counts="1", quick=True, peers=True)
-    (coder,) = run.Run(plan, lambda *_: None).results().peer_codecs
+    (coder,) = run.BenchRun(plan, lambda *_: None).results().peer_codecs
     assert coder.decode is not None
     assert coder.encode is not None
     assert (coder.decode.best, coder.encode.best) == (4 * 32 * 64, 4 * 16 * 64)

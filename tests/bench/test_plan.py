@@ -46,7 +46,7 @@ def test_lists() -> None:
     ("name", "text", "message"),
     [
         ("formats", "Toolong", "Toolong"),
-        ("formats", "BOOL", "the format BOOL makes nothing of random weights"),
+        ("formats", "BOOL", "the format BOOL cannot encode random weights"),
         ("formats", ",", "an empty list: found ','"),
         ("shapes", "4096", "bad shape: found '4096', expected rows x columns, as 4096x11008"),
         ("shapes", "0x5", "bad shape: found '0x5'"),

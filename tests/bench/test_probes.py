@@ -54,9 +54,7 @@ def test_a_rotation_runs_every_row_of_every_matrix(threads: int, chunk: int) -> 
     prepared = compute.prepare(q.packed, x)
     outs = [np.full((1, rows), np.nan, np.float32) for _ in range(3)]
     jobs = [compute.product_job(prepared, out) for out in outs]
-    tile = jit.compiled(q.packed.kernel.tile)
-    entries = [(tile.address, address(q.packed.descriptor), address(job)) for job in jobs]  # type: ignore[attr-defined]
-    table = np.array([112, rows, *np.ravel(entries)], np.int64)
+    table = roofline.rotation(jit.compiled(q.packed.kernel.tile), [q.packed.descriptor] * 3, jobs, rows, 112)
     scratch = q.packed.kernel.scratch(cols)
     compute.run(roofline.rotate, table, table, rows=336, align=1, threads=threads, scratch=scratch, chunk=chunk)
     for out in outs:

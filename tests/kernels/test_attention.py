@@ -21,7 +21,7 @@ def rotation(context: int, head: int) -> Array:
 
 
 def rotated(x: Array, turns: Array) -> Array:
-    """Adjacent pairs of (activations, heads, head), turned, float64."""
+    """Adjacent pairs of (activations, heads, head), rotated, float64."""
     half = x.shape[-1] // 2
     cosine, sine = turns[:, None, :half].astype(float), turns[:, None, half:].astype(float)
     out = np.empty(x.shape)
@@ -57,7 +57,7 @@ class Attention:
         self.at, self.threads = np.zeros(1, np.int64), threads
 
     def __call__(self, q: Array, k: Array, v: Array) -> Array:
-        """Of some activations more."""
+        """Attention of some more activations."""
         count = len(q)
         buffers = [self.filled(each) for each in (q, k, v)]
         out = Buffer(count, q.shape[1] * q.shape[2])
@@ -68,7 +68,7 @@ class Attention:
         return out.floats[:, : out.width].reshape(q.shape).copy()
 
     def filled(self, x: Array) -> Buffer:
-        """The activations as steps take them."""
+        """A buffer of activations, as steps take them."""
         buffer = Buffer(len(x), x.shape[1] * x.shape[2])
         buffer.floats[:, : buffer.width] = x.reshape(len(x), -1)
         return buffer
@@ -118,7 +118,7 @@ def test_attention(seed: int, groups: tuple[int, int], head: int, calls: list[in
     window=st.one_of(st.integers(1, 20), st.sampled_from([63, 64, 65, 127, 128, 129]), st.integers(1, 500)),
 )
 def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int], threads: int, window: int) -> None:
-    """Positions before the window have no part, even where their keys stand out."""
+    """Positions before the window do not count, even if their keys stand out."""
     count, (heads, kv_heads) = sum(calls), groups
     q, k, v = drawn(seed, count, heads, kv_heads, head)
     attention = Attention(heads, kv_heads, head, count, threads, window)
@@ -130,7 +130,7 @@ def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int]
 
 @pytest.mark.parametrize("window", [1, 16, 64, 70])
 def test_what_lies_before_a_window_leaves_no_trace(window: int) -> None:
-    """Not even keys and values beyond all bounds."""
+    """Not even huge keys and values."""
     q, k, v = drawn(9, 150, 4, 2, 16)
     last = []
     for size in (1, 1e18):
@@ -142,7 +142,7 @@ def test_what_lies_before_a_window_leaves_no_trace(window: int) -> None:
 
 @pytest.mark.parametrize("window", [None, 50])
 def test_threads_do_not_show(window: int | None) -> None:
-    """Nor how many queries go together."""
+    """Nor does the number of queries that go together."""
     q, k, v = drawn(3, 130, 8, 2, 48)
     results = {Attention(8, 2, 48, 130, threads, window)(q, k, v).tobytes() for threads in (1, 2, 3, 5, 16)}
     assert len(results) == 1
@@ -157,7 +157,7 @@ def test_a_window_as_long_as_the_context_changes_nothing() -> None:
 
 @pytest.mark.parametrize("scale", [1e-20, 1e15])
 def test_flat_and_pointed_weights(scale: float) -> None:
-    """Equal scores give the mean of the values; one that towers gives its value alone."""
+    """Equal scores give the mean of the values; one far larger score gives its value alone."""
     q, k, v = drawn(5, 70, 2, 1, 16)
     k[1:] = k[0] = 1
     q[...] = np.float32(scale)

@@ -1,4 +1,4 @@
-"""The handler of SIGBUS: who is told of, and when it is none of its business."""
+"""The handler of SIGBUS: the file that it reports, and the cases that it leaves to the system."""
 
 import signal
 import subprocess
@@ -31,7 +31,7 @@ print("still there")
 
 
 def act(folder: Path, code: str, behind: str = "pass") -> tuple[int, str, str]:
-    """What becomes of a process that does so within the block, and behind it."""
+    """Exit code and output of a process that runs code within the block, and code after it."""
     script = SCRIPT.replace("ACT", "\n    ".join(code.splitlines())).replace("BEHIND", behind)
     script = script.replace("NUMBER", str(int(signal.SIGBUS)))
     command = [sys.executable, "-c", script, str(folder)]
@@ -41,13 +41,13 @@ def act(folder: Path, code: str, behind: str = "pass") -> tuple[int, str, str]:
 
 @pytest.mark.parametrize(("cut", "word"), [("one", "one"), ("other", "other")])
 def test_the_file_that_was_cut_is_told_of(tmp_path: Path, cut: str, word: str) -> None:
-    """Whichever it is; nothing after the read is done."""
+    """For either file; nothing after the read runs."""
     code = f"os.ftruncate({cut}[0], 0)\n{cut}[1][9]\nprint('read', flush=True)"
     assert act(tmp_path, code) == (3, f"{word} out", f"{word} err")
 
 
 def test_in_another_thread(tmp_path: Path) -> None:
-    """As a kernel's helper is one."""
+    """As a helper of a thread team is one."""
     code = (
         "import threading\nos.ftruncate(other[0], 0)\n"
         "threads = [threading.Thread(target=lambda: other[1][9]) for _ in range(2)]\n"
@@ -57,7 +57,7 @@ def test_in_another_thread(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_watched(tmp_path: Path) -> None:
-    """Dies as ever: what is said would not be true."""
+    """The process dies of the signal: no prepared line would be true."""
     code = "fd, third = mapped('third')\nos.ftruncate(fd, 0)\nthird[9]"
     assert act(tmp_path, code) == (-signal.SIGBUS, "", "")
 
@@ -69,14 +69,14 @@ def test_a_closed_descriptor_is_not_a_cut_file(tmp_path: Path) -> None:
 
 
 def test_the_handler_before_is_given_back(tmp_path: Path) -> None:
-    """There is one within the block, and none behind it."""
+    """The handler is installed within the block only."""
     code = "assert bus_error._libc().signal(NUMBER, bus_error._handler()) == bus_error._handler()\n"
     behind = "assert not bus_error._libc().signal(NUMBER, None)"
     assert act(tmp_path, code, behind) == (0, "still there\n", "")
 
 
 def test_a_file_that_has_grown_again(tmp_path: Path) -> None:
-    """The read is tried again, and then gives what is there now: nobody is told that the file is cut."""
+    """The read is tried again, and then returns the new bytes: the file is not reported as cut."""
     code = (
         "os.ftruncate(one[0], 0)\n"
         "bus_error._watched[0] = (one[0], 0, *bus_error._watched[0][2:])\n"  # as if it had its length again

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fourcc import compute
 from fourcc.errors import PluginError
 from fourcc.format import Array, Format, Parts
-from fourcc.kernels.descriptors import address, empty, matrix
+from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.kernels.fusing.block_part import BlockPart
 from fourcc.kernels.fusing.fused import fused
 from fourcc.kernels.kernel import Kernel
@@ -341,8 +341,8 @@ def gathered(q: QMatrix, listed: Array | None = None) -> Array:
     packed = q.packed
     count = q.shape[0] if listed is None else len(listed)
     out = empty(count * q.shape[1], "<f4").reshape(count, q.shape[1])
-    job = np.zeros(16, np.int64)
-    job[:4] = 1, address(out), out.strides[0], 0 if listed is None else address(listed)
+    place = 0 if listed is None else address(listed)
+    job = JOB.record(count=1, out=address(out), out_stride=out.strides[0], x=place)
     compute.run(
         packed.kernel.gather, packed.descriptor, job, rows=count, align=1, scratch=packed.kernel.scratch(q.shape[1])
     )

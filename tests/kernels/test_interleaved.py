@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fourcc import compute
 from fourcc.compute.products import prepare, product_job
 from fourcc.format import Array
-from fourcc.kernels.descriptors import address, empty, matrix
+from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 from fourcc.spec import Geometry
@@ -96,10 +96,7 @@ def gathered(q: QMatrix, listed: Array | None = None) -> Array:
     """Rows of a packed matrix: all, or those listed."""
     packed, count = q.packed, q.shape[0] if listed is None else len(listed)
     out = np.full((count, q.shape[1]), 7, np.float32)
-    job = np.zeros(11, np.int64)
-    job[1:3] = out.ctypes.data, out.strides[0]
-    if listed is not None:
-        job[3] = listed.ctypes.data
+    job = JOB.record(out=address(out), out_stride=out.strides[0], x=0 if listed is None else address(listed))
     scratch = packed.kernel.scratch(q.shape[1])
     compute.run(packed.kernel.gather, packed.descriptor, job, rows=count, align=1, scratch=scratch)
     return out
@@ -174,9 +171,10 @@ def test_as_plain_python(tag: str) -> None:
     q = blocks(tag, 3, 256, 6)
     kernel, cols = q.packed.kernel, q.shape[1]
     assert kernel.pack is not None
-    memory, scratch, job = empty(q.packed.arrays[0].nbytes), empty(kernel.scratch(cols)), np.zeros(11, np.int64)
+    memory, scratch, job = empty(q.packed.arrays[0].nbytes), empty(kernel.scratch(cols)), JOB.record()
     memory[:] = 0xA5
-    stored, job[1] = matrix(3, cols, (q.parts["blocks"],)), address(memory)
+    stored = matrix(3, cols, (q.parts["blocks"],))
+    JOB.write(job, out=address(memory))
     kernel.pack(address(stored), address(job), 0, 3, address(scratch))
     assert memory.tobytes() == q.packed.arrays[0].tobytes()
     x, out = numbers(normal, 1, (1, cols)), np.empty((1, 3), np.float32)

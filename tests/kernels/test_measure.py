@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fourcc.compute.coding import _run
 from fourcc.format import Array
 from fourcc.kernels.compiler import jit
-from fourcc.kernels.measuring.error_sums import error_sums
+from fourcc.kernels.measuring.error_sums import error_sums, results
 from fourcc.metrics import ErrorSums
 from tests.kernels.coding import TROUBLE, weights
 from tests.kernels.drawing import SEEDS
@@ -16,11 +17,9 @@ COLS = st.one_of(st.integers(1, 40), st.sampled_from([511, 512, 513, 1030, 1 << 
 
 
 def check(w: Array, decoded: Array, entry: jit.KernelFunction) -> None:
-    from fourcc.compute.coding import _run
-
     with np.errstate(all="ignore"):
-        sums = _run(entry, w.shape, [], x=w, out=decoded).view("<f8")[:3]
-        assert ErrorSums(*sums.tolist()) == ErrorSums.of(w, decoded)
+        sums = results(_run(entry, w.shape, [], x=w, out=decoded))
+        assert ErrorSums(**sums) == ErrorSums.of(w, decoded)
 
 
 @settings(max_examples=100, deadline=None)

@@ -1,16 +1,15 @@
-"""Programs: every step in order, shared where it is worth it, helpers that fell asleep woken."""
+"""Programs: steps run in order, shared if they have several chunks; sleeping helpers are woken."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
+# ruff: noqa: ARG001 - a kernel has its signature, even if it uses a part of it
 
 import numpy as np
 import pytest
 
 from fourcc.format import Array
 from fourcc.kernels.compiler import jit
-from fourcc.kernels.descriptors import address
+from fourcc.kernels.descriptors import STEP, address
 from fourcc.kernels.simd.atomic import relax
 from fourcc.kernels.simd.memory import load_word, store_word
-from fourcc.kernels.threads.program import STEP_WORDS
 from fourcc.kernels.threads.thread_team import SPINS, Team
 from tests.kernels.test_team import count_rows, wait_for_each_other
 
@@ -19,11 +18,11 @@ pytestmark = pytest.mark.skipif(jit.uncompiled(), reason="programs are tables of
 
 def table(*steps: tuple[jit.KernelFunction, Array, Array, int, int]) -> Array:
     """A program of (kernel, weights, job, rows, chunk)."""
-    program = np.zeros((len(steps), STEP_WORDS), np.int64)
+    program = STEP.table(len(steps))
     for row, (kernel, weights, job, rows, chunk) in zip(program, steps, strict=True):
         compiled = jit.compiled(kernel)
         assert isinstance(compiled, jit.Compiled)
-        row[:5] = compiled.address, address(weights), address(job), rows, chunk
+        STEP.write(row, function=compiled.address, weights=address(weights), job=address(job), rows=rows, chunk=chunk)
     return program
 
 
@@ -34,7 +33,7 @@ def double(weights: int, job: int, first: int, last: int, scratch: int) -> None:
 
 
 def idle(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Lets time pass: as many turns as the weights' word says."""
+    """Lets time pass: the weights' word is the number of turns."""
     for _ in range(load_word(weights)):
         relax()
 
@@ -62,7 +61,7 @@ def test_empty_steps_are_passed_over() -> None:
 
 
 def test_a_helper_that_fell_asleep_is_woken() -> None:
-    """A step that one thread does alone takes so long that the other falls asleep; the next step needs both.
+    """One thread does a step alone for so long that the other falls asleep; the next step needs both.
 
     Now and then another process may have the second core.
     """

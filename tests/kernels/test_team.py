@@ -1,6 +1,6 @@
-"""The thread team: every row once, whoever takes it; nobody waits for a thread that is not there."""
+"""The thread team: every row is done once, by any thread; nobody waits for a thread that is not there."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
+# ruff: noqa: ARG001 - a kernel has its signature, even if it uses a part of it
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def count_rows(weights: int, job: int, first: int, last: int, scratch: int) -> N
 
 
 def wait_for_each_other(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Says that it is there, then waits (not for ever) until as many are as the weights' word says."""
+    """Adds 1 to the job's first word, then waits a bounded time until it is the weights' word."""
     add_shared(job, 1)
     for _ in range(3_000_000):
         if load_shared(job) >= load_word(weights):
@@ -53,7 +53,7 @@ def teams() -> dict[int, Team]:
 
 
 def counted(team: Team, split: Split) -> list[int]:
-    """How often each row was worked on."""
+    """Number of times that each row was worked on."""
     rows = np.zeros(max(1, split.rows), np.int64)
     team.run(jit.compiled(count_rows), rows, rows, split)
     return rows[: split.rows].tolist()
@@ -88,7 +88,7 @@ def test_very_many_short_jobs(teams: dict[int, Team]) -> None:
 
 
 def test_threads_really_work_together(teams: dict[int, Team]) -> None:
-    """Two chunks, each of which ends only when the other has begun; now and then others may have the second core."""
+    """Each of two chunks ends only when the other has begun; now and then another process may have the second core."""
     together = 0
     for _ in range(20):
         wanted, out = np.array([2]), np.zeros(3, np.int64)
@@ -99,7 +99,7 @@ def test_threads_really_work_together(teams: dict[int, Team]) -> None:
 
 
 def test_the_team_of_another_thread_is_not_waited_for(teams: dict[int, Team]) -> None:
-    """Whoever finds it busy works alone, and has all rows done."""
+    """A thread that finds the team busy works alone, and does all rows."""
     with ThreadPoolExecutor(6) as pool:
         made = pool.map(lambda rows: counted(teams[3], Split(rows, 3, 64)), [40, 1, 700, 33, 9] * 100)
         assert list(made) == [[1] * rows for rows in [40, 1, 700, 33, 9] * 100]
@@ -158,7 +158,7 @@ def test_more_threads_than_rows(threads: int) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="cannot fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_multiplies_after_a_fork(matrices: dict[str, tuple[QMatrix, Array, Array]]) -> None:
-    """It makes a team of its own; the parent's goes on."""
+    """It makes a team of its own; the parent's team still works."""
     q, x, right = matrices["Q4_0"]
     assert q.matmul(x, 3).tobytes() == right.tobytes()
     for _ in range(3):
@@ -171,7 +171,7 @@ def test_a_child_multiplies_after_a_fork(matrices: dict[str, tuple[QMatrix, Arra
 
 
 def ended(child: int) -> int:
-    """A process's exit code, or -1 where it did not end in time and was killed."""
+    """A process's exit code, or -1 if it did not end in time and was killed."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         process, status = os.waitpid(child, os.WNOHANG)
@@ -184,7 +184,7 @@ def ended(child: int) -> int:
 
 
 def test_helpers_sleep_when_there_is_nothing_to_do(teams: dict[int, Team]) -> None:
-    """An idle third of a second costs next to no processor time; then they are awake at once."""
+    """An idle third of a second costs next to no processor time; then the helpers wake at once."""
     counted(teams[5], Split(50, 1, 8))
     time.sleep(0.05)
     before = time.process_time()
@@ -195,7 +195,7 @@ def test_helpers_sleep_when_there_is_nothing_to_do(teams: dict[int, Team]) -> No
 
 @pytest.fixture
 def busy() -> Iterator[None]:
-    """Two other processes for every core, which do nothing but work."""
+    """Two other processes for every core, which are always busy."""
     count = 2 * (os.cpu_count() or 1)
     started = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     yield
@@ -214,13 +214,13 @@ def test_other_processes_slow_it_down_but_do_not_stop_it(matrices: dict[str, tup
 
 
 def test_a_process_ends_while_helpers_sleep() -> None:
-    """They are no reason to stay."""
+    """Sleeping helpers do not keep it alive."""
     code = "import numpy as np, fourcc; fourcc.encode(np.ones((300, 64)), 'Q8_0').matmul(np.ones((2, 64)), 5)"
     subprocess.run([sys.executable, "-W", "error", "-c", code], env=environment(), cwd=ROOT, check=True, timeout=GOAL)
 
 
 def test_helpers_are_no_reason_for_a_thread_to_wait(teams: dict[int, Team]) -> None:
-    """A job from a thread that ends right after it."""
+    """A thread ends right after its job."""
     results: list[list[int]] = []
     for _ in range(50):
         worker = Thread(target=lambda: results.append(counted(teams[3], Split(20, 2, 8))))

@@ -1,4 +1,4 @@
-"""llama.cpp as an engine, by way of llama-cpp-python; its file, written by the `gguf` package, has our blocks."""
+"""llama.cpp as an engine, through llama-cpp-python; the `gguf` package writes its file, with our blocks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.bench.models.trial import Outcome, Trial, measured
+from fourcc.bench.models.trial import ModelTrial, TrialOutcome, measured
 from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
 from fourcc.naming import GGUF, from_fourcc
@@ -61,9 +61,9 @@ def _add(writer: Any, name: str, matrix: QMatrix) -> None:  # noqa: ANN401 - ano
 
 
 class LlamaCpp:
-    """A context that is ready to run."""
+    """A context of llama.cpp that is ready to run."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: ModelTrial) -> None:
         import llama_cpp  # type: ignore[import-not-found, unused-ignore]
 
         self._c: Any = llama_cpp
@@ -76,7 +76,7 @@ class LlamaCpp:
             raise UsageError("llama.cpp cannot load the model", file=trial.file)
         self.vocab: int = self._c.llama_vocab_n_tokens(self._c.llama_model_get_vocab(model))
 
-    def _params(self, trial: Trial) -> Any:  # noqa: ANN401 - a C structure
+    def _params(self, trial: ModelTrial) -> Any:  # noqa: ANN401 - a C structure
         params = self._c.llama_context_default_params()
         params.n_ctx = trial.prompt + trial.generated
         params.n_batch = params.n_ubatch = min(BATCH, params.n_ctx)
@@ -99,6 +99,6 @@ class LlamaCpp:
         self._c.llama_synchronize(self._context)
 
 
-def measure(trial: Trial) -> Outcome:
+def measure(trial: ModelTrial) -> TrialOutcome:
     """Runs a GGUF file."""
     return measured(trial, LlamaCpp(trial))

@@ -1,4 +1,4 @@
-"""Models of random weights, written as a model.bin through the conversion that any checkpoint takes."""
+"""Models of random weights, written as a model.bin by the conversion of any checkpoint."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from fourcc.bench.models.shapes import ModelShape
+from fourcc.bench.peers.ggml_library import FLOAT
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.format import Array, Floats, Parts
@@ -15,9 +16,8 @@ from fourcc.policy import Policy
 from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 
-DEVIATION = 0.02  # of the weights: about what training leaves
+DEVIATION = 0.02  # standard deviation of the weights, about that of trained ones
 POOL = 1 << 22  # random numbers; longer tensors repeat them
-FLOATS = 0  # ggml's id of plain float32
 
 
 def write_model(path: Path, shape: ModelShape, tag: str, context: int) -> Path:
@@ -40,9 +40,9 @@ def write_model(path: Path, shape: ModelShape, tag: str, context: int) -> Path:
 
 
 def _tensor(name: str, shape: tuple[int, ...], pool: Floats) -> SourceTensor:
-    found = registry.foreign("ggml", FLOATS)
-    assert found is not None
-    (part,) = found.spec.parts
+    fmt = registry.foreign("ggml", FLOAT)
+    assert fmt is not None
+    (part,) = fmt.spec.parts
     cols = shape[-1]
     begin = crc32(name.encode()) % POOL
 
@@ -52,10 +52,10 @@ def _tensor(name: str, shape: tuple[int, ...], pool: Floats) -> SourceTensor:
     def ones(_: int, first: int, last: int) -> Parts:
         return {part.name: np.ones((last - first, cols), np.float32)}
 
-    return SourceTensor(name, name, shape, found.spec.tag, ones if len(shape) == 1 else read)
+    return SourceTensor(name, name, shape, fmt.spec.tag, ones if len(shape) == 1 else read)
 
 
 def _numbers(pool: Floats, start: int, count: int) -> Array:
-    """So many numbers of the pool, going round."""
+    """`count` numbers of the pool from `start` on; the pool repeats."""
     start %= POOL
     return np.resize(np.roll(pool, -start), count) if start + count > POOL else pool[start : start + count]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fourcc.bench.models.trial import Outcome, Trial, measured
+from fourcc.bench.models.trial import ModelTrial, TrialOutcome, measured
 from fourcc.models.llama import Llama
 from fourcc.models.model import Model
 
@@ -22,7 +22,7 @@ class Own:
         self._network.forward(tokens)
 
 
-def measure(trial: Trial) -> Outcome:
+def measure(trial: ModelTrial) -> TrialOutcome:
     """Runs a model.bin."""
     with Model(trial.file) as model:
         return measured(trial, Own(model.network(trial.prompt + trial.generated, trial.threads)))

@@ -1,4 +1,4 @@
-"""A whole run: models are written, engines have their turns, the better of a peer's settings is compared."""
+"""A run of whole models: it writes them, gives each engine its turns, and compares the better of a peer's settings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -14,11 +14,12 @@ import attrs
 
 from fourcc.bench.models.making import write_model
 from fourcc.bench.models.shapes import ModelShape
-from fourcc.bench.models.trial import ENGINES, OWN, Outcome, Trial, run_trial
+from fourcc.bench.models.trial import ENGINES, OWN, ModelTrial, TrialOutcome, run_trial
 from fourcc.bench.peers.peer import absent
+from fourcc.bench.timing import Tell
+from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
 
-Tell = Callable[[str, int, int], None]
 PEER = "llama.cpp"
 PHASES = ("prompt", "generated", "fresh")
 NEIGHBOUR = "while True: pass"
@@ -26,7 +27,7 @@ NEIGHBOUR = "while True: pass"
 
 @attrs.frozen
 class ModelPlan:
-    """What is to be measured.
+    """Models, formats and numbers to measure.
 
     Attributes:
         shapes: of the models.
@@ -35,8 +36,8 @@ class ModelPlan:
         prompt, generated: tokens.
         rounds: turns of each engine, each in a new process.
         repeats: within a turn.
-        peers: whether llama.cpp runs beside.
-        busy: whether another process keeps a core busy meanwhile.
+        peers: whether llama.cpp is measured too.
+        busy: whether another process keeps a core busy during the run.
     """
 
     shapes: tuple[ModelShape, ...]
@@ -52,15 +53,15 @@ class ModelPlan:
 
 @attrs.frozen
 class ModelResult:
-    """One engine with one model and a number of threads.
+    """The result of one engine with one model and a number of threads.
 
     Attributes:
-        model, tag, threads, engine: what ran.
+        model, tag, threads, engine: of the run.
         rates: median tokens a second of each of `PHASES`.
-        peak: bytes of resident memory at most.
+        peak: most bytes of resident memory.
         file: bytes of the model's file.
         cache: bytes of keys and values, as float32.
-        ratios: the rates as multiples of the peer's; empty where it did not run, or for the peer itself.
+        ratios: the rates as multiples of the peer's; empty if no peer ran, or for the peer itself.
     """
 
     model: str
@@ -75,7 +76,7 @@ class ModelResult:
 
 
 def run(plan: ModelPlan, tell: Tell) -> list[ModelResult]:
-    """Measures all of it.
+    """Measures the plan.
 
     Raises:
         UsageError: an engine fails, or the peer is not installed.
@@ -96,12 +97,11 @@ def run(plan: ModelPlan, tell: Tell) -> list[ModelResult]:
 
 
 def _files(folder: Path, shape: ModelShape, tag: str, plan: ModelPlan) -> dict[str, Path]:
-    """Each engine's file."""
+    """Engine -> its model file."""
     own = write_model(folder / "model.bin", shape, tag, plan.prompt + plan.generated)
     if not plan.peers:
         return {OWN: own}
     from fourcc.bench.models.llama_cpp import write_gguf
-    from fourcc.container.reader import ModelFile
 
     with ModelFile(own) as model:
         theirs = write_gguf(model, folder / "model.gguf")
@@ -111,12 +111,12 @@ def _files(folder: Path, shape: ModelShape, tag: str, plan: ModelPlan) -> dict[s
 def _results(
     plan: ModelPlan, shape: ModelShape, tag: str, threads: int, files: Mapping[str, Path]
 ) -> Iterator[ModelResult]:
-    """The engines in turns; each figure of a peer is that of the setting that is faster in it."""
-    outcomes: dict[str, list[Outcome]] = {engine: [] for engine in files}
+    """Results of the engines, run in turns; each rate of a peer is that of its fastest setting."""
+    outcomes: dict[str, list[TrialOutcome]] = {engine: [] for engine in files}
     with _neighbour() if plan.busy else nullcontext():
         for _ in range(plan.rounds):
             for engine, path in files.items():
-                trial = Trial(engine, str(path), threads, plan.prompt, plan.generated, plan.repeats)
+                trial = ModelTrial(engine, str(path), threads, plan.prompt, plan.generated, plan.repeats)
                 outcomes[engine].append(run_trial(trial))
     named = {OWN: [OWN], PEER: [engine for engine in files if engine != OWN]}
     for name, engines in named.items():
@@ -134,7 +134,7 @@ def _results(
             )
 
 
-def _rates(outcomes: list[Outcome], plan: ModelPlan) -> dict[str, float]:
+def _rates(outcomes: list[TrialOutcome], plan: ModelPlan) -> dict[str, float]:
     """Median tokens a second of each phase."""
     counts = {"prompt": plan.prompt, "generated": plan.generated, "fresh": plan.generated}
     return {
@@ -152,7 +152,7 @@ def _compared(results: Iterator[ModelResult]) -> list[ModelResult]:
 
 @contextmanager
 def _neighbour() -> Iterator[None]:
-    """Another process that never rests."""
+    """Keeps another process busy within the block."""
     process = subprocess.Popen([sys.executable, "-c", NEIGHBOUR])  # noqa: S603 - nothing but a loop
     try:
         yield

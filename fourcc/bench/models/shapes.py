@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import attrs
 
+from fourcc.bench.matrices import FLOAT_BYTES
 from fourcc.bench.plan import items
 from fourcc.errors import UsageError
 from fourcc.sources.source import Hyper
-
-FLOAT_BYTES = 4
 
 
 @attrs.frozen
@@ -18,7 +17,7 @@ class ModelShape:
     """Sizes of a Llama.
 
     Attributes:
-        name: for people.
+        name: for display.
         dim, hidden: columns of the residual stream and of the feed-forward part.
         layers: how many.
         heads, kv_heads: of the queries; of keys and values.
@@ -84,7 +83,7 @@ class ModelShape:
 SHAPES = {
     shape.name: shape
     for shape in (
-        ModelShape("tiny", 64, 192, 2, 4, 2, 512),  # to see that all works
+        ModelShape("tiny", 64, 192, 2, 4, 2, 512),  # to see that everything works
         ModelShape("15M", 288, 768, 6, 6, 6),
         ModelShape("110M", 768, 2048, 12, 12, 12),
         ModelShape("1.1B", 2048, 5632, 22, 32, 4),
@@ -96,7 +95,7 @@ def named(text: str) -> tuple[ModelShape, ...]:
     """Shapes from a comma list of names.
 
     Raises:
-        UsageError: one is not known.
+        UsageError: a name is unknown.
     """
     for name in items(text):
         if name not in SHAPES:

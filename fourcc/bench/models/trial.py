@@ -1,4 +1,4 @@
-"""One measurement of one engine, in a process of its own: threads, memory and caches of others are then out of it."""
+"""One measurement of one engine, in a process of its own, so that others' threads, memory and caches do not count."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ OWN = "fourcc"
 
 
 @attrs.frozen
-class Trial:
-    """What is to be measured.
+class ModelTrial:
+    """One engine, model and numbers to measure.
 
     Attributes:
         engine: a key of `ENGINES`.
@@ -34,7 +34,7 @@ class Trial:
         threads: how many.
         prompt: tokens that are read at once.
         generated: tokens that follow, one by one.
-        repeats: times that all is done, after a first time that does not count.
+        repeats: repetitions of the whole, after a first one that does not count.
     """
 
     engine: str
@@ -46,23 +46,23 @@ class Trial:
 
     @property
     def fused(self) -> bool:
-        """Whether attention is one operation."""
+        """Whether attention is one fused operation."""
         return ENGINES[self.engine][1]
 
     def tokens(self, vocab: int) -> list[int]:
-        """The tokens of prompt and generation: any will do, but the same for every engine."""
+        """The tokens of prompt and generation: arbitrary, but equal for every engine."""
         return [3 + 7919 * index % (vocab - 3) for index in range(self.prompt + self.generated)]
 
 
 @attrs.frozen
-class Outcome:
-    """What was measured; seconds, one for each repeat.
+class TrialOutcome:
+    """Seconds that were measured, one number for each repetition.
 
     Attributes:
         prompt: of the prompt.
-        generated: of all generated tokens, the prompt before them.
-        fresh: of as many with nothing before them.
-        peak: bytes of resident memory at most.
+        generated: of all generated tokens, after the prompt.
+        fresh: of as many tokens with nothing before them.
+        peak: most bytes of resident memory.
     """
 
     prompt: tuple[float, ...]
@@ -71,7 +71,7 @@ class Outcome:
     peak: int
 
 
-class Runner(Protocol):
+class ModelRunner(Protocol):
     """A model that is ready to run."""
 
     vocab: int
@@ -83,8 +83,8 @@ class Runner(Protocol):
         """Runs tokens at once, up to the logits of the last one."""
 
 
-def measured(trial: Trial, runner: Runner) -> Outcome:
-    """The times of a runner."""
+def measured(trial: ModelTrial, runner: ModelRunner) -> TrialOutcome:
+    """The seconds that a runner takes."""
     tokens = trial.tokens(runner.vocab)
     times: tuple[list[float], ...] = ([], [], [])
     for _ in range(trial.repeats + 1):
@@ -94,10 +94,10 @@ def measured(trial: Trial, runner: Runner) -> Outcome:
         runner.reset()
         times[2].append(_seconds(lambda: _one_by_one(runner, tokens[trial.prompt :])))
     prompt, generated, fresh = (tuple(each[1:]) for each in times)
-    return Outcome(prompt, generated, fresh, peak_bytes())
+    return TrialOutcome(prompt, generated, fresh, peak_bytes())
 
 
-def _one_by_one(runner: Runner, tokens: Sequence[int]) -> None:
+def _one_by_one(runner: ModelRunner, tokens: Sequence[int]) -> None:
     for token in tokens:
         runner.read([token])
 
@@ -108,11 +108,11 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def run_trial(trial: Trial) -> Outcome:
+def run_trial(trial: ModelTrial) -> TrialOutcome:
     """Measures in a new process.
 
     Raises:
-        UsageError: the engine failed; what it said last is in the message.
+        UsageError: the engine failed; the message has its last line.
     """
     command = [sys.executable, "-m", "fourcc.bench.models.trial", json.dumps(attrs.asdict(trial))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this module
@@ -120,20 +120,20 @@ def run_trial(trial: Trial) -> Outcome:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise UsageError(f"{trial.engine} cannot run the model", file=trial.file, found=said)
     fields = json.loads(done.stdout.splitlines()[-1])
-    return Outcome(tuple(fields["prompt"]), tuple(fields["generated"]), tuple(fields["fresh"]), fields["peak"])
+    return TrialOutcome(tuple(fields["prompt"]), tuple(fields["generated"]), tuple(fields["fresh"]), fields["peak"])
 
 
 def main(text: str) -> None:
-    """The process: a trial as JSON, its outcome as JSON on stdout."""
-    trial = Trial(**json.loads(text))
-    outcome: Outcome = import_module(ENGINES[trial.engine][0]).measure(trial)
+    """The process: takes a trial as JSON, and writes its outcome as JSON to stdout."""
+    trial = ModelTrial(**json.loads(text))
+    outcome: TrialOutcome = import_module(ENGINES[trial.engine][0]).measure(trial)
     sys.stdout.write(json.dumps(attrs.asdict(outcome)) + "\n")
 
 
 def peak_bytes() -> int:
-    """The largest resident set of this process; 0 where the system does not say.
+    """The largest resident set of this process; 0 if the system does not report it.
 
-    Linux's `getrusage` would count what the parent had when it started this one.
+    Linux's `getrusage` would include the memory that the parent had when it started this process.
     """
     status = Path("/proc/self/status")
     if status.exists():

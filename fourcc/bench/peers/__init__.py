@@ -1,1 +1,1 @@
-"""Other projects' kernels, on the same matrices in the same run. One project, one file; a missing one is named."""
+"""Other projects' kernels, on the same matrices in the same run. Each project has a file; results name missing ones."""

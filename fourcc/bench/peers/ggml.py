@@ -1,6 +1,6 @@
 """ggml: graphs of products with many weight tensors, as llama.cpp computes them, and its coding of blocks.
 
-Weights lie once as they are stored and once as the CPU backend repacks them, where it does; the faster one is shown.
+Weights are measured as they are stored and, if the CPU backend repacks them, in that form too; the faster one is shown.
 The activations are quantized inside each product.
 """
 
@@ -14,22 +14,21 @@ from itertools import pairwise
 
 import numpy as np
 
+from fourcc.bench.codecs import FEW, SECONDS
 from fourcc.bench.matrices import aligned
 from fourcc.bench.peers import ggml_trial
 from fourcc.bench.peers.ggml_graph import Products, weights_in
 from fourcc.bench.peers.ggml_library import FLOAT, Library, folder, library
-from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, Subject
+from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, PeerSubject
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 
-BLOCKS = (2, 3, 6, 7, 8)  # ids of ggml's types: one scale a block of 32: 4, 5 and 8 bits, some with a minimum
+BLOCKS = (2, 3, 6, 7, 8)  # ids of ggml's types with blocks of 32: 4, 5 and 8 bits, one scale, some with a minimum
 SUPERBLOCKS = (10, 11, 12, 13, 14)  # 2 to 6 bits, blocks of 256
 LEVELS = (20, 23, 39)  # 4-bit codes of levels that are not evenly spaced
-TYPES = (*BLOCKS, *SUPERBLOCKS, *LEVELS, 1, 30, FLOAT)  # at last two kinds of half floats, and floats
-FEW = 128  # rows by which it is found how slow an encoder is
-SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
+TYPES = (*BLOCKS, *SUPERBLOCKS, *LEVELS, 1, 30, FLOAT)  # at last float16, bfloat16 and float32
 
 
 class Ggml:
@@ -45,8 +44,8 @@ class Ggml:
             return f"llama-cpp-python {NOT_INSTALLED}"
         return None if any(home.glob("*ggml-cpu*")) else f"no ggml library in {home.name} of llama-cpp-python"
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:
-        """Of each type that is measured, in each place where weights may lie."""
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
+        """Products of each type that is measured, in each type of buffer where weights may lie."""
         ggml = library()
         places = [each for number, each in enumerate(ggml.buffer_types()) if self._works(ggml, number, subject)]
         for kind in TYPES:
@@ -57,8 +56,8 @@ class Ggml:
                 if ggml.supports(kind, subject.rows, subject.cols, buffer_type):
                     yield from self._placed(ggml, subject, matrix, kind, buffer_type)
 
-    def _works(self, ggml: Library, number: int, subject: Subject) -> bool:
-        """Whether products run with weights in a buffer type; one where they do not is noted."""
+    def _works(self, ggml: Library, number: int, subject: PeerSubject) -> bool:
+        """Whether products run with weights in a buffer type; adds a note if they do not."""
         reason = ggml_trial.why_not(number)
         if reason is not None:
             name = ggml.base.ggml_backend_buft_name(ggml.buffer_types()[number]).decode()
@@ -66,7 +65,7 @@ class Ggml:
         return reason is None
 
     def _placed(
-        self, ggml: Library, subject: Subject, matrix: QMatrix, kind: int, buffer_type: int
+        self, ggml: Library, subject: PeerSubject, matrix: QMatrix, kind: int, buffer_type: int
     ) -> Iterator[Candidate]:
         rows, cols = matrix.shape
         weights = weights_in(ggml, matrix, kind, subject.copies(matrix.nbytes), buffer_type)
@@ -88,8 +87,8 @@ class Ggml:
                     ),
                 )
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:
-        """Of each type of blocks; threads share the rows, as llama.cpp's own quantizing does."""
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:
+        """Coding of each type of blocks; threads share the rows, as in llama.cpp's own quantizing."""
         ggml = library()
         for kind in TYPES:
             matrix = subject.foreign("ggml", kind)
@@ -101,8 +100,8 @@ class Ggml:
                 yield Coder(ggml.name(kind), str(matrix.tag), threads, decode, encode, encoded)
 
 
-def _encoded(ggml: Library, subject: Subject, kind: int, threads: int) -> int:
-    """Rows that a sample of encoding has time for."""
+def _encoded(ggml: Library, subject: PeerSubject, kind: int, threads: int) -> int:
+    """Number of rows that a sample of encoding has time for."""
     few = min(subject.rows, FEW)
     floats = aligned(subject.values()[:few])
     out = np.empty((few, ggml.row_bytes(kind, subject.cols)), np.uint8)
@@ -113,7 +112,7 @@ def _encoded(ggml: Library, subject: Subject, kind: int, threads: int) -> int:
 
 
 def _coding(
-    ggml: Library, subject: Subject, matrix: QMatrix, kind: int, threads: int, encoded: int
+    ggml: Library, subject: PeerSubject, matrix: QMatrix, kind: int, threads: int, encoded: int
 ) -> tuple[Series, Series]:
     """Decoding of all rows and encoding of the first ones, shared among threads."""
     rows, cols = matrix.shape

@@ -1,4 +1,4 @@
-"""Weight tensors of ggml, and graphs of their products; what ggml holds for them goes when they do."""
+"""Weight tensors of ggml, and graphs of their products; ggml's memory for them is freed with them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fourcc.qmatrix import QMatrix
 
 
 @attrs.define(eq=False, slots=False)
-class Weights:
-    """Tensors, each the same matrix.
+class GraphWeights:
+    """Tensors of one matrix, each a copy.
 
     Attributes:
         tensors: their addresses.
@@ -24,19 +24,19 @@ class Weights:
     cols: int
 
 
-def weights_in(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> Weights:
-    """So many tensors of a matrix in a buffer of some type."""
+def weights_in(ggml: Library, matrix: QMatrix, kind: int, count: int, buffer_type: int) -> GraphWeights:
+    """`count` tensors of a matrix in a buffer of a type."""
     rows, cols = matrix.shape
     (blocks,) = matrix.parts.values()
     context = ggml.context(count)
-    made = Weights([ggml.base.ggml_new_tensor_2d(context, kind, cols, rows) for _ in range(count)], cols)
+    weights = GraphWeights([ggml.base.ggml_new_tensor_2d(context, kind, cols, rows) for _ in range(count)], cols)
     buffer = ggml.base.ggml_backend_alloc_ctx_tensors_from_buft(context, buffer_type)
     if not buffer:
         raise MemoryError("ggml has no memory for the weights")
-    weakref.finalize(made, ggml.free, buffer=buffer, context=context)
-    for each in made.tensors:
+    weakref.finalize(weights, ggml.free, buffer=buffer, context=context)
+    for each in weights.tensors:
         ggml.base.ggml_backend_tensor_set(each, blocks.ctypes.data, 0, blocks.nbytes)
-    return made
+    return weights
 
 
 class Products:
@@ -45,11 +45,11 @@ class Products:
     Args:
         ggml: the library.
         weights: kept as long as this is.
-        some: how many of them.
+        some: number of the weights that are used.
         count: activations.
     """
 
-    def __init__(self, ggml: Library, weights: Weights, some: int, count: int) -> None:
+    def __init__(self, ggml: Library, weights: GraphWeights, some: int, count: int) -> None:
         base = ggml.base
         if some >= NODES:
             raise ValueError(f"a graph of {some} products")
@@ -66,7 +66,7 @@ class Products:
         base.ggml_backend_tensor_set(x, values.ctypes.data, 0, values.nbytes)
 
     def __call__(self) -> None:
-        """Computes them."""
+        """Computes the products."""
         status = self._ggml.base.ggml_backend_graph_compute(self._ggml.backend, self._graph)
         if status:
             raise RuntimeError(f"ggml_backend_graph_compute: {status}")

@@ -1,4 +1,4 @@
-"""ggml's C functions, as llama-cpp-python ships them, by ctypes."""
+"""ggml's C functions, from the libraries that llama-cpp-python ships, through ctypes."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from fourcc.format import Array
 
 SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
-BUFFER = 8  # bytes into a tensor, behind its type: the buffer that it lies in
+BUFFER = 8  # offset of a tensor's buffer in its C structure, after its type
 NODES = 2048  # of a graph
 NO, YES = 0, 1
-FLOAT = 0  # id of the type of floats
+FLOAT = 0  # ggml's id of float32
 
 FloatReader = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_int64)  # (blocks, floats, count)
 
@@ -45,7 +45,7 @@ class TypeTraits(ctypes.Structure):
     )
 
 
-# Function -> its result, then its arguments; pointers to ggml's own structures are plain ones.
+# Function -> types of its result and of its arguments; pointers to ggml's own structures are void pointers.
 BASE: dict[str, tuple[Any, ...]] = {
     "ggml_init": (c_void_p, InitParams),
     "ggml_free": (None, c_void_p),
@@ -82,14 +82,14 @@ CPU: dict[str, tuple[Any, ...]] = {
 
 
 def folder() -> Path | None:
-    """Where llama-cpp-python keeps its libraries; None where it is not installed. It is not imported."""
-    found = find_spec("llama_cpp")
-    return None if found is None or found.origin is None else Path(found.origin).parent / "lib"
+    """The folder of llama-cpp-python's libraries, without importing it; None if it is not installed."""
+    spec = find_spec("llama_cpp")
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent / "lib"
 
 
 @cache
 def library() -> Library:
-    """The libraries, loaded."""
+    """The libraries, loaded once."""
     return Library()
 
 
@@ -114,14 +114,14 @@ class Library:
         self.backend = self.cpu.ggml_backend_cpu_init()
 
     def context(self, tensors: int) -> int:
-        """A place for the descriptions of so many tensors and one graph."""
+        """A context with memory for the descriptions of `tensors` tensors and one graph."""
         graph = self.base.ggml_graph_overhead_custom(NODES, NO)
         size = (tensors + 8) * self.base.ggml_tensor_overhead() + graph
-        made: int = self.base.ggml_init(InitParams(size, None, YES))
-        return made
+        context: int = self.base.ggml_init(InitParams(size, None, YES))
+        return context
 
     def free(self, *, context: int, buffer: int | None = None, allocator: int | None = None) -> None:
-        """Lets go of a place for descriptions, and of what was allocated for them."""
+        """Frees a context, and the buffer or the allocator of its tensors."""
         if buffer is not None:
             self.base.ggml_backend_buffer_free(buffer)
         if allocator is not None:
@@ -129,7 +129,7 @@ class Library:
         self.base.ggml_free(context)
 
     def buffer_types(self) -> list[int]:
-        """Where weights may lie: as they are stored, and repacked for products where the CPU has that."""
+        """Types of buffers for weights: as they are stored, and repacked for products if the CPU backend does that."""
         base = self.base
         plain = base.ggml_backend_get_default_buffer_type(self.backend)
         registered = self.cpu.ggml_backend_cpu_reg()
@@ -137,21 +137,21 @@ class Library:
         if not address:
             return [plain]
         extra = ctypes.CFUNCTYPE(POINTER(c_void_p), c_void_p)(address)(self.device)
-        made = [plain]
+        types = [plain]
         for each in extra or ():
             if each is None:
                 break
-            made.append(each)
-        return made
+            types.append(each)
+        return types
 
     @property
     def device(self) -> int:
         """The CPU as a device."""
-        found: int = self.base.ggml_backend_reg_dev_get(self.cpu.ggml_backend_cpu_reg(), 0)
-        return found
+        device: int = self.base.ggml_backend_reg_dev_get(self.cpu.ggml_backend_cpu_reg(), 0)
+        return device
 
     def supports(self, kind: int, rows: int, cols: int, buffer_type: int) -> bool:
-        """Whether products with weights in a buffer of some type are possible."""
+        """Whether products are possible with weights in a buffer of a type."""
         base = self.base
         context = self.context(3)
         weights = base.ggml_new_tensor_2d(context, kind, cols, rows)
@@ -164,20 +164,20 @@ class Library:
         return bool(able)
 
     def quantize(self, kind: int, source: int, out: int, rows: int, cols: int, importance: Array | None = None) -> None:
-        """Rows of floats to blocks, both by address; errors count by their column's importance, float32 (cols,)."""
+        """Encodes rows of floats as blocks, both addresses; `importance`, float32 (cols,), weighs the columns."""
         known = None if importance is None else importance.ctypes.data
         self.base.ggml_quantize_chunk(kind, source, out, 0, rows, cols, known)
 
     def row_bytes(self, kind: int, cols: int) -> int:
-        """Bytes of a row."""
+        """Bytes of a stored row."""
         size: int = self.base.ggml_row_size(kind, cols)
         return size
 
     def to_float(self, kind: int) -> Any:  # noqa: ANN401 - a C function
-        """The function that decodes blocks of a type."""
+        """The C function that decodes blocks of a type."""
         return self.base.ggml_get_type_traits(kind).contents.to_float
 
     def name(self, kind: int) -> str:
-        """Ggml's own name of a type."""
+        """ggml's own name of a type."""
         text: bytes = self.base.ggml_get_type_traits(kind).contents.type_name
         return text.decode()

@@ -1,4 +1,4 @@
-"""gguf: the Python package of llama.cpp, whose coding is numpy on one thread."""
+"""gguf: the Python package of llama.cpp, which encodes and decodes with numpy on one thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
 
-from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
+from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.timing import Series
 
 TYPES = (2, 8)  # ggml's ids: 4-bit blocks, 8-bit blocks
@@ -22,12 +22,12 @@ class Gguf:
         """Why it cannot be measured."""
         return absent("gguf")
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
-        """None: it only codes."""
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
+        """No products: the package only encodes and decodes."""
         return iter(())
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:
-        """Of each type that is measured."""
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:
+        """Coding of each type that is measured."""
         quants, constants = import_module("gguf.quants"), import_module("gguf.constants")
         values = subject.values()
         for kind in TYPES:

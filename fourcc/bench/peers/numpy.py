@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from fourcc.bench.matrices import activations, aligned
-from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
+from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
+from fourcc.format import Array
 
 
 class Numpy:
@@ -24,8 +25,8 @@ class Numpy:
         """Why it cannot be measured: the number of threads must be set, or the comparison would mean nothing."""
         return absent("threadpoolctl")
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:
-        """Of float32."""
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
+        """Products of float32."""
         matrix = subject.foreign("numpy", "<f4")
         if matrix is None:
             return
@@ -40,13 +41,13 @@ class Numpy:
                 series = Series(name, _work(controller, threads, x, some), repeats=3 if count < MANY else 1)
                 yield Candidate("float32", str(matrix.tag), count, threads, len(some), series)
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
-        """None: it has no blocks."""
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
+        """No coding: numpy has no blocks."""
         return iter(())
 
 
-def _work(controller: Any, threads: int, x: np.ndarray[Any, Any], weights: list[Any]) -> Any:  # noqa: ANN401 - no types
-    """All products, by so many threads of BLAS; a single activation is a product with a vector."""
+def _work(controller: Any, threads: int, x: Array, weights: list[Array]) -> Callable[[], None]:  # noqa: ANN401 - no types
+    """A function that computes all products, with some threads of BLAS; one activation is multiplied as a vector."""
     out = np.empty((len(x), len(weights[0])), np.float32)
 
     def work() -> None:

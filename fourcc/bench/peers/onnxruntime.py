@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from fourcc.bench.matrices import activations
-from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
+from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 from fourcc.format import Array
@@ -30,8 +30,8 @@ class OnnxRuntime:
         """Why it cannot be measured."""
         return absent("onnxruntime", "onnx")
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:
-        """Of 4-bit blocks: one graph of many products, a session for each number of threads."""
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
+        """Products of 4-bit blocks: one graph of many products, a session for each number of threads."""
         matrix = subject.foreign("ggml", NEAREST)
         if matrix is None or subject.cols % BLOCK:
             return
@@ -46,8 +46,8 @@ class OnnxRuntime:
                 series = Series(name, run, repeats=3 if count < MANY else 1)
                 yield Candidate("4-bit MatMulNBits", str(matrix.tag), count, threads, some, series)
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
-        """None: it codes when a model is made, not when it runs."""
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
+        """No coding: onnxruntime encodes when a model is made, not when it runs."""
         return iter(())
 
 
@@ -60,7 +60,7 @@ def _blocks(values: Array) -> tuple[Array, Array]:
 
 
 def _model(codes: Array, scales: Array, products: int, count: int) -> bytes:
-    """A model of so many products with the same activations."""
+    """A model of `products` products with the same activations."""
     onnx: Any = import_module("onnx")
     helper = onnx.helper
     rows, blocks = scales.shape
@@ -70,19 +70,19 @@ def _model(codes: Array, scales: Array, products: int, count: int) -> bytes:
         named = [f"{what}{index}" for what in ("codes", "scales", "y")]
         nodes.append(helper.make_node("MatMulNBits", ["x", *named[:2]], named[2:], domain=DOMAIN, **sizes))
         tensors += [
-            onnx.numpy_helper.from_array(np.roll(array, index, axis=0), name)  # equal weights would be kept once
+            onnx.numpy_helper.from_array(np.roll(array, index, axis=0), name)  # equal weights would be stored once
             for name, array in zip(named, (codes, scales), strict=False)
         ]
         outputs.append(helper.make_tensor_value_info(named[2], onnx.TensorProto.FLOAT, [count, rows]))
     x = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [count, blocks * BLOCK])
     graph = helper.make_graph(nodes, "products", [x], outputs, tensors)
     opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(DOMAIN, 1)]
-    made: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
-    return made
+    model: bytes = helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString()
+    return model
 
 
-def _session(model: bytes, threads: int, x: Array) -> Any:  # noqa: ANN401 - no types
-    """What computes all of a model's products; its threads do not spin while others are measured."""
+def _session(model: bytes, threads: int, x: Array) -> Callable[[], object]:
+    """A function that computes all of a model's products; its threads do not spin while others are measured."""
     ort: Any = import_module("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

@@ -1,4 +1,4 @@
-"""What a peer is: a project whose products, or whose coding, are measured beside fourcc's."""
+"""The interface of a peer: a project whose products or coding are measured beside fourcc's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fourcc.format import Floats
 from fourcc.qmatrix import QMatrix
 from fourcc.registry import registry
 
-NAMES = ("ggml", "gguf", "numpy", "torch", "onnxruntime")  # also of the modules beside this one
+NAMES = ("ggml", "gguf", "numpy", "torch", "onnxruntime")  # of the peers, and of their modules in this folder
 NOT_INSTALLED = "not installed"
 
 
 @attrs.frozen(eq=False)
-class Subject:
-    """What is multiplied.
+class PeerSubject:
+    """The matrices that a peer is measured with.
 
     Attributes:
         rows, cols: of the matrices.
@@ -30,7 +30,7 @@ class Subject:
         threads: numbers of threads.
         rotation: bytes of the different matrices.
         matrices: tag -> the matrix in fourcc's format.
-        notes: what a peer leaves out, said by it.
+        notes: what a peer leaves out, with reasons; the peer adds them.
     """
 
     rows: int
@@ -46,12 +46,12 @@ class Subject:
         return weights(self.rows, self.cols)
 
     def foreign(self, system: str, identity: int | str) -> QMatrix | None:
-        """The matrix in the format that has an id in another system; None where it is not measured."""
-        found = registry.foreign(system, identity)
-        return None if found is None else self.matrices.get(str(found.spec.tag))
+        """The matrix in the format with an id in another system; None if that format is not measured."""
+        fmt = registry.foreign(system, identity)
+        return None if fmt is None else self.matrices.get(str(fmt.spec.tag))
 
     def copies(self, nbytes: int) -> int:
-        """How many matrices of a size a rotation has."""
+        """Number of matrices of a size in a rotation."""
         return max(1, -(-self.rotation // nbytes))
 
 
@@ -60,7 +60,7 @@ class Candidate:
     """A peer's product; of two with the same kind, threads and count the faster one is shown.
 
     Attributes:
-        kind: what the weights are stored in, in the peer's words.
+        kind: the type of the stored weights, in the peer's words.
         like: tag of the format that it is compared with.
         count: activations.
         threads: how many.
@@ -76,13 +76,13 @@ class Candidate:
     series: Series
 
     def meets(self, mine: Product) -> bool:
-        """Whether it is compared with a product of fourcc's, of the same shape."""
+        """Whether it is compared with one of fourcc's products of the same shape."""
         return (self.like, self.count, self.threads) == (mine.tag, mine.count, mine.threads)
 
 
 @attrs.frozen(eq=False)
 class Coder:
-    """A peer's decoding and encoding of one matrix; None where it has none.
+    """A peer's decoding and encoding of one matrix; None if it has none.
 
     Attributes:
         kind, like, threads: as a candidate's.
@@ -99,7 +99,7 @@ class Coder:
 
 
 class Peer(Protocol):
-    """A project.
+    """A project that is measured.
 
     Attributes:
         name: as it is shown.
@@ -110,17 +110,17 @@ class Peer(Protocol):
     package: str
 
     def missing(self) -> str | None:
-        """Why it cannot be measured; None where it can."""
+        """Why it cannot be measured; None if it can."""
 
-    def products(self, subject: Subject) -> Iterable[Candidate]:
+    def products(self, subject: PeerSubject) -> Iterable[Candidate]:
         """Its products of a subject."""
 
-    def coders(self, subject: Subject) -> Iterable[Coder]:
+    def coders(self, subject: PeerSubject) -> Iterable[Coder]:
         """Its coding of a subject."""
 
 
 def absent(*modules: str) -> str | None:
-    """Why modules cannot be imported; nothing is."""
+    """Why modules cannot be imported, without an import; None if they can."""
     names = [name for name in modules if find_spec(name) is None]
     return f"{' and '.join(names)} {NOT_INSTALLED}" if names else None
 

@@ -1,4 +1,4 @@
-"""torch: products of float32, bfloat16 and int8 on the CPU. Its int8 product has neither scales nor quantizing."""
+"""torch: products of float32, bfloat16 and int8 on the CPU. Its int8 product neither scales nor quantizes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import Any
 
 from fourcc.bench.matrices import activations
-from fourcc.bench.peers.peer import Candidate, Coder, Subject, absent
+from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
 
-# What the weights are stored in -> ggml's id of the format that comes nearest.
+# Type of the stored weights -> ggml's id of the nearest format.
 KINDS = {"float32": 0, "bfloat16": 30, "int8": 8}
 
 
@@ -26,8 +26,8 @@ class Torch:
         """Why it cannot be measured."""
         return absent("torch")
 
-    def products(self, subject: Subject) -> Iterator[Candidate]:
-        """Of each kind of weights whose nearest format is measured."""
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
+        """Products of each type of weights whose nearest format is measured."""
         torch: Any = import_module("torch")
         for kind, nearest in KINDS.items():
             matrix = subject.foreign("ggml", nearest)
@@ -48,8 +48,8 @@ class Torch:
                     )
                     yield Candidate(kind, str(matrix.tag), count, threads, len(some), series)
 
-    def coders(self, subject: Subject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
-        """None: it has no blocks."""
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002 - a peer's signature
+        """No coding: torch has no blocks."""
         return iter(())
 
 
@@ -61,7 +61,7 @@ def _stored(torch: Any, values: Any, kind: str) -> Any:  # noqa: ANN401 - no typ
 
 
 def _work(torch: Any, x: Any, weights: list[Any]) -> Callable[[], None]:  # noqa: ANN401 - no types
-    """All products."""
+    """A function that computes all products."""
 
     def floats() -> None:
         with torch.inference_mode():
