@@ -87,8 +87,11 @@ def _load(kernel: KernelFunction) -> Compiled:
         import numba  # noqa: F401
     code = object_cache.load(key)
     if code is None:
-        code = _compile(kernel, _symbol(key))
-        object_cache.save(key, code)
+        with object_cache.locked(key):
+            code = object_cache.load(key)  # which another process may have kept meanwhile
+            if code is None:
+                code = _compile(kernel, _symbol(key))
+                object_cache.save(key, code)
     return Compiled(_name(kernel), object_cache.link(code, _symbol(key)))
 
 

@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -25,11 +25,12 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from fourcc.kernels.compiler import compile_lock
 from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.target import processor, target
 
 DIGEST = 16  # bytes
-SUFFIX = ".o"
+SUFFIX, LOCK = ".o", ".lock"
 OWN = "fourcc.kernels."
 ROOT = Path(__file__).resolve().parent.parent  # of all kernels: whatever lies below it may end in machine code
 
@@ -178,10 +179,28 @@ def save(key: bytes, code: bytes) -> None:
             raise
 
 
-def entries() -> list[Path]:
-    """The files of the cache, half-written ones included."""
+@contextmanager
+def locked(key: bytes) -> Iterator[None]:
+    """Whoever is inside compiles the kernel of that key alone, where the folder can be written to and is trusted."""
     with suppress(OSError):
-        return sorted(path for path in folder().iterdir() if path.suffix in {SUFFIX, ".new"})
+        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    with compile_lock.alone(path_of(key).with_suffix(LOCK)) if is_trusted() else nullcontext():
+        yield
+
+
+def entries() -> list[Path]:
+    """The kernels that are kept."""
+    return _files({SUFFIX})
+
+
+def leftovers() -> list[Path]:
+    """Half-written files and locks: of processes that are at work, or that were killed."""
+    return _files({".new", LOCK})
+
+
+def _files(suffixes: set[str]) -> list[Path]:
+    with suppress(OSError):
+        return sorted(path for path in folder().iterdir() if path.suffix in suffixes)
     return []
 
 

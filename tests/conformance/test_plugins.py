@@ -14,7 +14,7 @@ SLOW = "uncompiled or processes or bounds or damaged"
 TESTED = sorted(path.parent.name for path in PLUGINS.glob("*/test_*.py"))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TESTED)
 def test_its_own_tests_pass(name: str, root: Path) -> None:
     """In its folder, with the package to be found there."""

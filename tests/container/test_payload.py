@@ -58,7 +58,7 @@ def test_every_bit_of_a_small_file(tmp_path: Path) -> None:
     check_flips(write_example(tmp_path / "m"))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_bits_of_a_larger_file(tmp_path: Path) -> None:
     """C1: formats with several parts, experts, empty tensors; one bit of five, or every one where all is asked for."""
     path = write_model(tmp_path / "m", assorted(), {"policy.toml": b"version = 1\n"})

@@ -65,7 +65,7 @@ def test_every_number_of_16_bits(tag: str) -> None:
     check(tag, {"values": np.arange(1 << 16, dtype=np.uint16).view(dtype).reshape(4, -1)}, (4, 1 << 14))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @on_another_target
 def test_on_another_target(name: str) -> None:
     """The instructions of other machines give the same weights."""

@@ -141,7 +141,7 @@ def test_scratch_memory_suffices() -> None:
         assert all(kernel.scratch(cols) >= SCRATCH for cols in (fitting(tag, 1), 4096))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @on_another_target
 def test_on_another_target(name: str) -> None:
     """The instructions of other machines give the same bytes."""

@@ -404,7 +404,7 @@ def test_damaged_floats_decode_as_they_do_in_numpy(name: str) -> None:
             assert damaged.matmul(np.ones((n, q.shape[1]))).shape == (n, 18)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @on_another_target
 def test_on_another_target(name: str) -> None:
     """The instructions of other machines give the same weights: of those formats that use most kinds of them."""

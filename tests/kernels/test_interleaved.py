@@ -186,7 +186,7 @@ def test_as_plain_python(tag: str) -> None:
     assert excess(q, x, out) <= 1
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @on_another_target
 def test_on_another_target(name: str) -> None:
     """The instructions of other machines stay within the bounds: one format of each kind of codes."""

@@ -268,7 +268,7 @@ def test_compiled_indices_are_any_bits_of_a_word() -> None:
     assert not wrong.size, told(program, wrong)
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @on_another_target
 def test_on_another_target(name: str) -> None:
     """The instructions of other machines."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.kernels.compact import TAGS, run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 
 def products(path: Path) -> dict[str, np.ndarray]:
