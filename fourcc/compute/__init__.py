@@ -4,7 +4,14 @@ A matrix is *packed* for its format's kernel once (`pack`); activations are *pre
 the same of them (`prepare`); then the rows of their product are shared among the threads of one team (`multiply`).
 """
 
-from fourcc.compute.cache import announce_compiling, cache_entries, cache_folder, cache_is_trusted
+from fourcc.compute.cache import (
+    announce_compiling,
+    cache_entries,
+    cache_folder,
+    cache_leftovers,
+    current_entries,
+    why_not_kept,
+)
 from fourcc.compute.choosing import is_copied, kernel_of, unfit_for_blocks, why_decoded
 from fourcc.compute.products import Activations, Packed, gather, matmul, multiply, pack, prepare, product_job
 from fourcc.compute.teams import run
@@ -15,7 +22,8 @@ __all__ = [
     "announce_compiling",
     "cache_entries",
     "cache_folder",
-    "cache_is_trusted",
+    "cache_leftovers",
+    "current_entries",
     "gather",
     "is_copied",
     "kernel_of",
@@ -27,4 +35,5 @@ __all__ = [
     "run",
     "unfit_for_blocks",
     "why_decoded",
+    "why_not_kept",
 ]

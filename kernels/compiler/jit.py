@@ -18,7 +18,7 @@ from threading import RLock
 from types import CellType, FunctionType
 from typing import Any
 
-from fourcc.kernels.compiler import object_cache
+from fourcc.kernels.compiler import announcing, object_cache
 from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.target import Target, processor, target
 
@@ -27,7 +27,6 @@ ARGUMENTS = 5
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "_nrt": False}
 
 KernelFunction = Callable[[int, int, int, int, int], None]
-announce: Callable[[str], None] | None = None  # called with a kernel's name before it is compiled, which takes a second
 compilations = 0  # of this process; 0 where all came from the disk
 
 _lock = RLock()
@@ -112,8 +111,8 @@ def _compile(kernel: KernelFunction, symbol: str) -> bytes:
     """Object code of a kernel."""
     global compilations  # noqa: PLW0603 - counted for a test
     compilations += 1
-    if announce is not None:
-        announce(_name(kernel))
+    if announcing.listener is not None:
+        announcing.listener(_name(kernel))
     object_cache.initialize()
     made_for = machine(target())
     return bytes(made_for.emit_object(module_of(kernel, symbol, made_for)))

@@ -30,6 +30,7 @@ from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.target import processor, target
 
 DIGEST = 16  # bytes
+SHARED = 4  # bytes of a key that only the sources, the compilers and the processor decide
 SUFFIX, LOCK = ".o", ".lock"
 OWN = "fourcc.kernels."
 ROOT = Path(__file__).resolve().parent.parent  # of all kernels: whatever lies below it may end in machine code
@@ -52,11 +53,11 @@ def folder() -> Path:
 
 
 def fingerprint(kernel: Callable[..., Any]) -> bytes:
-    """Digest of all that the machine code of a kernel depends on."""
-    digest = hashlib.blake2b(_surroundings(), digest_size=DIGEST)
+    """Digest of all that the machine code of a kernel depends on; it begins as those of all kernels of a version do."""
+    digest = hashlib.blake2b(_surroundings(), digest_size=DIGEST - SHARED)
     for description in map(_described, reachable(kernel)):
         digest.update(len(description).to_bytes(8, "little") + description)
-    return digest.digest()
+    return _surroundings()[:SHARED] + digest.digest()
 
 
 @cache
@@ -191,6 +192,21 @@ def locked(key: bytes) -> Iterator[None]:
 def entries() -> list[Path]:
     """The kernels that are kept."""
     return _files({SUFFIX})
+
+
+def is_current(entry: Path) -> bool:
+    """Whether an entry is of these sources, these compilers and this processor."""
+    return entry.name.startswith(_surroundings()[:SHARED].hex())
+
+
+def why_not_kept() -> str | None:
+    """Why a kernel that is compiled now cannot be kept, or is not used, in words; None where it is. Makes no folder."""
+    nearest = next((path for path in (folder(), *folder().absolute().parents) if path.exists()), None)
+    if nearest is None or not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{nearest} is no folder, or may not be written to"
+    if nearest == folder() and not is_trusted():
+        return "it belongs to someone else, or others may write to it"
+    return None
 
 
 def leftovers() -> list[Path]:

@@ -14,7 +14,7 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded
-from tests.kernels.again import on_another_target, passes
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import (
     CODED,
     FLT_MAX,
@@ -142,7 +142,7 @@ def test_scratch_memory_suffices() -> None:
 
 
 @pytest.mark.thorough
-@on_another_target
-def test_on_another_target(name: str) -> None:
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
     """The instructions of other machines give the same bytes."""
     passes(__file__, name, "special or every_float16 or gaps")

@@ -14,7 +14,7 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import random_parts, same_numbers
-from tests.kernels.again import on_another_target, passes
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import decoded, excess
 from tests.kernels.drawing import COUNTS, SEEDS, fitting, normal, numbers
 from tests.kernels.ggml_codes import NUMBERS
@@ -187,8 +187,8 @@ def test_as_plain_python(tag: str) -> None:
 
 
 @pytest.mark.thorough
-@on_another_target
-def test_on_another_target(name: str) -> None:
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
     """The instructions of other machines stay within the bounds: one format of each kind of codes."""
     tags = "Q4_1 or Q5_0 or Q3_K or Q4_K or Q6_K or IQ4N or MXF4"
     passes(__file__, name, f"(whole_steps or packing or bad_scales) and ({tags})")

@@ -1,0 +1,23 @@
+"""One format of each kind of kernel and block: for checks that are too dear to be made of every format at every run."""
+
+from collections.abc import Iterable
+
+from fourcc import compute
+from fourcc.registry import registry
+
+
+def kind(tag: str) -> tuple[object, ...]:
+    """What decides which code a format's products and parts go through."""
+    found = registry[tag]
+    kernel = compute.kernel_of(found)
+    cols = found.spec.block[1]
+    width = "one" if cols == 1 else "row" if cols is None else "group" if isinstance(cols, str) else "block"
+    return kernel.level, kernel.pack is not None, width
+
+
+def of_each_kind(tags: Iterable[str]) -> list[str]:
+    """The first format of each kind."""
+    first: dict[tuple[object, ...], str] = {}
+    for tag in tags:
+        first.setdefault(kind(tag), tag)
+    return list(first.values())
