@@ -60,7 +60,7 @@ def shared_kernels() -> dict[str, KernelFunction]:
 
     functions = (
         thread_team.run_steps,
-        *thread_team.OWN,
+        *thread_team.COMPILED,
         attention.attend,
         attention.rotate,
         layers.norm,

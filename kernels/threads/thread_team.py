@@ -71,7 +71,7 @@ def _help(board: int, sleeper: int, spins: int, last: int, own: int) -> None:  #
             idle = spins - swap_shared(sleeper, ASLEEP, AWAKE)  # unless it is being woken already
 
 
-OWN = (_open, _lead, _help)  # what every team of several threads runs
+COMPILED = (_open, _lead, _help)  # what every team of several threads runs
 
 
 class Team:
@@ -91,7 +91,7 @@ class Team:
         self._scratch = [_lines(1) for _ in range(threads)]
         self._busy = Lock()
         if threads > 1:
-            self._open, self._lead, self._help = map(jit.compiled, OWN)
+            self._open, self._lead, self._help = map(jit.compiled, COMPILED)
         self._wake = [Lock() for _ in range(threads - 1)]
         for index, lock in enumerate(self._wake):
             lock.acquire()

@@ -59,7 +59,7 @@ def is_dear(trial: Trial) -> bool:
 
 
 def test_the_dear_checks_are_checks() -> None:
-    assert DEAR < {check.name for check in CHECKS}
+    assert {check.name for check in CHECKS} > DEAR
 
 
 @pytest.mark.parametrize("trial", every_trial(), ids=str)
