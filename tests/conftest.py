@@ -35,6 +35,17 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return None if config.option.markexpr else "thorough tests run if -m thorough, or their file, is given"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> None:
+    """One kernel is in the cache: a command of this run is not the first of this machine, and need not say so."""
+    from fourcc import compute
+    from fourcc.compute import building
+    from fourcc.kernels.compiler import jit
+
+    if not jit.uncompiled() and not compute.current_entries():
+        jit.compiled(building.shared_kernels()["add_to"])
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository's folder."""
@@ -44,7 +55,7 @@ def root() -> Path:
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of real models that are not part of the repository; skips where there is none."""
-    folder = Path(os.environ.get("FOURCC_DATA", ROOT.parent / "shared" / "models"))
-    if not folder.is_dir():
+    folder = Path(os.environ.get("FOURCC_DATA", ""))
+    if not folder.is_absolute() or not folder.is_dir():
         pytest.skip("FOURCC_DATA names no folder of real models")
     return folder

@@ -41,7 +41,12 @@ def test_what_is_there(run: Runner, folder: Path) -> None:
     document = run("cache", "--json").document
     assert document == {
         "schema": "fourcc.cache/1",
-        **{"folder": str(folder), "kernels": 2, "current": 1, "bytes": 40, "cleared": False, "not_used": None},
+        "folder": str(folder),
+        "kernels": 2,
+        "current": 1,
+        "bytes": 40,
+        "cleared": False,
+        "not_used": None,
     }
     assert run("cache", "--clear").out.endswith("cleared\n")
     assert not list(folder.iterdir())
@@ -65,15 +70,17 @@ def test_a_folder_that_cannot_be_made_is_said(run: Runner, tmp_path: Path, monke
     assert run("cache", "build").code == 4
 
 
-def test_what_has_been_built_is_there(run: Runner, process: Runner, folder: Path) -> None:
-    """Of a kernel that compiles quickly; on all cores, with nothing but the summary on stdout."""
-    ended = run("cache", "build", "--format", "I8", "--json", "-q")  # which has the products of decoded weights
-    document = ended.document
-    assert (document["schema"], document["there"]) == ("fourcc.cache-build/1", 0)
-    assert document["needed"] == document["compiled"] == len(list(folder.iterdir()))
-    assert run("cache", "build", "--format", "I8").out == (
-        f"{document['needed']} kernels: {document['needed']} were there, 0 compiled\n"
-    )
+def test_what_has_been_built_is_there(run: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two kernels that compile quickly."""
+    two = {name: building.shared_kernels()[name] for name in ("add_to", "gate")}
+    monkeypatch.setattr(building, "shared_kernels", lambda: two)
+    monkeypatch.setattr(building, "kernels_of_format", lambda _: {})
+    document = run("cache", "build", "--json", "-q").document
+    assert (document["schema"], document["folder"]) == ("fourcc.cache-build/1", str(folder))
+    assert (document["needed"], document["there"], document["compiled"]) == (2, 0, 2)
+    assert {path.stem for path in folder.iterdir()} == {object_cache.fingerprint(each).hex() for each in two.values()}
+    ended = run("cache", "build")
+    assert (ended.out, ended.err) == ("2 kernels: 2 were there, 0 compiled\n", "")
 
 
 def test_a_format_that_is_not_there(run: Runner, folder: Path) -> None:
