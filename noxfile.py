@@ -1,4 +1,4 @@
-"""What a developer runs, by name: `nox -s tests`; `nox -l` lists all. Sessions run in the environment that is active."""
+"""A developer's tasks, by name: `nox -s tests`; `nox -l` lists all. Sessions run in the environment that is active."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """Run the tests that take long: other targets, every format through every check, plugins, the guide, short lanes."""
+    """Run the tests that take long: other targets, all checks of all formats, plugins, the guide."""
     session.run(*PYTEST, "-m", "thorough", *session.posargs)
 
 

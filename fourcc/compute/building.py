@@ -55,11 +55,11 @@ def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
 def shared_kernels() -> dict[str, KernelFunction]:
     """What every model's run and every conversion needs, by name."""
     from fourcc.kernels.measuring.error_sums import error_sums
-    from fourcc.kernels.threads import thread_team
+    from fourcc.kernels.threads import program, thread_team
     from fourcc.kernels.transformer import attention, layers, sampling
 
     functions = (
-        thread_team.run_steps,
+        program.run_steps,
         *thread_team.COMPILED,
         attention.attend,
         attention.rotate,
