@@ -408,13 +408,13 @@ def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
 # -- several processes
 
 
-@pytest.mark.parametrize("turn", range(3))
-def test_processes_that_compile_at_once_all_succeed(cache: Path, turn: int) -> None:
+@pytest.mark.parametrize("count", [3, *(pytest.param(count, marks=pytest.mark.thorough) for count in (2, 4))])
+def test_processes_that_compile_at_once_all_succeed(cache: Path, count: int) -> None:
     """Their entries are whole."""
     command = [sys.executable, "-c", SMALL]
     started = [
         subprocess.Popen(command, env=environment(FOURCC_CACHE=str(cache)), cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for _ in range(2 + turn % 2)
+        for _ in range(count)
     ]
     told = [json.loads(process.communicate(timeout=100)[0]) for process in started]
     assert all(process.returncode == 0 for process in started)

@@ -63,7 +63,7 @@ def refusals_alike(tag: str, parts: Parts, shape: tuple[int, ...]) -> Parts:
 
 
 @every
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_bytes_are_those_of_the_format(tag: str, options: Options, data: st.DataObject) -> None:
     rows = data.draw(st.integers(1, 3) if options.get("method") == "kmeans" or tag in SLOW else ROWS)
