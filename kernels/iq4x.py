@@ -1,4 +1,4 @@
-"""IQ4_XS: superblocks of 256 codes of 4 bits that name levels, a scale of 6 bits for each 32."""
+"""IQ4_XS: super-blocks of 256 codes of 4 bits that name levels, a scale of 6 bits for each 32."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy as np
 from fourcc.kernels.encoders.lanes import ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, nearest, order_codes, pair_encoder
 from fourcc.kernels.encoders.levels import level_codes, level_scale, levels_of, nearest_code
 from fourcc.kernels.encoders.scale_search import first_largest_of
-from fourcc.kernels.products.packed_gemm import interleaved
-from fourcc.kernels.products.packed_layout import WORD, Block
+from fourcc.kernels.products.packed_gemm import packed_kernel
+from fourcc.kernels.products.packed_layout import PACKED_WORD, Block
 from fourcc.kernels.simd.arithmetic import (
     divide,
     floats_from_ints,
@@ -31,18 +31,18 @@ SCALE_ZERO = 32  # the code of scale 0
 SCALE_LOW, SCALE_HIGH = np.float32(-SCALE_ZERO), np.float32(SCALE_ZERO - 1)
 
 
-def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
-    """Two upper bits of eight scales beside the float16, four lower ones in the next word."""
-    d, lower, upper = low_float16s(load_ints(p)), load_ints(p + WORD), shifted_right(load_ints(p), 16)
+def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+    """The word of the float16 has the upper two bits of eight scales, the next one the lower four."""
+    d, lower, upper = low_float16s(load_ints(p)), load_ints(p + PACKED_WORD), shifted_right(load_ints(p), 16)
     four, two, zero = ints_of(15), ints_of(3), ints_of(SCALE_ZERO)
     for each in range(8):
         more = shifted_left(both(shifted_right(upper, 2 * each), two), 4)
         scale = subtract(either(both(shifted_right(lower, 4 * each), four), more), zero)
-        store(scales + WORD * each, multiply(d, floats_from_ints(scale)))
+        store(scales + PACKED_WORD * each, multiply(d, floats_from_ints(scale)))
 
 
 def _encode_pair(one: int, other: int, scratch: int) -> None:
-    """Two blocks, as `formats.iq4x` encodes them: eight scales of each, then the codes with the scales as stored."""
+    """Encodes two blocks as `formats.iq4x` does: eight scales of each, then the codes with the scales as stored."""
     scale, zero = level_scale(scratch), floats_of(ZERO)
     store(scratch + SPARE, scale)
     upper, lower = first_largest_of(scratch + SPARE, 0, 8), first_largest_of(scratch + SPARE, 8, 16)
@@ -53,8 +53,8 @@ def _encode_pair(one: int, other: int, scratch: int) -> None:
     d = load_float_pair(scratch + SPARE)
     inverse = where_equal(d, zero, zero, divide(floats_of(ONE), d))
     scales = nearest(multiply(inverse, scale), SCALE_LOW, SCALE_HIGH)
-    step = multiply(d, scales)
-    inverse = where_equal(step, zero, zero, divide(floats_of(ONE), step))
+    stored = multiply(d, scales)
+    inverse = where_equal(stored, zero, zero, divide(floats_of(ONE), stored))
     for at in range(0, SUB * VECTOR, VECTOR):
         store(scratch + TRIED + at, nearest_code(multiply(inverse, load_floats(scratch + X + at))))
     order_codes(SUB, scratch)
@@ -64,7 +64,7 @@ def _encode_pair(one: int, other: int, scratch: int) -> None:
 
 
 def _store_block(p: int, scales: int, codes: int) -> None:
-    """A block's eight scales, a byte each, and its 256 codes, int32."""
+    """Packs a block's eight scales, a byte each, and its 256 codes, int32."""
     more = 0
     for each in range(8):
         more |= load_byte(scales + each) >> 4 << 2 * each
@@ -77,6 +77,7 @@ def _store_block(p: int, scales: int, codes: int) -> None:
         store_low_bytes(p + 8 + 16 * each, either(load_ints(pairs), shifted_left(load_ints(pairs + VECTOR), 4)))
 
 
-KERNEL = interleaved(
-    Block(WIDTH, SIZE, _numbers, level_codes(levels_of, scales=8, begin=2)), encoder=pair_encoder(SIZE, _encode_pair)
+KERNEL = packed_kernel(
+    Block(WIDTH, SIZE, _write_scales, level_codes(levels_of, scales=8, begin=2)),
+    encoder=pair_encoder(SIZE, _encode_pair),
 )

@@ -1,4 +1,13 @@
-"""What a format's kernel is: a frozen value of plain functions, compiled only when they are first used."""
+"""A format's kernel: a frozen value of plain functions, each of which is compiled when it is first used.
+
+A format names its kernel in `Format.kernel`. `fourcc.compute` reads from it which functions multiply, decode and encode
+a matrix, and what memory they need. Every function has the one signature of `fourcc.kernels.compiler.jit`,
+
+    (weights, job, first, last, scratch)
+
+the addresses of the matrix's and of the job's descriptor (`fourcc.kernels.descriptors`), a range of rows, and the
+address of the thread's scratch memory. None of them allocates, checks or raises.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +22,13 @@ from fourcc.kernels.descriptors import Array
 
 Level = Literal["native", "fused", "decode"]
 Parts = Mapping[str, Array]
-LARGE = 2.0**64  # of a scale: up to here no product of codes overflows, and no weight, if the activations are ordinary
+Encoder = Callable[[Mapping[str, object]], KernelFunction | None]  # (options) -> the function for them
+LARGE = 2.0**64  # scales up to here make no product of codes overflow, and no weight, if activations are ordinary
 
 
 @dataclass(frozen=True)
 class Activation:
-    """What a product wants of the activations; kernels that want the same share it.
+    """The form in which a product takes the activations; kernels with the same form share them.
 
     Attributes:
         name: equal names, equal results.
@@ -38,8 +48,8 @@ FLOAT = Activation("float")
 class Careful:
     """The product with a matrix some of whose scales are so large that a weight, or a sum of codes, may overflow.
 
-    A sum that a scale is multiplied by at the end hides that a weight is infinite; one that is multiplied by it too
-    early is infinite where the product is not.
+    A product that applies the scale last hides that a weight is infinite; one that applies it too early is infinite
+    where the exact product is not.
 
     Attributes:
         needed: (parts) -> whether there are such scales.
@@ -51,7 +61,7 @@ class Careful:
 
 
 def has_large_floats(parts: Parts) -> bool:
-    """Whether a float32 among the parts is beyond `LARGE`, to either side."""
+    """Whether the magnitude of a float32 among the parts is above `LARGE`."""
     numbers = [part[name] for part in parts.values() for name in part.dtype.names or ()]
     numbers += [part for part in parts.values() if not part.dtype.names]
     floats = (each for each in numbers if each.dtype == np.float32)
@@ -62,25 +72,24 @@ def has_large_floats(parts: Parts) -> bool:
 class Kernel:
     """How a format multiplies, decodes and encodes at speed.
 
-    All functions have the one signature of `fourcc.kernels.compiler.jit`.
-
     Attributes:
-        level: ``native``, ``fused`` (made from a block decoder) or ``decode`` (made from decoded weights).
-        activation: what `tile` wants.
-        tile: rows first .. last of the product; one activation or several.
-        exact: the same with the activations as floats, for checking.
-        gather: the rows whose numbers the job lists at X (int64), or, where X is 0, rows first .. last, of the packed
-            matrix, as float32.
+        level: ``native`` (written for the format), ``fused`` (made from its block decoder) or ``decode`` (for weights
+            that are decoded to float32 first).
+        activation: the form in which `tile` takes activations.
+        tile: multiplies rows first .. last by all activations of the job.
+        exact: as `tile`, with the activations as floats; for checking.
+        gather: decodes rows of the packed matrix to float32: those whose numbers the job lists at X (int64), or, where
+            X is 0, rows first .. last.
         scratch: (columns) -> bytes of scratch memory that a thread needs.
-        row_align: rows are split among threads at multiples of this.
         parts: names of the stored parts, in the order in which functions find them.
+        row_align: rows are split among threads at multiples of this.
         pack: writes the packed layout of rows first .. last; None where the stored parts serve.
         packed: (rows, cols) -> bytes of the packed layout.
-        decode: rows first .. last of the stored parts as float32, bit for bit what the format's `decode` gives; None
-            where there is none.
-        careful: the product where scales are very large; None: there are none, or `tile` minds them.
-        encoder: (options) -> rows first .. last of the float32 at the job's X into the stored parts, byte for byte what
-            the format's `encode` gives; None where there is none.
+        decode: decodes rows first .. last of the stored parts to float32, bit for bit as the format's `decode` does;
+            None where there is none.
+        careful: the product where scales are very large; None where none can be, or where `tile` allows for them.
+        encoder: (options) -> the function that encodes rows first .. last of the float32 at the job's X into the stored
+            parts, byte for byte as the format's `encode` does; None where there is none.
     """
 
     level: Level
@@ -95,7 +104,7 @@ class Kernel:
     packed: Callable[[int, int], int] | None = None
     decode: KernelFunction | None = None
     careful: Careful | None = None
-    encoder: Callable[[Mapping[str, object]], KernelFunction | None] | None = None
+    encoder: Encoder | None = None
 
     def for_parts(self, parts: Parts) -> Kernel:
         """The kernel for a matrix with these parts: another one where scales are very large."""

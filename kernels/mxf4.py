@@ -1,6 +1,6 @@
-"""MXFP4: blocks of 32 codes of 4 bits, a byte that is the exponent of their scale; a code names a level of E2M1.
+"""MXFP4: blocks of 32 codes of 4 bits and a byte, the exponent of their scale; a code names a level of E2M1.
 
-Levels are doubled, so that they are whole numbers and are multiplied as codes of Q8_0 are. Encoding is that of
+Levels are doubled: so they are whole numbers, and are multiplied as the codes of Q8_0 are. Encoding is that of
 `fourcc.formats.mxf4`, with its one quirk: see `_exponent`.
 """
 
@@ -13,8 +13,8 @@ import numpy as np
 from fourcc.kernels.encoders.block_by_block import block_by_block
 from fourcc.kernels.encoders.levels import level_codes
 from fourcc.kernels.kernel import Careful, Parts
-from fourcc.kernels.products.packed_gemm import interleaved
-from fourcc.kernels.products.packed_layout import WORD, Block
+from fourcc.kernels.products.packed_gemm import packed_kernel
+from fourcc.kernels.products.packed_layout import PACKED_WORD, Block
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -46,16 +46,16 @@ LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
 BORDERS = (0.5, 1.5, 2.5, 3.5, 5, 7, 10)  # half-way between two; the lower one takes what lies on it
 HALF_BIAS = 63  # two factors 2^(a - 64), a + b = e, are 2^(e - 128); float32 has 127 more in its exponent
 MANTISSA = 23  # bits
-MOST = 252  # exponent whose levels are all finite
-LARGEST = 192  # whose scale is no larger than `kernel.LARGE`
+MOST = 252  # the largest exponent whose levels are all finite
+LARGEST = 192  # exponent whose scale is no larger than `kernel.LARGE`
 ZERO, EIGHT = np.float32(0), np.float32(8)
 _ABOVE = tuple(float(np.nextafter(np.float32(border), np.float32(16))) for border in BORDERS)
 _code_of = stairs(_ABOVE, tuple(map(float, range(8))))
 
 
-def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
-    """2^(e - 128) for every e, denormal for the first two: the product of two ordinary powers."""
-    e = load_bytes_as_ints(p + 4 * WORD)
+def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+    """Scales are 2^(e - 128), denormal for the first two e: products of two powers that are not denormal."""
+    e = load_bytes_as_ints(p + 4 * PACKED_WORD)
     half = shifted_right(e, 1)
     store(scales, _power(half))
     first = load_floats(scales)
@@ -64,13 +64,13 @@ def _numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there a
 
 
 def _power(exponent: Lanes) -> Lanes:
-    """The bits of 2^(exponent - 64), of 0 .. 128."""
-    made: Lanes = shifted_left(add(exponent, ints_of(HALF_BIAS)), MANTISSA)
-    return made
+    """The bits of 2^(exponent - 64), for exponents 0 .. 128."""
+    bits: Lanes = shifted_left(add(exponent, ints_of(HALF_BIAS)), MANTISSA)
+    return bits
 
 
 def _encode(x: int, p: int, scratch: int) -> None:
-    """A block."""
+    """Encodes a block."""
     low, high = load_floats(x), load_floats(x + 64)
     store_float(scratch, largest(larger(absolute(low), absolute(high))))
     e = _exponent(load_int(scratch))
@@ -86,13 +86,13 @@ def _encode(x: int, p: int, scratch: int) -> None:
 def _exponent(peak: int) -> int:
     """The stored exponent for the bits of a block's largest magnitude.
 
-    ggml rounds its logarithm to float32, so that the last magnitudes before a power of two, 2^k, count as that power:
-    those that are nearer to it than half a step of float32 is where k lies. That many are 2^j / log2(e), with 2^j the
-    largest power up to k - 1, or up to -k.
+    ggml rounds the peak's logarithm to float32, so the last magnitudes below a power of two, 2^k, count as that power:
+    their logarithm lies within half a unit in the last place of k. There are 2^j / log2(e) of them, with 2^j the
+    largest power of two up to k - 1, or up to -k.
     """
     biased = peak >> MANTISSA
     k = biased - 126
-    below = (1 << MANTISSA) - (peak & ((1 << MANTISSA) - 1))  # steps of float32 from 2^k
+    below = (1 << MANTISSA) - (peak & ((1 << MANTISSA) - 1))  # numbers of float32 from here to 2^k
     m = k - 1 if k > 0 else -k
     as_many = 0
     for j in range(1, 7):
@@ -102,20 +102,20 @@ def _exponent(peak: int) -> int:
 
 
 def _codes(w: Lanes, one: Lanes, other: Lanes) -> Lanes:
-    """Codes of sixteen weights; the two powers are, multiplied, what their scale is the inverse of."""
+    """The codes of sixteen weights; `one` times `other` is the inverse of their scale."""
     code = _code_of(multiply(multiply(absolute(w), one), other))
     zero, sign = floats_of(ZERO), floats_of(EIGHT)
     negative = where_equal(code, zero, zero, where_less(w, zero, sign, zero))
-    made: Lanes = ints_from_floats(add(code, negative))
-    return made
+    codes: Lanes = ints_from_floats(add(code, negative))
+    return codes
 
 
 def _has_large_scales(parts: Parts) -> bool:
     return bool((parts["blocks"]["e"] > LARGEST).any())
 
 
-_PRODUCTS = interleaved(
-    Block(32, SIZE, _numbers, level_codes(byte_table(LEVELS)), half=0, rest=1),
+_PRODUCTS = packed_kernel(
+    Block(32, SIZE, _write_scales, level_codes(byte_table(LEVELS)), half=0, rest=1),
     encoder=block_by_block(32, SIZE, _encode),
 )
 KERNEL = replace(_PRODUCTS, careful=Careful(_has_large_scales, _PRODUCTS.exact))

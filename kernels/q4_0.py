@@ -1,4 +1,4 @@
-"""Q4_0: blocks of 32 codes of 4 bits, packed for products: 16 rows interleaved.
+"""Q4_0: blocks of 32 codes of 4 bits, packed for products: 16 rows are interleaved.
 
 ::
 
@@ -6,18 +6,15 @@
     byte     0       64      128     192     256                  288
              | v0    | v1    | v2    | v3    | 16 float16 scales  |
 
-    v_j holds 4 bytes of each of 16 rows: low nibbles are columns 4 j .. 4 j + 3 of the block, high ones 16 further on
+    v_j holds 4 bytes of each of 16 rows: low nibbles are columns 4 j .. 4 j + 3 of the block, high nibbles 16 more
 
-The bytes are the stored ones in another order. As stored, a block of a row takes 18 bytes, and its codes would have to
-be brought into order for each product; here one load serves 16 rows, and no sum crosses lanes. Rows that fill up the
-last group have scale 0.
+The bytes are the stored ones in another order. A stored block takes 18 bytes, and every product would have to reorder
+its codes. Packed, one load serves 16 rows, and no sum crosses lanes. Rows that fill up the last sixteen have scale 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -33,11 +30,13 @@ from fourcc.kernels.descriptors import (
     round_up,
 )
 from fourcc.kernels.encoders.q4_0_q8_0 import decode_four_bits, encode_four_bits
-from fourcc.kernels.products.integer_gemm import integers
-from fourcc.kernels.products.panel_gemm import MOST, products_of_groups, store_rows
+from fourcc.kernels.products.crossover import PACKED_ROWS
+from fourcc.kernels.products.integer_gemm import integer_kernel
+from fourcc.kernels.products.panel_gemm import packed_small_n, store_rows
 from fourcc.kernels.products.panels import scales_of
-from fourcc.kernels.products.prefetch import ahead_of
+from fourcc.kernels.products.prefetch import prefetch_distance
 from fourcc.kernels.products.row_gemv import decoder
+from fourcc.kernels.products.signatures import Tile
 from fourcc.kernels.simd.int8 import high_nibbles, low_nibbles
 from fourcc.kernels.simd.load_wide import load_float16, load_float16s
 from fourcc.kernels.simd.memory import (
@@ -60,11 +59,9 @@ from fourcc.kernels.simd.tiles import (
 
 STORED = 18  # bytes of a stored block
 PACKED = 288  # bytes of a packed block
-SCALES_AT = 256  # where its scales begin
+SCALES_AT = 256  # byte of a packed block at which its scales begin
 ROWS = 16
 ZERO_POINT = 8
-
-Function = Callable[..., Any]
 
 
 def packed_bytes(rows: int, cols: int) -> int:
@@ -73,7 +70,7 @@ def packed_bytes(rows: int, cols: int) -> int:
 
 
 def _pack(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Rows first .. last, `first` a multiple of 16; those that are missing in the last group get zeros."""
+    """Rows first .. last, `first` a multiple of 16; rows that are missing in the last sixteen become zeros."""
     blocks = load_word(weights + COLS) >> 5
     source, out = load_word(weights + PARTS), load_word(job + OUT)
     for row in range(first, (last + 15) >> 4 << 4):
@@ -91,29 +88,32 @@ def _pack_block(p: int, q: int, lane: int, present: bool) -> None:  # noqa: FBT0
         store_byte(q + SCALES_AT + 2 * lane + j, load_byte(p + j) if present else 0)
 
 
-def _columns(columns: int) -> Function:
-    """The product of sixteen rows with some activations at once, as `products_of_groups` wants it.
+def _tile(columns: int) -> Tile[tuple[int, int]]:
+    """The product of sixteen packed rows with some activations at once, for `packed_small_n`.
 
-    Each block is eight dot products for each activation and one scaling.
+    A block takes eight dot products and one scaling for each activation.
     """
-    nothing, zeros, ahead = no_float_columns[columns], no_int_columns[columns], ahead_of(columns)
+    nothing, zeros, distance = no_float_columns[columns], no_int_columns[columns], prefetch_distance(columns)
 
-    def product(group: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
-        p, _ = group
-        x_step, step = load_word(job + CODES_STRIDE), load_word(job + SCALES_STRIDE)
-        x = load_word(job + CODES) + column * x_step
-        steps, offsets = load_word(job + SCALES) + column * step, load_word(job + ZERO_CORRECTIONS) + column * step
+    def product(source: tuple[int, int], cols: int, job: int, column: int, rows: int, row: int) -> None:
+        p, _ = source
+        x_stride, stride = load_word(job + CODES_STRIDE), load_word(job + SCALES_STRIDE)
+        x = load_word(job + CODES) + column * x_stride
+        x_scales, corrections = (
+            load_word(job + SCALES) + column * stride,
+            load_word(job + ZERO_CORRECTIONS) + column * stride,
+        )
         total = nothing()
         for block in range(cols >> 5):
             dots, at = zeros(), x + 32 * block
             for j in range(4):
                 pair = load_bytes(p + 64 * j)
-                if ahead:
-                    prefetch(p + 64 * j + ahead)
-                dots = dot_columns(dots, low_nibbles(pair), at + 4 * j, x_step)
-                dots = dot_columns(dots, high_nibbles(pair), at + 16 + 4 * j, x_step)
+                if distance:
+                    prefetch(p + 64 * j + distance)
+                dots = dot_columns(dots, low_nibbles(pair), at + 4 * j, x_stride)
+                dots = dot_columns(dots, high_nibbles(pair), at + 16 + 4 * j, x_stride)
             scales = load_float16s(p + SCALES_AT)
-            total = scale_columns(total, dots, scales, steps + 4 * block, offsets + 4 * block, step)
+            total = scale_columns(total, dots, scales, x_scales + 4 * block, corrections + 4 * block, stride)
             p += PACKED
         store_rows(job, column, row, rows, total)
 
@@ -121,7 +121,7 @@ def _columns(columns: int) -> Function:
 
 
 def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:  # noqa: ARG001
-    """Bytes of nibbles to bytes of codes; the order is the panel's already."""
+    """Widens nibbles to bytes; they are in the panel's order already."""
     cols = load_word(weights + COLS)
     scales = scales_of(out, round_up(cols))
     p = load_word(weights + PARTS) + (row >> 4) * (cols >> 5) * PACKED
@@ -135,7 +135,7 @@ def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None: 
 
 
 def _decode(weights: int, row: int, out: int) -> None:
-    """A row of the packed layout."""
+    """Decodes a row of the packed layout."""
     blocks = load_word(weights + COLS) >> 5
     p = load_word(weights + PARTS) + (row >> 4) * blocks * PACKED
     lane = row & 15
@@ -151,9 +151,9 @@ def _decode(weights: int, row: int, out: int) -> None:
         p += PACKED
 
 
-_PRODUCTS = integers(
-    products_of_groups(_columns, lambda cols: (cols >> 5) * PACKED),
-    MOST,
+_PRODUCTS = integer_kernel(
+    packed_small_n(_tile, lambda cols: (cols >> 5) * PACKED),
+    PACKED_ROWS,
     _panel,
     _decode,
     zero=ZERO_POINT,

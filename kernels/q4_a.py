@@ -1,19 +1,16 @@
 """Q4_A: 4-bit indices into 16 floats for 256 columns, as they are stored.
 
-Sixteen floats are one register, and a look-up of 16 indices one permute that sees only the low four bits of each 32-bit
+Sixteen floats fill one register, and a permute looks 16 indices up in it; it sees only the low four bits of each 32-bit
 word. So 64 bytes of indices, shifted right by 0, 4, .. 28 bits, are eight vectors of indices. The activation is brought
 into that order once: vector j of a run of 128 columns has columns 8 l + (j ^ 1), l = 0 .. 15, since the even column of
 a pair is in the high nibble.
 
-A row's last run may be short. What lies behind its columns, a nibble of padding among it, takes the index of the run's
-first column: it meets activations of 0, so that it adds nothing, unless that weight itself is not finite. Which nibbles
-are columns is kept with the activation.
+A row's last run may be short. Nibbles behind its columns, the padding of a byte among them, take the index of the run's
+first column. They meet activations of 0, so they add nothing, unless that weight itself is not finite. A mask beside
+the activation tells which nibbles are columns.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import (
@@ -32,9 +29,11 @@ from fourcc.kernels.descriptors import (
 )
 from fourcc.kernels.encoders.q4_a import decode, encoder
 from fourcc.kernels.kernel import Activation, Kernel
+from fourcc.kernels.products.crossover import TABLE_ROWS
 from fourcc.kernels.products.panel_gemm import float_product, float_scratch
-from fourcc.kernels.products.row_gemv import decoder, one_or_several, up_to
-from fourcc.kernels.products.small_n import few
+from fourcc.kernels.products.row_gemv import choose_by_count, decoder, one_or_several
+from fourcc.kernels.products.signatures import FourRows
+from fourcc.kernels.products.small_n import small_n
 from fourcc.kernels.simd.arithmetic import add, ints_of, multiply_add, no_floats, shifted_right, subtract, sum_floats
 from fourcc.kernels.simd.dot import lookup
 from fourcc.kernels.simd.interpreted import Lanes
@@ -52,19 +51,16 @@ from fourcc.kernels.simd.partial import load_some_ints
 from fourcc.kernels.simd.select import both, either
 from fourcc.kernels.simd.tiles import multiply_add_runs, no_float_columns, store_column_sums
 
-Function = Callable[..., Any]
-
 RUN = 128  # columns whose indices are one vector
 INDICES = PARTS + 8
-FEW = 40  # activations: beyond that panels are faster
 EIGHT_NIBBLES, SIGN = 0x11111111, 0x80000000
-LONG = 5120  # columns: beyond that an activation and the rows that pass by do not share a first-level cache
-AHEAD = 2048  # bytes of indices; in turn with the activation's 16 KiB, the processor's own prefetching comes late
+LONG = 5120  # columns: a longer activation does not fit into the L1 cache together with a row
+AHEAD = 2048  # bytes of indices; read in turn with 16 KiB of activation, so the processor's own prefetching is late
 
 
 def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """The activations in the order of the indices, in place of codes; in place of steps, which nibbles are columns."""
-    if load_word(job + COUNT) > FEW:  # many are multiplied as they came
+    """Writes activations in the order of the indices in place of codes, a short run's mask in place of scales."""
+    if load_word(job + COUNT) > TABLE_ROWS:  # many are multiplied as they came
         return
     wide, short = round_up(load_word(weights + COLS)), load_word(weights + COLS) & (RUN - 1)
     for row in range(first, last):
@@ -81,67 +77,71 @@ def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> Non
 
 
 def indices(p: int, run: int, cols: int, nibbles: int) -> Lanes:
-    """The indices of a run of 128 columns of a row; behind the row's end that of the run's first column.
+    """The indices of a run of 128 columns; nibbles behind the row's end have that of the run's first column.
 
     Args:
-        p: the row.
-        run: its number.
+        p: address of the row.
+        run: number of the run.
         cols: columns of the row.
-        nibbles: which nibbles of a short run are columns.
+        nibbles: address of the mask of a short run's columns.
     """
     at, left = p + 64 * run, cols - RUN * run
     return load_ints(at) if left >= RUN else _short_run(at, left, nibbles)
 
 
 def _short_run(at: int, left: int, nibbles: int) -> Lanes:
-    """Of fewer than 128 columns."""
+    """The indices of a run of fewer than 128 columns."""
     columns, first = load_ints(nibbles), (load_byte(at) >> 4) * EIGHT_NIBBLES
-    first = (first ^ SIGN) - SIGN  # of 32 bits
+    first = (first ^ SIGN) - SIGN  # sign extension from 32 bits
     others = both(ints_of(first), subtract(ints_of(-1), columns))
-    made: Lanes = either(both(load_some_ints(at, (left + 1) >> 1), columns), others)
-    return made
+    vector: Lanes = either(both(load_some_ints(at, (left + 1) >> 1), columns), others)
+    return vector
 
 
-def _four_rows(columns: int) -> Function:
-    """Four rows (of which `last` may be the last one) against some activations, which are read once for all of them."""
+def _four_rows(columns: int) -> FourRows:
+    """The product of four rows with some activations, which are read once for all of them.
+
+    Where fewer than four rows are left, the last one stands in for the missing ones.
+    """
     zeros = no_float_columns[columns]
 
     def multiply(weights: int, job: int, row: int, last: int, column: int) -> None:
-        cols, step = load_word(weights + COLS), load_word(job + CODES_STRIDE)
+        cols, x_stride = load_word(weights + COLS), load_word(job + CODES_STRIDE)
         stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
         p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
         second, third, fourth, nibbles = min(1, last), min(2, last), min(3, last), load_word(job + SCALES)
-        a, b, c, d = zeros(), zeros(), zeros(), zeros()
+        total_0, total_1, total_2, total_3 = zeros(), zeros(), zeros(), zeros()
         for run in range((cols + (RUN - 1)) >> 7):
-            at, x = bins + (run >> 1) * 64, load_word(job + CODES) + column * step + 512 * run
-            e, f = load_floats(at), load_floats(at + second * tables)
-            g, h = load_floats(at + third * tables), load_floats(at + fourth * tables)
-            i, k = indices(p, run, cols, nibbles), indices(p + second * stride, run, cols, nibbles)
-            m, n = indices(p + third * stride, run, cols, nibbles), indices(p + fourth * stride, run, cols, nibbles)
+            at, x = bins + (run >> 1) * 64, load_word(job + CODES) + column * x_stride + 512 * run
+            table_0, table_1 = load_floats(at), load_floats(at + second * tables)
+            table_2, table_3 = load_floats(at + third * tables), load_floats(at + fourth * tables)
+            index_0, index_1 = indices(p, run, cols, nibbles), indices(p + second * stride, run, cols, nibbles)
+            index_2 = indices(p + third * stride, run, cols, nibbles)
+            index_3 = indices(p + fourth * stride, run, cols, nibbles)
             for j in range(8):
                 xs = x + 64 * j
-                a = multiply_add_runs(a, lookup(e, shifted_right(i, 4 * j)), xs, step)
-                b = multiply_add_runs(b, lookup(f, shifted_right(k, 4 * j)), xs, step)
-                c = multiply_add_runs(c, lookup(g, shifted_right(m, 4 * j)), xs, step)
-                d = multiply_add_runs(d, lookup(h, shifted_right(n, 4 * j)), xs, step)
-        out_step = load_word(job + OUT_STRIDE)
-        out = load_word(job + OUT) + column * out_step + 4 * row
-        store_column_sums(out + 4 * fourth, out_step, d)
-        store_column_sums(out + 4 * third, out_step, c)
-        store_column_sums(out + 4 * second, out_step, b)
-        store_column_sums(out, out_step, a)
+                total_0 = multiply_add_runs(total_0, lookup(table_0, shifted_right(index_0, 4 * j)), xs, x_stride)
+                total_1 = multiply_add_runs(total_1, lookup(table_1, shifted_right(index_1, 4 * j)), xs, x_stride)
+                total_2 = multiply_add_runs(total_2, lookup(table_2, shifted_right(index_2, 4 * j)), xs, x_stride)
+                total_3 = multiply_add_runs(total_3, lookup(table_3, shifted_right(index_3, 4 * j)), xs, x_stride)
+        out_stride = load_word(job + OUT_STRIDE)
+        out = load_word(job + OUT) + column * out_stride + 4 * row
+        store_column_sums(out + 4 * fourth, out_stride, total_3)
+        store_column_sums(out + 4 * third, out_stride, total_2)
+        store_column_sums(out + 4 * second, out_stride, total_1)
+        store_column_sums(out, out_stride, total_0)
 
     return multiply
 
 
-_four_rows_one = _four_rows(1)
+_four_rows_gemv = _four_rows(1)
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
-    """Row by row, or, where the activation is long, four rows side by side."""
+def _gemv(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    """The product with one activation: row by row, or, where the activation is long, four rows side by side."""
     cols, row = load_word(weights + COLS), first
     while cols > LONG and row < last:
-        _four_rows_one(weights, job, row, min(3, last - row - 1), 0)
+        _four_rows_gemv(weights, job, row, min(3, last - row - 1), 0)
         row += 4
     while row < last:
         _one_row(weights, job, row)
@@ -149,7 +149,7 @@ def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  
 
 
 def _one_row(weights: int, job: int, row: int) -> None:
-    """Four sums take the vectors of indices in turn."""
+    """The product of a row with one activation: four sums take the vectors of indices in turn."""
     cols = load_word(weights + COLS)
     stride, tables = (cols + 1) >> 1, ((cols + 255) >> 8) * 64
     p, bins = load_word(weights + INDICES) + row * stride, load_word(weights + PARTS) + row * tables
@@ -175,7 +175,7 @@ def _kernel() -> Kernel:
     return Kernel(
         "native",
         ordered,
-        one_or_several(_one, up_to(FEW, few(_four_rows), several)),
+        one_or_several(_gemv, choose_by_count(TABLE_ROWS, small_n(_four_rows), several)),
         several,
         rows,
         float_scratch,

@@ -1,4 +1,4 @@
-"""Q8_0: blocks of 32 codes of 8 bits behind a float16 scale, as they are stored."""
+"""Q8_0: blocks of 32 codes of 8 bits behind a float16 scale, multiplied as they are stored."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from fourcc.kernels.descriptors import CODES, COLS, OUT, PARTS, ROWS, SCALES, ZERO_CORRECTIONS
 from fourcc.kernels.encoders.q4_0_q8_0 import encode_eight_bits
-from fourcc.kernels.products.integer_gemm import integers
-from fourcc.kernels.products.panels import ask_for_next, transposed
-from fourcc.kernels.products.prefetch import ask_ahead
-from fourcc.kernels.products.row_gemv import FEW, one_by_one
+from fourcc.kernels.products.crossover import BYTE_ROWS
+from fourcc.kernels.products.integer_gemm import integer_kernel
+from fourcc.kernels.products.panels import panel_maker, prefetch_next_rows
+from fourcc.kernels.products.prefetch import prefetch_ahead
+from fourcc.kernels.products.row_gemv import repeated_gemv
 from fourcc.kernels.simd.arithmetic import (
     add,
     floats_of,
@@ -43,41 +44,47 @@ SIZE = 34  # bytes of a block
 GROUP = 16  # blocks whose scales are brought into one vector
 
 
-def _one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Sixteen blocks at a time: their scales are one vector, two blocks' codes another."""
+def _gemv(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """The product with one activation, sixteen blocks at a time.
+
+    Their scales are one vector, the codes of two blocks another.
+    """
     blocks, base = load_word(weights + COLS) >> 5, load_word(weights + PARTS)
-    codes, steps, offsets = load_word(job + CODES), load_word(job + SCALES), load_word(job + ZERO_CORRECTIONS)
+    codes, x_scales, corrections = load_word(job + CODES), load_word(job + SCALES), load_word(job + ZERO_CORRECTIONS)
     whole, end = blocks // GROUP * GROUP, base + load_word(weights + ROWS) * blocks * SIZE
     for row in range(first, last):
         p = base + row * blocks * SIZE
-        total, taken = no_floats(), no_floats()
+        total, corrected = no_floats(), no_floats()
         for group in range(0, whole, GROUP):
             d = load_float16_column(p, SIZE)
-            scales = multiply(d, load_floats(steps + 4 * group))
-            taken = multiply_add(d, load_floats(offsets + 4 * group), taken)
+            scales = multiply(d, load_floats(x_scales + 4 * group))
+            corrected = multiply_add(d, load_floats(corrections + 4 * group), corrected)
             for pair in range(GROUP // 2):
                 at, x = p + 2 * SIZE * pair + 2, load_bytes(codes + 32 * group + 64 * pair)
-                ask_ahead(at)
+                prefetch_ahead(at)
                 total = scaled_dot(total, load_byte_halves(at, at + SIZE), x, float_pair(scales, pair))
             p += GROUP * SIZE
         if whole < blocks:
             d = last_scales(p, blocks - whole, end, scratch)
-            scales = multiply(d, load_floats(steps + 4 * whole))
-            taken = multiply_add(d, load_floats(offsets + 4 * whole), taken)
+            scales = multiply(d, load_floats(x_scales + 4 * whole))
+            corrected = multiply_add(d, load_floats(corrections + 4 * whole), corrected)
             x = codes + 32 * whole
             for pair in range((blocks - whole) >> 1):
                 at = p + 2 * SIZE * pair + 2
                 both = load_byte_halves(at, at + SIZE)
                 total = scaled_dot(total, both, load_bytes(x + 64 * pair), float_pair(scales, pair))
-            if blocks & 1:  # zeros beside it
+            if blocks & 1:  # zeros take the place of a second block
                 pair, at = (blocks - whole) >> 1, p + (blocks - whole - 1) * SIZE + 2
                 both = load_some_bytes(at, 32)
                 total = scaled_dot(total, both, load_bytes(x + 64 * pair), float_pair(scales, pair))
-        store_float(load_word(job + OUT) + 4 * row, sum_floats(add(total, taken)))
+        store_float(load_word(job + OUT) + 4 * row, sum_floats(add(total, corrected)))
 
 
 def last_scales(p: int, count: int, end: int, scratch: int) -> Lanes:
-    """Scales of a row's last blocks, fewer than 16, zeros behind them; what follows is read where there is enough."""
+    """The scales of a row's last `count` blocks, fewer than 16, and zeros behind them.
+
+    Where the matrix goes on for 16 blocks from p, all are read, and those of the next row cleared.
+    """
     if p + GROUP * SIZE <= end:
         d: Lanes = first_lanes(load_float16_column(p, SIZE), count, np.float32(0))
     else:
@@ -88,14 +95,14 @@ def last_scales(p: int, count: int, end: int, scratch: int) -> Lanes:
     return d
 
 
-def _codes(weights: int, row: int, out: int) -> None:
+def _write_codes(weights: int, row: int, out: int) -> None:
     blocks = load_word(weights + COLS) >> 5
     p = load_word(weights + PARTS) + row * blocks * SIZE
     for block in range(blocks):
         store_half_bytes(out + 32 * block, biased(load_some_bytes(p + SIZE * block + 2, 32)))
 
 
-def _numbers(weights: int, row: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(weights: int, row: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
     blocks, base = load_word(weights + COLS) >> 5, load_word(weights + PARTS)
     p, end = base + row * blocks * SIZE, base + load_word(weights + ROWS) * blocks * SIZE
     whole = blocks // GROUP * GROUP
@@ -105,13 +112,13 @@ def _numbers(weights: int, row: int, scales: int, means: int) -> None:  # noqa: 
         store(scales + 4 * whole, last_scales(p + whole * SIZE, blocks - whole, end, scales + 4 * whole))
 
 
-def _straight(weights: int, row: int, out: int) -> None:
-    step = (load_word(weights + COLS) >> 5) * SIZE
-    p = load_word(weights + PARTS) + row * step + 2
+def _interleave_stored(weights: int, row: int, out: int) -> None:
+    stride = (load_word(weights + COLS) >> 5) * SIZE
+    p = load_word(weights + PARTS) + row * stride + 2
     for block in range(load_word(weights + COLS) >> 5):
-        ask_for_next(p, step)
-        transpose_codes(p, step, out + 512 * block)
-        transpose_codes(p + 16, step, out + 512 * block + 256)
+        prefetch_next_rows(p, stride)
+        transpose_codes(p, stride, out + 512 * block)
+        transpose_codes(p + 16, stride, out + 512 * block + 256)
         p += SIZE
 
 
@@ -125,7 +132,12 @@ def _decode(weights: int, row: int, out: int) -> None:
         p += SIZE
 
 
-_PRODUCTS = integers(
-    one_by_one(_one), FEW, transposed(_codes, _numbers, _straight), _decode, zero=BIAS, parts=("blocks",)
+_PRODUCTS = integer_kernel(
+    repeated_gemv(_gemv),
+    BYTE_ROWS,
+    panel_maker(_write_codes, _write_scales, _interleave_stored),
+    _decode,
+    zero=BIAS,
+    parts=("blocks",),
 )
 KERNEL = replace(_PRODUCTS, decode=_PRODUCTS.gather, encoder=encode_eight_bits)

@@ -1,1 +1,1 @@
-"""From plain Python functions to machine code, and the cache of it on disk."""
+"""Compiles plain Python functions to machine code, and caches it on disk."""

@@ -1,11 +1,13 @@
-"""The home of all JIT settings: from a kernel, a plain Python function, to machine code and its address.
+"""The JIT compiler and all its settings: from a kernel, a plain Python function, to machine code and its address.
 
-Kernels carry no decorator. A kernel is *lifted*: copied with every operation, and every function that it calls,
-replaced by what numba compiles them to. numba makes LLVM code of it, LLVM object code, and the object code is kept on
-disk (`fourcc.kernels.compiler.object_cache`), so that a later process imports llvmlite alone and compiles nothing.
+Kernels carry no decorator. A kernel is *lifted*: the copy calls numba's compiled form of every operation and every
+function that the kernel calls. numba lowers the copy to LLVM's code, LLVM compiles this to object code, and
+`fourcc.kernels.compiler.object_cache` keeps the object code on disk. So a later process imports llvmlite alone and
+compiles nothing.
 
-Every kernel has one signature, five integers: (weights, job, first, last, scratch), the first two addresses of
-descriptors (`fourcc.kernels.descriptors`), then a range of rows, then the address of the thread's scratch memory.
+All kernels have the same signature of five integers: (weights, job, first, last, scratch). The first two are addresses
+of descriptors (`fourcc.kernels.descriptors`), the next two a range of rows, the last the address of the thread's
+scratch memory.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ ARGUMENTS = 5
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "_nrt": False}
 
 KernelFunction = Callable[[int, int, int, int, int], None]
-compilations = 0  # of this process; 0 where all came from the disk
+compilations = 0  # in this process; 0 if every kernel came from the disk
 
 _lock = RLock()
 _compiled: dict[KernelFunction, Compiled] = {}
@@ -48,7 +50,7 @@ class Compiled:
         self._call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)(address)
 
     def __call__(self, weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        """Runs it, without the interpreter's lock."""
+        """Runs the kernel without the interpreter's lock."""
         self._call(weights, job, first, last, scratch)
 
 
@@ -58,10 +60,10 @@ def uncompiled() -> bool:
 
 
 def compiled(kernel: KernelFunction) -> KernelFunction:
-    """The kernel as machine code, from the cache on disk or compiled now; as it is where nothing is compiled.
+    """The kernel as machine code, from the cache on disk or compiled now; unchanged where kernels run as Python.
 
     Args:
-        kernel: a function of the signature above.
+        kernel: a function with the signature above.
     """
     if isinstance(kernel, Compiled) or uncompiled():
         return kernel
@@ -82,7 +84,7 @@ def is_ready(kernel: KernelFunction) -> bool:
 
 def _load(kernel: KernelFunction) -> Compiled:
     key = object_cache.fingerprint(kernel)
-    if bounds_checked():  # the code may raise, which needs numba beside it
+    if bounds_checked():  # the code may raise, for which numba must be loaded
         import numba  # noqa: F401
     code = object_cache.load(key)
     if code is None:
@@ -114,12 +116,12 @@ def _compile(kernel: KernelFunction, symbol: str) -> bytes:
     if announcing.listener is not None:
         announcing.listener(_name(kernel))
     object_cache.initialize()
-    made_for = machine(target())
-    return bytes(made_for.emit_object(module_of(kernel, symbol, made_for)))
+    host = machine(target())
+    return bytes(host.emit_object(module_of(kernel, symbol, host)))
 
 
 def machine(chosen: Target, triple: str | None = None) -> Any:
-    """LLVM's machine for a target; `triple` names another architecture than the host's."""
+    """LLVM's target machine; `triple` names an architecture other than the host's."""
     import llvmlite.binding as llvm
 
     family = llvm.Target.from_default_triple() if triple is None else llvm.Target.from_triple(triple)
@@ -128,12 +130,12 @@ def machine(chosen: Target, triple: str | None = None) -> Any:
 
 
 def assembled(code: str, symbol: str, **numbers: int) -> int:
-    """Address of a function that is written in LLVM's language, for the host.
+    """Address of a function that is written in LLVM's language, compiled for the host.
 
     Args:
-        code: a module, with places for `symbol` and `numbers` as `str.format` has them.
+        code: a module with placeholders for `symbol` and `numbers`, as `str.format` takes them.
         symbol: the function's name.
-        numbers: to be put into the code.
+        numbers: values of the placeholders.
     """
     import llvmlite.binding as llvm
 
@@ -142,13 +144,13 @@ def assembled(code: str, symbol: str, **numbers: int) -> int:
     return object_cache.link(bytes(machine(target()).emit_object(module)), symbol)
 
 
-def module_of(kernel: KernelFunction, symbol: str, made_for: Any) -> Any:
-    """LLVM's module of a kernel, optimised for a machine; its entry has the name given.
+def module_of(kernel: KernelFunction, symbol: str, target_machine: Any) -> Any:
+    """LLVM's module of a kernel, optimised for a machine; the entry function is called `symbol`.
 
     Raises:
-        ValueError: the kernel calls what is neither its own nor LLVM's, or may raise an exception.
+        ValueError: the kernel calls a function that is neither its own nor LLVM's, or may raise an exception.
     """
-    module = _module(kernel, symbol, made_for)
+    module = _module(kernel, symbol, target_machine)
     module.verify()
     foreign = [each.name for each in module.functions if each.is_declaration and not each.name.startswith("llvm.")]
     if foreign and bounds_checked():
@@ -159,8 +161,8 @@ def module_of(kernel: KernelFunction, symbol: str, made_for: Any) -> Any:
     return module
 
 
-# numba's functions return 0 or, where they have no value, -2, and something else where they raised an exception. That a
-# kernel never does so is seen by the call: it must be gone when all is inlined and optimised.
+# numba's functions return a status: 0 after a value, -2 after None, anything else after an exception. If the call of
+# `raise` is gone after inlining and optimisation, the kernel never raises.
 ENTRY = """
 define void @{symbol}({takes}) {{
     %value = alloca ptr
@@ -180,8 +182,8 @@ declare void @raise()
 """
 
 
-def _module(kernel: KernelFunction, symbol: str, made_for: Any) -> Any:
-    """All that the kernel consists of, inlined into its entry and optimised there, once."""
+def _module(kernel: KernelFunction, symbol: str, target_machine: Any) -> Any:
+    """The module in which every function that the kernel calls is inlined into the entry, and optimised once, there."""
     import llvmlite.binding as llvm
     from numba import types
 
@@ -190,19 +192,19 @@ def _module(kernel: KernelFunction, symbol: str, made_for: Any) -> Any:
     code, name = llvm_code(lift(kernel), (types.int64,) * ARGUMENTS, OPTIONS)
     takes = ", ".join(f"i64 %given{index}" for index in range(ARGUMENTS))
     module = llvm.parse_assembly(code + ENTRY.format(symbol=symbol, name=name, takes=takes))
-    module.triple, module.data_layout = made_for.triple, str(made_for.target_data)
-    for each in (*module.functions, *module.global_variables):  # numba counts in names what it compiled before
+    module.triple, module.data_layout = target_machine.triple, str(target_machine.target_data)
+    for each in (*module.functions, *module.global_variables):  # numba's names number its earlier compilations
         if not each.is_declaration and each.name != symbol:
             each.linkage = "internal"
-    passes = llvm.create_pass_builder(made_for, llvm.create_pipeline_tuning_options(3))
+    passes = llvm.create_pass_builder(target_machine, llvm.create_pipeline_tuning_options(3))
     passes.getModulePassManager().run(module, passes)
     return module
 
 
 def _module_that_may_raise(kernel: KernelFunction, symbol: str) -> Any:
-    """As numba compiles it for callers from C: what it raises is printed.
+    """The module as numba compiles it for callers from C, which prints an exception.
 
-    The kernel is inlined into its entry, so that what the entry does when it fails is seen to be of no use.
+    numba inlines the kernel into the entry. So LLVM removes the printing where the kernel cannot fail.
     """
     import llvmlite.binding as llvm
     from numba import cfunc, types
@@ -217,17 +219,17 @@ def _module_that_may_raise(kernel: KernelFunction, symbol: str) -> Any:
 
 
 def lift(function: Callable[..., Any], inner: Callable[[Any], Any] | None = None) -> FunctionType:
-    """A copy of a plain function whose operations and callees are compiled ones, as `inner` makes them."""
-    made = partial(_lifted, inner=inner or _inner)
+    """A copy of a plain function that calls compiled operations and callees; `inner` compiles the callees."""
+    lifted = partial(_lifted, inner=inner or _inner)
     plain = getattr(function, "py_func", function)
     assert isinstance(plain, FunctionType)
     names = object_cache.names_of(plain.__code__)
     scope = {
-        name: made(value) if name in names else value
+        name: lifted(value) if name in names else value
         for name, value in plain.__globals__.items()
         if name in names or name.startswith("__")
     }
-    cells = tuple(CellType(made(cell.cell_contents)) for cell in plain.__closure__ or ())
+    cells = tuple(CellType(lifted(cell.cell_contents)) for cell in plain.__closure__ or ())
     return FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
 
 
@@ -241,7 +243,7 @@ def _lifted(value: object, inner: Callable[[Any], Any]) -> object:
 
 @cache
 def _inner(function: FunctionType) -> Any:
-    """A function that kernels call, compiled into them."""
+    """A function that kernels call, to be compiled into them."""
     from fourcc.kernels.compiler.numba_frontend import lowered
 
     return lowered(lift(function), OPTIONS)
@@ -249,7 +251,7 @@ def _inner(function: FunctionType) -> Any:
 
 @cache
 def _inner_that_may_raise(function: FunctionType) -> Any:
-    """The same, as numba compiles it for callers of its own."""
+    """A function that kernels call, compiled by numba's own `njit`, which keeps its exceptions."""
     from numba import njit
 
     return njit(**OPTIONS, forceinline=True)(lift(function, _inner_that_may_raise))
@@ -263,7 +265,7 @@ def _intrinsic(operation: Operation) -> Any:
     def definition(_: Any, *given: Any) -> Any:
         return _typed(operation, given)
 
-    # numba reads how many arguments there are from the signature
+    # numba reads the number of arguments from the signature
     names = ["typing", *inspect.signature(operation.meaning).parameters]
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
     definition.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -272,11 +274,11 @@ def _intrinsic(operation: Operation) -> Any:
 
 
 def _typed(operation: Operation, given: tuple[Any, ...]) -> Any:
-    """An operation's signature for arguments of some types, and how it is built; None where they do not fit."""
+    """An operation's signature for arguments of these types, and its code generator; None where they do not fit."""
     from fourcc.kernels.simd import numba_types
     from fourcc.kernels.simd.builder import Builder
 
-    kinds = [numba_types.kind_of(each) for each in given]
+    kinds = [numba_types.operand_kind(each) for each in given]
     known = tuple(kind for kind in kinds if kind is not None)
     result = operation.result(known) if len(known) == len(kinds) else None
     if result is None:
@@ -284,9 +286,9 @@ def _typed(operation: Operation, given: tuple[Any, ...]) -> Any:
     takes = [numba_types.numba_type(kind) for kind in known]
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        pairs = zip(values, signature.args, takes, strict=True)
-        cast = [context.cast(builder, value, there, wanted) for value, there, wanted in pairs]
-        made = operation.build(Builder(builder, target()), *cast)
-        return context.get_dummy_value() if result.element == "void" else made
+        typed = zip(values, signature.args, takes, strict=True)
+        cast = [context.cast(builder, value, actual, wanted) for value, actual, wanted in typed]
+        built = operation.build(Builder(builder, target()), *cast)
+        return context.get_dummy_value() if result.element == "void" else built
 
     return numba_types.numba_type(result)(*takes), generate

@@ -1,10 +1,10 @@
-"""numba as a front end alone: from Python functions to LLVM's code as it is first written down.
+"""numba as a front end alone: from Python functions to LLVM's code before any optimisation.
 
-For callers of its own, numba optimises each function together with all that is inlined into it, makes machine code of
-it and a wrapper for the interpreter. A kernel is a tree of small functions of which the root alone is ever called: here
-they are lowered and linked, and no more. What lies six calls deep would be optimised, and compiled, six times.
+By default numba optimises every function together with all that is inlined into it, and makes machine code and a
+wrapper for the interpreter of it. But a kernel is a tree of small functions, and Python calls the root alone. So this
+target only lowers and links them; otherwise LLVM would optimise and compile a function six calls deep six times.
 
-numba's own tests show how a target is added (`numba/tests/test_target_extension.py`).
+numba's own tests show how to add a target (`numba/tests/test_target_extension.py`).
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ NAME = "fourcc"
 
 
 class _Linked(JITCodeLibrary):
-    """A function and what it calls: nothing is optimised, nothing has an address."""
+    """A function with all that it calls, not optimised and without an address."""
 
     def _optimize_functions(self, ll_module: Any) -> None:
-        ll_module.data_layout = self._codegen._data_layout  # noqa: SLF001 - a part of numba
+        ll_module.data_layout = self._codegen._data_layout  # noqa: SLF001 - this class extends numba's
 
     def _optimize_final_module(self) -> None:
         pass
@@ -44,7 +44,7 @@ class _Codegen(JITCPUCodegen):
     _library_class = _Linked
 
     def set_env(self, env_name: str, env: object) -> None:
-        """There is none: nothing runs."""
+        """Sets nothing: the code does not run here."""
 
 
 class _Context(CPUContext):
@@ -54,7 +54,7 @@ class _Context(CPUContext):
 
 
 class _Kernels(CPU):
-    """Functions that kernels consist of."""
+    """The target of the functions that kernels consist of."""
 
 
 class _Descriptor(TargetDescriptor):
@@ -73,12 +73,12 @@ target_registry[NAME] = _Kernels
 
 
 class Lowered(Dispatcher):
-    """A function that others may call when they are lowered, too."""
+    """A function that other lowered functions may call."""
 
     targetdescr = _Descriptor(NAME)
 
     def compile(self, sig: Any) -> Any:
-        """As numba's, for this target."""
+        """Compiles as numba does, but for this target."""
         with target_override(NAME):
             return super().compile(sig)
 
@@ -87,13 +87,13 @@ dispatcher_registry[_Kernels] = Lowered
 
 
 def lowered(function: Callable[..., Any], options: dict[str, Any]) -> Lowered:
-    """The function, to be lowered when it is called by one that is."""
+    """The function, to be lowered when a lowered function calls it."""
     without = {"nopython": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
     return Lowered(function, targetoptions=options | without)
 
 
 def _decorator(**options: Any) -> Callable[[Callable[..., Any]], Lowered]:
-    """As numba's `jit`: for what numba itself writes in Python, `min` for example."""
+    """The counterpart of numba's `jit`, for functions that numba itself writes in Python, such as `min`."""
     return lambda function: lowered(function, options)
 
 
@@ -101,16 +101,16 @@ jit_registry[_Kernels] = _decorator
 
 
 def llvm_code(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> tuple[str, str]:
-    """LLVM's code of a function with all that it calls, and its name there.
+    """LLVM's code of a function with all that it calls, and the function's name in it.
 
     Args:
-        function: a plain one.
-        arguments: numba's types.
-        options: numba's.
+        function: a plain Python function.
+        arguments: numba's types of its arguments.
+        options: numba's options.
     """
-    made = lowered(function, options)
+    dispatcher = lowered(function, options)
     with global_compiler_lock:
-        made.compile(arguments)
-        result: Any = made.overloads[arguments]
+        dispatcher.compile(arguments)
+        result: Any = dispatcher.overloads[arguments]
         result.library.finalize()
     return result.library.get_llvm_str(), result.fndesc.llvm_func_name

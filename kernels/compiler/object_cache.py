@@ -1,13 +1,13 @@
-"""The cache of compiled kernels: one file of object code a kernel, named by all that its bytes depend on.
+"""The on-disk cache of compiled kernels: one file of object code per kernel.
 
-A name is the digest of the kernel with everything that it reaches (functions, constants, a plugin's included), of all
-sources in ``fourcc/kernels``, of the versions of numba, llvmlite and Python, and of the processor. So no entry is ever
-stale, and two processes that compile the same kernel write the same bytes, whatever they compiled before. A file is
-written under another name first and then renamed, and begins with a digest of the rest: a half-written one is compiled
-anew.
+The file's name is a digest of everything that the object code depends on: the kernel with all functions and constants
+that it reaches (a plugin's included), all sources in ``fourcc/kernels``, the versions of numba, llvmlite and Python,
+and the processor. So an entry is never stale, and two processes that compile the same kernel write the same bytes,
+whatever they compiled before. A file is first written under another name and then renamed, and it begins with a digest
+of the rest: a kernel whose file is half-written is compiled anew.
 
-numba's own cache is not used: it does not see a change in another file, it misses closures, it leaves files in the
-installation, and a later start has to import numba to read it.
+numba's own cache does not serve: it does not see a change in another file, it misses closures, it leaves files in the
+installation, and a later process has to import numba to read it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ DIGEST = 16  # bytes
 SHARED = 4  # bytes of a key that only the sources, the compilers and the processor decide
 SUFFIX, LOCK = ".o", ".lock"
 OWN = "fourcc.kernels."
-ROOT = Path(__file__).resolve().parent.parent  # of all kernels: whatever lies below it may end in machine code
+ROOT = Path(__file__).resolve().parent.parent  # fourcc/kernels: every source below it may end in machine code
 
 
 def folder() -> Path:
-    """Where compiled kernels are kept: ``FOURCC_CACHE``, or ``fourcc`` in the user's cache directory."""
+    """The folder of compiled kernels: ``FOURCC_CACHE``, or ``fourcc`` in the user's cache directory."""
     given = os.environ.get("FOURCC_CACHE")
     if given:
         return Path(given)
@@ -47,13 +47,13 @@ def folder() -> Path:
         base = Path.home() / "Library" / "Caches"
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        if not base.is_absolute():  # as the XDG rules have it: relative to what?
+        if not base.is_absolute():  # the XDG rules say to ignore a relative path
             base = Path.home() / ".cache"
     return base / "fourcc"
 
 
 def fingerprint(kernel: Callable[..., Any]) -> bytes:
-    """Digest of all that the machine code of a kernel depends on; it begins as those of all kernels of a version do."""
+    """Digest of everything that the machine code of a kernel depends on; kernels of one version share its beginning."""
     digest = hashlib.blake2b(_surroundings(), digest_size=DIGEST - SHARED)
     for description in map(_described, reachable(kernel)):
         digest.update(len(description).to_bytes(8, "little") + description)
@@ -62,7 +62,7 @@ def fingerprint(kernel: Callable[..., Any]) -> bytes:
 
 @cache
 def _surroundings() -> bytes:
-    """What all kernels depend on: their sources, the compilers, the processor, the checks that are switched on."""
+    """Digest of what all kernels depend on: their sources, the compilers, the processor, the bounds checks."""
     digest = hashlib.blake2b(digest_size=DIGEST)
     for path in sorted(ROOT.rglob("*.py")):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
@@ -74,13 +74,13 @@ def _surroundings() -> bytes:
 
 @dataclass(frozen=True)
 class Again:
-    """Stands for what was met before, by its number."""
+    """Stands for a value that was reached before, by its number."""
 
     number: int
 
 
 def reachable(root: object) -> Iterator[object]:
-    """The function, and every function, operation and constant that it can name; where one comes again, its number."""
+    """The function, and every function, operation and constant that it can name; `Again` for one that recurs."""
     seen: dict[int, int] = {}
     waiting = [root]
     while waiting:
@@ -95,20 +95,20 @@ def reachable(root: object) -> Iterator[object]:
 
 
 def _inside(value: object) -> list[object]:
-    """What a value names or holds."""
+    """The values that a value names or holds."""
     if isinstance(value, FunctionType):
         names = sorted(names_of(value.__code__))
-        found = [value.__globals__[name] for name in names if name in value.__globals__]
-        return [*found, *(cell.cell_contents for cell in value.__closure__ or ()), *(value.__defaults__ or ())]
+        named = [value.__globals__[name] for name in names if name in value.__globals__]
+        return [*named, *(cell.cell_contents for cell in value.__closure__ or ()), *(value.__defaults__ or ())]
     if isinstance(value, Operation) and not value.meaning.__module__.startswith(OWN):
-        return [value.meaning, value.build]  # a plugin's: its sources are not among those of all kernels
+        return [value.meaning, value.build]  # a plugin's operation: its source does not lie below ROOT
     if isinstance(value, dict):
         return [*value, *value.values()]
     return list(value) if isinstance(value, (tuple, list)) else []
 
 
 def names_of(code: CodeType) -> set[str]:
-    """Names that code, and code inside it, may look up."""
+    """The names that code, nested code included, may look up."""
     inner = (each for each in code.co_consts if isinstance(each, CodeType))
     return set(code.co_names).union(*map(names_of, inner))
 
@@ -139,7 +139,7 @@ def path_of(key: bytes) -> Path:
 
 
 def is_trusted() -> bool:
-    """Whether nobody else can have put code into the folder: it is this user's, and no one else may write to it."""
+    """Whether nobody else can have put code into the folder: this user owns it, and no one else may write to it."""
     try:
         state = folder().stat()
     except OSError:
@@ -148,12 +148,12 @@ def is_trusted() -> bool:
 
 
 def exists(key: bytes) -> bool:
-    """Whether there is a file for the key."""
+    """Whether the cache has a file for the key."""
     return is_trusted() and path_of(key).is_file()
 
 
 def load(key: bytes) -> bytes | None:
-    """The object code of a key, or None where there is none, or a damaged one."""
+    """The object code of a key, or None where there is no file, or a damaged one."""
     if not is_trusted():
         return None
     try:
@@ -165,7 +165,7 @@ def load(key: bytes) -> bytes | None:
 
 
 def save(key: bytes, code: bytes) -> None:
-    """Keeps object code, if the folder can be written to; a process without a cache compiles each time."""
+    """Keeps object code, if the folder can be written to; otherwise every process compiles."""
     with suppress(OSError):
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         if not is_trusted():
@@ -220,7 +220,7 @@ def _files(suffixes: set[str]) -> list[Path]:
     return []
 
 
-_engines: list[Any] = []  # machine code lives as long as its engine
+_engines: list[Any] = []  # kept for ever: an engine takes its machine code with it
 
 
 @cache

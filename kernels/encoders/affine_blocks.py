@@ -1,17 +1,17 @@
-"""Encoders of ggml's super-blocks whose groups have a scale and a minimum, each a multiple of the block's own.
+"""Encoders of ggml's super-blocks whose groups have a scale and a minimum, which are multiples of the block's own two.
 
-Every step is the one of `fourcc.formats.searches.affine_search` and `fourcc.formats.searches.super_scales`, for sixteen
-groups at once: a block where groups are of 16 weights, two blocks where they are of 32.
+Every operation is that of `fourcc.formats.searches.affine_search` and `fourcc.formats.searches.super_scales`, for
+sixteen groups at once: one block where groups have 16 weights, two blocks where they have 32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from fourcc.kernels.encoders.affine_search import AffineSearch
 from fourcc.kernels.encoders.block_by_block import Encoder
 from fourcc.kernels.encoders.lanes import (
     LANES,
@@ -20,6 +20,7 @@ from fourcc.kernels.encoders.lanes import (
     TRIED,
     VECTOR,
     ZERO,
+    EncodePair,
     X,
     block_encoder,
     finite_inverse,
@@ -35,7 +36,11 @@ from fourcc.kernels.simd.memory import load_floats, store, store_float
 from fourcc.kernels.simd.select import where_equal
 from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 
-Function = Callable[..., Any]
+WeighErrors = Callable[[int], None]  # (scratch)
+StoreScales = Callable[[int, int, int], None]  # (block, scales, minima)
+StoreCodes = Callable[[int, int], None]  # (block, codes)
+Quantize = Callable[[Lanes, int, int, int], tuple[Lanes, Lanes]]
+EncodeCodes = Callable[[Lanes, Lanes, Lanes, Lanes, int], None]
 WIDTH = 256  # columns of a block
 MINUS_ONE = np.float32(-1)
 SCALES, MINIMA = SPARE + VECTOR, SPARE + VECTOR + LANES  # of sixteen groups, a byte each
@@ -47,15 +52,15 @@ class AffineBlock:
 
     Attributes:
         group: weights of a group, 16 or 32.
-        size: bytes.
-        d: where its scale of scales is, float16.
-        dmin: where its scale of minima is.
+        size: bytes of the block.
+        d: byte offset of the scale of the groups' scales, float16.
+        dmin: byte offset of the scale of the groups' minima, float16.
         top: largest code.
-        scale_top: largest scale, and largest minimum.
-        count: (scratch) writes what errors count, for the weights at `groups.X`, to `groups.COUNTED`.
-        search: as `affine_search` makes it.
-        store_scales: (block, scales, minima) stores those of a block; there is a byte for each at the addresses.
-        store_codes: (block, codes) stores 256 int32 codes.
+        scale_top: largest code of a scale, and of a minimum.
+        weigh_errors: writes the weights of the errors at `lanes.X` to `lanes.IMPORTANCE`.
+        search: made by `affine_search`.
+        store_scales: stores the scales and minima of a block, which lie at two addresses, a byte each.
+        store_codes: stores 256 int32 codes in a block.
     """
 
     group: int
@@ -64,63 +69,86 @@ class AffineBlock:
     dmin: int
     top: int
     scale_top: int
-    count: Function
-    search: Function
-    store_scales: Function
-    store_codes: Function
+    weigh_errors: WeighErrors
+    search: AffineSearch
+    store_scales: StoreScales
+    store_codes: StoreCodes
 
 
-def affine_encoder(form: AffineBlock) -> Encoder:
+def affine_encoder(layout: AffineBlock) -> Encoder:
     """The encoder of a format of such blocks."""
-    encode_groups = _groups_encoder(form)
-    if form.group == 32:
-        return pair_encoder(form.size, encode_groups)
+    encode_pair = _pair_encoder(layout)
+    if layout.group == 32:
+        return pair_encoder(layout.size, encode_pair)
 
     def encode_block(block: int, scratch: int) -> None:
-        encode_groups(block, block, scratch)
+        encode_pair(block, block, scratch)
 
-    return block_encoder(form.size, encode_block)
+    return block_encoder(layout.size, encode_block)
 
 
-def _groups_encoder(form: AffineBlock) -> Function:
-    """The function that encodes what is at X into a block, or two."""
-    group, d, dmin = form.group, form.d, form.dmin
-    top, scale_top = np.float32(form.top), np.float32(form.scale_top)
-    count, search, store_scales, store_codes = form.count, form.search, form.store_scales, form.store_codes
+def _pair_encoder(layout: AffineBlock) -> EncodePair:
+    """The function that encodes the sixteen groups at X into two blocks, or into the first one where groups have 16."""
+    group, d, dmin = layout.group, layout.d, layout.dmin
+    weigh_errors, search = layout.weigh_errors, layout.search
+    store_scales, store_codes = layout.store_scales, layout.store_codes
+    quantize, encode_codes = _quantizer(group, layout.scale_top), _code_encoder(group, layout.top)
 
-    def multiples(values: Lanes, one: int, other: int, scratch: int) -> tuple[Lanes, Lanes]:
-        """Sixteen numbers as multiples of their block's own, which is stored as float16; the products as decoded."""
-        store(scratch + SPARE, values)
-        low, high = largest_of_positive(scratch + SPARE, 0, 8), largest_of_positive(scratch + SPARE, 8, 16)
-        if group == 16:
-            low = high = max(low, high)  # neither is -0
-        store_float16(one, low / scale_top)
-        store_float16(other, high / scale_top)
-        store_float(scratch + SPARE, low)
-        store_float(scratch + SPARE + 4, high)
-        inverse = finite_inverse(floats_of(scale_top), load_float_pair(scratch + SPARE))
-        whole = nearest(multiply(inverse, values), ZERO, scale_top)
-        store_float(scratch + SPARE, load_float16(one))
-        store_float(scratch + SPARE + 4, load_float16(other))
-        return whole, multiply(load_float_pair(scratch + SPARE), whole)
-
-    def encode_groups(one: int, other: int, scratch: int) -> None:
-        count(scratch)
+    def encode_pair(one: int, other: int, scratch: int) -> None:
+        weigh_errors(scratch)
         scale, low, inverse, base = search(scratch)
-        scales, step = multiples(scale, one + d, other + d, scratch)
-        minima, minimum = multiples(multiply(low, floats_of(MINUS_ONE)), one + dmin, other + dmin, scratch)
+        scales, stored_scale = quantize(scale, one + d, other + d, scratch)
+        minima, stored_minimum = quantize(multiply(low, floats_of(MINUS_ONE)), one + dmin, other + dmin, scratch)
         store_low_bytes(scratch + SCALES, ints_from_floats(scales))
         store_low_bytes(scratch + MINIMA, ints_from_floats(minima))
-        for at in range(0, VECTOR * group, VECTOR):
-            x = load_floats(scratch + X + at)
-            found = nearest(multiply(inverse, subtract(x, base)), ZERO, top)
-            best = nearest(divide(add(x, minimum), step), ZERO, top)
-            store(scratch + TRIED + at, where_equal(step, floats_of(ZERO), found, best))
-        order_codes(group, scratch)
+        encode_codes(inverse, base, stored_scale, stored_minimum, scratch)
         store_scales(one, scratch + SCALES, scratch + MINIMA)
         store_codes(one, scratch + STAGED)
         if group != 16:
             store_scales(other, scratch + SCALES + 8, scratch + MINIMA + 8)
             store_codes(other, scratch + STAGED + 4 * WIDTH)
 
-    return encode_groups
+    return encode_pair
+
+
+def _quantizer(group: int, scale_top: int) -> Quantize:
+    """The function that quantizes sixteen scales or minima to multiples of their block's float16.
+
+    It stores that float16 at both addresses, and returns the multiples and the products that a decoder computes.
+    """
+    top = np.float32(scale_top)
+
+    def quantize(values: Lanes, one: int, other: int, scratch: int) -> tuple[Lanes, Lanes]:
+        store(scratch + SPARE, values)
+        low, high = largest_of_positive(scratch + SPARE, 0, 8), largest_of_positive(scratch + SPARE, 8, 16)
+        if group == 16:
+            low = high = max(low, high)  # neither is -0
+        store_float16(one, low / top)
+        store_float16(other, high / top)
+        store_float(scratch + SPARE, low)
+        store_float(scratch + SPARE + 4, high)
+        inverse = finite_inverse(floats_of(top), load_float_pair(scratch + SPARE))
+        multiples = nearest(multiply(inverse, values), ZERO, top)
+        store_float(scratch + SPARE, load_float16(one))
+        store_float(scratch + SPARE + 4, load_float16(other))
+        return multiples, multiply(load_float_pair(scratch + SPARE), multiples)
+
+    return quantize
+
+
+def _code_encoder(group: int, top: int) -> EncodeCodes:
+    """The function that writes the nearest codes to STAGED, for the scales and minima as they are stored.
+
+    Where a stored scale is 0, the codes are those of the search: its inverse scale and lower bound make them again.
+    """
+    code_top = np.float32(top)
+
+    def encode_codes(inverse: Lanes, base: Lanes, scale: Lanes, minimum: Lanes, scratch: int) -> None:
+        for at in range(0, VECTOR * group, VECTOR):
+            x = load_floats(scratch + X + at)
+            searched = nearest(multiply(inverse, subtract(x, base)), ZERO, code_top)
+            best = nearest(divide(add(x, minimum), scale), ZERO, code_top)
+            store(scratch + TRIED + at, where_equal(scale, floats_of(ZERO), searched, best))
+        order_codes(group, scratch)
+
+    return encode_codes

@@ -1,17 +1,16 @@
-"""The search for the scales and the minima of sixteen groups: as `fourcc.formats.searches` has it, one group a lane.
+"""The search for the scales and minima of sixteen groups, as in `fourcc.formats.searches`, one group a lane.
 
-Codes are not kept. Those of the best try are what its inverse scale and the minimum that it began with make again.
+The search does not keep the codes: the inverse scale and the initial minimum of the best try make them again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from fourcc.kernels.encoders.lanes import (
-    COUNTED,
+    IMPORTANCE,
     INFINITY,
     NO_TERM,
     ONE,
@@ -27,25 +26,29 @@ from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_floats, store
 from fourcc.kernels.simd.select import where_equal, where_less
 
-Function = Callable[..., Any]
+AffineSearch = Callable[[int], tuple[Lanes, Lanes, Lanes, Lanes]]
+Attempt = Callable[[Lanes, Lanes, Lanes, Lanes, int], tuple[Lanes, Lanes, Lanes]]
+ErrorOf = Callable[[Lanes, Lanes, int], Lanes]
 
 
-def affine_search(size: int, top: int, first: float, step: float, last: int, *, by_magnitude: bool = False) -> Function:
-    """The search among scales that take the extent of a group to top + first + k * step, for k = 0 .. last.
+def affine_search(
+    size: int, top: int, first: float, increment: float, last: int, *, by_magnitude: bool = False
+) -> AffineSearch:
+    """The search among scales that map the extent of a group to top + first + k * increment, for k = 0 .. last.
 
     Args:
         size: weights of a group.
         top: largest code.
-        first: added to it for the first try.
-        step: from one try to the next.
+        first: added to `top` in the first try.
+        increment: from one try to the next.
         last: number of the last try.
-        by_magnitude: whether errors count by their magnitude instead of their square.
+        by_magnitude: whether the search sums the magnitudes of errors instead of their squares.
 
     Returns:
-        (scratch) -> scales, lower bounds (at most 0), and what makes codes: their inverse scales and lower bounds.
-        It reads X and COUNTED, and writes TRIED.
+        (scratch) -> scales, lower bounds (at most 0), and the inverse scales and lower bounds that make the codes.
+        It reads X and IMPORTANCE, and writes TRIED.
     """
-    code_top, begin, onward, end = np.float32(top), np.float32(first), np.float32(step), VECTOR * size
+    code_top, begin, onward, end = np.float32(top), np.float32(first), np.float32(increment), VECTOR * size
     attempt, error_of = _attempt(end, code_top), _error_of(end, by_magnitude=by_magnitude)
 
     def search(scratch: int) -> tuple[Lanes, Lanes, Lanes, Lanes]:
@@ -60,7 +63,7 @@ def affine_search(size: int, top: int, first: float, step: float, last: int, *, 
             tried = finite_inverse(floats_of(steps), subtract(high, low))
             new_scale, new_low, determinant = attempt(tried, low, sum_w, sum_x, scratch)
             error = error_of(new_scale, new_low, scratch)
-            error = where_less(zero, determinant, error, floats_of(INFINITY))  # never the better one
+            error = where_less(zero, determinant, error, floats_of(INFINITY))  # else no scale: never the better try
             scale = where_less(error, best, new_scale, scale)
             inverse, base = where_less(error, best, tried, inverse), where_less(error, best, low, base)
             low = where_less(error, best, new_low, low)
@@ -70,17 +73,17 @@ def affine_search(size: int, top: int, first: float, step: float, last: int, *, 
     return search
 
 
-def _attempt(end: int, code_top: np.float32) -> Function:
-    """One try of the search, for `end` bytes of a group in each lane and codes up to `code_top`."""
+def _attempt(end: int, code_top: np.float32) -> Attempt:
+    """The function for one try, with groups of `end` bytes of vectors and codes up to `code_top`."""
 
     def attempt(inverse: Lanes, low: Lanes, sum_w: Lanes, sum_x: Lanes, scratch: int) -> tuple[Lanes, Lanes, Lanes]:
-        """The scale and lower bound of least squares for the codes that an inverse scale makes, and a determinant."""
+        """The scale and lower bound of least squares for the codes of an inverse scale, and the determinant."""
         sum_l, sum_ll, sum_xl = floats_of(NO_TERM), floats_of(NO_TERM), floats_of(NO_TERM)
         for at in range(0, end, VECTOR):
             x = load_floats(scratch + X + at)
             codes = nearest(multiply(inverse, subtract(x, low)), ZERO, code_top)
             store(scratch + TRIED + at, codes)
-            weighted = multiply(load_floats(scratch + COUNTED + at), codes)
+            weighted = multiply(load_floats(scratch + IMPORTANCE + at), codes)
             sum_l = add(sum_l, weighted)
             sum_ll = add(sum_ll, multiply(weighted, codes))
             sum_xl = add(sum_xl, multiply(weighted, x))
@@ -94,29 +97,29 @@ def _attempt(end: int, code_top: np.float32) -> Function:
     return attempt
 
 
-def _error_of(end: int, *, by_magnitude: bool) -> Function:
-    """The error of a try."""
+def _error_of(end: int, *, by_magnitude: bool) -> ErrorOf:
+    """The function for the error of a try."""
 
     def error_of(scale: Lanes, low: Lanes, scratch: int) -> Lanes:
-        """The weighted sum of the errors that the codes at TRIED make."""
+        """The weighted sum of the errors of the codes at TRIED."""
         total: Lanes = floats_of(NO_TERM)
         for at in range(0, end, VECTOR):
             codes = load_floats(scratch + TRIED + at)
-            off = subtract(add(multiply(scale, codes), low), load_floats(scratch + X + at))
-            counts = absolute(off) if by_magnitude else multiply(off, off)
-            total = add(total, multiply(load_floats(scratch + COUNTED + at), counts))
+            difference = subtract(add(multiply(scale, codes), low), load_floats(scratch + X + at))
+            error = absolute(difference) if by_magnitude else multiply(difference, difference)
+            total = add(total, multiply(load_floats(scratch + IMPORTANCE + at), error))
         return total
 
     return error_of
 
 
 def _extremes(end: int, scratch: int) -> tuple[Lanes, Lanes, Lanes, Lanes]:
-    """The least weights, or 0, and the largest; the sums of what errors count, and of that times the weights."""
+    """The least weights (at most 0) and the largest; the sums of the importances w, and of w times the weights."""
     low, high = load_floats(scratch + X), load_floats(scratch + X)
     sum_w, sum_x = floats_of(NO_TERM), floats_of(NO_TERM)
     for at in range(0, end, VECTOR):
-        x, counted = load_floats(scratch + X + at), load_floats(scratch + COUNTED + at)
+        x, w = load_floats(scratch + X + at), load_floats(scratch + IMPORTANCE + at)
         low, high = where_less(x, low, x, low), where_less(high, x, x, high)
-        sum_w, sum_x = add(sum_w, counted), add(sum_x, multiply(counted, x))
+        sum_w, sum_x = add(sum_w, w), add(sum_x, multiply(w, x))
     zero = floats_of(ZERO)
     return where_less(zero, low, zero, low), high, sum_w, sum_x

@@ -1,4 +1,4 @@
-"""Codes of a super-block, 256 int32, packed as ggml has them: the stores of `fourcc.formats.layouts.bit_fields`."""
+"""Packs the codes of a super-block, 256 int32, in ggml's order, like `fourcc.formats.layouts.bit_fields`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fourcc.kernels.simd.store_narrow import store_low_bytes
 
 
 def store_nibbles(out: int, codes: int, run: int) -> None:
-    """The low four bits of each code in 128 bytes; in each `run` of them `run` codes, then as many more."""
+    """Stores the low four bits of 256 codes in 128 bytes, of which `run` hold `run` codes low, the next `run` high."""
     mask = ints_of(15)
     for byte in range(0, 128, 16):
         at = codes + 4 * (byte // run * 2 * run + byte % run)
@@ -18,22 +18,22 @@ def store_nibbles(out: int, codes: int, run: int) -> None:
 
 
 def store_pairs(out: int, codes: int, bit: int) -> None:
-    """Bits `bit` and the next of each code in 64 bytes; in each 32 of them four times 32 codes."""
+    """Stores bits `bit` and `bit` + 1 of 256 codes in 64 bytes; 32 bytes hold four fields of 32 codes."""
     mask = ints_of(3)
     for byte in range(0, 64, 16):
-        at, made = codes + 4 * (byte // 32 * 128 + byte % 32), ints_of(0)
+        at, packed = codes + 4 * (byte // 32 * 128 + byte % 32), ints_of(0)
         for field in range(4):
             pair = both(shifted_right(load_ints(at + 128 * field), bit), mask)
-            made = either(made, shifted_left(pair, 2 * field))
-        store_low_bytes(out + byte, made)
+            packed = either(packed, shifted_left(pair, 2 * field))
+        store_low_bytes(out + byte, packed)
 
 
 def store_bits(out: int, codes: int, bit: int) -> None:
-    """Bit `bit` of each code in 32 bytes, eight times 32 codes."""
+    """Stores bit `bit` of 256 codes in 32 bytes: eight fields of 32 codes."""
     mask = ints_of(1)
     for byte in range(0, 32, 16):
-        made = ints_of(0)
+        packed = ints_of(0)
         for field in range(8):
             one = both(shifted_right(load_ints(codes + 4 * byte + 128 * field), bit), mask)
-            made = either(made, shifted_left(one, field))
-        store_low_bytes(out + byte, made)
+            packed = either(packed, shifted_left(one, field))
+        store_low_bytes(out + byte, packed)

@@ -1,27 +1,27 @@
-"""What encoders share."""
+"""Encoders of formats whose blocks, or numbers, are encoded independently of each other."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import COLS, PARTS, X_STRIDE, X
+from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_floats, load_word
 from fourcc.kernels.simd.partial import load_some_floats
 
-Function = Callable[..., Any]
-Encoder = Callable[[Mapping[str, object]], KernelFunction | None]
-SCRATCH = 1 << 16  # bytes of scratch memory that encoding, decoding and measuring need at most, however wide a row is
+Encoder = Callable[[Mapping[str, object]], KernelFunction | None]  # (options)
+EncodeBlock = Callable[[int, int, int], None]  # (x, block, scratch)
+SCRATCH = 1 << 16  # bytes of scratch memory that suffice for encoding, decoding and measuring, however wide a row is
 
 
-def always(kernel: KernelFunction) -> Encoder:
+def without_options(kernel: KernelFunction) -> Encoder:
     """The encoder of a format without options."""
-    return lambda options: kernel  # noqa: ARG005 - what an encoder is given
+    return lambda options: kernel  # noqa: ARG005 - the signature of encoders
 
 
-def block_by_block(width: int, size: int, encode_block: Function) -> Encoder:
-    """The encoder of blocks along a row that know nothing of each other.
+def block_by_block(width: int, size: int, encode_block: EncodeBlock) -> Encoder:
+    """The encoder of independent blocks along a row.
 
     Args:
         width: columns of a block, a power of two.
@@ -40,15 +40,15 @@ def block_by_block(width: int, size: int, encode_block: Function) -> Encoder:
                 x += 4 * width
                 p += size
 
-    return always(encode)
+    return without_options(encode)
 
 
-def narrowed(store: Function, store_some: Function, width: int) -> Encoder:
-    """The encoder of a plain format: each number is stored as a narrower one.
+def narrowed(store: Callable[[int, Lanes], None], store_some: Callable[[int, Lanes, int], None], width: int) -> Encoder:
+    """The encoder of a plain format, which narrows every number.
 
     Args:
         store: (address, floats) stores 16 numbers.
-        store_some: (address, floats, count) stores the first of them.
+        store_some: (address, floats, count) stores the first `count` of 16 numbers.
         width: bytes of a stored number.
     """
 
@@ -63,4 +63,4 @@ def narrowed(store: Function, store_some: Function, width: int) -> Encoder:
             if whole < cols:
                 store_some(p + width * whole, load_some_floats(x + 4 * whole, cols - whole), cols - whole)
 
-    return always(encode)
+    return without_options(encode)

@@ -1,6 +1,6 @@
-"""Encoders of ggml's blocks of 32 weights that are no search: Q4_1, Q5_1 and Q5_0, a block after the other.
+"""Encoders without a search for ggml's blocks of 32 weights: Q4_1, Q5_1 and Q5_0, one block after the other.
 
-Every step is the one of the format's own encoder, rounded by itself.
+Every operation is that of the format's own encoder, and is rounded separately.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from fourcc.kernels.simd.memory import load_float, load_floats, store_int
 from fourcc.kernels.simd.select import both, either, first_of_magnitude, gathered_bits, shifted_left, smaller_ints
 from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 
-BYTES_OF_FIVE = 22  # of a block of Q5_0
+BYTES_OF_FIVE = 22  # a block of Q5_0
 ZERO, ONE, HALF, MINUS_ONE = np.float32(0), np.float32(1), np.float32(0.5), np.float32(-1)
 MINUS_SIXTEEN, ROUNDING = np.float32(-16), np.float32(16.5)
 
 
 def encode_between(top: int, size: int) -> Encoder:
-    """The encoder whose code 0 is the least weight, and whose code `top`, 15 or 31, the largest.
+    """The encoder whose code 0 stands for the least weight, and whose code `top` for the largest.
 
     Args:
-        top: largest code.
-        size: bytes of a block: scale, minimum, a word of top bits where there are such, nibbles.
+        top: largest code, 15 or 31.
+        size: bytes of a block: scale, minimum, a word of fifth bits where codes have five, nibbles.
     """
     code_top, five = np.float32(top), top > 15
 
@@ -54,24 +54,24 @@ def encode_between(top: int, size: int) -> Encoder:
 
 
 def _encode_five_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
-    """A block of Q5_0."""
+    """Encodes a block of Q5_0."""
     low, high = load_floats(x), load_floats(x + 64)
     peak = largest(larger(absolute(low), absolute(high)))
-    found = load_float(x + 4 * (first_of_magnitude(low, high, peak) & 31))
-    d = (ZERO if found == ZERO else found) / MINUS_SIXTEEN
+    signed_peak = load_float(x + 4 * (first_of_magnitude(low, high, peak) & 31))
+    d = (ZERO if signed_peak == ZERO else signed_peak) / MINUS_SIXTEEN
     store_float16(p, d)
     inverse = divide(ONE, d)
-    offset = ZERO if np.isinf(inverse) and d != ZERO else ROUNDING  # such a block's codes are all 0
+    offset = ZERO if np.isinf(inverse) and d != ZERO else ROUNDING  # where the inverse overflows, all codes are 0
     scale = floats_of(_finite(inverse))
     one, other = _codes(multiply(low, scale), offset, 31), _codes(multiply(high, scale), offset, 31)
-    _store_codes(p + 2, one, other, True)  # noqa: FBT003 - as above
+    _store_codes(p + 2, one, other, True)  # noqa: FBT003 - kernels have no keywords
 
 
 encode_five_bits = block_by_block(32, BYTES_OF_FIVE, _encode_five_bits)
 
 
 def _least(x: int, low: Lanes, high: Lanes) -> np.float32:
-    """The least of 32 weights; of 0 and -0 the first."""
+    """The least of 32 weights; where it is zero, the first 0 or -0."""
     minus = floats_of(MINUS_ONE)
     least: np.float32 = -largest(larger(multiply(low, minus), multiply(high, minus)))
     if least == ZERO:
@@ -89,7 +89,7 @@ def _codes(scaled: Lanes, offset: np.float32, top: int) -> Lanes:
 
 
 def _store_codes(p: int, one: Lanes, other: Lanes, five: bool) -> None:  # noqa: FBT001 - kernels have no keywords
-    """32 codes: where they have five bits, a word of the top ones; then nibbles."""
+    """Stores 32 codes: a word of fifth bits where they have five, then nibbles."""
     mask = ints_of(15)
     if five:
         store_int(p, gathered_bits(one, 4) | gathered_bits(other, 4) << 16)

@@ -1,15 +1,16 @@
-"""Cutting ordered weights into 16 runs at the least sum of squared errors, as `fourcc.formats.searches` does.
+"""Cuts ordered weights into 16 runs with the least sum of squared errors, like `fourcc.formats.searches`.
 
 With S the prefix sums of the centred, ordered weights x, best[r, j] = max over i < j of best[r - 1, i] + g(i, j), where
-g(i, j) = (S[j] - S[i])^2 / (j - i). For a j all r are worked on side by side, one a lane; and an i that can win for no
-later j is left out. That changes no value, so the walk back finds the same cuts:
+g(i, j) = (S[j] - S[i])^2 / (j - i). For a j, the kernel computes all r at once, one a lane. It skips an i that cannot
+win for any later j. This changes no value, so the walk back finds the same cuts:
 
     sum of x^2 in i .. j - g(i, j) is the squared error of a run of ordered numbers, which has the Monge property, so
     g(i, j') - g(i*, j') <= g(i, j) - g(i*, j) for i < i* < j < j'. An i whose candidate at j is below that of some
     i* > i is below it at every later j' too, by no less. Candidates as floats are off by less than 4 n sqrt(n) 2^-53
-    E, with E = sum of x^2: 2^-39 E for n = 256. So those that are below by 2^-30 E never are, or tie with, the largest.
+    E, with E = sum of x^2: 2^-39 E for n = 256. So a candidate that is below the largest by 2^-30 E at some j is never
+    the largest later, and never ties with it.
 
-Only a run of i from the left is dropped, so that what is left is a window, which is about j / r wide.
+The kernel skips only the leftmost i, so the others form a window, which is about j / r wide.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ RUNS = 16
 MARGIN = np.float64(2.0**-30)
 INFINITY = np.float64(np.inf)
 
-# Scratch memory. A row of BEST belongs to a position j: lane r - 1 is best[r, j], r = 1 .. 16.
+# Scratch memory. A row of BEST belongs to one position j: lane r - 1 is best[r, j], r = 1 .. 16.
 ROW = 8 * RUNS
 BEST = 0
 SUMS = BEST + ROW * (MOST + 8)
@@ -44,7 +45,10 @@ BYTES = NEXT_GAINS + 8 * (MOST + 16)
 
 
 def set_up(scratch: int) -> None:
-    """Once for any number of cuts: the lengths, behind which is what is divided by, but not used; numbers in BEST."""
+    """Initializes scratch memory for any number of cuts.
+
+    BEST must hold numbers. COUNTS gets the lengths; the 1s after them are divisors whose quotients are not used.
+    """
     for i in range(0, ROW * (MOST + 8), 64):
         store(scratch + BEST + i, doubles_of(-INFINITY))
     for i in range(MOST + 16):
@@ -52,13 +56,13 @@ def set_up(scratch: int) -> None:
 
 
 def cut_optimally(ordered: int, n: int, starts: int, scratch: int) -> None:
-    """Where each of the 16 runs starts.
+    """Writes where the 16 runs start.
 
     Args:
-        ordered: address of n float32, ascending, with more than 16 values among them.
+        ordered: address of n float32, ascending, with more than 16 different values among them.
         n: 17 .. 256.
-        starts: address of 16 int64 to be filled.
-        scratch: of BYTES, after `set_up`.
+        starts: address of 16 int64 for the result.
+        scratch: BYTES of memory, after `set_up`.
     """
     energy = _sum_up(ordered, n, scratch)
     _fill(n, energy * MARGIN, scratch)
@@ -70,7 +74,7 @@ def cut_optimally(ordered: int, n: int, starts: int, scratch: int) -> None:
 
 
 def _sum_up(ordered: int, n: int, scratch: int) -> np.float64:
-    """Prefix sums of the centred weights; returns the sum of their squares."""
+    """Writes prefix sums of the centred weights to SUMS, and returns the sum of their squares."""
     center = np.float64(load_float(ordered + 4 * (n >> 1)))
     total, energy = np.float64(0), np.float64(0)
     store_double(scratch + SUMS, total)
@@ -83,7 +87,7 @@ def _sum_up(ordered: int, n: int, scratch: int) -> np.float64:
 
 
 def _find_gains(i: int, j: int, gains: int, scratch: int) -> None:
-    """g(i, j) and the seven next; those from i = j on are of no use."""
+    """Writes g(i, j) and the next seven; those from i = j on are not used."""
     difference = subtract(
         doubles_of(load_double(scratch + SUMS + 8 * j)),
         load_doubles(scratch + SUMS + 8 * i),
@@ -93,9 +97,10 @@ def _find_gains(i: int, j: int, gains: int, scratch: int) -> None:
 
 
 def _fill(n: int, margin: np.float64, scratch: int) -> None:
-    """BEST for j = 1 .. n - 1: lanes 0 .. 7 of earlier rows give lanes 1 .. 8, lanes 8 .. 14 give 9 .. 15.
+    """Fills BEST for j = 1 .. n - 1: lanes 0 .. 7 of earlier rows give lanes 1 .. 8, lanes 8 .. 14 give 9 .. 15.
 
-    Eight i at a time. The gains of the next j are found on the way: divisions are slow, but let additions go on.
+    It takes eight i at a time, and computes the gains of the next j meanwhile: divisions are slow, but additions go on
+    beside them.
     """
     best, here, onward = scratch + BEST, scratch + GAINS, scratch + NEXT_GAINS
     nothing, margins = doubles_of(-INFINITY), doubles_of(margin)
@@ -112,7 +117,7 @@ def _fill(n: int, margin: np.float64, scratch: int) -> None:
             many = _best_of_eight(many, best + ROW * i + 64, here + 8 * i)
         if j & 7 == 0:
             _find_gains(j, j + 1, onward, scratch)
-        store(onward + 8 * j + 8, nothing)  # what is beyond never wins
+        store(onward + 8 * j + 8, nothing)  # positions beyond j never win
         whole = load_double(scratch + SUMS + 8 * j)
         store(best + ROW * j, last_then(doubles_of(whole * whole / np.float64(j)), few))
         store(best + ROW * j + 64, last_then(few, many))
@@ -122,7 +127,7 @@ def _fill(n: int, margin: np.float64, scratch: int) -> None:
 
 
 def _best_of_eight(most: Lanes, best: int, gains: int) -> Lanes:
-    """The larger ones of `most` and of the candidates in eight rows."""
+    """The largest of `most` and the candidates in eight rows, by lane."""
     others: Lanes = add(load_doubles(best), doubles_of(load_double(gains)))
     for i in range(2, 8, 2):
         others = larger_of_positive(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), others)
@@ -132,15 +137,15 @@ def _best_of_eight(most: Lanes, best: int, gains: int) -> Lanes:
     return both
 
 
-def _first_alive(i: int, best: int, gains: int, floor: Lanes) -> int:
-    """The first i whose candidates are not all below the floor."""
-    while all_below(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), floor):
+def _first_alive(i: int, best: int, gains: int, bound: Lanes) -> int:
+    """The first position, from i on, whose candidates are not all below the bound."""
+    while all_below(add(load_doubles(best + ROW * i), doubles_of(load_double(gains + 8 * i))), bound):
         i += 1
     return i
 
 
 def _start_of_last(end: int, best: int, scratch: int) -> int:
-    """Where the last run of those that end at `end` starts; of equally good places the leftmost."""
+    """Where the last of the runs up to `end` starts; ties go to the leftmost place."""
     for i in range(0, end, 8):
         _find_gains(i, end, scratch + GAINS, scratch)
     most, at = -INFINITY, 0

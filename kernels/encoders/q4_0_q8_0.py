@@ -1,7 +1,7 @@
-"""ggml's blocks of 32 codes behind a float16 scale, as they are stored: encoding Q4_0 and Q8_0, decoding Q4_0.
+"""Encodes Q4_0 and Q8_0 and decodes Q4_0: ggml's blocks of a float16 scale and 32 codes.
 
-Every step is the one of `fourcc.formats.q4_0` and `fourcc.formats.q8_0`, in float32: a true division, then a product
-and a sum, each rounded by itself, so that the bytes are the same.
+Every operation is that of `fourcc.formats.q4_0` and `fourcc.formats.q8_0`, in float32: a true division, then a product
+and a sum, rounded separately. So the bytes are the same.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from fourcc.kernels.simd.select import (
 )
 from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 
-BYTES_OF_EIGHT, BYTES_OF_FOUR = 34, 18  # of a block with codes of 8 and of 4 bits
+BYTES_OF_EIGHT, BYTES_OF_FOUR = 34, 18  # a block with codes of 8 bits, and of 4 bits
 TOP = np.float32(127)
 BELOW_HALF = np.float32(0.5 - 2**-25)  # the float32 before 0.5
 MINUS_EIGHT, ROUNDING = np.float32(-8), np.float32(8.5)
@@ -48,7 +48,7 @@ ONE, NOTHING = np.float32(1), np.float32(0)
 
 
 def _encode_eight_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
-    """A block of Q8_0."""
+    """Encodes a block of Q8_0."""
     low, high = load_floats(x), load_floats(x + 64)
     d = largest(larger(absolute(low), absolute(high))) / TOP
     inverse = divide(ONE, d)
@@ -62,20 +62,20 @@ encode_eight_bits = block_by_block(32, BYTES_OF_EIGHT, _encode_eight_bits)
 
 
 def _half_away(q: Lanes) -> Lanes:
-    """What, cut off toward zero, is q rounded half away from zero."""
+    """A number that, truncated toward zero, gives q rounded half away from zero."""
     moved: Lanes = add(q, copied_sign(floats_of(BELOW_HALF), q))
     return moved
 
 
 def _encode_four_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
-    """A block of Q4_0."""
+    """Encodes a block of Q4_0."""
     low, high = load_floats(x), load_floats(x + 64)
     peak = largest(larger(absolute(low), absolute(high)))
     d = load_float(x + 4 * (first_of_magnitude(low, high, peak) & 31)) / MINUS_EIGHT
     inverse = divide(ONE, d)
-    lost = np.isinf(inverse)
-    scale = floats_of(NOTHING if lost else inverse)
-    offset = floats_of(NOTHING if lost and d != NOTHING else ROUNDING)  # such a block's codes are all 0
+    overflows = np.isinf(inverse)
+    scale = floats_of(NOTHING if overflows else inverse)
+    offset = floats_of(NOTHING if overflows and d != NOTHING else ROUNDING)  # NOTHING: the block's codes are all 0
     store_float16(p, d)
     nibbles = shifted_left(_codes(high, scale, offset), 4)
     store_low_bytes(p + 2, either(_codes(low, scale, offset), nibbles))
@@ -90,7 +90,7 @@ def _codes(w: Lanes, scale: Lanes, offset: Lanes) -> Lanes:
 
 
 def decode_four_bits(weights: int, row: int, out: int) -> None:
-    """A row of Q4_0."""
+    """Decodes a row of Q4_0."""
     blocks = load_word(weights + COLS) >> 5
     p = load_word(weights + PARTS) + row * blocks * BYTES_OF_FOUR
     eights, mask = ints_of(ZERO_POINT), ints_of(15)

@@ -1,12 +1,11 @@
-"""Sixteen bins for each 256 weights along a row: encoding and decoding Q4_A.
+"""Encodes and decodes Q4_A: sixteen bins for 256 weights along a row.
 
-Every step is the one of `fourcc.formats.q4_a`; a block is sorted by its bits, four passes of eight bits each.
+Every operation is that of `fourcc.formats.q4_a`. A radix sort orders a block, in four passes of eight bits.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -35,19 +34,18 @@ from fourcc.kernels.simd.partial import load_some_floats, store_some_floats
 from fourcc.kernels.simd.select import counted_from, load_nibble_pairs, load_some_nibble_pairs
 from fourcc.kernels.simd.store_narrow import store_low_bytes, store_nibble_pairs
 
-Function = Callable[..., Any]
-
+Cut = Callable[[int, int, int, int], int]  # (ordered, n, starts, scratch) writes starts -> number of runs
 BLOCK = 256
 BINS = 16
 INDICES = PARTS + 8
 SIGN, ALL = 0x80000000, 0xFFFFFFFF
 
-# Scratch memory, behind that of the cuts.
+# Scratch memory, after that of `kmeans1d`.
 ORDERED = (kmeans1d.BYTES + 63) // 64 * 64
-OTHER = ORDERED + 4 * BLOCK  # between two passes of the sort
-TALLY = OTHER + 4 * BLOCK  # four times 256 int32
+OTHER = ORDERED + 4 * BLOCK  # keys between two passes of the sort
+TALLY = OTHER + 4 * BLOCK  # counts of digits, four times 256 int32
 STARTS = TALLY + 4 * 4 * 256  # of the runs, 17 int64
-BOUNDS = STARTS + 8 * (BINS + 1)  # from which on a weight takes the next bin, 15 doubles
+BOUNDS = STARTS + 8 * (BINS + 1)  # 15 doubles; from its bound on, a weight takes the next bin
 SPARE = BOUNDS + 8 * BINS
 assert SPARE + 64 <= SCRATCH
 
@@ -56,13 +54,13 @@ assert SPARE + 64 <= SCRATCH
 
 
 def _sort(x: int, n: int, scratch: int) -> None:
-    """Weights x, 1 .. 256 of them, ascending to ORDERED."""
+    """Sorts 1 .. 256 weights, ascending, to ORDERED."""
     keys, other, tally = scratch + ORDERED, scratch + OTHER, scratch + TALLY
     for each in range(4 * 256):
         store_int(tally + 4 * each, 0)
     for i in range(n):
         bits = load_int(x + 4 * i)
-        key = (bits ^ (bits >> 63 | SIGN)) & ALL  # unsigned keys have the order of the floats
+        key = (bits ^ (bits >> 63 | SIGN)) & ALL  # as unsigned integers, keys have the order of the floats
         store_int(keys + 4 * i, key)
         for digit in range(4):
             place = tally + 1024 * digit + 4 * (key >> 8 * digit & 255)
@@ -95,7 +93,7 @@ def _sort_by_digit(source: int, out: int, n: int, tally: int, shift: int) -> Non
 
 
 def _cut_evenly(ordered: int, n: int, starts: int, scratch: int) -> int:  # noqa: ARG001
-    """Runs of equal counts; returns how many there are."""
+    """Cuts into runs of equal counts, and returns their number."""
     count = min(n, BINS)
     for run in range(count):
         store_word(starts + 8 * run, run * n // count)
@@ -103,7 +101,7 @@ def _cut_evenly(ordered: int, n: int, starts: int, scratch: int) -> int:  # noqa
 
 
 def _cut_at_least_error(ordered: int, n: int, starts: int, scratch: int) -> int:
-    """A run for each value, where there are no more than 16; else the optimal ones. Returns how many there are."""
+    """Cuts into one run a value where there are at most 16 values, else optimally; returns the number of runs."""
     count = 1
     store_word(starts, 0)
     for i in range(1, n):
@@ -117,7 +115,7 @@ def _cut_at_least_error(ordered: int, n: int, starts: int, scratch: int) -> int:
 
 
 def _store_means(ordered: int, n: int, starts: int, count: int, bins: int) -> None:
-    """The mean of each run, added up from left to right; the last one is repeated up to 16."""
+    """Stores the means of the runs, summed from left to right; the last mean fills up the 16 bins."""
     mean = np.float32(0)
     store_word(starts + 8 * count, n)
     for run in range(BINS):
@@ -134,19 +132,19 @@ def _store_means(ordered: int, n: int, starts: int, count: int, bins: int) -> No
 
 
 def _store_bounds(bins: int, bounds: int) -> None:
-    """From where on each bin but the first is taken: half-way, and of equal bins just after them."""
+    """Stores the bounds from which on a weight takes the upper of two bins: half-way, or just above two equal bins."""
     for upper in range(1, BINS):
         low, high = np.float64(load_float(bins + 4 * upper - 4)), np.float64(load_float(bins + 4 * upper))
         place = bounds + 8 * upper - 8
         middle = (low + high) / np.float64(2)
         store_double(place, middle)
-        if low >= high:  # the next double
+        if low >= high:  # take the next double
             bits = load_word(place)
             store_word(place, 1 if middle == np.float64(0) else (bits + 1 if bits > 0 else bits - 1))
 
 
 def _store_indices(x: int, n: int, bounds: int, q: int, spare: int) -> None:
-    """The nearest bin of each weight: as many bounds lie below it."""
+    """Stores the indices of the nearest bins: an index counts the bounds that are not above the weight."""
     for col in range(0, n, 16):
         rest = n - col
         w = load_floats(x + 4 * col) if rest >= 16 else load_some_floats(x + 4 * col, rest)
@@ -166,8 +164,8 @@ def _store_indices(x: int, n: int, bounds: int, q: int, spare: int) -> None:
 # -- kernels
 
 
-def _encoder(cut: Function) -> KernelFunction:
-    """The encoder that cuts the ordered weights in some way."""
+def _encoder(cut: Cut) -> KernelFunction:
+    """The encoder that cuts the ordered weights by a function."""
 
     def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols = load_word(weights + COLS)
@@ -192,12 +190,12 @@ _EVENLY, _AT_LEAST_ERROR = _encoder(_cut_evenly), _encoder(_cut_at_least_error)
 
 
 def encoder(options: Mapping[str, object]) -> KernelFunction:
-    """The encoder that the option `method` asks for."""
+    """The encoder for the option `method`."""
     return _EVENLY if options["method"] == "equal-count" else _AT_LEAST_ERROR
 
 
 def decode(weights: int, row: int, out: int) -> None:
-    """A row of Q4_A."""
+    """Decodes a row of Q4_A."""
     cols = load_word(weights + COLS)
     p = load_word(weights + INDICES) + row * ((cols + 1) >> 1)
     bins = load_word(weights + PARTS) + row * ((cols + (BLOCK - 1)) >> 8) * 64

@@ -1,1 +1,1 @@
-"""Products made from a block decoder: traced, lowered to vectors, fused with the multiplication."""
+"""Makes products from a block decoder: traces it, lowers the trace to vectors, fuses it with the multiplication."""

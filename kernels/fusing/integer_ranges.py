@@ -1,7 +1,8 @@
-"""Between which bounds the integers of a block decoder lie, so that none is cut to 32 bits unseen.
+"""Ranges of the integers of a block decoder, so that the tracer refuses one that 32 bits would cut.
 
-Of each integer 32 bits are computed. Sums, products, shifts to the left and bitwise operations of the lowest 32 bits
-give the lowest 32 bits, whatever lies above them; a shift to the right, a float and an index want the whole number.
+The kernel computes 32 bits of an integer. The lowest 32 bits of a sum, a product, a left shift or a bitwise operation
+depend only on the lowest 32 bits of its operands. A right shift, a conversion to float and an index need the whole
+number.
 """
 
 from __future__ import annotations
@@ -17,22 +18,22 @@ INT128: Range = (-(1 << 127), (1 << 127) - 1)
 
 
 def lies_within(inner: Range, outer: Range) -> bool:
-    """Whether all numbers of a range are in another."""
+    """Whether one range lies in another."""
     return outer[0] <= inner[0] and inner[1] <= outer[1]
 
 
-def kind_of(bounds: Range) -> str:
-    """How 32 bits hold the numbers of a range: as ``int``, as ``uint``, or, as ``low``, only their lowest bits."""
+def integer_kind(bounds: Range) -> str:
+    """How 32 bits hold the numbers of a range: as ``int``, as ``uint``, or only their lowest bits, as ``low``."""
     return "int" if lies_within(bounds, INT32) else "uint" if lies_within(bounds, UINT32) else "low"
 
 
-def told(bounds: Range) -> str:
-    """A range in words."""
+def in_words(bounds: Range) -> str:
+    """A range as messages write it."""
     return f"{bounds[0]} .. {bounds[1]}" if bounds[0] != bounds[1] else str(bounds[0])
 
 
 def _of_corners(function: Callable[[int, int], int]) -> Callable[[Range, Range], Range]:
-    """The range of a function that rises, or falls, with each of its arguments."""
+    """The range of a function that is monotonic in each argument."""
 
     def bounds(x: Range, y: Range) -> Range:
         corners = [function(a, b) for a in x for b in y]
@@ -42,7 +43,7 @@ def _of_corners(function: Callable[[int, int], int]) -> Callable[[Range, Range],
 
 
 def _of_and(x: Range, y: Range) -> Range:
-    """Neither more than a number that is not negative, nor less than the power of two below both."""
+    """At most a non-negative operand; else at least minus the power of two that bounds both negative operands."""
     unsigned = [high for low, high in (x, y) if low >= 0]
     if unsigned:
         return 0, min(unsigned)
@@ -55,12 +56,12 @@ def _of_or(x: Range, y: Range) -> Range:
 
 
 def _of_xor(x: Range, y: Range) -> Range:
-    """As many bits as the longer one has."""
+    """All numbers with as many bits as the longer operand."""
     bits = max((~bound if bound < 0 else bound).bit_length() for bound in (*x, *y))
     return 0 if min(x[0], y[0]) >= 0 else -(1 << bits), (1 << bits) - 1
 
 
-# Operator -> the range of what it makes of integers of two ranges.
+# Operator -> function from the ranges of two operands to the range of the result.
 RESULTS: dict[str, Callable[[Range, Range], Range]] = {
     "add": _of_corners(operator.add),
     "sub": _of_corners(operator.sub),

@@ -1,11 +1,12 @@
-"""How the bytes of sixteen rows come to where a block's decoder finds them: interleaved, in scratch memory.
+"""Interleaves the stored bytes of sixteen rows in scratch memory, where the block decoder reads them.
 
-Sixteen rows stand side by side there, word by word: a vector has the same word of every row. Products with several
-activations spread whole rows; that with one spreads some blocks at a time, so that they are still in the nearest cache
-when they are decoded, and asks for the next ones meanwhile.
+The rows lie side by side there, word by word: one vector holds the same word of every row. Products with several
+activations interleave whole rows. The product with one activation interleaves some blocks at a time, so that they are
+still in L1 when they are decoded, and prefetches the next ones meanwhile.
 
-A function that spreads is (weights, row, count, n, at, scratch) -> where the next one begins: of `count` rows from
-`row` on, n the blocks of a row or the first block of some; it writes the part's address to the head of scratch memory.
+The functions that interleave a part share the signature (weights, row, count, n, at, scratch) -> end. They read `count`
+rows from `row` on, write to `at`, and store the part's address at the start of scratch memory; n is the number of
+blocks in a row, or the first block of a chunk. They return where the next part begins.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import Any
 
 import numpy as np
 
@@ -25,66 +25,67 @@ from fourcc.kernels.simd.memory import load_word, prefetch_second, store, store_
 from fourcc.kernels.simd.partial import load_some_bytes
 from fourcc.kernels.simd.transpose import transpose
 
-Function = Callable[..., Any]
-HEAD = 256  # bytes at the start of scratch memory: for each part its address, then for each that of its table
+Interleave = Callable[[int, int, int, int, int, int], int]
+Prefetch = Callable[[int, int, int], None]  # (weights, row, block)
+HEAD = 256  # bytes at the start of scratch memory: the address of every part, then that of every part's widened table
 MAX_PARTS = HEAD // 16
-DATA = HEAD + LINE * 16  # where they begin; before that, room for 64 bytes of each row
+DATA = HEAD + LINE * 16  # the interleaved bytes begin here; before them, a buffer of 64 bytes for each row
 CHUNK = 512  # bytes of a row, or more, that are interleaved at a time
 
 
 @dataclass(frozen=True)
-class Spreading:
-    """What brings the parts of a format to its block decoder.
+class PartInterleaving:
+    """The functions that bring a format's parts to its block decoder.
 
     Attributes:
-        whole: spreads whole rows of all parts.
-        before: spreads whole rows of the parts that are not streamed.
-        stream: spreads `chunk` blocks of those that are, from the n-th on.
-        ahead: (weights, row, block) asks for a block of the streamed parts.
-        below: the same of the others.
-        chunk: blocks.
-        nbytes: (blocks of a row) bytes of scratch memory, from DATA on.
+        rows: interleaves whole rows of all parts.
+        unstreamed: interleaves whole rows of the parts that are not streamed.
+        stream: interleaves `chunk` blocks of the streamed parts, from the n-th on.
+        prefetch_streamed: prefetches a block of the streamed parts.
+        prefetch_unstreamed: prefetches a block of the other parts.
+        chunk: blocks that are interleaved at a time.
+        nbytes: (blocks of a row) -> bytes of scratch memory, from DATA on.
     """
 
-    whole: Function
-    before: Function
-    stream: Function
-    ahead: Function
-    below: Function
+    rows: Interleave
+    unstreamed: Interleave
+    stream: Interleave
+    prefetch_streamed: Prefetch
+    prefetch_unstreamed: Prefetch
     chunk: int
     nbytes: Callable[[int], int]
 
 
-def spreading(parts: Sequence[BlockPart], tables: Mapping[int, tuple[str, int]]) -> Spreading:
-    """What brings these parts to the block decoder.
+def part_interleaving(parts: Sequence[BlockPart], tables: Mapping[int, tuple[str, int]]) -> PartInterleaving:
+    """The functions that bring these parts to the block decoder.
 
     Args:
-        parts: in the order of its arguments.
-        tables: of the parts whose entries are chosen by values, dtype and number of the entries.
+        parts: in the order of the decoder's arguments.
+        tables: dtype and number of entries, by part, of the parts that a value indexes.
     """
-    sizes = [part.step for part in parts]
-    chunk = _chunk(max(sizes))
-    streamed = [index for index, size in enumerate(sizes) if size and size * chunk % LINE == 0]
-    others = [index for index, size in enumerate(sizes) if size and index not in streamed]
-    spreads = [_spread(index, part, len(parts), tables.get(index)) for index, part in enumerate(parts)]
+    strides = [part.stride for part in parts]
+    chunk = _chunk(max(strides))
+    streamed = [index for index, stride in enumerate(strides) if stride and stride * chunk % LINE == 0]
+    others = [index for index, stride in enumerate(strides) if stride and index not in streamed]
+    functions = [_interleaver(index, part, len(parts), tables.get(index)) for index, part in enumerate(parts)]
 
     def nbytes(blocks: int) -> int:
         rows = sum(_padded_bytes(part.row_bytes(blocks + chunk)) for part in parts if part.covers != "matrix")
         return ROWS * rows + sum(_table_bytes(count) for _, count in tables.values())
 
-    return Spreading(
-        whole=_one_after_another(spreads),
-        before=_one_after_another([each for index, each in enumerate(spreads) if index not in streamed]),
-        stream=_one_after_another([_stream(index, sizes[index], len(parts), chunk) for index in streamed]),
-        ahead=_ask_for_all([_ask_for(index, sizes[index], len(parts)) for index in streamed]),
-        below=_ask_for_all([_ask_for(index, sizes[index], len(parts)) for index in others]),
+    return PartInterleaving(
+        rows=_in_turn(functions),
+        unstreamed=_in_turn([function for index, function in enumerate(functions) if index not in streamed]),
+        stream=_in_turn([_chunk_interleaver(index, strides[index], len(parts), chunk) for index in streamed]),
+        prefetch_streamed=_prefetch_all([_prefetcher(index, strides[index], len(parts)) for index in streamed]),
+        prefetch_unstreamed=_prefetch_all([_prefetcher(index, strides[index], len(parts)) for index in others]),
         chunk=chunk,
         nbytes=nbytes,
     )
 
 
 def _chunk(size: int) -> int:
-    """Blocks that are interleaved at a time, for blocks of so many bytes: those of whole cache lines."""
+    """The number of blocks of `size` bytes to interleave at a time: they fill whole cache lines."""
     if not size:
         return 1
     period = LINE // gcd(size, LINE)
@@ -92,34 +93,34 @@ def _chunk(size: int) -> int:
 
 
 def _padded_bytes(size: int) -> int:
-    """Bytes of a row in scratch memory: one word more than it has, up to a whole vector."""
+    """Bytes of a row in scratch memory: one more word than it has, rounded up to a whole vector."""
     return ((size + 4) + 63) // 64 * 64
 
 
 def _table_bytes(count: int) -> int:
-    """Bytes of a part in scratch memory whose entries are chosen by values: 32 bits each."""
+    """Bytes of a widened table in scratch memory: 32 bits an entry."""
     return -(-count // 16) * 64
 
 
-def _bring(source: int, step: int, left: int, count: int, out: int, scratch: int) -> None:
-    """Interleaves 64 bytes of some rows, `left` of which are there; what is missing becomes zero."""
+def _interleave_line(source: int, stride: int, left: int, count: int, out: int, scratch: int) -> None:
+    """Interleaves 64 bytes of `count` rows; of a row's bytes only `left` remain, and zeros replace the others."""
     if count == ROWS and left >= LINE:
-        transpose(source, step, out)
+        transpose(source, stride, out)
         return
     for each in range(count):
-        store(scratch + HEAD + LINE * each, load_some_bytes(source + each * step, max(0, min(LINE, left))))
+        store(scratch + HEAD + LINE * each, load_some_bytes(source + each * stride, max(0, min(LINE, left))))
     transpose(scratch + HEAD, LINE, out)
 
 
-def _spread(index: int, part: BlockPart, parts: int, table: tuple[str, int] | None) -> Function:
-    """Puts a part's bytes where its block decoder finds them."""
+def _interleaver(index: int, part: BlockPart, parts: int, table: tuple[str, int] | None) -> Interleave:
+    """The function that brings a part to where its block decoder reads it."""
     if part.covers != "matrix":
-        return _spread_rows(index, part, parts)
-    return _place(index) if table is None else _spread_table(index, parts, *table)
+        return _row_interleaver(index, part, parts)
+    return _in_place(index) if table is None else _table_widener(index, parts, *table)
 
 
-def _place(index: int) -> Function:
-    """A part of the whole matrix is taken where it is."""
+def _in_place(index: int) -> Interleave:
+    """The function for a part of the whole matrix: the decoder reads the part where it is stored."""
 
     def place(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:  # noqa: ARG001
         store_word(scratch + 8 * index, load_word(weights + PARTS + 8 * index))
@@ -128,13 +129,13 @@ def _place(index: int) -> Function:
     return place
 
 
-def _spread_table(index: int, parts: int, dtype: str, entries: int) -> Function:
-    """Widens a part of the whole matrix whose entries are chosen by values."""
+def _table_widener(index: int, parts: int, dtype: str, entries: int) -> Interleave:
+    """The function that widens a part of the whole matrix that a value indexes."""
     widened, some_widened = wide_entries(dtype)
     whole, rest, size = entries // 16 * 16, entries % 16, np.dtype(dtype).itemsize
     nbytes = _table_bytes(entries)
 
-    def spread(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:  # noqa: ARG001
+    def widen(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:  # noqa: ARG001
         source = load_word(weights + PARTS + 8 * index)
         for entry in range(0, whole, 16):
             store(at + 4 * entry, widened(source + size * entry))
@@ -144,82 +145,87 @@ def _spread_table(index: int, parts: int, dtype: str, entries: int) -> Function:
         store_word(scratch + 8 * (parts + index), at)
         return at + nbytes
 
-    return spread
+    return widen
 
 
-def _spread_rows(index: int, part: BlockPart, parts: int) -> Function:
-    """Interleaves a part's bytes of sixteen rows; what a short last block lacks becomes zero."""
-    size, fixed = part.step, part.row_bytes(0)
+def _row_interleaver(index: int, part: BlockPart, parts: int) -> Interleave:
+    """The function that interleaves a part of sixteen rows, and writes zeros where a last block is short."""
+    stride, fixed = part.stride, part.row_bytes(0)
 
-    def spread(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:
-        there = load_word(weights + PARTS + 8 * (parts + index))
-        source = load_word(weights + PARTS + 8 * index) + row * there
-        wide = _padded_bytes(fixed + size * blocks)
-        for byte in range(0, wide, LINE):
-            _bring(source + byte, there, there - byte, count, at + ROWS * byte, scratch)
+    def interleave(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:
+        row_bytes = load_word(weights + PARTS + 8 * (parts + index))
+        source = load_word(weights + PARTS + 8 * index) + row * row_bytes
+        padded = _padded_bytes(fixed + stride * blocks)
+        for byte in range(0, padded, LINE):
+            _interleave_line(source + byte, row_bytes, row_bytes - byte, count, at + ROWS * byte, scratch)
         store_word(scratch + 8 * index, at)
-        return at + ROWS * wide
+        return at + ROWS * padded
 
-    return spread
+    return interleave
 
 
-def _stream(index: int, size: int, parts: int, chunk: int) -> Function:
-    """Interleaves a part's bytes of some blocks; the block decoder finds them as if the whole rows were there."""
-    wide = size * chunk
+def _chunk_interleaver(index: int, stride: int, parts: int, chunk: int) -> Interleave:
+    """The function that interleaves a chunk of a part's blocks, at the place that they have in whole rows.
 
-    def stream(weights: int, row: int, count: int, block: int, at: int, scratch: int) -> int:
-        there = load_word(weights + PARTS + 8 * (parts + index))
-        source, first = load_word(weights + PARTS + 8 * index) + row * there, size * block
-        for byte in range(0, min(wide, there - first + size), LINE):  # a short last block lacks less than a block
-            _bring(source + first + byte, there, there - first - byte, count, at + ROWS * byte, scratch)
+    The block decoder computes a block's address as if the whole rows were interleaved.
+    """
+    chunk_bytes = stride * chunk
+
+    def interleave(weights: int, row: int, count: int, block: int, at: int, scratch: int) -> int:
+        row_bytes = load_word(weights + PARTS + 8 * (parts + index))
+        source, first = load_word(weights + PARTS + 8 * index) + row * row_bytes, stride * block
+        for byte in range(0, min(chunk_bytes, row_bytes - first + stride), LINE):  # a last block lacks less than itself
+            left = row_bytes - first - byte
+            _interleave_line(source + first + byte, row_bytes, left, count, at + ROWS * byte, scratch)
         store_word(scratch + 8 * index, at - ROWS * first)
-        return at + ROWS * wide + LINE  # a number that straddles words may look at the next one
+        return at + ROWS * chunk_bytes + LINE  # an entry that straddles words may read one word more
 
-    return stream
+    return interleave
 
 
-def _one_after_another(spreads: Sequence[Function]) -> Function:
-    """One function that spreads what several do; each begins where the one before says."""
-    if not spreads:
-        return _no_more
-    first, rest = spreads[0], _one_after_another(spreads[1:])
+def _in_turn(functions: Sequence[Interleave]) -> Interleave:
+    """One function that calls several; each writes from where the one before it ends."""
+    if not functions:
+        return _interleave_nothing
+    first, rest = functions[0], _in_turn(functions[1:])
 
     def both(weights: int, row: int, count: int, n: int, at: int, scratch: int) -> int:
-        return rest(weights, row, count, n, first(weights, row, count, n, at, scratch), scratch)  # type: ignore[no-any-return]
+        return rest(weights, row, count, n, first(weights, row, count, n, at, scratch), scratch)
 
     return both
 
 
-def _no_more(weights: int, row: int, count: int, n: int, at: int, scratch: int) -> int:  # noqa: ARG001
-    """What follows the last one: nothing."""
+def _interleave_nothing(weights: int, row: int, count: int, n: int, at: int, scratch: int) -> int:  # noqa: ARG001
+    """Ends the chain of `_in_turn`."""
     return at
 
 
-def _ask_for(index: int, size: int, parts: int) -> Function:
-    """Asks for a block's bytes of sixteen rows, which are interleaved next: sixteen short streams are not foreseen.
+def _prefetcher(index: int, stride: int, parts: int) -> Prefetch:
+    """The function that prefetches a block of sixteen rows into L2.
 
-    Rows of a power of two of bytes meet in few sets of the nearest cache, where they would push each other out.
+    The hardware does not prefetch sixteen short streams by itself. Rows whose stride is a power of two share few sets
+    of L1, where they would evict each other.
     """
 
-    def ahead(weights: int, row: int, block: int) -> None:
-        step, first = load_word(weights + PARTS + 8 * (parts + index)), size * block
-        at = load_word(weights + PARTS + 8 * index) + row * step
-        for offset in range((first + (LINE - 1)) & -LINE, first + size, LINE):  # lines that begin in the block
+    def prefetch(weights: int, row: int, block: int) -> None:
+        row_bytes, first = load_word(weights + PARTS + 8 * (parts + index)), stride * block
+        at = load_word(weights + PARTS + 8 * index) + row * row_bytes
+        for offset in range((first + (LINE - 1)) & -LINE, first + stride, LINE):  # lines that begin in the block
             for each in range(ROWS):
-                prefetch_second(at + offset + each * step)
+                prefetch_second(at + offset + each * row_bytes)
 
-    return ahead
-
-
-def _ask_for_nothing(weights: int, row: int, block: int) -> None:
-    """Asks for nothing."""
+    return prefetch
 
 
-def _ask_for_all(each: Sequence[Function]) -> Function:
-    """One function that does what several do."""
-    if not each:
-        return _ask_for_nothing
-    first, rest = each[0], _ask_for_all(each[1:])
+def _prefetch_nothing(weights: int, row: int, block: int) -> None:
+    """Ends the chain of `_prefetch_all`."""
+
+
+def _prefetch_all(functions: Sequence[Prefetch]) -> Prefetch:
+    """One function that calls several."""
+    if not functions:
+        return _prefetch_nothing
+    first, rest = functions[0], _prefetch_all(functions[1:])
 
     def both(weights: int, row: int, block: int) -> None:
         first(weights, row, block)

@@ -1,4 +1,4 @@
-"""Steps that a function took: what `fourcc.kernels.fusing.tracer` writes down, and values that stand for numbers."""
+"""The intermediate representation: instructions that `fourcc.kernels.fusing.tracer` records, and traced values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fourcc.kernels.descriptors import Array
-from fourcc.kernels.fusing.integer_ranges import INT32, INT128, RESULTS, Range, kind_of, lies_within, told
+from fourcc.kernels.fusing.integer_ranges import INT32, INT128, RESULTS, Range, in_words, integer_kind, lies_within
 
-# What may be done with two numbers, and how it is written.
+# The operations on two numbers, with their Python operators.
 OPERATORS = {
     "add": "+",
     "sub": "-",
@@ -24,12 +24,12 @@ OPERATORS = {
     "rshift": ">>",
 }
 OF_FLOATS = {"add", "sub", "mul", "truediv"}
-COUNTS = (0, 31)  # bits of a shift: of a vector's 32 no more are defined
-LIMIT = 20_000  # steps: beyond that the code would not stay in the processor's cache
+SHIFTS = (0, 31)  # bits; LLVM leaves a shift of 32-bit lanes by more bits undefined
+LIMIT = 20_000  # instructions: the code of more of them would not stay in the processor's cache
 
 
 class UntraceableError(ValueError):
-    """The function does what cannot be written down; the message says what."""
+    """The function cannot be traced; the message says why."""
 
 
 class BeyondError(IndexError):
@@ -37,14 +37,15 @@ class BeyondError(IndexError):
 
 
 @dataclass(frozen=True)
-class Step:
-    """One operation.
+class Instruction:
+    """One instruction of a trace.
 
     Attributes:
-        name: ``load``, ``table``, ``constant``, ``to_float``, or an operator's.
-        kind: of its result: ``int`` or ``uint`` (32 bits hold it), ``low`` (the lowest 32 bits of more), or ``float``
-            (float32).
-        arguments: numbers of earlier steps, or what the operation is about.
+        name: ``load``, ``part_entry``, ``table``, ``part_table``, ``constant``, ``to_float``, or a name in OPERATORS.
+        kind: of the result: ``int`` or ``uint`` (32 bits hold it), ``low`` (the lowest 32 bits of a longer integer), or
+            ``float`` (float32).
+        arguments: numbers of earlier instructions, and constants such as a part, a dtype or an offset. Their types
+            depend on the name.
     """
 
     name: str
@@ -54,44 +55,47 @@ class Step:
 
 @dataclass
 class Trace:
-    """The steps of a block's decoder.
+    """The instructions of a block decoder.
 
     Attributes:
-        steps: in order.
-        results: for each column of the block the number of the step that gives its weight.
-        tables: of constants that are chosen from, 32 bits an entry.
+        instructions: in order; an instruction's number is its index.
+        results: column of the block -> number of the instruction that computes its weight.
+        tables: constant tables that values index, 32 bits an entry.
+        known: text of an instruction -> its number.
     """
 
-    steps: list[Step] = field(default_factory=list)
+    instructions: list[Instruction] = field(default_factory=list)
     results: dict[int, int] = field(default_factory=dict)
     tables: list[Array] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
 
     def real(self, name: str, *arguments: Any) -> Value:
-        """The value of a step that makes a float; an equal step is taken again."""
-        return Value(self, self._add(Step(name, "float", arguments)), None)
+        """The value of an instruction whose result is a float; equal instructions are recorded once."""
+        return Value(self, self._add(Instruction(name, "float", arguments)), None)
 
     def whole(self, name: str, bounds: Range, *arguments: Any) -> Value:
-        """The value of a step that makes an integer; an equal step is taken again.
+        """The value of an instruction whose result is an integer; equal instructions are recorded once.
 
         Raises:
-            UntraceableError: 128 bits do not hold it.
+            UntraceableError: 128 bits do not hold the result.
         """
         if not lies_within(bounds, INT128):
-            raise UntraceableError(f"{OPERATORS.get(name, name)} makes an integer of {told(bounds)}, {CUT.format(128)}")
-        return Value(self, self._add(Step(name, kind_of(bounds), arguments)), bounds)
+            raise UntraceableError(
+                f"{OPERATORS.get(name, name)} makes an integer of {in_words(bounds)}, {CUT.format(128)}"
+            )
+        return Value(self, self._add(Instruction(name, integer_kind(bounds), arguments)), bounds)
 
-    def _add(self, step: Step) -> int:
-        text = repr(step)  # 0.0 == -0.0
+    def _add(self, instruction: Instruction) -> int:
+        text = repr(instruction)  # not the instruction: 0.0 == -0.0
         if text not in self.known:
-            if len(self.steps) >= LIMIT:
-                raise UntraceableError(f"more than {LIMIT} steps")
-            self.known[text] = len(self.steps)
-            self.steps.append(step)
+            if len(self.instructions) >= LIMIT:
+                raise UntraceableError(f"more than {LIMIT} instructions")
+            self.known[text] = len(self.instructions)
+            self.instructions.append(instruction)
         return self.known[text]
 
     def table(self, values: Array) -> int:
-        """The number of a table; an equal one is taken again."""
+        """The number of a table; equal tables are recorded once."""
         for number, known in enumerate(self.tables):
             if known.dtype == values.dtype and known.tobytes() == values.tobytes():
                 return number
@@ -99,7 +103,7 @@ class Trace:
         return len(self.tables) - 1
 
     def value(self, given: object) -> Value:
-        """A stand-in as it is, a number as a constant."""
+        """A traced value unchanged, a number as a constant."""
         if isinstance(given, Value):
             return given
         if isinstance(given, (int, np.integer)):
@@ -117,47 +121,47 @@ def in_float32(values: Array) -> Array:
     """Floats as float32.
 
     Raises:
-        UntraceableError: one is beyond the largest.
+        UntraceableError: a finite float exceeds the largest float32.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # the latter of a signalling NaN
-        made = values.astype(np.float32)
-    lost = np.isinf(made) & np.isfinite(values)
+    with np.errstate(over="ignore", invalid="ignore"):  # a signalling NaN is invalid
+        narrow = values.astype(np.float32)
+    lost = np.isinf(narrow) & np.isfinite(values)
     if lost.any():
         raise UntraceableError(f"float32 does not hold {values[lost].flat[0]}")
-    return made
+    return narrow
 
 
 class Value:
-    """Stands for a number of the block.
+    """A traced value: stands for a number that the decoder computes.
 
     Attributes:
-        number: of its step.
-        bounds: of an integer, between which it lies; None of a float.
+        number: of the instruction that computes it.
+        bounds: least and largest number that an integer may be; None for a float.
     """
 
-    __array_ufunc__ = None  # numpy's scalars leave their operators to those below
+    __array_ufunc__ = None  # so numpy's scalars defer to the operators below
 
     def __init__(self, trace: Trace, number: int, bounds: Range | None) -> None:
         self._trace, self.number, self.bounds = trace, number, bounds
 
     @property
     def kind(self) -> str:
-        """Its step's."""
-        return self._trace.steps[self.number].kind
+        """The kind of its instruction."""
+        return self._trace.instructions[self.number].kind
 
     def held(self, what: str) -> Range:
-        """Bounds of an integer that has to be known as a whole.
+        """Bounds of an integer of which all bits are needed.
 
         Args:
-            what: wants it.
+            what: the operation that needs them, for the message.
 
         Raises:
-            UntraceableError: 32 bits do not hold it, or it is none.
+            UntraceableError: the value is a float, or 32 bits do not hold it.
         """
         if self.bounds is None:
             raise UntraceableError(f"{what} a float")
         if self.kind == "low":
-            raise UntraceableError(f"{what} an integer of {told(self.bounds)}, {CUT.format(32)}")
+            raise UntraceableError(f"{what} an integer of {in_words(self.bounds)}, {CUT.format(32)}")
         return self.bounds
 
     def as_float(self) -> Value:
@@ -170,7 +174,7 @@ class Value:
         return self._trace.real("to_float", self.number)
 
     def astype(self, dtype: object) -> Value:
-        """As numpy's: float32, or an integer, of which as many bits are left as the dtype has."""
+        """Like numpy's `astype`: to float32, or to an integer of which the dtype's number of bits remains."""
         given = np.dtype(dtype)  # type: ignore[call-overload]
         if given == np.float32:
             return self.as_float()
@@ -182,16 +186,16 @@ class Value:
         return self if lies_within(self.bounds, (int(info.min), int(info.max))) else self._cut(info.bits, given.kind)
 
     def _cut(self, bits: int, kind: str) -> Value:
-        """The lowest bits, as an integer with a sign or without one."""
+        """The lowest bits as an integer, signed for the kind ``i``, unsigned for ``u``."""
         low = self.combine("and", (1 << bits) - 1)
         sign = 1 << (bits - 1)
         return low if kind == "u" else low.combine("xor", sign).combine("sub", sign)
 
     def combine(self, name: str, other: object, *, swapped: bool = False) -> Value:
-        """What an operator makes of it and another number.
+        """The result of an operator on this value and another number; `swapped`: this value is the right operand.
 
         Raises:
-            UntraceableError: of these numbers it cannot be computed.
+            UntraceableError: the operator is not defined for these numbers.
         """
         left, right = self, self._trace.value(other)
         if swapped:
@@ -200,8 +204,10 @@ class Value:
             return self._trace.real(name, left.as_float().number, right.as_float().number)
         if left.bounds is None or right.bounds is None:
             raise UntraceableError(f"{OPERATORS[name]} of a float")
-        if name in {"lshift", "rshift"} and not lies_within(right.bounds, COUNTS):
-            raise UntraceableError(f"{OPERATORS[name]} by {told(right.bounds)} bits, where {told(COUNTS)} may be")
+        if name in {"lshift", "rshift"} and not lies_within(right.bounds, SHIFTS):
+            raise UntraceableError(
+                f"{OPERATORS[name]} by {in_words(right.bounds)} bits, where {in_words(SHIFTS)} may be"
+            )
         if name == "rshift":
             left.held(">> of")
         return self._trace.whole(name, RESULTS[name](left.bounds, right.bounds), left.number, right.number)

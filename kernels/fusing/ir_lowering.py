@@ -1,4 +1,4 @@
-"""Steps of a trace (`fourcc.kernels.fusing.ir`) as LLVM's instructions on vectors, sixteen rows side by side."""
+"""Lowers the instructions of a trace (`fourcc.kernels.fusing.ir`) to LLVM's, on vectors of sixteen rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 
-from fourcc.kernels.fusing.ir import Step, Trace
+from fourcc.kernels.fusing.ir import Instruction, Trace
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.dot import lookup_floats
 from fourcc.kernels.simd.interpreted import Lanes, padded
@@ -18,76 +18,76 @@ from fourcc.kernels.simd.operation import FLOATS, INTS
 from fourcc.kernels.simd.tiles import everywhere
 
 WORDS = llvm_type(INTS)
-REGISTERS = {16: 4, 32: 5}  # entries of a table that one register holds, or two: bits of an index
+REGISTERS = {16: 4, 32: 5}  # entries of a table that one or two registers hold -> bits of an index
 LARGEST = max(REGISTERS)
 
 
 class Lowering:
-    """Builds the steps of a trace, each when it is first asked for.
+    """Builds the instructions of a trace on demand, each once.
 
     Args:
-        b: where.
-        trace: the steps.
-        sizes: bytes of a block in each part; 0 of a part of the row, which has one place for all blocks.
-        sources: address of the parts' addresses.
+        b: the builder to append to.
+        trace: the instructions.
+        strides: bytes from one block to the next in each part; 0 for a part of the row, which all blocks share.
+        pointers: address of the parts' addresses.
         block: number of the block.
     """
 
-    def __init__(self, b: Builder, trace: Trace, sizes: Sequence[int], sources: Value, block: Value) -> None:
-        self._b, self._trace, self._sizes, self._sources, self._block = b, trace, sizes, sources, block
-        self._made: dict[int, Value] = {}
+    def __init__(self, b: Builder, trace: Trace, strides: Sequence[int], pointers: Value, block: Value) -> None:
+        self._b, self._trace, self._strides, self._pointers, self._block = b, trace, strides, pointers, block
+        self._built: dict[int, Value] = {}
         self._bases: dict[int, Value] = {}
         self._starts: dict[int, tuple[Value, Value | None]] = {}
         self._words: dict[tuple[int, int], Value] = {}
 
     def value(self, number: int) -> Value:
-        """The vector of a step; those that it needs are built first."""
+        """The vector that an instruction computes; its operands are built first."""
         waiting = [number]
         while waiting:
-            step = self._trace.steps[waiting[-1]]
-            missing = [each for each in _operands(step) if each not in self._made]
+            instruction = self._trace.instructions[waiting[-1]]
+            missing = [each for each in _operands(instruction) if each not in self._built]
             if missing:
                 waiting += missing
             else:
                 last = waiting.pop()
-                if last not in self._made:
-                    self._made[last] = self._build(step)
-        return self._made[number]
+                if last not in self._built:
+                    self._built[last] = self._build(instruction)
+        return self._built[number]
 
     def _base(self, part: int) -> Value:
         if part not in self._bases:
-            self._bases[part] = self._b.load_from(self._b.plus(self._sources, 8 * part), ELEMENTS["i64"])
+            self._bases[part] = self._b.load_from(self._b.plus(self._pointers, 8 * part), ELEMENTS["i64"])
         return self._bases[part]
 
-    def _build(self, step: Step) -> Value:  # noqa: PLR0911 - one a kind of step
-        b, made = self._b, self._made
-        match step.name, step.arguments:
+    def _build(self, instruction: Instruction) -> Value:  # noqa: PLR0911 - one for each name
+        b, built = self._b, self._built
+        match instruction.name, instruction.arguments:
             case "constant", (number,):
-                kind = llvm_type(FLOATS) if step.kind == "float" else WORDS
+                kind = llvm_type(FLOATS) if instruction.kind == "float" else WORDS
                 return b.constant(kind, number)
             case "to_float", (number,):
-                signed = self._trace.steps[number].kind == "int"
-                return (b.sitofp if signed else b.uitofp)(made[number], llvm_type(FLOATS))
+                signed = self._trace.instructions[number].kind == "int"
+                return (b.sitofp if signed else b.uitofp)(built[number], llvm_type(FLOATS))
             case "load", (part, dtype, offset):
                 return self._entry(part, np.dtype(dtype), offset)
             case "part_entry", (part, dtype, offset):
                 return self._shared(part, np.dtype(dtype), offset)
             case "table", (table, number):
-                return self._as_kind(step, self._table(self._trace.tables[table], number))
+                return self._as_kind(instruction, self._table(self._trace.tables[table], number))
             case "part_table", (part, _, count, number):
-                looked_up = _look_up(b, self._base(len(self._sizes) + part), count, self._index(number, count))
-                return self._as_kind(step, looked_up)
-        left, right = (made[number] for number in step.arguments)
-        return getattr(b, self._instruction(step))(left, right)
+                looked_up = _look_up(b, self._base(len(self._strides) + part), count, self._index(number, count))
+                return self._as_kind(instruction, looked_up)
+        left, right = (built[number] for number in instruction.arguments)
+        return getattr(b, self._builder_method(instruction))(left, right)
 
-    def _instruction(self, step: Step) -> str:
-        if step.kind == "float":
-            return {"add": "fadd", "sub": "fsub", "mul": "fmul", "truediv": "fdiv"}[step.name]
-        shift = "ashr" if self._trace.steps[step.arguments[0]].kind == "int" else "lshr"
-        return {"and": "and_", "or": "or_", "rshift": shift, "lshift": "shl"}.get(step.name, step.name)
+    def _builder_method(self, instruction: Instruction) -> str:
+        if instruction.kind == "float":
+            return {"add": "fadd", "sub": "fsub", "mul": "fmul", "truediv": "fdiv"}[instruction.name]
+        shift = "ashr" if self._trace.instructions[instruction.arguments[0]].kind == "int" else "lshr"
+        return {"and": "and_", "or": "or_", "rshift": shift, "lshift": "shl"}.get(instruction.name, instruction.name)
 
     def _entry(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
-        """An entry of a block: a word or two, shifted to the entry's bits, widened."""
+        """An entry of a block: one or two words, shifted to the entry's bits and widened."""
         b, size = self._b, 8 * dtype.itemsize
         if dtype.itemsize == 4:
             word = self._from_bit(part, dtype, offset, 0)
@@ -100,7 +100,7 @@ class Lowering:
         return b.ashr(b.shl(self._from_bit(part, dtype, offset, 0), up), up)
 
     def _from_bit(self, part: int, dtype: np.dtype[Any], offset: int, first: int) -> Value:
-        """A vector whose low bits are those of an entry from bit `first` on; its other bits may be any."""
+        """A vector whose low bits are those of an entry from bit `first` on; its other bits are undefined."""
         b, shift = self._b, 8 * (offset % 4) + first
         low, high = offset // 4, (offset + dtype.itemsize - 1) // 4
         if low == high:
@@ -109,7 +109,7 @@ class Lowering:
         return joined if shift < 32 else b.lshr(self._word(part, high), b.constant(WORDS, shift - 32))
 
     def _word(self, part: int, number: int) -> Value:
-        """Four bytes of a block; where not all blocks begin with a word, put together of two words."""
+        """Four bytes of a block; where not every block begins at a word, they come from two words."""
         b = self._b
         if (part, number) not in self._words:
             place, before = self._block_start(part)
@@ -120,11 +120,11 @@ class Lowering:
         return self._words[part, number]
 
     def _block_start(self, part: int) -> tuple[Value, Value | None]:
-        """Address of the word that a block begins in, and how many of its bits lie before it; None where none do."""
-        b, size = self._b, self._sizes[part]
+        """Address of the word in which a block begins, and how many bits of it precede the block (None: always 0)."""
+        b, stride = self._b, self._strides[part]
         if part not in self._starts:
-            at = b.mul(self._block, b.constant(ELEMENTS["i64"], size))
-            if size % 4 == 0:
+            at = b.mul(self._block, b.constant(ELEMENTS["i64"], stride))
+            if stride % 4 == 0:
                 self._starts[part] = b.add(self._base(part), b.shl(at, b.constant(at.type, 4))), None
             else:
                 word, three = b.lshr(at, b.constant(at.type, 2)), b.constant(at.type, 3)
@@ -144,36 +144,36 @@ class Lowering:
         wide = b.zext if dtype.kind == "u" else b.sext
         return b.splat(one if dtype.itemsize == 4 else wide(one, ELEMENTS["i32"]), 16)
 
-    def _as_kind(self, step: Step, entries: Value) -> Value:
-        """Entries of a table, looked up as floats, as what they are."""
-        return entries if step.kind == "float" else self._b.bitcast(entries, WORDS)
+    def _as_kind(self, instruction: Instruction, entries: Value) -> Value:
+        """Entries of a table, which are looked up as floats, in the instruction's kind."""
+        return entries if instruction.kind == "float" else self._b.bitcast(entries, WORDS)
 
     def _index(self, number: int, count: int) -> Value:
-        """A step's value as the index of a table."""
+        """An instruction's result as the index of a table."""
         return self._low_bits(number, REGISTERS[count]) if count in REGISTERS else self.value(number)
 
     def _low_bits(self, number: int, bits: int, skipped: int = 0) -> Value:
-        """A vector whose low `bits` are those of a step's value from bit `skipped` on; its other bits may be any.
+        """A vector whose low `bits` are those of a result from bit `skipped` on; its other bits are undefined.
 
-        A look-up in registers sees no other bits, so masks and most shifts need not be built for it.
+        A look-up in registers reads only the low bits, so it needs no masks and few shifts.
         """
-        b, step = self._b, self._trace.steps[number]
-        if step.name in {"and", "rshift"}:
-            left, right = (self._trace.steps[each] for each in step.arguments)
-            for value, constant in ((step.arguments[0], right), (step.arguments[1], left)):
+        b, instruction = self._b, self._trace.instructions[number]
+        if instruction.name in {"and", "rshift"}:
+            left, right = (self._trace.instructions[each] for each in instruction.arguments)
+            for value, constant in ((instruction.arguments[0], right), (instruction.arguments[1], left)):
                 known = constant.arguments[0] if constant.name == "constant" else None
-                if step.name == "and" and known is not None and ~(known >> skipped) & ((1 << bits) - 1) == 0:
+                if instruction.name == "and" and known is not None and ~(known >> skipped) & ((1 << bits) - 1) == 0:
                     return self._low_bits(value, bits, skipped)
-            if step.name == "rshift" and right.name == "constant" and right.arguments[0] <= 32 - skipped - bits:
-                return self._low_bits(step.arguments[0], bits, skipped + right.arguments[0])
-        if step.name == "load" and skipped + bits <= 8 * np.dtype(step.arguments[1]).itemsize:
-            part, dtype, offset = step.arguments
+            if instruction.name == "rshift" and right.name == "constant" and right.arguments[0] <= 32 - skipped - bits:
+                return self._low_bits(instruction.arguments[0], bits, skipped + right.arguments[0])
+        if instruction.name == "load" and skipped + bits <= 8 * np.dtype(instruction.arguments[1]).itemsize:
+            part, dtype, offset = instruction.arguments
             return self._from_bit(part, np.dtype(dtype), offset, skipped)
         value = self.value(number)
         return b.lshr(value, b.constant(WORDS, skipped)) if skipped else value
 
     def _table(self, table: Lanes, number: int) -> Value:
-        """An entry of a constant table; in registers, the index needs no mask."""
+        """An entry of a constant table; for a table in registers the index needs no mask."""
         b, values, index = self._b, table.view(np.int32), self._index(number, len(table))
         if len(table) <= LARGEST:
             if len(table) not in REGISTERS:
@@ -191,9 +191,11 @@ class Lowering:
         return _gather(b, b.ptrtoint(held, ELEMENTS["i64"]), len(table), index)
 
 
-def _operands(step: Step) -> tuple[int, ...]:
-    """The steps that a step needs; a look-up asks for its index itself, since it may need less of it."""
-    return () if step.name in {"constant", "load", "part_entry", "table", "part_table"} else step.arguments
+def _operands(instruction: Instruction) -> tuple[int, ...]:
+    """Instructions to build before this one; a look-up builds its index itself, since it may need fewer of its bits."""
+    return (
+        () if instruction.name in {"constant", "load", "part_entry", "table", "part_table"} else instruction.arguments
+    )
 
 
 def _look_up(b: Builder, address: Value, count: int, index: Value) -> Value:
@@ -204,7 +206,7 @@ def _look_up(b: Builder, address: Value, count: int, index: Value) -> Value:
 
 
 def _lookup_in_registers(b: Builder, halves: Sequence[Value], index: Value) -> Value:
-    """Entries of a table of 16 or 32; other bits of the index than its low four or five do not count."""
+    """Entries of a table of 16 or 32; of the index only the low four or five bits count."""
     if len(halves) == 1:
         return lookup_floats(b, halves[0], index)
     if b.target.name == "avx512":
@@ -215,15 +217,15 @@ def _lookup_in_registers(b: Builder, halves: Sequence[Value], index: Value) -> V
 
 
 def _gather(b: Builder, address: Value, count: int, index: Value) -> Value:
-    """Floats of a table in memory; an index beyond its end, as damage makes, takes the last."""
+    """Floats of a table in memory; an index beyond the end, which damaged data may contain, takes the last entry."""
     index = b.elementwise("umin", index, b.constant(WORDS, count - 1))
     raw, nothing_yet = ELEMENTS["i8"].as_pointer(), b.constant(llvm_type(FLOATS), 0.0)
     if b.target.name == "avx512":
         mask = b.constant(vector("i1", 16), 1)
         arguments = (nothing_yet, b.inttoptr(address, raw), index, mask, b.int32(4))
         return b.call("llvm.x86.avx512.mask.gather.dps.512", llvm_type(FLOATS), *arguments)
-    made = nothing_yet
+    entries = nothing_yet
     for lane in range(16):
         at = b.shl(b.zext(b.extract_element(index, b.int32(lane)), ELEMENTS["i64"]), b.constant(ELEMENTS["i64"], 2))
-        made = b.insert_element(made, b.load_from(b.add(address, at), ELEMENTS["f32"]), b.int32(lane))
-    return made
+        entries = b.insert_element(entries, b.load_from(b.add(address, at), ELEMENTS["f32"]), b.int32(lane))
+    return entries

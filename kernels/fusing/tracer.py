@@ -1,9 +1,8 @@
-"""From a function that decodes one block, written for plain numbers, to the list of steps that it takes.
+"""Traces a block decoder, a function written for plain numbers, into a list of instructions.
 
-The function is run once with stand-ins for its arguments: every operation on them is written down, loops run as they
-are. What comes out is straight-line code in which each value may as well be a vector of sixteen rows;
-`fourcc.kernels.fusing.fused` builds products from it. A function that looks at a value to decide what to do next cannot
-be written down so.
+The tracer runs the function once with stand-ins for its arguments. The stand-ins record every operation; loops unroll.
+The result is straight-line code in which a value may as well be a vector of sixteen rows, and
+`fourcc.kernels.fusing.fused` builds products from it. A function whose control flow depends on data cannot be traced.
 """
 
 from __future__ import annotations
@@ -19,20 +18,22 @@ import numpy as np
 
 from fourcc.kernels.compiler.object_cache import names_of
 from fourcc.kernels.descriptors import Array
-from fourcc.kernels.fusing.integer_ranges import kind_of, told
+from fourcc.kernels.fusing.integer_ranges import in_words, integer_kind
 from fourcc.kernels.fusing.ir import BeyondError, Trace, UntraceableError, Value, in_float32
+
+BlockDecoder = Callable[..., None]  # (part, …, weights): the number of parts, and so of arguments, is the format's
 
 
 @dataclass(frozen=True)
-class Source:
-    """A part of the format, as the decoder of a block sees it.
+class TracedPart:
+    """A part of the format, as the block decoder sees it.
 
     Attributes:
         index: the part's number.
         dtype: of an entry.
-        count: entries of a block; of a part of the row, or of the whole matrix, all of them.
+        count: entries of a block; for a part of a row or of the whole matrix, all its entries.
         offset: bytes from the start of the block's bytes to the first entry.
-        whole: whether it belongs to the whole matrix, so that a value may choose an entry.
+        whole: whether the part belongs to the whole matrix, so that a value may index it.
     """
 
     index: int
@@ -45,32 +46,32 @@ class Source:
 class Entries:
     """Stands for a part's entries of one block."""
 
-    def __init__(self, trace: Trace, source: Source) -> None:
-        self._trace, self._source = trace, source
+    def __init__(self, trace: Trace, part: TracedPart) -> None:
+        self._trace, self._part = trace, part
 
     def __len__(self) -> int:
-        return self._source.count
+        return self._part.count
 
     def __getitem__(self, index: object) -> Value:
-        source = self._source
+        part = self._part
         if isinstance(index, Value):
-            if not source.whole:
+            if not part.whole:
                 raise UntraceableError("an entry of the block is chosen by a value")
-            if source.offset:
+            if part.offset:
                 raise UntraceableError("an entry of a record is chosen by a value")
-            at = _index(index, source.count)
-            return _entry(self._trace, source.dtype, "part_table", source.index, source.dtype, source.count, at)
+            at = _index(index, part.count)
+            return _entry(self._trace, part.dtype, "part_table", part.index, part.dtype, part.count, at)
         if not isinstance(index, (int, np.integer)):
             raise UntraceableError(f"an entry is chosen by a {type(index).__name__}")
-        at = int(index) + (source.count if index < 0 else 0)
-        if not 0 <= at < source.count:
-            raise BeyondError(f"entry {index} of {source.count}")
-        name, offset = "part_entry" if source.whole else "load", source.offset + at * np.dtype(source.dtype).itemsize
-        return _entry(self._trace, source.dtype, name, source.index, source.dtype, offset)
+        at = int(index) + (part.count if index < 0 else 0)
+        if not 0 <= at < part.count:
+            raise BeyondError(f"entry {index} of {part.count}")
+        name, offset = "part_entry" if part.whole else "load", part.offset + at * np.dtype(part.dtype).itemsize
+        return _entry(self._trace, part.dtype, name, part.index, part.dtype, offset)
 
 
 def _entry(trace: Trace, dtype: str, name: str, *arguments: object) -> Value:
-    """The value of a step that takes an entry of a dtype: the number that it is, of however few bits."""
+    """The value of an instruction that reads an entry of a dtype; it does not wrap around at the dtype's few bits."""
     given = np.dtype(dtype)
     if given.kind not in "fiu" or given.itemsize > 4:
         raise UntraceableError(f"entries of {dtype}")
@@ -81,17 +82,17 @@ def _entry(trace: Trace, dtype: str, name: str, *arguments: object) -> Value:
 
 
 def _index(index: Value, count: int) -> int:
-    """The step that gives an index into so many entries. One that may be negative counts from the end."""
+    """The instruction that computes an index into `count` entries; a negative index counts from the end."""
     low, high = index.held("an entry is chosen by")
     if low >= 0:
         return index.number
     if low < -count or count & (count - 1):
-        raise UntraceableError(f"an entry of {count} is chosen by an integer of {told((low, high))}")
+        raise UntraceableError(f"an entry of {count} is chosen by an integer of {in_words((low, high))}")
     return index.combine("and", count - 1).number
 
 
 class Table:
-    """Stands for an array of numbers that the function names."""
+    """Stands for a constant array that the function names."""
 
     def __init__(self, trace: Trace, values: Array) -> None:
         self._trace, self._values = trace, values
@@ -115,24 +116,24 @@ class Table:
         return self._trace.whole("table", (int(table.min()), int(table.max())), self._number, at)
 
 
-def _number(taken: object) -> object:
-    """An entry as the number that it is, of however few bits it is stored; several as they are."""
-    return int(taken) if isinstance(taken, np.integer) else taken
+def _number(entry: object) -> object:
+    """An integer entry as an int, which does not wrap around at the dtype's few bits; a slice unchanged."""
+    return int(entry) if isinstance(entry, np.integer) else entry
 
 
 def _in_32_bits(values: Array) -> Array:
-    """A table's entries as float32, int32, or, where they do not fit, uint32."""
+    """A table's entries as float32, as int32, or, where int32 does not hold them, as uint32."""
     if not len(values):
         raise UntraceableError("an entry is chosen from an empty table")
     if values.dtype.kind == "f":
         return in_float32(values)
-    kind = kind_of((int(values.min()), int(values.max())))
+    kind = integer_kind((int(values.min()), int(values.max())))
     if kind == "low":
         raise UntraceableError("a table of integers that 32 bits do not hold")
     return values.astype(np.int32 if kind == "int" else np.uint32)
 
 
-class Weights:
+class WeightWriter:
     """Stands for the block's weights."""
 
     def __init__(self, trace: Trace, count: int) -> None:
@@ -160,42 +161,42 @@ class Weights:
 
 
 def trace(
-    function: Callable[..., None],
-    sources: Sequence[Source | Sequence[tuple[str, Source]]],
+    function: BlockDecoder,
+    parts: Sequence[TracedPart | Sequence[tuple[str, TracedPart]]],
     width: int,
     params: Mapping[str, object] | None = None,
 ) -> Trace:
-    """The steps of a block's decoder.
+    """The instructions of a block decoder.
 
     Args:
         function: (part, …, weights) writes the weights of one block; a part of records is a mapping of its fields.
-        sources: the parts.
+        parts: the parts, or the fields of a record, by name.
         width: weights of a block.
-        params: of the layout, which the function takes by name.
+        params: the layout's parameters, which the function takes by name.
 
     Raises:
-        UntraceableError: it cannot be written down, or leaves a weight out.
-        IndexError: it takes an entry, or writes a weight, that the block does not have.
+        UntraceableError: the function cannot be traced, or leaves a weight unwritten.
+        IndexError: it reads an entry, or writes a weight, that the block does not have.
         TypeError: it does not take these arguments.
     """
-    made = Trace()
+    recorded = Trace()
     arguments: list[object] = []
-    for source in sources:
-        if isinstance(source, Source):
-            arguments.append(Entries(made, source))
+    for part in parts:
+        if isinstance(part, TracedPart):
+            arguments.append(Entries(recorded, part))
         else:
-            arguments.append({name: Entries(made, each) for name, each in source})
-    _run(function, made, [*arguments, Weights(made, width)], params or {})
-    missing = sorted(set(range(width)) - set(made.results))
+            arguments.append({name: Entries(recorded, field) for name, field in part})
+    _run(function, recorded, [*arguments, WeightWriter(recorded, width)], params or {})
+    missing = sorted(set(range(width)) - set(recorded.results))
     if missing:
         raise UntraceableError(f"it leaves weight {missing[0]} of {width} unwritten")
-    return made
+    return recorded
 
 
-def _run(function: Callable[..., None], made: Trace, arguments: Sequence[object], params: Mapping[str, object]) -> None:
-    """Runs the function, with stand-ins for all that it sees."""
+def _run(function: BlockDecoder, recorded: Trace, arguments: Sequence[object], params: Mapping[str, object]) -> None:
+    """Runs the function on stand-ins."""
     with _refusing():
-        copy = stand_in(function, made)
+        copy = stand_in(function, recorded)
     try:
         signature(copy).bind(*arguments, **params)
     except TypeError as error:
@@ -206,7 +207,7 @@ def _run(function: Callable[..., None], made: Trace, arguments: Sequence[object]
 
 @contextmanager
 def _refusing() -> Iterator[None]:
-    """What Python cannot do with stand-ins, cannot be written down."""
+    """Turns the exceptions of a traced function into UntraceableError, and BeyondError into a plain IndexError."""
     try:
         yield
     except UntraceableError:
@@ -217,26 +218,26 @@ def _refusing() -> Iterator[None]:
         raise UntraceableError(f"{type(error).__name__}: {error}") from error
 
 
-def stand_in(function: Callable[..., Any], made: Trace) -> FunctionType:
-    """A copy of a plain function that sees stand-ins for the arrays that it, or what it calls, names."""
+def stand_in(function: Callable[..., Any], recorded: Trace) -> FunctionType:
+    """A copy of a plain function in which stand-ins replace the arrays that it, or a function it calls, names."""
     plain = getattr(function, "py_func", function)
     if not isinstance(plain, FunctionType):
         raise UntraceableError(f"a {type(plain).__name__} is no Python function")
     names = names_of(plain.__code__)
     scope = {
-        name: _seen(value, made) if name in names else value
+        name: _seen(value, recorded) if name in names else value
         for name, value in plain.__globals__.items()
         if name in names or name.startswith("__")
     }
-    cells = tuple(CellType(_seen(cell.cell_contents, made)) for cell in plain.__closure__ or ())
+    cells = tuple(CellType(_seen(cell.cell_contents, recorded)) for cell in plain.__closure__ or ())
     copy = FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
     copy.__kwdefaults__ = plain.__kwdefaults__
     return copy
 
 
-def _seen(value: object, made: Trace) -> object:
+def _seen(value: object, recorded: Trace) -> object:
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.ndim == 1:
-        return Table(made, value)
+        return Table(recorded, value)
     if isinstance(value, FunctionType) or hasattr(value, "py_func"):
-        return stand_in(value, made)  # type: ignore[arg-type]
+        return stand_in(value, recorded)  # type: ignore[arg-type]
     return value

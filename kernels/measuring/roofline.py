@@ -17,7 +17,7 @@ from typing import Any
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.compiler.object_cache import reachable
 from fourcc.kernels.descriptors import PARTS
-from fourcc.kernels.products.prefetch import ALONE, BESIDE_SEVERAL
+from fourcc.kernels.products.prefetch import GEMV_DISTANCE, SMALL_N_DISTANCE
 from fourcc.kernels.simd.arithmetic import add, no_ints
 from fourcc.kernels.simd.atomic import call_kernel
 from fourcc.kernels.simd.dot import dot, scaled_dot
@@ -88,7 +88,7 @@ def _read_side_by_side(weights: int, job: int, first: int, last: int, scratch: i
 
 
 READERS = (
-    *(_reader(vectors, ahead) for vectors in (4, 8) for ahead in (0, BESIDE_SEVERAL, ALONE or 512)),
+    *(_reader(vectors, ahead) for vectors in (4, 8) for ahead in (0, SMALL_N_DISTANCE, GEMV_DISTANCE or 512)),
     _read_side_by_side,
 )
 

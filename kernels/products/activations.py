@@ -1,10 +1,12 @@
-"""Activations on their way into a product: as they are, or as bytes with a scale for each 32.
+"""Activations as products of codes take them: bytes, with a scale for 32 columns.
 
-Quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x / s rounded to the nearest, half to even; s
-stays a float32. Beside them lie what products take from them once, instead of once a row: the offsets -zero * s * sum
-q, with zero the code of weight 0, and the sums s * sum q. A minimum is multiplied by the latter, so that the error of
-an activation counts as much as the whole weight, and not as its code. Only where a block's codes lie around their mean
-is that less: there the sums are those of x as it came.
+They are quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x / s, rounded half to even; s stays a
+float32. Two terms of a product depend on the activation alone, so they are computed once, not once a row: the zero
+correction -zero * s * sum q, with zero the code of weight 0, and the sum s * sum q.
+
+An offset is multiplied by s * sum q, so that the error of an activation is weighed by the whole weight, and not by
+scale times code. Only where a block's codes lie around their mean is scale times code the smaller of the two: there the
+sum is that of x as it came.
 """
 
 from __future__ import annotations
@@ -48,30 +50,42 @@ NOTHING = np.float32(0)
 LEAST = np.float32(2.0**-120)  # of a block's largest |x|; below that TOP / peak may be infinite, and x counts as 0
 
 
-def quantize_block(low: Lanes, high: Lanes, codes: int, step: int, offset: int, total: int, zero: np.float32) -> None:
-    """One block of 32: two vectors of floats to 32 bytes, and its three floats; all but the first two are addresses."""
+def quantize_block(
+    low: Lanes, high: Lanes, codes: int, scale: int, zero_correction: int, total: int, minus_zero: np.float32
+) -> None:
+    """Quantizes a block of 32 activations.
+
+    Args:
+        low: the first sixteen.
+        high: the others.
+        codes: address of their 32 bytes.
+        scale: address of their scale.
+        zero_correction: address of their zero correction.
+        total: address of their sum.
+        minus_zero: the code of weight 0, negated.
+    """
     peak = largest(larger(absolute(low), absolute(high)))
-    scale = floats_of(TOP / peak if peak > LEAST else NOTHING)
-    first, second = rounded(multiply(low, scale)), rounded(multiply(high, scale))
+    inverse = floats_of(TOP / peak if peak > LEAST else NOTHING)
+    first, second = rounded(multiply(low, inverse)), rounded(multiply(high, inverse))
     store_as_bytes(codes, first)
     store_as_bytes(codes + 16, second)
-    broken = add(subtract(low, low), subtract(high, high))  # NaN where x is NaN or infinite: the result shall show it
+    broken = add(subtract(low, low), subtract(high, high))  # NaN where x is NaN or infinite: the result must show it
     whole = sum_floats(add(add(first, second), broken))
-    worth = peak / TOP + (whole - whole)
-    store_float(step, worth)
-    store_float(offset, worth * (whole * zero))
-    store_float(total, worth * whole)
+    own_scale = peak / TOP + (whole - whole)
+    store_float(scale, own_scale)
+    store_float(zero_correction, own_scale * (whole * minus_zero))
+    store_float(total, own_scale * whole)
 
 
 @cache
-def quantizer(zero: int, *, around_means: bool = False) -> KernelFunction:
+def quantizer(zero: int, *, exact_sums: bool = False) -> KernelFunction:
     """The kernel that quantizes activations `first` .. `last` of a job.
 
     Args:
         zero: the code of weight 0 in the matrix that they are multiplied by.
-        around_means: whether its codes lie around the mean of their block: the sums are those of x then.
+        exact_sums: whether the sums are those of x as it came, and not of the quantized x.
     """
-    taken = np.float32(-zero)
+    minus_zero = np.float32(-zero)
 
     def quantize(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
         blocks = round_up(load_word(weights + COLS)) // BLOCK
@@ -79,7 +93,7 @@ def quantizer(zero: int, *, around_means: bool = False) -> KernelFunction:
             x = load_word(job + X) + row * load_word(job + X_STRIDE)
             codes = load_word(job + CODES) + row * load_word(job + CODES_STRIDE)
             at = row * load_word(job + SCALES_STRIDE)
-            steps, offsets, sums = (
+            scales, corrections, sums = (
                 load_word(job + SCALES) + at,
                 load_word(job + ZERO_CORRECTIONS) + at,
                 load_word(job + SUMS) + at,
@@ -87,8 +101,10 @@ def quantizer(zero: int, *, around_means: bool = False) -> KernelFunction:
             for block in range(blocks):
                 low, high = load_floats(x + 128 * block), load_floats(x + 128 * block + 64)
                 four = 4 * block
-                quantize_block(low, high, codes + BLOCK * block, steps + four, offsets + four, sums + four, taken)
-                if around_means:
+                quantize_block(
+                    low, high, codes + BLOCK * block, scales + four, corrections + four, sums + four, minus_zero
+                )
+                if exact_sums:
                     store_float(sums + four, sum_floats(add(low, high)))
 
     return quantize

@@ -1,23 +1,21 @@
-"""What the kernels of integer codes share: activations quantized for the codes' zero point, the product of panels."""
+"""Kernels of integer codes: the activations are quantized, and panels hold codes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.kernel import Activation, Kernel
 from fourcc.kernels.products.activations import quantizer
 from fourcc.kernels.products.panel_gemm import float_product, float_scratch, integer_product, integer_scratch
-from fourcc.kernels.products.row_gemv import decoder, up_to
+from fourcc.kernels.products.row_gemv import choose_by_count, decoder
+from fourcc.kernels.products.signatures import PanelMaker, WriteRow
 
-Function = Callable[..., Any]
 
-
-def quantized(zero: int, *, around_means: bool = False) -> Activation:
-    """Activations for codes whose zero point is `zero`, and which lie, or do not, around the mean of their block."""
-    name = f"int8 against {zero}" + (", exact sums" if around_means else "")
-    return Activation(name, quantizer(zero, around_means=around_means))
+def int8_activations(zero: int, *, exact_sums: bool = False) -> Activation:
+    """Activations quantized to bytes, for codes whose zero point is `zero`; `exact_sums` as for `quantizer`."""
+    name = f"int8 against {zero}" + (", exact sums" if exact_sums else "")
+    return Activation(name, quantizer(zero, exact_sums=exact_sums))
 
 
 def scratch(cols: int) -> int:
@@ -25,29 +23,31 @@ def scratch(cols: int) -> int:
     return max(integer_scratch(cols), float_scratch(cols))
 
 
-def integers(
-    few: KernelFunction,
+def integer_kernel(
+    small_n: KernelFunction,
     most: int,
-    panel: Function,
-    decode: Function,
+    panel: PanelMaker,
+    decode: WriteRow,
     *,
     zero: int,
     parts: tuple[str, ...],
-    around_means: bool = False,
-    **more: Any,
+    affine: bool = False,
+    pack: KernelFunction | None = None,
+    packed: Callable[[int, int], int] | None = None,
 ) -> Kernel:
-    """The kernel of a format whose blocks along a row have integer codes.
+    """The kernel of a format whose blocks lie along a row and have integer codes.
 
     Args:
-        few: the product with up to `most` activations.
-        most: above that, making a panel costs less.
-        panel: makes a panel of codes.
-        decode: (weights, row, out) writes a row's floats.
-        zero: what is to be taken from each code as the panel holds it.
+        small_n: the product with up to `most` activations.
+        most: activations, above which panels are faster; of `fourcc.kernels.products.crossover`.
+        panel: writes a panel of codes.
+        decode: writes a row's floats.
+        zero: the code of weight 0, as the panel holds codes.
         parts: names of the stored parts.
-        around_means: whether blocks have a mean beside their scale, around which their codes lie.
-        more: further fields of the kernel.
+        affine: whether blocks have an offset beside their scale. It is their mean, so it meets the exact sums.
+        pack: writes the packed layout, if there is one.
+        packed: (rows, cols) -> bytes of the packed layout.
     """
-    tile = up_to(most, few, integer_product(panel, affine=around_means))
-    activation, exact = quantized(zero, around_means=around_means), float_product(decode)
-    return Kernel("native", activation, tile, exact, decoder(decode), scratch, parts, **more)
+    tile = choose_by_count(most, small_n, integer_product(panel, affine=affine))
+    activation, exact = int8_activations(zero, exact_sums=affine), float_product(decode)
+    return Kernel("native", activation, tile, exact, decoder(decode), scratch, parts, pack=pack, packed=packed)

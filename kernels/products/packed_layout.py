@@ -1,4 +1,4 @@
-"""Blocks of ggml, packed for products: those of sixteen rows interleaved, word by word.
+"""The packed layout of ggml's blocks: those of sixteen rows are interleaved, word by word.
 
 ::
 
@@ -6,22 +6,22 @@
     byte     0                    64                    ...
              | word 0 of 16 rows  | word 1 of 16 rows   |  ...
 
-The bytes are the stored ones in another order: a block is cut into words of four bytes. So one vector has the same four
-codes of sixteen rows, and no sum crosses lanes. Where a block's size is no multiple of four, a float16 is left: of a
-superblock it becomes a word, of a block of 32 it stays one, behind the words. Rows that fill up the last sixteen have
-zeros.
+The bytes are the stored ones in another order: a block is cut into words of four bytes. So a vector has the same four
+codes of sixteen rows, and no sum crosses lanes. Where a block's size is no multiple of four, a float16 is left over: in
+a super-block it becomes a word, in a block of 32 it stays a float16, behind the words. Rows that fill up the last
+sixteen are zeros.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import COLS, OUT, PARTS
-from fourcc.kernels.products.panel_gemm import THIRTY_TWO, Reach
+from fourcc.kernels.products.panel_gemm import GROUPS_OF_32, GroupSize
 from fourcc.kernels.products.panels import ROWS
+from fourcc.kernels.products.signatures import BlockCodes, PackBlocks, PackRest, WriteScales
 from fourcc.kernels.simd.int32 import high_float16s, low_float16s
 from fourcc.kernels.simd.load_wide import load_float16s
 from fourcc.kernels.simd.memory import (
@@ -35,8 +35,7 @@ from fourcc.kernels.simd.memory import (
 )
 from fourcc.kernels.simd.transpose import transpose
 
-Function = Callable[..., Any]
-WORD = 64  # bytes of a word of sixteen rows
+PACKED_WORD = 64  # bytes of one word of sixteen rows
 ONES, TWOS, NIBBLES = 0x01010101, 0x03030303, 0x0F0F0F0F  # the lowest one, two and four bits of four bytes
 
 
@@ -45,19 +44,19 @@ def as_stored(word: int) -> int:
     return word
 
 
-def two_float16s(p: int, scales: int, means: int) -> None:
-    """A block's numbers where its first word is a scale and a mean."""
+def two_float16s(p: int, scales: int, offsets: int) -> None:
+    """Writes the scales and offsets of blocks whose first word is a float16 scale and a float16 offset."""
     store(scales, low_float16s(load_ints(p)))
-    store(means, high_float16s(load_ints(p)))
+    store(offsets, high_float16s(load_ints(p)))
 
 
-def float16s_behind(words: int) -> Function:
-    """A block's numbers where a scale is left behind some words."""
+def float16s_behind(words: int) -> WriteScales:
+    """The writer of scales for blocks whose float16 scale lies behind some words."""
 
-    def numbers(p: int, scales: int, means: int) -> None:  # noqa: ARG001 - there are none
-        store(scales, load_float16s(p + WORD * words))
+    def write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+        store(scales, load_float16s(p + PACKED_WORD * words))
 
-    return numbers
+    return write_scales
 
 
 @dataclass(frozen=True)
@@ -67,32 +66,29 @@ class Block:
     Attributes:
         width: columns.
         size: bytes.
-        numbers: (p, scales, means) writes a vector of floats for each scale (and mean, where the format has them) of
-            sixteen packed blocks at `p`.
-        codes: (put, finish, no_dots) -> (p, place, total, numbers) -> total. The function hands all codes of sixteen
-            blocks to `dots = put(dots, codes, place, column)`, four columns at a time, int32, beginning with
-            `no_dots()`; and, when those of a scale are done, the dots to `total = finish(total, dots, number of the
-            scale, numbers)`.
-        half: where the float16 is that belongs to no word, the block's begin or end; -1 where there is none.
-        rest: its bytes; of another number, those of that.
-        place: (word) -> its number in the packed block; None: its own, behind a float16 that became a word.
+        write_scales: writes a vector of floats for each scale (and offset, where the format has them) of sixteen packed
+            blocks.
+        codes: the way over all codes of sixteen packed blocks, for a product or for a panel.
+        half: where the float16 that belongs to no word is stored, at the block's begin or end; -1 where there is none.
+        rest: its bytes; another number than 2 where it is no float16.
+        place: (word) -> its number in the packed block, not counting a float16 that became a word.
         zero: the code of weight 0; None: codes are signed, as `simd.dot.biased` leaves them.
-        affine: whether there are means.
-        reach: of a scale.
-        ahead: whether a product with several activations prefetches what it comes to; measured for each format.
+        affine: whether there are offsets.
+        group: how many columns share a scale.
+        prefetched: whether a product with several activations prefetches the block; measured for each format.
     """
 
     width: int
     size: int
-    numbers: Function
-    codes: Function
+    write_scales: WriteScales
+    codes: BlockCodes
     half: int = -1
     rest: int = 2
-    place: Function = as_stored
+    place: Callable[[int], int] = as_stored
     zero: int | None = None
     affine: bool = False
-    reach: Reach = THIRTY_TWO
-    ahead: bool = True
+    group: GroupSize = GROUPS_OF_32
+    prefetched: bool = True
 
     @property
     def words(self) -> int:
@@ -111,21 +107,21 @@ class Block:
 
     @property
     def packed(self) -> int:
-        """Bytes of a packed block."""
+        """Bytes of sixteen packed blocks."""
         return 64 * (self.words + self.widened) + (ROWS * self.rest if self.half >= 0 and not self.widened else 0)
 
     @property
     def expanded(self) -> int:
-        """Bytes of scratch memory for sixteen expanded blocks: codes, scales, means."""
+        """Bytes of scratch memory for sixteen expanded blocks: codes, scales, offsets."""
         return ROWS * self.width + 2 * self.scales
 
     @property
     def scales(self) -> int:
-        """Bytes of their scales."""
-        return 64 * (self.width >> self.reach.bits)
+        """Bytes of the scales of sixteen expanded blocks."""
+        return 64 * (self.width >> self.group.bits)
 
 
-def group_packer(block: Block) -> Function:
+def block_packer(block: Block) -> PackBlocks:
     """The function that packs the same block of up to sixteen rows."""
     words, begin, place, first, pack_rest = (
         block.words,
@@ -135,42 +131,42 @@ def group_packer(block: Block) -> Function:
         _rest_packer(block),
     )
 
-    def pack(p: int, step: int, rows: int, out: int, scratch: int) -> None:
+    def pack(p: int, stride: int, rows: int, out: int, scratch: int) -> None:
         if rows == ROWS and words >= ROWS:
             for word in range(0, words, ROWS):
                 at = min(word, words - ROWS)
-                transpose(p + begin + 4 * at, step, scratch)
+                transpose(p + begin + 4 * at, stride, scratch)
                 for each in range(ROWS):
                     store(out + 64 * (first + place(at + each)), load_ints(scratch + 64 * each))
         else:
             for lane in range(ROWS):
                 for word in range(words):
-                    found = load_int(p + lane * step + begin + 4 * word) if lane < rows else 0
-                    store_int(out + 64 * (first + place(word)) + 4 * lane, found)
-        pack_rest(p, step, rows, out)
+                    value = load_int(p + lane * stride + begin + 4 * word) if lane < rows else 0
+                    store_int(out + 64 * (first + place(word)) + 4 * lane, value)
+        pack_rest(p, stride, rows, out)
 
     return pack
 
 
-def _rest_packer(block: Block) -> Function:
-    """The function that packs what belongs to no word."""
+def _rest_packer(block: Block) -> PackRest:
+    """The function that packs the bytes that belong to no word."""
     half, rest, widened, behind = block.half, block.rest, block.widened, 64 * block.words
 
-    def pack_rest(p: int, step: int, rows: int, out: int) -> None:
+    def pack_rest(p: int, stride: int, rows: int, out: int) -> None:
         if half >= 0:
             for lane in range(ROWS):
                 to = out + 4 * lane if widened else out + behind + rest * lane
                 if widened:
                     store_int(to, 0)
                 for byte in range(rest):
-                    store_byte(to + byte, load_byte(p + lane * step + half + byte) if lane < rows else 0)
+                    store_byte(to + byte, load_byte(p + lane * stride + half + byte) if lane < rows else 0)
 
     return pack_rest
 
 
 def packer(block: Block) -> KernelFunction:
     """The kernel that packs rows of stored blocks."""
-    width, size, packed, group = block.width, block.size, block.packed, group_packer(block)
+    width, size, packed, pack_blocks = block.width, block.size, block.packed, block_packer(block)
 
     def pack(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         blocks = load_word(weights + COLS) // width
@@ -178,6 +174,6 @@ def packer(block: Block) -> KernelFunction:
             p = load_word(weights + PARTS) + row * blocks * size
             out = load_word(job + OUT) + (row >> 4) * blocks * packed
             for each in range(blocks):
-                group(p + size * each, size * blocks, min(ROWS, last - row), out + packed * each, scratch)
+                pack_blocks(p + size * each, size * blocks, min(ROWS, last - row), out + packed * each, scratch)
 
     return pack

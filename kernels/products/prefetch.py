@@ -1,7 +1,8 @@
-"""Reading memory ahead of where it is needed, where the processor itself is late to do so.
+"""How far ahead of their use weights are prefetched, where the processor's own prefetching is late.
 
-Zen 4 foresees one long stream of weights: asking for it costs a tenth of the rate. Intel's server cores do not come to
-half of what memory gives then. Where several activations are read beside the weights, both are late.
+On Zen 4 it keeps up with one long stream of weights, and prefetching that by software costs a tenth of the rate. On
+Intel's server cores one stream without it comes at less than half of the memory's rate. Where several activations are
+read beside the weights, it is late on both.
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 from fourcc.kernels.simd.memory import prefetch
 from fourcc.kernels.simd.target import host, host_processor
 
-BESIDE_SEVERAL = 2048  # bytes ahead, where several activations are read beside
-ALONE = 8192 if host()[0] == "x86_64" and not host_processor().startswith("znver") else 0  # where it is one; 0: never
+SMALL_N_DISTANCE = 2048  # bytes ahead, where several activations are read beside the weights
+GEMV_DISTANCE = 8192 if host()[0] == "x86_64" and not host_processor().startswith("znver") else 0  # with one; 0: never
 
 
-def ahead_of(columns: int) -> int:
-    """Bytes to ask for ahead of where weights are read, beside so many activations; 0: nothing."""
-    return BESIDE_SEVERAL if columns > 1 else ALONE
+def prefetch_distance(columns: int) -> int:
+    """Bytes ahead of their use at which weights are prefetched beside so many activations; 0: never."""
+    return SMALL_N_DISTANCE if columns > 1 else GEMV_DISTANCE
 
 
-def ask_ahead(p: int) -> None:
-    """Asks for the line that comes some time after the one at p, in a stream that is read beside one activation."""
-    if ALONE:
-        prefetch(p + ALONE)
+def prefetch_ahead(p: int) -> None:
+    """Prefetches the cache line `GEMV_DISTANCE` after p, in a stream that is read beside one activation."""
+    if GEMV_DISTANCE:
+        prefetch(p + GEMV_DISTANCE)

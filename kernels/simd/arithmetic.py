@@ -1,4 +1,4 @@
-"""Arithmetic on whole vectors. Each operation is rounded by itself, but for `multiply_add`."""
+"""Arithmetic on whole vectors. Every operation rounds once; only `multiply_add` fuses two."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fourcc.kernels.simd.operation import (
     FLOATS,
     INTEGER,
     INTS,
-    Kind,
+    OperandKind,
     operation,
 )
 
 
-def _alike(first: Kind, *others: Kind) -> Kind:
-    """The kind of all arguments. Raises TypeError where they differ."""
+def _alike(first: OperandKind, *others: OperandKind) -> OperandKind:
+    """The common kind of all operands. Raises TypeError where they differ."""
     if any(other != first for other in others):
         raise TypeError(f"{first} does not go with {', '.join(map(str, others))}")
     return first
@@ -76,7 +76,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(returns=_alike)
 def multiply_add(x: Lanes, y: Lanes, z: Lanes) -> Lanes:
-    """x * y + z, with one rounding where the machine has such an instruction, else two. Not for what reaches a file."""
+    """x * y + z, with one rounding where the machine can, else two. Not for numbers that reach a file."""
     return x * y + z
 
 
@@ -98,7 +98,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(returns=_alike)
 def larger(x: Lanes, y: Lanes) -> Lanes:
-    """The larger one of floats that are not NaN."""
+    """The larger of two floats that are not NaN."""
     return np.maximum(x, y)
 
 
@@ -109,7 +109,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(FLOATS, returns=FLOAT)
 def sum_floats(x: Lanes) -> np.float32:
-    """Sum of the lanes: halves are added to halves, until one is left."""
+    """Sum of the lanes: the upper half is added to the lower half until one lane is left."""
     while len(x) > 1:
         x = x[: len(x) // 2] + x[len(x) // 2 :]
     return np.float32(x[0])
@@ -123,7 +123,7 @@ def _(b: Builder, x: Value) -> Value:
     return b.extract_element(x, b.int32(0))
 
 
-@operation(returns=lambda kind: Kind(kind.element))
+@operation(returns=lambda kind: OperandKind(kind.element))
 def largest(x: Lanes) -> Lanes:
     """The largest lane of floats that are not NaN."""
     return x.max()  # type: ignore[no-any-return]
@@ -137,7 +137,7 @@ def _(b: Builder, x: Value) -> Value:
     return b.extract_element(x, b.int32(0))
 
 
-# -- every lane alike
+# -- the same number in every lane
 
 
 @operation(FLOAT, returns=FLOATS)
@@ -195,12 +195,12 @@ def _(b: Builder) -> Value:
     return b.constant(llvm_type(INTS), 0)
 
 
-# -- from one kind of number to another
+# -- conversions
 
 
 @operation(INTS, returns=FLOATS)
 def floats_from_ints(x: Lanes) -> Lanes:
-    """int32 to float32, rounded half to even."""
+    """int32 as float32, rounded half to even."""
     return x.astype(np.float32)
 
 
@@ -211,7 +211,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(FLOATS, returns=FLOATS)
 def rounded(x: Lanes) -> Lanes:
-    """To the nearest integer, half to even."""
+    """The nearest integers, half to even."""
     return np.rint(x)
 
 
@@ -225,7 +225,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(FLOATS, returns=INTS)
 def ints_from_floats(x: Lanes) -> Lanes:
-    """Cut off toward zero; of a float that no int32 holds, anything."""
+    """Floats truncated toward zero; undefined for a float that no int32 holds."""
     with np.errstate(invalid="ignore"):
         return x.astype(np.int32)
 
@@ -240,7 +240,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(INTS, INTEGER, returns=INTS)
 def shifted_right(x: Lanes, bits: int) -> Lanes:
-    """Every int32 shifted right by some bits, zeros coming in."""
+    """Every int32 shifted right by `bits`; zeros come in from the left."""
     return (x.view(np.uint32) >> np.uint32(bits)).view(np.int32)
 
 

@@ -1,4 +1,4 @@
-"""Words that several threads share. All but `relax` order memory as C11's acquire, release and acq_rel do."""
+"""Words that threads share. The operations order memory like C11's acquire, release and acq_rel; `relax` does not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fourcc.kernels.simd.target import architecture_of
 
 @operation(ADDRESS, returns=INTEGER)
 def load_shared(address: int) -> int:
-    """The int64 at an address; what was written before it was stored is visible."""
+    """The int64 at an address, with acquire order: all that its writer wrote before it is visible."""
     return load_word(address)  # type: ignore[no-any-return]
 
 
@@ -21,7 +21,7 @@ def _(b: Builder, address: Value) -> Value:
 
 @operation(ADDRESS, INTEGER)
 def store_shared(address: int, value: int) -> None:
-    """Stores an int64 after all that was written before."""
+    """Stores an int64, with release order: after all earlier writes."""
     store_word(address, value)
 
 
@@ -43,7 +43,7 @@ def _(b: Builder, address: Value, value: Value) -> None:
 
 @operation(ADDRESS, INTEGER, INTEGER, returns=INTEGER)
 def swap_shared(address: int, expected: int, value: int) -> int:
-    """Stores a value if the one expected is there; 1 where it was."""
+    """Compares and swaps: stores a value if the address holds the expected one, and returns 1; else returns 0."""
     if load_word(address) != expected:
         return 0
     store_word(address, value)
@@ -59,15 +59,15 @@ def _(b: Builder, address: Value, expected: Value, value: Value) -> Value:
 
 @operation()
 def relax() -> None:
-    """Tells the processor that a loop is waiting."""
+    """Tells the processor that this is a spin loop."""
 
 
 @relax.lowered
 def _(b: Builder) -> None:
-    for_machine = architecture_of(b.target)
-    if for_machine == "x86_64":
+    architecture = architecture_of(b.target)
+    if architecture == "x86_64":
         b.call("llvm.x86.sse2.pause", ELEMENTS["void"])
-    elif for_machine == "aarch64":  # an isb waits as long as a pause does; a yield, not at all
+    elif architecture == "aarch64":  # an isb waits as long as a pause on x86; a yield does not wait at all
         b.call("llvm.aarch64.isb", ELEMENTS["void"], b.int32(15))
 
 

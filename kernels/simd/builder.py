@@ -1,4 +1,4 @@
-"""What lowering an operation needs of LLVM: typed loads, splats, shuffles, calls of LLVM's own functions."""
+"""An llvmlite builder for lowering operations: typed loads, splats, shuffles, calls of LLVM's own functions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from fourcc.kernels.simd.operation import Kind
+from fourcc.kernels.simd.operation import OperandKind
 from fourcc.kernels.simd.target import Target
 
 Value = Any  # llvmlite has no types to import
@@ -39,7 +39,7 @@ def vector(element: str, lanes: int) -> Value:
     return ir.VectorType(ELEMENTS[element], lanes)
 
 
-def llvm_type(kind: Kind) -> Value:
+def llvm_type(kind: OperandKind) -> Value:
     """LLVM's type of a kind."""
     if not kind.lanes:
         return ELEMENTS[kind.element]
@@ -48,11 +48,11 @@ def llvm_type(kind: Kind) -> Value:
 
 
 class Builder:
-    """An llvmlite builder with what vectors need; whatever else is asked of it, llvmlite's answers.
+    """An llvmlite builder with methods for vectors; all other attributes are llvmlite's.
 
     Args:
-        inner: llvmlite's builder, at the place where the operation stands.
-        target: what to compile for.
+        inner: llvmlite's builder, positioned where the operation is called.
+        target: the machine to compile for.
     """
 
     def __init__(self, inner: Any, target: Target) -> None:
@@ -63,17 +63,17 @@ class Builder:
         return getattr(self._inner, name)
 
     def constant(self, kind: Value, value: Any) -> Value:
-        """A constant; of a vector, all lanes alike, or one value a lane."""
+        """A constant; for a vector, the same value in all lanes, or a list with one value a lane."""
         if isinstance(kind, ir.VectorType) and not isinstance(value, (list, tuple)):
             value = [value] * kind.count
         return ir.Constant(kind, value)
 
     def int32(self, value: int) -> Value:
-        """An i32 constant, as indices are."""
+        """An i32 constant, the type of indices."""
         return ir.Constant(ELEMENTS["i32"], value)
 
     def call(self, name: str, result: Value, *arguments: Value) -> Value:
-        """Calls a function of LLVM by name, declared where need be."""
+        """Calls a function of LLVM by name, and declares it if the module does not yet."""
         module = self._inner.module
         known = module.globals.get(name)
         if known is None:
@@ -117,7 +117,7 @@ class Builder:
         return self.shuffle(one, undefined, [0] * lanes)
 
     def shuffle(self, left: Value, right: Value, lanes: Sequence[int]) -> Value:
-        """Lanes of two vectors, by number: those of the right one follow those of the left."""
+        """Lanes of two vectors, by number; the right vector's numbers follow the left one's."""
         mask = ir.Constant(vector("i32", len(lanes)), list(lanes))
         return self._inner.shuffle_vector(left, right, mask)
 
@@ -126,7 +126,7 @@ class Builder:
         return self.shuffle(value, ir.Constant(value.type, ir.Undefined), lanes)
 
     def split(self, value: Value, parts: int) -> list[Value]:
-        """A vector's equal parts."""
+        """A vector in equal parts."""
         width = value.type.count // parts
         return [self.pick(value, range(first, first + width)) for first in range(0, value.type.count, width)]
 
@@ -138,7 +138,7 @@ class Builder:
         return parts[0]
 
     def multiply_add(self, x: Value, y: Value, z: Value) -> Value:
-        """x * y + z, fused where the machine can."""
+        """x * y + z, fused on all targets but `portable`."""
         if self.target.name == "portable":
             return self._inner.fadd(self._inner.fmul(x, y), z)
         return self.elementwise("fma", x, y, z)
@@ -149,7 +149,7 @@ class Builder:
 
     def tile(self, vectors: Sequence[Value]) -> Value:
         """A tile of vectors."""
-        made = ir.Constant(ir.ArrayType(vectors[0].type, len(vectors)), ir.Undefined)
+        tile = ir.Constant(ir.ArrayType(vectors[0].type, len(vectors)), ir.Undefined)
         for index, each in enumerate(vectors):
-            made = self._inner.insert_value(made, each, index)
-        return made
+            tile = self._inner.insert_value(tile, each, index)
+        return tile

@@ -1,4 +1,4 @@
-"""Products of bytes, the one operation that every processor does in its own way, and tables of sixteen."""
+"""Dot products of bytes, for which every processor has other instructions, and look-ups in tables of sixteen."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.operation import BYTES, FLOATS, INTEGER, INTS, operation
 from fourcc.kernels.simd.target import target
 
-BIAS = target().bias  # what `biased` adds
-BIASED = 128  # the bit of a byte that does it
+BIAS = target().bias  # `biased` adds it
+BIASED = 128  # flipping this bit of a signed byte adds 128
 
 
 @operation(BYTES, returns=BYTES)
 def biased(x: Lanes) -> Lanes:
-    """Signed bytes as `dot` wants them: BIAS added where the processor multiplies unsigned bytes by signed ones."""
+    """Signed bytes as `dot` takes them: plus BIAS where the processor multiplies unsigned bytes by signed ones."""
     flipped: Lanes = x.view(np.uint8) ^ np.uint8(BIAS)
     signed: Lanes = flipped.view(np.int8)
     return signed
@@ -29,7 +29,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(INTS, BYTES, BYTES, returns=INTS)
 def dot(total: Lanes, weights: Lanes, x: Lanes) -> Lanes:
-    """To each of 16 totals the products of four bytes.
+    """Adds to each of 16 totals the dot product of four bytes.
 
     Args:
         total: int32.
@@ -68,7 +68,7 @@ def _dot_neon(b: Builder, total: Value, weights: Value, x: Value) -> Value:
 
 
 def _dot_avx2(b: Builder, total: Value, weights: Value, x: Value) -> Value:
-    """The sign moves from the weights to x: 2 * 128 * 127 still fits the 16 bits of the first sum."""
+    """The dot product with the sign moved from the weights to x: the 16 bits of a first sum hold 2 * 128 * 127."""
     magnitude = b.call("llvm.abs.v32i8", weights.type, weights, b.constant(ELEMENTS["i1"], 0))
     signed = b.call("llvm.x86.avx2.psign.b", x.type, x, weights)
     pairs = b.call("llvm.x86.avx2.pmadd.ub.sw", vector("i16", 16), magnitude, signed)
@@ -77,22 +77,22 @@ def _dot_avx2(b: Builder, total: Value, weights: Value, x: Value) -> Value:
 
 
 def _dot_portable(b: Builder, total: Value, weights: Value, x: Value) -> Value:
-    """Widened to 16 bits, where products fit; neighbours added in 32."""
+    """The dot product of bytes widened to 16 bits, which hold the products; 32 bits hold the sums of neighbours."""
     wide = vector("i16", 64)
     products = b.mul(b.sext(weights, wide), b.sext(x, wide))
     whole = b.sext(products, vector("i32", 64))
-    for step in range(4):
-        total = b.add(total, b.pick(whole, range(step, 64, 4)))
+    for position in range(4):
+        total = b.add(total, b.pick(whole, range(position, 64, 4)))
     return total
 
 
 @operation(FLOATS, BYTES, BYTES, FLOATS, returns=FLOATS)
 def scaled_dot(total: Lanes, weights: Lanes, x: Lanes, scales: Lanes) -> Lanes:
-    """To each of 16 totals the products of four signed bytes, times a scale.
+    """Adds to each of 16 totals the dot product of four signed bytes, times a scale.
 
     Args:
         total: float32.
-        weights: signed bytes, as they are.
+        weights: signed bytes, not biased.
         x: signed bytes, -127 .. 127.
         scales: float32.
     """
@@ -110,7 +110,7 @@ def _(b: Builder, total: Value, weights: Value, x: Value, scales: Value) -> Valu
 
 @operation(FLOATS, INTS, returns=FLOATS)
 def lookup(table: Lanes, index: Lanes) -> Lanes:
-    """Of a table of sixteen floats the entry that the low four bits of each index name."""
+    """The entries of a table of sixteen floats that the low four bits of the indices select."""
     chosen: Lanes = table[index & 15]
     return chosen
 
@@ -132,17 +132,17 @@ def lookup_floats(b: Builder, table: Value, index: Value) -> Value:
     b.store(table, slot)
     first = b.ptrtoint(slot, ELEMENTS["i64"])
     chosen = b.and_(index, b.constant(index.type, 15))
-    made = b.constant(llvm_type(FLOATS), 0.0)
+    entries = b.constant(llvm_type(FLOATS), 0.0)
     for lane in range(16):
         offset = b.shl(
             b.zext(b.extract_element(chosen, b.int32(lane)), ELEMENTS["i64"]), b.constant(ELEMENTS["i64"], 2)
         )
-        made = b.insert_element(made, b.load_from(b.add(first, offset), ELEMENTS["f32"]), b.int32(lane))
-    return made
+        entries = b.insert_element(entries, b.load_from(b.add(first, offset), ELEMENTS["f32"]), b.int32(lane))
+    return entries
 
 
 def _lookup_avx2(b: Builder, low: Value, high: Value, index: Value) -> Value:
-    """Two tables of eight; bit 3 of the index says which."""
+    """A look-up in two tables of eight; bit 3 of the index selects the table."""
     halves = [b.call("llvm.x86.avx2.permps", half.type, half, index) for half in (low, high)]
     upper = b.icmp_unsigned("!=", b.and_(index, b.constant(index.type, 8)), b.constant(index.type, 0))
     return b.select(upper, halves[1], halves[0])
@@ -150,7 +150,7 @@ def _lookup_avx2(b: Builder, low: Value, high: Value, index: Value) -> Value:
 
 @operation(FLOATS, INTEGER, returns=FLOATS)
 def float_pair(values: Lanes, pair: int) -> Lanes:
-    """Two neighbouring lanes of a vector, 2 `pair` in lanes 0 .. 7, the next in 8 .. 15."""
+    """Lane 2 * `pair` of a vector in lanes 0 .. 7, and the lane after it in lanes 8 .. 15."""
     return np.repeat(values[2 * pair : 2 * pair + 2], 8)
 
 

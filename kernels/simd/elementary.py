@@ -1,4 +1,4 @@
-"""Functions of floats: exponentials, and choosing the first lanes."""
+"""Elementary functions: exponentials and square roots; also a selection of the first lanes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fourcc.kernels.simd.builder import Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.operation import DOUBLES, FLOAT, FLOATS, INTEGER, INTS, LONGS, operation
 
-LOWEST, HIGHEST = -87.33, 88.37  # e to these is a normal float32; beyond them the result is that of the bound
+LOWEST, HIGHEST = -87.33, 88.37  # e to these bounds is a normal float32; x is clamped to them
 LOG2_E = 1.44269504088896341
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4  # ln 2 in two parts: the first has few bits, so n * high is exact
 POWERS = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
@@ -18,12 +18,12 @@ POWERS = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.
 
 @operation(FLOATS, returns=FLOATS)
 def exponential(x: Lanes) -> Lanes:
-    """The exponential e^x, within 2 units in the last place; of NaN, NaN.
+    """The exponential e^x, within 2 units in the last place; NaN for NaN.
 
     With n = x / ln 2 rounded, e^x = 2^n e^r, where |r| is at most ln 2 / 2 and e^r a polynomial (Cephes' coefficients).
     """
-    made: Lanes = np.exp(np.clip(x, LOWEST, HIGHEST), dtype=np.float32)
-    return made
+    powers: Lanes = np.exp(np.clip(x, LOWEST, HIGHEST), dtype=np.float32)
+    return powers
 
 
 @exponential.lowered
@@ -35,7 +35,7 @@ def _(b: Builder, x: Value) -> Value:
 
     low = b.select(b.fcmp_ordered("<", x, constant(LOWEST)), constant(LOWEST), x)
     x = b.select(b.fcmp_ordered(">", low, constant(HIGHEST)), constant(HIGHEST), low)
-    magic = constant(1.5 * 2.0**23)  # |n| is small: adding this rounds to whole numbers
+    magic = constant(1.5 * 2.0**23)  # |n| is small, so adding this rounds to whole numbers
     n = b.fsub(b.fadd(b.fmul(x, constant(LOG2_E)), magic), magic)
     r = b.fsub(b.fsub(x, b.fmul(n, constant(LN2_HIGH))), b.fmul(n, constant(LN2_LOW)))
     power = constant(POWERS[0])
@@ -46,33 +46,33 @@ def _(b: Builder, x: Value) -> Value:
     return b.fmul(value, b.bitcast(b.shl(whole, b.constant(whole.type, 23)), kind))
 
 
-VANISHES = -110.0  # e to this, and to all below, is 0 as a float32
-LN2_FIRST = round(log(2) * 2**32) / 2**32  # few bits: the product with a whole number is exact
-TERMS = 12  # of the series
+VANISHES = -110.0  # e to this or less is 0 as a float32
+LN2_FIRST = round(log(2) * 2**32) / 2**32  # has few bits, so the product with a whole number is exact
+TERMS = 12  # the last power of the series
 
 
 @operation(FLOATS, returns=FLOATS)
 def rounded_exponential(x: Lanes) -> Lanes:
-    """The exponential e^x of x <= 0, taken in float64 and rounded to float32; of what is no number, 0.
+    """The exponential e^x of x <= 0, computed in float64 and rounded to float32; 0 for NaN.
 
-    As `exponential`, with the series of e^r up to r^12 / 12!, the rest of which is below 2^-52 e^r.
+    As in `exponential`, but with the series of e^r up to r^12 / 12!, whose remainder is below 2^-52 e^r.
     """
     with np.errstate(invalid="ignore"):
-        made = np.exp(np.where(x > VANISHES, x, np.float32(-np.inf)).astype(np.float64)).astype(np.float32)
-    return np.asarray(made, np.float32)
+        powers = np.exp(np.where(x > VANISHES, x, np.float32(-np.inf)).astype(np.float64)).astype(np.float32)
+    return np.asarray(powers, np.float32)
 
 
 @rounded_exponential.lowered
 def _(b: Builder, x: Value) -> Value:
     lowest = b.constant(x.type, VANISHES)
     halves = b.split(b.select(b.fcmp_ordered(">", x, lowest), x, lowest), 2)
-    made = [_double_exponential(b, b.fpext(each, llvm_type(DOUBLES))) for each in halves]
-    return b.join([b.fptrunc(each, vector("f32", 8)) for each in made])
+    powers = [_double_exponential(b, b.fpext(each, llvm_type(DOUBLES))) for each in halves]
+    return b.join([b.fptrunc(each, vector("f32", 8)) for each in powers])
 
 
 def _double_exponential(b: Builder, x: Value) -> Value:
     kind, whole = llvm_type(DOUBLES), llvm_type(LONGS)
-    magic = b.constant(kind, 1.5 * 2.0**52)  # adding this rounds to whole numbers, and leaves them in the low bits
+    magic = b.constant(kind, 1.5 * 2.0**52)  # adding this rounds to a whole number, which the low bits then hold
     shifted = b.fadd(b.fmul(x, b.constant(kind, 1 / log(2))), magic)
     n = b.fsub(shifted, magic)
     r = b.fsub(b.fsub(x, b.fmul(n, b.constant(kind, LN2_FIRST))), b.fmul(n, b.constant(kind, log(2) - LN2_FIRST)))
@@ -86,8 +86,8 @@ def _double_exponential(b: Builder, x: Value) -> Value:
 @operation(FLOAT, returns=FLOAT)
 def root(x: float) -> np.float32:
     """The square root."""
-    made: np.float32 = np.sqrt(np.float32(x))
-    return made
+    square_root: np.float32 = np.sqrt(np.float32(x))
+    return square_root
 
 
 @root.lowered
@@ -109,7 +109,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(FLOATS, INTEGER, FLOAT, returns=FLOATS)
 def first_lanes(x: Lanes, count: int, other: float) -> Lanes:
-    """The first `count` lanes (all from 16 on, none below 1); the others have another value."""
+    """The first `count` lanes (all for 16 or more, none below 1), and `other` in the remaining lanes."""
     return np.where(np.arange(16) < count, x, np.float32(other)).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Doubles: from float32 and bytes, and back; a vector of 16 floats is two vectors of doubles, `low` and `high`."""
+"""Doubles, to and from float32 and bytes. A vector of 16 floats becomes two vectors of 8 doubles, `low` and `high`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fourcc.kernels.simd.store_narrow import store_partial
 
 @operation(FLOATS, returns=DOUBLES)
 def low_doubles(x: Lanes) -> Lanes:
-    """Lanes 0 .. 7."""
+    """Lanes 0 .. 7 as doubles."""
     return x[:8].astype(np.float64)
 
 
@@ -24,7 +24,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(FLOATS, returns=DOUBLES)
 def high_doubles(x: Lanes) -> Lanes:
-    """Lanes 8 .. 15."""
+    """Lanes 8 .. 15 as doubles."""
     return x[8:].astype(np.float64)
 
 
@@ -35,7 +35,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(DOUBLES, DOUBLES, returns=FLOATS)
 def floats_from_doubles(low: Lanes, high: Lanes) -> Lanes:
-    """Rounded to float32, half to even."""
+    """Two vectors of doubles rounded to float32, half to even."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.concatenate([low, high]).astype(np.float32)
 
@@ -48,7 +48,7 @@ def _(b: Builder, low: Value, high: Value) -> Value:
 
 @operation(ADDRESS, returns=DOUBLES)
 def load_bytes_as_doubles(address: int) -> Lanes:
-    """8 signed bytes."""
+    """8 signed bytes as doubles."""
     return read(address, "|i1", 8).astype(np.float64)
 
 
@@ -59,7 +59,7 @@ def _(b: Builder, address: Value) -> Value:
 
 @operation(ADDRESS, INTEGER, returns=DOUBLES)
 def load_some_bytes_as_doubles(address: int, count: int) -> Lanes:
-    """The first `count` (0 .. 8) signed bytes, then zeros."""
+    """The first `count` (0 .. 8) signed bytes as doubles, then zeros."""
     return padded(read(address, "|i1", count), 8).astype(np.float64)
 
 
@@ -76,7 +76,7 @@ def _nearest(x: Lanes) -> Lanes:
 
 @operation(ADDRESS, DOUBLES, DOUBLES)
 def store_nearest_bytes(address: int, low: Lanes, high: Lanes) -> None:
-    """Stores 16 doubles, each nearest to a whole number from -128 to 127, as such signed bytes, half to even."""
+    """Stores 16 doubles, rounded half to even to whole numbers from -128 to 127, as signed bytes."""
     write(address, np.concatenate([_nearest(low), _nearest(high)]))
 
 
@@ -87,7 +87,7 @@ def _(b: Builder, address: Value, low: Value, high: Value) -> None:
 
 @operation(ADDRESS, DOUBLES, DOUBLES, INTEGER)
 def store_some_nearest_bytes(address: int, low: Lanes, high: Lanes, count: int) -> None:
-    """Stores the first `count` (0 .. 16) of them."""
+    """Stores the first `count` (0 .. 16) of 16 doubles like `store_nearest_bytes`."""
     write(address, np.concatenate([_nearest(low), _nearest(high)])[:count])
 
 
@@ -104,13 +104,13 @@ def _nearest_bytes(b: Builder, low: Value, high: Value) -> Value:
 def _rounded(b: Builder, x: Value) -> Value:
     if b.target.name != "portable":
         return b.elementwise("rint", x)
-    magic = b.constant(x.type, 1.5 * 2.0**52)  # |x| below 2^51: the sum has no bits after the point
+    magic = b.constant(x.type, 1.5 * 2.0**52)  # for |x| below 2^51 the sum has no fraction bits
     return b.fsub(b.fadd(x, magic), magic)
 
 
 @operation(DOUBLES, DOUBLES, returns=INTEGER)
 def all_below(x: Lanes, y: Lanes) -> int:
-    """1 where each lane of x is less than that of y, else 0."""
+    """1 where every lane of x is less than the same lane of y, else 0."""
     return int((x < y).all())
 
 
@@ -120,7 +120,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 
 def all_of(b: Builder, lanes: Value) -> Value:
-    """i1: whether all lanes of a vector of i1 are set."""
+    """Whether all lanes of a vector of i1 are set, as an i1."""
     mask = b.bitcast(lanes, vector("i1", 1).element if lanes.type.count == 1 else _integer(lanes.type.count))
     return b.icmp_signed("==", mask, mask.type(-1))
 
@@ -144,18 +144,18 @@ def _(b: Builder, x: Value) -> Value:
 
 
 @operation(ADDRESS, INTEGER, returns=DOUBLES)
-def load_float_of_each(address: int, step: int) -> Lanes:
-    """8 float32, `step` bytes apart."""
-    return np.concatenate([read(address + step * lane, "<f4", 1) for lane in range(8)]).astype(np.float64)
+def load_float_of_each(address: int, stride: int) -> Lanes:
+    """8 float32, `stride` bytes apart, as doubles."""
+    return np.concatenate([read(address + stride * lane, "<f4", 1) for lane in range(8)]).astype(np.float64)
 
 
 @load_float_of_each.lowered
-def _(b: Builder, address: Value, step: Value) -> Value:
-    made = b.constant(vector("f32", 8), 0.0)
+def _(b: Builder, address: Value, stride: Value) -> Value:
+    column = b.constant(vector("f32", 8), 0.0)
     for lane in range(8):
-        made = b.insert_element(made, b.load_from(address, ELEMENTS["f32"]), b.int32(lane))
-        address = b.add(address, step)
-    return b.fpext(made, llvm_type(DOUBLES))
+        column = b.insert_element(column, b.load_from(address, ELEMENTS["f32"]), b.int32(lane))
+        address = b.add(address, stride)
+    return b.fpext(column, llvm_type(DOUBLES))
 
 
 @operation(DOUBLES, DOUBLES, returns=DOUBLES)
@@ -171,13 +171,13 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(DOUBLES, DOUBLES, returns=DOUBLES)
 def larger_of_positive(x: Lanes, y: Lanes) -> Lanes:
-    """The larger ones of doubles from +0 upwards, and of minus infinities."""
+    """The larger of two doubles that are at least +0 or minus infinity."""
     return np.maximum(x, y)
 
 
 @larger_of_positive.lowered
 def _(b: Builder, x: Value, y: Value) -> Value:
-    """Their bits have the order of integers, the larger of which is found beside additions, not instead of them."""
+    """Compares their bits as integers, which keeps the order and leaves the floating-point units free for additions."""
     if b.target.name != "avx512":
         return b.select(b.fcmp_ordered(">", x, y), x, y)
     whole = llvm_type(LONGS)

@@ -1,4 +1,4 @@
-"""Words of four bytes, as ggml's blocks are made of: two float16, or four codes."""
+"""The 32-bit words of ggml's blocks: two float16, or four codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fourcc.kernels.simd.operation import BYTES, FLOATS, INTS, Operation, operat
 
 @operation(INTS, returns=FLOATS)
 def low_float16s(words: Lanes) -> Lanes:
-    """Of each word the float16 in its low half."""
+    """The float16 in the low halves of the words, as float32."""
     return widened(words.view("<f2")[::2])
 
 
@@ -24,7 +24,7 @@ def _(b: Builder, words: Value) -> Value:
 
 @operation(INTS, returns=FLOATS)
 def high_float16s(words: Lanes) -> Lanes:
-    """Of each word the float16 in its high half."""
+    """The float16 in the high halves of the words, as float32."""
     return widened(words.view("<f2")[1::2])
 
 
@@ -35,7 +35,7 @@ def _(b: Builder, words: Value) -> Value:
 
 @operation(INTS, returns=BYTES)
 def bytes_of_ints(words: Lanes) -> Lanes:
-    """The same bits."""
+    """The bits of 16 words as 64 bytes."""
     return words.view(np.int8)
 
 
@@ -45,7 +45,7 @@ def _(b: Builder, words: Value) -> Value:
 
 
 def byte_table(values: tuple[int, ...]) -> Operation:
-    """The operation that puts for each byte, 0 .. 15, the signed byte of a table, as `simd.dot.biased` leaves it."""
+    """The operation that looks up bytes, 0 .. 15, in a table of signed bytes, biased as by `simd.dot.biased`."""
     stored = (np.array(values, np.int8).view(np.uint8) + np.uint8(BIAS)).tolist()
 
     @operation(INTS, returns=INTS)
@@ -61,7 +61,7 @@ def byte_table(values: tuple[int, ...]) -> Operation:
 
 
 def _look_up_bytes(b: Builder, index: Value, table: list[int]) -> Value:
-    """Sixteen bytes are one register; where no instruction looks them up, each is compared with the index."""
+    """Looks up bytes in a table of sixteen, one register; a target without such an instruction compares every index."""
     if b.target.name == "avx512":
         return b.call("llvm.x86.avx512.pshuf.b.512", index.type, b.constant(index.type, 4 * table), index)
     if b.target.name in {"avxvnni", "avx2"}:
@@ -71,8 +71,8 @@ def _look_up_bytes(b: Builder, index: Value, table: list[int]) -> Value:
         quarter = b.constant(vector("i8", 16), table)
         lookup = "llvm.aarch64.neon.tbl1.v16i8"
         return b.join([b.call(lookup, quarter.type, quarter, each) for each in b.split(index, 4)])
-    made = b.constant(index.type, table[0])
+    entries = b.constant(index.type, table[0])
     for number, value in enumerate(table[1:], 1):
         same = b.icmp_unsigned("==", index, b.constant(index.type, number))
-        made = b.select(same, b.constant(index.type, value), made)
-    return made
+        entries = b.select(same, b.constant(index.type, value), entries)
+    return entries

@@ -1,4 +1,4 @@
-"""Codes of eight and four bits."""
+"""Codes of eight and of four bits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fourcc.kernels.simd.operation import ADDRESS, BYTES, FLOATS, SHORTS, operat
 
 @operation(ADDRESS, FLOATS)
 def store_as_bytes(address: int, value: Lanes) -> None:
-    """Stores 16 floats, each a whole number from -128 to 127, as signed bytes."""
+    """Stores 16 floats, whole numbers from -128 to 127, as signed bytes."""
     with np.errstate(invalid="ignore"):
         write(address, value.astype(np.int32).astype(np.int8))
 
@@ -34,7 +34,7 @@ def _(b: Builder, address: Value) -> Value:
 
 @operation(BYTES, returns=BYTES)
 def low_nibbles(x: Lanes) -> Lanes:
-    """The low four bits of each byte."""
+    """The low four bits of every byte."""
     return x & np.int8(15)
 
 
@@ -45,7 +45,7 @@ def _(b: Builder, x: Value) -> Value:
 
 @operation(BYTES, returns=BYTES)
 def high_nibbles(x: Lanes) -> Lanes:
-    """The high four bits of each byte."""
+    """The high four bits of every byte."""
     return (x.view(np.uint8) >> np.uint8(4)).view(np.int8)
 
 

@@ -1,4 +1,4 @@
-"""Memory as kernels see it where they are not compiled: plain addresses, read and written through ctypes."""
+"""Memory of kernels that run uncompiled: plain addresses, read and written through ctypes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def read(address: int, dtype: str, count: int) -> Lanes:
 
 
 def widened(halves: Lanes) -> Lanes:
-    """Float16 as float32. Some machines tell of a signalling NaN, which is nobody's concern."""
+    """Float16 as float32. Some machines report a signalling NaN as invalid, which is ignored."""
     with np.errstate(invalid="ignore"):
         return halves.astype(np.float32)
 
@@ -31,7 +31,7 @@ def write(address: int, values: Any) -> None:
 
 
 def padded(values: Lanes, lanes: int) -> Lanes:
-    """The values, followed by zeros up to the number of lanes."""
+    """The values, followed by zeros up to `lanes`."""
     out = np.zeros(lanes, values.dtype)
     out[: len(values)] = values
     return out

@@ -1,4 +1,4 @@
-"""Loads that widen numbers of 16 bits to float32, and loads of one number into several lanes."""
+"""Loads that widen 16-bit floats to float32, and loads of one number into several lanes."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def _(b: Builder, address: Value, count: Value) -> Value:
 def widened_float16(b: Builder, bits: Value) -> Value:
     """Bits of float16 (i16 lanes) as float32.
 
-    In hardware where there is such an instruction; else (h & 0x7fff) << 13, read as a float32 and times 2^112, which is
-    exact for denormals too; exponents above that of 65504 are infinity and NaN and get all bits of theirs.
+    In hardware where the target has an instruction. Else (h & 0x7fff) << 13, read as a float32, times 2^112, which is
+    exact for denormals too. An exponent above that of 65504 means infinity or NaN, and all its bits become 1.
     """
     lanes = bits.type.count
     if b.target.name != "portable":
@@ -87,7 +87,7 @@ def _(b: Builder, address: Value, count: Value) -> Value:
 
 
 def widened_bfloat16(b: Builder, bits: Value) -> Value:
-    """Bits of bfloat16 (i16 lanes) as float32: the upper halves."""
+    """Bits of bfloat16 (i16 lanes) as float32, whose upper halves they are."""
     wide = vector("i32", bits.type.count)
     return b.bitcast(b.shl(b.zext(bits, wide), b.constant(wide, 16)), vector("f32", bits.type.count))
 
@@ -118,15 +118,15 @@ def _(b: Builder, address: Value) -> Value:
 
 
 @operation(ADDRESS, INTEGER, returns=FLOATS)
-def load_float16_column(address: int, step: int) -> Lanes:
-    """16 float16, `step` bytes apart, as float32."""
-    return widened(np.array([read(address + lane * step, "<f2", 1)[0] for lane in range(16)]))
+def load_float16_column(address: int, stride: int) -> Lanes:
+    """16 float16, `stride` bytes apart, as float32."""
+    return widened(np.array([read(address + lane * stride, "<f2", 1)[0] for lane in range(16)]))
 
 
 @load_float16_column.lowered
-def _(b: Builder, address: Value, step: Value) -> Value:
-    made = b.constant(vector("i16", 16), 0)
+def _(b: Builder, address: Value, stride: Value) -> Value:
+    column = b.constant(vector("i16", 16), 0)
     for lane in range(16):
-        made = b.insert_element(made, b.load_from(address, ELEMENTS["i16"]), b.int32(lane))
-        address = b.add(address, step)
-    return widened_float16(b, made)
+        column = b.insert_element(column, b.load_from(address, ELEMENTS["i16"]), b.int32(lane))
+        address = b.add(address, stride)
+    return widened_float16(b, column)

@@ -1,4 +1,4 @@
-"""Loads and stores. An address is a number of bytes; nothing need be aligned."""
+"""Loads and stores. An address is a number of bytes; it need not be aligned."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fourcc.kernels.simd.operation import (
     FLOATS,
     INTEGER,
     INTS,
-    Kind,
+    OperandKind,
     operation,
 )
 
@@ -191,8 +191,8 @@ def _(b: Builder, address: Value) -> Value:
     return b.load_from(address, llvm_type(DOUBLES))
 
 
-def _same(address: Kind, value: Kind) -> Kind:  # noqa: ARG001 - the operation's arguments
-    return Kind("void")
+def _same(address: OperandKind, value: OperandKind) -> OperandKind:  # noqa: ARG001 - the operation's arguments
+    return OperandKind("void")
 
 
 @operation(returns=_same)
@@ -211,16 +211,16 @@ def _(b: Builder, address: Value, value: Value) -> None:
 
 @operation(ADDRESS)
 def prefetch(address: int) -> None:
-    """Asks for the cache line at an address, into the nearest cache; any address will do."""
+    """Prefetches the cache line at an address into L1; any address is allowed."""
 
 
 @operation(ADDRESS)
 def prefetch_second(address: int) -> None:
-    """Asks for it into the second nearest cache: for lines that would push each other out of the nearest one."""
+    """Prefetches the cache line into L2: for lines that would evict each other from L1."""
 
 
 def _prefetch(b: Builder, address: Value, locality: int) -> None:
-    hints = [b.int32(0), b.int32(locality), b.int32(1)]  # to read, how near, data
+    hints = [b.int32(0), b.int32(locality), b.int32(1)]  # a read, which cache, data
     b.call("llvm.prefetch.p0", ELEMENTS["void"], b.inttoptr(address, ELEMENTS["i8"].as_pointer()), *hints)
 
 

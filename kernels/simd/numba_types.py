@@ -1,4 +1,4 @@
-"""Vectors as numba types: their values are LLVM vectors, and so live in registers."""
+"""Vectors as numba types: their values are LLVM vectors, so they live in registers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import models, register_model
 
 from fourcc.kernels.simd.builder import llvm_type
-from fourcc.kernels.simd.operation import Kind
+from fourcc.kernels.simd.operation import OperandKind
 
 SCALARS = {
     "i64": types.int64,
@@ -23,31 +23,31 @@ SCALARS = {
 class VectorType(types.Type):
     """A vector, or a tile of vectors."""
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: OperandKind) -> None:
         self.kind = kind
         super().__init__(name=str(kind))
 
 
 @register_model(VectorType)
 class VectorModel(models.PrimitiveModel):
-    """In memory and in registers alike the LLVM vector."""
+    """An LLVM vector in memory and in registers alike."""
 
     def __init__(self, manager: Any, numba_type: VectorType) -> None:
         super().__init__(manager, numba_type, llvm_type(numba_type.kind))  # type: ignore[no-untyped-call]
 
 
 @cache
-def numba_type(kind: Kind) -> Any:
+def numba_type(kind: OperandKind) -> Any:
     """Numba's type of a kind."""
     return VectorType(kind) if kind.lanes else SCALARS[kind.element]
 
 
-def kind_of(given: Any) -> Kind | None:
-    """Kind of a numba type, or None where kernels have no such values; integers of any width count as 64 bits."""
+def operand_kind(given: Any) -> OperandKind | None:
+    """The kind of a numba type, or None where kernels have no such values; integers of any width count as 64 bits."""
     if isinstance(given, VectorType):
         return given.kind
     if isinstance(given, (types.Integer, types.Boolean)):
-        return Kind("i64")
+        return OperandKind("i64")
     if isinstance(given, types.Float):
-        return Kind("f32") if given.bitwidth == 32 else Kind("f64")
+        return OperandKind("f32") if given.bitwidth == 32 else OperandKind("f64")
     return None

@@ -1,7 +1,7 @@
-"""What an operation on vectors is: a Python function that says what it means, and a lowering to LLVM beside it.
+"""An operation on vectors: a Python function that defines its meaning, and its lowering to LLVM.
 
-A vector is 512 bits wide on every machine: 64 bytes, 16 floats or 8 doubles. Where registers are narrower, LLVM takes
-several. In kernels that run uncompiled a vector is a numpy array, and an address is an address all the same.
+A vector is 512 bits wide on every machine: 64 bytes, 16 floats or 8 doubles. Where registers are narrower, LLVM uses
+several. In kernels that run uncompiled a vector is a numpy array; an address is an address there too.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from dataclasses import dataclass, field
 from functools import update_wrapper
 from typing import Any
 
+# (builder, *values) -> value: as many values as the operation has operands, and llvmlite has no types for any of them.
 Build = Callable[..., Any]
+Meaning = Callable[..., Any]  # operands are numpy arrays or Python's numbers, as many as the operation has
 
 
 @dataclass(frozen=True)
-class Kind:
+class OperandKind:
     """The type of a value in a kernel.
 
     Attributes:
         element: ``i8``, ``i16``, ``i32``, ``i64``, ``f32`` or ``f64``.
-        lanes: elements of a vector; 0: a scalar.
-        columns: vectors of a tile; 0: no tile. A tile is a small array of vectors that stays in registers.
+        lanes: elements of a vector; 0 for a scalar.
+        columns: vectors of a tile, a small array of vectors that stays in registers; 0 where there is no tile.
     """
 
     element: str
@@ -33,11 +35,16 @@ class Kind:
         return f"{vector}[{self.columns}]" if self.columns else vector
 
 
-ADDRESS = INTEGER = Kind("i64")
-FLOAT, DOUBLE = Kind("f32"), Kind("f64")
-BYTES, SHORTS, INTS, LONGS = Kind("i8", 64), Kind("i16", 32), Kind("i32", 16), Kind("i64", 8)
-FLOATS, DOUBLES = Kind("f32", 16), Kind("f64", 8)
-NOTHING = Kind("void")
+ADDRESS = INTEGER = OperandKind("i64")
+FLOAT, DOUBLE = OperandKind("f32"), OperandKind("f64")
+BYTES, SHORTS, INTS, LONGS = (
+    OperandKind("i8", 64),
+    OperandKind("i16", 32),
+    OperandKind("i32", 16),
+    OperandKind("i64", 8),
+)
+FLOATS, DOUBLES = OperandKind("f32", 16), OperandKind("f64", 8)
+NOTHING = OperandKind("void")
 
 
 @dataclass(eq=False)
@@ -46,21 +53,21 @@ class Operation:
 
     Attributes:
         meaning: the function in Python; it runs where kernels are not compiled.
-        takes: kinds of the arguments; None: any, of which `returns` makes the result.
-        returns: kind of the result, or a function from the kinds of the arguments.
+        takes: kinds of the operands; None: of any kinds, from which `returns` computes the result's.
+        returns: kind of the result, or a function from the kinds of the operands.
         build: (builder, *values) -> LLVM value.
     """
 
-    meaning: Callable[..., Any]
-    takes: tuple[Kind, ...] | None
-    returns: Kind | Callable[..., Kind]
+    meaning: Meaning
+    takes: tuple[OperandKind, ...] | None
+    returns: OperandKind | Callable[..., OperandKind]
     build: Build = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         update_wrapper(self, self.meaning)
 
     def __call__(self, *arguments: Any) -> Any:
-        """The operation in Python."""
+        """Runs the operation in Python."""
         return self.meaning(*arguments)
 
     def lowered(self, build: Build) -> Build:
@@ -68,17 +75,19 @@ class Operation:
         self.build = build
         return build
 
-    def result(self, kinds: tuple[Kind, ...]) -> Kind | None:
-        """Kind of the result, or None where the arguments do not fit."""
+    def result(self, kinds: tuple[OperandKind, ...]) -> OperandKind | None:
+        """The kind of the result, or None where the operands do not fit."""
         if self.takes is not None and kinds != self.takes:
             return None
-        return self.returns if isinstance(self.returns, Kind) else self.returns(*kinds)
+        return self.returns if isinstance(self.returns, OperandKind) else self.returns(*kinds)
 
 
-def operation(*takes: Kind, returns: Kind | Callable[..., Kind] = NOTHING) -> Callable[[Callable[..., Any]], Operation]:
-    """Decorates the Python function of an operation; `returns` may be a function where any arguments are taken."""
+def operation(
+    *takes: OperandKind, returns: OperandKind | Callable[..., OperandKind] = NOTHING
+) -> Callable[[Meaning], Operation]:
+    """Decorates the Python function of an operation; where `returns` is a function, the operands may be of any kind."""
 
-    def make(meaning: Callable[..., Any]) -> Operation:
-        return Operation(meaning, takes if isinstance(returns, Kind) else None, returns)
+    def make(meaning: Meaning) -> Operation:
+        return Operation(meaning, takes if isinstance(returns, OperandKind) else None, returns)
 
     return make

@@ -1,4 +1,4 @@
-"""Loads and stores of a part of a vector: what is not there is zero, and is neither read nor written."""
+"""Loads and stores of the first lanes of a vector: no other memory is read or written; a load fills up with zeros."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fourcc.kernels.simd.operation import ADDRESS, BYTES, FLOATS, INTEGER, INTS,
 
 
 def load_partial(b: Builder, address: Value, count: Value, kind: Value, size: int) -> Value:
-    """A vector of which only `count` elements are in memory: copied to the stack, and loaded from there."""
+    """A vector of which only `count` elements are in memory; they are copied to the stack and loaded from there."""
     with b.goto_entry_block():
         slot = b.alloca(kind)
     b.store(b.constant(kind, 0), slot)

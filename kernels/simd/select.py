@@ -1,4 +1,4 @@
-"""Operations that compare lanes: which one is it, how many bounds lie below, which of two; bits of integers."""
+"""Comparisons of lanes: searches, counts of bounds, selections; also bits of int32, and codes as int32."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _(b: Builder, low: Value, high: Value, magnitude: Value) -> Value:
 
 @operation(INTS, FLOATS, DOUBLE, returns=INTS)
 def counted_from(count: Lanes, x: Lanes, bound: float) -> Lanes:
-    """One more in each lane whose x is at least `bound`."""
+    """The counts, plus one in every lane whose x is at least `bound`."""
     return count + (x.astype(np.float64) >= bound).astype(np.int32)
 
 
@@ -52,7 +52,7 @@ def _(b: Builder, count: Value, x: Value, bound: Value) -> Value:
 
 @operation(FLOATS, FLOATS, FLOATS, FLOATS, returns=FLOATS)
 def where_less(x: Lanes, y: Lanes, this: Lanes, other: Lanes) -> Lanes:
-    """In each lane `this` where x is less than y, else, NaN among them, `other`."""
+    """`this` in lanes where x is less than y, else `other`, also for NaN."""
     return np.where(x < y, this, other)
 
 
@@ -63,7 +63,7 @@ def _(b: Builder, x: Value, y: Value, this: Value, other: Value) -> Value:
 
 @operation(FLOATS, FLOATS, FLOATS, FLOATS, returns=FLOATS)
 def where_equal(x: Lanes, y: Lanes, this: Lanes, other: Lanes) -> Lanes:
-    """In each lane `this` where x is equal to y, else, NaN among them, `other`."""
+    """`this` in lanes where x is equal to y, else `other`, also for NaN."""
     return np.where(x == y, this, other)
 
 
@@ -73,7 +73,12 @@ def _(b: Builder, x: Value, y: Value, this: Value, other: Value) -> Value:
 
 
 def stairs(borders: tuple[float, ...], values: tuple[float, ...]) -> Operation:
-    """The operation that gives in each lane the value whose number is how many borders, ascending, are not above x."""
+    """The operation for a step function of x: it returns the value whose number is the count of `borders` up to x.
+
+    Args:
+        borders: ascending.
+        values: one more than borders.
+    """
     table = np.array(values, np.float32)
 
     @operation(FLOATS, returns=FLOATS)
@@ -83,10 +88,10 @@ def stairs(borders: tuple[float, ...], values: tuple[float, ...]) -> Operation:
 
     @stepped.lowered
     def _(b: Builder, x: Value) -> Value:
-        made = b.constant(x.type, values[0])
+        level = b.constant(x.type, values[0])
         for border, value in zip(borders, values[1:], strict=True):
-            made = b.select(b.fcmp_ordered(">=", x, b.constant(x.type, border)), b.constant(x.type, value), made)
-        return made
+            level = b.select(b.fcmp_ordered(">=", x, b.constant(x.type, border)), b.constant(x.type, value), level)
+        return level
 
     stepped.meaning.__qualname__ = f"stepped_{'_'.join(map(str, borders + values))}"
     return stepped
@@ -119,7 +124,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(INTS, INTEGER, returns=INTS)
 def shifted_left(x: Lanes, bits: int) -> Lanes:
-    """Every int32 shifted left by some bits."""
+    """Every int32 shifted left by `bits`."""
     return (x.view(np.uint32) << np.uint32(bits)).view(np.int32)
 
 
@@ -130,7 +135,7 @@ def _(b: Builder, x: Value, bits: Value) -> Value:
 
 @operation(INTS, INTEGER, returns=INTEGER)
 def gathered_bits(x: Lanes, bits: int) -> int:
-    """The bit above the lowest `bits` of each of 16 int32, that of the first lane lowest."""
+    """Bit `bits` of 16 int32 as one number, whose lowest bit is the first lane's."""
     return int(((x.view(np.uint32) >> np.uint32(bits) & 1) << np.arange(16, dtype=np.uint32)).sum())
 
 
@@ -142,7 +147,7 @@ def _(b: Builder, x: Value, bits: Value) -> Value:
 
 @operation(INTS, INTS, returns=INTS)
 def smaller_ints(x: Lanes, y: Lanes) -> Lanes:
-    """The smaller one of int32."""
+    """The smaller of two int32."""
     return np.minimum(x, y)
 
 
@@ -156,7 +161,7 @@ def _(b: Builder, x: Value, y: Value) -> Value:
 
 @operation(ADDRESS, returns=INTS)
 def load_bytes_as_ints(address: int) -> Lanes:
-    """16 unsigned bytes."""
+    """16 unsigned bytes as int32."""
     return read(address, "|u1", 16).astype(np.int32)
 
 
@@ -167,7 +172,7 @@ def _(b: Builder, address: Value) -> Value:
 
 @operation(ADDRESS, returns=INTS)
 def load_nibble_pairs(address: int) -> Lanes:
-    """8 bytes as 16 int32 whose low four bits are the nibbles, the high nibble of each byte first."""
+    """The nibbles of 8 bytes as the low four bits of 16 int32, high nibble first; the higher bits are undefined."""
     return _pairs(read(address, "|u1", 8))
 
 
@@ -178,7 +183,7 @@ def _(b: Builder, address: Value) -> Value:
 
 @operation(ADDRESS, INTEGER, returns=INTS)
 def load_some_nibble_pairs(address: int, count: int) -> Lanes:
-    """The first `count` (0 .. 8) bytes in the same way, then zeros."""
+    """The nibbles of the first `count` (0 .. 8) bytes like `load_nibble_pairs`, then zeros."""
     return _pairs(padded(read(address, "|u1", count), 8))
 
 
@@ -198,7 +203,7 @@ def _spread(b: Builder, raw: Value) -> Value:
 
 @operation(FLOATS, FLOATS, returns=FLOATS)
 def copied_sign(magnitude: Lanes, sign: Lanes) -> Lanes:
-    """The magnitude of one with the sign of the other."""
+    """The magnitude of one vector with the sign of the other."""
     return np.copysign(magnitude, sign)
 
 

@@ -1,4 +1,4 @@
-"""Stores of narrower numbers: float32 rounded to 16 bits, half to even; integers to bytes and nibbles."""
+"""Stores that narrow: float32 to 16-bit floats, rounded half to even; integers to bytes and nibbles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fourcc.kernels.simd.operation import ADDRESS, FLOAT, FLOATS, INTEGER, INTS,
 
 
 def store_partial(b: Builder, address: Value, value: Value, count: Value, size: int) -> None:
-    """Stores only `count` elements, of `size` bytes each, of a vector: it is copied from the stack."""
+    """Stores only `count` elements of a vector, `size` bytes each; they are copied from the stack."""
     with b.goto_entry_block():
         slot = b.alloca(value.type)
     b.store(value, slot)
@@ -19,17 +19,17 @@ def store_partial(b: Builder, address: Value, value: Value, count: Value, size: 
     b.call("llvm.memcpy.p0.p0.i64", ELEMENTS["void"], *arguments, b.constant(ELEMENTS["i1"], 0))
 
 
-# -- numbers of 16 bits
+# -- 16-bit floats
 
 
 def _float16(value: Lanes | np.float32) -> Lanes:
-    with np.errstate(over="ignore", invalid="ignore"):  # the latter of a signalling NaN, on some machines
+    with np.errstate(over="ignore", invalid="ignore"):  # on some machines a signalling NaN is invalid
         return np.asarray(value, np.float32).astype(np.float16)
 
 
 @operation(ADDRESS, FLOAT)
 def store_float16(address: int, value: np.float32) -> None:
-    """Stores a float as float16; beyond 65504 it is infinite."""
+    """Stores a float as float16; one that rounds to more than 65504 becomes infinite."""
     write(address, _float16(value))
 
 
@@ -41,7 +41,7 @@ def _(b: Builder, address: Value, value: Value) -> None:
 
 @operation(ADDRESS, FLOATS)
 def store_float16s(address: int, value: Lanes) -> None:
-    """Stores 16 floats as float16; beyond 65504 they are infinite."""
+    """Stores 16 floats as float16; one that rounds to more than 65504 becomes infinite."""
     write(address, _float16(value))
 
 
@@ -64,9 +64,9 @@ def _(b: Builder, address: Value, value: Value, count: Value) -> None:
 def narrowed_float16(b: Builder, value: Value) -> Value:
     """Float32 that are not NaN as bits of float16 (i16 lanes).
 
-    In hardware where there is such an instruction. Else, of the magnitude's bits f: below 2^-14 adding 0.5 rounds at
-    the last place of a float16's denormals; from there on 13 bits go, half to even, and the exponent is biased anew;
-    from 65536 on it is infinity.
+    In hardware where the target has an instruction. Else, with f the bits of the magnitude: below 2^-14, adding 0.5
+    rounds at the last place of float16's denormals; from 2^-14 on, 13 bits are rounded off, half to even, and the
+    exponent gets the other bias; from 65536 on, the result is infinity.
     """
     lanes = value.type.count
     if b.target.name != "portable":
@@ -82,8 +82,8 @@ def narrowed_float16(b: Builder, value: Value) -> Value:
     normal = b.lshr(b.add(biased, odd), b.constant(wide, 13))
     small = b.icmp_unsigned("<", f, b.constant(wide, 113 << 23))
     huge = b.icmp_unsigned(">=", f, b.constant(wide, 143 << 23))
-    made = b.select(huge, b.constant(wide, 0x7C00), b.select(small, denormal, normal))
-    return b.trunc(b.or_(made, sign), vector("i16", lanes))
+    magnitude = b.select(huge, b.constant(wide, 0x7C00), b.select(small, denormal, normal))
+    return b.trunc(b.or_(magnitude, sign), vector("i16", lanes))
 
 
 def _bfloat16(value: Lanes) -> Lanes:
@@ -105,7 +105,7 @@ def _(b: Builder, address: Value, value: Value) -> None:
 
 @operation(ADDRESS, FLOATS)
 def store_nearest_bfloat16s(address: int, value: Lanes) -> None:
-    """Stores the bfloat16 nearest to each of 16 floats, half to even; NaN stays NaN."""
+    """Stores 16 floats as the nearest bfloat16, half to even; NaN stays NaN."""
     quiet = (value.view(np.uint32) >> np.uint32(16)).astype(np.uint16) | np.uint16(0x40)
     write(address, np.where(np.isnan(value), quiet, _bfloat16(value)))
 
@@ -130,7 +130,7 @@ def _(b: Builder, address: Value, value: Value, count: Value) -> None:
 
 
 def _narrowed_bfloat16(b: Builder, value: Value) -> Value:
-    """The upper half of the bits, after 0x7FFF was added, and the last bit that stays."""
+    """The upper half of the bits, after 0x7FFF and the lowest bit of that half are added, which rounds half to even."""
     wide = vector("i32", value.type.count)
     bits, sixteen = b.bitcast(value, wide), b.constant(wide, 16)
     odd = b.and_(b.lshr(bits, sixteen), b.constant(wide, 1))
@@ -143,7 +143,7 @@ def _narrowed_bfloat16(b: Builder, value: Value) -> Value:
 
 @operation(ADDRESS, INTS)
 def store_low_bytes(address: int, value: Lanes) -> None:
-    """Stores the low eight bits of each of 16 int32."""
+    """Stores the low eight bits of 16 int32."""
     write(address, value.astype(np.int8))
 
 
@@ -154,7 +154,7 @@ def _(b: Builder, address: Value, value: Value) -> None:
 
 @operation(ADDRESS, INTS)
 def store_nibble_pairs(address: int, value: Lanes) -> None:
-    """Stores 16 int32 from 0 to 15 as 8 bytes: even lanes in the high nibbles, odd ones in the low."""
+    """Stores 16 int32 from 0 to 15 as 8 bytes: even lanes in the high nibbles, odd lanes in the low ones."""
     write(address, (value[0::2] << 4 | value[1::2]).astype(np.uint8))
 
 

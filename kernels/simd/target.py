@@ -1,4 +1,4 @@
-"""Which machine the kernels are compiled for: chosen once a process, from the host's features or ``FOURCC_SIMD``."""
+"""The machine that kernels are compiled for: chosen once a process, from the host's features or ``FOURCC_SIMD``."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from functools import cache
 
 @dataclass(frozen=True)
 class Target:
-    """A family of processors that one lowering of the operations serves.
+    """A family of processors that share one lowering of the operations.
 
     Attributes:
-        name: what ``FOURCC_SIMD`` calls it.
+        name: its name in ``FOURCC_SIMD``.
         architecture: first word of the LLVM triple; empty: any.
-        needs: LLVM's names of the features without which it does not run.
-        cpu: LLVM's name of the processor to compile for where the target was forced; empty: the host's own.
+        needs: LLVM's names of the features that the code needs.
+        cpu: LLVM's name of the processor to compile for where the user forced the target; empty: a generic one.
         code_columns: activations that a product of codes keeps in registers at once, with 32 rows.
-        group_columns: those of a product of codes that are unpacked for it, with 16 rows.
-        float_columns: those of a product of floats, with 16 rows.
-        bias: what `fourcc.kernels.simd.biased` adds to a signed byte, so that the dot product may take it unsigned.
+        group_columns: activations of a product that unpacks its codes, with 16 rows.
+        float_columns: activations of a product of floats, with 16 rows.
+        bias: number that `fourcc.kernels.simd.dot.biased` adds to a signed byte for an unsigned dot product.
     """
 
     name: str
@@ -43,7 +43,7 @@ TARGETS = (
     Target("portable", "", frozenset(), "", 2, 2, 4, 0),
 )
 NAMES = tuple(target.name for target in TARGETS)
-HWCAP, DOT_PRODUCTS = 16, 1 << 20  # Linux's word of an aarch64 processor's features, and ASIMDDP in it
+HWCAP, DOT_PRODUCTS = 16, 1 << 20  # key of Linux's word of aarch64 features, and its bit ASIMDDP
 
 
 @cache
@@ -53,17 +53,17 @@ def host() -> tuple[str, frozenset[str]]:
 
     architecture = llvm.get_process_triple().split("-")[0]
     features = frozenset(name for name, present in llvm.get_host_cpu_features().items() if present)
-    return architecture, features | (_told_by_linux() if architecture == "aarch64" else frozenset())
+    return architecture, features | (_linux_features() if architecture == "aarch64" else frozenset())
 
 
-def _told_by_linux() -> frozenset[str]:
-    """NEON with dot products, if the system says so: what LLVM finds out of Linux leaves the latter out."""
+def _linux_features() -> frozenset[str]:
+    """NEON with dot products, if Linux reports them; LLVM does not read the latter from Linux."""
     try:
-        ask = ctypes.CDLL(None).getauxval
+        getauxval = ctypes.CDLL(None).getauxval
     except (AttributeError, OSError, TypeError):  # not Linux
         return frozenset()
-    ask.restype, ask.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
-    return frozenset({"neon", "dotprod"}) if ask(HWCAP) & DOT_PRODUCTS else frozenset()
+    getauxval.restype, getauxval.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
+    return frozenset({"neon", "dotprod"}) if getauxval(HWCAP) & DOT_PRODUCTS else frozenset()
 
 
 @cache
@@ -76,17 +76,17 @@ def host_processor() -> str:
 
 
 def runs_here(target: Target) -> bool:
-    """Whether the host has what the target needs."""
+    """Whether the host has all features that the target needs."""
     architecture, features = host()
     return target.architecture in {"", architecture} and target.needs <= features
 
 
 @cache
 def target() -> Target:
-    """The target of this process: the one that ``FOURCC_SIMD`` names, or the first that the host has.
+    """The target of this process: the one that ``FOURCC_SIMD`` names, or the first in TARGETS that the host can run.
 
     Raises:
-        ValueError: ``FOURCC_SIMD`` names none, or one that the host cannot run.
+        ValueError: ``FOURCC_SIMD`` names no target, or one that the host cannot run.
     """
     wanted = os.environ.get("FOURCC_SIMD")
     if not wanted:
@@ -102,12 +102,12 @@ def target() -> Target:
 
 @cache
 def multiplies_bfloat16s() -> bool:
-    """Whether the processor has products of bfloat16, two at once for each float32."""
+    """Whether the processor multiplies bfloat16, two products at once for a float32."""
     return target().name == "avx512" and "avx512bf16" in host()[1]
 
 
 def architecture_of(chosen: Target) -> str:
-    """First word of the LLVM triple that a target is compiled for: of one that serves all, the host's."""
+    """First word of the LLVM triple that a target is compiled for: the host's where the target runs anywhere."""
     return chosen.architecture or host()[0]
 
 
@@ -116,8 +116,8 @@ def processor(chosen: Target) -> tuple[str, str]:
     import llvmlite.binding as llvm
 
     if chosen == next(each for each in TARGETS if runs_here(each)):
-        told = llvm.get_host_cpu_features().flatten()
-        untold = sorted(f"+{name}" for name in chosen.needs if f"+{name}" not in told.split(","))
-        return host_processor(), ",".join([told, *untold] if told else untold)
+        known = llvm.get_host_cpu_features().flatten()
+        unknown = sorted(f"+{name}" for name in chosen.needs if f"+{name}" not in known.split(","))
+        return host_processor(), ",".join([known, *unknown] if known else unknown)
     generic = "x86-64" if host()[0] == "x86_64" else "generic"
     return (chosen.cpu or generic), ",".join(f"+{name}" for name in sorted(chosen.needs))

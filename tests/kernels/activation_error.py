@@ -1,4 +1,4 @@
-"""What rounding activations costs: the error of each product beside that of the rounded activations alone."""
+"""The cost of rounding activations: the error of a product beside that of the rounded activations alone."""
 
 from dataclasses import replace
 
@@ -17,7 +17,7 @@ LOUD, TIMES = 8, 20  # columns that are larger than the others, and how many tim
 
 
 def quantized(x: Array) -> Array:
-    """Activations as products of codes take them, s q of specs/products.md: float64 (n, cols).
+    """Activations as products of codes take them, s q of specs/products.md, float64 (n, cols).
 
     Args:
         x: float32 (n, cols).
@@ -26,12 +26,12 @@ def quantized(x: Array) -> Array:
     padded.reshape(len(x), -1)[:, : x.shape[1]] = x
     peak = np.abs(padded).max(axis=2, keepdims=True)  # (n, blocks, 1)
     inverse = np.divide(np.float32(127), peak, out=np.zeros_like(peak), where=peak > LEAST)
-    made = (peak / np.float32(127)).astype(np.float64) * np.rint(padded * inverse)
-    return made.reshape(len(x), -1)[:, : x.shape[1]]
+    rounded = (peak / np.float32(127)).astype(np.float64) * np.rint(padded * inverse)
+    return rounded.reshape(len(x), -1)[:, : x.shape[1]]
 
 
 def as_bfloat16(x: Array) -> Array:
-    """Activations rounded to bfloat16, half to even: float64 (n, cols)."""
+    """Activations rounded to bfloat16, half to even, float64 (n, cols)."""
     bits = np.ascontiguousarray(x).view(np.uint32)
     return (bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000).view(np.float32).astype(np.float64)
 
@@ -43,31 +43,31 @@ def of_rounded(q: QMatrix, x: Array) -> Array:
         q: the matrix.
         x: float32 (n, cols).
     """
-    weights, made = decoded(q), []
+    weights, products = decoded(q), []
     if str(q.tag) == "BF16":
         return as_bfloat16(x) @ weights.T
     for codes in INTEGERS[str(q.tag)](q.parts, *q.shape):
         factor = codes.factor.astype(np.float32)
         some, weights = weights[: len(codes.code)], weights[len(codes.code) :]
-        made.append(quantized(x * factor) @ (some / np.where(factor, factor, 1)).T)
-    return np.concatenate(made, axis=1)
+        products.append(quantized(x * factor) @ (some / np.where(factor, factor, 1)).T)
+    return np.concatenate(products, axis=1)
 
 
 def excess_of_rounding(q: QMatrix, x: Array, product: Array) -> float:
-    """How many times the bound of rounding sums a product is off that of codes, means and rounded activations."""
+    """The error of a product against that of codes, offsets and rounded activations, in bounds of rounding sums."""
     wanted, allowed = [], []
     for codes in INTEGERS[str(q.tag)](q.parts, *q.shape):
         taken = quantized(x * codes.factor.astype(np.float32))
         plain = replace(codes, factor=np.ones_like(codes.factor))
-        exactly = x.astype(np.float64) if codes.around_mean else taken
-        wanted.append(taken @ (codes.step * codes.code).T + exactly @ codes.mean.T)
-        allowed.append(integer_bound([plain], np.maximum(np.abs(taken), np.abs(exactly)), exact_steps=True))
+        exactly = x.astype(np.float64) if codes.exact_sums else taken
+        wanted.append(taken @ (codes.scale * codes.code).T + exactly @ codes.offset.T)
+        allowed.append(integer_bound([plain], np.maximum(np.abs(taken), np.abs(exactly)), lossless=True))
     off = np.abs(product - np.concatenate(wanted, axis=1)) / np.concatenate(allowed, axis=1)
     return float(np.where(np.isnan(off), np.inf, off).max())
 
 
 def drawn(tag: FourCC, rows: int, cols: int, n: int) -> tuple[QMatrix, Array]:
-    """Gaussian weights in a format, and as many activations, a few columns of which are large."""
+    """Gaussian weights in a format, and `n` activations, a few columns of which are large."""
     random = np.random.default_rng(1)
     cols = fitting(tag, cols)
     w = random.standard_normal((rows, cols)).astype(np.float32)
@@ -77,7 +77,7 @@ def drawn(tag: FourCC, rows: int, cols: int, n: int) -> tuple[QMatrix, Array]:
 
 
 def rounding(n: int) -> list[FourCC]:
-    """The formats whose products with `n` activations round them, as their results tell."""
+    """The formats whose products with `n` activations round them; the results tell."""
     return [tag for tag in ENCODED if _rounds(*drawn(tag, 32, 256, n))]
 
 
@@ -92,7 +92,7 @@ def rms(numbers: Array) -> float:
 
 
 def errors(tag: FourCC, rows: int, cols: int, n: int) -> tuple[float, float]:
-    """Of the product, and of exact sums with the rounded activations; relative to the exact product, RMS."""
+    """The errors of the product, and of exact sums with the rounded activations: RMS, relative to the exact product."""
     q, x = drawn(tag, rows, cols, n)
     exact = x.astype(np.float64) @ decoded(q).T
     size = rms(exact)

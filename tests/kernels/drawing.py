@@ -1,4 +1,4 @@
-"""Matrices and activations for tests of products: many magnitudes, drawn from a seed; they shrink by shape."""
+"""Matrices and activations for tests of products: of many magnitudes, drawn from a seed, so only shapes shrink."""
 
 from collections.abc import Callable
 
@@ -24,34 +24,34 @@ Draw = Callable[[np.random.Generator, tuple[int, int]], Array]
 
 
 def normal(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Of a size that models have."""
+    """Standard normal numbers, of a size that models have."""
     return random.standard_normal(shape)
 
 
 def outliers(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """One in thirty is a hundred times as large."""
+    """Normal numbers, one in thirty of which is a hundred times as large."""
     return random.standard_normal(shape) * np.where(random.random(shape) < 1 / 30, 100, 1)
 
 
 def sparse(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Nine in ten are zero, be it -0."""
+    """Normal numbers, nine in ten of which are 0 or -0."""
     return random.standard_normal(shape) * (random.random(shape) < 0.1)
 
 
 def single(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """One number in each row."""
-    made = np.zeros(shape)
-    made[np.arange(shape[0]), random.integers(shape[1], size=shape[0])] = random.standard_normal(shape[0])
-    return made
+    """Zeros, but for one number in each row."""
+    x = np.zeros(shape)
+    x[np.arange(shape[0]), random.integers(shape[1], size=shape[0])] = random.standard_normal(shape[0])
+    return x
 
 
 def whole(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Small whole numbers: ties and repetitions."""
+    """Small whole numbers, which give ties and repetitions."""
     return random.integers(-8, 9, shape).astype(np.float64)
 
 
 def mixed(random: np.random.Generator, shape: tuple[int, int]) -> Array:
-    """Magnitudes from 2^-30 to 2^12."""
+    """Numbers of magnitudes from 2^-30 to 2^12."""
     return random.standard_normal(shape) * 2.0 ** random.integers(-30, 13, shape)
 
 
@@ -66,18 +66,18 @@ HIGH = st.sampled_from([0, 0, 0, 0, -8, 4, 30, 60, -24, -118, -120, -126, -140, 
 
 
 def numbers(style: Draw, seed: int, shape: tuple[int, int], exponent: int = 0) -> Array:
-    """Float32 of a style, times a power of two."""
+    """Float32 numbers of a style, times a power of two."""
     return (style(np.random.default_rng(seed), shape) * 2.0**exponent).astype(np.float32)
 
 
 def fitting(tag: FourCC | str, cols: int) -> int:
-    """As many columns, or the fewest more that a format takes."""
+    """The least number of columns from `cols` on that a format takes."""
     spec = registry[as_tag(tag)].spec
     width = spec.width() or 1
     return cols if spec.short_block else -(-cols // width) * width
 
 
 def columns(tag: FourCC) -> st.SearchStrategy[int]:
-    """How many columns a format takes."""
+    """Numbers of columns that a format takes."""
     spec = registry[tag].spec
     return RAGGED if spec.short_block or spec.block[1] in {None, 1} else WHOLE.map(lambda cols: fitting(tag, cols))

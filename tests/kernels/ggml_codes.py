@@ -1,4 +1,4 @@
-"""What the products of ggml's formats are made of: steps, codes and means, from the fields of the blocks."""
+"""Scales, codes and offsets of ggml's formats, from the fields of their blocks."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 
-Numbers = tuple[Array, Array | None]  # steps, and what is added, (rows, scales of a row)
+Numbers = tuple[Array, Array | None]  # scales and offsets, (rows, scales of a row)
 
 
 def _floats(blocks: Array, name: str) -> Array:
@@ -25,7 +25,7 @@ def _scale(blocks: Array) -> Numbers:
     return _floats(blocks, "d"), None
 
 
-def _scale_and_mean(blocks: Array) -> Numbers:
+def _scale_and_offset(blocks: Array) -> Numbers:
     return _floats(blocks, "d"), _floats(blocks, "m")
 
 
@@ -55,11 +55,11 @@ def _power(blocks: Array) -> Numbers:
     return np.ldexp(1.0, blocks["e"].astype(np.int64) - 128)[..., None], None
 
 
-# By tag: the blocks' numbers, and the code of weight 0; None where codes name levels.
+# By tag: the scales and offsets of blocks, and the code of weight 0; None where codes name levels.
 NUMBERS: dict[str, tuple[Callable[[Array], Numbers], int | None]] = {
-    "Q4_1": (_scale_and_mean, 0),
+    "Q4_1": (_scale_and_offset, 0),
     "Q5_0": (_scale, 16),
-    "Q5_1": (_scale_and_mean, 0),
+    "Q5_1": (_scale_and_offset, 0),
     "Q2_K": (_four_bits, 0),
     "Q3_K": (_around_32(q3_k.unpack_scales, "scales"), 4),
     "Q4_K": (_six_bits, 0),
@@ -72,16 +72,16 @@ NUMBERS: dict[str, tuple[Callable[[Array], Numbers], int | None]] = {
 
 
 def grouped(tag: str, parts: Parts, rows: int, cols: int) -> tuple[Array, Array, Array, int, int]:
-    """Steps, codes and means, (rows, cols) each; what codes are shifted by; columns of a step."""
+    """Scales, codes and offsets, (rows, cols) each; the zero point of the codes; columns that share a scale."""
     numbers, zero = NUMBERS[tag]
-    step, mean = numbers(parts["blocks"])
-    step = step.reshape(rows, -1)
-    mean = np.zeros_like(step) if mean is None else mean.reshape(rows, -1)
+    scale, offset = numbers(parts["blocks"])
+    scale = scale.reshape(rows, -1)
+    offset = np.zeros_like(scale) if offset is None else offset.reshape(rows, -1)
     take = registry[as_tag(tag)].codes
     assert take is not None
     stored = take(parts, Geometry(rows, cols))
     levels = mxf4.LEVELS if tag == "MXF4" else LEVELS
     code = levels[stored].astype(np.float64) if zero is None else stored.astype(np.float64) - zero
-    reach = cols // step.shape[1]
-    wide = [np.repeat(each, reach, axis=1) for each in (step, mean)]
-    return wide[0], code, wide[1], target().bias if zero is None else zero, reach
+    group = cols // scale.shape[1]
+    wide = [np.repeat(each, group, axis=1) for each in (scale, offset)]
+    return wide[0], code, wide[1], target().bias if zero is None else zero, group

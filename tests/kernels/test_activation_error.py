@@ -70,12 +70,12 @@ def test_the_bound_sees_a_minimum_that_meets_the_exact_sum(tag: str) -> None:
     q = encode(numbers(normal, 1, (40, fitting(tag, 288))), tag)
     x = numbers(normal, 2, (3, q.shape[1]))
     (codes,) = INTEGERS[tag](q.parts, *q.shape)
-    mixed = quantized(x) @ (codes.step * codes.code).T + x.astype(np.float64) @ codes.mean.T
+    mixed = quantized(x) @ (codes.scale * codes.code).T + x.astype(np.float64) @ codes.offset.T
     assert excess_of_rounding(q, x, mixed) > 10
 
 
 def test_the_quantizer_that_products_are_held_to() -> None:
-    """By hand: a step of 1, halves to even, a block of its own behind column 32; nothing below the least peak."""
+    """By hand: a scale of 1, halves to even, a block of its own behind column 32; nothing below the least peak."""
     x = np.zeros((1, 34), np.float32)
     x[0, :5] = 127, 0.5, 1.5, -2.5, 0.51
     x[0, 32:] = 254, 3

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fourcc import kernels
 from fourcc.format import Array
 from fourcc.kernels.compiler import compile_lock, jit, object_cache
 from fourcc.kernels.descriptors import address
@@ -276,6 +277,45 @@ def test_a_changed_source_is_another_kernel(tmp_path: Path, cache: Path) -> None
     changed = in_folder(tmp_path, here)
     assert changed["key"] != first["key"]
     assert changed["compilations"] == 1
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the kernels' sources, of which this process now computes its keys."""
+    original, copy = Path(kernels.__path__[0]).resolve(), tmp_path / "kernels"
+    shutil.copytree(original, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(object_cache, "ROOT", copy / object_cache.ROOT.relative_to(original))
+    object_cache._surroundings.cache_clear()
+    yield copy
+    object_cache._surroundings.cache_clear()
+
+
+def test_every_source_of_the_kernels_is_part_of_the_key(package: Path) -> None:
+    """Whatever a kernel imports may change its machine code."""
+    kernel, paths = number_kernel(44), sorted(package.rglob("*.py"))
+    first = key(kernel)
+    assert {path.parent.relative_to(package).as_posix() for path in paths} > {".", "compiler", "products", "simd"}
+    for path in paths:
+        source = path.read_bytes()
+        path.write_bytes(source + b"# changed\n")
+        object_cache._surroundings.cache_clear()
+        assert key(kernel) != first, path
+        path.write_bytes(source)
+    object_cache._surroundings.cache_clear()
+    assert key(kernel) == first
+
+
+def test_an_entry_of_other_sources_is_not_read(package: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOURCC_CACHE", str(cache))
+    before = jit.compilations
+    assert run_once(number_kernel(45)) == [45, 0, 0]
+    assert jit.is_ready(number_kernel(45))
+    (package / "simd" / "memory.py").write_text("# changed\n")
+    object_cache._surroundings.cache_clear()
+    assert not jit.is_ready(number_kernel(45))
+    assert run_once(number_kernel(45)) == [45, 0, 0]
+    assert jit.compilations == before + 2
+    assert len(list(cache.iterdir())) == 2
 
 
 def in_folder(folder: Path, settings: dict[str, str]) -> dict[str, Any]:

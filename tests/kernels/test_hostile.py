@@ -1,4 +1,4 @@
-"""Products of hostile parts: what is infinite shows, what is finite stays, what decoding does not see is not seen."""
+"""Products of hostile parts: infinite weights show, finite ones stay, and bits that decoding ignores do not count."""
 
 import attrs
 import numpy as np
@@ -20,7 +20,7 @@ from tests.kernels.drawing import SEEDS, TAGS, fitting, normal, numbers
 from tests.kernels.hostile import hostile
 
 every = pytest.mark.parametrize("tag", TAGS, ids=str)
-COUNTS = st.sampled_from([1, 2, 5, 33, 41])  # of activations: each way of multiplying them
+COUNTS = st.sampled_from([1, 2, 5, 33, 41])  # of activations: every way of multiplying them is taken
 COLUMNS = st.sampled_from([1, 2, 31, 33, 64, 127, 129, 255, 300])
 SCALES = st.sampled_from([-60, -8, 0, 8])  # of activations, powers of two
 NEAR = 2.0**127  # a sum of magnitudes up to here is finite, in whatever order it is added up
@@ -32,10 +32,10 @@ NEAR = 2.0**127  # a sum of magnitudes up to here is finite, in whatever order i
 @every
 @settings(max_examples=15, deadline=None)
 @given(rows=st.sampled_from([1, 17, 40]), cols=COLUMNS, n=COUNTS, scale=SCALES, seed=SEEDS)
-def test_what_is_not_finite_shows_and_what_is_finite_stays(
+def test_weights_that_are_not_finite_show_and_finite_ones_stay(
     tag: FourCC, rows: int, cols: int, n: int, scale: int, seed: int
 ) -> None:
-    """Each result of a row with weights that are not finite is not finite; every other one is, and is right."""
+    """No result of a row with a weight that is not finite is finite; every other one is, and is right."""
     q = hostile(tag, rows, cols, seed)
     x = numbers(normal, seed, (n, q.shape[1]), scale)
     for exact in (False, True):
@@ -43,13 +43,13 @@ def test_what_is_not_finite_shows_and_what_is_finite_stays(
 
 
 def check_finite(q: QMatrix, x: Array, product: Array, *, exact: bool) -> None:
-    """Where the weights are finite, and the sum of magnitudes near none of float32's ends: right; else it shows."""
+    """Results of finite weights are right where the sum of magnitudes is far from float32's ends; others show."""
     weights, wide = decoded(q), x.astype(np.float64)
     sound = np.isfinite(weights).all(axis=1)
     assert not np.isfinite(product[:, ~sound]).any()
     sure = np.abs(wide) @ np.abs(weights[sound]).T < NEAR  # (n, sound rows)
     assert np.isfinite(product[:, sound][sure]).all()
-    with np.errstate(all="ignore"):  # of rows that are not sound
+    with np.errstate(all="ignore"):  # rows that are not sound
         allowed = bound(q, wide, exact=exact)[:, sound]
         off = np.abs(product[:, sound] - wide @ weights[sound].T)
     assert (off <= allowed)[sure].all()
@@ -57,7 +57,7 @@ def check_finite(q: QMatrix, x: Array, product: Array, *, exact: bool) -> None:
 
 @pytest.mark.parametrize("n", [1, 3, 33])
 def test_a_level_beyond_float32_shows(n: int) -> None:
-    """MXF4, whose largest level times 2^126 is infinite, and its least not."""
+    """MXF4: its largest level times 2^126 is infinite, its least is not."""
     blocks = encode(np.ones((2, 64), np.float32), "MXF4").parts["blocks"].copy()
     blocks["e"], blocks[next(name for name in blocks.dtype.names if name != "e")] = 254, 0
     blocks[blocks.dtype.names[1]][1, 0, 0] = 7
@@ -71,7 +71,7 @@ def test_a_level_beyond_float32_shows(n: int) -> None:
 @pytest.mark.parametrize("tag", ["Q8_A", "Q8_B"])
 @pytest.mark.parametrize("n", [1, 3, 33])
 def test_a_sum_of_codes_does_not_overflow_where_the_product_does_not(tag: str, n: int) -> None:
-    """A scale of 3e38 and small activations."""
+    """The scale is 3e38, and the activations are small."""
     parts = {name: part.copy() for name, part in encode(np.ones((3, 40), np.float32), tag).parts.items()}
     parts["scales"][...], parts["q"][...] = 3e38, 0
     parts["q"][:, 0] = 100
@@ -85,12 +85,12 @@ def test_a_sum_of_codes_does_not_overflow_where_the_product_does_not(tag: str, n
 @settings(max_examples=15, deadline=None)
 @given(rows=st.sampled_from([1, 17, 40]), cols=COLUMNS, n=COUNTS, seed=SEEDS)
 def test_sums_of_codes_are_finite_as_far_as_the_page_says(tag: str, rows: int, cols: int, n: int, seed: int) -> None:
-    """The largest activations that it allows, all of one sign, or of any."""
+    """The activations are the largest that the page allows, all of one sign or of both."""
     random = np.random.default_rng(seed)
     q = of_normal(as_tag(tag), rows, cols)
     q = attrs.evolve(q, parts={name: stretched(part, random) for name, part in q.parts.items()})
     codes = INTEGERS[tag](q.parts, *q.shape)
-    counted = [part for each in codes for part in ([each.factor] if tag == "Q8_A" else [each.step, each.mean])]
+    counted = [part for each in codes for part in ([each.factor] if tag == "Q8_A" else [each.scale, each.offset])]
     largest = max(np.abs(part).max() for part in counted)
     size = np.float32(2.0**109 / max(1, largest * q.shape[1]))
     x = random.choice(random.choice([[size, size], [size, -size]]), (n, q.shape[1]))
@@ -99,20 +99,20 @@ def test_sums_of_codes_are_finite_as_far_as_the_page_says(tag: str, rows: int, c
 
 
 def stretched(part: Array, random: np.random.Generator) -> Array:
-    """The part with its scales, and means, times a power of two; its codes at one end."""
-    made = part.copy()
-    for name in made.dtype.names or ():
-        made[name] = stretched(made[name], random)
-    if made.dtype.kind == "f":
-        made *= made.dtype.type(2.0 ** random.integers(-8, 9))
-    elif not made.dtype.names and made.dtype == np.int8:
-        made[...] = random.choice([-128, 127])
-    return made
+    """The part with its scales and means times a power of two, and its codes at one end of their range."""
+    result = part.copy()
+    for name in result.dtype.names or ():
+        result[name] = stretched(result[name], random)
+    if result.dtype.kind == "f":
+        result *= result.dtype.type(2.0 ** random.integers(-8, 9))
+    elif not result.dtype.names and result.dtype == np.int8:
+        result[...] = random.choice([-128, 127])
+    return result
 
 
 @every
 def test_scales_up_to_the_limit_are_multiplied_as_any_other(tag: FourCC) -> None:
-    """Only beyond it another product takes the matrix."""
+    """Another product takes the matrix only above the limit."""
     q = of_ones(tag)
     kernel = kernel_of(registry[tag], q.params)
     assert kernel.for_parts(q.parts) is kernel
@@ -134,7 +134,7 @@ def test_powers_of_two_up_to_the_limit_are_multiplied_as_any_other() -> None:
 
 
 def of_ones(tag: FourCC) -> QMatrix:
-    """A matrix of ones, or, where no encoder is, of random bytes; floats are 1."""
+    """A matrix of ones; without an encoder, of random bytes whose floats are 1."""
     cols = fitting(tag, 64)
     if registry[tag].encode is not None:
         return encode(np.ones((3, cols), np.float32), tag)
@@ -145,7 +145,7 @@ def of_ones(tag: FourCC) -> QMatrix:
 
 
 def with_largest(q: QMatrix, number: float) -> dict[str, Array]:
-    """The parts with a number among each that is float32."""
+    """The parts, with `number` as the last entry of every one that is float32."""
     parts = {name: part.copy() for name, part in q.parts.items()}
     for part in parts.values():
         if part.dtype == np.float32:
@@ -153,13 +153,13 @@ def with_largest(q: QMatrix, number: float) -> dict[str, Array]:
     return parts
 
 
-# -- what decoding does not see
+# -- bits that decoding ignores
 
 
 @every
 @pytest.mark.parametrize("cols", [1, 3, 33, 129])
-def test_what_decoding_does_not_see_counts_nothing(tag: FourCC, cols: int) -> None:
-    """Padding of a row's last byte, entries of tables that no code names: any bits may be there, NaN among them."""
+def test_bits_that_decoding_ignores_do_not_count(tag: FourCC, cols: int) -> None:
+    """The padding of a row's last byte, and table entries that no code names, may hold any bits, NaN among them."""
     q = of_normal(tag, 3, cols)
     spoilt = with_garbage(q)
     x = numbers(normal, 2, (41, q.shape[1]))
@@ -169,7 +169,7 @@ def test_what_decoding_does_not_see_counts_nothing(tag: FourCC, cols: int) -> No
 
 
 def of_normal(tag: FourCC, rows: int, cols: int) -> QMatrix:
-    """A matrix of normal weights, or, where no encoder is, of random bytes."""
+    """A matrix of normal weights; without an encoder, of random bytes."""
     cols = fitting(tag, cols)
     if registry[tag].encode is not None:
         return encode(numbers(normal, 1, (rows, cols)), tag)
@@ -180,7 +180,7 @@ def of_normal(tag: FourCC, rows: int, cols: int) -> QMatrix:
 def with_garbage(q: QMatrix) -> QMatrix:
     """The matrix with other bits wherever that leaves the decoded weights as they are."""
     parts = {name: part.copy() for name, part in q.parts.items()}
-    found = attrs.evolve(q, parts=parts)
+    garbled = attrs.evolve(q, parts=parts)
     right = q.decode()
     for part in parts.values():
         floats = part.dtype == np.float32
@@ -190,14 +190,14 @@ def with_garbage(q: QMatrix) -> QMatrix:
                 before = places[index]
                 places[index] = np.nan if floats else before ^ change
                 if not np.array_equal(
-                    attrs.evolve(found, parts=parts).decode(), right, equal_nan=right.dtype.kind == "f"
+                    attrs.evolve(garbled, parts=parts).decode(), right, equal_nan=right.dtype.kind == "f"
                 ):
                     places[index] = before
-    return found
+    return garbled
 
 
 def test_the_padding_of_a_row_of_odd_length() -> None:
-    """Q4_A's last nibble names a bin that is NaN; and so does a short run whose bin 0 is."""
+    """The last nibble of Q4_A may name a bin that is NaN, and bin 0 of a short run may be NaN."""
     for spoilt, pair in ((15, 0x0F), (0, 0x30)):
         bins = np.ones((1, 1, 16), np.float32)
         bins[..., spoilt] = np.nan
@@ -207,7 +207,7 @@ def test_the_padding_of_a_row_of_odd_length() -> None:
 
 
 def test_garbage_reaches_the_padding() -> None:
-    """Else the test above would prove nothing."""
+    """Otherwise the test above would prove nothing."""
     q = of_normal(as_tag("Q4_A"), 3, 3)
     spoilt = with_garbage(q)
     assert (spoilt.parts["q"][:, -1] & 15 == q.parts["q"][:, -1] & 15 ^ 15).all()

@@ -1,4 +1,4 @@
-"""Products of ggml's formats with random blocks: held to their bounds, packed without loss."""
+"""Products of ggml's formats with random blocks stay within their bounds, and packing loses nothing."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ FLOAT16 = {"d", "dmin", "m"}
 
 
 def blocks(tag: str, rows: int, cols: int, seed: int) -> QMatrix:
-    """Any codes and any scales of the blocks; the float16 that multiply them are ordinary numbers of both signs."""
+    """Blocks of any codes and sub-block scales; their float16 scales are ordinary numbers of both signs."""
     cols = fitting(tag, cols)
     parts = {"blocks": random_parts(tag, rows, cols, seed)["blocks"].copy()}
     random = np.random.default_rng(seed)
@@ -38,8 +38,8 @@ def blocks(tag: str, rows: int, cols: int, seed: int) -> QMatrix:
     return QMatrix(as_tag(tag), (rows, cols), parts)
 
 
-def whole_steps(n: int, cols: int, seed: int) -> Array:
-    """Activations that quantizing loses nothing of: whole numbers of a power of two, the largest 127 of it."""
+def lossless_activations(n: int, cols: int, seed: int) -> Array:
+    """Activations that quantize without loss: multiples of a power of two, up to 127 times it, in each block."""
     random = np.random.default_rng(seed)
     x = random.integers(-127, 128, (n, cols)).astype(np.float32)
     x[:, ::32] = random.choice([-127, 127], x[:, ::32].shape)
@@ -50,7 +50,7 @@ def whole_steps(n: int, cols: int, seed: int) -> Array:
 @settings(max_examples=20, deadline=None)
 @given(rows=ROWS, cols=COLS, n=COUNTS, seed=SEEDS)
 def test_products_are_within_the_bound(tag: str, rows: int, cols: int, n: int, seed: int) -> None:
-    """With one activation and with several, quantized and exact."""
+    """This holds with one activation and with several, quantized and exact."""
     q = blocks(tag, rows, cols, seed)
     x = numbers(normal, seed + 1, (n, q.shape[1]))
     assert excess(q, x, q.matmul(x, 2)) <= 1
@@ -61,28 +61,28 @@ def test_products_are_within_the_bound(tag: str, rows: int, cols: int, n: int, s
 @every
 @settings(max_examples=20, deadline=None)
 @given(rows=ROWS, cols=COLS, n=COUNTS, seed=SEEDS)
-def test_activations_of_whole_steps_lose_nothing(tag: str, rows: int, cols: int, n: int, seed: int) -> None:
-    """So a single wrong code, scale or zero point shows; the bound is then that of rounding alone."""
+def test_activations_that_quantize_exactly_lose_nothing(tag: str, rows: int, cols: int, n: int, seed: int) -> None:
+    """The bound is then that of rounding alone, so a single wrong code, scale or zero point shows."""
     q = blocks(tag, rows, cols, seed)
-    x = whole_steps(n, q.shape[1], seed)
-    assert excess(q, x, q.matmul(x), exact_steps=True) <= 1
-    assert excess(q, x[:1], (q @ x[0])[None], exact_steps=True) <= 1
+    x = lossless_activations(n, q.shape[1], seed)
+    assert excess(q, x, q.matmul(x), lossless=True) <= 1
+    assert excess(q, x[:1], (q @ x[0])[None], lossless=True) <= 1
 
 
 @every
 def test_the_bound_sees_a_code_that_is_off_by_one(tag: str) -> None:
     """So the test above can fail."""
     q = blocks(tag, 5, 256, 1)
-    x = whole_steps(1, 256, 1)
+    x = lossless_activations(1, 256, 1)
     wrong = decoded(q).copy()
     wrong[:, 77] += np.abs(decoded(q)).max() / 64
-    assert excess(q, x, x.astype(np.float64) @ wrong.T, exact_steps=True) > 1
+    assert excess(q, x, x.astype(np.float64) @ wrong.T, lossless=True) > 1
 
 
 @every
 @pytest.mark.parametrize("shape", [(1, 32), (15, 512), (16, 256), (37, 768)], ids=str)
 def test_packing_loses_nothing(tag: str, shape: tuple[int, int]) -> None:
-    """Rows of the packed matrix, in any order, decode to what the stored ones do, whatever bytes they are."""
+    """Packed rows, in any order, decode to the same weights as the stored ones, whatever their bytes."""
     rows, cols = shape[0], fitting(tag, shape[1])
     q = QMatrix(as_tag(tag), (rows, cols), random_parts(tag, rows, cols, 5))
     with np.errstate(all="ignore"):
@@ -107,7 +107,7 @@ def gathered(q: QMatrix, listed: Array | None = None) -> Array:
 
 @every
 def test_packed_bytes(tag: str) -> None:
-    """At most 1.06 times the stored ones."""
+    """They are at most 1.06 times the stored ones."""
     kernel = compute.kernel_of(registry[as_tag(tag)])
     assert kernel.level == "native"
     assert kernel.packed is not None
@@ -117,7 +117,7 @@ def test_packed_bytes(tag: str) -> None:
 
 @every
 def test_rows_that_fill_up_are_zeros(tag: str) -> None:
-    """Whatever the memory held before."""
+    """They are, whatever the memory held before."""
     q = blocks(tag, 17, 256, 3)
     kernel = q.packed.kernel
     assert kernel.packed is not None
@@ -155,7 +155,7 @@ def test_a_row_of_bad_scales_spoils_no_other(tag: str, value: float) -> None:
 @every
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_activations_that_are_not_finite_show(tag: str, value: float) -> None:
-    """In every result of that activation, and in no other one's."""
+    """Every result of that activation shows it, and no other result."""
     q = blocks(tag, 37, 512, 4)
     x = numbers(normal, 3, (7, 512))
     right = q.matmul(x)
@@ -170,7 +170,7 @@ def test_activations_that_are_not_finite_show(tag: str, value: float) -> None:
 
 @every
 def test_as_plain_python(tag: str) -> None:
-    """The same functions uncompiled give the same packed bytes, and a product within the bound."""
+    """Uncompiled, the functions give the same packed bytes, and a product within the bound."""
     q = blocks(tag, 3, 256, 6)
     kernel, cols = q.packed.kernel, q.shape[1]
     assert kernel.pack is not None
@@ -189,6 +189,6 @@ def test_as_plain_python(tag: str) -> None:
 @pytest.mark.thorough
 @on_every_other_target
 def test_on_every_other_target(name: str) -> None:
-    """The instructions of other machines stay within the bounds: one format of each kind of codes."""
+    """Instructions of other machines stay within the bounds too; one format of each kind of codes is tried."""
     tags = "Q4_1 or Q5_0 or Q3_K or Q4_K or Q6_K or IQ4N or MXF4"
-    passes(__file__, name, f"(whole_steps or packing or bad_scales) and ({tags})")
+    passes(__file__, name, f"(quantize_exactly or packing or bad_scales) and ({tags})")

@@ -1,4 +1,4 @@
-"""Products of every format, held to the bounds in `bounds`: whatever the shape, the numbers, the threads."""
+"""Products of every format stay within `bounds`, whatever the shape, the numbers, the threads."""
 
 import subprocess
 import sys
@@ -47,11 +47,11 @@ every_float = pytest.mark.parametrize("tag", [tag for tag in ENCODED if str(tag)
 CODED = [str(tag) for tag in ENCODED if str(tag) in INTEGERS]
 every_integer = pytest.mark.parametrize("tag", CODED)
 SHAPES = [(1, 32), (18, 160), (37, 96), (145, 544)]
-LARGEST = 30_000  # that every format takes
+LARGEST = 30_000  # magnitude that every format takes
 
 
 def made(tag: FourCC | str, rows: int, cols: int, seed: int = 1) -> QMatrix:
-    """Normal weights; as many columns, or the fewest more that the format takes."""
+    """Normal weights, with the least number of columns from `cols` on that the format takes."""
     return encode(numbers(normal, seed, (rows, fitting(tag, cols))), tag)
 
 
@@ -61,14 +61,14 @@ def named_parts(tag: FourCC) -> set[str]:
 
 
 def stored(tag: FourCC | str, rows: int, cols: int) -> QMatrix:
-    """A matrix of any format: encoded, or of random bytes."""
+    """A matrix of any format, encoded, or, without an encoder, of random bytes."""
     if registry[as_tag(tag)].encode is not None:
         return made(tag, rows, cols)
     return damaged(tag, rows, cols, seed=1)
 
 
 def damaged(tag: FourCC | str, rows: int, cols: int, seed: int) -> QMatrix:
-    """A matrix of random bytes, with the format's parameters as they are by default."""
+    """A matrix of random bytes, with the format's default parameters."""
     cols = fitting(tag, cols)
     params = complete(registry[as_tag(tag)].spec.params, {})
     return QMatrix(as_tag(tag), (rows, cols), random_parts(str(tag), rows, cols, seed, params), params)
@@ -81,7 +81,7 @@ def damaged(tag: FourCC | str, rows: int, cols: int, seed: int) -> QMatrix:
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_products_are_within_the_bound(tag: FourCC, data: st.DataObject) -> None:
-    """With one activation and with several, quantized and exact."""
+    """This holds with one activation and with several, quantized and exact."""
     rows, cols, n = data.draw(ROWS), data.draw(columns(tag)), data.draw(COUNTS)
     style, other, seed = data.draw(st.sampled_from(STYLES)), data.draw(st.sampled_from(STYLES)), data.draw(SEEDS)
     w = np.clip(numbers(style, seed, (rows, cols), data.draw(EXPONENTS)), -LARGEST, LARGEST)
@@ -95,12 +95,14 @@ def test_products_are_within_the_bound(tag: FourCC, data: st.DataObject) -> None
 @every_integer
 @settings(max_examples=40, deadline=None)
 @given(rows=ROWS, n=COUNTS, seed=SEEDS, data=st.data())
-def test_activations_of_whole_steps_lose_nothing(tag: str, rows: int, n: int, seed: int, data: st.DataObject) -> None:
-    """So a single wrong code or zero point would show; the bound is then that of rounding alone."""
+def test_activations_that_quantize_exactly_lose_nothing(
+    tag: str, rows: int, n: int, seed: int, data: st.DataObject
+) -> None:
+    """The bound is then that of rounding alone, so a single wrong code or zero point shows."""
     cols = data.draw(columns(as_tag(tag)))
-    q, x = whole_steps(tag, rows, cols, n, seed)
-    assert excess(q, x, q.matmul(x), exact_steps=True) <= 1
-    assert excess(q, x[:1], (q @ x[0])[None], exact_steps=True) <= 1
+    q, x = lossless_activations(tag, rows, cols, n, seed)
+    assert excess(q, x, q.matmul(x), lossless=True) <= 1
+    assert excess(q, x[:1], (q @ x[0])[None], lossless=True) <= 1
 
 
 @every_float
@@ -109,7 +111,7 @@ def test_activations_of_whole_steps_lose_nothing(tag: str, rows: int, n: int, se
 def test_products_of_small_whole_numbers_are_exact(
     tag: FourCC, rows: int, n: int, seed: int, data: st.DataObject
 ) -> None:
-    """So a single column that is lost, or taken for another, shows."""
+    """A single column that is lost, or taken for another, shows."""
     q, x = whole_numbers(tag, rows, data.draw(columns(tag)), n, seed)
     check_lossless(q, x, q.matmul(x))
     check_lossless(q, x[:1], (q @ x[0])[None])
@@ -117,9 +119,9 @@ def test_products_of_small_whole_numbers_are_exact(
 
 
 def whole_numbers(tag: FourCC, rows: int, cols: int, n: int, seed: int) -> tuple[QMatrix, Array]:
-    """A matrix of at most sixteen different whole numbers, so that a table of sixteen holds them, and activations.
+    """A matrix of at most sixteen different whole numbers, which a table of sixteen holds, and activations.
 
-    Formats whose scales make other numbers of them get scales of 1: then the codes are the weights.
+    Formats whose scales turn them into other numbers get scales of 1: then the codes are the weights.
     """
     random = np.random.default_rng(seed)
     q = encode(random.integers(-8, 8, (rows, cols)).astype(np.float32), tag)
@@ -129,12 +131,12 @@ def whole_numbers(tag: FourCC, rows: int, cols: int, n: int, seed: int) -> tuple
     return q, random.integers(-8, 9, (n, cols)).astype(np.float32)
 
 
-def whole_steps(
+def lossless_activations(
     tag: FourCC | str, rows: int, cols: int, n: int, seed: int, exponents: int = 20
 ) -> tuple[QMatrix, Array]:
-    """A matrix, and activations that are whole numbers of a power of two in each block of 32, the largest 127 of it.
+    """A matrix, and activations that are, in each block of 32, multiples of a power of two, up to 127 times it.
 
-    The powers are those from -`exponents` up to it. The matrix has a row of ones in each 128, so that scales down
+    The exponents are -`exponents` .. `exponents`. The matrix has a row of ones in each 128, so that scales down
     columns are powers of two.
     """
     random = np.random.default_rng(seed)
@@ -149,7 +151,7 @@ def whole_steps(
 
 @every_encoded
 def test_very_many_activations(tag: FourCC) -> None:
-    """More than are multiplied at once."""
+    """They are more than are multiplied at once."""
     q = made(tag, 3, 64)
     x = numbers(normal, 2, (2 * COLUMNS + 1, q.shape[1]))
     product = q.matmul(x)
@@ -159,10 +161,10 @@ def test_very_many_activations(tag: FourCC) -> None:
 
 @every_encoded
 def test_long_rows(tag: FourCC) -> None:
-    """More columns than a first-level cache holds, and each number of activations where another way of it begins."""
+    """Rows that the L1 cache does not hold, and every number of activations from which another product is used."""
     ragged = registry[tag].spec.misfit((1, LONG + 1)) is None
     for rows, cols in [(3, LONG), (4, LONG + 1), (21, LONG + 47)] if ragged else [(3, LONG), (21, LONG + 32)]:
-        draw = whole_steps if str(tag) in INTEGERS else whole_numbers
+        draw = lossless_activations if str(tag) in INTEGERS else whole_numbers
         q, x = draw(tag, rows, fitting(tag, cols), 40, 3)
         for n in (1, 2, 3, 4, 15, 16, 17, 40):
             product = q.matmul(x[:n], 1)
@@ -171,18 +173,18 @@ def test_long_rows(tag: FourCC) -> None:
 
 
 def check_lossless(q: QMatrix, x: Array, product: Array) -> None:
-    """A product of `whole_steps` or `whole_numbers`."""
+    """Checks a product of `lossless_activations` or `whole_numbers`."""
     if str(q.tag) in INTEGERS:
-        assert excess(q, x, product, exact_steps=True) <= 1
+        assert excess(q, x, product, lossless=True) <= 1
     elif (np.rint(decoded(q)) == decoded(q)).all():
         np.testing.assert_array_equal(product, x.astype(np.float64) @ decoded(q).T)
-    else:  # levels that are no whole numbers
+    else:  # its levels are no whole numbers
         assert excess(q, x, product) <= 1
 
 
 @pytest.mark.parametrize("tag", [tag for tag in OTHERS if set(named_parts(tag)) == {"values"}], ids=str)
 def test_formats_that_are_only_carried(tag: FourCC) -> None:
-    """Integers and small floats, none of which has an encoder; NaN among the weights shows, and stays in its row."""
+    """Integers and small floats have no encoder; NaN among their weights shows, and stays in its row."""
     parts = random_parts(str(tag), 37, 96, seed=3)
     x = numbers(normal, 4, (5, 96))
     product = QMatrix(tag, (37, 96), parts).matmul(x)
@@ -200,19 +202,19 @@ def test_formats_that_are_only_carried(tag: FourCC) -> None:
 @pytest.mark.parametrize("n", [1, 3])
 @pytest.mark.parametrize("cols", [64, 288])
 def test_the_bound_sees_a_lost_column_or_block_and_a_wrong_zero_point(tag: str, n: int, cols: int) -> None:
-    """Else the tests above would prove nothing."""
+    """Otherwise the tests above would prove nothing."""
     cols = fitting(tag, cols)
-    q, x = whole_steps(tag, 18, cols, n, seed=5, exponents=1)
+    q, x = lossless_activations(tag, 18, cols, n, seed=5, exponents=1)
     right = x.astype(np.float64) @ decoded(q).T
     (codes,) = INTEGERS[tag](q.parts, 18, cols)
-    narrow = integer_bound([codes], x.astype(np.float64), exact_steps=True)
+    narrow = integer_bound([codes], x.astype(np.float64), lossless=True)
     for lost in (slice(cols - 1, cols), slice(0, 1), slice(32, 64), slice(cols - 32, cols)):
         rest = x.astype(np.float64)
         rest[:, lost] = 0
         off = np.abs(rest @ decoded(q).T - right)
-        seen = 0.8 if tag == "MXF4" else 0.9  # whose codes are small beside their zero point
-        assert (off > narrow)[off > 0].mean() > seen  # nobody misses a weight of 0
-    shifted = np.abs((x.astype(np.float64) * codes.factor) @ codes.step.T)
+        seen = 0.8 if tag == "MXF4" else 0.9  # its codes are small beside their zero point
+        assert (off > narrow)[off > 0].mean() > seen  # a lost weight of 0 changes nothing
+    shifted = np.abs((x.astype(np.float64) * codes.factor) @ codes.scale.T)
     assert (shifted > narrow).mean() > 0.9
 
 
@@ -228,7 +230,7 @@ def test_the_bound_of_floats_sees_a_lost_column(tag: FourCC) -> None:
 
 @every_integer
 def test_the_bound_with_rounding_sees_a_lost_block(tag: str) -> None:
-    """Of activations as they come."""
+    """This holds for ordinary activations, whose rounding the bound allows for."""
     q = made(tag, 40, 512)
     x = numbers(normal, 6, (4, 512))
     for lost in (slice(0, 32), slice(256, 288), slice(480, 512)):
@@ -254,7 +256,7 @@ def test_threads_do_not_show(tag: FourCC, shape: tuple[int, int], n: int) -> Non
 
 @every
 def test_threads_do_not_show_where_an_activation_is_long(tag: FourCC) -> None:
-    """Several rows are read side by side then: where they are cut must not show, and how many there are neither."""
+    """Several rows are read side by side then: neither where they are cut nor how many there are may show."""
     q = stored(tag, 101, 8192)
     x = numbers(normal, 5, (1, 8192))
     alone = q.matmul(x, 1)
@@ -264,7 +266,7 @@ def test_threads_do_not_show_where_an_activation_is_long(tag: FourCC) -> None:
 
 @every_encoded
 def test_activations_together_and_alone(tag: FourCC) -> None:
-    """Any number of them leaves each within the bound; equal ones give equal results."""
+    """With any number of them each stays within the bound; equal ones give equal results."""
     q = made(tag, 37, 288)
     x = numbers(normal, 4, (19, q.shape[1]))
     x[11] = x[3]
@@ -283,7 +285,7 @@ def test_a_row_does_not_depend_on_the_others(tag: FourCC, cols: int) -> None:
     """Rows come eight or sixteen at a time, or one by one at the end."""
     cols = fitting(tag, cols)
     w = numbers(normal, 7, (128, cols))
-    w[5] = 8  # the largest of each column, and of each group or matrix: their scales are the same whatever the rows
+    w[5] = 8  # the largest of each column, group and matrix: so scales do not depend on the rows
     w[:, ::32], w[:, 1::32] = 8, -8
     x = numbers(normal, 8, (1, cols))
     several = numbers(normal, 9, (6, cols))
@@ -294,13 +296,13 @@ def test_a_row_does_not_depend_on_the_others(tag: FourCC, cols: int) -> None:
         assert some.matmul(several).tobytes() == np.ascontiguousarray(full.matmul(several)[:, :rows]).tobytes()
 
 
-# -- what goes in
+# -- shapes, and where activations lie
 
 
 @every
 @pytest.mark.parametrize("shape", [(0, 32), (5, 0), (0, 0)], ids=str)
 def test_empty_matrices(tag: FourCC, shape: tuple[int, int]) -> None:
-    """No column: the sum of nothing is 0."""
+    """Without a column, the sum is 0."""
     q = stored(tag, *shape)
     rows, cols = q.shape
     for n in (0, 1, 3):
@@ -320,7 +322,7 @@ def test_no_activation(tag: FourCC) -> None:
 @every_encoded
 @pytest.mark.parametrize("cols", [96, 512])
 def test_where_and_how_activations_lie_in_memory_does_not_matter(tag: FourCC, cols: int) -> None:
-    """512 columns need no padding, so that they are taken from where they are."""
+    """512 columns need no padding, so they are taken from where they are."""
     q = made(tag, 18, cols)
     cols = q.shape[1]
     x = numbers(normal, 5, (3, cols))
@@ -353,7 +355,7 @@ def test_the_activations_are_left_as_they_were(tag: FourCC) -> None:
     np.testing.assert_array_equal(x, before)
 
 
-def test_what_does_not_fit_is_refused_in_words() -> None:
+def test_activations_that_do_not_fit_are_refused_in_words() -> None:
     q = made("Q8_0", 18, 64)
     named = QMatrix(q.tag, q.shape, q.parts, name="layers.0.wq")
     with pytest.raises(UsageError, match=r"the activations do not fit.*\(3, 63\).*\(n, 64\)"):
@@ -401,7 +403,7 @@ def test_experts_are_multiplied_one_by_one(tag: FourCC) -> None:
 
 
 def moved(part: Array, by: int) -> Array:
-    """The same bytes at an address that is a multiple of 64, and some bytes."""
+    """A copy at an address that is `by` bytes behind a multiple of 64."""
     memory = np.zeros(part.nbytes + 128, np.uint8)
     start = -memory.ctypes.data % 64 + by
     memory[start : start + part.nbytes] = np.frombuffer(part.tobytes(), np.uint8)
@@ -420,7 +422,7 @@ def test_weights_at_any_address(tag: FourCC, by: int) -> None:
 
 @every_encoded
 def test_weights_with_gaps_between_them(tag: FourCC) -> None:
-    """As an expert's are, in a stack whose leading dimension is not the outermost in memory."""
+    """An expert's have gaps in a stack whose leading dimension is not the outermost in memory."""
     q = made(tag, 37, 160)
     x = numbers(normal, 2, (3, q.shape[1]))
     other = attrs.evolve(q, parts={name: np.stack([part, part], axis=-1)[..., 0] for name, part in q.parts.items()})
@@ -429,7 +431,7 @@ def test_weights_with_gaps_between_them(tag: FourCC) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects a page with mprotect")
 def test_nothing_beyond_the_weights_is_read() -> None:
-    """A mapped file may end where they do."""
+    """A mapped file may end where the weights end."""
     script = Path(__file__).parent / "guarded.py"
     done = subprocess.run(
         [sys.executable, script], env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
@@ -439,7 +441,7 @@ def test_nothing_beyond_the_weights_is_read() -> None:
 
 
 def test_products_with_a_mapped_file(tmp_path: Path) -> None:
-    """The parts are views of the file, read-only; experts begin wherever the one before ended."""
+    """The parts are read-only views of the file; an expert begins where the one before it ends."""
     w = np.stack([numbers(normal, seed, (37, 256)) for seed in range(3)])
     x = numbers(normal, 4, (5, 256))
     write_model(tmp_path / "model.bin", {str(tag): encode(w, tag) for tag in ENCODED})
@@ -456,7 +458,7 @@ def test_products_with_a_mapped_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("cols", [32, 160, 544])
 def test_activations_that_are_not_finite_show(tag: FourCC, value: float, cols: int) -> None:
-    """In every result of that activation, and in no other one's."""
+    """Every result of that activation shows it, and no other result."""
     q = made(tag, 37, cols)
     cols = q.shape[1]
     x = numbers(normal, 3, (11, cols))
@@ -480,7 +482,7 @@ def test_not_a_number_shows_where_weights_are_zero(tag: FourCC) -> None:
     x[1, 40] = np.nan
     product = q.matmul(x)
     assert np.isnan(product[1]).all()
-    if str(tag) == "MXF4":  # no scale of it is 0
+    if str(tag) == "MXF4":  # none of its scales is 0
         assert excess(q, x[[0, 2]], product[[0, 2]]) <= 1
     else:
         assert not product[[0, 2]].any()
@@ -490,7 +492,7 @@ def test_not_a_number_shows_where_weights_are_zero(tag: FourCC) -> None:
 @every
 @pytest.mark.parametrize("seed", range(3))
 def test_damaged_weights_never_crash(tag: FourCC, seed: int) -> None:
-    """Random bytes for scales and codes: whatever comes out, the others' rows and memory are left alone."""
+    """With random bytes as scales and codes, the product has its shape, whatever its numbers."""
     cols = fitting(tag, 288)
     q = damaged(tag, 37, cols, seed)
     for n in (1, 3, 9):

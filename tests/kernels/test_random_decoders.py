@@ -19,7 +19,7 @@ from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import address, empty
 from fourcc.kernels.fusing.ir import OPERATORS, Trace, UntraceableError, Value
 from fourcc.kernels.fusing.ir_ops import panel_operation
-from fourcc.kernels.fusing.tracer import Source, trace
+from fourcc.kernels.fusing.tracer import TracedPart, trace
 from tests.formats.checks import same_numbers
 from tests.kernels.again import on_every_other_target, passes
 
@@ -212,7 +212,7 @@ def in_python(program: Program, parts: list[Array]) -> Array:
 
 def traced(program: Program) -> Trace:
     """The steps that are left when those that cannot be traced are taken out."""
-    sources = [Source(index, dtype, STARTED) for index, dtype in enumerate(program.dtypes)]
+    sources = [TracedPart(index, dtype, STARTED) for index, dtype in enumerate(program.dtypes)]
     trace(program.decode(), sources, program.width)
     known = dict(program.refused)
     made = trace(program.decode(), sources, program.width)

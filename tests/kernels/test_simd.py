@@ -32,7 +32,18 @@ from fourcc.kernels.simd.memory import (
     store_float,
     store_word,
 )
-from fourcc.kernels.simd.operation import BYTES, DOUBLE, DOUBLES, FLOAT, FLOATS, INTEGER, INTS, NOTHING, Kind, Operation
+from fourcc.kernels.simd.operation import (
+    BYTES,
+    DOUBLE,
+    DOUBLES,
+    FLOAT,
+    FLOATS,
+    INTEGER,
+    INTS,
+    NOTHING,
+    OperandKind,
+    Operation,
+)
 from fourcc.kernels.simd.target import target
 from fourcc.kernels.simd.tiles import (
     dot_columns,
@@ -51,7 +62,7 @@ from fourcc.kernels.simd.tiles import (
 from fourcc.kernels.simd.transpose import transpose, transpose_codes
 
 Function = Callable[..., Any]
-Case = tuple[str, Operation, tuple[Kind, ...]]
+Case = tuple[str, Operation, tuple[OperandKind, ...]]
 
 # Where things are in a test's memory.
 SLOT = 64  # bytes of an argument
@@ -59,7 +70,7 @@ ARENA, RESULT, SIZE = 1024, 8192, 12288
 ROUNDS = 25
 
 # Of operations that take any kind.
-ANY: dict[str, tuple[Kind, ...]] = {
+ANY: dict[str, tuple[OperandKind, ...]] = {
     "add": (FLOATS, DOUBLES, INTS),
     "subtract": (FLOATS, DOUBLES, INTS),
     "multiply": (FLOATS, DOUBLES, INTS),
@@ -106,7 +117,7 @@ def cases() -> Iterator[Case]:
 # -- kernels of one operation: arguments from slots, the result beside them
 
 
-LOADS: dict[Kind, Operation] = {
+LOADS: dict[OperandKind, Operation] = {
     INTEGER: load_word,
     FLOAT: load_float,
     DOUBLE: load_double,
@@ -121,7 +132,7 @@ def drop(at: int, value: object) -> None:
     """Stores what an operation without a result returns."""
 
 
-STORES: dict[Kind, Function] = {INTEGER: store_word, FLOAT: store_float, DOUBLE: store_double, NOTHING: drop}
+STORES: dict[OperandKind, Function] = {INTEGER: store_word, FLOAT: store_float, DOUBLE: store_double, NOTHING: drop}
 
 
 def nullary(keep: Function, operation: Operation) -> jit.KernelFunction:
@@ -170,7 +181,7 @@ def quaternary(keep: Function, operation: Operation, *loads: Operation) -> jit.K
     return run
 
 
-def kernel_of(operation: Operation, kinds: tuple[Kind, ...]) -> jit.KernelFunction:
+def kernel_of(operation: Operation, kinds: tuple[OperandKind, ...]) -> jit.KernelFunction:
     """The kernel that runs an operation on what its slots hold."""
     result = operation.result(kinds)
     assert result is not None
@@ -198,7 +209,7 @@ def floats(random: np.random.Generator, count: int, kind: type) -> Array:
     return np.choose(random.integers(len(choices), size=count), choices).astype(kind)
 
 
-def argument(random: np.random.Generator, name: str, parameter: str, kind: Kind, base: int) -> Array:  # noqa: PLR0911
+def argument(random: np.random.Generator, name: str, parameter: str, kind: OperandKind, base: int) -> Array:  # noqa: PLR0911
     """One argument of an operation."""
     count = max(1, kind.lanes)
     dtype = DTYPES[kind.element]
@@ -208,8 +219,8 @@ def argument(random: np.random.Generator, name: str, parameter: str, kind: Kind,
     if parameter == "count" and kind == INTEGER:
         first, last = 0, COUNTS.get(name, 16)
         return np.array([random.integers(first, last + 1)])
-    if parameter in {"bits", "step", "pair"}:
-        return np.array([random.integers(*{"bits": (0, 32), "step": (1, 80), "pair": (0, 8)}[parameter])])
+    if parameter in {"bits", "stride", "pair"}:
+        return np.array([random.integers(*{"bits": (0, 32), "stride": (1, 80), "pair": (0, 8)}[parameter])])
     if name in {"store_as_bytes", "store_nearest_bytes", "store_some_nearest_bytes", "rounded", "ints_from_floats"}:
         spread = {"rounded": 2.0**22 - 1, "ints_from_floats": 2.0**31 - 128}.get(name, 127)
         values = random.uniform(-spread, spread, count) * random.choice([1, 2.0**-18], count)

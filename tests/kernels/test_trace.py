@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, kind_of, lies_within
+from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, integer_kind, lies_within
 from fourcc.kernels.fusing.ir import LIMIT, OPERATORS, Trace, UntraceableError
-from fourcc.kernels.fusing.tracer import Source, trace
+from fourcc.kernels.fusing.tracer import TracedPart, trace
 from tests.kernels.compact import ROOT
 
 Decoder = Callable[..., None]
-CODES = Source(0, "|u1", 8)
+CODES = TracedPart(0, "|u1", 8)
 TABLE = np.array([0.5, -1, 2, 4], np.float32)
 WIDE_TABLE = np.arange(256, dtype=np.float64) / 3
 COUNTS = np.array([3, 1, 2])
@@ -24,7 +24,7 @@ PAIRS = np.eye(2, dtype=np.float32)
 
 def names(made: Trace) -> list[str]:
     """The steps' names, loads and constants left out."""
-    return [step.name for step in made.steps if step.name not in {"load", "constant"}]
+    return [step.name for step in made.instructions if step.name not in {"load", "constant"}]
 
 
 def test_a_loop_is_gone_through_and_equal_steps_are_taken_once() -> None:
@@ -34,7 +34,7 @@ def test_a_loop_is_gone_through_and_equal_steps_are_taken_once() -> None:
 
     made = trace(decode, [CODES], 8)
     assert len(made.results) == 8
-    assert [step.name for step in made.steps].count("load") == 4
+    assert [step.name for step in made.instructions].count("load") == 4
     assert names(made).count("and") == 4
     assert made.results[0] == made.results[1] != made.results[2]
 
@@ -56,7 +56,7 @@ def test_functions_that_it_calls_are_traced_too() -> None:
 
     made = trace(decode, [CODES], 4)
     assert names(made)[:3] == ["rshift", "and", "table"]
-    assert {step.arguments[0] for step in made.steps if step.name == "table"} == {0}
+    assert {step.arguments[0] for step in made.instructions if step.name == "table"} == {0}
     (table,) = made.tables
     assert table.tolist() == TABLE.tolist()
 
@@ -72,7 +72,7 @@ def test_tables_of_a_closure_are_seen_and_plain_numbers_of_them_are_constants() 
     made = trace(decode, [CODES], 3)
     (values,) = made.tables
     assert values.tolist() == np.float32(WIDE_TABLE).tolist()
-    constants = [step.arguments[0] for step in made.steps if step.name == "constant"]
+    constants = [step.arguments[0] for step in made.instructions if step.name == "constant"]
     assert float(np.float32(5 / 3)) in constants
     assert 3.0 in constants
     assert 256 in constants
@@ -105,11 +105,11 @@ def test_kinds_are_those_of_numbers() -> None:
         for index, value in enumerate(values):
             weights[index] = value
 
-    sources = [CODES, Source(1, "<u4", 1), Source(2, "<f2", 1)]
+    sources = [CODES, TracedPart(1, "<u4", 1), TracedPart(2, "<f2", 1)]
     made = trace(decode, sources, 16)
     expected = "int int int float float float int int float float int int float float int int"
     assert seen == expected.split()
-    assert all(made.steps[number].kind == "float" for number in made.results.values())
+    assert all(made.instructions[number].kind == "float" for number in made.results.values())
 
 
 def test_records_are_mappings_of_their_fields() -> None:
@@ -117,9 +117,9 @@ def test_records_are_mappings_of_their_fields() -> None:
         for index in range(4):
             weights[index] = blocks["q"][index] * blocks["d"][-1]
 
-    fields = [("d", Source(0, "<f2", 1)), ("q", Source(0, "|i1", 4, 2))]
+    fields = [("d", TracedPart(0, "<f2", 1)), ("q", TracedPart(0, "|i1", 4, 2))]
     made = trace(decode, [fields], 4)
-    loads = [step.arguments for step in made.steps if step.name == "load"]
+    loads = [step.arguments for step in made.instructions if step.name == "load"]
     assert loads == [(0, "|i1", 2), (0, "<f2", 0), (0, "|i1", 3), (0, "|i1", 4), (0, "|i1", 5)]
 
 
@@ -128,8 +128,8 @@ def test_a_part_of_the_whole_matrix_may_be_chosen_from() -> None:
         weights[0] = book[codes[0]]
         weights[1] = book[2] + len(book) + len(codes)
 
-    made = trace(decode, [CODES, Source(1, "<f4", 16, whole=True)], 2)
-    steps = {step.name: step for step in made.steps}
+    made = trace(decode, [CODES, TracedPart(1, "<f4", 16, whole=True)], 2)
+    steps = {step.name: step for step in made.instructions}
     assert steps["part_table"].arguments == (1, "<f4", 16, 0)
     assert steps["part_entry"].arguments == (1, "<f4", 8)
 
@@ -138,7 +138,7 @@ def test_a_table_behind_other_fields_of_a_record_is_refused() -> None:
     def decode(codes: Array, book: dict[str, Array], weights: Array) -> None:
         weights[0] = book["values"][codes[0]]
 
-    fields = [("count", Source(1, "|u1", 1, whole=True)), ("values", Source(1, "<f4", 16, 1, whole=True))]
+    fields = [("count", TracedPart(1, "|u1", 1, whole=True)), ("values", TracedPart(1, "<f4", 16, 1, whole=True))]
     with pytest.raises(UntraceableError, match=r"^an entry of a record is chosen by a value$"):
         trace(decode, [CODES, fields], 1)
 
@@ -153,7 +153,7 @@ def test_tables_of_whole_numbers_and_equal_tables() -> None:
 
     made = trace(decode, [CODES], 2)
     assert [table.dtype for table in made.tables] == [np.int32, np.uint32]
-    assert [step.kind for step in made.steps if step.name == "table"] == ["int", "int", "uint"]
+    assert [step.kind for step in made.instructions if step.name == "table"] == ["int", "int", "uint"]
 
 
 def test_parameters_are_given_by_name() -> None:
@@ -161,7 +161,7 @@ def test_parameters_are_given_by_name() -> None:
         weights[0] = (codes[0] >> bits) + offset
 
     made = trace(decode, [CODES], 1, {"offset": 0.5, "bits": 3})
-    assert [step.arguments for step in made.steps if step.name == "constant"] == [(3,), (0.5,)]
+    assert [step.arguments for step in made.instructions if step.name == "constant"] == [(3,), (0.5,)]
 
 
 def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
@@ -204,7 +204,7 @@ def test_defaults_of_a_function_that_it_calls_are_its_own() -> None:
         weights[0] = plus(codes[0])
 
     made = trace(decode, [CODES], 1)
-    assert [step.arguments[0] for step in made.steps if step.name == "constant"] == [1, 2]
+    assert [step.arguments[0] for step in made.instructions if step.name == "constant"] == [1, 2]
 
 
 def test_entries_of_tables_are_numbers_without_bounds() -> None:
@@ -216,7 +216,7 @@ def test_entries_of_tables_are_numbers_without_bounds() -> None:
         weights[1] = small[codes[0] & 1] + 200
 
     made = trace(decode, [CODES], 2)
-    assert 400 in [step.arguments[0] for step in made.steps if step.name == "constant"]
+    assert 400 in [step.arguments[0] for step in made.instructions if step.name == "constant"]
 
 
 def test_zeros_of_both_signs_are_two_constants() -> None:
@@ -235,7 +235,7 @@ def test_lowest_bits_need_no_more_than_32() -> None:
         weights[0] = (words[0] << 31) + words[0] & 0xFFFF
         weights[1] = (words[0] * words[0] ^ -1).astype(np.int8)
 
-    assert names(trace(decode, [Source(0, "<u4", 1)], 2))[:3] == ["lshift", "add", "and"]
+    assert names(trace(decode, [TracedPart(0, "<u4", 1)], 2))[:3] == ["lshift", "add", "and"]
 
 
 def test_the_guide_lists_every_operator() -> None:
@@ -269,7 +269,7 @@ def test_ranges_of_masks_and_joined_bits_are_narrow() -> None:
     assert RESULTS["xor"](byte, (128, 128)) == byte
     assert RESULTS["xor"]((-1, 1), (0, 1)) == (-2, 1)
     assert RESULTS["or"]((-4, -2), (1, 1)) == (-4, -1)
-    assert [kind_of(each) for each in (INT32, UINT32, (-1, 2**31), (0, 2**32))] == ["int", "uint", "low", "low"]
+    assert [integer_kind(each) for each in (INT32, UINT32, (-1, 2**31), (0, 2**32))] == ["int", "uint", "low", "low"]
 
 
 # -- what cannot be written down
@@ -505,7 +505,7 @@ def takes_too_long(codes: Array, weights: Array) -> None:
         (writes_several, 1, "a weight is chosen by a slice"),
         (reads_too_early, 1, "it reads weight 0 before it writes it"),
         (calls_itself, 1, "RecursionError: maximum recursion depth exceeded.*"),
-        (takes_too_long, 1, f"more than {LIMIT} steps"),
+        (takes_too_long, 1, f"more than {LIMIT} instructions"),
         (print, 1, "a builtin_function_or_method is no Python function"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
@@ -518,7 +518,7 @@ def test_what_cannot_be_written_down_is_said_in_words(decode: Decoder, width: in
 @pytest.mark.parametrize("dtype", ["<f8", "<i8", "<u8", "|b1"])
 def test_entries_of_other_kinds_are_refused(dtype: str) -> None:
     with pytest.raises(UntraceableError, match=f"^entries of {dtype.replace('|', '.')}$"):
-        trace(leaves_one_out, [Source(0, dtype, 1)], 1)
+        trace(leaves_one_out, [TracedPart(0, dtype, 1)], 1)
 
 
 def test_entries_and_weights_that_are_not_there() -> None:
