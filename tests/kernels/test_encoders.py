@@ -17,6 +17,8 @@ from tests.formats.checks import encoded
 from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import (
     CODED,
+    DECODED,
+    ENCODED,
     FLT_MAX,
     GGML,
     TROUBLE,
@@ -26,6 +28,7 @@ from tests.kernels.coding import (
     kernel_of,
     weights,
 )
+from tests.kernels.compact import OWN_TAGS
 from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
 
 every = pytest.mark.parametrize(("tag", "options"), CODED + GGML, ids=str)
@@ -60,6 +63,14 @@ def refusals_alike(tag: str, parts: Parts, shape: tuple[int, ...]) -> Parts:
     refused = ~np.isfinite(w.reshape(*blocks.shape, -1)).all(axis=-1)
     blocks[refused] = np.zeros((), blocks.dtype)
     return {"blocks": blocks, "refused": refused}
+
+
+def test_no_coder_is_left_out() -> None:
+    """Built-in formats whose native kernel encodes are all tried here, those whose kernel decodes in `test_decoders`."""
+    kernels = {tag: kernel_of(tag) for tag in OWN_TAGS}
+    native = {tag for tag in OWN_TAGS if kernels[tag].level == "native"}  # others decode in numpy
+    assert {tag for tag, _ in CODED + GGML} == {tag for tag in native if kernels[tag].encoder is not None}
+    assert {*DECODED, *ENCODED} == {tag for tag in native if kernels[tag].decode is not None}
 
 
 @every

@@ -16,10 +16,18 @@ from fourcc.tags import as_tag
 from tests.formats.checks import random_parts, same_numbers
 from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import decoded, excess
+from tests.kernels.compact import OWN_TAGS
 from tests.kernels.drawing import COUNTS, SEEDS, fitting, normal, numbers
 from tests.kernels.ggml_codes import NUMBERS
 
 every = pytest.mark.parametrize("tag", NUMBERS)
+
+
+def test_no_packed_format_is_left_out() -> None:
+    """Built-in formats whose kernel packs are all tried here, but for Q4_0, which `test_products` takes as it does Q8_0."""
+    assert {*NUMBERS, "Q4_0"} == {tag for tag in OWN_TAGS if compute.kernel_of(registry[tag]).pack is not None}
+
+
 ROWS = st.one_of(st.integers(1, 40), st.sampled_from([127, 129, 300]))
 COLS = st.sampled_from([32, 96, 256, 288, 512, 544, 768, 1056])
 FLOAT16 = {"d", "dmin", "m"}
