@@ -66,7 +66,7 @@ def refusals_alike(tag: str, parts: Parts, shape: tuple[int, ...]) -> Parts:
 
 
 def test_no_coder_is_left_out() -> None:
-    """Built-in formats whose native kernel encodes are all tried here, those whose kernel decodes in `test_decoders`."""
+    """Formats whose native kernel encodes are all tried here, and those whose kernel decodes in `test_decoders`."""
     kernels = {tag: kernel_of(tag) for tag in OWN_TAGS}
     native = {tag for tag in OWN_TAGS if kernels[tag].level == "native"}  # others decode in numpy
     assert {tag for tag, _ in CODED + GGML} == {tag for tag in native if kernels[tag].encoder is not None}
