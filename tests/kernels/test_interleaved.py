@@ -24,7 +24,7 @@ every = pytest.mark.parametrize("tag", NUMBERS)
 
 
 def test_no_packed_format_is_left_out() -> None:
-    """Built-in formats whose kernel packs are all tried here, but for Q4_0, which `test_products` takes as it does Q8_0."""
+    """All formats whose kernel packs are tried here, but for Q4_0, which `test_products` takes as it does Q8_0."""
     assert {*NUMBERS, "Q4_0"} == {tag for tag in OWN_TAGS if compute.kernel_of(registry[tag]).pack is not None}
 
 
