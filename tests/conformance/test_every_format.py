@@ -9,7 +9,7 @@ from fourcc.entries import OWN
 from fourcc.registry import registry
 from fourcc.tags import FourCC
 from fourcc.testing import CHECKS, Trial, trials
-from tests.kernels.sample import of_each_kind
+from tests.kernels.sample import DEAR, of_each_kind
 
 TAGS = [tag for tag in registry if registry.entry(tag).distribution == OWN]
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,12 +41,6 @@ NOTED = {
 every = pytest.mark.parametrize("tag", TAGS, ids=str)
 
 
-# Checks that compile all of a format's kernels, some of them anew, or that take long: a run without further words makes
-# them of one format of each kind. `tests/kernels` asks the same of every kernel.
-DEAR = {
-    *("bounds checked", "uncompiled", "processes", "threads of a product"),
-    *("damaged parts", "decode, then multiply", "each column"),
-}
 SAMPLE = of_each_kind(map(str, TAGS))
 
 

@@ -5,6 +5,13 @@ from collections.abc import Iterable
 from fourcc import compute
 from fourcc.registry import registry
 
+# Checks that compile all of a format's kernels, some of them anew, or that take long: a run without further words makes
+# them of one format of each kind. `tests/kernels` asks the same of every kernel.
+DEAR = {
+    *("bounds checked", "uncompiled", "processes", "threads of a product"),
+    *("damaged parts", "decode, then multiply", "each column"),
+}
+
 
 def kind(tag: str) -> tuple[object, ...]:
     """What decides which code a format's products and parts go through."""

@@ -179,7 +179,12 @@ def test_byte_products_of_neon(tag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kernel"), [("neon", "team:_help"), ("neon", "steps:run_steps"), ("portable", "team:_lead")]
+    ("name", "kernel"),
+    [
+        ("neon", "threads.thread_team:_help"),
+        ("neon", "threads.program:run_steps"),
+        ("portable", "threads.thread_team:_lead"),
+    ],
 )
 def test_threads_wait_for_each_other_on_arm(name: str, kernel: str) -> None:
     """With the instruction of that machine: that of this one would end the compiler, and the process."""
@@ -190,4 +195,4 @@ def test_threads_wait_for_each_other_on_arm(name: str, kernel: str) -> None:
 
 def test_threads_wait_for_each_other_on_x86() -> None:
     """Which has an instruction for it, whatever the target."""
-    assert re.search(r"\bpause\b", assembly("portable", "x86_64-unknown-linux-gnu", "team:_lead"))
+    assert re.search(r"\bpause\b", assembly("portable", "x86_64-unknown-linux-gnu", "threads.thread_team:_lead"))
