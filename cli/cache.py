@@ -1,52 +1,76 @@
-"""`fourcc cache`: the compiled kernels on disk."""
+"""`fourcc cache`: the compiled kernels on disk; `fourcc cache build`: compiling them before they are needed."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fourcc.cli.render import json_documents, tables, terminal, units
-from fourcc.cli.shared.options import Json
-from fourcc.errors import OutputError
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared.options import Json, Quiet, Threads
+from fourcc.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from fourcc.format import Format
 
 EPILOG = """\b
 Examples:
   fourcc cache
   fourcc cache --clear
+  fourcc cache build
 
 Kernels are compiled when they are first used, and kept. An entry is named by all that it depends on (its source, the
 compilers' versions, the processor), so it is never stale; clearing costs a few seconds of compiling, and nothing else.
 FOURCC_CACHE=FOLDER keeps them elsewhere."""
+BUILD_EPILOG = """\b
+Examples:
+  fourcc cache build --format Q8_0,F16
+  fourcc cache build
+
+Compiles what `fourcc run`, products, encoding and decoding need of these formats with their default options."""
 
 Clear = Annotated[bool, typer.Option("--clear", help="Remove all of them.")]
+Formats = Annotated[
+    str | None,
+    typer.Option("--format", metavar="TAG[,TAG]", help="Formats.  [default: all built-in ones with a kernel]"),
+]
+
+app = typer.Typer(name="cache", help="Show, clear or build the compiled kernels on disk.", rich_markup_mode=None)
 
 
-def register(app: typer.Typer) -> None:
-    """Adds the command."""
-    app.command(epilog=EPILOG)(cache)
+def register(parent: typer.Typer) -> None:
+    """Adds the commands."""
+    parent.add_typer(app)
 
 
-def cache(*, clear: Clear = False, as_json: Json = False) -> None:
-    """Show or clear the compiled kernels on disk."""
+@app.callback(invoke_without_command=True, epilog=EPILOG)
+def cache(context: typer.Context, *, clear: Clear = False, as_json: Json = False) -> None:
+    """Show, clear or build the compiled kernels on disk."""
     from fourcc import compute
 
-    folder, paths = compute.cache_folder(), compute.cache_entries()
-    size = sum(path.stat().st_size for path in paths)
-    if clear:
-        _remove(paths)
-    if as_json:
-        found = {"folder": str(folder), "kernels": len(paths), "bytes": size, "cleared": clear}
-        json_documents.show("cache", {**found, "used": compute.cache_is_trusted()})
+    if context.invoked_subcommand is not None:
+        if clear or as_json:
+            raise UsageError("options of `fourcc cache build` stand behind `build`")
         return
-    tables.facts([("folder", str(folder)), ("kernels", str(len(paths))), ("size", units.plain_bytes(size))])
+    folder, paths = compute.cache_folder(), compute.cache_entries()
+    current, size = len(compute.current_entries()), sum(path.stat().st_size for path in paths)
+    if clear:
+        _remove([*paths, *compute.cache_leftovers()])
+    not_kept = compute.why_not_kept()
+    if as_json:
+        counts = {"kernels": len(paths), "current": current, "bytes": size}
+        json_documents.show("cache", {"folder": str(folder), **counts, "cleared": clear, "not_used": not_kept})
+        return
+    kernels = f"{len(paths)} ({current} of this version of fourcc on this processor)" if paths else "0"
+    tables.facts([("folder", str(folder)), ("kernels", kernels), ("size", units.plain_bytes(size))])
     if clear:
         terminal.out("cleared")
-    elif folder.exists() and not compute.cache_is_trusted():
-        terminal.out("not used: it belongs to someone else, or others may write to it")
+    if not_kept is not None:
+        terminal.out(f"not used: {not_kept}")
 
 
 def _remove(paths: list[Path]) -> None:
@@ -55,3 +79,57 @@ def _remove(paths: list[Path]) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(f"cannot be removed: {error.strerror}", file=path) from error
+
+
+@app.command("build", epilog=BUILD_EPILOG)
+def build(*, formats: Formats = None, threads: Threads = None, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Compile kernels before they are needed, on all cores."""
+    from fourcc import compute
+    from fourcc.compute import building
+    from fourcc.threads import thread_count
+
+    processes = thread_count(threads)
+    _check()
+    needed = building.needed(_tags(formats), _format)
+    missing = building.missing(needed)
+    with Progress("compiling", 0, quiet=quiet, unit="kernels") as progress:
+        for number, kernel in enumerate(building.build(missing, _format, processes) if missing else ()):
+            progress(f"{kernel.tag} {kernel.use}".strip(), number + 1, len(missing))
+        seconds = progress.seconds
+    there, folder = len(needed) - len(missing), str(compute.cache_folder())
+    if as_json:
+        counts = {"needed": len(needed), "there": there, "compiled": len(missing)}
+        json_documents.show("cache-build", {"folder": folder, **counts, "seconds": round(seconds, 1)})
+        return
+    taking = f" in {units.clock(seconds)}" if missing else ""
+    terminal.out(f"{len(needed)} kernels: {there} were there, {len(missing)} compiled{taking}")
+
+
+def _check() -> None:
+    """Nothing is compiled that could not be kept, or would not be used."""
+    from fourcc import compute
+
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in {"", "0"}:
+        raise UsageError("NUMBA_DISABLE_JIT is set: kernels are not compiled")
+    why = compute.why_not_kept()
+    if why is not None:
+        raise OutputError(f"compiled kernels cannot be kept: {why}", file=compute.cache_folder())
+
+
+def _tags(formats: str | None) -> list[str]:
+    """The formats that were named, or all built-in ones whose products need no decoded matrix."""
+    from fourcc import compute
+    from fourcc.entries import OWN
+    from fourcc.registry import registry
+
+    if formats is not None:
+        return formats.split(",")
+    own = [tag for tag in registry if registry.entry(tag).distribution == OWN]
+    return [str(tag) for tag in own if compute.kernel_of(registry[tag]).level != "decode"]
+
+
+def _format(tag: str) -> Format:
+    """A format by its tag; processes that compile call it, too."""
+    from fourcc.registry import registry
+
+    return registry[tag]

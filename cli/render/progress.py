@@ -81,7 +81,9 @@ class Progress:
         return f"{self._verb} {100 * share:3.0f} %, {rate}, {left} left: {name}".rstrip(": ")
 
     def _rate(self, value: float) -> str:
-        return f"{value:.0f} {self._unit}/s" if self._unit else f"{units.short_bytes(value)}/s"
+        if not self._unit:
+            return f"{units.short_bytes(value)}/s"
+        return f"{value:.{0 if value >= 10 else 1}f} {self._unit}/s"
 
     def _draw(self, text: str) -> None:
         """Replaces the line on the terminal, with nothing but a carriage return."""

@@ -5,7 +5,14 @@ kernels take them in the same form (`prepare`); then the threads of one team sha
 (`multiply`).
 """
 
-from fourcc.compute.cache import announce_compiling, cache_entries, cache_folder, cache_is_trusted
+from fourcc.compute.cache import (
+    announce_compiling,
+    cache_entries,
+    cache_folder,
+    cache_leftovers,
+    current_entries,
+    why_not_kept,
+)
 from fourcc.compute.choosing import is_copied, kernel_of, unfit_for_blocks, why_decoded
 from fourcc.compute.products import Activations, Packed, gather, matmul, multiply, pack, prepare, product_job
 from fourcc.compute.teams import run
@@ -16,7 +23,8 @@ __all__ = [
     "announce_compiling",
     "cache_entries",
     "cache_folder",
-    "cache_is_trusted",
+    "cache_leftovers",
+    "current_entries",
     "gather",
     "is_copied",
     "kernel_of",
@@ -28,4 +36,5 @@ __all__ = [
     "run",
     "unfit_for_blocks",
     "why_decoded",
+    "why_not_kept",
 ]

@@ -1,4 +1,4 @@
-"""The compiled kernels on disk, and the announcement of each one that is compiled."""
+"""The compiled kernels on disk: where they are, whether they are used, and the announcement of compiling."""
 
 from __future__ import annotations
 
@@ -23,15 +23,29 @@ def cache_entries() -> list[Path]:
     return object_cache.entries()
 
 
-def cache_is_trusted() -> bool:
-    """Whether compiled kernels are loaded: the folder must be the user's own, and nobody else may write to it."""
+def current_entries() -> list[Path]:
+    """The kernels that this version of fourcc may use, with its compilers and on this processor."""
     from fourcc.kernels.compiler import object_cache
 
-    return object_cache.is_trusted()
+    return list(filter(object_cache.is_current, object_cache.entries()))
+
+
+def cache_leftovers() -> list[Path]:
+    """Half-written files, left by processes that are at work or that were killed."""
+    from fourcc.kernels.compiler import object_cache
+
+    return object_cache.leftovers()
+
+
+def why_not_kept() -> str | None:
+    """The reason why compiled kernels are not kept, in words; None if they are kept."""
+    from fourcc.kernels.compiler import object_cache
+
+    return object_cache.why_not_kept()
 
 
 def announce_compiling(report: Callable[[str], None] | None) -> None:
     """Sets a function to call with each kernel's name before it is compiled, which takes a second or so."""
-    from fourcc.kernels.compiler import jit
+    from fourcc.kernels.compiler import announcing
 
-    jit.announce = report
+    announcing.listener = report

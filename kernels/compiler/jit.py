@@ -20,7 +20,7 @@ from threading import RLock
 from types import CellType, FunctionType
 from typing import Any
 
-from fourcc.kernels.compiler import object_cache
+from fourcc.kernels.compiler import announcing, object_cache
 from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.target import Target, processor, target
 
@@ -29,7 +29,6 @@ ARGUMENTS = 5
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "_nrt": False}
 
 KernelFunction = Callable[[int, int, int, int, int], None]
-announce: Callable[[str], None] | None = None  # called with a kernel's name before it is compiled, which takes a second
 compilations = 0  # in this process; 0 if every kernel came from the disk
 
 _lock = RLock()
@@ -89,8 +88,11 @@ def _load(kernel: KernelFunction) -> Compiled:
         import numba  # noqa: F401
     code = object_cache.load(key)
     if code is None:
-        code = _compile(kernel, _symbol(key))
-        object_cache.save(key, code)
+        with object_cache.locked(key):
+            code = object_cache.load(key)  # which another process may have kept meanwhile
+            if code is None:
+                code = _compile(kernel, _symbol(key))
+                object_cache.save(key, code)
     return Compiled(_name(kernel), object_cache.link(code, _symbol(key)))
 
 
@@ -111,8 +113,8 @@ def _compile(kernel: KernelFunction, symbol: str) -> bytes:
     """Object code of a kernel."""
     global compilations  # noqa: PLW0603 - counted for a test
     compilations += 1
-    if announce is not None:
-        announce(_name(kernel))
+    if announcing.listener is not None:
+        announcing.listener(_name(kernel))
     object_cache.initialize()
     host = machine(target())
     return bytes(host.emit_object(module_of(kernel, symbol, host)))

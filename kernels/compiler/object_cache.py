@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -25,11 +25,13 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from fourcc.kernels.compiler import compile_lock
 from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.target import processor, target
 
 DIGEST = 16  # bytes
-SUFFIX = ".o"
+SHARED = 4  # bytes of a key that only the sources, the compilers and the processor decide
+SUFFIX, LOCK = ".o", ".lock"
 OWN = "fourcc.kernels."
 ROOT = Path(__file__).resolve().parent.parent  # fourcc/kernels: every source below it may end in machine code
 
@@ -51,11 +53,11 @@ def folder() -> Path:
 
 
 def fingerprint(kernel: Callable[..., Any]) -> bytes:
-    """Digest of everything that the machine code of a kernel depends on."""
-    digest = hashlib.blake2b(_surroundings(), digest_size=DIGEST)
+    """Digest of everything that the machine code of a kernel depends on; kernels of one version share its beginning."""
+    digest = hashlib.blake2b(_surroundings(), digest_size=DIGEST - SHARED)
     for description in map(_described, reachable(kernel)):
         digest.update(len(description).to_bytes(8, "little") + description)
-    return digest.digest()
+    return _surroundings()[:SHARED] + digest.digest()
 
 
 @cache
@@ -178,10 +180,43 @@ def save(key: bytes, code: bytes) -> None:
             raise
 
 
-def entries() -> list[Path]:
-    """The files of the cache, half-written ones included."""
+@contextmanager
+def locked(key: bytes) -> Iterator[None]:
+    """Whoever is inside compiles the kernel of that key alone, where the folder can be written to and is trusted."""
     with suppress(OSError):
-        return sorted(path for path in folder().iterdir() if path.suffix in {SUFFIX, ".new"})
+        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+    with compile_lock.alone(path_of(key).with_suffix(LOCK)) if is_trusted() else nullcontext():
+        yield
+
+
+def entries() -> list[Path]:
+    """The kernels that are kept."""
+    return _files({SUFFIX})
+
+
+def is_current(entry: Path) -> bool:
+    """Whether an entry is of these sources, these compilers and this processor."""
+    return entry.name.startswith(_surroundings()[:SHARED].hex())
+
+
+def why_not_kept() -> str | None:
+    """Why a kernel that is compiled now cannot be kept, or is not used, in words; None where it is. Makes no folder."""
+    nearest = next((path for path in (folder(), *folder().absolute().parents) if path.exists()), None)
+    if nearest is None or not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        return f"{nearest} is no folder, or may not be written to"
+    if nearest == folder() and not is_trusted():
+        return "it belongs to someone else, or others may write to it"
+    return None
+
+
+def leftovers() -> list[Path]:
+    """Half-written files and locks: of processes that are at work, or that were killed."""
+    return _files({".new", LOCK})
+
+
+def _files(suffixes: set[str]) -> list[Path]:
+    with suppress(OSError):
+        return sorted(path for path in folder().iterdir() if path.suffix in suffixes)
     return []
 
 

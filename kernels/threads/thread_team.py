@@ -68,6 +68,9 @@ def _help(board: int, job: int, spins: int, last: int, own: int) -> None:  # noq
             idle = spins - swap_shared(sleeper, ASLEEP, AWAKE)  # unless it is being woken already
 
 
+COMPILED = (_open, _lead, _help)  # what every team of several threads runs
+
+
 class Team:
     """Threads that work on one job at a time.
 
@@ -90,7 +93,7 @@ class Team:
         self._scratch = [_lines(1) for _ in range(threads)]
         self._busy = Lock()
         if threads > 1:
-            self._open, self._lead, self._help = map(jit.compiled, (_open, _lead, _help))
+            self._open, self._lead, self._help = map(jit.compiled, COMPILED)
         self._wake = [Lock() for _ in range(threads - 1)]
         for index, lock in enumerate(self._wake):
             lock.acquire()

@@ -49,6 +49,30 @@ def test_a_package_is_written(run: Runner, here: Path) -> None:
         assert "$" not in path.read_text() if path.is_file() else True, path
 
 
+def test_what_is_written_works(process: Runner, run: Runner, here: Path, tiny: Path) -> None:
+    """Installed, its format passes checks, and a model in it is converted, listed, verified, and known without it.
+
+    The guide does it all, with pip, in `tests/specs`: a thorough test.
+    """
+    assert run("plugin", "new", "fourcc-tern", "--tag", "Tern").code == 0
+    info = here / "fourcc-tern" / "fourcc_tern-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fourcc-tern\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[fourcc.formats]\nTern = fourcc_tern.tern:TERN\n")
+    env = {"PYTHONPATH": str(here / "fourcc-tern")}
+    checks = ("declaration", "stored bytes", "zeros", "within the bound")
+    assert set(checks) <= {check.name for check in CHECKS}
+    ended = process("plugin", "test", "Tern", *(part for name in checks for part in ("--check", name)), env=env)
+    assert ended.code == 0, ended.out
+    assert ended.out.splitlines()[-1] == f"Tern: {len(checks) + 1} checks: {len(checks) + 1} passed"
+    model = here / "model.bin"
+    assert process("convert", tiny, "-o", model, "--format", "Tern,F16", "-q", env=env).code == 0
+    assert "Tern" in process("inspect", model, env=env).out
+    assert process("verify", model, env=env).code == 0
+    ended = process("inspect", model, "--tensor", "layers.0.attention.wq")  # without the plugin
+    assert "fourcc-tern" in ended.out + ended.err
+
+
 def test_json_and_another_folder(run: Runner, here: Path) -> None:
     """The schema; names are taken over as they are."""
     document = run("plugin", "new", "Ab.c_d", "--tag", "if", "-o", here / "x" / "y", "--json").document
@@ -176,6 +200,7 @@ def test_a_report_as_json(process: Runner, good: dict[str, str]) -> None:
     assert document["measures"] == []
 
 
+@pytest.mark.thorough
 def test_measures(process: Runner, good: dict[str, str], tmp_path: Path) -> None:
     """Beside the built-in formats of about as many bits."""
     path = tmp_path / "good.json"

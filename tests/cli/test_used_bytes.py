@@ -292,7 +292,7 @@ def test_a_cut_under_eval(model: Path, copied: Path, text: Path) -> None:
     assert f"fourcc: error: {error['message']}\n" == ended.err
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", ["run", "eval"])
 def test_cuts_at_any_time(model: Path, text: Path, tmp_path: Path, command: str) -> None:
     """From outside, twenty times: never a signal, never a traceback, never an answer."""

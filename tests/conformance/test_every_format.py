@@ -1,7 +1,6 @@
 """The conformance kit over the registry: fourcc's own formats come in through the door that third parties' use."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,8 @@ import pytest
 from fourcc.entries import OWN
 from fourcc.registry import registry
 from fourcc.tags import FourCC
-from fourcc.testing import Trial, trials
+from fourcc.testing import CHECKS, Trial, trials
+from tests.kernels.sample import DEAR, of_each_kind
 
 TAGS = [tag for tag in registry if registry.entry(tag).distribution == OWN]
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,18 +41,22 @@ NOTED = {
 every = pytest.mark.parametrize("tag", TAGS, ids=str)
 
 
-# Checks that compile all of a format's kernels, some of them anew: of each kind of kernel one format has them, of the
-# others where FOURCC_THOROUGH is set. `tests/kernels` asks the same of every kernel.
-THOROUGH = {"bounds checked", "damaged parts", "decode, then multiply", "each column"}
-SAMPLE = {"F16", "Q4_A", "Q8_0", "Q4_K", "Q8_G"}
+SAMPLE = of_each_kind(map(str, TAGS))
 
 
-def every_trial() -> list[Trial]:
-    """Each check of each built-in format."""
+def every_trial() -> list[object]:
+    """Every check of every built-in format, the dear ones marked."""
     found = [trial for tag in TAGS for trial in trials(registry[tag], vectors=VECTORS / f"{str(tag).lower()}.json")]
-    if os.environ.get("FOURCC_THOROUGH"):
-        return found
-    return [each for each in found if each.check.name not in THOROUGH or str(each.subject.tag) in SAMPLE]
+    return [pytest.param(trial, marks=pytest.mark.thorough) if is_dear(trial) else trial for trial in found]
+
+
+def is_dear(trial: Trial) -> bool:
+    """Whether a trial is for thorough runs."""
+    return trial.check.name in DEAR and str(trial.subject.tag) not in SAMPLE
+
+
+def test_the_dear_checks_are_checks() -> None:
+    assert {check.name for check in CHECKS} > DEAR
 
 
 @pytest.mark.parametrize("trial", every_trial(), ids=str)

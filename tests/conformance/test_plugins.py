@@ -8,21 +8,17 @@ from pathlib import Path
 import pytest
 
 PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
-# Checks that compile all of a plugin's loops in a new process, or search without compiling them: the kit's own tests
-# and `test_every_format` have them, FOURCC_THOROUGH runs them here.
-SLOW = "uncompiled or processes or bounds or damaged"
 TESTED = sorted(path.parent.name for path in PLUGINS.glob("*/test_*.py"))
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TESTED)
 def test_its_own_tests_pass(name: str, root: Path) -> None:
     """In its folder, with the package to be found there."""
     path = os.pathsep.join([str(PLUGINS / name), str(root)])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-c", os.devnull]
-    left_out = [] if os.environ.get("FOURCC_THOROUGH") else ["-k", f"not ({SLOW})"]
     done = subprocess.run(
-        [*command, "--rootdir", ".", ".", *left_out],
+        [*command, "--rootdir", ".", "."],
         cwd=PLUGINS / name,
         env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

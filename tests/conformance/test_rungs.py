@@ -12,6 +12,7 @@ from fourcc.format import Format
 from fourcc.testing import Trial, trials
 from fourcc.testing.products import float_bound
 from tests.core.fakes import installed
+from tests.kernels.sample import DEAR
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugins" / "fourcc-rungs"
 sys.path.insert(0, str(PLUGIN))
@@ -30,8 +31,10 @@ def on_the_path() -> Iterator[None]:
     sys.path.remove(str(PLUGIN))
 
 
-def every_trial() -> list[Trial]:
-    return [trial for found in RUNGS.values() for trial in trials(found) if trial.check.name != "stored bytes"]
+def every_trial() -> list[object]:
+    """Every check of every rung; the dear ones, made of a built-in format of each kind, are thorough here."""
+    found = [trial for rung in RUNGS.values() for trial in trials(rung) if trial.check.name != "stored bytes"]
+    return [pytest.param(each, marks=pytest.mark.thorough) if each.check.name in DEAR else each for each in found]
 
 
 @pytest.mark.parametrize("trial", every_trial(), ids=str)

@@ -58,12 +58,12 @@ def test_every_bit_of_a_small_file(tmp_path: Path) -> None:
     check_flips(write_example(tmp_path / "m"))
 
 
-@pytest.mark.slow
-def test_bits_of_a_larger_file(tmp_path: Path) -> None:
-    """C1: formats with several parts, experts, empty tensors; one bit of five, or every one where all is asked for."""
+@pytest.mark.parametrize("step", [41, pytest.param(1, marks=pytest.mark.thorough)])
+def test_bits_of_a_larger_file(tmp_path: Path, step: int) -> None:
+    """C1: formats with several parts, experts, empty tensors; every bit, or one of 41."""
     path = write_model(tmp_path / "m", assorted(), {"policy.toml": b"version = 1\n"})
     assert 12_000 < path.stat().st_size <= 16_384
-    check_flips(path, 1 if os.environ.get("FOURCC_THOROUGH") else 5)
+    check_flips(path, step)
 
 
 @pytest.fixture

@@ -256,6 +256,7 @@ def test_slashes_and_dots_are_names_like_any_other(tmp_path: Path) -> None:
         assert list(model) == ["../a", "/etc/passwd", "con"]
 
 
+@pytest.mark.thorough
 def test_a_hundred_thousand_tensors(tmp_path: Path) -> None:
     """B17: opened in time that grows with their number, not with its square."""
 

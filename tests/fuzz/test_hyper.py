@@ -25,7 +25,7 @@ def test_the_sweep_is_wide() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux does")
-@pytest.mark.parametrize("first", range(2))
+@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.thorough)])
 def test_run_eval_and_export(first: int) -> None:
     """Through the commands, in this process: exit codes 0 to 3, a second and 256 MiB at most beyond the honest."""
     sweep = swept(list(mutations())[first::EACH])

@@ -1,6 +1,5 @@
 """Tests of a file once more, in a process of its own: with the instructions of another machine."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +11,6 @@ from tests.kernels.compact import ROOT, environment
 
 OTHERS = [each.name for each in TARGETS if runs_here(each) and each.name != target().name]
 on_every_other_target = pytest.mark.parametrize("name", OTHERS)
-# For what `test_targets` has tried on each of them, operation by operation: the plainest, or all where so asked for.
-on_another_target = pytest.mark.parametrize("name", OTHERS if os.environ.get("FOURCC_THOROUGH") else OTHERS[-1:])
 
 
 def passes(file: str | Path, name: str, tests: str = "") -> None:

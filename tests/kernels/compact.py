@@ -1,4 +1,4 @@
-"""A short run of products of every format with a kernel of its own, and of a plugin's; for processes of other kinds.
+"""A short run of products of formats with a kernel of their own, and of a plugin's; for processes of other kinds.
 
 Run as a program it prints, as JSON, how many times its bound each format's products are off, and what the process did
 for them; products are kept in a file, so that another process can compare its own.
@@ -11,10 +11,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fourcc.entries import OWN
+from fourcc.registry import registry
+
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "tests" / "plugins" / "fourcc-nf"
-TAGS = ["F32", "F16", "BF16", "Q8_0", "Q8_A", "Q8_B", "Q4_A", "Q4_0", "Nf64"]
-SHAPES = [(18, 160), (3, 64)]
+OWN_TAGS = [str(tag) for tag in registry if registry.entry(tag).distribution == OWN]
+# Every built-in format with a native kernel, and the plugin's, whose kernel is made from its block decoder.
+TAGS = [*(tag for tag in OWN_TAGS if registry[tag].kernel is not None), "Nf64"]
+SHAPES = [(18, 160), (3, 64)]  # columns are made more where the format has longer blocks
 RAGGED = (18, 77)
 COUNTS = (1, 3, 9)
 
@@ -22,16 +27,13 @@ COUNTS = (1, 3, 9)
 def products(tags: list[str], threads: int | None = None) -> tuple[dict[str, float], dict[str, Any]]:
     """Excesses by format, and all products by name; the plugin's format has to be installed."""
     from fourcc import encode
-    from fourcc.registry import registry
-    from fourcc.tags import as_tag
     from tests.kernels.bounds import excess
     from tests.kernels.drawing import normal, numbers
 
     worst: dict[str, float] = {}
     made: dict[str, Any] = {}
     for tag in tags:
-        shapes = SHAPES if registry[as_tag(tag)].spec.misfit(RAGGED) else [*SHAPES[1:], RAGGED]
-        for rows, cols in shapes:
+        for rows, cols in shapes_of(tag):
             q = encode(numbers(normal, 1, (rows, cols)), tag)
             x = numbers(normal, 2, (max(COUNTS), cols))
             for n in COUNTS:
@@ -42,7 +44,16 @@ def products(tags: list[str], threads: int | None = None) -> tuple[dict[str, flo
     return worst, made
 
 
-def main(out: str) -> None:
+def shapes_of(tag: str) -> list[tuple[int, int]]:
+    """Shapes that a format takes: a ragged one where it has short blocks."""
+    from tests.kernels.drawing import fitting
+
+    if registry[tag].spec.misfit(RAGGED) is None:
+        return [*SHAPES[1:], RAGGED]
+    return list(dict.fromkeys((rows, fitting(tag, cols)) for rows, cols in SHAPES))
+
+
+def main(out: str, tags: list[str]) -> None:
     """Prints what happened; products go to the file `out`."""
     import numpy as np
     from fourcc_nf import NF64
@@ -50,7 +61,7 @@ def main(out: str) -> None:
     from tests.core.fakes import installed
 
     with installed(NF64):
-        worst, made = products(TAGS)
+        worst, made = products(tags)
     np.savez(out, **made)
     from fourcc.kernels.compiler import jit
     from fourcc.kernels.simd.target import target
@@ -70,9 +81,9 @@ def environment(**settings: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **settings}
 
 
-def run(out: Path, **settings: str) -> dict[str, Any]:
-    """What a process of its own tells, run under some environment variables."""
-    command = [sys.executable, "-W", "error", __file__, str(out)]
+def run(out: Path, tags: list[str] = TAGS, **settings: str) -> dict[str, Any]:
+    """What a process of its own tells of some formats' products, run under some environment variables."""
+    command = [sys.executable, "-W", "error", __file__, str(out), *tags]
     done = subprocess.run(command, env=environment(**settings), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
@@ -80,4 +91,4 @@ def run(out: Path, **settings: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2:])

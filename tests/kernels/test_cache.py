@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from fourcc import kernels
 from fourcc.format import Array
-from fourcc.kernels.compiler import jit, object_cache
+from fourcc.kernels.compiler import compile_lock, jit, object_cache
 from fourcc.kernels.descriptors import address
 from fourcc.kernels.fusing.block_part import BlockPart
 from fourcc.kernels.fusing.fused import fused
@@ -447,18 +448,66 @@ def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
 # -- several processes
 
 
-@pytest.mark.parametrize("turn", range(3))
-def test_processes_that_compile_at_once_all_succeed(cache: Path, turn: int) -> None:
+@pytest.mark.parametrize("count", [3, *(pytest.param(count, marks=pytest.mark.thorough) for count in (2, 4))])
+def test_processes_that_compile_at_once_all_succeed(cache: Path, count: int) -> None:
     """Their entries are whole."""
     command = [sys.executable, "-c", SMALL]
     started = [
         subprocess.Popen(command, env=environment(FOURCC_CACHE=str(cache)), cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        for _ in range(2 + turn % 2)
+        for _ in range(count)
     ]
     told = [json.loads(process.communicate(timeout=100)[0]) for process in started]
     assert all(process.returncode == 0 for process in started)
+    assert sum(each["compilations"] for each in told) == 1  # the others wait for it
     assert [path.name for path in cache.iterdir()] == [f"{told[0]['key']}.o"]
     assert small(FOURCC_CACHE=str(cache))["compilations"] == 0
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from fourcc.kernels.compiler.compile_lock import alone
+with alone(Path(sys.argv[1])):
+    print("locked", flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.fixture
+def lock(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The lock of a small kernel."""
+    monkeypatch.setenv("FOURCC_CACHE", str(cache))
+    return object_cache.path_of(object_cache.fingerprint(number_kernel(44))).with_suffix(".lock")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such locks")
+def test_a_process_that_dies_holds_nobody_up(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it lives its lock is waited for, and no longer than so; then the lock is free, and is removed."""
+    command = [sys.executable, "-c", HOLDING, str(lock)]
+    with subprocess.Popen(command, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        monkeypatch.setattr(compile_lock, "PATIENCE", 0.3)
+        start = time.monotonic()
+        assert run_once(number_kernel(44)) == [44, 0, 0]
+        assert time.monotonic() - start >= 0.3
+        assert lock.exists()
+        holder.kill()
+    monkeypatch.setattr(compile_lock, "PATIENCE", 60.0)
+    start = time.monotonic()
+    with compile_lock.alone(lock):
+        assert time.monotonic() - start < 30
+    assert not lock.exists()
+
+
+def test_no_lock_is_needed(lock: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system has none, and where the folder is gone."""
+    monkeypatch.setattr(compile_lock, "fcntl", None)
+    assert run_once(number_kernel(44)) == [44, 0, 0]
+    assert [path.suffix for path in cache.iterdir()] == [".o"]
+    monkeypatch.undo()
+    with compile_lock.alone(cache / "nowhere" / "x.lock"):
+        assert not (cache / "nowhere").exists()
 
 
 def test_no_files_are_left_in_the_installation(tmp_path: Path, cache: Path) -> None:

@@ -10,7 +10,7 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded, random_parts, same_numbers
-from tests.kernels.again import on_another_target, passes
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import DECODED, ENCODED, TROUBLE, decoded_by_kernel, weights
 from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
 
@@ -65,8 +65,8 @@ def test_every_number_of_16_bits(tag: str) -> None:
     check(tag, {"values": np.arange(1 << 16, dtype=np.uint16).view(dtype).reshape(4, -1)}, (4, 1 << 14))
 
 
-@pytest.mark.slow
-@on_another_target
-def test_on_another_target(name: str) -> None:
-    """The instructions of other targets give the same weights."""
+@pytest.mark.thorough
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
+    """The instructions of other machines give the same weights."""
     passes(__file__, name, "any_bytes or every_number")

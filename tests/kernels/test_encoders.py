@@ -14,9 +14,11 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded
-from tests.kernels.again import on_another_target, passes
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import (
     CODED,
+    DECODED,
+    ENCODED,
     FLT_MAX,
     GGML,
     TROUBLE,
@@ -26,6 +28,7 @@ from tests.kernels.coding import (
     kernel_of,
     weights,
 )
+from tests.kernels.compact import OWN_TAGS
 from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
 
 every = pytest.mark.parametrize(("tag", "options"), CODED + GGML, ids=str)
@@ -62,8 +65,16 @@ def refusals_alike(tag: str, parts: Parts, shape: tuple[int, ...]) -> Parts:
     return {"blocks": blocks, "refused": refused}
 
 
+def test_no_coder_is_left_out() -> None:
+    """Formats whose native kernel encodes are all tried here, and those whose kernel decodes in `test_decoders`."""
+    kernels = {tag: kernel_of(tag) for tag in OWN_TAGS}
+    native = {tag for tag in OWN_TAGS if kernels[tag].level == "native"}  # others decode in numpy
+    assert {tag for tag, _ in CODED + GGML} == {tag for tag in native if kernels[tag].encoder is not None}
+    assert {*DECODED, *ENCODED} == {tag for tag in native if kernels[tag].decode is not None}
+
+
 @every
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_bytes_are_those_of_the_format(tag: str, options: Options, data: st.DataObject) -> None:
     rows = data.draw(st.integers(1, 3) if options.get("method") == "kmeans" or tag in SLOW else ROWS)
@@ -141,8 +152,8 @@ def test_scratch_memory_suffices() -> None:
         assert all(kernel.scratch(cols) >= SCRATCH for cols in (fitting(tag, 1), 4096))
 
 
-@pytest.mark.slow
-@on_another_target
-def test_on_another_target(name: str) -> None:
-    """The instructions of other targets give the same bytes."""
+@pytest.mark.thorough
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
+    """The instructions of other machines give the same bytes."""
     passes(__file__, name, "special or every_float16 or gaps")

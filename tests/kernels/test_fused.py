@@ -24,7 +24,7 @@ from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Part, Setting
 from tests.core.fakes import installed
 from tests.formats.checks import same_numbers
-from tests.kernels.again import on_another_target, passes
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import excess
 from tests.kernels.compact import ROOT
 from tests.kernels.drawing import normal, numbers
@@ -303,7 +303,11 @@ MADE = {
         halves_and_shorts,
     ),
 }
-every = pytest.mark.parametrize("name", MADE)
+# Those that use most kinds of parts and of tables, at every run. What an operator does, the tests of traces say.
+MOST = {"kinds", "book", "tables", "unaligned", "group", "row"}
+every = pytest.mark.parametrize(
+    "name", [name if name in MOST else pytest.param(name, marks=pytest.mark.thorough) for name in MADE]
+)
 
 
 def tag_of(name: str) -> str:
@@ -404,10 +408,10 @@ def test_damaged_floats_decode_as_they_do_in_numpy(name: str) -> None:
             assert damaged.matmul(np.ones((n, q.shape[1]))).shape == (n, 18)
 
 
-@pytest.mark.slow
-@on_another_target
-def test_on_another_target(name: str) -> None:
-    """The instructions of other targets give the same weights, for the formats that use the most kinds of them."""
+@pytest.mark.thorough
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
+    """The instructions of other machines give the same weights: of those formats that use most kinds of them."""
     passes(__file__, name, "exact and (kinds or book or tables or runs or odd or unaligned) or short")
 
 

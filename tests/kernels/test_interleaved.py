@@ -14,12 +14,20 @@ from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import random_parts, same_numbers
-from tests.kernels.again import on_another_target, passes
+from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import decoded, excess
+from tests.kernels.compact import OWN_TAGS
 from tests.kernels.drawing import COUNTS, SEEDS, fitting, normal, numbers
 from tests.kernels.ggml_codes import NUMBERS
 
 every = pytest.mark.parametrize("tag", NUMBERS)
+
+
+def test_no_packed_format_is_left_out() -> None:
+    """All formats whose kernel packs are tried here, but for Q4_0, which `test_products` takes as it does Q8_0."""
+    assert {*NUMBERS, "Q4_0"} == {tag for tag in OWN_TAGS if compute.kernel_of(registry[tag]).pack is not None}
+
+
 ROWS = st.one_of(st.integers(1, 40), st.sampled_from([127, 129, 300]))
 COLS = st.sampled_from([32, 96, 256, 288, 512, 544, 768, 1056])
 FLOAT16 = {"d", "dmin", "m"}
@@ -184,9 +192,9 @@ def test_as_plain_python(tag: str) -> None:
     assert excess(q, x, out) <= 1
 
 
-@pytest.mark.slow
-@on_another_target
-def test_on_another_target(name: str) -> None:
+@pytest.mark.thorough
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
     """Instructions of other machines stay within the bounds too; one format of each kind of codes is tried."""
     tags = "Q4_1 or Q5_0 or Q3_K or Q4_K or Q6_K or IQ4N or MXF4"
     passes(__file__, name, f"(quantize_exactly or packing or bad_scales) and ({tags})")

@@ -9,7 +9,7 @@ import pytest
 from numba.core.codegen import JITCodeLibrary
 
 from fourcc import compute
-from fourcc.kernels.compiler import jit
+from fourcc.kernels.compiler import announcing, jit
 from fourcc.kernels.descriptors import address
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.simd.memory import load_word, store_word
@@ -56,7 +56,7 @@ def test_what_is_compiled_is_announced(monkeypatch: pytest.MonkeyPatch, tmp_path
     """A command can say why it takes a second."""
     said: list[str] = []
     monkeypatch.setenv("FOURCC_CACHE", str(tmp_path))
-    monkeypatch.setattr(jit, "announce", said.append)
+    monkeypatch.setattr(announcing, "listener", said.append)
     made = kernel_of(7)
     assert not jit.is_ready(made)
     jit.compiled(made)

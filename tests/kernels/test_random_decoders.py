@@ -21,7 +21,7 @@ from fourcc.kernels.fusing.ir import OPERATORS, Trace, UntraceableError, Value
 from fourcc.kernels.fusing.ir_ops import panel_operation
 from fourcc.kernels.fusing.tracer import TracedPart, trace
 from tests.formats.checks import same_numbers
-from tests.kernels.again import on_another_target, passes
+from tests.kernels.again import on_every_other_target, passes
 
 Given = Any  # an integer or a float, in plain Python or as a stand-in; beside it what a step takes
 
@@ -268,10 +268,10 @@ def test_compiled_indices_are_any_bits_of_a_word() -> None:
     assert not wrong.size, told(program, wrong)
 
 
-@pytest.mark.slow
-@on_another_target
-def test_on_another_target(name: str) -> None:
-    """The instructions of other targets give the same values."""
+@pytest.mark.thorough
+@on_every_other_target
+def test_on_every_other_target(name: str) -> None:
+    """The instructions of other machines."""
     passes(__file__, name, "compiled")
 
 

@@ -12,7 +12,7 @@ import fourcc
 from tests.sources.writers import Arrays, config, llama, safetensors, to_hf, written
 
 pytest.importorskip("llama_cpp", reason="llama-cpp-python is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from fourcc.errors import InputError
 from fourcc.models.tokenizers import open_tokenizer
 from fourcc.sources import open_source
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 VARIABLE = "FOURCC_VOCABULARIES"
 BETWEEN = "\n__ggml_vocab_test__\n"
 AGREE = ["command-r", "gpt-2", "llama-bpe", "llama-spm", "mpt", "phi-3", "qwen2", "refact", "starcoder"]

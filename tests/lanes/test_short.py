@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 
 
 def lane(name: str) -> ModuleType:

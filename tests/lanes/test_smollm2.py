@@ -26,7 +26,7 @@ from fourcc.sources import open_source
 from tests.running.test_gguf_tokenizers import same_for_both
 from tests.running.texts import TEXTS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.thorough
 VARIABLE = "FOURCC_SMOLLM2"
 
 

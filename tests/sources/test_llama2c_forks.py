@@ -170,7 +170,10 @@ def test_awq_of_a_shape_that_it_cannot_have(tmp_path: Path) -> None:
         open_source(written(tmp_path, "m.bin", data))
 
 
-@every
+@pytest.mark.parametrize(
+    "name",
+    [name if name in {"4 bits", "QMatrix"} else pytest.param(name, marks=pytest.mark.thorough) for name in SAMPLES],
+)
 @settings(QUICK, max_examples=40)
 @given(data=st.data())
 def test_damaged(name: str, data: st.DataObject) -> None:

@@ -164,7 +164,14 @@ def test_zero_point_beyond_the_codes(tmp_path: Path) -> None:
         decoded(source)
 
 
-@pytest.mark.parametrize("kind", ["awq", "gptq act-order", "compressed int4 with zero points", "compressed int8"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "gptq act-order",
+        *(pytest.param(kind, marks=pytest.mark.thorough) for kind in ("awq", "compressed int4 with zero points")),
+        pytest.param("compressed int8", marks=pytest.mark.thorough),
+    ],
+)
 def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     """Each kind is listed, converted without loss, and run."""
     stored, config, _ = checkpoint(kind, vocab=259)
@@ -180,6 +187,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str)
     assert main(["run", str(out), "-i", "a", "-t", "0", "-n", "3"]) == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["awq", "gptq act-order", "compressed int4 with zero points"])
 @settings(QUICK, max_examples=40)
 @given(data=st.data())
@@ -198,6 +206,7 @@ KEYS = st.sampled_from(
 )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["awq", "gptq", "compressed int4"])
 @settings(QUICK, max_examples=40)
 @given(changes=st.dictionaries(KEYS, JSON))

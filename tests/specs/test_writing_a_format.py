@@ -15,7 +15,7 @@ def text() -> str:
     return guide.GUIDE.read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_from_an_empty_folder_to_a_published_package(text: str) -> None:
     """New, install, test, a policy, convert, run, uninstall, inspect, wheel."""
     real = guide.corrected(text)

@@ -1,0 +1,35 @@
+"""What a command says when it compiles a kernel: that this happens once, and how to have it done beforehand."""
+
+from __future__ import annotations
+
+from fourcc.cli.render import terminal
+from fourcc.kernels.compiler import announcing
+
+COLD = (
+    "kernels are compiled for this machine, once: 10 to 60 s for a model. "
+    "`fourcc cache build` compiles those of all formats beforehand."
+)
+
+
+def tell(*, quiet: bool) -> None:
+    """Has the first kernel that this process compiles told of on stderr, where there is something to know."""
+    told = quiet
+
+    def listen(_: str) -> None:
+        nonlocal told
+        if not told:
+            told = True
+            terminal.notes(_notes())
+
+    announcing.listener = listen
+
+
+def _notes() -> list[str]:
+    """Of a cache that holds nothing of this version yet, or in which nothing can be kept."""
+    from fourcc import compute
+
+    why = compute.why_not_kept()
+    if why is not None:
+        folder = compute.cache_folder()
+        return [f"compiled kernels are not kept in {folder}: {why}. FOURCC_CACHE=FOLDER keeps them elsewhere."]
+    return [] if compute.current_entries() else [COLD]

@@ -1,0 +1,132 @@
+"""Kernels compiled before they are needed: those of some formats, and those of a model's forward pass, on all cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.compute.choosing import kernel_of
+from fourcc.errors import PluginError
+from fourcc.spec import complete
+
+if TYPE_CHECKING:
+    from fourcc.format import Format
+    from fourcc.kernels.compiler.jit import KernelFunction
+
+Find = Callable[[str], "Format"]
+SHARED = ""  # in place of a tag: what all models need, whatever their formats
+
+
+@attrs.frozen
+class Needed:
+    """A kernel to be compiled, by names that another process can find it by.
+
+    Attributes:
+        tag: of its format, or `SHARED`.
+        use: what the format needs it for.
+        key: of its entry in the cache.
+    """
+
+    tag: str
+    use: str
+    key: bytes
+
+
+def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
+    """What `q @ x`, a model's run, and encoding and decoding by default need of a format, by its use."""
+    kernel = kernel_of(fmt)
+    encoder = None if kernel.encoder is None else kernel.encoder(complete(fmt.spec.options, {}))
+    functions = {
+        "encode": encoder,
+        "multiply": kernel.tile,
+        "gather": kernel.gather,
+        "pack": kernel.pack,
+        "decode": kernel.decode,
+        "prepare": kernel.activation.prepare,
+    }
+    return {use: function for use, function in functions.items() if function is not None}
+
+
+def shared_kernels() -> dict[str, KernelFunction]:
+    """What every model's run and every conversion needs, by name."""
+    from fourcc.kernels.measuring.error_sums import error_sums
+    from fourcc.kernels.threads import program, thread_team
+    from fourcc.kernels.transformer import attention, layers, sampling
+
+    functions = (
+        program.run_steps,
+        *thread_team.COMPILED,
+        attention.attend,
+        attention.rotate,
+        layers.norm,
+        layers.norm_heads,
+        layers.add_to,
+        layers.add_bias,
+        layers.gate,
+        sampling.probabilities,
+        error_sums,
+    )
+    return {function.__name__: function for function in functions}
+
+
+def needed(tags: Sequence[str], find: Find) -> list[Needed]:
+    """The kernels of some formats and of all models, each once; those that take longest to compile come first.
+
+    Args:
+        tags: of the formats.
+        find: a format by its tag.
+    """
+    from fourcc.kernels.compiler import object_cache
+
+    named = [(tag, kernels_of_format(find(tag))) for tag in tags]
+    listed = [(tag, use, function) for tag, functions in named for use, function in functions.items()]
+    order = {"encode": 0, "multiply": 1}
+    listed.sort(key=lambda each: order.get(each[1], 2))
+    listed += [(SHARED, name, function) for name, function in shared_kernels().items()]
+    once: dict[bytes, Needed] = {}
+    for tag, use, function in listed:
+        key = object_cache.fingerprint(function)
+        once.setdefault(key, Needed(tag, use, key))
+    return list(once.values())
+
+
+def missing(kernels: Sequence[Needed]) -> list[Needed]:
+    """Those that the cache does not hold."""
+    from fourcc.kernels.compiler import object_cache
+
+    return [each for each in kernels if not object_cache.exists(each.key)]
+
+
+def build(kernels: Sequence[Needed], find: Find, processes: int) -> Iterator[Needed]:
+    """Compiles kernels and keeps them; gives each one when it is done.
+
+    Args:
+        kernels: from `missing`.
+        find: a format by its tag; other processes call it, so it is a function of a module.
+        processes: that compile at once.
+
+    Raises:
+        PluginError: a kernel cannot be compiled.
+    """
+    with ProcessPoolExecutor(min(processes, len(kernels)) or 1, get_context("spawn")) as pool:
+        started = {pool.submit(_build_one, each.tag, each.use, find): each for each in kernels}
+        try:
+            for ended in as_completed(started):
+                ended.result()
+                yield started[ended]
+        except (ValueError, BrokenProcessPool) as error:
+            raise PluginError(f"a kernel cannot be compiled: {error}") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _build_one(tag: str, use: str, find: Find) -> None:
+    """In a process of the pool."""
+    from fourcc.kernels.compiler import jit
+
+    jit.compiled(shared_kernels()[use] if tag == SHARED else kernels_of_format(find(tag))[use])

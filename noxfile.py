@@ -1,0 +1,129 @@
+"""A developer's tasks, by name: `nox -s tests`; `nox -l` lists all. Sessions run in the environment that is active."""
+
+from __future__ import annotations
+
+import nox
+
+nox.options.default_venv_backend = "none"  # what is installed in the developer's environment is what is tested
+nox.options.sessions = ["tests", "lint", "types"]
+
+PYTEST = ("python", "-m", "pytest", "-n", "2")
+KERNELS = ("python", "-m", "pytest", "tests/kernels", "-m", "not thorough")
+TARGETS = ("avxvnni", "avx2", "portable")  # on x86-64; the host's own is that of `tests`
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests, as the README's command does."""
+    session.run(*PYTEST, *session.posargs)
+
+
+@nox.session
+def thorough(session: nox.Session) -> None:
+    """Run the tests that take long: other targets, all checks of all formats, plugins, the guide."""
+    session.run(*PYTEST, "-m", "thorough", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types."""
+    session.run("mypy")
+
+
+@nox.session
+def readme(session: nox.Session) -> None:
+    """Check the README's output, or renew it: `-- --update`."""
+    session.run("python", "tests/readme.py", *session.posargs)
+
+
+@nox.session
+def guide(session: nox.Session) -> None:
+    """Check the guide's output, or renew it: `-- --update`."""
+    session.run("python", "tests/guide.py", *session.posargs)
+
+
+@nox.session
+def ci(session: nox.Session) -> None:
+    """Do all that must hold before a change lands, on a clean clone."""
+    session.run(".ci/run", external=True)
+
+
+@nox.session
+def uncompiled(session: nox.Session) -> None:
+    """Run the kernels' tests with kernels as plain Python."""
+    session.run(*KERNELS, *session.posargs, env={"NUMBA_DISABLE_JIT": "1"})
+
+
+@nox.session
+def bounds(session: nox.Session) -> None:
+    """Run the kernels' tests with every index checked."""
+    session.run(*KERNELS, *session.posargs, env={"NUMBA_BOUNDSCHECK": "1"})
+
+
+@nox.session
+def targets(session: nox.Session) -> None:
+    """Run the kernels' tests for each other processor that this one can be."""
+    for target in TARGETS:
+        session.run(*KERNELS, *session.posargs, env={"FOURCC_SIMD": target})
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure; beside other projects, with the extra `bench`: `-- --peers`."""
+    session.run("fourcc", "bench", *session.posargs)
+
+
+@nox.session
+def kill(session: nox.Session) -> None:
+    """Kill 200 conversions at random moments."""
+    session.run("python", "tests/lanes/kill.py", "--runs", "200")
+
+
+@nox.session
+def large(session: nox.Session) -> None:
+    """Convert 6 GiB in bounded memory."""
+    session.run("python", "tests/lanes/large.py", "--gib", "6")
+
+
+@nox.session
+def context(session: nox.Session) -> None:
+    """Fill a context of 4096 positions in bounded memory."""
+    session.run("python", "tests/lanes/context.py")
+
+
+@nox.session
+def start(session: nox.Session) -> None:
+    """Time the first token of a warm start."""
+    session.run("python", "tests/lanes/start.py")
+
+
+@nox.session
+def logits(session: nox.Session) -> None:
+    """Compare the stored logits of transformers with those that it gives; wants `transformers` and `torch`."""
+    session.run("python", "tests/lanes/transformers_logits.py")
+
+
+@nox.session
+def llama_cpp(session: nox.Session) -> None:
+    """Run what we export with llama.cpp, and compare logits; wants `llama-cpp-python`."""
+    session.run("python", "-m", "pytest", "tests/lanes/test_llama_cpp.py")
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """Talk with SmolLM2 and measure it; cut texts with llama.cpp's vocabularies; the heads of the files say how."""
+    files = ("tests/lanes/test_smollm2.py", "tests/lanes/test_llama_cpp_vocabularies.py")
+    session.run("python", "-m", "pytest", *files)
+
+
+@nox.session
+def model(session: nox.Session) -> None:
+    """Make the shipped model again; wants PyTorch."""
+    session.run("python", "tests/models/make_tiny.py")

@@ -1,0 +1,164 @@
+"""`fourcc cache`: the compiled kernels on disk, compiled beforehand, and what is said when one is compiled."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fourcc import compute
+from fourcc.compute import building
+from fourcc.kernels.compiler import announcing, object_cache
+from fourcc.registry import registry
+from tests.cli.making import Runner
+from tests.kernels.compact import OWN_TAGS
+
+COLD = (
+    "fourcc: note: kernels are compiled for this machine, once: 10 to 60 s for a model. "
+    "`fourcc cache build` compiles those of all formats beforehand.\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own; not made yet."""
+    monkeypatch.setenv("FOURCC_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_what_is_there(run: Runner, folder: Path) -> None:
+    """Kernels of this version and others; looking makes no folder."""
+    assert run("cache").out == f"folder   {folder}\nkernels  0\nsize     0 bytes\n"
+    assert not folder.exists()
+    folder.mkdir(mode=0o700)
+    mine, other = object_cache.fingerprint(building.shared_kernels()["norm"]), bytes(16)
+    for key in (mine, other):
+        object_cache.save(key, b"code")
+    (folder / "half.new").write_bytes(b"")
+    lines = run("cache").out.splitlines()
+    assert lines[1:] == ["kernels  2 (1 of this version of fourcc on this processor)", "size     40 bytes"]
+    document = run("cache", "--json").document
+    assert document == {
+        "schema": "fourcc.cache/1",
+        "folder": str(folder),
+        "kernels": 2,
+        "current": 1,
+        "bytes": 40,
+        "cleared": False,
+        "not_used": None,
+    }
+    assert run("cache", "--clear").out.endswith("cleared\n")
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="has no such permissions")
+def test_a_folder_that_is_not_used_is_said(run: Runner, folder: Path) -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+    why = "it belongs to someone else, or others may write to it"
+    assert run("cache").out.endswith(f"not used: {why}\n")
+    ended = run("cache", "build", "--format", "F16")
+    assert (ended.code, ended.err) == (4, f"fourcc: error: {folder}: compiled kernels cannot be kept: {why}\n")
+
+
+def test_a_folder_that_cannot_be_made_is_said(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FOURCC_CACHE", str(tmp_path / "file" / "cache"))
+    why = f"{tmp_path / 'file'} is no folder, or may not be written to"
+    assert run("cache").out.endswith(f"not used: {why}\n")
+    assert run("cache", "build").code == 4
+
+
+def test_what_has_been_built_is_there(run: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two kernels that compile quickly."""
+    two = {name: building.shared_kernels()[name] for name in ("add_to", "gate")}
+    monkeypatch.setattr(building, "shared_kernels", lambda: two)
+    monkeypatch.setattr(building, "kernels_of_format", lambda _: {})
+    document = run("cache", "build", "--json", "-q").document
+    assert (document["schema"], document["folder"]) == ("fourcc.cache-build/1", str(folder))
+    assert (document["needed"], document["there"], document["compiled"]) == (2, 0, 2)
+    assert {path.stem for path in folder.iterdir()} == {object_cache.fingerprint(each).hex() for each in two.values()}
+    ended = run("cache", "build")
+    assert (ended.out, ended.err) == ("2 kernels: 2 were there, 0 compiled\n", "")
+
+
+def test_a_format_that_is_not_there(run: Runner, folder: Path) -> None:
+    ended = run("cache", "build", "--format", "F16,Nope")
+    assert ended.code == 5
+    assert "no installed package provides the format Nope" in ended.err
+    assert not folder.exists()
+
+
+def test_built_is_all_that_a_format_needs() -> None:
+    """Of every built-in format: what its kernel is made of, but for products that keep activations as floats."""
+    for tag in OWN_TAGS:
+        kernel, functions = compute.kernel_of(registry[tag]), building.kernels_of_format(registry[tag])
+        parts = (kernel.tile, kernel.gather, kernel.pack, kernel.decode, kernel.activation.prepare)
+        assert {part for part in parts if part is not None} <= set(functions.values())
+        assert ("encode" in functions) == (kernel.encoder is not None)
+
+
+RUN = """
+import sys
+from fourcc.cli.app import main
+from fourcc.compute import building
+from fourcc.kernels.compiler import jit, object_cache
+from fourcc.registry import registry
+code = main(["run", sys.argv[1], "-t", "1", "-s", "1", "-n", "20", "-i", "One day", "-q", "--threads", "2"])
+built = {each.key for each in building.needed(["Q8_0", "F16"], registry.__getitem__)}
+print(code, [jit._name(kernel) for kernel in jit._compiled if object_cache.fingerprint(kernel) not in built])
+"""
+
+
+def test_built_is_all_that_a_run_needs(model: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", RUN, model], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "0 []", done.stderr
+
+
+SMALL = """
+import sys
+from fourcc.cli import app
+from fourcc.compute import building
+from fourcc.kernels.compiler import jit
+def run(given):
+    for name in ("add_to", "gate"):
+        jit.compiled(building.shared_kernels()[name])
+    return 0
+app.build = run
+app.get_command = lambda _: type("Command", (), {"main": lambda self, *_, **__: run(())})()
+app.main(sys.argv[1:])
+"""
+
+
+def said(*arguments: str, folder: Path) -> str:
+    """What a command says on stderr that compiles two kernels."""
+    environment = {**os.environ, "FOURCC_CACHE": str(folder)}
+    command = [sys.executable, "-c", SMALL, *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_a_cold_cache_is_said_once(tmp_path: Path) -> None:
+    """Not where it is warm, and not where it shall be quiet."""
+    assert said("run", "-q", folder=tmp_path / "quiet") == ""
+    assert said("run", folder=tmp_path / "cache") == COLD
+    for path in sorted((tmp_path / "cache").iterdir())[1:]:
+        path.unlink()
+    assert said("run", folder=tmp_path / "cache") == ""
+
+
+def test_kernels_that_are_not_kept_are_said_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "cache"
+    assert said("run", folder=folder) == (
+        f"fourcc: note: compiled kernels are not kept in {folder}: {tmp_path / 'file'} is no folder, or may not be "
+        "written to. FOURCC_CACHE=FOLDER keeps them elsewhere.\n"
+    )
+
+
+def test_commands_listen(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(announcing, "listener", None)
+    assert run("--version").code == 0
+    assert announcing.listener is not None

@@ -1,0 +1,30 @@
+"""One format of each kind of kernel and block: for checks that are too dear to be made of every format at every run."""
+
+from collections.abc import Iterable
+
+from fourcc import compute
+from fourcc.registry import registry
+
+# Checks that compile all of a format's kernels, some of them anew, or that take long: a run without further words makes
+# them of one format of each kind. `tests/kernels` asks the same of every kernel.
+DEAR = {
+    *("bounds checked", "uncompiled", "processes", "threads of a product"),
+    *("damaged parts", "decode, then multiply", "each column"),
+}
+
+
+def kind(tag: str) -> tuple[object, ...]:
+    """What decides which code a format's products and parts go through."""
+    found = registry[tag]
+    kernel = compute.kernel_of(found)
+    cols = found.spec.block[1]
+    width = "one" if cols == 1 else "row" if cols is None else "group" if isinstance(cols, str) else "block"
+    return kernel.level, kernel.pack is not None, width
+
+
+def of_each_kind(tags: Iterable[str]) -> list[str]:
+    """The first format of each kind."""
+    first: dict[tuple[object, ...], str] = {}
+    for tag in tags:
+        first.setdefault(kind(tag), tag)
+    return list(first.values())
