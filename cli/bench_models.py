@@ -92,7 +92,7 @@ def bench_models(  # noqa: PLR0913 - one an option
 
 def _usual() -> str | None:
     """The format that is measured by default."""
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
 
     found = registry.foreign("ggml", EIGHT_BITS)
     return None if found is None else str(found.spec.tag)

@@ -119,8 +119,8 @@ def _check() -> None:
 def _tags(formats: str | None) -> list[str]:
     """The formats that were named, or all built-in ones whose products need no decoded matrix."""
     from fourcc import compute
-    from fourcc.entries import OWN
-    from fourcc.registry import registry
+    from fourcc.plugins.entries import OWN
+    from fourcc.plugins.registry import registry
 
     if formats is not None:
         return formats.split(",")
@@ -130,6 +130,6 @@ def _tags(formats: str | None) -> list[str]:
 
 def _format(tag: str) -> Format:
     """A format by its tag; processes that compile call it, too."""
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
 
     return registry[tag]

@@ -13,8 +13,8 @@ from fourcc.cli.shared.options import Json
 from fourcc.errors import DuplicateTagError, PluginError, UsageError
 
 if TYPE_CHECKING:
-    from fourcc.entries import Entry
     from fourcc.format import Format
+    from fourcc.plugins.entries import Entry
     from fourcc.spec import Setting
     from fourcc.tags import FourCC
 
@@ -85,7 +85,7 @@ def formats(tag: Tag = None, *, broken: BrokenOnly = False, as_json: Json = Fals
 
 def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
     """The formats that work, and those that do not. A broken plugin hides no other."""
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
 
     found, troubles = [], []
     for tag in registry:
@@ -101,8 +101,8 @@ def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
 
 def _imported(tag: FourCC) -> tuple[Format, Entry]:
     """A format and its provider. A third party's is first imported in another process, since the import may crash."""
-    from fourcc.entries import OWN
-    from fourcc.registry import registry
+    from fourcc.plugins.entries import OWN
+    from fourcc.plugins.registry import registry
 
     owner = registry.entry(tag)
     if owner.distribution != OWN:

@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Format:
     """The format of a tag. Raises PluginError where it is broken."""
     from importlib.util import find_spec
 
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
 
     # `from fourcc.formats import q4_0` asks here first: a file of this package is never hidden by a plugin's tag.
     if name.startswith("__") or name not in registry or find_spec(f"{__name__}.{name}"):
@@ -32,6 +32,6 @@ def __getattr__(name: str) -> Format:
 
 def __dir__() -> list[str]:
     """The tags of all installed formats; none is imported."""
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
 
     return [*globals(), *map(str, registry)]

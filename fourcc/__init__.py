@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from fourcc.models.evaluation import evaluate as evaluate
     from fourcc.models.model import Model as Model
     from fourcc.models.opening import open_to_look as open  # noqa: A004 - as gzip.open and others
+    from fourcc.plugins.registry import registry as registry
     from fourcc.policy import Policy as Policy
     from fourcc.qmatrix import QMatrix as QMatrix
-    from fourcc.registry import registry as registry
     from fourcc.sources.source import Source as Source
     from fourcc.spec import FormatSpec as FormatSpec
     from fourcc.spec import Geometry as Geometry
@@ -78,7 +78,7 @@ _HOMES = {
     "export": "fourcc.exporters.export:export",
     "formats": "fourcc.formats",
     "open": "fourcc.models.opening:open_to_look",
-    "registry": "fourcc.registry:registry",
+    "registry": "fourcc.plugins.registry:registry",
     "stats": "fourcc.analysis.survey:stats",
     "suggest": "fourcc.analysis.files:suggest",
     "verify": "fourcc.container.verify:verify",

@@ -11,8 +11,8 @@ from fourcc.errors import UsageError
 from fourcc.format import Aids, Array, Format, Parts
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.parts import PartArrays
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.spec import Geometry, Params, complete, split_shape
 from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import tile_bounds

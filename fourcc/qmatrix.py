@@ -17,7 +17,7 @@ from fourcc.compute import Packed
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import TableError, UsageError
 from fourcc.format import Array, Floats, Format, Parts
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry, Params, checked_shapes, split_shape
 from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import cut_rows, decode_rows, shape_and_dtype, tile_bounds

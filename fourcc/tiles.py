@@ -16,7 +16,7 @@ from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, PluginError, memory_is_short
 from fourcc.format import Array, Format, Parts
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import FormatSpec, Geometry, split_shape
 
 if TYPE_CHECKING:

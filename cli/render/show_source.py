@@ -38,7 +38,7 @@ def show(path: Path, *, quiet: bool, as_json: bool) -> None:
 
 def stored_bytes(tensor: SourceTensor | Unreadable) -> int:
     """Bytes that a tensor takes in its file."""
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
     from fourcc.sources.source import Unreadable
 
     if isinstance(tensor, Unreadable):

@@ -11,7 +11,7 @@ from fourcc.container.index import Index, Provider
 from fourcc.errors import PluginError
 
 if TYPE_CHECKING:
-    from fourcc.entries import Entry
+    from fourcc.plugins.entries import Entry
     from fourcc.tags import FourCC
 
 OWN = Provider("fourcc", __version__)
@@ -40,7 +40,7 @@ def missing(index: Index) -> dict[str, Provider | None]:
     """Tags that no installed package provides, each with its provider if the file names one."""
     if not _foreign(index):
         return {}
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
 
     providers: dict[str, Provider | None] = {}
     for tag, named in _foreign(index):
@@ -66,7 +66,7 @@ def _foreign(index: Index) -> Counter[tuple[FourCC, Provider | None]]:
 
 def _entry(tag: FourCC) -> Entry | None:
     """The entry point that declares a tag, if just one does."""
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
 
     try:
         return registry.entry(tag)

@@ -14,9 +14,9 @@ from fourcc.encoding import encode
 from fourcc.errors import FourccError, PluginError
 from fourcc.format import Array, Format
 from fourcc.metrics import ErrorSums
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, Row, explicit
 from fourcc.progress import OnProgress, counter
-from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import FormatSpec, complete, split_shape
 from fourcc.tiles import decoded_rows

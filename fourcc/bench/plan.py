@@ -11,7 +11,7 @@ from fourcc import compute
 from fourcc.bench import machine
 from fourcc.errors import UsageError
 from fourcc.format import Format
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 from fourcc.threads import thread_count
 

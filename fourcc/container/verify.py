@@ -74,7 +74,7 @@ def damages(path: Path, progress: Callable[[int], None] | None = None) -> Iterat
 
 def _misfit(record: TensorRecord) -> Damage | None:
     """The damage of a tensor that its format cannot have stored so; None where it can, or is not installed."""
-    from fourcc.registry import registry
+    from fourcc.plugins.registry import registry
 
     if record.tag not in registry:
         return None

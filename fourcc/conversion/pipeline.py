@@ -16,8 +16,8 @@ from fourcc.errors import listed
 from fourcc.format import Aids, Format, Parts
 from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite
 from fourcc.metrics import ErrorSums
+from fourcc.plugins.registry import registry
 from fourcc.policy import Decision
-from fourcc.registry import registry
 from fourcc.sources.source import SourceTensor
 from fourcc.spec import FormatSpec, Geometry, split_shape
 from fourcc.tags import FourCC

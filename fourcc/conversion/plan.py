@@ -18,8 +18,8 @@ from fourcc.errors import PluginError, SourceError, UsageError
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
 from fourcc.networks import left_out
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
-from fourcc.registry import registry
 from fourcc.sources import warnings
 from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.source import Source, SourceTensor

@@ -18,9 +18,9 @@ from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.writing import PlacedFile
 from fourcc.files.read import identity
 from fourcc.files.write import AtomicFile, check_space, check_target
+from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, Policy
 from fourcc.progress import OnProgress, counter
-from fourcc.registry import registry
 from fourcc.sources import open_source
 from fourcc.sources.source import Source
 from fourcc.threads import thread_count

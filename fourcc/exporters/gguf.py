@@ -32,7 +32,7 @@ from fourcc.exporters.rope_factors import factors_of
 from fourcc.exporters.rows import constant, in_halves
 from fourcc.models.architecture import Architecture
 from fourcc.naming import GGUF, from_fourcc
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources import gguf_llama, llama
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.gguf_header import MAX_DIMENSIONS, MAX_NAME

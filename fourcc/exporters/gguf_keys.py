@@ -16,7 +16,7 @@ import attrs
 
 from fourcc.conversion.pipeline import Step
 from fourcc.exporters.gguf_head import FLOAT32, UINT32, GGUFKey
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources.gguf_header import ALIGNMENT_KEY, DEFAULT_ALIGNMENT
 from fourcc.sources.gguf_llama import ARCHITECTURE_KEY, COUNTS, ORIGINAL, SCALING
 from fourcc.sources.gguf_metadata import Typed, fits

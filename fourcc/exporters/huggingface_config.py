@@ -13,7 +13,7 @@ from fourcc.errors import SourceError, UsageError
 from fourcc.exporters.consumed import refuse_heads, refuse_impossible, refuse_unsaid
 from fourcc.exporters.rope_factors import scaling_of
 from fourcc.naming import split_name
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources import huggingface
 from fourcc.sources.source import Source
 

@@ -19,9 +19,9 @@ from fourcc.errors import UsageError
 from fourcc.exporters.consumed import refuse_heads, refuse_impossible, refuse_scheme, refuse_unsaid
 from fourcc.exporters.layout import FileKind, Layout
 from fourcc.models.architecture import Architecture
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.policy.writing import rules_text
-from fourcc.registry import registry
 from fourcc.sources import llama
 from fourcc.sources.extent import foreign_format, number_format
 from fourcc.sources.llama2c import KIND as NAME

@@ -12,8 +12,8 @@ import attrs
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
 from fourcc.format import Aids
+from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, TensorInfo
-from fourcc.registry import registry
 from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.tiles import decoded_rows

@@ -17,7 +17,7 @@ from fourcc.exporters.huggingface_config import CONFIG, config
 from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.rows import in_halves
 from fourcc.naming import HUGGING_FACE, from_fourcc
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources import llama, tokenizer
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.source import Source

@@ -100,7 +100,7 @@ class Model(ModelFile):
     def _packed(self, name: str) -> None:
         """Lets go of the stored tensor where its kernel has a copy, so that it is not in memory twice."""
         from fourcc.compute import is_copied
-        from fourcc.registry import registry
+        from fourcc.plugins.registry import registry
 
         record = self.record(name)
         if is_copied(registry[record.tag], record.params):

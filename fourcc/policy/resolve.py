@@ -16,7 +16,7 @@ from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.targets import TargetFormat, rule_targets
 
 if TYPE_CHECKING:
-    from fourcc.registry import Registry
+    from fourcc.plugins.registry import Registry
 
 LISTED = 10  # names that a message lists; it counts the others
 

@@ -15,7 +15,7 @@ from fourcc.tags import FourCC
 
 if TYPE_CHECKING:
     from fourcc.format import Format
-    from fourcc.registry import Registry
+    from fourcc.plugins.registry import Registry
 
 
 @attrs.frozen

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import attrs
 
-from fourcc.entries import OWN, normalized
 from fourcc.errors import PluginError, UsageError
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN, normalized
+from fourcc.plugins.registry import registry
 from fourcc.tags import FourCC, as_tag
 
 DISTRIBUTION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")

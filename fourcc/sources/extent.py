@@ -12,7 +12,7 @@ import numpy as np
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import SourceError
 from fourcc.format import Array, Format, Parts
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Params, Part, split_shape
 
 ReadRows = Callable[[int, int, int], Parts]  # (matrix, first row, last row) -> parts

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import attrs
 
 from fourcc.errors import PluginError, UsageError, listed
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 
 KEY = "quantization"  # the hyper-parameter that holds a scheme's name

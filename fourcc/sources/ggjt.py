@@ -20,7 +20,7 @@ from pathlib import Path
 
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources import llama, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.gguf_cursor import MAX_HEAD, Cursor

@@ -15,7 +15,7 @@ import attrs
 
 from fourcc.errors import SourceError, listed
 from fourcc.files.read import ReadFile
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources import gguf_llama, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.folder import file_in

@@ -15,7 +15,7 @@ import attrs
 from fourcc.errors import SourceError
 from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.networks.hyper import MOST
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources import foreign_weights, llama
 from fourcc.sources.extent import AdjacentPairs, whole_parts
 from fourcc.sources.folder import contents, file_in

@@ -24,7 +24,7 @@ from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
 from fourcc.format import Array
 from fourcc.naming import position
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources.extent import AdjacentPairs, Extent, Planes, foreign_format, number_format
 from fourcc.sources.llama2c import SEVEN, Header, TensorRun, hyper_of, plausible, read_header, refusal, runs_of
 from fourcc.sources.source import Source, SourceTensor

@@ -17,7 +17,7 @@ from fourcc.container.sums import refuse_damage
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
 from fourcc.format import Array, Parts
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources.llama import ARCHITECTURE, incomplete
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import Part, split_shape

@@ -27,7 +27,7 @@ import numpy as np
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
 from fourcc.format import Array, Parts
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources.extent import Extent, refuse_other_than_truth, single_part
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import split_shape

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources.extent import stored_bytes
 from fourcc.sources.folder import contents, file_in
 from fourcc.sources.huggingface import adopt

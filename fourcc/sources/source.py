@@ -19,8 +19,8 @@ from fourcc.container.names import missing_tensor
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, listed
 from fourcc.format import Array, Format, Parts
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.spec import Params, split_shape
 from fourcc.tags import FourCC
 

@@ -6,9 +6,9 @@ import contextlib
 from collections.abc import Iterator
 
 from fourcc import compute
-from fourcc.entries import OWN
 from fourcc.errors import PluginError
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 from fourcc.testing.finding import Finding, attempt
 from fourcc.testing.subject import Subject, is_own
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from fourcc.entries import GROUP, OWN, Entry
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
-from fourcc.registry import registry
+from fourcc.plugins.entries import GROUP, OWN, Entry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Params, Setting
 from fourcc.tags import FourCC
 from fourcc.testing.finding import Finding, Outcome

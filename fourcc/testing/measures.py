@@ -11,12 +11,12 @@ import attrs
 import numpy as np
 
 from fourcc import compute
-from fourcc.entries import OWN
 from fourcc.errors import PluginError
 from fourcc.format import Array, Format
 from fourcc.metrics import ErrorSums
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, heavy
 

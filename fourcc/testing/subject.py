@@ -13,12 +13,12 @@ import numpy as np
 
 from fourcc.dtypes import numpy_dtype
 from fourcc.encoding import encode
-from fourcc.entries import OWN
 from fourcc.errors import PluginError
 from fourcc.format import Aids, Array, Format, Parts
 from fourcc.matrix_encoder import MatrixEncoder
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.spec import Geometry, Params, Setting, complete, split_shape
 from fourcc.testing.finding import attempt
 from fourcc.testing.weights import described

@@ -23,10 +23,10 @@ from fourcc.bench.run import BenchRun
 from fourcc.bench.timing import Series, take_turns
 from fourcc.compute import coding
 from fourcc.encoding import checked_settings
-from fourcc.entries import OWN
 from fourcc.format import Aids
 from fourcc.matrix_encoder import MatrixEncoder
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.measure_sqnr import drawn, sqnr

@@ -13,8 +13,8 @@ from fourcc.bench.peers.peer import NAMES, Candidate, Coder, PeerSubject
 from fourcc.bench.plan import make
 from fourcc.bench.results import Results
 from fourcc.bench.timing import Series
-from fourcc.entries import OWN
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 
 

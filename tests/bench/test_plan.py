@@ -8,7 +8,7 @@ from fourcc.bench import machine, plan
 from fourcc.bench.matrices import copies, matrix, weights
 from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, UsageError
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 
 

@@ -8,7 +8,7 @@ from fourcc.bench import matrices
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import address, empty, matrix
 from fourcc.kernels.measuring import roofline
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 
 SUMS = slice(0, 64)  # bytes of scratch memory in which a read kernel leaves its sums

@@ -10,7 +10,7 @@ import pytest
 from fourcc import compute
 from fourcc.compute import building
 from fourcc.kernels.compiler import announcing, object_cache
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from tests.cli.making import Runner
 from tests.kernels.compact import OWN_TAGS
 
@@ -104,7 +104,7 @@ import sys
 from fourcc.cli.app import main
 from fourcc.compute import building
 from fourcc.kernels.compiler import jit, object_cache
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 code = main(["run", sys.argv[1], "-t", "1", "-s", "1", "-n", "20", "-i", "One day", "-q", "--threads", "2"])
 built = {each.key for each in building.needed(["Q8_0", "F16"], registry.__getitem__)}
 print(code, [jit._name(kernel) for kernel in jit._compiled if object_cache.fingerprint(kernel) not in built])

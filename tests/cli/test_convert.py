@@ -9,8 +9,8 @@ import pytest
 import fourcc
 from fourcc.errors import PolicyError, UsageError
 from fourcc.exporters import KINDS
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
-from fourcc.registry import registry
 from tests.cli.making import Runner, write_safetensors
 from tests.sources.writers import config, llama, to_hf, written
 

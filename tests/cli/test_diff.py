@@ -16,7 +16,7 @@ def difference(run: Runner, folder: Path, a: dict[str, np.ndarray], b: dict[str,
     """The JSON object of two safetensors files, without its schema and paths."""
     paths = write_safetensors(folder / "a.safetensors", a), write_safetensors(folder / "b.safetensors", b)
     document = run("diff", *paths, "--json").document
-    assert document.pop("schema") == "fourcc.analysis.diff/1"
+    assert document.pop("schema") == "fourcc.diff/1"
     assert (document.pop("a"), document.pop("b")) == tuple(map(str, paths))
     return document
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fourcc.registry import Registry, registry
+from fourcc.plugins.registry import Registry, registry
 from tests.cli.making import Runner
 
 Plugin = Callable[[str, str, str], dict[str, str]]
@@ -115,7 +115,7 @@ def test_an_import_that_would_end_the_listing(
     builtin = set(map(str, registry))
     folder = plugin("fourcc-bad", "Half", code)["PYTHONPATH"]
     monkeypatch.setattr("fourcc.cli.formats.IMPORT_SECONDS", 2.0)
-    monkeypatch.setattr("fourcc.registry.registry", Registry())
+    monkeypatch.setattr("fourcc.plugins.registry.registry", Registry())
     monkeypatch.syspath_prepend(folder)
     ended = run("formats", "--json")
     assert (ended.code, ended.err) == (0, "")

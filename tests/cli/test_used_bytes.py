@@ -330,9 +330,9 @@ sys.exit(main(sys.argv[1:]))
 @pytest.mark.parametrize(
     ("module", "name", "arguments"),
     [
-        ("transcode", "_encode", ["run", "-z", "TOKENIZER", "--format", "F16"]),
+        ("conversion.pipeline", "_encode", ["run", "-z", "TOKENIZER", "--format", "F16"]),
         ("models.generate", "text_after", ["run", "-z", "TOKENIZER"]),
-        ("survey", "survey", ["stats", "--format", "F16"]),
+        ("analysis.survey", "survey", ["stats", "--format", "F16"]),
     ],
     ids=["while it converts", "while it runs", "while stats looks"],
 )

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.entries import OWN
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 from fourcc.tags import FourCC
 from fourcc.testing import CHECKS, Trial, trials
 from tests.kernels.sample import DEAR, of_each_kind

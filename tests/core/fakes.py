@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import EntryPoint
 
-from fourcc import registry as registries
-from fourcc.entries import GROUP, Entry
 from fourcc.format import Format
+from fourcc.plugins.entries import GROUP, Entry
+from fourcc.plugins.registry import registry
 
 
 def entry(name: str, loaded: object, distribution: str = "fake", version: str = "1.0") -> Entry:
@@ -25,7 +25,7 @@ def installed(*formats: Format) -> Iterator[None]:
     """Formats beside those that are really installed, in the registry that all the code shares."""
     with ExitStack() as stack:
         for each in formats:
-            stack.enter_context(registries.registry.trying(each, ("fake", "1.0")))
+            stack.enter_context(registry.trying(each, ("fake", "1.0")))
         yield
 
 

@@ -11,7 +11,7 @@ from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, NumericError, PluginError, UsageError
 from fourcc.format import Aids, Array, Format, Parts
 from fourcc.matrix_encoder import MatrixEncoder
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Part, Setting
 from fourcc.tags import as_tag
 from fourcc.tiles import TILE_WEIGHTS

@@ -137,7 +137,7 @@ def test_formats_by_their_tags() -> None:
 def test_a_plugin_s_tag_hides_no_file_of_the_package() -> None:
     """`from fourcc.formats import bf16` asks for an attribute first."""
     code = (
-        "import attrs\nfrom fourcc.registry import registry\nfrom fourcc.format import Format\nimport fourcc\n"
+        "import attrs\nfrom fourcc.plugins.registry import registry\nfrom fourcc.format import Format\nimport fourcc\n"
         "ours = fourcc.registry['BF16']\n"
         "theirs = Format(spec=attrs.evolve(ours.spec, tag='bf16'), decode=ours.decode)\n"
         "with registry.trying(theirs):\n"

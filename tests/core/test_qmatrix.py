@@ -9,8 +9,8 @@ import pytest
 from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, PluginError, TableError, UsageError
 from fourcc.format import Format
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Part, Setting
 from fourcc.tags import as_tag
 from fourcc.tiles import TILE_WEIGHTS, tile_bounds

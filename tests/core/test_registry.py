@@ -8,10 +8,10 @@ from pathlib import Path
 import attrs
 import pytest
 
-from fourcc.entries import Entry, installed_entries
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
 from fourcc.format import Format
-from fourcc.registry import Broken, Registry
+from fourcc.plugins.entries import Entry, installed_entries
+from fourcc.plugins.registry import Broken, Registry
 from fourcc.spec import FormatSpec, Part
 from fourcc.tags import as_tag
 from tests.core.fakes import entry
@@ -319,7 +319,7 @@ def test_first_distribution_on_the_path_counts(tmp_path: Path, monkeypatch: pyte
 def test_listing_imports_nothing() -> None:
     """Neither the formats nor numpy."""
     code = (
-        "import sys\nfrom fourcc.registry import registry\ntags = list(registry)\n"
+        "import sys\nfrom fourcc.plugins.registry import registry\ntags = list(registry)\n"
         "print(len(tags) > 15, [n for n in sys.modules if n.startswith('fourcc.formats') or n == 'numpy'])"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "True []\n"
@@ -334,7 +334,7 @@ def test_allow_list_in_the_environment(tmp_path: Path, value: str | None, listed
     if value is not None:
         environment["FOURCC_PLUGINS"] = value
     code = (
-        "from fourcc.registry import registry\nfrom fourcc.tags import as_tag\n"
+        "from fourcc.plugins.registry import registry\nfrom fourcc.tags import as_tag\n"
         "assert as_tag('F32') in registry\nprint(as_tag('Late') in registry)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True, env=environment) == f"{listed}\n"

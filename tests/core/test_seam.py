@@ -15,9 +15,9 @@ from fourcc.dtypes import itemsize
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
 from fourcc.format import Aids, Array, Format
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.spec import split_shape
 from fourcc.tiles import TILE_WEIGHTS
 from tests.container.build import write_model

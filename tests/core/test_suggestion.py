@@ -14,7 +14,7 @@ from fourcc.analysis.offers import Offer, Suggestion, Wish, together, totals
 from fourcc.analysis.suggestion import candidates, policy, suggest
 from fourcc.analysis.survey import Selection
 from fourcc.metrics import ErrorSums
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources import open_source
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.tags import as_tag

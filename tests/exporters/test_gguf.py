@@ -16,8 +16,8 @@ from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.exporters.gguf_head import FLOAT32, FLOAT64, INT32, INT64, STRING, TRUTH, UINT32, UINT64, GGUFKey
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.architecture import Architecture
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
-from fourcc.registry import registry
 from fourcc.sources import open_source
 from fourcc.sources.gguf_header import MAX_NAME
 from tests.sources.writers import (

@@ -10,7 +10,7 @@ import pytest
 from fourcc import errors
 from fourcc.encoding import encode
 from fourcc.format import Aids, Array, Parts
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry, Params, complete
 from fourcc.tags import as_tag
 from fourcc.testing import Subject

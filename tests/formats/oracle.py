@@ -6,7 +6,7 @@ import gguf
 import numpy as np
 
 from fourcc.format import Array
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive_decode, random_parts, same_numbers

@@ -4,8 +4,8 @@ from importlib import import_module
 
 import pytest
 
-from fourcc.entries import OWN
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 
 NATIVE = [str(tag).lower() for tag in registry if registry.entry(tag).distribution == OWN and registry[tag].kernel]
 

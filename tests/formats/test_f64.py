@@ -3,7 +3,7 @@
 import numpy as np
 
 from fourcc.encoding import encode
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive_decode, check_vectors, encoded, random_parts

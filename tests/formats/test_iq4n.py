@@ -1,6 +1,6 @@
 """IQ4N, tested against ``specs/iq4n.md`` and to the package gguf."""
 
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_vectors
 from tests.formats.oracle import check_decodes_as_gguf

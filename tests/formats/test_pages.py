@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from fourcc.encoding import encode
-from fourcc.entries import OWN
 from fourcc.format import Array
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix, numpy_dtype
-from fourcc.registry import registry
 from fourcc.spec import complete
 from fourcc.tags import FourCC, as_tag
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import numpy_dtype
-from fourcc.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_vectors

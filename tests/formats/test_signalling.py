@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import FormatSpec, Geometry, complete
 from fourcc.testing import Subject
 from fourcc.testing.subject import random_parts

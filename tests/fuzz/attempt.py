@@ -17,8 +17,8 @@ import numpy as np
 import fourcc
 from fourcc.errors import FourccError
 from fourcc.models.tokenizers import open_tokenizer
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo, explicit
-from fourcc.registry import registry
 from fourcc.sources import open_source
 from tests.sources.writers import decoded
 

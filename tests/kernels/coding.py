@@ -10,8 +10,8 @@ from fourcc.compute.coding import _run
 from fourcc.format import Array, Parts
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.kernel import Kernel
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import numpy_dtype
-from fourcc.registry import registry
 from fourcc.spec import Geometry, complete
 from fourcc.tags import as_tag
 from tests.kernels.drawing import STYLES, Draw

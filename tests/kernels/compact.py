@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fourcc.entries import OWN
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = ROOT / "tests" / "plugins" / "fourcc-nf"

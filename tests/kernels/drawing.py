@@ -5,9 +5,9 @@ from collections.abc import Callable
 import numpy as np
 from hypothesis import strategies as st
 
-from fourcc.entries import OWN
 from fourcc.format import Array
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 from fourcc.tags import FourCC, as_tag
 
 TAGS = [tag for tag in registry if registry.entry(tag).distribution == OWN]

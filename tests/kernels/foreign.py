@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 from fourcc import compute
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.simd import target as targets
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 
 

@@ -9,7 +9,7 @@ from fourcc.formats import iq4x, mxf4, q3_k
 from fourcc.formats.layouts.six_bits import unpack_scales
 from fourcc.formats.searches.levels import LEVELS
 from fourcc.kernels.simd.target import target
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 

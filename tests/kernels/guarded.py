@@ -3,8 +3,8 @@
 import sys
 
 from fourcc import encode
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.testing.memory import Guarded
 from tests.core.fakes import installed
 from tests.kernels.compact import TAGS

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fourcc.format import Array
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.spec import Geometry, complete
 from fourcc.tags import FourCC
 from fourcc.testing.subject import random_parts

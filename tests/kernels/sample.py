@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fourcc import compute
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 
 # Checks that compile all of a format's kernels, some of them anew, or that take long: a run without further words makes
 # them of one format of each kind. `tests/kernels` asks the same of every kernel.

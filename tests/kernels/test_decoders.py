@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fourcc.format import Parts
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded, random_parts, same_numbers

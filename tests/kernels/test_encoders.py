@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fourcc.format import Array, Parts
 from fourcc.kernels.encoders.block_by_block import SCRATCH
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import encoded

@@ -19,8 +19,8 @@ from fourcc.kernels.fusing.block_part import BlockPart
 from fourcc.kernels.fusing.fused import fused
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.products.plain_floats import DECODED
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix, numpy_dtype
-from fourcc.registry import registry
 from fourcc.spec import FormatSpec, Geometry, Part, Setting
 from tests.core.fakes import installed
 from tests.formats.checks import same_numbers

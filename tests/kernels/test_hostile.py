@@ -10,8 +10,8 @@ from fourcc import encode
 from fourcc.compute.choosing import kernel_of
 from fourcc.format import Array
 from fourcc.kernels.kernel import LARGE
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.spec import complete
 from fourcc.tags import FourCC, as_tag
 from tests.formats.checks import random_parts

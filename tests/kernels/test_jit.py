@@ -14,7 +14,7 @@ from fourcc.kernels.descriptors import address
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.simd.target import target
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 
 OFFSET = 3

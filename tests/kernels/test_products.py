@@ -16,8 +16,8 @@ from fourcc.compute.products import COLUMNS
 from fourcc.errors import UsageError
 from fourcc.format import Array
 from fourcc.kernels.q4_a import LONG
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.spec import complete
 from fourcc.tags import FourCC, as_tag
 from tests.container.build import write_model

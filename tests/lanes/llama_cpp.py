@@ -18,8 +18,8 @@ import numpy as np
 import fourcc
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
-from fourcc.registry import registry
 from fourcc.tags import as_tag
 
 PLAIN = 1e-4  # root mean square of logits, whose spread is about 4: float32 sums in another order give 3e-6

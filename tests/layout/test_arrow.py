@@ -7,17 +7,17 @@ import pytest
 
 # Lower floors first; a module imports only from floors below its own. Lazy imports count.
 FLOORS = [
-    {"errors", "metrics", "kernels", "dtypes", "entries", "naming", "progress", "tags"},
+    {"errors", "metrics", "nibbles", "kernels", "dtypes", "naming", "progress", "tags"},
     {"files", "spec", "networks", "threads"},
     {"format", "compute"},
-    {"registry", "formats"},
-    {"tiles", "parts", "policy", "scaffold"},
+    {"plugins", "parts"},
+    {"formats", "tiles", "policy", "scaffold"},
     {"qmatrix", "matrix_encoder"},
     {"encoding", "container"},
     {"sources", "testing"},
     {"conversion"},
     {"analysis", "models"},
-    {"exporters", "bench"},  # bench: beside `compute` the only room that takes kernels from fourcc.kernels
+    {"exporters", "bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
     {"cli"},
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}

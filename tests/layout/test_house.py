@@ -13,8 +13,8 @@ import pytest
 
 import fourcc
 from fourcc.cli.app import COMMANDS
-from fourcc.entries import OWN
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 
 # The files directly in a folder that are no format, no format's kernel, no command: its face, what all share.
 EXCEPTIONS = {"formats": {"__init__"}, "kernels": {"__init__", "kernel", "descriptors"}, "cli": {"__init__", "app"}}

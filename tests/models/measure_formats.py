@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 import fourcc
-from fourcc.entries import OWN
-from fourcc.registry import registry
+from fourcc.plugins.entries import OWN
+from fourcc.plugins.registry import registry
 
 HERE = Path(__file__).parent
 MODEL, TOKENIZER, TEXT = HERE / "tiny.bin", HERE / "tiny_tokenizer.bin", HERE / "heldout.txt"

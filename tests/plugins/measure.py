@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 
 from fourcc.format import Format
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.testing import Measure, Subject, measured
 from tests.markdown import filled
 

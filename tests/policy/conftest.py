@@ -6,8 +6,8 @@ import pytest
 
 from fourcc.errors import PolicyError
 from fourcc.format import Format
+from fourcc.plugins.registry import Entry, Registry, installed_entries
 from fourcc.policy import Policy, TensorInfo
-from fourcc.registry import Entry, Registry, installed_entries
 from fourcc.spec import FormatSpec, Part, Setting
 from fourcc.tags import as_tag
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 
 from fourcc.errors import PolicyError
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
 from fourcc.policy.layers import MAX_ITEMS, Layers
-from fourcc.registry import registry
 
 MODEL = [
     TensorInfo(name, (64, 64), ("attention.q",), layer, registry["F32"].spec.tag)

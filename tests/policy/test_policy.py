@@ -9,9 +9,9 @@ import attrs
 import pytest
 
 from fourcc.errors import PluginError, PolicyError
+from fourcc.plugins.registry import Registry
 from fourcc.policy import Decision, Policy, Row, TensorInfo, explicit
 from fourcc.policy.toml import MAX_BYTES
-from fourcc.registry import Registry
 from fourcc.tags import as_tag
 
 Make = Callable[..., TensorInfo]

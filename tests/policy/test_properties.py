@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.errors import PolicyError
+from fourcc.plugins.registry import Registry
 from fourcc.policy import Policy, TensorInfo, explicit
 from fourcc.policy.schema import RULE
-from fourcc.registry import Registry
 
 TEXTS = ("", "*", "a*", "Q8_0", "Wide", "F16", "U8", "Mute", "Bad", "zz", ":1/2", "-1", ">=2", "%2", "keep", "float")
 SCALARS = st.sampled_from(

@@ -10,9 +10,9 @@ import pytest
 from fourcc.errors import UsageError
 from fourcc.format import Format
 from fourcc.naming import layer, roles
+from fourcc.plugins.registry import Registry, installed_entries, registry
 from fourcc.policy import Policy, TensorInfo
 from fourcc.policy.recipes import recipes
-from fourcc.registry import Registry, installed_entries, registry
 from fourcc.tags import as_tag
 
 NAMES = [recipe.name for recipe in recipes()]

@@ -7,8 +7,8 @@ import attrs
 import pytest
 
 from fourcc.errors import MissingFormatError
+from fourcc.plugins.registry import Registry
 from fourcc.policy import Policy, TensorInfo
-from fourcc.registry import Registry
 
 Make = Callable[..., TensorInfo]
 Problems = Callable[..., list[str]]

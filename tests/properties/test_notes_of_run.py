@@ -55,7 +55,7 @@ def test_talks(talk, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  #
             ended["reason"] == "length"
         )
         assert len(talk(path, *TALK, "-n", 90)[0]) > len(out)
-    said = {text for name in ("run.py", "run_output.py") for text in texts_of(ROOT / "cli" / name)}
+    said = {text for name in ("run.py", "render/run_output.py") for text in texts_of(ROOT / "cli" / name)}
     unseen = {text for text in said if not is_said(text.removeprefix("fourcc: note: "), notes)}
     assert unseen == {"prompt: .* tokens, .* tok/s; "}  # the speed
 

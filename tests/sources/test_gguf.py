@@ -14,7 +14,7 @@ import fourcc
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, UsageError
 from fourcc.models.architecture import Architecture
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources import open_source
 from fourcc.sources.gguf_types import TYPES
 from tests.sources.writers import (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import Geometry, split_shape
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fourcc.format import Format
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.testing import CHECKS, Finding, Outcome, Subject, Trial, examine, pinned, trials
 from fourcc.testing.plan import check_named
 from fourcc.testing.process import outcomes_apart

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fourcc import encode
 from fourcc.format import Array
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry, Setting, complete
 from fourcc.tags import as_tag
 from fourcc.testing import strategies

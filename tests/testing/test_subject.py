@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fourcc.errors import PluginError
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 from fourcc.testing import Subject, trials
 from fourcc.testing.memory import PLACES, Guarded

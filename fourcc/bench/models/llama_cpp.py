@@ -13,8 +13,8 @@ from fourcc.bench.models.trial import ModelTrial, TrialOutcome, measured
 from fourcc.container.reader import ModelFile
 from fourcc.errors import UsageError
 from fourcc.naming import GGUF, from_fourcc
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 
 MODULES = ("llama_cpp", "gguf")
 BATCH = 512  # tokens that llama.cpp takes at once by default

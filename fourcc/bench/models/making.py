@@ -12,8 +12,8 @@ from fourcc.bench.peers.ggml_library import FLOAT
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.format import Array, Floats, Parts
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
-from fourcc.registry import registry
 from fourcc.sources.source import Source, SourceTensor
 
 DEVIATION = 0.02  # standard deviation of the weights, about that of trained ones

@@ -14,7 +14,7 @@ from fourcc.bench.matrices import weights
 from fourcc.bench.peers.ggml_graph import Products, weights_in
 from fourcc.bench.peers.ggml_library import library
 from fourcc.encoding import encode
-from fourcc.registry import registry
+from fourcc.plugins.registry import registry
 
 KINDS = (2, 8, 12, 1)  # ids of ggml's types; the first that the buffer type takes is tried
 ROWS, COLS, COUNT = 64, 512, 32

@@ -13,8 +13,8 @@ from fourcc.bench.matrices import weights
 from fourcc.bench.products import Product
 from fourcc.bench.timing import Series
 from fourcc.format import Floats
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 
 NAMES = ("ggml", "gguf", "numpy", "torch", "onnxruntime")  # of the peers, and of their modules in this folder
 NOT_INSTALLED = "not installed"

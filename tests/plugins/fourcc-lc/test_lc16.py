@@ -8,8 +8,8 @@ from fourcc_lc.search import borders_of, compiled, searchers
 from fourcc import encode
 from fourcc.format import Array
 from fourcc.metrics import ErrorSums
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.testing import Trial, trials
 
 NOTED = {"narrow bound", "idempotence"}  # the page says why

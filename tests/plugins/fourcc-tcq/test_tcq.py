@@ -10,8 +10,8 @@ from fourcc_tcq.trellis import STATES, best_codes, placed, searcher
 from fourcc import compute, encode
 from fourcc.format import Array
 from fourcc.metrics import ErrorSums
+from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.registry import registry
 from fourcc.testing import Trial, trials
 
 NOTED = {"narrow bound", "idempotence"}  # the page says why

@@ -12,8 +12,8 @@ from fourcc.spec import API
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from fourcc.entries import Entry
     from fourcc.format import Format
+    from fourcc.plugins.entries import Entry
 
 
 def checked(loaded: object, entry: Entry) -> Format:

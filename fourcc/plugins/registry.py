@@ -1,7 +1,7 @@
 """The registry, a mapping tag -> Format: the heart of the project.
 
 Formats are found through the entry-point group ``fourcc.formats``; the built-in ones come the same way as a plugin's.
-Listing the tags imports no format; one is imported (`fourcc.loading`) when it is first asked for. A plugin
+Listing the tags imports no format; one is imported (`fourcc.plugins.loading`) when it is first asked for. A plugin
 that cannot be imported, or breaks the contract, is listed as broken with its reason and disturbs nothing else. A file
 never names code: only what is installed is ever imported.
 """
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from fourcc.entries import GROUP, OWN, Entry, allowed_by_environment, installed_entries
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError, memory_is_short
-from fourcc.loading import checked, guarded
+from fourcc.plugins.entries import GROUP, OWN, Entry, allowed_by_environment, installed_entries
+from fourcc.plugins.loading import checked, guarded
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
