@@ -1,4 +1,4 @@
-"""Which tests run: thorough ones only where they are asked for, and never none in silence."""
+"""Selection of tests: thorough ones run only if they are asked for, and a run never selects none in silence."""
 
 import shutil
 import subprocess

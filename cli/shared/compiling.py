@@ -1,4 +1,4 @@
-"""What a command says when it compiles a kernel: that this happens once, and how to have it done beforehand."""
+"""The note of a command that compiles kernels: it happens once, and can be done beforehand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def tell(*, quiet: bool) -> None:
 
 
 def _notes() -> list[str]:
-    """Of a cache that holds nothing of this version yet, or in which nothing can be kept."""
+    """The note, if the cache holds nothing of this version yet, or keeps nothing."""
     from fourcc import compute
 
     why = compute.why_not_kept()

@@ -78,7 +78,7 @@ class Suggestion:
 
 @attrs.frozen
 class Wish:
-    """What is wanted of a format: with neither attribute, the one furthest above 6.02 dB for every bit.
+    """The demand on a format. With neither attribute, it is the one furthest above 6.02 dB for every bit.
 
     Attributes:
         min_sqnr: the smallest format of at least so many dB.

@@ -38,7 +38,7 @@ class Needed:
 
 
 def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
-    """What `q @ x`, a model's run, and encoding and decoding by default need of a format, by its use."""
+    """The kernels of a format by use: those of `q @ x`, a model's run, encoding and decoding by default."""
     kernel = kernel_of(fmt)
     encoder = None if kernel.encoder is None else kernel.encoder(complete(fmt.spec.options, {}))
     functions = {
@@ -53,7 +53,7 @@ def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
 
 
 def shared_kernels() -> dict[str, KernelFunction]:
-    """What every model's run and every conversion needs, by name."""
+    """The kernels that every model's run and every conversion needs, by name."""
     from fourcc.kernels.measuring.error_sums import error_sums
     from fourcc.kernels.threads import program, thread_team
     from fourcc.kernels.transformer import attention, layers, sampling
@@ -96,7 +96,7 @@ def needed(tags: Sequence[str], find: Find) -> list[Needed]:
 
 
 def missing(kernels: Sequence[Needed]) -> list[Needed]:
-    """Those that the cache does not hold."""
+    """The kernels that the cache does not hold."""
     from fourcc.kernels.compiler import object_cache
 
     return [each for each in kernels if not object_cache.exists(each.key)]

@@ -29,7 +29,7 @@ INDEX_GUESS = 2048  # bytes that the index takes for a tensor, for the estimate 
 
 @attrs.frozen(eq=False)
 class Plan:
-    """What a conversion will do; decided before anything is written.
+    """The plan of a conversion, decided before anything is written.
 
     Attributes:
         source: the opened checkpoint.
@@ -53,7 +53,7 @@ class Plan:
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """What is odd about the source, what keeps the output from being run, and what the output will lack."""
+        """Notes on oddities of the source, on what keeps the output from being run, and on what it will lack."""
         source, taken = self.source, {step.source.name for step in self.steps}
         of_all = warnings(source)  # on the whole model; they are said of the wanted tensors instead
         lacking = left_out(source.architecture, (tensor.name for tensor in source.tensors), taken)

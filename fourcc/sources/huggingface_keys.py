@@ -57,7 +57,7 @@ class Config(Protocol):
 
 @attrs.frozen
 class FamilyRules:
-    """What transformers' class of a family takes, beyond what all classes take.
+    """The keys that transformers' class of a family takes, beyond those that all classes take.
 
     Attributes:
         optional: tensors of a layer -> the key that says whether they are there; None: they always are.

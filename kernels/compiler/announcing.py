@@ -1,4 +1,4 @@
-"""Who hears that a kernel is compiled; a module of its own, so that a command may listen without loading a compiler."""
+"""The listener that hears of compiling. It has a module of its own, so that a command can listen without a compiler."""
 
 from collections.abc import Callable
 

@@ -10,12 +10,11 @@ import numpy as np
 from llvmlite import ir
 
 from fourcc.kernels.fusing.ir import Instruction, Trace
-from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, everywhere, llvm_type, vector
 from fourcc.kernels.simd.dot import lookup_floats
 from fourcc.kernels.simd.interpreted import Lanes, padded
 from fourcc.kernels.simd.load_wide import widened_float16
 from fourcc.kernels.simd.operation import FLOATS, INTS
-from fourcc.kernels.simd.tiles import everywhere
 
 WORDS = llvm_type(INTS)
 REGISTERS = {16: 4, 32: 5}  # entries of a table that one or two registers hold -> bits of an index

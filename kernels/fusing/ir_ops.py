@@ -16,13 +16,13 @@ import numpy as np
 
 from fourcc.kernels.fusing.ir import Instruction, Trace
 from fourcc.kernels.fusing.ir_lowering import REGISTERS, WORDS, Lowering
-from fourcc.kernels.simd.builder import Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.builder import Builder, Value, addresses, everywhere, llvm_type, vector
 from fourcc.kernels.simd.interpreted import Lanes, padded, read, widened
 from fourcc.kernels.simd.load_wide import widened_float16
 from fourcc.kernels.simd.memory import load_word, store
 from fourcc.kernels.simd.operation import ADDRESS, FLOATS, INTEGER, INTS, Operation, operation
 from fourcc.kernels.simd.partial import load_partial
-from fourcc.kernels.simd.tiles import addresses, as_first, everywhere, nothing
+from fourcc.kernels.simd.tiles import as_first, nothing
 
 TOO_FEW = 8  # weights: a common factor of no more of them stays inside their sum, whose start and end would cost more
 

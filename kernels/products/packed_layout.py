@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import COLS, OUT, PARTS
-from fourcc.kernels.products.panel_gemm import GROUPS_OF_32, GroupSize
+from fourcc.kernels.products.group_size import GROUPS_OF_32, GroupSize
 from fourcc.kernels.products.panels import ROWS
 from fourcc.kernels.products.signatures import BlockCodes, PackBlocks, PackRest, WriteScales
 from fourcc.kernels.simd.int32 import high_float16s, low_float16s

@@ -12,7 +12,6 @@ others have panels of floats (`float_product`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import cache, partial
 
 from fourcc.kernels.compiler.jit import KernelFunction
@@ -25,14 +24,11 @@ from fourcc.kernels.descriptors import (
     OUT,
     OUT_STRIDE,
     PARTS,
-    SCALES,
-    SCALES_STRIDE,
-    SUMS,
     X_STRIDE,
-    ZERO_CORRECTIONS,
     X,
     round_up,
 )
+from fourcc.kernels.products.group_size import GROUPS_OF_32, GroupSize
 from fourcc.kernels.products.panels import (
     ROWS,
     interleave,
@@ -43,7 +39,6 @@ from fourcc.kernels.products.panels import (
 )
 from fourcc.kernels.products.signatures import (
     BytesFor,
-    LocateScales,
     PanelMaker,
     Source,
     Tile,
@@ -88,28 +83,6 @@ def store_rows(job: int, column: int, row: int, rows: int, total: Lanes) -> None
         store_columns(out, stride, total)
     else:
         store_some_columns(out, stride, total, rows)
-
-
-@dataclass(frozen=True)
-class GroupSize:
-    """How many columns share a scale.
-
-    Attributes:
-        bits: 2^`bits` columns do.
-        locate_scales: where an activation's scales, zero corrections and sums for so many columns are.
-    """
-
-    bits: int
-    locate_scales: LocateScales
-
-
-def _locate_scales(job: int, column: int, wide: int) -> tuple[int, int, int, int]:  # noqa: ARG001
-    stride = load_word(job + SCALES_STRIDE)
-    at = column * stride
-    return load_word(job + SCALES) + at, load_word(job + ZERO_CORRECTIONS) + at, load_word(job + SUMS) + at, stride
-
-
-GROUPS_OF_32 = GroupSize(5, _locate_scales)
 
 
 def _code_tile(columns: int, *, affine: bool, group: GroupSize) -> Tile[int]:

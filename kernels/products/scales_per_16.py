@@ -31,7 +31,7 @@ from fourcc.kernels.descriptors import (
 )
 from fourcc.kernels.kernel import Activation
 from fourcc.kernels.products.activations import quantize_block
-from fourcc.kernels.products.panel_gemm import GroupSize
+from fourcc.kernels.products.group_size import GroupSize
 from fourcc.kernels.simd.arithmetic import sum_floats
 from fourcc.kernels.simd.int8 import load_as_floats
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store_float

@@ -153,3 +153,16 @@ class Builder:
         for index, each in enumerate(vectors):
             tile = self._inner.insert_value(tile, each, index)
         return tile
+
+
+def addresses(b: Builder, first: Value, stride: Value, count: int) -> list[Value]:
+    """`count` addresses, `stride` bytes apart."""
+    places = [first]
+    for _ in range(count - 1):
+        places.append(b.add(places[-1], stride))
+    return places
+
+
+def everywhere(b: Builder, address: Value) -> Value:
+    """The float at an address in all lanes."""
+    return b.splat(b.load_from(address, ELEMENTS["f32"]), 16)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from fourcc.kernels.simd.arithmetic import multiply_add, sum_floats
-from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, addresses, everywhere, llvm_type, vector
 from fourcc.kernels.simd.dot import dot, dot_bytes
 from fourcc.kernels.simd.interpreted import Lanes, read, write
 from fourcc.kernels.simd.load_wide import load_bfloat16s, load_float16s, widened_bfloat16, widened_float16
@@ -292,16 +292,3 @@ def _(b: Builder, address: Value, stride: Value, tile: Value, count: Value) -> N
         b.store(each, slot)
         arguments = (b.inttoptr(place, raw), b.bitcast(slot, raw), length, b.constant(ELEMENTS["i1"], 0))
         b.call("llvm.memcpy.p0.p0.i64", ELEMENTS["void"], *arguments)
-
-
-def addresses(b: Builder, first: Value, stride: Value, count: int) -> list[Value]:
-    """`count` addresses, `stride` bytes apart."""
-    places = [first]
-    for _ in range(count - 1):
-        places.append(b.add(places[-1], stride))
-    return places
-
-
-def everywhere(b: Builder, address: Value) -> Value:
-    """The float at an address in all lanes."""
-    return b.splat(b.load_from(address, ELEMENTS["f32"]), 16)

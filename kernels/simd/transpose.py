@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.simd.builder import Builder, Value, vector
+from fourcc.kernels.simd.builder import Builder, Value, addresses, vector
 from fourcc.kernels.simd.dot import BIAS
 from fourcc.kernels.simd.interpreted import read, write
 from fourcc.kernels.simd.operation import operation
-from fourcc.kernels.simd.tiles import addresses, nothing
+from fourcc.kernels.simd.tiles import nothing
 
 FLIPPED = 0x80808080 - (1 << 32)  # the bits of four bytes that `biased` flips
 

@@ -89,7 +89,7 @@ def encoded(tag: str, threads: int, rounds: int) -> float:
 
 
 def measured(tag: str, rounds: int) -> Document:
-    """What a run of the bench found of one type and its peers, and its encoder's speed where the bench has none."""
+    """The bench's results for one type and its peers, and its encoder's speed if the bench has none."""
     made = plan.make(formats=tag, shapes=f"{ROWS}x{COLS}", threads="1,2", counts=f"{ONE},{MANY}", peers=True)
     found = BenchRun(attrs.evolve(made, rounds=rounds), lambda *_: None).results().document()
     for each in cast("list[dict[str, Any]]", found["codecs"]):
@@ -128,7 +128,7 @@ def table(lines: Sequence[Line]) -> str:
 
 
 def heading(found: Document) -> str:
-    """What was measured, on what, and with which versions."""
+    """The measurement, with its machine and versions."""
     machine, versions = found["machine"], found["versions"]
     named = ", ".join(f"{name} {version}" for name, version in versions.items() if name in NAMED)
     read = ", ".join(f"{each['read_gb_s']['median']:.1f}" for each in found["limits"])

@@ -183,7 +183,7 @@ def test_where_ggml_cannot_put_weights_is_noted(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_type_of_ggml_that_we_have_is_measured() -> None:
-    """Of blocks and of floats; whole numbers and doubles are no weights of its products."""
+    """ggml's types of blocks and floats have numbers; integers and doubles are no weights of its products."""
     own = [registry[tag] for tag in registry if registry.entry(tag).distribution == OWN]
     claimed = {each.spec.foreign.get("ggml") for each in own if each.spec.real}
     assert claimed - {None, 28} == set(ggml.TYPES)  # 28: doubles

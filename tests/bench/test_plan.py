@@ -1,4 +1,4 @@
-"""What can be measured, and what cannot."""
+"""Plans that can be measured, and those that cannot."""
 
 from pathlib import Path
 

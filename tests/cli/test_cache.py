@@ -71,7 +71,7 @@ def test_a_folder_that_cannot_be_made_is_said(run: Runner, tmp_path: Path, monke
 
 
 def test_what_has_been_built_is_there(run: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of two kernels that compile quickly."""
+    """A build of two kernels that compile quickly."""
     two = {name: building.shared_kernels()[name] for name in ("add_to", "gate")}
     monkeypatch.setattr(building, "shared_kernels", lambda: two)
     monkeypatch.setattr(building, "kernels_of_format", lambda _: {})
@@ -91,7 +91,7 @@ def test_a_format_that_is_not_there(run: Runner, folder: Path) -> None:
 
 
 def test_built_is_all_that_a_format_needs() -> None:
-    """Of every built-in format: what its kernel is made of, but for products that keep activations as floats."""
+    """A build has all functions of a built-in format's kernel, but products that keep activations as floats."""
     for tag in OWN_TAGS:
         kernel, functions = compute.kernel_of(registry[tag]), building.kernels_of_format(registry[tag])
         parts = (kernel.tile, kernel.gather, kernel.pack, kernel.decode, kernel.activation.prepare)
@@ -132,7 +132,7 @@ app.main(sys.argv[1:])
 
 
 def said(*arguments: str, folder: Path) -> str:
-    """What a command says on stderr that compiles two kernels."""
+    """The stderr of a command that compiles two kernels."""
     environment = {**os.environ, "FOURCC_CACHE": str(folder)}
     command = [sys.executable, "-c", SMALL, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

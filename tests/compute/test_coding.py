@@ -1,4 +1,4 @@
-"""Which code encodes, decodes and measures tiles; and that it never shows."""
+"""Compiled code and the format's own encode, decode and measure tiles alike."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def loaded_after(code: str, folder: Path, **environment: str) -> list[str]:
-    """Which of the heavy modules a process has loaded after some code, on an empty cache."""
+    """The heavy modules that a process has loaded after some code, on an empty cache."""
     heavy = "print(sorted({'numba', 'llvmlite', 'fourcc.kernels.compiler.jit'} & set(sys.modules)))"
     run = subprocess.run(
         [sys.executable, "-c", f"import sys, numpy as np, fourcc\n{code}\n{heavy}"],

@@ -19,7 +19,7 @@ DIGEST = SOUND[-40:-8]
 
 
 def refusal(path: Path, data: bytes) -> str:
-    """What opening a file of these bytes says, without the path."""
+    """The message of opening a file of these bytes, without the path."""
     path.write_bytes(data)
     with pytest.raises(IndexDamageError) as caught:
         ModelFile(path)

@@ -19,7 +19,7 @@ NOT_MSGPACK = "the index is not valid msgpack: "
 
 
 def refusal(path: Path, packed: bytes) -> str:
-    """What opening a file with these bytes for an index says, without the path."""
+    """The message of opening a file with these bytes for an index, without the path."""
     path.write_bytes(seal(packed))
     with pytest.raises((IndexDamageError, TableError)) as caught:
         ModelFile(path)

@@ -362,7 +362,7 @@ def test_free_space_is_checked(target: Path) -> None:
 
 @pytest.fixture
 def temporary(target: Path) -> Iterator[Path]:
-    """What a run to the target that was killed leaves behind."""
+    """The files that a killed run to the target leaves behind."""
     with AtomicFile(target) as out:
         out.write_at(0, NEW)
         (found,) = target.parent.iterdir()

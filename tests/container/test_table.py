@@ -25,7 +25,7 @@ DTYPE = "expected a little-endian dtype such as '<f4' or '|u1', or a record of s
 
 
 def refusal(path: Path, tree: object, payload: bytes = PAYLOAD) -> str:
-    """What opening a file with this index says, without the path."""
+    """The message of opening a file with this index, without the path."""
     with pytest.raises((TableError, IndexDamageError)) as caught:
         ModelFile(forge(path, tree, payload))
     return str(caught.value).removeprefix(str(path)).lstrip(",: ")
@@ -240,7 +240,7 @@ def test_writer_refuses_the_names_that_a_reader_refuses(tmp_path: Path, name: st
 
 @pytest.mark.parametrize("value", [2**64, b"x", object(), float("nan"), "\ud800", [[1]]])
 def test_writer_refuses_the_values_that_a_reader_refuses(tmp_path: Path, value: object) -> None:
-    """What msgpack cannot hold, and what it can and an index cannot."""
+    """Values that msgpack cannot hold, and values that only an index cannot."""
     with pytest.raises(FourccError), AtomicFile(tmp_path / "m") as out:  # noqa: PT012 - the file must be left by it
         writer = Writer(out)
         writer.add(add_tensor(writer, "w", encode(np.ones(3, np.float32), "F32")))

@@ -30,5 +30,5 @@ def installed(*formats: Format) -> Iterator[None]:
 
 
 def point(name: str, value: str) -> EntryPoint:
-    """What the packaging metadata holds."""
+    """The packaging metadata."""
     return EntryPoint(name=name, value=value, group=GROUP)

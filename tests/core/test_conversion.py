@@ -244,7 +244,7 @@ def test_an_unknown_format_cannot_be_encoded_from(tmp_path: Path) -> None:
 
 
 def test_format_and_recipe_are_the_words_of_the_command_line(root: Path, tmp_path: Path) -> None:
-    """The same files as by the policies that they stand for."""
+    """Shorthands write the files of the policies that they stand for."""
     given: list[tuple[dict[str, str], Policy]] = [
         ({"format": "Q4_0,F16"}, Policy.shorthand("Q4_0,F16")),
         ({"recipe": "Q8_0"}, Policy.recipe("Q8_0")),

@@ -34,7 +34,7 @@ def store(tile: Array, *_: object) -> Parts:
 
 
 def load(parts: Parts, _: Geometry) -> Array:
-    """The same back."""
+    """The weights come back."""
     return parts["v"]
 
 

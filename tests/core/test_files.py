@@ -42,7 +42,7 @@ def test_a_read_error_names_file_and_place(file: ReadFile, monkeypatch: pytest.M
 
 
 def test_a_file_that_is_cut_meanwhile(file: ReadFile) -> None:
-    """What is there no longer is named with its place."""
+    """Bytes that are no longer there are named with their place."""
     os.truncate(file.path, 50)
     with pytest.raises(SourceError, match="m, byte 50: the file ends too early, expected 20 more bytes"):
         file.read(40, 30)

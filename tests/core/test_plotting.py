@@ -44,7 +44,7 @@ def compared(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Survey:
 
 @pytest.fixture(scope="module")
 def suggestions(tiny: Path) -> list[Suggestion]:
-    """What fits them."""
+    """Suggestions for the first layer."""
     with open_source(tiny) as source:
         return suggest(Selection(layers="0").of(source), Wish())
 
@@ -130,7 +130,7 @@ def test_equal_weights_give_equal_pictures(alone: Survey) -> None:
 
 
 def test_drawing_changes_no_setting(alone: Survey) -> None:
-    """Of whoever else draws in this process."""
+    """The settings of other code that draws in this process."""
     before = dict(mpl.rcParams)
     rendered(partial(draw_layers, survey=alone), "png")
     assert dict(mpl.rcParams) == before

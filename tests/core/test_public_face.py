@@ -1,4 +1,4 @@
-"""What `import fourcc` gives: opening anything, the registry, the formats, and one function a task."""
+"""The public face, `import fourcc`: opening anything, the registry, the formats, one function a task."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ from tests.sources.writers import gguf, gguf_llama, llama, safetensors, written
 
 
 def python(code: str) -> str:
-    """What a new process prints."""
+    """The output of a new process."""
     return subprocess.check_output([sys.executable, "-c", code], text=True)
 
 

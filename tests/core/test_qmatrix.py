@@ -79,7 +79,7 @@ def test_repr() -> None:
 
 
 def test_missing_format() -> None:
-    """What the file says of it can be read; decoding names the package that it was made with."""
+    """The file's facts can be read; decoding names the package that the tensor was made with."""
     q = QMatrix("Nope", (2, 2), {"x": np.zeros(4, np.uint8)}, made_by="gizmo 2.1")
     assert q.nbytes == 4
     assert repr(q) == "<QMatrix Nope 2 x 2, 8 bits per weight>"

@@ -1,4 +1,4 @@
-"""What a format declares: shapes of parts, settings, bits per weight; and what it may not declare."""
+"""Declarations of formats: shapes of parts, settings, bits per weight; and those that are refused."""
 
 from fractions import Fraction
 from typing import Any

@@ -51,7 +51,7 @@ def test_moments_of_tiles_add_up_to_those_of_all(tiles: list[list[float]]) -> No
 
 
 def test_a_far_mean_does_not_spoil_the_deviation() -> None:
-    """Which sums of squares, one minus the other, would."""
+    """A difference of two sums of squares would spoil it."""
     values = 1e8 + np.arange(1000) % 2
     found = Moments.of(values[:300]) + Moments.of(values[300:])
     assert found.std == pytest.approx(0.5)
@@ -81,7 +81,7 @@ def tensor(tmp_path: Path) -> Callable[..., SourceTensor]:
 def test_all_measures_against_the_whole_array(
     tensor: Callable[..., SourceTensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a tensor of several tiles, experts and a few weights far away."""
+    """A tensor of several tiles, with experts and a few weights far away, agrees with numpy."""
     monkeypatch.setattr(tiles, "TILE_WEIGHTS", 64)
     rng = np.random.default_rng(2)
     values = rng.standard_normal((3, 17, 24)).astype(np.float32)

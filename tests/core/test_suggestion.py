@@ -71,7 +71,7 @@ OFFERS = [
     ],
 )
 def test_a_wish_chooses(wish: Wish, expected: str | None) -> None:
-    """What could not be tried is never chosen; without a wish, nor is what loses nothing."""
+    """A format that could not be tried is never chosen; without a wish, nor is one that loses nothing."""
     found = wish.choose(OFFERS)
     assert (None if found is None else str(found.tag)) == expected
 

@@ -23,7 +23,7 @@ def tiny(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def quantized(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same in four bits, without one of its layers."""
+    """The model in four bits, without one of its layers."""
     path = tmp_path_factory.mktemp("survey") / "q.bin"
     fourcc.convert(tiny, path, policy=fourcc.Policy.shorthand("Q4_0,F16"), exclude=["layers.3.*"])
     return path
@@ -162,7 +162,7 @@ def test_regrouped_bars_hold_all_there_is(counts: list[int], wanted: int) -> Non
 
 
 def test_the_middle_is_four_deviations_wide_and_no_wider_than_the_range() -> None:
-    """Of both, where there are two."""
+    """Notes of both sources, if there are two."""
     wide = Statistics(9, 0, -100.0, 2.0, 0.0, 1.0, of_codes=False, bins=())
     other = Statistics(9, 0, -1.0, 100.0, 1.0, 1.5, of_codes=False, bins=())
     assert middle(wide) == (-4, 2)

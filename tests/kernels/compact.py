@@ -82,7 +82,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def run(out: Path, tags: list[str] = TAGS, **settings: str) -> dict[str, Any]:
-    """What a process of its own tells of some formats' products, run under some environment variables."""
+    """The products of some formats, computed by a process of its own under some environment variables."""
     command = [sys.executable, "-W", "error", __file__, str(out), *tags]
     done = subprocess.run(command, env=environment(**settings), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -14,7 +14,7 @@ DEAR = {
 
 
 def kind(tag: str) -> tuple[object, ...]:
-    """What decides which code a format's products and parts go through."""
+    """The properties that decide which code a format's products and parts go through."""
     found = registry[tag]
     kernel = compute.kernel_of(found)
     cols = found.spec.block[1]

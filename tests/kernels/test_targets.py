@@ -24,7 +24,7 @@ ELSEWHERE = [target for target in TARGETS if not runs_here(target)]
     ids=lambda value: value if isinstance(value, str) else "all" if value == TAGS else "one",
 )
 def test_products_are_within_the_bound(name: str, tags: list[str], tmp_path: Path) -> None:
-    """Those of all formats with native kernels, and of the plugin's block decoder; of one at every run."""
+    """The products of all formats with native kernels and of the plugin's block decoder; of one at every run."""
     told = run(tmp_path / "products.npz", tags, FOURCC_SIMD=name)
     assert told["target"] == name
     assert sorted(told["excess"]) == sorted(tags)
@@ -143,7 +143,7 @@ def test_the_host_is_compiled_for_as_llvm_tells_it() -> None:
 
 
 def assembly(name: str, triple: str, tag: str) -> str:
-    """Of a format's products, one activation and several."""
+    """The assembly of a format's products, with one activation and with several."""
     script = Path(__file__).parent / "foreign.py"
     done = subprocess.run(
         [sys.executable, script, name, triple, tag],
@@ -194,5 +194,5 @@ def test_threads_wait_for_each_other_on_arm(name: str, kernel: str) -> None:
 
 
 def test_threads_wait_for_each_other_on_x86() -> None:
-    """Which has an instruction for it, whatever the target."""
+    """The processor has an instruction for it, whatever the target."""
     assert re.search(r"\bpause\b", assembly("portable", "x86_64-unknown-linux-gnu", "threads.thread_team:_lead"))

@@ -12,7 +12,7 @@ SOME = [*of_each_kind(TAGS[:-1]), TAGS[-1]]  # and the plugin's, which is not in
 
 
 def products(path: Path) -> dict[str, np.ndarray]:
-    """What a process kept."""
+    """The results that a process kept."""
     with np.load(path) as kept:
         return dict(kept)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def sessions(root: Path) -> list[tuple[str, str]]:
-    """What each session does, and its name; read without nox, which only developers have."""
+    """Every session's name and docstring, read without nox, which only developers have."""
     tree = ast.parse((root / "noxfile.py").read_text())
     found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
     return [((ast.get_docstring(node) or "").removesuffix("."), node.name) for node in found]

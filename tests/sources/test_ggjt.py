@@ -17,7 +17,7 @@ VOCAB = [b" \xe2\x81\x87 ", b"", b"", *(bytes([byte]) for byte in range(256)), b
 
 
 def tensor(name: str, shape: tuple[int, ...], kind: int, data: bytes, at: int) -> bytes:
-    """What is said of a tensor, and its bytes, from an offset on."""
+    """A tensor's header and its bytes, from an offset on."""
     head = struct.pack(f"<3I{len(shape)}I", len(shape), len(name), kind, *shape[::-1]) + name.encode()
     return head + bytes(-(at + len(head)) % 32) + data
 
@@ -91,7 +91,7 @@ def test_the_vocabulary(tmp_path: Path) -> None:
 
 
 def test_its_weights_in_another_file(tmp_path: Path) -> None:
-    """The same numbers as in llama2.c's file."""
+    """Its numbers are those of llama2.c's file."""
     h, tensors = model()
     a, b = written(tmp_path, "a", ggjt(h, tensors)), written(tmp_path, "b", llama2c_v1(h, tensors))
     with open_source(a) as first, open_source(b) as second:

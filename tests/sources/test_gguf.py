@@ -136,7 +136,7 @@ def test_every_type_of_value(tmp_path: Path) -> None:
 
 
 def test_hyper_parameters_are_shortest_decimals(tmp_path: Path) -> None:
-    """What was 1e-6 before it became a float32 is 1e-6 again; scaling keys are kept; nonsense is left out."""
+    """A float32 that was made from 1e-6 is 1e-6 again; scaling keys are kept; nonsense is left out."""
     h, tensors = llama()
     more = [
         gguf_key("llama.rope.freq_base", 6, 500000.0),

@@ -281,7 +281,7 @@ def test_without_config_names_are_kept(tmp_path: Path) -> None:
 
 
 def test_two_spellings_of_one_tensor(tmp_path: Path) -> None:
-    """Which one counts cannot be told."""
+    """No rule tells which one counts."""
     h, truth = llama()
     save(tmp_path, to_hf(h, truth) | {"tok_embeddings": truth["tok_embeddings"]}, config(h))
     with pytest.raises(SourceError, match=r"'model.embed_tokens.weight' and 'tok_embeddings' are one tensor"):
@@ -340,7 +340,7 @@ def test_numbers_of_blocks_are_read_in_whole_heads(tmp_path: Path) -> None:
 
 
 def norms_of_heads(h: dict[str, int]) -> dict[str, np.ndarray]:
-    """Of q and k, in each layer, in Hugging Face's names."""
+    """The norms of q and k, in each layer, under Hugging Face's names."""
     names = [f"model.layers.{i}.self_attn.{norm}.weight" for i in range(h["layers"]) for norm in ("q_norm", "k_norm")]
     return {name: np.ones(h["dim"] // h["heads"], np.float32) for name in names}
 
@@ -394,7 +394,7 @@ WINDOWS: dict[str, tuple[str, dict[str, object], dict[str, object]]] = {
 
 @pytest.mark.parametrize(("family", "more", "wanted"), WINDOWS.values(), ids=WINDOWS)
 def test_windows(tmp_path: Path, family: str, more: dict[str, object], wanted: dict[str, object]) -> None:
-    """Of the families that have one, in the layers that have it."""
+    """Windows of the families that have one, in the layers that have it."""
     h, truth = llama()
     norms = norms_of_heads(h) if family == "qwen3" else {}
     with open_source(save(tmp_path, to_hf(h, truth) | norms, config(h, model_type=family, **more))) as source:
@@ -424,7 +424,7 @@ def test_windows_that_cannot_be(tmp_path: Path, more: dict[str, object], text: s
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
 def test_tensors_that_the_config_denies(tmp_path: Path, family: str) -> None:
-    """Which of the two is right cannot be told: the model is not run, and the conversion says so."""
+    """No rule tells which of the two is right: the model is not run, and the conversion says so."""
     h, truth = llama()
     own = {"qwen2": {"q_proj.bias"}, "qwen3": {"q_norm.weight"}}.get(family, set())
     for name, size, key in (("q_proj.bias", 12, "attention_bias"), ("q_norm.weight", 4, "qk_norm")):
@@ -491,7 +491,7 @@ ROTATIONS: dict[str, tuple[dict[str, object], dict[str, object], str]] = {
 
 @pytest.mark.parametrize(("more", "wanted", "note"), ROTATIONS.values(), ids=ROTATIONS)
 def test_rotations(tmp_path: Path, more: dict[str, object], wanted: dict[str, object], note: str) -> None:
-    """Which of two maps counts, and what a kind heeds."""
+    """The map that counts of two, and the keys that a kind heeds."""
     h, truth = llama()
     with open_source(save(tmp_path, to_hf(h, truth), config(h, **more))) as source:
         found = {key.partition(".")[2]: value for key, value in source.hyper.items() if key.startswith("rope_scaling")}

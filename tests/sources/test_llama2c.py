@@ -215,7 +215,7 @@ def test_file_cut_after_opening(tmp_path: Path) -> None:
 
 
 def test_real_versions_agree(data: Path) -> None:
-    """The same trained model in three kinds of file."""
+    """One trained model in three kinds of file."""
     with (
         open_source(data / "stories260K.bin") as v0,
         open_source(data / "stories260K_v1.bin") as v1,

@@ -89,7 +89,7 @@ def test_weights_are_those_of_the_forks_own_reader(tmp_path: Path, name: str) ->
 
 @every
 def test_a_row_alone_is_that_row(tmp_path: Path, name: str) -> None:
-    """Of formats with blocks along rows; in Hugging Face's order too."""
+    """Rows of formats with blocks along rows are permuted, in Hugging Face's order too."""
     data, truth = SAMPLES[name]()
     with open_source(written(tmp_path, "m.bin", data)) as source:
         for tensor in source.tensors:

@@ -164,7 +164,7 @@ def test_bad_archive(tmp_path: Path, data: bytes, what: str) -> None:
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_members_of_one_name(tmp_path: Path) -> None:
-    """Which one counts cannot be told."""
+    """No rule tells which one counts."""
     with pytest.raises(SourceError, match=r"tensor 'a\.npy': 2 members have this name"):
         open_source(written(tmp_path, "m", archive(("a.npy", npy()), ("a.npy", npy()))))
 

@@ -1,4 +1,4 @@
-"""What a path stands for: recognised by its bytes; a folder's model; what is refused, and as what."""
+"""Opening a path: files are recognised by their bytes, folders by their model; others are refused by name."""
 
 import gzip
 import io
@@ -31,7 +31,7 @@ MAGIC = b"\x89FCC\r\n\x1a\n"
 
 
 def saved(write: object) -> bytes:
-    """What a function writes into a file."""
+    """The bytes that a function writes into a file."""
     out = io.BytesIO()
     write(out)  # type: ignore[operator]
     return out.getvalue()
@@ -116,7 +116,7 @@ def test_a_mark_is_never_taken_for_a_size(tmp_path: Path, start: bytes) -> None:
 
 
 def test_what_is_expected_is_listed_only_where_nothing_is_known(tmp_path: Path) -> None:
-    """Who has a web page in hand need not read which kinds of checkpoints there are."""
+    """The message for a web page does not list the kinds of checkpoints."""
     for data, listed in ((b"<html>", False), (bytes(range(200, 256)), True)):
         with pytest.raises(SourceError) as caught:
             open_source(written(tmp_path, "m", data))

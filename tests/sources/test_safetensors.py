@@ -66,7 +66,7 @@ GOOD = {
 
 @pytest.mark.parametrize("data", GOOD.values(), ids=GOOD)
 def test_unusual_but_right(tmp_path: Path, data: bytes) -> None:
-    """What the reference reads is read."""
+    """A file that the reference reads is read."""
     path = written(tmp_path, "m.safetensors", data)
     with safe_open(path, "numpy") as reference, open_source(path) as source:
         assert sorted(tensor.name for tensor in source.tensors) == sorted(reference.keys())

@@ -146,7 +146,7 @@ def test_a_part_is_missing(tmp_path: Path, kind: str, missing: str) -> None:
     ],
 )
 def test_parts_that_do_not_go_together(tmp_path: Path, kind: str, part: str, array: np.ndarray, message: str) -> None:
-    """What contradicts the rest is refused when the checkpoint is opened."""
+    """A tensor that contradicts the rest is refused when the checkpoint is opened."""
     stored, config, _ = checkpoint(kind)
     stored[f"{Q_PROJ}.{part}"] = array
     with pytest.raises(SourceError, match=message):
@@ -211,7 +211,7 @@ KEYS = st.sampled_from(
 @settings(QUICK, max_examples=40)
 @given(changes=st.dictionaries(KEYS, JSON))
 def test_config_of_any_values(kind: str, changes: dict[str, object]) -> None:
-    """What is said of the quantization has any value."""
+    """The config's words on quantization have any value."""
     stored, config, _ = checkpoint(kind)
     said = {**KINDS[kind][1], **changes}
     survives(safetensors(stored), beside={"config.json": json.dumps(config | {"quantization_config": said}).encode()})

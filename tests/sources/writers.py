@@ -138,7 +138,7 @@ def framed(header: bytes, payload: bytes = b"") -> bytes:
 
 
 def entry(dtype: object = "F32", shape: object = (2,), offsets: object = (0, 8)) -> dict[str, object]:
-    """What a safetensors header says of a tensor."""
+    """A safetensors header's entry of a tensor."""
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
 
@@ -248,7 +248,7 @@ def _gguf_value(kind: int, value: object, item: int, order: str) -> bytes:
 
 
 def gguf_info(name: str | bytes, dims: Iterable[int], kind: int, offset: int, order: str = "<") -> bytes:
-    """What the head says of a tensor; `dims` in the file's order."""
+    """The head's entry of a tensor; `dims` in the file's order."""
     dims = list(dims)
     return gguf_text(name, order) + struct.pack(f"{order}I{len(dims)}QiQ", len(dims), *dims, kind, offset)
 
@@ -274,7 +274,7 @@ def gguf(
 
 
 def gguf_llama_keys(h: dict[str, int], architecture: str = "llama", order: str = "<") -> list[bytes]:
-    """What the keys say of a Llama."""
+    """The keys of a Llama."""
     counts = {
         "context_length": h["seq"],
         "embedding_length": h["dim"],

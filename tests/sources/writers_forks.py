@@ -49,7 +49,7 @@ def maxima(h: dict[str, int], tensors: Arrays) -> tuple[bytes, Arrays]:
 
 
 def minimum(h: dict[str, int], tensors: Arrays, bits: int, *, rope: bool) -> tuple[bytes, Arrays]:
-    """Of each tensor its minimum, scale and codes; 4-bit codes lie in order, the first in the high nibble."""
+    """Minimum, scale and codes of each tensor; 4-bit codes lie in order, the first in the high nibble."""
     out, truth = header(h, unshared="output" in tensors), {}
     for name in [name for names in by_kind(h) for name in names]:
         data, truth[name] = _record(tensors[name], bits)

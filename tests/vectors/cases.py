@@ -1,4 +1,4 @@
-"""What the vectors hold: inputs that are made of arithmetic only, so that every machine makes the same."""
+"""Inputs of the vectors, made by arithmetic only, so that every machine makes equal ones."""
 
 from collections.abc import Mapping, Sequence
 from random import Random

@@ -52,7 +52,7 @@ def vector_file(stem: str) -> dict[str, object]:
 
 
 def provenance(tag: str) -> str:
-    """What made the bytes."""
+    """The provenance of the bytes."""
     if tag in SEARCHED:
         return (
             f"quantizer of ggml in llama-cpp-python {version('llama-cpp-python')}, decoded by gguf {version('gguf')}, "
