@@ -5,9 +5,9 @@ Where a matrix is cut depends on its formats alone, so bytes depend neither on t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import lcm, prod
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import attrs
 import numpy as np
@@ -17,10 +17,7 @@ from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, PluginError, memory_is_short
 from fourcc.format import Array, Format, Parts
 from fourcc.plugins.registry import registry
-from fourcc.spec import FormatSpec, Geometry, split_shape
-
-if TYPE_CHECKING:
-    from fourcc.sources.source import SourceTensor
+from fourcc.spec import FormatSpec, Geometry, Params, split_shape
 
 TILE_WEIGHTS = 1 << 18  # a constant, so that bytes never depend on the machine
 
@@ -144,7 +141,31 @@ class Tile:
         return codes
 
 
-def tiles(tensor: SourceTensor, *beside: FormatSpec) -> Iterator[Tile]:
+class StoredTensor(Protocol):
+    """A tensor whose parts can be read a run of rows at a time, as a `fourcc.sources.source.SourceTensor`."""
+
+    @property
+    def name(self) -> str:
+        """The tensor's name, for messages."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's true shape."""
+
+    @property
+    def params(self) -> Params:
+        """The layout's parameters."""
+
+    @property
+    def format(self) -> Format:
+        """The format that it is stored in. Raises PluginError where it is missing or broken."""
+
+    @property
+    def read(self) -> Callable[[int, int, int], Parts]:
+        """(matrix, first row, last row) -> the parts of those rows."""
+
+
+def tiles(tensor: StoredTensor, *beside: FormatSpec) -> Iterator[Tile]:
     """The tiles of a source's tensor, matrix after matrix; none where it is empty.
 
     Args:
@@ -164,13 +185,13 @@ def tiles(tensor: SourceTensor, *beside: FormatSpec) -> Iterator[Tile]:
             yield read_tile(tensor, fmt, matrix, first, last)
 
 
-def read_tile(tensor: SourceTensor, fmt: Format, matrix: int, first: int, last: int) -> Tile:
+def read_tile(tensor: StoredTensor, fmt: Format, matrix: int, first: int, last: int) -> Tile:
     """The rows first..last of one of a tensor's matrices; `first` is a multiple of the block's rows."""
     geom = Geometry(last - first, split_shape(tensor.shape)[2], tensor.params)
     return Tile(tensor.name, fmt, geom, tensor.read(matrix, first, last), prod(tensor.shape))
 
 
-def decoded_rows(tensor: SourceTensor, fmt: Format, matrix: int, first: int, last: int) -> Array:
+def decoded_rows(tensor: StoredTensor, fmt: Format, matrix: int, first: int, last: int) -> Array:
     """Any run of a matrix's rows, decoded: whole blocks are read, then cut."""
     _, rows, _ = split_shape(tensor.shape)
     step = rows if fmt.spec.variable else fmt.spec.block[0] or rows

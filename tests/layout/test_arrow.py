@@ -74,6 +74,28 @@ def test_imports_point_downwards(root: Path) -> None:
     assert not wrong
 
 
+def arrows(root: Path) -> dict[str, set[str]]:
+    """Full name of every file -> those it imports, for type checkers alone included; a package's face has no arrows."""
+    files = {module(path, root): path for path in modules(root)}
+    names = {name: imported(ast.parse(path.read_text()), types=True) for name, path in files.items()}
+    return {name: names[name] & set(files) - {name} for name in files if files[name].stem != "__init__"}
+
+
+def module(path: Path, root: Path) -> str:
+    """The full name of a file."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts if parts[0] == "fourcc" else ("fourcc", *parts))
+
+
+def test_no_file_imports_in_a_circle(root: Path) -> None:
+    """Files without an import among the rest are taken away, until none is left."""
+    left = arrows(root)
+    while ends := [name for name, imports in left.items() if not imports & set(left)]:
+        for name in ends:
+            del left[name]
+    assert not {name: imports & set(left) for name, imports in left.items()}
+
+
 def test_every_room_has_a_floor(root: Path) -> None:
     """A new file or folder below fourcc/ is entered into the table above."""
     rooms = {room(path, root) for path in modules(root)} - {"__init__", "__main__"}
