@@ -47,7 +47,7 @@ def _sizes(subject: Subject, matrix: QMatrix, tried: str) -> Iterator[Finding]:
 
 
 def nominal_bits(subject: Subject) -> Iterator[Finding]:
-    """A matrix of full blocks takes the listed bits per weight, without the parts that belong to the whole matrix."""
+    """A matrix of full blocks takes the listed bits per weight; parts of the whole matrix do not count."""
     spec = subject.format.spec
     for each in subject.variants():
         geom = Geometry(2 * (spec.block[0] or 64), max(1, 4096 // each.width // 8) * 8 * each.width, each.params)
