@@ -1,4 +1,4 @@
-"""`fourcc`: the list of commands, and the manners that all of them share.
+"""`fourcc`: the list of commands, and how all of them start, report and end.
 
 Exit codes: 0 fine, 1 a check failed, 2 usage or policy, 3 bad input, 4 I/O, 5 a plugin, 70 a bug, 130 interrupted,
 128 + n ended by signal n; 141 is the code of a closed pipe, as of every program that `head` cuts short.

@@ -191,7 +191,7 @@ def _products_in_depth(found: Format) -> str:
 
 
 def _level(found: Format) -> tuple[str, str]:
-    """How a matrix is multiplied, and the reason if it is not the declared way."""
+    """How a matrix is multiplied: native, fused or decode; and, where it is not native, why."""
     if not found.spec.real or found.kernel is not None:
         return ("native" if found.spec.real else "-"), ""
     from fourcc import compute

@@ -1,6 +1,6 @@
 """MXFP4: blocks of 32 codes of 4 bits and a byte, the exponent of their scale; a code names a level of E2M1.
 
-Levels are doubled: so they are whole numbers, and are multiplied as the codes of Q8_0 are. Encoding is that of
+Levels are doubled, so they are whole numbers and can be multiplied like the codes of Q8_0. Bytes are encoded as in
 `fourcc.formats.mxf4`, with its one quirk: see `_exponent`.
 """
 
@@ -43,7 +43,7 @@ from fourcc.kernels.simd.store_narrow import store_low_bytes
 SIZE = 17  # bytes of a block
 VECTOR = 64
 LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
-BORDERS = (0.5, 1.5, 2.5, 3.5, 5, 7, 10)  # half-way between two; the lower one takes what lies on it
+BORDERS = (0.5, 1.5, 2.5, 3.5, 5, 7, 10)  # half-way between two levels; a weight on a border takes the lower one
 HALF_BIAS = 63  # two factors 2^(a - 64), a + b = e, are 2^(e - 128); float32 has 127 more in its exponent
 MANTISSA = 23  # bits
 MOST = 252  # the largest exponent whose levels are all finite

@@ -24,7 +24,7 @@ PREPARATIONS = 64  # of a sample
 
 
 def shortened(matrices: int, weights: int, count: int) -> int:
-    """Number of matrices of a rotation: all, or as many as keep it short."""
+    """Number of matrices that a sample goes through in turn: all, or as many as keep it short."""
     return max(1, min(matrices, LONGEST // (2 * weights * count)))
 
 

@@ -54,7 +54,7 @@ class Round:
             yield from (each for each in (coder.decode, coder.encode) if each is not None)
 
     def _with(self, count: int) -> Iterable[Series]:
-        """Each product, followed by the candidates it is compared with; at last the candidates compared with none."""
+        """Each product before the candidates that are compared with it; candidates without a product come last."""
         others = [each for _, each in self.candidates if each.count == count]
         for product in self.products:
             if product.count == count:

@@ -57,7 +57,7 @@ class _Choice:
         return self._code[kernel]
 
     def timed(self, kernel: KernelFunction, work: Callable[[], T]) -> T:
-        """Does a kernel's work in numpy, and adds up the seconds."""
+        """Does a kernel's work in numpy, and adds its time to the seconds spent so."""
         start = perf_counter()
         done = work()
         with self._lock:

@@ -64,7 +64,7 @@ def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str]
 
 
 def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, elsewhere: Iterable[str] = ()) -> None:
-    """Raises UsageError that names the `unsaid` hyper-parameters, where there are some."""
+    """Raises UsageError, which names the hyper-parameters that the file would not state, where `unsaid` finds any."""
     names = unsaid(source.hyper, read, elsewhere=elsewhere)
     if names:
         said = listed((f"{name} = {source.hyper.get(name, 'nothing')!s:.{_LENGTH}}" for name in names), _SHOWN)

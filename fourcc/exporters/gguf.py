@@ -189,7 +189,7 @@ def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, in
 
 
 def _factors(source: Source) -> list[Step]:
-    """The tensor of factors that divide the turn of each pair, where factors scale the rotation."""
+    """The tensor of factors that divide each pair's frequency, where factors scale the rotation; else none."""
     if source.hyper.get("rope_scaling.type") not in BY_FACTORS:
         return []
     if source.hyper["rope_scaling.type"] == "factors":

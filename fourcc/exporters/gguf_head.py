@@ -51,7 +51,7 @@ _WIDER = (TRUTH, UINT32, INT32, INT64, UINT64, FLOAT32, FLOAT64, STRING)
 
 
 def _kind(value: Item) -> int:
-    """The type of a value by itself: unsigned where possible, and as short as most readers ask for."""
+    """GGUF's type for a single value: unsigned where possible, 32 bits where they suffice, as most readers ask for."""
     if isinstance(value, bool):
         return TRUTH
     if isinstance(value, (str, bytes)):

@@ -149,7 +149,7 @@ def _retyped(key: GGUFKey | None, typed: Typed) -> GGUFKey | None:
 
 
 def _of_this_file(given: Mapping[str, Typed], steps: tuple[Step, ...]) -> tuple[dict[str, GGUFKey | None], list[str]]:
-    """Keys about the file itself, made anew, and notes on changes; None leaves out the key that came."""
+    """New values for the keys that describe the file itself, and notes on changes; None drops a key of the source."""
     numbers = [(step, registry[step.decision.tag].spec.foreign["ggml"]) for step in steps]
     fresh: dict[str, GGUFKey | None] = {}
     if ALIGNMENT_KEY in given:

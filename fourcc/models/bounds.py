@@ -50,7 +50,7 @@ def _bos(tokenizer: Tokenizer, hyper: Mapping[str, object]) -> tuple[int, ...]:
 
 
 def _said(hyper: Mapping[str, object], key: str) -> tuple[int, ...]:
-    """The tokens of a hyper-parameter: one, or a list; numbers below 0 stand for no token."""
+    """The tokens that a hyper-parameter names, by one number or a list; a negative number names none."""
     value = hyper.get(key)
     tokens = value if isinstance(value, (list, tuple)) else (value,)
     return tuple(token for token in tokens if type(token) is int and token >= 0)

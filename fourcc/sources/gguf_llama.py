@@ -114,7 +114,7 @@ def _frequencies(source: Source, tensors: list[SourceTensor]) -> tuple[list[Sour
 
 
 def _both(scaling: Hyper, factors: Hyper) -> Hyper:
-    """Hyper-parameters of the rotation; where there are a scaling and factors, frequencies are divided by both."""
+    """Merges a rotation's scaling and its factors; where a file has both, frequencies are divided by both."""
     listed, factor = factors.get("rope_scaling.factors"), scaling.get("rope_scaling.factor")
     if not scaling or not factors:
         return {**scaling, **factors}
@@ -205,7 +205,7 @@ def _positive(value: Value, default: float) -> float:
 
 
 def _shortest(value: float) -> float:
-    """The shortest decimal that is the same float32: GGUF's 9.999999747378752e-06 was 1e-5."""
+    """The shortest decimal that rounds to the same float32, such as 1e-5 for GGUF's 9.999999747378752e-06."""
     as_float32 = struct.Struct("<f")
     for digits in range(1, 9):
         short = float(f"{value:.{digits}g}")

@@ -57,7 +57,7 @@ def unpacked_metadata(data: bytes, file: object) -> dict[str, Typed]:
         file: for messages.
 
     Raises:
-        InputError: it is no such map, or a value is none of its type.
+        InputError: it is no such map, or a value is not of its stated type.
     """
     if len(data) > MAX_BLOB:
         found, expected = f"{len(data)} bytes", f"at most {MAX_BLOB}"

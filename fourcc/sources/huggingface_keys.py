@@ -155,7 +155,7 @@ def _lacking(config: Config, family: FamilyRules, names: Iterable[str]) -> Itera
 
 
 def _has(config: Config, family: FamilyRules, part: str) -> bool:
-    """Whether the family's class has a tensor."""
+    """Whether the family's class has an optional tensor, given this config."""
     if part not in family.optional:
         return False
     key = family.optional[part]

@@ -207,7 +207,7 @@ def random_parts(fmt: Format, geom: Geometry, seed: int) -> dict[str, Array]:
 
 
 def nothing_encodes(subject: Subject) -> str | None:
-    """Why a check that encodes does not apply."""
+    """Why a check that encodes is skipped; None where it is not."""
     return "the format has no encoder" if subject.format.encode is None else None
 
 

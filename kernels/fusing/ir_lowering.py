@@ -99,7 +99,7 @@ class Lowering:
         return b.ashr(b.shl(self._from_bit(part, dtype, offset, 0), up), up)
 
     def _from_bit(self, part: int, dtype: np.dtype[Any], offset: int, first: int) -> Value:
-        """A vector whose low bits are those of an entry from bit `first` on; its other bits are undefined."""
+        """A vector with the bits of an entry from bit `first` on as its low bits; the bits above them are undefined."""
         b, shift = self._b, 8 * (offset % 4) + first
         low, high = offset // 4, (offset + dtype.itemsize - 1) // 4
         if low == high:
@@ -133,7 +133,7 @@ class Lowering:
         return self._starts[part]
 
     def _shared(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
-        """An entry of a part of the whole matrix, in all lanes."""
+        """An entry of a part that belongs to the whole matrix, copied to all lanes."""
         b, address = self._b, self._b.plus(self._base(part), offset)
         if dtype.kind == "f" and dtype.itemsize == 4:
             return everywhere(b, address)
@@ -152,7 +152,7 @@ class Lowering:
         return self._low_bits(number, REGISTERS[count]) if count in REGISTERS else self.value(number)
 
     def _low_bits(self, number: int, bits: int, skipped: int = 0) -> Value:
-        """A vector whose low `bits` are those of a result from bit `skipped` on; its other bits are undefined.
+        """A vector with `bits` bits of a result, from bit `skipped` on, as its low bits; the bits above are undefined.
 
         A look-up in registers reads only the low bits, so it needs no masks and few shifts.
         """

@@ -117,7 +117,7 @@ class Table:
 
 
 def _number(entry: object) -> object:
-    """An integer entry as an int, which does not wrap around at the dtype's few bits; a slice unchanged."""
+    """An entry that is numpy's integer as an int, which cannot overflow; anything else, such as a slice, unchanged."""
     return int(entry) if isinstance(entry, np.integer) else entry
 
 
@@ -219,7 +219,7 @@ def _refusing() -> Iterator[None]:
 
 
 def stand_in(function: Callable[..., Any], recorded: Trace) -> FunctionType:
-    """A copy of a plain function in which stand-ins replace the arrays that it, or a function it calls, names."""
+    """Copies a plain function; stand-ins replace the arrays that it names, or that the functions it calls name."""
     plain = getattr(function, "py_func", function)
     if not isinstance(plain, FunctionType):
         raise UntraceableError(f"a {type(plain).__name__} is no Python function")

@@ -2,8 +2,8 @@
 
 A panel holds sixteen interleaved rows, so a vector register has one number (or four codes) of each row, and no sum
 crosses lanes. It is made once and multiplied by all activations, up to 8 at a time in registers. Making it costs a
-hundredth of a product with 512 activations, so the stored layout serves as it is. For a few activations that would be
-much; they are multiplied by packed rows, which are interleaved already, without a panel (`packed_small_n`).
+hundredth of a product with 512 activations, so the stored layout serves as it is. A few activations do not repay it:
+they are multiplied by packed rows, which are interleaved already, without a panel (`packed_small_n`).
 
 Formats of integer codes have panels of codes, with a scale for each row and 32 columns, or 16 (`integer_product`); all
 others have panels of floats (`float_product`).

@@ -1,4 +1,4 @@
-"""Products with one activation, row by row, the choice of a product by the number of activations, and decoded rows."""
+"""Products with one activation, row by row; choosing a product by the number of activations; decoding of rows."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def norm(model: int, job: int, first: int, last: int, scratch: int) -> None:  # 
 
 
 def root_mean(x: int, width: int, epsilon: np.float32) -> np.float32:
-    """1 / sqrt(mean of x^2 + epsilon); zeros follow x up to a whole vector."""
+    """1 / sqrt(mean of x^2 + epsilon); x is padded with zeros to a whole vector."""
     total = no_floats()
     for at in range(0, 4 * width, 64):
         total = multiply_add(load_floats(x + at), load_floats(x + at), total)
