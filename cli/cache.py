@@ -24,7 +24,8 @@ Examples:
   fourcc cache build
 
 Kernels are compiled when they are first used, and kept. An entry is named by all that it depends on (its source, the
-compilers' versions, the processor), so it is never stale; clearing costs a few seconds of compiling, and nothing else.
+compilers' versions, the processor), so it is never stale. Clearing costs the time to compile again, 10 to 60 s for a
+model.
 FOURCC_CACHE=FOLDER keeps them elsewhere."""
 BUILD_EPILOG = """\b
 Examples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from typing import TYPE_CHECKING
 
 import attrs
@@ -121,6 +121,10 @@ def build(kernels: Sequence[Needed], find: Find, processes: int) -> Iterator[Nee
                 yield started[ended]
         except (ValueError, BrokenProcessPool) as error:
             raise PluginError(f"a kernel cannot be compiled: {error}") from error
+        except BaseException:  # Ctrl-C: kernels under way are given up, those that are done stay
+            for process in active_children():
+                process.terminate()
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
 

@@ -9,11 +9,17 @@ from typing import Any
 import attrs
 import numpy as np
 
+from fourcc.cli.shared.compiling import COMPILING
 from fourcc.container.index import Index, pack_index
 from fourcc.container.layout import TAIL_BYTES, Tail, file_digest, pack_head
 from fourcc.container.reader import ModelFile
 
 ODD = "layers.0.attention.wq"  # the tensor in the unknown format
+
+
+def without_compiling(err: str) -> str:
+    """Stderr without the note that kernels are compiled: whether it is there depends on what ran before."""
+    return err.replace(f"fourcc: note: {COMPILING}\n", "")
 
 
 @attrs.frozen
@@ -22,7 +28,7 @@ class Run:
 
     code: int
     out: str
-    err: str
+    err: str = attrs.field(converter=without_compiling)
 
     @property
     def document(self) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """`fourcc cache`: the compiled kernels on disk, compiled beforehand, and what is said when one is compiled."""
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -117,12 +119,12 @@ def test_built_is_all_that_a_run_needs(model: Path) -> None:
 
 
 SMALL = """
-import sys
+import os, sys
 from fourcc.cli import app
 from fourcc.compute import building
 from fourcc.kernels.compiler import jit
 def run(given):
-    for name in ("add_to", "gate"):
+    for name in ("add_to", "gate", "add_bias")[: int(os.environ["KERNELS"])]:
         jit.compiled(building.shared_kernels()[name])
     return 0
 app.build = run
@@ -131,9 +133,9 @@ app.main(sys.argv[1:])
 """
 
 
-def said(*arguments: str, folder: Path) -> str:
-    """The stderr of a command that compiles two kernels."""
-    environment = {**os.environ, "FOURCC_CACHE": str(folder)}
+def said(*arguments: str, folder: Path, kernels: int = 2) -> str:
+    """The stderr of a command that needs some kernels."""
+    environment = {**os.environ, "FOURCC_CACHE": str(folder), "KERNELS": str(kernels)}
     command = [sys.executable, "-c", SMALL, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == ""
@@ -144,9 +146,16 @@ def test_a_cold_cache_is_said_once(tmp_path: Path) -> None:
     """Not where it is warm, and not where it shall be quiet."""
     assert said("run", "-q", folder=tmp_path / "quiet") == ""
     assert said("run", folder=tmp_path / "cache") == COLD
-    for path in sorted((tmp_path / "cache").iterdir())[1:]:
-        path.unlink()
-    assert said("run", folder=tmp_path / "cache") == ""
+    assert said("run", folder=tmp_path / "cache", kernels=3) == ""  # one kernel takes a second: not worth a word
+
+
+def test_many_kernels_are_told_of_whatever_the_cache_holds(tmp_path: Path) -> None:
+    """As of a first run after other formats were built."""
+    key = object_cache.fingerprint(building.shared_kernels()["norm"])
+    assert said("run", "-q", folder=tmp_path / "cache", kernels=0) == ""
+    (tmp_path / "cache").mkdir(mode=0o700, exist_ok=True)
+    (tmp_path / "cache" / f"{key.hex()}.o").write_bytes(b"")
+    assert said("run", folder=tmp_path / "cache", kernels=3) == COLD
 
 
 def test_kernels_that_are_not_kept_are_said_once(tmp_path: Path) -> None:
@@ -162,3 +171,21 @@ def test_commands_listen(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(announcing, "listener", None)
     assert run("--version").code == 0
     assert announcing.listener is not None
+
+
+@pytest.mark.thorough
+def test_an_interrupted_build_keeps_what_is_done_and_can_go_on(tmp_path: Path) -> None:
+    """Ctrl-C without a terminal reaches the command alone: it gives up the kernels under way."""
+    environment = {**os.environ, "FOURCC_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", "fourcc", "cache", "build", "--format", "F16", "--json"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as begun:
+        assert begun.stderr is not None
+        while "compiling" not in begun.stderr.readline():
+            assert begun.poll() is None
+        begun.send_signal(signal.SIGINT)
+        _, err = begun.communicate()
+    assert (begun.returncode, err.splitlines()[-1]) == (130, "fourcc: interrupted")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    counts = json.loads(done.stdout)
+    assert counts["there"] >= 1
+    assert counts["there"] + counts["compiled"] == counts["needed"]
