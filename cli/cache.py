@@ -124,7 +124,7 @@ def _tags(formats: str | None) -> list[str]:
     from fourcc.plugins.registry import registry
 
     if formats is not None:
-        return formats.split(",")
+        return [tag.strip() for tag in formats.split(",")]
     own = [tag for tag in registry if registry.entry(tag).distribution == OWN]
     return [str(tag) for tag in own if compute.kernel_of(registry[tag]).level != "decode"]
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from fourcc.compute.cache import cache_folder
 from fourcc.compute.choosing import kernel_of
-from fourcc.errors import PluginError
+from fourcc.errors import OutputError, PluginError
 from fourcc.spec import complete
 
 if TYPE_CHECKING:
@@ -96,10 +97,14 @@ def needed(tags: Sequence[str], find: Find) -> list[Needed]:
 
 
 def missing(kernels: Sequence[Needed]) -> list[Needed]:
-    """The kernels that the cache does not hold."""
+    """The kernels that the cache does not hold, or holds damaged."""
+    return [each for each in kernels if not _is_kept(each)]
+
+
+def _is_kept(kernel: Needed) -> bool:
     from fourcc.kernels.compiler import object_cache
 
-    return [each for each in kernels if not object_cache.exists(each.key)]
+    return object_cache.load(kernel.key) is not None
 
 
 def build(kernels: Sequence[Needed], find: Find, processes: int) -> Iterator[Needed]:
@@ -112,12 +117,15 @@ def build(kernels: Sequence[Needed], find: Find, processes: int) -> Iterator[Nee
 
     Raises:
         PluginError: a kernel cannot be compiled.
+        OutputError: one was compiled and is not kept: the disk is full, for example.
     """
     with ProcessPoolExecutor(min(processes, len(kernels)) or 1, get_context("spawn")) as pool:
         started = {pool.submit(_build_one, each.tag, each.use, find): each for each in kernels}
         try:
             for ended in as_completed(started):
                 ended.result()
+                if not _is_kept(started[ended]):
+                    raise OutputError("a compiled kernel cannot be kept: the disk may be full", file=cache_folder())
                 yield started[ended]
         except (ValueError, BrokenProcessPool) as error:
             raise PluginError(f"a kernel cannot be compiled: {error}") from error

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fourcc.errors import MissingTensorError
 
 
-def missing_tensor(name: str, known: Iterable[str], file: object) -> MissingTensorError:
+def missing_tensor(name: object, known: Iterable[str], file: object) -> MissingTensorError:
     """The error for a name that no tensor has; its hint offers the nearest names.
 
     Args:
@@ -17,5 +17,5 @@ def missing_tensor(name: str, known: Iterable[str], file: object) -> MissingTens
     """
     from fourcc.policy.places import nearest
 
-    hint = nearest(name, known, 3) or "`fourcc inspect` lists the names."
+    hint = (isinstance(name, str) and nearest(name, known, 3)) or "`fourcc inspect` lists the names."
     return MissingTensorError(f"no tensor is named {name!r}", file=file, hint=hint[:1].upper() + hint[1:])

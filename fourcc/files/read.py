@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from fourcc.errors import InputError
+from fourcc.errors import InputError, UsageError
 
 LONGEST_READ = 1 << 30  # Linux reads at most 2 GiB - 4 KiB at once
 
@@ -41,8 +41,11 @@ class ReadFile:
 
         Raises:
             InputError: (of class `error`) the file ends earlier. The length is checked before memory is allocated.
+            UsageError: it was closed.
             OSError: the system cannot read them; the message has the file and the offset.
         """
+        if self.closed:
+            raise UsageError("the file is closed", file=self.path, hint="Open it again.")
         if offset + count > self.size:
             raise self._early(self.size, offset + count - self.size)
         data = bytearray(count)

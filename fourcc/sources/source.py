@@ -175,6 +175,7 @@ class Source(Mapping[str, "QMatrix"]):
         Raises:
             MissingTensorError: a KeyError, too: no tensor has that name.
             SourceError: its layout is one that no installed format has, or the file is cut.
+            UsageError: the source is closed.
             PluginError: its format is missing or broken.
         """
         return self.tensor(name).qmatrix()

@@ -201,7 +201,8 @@ def is_current(entry: Path) -> bool:
 
 def why_not_kept() -> str | None:
     """Why a kernel that is compiled now cannot be kept, or is not used, in words; None where it is. Makes no folder."""
-    nearest = next((path for path in (folder(), *folder().absolute().parents) if path.exists()), None)
+    # os.path, since `Path.exists` raises where a folder above may not be entered
+    nearest = next((path for path in (folder(), *folder().absolute().parents) if os.path.exists(path)), None)  # noqa: PTH110
     if nearest is None or not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         return f"{nearest} is no folder, or may not be written to"
     if nearest == folder() and not is_trusted():

@@ -1,5 +1,6 @@
 """`fourcc cache`: the compiled kernels on disk, compiled beforehand, and what is said when one is compiled."""
 
+import errno
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import pytest
 from fourcc import compute
 from fourcc.compute import building
 from fourcc.kernels.compiler import announcing, object_cache
+from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.plugins.registry import registry
 from tests.cli.making import Runner
 from tests.kernels.compact import OWN_TAGS
@@ -72,17 +74,56 @@ def test_a_folder_that_cannot_be_made_is_said(run: Runner, tmp_path: Path, monke
     assert run("cache", "build").code == 4
 
 
-def test_what_has_been_built_is_there(run: Runner, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A build of two kernels that compile quickly."""
+def test_a_folder_above_may_not_be_entered(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then kernels are not kept, and nothing fails."""
+    above = tmp_path / "above"
+    stat = os.stat
+
+    def refusing(path: str | Path, **named: bool) -> os.stat_result:
+        if above in Path(path).parents:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return stat(path, **named)
+
+    above.mkdir()
+    monkeypatch.setattr(os, "stat", refusing)
+    monkeypatch.setattr(os, "access", lambda path, _: path != above)
+    monkeypatch.setenv("FOURCC_CACHE", str(above / "cache"))
+    ended = run("cache")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.endswith(f"not used: {above} is no folder, or may not be written to\n")
+
+
+@pytest.fixture
+def two(monkeypatch: pytest.MonkeyPatch) -> dict[str, KernelFunction]:
+    """All that a build has to do: two kernels that compile quickly."""
     two = {name: building.shared_kernels()[name] for name in ("add_to", "gate")}
     monkeypatch.setattr(building, "shared_kernels", lambda: two)
     monkeypatch.setattr(building, "kernels_of_format", lambda _: {})
+    return two
+
+
+def test_what_has_been_built_is_there(run: Runner, folder: Path, two: dict[str, KernelFunction]) -> None:
+    """A damaged entry is not: it is compiled anew."""
     document = run("cache", "build", "--json", "-q").document
     assert (document["schema"], document["folder"]) == ("fourcc.cache-build/1", str(folder))
     assert (document["needed"], document["there"], document["compiled"]) == (2, 0, 2)
     assert {path.stem for path in folder.iterdir()} == {object_cache.fingerprint(each).hex() for each in two.values()}
-    ended = run("cache", "build")
+    ended = run("cache", "build", "--format", "F16, F32")
     assert (ended.out, ended.err) == ("2 kernels: 2 were there, 0 compiled\n", "")
+    next(folder.iterdir()).write_bytes(b"half")
+    document = run("cache", "build", "--json", "-q").document
+    assert (document["there"], document["compiled"]) == (1, 1)
+
+
+def test_a_build_that_is_not_kept_is_an_error(
+    run: Runner, folder: Path, two: dict[str, KernelFunction], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, here one in which nothing arrives."""
+    assert len(two) == 2
+    monkeypatch.setattr(object_cache, "load", lambda _: None)
+    ended = run("cache", "build", "-q")
+    assert (ended.code, ended.out) == (4, "")
+    assert ended.err == f"fourcc: error: {folder}: a compiled kernel cannot be kept: the disk may be full\n"
 
 
 def test_a_format_that_is_not_there(run: Runner, folder: Path) -> None:

@@ -190,6 +190,13 @@ def test_an_output_that_is_a_link_stays_one(run: Runner, tiny: Path, tmp_path: P
     assert run("verify", target).code == 0
 
 
+def test_a_missing_policy_file_ends_as_any_missing_file(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """Exit code 4, as of a missing checkpoint or `fourcc policy gone.toml`."""
+    gone = tmp_path / "gone.toml"
+    ended = run("convert", tiny, "-o", tmp_path / "x", "--policy", gone)
+    assert (ended.code, ended.err) == (4, f"fourcc: error: {gone}: No such file or directory\n")
+
+
 def test_every_problem_of_a_policy_is_shown(run: Runner, tiny: Path, tmp_path: Path) -> None:
     """One line each, with its place; exit code 2."""
     policy = tmp_path / "mixed.toml"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.errors import MissingTensorError, SourceError
+from fourcc.errors import MissingTensorError, SourceError, UsageError
 from tests.core.fakes import installed
 from tests.core.test_registry import FAKE
 from tests.sources.writers import gguf, gguf_llama, llama, safetensors, written
@@ -87,7 +87,22 @@ def test_a_name_that_no_tensor_has(folder: Path) -> None:
                 opened["?"]
             assert opened.get("?") is None
             assert "?" not in opened
+            assert opened.get(3) is None  # type: ignore[call-overload] - as of a dict
     assert folder.is_dir()
+
+
+def test_what_is_closed_says_so(folder: Path) -> None:
+    """One error for every kind of file, where nothing was read yet, too."""
+    fourcc.convert("stories.bin", "model.bin")
+    fourcc.export("stories.bin", "m.gguf")
+    (folder / "hf").mkdir()
+    fourcc.export("stories.bin", "hf/model.safetensors")
+    for name in ("stories.bin", "model.bin", "m.gguf", "hf"):
+        with fourcc.open(name) as opened:
+            pass
+        with pytest.raises(UsageError, match=r": the file is closed\. Open it again\.$"):
+            opened["layers.0.attention.wq"]
+        assert len(opened) == 38
 
 
 def test_a_tensor_that_cannot_be_read(tmp_path: Path) -> None:
@@ -113,13 +128,15 @@ def test_a_source_s_tensor_is_whole(tmp_path: Path, shape: tuple[int, ...]) -> N
         assert np.array_equal(source.tensor("w").decode(), weights)
 
 
-def test_a_source_is_not_compared_by_its_weights(tmp_path: Path) -> None:
+def test_opened_files_are_not_compared_by_their_weights(tmp_path: Path) -> None:
     """Two are equal where they are one; it can be a key."""
     path = written(tmp_path, "m.gguf", gguf_llama(*llama()))
-    with fourcc.open(path) as one, fourcc.open(path) as other:
-        assert one == one  # noqa: PLR0124 - what is tested
-        assert one != other
-        assert len({one, other}) == 2
+    fourcc.convert(path, tmp_path / "model.bin")
+    for name in (path, tmp_path / "model.bin"):
+        with fourcc.open(name) as one, fourcc.open(name) as other:
+            assert one == one  # noqa: PLR0124 - what is tested
+            assert one != other
+            assert len({one, other}) == 2
 
 
 def test_formats_by_their_tags() -> None:
