@@ -64,7 +64,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = scale * LEVELS[pair >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
@@ -92,7 +92,7 @@ def exponents(peak: Floats) -> Array:
     return np.where(peak > 0, np.clip(whole - 2 + 127, 0, MOST), 0).astype(np.uint8)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """A quarter of the largest weight: half the widest gap, or what lies beyond the largest level."""
     return largest(w, 1, BLOCK) * (1 / 4 + 2**-16) + 2.0**-129
 

@@ -27,7 +27,7 @@ SIZE = 2  # bytes of a number
 VECTOR = 64  # bytes
 
 
-def _narrow(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def _narrow(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Rounds activations to bfloat16; a few stay floats."""
     for row in range(first, last if load_word(job + COUNT) > FLOAT_ROWS else first):
         x = load_word(job + X) + row * load_word(job + X_STRIDE)

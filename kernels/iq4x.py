@@ -31,7 +31,7 @@ SCALE_ZERO = 32  # the code of scale 0
 SCALE_LOW, SCALE_HIGH = np.float32(-SCALE_ZERO), np.float32(SCALE_ZERO - 1)
 
 
-def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(p: int, scales: int, offsets: int) -> None:
     """The word of the float16 has the upper two bits of eight scales, the next one the lower four."""
     d, lower, upper = low_float16s(load_ints(p)), load_ints(p + PACKED_WORD), shifted_right(load_ints(p), 16)
     four, two, zero = ints_of(15), ints_of(3), ints_of(SCALE_ZERO)

@@ -53,7 +53,7 @@ _ABOVE = tuple(float(np.nextafter(np.float32(border), np.float32(16))) for borde
 _code_of = stairs(_ABOVE, tuple(map(float, range(8))))
 
 
-def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(p: int, scales: int, offsets: int) -> None:
     """Scales are 2^(e - 128), denormal for the first two e: products of two powers that are not denormal."""
     e = load_bytes_as_ints(p + 4 * PACKED_WORD)
     half = shifted_right(e, 1)

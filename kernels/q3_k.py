@@ -44,7 +44,7 @@ def _place(word: int) -> int:
     return word - 24 if word >= 24 else word + 3
 
 
-def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(p: int, scales: int, offsets: int) -> None:
     """Eight low nibbles and eight high ones are the low four bits of the scales; four bytes have the upper two."""
     d, four, two, zero = low_float16s(load_ints(p)), ints_of(15), ints_of(3), ints_of(SCALE_ZERO)
     even, odd, more = load_ints(p + PACKED_WORD), load_ints(p + 2 * PACKED_WORD), load_ints(p + 3 * PACKED_WORD)

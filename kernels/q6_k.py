@@ -64,7 +64,7 @@ def _place(word: int) -> int:
     return place
 
 
-def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(p: int, scales: int, offsets: int) -> None:
     d, sign, mask = low_float16s(load_ints(p)), ints_of(128), ints_of(255)
     for four in range(4):
         words = load_ints(p + PACKED_WORD + PACKED_WORD * four)

@@ -95,7 +95,7 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
             raise refusal(what, ", ".join(sorted(differing)[:_SHOWN]), None)
 
 
-def holds_numbers(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001
+def holds_numbers(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001 - as its neighbours
     """Whether the format is float32."""
     return spec.foreign.get("numpy") == "<f4"
 

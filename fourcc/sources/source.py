@@ -210,7 +210,7 @@ class Source(Mapping[str, "QMatrix"]):
         tensors: tuple[SourceTensor | Unreadable, ...] = (*self.tensors, *self.unreadable)
         return tensors
 
-    def refuse_unreadable(self, wanted: Callable[[str], bool] = lambda name: True) -> None:  # noqa: ARG005
+    def refuse_unreadable(self, wanted: Callable[[str], bool] = lambda name: True) -> None:  # noqa: ARG005 - all names
         """Raises SourceError where a tensor of a wanted name cannot be read; all such are named at once."""
         refused = [tensor for tensor in self.unreadable if wanted(tensor.name)]
         if not refused:

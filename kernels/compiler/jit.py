@@ -85,7 +85,7 @@ def is_ready(kernel: KernelFunction) -> bool:
 def _load(kernel: KernelFunction) -> Compiled:
     key = object_cache.fingerprint(kernel)
     if bounds_checked():  # the code may raise, for which numba must be loaded
-        import numba  # noqa: F401
+        import numba  # noqa: F401 - it is loaded, and not called
     code = object_cache.load(key)
     if code is None:
         with object_cache.locked(key):

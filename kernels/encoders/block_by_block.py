@@ -52,7 +52,7 @@ def narrowed(store: Callable[[int, Lanes], None], store_some: Callable[[int, Lan
         width: bytes of a stored number.
     """
 
-    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols = load_word(weights + COLS)
         whole = cols >> 4 << 4
         for row in range(first, last):

@@ -31,7 +31,7 @@ from fourcc.kernels.simd.tiles import halve_columns, multiply_add_columns, no_fl
 
 WriteBlock = Callable[[int, int, int], None]  # (scratch, block, out) decodes a block of sixteen rows as a panel
 Source = tuple[int, int]  # weights, scratch
-TOTALS = 4  # sums in registers: one for each of four activations; of one activation four, so no sum waits for another
+TOTALS = 4  # sums in registers: one for each of four activations, or four for a single one, so no sum waits for another
 
 
 def fused(

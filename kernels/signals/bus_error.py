@@ -167,7 +167,7 @@ def _handler() -> int | None:
         return None
     try:
         libc = _libc()
-        called = {"leave": libc._exit}  # noqa: SLF001
+        called = {"leave": libc._exit}  # noqa: SLF001 - C's own name
         called |= {name: getattr(libc, name) for name in ("lseek", "write", "pause", "signal")}
         places = {name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in called.items()}
         return assembled(CODE, "fourcc_cut", **places, **_offsets(), state=ctypes.addressof(_state))

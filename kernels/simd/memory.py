@@ -191,7 +191,7 @@ def _(b: Builder, address: Value) -> Value:
     return b.load_from(address, llvm_type(DOUBLES))
 
 
-def _same(address: OperandKind, value: OperandKind) -> OperandKind:  # noqa: ARG001 - the operation's arguments
+def _same(address: OperandKind, value: OperandKind) -> OperandKind:
     return OperandKind("void")
 
 

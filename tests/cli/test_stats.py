@@ -96,7 +96,7 @@ def test_one_tensor_in_depth(run: Runner, tiny: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "blocks"), [("utf-8", True), ("ascii", False), ("latin-1", False)])
-def test_a_pipe_that_takes_no_blocks_gets_ascii(process: Runner, tiny: Path, encoding: str, blocks: bool) -> None:  # noqa: FBT001
+def test_a_pipe_that_takes_no_blocks_gets_ascii(process: Runner, tiny: Path, encoding: str, blocks: bool) -> None:
     """In any encoding the picture is there, and no escapes."""
     env = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     table = process("stats", tiny, "--layers", "0", env=env).out

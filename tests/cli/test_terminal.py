@@ -162,7 +162,7 @@ def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(("quiet", "term"), [(True, "xterm"), (False, "dumb")])
-def test_progress_stays_silent(monkeypatch: pytest.MonkeyPatch, quiet: bool, term: str) -> None:  # noqa: FBT001
+def test_progress_stays_silent(monkeypatch: pytest.MonkeyPatch, quiet: bool, term: str) -> None:
     """-q; and a dumb terminal is treated as a pipe."""
     stream, clock = Terminal(), Clock()
     monkeypatch.setattr(sys, "stderr", stream)

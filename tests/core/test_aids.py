@@ -24,10 +24,10 @@ def asking(*needs: str) -> tuple[Format, list[Aids]]:
     """A format that asks for something, and what its encoder and its `prepare` were given."""
     seen: list[Aids] = []
 
-    def prepare(reader: object, geom: Geometry, options: object, aids: Aids) -> None:  # noqa: ARG001
+    def prepare(reader: object, geom: Geometry, options: object, aids: Aids) -> None:
         seen.append(aids)
 
-    def encode(tile: Array, shared: object, geom: Geometry, options: object, aids: Aids) -> Mapping[str, Array]:  # noqa: ARG001
+    def encode(tile: Array, shared: object, geom: Geometry, options: object, aids: Aids) -> Mapping[str, Array]:
         seen.append(aids)
         return {"values": tile}
 

@@ -38,7 +38,7 @@ def load(parts: Parts, _: Geometry) -> Array:
     return parts["v"]
 
 
-def fake(encode: Callable[..., Any] = store, decode: Callable[..., Any] = load, **changes: Any) -> Format:  # noqa: ANN401 - a spec's fields
+def fake(encode: Callable[..., Any] = store, decode: Callable[..., Any] = load, **changes: Any) -> Format:
     """A format with another encoder or decoder, or declaring something else."""
     prepare = changes.pop("prepare", None)
     return Format(spec=attrs.evolve(SPEC, **changes), encode=encode, decode=decode, prepare=prepare)
@@ -59,7 +59,7 @@ def test_arguments_of_an_encoder() -> None:
     """A float32 tile, C-contiguous, not to be written to; the tile's geometry; complete settings; only needed aids."""
     seen: list[tuple[Any, ...]] = []
 
-    def look(tile: Array, *rest: Any) -> Parts:  # noqa: ANN401 - the seam's arguments
+    def look(tile: Array, *rest: Any) -> Parts:
         seen.append((tile, *rest))
         return {"v": tile.copy()}
 
@@ -77,7 +77,7 @@ def test_calibration_data_that_a_format_uses_may_be_missing() -> None:
     """It sees them where they are given, and is encoded to without them."""
     seen: list[Aids] = []
 
-    def look(tile: Array, *rest: Any) -> Parts:  # noqa: ANN401 - the seam's arguments
+    def look(tile: Array, *rest: Any) -> Parts:
         seen.append(rest[-1])
         return {"v": tile.copy()}
 

@@ -152,7 +152,7 @@ def chained(error: BaseException, cause: BaseException) -> BaseException:
         (ValueError("cannot allocate memory"), False),
     ],
 )
-def test_a_full_memory_is_called_so(error: BaseException, short: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_full_memory_is_called_so(error: BaseException, short: bool) -> None:
     """L7: whoever was the first to need more is not to blame for it."""
     from fourcc.cli.render.failures import failure
 

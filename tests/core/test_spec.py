@@ -16,7 +16,7 @@ GROUPED = (
 GROUP = Setting("group", 64, "columns of a scale", low=2, high=1024)
 
 
-def spec(**changes: Any) -> FormatSpec:  # noqa: ANN401 - whatever attrs takes
+def spec(**changes: Any) -> FormatSpec:
     """A grouped 4-bit format with a codebook."""
     return FormatSpec(
         **{"tag": "Fake", "name": "fake", "summary": "", "block": (1, 64), "parts": GROUPED, "params": (GROUP,)}
@@ -27,7 +27,7 @@ def spec(**changes: Any) -> FormatSpec:  # noqa: ANN401 - whatever attrs takes
 @pytest.mark.parametrize(
     ("dtype", "size"), [("|i1", 1), ("|b1", 1), ("<u2", 2), ("<f8", 8), ((("d", "<f2", ()), ("q", "|i1", (32,))), 34)]
 )
-def test_itemsize(dtype: Any, size: int) -> None:  # noqa: ANN401 - text or fields
+def test_itemsize(dtype: Any, size: int) -> None:
     """Numbers and records."""
     assert itemsize(dtype) == size
 

@@ -221,7 +221,7 @@ def test_read_back(tmp_path: Path, name: str, kind: str) -> None:
     np.testing.assert_allclose(logits(tmp_path / "b.bin"), truth, rtol=1e-3, atol=2e-4)
 
 
-def planned(source: Source, kind: str, target: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def planned(source: Source, kind: str, target: Path):  # type: ignore[no-untyped-def]  # noqa: ANN201 - untyped
     """The arguments of an export."""
     plans = plan_export(source, KINDS[kind])
     return plans, check_targets(plans, target, force=False)

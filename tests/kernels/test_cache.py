@@ -1,7 +1,5 @@
 """The cache of compiled kernels: an entry is used for its kernel alone, and a bad entry or folder does no harm."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """From a plain function to machine code: lifting, the announcement, and kernels that are refused."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
-
 import re
 
 import numpy as np

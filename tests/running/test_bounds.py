@@ -41,7 +41,7 @@ def with_special(*names: str, post: bool = False) -> Tokenizer:
     return open_tokenizer({"tokenizer.json": json.dumps(tree).encode()})
 
 
-def tokenizers_template() -> Any:  # noqa: ANN401 - the package's
+def tokenizers_template() -> Any:
     """BOS before a text."""
     from tokenizers import processors
 
@@ -108,7 +108,7 @@ def test_what_a_text_without_a_prompt_begins_with() -> None:
 
 
 @pytest.mark.parametrize("add", [True, False])
-def test_prompts_and_talks_begin_alike(add: bool) -> None:  # noqa: FBT001 - a parameter
+def test_prompts_and_talks_begin_alike(add: bool) -> None:
     """Both begin as the tokenizer begins every text; `add_bos_token` counts for both."""
     tokenizer = gguf("<|im_start|>", "<|im_end|>", add_bos_token=add)
     first = (1,) if add else ()

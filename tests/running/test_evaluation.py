@@ -72,7 +72,7 @@ def test_alone(quantized: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("documents", [False, True])
-def test_tokens_are_at_most(quantized: Path, text: str, documents: bool) -> None:  # noqa: FBT001 - a case
+def test_tokens_are_at_most(quantized: Path, text: str, documents: bool) -> None:
     """A limit of one scores one token; a negative limit is refused."""
     for limit in (1, 2, 300):
         assert fourcc.evaluate(quantized, text, tokens=limit, documents=documents).tokens == limit
@@ -139,7 +139,7 @@ def test_the_line_says_whether_there_is_a_token_before_the_text(
     models: Path,
     text: str,
     tmp_path: Path,
-    begins: bool,  # noqa: FBT001 - a case
+    begins: bool,
 ) -> None:
     """The tokenizer.json decides; without BOS the first token of each window has nothing before it."""
     tokenizer = byte_pairs()

@@ -36,7 +36,7 @@ def opened(**keys: object) -> Tokenizer:
     return open_tokenizer({"tokenizer.gguf": blob}, "m.gguf")
 
 
-def of_sentencepiece(sp: Any) -> dict[str, object]:  # noqa: ANN401 - the package has no types
+def of_sentencepiece(sp: Any) -> dict[str, object]:
     """A SentencePiece model's vocabulary, as a converter to GGUF writes it."""
     count = sp.vocab_size()
     kinds = {sp.is_unknown: 2, sp.is_control: 3, sp.is_unused: 5, sp.is_byte: 6}
@@ -55,13 +55,13 @@ def of_sentencepiece(sp: Any) -> dict[str, object]:  # noqa: ANN401 - the packag
 
 
 @pytest.fixture(scope="module")
-def sp() -> Any:  # noqa: ANN401 - the package has no types
+def sp() -> Any:
     """A SentencePiece model with bytes."""
     return sentencepiece.SentencePieceProcessor(model_proto=scored(user_defined_symbols=["<ud>", "<ud>s", "▁▁▁"]))
 
 
 @pytest.fixture(scope="module")
-def spm(sp: Any) -> Tokenizer:  # noqa: ANN401 - the package has no types
+def spm(sp: Any) -> Tokenizer:
     """The tokenizer of that vocabulary by our own code."""
     return opened(**of_sentencepiece(sp))
 
@@ -95,7 +95,7 @@ def test_two_files_of_one_vocabulary(data: Path, large: Tokenizer) -> None:
 
 @QUICK
 @given(TEXTS | st.text("Oncetim <ud>s.▁", max_size=30))
-def test_scored_equals_sentencepiece(sp: Any, spm: Tokenizer, text: str) -> None:  # noqa: ANN401
+def test_scored_equals_sentencepiece(sp: Any, spm: Tokenizer, text: str) -> None:
     """Tokens both ways, user-defined ones included."""
     ids = spm.encode(text)
     assert ids == [1, *sp.encode(text)]
@@ -303,7 +303,7 @@ def test_what_is_no_vocabulary(blob: bytes, message: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def blob(sp: Any) -> bytes:  # noqa: ANN401 - the package has no types
+def blob(sp: Any) -> bytes:
     """A vocabulary as it is stored."""
     keys = {f"tokenizer.ggml.{name}": value for name, value in of_sentencepiece(sp).items()}
     packed: bytes = msgpack.packb(keys)

@@ -133,7 +133,7 @@ def test_characters_of_a_tokenizer_json_without_bytes() -> None:
         tokenizer.encode("the xé".replace("x", "c"))
 
 
-def llama2c_file(sp: Any) -> bytes:  # noqa: ANN401 - the package has no types
+def llama2c_file(sp: Any) -> bytes:
     """A tokenizer.bin as llama2.c's tokenizer.py writes it."""
     marks = {sp.bos_id(): "\n<s>\n", sp.eos_id(): "\n</s>\n"}
     pieces = [marks.get(token, sp.id_to_piece(token)).replace(SPACE, " ").encode() for token in range(sp.vocab_size())]
@@ -142,13 +142,13 @@ def llama2c_file(sp: Any) -> bytes:  # noqa: ANN401 - the package has no types
 
 
 @pytest.fixture(scope="module", params=["bpe", "char"])
-def sp(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - the package has no types
+def sp(request: pytest.FixtureRequest) -> Any:
     """SentencePiece models without tokens of bytes."""
     data = scored(byte_fallback=False, model_type=request.param, vocab_size=60 if request.param == "char" else 400)
     return sentencepiece.SentencePieceProcessor(model_proto=data)
 
 
-def test_sentencepieces_unknown_token(sp: Any) -> None:  # noqa: ANN401
+def test_sentencepieces_unknown_token(sp: Any) -> None:
     """Once for a run of characters, from GGUF and from tokenizer.bin, as SentencePiece itself gives it."""
     gguf, bin_file = opened(**of_sentencepiece(sp)), read_llama2c(llama2c_file(sp), "t")
 
@@ -164,7 +164,7 @@ def test_sentencepieces_unknown_token(sp: Any) -> None:  # noqa: ANN401
     check()
 
 
-def test_a_tokenizer_bin_of_characters_decodes(sp: Any) -> None:  # noqa: ANN401
+def test_a_tokenizer_bin_of_characters_decodes(sp: Any) -> None:
     """The unknown token as its piece; a text of known characters comes back."""
     tokenizer = read_llama2c(llama2c_file(sp), "t")
     assert not tokenizer.has_bytes
@@ -218,7 +218,7 @@ def test_what_is_unknown_joins_nothing() -> None:
     assert tokenizer.encode("aé éa ab") == [1, 3, 4, 0, 3, 0, 4, 3, 5]
 
 
-def test_a_tokenizer_bin_without_bytes_goes_to_gguf(sp: Any) -> None:  # noqa: ANN401
+def test_a_tokenizer_bin_without_bytes_goes_to_gguf(sp: Any) -> None:
     """Its pieces become text, and give the same tokens there."""
     data = llama2c_file(sp)
     keys = {key.name: key.value for key in tokenizer_keys({"tokenizer.bin": data}, "m")[0]}

@@ -144,7 +144,7 @@ def assert_windows(said: str, found: Cut, text: str) -> None:
         assert said.endswith(f", up to {new} new ones in each after the first") == bool(found.protocol.stride)
 
 
-def assert_beginning(said: str, found: Cut, overlapping: bool) -> None:  # noqa: FBT001 - a fact of the case
+def assert_beginning(said: str, found: Cut, overlapping: bool) -> None:
     """Asserts what stands before the first token, and whether that token is scored."""
     several = len(found.windows) > 1
     if found.bos is not None:

@@ -43,7 +43,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("align", [None, 1, 8, 64, 1024])
-def test_files_of_the_reference_writer(tmp_path: Path, tied: bool, align: int | None) -> None:  # noqa: FBT001
+def test_files_of_the_reference_writer(tmp_path: Path, tied: bool, align: int | None) -> None:
     """A Llama written by the gguf package: names, shapes, values and hyper-parameters."""
     h, truth = llama(shared=tied)
     writer = GGUFWriter(tmp_path / "m", "llama")

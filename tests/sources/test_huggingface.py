@@ -21,7 +21,7 @@ def save(folder: Path, tensors: Arrays, settings: dict[str, object]) -> Path:
 
 @pytest.mark.parametrize("model_type", ["llama", "mistral", "qwen2", "qwen3"])
 @pytest.mark.parametrize("tied", [True, False])
-def test_names_rows_and_order(tmp_path: Path, model_type: str, tied: bool) -> None:  # noqa: FBT001
+def test_names_rows_and_order(tmp_path: Path, model_type: str, tied: bool) -> None:
     """Tensors come out as llama2.c would hold them: q and k in adjacent pairs, in the model's order."""
     h, truth = llama(shared=tied)
     with open_source(save(tmp_path, to_hf(h, truth), config(h, tied=tied, model_type=model_type))) as source:
@@ -214,7 +214,7 @@ def test_another_output_than_the_config_says_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_silent_config_is_tied_where_there_is_no_output(tmp_path: Path, shared: bool) -> None:  # noqa: FBT001
+def test_silent_config_is_tied_where_there_is_no_output(tmp_path: Path, shared: bool) -> None:
     """The weights tell."""
     h, truth = llama(shared=shared)
     with open_source(save(tmp_path, to_hf(h, truth), config(h, tie_word_embeddings=None))) as source:

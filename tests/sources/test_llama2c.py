@@ -20,7 +20,7 @@ def assert_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) 
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("version", [0, 1])
-def test_float_versions(tmp_path: Path, version: int, shared: bool) -> None:  # noqa: FBT001
+def test_float_versions(tmp_path: Path, version: int, shared: bool) -> None:
     """Every tensor comes out bit for bit, in the model's order, whatever the file's."""
     h, tensors = llama(shared=shared)
     data = llama2c_v0(h, tensors) if version == 0 else llama2c_v1(h, tensors)
@@ -47,7 +47,7 @@ def test_float_versions(tmp_path: Path, version: int, shared: bool) -> None:  # 
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("group", [1, 2, 4, 12])
-def test_grouped_version(tmp_path: Path, group: int, shared: bool) -> None:  # noqa: FBT001
+def test_grouped_version(tmp_path: Path, group: int, shared: bool) -> None:
     """Rows of w2 have 10 weights: groups of 4 and of 12 run across their ends, and decode by flat index."""
     h, tensors = llama(shared=shared)
     data, truth = llama2c_v2(h, tensors, group)
@@ -83,7 +83,7 @@ def test_group_sized_like_the_stories(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_version_0_without_rope_tables(tmp_path: Path, shared: bool) -> None:  # noqa: FBT001
+def test_version_0_without_rope_tables(tmp_path: Path, shared: bool) -> None:
     """Old files lack the tables: the size tells, and a note says so."""
     h, tensors = llama(shared=shared)
     with open_source(written(tmp_path, "m", llama2c_v0(h, tensors, rope=False))) as source:

@@ -136,7 +136,7 @@ def decode(data: bytes, tensor: Map) -> np.ndarray:
 if __name__ == "__main__":
     content = Path(sys.argv[1]).read_bytes()
     listed, identity = read(content)
-    print(identity.hex())  # noqa: T201
+    print(identity.hex())  # noqa: T201 - a script
     for each in listed["tensors"]:
-        print(each["tag"], each["shape"], each["name"])  # noqa: T201
+        print(each["tag"], each["shape"], each["name"])  # noqa: T201 - a script
     sys.exit(bool(damage(content, listed)))
