@@ -9,7 +9,7 @@
                              nibbles
 
     scale j belongs to weights 32 j ...; its low four bits are a nibble of l(j // 2), the low nibble for even j; its
-    high two bits are bits 2 j .. of scales_high; it is stored plus 32
+    high two bits are bits 2 j .. of scales_high; it is stored with 32 added
 
 Decode: w = (d * (scale - 32)) * LEVELS[q], in float32.
 """

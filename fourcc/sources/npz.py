@@ -97,7 +97,7 @@ class _Member:
             raise self.refusal("the directory contradicts itself", info.compress_size, self.nbytes)
 
     def _find_start(self) -> int:
-        """Where the member's bytes begin, behind its local header."""
+        """The byte at which the member's data begin, behind its local header."""
         at, size = self.info.header_offset, self.file.size
         if not 0 <= at <= size - _LOCAL.size:
             raise self.refusal("the directory leads out of the file", at)

@@ -146,7 +146,7 @@ class Source(Mapping[str, "QMatrix"]):
         blobs: tokenizer files and the like, name -> contents.
         unreadable: tensors that cannot be read, in the file's order; code that would use one calls `refuse_unreadable`.
         notes: what was left out, or is odd; for stderr.
-        close: lets go of the files.
+        close: closes the files.
     """
 
     path: Path

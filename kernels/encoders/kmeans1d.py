@@ -6,9 +6,9 @@ win for any later j. This changes no value, so the walk back finds the same cuts
 
     sum of x^2 in i .. j - g(i, j) is the squared error of a run of ordered numbers, which has the Monge property, so
     g(i, j') - g(i*, j') <= g(i, j) - g(i*, j) for i < i* < j < j'. An i whose candidate at j is below that of some
-    i* > i is below it at every later j' too, by no less. Candidates as floats are off by less than 4 n sqrt(n) 2^-53
-    E, with E = sum of x^2: 2^-39 E for n = 256. So a candidate that is below the largest by 2^-30 E at some j is never
-    the largest later, and never ties with it.
+    i* > i is below it at every later j' too, by at least as much. Candidates as floats are off by less than
+    4 n sqrt(n) 2^-53 E, with E = sum of x^2: 2^-39 E for n = 256. So a candidate that is below the largest by 2^-30 E
+    at some j is never the largest later, and never ties with it.
 
 The kernel skips only the leftmost i, so the others form a window, which is about j / r wide.
 """
@@ -145,7 +145,7 @@ def _first_alive(i: int, best: int, gains: int, bound: Lanes) -> int:
 
 
 def _start_of_last(end: int, best: int, scratch: int) -> int:
-    """Where the last of the runs up to `end` starts; ties go to the leftmost place."""
+    """The start of the last of the runs up to `end`; ties go to the leftmost place."""
     for i in range(0, end, 8):
         _find_gains(i, end, scratch + GAINS, scratch)
     most, at = -INFINITY, 0

@@ -69,8 +69,8 @@ class Block:
         write_scales: writes a vector of floats for each scale (and offset, where the format has them) of sixteen packed
             blocks.
         codes: builds the walk over all codes of sixteen packed blocks, for a product or for a panel.
-        half: byte where the float16 that belongs to no word is stored, at the block's start or end; -1 if there is none.
-        rest: bytes that belong to no word; not 2 where they are something else than a float16.
+        half: byte offset of the float16 that belongs to no word, at the block's start or end; -1 if there is none.
+        rest: bytes that belong to no word; not 2 if they are something other than a float16.
         place: (word) -> its number in the packed block, not counting a float16 that became a word.
         zero: the code of weight 0; None: codes are signed, as `simd.dot.biased` leaves them.
         affine: whether there are offsets.

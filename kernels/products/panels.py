@@ -55,7 +55,7 @@ def interleave(rows: int, stride: int, words: int, panel: int) -> None:
 
 
 def prefetch_next_rows(rows: int, stride: int) -> None:
-    """Prefetches into L2 the same place in the next sixteen rows: the processor does not prefetch such short streams."""
+    """Prefetches the same place in the next sixteen rows into L2: the processor prefetches no stream so short."""
     for row in range(ROWS, 2 * ROWS):
         prefetch_second(rows + row * stride)
 

@@ -176,7 +176,7 @@ def _handler() -> int | None:
 
 
 def _offsets() -> dict[str, int]:
-    """Where the handler finds the fields of a file and of the state, and the bytes of a file's entry."""
+    """Offsets at which the handler finds the fields of a file and of the state, and the bytes of a file's entry."""
     offsets = {f"file_{field}": getattr(_WatchedFile, field).offset for field in FILE}
     offsets |= {f"state_{field}": getattr(_State, field).offset for field in STATE}
     return {**offsets, "file_bytes": ctypes.sizeof(_WatchedFile)}

@@ -1,4 +1,4 @@
-"""Where the parts of tiles go: the one rule behind arrays in memory, containers and exports."""
+"""Places of the parts of tiles: the one rule behind arrays in memory, containers and exports."""
 
 import gc
 import weakref
