@@ -103,11 +103,11 @@ def _check(gates: dict[str, float | None], reference: Path | None) -> None:
         if gate is None:
             continue
         if reference is None:
-            raise UsageError("a gate compares with a reference", hint="Add --reference MODEL.")
+            raise UsageError("a gate needs a reference to compare with", hint="Add --reference MODEL.")
         most = 1 if name == "min_top1" else inf
         if not 0 <= gate <= most or gate == inf:
             expected = "a share, 0 to 1" if most == 1 else "a number from 0 on"
-            raise UsageError(f"--{name.replace('_', '-')}", found=f"{gate:g}", expected=expected)
+            raise UsageError(f"bad value of --{name.replace('_', '-')}", found=f"{gate:g}", expected=expected)
 
 
 def _measure(

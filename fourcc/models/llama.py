@@ -111,7 +111,9 @@ class Llama:
     def _check(self, tokens: Sequence[int]) -> None:
         if not tokens or self.position + len(tokens) > self.context:
             room = self.context - self.position
-            raise UsageError("tokens to run", found=len(tokens), expected=f"1 to {room}, the room that is left")
+            raise UsageError(
+                "bad number of tokens to run", found=len(tokens), expected=f"1 to {room}, the positions that are left"
+            )
         if min(tokens) < 0 or max(tokens) >= self.architecture.vocab_size:
             wrong = next(token for token in tokens if not 0 <= token < self.architecture.vocab_size)
             raise UsageError("no such token", found=wrong, expected=f"0 to {self.architecture.vocab_size - 1}")

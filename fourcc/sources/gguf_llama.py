@@ -64,7 +64,7 @@ def adopt(source: Source, keys: Keys) -> Source:
     listed = [attrs.evolve(tensor, name=to_fourcc(tensor.name, GGUF) or tensor.name) for tensor in source.unreadable]
     everything: list[SourceTensor | Unreadable] = [*named, *listed]
     if len({tensor.name for tensor in everything}) < len(everything):
-        raise SourceError("two spellings of one tensor's name", file=source.path)
+        raise SourceError("a tensor occurs under two spellings of its name", file=source.path)
     hyper = _hyper(keys, everything)
     scaling = {key: value for key, value in hyper.items() if key.startswith("rope_scaling.")}
     names = [tensor.name for tensor in everything]
@@ -104,7 +104,12 @@ def _frequencies(source: Source, tensors: list[SourceTensor]) -> tuple[list[Sour
     if stored is None:
         return tensors, {}
     if len(stored.shape) != 1 or not stored.format.spec.real:
-        raise SourceError("the factors of the rotation", file=source.path, tensor=FREQUENCIES, found=list(stored.shape))
+        raise SourceError(
+            "the factors of the rotation have a wrong shape",
+            file=source.path,
+            tensor=FREQUENCIES,
+            found=list(stored.shape),
+        )
     factors = stored.decode()
     listed: list[Scalar] = [float(factor) for factor in factors.reshape(-1)]
     if not storable(listed) or any(not factor > 0 for factor in factors.reshape(-1)):

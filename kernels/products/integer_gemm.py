@@ -44,7 +44,7 @@ def integer_kernel(
         decode: writes a row's floats.
         zero: the code of weight 0, as the panel holds codes.
         parts: names of the stored parts.
-        affine: whether blocks have an offset beside their scale. It is the mean of the weights, so it meets the exact sums.
+        affine: whether blocks have an offset beside their scale: the mean of the weights, so it meets the exact sums.
         pack: writes the packed layout, if there is one.
         packed: (rows, cols) -> bytes of the packed layout.
     """

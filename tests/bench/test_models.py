@@ -137,7 +137,7 @@ def test_a_peer_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         run.run(ModelPlan((TINY,), ("Q8_0",), (1,), peers=True), lambda *_: None)
 
 
-@pytest.mark.parametrize(("text", "says"), [("2B", "no such model"), (",", "an empty list")])
+@pytest.mark.parametrize(("text", "says"), [("2B", "no such model"), (",", "the list is empty")])
 def test_names_that_are_none(text: str, says: str) -> None:
     """The error lists what there is."""
     with pytest.raises(UsageError, match=says):

@@ -47,7 +47,7 @@ def test_lists() -> None:
     [
         ("formats", "Toolong", "Toolong"),
         ("formats", "BOOL", "the format BOOL cannot encode random weights"),
-        ("formats", ",", "an empty list: found ','"),
+        ("formats", ",", "the list is empty: found ','"),
         ("shapes", "4096", "bad shape: found '4096', expected rows x columns, as 4096x11008"),
         ("shapes", "0x5", "bad shape: found '0x5'"),
         ("shapes", "5x9999999", "bad shape: found '5x9999999'"),

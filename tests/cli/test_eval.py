@@ -134,9 +134,9 @@ def test_a_gate_is_held_against_the_mean(run: Runner, model: Path, tiny: Path, t
 @pytest.mark.parametrize(
     ("gate", "value", "wanted"),
     [
-        ("--min-top1", 95, "--min-top1: found 95, expected a share, 0 to 1"),
-        ("--min-top1", -0.5, "--min-top1: found -0.5, expected a share, 0 to 1"),
-        ("--min-top1", "nan", "--min-top1: found nan, expected a share, 0 to 1"),
+        ("--min-top1", 95, "bad value of --min-top1: found 95, expected a share, 0 to 1"),
+        ("--min-top1", -0.5, "bad value of --min-top1: found -0.5, expected a share, 0 to 1"),
+        ("--min-top1", "nan", "bad value of --min-top1: found nan, expected a share, 0 to 1"),
         ("--max-kld", -1, "--max-kld: found -1, expected a number from 0 on"),
         ("--max-kld", "inf", "--max-kld: found inf, expected a number from 0 on"),
         ("--max-ppl-ratio", "nan", "--max-ppl-ratio: found nan, expected a number from 0 on"),
@@ -170,14 +170,14 @@ def test_what_makes_no_sense_is_refused(run: Runner, model: Path, text: Path, tm
     """A gate without a reference, a stride that is too wide, a text that is none."""
     ended = run("eval", model, "--text", text, "--max-kld", 1)
     assert ended.code == 2
-    assert "a gate compares with a reference. Add --reference MODEL." in ended.err
+    assert "a gate needs a reference to compare with. Add --reference MODEL." in ended.err
     assert run("eval", model, "--text", text, "--context", 8, "--stride", 8).code == 2
     ended = run("eval", model, "--text", text, "--context", 100_000)
     assert ended.code == 2
-    assert f"{model}: windows of so many tokens: found 100000, expected at most 256, the model's context" in ended.err
+    assert f"{model}: a window cannot be so long: found 100000, expected at most 256, the model's context" in ended.err
     ended = run("eval", model, "--text", text, "--tokens", -1)
     assert ended.code == 2
-    assert "tokens to score: found -1, expected 1 or more, or 0 for all" in ended.err
+    assert "bad number of tokens to score: found -1, expected 1 or more, or 0 for all" in ended.err
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     ended = run("eval", model, "--text", tmp_path / "latin.txt")
     assert ended.code == 2

@@ -51,7 +51,7 @@ def test_never_to_a_terminal(run: Runner, model: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     ended = run("extract", model, "norm", "-o", "-")
     assert ended.code == 2
-    assert "binary data does not go to a terminal. Redirect it, or give -o FILE." in ended.err
+    assert "binary data is not written to a terminal. Redirect it, or give -o FILE." in ended.err
 
 
 def test_a_blob(run: Runner, model: Path, tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def test_one_thing_at_a_time(run: Runner, tiny: Path, wrong: tuple[str, ...]) ->
 def test_numbers_that_make_no_sense(run: Runner, tiny: Path, wrong: tuple[str, str]) -> None:
     """They are refused before anything is read."""
     ended = run("stats", tiny, "--suggest", *wrong)
-    assert (ended.code, f"{wrong[0]} makes no sense: found " in ended.err) == (2, True)
+    assert (ended.code, f"bad value of {wrong[0]}: found " in ended.err) == (2, True)
 
 
 def test_weights_that_are_odd(run: Runner, tmp_path: Path) -> None:

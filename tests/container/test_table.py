@@ -146,7 +146,9 @@ def test_hole_before_and_after(tmp_path: Path) -> None:
     hole = padded(WEIGHTS) + bytes(64) + PAYLOAD[64:]
     assert "does not follow" in refusal(tmp_path / "m", tree, hole)
     text = refusal(tmp_path / "m", honest(), PAYLOAD + bytes(64))
-    assert text == f"payload and index do not meet: found index at {END + 64}, expected index at {END}"
+    assert (
+        text == f"the payload does not end where the index begins: found index at {END + 64}, expected index at {END}"
+    )
 
 
 def test_unsorted_table(tmp_path: Path) -> None:
@@ -202,8 +204,8 @@ def test_unknown_tag_is_listed_verified_and_refused_alone(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("params", {"group": 3}, "F32 cannot be what the tensor is stored in: no setting named 'group'"),
-        ("tag", "Q8_0", "Q8_0 cannot be what the tensor is stored in: rows of 4 are not a multiple of 32"),
+        ("params", {"group": 3}, "F32 cannot be the tensor's format: no setting named 'group'"),
+        ("tag", "Q8_0", "Q8_0 cannot be the tensor's format: rows of 4 are not a multiple of 32"),
         ("shape", [4, 2], "part 'values' does not fit the format F32: found (2, 4) float32, expected (4, 2) float32"),
         ("parts.0.dtype", "<i4", "part 'values' does not fit the format F32: found (2, 4) int32"),
         ("parts.0.name", "velues", "wrong parts: found ['velues'], expected ['values']"),

@@ -131,7 +131,7 @@ def test_parameters_of_a_file(params: dict[str, object], says: str) -> None:
     q = QMatrix("Fake", (1, 4), {"v": np.ones((1, 2), np.float32)}, params, "w")
     with installed(fake()), pytest.raises(TableError) as caught:
         q.decode()
-    assert str(caught.value) == f"tensor 'w': Fake cannot be what the tensor is stored in: {says}"
+    assert str(caught.value) == f"tensor 'w': Fake cannot be the tensor's format: {says}"
 
 
 def test_decoders_that_break_their_contract() -> None:

@@ -95,7 +95,7 @@ def test_variable_length_has_no_experts() -> None:
     """Said before any work."""
     with (
         installed(ENTROPY),
-        pytest.raises(UsageError, match="leading dimensions do not go with parts of variable length"),
+        pytest.raises(UsageError, match="parts of variable length allow no leading dimensions"),
     ):
         encode(weights(2, 3, 32), "Zent")
 

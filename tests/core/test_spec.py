@@ -76,7 +76,7 @@ def test_variable_parts_count_by_nominal_bits() -> None:
     assert entropy.variable
     assert entropy.stored_bytes((3, 5), {}) == 5
     assert entropy.bits_per_weight() == Fraction(5, 2)
-    assert entropy.misfit((2, 3, 5)) == "leading dimensions do not go with parts of variable length"
+    assert entropy.misfit((2, 3, 5)) == "parts of variable length allow no leading dimensions"
 
 
 def test_misfit() -> None:
@@ -140,7 +140,7 @@ def test_settings_are_completed() -> None:
             "128 rows an entry do not divide the block's 1",
         ),
         ({"parts": (Part("a", "<f4", lambda geom: (geom.cols,), rows=0),)}, "part 'a': 0 rows an entry"),
-        ({"parts": (Part("a", "<f4", None),)}, "a part of variable length, and no nominal_bits"),
+        ({"parts": (Part("a", "<f4", None),)}, "a part of variable length needs nominal_bits"),
         ({"parts": (Part("a", "<f4", lambda geom: (geom.cols, int(str(geom.params["nope"])))),)}, "nope"),
         ({"block": (0, 1)}, "sizes are at least 1"),
         ({"decoded": "float32"}, "is not a little-endian dtype"),

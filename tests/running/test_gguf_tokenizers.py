@@ -262,7 +262,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "pre": (
         PAIRS | {"pre": "o9"},
-        "'tokenizer.ggml.pre' asks for a way to cut texts that is not known: found 'o9', ex",
+        "'tokenizer.ggml.pre' names a way to split texts that is not known: found 'o9', ex",
     ),
     "end": (ONE | {"eot_token_id": "a"}, "'tokenizer.ggml.eot_token_id' has a value of another type: found 'a', exp"),
 }

@@ -241,9 +241,9 @@ def test_what_does_not_fit_is_refused() -> None:
     """Too many tokens, none, and numbers that are no tokens."""
     model = case("grouped heads")
     network = Llama(model.architecture, model.quantized().get, context=20)
-    with pytest.raises(UsageError, match="tokens to run: found 21, expected 1 to 20"):
+    with pytest.raises(UsageError, match="bad number of tokens to run: found 21, expected 1 to 20"):
         network.forward(TOKENS[:21])
-    with pytest.raises(UsageError, match="tokens to run: found 0"):
+    with pytest.raises(UsageError, match="bad number of tokens to run: found 0"):
         network.forward([])
     for wrong in (-1, 70):
         with pytest.raises(UsageError, match=f"no such token: found {wrong}, expected 0 to 69"):

@@ -179,9 +179,9 @@ def test_what_cannot_be_cut_is_refused() -> None:
     for protocol in (Protocol(1), Protocol(4, stride=4), Protocol(4, stride=-1)):
         with pytest.raises(UsageError, match="windows cannot be cut in this way: found context"):
             made("abc", protocol)
-    with pytest.raises(UsageError, match="tokens to score: found -1, expected 1 or more, or 0 for all"):
+    with pytest.raises(UsageError, match="bad number of tokens to score: found -1, expected 1 or more, or 0 for all"):
         made("abc", Protocol(4, limit=-1))
-    with pytest.raises(UsageError, match="documents are not read in windows that overlap: found"):
+    with pytest.raises(UsageError, match="documents cannot be read in windows that overlap: found"):
         made("abc", Protocol(4, stride=2, documents=True))
     with pytest.raises(UsageError, match="no token to score: found 0 characters"):
         made("", Protocol(8))

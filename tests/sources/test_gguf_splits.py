@@ -93,7 +93,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="another part of a split model: found 2 of 3, expected 1 of 3, counted"):
         open_source(paths[0])
     paths = split(tmp_path, total=99)
-    with pytest.raises(SourceError, match="tensors of a split model: found 20, expected 99"):
+    with pytest.raises(SourceError, match="wrong number of tensors in a split model: found 20, expected 99"):
         open_source(paths[0])
     paths = split(tmp_path)
     keys = [gguf_key("split.no", 2, 1), gguf_key("split.count", 2, 3)]

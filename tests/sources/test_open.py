@@ -126,7 +126,7 @@ def test_what_is_expected_is_listed_only_where_nothing_is_known(tmp_path: Path) 
 @pytest.mark.parametrize("address", ["https://host/m.gguf", "hf://org/name", "s3://bucket/m"])
 def test_an_address(address: str) -> None:
     """Told as what it is, with the slash that a path loses."""
-    with pytest.raises(SourceError, match=f"^{address}: an address, not a file. Download the file first"):
+    with pytest.raises(SourceError, match=f"^{address}: this is an address, not a file. Download the file first"):
         open_source(address)
 
 

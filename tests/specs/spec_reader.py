@@ -88,7 +88,7 @@ def check(index: Map, end: int) -> None:
         need(len(part["sums"]) == 8 * math.ceil(part["nbytes"] / MIB), "number of sums")
         running = aligned(running + part["nbytes"])
         need(running <= end, "a part reaches into the index")
-    need(running == end, "payload and index do not meet")
+    need(running == end, "the payload does not end where the index begins")
 
 
 def regions(index: Map) -> list[tuple[str, Map]]:
