@@ -125,6 +125,6 @@ def _measure(
     subjects = [EvaluatedModel(file, each) for file in files for each in ([False, True] if exact else [False])]
     data = text.read_bytes()
     with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
-        found = measure(subjects, as_text(data, text), protocol, against, threads, progress)
-    plain, exactly = (found[::2], found[1::2]) if exact else (found, None)
+        scores = measure(subjects, as_text(data, text), protocol, against, threads, progress)
+    plain, exactly = (scores[::2], scores[1::2]) if exact else (scores, None)
     return Measured(text, hashlib.sha256(data).hexdigest(), [str(file.path) for file in files], plain, exactly)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.encoders.lanes import ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, nearest, order_codes, pair_encoder
+from fourcc.kernels.encoders.lanes import ONE, SPARE, STAGED, TRIED, ZERO, X, nearest, order_codes, pair_encoder
 from fourcc.kernels.encoders.levels import level_codes, level_scale, levels_of, nearest_code
 from fourcc.kernels.encoders.scale_search import first_largest_of
 from fourcc.kernels.products.packed_gemm import packed_kernel
@@ -21,7 +21,16 @@ from fourcc.kernels.simd.arithmetic import (
 )
 from fourcc.kernels.simd.int32 import low_float16s
 from fourcc.kernels.simd.load_wide import load_float_pair
-from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, store, store_byte, store_float
+from fourcc.kernels.simd.memory import (
+    VECTOR,
+    load_byte,
+    load_float,
+    load_floats,
+    load_ints,
+    store,
+    store_byte,
+    store_float,
+)
 from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
 from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 

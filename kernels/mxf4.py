@@ -29,7 +29,7 @@ from fourcc.kernels.simd.arithmetic import (
 )
 from fourcc.kernels.simd.int32 import byte_table
 from fourcc.kernels.simd.interpreted import Lanes
-from fourcc.kernels.simd.memory import load_floats, load_int, store, store_byte, store_float
+from fourcc.kernels.simd.memory import VECTOR, load_floats, load_int, store, store_byte, store_float
 from fourcc.kernels.simd.select import (
     either,
     load_bytes_as_ints,
@@ -41,7 +41,6 @@ from fourcc.kernels.simd.select import (
 from fourcc.kernels.simd.store_narrow import store_low_bytes
 
 SIZE = 17  # bytes of a block
-VECTOR = 64
 LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
 BORDERS = (0.5, 1.5, 2.5, 3.5, 5, 7, 10)  # half-way between two; the lower one takes what lies on it
 HALF_BIAS = 63  # two factors 2^(a - 64), a + b = e, are 2^(e - 128); float32 has 127 more in its exponent

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.kernels.encoders.bit_fields import store_bits, store_pairs
-from fourcc.kernels.encoders.lanes import SPARE, STAGED, TRIED, VECTOR, ZERO, X, block_encoder, nearest, order_codes
+from fourcc.kernels.encoders.lanes import SPARE, STAGED, TRIED, ZERO, X, block_encoder, nearest, order_codes
 from fourcc.kernels.encoders.scale_search import first_largest_of, multiples_of_one, refined_search
 from fourcc.kernels.products.packed_gemm import packed_kernel
 from fourcc.kernels.products.packed_layout import ONES, PACKED_WORD, TWOS, Block
@@ -29,7 +29,7 @@ from fourcc.kernels.simd.arithmetic import (
 from fourcc.kernels.simd.int32 import low_float16s
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.load_wide import load_float16
-from fourcc.kernels.simd.memory import load_byte, load_floats, load_ints, store, store_byte
+from fourcc.kernels.simd.memory import VECTOR, load_byte, load_floats, load_ints, store, store_byte
 from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
 from fourcc.kernels.simd.store_narrow import store_low_bytes
 

@@ -16,7 +16,6 @@ from fourcc.kernels.encoders.lanes import (
     SPARE,
     STAGED,
     TRIED,
-    VECTOR,
     ZERO,
     X,
     block_encoder,
@@ -42,7 +41,7 @@ from fourcc.kernels.simd.arithmetic import (
 from fourcc.kernels.simd.int32 import low_float16s
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.load_wide import load_float16
-from fourcc.kernels.simd.memory import load_floats, load_ints, store, store_byte
+from fourcc.kernels.simd.memory import VECTOR, load_floats, load_ints, store, store_byte
 from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
 from fourcc.kernels.simd.store_narrow import store_low_bytes
 

@@ -14,7 +14,7 @@ from typing import Self
 import attrs
 import numpy as np
 
-from fourcc.container.index import PartRecord, Provider, TensorRecord
+from fourcc.container.index import PartRecord, Provider, Scalar, TensorRecord
 from fourcc.container.names import missing_tensor
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, listed
@@ -24,8 +24,8 @@ from fourcc.qmatrix import QMatrix
 from fourcc.spec import Params, split_shape
 from fourcc.tags import FourCC
 
-Scalar = bool | int | float | str
 Hyper = Mapping[str, Scalar | list[Scalar]]
+HyperParams = dict[str, Scalar | list[Scalar]]
 SHOWN = 8  # names in a message
 
 

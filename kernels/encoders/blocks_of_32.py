@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.encoders.block_by_block import Encoder, block_by_block
+from fourcc.kernels.encoders.block_by_block import block_by_block
+from fourcc.kernels.kernel import Encoder
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,

@@ -19,6 +19,8 @@ from fourcc.kernels.simd.operation import (
     operation,
 )
 
+VECTOR = 64  # bytes of a vector
+
 # -- scalars
 
 

@@ -1,4 +1,4 @@
-"""The house: what must exist together, what must be installed, what must not be named."""
+"""The layout of the repository: what must exist together, what must be installed, what must not be named."""
 
 import ast
 import importlib.metadata

@@ -1,6 +1,6 @@
 """Tokenizers from GGUF vocabularies, against the programs that such vocabularies come from, and against damage.
 
-The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+It tests `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so these tests are here.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Tokenizers that packages read: what ours gives is what they give, and their errors become ours.
 
-The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+It tests `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so these tests are here.
 """
 
 import json

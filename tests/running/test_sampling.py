@@ -1,6 +1,6 @@
 """The sampler against a transcription of llama2.c's rules, one number at a time.
 
-The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+It tests `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so these tests are here.
 """
 
 import math

@@ -1,6 +1,6 @@
 """llama2.c's tokenizer against published tokens and against a transcription of its loops; what all tokenizers share.
 
-The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+It tests `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so these tests are here.
 """
 
 import struct
