@@ -63,5 +63,5 @@ def test_every_row_of_the_table_has_as_many_cells() -> None:
 
 
 def test_the_readme_has_the_markers() -> None:
-    """So that a new table has a place."""
+    """The README has a place for a new table."""
     assert "new" in filled(measure_types.README.read_text(encoding="utf-8"), "types", "new").splitlines()

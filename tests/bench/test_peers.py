@@ -82,7 +82,7 @@ def test_the_faster_one_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing_ones_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each with what to install."""
+    """Each is named with what to install."""
     for module in (peer, ggml_library):
         monkeypatch.setattr(module, "find_spec", lambda _: None)
     reasons = {name: peer.load(name).missing() for name in NAMES}

@@ -59,14 +59,14 @@ def test_lists() -> None:
     ],
 )
 def test_refused(name: str, text: str, message: str) -> None:
-    """Before anything is compiled."""
+    """A bad plan is refused before anything is compiled."""
     with pytest.raises(UsageError) as refused:
         plan.make(**{name: text})  # type: ignore[arg-type]
     assert message in str(refused.value)
 
 
 def test_a_missing_format() -> None:
-    """As everywhere."""
+    """The error is the registry's, as in other commands."""
     with pytest.raises(MissingFormatError, match="Zzzz"):
         plan.make(formats="Zzzz")
 
@@ -83,7 +83,7 @@ def test_repeated_rows_are_what_the_encoder_makes(tag: str, rows: int) -> None:
 
 @pytest.mark.parametrize("tag", ["Q4_0", "F32"])
 def test_copies_have_memory_of_their_own(tag: str) -> None:
-    """On cache lines; as many as a rotation takes."""
+    """Copies begin at cache lines; there are as many as a rotation needs."""
     original = matrix(registry[as_tag(tag)], 64, 64)
     made = copies(original, 5 * original.nbytes - 1)
     assert len(made) == 5

@@ -42,7 +42,7 @@ def test_json(run: Runner) -> None:
     ],
 )
 def test_wrong_flags(run: Runner, arguments: tuple[str, ...], says: str) -> None:
-    """Each is told before anything is written."""
+    """Each is reported before anything is written."""
     ended = run("bench-models", *TINY, *arguments)
     assert ended.code in {2, 5}
     assert says in ended.err

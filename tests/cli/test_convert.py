@@ -168,7 +168,7 @@ def test_an_output_is_not_overwritten(run: Runner, tiny: Path, tmp_path: Path) -
 
 
 def test_input_and_output_are_never_the_same_file(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """Not by name, not through a link, not with --force."""
+    """Neither the name, nor a link, nor --force allows it."""
     source, link = tmp_path / "in.bin", tmp_path / "link.bin"
     source.write_bytes(tiny.read_bytes())
     link.symlink_to(source)
@@ -244,7 +244,7 @@ def test_a_missing_folder(run: Runner, tiny: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", ["0", "1025"])
 def test_bad_number_of_threads(run: Runner, tiny: Path, tmp_path: Path, count: str) -> None:
-    """From 1 to 1024."""
+    """The number must be from 1 to 1024."""
     ended = run("convert", tiny, "-o", tmp_path / "out.bin", "--threads", count)
     assert ended.code == 2
     assert f"bad number of threads: found {count}, expected 1 to 1024" in ended.err

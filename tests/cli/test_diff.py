@@ -97,7 +97,7 @@ def test_integers_are_compared_exactly(run: Runner, tmp_path: Path) -> None:
 
 
 def test_tensors_and_shapes(run: Runner, tmp_path: Path) -> None:
-    """Only in one of them; of other shapes."""
+    """Tensors that only one file has, or that differ in shape, are listed."""
     one = np.ones((2, 3), np.float32)
     found = difference(run, tmp_path, {"x": one, "y": one}, {"y": one.T.copy(), "z": one})
     assert (found["only_a"], found["only_b"], found["identical"]) == (["x"], ["z"], False)

@@ -112,7 +112,7 @@ def test_rows_that_are_no_tokens_are_told(run: Runner, tiny: Path, text: Path, t
 
 
 def test_a_gate_that_does_not_hold_is_exit_code_1(run: Runner, model: Path, tiny: Path, text: Path) -> None:
-    """And is named, with what was found."""
+    """The gate is named, with what was found."""
     common = ("--text", text, "--reference", tiny, "-z", tiny.with_name("tiny_tokenizer.bin"), "--documents")
     ended = run("eval", model, *common, "--max-kld", 1e-9, "--max-ppl-ratio", 2, "--min-top1", 0.5)
     assert ended.code == 1
@@ -124,7 +124,7 @@ def test_a_gate_that_does_not_hold_is_exit_code_1(run: Runner, model: Path, tiny
 
 
 def test_a_gate_is_held_against_the_mean(run: Runner, model: Path, tiny: Path, tmp_path: Path) -> None:
-    """Where there is no interval, too."""
+    """That holds without an interval, too."""
     (tmp_path / "short.txt").write_text("Once upon a time, there was a little girl.")
     common = ("--text", tmp_path / "short.txt", "--reference", tiny, "-z", tiny.with_name("tiny_tokenizer.bin"))
     assert run("eval", model, *common, "--max-kld", 1e-12).code == 1
@@ -145,7 +145,7 @@ def test_a_gate_is_held_against_the_mean(run: Runner, model: Path, tiny: Path, t
 def test_a_gate_that_is_no_such_number_is_refused(
     run: Runner, model: Path, text: Path, gate: str, value: object, wanted: str
 ) -> None:
-    """Before anything is measured."""
+    """It is refused before anything is measured."""
     ended = run("eval", model, "--text", text, "--reference", model, gate, value)
     assert ended.code == 2
     assert wanted in ended.err

@@ -32,7 +32,7 @@ def test_decoded_weights(run: Runner, model: Path, tmp_path: Path) -> None:
     ids=["experts", "integers", "scalar", "empty", "several tiles"],
 )
 def test_every_shape(run: Runner, tmp_path: Path, array: np.ndarray) -> None:  # type: ignore[type-arg]
-    """From any checkpoint."""
+    """Arrays of every shape are extracted from a checkpoint."""
     source = write_safetensors(tmp_path / "x.safetensors", {"w": array})
     assert run("extract", source, "w", "-o", tmp_path / "x.npy").code == 0
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), array, strict=True)
@@ -71,7 +71,7 @@ def test_no_such_blob(run: Runner, model: Path, tiny: Path, tmp_path: Path) -> N
 
 
 def test_one_of_name_and_blob(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Neither, or both, is a slip."""
+    """Neither of them, or both, is an error."""
     for arguments in ((), ("norm", "--blob", "policy.toml")):
         ended = run("extract", model, *arguments, "-o", tmp_path / "x")
         assert ended.code == 2

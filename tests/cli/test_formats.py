@@ -140,7 +140,7 @@ def test_products_are_what_they_are(process: Runner, plugin: Plugin, level: str,
 
 
 def test_two_packages_with_one_tag(process: Runner, plugin: Plugin) -> None:
-    """Neither is taken; both are named; exit code 5 for the one who asks."""
+    """Neither format is used; the error names both packages, with exit code 5."""
     plugin("fourcc-half", "Half", GOOD)
     env = plugin("fourcc-other", "Half", GOOD)
     ended = process("formats", "--json", env=env)

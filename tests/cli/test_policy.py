@@ -39,7 +39,7 @@ def test_check_of_a_missing_policy(run: Runner, tiny: Path, tmp_path: Path) -> N
 
 
 def test_show_prints_the_text(run: Runner, model: Path) -> None:
-    """As it was written."""
+    """The policy is printed as it was written."""
     text = fourcc.Policy.shorthand("Q8_0,F16").text
     assert run("policy", "show", model).out == text
     document = run("policy", "show", model, "--json").document
@@ -108,7 +108,7 @@ def test_recipes(run: Runner) -> None:
 
 
 def test_a_recipe_converts(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """As its text does."""
+    """The recipe gives the bytes that its text gives."""
     text = run("policy", "show", "--recipe", "Q8_0").out
     (tmp_path / "p.toml").write_text(text)
     assert run("convert", tiny, "-o", tmp_path / "a.bin", "--policy", tmp_path / "p.toml").code == 0

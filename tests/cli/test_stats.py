@@ -124,7 +124,7 @@ def test_a_narrow_terminal_gets_fewer_columns(
 
 
 def test_what_cannot_be_decoded_is_named(run: Runner, unknown: Path, tiny: Path) -> None:
-    """And all else is shown."""
+    """All other tensors are shown."""
     ended = run("stats", unknown)
     assert ended.code == 0
     assert f"{ODD}: not decoded: no installed package provides the format Nope." in ended.out
@@ -136,7 +136,7 @@ def test_what_cannot_be_decoded_is_named(run: Runner, unknown: Path, tiny: Path)
 
 
 def test_what_the_original_lacks_is_named(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """By name or by shape."""
+    """A tensor is named if its name is missing or its shape differs."""
     run("convert", tiny, "-o", tmp_path / "part.bin", "--exclude", "layers.0.*", "-q")
     ended = run("stats", tiny, "--against", tmp_path / "part.bin", "--include", "*.wq")
     assert "layers.0.attention.wq: the original has no tensor of that name and shape" in ended.out
@@ -247,7 +247,7 @@ def test_weights_that_are_not_finite_are_counted(run: Runner, tmp_path: Path) ->
 
 
 def test_pictures(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """By the names' ends; never over a file that is there."""
+    """The file's suffix decides the kind; an existing file is not replaced."""
     weights, layers, formats = tmp_path / "w.png", tmp_path / "l.SVG", tmp_path / "f.pdf"
     common = ("stats", tiny, "--include", "*.w[qk]", "-q")
     assert run(*common, "--plot", weights, "--plot-layers", layers).code == 0
@@ -264,7 +264,7 @@ def test_pictures(run: Runner, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_matplotlib_is_loaded_for_pictures_only(tiny: Path) -> None:
-    """Whatever else is asked for."""
+    """No other option loads it."""
     code = "import sys; from fourcc.cli.app import main; code = main(sys.argv[1:]); print('matplotlib' in sys.modules)"
     for more in ((), ("--suggest",)):
         command = [sys.executable, "-c", code, "stats", str(tiny), *more]

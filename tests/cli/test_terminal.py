@@ -49,7 +49,7 @@ def test_cells_are_made_safe() -> None:
 
 
 def test_a_narrow_terminal_shortens_names_in_the_middle() -> None:
-    """Until the line fits, and never below eight characters; numbers stay whole."""
+    """A name keeps at least eight characters; numbers stay whole."""
     rows = [["layers.10.attention.wq", "12345"]]
     assert list(tables.lines(TABLE, rows, 22))[1] == "layers...ion.wq  12345"
     assert list(tables.lines(TABLE, rows, 1))[1] == "lay...wq  12345"

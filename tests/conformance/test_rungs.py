@@ -45,7 +45,7 @@ def test_conformance(trial: Trial) -> None:
 
 @pytest.mark.parametrize(("level", "found"), RUNGS.items(), ids=RUNGS)
 def test_each_stands_on_its_rung(level: str, found: Format) -> None:
-    """As `fourcc formats` shows it."""
+    """`fourcc formats` shows that rung."""
     assert compute.kernel_of(found).level == level
 
 

@@ -57,7 +57,7 @@ def test_a_format_sees_what_it_asks_for(needs: tuple[str, ...]) -> None:
 
 
 def test_each_expert_has_its_own() -> None:
-    """Where there is one for each; else they share it."""
+    """Experts share one array if there is only one."""
     found, seen = asking("importance")
     each = np.arange(12, dtype=np.float32).reshape(2, 6)
     with installed(found):

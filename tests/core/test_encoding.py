@@ -262,14 +262,14 @@ def test_non_finite_weights_may_be_let_through() -> None:
     ],
 )
 def test_what_cannot_be_asked_for(call: Callable[[], object], says: str) -> None:
-    """Before any work."""
+    """It is refused before any work."""
     with installed(fake(fail)), pytest.raises(UsageError) as caught:
         call()
     assert str(caught.value) == says
 
 
 def test_missing_format() -> None:
-    """As the registry says it."""
+    """The error is the registry's."""
     with pytest.raises(MissingFormatError, match="no installed package provides the format Nope"):
         encode(W, "Nope")
 

@@ -63,7 +63,7 @@ def test_sums_are_in_the_page_s_order(shape: tuple[int, int], order: str) -> Non
 
 
 def test_sums_of_tiles_add_up() -> None:
-    """And the largest error is the largest of all."""
+    """The largest error is the largest of all tiles."""
     assert ErrorSums(1, 2, 3) + ErrorSums(4, 5, 1) == ErrorSums(5, 7, 3)
 
 

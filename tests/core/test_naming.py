@@ -89,7 +89,7 @@ def test_what_is_no_number_of_a_layer(number: str) -> None:
 
 @pytest.mark.parametrize("name", ["token_embd", "token_embd.scale", "blk.*.attn_q.weight", "blk.attn_q.weight", "x"])
 def test_names_that_are_not_translated(name: str) -> None:
-    """Without an ending it is not a tensor of GGUF's."""
+    """A name without GGUF's suffix is not a tensor of GGUF."""
     assert to_fourcc(name, GGUF) is None
 
 

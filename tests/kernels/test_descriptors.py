@@ -22,7 +22,7 @@ SOURCES += [path for path in (ROOT / "kernels").rglob("*.py") if path.name != "d
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_fields_lie_apart(name: str) -> None:
-    """Each in its own word, all of them within the descriptor."""
+    """Each field has a word of its own within the descriptor."""
     layout = LAYOUTS[name]
     offsets = [layout.offset(field) for field in layout.dtype.names or ()]
     assert len(set(offsets)) == len(offsets)
@@ -30,7 +30,7 @@ def test_fields_lie_apart(name: str) -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    """Through the array's words, and through its fields; a float is one."""
+    """The array's words and its fields show it; one field is a float."""
     model = MODEL.record(width=7, epsilon=1e-5)
     MODEL.write(model, window=1 << 40, scale=0.25)
     assert model[MODEL.offset("window") // WORD] == 1 << 40

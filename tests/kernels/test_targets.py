@@ -123,7 +123,7 @@ def test_of_a_processor_that_llvm_does_not_know_the_system_is_believed(
 
 
 def test_an_arm_without_dot_products_gets_portable_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the Cortex-A72 is; and one whose system cannot be asked."""
+    """The Cortex-A72 is one; a system that reports no features counts as one."""
     made_up(monkeypatch, FLOAT_AND_SIMD, {"neon": True, "fp-armv8": True}, "cortex-a72")
     assert targets.target().name == "portable"
     monkeypatch.setattr(targets.ctypes, "CDLL", lambda _: SimpleNamespace())
@@ -132,7 +132,7 @@ def test_an_arm_without_dot_products_gets_portable_code(monkeypatch: pytest.Monk
 
 
 def test_the_host_is_compiled_for_as_llvm_tells_it() -> None:
-    """On a machine of which it tells all, nothing is added."""
+    """If LLVM reports all features of the host, nothing is added."""
     first = next(each for each in TARGETS if runs_here(each))
     told = llvm.get_host_cpu_features()
     if first.needs <= {name for name, present in told.items() if present}:

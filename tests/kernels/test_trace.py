@@ -239,7 +239,7 @@ def test_lowest_bits_need_no_more_than_32() -> None:
 
 
 def test_the_guide_lists_every_operator() -> None:
-    """And lists no other."""
+    """It lists no other."""
     guide = (ROOT / "specs" / "writing-a-format.md").read_text()
     (row,) = (line for line in guide.splitlines() if line.startswith("| operators |"))
     listed = re.findall(r"`([^`x, ]+)`", row.replace("\\|", "|"))

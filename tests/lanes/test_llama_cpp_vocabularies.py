@@ -34,7 +34,7 @@ def folder() -> Path:
 
 @pytest.mark.parametrize("name", AGREE)
 def test_every_line_is_cut_alike(folder: Path, name: str) -> None:
-    """And gives the line back."""
+    """The tokens decode to the line again."""
     path = folder / f"ggml-vocab-{name}.gguf"
     lines = path.with_name(f"{path.name}.inp").read_bytes().decode().split(BETWEEN)
     expected = [[int(token) for token in line.split()] for line in Path(f"{path}.out").read_text().splitlines()]

@@ -238,7 +238,7 @@ def test_after_a_reset_the_same_tokens_give_the_same_logits() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    """Too many tokens, none, and numbers that are no tokens."""
+    """Too many tokens, no tokens, and numbers that are no tokens are refused."""
     model = case("grouped heads")
     network = Llama(model.architecture, model.quantized().get, context=20)
     with pytest.raises(UsageError, match="bad number of tokens to run: found 21, expected 1 to 20"):

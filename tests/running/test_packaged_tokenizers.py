@@ -286,7 +286,7 @@ def test_no_descriptor_is_left_open() -> None:
 
 
 def test_without_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    """Where standard error is closed there is nothing to hold back."""
+    """If standard error is closed, there is nothing to hold back."""
     script = (
         "import os, sys; os.close(2)\nfrom fourcc.models.tokenizers import open_tokenizer\n"
         "print(open_tokenizer({'tokenizer.json': sys.stdin.buffer.read()}).vocab_size)"

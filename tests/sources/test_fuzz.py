@@ -109,7 +109,7 @@ def test_config_of_any_values(changes: dict[str, object]) -> None:
 @settings(QUICK)
 @given(st.binary(max_size=200) | st.binary(max_size=50).map(lambda noise: tokenizer_bin(3) + noise))
 def test_tokenizer_of_any_bytes(data: bytes) -> None:
-    """As a tokenizer file of a model."""
+    """The bytes are given as a model's tokenizer file."""
     with tempfile.TemporaryDirectory() as folder:
         model, given_file = Path(folder) / "m", Path(folder) / "t"
         model.write_bytes(VALID["v0"])

@@ -70,7 +70,7 @@ def test_a_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q8_0])
 def test_blocks(tmp_path: Path, kind: GGMLQuantizationType) -> None:
-    """As they are stored."""
+    """Blocks are read as they are stored."""
     h, tensors = model()
     with open_source(written(tmp_path, "m", ggjt(h, tensors, int(kind)))) as source:
         for name, array in decoded(source).items():
@@ -110,7 +110,7 @@ def test_floats_of_older_versions(tmp_path: Path, version: int, kind: int) -> No
 
 
 def test_false_files(tmp_path: Path) -> None:
-    """Each refused with what is wrong."""
+    """Each is refused with what is wrong."""
     h, tensors = model()
     good = ggjt(h, tensors)
     end = len(ggjt(h, {}))

@@ -237,7 +237,7 @@ def test_big_endian(tmp_path: Path, kind: GGMLQuantizationType) -> None:
 
 
 def test_big_endian_of_the_reference_writer(tmp_path: Path) -> None:
-    """As the gguf package writes it."""
+    """The file is written by the gguf package."""
     writer = GGUFWriter(tmp_path / "m", "llama", endianess=GGUFEndian.BIG)
     writer.add_uint32("llama.block_count", 7)
     writer.add_tensor("a", ROW.reshape(2, 4))
@@ -329,7 +329,7 @@ def test_rotation_of_a_part_of_a_head(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_given_for_each_layer(tmp_path: Path) -> None:
-    """Where all are equal they are one number."""
+    """If all are equal they become one number."""
     h, tensors = llama()
     more = [gguf_key("llama.attention.key_length", 9, [4, 4], 4), gguf_key("llama.vocab_size", 9, [7, 8], 4)]
     with open_source(written(tmp_path, "m", gguf_llama(h, tensors, *more))) as source:
@@ -487,7 +487,7 @@ def test_false_head(tmp_path: Path, data: bytes, what: str) -> None:
 
 
 def test_every_cut_is_refused(tmp_path: Path) -> None:
-    """At every length but the whole one."""
+    """Every length but the whole one is refused."""
     data = gguf_llama(*llama(layers=1))
     for length in [*range(600), *range(600, len(data), 37)]:
         with pytest.raises(SourceError):
@@ -582,7 +582,7 @@ def test_windows(tmp_path: Path, keys: list[bytes], wanted: dict[str, object]) -
 
 
 def test_a_key_that_is_missing_is_named(tmp_path: Path) -> None:
-    """By GGUF's word."""
+    """It is named as GGUF spells it."""
     h, tensors = llama()
     keys = [key for key in gguf_llama_keys(h) if b"attention.head_count" not in key]
     keys.append(gguf_key("llama.rope.dimension_count", 4, 4))

@@ -203,7 +203,7 @@ def test_tied_output_is_stored_once(tmp_path: Path) -> None:
 
 
 def test_another_output_than_the_config_says_is_kept(tmp_path: Path) -> None:
-    """As transformers does."""
+    """transformers keeps it, too."""
     h, truth = llama(shared=False)
     truth["output"] = truth["tok_embeddings"].copy()
     truth["output"][-1, -1] += 1
@@ -415,7 +415,7 @@ def test_windows(tmp_path: Path, family: str, more: dict[str, object], wanted: d
     ],
 )
 def test_windows_that_cannot_be(tmp_path: Path, more: dict[str, object], text: str) -> None:
-    """As transformers, which stops there."""
+    """transformers stops at them, too."""
     h, truth = llama()
     save(tmp_path, to_hf(h, truth), config(h, model_type="qwen2", **(LAYERED | more)))
     with pytest.raises(SourceError, match=text):
@@ -520,7 +520,7 @@ def test_the_base_in_the_map_counts(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_names_behind_a_prefix(tmp_path: Path, spelled: str, note: str) -> None:
-    """Are not guessed at, but told."""
+    """They are not guessed at, but reported."""
     h, truth = llama()
     theirs = {spelled.format(name): array for name, array in to_hf(h, truth).items()}
     with open_source(save(tmp_path, theirs, config(h, tied=None))) as source:  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ SAVERS = [np.savez, np.savez_compressed]
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("shape", [(), (5,), (7, 3), (2, 3, 4), (0, 3)])
 def test_every_dtype_and_shape(tmp_path: Path, save: object, dtype: str, shape: tuple[int, ...]) -> None:
-    """As numpy writes them; names are those of the members."""
+    """numpy writes the file; a tensor has its member's name."""
     array = np.random.default_rng(2).integers(0, 2, shape).astype(dtype)
     save(tmp_path / "m.npz", **{"a.weight": array, "b": np.ones(2, "<f4")})  # type: ignore[operator]
     with open_source(tmp_path / "m.npz") as source:

@@ -57,7 +57,7 @@ CHECKPOINTS = {
 @pytest.mark.parametrize("kind", CHECKPOINTS)
 @pytest.mark.parametrize("name", ["x", "x.bin", "x.gguf", "x.safetensors", "x.npz", "x.png"])
 def test_bytes_tell_not_the_name(tmp_path: Path, kind: str, name: str) -> None:
-    """Whatever the file is called."""
+    """The kind does not depend on the file's name."""
     with open_source(str(written(tmp_path, name, CHECKPOINTS[kind]))) as source:
         assert source.kind == kind
 
@@ -207,7 +207,7 @@ def test_index_comes_before_a_loose_file(tmp_path: Path) -> None:
     ],
 )
 def test_folder_without_a_model(tmp_path: Path, name: str, hint: str) -> None:
-    """Where it looked, and why there is nothing."""
+    """The message says where it looked, and why there is nothing."""
     written(tmp_path, name, b"x")
     with pytest.raises(SourceError, match=hint) as caught:
         open_source(tmp_path)

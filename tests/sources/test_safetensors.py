@@ -166,7 +166,7 @@ def test_all_tensors_of_unknown_dtypes_are_named(tmp_path: Path) -> None:
 
 
 def test_every_cut_is_refused(tmp_path: Path) -> None:
-    """At every length but the whole one."""
+    """Every length but the whole one is refused."""
     data = pack({"a": F32, "b": F32[0]}, {"k": "v"})
     for length in range(len(data)):
         with pytest.raises(SourceError):

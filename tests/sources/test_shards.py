@@ -81,7 +81,7 @@ def test_numbered_files_with_a_gap(folder: Path) -> None:
 
 
 def test_unrelated_files(folder: Path) -> None:
-    """Neither an index nor numbers: a choice for the user."""
+    """There is neither an index nor numbers, so the user must choose."""
     (folder / INDEX).unlink()
     written(folder, "other.safetensors", pack({"c": A}))
     with pytest.raises(SourceError, match=r"several safetensors files and no index: .*Name one of them"):
@@ -89,7 +89,7 @@ def test_unrelated_files(folder: Path) -> None:
 
 
 def test_missing_files_are_all_named(folder: Path) -> None:
-    """Before a byte of the others is read."""
+    """They are named before a byte of the others is read."""
     index(folder, {"a": FIRST, "b": "x.safetensors", "c": "y.safetensors"})
     with pytest.raises(SourceError, match=r"2 of 3 files that the index names are missing: x\.safe.*, y\.safetensors"):
         open_source(folder)
@@ -129,7 +129,7 @@ def test_tensor_in_two_files(folder: Path) -> None:
 
 
 def test_tensor_in_two_files_without_a_word_of_it(folder: Path) -> None:
-    """Where no index names the file, which one counts cannot be told."""
+    """If no index names the file, nobody can tell which one counts."""
     index(folder, {"a": FIRST, "b": SECOND})
     written(folder, FIRST, pack({"a": A, "c": B}))
     written(folder, SECOND, pack({"b": B, "c": B}))
