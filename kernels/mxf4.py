@@ -45,8 +45,8 @@ LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
 BORDERS = (0.5, 1.5, 2.5, 3.5, 5, 7, 10)  # half-way between two; the lower one takes what lies on it
 HALF_BIAS = 63  # two factors 2^(a - 64), a + b = e, are 2^(e - 128); float32 has 127 more in its exponent
 MANTISSA = 23  # bits
-MOST = 252  # the largest exponent whose levels are all finite
-LARGEST = 192  # exponent whose scale is no larger than `kernel.LARGE`
+MAX_EXPONENT = 252  # the largest exponent whose levels are all finite
+LARGE_EXPONENT = 192  # exponent whose scale is no larger than `kernel.LARGE`
 ZERO, EIGHT = np.float32(0), np.float32(8)
 _ABOVE = tuple(float(np.nextafter(np.float32(border), np.float32(16))) for border in BORDERS)
 _code_of = stairs(_ABOVE, tuple(map(float, range(8))))
@@ -97,7 +97,7 @@ def _exponent(peak: int) -> int:
     for j in range(1, 7):
         if m >> j:
             as_many = ((1 << j) * 11357) >> 14  # log2(e) is 16384 / 11357, near enough for so few
-    return max(0, min(MOST, biased - 2 + (1 if below <= as_many else 0)))
+    return max(0, min(MAX_EXPONENT, biased - 2 + (1 if below <= as_many else 0)))
 
 
 def _codes(w: Lanes, one: Lanes, other: Lanes) -> Lanes:
@@ -110,7 +110,7 @@ def _codes(w: Lanes, one: Lanes, other: Lanes) -> Lanes:
 
 
 def _has_large_scales(parts: Parts) -> bool:
-    return bool((parts["blocks"]["e"] > LARGEST).any())
+    return bool((parts["blocks"]["e"] > LARGE_EXPONENT).any())
 
 
 _PRODUCTS = packed_kernel(

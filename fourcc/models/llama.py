@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fourcc.qmatrix import QMatrix
 
 BATCH = 256  # tokens of a prompt that are computed at once
-Find = Callable[[str], "QMatrix | None"]
+FindTensor = Callable[[str], "QMatrix | None"]
 _Layer = tuple[dict[str, "Packed"], dict[str, "Floats"]]  # matrices, vectors
 
 
@@ -45,7 +45,7 @@ class Llama:
     def __init__(
         self,
         architecture: Architecture,
-        find: Find,
+        find: FindTensor,
         context: int | None = None,
         threads: int | None = None,
         packed: Callable[[str], None] = lambda name: None,  # noqa: ARG005 - a call that does nothing

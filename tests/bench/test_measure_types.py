@@ -56,7 +56,7 @@ def test_what_has_no_encoder_at_all_has_one_dash() -> None:
 
 
 def test_every_row_of_the_table_has_as_many_cells() -> None:
-    """The columns of the heading."""
+    """A row has as many cells as the heading."""
     rows = table([line("Q4_0", document(beside=each), (20.0, 19.0)) for each in (True, False)]).splitlines()
     assert len({row.count("|") for row in rows}) == 1
     assert len(rows) == 4

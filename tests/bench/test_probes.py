@@ -70,6 +70,6 @@ def test_what_a_kernel_multiplies_is_seen(tag: str, expected: str) -> None:
 
 
 def test_bfloat16_has_a_peak_where_it_has_products() -> None:
-    """The products of BF16 on such a processor."""
+    """The processor's peak is that of the products of BF16."""
     here = roofline.multiplied(compute.kernel_of(registry[as_tag("BF16")]).tile)
     assert here == ("bfloat16" if "bfloat16" in roofline.peaks() else "float32")

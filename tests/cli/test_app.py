@@ -160,7 +160,7 @@ def test_fields_of_an_error() -> None:
 
 
 def test_an_internal_error_is_called_a_bug() -> None:
-    """With the way to the traceback."""
+    """The message says how to get the traceback."""
     text = failures.failure(KeyError("x\n")).message
     assert text == "internal error: KeyError: 'x\\n'. This is a bug in fourcc; FOURCC_DEBUG=1 shows where."
 
@@ -245,7 +245,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_names_are_escaped_everywhere(run: Runner, hostile: Path, tmp_path: Path, arguments: list[str]) -> None:
-    """In tables, JSON, errors and usage errors."""
+    """That holds in tables, JSON, errors and usage errors."""
     other, damaged = tmp_path / "other.bin", tmp_path / "damaged.bin"
     fourcc.convert(hostile.with_name("x.safetensors"), other)
     damaged.write_bytes(hostile.read_bytes()[:64] + b"\xff" * 3000 + hostile.read_bytes()[3064:])

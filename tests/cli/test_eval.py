@@ -152,7 +152,7 @@ def test_a_gate_that_is_no_such_number_is_refused(
 
 
 def test_numbers_that_are_not_finite(run: Runner, tiny: Path, text: Path, tmp_path: Path) -> None:
-    """No perplexity of nan with exit code 0."""
+    """A perplexity of NaN never has exit code 0."""
     bad = broken(tiny.parent, tmp_path)
     ended = run("eval", bad, "--text", text)
     assert ended.code == 3
@@ -161,7 +161,7 @@ def test_numbers_that_are_not_finite(run: Runner, tiny: Path, text: Path, tmp_pa
 
 
 def test_each_option_has_one_default(run: Runner) -> None:
-    """In the help."""
+    """The help states it once."""
     words = " ".join(run("eval", "--help").out.split())
     assert "--context N Tokens of a window; 0: the models' context. [default: 0] --stride" in words
 

@@ -39,7 +39,7 @@ def test_every_shape(run: Runner, tmp_path: Path, array: np.ndarray) -> None:  #
 
 
 def test_to_stdout(model: Path) -> None:
-    """-o - in a pipe."""
+    """`-o -` writes into a pipe."""
     command = [sys.executable, "-m", "fourcc", "extract", str(model), "norm", "-o", "-"]
     piped = subprocess.run(command, capture_output=True, check=True)
     with fourcc.open(model) as opened:
@@ -55,7 +55,7 @@ def test_never_to_a_terminal(run: Runner, model: Path, monkeypatch: pytest.Monke
 
 
 def test_a_blob(run: Runner, model: Path, tmp_path: Path) -> None:
-    """The policy's text."""
+    """The policy's text is a blob."""
     assert run("extract", model, "--blob", "policy.toml", "-o", tmp_path / "p.toml").code == 0
     assert (tmp_path / "p.toml").read_text() == fourcc.Policy.shorthand("Q8_0,F16").text
 
@@ -91,7 +91,7 @@ def test_guards_of_the_output(run: Runner, model: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_format(run: Runner, unknown: Path, tmp_path: Path) -> None:
-    """Exit code 5, what to install, and no output."""
+    """The exit code is 5, the message says what to install, and there is no output."""
     ended = run("extract", unknown, ODD, "-o", tmp_path / "x.npy")
     assert ended.code == 5
     assert "no installed package provides the format Nope. It was made with far-away 1.2" in ended.err
@@ -99,5 +99,5 @@ def test_a_missing_format(run: Runner, unknown: Path, tmp_path: Path) -> None:
 
 
 def test_no_such_tensor(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Exit code 2."""
+    """The exit code is 2."""
     assert run("extract", model, "norms", "-o", tmp_path / "x").err.endswith("Did you mean 'norm'?\n")

@@ -202,7 +202,7 @@ def test_a_report_as_json(process: Runner, good: dict[str, str]) -> None:
 
 @pytest.mark.thorough
 def test_measures(process: Runner, good: dict[str, str], tmp_path: Path) -> None:
-    """Beside the built-in formats of about as many bits."""
+    """They stand beside those of the built-in formats of about as many bits."""
     path = tmp_path / "good.json"
     assert process("plugin", "pin", "Good", "-o", path, env=good).code == 0
     ended = process("plugin", "test", "Good", "--vectors", path, "--json", "-q", env=good)

@@ -42,7 +42,7 @@ def test_a_table_of_all_tensors(run: Runner, tiny: Path) -> None:
 
 
 def test_numbers_are_those_of_the_weights(run: Runner, tiny: Path) -> None:
-    """In JSON, with a schema."""
+    """The JSON object has a schema."""
     document = run("stats", tiny, "--role", "attention.k", "--layers", "1", "--json").document
     assert (document["schema"], document["file"]) == ("fourcc.stats/1", str(tiny))
     (found,) = document["tensors"]
@@ -82,7 +82,7 @@ def test_a_format_is_tried_on_the_way(run: Runner, tiny: Path, model: Path) -> N
 
 
 def test_one_tensor_in_depth(run: Runner, tiny: Path) -> None:
-    """Facts, and bars side by side."""
+    """Facts are followed by bars side by side."""
     ended = run("stats", tiny, "--include", "layers.0.attention.wq", "--format", "Q4_0")
     facts, bars = ended.out.split("\n\n")
     assert "F32 -> Q4_0" in facts

@@ -57,7 +57,7 @@ def test_a_narrow_terminal_shortens_names_in_the_middle() -> None:
 
 
 def test_an_empty_table_is_its_head() -> None:
-    """No rows."""
+    """A table without rows prints its head alone."""
     assert list(tables.lines(TABLE, [])) == ["name  size"]
 
 
@@ -86,7 +86,7 @@ def test_a_pipe_gets_whole_names(capsys: pytest.CaptureFixture[str], monkeypatch
     ],
 )
 def test_lengths(count: float, text: str) -> None:
-    """Decimal units, two to four digits."""
+    """Lengths have decimal units, and two to four digits."""
     assert units.short_bytes(count) == text
 
 

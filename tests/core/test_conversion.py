@@ -285,7 +285,7 @@ def test_what_convert_says_of_a_policy_that_is_none(tmp_path: Path, given: dict[
 
 
 def test_the_notes_of_a_plan_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """They look at every tensor."""
+    """They look at every tensor, so twice would cost time."""
     looks: list[Source] = []
 
     def warned(source: Source, taken: object = None) -> list[str]:

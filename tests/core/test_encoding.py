@@ -294,7 +294,7 @@ def test_odd_arrays(view: Callable[[Array], Array]) -> None:
 
 
 def test_aids_of_experts() -> None:
-    """One set for all matrices, or one for each."""
+    """There is one set for all matrices, or one for each."""
     each, every = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((3, 3), np.float32)
     aids = Aids(importance=each, hessian=every)
     assert aids.of_matrix(1).importance is not None

@@ -30,7 +30,7 @@ def test_by_hand() -> None:
 
 
 def test_no_error() -> None:
-    """0 and infinite; in a file 0 and nil."""
+    """The error is 0 and the ratio infinite; a file stores 0 and nil."""
     sums = ErrorSums.of(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
     assert (sums.relative_rmse, sums.sqnr_db, sums.max_error) == (0, inf, 0)
     assert _error_record(sums) == (0.0, None, 0.0)

@@ -28,7 +28,7 @@ TENSORS = [
 
 @pytest.mark.parametrize(("ours", "hugging_face", "gguf", "role"), TENSORS)
 def test_spellings(ours: str, hugging_face: str, gguf: str, role: str) -> None:
-    """Translated, and with one role and layer in each spelling."""
+    """A name is translated, and has one role and layer in every spelling."""
     assert to_fourcc(hugging_face, HUGGING_FACE) == ours
     assert to_fourcc(gguf, GGUF) == ours
     for name in (ours, hugging_face, gguf):

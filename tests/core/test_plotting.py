@@ -130,7 +130,7 @@ def test_equal_weights_give_equal_pictures(alone: Survey) -> None:
 
 
 def test_drawing_changes_no_setting(alone: Survey) -> None:
-    """The settings of other code that draws in this process."""
+    """Other code that draws in this process keeps its settings."""
     before = dict(mpl.rcParams)
     rendered(partial(draw_layers, survey=alone), "png")
     assert dict(mpl.rcParams) == before

@@ -28,7 +28,7 @@ def spec(**changes: Any) -> FormatSpec:
     ("dtype", "size"), [("|i1", 1), ("|b1", 1), ("<u2", 2), ("<f8", 8), ((("d", "<f2", ()), ("q", "|i1", (32,))), 34)]
 )
 def test_itemsize(dtype: Any, size: int) -> None:
-    """Numbers and records."""
+    """It is known for numbers and records."""
     assert itemsize(dtype) == size
 
 
@@ -51,7 +51,7 @@ def test_dtypes_that_are_none(dtype: str) -> None:
     ],
 )
 def test_split_shape(shape: tuple[int, ...], split: object) -> None:
-    """Leading dimensions, rows, columns."""
+    """A shape has leading dimensions, rows and columns."""
     assert split_shape(shape) == split
 
 
@@ -111,7 +111,7 @@ def test_a_block_as_wide_as_a_parameter_says() -> None:
     ],
 )
 def test_settings_that_are_refused(given: dict[str, object], says: str) -> None:
-    """Type and range, exactly."""
+    """Type and range are checked exactly."""
     with pytest.raises(ValueError, match=says):
         complete((GROUP,), given)
 

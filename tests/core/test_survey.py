@@ -137,7 +137,7 @@ def test_the_numbers_do_not_depend_on_threads(tiny: Path) -> None:
 
 
 def test_progress_counts_weights(tiny: Path) -> None:
-    """To the last."""
+    """It counts to the last weight."""
     calls: list[tuple[str, int, int]] = []
     with open_source(tiny) as source:
         survey(source, Selection(layers="0"), progress=lambda *call: calls.append(call))

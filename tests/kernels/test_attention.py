@@ -149,7 +149,7 @@ def test_threads_do_not_show(window: int | None) -> None:
 
 
 def test_a_window_as_long_as_the_context_changes_nothing() -> None:
-    """Bit for bit."""
+    """The results are equal bit for bit."""
     q, k, v = drawn(4, 200, 4, 2, 32)
     results = {Attention(4, 2, 32, 200, 1, window)(q, k, v).tobytes() for window in (None, 200, 201, 2**31 - 1)}
     assert len(results) == 1

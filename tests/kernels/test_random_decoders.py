@@ -271,7 +271,7 @@ def test_compiled_indices_are_any_bits_of_a_word() -> None:
 @pytest.mark.thorough
 @on_every_other_target
 def test_on_every_other_target(name: str) -> None:
-    """The instructions of other machines."""
+    """The instructions of other machines give the same."""
     passes(__file__, name, "compiled")
 
 

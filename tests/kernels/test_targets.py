@@ -34,7 +34,7 @@ def test_products_are_within_the_bound(name: str, tags: list[str], tmp_path: Pat
 @pytest.mark.thorough
 @on_every_other_target
 def test_operations_compiled_are_what_they_mean(name: str) -> None:
-    """`test_simd` again, for this target."""
+    """This runs `test_simd` again, for this target."""
     passes("tests/kernels/test_simd.py", name)
 
 

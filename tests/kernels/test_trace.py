@@ -175,7 +175,7 @@ def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
 
 
 def test_a_compiled_function_is_traced_by_its_python() -> None:
-    """Keeps the decorated function and traces it."""
+    """The compiled function keeps the plain one, which is traced."""
 
     class Dispatcher:
         def __init__(self, function: Decoder) -> None:

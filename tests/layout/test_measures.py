@@ -39,7 +39,7 @@ def test_most_functions_are_much_shorter(root: Path) -> None:
 
 
 def test_files_are_short(root: Path) -> None:
-    """In all four folders."""
+    """That holds in all four folders."""
     long = {str(path): size for path in modules(root) if (size := path.read_text().count("\n")) > FILE}
     assert not long
 
@@ -61,7 +61,7 @@ def test_no_class_name_stands_for_two_things(root: Path) -> None:
 
 
 def test_docstrings_open_plainly(root: Path) -> None:
-    """With the thing or the deed."""
+    """They open with the thing or the deed."""
     paths = [*modules(root), *(root / "tests").rglob("*.py")]
     slow = [f"{path}:{line}: {text[:60]}" for path in paths for line, text in docstrings(path) if SLOW.match(text)]
     assert not slow

@@ -88,7 +88,7 @@ def test_llama2c_s_rule(root: Path) -> None:
 
 
 def test_an_answer_s_ends() -> None:
-    """The template's own, and the tokenizer's."""
+    """They are the template's own, and the tokenizer's."""
     tokenizer = gguf("<|im_start|>", "<|im_end|>", "<|endoftext|>")
     assert TEMPLATES["chatml"].ends(tokenizer) == {2, 7, 8}
 
@@ -158,7 +158,7 @@ def folder(where: Path, generation: object = None, **changes: object) -> Path:
     ],
 )
 def test_both_configs_ends_are_kept(tmp_path: Path, own: object, generation: object, kept: object) -> None:
-    """The config's first, none twice."""
+    """Those of the config come first, and none comes twice."""
     said = None if generation is None else {"eos_token_id": generation, "temperature": 0.6}
     with open_source(folder(tmp_path, said, eos_token_id=own)) as source:
         assert source.hyper.get("eos_token_id") == kept

@@ -75,7 +75,7 @@ def large(data: Path) -> Tokenizer:
 
 @pytest.mark.parametrize("text", PUBLISHED)
 def test_published_tokens(large: Tokenizer, text: str) -> None:
-    """The vocabulary of llama2.c's tokenizer."""
+    """The vocabulary is that of llama2.c's tokenizer."""
     expected = [int(token) for token in PUBLISHED[text].split()]
     assert large.encode(text) == expected
     assert large.encode(text, bos=False) == expected[1:]
@@ -96,7 +96,7 @@ def test_two_files_of_one_vocabulary(data: Path, large: Tokenizer) -> None:
 @QUICK
 @given(TEXTS | st.text("Oncetim <ud>s.▁", max_size=30))
 def test_scored_equals_sentencepiece(sp: Any, spm: Tokenizer, text: str) -> None:
-    """Tokens both ways, user-defined ones included."""
+    """Tokens are compared both ways, user-defined ones included."""
     ids = spm.encode(text)
     assert ids == [1, *sp.encode(text)]
     assert spm.text(ids) == sp.decode(ids)
@@ -159,7 +159,7 @@ def test_words_are_cut_as_by_the_original_expression(pre: str) -> None:
 
 
 def test_the_default_rule_cuts_in_four_steps() -> None:
-    """Marks, words, numbers, groups of three digits."""
+    """It splits at marks, words, numbers, and groups of three digits."""
     words = SPLITTINGS["default"].words("It's 12345 a-b, $x!?\n\n  é٣٤٥")
     assert words == ["It", "'", "s", " ", "123", "45", " a", "-", "b", ",", " ", "$", "x", "!?", "\n\n ", " é", "٣٤٥"]
 
@@ -196,7 +196,7 @@ def of_byte_pairs(hf: tokenizers.Tokenizer) -> dict[str, object]:
 @QUICK
 @given(TEXTS.filter(same_for_both) | st.text("Once tim<ud>.'s", max_size=30))
 def test_byte_pairs_equal_hugging_faces(hf: tokenizers.Tokenizer, bpe: Tokenizer, text: str) -> None:
-    """Tokens both ways, user-defined ones included."""
+    """Tokens are compared both ways, user-defined ones included."""
     hf.encode_special_tokens = True
     ids = bpe.encode(text)
     assert ids == hf.encode(text, add_special_tokens=False).ids
@@ -230,7 +230,7 @@ def test_a_lone_surrogate_is_refused(spm: Tokenizer, bpe: Tokenizer) -> None:
 
 
 def test_bytes_that_are_no_text_are_kept() -> None:
-    """A token of half a character."""
+    """A token may be half a character."""
     tokenizer = opened(model="llama", tokens=["?", b"\xc3", b"\xa9"], scores=[0.0, -1.0, -2.0], token_type=[2, 1, 1])
     assert tokenizer.text([1, 2]) == "é"
 

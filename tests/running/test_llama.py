@@ -204,7 +204,7 @@ def test_token_by_token_gives_the_same(kind: str) -> None:
 
 
 def test_the_number_of_threads_does_not_show() -> None:
-    """Bit for bit, in a prompt and token by token."""
+    """Logits are equal bit for bit, in a prompt and token by token."""
     model = case("grouped heads", dim=256, hidden_dim=512, n_heads=8, n_kv_heads=4, head_dim=32, vocab_size=600)
     found = []
     for threads in (1, 2, 3, 5):

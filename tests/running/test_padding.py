@@ -65,7 +65,7 @@ def test_padding_is_never_drawn(values: list[float], temperature: float, topp: f
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.floats(-8, 8, width=32), min_size=4, max_size=4), st.integers(1, 2**64 - 1))
 def test_equal_sizes_keep_llama2c_s_numbers(values: list[float], seed: int) -> None:
-    """The very same tokens."""
+    """The tokens are the very same."""
     tokenizer = with_pads("b", "c")
     ours, theirs = Sampler.for_tokens(4, tokenizer, 0.9, 0.7, seed), Sampler.from_flags(4, 0.9, 0.7, seed)
     logits = np.array(values, np.float32)

@@ -71,7 +71,7 @@ def large(data: Path) -> Tokenizer:
 
 @pytest.mark.parametrize("text", PUBLISHED)
 def test_published_tokens(large: Tokenizer, text: str) -> None:
-    """The texts and tokens of llama2.c's own tests."""
+    """They are the texts and tokens of llama2.c's own tests."""
     expected = [int(token) for token in PUBLISHED[text].split()]
     assert large.encode(text) == expected
     assert large.encode(text, bos=False) == expected[1:]

@@ -63,7 +63,7 @@ def survives(data: bytes, *, name: str = "m", beside: dict[str, bytes] | None = 
 @QUICK
 @given(st.binary(max_size=300))
 def test_noise(data: bytes) -> None:
-    """Random bytes."""
+    """Random bytes are refused or read, and never crash."""
     survives(data)
 
 

@@ -29,7 +29,7 @@ def split(folder: Path, count: int = 3, *, total: int | None = None, numbers: tu
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_any_file_brings_all(tmp_path: Path, which: int) -> None:
-    """Tensors of all, keys of the first."""
+    """Tensors come from all files, keys from the first."""
     paths = split(tmp_path)
     _, tensors = llama()
     with open_source(paths[which]) as source:

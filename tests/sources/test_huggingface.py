@@ -129,7 +129,7 @@ def test_hyper_parameters(tmp_path: Path) -> None:
 
 
 def test_rope_parameters_of_newer_configs(tmp_path: Path) -> None:
-    """Base and scaling in one map."""
+    """Base and scaling are in one map."""
     h, truth = llama()
     newer = {"rope_theta": 7.0, "rope_type": "default"}
     with open_source(save(tmp_path, to_hf(h, truth), config(h, rope_parameters=newer))) as source:
@@ -185,7 +185,7 @@ def test_config_that_contradicts(tmp_path: Path, changes: dict[str, object], wha
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b'{"a":1,"a":2}', b"", b"\xff\xfe{}", b"[" * 100000])
 def test_config_that_is_no_json(tmp_path: Path, data: bytes) -> None:
-    """Named as the culprit."""
+    """The error names the config."""
     written(tmp_path, "model.safetensors", safetensors({}))
     written(tmp_path, "config.json", data)
     with pytest.raises(SourceError, match=r"config\.json"):
@@ -501,7 +501,7 @@ def test_rotations(tmp_path: Path, more: dict[str, object], wanted: dict[str, ob
 
 @pytest.mark.parametrize("name", ["rope_parameters", "rope_scaling"])
 def test_the_base_in_the_map_counts(tmp_path: Path, name: str) -> None:
-    """Above the one beside the map, as in transformers."""
+    """It takes precedence over the one beside the map, as in transformers."""
     h, truth = llama()
     more = {name: {"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0}, "rope_theta": 700.0}
     with open_source(save(tmp_path, to_hf(h, truth), config(h, **more))) as source:

@@ -159,7 +159,7 @@ def test_bad_header(tmp_path: Path, version: int, offset: int, code: str, value:
 
 
 def test_offset_and_value_are_told(tmp_path: Path) -> None:
-    """A whole message, once."""
+    """One message is compared as a whole."""
     path = written(tmp_path, "m", patched(12, "i", 0))
     with pytest.raises(SourceError) as caught:
         open_source(path)
@@ -193,7 +193,7 @@ def test_tokenizer_goes_with_the_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [tokenizer_bin(8), tokenizer_bin(7)[:-1]])
 def test_tokenizer_of_another_model(tmp_path: Path, data: bytes) -> None:
-    """One token too many, or a cut file."""
+    """It has one token too many, or is cut."""
     model, bad = written(tmp_path, "m", llama2c_v0(*llama())), written(tmp_path, "t", data)
     with pytest.raises(SourceError, match=r"found \d tokens, expected 7, the model's vocab_size"):
         open_source(model, bad)

@@ -170,7 +170,7 @@ def test_two_members_of_one_name(tmp_path: Path) -> None:
 
 
 def test_length_that_no_stream_unfolds_to(tmp_path: Path) -> None:
-    """A directory that claims a gigabyte for a few bytes."""
+    """A directory claims a gigabyte for a few bytes."""
     data = bytearray(DEFLATED)
     at = data.index(b"PK\1\2") + 24
     data[at : at + 4] = (1 << 30).to_bytes(4, "little")
@@ -191,7 +191,7 @@ def test_damaged_stream(tmp_path: Path) -> None:
 
 
 def test_stream_that_ends_early(tmp_path: Path) -> None:
-    """A member cut inside, its directory intact."""
+    """A member is cut inside, and its directory is intact."""
     path = written(tmp_path, "m", DEFLATED)
     with open_source(path) as source:
         member = source.tensors[0].read.__self__.data  # type: ignore[attr-defined]

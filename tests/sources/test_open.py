@@ -131,7 +131,7 @@ def test_an_address(address: str) -> None:
 
 
 def test_without_a_weight(tmp_path: Path) -> None:
-    """Noted: a file without tensors, and tensors without weights."""
+    """A file without tensors, or with tensors without weights, is noted."""
     with open_source(written(tmp_path, "a", safetensors({}))) as source:
         assert source.notes == ("the checkpoint holds no tensor",)
     arrays = {"a": np.ones((0, 4), "<f4"), "b": np.ones(2, "<f4"), "c": np.ones((4, 0), "<f4")}
@@ -161,7 +161,7 @@ def test_no_regular_file(tmp_path: Path, make: object) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """An OSError of the system."""
+    """The error is an OSError of the system."""
     with pytest.raises(FileNotFoundError):
         open_source(tmp_path / "x")
 

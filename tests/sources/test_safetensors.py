@@ -146,7 +146,7 @@ def test_false_header(tmp_path: Path, data: bytes, what: str) -> None:
 
 
 def test_message_names_tensor_offset_found_and_expected(tmp_path: Path) -> None:
-    """A whole message, once."""
+    """One message is compared as a whole."""
     path = written(tmp_path, "m", one(bytes(8), shape=[3]))
     with pytest.raises(SourceError) as caught:
         open_source(path)
@@ -192,7 +192,7 @@ def test_what_the_reference_refuses_is_refused(tmp_path: Path) -> None:
 
 
 def test_real_shard_equals_the_reference(data: Path) -> None:
-    """A slice of a 24-billion-parameter model."""
+    """The shard is a slice of a 24-billion-parameter model."""
     path = data / "devstral_slice" / "model-00001-of-00002.safetensors"
     with open_source(path) as source:
         truth = safetensors.numpy.load_file(path)

@@ -198,7 +198,7 @@ def test_link_out_of_the_folder(folder: Path, tmp_path_factory: pytest.TempPathF
 
 
 def test_link_within_the_folder(folder: Path) -> None:
-    """Harmless."""
+    """Such a link is harmless."""
     (folder / FIRST).rename(folder / "blob")
     (folder / FIRST).symlink_to("blob")
     with open_source(folder) as source:
@@ -258,7 +258,7 @@ def test_a_blob_that_is_missing(folder: Path) -> None:
 
 
 def test_links_in_a_circle(folder: Path) -> None:
-    """An error of ours or of the system; none of Python's own."""
+    """The error is one of ours or of the system, none of Python's own."""
     (folder / FIRST).unlink()
     (folder / FIRST).symlink_to(SECOND)
     (folder / SECOND).unlink()
@@ -297,7 +297,7 @@ def test_no_regular_file(folder: Path, kind: str) -> None:
 
 
 def test_empty_shard(folder: Path) -> None:
-    """Told by its length."""
+    """Its length tells that it is empty."""
     written(folder, FIRST, b"")
     with pytest.raises(SourceError, match="too short for a header: found 0 bytes"):
         open_source(folder)
