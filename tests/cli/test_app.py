@@ -245,7 +245,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_names_are_escaped_everywhere(run: Runner, hostile: Path, tmp_path: Path, arguments: list[str]) -> None:
-    """That holds in tables, JSON, errors and usage errors."""
+    """This holds in tables, JSON, errors and usage errors."""
     other, damaged = tmp_path / "other.bin", tmp_path / "damaged.bin"
     fourcc.convert(hostile.with_name("x.safetensors"), other)
     damaged.write_bytes(hostile.read_bytes()[:64] + b"\xff" * 3000 + hostile.read_bytes()[3064:])

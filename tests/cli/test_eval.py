@@ -124,7 +124,7 @@ def test_a_gate_that_does_not_hold_is_exit_code_1(run: Runner, model: Path, tiny
 
 
 def test_a_gate_is_held_against_the_mean(run: Runner, model: Path, tiny: Path, tmp_path: Path) -> None:
-    """That holds without an interval, too."""
+    """This holds without an interval, too."""
     (tmp_path / "short.txt").write_text("Once upon a time, there was a little girl.")
     common = ("--text", tmp_path / "short.txt", "--reference", tiny, "-z", tiny.with_name("tiny_tokenizer.bin"))
     assert run("eval", model, *common, "--max-kld", 1e-12).code == 1

@@ -251,7 +251,7 @@ def test_what_cannot_be_loaded(process: Runner, good: dict[str, str], tag: str, 
     ],
 )
 def test_a_module_that_cannot_be_imported(process: Runner, plugin: Plugin, code: str, says: str) -> None:
-    """That holds even if the import ends its process."""
+    """This holds even if the import ends its process."""
     ended = process("plugin", "test", "Odd1", env=plugin("fourcc-odd", "Odd1", code))
     assert ended.code == 1, ended.err
     assert says in " ".join(ended.out.split())

@@ -127,7 +127,7 @@ def test_no_more_than_a_tile_is_decoded_at_once(
 
 
 def test_what_is_not_finite_counts_for_nothing_else(tensor: Callable[..., SourceTensor]) -> None:
-    """That holds for channels, too."""
+    """This holds for channels, too."""
     found = statistics(tensor(np.array([[3, np.nan], [4, np.inf], [5, 0]], np.float32)))
     assert (found.weights, found.nonfinite, found.minimum, found.maximum, found.mean) == (6, 2, 0, 5, 3)
     assert found.rows is not None

@@ -150,7 +150,7 @@ BARS = st.lists(st.integers(0, 9), min_size=1, max_size=40)
 
 @given(BARS, st.integers(1, 12))
 def test_regrouped_bars_hold_all_there_is(counts: list[int], wanted: int) -> None:
-    """That holds for any range; a bar goes where its middle is."""
+    """This holds for any range; a bar goes where its middle is."""
     bins = [Bin(number, number + 1, count) for number, count in enumerate(counts)]
     found = regrouped(bins, 0, len(counts), wanted)
     assert len(found) == wanted

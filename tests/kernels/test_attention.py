@@ -130,7 +130,7 @@ def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int]
 
 @pytest.mark.parametrize("window", [1, 16, 64, 70])
 def test_what_lies_before_a_window_leaves_no_trace(window: int) -> None:
-    """That holds even for huge keys and values."""
+    """This holds even for huge keys and values."""
     q, k, v = drawn(9, 150, 4, 2, 16)
     last = []
     for size in (1, 1e18):

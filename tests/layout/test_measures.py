@@ -39,7 +39,7 @@ def test_most_functions_are_much_shorter(root: Path) -> None:
 
 
 def test_files_are_short(root: Path) -> None:
-    """That holds in all four folders."""
+    """This holds in all four folders."""
     long = {str(path): size for path in modules(root) if (size := path.read_text().count("\n")) > FILE}
     assert not long
 

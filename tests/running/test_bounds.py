@@ -158,7 +158,7 @@ def folder(where: Path, generation: object = None, **changes: object) -> Path:
     ],
 )
 def test_both_configs_ends_are_kept(tmp_path: Path, own: object, generation: object, kept: object) -> None:
-    """Those of the config come first, and none comes twice."""
+    """The ends of the config come first, and none comes twice."""
     said = None if generation is None else {"eos_token_id": generation, "temperature": 0.6}
     with open_source(folder(tmp_path, said, eos_token_id=own)) as source:
         assert source.hyper.get("eos_token_id") == kept

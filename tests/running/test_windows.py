@@ -63,7 +63,7 @@ def test_sliding_windows_score_only_what_is_new() -> None:
 @given(st.text("xyz", min_size=1, max_size=90), st.integers(2, 20), st.data())
 @settings(max_examples=200, deadline=None)
 def test_every_token_is_scored_once(text: str, context: int, data: st.DataObject) -> None:
-    """That holds for every length; no window is longer than the context."""
+    """This holds for every length; no window is longer than the context."""
     stride = data.draw(st.integers(0, context - 1))
     found = made(text, Protocol(context, stride))
     assert scored(found) == text

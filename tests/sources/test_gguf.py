@@ -425,7 +425,10 @@ BAD = {
     ),
     "two types": (file(gguf_key("a", 4, 1), gguf_key("a", 7, 1)), "the key 'a' stands twice, with two values"),
     "bool of 2": (file(gguf_key("a", 7, 1)[:-1] + b"\2"), "the value of 'a' is no truth value: found 2"),
-    "string of 2^63": (file(gguf_key("a", 8, "")[:-8] + struct.pack("<Q", 2**63)), "the length of the value of 'a'"),
+    "string of 2^63": (
+        file(gguf_key("a", 8, "")[:-8] + struct.pack("<Q", 2**63)),
+        "the bytes of the value of 'a' are too many",
+    ),
     "array of 2^63": (file(gguf_key("a", 9, [], 4)[:-8] + struct.pack("<Q", 2**63)), "the items of 'a' are too many"),
     "array of texts": (file(gguf_key("a", 9, [], 8)[:-8] + struct.pack("<Q", 2**61)), "the items of 'a' are too many"),
     "array of more texts than bytes": (
@@ -449,7 +452,10 @@ BAD = {
         gguf([gguf_key("general.alignment", 4, 64)], [*ONE, ("b", (8,), 0, ROW.tobytes())]),
         "offset",
     ),
-    "length of a name -1": (file(infos=struct.pack("<q", -1) + bytes(40), count=1), "the length of a tensor's name"),
+    "length of a name -1": (
+        file(infos=struct.pack("<q", -1) + bytes(40), count=1),
+        "the bytes of a tensor's name are too many",
+    ),
     "long name": (info(name="a" * 65), "a tensor's name is too long: found 65 bytes, expected at most 64"),
     "empty name": (info(name=""), "a tensor's name is not a valid name"),
     "NUL in a name": (info(name="a\0b"), "a tensor's name is not a valid name"),
