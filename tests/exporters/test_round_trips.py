@@ -110,7 +110,8 @@ PARTS = {
     "biases in one layer": Part(
         (*QKV, "o"),
         only=(1,),
-        refused=MORE | {"safetensors": "in each layer, or in none: found attention.wk.bias in 1 of 4"},
+        refused=MORE
+        | {"safetensors": "in some layers only, which no model_type allows: found attention.wk.bias in 1 of 4"},
     ),
     "sinks": Part(
         more=("layers.0.attn_sinks",), refused=MORE | {"safetensors": "no model_type that is known here has this"}
