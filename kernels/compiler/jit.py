@@ -268,7 +268,7 @@ def _intrinsic(operation: Operation) -> Any:
     # numba reads the number of arguments from the signature
     names = ["typing", *inspect.signature(operation.meaning).parameters]
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-    definition.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    definition.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by `inspect`
     definition.__name__ = operation.meaning.__name__
     return extending.intrinsic(definition)
 

@@ -131,7 +131,10 @@ def test_two_blobs_and_two_parts_of_one_name(tmp_path: Path) -> None:
 def test_overlap_and_shared_range(tmp_path: Path) -> None:
     """B6: a second tensor on the first one's bytes, wholly or in part, and a million of them on one range."""
     tree = put(honest(), "tensors.1.parts.0.offset", 64)
-    says = f"tensor 'b': 'values' of 12 bytes does not follow what lies before it: found offset 64, expected offset 128, ending at {END} at the latest"  # noqa: E501
+    says = (
+        "tensor 'b': 'values' of 12 bytes does not follow what lies before it: "
+        f"found offset 64, expected offset 128, ending at {END} at the latest"
+    )
     assert refusal(tmp_path / "m", tree) == says
     one = part("", WEIGHTS, 64, [2, 4])
     bomb = index_of([tensor(f"{n}", [2, 4], [one]) for n in range(20_000)], [])
