@@ -55,7 +55,7 @@ def cache(context: typer.Context, *, clear: Clear = False, as_json: Json = False
 
     if context.invoked_subcommand is not None:
         if clear or as_json:
-            raise UsageError("options of `fourcc cache build` stand behind `build`")
+            raise UsageError("the options of `fourcc cache build` come after the word `build`")
         return
     folder, paths = compute.cache_folder(), compute.cache_entries()
     current, size = len(compute.current_entries()), sum(path.stat().st_size for path in paths)

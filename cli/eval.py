@@ -103,11 +103,11 @@ def _check(gates: dict[str, float | None], reference: Path | None) -> None:
         if gate is None:
             continue
         if reference is None:
-            raise UsageError("a gate compares with a reference", hint="Add --reference MODEL.")
+            raise UsageError("a gate needs a reference to compare with", hint="Add --reference MODEL.")
         most = 1 if name == "min_top1" else inf
         if not 0 <= gate <= most or gate == inf:
             expected = "a share, 0 to 1" if most == 1 else "a number from 0 on"
-            raise UsageError(f"--{name.replace('_', '-')}", found=f"{gate:g}", expected=expected)
+            raise UsageError(f"bad value of --{name.replace('_', '-')}", found=f"{gate:g}", expected=expected)
 
 
 def _measure(
@@ -125,6 +125,6 @@ def _measure(
     subjects = [EvaluatedModel(file, each) for file in files for each in ([False, True] if exact else [False])]
     data = text.read_bytes()
     with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
-        found = measure(subjects, as_text(data, text), protocol, against, threads, progress)
-    plain, exactly = (found[::2], found[1::2]) if exact else (found, None)
+        scores = measure(subjects, as_text(data, text), protocol, against, threads, progress)
+    plain, exactly = (scores[::2], scores[1::2]) if exact else (scores, None)
     return Measured(text, hashlib.sha256(data).hexdigest(), [str(file.path) for file in files], plain, exactly)

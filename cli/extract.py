@@ -43,7 +43,7 @@ def extract(
     if (name is None) == (blob is None):
         raise UsageError("extract takes either a tensor's NAME or --blob NAME")
     if output == STDOUT and terminal.on_terminal(sys.stdout):
-        raise UsageError("binary data does not go to a terminal", hint="Redirect it, or give -o FILE.")
+        raise UsageError("binary data is not written to a terminal", hint="Redirect it, or give -o FILE.")
     from fourcc.analysis.extraction import write_runs
     from fourcc.files.write import check_target
     from fourcc.sources import open_source

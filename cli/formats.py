@@ -67,15 +67,15 @@ def formats(tag: Tag = None, *, broken: BrokenOnly = False, as_json: Json = Fals
     if tag is not None:
         _show_one(tag, as_json=as_json)
         return
-    found, troubles = survey()
+    working, troubles = survey()
     if broken:
-        found = []
+        working = []
     if as_json:
-        entries = [_entry(each, owner) for each, owner in found]
+        entries = [_entry(fmt, owner) for fmt, owner in working]
         json_documents.show("formats", {"formats": entries, "broken": [attrs.asdict(each) for each in troubles]})
         return
-    if found:
-        tables.show(COLUMNS, [_row(each, owner) for each, owner in found])
+    if working:
+        tables.show(COLUMNS, [_row(fmt, owner) for fmt, owner in working])
     if troubles:
         terminal.out("")
         tables.show(BROKEN, [[each.tag, each.owner, each.reason] for each in troubles])
@@ -87,16 +87,16 @@ def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
     """The formats that work, and those that do not. A broken plugin hides no other."""
     from fourcc.plugins.registry import registry
 
-    found, troubles = [], []
+    working, troubles = [], []
     for tag in registry:
         try:
-            found.append(_imported(tag))
+            working.append(_imported(tag))
         except DuplicateTagError as error:
             troubles.append(Trouble(str(tag), "several packages", error.what))
         except PluginError:
             continue  # listed below
     troubles += [Trouble(each.entry.name, each.entry.owner, each.reason) for each in registry.broken()]
-    return found, troubles
+    return working, troubles
 
 
 def _imported(tag: FourCC) -> tuple[Format, Entry]:
@@ -115,12 +115,12 @@ def _imported(tag: FourCC) -> tuple[Format, Entry]:
 
 
 def _show_one(text: str, *, as_json: bool) -> None:
-    found, owner = _imported(_tag(text))
+    fmt, owner = _imported(_tag(text))
     if as_json:
-        json_documents.show("format", _entry(found, owner))
+        json_documents.show("format", _entry(fmt, owner))
         return
-    spec = found.spec
-    tables.facts([(name, value) for name, value in _facts(found, owner) if value])
+    spec = fmt.spec
+    tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")
     for part in spec.parts:
         covers = "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"
@@ -142,62 +142,62 @@ def _tag(text: str) -> FourCC:
         raise UsageError(str(error), hint="`fourcc formats` lists them.") from error
 
 
-def _facts(found: Format, owner: Entry) -> list[tuple[str, str]]:
-    spec = found.spec
+def _facts(fmt: Format, owner: Entry) -> list[tuple[str, str]]:
+    spec = fmt.spec
     return [
         ("tag", str(spec.tag)),
         ("name", spec.name),
         ("summary", spec.summary),
         ("bits per weight", units.bits(spec.bits_per_weight())),
-        ("block", _block(found)),
+        ("block", _block(fmt)),
         ("short blocks", "stored" if spec.short_block else "refused"),
-        ("can", _abilities(found)),
+        ("can", _abilities(fmt)),
         ("needs", ", ".join(sorted(spec.needs))),
         ("uses if given", ", ".join(sorted(spec.uses))),
         ("decodes to", spec.decoded),
         ("NaN, infinity", "held" if spec.nonfinite else "refused"),
         ("activations", spec.partner or ""),
-        ("products", _products_in_depth(found)),
+        ("products", _products_in_depth(fmt)),
         ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in spec.foreign.items())),
         ("encoder version", str(spec.encoder_version)),
         ("provided by", f"{owner.owner} ({owner.target})"),
     ]
 
 
-def _row(found: Format, owner: Entry) -> list[str]:
-    spec = found.spec
+def _row(fmt: Format, owner: Entry) -> list[str]:
+    spec = fmt.spec
     bits = units.bits(spec.bits_per_weight())
     needs = ", ".join(sorted(spec.needs)) or "-"
-    return [str(spec.tag), bits, _block(found), _abilities(found), _products(found), needs, owner.owner, spec.summary]
+    return [str(spec.tag), bits, _block(fmt), _abilities(fmt), _products(fmt), needs, owner.owner, spec.summary]
 
 
-def _block(found: Format) -> str:
-    return " x ".join("all" if size is None else str(size) for size in found.spec.block)
+def _block(fmt: Format) -> str:
+    return " x ".join("all" if size is None else str(size) for size in fmt.spec.block)
 
 
-def _abilities(found: Format) -> str:
-    able = ["decode"] + ["encode"] * (found.encode is not None)
-    return ", ".join(able + ["integers"] * (not found.spec.real))
+def _abilities(fmt: Format) -> str:
+    able = ["decode"] + ["encode"] * (fmt.encode is not None)
+    return ", ".join(able + ["integers"] * (not fmt.spec.real))
 
 
-def _products(found: Format) -> str:
+def _products(fmt: Format) -> str:
     """How a matrix is multiplied. A block decoder is traced to find out whether it can be fused."""
-    return _level(found)[0]
+    return _level(fmt)[0]
 
 
-def _products_in_depth(found: Format) -> str:
+def _products_in_depth(fmt: Format) -> str:
     """How a matrix is multiplied, and by which function."""
-    return ": ".join(filter(None, _level(found)))
+    return ": ".join(filter(None, _level(fmt)))
 
 
-def _level(found: Format) -> tuple[str, str]:
+def _level(fmt: Format) -> tuple[str, str]:
     """How a matrix is multiplied: native, fused or decode; and, where it is not native, why."""
-    if not found.spec.real or found.kernel is not None:
-        return ("native" if found.spec.real else "-"), ""
+    if not fmt.spec.real or fmt.kernel is not None:
+        return ("native" if fmt.spec.real else "-"), ""
     from fourcc import compute
 
     try:
-        reason = compute.why_decoded(found)
+        reason = compute.why_decoded(fmt)
     except PluginError as error:
         return "none", f"{error.what}: {error.found}"
     return ("decode", reason) if reason else ("fused", "made from the block decoder; it declares no kernel of its own")
@@ -216,8 +216,8 @@ def _allowed(setting: Setting) -> str:
     return f"{low} to {high}".strip()
 
 
-def _entry(found: Format, owner: Entry) -> dict[str, object]:
-    spec = found.spec
+def _entry(fmt: Format, owner: Entry) -> dict[str, object]:
+    spec = fmt.spec
     return {
         "tag": str(spec.tag),
         "name": spec.name,
@@ -225,9 +225,9 @@ def _entry(found: Format, owner: Entry) -> dict[str, object]:
         "bits_per_weight": json_documents.bits(spec.bits_per_weight()),
         "block": list(spec.block),
         "short_block": spec.short_block,
-        "encode": found.encode is not None,
+        "encode": fmt.encode is not None,
         "real": spec.real,
-        "products": _products(found),
+        "products": _products(fmt),
         "decoded": spec.decoded,
         "nonfinite": spec.nonfinite,
         "needs": sorted(spec.needs),

@@ -68,11 +68,11 @@ def list_recipes(*, as_json: options.Json = False) -> None:
     """List the recipes that come with fourcc."""
     from fourcc.policy.recipes import recipes
 
-    found = recipes()
+    listed = recipes()
     if as_json:
-        json_documents.show("recipes", {"recipes": [{"name": one.name, "summary": one.summary} for one in found]})
+        json_documents.show("recipes", {"recipes": [{"name": one.name, "summary": one.summary} for one in listed]})
         return
-    tables.show((Column("recipe"), Column("summary", shrinks=True)), [[one.name, one.summary] for one in found])
+    tables.show((Column("recipe"), Column("summary", shrinks=True)), [[one.name, one.summary] for one in listed])
 
 
 @app.command(epilog=SHOW_EPILOG)

@@ -137,9 +137,9 @@ def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> 
 def _check_numbers(wish: Wish, sample: int) -> None:
     for option, value in (("--min-sqnr", wish.min_sqnr), ("--max-bits", wish.max_bits)):
         if value is not None and not (isfinite(value) and value > 0):
-            raise UsageError(f"{option} makes no sense", found=value, expected="a number above 0")
+            raise UsageError(f"bad value of {option}", found=value, expected="a number above 0")
     if sample < 0:
-        raise UsageError("--sample makes no sense", found=sample, expected="a number of weights, or 0 for all")
+        raise UsageError("bad value of --sample", found=sample, expected="a number of weights, or 0 for all")
 
 
 def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:

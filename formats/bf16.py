@@ -25,12 +25,12 @@ SPEC = FormatSpec(
 )
 
 
-def decode(parts: Parts, geom: Geometry) -> Floats:  # noqa: ARG001 - the seam's signature
+def decode(parts: Parts, geom: Geometry) -> Floats:
     """Bits (rows, cols) uint16 -> float32 (rows, cols)."""
     return (parts["values"].astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> bits, rounded half to even."""
     bits = tile.view(np.uint32)
     rounded = bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
@@ -38,7 +38,7 @@ def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: A
     return {"values": (np.where(np.isnan(tile), quiet, rounded) >> np.uint32(16)).astype(np.uint16)}
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Half an ulp of 8 significant bits, or of a denormal."""
     return np.abs(w) * 2.0**-8 + 2.0**-134
 

@@ -8,7 +8,7 @@ from fourcc.formats.layouts.bounds import F16_LEAST
 from fourcc.spec import Geometry
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Half an ulp of 11 significant bits, or of a denormal."""
     return np.abs(w) * 2.0**-11 + F16_LEAST
 

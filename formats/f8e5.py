@@ -25,7 +25,7 @@ SPEC = FormatSpec(
 
 
 @np.errstate(invalid="ignore")  # some machines report a signalling NaN
-def decode(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def decode(parts: Parts, geom: Geometry) -> Array:
     """Bytes (rows, cols) -> float32 (rows, cols)."""
     halves = parts["values"].astype(np.uint16) << np.uint16(8)
     return halves.view(np.float16).astype(np.float32)

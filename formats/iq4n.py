@@ -61,7 +61,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = blocks["d"][0] * LEVELS[pair >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
@@ -77,7 +77,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     blocks["q"] = packed(nearest_level(inverse * x).T, HALF, 4)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """The weight itself plus a step, which is at most 1 / 19 of the largest weight: level 1 is nearly zero."""
     return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * F16_LEAST
 

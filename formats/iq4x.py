@@ -9,7 +9,7 @@
                              nibbles
 
     scale j belongs to weights 32 j ...; its low four bits are a nibble of l(j // 2), the low nibble for even j; its
-    high two bits are bits 2 j .. of scales_high; it is stored plus 32
+    high two bits are bits 2 j .. of scales_high; it is stored with 32 added
 
 Decode: w = (d * (scale - 32)) * LEVELS[q], in float32.
 """
@@ -84,7 +84,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j + HALF] = scale * LEVELS[pair >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
@@ -112,7 +112,7 @@ def pack_scales(blocks: Array, scales: Array) -> None:
     blocks["scales_high"] = np.bitwise_or.reduce(high, axis=1)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """The weight itself plus a step, which is at most 1 / 19 of the largest weight: level 1 is nearly zero."""
     return np.abs(w) + largest(w, 1, BLOCK) / 16 + 127 * SCALE_ZERO * F16_LEAST
 

@@ -23,7 +23,7 @@ from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 32
 HALF = BLOCK // 2
-MOST = 252  # the largest exponent whose levels are all finite
+MAX_EXPONENT = 252  # the largest exponent whose levels are all finite
 BIAS = 128  # of the exponent; 1 more than usual, since the levels are doubled
 LEVELS = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.float32)
 BORDERS = np.array([0.5, 1.5, 2.5, 3.5, 5, 7, 10], np.float32)  # half-way between two levels
@@ -64,7 +64,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = scale * LEVELS[pair >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
@@ -89,10 +89,10 @@ def exponents(peak: Floats) -> Array:
     as that power. It is computed in float64 first, so that no library's last digit matters.
     """
     whole = np.floor(np.log2(np.where(peak > 0, peak, 1).astype(np.float64)).astype(np.float32))
-    return np.where(peak > 0, np.clip(whole - 2 + 127, 0, MOST), 0).astype(np.uint8)
+    return np.where(peak > 0, np.clip(whole - 2 + 127, 0, MAX_EXPONENT), 0).astype(np.uint8)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """A quarter of the largest weight: half the widest gap, or what lies beyond the largest level."""
     return largest(w, 1, BLOCK) * (1 / 4 + 2**-16) + 2.0**-129
 

@@ -62,7 +62,7 @@ def decode_block(scales: Array, q: Array, weights: Array) -> None:
         weights[2 * pair + 1] = scales[0] * LEVELS[q[pair] & 15]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scales and nibbles."""
     scales = np.empty((geom.rows, -(-geom.cols // BLOCK)), np.float32)
     q = np.empty((geom.rows, geom.cols), np.uint8)
@@ -83,7 +83,7 @@ def nearest_level(share: Floats) -> Array:
     return codes
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Half the widest gap between two levels, which is the lowest gap."""
     return largest(w, 1, BLOCK) * ((1 + BELOW[1]) / 2 + 2**-20) + F32_LEAST
 

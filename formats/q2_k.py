@@ -71,7 +71,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * code - minimum
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=1, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
@@ -96,7 +96,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     blocks["q"] = packed(q.T.reshape(-1, BLOCK), 32, 2)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Twice the largest weight of the block; the page says why."""
     return 2 * largest(w, 1, BLOCK) + 64 * F16_LEAST
 

@@ -84,7 +84,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * ((code | top << 2) - ZERO_POINT)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
@@ -116,7 +116,7 @@ def pack_scales(scales: Array) -> Array:
     return np.concatenate([packed(scales & 15, 8, 4), packed(scales >> 4, 4, 2)], axis=-1)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """The weight itself: 0 is one of the values among which the nearest is taken."""
     return np.abs(w) * (1 + 2**-20) + F16_LEAST
 

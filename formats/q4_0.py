@@ -51,7 +51,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
@@ -72,7 +72,7 @@ def _encode_blocks(w: Floats, blocks: Array) -> None:
     blocks["q"] = q[:, :HALF] | q[:, HALF:] << 4
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """A whole step, since the code 16 is clamped to 15, and 8 times the error of the float16 scale."""
     return largest(w, 1, BLOCK) * (1 / 8 + 2**-11 + 2**-19) + 8 * F16_LEAST
 

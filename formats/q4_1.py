@@ -51,7 +51,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = blocks["d"][0] * (pair >> 4) + blocks["m"][0]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
@@ -63,7 +63,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     blocks["q"] = packed(codes, HALF, 4)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Half a step of extent / 15, and the errors of d and m in float16."""
     return bound_of_codes(w, TOP)
 

@@ -58,7 +58,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> bins and nibbles."""
     bins = np.empty((geom.rows, -(-geom.cols // BLOCK), BINS), np.float32)
     index = np.empty((geom.rows, geom.cols), np.uint8)
@@ -98,7 +98,7 @@ def _nearest(w: Floats, bins: Floats) -> Array:
     return index
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """The mean squared error is at most (extent / 32)^2; so one weight is off by at most sqrt(n) times its root."""
     share = np.minimum(1.0, np.sqrt(count(w, 1, BLOCK)) / 32)
     return share * extent(w, 1, BLOCK) * (1 + 2**-20) + F32_ULP * largest(w, 1, BLOCK) + F32_LEAST

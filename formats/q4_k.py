@@ -66,7 +66,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j] = scale * code - minimum
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
@@ -78,7 +78,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     blocks["q"] = packed(codes, 32, 4)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Eight times half a step of the sub-block, plus the effect of rounding its scale and its minimum."""
     return bound_of_codes(w, TRIES.top)
 

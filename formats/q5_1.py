@@ -55,7 +55,7 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j] = d * (nibble | (high >> j & 1) << 4) + m
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
@@ -68,7 +68,7 @@ def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
     blocks["q"] = packed(codes & 15, HALF, 4)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Half a step of extent / 31, and the errors of d and m in float16."""
     return bound_of_codes(w, TOP)
 

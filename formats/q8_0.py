@@ -47,7 +47,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w.reshape(geom.rows, geom.cols)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
     return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
@@ -65,7 +65,7 @@ def _encode_blocks(w: Floats, blocks: Array) -> None:
     blocks["q"] = q
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Half a step, and 127 times the error of the float16 scale."""
     return largest(w, 1, BLOCK) * (1 / 254 + 2**-11 + 2**-19) + 127 * F16_LEAST
 

@@ -32,7 +32,7 @@ SPEC = FormatSpec(
 )
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, int8 (rows, cols)."""
     return parts["q"]
 
@@ -46,7 +46,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w.astype(np.float32)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scales and codes."""
     firsts = range(0, geom.rows, BLOCK)
     scales = np.empty((len(firsts), geom.cols), np.float32)
@@ -73,7 +73,7 @@ def nearest_codes(w: Array, scale: Floats) -> Array:
     return np.rint(quotient, out=quotient).astype(np.int8)
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Half a step of scale / 127, and the rounding of the product."""
     return largest(w, BLOCK, 1) * (1 / 254 + 2 * F32_ULP) + F32_LEAST
 

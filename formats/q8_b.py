@@ -41,7 +41,7 @@ SPEC = FormatSpec(
 )
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, int8 (rows, cols)."""
     return parts["q"]
 
@@ -56,7 +56,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w.astype(np.float32)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scales, means and codes."""
     shape = (geom.rows, *_blocks(geom))
     scales, means = np.empty(shape, np.float32), np.empty(shape, np.float32)
@@ -80,7 +80,7 @@ def _means(w: Floats) -> Floats:
     return mean
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """The bound of Q8_A for the scale max |w - mean|, or max |w| where that is huge; plus the rounding of the mean."""
     top = largest(w, 1, BLOCK)
     mean = over_blocks(w, 1, BLOCK, np.add) / count(w, 1, BLOCK)

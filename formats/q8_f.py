@@ -32,7 +32,7 @@ SPEC = FormatSpec(
 )
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, int8 (rows, cols)."""
     return parts["q"]
 
@@ -45,7 +45,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols), the whole matrix -> scales and codes."""
     group, flat = group_of(geom, GROUP), tile.reshape(-1)
     firsts = np.arange(0, flat.size, group)

@@ -36,7 +36,7 @@ SPEC = FormatSpec(
 )
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, int8 (rows, cols)."""
     return parts["q"]
 
@@ -55,7 +55,7 @@ def decode_block(scales: Array, q: Array, weights: Array, group: int) -> None:
         weights[index] = scales[0] * q[index]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scales and codes."""
     group = group_of(geom, GROUP)
     scales = np.empty((geom.rows, count(geom.cols, group)), np.float32)

@@ -32,13 +32,13 @@ SPEC = FormatSpec(
 )
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, int8 (rows, cols)."""
     return parts["q"]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
-def decode(parts: Parts, geom: Geometry) -> Floats:  # noqa: ARG001 - the seam's signature
+def decode(parts: Parts, geom: Geometry) -> Floats:
     """Scale (1,) and codes (rows, cols) -> float32 (rows, cols)."""
     w = parts["q"].astype(np.float32)  # (rows, cols)
     w *= parts["scale"]
@@ -51,18 +51,18 @@ def decode_block(scale: Array, q: Array, weights: Array) -> None:
         weights[index] = scale[0] * q[index]
 
 
-def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:  # noqa: ARG001
+def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:
     """The scale, (1,)."""
     return finite_scale(np.array([max(map(abs, extremes(rows, geom)))], np.float32))
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scale and codes."""
     scale = np.asarray(shared, np.float32)
     return {"scale": scale, "q": nearest_codes(tile, scale)}
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """The bound of Q8_G with the largest |w| of the matrix."""
     return np.full(w.shape, np.abs(w).max(initial=0) * (1 / 254 + 4 * F32_ULP) + 64 * F32_LEAST)
 

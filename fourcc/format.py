@@ -1,4 +1,4 @@
-"""The seam: a format is one frozen value. A capability that it lacks is None; the core looks before work starts."""
+"""The seam: a format is one frozen value. A capability that it lacks is None, which the core checks before any work."""
 
 from __future__ import annotations
 

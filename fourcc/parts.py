@@ -1,9 +1,9 @@
-"""Where the parts of a tensor's tiles go: one rule for arrays in memory, a container and an export.
+"""Places the parts of a tensor's tiles: one rule for arrays in memory, a container and an export.
 
 Tiles come in row order, matrix after matrix, so every part of the tensor grows at its end:
 
 - a part of some rows with every tile;
-- a part of the whole matrix with the first tile of that matrix; what later tiles say of it is ignored;
+- a part of the whole matrix with the first tile of that matrix; the copies in later tiles are ignored;
 - a part of variable length with the one tile that its matrix has.
 """
 

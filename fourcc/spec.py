@@ -191,7 +191,7 @@ class FormatSpec:
             if not asked <= NEEDS:
                 raise ValueError(f"{what} {sorted(asked)}: only {', '.join(sorted(NEEDS))} can be asked for")
         if self.variable and self.nominal_bits is None:
-            raise ValueError("a part of variable length, and no nominal_bits")
+            raise ValueError("a part of variable length needs nominal_bits")
         complete(self.params, {})
         complete(self.options, {})
         self.bits_per_weight()
@@ -233,7 +233,7 @@ class FormatSpec:
         """Why the format cannot store a tensor of this shape; None where it can."""
         lead, _, cols = split_shape(shape)
         if lead and self.variable:
-            return "leading dimensions do not go with parts of variable length"
+            return "parts of variable length allow no leading dimensions"
         width = self.width(params)
         if width is not None and not self.short_block and cols % width:
             return f"rows of {cols} are not a multiple of {width}"
@@ -292,5 +292,5 @@ def checked_shapes(
         absent = sorted(expected.keys() - params.keys())
         reason = f"no parameter {', '.join(absent)}" if absent else spec.misfit(shape, params)
     if reason is not None:
-        raise TableError(f"{spec.tag} cannot be what the tensor is stored in: {reason}", file=file, tensor=tensor)
+        raise TableError(f"{spec.tag} cannot be the tensor's format: {reason}", file=file, tensor=tensor)
     return spec.part_shapes(shape, params)

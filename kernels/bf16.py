@@ -18,16 +18,15 @@ from fourcc.kernels.products.panels import ROWS, bytes_of_row, interleave, scrat
 from fourcc.kernels.products.plain_floats import float_kernel
 from fourcc.kernels.products.signatures import Tile
 from fourcc.kernels.simd.load_wide import load_bfloat16s, load_some_bfloat16s
-from fourcc.kernels.simd.memory import load_floats, load_ints, load_word, store
+from fourcc.kernels.simd.memory import VECTOR, load_floats, load_ints, load_word, store
 from fourcc.kernels.simd.store_narrow import store_bfloat16s, store_nearest_bfloat16s, store_some_bfloat16s
 from fourcc.kernels.simd.target import multiplies_bfloat16s, target
 from fourcc.kernels.simd.tiles import multiply_add_pairs, no_float_columns, row_products
 
 SIZE = 2  # bytes of a number
-VECTOR = 64  # bytes
 
 
-def _narrow(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def _narrow(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Rounds activations to bfloat16; a few stay floats."""
     for row in range(first, last if load_word(job + COUNT) > FLOAT_ROWS else first):
         x = load_word(job + X) + row * load_word(job + X_STRIDE)

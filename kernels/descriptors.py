@@ -160,7 +160,7 @@ def round_up(cols: int) -> int:
 
 
 def address(array: Array) -> int:
-    """Where an array's bytes begin."""
+    """The address of an array's first byte."""
     start: int = array.__array_interface__["data"][0]
     return start
 

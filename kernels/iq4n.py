@@ -14,7 +14,6 @@ from fourcc.kernels.encoders.lanes import (
     SPARE,
     STAGED,
     TRIED,
-    VECTOR,
     ZERO,
     X,
     order_codes,
@@ -24,7 +23,7 @@ from fourcc.kernels.encoders.levels import level_codes, level_scale, levels_of, 
 from fourcc.kernels.products.packed_gemm import packed_kernel
 from fourcc.kernels.products.packed_layout import Block, float16s_behind
 from fourcc.kernels.simd.arithmetic import divide, floats_of, multiply
-from fourcc.kernels.simd.memory import load_float, load_floats, load_ints, load_word, store
+from fourcc.kernels.simd.memory import VECTOR, load_float, load_floats, load_ints, load_word, store
 from fourcc.kernels.simd.select import either, shifted_left, where_equal
 from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.encoders.lanes import ONE, SPARE, STAGED, TRIED, VECTOR, ZERO, X, nearest, order_codes, pair_encoder
+from fourcc.kernels.encoders.lanes import ONE, SPARE, STAGED, TRIED, ZERO, X, nearest, order_codes, pair_encoder
 from fourcc.kernels.encoders.levels import level_codes, level_scale, levels_of, nearest_code
 from fourcc.kernels.encoders.scale_search import first_largest_of
 from fourcc.kernels.products.packed_gemm import packed_kernel
@@ -21,7 +21,16 @@ from fourcc.kernels.simd.arithmetic import (
 )
 from fourcc.kernels.simd.int32 import low_float16s
 from fourcc.kernels.simd.load_wide import load_float_pair
-from fourcc.kernels.simd.memory import load_byte, load_float, load_floats, load_ints, store, store_byte, store_float
+from fourcc.kernels.simd.memory import (
+    VECTOR,
+    load_byte,
+    load_float,
+    load_floats,
+    load_ints,
+    store,
+    store_byte,
+    store_float,
+)
 from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
 from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 
@@ -31,7 +40,7 @@ SCALE_ZERO = 32  # the code of scale 0
 SCALE_LOW, SCALE_HIGH = np.float32(-SCALE_ZERO), np.float32(SCALE_ZERO - 1)
 
 
-def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(p: int, scales: int, offsets: int) -> None:
     """The word of the float16 has the upper two bits of eight scales, the next one the lower four."""
     d, lower, upper = low_float16s(load_ints(p)), load_ints(p + PACKED_WORD), shifted_right(load_ints(p), 16)
     four, two, zero = ints_of(15), ints_of(3), ints_of(SCALE_ZERO)

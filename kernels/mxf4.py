@@ -29,7 +29,7 @@ from fourcc.kernels.simd.arithmetic import (
 )
 from fourcc.kernels.simd.int32 import byte_table
 from fourcc.kernels.simd.interpreted import Lanes
-from fourcc.kernels.simd.memory import load_floats, load_int, store, store_byte, store_float
+from fourcc.kernels.simd.memory import VECTOR, load_floats, load_int, store, store_byte, store_float
 from fourcc.kernels.simd.select import (
     either,
     load_bytes_as_ints,
@@ -41,19 +41,18 @@ from fourcc.kernels.simd.select import (
 from fourcc.kernels.simd.store_narrow import store_low_bytes
 
 SIZE = 17  # bytes of a block
-VECTOR = 64
 LEVELS = (0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12)
 BORDERS = (0.5, 1.5, 2.5, 3.5, 5, 7, 10)  # half-way between two levels; a weight on a border takes the lower one
 HALF_BIAS = 63  # two factors 2^(a - 64), a + b = e, are 2^(e - 128); float32 has 127 more in its exponent
 MANTISSA = 23  # bits
-MOST = 252  # the largest exponent whose levels are all finite
-LARGEST = 192  # exponent whose scale is no larger than `kernel.LARGE`
+MAX_EXPONENT = 252  # the largest exponent whose levels are all finite
+LARGE_EXPONENT = 192  # exponent whose scale is no larger than `kernel.LARGE`
 ZERO, EIGHT = np.float32(0), np.float32(8)
 _ABOVE = tuple(float(np.nextafter(np.float32(border), np.float32(16))) for border in BORDERS)
 _code_of = stairs(_ABOVE, tuple(map(float, range(8))))
 
 
-def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(p: int, scales: int, offsets: int) -> None:
     """Scales are 2^(e - 128), denormal for the first two e: products of two powers that are not denormal."""
     e = load_bytes_as_ints(p + 4 * PACKED_WORD)
     half = shifted_right(e, 1)
@@ -98,7 +97,7 @@ def _exponent(peak: int) -> int:
     for j in range(1, 7):
         if m >> j:
             as_many = ((1 << j) * 11357) >> 14  # log2(e) is 16384 / 11357, near enough for so few
-    return max(0, min(MOST, biased - 2 + (1 if below <= as_many else 0)))
+    return max(0, min(MAX_EXPONENT, biased - 2 + (1 if below <= as_many else 0)))
 
 
 def _codes(w: Lanes, one: Lanes, other: Lanes) -> Lanes:
@@ -111,7 +110,7 @@ def _codes(w: Lanes, one: Lanes, other: Lanes) -> Lanes:
 
 
 def _has_large_scales(parts: Parts) -> bool:
-    return bool((parts["blocks"]["e"] > LARGEST).any())
+    return bool((parts["blocks"]["e"] > LARGE_EXPONENT).any())
 
 
 _PRODUCTS = packed_kernel(

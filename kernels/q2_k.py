@@ -12,7 +12,7 @@ import numpy as np
 from fourcc.kernels.encoders.affine_blocks import AffineBlock, affine_encoder
 from fourcc.kernels.encoders.affine_search import affine_search
 from fourcc.kernels.encoders.bit_fields import store_pairs
-from fourcc.kernels.encoders.lanes import IMPORTANCE, VECTOR, X
+from fourcc.kernels.encoders.lanes import IMPORTANCE, X
 from fourcc.kernels.products.packed_gemm import packed_kernel
 from fourcc.kernels.products.packed_layout import PACKED_WORD, TWOS, Block
 from fourcc.kernels.products.scales_per_16 import GROUPS_OF_16
@@ -20,7 +20,7 @@ from fourcc.kernels.products.signatures import FinishGroup, NoDots, Place, PutCo
 from fourcc.kernels.simd.arithmetic import absolute, floats_from_ints, floats_of, ints_of, multiply, shifted_right
 from fourcc.kernels.simd.int32 import high_float16s, low_float16s
 from fourcc.kernels.simd.interpreted import Lanes
-from fourcc.kernels.simd.memory import load_floats, load_ints, store
+from fourcc.kernels.simd.memory import VECTOR, load_floats, load_ints, store
 from fourcc.kernels.simd.select import both, either, load_bytes_as_ints, shifted_left
 from fourcc.kernels.simd.store_narrow import store_low_bytes
 

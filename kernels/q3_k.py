@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from fourcc.kernels.encoders.bit_fields import store_bits, store_pairs
-from fourcc.kernels.encoders.lanes import SPARE, STAGED, TRIED, VECTOR, ZERO, X, block_encoder, nearest, order_codes
+from fourcc.kernels.encoders.lanes import SPARE, STAGED, TRIED, ZERO, X, block_encoder, nearest, order_codes
 from fourcc.kernels.encoders.scale_search import first_largest_of, multiples_of_one, refined_search
 from fourcc.kernels.products.packed_gemm import packed_kernel
 from fourcc.kernels.products.packed_layout import ONES, PACKED_WORD, TWOS, Block
@@ -29,7 +29,7 @@ from fourcc.kernels.simd.arithmetic import (
 from fourcc.kernels.simd.int32 import low_float16s
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.load_wide import load_float16
-from fourcc.kernels.simd.memory import load_byte, load_floats, load_ints, store, store_byte
+from fourcc.kernels.simd.memory import VECTOR, load_byte, load_floats, load_ints, store, store_byte
 from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
 from fourcc.kernels.simd.store_narrow import store_low_bytes
 
@@ -44,7 +44,7 @@ def _place(word: int) -> int:
     return word - 24 if word >= 24 else word + 3
 
 
-def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(p: int, scales: int, offsets: int) -> None:
     """Eight low nibbles and eight high ones are the low four bits of the scales; four bytes have the upper two."""
     d, four, two, zero = low_float16s(load_ints(p)), ints_of(15), ints_of(3), ints_of(SCALE_ZERO)
     even, odd, more = load_ints(p + PACKED_WORD), load_ints(p + 2 * PACKED_WORD), load_ints(p + 3 * PACKED_WORD)

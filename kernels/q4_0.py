@@ -69,7 +69,7 @@ def packed_bytes(rows: int, cols: int) -> int:
     return -(-rows // ROWS) * (cols // 32) * PACKED
 
 
-def _pack(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def _pack(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Rows first .. last, `first` a multiple of 16; rows that are missing in the last sixteen become zeros."""
     blocks = load_word(weights + COLS) >> 5
     source, out = load_word(weights + PARTS), load_word(job + OUT)
@@ -120,7 +120,7 @@ def _tile(columns: int) -> Tile[tuple[int, int]]:
     return product
 
 
-def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:  # noqa: ARG001
+def _panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
     """Widens nibbles to bytes; they are in the panel's order already."""
     cols = load_word(weights + COLS)
     scales = scales_of(out, round_up(cols))

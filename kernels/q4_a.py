@@ -58,7 +58,7 @@ LONG = 5120  # columns: a longer activation does not fit into the L1 cache toget
 AHEAD = 2048  # bytes of indices; read in turn with 16 KiB of activation, so the processor's own prefetching is late
 
 
-def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def _prepare(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Writes activations in the order of the indices in place of codes, a short run's mask in place of scales."""
     if load_word(job + COUNT) > TABLE_ROWS:  # many are multiplied as they came
         return
@@ -137,7 +137,7 @@ def _four_rows(columns: int) -> FourRows:
 _four_rows_gemv = _four_rows(1)
 
 
-def _gemv(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def _gemv(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """The product with one activation: row by row, or, where the activation is long, four rows side by side."""
     cols, row = load_word(weights + COLS), first
     while cols > LONG and row < last:

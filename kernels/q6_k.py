@@ -16,7 +16,6 @@ from fourcc.kernels.encoders.lanes import (
     SPARE,
     STAGED,
     TRIED,
-    VECTOR,
     ZERO,
     X,
     block_encoder,
@@ -42,7 +41,7 @@ from fourcc.kernels.simd.arithmetic import (
 from fourcc.kernels.simd.int32 import low_float16s
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.load_wide import load_float16
-from fourcc.kernels.simd.memory import load_floats, load_ints, store, store_byte
+from fourcc.kernels.simd.memory import VECTOR, load_floats, load_ints, store, store_byte
 from fourcc.kernels.simd.select import both, either, shifted_left, where_equal
 from fourcc.kernels.simd.store_narrow import store_low_bytes
 
@@ -64,7 +63,7 @@ def _place(word: int) -> int:
     return place
 
 
-def _write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(p: int, scales: int, offsets: int) -> None:
     d, sign, mask = low_float16s(load_ints(p)), ints_of(128), ints_of(255)
     for four in range(4):
         words = load_ints(p + PACKED_WORD + PACKED_WORD * four)

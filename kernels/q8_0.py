@@ -102,7 +102,7 @@ def _write_codes(weights: int, row: int, out: int) -> None:
         store_half_bytes(out + 32 * block, biased(load_some_bytes(p + SIZE * block + 2, 32)))
 
 
-def _write_scales(weights: int, row: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+def _write_scales(weights: int, row: int, scales: int, offsets: int) -> None:
     blocks, base = load_word(weights + COLS) >> 5, load_word(weights + PARTS)
     p, end = base + row * blocks * SIZE, base + load_word(weights + ROWS) * blocks * SIZE
     whole = blocks // GROUP * GROUP

@@ -57,7 +57,7 @@ def decode_q8_a(parts: Bytes, rows: int, cols: int) -> list[float]:
     return [f32(scales[i // 128 * cols + j] / 127 * q[i * cols + j]) for i in range(rows) for j in range(cols)]
 
 
-def encode_q8_a(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+def encode_q8_a(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
     """The scale is the block's largest magnitude; codes are exact quotients, rounded half to even."""
     blocks = range(-(-rows // 128))
     scales = [
@@ -88,7 +88,7 @@ def decode_q8_b(parts: Bytes, rows: int, cols: int) -> list[float]:
     ]
 
 
-def encode_q8_b(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+def encode_q8_b(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
     """The mean is summed from left to right; a block that reaches 2^127 takes mean 0."""
     scales, means, q = [], [], []
     for i in range(rows):
@@ -210,7 +210,7 @@ def least_error(ordered: Weights, count: int) -> Fraction:
 # ---- Q8_0 and Q4_0 ----
 
 
-def decode_q8_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001 - blocks fill the rows
+def decode_q8_0(parts: Bytes, rows: int, cols: int) -> list[float]:
     """34 bytes a block: w = d * q."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 34):
@@ -219,7 +219,7 @@ def decode_q8_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def encode_q8_0(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+def encode_q8_0(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
     """Formula: d = amax / 127; q = w * (1 / d) in float32, rounded half away from zero."""
     data = b""
     for block in cut(w, 32):
@@ -241,7 +241,7 @@ def finite_inverse(d: float) -> float:
     return 0.0 if math.isinf(inverse) else inverse
 
 
-def decode_q4_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001 - blocks fill the rows
+def decode_q4_0(parts: Bytes, rows: int, cols: int) -> list[float]:
     """18 bytes a block: w = d * (q - 8), low nibbles are weights 0 .. 15, high nibbles 16 .. 31."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 18):
@@ -251,7 +251,7 @@ def decode_q4_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def encode_q4_0(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+def encode_q4_0(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
     """Formula: d = m / -8, m the first largest magnitude; q = min(15, trunc(w * (1 / d) + 8.5)) in float32."""
     data = b""
     for block in cut(w, 32):
@@ -280,7 +280,7 @@ def encode_q8_g(w: Weights, rows: int, cols: int, options: Mapping[str, object])
     return {"scales": write("f", [scale for scale, _ in encoded]), "q": b"".join(write("b", q) for _, q in encoded)}
 
 
-def decode_q8_f(parts: Bytes, rows: int, cols: int, group: int = 64) -> list[float]:  # noqa: ARG001
+def decode_q8_f(parts: Bytes, rows: int, cols: int, group: int = 64) -> list[float]:
     """Formula: w = float32(scale * q), the scale of weight i of the flattened matrix at i // group."""
     scales, q = read("f", parts["scales"]), read("b", parts["q"])
     return [f32(scales[i // group] * code) for i, code in enumerate(q)]
@@ -301,7 +301,7 @@ def scaled_codes(block: Weights) -> tuple[float, list[int]]:
 # ---- ggml's other blocks of 32 ----
 
 
-def decode_q4_1(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001 - blocks fill the rows
+def decode_q4_1(parts: Bytes, rows: int, cols: int) -> list[float]:
     """20 bytes a block: w = d * q + m."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 20):
@@ -310,7 +310,7 @@ def decode_q4_1(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def decode_q5_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_q5_0(parts: Bytes, rows: int, cols: int) -> list[float]:
     """22 bytes a block: w = d * (q - 16); bit j of the word at byte 2 is the top bit of code j."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 22):
@@ -319,7 +319,7 @@ def decode_q5_0(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def decode_q5_1(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_q5_1(parts: Bytes, rows: int, cols: int) -> list[float]:
     """24 bytes a block: w = d * q + m."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 24):
@@ -343,7 +343,7 @@ IQ4_LEVELS = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 8
 E2M1 = [0, 0.5, 1, 1.5, 2, 3, 4, 6]
 
 
-def decode_iq4n(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_iq4n(parts: Bytes, rows: int, cols: int) -> list[float]:
     """18 bytes a block: w = d * level."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 18):
@@ -352,7 +352,7 @@ def decode_iq4n(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def decode_mxf4(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_mxf4(parts: Bytes, rows: int, cols: int) -> list[float]:
     """17 bytes a block: w = 2^(e - 127) times a number of E2M1."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 17):
@@ -370,7 +370,7 @@ def two_bits(stored: Sequence[int], e: int) -> int:
     return stored[32 * (e // 128) + e % 32] >> 2 * (e % 128 // 32) & 3
 
 
-def decode_q2_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_q2_k(parts: Bytes, rows: int, cols: int) -> list[float]:
     """84 bytes: 16 bytes of scales and minima, 64 of codes, d, dmin."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 84):
@@ -381,7 +381,7 @@ def decode_q2_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def decode_q3_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_q3_k(parts: Bytes, rows: int, cols: int) -> list[float]:
     """110 bytes: 32 of top bits, 64 of low bits, 12 of scales, d."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 110):
@@ -406,7 +406,7 @@ def six_bits(stored: Sequence[int], j: int) -> tuple[int, int]:
     return (stored[j + 4] & 15) + (stored[j - 4] >> 6) * 16, (stored[j + 4] >> 4) + (stored[j] >> 6) * 16
 
 
-def decode_q4_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_q4_k(parts: Bytes, rows: int, cols: int) -> list[float]:
     """144 bytes: d, dmin, 12 of scales and minima, 128 of codes."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 144):
@@ -418,7 +418,7 @@ def decode_q4_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def decode_q5_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_q5_k(parts: Bytes, rows: int, cols: int) -> list[float]:
     """176 bytes: as Q4_K, with 32 bytes of top bits before the codes."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 176):
@@ -431,7 +431,7 @@ def decode_q5_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def decode_q6_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_q6_k(parts: Bytes, rows: int, cols: int) -> list[float]:
     """210 bytes: 128 of low bits, 64 of high bits, 16 signed scales, d."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 210):
@@ -444,7 +444,7 @@ def decode_q6_k(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG
     return weights
 
 
-def decode_iq4x(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_iq4x(parts: Bytes, rows: int, cols: int) -> list[float]:
     """136 bytes: d, 16 high bits and 4 bytes of low bits of the scales, 128 of codes."""
     weights: list[float] = []
     for block in cut(parts["blocks"], 136):
@@ -491,13 +491,13 @@ def decode_nf4(parts: Bytes, rows: int, cols: int) -> list[float]:
 # ---- Q8_T, Q8_M and Q4_M ----
 
 
-def decode_q8_t(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_q8_t(parts: Bytes, rows: int, cols: int) -> list[float]:
     """Formula: w = float32(scale * q)."""
     (scale,) = read("f", parts["scale"])
     return [f32(scale * q) for q in read("b", parts["q"])]
 
 
-def encode_q8_t(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+def encode_q8_t(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
     """Encodes the matrix as one group."""
     scale, q = scaled_codes(w)
     return {"scale": write("f", [scale]), "q": write("b", q)}
@@ -517,7 +517,7 @@ def decode_minimum(bits: int) -> Callable[[Bytes, int, int], list[float]]:
 def encode_minimum(bits: int) -> Callable[[Weights, int, int, Mapping[str, object]], Bytes]:
     """Formula: scale = (max - min) / T, q = (w - min) / (max - min) * T in float32, rounded half up."""
 
-    def encode(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+    def encode(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
         low, top = min(w) + 0.0, 2**bits - 1
         extent = f32(max(w) - low) + 0.0
         q = [math.floor(Fraction(f32(f32(f32(x - low) / extent) * top)) + Fraction(1, 2)) if extent else 0 for x in w]
@@ -588,15 +588,15 @@ def encode_affine(bits: int) -> Callable[[Weights, int, int, Mapping[str, object
 
 def decode_plain(code: str) -> Callable[[Bytes, int, int], list[float]]:
     """The values as they are."""
-    return lambda parts, rows, cols: read(code, parts["values"])  # noqa: ARG005
+    return lambda parts, rows, cols: read(code, parts["values"])
 
 
-def decode_bf16(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_bf16(parts: Bytes, rows: int, cols: int) -> list[float]:
     """The two stored bytes are the upper half of a float32."""
     return read("f", b"".join(b"\0\0" + parts["values"][at : at + 2] for at in range(0, len(parts["values"]), 2)))
 
 
-def encode_bf16(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+def encode_bf16(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
     """Rounds off the lower sixteen bits, half to even."""
     bits = [int.from_bytes(write("f", [x]), "little") for x in w]
     return {"values": write("H", [bit + 0x7FFF + (bit >> 16 & 1) >> 16 for bit in bits])}
@@ -604,15 +604,15 @@ def encode_bf16(w: Weights, rows: int, cols: int, options: Mapping[str, object])
 
 def encode_plain(code: str) -> Callable[[Weights, int, int, Mapping[str, object]], Bytes]:
     """The values as they are, rounded half to even where the type is narrower."""
-    return lambda w, rows, cols, options: {"values": write(code, w)}  # noqa: ARG005
+    return lambda w, rows, cols, options: {"values": write(code, w)}
 
 
-def decode_f8e5(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_f8e5(parts: Bytes, rows: int, cols: int) -> list[float]:
     """The stored byte is the upper half of a float16."""
     return read("e", b"".join(bytes([0, byte]) for byte in parts["values"]))
 
 
-def decode_f8e4(parts: Bytes, rows: int, cols: int) -> list[float]:  # noqa: ARG001
+def decode_f8e4(parts: Bytes, rows: int, cols: int) -> list[float]:
     """Sign, 4 bits of exponent, 3 of mantissa; only 0x7f and 0xff are NaN."""
     return [f8e4_value(byte) for byte in parts["values"]]
 
@@ -625,7 +625,7 @@ def f8e4_value(byte: int) -> float:
     return sign * (2.0 ** (exponent - 7) * (1 + mantissa / 8) if exponent else 2.0**-6 * mantissa / 8)
 
 
-def encode_nf4(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:  # noqa: ARG001
+def encode_nf4(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
     """The scale is the block's largest magnitude; the code is that of the level nearest to w / scale."""
     borders = [f32((f32(low) + f32(high)) / 2) for low, high in pairwise(NF4_LEVELS)]
     scales: list[float] = []

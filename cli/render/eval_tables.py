@@ -40,25 +40,25 @@ class Measured:
         text: the text's file.
         digest: SHA-256 of the text that was read, in hexadecimal digits.
         labels: the models' names in the tables.
-        found: of each, as it runs.
-        exact: of each, with activations that nothing rounds; None where that was not asked for.
+        evaluations: of the models, as they run.
+        exact: of the models, with activations that nothing rounds; None where that was not asked for.
     """
 
     text: Path
     digest: str
     labels: list[str]
-    found: list[Evaluation]
+    evaluations: list[Evaluation]
     exact: list[Evaluation] | None = None
 
     @property
     def own(self) -> Scores | None:
         """The reference's own measures; None without a reference."""
-        return self.found[0].reference
+        return self.evaluations[0].reference
 
     def failures(self, gates: dict[str, float | None]) -> list[str]:
         """Every gate that does not hold, in words. A gate is compared with the mean of the model as it runs."""
         failed = []
-        for label, each in zip(self.labels, self.found, strict=True):
+        for label, each in zip(self.labels, self.evaluations, strict=True):
             held = {"max_kld": each.divergence, "max_ppl_ratio": each.ratio, "min_top1": each.agreement}
             for name, gate in gates.items():
                 value = held[name]
@@ -80,7 +80,7 @@ class Measured:
 
     def _labelled(self) -> Iterator[tuple[str, Evaluation]]:
         """The rows of the table. A model whose activations are never rounded has one row, any other may have two."""
-        for number, (label, each) in enumerate(zip(self.labels, self.found, strict=True)):
+        for number, (label, each) in enumerate(zip(self.labels, self.evaluations, strict=True)):
             yield label, each
             if self.exact is not None and not each.exact:
                 yield f"{label}, exact", self.exact[number]
@@ -91,16 +91,16 @@ class Measured:
         yield from self._said(lambda each: str(each.text))
         yield from self._said(lambda each: str(each.scores.blocks))
         yield from self._said(_padding)
-        if self.own is None and len({each.text.windows for each in self.found}) > 1:
+        if self.own is None and len({each.text.windows for each in self.evaluations}) > 1:
             yield "the models have different tokens: nats/token and perplexity are not of the same things"
         if self.exact is not None:
             yield from self._said(_rounding)
-        floor = self.found[0].noise_floor
+        floor = self.evaluations[0].noise_floor
         if floor is not None:
             yield f"reference with activations as floats; noise floor of the KLD: {floor:.2g} nats"
 
     def _said(self, of: Callable[[Evaluation], str]) -> Iterator[str]:
-        lines = [of(each) for each in self.found]
+        lines = [of(each) for each in self.evaluations]
         for line in dict.fromkeys(filter(None, lines)):
             which = [label for label, each in zip(self.labels, lines, strict=True) if each == line]
             yield line if len(which) == len(lines) else f"{', '.join(which)}: {line}"
@@ -108,30 +108,30 @@ class Measured:
     def document(self) -> dict[str, object]:
         """The JSON object."""
         models = []
-        for number, (label, each) in enumerate(zip(self.labels, self.found, strict=True)):
+        for number, (label, each) in enumerate(zip(self.labels, self.evaluations, strict=True)):
             exact = None if self.exact is None else _measures(self.exact[number].scores, self.own)
             models.append({"model": label, **_how(each), **_measures(each.scores, self.own), "exact": exact})
         return {
             "text": {"file": str(self.text), "sha256": self.digest},
-            "noise_floor": self.found[0].noise_floor,
+            "noise_floor": self.evaluations[0].noise_floor,
             "models": models,
             "reference": None if self.own is None else _measures(self.own, None),
         }
 
 
-def _padding(found: Evaluation) -> str:
-    if found.padding == 1:
+def _padding(evaluation: Evaluation) -> str:
+    if evaluation.padding == 1:
         return "1 row of the vocabulary that is no token is left out"
-    return f"{found.padding} rows of the vocabulary that are no tokens are left out" if found.padding else ""
+    return f"{evaluation.padding} rows of the vocabulary that are no tokens are left out" if evaluation.padding else ""
 
 
-def _rounding(found: Evaluation) -> str:
-    return "rounds no activations: exact as it runs" if found.exact else "'exact' is with activations as floats"
+def _rounding(evaluation: Evaluation) -> str:
+    return "rounds no activations: exact as it runs" if evaluation.exact else "'exact' is with activations as floats"
 
 
-def _row(label: str, found: Evaluation) -> list[str]:
-    against = [] if found.reference is None else _against(found.scores, found.reference)
-    return [label, *_loss(found.scores), *against]
+def _row(label: str, evaluation: Evaluation) -> list[str]:
+    against = [] if evaluation.reference is None else _against(evaluation.scores, evaluation.reference)
+    return [label, *_loss(evaluation.scores), *against]
 
 
 def _loss(scores: Scores) -> list[str]:
@@ -153,20 +153,20 @@ def _against(scores: Scores, own: Scores) -> list[str]:
     ]
 
 
-def _how(found: Evaluation) -> dict[str, object]:
+def _how(evaluation: Evaluation) -> dict[str, object]:
     """The protocol as JSON values."""
-    protocol, blocks = found.text.protocol, found.scores.blocks
+    protocol, blocks = evaluation.text.protocol, evaluation.scores.blocks
     kind = "documents" if protocol.documents else "overlapping" if protocol.stride else "disjoint"
     return {
-        "tokens": found.tokens,
+        "tokens": evaluation.tokens,
         "protocol": {
-            "text": str(found.text),
+            "text": str(evaluation.text),
             "windows": kind,
-            "count": len(found.text.windows),
+            "count": len(evaluation.text.windows),
             "context": protocol.context,
             "stride": protocol.stride,
-            "bos": found.text.bos is not None,
-            "text_tokens": found.text.tokens,
+            "bos": evaluation.text.bos is not None,
+            "text_tokens": evaluation.text.tokens,
         },
         "intervals": {
             "text": str(blocks),
@@ -174,23 +174,23 @@ def _how(found: Evaluation) -> dict[str, object]:
             "shortest": blocks.shortest,
             "enough": blocks.enough,
         },
-        "vocabulary": found.vocabulary,
-        "padding": found.padding,
-        "exact_as_run": found.exact,
+        "vocabulary": evaluation.vocabulary,
+        "padding": evaluation.padding,
+        "exact_as_run": evaluation.exact,
     }
 
 
 def _measures(scores: Scores, own: Scores | None) -> dict[str, object]:
-    found: dict[str, object] = {"loss": _interval(scores.loss), "perplexity": _interval(scores.perplexity)}
+    document: dict[str, object] = {"loss": _interval(scores.loss), "perplexity": _interval(scores.perplexity)}
     if own is not None:
         shares = {"median": 0.5, "99": 0.99, "max": 1.0}
-        found["perplexity_ratio"] = _interval(scores.ratio(own))
-        found["kl_divergence"] = {
+        document["perplexity_ratio"] = _interval(scores.ratio(own))
+        document["kl_divergence"] = {
             **_interval(scores.divergence),
             **{name: json_documents.number(scores.quantile(share)) for name, share in shares.items()},
         }
-        found["top1_agreement"] = _interval(scores.agreement)
-    return found
+        document["top1_agreement"] = _interval(scores.agreement)
+    return document
 
 
 def _interval(value: Interval) -> dict[str, float | None]:

@@ -38,7 +38,7 @@ def above_minimum(tag: str, bits: int, foreign: str) -> Format:
         block=(1, BLOCK),
         parts=(
             Part("base", "<f4", tail=lambda geom: (1,), rows=None),  # noqa: ARG005 - the seam's signature
-            Part("scale", "<f4", tail=lambda geom: (1,), rows=None),  # noqa: ARG005
+            Part("scale", "<f4", tail=lambda geom: (1,), rows=None),  # noqa: ARG005 - the seam's signature
             Part("q", "|u1", tail=lambda geom: (-(-geom.cols * bits // 8),)),
         ),
         short_block=True,
@@ -70,13 +70,13 @@ def _decode(bits: int, parts: Parts, geom: Geometry) -> Floats:
 
 
 @np.errstate(over="ignore")  # an infinite extent decodes to NaN, which the core refuses as too large
-def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> tuple[np.float32, np.float32]:  # noqa: ARG001
+def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> tuple[np.float32, np.float32]:
     """The offset, which is the least weight, and the extent."""
     low, high = extremes(rows, geom)
     return low + np.float32(0), high - low + np.float32(0)  # -0 becomes 0: of the two, min() gives either
 
 
-def _encode(bits: int, tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def _encode(bits: int, tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> codes."""
     offset, extent = np.asarray(shared, np.float32)
     top = 2**bits - 1
@@ -93,7 +93,7 @@ def _nearest_codes(w: Floats, offset: np.float32, extent: np.float32, top: int) 
     return np.floor(unrounded.astype(np.float64) + 0.5).astype(np.uint8)  # in float64 the sum is exact
 
 
-def _bound(bits: int, w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def _bound(bits: int, w: Array, geom: Geometry) -> Array:
     """Half a step, four roundings of the encoder and three of the decoder, relative to the extent, and that of w."""
     low, high = w.min(initial=np.inf), w.max(initial=-np.inf)
     relative = 1 / (2 * (2**bits - 1)) + 8 * F32_ULP

@@ -84,7 +84,7 @@ def _decode(bits: int, parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def _encode(bits: int, tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def _encode(bits: int, tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scales, zeros and codes."""
     scales, zeros = (np.empty((geom.rows, *_groups(geom)), dtype) for dtype in (np.float32, np.uint8))
     q, top = np.empty((geom.rows, geom.cols), np.uint8), 2**bits - 1

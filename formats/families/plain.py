@@ -49,11 +49,11 @@ def plain(
         foreign={"numpy": dtype, **foreign},
     )
 
-    def decode(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+    def decode(parts: Parts, geom: Geometry) -> Array:
         with np.errstate(invalid="ignore"):  # some machines report a signalling NaN in float16
             return parts["values"].astype(spec.decoded)
 
-    def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+    def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
         # a weight beyond 65504 is infinite in float16, which the core refuses; some machines report a signalling NaN
         with np.errstate(over="ignore", invalid="ignore"):
             return {"values": tile.astype(dtype)}

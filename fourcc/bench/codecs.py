@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from math import lcm
 
@@ -88,6 +89,21 @@ def codec(matrix: QMatrix, threads: int) -> Codec:
     )
 
 
+def rows_of_a_sample(code_few: Callable[[], object], few: int, rows: int, threads: int) -> int:
+    """Number of rows that a sample of coding has time for.
+
+    Args:
+        code_few: codes a few rows, which is timed.
+        few: how many.
+        rows: of the matrix.
+        threads: that a sample uses.
+    """
+    start = time.perf_counter()
+    code_few()
+    times = SECONDS * threads / max(time.perf_counter() - start, 1e-9)
+    return min(rows, max(1, int(times)) * few)
+
+
 class _Work:
     """A matrix as decoders and encoders take it.
 
@@ -121,10 +137,7 @@ class _Work:
         """Decoding or encoding of as many rows as a sample has time for; progress calls it `what`."""
         few = min(self._rows, lcm(FEW, self._align))
         self._run(kernel, job, few)  # compiled, if need be
-        start = time.perf_counter()
-        self._run(kernel, job, few)
-        times = SECONDS * self._threads / max(time.perf_counter() - start, 1e-9)
-        rows = min(self._rows, max(1, int(times)) * few)
+        rows = rows_of_a_sample(lambda: self._run(kernel, job, few), few, self._rows, self._threads)
         work = partial(self._run, kernel, job, rows)
         return Coding(Series(f"{what} {self._name}", work, repeats=2), FLOAT_BYTES * rows * self._cols)
 

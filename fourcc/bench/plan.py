@@ -96,7 +96,7 @@ def items(text: str) -> tuple[str, ...]:
     """
     names = tuple(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
     if not names:
-        raise UsageError("an empty list", found=repr(text))
+        raise UsageError("the list is empty", found=repr(text))
     return names
 
 

@@ -232,7 +232,7 @@ def _compared(mine: Product, theirs: Candidate) -> Rates:
 
 def _peer_codecs(rounds: Iterable[Round], own: Iterable[CodecResult]) -> list[PeerCodec]:
     ours = {(each.tag, each.rows, each.cols, each.threads): each for each in own}
-    made = []
+    codecs = []
     for one in rounds:
         for peer, each in one.coders:
             row = 4 * one.cols
@@ -241,8 +241,8 @@ def _peer_codecs(rounds: Iterable[Round], own: Iterable[CodecResult]) -> list[Pe
             decode, encode = _rates(each.decode, one.rows * row), _rates(each.encode, encoded * row)
             ratios = [None, None] if mine is None else [_ratio(mine.decode, decode), _ratio(mine.encode, encode)]
             shape = (one.rows, one.cols, each.threads)
-            made.append(PeerCodec(peer.name, each.kind, each.like, *shape, decode, encode, *ratios))
-    return made
+            codecs.append(PeerCodec(peer.name, each.kind, each.like, *shape, decode, encode, *ratios))
+    return codecs
 
 
 def _ratio(mine: Rates | None, theirs: Rates | None) -> Rates | None:

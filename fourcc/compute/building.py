@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fourcc.format import Format
     from fourcc.kernels.compiler.jit import KernelFunction
 
-Find = Callable[[str], "Format"]
+FindFormat = Callable[[str], "Format"]
 SHARED = ""  # in place of a tag: what all models need, whatever their formats
 
 
@@ -75,7 +75,7 @@ def shared_kernels() -> dict[str, KernelFunction]:
     return {function.__name__: function for function in functions}
 
 
-def needed(tags: Sequence[str], find: Find) -> list[Needed]:
+def needed(tags: Sequence[str], find: FindFormat) -> list[Needed]:
     """The kernels of some formats and of all models, each once; those that take longest to compile come first.
 
     Args:
@@ -107,7 +107,7 @@ def _is_kept(kernel: Needed) -> bool:
     return object_cache.load(kernel.key) is not None
 
 
-def build(kernels: Sequence[Needed], find: Find, processes: int) -> Iterator[Needed]:
+def build(kernels: Sequence[Needed], find: FindFormat, processes: int) -> Iterator[Needed]:
     """Compiles kernels and keeps them; gives each one when it is done.
 
     Args:
@@ -137,7 +137,7 @@ def build(kernels: Sequence[Needed], find: Find, processes: int) -> Iterator[Nee
             pool.shutdown(cancel_futures=True)
 
 
-def _build_one(tag: str, use: str, find: Find) -> None:
+def _build_one(tag: str, use: str, find: FindFormat) -> None:
     """In a process of the pool."""
     from fourcc.kernels.compiler import jit
 

@@ -77,14 +77,14 @@ def _declared(kernel: str | Callable[..., Kernel], params: Params) -> Kernel:
     if isinstance(kernel, str):
         declared = f"kernel={kernel!r}"
         try:
-            made = resolve_name(kernel)
+            loaded = resolve_name(kernel)
         except (ImportError, AttributeError, ValueError) as error:
             raise ImportError(f"{declared}: {error}") from error
     else:
-        declared, made = "kernel()", kernel(**params)
-    if not isinstance(made, Kernel):
-        raise TypeError(f"{declared} gave a {type(made).__name__}")
-    return made
+        declared, loaded = "kernel()", kernel(**params)
+    if not isinstance(loaded, Kernel):
+        raise TypeError(f"{declared} gave a {type(loaded).__name__}")
+    return loaded
 
 
 def _fuse(fmt: Format, params: Params) -> Kernel:

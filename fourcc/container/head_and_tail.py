@@ -114,7 +114,7 @@ def _check_tail(file: ReadFile, tail: Tail) -> None:
         raise IndexDamageError("wrong length", file=file.path, found=f"{file.size} bytes", expected=tail.file_bytes)
     if tail.index_offset + tail.index_bytes != where or tail.index_offset % ALIGNMENT or tail.index_offset < HEAD_BYTES:
         raise IndexDamageError(
-            "the tail points elsewhere than to the index before it",
+            "the tail does not point to the index before it",
             file=file.path,
             offset=where,
             found=f"{tail.index_bytes} bytes at {tail.index_offset}",

@@ -218,5 +218,8 @@ def _check_offsets(index: Index, end: int, file: object) -> None:
         offset = aligned(offset + region.nbytes)
     if offset != end:
         raise IndexDamageError(
-            "payload and index do not meet", file=file, found=f"index at {end}", expected=f"index at {offset}"
+            "the payload does not end where the index begins",
+            file=file,
+            found=f"index at {end}",
+            expected=f"index at {offset}",
         )

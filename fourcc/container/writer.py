@@ -110,7 +110,9 @@ def _packed(index: Index) -> bytes:
     try:
         return pack_index(index)
     except (TypeError, ValueError, OverflowError) as error:
-        raise TableError(f"the index holds what a file cannot: {type(error).__name__}: {error}") from error
+        raise TableError(
+            f"the index holds a value that a file cannot store: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _check_text(name: str) -> None:

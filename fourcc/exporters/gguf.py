@@ -61,7 +61,7 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
         name = from_fourcc(tensor.name, GGUF) or tensor.name
         if len(name.encode()) > _LONGEST or len(tensor.shape) > MAX_DIMENSIONS:
             raise UsageError(
-                "the tensor has no place in a GGUF file",
+                "a GGUF file cannot hold the tensor",
                 file=source.path,
                 tensor=tensor.name,
                 found=f"{len(name.encode())} bytes of name, {len(tensor.shape)} dimensions",

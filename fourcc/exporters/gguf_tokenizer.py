@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
+from fourcc.container.index import Scalar
 from fourcc.exporters.gguf_head import FLOAT32, INT32, UINT8, GGUFKey
 from fourcc.models.tokenizers.gguf import unpacked
 from fourcc.models.tokenizers.gguf_spm import SPACE
@@ -18,7 +19,7 @@ from fourcc.models.tokenizers.packages import package, translated
 from fourcc.models.tokenizers.sentencepiece_model import adds_bos
 from fourcc.models.tokenizers.vocabulary import TokenKind
 from fourcc.sources import tokenizer as blobs_of
-from fourcc.sources.source import Hyper, Scalar, Source
+from fourcc.sources.source import Hyper, HyperParams, Source
 
 PREFIX = "tokenizer.ggml."
 # Arrays whose numbers have a fixed type, by the last part of the key; other types follow from the values.
@@ -71,7 +72,7 @@ def end_keys(hyper: Hyper, tokens: list[GGUFKey]) -> tuple[list[GGUFKey], list[s
     return keys, [f"these tokens that end a text have no key in a GGUF file: {left}"] if left else []
 
 
-def ends_left_behind(source: Source) -> dict[str, Scalar | list[Scalar]]:
+def ends_left_behind(source: Source) -> HyperParams:
     """Hyper-parameters for the tokens that begin and end a text, as a GGUF tokenizer that is not exported names them.
 
     Raises:
@@ -86,7 +87,7 @@ def ends_left_behind(source: Source) -> dict[str, Scalar | list[Scalar]]:
         *(keys.get(f"{PREFIX}{end}_token_id") for end in _ENDS),
     ]
     ends: list[Scalar] = list(dict.fromkeys(token for token in listed if _is_token(token)))
-    left: dict[str, Scalar | list[Scalar]] = {}
+    left: HyperParams = {}
     begin = keys.get(f"{PREFIX}bos_token_id")
     if _is_token(begin):
         left["bos_token_id"] = begin

@@ -146,7 +146,9 @@ def _extra(source: Source, names: set[str]) -> frozenset[str]:
     for part, numbers in layers.items():
         if part not in _MATRICES and numbers != every:
             found = f"{part} in {len(numbers)} of {len(every)} layers"
-            raise UsageError("a model_type has a tensor in each layer, or in none", file=source.path, found=found)
+            raise UsageError(
+                "a tensor is in some layers only, which no model_type allows", file=source.path, found=found
+            )
     return frozenset(layers) - _MATRICES
 
 

@@ -53,6 +53,6 @@ class FileKind:
     suffix: str
     holds: Callable[[FormatSpec, Params, tuple[int, ...]], bool]
     lay_out: Callable[[Source, tuple[Step, ...]], Layout]
-    check: Callable[[Source, tuple[Step, ...]], None] = lambda source, steps: None  # noqa: ARG005
+    check: Callable[[Source, tuple[Step, ...]], None] = lambda source, steps: None  # noqa: ARG005 - no check
     decodes: bool = False
     replacement: Callable[[Source, tuple[Step, ...], int | None], Policy] | None = None

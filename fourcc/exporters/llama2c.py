@@ -95,7 +95,7 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
             raise refusal(what, ", ".join(sorted(differing)[:_SHOWN]), None)
 
 
-def holds_numbers(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001
+def holds_numbers(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001 - as its neighbours
     """Whether the format is float32."""
     return spec.foreign.get("numpy") == "<f4"
 
@@ -190,7 +190,9 @@ def _header(version: int, source: Source, steps: tuple[Step, ...], *, shared: bo
     groups = {step.decision.params["group"] for step in steps if "group" in step.decision.params}
     if len(groups) > 1:
         found = ", ".join(map(str, sorted(map(int, map(str, groups)))))
-        raise UsageError("a file has groups of one size", file=source.path, found=found, hint="Convert them first.")
+        raise UsageError(
+            "the tensors have groups of different sizes", file=source.path, found=found, hint="Convert them first."
+        )
     tail = b"".join(struct.pack("<i", group) for group in groups)
     return (MAGIC + struct.pack("<i7iB", version, *values, shared) + tail).ljust(HEADER_BYTES, b"\0")
 

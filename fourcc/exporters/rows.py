@@ -74,5 +74,5 @@ def constant(name: str, values: Floats) -> Step:
     return Step(SourceTensor(name, name, shape, tag, read), decision, Aids())
 
 
-def _read_constant(part: str, values: Floats, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG001
+def _read_constant(part: str, values: Floats, matrix: int, first: int, last: int) -> Parts:  # noqa: ARG001 - as any read
     return {part: values.reshape(1, -1)}

@@ -70,7 +70,7 @@ class PlacedTensor:
         self._placer.write(parts, first_row=first_row)
 
     def finish(self) -> tuple[PartRecord, ...]:
-        """Where the parts are, after their lengths were compared with what the format says."""
+        """Places of the parts, after their lengths were compared with what the format says."""
         shapes = self._placer.finish()
         return tuple(
             PartRecord(

@@ -65,7 +65,7 @@ class Conversation:
         ids = self._owed + message
         room = self.network.context - self.network.position
         if len(ids) > room:
-            expected = f"at most {room}, the room that is left"
+            expected = f"at most {room}, the positions that are left"
             raise UsageError("the message does not fit", found=f"{len(ids)} tokens", expected=expected)
         ends = self.template.ends(self.tokenizer) | self.ends
         self._owed = self.template.after(self.tokenizer)

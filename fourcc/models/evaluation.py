@@ -161,7 +161,7 @@ def common_context(models: Sequence[Model], wanted: int = 0) -> int:
     for model, limit in zip(models, limits, strict=True):
         if wanted > limit:
             expected = f"at most {limit}, the model's context"
-            raise UsageError("windows of so many tokens", file=model.path, found=wanted, expected=expected)
+            raise UsageError("a window cannot be so long", file=model.path, found=wanted, expected=expected)
     return wanted or min(limits)
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fourcc.qmatrix import QMatrix
 
 BATCH = 256  # tokens of a prompt that are computed at once
-Find = Callable[[str], "QMatrix | None"]
+FindTensor = Callable[[str], "QMatrix | None"]
 _Layer = tuple[dict[str, "Packed"], dict[str, "Floats"]]  # matrices, vectors
 
 
@@ -45,7 +45,7 @@ class Llama:
     def __init__(
         self,
         architecture: Architecture,
-        find: Find,
+        find: FindTensor,
         context: int | None = None,
         threads: int | None = None,
         packed: Callable[[str], None] = lambda name: None,  # noqa: ARG005 - a call that does nothing
@@ -111,7 +111,9 @@ class Llama:
     def _check(self, tokens: Sequence[int]) -> None:
         if not tokens or self.position + len(tokens) > self.context:
             room = self.context - self.position
-            raise UsageError("tokens to run", found=len(tokens), expected=f"1 to {room}, the room that is left")
+            raise UsageError(
+                "bad number of tokens to run", found=len(tokens), expected=f"1 to {room}, the positions that are left"
+            )
         if min(tokens) < 0 or max(tokens) >= self.architecture.vocab_size:
             wrong = next(token for token in tokens if not 0 <= token < self.architecture.vocab_size)
             raise UsageError("no such token", found=wrong, expected=f"0 to {self.architecture.vocab_size - 1}")

@@ -42,9 +42,11 @@ class Protocol:
             )
         if self.documents and self.stride:
             found = f"documents and stride {self.stride}"
-            raise UsageError("documents are not read in windows that overlap", found=found, expected="one of the two")
+            raise UsageError(
+                "documents cannot be read in windows that overlap", found=found, expected="documents or a stride"
+            )
         if self.limit < 0:
-            raise UsageError("tokens to score", found=self.limit, expected="1 or more, or 0 for all")
+            raise UsageError("bad number of tokens to score", found=self.limit, expected="1 or more, or 0 for all")
 
 
 @attrs.frozen

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import attrs
 
 Hyper = Mapping[str, object]
-MOST = 2**31 - 1  # largest count
+MAX_COUNT = 2**31 - 1  # largest count
 LARGEST = 3.4028234663852886e38  # largest float32
 SMALLEST = 2.0**-126  # smallest normal float32
 _SHOWN = 60  # characters of a value in a message
@@ -33,7 +33,9 @@ class Key:
 def count(lowest: int = 1, *, needed: bool = False) -> Key:
     """An integer; 4.0 and True are none."""
     return Key(
-        f"an integer from {lowest} to {MOST}", lambda value: type(value) is int and lowest <= value <= MOST, needed
+        f"an integer from {lowest} to {MAX_COUNT}",
+        lambda value: type(value) is int and lowest <= value <= MAX_COUNT,
+        needed,
     )
 
 

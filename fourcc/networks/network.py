@@ -180,7 +180,7 @@ class Network:
 
 def _size(word: str, hyper: Hyper) -> int | None:
     factors = [hyper.get(name) for name in word.split(" * ")]
-    return prod(factors) if all(type(factor) is int for factor in factors) else None  # type: ignore[arg-type]
+    return prod(factors) if all(type(factor) is int for factor in factors) else None  # type: ignore[arg-type]  # all int
 
 
 def _fits(shape: tuple[int, ...], sizes: tuple[int | None, ...]) -> bool:

@@ -100,7 +100,9 @@ def _refuse_address(path: Path) -> None:
     """Refuses a network address; a `Path` of one has lost a slash."""
     if _ADDRESS.match(str(path)) and not path.exists():
         address = str(path).replace(":/", "://", 1)
-        raise SourceError("an address, not a file", file=address, hint="Download the file first, then name its path.")
+        raise SourceError(
+            "this is an address, not a file", file=address, hint="Download the file first, then name its path."
+        )
 
 
 def _empty(source: Source) -> list[str]:

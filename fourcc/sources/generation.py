@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from fourcc.container.index import Scalar
 from fourcc.errors import SourceError
 from fourcc.sources.folder import contents, file_in
 from fourcc.sources.json_text import parse_object
-from fourcc.sources.source import Scalar
+from fourcc.sources.source import HyperParams
 
 GENERATION = "generation_config.json"
 MAX_GENERATION = 1 << 20
@@ -31,7 +32,7 @@ def generation_of(folder: Path) -> tuple[Path | None, dict[str, Any]]:
     return path, parse_object(contents(path, MAX_GENERATION, "a config"), path)
 
 
-def special_tokens(config: Mapping[str, Any], path: Path) -> dict[str, Scalar | list[Scalar]]:
+def special_tokens(config: Mapping[str, Any], path: Path) -> HyperParams:
     """The hyper-parameters of the tokens that begin and end a text; several ends are a list.
 
     Args:
@@ -45,7 +46,7 @@ def special_tokens(config: Mapping[str, Any], path: Path) -> dict[str, Scalar | 
     both = [(config, path), (generation, path.with_name(GENERATION))]
     ends: list[Scalar] = list(dict.fromkeys(token for said, file in both for token in _tokens(said, _EOS, file)))
     begins = [token for said, file in reversed(both) for token in _tokens(said, _BOS, file)]
-    hyper: dict[str, Scalar | list[Scalar]] = {_BOS: begins[0]} if begins else {}
+    hyper: HyperParams = {_BOS: begins[0]} if begins else {}
     if ends:
         hyper[_EOS] = ends[0] if len(ends) == 1 else ends
     return hyper

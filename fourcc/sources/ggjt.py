@@ -86,7 +86,7 @@ def _read_fields(cursor: Cursor) -> tuple[int, dict[str, int]]:
     fields = {name: int(cursor.number("I", f"the field {name}")) for name in _FIELDS}
     if fields["n_heads"] < 1 or fields["dim"] < 1 or fields["dim"] % (2 * fields["n_heads"]):
         found = f"dim {fields['dim']}, n_heads {fields['n_heads']}"
-        raise cursor.refusal("n_heads does not cut dim into heads of even width", found)
+        raise cursor.refusal("n_heads does not divide dim into heads of even width", found)
     return version, fields
 
 
@@ -94,7 +94,7 @@ def _read_vocabulary(cursor: Cursor, count: int) -> bytes:
     """The tokens as a GGUF file would have them, packed."""
     if count * _LEAST_TOKEN > min(cursor.file.size - cursor.at, MAX_HEAD):
         most = min(cursor.file.size - cursor.at, MAX_HEAD) // _LEAST_TOKEN
-        raise cursor.refusal("the tokens cannot be so many", count, f"at most {most}")
+        raise cursor.refusal("the tokens are too many", count, f"at most {most}")
     tokens: list[str | bytes] = []
     scores: list[float] = []
     kinds: list[int] = []
@@ -122,7 +122,7 @@ def _read_tensors(cursor: Cursor, version: int) -> list[SourceTensor]:
     while cursor.at < cursor.file.size:
         tensor = _read_tensor(cursor, version)
         if tensor.name in tensors or len(tensors) == MAX_TENSORS:
-            what = "two tensors of this name" if tensor.name in tensors else "too many tensors"
+            what = "two tensors have this name" if tensor.name in tensors else "too many tensors"
             raise SourceError(what, file=cursor.file.path, tensor=tensor.name, offset=cursor.at)
         tensors[tensor.name] = tensor
     return list(tensors.values())

@@ -137,7 +137,9 @@ def _check_split(files: list[ReadFile], heads: list[Head]) -> None:
     total = sum(len(head.tensors) for head in heads)
     stated = heads[0].values.get(SPLIT_TENSORS)
     if type(stated) is int and stated != total:
-        raise SourceError("tensors of a split model", file=files[0].path, found=total, expected=f"{stated}")
+        raise SourceError(
+            "wrong number of tensors in a split model", file=files[0].path, found=total, expected=f"{stated}"
+        )
     names = [info.name for head in heads for info in head.tensors]
     if len(set(names)) < len(names):
         twin = next(name for name in names if names.count(name) > 1)
@@ -183,7 +185,7 @@ def _tensor(
 def _stored(file: ReadFile, info: GgufTensor, spec: FormatSpec | None) -> int | None:
     """Bytes of a tensor; None where its type is in no format and not in ggml's table."""
     if max(prod(size or 1 for size in info.shape), *info.shape, 0) > MAX_NUMBER:
-        raise _refusal(file, info, "the tensor cannot be so large", f"shape {list(info.shape)}", None)
+        raise _refusal(file, info, "the tensor is too large", f"shape {list(info.shape)}", None)
     if spec is None:
         known = TYPES.get(info.ggml_type)
         nbytes = None if known is None else known.stored_bytes(info.shape)

@@ -61,12 +61,12 @@ class Cursor:
         count: int = self.number("Q", what)
         if count * least > self.file.size - self.at:
             most = (self.file.size - self.at) // least
-            raise self.refusal(f"{what} cannot be so many", count, f"at most {most}", back=8)
+            raise self.refusal(f"{what} are too many", count, f"at most {most}", back=8)
         return count
 
     def text(self, what: str) -> bytes:
         """A string's bytes."""
-        return self.take(self.count(1, f"the length of {what}"), what)
+        return self.take(self.count(1, f"the bytes of {what}"), what)
 
     def refusal(self, what: str, found: object, expected: object = None, *, back: int = 0) -> SourceError:
         """The error for the value at this position, or `back` bytes before it."""

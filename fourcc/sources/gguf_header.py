@@ -128,7 +128,9 @@ def _name(cursor: Cursor, what: str) -> str:
     except UnicodeDecodeError:
         name = ""
     if not name or "\0" in name:
-        raise SourceError(f"{what} is no name", file=cursor.file.path, offset=start, found=repr(raw[:MAX_NAME]))
+        raise SourceError(
+            f"{what} is not a valid name", file=cursor.file.path, offset=start, found=repr(raw[:MAX_NAME])
+        )
     return name
 
 
@@ -163,7 +165,7 @@ def _read_tensors(cursor: Cursor, count: int) -> tuple[GgufTensor, ...]:
     for _ in range(count):
         info = _read_tensor(cursor)
         if info.name in tensors:
-            raise SourceError("two tensors of this name", file=cursor.file.path, tensor=info.name, offset=info.at)
+            raise SourceError("two tensors have this name", file=cursor.file.path, tensor=info.name, offset=info.at)
         tensors[info.name] = info
     return tuple(tensors.values())
 

@@ -10,10 +10,10 @@ from array import array
 from collections.abc import Mapping
 from math import inf
 
+from fourcc.container.index import Scalar
 from fourcc.sources.gguf_values import Value
-from fourcc.sources.source import Hyper, Scalar, storable
+from fourcc.sources.source import Hyper, HyperParams, storable
 
-HyperParams = dict[str, Scalar | list[Scalar]]
 WINDOW, PATTERN = "attention.sliding_window", "attention.sliding_window_pattern"
 SCALING_INERT = ("finetuned",)  # of rope.scaling.*
 LEGACY_FACTOR = "rope.scale_linear"  # counts where rope.scaling.factor is not there

@@ -14,6 +14,7 @@ from math import inf
 
 import attrs
 
+from fourcc.container.index import Scalar
 from fourcc.errors import SourceError
 from fourcc.naming import GGUF, to_fourcc
 from fourcc.networks.llama import SCALINGS
@@ -22,7 +23,7 @@ from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.gguf_values import Value
 from fourcc.sources.huggingface_keys import NORMS_FLAG, norms_note, without_norms
 from fourcc.sources.prefixes import notes_on_names
-from fourcc.sources.source import Hyper, Scalar, Source, SourceTensor, Unreadable, storable
+from fourcc.sources.source import Hyper, HyperParams, Source, SourceTensor, Unreadable, storable
 
 ARCHITECTURE_KEY = "general.architecture"
 ADJACENT, HALVES = (
@@ -64,7 +65,7 @@ def adopt(source: Source, keys: Keys) -> Source:
     listed = [attrs.evolve(tensor, name=to_fourcc(tensor.name, GGUF) or tensor.name) for tensor in source.unreadable]
     everything: list[SourceTensor | Unreadable] = [*named, *listed]
     if len({tensor.name for tensor in everything}) < len(everything):
-        raise SourceError("two spellings of one tensor's name", file=source.path)
+        raise SourceError("a tensor occurs under two spellings of its name", file=source.path)
     hyper = _hyper(keys, everything)
     scaling = {key: value for key, value in hyper.items() if key.startswith("rope_scaling.")}
     names = [tensor.name for tensor in everything]
@@ -104,7 +105,12 @@ def _frequencies(source: Source, tensors: list[SourceTensor]) -> tuple[list[Sour
     if stored is None:
         return tensors, {}
     if len(stored.shape) != 1 or not stored.format.spec.real:
-        raise SourceError("the factors of the rotation", file=source.path, tensor=FREQUENCIES, found=list(stored.shape))
+        raise SourceError(
+            "the factors of the rotation have a wrong shape",
+            file=source.path,
+            tensor=FREQUENCIES,
+            found=list(stored.shape),
+        )
     factors = stored.decode()
     listed: list[Scalar] = [float(factor) for factor in factors.reshape(-1)]
     if not storable(listed) or any(not factor > 0 for factor in factors.reshape(-1)):
@@ -146,13 +152,11 @@ def hyper_of(keys: Keys, tensors: list[SourceTensor]) -> Hyper:
     return _hyper(keys, [*tensors])
 
 
-def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Scalar | list[Scalar]]:
+def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> HyperParams:
     """The hyper-parameters that the keys give; a value that cannot be used is kept under the key's own name."""
     prefix = f"{keys[ARCHITECTURE_KEY]}."
     given = {key.removeprefix(prefix): value for key, value in keys.items() if key.startswith(prefix)}
-    hyper: dict[str, Scalar | list[Scalar]] = {
-        ours: value for ours, theirs in COUNTS.items() if (value := _count(given.get(theirs)))
-    }
+    hyper: HyperParams = {ours: value for ours, theirs in COUNTS.items() if (value := _count(given.get(theirs)))}
     shapes = {tensor.name: tensor.shape for tensor in tensors}
     if len(shapes.get("tok_embeddings", ())) == 2:
         hyper.setdefault("vocab_size", shapes["tok_embeddings"][0])
@@ -172,7 +176,7 @@ def _hyper(keys: Keys, tensors: list[SourceTensor | Unreadable]) -> dict[str, Sc
     return {**hyper, **_scaling(given), **gguf_keys.window(given, hyper), **gguf_keys.others(given, hyper)}
 
 
-def _scaling(given: Keys) -> dict[str, Scalar | list[Scalar]]:
+def _scaling(given: Keys) -> HyperParams:
     """The scaling of the rotation's frequencies, in Hugging Face's words; of a known kind only the keys that it heeds.
 
     As in llama.cpp, a factor without a kind is linear, the old key stands in for it, and a factor of 0 is none.

@@ -96,7 +96,7 @@ def _distinct(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 
 def _name(key: object, file: object) -> str:
     if not isinstance(key, str) or not key or "\0" in key or len(key.encode()) > MAX_KEY:
-        raise InputError("no name of a key of a GGUF file", file=file, found=f"{key!r:.60}")
+        raise InputError("not a valid name for a key of a GGUF file", file=file, found=f"{key!r:.60}")
     return key
 
 
@@ -116,7 +116,7 @@ def _typed(key: str, said: object, file: object) -> Typed:
         or (value is not None and isinstance(value, list) is not is_array)
         or not (elsewhere or fits(parts[0], value))
     ):
-        raise InputError("no value of its type", file=file, tensor=key, found=f"{said!r:.60}")
+        raise InputError("the value does not have its type", file=file, tensor=key, found=f"{said!r:.60}")
     return Typed(parts[0], value)
 
 

@@ -14,7 +14,7 @@ import attrs
 
 from fourcc.errors import SourceError
 from fourcc.naming import HUGGING_FACE, to_fourcc
-from fourcc.networks.hyper import MOST
+from fourcc.networks.hyper import MAX_COUNT
 from fourcc.plugins.registry import registry
 from fourcc.sources import foreign_weights, llama
 from fourcc.sources.extent import AdjacentPairs, whole_parts
@@ -121,8 +121,8 @@ class _Config:
         """A positive integer."""
         value = self.fields.get(key)
         value = default if value is None else value
-        if type(value) is not int or not 1 <= value <= MOST:
-            raise self.refusal(key, value, f"an integer from 1 to {MOST}")
+        if type(value) is not int or not 1 <= value <= MAX_COUNT:
+            raise self.refusal(key, value, f"an integer from 1 to {MAX_COUNT}")
         return value
 
     def number(self, key: str, default: float) -> float:

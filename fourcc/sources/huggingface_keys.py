@@ -15,9 +15,7 @@ import attrs
 from fourcc.errors import SourceError, listed
 from fourcc.naming import split_name
 from fourcc.networks.llama import ORIGINAL, SCALING, SCALINGS
-from fourcc.sources.source import Scalar, storable
-
-HyperParams = dict[str, Scalar | list[Scalar]]
+from fourcc.sources.source import HyperParams, storable
 
 NORMS_FLAG = "qk_norm"  # no key of a config: whether the family has norms of q and k, where the tensors contradict it
 _DEFAULT_WINDOW, _DEFAULT_FULL_LAYERS = 4096, 28  # where a config does not say

@@ -23,7 +23,7 @@ def parse_object(data: bytes | bytearray, file: object, offset: int = 0) -> dict
         SourceError: not JSON, not an object, not UTF-8, or a key stands twice.
     """
     if data.count(b"{") + data.count(b"[") > _NODES + len(data) // _BYTES_PER_NODE:
-        raise SourceError("the JSON is made of brackets, to fill the memory", file=file, offset=offset)
+        raise SourceError("the JSON consists of brackets, which would fill the memory", file=file, offset=offset)
     try:
         root = json.loads(bytes(data).decode("utf-8"), object_pairs_hook=_distinct)
     except RecursionError as error:

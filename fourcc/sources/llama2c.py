@@ -179,7 +179,7 @@ def _positive(file: ReadFile, values: dict[str, int], offset: int) -> dict[str, 
 def _check_heads(file: ReadFile, header: Header) -> None:
     first = 0 if header.version == 0 else 8
     if header.dim % (2 * header.n_heads):
-        what = f"n_heads {header.n_heads} does not cut dim {header.dim} into heads of even width"
+        what = f"n_heads {header.n_heads} does not divide dim {header.dim} into heads of even width"
         raise refusal(file, what, first + 12, header.n_heads, f"a divisor of {header.dim // 2}")
     if header.n_heads % header.n_kv_heads:
         what = f"n_kv_heads {header.n_kv_heads} does not divide n_heads {header.n_heads}"

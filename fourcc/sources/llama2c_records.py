@@ -109,7 +109,7 @@ class _Place:
     offset: int
 
     def end(self, end: int) -> int:
-        """Where the tensor ends. Raises SourceError where the file does so before."""
+        """The byte at which the tensor ends. Raises SourceError where the file does so before."""
         if end > self.file.size:
             what = f"the file is cut, or there is no record before {self.name or 'the RoPE tables'}"
             error = refusal(self.file, what, self.offset, f"{self.file.size} bytes", f"at least {end}")

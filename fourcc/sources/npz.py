@@ -91,20 +91,20 @@ class _Member:
         self._inflated: _Inflated | None = None
         if info.compress_type == zipfile.ZIP_DEFLATED:
             if self.nbytes > DEFLATE_RATIO * (info.compress_size + 1):
-                raise self.refusal("the member cannot unfold to so much", f"{self.nbytes} bytes")
+                raise self.refusal("so few compressed bytes cannot hold the array", f"{self.nbytes} bytes")
             self._inflated = _Inflated(self, self._start, info.compress_size)
         elif self.nbytes != info.compress_size:
-            raise self.refusal("the directory contradicts itself", info.compress_size, self.nbytes)
+            raise self.refusal("the archive's directory contradicts itself", info.compress_size, self.nbytes)
 
     def _find_start(self) -> int:
-        """Where the member's bytes begin, behind its local header."""
+        """The byte at which the member's data begin, behind its local header."""
         at, size = self.info.header_offset, self.file.size
         if not 0 <= at <= size - _LOCAL.size:
-            raise self.refusal("the directory leads out of the file", at)
+            raise self.refusal("the archive's directory points beyond the file", at)
         magic, name, extra = _LOCAL.unpack(self.file.read(at, _LOCAL.size))
         start: int = at + _LOCAL.size + name + extra
         if magic != _MAGIC or start + self.info.compress_size > size:
-            raise self.refusal("the directory leads to no member, or to a cut one", at)
+            raise self.refusal("the archive's directory points to no member, or the member is cut", at)
         return start
 
     def read(self, offset: int, count: int) -> bytearray:
@@ -232,6 +232,6 @@ def _array_header(member: _Member) -> tuple[int, tuple[int, ...], str, bool]:
     if dtype.hasobject:
         raise member.refusal("an array of Python objects", hint="It is a pickle, which can execute code; never read.")
     if any(type(size) is not int or not 0 <= size < 2**63 for size in shape):
-        raise member.refusal("the array has no such shape", shape)
+        raise member.refusal("the array cannot have this shape", shape)
     by_columns = bool(fortran) and sum(size != 1 for size in shape) > 1
     return stream.tell(), shape, dtype.str, by_columns

@@ -131,7 +131,7 @@ def _read_entries(file: ReadFile) -> list[HeaderEntry]:
         raise SourceError(f"not a safetensors file: {looks_like(head)}", file=file.path)
     if length > min(MAX_HEADER, file.size - _PREFIX):
         raise SourceError(
-            "the header cannot be so long",
+            "the header is too long",
             file=file.path,
             offset=0,
             found=f"{length} bytes",

@@ -14,7 +14,7 @@ from typing import Self
 import attrs
 import numpy as np
 
-from fourcc.container.index import PartRecord, Provider, TensorRecord
+from fourcc.container.index import PartRecord, Provider, Scalar, TensorRecord
 from fourcc.container.names import missing_tensor
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, listed
@@ -24,8 +24,8 @@ from fourcc.qmatrix import QMatrix
 from fourcc.spec import Params, split_shape
 from fourcc.tags import FourCC
 
-Scalar = bool | int | float | str
 Hyper = Mapping[str, Scalar | list[Scalar]]
+HyperParams = dict[str, Scalar | list[Scalar]]
 SHOWN = 8  # names in a message
 
 
@@ -146,7 +146,7 @@ class Source(Mapping[str, "QMatrix"]):
         blobs: tokenizer files and the like, name -> contents.
         unreadable: tensors that cannot be read, in the file's order; code that would use one calls `refuse_unreadable`.
         notes: what was left out, or is odd; for stderr.
-        close: lets go of the files.
+        close: closes the files.
     """
 
     path: Path
@@ -211,7 +211,7 @@ class Source(Mapping[str, "QMatrix"]):
         tensors: tuple[SourceTensor | Unreadable, ...] = (*self.tensors, *self.unreadable)
         return tensors
 
-    def refuse_unreadable(self, wanted: Callable[[str], bool] = lambda name: True) -> None:  # noqa: ARG005
+    def refuse_unreadable(self, wanted: Callable[[str], bool] = lambda name: True) -> None:  # noqa: ARG005 - all names
         """Raises SourceError where a tensor of a wanted name cannot be read; all such are named at once."""
         refused = [tensor for tensor in self.unreadable if wanted(tensor.name)]
         if not refused:

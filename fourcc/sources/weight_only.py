@@ -183,7 +183,7 @@ class _Module:
             moved = _values(zero).reshape(-1, count).astype(np.int64) + half
             if ((moved < 0) | (moved >= 2 * half)).any():
                 raise self._refusal(
-                    "a zero point is beyond the codes", int(moved.max()) - half, f"{-half} .. {half - 1}"
+                    "a zero point is outside the range of the codes", int(moved.max()) - half, f"{-half} .. {half - 1}"
                 )
             return np.broadcast_to(moved, (outs, count))[first:last]
 

@@ -81,14 +81,14 @@ def codes(subject: Subject) -> Iterator[Finding]:
         parts = subject.encode(bell(shape)).parts
         geom = Geometry(*shape, subject.params)
         tried = f"codes of {shape[0]} x {shape[1]} weights"
-        found = attempt(partial(codes_of, parts, geom), tried=tried)
-        kind = getattr(found, "dtype", np.dtype("f4")).kind
-        if getattr(found, "shape", None) != shape or kind not in "iu":
+        codes = attempt(partial(codes_of, parts, geom), tried=tried)
+        kind = getattr(codes, "dtype", np.dtype("f4")).kind
+        if getattr(codes, "shape", None) != shape or kind not in "iu":
             expected = f"integers {shape}"
             yield Finding(
                 what="the codes are not integers of the matrix's shape",
                 tried=tried,
-                found=_kind(found),
+                found=_kind(codes),
                 expected=expected,
             )
 

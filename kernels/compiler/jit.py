@@ -85,7 +85,7 @@ def is_ready(kernel: KernelFunction) -> bool:
 def _load(kernel: KernelFunction) -> Compiled:
     key = object_cache.fingerprint(kernel)
     if bounds_checked():  # the code may raise, for which numba must be loaded
-        import numba  # noqa: F401
+        import numba  # noqa: F401 - it is loaded, and not called
     code = object_cache.load(key)
     if code is None:
         with object_cache.locked(key):
@@ -268,7 +268,7 @@ def _intrinsic(operation: Operation) -> Any:
     # numba reads the number of arguments from the signature
     names = ["typing", *inspect.signature(operation.meaning).parameters]
     parameters = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
-    definition.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    definition.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # read by `inspect`
     definition.__name__ = operation.meaning.__name__
     return extending.intrinsic(definition)
 

@@ -36,7 +36,7 @@ class _Linked(JITCodeLibrary):
     def _finalize_specific(self) -> None:
         pass
 
-    def get_pointer_to_function(self, name: str) -> int:  # noqa: ARG002
+    def get_pointer_to_function(self, name: str) -> int:  # noqa: ARG002 - numba's signature
         return 0
 
 

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from fourcc.kernels.encoders.affine_search import AffineSearch
-from fourcc.kernels.encoders.block_by_block import Encoder
 from fourcc.kernels.encoders.lanes import (
     LANES,
     SPARE,
     STAGED,
     TRIED,
-    VECTOR,
     ZERO,
     EncodePair,
     X,
@@ -29,10 +27,11 @@ from fourcc.kernels.encoders.lanes import (
     order_codes,
     pair_encoder,
 )
+from fourcc.kernels.kernel import Encoder
 from fourcc.kernels.simd.arithmetic import add, divide, floats_of, ints_from_floats, multiply, subtract
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.load_wide import load_float16, load_float_pair
-from fourcc.kernels.simd.memory import load_floats, store, store_float
+from fourcc.kernels.simd.memory import VECTOR, load_floats, store, store_float
 from fourcc.kernels.simd.select import where_equal
 from fourcc.kernels.simd.store_narrow import store_float16, store_low_bytes
 

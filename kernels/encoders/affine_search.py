@@ -15,7 +15,6 @@ from fourcc.kernels.encoders.lanes import (
     NO_TERM,
     ONE,
     TRIED,
-    VECTOR,
     ZERO,
     X,
     finite_inverse,
@@ -23,7 +22,7 @@ from fourcc.kernels.encoders.lanes import (
 )
 from fourcc.kernels.simd.arithmetic import absolute, add, divide, floats_of, multiply, subtract
 from fourcc.kernels.simd.interpreted import Lanes
-from fourcc.kernels.simd.memory import load_floats, store
+from fourcc.kernels.simd.memory import VECTOR, load_floats, store
 from fourcc.kernels.simd.select import where_equal, where_less
 
 AffineSearch = Callable[[int], tuple[Lanes, Lanes, Lanes, Lanes]]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import COLS, PARTS, X_STRIDE, X
+from fourcc.kernels.kernel import Encoder
 from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.memory import load_floats, load_word
 from fourcc.kernels.simd.partial import load_some_floats
 
-Encoder = Callable[[Mapping[str, object]], KernelFunction | None]  # (options)
 EncodeBlock = Callable[[int, int, int], None]  # (x, block, scratch)
 SCRATCH = 1 << 16  # bytes of scratch memory that suffice for encoding, decoding and measuring, however wide a row is
 
@@ -52,7 +52,7 @@ def narrowed(store: Callable[[int, Lanes], None], store_some: Callable[[int, Lan
         width: bytes of a stored number.
     """
 
-    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def encode(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols = load_word(weights + COLS)
         whole = cols >> 4 << 4
         for row in range(first, last):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.kernels.encoders.block_by_block import Encoder, block_by_block
+from fourcc.kernels.encoders.block_by_block import block_by_block
+from fourcc.kernels.kernel import Encoder
 from fourcc.kernels.simd.arithmetic import (
     absolute,
     add,
@@ -39,7 +40,7 @@ def encode_between(top: int, size: int) -> Encoder:
     """
     code_top, five = np.float32(top), top > 15
 
-    def encode(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
+    def encode(x: int, p: int, scratch: int) -> None:
         low, high = load_floats(x), load_floats(x + 64)
         least = _least(x, low, high)
         d = abs(largest(larger(low, high)) - least) / code_top
@@ -53,7 +54,7 @@ def encode_between(top: int, size: int) -> Encoder:
     return block_by_block(32, size, encode)
 
 
-def _encode_five_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
+def _encode_five_bits(x: int, p: int, scratch: int) -> None:
     """Encodes a block of Q5_0."""
     low, high = load_floats(x), load_floats(x + 64)
     peak = largest(larger(absolute(low), absolute(high)))

@@ -6,9 +6,9 @@ win for any later j. This changes no value, so the walk back finds the same cuts
 
     sum of x^2 in i .. j - g(i, j) is the squared error of a run of ordered numbers, which has the Monge property, so
     g(i, j') - g(i*, j') <= g(i, j) - g(i*, j) for i < i* < j < j'. An i whose candidate at j is below that of some
-    i* > i is below it at every later j' too, by no less. Candidates as floats are off by less than 4 n sqrt(n) 2^-53
-    E, with E = sum of x^2: 2^-39 E for n = 256. So a candidate that is below the largest by 2^-30 E at some j is never
-    the largest later, and never ties with it.
+    i* > i is below it at every later j' too, by at least as much. Candidates as floats are off by less than
+    4 n sqrt(n) 2^-53 E, with E = sum of x^2: 2^-39 E for n = 256. So a candidate that is below the largest by 2^-30 E
+    at some j is never the largest later, and never ties with it.
 
 The kernel skips only the leftmost i, so the others form a window, which is about j / r wide.
 """
@@ -29,7 +29,7 @@ from fourcc.kernels.simd.memory import (
     store_word,
 )
 
-MOST = 256  # positions
+POSITIONS = 256  # at most; scratch memory is laid out for so many
 RUNS = 16
 MARGIN = np.float64(2.0**-30)
 INFINITY = np.float64(np.inf)
@@ -37,11 +37,11 @@ INFINITY = np.float64(np.inf)
 # Scratch memory. A row of BEST belongs to one position j: lane r - 1 is best[r, j], r = 1 .. 16.
 ROW = 8 * RUNS
 BEST = 0
-SUMS = BEST + ROW * (MOST + 8)
-COUNTS = SUMS + 8 * (MOST + 16)  # lengths of runs, MOST .. 1, as doubles
-GAINS = COUNTS + 8 * (MOST + 16)
-NEXT_GAINS = GAINS + 8 * (MOST + 16)
-BYTES = NEXT_GAINS + 8 * (MOST + 16)
+SUMS = BEST + ROW * (POSITIONS + 8)
+COUNTS = SUMS + 8 * (POSITIONS + 16)  # lengths of runs, POSITIONS .. 1, as doubles
+GAINS = COUNTS + 8 * (POSITIONS + 16)
+NEXT_GAINS = GAINS + 8 * (POSITIONS + 16)
+BYTES = NEXT_GAINS + 8 * (POSITIONS + 16)
 
 
 def set_up(scratch: int) -> None:
@@ -49,10 +49,10 @@ def set_up(scratch: int) -> None:
 
     BEST must hold numbers. COUNTS gets the lengths; the 1s after them are divisors whose quotients are not used.
     """
-    for i in range(0, ROW * (MOST + 8), 64):
+    for i in range(0, ROW * (POSITIONS + 8), 64):
         store(scratch + BEST + i, doubles_of(-INFINITY))
-    for i in range(MOST + 16):
-        store_double(scratch + COUNTS + 8 * i, np.float64(max(1, MOST - i)))
+    for i in range(POSITIONS + 16):
+        store_double(scratch + COUNTS + 8 * i, np.float64(max(1, POSITIONS - i)))
 
 
 def cut_optimally(ordered: int, n: int, starts: int, scratch: int) -> None:
@@ -92,7 +92,7 @@ def _find_gains(i: int, j: int, gains: int, scratch: int) -> None:
         doubles_of(load_double(scratch + SUMS + 8 * j)),
         load_doubles(scratch + SUMS + 8 * i),
     )
-    length = load_doubles(scratch + COUNTS + 8 * (MOST - j + i))
+    length = load_doubles(scratch + COUNTS + 8 * (POSITIONS - j + i))
     store(gains + 8 * i, divide(multiply(difference, difference), length))
 
 
@@ -145,7 +145,7 @@ def _first_alive(i: int, best: int, gains: int, bound: Lanes) -> int:
 
 
 def _start_of_last(end: int, best: int, scratch: int) -> int:
-    """Where the last of the runs up to `end` starts; ties go to the leftmost place."""
+    """The start of the last of the runs up to `end`; ties go to the leftmost place."""
     for i in range(0, end, 8):
         _find_gains(i, end, scratch + GAINS, scratch)
     most, at = -INFINITY, 0

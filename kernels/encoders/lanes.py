@@ -13,16 +13,16 @@ import numpy as np
 
 from fourcc.kernels.descriptors import COLS, PARTS, X_STRIDE
 from fourcc.kernels.descriptors import X as JOB_X
-from fourcc.kernels.encoders.block_by_block import Encoder, block_by_block, without_options
+from fourcc.kernels.encoders.block_by_block import block_by_block, without_options
+from fourcc.kernels.kernel import Encoder
 from fourcc.kernels.simd.arithmetic import absolute, divide, floats_of, ints_from_floats, rounded
 from fourcc.kernels.simd.interpreted import Lanes
-from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store
+from fourcc.kernels.simd.memory import VECTOR, load_float, load_floats, load_word, store
 from fourcc.kernels.simd.select import where_equal, where_less
 from fourcc.kernels.simd.transpose import transpose
 
 EncodePair = Callable[[int, int, int], None]  # (one, other, scratch)
 LANES = 16
-VECTOR = 64  # bytes
 NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this counts as zero
 ZERO, ONE, INFINITY = np.float32(0), np.float32(1), np.float32(np.inf)
 NO_TERM = np.float32(-0.0)  # the initial value of a sum: it preserves the first term, even the sign of a zero

@@ -9,14 +9,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from fourcc.kernels.encoders.lanes import INFINITY, NO_TERM, NOTHING, ONE, VECTOR, ZERO, X
+from fourcc.kernels.encoders.lanes import INFINITY, NO_TERM, NOTHING, ONE, ZERO, X
 from fourcc.kernels.encoders.scale_search import first_largest, quotient
 from fourcc.kernels.products.packed_layout import NIBBLES, PACKED_WORD
 from fourcc.kernels.products.signatures import BlockCodes, FinishGroup, NoDots, Place, PutCodes, WalkCodes, Where
 from fourcc.kernels.simd.arithmetic import absolute, add, divide, floats_of, ints_of, multiply, shifted_right
 from fourcc.kernels.simd.int32 import byte_table
 from fourcc.kernels.simd.interpreted import Lanes
-from fourcc.kernels.simd.memory import load_floats, load_ints
+from fourcc.kernels.simd.memory import VECTOR, load_floats, load_ints
 from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.select import both, stairs, where_less
 

@@ -47,7 +47,7 @@ ZERO_POINT = 8
 ONE, NOTHING = np.float32(1), np.float32(0)
 
 
-def _encode_eight_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
+def _encode_eight_bits(x: int, p: int, scratch: int) -> None:
     """Encodes a block of Q8_0."""
     low, high = load_floats(x), load_floats(x + 64)
     d = largest(larger(absolute(low), absolute(high))) / TOP
@@ -67,7 +67,7 @@ def _half_away(q: Lanes) -> Lanes:
     return moved
 
 
-def _encode_four_bits(x: int, p: int, scratch: int) -> None:  # noqa: ARG001
+def _encode_four_bits(x: int, p: int, scratch: int) -> None:
     """Encodes a block of Q4_0."""
     low, high = load_floats(x), load_floats(x + 64)
     peak = largest(larger(absolute(low), absolute(high)))

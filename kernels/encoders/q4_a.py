@@ -92,7 +92,7 @@ def _sort_by_digit(source: int, out: int, n: int, tally: int, shift: int) -> Non
 # -- runs
 
 
-def _cut_evenly(ordered: int, n: int, starts: int, scratch: int) -> int:  # noqa: ARG001
+def _cut_evenly(ordered: int, n: int, starts: int, scratch: int) -> int:
     """Cuts into runs of equal counts, and returns their number."""
     count = min(n, BINS)
     for run in range(count):

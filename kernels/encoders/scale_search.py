@@ -13,7 +13,6 @@ from fourcc.kernels.encoders.lanes import (
     NOTHING,
     ONE,
     TRIED,
-    VECTOR,
     ZERO,
     X,
     finite_inverse,
@@ -21,7 +20,7 @@ from fourcc.kernels.encoders.lanes import (
 )
 from fourcc.kernels.simd.arithmetic import absolute, add, divide, floats_of, multiply, subtract
 from fourcc.kernels.simd.interpreted import Lanes
-from fourcc.kernels.simd.memory import load_float, load_floats, store
+from fourcc.kernels.simd.memory import VECTOR, load_float, load_floats, store
 from fourcc.kernels.simd.select import where_equal, where_less
 from fourcc.kernels.simd.store_narrow import store_float16
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from fourcc.kernels.encoders.affine_blocks import AffineBlock, StoreCodes
 from fourcc.kernels.encoders.affine_search import affine_search
-from fourcc.kernels.encoders.lanes import IMPORTANCE, NO_TERM, VECTOR, X
+from fourcc.kernels.encoders.lanes import IMPORTANCE, NO_TERM, X
 from fourcc.kernels.products.packed_layout import PACKED_WORD
 from fourcc.kernels.simd.arithmetic import (
     absolute,
@@ -20,7 +20,7 @@ from fourcc.kernels.simd.arithmetic import (
 )
 from fourcc.kernels.simd.elementary import roots
 from fourcc.kernels.simd.int32 import high_float16s, low_float16s
-from fourcc.kernels.simd.memory import load_byte, load_floats, load_ints, store, store_byte
+from fourcc.kernels.simd.memory import VECTOR, load_byte, load_floats, load_ints, store, store_byte
 from fourcc.kernels.simd.select import both, either
 
 MINUS_ONE, THIRTY_TWO = np.float32(-1), np.float32(32)

@@ -30,8 +30,8 @@ from fourcc.kernels.simd.operation import Operation
 from fourcc.kernels.simd.tiles import halve_columns, multiply_add_columns, no_float_columns
 
 WriteBlock = Callable[[int, int, int], None]  # (scratch, block, out) decodes a block of sixteen rows as a panel
-Source = tuple[int, int]  # weights, scratch
-TOTALS = 4  # sums in registers: one for each of four activations; of one activation four, so no sum waits for another
+StoredRows = tuple[int, int]  # address of the weights, scratch memory
+TOTALS = 4  # sums in registers: one for each of four activations, or four for a single one, so no sum waits for another
 
 
 def fused(
@@ -94,13 +94,13 @@ def _panel(write: WriteBlock, interleave: Interleave, width: int) -> PanelMaker:
 
 def _columns(
     columns: int, *, product: Callable[[int], Operation], write: WriteBlock, interleaving: PartInterleaving, width: int
-) -> Tile[Source]:
+) -> Tile[StoredRows]:
     """The product of sixteen rows with `columns` activations; a short last block counts only the columns it has."""
     add_product, zeros, sum_up = product(columns), no_float_columns[TOTALS], _sum_up(TOTALS // columns)
     interleave, stream, chunk = interleaving.unstreamed, interleaving.stream, interleaving.chunk
     prefetch_streamed, prefetch_unstreamed = interleaving.prefetch_streamed, interleaving.prefetch_unstreamed
 
-    def multiply(source: Source, cols: int, job: int, column: int, rows: int, row: int) -> None:
+    def multiply(source: StoredRows, cols: int, job: int, column: int, rows: int, row: int) -> None:
         (weights, scratch), stride = source, load_word(job + X_STRIDE)
         x, whole, blocks = load_word(job + X) + column * stride, cols // width, (cols + (width - 1)) // width
         at = interleave(weights, row, rows, blocks, scratch + DATA, scratch)
@@ -141,7 +141,7 @@ def _single_total(totals: Lanes) -> Lanes:
     return totals
 
 
-def _without_panels(products: Tiles[Source]) -> KernelFunction:
+def _without_panels(products: Tiles[StoredRows]) -> KernelFunction:
     """The product with a few activations, four at a time, so each block is decoded a quarter as often."""
 
     def few(weights: int, job: int, first: int, last: int, scratch: int) -> None:

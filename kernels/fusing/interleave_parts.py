@@ -122,7 +122,7 @@ def _interleaver(index: int, part: BlockPart, parts: int, table: tuple[str, int]
 def _in_place(index: int) -> Interleave:
     """The function for a part of the whole matrix: the decoder reads the part where it is stored."""
 
-    def place(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:  # noqa: ARG001
+    def place(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:
         store_word(scratch + 8 * index, load_word(weights + PARTS + 8 * index))
         return at
 
@@ -135,7 +135,7 @@ def _table_widener(index: int, parts: int, dtype: str, entries: int) -> Interlea
     whole, rest, size = entries // 16 * 16, entries % 16, np.dtype(dtype).itemsize
     nbytes = _table_bytes(entries)
 
-    def widen(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:  # noqa: ARG001
+    def widen(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:
         source = load_word(weights + PARTS + 8 * index)
         for entry in range(0, whole, 16):
             store(at + 4 * entry, widened(source + size * entry))
@@ -174,7 +174,9 @@ def _chunk_interleaver(index: int, stride: int, parts: int, chunk: int) -> Inter
     def interleave(weights: int, row: int, count: int, block: int, at: int, scratch: int) -> int:
         row_bytes = load_word(weights + PARTS + 8 * (parts + index))
         source, first = load_word(weights + PARTS + 8 * index) + row * row_bytes, stride * block
-        for byte in range(0, min(chunk_bytes, row_bytes - first + stride), LINE):  # a last block lacks less than itself
+        for byte in range(
+            0, min(chunk_bytes, row_bytes - first + stride), LINE
+        ):  # a short last block lacks less than a whole one
             left = row_bytes - first - byte
             _interleave_line(source + first + byte, row_bytes, left, count, at + ROWS * byte, scratch)
         store_word(scratch + 8 * index, at - ROWS * first)
@@ -195,7 +197,7 @@ def _in_turn(functions: Sequence[Interleave]) -> Interleave:
     return both
 
 
-def _interleave_nothing(weights: int, row: int, count: int, n: int, at: int, scratch: int) -> int:  # noqa: ARG001
+def _interleave_nothing(weights: int, row: int, count: int, n: int, at: int, scratch: int) -> int:
     """Ends the chain of `_in_turn`."""
     return at
 

@@ -175,7 +175,7 @@ class Value:
 
     def astype(self, dtype: object) -> Value:
         """Like numpy's `astype`: to float32, or to an integer of which the dtype's number of bits remains."""
-        given = np.dtype(dtype)  # type: ignore[call-overload]
+        given = np.dtype(dtype)  # type: ignore[call-overload]  # the decoder may pass anything
         if given == np.float32:
             return self.as_float()
         if given.kind not in "iu":
@@ -225,7 +225,7 @@ class Value:
         raise UntraceableError("what it does depends on a value")
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = lambda self, _: bool(self)
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # Python's way to forbid it
     __index__ = __float__ = __int__ = lambda self: int(bool(self))
 
 

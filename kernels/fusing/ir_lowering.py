@@ -205,7 +205,7 @@ def _look_up(b: Builder, address: Value, count: int, index: Value) -> Value:
 
 
 def _lookup_in_registers(b: Builder, halves: Sequence[Value], index: Value) -> Value:
-    """Entries of a table of 16 or 32; of the index only the low four or five bits count."""
+    """Entries of a table of 16 or 32; only the low four or five bits of the index count."""
     if len(halves) == 1:
         return lookup_floats(b, halves[0], index)
     if b.target.name == "avx512":

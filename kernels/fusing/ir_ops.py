@@ -24,7 +24,7 @@ from fourcc.kernels.simd.operation import ADDRESS, FLOATS, INTEGER, INTS, Operat
 from fourcc.kernels.simd.partial import load_partial
 from fourcc.kernels.simd.tiles import as_first, nothing
 
-TOO_FEW = 8  # weights: a common factor of no more of them stays inside their sum, whose start and end would cost more
+TOO_FEW = 8  # weights: if so few share a factor, it stays inside the sum, since a sum of their own would cost more
 
 
 def name_of(trace: Trace, strides: Sequence[int]) -> str:

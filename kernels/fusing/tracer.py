@@ -106,7 +106,7 @@ class Table:
 
     def __getitem__(self, index: object) -> object:
         if not isinstance(index, Value):
-            return _number(self._values[index])  # type: ignore[call-overload]
+            return _number(self._values[index])  # type: ignore[call-overload]  # any index
         at = _index(index, len(self._values))
         if self._number is None:
             self._number = self._trace.table(_in_32_bits(self._values))
@@ -239,5 +239,5 @@ def _seen(value: object, recorded: Trace) -> object:
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiu" and value.ndim == 1:
         return Table(recorded, value)
     if isinstance(value, FunctionType) or hasattr(value, "py_func"):
-        return stand_in(value, recorded)  # type: ignore[arg-type]
+        return stand_in(value, recorded)  # type: ignore[arg-type]  # is a function
     return value

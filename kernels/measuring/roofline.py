@@ -52,7 +52,7 @@ def _reader(vectors: int, ahead: int) -> KernelFunction:
         ahead: bytes to prefetch ahead; 0: prefetching is left to the machine.
     """
 
-    def read(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def read(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         a, b, c, d = no_ints(), no_ints(), no_ints(), no_ints()
         e, f, g, h = no_ints(), no_ints(), no_ints(), no_ints()
         p = load_word(weights + PARTS)
@@ -70,7 +70,7 @@ def _reader(vectors: int, ahead: int) -> KernelFunction:
     return read
 
 
-def _read_side_by_side(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def _read_side_by_side(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Reads eight rows side by side."""
     a, b, c, d = no_ints(), no_ints(), no_ints(), no_ints()
     e, f, g, h = no_ints(), no_ints(), no_ints(), no_ints()
@@ -96,7 +96,7 @@ def _calculator(tile: Operation, step: Operation, load: Operation, columns: int)
     """A kernel that calculates as the product of a panel with some activations does, with nothing around it."""
     nothing: Callable[[], Any] = tile
 
-    def calculate(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def calculate(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         totals = nothing()
         for _ in range(first, last):
             for turn in range(TURNS):
@@ -160,7 +160,7 @@ def rotation(kernel: KernelFunction, matrices: Sequence[Array], jobs: Sequence[A
     return np.concatenate([ROTATION.record(step=step, rows=rows), *entries])
 
 
-def rotate(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def rotate(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Runs every matrix of a table whose rows lie between `first` and `last`."""
     step, rows = load_word(weights + STEP), load_word(weights + ROWS)
     at = first

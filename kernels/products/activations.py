@@ -2,11 +2,11 @@
 
 They are quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x / s, rounded half to even; s stays a
 float32. Two terms of a product depend on the activation alone, so they are computed once, not once a row: the zero
-correction -zero * s * sum q, with zero the code of weight 0, and the sum s * sum q.
+correction -zero * s * sum q, where zero is the code of weight 0, and the sum s * sum q.
 
-An offset is multiplied by s * sum q, so that the error of an activation is weighed by the whole weight, and not by
-scale times code. Only where a block's codes lie around their mean is scale times code the smaller of the two: there the
-sum is that of x as it came.
+An offset is multiplied by s * sum q. So the error of an activation is multiplied by the whole weight, and not by
+scale * code alone. Where the offset is the mean of a block's weights, scale * code is the smaller of the two; there the
+sum is that of x before it was quantized.
 """
 
 from __future__ import annotations
@@ -83,11 +83,11 @@ def quantizer(zero: int, *, exact_sums: bool = False) -> KernelFunction:
 
     Args:
         zero: the code of weight 0 in the matrix that they are multiplied by.
-        exact_sums: whether the sums are those of x as it came, and not of the quantized x.
+        exact_sums: whether the sums are those of x before it was quantized, and not of the quantized x.
     """
     minus_zero = np.float32(-zero)
 
-    def quantize(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def quantize(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         blocks = round_up(load_word(weights + COLS)) // BLOCK
         for row in range(first, last):
             x = load_word(job + X) + row * load_word(job + X_STRIDE)

@@ -1,6 +1,7 @@
-"""Up to how many activations a product without panels is faster, by kind of kernel.
+"""The largest number of activations for which a product without panels is faster, by kind of kernel.
 
-A panel pays only where enough activations are multiplied by it. All numbers were measured on Zen 4, see decision 0009.
+Making a panel pays only if enough activations are multiplied by it. All numbers were measured on Zen 4; see
+decision 0009.
 """
 
 BYTE_ROWS = 3  # rows of bytes, multiplied by one activation after the other: Q8_0, Q8_A, Q8_B

@@ -22,7 +22,7 @@ class GroupSize:
     locate_scales: LocateScales
 
 
-def _locate_scales(job: int, column: int, wide: int) -> tuple[int, int, int, int]:  # noqa: ARG001
+def _locate_scales(job: int, column: int, wide: int) -> tuple[int, int, int, int]:
     stride = load_word(job + SCALES_STRIDE)
     at = column * stride
     return load_word(job + SCALES) + at, load_word(job + ZERO_CORRECTIONS) + at, load_word(job + SUMS) + at, stride

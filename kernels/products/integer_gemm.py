@@ -39,12 +39,12 @@ def integer_kernel(
 
     Args:
         small_n: the product with up to `most` activations.
-        most: activations, above which panels are faster; of `fourcc.kernels.products.crossover`.
+        most: number of activations above which panels are faster; see `fourcc.kernels.products.crossover`.
         panel: writes a panel of codes.
         decode: writes a row's floats.
         zero: the code of weight 0, as the panel holds codes.
         parts: names of the stored parts.
-        affine: whether blocks have an offset beside their scale. It is their mean, so it meets the exact sums.
+        affine: whether blocks have an offset beside their scale: the mean of the weights, so it meets the exact sums.
         pack: writes the packed layout, if there is one.
         packed: (rows, cols) -> bytes of the packed layout.
     """

@@ -1,9 +1,9 @@
 """Products of ggml's blocks, from the packed layout of `fourcc.kernels.products.packed_layout`.
 
-A format gives only its block, its scales, and the way over its codes, four of each row at a time (`Block`). A product
+A format gives only its block, its scales, and the walk over its codes, four of each row at a time (`Block`). A product
 with a few activations multiplies the codes as they come; one with several stores them in a panel
-(`fourcc.kernels.products.panels`). Memory comes at its full rate only where it is read in order, so words lie in the
-order in which they are needed.
+(`fourcc.kernels.products.panels`). Memory delivers its full rate only if it is read in order, so words lie in the order
+in which they are needed.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _store_codes(dots: Lanes, codes: Lanes, out: int, column: int) -> Lanes:
 def _expander(block: Block) -> ExpandBlocks:
     """The function that writes the codes, scales and offsets of sixteen packed blocks."""
 
-    def skip(total: Lanes, dots: Lanes, index: int, where: int) -> Lanes:  # noqa: ARG001
+    def skip(total: Lanes, dots: Lanes, index: int, where: int) -> Lanes:
         return total
 
     write_scales, write_codes = block.write_scales, block.codes(_store_codes, skip, _no_dots)
@@ -126,7 +126,7 @@ def _panel(block: Block) -> PanelMaker:
     width, packed, expand = block.width, block.packed, _expander(block)
     bits, scale_bytes = block.group.bits, block.scales
 
-    def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:  # noqa: ARG001
+    def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
         cols = load_word(weights + COLS)
         p = load_word(weights + PARTS) + (row >> 4) * (cols // width) * packed
         scales, offsets = scales_of(out, round_up(cols)), offsets_of(out, round_up(cols), bits)
@@ -167,7 +167,7 @@ def _floats(block: Block) -> DecodeBlocks:
 def _float_panel(block: Block) -> PanelMaker:
     width, packed, floats = block.width, block.packed, _floats(block)
 
-    def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:  # noqa: ARG001
+    def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
         cols = load_word(weights + COLS)
         p = load_word(weights + PARTS) + (row >> 4) * (cols // width) * packed
         for col in range(0, cols, width):

@@ -53,7 +53,7 @@ def two_float16s(p: int, scales: int, offsets: int) -> None:
 def float16s_behind(words: int) -> WriteScales:
     """The writer of scales for blocks whose float16 scale lies behind some words."""
 
-    def write_scales(p: int, scales: int, offsets: int) -> None:  # noqa: ARG001 - there are none
+    def write_scales(p: int, scales: int, offsets: int) -> None:
         store(scales, load_float16s(p + PACKED_WORD * words))
 
     return write_scales
@@ -68,9 +68,9 @@ class Block:
         size: bytes.
         write_scales: writes a vector of floats for each scale (and offset, where the format has them) of sixteen packed
             blocks.
-        codes: the way over all codes of sixteen packed blocks, for a product or for a panel.
-        half: where the float16 that belongs to no word is stored, at the block's begin or end; -1 where there is none.
-        rest: its bytes; another number than 2 where it is no float16.
+        codes: builds the walk over all codes of sixteen packed blocks, for a product or for a panel.
+        half: byte offset of the float16 that belongs to no word, at the block's start or end; -1 if there is none.
+        rest: bytes that belong to no word; not 2 if they are something other than a float16.
         place: (word) -> its number in the packed block, not counting a float16 that became a word.
         zero: the code of weight 0; None: codes are signed, as `simd.dot.biased` leaves them.
         affine: whether there are offsets.
@@ -97,12 +97,12 @@ class Block:
 
     @property
     def begin(self) -> int:
-        """Where the words begin."""
+        """The byte at which the words begin."""
         return self.rest if self.half == 0 else 0
 
     @property
     def widened(self) -> bool:
-        """Whether the float16 becomes a word, the first one."""
+        """Whether the float16 becomes a word, which is then the first."""
         return self.half >= 0 and self.words >= ROWS
 
     @property

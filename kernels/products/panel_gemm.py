@@ -2,8 +2,9 @@
 
 A panel holds sixteen interleaved rows, so a vector register has one number (or four codes) of each row, and no sum
 crosses lanes. It is made once and multiplied by all activations, up to 8 at a time in registers. Making it costs a
-hundredth of a product with 512 activations, so the stored layout serves as it is. A few activations do not repay it:
-they are multiplied by packed rows, which are interleaved already, without a panel (`packed_small_n`).
+hundredth of a product with 512 activations, so the stored layout needs no change. With a few activations the panel
+would cost too much. So they are multiplied without one, by packed rows, which are interleaved already
+(`packed_small_n`).
 
 Formats of integer codes have panels of codes, with a scale for each row and 32 columns, or 16 (`integer_product`); all
 others have panels of floats (`float_product`).
@@ -146,7 +147,7 @@ def tile_widths(widest: int) -> set[int]:
 
 
 def _repeated(tile: Tile[Source], width: int, rest: TilesFrom[Source]) -> TilesFrom[Source]:
-    """Takes `width` activations at a time as long as there are so many, and leaves the others to `rest`."""
+    """Takes `width` activations at a time while that many are left, and leaves the others to `rest`."""
 
     def products(source: Source, cols: int, job: int, columns: tuple[int, int], rows: int, row: int) -> None:
         column, count = columns

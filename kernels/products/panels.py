@@ -26,12 +26,12 @@ def scale_words(wide: int, bits: int = 5) -> int:
 
 
 def scales_of(panel: int, wide: int) -> int:
-    """Where a panel's scales begin: behind its codes."""
+    """The address of a panel's scales, behind its codes."""
     return panel + ROWS * wide
 
 
 def offsets_of(panel: int, wide: int, bits: int = 5) -> int:
-    """Where a panel's offsets begin: behind its scales."""
+    """The address of a panel's offsets, behind its scales."""
     return scales_of(panel, wide) + 4 * ROWS * scale_words(wide, bits)
 
 
@@ -55,7 +55,7 @@ def interleave(rows: int, stride: int, words: int, panel: int) -> None:
 
 
 def prefetch_next_rows(rows: int, stride: int) -> None:
-    """Prefetches into L2 the same place in the next sixteen rows: the processor does not foresee streams so short."""
+    """Prefetches the same place in the next sixteen rows into L2: the processor prefetches no stream so short."""
     for row in range(ROWS, 2 * ROWS):
         prefetch_second(rows + row * stride)
 

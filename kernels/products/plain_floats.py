@@ -20,8 +20,8 @@ from fourcc.kernels.simd.partial import load_some_floats, store_some_floats
 from fourcc.kernels.simd.tiles import no_float_columns, row_products, store_column_sums
 
 SIDE_BY_SIDE = 12  # rows: four streams of memory are too few, and registers hold no more than twelve
-# Bytes of an activation and a row that the L1 cache holds together. Beyond that, rows are read side by side; so are all
-# where the processor does not prefetch a single row in time.
+# Bytes of an activation and a row that the L1 cache holds together. Longer rows are read side by side; where
+# the processor does not prefetch a single row in time, all are.
 L1_BYTES = 0 if GEMV_DISTANCE else 28 << 10
 
 
@@ -29,7 +29,7 @@ def _gemv(add_rows: AddRows, load: Load, load_some: LoadSome, width: int) -> Ker
     """The product with one activation: row by row, or, where the activation is long, twelve rows side by side."""
     many, single = _side_by_side(SIDE_BY_SIDE, add_rows, load_some, width), _side_by_side(1, add_rows, load_some, width)
 
-    def gemv(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def gemv(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         cols, x, out = load_word(weights + COLS), load_word(job + X), load_word(job + OUT)
         whole, row, long = cols >> 6 << 6, first, cols * (4 + width) > L1_BYTES
         while long and row + SIDE_BY_SIDE <= last:
@@ -98,7 +98,7 @@ def float_kernel(
     """The kernel of a format whose weights are plain floats.
 
     Args:
-        add_rows: adds the products of sixteen numbers of each row; of `simd.tiles.row_products`.
+        add_rows: adds the products of sixteen numbers of each row; one of `simd.tiles.row_products`.
         load: sixteen numbers, widened to floats.
         load_some: up to sixteen.
         width: bytes of a number.

@@ -1,8 +1,8 @@
 """How far ahead of their use weights are prefetched, where the processor's own prefetching is late.
 
-On Zen 4 it keeps up with one long stream of weights, and prefetching that by software costs a tenth of the rate. On
-Intel's server cores one stream without it comes at less than half of the memory's rate. Where several activations are
-read beside the weights, it is late on both.
+On Zen 4 the processor keeps up with one long stream of weights, and prefetching it by software costs a tenth of the
+rate. On Intel's server cores, one stream that software does not prefetch comes at less than half of the memory's rate.
+Where several activations are read beside the weights, both processors prefetch too late.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def decoder(decode: WriteRow) -> KernelFunction:
         decode: writes a row's floats, and nothing beyond its last column.
     """
 
-    def rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         listed, out, stride = load_word(job + X), load_word(job + OUT), load_word(job + OUT_STRIDE)
         for index in range(first, last):
             row = load_word(listed + 8 * index) if listed else index
@@ -60,7 +60,7 @@ def one_or_several(one: KernelFunction, several: KernelFunction) -> KernelFuncti
 def repeated_gemv(gemv: KernelFunction, rows: int = 32) -> KernelFunction:
     """The product with one activation, and with a few, one after the other.
 
-    Some rows at a time meet all activations, so that they come from the cache for all but the first.
+    A few rows at a time are multiplied by all activations, so they come from the cache for all but the first.
 
     Args:
         gemv: the product with one activation.

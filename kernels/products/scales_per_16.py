@@ -38,17 +38,17 @@ from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store
 
 
 def scales_of(codes: int, wide: int) -> int:
-    """Where an activation's scales begin."""
+    """The address of an activation's scales."""
     return codes + wide
 
 
 def zero_corrections_of(codes: int, wide: int) -> int:
-    """Where its zero corrections begin."""
+    """The address of its zero corrections."""
     return codes + wide + (wide >> 2)
 
 
 def sums_of(codes: int, wide: int) -> int:
-    """Where its sums begin."""
+    """The address of its sums."""
     return codes + wide + (wide >> 1)
 
 
@@ -65,7 +65,7 @@ def _quantizer(zero: int) -> KernelFunction:
     """The kernel that quantizes activations as `activations.quantizer` does, and adds the numbers for 16 columns."""
     minus_zero = np.float32(-zero)
 
-    def quantize(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def quantize(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         wide = round_up(load_word(weights + COLS))
         for row in range(first, last):
             x = load_word(job + X) + row * load_word(job + X_STRIDE)

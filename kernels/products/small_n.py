@@ -1,6 +1,6 @@
 """Products of floats with a few activations (GEMM with a small N): four rows meet up to four activations at once.
 
-A panel that few activations meet costs more than it saves. Here four rows and four activations are sixteen sums in
+A panel for few activations costs more than it saves. Here four rows and four activations are sixteen sums in
 registers, so every number of a row, and of an activation, is loaded once for four products.
 """
 
@@ -67,7 +67,7 @@ def small_n(four_rows: Callable[[int], FourRows]) -> KernelFunction:
     """
     four, two, one = four_rows(4), four_rows(2), four_rows(1)
 
-    def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         count = load_word(job + COUNT)
         for row in range(first, last, ROWS):
             column, end = 0, min(ROWS, last - row) - 1

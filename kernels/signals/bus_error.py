@@ -167,7 +167,7 @@ def _handler() -> int | None:
         return None
     try:
         libc = _libc()
-        called = {"leave": libc._exit}  # noqa: SLF001
+        called = {"leave": libc._exit}  # noqa: SLF001 - C's own name
         called |= {name: getattr(libc, name) for name in ("lseek", "write", "pause", "signal")}
         places = {name: ctypes.cast(function, ctypes.c_void_p).value or 0 for name, function in called.items()}
         return assembled(CODE, "fourcc_cut", **places, **_offsets(), state=ctypes.addressof(_state))
@@ -176,7 +176,7 @@ def _handler() -> int | None:
 
 
 def _offsets() -> dict[str, int]:
-    """Where the handler finds the fields of a file and of the state, and the bytes of a file's entry."""
+    """Offsets at which the handler finds the fields of a file and of the state, and the bytes of a file's entry."""
     offsets = {f"file_{field}": getattr(_WatchedFile, field).offset for field in FILE}
     offsets |= {f"state_{field}": getattr(_State, field).offset for field in STATE}
     return {**offsets, "file_bytes": ctypes.sizeof(_WatchedFile)}

@@ -126,7 +126,7 @@ def _(b: Builder, x: Value) -> Value:
 @operation(returns=lambda kind: OperandKind(kind.element))
 def largest(x: Lanes) -> Lanes:
     """The largest lane of floats that are not NaN."""
-    return x.max()  # type: ignore[no-any-return]
+    return x.max()  # type: ignore[no-any-return]  # numpy's
 
 
 @largest.lowered

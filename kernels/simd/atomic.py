@@ -13,7 +13,7 @@ from fourcc.kernels.simd.target import architecture_of
 @operation(ADDRESS, returns=INTEGER)
 def load_shared(address: int) -> int:
     """The int64 at an address, with acquire order: all that its writer wrote before it is visible."""
-    return load_word(address)  # type: ignore[no-any-return]
+    return load_word(address)  # type: ignore[no-any-return]  # an operation returns Any
 
 
 @load_shared.lowered

@@ -19,6 +19,8 @@ from fourcc.kernels.simd.operation import (
     operation,
 )
 
+VECTOR = 64  # bytes of a vector
+
 # -- scalars
 
 
@@ -191,7 +193,7 @@ def _(b: Builder, address: Value) -> Value:
     return b.load_from(address, llvm_type(DOUBLES))
 
 
-def _same(address: OperandKind, value: OperandKind) -> OperandKind:  # noqa: ARG001 - the operation's arguments
+def _same(address: OperandKind, value: OperandKind) -> OperandKind:
     return OperandKind("void")
 
 

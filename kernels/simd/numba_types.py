@@ -33,7 +33,7 @@ class VectorModel(models.PrimitiveModel):
     """An LLVM vector in memory and in registers alike."""
 
     def __init__(self, manager: Any, numba_type: VectorType) -> None:
-        super().__init__(manager, numba_type, llvm_type(numba_type.kind))  # type: ignore[no-untyped-call]
+        super().__init__(manager, numba_type, llvm_type(numba_type.kind))  # type: ignore[no-untyped-call]  # numba's
 
 
 @cache

@@ -31,8 +31,8 @@ def work(board: int, own: int) -> int:
     """Takes chunks until there are none; returns how many it took.
 
     Args:
-        board: the team's.
-        own: the thread's line.
+        board: address of the team's board.
+        own: address of the thread's line.
     """
     taken = 0
     while True:

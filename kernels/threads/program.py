@@ -38,11 +38,11 @@ def run_steps(board: int, state: int, spins: int, last: int, own: int) -> None:
     """Runs a program from its next step to its end; returns early if it waits for `spins` turns, or a helper sleeps.
 
     Args:
-        board: the team's.
+        board: address of the team's board.
         state: how far the program is (`fourcc.kernels.descriptors.PROGRAM`).
-        spins: turns.
+        spins: turns to wait for the chunks of other threads.
         last: steps of the program.
-        own: the caller's line.
+        own: address of the caller's line.
     """
     step = load_word(state + NEXT)
     while step < last:

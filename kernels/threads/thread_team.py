@@ -38,12 +38,12 @@ SPINS = 4000  # turns of a helper before it sleeps: some 100 us
 PATIENCE = 2000  # turns of a caller before it gives its core away
 
 
-def _open(board: int, job: int, first: int, last: int, own: int) -> None:  # noqa: ARG001
+def _open(board: int, job: int, first: int, last: int, own: int) -> None:
     """Opens a job; helpers that are awake begin at once."""
     store_shared(board + LEFT, job)
 
 
-def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
+def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:
     """The caller's part: works, then waits at most `spins` turns for the chunks that others have taken."""
     work(board, own)
     for _ in range(spins):
@@ -52,7 +52,7 @@ def _lead(board: int, job: int, spins: int, last: int, own: int) -> None:  # noq
         relax()
 
 
-def _help(board: int, job: int, spins: int, last: int, own: int) -> None:  # noqa: ARG001
+def _help(board: int, job: int, spins: int, last: int, own: int) -> None:
     """A helper's part: works whenever there is work; goes to sleep after `spins` turns without any.
 
     The caller opens a job first and looks for sleepers then; a helper falls asleep first and looks for a job then. So

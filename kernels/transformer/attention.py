@@ -72,7 +72,7 @@ def padded_head(head: int) -> int:
     return (head + 15) >> 4 << 4
 
 
-def rotate(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def rotate(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """Rotates the queries (output) in place, and the keys (input) into the cache; copies the values (second) into it.
 
     Pairs are adjacent: (a, b) becomes (a cos - b sin, a sin + b cos).

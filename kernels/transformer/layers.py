@@ -37,7 +37,7 @@ WINDOW = MODEL.offset("window")
 ONE = np.float32(1)
 
 
-def add_to(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def add_to(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """output + input, into output: the residual stream."""
     width = load_word(model + WIDTH)
     for row in range(first, last):
@@ -47,7 +47,7 @@ def add_to(model: int, job: int, first: int, last: int, scratch: int) -> None:  
             store(out + at, add(load_floats(out + at), load_floats(x + at)))
 
 
-def add_bias(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def add_bias(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """output + weight, into output."""
     width, weight = load_word(model + WIDTH), load_word(model + WEIGHT)
     for row in range(first, last):
@@ -56,7 +56,7 @@ def add_bias(model: int, job: int, first: int, last: int, scratch: int) -> None:
             store(out + at, add(load_floats(out + at), load_floats(weight + at)))
 
 
-def norm(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def norm(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """RMSNorm: weight * x / sqrt(mean of x^2 + epsilon)."""
     width, weight = load_word(model + WIDTH), load_word(model + WEIGHT)
     for row in range(first, last):
@@ -77,7 +77,7 @@ def root_mean(x: int, width: int, epsilon: np.float32) -> np.float32:
     return inverse
 
 
-def norm_heads(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def norm_heads(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """RMSNorm of each head of the output, in place; WIDTH is the number of columns of all heads together."""
     head, weight = load_word(model + HEAD), load_word(model + WEIGHT)
     for row in range(first, last):
@@ -91,7 +91,7 @@ def norm_heads(model: int, job: int, first: int, last: int, scratch: int) -> Non
                 store_float(out + at, load_float(weight + at) * (scale * load_float(out + at)))
 
 
-def gate(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def gate(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """SwiGLU: silu(input) * second, silu(x) = x / (1 + e^-x)."""
     width = load_word(model + WIDTH)
     for row in range(first, last):

@@ -12,7 +12,7 @@ from fourcc.kernels.transformer.layers import INPUT, OUTPUT, SCALE, WIDTH
 LOWEST = np.float32(-np.inf)
 
 
-def probabilities(model: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+def probabilities(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """Writes the softmax of WIDTH logits at INPUT, divided by SCALE, to OUTPUT; both have room for whole vectors."""
     count, logits, out = load_word(model + WIDTH), load_word(job + INPUT), load_word(job + OUTPUT)
     scale, most = floats_of(load_float(model + SCALE)), floats_of(LOWEST)

@@ -46,22 +46,22 @@ def test_a_type_that_ggml_lacks_has_a_dash() -> None:
     """Its own figures stand."""
     made = line("Nf4", document(beside=False), (20.0, math.inf))
     assert made.speeds["encode MB/s", 1] == (500, None)
-    assert made.cells()[:5] == ["`Nf4`", "4", "20.00", "exact", "500 / –"]  # noqa: RUF001
+    assert made.cells()[:5] == ["`Nf4`", "4", "20.00", "exact", "500 / –"]  # noqa: RUF001 - the table's dash
 
 
 def test_what_has_no_encoder_at_all_has_one_dash() -> None:
     """Neither side is known."""
     found = {**document(beside=False), "codecs": []}
-    assert line("F32", found, (1.0, 1.0)).cells()[4] == "–"  # noqa: RUF001
+    assert line("F32", found, (1.0, 1.0)).cells()[4] == "–"  # noqa: RUF001 - the table's dash
 
 
 def test_every_row_of_the_table_has_as_many_cells() -> None:
-    """The columns of the heading."""
+    """A row has as many cells as the heading."""
     rows = table([line("Q4_0", document(beside=each), (20.0, 19.0)) for each in (True, False)]).splitlines()
     assert len({row.count("|") for row in rows}) == 1
     assert len(rows) == 4
 
 
 def test_the_readme_has_the_markers() -> None:
-    """So that a new table has a place."""
+    """The README has a place for a new table."""
     assert "new" in filled(measure_types.README.read_text(encoding="utf-8"), "types", "new").splitlines()

@@ -131,13 +131,13 @@ def test_a_busy_neighbour_is_gone_afterwards(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_peer_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Is said before anything is written."""
+    """It is reported before anything is written."""
     monkeypatch.setattr(run, "absent", lambda *_: "llama_cpp not installed")
     with pytest.raises(UsageError, match=r"no peer to measure: llama_cpp not installed.*fourcc\[bench\]"):
         run.run(ModelPlan((TINY,), ("Q8_0",), (1,), peers=True), lambda *_: None)
 
 
-@pytest.mark.parametrize(("text", "says"), [("2B", "no such model"), (",", "an empty list")])
+@pytest.mark.parametrize(("text", "says"), [("2B", "no such model"), (",", "the list is empty")])
 def test_names_that_are_none(text: str, says: str) -> None:
     """The error lists what there is."""
     with pytest.raises(UsageError, match=says):

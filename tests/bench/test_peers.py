@@ -44,13 +44,13 @@ class Fake:
         """It is there."""
         return None
 
-    def products(self, subject: PeerSubject) -> Iterator[Candidate]:  # noqa: ARG002 - a peer's signature
+    def products(self, subject: PeerSubject) -> Iterator[Candidate]:
         """Two of one kind, the second one faster, and one of a format that is not measured."""
         for seconds in (2.0, 1.0):
             yield Candidate("odd", "Q8_0", 1, 1, 10, fixed(seconds))
         yield Candidate("other", "Zzzz", 1, 1, 1, fixed(1.0))
 
-    def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002
+    def coders(self, subject: PeerSubject) -> Iterator[Coder]:
         """Fails."""
         raise RuntimeError("no coding today")
 
@@ -82,7 +82,7 @@ def test_the_faster_one_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_missing_ones_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each with what to install."""
+    """Each is named with what to install."""
     for module in (peer, ggml_library):
         monkeypatch.setattr(module, "find_spec", lambda _: None)
     reasons = {name: peer.load(name).missing() for name in NAMES}
@@ -193,7 +193,7 @@ def test_fewer_rows_make_no_other_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample of encoding that takes half of the rows is counted as half of the bytes."""
 
     class Half(Fake):
-        def coders(self, subject: PeerSubject) -> Iterator[Coder]:  # noqa: ARG002
+        def coders(self, subject: PeerSubject) -> Iterator[Coder]:
             decode, encode = (fixed(1.0) for _ in range(2))
             yield Coder("odd", "Q8_0", 1, decode, encode, 16)
 

@@ -13,7 +13,7 @@ from fourcc.tags import as_tag
 
 
 def test_defaults() -> None:
-    """All formats with a kernel and an encoder; one thread to all."""
+    """All formats with a kernel and an encoder are measured, on one thread and on all."""
     made = plan.make()
     tags = {str(each.spec.tag) for each in made.formats}
     assert {"F32", "Q4_0", "Q8_0", "Q4_A", "Q8_A", "Q8_B"} <= tags
@@ -36,7 +36,7 @@ def test_a_rotation_is_larger_than_the_largest_cache(tmp_path: Path) -> None:
 
 
 def test_lists() -> None:
-    """Items once, in their order, with blanks or without."""
+    """Every item is taken once, in its order, with blanks or without."""
     made = plan.make(formats="Q8_0, F32,Q8_0", shapes="64x256,32 X 64", threads="2,1", counts="8")
     assert [str(each.spec.tag) for each in made.formats] == ["Q8_0", "F32"]
     assert (made.shapes, made.threads, made.counts) == (((64, 256), (32, 64)), (2, 1), (8,))
@@ -47,7 +47,7 @@ def test_lists() -> None:
     [
         ("formats", "Toolong", "Toolong"),
         ("formats", "BOOL", "the format BOOL cannot encode random weights"),
-        ("formats", ",", "an empty list: found ','"),
+        ("formats", ",", "the list is empty: found ','"),
         ("shapes", "4096", "bad shape: found '4096', expected rows x columns, as 4096x11008"),
         ("shapes", "0x5", "bad shape: found '0x5'"),
         ("shapes", "5x9999999", "bad shape: found '5x9999999'"),
@@ -59,14 +59,14 @@ def test_lists() -> None:
     ],
 )
 def test_refused(name: str, text: str, message: str) -> None:
-    """Before anything is compiled."""
+    """A bad plan is refused before anything is compiled."""
     with pytest.raises(UsageError) as refused:
         plan.make(**{name: text})  # type: ignore[arg-type]
     assert message in str(refused.value)
 
 
 def test_a_missing_format() -> None:
-    """As everywhere."""
+    """The error is the registry's, as in other commands."""
     with pytest.raises(MissingFormatError, match="Zzzz"):
         plan.make(formats="Zzzz")
 
@@ -83,7 +83,7 @@ def test_repeated_rows_are_what_the_encoder_makes(tag: str, rows: int) -> None:
 
 @pytest.mark.parametrize("tag", ["Q4_0", "F32"])
 def test_copies_have_memory_of_their_own(tag: str) -> None:
-    """On cache lines; as many as a rotation takes."""
+    """Copies begin at cache lines; there are as many as a rotation needs."""
     original = matrix(registry[as_tag(tag)], 64, 64)
     made = copies(original, 5 * original.nbytes - 1)
     assert len(made) == 5

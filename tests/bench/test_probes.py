@@ -65,11 +65,11 @@ def test_a_rotation_runs_every_row_of_every_matrix(threads: int, chunk: int) -> 
     ("tag", "expected"), [("Q8_0", "int8"), ("Q8_A", "int8"), ("F32", "float32"), ("Q4_A", "float32")]
 )
 def test_what_a_kernel_multiplies_is_seen(tag: str, expected: str) -> None:
-    """Whatever it wants of its activations."""
+    """The type of the products is recognised for kernels of every kind of activations."""
     assert roofline.multiplied(compute.kernel_of(registry[as_tag(tag)]).tile) == expected
 
 
 def test_bfloat16_has_a_peak_where_it_has_products() -> None:
-    """The products of BF16 on such a processor."""
+    """The processor's peak is that of the products of BF16."""
     here = roofline.multiplied(compute.kernel_of(registry[as_tag("BF16")]).tile)
     assert here == ("bfloat16" if "bfloat16" in roofline.peaks() else "float32")

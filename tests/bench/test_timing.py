@@ -48,7 +48,7 @@ def test_what_is_freed_keeps_its_samples() -> None:
 
 
 def test_rates() -> None:
-    """Best with best, median with median, or with what the turns gave."""
+    """The best is divided by the best, and the median by the median or by the turns' own."""
     rates = Timing(0.5, 1.0, 3).scaled(0.5).rates(10.0)
     assert rates == Rates(40.0, 20.0)
     assert rates.over(Rates(80.0, 80.0)) == Rates(0.5, 0.25)

@@ -30,13 +30,13 @@ def shell(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_version(run: Runner) -> None:
-    """On stdout."""
+    """The version goes to stdout."""
     assert run("--version").out == f"fourcc {fourcc.__version__}\n"
     assert run("-V").code == 0
 
 
 def test_no_arguments_show_the_usage(run: Runner) -> None:
-    """On stderr, exit code 2."""
+    """The usage goes to stderr, with exit code 2."""
     ended = run()
     assert (ended.code, ended.out) == (2, "")
     assert ended.err.startswith("Usage: fourcc ")
@@ -160,7 +160,7 @@ def test_fields_of_an_error() -> None:
 
 
 def test_an_internal_error_is_called_a_bug() -> None:
-    """With the way to the traceback."""
+    """The message says how to get the traceback."""
     text = failures.failure(KeyError("x\n")).message
     assert text == "internal error: KeyError: 'x\\n'. This is a bug in fourcc; FOURCC_DEBUG=1 shows where."
 
@@ -245,7 +245,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_names_are_escaped_everywhere(run: Runner, hostile: Path, tmp_path: Path, arguments: list[str]) -> None:
-    """In tables, JSON, errors and usage errors."""
+    """This holds in tables, JSON, errors and usage errors."""
     other, damaged = tmp_path / "other.bin", tmp_path / "damaged.bin"
     fourcc.convert(hostile.with_name("x.safetensors"), other)
     damaged.write_bytes(hostile.read_bytes()[:64] + b"\xff" * 3000 + hostile.read_bytes()[3064:])
@@ -310,7 +310,7 @@ def test_a_narrow_terminal(model: Path) -> None:
 
 
 def test_completion_knows_the_commands(process: Runner) -> None:
-    """For bash."""
+    """Completion for bash lists every command."""
     env = {"_FOURCC_COMPLETE": "complete_bash", "COMP_WORDS": "fourcc ver", "COMP_CWORD": "1"}
     assert process(env=env).out.split() == ["verify"]
 
@@ -373,7 +373,7 @@ def test_signals_leave_nothing_behind(tiny: Path, tmp_path: Path, number: signal
 
 
 def test_an_ignored_hangup_stays_ignored(tiny: Path, tmp_path: Path) -> None:
-    """As nohup has it."""
+    """nohup relies on that."""
     output = tmp_path / "m.bin"
     with subprocess.Popen(
         [
@@ -445,7 +445,7 @@ def test_a_signal_while_nothing_is_there_yet(number: signal.Signals, code: int, 
 
 
 def test_a_signal_that_is_ignored_stays_so_from_the_start() -> None:
-    """As nohup, and a shell's `&`, have it."""
+    """nohup and a shell's `&` rely on that."""
     script = (
         "import signal, os, fourcc.__main__ as door, sys\n"
         "for number in (signal.SIGINT, signal.SIGHUP): signal.signal(number, signal.SIG_IGN)\n"

@@ -9,7 +9,7 @@ TINY = ("--quick", "--shape", "64x256", "--n", "1,64", "--threads", "1")
 
 
 def test_tables(run: Runner) -> None:
-    """Facts, limits, a row a product, a row for coding."""
+    """The output has facts, limits, a row for each product, and a row for coding."""
     ended = run("bench", *TINY, "--format", "Q8_0,F32", "--quiet")
     assert (ended.code, ended.err) == (0, "")
     facts, limits, products, coding = ended.out.split("\n\n")
@@ -32,7 +32,7 @@ def test_tables(run: Runner) -> None:
 
 
 def test_json(run: Runner) -> None:
-    """The object's schema."""
+    """The object has the schema's keys."""
     document = run("bench", *TINY, "--format", "Q8_0", "--json").document
     assert document["schema"] == "fourcc.bench/1"
     assert set(document) == {
@@ -86,7 +86,7 @@ def test_wrong_arguments(run: Runner, arguments: tuple[str, ...], code: int, mes
 
 
 def test_missing_peers_are_named(run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line each."""
+    """Each missing peer has a line."""
     for module in (peer, ggml_library):
         monkeypatch.setattr(module, "find_spec", lambda _: None)
     ended = run("bench", *TINY, "--format", "Q8_0", "--peers", "--quiet")

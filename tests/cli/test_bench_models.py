@@ -8,7 +8,7 @@ TINY = ("--model", "tiny", "--threads", "1", "--prompt", "8", "--generate", "2",
 
 
 def test_table(run: Runner) -> None:
-    """Facts, then a row a model, format and number of threads."""
+    """The output has facts, then a row for each model, format and number of threads."""
     ended = run("bench-models", *TINY, "--format", "Q8_0,F16", "--quiet")
     assert (ended.code, ended.err) == (0, "")
     facts, table = ended.out.split("\n\n")
@@ -20,7 +20,7 @@ def test_table(run: Runner) -> None:
 
 
 def test_json(run: Runner) -> None:
-    """The object's schema."""
+    """The object has the schema's keys."""
     document = run("bench-models", *TINY, "--json").document
     assert document["schema"] == "fourcc.bench-models/1"
     assert set(document) == {"schema", "machine", "versions", "prompt", "generated", "busy", "results"}
@@ -42,7 +42,7 @@ def test_json(run: Runner) -> None:
     ],
 )
 def test_wrong_flags(run: Runner, arguments: tuple[str, ...], says: str) -> None:
-    """Each is told before anything is written."""
+    """Each is reported before anything is written."""
     ended = run("bench-models", *TINY, *arguments)
     assert ended.code in {2, 5}
     assert says in ended.err

@@ -184,7 +184,7 @@ def said(*arguments: str, folder: Path, kernels: int = 2) -> str:
 
 
 def test_a_cold_cache_is_said_once(tmp_path: Path) -> None:
-    """Not where it is warm, and not where it shall be quiet."""
+    """A warm cache gives no note, and neither does a quiet run."""
     assert said("run", "-q", folder=tmp_path / "quiet") == ""
     assert said("run", folder=tmp_path / "cache") == COLD
     assert said("run", folder=tmp_path / "cache", kernels=3) == ""  # one kernel takes a second: not worth a word

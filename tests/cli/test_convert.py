@@ -42,7 +42,7 @@ def test_writes_a_model_and_sums_it_up(run: Runner, tiny: Path, tmp_path: Path) 
 
 
 def test_a_policy_file_decides(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """--policy."""
+    """`--policy` gives every tensor its format."""
     policy = tmp_path / "mixed.toml"
     policy.write_text(NORMS_AND_REST)
     ended = run("convert", tiny, "-o", tmp_path / "model.bin", "--policy", policy, "--json")
@@ -57,7 +57,7 @@ def test_without_a_policy_all_is_kept(run: Runner, tiny: Path, tmp_path: Path) -
 
 
 def test_json(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """The object's schema."""
+    """The object has the schema's keys."""
     output = tmp_path / "model.bin"
     ended = run("convert", tiny, "-o", output, "--format", "F16", "--json")
     assert (ended.code, ended.err) == (0, "")
@@ -125,7 +125,7 @@ def test_include_and_exclude(run: Runner, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_the_tokenizer_is_stored(run: Runner, model: Path, tmp_path: Path, tiny: Path) -> None:
-    """--tokenizer, seen by extract --blob."""
+    """`extract --blob` gives back what `--tokenizer` stored."""
     with fourcc.open(model) as opened:
         names = [blob.name for blob in opened.index.blobs if blob.name != "policy.toml"]
     assert len(names) == 1
@@ -135,14 +135,14 @@ def test_the_tokenizer_is_stored(run: Runner, model: Path, tmp_path: Path, tiny:
 
 
 def test_threads_do_not_change_the_bytes(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """--threads."""
+    """Every value of `--threads` gives the same file."""
     for count in (1, 3):
         run("convert", tiny, "-o", tmp_path / f"{count}.bin", "--format", "Q8_0,F16", "--threads", count)
     assert (tmp_path / "1.bin").read_bytes() == (tmp_path / "3.bin").read_bytes()
 
 
 def test_needs_an_output(run: Runner, tiny: Path) -> None:
-    """No -o, no --dry-run."""
+    """Without -o and --dry-run, nothing is done."""
     ended = run("convert", tiny)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "fourcc: error: convert needs an output. Add -o FILE, or --dry-run.\n"
@@ -168,7 +168,7 @@ def test_an_output_is_not_overwritten(run: Runner, tiny: Path, tmp_path: Path) -
 
 
 def test_input_and_output_are_never_the_same_file(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """Not by name, not through a link, not with --force."""
+    """Neither the name, nor a link, nor --force allows it."""
     source, link = tmp_path / "in.bin", tmp_path / "link.bin"
     source.write_bytes(tiny.read_bytes())
     link.symlink_to(source)
@@ -198,7 +198,7 @@ def test_a_missing_policy_file_ends_as_any_missing_file(run: Runner, tiny: Path,
 
 
 def test_every_problem_of_a_policy_is_shown(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """One line each, with its place; exit code 2."""
+    """Each problem has a line with its place; the exit code is 2."""
     policy = tmp_path / "mixed.toml"
     policy.write_text('version = 1\n[[rule]]\nmatch = "nothing*"\ntag = "Q8_0"\n[[rule]]\nmatch = "*"\ntag = "Zz"\n')
     ended = run("convert", tiny, "-o", tmp_path / "x", "--policy", policy)
@@ -234,7 +234,7 @@ def test_nan_is_refused_by_name(run: Runner, tmp_path: Path) -> None:
 
 
 def test_a_source_of_no_known_kind(run: Runner, tmp_path: Path) -> None:
-    """Exit code 3."""
+    """The exit code is 3."""
     source = tmp_path / "x.pdf"
     source.write_bytes(b"%PDF-1.7" + bytes(100))
     ended = run("convert", source, "-o", tmp_path / "out.bin")
@@ -251,7 +251,7 @@ def test_a_missing_folder(run: Runner, tiny: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", ["0", "1025"])
 def test_bad_number_of_threads(run: Runner, tiny: Path, tmp_path: Path, count: str) -> None:
-    """From 1 to 1024."""
+    """The number must be from 1 to 1024."""
     ended = run("convert", tiny, "-o", tmp_path / "out.bin", "--threads", count)
     assert ended.code == 2
     assert f"bad number of threads: found {count}, expected 1 to 1024" in ended.err
@@ -278,7 +278,7 @@ def test_nothing_left_to_convert(run: Runner, tiny: Path, tmp_path: Path) -> Non
 
 
 def test_a_checkpoint_without_tensors(run: Runner, tmp_path: Path) -> None:
-    """Converted, and noted."""
+    """It is converted, with a note."""
     source = write_safetensors(tmp_path / "in.safetensors", {})
     ended = run("convert", source, "-o", tmp_path / "out.bin")
     assert ended.code == 0

@@ -22,7 +22,7 @@ def difference(run: Runner, folder: Path, a: dict[str, np.ndarray], b: dict[str,
 
 
 def test_identical(run: Runner, model: Path) -> None:
-    """Exit code 0."""
+    """The exit code is 0."""
     ended = run("diff", model, model)
     assert (ended.code, ended.out) == (0, "identical\n")
     assert run("diff", model, model, "-q").out == ""
@@ -97,7 +97,7 @@ def test_integers_are_compared_exactly(run: Runner, tmp_path: Path) -> None:
 
 
 def test_tensors_and_shapes(run: Runner, tmp_path: Path) -> None:
-    """Only in one of them; of other shapes."""
+    """Tensors that only one file has, or that differ in shape, are listed."""
     one = np.ones((2, 3), np.float32)
     found = difference(run, tmp_path, {"x": one, "y": one}, {"y": one.T.copy(), "z": one})
     assert (found["only_a"], found["only_b"], found["identical"]) == (["x"], ["z"], False)
@@ -109,7 +109,7 @@ def test_tensors_and_shapes(run: Runner, tmp_path: Path) -> None:
 
 
 def test_what_the_index_says(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Architecture, hyper-parameters, encoder versions."""
+    """Differences of architecture, hyper-parameters and encoder versions are listed."""
 
     def edit(index: Index) -> Index:
         tensors = tuple(t._replace(encoder_version=9) if t.name == ODD else t for t in index.tensors)

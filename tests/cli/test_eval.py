@@ -112,7 +112,7 @@ def test_rows_that_are_no_tokens_are_told(run: Runner, tiny: Path, text: Path, t
 
 
 def test_a_gate_that_does_not_hold_is_exit_code_1(run: Runner, model: Path, tiny: Path, text: Path) -> None:
-    """And is named, with what was found."""
+    """The gate is named, with what was found."""
     common = ("--text", text, "--reference", tiny, "-z", tiny.with_name("tiny_tokenizer.bin"), "--documents")
     ended = run("eval", model, *common, "--max-kld", 1e-9, "--max-ppl-ratio", 2, "--min-top1", 0.5)
     assert ended.code == 1
@@ -124,7 +124,7 @@ def test_a_gate_that_does_not_hold_is_exit_code_1(run: Runner, model: Path, tiny
 
 
 def test_a_gate_is_held_against_the_mean(run: Runner, model: Path, tiny: Path, tmp_path: Path) -> None:
-    """Where there is no interval, too."""
+    """This holds without an interval, too."""
     (tmp_path / "short.txt").write_text("Once upon a time, there was a little girl.")
     common = ("--text", tmp_path / "short.txt", "--reference", tiny, "-z", tiny.with_name("tiny_tokenizer.bin"))
     assert run("eval", model, *common, "--max-kld", 1e-12).code == 1
@@ -134,9 +134,9 @@ def test_a_gate_is_held_against_the_mean(run: Runner, model: Path, tiny: Path, t
 @pytest.mark.parametrize(
     ("gate", "value", "wanted"),
     [
-        ("--min-top1", 95, "--min-top1: found 95, expected a share, 0 to 1"),
-        ("--min-top1", -0.5, "--min-top1: found -0.5, expected a share, 0 to 1"),
-        ("--min-top1", "nan", "--min-top1: found nan, expected a share, 0 to 1"),
+        ("--min-top1", 95, "bad value of --min-top1: found 95, expected a share, 0 to 1"),
+        ("--min-top1", -0.5, "bad value of --min-top1: found -0.5, expected a share, 0 to 1"),
+        ("--min-top1", "nan", "bad value of --min-top1: found nan, expected a share, 0 to 1"),
         ("--max-kld", -1, "--max-kld: found -1, expected a number from 0 on"),
         ("--max-kld", "inf", "--max-kld: found inf, expected a number from 0 on"),
         ("--max-ppl-ratio", "nan", "--max-ppl-ratio: found nan, expected a number from 0 on"),
@@ -145,14 +145,14 @@ def test_a_gate_is_held_against_the_mean(run: Runner, model: Path, tiny: Path, t
 def test_a_gate_that_is_no_such_number_is_refused(
     run: Runner, model: Path, text: Path, gate: str, value: object, wanted: str
 ) -> None:
-    """Before anything is measured."""
+    """It is refused before anything is measured."""
     ended = run("eval", model, "--text", text, "--reference", model, gate, value)
     assert ended.code == 2
     assert wanted in ended.err
 
 
 def test_numbers_that_are_not_finite(run: Runner, tiny: Path, text: Path, tmp_path: Path) -> None:
-    """No perplexity of nan with exit code 0."""
+    """A perplexity of NaN never has exit code 0."""
     bad = broken(tiny.parent, tmp_path)
     ended = run("eval", bad, "--text", text)
     assert ended.code == 3
@@ -161,7 +161,7 @@ def test_numbers_that_are_not_finite(run: Runner, tiny: Path, text: Path, tmp_pa
 
 
 def test_each_option_has_one_default(run: Runner) -> None:
-    """In the help."""
+    """The help states it once."""
     words = " ".join(run("eval", "--help").out.split())
     assert "--context N Tokens of a window; 0: the models' context. [default: 0] --stride" in words
 
@@ -170,14 +170,14 @@ def test_what_makes_no_sense_is_refused(run: Runner, model: Path, text: Path, tm
     """A gate without a reference, a stride that is too wide, a text that is none."""
     ended = run("eval", model, "--text", text, "--max-kld", 1)
     assert ended.code == 2
-    assert "a gate compares with a reference. Add --reference MODEL." in ended.err
+    assert "a gate needs a reference to compare with. Add --reference MODEL." in ended.err
     assert run("eval", model, "--text", text, "--context", 8, "--stride", 8).code == 2
     ended = run("eval", model, "--text", text, "--context", 100_000)
     assert ended.code == 2
-    assert f"{model}: windows of so many tokens: found 100000, expected at most 256, the model's context" in ended.err
+    assert f"{model}: a window cannot be so long: found 100000, expected at most 256, the model's context" in ended.err
     ended = run("eval", model, "--text", text, "--tokens", -1)
     assert ended.code == 2
-    assert "tokens to score: found -1, expected 1 or more, or 0 for all" in ended.err
+    assert "bad number of tokens to score: found -1, expected 1 or more, or 0 for all" in ended.err
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
     ended = run("eval", model, "--text", tmp_path / "latin.txt")
     assert ended.code == 2

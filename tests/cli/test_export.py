@@ -58,7 +58,7 @@ def test_dry_run(run: Runner, other: Path, tmp_path: Path) -> None:
 
 
 def test_a_policy_first(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """From the original in one go, as `convert` and then `export` would."""
+    """The original is exported in one step, with the bytes that `convert` and then `export` give."""
     assert run("export", tiny, "-o", tmp_path / "a.gguf", "--format", "Q4_0,F16").code == 0
     assert run("convert", tiny, "-o", tmp_path / "m.bin", "--format", "Q4_0,F16").code == 0
     assert run("export", tmp_path / "m.bin", "-o", tmp_path / "b.gguf").code == 0
@@ -73,7 +73,7 @@ def test_threads_change_nothing(run: Runner, other: Path, tmp_path: Path) -> Non
 
 
 def test_usage(run: Runner, model: Path, other: Path, tmp_path: Path) -> None:
-    """Each slip with what to do next."""
+    """Each wrong use is answered with what to do next."""
     cases = [
         ([model], "the output's name does not tell what it should be. Add --to with one of gguf"),
         ([model, "-o", tmp_path / "x.bin"], "x.bin: the output's name does not tell what it should be. Add --to"),
@@ -92,7 +92,7 @@ def test_usage(run: Runner, model: Path, other: Path, tmp_path: Path) -> None:
 
 
 def test_what_exists_stays(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Without --force, and where the export fails."""
+    """A file stays without --force, and where the export fails."""
     target = tmp_path / "out.gguf"
     target.write_bytes(b"old")
     assert "the output exists. --force replaces it." in run("export", model, "-o", target).err
@@ -119,7 +119,7 @@ def test_an_idle_as_is_noted(run: Runner, model: Path, other: Path, tmp_path: Pa
 
 
 def test_a_tensor_that_a_format_wipes_out_is_noted(run: Runner, tmp_path: Path) -> None:
-    """As `convert` does."""
+    """The note is that of `convert`."""
     source = write_safetensors(tmp_path / "in.safetensors", {"w": np.full((4, 32), 1e-9, np.float32)})
     ended = run("export", source, "-o", tmp_path / "out.gguf", "--format", "Q8_0", "--json")
     note = "hardly anything is left of 1 tensor (SQNR below 1 dB): w; try another format"

@@ -32,14 +32,14 @@ def test_decoded_weights(run: Runner, model: Path, tmp_path: Path) -> None:
     ids=["experts", "integers", "scalar", "empty", "several tiles"],
 )
 def test_every_shape(run: Runner, tmp_path: Path, array: np.ndarray) -> None:  # type: ignore[type-arg]
-    """From any checkpoint."""
+    """Arrays of every shape are extracted from a checkpoint."""
     source = write_safetensors(tmp_path / "x.safetensors", {"w": array})
     assert run("extract", source, "w", "-o", tmp_path / "x.npy").code == 0
     np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), array, strict=True)
 
 
 def test_to_stdout(model: Path) -> None:
-    """-o - in a pipe."""
+    """`-o -` writes into a pipe."""
     command = [sys.executable, "-m", "fourcc", "extract", str(model), "norm", "-o", "-"]
     piped = subprocess.run(command, capture_output=True, check=True)
     with fourcc.open(model) as opened:
@@ -51,11 +51,11 @@ def test_never_to_a_terminal(run: Runner, model: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     ended = run("extract", model, "norm", "-o", "-")
     assert ended.code == 2
-    assert "binary data does not go to a terminal. Redirect it, or give -o FILE." in ended.err
+    assert "binary data is not written to a terminal. Redirect it, or give -o FILE." in ended.err
 
 
 def test_a_blob(run: Runner, model: Path, tmp_path: Path) -> None:
-    """The policy's text."""
+    """The policy's text is a blob."""
     assert run("extract", model, "--blob", "policy.toml", "-o", tmp_path / "p.toml").code == 0
     assert (tmp_path / "p.toml").read_text() == fourcc.Policy.shorthand("Q8_0,F16").text
 
@@ -71,7 +71,7 @@ def test_no_such_blob(run: Runner, model: Path, tiny: Path, tmp_path: Path) -> N
 
 
 def test_one_of_name_and_blob(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Neither, or both, is a slip."""
+    """Neither of them, or both, is an error."""
     for arguments in ((), ("norm", "--blob", "policy.toml")):
         ended = run("extract", model, *arguments, "-o", tmp_path / "x")
         assert ended.code == 2
@@ -91,7 +91,7 @@ def test_guards_of_the_output(run: Runner, model: Path, tmp_path: Path) -> None:
 
 
 def test_a_missing_format(run: Runner, unknown: Path, tmp_path: Path) -> None:
-    """Exit code 5, what to install, and no output."""
+    """The exit code is 5, the message says what to install, and there is no output."""
     ended = run("extract", unknown, ODD, "-o", tmp_path / "x.npy")
     assert ended.code == 5
     assert "no installed package provides the format Nope. It was made with far-away 1.2" in ended.err
@@ -99,5 +99,5 @@ def test_a_missing_format(run: Runner, unknown: Path, tmp_path: Path) -> None:
 
 
 def test_no_such_tensor(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Exit code 2."""
+    """The exit code is 2."""
     assert run("extract", model, "norms", "-o", tmp_path / "x").err.endswith("Did you mean 'norm'?\n")

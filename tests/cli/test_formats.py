@@ -40,7 +40,7 @@ def test_lists_every_format(run: Runner) -> None:
 
 
 def test_json(run: Runner) -> None:
-    """The object's schema."""
+    """The object has the schema's keys."""
     document = run("formats", "--json").document
     assert set(document) == {"schema", "formats", "broken"}
     assert document["schema"] == "fourcc.formats/1"
@@ -52,7 +52,7 @@ def test_json(run: Runner) -> None:
 
 
 def test_one_format(run: Runner) -> None:
-    """Summary, parts, settings with ranges and defaults, foreign ids."""
+    """The output has summary, parts, settings with ranges and defaults, and foreign ids."""
     text = run("formats", "Q4_A").out
     assert "bits per weight  6\n" in text
     assert "part bins: <f4, 1 row an entry\n" in text
@@ -140,7 +140,7 @@ def test_products_are_what_they_are(process: Runner, plugin: Plugin, level: str,
 
 
 def test_two_packages_with_one_tag(process: Runner, plugin: Plugin) -> None:
-    """Neither is taken; both are named; exit code 5 for the one who asks."""
+    """Neither format is used; the error names both packages, with exit code 5."""
     plugin("fourcc-half", "Half", GOOD)
     env = plugin("fourcc-other", "Half", GOOD)
     ended = process("formats", "--json", env=env)
@@ -163,7 +163,7 @@ def test_the_allow_list_shuts_plugins_out(process: Runner, plugin: Plugin) -> No
 
 
 def test_a_missing_format(run: Runner) -> None:
-    """Exit code 5."""
+    """The exit code is 5."""
     ended = run("formats", "Zzzz")
     assert ended.code == 5
     assert ended.err.startswith("fourcc: error: no installed package provides the format Zzzz. Install ")
@@ -171,7 +171,7 @@ def test_a_missing_format(run: Runner) -> None:
 
 @pytest.mark.parametrize("text", ["toolong", "4bit", "a-b", ""])
 def test_no_tag(run: Runner, text: str) -> None:
-    """Exit code 2."""
+    """The exit code is 2."""
     ended = run("formats", text)
     assert ended.code == 2
     assert "is not a tag: one to four of A-Z a-z 0-9 _, the first a letter. `fourcc formats` lists them." in ended.err

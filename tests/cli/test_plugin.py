@@ -86,7 +86,7 @@ def test_json_and_another_folder(run: Runner, here: Path) -> None:
 
 @pytest.mark.parametrize("tag", ["Tern", "q3_x", "a", "if", "Zz9_"])
 def test_what_is_written_is_clean(run: Runner, here: Path, tag: str) -> None:
-    """By ruff's own rules, whatever the tag's length."""
+    """ruff's own rules hold, however long the tag is."""
     assert run("plugin", "new", "fourcc-tern", "--tag", tag).code == 0
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
@@ -129,7 +129,7 @@ def test_names_that_may_not_be(run: Runner, here: Path, name: str, tag: str, say
 
 
 def test_a_tag_that_is_taken(process: Runner, plugin: Plugin, here: Path) -> None:
-    """By another distribution; one's own may be written again."""
+    """A tag of another distribution is refused; one's own may be written again."""
     env = plugin("fourcc-mine", "Mine", "FORMAT = None")
     ended = process("plugin", "new", "fourcc-other", "--tag", "Mine", env=env)
     assert ended.code == 2
@@ -140,7 +140,7 @@ def test_a_tag_that_is_taken(process: Runner, plugin: Plugin, here: Path) -> Non
 
 
 def test_nothing_is_overwritten(run: Runner, here: Path) -> None:
-    """Unless it is asked for; other files stay then."""
+    """Only --force replaces files, and other files stay."""
     folder = here / "fourcc-tern"
     folder.mkdir()
     (folder / "mine.txt").write_text("mine")
@@ -187,7 +187,7 @@ def test_a_format_is_examined(process: Runner, good: dict[str, str]) -> None:
 
 
 def test_a_report_as_json(process: Runner, good: dict[str, str]) -> None:
-    """Only some checks; the schema."""
+    """A run of some checks prints one object of the schema."""
     ended = process("plugin", "test", "Siz1", "--check", "declared size", "--check", "n*bits", "--json", env=good)
     document = ended.document
     assert ended.code == 1
@@ -202,7 +202,7 @@ def test_a_report_as_json(process: Runner, good: dict[str, str]) -> None:
 
 @pytest.mark.thorough
 def test_measures(process: Runner, good: dict[str, str], tmp_path: Path) -> None:
-    """Beside the built-in formats of about as many bits."""
+    """They stand beside those of the built-in formats of about as many bits."""
     path = tmp_path / "good.json"
     assert process("plugin", "pin", "Good", "-o", path, env=good).code == 0
     ended = process("plugin", "test", "Good", "--vectors", path, "--json", "-q", env=good)
@@ -251,7 +251,7 @@ def test_what_cannot_be_loaded(process: Runner, good: dict[str, str], tag: str, 
     ],
 )
 def test_a_module_that_cannot_be_imported(process: Runner, plugin: Plugin, code: str, says: str) -> None:
-    """Even one that takes its process along."""
+    """This holds even if the import ends its process."""
     ended = process("plugin", "test", "Odd1", env=plugin("fourcc-odd", "Odd1", code))
     assert ended.code == 1, ended.err
     assert says in " ".join(ended.out.split())

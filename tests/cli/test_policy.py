@@ -23,7 +23,7 @@ def test_check_shows_the_plan(run: Runner, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_check_shows_every_problem(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """Exit code 2."""
+    """The exit code is 2."""
     policy = tmp_path / "mixed.toml"
     policy.write_text('version = 1\n[[rule]]\nmatch = "x"\ntag = "Q8_0"\n')
     ended = run("policy", "check", policy, tiny)
@@ -33,13 +33,13 @@ def test_check_shows_every_problem(run: Runner, tiny: Path, tmp_path: Path) -> N
 
 
 def test_check_of_a_missing_policy(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """Exit code 4."""
+    """The exit code is 4."""
     ended = run("policy", "check", tmp_path / "none.toml", tiny)
     assert (ended.code, ended.err) == (4, f"fourcc: error: {tmp_path}/none.toml: No such file or directory\n")
 
 
 def test_show_prints_the_text(run: Runner, model: Path) -> None:
-    """As it was written."""
+    """The policy is printed as it was written."""
     text = fourcc.Policy.shorthand("Q8_0,F16").text
     assert run("policy", "show", model).out == text
     document = run("policy", "show", model, "--json").document
@@ -58,7 +58,7 @@ def test_show_resolved_makes_the_same_file(run: Runner, model: Path, tiny: Path,
 
 
 def test_show_without_a_policy(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Exit code 3."""
+    """The exit code is 3."""
     rewrite_without_policy(model, tmp_path / "x.bin")
     ended = run("policy", "show", tmp_path / "x.bin")
     assert ended.code == 3
@@ -88,7 +88,7 @@ def test_show_makes_the_text_safe_for_a_terminal(
 
 
 def test_show_of_another_file(run: Runner, tiny: Path) -> None:
-    """Exit code 3."""
+    """The exit code is 3."""
     assert run("policy", "show", tiny).code == 3
 
 
@@ -108,7 +108,7 @@ def test_recipes(run: Runner) -> None:
 
 
 def test_a_recipe_converts(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """As its text does."""
+    """The recipe gives the bytes that its text gives."""
     text = run("policy", "show", "--recipe", "Q8_0").out
     (tmp_path / "p.toml").write_text(text)
     assert run("convert", tiny, "-o", tmp_path / "a.bin", "--policy", tmp_path / "p.toml").code == 0

@@ -63,20 +63,20 @@ def test_text_goes_to_stdout_and_speed_to_stderr(run: Runner, model: Path) -> No
 
 
 def test_one_seed_gives_one_text(run: Runner, model: Path) -> None:
-    """And another seed another one."""
+    """Another seed gives another text."""
     first, again, other = (run("run", model, "-s", seed, "-n", 60).out for seed in (7, 7, 8))
     assert first == again
     assert first != other
 
 
 def test_the_text_does_not_depend_on_threads(run: Runner, model: Path) -> None:
-    """Nor on whether it is asked for in one go."""
+    """It does not depend on whether it is asked for in one step, either."""
     texts = {run("run", model, *GREEDY, "-n", 80, "--threads", threads).out for threads in (1, 2, 3)}
     assert len(texts) == 1
 
 
 def test_the_prompt_may_come_from_standard_input(model: Path) -> None:
-    """As a program in a pipe has it."""
+    """A program in a pipe reads its prompt there."""
     command = [sys.executable, "-m", "fourcc", "run", str(model), "-i", "-", *GREEDY, "-n", "30", "-q"]
     ended = subprocess.run(command, input="One day\n", capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -84,7 +84,7 @@ def test_the_prompt_may_come_from_standard_input(model: Path) -> None:
 
 
 def test_a_policy_quantizes_on_the_way(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """And nothing of it is left behind."""
+    """No temporary file is left behind."""
     tokenizer = tiny.with_name("tiny_tokenizer.bin")
     ended = run("run", tiny, "-z", tokenizer, "--format", "Q8_A", *GREEDY, "-n", 30)
     assert ended.code == 0
@@ -107,7 +107,7 @@ def test_what_cannot_be_run_says_why(run: Runner, tiny: Path, model: Path, tmp_p
 
 
 def test_a_closed_pipe_ends_it(model: Path) -> None:
-    """As `head` closes one."""
+    """`head` closes the pipe in this way."""
     command = f'"{sys.executable}" -m fourcc run "{model}" -s 1 -n 200 | head -c 10'
     ended = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert len(ended.stdout) == 10
@@ -152,7 +152,7 @@ def test_events_tell_what_comes(run: Runner, model: Path) -> None:
 
 
 def test_events_tell_the_seed_that_was_used(run: Runner, model: Path) -> None:
-    """So that the text can be made again where the time was the seed."""
+    """So a text whose seed was the time can be made again."""
     ended = events(run("run", model, "-n", 30, "--json"))
     text = "".join(str(event.get("text", "")) for event in ended)
     assert run("run", model, "-n", 30, "-s", ended[0]["seed"], "-q").out.removesuffix("\n") == text
@@ -167,7 +167,7 @@ def test_an_error_is_an_event_too(run: Runner, model: Path) -> None:
 
 
 def test_messages_name_the_file_that_was_given(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """And not the temporary one that it became."""
+    """They do not name the temporary file that it became."""
     ended = run("run", tiny, "--format", "Q8_A", "-n", 5)
     assert f"{tiny}: the model has no tokenizer" in ended.err
     other = tmp_path / "other.bin"
@@ -189,7 +189,7 @@ def test_a_talk_from_a_file(model: Path) -> None:
 
 
 def test_a_system_prompt_is_the_first_line_unless_it_is_given(model: Path) -> None:
-    """As in llama2.c."""
+    """llama2.c does the same."""
     common = (model, "-m", "chat", *GREEDY, "-n", 70, "-q")
     given = piped("Hello\n", *common, "-y", "Tell of dogs.").out
     assert given == piped("Tell of dogs.\nHello\n", *common).out
@@ -197,7 +197,7 @@ def test_a_system_prompt_is_the_first_line_unless_it_is_given(model: Path) -> No
 
 
 def test_a_talk_in_events(model: Path) -> None:
-    """Each message, its answer, and why it ended."""
+    """Events give each message, its answer, and why it ended."""
     found = events(piped("Hello\nAnd then?\n", model, "-m", "chat", "-y", "", *GREEDY, "-n", 50, "--json"))
     assert found[0]["template"] == "llama2"
     assert [event["event"] for event in found if event["event"] != "text"] == ["start", "prompt", "turn", "end"]
@@ -205,7 +205,7 @@ def test_a_talk_in_events(model: Path) -> None:
 
 
 def test_a_talk_without_messages_ends(model: Path) -> None:
-    """As at Ctrl-D."""
+    """It ends as at Ctrl-D."""
     ended = piped("", model, "-m", "chat", "-q")
     assert (ended.code, ended.out, ended.err) == (0, "", "")
 
@@ -245,7 +245,7 @@ def until(terminal: int, text: str) -> str:
 
 
 def test_a_person_is_asked_and_ctrl_d_ends_it(model: Path) -> None:
-    """On a terminal, which shows what is typed itself."""
+    """A terminal shows what is typed, so the command does not repeat it."""
     with on_a_terminal(model) as (process, terminal):
         until(terminal, "System prompt (optional): ")
         os.write(terminal, b"\n")
@@ -256,7 +256,7 @@ def test_a_person_is_asked_and_ctrl_d_ends_it(model: Path) -> None:
 
 
 def test_ctrl_c_at_the_question_ends_it(model: Path) -> None:
-    """As it does elsewhere; nobody sees a traceback."""
+    """It ends as elsewhere, without a traceback."""
     with on_a_terminal(model) as (process, terminal):
         until(terminal, "System prompt (optional): ")
         os.kill(process, signal.SIGINT)
@@ -286,7 +286,7 @@ class Stopped:
 
 
 def test_a_person_goes_on_after_stopping_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And where nobody sits at a terminal, it is the end."""
+    """Without a terminal, an interrupt ends the command."""
     monkeypatch.setattr(chat, "ask", lambda _: "again")
     monkeypatch.setattr(chat.terminal, "on_terminal", lambda stream: stream is sys.stdin)
     talk, output = Stopped(), run_output.Text(talk=True, quiet=True)
@@ -349,7 +349,7 @@ def test_events_hold_the_text_as_it_is(run: Runner, model: Path, monkeypatch: py
 
 
 def test_a_tokenizer_is_taken_for_a_model_bin(run: Runner, tiny: Path, model: Path, tmp_path: Path) -> None:
-    """As for a checkpoint: one that has none, and one that has another."""
+    """A model.bin without a tokenizer, or with another, takes it as a checkpoint does."""
     tokenizer = tiny.with_name("tiny_tokenizer.bin")
     bare = tmp_path / "bare.bin"
     assert run("convert", tiny, "-o", bare, "--format", "Q8_0,F16").code == 0
@@ -378,7 +378,7 @@ def renamed(tokenizer: Path, path: Path, tokens: int = 384) -> Path:
 
 
 def test_a_tokenizer_in_place_of_the_stored_one(run: Runner, tiny: Path, model: Path, tmp_path: Path) -> None:
-    """Is used, and said; with other weights or formats, too, and by `eval`."""
+    """It is used and noted, with other weights or formats, too, and by `eval`."""
     real = tiny.with_name("tiny_tokenizer.bin")
     other = renamed(real, tmp_path / "other.bin")
     note = f"fourcc: note: {other} takes the place of the tokenizer that the model brings (tokenizer.bin)\n"

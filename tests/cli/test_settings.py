@@ -113,7 +113,7 @@ def test_stored_and_shown(run: Runner, model: Path) -> None:
 
 
 def test_other_parameters_are_a_difference(run: Runner, tiny: Path, model: Path, tmp_path: Path) -> None:
-    """And encoded anew, where a policy asks for others."""
+    """A policy that asks for other parameters encodes the tensor anew."""
     other = tmp_path / "other.bin"
     assert run("convert", model, "-o", other, "--format", "Good", "--include", "*attention.w*", "-q").code == 0
     ended = run("diff", model, other)

@@ -50,7 +50,7 @@ def test_header_of_a_model(run: Runner, model: Path) -> None:
 
 
 def test_rows_of_a_model(run: Runner, model: Path) -> None:
-    """Name, shape, tag, bits per weight, bytes, measured error, rule."""
+    """A row has name, shape, tag, bits per weight, bytes, measured error and rule."""
     rows = table(run("inspect", model).out)
     assert len(rows) == 38
     with ModelFile(model) as opened:
@@ -89,7 +89,7 @@ def test_another_checkpoint(run: Runner, tiny: Path) -> None:
 
 
 def test_an_unknown_format_is_listed(run: Runner, unknown: Path) -> None:
-    """With the package to install."""
+    """The package to install is named."""
     ended = run("inspect", unknown)
     assert ended.code == 0
     assert next(row for row in table(ended.out) if row[0] == ODD)[1:5] == ["96 x 96", "Nope", "8.5", "9792"]
@@ -141,7 +141,7 @@ def test_one_tensor_as_json(run: Runner, model: Path) -> None:
 
 
 def test_a_format_without_codes_has_a_histogram_of_weights(run: Runner, tiny: Path) -> None:
-    """32 bars from the least to the greatest weight."""
+    """It has 32 bars from the least to the greatest weight."""
     found = run("inspect", tiny, "--tensor", "norm", "--json").document["statistics"]
     assert found["histogram_of"] == "weights"
     assert len(found["histogram"]) == 32
@@ -182,7 +182,7 @@ def test_another_encoder_version_is_noted(run: Runner, model: Path, tmp_path: Pa
 
 
 def test_the_nearest_names_are_offered(run: Runner, model: Path) -> None:
-    """Exit code 2."""
+    """The exit code is 2."""
     ended = run("inspect", model, "--tensor", "layers.0.attention.wqq")
     assert ended.code == 2
     assert f"{model}: no tensor is named 'layers.0.attention.wqq'. Did you mean 'layers.0.attention.wq'" in ended.err
@@ -190,7 +190,7 @@ def test_the_nearest_names_are_offered(run: Runner, model: Path) -> None:
 
 
 def test_a_damaged_index(run: Runner, model: Path, tmp_path: Path) -> None:
-    """Exit code 3."""
+    """The exit code is 3."""
     path = tmp_path / "cut.bin"
     path.write_bytes(model.read_bytes()[:-100])
     ended = run("inspect", path)

@@ -42,7 +42,7 @@ def test_a_table_of_all_tensors(run: Runner, tiny: Path) -> None:
 
 
 def test_numbers_are_those_of_the_weights(run: Runner, tiny: Path) -> None:
-    """In JSON, with a schema."""
+    """The JSON object has a schema."""
     document = run("stats", tiny, "--role", "attention.k", "--layers", "1", "--json").document
     assert (document["schema"], document["file"]) == ("fourcc.stats/1", str(tiny))
     (found,) = document["tensors"]
@@ -82,7 +82,7 @@ def test_a_format_is_tried_on_the_way(run: Runner, tiny: Path, model: Path) -> N
 
 
 def test_one_tensor_in_depth(run: Runner, tiny: Path) -> None:
-    """Facts, and bars side by side."""
+    """Facts are followed by bars side by side."""
     ended = run("stats", tiny, "--include", "layers.0.attention.wq", "--format", "Q4_0")
     facts, bars = ended.out.split("\n\n")
     assert "F32 -> Q4_0" in facts
@@ -96,7 +96,7 @@ def test_one_tensor_in_depth(run: Runner, tiny: Path) -> None:
 
 
 @pytest.mark.parametrize(("encoding", "blocks"), [("utf-8", True), ("ascii", False), ("latin-1", False)])
-def test_a_pipe_that_takes_no_blocks_gets_ascii(process: Runner, tiny: Path, encoding: str, blocks: bool) -> None:  # noqa: FBT001
+def test_a_pipe_that_takes_no_blocks_gets_ascii(process: Runner, tiny: Path, encoding: str, blocks: bool) -> None:
     """In any encoding the picture is there, and no escapes."""
     env = {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
     table = process("stats", tiny, "--layers", "0", env=env).out
@@ -124,7 +124,7 @@ def test_a_narrow_terminal_gets_fewer_columns(
 
 
 def test_what_cannot_be_decoded_is_named(run: Runner, unknown: Path, tiny: Path) -> None:
-    """And all else is shown."""
+    """All other tensors are shown."""
     ended = run("stats", unknown)
     assert ended.code == 0
     assert f"{ODD}: not decoded: no installed package provides the format Nope." in ended.out
@@ -136,7 +136,7 @@ def test_what_cannot_be_decoded_is_named(run: Runner, unknown: Path, tiny: Path)
 
 
 def test_what_the_original_lacks_is_named(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """By name or by shape."""
+    """A tensor is named if its name is missing or its shape differs."""
     run("convert", tiny, "-o", tmp_path / "part.bin", "--exclude", "layers.0.*", "-q")
     ended = run("stats", tiny, "--against", tmp_path / "part.bin", "--include", "*.wq")
     assert "layers.0.attention.wq: the original has no tensor of that name and shape" in ended.out
@@ -247,7 +247,7 @@ def test_weights_that_are_not_finite_are_counted(run: Runner, tmp_path: Path) ->
 
 
 def test_pictures(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """By the names' ends; never over a file that is there."""
+    """The file's suffix decides the kind; an existing file is not replaced."""
     weights, layers, formats = tmp_path / "w.png", tmp_path / "l.SVG", tmp_path / "f.pdf"
     common = ("stats", tiny, "--include", "*.w[qk]", "-q")
     assert run(*common, "--plot", weights, "--plot-layers", layers).code == 0
@@ -264,7 +264,7 @@ def test_pictures(run: Runner, tiny: Path, tmp_path: Path) -> None:
 
 
 def test_matplotlib_is_loaded_for_pictures_only(tiny: Path) -> None:
-    """Whatever else is asked for."""
+    """No other option loads it."""
     code = "import sys; from fourcc.cli.app import main; code = main(sys.argv[1:]); print('matplotlib' in sys.modules)"
     for more in ((), ("--suggest",)):
         command = [sys.executable, "-c", code, "stats", str(tiny), *more]
@@ -287,7 +287,7 @@ def test_one_thing_at_a_time(run: Runner, tiny: Path, wrong: tuple[str, ...]) ->
 def test_numbers_that_make_no_sense(run: Runner, tiny: Path, wrong: tuple[str, str]) -> None:
     """They are refused before anything is read."""
     ended = run("stats", tiny, "--suggest", *wrong)
-    assert (ended.code, f"{wrong[0]} makes no sense: found " in ended.err) == (2, True)
+    assert (ended.code, f"bad value of {wrong[0]}: found " in ended.err) == (2, True)
 
 
 def test_weights_that_are_odd(run: Runner, tmp_path: Path) -> None:

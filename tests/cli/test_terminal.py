@@ -49,7 +49,7 @@ def test_cells_are_made_safe() -> None:
 
 
 def test_a_narrow_terminal_shortens_names_in_the_middle() -> None:
-    """Until the line fits, and never below eight characters; numbers stay whole."""
+    """A name keeps at least eight characters; numbers stay whole."""
     rows = [["layers.10.attention.wq", "12345"]]
     assert list(tables.lines(TABLE, rows, 22))[1] == "layers...ion.wq  12345"
     assert list(tables.lines(TABLE, rows, 1))[1] == "lay...wq  12345"
@@ -57,7 +57,7 @@ def test_a_narrow_terminal_shortens_names_in_the_middle() -> None:
 
 
 def test_an_empty_table_is_its_head() -> None:
-    """No rows."""
+    """A table without rows prints its head alone."""
     assert list(tables.lines(TABLE, [])) == ["name  size"]
 
 
@@ -86,7 +86,7 @@ def test_a_pipe_gets_whole_names(capsys: pytest.CaptureFixture[str], monkeypatch
     ],
 )
 def test_lengths(count: float, text: str) -> None:
-    """Decimal units, two to four digits."""
+    """Lengths have decimal units, and two to four digits."""
     assert units.short_bytes(count) == text
 
 
@@ -162,7 +162,7 @@ def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(("quiet", "term"), [(True, "xterm"), (False, "dumb")])
-def test_progress_stays_silent(monkeypatch: pytest.MonkeyPatch, quiet: bool, term: str) -> None:  # noqa: FBT001
+def test_progress_stays_silent(monkeypatch: pytest.MonkeyPatch, quiet: bool, term: str) -> None:
     """-q; and a dumb terminal is treated as a pipe."""
     stream, clock = Terminal(), Clock()
     monkeypatch.setattr(sys, "stderr", stream)

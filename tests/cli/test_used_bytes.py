@@ -93,7 +93,7 @@ def test_every_command_checks_what_it_uses(
 
 
 def test_a_reference_is_checked_too(run: Runner, model: Path, copied: Path, text: Path) -> None:
-    """Before anything is scored."""
+    """It is checked before anything is scored."""
     says = damaged(copied, "norm")
     ended = run("eval", model, "--reference", copied, "--text", text, "-q", "--max-kld", 9)
     assert (ended.code, ended.out, ended.err) == (3, "", f"fourcc: error: {says}")
@@ -233,7 +233,7 @@ def test_evaluate_refuses_a_file_that_changed(
 def test_what_fails_because_the_file_changed_says_so(
     copied: Path, meanwhile: Callable[[Callable[[], None]], None]
 ) -> None:
-    """And not that no token can be drawn."""
+    """The message does not claim that no token can be drawn."""
 
     def spoil() -> None:
         overwrite(copied)

@@ -23,7 +23,7 @@ def part(model: Path, tensor: str) -> tuple[str, int, int]:
 
 
 def test_a_whole_file(run: Runner, model: Path) -> None:
-    """Exit code 0 and one line."""
+    """The exit code is 0, and there is one line."""
     ended = run("verify", model)
     size = model.stat().st_size
     assert (ended.code, ended.err) == (0, "")
@@ -47,14 +47,14 @@ def test_every_damage_is_named(run: Runner, model: Path, tmp_path: Path) -> None
 
 
 def test_quiet_prints_damage_only(run: Runner, model: Path, tmp_path: Path) -> None:
-    """-q."""
+    """`-q` leaves out all else."""
     assert run("verify", "-q", model).out == ""
     _, offset, _ = part(model, "norm")
     assert len(run("verify", "-q", damaged(model, tmp_path / "bad.bin", offset)).out.splitlines()) == 1
 
 
 def test_json(run: Runner, model: Path, tmp_path: Path) -> None:
-    """The object's schema."""
+    """The object has the schema's keys."""
     name, offset, nbytes = part(model, "norm")
     path = damaged(model, tmp_path / "bad.bin", offset)
     ended = run("verify", path, "--json")
@@ -101,7 +101,7 @@ def test_an_unknown_format_is_no_damage(run: Runner, unknown: Path) -> None:
 
 
 def test_no_model_at_all(run: Runner, tiny: Path, tmp_path: Path) -> None:
-    """Exit code 3 for another file or an empty one, 4 for none."""
+    """The exit code is 3 for another file or an empty one, and 4 for none."""
     ended = run("verify", tiny)
     assert ended.code == 3
     assert ended.err.startswith(f"fourcc: error: {tiny}, byte 0: not a model.bin: ")

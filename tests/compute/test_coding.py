@@ -83,7 +83,7 @@ def test_numpy_is_given_up_when_it_took_long(monkeypatch: pytest.MonkeyPatch, tm
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("tag", ["Q8_A", "Q4_0", "F16"])
 def test_files_do_not_show_it(tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A whole conversion, from halves, experts and a short tensor among it."""
+    """A whole conversion, from halves, experts and a short tensor among others, gives equal bytes."""
     random = np.random.default_rng(1)
     shapes = {"a": (200, 64), "experts": (3, 130, 32), "norm": (64,), "wide": (2, 4096)}
     arrays = {name: random.standard_normal(shape).astype("f2") for name, shape in shapes.items()}

@@ -14,7 +14,7 @@ TESTED = sorted(path.parent.name for path in PLUGINS.glob("*/test_*.py"))
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", TESTED)
 def test_its_own_tests_pass(name: str, root: Path) -> None:
-    """In its folder, with the package to be found there."""
+    """They run in the plugin's folder, with its package on the path."""
     path = os.pathsep.join([str(PLUGINS / name), str(root)])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-c", os.devnull]
     done = subprocess.run(
@@ -34,7 +34,7 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize("name", TESTED)
 def test_each_is_a_whole_package(name: str) -> None:
-    """A page, a README, an entry point and pinned bytes."""
+    """A package has a page, a README, an entry point and pinned bytes."""
     folder = PLUGINS / name
     assert '[project.entry-points."fourcc.formats"]' in (folder / "pyproject.toml").read_text()
     assert (folder / "README.md").is_file()

@@ -18,8 +18,8 @@ PLUGIN = Path(__file__).resolve().parents[1] / "plugins" / "fourcc-rungs"
 sys.path.insert(0, str(PLUGIN))
 
 from fourcc_rungs.block_decoder import RNG2  # noqa: E402 - it is no package of ours that is installed
-from fourcc_rungs.native import RNG3  # noqa: E402
-from fourcc_rungs.numpy_only import RNG1  # noqa: E402
+from fourcc_rungs.native import RNG3  # noqa: E402 - after the path is set
+from fourcc_rungs.numpy_only import RNG1  # noqa: E402 - after the path is set
 
 RUNGS = {"decode": RNG1, "fused": RNG2, "native": RNG3}
 
@@ -45,7 +45,7 @@ def test_conformance(trial: Trial) -> None:
 
 @pytest.mark.parametrize(("level", "found"), RUNGS.items(), ids=RUNGS)
 def test_each_stands_on_its_rung(level: str, found: Format) -> None:
-    """As `fourcc formats` shows it."""
+    """`fourcc formats` shows that rung."""
     assert compute.kernel_of(found).level == level
 
 

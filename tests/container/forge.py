@@ -111,7 +111,7 @@ def honest() -> Tree:
     )
 
 
-def put(tree: Any, path: str, value: object) -> Tree:  # noqa: ANN401 - a tree has no type
+def put(tree: Any, path: str, value: object) -> Tree:
     """The tree with another value at a path such as ``tensors.0.shape``; `DROP` removes the key."""
     node = tree
     *way, last = [int(step) if step.isdigit() else step for step in path.split(".")]

@@ -100,7 +100,7 @@ def test_rest_of_the_head_must_be_zero(tmp_path: Path) -> None:
 
 
 TOTAL = len(SOUND)
-POINTS = "the tail points elsewhere than to the index before it: found"
+POINTS = "the tail does not point to the index before it: found"
 WHERE = TOTAL - 64
 
 

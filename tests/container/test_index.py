@@ -182,7 +182,7 @@ def test_long_text_and_many_keys(tmp_path: Path) -> None:
 
 
 def test_long_text_does_not_fill_a_message(tmp_path: Path) -> None:
-    """Where it stands in the wrong place."""
+    """A long text in the wrong place is cut in the message."""
     for path in ("tensors.0.tag", "tensors.0.name", "tensors.0.parts.0.dtype", "tensors.0.shape"):
         assert len(refusal(tmp_path / "m", msgpack.packb(put(honest(), path, "x" * (4 << 20))))) < 400
 

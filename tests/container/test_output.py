@@ -45,7 +45,7 @@ def alone(path: Path) -> bool:
 
 
 def test_new_file(target: Path) -> None:
-    """Under its name only when the block is left."""
+    """The file has its name only once the block is left."""
     with AtomicFile(target) as out:
         out.write_at(4, b"later")
         out.write_at(0, b"head")
@@ -240,7 +240,7 @@ def test_the_current_folder_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_exception_leaves_nothing(old: Path, error: type[BaseException]) -> None:
-    """Whatever ends the block: the old file stays, the temporary one goes."""
+    """However the block ends, the old file stays and the temporary one is removed."""
     with pytest.raises(error), AtomicFile(old) as out:  # noqa: PT012 - the block is what is tested
         out.write_at(0, NEW)
         raise error
@@ -352,7 +352,7 @@ def test_long_writes_are_cut(target: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_free_space_is_checked(target: Path) -> None:
-    """Before the first byte; the message has both numbers."""
+    """It is checked before the first byte is written; the message has both numbers."""
     check_space(target, 1)
     with pytest.raises(
         OutputError, match=r"not enough space on the disk: found \d+ bytes free, expected 1152921504607895552"
@@ -390,7 +390,7 @@ def test_living_run_s_file_is_kept(target: Path, temporary: Path) -> None:
 
 
 def test_other_target_s_file_is_kept(target: Path, temporary: Path) -> None:
-    """And so is anything that only looks like it."""
+    """A file that only looks like a temporary one is kept, too."""
     mine = target.with_name(f".{target.name}.notes")
     mine.write_bytes(b"mine")
     write_file(target.with_name("other.bin"), NEW, force=False)

@@ -185,7 +185,7 @@ def test_decoding_any_content_stays_in_bounds(tmp_path: Path) -> None:
 
 
 def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
-    """Whatever the file is called, and however often it is written."""
+    """Neither the file's name nor a repetition changes them."""
     first = write_model(tmp_path / "a", assorted(), {"x": b"1"})
     second = write_model(tmp_path / "some other name", assorted(), {"x": b"1"})
     assert first.read_bytes() == second.read_bytes()

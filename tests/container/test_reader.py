@@ -91,7 +91,7 @@ def test_closed_file(model: Path) -> None:
 
 
 def test_unknown_names(model: Path) -> None:
-    """A mapping's own error."""
+    """The error is a mapping's own KeyError, too."""
     with ModelFile(model) as opened:
         assert "none" not in opened
         for ask in (opened.__getitem__, opened.record, opened.blob):

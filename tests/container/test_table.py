@@ -131,7 +131,10 @@ def test_two_blobs_and_two_parts_of_one_name(tmp_path: Path) -> None:
 def test_overlap_and_shared_range(tmp_path: Path) -> None:
     """B6: a second tensor on the first one's bytes, wholly or in part, and a million of them on one range."""
     tree = put(honest(), "tensors.1.parts.0.offset", 64)
-    says = f"tensor 'b': 'values' of 12 bytes does not follow what lies before it: found offset 64, expected offset 128, ending at {END} at the latest"  # noqa: E501
+    says = (
+        "tensor 'b': 'values' of 12 bytes does not follow what lies before it: "
+        f"found offset 64, expected offset 128, ending at {END} at the latest"
+    )
     assert refusal(tmp_path / "m", tree) == says
     one = part("", WEIGHTS, 64, [2, 4])
     bomb = index_of([tensor(f"{n}", [2, 4], [one]) for n in range(20_000)], [])
@@ -146,7 +149,9 @@ def test_hole_before_and_after(tmp_path: Path) -> None:
     hole = padded(WEIGHTS) + bytes(64) + PAYLOAD[64:]
     assert "does not follow" in refusal(tmp_path / "m", tree, hole)
     text = refusal(tmp_path / "m", honest(), PAYLOAD + bytes(64))
-    assert text == f"payload and index do not meet: found index at {END + 64}, expected index at {END}"
+    assert (
+        text == f"the payload does not end where the index begins: found index at {END + 64}, expected index at {END}"
+    )
 
 
 def test_unsorted_table(tmp_path: Path) -> None:
@@ -202,8 +207,8 @@ def test_unknown_tag_is_listed_verified_and_refused_alone(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("path", "value", "says"),
     [
-        ("params", {"group": 3}, "F32 cannot be what the tensor is stored in: no setting named 'group'"),
-        ("tag", "Q8_0", "Q8_0 cannot be what the tensor is stored in: rows of 4 are not a multiple of 32"),
+        ("params", {"group": 3}, "F32 cannot be the tensor's format: no setting named 'group'"),
+        ("tag", "Q8_0", "Q8_0 cannot be the tensor's format: rows of 4 are not a multiple of 32"),
         ("shape", [4, 2], "part 'values' does not fit the format F32: found (2, 4) float32, expected (4, 2) float32"),
         ("parts.0.dtype", "<i4", "part 'values' does not fit the format F32: found (2, 4) int32"),
         ("parts.0.name", "velues", "wrong parts: found ['velues'], expected ['values']"),

@@ -11,7 +11,7 @@ from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
 # A codebook for the matrix: `prepare` sees all rows, a part belongs to the whole matrix, and so does a scalar.
 
 
-def _fit(reader: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:  # noqa: ARG001 - the seam's signature
+def _fit(reader: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:
     """The sixteen quantiles of all weights, read in two runs."""
     half = geom.rows // 2
     w = np.concatenate([reader(0, half), reader(half, geom.rows)])
@@ -46,7 +46,7 @@ CODEBOOK = Format(
 # g_idx says which group a column is in. Groups are a parameter.
 
 
-def _act_order(reader: RowReader, geom: Geometry, options: Params, aids: Aids) -> Array:  # noqa: ARG001
+def _act_order(reader: RowReader, geom: Geometry, options: Params, aids: Aids) -> Array:
     assert aids.hessian is not None
     order = np.argsort(-np.diag(aids.hessian), kind="stable")
     groups = np.empty(geom.cols, np.int32)
@@ -88,7 +88,7 @@ ORDER = np.array([0, 2, 4, 6, 1, 3, 5, 7])
 SHIFTS = np.arange(0, 32, 4, dtype=np.uint32)
 
 
-def _awq(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def _awq(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     assert aids.importance is not None
     channels = np.sqrt(aids.importance).astype(np.float32)  # (cols,)
     w = tile * channels
@@ -207,7 +207,7 @@ HADAMARD = Format(
 # Entropy-coded: one part of variable length, and one of fixed length behind it.
 
 
-def _deflate(tile: Array, shared: object, geom: Geometry, *_: object) -> Parts:  # noqa: ARG001
+def _deflate(tile: Array, shared: object, geom: Geometry, *_: object) -> Parts:
     steps = np.abs(tile).max(axis=1) / 127
     codes = np.rint(tile / np.maximum(steps, 1e-30)[:, None]).astype(np.int8)
     return {"stream": np.frombuffer(zlib.compress(codes.tobytes(), 9), np.uint8), "steps": steps.astype(np.float32)}

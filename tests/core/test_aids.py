@@ -24,10 +24,10 @@ def asking(*needs: str) -> tuple[Format, list[Aids]]:
     """A format that asks for something, and what its encoder and its `prepare` were given."""
     seen: list[Aids] = []
 
-    def prepare(reader: object, geom: Geometry, options: object, aids: Aids) -> None:  # noqa: ARG001
+    def prepare(reader: object, geom: Geometry, options: object, aids: Aids) -> None:
         seen.append(aids)
 
-    def encode(tile: Array, shared: object, geom: Geometry, options: object, aids: Aids) -> Mapping[str, Array]:  # noqa: ARG001
+    def encode(tile: Array, shared: object, geom: Geometry, options: object, aids: Aids) -> Mapping[str, Array]:
         seen.append(aids)
         return {"values": tile}
 
@@ -57,7 +57,7 @@ def test_a_format_sees_what_it_asks_for(needs: tuple[str, ...]) -> None:
 
 
 def test_each_expert_has_its_own() -> None:
-    """Where there is one for each; else they share it."""
+    """Experts share one array if there is only one."""
     found, seen = asking("importance")
     each = np.arange(12, dtype=np.float32).reshape(2, 6)
     with installed(found):

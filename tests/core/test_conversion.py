@@ -97,7 +97,7 @@ def test_the_stored_error_is_the_real_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("formats", [None, "F32", "Q8_B"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nonfinite_weights_are_refused_by_name(tmp_path: Path, formats: str | None, value: float) -> None:
-    """Whatever becomes of the tensor; the old output stays."""
+    """They are refused whatever the tensor becomes; the old output stays."""
     values = normal(4000, 128)
     values[3000, 5] = values[3999, 127] = value
     output = tmp_path / "model.bin"
@@ -278,14 +278,14 @@ def test_format_and_recipe_are_the_words_of_the_command_line(root: Path, tmp_pat
     ],
 )
 def test_what_convert_says_of_a_policy_that_is_none(tmp_path: Path, given: dict[str, str], message: str) -> None:
-    """Before the source is looked at: there is none here."""
+    """The error comes before the source is opened: there is none here."""
     with pytest.raises(UsageError) as caught:
         fourcc.convert(tmp_path / "no source", tmp_path / "out.bin", **given)  # type: ignore[arg-type]
     assert str(caught.value).startswith(message)
 
 
 def test_the_notes_of_a_plan_are_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """They look at every tensor."""
+    """They look at every tensor, so twice would cost time."""
     looks: list[Source] = []
 
     def warned(source: Source, taken: object = None) -> list[str]:

@@ -38,7 +38,7 @@ def load(parts: Parts, _: Geometry) -> Array:
     return parts["v"]
 
 
-def fake(encode: Callable[..., Any] = store, decode: Callable[..., Any] = load, **changes: Any) -> Format:  # noqa: ANN401 - a spec's fields
+def fake(encode: Callable[..., Any] = store, decode: Callable[..., Any] = load, **changes: Any) -> Format:
     """A format with another encoder or decoder, or declaring something else."""
     prepare = changes.pop("prepare", None)
     return Format(spec=attrs.evolve(SPEC, **changes), encode=encode, decode=decode, prepare=prepare)
@@ -59,7 +59,7 @@ def test_arguments_of_an_encoder() -> None:
     """A float32 tile, C-contiguous, not to be written to; the tile's geometry; complete settings; only needed aids."""
     seen: list[tuple[Any, ...]] = []
 
-    def look(tile: Array, *rest: Any) -> Parts:  # noqa: ANN401 - the seam's arguments
+    def look(tile: Array, *rest: Any) -> Parts:
         seen.append((tile, *rest))
         return {"v": tile.copy()}
 
@@ -77,7 +77,7 @@ def test_calibration_data_that_a_format_uses_may_be_missing() -> None:
     """It sees them where they are given, and is encoded to without them."""
     seen: list[Aids] = []
 
-    def look(tile: Array, *rest: Any) -> Parts:  # noqa: ANN401 - the seam's arguments
+    def look(tile: Array, *rest: Any) -> Parts:
         seen.append(rest[-1])
         return {"v": tile.copy()}
 
@@ -262,14 +262,14 @@ def test_non_finite_weights_may_be_let_through() -> None:
     ],
 )
 def test_what_cannot_be_asked_for(call: Callable[[], object], says: str) -> None:
-    """Before any work."""
+    """It is refused before any work."""
     with installed(fake(fail)), pytest.raises(UsageError) as caught:
         call()
     assert str(caught.value) == says
 
 
 def test_missing_format() -> None:
-    """As the registry says it."""
+    """The error is the registry's."""
     with pytest.raises(MissingFormatError, match="no installed package provides the format Nope"):
         encode(W, "Nope")
 
@@ -294,7 +294,7 @@ def test_odd_arrays(view: Callable[[Array], Array]) -> None:
 
 
 def test_aids_of_experts() -> None:
-    """One set for all matrices, or one for each."""
+    """There is one set for all matrices, or one for each."""
     each, every = np.arange(6, dtype=np.float32).reshape(2, 3), np.ones((3, 3), np.float32)
     aids = Aids(importance=each, hessian=every)
     assert aids.of_matrix(1).importance is not None

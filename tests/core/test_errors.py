@@ -23,7 +23,7 @@ def drawn() -> dict[str, tuple[str, int]]:
 
 
 def test_the_tree_is_as_drawn() -> None:
-    """Every class, its base, its exit code."""
+    """Every class has the drawn base and exit code."""
     classes = {
         name: value
         for name, value in vars(errors).items()
@@ -34,7 +34,7 @@ def test_the_tree_is_as_drawn() -> None:
 
 
 def test_every_class_says_what_it_is() -> None:
-    """In its own docstring."""
+    """Each has a docstring of its own."""
     for name in drawn():
         assert getattr(errors, name).__doc__
 
@@ -152,7 +152,7 @@ def chained(error: BaseException, cause: BaseException) -> BaseException:
         (ValueError("cannot allocate memory"), False),
     ],
 )
-def test_a_full_memory_is_called_so(error: BaseException, short: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_full_memory_is_called_so(error: BaseException, short: bool) -> None:
     """L7: whoever was the first to need more is not to blame for it."""
     from fourcc.cli.render.failures import failure
 
@@ -161,7 +161,7 @@ def test_a_full_memory_is_called_so(error: BaseException, short: bool) -> None: 
 
 
 def test_policy_error_lists_every_problem() -> None:
-    """One line each."""
+    """Each problem has a line."""
     problems = [Problem("rule[0].tag", "no such format", 3, "did you mean Q4_0?"), Problem("", "empty")]
     assert str(PolicyError(problems, file="mixed.toml")) == (
         "mixed.toml: 2 problems in the policy:\n  line 3: rule[0].tag: no such format (did you mean Q4_0?)\n  empty"

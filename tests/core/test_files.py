@@ -51,7 +51,7 @@ def test_a_file_that_is_cut_meanwhile(file: ReadFile) -> None:
 
 @pytest.mark.parametrize(("offset", "count"), [(0, 101), (100, 1), (101, 0), (99, 2**62), (2**62, 1)])
 def test_beyond_the_end(file: ReadFile, offset: int, count: int) -> None:
-    """Before memory is taken."""
+    """The read is refused before memory is allocated."""
     with pytest.raises(SourceError, match=f"the file ends too early, expected {offset + count - 100} more bytes"):
         file.read(offset, count)
     assert file.read(100, 0) == b""

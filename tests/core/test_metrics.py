@@ -30,7 +30,7 @@ def test_by_hand() -> None:
 
 
 def test_no_error() -> None:
-    """0 and infinite; in a file 0 and nil."""
+    """The error is 0 and the ratio infinite; a file stores 0 and nil."""
     sums = ErrorSums.of(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
     assert (sums.relative_rmse, sums.sqnr_db, sums.max_error) == (0, inf, 0)
     assert _error_record(sums) == (0.0, None, 0.0)
@@ -63,7 +63,7 @@ def test_sums_are_in_the_page_s_order(shape: tuple[int, int], order: str) -> Non
 
 
 def test_sums_of_tiles_add_up() -> None:
-    """And the largest error is the largest of all."""
+    """The largest error is the largest of all tiles."""
     assert ErrorSums(1, 2, 3) + ErrorSums(4, 5, 1) == ErrorSums(5, 7, 3)
 
 

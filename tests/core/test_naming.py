@@ -28,7 +28,7 @@ TENSORS = [
 
 @pytest.mark.parametrize(("ours", "hugging_face", "gguf", "role"), TENSORS)
 def test_spellings(ours: str, hugging_face: str, gguf: str, role: str) -> None:
-    """Translated, and with one role and layer in each spelling."""
+    """A name is translated, and has one role and layer in every spelling."""
     assert to_fourcc(hugging_face, HUGGING_FACE) == ours
     assert to_fourcc(gguf, GGUF) == ours
     for name in (ours, hugging_face, gguf):
@@ -89,7 +89,7 @@ def test_what_is_no_number_of_a_layer(number: str) -> None:
 
 @pytest.mark.parametrize("name", ["token_embd", "token_embd.scale", "blk.*.attn_q.weight", "blk.attn_q.weight", "x"])
 def test_names_that_are_not_translated(name: str) -> None:
-    """Without an ending it is not a tensor of GGUF's."""
+    """A name without GGUF's suffix is not a tensor of GGUF."""
     assert to_fourcc(name, GGUF) is None
 
 

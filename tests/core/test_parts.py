@@ -1,4 +1,4 @@
-"""Where the parts of tiles go: the one rule behind arrays in memory, containers and exports."""
+"""Places of the parts of tiles: the one rule behind arrays in memory, containers and exports."""
 
 import gc
 import weakref
@@ -79,7 +79,7 @@ def test_an_empty_matrix_has_zeros_for_what_it_stores_all_the_same() -> None:
 
 @pytest.mark.parametrize(("rows", "found"), [(6, 9), (2, 3)])
 def test_a_part_of_another_length_than_its_format_gives_it_is_refused(rows: int, found: int) -> None:
-    """Too long before a byte goes astray, too short at the end."""
+    """A long part is refused before a byte is misplaced, a short one at the end."""
     ends: list[int] = []
     with pytest.raises(PluginError) as caught:
         place(rows, ends)
@@ -96,7 +96,7 @@ def place(rows: int, ends: list[int]) -> None:
 
 
 def test_the_parts_are_freed_as_soon_as_nobody_uses_them() -> None:
-    """Without the collector of cycles, which may not run before memory is short."""
+    """They need no garbage collector, which may not run before memory is short."""
     stored = PartArrays(SPEC, (4, 3), {})
     stored.write(tile(0, 4, 0), first_row=0)
     alive = weakref.ref(stored), weakref.ref(stored.finish()["codes"])

@@ -111,7 +111,7 @@ def test_formats_by_bits_and_noise(suggestions: list[Suggestion]) -> None:
 
 
 def test_files_are_what_their_names_say(alone: Survey) -> None:
-    """And fit a page: a thousand pixels or so."""
+    """A picture fits a page: it is some thousand pixels wide."""
     draw = partial(draw_weights, survey=alone[:10])
     png = rendered(draw, "png")
     width, height = struct.unpack(">II", png[16:24])
@@ -123,21 +123,21 @@ def test_files_are_what_their_names_say(alone: Survey) -> None:
 
 
 def test_equal_weights_give_equal_pictures(alone: Survey) -> None:
-    """Without a date, and without random ids."""
+    """Pictures hold no date and no random ids."""
     draw = partial(draw_layers, survey=alone)
     assert rendered(draw, "svg") == rendered(draw, "svg")
     assert b"<dc:date>" not in rendered(draw, "svg")
 
 
 def test_drawing_changes_no_setting(alone: Survey) -> None:
-    """The settings of other code that draws in this process."""
+    """Other code that draws in this process keeps its settings."""
     before = dict(mpl.rcParams)
     rendered(partial(draw_layers, survey=alone), "png")
     assert dict(mpl.rcParams) == before
 
 
 def test_no_window_can_open(root: Path) -> None:
-    """Since the module that opens them is not loaded."""
+    """The module that opens windows is not loaded."""
     code = """import sys, fourcc, fourcc.analysis.plotting as p, functools as f
 survey = fourcc.stats("tests/models/tiny.bin", layers="0")
 for kind in ("png", "svg", "pdf"):
@@ -147,7 +147,7 @@ print("matplotlib.pyplot" in sys.modules)"""
 
 
 def test_what_cannot_be_drawn_is_refused(alone: Survey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By name, with what to do."""
+    """The message names it, and says what to do."""
     with pytest.raises(UsageError, match="no such kind of picture: found 'gif', expected png or svg or pdf"):
         rendered(partial(draw_weights, survey=alone), "gif")
     with pytest.raises(UsageError, match="there is nothing to draw over layers"):

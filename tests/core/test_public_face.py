@@ -62,7 +62,7 @@ def test_open_gives_a_model_or_a_source(folder: Path) -> None:
 
 
 def test_a_tokenizer_goes_with_either(folder: Path) -> None:
-    """As it is named, in place of none."""
+    """A tokenizer that is named takes the place of a missing one."""
     fourcc.convert("stories.bin", "model.bin")
     for name in ("stories.bin", "model.bin"):
         with fourcc.open(name, tokenizer="tokenizer.bin") as opened:
@@ -175,7 +175,7 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
 
 
 def test_the_registry_is_a_value() -> None:
-    """Whatever was imported before: no module takes the name."""
+    """No import puts a module in its place."""
     code = (
         "import fourcc.sources, fourcc.formats, fourcc\n"
         "print(type(fourcc.registry).__name__, 'Q4_0' in fourcc.registry)"
@@ -192,7 +192,7 @@ def test_suggest(folder: Path) -> None:
 
 
 def test_diff_and_export(folder: Path) -> None:
-    """By paths; the output's suffix tells its kind, or `to` does."""
+    """Both take paths; the output's suffix, or `to`, decides its kind."""
     fourcc.export("stories.bin", "a.safetensors", policy=fourcc.Policy.shorthand("BF16"))
     assert not fourcc.diff("stories.bin", "a.safetensors").identical
     assert fourcc.diff("stories.bin", "stories.bin").identical

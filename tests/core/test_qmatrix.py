@@ -46,7 +46,7 @@ def test_what_cannot_be_indexed() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 32), (4, 0), (0, 4, 32), (2, 0, 32), (0,)])
 def test_empty_tensors(shape: tuple[int, ...]) -> None:
-    """No bytes, no bits, an empty array."""
+    """They have no bytes and no bits, and decode to an empty array."""
     q = encode(np.zeros(shape, np.float32), "Q8_0")
     assert q.decode().shape == shape
     assert q.nbytes == q.bits_per_weight == 0
@@ -73,7 +73,7 @@ def test_as_an_array() -> None:
 
 
 def test_repr() -> None:
-    """Name, tag, shape, bits."""
+    """It shows name, tag, shape and bits."""
     assert repr(encode(W[0, 0], "Q8_0", name="w")) == "<QMatrix w Q8_0 4 x 32, 8.5 bits per weight>"
     assert repr(encode(np.array(1, np.float32), "F32")) == "<QMatrix F32 scalar, 32 bits per weight>"
 
@@ -131,7 +131,7 @@ def test_parameters_of_a_file(params: dict[str, object], says: str) -> None:
     q = QMatrix("Fake", (1, 4), {"v": np.ones((1, 2), np.float32)}, params, "w")
     with installed(fake()), pytest.raises(TableError) as caught:
         q.decode()
-    assert str(caught.value) == f"tensor 'w': Fake cannot be what the tensor is stored in: {says}"
+    assert str(caught.value) == f"tensor 'w': Fake cannot be the tensor's format: {says}"
 
 
 def test_decoders_that_break_their_contract() -> None:

@@ -67,7 +67,7 @@ def test_kept_tensors_are_those_of_the_source(data: Path, tmp_path: Path, name: 
 
 
 def test_three_files_of_one_model_hold_the_same_weights(data: Path) -> None:
-    """llama2.c v0 and v1, and GGUF."""
+    """The files are llama2.c v0 and v1, and GGUF."""
     models = []
     for name in ("stories260K.bin", "stories260K_v1.bin", "stories260K.gguf"):
         with fourcc.open(data / name) as source:

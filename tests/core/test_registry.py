@@ -46,7 +46,7 @@ def reason(loaded: object, name: str = "Fake") -> str:
 
 
 def test_a_format_is_found_by_its_tag() -> None:
-    """And loaded once."""
+    """It is loaded once."""
     registry = of(entry("Fake", FAKE))
     assert list(registry) == [as_tag("Fake")]
     assert as_tag("Fake") in registry
@@ -204,7 +204,7 @@ def test_allow_list() -> None:
 
 
 def test_own_formats_come_first() -> None:
-    """Then in the order of their bytes."""
+    """The others follow in the order of their bytes."""
     names = [("zz", "x"), ("Q8", "fourcc"), ("aa", "x"), ("F32", "fourcc")]
     registry = of(*(entry(name, FAKE, owner) for name, owner in names))
     assert [str(tag) for tag in registry] == ["F32", "Q8", "aa", "zz"]
@@ -258,7 +258,7 @@ def test_trying_a_format_that_is_not_packaged() -> None:
     ],
 )
 def test_trying_holds_to_the_contract(spec: FormatSpec, says: str) -> None:
-    """As a plugin is held to it; nothing of the failure stays."""
+    """It refuses what a plugin may not do, and nothing of the failure stays."""
     registry = of()
     with pytest.raises(PluginError, match=says), registry.trying(Format(spec=spec, decode=FAKE.decode)):
         raise AssertionError
@@ -317,7 +317,7 @@ def test_first_distribution_on_the_path_counts(tmp_path: Path, monkeypatch: pyte
 
 
 def test_listing_imports_nothing() -> None:
-    """Neither the formats nor numpy."""
+    """Neither formats nor numpy are imported."""
     code = (
         "import sys\nfrom fourcc.plugins.registry import registry\ntags = list(registry)\n"
         "print(len(tags) > 15, [n for n in sys.modules if n.startswith('fourcc.formats') or n == 'numpy'])"

@@ -70,7 +70,7 @@ def same(one: QMatrix, other: QMatrix) -> bool:
 @pytest.mark.parametrize("found", FORMATS, ids=ids)
 @pytest.mark.parametrize("shape", [(1, 32), (19, 64), (2 * TILE_WEIGHTS // 64 + 3, 64), (64,)])
 def test_in_memory(found: Format, shape: tuple[int, ...]) -> None:
-    """One row, several, several tiles, a vector."""
+    """Matrices have one row, several rows or several tiles; one is a vector."""
     w = weights(*shape)
     with installed(found):
         q = encode(w, found.spec.tag, aids=aids(shape[-1]))
@@ -95,7 +95,7 @@ def test_variable_length_has_no_experts() -> None:
     """Said before any work."""
     with (
         installed(ENTROPY),
-        pytest.raises(UsageError, match="leading dimensions do not go with parts of variable length"),
+        pytest.raises(UsageError, match="parts of variable length allow no leading dimensions"),
     ):
         encode(weights(2, 3, 32), "Zent")
 

@@ -16,7 +16,7 @@ GROUPED = (
 GROUP = Setting("group", 64, "columns of a scale", low=2, high=1024)
 
 
-def spec(**changes: Any) -> FormatSpec:  # noqa: ANN401 - whatever attrs takes
+def spec(**changes: Any) -> FormatSpec:
     """A grouped 4-bit format with a codebook."""
     return FormatSpec(
         **{"tag": "Fake", "name": "fake", "summary": "", "block": (1, 64), "parts": GROUPED, "params": (GROUP,)}
@@ -27,8 +27,8 @@ def spec(**changes: Any) -> FormatSpec:  # noqa: ANN401 - whatever attrs takes
 @pytest.mark.parametrize(
     ("dtype", "size"), [("|i1", 1), ("|b1", 1), ("<u2", 2), ("<f8", 8), ((("d", "<f2", ()), ("q", "|i1", (32,))), 34)]
 )
-def test_itemsize(dtype: Any, size: int) -> None:  # noqa: ANN401 - text or fields
-    """Numbers and records."""
+def test_itemsize(dtype: Any, size: int) -> None:
+    """It is known for numbers and records."""
     assert itemsize(dtype) == size
 
 
@@ -51,7 +51,7 @@ def test_dtypes_that_are_none(dtype: str) -> None:
     ],
 )
 def test_split_shape(shape: tuple[int, ...], split: object) -> None:
-    """Leading dimensions, rows, columns."""
+    """A shape has leading dimensions, rows and columns."""
     assert split_shape(shape) == split
 
 
@@ -76,7 +76,7 @@ def test_variable_parts_count_by_nominal_bits() -> None:
     assert entropy.variable
     assert entropy.stored_bytes((3, 5), {}) == 5
     assert entropy.bits_per_weight() == Fraction(5, 2)
-    assert entropy.misfit((2, 3, 5)) == "leading dimensions do not go with parts of variable length"
+    assert entropy.misfit((2, 3, 5)) == "parts of variable length allow no leading dimensions"
 
 
 def test_misfit() -> None:
@@ -111,7 +111,7 @@ def test_a_block_as_wide_as_a_parameter_says() -> None:
     ],
 )
 def test_settings_that_are_refused(given: dict[str, object], says: str) -> None:
-    """Type and range, exactly."""
+    """Type and range are checked exactly."""
     with pytest.raises(ValueError, match=says):
         complete((GROUP,), given)
 
@@ -140,7 +140,7 @@ def test_settings_are_completed() -> None:
             "128 rows an entry do not divide the block's 1",
         ),
         ({"parts": (Part("a", "<f4", lambda geom: (geom.cols,), rows=0),)}, "part 'a': 0 rows an entry"),
-        ({"parts": (Part("a", "<f4", None),)}, "a part of variable length, and no nominal_bits"),
+        ({"parts": (Part("a", "<f4", None),)}, "a part of variable length needs nominal_bits"),
         ({"parts": (Part("a", "<f4", lambda geom: (geom.cols, int(str(geom.params["nope"])))),)}, "nope"),
         ({"block": (0, 1)}, "sizes are at least 1"),
         ({"decoded": "float32"}, "is not a little-endian dtype"),

@@ -34,7 +34,7 @@ def exact(values: list[float]) -> tuple[Fraction, Fraction, Fraction, Fraction]:
 
 @given(st.lists(NUMBERS, min_size=1, max_size=4))
 def test_moments_of_tiles_add_up_to_those_of_all(tiles: list[list[float]]) -> None:
-    """As near as float64 comes to the truth, on the scale of the weights."""
+    """They agree to the precision of float64, on the scale of the weights."""
     found = Moments()
     for tile in tiles:
         found += Moments.of(np.array(tile))
@@ -59,7 +59,7 @@ def test_a_far_mean_does_not_spoil_the_deviation() -> None:
 
 
 def test_kurtosis_is_three_for_a_normal_distribution() -> None:
-    """And 1.8 for a uniform one; there is none where all are equal."""
+    """It is 1.8 for a uniform one, and undefined for equal weights."""
     rng = np.random.default_rng(1)
     assert Moments.of(rng.standard_normal(400_000)).kurtosis == pytest.approx(3, abs=0.05)
     assert Moments.of(rng.uniform(size=400_000)).kurtosis == pytest.approx(1.8, abs=0.01)
@@ -127,7 +127,7 @@ def test_no_more_than_a_tile_is_decoded_at_once(
 
 
 def test_what_is_not_finite_counts_for_nothing_else(tensor: Callable[..., SourceTensor]) -> None:
-    """In channels, too."""
+    """This holds for channels, too."""
     found = statistics(tensor(np.array([[3, np.nan], [4, np.inf], [5, 0]], np.float32)))
     assert (found.weights, found.nonfinite, found.minimum, found.maximum, found.mean) == (6, 2, 0, 5, 3)
     assert found.rows is not None
@@ -152,7 +152,7 @@ def test_a_vector_has_no_channels_and_a_scalar_statistics(tensor: Callable[..., 
 
 
 def test_an_extent_makes_bars_in_given_places(tensor: Callable[..., SourceTensor]) -> None:
-    """So that two tensors can be laid over each other."""
+    """So two tensors can be laid over each other."""
     one = tensor(np.array([[0, 1, 2, 3]], np.float32))
     found = second_reading(one, first_reading(one, codes=False), (-4, 4), 8)
     assert [(each.low, each.count) for each in found.bins][3:] == [(-1, 0), (0, 1), (1, 1), (2, 1), (3, 1)]
@@ -166,7 +166,7 @@ def test_an_overflow_while_adding_is_no_error() -> None:
 
 
 def test_statistics_of_codes_stay_those_of_a_quantized_tensor(tmp_path: Path) -> None:
-    """Where they are asked for."""
+    """Codes are counted if they are asked for."""
     weights = np.random.default_rng(4).standard_normal((8, 64)).astype(np.float32)
     write_safetensors(tmp_path / "x.safetensors", {"w": weights})
     fourcc.convert(tmp_path / "x.safetensors", tmp_path / "m.bin", policy=fourcc.Policy.shorthand("Q8_0"))

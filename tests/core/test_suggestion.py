@@ -83,7 +83,7 @@ def test_the_line_is_that_of_a_uniform_quantizer() -> None:
 
 
 def test_errors_are_those_of_a_conversion(source: Source, tmp_path: Path) -> None:
-    """Where all weights are tried: the index of a converted file says the same."""
+    """If all weights are tried, the index of a converted file has the same errors."""
     found = suggest(Selection(include=("*.0.attention.w[qo]",)).of(source), Wish(), 0)
     for tag in ("Q4_0", "Q8_A", "Q4_A"):
         path = tmp_path / f"{tag}.bin"

@@ -63,7 +63,7 @@ def test_a_choice_of_nothing_is_refused(tiny: Path, selection: Selection, messag
 
 
 def test_a_survey_from_python(tiny: Path) -> None:
-    """By number, name and slice; and it reads well."""
+    """Layers are chosen by number, name or slice; its repr is readable."""
     found = fourcc.stats(tiny, role=["attention.*"])
     assert len(found) == 16
     wq = found["layers.2.attention.wq"]
@@ -137,7 +137,7 @@ def test_the_numbers_do_not_depend_on_threads(tiny: Path) -> None:
 
 
 def test_progress_counts_weights(tiny: Path) -> None:
-    """To the last."""
+    """It counts to the last weight."""
     calls: list[tuple[str, int, int]] = []
     with open_source(tiny) as source:
         survey(source, Selection(layers="0"), progress=lambda *call: calls.append(call))
@@ -150,7 +150,7 @@ BARS = st.lists(st.integers(0, 9), min_size=1, max_size=40)
 
 @given(BARS, st.integers(1, 12))
 def test_regrouped_bars_hold_all_there_is(counts: list[int], wanted: int) -> None:
-    """Whatever the part that is looked at; a bar goes where its middle is."""
+    """This holds for any range; a bar goes where its middle is."""
     bins = [Bin(number, number + 1, count) for number, count in enumerate(counts)]
     found = regrouped(bins, 0, len(counts), wanted)
     assert len(found) == wanted

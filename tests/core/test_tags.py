@@ -7,7 +7,7 @@ from fourcc.tags import FourCC, as_tag
 
 @pytest.mark.parametrize(("text", "code"), [("F32", b"F32 "), ("Q4_0", b"Q4_0"), ("x", b"x   "), ("Q8_a", b"Q8_a")])
 def test_tags_are_padded_with_spaces(text: str, code: bytes) -> None:
-    """Padded or not, as text or bytes: one tag."""
+    """Padded or not, as text or bytes, it is one tag."""
     assert as_tag(text).code == code
     assert as_tag(text) == as_tag(code) == as_tag(code.decode()) == FourCC(code) == as_tag(as_tag(text))
     assert str(as_tag(text)) == text

@@ -93,7 +93,7 @@ def llama2c_tokenizer(tokens: int) -> bytes:
 
 
 def test_the_reference_reads_it(mixed: Path, tmp_path: Path) -> None:
-    """Names, shapes, types, blocks and keys."""
+    """It finds the same names, shapes, types, blocks and keys."""
     export(mixed, tmp_path / "out.gguf")
     reader = GGUFReader(tmp_path / "out.gguf")
     with fourcc.open(mixed) as model:
@@ -171,7 +171,7 @@ TYPES = [
 
 @pytest.mark.parametrize("number", TYPES)
 def test_blocks_of_every_type_there_and_back(tmp_path: Path, number: int) -> None:
-    """Any bytes at all: GGUF, model.bin, GGUF, as a matrix and as a stack."""
+    """Any bytes go from GGUF to model.bin and back, as a matrix and as a stack."""
     found = registry.foreign("ggml", number)
     assert found is not None
     width = found.spec.width() or 1
@@ -293,7 +293,7 @@ def test_names_and_dimensions_that_do_not_fit(tmp_path: Path) -> None:
     """GGUF has room for 63 bytes and four dimensions."""
     for name, shape in (("x" * MAX_NAME, (2,)), ("x", (1, 1, 1, 1, 1))):
         path = written(tmp_path, "x.safetensors", safetensors({name: np.zeros(shape, "<f4")}))
-        with pytest.raises(UsageError, match="the tensor has no place in a GGUF file"):
+        with pytest.raises(UsageError, match="a GGUF file cannot hold the tensor"):
             export(path, tmp_path / "out.gguf")
 
 
@@ -356,7 +356,7 @@ def test_factors_beside_a_scaling(tmp_path: Path, more: list[tuple[str, int, obj
 
 
 def test_the_tokenizer_of_a_gguf_file_goes_back(tmp_path: Path) -> None:
-    """Keys, values and the types that readers expect."""
+    """Keys and values return, with the types that readers expect."""
     keys = [
         gguf_key("tokenizer.ggml.model", 8, "gpt2"),
         gguf_key("tokenizer.ggml.tokens", 9, ["a", b"\xff", "\u00e9"], 8),

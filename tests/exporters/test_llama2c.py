@@ -99,7 +99,7 @@ def test_another_group(tmp_path: Path) -> None:
     for match, group in (("tok*", 16), ("*", 32)):
         text += f'[[rule]]\nmatch = "{match}"\ndims = 2\ntag = "{tag}"\nparams = {{ group = {group} }}\n'
     text += '[[rule]]\nmatch = "*"\nkeep = true\n'
-    with pytest.raises(UsageError, match="a file has groups of one size: found 16, 32"):
+    with pytest.raises(UsageError, match="the tensors have groups of different sizes: found 16, 32"):
         export(path, tmp_path / "c", 2, Policy.parse(text))
     with pytest.raises(UsageError, match="--group-size does nothing here"):
         export(path, tmp_path / "c", 1, group=16)

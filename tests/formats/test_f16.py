@@ -30,5 +30,5 @@ def test_every_number_is_encoded_as_itself_and_nan_as_nan() -> None:
 
 @given(matrices(st.just(2), st.just(8), largest=65504.0))
 def test_rounds_half_to_even(w: np.ndarray) -> None:
-    """As Python's own conversion does."""
+    """Python's own conversion gives the same."""
     check_naive("F16", w)

@@ -21,7 +21,7 @@ def test_decodes_any_bytes_as_gguf_does() -> None:
 
 
 def test_every_exponent_and_code_is_the_product_of_two_numbers() -> None:
-    """OCP's: 2^(e - 127) times E2M1."""
+    """OCP defines them: 2^(e - 127) times E2M1."""
     blocks = np.zeros((256, 1), numpy_dtype(FORMAT.spec.parts[0].dtype))
     blocks["e"][:, 0] = np.arange(256)
     blocks["q"] = np.arange(16, dtype=np.uint8)
@@ -34,7 +34,7 @@ def test_every_exponent_and_code_is_the_product_of_two_numbers() -> None:
 
 
 def test_magnitudes_without_an_exponent_take_the_least_one() -> None:
-    """Where C's cast to a byte is undefined."""
+    """C's cast to a byte is undefined for them."""
     w = np.full((1, 32), 2.0**-127, np.float32)
     blocks = encoded("MXF4", w)["blocks"]
     assert blocks["e"].item() == 0

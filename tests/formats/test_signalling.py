@@ -26,12 +26,12 @@ class Telling(np.ndarray[Any, Any]):
 
     told = 0
 
-    def astype(self, dtype: Any, *args: Any, **more: Any) -> Any:  # type: ignore[override]  # noqa: ANN401
+    def astype(self, dtype: Any, *args: Any, **more: Any) -> Any:  # type: ignore[override]
         """Does as numpy, and reports."""
         self._tell(np.dtype(dtype))
         return super().astype(dtype, *args, **more)
 
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **more: Any) -> Any:  # noqa: ANN401
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **more: Any) -> Any:
         """Does as numpy on the plain arrays, and reports; so does the result."""
         result = getattr(ufunc, method)(*(np.asarray(each) for each in inputs), **_plain(more))
         for each in inputs:

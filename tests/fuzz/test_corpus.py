@@ -40,7 +40,7 @@ def test_fresh_cases(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MAKERS)
 def test_a_case_is_made_of_its_number_alone(kind: str) -> None:
-    """So that a finding can be shown again."""
+    """So a finding can be shown again."""
     assert case(kind, 7) == case(kind, 7)
     assert len({tuple(case(kind, number).files.values()) for number in range(8)}) > 4
 

@@ -76,9 +76,7 @@ EMPTY_AND_HUGE: dict[str, Callable[[Path, list[int]], Path]] = {
 def test_an_empty_tensor_of_huge_dimensions(tmp_path: Path, kind: str, shape: list[int]) -> None:
     """M3: numpy can make no such array though it has no bytes; refused on opening, wherever it is said."""
     path = EMPTY_AND_HUGE[kind](tmp_path / "m", shape)
-    with pytest.raises(
-        FourccError, match=r"no memory can hold|fewer than 2\^63 bytes|cannot be so large|F32"
-    ) as caught:
+    with pytest.raises(FourccError, match=r"no memory can hold|fewer than 2\^63 bytes|is too large|F32") as caught:
         open_source(path)
     assert str(path) in str(caught.value)
 

@@ -12,7 +12,7 @@ EACH = 24  # of the sweep's models one is tried here; all of them: python -m tes
 
 
 def test_the_sweep_is_wide() -> None:
-    """Every key of every kind with every value, and pairs."""
+    """It sets every key of every kind to every value, and pairs of keys."""
     everything = list(mutations())
     assert len(everything) >= 753
     assert len(set(map(str, everything))) > 0.9 * len(everything)

@@ -55,7 +55,7 @@ def mixed(random: np.random.Generator, shape: tuple[int, int]) -> Array:
     return random.standard_normal(shape) * 2.0 ** random.integers(-30, 13, shape)
 
 
-def nothing(random: np.random.Generator, shape: tuple[int, int]) -> Array:  # noqa: ARG001
+def nothing(random: np.random.Generator, shape: tuple[int, int]) -> Array:
     """Zeros."""
     return np.zeros(shape)
 

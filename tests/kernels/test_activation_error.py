@@ -66,7 +66,7 @@ def test_means_meet_the_activations_as_they_are(n: int) -> None:
 
 @pytest.mark.parametrize("tag", ["Q4_1", "Q5_1", "Q2_K", "Q4_K", "Q5_K"])
 def test_the_bound_sees_a_minimum_that_meets_the_exact_sum(tag: str) -> None:
-    """Else the property above would prove nothing."""
+    """Otherwise the property above would prove nothing."""
     q = encode(numbers(normal, 1, (40, fitting(tag, 288))), tag)
     x = numbers(normal, 2, (3, q.shape[1]))
     (codes,) = INTEGERS[tag](q.parts, *q.shape)

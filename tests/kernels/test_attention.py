@@ -130,7 +130,7 @@ def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int]
 
 @pytest.mark.parametrize("window", [1, 16, 64, 70])
 def test_what_lies_before_a_window_leaves_no_trace(window: int) -> None:
-    """Not even huge keys and values."""
+    """This holds even for huge keys and values."""
     q, k, v = drawn(9, 150, 4, 2, 16)
     last = []
     for size in (1, 1e18):
@@ -142,14 +142,14 @@ def test_what_lies_before_a_window_leaves_no_trace(window: int) -> None:
 
 @pytest.mark.parametrize("window", [None, 50])
 def test_threads_do_not_show(window: int | None) -> None:
-    """Nor does the number of queries that go together."""
+    """The number of queries at once does not show, either."""
     q, k, v = drawn(3, 130, 8, 2, 48)
     results = {Attention(8, 2, 48, 130, threads, window)(q, k, v).tobytes() for threads in (1, 2, 3, 5, 16)}
     assert len(results) == 1
 
 
 def test_a_window_as_long_as_the_context_changes_nothing() -> None:
-    """Bit for bit."""
+    """The results are equal bit for bit."""
     q, k, v = drawn(4, 200, 4, 2, 32)
     results = {Attention(4, 2, 32, 200, 1, window)(q, k, v).tobytes() for window in (None, 200, 201, 2**31 - 1)}
     assert len(results) == 1

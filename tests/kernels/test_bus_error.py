@@ -41,13 +41,13 @@ def act(folder: Path, code: str, behind: str = "pass") -> tuple[int, str, str]:
 
 @pytest.mark.parametrize(("cut", "word"), [("one", "one"), ("other", "other")])
 def test_the_file_that_was_cut_is_told_of(tmp_path: Path, cut: str, word: str) -> None:
-    """For either file; nothing after the read runs."""
+    """Either file is reported; nothing after the read runs."""
     code = f"os.ftruncate({cut}[0], 0)\n{cut}[1][9]\nprint('read', flush=True)"
     assert act(tmp_path, code) == (3, f"{word} out", f"{word} err")
 
 
 def test_in_another_thread(tmp_path: Path) -> None:
-    """As a helper of a thread team is one."""
+    """A helper of a thread team may be the one that reads."""
     code = (
         "import threading\nos.ftruncate(other[0], 0)\n"
         "threads = [threading.Thread(target=lambda: other[1][9]) for _ in range(2)]\n"
@@ -63,7 +63,7 @@ def test_a_file_that_is_not_watched(tmp_path: Path) -> None:
 
 
 def test_a_closed_descriptor_is_not_a_cut_file(tmp_path: Path) -> None:
-    """Nor is it asked twice."""
+    """The handler does not look at it twice."""
     code = "os.close(one[0])\nos.ftruncate(other[0], 0)\nother[1][9]"
     assert act(tmp_path, code) == (3, "other out", "other err")
 

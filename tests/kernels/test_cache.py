@@ -1,7 +1,5 @@
 """The cache of compiled kernels: an entry is used for its kernel alone, and a bad entry or folder does no harm."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
-
 import json
 import os
 import shutil
@@ -501,7 +499,7 @@ def test_a_process_that_dies_holds_nobody_up(lock: Path, monkeypatch: pytest.Mon
 
 
 def test_no_lock_is_needed(lock: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the system has none, and where the folder is gone."""
+    """The system may have no locks, or the folder may be gone."""
     monkeypatch.setattr(compile_lock, "fcntl", None)
     assert run_once(number_kernel(44)) == [44, 0, 0]
     assert [path.suffix for path in cache.iterdir()] == [".o"]

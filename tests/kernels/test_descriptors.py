@@ -22,7 +22,7 @@ SOURCES += [path for path in (ROOT / "kernels").rglob("*.py") if path.name != "d
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_fields_lie_apart(name: str) -> None:
-    """Each in its own word, all of them within the descriptor."""
+    """Each field has a word of its own within the descriptor."""
     layout = LAYOUTS[name]
     offsets = [layout.offset(field) for field in layout.dtype.names or ()]
     assert len(set(offsets)) == len(offsets)
@@ -30,7 +30,7 @@ def test_fields_lie_apart(name: str) -> None:
 
 
 def test_what_is_written_is_read() -> None:
-    """Through the array's words, and through its fields; a float is one."""
+    """The array's words and its fields show it; one field is a float."""
     model = MODEL.record(width=7, epsilon=1e-5)
     MODEL.write(model, window=1 << 40, scale=0.25)
     assert model[MODEL.offset("window") // WORD] == 1 << 40
@@ -54,7 +54,7 @@ def test_what_threads_write_has_a_line_of_its_own() -> None:
 
 
 def test_the_descriptor_of_a_matrix() -> None:
-    """Sizes, then addresses, then the bytes of an entry."""
+    """It holds sizes, then addresses, then the bytes of an entry."""
     parts = np.zeros((3, 4), np.float32), np.zeros((3, 2), np.uint8)
     made = matrix(3, 4, parts)
     assert (made[MATRIX.offset("rows") // WORD], made[MATRIX.offset("cols") // WORD]) == (3, 4)
@@ -84,7 +84,7 @@ def test_moving_a_field_does_not_harm_a_team(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_nobody_counts_the_words_of_a_descriptor(path: Path) -> None:
-    """No index by number, no slice, no offset through the size of a word."""
+    """No code has an index by number, a slice, or an offset through the size of a word."""
     counted = [node.lineno for node in ast.walk(ast.parse(path.read_text("utf-8"))) if counts(node)]
     assert not counted
 

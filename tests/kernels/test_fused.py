@@ -418,7 +418,7 @@ def test_on_every_other_target(name: str) -> None:
 # -- which formats get such a kernel
 
 
-def plain_format(decode_block: Decoder | None, **spec: Any) -> Format:  # noqa: ANN401
+def plain_format(decode_block: Decoder | None, **spec: Any) -> Format:
     """Bytes times a half."""
     given = {"block": (1, 32), "parts": (Part("codes", "|i1", tail=lambda geom: (geom.cols,)),), **spec}
     made = FormatSpec(tag="T9x", name="T9x", summary="made up", **given)

@@ -1,7 +1,5 @@
 """From a plain function to machine code: lifting, the announcement, and kernels that are refused."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
-
 import re
 
 import numpy as np
@@ -103,7 +101,7 @@ def test_a_kernel_that_may_raise_is_refused() -> None:
 
 
 def test_a_division_raises_nothing() -> None:
-    """Integers as numpy's."""
+    """Integers divide as in numpy."""
 
     def dividing(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         store_word(job, first // last + first % last)

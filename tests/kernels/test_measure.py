@@ -38,6 +38,6 @@ def test_as_plain_python(shape: tuple[int, int]) -> None:
 
 
 def test_no_error() -> None:
-    """Not even a negative zero."""
+    """The sum is not even a negative zero."""
     w = weights(TROUBLE[0], 1, (4, 100))
     check(w, w.copy(), jit.compiled(error_sums))

@@ -224,7 +224,7 @@ def panel(program: Program, made: Trace, parts: list[Array], *, compiled: bool) 
     """Weights (width, rows) by the instructions of a trace."""
     write = panel_operation(made, [STARTED * np.dtype(dtype).itemsize for dtype in program.dtypes])
 
-    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001
+    def run(weights: int, job: int, first: int, last: int, scratch: int) -> None:
         write(weights, first, job)
 
     words = [np.ascontiguousarray(np.ascontiguousarray(part).view("<u4").T) for part in parts]  # (words, rows)
@@ -271,7 +271,7 @@ def test_compiled_indices_are_any_bits_of_a_word() -> None:
 @pytest.mark.thorough
 @on_every_other_target
 def test_on_every_other_target(name: str) -> None:
-    """The instructions of other machines."""
+    """The instructions of other machines give the same."""
     passes(__file__, name, "compiled")
 
 

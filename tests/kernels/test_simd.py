@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 - a kernel has its signature, whatever of it is used
 """Every operation on vectors does to memory, compiled, what its meaning in Python does."""
 
 import importlib
@@ -209,7 +208,7 @@ def floats(random: np.random.Generator, count: int, kind: type) -> Array:
     return np.choose(random.integers(len(choices), size=count), choices).astype(kind)
 
 
-def argument(random: np.random.Generator, name: str, parameter: str, kind: OperandKind, base: int) -> Array:  # noqa: PLR0911
+def argument(random: np.random.Generator, name: str, parameter: str, kind: OperandKind, base: int) -> Array:  # noqa: PLR0911 - a kind a line
     """One argument of an operation."""
     count = max(1, kind.lanes)
     dtype = DTYPES[kind.element]

@@ -1,7 +1,5 @@
 """Programs: steps run in order, shared if they have several chunks; sleeping helpers are woken."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, even if it uses a part of it
-
 import numpy as np
 import pytest
 

@@ -34,7 +34,7 @@ def test_products_are_within_the_bound(name: str, tags: list[str], tmp_path: Pat
 @pytest.mark.thorough
 @on_every_other_target
 def test_operations_compiled_are_what_they_mean(name: str) -> None:
-    """`test_simd` again, for this target."""
+    """This runs `test_simd` again, for this target."""
     passes("tests/kernels/test_simd.py", name)
 
 
@@ -123,7 +123,7 @@ def test_of_a_processor_that_llvm_does_not_know_the_system_is_believed(
 
 
 def test_an_arm_without_dot_products_gets_portable_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the Cortex-A72 is; and one whose system cannot be asked."""
+    """The Cortex-A72 is one; a system that reports no features counts as one."""
     made_up(monkeypatch, FLOAT_AND_SIMD, {"neon": True, "fp-armv8": True}, "cortex-a72")
     assert targets.target().name == "portable"
     monkeypatch.setattr(targets.ctypes, "CDLL", lambda _: SimpleNamespace())
@@ -132,7 +132,7 @@ def test_an_arm_without_dot_products_gets_portable_code(monkeypatch: pytest.Monk
 
 
 def test_the_host_is_compiled_for_as_llvm_tells_it() -> None:
-    """On a machine of which it tells all, nothing is added."""
+    """If LLVM reports all features of the host, nothing is added."""
     first = next(each for each in TARGETS if runs_here(each))
     told = llvm.get_host_cpu_features()
     if first.needs <= {name for name, present in told.items() if present}:

@@ -1,7 +1,5 @@
 """The thread team: every row is done once, by any thread; nobody waits for a thread that is not there."""
 
-# ruff: noqa: ARG001 - a kernel has its signature, even if it uses a part of it
-
 import os
 import subprocess
 import sys

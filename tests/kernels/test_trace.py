@@ -175,7 +175,7 @@ def test_weights_are_counted_from_the_end_and_may_be_written_twice() -> None:
 
 
 def test_a_compiled_function_is_traced_by_its_python() -> None:
-    """Keeps the decorated function and traces it."""
+    """The compiled function keeps the plain one, which is traced."""
 
     class Dispatcher:
         def __init__(self, function: Decoder) -> None:
@@ -239,7 +239,7 @@ def test_lowest_bits_need_no_more_than_32() -> None:
 
 
 def test_the_guide_lists_every_operator() -> None:
-    """And lists no other."""
+    """It lists no other."""
     guide = (ROOT / "specs" / "writing-a-format.md").read_text()
     (row,) = (line for line in guide.splitlines() if line.startswith("| operators |"))
     listed = re.findall(r"`([^`x, ]+)`", row.replace("\\|", "|"))

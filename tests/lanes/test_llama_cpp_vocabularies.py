@@ -34,7 +34,7 @@ def folder() -> Path:
 
 @pytest.mark.parametrize("name", AGREE)
 def test_every_line_is_cut_alike(folder: Path, name: str) -> None:
-    """And gives the line back."""
+    """The tokens decode to the line again."""
     path = folder / f"ggml-vocab-{name}.gguf"
     lines = path.with_name(f"{path.name}.inp").read_bytes().decode().split(BETWEEN)
     expected = [[int(token) for token in line.split()] for line in Path(f"{path}.out").read_text().splitlines()]
@@ -48,7 +48,7 @@ def test_every_line_is_cut_alike(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", OPEN)
 def test_others_load(folder: Path, name: str) -> None:
-    """With or without a token for every byte."""
+    """They load with or without a token for every byte."""
     with open_source(folder / f"ggml-vocab-{name}.gguf") as source:
         tokenizer = open_tokenizer(source.blobs)
     assert tokenizer.text(tokenizer.encode("Once upon a time, né? 日本")) == "Once upon a time, né? 日本"
@@ -56,7 +56,7 @@ def test_others_load(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_is_not_known_is_refused_by_its_name(folder: Path, name: str) -> None:
-    """A kind, or a way to cut texts."""
+    """It is a kind of tokenizer, or a way to split texts."""
     path = folder / f"ggml-vocab-{name}.gguf"
     with open_source(path) as source, pytest.raises(InputError, match=r"not (read|known)"):
         open_tokenizer(source.blobs)

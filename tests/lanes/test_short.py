@@ -37,7 +37,7 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
 
 
 def test_a_long_context_costs_its_keys_and_values() -> None:
-    """And no more than the bound of the lane, at a small size."""
+    """It costs no more than the bound of the lane, at a small size."""
     context = lane("context")
     tiny = context.SHAPES["tiny"]
     short, long = context.measure(tiny, "Q8_0", (64, 2048), threads=2)

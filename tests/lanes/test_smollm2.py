@@ -70,7 +70,7 @@ def theirs(keys: dict[str, Any]) -> tokenizers.Tokenizer:
 
 
 def test_a_page_is_cut_alike(root: Path, ours: Tokenizer, theirs: tokenizers.Tokenizer) -> None:
-    """Each story by itself."""
+    """Each story is compared by itself."""
     stories = (root / "tests/models/heldout.txt").read_text().split("\n\n")[:400]
     assert [ours.encode(story) for story in stories] == [theirs.encode(story).ids for story in stories]
     assert [ours.text(ours.encode(story)) for story in stories] == stories
@@ -84,7 +84,7 @@ def test_any_text_is_cut_alike_or_refused(ours: Tokenizer, theirs: tokenizers.To
     if theirs.decode(ids, skip_special_tokens=False) == text:
         assert ours.encode(text) == ids
         return
-    with pytest.raises(UsageError, match="the vocabulary has no token for it: found byte 0x"):
+    with pytest.raises(UsageError, match="the vocabulary has no token for a part of the text: found byte 0x"):
         ours.encode(text)
 
 
@@ -107,7 +107,7 @@ def fourcc(*arguments: str | Path) -> str:
 
 
 def test_it_answers(path: Path) -> None:
-    """By its own template, greedily."""
+    """It answers by its own template, greedily."""
     events = fourcc("run", path, "-m", "chat", "-t", "0", "-y", "", "-i", "What is the capital of France?", "--json")
     parsed = [json.loads(line) for line in events.splitlines()]
     answer = "".join(event.get("text") or "" for event in parsed if event["event"] != "prompt")

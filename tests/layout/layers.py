@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from tests.layout.test_arrow import FLOORS
+from tests.layout.test_arrow import LAYERS
 from tests.markdown import filled
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,7 +12,7 @@ PAGE = ROOT / "specs" / "architecture.md"
 
 def layers() -> str:
     """The table in Markdown."""
-    rows = [f"| {number} | {', '.join(f'`{name}`' for name in sorted(floor))} |" for number, floor in enumerate(FLOORS)]
+    rows = [f"| {number} | {', '.join(f'`{name}`' for name in sorted(layer))} |" for number, layer in enumerate(LAYERS)]
     return "\n".join(["| layer | modules and folders of `fourcc` |", "|--:|---|", *rows])
 
 

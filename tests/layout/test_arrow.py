@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-# Lower floors first; a module imports only from floors below its own. Lazy imports count.
-FLOORS = [
+# Lowest layer first; a module imports only from layers below its own. Lazy imports count.
+LAYERS = [
     {"errors", "metrics", "nibbles", "kernels", "dtypes", "naming", "progress", "tags"},
     {"files", "spec", "networks", "threads"},
     {"format", "compute"},
@@ -20,7 +20,7 @@ FLOORS = [
     {"exporters", "bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
     {"cli"},
 ]
-FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
 
 
 def modules(root: Path) -> list[Path]:
@@ -33,8 +33,8 @@ def modules(root: Path) -> list[Path]:
     )
 
 
-def room(path: Path, root: Path) -> str:
-    """The room a file stands in: its folder below fourcc/, or its own name."""
+def unit(path: Path, root: Path) -> str:
+    """The unit of the import order that a file belongs to: its folder below fourcc/, or its own name."""
     parts = path.relative_to(root).parts
     if parts[0] != "fourcc":
         return parts[0]
@@ -61,15 +61,15 @@ def imported(tree: ast.AST, *, types: bool) -> set[str]:
 
 
 def test_imports_point_downwards(root: Path) -> None:
-    """No room imports from its own height or above; fourcc/__init__ and __main__ are doors, not rooms."""
+    """No unit imports from its own layer or above; fourcc/__init__ and __main__ may import all."""
     wrong = []
     for path in modules(root):
-        here = room(path, root)
+        here = unit(path, root)
         if here in {"__init__", "__main__"}:
             continue
         for name in imported(ast.parse(path.read_text()), types=False):
             there = name.split(".")[1] if name.startswith("fourcc.") else None
-            if there in FLOOR and there != here and FLOOR[there] >= FLOOR[here]:
+            if there in LAYER and there != here and LAYER[there] >= LAYER[here]:
                 wrong.append(f"{path.relative_to(root)} imports {name}")
     assert not wrong
 
@@ -96,11 +96,11 @@ def test_no_file_imports_in_a_circle(root: Path) -> None:
     assert not {name: imports & set(left) for name, imports in left.items()}
 
 
-def test_every_room_has_a_floor(root: Path) -> None:
+def test_every_unit_has_a_layer(root: Path) -> None:
     """A new file or folder below fourcc/ is entered into the table above."""
-    rooms = {room(path, root) for path in modules(root)} - {"__init__", "__main__"}
-    assert rooms <= set(FLOOR)
-    assert set(FLOOR) <= rooms
+    units = {unit(path, root) for path in modules(root)} - {"__init__", "__main__"}
+    assert units <= set(LAYER)
+    assert set(LAYER) <= units
 
 
 @pytest.mark.parametrize("folder", ["fourcc", "formats"])

@@ -1,4 +1,4 @@
-"""The house: what must exist together, what must be installed, what must not be named."""
+"""The layout of the repository: what must exist together, what must be installed, what must not be named."""
 
 import ast
 import importlib.metadata
@@ -83,7 +83,7 @@ def test_a_file_of_the_command_line_is_a_command(root: Path) -> None:
 
 
 def test_the_page_of_the_vectors_names_what_their_files_hold(root: Path) -> None:
-    """Keys of a file and of its cases, and nothing else."""
+    """It names the keys of a file and of its cases, and nothing else."""
     folder = root / "specs" / "vectors"
     files = [json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")]
     held = {key for file in files for key in (*file, *(key for case in file["cases"] for key in case))}

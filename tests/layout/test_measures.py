@@ -16,6 +16,9 @@ USUAL_FUNCTION, USUAL_KERNEL = 12, 20  # of half of them, at most
 # A docstring says what something is or does; these openings make the reader wait for it.
 SLOW = re.compile(r"(What|Of|The same|That|Those|Who|Which) ")
 
+BARE_RUFF = re.compile(r"[#] noqa(?!: [A-Z0-9, ]+ - )")
+BARE_MYPY = re.compile(r"# type: ignore\[[^\]]*\]$")
+
 
 def top(path: Path, root: Path) -> str:
     """The top-level folder of a file."""
@@ -39,7 +42,7 @@ def test_most_functions_are_much_shorter(root: Path) -> None:
 
 
 def test_files_are_short(root: Path) -> None:
-    """In all four folders."""
+    """This holds in all four folders."""
     long = {str(path): size for path in modules(root) if (size := path.read_text().count("\n")) > FILE}
     assert not long
 
@@ -60,8 +63,19 @@ def test_no_class_name_stands_for_two_things(root: Path) -> None:
     assert not {name: paths for name, paths in homes.items() if len(paths) > 1}
 
 
+def test_what_a_checker_is_told_to_ignore_has_its_reason(root: Path) -> None:
+    """The reason stands behind the rule; tests need none for mypy, whose code says enough there."""
+    bare = []
+    for path in [*modules(root), *(root / "tests").rglob("*.py")]:
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            ignored = BARE_MYPY.search(line) if root / "tests" not in path.parents else None
+            if BARE_RUFF.search(line) or ignored:
+                bare.append(f"{path.relative_to(root)}:{number}")
+    assert not bare
+
+
 def test_docstrings_open_plainly(root: Path) -> None:
-    """With the thing or the deed."""
+    """They open with the thing or the deed."""
     paths = [*modules(root), *(root / "tests").rglob("*.py")]
     slow = [f"{path}:{line}: {text[:60]}" for path in paths for line, text in docstrings(path) if SLOW.match(text)]
     assert not slow

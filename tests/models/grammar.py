@@ -46,12 +46,12 @@ class Person:
         return self.name
 
     @property
-    def He(self) -> str:  # noqa: N802 (templates write the capital)
+    def He(self) -> str:  # noqa: N802 - templates write the capital
         """The pronoun at the start of a sentence."""
         return self.he.capitalize()
 
     @property
-    def His(self) -> str:  # noqa: N802
+    def His(self) -> str:  # noqa: N802 - as above
         """The possessive at the start of a sentence."""
         return self.his.capitalize()
 

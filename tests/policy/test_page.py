@@ -39,7 +39,7 @@ def test_every_key_has_an_example(page: str) -> None:
 
 
 def test_tables_list_every_key(page: str) -> None:
-    """Selectors in one, outcomes in the other, no key more."""
+    """One lists the selectors, the other the outcomes; no key is missing or new."""
     listed = [
         key for cell in re.findall(r"^\| (`[a-z`, ]+) \|", page, re.MULTILINE) for key in re.findall("[a-z]+", cell)
     ]
@@ -77,7 +77,7 @@ def test_the_first_example_decides_a_llama(page: str, llama: Callable[[int], lis
 
 
 def test_the_shown_errors_are_the_programs(page: str) -> None:
-    """The text of the error example."""
+    """The page's error example is checked."""
     text = "version = 1\n[[rule]]\nmatch = '*'\ntag = 'F16'\nlayers = 'a'\nfallbck = ['F32']"
     with pytest.raises(PolicyError) as caught:
         Policy.parse(text, "mixed.toml")
@@ -85,7 +85,7 @@ def test_the_shown_errors_are_the_programs(page: str) -> None:
 
 
 def test_the_limits_are_the_programs(page: str) -> None:
-    """The numbers of the last paragraph."""
+    """The numbers of the last paragraph are checked."""
     limits = page.rpartition("\n\n")[2]
     assert [int(number) for number in re.findall(r"(?<!-)\b\d+", limits)] == [
         MAX_BYTES,

@@ -66,7 +66,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
 def test_what_is_no_regular_file(tmp_path: Path, make: Callable[[Path], object]) -> None:
-    """Directory, pipe, device: refused without reading or waiting."""
+    """A directory, a pipe or a device is refused without reading or waiting."""
     path = tmp_path / "mixed.toml"
     make(path)
     assert message(lambda: Policy.read(path)) == (
@@ -144,7 +144,7 @@ fallback = ["Q8_0"]
     ],
 )
 def test_shorthand_errors_name_the_option(formats: Registry, text: str, expected: list[str]) -> None:
-    """No line of a text that nobody wrote."""
+    """They give no line, since nobody wrote a text."""
     with pytest.raises(PolicyError) as caught:
         Policy.shorthand(text, formats)
     assert list(map(str, caught.value.problems)) == expected
@@ -287,7 +287,7 @@ def test_explicit_keeps_what_cannot_be_encoded(formats: Registry, tensor: Make) 
 
 
 def test_explicit_of_nothing() -> None:
-    """A model without tensors."""
+    """The model has no tensors."""
     assert explicit([]) == Policy.keep()
 
 

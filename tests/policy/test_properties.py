@@ -46,7 +46,7 @@ def text_of(rules: list[dict[str, str]]) -> str:
 
 @given(st.text())
 def test_any_text(text: str) -> None:
-    """A policy, or PolicyError."""
+    """Any text is a policy, or gives PolicyError."""
     with contextlib.suppress(PolicyError):
         Policy.parse(text)
 

@@ -251,7 +251,7 @@ def test_optional_rules_may_be_idle(formats: Registry, tensor: Make) -> None:
 
 
 def test_tensors_that_no_rule_matches(resolve_problems: Problems, tensor: Make) -> None:
-    """All of them, or ten and how many more."""
+    """The message names all of them, or ten and the number of the others."""
     rule = "[[rule]]\nmatch = 'a'\nkeep = true"
     hint = '(add a last rule with match = "*")'
     assert resolve_problems(rule, *map(tensor, "abc")) == [f"no rule matches 'b', 'c' {hint}"]

@@ -192,7 +192,7 @@ def _passed_over(case: Case, _: str, match: re.Match[str]) -> None:
 
 
 @says("rope_scaling and rope_parameters differ: rope_scaling is taken")
-def _two_maps(case: Case, _: str, match: re.Match[str]) -> None:  # noqa: ARG001
+def _two_maps(case: Case, _: str, match: re.Match[str]) -> None:
     assert case.config["rope_scaling"] != case.config["rope_parameters"]
     assert rewritten(case, "older", rope_parameters=None)[0] == case.hyper
     assert rewritten(case, "newer", rope_scaling=None)[0] != case.hyper
@@ -221,14 +221,14 @@ def _recomputed(case: Case, _: str, match: re.Match[str]) -> None:
 
 
 @says("lm_head is left out: it is the embedding, as the config says")
-def _tied(case: Case, _: str, match: re.Match[str]) -> None:  # noqa: ARG001
+def _tied(case: Case, _: str, match: re.Match[str]) -> None:
     assert np.array_equal(case.stored["lm_head.weight"], case.stored["model.embed_tokens.weight"])
     assert "output" not in case.kept
     assert case.config["tie_word_embeddings"] is case.hyper["tied_embeddings"] is True
 
 
 @says("the config ties lm_head to the embedding, but the two differ: lm_head is kept")
-def _not_tied(case: Case, _: str, match: re.Match[str]) -> None:  # noqa: ARG001
+def _not_tied(case: Case, _: str, match: re.Match[str]) -> None:
     assert case.config["tie_word_embeddings"] is True
     assert not np.array_equal(case.stored["lm_head.weight"], case.stored["model.embed_tokens.weight"])
     assert np.array_equal(case.kept["output"], case.stored["lm_head.weight"])
@@ -236,7 +236,7 @@ def _not_tied(case: Case, _: str, match: re.Match[str]) -> None:  # noqa: ARG001
 
 
 @says("the checkpoint holds no tensor")
-def _empty(case: Case, _: str, match: re.Match[str]) -> None:  # noqa: ARG001
+def _empty(case: Case, _: str, match: re.Match[str]) -> None:
     assert case.stored == case.kept == {}
 
 
@@ -394,7 +394,7 @@ def _behind(case: Case, _: str, match: re.Match[str]) -> None:
 
 
 @says("the file has no RoPE tables, and needs none")
-def _no_tables(case: Case, _: str, match: re.Match[str]) -> None:  # noqa: ARG001
+def _no_tables(case: Case, _: str, match: re.Match[str]) -> None:
     h, tensors = llama(dim=32, hidden=48, heads=4, kv_heads=2, vocab=300, seq=64)
     whole = llama2c_v0(h, tensors)
     assert len(whole) > case.path.stat().st_size
@@ -459,7 +459,7 @@ def _idle_groups(case: Case, _: str, match: re.Match[str]) -> None:
 
 
 @says(r"the model has no tokenizer: the file has no vocabulary")
-def _no_tokenizer(case: Case, _: str, match: re.Match[str]) -> None:  # noqa: ARG001
+def _no_tokenizer(case: Case, _: str, match: re.Match[str]) -> None:
     assert not [name for name in case.blobs if name.startswith("tokenizer.")]
     _no_vocabulary(case)
 

@@ -59,7 +59,9 @@ OTHERS = {
     "it has more tensors",
     "not a SentencePiece model",
     "rows that are no multiple of .*",
+    "the list of a GGUF file's keys",
     "the value of .*",
+    ".* is not valid msgpack: .*: .*",
     ", or .* without RoPE tables",
 }
 

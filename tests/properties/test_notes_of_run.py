@@ -29,7 +29,7 @@ def model(folder: Path, *keys: bytes) -> Path:
 
 
 @pytest.fixture
-def talk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def talk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]  # noqa: ANN201 - untyped
     """Runs the command with messages at its standard input; gives what it wrote, and its notes."""
 
     def call(*arguments: object) -> tuple[str, set[str]]:
@@ -41,7 +41,7 @@ def talk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  
     return call
 
 
-def test_talks(talk, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_talks(talk, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001 - as above
     """The template that is named is the one that is used, and the context is full where it is said to be."""
     notes: set[str] = set()
     for keys, why in (([], "the model brings none; --template NAME chooses"), ([TEMPLATE], "as the model's own says")):

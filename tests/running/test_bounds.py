@@ -41,7 +41,7 @@ def with_special(*names: str, post: bool = False) -> Tokenizer:
     return open_tokenizer({"tokenizer.json": json.dumps(tree).encode()})
 
 
-def tokenizers_template() -> Any:  # noqa: ANN401 - the package's
+def tokenizers_template() -> Any:
     """BOS before a text."""
     from tokenizers import processors
 
@@ -88,7 +88,7 @@ def test_llama2c_s_rule(root: Path) -> None:
 
 
 def test_an_answer_s_ends() -> None:
-    """The template's own, and the tokenizer's."""
+    """They are the template's own, and the tokenizer's."""
     tokenizer = gguf("<|im_start|>", "<|im_end|>", "<|endoftext|>")
     assert TEMPLATES["chatml"].ends(tokenizer) == {2, 7, 8}
 
@@ -108,7 +108,7 @@ def test_what_a_text_without_a_prompt_begins_with() -> None:
 
 
 @pytest.mark.parametrize("add", [True, False])
-def test_prompts_and_talks_begin_alike(add: bool) -> None:  # noqa: FBT001 - a parameter
+def test_prompts_and_talks_begin_alike(add: bool) -> None:
     """Both begin as the tokenizer begins every text; `add_bos_token` counts for both."""
     tokenizer = gguf("<|im_start|>", "<|im_end|>", add_bos_token=add)
     first = (1,) if add else ()
@@ -158,7 +158,7 @@ def folder(where: Path, generation: object = None, **changes: object) -> Path:
     ],
 )
 def test_both_configs_ends_are_kept(tmp_path: Path, own: object, generation: object, kept: object) -> None:
-    """The config's first, none twice."""
+    """The ends of the config come first, and none comes twice."""
     said = None if generation is None else {"eos_token_id": generation, "temperature": 0.6}
     with open_source(folder(tmp_path, said, eos_token_id=own)) as source:
         assert source.hyper.get("eos_token_id") == kept

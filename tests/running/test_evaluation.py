@@ -72,18 +72,18 @@ def test_alone(quantized: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("documents", [False, True])
-def test_tokens_are_at_most(quantized: Path, text: str, documents: bool) -> None:  # noqa: FBT001 - a case
+def test_tokens_are_at_most(quantized: Path, text: str, documents: bool) -> None:
     """A limit of one scores one token; a negative limit is refused."""
     for limit in (1, 2, 300):
         assert fourcc.evaluate(quantized, text, tokens=limit, documents=documents).tokens == limit
-    with pytest.raises(UsageError, match="tokens to score: found -1, expected 1 or more, or 0 for all"):
+    with pytest.raises(UsageError, match="bad number of tokens to score: found -1, expected 1 or more, or 0 for all"):
         fourcc.evaluate(quantized, text, tokens=-1, documents=documents)
 
 
 def test_a_context_that_a_model_has_not_is_refused(quantized: Path, text: str) -> None:
     """The error has the model's own context and its name."""
     with pytest.raises(
-        UsageError, match=r"q4.bin: windows of so many tokens: found 100000, expected at most 256, the m"
+        UsageError, match=r"q4.bin: a window cannot be so long: found 100000, expected at most 256, the m"
     ):
         fourcc.evaluate(quantized, text, context=100_000)
 
@@ -139,7 +139,7 @@ def test_the_line_says_whether_there_is_a_token_before_the_text(
     models: Path,
     text: str,
     tmp_path: Path,
-    begins: bool,  # noqa: FBT001 - a case
+    begins: bool,
 ) -> None:
     """The tokenizer.json decides; without BOS the first token of each window has nothing before it."""
     tokenizer = byte_pairs()

@@ -1,6 +1,6 @@
 """Tokenizers from GGUF vocabularies, against the programs that such vocabularies come from, and against damage.
 
-The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+It tests `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so these tests are here.
 """
 
 import json
@@ -36,7 +36,7 @@ def opened(**keys: object) -> Tokenizer:
     return open_tokenizer({"tokenizer.gguf": blob}, "m.gguf")
 
 
-def of_sentencepiece(sp: Any) -> dict[str, object]:  # noqa: ANN401 - the package has no types
+def of_sentencepiece(sp: Any) -> dict[str, object]:
     """A SentencePiece model's vocabulary, as a converter to GGUF writes it."""
     count = sp.vocab_size()
     kinds = {sp.is_unknown: 2, sp.is_control: 3, sp.is_unused: 5, sp.is_byte: 6}
@@ -55,13 +55,13 @@ def of_sentencepiece(sp: Any) -> dict[str, object]:  # noqa: ANN401 - the packag
 
 
 @pytest.fixture(scope="module")
-def sp() -> Any:  # noqa: ANN401 - the package has no types
+def sp() -> Any:
     """A SentencePiece model with bytes."""
     return sentencepiece.SentencePieceProcessor(model_proto=scored(user_defined_symbols=["<ud>", "<ud>s", "▁▁▁"]))
 
 
 @pytest.fixture(scope="module")
-def spm(sp: Any) -> Tokenizer:  # noqa: ANN401 - the package has no types
+def spm(sp: Any) -> Tokenizer:
     """The tokenizer of that vocabulary by our own code."""
     return opened(**of_sentencepiece(sp))
 
@@ -75,7 +75,7 @@ def large(data: Path) -> Tokenizer:
 
 @pytest.mark.parametrize("text", PUBLISHED)
 def test_published_tokens(large: Tokenizer, text: str) -> None:
-    """The vocabulary of llama2.c's tokenizer."""
+    """The vocabulary is that of llama2.c's tokenizer."""
     expected = [int(token) for token in PUBLISHED[text].split()]
     assert large.encode(text) == expected
     assert large.encode(text, bos=False) == expected[1:]
@@ -95,8 +95,8 @@ def test_two_files_of_one_vocabulary(data: Path, large: Tokenizer) -> None:
 
 @QUICK
 @given(TEXTS | st.text("Oncetim <ud>s.▁", max_size=30))
-def test_scored_equals_sentencepiece(sp: Any, spm: Tokenizer, text: str) -> None:  # noqa: ANN401
-    """Tokens both ways, user-defined ones included."""
+def test_scored_equals_sentencepiece(sp: Any, spm: Tokenizer, text: str) -> None:
+    """Tokens are compared both ways, user-defined ones included."""
     ids = spm.encode(text)
     assert ids == [1, *sp.encode(text)]
     assert spm.text(ids) == sp.decode(ids)
@@ -159,7 +159,7 @@ def test_words_are_cut_as_by_the_original_expression(pre: str) -> None:
 
 
 def test_the_default_rule_cuts_in_four_steps() -> None:
-    """Marks, words, numbers, groups of three digits."""
+    """It splits at marks, words, numbers, and groups of three digits."""
     words = SPLITTINGS["default"].words("It's 12345 a-b, $x!?\n\n  é٣٤٥")
     assert words == ["It", "'", "s", " ", "123", "45", " a", "-", "b", ",", " ", "$", "x", "!?", "\n\n ", " é", "٣٤٥"]
 
@@ -196,7 +196,7 @@ def of_byte_pairs(hf: tokenizers.Tokenizer) -> dict[str, object]:
 @QUICK
 @given(TEXTS.filter(same_for_both) | st.text("Once tim<ud>.'s", max_size=30))
 def test_byte_pairs_equal_hugging_faces(hf: tokenizers.Tokenizer, bpe: Tokenizer, text: str) -> None:
-    """Tokens both ways, user-defined ones included."""
+    """Tokens are compared both ways, user-defined ones included."""
     hf.encode_special_tokens = True
     ids = bpe.encode(text)
     assert ids == hf.encode(text, add_special_tokens=False).ids
@@ -230,7 +230,7 @@ def test_a_lone_surrogate_is_refused(spm: Tokenizer, bpe: Tokenizer) -> None:
 
 
 def test_bytes_that_are_no_text_are_kept() -> None:
-    """A token of half a character."""
+    """A token may be half a character."""
     tokenizer = opened(model="llama", tokens=["?", b"\xc3", b"\xa9"], scores=[0.0, -1.0, -2.0], token_type=[2, 1, 1])
     assert tokenizer.text([1, 2]) == "é"
 
@@ -262,7 +262,7 @@ DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "pre": (
         PAIRS | {"pre": "o9"},
-        "'tokenizer.ggml.pre' asks for a way to cut texts that is not known: found 'o9', ex",
+        "'tokenizer.ggml.pre' names a way to split texts that is not known: found 'o9', ex",
     ),
     "end": (ONE | {"eot_token_id": "a"}, "'tokenizer.ggml.eot_token_id' has a value of another type: found 'a', exp"),
 }
@@ -303,7 +303,7 @@ def test_what_is_no_vocabulary(blob: bytes, message: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def blob(sp: Any) -> bytes:  # noqa: ANN401 - the package has no types
+def blob(sp: Any) -> bytes:
     """A vocabulary as it is stored."""
     keys = {f"tokenizer.ggml.{name}": value for name, value in of_sentencepiece(sp).items()}
     packed: bytes = msgpack.packb(keys)

@@ -114,7 +114,7 @@ def test_what_is_constant_has_no_spread() -> None:
 
 
 def test_a_perplexity_beyond_floats_is_infinite() -> None:
-    """Without a warning."""
+    """No warning is given."""
     assert Interval(1000.0, 1.0, 2000.0).exponential() == Interval(math.inf, math.e, math.inf)
 
 

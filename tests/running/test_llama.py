@@ -204,7 +204,7 @@ def test_token_by_token_gives_the_same(kind: str) -> None:
 
 
 def test_the_number_of_threads_does_not_show() -> None:
-    """Bit for bit, in a prompt and token by token."""
+    """Logits are equal bit for bit, in a prompt and token by token."""
     model = case("grouped heads", dim=256, hidden_dim=512, n_heads=8, n_kv_heads=4, head_dim=32, vocab_size=600)
     found = []
     for threads in (1, 2, 3, 5):
@@ -238,12 +238,12 @@ def test_after_a_reset_the_same_tokens_give_the_same_logits() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    """Too many tokens, none, and numbers that are no tokens."""
+    """Too many tokens, no tokens, and numbers that are no tokens are refused."""
     model = case("grouped heads")
     network = Llama(model.architecture, model.quantized().get, context=20)
-    with pytest.raises(UsageError, match="tokens to run: found 21, expected 1 to 20"):
+    with pytest.raises(UsageError, match="bad number of tokens to run: found 21, expected 1 to 20"):
         network.forward(TOKENS[:21])
-    with pytest.raises(UsageError, match="tokens to run: found 0"):
+    with pytest.raises(UsageError, match="bad number of tokens to run: found 0"):
         network.forward([])
     for wrong in (-1, 70):
         with pytest.raises(UsageError, match=f"no such token: found {wrong}, expected 0 to 69"):

@@ -81,7 +81,7 @@ def test_byte_pairs_equal_hugging_faces_where_those_lose_nothing(
         assert ours.encode(text, bos=False) == ids
         assert ours.text(ids) == text
         return
-    with pytest.raises(UsageError, match="the vocabulary has no token for it: found byte 0x"):
+    with pytest.raises(UsageError, match="the vocabulary has no token for a part of the text: found byte 0x"):
         ours.encode(text)
 
 
@@ -97,7 +97,10 @@ def test_the_byte_and_its_place_are_named(ours: Tokenizer, text: str, found: str
     """The error says what can be done, too."""
     with pytest.raises(UsageError) as caught:
         ours.encode(text)
-    assert str(caught.value) == f"the vocabulary has no token for it: found {found}. Leave it out of the text."
+    assert (
+        str(caught.value)
+        == f"the vocabulary has no token for a part of the text: found {found}. Leave it out of the text."
+    )
 
 
 def test_a_token_of_kind_unknown_stands_for_missing_bytes(hf: tokenizers.Tokenizer) -> None:
@@ -133,7 +136,7 @@ def test_characters_of_a_tokenizer_json_without_bytes() -> None:
         tokenizer.encode("the xé".replace("x", "c"))
 
 
-def llama2c_file(sp: Any) -> bytes:  # noqa: ANN401 - the package has no types
+def llama2c_file(sp: Any) -> bytes:
     """A tokenizer.bin as llama2.c's tokenizer.py writes it."""
     marks = {sp.bos_id(): "\n<s>\n", sp.eos_id(): "\n</s>\n"}
     pieces = [marks.get(token, sp.id_to_piece(token)).replace(SPACE, " ").encode() for token in range(sp.vocab_size())]
@@ -142,13 +145,13 @@ def llama2c_file(sp: Any) -> bytes:  # noqa: ANN401 - the package has no types
 
 
 @pytest.fixture(scope="module", params=["bpe", "char"])
-def sp(request: pytest.FixtureRequest) -> Any:  # noqa: ANN401 - the package has no types
+def sp(request: pytest.FixtureRequest) -> Any:
     """SentencePiece models without tokens of bytes."""
     data = scored(byte_fallback=False, model_type=request.param, vocab_size=60 if request.param == "char" else 400)
     return sentencepiece.SentencePieceProcessor(model_proto=data)
 
 
-def test_sentencepieces_unknown_token(sp: Any) -> None:  # noqa: ANN401
+def test_sentencepieces_unknown_token(sp: Any) -> None:
     """Once for a run of characters, from GGUF and from tokenizer.bin, as SentencePiece itself gives it."""
     gguf, bin_file = opened(**of_sentencepiece(sp)), read_llama2c(llama2c_file(sp), "t")
 
@@ -164,7 +167,7 @@ def test_sentencepieces_unknown_token(sp: Any) -> None:  # noqa: ANN401
     check()
 
 
-def test_a_tokenizer_bin_of_characters_decodes(sp: Any) -> None:  # noqa: ANN401
+def test_a_tokenizer_bin_of_characters_decodes(sp: Any) -> None:
     """The unknown token as its piece; a text of known characters comes back."""
     tokenizer = read_llama2c(llama2c_file(sp), "t")
     assert not tokenizer.has_bytes
@@ -198,7 +201,7 @@ def test_without_an_unknown_token_the_text_is_refused(tokenizer: Tokenizer) -> N
     with pytest.raises(UsageError) as caught:
         tokenizer.encode("ab é")
     assert str(caught.value) == (
-        "the vocabulary has no token for it: found byte 0xC3 of U+00E9, at character 3 of the text."
+        "the vocabulary has no token for a part of the text: found byte 0xC3 of U+00E9, at character 3 of the text."
         " Leave it out of the text."
     )
 
@@ -218,7 +221,7 @@ def test_what_is_unknown_joins_nothing() -> None:
     assert tokenizer.encode("aé éa ab") == [1, 3, 4, 0, 3, 0, 4, 3, 5]
 
 
-def test_a_tokenizer_bin_without_bytes_goes_to_gguf(sp: Any) -> None:  # noqa: ANN401
+def test_a_tokenizer_bin_without_bytes_goes_to_gguf(sp: Any) -> None:
     """Its pieces become text, and give the same tokens there."""
     data = llama2c_file(sp)
     keys = {key.name: key.value for key in tokenizer_keys({"tokenizer.bin": data}, "m")[0]}

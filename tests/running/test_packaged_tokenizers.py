@@ -1,6 +1,6 @@
 """Tokenizers that packages read: what ours gives is what they give, and their errors become ours.
 
-The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+It tests `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so these tests are here.
 """
 
 import json
@@ -31,7 +31,7 @@ QUICK = settings(deadline=None, max_examples=150)
 
 def metaspace() -> tokenizers.Tokenizer:
     """A tokenizer.json as Llama 2 has it: spaces as U+2581, bytes, a first space taken away."""
-    tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))  # noqa: S106
+    tokenizer = tokenizers.Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))  # noqa: S106 - a token
     parts = [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     tokenizer.normalizer = normalizers.Sequence(parts)  # type: ignore[assignment]
     steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
@@ -53,7 +53,7 @@ def model() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def sp(model: bytes) -> Any:  # noqa: ANN401 - the package has no types
+def sp(model: bytes) -> Any:
     """The package's."""
     return sentencepiece.SentencePieceProcessor(model_proto=model)
 
@@ -84,7 +84,7 @@ def pushed(tokenizer: Tokenizer, ids: list[int]) -> list[str]:
 
 @QUICK
 @given(TEXTS | st.text("Oncetim <>s.", max_size=30))
-def test_sentencepiece(sp: Any, pieces: Tokenizer, text: str) -> None:  # noqa: ANN401
+def test_sentencepiece(sp: Any, pieces: Tokenizer, text: str) -> None:
     """Texts become the same tokens, and tokens the same texts."""
     ids = sp.encode(text)
     assert pieces.encode(text) == [1, *ids]
@@ -96,7 +96,7 @@ def test_sentencepiece(sp: Any, pieces: Tokenizer, text: str) -> None:  # noqa: 
 @QUICK
 @example([35])  # a space that is a byte is not one that was put before the text
 @given(st.lists(st.integers(3, 399), max_size=12))
-def test_any_pieces(sp: Any, pieces: Tokenizer, ids: list[int]) -> None:  # noqa: ANN401
+def test_any_pieces(sp: Any, pieces: Tokenizer, ids: list[int]) -> None:
     """Halves of characters, too: replaced, as many times as Python's decoder thinks right."""
     assert pieces.text(ids).replace("\ufffd", "") == sp.decode(ids).replace("\ufffd", "")
 
@@ -286,7 +286,7 @@ def test_no_descriptor_is_left_open() -> None:
 
 
 def test_without_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
-    """Where standard error is closed there is nothing to hold back."""
+    """If standard error is closed, there is nothing to hold back."""
     script = (
         "import os, sys; os.close(2)\nfrom fourcc.models.tokenizers import open_tokenizer\n"
         "print(open_tokenizer({'tokenizer.json': sys.stdin.buffer.read()}).vocab_size)"

@@ -39,7 +39,7 @@ def with_pads(*texts: str) -> Tokenizer:
 def test_which_tokens_are_padding() -> None:
     """Unused ones that bear their own number, and numbers that no token has."""
     assert with_pads("[PAD2]", "[PAD3]", "<twin_4>", "[PAD6]").padding == {2, 3}
-    hf = tokenizers.Tokenizer(models.WordLevel({"a": 0, "b": 4}, unk_token="a"))  # noqa: S106
+    hf = tokenizers.Tokenizer(models.WordLevel({"a": 0, "b": 4}, unk_token="a"))  # noqa: S106 - a token
     tokenizer = open_tokenizer({"tokenizer.json": hf.to_str().encode()})
     assert (tokenizer.vocab_size, tokenizer.padding) == (5, {1, 2, 3})
 
@@ -65,7 +65,7 @@ def test_padding_is_never_drawn(values: list[float], temperature: float, topp: f
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.floats(-8, 8, width=32), min_size=4, max_size=4), st.integers(1, 2**64 - 1))
 def test_equal_sizes_keep_llama2c_s_numbers(values: list[float], seed: int) -> None:
-    """The very same tokens."""
+    """The tokens are the very same."""
     tokenizer = with_pads("b", "c")
     ours, theirs = Sampler.for_tokens(4, tokenizer, 0.9, 0.7, seed), Sampler.from_flags(4, 0.9, 0.7, seed)
     logits = np.array(values, np.float32)
@@ -178,7 +178,7 @@ def unigram() -> bytes:
 
 def holes() -> bytes:
     """A tokenizer.json that leaves numbers out."""
-    return tokenizers.Tokenizer(models.WordLevel({"a": 0, "b": 7}, unk_token="a")).to_str().encode()  # noqa: S106
+    return tokenizers.Tokenizer(models.WordLevel({"a": 0, "b": 7}, unk_token="a")).to_str().encode()  # noqa: S106 - a token
 
 
 TWO = {"tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["<unk>", "a"]}

@@ -1,6 +1,6 @@
 """The sampler against a transcription of llama2.c's rules, one number at a time.
 
-The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+It tests `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so these tests are here.
 """
 
 import math
@@ -91,7 +91,7 @@ def drawn(seed: int, size: int, spread: float, steps: int) -> Floats:
     [(1, [1206177355, 2882512552]), (42, [1456360119, 3359763283]), (1337, [989205090, 818269915])],
 )
 def test_random_numbers(seed: int, bits: list[int]) -> None:
-    """The published first two of three seeds."""
+    """The published first two numbers of three seeds come out."""
     first, one = next_random(seed)
     _, two = next_random(first)
     assert [one, two] == bits
@@ -128,7 +128,7 @@ def test_a_large_vocabulary(topp: float, spread: float) -> None:
 
 
 def test_temperature_zero_spends_no_random_number() -> None:
-    """The first of two largest, whatever the seed."""
+    """The first of two largest logits is taken, whatever the seed."""
     sampler = Sampler(4, 0.0, 0.9, 3)
     assert sampler.sample(np.array([1, 5, 5, 2], f32)) == 1
     assert sampler == Sampler(4, 0.0, 0.9, 3)
@@ -150,7 +150,7 @@ def test_the_nucleus_ends_above_its_share(topp: float, tokens: set[int]) -> None
 
 
 def test_one_token() -> None:
-    """A vocabulary of one, where the crop divides by zero."""
+    """In a vocabulary of one, the crop divides by zero."""
     assert Sampler(1, 1.0, 0.5, 3).sample(np.zeros(1, f32)) == 0
 
 

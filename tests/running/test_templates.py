@@ -161,7 +161,7 @@ def test_a_folder_s_chat_template_is_taken_along(tmp_path: Path) -> None:
 
 
 def test_a_real_model_s_template() -> None:
-    """Devstral's, in its GGUF file."""
+    """It is Devstral's, from its GGUF file."""
     folder = os.environ.get("FOURCC_DATA")
     if not folder:
         pytest.skip("FOURCC_DATA does not lead to the real models")

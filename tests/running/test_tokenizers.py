@@ -1,6 +1,6 @@
 """llama2.c's tokenizer against published tokens and against a transcription of its loops; what all tokenizers share.
 
-The room is `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so its tests stand here.
+It tests `fourcc/models/`; `tests/models/` holds the shipped model and its maker, so these tests are here.
 """
 
 import struct
@@ -71,7 +71,7 @@ def large(data: Path) -> Tokenizer:
 
 @pytest.mark.parametrize("text", PUBLISHED)
 def test_published_tokens(large: Tokenizer, text: str) -> None:
-    """The texts and tokens of llama2.c's own tests."""
+    """They are the texts and tokens of llama2.c's own tests."""
     expected = [int(token) for token in PUBLISHED[text].split()]
     assert large.encode(text) == expected
     assert large.encode(text, bos=False) == expected[1:]

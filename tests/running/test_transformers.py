@@ -38,7 +38,7 @@ def divergence(wanted: np.ndarray, found: np.ndarray) -> float:
 
 @pytest.mark.parametrize("name", CASES)
 def test_as_transformers(tmp_path: Path, name: str) -> None:
-    """A prompt at once, and token by token."""
+    """Logits agree for a prompt at once, and token by token."""
     ours = network(name, tmp_path)
     at_once = ours.forward(TOKENS, every=True)[list(PLACES)]
     assert divergence(stored(name), at_once) < 1e-9

@@ -63,7 +63,7 @@ def test_sliding_windows_score_only_what_is_new() -> None:
 @given(st.text("xyz", min_size=1, max_size=90), st.integers(2, 20), st.data())
 @settings(max_examples=200, deadline=None)
 def test_every_token_is_scored_once(text: str, context: int, data: st.DataObject) -> None:
-    """Whatever the lengths; no window is longer than the context."""
+    """This holds for every length; no window is longer than the context."""
     stride = data.draw(st.integers(0, context - 1))
     found = made(text, Protocol(context, stride))
     assert scored(found) == text
@@ -144,7 +144,7 @@ def assert_windows(said: str, found: Cut, text: str) -> None:
         assert said.endswith(f", up to {new} new ones in each after the first") == bool(found.protocol.stride)
 
 
-def assert_beginning(said: str, found: Cut, overlapping: bool) -> None:  # noqa: FBT001 - a fact of the case
+def assert_beginning(said: str, found: Cut, overlapping: bool) -> None:
     """Asserts what stands before the first token, and whether that token is scored."""
     several = len(found.windows) > 1
     if found.bos is not None:
@@ -179,9 +179,9 @@ def test_what_cannot_be_cut_is_refused() -> None:
     for protocol in (Protocol(1), Protocol(4, stride=4), Protocol(4, stride=-1)):
         with pytest.raises(UsageError, match="windows cannot be cut in this way: found context"):
             made("abc", protocol)
-    with pytest.raises(UsageError, match="tokens to score: found -1, expected 1 or more, or 0 for all"):
+    with pytest.raises(UsageError, match="bad number of tokens to score: found -1, expected 1 or more, or 0 for all"):
         made("abc", Protocol(4, limit=-1))
-    with pytest.raises(UsageError, match="documents are not read in windows that overlap: found"):
+    with pytest.raises(UsageError, match="documents cannot be read in windows that overlap: found"):
         made("abc", Protocol(4, stride=2, documents=True))
     with pytest.raises(UsageError, match="no token to score: found 0 characters"):
         made("", Protocol(8))

@@ -15,7 +15,7 @@ def stories() -> list[str]:
     return (ROOT / "tests/models/heldout.txt").read_text().split("\n\n")[:100]
 
 
-def scored(**options: Any) -> bytes:  # noqa: ANN401 - the trainer's options
+def scored(**options: Any) -> bytes:
     """A SentencePiece model of 400 pieces, of the kind that Llama has."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(

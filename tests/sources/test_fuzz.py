@@ -63,7 +63,7 @@ def survives(data: bytes, *, name: str = "m", beside: dict[str, bytes] | None = 
 @QUICK
 @given(st.binary(max_size=300))
 def test_noise(data: bytes) -> None:
-    """Random bytes."""
+    """Random bytes are refused or read, and never crash."""
     survives(data)
 
 
@@ -109,7 +109,7 @@ def test_config_of_any_values(changes: dict[str, object]) -> None:
 @settings(QUICK)
 @given(st.binary(max_size=200) | st.binary(max_size=50).map(lambda noise: tokenizer_bin(3) + noise))
 def test_tokenizer_of_any_bytes(data: bytes) -> None:
-    """As a tokenizer file of a model."""
+    """The bytes are given as a model's tokenizer file."""
     with tempfile.TemporaryDirectory() as folder:
         model, given_file = Path(folder) / "m", Path(folder) / "t"
         model.write_bytes(VALID["v0"])

@@ -70,7 +70,7 @@ def test_a_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", [GGMLQuantizationType.Q4_0, GGMLQuantizationType.Q8_0])
 def test_blocks(tmp_path: Path, kind: GGMLQuantizationType) -> None:
-    """As they are stored."""
+    """Blocks are read as they are stored."""
     h, tensors = model()
     with open_source(written(tmp_path, "m", ggjt(h, tensors, int(kind)))) as source:
         for name, array in decoded(source).items():
@@ -110,7 +110,7 @@ def test_floats_of_older_versions(tmp_path: Path, version: int, kind: int) -> No
 
 
 def test_false_files(tmp_path: Path) -> None:
-    """Each refused with what is wrong."""
+    """Each is refused with what is wrong."""
     h, tensors = model()
     good = ggjt(h, tensors)
     end = len(ggjt(h, {}))
@@ -123,12 +123,12 @@ def test_false_files(tmp_path: Path) -> None:
         "the blocks of ggjt version 1 are laid out in another way than ggml's of today: found Q8_0": ggjt(
             h, {"output": tensors["output"]}, kind=8, version=1
         ),
-        "the tokens cannot be so many: found 4294967295": ggjt(h, {}, vocab=2**32 - 1),
-        "n_heads does not cut dim into heads of even width": ggjt(h | {"heads": 0}, {}),
+        "the tokens are too many: found 4294967295": ggjt(h, {}, vocab=2**32 - 1),
+        "n_heads does not divide dim into heads of even width": ggjt(h | {"heads": 0}, {}),
         "no tensor begins here: found 9 dimensions": good[:end] + struct.pack("<4I", 9, 1, 0, 8),
         "the file is cut": good[:-1],
         "the file ends within": good[: end + 5],
-        "two tensors of this name": ggjt(h, few) + tensor("norm.weight", (64,), 0, bytes(256), len(ggjt(h, few))),
+        "two tensors have this name": ggjt(h, few) + tensor("norm.weight", (64,), 0, bytes(256), len(ggjt(h, few))),
         "no installed format has the tensor's layout: found ggml type 77": good[:end]
         + tensor("x", (32,), 77, bytes(64), end),
         "the shape does not fit the layout": good[:end] + tensor("x", (31,), 8, bytes(64), end),

@@ -43,7 +43,7 @@ BLOCKS = [
 
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("align", [None, 1, 8, 64, 1024])
-def test_files_of_the_reference_writer(tmp_path: Path, tied: bool, align: int | None) -> None:  # noqa: FBT001
+def test_files_of_the_reference_writer(tmp_path: Path, tied: bool, align: int | None) -> None:
     """A Llama written by the gguf package: names, shapes, values and hyper-parameters."""
     h, truth = llama(shared=tied)
     writer = GGUFWriter(tmp_path / "m", "llama")
@@ -237,7 +237,7 @@ def test_big_endian(tmp_path: Path, kind: GGMLQuantizationType) -> None:
 
 
 def test_big_endian_of_the_reference_writer(tmp_path: Path) -> None:
-    """As the gguf package writes it."""
+    """The file is written by the gguf package."""
     writer = GGUFWriter(tmp_path / "m", "llama", endianess=GGUFEndian.BIG)
     writer.add_uint32("llama.block_count", 7)
     writer.add_tensor("a", ROW.reshape(2, 4))
@@ -329,7 +329,7 @@ def test_rotation_of_a_part_of_a_head(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_given_for_each_layer(tmp_path: Path) -> None:
-    """Where all are equal they are one number."""
+    """If all are equal they become one number."""
     h, tensors = llama()
     more = [gguf_key("llama.attention.key_length", 9, [4, 4], 4), gguf_key("llama.vocab_size", 9, [7, 8], 4)]
     with open_source(written(tmp_path, "m", gguf_llama(h, tensors, *more))) as source:
@@ -406,17 +406,17 @@ BAD = {
     "version 1": (gguf([], ONE, version=1), "unknown version of GGUF: found 1"),
     "future version": (gguf([], ONE, version=4), "unknown version of GGUF: found 4"),
     "big-endian version 4": (gguf([], ONE, version=4 << 24), "unknown version of GGUF: found 4, expected 2 or 3"),
-    "big-endian counts": (gguf([], ONE, version=3 << 24), "the tensors cannot be so many"),
+    "big-endian counts": (gguf([], ONE, version=3 << 24), "the tensors are too many"),
     "too many keys": (gguf([], [], counts=(0, 2**16 + 1)) + bytes(2**20), "the keys are too many: found 65537"),
     "too many tensors": (gguf([], [], counts=(2**17 + 1, 0)) + bytes(2**22), "the tensors are too many: found 131073"),
-    "tensors -1": (gguf([], ONE, counts=(-1, 0)), f"the tensors cannot be so many: found {LONG}"),
-    "keys -1": (gguf([], ONE, counts=(1, -1)), f"the keys cannot be so many: found {LONG}"),
+    "tensors -1": (gguf([], ONE, counts=(-1, 0)), f"the tensors are too many: found {LONG}"),
+    "keys -1": (gguf([], ONE, counts=(1, -1)), f"the keys are too many: found {LONG}"),
     "more tensors than there are": (gguf([], ONE, counts=(2, 0)), "."),
     "cut head": (gguf([], ONE)[:14], "the file ends within the tensors: found 6 bytes, expected 8 bytes"),
-    "length of a key -1": (file(struct.pack("<q", -1) + b"a"), "the length of a key cannot be so many"),
-    "empty key": (file(gguf_key("", 4, 1)), "a key is no name: found b''"),
-    "NUL in a key": (file(gguf_key("a\0b", 4, 1)), "a key is no name"),
-    "key is no UTF-8": (file(struct.pack("<Q", 1) + b"\xff" + struct.pack("<iI", 4, 1)), "a key is no name"),
+    "length of a key -1": (file(struct.pack("<q", -1) + b"a"), "the bytes of a key are too many"),
+    "empty key": (file(gguf_key("", 4, 1)), "a key is not a valid name: found b''"),
+    "NUL in a key": (file(gguf_key("a\0b", 4, 1)), "a key is not a valid name"),
+    "key is no UTF-8": (file(struct.pack("<Q", 1) + b"\xff" + struct.pack("<iI", 4, 1)), "a key is not a valid name"),
     "type of a value": (file(gguf_key("a", 4, 1)[:-8] + struct.pack("<iI", 13, 1)), "the key 'a' has a type that GGUF"),
     "negative type": (file(gguf_key("a", 4, 1)[:-8] + struct.pack("<iI", -1, 1)), "has a type that GGUF does not have"),
     "two values": (
@@ -425,12 +425,15 @@ BAD = {
     ),
     "two types": (file(gguf_key("a", 4, 1), gguf_key("a", 7, 1)), "the key 'a' stands twice, with two values"),
     "bool of 2": (file(gguf_key("a", 7, 1)[:-1] + b"\2"), "the value of 'a' is no truth value: found 2"),
-    "string of 2^63": (file(gguf_key("a", 8, "")[:-8] + struct.pack("<Q", 2**63)), "the length of the value of 'a'"),
-    "array of 2^63": (file(gguf_key("a", 9, [], 4)[:-8] + struct.pack("<Q", 2**63)), "the items of 'a' cannot be so"),
-    "array of texts": (file(gguf_key("a", 9, [], 8)[:-8] + struct.pack("<Q", 2**61)), "the items of 'a' cannot be so"),
+    "string of 2^63": (
+        file(gguf_key("a", 8, "")[:-8] + struct.pack("<Q", 2**63)),
+        "the bytes of the value of 'a' are too many",
+    ),
+    "array of 2^63": (file(gguf_key("a", 9, [], 4)[:-8] + struct.pack("<Q", 2**63)), "the items of 'a' are too many"),
+    "array of texts": (file(gguf_key("a", 9, [], 8)[:-8] + struct.pack("<Q", 2**61)), "the items of 'a' are too many"),
     "array of more texts than bytes": (
         file(gguf_key("a", 9, [], 8)[:-8] + struct.pack("<Q", 60)),
-        "the items of 'a' cannot be so many: found 60, expected at most",
+        "the items of 'a' are too many: found 60, expected at most",
     ),
     "array of arrays": (file(gguf_key("a", 9, [], 9)), "the key 'a' is an array of arrays, which is not read"),
     "array of nothing": (file(gguf_key("a", 9, [], 99)), "the key 'a' has a type that GGUF does not have: found 99"),
@@ -449,15 +452,18 @@ BAD = {
         gguf([gguf_key("general.alignment", 4, 64)], [*ONE, ("b", (8,), 0, ROW.tobytes())]),
         "offset",
     ),
-    "length of a name -1": (file(infos=struct.pack("<q", -1) + bytes(40), count=1), "the length of a tensor's name"),
+    "length of a name -1": (
+        file(infos=struct.pack("<q", -1) + bytes(40), count=1),
+        "the bytes of a tensor's name are too many",
+    ),
     "long name": (info(name="a" * 65), "a tensor's name is too long: found 65 bytes, expected at most 64"),
-    "empty name": (info(name=""), "a tensor's name is no name"),
-    "NUL in a name": (info(name="a\0b"), "a tensor's name is no name"),
-    "name is no UTF-8": (info(name=b"\xff"), "a tensor's name is no name"),
+    "empty name": (info(name=""), "a tensor's name is not a valid name"),
+    "NUL in a name": (info(name="a\0b"), "a tensor's name is not a valid name"),
+    "name is no UTF-8": (info(name=b"\xff"), "a tensor's name is not a valid name"),
     "5 dimensions": (info(dims=[1] * 5), "tensor 'a', byte 33: too many dimensions: found 5, expected at most 4"),
-    "dimension -1": (info(dims=[LONG]), "the tensor cannot be so large"),
-    "dimension beside 0": (info(dims=[0, LONG]), "the tensor cannot be so large"),
-    "product wraps": (info(dims=[2**32, 2**32]), "the tensor cannot be so large"),
+    "dimension -1": (info(dims=[LONG]), "the tensor is too large"),
+    "dimension beside 0": (info(dims=[0, LONG]), "the tensor is too large"),
+    "product wraps": (info(dims=[2**32, 2**32]), "the tensor is too large"),
     "bytes wrap": (info(dims=[2**62]), "no memory can hold an array of that shape"),
     "part of a block of a type that is only listed": (
         info(dims=[31], kind=16),
@@ -467,7 +473,7 @@ BAD = {
     "offset -1": (info(offset=LONG), f"the offset is not where the tensor before ends: found {LONG}, expected 0"),
     "hole": (info(offset=32), "the offset is not where the tensor before ends: found 32, expected 0"),
     "one range for two": (gguf([], ONE * 1 + [("b", (8,), 0, b"")], offset=lambda _: 0), "found 0, expected 32"),
-    "two of one name": (gguf([], ONE * 2), "tensor 'a', byte 57: two tensors of this name"),
+    "two of one name": (gguf([], ONE * 2), "tensor 'a', byte 57: two tensors have this name"),
     "part of a block": (info(dims=[31], kind=8), "the shape does not fit ggml type 8"),
     "one byte short": (gguf([], ONE)[:-1], "the file is cut: found 95 bytes, expected at least 96 bytes"),
     "part of a split model": (
@@ -487,7 +493,7 @@ def test_false_head(tmp_path: Path, data: bytes, what: str) -> None:
 
 
 def test_every_cut_is_refused(tmp_path: Path) -> None:
-    """At every length but the whole one."""
+    """Every length but the whole one is refused."""
     data = gguf_llama(*llama(layers=1))
     for length in [*range(600), *range(600, len(data), 37)]:
         with pytest.raises(SourceError):
@@ -582,7 +588,7 @@ def test_windows(tmp_path: Path, keys: list[bytes], wanted: dict[str, object]) -
 
 
 def test_a_key_that_is_missing_is_named(tmp_path: Path) -> None:
-    """By GGUF's word."""
+    """It is named as GGUF spells it."""
     h, tensors = llama()
     keys = [key for key in gguf_llama_keys(h) if b"attention.head_count" not in key]
     keys.append(gguf_key("llama.rope.dimension_count", 4, 4))

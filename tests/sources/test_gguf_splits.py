@@ -29,7 +29,7 @@ def split(folder: Path, count: int = 3, *, total: int | None = None, numbers: tu
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_any_file_brings_all(tmp_path: Path, which: int) -> None:
-    """Tensors of all, keys of the first."""
+    """Tensors come from all files, keys from the first."""
     paths = split(tmp_path)
     _, tensors = llama()
     with open_source(paths[which]) as source:
@@ -40,14 +40,14 @@ def test_any_file_brings_all(tmp_path: Path, which: int) -> None:
 
 
 def test_a_folder_of_them(tmp_path: Path) -> None:
-    """Is one model."""
+    """The folder is one model."""
     paths = split(tmp_path)
     with open_source(tmp_path) as source:
         assert source.files == tuple(paths)
 
 
 def test_two_models_in_a_folder(tmp_path: Path) -> None:
-    """Are one too many."""
+    """The user must name one of them."""
     split(tmp_path)
     split(tmp_path, 2)
     with pytest.raises(SourceError, match=r"holds more than one model: m-00001-of-00002.gguf and"):
@@ -55,7 +55,7 @@ def test_two_models_in_a_folder(tmp_path: Path) -> None:
 
 
 def test_files_of_the_reference_writer(tmp_path: Path) -> None:
-    """As the gguf package splits a model."""
+    """The gguf package split the model."""
     _, tensors = llama()
     writer = GGUFWriter(tmp_path / "m.gguf", "llama", split_max_tensors=8)
     for name, array in tensors.items():
@@ -72,7 +72,7 @@ def test_files_of_the_reference_writer(tmp_path: Path) -> None:
 
 
 def test_missing_files_are_all_named(tmp_path: Path) -> None:
-    """So that one try tells what to download."""
+    """So one try tells all that is to be downloaded."""
     paths = split(tmp_path)
     paths[0].unlink()
     paths[2].unlink()
@@ -93,7 +93,7 @@ def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="another part of a split model: found 2 of 3, expected 1 of 3, counted"):
         open_source(paths[0])
     paths = split(tmp_path, total=99)
-    with pytest.raises(SourceError, match="tensors of a split model: found 20, expected 99"):
+    with pytest.raises(SourceError, match="wrong number of tensors in a split model: found 20, expected 99"):
         open_source(paths[0])
     paths = split(tmp_path)
     keys = [gguf_key("split.no", 2, 1), gguf_key("split.count", 2, 3)]

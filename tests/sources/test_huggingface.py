@@ -21,7 +21,7 @@ def save(folder: Path, tensors: Arrays, settings: dict[str, object]) -> Path:
 
 @pytest.mark.parametrize("model_type", ["llama", "mistral", "qwen2", "qwen3"])
 @pytest.mark.parametrize("tied", [True, False])
-def test_names_rows_and_order(tmp_path: Path, model_type: str, tied: bool) -> None:  # noqa: FBT001
+def test_names_rows_and_order(tmp_path: Path, model_type: str, tied: bool) -> None:
     """Tensors come out as llama2.c would hold them: q and k in adjacent pairs, in the model's order."""
     h, truth = llama(shared=tied)
     with open_source(save(tmp_path, to_hf(h, truth), config(h, tied=tied, model_type=model_type))) as source:
@@ -129,7 +129,7 @@ def test_hyper_parameters(tmp_path: Path) -> None:
 
 
 def test_rope_parameters_of_newer_configs(tmp_path: Path) -> None:
-    """Base and scaling in one map."""
+    """Base and scaling are in one map."""
     h, truth = llama()
     newer = {"rope_theta": 7.0, "rope_type": "default"}
     with open_source(save(tmp_path, to_hf(h, truth), config(h, rope_parameters=newer))) as source:
@@ -185,7 +185,7 @@ def test_config_that_contradicts(tmp_path: Path, changes: dict[str, object], wha
 
 @pytest.mark.parametrize("data", [b"{", b"[]", b'{"a":1,"a":2}', b"", b"\xff\xfe{}", b"[" * 100000])
 def test_config_that_is_no_json(tmp_path: Path, data: bytes) -> None:
-    """Named as the culprit."""
+    """The error names the config."""
     written(tmp_path, "model.safetensors", safetensors({}))
     written(tmp_path, "config.json", data)
     with pytest.raises(SourceError, match=r"config\.json"):
@@ -203,7 +203,7 @@ def test_tied_output_is_stored_once(tmp_path: Path) -> None:
 
 
 def test_another_output_than_the_config_says_is_kept(tmp_path: Path) -> None:
-    """As transformers does."""
+    """transformers keeps it, too."""
     h, truth = llama(shared=False)
     truth["output"] = truth["tok_embeddings"].copy()
     truth["output"][-1, -1] += 1
@@ -214,7 +214,7 @@ def test_another_output_than_the_config_says_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_silent_config_is_tied_where_there_is_no_output(tmp_path: Path, shared: bool) -> None:  # noqa: FBT001
+def test_silent_config_is_tied_where_there_is_no_output(tmp_path: Path, shared: bool) -> None:
     """The weights tell."""
     h, truth = llama(shared=shared)
     with open_source(save(tmp_path, to_hf(h, truth), config(h, tie_word_embeddings=None))) as source:
@@ -415,7 +415,7 @@ def test_windows(tmp_path: Path, family: str, more: dict[str, object], wanted: d
     ],
 )
 def test_windows_that_cannot_be(tmp_path: Path, more: dict[str, object], text: str) -> None:
-    """As transformers, which stops there."""
+    """transformers stops at them, too."""
     h, truth = llama()
     save(tmp_path, to_hf(h, truth), config(h, model_type="qwen2", **(LAYERED | more)))
     with pytest.raises(SourceError, match=text):
@@ -501,7 +501,7 @@ def test_rotations(tmp_path: Path, more: dict[str, object], wanted: dict[str, ob
 
 @pytest.mark.parametrize("name", ["rope_parameters", "rope_scaling"])
 def test_the_base_in_the_map_counts(tmp_path: Path, name: str) -> None:
-    """Above the one beside the map, as in transformers."""
+    """It takes precedence over the one beside the map, as in transformers."""
     h, truth = llama()
     more = {name: {"rope_type": "linear", "factor": 2.0, "rope_theta": 500.0}, "rope_theta": 700.0}
     with open_source(save(tmp_path, to_hf(h, truth), config(h, **more))) as source:
@@ -520,7 +520,7 @@ def test_the_base_in_the_map_counts(tmp_path: Path, name: str) -> None:
     ],
 )
 def test_names_behind_a_prefix(tmp_path: Path, spelled: str, note: str) -> None:
-    """Are not guessed at, but told."""
+    """They are not guessed at, but reported."""
     h, truth = llama()
     theirs = {spelled.format(name): array for name, array in to_hf(h, truth).items()}
     with open_source(save(tmp_path, theirs, config(h, tied=None))) as source:  # type: ignore[arg-type]

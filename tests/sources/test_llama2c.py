@@ -20,7 +20,7 @@ def assert_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) 
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("version", [0, 1])
-def test_float_versions(tmp_path: Path, version: int, shared: bool) -> None:  # noqa: FBT001
+def test_float_versions(tmp_path: Path, version: int, shared: bool) -> None:
     """Every tensor comes out bit for bit, in the model's order, whatever the file's."""
     h, tensors = llama(shared=shared)
     data = llama2c_v0(h, tensors) if version == 0 else llama2c_v1(h, tensors)
@@ -47,7 +47,7 @@ def test_float_versions(tmp_path: Path, version: int, shared: bool) -> None:  # 
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("group", [1, 2, 4, 12])
-def test_grouped_version(tmp_path: Path, group: int, shared: bool) -> None:  # noqa: FBT001
+def test_grouped_version(tmp_path: Path, group: int, shared: bool) -> None:
     """Rows of w2 have 10 weights: groups of 4 and of 12 run across their ends, and decode by flat index."""
     h, tensors = llama(shared=shared)
     data, truth = llama2c_v2(h, tensors, group)
@@ -83,7 +83,7 @@ def test_group_sized_like_the_stories(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_version_0_without_rope_tables(tmp_path: Path, shared: bool) -> None:  # noqa: FBT001
+def test_version_0_without_rope_tables(tmp_path: Path, shared: bool) -> None:
     """Old files lack the tables: the size tells, and a note says so."""
     h, tensors = llama(shared=shared)
     with open_source(written(tmp_path, "m", llama2c_v0(h, tensors, rope=False))) as source:
@@ -130,8 +130,8 @@ BAD = [
     *((0, 4 * i, "i", value, f"{name} is out of range") for i, name in enumerate(FIELDS) for value in (0, -(2**31))),
     *((0, 4 * i, "i", -1, f"{FIELDS[i]} is out of range") for i in (0, 1, 2, 3, 4, 6)),
     *((1, 8 + 4 * i, "i", -1, f"{name} is out of range") for i, name in enumerate(FIELDS)),
-    (0, 12, "i", 5, "n_heads 5 does not cut dim 12 into heads of even width"),
-    (0, 12, "i", 4, "n_heads 4 does not cut dim 12 into heads of even width"),
+    (0, 12, "i", 5, "n_heads 5 does not divide dim 12 into heads of even width"),
+    (0, 12, "i", 4, "n_heads 4 does not divide dim 12 into heads of even width"),
     (0, 16, "i", 2, "n_kv_heads 2 does not divide n_heads 3"),
     (0, 16, "i", 6, "n_kv_heads 6 does not divide n_heads 3"),
     (1, 4, "i", 3, "unknown version of a llama2.c checkpoint"),
@@ -159,7 +159,7 @@ def test_bad_header(tmp_path: Path, version: int, offset: int, code: str, value:
 
 
 def test_offset_and_value_are_told(tmp_path: Path) -> None:
-    """A whole message, once."""
+    """One message is compared as a whole."""
     path = written(tmp_path, "m", patched(12, "i", 0))
     with pytest.raises(SourceError) as caught:
         open_source(path)
@@ -193,7 +193,7 @@ def test_tokenizer_goes_with_the_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("data", [tokenizer_bin(8), tokenizer_bin(7)[:-1]])
 def test_tokenizer_of_another_model(tmp_path: Path, data: bytes) -> None:
-    """One token too many, or a cut file."""
+    """It has one token too many, or is cut."""
     model, bad = written(tmp_path, "m", llama2c_v0(*llama())), written(tmp_path, "t", data)
     with pytest.raises(SourceError, match=r"found \d tokens, expected 7, the model's vocab_size"):
         open_source(model, bad)

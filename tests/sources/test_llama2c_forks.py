@@ -111,7 +111,7 @@ def test_parts_are_the_records_bytes(tmp_path: Path, name: str) -> None:
 
 @every
 def test_convert_inspect_run_and_eval(tmp_path: Path, name: str, fourcc: Runner) -> None:
-    """As a user would."""
+    """The commands are run as a user runs them."""
     data, truth = SAMPLES[name]()
     source, text = written(tmp_path, "m.bin", data), written(tmp_path, "t.txt", b"Once upon a time. " * 9)
     tokens, model = written(tmp_path, "tok.bin", tokenizer()), tmp_path / "model.bin"

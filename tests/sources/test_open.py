@@ -57,7 +57,7 @@ CHECKPOINTS = {
 @pytest.mark.parametrize("kind", CHECKPOINTS)
 @pytest.mark.parametrize("name", ["x", "x.bin", "x.gguf", "x.safetensors", "x.npz", "x.png"])
 def test_bytes_tell_not_the_name(tmp_path: Path, kind: str, name: str) -> None:
-    """Whatever the file is called."""
+    """The kind does not depend on the file's name."""
     with open_source(str(written(tmp_path, name, CHECKPOINTS[kind]))) as source:
         assert source.kind == kind
 
@@ -126,12 +126,12 @@ def test_what_is_expected_is_listed_only_where_nothing_is_known(tmp_path: Path) 
 @pytest.mark.parametrize("address", ["https://host/m.gguf", "hf://org/name", "s3://bucket/m"])
 def test_an_address(address: str) -> None:
     """Told as what it is, with the slash that a path loses."""
-    with pytest.raises(SourceError, match=f"^{address}: an address, not a file. Download the file first"):
+    with pytest.raises(SourceError, match=f"^{address}: this is an address, not a file. Download the file first"):
         open_source(address)
 
 
 def test_without_a_weight(tmp_path: Path) -> None:
-    """Noted: a file without tensors, and tensors without weights."""
+    """A file without tensors, or with tensors without weights, is noted."""
     with open_source(written(tmp_path, "a", safetensors({}))) as source:
         assert source.notes == ("the checkpoint holds no tensor",)
     arrays = {"a": np.ones((0, 4), "<f4"), "b": np.ones(2, "<f4"), "c": np.ones((4, 0), "<f4")}
@@ -161,7 +161,7 @@ def test_no_regular_file(tmp_path: Path, make: object) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """An OSError of the system."""
+    """The error is an OSError of the system."""
     with pytest.raises(FileNotFoundError):
         open_source(tmp_path / "x")
 
@@ -207,7 +207,7 @@ def test_index_comes_before_a_loose_file(tmp_path: Path) -> None:
     ],
 )
 def test_folder_without_a_model(tmp_path: Path, name: str, hint: str) -> None:
-    """Where it looked, and why there is nothing."""
+    """The message says where it looked, and why there is nothing."""
     written(tmp_path, name, b"x")
     with pytest.raises(SourceError, match=hint) as caught:
         open_source(tmp_path)

@@ -93,10 +93,10 @@ BAD = {
     "two bytes missing": (one(bytes(6)), "the file is cut: found"),
     "hole": (two([0, 4], [5, 9], 9), "leaves a hole before it"),
     "hole at the start": (one(bytes(12), offsets=[4, 12]), "leaves a hole before it"),
-    "header too long": (struct.pack("<Q", 100_000_001) + b'{"' + bytes(99), "the header cannot be so long"),
-    "header longer than the file": (struct.pack("<Q", 99) + b'{"a"', "the header cannot be so long"),
-    "header of 2^63": (struct.pack("<Q", 2**63) + b'{"a"', "the header cannot be so long"),
-    "header of 2^64 - 1": (b"\xff" * 8 + b'{"a"', "the header cannot be so long"),
+    "header too long": (struct.pack("<Q", 100_000_001) + b'{"' + bytes(99), "the header is too long"),
+    "header longer than the file": (struct.pack("<Q", 99) + b'{"a"', "the header is too long"),
+    "header of 2^63": (struct.pack("<Q", 2**63) + b'{"a"', "the header is too long"),
+    "header of 2^64 - 1": (b"\xff" * 8 + b'{"a"', "the header is too long"),
     "no UTF-8": (framed(b'{"\xff\xfe":{}}'), "not the JSON that it should be"),
     "no JSON": (framed(b"{"), "not the JSON that it should be"),
     "size is not shape times dtype": (one(shape=[3]), "expected 12 bytes for F32"),
@@ -117,7 +117,7 @@ BAD = {
     "surrogate": (framed(b'{"\\ud800":' + GOOD_ENTRY + b"}", bytes(8)), "not the JSON that it should be"),
     "number of 5000 digits": (framed(b'{"a":{"shape":' + b"9" * 5000 + b"}}"), "not the JSON that it should be"),
     "nested": (framed(b'{"a":' + b"[" * 20000 + b"]" * 20000 + b"}"), "nested too deeply"),
-    "brackets": (framed(b'{"a":[' + b"[]," * 1_400_000 + b"[]]}"), "made of brackets"),
+    "brackets": (framed(b'{"a":[' + b"[]," * 1_400_000 + b"[]]}"), "consists of brackets"),
     "metadata is no map": (framed(b'{"__metadata__":[]}'), "__metadata__ is not a map of texts"),
     "metadata with a number": (framed(b'{"__metadata__":{"a":1}}'), "__metadata__ is not a map of texts"),
     "entry is no map": (framed(b'{"a":[]}'), "expected dtype, shape and data_offsets"),
@@ -146,7 +146,7 @@ def test_false_header(tmp_path: Path, data: bytes, what: str) -> None:
 
 
 def test_message_names_tensor_offset_found_and_expected(tmp_path: Path) -> None:
-    """A whole message, once."""
+    """One message is compared as a whole."""
     path = written(tmp_path, "m", one(bytes(8), shape=[3]))
     with pytest.raises(SourceError) as caught:
         open_source(path)
@@ -166,7 +166,7 @@ def test_all_tensors_of_unknown_dtypes_are_named(tmp_path: Path) -> None:
 
 
 def test_every_cut_is_refused(tmp_path: Path) -> None:
-    """At every length but the whole one."""
+    """Every length but the whole one is refused."""
     data = pack({"a": F32, "b": F32[0]}, {"k": "v"})
     for length in range(len(data)):
         with pytest.raises(SourceError):
@@ -192,7 +192,7 @@ def test_what_the_reference_refuses_is_refused(tmp_path: Path) -> None:
 
 
 def test_real_shard_equals_the_reference(data: Path) -> None:
-    """A slice of a 24-billion-parameter model."""
+    """The shard is a slice of a 24-billion-parameter model."""
     path = data / "devstral_slice" / "model-00001-of-00002.safetensors"
     with open_source(path) as source:
         truth = safetensors.numpy.load_file(path)

@@ -81,7 +81,7 @@ def test_numbered_files_with_a_gap(folder: Path) -> None:
 
 
 def test_unrelated_files(folder: Path) -> None:
-    """Neither an index nor numbers: a choice for the user."""
+    """There is neither an index nor numbers, so the user must choose."""
     (folder / INDEX).unlink()
     written(folder, "other.safetensors", pack({"c": A}))
     with pytest.raises(SourceError, match=r"several safetensors files and no index: .*Name one of them"):
@@ -89,7 +89,7 @@ def test_unrelated_files(folder: Path) -> None:
 
 
 def test_missing_files_are_all_named(folder: Path) -> None:
-    """Before a byte of the others is read."""
+    """They are named before a byte of the others is read."""
     index(folder, {"a": FIRST, "b": "x.safetensors", "c": "y.safetensors"})
     with pytest.raises(SourceError, match=r"2 of 3 files that the index names are missing: x\.safe.*, y\.safetensors"):
         open_source(folder)
@@ -129,7 +129,7 @@ def test_tensor_in_two_files(folder: Path) -> None:
 
 
 def test_tensor_in_two_files_without_a_word_of_it(folder: Path) -> None:
-    """Where no index names the file, which one counts cannot be told."""
+    """If no index names the file, nobody can tell which one counts."""
     index(folder, {"a": FIRST, "b": SECOND})
     written(folder, FIRST, pack({"a": A, "c": B}))
     written(folder, SECOND, pack({"b": B, "c": B}))
@@ -198,7 +198,7 @@ def test_link_out_of_the_folder(folder: Path, tmp_path_factory: pytest.TempPathF
 
 
 def test_link_within_the_folder(folder: Path) -> None:
-    """Harmless."""
+    """Such a link is harmless."""
     (folder / FIRST).rename(folder / "blob")
     (folder / FIRST).symlink_to("blob")
     with open_source(folder) as source:
@@ -258,7 +258,7 @@ def test_a_blob_that_is_missing(folder: Path) -> None:
 
 
 def test_links_in_a_circle(folder: Path) -> None:
-    """An error of ours or of the system; none of Python's own."""
+    """The error is one of ours or of the system, none of Python's own."""
     (folder / FIRST).unlink()
     (folder / FIRST).symlink_to(SECOND)
     (folder / SECOND).unlink()
@@ -297,7 +297,7 @@ def test_no_regular_file(folder: Path, kind: str) -> None:
 
 
 def test_empty_shard(folder: Path) -> None:
-    """Told by its length."""
+    """Its length tells that it is empty."""
     written(folder, FIRST, b"")
     with pytest.raises(SourceError, match="too short for a header: found 0 bytes"):
         open_source(folder)

@@ -159,7 +159,7 @@ def test_zero_point_beyond_the_codes(tmp_path: Path) -> None:
     stored[f"{Q_PROJ}.weight_zero_point"] = np.full((32, 4), 100, "|i1")
     with (
         open_source(save(tmp_path, stored, config)) as source,
-        pytest.raises(SourceError, match="a zero point is beyond the codes"),
+        pytest.raises(SourceError, match="a zero point is outside the range of the codes"),
     ):
         decoded(source)
 

@@ -22,7 +22,7 @@ def packages(root: Path) -> set[str]:
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_path_exists(root: Path, name: str) -> None:
-    """Paths in backticks from the top level, links from the page."""
+    """Paths in backticks start at the top level, links at the page."""
     text = (root / "specs" / name).read_text()
     missing = [path for path in PATH.findall(text) if not ((root / path).exists() or (root / "specs" / path).exists())]
     assert not missing

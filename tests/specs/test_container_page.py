@@ -110,7 +110,7 @@ def test_limits_are_the_code_s(page: str) -> None:
 
 
 def test_second_reader_is_small_and_independent(root: Path) -> None:
-    """At most 150 lines, nothing of fourcc."""
+    """It has at most 150 lines, and imports nothing of fourcc."""
     text = (root / "tests" / "specs" / "spec_reader.py").read_text()
     assert text.count("\n") <= 150
     assert not re.search(r"^\s*(from|import) (fourcc|tests)", text, re.MULTILINE)

@@ -15,7 +15,7 @@ def rows(root: Path) -> list[list[str]]:
 
 
 def test_every_row_names_tests_that_exist(root: Path) -> None:
-    """At least one each, in which the statements disagree."""
+    """Each row names at least one test that fails if the statements disagree."""
     assert len(rows(root)) >= 30
     for fact, statements, holds, tests in rows(root):
         assert fact

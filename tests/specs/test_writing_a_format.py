@@ -42,7 +42,7 @@ def test_it_goes_through_everything(text: str) -> None:
 
 
 def test_it_lists_every_check(text: str) -> None:
-    """In order, each with its promise."""
+    """The checks stand in their order, each with its promise."""
     table = text[text.index("| check |") : text.index('"Within the bound"')]
     rows = re.findall(r"^\| (.+?) \| (.+) \|$", table, re.MULTILINE)[1:]
     assert rows == [(check.name, check.promise) for check in CHECKS]

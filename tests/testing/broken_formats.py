@@ -56,7 +56,7 @@ def spread(scales: Array, geom: Geometry) -> Array:
     return scales.repeat(group_of(geom), axis=1)[:, : geom.cols]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:
     scales = scales_of(tile, geom)
     divisor = spread(np.where(scales == 0, np.float32(1), scales), geom)
     codes = np.rint(tile / divisor).clip(-TOP, TOP)
@@ -77,7 +77,7 @@ def bound(w: Array, geom: Geometry) -> Array:
     return spread(largest, geom) * (1 / 254 + 2**-22) + 128 * 2.0**-149
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001
+def codes(parts: Parts, geom: Geometry) -> Array:
     return parts["codes"]
 
 
@@ -89,7 +89,7 @@ def decode_block(scales: Array, codes: Array, weights: Array, group: int) -> Non
 GOOD = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)
 
 
-def broken(tag: str, *, spec: dict[str, Any] | None = None, **changes: Any) -> Format:  # noqa: ANN401
+def broken(tag: str, *, spec: dict[str, Any] | None = None, **changes: Any) -> Format:
     """GOOD with another tag, and something wrong."""
     changed = attrs.evolve(SPEC, tag=tag, **(spec or {}))
     return attrs.evolve(GOOD, spec=changed, **changes)
@@ -112,16 +112,16 @@ def after(change: Callable[[dict[str, Array], Array, Geometry], None]) -> Encode
 # -- what is stored
 
 
-def pads_codes(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def pads_codes(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     rest = -geom.cols % group_of(geom)
     parts["codes"] = np.pad(parts["codes"], ((0, 0), (0, rest)))
 
 
-def widens_scales(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def widens_scales(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     parts["scales"] = parts["scales"].astype(np.float64)
 
 
-def forgets_a_part(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def forgets_a_part(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     del parts["scales"]
 
 
@@ -138,7 +138,7 @@ NOMINAL = broken("Nom1", spec={"nominal_bits": Fraction(4)})
 # -- numbers
 
 
-def forgets_the_last_column(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def forgets_the_last_column(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     if geom.cols % group_of(geom):
         parts["codes"][:, -1] = 0
 
@@ -154,11 +154,11 @@ def divides_by_the_largest(parts: Parts, geom: Geometry) -> Floats:
         return decode({**parts, "scales": parts["scales"] / top}, geom) * top
 
 
-def cuts_large_scales(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def cuts_large_scales(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     parts["scales"] = np.minimum(parts["scales"], np.float32(1e30))
 
 
-def flushes_small_scales(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def flushes_small_scales(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     parts["scales"] = np.where(parts["scales"] < 1e-12, np.float32(0), parts["scales"])
 
 
@@ -176,7 +176,7 @@ SMALL = broken("Sma1", encode=after(flushes_small_scales))
 ZERO = broken("Zer1", decode=keeps_zero_apart)
 
 
-def store_floats(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:  # noqa: ARG001
+def store_floats(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:
     return {"values": np.nan_to_num(tile)}
 
 
@@ -204,13 +204,13 @@ def one_scale_for_the_tile(parts: dict[str, Array], tile: Array, geom: Geometry)
     del geom
 
 
-def counts_calls(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def counts_calls(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     global calls  # noqa: PLW0603 - what is wrong with it
     calls += 1
     parts["codes"][:, 0] += np.int8(calls % 2 * np.sign(1 - parts["codes"][:, 0]).max(initial=0))
 
 
-def asks_the_thread(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def asks_the_thread(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     if threading.current_thread() is not threading.main_thread():
         parts["codes"][:, 0] = 0
 
@@ -222,12 +222,12 @@ def shares_a_buffer(tile: Floats, shared: object, geom: Geometry, options: Param
     return encode(flat, shared, geom, options, aids)
 
 
-def dithers(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def dithers(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     noise = np.random.default_rng().integers(0, 2, parts["codes"].shape)
     parts["codes"] = np.where(parts["codes"] > 1, parts["codes"] - noise, parts["codes"]).astype(np.int8)
 
 
-def asks_for_a_hash(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:  # noqa: ARG001
+def asks_for_a_hash(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
     parts["codes"][:, 0] = hash("fourcc") % 100
 
 
@@ -241,7 +241,7 @@ HASH = broken("Has1", encode=after(asks_for_a_hash), bound=None)
 # -- memory and inputs
 
 
-def writes_to_the_weights(tile: Floats, *others: Any) -> dict[str, Array]:  # noqa: ANN401 - passed on
+def writes_to_the_weights(tile: Floats, *others: Any) -> dict[str, Array]:
     tile /= 2
     return encode(tile, *others)
 
@@ -269,11 +269,11 @@ def reads_far(parts: Parts, geom: Geometry) -> Floats:
     return decode(parts, geom)
 
 
-def ends_the_process(parts: Parts, geom: Geometry) -> Floats:  # noqa: ARG001
+def ends_the_process(parts: Parts, geom: Geometry) -> Floats:
     os._exit(7)
 
 
-def never_ends(parts: Parts, geom: Geometry) -> Floats:  # noqa: ARG001
+def never_ends(parts: Parts, geom: Geometry) -> Floats:
     while True:
         time.sleep(0.1)
 
@@ -302,7 +302,7 @@ def warns(parts: Parts, geom: Geometry) -> Floats:
     return weights
 
 
-def flat_codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001
+def flat_codes(parts: Parts, geom: Geometry) -> Array:
     return parts["codes"].reshape(-1)
 
 

@@ -39,7 +39,7 @@ def test_weights_fit_the_format(w: Array) -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.data())
 def test_short_blocks_and_parameters(data: st.DataObject) -> None:
-    """A format with a parameter, and short last blocks."""
+    """The format has a parameter, and short last blocks."""
     params = data.draw(strategies.settings(GOOD.spec.params))
     w = data.draw(strategies.weights(GOOD, params))
     with installed(GOOD):

@@ -29,7 +29,7 @@ def test_shapes_reach_every_edge() -> None:
 
 
 def test_variants_change_one_setting_each() -> None:
-    """Every other choice of a parameter, and of an option."""
+    """Variants have every other choice of a parameter and of an option."""
     variants = list(Subject.of(broken.GOOD).variants())
     assert [dict(each.params) for each in variants] == [{"group": 32}, {"group": 64}]
     assert [each.options["method"] for each in Subject.of(Q4_A).variants()] == ["kmeans", "equal-count"]

@@ -22,7 +22,7 @@ BATCH = 512  # tokens that llama.cpp takes at once by default
 
 def write_gguf(model: ModelFile, path: Path) -> Path:
     """Writes the same tensors as a GGUF file without a vocabulary; returns its path."""
-    import gguf  # type: ignore[import-untyped, unused-ignore]
+    import gguf  # type: ignore[import-untyped, unused-ignore]  # may be missing
 
     writer = gguf.GGUFWriter(path, "llama")
     hyper: dict[str, Any] = dict(model.index.hyper)
@@ -64,7 +64,7 @@ class LlamaCpp:
     """A context of llama.cpp that is ready to run."""
 
     def __init__(self, trial: ModelTrial) -> None:
-        import llama_cpp  # type: ignore[import-not-found, unused-ignore]
+        import llama_cpp  # type: ignore[import-not-found, unused-ignore]  # may be missing
 
         self._c: Any = llama_cpp
         self._silent = self._c.llama_log_callback(lambda _level, _text, _data: None)

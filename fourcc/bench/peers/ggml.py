@@ -6,7 +6,6 @@ The activations are quantized inside each product.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fourcc.bench.codecs import FEW, SECONDS
+from fourcc.bench.codecs import FEW, rows_of_a_sample
 from fourcc.bench.matrices import aligned
 from fourcc.bench.peers import ggml_trial
 from fourcc.bench.peers.ggml_graph import Products, weights_in
@@ -105,10 +104,8 @@ def _encoded(ggml: Library, subject: PeerSubject, kind: int, threads: int) -> in
     few = min(subject.rows, FEW)
     floats = aligned(subject.values()[:few])
     out = np.empty((few, ggml.row_bytes(kind, subject.cols)), np.uint8)
-    start = time.perf_counter()
-    ggml.quantize(kind, floats.ctypes.data, out.ctypes.data, few, subject.cols)
-    times = SECONDS * threads / max(time.perf_counter() - start, 1e-9)
-    return min(subject.rows, max(1, int(times)) * few)
+    quantize = partial(ggml.quantize, kind, floats.ctypes.data, out.ctypes.data, few, subject.cols)
+    return rows_of_a_sample(quantize, few, subject.rows, threads)
 
 
 def _coding(

@@ -138,7 +138,7 @@ def _byte_pairs(keys: _Keys) -> BytePairTokenizer:
     splitting = SPLITTINGS.get(pre)
     if splitting is None:
         known = ", ".join(SPLITTINGS)
-        raise keys.refusal("pre", "asks for a way to cut texts that is not known", repr(pre), f"one of {known}")
+        raise keys.refusal("pre", "names a way to split texts that is not known", repr(pre), f"one of {known}")
     add_bos = keys.value("add_bos_token", bool, default=splitting.bos)
     return BytePairTokenizer(_vocabulary(keys), _ranks(keys), splitting, add_bos)
 

@@ -165,7 +165,11 @@ def _wrapped(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokeni
     )
 
 
-def _alphabet(tokenizer: Any, byte_pairs: Any, vocab: dict[str, int]) -> tuple[frozenset[str] | None, bool]:  # noqa: ANN401
+def _alphabet(
+    tokenizer: Any,  # noqa: ANN401 - of a package without types
+    byte_pairs: Any,  # noqa: ANN401 - likewise
+    vocab: dict[str, int],
+) -> tuple[frozenset[str] | None, bool]:
     """Characters that have a token, where the package leaves out others, else None; whether they stand for bytes."""
     model, before = tokenizer.model, tokenizer.pre_tokenizer
     if type(model) is not byte_pairs or model.unk_token is not None or model.byte_fallback:

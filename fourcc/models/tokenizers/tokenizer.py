@@ -137,7 +137,9 @@ def no_token(text: str, offset: int, before: int = 0) -> UsageError:
     at = len(raw[:offset].decode(errors="ignore"))  # a character that is cut does not count
     place = f"at character {at - before} of the text" if at >= before else "which is put before the text"
     found = f"byte 0x{raw[offset]:02X} of U+{ord(text[at]):04X}, {place}"
-    return UsageError("the vocabulary has no token for it", found=found, hint="Leave it out of the text.")
+    return UsageError(
+        "the vocabulary has no token for a part of the text", found=found, hint="Leave it out of the text."
+    )
 
 
 def checked(token: int, vocab_size: int) -> int:

@@ -66,7 +66,7 @@ def decode_block(scales: Array, codes: Array, weights: Array) -> None:
         weights[2 * pair + 1] = scale * CODEBOOK[both >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scales and codes."""
     blocks = -(-geom.cols // BLOCK)
     padded = np.zeros((geom.rows, blocks * BLOCK), np.float32)

@@ -98,7 +98,7 @@ def decode_block(books: Array, units: Array, levels: Array, codes: Array, weight
                 weights[2 * (first + pair) + 1] = scale * books[odd >> 8 * pair & 31]
 
 
-def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:  # noqa: ARG001
+def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:
     """The books, float16 (2, 16), learnt from evenly spaced rows of the matrix."""
     wanted = max(1, min(geom.rows, SAMPLE // geom.cols))
     chosen = [int(row) for row in np.arange(wanted) * geom.rows // wanted]
@@ -117,7 +117,7 @@ def _padded(tile: Floats, cols: int) -> Array:
     return padded.reshape(len(tile), blocks, RUNS, RUN)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> books, units, levels and codes."""
     stored = np.asarray(shared, np.float16)
     books, weights = stored.astype(np.float64), _padded(tile, geom.cols).reshape(-1, RUNS, RUN)

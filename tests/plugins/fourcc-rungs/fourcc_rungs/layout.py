@@ -28,19 +28,19 @@ def spec(tag: str) -> FormatSpec:
     )
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, int8 (rows, cols)."""
     return parts["codes"]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a damaged file may hold any scale
-def decode(parts: Parts, geom: Geometry) -> Floats:  # noqa: ARG001 - the seam's signature
+def decode(parts: Parts, geom: Geometry) -> Floats:
     """Scales (rows,) and codes (rows, cols) -> float32 (rows, cols)."""
     w: Floats = parts["scales"][:, None] * parts["codes"].astype(np.float32)
     return w
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scales and codes."""
     scales = np.abs(tile).max(axis=1) / TOP  # (rows,)
     divisor = np.where(scales == 0, np.float32(1), scales)[:, None]
@@ -48,7 +48,7 @@ def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: 
     return {"scales": scales, "codes": codes.astype(np.int8)}
 
 
-def bound(w: Array, geom: Geometry) -> Array:  # noqa: ARG001 - the seam's signature
+def bound(w: Array, geom: Geometry) -> Array:
     """Half a step of scale = max |w| / 127, its roundings, and a scale that is denormal."""
     largest = np.abs(w).max(axis=1, keepdims=True, initial=0)
     return np.broadcast_to(largest * (1 / 254 + 2.0**-22) + 127 * 2.0**-149, w.shape)

@@ -16,7 +16,7 @@ from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store
 SCALES, CODES = PARTS, PARTS + 8  # the parts in the order in which KERNEL names them
 
 
-def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:  # noqa: ARG001 - every kernel's signature
+def one(weights: int, job: int, first: int, last: int, scratch: int) -> None:
     """Multiplies one activation: 64 codes at a time in four independent sums."""
     cols, x, out = load_word(weights + COLS), load_word(job + X), load_word(job + OUT)
     whole = cols >> 6 << 6

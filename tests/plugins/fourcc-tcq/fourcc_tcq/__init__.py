@@ -102,7 +102,7 @@ def decode_block(scales: Array, streams: Array, weights: Array, bits: int, block
         weights[t] = scales[0] * TABLE[window & (STATES - 1)]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:  # noqa: ARG001
+def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
     """float32 (rows, cols) -> scales and streams."""
     bits, block = _sizes(geom.params)
     weights = tile.reshape(-1, block).astype(np.float64)  # (blocks, block)
