@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fourcc.conversion.convert import convert as convert
     from fourcc.encoding import encode as encode
     from fourcc.errors import FourccError as FourccError
-    from fourcc.exporters.export import export as export
+    from fourcc.exporters.by_path import export as export
     from fourcc.format import Aids as Aids
     from fourcc.format import Array as Array
     from fourcc.format import Floats as Floats
@@ -75,7 +75,7 @@ _HOMES = {
     "diff": "fourcc.analysis.files:diff",
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
-    "export": "fourcc.exporters.export:export",
+    "export": "fourcc.exporters.by_path:export",
     "formats": "fourcc.formats",
     "open": "fourcc.models.opening:open_to_look",
     "registry": "fourcc.plugins.registry:registry",

@@ -48,5 +48,7 @@ def as_tag(value: str | bytes | FourCC) -> FourCC:
     """
     if isinstance(value, FourCC):
         return value
+    if not isinstance(value, (str, bytes)):
+        raise ValueError(f"a tag is a text of four characters, found {value!r}")  # noqa: TRY004 - as any that spells none
     code = value.encode("ascii", "replace") if isinstance(value, str) else value
     return FourCC(code.ljust(4))

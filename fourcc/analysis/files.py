@@ -10,6 +10,7 @@ from fourcc.analysis.diff import Difference, compare
 from fourcc.analysis.offers import Suggestion, Wish
 from fourcc.analysis.suggestion import SAMPLE
 from fourcc.analysis.survey import Selection
+from fourcc.conversion.plan import as_globs
 from fourcc.sources import open_source
 
 
@@ -54,6 +55,6 @@ def suggest(  # noqa: PLR0913 - keyword-only, one an option of the command
     Raises:
         FourccError: the model cannot be read, or no tensor is left.
     """
-    selection = Selection(tuple(include), tuple(exclude), tuple(role), layers)
+    selection = Selection(as_globs(include), as_globs(exclude), as_globs(role), layers)
     with open_source(model) as source:
         return suggestion.suggest(selection.of(source), Wish(min_sqnr, max_bits), sample)

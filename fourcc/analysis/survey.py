@@ -11,7 +11,7 @@ import attrs
 
 from fourcc.analysis.diff import value_difference
 from fourcc.analysis.statistics import Bin, Statistics, first_reading, second_reading
-from fourcc.conversion.plan import describe, name_filter
+from fourcc.conversion.plan import as_globs, describe, name_filter
 from fourcc.errors import PluginError, UsageError
 from fourcc.metrics import ErrorSums
 from fourcc.policy import Rule, TensorInfo
@@ -148,7 +148,7 @@ def stats(  # the name that `fourcc.stats` has
     Raises:
         FourccError: the model cannot be read, or no tensor is left.
     """
-    selection = Selection(tuple(include), tuple(exclude), tuple(role), layers)
+    selection = Selection(as_globs(include), as_globs(exclude), as_globs(role), layers)
     with open_source(model) as source:
         if against is None:
             return survey(source, selection)

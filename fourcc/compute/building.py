@@ -107,6 +107,11 @@ def _is_kept(kernel: Needed) -> bool:
     return object_cache.load(kernel.key) is not None
 
 
+def _check_kept(kernel: Needed) -> None:
+    if not _is_kept(kernel):
+        raise OutputError("a compiled kernel cannot be kept: the disk may be full", file=cache_folder())
+
+
 def build(kernels: Sequence[Needed], find: FindFormat, processes: int) -> Iterator[Needed]:
     """Compiles kernels and keeps them; gives each one when it is done.
 
@@ -124,8 +129,7 @@ def build(kernels: Sequence[Needed], find: FindFormat, processes: int) -> Iterat
         try:
             for ended in as_completed(started):
                 ended.result()
-                if not _is_kept(started[ended]):
-                    raise OutputError("a compiled kernel cannot be kept: the disk may be full", file=cache_folder())
+                _check_kept(started[ended])
                 yield started[ended]
         except (ValueError, BrokenProcessPool) as error:
             raise PluginError(f"a kernel cannot be compiled: {error}") from error

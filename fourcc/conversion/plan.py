@@ -91,7 +91,7 @@ def plan(
         PolicyError: the policy cannot be carried out on these tensors; the message has every reason.
         UsageError: a glob matches nothing, or a format needs calibration data that is not given.
     """
-    tensors = _selected(source, tuple(include), tuple(exclude))
+    tensors = _selected(source, as_globs(include), as_globs(exclude))
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
@@ -123,6 +123,11 @@ def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
         real=real,
         nbytes=None if tensor.record is None else tensor.record.nbytes,
     )
+
+
+def as_globs(given: Iterable[str]) -> tuple[str, ...]:
+    """The globs that an argument gives; a single text is one glob."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 def name_filter(source: Source, include: tuple[str, ...], exclude: tuple[str, ...]) -> Callable[[str], bool]:

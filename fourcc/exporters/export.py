@@ -13,7 +13,6 @@ from fourcc.container.index import Provider
 from fourcc.conversion.pipeline import Step, lost, transcode
 from fourcc.conversion.plan import describe, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
-from fourcc.exporters import kind_of
 from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.writing import PlacedFile
 from fourcc.files.read import identity
@@ -21,7 +20,6 @@ from fourcc.files.write import AtomicFile, check_space, check_target
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, Policy
 from fourcc.progress import OnProgress, counter
-from fourcc.sources import open_source
 from fourcc.sources.source import Source
 from fourcc.threads import thread_count
 
@@ -254,44 +252,3 @@ def _execute(
     encoded = [record for step, record in zip(planned.steps, records, strict=True) if not step.decision.keep]
     errors = {record.name: record.error for record in encoded if record.error is not None}
     return ExportResult(target, tuple(beside), errors)
-
-
-def export(  # noqa: PLR0913 - keyword-only, one an option of the command
-    source: str | Path,
-    output: str | Path,
-    *,
-    to: str | None = None,
-    policy: Policy | str | Path | None = None,
-    tokenizer: str | Path | None = None,
-    include: Iterable[str] = (),
-    exclude: Iterable[str] = (),
-    instead: str = "",
-    group: int | None = None,
-    threads: int | None = None,
-    force: bool = False,
-    progress: OnProgress | None = None,
-) -> ExportResult:
-    """Exports a model to a file of another project.
-
-    Args:
-        source: a checkpoint's file or folder, or a model.bin.
-        output: the file to write.
-        to: the kind of file, a key of `fourcc.exporters.KINDS`; None: the output's suffix tells.
-        policy: what tensors become first: a policy, its file, or its text (`Policy.chosen`); None keeps all as stored.
-        tokenizer: a tokenizer file to go with the model, in place of the one that the source brings.
-        include: globs of the names of tensors to take; none: all.
-        exclude: globs of names to leave out.
-        instead: ``Q,R``: formats for the tensors that the file cannot hold; empty: the kind's own choice.
-        group: weights that share a scale, where the kind lets that be chosen.
-        threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
-        force: replace an existing output.
-        progress: called after every tile.
-
-    Raises:
-        FourccError: see `fourcc.errors`; the output is then as it was.
-    """
-    kind, rules = kind_of(Path(output), to), Policy.chosen(policy=policy)
-    with open_source(source, tokenizer) as opened:
-        planned = plan_export(opened, kind, rules, include, exclude, instead=instead, group=group)
-        targets = check_targets(planned, Path(output), (), force=force)
-        return execute_export(planned, targets, threads=threads, progress=progress)

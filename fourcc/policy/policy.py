@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fourcc.spec import Params
 
 _PLAIN = re.compile(r"[A-Za-z0-9_,]+")  # texts that are shown as typed
+_TEXTS = {"format": "tags with commas between them", "recipe": "a recipe's name"}
 
 
 @attrs.frozen
@@ -105,6 +106,9 @@ class Policy:
             if recipe is None:
                 hint = "A rule of the policy can have a fallback."
             raise UsageError(f"{' and '.join(several)} exclude each other", hint=hint)
+        for name in ("format", "recipe"):
+            if given[name] is not None and not isinstance(given[name], str):
+                raise UsageError(f"{prefix}{name} is a text", found=given[name], expected=_TEXTS[name])
         if format is not None:
             return cls.shorthand(format, option=f"{prefix}format")
         if recipe is not None:
@@ -117,6 +121,8 @@ class Policy:
             return policy
         if isinstance(policy, str) and ("=" in policy or "\n" in policy):
             return cls.parse(policy)
+        if not isinstance(policy, (str, os.PathLike)):
+            raise UsageError("policy is a Policy, a path or a text", found=policy)
         try:
             return cls.read(policy)
         except FileNotFoundError:

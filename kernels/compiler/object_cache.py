@@ -48,8 +48,16 @@ def folder() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME", ""))
         if not base.is_absolute():  # the XDG rules say to ignore a relative path
-            base = Path.home() / ".cache"
+            base = _home_cache()
     return base / "fourcc"
+
+
+def _home_cache() -> Path:
+    """``~/.cache``; of a user without a home, a folder below the temporary one, which is used only if it is his own."""
+    try:
+        return Path.home() / ".cache"
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"fourcc-{os.getuid()}"
 
 
 def fingerprint(kernel: Callable[..., Any]) -> bytes:
@@ -201,8 +209,8 @@ def is_current(entry: Path) -> bool:
 
 def why_not_kept() -> str | None:
     """Why a kernel that is compiled now cannot be kept, or is not used, in words; None where it is. Makes no folder."""
-    # os.path, since `Path.exists` raises where a folder above may not be entered
-    nearest = next((path for path in (folder(), *folder().absolute().parents) if os.path.exists(path)), None)  # noqa: PTH110
+    above = (folder(), *folder().absolute().parents)
+    nearest = next((path for path in above if os.path.exists(path)), None)  # noqa: PTH110 - `Path.exists` may raise
     if nearest is None or not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
         return f"{nearest} is no folder, or may not be written to"
     if nearest == folder() and not is_trusted():

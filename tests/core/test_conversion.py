@@ -267,6 +267,9 @@ def test_format_and_recipe_are_the_words_of_the_command_line(root: Path, tmp_pat
             "format and recipe exclude each other. `fourcc policy show --recipe NAME` prints a recipe",
         ),
         ({"policy": "gone.toml"}, "gone.toml: there is no such policy file"),
+        ({"policy": 3}, "policy is a Policy, a path or a text: found 3"),
+        ({"format": 3}, "format is a text: found 3, expected tags with commas between them"),
+        ({"recipe": Path("x")}, "recipe is a text: found x, expected a recipe's name"),
         (
             {"policy": "Q4_K_M"},
             "Q4_K_M: there is no such policy file. format='Q4_K_M' names formats, recipe='Q4_K_M' a recipe.",

@@ -1,0 +1,57 @@
+"""Exports of models by their paths: `fourcc.export`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from fourcc.exporters import kind_of
+from fourcc.exporters.export import ExportResult, check_targets, execute_export, plan_export
+from fourcc.policy import Policy
+from fourcc.progress import OnProgress
+from fourcc.sources import open_source
+
+
+def export(  # noqa: PLR0913 - keyword-only, one an option of the command
+    source: str | Path,
+    output: str | Path,
+    *,
+    to: str | None = None,
+    format: str | None = None,  # noqa: A002 - the word of `--format`
+    recipe: str | None = None,
+    policy: Policy | str | Path | None = None,
+    tokenizer: str | Path | None = None,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
+    instead: str = "",
+    group: int | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    progress: OnProgress | None = None,
+) -> ExportResult:
+    """Exports a model to a file of another project.
+
+    Args:
+        source: a checkpoint's file or folder, or a model.bin.
+        output: the file to write.
+        to: the kind of file, a key of `fourcc.exporters.KINDS`; None: the output's suffix tells.
+        format: ``Q,R``: the format that tensors get first, or R where Q does not fit.
+        recipe: in its place, the name of a policy that this package ships.
+        policy: in place of both, a policy, its file, or its text (`Policy.chosen`). With none, tensors stay as stored.
+        tokenizer: a tokenizer file to go with the model, in place of the one that the source brings.
+        include: globs of the names of tensors to take; none: all.
+        exclude: globs of names to leave out.
+        instead: ``Q,R``: formats for the tensors that the file cannot hold; empty: the kind's own choice.
+        group: weights that share a scale, where the kind lets that be chosen.
+        threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
+        force: replace an existing output.
+        progress: called after every tile.
+
+    Raises:
+        FourccError: see `fourcc.errors`; the output is then as it was.
+    """
+    kind, rules = kind_of(Path(output), to), Policy.chosen(format=format, recipe=recipe, policy=policy)
+    with open_source(source, tokenizer) as opened:
+        planned = plan_export(opened, kind, rules, include, exclude, instead=instead, group=group)
+        targets = check_targets(planned, Path(output), (), force=force)
+        return execute_export(planned, targets, threads=threads, progress=progress)
