@@ -86,15 +86,15 @@ def _remove(paths: list[Path]) -> None:
 def build(*, formats: Formats = None, threads: Threads = None, quiet: Quiet = False, as_json: Json = False) -> None:
     """Compile kernels before they are needed, on all cores."""
     from fourcc import compute
-    from fourcc.compute import building
+    from fourcc.compute import precompiling
     from fourcc.threads import thread_count
 
     processes = thread_count(threads)
     _check()
-    needed = building.needed(_tags(formats), _format)
-    missing = building.missing(needed)
+    needed = precompiling.needed(_tags(formats), _format)
+    missing = precompiling.missing(needed)
     with Progress("compiling", 0, quiet=quiet, unit="kernels") as progress:
-        for number, kernel in enumerate(building.build(missing, _format, processes) if missing else ()):
+        for number, kernel in enumerate(precompiling.build(missing, _format, processes) if missing else ()):
             progress(f"{kernel.tag} {kernel.use}".strip(), number + 1, len(missing))
         seconds = progress.seconds
     there, folder = len(needed) - len(missing), str(compute.cache_folder())

@@ -1,7 +1,7 @@
 """F32: 32-bit IEEE floats, as they are. Layout: `fourcc.formats.families.plain`."""
 
 from fourcc.formats.families.plain import plain
-from fourcc.formats.layouts.bounds import exact
+from fourcc.formats.layouts.error_bounds import exact
 
 F32 = plain(
     "F32",

@@ -20,7 +20,7 @@ import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
-from fourcc.formats.layouts.bounds import F16_LEAST, largest
+from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.searches.columns import as_groups, first_largest, rounded
 from fourcc.formats.searches.importance import error_weights

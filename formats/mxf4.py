@@ -17,7 +17,7 @@ import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
-from fourcc.formats.layouts.bounds import largest
+from fourcc.formats.layouts.error_bounds import largest
 from fourcc.formats.layouts.row_blocks import in_batches
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 

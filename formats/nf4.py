@@ -12,7 +12,7 @@ bytes are those of bitsandbytes.
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.layouts.bounds import F32_LEAST, largest
+from fourcc.formats.layouts.error_bounds import F32_LEAST, largest
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.nibbles import high_first, pack_high_first
 from fourcc.spec import FormatSpec, Geometry, Params, Part

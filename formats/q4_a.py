@@ -13,7 +13,7 @@ equal length. The last block of a row may be short.
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, count, extent, largest
+from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, count, extent, largest
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.searches.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
 from fourcc.nibbles import high_first, pack_high_first

@@ -18,7 +18,7 @@ import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
-from fourcc.formats.layouts.bounds import F16_LEAST
+from fourcc.formats.layouts.error_bounds import F16_LEAST
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.searches.columns import NOTHING, as_groups
 from fourcc.formats.searches.importance import column_importance

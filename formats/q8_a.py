@@ -13,7 +13,7 @@ other weight precision.
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, largest
+from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, largest
 from fourcc.spec import FormatSpec, Geometry, Params, Part
 
 BLOCK = 128

@@ -13,7 +13,7 @@ in float64. The last block of a row may be short.
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, count, largest, over_blocks
+from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, count, largest, over_blocks
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.q8_a import TOP, nearest_codes
 from fourcc.spec import FormatSpec, Geometry, Params, Part

@@ -12,7 +12,7 @@ float32, as in llama2.c's version 2. The last group of a row may be short.
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, largest
+from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, largest
 from fourcc.formats.layouts.group_param import PARAM, count, group_of, group_setting, spread
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.spec import FormatSpec, Geometry, Params, Part

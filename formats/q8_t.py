@@ -11,7 +11,7 @@ Decode: w = scale * q, in float32. Encode: as for Q8_G, with the largest |w| of 
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
-from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP
+from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
 from fourcc.formats.q8_g import finite_scale, nearest_codes
 from fourcc.spec import FormatSpec, Geometry, Params, Part

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fourcc import formats as formats
-    from fourcc.analysis.files import diff as diff
-    from fourcc.analysis.files import suggest as suggest
+    from fourcc.analysis.by_path import diff as diff
+    from fourcc.analysis.by_path import suggest as suggest
     from fourcc.analysis.survey import stats as stats
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
@@ -72,7 +72,7 @@ _HOMES = {
     "Setting": "fourcc.spec:Setting",
     "Source": "fourcc.sources.source:Source",
     "convert": "fourcc.conversion.convert:convert",
-    "diff": "fourcc.analysis.files:diff",
+    "diff": "fourcc.analysis.by_path:diff",
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
     "export": "fourcc.exporters.by_path:export",
@@ -80,7 +80,7 @@ _HOMES = {
     "open": "fourcc.models.opening:open_to_look",
     "registry": "fourcc.plugins.registry:registry",
     "stats": "fourcc.analysis.survey:stats",
-    "suggest": "fourcc.analysis.files:suggest",
+    "suggest": "fourcc.analysis.by_path:suggest",
     "verify": "fourcc.container.verify:verify",
 }
 

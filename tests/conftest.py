@@ -39,11 +39,11 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def warm() -> None:
     """One kernel is in the cache: a command of this run is not the first of this machine, and need not say so."""
     from fourcc import compute
-    from fourcc.compute import building
+    from fourcc.compute import precompiling
     from fourcc.kernels.compiler import jit
 
     if not jit.uncompiled() and not compute.current_entries():
-        jit.compiled(building.shared_kernels()["add_to"])
+        jit.compiled(precompiling.shared_kernels()["add_to"])
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
-from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP
+from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
 from fourcc.nibbles import high_first, pack_high_first
 from fourcc.spec import FormatSpec, Geometry, Params, Part

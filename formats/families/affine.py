@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.formats.layouts.bounds import F32_LEAST, F32_ULP, over_blocks
+from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, over_blocks
 from fourcc.formats.layouts.group_param import PARAM, count, group_of, group_setting, spread
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.nibbles import low_first, pack_low_first

@@ -6,7 +6,7 @@
 import numpy as np
 
 from fourcc.format import Array, Floats
-from fourcc.formats.layouts.bounds import F16_LEAST, extent, largest
+from fourcc.formats.layouts.error_bounds import F16_LEAST, extent, largest
 from fourcc.formats.searches.affine_search import affine_extent, affine_rows
 
 BLOCK = 32

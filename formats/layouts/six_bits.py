@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fourcc.format import Array, Floats
-from fourcc.formats.layouts.bounds import F16_LEAST, largest
+from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.searches.affine_search import Tries, affine_scale, nearest_codes, weighted_tries
 from fourcc.formats.searches.columns import as_groups, ordered_sum
 from fourcc.formats.searches.super_scales import scales_and_minima

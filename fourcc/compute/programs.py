@@ -17,7 +17,7 @@ from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import JOB, LAYER_JOB, LINE, MODEL, STEP, address, empty, round_up, zeros
 from fourcc.kernels.kernel import FLOAT
 from fourcc.kernels.threads.thread_team import Split
-from fourcc.kernels.transformer import attention, layers
+from fourcc.kernels.transformer import attention, norms_and_gate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,11 +123,11 @@ class Program:
         skipped = self._count - 1 if only_last else 0
         job = self._job(x, None, out)
         LAYER_JOB.write(job, input=x.address + skipped * x.stride)
-        self._add(layers.norm, self._model(x.width, weight), job, self._count - skipped)
+        self._add(norms_and_gate.norm, self._model(x.width, weight), job, self._count - skipped)
 
     def norm_heads(self, weight: Floats, out: Buffer) -> None:
         """RMSNorm of each head, in place."""
-        self._add(layers.norm_heads, self._model(out.width, weight), self._job(None, None, out), self._count)
+        self._add(norms_and_gate.norm_heads, self._model(out.width, weight), self._job(None, None, out), self._count)
 
     def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
         """Products of the same activations with several matrices; kernels that take codes of one kind share them."""
@@ -147,15 +147,15 @@ class Program:
 
     def add(self, x: Buffer, out: Buffer) -> None:
         """out + x, into out."""
-        self._add(layers.add_to, self._model(out.width), self._job(x, None, out), self._count)
+        self._add(norms_and_gate.add_to, self._model(out.width), self._job(x, None, out), self._count)
 
     def bias(self, weight: Floats, out: Buffer) -> None:
         """out + weight, into out."""
-        self._add(layers.add_bias, self._model(out.width, weight), self._job(None, None, out), self._count)
+        self._add(norms_and_gate.add_bias, self._model(out.width, weight), self._job(None, None, out), self._count)
 
     def gate(self, x: Buffer, y: Buffer, out: Buffer) -> None:
         """SwiGLU: silu(x) * y."""
-        self._add(layers.gate, self._model(x.width), self._job(x, y, out), self._count)
+        self._add(norms_and_gate.gate, self._model(x.width), self._job(x, y, out), self._count)
 
     def attend(
         self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, window: int | None = None

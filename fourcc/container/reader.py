@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self
 
 from fourcc.container.head_and_tail import read_index
 from fourcc.container.index import PartRecord, TensorRecord
-from fourcc.container.names import missing_tensor
+from fourcc.container.missing_tensor import missing_tensor
 from fourcc.container.sums import refuse_damage
 from fourcc.errors import IndexDamageError, UsageError
 from fourcc.files.read import ReadFile

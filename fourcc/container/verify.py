@@ -12,7 +12,7 @@ from pathlib import Path
 
 import attrs
 
-from fourcc.container.fit import fitting_shapes
+from fourcc.container.declared_parts import fitting_shapes
 from fourcc.container.head_and_tail import recognisable
 from fourcc.container.index import BlobRecord, PartRecord, TensorRecord
 from fourcc.container.layout import aligned

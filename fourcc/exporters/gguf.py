@@ -13,7 +13,12 @@ import attrs
 
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
-from fourcc.exporters.consumed import (
+from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
+from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
+from fourcc.exporters.gguf_padding import filled
+from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
+from fourcc.exporters.layout import FileKind, Layout
+from fourcc.exporters.refusals import (
     BY_FACTORS,
     EMBEDDING,
     HEAD,
@@ -23,17 +28,12 @@ from fourcc.exporters.consumed import (
     refuse_unsaid,
     unsaid,
 )
-from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
-from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
-from fourcc.exporters.gguf_padding import filled
-from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
-from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.rope_factors import factors_of
 from fourcc.exporters.rows import constant, in_halves
 from fourcc.models.architecture import Architecture
 from fourcc.naming import GGUF, from_fourcc
 from fourcc.plugins.registry import registry
-from fourcc.sources import gguf_llama, llama
+from fourcc.sources import gguf_llama, llama_family
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.gguf_header import MAX_DIMENSIONS, MAX_NAME
 from fourcc.sources.gguf_llama import ADJACENT, ARCHITECTURE_KEY, FREQUENCIES, HALVES
@@ -68,7 +68,7 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
                 expected=f"at most {_LONGEST} and {MAX_DIMENSIONS}",
                 hint="--exclude leaves it out.",
             )
-    if source.architecture == llama.ARCHITECTURE:
+    if source.architecture == llama_family.ARCHITECTURE:
         refuse_heads(source, steps, KIND.name)
         refuse_impossible(source)
         given = _given(source)
@@ -119,7 +119,7 @@ def family(steps: tuple[Step, ...]) -> str:
 def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     """The layout of the file."""
     given = _given(source)
-    is_llama = source.architecture == llama.ARCHITECTURE
+    is_llama = source.architecture == llama_family.ARCHITECTURE
     architecture = _architecture(steps, given) if is_llama else (stated_architecture(given) or "unknown")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
     tokens = filled(tokens, _rows(source), source.path)

@@ -10,7 +10,7 @@ import attrs
 
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import SourceError, UsageError
-from fourcc.exporters.consumed import refuse_heads, refuse_impossible, refuse_unsaid
+from fourcc.exporters.refusals import refuse_heads, refuse_impossible, refuse_unsaid
 from fourcc.exporters.rope_factors import scaling_of
 from fourcc.naming import split_name
 from fourcc.plugins.registry import registry

@@ -18,7 +18,7 @@ from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.rows import in_halves
 from fourcc.naming import HUGGING_FACE, from_fourcc
 from fourcc.plugins.registry import registry
-from fourcc.sources import llama, tokenizer
+from fourcc.sources import llama_family, tokenizer
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import CHAT_TEMPLATE
@@ -35,14 +35,14 @@ def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # 
 
 def check(source: Source, steps: tuple[Step, ...]) -> None:
     """Refuses a model of the family that a config cannot describe."""
-    if source.architecture == llama.ARCHITECTURE:
+    if source.architecture == llama_family.ARCHITECTURE:
         config(source, steps)
 
 
 def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     """The layout of the file."""
     beside = {name: source.blobs[name] for name in _ALONG if name in source.blobs}
-    if source.architecture == llama.ARCHITECTURE:
+    if source.architecture == llama_family.ARCHITECTURE:
         source = attrs.evolve(source, hyper={**source.hyper, **ends_left_behind(source)})
         beside[CONFIG] = config(source, steps)
         steps = tuple(_named(in_halves(source, step)) for step in steps)

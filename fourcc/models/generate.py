@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
-from fourcc.models.bounds import ends_of, start
+from fourcc.models.begin_and_end import ends_of, start
 
 if TYPE_CHECKING:
     from fourcc.models.llama import Llama

@@ -192,7 +192,7 @@ class Model(ModelFile):
         Raises:
             UsageError: the model cannot be run, or its template is not known.
         """
-        from fourcc.models.bounds import said_ends
+        from fourcc.models.begin_and_end import said_ends
         from fourcc.models.chat import Conversation
         from fourcc.models.sampling import Sampler
         from fourcc.models.templates import template_named

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
-from fourcc.models.bounds import beginning
+from fourcc.models.begin_and_end import beginning
 from fourcc.models.tokenizers.gguf import chat_template
 from fourcc.sources.tokenizer import CHAT_TEMPLATE, GGUF
 

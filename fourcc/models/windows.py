@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
-from fourcc.models.bounds import beginning
+from fourcc.models.begin_and_end import beginning
 
 if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer

@@ -13,12 +13,12 @@ import attrs
 
 from fourcc.errors import PluginError, PolicyError, Problem, UsageError
 from fourcc.plugins.registry import Registry, registry
+from fourcc.policy.asked_formats import find_format, rule_targets
 from fourcc.policy.places import Places, Problems
 from fourcc.policy.recipes import read_recipe
 from fourcc.policy.resolve import Resolver
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.schema import Schema
-from fourcc.policy.targets import find_format, rule_targets
 from fourcc.policy.toml import MAX_BYTES, decode_toml, read_toml
 from fourcc.policy.writing import Row, explicit_text, rules_text, shorthand_text
 from fourcc.tags import FourCC, as_tag

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import listed
+from fourcc.policy.asked_formats import TargetFormat, rule_targets
 from fourcc.policy.globs import Globs, spelled
 from fourcc.policy.places import NEAR_TAGS, Path, Problems
 from fourcc.policy.rule import Decision, Rule, TensorInfo
-from fourcc.policy.targets import TargetFormat, rule_targets
 
 if TYPE_CHECKING:
     from fourcc.plugins.registry import Registry

@@ -21,7 +21,7 @@ from pathlib import Path
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
 from fourcc.plugins.registry import registry
-from fourcc.sources import llama, tokenizer
+from fourcc.sources import llama_family, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.gguf_cursor import MAX_HEAD, Cursor
 from fourcc.sources.gguf_header import MAX_TENSORS
@@ -61,13 +61,13 @@ def open_ggjt(path: Path) -> Source:
         vocabulary = _read_vocabulary(cursor, fields["vocab_size"])
         tensors = _read_tensors(cursor, version)
         hyper = _hyper(file, fields, tensors)
-        gap = llama.incomplete(tensors, hyper)
+        gap = llama_family.incomplete(tensors, hyper)
         return Source(
             path=path,
             kind=f"{KIND} v{version}",
-            tensors=llama.in_model_order(tensors),
+            tensors=llama_family.in_model_order(tensors),
             files=(path,),
-            architecture=llama.ARCHITECTURE,
+            architecture=llama_family.ARCHITECTURE,
             hyper=hyper,
             blobs={tokenizer.GGUF: vocabulary},
             notes=(
@@ -173,7 +173,7 @@ def _hyper(file: ReadFile, fields: dict[str, int], tensors: list[SourceTensor]) 
         "rope_pairing": "adjacent",
         "tied_embeddings": "output" not in shapes and "tok_embeddings" in shapes,
     }
-    for wrong in llama.contradictions(tensors, hyper):
+    for wrong in llama_family.contradictions(tensors, hyper):
         name = wrong.tensor.source_name
         what = "the tensor contradicts the file's head"
         raise SourceError(what, file=file.path, tensor=name, found=wrong.found, expected=wrong.expected)

@@ -18,7 +18,7 @@ from fourcc.container.index import Scalar
 from fourcc.errors import SourceError
 from fourcc.naming import GGUF, to_fourcc
 from fourcc.networks.llama import SCALINGS
-from fourcc.sources import gguf_keys, llama
+from fourcc.sources import gguf_keys, llama_family
 from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.gguf_values import Value
 from fourcc.sources.huggingface_keys import NORMS_FLAG, norms_note, without_norms
@@ -74,9 +74,9 @@ def adopt(source: Source, keys: Keys) -> Source:
         named = [_adjacent(source, tensor, hyper.get("head_dim")) for tensor in named]
     return attrs.evolve(
         source,
-        tensors=llama.in_model_order(named),
+        tensors=llama_family.in_model_order(named),
         unreadable=tuple(listed),
-        architecture=llama.ARCHITECTURE,
+        architecture=llama_family.ARCHITECTURE,
         hyper={**{key: value for key, value in hyper.items() if key not in scaling}, **_both(scaling, factors)},
         notes=(*source.notes, *_missing_keys(keys), *_notes(everything, hyper, family), *notes_on_names(names, GGUF)),
     )
@@ -92,10 +92,10 @@ def _missing_keys(keys: Keys) -> list[str]:
 def _notes(tensors: list[SourceTensor | Unreadable], hyper: Hyper, family: object) -> list[str]:
     notes = [
         f"{wrong.tensor.source_name}: found {wrong.found}, the keys say {wrong.expected}"
-        for wrong in islice(llama.contradictions(tensors, hyper), _SHOWN)
+        for wrong in islice(llama_family.contradictions(tensors, hyper), _SHOWN)
     ]
     notes += [norms_note(family)] if NORMS_FLAG in hyper else []
-    gap = llama.incomplete(tensors, hyper) if tensors else None
+    gap = llama_family.incomplete(tensors, hyper) if tensors else None
     return notes if gap is None else [*notes, gap]
 
 

@@ -16,16 +16,16 @@ from fourcc.errors import SourceError
 from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.networks.hyper import MAX_COUNT
 from fourcc.plugins.registry import registry
-from fourcc.sources import foreign_weights, llama
+from fourcc.sources import foreign_weights, llama_family
 from fourcc.sources.extent import AdjacentPairs, whole_parts
 from fourcc.sources.folder import contents, file_in
-from fourcc.sources.generation import special_tokens
+from fourcc.sources.generation_config import special_tokens
 from fourcc.sources.huggingface_keys import FAMILIES, asked, rope
 from fourcc.sources.json_text import parse_object
 from fourcc.sources.prefixes import notes_on_names
+from fourcc.sources.same_bytes import equal
 from fourcc.sources.source import Hyper, Source, SourceTensor
 from fourcc.sources.tokenizer import beside
-from fourcc.sources.twins import equal
 from fourcc.sources.weight_only import gathered
 from fourcc.sources.weight_scheme import Scheme, scheme_name, scheme_of
 from fourcc.spec import Geometry
@@ -171,7 +171,7 @@ def _as_llama(source: Source, config: _Config) -> Source:
     tied, named, said = _tied(config, named)
     hyper, more = _hyper(config, tied=tied, names=names)
     notes += [*said, *more]
-    for wrong in llama.contradictions(named, hyper):
+    for wrong in llama_family.contradictions(named, hyper):
         raise SourceError(
             f"the tensor contradicts {config.path}",
             file=source.path,
@@ -180,15 +180,15 @@ def _as_llama(source: Source, config: _Config) -> Source:
             expected=wrong.expected,
             hint="The config belongs to another model.",
         )
-    gap = llama.incomplete(named, hyper)
+    gap = llama_family.incomplete(named, hyper)
     if gap is not None:
         notes.append(gap)
     head_dim = hyper["head_dim"]
     assert isinstance(head_dim, int)
     return attrs.evolve(
         source,
-        tensors=llama.in_model_order(_adjacent(config, tensor, head_dim) for tensor in named),
-        architecture=llama.ARCHITECTURE,
+        tensors=llama_family.in_model_order(_adjacent(config, tensor, head_dim) for tensor in named),
+        architecture=llama_family.ARCHITECTURE,
         hyper=hyper,
         notes=(*source.notes, *notes),
     )

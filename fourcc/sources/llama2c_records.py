@@ -27,8 +27,8 @@ from fourcc.naming import position
 from fourcc.plugins.registry import registry
 from fourcc.sources.extent import AdjacentPairs, Extent, Planes, foreign_format, number_format
 from fourcc.sources.llama2c import SEVEN, Header, TensorRun, hyper_of, plausible, read_header, refusal, runs_of
+from fourcc.sources.packed_words import Affine, awq
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.sources.words import Affine, awq
 
 KIND = "llama2.c QMatrix"
 SYSTEM = "qmatrix"  # whose ids are the records' four characters

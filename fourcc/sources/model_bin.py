@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fourcc.container.fit import fitting_shapes
+from fourcc.container.declared_parts import fitting_shapes
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import CHUNK
 from fourcc.container.reader import ModelFile
@@ -18,7 +18,7 @@ from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
 from fourcc.format import Array, Parts
 from fourcc.plugins.registry import registry
-from fourcc.sources.llama import ARCHITECTURE, incomplete
+from fourcc.sources.llama_family import ARCHITECTURE, incomplete
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import Part, split_shape
 from fourcc.threads import Once

@@ -15,7 +15,7 @@ import attrs
 import numpy as np
 
 from fourcc.container.index import PartRecord, Provider, Scalar, TensorRecord
-from fourcc.container.names import missing_tensor
+from fourcc.container.missing_tensor import missing_tensor
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, listed
 from fourcc.format import Array, Format, Parts

@@ -24,9 +24,9 @@ import numpy as np
 from fourcc.errors import SourceError, listed
 from fourcc.format import Array
 from fourcc.sources.extent import foreign_format
+from fourcc.sources.packed_words import Affine, Rows, along, awq, down
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_scheme import Scheme
-from fourcc.sources.words import Affine, Rows, along, awq, down
 from fourcc.spec import Geometry, split_shape
 
 _FIRST = "model.layers.0.self_attn.q_proj"

@@ -30,7 +30,7 @@ from fourcc.kernels.simd.elementary import exponential, first_lanes
 from fourcc.kernels.simd.load_wide import load_float_everywhere
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import store_some_floats
-from fourcc.kernels.transformer.layers import (
+from fourcc.kernels.transformer.norms_and_gate import (
     BESIDE,
     CONTEXT,
     COUNT,

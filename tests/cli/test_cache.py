@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fourcc import compute
-from fourcc.compute import building
+from fourcc.compute import precompiling
 from fourcc.kernels.compiler import announcing, object_cache
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.plugins.registry import registry
@@ -36,7 +36,7 @@ def test_what_is_there(run: Runner, folder: Path) -> None:
     assert run("cache").out == f"folder   {folder}\nkernels  0\nsize     0 bytes\n"
     assert not folder.exists()
     folder.mkdir(mode=0o700)
-    mine, other = object_cache.fingerprint(building.shared_kernels()["norm"]), bytes(16)
+    mine, other = object_cache.fingerprint(precompiling.shared_kernels()["norm"]), bytes(16)
     for key in (mine, other):
         object_cache.save(key, b"code")
     (folder / "half.new").write_bytes(b"")
@@ -96,9 +96,9 @@ def test_a_folder_above_may_not_be_entered(run: Runner, tmp_path: Path, monkeypa
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> dict[str, KernelFunction]:
     """All that a build has to do: two kernels that compile quickly."""
-    two = {name: building.shared_kernels()[name] for name in ("add_to", "gate")}
-    monkeypatch.setattr(building, "shared_kernels", lambda: two)
-    monkeypatch.setattr(building, "kernels_of_format", lambda _: {})
+    two = {name: precompiling.shared_kernels()[name] for name in ("add_to", "gate")}
+    monkeypatch.setattr(precompiling, "shared_kernels", lambda: two)
+    monkeypatch.setattr(precompiling, "kernels_of_format", lambda _: {})
     return two
 
 
@@ -136,7 +136,7 @@ def test_a_format_that_is_not_there(run: Runner, folder: Path) -> None:
 def test_built_is_all_that_a_format_needs() -> None:
     """A build has all functions of a built-in format's kernel, but products that keep activations as floats."""
     for tag in OWN_TAGS:
-        kernel, functions = compute.kernel_of(registry[tag]), building.kernels_of_format(registry[tag])
+        kernel, functions = compute.kernel_of(registry[tag]), precompiling.kernels_of_format(registry[tag])
         parts = (kernel.tile, kernel.gather, kernel.pack, kernel.decode, kernel.activation.prepare)
         assert {part for part in parts if part is not None} <= set(functions.values())
         assert ("encode" in functions) == (kernel.encoder is not None)
@@ -145,11 +145,11 @@ def test_built_is_all_that_a_format_needs() -> None:
 RUN = """
 import sys
 from fourcc.cli.app import main
-from fourcc.compute import building
+from fourcc.compute import precompiling
 from fourcc.kernels.compiler import jit, object_cache
 from fourcc.plugins.registry import registry
 code = main(["run", sys.argv[1], "-t", "1", "-s", "1", "-n", "20", "-i", "One day", "-q", "--threads", "2"])
-built = {each.key for each in building.needed(["Q8_0", "F16"], registry.__getitem__)}
+built = {each.key for each in precompiling.needed(["Q8_0", "F16"], registry.__getitem__)}
 print(code, [jit._name(kernel) for kernel in jit._compiled if object_cache.fingerprint(kernel) not in built])
 """
 
@@ -162,11 +162,11 @@ def test_built_is_all_that_a_run_needs(model: Path) -> None:
 SMALL = """
 import os, sys
 from fourcc.cli import app
-from fourcc.compute import building
+from fourcc.compute import precompiling
 from fourcc.kernels.compiler import jit
 def run(given):
     for name in ("add_to", "gate", "add_bias")[: int(os.environ["KERNELS"])]:
-        jit.compiled(building.shared_kernels()[name])
+        jit.compiled(precompiling.shared_kernels()[name])
     return 0
 app.build = run
 app.get_command = lambda _: type("Command", (), {"main": lambda self, *_, **__: run(())})()
@@ -192,7 +192,7 @@ def test_a_cold_cache_is_said_once(tmp_path: Path) -> None:
 
 def test_many_kernels_are_told_of_whatever_the_cache_holds(tmp_path: Path) -> None:
     """As of a first run after other formats were built."""
-    key = object_cache.fingerprint(building.shared_kernels()["norm"])
+    key = object_cache.fingerprint(precompiling.shared_kernels()["norm"])
     assert said("run", "-q", folder=tmp_path / "cache", kernels=0) == ""
     (tmp_path / "cache").mkdir(mode=0o700, exist_ok=True)
     (tmp_path / "cache" / f"{key.hex()}.o").write_bytes(b"")

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
 from fourcc.errors import UsageError
-from fourcc.models.bounds import beginning
+from fourcc.models.begin_and_end import beginning
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.sources import open_source
 from tests.running.test_gguf_tokenizers import same_for_both

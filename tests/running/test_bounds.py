@@ -10,7 +10,7 @@ import pytest
 import fourcc
 from fourcc.errors import InputError, SourceError, UsageError
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
-from fourcc.models.bounds import beginning, ends_of, start
+from fourcc.models.begin_and_end import beginning, ends_of, start
 from fourcc.models.templates import TEMPLATES
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.ends import END_NAMES
