@@ -11,8 +11,8 @@ DEAR = {
     *("bounds checked", "uncompiled", "processes", "threads of a product"),
     *("damaged parts", "decode, then multiply", "each column", "threads"),
 }
-# One of them compiles every kernel of a format anew, which no cache shares: a run without further words makes it of a native
-# kernel, and `test_broken_formats` of one that is made from a block decoder. `test_uncompiled` asks it of every native one.
+# One of them compiles every kernel of a format anew, which no cache shares: a run without further words makes it of a
+# native kernel, and `test_broken_formats` of one that is made from a block decoder. Thorough runs make it of all.
 DEAREST, FEW = "bounds checked", {"IQ4N"}
 
 

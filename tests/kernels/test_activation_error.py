@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import encode
 from fourcc.tags import FourCC, as_tag
+from tests.examples import examples
 from tests.kernels.activation_error import as_bfloat16, errors, excess_of_rounding, quantized, rms, rounds
 from tests.kernels.bounds import INTEGERS, decoded
 from tests.kernels.drawing import COUNTS, ENCODED, SEEDS, STYLES, columns, fitting, normal, numbers
@@ -28,7 +29,7 @@ def test_a_product_errs_as_rounded_activations_do(tag: FourCC) -> None:
 
 
 @every_integer
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(rows=st.integers(1, 40), n=COUNTS, seed=SEEDS, data=st.data())
 def test_a_product_is_that_of_weights_and_rounded_activations(
     tag: str, rows: int, n: int, seed: int, data: st.DataObject

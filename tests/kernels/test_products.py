@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import fourcc
@@ -21,6 +21,7 @@ from fourcc.qmatrix import QMatrix
 from fourcc.spec import complete
 from fourcc.tags import FourCC, as_tag
 from tests.container.build import write_model
+from tests.examples import examples
 from tests.formats.checks import random_parts
 from tests.kernels.bounds import INTEGERS, decoded, excess, integer_bound
 from tests.kernels.compact import ROOT, environment
@@ -78,7 +79,7 @@ def damaged(tag: FourCC | str, rows: int, cols: int, seed: int) -> QMatrix:
 
 
 @every_encoded
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_products_are_within_the_bound(tag: FourCC, data: st.DataObject) -> None:
     """This holds with one activation and with several, quantized and exact."""
@@ -93,7 +94,7 @@ def test_products_are_within_the_bound(tag: FourCC, data: st.DataObject) -> None
 
 
 @every_integer
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(rows=ROWS, n=COUNTS, seed=SEEDS, data=st.data())
 def test_activations_that_quantize_exactly_lose_nothing(
     tag: str, rows: int, n: int, seed: int, data: st.DataObject
@@ -106,7 +107,7 @@ def test_activations_that_quantize_exactly_lose_nothing(
 
 
 @every_float
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(rows=ROWS, n=COUNTS, seed=SEEDS, data=st.data())
 def test_products_of_small_whole_numbers_are_exact(
     tag: FourCC, rows: int, n: int, seed: int, data: st.DataObject
