@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from fourcc import compute
 from fourcc.plugins.registry import registry
+from tests.kernels.compact import TAGS
 
 # Checks that compile all of a format's kernels, some of them anew, or that take long: a run without further words makes
 # them of one format of each kind. `tests/kernels` asks the same of every kernel.
@@ -36,3 +37,9 @@ def of_each_kind(tags: Iterable[str]) -> list[str]:
     for tag in tags:
         first.setdefault(kind(tag), tag)
     return list(first.values())
+
+
+SOME = [*of_each_kind(TAGS[:-1]), TAGS[-1]]  # of the formats of `compact`, the plugin's among them
+    *of_each_kind(TAGS[:-1]),
+    TAGS[-1],
+]  # of the formats of `compact`; the last one is a plugin's, not installed here
