@@ -40,6 +40,3 @@ def of_each_kind(tags: Iterable[str]) -> list[str]:
 
 
 SOME = [*of_each_kind(TAGS[:-1]), TAGS[-1]]  # of the formats of `compact`, the plugin's among them
-    *of_each_kind(TAGS[:-1]),
-    TAGS[-1],
-]  # of the formats of `compact`; the last one is a plugin's, not installed here
