@@ -25,6 +25,12 @@ def thorough(session: nox.Session) -> None:
 
 
 @nox.session
+def properties(session: nox.Session) -> None:
+    """Run the tests with three times as many random examples."""
+    session.run(*PYTEST, "--hypothesis-profile", "thorough", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check style."""
     session.run("ruff", "check", ".")

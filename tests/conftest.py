@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 
 # That inputs are drawn slowly tells of a busy machine; a test that sets its own keeps it.
 settings.register_profile("fourcc", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.register_profile("thorough", settings.get_profile("fourcc"))  # see tests/examples.py
 settings.load_profile("fourcc")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,5 +1,6 @@
 """Selection of tests: thorough ones run only if they are asked for, and a run never selects none in silence."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -34,26 +35,39 @@ def suite(root: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def chosen(suite: Path, *arguments: str) -> set[str]:
-    """Names of the tests that such a command runs."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(command, cwd=suite, capture_output=True, text=True, check=False)
+# Commands, each with the names of the tests that it runs.
+COMMANDS = {
+    "folder": (["tests"], QUICK | {"test_two"}),
+    "marked": (["-m", "thorough"], THOROUGH),
+    "files": (["./tests/../tests/test_one.py", "tests/test_two.py"], QUICK | THOROUGH | {"test_two"}),
+    "test": (["tests/test_one.py::test_valued[2]"], {"test_valued[2]"}),
+}
+
+# All commands in one process, whose start takes longer than they do.
+COLLECT = """
+import json, sys
+import pytest
+
+class Recorder:
+    def pytest_collection_finish(self, session):
+        self.names = [item.name for item in session.items]
+
+chosen = []
+for arguments in json.loads(sys.argv[1]):
+    recorder = Recorder()
+    assert pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", *arguments], [recorder]) == 0
+    chosen.append(recorder.names)
+print()
+print(json.dumps(chosen))
+"""
+
+
+def test_what_a_command_runs(suite: Path) -> None:
+    script = [sys.executable, "-c", COLLECT, json.dumps([arguments for arguments, _ in COMMANDS.values()])]
+    done = subprocess.run(script, cwd=suite, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return {line.rpartition("::")[2] for line in done.stdout.splitlines() if "::" in line}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (["tests"], QUICK | {"test_two"}),
-        (["-m", "thorough"], THOROUGH),
-        (["./tests/../tests/test_one.py", "tests/test_two.py"], QUICK | THOROUGH | {"test_two"}),
-        (["tests/test_one.py::test_valued[2]"], {"test_valued[2]"}),
-    ],
-    ids=["folder", "marked", "files", "test"],
-)
-def test_what_a_command_runs(suite: Path, arguments: list[str], expected: set[str]) -> None:
-    assert chosen(suite, *arguments) == expected
+    found = zip(COMMANDS, json.loads(done.stdout.splitlines()[-1]), strict=True)
+    assert {name: set(chosen) for name, chosen in found} == {name: expected for name, (_, expected) in COMMANDS.items()}
 
 
 def test_workers_choose_as_one_process_does(suite: Path) -> None:

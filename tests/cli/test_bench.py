@@ -109,6 +109,7 @@ def test_a_peer_beside_us(run: Runner) -> None:
     assert "gguf" in document["versions"]
 
 
+@pytest.mark.thorough  # all of its kernels are compiled anew
 def test_another_target(run: Runner) -> None:
     """The benchmark runs again in a process of its own, and is shown beside the first."""
     document = run("bench", *TINY, "--n", "1", "--format", "F32", "--simd", "portable", "--json").document

@@ -174,6 +174,21 @@ def good(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     return {"PYTHONPATH": f"{folder}:{root}"}
 
 
+def test_some_checks_of_a_format(process: Runner, good: dict[str, str]) -> None:
+    """A line for each, and a summary."""
+    asked = ("zeros", "idempotence", "calibration", "stored bytes")
+    options = [part for name in asked for part in ("--check", name)]
+    ended = process("plugin", "test", "Good", "--vectors", "missing.json", *options, env=good)
+    assert ended.code == 1
+    lines = ended.out.splitlines()
+    assert lines[0] == "Good of zoo 2.0 (tests.testing.broken_formats:GOOD)"
+    assert [line.split("  ")[0] for line in lines[3 : 4 + len(asked)]] == ["loads", *asked]
+    assert lines[-1] == "Good: 5 checks: 2 passed, 1 noted, 1 skipped, 1 failed"
+    assert "what to do    `fourcc plugin pin TAG" in ended.out
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.thorough
 def test_a_format_is_examined(process: Runner, good: dict[str, str]) -> None:
     """A line for each check, what is noted, what it costs, and a summary."""
     ended = process("plugin", "test", "Good", "--vectors", "missing.json", env=good)

@@ -9,7 +9,7 @@ from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.tags import FourCC
 from fourcc.testing import CHECKS, Trial, trials
-from tests.kernels.sample import DEAR, of_each_kind
+from tests.kernels.sample import DEAR, FEW, is_thorough, of_each_kind
 
 TAGS = [tag for tag in registry if registry.entry(tag).distribution == OWN]
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,11 +52,12 @@ def every_trial() -> list[object]:
 
 def is_dear(trial: Trial) -> bool:
     """Whether a trial is for thorough runs."""
-    return trial.check.name in DEAR and str(trial.subject.tag) not in SAMPLE
+    return is_thorough(trial.check.name, str(trial.subject.tag), SAMPLE)
 
 
 def test_the_dear_checks_are_checks() -> None:
     assert {check.name for check in CHECKS} > DEAR
+    assert set(SAMPLE) >= FEW
 
 
 @pytest.mark.parametrize("trial", every_trial(), ids=str)

@@ -13,6 +13,7 @@ from fourcc.container.reader import ModelFile
 from fourcc.container.verify import verify
 from fourcc.errors import FourccError, IndexDamageError, TableError
 from tests.container.forge import DROP, forge, honest, index_of, put, seal
+from tests.examples import examples
 
 PACKED = msgpack.packb(honest())
 NOT_MSGPACK = "the index is not valid msgpack: "
@@ -197,7 +198,7 @@ PATHS = [
     *(f"tensors.0.parts.0.{key}" for key in honest()["tensors"][0]["parts"][0]),
     *(f"blobs.0.{key}" for key in honest()["blobs"][0]),
 ]
-fuzz = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzz = settings(examples(400), suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def use(path: Path) -> None:

@@ -4,13 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fourcc.format import Array
 from fourcc.formats.searches import kmeans1d
 from tests import naive
+from tests.examples import examples
 
 
 def error_of(ordered: Array, runs: Array) -> Fraction:
@@ -34,13 +35,13 @@ def check_best(ordered: Array, count: int) -> None:
     assert error_of(ordered, runs) <= naive.least_error(ordered.tolist(), count) + slack
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(arrays(np.float32, st.integers(16, 28), elements=st.floats(-1000, 1000, width=32)))
 def test_sixteen_runs_are_the_best(w: Array) -> None:
     check_best(np.sort(w), 16)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(arrays(np.float32, st.integers(4, 20), elements=st.integers(-9, 9).map(float)), st.integers(2, 4))
 def test_a_few_runs_of_small_integers_are_the_best(w: Array, count: int) -> None:
     check_best(np.sort(w), count)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.encoding import encode
@@ -11,6 +11,7 @@ from fourcc.format import Array
 from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
+from tests.examples import examples
 from tests.formats.checks import check_naive, check_naive_decode, check_vectors, encoded, random_parts
 from tests.formats.strategies import matrices
 
@@ -27,7 +28,7 @@ def test_vectors() -> None:
     check_vectors("q4_a")
 
 
-@settings(max_examples=40, deadline=None)
+@examples(40)
 @given(matrices(st.integers(1, 2), st.sampled_from([1, 2, 15, 16, 17, 18, 33, 50])))
 def test_is_the_plain_python(w: Array) -> None:
     check_naive("Q4_A", w)

@@ -9,7 +9,7 @@ from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 from fourcc.tags import FourCC
 from tests.kernels.bounds import BLOCK, INTEGERS, decoded, integer_bound
-from tests.kernels.drawing import ENCODED, fitting
+from tests.kernels.drawing import fitting
 
 NOTICED = 1e-5  # relative error from which on activations were rounded: that of floats is below 1e-6
 LEAST = np.float32(2.0**-120)  # specs/products.md: up to there all codes are 0
@@ -76,13 +76,10 @@ def drawn(tag: FourCC, rows: int, cols: int, n: int) -> tuple[QMatrix, Array]:
     return encode(w, tag), x
 
 
-def rounding(n: int) -> list[FourCC]:
-    """The formats whose products with `n` activations round them; the results tell."""
-    return [tag for tag in ENCODED if _rounds(*drawn(tag, 32, 256, n))]
-
-
-def _rounds(q: QMatrix, x: Array) -> bool:
-    exact = q.matmul(x, exact=True)
+def rounds(tag: FourCC, n: int) -> bool:
+    """Whether the format's product with `n` activations rounds them; the result tells."""
+    q, x = drawn(tag, 32, 256, n)
+    exact = x.astype(np.float64) @ decoded(q).T
     return rms(q.matmul(x) - exact) > NOTICED * rms(exact)
 
 

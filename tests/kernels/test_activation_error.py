@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import encode
 from fourcc.tags import FourCC, as_tag
-from tests.kernels.activation_error import as_bfloat16, errors, excess_of_rounding, quantized, rms, rounding
+from tests.examples import examples
+from tests.kernels.activation_error import as_bfloat16, errors, excess_of_rounding, quantized, rms, rounds
 from tests.kernels.bounds import INTEGERS, decoded
 from tests.kernels.drawing import COUNTS, ENCODED, SEEDS, STYLES, columns, fitting, normal, numbers
 
@@ -16,28 +17,19 @@ every = pytest.mark.parametrize("tag", ENCODED, ids=str)
 every_integer = pytest.mark.parametrize("tag", [str(tag) for tag in ENCODED if str(tag) in INTEGERS])
 
 
-@pytest.fixture(scope="module")
-def rounded() -> list[FourCC]:
-    """The formats whose products round activations."""
-    return rounding(MANY)
-
-
 @every
-def test_a_product_errs_as_rounded_activations_do(tag: FourCC, rounded: list[FourCC]) -> None:
-    """Within 5 percent; and where activations are kept, not at all."""
-    if tag in rounded:
+def test_a_product_errs_as_rounded_activations_do(tag: FourCC) -> None:
+    """Within 5 percent; and where activations are kept, not at all. The bounds know which formats round."""
+    if rounds(tag, MANY):
+        assert str(tag) in {"BF16", *INTEGERS}
         product, alone = errors(tag, 64, 512, MANY)
         assert 0.95 * alone < product < 1.05 * alone
     else:
         assert str(tag) not in INTEGERS
 
 
-def test_bounds_know_which_formats_round(rounded: list[FourCC]) -> None:
-    assert {str(tag) for tag in rounded} - {"BF16"} == set(INTEGERS)
-
-
 @every_integer
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(rows=st.integers(1, 40), n=COUNTS, seed=SEEDS, data=st.data())
 def test_a_product_is_that_of_weights_and_rounded_activations(
     tag: str, rows: int, n: int, seed: int, data: st.DataObject

@@ -4,11 +4,12 @@ from functools import partial
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.compute.programs import Buffer, Program, Sizes
 from fourcc.format import Array
+from tests.examples import examples
 
 EPSILON = 2.0**-23
 BASE = 10000.0
@@ -88,7 +89,7 @@ def check(found: Array, wanted: Array, q: Array, k: Array, v: Array) -> None:
     assert np.abs(found - wanted).max() <= 16 * EPSILON * (1 + size) * np.abs(v).max()
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     seed=st.integers(0, 2**32),
     groups=st.sampled_from([(1, 1), (6, 6), (8, 1), (9, 3), (12, 2), (16, 1)]),
@@ -108,7 +109,7 @@ def test_attention(seed: int, groups: tuple[int, int], head: int, calls: list[in
     check(found, truth(q, k, v, attention.sizes.rotation[:count]), q, k, v)
 
 
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(
     seed=st.integers(0, 2**32),
     groups=st.sampled_from([(1, 1), (6, 6), (8, 1), (9, 3), (12, 2)]),

@@ -23,7 +23,8 @@ from fourcc.kernels.fusing.fused import fused
 from fourcc.kernels.simd.builder import Builder, Value
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.simd.operation import INTEGER, operation
-from tests.kernels.compact import ROOT, environment, run
+from tests.kernels.compact import ROOT, TAGS, environment, run
+from tests.kernels.sample import SOME
 
 SMALL = """
 import json, sys
@@ -74,10 +75,11 @@ def cache(tmp_path: Path) -> Path:
 # -- a second process
 
 
-def test_a_second_process_compiles_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tags", [SOME, pytest.param(TAGS, marks=pytest.mark.thorough)], ids=["some", "all"])
+def test_a_second_process_compiles_nothing(tmp_path: Path, tags: list[str]) -> None:
     """For all formats and a plugin's fused kernel; the process does not even import numba."""
-    run(tmp_path / "first.npz")
-    told = run(tmp_path / "second.npz")
+    run(tmp_path / "first.npz", tags)
+    told = run(tmp_path / "second.npz", tags)
     assert told["compilations"] == 0
     assert not told["numba"]
     with np.load(tmp_path / "first.npz") as first, np.load(tmp_path / "second.npz") as second:

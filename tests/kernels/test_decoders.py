@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.format import Parts
 from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
+from tests.examples import examples
 from tests.formats.checks import encoded, random_parts, same_numbers
 from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import DECODED, ENCODED, TROUBLE, decoded_by_kernel, weights
@@ -26,7 +27,7 @@ def check(tag: str, parts: Parts, shape: tuple[int, int], *, plain: bool = False
 
 
 @every
-@settings(max_examples=80, deadline=None)
+@examples(80)
 @given(st.data())
 def test_weights_are_those_of_the_format(tag: str, data: st.DataObject) -> None:
     rows, cols = data.draw(ROWS), data.draw(columns(as_tag(tag)))
@@ -38,7 +39,7 @@ def test_weights_are_those_of_the_format(tag: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("tag", DECODED + ENCODED)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_any_bytes_decode_alike(tag: str, data: st.DataObject) -> None:
     """The scales are NaN, infinite, negative or tiny."""

@@ -5,7 +5,7 @@ Blocks whose scale is beyond float16, which are refused, need not be the same: a
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fourcc.format import Array, Parts
@@ -13,6 +13,7 @@ from fourcc.kernels.encoders.block_by_block import SCRATCH
 from fourcc.plugins.registry import registry
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
+from tests.examples import examples
 from tests.formats.checks import encoded
 from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import (
@@ -74,7 +75,7 @@ def test_no_coder_is_left_out() -> None:
 
 
 @every
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.data())
 def test_bytes_are_those_of_the_format(tag: str, options: Options, data: st.DataObject) -> None:
     rows = data.draw(st.integers(1, 3) if options.get("method") == "kmeans" or tag in SLOW else ROWS)
@@ -127,7 +128,7 @@ def test_every_float16_and_its_neighbours(tag: str) -> None:
     check(tag, w, {})
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.sampled_from(TROUBLE), SEEDS, st.integers(1, 256), UPWARDS)
 @example(TROUBLE[0], 0, 17, 0)
 @example(TROUBLE[0], 0, 16, 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import compute
@@ -23,6 +23,7 @@ from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix, numpy_dtype
 from fourcc.spec import FormatSpec, Geometry, Part, Setting
 from tests.core.fakes import installed
+from tests.examples import examples
 from tests.formats.checks import same_numbers
 from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import excess
@@ -304,7 +305,7 @@ MADE = {
     ),
 }
 # Those that use most kinds of parts and of tables, at every run. What an operator does, the tests of traces say.
-MOST = {"kinds", "book", "tables", "unaligned", "group", "row"}
+MOST = {"kinds", "tables", "row"}
 every = pytest.mark.parametrize(
     "name", [name if name in MOST else pytest.param(name, marks=pytest.mark.thorough) for name in MADE]
 )
@@ -354,7 +355,7 @@ def gathered(q: QMatrix, listed: Array | None = None) -> Array:
 
 
 @every
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(rows=st.integers(1, 35), blocks=st.integers(1, 5), n=st.integers(1, 9), seed=st.integers(0, 1000))
 def test_products_and_rows_are_those_of_the_decoder(name: str, rows: int, blocks: int, n: int, seed: int) -> None:
     """Rows are equal bit for bit; products are within the bound."""

@@ -3,7 +3,7 @@
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import encode
@@ -14,6 +14,7 @@ from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
 from fourcc.spec import complete
 from fourcc.tags import FourCC, as_tag
+from tests.examples import examples
 from tests.formats.checks import random_parts
 from tests.kernels.bounds import INTEGERS, bound, decoded
 from tests.kernels.drawing import SEEDS, TAGS, fitting, normal, numbers
@@ -30,7 +31,7 @@ NEAR = 2.0**127  # a sum of magnitudes up to here is finite, in whatever order i
 
 
 @every
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(rows=st.sampled_from([1, 17, 40]), cols=COLUMNS, n=COUNTS, scale=SCALES, seed=SEEDS)
 def test_weights_that_are_not_finite_show_and_finite_ones_stay(
     tag: FourCC, rows: int, cols: int, n: int, scale: int, seed: int
@@ -82,7 +83,7 @@ def test_a_sum_of_codes_does_not_overflow_where_the_product_does_not(tag: str, n
 
 
 @pytest.mark.parametrize("tag", INTEGERS)
-@settings(max_examples=15, deadline=None)
+@examples(15)
 @given(rows=st.sampled_from([1, 17, 40]), cols=COLUMNS, n=COUNTS, seed=SEEDS)
 def test_sums_of_codes_are_finite_as_far_as_the_page_says(tag: str, rows: int, cols: int, n: int, seed: int) -> None:
     """The activations are the largest that the page allows, all of one sign or of both."""

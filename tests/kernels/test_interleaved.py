@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import compute
@@ -13,6 +13,7 @@ from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
 from fourcc.spec import Geometry
 from fourcc.tags import as_tag
+from tests.examples import examples
 from tests.formats.checks import random_parts, same_numbers
 from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import decoded, excess
@@ -55,7 +56,7 @@ def lossless_activations(n: int, cols: int, seed: int) -> Array:
 
 
 @every
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(rows=ROWS, cols=COLS, n=COUNTS, seed=SEEDS)
 def test_products_are_within_the_bound(tag: str, rows: int, cols: int, n: int, seed: int) -> None:
     """This holds with one activation and with several, quantized and exact."""
@@ -67,7 +68,7 @@ def test_products_are_within_the_bound(tag: str, rows: int, cols: int, n: int, s
 
 
 @every
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(rows=ROWS, cols=COLS, n=COUNTS, seed=SEEDS)
 def test_activations_that_quantize_exactly_lose_nothing(tag: str, rows: int, cols: int, n: int, seed: int) -> None:
     """The bound is then that of rounding alone, so a single wrong code, scale or zero point shows."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.compute.coding import _run
@@ -10,6 +10,7 @@ from fourcc.format import Array
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.measuring.error_sums import error_sums, results
 from fourcc.metrics import ErrorSums
+from tests.examples import examples
 from tests.kernels.coding import TROUBLE, weights
 from tests.kernels.drawing import SEEDS
 
@@ -22,7 +23,7 @@ def check(w: Array, decoded: Array, entry: jit.KernelFunction) -> None:
         assert ErrorSums(**sums) == ErrorSums.of(w, decoded)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(st.sampled_from(TROUBLE), SEEDS, st.integers(1, 30), COLS)
 def test_sums_are_those_of_metrics(style: object, seed: int, rows: int, cols: int) -> None:
     w = weights(style, seed, (rows, cols))  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import encode
@@ -20,6 +20,7 @@ from fourcc.kernels.simd.atomic import add_shared, load_shared, relax
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.threads.thread_team import Split, Team
 from fourcc.qmatrix import QMatrix
+from tests.examples import examples
 from tests.kernels.bounds import excess
 from tests.kernels.compact import ROOT, environment
 from tests.kernels.drawing import normal, numbers
@@ -57,7 +58,7 @@ def counted(team: Team, split: Split) -> list[int]:
     return rows[: split.rows].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     threads=st.sampled_from([1, 2, 3, 5, 16]),
     rows=st.one_of(st.integers(0, 40), st.integers(0, 3000)),

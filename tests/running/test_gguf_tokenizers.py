@@ -15,7 +15,7 @@ import msgpack
 import pytest
 import sentencepiece
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.errors import FourccError, InputError, UsageError
@@ -23,11 +23,12 @@ from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.splitting import SPLITTINGS
 from fourcc.models.tokenizers.vocabulary import Cutter
 from fourcc.sources import open_source
+from tests.examples import examples
 from tests.running.test_tokenizers import PUBLISHED
 from tests.running.texts import TEXTS
 from tests.running.training import byte_pairs, scored
 
-QUICK = settings(deadline=None, max_examples=200)
+QUICK = examples(200)
 
 
 def opened(**keys: object) -> Tokenizer:
@@ -325,7 +326,7 @@ def test_any_damage_is_an_error_of_ours(blob: bytes, data: st.DataObject) -> Non
         tokenizer.text(tokenizer.encode("One day, é"))
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(st.lists(st.text("ab<", min_size=1, max_size=4), max_size=6, unique=True), st.text("ab<c", max_size=14))
 def test_user_defined_tokens_are_cut_as_by_an_expression(texts: list[str], text: str) -> None:
     """The token that begins first is cut out, and of several the longest."""

@@ -12,7 +12,7 @@ import msgpack
 import pytest
 import sentencepiece
 import tokenizers
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import decoders, models, pre_tokenizers, processors, trainers
 
@@ -20,11 +20,12 @@ from fourcc.errors import UsageError
 from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.llama2c import read_llama2c
+from tests.examples import examples
 from tests.running.test_gguf_tokenizers import of_sentencepiece, opened
 from tests.running.texts import TEXTS
 from tests.running.training import scored, stories
 
-QUICK = settings(deadline=None, max_examples=150)
+QUICK = examples(150)
 SPACE = "▁"
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import sentencepiece
 import tokenizers
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tokenizers import decoders, models, normalizers, processors, trainers
 
@@ -23,10 +23,11 @@ from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.huggingface import read_json
 from fourcc.models.tokenizers.packages import without_panic
+from tests.examples import examples
 from tests.running.texts import TEXTS
 from tests.running.training import byte_pairs, scored, stories
 
-QUICK = settings(deadline=None, max_examples=150)
+QUICK = examples(150)
 
 
 def metaspace() -> tokenizers.Tokenizer:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tokenizers
 from gguf import GGUFReader
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import models
 
@@ -23,6 +23,7 @@ from fourcc.models.sampling import Sampler
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.sources import open_source
 from fourcc.sources.token_count import token_count
+from tests.examples import examples
 from tests.running.test_gguf_tokenizers import opened
 from tests.running.training import byte_pairs, scored
 from tests.sources.writers import config, llama, safetensors, to_hf, tokenizer_bin, written
@@ -44,7 +45,7 @@ def test_which_tokens_are_padding() -> None:
     assert (tokenizer.vocab_size, tokenizer.padding) == (5, {1, 2, 3})
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     st.lists(st.floats(-8, 8, width=32), min_size=8, max_size=8),
     st.sampled_from([0.0, 0.5, 1.3]),
@@ -62,7 +63,7 @@ def test_padding_is_never_drawn(values: list[float], temperature: float, topp: f
     assert np.array_equal(logits, before)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(st.floats(-8, 8, width=32), min_size=4, max_size=4), st.integers(1, 2**64 - 1))
 def test_equal_sizes_keep_llama2c_s_numbers(values: list[float], seed: int) -> None:
     """The tokens are the very same."""

@@ -8,12 +8,13 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.compute.softmax import Softmax
 from fourcc.errors import NumericError, UsageError
 from fourcc.models.sampling import Sampler, next_random
+from tests.examples import examples
 
 f32 = np.float32
 Floats = np.ndarray[tuple[int], np.dtype[np.float32]]
@@ -97,7 +98,7 @@ def test_random_numbers(seed: int, bits: list[int]) -> None:
     assert [one, two] == bits
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(
     st.integers(0, 2**32),
     st.integers(2, 300),

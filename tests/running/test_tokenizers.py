@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
 from fourcc.models.tokenizers.llama2c import Llama2cTokenizer, read_llama2c
 from fourcc.models.tokenizers.merging import merge
+from tests.examples import examples
 from tests.running.texts import TEXTS
 
 PUBLISHED = {
@@ -85,7 +86,7 @@ def test_text_survives(large: Tokenizer, text: str) -> None:
     assert large.text(large.encode(text)) == text
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(TEXTS)
 def test_equals_the_loops_of_llama2c(tiny: Llama2cTokenizer, text: str) -> None:
     """The tokenizer is the shipped model's."""
@@ -93,7 +94,7 @@ def test_equals_the_loops_of_llama2c(tiny: Llama2cTokenizer, text: str) -> None:
     assert tiny.text(tiny.encode(text)) == text
 
 
-@settings(deadline=None, max_examples=150)
+@examples(150)
 @given(
     st.dictionaries(
         st.text("ab <>", min_size=1, max_size=4) | st.sampled_from(["<0x64>>", "><0x64>", "ab", "a", "b"]),

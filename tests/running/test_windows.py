@@ -5,11 +5,12 @@ from collections.abc import Iterable
 
 import attrs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.errors import UsageError
 from fourcc.models.windows import Cut, Protocol, cut
+from tests.examples import examples
 
 TEXT = "one\n\n two two \n  \n\nthree\n\nx\n\nfour and more"
 
@@ -61,7 +62,7 @@ def test_sliding_windows_score_only_what_is_new() -> None:
 
 
 @given(st.text("xyz", min_size=1, max_size=90), st.integers(2, 20), st.data())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_every_token_is_scored_once(text: str, context: int, data: st.DataObject) -> None:
     """This holds for every length; no window is longer than the context."""
     stride = data.draw(st.integers(0, context - 1))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fourcc.errors import FourccError
 from fourcc.sources import open_source
+from tests.examples import examples
 from tests.sources.writers import (
     config,
     decoded,
@@ -43,7 +44,7 @@ VALID = {
     "npz": archive(np.savez),
     "compressed": archive(np.savez_compressed),
 }
-QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUICK = settings(examples(150), suppress_health_check=[HealthCheck.too_slow])
 
 
 def survives(data: bytes, *, name: str = "m", beside: dict[str, bytes] | None = None) -> None:

@@ -14,6 +14,7 @@ from fourcc.errors import SourceError
 from fourcc.sources import open_source
 from fourcc.spec import Geometry
 from tests.cli.making import Run, Runner
+from tests.examples import examples
 from tests.sources.test_fuzz import QUICK, survives
 from tests.sources.writers import Arrays, decoded, llama, llama2c_v0, written
 from tests.sources.writers_forks import awq_file, header, maxima, minimum, qmatrix
@@ -174,7 +175,7 @@ def test_awq_of_a_shape_that_it_cannot_have(tmp_path: Path) -> None:
     "name",
     [name if name in {"4 bits", "QMatrix"} else pytest.param(name, marks=pytest.mark.thorough) for name in SAMPLES],
 )
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=examples(40).max_examples)
 @given(data=st.data())
 def test_damaged(name: str, data: st.DataObject) -> None:
     """A few bytes replaced, perhaps cut: an error of ours, or a source that can be read to its end."""

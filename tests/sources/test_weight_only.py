@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fourcc.cli.app import main
 from fourcc.errors import SourceError
 from fourcc.sources import open_source
+from tests.examples import examples
 from tests.sources.test_fuzz import JSON, QUICK, survives
 from tests.sources.writers import Arrays, decoded, half_split, safetensors, written
 from tests.sources.writers_weight_only import KINDS, checkpoint
@@ -189,7 +190,7 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str)
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["awq", "gptq act-order", "compressed int4 with zero points"])
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=examples(40).max_examples)
 @given(data=st.data())
 def test_damage(kind: str, data: st.DataObject) -> None:
     """A few bytes replaced, perhaps cut: a source that can be read, or an error of ours."""
@@ -208,7 +209,7 @@ KEYS = st.sampled_from(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["awq", "gptq", "compressed int4"])
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=examples(40).max_examples)
 @given(changes=st.dictionaries(KEYS, JSON))
 def test_config_of_any_values(kind: str, changes: dict[str, object]) -> None:
     """The config's words on quantization have any value."""

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import encode
@@ -14,6 +14,7 @@ from fourcc.spec import Geometry, Setting, complete
 from fourcc.tags import as_tag
 from fourcc.testing import strategies
 from tests.core.fakes import installed
+from tests.examples import examples
 from tests.testing.broken_formats import GOOD
 
 Q4_0 = registry[as_tag("Q4_0")]
@@ -26,7 +27,7 @@ DECLARED = (
 )
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(strategies.weights(Q4_0))
 def test_weights_fit_the_format(w: Array) -> None:
     """Rows of whole blocks where no short block is stored; encoding takes them."""
@@ -36,7 +37,7 @@ def test_weights_fit_the_format(w: Array) -> None:
     assert encode(w, "Q4_0").decode().shape == w.shape
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(st.data())
 def test_short_blocks_and_parameters(data: st.DataObject) -> None:
     """The format has a parameter, and short last blocks."""
@@ -46,14 +47,14 @@ def test_short_blocks_and_parameters(data: st.DataObject) -> None:
         assert encode(w, "Good", params).decode().shape == w.shape
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(strategies.settings(DECLARED))
 def test_settings_are_allowed(drawn: dict[str, object]) -> None:
     """Every value has its setting's type and range."""
     assert complete(DECLARED, drawn) == drawn
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(strategies.parts(GOOD, 3, 70, {"group": 32}))
 def test_parts_have_the_declared_shapes(parts: dict[str, Array]) -> None:
     """Any bytes, which may not be written to."""
