@@ -20,14 +20,8 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def thorough(session: nox.Session) -> None:
-    """Run the tests that take long: other targets, all checks of all formats, plugins, the guide."""
-    session.run(*PYTEST, "-m", "thorough", *session.posargs)
-
-
-@nox.session
-def properties(session: nox.Session) -> None:
-    """Run the tests with three times as many random examples."""
-    session.run(*PYTEST, "--hypothesis-profile", "thorough", *session.posargs)
+    """Run the tests that take long: other targets, all checks of all formats, all examples of properties, plugins."""
+    session.run(*PYTEST, "-m", "thorough or hypothesis", "--hypothesis-profile", "thorough", *session.posargs)
 
 
 @nox.session

@@ -16,7 +16,7 @@ from fourcc.kernels.compiler import announcing, object_cache
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.plugins.registry import registry
 from tests.cli.making import Runner
-from tests.kernels.compact import OWN_TAGS
+from tests.kernels.short_products import OWN_TAGS
 
 COLD = (
     "fourcc: note: kernels are compiled for this machine, once: 10 to 60 s for a model. "

@@ -9,7 +9,7 @@ from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.tags import FourCC
 from fourcc.testing import CHECKS, Trial, trials
-from tests.kernels.sample import DEAR, FEW, is_thorough, of_each_kind
+from tests.kernels.one_of_each_kind import DEAR, FEW, is_thorough, of_each_kind
 
 TAGS = [tag for tag in registry if registry.entry(tag).distribution == OWN]
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from fourcc.format import Format
 from fourcc.testing import Trial, trials
 from fourcc.testing.products import float_bound
 from tests.core.fakes import installed
-from tests.kernels.sample import DEAR
+from tests.kernels.one_of_each_kind import DEAR
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugins" / "fourcc-rungs"
 sys.path.insert(0, str(PLUGIN))

@@ -9,7 +9,7 @@ from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 from fourcc.tags import FourCC
 from tests.kernels.bounds import BLOCK, INTEGERS, decoded, integer_bound
-from tests.kernels.drawing import fitting
+from tests.kernels.random_inputs import fitting
 
 NOTICED = 1e-5  # relative error from which on activations were rounded: that of floats is below 1e-6
 LEAST = np.float32(2.0**-120)  # specs/products.md: up to there all codes are 0

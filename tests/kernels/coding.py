@@ -14,7 +14,7 @@ from fourcc.plugins.registry import registry
 from fourcc.qmatrix import numpy_dtype
 from fourcc.spec import Geometry, complete
 from fourcc.tags import as_tag
-from tests.kernels.drawing import STYLES, Draw
+from tests.kernels.random_inputs import STYLES, Draw
 
 Options = dict[str, object]
 

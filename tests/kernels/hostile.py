@@ -8,7 +8,7 @@ from fourcc.qmatrix import QMatrix
 from fourcc.spec import Geometry, complete
 from fourcc.tags import FourCC
 from fourcc.testing.subject import random_parts
-from tests.kernels.drawing import fitting
+from tests.kernels.random_inputs import fitting
 
 EXPONENTS = (0, 1, 127, 128, 191, 192, 193, 252, 253, 254, 255)  # of a byte that is one
 

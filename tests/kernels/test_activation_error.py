@@ -10,7 +10,7 @@ from fourcc.tags import FourCC, as_tag
 from tests.examples import examples
 from tests.kernels.activation_error import as_bfloat16, errors, excess_of_rounding, quantized, rms, rounds
 from tests.kernels.bounds import INTEGERS, decoded
-from tests.kernels.drawing import COUNTS, ENCODED, SEEDS, STYLES, columns, fitting, normal, numbers
+from tests.kernels.random_inputs import COUNTS, ENCODED, SEEDS, STYLES, columns, fitting, normal, numbers
 
 MANY = 20  # activations, of which BF16's products round so many where the processor can
 every = pytest.mark.parametrize("tag", ENCODED, ids=str)

@@ -23,8 +23,8 @@ from fourcc.kernels.fusing.fused import fused
 from fourcc.kernels.simd.builder import Builder, Value
 from fourcc.kernels.simd.memory import load_word, store_word
 from fourcc.kernels.simd.operation import INTEGER, operation
-from tests.kernels.compact import ROOT, TAGS, environment, run
-from tests.kernels.sample import SOME
+from tests.kernels.one_of_each_kind import SOME
+from tests.kernels.short_products import ROOT, TAGS, environment, run
 
 SMALL = """
 import json, sys

@@ -11,9 +11,9 @@ from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import encoded, random_parts, same_numbers
-from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import DECODED, ENCODED, TROUBLE, decoded_by_kernel, weights
-from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
+from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.random_inputs import HIGH, SEEDS, columns, fitting
 
 every = pytest.mark.parametrize("tag", DECODED)
 ROWS = st.one_of(st.integers(1, 20), st.sampled_from([127, 128, 129, 300]))

@@ -11,7 +11,7 @@ import pytest
 
 from fourcc.kernels import descriptors
 from fourcc.kernels.descriptors import JOB, LINE, MATRIX, MODEL, PARTS, WORD, DescriptorLayout, address, matrix
-from tests.kernels.compact import ROOT, environment
+from tests.kernels.short_products import ROOT, environment
 
 LAYOUTS = {name: value for name, value in vars(descriptors).items() if isinstance(value, DescriptorLayout)}
 # Names that descriptors have, in the core and in kernels; an index by number into one would count words.
@@ -63,7 +63,7 @@ def test_the_descriptor_of_a_matrix() -> None:
 
 def results(order: str, what: str, **settings: str) -> dict[str, str]:
     """Digests from a process whose descriptors have their fields in an order."""
-    command = [sys.executable, "-m", "tests.kernels.layouts", order, what]
+    command = [sys.executable, "-m", "tests.kernels.reversed_layouts", order, what]
     done = subprocess.run(command, env=environment(**settings), cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     digests: dict[str, str] = json.loads(done.stdout)

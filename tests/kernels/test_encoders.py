@@ -15,7 +15,6 @@ from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import encoded
-from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.coding import (
     CODED,
     DECODED,
@@ -29,8 +28,9 @@ from tests.kernels.coding import (
     kernel_of,
     weights,
 )
-from tests.kernels.compact import OWN_TAGS
-from tests.kernels.drawing import HIGH, SEEDS, columns, fitting
+from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.random_inputs import HIGH, SEEDS, columns, fitting
+from tests.kernels.short_products import OWN_TAGS
 
 every = pytest.mark.parametrize(("tag", "options"), CODED + GGML, ids=str)
 SLOW = {tag for tag, _ in GGML}  # in numpy, which k-means is too

@@ -25,10 +25,10 @@ from fourcc.spec import FormatSpec, Geometry, Part, Setting
 from tests.core.fakes import installed
 from tests.examples import examples
 from tests.formats.checks import same_numbers
-from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import excess
-from tests.kernels.compact import ROOT
-from tests.kernels.drawing import normal, numbers
+from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.random_inputs import normal, numbers
+from tests.kernels.short_products import ROOT
 
 Decoder = Callable[..., None]
 

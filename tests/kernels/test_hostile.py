@@ -17,8 +17,8 @@ from fourcc.tags import FourCC, as_tag
 from tests.examples import examples
 from tests.formats.checks import random_parts
 from tests.kernels.bounds import INTEGERS, bound, decoded
-from tests.kernels.drawing import SEEDS, TAGS, fitting, normal, numbers
 from tests.kernels.hostile import hostile
+from tests.kernels.random_inputs import SEEDS, TAGS, fitting, normal, numbers
 
 every = pytest.mark.parametrize("tag", TAGS, ids=str)
 COUNTS = st.sampled_from([1, 2, 5, 33, 41])  # of activations: every way of multiplying them is taken

@@ -15,11 +15,11 @@ from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import random_parts, same_numbers
-from tests.kernels.again import on_every_other_target, passes
 from tests.kernels.bounds import decoded, excess
-from tests.kernels.compact import OWN_TAGS
-from tests.kernels.drawing import COUNTS, SEEDS, fitting, normal, numbers
 from tests.kernels.ggml_codes import NUMBERS
+from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.random_inputs import COUNTS, SEEDS, fitting, normal, numbers
+from tests.kernels.short_products import OWN_TAGS
 
 every = pytest.mark.parametrize("tag", NUMBERS)
 

@@ -12,7 +12,7 @@ from fourcc.kernels.measuring.error_sums import error_sums, results
 from fourcc.metrics import ErrorSums
 from tests.examples import examples
 from tests.kernels.coding import TROUBLE, weights
-from tests.kernels.drawing import SEEDS
+from tests.kernels.random_inputs import SEEDS
 
 COLS = st.one_of(st.integers(1, 40), st.sampled_from([511, 512, 513, 1030, 1 << 16, (1 << 16) + 5]))
 

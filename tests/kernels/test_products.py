@@ -24,9 +24,8 @@ from tests.container.build import write_model
 from tests.examples import examples
 from tests.formats.checks import random_parts
 from tests.kernels.bounds import INTEGERS, decoded, excess, integer_bound
-from tests.kernels.compact import ROOT, environment
-from tests.kernels.compact import TAGS as COMPACT
-from tests.kernels.drawing import (
+from tests.kernels.one_of_each_kind import SOME, of_each_kind
+from tests.kernels.random_inputs import (
     COUNTS,
     ENCODED,
     EXPONENTS,
@@ -41,7 +40,8 @@ from tests.kernels.drawing import (
     normal,
     numbers,
 )
-from tests.kernels.sample import SOME, of_each_kind
+from tests.kernels.short_products import ROOT, environment
+from tests.kernels.short_products import TAGS as COMPACT
 
 every = pytest.mark.parametrize("tag", TAGS, ids=str)
 every_encoded = pytest.mark.parametrize("tag", ENCODED, ids=str)
@@ -452,7 +452,7 @@ def test_weights_with_gaps_between_them(tag: FourCC) -> None:
 @pytest.mark.parametrize("exactly", [SOME, pytest.param(COMPACT, marks=pytest.mark.thorough)], ids=["some", "all"])
 def test_nothing_beyond_the_weights_is_read(exactly: list[str]) -> None:
     """A mapped file may end where the weights end; exact products of some formats at every run."""
-    script = Path(__file__).parent / "guarded.py"
+    script = Path(__file__).parent / "guarded_memory.py"
     done = subprocess.run(
         [sys.executable, script, *exactly], env=environment(), cwd=ROOT, capture_output=True, text=True, check=False
     )

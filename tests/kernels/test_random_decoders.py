@@ -21,7 +21,7 @@ from fourcc.kernels.fusing.ir import OPERATORS, Trace, UntraceableError, Value
 from fourcc.kernels.fusing.ir_ops import panel_operation
 from fourcc.kernels.fusing.tracer import TracedPart, trace
 from tests.formats.checks import same_numbers
-from tests.kernels.again import on_every_other_target, passes
+from tests.kernels.other_targets import on_every_other_target, passes
 
 Given = Any  # an integer or a float, in plain Python or as a stand-in; beside it what a step takes
 

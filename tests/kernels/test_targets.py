@@ -11,8 +11,8 @@ import pytest
 
 from fourcc.kernels.simd import target as targets
 from fourcc.kernels.simd.target import NAMES, TARGETS, runs_here
-from tests.kernels.again import on_every_other_target, passes
-from tests.kernels.compact import ROOT, TAGS, environment, run
+from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.short_products import ROOT, TAGS, environment, run
 
 HERE = [target.name for target in TARGETS if runs_here(target)]
 ELSEWHERE = [target for target in TARGETS if not runs_here(target)]
@@ -144,7 +144,7 @@ def test_the_host_is_compiled_for_as_llvm_tells_it() -> None:
 
 def assembly(name: str, triple: str, tag: str) -> str:
     """The assembly of a format's products, with one activation and with several."""
-    script = Path(__file__).parent / "foreign.py"
+    script = Path(__file__).parent / "cross_assembly.py"
     done = subprocess.run(
         [sys.executable, script, name, triple, tag],
         env=environment(),

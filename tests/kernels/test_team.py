@@ -22,8 +22,8 @@ from fourcc.kernels.threads.thread_team import Split, Team
 from fourcc.qmatrix import QMatrix
 from tests.examples import examples
 from tests.kernels.bounds import excess
-from tests.kernels.compact import ROOT, environment
-from tests.kernels.drawing import normal, numbers
+from tests.kernels.random_inputs import normal, numbers
+from tests.kernels.short_products import ROOT, environment
 
 GOAL = 100.0  # seconds after which a test hangs
 

@@ -11,7 +11,7 @@ from fourcc.format import Array
 from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, integer_kind, lies_within
 from fourcc.kernels.fusing.ir import LIMIT, OPERATORS, Trace, UntraceableError
 from fourcc.kernels.fusing.tracer import TracedPart, trace
-from tests.kernels.compact import ROOT
+from tests.kernels.short_products import ROOT
 
 Decoder = Callable[..., None]
 CODES = TracedPart(0, "|u1", 8)

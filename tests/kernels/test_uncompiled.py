@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.kernels.compact import TAGS, run
-from tests.kernels.sample import SOME
+from tests.kernels.one_of_each_kind import SOME
+from tests.kernels.short_products import TAGS, run
 
 
 def products(path: Path) -> dict[str, np.ndarray]:

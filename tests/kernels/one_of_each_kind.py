@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from fourcc import compute
 from fourcc.plugins.registry import registry
-from tests.kernels.compact import TAGS
+from tests.kernels.short_products import TAGS
 
 # Checks that compile all of a format's kernels, some of them anew, or that take long: a run without further words makes
 # them of one format of each kind. `tests/kernels` asks the same of every kernel.

@@ -28,7 +28,7 @@ def products(tags: list[str], threads: int | None = None) -> tuple[dict[str, flo
     """Excesses by format, and all products by name; the plugin's format has to be installed."""
     from fourcc import encode
     from tests.kernels.bounds import excess
-    from tests.kernels.drawing import normal, numbers
+    from tests.kernels.random_inputs import normal, numbers
 
     worst: dict[str, float] = {}
     made: dict[str, Any] = {}
@@ -46,7 +46,7 @@ def products(tags: list[str], threads: int | None = None) -> tuple[dict[str, flo
 
 def shapes_of(tag: str) -> list[tuple[int, int]]:
     """Shapes that a format takes: a ragged one where it has short blocks."""
-    from tests.kernels.drawing import fitting
+    from tests.kernels.random_inputs import fitting
 
     if registry[tag].spec.misfit(RAGGED) is None:
         return [*SHAPES[1:], RAGGED]

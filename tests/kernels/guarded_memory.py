@@ -7,8 +7,8 @@ from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.memory import Guarded
 from tests.core.fakes import installed
-from tests.kernels.compact import TAGS
-from tests.kernels.drawing import fitting, normal, numbers
+from tests.kernels.random_inputs import fitting, normal, numbers
+from tests.kernels.short_products import TAGS
 
 SHAPES = [(1, 32), (9, 32), (18, 64), (35, 96), (17, 544)]
 RAGGED = [(1, 1), (9, 3), (18, 65), (35, 127), (17, 257), (5, 513)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fourcc.kernels.simd.target import TARGETS, runs_here, target
-from tests.kernels.compact import ROOT, environment
+from tests.kernels.short_products import ROOT, environment
 
 OTHERS = [each.name for each in TARGETS if runs_here(each) and each.name != target().name]
 on_every_other_target = pytest.mark.parametrize("name", OTHERS)

@@ -36,7 +36,7 @@ def products() -> Iterator[tuple[str, bytes]]:
     import numpy as np
 
     from fourcc import compute, encode
-    from tests.kernels.drawing import normal, numbers
+    from tests.kernels.random_inputs import normal, numbers
 
     for tag in ("F32", "BF16", "Q8_0", "Q8_A", "Q8_B", "Q4_A", "Q4_0", "Q4_K", "MXF4", "NF4"):
         q, x = encode(numbers(normal, 1, (5, 256)), tag), numbers(normal, 2, (26, 256))
@@ -53,7 +53,7 @@ def coding() -> Iterator[tuple[str, bytes]]:
     from fourcc.compute.coding import _run
     from fourcc.kernels.measuring.error_sums import error_sums, results
     from fourcc.kernels.q8_0 import KERNEL
-    from tests.kernels.drawing import normal, numbers
+    from tests.kernels.random_inputs import normal, numbers
 
     assert KERNEL.encoder is not None
     assert KERNEL.decode is not None
