@@ -70,6 +70,7 @@ def test_what_a_command_runs(suite: Path) -> None:
     assert {name: set(chosen) for name, chosen in found} == {name: expected for name, (_, expected) in COMMANDS.items()}
 
 
+@pytest.mark.thorough
 def test_workers_choose_as_one_process_does(suite: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-n", "1", "-q", "-p", "no:cacheprovider", "tests/test_one.py"]
     done = subprocess.run(command, cwd=suite, capture_output=True, text=True, check=False)

@@ -190,6 +190,7 @@ def test_a_cold_cache_is_said_once(tmp_path: Path) -> None:
     assert said("run", folder=tmp_path / "cache", kernels=3) == ""  # one kernel takes a second: not worth a word
 
 
+@pytest.mark.thorough
 def test_many_kernels_are_told_of_whatever_the_cache_holds(tmp_path: Path) -> None:
     """As of a first run after other formats were built."""
     key = object_cache.fingerprint(precompiling.shared_kernels()["norm"])
@@ -199,6 +200,7 @@ def test_many_kernels_are_told_of_whatever_the_cache_holds(tmp_path: Path) -> No
     assert said("run", folder=tmp_path / "cache", kernels=3) == COLD
 
 
+@pytest.mark.thorough
 def test_kernels_that_are_not_kept_are_said_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     folder = tmp_path / "file" / "cache"

@@ -302,6 +302,7 @@ def test_pinned_bytes(process: Runner, good: dict[str, str], tmp_path: Path) -> 
     assert "the format I8 has no encoder" in ended.err
 
 
+@pytest.mark.thorough
 def test_broken_formats_break_no_command_that_does_not_need_them(
     process: Runner, good: dict[str, str], tiny: Path, tmp_path: Path
 ) -> None:

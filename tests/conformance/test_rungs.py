@@ -12,7 +12,6 @@ from fourcc.format import Format
 from fourcc.testing import Trial, trials
 from fourcc.testing.products import float_bound
 from tests.core.fakes import installed
-from tests.kernels.one_of_each_kind import DEAR
 
 PLUGIN = Path(__file__).resolve().parents[1] / "plugins" / "fourcc-rungs"
 sys.path.insert(0, str(PLUGIN))
@@ -31,12 +30,12 @@ def on_the_path() -> Iterator[None]:
     sys.path.remove(str(PLUGIN))
 
 
-def every_trial() -> list[object]:
-    """Every check of every rung; the dear ones, made of a built-in format of each kind, are thorough here."""
-    found = [trial for rung in RUNGS.values() for trial in trials(rung) if trial.check.name != "stored bytes"]
-    return [pytest.param(each, marks=pytest.mark.thorough) if each.check.name in DEAR else each for each in found]
+def every_trial() -> list[Trial]:
+    """Every check of every rung."""
+    return [trial for rung in RUNGS.values() for trial in trials(rung) if trial.check.name != "stored bytes"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("trial", every_trial(), ids=str)
 def test_conformance(trial: Trial) -> None:
     outcome = trial()

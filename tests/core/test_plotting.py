@@ -136,6 +136,7 @@ def test_drawing_changes_no_setting(alone: Survey) -> None:
     assert dict(mpl.rcParams) == before
 
 
+@pytest.mark.thorough
 def test_no_window_can_open(root: Path) -> None:
     """The module that opens windows is not loaded."""
     code = """import sys, fourcc, fourcc.analysis.plotting as p, functools as f

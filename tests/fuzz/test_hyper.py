@@ -24,8 +24,9 @@ def test_the_sweep_is_wide() -> None:
     assert len(VALUES) > 30
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux does")
-@pytest.mark.parametrize("first", [0, pytest.param(1, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("first", [0, 1])
 def test_run_eval_and_export(first: int) -> None:
     """Through the commands, in this process: exit codes 0 to 3, a second and 256 MiB at most beyond the honest."""
     sweep = swept(list(mutations())[first::EACH])

@@ -12,14 +12,14 @@ DEAR = {
     *("bounds checked", "uncompiled", "processes", "threads of a product"),
     *("damaged parts", "decode, then multiply", "each column", "threads"),
 }
-# One of them compiles every kernel of a format anew, which no cache shares: a run without further words makes it of a
-# native kernel, and `test_broken_formats` of one that is made from a block decoder. Thorough runs make it of all.
-DEAREST, FEW = "bounds checked", {"IQ4N"}
+# Of these a run without further words makes only the checks of one format: the first compiles every kernel of a format
+# anew, which no cache shares; the others repeat products in processes that may crash. Thorough runs make them of all.
+DEAREST, FEW = {"bounds checked", "damaged parts", "decode, then multiply"}, {"IQ4N"}
 
 
 def is_thorough(check: str, tag: str, sample: Iterable[str]) -> bool:
     """Whether a check of a format is left to thorough runs."""
-    return check in DEAR and tag not in (FEW if check == DEAREST else sample)
+    return check in DEAR and tag not in (FEW if check in DEAREST else sample)
 
 
 def kind(tag: str) -> tuple[object, ...]:

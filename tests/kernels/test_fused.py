@@ -305,7 +305,7 @@ MADE = {
     ),
 }
 # Those that use most kinds of parts and of tables, at every run. What an operator does, the tests of traces say.
-MOST = {"kinds", "tables", "row"}
+MOST = {"kinds"}
 every = pytest.mark.parametrize(
     "name", [name if name in MOST else pytest.param(name, marks=pytest.mark.thorough) for name in MADE]
 )

@@ -101,7 +101,7 @@ def test_products_are_within_the_bound(tag: FourCC, data: st.DataObject) -> None
 @examples(20)
 @given(st.data())
 def test_exact_products_are_within_the_bound(tag: FourCC, data: st.DataObject) -> None:
-    """Those of every other format, and the number of threads does not show in them."""
+    """Products of every other format; the number of threads does not show in them."""
     rows, cols, n, seed = data.draw(ROWS), data.draw(columns(tag)), data.draw(COUNTS), data.draw(SEEDS)
     q = encode(numbers(data.draw(st.sampled_from(STYLES)), seed, (rows, cols)), tag)
     x = numbers(data.draw(st.sampled_from(STYLES)), seed + 1, (n, cols), data.draw(HIGH))

@@ -18,9 +18,10 @@ HERE = [target.name for target in TARGETS if runs_here(target)]
 ELSEWHERE = [target for target in TARGETS if not runs_here(target)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "tags"),
-    [("portable", ["Q8_0"]), *(pytest.param(name, TAGS, marks=pytest.mark.thorough) for name in HERE)],
+    [(name, TAGS) for name in HERE],
     ids=lambda value: value if isinstance(value, str) else "all" if value == TAGS else "one",
 )
 def test_products_are_within_the_bound(name: str, tags: list[str], tmp_path: Path) -> None:
@@ -178,6 +179,7 @@ def test_byte_products_of_neon(tag: str) -> None:
     assert not re.search(r"\bsmov\b", code)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "kernel"),
     [
@@ -193,6 +195,7 @@ def test_threads_wait_for_each_other_on_arm(name: str, kernel: str) -> None:
     assert re.search(r"\bisb\b", code)
 
 
+@pytest.mark.thorough
 def test_threads_wait_for_each_other_on_x86() -> None:
     """The processor has an instruction for it, whatever the target."""
     assert re.search(r"\bpause\b", assembly("portable", "x86_64-unknown-linux-gnu", "threads.thread_team:_lead"))

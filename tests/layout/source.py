@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import tokenize
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 TOPS = ("fourcc", "formats", "kernels", "cli")
@@ -23,9 +24,15 @@ def modules(root: Path) -> list[Path]:
     return sorted(path for path in paths if not any(link in path.parents for link in links))
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """The parsed file; parsing all of them takes seconds."""
+    return ast.parse(path.read_text())
+
+
 def functions(path: Path) -> Iterator[tuple[str, int]]:
     """Name and lines of every function of a file, docstrings left out."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             doc = ast.get_docstring(node, clean=False)
             yield node.name, (node.end_lineno or node.lineno) - node.lineno + 1 - (doc.count("\n") + 1 if doc else 0)
@@ -33,7 +40,7 @@ def functions(path: Path) -> Iterator[tuple[str, int]]:
 
 def docstrings(path: Path) -> Iterator[tuple[int, str]]:
     """Line and text of every docstring of a file."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node)):
             yield node.body[0].lineno, text
 
@@ -46,7 +53,7 @@ def code_lines(path: Path) -> int:
             token for token in tokenize.tokenize(file.readline) if token.type not in {*skipped, tokenize.ENCODING}
         ]
     lines = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node):
             first = node.body[0]
             lines -= set(range(first.lineno, (first.end_lineno or first.lineno) + 1))

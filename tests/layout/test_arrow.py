@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.layout.source import tree_of
+
 # Lowest layer first; a module imports only from layers below its own. Lazy imports count.
 LAYERS = [
     {"errors", "metrics", "nibbles", "kernels", "dtypes", "naming", "progress", "tags"},
@@ -67,7 +69,7 @@ def test_imports_point_downwards(root: Path) -> None:
         here = unit(path, root)
         if here in {"__init__", "__main__"}:
             continue
-        for name in imported(ast.parse(path.read_text()), types=False):
+        for name in imported(tree_of(path), types=False):
             there = name.split(".")[1] if name.startswith("fourcc.") else None
             if there in LAYER and there != here and LAYER[there] >= LAYER[here]:
                 wrong.append(f"{path.relative_to(root)} imports {name}")
@@ -77,7 +79,7 @@ def test_imports_point_downwards(root: Path) -> None:
 def arrows(root: Path) -> dict[str, set[str]]:
     """Full name of every file -> those it imports, for type checkers alone included; a package's face has no arrows."""
     files = {module(path, root): path for path in modules(root)}
-    names = {name: imported(ast.parse(path.read_text()), types=True) for name, path in files.items()}
+    names = {name: imported(tree_of(path), types=True) for name, path in files.items()}
     return {name: names[name] & set(files) - {name} for name in files if files[name].stem != "__init__"}
 
 
@@ -108,14 +110,14 @@ def test_core_and_formats_import_neither_numba_nor_typer(root: Path, folder: str
     """Only kernels/ knows numba, only cli/ knows typer."""
     for path in modules(root):
         if path.relative_to(root).parts[0] == folder:
-            tops = {name.split(".")[0] for name in imported(ast.parse(path.read_text()), types=True)}
+            tops = {name.split(".")[0] for name in imported(tree_of(path), types=True)}
             assert not tops & {"numba", "llvmlite", "typer"}, path
 
 
 def test_kernels_import_only_numpy_and_numba(root: Path) -> None:
     """Kernels know nothing of the core."""
     for path in (root / "kernels").rglob("*.py"):
-        names = imported(ast.parse(path.read_text()), types=True)
+        names = imported(tree_of(path), types=True)
         assert not {name for name in names if name.startswith("fourcc") and not name.startswith("fourcc.kernels")}, path
 
 
@@ -124,5 +126,5 @@ def test_nothing_is_printed_outside_the_command_line(root: Path) -> None:
     for path in modules(root):
         if path.relative_to(root).parts[0] == "cli":
             continue
-        calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
         assert not [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"], path

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-from tests.layout.source import code_lines, docstrings, functions, modules
+from tests.layout.source import code_lines, docstrings, functions, modules, tree_of
 
 FILE = 300  # lines of a file
 PAGE = 100  # lines of code of a format
@@ -57,7 +57,7 @@ def test_no_class_name_stands_for_two_things(root: Path) -> None:
     """In the whole package, so that a name can be searched for."""
     homes = defaultdict(list)
     for path in modules(root):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef):
                 homes[node.name].append(str(path.relative_to(root)))
     assert not {name: paths for name, paths in homes.items() if len(paths) > 1}

@@ -10,6 +10,7 @@ from fourcc.plugins.registry import registry
 from fourcc.testing import CHECKS, Finding, Outcome, Subject, Trial, examine, pinned, trials
 from fourcc.testing.plan import check_named
 from fourcc.testing.process import outcomes_apart
+from tests.kernels.one_of_each_kind import DEAR
 from tests.testing import broken_formats as broken
 
 # The format, the check that must fail, and what its report must say.
@@ -78,7 +79,13 @@ def test_another_hash_seed_shows() -> None:
     assert "the order of a set" in text_of(outcome)
 
 
-@pytest.mark.parametrize("trial", [each for each in trials(broken.GOOD) if each.check.name != "stored bytes"], ids=str)
+def right_trials() -> list[object]:
+    """The checks of the format that the broken ones are made of; the dear ones are thorough."""
+    found = [trial for trial in trials(broken.GOOD) if trial.check.name != "stored bytes"]
+    return [pytest.param(each, marks=pytest.mark.thorough) if each.check.name in DEAR else each for each in found]
+
+
+@pytest.mark.parametrize("trial", right_trials(), ids=str)
 def test_what_they_are_made_of_is_right(trial: Trial) -> None:
     """It has one note: denormal scales have few bits, so weights move when they are encoded again."""
     outcome = trial()
