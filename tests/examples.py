@@ -1,4 +1,4 @@
-"""How many examples a property draws: all with ``--hypothesis-profile=thorough``, a third of them otherwise.
+"""How many examples a property draws: all with ``--hypothesis-profile=thorough``, a sixth of them otherwise.
 
 Each run draws others, so quick runs together see what a thorough one does.
 """
@@ -6,7 +6,7 @@ Each run draws others, so quick runs together see what a thorough one does.
 from hypothesis import settings
 
 THOROUGH = "thorough"  # the profile; `tests/conftest.py` registers it
-SHARE = 3
+SHARE = 6
 
 
 def examples(count: int) -> settings:

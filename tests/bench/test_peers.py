@@ -63,6 +63,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> Results:
     return run.BenchRun(plan, lambda *_: None).results()
 
 
+@pytest.mark.thorough
 def test_a_failing_peer_disturbs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is named, with the reason."""
     results = measured(monkeypatch)
@@ -70,6 +71,7 @@ def test_a_failing_peer_disturbs_no_other(monkeypatch: pytest.MonkeyPatch) -> No
     assert len(results.products) == 1
 
 
+@pytest.mark.thorough
 def test_the_faster_one_is_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ratio is that of speeds, activations included; a format that was not measured has none."""
     results = measured(monkeypatch)
@@ -189,6 +191,7 @@ def test_every_type_of_ggml_that_we_have_is_measured() -> None:
     assert claimed - {None, 28} == set(ggml.TYPES)  # 28: doubles
 
 
+@pytest.mark.thorough
 def test_fewer_rows_make_no_other_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """A sample of encoding that takes half of the rows is counted as half of the bytes."""
 

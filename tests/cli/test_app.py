@@ -276,6 +276,7 @@ def test_poor_surroundings(process: Runner, hostile: Path, flags: tuple[str, ...
     assert len([line for line in ended.out.splitlines() if "Q8_0" in line]) == 3
 
 
+@pytest.mark.thorough
 def test_warnings_are_errors_nowhere(process: Runner, tiny: Path, tmp_path: Path) -> None:
     """A conversion and all that reads it, under -W error."""
     model = tmp_path / "m.bin"

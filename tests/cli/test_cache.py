@@ -102,6 +102,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> dict[str, KernelFunction]:
     return two
 
 
+@pytest.mark.thorough
 def test_what_has_been_built_is_there(run: Runner, folder: Path, two: dict[str, KernelFunction]) -> None:
     """A damaged entry is not: it is compiled anew."""
     document = run("cache", "build", "--json", "-q").document

@@ -98,6 +98,7 @@ def test_a_declaration_that_cannot_be_computed_breaks_nothing(process: Runner, p
     assert [each["reason"] for each in ended.document["broken"]] == ["ZeroDivisionError: division by zero"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

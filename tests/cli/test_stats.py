@@ -178,6 +178,7 @@ def test_suggestions_for_one_tensor(run: Runner, tiny: Path) -> None:
     assert out.count("  chosen") == 2  # the head, and the one
 
 
+@pytest.mark.thorough
 def test_a_suggested_policy_converts(run: Runner, tiny: Path, tmp_path: Path) -> None:
     """To what was asked for: each matrix at 40 dB or better."""
     policy = tmp_path / "mixed.toml"
@@ -263,6 +264,7 @@ def test_pictures(run: Runner, tiny: Path, tmp_path: Path) -> None:
     assert run(*common, "--plot", tiny.with_suffix(".png").parent / "no" / "w.png").code == 4
 
 
+@pytest.mark.thorough
 def test_matplotlib_is_loaded_for_pictures_only(tiny: Path) -> None:
     """No other option loads it."""
     code = "import sys; from fourcc.cli.app import main; code = main(sys.argv[1:]); print('matplotlib' in sys.modules)"

@@ -48,6 +48,7 @@ def test_each_stands_on_its_rung(level: str, found: Format) -> None:
     assert compute.kernel_of(found).level == level
 
 
+@pytest.mark.thorough
 def test_all_three_agree() -> None:
     """Bytes and weights are equal; products are within the bound of float products of each other."""
     random = np.random.default_rng(3)

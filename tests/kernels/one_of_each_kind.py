@@ -14,7 +14,7 @@ DEAR = {
 }
 # Of these a run without further words makes only the checks of one format: the first compiles every kernel of a format
 # anew, which no cache shares; the others repeat products in processes that may crash. Thorough runs make them of all.
-DEAREST, FEW = {"bounds checked", "damaged parts", "decode, then multiply"}, {"IQ4N"}
+DEAREST, FEW = {"bounds checked", "damaged parts", "decode, then multiply", "each column"}, {"IQ4N"}
 
 
 def is_thorough(check: str, tag: str, sample: Iterable[str]) -> bool:

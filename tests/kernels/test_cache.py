@@ -75,6 +75,7 @@ def cache(tmp_path: Path) -> Path:
 # -- a second process
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("tags", [SOME, pytest.param(TAGS, marks=pytest.mark.thorough)], ids=["some", "all"])
 def test_a_second_process_compiles_nothing(tmp_path: Path, tags: list[str]) -> None:
     """For all formats and a plugin's fused kernel; the process does not even import numba."""
@@ -105,6 +106,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.thorough
 def test_what_was_compiled_before_does_not_show_in_the_bytes(tmp_path: Path) -> None:
     """The kernels are of several modules and call others; they are compiled in one order, in the other, and alone."""
     orders = (["add_to", "gate", "_open"], ["_open", "gate", "add_to"], ["gate"])
@@ -510,6 +512,7 @@ def test_no_lock_is_needed(lock: Path, cache: Path, monkeypatch: pytest.MonkeyPa
         assert not (cache / "nowhere").exists()
 
 
+@pytest.mark.thorough
 def test_no_files_are_left_in_the_installation(tmp_path: Path, cache: Path) -> None:
     """Numba's own cache is never used."""
     before = sources()

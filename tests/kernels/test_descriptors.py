@@ -77,6 +77,7 @@ def test_moving_a_field_changes_no_result() -> None:
     assert results("reversed", "results", NUMBA_DISABLE_JIT="1") == declared
 
 
+@pytest.mark.thorough
 def test_moving_a_field_does_not_harm_a_team(tmp_path: Path) -> None:
     """Jobs and programs, compiled; the process itself checks what they leave."""
     assert results("reversed", "team", FOURCC_CACHE=str(tmp_path), NUMBA_DISABLE_JIT="0")

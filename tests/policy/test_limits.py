@@ -55,6 +55,7 @@ SLOW: dict[str, Callable[[], str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", SLOW.values(), ids=SLOW)
 def test_much_work_in_little_text(text: Callable[[], str]) -> None:
     """N9: 6.2 s once, and messages of 930 kB."""

@@ -291,6 +291,7 @@ def test_explicit_of_nothing() -> None:
     assert explicit([]) == Policy.keep()
 
 
+@pytest.mark.thorough
 def test_explicit_of_many_experts() -> None:
     """5120 tensors, their format by layer: experts share a pattern, so the text stays within a policy's length."""
     rows = [

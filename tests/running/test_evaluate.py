@@ -175,6 +175,7 @@ def test_what_is_read_and_made_at_once() -> None:
     assert [row for part in slices(5, 262_144) for row in range(5)[part]] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.thorough
 def test_a_vocabulary_of_262144_tokens_takes_bounded_memory() -> None:
     """Two networks: for each its logits and a copy, 128 MiB; and six arrays of probabilities, 4 MiB each.
 

@@ -94,6 +94,7 @@ def test_two_files_of_one_vocabulary(data: Path, large: Tokenizer) -> None:
         assert open_tokenizer(source.blobs).encode(page) == small.encode(page)
 
 
+@pytest.mark.thorough
 @QUICK
 @given(TEXTS | st.text("Oncetim <ud>s.▁", max_size=30))
 def test_scored_equals_sentencepiece(sp: Any, spm: Tokenizer, text: str) -> None:
@@ -335,6 +336,7 @@ def test_user_defined_tokens_are_cut_as_by_an_expression(texts: list[str], text:
     assert Cutter({each: token for token, each in enumerate(texts)}).cut(text) == expected
 
 
+@pytest.mark.thorough
 def test_many_user_defined_tokens_open_quickly() -> None:
     """A hundred thousand of them: no slower than as many normal ones, but for the machine's noise."""
     texts = [f"<tok{number}>" for number in range(100_000)]

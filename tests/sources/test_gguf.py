@@ -500,6 +500,7 @@ def test_every_cut_is_refused(tmp_path: Path) -> None:
             open_source(written(tmp_path, "m", data[:length]))
 
 
+@pytest.mark.thorough
 def test_memory_of_many_short_texts(tmp_path: Path) -> None:
     """A head full of them costs a small multiple of its length, not the tenfold that Python's texts would."""
     count = 30_000
@@ -514,6 +515,7 @@ def test_memory_of_many_short_texts(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
+@pytest.mark.thorough
 def test_many_keys_are_read_in_time(tmp_path: Path) -> None:
     """No search that is quadratic in their number."""
     keys = [gguf_key(f"k{i}", 4, i) for i in range(50_000)]

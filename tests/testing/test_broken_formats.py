@@ -121,6 +121,7 @@ def test_a_crash_does_not_end_the_examination() -> None:
     }
 
 
+@pytest.mark.thorough
 def test_what_never_ends_is_ended() -> None:
     """The check ends after a limit, and the finding says so."""
     (outcome,) = outcomes_apart(subject(broken.ENDLESS), [("zeros", "numbers")], {}, limit=2)
