@@ -58,9 +58,9 @@ def test_every_bit_of_a_small_file(tmp_path: Path) -> None:
     check_flips(write_example(tmp_path / "m"))
 
 
-@pytest.mark.parametrize("step", [41, pytest.param(1, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("step", [41, pytest.param(7, marks=pytest.mark.thorough)])
 def test_bits_of_a_larger_file(tmp_path: Path, step: int) -> None:
-    """C1: formats with several parts, experts, empty tensors; every bit, or one of 41."""
+    """C1: formats with several parts, experts, empty tensors; one bit of 7, or of 41."""
     path = write_model(tmp_path / "m", assorted(), {"policy.toml": b"version = 1\n"})
     assert 12_000 < path.stat().st_size <= 16_384
     check_flips(path, step)

@@ -12,7 +12,7 @@ from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import encoded, random_parts, same_numbers
 from tests.kernels.coding import DECODED, ENCODED, TROUBLE, decoded_by_kernel, weights
-from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import HIGH, SEEDS, columns, fitting
 
 every = pytest.mark.parametrize("tag", DECODED)
@@ -67,7 +67,7 @@ def test_every_number_of_16_bits(tag: str) -> None:
 
 
 @pytest.mark.thorough
-@on_every_other_target
-def test_on_every_other_target(name: str) -> None:
+@on_any_processor
+def test_on_any_processor(name: str) -> None:
     """The instructions of other machines give the same weights."""
     passes(__file__, name, "any_bytes or every_number")

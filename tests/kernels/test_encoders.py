@@ -28,7 +28,7 @@ from tests.kernels.coding import (
     kernel_of,
     weights,
 )
-from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import HIGH, SEEDS, columns, fitting
 from tests.kernels.short_products import OWN_TAGS
 
@@ -154,7 +154,7 @@ def test_scratch_memory_suffices() -> None:
 
 
 @pytest.mark.thorough
-@on_every_other_target
-def test_on_every_other_target(name: str) -> None:
+@on_any_processor
+def test_on_any_processor(name: str) -> None:
     """The instructions of other machines give the same bytes."""
     passes(__file__, name, "special or every_float16 or gaps")

@@ -26,7 +26,7 @@ from tests.core.fakes import installed
 from tests.examples import examples
 from tests.formats.checks import same_numbers
 from tests.kernels.bounds import excess
-from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import normal, numbers
 from tests.kernels.short_products import ROOT
 
@@ -410,8 +410,8 @@ def test_damaged_floats_decode_as_they_do_in_numpy(name: str) -> None:
 
 
 @pytest.mark.thorough
-@on_every_other_target
-def test_on_every_other_target(name: str) -> None:
+@on_any_processor
+def test_on_any_processor(name: str) -> None:
     """The instructions of other machines give the same weights: of those formats that use most kinds of them."""
     passes(__file__, name, "exact and (kinds or book or tables or runs or odd or unaligned) or short")
 

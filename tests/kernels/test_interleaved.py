@@ -17,7 +17,7 @@ from tests.examples import examples
 from tests.formats.checks import random_parts, same_numbers
 from tests.kernels.bounds import decoded, excess
 from tests.kernels.ggml_codes import NUMBERS
-from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import COUNTS, SEEDS, fitting, normal, numbers
 from tests.kernels.short_products import OWN_TAGS
 
@@ -194,8 +194,8 @@ def test_as_plain_python(tag: str) -> None:
 
 
 @pytest.mark.thorough
-@on_every_other_target
-def test_on_every_other_target(name: str) -> None:
+@on_any_processor
+def test_on_any_processor(name: str) -> None:
     """Instructions of other machines stay within the bounds too; one format of each kind of codes is tried."""
     tags = "Q4_1 or Q5_0 or Q3_K or Q4_K or Q6_K or IQ4N or MXF4"
     passes(__file__, name, f"(quantize_exactly or packing or bad_scales) and ({tags})")

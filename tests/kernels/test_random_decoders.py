@@ -21,7 +21,7 @@ from fourcc.kernels.fusing.ir import OPERATORS, Trace, UntraceableError, Value
 from fourcc.kernels.fusing.ir_ops import panel_operation
 from fourcc.kernels.fusing.tracer import TracedPart, trace
 from tests.formats.checks import same_numbers
-from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.other_targets import on_any_processor, passes
 
 Given = Any  # an integer or a float, in plain Python or as a stand-in; beside it what a step takes
 
@@ -269,8 +269,8 @@ def test_compiled_indices_are_any_bits_of_a_word() -> None:
 
 
 @pytest.mark.thorough
-@on_every_other_target
-def test_on_every_other_target(name: str) -> None:
+@on_any_processor
+def test_on_any_processor(name: str) -> None:
     """The instructions of other machines give the same."""
     passes(__file__, name, "compiled")
 

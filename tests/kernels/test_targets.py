@@ -11,7 +11,7 @@ import pytest
 
 from fourcc.kernels.simd import target as targets
 from fourcc.kernels.simd.target import NAMES, TARGETS, runs_here
-from tests.kernels.other_targets import on_every_other_target, passes
+from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.short_products import ROOT, TAGS, environment, run
 
 HERE = [target.name for target in TARGETS if runs_here(target)]
@@ -33,7 +33,7 @@ def test_products_are_within_the_bound(name: str, tags: list[str], tmp_path: Pat
 
 
 @pytest.mark.thorough
-@on_every_other_target
+@on_any_processor
 def test_operations_compiled_are_what_they_mean(name: str) -> None:
     """This runs `test_simd` again, for this target."""
     passes("tests/kernels/test_simd.py", name)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fourcc.bench.models.making import write_model
 from fourcc.bench.models.shapes import SHAPES, ModelShape
-from fourcc.bench.models.trial import OWN, Trial, run_trial
+from fourcc.bench.models.trial import OWN, ModelTrial, run_trial
 
 MB = 1e6
 BOUND_MB = 64
@@ -21,7 +21,7 @@ BOUND_MB = 64
 
 def peak(path: Path, context: int, threads: int) -> int:
     """Bytes at most while a context is filled: a prompt, and one token after it."""
-    return run_trial(Trial(OWN, str(path), threads, context - 1, 1, 0)).peak
+    return run_trial(ModelTrial(OWN, str(path), threads, context - 1, 1, 0)).peak
 
 
 def measure(shape: ModelShape, tag: str, contexts: tuple[int, int], threads: int) -> tuple[int, int]:

@@ -78,3 +78,28 @@ def test_a_stale_name_is_seen(tmp_path: Path) -> None:
     assert names == ["fourcc.kernels.simd.biased", "fourcc.format.Nothing"]
     assert not any(map(resolves, names))
     assert all(map(resolves, ["fourcc.kernels.simd.dot.biased", "fourcc.format.Format", "fourcc.kernels.simd"]))
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """Module and name of everything that a file takes from this package, lazy imports included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "fourcc":
+            yield from ((node.module or "", alias.name) for alias in node.names)
+
+
+def is_there(module: str, name: str) -> bool:
+    """Whether a module has a name, or is a package with a module of that name."""
+    if hasattr(importlib.import_module(module), name):
+        return True
+    try:
+        importlib.import_module(f"{module}.{name}")
+    except ModuleNotFoundError:
+        return False
+    return True
+
+
+def test_what_scripts_import_is_there() -> None:
+    """Lanes and scripts below tests/ run seldom, and no type checker reads them."""
+    taken = {(str(path), *each) for path in _below(ROOT / "tests") if path.suffix == ".py" for each in imports(path)}
+    assert len(taken) > 500
+    assert not [each for each in taken if not is_there(each[1], each[2])]
