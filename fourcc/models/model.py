@@ -107,7 +107,8 @@ class Model(ModelFile):
             self.let_go(name)
 
     def _find(self, name: str) -> QMatrix | None:
-        return self.get(name)
+        # `get` would look for the nearest names, which takes milliseconds.
+        return self[name] if name in self else None  # noqa: SIM401 - see above
 
     def pieces(
         self,

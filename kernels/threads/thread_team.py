@@ -92,6 +92,8 @@ class Team:
         self._scratch_size = 0  # bytes of a thread's
         self._scratch = [_lines(1) for _ in range(threads)]
         self._busy = Lock()
+        self._program = PROGRAM.record()  # made once: a token of a small model takes less time than ten arrays
+        self._program_at, self._state = address(self._program), PROGRAM.fields(self._program)
         if threads > 1:
             self._open, self._lead, self._help = map(jit.compiled, COMPILED)
         self._wake = [Lock() for _ in range(threads - 1)]
@@ -147,8 +149,8 @@ class Team:
         run = jit.compiled(run_steps)
         with self._busy:
             self._give_scratch(max(scratch, LINE))
-            words = PROGRAM.record(steps=address(program), number=self._number)
-            state, at = PROGRAM.fields(words), address(words)
+            state, at = self._state, self._program_at
+            PROGRAM.write(self._program, steps=address(program), next=0, number=self._number)
             try:
                 self._wake_up()
                 run(self._at, at, PATIENCE, len(program), self._own)

@@ -91,6 +91,18 @@ def test_a_name_that_no_tensor_has(folder: Path) -> None:
     assert folder.is_dir()
 
 
+def test_a_model_is_loaded_without_looking_for_near_names(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most networks lack biases; the nearest names of each would take longer than to load the model."""
+
+    def never(*_: object) -> MissingTensorError:
+        pytest.fail("the nearest names were looked for")
+
+    fourcc.convert("stories.bin", "model.bin", tokenizer="tokenizer.bin")
+    monkeypatch.setattr("fourcc.container.reader.missing_tensor", never)
+    with fourcc.open(folder / "model.bin") as model:
+        assert model.generate("Once", steps=4)
+
+
 def test_what_is_closed_says_so(folder: Path) -> None:
     """One error for every kind of file, where nothing was read yet, too."""
     fourcc.convert("stories.bin", "model.bin")
