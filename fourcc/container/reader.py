@@ -6,7 +6,7 @@ their checksums when it is first asked for, and `fourcc.container.verify` reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -15,6 +15,7 @@ from fourcc.container.head_and_tail import read_index
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.missing_tensor import missing_tensor
 from fourcc.container.sums import refuse_damage
+from fourcc.container.tensor_mapping import TensorMapping
 from fourcc.errors import IndexDamageError, UsageError
 from fourcc.files.read import ReadFile
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from fourcc.qmatrix import QMatrix
 
 
-class ModelFile(Mapping[str, "QMatrix"]):
+class ModelFile(TensorMapping):
     """A model.bin: a mapping of tensor names to QMatrix values, and all that the file says of itself.
 
     Tensors are views of the mapped file; a view stays valid after `close`. A tensor's bytes are compared with their
@@ -47,9 +48,6 @@ class ModelFile(Mapping[str, "QMatrix"]):
         TableError: the index is intact but describes tensors that cannot exist.
         OSError: the file cannot be opened.
     """
-
-    __eq__ = object.__eq__  # a Mapping's would read and compare every tensor
-    __hash__ = object.__hash__
 
     def __init__(self, path: str | Path, *, verify: bool = True, fd: int | None = None) -> None:
         self.path = Path(path)

@@ -107,8 +107,7 @@ class Model(ModelFile):
             self.let_go(name)
 
     def _find(self, name: str) -> QMatrix | None:
-        # `get` would look for the nearest names, which takes milliseconds.
-        return self[name] if name in self else None  # noqa: SIM401 - see above
+        return self.get(name)
 
     def pieces(
         self,

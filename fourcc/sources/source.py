@@ -16,6 +16,7 @@ import numpy as np
 
 from fourcc.container.index import PartRecord, Provider, Scalar, TensorRecord
 from fourcc.container.missing_tensor import missing_tensor
+from fourcc.container.tensor_mapping import TensorMapping
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, listed
 from fourcc.format import Array, Format, Parts
@@ -129,7 +130,7 @@ class Unreadable:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Source(Mapping[str, "QMatrix"]):
+class Source(TensorMapping):
     """An opened checkpoint: tensor name -> QMatrix, and what the files say of the model.
 
     A tensor is read when it is asked for, and anew each time. `tensors` holds what is known without reading; it is also
@@ -165,9 +166,6 @@ class Source(Mapping[str, "QMatrix"]):
     @_known.default
     def _by_name(self) -> dict[str, SourceTensor | Unreadable]:
         return {tensor.name: tensor for tensor in self.everything}
-
-    __eq__ = object.__eq__  # a Mapping's would read and compare every tensor
-    __hash__ = object.__hash__
 
     def __getitem__(self, name: str) -> QMatrix:
         """A tensor, read whole.
