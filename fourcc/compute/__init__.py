@@ -6,7 +6,6 @@ kernels take them in the same form (`prepare`); then the threads of one team sha
 """
 
 from fourcc.compute.cache import (
-    announce_compiling,
     cache_entries,
     cache_folder,
     cache_leftovers,
@@ -20,7 +19,6 @@ from fourcc.compute.teams import run
 __all__ = [
     "Activations",
     "Packed",
-    "announce_compiling",
     "cache_entries",
     "cache_folder",
     "cache_leftovers",

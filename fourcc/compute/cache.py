@@ -1,8 +1,7 @@
-"""The compiled kernels on disk: where they are, whether they are used, and the announcement of compiling."""
+"""The compiled kernels on disk: where they are and whether they are used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,10 +41,3 @@ def why_not_kept() -> str | None:
     from fourcc.kernels.compiler import object_cache
 
     return object_cache.why_not_kept()
-
-
-def announce_compiling(report: Callable[[str], None] | None) -> None:
-    """Sets a function to call with each kernel's name before it is compiled, which takes a second or so."""
-    from fourcc.kernels.compiler import announcing
-
-    announcing.listener = report

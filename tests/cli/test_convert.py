@@ -343,7 +343,7 @@ def test_policies_from_python(tiny: Path, tmp_path: Path) -> None:
 def test_a_note_on_what_keeps_a_model_from_being_run_is_of_the_tensors_that_are_taken(
     run: Runner, tmp_path: Path
 ) -> None:
-    """Where the odd tensor is left out, nothing keeps the output from being run, and nothing is said."""
+    """Nothing is said if the odd tensor is left out: then nothing keeps the output from being run."""
     h, tensors = llama()
     files = to_hf(h, tensors) | {"model.layers.0.mlp.extra.weight": np.ones((2, 2), np.float32)}
     source = write_safetensors(tmp_path / "model.safetensors", files)

@@ -110,7 +110,7 @@ def test_what_exists_stays(run: Runner, model: Path, tmp_path: Path) -> None:
 
 
 def test_an_idle_as_is_noted(run: Runner, model: Path, other: Path, tmp_path: Path) -> None:
-    """Where the file holds all tensors as they are, `--as` changes nothing, and that is said."""
+    """A note says that `--as` changes nothing if the file holds all tensors as they are."""
     idle = "note: --as Q4_0,F16 changes nothing: the file holds every tensor as it is"
     assert idle in run("export", model, "-o", tmp_path / "a.gguf", "--as", "Q4_0,F16").err
     ended = run("export", model, "-o", tmp_path / "c.gguf", "--as", "Q9")

@@ -28,7 +28,7 @@ def target(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def old(target: Path) -> Path:
-    """The same, with a file there."""
+    """The target, with a file there."""
     target.write_bytes(OLD)
     return target
 

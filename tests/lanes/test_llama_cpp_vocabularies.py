@@ -25,7 +25,7 @@ REFUSED = ["bert-bge", "deepseek-coder", "deepseek-llm", "falcon"]
 
 @pytest.fixture(scope="module")
 def folder() -> Path:
-    """Where they lie."""
+    """The folder of the vocabularies."""
     found = os.environ.get(VARIABLE)
     if not found:
         pytest.skip(f"{VARIABLE} names no folder: llama-cpp-python's source package brings one")

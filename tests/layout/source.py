@@ -47,11 +47,8 @@ def docstrings(path: Path) -> Iterator[tuple[int, str]]:
 
 def code_lines(path: Path) -> int:
     """Lines of code of a file: neither blank, nor comment, nor docstring."""
-    skipped = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
     with path.open("rb") as file:
-        tokens = [
-            token for token in tokenize.tokenize(file.readline) if token.type not in {*skipped, tokenize.ENCODING}
-        ]
+        tokens = [token for token in tokenize.tokenize(file.readline) if token.type not in NO_CODE]
     lines = {line for token in tokens for line in range(token.start[0], token.end[0] + 1)}
     for node in ast.walk(tree_of(path)):
         if isinstance(node, DOCUMENTED) and ast.get_docstring(node):

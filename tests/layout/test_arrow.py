@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.layout.source import tree_of
+from tests.layout.source import modules, tree_of
 
 # Lowest layer first; a module imports only from layers below its own. Lazy imports count.
 LAYERS = [
@@ -23,16 +23,6 @@ LAYERS = [
     {"cli"},
 ]
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
-
-
-def modules(root: Path) -> list[Path]:
-    """Every source file of the package, once."""
-    return sorted(
-        path
-        for folder in ("fourcc", "formats", "kernels", "cli")
-        for path in (root / folder).rglob("*.py")
-        if not any((root / "fourcc" / link) in path.parents for link in ("formats", "kernels", "cli"))
-    )
 
 
 def unit(path: Path, root: Path) -> str:

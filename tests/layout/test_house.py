@@ -15,6 +15,7 @@ import fourcc
 from fourcc.cli.app import COMMANDS
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
+from tests.layout.source import modules
 
 # The files directly in a folder that are no format, no format's kernel, no command: its face, what all share.
 EXCEPTIONS = {"formats": {"__init__"}, "kernels": {"__init__", "kernel", "descriptors"}, "cli": {"__init__", "app"}}
@@ -145,11 +146,6 @@ def code_words(path: Path) -> set[str]:
 def test_no_format_is_named_in_the_core(root: Path) -> None:
     """The core and the command line ask the registry; they know no tag and no stem of a quantized format."""
     tags = {str(tag) for tag in registry} | own_stems() - {"bool"}
-    links = [root / "fourcc" / name for name in ("formats", "kernels", "cli")]
-    paths = [p for p in (root / "fourcc").rglob("*.py") if not any(link in p.parents for link in links)]
-    named = {
-        str(path.relative_to(root)): sorted(tags & code_words(path))
-        for path in [*paths, *(root / "cli").rglob("*.py")]
-        if tags & code_words(path)
-    }
+    paths = [path for path in modules(root) if path.relative_to(root).parts[0] in {"fourcc", "cli"}]
+    named = {str(path.relative_to(root)): sorted(words) for path in paths if (words := tags & code_words(path))}
     assert not named

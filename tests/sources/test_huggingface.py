@@ -138,7 +138,7 @@ def test_rope_parameters_of_newer_configs(tmp_path: Path) -> None:
 
 
 def test_head_width_of_its_own(tmp_path: Path) -> None:
-    """Where head_dim is not dim / heads, the config says so and the shapes follow."""
+    """The config says head_dim if it is not dim / heads, and the shapes follow."""
     h, truth = llama(dim=12, heads=2, kv_heads=2)
     wide = {name: array for name, array in truth.items() if ".attention.w" not in name}
     for i in range(2):
@@ -193,7 +193,7 @@ def test_config_that_is_no_json(tmp_path: Path, data: bytes) -> None:
 
 
 def test_tied_output_is_stored_once(tmp_path: Path) -> None:
-    """Where the config ties the two and the file still has both, as Hugging Face itself reads it."""
+    """The config ties the two although the file has both, and counts, as for Hugging Face itself."""
     h, truth = llama(shared=False)
     truth["output"] = truth["tok_embeddings"]
     with open_source(save(tmp_path, to_hf(h, truth), config(h, tied=True))) as source:
