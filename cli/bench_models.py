@@ -79,7 +79,7 @@ def bench_models(  # noqa: PLR0913 - one an option
     from fourcc.bench.models.shapes import named
     from fourcc.bench.plan import formats_of, threads_of
 
-    tags = tuple(str(fmt.spec.tag) for fmt in formats_of(formats or _usual()))
+    tags = tuple(str(fmt.tag) for fmt in formats_of(formats or _usual()))
     plan = ModelPlan(named(models), tags, threads_of(threads), prompt, generate, rounds, peers=peers, busy=busy)
     with Steps("measuring", 0, quiet=quiet) as progress:
         results = run(plan, progress)
@@ -95,7 +95,7 @@ def _usual() -> str | None:
     from fourcc.plugins.registry import registry
 
     fmt = registry.foreign("ggml", EIGHT_BITS)
-    return None if fmt is None else str(fmt.spec.tag)
+    return None if fmt is None else str(fmt.tag)
 
 
 def _facts(plan: ModelPlan) -> None:

@@ -15,7 +15,7 @@ from fourcc.errors import DuplicateTagError, PluginError, UsageError
 if TYPE_CHECKING:
     from fourcc.format import Format
     from fourcc.plugins.entries import Entry
-    from fourcc.spec import Setting
+    from fourcc.settings import Setting
     from fourcc.tags import FourCC
 
 EPILOG = """\b
@@ -119,7 +119,7 @@ def _show_one(text: str, *, as_json: bool) -> None:
     if as_json:
         json_documents.show("format", _entry(fmt, owner))
         return
-    spec = fmt.spec
+    spec = fmt
     tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")
     for part in spec.parts:
@@ -143,7 +143,7 @@ def _tag(text: str) -> FourCC:
 
 
 def _facts(fmt: Format, owner: Entry) -> list[tuple[str, str]]:
-    spec = fmt.spec
+    spec = fmt
     return [
         ("tag", str(spec.tag)),
         ("name", spec.name),
@@ -165,19 +165,19 @@ def _facts(fmt: Format, owner: Entry) -> list[tuple[str, str]]:
 
 
 def _row(fmt: Format, owner: Entry) -> list[str]:
-    spec = fmt.spec
+    spec = fmt
     bits = units.bits(spec.bits_per_weight())
     needs = ", ".join(sorted(spec.needs)) or "-"
     return [str(spec.tag), bits, _block(fmt), _abilities(fmt), _products(fmt), needs, owner.owner, spec.summary]
 
 
 def _block(fmt: Format) -> str:
-    return " x ".join("all" if size is None else str(size) for size in fmt.spec.block)
+    return " x ".join("all" if size is None else str(size) for size in fmt.block)
 
 
 def _abilities(fmt: Format) -> str:
     able = ["decode"] + ["encode"] * (fmt.encode is not None)
-    return ", ".join(able + ["integers"] * (not fmt.spec.real))
+    return ", ".join(able + ["integers"] * (not fmt.real))
 
 
 def _products(fmt: Format) -> str:
@@ -192,8 +192,8 @@ def _products_in_depth(fmt: Format) -> str:
 
 def _level(fmt: Format) -> tuple[str, str]:
     """How a matrix is multiplied: native, fused or decode; and, where it is not native, why."""
-    if not fmt.spec.real or fmt.kernel is not None:
-        return ("native" if fmt.spec.real else "-"), ""
+    if not fmt.real or fmt.kernel is not None:
+        return ("native" if fmt.real else "-"), ""
     from fourcc import compute
 
     try:
@@ -217,7 +217,7 @@ def _allowed(setting: Setting) -> str:
 
 
 def _entry(fmt: Format, owner: Entry) -> dict[str, object]:
-    spec = fmt.spec
+    spec = fmt
     return {
         "tag": str(spec.tag),
         "name": spec.name,

@@ -175,7 +175,7 @@ def _with_measures(report: Report, subject: Subject, *, quiet: bool) -> Report:
     from fourcc.testing.examination import measured
     from fourcc.testing.measures import nearest
 
-    if subject.format.encode is None or not subject.format.spec.real:
+    if subject.format.encode is None or not subject.format.real:
         return report
     count = 1 + len(nearest(subject))
     numbers = iter(range(count))

@@ -11,18 +11,9 @@ and becomes quiet.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
-from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-SPEC = FormatSpec(
-    tag="BF16",
-    name="BF16",
-    summary="16-bit brain floats",
-    block=(1, 1),
-    parts=(Part("values", "<u2", tail=lambda geom: (geom.cols,)),),
-    nonfinite=True,
-    foreign={"safetensors": "BF16", "ggml": 30},
-)
+from fourcc.format import Array, Blocks, Floats, Format, Parts
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 
 def decode(parts: Parts, geom: Geometry) -> Floats:
@@ -30,8 +21,9 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return (parts["values"].astype(np.uint32) << np.uint32(16)).view(np.float32)
 
 
-def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> bits, rounded half to even."""
+    tile = blocks.rows
     bits = tile.view(np.uint32)
     rounded = bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
     quiet = bits | np.uint32(0x0040_0000)
@@ -43,4 +35,16 @@ def bound(w: Array, geom: Geometry) -> Array:
     return np.abs(w) * 2.0**-8 + 2.0**-134
 
 
-BF16 = Format(spec=SPEC, decode=decode, encode=encode, kernel="fourcc.kernels.bf16:KERNEL", bound=bound)
+BF16 = Format(
+    tag="BF16",
+    name="BF16",
+    summary="16-bit brain floats",
+    block=(1, 1),
+    parts=(Part("values", "<u2", tail=lambda geom: (geom.cols,)),),
+    nonfinite=True,
+    foreign={"safetensors": "BF16", "ggml": 30},
+    decode=decode,
+    encode=encode,
+    kernel="fourcc.kernels.bf16:KERNEL",
+    bound=bound,
+)

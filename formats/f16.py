@@ -5,7 +5,7 @@ import numpy as np
 from fourcc.format import Array
 from fourcc.formats.families.plain import plain
 from fourcc.formats.layouts.error_bounds import F16_LEAST
-from fourcc.spec import Geometry
+from fourcc.geometry import Geometry
 
 
 def bound(w: Array, geom: Geometry) -> Array:

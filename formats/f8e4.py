@@ -11,17 +11,8 @@ with M = 7 is NaN. The format carries such checkpoints as they are; it has no en
 import numpy as np
 
 from fourcc.format import Array, Floats, Format, Parts
-from fourcc.spec import FormatSpec, Geometry, Part
-
-SPEC = FormatSpec(
-    tag="F8E4",
-    name="F8_E4M3",
-    summary="8-bit floats, 4 exponent and 3 mantissa bits",
-    block=(1, 1),
-    parts=(Part("values", "|u1", tail=lambda geom: (geom.cols,)),),
-    nonfinite=True,
-    foreign={"safetensors": "F8_E4M3"},
-)
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 
 def _table() -> Floats:
@@ -42,4 +33,13 @@ def decode(parts: Parts, geom: Geometry) -> Array:
     return TABLE[parts["values"]]
 
 
-F8E4 = Format(spec=SPEC, decode=decode)
+F8E4 = Format(
+    tag="F8E4",
+    name="F8_E4M3",
+    summary="8-bit floats, 4 exponent and 3 mantissa bits",
+    block=(1, 1),
+    parts=(Part("values", "|u1", tail=lambda geom: (geom.cols,)),),
+    nonfinite=True,
+    foreign={"safetensors": "F8_E4M3"},
+    decode=decode,
+)

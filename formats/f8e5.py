@@ -11,17 +11,8 @@ carries such checkpoints as they are; it has no encoder.
 import numpy as np
 
 from fourcc.format import Array, Format, Parts
-from fourcc.spec import FormatSpec, Geometry, Part
-
-SPEC = FormatSpec(
-    tag="F8E5",
-    name="F8_E5M2",
-    summary="8-bit floats, 5 exponent and 2 mantissa bits",
-    block=(1, 1),
-    parts=(Part("values", "|u1", tail=lambda geom: (geom.cols,)),),
-    nonfinite=True,
-    foreign={"safetensors": "F8_E5M2"},
-)
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 
 @np.errstate(invalid="ignore")  # some machines report a signalling NaN
@@ -31,4 +22,13 @@ def decode(parts: Parts, geom: Geometry) -> Array:
     return halves.view(np.float16).astype(np.float32)
 
 
-F8E5 = Format(spec=SPEC, decode=decode)
+F8E5 = Format(
+    tag="F8E5",
+    name="F8_E5M2",
+    summary="8-bit floats, 5 exponent and 2 mantissa bits",
+    block=(1, 1),
+    parts=(Part("values", "|u1", tail=lambda geom: (geom.cols,)),),
+    nonfinite=True,
+    foreign={"safetensors": "F8_E5M2"},
+    decode=decode,
+)

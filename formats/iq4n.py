@@ -14,29 +14,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.searches.columns import as_groups
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.levels import LEVELS, level_scale, nearest_level
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 32
 HALF = BLOCK // 2
 FIELDS = (("d", "<f2", ()), ("q", "|u1", (HALF,)))
-
-SPEC = FormatSpec(
-    tag="IQ4N",
-    name="IQ4_NL",
-    summary="ggml's 4-bit non-linear codebook in blocks of 32",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    partner="Q8_0",
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 20},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -61,8 +51,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = blocks["d"][0] * LEVELS[pair >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    tile, aids = blocks.rows, blocks.aids
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -83,7 +74,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 IQ4N = Format(
-    spec=SPEC,
+    tag="IQ4N",
+    name="IQ4_NL",
+    summary="ggml's 4-bit non-linear codebook in blocks of 32",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 20},
     decode=decode,
     encode=encode,
     codes=codes,

@@ -18,14 +18,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.searches.columns import as_groups, first_largest, rounded
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.levels import LEVELS, level_scale, nearest_level
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 256
 SUB = 32  # weights with one scale
@@ -37,16 +38,6 @@ FIELDS = (
     ("scales_high", "<u2", ()),
     ("scales_low", "|u1", (SUBS // 2,)),
     ("q", "|u1", (BLOCK // 2,)),
-)
-
-SPEC = FormatSpec(
-    tag="IQ4X",
-    name="IQ4_XS",
-    summary="ggml's 4-bit non-linear codebook in super-blocks of 256",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 23},
 )
 
 
@@ -84,8 +75,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j + HALF] = scale * LEVELS[pair >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    tile, aids = blocks.rows, blocks.aids
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -118,7 +110,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 IQ4X = Format(
-    spec=SPEC,
+    tag="IQ4X",
+    name="IQ4_XS",
+    summary="ggml's 4-bit non-linear codebook in super-blocks of 256",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 23},
     decode=decode,
     encode=encode,
     codes=codes,

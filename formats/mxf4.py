@@ -15,11 +15,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.error_bounds import largest
 from fourcc.formats.layouts.row_blocks import in_batches
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 32
 HALF = BLOCK // 2
@@ -29,16 +30,6 @@ LEVELS = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.
 BORDERS = np.array([0.5, 1.5, 2.5, 3.5, 5, 7, 10], np.float32)  # half-way between two levels
 POWERS = np.ldexp(np.float32(1), np.arange(256) - BIAS).astype(np.float32)  # the first two are denormal
 FIELDS = (("e", "|u1", ()), ("q", "|u1", (HALF,)))
-
-SPEC = FormatSpec(
-    tag="MXF4",
-    name="MXFP4",
-    summary="4-bit floats (E2M1) in blocks of 32 with a power-of-two scale",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    partner="Q8_0",
-    foreign={"ggml": 39},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -64,8 +55,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = scale * LEVELS[pair >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    tile = blocks.rows
     return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
 
@@ -98,7 +90,12 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 MXF4 = Format(
-    spec=SPEC,
+    tag="MXF4",
+    name="MXFP4",
+    summary="4-bit floats (E2M1) in blocks of 32 with a power-of-two scale",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    foreign={"ggml": 39},
     decode=decode,
     encode=encode,
     codes=codes,

@@ -11,11 +11,12 @@ bytes are those of bitsandbytes.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.error_bounds import F32_LEAST, largest
 from fourcc.formats.layouts.row_blocks import row_blocks
+from fourcc.geometry import Geometry
 from fourcc.nibbles import high_first, pack_high_first
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.part import Part
 
 BLOCK = 64
 BELOW = (-1, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453)
@@ -24,19 +25,6 @@ ABOVE_ZERO = (0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.3
 ABOVE = (0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1)
 LEVELS = np.array([*BELOW, *BELOW_ZERO, 0, *ABOVE_ZERO, *ABOVE], np.float32)
 BORDERS = ((LEVELS[1:].astype(np.float64) + LEVELS[:-1]) / 2).astype(np.float32)
-
-SPEC = FormatSpec(
-    tag="NF4",
-    name="NF4",
-    summary="4-bit codebook of normal quantiles in blocks of 64",
-    block=(1, BLOCK),
-    parts=(
-        Part("scales", "<f4", tail=lambda geom: (-(-geom.cols // BLOCK),)),
-        Part("q", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
-    ),
-    short_block=True,
-    foreign={"bitsandbytes": "nf4"},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -62,8 +50,9 @@ def decode_block(scales: Array, q: Array, weights: Array) -> None:
         weights[2 * pair + 1] = scales[0] * LEVELS[q[pair] & 15]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scales and nibbles."""
+    tile, geom = blocks.rows, blocks.geom
     scales = np.empty((geom.rows, -(-geom.cols // BLOCK)), np.float32)
     q = np.empty((geom.rows, geom.cols), np.uint8)
     for run in row_blocks(geom.cols, BLOCK):
@@ -88,4 +77,20 @@ def bound(w: Array, geom: Geometry) -> Array:
     return largest(w, 1, BLOCK) * ((1 + BELOW[1]) / 2 + 2**-20) + F32_LEAST
 
 
-NF4 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)
+NF4 = Format(
+    tag="NF4",
+    name="NF4",
+    summary="4-bit codebook of normal quantiles in blocks of 64",
+    block=(1, BLOCK),
+    parts=(
+        Part("scales", "<f4", tail=lambda geom: (-(-geom.cols // BLOCK),)),
+        Part("q", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
+    ),
+    short_block=True,
+    foreign={"bitsandbytes": "nf4"},
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    bound=bound,
+)

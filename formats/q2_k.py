@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
@@ -24,7 +24,8 @@ from fourcc.formats.searches.affine_search import Tries, affine_scale, nearest_c
 from fourcc.formats.searches.columns import as_groups, ordered_sum
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.super_scales import scales_and_minima
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 256
 SUB = 16  # weights with one scale and minimum
@@ -32,16 +33,6 @@ SUBS = BLOCK // SUB
 TOP, SCALE_TOP = 3, 15  # largest code; largest scale, and largest minimum
 TRIES = Tries(TOP, first=-0.5, step=0.1, last=15, absolute=True)
 FIELDS = (("scales", "|u1", (SUBS,)), ("q", "|u1", (BLOCK // 4,)), ("d", "<f2", ()), ("dmin", "<f2", ()))
-
-SPEC = FormatSpec(
-    tag="Q2_K",
-    name="Q2_K",
-    summary="ggml's 2-bit super-blocks of 256",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 10},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -71,8 +62,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * code - minimum
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    tile, aids = blocks.rows, blocks.aids
     weights = error_weights(tile, aids, run=BLOCK, times=1, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -102,7 +94,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q2_K = Format(
-    spec=SPEC,
+    tag="Q2_K",
+    name="Q2_K",
+    summary="ggml's 2-bit super-blocks of 256",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 10},
     decode=decode,
     encode=encode,
     codes=codes,

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.error_bounds import F16_LEAST
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
@@ -26,7 +26,8 @@ from fourcc.formats.searches.columns import as_groups, ordered_sum
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.scale_search import nearest_signed_codes, refined_scale, signed_scale
 from fourcc.formats.searches.super_scales import largest_of_either_sign
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 256
 SUB = 16  # weights with one scale
@@ -34,16 +35,6 @@ SUBS = BLOCK // SUB
 ZERO_POINT = 4  # the code of weight 0
 SCALE_ZERO = 32  # the code of scale 0
 FIELDS = (("high", "|u1", (BLOCK // 8,)), ("q", "|u1", (BLOCK // 4,)), ("scales", "|u1", (12,)), ("d", "<f2", ()))
-
-SPEC = FormatSpec(
-    tag="Q3_K",
-    name="Q3_K",
-    summary="ggml's 3-bit super-blocks of 256",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 11},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -84,8 +75,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * ((code | top << 2) - ZERO_POINT)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    tile, aids = blocks.rows, blocks.aids
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -122,7 +114,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q3_K = Format(
-    spec=SPEC,
+    tag="Q3_K",
+    name="Q3_K",
+    summary="ggml's 3-bit super-blocks of 256",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 11},
     decode=decode,
     encode=encode,
     codes=codes,

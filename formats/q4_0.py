@@ -14,25 +14,16 @@ float16.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_batches
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 32
 HALF = BLOCK // 2
 ZERO_POINT = 8  # the code of weight 0
 FIELDS = (("d", "<f2", ()), ("q", "|u1", (HALF,)))
-
-SPEC = FormatSpec(
-    tag="Q4_0",
-    name="Q4_0",
-    summary="ggml's 4-bit blocks of 32, float16 scale",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    partner="Q8_0",
-    foreign={"ggml": 2},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -51,8 +42,9 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    tile = blocks.rows
     return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
 
@@ -77,4 +69,16 @@ def bound(w: Array, geom: Geometry) -> Array:
     return largest(w, 1, BLOCK) * (1 / 8 + 2**-11 + 2**-19) + 8 * F16_LEAST
 
 
-Q4_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q4_0:KERNEL", bound=bound)
+Q4_0 = Format(
+    tag="Q4_0",
+    name="Q4_0",
+    summary="ggml's 4-bit blocks of 32, float16 scale",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    foreign={"ggml": 2},
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    kernel="fourcc.kernels.q4_0:KERNEL",
+    bound=bound,
+)

@@ -12,25 +12,16 @@ Decode: w = d * q + m, in float32.
 
 from collections.abc import Mapping
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.offset_blocks import BLOCK, HALF, bound_of_codes, decode_blocks, encode_blocks
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.searches.importance import error_weights
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 TOP = 15  # largest code
 FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("q", "|u1", (HALF,)))
-
-SPEC = FormatSpec(
-    tag="Q4_1",
-    name="Q4_1",
-    summary="ggml's 4-bit blocks of 32, float16 scale and minimum",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 3},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -51,8 +42,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j + HALF] = blocks["d"][0] * (pair >> 4) + blocks["m"][0]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    tile, geom, aids = blocks.rows, blocks.geom, blocks.aids
     weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -69,7 +61,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q4_1 = Format(
-    spec=SPEC,
+    tag="Q4_1",
+    name="Q4_1",
+    summary="ggml's 4-bit blocks of 32, float16 scale and minimum",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 3},
     decode=decode,
     encode=encode,
     codes=codes,

@@ -12,33 +12,17 @@ equal length. The last block of a row may be short.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, count, extent, largest
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.searches.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
+from fourcc.geometry import Geometry
 from fourcc.nibbles import high_first, pack_high_first
-from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+from fourcc.part import Part
+from fourcc.settings import Setting
 
 BLOCK = 256
 BINS = 16
-
-SPEC = FormatSpec(
-    tag="Q4_A",
-    name="Q4_A",
-    summary="4-bit indices into 16 float32 bins for 256 weights along a row",
-    block=(1, BLOCK),
-    parts=(
-        Part("bins", "<f4", tail=lambda geom: (-(-geom.cols // BLOCK), BINS)),
-        Part("q", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
-    ),
-    options=(
-        Setting(
-            "method", "kmeans", "bins of least squared error or of equal counts", choices=("kmeans", "equal-count")
-        ),
-    ),
-    short_block=True,
-    foreign={"qmatrix": "q4_a"},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -58,8 +42,9 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> bins and nibbles."""
+    tile, geom, options = blocks.rows, blocks.geom, blocks.options
     bins = np.empty((geom.rows, -(-geom.cols // BLOCK), BINS), np.float32)
     index = np.empty((geom.rows, geom.cols), np.uint8)
     for run in row_blocks(geom.cols, BLOCK):
@@ -104,4 +89,25 @@ def bound(w: Array, geom: Geometry) -> Array:
     return share * extent(w, 1, BLOCK) * (1 + 2**-20) + F32_ULP * largest(w, 1, BLOCK) + F32_LEAST
 
 
-Q4_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q4_a:KERNEL", bound=bound)
+Q4_A = Format(
+    tag="Q4_A",
+    name="Q4_A",
+    summary="4-bit indices into 16 float32 bins for 256 weights along a row",
+    block=(1, BLOCK),
+    parts=(
+        Part("bins", "<f4", tail=lambda geom: (-(-geom.cols // BLOCK), BINS)),
+        Part("q", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
+    ),
+    options=(
+        Setting(
+            "method", "kmeans", "bins of least squared error or of equal counts", choices=("kmeans", "equal-count")
+        ),
+    ),
+    short_block=True,
+    foreign={"qmatrix": "q4_a"},
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    kernel="fourcc.kernels.q4_a:KERNEL",
+    bound=bound,
+)

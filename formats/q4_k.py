@@ -15,7 +15,7 @@ Decode: w = (d * scale) * q - dmin * minimum, in float32.
 
 from collections.abc import Mapping
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.layouts.six_bits import (
@@ -30,20 +30,11 @@ from fourcc.formats.layouts.six_bits import (
 )
 from fourcc.formats.searches.affine_search import Tries
 from fourcc.formats.searches.importance import error_weights
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 TRIES = Tries(15, first=-1, step=0.1, last=20)
 FIELDS = (("d", "<f2", ()), ("dmin", "<f2", ()), ("scales", "|u1", (12,)), ("q", "|u1", (BLOCK // 2,)))
-
-SPEC = FormatSpec(
-    tag="Q4_K",
-    name="Q4_K",
-    summary="ggml's 4-bit super-blocks of 256",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 12},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -66,8 +57,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j] = scale * code - minimum
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    tile, aids = blocks.rows, blocks.aids
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -84,7 +76,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q4_K = Format(
-    spec=SPEC,
+    tag="Q4_K",
+    name="Q4_K",
+    summary="ggml's 4-bit super-blocks of 256",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 12},
     decode=decode,
     encode=encode,
     codes=codes,

@@ -16,30 +16,20 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import bits_of, packed, unpacked, word_of
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.searches.columns import as_groups, first_largest
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.scale_search import signed_scale
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 32
 HALF = BLOCK // 2
 ZERO_POINT = 16  # the code of weight 0
 FIELDS = (("d", "<f2", ()), ("high", "<u4", ()), ("q", "|u1", (HALF,)))
-
-SPEC = FormatSpec(
-    tag="Q5_0",
-    name="Q5_0",
-    summary="ggml's 5-bit blocks of 32, float16 scale",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    partner="Q8_0",
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 6},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -67,8 +57,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j] = d * ((nibble | (high >> j & 1) << 4).astype(np.float32) - ZERO_POINT)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    tile, geom, aids = blocks.rows, blocks.geom, blocks.aids
     weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -106,7 +97,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q5_0 = Format(
-    spec=SPEC,
+    tag="Q5_0",
+    name="Q5_0",
+    summary="ggml's 5-bit blocks of 32, float16 scale",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 6},
     decode=decode,
     encode=encode,
     codes=codes,

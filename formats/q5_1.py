@@ -14,25 +14,16 @@ Decode: w = d * q + m, in float32, with q = 16 * top bit + nibble.
 
 from collections.abc import Mapping
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import bits_of, packed, unpacked, word_of
 from fourcc.formats.layouts.offset_blocks import BLOCK, HALF, bound_of_codes, decode_blocks, encode_blocks
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.searches.importance import error_weights
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 TOP = 31  # largest code
 FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("high", "<u4", ()), ("q", "|u1", (HALF,)))
-
-SPEC = FormatSpec(
-    tag="Q5_1",
-    name="Q5_1",
-    summary="ggml's 5-bit blocks of 32, float16 scale and minimum",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 7},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -55,8 +46,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
         weights[j] = d * (nibble | (high >> j & 1) << 4) + m
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    tile, geom, aids = blocks.rows, blocks.geom, blocks.aids
     weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -74,7 +66,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q5_1 = Format(
-    spec=SPEC,
+    tag="Q5_1",
+    name="Q5_1",
+    summary="ggml's 5-bit blocks of 32, float16 scale and minimum",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 7},
     decode=decode,
     encode=encode,
     codes=codes,

@@ -15,7 +15,7 @@ Decode: w = (d * scale) * q - dmin * minimum, in float32, with q = 16 * top bit 
 
 from collections.abc import Mapping
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
 from fourcc.formats.layouts.six_bits import (
@@ -30,7 +30,8 @@ from fourcc.formats.layouts.six_bits import (
 )
 from fourcc.formats.searches.affine_search import Tries
 from fourcc.formats.searches.importance import error_weights
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 TRIES = Tries(31, first=-0.5, step=0.1, last=15)
 FIELDS = (
@@ -39,16 +40,6 @@ FIELDS = (
     ("scales", "|u1", (12,)),
     ("high", "|u1", (BLOCK // 8,)),
     ("q", "|u1", (BLOCK // 2,)),
-)
-
-SPEC = FormatSpec(
-    tag="Q5_K",
-    name="Q5_K",
-    summary="ggml's 5-bit super-blocks of 256",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 13},
 )
 
 
@@ -75,8 +66,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[SUB * sub + j] = scale * (code | top << 4) - minimum
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    tile, aids = blocks.rows, blocks.aids
     weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -94,7 +86,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q5_K = Format(
-    spec=SPEC,
+    tag="Q5_K",
+    name="Q5_K",
+    summary="ggml's 5-bit super-blocks of 256",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 13},
     decode=decode,
     encode=encode,
     codes=codes,

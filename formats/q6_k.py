@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.bit_fields import packed, unpacked
 from fourcc.formats.layouts.error_bounds import F16_LEAST
 from fourcc.formats.layouts.row_blocks import in_weighted_batches
@@ -24,23 +24,14 @@ from fourcc.formats.searches.columns import NOTHING, as_groups
 from fourcc.formats.searches.importance import column_importance
 from fourcc.formats.searches.scale_search import nearest_signed_codes, signed_scale
 from fourcc.formats.searches.super_scales import largest_of_either_sign
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 256
 SUB = 16  # weights with one scale
 SUBS = BLOCK // SUB
 ZERO_POINT = 32  # the code of weight 0
 FIELDS = (("q", "|u1", (BLOCK // 2,)), ("high", "|u1", (BLOCK // 4,)), ("scales", "|i1", (SUBS,)), ("d", "<f2", ()))
-
-SPEC = FormatSpec(
-    tag="Q6_K",
-    name="Q6_K",
-    summary="ggml's 6-bit super-blocks of 256",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    uses=frozenset({"importance"}),
-    foreign={"ggml": 14},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -72,8 +63,9 @@ def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
             weights[j] = scale * ((code | high << 4) - ZERO_POINT)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 256)."""
+    tile, aids = blocks.rows, blocks.aids
     weights = column_importance(tile, aids, BLOCK)
     return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
 
@@ -101,7 +93,13 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q6_K = Format(
-    spec=SPEC,
+    tag="Q6_K",
+    name="Q6_K",
+    summary="ggml's 6-bit super-blocks of 256",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    uses=frozenset({"importance"}),
+    foreign={"ggml": 14},
     decode=decode,
     encode=encode,
     codes=codes,

@@ -13,24 +13,15 @@ float32 d; the file holds d rounded to float16.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.layouts.row_blocks import in_batches
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 32
 BELOW_HALF = np.float32(0.5 - 2**-25)  # the float32 before 0.5
 FIELDS = (("d", "<f2", ()), ("q", "|i1", (BLOCK,)))
-
-SPEC = FormatSpec(
-    tag="Q8_0",
-    name="Q8_0",
-    summary="ggml's 8-bit blocks of 32, float16 scale",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
-    partner="Q8_0",
-    foreign={"ggml": 8},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -47,8 +38,9 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w.reshape(geom.rows, geom.cols)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> blocks (rows, cols / 32)."""
+    tile = blocks.rows
     return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
 
 
@@ -70,4 +62,16 @@ def bound(w: Array, geom: Geometry) -> Array:
     return largest(w, 1, BLOCK) * (1 / 254 + 2**-11 + 2**-19) + 127 * F16_LEAST
 
 
-Q8_0 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_0:KERNEL", bound=bound)
+Q8_0 = Format(
+    tag="Q8_0",
+    name="Q8_0",
+    summary="ggml's 8-bit blocks of 32, float16 scale",
+    block=(1, BLOCK),
+    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    foreign={"ggml": 8},
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    kernel="fourcc.kernels.q8_0:KERNEL",
+    bound=bound,
+)

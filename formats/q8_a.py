@@ -12,24 +12,13 @@ other weight precision.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, largest
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 128
 TOP = 127  # the largest code
-
-SPEC = FormatSpec(
-    tag="Q8_A",
-    name="Q8_A",
-    summary="8-bit codes, one float32 scale for 128 weights down a column",
-    block=(BLOCK, 1),
-    parts=(
-        Part("scales", "<f4", tail=lambda geom: (geom.cols,), rows=BLOCK),
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
-    foreign={"qmatrix": "q8_a"},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -46,8 +35,9 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w.astype(np.float32)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scales and codes."""
+    tile, geom = blocks.rows, blocks.geom
     firsts = range(0, geom.rows, BLOCK)
     scales = np.empty((len(firsts), geom.cols), np.float32)
     q = np.empty((geom.rows, geom.cols), np.int8)
@@ -78,4 +68,19 @@ def bound(w: Array, geom: Geometry) -> Array:
     return largest(w, BLOCK, 1) * (1 / 254 + 2 * F32_ULP) + F32_LEAST
 
 
-Q8_A = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_a:KERNEL", bound=bound)
+Q8_A = Format(
+    tag="Q8_A",
+    name="Q8_A",
+    summary="8-bit codes, one float32 scale for 128 weights down a column",
+    block=(BLOCK, 1),
+    parts=(
+        Part("scales", "<f4", tail=lambda geom: (geom.cols,), rows=BLOCK),
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
+    ),
+    foreign={"qmatrix": "q8_a"},
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    kernel="fourcc.kernels.q8_a:KERNEL",
+    bound=bound,
+)

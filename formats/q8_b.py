@@ -12,11 +12,12 @@ in float64. The last block of a row may be short.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, count, largest, over_blocks
 from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.q8_a import TOP, nearest_codes
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 128
 HUGE = 2.0**127  # from here on |w - mean| might exceed float32: such a block has the mean 0
@@ -24,21 +25,6 @@ HUGE = 2.0**127  # from here on |w - mean| might exceed float32: such a block ha
 
 def _blocks(geom: Geometry) -> tuple[int]:
     return (-(-geom.cols // BLOCK),)
-
-
-SPEC = FormatSpec(
-    tag="Q8_B",
-    name="Q8_B",
-    summary="8-bit codes, float32 scale and mean for 128 weights along a row",
-    block=(1, BLOCK),
-    parts=(
-        Part("scales", "<f4", tail=_blocks),
-        Part("means", "<f4", tail=_blocks),
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
-    short_block=True,
-    foreign={"qmatrix": "q8_b"},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -56,8 +42,9 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w.astype(np.float32)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scales, means and codes."""
+    tile, geom = blocks.rows, blocks.geom
     shape = (geom.rows, *_blocks(geom))
     scales, means = np.empty(shape, np.float32), np.empty(shape, np.float32)
     q = np.empty((geom.rows, geom.cols), np.int8)
@@ -88,4 +75,21 @@ def bound(w: Array, geom: Geometry) -> Array:
     return scale * (1 / 254 + 2 * F32_ULP) + 2 * top * F32_ULP + F32_LEAST
 
 
-Q8_B = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, kernel="fourcc.kernels.q8_b:KERNEL", bound=bound)
+Q8_B = Format(
+    tag="Q8_B",
+    name="Q8_B",
+    summary="8-bit codes, float32 scale and mean for 128 weights along a row",
+    block=(1, BLOCK),
+    parts=(
+        Part("scales", "<f4", tail=_blocks),
+        Part("means", "<f4", tail=_blocks),
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
+    ),
+    short_block=True,
+    foreign={"qmatrix": "q8_b"},
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    kernel="fourcc.kernels.q8_b:KERNEL",
+    bound=bound,
+)

@@ -12,24 +12,12 @@ where it does, Q8_G holds the same weights and multiplies faster.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.group_param import count, group_of, group_setting
 from fourcc.formats.q8_g import GROUP, finite_scale, nearest_codes
 from fourcc.formats.q8_g import bound as bound_of_rows
-from fourcc.spec import FormatSpec, Geometry, Params, Part
-
-SPEC = FormatSpec(
-    tag="Q8_F",
-    name="Q8_F",
-    summary="8-bit codes, one float32 scale for a group of any size of the flattened matrix",
-    block=(None, None),
-    parts=(
-        Part("scales", "<f4", tail=lambda geom: (count(geom.rows * geom.cols, group_of(geom, GROUP)),), rows=None),
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
-    params=(group_setting(GROUP),),
-    foreign={"llama2.c": "int8 flat groups"},
-)
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -45,8 +33,9 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols), the whole matrix -> scales and codes."""
+    tile, geom = blocks.rows, blocks.geom
     group, flat = group_of(geom, GROUP), tile.reshape(-1)
     firsts = np.arange(0, flat.size, group)
     scales = finite_scale(np.maximum.reduceat(np.abs(flat), firsts))  # (groups,)
@@ -64,4 +53,19 @@ def bound(w: Array, geom: Geometry) -> Array:
     return bound_of_rows(w.reshape(1, -1), Geometry(1, w.size, geom.params)).reshape(w.shape)
 
 
-Q8_F = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, bound=bound)
+Q8_F = Format(
+    tag="Q8_F",
+    name="Q8_F",
+    summary="8-bit codes, one float32 scale for a group of any size of the flattened matrix",
+    block=(None, None),
+    parts=(
+        Part("scales", "<f4", tail=lambda geom: (count(geom.rows * geom.cols, group_of(geom, GROUP)),), rows=None),
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
+    ),
+    params=(group_setting(GROUP),),
+    foreign={"llama2.c": "int8 flat groups"},
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    bound=bound,
+)

@@ -11,29 +11,16 @@ float32, as in llama2.c's version 2. The last group of a row may be short.
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, largest
 from fourcc.formats.layouts.group_param import PARAM, count, group_of, group_setting, spread
 from fourcc.formats.layouts.row_blocks import row_blocks
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 GROUP = 64
 TOP = 127  # the largest code
 LARGEST = np.float32(float.fromhex("0x1.020406p121"))  # of scales: 127 times the next float32 is infinite
-
-SPEC = FormatSpec(
-    tag="Q8_G",
-    name="Q8_G",
-    summary="8-bit codes, one float32 scale for a group of any size along a row",
-    block=(1, PARAM),
-    parts=(
-        Part("scales", "<f4", tail=lambda geom: (count(geom.cols, group_of(geom, GROUP)),)),
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
-    params=(group_setting(GROUP),),
-    short_block=True,
-    foreign={"llama2.c": "int8 groups"},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -55,8 +42,9 @@ def decode_block(scales: Array, q: Array, weights: Array, group: int) -> None:
         weights[index] = scales[0] * q[index]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scales and codes."""
+    tile, geom = blocks.rows, blocks.geom
     group = group_of(geom, GROUP)
     scales = np.empty((geom.rows, count(geom.cols, group)), np.float32)
     q = np.empty((geom.rows, geom.cols), np.int8)
@@ -92,4 +80,21 @@ def bound(w: Array, geom: Geometry) -> Array:
     return top * (1 / 254 + 4 * F32_ULP) + 64 * F32_LEAST
 
 
-Q8_G = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)
+Q8_G = Format(
+    tag="Q8_G",
+    name="Q8_G",
+    summary="8-bit codes, one float32 scale for a group of any size along a row",
+    block=(1, PARAM),
+    parts=(
+        Part("scales", "<f4", tail=lambda geom: (count(geom.cols, group_of(geom, GROUP)),)),
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
+    ),
+    params=(group_setting(GROUP),),
+    short_block=True,
+    foreign={"llama2.c": "int8 groups"},
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    bound=bound,
+)

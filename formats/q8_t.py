@@ -10,26 +10,14 @@ Decode: w = scale * q, in float32. Encode: as for Q8_G, with the largest |w| of 
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
+from fourcc.format import Array, Blocks, Floats, Format, Original, Parts
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
 from fourcc.formats.q8_g import finite_scale, nearest_codes
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 BLOCK = 32  # columns that are decoded together; no part has an entry for them
-
-SPEC = FormatSpec(
-    tag="Q8_T",
-    name="Q8_T",
-    summary="8-bit codes, one float32 scale for the whole tensor",
-    block=(1, BLOCK),
-    parts=(
-        Part("scale", "<f4", tail=lambda geom: (1,), rows=None),  # noqa: ARG005 - the seam's signature
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
-    short_block=True,
-    foreign={"llama2.c": "int8 tensor"},
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -51,13 +39,15 @@ def decode_block(scale: Array, q: Array, weights: Array) -> None:
         weights[index] = scale[0] * q[index]
 
 
-def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:
+def prepare(original: Original) -> Floats:
     """The scale, (1,)."""
+    rows, geom = original.rows, original.geom
     return finite_scale(np.array([max(map(abs, extremes(rows, geom)))], np.float32))
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scale and codes."""
+    tile, shared = blocks.rows, blocks.shared
     scale = np.asarray(shared, np.float32)
     return {"scale": scale, "q": nearest_codes(tile, scale)}
 
@@ -68,7 +58,16 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 Q8_T = Format(
-    spec=SPEC,
+    tag="Q8_T",
+    name="Q8_T",
+    summary="8-bit codes, one float32 scale for the whole tensor",
+    block=(1, BLOCK),
+    parts=(
+        Part("scale", "<f4", tail=lambda geom: (1,), rows=None),  # noqa: ARG005 - the seam's signature
+        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
+    ),
+    short_block=True,
+    foreign={"llama2.c": "int8 tensor"},
     decode=decode,
     encode=encode,
     prepare=prepare,

@@ -34,21 +34,32 @@ if TYPE_CHECKING:
     from fourcc.exporters.by_path import export as export
     from fourcc.format import Aids as Aids
     from fourcc.format import Array as Array
+    from fourcc.format import Blocks as Blocks
     from fourcc.format import Floats as Floats
     from fourcc.format import Format as Format
+    from fourcc.format import Original as Original
     from fourcc.format import Parts as Parts
+    from fourcc.format import Sparse as Sparse
+    from fourcc.format import Turn as Turn
+    from fourcc.geometry import Geometry as Geometry
     from fourcc.models.evaluation import evaluate as evaluate
     from fourcc.models.model import Model as Model
     from fourcc.models.opening import open_to_look as open  # noqa: A004 - as gzip.open and others
+    from fourcc.part import Part as Part
+    from fourcc.part import packed as packed
+    from fourcc.part import per_block as per_block
+    from fourcc.part import per_column as per_column
+    from fourcc.part import per_matrix as per_matrix
+    from fourcc.part import per_row as per_row
+    from fourcc.part import per_weight as per_weight
+    from fourcc.part import ragged as ragged
+    from fourcc.part import record as record
     from fourcc.plugins.registry import registry as registry
     from fourcc.policy import Policy as Policy
     from fourcc.qmatrix import QMatrix as QMatrix
+    from fourcc.settings import Params as Params
+    from fourcc.settings import Setting as Setting
     from fourcc.sources.source import Source as Source
-    from fourcc.spec import FormatSpec as FormatSpec
-    from fourcc.spec import Geometry as Geometry
-    from fourcc.spec import Params as Params
-    from fourcc.spec import Part as Part
-    from fourcc.spec import Setting as Setting
     from fourcc.tags import FourCC as FourCC
 
 __version__ = "0.1.0"
@@ -56,21 +67,24 @@ __version__ = "0.1.0"
 _HOMES = {
     "Aids": "fourcc.format:Aids",
     "Array": "fourcc.format:Array",
+    "Blocks": "fourcc.format:Blocks",
     "Floats": "fourcc.format:Floats",
     "Format": "fourcc.format:Format",
-    "FormatSpec": "fourcc.spec:FormatSpec",
     "FourCC": "fourcc.tags:FourCC",
     "FourccError": "fourcc.errors:FourccError",
-    "Geometry": "fourcc.spec:Geometry",
+    "Geometry": "fourcc.geometry:Geometry",
     "Model": "fourcc.models.model:Model",
     "ModelFile": "fourcc.container.reader:ModelFile",
-    "Params": "fourcc.spec:Params",
-    "Part": "fourcc.spec:Part",
+    "Original": "fourcc.format:Original",
+    "Params": "fourcc.settings:Params",
+    "Part": "fourcc.part:Part",
     "Parts": "fourcc.format:Parts",
     "Policy": "fourcc.policy:Policy",
     "QMatrix": "fourcc.qmatrix:QMatrix",
-    "Setting": "fourcc.spec:Setting",
+    "Setting": "fourcc.settings:Setting",
     "Source": "fourcc.sources.source:Source",
+    "Sparse": "fourcc.format:Sparse",
+    "Turn": "fourcc.format:Turn",
     "convert": "fourcc.conversion.convert:convert",
     "diff": "fourcc.analysis.by_path:diff",
     "encode": "fourcc.encoding:encode",
@@ -78,6 +92,14 @@ _HOMES = {
     "export": "fourcc.exporters.by_path:export",
     "formats": "fourcc.formats",
     "open": "fourcc.models.opening:open_to_look",
+    "packed": "fourcc.part:packed",
+    "per_block": "fourcc.part:per_block",
+    "per_column": "fourcc.part:per_column",
+    "per_matrix": "fourcc.part:per_matrix",
+    "per_row": "fourcc.part:per_row",
+    "per_weight": "fourcc.part:per_weight",
+    "ragged": "fourcc.part:ragged",
+    "record": "fourcc.part:record",
     "registry": "fourcc.plugins.registry:registry",
     "stats": "fourcc.analysis.survey:stats",
     "suggest": "fourcc.analysis.by_path:suggest",
@@ -87,14 +109,15 @@ _HOMES = {
 __all__ = [
     "Aids",
     "Array",
+    "Blocks",
     "Floats",
     "Format",
-    "FormatSpec",
     "FourCC",
     "FourccError",
     "Geometry",
     "Model",
     "ModelFile",
+    "Original",
     "Params",
     "Part",
     "Parts",
@@ -102,6 +125,8 @@ __all__ = [
     "QMatrix",
     "Setting",
     "Source",
+    "Sparse",
+    "Turn",
     "convert",
     "diff",
     "encode",
@@ -109,6 +134,14 @@ __all__ = [
     "export",
     "formats",
     "open",
+    "packed",
+    "per_block",
+    "per_column",
+    "per_matrix",
+    "per_row",
+    "per_weight",
+    "ragged",
+    "record",
     "registry",
     "stats",
     "suggest",

@@ -19,6 +19,13 @@ DType = str | tuple[Field, ...]  # numpy's array-protocol text, little-endian; o
 NUMBERS = frozenset(["|b1", "|i1", "|u1", "<i2", "<u2", "<f2", "<i4", "<u4", "<f4", "<i8", "<u8", "<f8"])
 
 
+def spelled(dtype: DType) -> DType:
+    """A dtype in numpy's full spelling: ``f4`` is ``<f4``, ``u1`` is ``|u1``; anything else unchanged."""
+    if not isinstance(dtype, str):
+        return dtype
+    return next((each for each in (f"<{dtype}", f"|{dtype}") if each in NUMBERS), dtype)
+
+
 @functools.lru_cache(256)  # a file has a handful
 def itemsize(dtype: DType) -> int:
     """Bytes of one entry.

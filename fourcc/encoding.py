@@ -9,11 +9,12 @@ import numpy as np
 
 from fourcc.errors import UsageError
 from fourcc.format import Aids, Array, Format, Parts
+from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.parts import PartArrays
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Geometry, Params, complete, split_shape
+from fourcc.settings import Params, complete
 from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import tile_bounds
 
@@ -50,30 +51,30 @@ def encode(
     params, options = checked_settings(fmt, weights.shape, params or {}, options or {})
     lead, rows, cols = split_shape(weights.shape)
     geom = Geometry(rows, cols, params)
-    stored = PartArrays(fmt.spec, weights.shape, params, name)
+    stored = PartArrays(fmt, weights.shape, params, name)
     for index, matrix in enumerate(weights.reshape(prod(lead), rows, cols) if weights.size else ()):
         known, first_index = aids.of_matrix(index), index * rows * cols
         encoder = MatrixEncoder(fmt, geom, options, known, name=name, first_index=first_index, whole=weights.size)
         for first, parts in _encoded_tiles(encoder, matrix):
             stored.write(parts, first_row=first)
-    return QMatrix(fmt.spec.tag, weights.shape, stored.finish(), params, name)
+    return QMatrix(fmt.tag, weights.shape, stored.finish(), params, name)
 
 
 def _encoded_tiles(encoder: MatrixEncoder, matrix: Array) -> Iterator[tuple[int, Parts]]:
     """First row and parts of every tile of a matrix (rows, cols) in memory."""
     shared = encoder.prepare(lambda first, last: matrix[first:last])
-    for first, last in tile_bounds(*matrix.shape, encoder.format.spec):
+    for first, last in tile_bounds(*matrix.shape, encoder.format):
         yield first, encoder.tile(matrix[first:last], shared, first)[0]
 
 
 def check_needs(fmt: Format, aids: Aids, shape: tuple[int, ...], tensor: str | None) -> None:
     """Raises UsageError where calibration data that a format needs are missing or do not fit the tensor's shape."""
     lead, _, cols = split_shape(shape)
-    for need in sorted(fmt.spec.needs):
+    for need in sorted(fmt.needs):
         given = getattr(aids, need)
         if given is None:
             raise UsageError(
-                f"the format {fmt.spec.tag} needs the {need} of each tensor's inputs, and there is none",
+                f"the format {fmt.tag} needs the {need} of each tensor's inputs, and there is none",
                 tensor=tensor,
                 hint="Give it calibration data, or give the tensor another format.",
             )
@@ -93,7 +94,7 @@ def checked_settings(
     Raises:
         UsageError: it has no encoder, or the shape or a setting does not fit.
     """
-    spec = fmt.spec
+    spec = fmt
     if fmt.encode is None:
         raise UsageError(f"the format {spec.tag} has no encoder")
     try:

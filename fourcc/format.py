@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-from fourcc.spec import FormatSpec, Geometry, Params
+from fourcc.arrays import Array as Array
+from fourcc.arrays import Floats as Floats
+from fourcc.arrays import Parts as Parts
+from fourcc.block_layout import codes_of, entries, regions
+from fourcc.geometry import Geometry
+from fourcc.part import Part
+from fourcc.settings import Params
+from fourcc.spec import FormatSpec
 
 if TYPE_CHECKING:
     from fourcc.kernels.kernel import Kernel
 
-Array = NDArray[Any]
-Floats = NDArray[np.float32]
-Parts = Mapping[str, Array]
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
+BATCH = 1 << 18  # weights that are decoded at a time
 
 
 @attrs.frozen(eq=False)
@@ -51,40 +55,202 @@ class Aids:
         return self.importance is None and self.hessian is None
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Format:
-    """How a tag is decoded and, where it has an encoder, encoded.
+@attrs.frozen(eq=False)
+class Blocks:
+    """What an encoder sees: blocks of a run of a matrix's rows.
 
-    All functions see one matrix, or a run of its rows. The core cuts tiles at multiples of the block's rows, handles
-    leading dimensions and checks shapes, so a format is little more than its formula. No function is called for an
-    empty matrix; the bytes of its parts, if any, are zeros.
+    A short last block comes in a call of its own, so that no padding counts. Where a part belongs to a row, has
+    a variable length or a `tail`, all blocks of the rows come at once instead, and zeros fill up the short ones.
 
     Attributes:
-        spec: the format's declaration.
-        decode: (parts, geom) -> (rows, cols) of dtype `spec.decoded`. Normative.
-        encode: (tile, shared, geom, options, aids) -> parts; tile is (rows, cols) of dtype `spec.decoded` (float32,
-            except for plain formats of wider numbers), finite, C-contiguous, read-only. A part of the whole matrix is
-            returned with every tile, always equal.
-        prepare: (row_reader, geom, options, aids) -> a result that spans tiles; `encode` gets it as `shared`.
-        codes: (parts, geom) -> integers (rows, cols): the stored codes, for inspection.
+        w: float32 (blocks, weights of a block); finite, C-contiguous, read-only. (Of dtype `decoded`, where that is not
+            float32.)
+        geom: of the rows, with the layout's parameters.
+        options: of the encoder.
+        shared: the result of `prepare`; None where there is none.
+        importance: float32, as `w`: what the error of each weight counts; None where the format does not ask for it.
+        aids: calibration data that the format `needs` or `uses`.
+        rows: the weights of the whole rows, (rows, cols), also read-only.
+    """
+
+    w: Floats
+    geom: Geometry
+    options: Params
+    shared: Any
+    importance: Floats | None
+    aids: Aids
+    rows: Floats
+
+    @property
+    def params(self) -> Params:
+        """The layout's parameters."""
+        return self.geom.params
+
+
+@attrs.frozen(eq=False)
+class Original:
+    """What `prepare` sees: a whole matrix, before any of it is encoded.
+
+    Attributes:
+        rows: (first, last) -> float32 (last - first, cols), read-only.
+        geom: the matrix's.
+        options: of the encoder.
+        aids: calibration data that the format `needs` or `uses`.
+    """
+
+    rows: RowReader
+    geom: Geometry
+    options: Params
+    aids: Aids
+
+
+@attrs.frozen(eq=False)
+class Turn:
+    """A linear map that products apply to each activation once, instead of to every row of weights.
+
+    `decode_block` gives V; the weights are W = `back` (V), and W x = V `forward` (x). So for all x and all rows v,
+    ``back(v) @ x == v @ forward(x)`` up to rounding: the conformance kit checks it.
+
+    Attributes:
+        forward: (activations float32 (n, cols), parts, geom) -> float32 (n, cols).
+        back: (rows of V float32 (n, cols), parts, geom) -> float32 (n, cols).
+        parts: names of the parts that both read, each of the matrix or of its columns; `decode_block` does not get them.
+    """
+
+    forward: Callable[[Floats, Parts, Geometry], Floats]
+    back: Callable[[Floats, Parts, Geometry], Floats]
+    parts: tuple[str, ...] = ()
+
+
+@attrs.frozen(eq=False)
+class Sparse:
+    """Some weights of a matrix by their places.
+
+    Attributes:
+        rows, cols: integers (k,), the places; a place that occurs twice counts twice.
+        values: float32 (k,).
+    """
+
+    rows: Array
+    cols: Array
+    values: Floats
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Format(FormatSpec):
+    """How a tag is decoded and, where it has an encoder, encoded.
+
+    All functions see one matrix, or a run of its rows. The core cuts tiles and blocks, packs codes, handles leading
+    dimensions and checks shapes, so a format is little more than its formula. No function is called for an empty
+    matrix; the bytes of its parts, if any, are zeros.
+
+    Attributes:
+        encode: (Blocks) -> parts by name. What belongs to blocks, weights and codes is returned for the blocks given:
+            (blocks, *dims), (blocks, weights); codes are not packed. The fields of a record are returned by their own
+            names. What belongs to rows, columns or the matrix has its stored shape; a part of the matrix is returned
+            with every call, always equal.
+        decode_block: (part, …, weights) writes the weights of one block. The formula, once: decoding, products and the
+            page are made from it. Parts come in their order: an entry of a block as a number, several as an array,
+            codes unpacked; the fields of a record one by one; a part that is `ragged` or that `turn` reads does not
+            come. The layout's parameters follow by name.
+        decode: (parts, geom) -> (rows, cols) of dtype `decoded`: normative. Made from `decode_block` if it is left out.
+        prepare: (Original) -> a result that spans tiles; `encode` gets it as `shared`.
+        codes: (parts, geom) -> integers (rows, cols): the stored codes, for inspection. By default those of the one
+            part that has a code for each weight.
+        turn: a linear map between the weights that `decode_block` gives and those of the matrix.
+        extra: (parts, geom) -> weights that are added to those decoded from blocks.
         kernel: where its products are: ``module:name`` of a `fourcc.kernels.kernel.Kernel`, imported only when it is
-            needed; or a function that returns one and takes the layout's parameters by name.
-        decode_block: (part, …, weights) writes the weights of one block along a row. A part, in the spec's order, is
-            given by the block's entries; a record is a mapping of its fields. A part with one size for every row, or of
-            the whole matrix, is given whole. The layout's parameters follow by name. Fused products are generated from
-            it where there is no `kernel`; without either, products decode the matrix first.
+            needed; or a function that returns one and takes the layout's parameters by name. Where there is none,
+            products are made from `decode_block`; without either, they decode the matrix first.
         bound: (weights, geom) -> how far each decoded weight may be from its original with the encoder's default
             options, as derived on the format's page; both float64 (rows, cols). None: nothing is promised.
     """
 
-    spec: FormatSpec
-    decode: Callable[[Parts, Geometry], Array]
-    encode: Callable[[Array, object, Geometry, Params, Aids], Parts] | None = None
-    prepare: Callable[[RowReader, Geometry, Params, Aids], object] | None = None
-    codes: Callable[[Parts, Geometry], Array] | None = None
-    kernel: str | Callable[..., Kernel] | None = None
+    encode: Callable[[Blocks], Parts] | None = None
     decode_block: Callable[..., None] | None = None
+    decode: Callable[[Parts, Geometry], Array] = None  # type: ignore[assignment]  # set below
+    prepare: Callable[[Original], object] | None = None
+    codes: Callable[[Parts, Geometry], Array] | None = None
+    turn: Turn | None = None
+    extra: Callable[[Parts, Geometry], Sparse] | None = None
+    kernel: str | Callable[..., Kernel] | None = None
     bound: Callable[[Array, Geometry], Array] | None = None
 
+    def __attrs_post_init__(self) -> None:
+        """Fills in what follows from the rest; a method of another format, which evolved into this one, is replaced."""
+        FormatSpec.__attrs_post_init__(self)
+        if self.decode is None or _is(self.decode, Format._decode_by_blocks):
+            object.__setattr__(self, "decode", self._decode_by_blocks)
+        if self.codes is None or _is(self.codes, Format._codes_of_part):
+            object.__setattr__(self, "codes", self._codes_of_part if self._coded() is not None else None)
+
     def __repr__(self) -> str:
-        return f"<Format {self.spec.tag}: {self.spec.summary}>"
+        return f"<Format {self.tag}: {self.summary}>"
+
+    def check(self) -> None:
+        """Raise ValueError where the declaration contradicts itself; the registry calls this when it loads a format."""
+        FormatSpec.check(self)
+        if self.derived and self.decode_block is None:
+            raise ValueError("neither decode nor decode_block: nothing decodes it")
+        free = [part.name for part in self.block_parts if part.reach == "free"]
+        if self.derived and free:
+            raise ValueError(f"part {free[0]!r} has a `tail`, so that no block has a share of it: give decode")
+        for name in () if self.turn is None else self.turn.parts:
+            if name not in {part.name for part in self.parts if part.rows is None}:
+                raise ValueError(f"turn reads {name!r}, which is no part of the matrix or its columns")
+
+    @property
+    def derived(self) -> bool:
+        """Whether `decode` is made from `decode_block`."""
+        return _is(self.decode, Format._decode_by_blocks)
+
+    @property
+    def block_parts(self) -> tuple[Part, ...]:
+        """The parts that `decode_block` gets."""
+        turned = () if self.turn is None else self.turn.parts
+        return tuple(part for part in self.parts if not part.variable and part.name not in turned)
+
+    def _coded(self) -> Part | None:
+        """The one part that has a code for each weight; None where there is none, or several."""
+        fields = [field for part in self.parts for field in (part, *part.fields)]
+        whole = [part for part in fields if part.reach == "weight" and np.dtype(part.dtype).kind in "iu"]
+        return whole[0] if len(whole) == 1 and whole[0] in self.parts else None
+
+    def _codes_of_part(self, parts: Parts, geom: Geometry) -> Array:
+        part = self._coded()
+        assert part is not None
+        return codes_of(part, parts[part.name], geom)
+
+    def _decode_by_blocks(self, parts: Parts, geom: Geometry) -> Floats:
+        """Decodes some rows at a time with `decode_block`, turns them back and adds what is extra."""
+        height = self.block[0] or geom.rows
+        step = height * max(1, BATCH // max(1, height * geom.cols))
+        w = np.empty((geom.rows, geom.cols), np.float32)
+        for first in range(0, geom.rows, step):
+            last = min(geom.rows, first + step)
+            some = {part.name: part.cut(parts[part.name], first, last) for part in self.block_parts}
+            w[first:last] = self._block_weights(some, Geometry(last - first, geom.cols, geom.params))
+        if self.turn is not None:
+            w = self.turn.back(w, parts, geom)
+        if self.extra is not None:
+            more = self.extra(parts, geom)
+            np.add.at(w, (more.rows, more.cols), more.values)
+        return w
+
+    def _block_weights(self, parts: Parts, geom: Geometry) -> Floats:
+        """What `decode_block` gives for some rows, (rows, cols)."""
+        from fourcc.compute.block_arrays import decode_blocks
+
+        height, width = self.block[0] or geom.rows, self.width(geom.params) or geom.cols
+        assert self.decode_block is not None
+        arguments = [each for part in self.block_parts for each in entries(part, parts[part.name], geom, height, width)]
+        decoded = decode_blocks(self.decode_block, arguments, height * width, geom.params)  # (weights, blocks)
+        rows, cols = -(-geom.rows // height) * height, -(-geom.cols // width) * width
+        whole = np.empty((rows, cols), np.float32)
+        next(regions(rows, cols, height, width)).put(decoded.T, whole)
+        return whole[: geom.rows, : geom.cols]
+
+
+def _is(function: object, method: object) -> bool:
+    """Whether a function is this method, of any object."""
+    return getattr(function, "__func__", None) is method

@@ -6,18 +6,21 @@ declared names, shapes and dtypes, and they must decode to finite weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TypeVar
 
 import attrs
 import numpy as np
 
+from fourcc.block_encoding import encode_rows
+from fourcc.block_layout import BreachError
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, NumericError, PluginError, memory_is_short
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Aids, Array, Floats, Format, Original, Parts
+from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
-from fourcc.spec import Geometry, Params
+from fourcc.settings import Params
 from fourcc.tiles import breach, decode_rows
 
 T = TypeVar("T")
@@ -66,8 +69,9 @@ class MatrixEncoder:
             self._refuse_nonfinite(original, self.first_index + first * self.geom.cols)
             return _read_only(original, "<f4")
 
-        aids = self.aids.restricted(self.format.spec.sees)
-        return self._plugin("prepare", lambda: prepare(rows, self.geom, self.options, aids))
+        aids = self.aids.restricted(self.format.sees)
+        original = Original(rows, self.geom, self.options, aids)
+        return self._plugin("prepare", lambda: prepare(original))
 
     def tile(self, original: Array, shared: object, first: int) -> tuple[Parts, ErrorSums]:
         """Parts of the rows from `first` on, and the sums of the error that they decode with.
@@ -83,14 +87,19 @@ class MatrixEncoder:
         """
         at = self.first_index + first * self.geom.cols
         self._refuse_nonfinite(original, at)
-        tile = _read_only(original, self.format.spec.decoded)
+        tile = _read_only(original, self.format.decoded)
         if tile.dtype.itemsize < original.dtype.itemsize and not self.nonfinite:
             self._refuse_overflow(tile, at)  # before the format gets an infinity that the original does not have
         geom = Geometry(len(tile), self.geom.cols, self.geom.params)
-        aids = self.aids.restricted(self.format.spec.sees)
+        aids = self.aids.restricted(self.format.sees)
         large = 0 if self.nonfinite else self.whole  # kernels encode finite weights
+
+        def slow() -> Parts:
+            return encode_rows(self.format, tile, shared, geom, self.options, aids)
+
+        plain = self.format.prepare is None and aids.empty
         parts = self._plugin(
-            "encode", lambda: coding.encode(self.format, tile, shared, geom, self.options, aids, whole=large)
+            "encode", lambda: coding.encode(self.format, tile, geom, self.options, slow, plain=plain, whole=large)
         )
         parts = self._checked(parts, geom)
         decoded = decode_rows(self.format, parts, geom, self.name, whole=self.whole)
@@ -101,14 +110,10 @@ class MatrixEncoder:
         return parts, coding.error_sums(original, decoded, whole=self.whole)
 
     def _refuse_nonfinite(self, tile: Array, first_index: int) -> None:
-        if self.nonfinite and self.format.spec.nonfinite:
+        if self.nonfinite and self.format.nonfinite:
             return
-        holds = self.format.spec.nonfinite
-        hint = (
-            'nonfinite = "keep" in the rule lets them through.'
-            if holds
-            else f"{self.format.spec.tag} cannot hold them."
-        )
+        holds = self.format.nonfinite
+        hint = 'nonfinite = "keep" in the rule lets them through.' if holds else f"{self.format.tag} cannot hold them."
         refuse_nonfinite(tile, tensor=self.name, first_index=first_index, hint=hint)
 
     def _refuse_overflow(self, decoded: Array, first_index: int) -> None:
@@ -116,14 +121,11 @@ class MatrixEncoder:
             decoded,
             tensor=self.name,
             first_index=first_index,
-            hint=f"The weights are finite but too large for {self.format.spec.tag}; give the tensor another format.",
+            hint=f"The weights are finite but too large for {self.format.tag}; give the tensor another format.",
         )
 
     def _checked(self, parts: Parts, geom: Geometry) -> Parts:
-        spec = self.format.spec
-        if not isinstance(parts, Mapping) or set(parts) != {part.name for part in spec.parts}:
-            got = f"parts {sorted(map(str, parts))}" if isinstance(parts, Mapping) else f"a {type(parts).__name__}"
-            raise self._breach("encode", got, f"parts {sorted(part.name for part in spec.parts)}")
+        spec = self.format
         arrays = {name: np.asarray(array) for name, array in parts.items()}
         for part in spec.parts:
             array, dtype = arrays[part.name], numpy_dtype(part.dtype)
@@ -137,6 +139,8 @@ class MatrixEncoder:
             return call()
         except (FourccError, MemoryError):
             raise
+        except BreachError as error:
+            raise self._breach(verb, error.got, error.expected) from error
         except Exception as error:
             if memory_is_short(error):
                 raise MemoryError from error

@@ -17,7 +17,9 @@ import numpy as np
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
 from fourcc.format import Array, Parts
-from fourcc.spec import FormatSpec, Params, Part
+from fourcc.part import Part
+from fourcc.settings import Params
+from fourcc.spec import FormatSpec
 
 Put = Callable[[Part, int, memoryview], None]  # (part, offset in the part, bytes); in order of the offsets
 

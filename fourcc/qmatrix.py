@@ -17,8 +17,10 @@ from fourcc.compute import Packed
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import TableError, UsageError
 from fourcc.format import Array, Floats, Format, Parts
+from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry, Params, checked_shapes, split_shape
+from fourcc.settings import Params
+from fourcc.spec import checked_shapes
 from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import cut_rows, decode_rows, shape_and_dtype, tile_bounds
 
@@ -103,10 +105,10 @@ class QMatrix:
         fmt = self._checked_format()
         _, rows, cols = split_shape(self.shape)
         for index, parts in enumerate(self.matrices()):
-            for first, last in tile_bounds(rows, cols, fmt.spec):
+            for first, last in tile_bounds(rows, cols, fmt):
                 geom = Geometry(last - first, cols, self.params)
                 place = None if out is None else out[index * rows + first : index * rows + last]
-                some = cut_rows(fmt.spec, parts, first, last)
+                some = cut_rows(fmt, parts, first, last)
                 yield decode_rows(fmt, some, geom, self.name, whole=prod(self.shape), out=place)
 
     def decode(self) -> Array:
@@ -117,7 +119,7 @@ class QMatrix:
             TableError: the format cannot have stored a tensor of this shape, or in these parts.
         """
         fmt = self._checked_format()  # first, so that no memory is asked for where the shape is impossible
-        out = np.empty(self.shape, numpy_dtype(fmt.spec.decoded))
+        out = np.empty(self.shape, numpy_dtype(fmt.decoded))
         rows = out.reshape(-1, split_shape(self.shape)[2]) if out.size else out.reshape(0, 1)
         first = 0
         for tile in self.tiles(rows) if out.size else ():
@@ -177,7 +179,7 @@ class QMatrix:
     def packed(self) -> Packed:
         """The matrix packed for its format's kernel: packed at the first product, then kept."""
         fmt = self._checked_format()
-        return compute.pack(fmt, self.parts, fmt.spec.geometry(self.shape, self.params), self.decode)
+        return compute.pack(fmt, self.parts, fmt.geometry(self.shape, self.params), self.decode)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - numpy's signature
         if copy is False:
@@ -188,10 +190,10 @@ class QMatrix:
     def _checked_format(self) -> Format:
         """The format. Raises TableError where the parts are not as it declares them."""
         fmt = self.format
-        shapes = checked_shapes(fmt.spec, self.shape, self.params, tensor=self.name)
+        shapes = checked_shapes(fmt, self.shape, self.params, tensor=self.name)
         if set(shapes) != set(self.parts):
             raise TableError("wrong parts", tensor=self.name, found=sorted(self.parts), expected=sorted(shapes))
-        for part in fmt.spec.parts:
+        for part in fmt.parts:
             array = self.parts[part.name]
             expected = ((array.size,) if part.variable else shapes[part.name], numpy_dtype(part.dtype))
             if (array.shape, array.dtype) != expected:

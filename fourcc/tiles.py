@@ -16,8 +16,10 @@ from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, PluginError, memory_is_short
 from fourcc.format import Array, Format, Parts
+from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
-from fourcc.spec import FormatSpec, Geometry, Params, split_shape
+from fourcc.settings import Params
+from fourcc.spec import FormatSpec
 
 TILE_WEIGHTS = 1 << 18  # a constant, so that bytes never depend on the machine
 
@@ -39,12 +41,7 @@ def tile_bounds(rows: int, cols: int, *specs: FormatSpec) -> Iterator[tuple[int,
 
 def cut_rows(spec: FormatSpec, parts: Parts, first: int, last: int) -> Parts:
     """The parts of the rows first..last of one matrix, as views; `first` is a multiple of the block's rows."""
-    return {
-        part.name: parts[part.name]
-        if part.rows is None or part.variable
-        else parts[part.name][first // part.rows : -(-last // part.rows)]
-        for part in spec.parts
-    }
+    return {part.name: part.cut(parts[part.name], first, last) for part in spec.parts}
 
 
 def breach(fmt: Format, verb: str, *, tensor: str | None, got: object, expected: object = None) -> PluginError:
@@ -57,7 +54,7 @@ def breach(fmt: Format, verb: str, *, tensor: str | None, got: object, expected:
         got: what the function returned or raised.
         expected: what it should have returned.
     """
-    entry = registry.entry(fmt.spec.tag)
+    entry = registry.entry(fmt.tag)
     what = f"{verb} of the format {entry.name} ({entry.owner}) does not keep its contract"
     return PluginError(what, tensor=tensor, found=got, expected=expected)
 
@@ -86,7 +83,7 @@ def decode_rows(
         if memory_is_short(error):
             raise MemoryError from error
         raise breach(fmt, "decode", tensor=tensor, got=f"{type(error).__name__}: {error}") from error
-    expected = ((geom.rows, geom.cols), numpy_dtype(fmt.spec.decoded))
+    expected = ((geom.rows, geom.cols), numpy_dtype(fmt.decoded))
     if not isinstance(decoded, np.ndarray) or (decoded.shape, decoded.dtype) != expected:
         got = shape_and_dtype(decoded)
         raise breach(fmt, "decode", tensor=tensor, got=got, expected=f"{expected[0]} {expected[1]}")
@@ -181,7 +178,7 @@ def tiles(tensor: StoredTensor, *beside: FormatSpec) -> Iterator[Tile]:
         return
     lead, rows, cols = split_shape(tensor.shape)
     for matrix in range(prod(lead)):
-        for first, last in tile_bounds(rows, cols, fmt.spec, *beside):
+        for first, last in tile_bounds(rows, cols, fmt, *beside):
             yield read_tile(tensor, fmt, matrix, first, last)
 
 
@@ -194,6 +191,6 @@ def read_tile(tensor: StoredTensor, fmt: Format, matrix: int, first: int, last: 
 def decoded_rows(tensor: StoredTensor, fmt: Format, matrix: int, first: int, last: int) -> Array:
     """Any run of a matrix's rows, decoded: whole blocks are read, then cut."""
     _, rows, _ = split_shape(tensor.shape)
-    step = rows if fmt.spec.variable else fmt.spec.block[0] or rows
+    step = rows if fmt.variable else fmt.block[0] or rows
     start, end = first // step * step, min(rows, -(-last // step) * step)
     return read_tile(tensor, fmt, matrix, start, end).decode()[first - start : last - start]

@@ -45,7 +45,7 @@ def stored_bytes(tensor: SourceTensor | Unreadable) -> int:
         return tensor.nbytes
     if tensor.record is not None:
         return tensor.record.nbytes
-    return registry[tensor.tag].spec.stored_bytes(tensor.shape, tensor.params)
+    return registry[tensor.tag].stored_bytes(tensor.shape, tensor.params)
 
 
 def tensor_document(tensor: SourceTensor) -> dict[str, object]:

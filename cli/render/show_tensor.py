@@ -154,7 +154,7 @@ def _versions(tensor: SourceTensor, stored: int | None) -> str:
 def _spec(tensor: SourceTensor) -> FormatSpec | None:
     """The declaration of the tensor's format, or None if the format is missing or broken."""
     try:
-        return tensor.format.spec
+        return tensor.format
     except PluginError:
         return None
 

@@ -14,11 +14,12 @@ from functools import partial
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
+from fourcc.format import Array, Blocks, Floats, Format, Original, Parts
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
+from fourcc.geometry import Geometry
 from fourcc.nibbles import high_first, pack_high_first
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.part import Part
 
 BLOCK = 32  # columns that are decoded together; no part has an entry for them
 
@@ -31,7 +32,7 @@ def above_minimum(tag: str, bits: int, foreign: str) -> Format:
         bits: of a code, 8 or 4.
         foreign: its id in the forks of llama2.c.
     """
-    spec = FormatSpec(
+    return Format(
         tag=tag,
         name=tag,
         summary=f"{bits}-bit codes, one float32 minimum and scale for the whole tensor",
@@ -43,9 +44,6 @@ def above_minimum(tag: str, bits: int, foreign: str) -> Format:
         ),
         short_block=True,
         foreign={"llama2.c": foreign},
-    )
-    return Format(
-        spec=spec,
         decode=partial(_decode, bits),
         encode=partial(_encode, bits),
         prepare=prepare,
@@ -70,14 +68,16 @@ def _decode(bits: int, parts: Parts, geom: Geometry) -> Floats:
 
 
 @np.errstate(over="ignore")  # an infinite extent decodes to NaN, which the core refuses as too large
-def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> tuple[np.float32, np.float32]:
+def prepare(original: Original) -> tuple[np.float32, np.float32]:
     """The offset, which is the least weight, and the extent."""
+    rows, geom = original.rows, original.geom
     low, high = extremes(rows, geom)
     return low + np.float32(0), high - low + np.float32(0)  # -0 becomes 0: of the two, min() gives either
 
 
-def _encode(bits: int, tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def _encode(bits: int, blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> codes."""
+    tile, shared = blocks.rows, blocks.shared
     offset, extent = np.asarray(shared, np.float32)
     top = 2**bits - 1
     q = _nearest_codes(tile, offset, extent, top)

@@ -14,14 +14,16 @@ rounded to float32, zero = -low / scale and q = w / scale + zero, rounded half t
 
 from functools import partial
 
+import attrs
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, over_blocks
 from fourcc.formats.layouts.group_param import PARAM, count, group_of, group_setting, spread
 from fourcc.formats.layouts.row_blocks import row_blocks
+from fourcc.geometry import Geometry
 from fourcc.nibbles import low_first, pack_low_first
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.part import Part
 
 GROUP = 128
 
@@ -37,7 +39,7 @@ def affine(tag: str, bits: int, foreign: str, *, indexed: bool = False) -> Forma
     """
     per_group = Part("scales", "<f4", tail=_groups), Part("zeros", "|u1", tail=_groups)
     index = (Part("groups", "<u4", tail=lambda geom: (geom.cols,), rows=None),) if indexed else ()
-    spec = FormatSpec(
+    read_only = Format(
         tag=tag,
         name=tag,
         summary=f"{bits}-bit codes, float32 scale and zero point for a group of "
@@ -47,15 +49,14 @@ def affine(tag: str, bits: int, foreign: str, *, indexed: bool = False) -> Forma
         params=(group_setting(GROUP),),
         short_block=True,
         foreign={"weight-only": foreign},
-    )
-
-    if indexed:
-        return Format(spec=spec, decode=partial(_decode, bits), codes=partial(_codes, bits))
-    return Format(
-        spec=spec,
         decode=partial(_decode, bits),
-        encode=partial(_encode, bits),
         codes=partial(_codes, bits),
+    )
+    if indexed:
+        return read_only
+    return attrs.evolve(
+        read_only,
+        encode=partial(_encode, bits),
         decode_block=_decode_bytes if bits == 8 else _decode_nibbles,
         bound=partial(_bound, bits),
     )
@@ -84,8 +85,9 @@ def _decode(bits: int, parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def _encode(bits: int, tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def _encode(bits: int, blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scales, zeros and codes."""
+    tile, geom = blocks.rows, blocks.geom
     scales, zeros = (np.empty((geom.rows, *_groups(geom)), dtype) for dtype in (np.float32, np.uint8))
     q, top = np.empty((geom.rows, geom.cols), np.uint8), 2**bits - 1
     for run in row_blocks(geom.cols, group_of(geom, GROUP)):

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Format, Parts
-from fourcc.spec import FormatSpec, Geometry, Params, Part
+from fourcc.format import Array, Blocks, Format, Parts
+from fourcc.geometry import Geometry
+from fourcc.part import Part
 
 
 def plain(
@@ -38,24 +39,28 @@ def plain(
         bound: how far a decoded weight may be from its original.
     """
     real = "f" in dtype
-    spec = FormatSpec(
+    decoded = "<f4" if dtype == "<f2" else dtype  # float32 holds every float16
+
+    def decode(parts: Parts, geom: Geometry) -> Array:
+        with np.errstate(invalid="ignore"):  # some machines report a signalling NaN in float16
+            return parts["values"].astype(decoded)
+
+    def encode(blocks: Blocks) -> Parts:
+        # a weight beyond 65504 is infinite in float16, which the core refuses; some machines report a signalling NaN
+        with np.errstate(over="ignore", invalid="ignore"):
+            return {"values": blocks.rows.astype(dtype)}
+
+    return Format(
         tag=tag,
         name=tag,
         summary=summary,
         block=(1, 1),
         parts=(Part("values", dtype, tail=lambda geom: (geom.cols,)),),
         nonfinite=real,
-        decoded="<f4" if dtype == "<f2" else dtype,  # float32 holds every float16
+        decoded=decoded,
         foreign={"numpy": dtype, **foreign},
+        decode=decode,
+        encode=encode if encoder else None,
+        kernel=kernel,
+        bound=bound,
     )
-
-    def decode(parts: Parts, geom: Geometry) -> Array:
-        with np.errstate(invalid="ignore"):  # some machines report a signalling NaN in float16
-            return parts["values"].astype(spec.decoded)
-
-    def encode(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
-        # a weight beyond 65504 is infinite in float16, which the core refuses; some machines report a signalling NaN
-        with np.errstate(over="ignore", invalid="ignore"):
-            return {"values": tile.astype(dtype)}
-
-    return Format(spec=spec, decode=decode, encode=encode if encoder else None, kernel=kernel, bound=bound)

@@ -7,7 +7,7 @@ original; both are float64 (rows, cols).
 import numpy as np
 
 from fourcc.format import Array
-from fourcc.spec import Geometry
+from fourcc.geometry import Geometry
 
 F32_ULP = 2.0**-24  # half an ulp of float32, relative
 F32_LEAST = 2.0**-149  # the smallest float32

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fourcc.format import RowReader
-from fourcc.spec import Geometry
+from fourcc.geometry import Geometry
 
 AT_ONCE = 1 << 18  # weights that are read at a time
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from fourcc.format import Array
-from fourcc.spec import Geometry, Setting
+from fourcc.geometry import Geometry
+from fourcc.settings import Setting
 
 PARAM = "group"
 LARGEST = 2**31 - 1

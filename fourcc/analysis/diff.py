@@ -184,7 +184,7 @@ def value_difference(a: SourceTensor, b: SourceTensor) -> ValueDifference:
         PluginError: a format is missing or broken.
         InputError: bytes are damaged.
     """
-    specs = a.format.spec, b.format.spec
+    specs = a.format, b.format
     total = ValueDifference()
     for x, y in zip(tiles(a, specs[1]), tiles(b, specs[0]), strict=True):
         total += _difference_of(x.decode(), y.decode())

@@ -21,7 +21,7 @@ def npy_runs(tensor: SourceTensor) -> Iterator[bytes]:
         PluginError: the format is missing or broken.
         InputError: the tensor's bytes are damaged.
     """
-    dtype = numpy_dtype(tensor.format.spec.decoded)
+    dtype = numpy_dtype(tensor.format.decoded)
     header = io.BytesIO()
     described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": tensor.shape}
     np.lib.format.write_array_header_1_0(header, described)

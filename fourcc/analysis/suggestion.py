@@ -13,12 +13,14 @@ from fourcc.analysis.offers import Offer, Suggestion, Wish
 from fourcc.encoding import encode
 from fourcc.errors import FourccError, PluginError
 from fourcc.format import Array, Format
+from fourcc.geometry import split_shape
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, Row, explicit
 from fourcc.progress import OnProgress, counter
+from fourcc.settings import complete
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.spec import FormatSpec, complete, split_shape
+from fourcc.spec import FormatSpec
 from fourcc.tiles import decoded_rows
 
 SAMPLE = 1 << 18  # weights of a tensor that formats are tried on, and that are encoded at once
@@ -54,7 +56,7 @@ def candidates() -> Iterator[Format]:
             fmt = registry[tag]
         except PluginError:
             continue
-        if fmt.encode is not None and fmt.spec.real and not fmt.spec.needs:
+        if fmt.encode is not None and fmt.real and not fmt.needs:
             yield fmt
 
 
@@ -75,10 +77,10 @@ def _suggestion(tensor: SourceTensor, formats: list[Format], wish: Wish, sample:
     weights = prod(tensor.shape)
     bits = Fraction(8 * tensor.nbytes, max(1, weights))
     base = Suggestion(tensor.name, tensor.shape, (tensor.tag, bits), 0, (), None)
-    if len(tensor.shape) < 2 or not weights or not tensor.format.spec.real:
+    if len(tensor.shape) < 2 or not weights or not tensor.format.real:
         return base
-    smaller = [fmt for fmt in formats if _bits(fmt.spec, tensor.shape) <= bits]
-    step = lcm(*(fmt.spec.block[0] or 1 for fmt in smaller))
+    smaller = [fmt for fmt in formats if _bits(fmt, tensor.shape) <= bits]
+    step = lcm(*(fmt.block[0] or 1 for fmt in smaller))
     sums: list[ErrorSums | str] = [ErrorSums() for _ in smaller]
     sampled = 0
     for rows in _samples(tensor, step, sample):
@@ -90,17 +92,17 @@ def _suggestion(tensor: SourceTensor, formats: list[Format], wish: Wish, sample:
 
 def _tried(rows: Array, fmt: Format, so_far: ErrorSums | str, tensor: SourceTensor) -> ErrorSums | str:
     """The error sums with those of more rows added, or why there are none."""
-    reason = fmt.spec.misfit(tensor.shape, complete(fmt.spec.params, {}))
+    reason = fmt.misfit(tensor.shape, complete(fmt.params, {}))
     if isinstance(so_far, str) or reason is not None:
         return so_far if isinstance(so_far, str) else reason or ""
     try:
-        return so_far + ErrorSums.of(rows, encode(rows, fmt.spec.tag, name=tensor.name).decode())
+        return so_far + ErrorSums.of(rows, encode(rows, fmt.tag, name=tensor.name).decode())
     except FourccError as error:
         return error.what
 
 
 def _offer(fmt: Format, shape: tuple[int, ...], sums: ErrorSums | str) -> Offer:
-    spec = fmt.spec
+    spec = fmt
     params, options = complete(spec.params, {}), complete(spec.options, {})
     tried = isinstance(sums, ErrorSums)
     return Offer(

@@ -18,7 +18,7 @@ from fourcc.kernels.descriptors import JOB, address
 from fourcc.kernels.descriptors import matrix as descriptor_of
 from fourcc.kernels.encoders.block_by_block import SCRATCH
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import complete
+from fourcc.settings import complete
 
 SECONDS = 0.1  # of a sample, for each thread: slow encoders get fewer rows
 FEW = 128  # rows of the first sample, which tells how slow a coder is
@@ -75,7 +75,7 @@ def codec(matrix: QMatrix, threads: int) -> Codec:
     fmt = matrix.format
     kernel = compute.kernel_of(fmt, matrix.params)
     stored = kernel.level != "decode"
-    encoder = kernel.encoder(complete(fmt.spec.options, {})) if stored and kernel.encoder is not None else None
+    encoder = kernel.encoder(complete(fmt.options, {})) if stored and kernel.encoder is not None else None
     decoder = kernel.decode if stored else None
     work = None if encoder is None and decoder is None else _Work(matrix, kernel.parts, kernel.row_align, threads)
     rows, cols = matrix.shape
@@ -120,7 +120,7 @@ class _Work:
         self._parts = [aligned(matrix.parts[name]) for name in names]
         self._floats = aligned(weights(self._rows, self._cols))
         self._descriptor = descriptor_of(self._rows, self._cols, self._parts)
-        self._align = lcm(align, matrix.format.spec.block[0] or self._rows)
+        self._align = lcm(align, matrix.format.block[0] or self._rows)
         self._threads = threads
 
     def decoding(self, kernel: KernelFunction) -> Coding:

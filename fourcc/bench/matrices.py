@@ -38,7 +38,7 @@ def matrix(fmt: Format, rows: int, cols: int) -> QMatrix:
         rows: of the matrix.
         cols: of the matrix.
     """
-    spec = fmt.spec
+    spec = fmt
     block = spec.block[0]
     if spec.variable or block is None:
         return encode(weights(rows, cols), spec.tag)

@@ -108,15 +108,15 @@ def threads_of(text: str | None) -> tuple[int, ...]:
 def formats_of(text: str | None) -> tuple[Format, ...]:
     """Formats from a comma list of tags; None: all with a kernel. Raises UsageError or PluginError."""
     if text is None:
-        able = (fmt for fmt in _working() if fmt.encode is not None and not fmt.spec.needs)
+        able = (fmt for fmt in _working() if fmt.encode is not None and not fmt.needs)
         return tuple(fmt for fmt in able if compute.why_decoded(fmt) is None)
     try:
         formats = tuple(registry[as_tag(each)] for each in items(text))
     except ValueError as error:
         raise UsageError(str(error), hint="`fourcc formats` lists them.") from error
     for fmt in formats:
-        if fmt.encode is None or fmt.spec.needs:
-            raise UsageError(f"the format {fmt.spec.tag} cannot encode random weights", hint="Leave it out.")
+        if fmt.encode is None or fmt.needs:
+            raise UsageError(f"the format {fmt.tag} cannot encode random weights", hint="Leave it out.")
     return formats
 
 

@@ -164,11 +164,11 @@ class BenchRun:
         """Tag -> matrix, of the formats that the shape fits."""
         fitting = {}
         for fmt in self._plan.formats:
-            reason = fmt.spec.misfit((rows, cols))
+            reason = fmt.misfit((rows, cols))
             if reason is not None:
-                self._notes.append(f"{fmt.spec.tag} does not fit {rows} x {cols}: {reason}")
+                self._notes.append(f"{fmt.tag} does not fit {rows} x {cols}: {reason}")
                 continue
-            fitting[str(fmt.spec.tag)] = matrices.matrix(fmt, rows, cols)
+            fitting[str(fmt.tag)] = matrices.matrix(fmt, rows, cols)
         return fitting
 
     def _find_peers(self) -> list[Peer]:

@@ -53,7 +53,7 @@ def run(name: str, plan: BenchPlan, *, quick: bool) -> dict[str, object]:
 
 def _options(plan: BenchPlan) -> list[str]:
     lists = {
-        "--format": [str(each.spec.tag) for each in plan.formats],
+        "--format": [str(each.tag) for each in plan.formats],
         "--shape": [f"{rows}x{cols}" for rows, cols in plan.shapes],
         "--threads": list(map(str, plan.threads)),
         "--n": list(map(str, plan.counts)),

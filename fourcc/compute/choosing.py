@@ -9,7 +9,10 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 from fourcc.errors import PluginError, UsageError, memory_is_short
-from fourcc.spec import FormatSpec, Geometry, Params, Part, complete
+from fourcc.geometry import Geometry
+from fourcc.part import Part
+from fourcc.settings import Params, complete
+from fourcc.spec import FormatSpec
 
 if TYPE_CHECKING:
     from fourcc.format import Format
@@ -31,7 +34,7 @@ def kernel_of(fmt: Format, params: Params | None = None) -> Kernel:
         UsageError: ``FOURCC_SIMD`` names no SIMD target, or one that this machine cannot run.
         PluginError: the format's kernel cannot be made.
     """
-    given = complete(fmt.spec.params, params or {})
+    given = complete(fmt.params, params or {})
     key = fmt, tuple(given.items())
     with _kernels_lock:
         if key not in _kernels:
@@ -41,7 +44,7 @@ def kernel_of(fmt: Format, params: Params | None = None) -> Kernel:
             except Exception as error:
                 if memory_is_short(error):
                     raise MemoryError from error
-                what = f"no products with the format {fmt.spec.tag}: its kernel cannot be made"
+                what = f"no products with the format {fmt.tag}: its kernel cannot be made"
                 raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
         return _kernels[key]
 
@@ -60,7 +63,7 @@ def _make_kernel(fmt: Format, params: Params) -> Kernel:
 
     if fmt.kernel is not None:
         return _declared(fmt.kernel, params)
-    if fmt.decode_block is None or unfit_for_blocks(fmt.spec, params) is not None:
+    if fmt.decode_block is None or unfit_for_blocks(fmt, params) is not None:
         return DECODED
     return _fuse(fmt, params)
 
@@ -95,7 +98,7 @@ def _fuse(fmt: Format, params: Params) -> Kernel:
 
     assert fmt.decode_block is not None
     try:
-        return fused(fmt.decode_block, *_blocks(fmt.spec, params), params)
+        return fused(fmt.decode_block, *_blocks(fmt, params), params)
     except UntraceableError:
         return DECODED
 
@@ -134,8 +137,8 @@ def why_decoded(fmt: Format, params: Params | None = None) -> str | None:
         return None
     if fmt.decode_block is None:
         return "it declares neither a kernel nor a block decoder"
-    given = complete(fmt.spec.params, params or {})
-    return unfit_for_blocks(fmt.spec, given) or _untraceable(fmt, given)
+    given = complete(fmt.params, params or {})
+    return unfit_for_blocks(fmt, given) or _untraceable(fmt, given)
 
 
 def _untraceable(fmt: Format, params: Params) -> str | None:
@@ -144,7 +147,7 @@ def _untraceable(fmt: Format, params: Params) -> str | None:
 
     assert fmt.decode_block is not None
     try:
-        fused(fmt.decode_block, *_blocks(fmt.spec, params), params)
+        fused(fmt.decode_block, *_blocks(fmt, params), params)
     except UntraceableError as error:
         return f"its block decoder cannot run on several rows at once: {error}"
     return None

@@ -20,10 +20,11 @@ from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.metrics import ErrorSums
 
 if TYPE_CHECKING:
-    from fourcc.format import Aids, Array, Format, Parts
+    from fourcc.format import Array, Format, Parts
+    from fourcc.geometry import Geometry
     from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Kernel
-    from fourcc.spec import Geometry, Params
+    from fourcc.settings import Params
 
 T = TypeVar("T")
 
@@ -77,31 +78,29 @@ def _either(kernel: KernelFunction | None, whole: int, fast: Callable[[KernelFun
 
 
 def encode(
-    fmt: Format, tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids, *, whole: int
+    fmt: Format, tile: Array, geom: Geometry, options: Params, slow: Callable[[], Parts], *, plain: bool, whole: int
 ) -> Parts:
     """A tile's parts, from the format's kernel or the format itself; their exceptions pass through.
 
     Args:
-        fmt: the format; it has an encoder.
+        fmt: the format.
         tile: the weights, as the format takes them.
-        shared: the result of the format's `prepare`.
         geom: the tile's.
         options: complete and checked.
-        aids: data that the format needs or uses; a kernel takes none.
+        slow: encodes with the format itself.
+        plain: whether neither a result of `prepare` nor calibration data steer the encoder; a kernel takes none.
         whole: weights of the whole work that this is a part of.
     """
-    slow = fmt.encode
-    assert slow is not None
-    kernel = _kernel(fmt, geom.params, whole) if fmt.prepare is None and aids.empty else None
+    kernel = _kernel(fmt, geom.params, whole) if plain else None
     if kernel is None or kernel.encoder is None or not _plain_floats(tile):
-        return slow(tile, shared, geom, options, aids)
+        return slow()
 
     def fast(code: KernelFunction) -> Parts:
-        parts = {part.name: np.empty(part.shape(geom), numpy_dtype(part.dtype)) for part in fmt.spec.parts}
+        parts = {part.name: np.empty(part.shape(geom), numpy_dtype(part.dtype)) for part in fmt.parts}
         _run(code, (geom.rows, geom.cols), [parts[name] for name in kernel.parts], x=tile)
         return parts
 
-    return _either(kernel.encoder(options), whole, fast, lambda: slow(tile, shared, geom, options, aids))
+    return _either(kernel.encoder(options), whole, fast, slow)
 
 
 def decode(fmt: Format, parts: Parts, geom: Geometry, *, whole: int, out: Array | None = None) -> Array:
@@ -115,7 +114,7 @@ def decode(fmt: Format, parts: Parts, geom: Geometry, *, whole: int, out: Array 
         out: float32 (rows, cols) that may be filled, and is the result if it is.
     """
     kernel = _kernel(fmt, geom.params, whole)
-    if kernel is None or not _as_declared(fmt, parts, geom) or fmt.spec.decoded != "<f4":
+    if kernel is None or not _as_declared(fmt, parts, geom) or fmt.decoded != "<f4":
         return fmt.decode(parts, geom)
 
     def fast(code: KernelFunction) -> Array:
@@ -157,7 +156,7 @@ def _as_declared(fmt: Format, parts: Parts, geom: Geometry) -> bool:
     """Whether parts have the declared shapes and dtypes; a kernel trusts them."""
     if not geom.rows or not geom.cols:
         return False
-    expected = {part.name: (part.shape(geom), numpy_dtype(part.dtype)) for part in fmt.spec.parts}
+    expected = {part.name: (part.shape(geom), numpy_dtype(part.dtype)) for part in fmt.parts}
     return {name: (part.shape, part.dtype) for name, part in parts.items()} == expected
 
 

@@ -13,7 +13,7 @@ import attrs
 from fourcc.compute.cache import cache_folder
 from fourcc.compute.choosing import kernel_of
 from fourcc.errors import OutputError, PluginError
-from fourcc.spec import complete
+from fourcc.settings import complete
 
 if TYPE_CHECKING:
     from fourcc.format import Format
@@ -41,7 +41,7 @@ class Needed:
 def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
     """The kernels of a format by use: those of `q @ x`, a model's run, encoding and decoding by default."""
     kernel = kernel_of(fmt)
-    encoder = None if kernel.encoder is None else kernel.encoder(complete(fmt.spec.options, {}))
+    encoder = None if kernel.encoder is None else kernel.encoder(complete(fmt.options, {}))
     functions = {
         "encode": encoder,
         "multiply": kernel.tile,

@@ -10,8 +10,8 @@ import numpy as np
 
 from fourcc.compute.choosing import kernel_of
 from fourcc.compute.teams import run
+from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import BLOCK, JOB, LINE, address, empty, matrix, round_up
-from fourcc.spec import Geometry
 
 if TYPE_CHECKING:
     from fourcc.format import Array, Floats, Format, Parts

@@ -79,7 +79,7 @@ def _misfit(record: TensorRecord) -> Damage | None:
     if record.tag not in registry:
         return None
     try:
-        fitting_shapes(record, registry[record.tag].spec)
+        fitting_shapes(record, registry[record.tag])
     except PluginError:  # a broken plugin
         return None
     except TableError as error:

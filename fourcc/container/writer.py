@@ -26,8 +26,9 @@ from fourcc.dtypes import itemsize
 from fourcc.errors import OutputError, TableError
 from fourcc.files.write import AtomicFile
 from fourcc.format import Parts
+from fourcc.part import Part
 from fourcc.parts import PartsPlacer
-from fourcc.spec import FormatSpec, Part
+from fourcc.spec import FormatSpec
 
 COPY_BYTES = 1 << 20
 

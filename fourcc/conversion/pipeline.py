@@ -14,12 +14,13 @@ import attrs
 from fourcc.container.index import ErrorRecord, PartRecord, Provider, TensorRecord
 from fourcc.errors import listed
 from fourcc.format import Aids, Format, Parts
+from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision
 from fourcc.sources.source import SourceTensor
-from fourcc.spec import FormatSpec, Geometry, split_shape
+from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
@@ -114,7 +115,7 @@ def _tasks(step: Step, whole: int) -> Iterator[Task[_Tile | None]]:
 def _keep_tasks(step: Step, matrix: int) -> Iterator[Task[_Tile | None]]:
     fmt = step.source.format
     _, rows, cols = split_shape(step.source.shape)
-    for first, last in tile_bounds(rows, cols, fmt.spec):
+    for first, last in tile_bounds(rows, cols, fmt):
         yield Task(partial(_keep, step, fmt, matrix, first, last), (last - first) * cols)
 
 
@@ -122,7 +123,7 @@ def _keep(step: Step, fmt: Format, matrix: int, first: int, last: int) -> _Tile:
     """A tile's parts as they are stored; real weights are searched for NaN and infinity first."""
     _, rows, cols = split_shape(step.source.shape)
     tile = read_tile(step.source, fmt, matrix, first, last)
-    if fmt.spec.real and not step.decision.nonfinite:
+    if fmt.real and not step.decision.nonfinite:
         hint = 'nonfinite = "keep" in the rule lets them through.'
         at = (matrix * rows + first) * cols
         refuse_nonfinite(tile.decode(), tensor=step.source.name, first_index=at, hint=hint)
@@ -143,7 +144,7 @@ def _encode_tasks(step: Step, matrix: int, whole: int) -> Iterator[Task[_Tile | 
         whole=whole,
     )
     shared = Once(partial(encoder.prepare, partial(decoded_rows, step.source, stored, matrix)))
-    for first, last in tile_bounds(rows, cols, stored.spec, wanted.spec):
+    for first, last in tile_bounds(rows, cols, stored, wanted):
         run = partial(_encode, step.source, stored, encoder, shared, matrix, first, last)
         yield Task(run, (last - first) * cols)
 
@@ -171,7 +172,7 @@ def _collect(
 ) -> TensorRecord:
     """Writes a tensor's tiles in the order in which they come, and returns its record."""
     decision, source = step.decision, step.source
-    spec = registry[decision.tag].spec
+    spec = registry[decision.tag]
     parts = writer.tensor(source.name, spec, source.shape, decision.params)
     sums = ErrorSums()
     for tile in tiles:

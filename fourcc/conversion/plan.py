@@ -110,7 +110,7 @@ def plan(
 def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
     """The properties of a tensor that a policy can ask for."""
     try:
-        real = registry[tensor.tag].spec.real
+        real = registry[tensor.tag].real
     except PluginError:  # missing or broken, so the tensor can only be kept
         real = True
     return TensorInfo(

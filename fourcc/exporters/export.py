@@ -173,7 +173,7 @@ def _replacement(instead: str) -> Policy:
     """The policy of `--as` for tensors that the file cannot hold; without it vectors become 32-bit floats."""
     narrow = registry.foreign("numpy", "<f4")
     assert narrow is not None  # among the formats of this package
-    policy = Policy.shorthand(instead or str(narrow.spec.tag), option="--as")
+    policy = Policy.shorthand(instead or str(narrow.tag), option="--as")
     return attrs.evolve(policy, rules=tuple(attrs.evolve(rule, optional=True) for rule in policy.rules))
 
 
@@ -182,7 +182,7 @@ def _held(kind: FileKind, decision: Decision, group: int | None) -> bool:
     if group is not None and decision.params.get("group", group) != group:
         return False
     try:
-        spec = registry[decision.tag].spec
+        spec = registry[decision.tag]
     except PluginError:  # the format is missing or broken, so its layout is not known
         return False
     return kind.holds(spec, decision.params, decision.tensor.shape)

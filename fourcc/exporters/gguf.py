@@ -33,13 +33,14 @@ from fourcc.exporters.rows import constant, in_halves
 from fourcc.models.architecture import Architecture
 from fourcc.naming import GGUF, from_fourcc
 from fourcc.plugins.registry import registry
+from fourcc.settings import Params
 from fourcc.sources import gguf_llama, llama_family
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.gguf_header import MAX_DIMENSIONS, MAX_NAME
 from fourcc.sources.gguf_llama import ADJACENT, ARCHITECTURE_KEY, FREQUENCIES, HALVES
 from fourcc.sources.gguf_metadata import BLOB, Typed, unpacked_metadata
 from fourcc.sources.source import Hyper, Source
-from fourcc.spec import FormatSpec, Params
+from fourcc.spec import FormatSpec
 
 # Hyper-parameters that no key of the architecture states: the tokenizer's keys and a tensor do.
 _ELSEWHERE = ("bos_token_id", "eos_token_id", "rope_scaling.factors")
@@ -179,7 +180,7 @@ def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, in
     places: dict[str, dict[str, int]] = {}
     end = 0
     for step in steps:
-        spec = registry[step.decision.tag].spec
+        spec = registry[step.decision.tag]
         number = spec.foreign["ggml"]
         assert isinstance(number, int)  # see `holds`
         infos.append(Info(step.source.name, step.source.shape, number, end))

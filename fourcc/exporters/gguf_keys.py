@@ -150,7 +150,7 @@ def _retyped(key: GGUFKey | None, typed: Typed) -> GGUFKey | None:
 
 def _of_this_file(given: Mapping[str, Typed], steps: tuple[Step, ...]) -> tuple[dict[str, GGUFKey | None], list[str]]:
     """New values for the keys that describe the file itself, and notes on changes; None drops a key of the source."""
-    numbers = [(step, registry[step.decision.tag].spec.foreign["ggml"]) for step in steps]
+    numbers = [(step, registry[step.decision.tag].foreign["ggml"]) for step in steps]
     fresh: dict[str, GGUFKey | None] = {}
     if ALIGNMENT_KEY in given:
         fresh[ALIGNMENT_KEY] = GGUFKey(ALIGNMENT_KEY, UINT32, DEFAULT_ALIGNMENT)

@@ -183,7 +183,7 @@ def _dtype(steps: tuple[Step, ...]) -> str:
     """The dtype of most weights."""
     weights = dict.fromkeys(_DTYPES.values(), 0)
     for step in steps:
-        number = registry[step.decision.tag].spec.foreign.get("ggml")
+        number = registry[step.decision.tag].foreign.get("ggml")
         if isinstance(number, int) and number in _DTYPES and len(step.source.shape) > 1:
             weights[_DTYPES[number]] += prod(step.source.shape)
     return max(weights, key=lambda word: weights[word])

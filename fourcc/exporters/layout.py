@@ -8,8 +8,9 @@ import attrs
 
 from fourcc.conversion.pipeline import Step
 from fourcc.policy import Policy
+from fourcc.settings import Params
 from fourcc.sources.source import Source
-from fourcc.spec import FormatSpec, Params
+from fourcc.spec import FormatSpec
 
 
 @attrs.frozen(eq=False)

@@ -22,12 +22,13 @@ from fourcc.models.architecture import Architecture
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.policy.writing import rules_text
+from fourcc.settings import Params
 from fourcc.sources import llama_family
 from fourcc.sources.extent import foreign_format, number_format
 from fourcc.sources.llama2c import KIND as NAME
 from fourcc.sources.llama2c import MAGIC, NORM_EPS, ROPE_THETA
 from fourcc.sources.source import Source
-from fourcc.spec import FormatSpec, Params
+from fourcc.spec import FormatSpec
 
 IN_ROWS, ACROSS_ROWS = "int8 groups", "int8 flat groups"  # ids of the formats of version 2
 GROUP = 64  # halved until it divides the rows, as llama2.c's export.py does
@@ -113,8 +114,8 @@ def to_groups(source: Source, steps: tuple[Step, ...], group: int | None) -> Pol
     """The policy that brings every matrix into groups, of the wanted size or else of the size that matrices have."""
     size = group or _usual_group(source, steps)
     _check_group(source, steps, size)
-    within, across = (foreign_format(NAME, identity, source.path).spec.tag for identity in (IN_ROWS, ACROSS_ROWS))
-    narrow = number_format("<f4", source.path).spec.tag
+    within, across = (foreign_format(NAME, identity, source.path).tag for identity in (IN_ROWS, ACROSS_ROWS))
+    narrow = number_format("<f4", source.path).tag
     settings = {"params": {"group": size}, "optional": True}
     return Policy.parse(
         rules_text(
@@ -136,7 +137,7 @@ def _check_group(source: Source, steps: tuple[Step, ...], group: int) -> None:
 
 
 def _is_grouped(step: Step) -> bool:
-    spec = registry[step.decision.tag].spec
+    spec = registry[step.decision.tag]
     return len(step.source.shape) > 1 and holds_groups(spec, step.decision.params, step.source.shape)
 
 
@@ -175,7 +176,7 @@ def lay_out(version: int, source: Source, steps: tuple[Step, ...]) -> Layout:
 
 def _parts(step: Step, start: int) -> dict[str, int]:
     """Offsets of a tensor's parts: codes first, then scales."""
-    spec, shape = registry[step.decision.tag].spec, step.source.shape
+    spec, shape = registry[step.decision.tag], step.source.shape
     if len(spec.parts) == 1:
         return {spec.parts[0].name: start}
     scales, codes = spec.parts

@@ -42,7 +42,7 @@ def in_halves(source: Source, step: Step) -> Step:
             found=f"shape {list(tensor.shape)}, head_dim {head_dim}",
             expected="heads of one even width",
         )
-    spec = tensor.format.spec
+    spec = tensor.format
     movable = spec.block == (1, 1) if vector else all(part.rows == 1 and not part.variable for part in spec.parts)
     if not movable:
         tensor = _decoded(tensor)
@@ -52,21 +52,21 @@ def in_halves(source: Source, step: Step) -> Step:
 
 def _decoded(tensor: SourceTensor) -> SourceTensor:
     """The tensor as plain numbers of its decoded dtype."""
-    fmt = registry.foreign("numpy", tensor.format.spec.decoded)
+    fmt = registry.foreign("numpy", tensor.format.decoded)
     assert fmt is not None  # every decoded dtype has a plain format
-    part = fmt.spec.parts[0].name
+    part = fmt.parts[0].name
 
     def read(matrix: int, first: int, last: int) -> Parts:
         return {part: decoded_rows(tensor, tensor.format, matrix, first, last)}
 
-    return attrs.evolve(tensor, tag=fmt.spec.tag, params={}, read=read, copy=None, record=None)
+    return attrs.evolve(tensor, tag=fmt.tag, params={}, read=read, copy=None, record=None)
 
 
 def constant(name: str, values: Floats) -> Step:
     """A tensor that is in no source: a vector of float32 numbers, stored as they are."""
     fmt = registry.foreign("numpy", "<f4")
     assert fmt is not None
-    part, tag, shape = fmt.spec.parts[0].name, fmt.spec.tag, values.shape
+    part, tag, shape = fmt.parts[0].name, fmt.tag, values.shape
     read = partial(_read_constant, part, values)
     nbytes = 4 * prod(shape)
     info = TensorInfo(name=name, shape=shape, roles=("other",), layer=None, tag=tag)

@@ -18,11 +18,12 @@ from fourcc.exporters.layout import FileKind, Layout
 from fourcc.exporters.rows import in_halves
 from fourcc.naming import HUGGING_FACE, from_fourcc
 from fourcc.plugins.registry import registry
+from fourcc.settings import Params
 from fourcc.sources import llama_family, tokenizer
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import CHAT_TEMPLATE
-from fourcc.spec import FormatSpec, Params
+from fourcc.spec import FormatSpec
 
 _METADATA = {"format": "pt"}  # some readers refuse a file without it
 _ALONG = (tokenizer.JSON, tokenizer.SENTENCEPIECE, *tokenizer.COMPANIONS)
@@ -58,7 +59,7 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     header: dict[str, object] = {"__metadata__": _METADATA}
     offsets, end = {}, 0
     for step in steps:
-        spec = registry[step.decision.tag].spec
+        spec = registry[step.decision.tag]
         offsets[step.source.name] = (spec.parts[0].name, end)
         header[step.source.name] = {
             "dtype": spec.foreign["safetensors"],

@@ -142,13 +142,13 @@ class Registry(Mapping[FourCC | str, "Format"]):
         for tag in self:
             with contextlib.suppress(PluginError):
                 fmt, entry = self[tag], self.entry(tag)
-                if fmt.spec.foreign.get(system) != identity:
+                if fmt.foreign.get(system) != identity:
                     continue
                 if entry.distribution == OWN:
                     return fmt
                 claims.append((fmt, entry))
         if len(claims) > 1:
-            named = " and by ".join(sorted(f"{fmt.spec.tag} of {entry.owner}" for fmt, entry in claims))
+            named = " and by ".join(sorted(f"{fmt.tag} of {entry.owner}" for fmt, entry in claims))
             raise DuplicateTagError(
                 f"the id {identity} of {system} is claimed by {named}",
                 hint="Uninstall one of them, or name the others in FOURCC_PLUGINS.",
@@ -169,7 +169,7 @@ class Registry(Mapping[FourCC | str, "Format"]):
         Raises:
             PluginError: it does not keep the contract, or its tag is reserved.
         """
-        tag = fmt.spec.tag
+        tag = fmt.tag
         entry = Entry(str(tag), f"{owner[0]}:{tag}", *owner, load=lambda: fmt)
         entries, added = self._declared(), dict[FourCC, list[Entry]]()
         self._admit(entry, added)

@@ -10,7 +10,8 @@ import attrs
 from fourcc.errors import MissingFormatError, PluginError
 from fourcc.policy.places import NEAR_TAGS, Path, Problems
 from fourcc.policy.rule import FormatChoice, Rule, TensorInfo
-from fourcc.spec import FormatSpec, Params, Setting, complete
+from fourcc.settings import Params, Setting, complete
+from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def rule_targets(index: int, rule: Rule, registry: Registry, problems: Problems)
             continue
         if rule.nonfinite and not target.spec.nonfinite:
             problems.add(("rule", index, "nonfinite"), f"{choice.tag} cannot hold NaN or infinity", 'leave out "keep"')
-        if any((target.spec.tag, target.params) == (other.spec.tag, other.params) for other in targets):
+        if any((target.spec.tag, target.params) == (other.tag, other.params) for other in targets):
             problems.add(path, f"does nothing: {choice.tag} was already tried")
         targets.append(target)
     return tuple(targets) if len(problems.listed) == before else None
@@ -79,11 +80,11 @@ def find_format(tag: FourCC, path: Path, registry: Registry, problems: Problems)
 
 
 def _target(choice: FormatChoice, fmt: Format, path: Path, problems: Problems) -> TargetFormat | None:
-    params = _complete(fmt.spec.params, choice.params, choice.tag, (*path, "params"), problems)
-    options = _complete(fmt.spec.options, choice.options, choice.tag, (*path, "encoder"), problems)
+    params = _complete(fmt.params, choice.params, choice.tag, (*path, "params"), problems)
+    options = _complete(fmt.options, choice.options, choice.tag, (*path, "encoder"), problems)
     if params is None or options is None:
         return None
-    return TargetFormat(fmt.spec, fmt.encode is not None, params, options)
+    return TargetFormat(fmt, fmt.encode is not None, params, options)
 
 
 def _complete(

@@ -24,7 +24,7 @@ from fourcc.policy.writing import Row, explicit_text, rules_text, shorthand_text
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
-    from fourcc.spec import Params
+    from fourcc.settings import Params
 
 _PLAIN = re.compile(r"[A-Za-z0-9_,]+")  # texts that are shown as typed
 _TEXTS = {"format": "tags with commas between them", "recipe": "a recipe's name"}
@@ -148,7 +148,7 @@ class Policy:
         narrow = registry.foreign("numpy", "<f4")
         if narrow is None:
             raise PluginError("no format holds 32-bit floats as they are", hint="Install fourcc again.")
-        policy = cls.parse(shorthand_text([str(tag) for tag in chain], str(narrow.spec.tag)))
+        policy = cls.parse(shorthand_text([str(tag) for tag in chain], str(narrow.tag)))
         return attrs.evolve(policy, places=places)
 
     @classmethod

@@ -109,7 +109,7 @@ class Resolver:
         except _RefusedError as error:
             self._refusals.setdefault((rule, error.message, error.hint), []).append(tensor.name)
             return None
-        first = chain[0].spec.tag
+        first = chain[0].tag
         decision = self._decision(tensor, rule, None if target.holds(tensor) else target)
         return decision if decision.tag == first else attrs.evolve(decision, fallback_from=first)
 
@@ -132,7 +132,7 @@ class Resolver:
     def _kept_bytes(self, tensor: TensorInfo) -> int:
         if tensor.nbytes is not None:
             return tensor.nbytes
-        return self._registry[tensor.tag].spec.stored_bytes(tensor.shape, tensor.params)
+        return self._registry[tensor.tag].stored_bytes(tensor.shape, tensor.params)
 
 
 class _RefusedError(Exception):
@@ -151,7 +151,7 @@ def _chosen(tensor: TensorInfo, chain: Sequence[TargetFormat]) -> TargetFormat:
         return target
     if not tensor.real:
         hint = 'a rule before it with values = "integer" and keep = true carries them'
-        raise _RefusedError(f"{tensor.tag} holds no real numbers, so it cannot become {chain[0].spec.tag}", hint)
+        raise _RefusedError(f"{tensor.tag} holds no real numbers, so it cannot become {chain[0].tag}", hint)
     if target is None:
         reasons = "; ".join(f"{each.spec.tag}: {each.spec.misfit(tensor.shape, each.params)}" for each in chain)
         raise _RefusedError(f"no format fits the shape {tensor.shape}: {reasons}", "add a fallback")

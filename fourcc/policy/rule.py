@@ -8,10 +8,11 @@ from math import prod
 
 import attrs
 
+from fourcc.geometry import split_shape
 from fourcc.policy.conditions import Condition
 from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
-from fourcc.spec import Params, split_shape
+from fourcc.settings import Params
 from fourcc.tags import FourCC
 
 

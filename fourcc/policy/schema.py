@@ -10,7 +10,7 @@ from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
 from fourcc.policy.places import Path, Problems
 from fourcc.policy.rule import FormatChoice, Rule
-from fourcc.spec import Params
+from fourcc.settings import Params
 from fourcc.tags import FourCC, as_tag
 
 VERSION = 1

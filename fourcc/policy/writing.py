@@ -11,7 +11,7 @@ from typing import NamedTuple
 from fourcc.policy.globs import Globs, spelled
 from fourcc.policy.rule import Decision
 from fourcc.policy.schema import VERSION
-from fourcc.spec import Params
+from fourcc.settings import Params
 from fourcc.tags import FourCC
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")

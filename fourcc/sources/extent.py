@@ -12,8 +12,11 @@ import numpy as np
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import SourceError
 from fourcc.format import Array, Format, Parts
+from fourcc.geometry import Geometry, split_shape
+from fourcc.part import Part
 from fourcc.plugins.registry import registry
-from fourcc.spec import FormatSpec, Geometry, Params, Part, split_shape
+from fourcc.settings import Params
+from fourcc.spec import FormatSpec
 
 ReadRows = Callable[[int, int, int], Parts]  # (matrix, first row, last row) -> parts
 
@@ -118,7 +121,7 @@ def whole_parts(spec: FormatSpec) -> frozenset[str]:
 
 def single_part(fmt: Format) -> bool:
     """Whether a format's tensors are one run of bytes, so a foreign file can hold them as `Extent` reads them."""
-    return single_part_spec(fmt.spec)
+    return single_part_spec(fmt)
 
 
 def single_part_spec(spec: FormatSpec) -> bool:

@@ -77,7 +77,7 @@ def _signs(tensor: SourceTensor) -> Iterator[_Sign]:
 def _dtype(tensor: SourceTensor) -> object:
     """The dtype of a tensor that may hold codes, as `_Sign.dtypes` spells it; None for all others."""
     try:
-        spec = registry[tensor.tag].spec
+        spec = registry[tensor.tag]
     except PluginError:
         return None
     word = spec.foreign.get("safetensors")
@@ -129,5 +129,5 @@ def refuse_encoding(source: Source, changed: Iterable[str]) -> None:
 def _is_part(source: Source, name: str) -> bool:
     """Whether a tensor looks like codes or scales, whatever stands beside it."""
     tensor = next(tensor for tensor in source.tensors if tensor.name == name)
-    real = registry[tensor.tag].spec.real
+    real = registry[tensor.tag].real
     return not real or _dtype(tensor) in _FLOATS8 or name.endswith(_SCALES)

@@ -143,19 +143,19 @@ def _read_tensor(cursor: Cursor, version: int) -> SourceTensor:
     fmt = registry.foreign("ggml", number)
     if fmt is None or not single_part(fmt):
         raise refusal("no installed format has the tensor's layout", layout_name(number))
-    if version < VERSION and fmt.spec.block != (1, 1):
+    if version < VERSION and fmt.block != (1, 1):
         what = f"the blocks of ggjt version {version} are laid out in another way than ggml's of today"
-        raise refusal(what, str(fmt.spec.tag), "floats, or version 3")
-    misfit = fmt.spec.misfit(shape)
+        raise refusal(what, str(fmt.tag), "floats, or version 3")
+    misfit = fmt.misfit(shape)
     if misfit is not None:
         raise refusal("the shape does not fit the layout", misfit)
     offset = -(-cursor.at // ALIGNMENT) * ALIGNMENT
-    end = offset + stored_bytes(fmt.spec, shape)
+    end = offset + stored_bytes(fmt, shape)
     if end > cursor.file.size:
         raise refusal("the file is cut", f"{cursor.file.size} bytes", f"at least {end} bytes")
     cursor.at = end
-    extent = Extent(cursor.file, offset, shape, fmt.spec)
-    return SourceTensor(name.removesuffix(".weight"), name, shape, fmt.spec.tag, extent.read)
+    extent = Extent(cursor.file, offset, shape, fmt)
+    return SourceTensor(name.removesuffix(".weight"), name, shape, fmt.tag, extent.read)
 
 
 def _hyper(file: ReadFile, fields: dict[str, int], tensors: list[SourceTensor]) -> Hyper:

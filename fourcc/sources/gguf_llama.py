@@ -104,7 +104,7 @@ def _frequencies(source: Source, tensors: list[SourceTensor]) -> tuple[list[Sour
     stored = next((tensor for tensor in tensors if tensor.source_name == FREQUENCIES), None)
     if stored is None:
         return tensors, {}
-    if len(stored.shape) != 1 or not stored.format.spec.real:
+    if len(stored.shape) != 1 or not stored.format.real:
         raise SourceError(
             "the factors of the rotation have a wrong shape",
             file=source.path,
@@ -134,7 +134,7 @@ def _adjacent(source: Source, tensor: SourceTensor, head_dim: object) -> SourceT
     if not tensor.name.removesuffix(".bias").endswith(ROTATED):
         return tensor
     vector = len(tensor.shape) == 1
-    plain = tensor.format.spec.block == (1, 1)
+    plain = tensor.format.block == (1, 1)
     size = (0, 1, *tensor.shape)[-1 if vector else -2]  # without dimensions: of one row, which is no head
     if type(head_dim) is not int or head_dim % 2 or size % head_dim or (vector and not plain):
         raise SourceError(

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 
 from fourcc.errors import SourceError
+from fourcc.geometry import Geometry
 from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.networks.hyper import MAX_COUNT
 from fourcc.plugins.registry import registry
@@ -28,7 +29,6 @@ from fourcc.sources.source import Hyper, Source, SourceTensor
 from fourcc.sources.tokenizer import beside
 from fourcc.sources.weight_only import gathered
 from fourcc.sources.weight_scheme import Scheme, scheme_name, scheme_of
-from fourcc.spec import Geometry
 
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -240,7 +240,7 @@ def _adjacent(config: _Config, tensor: SourceTensor, head_dim: int) -> SourceTen
     """The tensor; where it is rotated, with its rows as adjacent pairs."""
     if not tensor.name.removesuffix(".bias").endswith(_ROTATED):
         return tensor
-    spec = registry[tensor.tag].spec
+    spec = registry[tensor.tag]
     part = spec.parts[0]
     vector = len(tensor.shape) == 1
     assert part.tail is not None

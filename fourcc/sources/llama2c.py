@@ -278,10 +278,10 @@ def _tensor(file: ReadFile, header: Header, run: TensorRun, name: str, offset: i
     """A tensor whose bytes begin at `offset`: float32 numbers, or codes followed by their scales."""
     shape = run.shape
     if not run.grouped:
-        spec = number_format("<f4", file.path).spec
+        spec = number_format("<f4", file.path)
         extent = Extent(file, offset, shape, spec)
         return SourceTensor(name=name, source_name=name, shape=shape, tag=spec.tag, read=extent.read)
     identity = "int8 flat groups" if shape[1] % header.group else "int8 groups"
-    spec, params = foreign_format(KIND, identity, file.path).spec, {"group": header.group}
+    spec, params = foreign_format(KIND, identity, file.path), {"group": header.group}
     planes = Planes(file, (offset + prod(shape), offset), shape, spec, params)
     return SourceTensor(name=name, source_name=name, shape=shape, tag=spec.tag, read=planes.read, params=params)

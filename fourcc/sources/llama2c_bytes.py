@@ -118,7 +118,7 @@ def open_bytes(path: Path) -> Source:
 
 
 def _tensors(file: ReadFile, header: Header, layout: _Layout) -> Iterator[SourceTensor]:
-    spec = foreign_format(SYSTEM, layout.identity, file.path).spec
+    spec = foreign_format(SYSTEM, layout.identity, file.path)
     offset = SEVEN.size + (_MAXIMA.size if layout.maxima else 0)
     for kind, run in enumerate(layout.runs(header)):
         for number in range(run.layers):

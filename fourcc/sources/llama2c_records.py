@@ -119,7 +119,7 @@ class _Place:
 
     def numbers(self) -> SourceTensor:
         """A tensor of float32."""
-        spec = number_format("<f4", self.file.path).spec
+        spec = number_format("<f4", self.file.path)
         extent = Extent(self.file, self.offset, self.run.shape, spec)
         return SourceTensor(name=self.name, source_name=self.name, shape=self.run.shape, tag=spec.tag, read=extent.read)
 
@@ -136,7 +136,7 @@ class _Place:
         return self._awq() if text == AWQ else self._planes(text)
 
     def _planes(self, code: str) -> tuple[SourceTensor, int]:
-        spec, shape = foreign_format(SYSTEM, code, self.file.path).spec, self.run.shape
+        spec, shape = foreign_format(SYSTEM, code, self.file.path), self.run.shape
         reason = spec.misfit(shape)
         if reason is not None:
             raise SourceError(reason, file=self.file.path, tensor=self.name, offset=self.offset)
@@ -155,7 +155,7 @@ class _Place:
             raise SourceError(what, file=self.file.path, tensor=self.name, found=f"{outs} x {ins}", expected=expected)
         groups, at = ins // AWQ_GROUP, self.offset + _RECORD.size
         zeros_at, words_at = at + 4 * groups * outs, at + 4 * groups * outs + groups * outs // 2
-        spec = foreign_format("weight-only", "uint4 groups", self.file.path).spec
+        spec = foreign_format("weight-only", "uint4 groups", self.file.path)
         grid = _Grid(self.file)
         affine = Affine(
             spec=spec,

@@ -17,10 +17,11 @@ from fourcc.container.sums import refuse_damage
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
 from fourcc.format import Array, Parts
+from fourcc.geometry import split_shape
+from fourcc.part import Part
 from fourcc.plugins.registry import registry
 from fourcc.sources.llama_family import ARCHITECTURE, incomplete
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.spec import Part, split_shape
 from fourcc.threads import Once
 
 POLICY_BLOB = "policy.toml"
@@ -81,7 +82,7 @@ class _TensorReader:
         """A part's bytes, in runs."""
         if self._record.tag in registry:
             with suppress(PluginError):  # broken: then as if it were not installed
-                fitting_shapes(self._record, registry[self._record.tag].spec, self._model.path)
+                fitting_shapes(self._record, registry[self._record.tag], self._model.path)
         self._intact()
         for start in range(0, part.nbytes, CHUNK):
             yield bytes(self._model.file.read(part.offset + start, min(CHUNK, part.nbytes - start)))
@@ -89,7 +90,7 @@ class _TensorReader:
     def rows(self, matrix: int, first: int, last: int) -> Parts:
         """Parts of the rows first..last of a matrix."""
         self._intact()
-        spec = registry[self._record.tag].spec
+        spec = registry[self._record.tag]
         shapes = fitting_shapes(self._record, spec, self._model.path)
         stored = {part.name: part for part in self._record.parts}
         return {

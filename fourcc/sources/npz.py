@@ -27,10 +27,10 @@ import numpy as np
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
 from fourcc.format import Array, Parts
+from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
 from fourcc.sources.extent import Extent, refuse_other_than_truth, single_part
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.spec import split_shape
 
 KIND = "npz"
 MAX_HEADER = 1 << 16  # of an array's header
@@ -173,10 +173,10 @@ def _tensor(member: _Member) -> SourceTensor:
     if fmt is None or not single_part(fmt):
         hint = "Store it as little-endian numbers: array.astype('<f4')." if dtype.startswith(">") else None
         raise member.refusal("no installed format holds arrays of this dtype", dtype, hint=hint)
-    misfit = fmt.spec.misfit(shape)
+    misfit = fmt.misfit(shape)
     if misfit is not None:
         raise member.refusal(misfit, list(shape))
-    extent = Extent(member, begin, shape, fmt.spec)
+    extent = Extent(member, begin, shape, fmt)
     if begin + extent.nbytes != member.nbytes:
         what = f"the array {list(shape)} of {dtype} does not fill its member"
         raise member.refusal(what, f"{member.nbytes} bytes", f"{begin + extent.nbytes} bytes")
@@ -185,8 +185,8 @@ def _tensor(member: _Member) -> SourceTensor:
         if extent.nbytes > MAX_COLUMN_ORDER:
             what, hint = "an array in column order that is too large", "Store it in row order: numpy.ascontiguousarray."
             raise member.refusal(what, f"{extent.nbytes} bytes", f"at most {MAX_COLUMN_ORDER}", hint)
-        read = _ByColumns(member, begin, shape, dtype, fmt.spec.parts[0].name).read
-    return SourceTensor(name=member.name, source_name=member.name, shape=shape, tag=fmt.spec.tag, read=read)
+        read = _ByColumns(member, begin, shape, dtype, fmt.parts[0].name).read
+    return SourceTensor(name=member.name, source_name=member.name, shape=shape, tag=fmt.tag, read=read)
 
 
 class _ByColumns:

@@ -103,7 +103,7 @@ def named(names: Iterable[str]) -> str:
 
 def _tensors(file: ReadFile, entries: list[HeaderEntry], formats: dict[str, Format]) -> Iterator[SourceTensor]:
     for entry in entries:
-        spec = formats[entry.dtype].spec
+        spec = formats[entry.dtype]
         misfit = spec.misfit(entry.shape)
         if misfit is not None:
             raise SourceError(misfit, file=file.path, tensor=entry.name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+from fourcc.geometry import split_shape
 from fourcc.sources.source import SourceTensor
-from fourcc.spec import split_shape
 
 _ROWS = 1024  # compared at once
 
@@ -15,7 +15,7 @@ def equal(a: SourceTensor, b: SourceTensor) -> bool:
     if (a.tag, a.shape, dict(a.params)) != (b.tag, b.shape, dict(b.params)):
         return False
     lead, rows, _ = split_shape(a.shape)
-    height = a.format.spec.block[0]
+    height = a.format.block[0]
     step = rows if height is None else -(-_ROWS // height) * height
     return all(
         _run(a, matrix, first, min(rows, first + step)) == _run(b, matrix, first, min(rows, first + step))

@@ -163,7 +163,7 @@ def _notes(weight_map: dict[str, str], tensors: dict[str, SourceTensor], total_s
     unlisted = [name for name in tensors if name not in weight_map]
     if unlisted:
         notes.append(f"the index does not list {named(unlisted)}: read all the same")
-    nbytes = sum(stored_bytes(registry[tensor.tag].spec, tensor.shape) for tensor in tensors.values())
+    nbytes = sum(stored_bytes(registry[tensor.tag], tensor.shape) for tensor in tensors.values())
     if total_size is not None and total_size != nbytes:
         notes.append(f"the index states a total_size of {total_size!r}, the tensors have {nbytes} bytes")
     return notes

@@ -20,9 +20,10 @@ from fourcc.container.tensor_mapping import TensorMapping
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, listed
 from fourcc.format import Array, Format, Parts
+from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Params, split_shape
+from fourcc.settings import Params
 from fourcc.tags import FourCC
 
 Hyper = Mapping[str, Scalar | list[Scalar]]
@@ -78,7 +79,7 @@ class SourceTensor:
     @property
     def nbytes(self) -> int:
         """Bytes that it takes as it is stored. Raises as `format` does where no model.bin tells."""
-        return self.format.spec.stored_bytes(self.shape, self.params) if self.record is None else self.record.nbytes
+        return self.format.stored_bytes(self.shape, self.params) if self.record is None else self.record.nbytes
 
     def qmatrix(self) -> QMatrix:
         """The whole tensor, read into memory as it is stored.
@@ -96,7 +97,7 @@ class SourceTensor:
 
     def _parts(self) -> Parts:
         """All parts; those of leading dimensions' matrices are stacked."""
-        spec = self.format.spec
+        spec = self.format
         lead, rows, _ = split_shape(self.shape)
         if not prod(self.shape):  # there is nothing to read, and no matrix to stack
             shapes = spec.part_shapes(self.shape, self.params)

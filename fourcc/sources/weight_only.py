@@ -23,11 +23,11 @@ import numpy as np
 
 from fourcc.errors import SourceError, listed
 from fourcc.format import Array
+from fourcc.geometry import Geometry, split_shape
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.packed_words import Affine, Rows, along, awq, down
 from fourcc.sources.source import SourceTensor
 from fourcc.sources.weight_scheme import Scheme
-from fourcc.spec import Geometry, split_shape
 
 _FIRST = "model.layers.0.self_attn.q_proj"
 _INT32 = ("<i4", "<u4")
@@ -111,7 +111,7 @@ class _Module:
         index = self._index(shape[1], group, count)
         bits = 8 if self.bits == 8 else 4
         identity = f"uint{bits} groups" if index is None else f"uint{bits} indexed groups"
-        spec = foreign_format("weight-only", identity, self.scheme.path).spec
+        spec = foreign_format("weight-only", identity, self.scheme.path)
         read = Affine(spec, codes, scales, zeros, index, bits).read
         source_name = f"{self.prefix}.{'weight' if self.bytewise else self.scheme.parts[0]}"
         name, params = f"{self.prefix}.weight", {"group": group}
@@ -250,7 +250,7 @@ class _Module:
 
 
 def _dtype(tensor: SourceTensor) -> str:
-    dtype = tensor.format.spec.parts[0].dtype
+    dtype = tensor.format.parts[0].dtype
     assert isinstance(dtype, str)  # a checkpoint's plain numbers are no records
     return dtype
 

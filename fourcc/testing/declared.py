@@ -15,7 +15,7 @@ from fourcc.testing.subject import Subject, is_own
 
 def declaration(subject: Subject) -> Iterator[Finding]:
     """The declaration does not contradict itself, and tells people what they need to know."""
-    spec = subject.format.spec
+    spec = subject.format
     attempt(spec.check, tried="check the declaration", advice="Mend the FormatSpec.")
     for name in ("name", "summary"):
         if not str(getattr(spec, name)).strip() or "\n" in getattr(spec, name):
@@ -41,13 +41,13 @@ def declaration(subject: Subject) -> Iterator[Finding]:
 
 def foreign_ids(subject: Subject) -> Iterator[Finding]:
     """No other format has its ids in other systems."""
-    spec = subject.format.spec
+    spec = subject.format
     for system, identity in spec.foreign.items():
         for tag in registry:
             with contextlib.suppress(PluginError):
                 other = registry[tag]
                 ours = registry.entry(tag).distribution == OWN
-                if other is not subject.format and ours and other.spec.foreign.get(system) == identity:
+                if other is not subject.format and ours and other.foreign.get(system) == identity:
                     yield Finding(
                         what=f"the id {identity} of {system} belongs to fourcc's own {tag}",
                         found=f"foreign = {dict(spec.foreign)}",

@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from fourcc.format import Array, Format, Parts
+from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Geometry
 from fourcc.testing.finding import Finding, FoundError, attempt
 from fourcc.testing.memory import PLACES, Guarded, guards_work
 from fourcc.testing.subject import Subject, random_parts
@@ -39,7 +39,7 @@ def shape_and_dtype(subject: Subject) -> Iterator[Finding]:
 
 
 def _of_declared_kind(subject: Subject, weights: object, shape: tuple[int, int], tried: str) -> Iterator[Finding]:
-    wanted = np.dtype(subject.format.spec.decoded)
+    wanted = np.dtype(subject.format.decoded)
     if (getattr(weights, "shape", None), getattr(weights, "dtype", None)) != (shape, wanted):
         yield Finding(
             what="decode gives another shape or dtype than declared",
@@ -152,7 +152,7 @@ def _with_damage(subject: Subject, shape: tuple[int, int], seed: int) -> Parts:
         if data.size:
             data[random.integers(0, data.size, 3)] ^= (1 << random.integers(0, 8, 3)).astype(np.uint8)
         parts[name] = data.view(part.dtype).reshape(part.shape)
-    for spec in subject.format.spec.parts:
+    for spec in subject.format.parts:
         if spec.variable:
             parts[spec.name] = parts[spec.name][: len(parts[spec.name]) // 2]
     return parts
@@ -160,7 +160,7 @@ def _with_damage(subject: Subject, shape: tuple[int, int], seed: int) -> Parts:
 
 def _decode_and_multiply(subject: Subject, parts: Parts, shape: tuple[int, int]) -> None:
     """Decodes and multiplies; an access beyond the parts ends the process, an exception is an answer."""
-    matrix = QMatrix(subject.format.spec.tag, shape, parts, subject.params)
+    matrix = QMatrix(subject.format.tag, shape, parts, subject.params)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for call in (

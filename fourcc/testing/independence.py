@@ -11,8 +11,8 @@ from hashlib import blake2b
 import numpy as np
 
 from fourcc.format import Array, Parts
+from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Geometry
 from fourcc.testing.finding import Finding, attempt
 from fourcc.testing.process import digest_apart
 from fourcc.testing.subject import Subject
@@ -31,7 +31,7 @@ def all_bytes(matrix: QMatrix) -> dict[str, bytes]:
 
 def rows(subject: Subject) -> Iterator[Finding]:
     """Runs of whole blocks encode and decode alone as they do in the whole matrix: tiles do not show."""
-    spec = subject.format.spec
+    spec = subject.format
     tall = spec.block[0]
     if tall is None or spec.variable:
         return

@@ -47,8 +47,8 @@ def calibration(subject: Subject) -> Iterator[Finding]:
     """The calibration data that the encoder asks for make a difference."""
     w = heavy(subject.plain_shape(9))
     plain = all_bytes(subject.encode(w))
-    cols, tag = w.shape[1], subject.format.spec.tag
-    flat = Aids(np.ones(cols, np.float32), np.eye(cols, dtype=np.float32)).restricted(subject.format.spec.needs)
+    cols, tag = w.shape[1], subject.format.tag
+    flat = Aids(np.ones(cols, np.float32), np.eye(cols, dtype=np.float32)).restricted(subject.format.needs)
     with_flat = attempt(
         partial(encode, w, tag, subject.params, subject.options, aids=flat),
         tried=f"encode {described(w)} with an importance of 1 for each column, or the identity for a Hessian",
@@ -56,7 +56,7 @@ def calibration(subject: Subject) -> Iterator[Finding]:
     if all_bytes(with_flat) == plain:
         yield Finding(
             what="the calibration data that the format asks for make no difference",
-            tried=f"encode {described(w)} with two different {' and '.join(sorted(subject.format.spec.needs))}",
+            tried=f"encode {described(w)} with two different {' and '.join(sorted(subject.format.needs))}",
             found="the same bytes",
             advice="Leave them out of `needs`: every user of the format would have to gather them for nothing.",
             note=True,

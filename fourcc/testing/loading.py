@@ -8,7 +8,7 @@ from pathlib import Path
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
 from fourcc.plugins.entries import GROUP, OWN, Entry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Params, Setting
+from fourcc.settings import Params, Setting
 from fourcc.tags import FourCC
 from fourcc.testing.finding import Finding, Outcome
 from fourcc.testing.process import import_apart
@@ -94,7 +94,7 @@ def subject_of(
     """
     fmt = registry[tag]
     try:
-        params, options = _parsed(fmt.spec.params, given), _parsed(fmt.spec.options, chosen)
+        params, options = _parsed(fmt.params, given), _parsed(fmt.options, chosen)
         return Subject.of(fmt, params=params, options=options, vectors=vectors)
     except ValueError as error:
         raise UsageError(f"{tag}: {error}", hint=f"`fourcc formats {tag}` lists its settings.") from error

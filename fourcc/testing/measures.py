@@ -73,14 +73,14 @@ def measure(subject: Subject) -> Measure:
 
 def nearest(subject: Subject) -> list[Format]:
     """Built-in formats with an encoder that spend about as many bits, the closest first."""
-    bits = subject.format.spec.bits_per_weight(subject.params)
+    bits = subject.format.bits_per_weight(subject.params)
     encoding = []
     for tag in registry:
         with contextlib.suppress(PluginError):
             if registry.entry(tag).distribution == OWN and (fmt := registry[tag]).encode is not None:
                 encoding.append(fmt)
-    able = [fmt for fmt in encoding if fmt.spec.real and fmt is not subject.format and not fmt.spec.needs]
-    return sorted(able, key=lambda each: (abs(each.spec.bits_per_weight() - bits), str(each.spec.tag)))[:NEAREST]
+    able = [fmt for fmt in encoding if fmt.real and fmt is not subject.format and not fmt.needs]
+    return sorted(able, key=lambda each: (abs(each.bits_per_weight() - bits), str(each.tag)))[:NEAREST]
 
 
 def _student(shape: tuple[int, int]) -> Array:

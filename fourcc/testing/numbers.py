@@ -11,7 +11,8 @@ import numpy as np
 
 from fourcc.errors import NumericError, PluginError
 from fourcc.format import Array, Floats
-from fourcc.spec import Geometry, complete
+from fourcc.geometry import Geometry
+from fourcc.settings import complete
 from fourcc.testing.finding import Finding, attempt
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described, heavy, integers, largest
@@ -154,7 +155,7 @@ def check_bound(subject: Subject, w: Floats, what: str) -> Iterator[Finding]:
 def _check_matrix(subject: Subject, w: Array, decoded: Array, tried: str) -> Iterator[Finding]:
     """Findings for one matrix; both arrays are float64 (rows, cols)."""
     error = np.abs(decoded - w)
-    defaults = complete(subject.format.spec.options, {})
+    defaults = complete(subject.format.options, {})
     if subject.format.bound is None or dict(subject.options) != defaults:  # nothing is promised of other options
         yield from _better_than_zeros(w, error, tried)
         return
@@ -191,7 +192,7 @@ def _beyond(subject: Subject, w: Array, decoded: Array, wrong: Array, bound: Arr
 
 def _where(subject: Subject, wrong: Array) -> str:
     """A property that the places of all wrong weights share, as a likely cause."""
-    spec = subject.format.spec
+    spec = subject.format
     rows, cols = wrong.shape
     wide, tall = spec.width(subject.params) or cols, spec.block[0] or rows
     at_rows, at_cols = np.flatnonzero(wrong.any(axis=1)), np.flatnonzero(wrong.any(axis=0))
@@ -232,7 +233,7 @@ def _worst(error: Array, bound: Array) -> tuple[float, tuple[int, ...]]:
 
 def wide_bound(subject: Subject) -> Iterator[Finding]:
     """The declared bound is useful: for normal weights it is smaller than the weights themselves."""
-    shape = subject.plain_shape(max(5, subject.format.spec.block[0] or 5))
+    shape = subject.plain_shape(max(5, subject.format.block[0] or 5))
     w = bell(shape).astype(np.float64)
     if subject.format.bound is None:
         return

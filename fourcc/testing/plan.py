@@ -76,12 +76,12 @@ class Check:
 
 def nothing_multiplies(subject: Subject) -> str | None:
     """Why a check of products does not apply."""
-    return None if subject.format.spec.real else "the format holds no real numbers"
+    return None if subject.format.real else "the format holds no real numbers"
 
 
 def holds_nonfinite(subject: Subject) -> str | None:
     """Why a check that NaN is kept does not apply."""
-    return None if subject.format.spec.nonfinite else "NaN and infinity are refused by the core"
+    return None if subject.format.nonfinite else "NaN and infinity are refused by the core"
 
 
 def no_codes(subject: Subject) -> str | None:
@@ -91,7 +91,7 @@ def no_codes(subject: Subject) -> str | None:
 
 def asks_for_nothing(subject: Subject) -> str | None:
     """Why a check of calibration does not apply."""
-    return None if subject.format.spec.needs else "the format asks for no calibration data"
+    return None if subject.format.needs else "the format asks for no calibration data"
 
 
 def own_without_vectors(subject: Subject) -> str | None:

@@ -11,8 +11,8 @@ from fourcc import compute
 from fourcc.compute import coding
 from fourcc.errors import listed
 from fourcc.format import Aids, Array, Floats
+from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Geometry
 from fourcc.testing.decoding import same_numbers
 from fourcc.testing.finding import Finding, attempt
 from fourcc.testing.independence import all_bytes
@@ -47,7 +47,7 @@ def weights_of(matrix: QMatrix) -> Array:
 def _matrices(subject: Subject) -> Iterator[tuple[str, QMatrix]]:
     """Matrices in the format with more rows than a kernel computes at once, and every kind of last block."""
     for rows, cols in dict.fromkeys((18, cols) for _, cols in subject.matrices()):
-        if subject.format.spec.misfit((rows, cols), subject.params) is None and cols <= 4096:
+        if subject.format.misfit((rows, cols), subject.params) is None and cols <= 4096:
             w = bell((rows, cols))
             yield f"{described(w)}{subject.settled()}", subject.encode(w)
 

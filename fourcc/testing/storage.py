@@ -10,8 +10,8 @@ import numpy as np
 
 from fourcc.dtypes import numpy_dtype
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Geometry
 from fourcc.testing.finding import Finding
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described
@@ -27,7 +27,7 @@ def declared_size(subject: Subject) -> Iterator[Finding]:
 
 
 def _sizes(subject: Subject, matrix: QMatrix, tried: str) -> Iterator[Finding]:
-    spec = subject.format.spec
+    spec = subject.format
     shapes = spec.part_shapes(matrix.shape, subject.params)
     for part in spec.parts:
         array, shape, dtype = matrix.parts[part.name], shapes[part.name], numpy_dtype(part.dtype)
@@ -48,7 +48,7 @@ def _sizes(subject: Subject, matrix: QMatrix, tried: str) -> Iterator[Finding]:
 
 def nominal_bits(subject: Subject) -> Iterator[Finding]:
     """A matrix of full blocks takes the listed bits per weight; parts of the whole matrix do not count."""
-    spec = subject.format.spec
+    spec = subject.format
     for each in subject.variants():
         geom = Geometry(2 * (spec.block[0] or 64), max(1, 4096 // each.width // 8) * 8 * each.width, each.params)
         if spec.variable:
@@ -80,7 +80,7 @@ def empty(subject: Subject) -> Iterator[Finding]:
 def unfit_shapes(subject: Subject) -> Iterator[Finding]:
     """A shape that does not fit is refused before any work, with the reason."""
     shape = (2, subject.width + 1)
-    reason = subject.format.spec.misfit(shape, subject.params)
+    reason = subject.format.misfit(shape, subject.params)
     try:
         subject.encoded(bell(shape))
     except Exception as error:  # noqa: BLE001 - the finding shows any exception

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from fourcc.format import Array, Format
-from fourcc.spec import Geometry, Params, Setting
+from fourcc.geometry import Geometry
+from fourcc.settings import Params, Setting
 from fourcc.testing.subject import random_parts
 
 FINITE = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -41,16 +42,16 @@ def times_power_of_two(w: Array, exponent: int) -> Array:
 
 def columns(fmt: Format, params: Params | None = None) -> st.SearchStrategy[int]:
     """Numbers of columns that a format takes: some blocks, the last one short where the format stores short blocks."""
-    width = fmt.spec.width(params) or 32
+    width = fmt.width(params) or 32
     whole = st.integers(1, MOST_BLOCKS).map(lambda blocks: blocks * width)
-    if not fmt.spec.short_block and fmt.spec.width(params) is not None:
+    if not fmt.short_block and fmt.width(params) is not None:
         return whole
     return st.one_of(whole, st.integers(1, MOST_BLOCKS * width))
 
 
 def weights(fmt: Format, params: Params | None = None, largest: float = 1e4) -> st.SearchStrategy[Array]:
     """float32 matrices of shapes that a format takes."""
-    tall = fmt.spec.block[0] or 4
+    tall = fmt.block[0] or 4
     return matrices(st.integers(1, 2 * tall + 1), columns(fmt, params), largest)
 
 

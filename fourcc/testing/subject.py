@@ -15,11 +15,12 @@ from fourcc.dtypes import numpy_dtype
 from fourcc.encoding import encode
 from fourcc.errors import PluginError
 from fourcc.format import Aids, Array, Format, Parts
+from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Geometry, Params, Setting, complete, split_shape
+from fourcc.settings import Params, Setting, complete
 from fourcc.testing.finding import attempt
 from fourcc.testing.weights import described
 
@@ -69,8 +70,8 @@ class Subject:
         target = target or _target(fmt)
         return cls(
             format=fmt,
-            params=complete(fmt.spec.params, params or {}),
-            options=complete(fmt.spec.options, options or {}),
+            params=complete(fmt.params, params or {}),
+            options=complete(fmt.options, options or {}),
             vectors=vectors or _vectors_beside(fmt),
             target=target,
         )
@@ -78,27 +79,27 @@ class Subject:
     @property
     def tag(self) -> str:
         """The format's tag."""
-        return str(self.format.spec.tag)
+        return str(self.format.tag)
 
     @property
     def width(self) -> int:
         """Columns of a block; 32 where a block is a whole row."""
-        return self.format.spec.width(self.params) or 32
+        return self.format.width(self.params) or 32
 
     def installed(self) -> AbstractContextManager[Format]:
         """A context in which the registry has the format. Raises PluginError as `Registry.trying` does."""
         with contextlib.suppress(PluginError):
-            if registry[self.format.spec.tag] is self.format:
+            if registry[self.format.tag] is self.format:
                 return contextlib.nullcontext(self.format)
         return registry.trying(self.format)
 
     def variants(self) -> Iterator[Subject]:
         """The subject; then copies in which one setting has another choice, or its least or greatest value."""
         yield self
-        for setting in self.format.spec.params:
+        for setting in self.format.params:
             for value in _others(setting, self.params[setting.name]):
                 yield attrs.evolve(self, params={**self.params, setting.name: value})
-        for setting in self.format.spec.options:
+        for setting in self.format.options:
             for value in _others(setting, self.options[setting.name]):
                 yield attrs.evolve(self, options={**self.options, setting.name: value})
 
@@ -111,7 +112,7 @@ class Subject:
 
     def shapes(self) -> list[tuple[int, ...]]:
         """Shapes of every kind that the format takes: one row, one column, none, short last blocks, experts."""
-        wide, tall = self.width, self.format.spec.block[0] or 5
+        wide, tall = self.width, self.format.block[0] or 5
         wide = min(wide, 4096)
         shapes: list[tuple[int, ...]] = [
             *((rows, cols) for rows in (3, 1) for cols in (2 * wide, wide + 1, max(1, 3 * wide - 1), wide, 1)),
@@ -125,7 +126,7 @@ class Subject:
             (0, wide),
             (2, 0),
         ]
-        fit = [shape for shape in dict.fromkeys(shapes) if self.format.spec.misfit(shape, self.params) is None]
+        fit = [shape for shape in dict.fromkeys(shapes) if self.format.misfit(shape, self.params) is None]
         return fit or [(2, wide)]
 
     def matrices(self) -> list[tuple[int, int]]:
@@ -136,7 +137,7 @@ class Subject:
         """A matrix of three blocks along a row, the last one short where the format stores short blocks."""
         wide = max(1, min(self.width, 1024))
         cols = 3 * wide if wide >= 32 else -(-96 // wide) * wide
-        return (rows, cols - wide // 2) if self.format.spec.short_block and wide > 1 else (rows, cols)
+        return (rows, cols - wide // 2) if self.format.short_block and wide > 1 else (rows, cols)
 
     # -- calls into the format
 
@@ -146,7 +147,7 @@ class Subject:
         importance = (1 + np.arange(cols) % 7).astype(np.float32)
         x = np.random.default_rng(5).standard_normal((cols + 8, cols))
         hessian = (2 / len(x) * x.T @ x).astype(np.float32)
-        return Aids(importance, hessian).restricted(self.format.spec.needs)
+        return Aids(importance, hessian).restricted(self.format.needs)
 
     def encoder(self, shape: tuple[int, int]) -> MatrixEncoder:
         """An encoder for the tiles of one matrix."""
@@ -168,7 +169,7 @@ class Subject:
 
     def encoded(self, w: Array) -> QMatrix:
         """A tensor in the format; exceptions are let through."""
-        return encode(w, self.format.spec.tag, self.params, self.options, aids=self.aids(w.shape))
+        return encode(w, self.format.tag, self.params, self.options, aids=self.aids(w.shape))
 
     def decode(self, matrix: QMatrix, tried: str) -> Array:
         """A tensor's weights. Raises FoundError where it cannot be decoded."""
@@ -185,7 +186,7 @@ class Subject:
     def trouble(self, shape: tuple[int, ...]) -> str:
         """The special property of a shape, as a likely cause of a failure; empty where it has none."""
         _, rows, cols = split_shape(shape)
-        wide, tall = self.format.spec.width(self.params), self.format.spec.block[0]
+        wide, tall = self.format.width(self.params), self.format.block[0]
         if wide is not None and cols % wide:
             return f"the last block is short: {cols % wide} of {wide} columns"
         if tall is not None and rows % tall:
@@ -197,7 +198,7 @@ def random_parts(fmt: Format, geom: Geometry, seed: int) -> dict[str, Array]:
     """Parts of random bytes for a matrix, read-only; parts of variable length have a random length."""
     random = np.random.default_rng(seed)
     parts = {}
-    for part in fmt.spec.parts:
+    for part in fmt.parts:
         shape, dtype = part.shape(geom), numpy_dtype(part.dtype)
         if part.variable:
             shape = (int(random.integers(0, 64)),)
@@ -231,8 +232,8 @@ def _others(setting: Setting, taken: object) -> Sequence[object]:
 def _target(fmt: Format) -> str | None:
     """The format's ``module:attribute``: its entry point's, where it is installed; None where it has none."""
     with contextlib.suppress(PluginError):
-        if registry[fmt.spec.tag] is fmt and ":" in registry.entry(fmt.spec.tag).target:
-            target = registry.entry(fmt.spec.tag).target
+        if registry[fmt.tag] is fmt and ":" in registry.entry(fmt.tag).target:
+            target = registry.entry(fmt.tag).target
             if importable(target, fmt):
                 return target
     for name in (getattr(fmt.decode, "__module__", None), getattr(fmt.encode, "__module__", None)):
@@ -254,7 +255,7 @@ def _vectors_beside(fmt: Format) -> Path | None:
     home = getattr(module, "__file__", None)
     if home is None:
         return None
-    name = f"{str(fmt.spec.tag).lower()}.json"
+    name = f"{str(fmt.tag).lower()}.json"
     folder = Path(home).resolve().parent
     places = (folder / "vectors" / name, folder.parent / "specs" / "vectors" / name)
     return next((path for path in places if path.is_file()), None)
@@ -263,6 +264,6 @@ def _vectors_beside(fmt: Format) -> Path | None:
 def is_own(subject: Subject) -> bool:
     """Whether the format is one of fourcc's own."""
     try:
-        return registry.entry(subject.format.spec.tag).distribution == OWN
+        return registry.entry(subject.format.tag).distribution == OWN
     except PluginError:
         return False

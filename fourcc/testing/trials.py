@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 
 from fourcc.format import Format
-from fourcc.spec import Params
+from fourcc.settings import Params
 from fourcc.testing.finding import Outcome
 from fourcc.testing.plan import CHECKS, Check
 from fourcc.testing.subject import Subject

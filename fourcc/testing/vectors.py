@@ -63,7 +63,7 @@ def findings(subject: Subject, stored: Case) -> Iterator[Finding]:
 
 
 def _valid(subject: Subject, case: Case) -> Iterator[Finding]:
-    spec, shape = subject.format.spec, tuple(case["shape"])
+    spec, shape = subject.format, tuple(case["shape"])
     shapes = spec.part_shapes(shape, case["params"])
     parts = {}
     for part in spec.parts:
@@ -95,7 +95,7 @@ def _changed(subject: Subject, named: str, name: str, found: Array, expected: Ar
         found=f"part {name!r}: {_difference(found.tobytes(), expected.tobytes())}",
         expected="the stored bytes",
         cause="the encoder has changed",
-        advice=f"If intended: raise encoder_version (now {subject.format.spec.encoder_version}), set the input of the "
+        advice=f"If intended: raise encoder_version (now {subject.format.encoder_version}), set the input of the "
         "old cases to null, so that they are only decoded, and add new ones.",
     )
 
@@ -129,7 +129,7 @@ def _encoded(subject: Subject, case: Case) -> QMatrix:
     aids = subject.aids(w.shape)
     if "importance" in case:
         aids = attrs.evolve(aids, importance=np.frombuffer(bytes.fromhex(case["importance"]), "<f4"))
-    return encode(w, subject.format.spec.tag, case["params"], case["options"], aids=aids)
+    return encode(w, subject.format.tag, case["params"], case["options"], aids=aids)
 
 
 def pinned(subject: Subject) -> dict[str, object]:
@@ -150,7 +150,7 @@ def pinned(subject: Subject) -> dict[str, object]:
         "zeros": ("all weights 0", np.zeros(one, np.float32)),
         "constant": ("all weights 0.3", np.full(one, 0.3, np.float32)),
     }
-    version = subject.format.spec.encoder_version
+    version = subject.format.encoder_version
     return {
         "schema": SCHEMA,
         "tag": subject.tag,

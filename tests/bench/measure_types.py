@@ -24,10 +24,10 @@ from fourcc.bench.timing import Series, take_turns
 from fourcc.compute import coding
 from fourcc.encoding import checked_settings
 from fourcc.format import Aids
+from fourcc.geometry import Geometry
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.measure_sqnr import drawn, sqnr
 from tests.markdown import filled
@@ -173,8 +173,8 @@ def main() -> None:
     lines, found = [], {}
     context = get_context("spawn")  # a process a type: what a peer allocates is freed with it
     for each in plan.formats_of(options.format):
-        tag = str(each.spec.tag)
-        if options.format is None and registry.entry(each.spec.tag).distribution != OWN:
+        tag = str(each.tag)
+        if options.format is None and registry.entry(each.tag).distribution != OWN:
             continue
         with ProcessPoolExecutor(1, context) as pool:
             found = pool.submit(measured, tag, options.rounds).result()

@@ -103,7 +103,7 @@ def test_those_that_are_installed_can_be_measured(name: str) -> None:
     if (reason := peer.load(name).missing()) is not None:
         pytest.skip(reason)
     plan = make(formats="Q4_0,Q8_0,F32", shapes="64x256", threads="1", counts="1,2", quick=True, peers=True)
-    originals = {str(each.spec.tag): run.matrices.matrix(each, 64, 256) for each in plan.formats}
+    originals = {str(each.tag): run.matrices.matrix(each, 64, 256) for each in plan.formats}
     subject = PeerSubject(64, 256, plan.counts, plan.threads, 10_000, originals)
     loaded = peer.load(name)
     products, coders = list(loaded.products(subject)), list(loaded.coders(subject))
@@ -121,7 +121,7 @@ def test_each_of_ggmls_types_is_compared_with_ours() -> None:
     if (reason := ggml.PEER.missing()) is not None:
         pytest.skip(reason)
     ours = {kind: registry.foreign("ggml", kind) for kind in ggml.TYPES}
-    found = {str(each.spec.tag): run.matrices.matrix(each, 64, 256) for each in ours.values() if each is not None}
+    found = {str(each.tag): run.matrices.matrix(each, 64, 256) for each in ours.values() if each is not None}
     assert len(found) == len(ggml.TYPES)
     subject = PeerSubject(64, 256, (1,), (1,), 10_000, found)
     products, coders = list(ggml.PEER.products(subject)), list(ggml.PEER.coders(subject))
@@ -187,7 +187,7 @@ def test_where_ggml_cannot_put_weights_is_noted(monkeypatch: pytest.MonkeyPatch)
 def test_every_type_of_ggml_that_we_have_is_measured() -> None:
     """ggml's types of blocks and floats have numbers; integers and doubles are no weights of its products."""
     own = [registry[tag] for tag in registry if registry.entry(tag).distribution == OWN]
-    claimed = {each.spec.foreign.get("ggml") for each in own if each.spec.real}
+    claimed = {each.foreign.get("ggml") for each in own if each.real}
     assert claimed - {None, 28} == set(ggml.TYPES)  # 28: doubles
 
 

@@ -15,7 +15,7 @@ from fourcc.tags import as_tag
 def test_defaults() -> None:
     """All formats with a kernel and an encoder are measured, on one thread and on all."""
     made = plan.make()
-    tags = {str(each.spec.tag) for each in made.formats}
+    tags = {str(each.tag) for each in made.formats}
     assert {"F32", "Q4_0", "Q8_0", "Q4_A", "Q8_A", "Q8_B"} <= tags
     assert not {"F64", "I32", "BOOL"} & tags
     assert made.shapes == ((4096, 4096), (4096, 11008))
@@ -38,7 +38,7 @@ def test_a_rotation_is_larger_than_the_largest_cache(tmp_path: Path) -> None:
 def test_lists() -> None:
     """Every item is taken once, in its order, with blanks or without."""
     made = plan.make(formats="Q8_0, F32,Q8_0", shapes="64x256,32 X 64", threads="2,1", counts="8")
-    assert [str(each.spec.tag) for each in made.formats] == ["Q8_0", "F32"]
+    assert [str(each.tag) for each in made.formats] == ["Q8_0", "F32"]
     assert (made.shapes, made.threads, made.counts) == (((64, 256), (32, 64)), (2, 1), (8,))
 
 

@@ -13,7 +13,9 @@ Plugin = Callable[[str, str, str], dict[str, str]]
 GOOD = """
 import numpy as np
 from fourcc.format import Format
-from fourcc.spec import FormatSpec, Part, Setting
+from fourcc.part import Part
+from fourcc.settings import Setting
+from fourcc.spec import FormatSpec
 SPEC = FormatSpec(
     tag="Half", name="half", summary="whole numbers, halved", block=(1, 1),
     parts=(Part("q", "|i1", tail=lambda geom: (geom.cols,)),),

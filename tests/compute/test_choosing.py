@@ -7,20 +7,20 @@ from fourcc import compute
 from fourcc.errors import PluginError
 from fourcc.format import Format
 from fourcc.kernels.f32 import KERNEL
-from fourcc.spec import FormatSpec, Part
-
-SPEC = FormatSpec(
-    tag="T4x",
-    name="t",
-    summary="floats",
-    block=(1, 1),
-    parts=(Part("values", "<f4", tail=lambda geom: (geom.cols,)),),
-)
+from fourcc.part import Part
 
 
 def named(kernel: str) -> Format:
     """A format that names its kernel."""
-    return Format(spec=SPEC, decode=lambda parts, _: np.array(parts["values"]), kernel=kernel)
+    return Format(
+        tag="T4x",
+        name="t",
+        summary="floats",
+        block=(1, 1),
+        parts=(Part("values", "<f4", tail=lambda geom: (geom.cols,)),),
+        decode=lambda parts, _: np.array(parts["values"]),
+        kernel=kernel,
+    )
 
 
 def test_a_name_leads_to_the_kernel() -> None:

@@ -89,7 +89,7 @@ def test_declares_a_bound_where_it_encodes(tag: FourCC) -> None:
 @every
 def test_quantized_formats_show_their_codes(tag: FourCC) -> None:
     found = registry[tag]
-    assert found.codes is not None or found.encode is None or found.spec.nonfinite
+    assert found.codes is not None or found.encode is None or found.nonfinite
 
 
 @every

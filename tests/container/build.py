@@ -26,7 +26,7 @@ def write_model(path: Path, tensors: Mapping[str, QMatrix], blobs: Mapping[str, 
 
 def add_tensor(writer: Writer, name: str, q: QMatrix) -> TensorRecord:
     """Writes a tensor's parts and gives its record."""
-    parts = writer.tensor(name, q.format.spec, q.shape, q.params)
+    parts = writer.tensor(name, q.format, q.shape, q.params)
     for matrix in q.matrices():
         parts.write(matrix, first_row=0)
     return TensorRecord(

@@ -5,37 +5,39 @@ from fractions import Fraction
 
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts, RowReader
-from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+from fourcc.format import Array, Blocks, Floats, Format, Original, Parts
+from fourcc.geometry import Geometry
+from fourcc.part import Part
+from fourcc.settings import Params, Setting
 
 # A codebook for the matrix: `prepare` sees all rows, a part belongs to the whole matrix, and so does a scalar.
 
 
-def _fit(reader: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:
+def _fit(original: Original) -> Floats:
     """The sixteen quantiles of all weights, read in two runs."""
+    reader, geom, aids = original.rows, original.geom, original.aids
     half = geom.rows // 2
     w = np.concatenate([reader(0, half), reader(half, geom.rows)])
     book: Floats = np.quantile(w, np.arange(16) / 15).astype(np.float32)  # (16,)
     return book
 
 
-def _nearest(tile: Array, shared: object, *_: object) -> Parts:
+def _nearest(blocks: Blocks) -> Parts:
+    tile, shared = blocks.rows, blocks.shared
     book = np.asarray(shared)
     codes = np.abs(tile[..., None] - book).argmin(axis=-1).astype(np.uint8)
     return {"codes": codes, "book": book, "largest": np.abs(book).max()}
 
 
 CODEBOOK = Format(
-    spec=FormatSpec(
-        tag="Cbk4",
-        name="a codebook for each matrix",
-        summary="",
-        block=(1, 1),
-        parts=(
-            Part("codes", "|u1", lambda geom: (geom.cols,)),
-            Part("book", "<f4", lambda _: (16,), rows=None),
-            Part("largest", "<f4", lambda _: (), rows=None),
-        ),
+    tag="Cbk4",
+    name="a codebook for each matrix",
+    summary="",
+    block=(1, 1),
+    parts=(
+        Part("codes", "|u1", lambda geom: (geom.cols,)),
+        Part("book", "<f4", lambda _: (16,), rows=None),
+        Part("largest", "<f4", lambda _: (), rows=None),
     ),
     prepare=_fit,
     encode=_nearest,
@@ -46,7 +48,8 @@ CODEBOOK = Format(
 # g_idx says which group a column is in. Groups are a parameter.
 
 
-def _act_order(reader: RowReader, geom: Geometry, options: Params, aids: Aids) -> Array:
+def _act_order(original: Original) -> Array:
+    reader, geom, aids = original.rows, original.geom, original.aids
     assert aids.hessian is not None
     order = np.argsort(-np.diag(aids.hessian), kind="stable")
     groups = np.empty(geom.cols, np.int32)
@@ -54,7 +57,8 @@ def _act_order(reader: RowReader, geom: Geometry, options: Params, aids: Aids) -
     return groups  # (cols,)
 
 
-def _gptq(tile: Array, shared: object, geom: Geometry, *_: object) -> Parts:
+def _gptq(blocks: Blocks) -> Parts:
+    tile, shared, geom = blocks.rows, blocks.shared, blocks.geom
     groups = np.asarray(shared)
     scales = np.zeros((geom.rows, groups.max() + 1), np.float16)
     np.maximum.at(scales.T, groups, (np.abs(tile.T) / 7).astype(np.float16))
@@ -63,19 +67,17 @@ def _gptq(tile: Array, shared: object, geom: Geometry, *_: object) -> Parts:
 
 
 GPTQ = Format(
-    spec=FormatSpec(
-        tag="Gptq",
-        name="GPTQ with act-order",
-        summary="",
-        block=(1, 1),
-        parts=(
-            Part("g_idx", "<i4", lambda geom: (geom.cols,), rows=None),
-            Part("scales", "<f2", lambda geom: (-(-geom.cols // int(str(geom.params["group"]))),)),
-            Part("codes", "|i1", lambda geom: (geom.cols,)),
-        ),
-        params=(Setting("group", 8, "columns of a scale", low=1),),
-        needs=frozenset({"hessian"}),
+    tag="Gptq",
+    name="GPTQ with act-order",
+    summary="",
+    block=(1, 1),
+    parts=(
+        Part("g_idx", "<i4", lambda geom: (geom.cols,), rows=None),
+        Part("scales", "<f2", lambda geom: (-(-geom.cols // int(str(geom.params["group"]))),)),
+        Part("codes", "|i1", lambda geom: (geom.cols,)),
     ),
+    params=(Setting("group", 8, "columns of a scale", low=1),),
+    needs=frozenset({"hessian"}),
     prepare=_act_order,
     encode=_gptq,
     decode=lambda parts, _: parts["scales"].astype(np.float32)[:, parts["g_idx"]] * parts["codes"],
@@ -88,7 +90,8 @@ ORDER = np.array([0, 2, 4, 6, 1, 3, 5, 7])
 SHIFTS = np.arange(0, 32, 4, dtype=np.uint32)
 
 
-def _awq(tile: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def _awq(blocks: Blocks) -> Parts:
+    tile, geom, aids = blocks.rows, blocks.geom, blocks.aids
     assert aids.importance is not None
     channels = np.sqrt(aids.importance).astype(np.float32)  # (cols,)
     w = tile * channels
@@ -109,18 +112,16 @@ def _awq_decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 AWQ = Format(
-    spec=FormatSpec(
-        tag="Awqi",
-        name="AWQ, interleaved",
-        summary="",
-        block=(None, None),
-        parts=(
-            Part("channels", "<f4", lambda geom: (geom.cols,), rows=None),
-            Part("steps", "<f2", lambda _: ()),
-            Part("words", "<u4", lambda geom: (geom.cols,), rows=8),
-        ),
-        needs=frozenset({"importance"}),
+    tag="Awqi",
+    name="AWQ, interleaved",
+    summary="",
+    block=(None, None),
+    parts=(
+        Part("channels", "<f4", lambda geom: (geom.cols,), rows=None),
+        Part("steps", "<f2", lambda _: ()),
+        Part("words", "<u4", lambda geom: (geom.cols,), rows=8),
     ),
+    needs=frozenset({"importance"}),
     encode=_awq,
     decode=_awq_decode,
 )
@@ -128,7 +129,8 @@ AWQ = Format(
 # A trellis: each code is a path of two bits a weight through states, the table of outputs is stored.
 
 
-def _walk(tile: Array, shared: object, *_: object) -> Parts:
+def _walk(blocks: Blocks) -> Parts:
+    tile, shared = blocks.rows, blocks.shared
     table = np.asarray(shared)
     state = np.zeros(len(tile), np.int64)
     codes = np.empty(tile.shape, np.uint8)
@@ -149,15 +151,13 @@ def _walk_back(parts: Parts, geom: Geometry) -> Floats:
 
 
 TRELLIS = Format(
-    spec=FormatSpec(
-        tag="Trel",
-        name="a trellis with its table",
-        summary="",
-        block=(1, None),
-        parts=(
-            Part("table", "<f4", lambda _: (64,), rows=None),
-            Part("codes", "|u1", lambda geom: (geom.cols,)),
-        ),
+    tag="Trel",
+    name="a trellis with its table",
+    summary="",
+    block=(1, None),
+    parts=(
+        Part("table", "<f4", lambda _: (64,), rows=None),
+        Part("codes", "|u1", lambda geom: (geom.cols,)),
     ),
     prepare=lambda *_: np.sin(np.arange(64) * 2.4).astype(np.float32) * np.float32(2),
     encode=_walk,
@@ -176,7 +176,8 @@ def _rotation(cols: int, params: Params) -> Floats:
     return rotation
 
 
-def _rotate(tile: Array, shared: object, geom: Geometry, *_: object) -> Parts:
+def _rotate(blocks: Blocks) -> Parts:
+    tile, shared, geom = blocks.rows, blocks.shared, blocks.geom
     w = (tile @ np.asarray(shared).T).reshape(geom.rows, -1, 8)
     blocks = np.empty(w.shape[:2], np.dtype([("d", "<f4"), ("q", "i1", 8)]))
     blocks["d"] = np.abs(w).max(axis=2) / 127
@@ -191,14 +192,12 @@ def _rotate_back(parts: Parts, geom: Geometry) -> Floats:
 
 
 HADAMARD = Format(
-    spec=FormatSpec(
-        tag="Hada",
-        name="rotated 8-bit",
-        summary="",
-        block=(1, 8),
-        parts=(Part("blocks", (("d", "<f4", ()), ("q", "|i1", (8,))), lambda geom: (geom.cols // 8,)),),
-        params=(Setting("seed", 1, "of the signs", low=0, high=2**32 - 1),),
-    ),
+    tag="Hada",
+    name="rotated 8-bit",
+    summary="",
+    block=(1, 8),
+    parts=(Part("blocks", (("d", "<f4", ()), ("q", "|i1", (8,))), lambda geom: (geom.cols // 8,)),),
+    params=(Setting("seed", 1, "of the signs", low=0, high=2**32 - 1),),
     prepare=lambda _, geom, *__: _rotation(geom.cols, geom.params),
     encode=_rotate,
     decode=_rotate_back,
@@ -207,7 +206,8 @@ HADAMARD = Format(
 # Entropy-coded: one part of variable length, and one of fixed length behind it.
 
 
-def _deflate(tile: Array, shared: object, geom: Geometry, *_: object) -> Parts:
+def _deflate(blocks: Blocks) -> Parts:
+    tile, shared, geom = blocks.rows, blocks.shared, blocks.geom
     steps = np.abs(tile).max(axis=1) / 127
     codes = np.rint(tile / np.maximum(steps, 1e-30)[:, None]).astype(np.int8)
     return {"stream": np.frombuffer(zlib.compress(codes.tobytes(), 9), np.uint8), "steps": steps.astype(np.float32)}
@@ -221,14 +221,12 @@ def _inflate(parts: Parts, geom: Geometry) -> Floats:
 
 
 ENTROPY = Format(
-    spec=FormatSpec(
-        tag="Zent",
-        name="entropy-coded 8-bit",
-        summary="",
-        block=(1, 1),
-        parts=(Part("stream", "|u1", tail=None), Part("steps", "<f4", lambda _: ())),
-        nominal_bits=Fraction(7),
-    ),
+    tag="Zent",
+    name="entropy-coded 8-bit",
+    summary="",
+    block=(1, 1),
+    parts=(Part("stream", "|u1", reach="ragged"), Part("steps", "<f4", lambda _: ())),
+    nominal_bits=Fraction(7),
     encode=_deflate,
     decode=_inflate,
 )

@@ -10,8 +10,8 @@ import pytest
 
 import fourcc
 from fourcc.errors import UsageError
-from fourcc.format import Aids, Array, Format
-from fourcc.spec import FormatSpec, Geometry, Part
+from fourcc.format import Aids, Array, Blocks, Format, Original
+from fourcc.spec import Part
 from tests.core.fakes import installed
 
 W = np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)
@@ -24,22 +24,25 @@ def asking(*needs: str) -> tuple[Format, list[Aids]]:
     """A format that asks for something, and what its encoder and its `prepare` were given."""
     seen: list[Aids] = []
 
-    def prepare(reader: object, geom: Geometry, options: object, aids: Aids) -> None:
-        seen.append(aids)
+    def prepare(original: Original) -> None:
+        seen.append(original.aids)
 
-    def encode(tile: Array, shared: object, geom: Geometry, options: object, aids: Aids) -> Mapping[str, Array]:
-        seen.append(aids)
-        return {"values": tile}
+    def encode(blocks: Blocks) -> Mapping[str, Array]:
+        seen.append(blocks.aids)
+        return {"values": blocks.rows}
 
-    spec = FormatSpec(
+    found = Format(
         tag="Asks",
         name="asks",
         summary="floats, and a question",
         block=(1, 1),
         parts=(Part("values", "<f4", lambda geom: (geom.cols,)),),
         needs=frozenset(needs),
+        decode=lambda parts, _: parts["values"].copy(),
+        encode=encode,
+        prepare=prepare,
     )
-    return Format(spec=spec, decode=lambda parts, _: parts["values"].copy(), encode=encode, prepare=prepare), seen
+    return found, seen
 
 
 @pytest.mark.parametrize("needs", [(), ("importance",), ("hessian",), ("importance", "hessian")], ids=str)

@@ -9,28 +9,20 @@ import pytest
 
 from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, NumericError, PluginError, UsageError
-from fourcc.format import Aids, Array, Format, Parts
+from fourcc.format import Aids, Array, Blocks, Format, Parts
+from fourcc.geometry import Geometry
 from fourcc.matrix_encoder import MatrixEncoder
+from fourcc.part import Part
 from fourcc.plugins.registry import registry
-from fourcc.spec import FormatSpec, Geometry, Part, Setting
+from fourcc.settings import Setting
 from fourcc.tags import as_tag
 from fourcc.tiles import TILE_WEIGHTS
 from tests.core.fakes import installed
 
-SPEC = FormatSpec(
-    tag="Fake",
-    name="fake",
-    summary="float32 as it is",
-    block=(1, 1),
-    parts=(Part("v", "<f4", lambda geom: (geom.cols,)),),
-    params=(Setting("group", 4, "for the tests"),),
-    options=(Setting("method", "a", "for the tests"),),
-)
 
-
-def store(tile: Array, *_: object) -> Parts:
+def store(blocks: Blocks) -> Parts:
     """The weights themselves."""
-    return {"v": tile.copy()}
+    return {"v": blocks.rows.copy()}
 
 
 def load(parts: Parts, _: Geometry) -> Array:
@@ -38,10 +30,23 @@ def load(parts: Parts, _: Geometry) -> Array:
     return parts["v"]
 
 
+FORMAT = Format(
+    tag="Fake",
+    name="fake",
+    summary="float32 as it is",
+    block=(1, 1),
+    parts=(Part("v", "<f4", lambda geom: (geom.cols,)),),
+    params=(Setting("group", 4, "for the tests"),),
+    options=(Setting("method", "a", "for the tests"),),
+    decode=load,
+    encode=store,
+)
+
+
 def fake(encode: Callable[..., Any] = store, decode: Callable[..., Any] = load, **changes: Any) -> Format:
     """A format with another encoder or decoder, or declaring something else."""
     prepare = changes.pop("prepare", None)
-    return Format(spec=attrs.evolve(SPEC, **changes), encode=encode, decode=decode, prepare=prepare)
+    return attrs.evolve(FORMAT, **changes, encode=encode, decode=decode, prepare=prepare)
 
 
 W = np.arange(6, dtype=np.float32).reshape(2, 3)

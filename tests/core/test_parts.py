@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from fourcc.errors import PluginError
+from fourcc.part import Part
 from fourcc.parts import PartArrays, PartsPlacer
-from fourcc.spec import FormatSpec, Part
+from fourcc.spec import FormatSpec
 from fourcc.tags import as_tag
 
 SPEC = FormatSpec(

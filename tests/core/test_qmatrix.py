@@ -9,9 +9,10 @@ import pytest
 from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, PluginError, TableError, UsageError
 from fourcc.format import Format
+from fourcc.part import Part
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import FormatSpec, Part, Setting
+from fourcc.settings import Setting
 from fourcc.tags import as_tag
 from fourcc.tiles import TILE_WEIGHTS, tile_bounds
 from tests.core.fakes import installed
@@ -105,15 +106,15 @@ def test_parts_that_do_not_fit(shape: tuple[int, ...], array: np.ndarray, says: 
 
 def fake(**changes: object) -> Format:
     """A format with a parameter, that decodes to what a test wants."""
-    spec = FormatSpec(
+    return Format(
         tag="Fake",
         name="fake",
         summary="",
         block=(1, 2),
         parts=(Part("v", "<f4", lambda geom: (geom.cols // int(str(geom.params["group"])),)),),
         params=(Setting("group", 2, "", low=1, high=4),),
-    )
-    return Format(spec=spec, **({"decode": lambda parts, _: np.repeat(parts["v"], 2, axis=1)} | changes))  # type: ignore[arg-type]
+        **({"decode": lambda parts, _: np.repeat(parts["v"], 2, axis=1)} | changes),
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_decoders_that_break_their_contract() -> None:
 
 def test_tile_bounds() -> None:
     """Multiples of every block's rows; at least one block; nothing for no rows; all for whole columns."""
-    f32, q8_a = registry[as_tag("F32")].spec, registry[as_tag("Q8_A")].spec
+    f32, q8_a = registry[as_tag("F32")], registry[as_tag("Q8_A")]
     assert list(tile_bounds(0, 5, f32)) == []
     assert list(tile_bounds(3, TILE_WEIGHTS * 2, f32)) == [(0, 1), (1, 2), (2, 3)]
     assert list(tile_bounds(300, TILE_WEIGHTS, f32, q8_a)) == [(0, 128), (128, 256), (256, 300)]

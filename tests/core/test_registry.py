@@ -10,21 +10,22 @@ import pytest
 
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
 from fourcc.format import Format
+from fourcc.part import Part
 from fourcc.plugins.entries import Entry, installed_entries
 from fourcc.plugins.registry import Broken, Registry
-from fourcc.spec import FormatSpec, Part
+from fourcc.spec import FormatSpec
 from fourcc.tags import as_tag
 from tests.core.fakes import entry
 
-SPEC = FormatSpec(
+FAKE = Format(
     tag="Fake",
     name="fake",
     summary="one",
     block=(1, 1),
     parts=(Part("v", "<f4", lambda geom: (geom.cols,)),),
     foreign={"other": 7},
+    decode=lambda parts, _: parts["v"],
 )
-FAKE = Format(spec=SPEC, decode=lambda parts, _: parts["v"])
 
 
 def of(*entries: Entry, allowed: frozenset[str] | None = None) -> Registry:
@@ -84,9 +85,9 @@ def test_owners_of_one_tag_are_sorted() -> None:
         registry = of(*(entry("Fake", FAKE, name) for name in names))
         with pytest.raises(DuplicateTagError, match=r"declared by q1 1\.0 and by q2 1\.0"):
             registry["Fake"]
-        twins = [attrs.evolve(SPEC, tag=tag) for tag in ("Faka", "Fakb")]
-        formats = [Format(spec=spec, decode=FAKE.decode) for spec in twins]
-        claims = of(*(entry(str(f.spec.tag), f, name) for f, name in zip(formats, names, strict=True)))
+        twins = [attrs.evolve(FAKE, tag=tag) for tag in ("Faka", "Fakb")]
+        formats = twins
+        claims = of(*(entry(str(f.tag), f, name) for f, name in zip(formats, names, strict=True)))
         with pytest.raises(DuplicateTagError, match=r"claimed by Faka of q.* and by Fakb of q"):
             claims.foreign("other", 7)
 
@@ -129,7 +130,7 @@ def test_duplicates_are_named() -> None:
 
 def test_reserved_tags() -> None:
     """E6: a third party's entry cannot take fourcc's place; it is listed, and ours is used."""
-    own = Format(spec=attrs.evolve(SPEC, tag="F32"), decode=FAKE.decode)
+    own = attrs.evolve(FAKE, tag="F32")
     theirs = entry("F32", FAKE, "thief", "6.6")
     registry = of(theirs, entry("F32", own, "fourcc", "0.1"), entry("Fake", FAKE))
     assert registry[as_tag("F32")] is own
@@ -178,12 +179,12 @@ def test_interrupt_on_import_is_the_user_s() -> None:
         (FormatSpec, "Fake", "TypeError: fake:Fake is a type, expected a fourcc.Format"),
         (FAKE, "Fak2", "ValueError: its tag is Fake, its entry point is named Fak2"),
         (
-            Format(spec=attrs.evolve(SPEC, api=0), decode=FAKE.decode),
+            attrs.evolve(FAKE, api=0),
             "Fake",
             "ValueError: made for format API 0, this fourcc has 1; upgrade the plugin",
         ),
         (
-            Format(spec=attrs.evolve(SPEC, api=2), decode=FAKE.decode),
+            attrs.evolve(FAKE, api=2),
             "Fake",
             "ValueError: made for format API 2, this fourcc has 1; upgrade fourcc",
         ),
@@ -196,7 +197,7 @@ def test_what_is_loaded_must_be_a_format(loaded: object, name: str, says: str) -
 
 def test_allow_list() -> None:
     """FOURCC_PLUGINS: only these, and fourcc's own always."""
-    own = Format(spec=attrs.evolve(SPEC, tag="F32"), decode=FAKE.decode)
+    own = attrs.evolve(FAKE, tag="F32")
     entries = [entry("F32", own, "fourcc", "0.1"), entry("Fake", FAKE, "good"), entry("Evil", FAKE, "bad")]
     assert list(of(*entries, allowed=frozenset({"good"}))) == [as_tag("F32"), as_tag("Fake")]
     assert list(of(*entries, allowed=frozenset())) == [as_tag("F32")]
@@ -220,7 +221,7 @@ def test_foreign_ids() -> None:
 
 def test_two_plugins_with_one_foreign_id() -> None:
     """Nobody chooses silently how a file is decoded; fourcc's own format has the right of way."""
-    other = Format(spec=attrs.evolve(SPEC, tag="Othr"), decode=FAKE.decode)
+    other = attrs.evolve(FAKE, tag="Othr")
     both = [entry("Fake", FAKE, "one", "1.0"), entry("Othr", other, "two", "2.0")]
     with pytest.raises(DuplicateTagError) as caught:
         of(*both).foreign("other", 7)
@@ -229,14 +230,14 @@ def test_two_plugins_with_one_foreign_id() -> None:
         "Uninstall one of them, or name the others in FOURCC_PLUGINS."
     )
     assert of(*both, allowed=frozenset({"two"})).foreign("other", 7) is other
-    own = Format(spec=attrs.evolve(SPEC, tag="OWN"), decode=FAKE.decode)
+    own = attrs.evolve(FAKE, tag="OWN")
     assert of(*both, entry("OWN", own, "fourcc", "0.1")).foreign("other", 7) is own
 
 
 def test_trying_a_format_that_is_not_packaged() -> None:
     """It is there inside the block only, and takes the place of an installed one."""
     registry = of(entry("Fake", FAKE, "installed", "1.0"))
-    working, new = (Format(spec=attrs.evolve(SPEC, tag=tag), decode=FAKE.decode) for tag in ("Fake", "New1"))
+    working, new = (attrs.evolve(FAKE, tag=tag) for tag in ("Fake", "New1"))
     with registry.trying(working) as trial, registry.trying(new, ("mine", "0.3")):
         assert registry[as_tag("Fake")] is working is trial
         assert registry.entry(as_tag("Fake")).owner == "unpackaged 0"
@@ -252,15 +253,15 @@ def test_trying_a_format_that_is_not_packaged() -> None:
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        (attrs.evolve(SPEC, tag="FAKE"), "FAKE is reserved: a third party's tag has a lower-case letter"),
-        (attrs.evolve(SPEC, parts=()), "at least one, with different names"),
-        (attrs.evolve(SPEC, api=2), "made for format API 2, this fourcc has 1; upgrade fourcc"),
+        (attrs.evolve(FAKE, tag="FAKE"), "FAKE is reserved: a third party's tag has a lower-case letter"),
+        (attrs.evolve(FAKE, parts=()), "at least one, with different names"),
+        (attrs.evolve(FAKE, api=2), "made for format API 2, this fourcc has 1; upgrade fourcc"),
     ],
 )
-def test_trying_holds_to_the_contract(spec: FormatSpec, says: str) -> None:
+def test_trying_holds_to_the_contract(found: Format, says: str) -> None:
     """It refuses what a plugin may not do, and nothing of the failure stays."""
     registry = of()
-    with pytest.raises(PluginError, match=says), registry.trying(Format(spec=spec, decode=FAKE.decode)):
+    with pytest.raises(PluginError, match=says), registry.trying(found):
         raise AssertionError
     assert registry.broken() == []
     assert list(registry) == []
@@ -303,7 +304,7 @@ def test_damaged_metadata_of_another_package(tmp_path: Path, monkeypatch: pytest
     assert {as_tag("Good"), as_tag("Odd1"), as_tag("F32")} <= set(found)
     assert found.entry(as_tag("Good")).owner == "good-one 1.0"
     assert {str(broken.entry.name) for broken in found.broken()} >= {"Good", "Bad!", "Odd1"}
-    assert found[as_tag("F32")].spec.tag == as_tag("F32")
+    assert found[as_tag("F32")].tag == as_tag("F32")
 
 
 def test_first_distribution_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

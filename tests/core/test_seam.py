@@ -15,19 +15,19 @@ from fourcc.dtypes import itemsize
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
 from fourcc.format import Aids, Array, Format
+from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import split_shape
 from fourcc.tiles import TILE_WEIGHTS
 from tests.container.build import write_model
 from tests.core.fakes import installed
 from tests.core.seam_formats import AWQ, CODEBOOK, ENTROPY, GPTQ, HADAMARD, TRELLIS
 
 FORMATS = [CODEBOOK, GPTQ, AWQ, TRELLIS, HADAMARD, ENTROPY]
-STACKABLE = [each for each in FORMATS if not each.spec.variable]
+STACKABLE = [each for each in FORMATS if not each.variable]
 LIMIT = {"Cbk4": 0.25, "Gptq": 0.1, "Awqi": 0.15, "Trel": 0.75, "Hada": 0.02, "Zent": 0.02}
-ids = [str(each.spec.tag) for each in FORMATS]
+ids = [str(each.tag) for each in FORMATS]
 
 
 def weights(*shape: int, seed: int = 0) -> Array:
@@ -49,13 +49,13 @@ def error(q: QMatrix, w: Array) -> float:
 
 def check_sizes(q: QMatrix, found: Format) -> None:
     """Every part has its declared shape and dtype, and the bits add up."""
-    shapes = found.spec.part_shapes(q.shape, q.params)
-    for part in found.spec.parts:
+    shapes = found.part_shapes(q.shape, q.params)
+    for part in found.parts:
         if not part.variable:
             assert q.parts[part.name].shape == shapes[part.name]
             assert q.parts[part.name].nbytes == prod(shapes[part.name]) * itemsize(part.dtype)
-    if not found.spec.variable:
-        assert q.nbytes == found.spec.stored_bytes(q.shape, q.params)
+    if not found.variable:
+        assert q.nbytes == found.stored_bytes(q.shape, q.params)
     assert q.bits_per_weight == (Fraction(8 * q.nbytes, prod(q.shape)) if prod(q.shape) else 0)
 
 
@@ -73,20 +73,20 @@ def test_in_memory(found: Format, shape: tuple[int, ...]) -> None:
     """Matrices have one row, several rows or several tiles; one is a vector."""
     w = weights(*shape)
     with installed(found):
-        q = encode(w, found.spec.tag, aids=aids(shape[-1]))
+        q = encode(w, found.tag, aids=aids(shape[-1]))
         check_sizes(q, found)
-        assert error(q, w) < LIMIT[str(found.spec.tag)]
+        assert error(q, w) < LIMIT[str(found.tag)]
 
 
-@pytest.mark.parametrize("found", STACKABLE, ids=[str(each.spec.tag) for each in STACKABLE])
+@pytest.mark.parametrize("found", STACKABLE, ids=[str(each.tag) for each in STACKABLE])
 def test_experts(found: Format) -> None:
     """Each of a stack is encoded as if it were alone, with calibration data of its own."""
     w, known = weights(2, 3, 9, 32), aids(32, 6)
     with installed(found):
-        q = encode(w, found.spec.tag, aids=known)
+        q = encode(w, found.tag, aids=known)
         check_sizes(q, found)
         for index in range(6):
-            alone = encode(w.reshape(6, 9, 32)[index], found.spec.tag, aids=known.of_matrix(index))
+            alone = encode(w.reshape(6, 9, 32)[index], found.tag, aids=known.of_matrix(index))
             assert same(q[index // 3][index % 3], alone)
             assert np.array_equal(q.decode().reshape(6, 9, 32)[index], alone.decode())
 
@@ -104,13 +104,13 @@ def test_variable_length_has_no_experts() -> None:
 @pytest.mark.parametrize("shape", [(0, 32), (3, 0, 32), (3, 0), (0, 4, 32)])
 def test_empty_matrices(tmp_path: Path, found: Format, shape: tuple[int, ...]) -> None:
     """No format is asked; a codebook, and the scales of rows of no columns, are zeros, in memory and in a file."""
-    if found.spec.misfit(shape):
+    if found.misfit(shape):
         pytest.skip("a part of variable length has no experts")
     w, source = np.zeros(shape, np.float32), tmp_path / "source.npz"
     np.savez(source, w=w)
-    policy = Policy.parse(f'version = 1\n[[rule]]\nmatch = "*"\ntag = "{found.spec.tag}"')
+    policy = Policy.parse(f'version = 1\n[[rule]]\nmatch = "*"\ntag = "{found.tag}"')
     with installed(found):
-        q = encode(w, found.spec.tag, aids=aids(shape[-1]))
+        q = encode(w, found.tag, aids=aids(shape[-1]))
         check_sizes(q, found)
         assert not any(part.reshape(-1).view(np.uint8).any() for part in q.parts.values())
         write_model(tmp_path / "m", {"w": q})
@@ -126,17 +126,17 @@ def test_empty_matrices(tmp_path: Path, found: Format, shape: tuple[int, ...]) -
 def test_through_a_file(tmp_path: Path, found: Format) -> None:
     """Written, verified, read: the same parts; and listed, verified and copied without the format."""
     tensors = {"a": weights(19, 64), "b": weights(40, 64, seed=1)}
-    if not found.spec.variable:
+    if not found.variable:
         tensors["experts"] = weights(3, 9, 64, seed=2)
     with installed(found):
-        encoded = {name: encode(w, found.spec.tag, aids=aids(64)) for name, w in tensors.items()}
+        encoded = {name: encode(w, found.tag, aids=aids(64)) for name, w in tensors.items()}
         path = write_model(tmp_path / "m", encoded)
         with ModelFile(path) as model:
             for name, q in encoded.items():
                 assert same(model[name], q)
                 assert np.array_equal(model[name].decode(), q.decode())
                 assert model.record(name).nbytes == q.nbytes
-    assert found.spec.tag not in registry
+    assert found.tag not in registry
     assert list(verify(path)) == []
     convert(path, tmp_path / "copy")
     with ModelFile(path) as model, ModelFile(tmp_path / "copy") as copied:
@@ -148,10 +148,10 @@ def test_through_a_conversion(tmp_path: Path, found: Format) -> None:
     """Tile by tile, on threads: the bytes that encoding in memory gives, and one thread gives the same file."""
     shape = (TILE_WEIGHTS // 64 + 5, 64)
     tensors = {"a": weights(*shape), "b": weights(7, 64, seed=1)}
-    if not found.spec.variable:
+    if not found.variable:
         tensors["c"] = weights(2, 9, 64, seed=2)
     np.savez(tmp_path / "source.npz", **tensors)  # type: ignore[arg-type]
-    policy = Policy.parse(f'version = 1\n[[rule]]\nmatch = "*"\ntag = "{found.spec.tag}"')
+    policy = Policy.parse(f'version = 1\n[[rule]]\nmatch = "*"\ntag = "{found.tag}"')
     known = {name: aids(64) for name in tensors}
     with installed(found):
         for threads in (1, 3):
@@ -159,11 +159,11 @@ def test_through_a_conversion(tmp_path: Path, found: Format) -> None:
         assert (tmp_path / "1").read_bytes() == (tmp_path / "3").read_bytes()
         with ModelFile(tmp_path / "1") as model:
             for name, w in tensors.items():
-                assert same(model[name], encode(w, found.spec.tag, aids=known[name]))
+                assert same(model[name], encode(w, found.tag, aids=known[name]))
                 record = model.record(name)
                 assert record.error is not None
                 assert record.error.relative_rmse == pytest.approx(error(model[name], w), rel=1e-4)
-                assert (record.aids is not None) == bool(found.spec.needs)
+                assert (record.aids is not None) == bool(found.needs)
     assert list(verify(tmp_path / "1")) == []
 
 
@@ -172,7 +172,7 @@ def test_from_one_seam_format_to_another(tmp_path: Path) -> None:
     w = weights(300, 64)
     with installed(*FORMATS):
         for found in FORMATS:
-            path = write_model(tmp_path / "m", {"w": encode(w, found.spec.tag, aids=aids(64))})
+            path = write_model(tmp_path / "m", {"w": encode(w, found.tag, aids=aids(64))})
             policy = Policy.parse('version = 1\n[[rule]]\nmatch = "*"\ntag = "Hada"\nparams = { seed = 9 }')
             convert(path, tmp_path / "n", policy=policy, force=True)
             with ModelFile(path) as source, ModelFile(tmp_path / "n") as model:
@@ -192,7 +192,7 @@ def test_parameters_are_part_of_the_layout() -> None:
 
 def test_every_fake_is_different() -> None:
     """Whole-matrix parts, whole-matrix tiles, records, parameters, aids, variable length: each at least once."""
-    specs = [each.spec for each in FORMATS]
+    specs = [each for each in FORMATS]
     assert any(part.rows is None for spec in specs for part in spec.parts)
     assert any(spec.block == (None, None) for spec in specs)
     assert any(not isinstance(part.dtype, str) for spec in specs for part in spec.parts)

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from fourcc.dtypes import itemsize
-from fourcc.spec import FormatSpec, Geometry, Part, Setting, complete, split_shape
+from fourcc.geometry import Geometry, split_shape
+from fourcc.part import Part
+from fourcc.settings import Setting, complete
+from fourcc.spec import FormatSpec
 
 GROUPED = (
     Part("scales", "<f2", tail=lambda geom: (-(-geom.cols // int(str(geom.params["group"]))),)),

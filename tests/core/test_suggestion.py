@@ -104,7 +104,7 @@ def test_a_sample_is_near_the_whole(tensor: Callable[..., SourceTensor]) -> None
     (part,), (whole,) = suggest([one], Wish(), 400 * 96), suggest([one], Wish(), 0)
     assert (part.sampled, whole.sampled) == (384 * 96, 1024 * 96)
     for some, all_of_it in zip(part.offers, whole.offers, strict=True):
-        one_scale = any(stored.rows is None for stored in registry[some.tag].spec.parts)  # set by the largest weight
+        one_scale = any(stored.rows is None for stored in registry[some.tag].parts)  # set by the largest weight
         assert some.sqnr_db == pytest.approx(all_of_it.sqnr_db, abs=1 if one_scale else 0.3)
     assert suggest([one], Wish(), 1)[0].sampled == 128 * 96  # one run at least
 
@@ -174,7 +174,7 @@ def test_totals_weigh_tensors_by_their_size() -> None:
 
 def test_candidates_need_nothing_and_hold_real_numbers() -> None:
     """Formats that only decode, or hold integers, are not among them."""
-    found = {str(each.spec.tag) for each in candidates()}
+    found = {str(each.tag) for each in candidates()}
     assert found >= {"Q4_0", "Q8_A", "F16"}
     assert not found & {"F8E4", "I8", "BOOL"}
-    assert all(not registry[as_tag(tag)].spec.needs for tag in found)
+    assert all(not registry[as_tag(tag)].needs for tag in found)

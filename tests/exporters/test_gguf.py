@@ -100,7 +100,7 @@ def test_the_reference_reads_it(mixed: Path, tmp_path: Path) -> None:
         assert [tensor.name for tensor in reader.tensors] == [gguf_name(name) for name in model]
         for tensor, name in zip(reader.tensors, model, strict=True):
             matrix = model[name]
-            assert int(tensor.tensor_type) == matrix.format.spec.foreign["ggml"]
+            assert int(tensor.tensor_type) == matrix.format.foreign["ggml"]
             assert tensor.data.tobytes() == b"".join(part.tobytes() for part in matrix.parts.values())
             found = dequantize(tensor.data, tensor.tensor_type).reshape(matrix.shape)
             assert np.array_equal(found, matrix.decode())
@@ -165,7 +165,7 @@ def test_there_and_back(mixed: Path, tmp_path: Path) -> None:
 TYPES = [
     number
     for number in range(64)
-    if (found := registry.foreign("ggml", number)) is not None and len(found.spec.parts) == 1 and found.spec.real
+    if (found := registry.foreign("ggml", number)) is not None and len(found.parts) == 1 and found.real
 ]
 
 
@@ -174,11 +174,11 @@ def test_blocks_of_every_type_there_and_back(tmp_path: Path, number: int) -> Non
     """Any bytes go from GGUF to model.bin and back, as a matrix and as a stack."""
     found = registry.foreign("ggml", number)
     assert found is not None
-    width = found.spec.width() or 1
+    width = found.width() or 1
     shapes = {"blk.0.ffn_up.weight": (4, 6 * width), "stack": (2, 3, width)}
     header = HEADER | {"dim": 6 * width, "hidden": 4}
     rng = np.random.default_rng(number)
-    data = {name: rng.bytes(found.spec.stored_bytes(shape, {})) for name, shape in shapes.items()}
+    data = {name: rng.bytes(found.stored_bytes(shape, {})) for name, shape in shapes.items()}
     tensors = [(name, shape, number, data[name]) for name, shape in shapes.items()]
     path = written(tmp_path, "in.gguf", gguf(gguf_llama_keys(header), tensors))
     keep = Policy.parse('version = 1\n[[rule]]\nmatch = "*"\nkeep = true\nnonfinite = "keep"\n')
@@ -224,7 +224,7 @@ def test_blocks_down_a_column_are_decoded_before_rows_move(tmp_path: Path) -> No
     files = {name: half_split(array, 16) if name.endswith(turned) else array for name, array in files.items()}
     written(tmp_path, "model.safetensors", safetensors(files))
     written(tmp_path, "config.json", config(h, model_type="qwen3", architectures=["Qwen3ForCausalLM"], head_dim=16))
-    columns = next(str(tag) for tag in registry if (registry[tag].spec.block[0] or 0) > 1 and registry[tag].encode)
+    columns = next(str(tag) for tag in registry if (registry[tag].block[0] or 0) > 1 and registry[tag].encode)
     fourcc.convert(tmp_path, tmp_path / "model.bin", policy=Policy.shorthand(columns))
     export(tmp_path / "model.bin", tmp_path / "out.gguf", instead="F32")
     with fourcc.open(tmp_path / "model.bin") as model, open_source(tmp_path / "out.gguf") as source:

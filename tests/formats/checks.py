@@ -10,8 +10,9 @@ import pytest
 from fourcc import errors
 from fourcc.encoding import encode
 from fourcc.format import Aids, Array, Parts
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry, Params, complete
+from fourcc.settings import Params, complete
 from fourcc.tags import as_tag
 from fourcc.testing import Subject
 from fourcc.testing.decoding import same_numbers
@@ -38,7 +39,7 @@ def check_vectors(stem: str) -> None:
 def check_naive(tag: str, w: Array, options: Params | None = None, params: Params | None = None) -> None:
     """A matrix has the parts and the decoded weights that plain Python, written from the page, computes."""
     parts = encoded(tag, w, options, params)
-    chosen = complete(registry[as_tag(tag)].spec.options, options or {})
+    chosen = complete(registry[as_tag(tag)].options, options or {})
     slow = naive.ENCODERS[tag](w.reshape(-1).tolist(), *w.shape, chosen | (params or {}))
     for name, data in slow.items():
         assert parts[name].tobytes() == data, f"part {name}"
@@ -50,14 +51,14 @@ def check_naive_decode(tag: str, parts: Parts, rows: int, cols: int, params: Par
     fmt = registry[as_tag(tag)]
     fast = fmt.decode(parts, Geometry(rows, cols, params or {}))
     slow = naive.DECODERS[tag]({name: part.tobytes() for name, part in parts.items()}, rows, cols, **params or {})
-    assert same_numbers(fast, np.array(slow, fmt.spec.decoded).reshape(rows, cols))
+    assert same_numbers(fast, np.array(slow, fmt.decoded).reshape(rows, cols))
 
 
 def encoded(tag: str, w: Array, options: Params | None = None, params: Params | None = None) -> Parts:
     """A matrix's parts from the format alone, without the core: float32 (rows, cols) in, any scale out."""
     fmt = registry[as_tag(tag)]
     assert fmt.encode is not None
-    chosen = complete(fmt.spec.options, options or {})
+    chosen = complete(fmt.options, options or {})
     tile, geom = np.ascontiguousarray(w, np.float32), Geometry(*w.shape, params or {})
     prepare = fmt.prepare
     shared = None if prepare is None else prepare(lambda first, last: tile[first:last], geom, chosen, Aids())

@@ -6,15 +6,15 @@ import gguf
 import numpy as np
 
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive_decode, random_parts, same_numbers
 
 
 def dequantized(tag: str, blocks: Array) -> Array:
     """The weights that gguf decodes from blocks (rows, blocks)."""
-    kind = gguf.GGMLQuantizationType(registry[as_tag(tag)].spec.foreign["ggml"])
+    kind = gguf.GGMLQuantizationType(registry[as_tag(tag)].foreign["ggml"])
     with warnings.catch_warnings(action="ignore"):  # scales may be anything
         decoded: Array = gguf.quants.dequantize(blocks.view(np.uint8).reshape(len(blocks), -1), kind)
     return decoded

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fourcc.encoding import encode
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive_decode, check_vectors, encoded, random_parts
 

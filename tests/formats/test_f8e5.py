@@ -5,8 +5,8 @@ import pytest
 
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive_decode, check_vectors
 

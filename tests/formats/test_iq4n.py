@@ -17,4 +17,4 @@ def test_decodes_any_bytes_as_gguf_does() -> None:
 
 
 def test_is_known_by_the_name_that_people_use() -> None:
-    assert FORMAT.spec.name == "IQ4_NL"
+    assert FORMAT.name == "IQ4_NL"

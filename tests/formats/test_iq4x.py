@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import numpy_dtype
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_vectors
 from tests.formats.oracle import check_decodes_as_gguf
@@ -24,7 +24,7 @@ def test_decodes_any_bytes_as_gguf_does() -> None:
 @pytest.mark.parametrize("sub", range(8))
 def test_each_scale_has_its_bits(sub: int) -> None:
     """32 + 17 in one sub-block, 32 in all others: their weights are zero."""
-    blocks = np.zeros((1, 1), numpy_dtype(FORMAT.spec.parts[0].dtype))
+    blocks = np.zeros((1, 1), numpy_dtype(FORMAT.parts[0].dtype))
     blocks["d"], blocks["scales_high"] = 1, 0xAAAA | 1 << 2 * sub
     blocks["scales_low"][0, 0, sub // 2] = 1 << 4 * (sub % 2)
     w = FORMAT.decode({"blocks": blocks}, Geometry(1, 256)).reshape(8, 32)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import numpy_dtype
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_vectors, encoded
 from tests.formats.oracle import check_decodes_as_gguf
@@ -22,7 +22,7 @@ def test_decodes_any_bytes_as_gguf_does() -> None:
 
 def test_every_exponent_and_code_is_the_product_of_two_numbers() -> None:
     """OCP defines them: 2^(e - 127) times E2M1."""
-    blocks = np.zeros((256, 1), numpy_dtype(FORMAT.spec.parts[0].dtype))
+    blocks = np.zeros((256, 1), numpy_dtype(FORMAT.parts[0].dtype))
     blocks["e"][:, 0] = np.arange(256)
     blocks["q"] = np.arange(16, dtype=np.uint8)
     w = FORMAT.decode({"blocks": blocks}, Geometry(256, 32))[:, :16]

@@ -12,7 +12,7 @@ from fourcc.format import Array
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix, numpy_dtype
-from fourcc.spec import complete
+from fourcc.settings import complete
 from fourcc.tags import FourCC, as_tag
 
 HEADINGS = [
@@ -66,13 +66,13 @@ def test_every_page_has_the_same_headings(tag: FourCC, page: str) -> None:
 
 @every
 def test_the_page_names_the_bytes_of_the_tag_and_the_parts(tag: FourCC, page: str) -> None:
-    parts = ", ".join(f"`{part.name}`" for part in registry[tag].spec.parts)
+    parts = ", ".join(f"`{part.name}`" for part in registry[tag].parts)
     line = next(line for line in page.splitlines() if line.startswith(f"| `{tag}` |"))
     cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
     assert cells[1] == f"`{tag.code.hex(' ')}`"
-    assert cells[4].split(",")[0] == np.dtype(registry[tag].spec.decoded).name
+    assert cells[4].split(",")[0] == np.dtype(registry[tag].decoded).name
     assert cells[5] == parts
-    for system, identity in registry[tag].spec.foreign.items():
+    for system, identity in registry[tag].foreign.items():
         assert str(identity).replace("|", "\\|") in cells[6], f"{system} {identity}"
 
 
@@ -80,20 +80,20 @@ def test_the_page_names_the_bytes_of_the_tag_and_the_parts(tag: FourCC, page: st
 def test_the_page_names_the_bits_per_weight(tag: FourCC, page: str) -> None:
     stated = re.search(r"\*\*([0-9.]+)\*\*", page[page.index("## Bits per weight") : page.index("## Error bound")])
     assert stated is not None
-    assert float(stated[1]) == registry[tag].spec.bits_per_weight()
+    assert float(stated[1]) == registry[tag].bits_per_weight()
 
 
 @every
 def test_the_page_says_what_its_vectors_pin(tag: FourCC, page: str) -> None:
     has_encoder = registry[tag].encode is not None
     assert (f"`vectors/{str(tag).lower()}.json`" in page) == has_encoder
-    assert (f"Encoder version {registry[tag].spec.encoder_version}." in page) == has_encoder
+    assert (f"Encoder version {registry[tag].encoder_version}." in page) == has_encoder
 
 
 @every
 def test_the_worked_example_decodes_as_written(tag: FourCC, page: str) -> None:
     words = example(page)
-    spec = registry[tag].spec
+    spec = registry[tag]
     shape = tuple(map(int, words["shape"]))
     params = complete(spec.params, {})
     shapes = spec.part_shapes(shape, params)
@@ -120,7 +120,7 @@ def test_the_registry_file_lists_exactly_the_installed_tags(reserved: list[dict[
     listed = {entry["tag"]: entry for entry in reserved if entry["status"] == "stable"}
     assert sorted(listed) == sorted(map(str, TAGS))
     for tag in TAGS:
-        spec = registry[tag].spec
+        spec = registry[tag]
         assert (listed[str(tag)]["name"], listed[str(tag)]["summary"]) == (spec.name, spec.summary)
         assert listed[str(tag)]["since"]
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from fourcc.encoding import encode
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive, check_naive_decode, check_vectors, encoded, random_parts
 from tests.formats.strategies import matrices

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import numpy_dtype
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_vectors
 from tests.formats.oracle import check_decodes_as_gguf
@@ -21,7 +21,7 @@ def test_decodes_any_bytes_as_gguf_does() -> None:
 
 
 def test_top_bits_stand_in_the_order_of_the_weights() -> None:
-    blocks = np.zeros((1, 1), numpy_dtype(FORMAT.spec.parts[0].dtype))
+    blocks = np.zeros((1, 1), numpy_dtype(FORMAT.parts[0].dtype))
     blocks["d"], blocks["m"], blocks["high"], blocks["q"][0, 0, 3] = 1, -1, 1 << 3 | 1 << 20, 0x92
     w = FORMAT.decode({"blocks": blocks}, Geometry(1, 32))[0]
     assert (w[3], w[19], w[20], w[0]) == (17, 8, 15, -1)

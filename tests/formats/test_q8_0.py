@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive, check_vectors, encoded, random_parts, same_numbers
 from tests.formats.strategies import matrices

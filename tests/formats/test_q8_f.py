@@ -52,4 +52,4 @@ def test_a_stack_of_matrices_has_scales_of_each() -> None:
 
 
 def test_bits_per_weight_follow_the_group() -> None:
-    assert [float(Q8_F.spec.bits_per_weight({"group": group})) for group in (1, 32, 128)] == [40, 9, 8.25]
+    assert [float(Q8_F.bits_per_weight({"group": group})) for group in (1, 32, 128)] == [40, 9, 8.25]

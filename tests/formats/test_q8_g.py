@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive, check_naive_decode, check_vectors, encoded, random_parts
 from tests.formats.strategies import matrices
@@ -51,7 +51,7 @@ def test_groups_that_cannot_be(group: object) -> None:
 
 
 def test_bits_per_weight_follow_the_group() -> None:
-    assert [float(Q8_G.spec.bits_per_weight({"group": group})) for group in (1, 32, 128)] == [40, 9, 8.25]
+    assert [float(Q8_G.bits_per_weight({"group": group})) for group in (1, 32, 128)] == [40, 9, 8.25]
 
 
 @given(matrices(st.just(1), st.integers(1, 12)), st.integers(1, 12))

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import FormatSpec, Geometry, complete
+from fourcc.settings import complete
+from fourcc.spec import FormatSpec
 from fourcc.testing import Subject
 from fourcc.testing.subject import random_parts
 
@@ -66,11 +68,11 @@ def filled(part: Array) -> Array:
     return signalling
 
 
-@pytest.mark.parametrize("tag", [tag for tag in registry if registry[tag].spec.real], ids=str)
+@pytest.mark.parametrize("tag", [tag for tag in registry if registry[tag].real], ids=str)
 def test_nothing_is_told_of_signalling_floats(tag: str) -> None:
     """No format warns, whatever its bytes are; and where it stores float16, there were signalling NaN."""
     fmt = registry[tag]
-    params = complete(fmt.spec.params, {})
+    params = complete(fmt.params, {})
     shape = Subject.of(fmt).plain_shape()
     geom = Geometry(*shape, params)
     parts = {name: filled(part) for name, part in random_parts(fmt, geom, 0).items()}
@@ -80,6 +82,6 @@ def test_nothing_is_told_of_signalling_floats(tag: str) -> None:
         try:
             fmt.decode(parts, geom)
         except Exception:  # noqa: BLE001 - an exception is a valid answer too
-            assert not has_halves(fmt.spec)
+            assert not has_halves(fmt)
     assert not [str(each.message) for each in caught]
-    assert Telling.told > 0 or not has_halves(fmt.spec)
+    assert Telling.told > 0 or not has_halves(fmt)

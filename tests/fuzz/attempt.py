@@ -79,7 +79,7 @@ def attempted_policy(text: str) -> Refusal | None:
 
 
 def _tensor(name: str, shape: tuple[int, ...], role: str, layer: int | None) -> TensorInfo:
-    return TensorInfo(name, shape, (role,), layer, registry["F32"].spec.tag)
+    return TensorInfo(name, shape, (role,), layer, registry["F32"].tag)
 
 
 MODEL = [

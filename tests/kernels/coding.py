@@ -8,11 +8,12 @@ import numpy as np
 from fourcc import compute
 from fourcc.compute.coding import _run
 from fourcc.format import Array, Parts
+from fourcc.geometry import Geometry
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.kernel import Kernel
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import numpy_dtype
-from fourcc.spec import Geometry, complete
+from fourcc.settings import complete
 from fourcc.tags import as_tag
 from tests.kernels.random_inputs import STYLES, Draw
 
@@ -52,9 +53,9 @@ def encoded_by_kernel(tag: str, w: Array, options: Options, *, plain: bool = Fal
     """A matrix's parts, encoded; every byte is set before, so that an unwritten one shows."""
     found, kernel = registry[as_tag(tag)], kernel_of(tag)
     assert kernel.encoder is not None
-    entry = kernel.encoder(complete(found.spec.options, options))
+    entry = kernel.encoder(complete(found.options, options))
     assert entry is not None
-    parts = {part.name: np.empty(part.shape(Geometry(*w.shape)), numpy_dtype(part.dtype)) for part in found.spec.parts}
+    parts = {part.name: np.empty(part.shape(Geometry(*w.shape)), numpy_dtype(part.dtype)) for part in found.parts}
     for part in parts.values():
         part.view(np.uint8)[...] = 0xA5
     run(entry, w.shape, [parts[name] for name in kernel.parts], plain=plain, x=w)

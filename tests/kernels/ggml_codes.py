@@ -8,9 +8,9 @@ from fourcc.format import Array, Parts
 from fourcc.formats import iq4x, mxf4, q3_k
 from fourcc.formats.layouts.six_bits import unpack_scales
 from fourcc.formats.searches.levels import LEVELS
+from fourcc.geometry import Geometry
 from fourcc.kernels.simd.target import target
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 
 Numbers = tuple[Array, Array | None]  # scales and offsets, (rows, scales of a row)

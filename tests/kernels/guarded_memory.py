@@ -24,7 +24,7 @@ def main(exactly: list[str]) -> None:
 
     with installed(NF64), Guarded() as guarded_memory:
         for tag in TAGS:
-            shapes = [] if registry[tag].spec.misfit((1, 1)) else RAGGED
+            shapes = [] if registry[tag].misfit((1, 1)) else RAGGED
             for rows, cols in dict.fromkeys([*((rows, fitting(tag, cols)) for rows, cols in SHAPES), *shapes]):
                 q = encode(numbers(normal, 1, (rows, cols)), tag)
                 parts = {name: guarded_memory.hold(part) for name, part in q.parts.items()}

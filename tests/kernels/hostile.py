@@ -3,9 +3,10 @@
 import numpy as np
 
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Geometry, complete
+from fourcc.settings import complete
 from fourcc.tags import FourCC
 from fourcc.testing.subject import random_parts
 from tests.kernels.random_inputs import fitting
@@ -16,7 +17,7 @@ EXPONENTS = (0, 1, 127, 128, 191, 192, 193, 252, 253, 254, 255)  # of a byte tha
 def hostile(tag: FourCC, rows: int, cols: int, seed: int) -> QMatrix:
     """A matrix of such parts; as many columns, or the fewest more that the format takes."""
     found, cols, random = registry[tag], fitting(tag, cols), np.random.default_rng(seed)
-    params = complete(found.spec.params, {})
+    params = complete(found.params, {})
     parts: dict[str, Array] = {}
     for name, part in random_parts(found, Geometry(rows, cols, params), seed).items():
         made = part.copy()

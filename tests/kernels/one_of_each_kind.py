@@ -26,7 +26,7 @@ def kind(tag: str) -> tuple[object, ...]:
     """The properties that decide which code a format's products and parts go through."""
     found = registry[tag]
     kernel = compute.kernel_of(found)
-    cols = found.spec.block[1]
+    cols = found.block[1]
     width = "one" if cols == 1 else "row" if cols is None else "group" if isinstance(cols, str) else "block"
     return kernel.level, kernel.pack is not None, width
 

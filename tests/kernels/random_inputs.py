@@ -72,12 +72,12 @@ def numbers(style: Draw, seed: int, shape: tuple[int, int], exponent: int = 0) -
 
 def fitting(tag: FourCC | str, cols: int) -> int:
     """The least number of columns from `cols` on that a format takes."""
-    spec = registry[as_tag(tag)].spec
+    spec = registry[as_tag(tag)]
     width = spec.width() or 1
     return cols if spec.short_block else -(-cols // width) * width
 
 
 def columns(tag: FourCC) -> st.SearchStrategy[int]:
     """Numbers of columns that a format takes."""
-    spec = registry[tag].spec
+    spec = registry[tag]
     return RAGGED if spec.short_block or spec.block[1] in {None, 1} else WHOLE.map(lambda cols: fitting(tag, cols))

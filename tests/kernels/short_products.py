@@ -48,7 +48,7 @@ def shapes_of(tag: str) -> list[tuple[int, int]]:
     """Shapes that a format takes: a ragged one where it has short blocks."""
     from tests.kernels.random_inputs import fitting
 
-    if registry[tag].spec.misfit(RAGGED) is None:
+    if registry[tag].misfit(RAGGED) is None:
         return [*SHAPES[1:], RAGGED]
     return list(dict.fromkeys((rows, fitting(tag, cols)) for rows, cols in SHAPES))
 

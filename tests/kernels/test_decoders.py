@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.format import Parts
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import encoded, random_parts, same_numbers

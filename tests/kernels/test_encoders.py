@@ -9,9 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fourcc.format import Array, Parts
+from fourcc.geometry import Geometry
 from fourcc.kernels.encoders.block_by_block import SCRATCH
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import encoded

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,14 +15,16 @@ from hypothesis import strategies as st
 from fourcc import compute
 from fourcc.errors import PluginError
 from fourcc.format import Array, Format, Parts
+from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.kernels.fusing.block_part import BlockPart
 from fourcc.kernels.fusing.fused import fused
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.products.plain_floats import DECODED
+from fourcc.part import Part
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix, numpy_dtype
-from fourcc.spec import FormatSpec, Geometry, Part, Setting
+from fourcc.settings import Setting
 from tests.core.fakes import installed
 from tests.examples import examples
 from tests.formats.checks import same_numbers
@@ -61,7 +64,7 @@ class Made:
     def format(self, tag: str) -> Format:
         """The format as a plugin would register it; it decodes block by block, in plain Python."""
         settings = tuple(Setting(name, value + 1, "") for name, value in self.params.items())  # not the defaults
-        spec = FormatSpec(
+        return Format(
             tag=tag,
             name=tag,
             summary="made up",
@@ -69,8 +72,9 @@ class Made:
             parts=self.parts,
             params=settings,
             short_block=False,
+            decode=self.decode,
+            decode_block=self.decode_block,
         )
-        return Format(spec=spec, decode=self.decode, decode_block=self.decode_block)
 
     def decode(self, parts: Parts, geom: Geometry) -> Array:
         """The decoded blocks, float32 (rows, cols)."""
@@ -322,9 +326,9 @@ def stored(name: str, rows: int, blocks: int, seed: int) -> QMatrix:
     found = made.format(tag_of(name))
     shape = (rows, blocks * made.width)
     random = np.random.default_rng(seed)
-    shapes = found.spec.part_shapes(shape, made.params)
-    parts = {part.name: filled(random, shapes[part.name], numpy_dtype(part.dtype)) for part in found.spec.parts}
-    return QMatrix(found.spec.tag, shape, parts, made.params)
+    shapes = found.part_shapes(shape, made.params)
+    parts = {part.name: filled(random, shapes[part.name], numpy_dtype(part.dtype)) for part in found.parts}
+    return QMatrix(found.tag, shape, parts, made.params)
 
 
 def filled(random: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
@@ -422,8 +426,8 @@ def test_on_any_processor(name: str) -> None:
 def plain_format(decode_block: Decoder | None, **spec: Any) -> Format:
     """Bytes times a half."""
     given = {"block": (1, 32), "parts": (Part("codes", "|i1", tail=lambda geom: (geom.cols,)),), **spec}
-    made = FormatSpec(tag="T9x", name="T9x", summary="made up", **given)
-    return Format(spec=made, decode=lambda parts, _: parts["codes"].astype(np.float32) / 2, decode_block=decode_block)
+    given |= {"decode": lambda parts, _: parts["codes"].astype(np.float32) / 2, "decode_block": decode_block}
+    return Format(tag="T9x", name="T9x", summary="made up", **given)
 
 
 def half(codes: Array, weights: Array) -> None:
@@ -487,7 +491,7 @@ def test_what_cannot_be_fused_is_decoded_first(found: Format, why: str | None) -
         return
     with installed(found):
         codes = np.random.default_rng(1).integers(-128, 128, (18, 64)).astype(np.int8)
-        q = QMatrix(found.spec.tag, codes.shape, {"codes": codes})
+        q = QMatrix(found.tag, codes.shape, {"codes": codes})
         x = numbers(normal, 1, (3, 64))
         assert q.packed.kernel.level == ("fused" if why is None else "decode")
         assert excess(q, x, q.matmul(x)) <= 1
@@ -497,13 +501,13 @@ def test_what_cannot_be_fused_is_decoded_first(found: Format, why: str | None) -
 def test_a_decoder_that_fails_is_said_in_words() -> None:
     found = plain_format(fails)
     with installed(found), pytest.raises(PluginError) as caught:
-        QMatrix(found.spec.tag, (2, 32), {"codes": np.zeros((2, 32), np.int8)}) @ np.ones(32)
+        QMatrix(found.tag, (2, 32), {"codes": np.zeros((2, 32), np.int8)}) @ np.ones(32)
     said = "no products with the format T9x: its kernel cannot be made: found IndexError: entry 32 of 32"
     assert str(caught.value) == said
 
 
 def test_a_kernel_that_is_none_is_said_in_words() -> None:
-    found = Format(spec=plain_format(None).spec, decode=lambda parts, _: parts["codes"], kernel=lambda: 3)
+    found = attrs.evolve(plain_format(None), kernel=lambda: 3)
     with pytest.raises(PluginError, match=r"its kernel cannot be made: found TypeError: .* gave a int$"):
         compute.kernel_of(found)
 
@@ -530,8 +534,7 @@ def test_a_kernel_for_each_set_of_parameters() -> None:
         seen.append(params)
         return DECODED
 
-    spec = plain_format(None, params=(Setting("group", 64, ""), Setting("fine", "no", ""))).spec
-    found = Format(spec=spec, decode=lambda parts, _: parts["codes"], kernel=kernel)
+    found = plain_format(None, params=(Setting("group", 64, ""), Setting("fine", "no", "")), kernel=kernel)
     for params in ({}, {"group": 32}, {"fine": "no", "group": 64}, {"group": 32}):
         assert compute.kernel_of(found, params) is DECODED
     assert seen == [{"group": 64, "fine": "no"}, {"group": 32, "fine": "no"}]

@@ -12,7 +12,7 @@ from fourcc.format import Array
 from fourcc.kernels.kernel import LARGE
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import complete
+from fourcc.settings import complete
 from fourcc.tags import FourCC, as_tag
 from tests.examples import examples
 from tests.formats.checks import random_parts
@@ -139,7 +139,7 @@ def of_ones(tag: FourCC) -> QMatrix:
     cols = fitting(tag, 64)
     if registry[tag].encode is not None:
         return encode(np.ones((3, cols), np.float32), tag)
-    params = complete(registry[tag].spec.params, {})
+    params = complete(registry[tag].params, {})
     parts = random_parts(str(tag), 3, cols, 1, params)
     ones = {name: np.ones_like(part) if part.dtype.kind == "f" else part for name, part in parts.items()}
     return QMatrix(tag, (3, cols), ones, params)
@@ -174,7 +174,7 @@ def of_normal(tag: FourCC, rows: int, cols: int) -> QMatrix:
     cols = fitting(tag, cols)
     if registry[tag].encode is not None:
         return encode(numbers(normal, 1, (rows, cols)), tag)
-    params = complete(registry[tag].spec.params, {})
+    params = complete(registry[tag].params, {})
     return QMatrix(tag, (rows, cols), random_parts(str(tag), rows, cols, 1, params), params)
 
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from fourcc import compute
 from fourcc.compute.products import prepare, product_job
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import Geometry
 from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import random_parts, same_numbers

@@ -18,7 +18,7 @@ from fourcc.format import Array
 from fourcc.kernels.q4_a import LONG
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
-from fourcc.spec import complete
+from fourcc.settings import complete
 from fourcc.tags import FourCC, as_tag
 from tests.container.build import write_model
 from tests.examples import examples
@@ -60,7 +60,7 @@ def made(tag: FourCC | str, rows: int, cols: int, seed: int = 1) -> QMatrix:
 
 def named_parts(tag: FourCC) -> set[str]:
     """The names of a format's parts."""
-    return {part.name for part in registry[tag].spec.parts}
+    return {part.name for part in registry[tag].parts}
 
 
 def stored(tag: FourCC | str, rows: int, cols: int) -> QMatrix:
@@ -73,7 +73,7 @@ def stored(tag: FourCC | str, rows: int, cols: int) -> QMatrix:
 def damaged(tag: FourCC | str, rows: int, cols: int, seed: int) -> QMatrix:
     """A matrix of random bytes, with the format's default parameters."""
     cols = fitting(tag, cols)
-    params = complete(registry[as_tag(tag)].spec.params, {})
+    params = complete(registry[as_tag(tag)].params, {})
     return QMatrix(as_tag(tag), (rows, cols), random_parts(str(tag), rows, cols, seed, params), params)
 
 
@@ -180,7 +180,7 @@ def test_very_many_activations(tag: FourCC) -> None:
 @every_encoded
 def test_long_rows(tag: FourCC) -> None:
     """Rows that the L1 cache does not hold, and every number of activations from which another product is used."""
-    ragged = registry[tag].spec.misfit((1, LONG + 1)) is None
+    ragged = registry[tag].misfit((1, LONG + 1)) is None
     for rows, cols in [(3, LONG), (4, LONG + 1), (21, LONG + 47)] if ragged else [(3, LONG), (21, LONG + 32)]:
         draw = lossless_activations if str(tag) in INTEGERS else whole_numbers
         q, x = draw(tag, rows, fitting(tag, cols), 40, 3)

@@ -28,13 +28,13 @@ def candidates() -> dict[str, fourcc.Policy]:
     made = {}
     for tag in registry:
         found = registry[tag]
-        if registry.entry(tag).distribution != OWN or found.encode is None or not found.spec.real:
+        if registry.entry(tag).distribution != OWN or found.encode is None or not found.real:
             continue
-        if all(found.spec.misfit((1, width)) for width in WIDTHS):
+        if all(found.misfit((1, width)) for width in WIDTHS):
             continue
-        choices = [option for option in found.spec.options if option.choices]
+        choices = [option for option in found.options if option.choices]
         if not choices:
-            made[str(tag)] = fourcc.Policy.shorthand(f"{tag},F16" if found.spec.misfit((1, WIDTHS[1])) else str(tag))
+            made[str(tag)] = fourcc.Policy.shorthand(f"{tag},F16" if found.misfit((1, WIDTHS[1])) else str(tag))
         for option in choices:
             for choice in option.choices:
                 text = RULES.format(tag=tag, option=option.name, choice=choice)

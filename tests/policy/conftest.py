@@ -6,23 +6,25 @@ import pytest
 
 from fourcc.errors import PolicyError
 from fourcc.format import Format
+from fourcc.part import Part
 from fourcc.plugins.registry import Entry, Registry, installed_entries
 from fourcc.policy import Policy, TensorInfo
-from fourcc.spec import FormatSpec, Part, Setting
+from fourcc.settings import Setting
 from fourcc.tags import as_tag
 
 
 def _format(tag: str, width: int, *, encoder: bool = True, **more: object) -> Format:
     """Bytes in blocks of `width` columns; its functions are never called."""
-    spec = FormatSpec(
+    return Format(
         tag=tag,
         name=tag,
         summary="for tests",
         block=(1, width),
         parts=(Part("codes", "|u1", tail=lambda geom: (geom.cols,)),),
         **more,
+        decode=lambda *_: None,
+        encode=(lambda *_: None) if encoder else None,
     )
-    return Format(spec=spec, decode=lambda *_: None, encode=(lambda *_: None) if encoder else None)
 
 
 WIDE = _format(

@@ -11,7 +11,7 @@ from fourcc.policy import Policy, TensorInfo
 from fourcc.policy.layers import MAX_ITEMS, Layers
 
 MODEL = [
-    TensorInfo(name, (64, 64), ("attention.q",), layer, registry["F32"].spec.tag)
+    TensorInfo(name, (64, 64), ("attention.q",), layer, registry["F32"].tag)
     for layer in range(32)
     for name in (f"layers.{layer}.attention.w{kind}" for kind in "qkvo12345")
 ]

@@ -51,7 +51,7 @@ def tensors(case: Mapping[str, int]) -> list[TensorInfo]:
 def chosen(name: str, case: Mapping[str, int], formats: Registry) -> dict[str, str]:
     """The type that a recipe gives each matrix, in ggml's words."""
     decisions = Policy.recipe(name).resolve(tensors(case), formats)
-    return {d.tensor.name: formats[d.tag].spec.name for d in decisions if len(d.tensor.shape) > 1}
+    return {d.tensor.name: formats[d.tag].name for d in decisions if len(d.tensor.shape) > 1}
 
 
 def spread(types: Mapping[str, object], layers: int) -> dict[str, str]:

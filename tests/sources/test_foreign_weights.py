@@ -157,7 +157,7 @@ def refused(path: Path, scheme: str, folder: Path) -> None:
         told = told_by_tensors(source.tensors)
         assert told is not None
         for tensor in source.tensors:
-            if tensor.name not in told[1] or not tensor.format.spec.real:
+            if tensor.name not in told[1] or not tensor.format.real:
                 continue
             rule = f'version = 1\n[[rule]]\nmatch = "{tensor.name}"\ntag = "F64"\n[[rule]]\nmatch = "*"\nkeep = true\n'
             with pytest.raises(UsageError) as caught:

@@ -102,7 +102,7 @@ def test_blocks_are_carried_as_they_are(tmp_path: Path, kind: GGMLQuantizationTy
     with open_source(path) as source:
         (tensor,) = source.tensors
         assert tensor.shape == shape
-        assert registry[tensor.tag].spec.foreign["ggml"] == int(kind)
+        assert registry[tensor.tag].foreign["ggml"] == int(kind)
         assert np.array_equal(decode(tensor, 2), dequantize(stored, kind).reshape(shape))
 
 
@@ -224,7 +224,7 @@ def test_big_endian(tmp_path: Path, kind: GGMLQuantizationType) -> None:
     """Keys, heads, numbers and the numbers in blocks; blocks come to be those of the little-endian file."""
     weights = np.random.default_rng(3).standard_normal((3, 64)).astype(np.float32)
     little = quantize(weights, kind).tobytes()
-    record = numpy_dtype(registry.foreign("ggml", int(kind)).spec.parts[0].dtype)  # type: ignore[union-attr]
+    record = numpy_dtype(registry.foreign("ggml", int(kind)).parts[0].dtype)  # type: ignore[union-attr]
     big = np.frombuffer(little, record).astype(record.newbyteorder(">")).tobytes()
     keys = [gguf_key("tokenizer.x", 9, [1, 2**31], 4, order=">"), gguf_key("tokenizer.y", 8, "é", order=">")]
     keys += [gguf_key("general.alignment", 4, 64, order=">")]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fourcc.cli.app import main
 from fourcc.errors import SourceError
+from fourcc.geometry import Geometry
 from fourcc.sources import open_source
-from fourcc.spec import Geometry
 from tests.cli.making import Run, Runner
 from tests.examples import examples
 from tests.sources.test_fuzz import QUICK, survives
@@ -94,7 +94,7 @@ def test_a_row_alone_is_that_row(tmp_path: Path, name: str) -> None:
     data, truth = SAMPLES[name]()
     with open_source(written(tmp_path, "m.bin", data)) as source:
         for tensor in source.tensors:
-            if tensor.format.spec.block[0] == 1 and len(tensor.shape) == 2:
+            if tensor.format.block[0] == 1 and len(tensor.shape) == 2:
                 parts = tensor.read(0, 2, 4)
                 rows = tensor.format.decode(parts, Geometry(2, tensor.shape[1], tensor.params))
                 np.testing.assert_array_equal(rows, truth[tensor.name][2:4])
@@ -106,7 +106,7 @@ def test_parts_are_the_records_bytes(tmp_path: Path, name: str) -> None:
     with open_source(written(tmp_path, "m.bin", data)) as source:
         for tensor in source.tensors:
             parts = tensor.read(0, 0, tensor.shape[0] if len(tensor.shape) == 2 else 1)
-            run = b"".join(parts[part.name].tobytes() for part in tensor.format.spec.parts)
+            run = b"".join(parts[part.name].tobytes() for part in tensor.format.parts)
             assert run in data
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
 from fourcc.sources.source import Source, SourceTensor
-from fourcc.spec import Geometry, split_shape
 
 Arrays = dict[str, np.ndarray]
 HEADER = {"dim": 12, "hidden": 10, "layers": 2, "heads": 3, "kv_heads": 1, "vocab": 7, "seq": 5}
@@ -21,7 +21,7 @@ def decode(tensor: SourceTensor, step: int = 3) -> np.ndarray:
     """The whole tensor, read a few rows at a time, or as many as the format has in a block."""
     found = registry[tensor.tag]
     lead, rows, cols = split_shape(tensor.shape)
-    height = found.spec.block[0]
+    height = found.block[0]
     step = max(1, rows) if height is None else max(step, height)
     runs = [
         found.decode(tensor.read(matrix, first, last), Geometry(last - first, cols, tensor.params))

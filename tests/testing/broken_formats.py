@@ -12,12 +12,14 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fourcc.format import Aids, Array, Floats, Format, Parts
+from fourcc.format import Array, Blocks, Floats, Format, Parts
+from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import COLS, PARTS, ROWS
 from fourcc.kernels.f32 import KERNEL as FLOATS
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.simd.memory import load_word, store_word
-from fourcc.spec import FormatSpec, Geometry, Params, Part, Setting
+from fourcc.part import Part
+from fourcc.settings import Setting
 
 TOP = 127
 SCRATCH = np.zeros(1 << 16, np.float32)
@@ -33,7 +35,7 @@ def blocks_of(geom: Geometry) -> tuple[int]:
     return (-(-geom.cols // group_of(geom)),)
 
 
-SPEC = FormatSpec(
+SPEC = dict(  # noqa: C408
     tag="Good",
     name="eight bits",
     summary="8-bit codes, float32 scale for each group",
@@ -56,7 +58,8 @@ def spread(scales: Array, geom: Geometry) -> Array:
     return scales.repeat(group_of(geom), axis=1)[:, : geom.cols]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:
+def encode(blocks: Blocks) -> dict[str, Array]:
+    tile, geom = blocks.rows, blocks.geom
     scales = scales_of(tile, geom)
     divisor = spread(np.where(scales == 0, np.float32(1), scales), geom)
     codes = np.rint(tile / divisor).clip(-TOP, TOP)
@@ -86,13 +89,12 @@ def decode_block(scales: Array, codes: Array, weights: Array, group: int) -> Non
         weights[column] = scales[0] * codes[column]
 
 
-GOOD = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)
+GOOD = Format(**SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)
 
 
-def broken(tag: str, *, spec: dict[str, Any] | None = None, **changes: Any) -> Format:
+def broken(tag: str, **changes: Any) -> Format:
     """GOOD with another tag, and something wrong."""
-    changed = attrs.evolve(SPEC, tag=tag, **(spec or {}))
-    return attrs.evolve(GOOD, spec=changed, **changes)
+    return attrs.evolve(GOOD, tag=tag, **changes)
 
 
 Encoder = Callable[..., dict[str, Array]]
@@ -101,9 +103,9 @@ Encoder = Callable[..., dict[str, Array]]
 def after(change: Callable[[dict[str, Array], Array, Geometry], None]) -> Encoder:
     """The right encoder, and then something that is wrong."""
 
-    def changed(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:
-        parts = encode(tile, shared, geom, options, aids)
-        change(parts, tile, geom)
+    def changed(blocks: Blocks) -> dict[str, Array]:
+        parts = encode(blocks)
+        change(parts, blocks.rows, blocks.geom)
         return parts
 
     return changed
@@ -125,15 +127,15 @@ def forgets_a_part(parts: dict[str, Array], tile: Array, geom: Geometry) -> None
     del parts["scales"]
 
 
-def one_group_for_all(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:
-    return encode(tile, shared, Geometry(geom.rows, geom.cols, {"group": 32}), options, aids)
+def one_group_for_all(blocks: Blocks) -> dict[str, Array]:
+    return encode(attrs.evolve(blocks, geom=attrs.evolve(blocks.geom, params={"group": 32})))
 
 
 SIZE = broken("Siz1", encode=after(pads_codes))
 DTYPE = broken("Dty1", encode=after(widens_scales))
 PART = broken("Par1", encode=after(forgets_a_part))
 SETTING = broken("Set1", encode=one_group_for_all)
-NOMINAL = broken("Nom1", spec={"nominal_bits": Fraction(4)})
+NOMINAL = broken("Nom1", nominal_bits=Fraction(4))
 
 # -- numbers
 
@@ -176,19 +178,17 @@ SMALL = broken("Sma1", encode=after(flushes_small_scales))
 ZERO = broken("Zer1", decode=keeps_zero_apart)
 
 
-def store_floats(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:
+def store_floats(blocks: Blocks) -> dict[str, Array]:
     return {"values": np.nan_to_num(tile)}
 
 
 SWALLOWS = Format(
-    spec=FormatSpec(
-        tag="Swal",
-        name="floats",
-        summary="floats without NaN",
-        block=(1, 1),
-        parts=(Part("values", "<f4", lambda geom: (geom.cols,)),),
-        nonfinite=True,
-    ),
+    tag="Swal",
+    name="floats",
+    summary="floats without NaN",
+    block=(1, 1),
+    parts=(Part("values", "<f4", lambda geom: (geom.cols,)),),
+    nonfinite=True,
     encode=store_floats,
     decode=lambda parts, _: parts["values"].copy(),
     bound=lambda w, _: np.zeros_like(w),
@@ -215,11 +215,11 @@ def asks_the_thread(parts: dict[str, Array], tile: Array, geom: Geometry) -> Non
         parts["codes"][:, 0] = 0
 
 
-def shares_a_buffer(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> dict[str, Array]:
+def shares_a_buffer(blocks: Blocks) -> dict[str, Array]:
     flat = SCRATCH[: tile.size].reshape(tile.shape)
     flat[...] = tile
     time.sleep(0.001)  # another thread's turn
-    return encode(flat, shared, geom, options, aids)
+    return encode(attrs.evolve(blocks, rows=flat))
 
 
 def dithers(parts: dict[str, Array], tile: Array, geom: Geometry) -> None:
@@ -350,17 +350,19 @@ def kernel() -> Kernel:
 
 BLOCK = broken("Blo1", decode_block=leaves_the_last_out)
 VALUES = broken("Val1", decode_block=looks_at_values)
-KERNEL = Format(
-    spec=attrs.evolve(SWALLOWS.spec, tag="Ker1", nonfinite=False),
+KERNEL = attrs.evolve(
+    SWALLOWS,
+    tag="Ker1",
+    nonfinite=False,
     encode=lambda tile, *_: {"values": tile.copy()},
     decode=lambda parts, _: parts["values"].copy(),
     bound=lambda w, _: np.zeros_like(w),
     kernel=kernel,
 )
-NAMED = attrs.evolve(KERNEL, spec=attrs.evolve(KERNEL.spec, tag="Nam1"), kernel="fourcc.kernels.kernel:KERNEL")
+NAMED = attrs.evolve(KERNEL, tag="Nam1", kernel="fourcc.kernels.kernel:KERNEL")
 
 # -- declarations
 
-IDLE = broken("Idl1", spec={"needs": frozenset({"importance", "hessian"})})
-FOREIGN = broken("Fgn1", spec={"foreign": {"ggml": 2}})
-SILENT = broken("Sil1", spec={"summary": ""})
+IDLE = broken("Idl1", needs=frozenset({"importance", "hessian"}))
+FOREIGN = broken("Fgn1", foreign={"ggml": 2})
+SILENT = broken("Sil1", summary="")

@@ -58,14 +58,14 @@ def text_of(outcome: Outcome) -> str:
 
 
 @pytest.mark.parametrize(
-    ("found", "check", "says", "more"), BROKEN, ids=[f"{each[0].spec.tag}-{each[1]}" for each in BROKEN]
+    ("found", "check", "says", "more"), BROKEN, ids=[f"{each[0].tag}-{each[1]}" for each in BROKEN]
 )
 def test_what_is_broken_is_found(found: Format, check: str, says: str, more: str) -> None:
     outcome = check_named(check).outcome(subject(found))
     assert outcome.status == "failed", text_of(outcome)
     assert says in text_of(outcome)
     assert more in text_of(outcome)
-    assert found.spec.tag not in registry
+    assert found.tag not in registry
 
 
 def test_there_are_twenty_at_least() -> None:
@@ -139,7 +139,7 @@ def test_stored_bytes_that_change(tmp_path: Path) -> None:
     check = check_named("stored bytes")
     assert check.outcome(Subject.of(broken.GOOD, vectors=path)).status == "passed"
     for found, says in ((broken.DITHER, "part 'codes': byte"), (broken.FORMULA, "decode to other weights than before")):
-        path.write_text(json.dumps({**stored, "tag": str(found.spec.tag)}))
+        path.write_text(json.dumps({**stored, "tag": str(found.tag)}))
         outcome = check.outcome(Subject.of(found, vectors=path))
         assert outcome.status == "failed"
         assert says in text_of(outcome)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from fourcc import encode
 from fourcc.format import Array
+from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
-from fourcc.spec import Geometry, Setting, complete
+from fourcc.settings import Setting, complete
 from fourcc.tags import as_tag
 from fourcc.testing import strategies
 from tests.core.fakes import installed
@@ -32,7 +33,7 @@ DECLARED = (
 def test_weights_fit_the_format(w: Array) -> None:
     """Rows of whole blocks where no short block is stored; encoding takes them."""
     assert w.dtype == np.float32
-    assert Q4_0.spec.misfit(w.shape) is None
+    assert Q4_0.misfit(w.shape) is None
     assert np.isfinite(w).all()
     assert encode(w, "Q4_0").decode().shape == w.shape
 
@@ -41,7 +42,7 @@ def test_weights_fit_the_format(w: Array) -> None:
 @given(st.data())
 def test_short_blocks_and_parameters(data: st.DataObject) -> None:
     """The format has a parameter, and short last blocks."""
-    params = data.draw(strategies.settings(GOOD.spec.params))
+    params = data.draw(strategies.settings(GOOD.params))
     w = data.draw(strategies.weights(GOOD, params))
     with installed(GOOD):
         assert encode(w, "Good", params).decode().shape == w.shape
@@ -59,7 +60,7 @@ def test_settings_are_allowed(drawn: dict[str, object]) -> None:
 def test_parts_have_the_declared_shapes(parts: dict[str, Array]) -> None:
     """Any bytes, which may not be written to."""
     geom = Geometry(3, 70, {"group": 32})
-    for part in GOOD.spec.parts:
+    for part in GOOD.parts:
         assert parts[part.name].shape == part.shape(geom)
         assert not parts[part.name].flags.writeable
     assert GOOD.decode(parts, geom).shape == (3, 70)

@@ -61,7 +61,7 @@ def test_it_is_installed_for_a_while() -> None:
     assert as_tag("Good") not in registry
     with Subject.of(Q8_0).installed() as found:
         assert found is Q8_0
-    reserved = attrs.evolve(broken.GOOD, spec=attrs.evolve(broken.SPEC, tag="GOOD"))
+    reserved = attrs.evolve(broken.GOOD, tag="GOOD")
     with pytest.raises(PluginError, match="GOOD is reserved"), Subject.of(reserved).installed():
         pass
     assert check_named("zeros").outcome(Subject.of(reserved)).status == "failed"
@@ -90,7 +90,7 @@ def test_stored_bytes_are_found() -> None:
 
 def test_random_parts_of_variable_length() -> None:
     """They have a random length; fixed ones have their shape."""
-    parts = random_parts(ENTROPY, ENTROPY.spec.geometry((3, 8)), seed=1)
+    parts = random_parts(ENTROPY, ENTROPY.geometry((3, 8)), seed=1)
     assert parts["stream"].ndim == 1
     assert parts["steps"].shape == (3,)
 

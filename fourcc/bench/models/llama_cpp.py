@@ -49,7 +49,7 @@ def _add(writer: Any, name: str, matrix: QMatrix) -> None:  # noqa: ANN401 - ano
     import gguf
 
     theirs = from_fourcc(name, GGUF)
-    kind = registry[matrix.tag].spec.foreign.get("ggml")
+    kind = registry[matrix.tag].foreign.get("ggml")
     if not isinstance(kind, int):
         raise UsageError(f"llama.cpp does not know the format {matrix.tag}", tensor=name)
     (stored,) = matrix.parts.values()

@@ -42,7 +42,7 @@ def write_model(path: Path, shape: ModelShape, tag: str, context: int) -> Path:
 def _tensor(name: str, shape: tuple[int, ...], pool: Floats) -> SourceTensor:
     fmt = registry.foreign("ggml", FLOAT)
     assert fmt is not None
-    (part,) = fmt.spec.parts
+    (part,) = fmt.parts
     cols = shape[-1]
     begin = crc32(name.encode()) % POOL
 
@@ -52,7 +52,7 @@ def _tensor(name: str, shape: tuple[int, ...], pool: Floats) -> SourceTensor:
     def ones(_: int, first: int, last: int) -> Parts:
         return {part.name: np.ones((last - first, cols), np.float32)}
 
-    return SourceTensor(name, name, shape, fmt.spec.tag, ones if len(shape) == 1 else read)
+    return SourceTensor(name, name, shape, fmt.tag, ones if len(shape) == 1 else read)
 
 
 def _numbers(pool: Floats, start: int, count: int) -> Array:

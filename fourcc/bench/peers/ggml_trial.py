@@ -41,7 +41,7 @@ def attempt(number: int) -> None:
     for kind in KINDS:
         fmt = registry.foreign("ggml", kind)
         if fmt is not None and ggml.supports(kind, ROWS, COLS, place):
-            there = weights_in(ggml, encode(weights(ROWS, COLS), fmt.spec.tag), kind, 1, place)
+            there = weights_in(ggml, encode(weights(ROWS, COLS), fmt.tag), kind, 1, place)
             Products(ggml, there, 1, COUNT)()
             return
 

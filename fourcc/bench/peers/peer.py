@@ -48,7 +48,7 @@ class PeerSubject:
     def foreign(self, system: str, identity: int | str) -> QMatrix | None:
         """The matrix in the format with an id in another system; None if that format is not measured."""
         fmt = registry.foreign(system, identity)
-        return None if fmt is None else self.matrices.get(str(fmt.spec.tag))
+        return None if fmt is None else self.matrices.get(str(fmt.tag))
 
     def copies(self, nbytes: int) -> int:
         """Number of matrices of a size in a rotation."""

@@ -50,10 +50,10 @@ def test_any_bytes_decode_as_the_page_says() -> None:
     """Every level and code, those that the encoder does not use too."""
     random = np.random.default_rng(2)
     with registry.trying(LC16):
-        shapes = LC16.spec.part_shapes((2, 300), {})
+        shapes = LC16.part_shapes((2, 300), {})
         parts = {name: random.integers(0, 256, shapes[name], np.uint8) for name in ("levels", "codes")}
         parts |= {name: random.standard_normal(shapes[name]).astype(np.float16) for name in ("books", "units")}
-        q = QMatrix(LC16.spec.tag, (2, 300), parts)
+        q = QMatrix(LC16.tag, (2, 300), parts)
         assert q.decode().tobytes() == by_loops(q).tobytes()
         np.testing.assert_array_equal(q.matmul(np.eye(300, dtype=np.float32)), q.decode().T)
 
@@ -79,7 +79,7 @@ def test_what_normal_weights_keep() -> None:
     with registry.trying(LC16):
         q = encode(NORMAL, "Lc16")
         assert ErrorSums.of(NORMAL, q.decode()).sqnr_db > 22.95
-    assert float(LC16.spec.bits_per_weight()) == 4.28125
+    assert float(LC16.bits_per_weight()) == 4.28125
 
 
 def test_a_book_is_learnt_for_the_matrix() -> None:

@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts
+from fourcc import Array, Blocks, Floats, Format, Geometry, Part, Parts
 
 BLOCK = 64
 
@@ -30,18 +30,6 @@ def _codebook() -> Floats:
 
 CODEBOOK = _codebook()
 BORDERS = (CODEBOOK[1:] + CODEBOOK[:-1]) / 2  # (15,)
-
-SPEC = FormatSpec(
-    tag="Nf64",
-    name="normal float, 64",
-    summary="4-bit quantiles of the normal distribution, float16 scale for 64",
-    block=(1, BLOCK),
-    parts=(
-        Part("scales", "<f2", tail=lambda geom: (-(-geom.cols // BLOCK),)),
-        Part("codes", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
-    ),
-    short_block=True,
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -66,7 +54,7 @@ def decode_block(scales: Array, codes: Array, weights: Array) -> None:
         weights[2 * pair + 1] = scale * CODEBOOK[both >> 4]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scales and codes."""
     blocks = -(-geom.cols // BLOCK)
     padded = np.zeros((geom.rows, blocks * BLOCK), np.float32)
@@ -86,4 +74,18 @@ def _round_up(scale: Floats) -> Array:
         return np.where(half < scale, np.nextafter(half, np.float16(np.inf)), half).astype(np.float16)
 
 
-NF64 = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block)
+NF64 = Format(
+    tag="Nf64",
+    name="normal float, 64",
+    summary="4-bit quantiles of the normal distribution, float16 scale for 64",
+    block=(1, BLOCK),
+    parts=(
+        Part("scales", "<f2", tail=lambda geom: (-(-geom.cols // BLOCK),)),
+        Part("codes", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
+    ),
+    short_block=True,
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+)

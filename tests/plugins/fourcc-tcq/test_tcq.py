@@ -119,7 +119,7 @@ def test_the_codes_are_the_stream() -> None:
     with registry.trying(TCQ):
         q = encode(NORMAL[:1, :256], "Tcq", params={"bits": 3})
         assert TCQ.codes is not None
-        codes = TCQ.codes(q.parts, q.format.spec.geometry(q.shape, q.params))
+        codes = TCQ.codes(q.parts, q.format.geometry(q.shape, q.params))
     assert sum(int(code) << (3 * t) for t, code in enumerate(codes[0])) == int.from_bytes(
         q.parts["streams"].tobytes(), "little"
     )

@@ -17,7 +17,7 @@ The page describes the encoder.
 
 import numpy as np
 
-from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts, Setting
+from fourcc import Aids, Array, Blocks, Floats, Format, FormatSpec, Geometry, Original, Params, Part, Parts, Setting
 from fourcc.format import RowReader
 from fourcc_lc.search import LEVELS, RUN, RUNS, borders_of, compiled, learnt
 
@@ -37,22 +37,6 @@ FIRST = (
 
 def _blocks(geom: Geometry) -> int:
     return -(-geom.cols // BLOCK)
-
-
-SPEC = FormatSpec(
-    tag="Lc16",
-    name="learnt book, twice 16",
-    summary="4-bit codes of a book learnt for the matrix, signed 5-bit scales for 32",
-    block=(1, BLOCK),
-    parts=(
-        Part("books", "<f2", rows=None, tail=lambda _: (2, 16)),
-        Part("units", "<f2", tail=lambda geom: (_blocks(geom),)),
-        Part("levels", "|u1", tail=lambda geom: (_blocks(geom), 7)),
-        Part("codes", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
-    ),
-    options=(Setting("rounds", 8, "of learning the book; 0: that of normal weights", low=0, high=100),),
-    short_block=True,
-)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
@@ -98,8 +82,9 @@ def decode_block(books: Array, units: Array, levels: Array, codes: Array, weight
                 weights[2 * (first + pair) + 1] = scale * books[odd >> 8 * pair & 31]
 
 
-def prepare(rows: RowReader, geom: Geometry, options: Params, aids: Aids) -> Floats:
+def prepare(original: Original) -> Floats:
     """The books, float16 (2, 16), learnt from evenly spaced rows of the matrix."""
+    rows, geom, options = original.rows, original.geom, original.options
     wanted = max(1, min(geom.rows, SAMPLE // geom.cols))
     chosen = [int(row) for row in np.arange(wanted) * geom.rows // wanted]
     sample = rows(0, wanted) if wanted == geom.rows else np.concatenate([rows(row, row + 1) for row in chosen])
@@ -117,7 +102,7 @@ def _padded(tile: Floats, cols: int) -> Array:
     return padded.reshape(len(tile), blocks, RUNS, RUN)
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> books, units, levels and codes."""
     stored = np.asarray(shared, np.float16)
     books, weights = stored.astype(np.float64), _padded(tile, geom.cols).reshape(-1, RUNS, RUN)
@@ -149,5 +134,22 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 LC16 = Format(
-    spec=SPEC, decode=decode, encode=encode, prepare=prepare, codes=codes, decode_block=decode_block, bound=bound
+    tag="Lc16",
+    name="learnt book, twice 16",
+    summary="4-bit codes of a book learnt for the matrix, signed 5-bit scales for 32",
+    block=(1, BLOCK),
+    parts=(
+        Part("books", "<f2", rows=None, tail=lambda _: (2, 16)),
+        Part("units", "<f2", tail=lambda geom: (_blocks(geom),)),
+        Part("levels", "|u1", tail=lambda geom: (_blocks(geom), 7)),
+        Part("codes", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
+    ),
+    options=(Setting("rounds", 8, "of learning the book; 0: that of normal weights", low=0, high=100),),
+    short_block=True,
+    decode=decode,
+    encode=encode,
+    prepare=prepare,
+    codes=codes,
+    decode_block=decode_block,
+    bound=bound,
 )

@@ -11,7 +11,7 @@ The length of a row is a multiple of 16.
 
 import numpy as np
 
-from fourcc import Aids, Array, Floats, FormatSpec, Geometry, Params, Part, Parts
+from fourcc import Array, Blocks, Floats, FormatSpec, Geometry, Part, Parts
 
 BLOCK = 16
 TOP = np.float32(127)
@@ -40,7 +40,7 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
     return w
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scales and codes."""
     scales = np.abs(tile).max(axis=1) / TOP  # (rows,)
     divisor = np.where(scales == 0, np.float32(1), scales)[:, None]

@@ -17,7 +17,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from fourcc import Aids, Array, Floats, Format, FormatSpec, Geometry, Params, Part, Parts, Setting
+from fourcc import Aids, Array, Blocks, Floats, Format, FormatSpec, Geometry, Params, Part, Parts, Setting
 from fourcc_tcq.trellis import STATE_BITS, STATES, best_codes
 
 STEP = 1529  # the best of sixty odd numbers: its tables have the least error over 2, 3 and 4 bits
@@ -44,23 +44,6 @@ TABLE = _table()
 
 def _words(geom: Geometry) -> tuple[int]:
     return (geom.cols * int(str(geom.params["bits"])) // 32,)
-
-
-SPEC = FormatSpec(
-    tag="Tcq",
-    name="trellis code, 12-bit state",
-    summary="trellis-coded quantiles of the normal distribution, 2 to 4 bits, float16 scale for a block",
-    block=(1, "block"),
-    parts=(
-        Part("scales", "<f2", tail=lambda geom: (geom.cols // int(str(geom.params["block"])),)),
-        Part("streams", "<u4", tail=_words),
-    ),
-    params=(
-        Setting("bits", 3, "bits a weight takes of the stream", choices=(2, 3, 4)),
-        Setting("block", 256, "weights with one scale and one stream", choices=(32, 64, 128, 256, 512, 1024)),
-    ),
-    options=(Setting("tries", 3, "spreads of the table that are tried for a block", low=1, high=8),),
-)
 
 
 def _sizes(params: Params) -> tuple[int, int]:
@@ -102,7 +85,7 @@ def decode_block(scales: Array, streams: Array, weights: Array, bits: int, block
         weights[t] = scales[0] * TABLE[window & (STATES - 1)]
 
 
-def encode(tile: Floats, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+def encode(bits: int, blocks: Blocks) -> Parts:
     """float32 (rows, cols) -> scales and streams."""
     bits, block = _sizes(geom.params)
     weights = tile.reshape(-1, block).astype(np.float64)  # (blocks, block)
@@ -150,4 +133,23 @@ def bound(w: Array, geom: Geometry) -> Array:
     return np.repeat(root * (1 + 2**-10) + 2**-22, block).reshape(w.shape)
 
 
-TCQ = Format(spec=SPEC, decode=decode, encode=encode, codes=codes, decode_block=decode_block, bound=bound)
+TCQ = Format(
+    tag="Tcq",
+    name="trellis code, 12-bit state",
+    summary="trellis-coded quantiles of the normal distribution, 2 to 4 bits, float16 scale for a block",
+    block=(1, "block"),
+    parts=(
+        Part("scales", "<f2", tail=lambda geom: (geom.cols // int(str(geom.params["block"])),)),
+        Part("streams", "<u4", tail=_words),
+    ),
+    params=(
+        Setting("bits", 3, "bits a weight takes of the stream", choices=(2, 3, 4)),
+        Setting("block", 256, "weights with one scale and one stream", choices=(32, 64, 128, 256, 512, 1024)),
+    ),
+    options=(Setting("tries", 3, "spreads of the table that are tried for a block", low=1, high=8),),
+    decode=decode,
+    encode=encode,
+    codes=codes,
+    decode_block=decode_block,
+    bound=bound,
+)

@@ -1,0 +1,67 @@
+"""Encoding of a run of rows with a format's encoder, which sees blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from fourcc.arrays import Array, Floats, Parts
+from fourcc.block_layout import BreachError, PartsOfTile, Region, regions, whole_blocks
+from fourcc.format import Aids, Blocks, Format
+from fourcc.geometry import Geometry
+from fourcc.settings import Params
+
+OF_BLOCKS = frozenset({"block", "weight", "matrix", "column"})  # what the encoder can return region by region
+
+
+def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
+    """The parts of some rows of a matrix, as they are stored.
+
+    Args:
+        fmt: the format; it has an encoder.
+        rows: the weights (rows, cols), read-only.
+        shared: the result of the format's `prepare`.
+        geom: of the rows.
+        options: complete and checked.
+        aids: what the format needs or uses.
+
+    Raises:
+        BreachError: the encoder returns something else than the format declares.
+    """
+    assert fmt.encode is not None
+    names = {field.name for part in fmt.parts for field in part.fields or (part,)}
+    made = PartsOfTile(fmt.parts, geom)
+    importance = None if aids.importance is None else np.broadcast_to(aids.importance, rows.shape)
+    for region, w, counts in _cut(fmt, rows, importance, geom):
+        returned = fmt.encode(Blocks(w, geom, options, shared, counts, aids, rows))
+        if not isinstance(returned, Mapping) or set(returned) != names:
+            got = f"parts {sorted(map(str, returned))}" if isinstance(returned, Mapping) else f"a {_type(returned)}"
+            raise BreachError(got, f"parts {sorted(names)}")
+        made.put(region, returned)
+    return made.finish()
+
+
+def _type(value: object) -> str:
+    return type(value).__name__
+
+
+def _cut(
+    fmt: Format, rows: Array, importance: Floats | None, geom: Geometry
+) -> Iterator[tuple[Region, Floats, Floats | None]]:
+    """The regions of equal blocks, with their weights and what the errors of these count."""
+    height, width = fmt.block[0] or geom.rows, fmt.width(geom.params) or geom.cols
+    if all(part.reach in OF_BLOCKS for part in fmt.parts):
+        for region in regions(geom.rows, geom.cols, height, width):
+            yield region, _read_only(region.cut(rows)), None if importance is None else region.cut(importance)
+        return
+    whole = whole_blocks(rows, height, width)
+    region = next(regions(*whole.shape, height, width))
+    counts = None if importance is None else region.cut(whole_blocks(importance, height, width))
+    yield region, _read_only(region.cut(whole)), counts
+
+
+def _read_only(blocks: Array) -> Array:
+    view = blocks.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,248 @@
+"""Cuts a tile into the blocks that an encoder or a block decoder sees, and puts what they return in its place.
+
+A block is a row of an array (blocks, weights): the rows of the block follow each other. Blocks of a tile are numbered
+along its rows. A tile whose last blocks are short has up to four regions of equal blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import prod
+
+import attrs
+import numpy as np
+
+from fourcc.arrays import Array, Parts
+from fourcc.dtypes import numpy_dtype
+from fourcc.geometry import Geometry
+from fourcc.packing import pack, unpack
+from fourcc.part import Part
+
+
+class BreachError(Exception):
+    """An encoder returned something else than its format declares."""
+
+    def __init__(self, got: str, expected: str) -> None:
+        super().__init__(f"{got}, expected {expected}")
+        self.got, self.expected = got, expected
+
+
+@attrs.frozen
+class Region:
+    """Equal blocks of a tile.
+
+    Attributes:
+        rows, cols: of the tile.
+        above, before: blocks above them, and to their left.
+        down, across: how many blocks.
+        height, width: of a block.
+    """
+
+    rows: slice
+    cols: slice
+    above: int
+    before: int
+    down: int
+    across: int
+    height: int
+    width: int
+
+    @property
+    def count(self) -> int:
+        """How many blocks there are."""
+        return self.down * self.across
+
+    def cut(self, tile: Array) -> Array:
+        """The region's blocks, (blocks, weights), C-contiguous."""
+        inside = tile[self.rows, self.cols].reshape(self.down, self.height, self.across, self.width)
+        return np.ascontiguousarray(inside.swapaxes(1, 2).reshape(self.count, self.height * self.width))
+
+    def put(self, blocks: Array, tile: Array) -> None:
+        """The inverse of `cut`: writes blocks into a tile."""
+        whole = blocks.reshape(self.down, self.across, self.height, self.width).swapaxes(1, 2)
+        tile[self.rows, self.cols] = whole.reshape(self.down * self.height, self.across * self.width)
+
+    def put_entries(self, entries: Array, part: Array) -> None:
+        """Writes what belongs to each block, (blocks, *dims), into the part of the tile, (down, across, *dims)."""
+        down, across = slice(self.above, self.above + self.down), slice(self.before, self.before + self.across)
+        part[down, across] = entries.reshape(self.down, self.across, *entries.shape[1:])
+
+
+def regions(rows: int, cols: int, height: int, width: int) -> Iterator[Region]:
+    """The regions of a tile's equal blocks: whole blocks first, then those of the last columns, then of the last rows."""
+    for above, top, down, tall in _runs(rows, height):
+        for before, left, across, wide in _runs(cols, width):
+            within = slice(top, top + down * tall), slice(left, left + across * wide)
+            yield Region(*within, above, before, down, across, tall, wide)
+
+
+def _runs(size: int, step: int) -> Iterator[tuple[int, int, int, int]]:
+    """Steps before, place, number of steps, and length of a step: of the whole steps, then of the short one."""
+    full, rest = divmod(size, step)
+    if full:
+        yield 0, 0, full, step
+    if rest:
+        yield full, full * step, 1, rest
+
+
+def whole_blocks(tile: Array, height: int, width: int) -> Array:
+    """A tile whose last blocks are filled up with zeros."""
+    rows, cols = (-(-size // step) * step for size, step in zip(tile.shape, (height, width), strict=True))
+    if (rows, cols) == tile.shape:
+        return tile
+    full = np.zeros((rows, cols), tile.dtype)
+    full[: tile.shape[0], : tile.shape[1]] = tile
+    return full
+
+
+# -- from what an encoder returns to parts
+
+
+class PartsOfTile:
+    """The parts of a tile, filled region by region with what an encoder returns for its blocks.
+
+    Args:
+        parts: of the format.
+        geom: the tile's.
+    """
+
+    def __init__(self, parts: tuple[Part, ...], geom: Geometry) -> None:
+        self._parts, self._geom = parts, geom
+        self._filled: dict[str, Array] = {}
+
+    def put(self, region: Region, returned: Parts) -> None:
+        """Takes what the encoder returns for a region's blocks. Raises BreachError."""
+        for part in self._parts:
+            if part.fields:
+                self._put_entries(part, region, _records(part, region, returned))
+            elif part.reach == "block":
+                self._put_entries(part, region, _checked(part, returned, (region.count, *part.dims)))
+            elif part.reach == "weight":
+                shape = (region.count, region.height * region.width)
+                region.put(_checked(part, returned, shape), self._array(part, (self._geom.rows, self._geom.cols)))
+            else:
+                self._filled[part.name] = self._whole(part, returned)
+
+    def finish(self) -> dict[str, Array]:
+        """The parts as they are stored."""
+        return {part.name: self._stored(part) for part in self._parts}
+
+    def _stored(self, part: Part) -> Array:
+        array = self._filled[part.name]
+        if part.packing is not None:
+            return pack(array, part.packing)
+        return array if part.reach in {"ragged", "free"} else array.reshape(part.shape(self._geom))
+
+    def _array(self, part: Part, shape: tuple[int, ...]) -> Array:
+        if part.name not in self._filled:
+            self._filled[part.name] = np.zeros(shape, numpy_dtype(part.dtype))
+        return self._filled[part.name]
+
+    def _put_entries(self, part: Part, region: Region, entries: Array) -> None:
+        """Entries of a part of blocks, whose array has an axis for blocks down and one for blocks across."""
+        shape = part.shape(self._geom)
+        stored = shape[: len(shape) - len(part.dims)]  # of a block that has all rows or columns there is one
+        down = stored[0] if part.block[0] is not None else 1
+        across = stored[-1] if part.block[1] is not None else 1
+        region.put_entries(entries, self._array(part, (down, across, *part.dims)))
+
+    def _whole(self, part: Part, returned: Parts) -> Array:
+        """What belongs to rows, columns or the matrix is returned as it is stored."""
+        if part.reach == "free":
+            return np.asarray(_named(part, returned))
+        shape = part.shape(self._geom)
+        return _checked(part, returned, shape if not part.variable else np.shape(_named(part, returned)))
+
+
+def _named(part: Part, returned: Parts) -> Array:
+    if part.name not in returned:
+        raise BreachError(f"parts {sorted(map(str, returned))}", f"a part {part.name!r}")
+    return returned[part.name]
+
+
+def _records(part: Part, region: Region, returned: Parts) -> Array:
+    """The records of blocks (blocks,), made of their fields."""
+    records = np.zeros(region.count, numpy_dtype(part.dtype))
+    for each in part.fields:
+        wide = each.reach == "weight"
+        shape = (region.count, region.height * region.width) if wide else (region.count, *each.dims)
+        values = _checked(each, returned, shape)
+        records[each.name] = values if each.packing is None else pack(values, each.packing)
+    return records
+
+
+def _checked(part: Part, returned: Parts, shape: tuple[int, ...]) -> Array:
+    """A returned array in the part's dtype, if it has the shape and its entries fit; floats are rounded.
+
+    Raises:
+        BreachError: they do not; the message names the part.
+    """
+    array, dtype = np.asarray(_named(part, returned)), numpy_dtype(part.dtype)
+    if array.shape != shape:
+        raise BreachError(f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}")
+    if array.dtype == dtype and part.packing is None:
+        return array
+    if dtype.kind == "f" and array.dtype.kind == "f":
+        with np.errstate(over="ignore", invalid="ignore"):  # an infinite scale decodes to weights that are refused
+            return array.astype(dtype)
+    if dtype.kind not in "iub" or array.dtype.kind not in "iub":
+        raise BreachError(f"{array.dtype} for part {part.name!r}", f"{dtype}")
+    low, high = (0, part.packing.top) if part.packing is not None else _limits(dtype)
+    if array.size and not (low <= int(array.min()) and int(array.max()) <= high):
+        found = f"{int(array.min())} .. {int(array.max())}"
+        raise BreachError(f"{found} in part {part.name!r}", f"{low} .. {high}")
+    return array.astype(dtype)
+
+
+def _limits(dtype: np.dtype[np.generic]) -> tuple[int, int]:
+    return (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+
+
+# -- from parts to what a block decoder takes
+
+
+def codes_of(part: Part, stored: Array, geom: Geometry) -> Array:
+    """The entries of a part that has one a weight: (rows, cols)."""
+    return stored if part.packing is None else unpack(stored, geom.cols, part.packing)
+
+
+def entries(part: Part, stored: Array, geom: Geometry, height: int, width: int) -> list[Array]:
+    """A part as a block decoder takes it, blocks last: (entries, blocks), or (blocks,) for one entry a block.
+
+    Args:
+        part: of the format.
+        stored: its array, for `geom`.
+        geom: of the rows.
+        height: rows of a block.
+        width: columns of a block.
+
+    Returns:
+        The array; the arrays of its fields, if the part is a record. One of the whole matrix is returned flat.
+    """
+    down, across = -(-geom.rows // height), -(-geom.cols // width)
+    if part.fields:
+        flat = stored.reshape(-1)
+        return [_field_entries(each, flat[each.name], height * width) for each in part.fields]
+    if part.reach == "block":
+        return [_last(stored.reshape(down * across, *part.dims))]
+    if part.reach == "weight":
+        whole = whole_blocks(codes_of(part, stored, geom), height, width)
+        region = next(regions(*whole.shape, height, width))
+        return [region.cut(whole).T]
+    if part.reach == "row":  # of a block of one row
+        return [_last(np.repeat(stored, across, axis=0))]
+    if part.reach == "column":
+        wide = np.zeros((across * width, *part.dims), stored.dtype)
+        wide[: geom.cols] = stored
+        return [np.tile(_last(wide.reshape(across, width * prod(part.dims))), down)]
+    return [stored.reshape(-1) if part.dims else stored.reshape(())]
+
+
+def _field_entries(part: Part, stored: Array, weights: int) -> Array:
+    """A field of records (blocks, ...), blocks last."""
+    return _last(stored) if part.packing is None else unpack(stored, weights, part.packing).T
+
+
+def _last(values: Array) -> Array:
+    """(blocks, *dims) -> (entries, blocks), or (blocks,) where `dims` is empty."""
+    return values if values.ndim == 1 else values.reshape(len(values), -1).T

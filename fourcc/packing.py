@@ -1,0 +1,107 @@
+"""Packs the codes of a row into bytes, and unpacks them, as `fourcc.part.Packing` says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fourcc.arrays import Array
+    from fourcc.part import Packing
+
+GROUP = 8  # codes of any number of bits that fill whole bytes
+
+
+def pack(codes: Array, packing: Packing) -> Array:
+    """Packs codes; unused bits of a row's last byte are 0.
+
+    Args:
+        codes: unsigned integers (rows, n), each at most `packing.top`.
+        packing: how they share bytes.
+
+    Returns:
+        uint8 (rows, bytes).
+    """
+    nbytes = packing.nbytes(codes.shape[1])
+    if packing.bits == 8:
+        return codes.astype(np.uint8, copy=False)
+    if not packing.bits:
+        digits = _padded(codes, nbytes * packing.digits).reshape(len(codes), nbytes, packing.digits)
+        return (digits * _powers(packing)).sum(axis=2, dtype=np.uint8)
+    if 8 % packing.bits:
+        return _pack_across_bytes(codes, packing.bits)[:, :nbytes]
+    return _pack_fields(codes, nbytes, packing)
+
+
+def unpack(stored: Array, count: int, packing: Packing) -> Array:
+    """The inverse of `pack`.
+
+    Args:
+        stored: uint8 (rows, bytes).
+        count: codes of a row.
+        packing: how they share bytes.
+
+    Returns:
+        uint8 (rows, count). A byte that no encoder gives, as a damaged file may hold, gives digits all the same.
+    """
+    if packing.bits == 8:
+        return stored[:, :count]
+    if not packing.bits:
+        digits = stored[:, :, None] // _powers(packing) % packing.base  # (rows, bytes, digits)
+        return digits.astype(np.uint8).reshape(len(stored), -1)[:, :count]
+    if 8 % packing.bits:
+        return _unpack_across_bytes(stored, packing.bits)[:, :count]
+    rows, nbytes = stored.shape
+    fields = stored.reshape(rows, nbytes // packing.run, 1, packing.run) >> _shifts(
+        packing
+    )  # (rows, runs, fields, run)
+    fields &= np.uint8(packing.top)
+    ordered = fields if packing.run > 1 else fields.swapaxes(2, 3)
+    return ordered.reshape(rows, nbytes * 8 // packing.bits)[:, :count]
+
+
+def _pack_fields(codes: Array, nbytes: int, packing: Packing) -> Array:
+    """Codes of 1, 2 or 4 bits: each byte holds whole codes."""
+    rows, fields = len(codes), 8 // packing.bits
+    full = _padded(codes, nbytes * fields).reshape(rows, nbytes // packing.run, fields, packing.run)
+    stored: Array = np.bitwise_or.reduce(full << _shifts(packing), axis=2)
+    return stored.reshape(rows, nbytes)
+
+
+def _shifts(packing: Packing) -> Array:
+    """Bits by which the fields of a byte are shifted, in the order of their codes: uint8 (fields, 1)."""
+    shifts = np.arange(0, 8, packing.bits, dtype=np.uint8)[:, None]
+    return shifts[::-1] if packing.high_first else shifts
+
+
+def _powers(packing: Packing) -> Array:
+    return packing.base ** np.arange(packing.digits, dtype=np.int64)
+
+
+def _pack_across_bytes(codes: Array, bits: int) -> Array:
+    """Eight codes of 3, 5, 6 or 7 bits fill as many bytes as a code has bits."""
+    rows, groups = len(codes), -(-codes.shape[1] // GROUP)
+    eights = _padded(codes, groups * GROUP).reshape(rows, groups, GROUP).astype(np.uint64)
+    words = np.zeros((rows, groups), "<u8")
+    for index in range(GROUP):
+        words |= eights[:, :, index] << np.uint64(bits * index)
+    return words[:, :, None].view(np.uint8)[:, :, :bits].reshape(rows, groups * bits)
+
+
+def _unpack_across_bytes(stored: Array, bits: int) -> Array:
+    rows, groups = len(stored), -(-stored.shape[1] // bits)
+    words = np.zeros((rows, groups, GROUP), np.uint8)
+    words[:, :, :bits] = _padded(stored, groups * bits).reshape(rows, groups, bits)
+    shifts = np.arange(0, bits * GROUP, bits, dtype=np.uint64)
+    codes = words.view("<u8") >> shifts & np.uint64((1 << bits) - 1)  # (rows, groups, 8)
+    return codes.astype(np.uint8).reshape(rows, groups * GROUP)
+
+
+def _padded(values: Array, count: int) -> Array:
+    """Rows of `count` bytes, the new ones 0."""
+    if values.shape[1] == count:
+        return values.astype(np.uint8, copy=False)
+    full = np.zeros((len(values), count), np.uint8)
+    full[:, : values.shape[1]] = values
+    return full
