@@ -12,11 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from fourcc.kernels.compiler.jit import KernelFunction
-from fourcc.kernels.descriptors import COLS, COUNT, OUT, OUT_STRIDE, X_STRIDE, X, round_up
+from fourcc.kernels.descriptors import COLS, COUNT, OUT, OUT_STRIDE, PARTS, WORD, X_STRIDE, X, round_up
 from fourcc.kernels.fusing.block_part import BlockPart
 from fourcc.kernels.fusing.interleave_parts import DATA, MAX_PARTS, Interleave, PartInterleaving, part_interleaving
 from fourcc.kernels.fusing.ir import UntraceableError
 from fourcc.kernels.fusing.ir_ops import panel_operation, product_operation
+from fourcc.kernels.fusing.sparse_rows import add_sparse_products, add_sparse_weights
 from fourcc.kernels.fusing.tracer import BlockDecoder, trace
 from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
 from fourcc.kernels.products.crossover import BLOCK_DECODERS
@@ -31,11 +32,17 @@ from fourcc.kernels.simd.tiles import halve_columns, multiply_add_columns, no_fl
 
 WriteBlock = Callable[[int, int, int], None]  # (scratch, block, out) decodes a block of sixteen rows as a panel
 StoredRows = tuple[int, int]  # address of the weights, scratch memory
+PANEL_SHIFT, FLOAT_SHIFT = 6, 2  # a row's next weight is 64 bytes further in a panel, 4 where its weights are decoded
 TOTALS = 4  # sums in registers: one for each of four activations, or four for a single one, so no sum waits for another
 
 
 def fused(
-    decode_block: BlockDecoder, width: int, parts: Sequence[BlockPart], params: Mapping[str, object] | None = None
+    decode_block: BlockDecoder,
+    width: int,
+    parts: Sequence[BlockPart],
+    params: Mapping[str, object] | None = None,
+    *,
+    extra: bool = False,
 ) -> Kernel:
     """The kernel of a format of blocks along a row.
 
@@ -45,6 +52,7 @@ def fused(
         width: columns of a block.
         parts: the stored parts, in the order of the arguments.
         params: the layout's parameters, which the function takes by name.
+        extra: whether a matrix has sparse weights, whose descriptor's address follows those of its parts.
 
     Raises:
         UntraceableError: the function's control flow depends on data.
@@ -59,14 +67,17 @@ def fused(
     product = partial(product_operation, traced, strides)
     columns = partial(_columns, product=product, write=write, interleaving=interleaving, width=width)
     few = _without_panels(any_count(columns, (1, TOTALS)))
-    several = float_panels(_panel(write, interleaving.rows, width))
+    panel, gather = _panel(write, interleaving.rows, width), _gather(write, interleaving.rows, width)
+    if extra:
+        at = PARTS + 2 * WORD * len(parts)
+        few, panel, gather = _few_with_sparse(few, at), _panel_with_sparse(panel, at), _gather_with_sparse(gather, at)
+    several = float_panels(panel)
     tile = choose_by_count(BLOCK_DECODERS, few, several)
 
     def scratch(cols: int) -> int:
         blocks = -(-cols // width)
         return DATA + interleaving.nbytes(blocks) + 64 * width + ROWS * 4 * max(round_up(cols), width * blocks)
 
-    gather = _gather(write, interleaving.rows, width)
     names, careful = tuple(part.name for part in parts), Careful(has_large_floats, several)
     return Kernel("fused", FLOAT, tile, tile, gather, scratch, names, careful=careful)
 
@@ -166,5 +177,44 @@ def _gather(write: WriteBlock, interleave: Interleave, width: int) -> KernelFunc
                 write(scratch, block, spare)
                 for col in range(width * block, min(cols, width * block + width)):
                     store_float(out + 4 * col, load_float(spare + 64 * (col - width * block)))
+
+    return rows
+
+
+# -- sparse weights; `at` is where the matrix's descriptor has the address of theirs
+
+
+def _few_with_sparse(few: KernelFunction, at: int) -> KernelFunction:
+    """The product with a few activations; those of sparse weights are added to it."""
+
+    def tile(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        for row in range(first, last, ROWS):  # they hide behind the next rows' decoding
+            few(weights, job, row, min(last, row + ROWS), scratch)
+            add_sparse_products(load_word(weights + at), job, row, min(last, row + ROWS), scratch)
+
+    return tile
+
+
+def _panel_with_sparse(panel: PanelMaker, at: int) -> PanelMaker:
+    """The function that makes panels, with the sparse weights in them."""
+
+    def maker(weights: int, row: int, count: int, out: int, scratch: int) -> None:
+        panel(weights, row, count, out, scratch)
+        for each in range(count):
+            add_sparse_weights(load_word(weights + at), row + each, out + 4 * each, PANEL_SHIFT)
+
+    return maker
+
+
+def _gather_with_sparse(gather: KernelFunction, at: int) -> KernelFunction:
+    """The kernel that decodes rows, and adds their sparse weights."""
+
+    def rows(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        gather(weights, job, first, last, scratch)
+        listed = load_word(job + X)
+        for index in range(first, last):
+            row = load_word(listed + 8 * index) if listed else index
+            out = load_word(job + OUT) + index * load_word(job + OUT_STRIDE)
+            add_sparse_weights(load_word(weights + at), row, out, FLOAT_SHIFT)
 
     return rows
