@@ -35,7 +35,11 @@ TOTALS = 4  # sums in registers: one for each of four activations, or four for a
 
 
 def fused(
-    decode_block: BlockDecoder, width: int, parts: Sequence[BlockPart], params: Mapping[str, object] | None = None
+    decode_block: BlockDecoder,
+    width: int,
+    parts: Sequence[BlockPart],
+    params: Mapping[str, object] | None = None,
+    blocks: int = 1,
 ) -> Kernel:
     """The kernel of a format of blocks along a row.
 
@@ -45,13 +49,15 @@ def fused(
         width: columns of a block.
         parts: the stored parts, in the order of the arguments.
         params: the layout's parameters, which the function takes by name.
+        blocks: neighbouring blocks that are decoded at once.
 
     Raises:
         UntraceableError: the function's control flow depends on data.
     """
     if len(parts) > MAX_PARTS:
         raise UntraceableError(f"it takes {len(parts)} parts, of at most {MAX_PARTS}")
-    traced = trace(decode_block, [part.traced(index) for index, part in enumerate(parts)], width, params)
+    traced = trace(decode_block, [part.traced(index) for index, part in enumerate(parts)], width, params, blocks)
+    parts, width = [part.of(blocks) for part in parts], width * blocks
     lookups = (each.arguments for each in traced.instructions if each.name == "part_table")
     interleaving = part_interleaving(parts, {part: (dtype, count) for part, dtype, count, _ in lookups})
     strides = [part.stride for part in parts]
