@@ -10,7 +10,9 @@ from fourcc.geometry import Geometry
 if TYPE_CHECKING:
     from fourcc.format import Format
     from fourcc.kernels.fusing.block_part import BlockPart, Covers
-    from fourcc.part import Part
+    from fourcc.kernels.fusing.packed_codes import PackedCodes
+    from fourcc.kernels.fusing.stored_parts import DecoderPart
+    from fourcc.part import Packing, Part
     from fourcc.settings import Params
 
 _UNEVEN = "not stored block by block"
@@ -37,21 +39,40 @@ def unfit_for_blocks(fmt: Format, params: Params) -> str | None:
     return None
 
 
-def block_parts(fmt: Format, params: Params) -> list[BlockPart]:
+def block_parts(fmt: Format, params: Params) -> list[DecoderPart]:
     """The parts of one block, in the order in which the block decoder takes them."""
     width = fmt.width(params)
     assert width is not None
     return [_free(part, width, params) if part.reach == "free" else _declared(part, width) for part in fmt.block_parts]
 
 
-def _declared(part: Part, width: int) -> BlockPart:
+def _declared(part: Part, width: int) -> DecoderPart:
+    from fourcc.kernels.fusing.stored_parts import ColumnsPart, FieldsPart
+
+    if part.fields:
+        return FieldsPart(part.name, tuple(_entries(field, width) for field in part.fields))
+    entries = _entries(part, width)
+    return ColumnsPart(entries) if part.reach == "column" else entries
+
+
+def _entries(part: Part, width: int) -> BlockPart:
+    """What a part holds for a block: one number, several, or codes."""
     from fourcc.kernels.fusing.block_part import BlockPart
 
     assert isinstance(part.dtype, str)
-    if part.reach == "weight":
-        return BlockPart(part.name, part.dtype, width)
-    covers: dict[str, Covers] = {"block": "block", "row": "row", "matrix": "matrix"}
-    return BlockPart(part.name, part.dtype, prod(part.dims), covers[part.reach])
+    across = width if part.reach in {"weight", "column"} else 1
+    covers: Covers = "row" if part.reach == "row" else "matrix" if part.reach == "matrix" else "block"
+    scalar = not part.dims and part.reach not in {"weight", "column"}
+    packing = None if part.packing is None else _packed_codes(part.packing)
+    return BlockPart(part.name, part.dtype, across * prod(part.dims), covers, scalar, packing)
+
+
+def _packed_codes(packing: Packing) -> PackedCodes:
+    from fourcc.kernels.fusing.packed_codes import PackedCodes
+
+    if not packing.bits:
+        return PackedCodes(base=packing.base, digits=packing.digits)
+    return PackedCodes(bits=packing.bits, run=packing.run if packing.run > 1 else 0, high_first=packing.high_first)
 
 
 def _free(part: Part, width: int, params: Params) -> BlockPart:

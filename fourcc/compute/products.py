@@ -80,6 +80,8 @@ def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats]
     kernel = kernel_of(fmt, geom.params).for_parts(parts)
     named = {"values": _as_floats(decode())} if kernel.level == "decode" else parts
     arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
+    if kernel.level == "fused":
+        arrays = tuple(_in_units(fmt, name, array, kernel) for name, array in zip(kernel.parts, arrays, strict=True))
     descriptor = matrix(geom.rows, geom.cols, arrays)
     if kernel.level == "fused" and geom.rows and geom.cols:
         return _with_beside(fmt, parts, geom, Packed(kernel, geom.rows, geom.cols, descriptor, arrays))
@@ -90,6 +92,16 @@ def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats]
     scratch = kernel.scratch(geom.cols)
     run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads, scratch=scratch)
     return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
+
+
+def _in_units(fmt: Format, name: str, array: Array, kernel: Kernel) -> Array:
+    """A part as it is; one of the columns followed by zeros, since a kernel reads whole units of it."""
+    part = next(part for part in fmt.parts if part.name == name)
+    if part.reach != "column" or len(array) % kernel.unit == 0:
+        return array
+    wide = np.zeros((-(-len(array) // kernel.unit) * kernel.unit, *array.shape[1:]), array.dtype)
+    wide[: len(array)] = array
+    return wide
 
 
 def _with_beside(fmt: Format, parts: Parts, geom: Geometry, packed: Packed) -> Packed:
