@@ -94,6 +94,14 @@ def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats]
     return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
 
 
+def pack_decoded(weights: Array) -> Packed:
+    """Decoded weights (rows, cols) of any dtype, as they are multiplied where a format's products decode first."""
+    from fourcc.kernels.products.plain_floats import DECODED
+
+    values = np.ascontiguousarray(_as_floats(weights))
+    return Packed(DECODED, *values.shape, matrix(*values.shape, [values]), (values,))
+
+
 def _in_units(fmt: Format, name: str, array: Array, kernel: Kernel) -> Array:
     """A part as it is; one of the columns followed by zeros, since a kernel reads whole units of it."""
     part = next(part for part in fmt.parts if part.name == name)
