@@ -53,6 +53,21 @@ class Region:
         """How many blocks there are."""
         return self.down * self.across
 
+    def batches(self, weights: int) -> Iterator[Region]:
+        """The region in regions of at most so many weights, and of at least one block."""
+        size = self.height * self.width
+        across = max(1, min(self.across, weights // size))
+        down = max(1, weights // (size * across)) if across == self.across else 1
+        for above in range(0, self.down, down):
+            for before in range(0, self.across, across):
+                yield self._within(above, min(down, self.down - above), before, min(across, self.across - before))
+
+    def _within(self, above: int, down: int, before: int, across: int) -> Region:
+        """Some of the region's blocks."""
+        top, left = self.rows.start + above * self.height, self.cols.start + before * self.width
+        rows, cols = slice(top, top + down * self.height), slice(left, left + across * self.width)
+        return Region(rows, cols, self.above + above, self.before + before, down, across, self.height, self.width)
+
     def cut(self, tile: Array) -> Array:
         """The region's blocks, (blocks, weights), C-contiguous."""
         inside = tile[self.rows, self.cols].reshape(self.down, self.height, self.across, self.width)
@@ -204,12 +219,25 @@ def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
     return (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
-# -- from parts to what a block decoder takes
+# -- from parts to what a block decoder takes, and back
 
 
 def codes_of(part: Part, stored: Array, geom: Geometry) -> Array:
-    """The entries of a part that has one a weight: (rows, cols)."""
+    """The entries of a part, or of a record's field, that has one a weight: (rows, cols)."""
+    if stored.ndim > 2:  # a field: (rows, blocks, bytes)
+        per_block = -(-geom.cols // stored.shape[1]) if stored.shape[1] else 0
+        blocks = stored.reshape(-1, stored.shape[2])
+        return (blocks if part.packing is None else unpack(blocks, per_block, part.packing)).reshape(geom.rows, geom.cols)
     return stored if part.packing is None else unpack(stored, geom.cols, part.packing)
+
+
+def joined(blocks: Array, height: int, width: int, across: int) -> Array:
+    """The tile of blocks (blocks, weights), `across` of them side by side."""
+    if height == 1:
+        return blocks.reshape(-1, across * width)
+    tile = np.empty((len(blocks) // across * height, across * width), blocks.dtype)
+    next(regions(*tile.shape, height, width)).put(blocks, tile)
+    return tile
 
 
 def entries(part: Part, stored: Array, geom: Geometry, height: int, width: int) -> list[Array]:

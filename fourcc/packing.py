@@ -53,26 +53,32 @@ def unpack(stored: Array, count: int, packing: Packing) -> Array:
         return digits.astype(np.uint8).reshape(len(stored), -1)[:, :count]
     if 8 % packing.bits:
         return _unpack_across_bytes(stored, packing.bits)[:, :count]
-    rows, nbytes = stored.shape
-    fields = stored.reshape(rows, nbytes // packing.run, 1, packing.run) >> _shifts(
-        packing
-    )  # (rows, runs, fields, run)
-    fields &= np.uint8(packing.top)
-    ordered = fields if packing.run > 1 else fields.swapaxes(2, 3)
-    return ordered.reshape(rows, nbytes * 8 // packing.bits)[:, :count]
+    return _unpack_fields(stored, packing)[:, :count]
 
 
 def _pack_fields(codes: Array, nbytes: int, packing: Packing) -> Array:
     """Codes of 1, 2 or 4 bits: each byte holds whole codes."""
     rows, fields = len(codes), 8 // packing.bits
-    full = _padded(codes, nbytes * fields).reshape(rows, nbytes // packing.run, fields, packing.run)
-    stored: Array = np.bitwise_or.reduce(full << _shifts(packing), axis=2)
+    runs = _padded(codes, nbytes * fields).reshape(rows, nbytes // packing.run, fields, packing.run)
+    stored = np.zeros((rows, nbytes // packing.run, packing.run), np.uint8)
+    for field, shift in enumerate(_shifts(packing)):
+        stored |= runs[:, :, field] << shift
     return stored.reshape(rows, nbytes)
 
 
+def _unpack_fields(stored: Array, packing: Packing) -> Array:
+    """The inverse of `_pack_fields`."""
+    rows, nbytes = stored.shape
+    fields, runs = 8 // packing.bits, stored.reshape(rows, nbytes // packing.run, packing.run)
+    codes = np.empty((rows, nbytes // packing.run, fields, packing.run), np.uint8)
+    for field, shift in enumerate(_shifts(packing)):
+        codes[:, :, field] = runs >> shift & packing.top
+    return codes.reshape(rows, nbytes * fields)
+
+
 def _shifts(packing: Packing) -> Array:
-    """Bits by which the fields of a byte are shifted, in the order of their codes: uint8 (fields, 1)."""
-    shifts = np.arange(0, 8, packing.bits, dtype=np.uint8)[:, None]
+    """Bits by which the fields of a byte are shifted, in the order of their codes."""
+    shifts = np.arange(0, 8, packing.bits, dtype=np.uint8)
     return shifts[::-1] if packing.high_first else shifts
 
 
