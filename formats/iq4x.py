@@ -5,7 +5,7 @@
     block of 256 weights along a row, 136 bytes, 4.25 bits per weight
     byte   0    2            4              8                                        136
            d    scales_high  l0 l1 l2 l3    b0 ...                               b127
-           f16  u16          scales' low    4-bit codes (runs of 16 bytes)      
+           f16  u16          scales' low    4-bit codes (runs of 16 bytes)
                              nibbles
 
     scale j belongs to weights 32 j ...; its low four bits are a nibble of l(j // 2), the low nibble for even j; its

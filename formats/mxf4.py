@@ -51,7 +51,6 @@ def exponents(peak: Floats) -> Array:
     return np.where(peak > 0, np.clip(whole - 2 + 127, 0, MAX_EXPONENT), 0).astype(np.uint8)
 
 
-
 def bound(w: Array, geom: Geometry) -> Array:
     """A quarter of the largest weight: half the widest gap, or what lies beyond the largest level."""
     return largest(w, 1, BLOCK) * (1 / 4 + 2**-16) + 2.0**-129

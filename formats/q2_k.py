@@ -55,7 +55,11 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 BLOCKS = record(
-    "blocks", per_block("scales", "u1", SUBS), packed("q", bits=2, run=32), per_block("d", "f2"), per_block("dmin", "f2")
+    "blocks",
+    per_block("scales", "u1", SUBS),
+    packed("q", bits=2, run=32),
+    per_block("d", "f2"),
+    per_block("dmin", "f2"),
 )
 Q2_K = Format(
     tag="Q2_K",

@@ -80,7 +80,11 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 BLOCKS = record(
-    "blocks", packed("high", bits=1, run=32), packed("q", bits=2, run=32), per_block("scales", "u1", 12), per_block("d", "f2")
+    "blocks",
+    packed("high", bits=1, run=32),
+    packed("q", bits=2, run=32),
+    per_block("scales", "u1", 12),
+    per_block("d", "f2"),
 )
 Q3_K = Format(
     tag="Q3_K",

@@ -65,7 +65,6 @@ def bound(w: Array, geom: Geometry) -> Array:
     return share * extent(w, 1, BLOCK) * (1 + 2**-20) + F32_ULP * largest(w, 1, BLOCK) + F32_LEAST
 
 
-
 METHOD = Setting("method", "kmeans", "bins of least squared error or of equal counts", ("kmeans", "equal-count"))
 
 Q4_A = Format(

@@ -66,7 +66,6 @@ def bound(w: Array, geom: Geometry) -> Array:
     return largest(w, 1, BLOCK) * (1 / 16 + 2**-11 + 2**-19) + 16 * F16_LEAST
 
 
-
 Q5_0 = Format(
     tag="Q5_0",
     summary="ggml's 5-bit blocks of 32, float16 scale",

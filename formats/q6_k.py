@@ -62,7 +62,11 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 
 BLOCKS = record(
-    "blocks", packed("q", bits=4, run=64), packed("high", bits=2, run=32), per_block("scales", "i1", SUBS), per_block("d", "f2")
+    "blocks",
+    packed("q", bits=4, run=64),
+    packed("high", bits=2, run=32),
+    per_block("scales", "i1", SUBS),
+    per_block("d", "f2"),
 )
 Q6_K = Format(
     tag="Q6_K",

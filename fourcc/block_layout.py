@@ -227,7 +227,9 @@ def codes_of(part: Part, stored: Array, geom: Geometry) -> Array:
     if stored.ndim > 2:  # a field: (rows, blocks, bytes)
         per_block = -(-geom.cols // stored.shape[1]) if stored.shape[1] else 0
         blocks = stored.reshape(-1, stored.shape[2])
-        return (blocks if part.packing is None else unpack(blocks, per_block, part.packing)).reshape(geom.rows, geom.cols)
+        return (blocks if part.packing is None else unpack(blocks, per_block, part.packing)).reshape(
+            geom.rows, geom.cols
+        )
     return stored if part.packing is None else unpack(stored, geom.cols, part.packing)
 
 
