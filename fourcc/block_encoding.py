@@ -13,7 +13,7 @@ from fourcc.geometry import Geometry
 from fourcc.settings import Params
 
 OF_BLOCKS = frozenset({"block", "weight", "matrix", "column"})  # what the encoder can return batch by batch
-BATCH = 1 << 16  # weights that are encoded at a time, so that intermediate results stay in the cache
+BATCH = 1 << 18  # weights that are encoded at a time, so that intermediate results stay in the cache
 
 
 def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
@@ -56,7 +56,7 @@ def _cut(
     height, width = fmt.block[0] or geom.rows, fmt.width(geom.params) or geom.cols
     if all(part.reach in OF_BLOCKS for part in fmt.parts):
         for whole_region in regions(geom.rows, geom.cols, height, width):
-            for region in whole_region.batches(BATCH):
+            for region in whole_region.batches(BATCH if width > 1 or height > 1 else whole_region.count):
                 yield region, _read_only(region.cut(rows)), None if importance is None else region.cut(importance)
         return
     whole = whole_blocks(rows, height, width)

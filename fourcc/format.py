@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fourcc.kernels.kernel import Kernel
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
-BATCH = 1 << 16  # weights that are decoded at a time, so that intermediate results stay in the cache
+BATCH = 1 << 18  # weights that are decoded at a time, so that intermediate results stay in the cache
 
 
 @attrs.frozen(eq=False)
@@ -62,8 +62,7 @@ class Blocks:
     a variable length or a `tail`, all blocks of the rows come at once instead, and zeros fill up the short ones.
 
     Attributes:
-        w: float32 (blocks, weights of a block); finite, C-contiguous, read-only. (Of dtype `decoded`, where that is not
-            float32.)
+        w: float32 (blocks, weights of a block); finite, read-only. (Of dtype `decoded`, where that is not float32.)
         geom: of the rows, with the layout's parameters.
         options: of the encoder.
         shared: the result of `prepare`; None where there is none.
