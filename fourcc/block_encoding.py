@@ -13,7 +13,7 @@ from fourcc.geometry import Geometry
 from fourcc.settings import Params
 
 OF_BLOCKS = frozenset({"block", "weight", "matrix", "column"})  # what the encoder can return batch by batch
-BATCH = 1 << 18  # weights that are encoded at a time, so that intermediate results stay in the cache
+BATCH = 1 << 17  # weights that are encoded at a time, so that intermediate results stay in the cache
 
 
 def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:

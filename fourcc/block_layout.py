@@ -6,14 +6,14 @@ along its rows. A tile whose last blocks are short has up to four regions of equ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any
 
 import attrs
 import numpy as np
 
-from fourcc.arrays import Array, Parts
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
 from fourcc.packing import pack, unpack
@@ -174,6 +174,8 @@ class PartsOfTile:
 
     def _of_blocks(self, part: Part) -> Array:
         """The array of a part of blocks, with an axis for blocks down and one for blocks across."""
+        if part.name in self._filled:
+            return self._filled[part.name]
         shape = part.shape(self._geom)
         stored = shape[: len(shape) - len(part.dims)]  # of a block that has all rows or columns there is one
         down = stored[0] if part.block[0] is not None else 1
@@ -236,13 +238,23 @@ def codes_of(part: Part, stored: Array, geom: Geometry) -> Array:
     return stored if part.packing is None else unpack(stored, geom.cols, part.packing)
 
 
-def joined(blocks: Array, height: int, width: int, across: int) -> Array:
-    """The tile of blocks (blocks, weights), `across` of them side by side."""
-    if height == 1:
-        return blocks.reshape(-1, across * width)
-    tile = np.empty((len(blocks) // across * height, across * width), blocks.dtype)
-    next(regions(*tile.shape, height, width)).put(blocks, tile)
-    return tile
+def blocks_in(tile: Floats, height: int, width: int) -> tuple[Floats, Callable[[Floats], Floats] | None]:
+    """Memory for a tile's blocks, (blocks, weights): the tile's own where that can be.
+
+    Returns:
+        The memory; and, unless it is the tile's, what makes a tile of blocks.
+    """
+    rows, cols = tile.shape
+    if height == 1 and not cols % width:
+        return tile.reshape(-1, width), None
+    down, across = -(-rows // height), -(-cols // width)
+
+    def joined(blocks: Floats) -> Floats:
+        whole = np.empty((down * height, across * width), np.float32)
+        next(regions(*whole.shape, height, width)).put(blocks, whole)
+        return whole[:rows, :cols]
+
+    return np.empty((down * across, height * width), np.float32), joined
 
 
 def entries(part: Part, stored: Array, geom: Geometry, height: int, width: int) -> list[Array]:

@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Floats, Parts
-from fourcc.block_layout import codes_of, entries, joined
+from fourcc.block_layout import blocks_in, codes_of, entries
 from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
 from fourcc.part import Part
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fourcc.kernels.kernel import Kernel
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
-BATCH = 1 << 18  # weights that are decoded at a time, so that intermediate results stay in the cache
+BATCH = 1 << 17  # weights that are decoded at a time, so that intermediate results stay in the cache
 
 
 @attrs.frozen(eq=False)
@@ -238,7 +238,7 @@ class Format(FormatSpec):
         for first in range(0, geom.rows, step):
             last = min(geom.rows, first + step)
             some = {part.name: part.cut(parts[part.name], first, last) for part in self.block_parts}
-            w[first:last] = self._block_weights(some, Geometry(last - first, geom.cols, geom.params))
+            self._decode_rows(some, Geometry(last - first, geom.cols, geom.params), w[first:last])
         if self.turn is not None:
             w = self.turn.back(w, parts, geom)
         if self.extra is not None:
@@ -246,8 +246,8 @@ class Format(FormatSpec):
             np.add.at(w, (more.rows, more.cols), more.values)
         return w
 
-    def _block_weights(self, parts: Parts, geom: Geometry) -> Floats:
-        """What `decode_block` gives for some rows, (rows, cols)."""
+    def _decode_rows(self, parts: Parts, geom: Geometry, w: Floats) -> None:
+        """Writes the weights of some rows, (rows, cols), as `decode_block` gives them."""
         from fourcc.compute.block_arrays import MatrixPart, decode_blocks
 
         assert self.decode_block is not None
@@ -260,9 +260,10 @@ class Format(FormatSpec):
         for part in self.block_parts:
             found = entries(part, parts[part.name], geom, height, width)
             arguments += map(MatrixPart, found) if part.reach == "matrix" else found
-        down, across = -(-geom.rows // height), -(-geom.cols // width)
-        decoded = decode_blocks(self.decode_block, arguments, height * width, params, down * across)
-        return joined(decoded.T, height, width, across)[: geom.rows, : geom.cols]
+        blocks, whole = blocks_in(w, height, width)
+        decode_blocks(self.decode_block, arguments, blocks.T, params)
+        if whole is not None:
+            w[...] = whole(blocks)
 
 
 def _is(function: object, method: object) -> bool:

@@ -31,10 +31,12 @@ def _held(ufunc: np.ufunc, operands: list[Any]) -> list[Any]:
     dtypes = [each.dtype if hasattr(each, "dtype") else np.min_scalar_type(each) for each in operands]
     if ufunc is np.true_divide or any(dtype.kind == "f" for dtype in dtypes):
         return [np.asarray(each, np.float32) for each in operands]
+    if ufunc is np.left_shift and isinstance(operands[1], int):  # by so many bits
+        dtypes = [np.dtype(np.int64 if dtypes[0].itemsize * 8 < operands[1] else WIDER[dtypes[0].itemsize])]
     common = np.result_type(*dtypes)
-    if ufunc not in EXACT:
+    if ufunc not in EXACT and ufunc is not np.left_shift:
         common = np.dtype(WIDER[common.itemsize] if ufunc in SUMS else np.int64)
-    elif common.kind == "f":  # of numpy's rule for int64 and uint64
+    elif common.kind == "f":  # numpy's rule for int64 and uint64
         common = np.dtype(np.int64)
     return [np.asarray(each, common) for each in operands]
 
@@ -49,29 +51,20 @@ class MatrixPart:
 def decode_blocks(
     function: Callable[..., None],
     parts: Sequence[Array | MatrixPart],
-    width: int,
-    params: Mapping[str, object] | None = None,
-    blocks: int | None = None,
-) -> Floats:
-    """The weights that a block decoder gives, without a warning: scales may be anything.
+    weights: Floats,
+    params: Mapping[str, object],
+) -> None:
+    """Decodes blocks, without a warning: scales may be anything.
 
     Args:
         function: (part, …, weights) writes the weights of a block.
         parts: (entries, blocks) or, where an entry is a number, (blocks,); `MatrixPart` for those of the matrix.
-        width: weights of a block.
+        weights: float32 (weights, blocks), which are written; fastest where those of a block are side by side in memory.
         params: the layout's parameters, which the function takes by name.
-        blocks: how many; None: as the last axis of the parts says.
-
-    Returns:
-        float32 (width, blocks), with the weights of a block side by side in memory.
     """
-    if blocks is None:
-        blocks = max(part.shape[-1] for part in parts if not isinstance(part, MatrixPart))
-    weights = np.empty((blocks, width), np.float32)
     with np.errstate(all="ignore"):
         arguments = [_numbers(part.array if isinstance(part, MatrixPart) else part) for part in parts]
-        function(*arguments, weights.T.view(Numbers), **(params or {}))
-    return weights.T
+        function(*arguments, weights.view(Numbers), **params)
 
 
 def _numbers(part: Array) -> Numbers:
