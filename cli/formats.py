@@ -14,6 +14,7 @@ from fourcc.errors import DuplicateTagError, PluginError, UsageError
 
 if TYPE_CHECKING:
     from fourcc.format import Format
+    from fourcc.part import Part
     from fourcc.plugins.entries import Entry
     from fourcc.settings import Setting
     from fourcc.tags import FourCC
@@ -41,8 +42,6 @@ SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowe
 
 Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
 BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only those that cannot be used, with the reason.")]
-
-IMPORT_SECONDS = 20.0  # seconds that the import of a plugin may take
 
 
 @attrs.frozen
@@ -87,50 +86,39 @@ def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
     """The formats that work, and those that do not. A broken plugin hides no other."""
     from fourcc.plugins.registry import registry
 
-    working, troubles = [], []
+    working = list(registry.working())
+    troubles = [Trouble(each.entry.name, each.entry.owner, each.reason) for each in registry.broken()]
     for tag in registry:
         try:
-            working.append(_imported(tag))
+            registry.entry(tag)
         except DuplicateTagError as error:
             troubles.append(Trouble(str(tag), "several packages", error.what))
-        except PluginError:
-            continue  # listed below
-    troubles += [Trouble(each.entry.name, each.entry.owner, each.reason) for each in registry.broken()]
     return working, troubles
 
 
-def _imported(tag: FourCC) -> tuple[Format, Entry]:
-    """A format and its provider. A third party's is first imported in another process, since the import may crash."""
-    from fourcc.plugins.entries import OWN
+def _show_one(text: str, *, as_json: bool) -> None:
     from fourcc.plugins.registry import registry
 
-    owner = registry.entry(tag)
-    if owner.distribution != OWN:
-        from fourcc.testing.process import import_apart
-
-        died = import_apart(owner.target, IMPORT_SECONDS)
-        if died is not None:
-            registry.refuse(owner, f"its import ended a process: {died.found}")
-    return registry[tag], owner
-
-
-def _show_one(text: str, *, as_json: bool) -> None:
-    fmt, owner = _imported(_tag(text))
+    tag = _tag(text)
+    fmt, owner = next(registry.working([tag]), None) or (registry[tag], registry.entry(tag))
     if as_json:
         json_documents.show("format", _entry(fmt, owner))
         return
-    spec = fmt
     tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")
-    for part in spec.parts:
-        covers = "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"
-        terminal.out(
-            f"part {part.name}: {json_documents.dtype(part.dtype)}, {'variable length' if part.variable else covers}"
-        )
-    rows = [_setting("param", each) for each in spec.params] + [_setting("encoder", each) for each in spec.options]
+    for part in fmt.parts:
+        terminal.out(f"part {part.name}: {json_documents.dtype(part.dtype)}, {_covers(part)}")
+    rows = [_setting("param", each) for each in fmt.params] + [_setting("encoder", each) for each in fmt.options]
     if rows:
         terminal.out("")
         tables.show(SETTINGS, rows)
+
+
+def _covers(part: Part) -> str:
+    """What an entry of a part along its first axis belongs to."""
+    if part.variable:
+        return "variable length"
+    return "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"
 
 
 def _tag(text: str) -> FourCC:
@@ -143,32 +131,29 @@ def _tag(text: str) -> FourCC:
 
 
 def _facts(fmt: Format, owner: Entry) -> list[tuple[str, str]]:
-    spec = fmt
     return [
-        ("tag", str(spec.tag)),
-        ("name", spec.name),
-        ("summary", spec.summary),
-        ("bits per weight", units.bits(spec.bits_per_weight())),
+        ("tag", str(fmt.tag)),
+        ("name", fmt.name),
+        ("summary", fmt.summary),
+        ("bits per weight", units.bits(fmt.bits_per_weight())),
         ("block", _block(fmt)),
-        ("short blocks", "stored" if spec.short_block else "refused"),
+        ("short blocks", "stored" if fmt.short_block else "refused"),
         ("can", _abilities(fmt)),
-        ("needs", ", ".join(sorted(spec.needs))),
-        ("uses if given", ", ".join(sorted(spec.uses))),
-        ("decodes to", spec.decoded),
-        ("NaN, infinity", "held" if spec.nonfinite else "refused"),
-        ("activations", spec.partner or ""),
+        ("needs", ", ".join(sorted(fmt.needs))),
+        ("uses if given", ", ".join(sorted(fmt.uses))),
+        ("decodes to", fmt.decoded),
+        ("NaN, infinity", "held" if fmt.nonfinite else "refused"),
         ("products", _products_in_depth(fmt)),
-        ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in spec.foreign.items())),
-        ("encoder version", str(spec.encoder_version)),
+        ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in fmt.foreign.items())),
+        ("encoder version", str(fmt.encoder_version)),
         ("provided by", f"{owner.owner} ({owner.target})"),
     ]
 
 
 def _row(fmt: Format, owner: Entry) -> list[str]:
-    spec = fmt
-    bits = units.bits(spec.bits_per_weight())
-    needs = ", ".join(sorted(spec.needs)) or "-"
-    return [str(spec.tag), bits, _block(fmt), _abilities(fmt), _products(fmt), needs, owner.owner, spec.summary]
+    bits = units.bits(fmt.bits_per_weight())
+    needs = ", ".join(sorted(fmt.needs)) or "-"
+    return [str(fmt.tag), bits, _block(fmt), _abilities(fmt), _products(fmt), needs, owner.owner, fmt.summary]
 
 
 def _block(fmt: Format) -> str:
@@ -217,30 +202,27 @@ def _allowed(setting: Setting) -> str:
 
 
 def _entry(fmt: Format, owner: Entry) -> dict[str, object]:
-    spec = fmt
     return {
-        "tag": str(spec.tag),
-        "name": spec.name,
-        "summary": spec.summary,
-        "bits_per_weight": json_documents.bits(spec.bits_per_weight()),
-        "block": list(spec.block),
-        "short_block": spec.short_block,
+        "tag": str(fmt.tag),
+        "name": fmt.name,
+        "summary": fmt.summary,
+        "bits_per_weight": json_documents.bits(fmt.bits_per_weight()),
+        "block": list(fmt.block),
+        "short_block": fmt.short_block,
         "encode": fmt.encode is not None,
-        "real": spec.real,
+        "real": fmt.real,
         "products": _products(fmt),
-        "decoded": spec.decoded,
-        "nonfinite": spec.nonfinite,
-        "needs": sorted(spec.needs),
-        "uses": sorted(spec.uses),
+        "decoded": fmt.decoded,
+        "nonfinite": fmt.nonfinite,
+        "needs": sorted(fmt.needs),
+        "uses": sorted(fmt.uses),
         "parts": [
-            {"name": part.name, "dtype": part.dtype, "rows": part.rows, "variable": part.variable}
-            for part in spec.parts
+            {"name": part.name, "dtype": part.dtype, "rows": part.rows, "variable": part.variable} for part in fmt.parts
         ],
-        "params": [attrs.asdict(each) for each in spec.params],
-        "options": [attrs.asdict(each) for each in spec.options],
-        "partner": spec.partner,
-        "foreign": dict(spec.foreign),
-        "encoder_version": spec.encoder_version,
+        "params": [attrs.asdict(each) for each in fmt.params],
+        "options": [attrs.asdict(each) for each in fmt.options],
+        "foreign": dict(fmt.foreign),
+        "encoder_version": fmt.encoder_version,
         "provider": owner.owner,
         "target": owner.target,
     }

@@ -11,7 +11,7 @@ import numpy as np
 
 from fourcc.analysis.offers import Offer, Suggestion, Wish
 from fourcc.encoding import encode
-from fourcc.errors import FourccError, PluginError
+from fourcc.errors import FourccError
 from fourcc.format import Array, Format
 from fourcc.geometry import split_shape
 from fourcc.metrics import ErrorSums
@@ -51,11 +51,7 @@ def suggest(
 
 def candidates() -> Iterator[Format]:
     """The formats that can be tried; broken ones are skipped."""
-    for tag in registry:
-        try:
-            fmt = registry[tag]
-        except PluginError:
-            continue
+    for fmt, _ in registry.working():
         if fmt.encode is not None and fmt.real and not fmt.needs:
             yield fmt
 

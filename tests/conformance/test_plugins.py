@@ -36,7 +36,7 @@ def test_there_are_some() -> None:
 def test_each_is_a_whole_package(name: str) -> None:
     """A package has a page, a README, an entry point and pinned bytes."""
     folder = PLUGINS / name
-    assert '[project.entry-points."fourcc.formats"]' in (folder / "pyproject.toml").read_text()
+    assert '[project.entry-points."fourcc.formats.1"]' in (folder / "pyproject.toml").read_text()
     assert (folder / "README.md").is_file()
     assert len(list(folder.glob("[!R]*.md"))) == 1
     assert len(list(folder.glob("*/vectors/*.json"))) == 1
