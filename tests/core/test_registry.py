@@ -296,19 +296,17 @@ def test_damaged_metadata_of_another_package(tmp_path: Path, monkeypatch: pytest
     assert found[as_tag("F32")].tag == as_tag("F32")
 
 
+NAMELESS = "its entry-point group {} names no version of the seam, this fourcc has fourcc.formats.1; upgrade seam-less"
+
+
 @pytest.mark.parametrize(
     ("group", "says"),
     [
         ("fourcc.formats.2", "made for version 2 of the seam, this fourcc has 1; upgrade fourcc"),
         ("fourcc.formats.0", "made for version 0 of the seam, this fourcc has 1; upgrade seam-less"),
-        *(
-            (
-                f"fourcc.formats{more}",
-                f"its entry-point group fourcc.formats{more} names no version of the seam, "
-                "this fourcc has fourcc.formats.1; upgrade seam-less",
-            )
-            for more in ("", ".one", ".1.1")
-        ),
+        ("fourcc.formats", NAMELESS.format("fourcc.formats")),
+        ("fourcc.formats.one", NAMELESS.format("fourcc.formats.one")),
+        ("fourcc.formats.1.1", NAMELESS.format("fourcc.formats.1.1")),
     ],
 )
 def test_other_versions_of_the_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, says: str) -> None:
