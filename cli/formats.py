@@ -1,8 +1,8 @@
-"""`fourcc formats`: the installed formats, what they can do, and which of them are broken."""
+"""`fourcc formats`: the installed formats, what they can do, and which plugins are broken, of any kind."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import typer
@@ -13,6 +13,8 @@ from fourcc.cli.shared.options import Json
 from fourcc.errors import DuplicateTagError, PluginError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from fourcc.format import Format
     from fourcc.part import Part
     from fourcc.plugins.entries import Entry
@@ -23,9 +25,10 @@ EPILOG = """\b
 Examples:
   fourcc formats
   fourcc formats Q8_0
+  fourcc formats --files
   fourcc formats --broken
 
-FOURCC_PLUGINS=a,b allows only the formats of these packages beside fourcc's own."""
+FOURCC_PLUGINS=a,b allows only the plugins of these packages beside what is fourcc's own."""
 
 COLUMNS = (
     Column("tag"),
@@ -37,18 +40,21 @@ COLUMNS = (
     Column("provided by"),
     Column("summary"),
 )
-BROKEN = (Column("broken"), Column("provided by"), Column("reason"))
+FILES = (Column("kind"), Column("can"), Column("suffix"), Column("provided by"), Column("summary"))
+BROKEN = (Column("broken"), Column("is a"), Column("provided by"), Column("reason"))
 SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowed"), Column("summary"))
 
 Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
-BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only those that cannot be used, with the reason.")]
+Files = Annotated[bool, typer.Option("--files", help="The kinds of files that can be read and exported to, instead.")]
+BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only what cannot be used, of formats and of files: why.")]
 
 
 @attrs.frozen
 class Trouble:
-    """An entry point whose format cannot be used."""
+    """A plugin that cannot be used."""
 
-    tag: str
+    name: str
+    kind: str
     owner: str
     reason: str
 
@@ -58,28 +64,70 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EPILOG)(formats)
 
 
-def formats(tag: Tag = None, *, broken: BrokenOnly = False, as_json: Json = False) -> None:
+def formats(tag: Tag = None, *, files: Files = False, broken: BrokenOnly = False, as_json: Json = False) -> None:
     """List the installed formats, or show one in depth.
 
     Bits per weight, what each can do, who provides it, and which plugins are broken.
     """
+    if tag is not None and (files or broken):
+        raise UsageError("--files and --broken list: they take no TAG", found=tag)
     if tag is not None:
         _show_one(tag, as_json=as_json)
-        return
-    working, troubles = survey()
-    if broken:
-        working = []
+    elif broken:
+        troubles = [*survey()[1], *broken_files()]
+        _show("formats", FILES, {"formats": [], "broken": troubles}, [], as_json=as_json)
+        if not (troubles or as_json):
+            terminal.out("no plugin is broken")
+    elif files:
+        kinds = list(_files())
+        rows = [[*map(str, each.values())] for each in kinds]
+        _show("files", FILES, {"files": kinds, "broken": broken_files()}, rows, as_json=as_json)
+    else:
+        working, troubles = survey()
+        entries = [_entry(fmt, owner) for fmt, owner in working] if as_json else []
+        rows = [] if as_json else [_row(fmt, owner) for fmt, owner in working]
+        _show("formats", COLUMNS, {"formats": entries, "broken": troubles}, rows, as_json=as_json)
+
+
+def _show(
+    schema: str, columns: Sequence[Column], body: dict[str, list[Any]], rows: list[list[str]], *, as_json: bool
+) -> None:
+    """A list, and the plugins that are broken."""
+    troubles = [attrs.asdict(each) for each in body["broken"]]
     if as_json:
-        entries = [_entry(fmt, owner) for fmt, owner in working]
-        json_documents.show("formats", {"formats": entries, "broken": [attrs.asdict(each) for each in troubles]})
-        return
-    if working:
-        tables.show(COLUMNS, [_row(fmt, owner) for fmt, owner in working])
+        return json_documents.show(schema, {**body, "broken": troubles})
+    if rows:
+        tables.show(columns, rows)
     if troubles:
         terminal.out("")
-        tables.show(BROKEN, [[each.tag, each.owner, each.reason] for each in troubles])
-    elif broken:
-        terminal.out("no format is broken")
+        tables.show(BROKEN, [[*each.values()] for each in troubles])
+    return None
+
+
+def _files() -> Iterator[dict[str, str]]:
+    """The kinds of files, with the columns of the table: those to be read, then those to be written, plugins' last."""
+    from fourcc import exporters, sources
+    from fourcc.cli.shared.providers import OWN as PROVIDER
+
+    own = str(PROVIDER)
+    told = [(kind.name, "read", "", own, "") for kind in sources.KINDS]
+    told += [(kind.name, "read", "", entry.owner, "") for kind, entry in sources.PLUGGED.working()]
+    told += [(kind.name, "write", kind.suffix, own, kind.summary) for kind in exporters.KINDS.values()]
+    told += [
+        (kind.name, "write", kind.suffix, entry.owner, kind.summary) for kind, entry in exporters.PLUGGED.working()
+    ]
+    for each in told:
+        yield dict(zip(("kind", "can", "suffix", "provider", "summary"), each, strict=True))
+
+
+def broken_files() -> list[Trouble]:
+    """The plugins for files that cannot be used."""
+    from fourcc import exporters, sources
+
+    plugged = {"source": sources.PLUGGED.broken(), "exporter": exporters.PLUGGED.broken()}
+    return [
+        Trouble(each.entry.name, kind, each.entry.owner, each.reason) for kind, ones in plugged.items() for each in ones
+    ]
 
 
 def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
@@ -87,12 +135,12 @@ def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
     from fourcc.plugins.registry import registry
 
     working = list(registry.working())
-    troubles = [Trouble(each.entry.name, each.entry.owner, each.reason) for each in registry.broken()]
+    troubles = [Trouble(each.entry.name, "format", each.entry.owner, each.reason) for each in registry.broken()]
     for tag in registry:
         try:
             registry.entry(tag)
         except DuplicateTagError as error:
-            troubles.append(Trouble(str(tag), "several packages", error.what))
+            troubles.append(Trouble(str(tag), "format", "several packages", error.what))
     return working, troubles
 
 
@@ -115,7 +163,7 @@ def _show_one(text: str, *, as_json: bool) -> None:
 
 
 def _covers(part: Part) -> str:
-    """What an entry of a part along its first axis belongs to."""
+    """The rows that an entry of a part along its first axis belongs to."""
     if part.variable:
         return "variable length"
     return "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NOT_ALLOWED = "FOURCC_PLUGINS does not allow its distribution"
+ONE_OF_TWO = "Uninstall one of them, or name the one to use in FOURCC_PLUGINS."
+
 
 @attrs.frozen
 class Broken:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
 from fourcc.plugins.entries import FORMATS, OWN, Entry, allowed_by_environment, installed_entries
-from fourcc.plugins.loading import Broken, Loader, checked_format
+from fourcc.plugins.loading import NOT_ALLOWED, ONE_OF_TWO, Broken, Loader, checked_format
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 UNPACKAGED = "unpackaged"  # stands for the distribution of a format that has none
-NOT_ALLOWED = "FOURCC_PLUGINS does not allow its distribution"
-ONE_OF_TWO = "Uninstall one of them, or name the one to use in FOURCC_PLUGINS."
 
 
 class Registry(Mapping[FourCC | str, "Format"]):

@@ -77,7 +77,7 @@ def test_a_broken_plugin_breaks_nothing(process: Runner, plugin: Plugin) -> None
     ended = process("formats", "--json", env=env)
     assert ended.code == 0
     assert json.loads(ended.out)["broken"] == [
-        {"tag": "Nois", "owner": "fourcc-noisy 1.0", "reason": "SystemExit: not today"}
+        {"name": "Nois", "kind": "format", "owner": "fourcc-noisy 1.0", "reason": "SystemExit: not today"}
     ]
     text = process("formats", "--broken", env=env).out
     assert text.splitlines()[-1].split() == ["Nois", "fourcc-noisy", "1.0", "SystemExit:", "not", "today"]
@@ -121,7 +121,7 @@ def test_an_import_that_would_end_the_listing(
     assert (ended.code, ended.err) == (0, "")
     assert builtin == {each["tag"] for each in ended.document["formats"]}
     (broken,) = ended.document["broken"]
-    assert (broken["tag"], broken["owner"]) == ("Half", "fourcc-bad 1.0")
+    assert (broken["name"], broken["owner"]) == ("Half", "fourcc-bad 1.0")
     assert broken["reason"].startswith(f"imported in a process of its own, {reason}")
     asked = run("formats", "Half")
     assert asked.code == 5
@@ -145,7 +145,7 @@ def test_two_packages_with_one_tag(process: Runner, plugin: Plugin) -> None:
     env = plugin("fourcc-other", "Half", GOOD)
     ended = process("formats", "--json", env=env)
     (broken,) = ended.document["broken"]
-    assert (broken["tag"], broken["owner"]) == ("Half", "several packages")
+    assert (broken["name"], broken["owner"]) == ("Half", "several packages")
     assert "fourcc-half 1.0" in broken["reason"]
     assert "fourcc-other 1.0" in broken["reason"]
     assert process("formats", "Half", env=env).code == 5
