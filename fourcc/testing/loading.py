@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
-from fourcc.plugins.entries import GROUP, OWN, Entry
+from fourcc.plugins.entries import FORMATS, OWN, Entry
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params, Setting
 from fourcc.tags import FourCC
@@ -21,7 +21,7 @@ CAUSES = (
     ("its entry point is named", "the entry point's name and the spec's tag differ", "Make both the same."),
     ("is reserved", "tags of capitals only are fourcc's own", "Give the tag a lower-case letter."),
     ("expected a fourcc.Format", "the entry point names something else", 'It is `Tagx = "module:ATTRIBUTE"`.'),
-    ("format API", "the plugin was written for another version of the seam", "Upgrade the one that is named."),
+    ("of the seam", "the plugin was written for another version of the seam", "Upgrade the one that is named."),
     (
         "ModuleNotFoundError",
         "a dependency is missing, or the entry point names no module",
@@ -40,7 +40,7 @@ def loaded(tag: FourCC) -> Outcome:
     Raises:
         MissingFormatError: no distribution declares the tag.
     """
-    tried = f"load {tag} from the entry-point group {GROUP}"
+    tried = f"load {tag} from the entry-point group {FORMATS}"
     try:
         entry = registry.entry(tag)
         if entry.distribution != OWN:

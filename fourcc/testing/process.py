@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,26 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from threading import Timer
 from typing import IO
 
-import attrs
-
+from fourcc.plugins.apart import End, ending, ends_of_imports, last_words
 from fourcc.testing.finding import Finding, FoundError, Outcome
 from fourcc.testing.subject import Subject
 
 LIMIT = 300.0  # seconds for one check
-DIGEST, IMPORT = "digest", "import"  # jobs that are no checks: give a digest; only import
-
-
-@attrs.frozen
-class End:
-    """How a process ended before it was done.
-
-    Attributes:
-        text: in words.
-        said: the last words that it wrote to stderr, which tell the place of a crash.
-    """
-
-    text: str
-    said: str
+DIGEST = "digest"  # a job that is no check: give a digest
 
 
 def outcomes_apart(
@@ -69,25 +53,17 @@ def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
     raise FoundError(_crash("the same weights, encoded in another process", None))
 
 
-def import_apart(target: str, limit: float = LIMIT) -> Finding | None:
-    """The finding where importing ``module:attribute`` kills a process; None where it does not, even if it raises.
-
-    Args:
-        target: the module and its attribute.
-        limit: seconds that the import may take.
-    """
-    for told in _lines({"target": target, "checks": [IMPORT]}, {}, limit):
-        if isinstance(told, End):
-            return _crash(f"import {target}", told)
-    return None
+def import_apart(target: str) -> Finding | None:
+    """The finding where importing ``module:attribute`` kills a process; None where it does not, even if it raises."""
+    end = ends_of_imports([target]).get(target)
+    return None if end is None else _crash(f"import {target}", end)
 
 
 def _crash(name: str, end: End | None) -> Finding:
-    text, said = ("it ended without an answer", "") if end is None else (end.text, end.said)
     return Finding(
         what="the process died",
         tried=f"{name}, in a process of its own",
-        found=f"{text}{f'; {said}' if said else ''}",
+        found="it ended without an answer" if end is None else str(end),
         expected="weights, or an exception",
         cause="the format reads or writes memory that is not its own (compiled code, ctypes or as_strided beyond a "
         "part), or ends the process itself",
@@ -132,8 +108,8 @@ def _lines(
             process.kill()
         if left:
             said.seek(0)
-            text = f"it did not end within {limit:g} seconds" if slow.over else _ending(code)
-            yield End(text, _last_words(said.read()))
+            text = f"it did not end within {limit:g} seconds" if slow.over else ending(code)
+            yield End(text, last_words(said.read()))
 
 
 def _start(job: Mapping[str, object], settings: Mapping[str, str], said: IO[str]) -> subprocess.Popen[str]:
@@ -182,23 +158,3 @@ class _Limit:
     def _end(self) -> None:
         self.over = True
         self._process.kill()
-
-
-def _ending(code: int) -> str:
-    """An exit code in words."""
-    if code >= 0:
-        return f"it ended with exit code {code}"
-    try:
-        return f"it was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"it was killed by signal {-code}"
-
-
-def _last_words(text: str) -> str:
-    """The innermost Python frame that a dying process wrote, numpy's aside; else its last line."""
-    frames = re.findall(r'^\s*File "([^"]+)", line (\d+) in (\S+)', text, re.MULTILINE)
-    for file, line, function in frames:
-        if f"{os.sep}numpy{os.sep}" not in file:
-            return f"in {function}, {file}:{line}"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

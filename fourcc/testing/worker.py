@@ -6,16 +6,16 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
 import attrs
 
 from fourcc.format import Format
+from fourcc.plugins.child import imported
 from fourcc.testing.independence import digest
 from fourcc.testing.plan import check_named
-from fourcc.testing.process import DIGEST, IMPORT
+from fourcc.testing.process import DIGEST
 from fourcc.testing.subject import Subject
 
 
@@ -23,9 +23,6 @@ def main() -> int:
     """Makes the checks of the job on stdin."""
     with _claimed() as out:
         job = json.load(sys.stdin)
-        if job["checks"] == [IMPORT]:
-            _tell(out, {IMPORT: _imports(str(job["target"]))})
-            return 0
         subject = _subject(job)
         with subject.installed():
             for name in job["checks"]:
@@ -50,28 +47,8 @@ def _checked(subject: Subject, name: str) -> dict[str, object]:
     return attrs.asdict(outcome)
 
 
-def _imported(target: str) -> object:
-    """The object that ``module:attribute`` names."""
-    module, _, attribute = target.partition(":")
-    value: object = import_module(module)
-    for name in attribute.split(".") if attribute else ():
-        value = getattr(value, name)
-    return value
-
-
-def _imports(target: str) -> bool:
-    """Whether ``module:attribute`` can be imported; the registry says why not."""
-    try:
-        _imported(target)
-    except KeyboardInterrupt:
-        raise  # it would end a command, too
-    except BaseException:  # noqa: BLE001 - SystemExit, too
-        return False
-    return True
-
-
 def _subject(job: Mapping[str, object]) -> Subject:
-    fmt = _imported(str(job["target"]))
+    fmt = imported(str(job["target"]))
     assert isinstance(fmt, Format)
     params, options, vectors = job["params"], job["options"], job["vectors"]
     assert isinstance(params, dict)
