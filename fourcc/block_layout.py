@@ -119,7 +119,8 @@ class PartsOfTile:
                 self._put_entries(part, region, _checked(part, returned, (region.count, *part.dims)))
             elif part.reach == "weight":
                 shape = (region.count, region.height * region.width)
-                region.put(_checked(part, returned, shape), self._array(part, (self._geom.rows, self._geom.cols)))
+                whole = max(self._geom.rows, region.rows.stop), max(self._geom.cols, region.cols.stop)
+                region.put(_checked(part, returned, shape), self._array(part, whole))
             else:
                 self._filled[part.name] = self._whole(part, returned)
 
@@ -129,6 +130,8 @@ class PartsOfTile:
 
     def _stored(self, part: Part) -> Array:
         array = self._filled[part.name]
+        if part.reach == "weight":  # zeros may have filled up short blocks
+            array = np.ascontiguousarray(array[: self._geom.rows, : self._geom.cols])
         if part.packing is not None:
             return pack(array, part.packing)
         return array if part.reach in {"ragged", "free"} else array.reshape(part.shape(self._geom))

@@ -18,7 +18,7 @@ def decode_blocks(
     def wide(a):
         return a.astype(np.float32 if a.dtype.kind == "f" else np.int64)
 
-    n = max(a.shape[-1] for a in parts if a.ndim)
+    n = max(a.shape[-1] for a in parts if a.ndim == max(each.ndim for each in parts))  # a book of the matrix is flat
     out = np.empty((weights, n), np.float32)
     function(*[wide(a) for a in parts], out, **params)
     return out
