@@ -69,4 +69,3 @@ class Turning:
 def _digest(part: Array) -> bytes:
     """Digest of a part's bytes."""
     return hashlib.blake2b(np.ascontiguousarray(part).tobytes(), digest_size=16).digest()
-

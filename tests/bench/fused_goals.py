@@ -146,5 +146,7 @@ GOALS = [
         **PLAIN | {"parts": OUTLYING},
     ),
     Format(tag="Gt64", summary="trits", block=64, parts=(SCALE, TRITS), encode=encode_trits, decode_block=decode_trits),
-    Format(tag="Gt32", summary="trits", block=320, parts=(SCALE, TRITS), encode=encode_trits, decode_block=decode_trits),
+    Format(
+        tag="Gt32", summary="trits", block=320, parts=(SCALE, TRITS), encode=encode_trits, decode_block=decode_trits
+    ),
 ]
