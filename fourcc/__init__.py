@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from fourcc.analysis.by_path import diff as diff
     from fourcc.analysis.by_path import suggest as suggest
     from fourcc.analysis.survey import stats as stats
+    from fourcc.arrays import Array as Array
+    from fourcc.arrays import Floats as Floats
+    from fourcc.arrays import Parts as Parts
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
@@ -33,12 +36,9 @@ if TYPE_CHECKING:
     from fourcc.errors import FourccError as FourccError
     from fourcc.exporters.by_path import export as export
     from fourcc.format import Aids as Aids
-    from fourcc.format import Array as Array
     from fourcc.format import Blocks as Blocks
-    from fourcc.format import Floats as Floats
     from fourcc.format import Format as Format
     from fourcc.format import Original as Original
-    from fourcc.format import Parts as Parts
     from fourcc.format import Sparse as Sparse
     from fourcc.format import Turn as Turn
     from fourcc.geometry import Geometry as Geometry
@@ -66,9 +66,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Aids": "fourcc.format:Aids",
-    "Array": "fourcc.format:Array",
+    "Array": "fourcc.arrays:Array",
     "Blocks": "fourcc.format:Blocks",
-    "Floats": "fourcc.format:Floats",
+    "Floats": "fourcc.arrays:Floats",
     "Format": "fourcc.format:Format",
     "FourCC": "fourcc.tags:FourCC",
     "FourccError": "fourcc.errors:FourccError",
@@ -78,7 +78,7 @@ _HOMES = {
     "Original": "fourcc.format:Original",
     "Params": "fourcc.settings:Params",
     "Part": "fourcc.part:Part",
-    "Parts": "fourcc.format:Parts",
+    "Parts": "fourcc.arrays:Parts",
     "Policy": "fourcc.policy:Policy",
     "QMatrix": "fourcc.qmatrix:QMatrix",
     "Setting": "fourcc.settings:Setting",

@@ -56,7 +56,7 @@ def _cut(
             yield region, _read_only(region.cut(rows)), None if importance is None else region.cut(importance)
         return
     whole = whole_blocks(rows, height, width)
-    region = next(regions(*whole.shape, height, width))
+    region = next(regions(len(whole), whole.shape[1], height, width))
     counts = None if importance is None else region.cut(whole_blocks(importance, height, width))
     yield region, _read_only(region.cut(whole)), counts
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
+from typing import Any
 
 import attrs
 import numpy as np
@@ -69,7 +70,7 @@ class Region:
 
 
 def regions(rows: int, cols: int, height: int, width: int) -> Iterator[Region]:
-    """The regions of a tile's equal blocks: whole blocks first, then those of the last columns, then of the last rows."""
+    """The regions of a tile's equal blocks: whole ones first, then those of the last columns, then of the last rows."""
     for above, top, down, tall in _runs(rows, height):
         for before, left, across, wide in _runs(cols, width):
             within = slice(top, top + down * tall), slice(left, left + across * wide)
@@ -119,7 +120,7 @@ class PartsOfTile:
                 self._put_entries(part, region, _checked(part, returned, (region.count, *part.dims)))
             elif part.reach == "weight":
                 shape = (region.count, region.height * region.width)
-                region.put(_checked(part, returned, shape), self._array(part, (self._geom.rows, self._geom.cols)))
+                region.put(_checked(part, returned, shape), self._array(part, self._size(region)))
             else:
                 self._filled[part.name] = self._whole(part, returned)
 
@@ -127,10 +128,15 @@ class PartsOfTile:
         """The parts as they are stored."""
         return {part.name: self._stored(part) for part in self._parts}
 
+    def _size(self, region: Region) -> tuple[int, int]:
+        """Rows and columns of the tile; of whole blocks, if zeros fill up the short ones."""
+        return max(self._geom.rows, region.rows.stop), max(self._geom.cols, region.cols.stop)
+
     def _stored(self, part: Part) -> Array:
         array = self._filled[part.name]
-        if part.packing is not None:
-            return pack(array, part.packing)
+        if part.reach == "weight":
+            codes = array[: self._geom.rows, : self._geom.cols]
+            return codes if part.packing is None else pack(codes, part.packing)
         return array if part.reach in {"ragged", "free"} else array.reshape(part.shape(self._geom))
 
     def _array(self, part: Part, shape: tuple[int, ...]) -> Array:
@@ -147,7 +153,7 @@ class PartsOfTile:
         region.put_entries(entries, self._array(part, (down, across, *part.dims)))
 
     def _whole(self, part: Part, returned: Parts) -> Array:
-        """What belongs to rows, columns or the matrix is returned as it is stored."""
+        """A part of rows, columns or the matrix, which the encoder returns as it is stored."""
         if part.reach == "free":
             return np.asarray(_named(part, returned))
         shape = part.shape(self._geom)
@@ -194,7 +200,7 @@ def _checked(part: Part, returned: Parts, shape: tuple[int, ...]) -> Array:
     return array.astype(dtype)
 
 
-def _limits(dtype: np.dtype[np.generic]) -> tuple[int, int]:
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
     return (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
@@ -227,7 +233,7 @@ def entries(part: Part, stored: Array, geom: Geometry, height: int, width: int) 
         return [_last(stored.reshape(down * across, *part.dims))]
     if part.reach == "weight":
         whole = whole_blocks(codes_of(part, stored, geom), height, width)
-        region = next(regions(*whole.shape, height, width))
+        region = next(regions(down * height, across * width, height, width))
         return [region.cut(whole).T]
     if part.reach == "row":  # of a block of one row
         return [_last(np.repeat(stored, across, axis=0))]

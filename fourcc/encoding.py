@@ -7,8 +7,9 @@ from math import prod
 
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.errors import UsageError
-from fourcc.format import Aids, Array, Format, Parts
+from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.parts import PartArrays

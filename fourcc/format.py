@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
-from fourcc.arrays import Array as Array
-from fourcc.arrays import Floats as Floats
-from fourcc.arrays import Parts as Parts
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.block_layout import codes_of, entries, regions
+from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
 from fourcc.part import Part
 from fourcc.settings import Params
@@ -57,7 +56,7 @@ class Aids:
 
 @attrs.frozen(eq=False)
 class Blocks:
-    """What an encoder sees: blocks of a run of a matrix's rows.
+    """The argument of an encoder: blocks of a run of a matrix's rows.
 
     A short last block comes in a call of its own, so that no padding counts. Where a part belongs to a row, has
     a variable length or a `tail`, all blocks of the rows come at once instead, and zeros fill up the short ones.
@@ -89,7 +88,7 @@ class Blocks:
 
 @attrs.frozen(eq=False)
 class Original:
-    """What `prepare` sees: a whole matrix, before any of it is encoded.
+    """The argument of `prepare`: a whole matrix, before any of it is encoded.
 
     Attributes:
         rows: (first, last) -> float32 (last - first, cols), read-only.
@@ -114,7 +113,7 @@ class Turn:
     Attributes:
         forward: (activations float32 (n, cols), parts, geom) -> float32 (n, cols).
         back: (rows of V float32 (n, cols), parts, geom) -> float32 (n, cols).
-        parts: names of the parts that both read, each of the matrix or of its columns; `decode_block` does not get them.
+        parts: names of the parts that both read, of the matrix or of its columns; `decode_block` does not get them.
     """
 
     forward: Callable[[Floats, Parts, Geometry], Floats]
@@ -213,7 +212,7 @@ class Format(FormatSpec):
     def _coded(self) -> Part | None:
         """The one part that has a code for each weight; None where there is none, or several."""
         fields = [field for part in self.parts for field in (part, *part.fields)]
-        whole = [part for part in fields if part.reach == "weight" and np.dtype(part.dtype).kind in "iu"]
+        whole = [part for part in fields if part.reach == "weight" and numpy_dtype(part.dtype).kind in "iu"]
         return whole[0] if len(whole) == 1 and whole[0] in self.parts else None
 
     def _codes_of_part(self, parts: Parts, geom: Geometry) -> Array:
@@ -238,7 +237,7 @@ class Format(FormatSpec):
         return w
 
     def _block_weights(self, parts: Parts, geom: Geometry) -> Floats:
-        """What `decode_block` gives for some rows, (rows, cols)."""
+        """The weights of some rows, (rows, cols), as `decode_block` gives them."""
         from fourcc.compute.block_arrays import decode_blocks
 
         height, width = self.block[0] or geom.rows, self.width(geom.params) or geom.cols

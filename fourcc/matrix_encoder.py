@@ -12,12 +12,13 @@ from typing import TypeVar
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.block_encoding import encode_rows
 from fourcc.block_layout import BreachError
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, NumericError, PluginError, memory_is_short
-from fourcc.format import Aids, Array, Floats, Format, Original, Parts
+from fourcc.format import Aids, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
 from fourcc.settings import Params

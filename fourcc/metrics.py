@@ -19,7 +19,7 @@ import attrs
 import numpy as np
 
 if TYPE_CHECKING:
-    from fourcc.format import Array
+    from fourcc.arrays import Array
 
 SCRATCH = 1 << 16  # float64 numbers at a time, so that they stay in the cache
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from fourcc.format import Array
+    from fourcc.arrays import Array
 
 
 def high_first(packed: Array, cols: int) -> Array:

@@ -28,7 +28,8 @@ def pack(codes: Array, packing: Packing) -> Array:
         return codes.astype(np.uint8, copy=False)
     if not packing.bits:
         digits = _padded(codes, nbytes * packing.digits).reshape(len(codes), nbytes, packing.digits)
-        return (digits * _powers(packing)).sum(axis=2, dtype=np.uint8)
+        sums: Array = (digits * _powers(packing)).sum(axis=2, dtype=np.uint8)
+        return sums
     if 8 % packing.bits:
         return _pack_across_bytes(codes, packing.bits)[:, :nbytes]
     return _pack_fields(codes, nbytes, packing)
@@ -76,7 +77,8 @@ def _shifts(packing: Packing) -> Array:
 
 
 def _powers(packing: Packing) -> Array:
-    return packing.base ** np.arange(packing.digits, dtype=np.int64)
+    powers: Array = np.array([packing.base**digit for digit in range(packing.digits)])
+    return powers
 
 
 def _pack_across_bytes(codes: Array, bits: int) -> Array:

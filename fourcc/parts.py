@@ -14,9 +14,9 @@ from math import prod
 
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
-from fourcc.format import Array, Parts
 from fourcc.part import Part
 from fourcc.settings import Params
 from fourcc.spec import FormatSpec

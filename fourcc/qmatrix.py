@@ -13,10 +13,11 @@ import attrs
 import numpy as np
 
 from fourcc import compute
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.compute import Packed
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import TableError, UsageError
-from fourcc.format import Array, Floats, Format, Parts
+from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params

@@ -12,10 +12,11 @@ from typing import Protocol
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import FourccError, PluginError, memory_is_short
-from fourcc.format import Array, Format, Parts
+from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params

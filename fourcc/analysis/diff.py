@@ -12,9 +12,9 @@ from math import prod
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.container.index import PartRecord
 from fourcc.errors import PluginError
-from fourcc.format import Array
 from fourcc.metrics import ErrorSums
 from fourcc.progress import OnProgress, counter
 from fourcc.sources.source import Source, SourceTensor

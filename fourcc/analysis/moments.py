@@ -20,7 +20,7 @@ from math import inf, sqrt
 import attrs
 import numpy as np
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 
 
 @attrs.frozen

@@ -12,7 +12,7 @@ import attrs
 import numpy as np
 
 from fourcc.analysis.moments import Moments
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.sources.source import SourceTensor
 from fourcc.threads import Task, in_order, thread_count
 from fourcc.tiles import TILE_WEIGHTS, Tile, tiles

@@ -10,9 +10,10 @@ import attrs
 import numpy as np
 
 from fourcc.analysis.offers import Offer, Suggestion, Wish
+from fourcc.arrays import Array
 from fourcc.encoding import encode
 from fourcc.errors import FourccError, PluginError
-from fourcc.format import Array, Format
+from fourcc.format import Format
 from fourcc.geometry import split_shape
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry

@@ -10,9 +10,9 @@ from math import lcm
 import attrs
 
 from fourcc import compute
+from fourcc.arrays import Array
 from fourcc.bench.matrices import FLOAT_BYTES, aligned, weights
 from fourcc.bench.timing import Rates, Series
-from fourcc.format import Array
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import JOB, address
 from fourcc.kernels.descriptors import matrix as descriptor_of

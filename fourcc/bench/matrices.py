@@ -8,8 +8,9 @@ import attrs
 import numpy as np
 
 from fourcc import compute
+from fourcc.arrays import Array, Floats
 from fourcc.encoding import encode
-from fourcc.format import Array, Floats, Format
+from fourcc.format import Format
 from fourcc.kernels.descriptors import LINE, empty
 from fourcc.qmatrix import QMatrix
 

@@ -8,10 +8,10 @@ import attrs
 import numpy as np
 
 from fourcc import compute
+from fourcc.arrays import Array
 from fourcc.bench.limits import READ, Limit, Limits
 from fourcc.bench.matrices import activations
 from fourcc.bench.timing import Series, Timing, ratio
-from fourcc.format import Array
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.measuring import roofline

@@ -22,7 +22,7 @@ from fourcc.files.read import ReadFile
 if TYPE_CHECKING:
     import mmap
 
-    from fourcc.format import Array
+    from fourcc.arrays import Array
     from fourcc.qmatrix import QMatrix
 
 

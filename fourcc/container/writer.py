@@ -10,6 +10,7 @@ from unicodedata import normalize
 
 import attrs
 
+from fourcc.arrays import Parts
 from fourcc.container.index import BlobRecord, Index, PartRecord, TensorRecord, pack_index
 from fourcc.container.layout import (
     HEAD_BYTES,
@@ -25,7 +26,6 @@ from fourcc.container.parse import parse_index
 from fourcc.dtypes import itemsize
 from fourcc.errors import OutputError, TableError
 from fourcc.files.write import AtomicFile
-from fourcc.format import Parts
 from fourcc.part import Part
 from fourcc.parts import PartsPlacer
 from fourcc.spec import FormatSpec

@@ -11,9 +11,10 @@ from typing import Protocol
 
 import attrs
 
+from fourcc.arrays import Parts
 from fourcc.container.index import ErrorRecord, PartRecord, Provider, TensorRecord
 from fourcc.errors import listed
-from fourcc.format import Aids, Format, Parts
+from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite
 from fourcc.metrics import ErrorSums

@@ -18,7 +18,7 @@ from fourcc.models.architecture import Architecture
 from fourcc.networks.llama import ORIGINAL, SCALING
 
 if TYPE_CHECKING:
-    from fourcc.format import Floats
+    from fourcc.arrays import Floats
     from fourcc.sources.source import Source
 
 # Values that models have, the commonest first. Doubling the context and both bounds gives the same rule: the low is 1.

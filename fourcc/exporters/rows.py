@@ -19,7 +19,7 @@ from fourcc.sources.source import Source, SourceTensor
 from fourcc.tiles import decoded_rows
 
 if TYPE_CHECKING:
-    from fourcc.format import Floats, Parts
+    from fourcc.arrays import Floats, Parts
 
 _ROTATED = (".attention.wq", ".attention.wk", ".attention.q_norm", ".attention.k_norm")
 

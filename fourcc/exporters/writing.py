@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import prod
 
+from fourcc.arrays import Parts
 from fourcc.container.index import PartRecord
 from fourcc.dtypes import itemsize
 from fourcc.exporters.layout import Layout
 from fourcc.files.write import AtomicFile
-from fourcc.format import Parts
 from fourcc.parts import PartsPlacer
 from fourcc.spec import FormatSpec
 

@@ -12,7 +12,7 @@ from fourcc.networks import check
 from fourcc.networks.llama import ORIGINAL, SCALING
 
 if TYPE_CHECKING:
-    from fourcc.format import Floats
+    from fourcc.arrays import Floats
 
 # Field -> hyper-parameter of another name.
 _OTHERS = {"tied": "tied_embeddings", "window": "sliding_window", "window_layers": "sliding_window_layers"}

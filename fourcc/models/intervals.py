@@ -50,7 +50,7 @@ class Interval:
 
 
 @attrs.frozen(eq=False, repr=False)
-class Blocks:
+class TextBlocks:
     """Runs of consecutive tokens of about equal length, from which a bootstrap draws.
 
     Attributes:
@@ -64,7 +64,7 @@ class Blocks:
     whole: bool
 
     @classmethod
-    def of(cls, windows: Sequence[int], *, whole: bool) -> Blocks:
+    def of(cls, windows: Sequence[int], *, whole: bool) -> TextBlocks:
         """The blocks of a text.
 
         Args:

@@ -16,8 +16,8 @@ from fourcc.networks.llama import LAYER, LLAMA
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
+    from fourcc.arrays import Floats
     from fourcc.compute.products import Packed
-    from fourcc.format import Floats
     from fourcc.models.architecture import Architecture
     from fourcc.networks.hyper import Hyper
     from fourcc.qmatrix import QMatrix

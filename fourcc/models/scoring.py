@@ -19,13 +19,13 @@ import attrs
 import numpy as np
 
 from fourcc.errors import InputError
-from fourcc.models.intervals import Blocks, Interval
+from fourcc.models.intervals import Interval, TextBlocks
 from fourcc.models.llama import BATCH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from fourcc.format import Floats
+    from fourcc.arrays import Floats
     from fourcc.models.llama import Llama
     from fourcc.models.windows import Cut, Window
 
@@ -74,9 +74,9 @@ class Scores:
         return sum(map(len, self.losses))
 
     @property
-    def blocks(self) -> Blocks:
+    def blocks(self) -> TextBlocks:
         """The blocks of tokens from which intervals are computed."""
-        return Blocks.of([len(each) for each in self.losses], whole=self.documents)
+        return TextBlocks.of([len(each) for each in self.losses], whole=self.documents)
 
     @property
     def loss(self) -> Interval:

@@ -11,7 +11,6 @@ from fourcc.errors import MissingFormatError, PluginError
 from fourcc.policy.places import NEAR_TAGS, Path, Problems
 from fourcc.policy.rule import FormatChoice, Rule, TensorInfo
 from fourcc.settings import Params, Setting, complete
-from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
 
 if TYPE_CHECKING:
@@ -24,20 +23,18 @@ class TargetFormat:
     """A choice whose format is installed and whose settings are complete.
 
     Attributes:
-        spec: the format's spec.
-        encodes: whether the format has an encoder.
+        format: the format.
         params: the layout's parameters.
         options: the encoder's options.
     """
 
-    spec: FormatSpec
-    encodes: bool
+    format: Format
     params: Params
     options: Params
 
     def holds(self, tensor: TensorInfo) -> bool:
         """Whether the tensor is already stored in this format with these parameters."""
-        return tensor.tag == self.spec.tag and {**complete(self.spec.params, {}), **tensor.params} == self.params
+        return tensor.tag == self.format.tag and {**complete(self.format.params, {}), **tensor.params} == self.params
 
 
 def rule_targets(index: int, rule: Rule, registry: Registry, problems: Problems) -> tuple[TargetFormat, ...] | None:
@@ -60,9 +57,9 @@ def rule_targets(index: int, rule: Rule, registry: Registry, problems: Problems)
         target = None if fmt is None else _target(choice, fmt, path, problems)
         if target is None:
             continue
-        if rule.nonfinite and not target.spec.nonfinite:
+        if rule.nonfinite and not target.format.nonfinite:
             problems.add(("rule", index, "nonfinite"), f"{choice.tag} cannot hold NaN or infinity", 'leave out "keep"')
-        if any((target.spec.tag, target.params) == (other.tag, other.params) for other in targets):
+        if any((target.format.tag, target.params) == (other.format.tag, other.params) for other in targets):
             problems.add(path, f"does nothing: {choice.tag} was already tried")
         targets.append(target)
     return tuple(targets) if len(problems.listed) == before else None
@@ -84,7 +81,7 @@ def _target(choice: FormatChoice, fmt: Format, path: Path, problems: Problems) -
     options = _complete(fmt.options, choice.options, choice.tag, (*path, "encoder"), problems)
     if params is None or options is None:
         return None
-    return TargetFormat(fmt, fmt.encode is not None, params, options)
+    return TargetFormat(fmt, params, options)
 
 
 def _complete(

@@ -109,17 +109,17 @@ class Resolver:
         except _RefusedError as error:
             self._refusals.setdefault((rule, error.message, error.hint), []).append(tensor.name)
             return None
-        first = chain[0].tag
+        first = chain[0].format.tag
         decision = self._decision(tensor, rule, None if target.holds(tensor) else target)
         return decision if decision.tag == first else attrs.evolve(decision, fallback_from=first)
 
     def _decision(self, tensor: TensorInfo, rule: int, target: TargetFormat | None = None) -> Decision:
         """The decision to encode a tensor as the target says, or to keep it where there is no target."""
-        nbytes = self._kept_bytes(tensor) if target is None else target.spec.stored_bytes(tensor.shape, target.params)
+        nbytes = self._kept_bytes(tensor) if target is None else target.format.stored_bytes(tensor.shape, target.params)
         return Decision(
             tensor=tensor,
             rule=rule,
-            tag=tensor.tag if target is None else target.spec.tag,
+            tag=tensor.tag if target is None else target.format.tag,
             params=tensor.params if target is None else target.params,
             options={} if target is None else target.options,
             keep=target is None,
@@ -146,17 +146,17 @@ class _RefusedError(Exception):
 
 def _chosen(tensor: TensorInfo, chain: Sequence[TargetFormat]) -> TargetFormat:
     """The first of a rule's formats that fits the tensor. Raises _RefusedError where none can store it."""
-    target = next((each for each in chain if each.spec.misfit(tensor.shape, each.params) is None), None)
+    target = next((each for each in chain if each.format.misfit(tensor.shape, each.params) is None), None)
     if target is not None and target.holds(tensor):
         return target
     if not tensor.real:
         hint = 'a rule before it with values = "integer" and keep = true carries them'
-        raise _RefusedError(f"{tensor.tag} holds no real numbers, so it cannot become {chain[0].tag}", hint)
+        raise _RefusedError(f"{tensor.tag} holds no real numbers, so it cannot become {chain[0].format.tag}", hint)
     if target is None:
-        reasons = "; ".join(f"{each.spec.tag}: {each.spec.misfit(tensor.shape, each.params)}" for each in chain)
+        reasons = "; ".join(f"{each.format.tag}: {each.format.misfit(tensor.shape, each.params)}" for each in chain)
         raise _RefusedError(f"no format fits the shape {tensor.shape}: {reasons}", "add a fallback")
-    if not target.encodes:
-        raise _RefusedError(f"{target.spec.tag} has no encoder, and the tensor is stored as {tensor.tag}")
+    if target.format.encode is None:
+        raise _RefusedError(f"{target.format.tag} has no encoder, and the tensor is stored as {tensor.tag}")
     return target
 
 

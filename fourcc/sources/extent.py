@@ -9,9 +9,10 @@ from typing import Protocol
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import SourceError
-from fourcc.format import Array, Format, Parts
+from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.part import Part
 from fourcc.plugins.registry import registry

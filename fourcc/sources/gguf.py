@@ -159,7 +159,7 @@ def _tensors(file: ReadFile, head: Head) -> tuple[list[SourceTensor | Unreadable
         expected = -(-end // head.alignment) * head.alignment
         if info.offset != expected:
             raise _refusal(file, info, "the offset is not where the tensor before ends", info.offset, expected)
-        spec = known[info.ggml_type] if info.ggml_type in known else None
+        spec = known.get(info.ggml_type)
         nbytes = _stored(file, info, spec)
         if nbytes is None:  # its type is unknown: it ends where the next tensor begins
             after = head.tensors[place + 1].offset if place + 1 < len(head.tensors) else file.size - head.data

@@ -20,9 +20,9 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
-from fourcc.format import Array, Parts
 from fourcc.naming import position
 from fourcc.sources.extent import Planes, foreign_format
 from fourcc.sources.llama2c import SEVEN, Header, TensorRun, hyper_of, plausible, read_header, runs_of

@@ -20,9 +20,9 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
-from fourcc.format import Array
 from fourcc.naming import position
 from fourcc.plugins.registry import registry
 from fourcc.sources.extent import AdjacentPairs, Extent, Planes, foreign_format, number_format

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.container.declared_parts import fitting_shapes
 from fourcc.container.index import PartRecord, TensorRecord
 from fourcc.container.layout import CHUNK
@@ -16,7 +17,6 @@ from fourcc.container.reader import ModelFile
 from fourcc.container.sums import refuse_damage
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
-from fourcc.format import Array, Parts
 from fourcc.geometry import split_shape
 from fourcc.part import Part
 from fourcc.plugins.registry import registry

@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
-from fourcc.format import Array, Parts
 from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
 from fourcc.sources.extent import Extent, refuse_other_than_truth, single_part

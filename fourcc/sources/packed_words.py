@@ -7,7 +7,7 @@ from collections.abc import Callable
 import attrs
 import numpy as np
 
-from fourcc.format import Array, Parts
+from fourcc.arrays import Array, Parts
 from fourcc.spec import FormatSpec
 
 AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)  # nibble k of a word holds the code of this one of eight columns

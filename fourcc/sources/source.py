@@ -14,12 +14,13 @@ from typing import Self
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.container.index import PartRecord, Provider, Scalar, TensorRecord
 from fourcc.container.missing_tensor import missing_tensor
 from fourcc.container.tensor_mapping import TensorMapping
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import SourceError, listed
-from fourcc.format import Array, Format, Parts
+from fourcc.format import Format
 from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix

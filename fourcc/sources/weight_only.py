@@ -21,8 +21,8 @@ from math import prod
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.errors import SourceError, listed
-from fourcc.format import Array
 from fourcc.geometry import Geometry, split_shape
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.packed_words import Affine, Rows, along, awq, down

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import fourcc
+from fourcc.arrays import Array
 from fourcc.errors import UsageError
-from fourcc.format import Aids, Array, Blocks, Format, Original
+from fourcc.format import Aids, Blocks, Format, Original
 from fourcc.spec import Part
 from tests.core.fakes import installed
 

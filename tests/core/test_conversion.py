@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import fourcc
+from fourcc.arrays import Array, Parts
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
 from fourcc.errors import NumericError, OutputError, PluginError, SourceError, UsageError
-from fourcc.format import Aids, Array, Parts
+from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.sources.model_bin import open_model_bin
 from fourcc.sources.source import Source, SourceTensor

@@ -7,9 +7,10 @@ import attrs
 import numpy as np
 import pytest
 
+from fourcc.arrays import Array, Parts
 from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, NumericError, PluginError, UsageError
-from fourcc.format import Aids, Array, Blocks, Format, Parts
+from fourcc.format import Aids, Blocks, Format
 from fourcc.geometry import Geometry
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.part import Part
@@ -62,16 +63,17 @@ def test_round_trip() -> None:
 
 def test_arguments_of_an_encoder() -> None:
     """A float32 tile, C-contiguous, not to be written to; the tile's geometry; complete settings; only needed aids."""
-    seen: list[tuple[Any, ...]] = []
+    seen: list[Blocks] = []
 
-    def look(tile: Array, *rest: Any) -> Parts:
-        seen.append((tile, *rest))
-        return {"v": tile.copy()}
+    def look(blocks: Blocks) -> Parts:
+        seen.append(blocks)
+        return {"v": blocks.rows.copy()}
 
     aids = Aids(importance=np.ones(3, np.float32), hessian=np.eye(3, dtype=np.float32))
     with installed(fake(look, needs=frozenset({"importance"}), prepare=lambda *_: "shared")):
         encode(W.astype(">f8").T.T[:, ::-1], "Fake", {"group": 8}, aids=aids)
-    ((tile, shared, geom, options, given),) = seen
+    (blocks,) = seen
+    tile, shared, geom, options, given = blocks.rows, blocks.shared, blocks.geom, blocks.options, blocks.aids
     assert (tile.dtype, tile.flags.c_contiguous, tile.flags.writeable) == (np.dtype("<f4"), True, False)
     assert (shared, geom, options) == ("shared", Geometry(2, 3, {"group": 8}), {"method": "a"})
     assert given.importance is aids.importance
@@ -82,9 +84,9 @@ def test_calibration_data_that_a_format_uses_may_be_missing() -> None:
     """It sees them where they are given, and is encoded to without them."""
     seen: list[Aids] = []
 
-    def look(tile: Array, *rest: Any) -> Parts:
-        seen.append(rest[-1])
-        return {"v": tile.copy()}
+    def look(blocks: Blocks) -> Parts:
+        seen.append(blocks.aids)
+        return {"v": blocks.rows.copy()}
 
     aids = Aids(importance=np.ones(3, np.float32), hessian=np.eye(3, dtype=np.float32))
     with installed(fake(look, uses=frozenset({"importance"}))):
@@ -99,9 +101,9 @@ def test_tiles_are_cut_at_blocks() -> None:
     """Runs of rows that are multiples of the block's, the last one shorter; matrices never share one."""
     seen: list[int] = []
 
-    def look(tile: Array, *_: object) -> Parts:
-        seen.append(len(tile))
-        return {"v": tile.copy()}
+    def look(blocks: Blocks) -> Parts:
+        seen.append(len(blocks.rows))
+        return {"v": blocks.rows.copy()}
 
     rows = TILE_WEIGHTS // 1024 + 100
     with installed(fake(look, block=(96, 1))):
@@ -125,13 +127,13 @@ def test_every_shape(shape: tuple[int, ...]) -> None:
 
 def wrong(change: Callable[[Array], Any]) -> Callable[..., Any]:
     """An encoder that returns something else for the part."""
-    return lambda tile, *_: {"v": change(tile)}
+    return lambda blocks: {"v": change(blocks.rows)}
 
 
-def mutate(tile: Array, *_: object) -> Parts:
+def mutate(blocks: Blocks) -> Parts:
     """An encoder that works in its input."""
-    tile *= 2
-    return {"v": tile}
+    blocks.rows[...] *= 2
+    return {"v": blocks.rows}
 
 
 def fail(*_: object) -> Parts:
@@ -155,9 +157,12 @@ DECODE = "decode of the format Fake (fake 1.0) does not keep its contract"
         (fake(wrong(lambda w: w.ravel())), f"{ENCODE}: found (6,) float32 for part 'v', expected (2, 3) float32"),
         (fake(wrong(lambda _: None)), f"{ENCODE}: found () object for part 'v', expected (2, 3) float32"),
         (fake(lambda *_: {}), f"{ENCODE}: found parts [], expected parts ['v']"),
-        (fake(lambda w, *_: {"v": w, "x": w}), f"{ENCODE}: found parts ['v', 'x'], expected parts ['v']"),
+        (
+            fake(lambda blocks: {"v": blocks.rows, "x": blocks.rows}),
+            f"{ENCODE}: found parts ['v', 'x'], expected parts ['v']",
+        ),
         (fake(lambda *_: None), f"{ENCODE}: found a NoneType, expected parts ['v']"),
-        (fake(lambda w, *_: w), f"{ENCODE}: found a ndarray, expected parts ['v']"),
+        (fake(lambda blocks: blocks.rows), f"{ENCODE}: found a ndarray, expected parts ['v']"),
         (fake(mutate), f"{ENCODE}: found ValueError: "),
         (fake(fail), f"{ENCODE}: found ZeroDivisionError: oops"),
         (

@@ -5,8 +5,8 @@ from math import inf, isnan, log10, sqrt
 import numpy as np
 import pytest
 
+from fourcc.arrays import Array
 from fourcc.conversion.pipeline import _error_record
-from fourcc.format import Array
 from fourcc.metrics import ErrorSums
 
 

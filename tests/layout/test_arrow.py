@@ -9,10 +9,13 @@ from tests.layout.source import modules, tree_of
 
 # Lowest layer first; a module imports only from layers below its own. Lazy imports count.
 LAYERS = [
-    {"errors", "metrics", "nibbles", "kernels", "dtypes", "naming", "progress", "tags"},
-    {"files", "spec", "networks", "threads"},
-    {"format", "compute"},
-    {"plugins", "parts"},
+    {"arrays", "errors", "metrics", "nibbles", "kernels", "dtypes", "naming", "progress", "settings", "tags"},
+    {"files", "geometry", "networks", "threads"},
+    {"part"},
+    {"packing", "spec"},
+    {"block_layout", "compute"},
+    {"format"},
+    {"block_encoding", "plugins", "parts"},
     {"formats", "tiles", "policy", "scaffold"},
     {"qmatrix", "matrix_encoder"},
     {"encoding", "container"},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fourcc.models.intervals import FEWEST, MOST, SHORTEST, Blocks, Interval, student
+from fourcc.models.intervals import FEWEST, MOST, SHORTEST, Interval, TextBlocks, student
 
 Doubles = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ def series(tokens: int, correlation: float, seed: int) -> Doubles:
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.8])
 def test_intervals_hold_the_mean_as_often_as_they_say(tokens: int, correlation: float) -> None:
     """95 %: of 400 draws between 90 and 98 %, with as few blocks as there may be, and with many."""
-    blocks, draws = Blocks.of([tokens], whole=False), 400
+    blocks, draws = TextBlocks.of([tokens], whole=False), 400
     assert blocks.enough
     found = [blocks.interval(series(tokens, correlation, seed)) for seed in range(draws)]
     held = sum(each.low <= 0 <= each.high for each in found if each.low is not None and each.high is not None)
@@ -38,7 +38,7 @@ def test_documents_are_what_is_drawn() -> None:
     for _ in range(draws):
         lengths = [int(each) for each in rng.integers(20, 180, 60)]
         values = [rng.standard_normal() + rng.standard_normal(length) for length in lengths]
-        found = Blocks.of(lengths, whole=True).interval(np.concatenate(values))
+        found = TextBlocks.of(lengths, whole=True).interval(np.concatenate(values))
         assert found.low is not None
         assert found.high is not None
         held += found.low <= 0 <= found.high
@@ -48,7 +48,7 @@ def test_documents_are_what_is_drawn() -> None:
 def test_blocks_are_consecutive_and_about_equal() -> None:
     """There are at most 30 blocks of 64 tokens or more; a window's end separates nothing."""
     for tokens in (64, 639, 640, 1919, 1920, 5000, 123_457):
-        blocks = Blocks.of([tokens // 3, tokens - tokens // 3], whole=False)
+        blocks = TextBlocks.of([tokens // 3, tokens - tokens // 3], whole=False)
         np.testing.assert_array_equal(blocks.starts + blocks.counts, [*blocks.starts[1:], tokens])
         assert blocks.shortest >= SHORTEST
         assert blocks.counts.max() - blocks.shortest <= 1
@@ -59,24 +59,24 @@ def test_blocks_are_consecutive_and_about_equal() -> None:
 def test_documents_are_never_parted() -> None:
     """They are joined until a block has its tokens, here an eleventh of all: 66; long ones are blocks by themselves."""
     lengths = [100, 7, 3, 400, 64, 30, 30, 30, 64]
-    blocks = Blocks.of(lengths, whole=True)
+    blocks = TextBlocks.of(lengths, whole=True)
     assert set(blocks.starts) <= {int(each) for each in np.cumsum([0, *lengths])}
     assert list(blocks.counts) == [100, 410, 94, 124]
-    many = Blocks.of([100] * 500, whole=True)
+    many = TextBlocks.of([100] * 500, whole=True)
     assert many.shortest == 1700
     assert len(many.starts) == 29
 
 
 def test_with_fewer_than_ten_blocks_there_is_no_interval() -> None:
     """The mean is there, and the reason for the missing interval."""
-    few = Blocks.of([639], whole=False)
+    few = TextBlocks.of([639], whole=False)
     assert few.interval(np.arange(639.0)) == Interval(319.0, None, None)
     assert str(few) == (
         "no intervals: 639 tokens make 9 blocks of consecutive tokens, 64 tokens or more in each; 10 are needed"
     )
-    one = Blocks.of([1], whole=False)
+    one = TextBlocks.of([1], whole=False)
     assert str(one).startswith("no intervals: 1 token makes 0 blocks of consecutive tokens, ")
-    documents = Blocks.of([5000] * 3, whole=True)
+    documents = TextBlocks.of([5000] * 3, whole=True)
     assert str(documents).startswith("no intervals: 15000 tokens make 3 blocks of whole documents, ")
     assert repr(Interval(1.5)) == "1.5 (no interval)"
     assert Interval(1.5).half is None
@@ -85,7 +85,7 @@ def test_with_fewer_than_ten_blocks_there_is_no_interval() -> None:
 
 def test_with_ten_blocks_there_is_one() -> None:
     """The text says what it is made from."""
-    blocks = Blocks.of([640], whole=False)
+    blocks = TextBlocks.of([640], whole=False)
     found = blocks.interval(series(640, 0, 1))
     assert found.low is not None
     assert found.high is not None
@@ -98,7 +98,7 @@ def test_equal_numbers_give_equal_intervals_and_more_tokens_narrower_ones() -> N
     """Sixteen times the tokens, about a quarter of the width; that of 30 blocks is known to a seventh."""
     widths = []
     for tokens in (4000, 16_000, 64_000):
-        blocks, values = Blocks.of([tokens], whole=False), series(tokens, 0.5, 2)
+        blocks, values = TextBlocks.of([tokens], whole=False), series(tokens, 0.5, 2)
         found = blocks.interval(values)
         assert found == blocks.interval(values.copy())
         assert found.half is not None
@@ -108,7 +108,7 @@ def test_equal_numbers_give_equal_intervals_and_more_tokens_narrower_ones() -> N
 
 def test_what_is_constant_has_no_spread() -> None:
     """This holds for any number of blocks."""
-    found = Blocks.of([6400], whole=False).interval(np.full(6400, 0.1))
+    found = TextBlocks.of([6400], whole=False).interval(np.full(6400, 0.1))
     assert found.half is not None
     assert found.half < 1e-15
 

@@ -7,11 +7,11 @@ from zlib import crc32
 
 import numpy as np
 
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.bench.models.shapes import ModelShape
 from fourcc.bench.peers.ggml_library import FLOAT
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
-from fourcc.format import Array, Floats, Parts
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.sources.source import Source, SourceTensor

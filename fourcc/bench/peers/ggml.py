@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.bench.codecs import FEW, rows_of_a_sample
 from fourcc.bench.matrices import aligned
 from fourcc.bench.peers import ggml_trial
@@ -21,7 +22,6 @@ from fourcc.bench.peers.ggml_library import FLOAT, Library, folder, library
 from fourcc.bench.peers.peer import NOT_INSTALLED, Candidate, Coder, PeerSubject
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
-from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 
 BLOCKS = (2, 3, 6, 7, 8)  # ids of ggml's types with blocks of 32: 4, 5 and 8 bits, one scale, some with a minimum

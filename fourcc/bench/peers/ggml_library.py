@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fourcc.format import Array
+    from fourcc.arrays import Array
 
 SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 BUFFER = 8  # offset of a tensor's buffer in its C structure, after its type

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.bench.matrices import activations
 from fourcc.bench.peers.peer import Candidate, Coder, PeerSubject, absent
 from fourcc.bench.products import MANY, shortened
 from fourcc.bench.timing import Series
-from fourcc.format import Array
 
 NEAREST = 2  # ggml's id of 4-bit blocks of 32
 BLOCK = 32

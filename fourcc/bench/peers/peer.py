@@ -9,10 +9,10 @@ from typing import Protocol
 
 import attrs
 
+from fourcc.arrays import Floats
 from fourcc.bench.matrices import weights
 from fourcc.bench.products import Product
 from fourcc.bench.timing import Series
-from fourcc.format import Floats
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
 
