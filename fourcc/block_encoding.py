@@ -34,7 +34,8 @@ def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, option
     made = PartsOfTile(fmt.parts, geom)
     importance = None if aids.importance is None else np.broadcast_to(aids.importance, rows.shape)
     for region, w, counts in _cut(fmt, rows, importance, geom):
-        returned = fmt.encode(Blocks(w, geom, options, shared, counts, aids, rows))
+        with np.errstate(all="ignore"):  # numbers beyond float32 are refused where they are decoded
+            returned = fmt.encode(Blocks(w, geom, options, shared, counts, aids, rows))
         if not isinstance(returned, Mapping) or set(returned) != names:
             got = f"parts {sorted(map(str, returned))}" if isinstance(returned, Mapping) else f"a {_type(returned)}"
             raise BreachError(got, f"parts {sorted(names)}")

@@ -24,7 +24,7 @@ def decode_block(scale: Array, codes: Array, weights: Array) -> None:
 def encode(blocks: Blocks) -> Parts:
     """Weights (blocks, 64) -> scales (blocks,) and codes (blocks, 64)."""
     scale = np.abs(blocks.w).max(axis=1)
-    unit = blocks.w / np.where(scale > 0, scale, 1)[:, None]
+    unit = blocks.w / scale.clip(1e-30)[:, None]
     return {"scale": scale, "codes": np.abs(unit[..., None] - LEVELS).argmin(axis=2)}
 
 
