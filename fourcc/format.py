@@ -17,6 +17,7 @@ from fourcc.settings import Params
 from fourcc.spec import FormatSpec
 
 if TYPE_CHECKING:
+    from fourcc.compute.block_arrays import MatrixPart
     from fourcc.kernels.kernel import Kernel
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
@@ -238,12 +239,16 @@ class Format(FormatSpec):
 
     def _block_weights(self, parts: Parts, geom: Geometry) -> Floats:
         """The weights of some rows, (rows, cols), as `decode_block` gives them."""
-        from fourcc.compute.block_arrays import decode_blocks
+        from fourcc.compute.block_arrays import MatrixPart, decode_blocks
 
         height, width = self.block[0] or geom.rows, self.width(geom.params) or geom.cols
         assert self.decode_block is not None
-        arguments = [each for part in self.block_parts for each in entries(part, parts[part.name], geom, height, width)]
-        decoded = decode_blocks(self.decode_block, arguments, height * width, geom.params)  # (weights, blocks)
+        arguments: list[Array | MatrixPart] = []
+        for part in self.block_parts:
+            found = entries(part, parts[part.name], geom, height, width)
+            arguments += map(MatrixPart, found) if part.reach == "matrix" else found
+        blocks = -(-geom.rows // height) * -(-geom.cols // width)
+        decoded = decode_blocks(self.decode_block, arguments, height * width, geom.params, blocks)  # (weights, blocks)
         rows, cols = -(-geom.rows // height) * height, -(-geom.cols // width) * width
         whole = np.empty((rows, cols), np.float32)
         next(regions(rows, cols, height, width)).put(decoded.T, whole)
