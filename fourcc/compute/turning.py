@@ -11,7 +11,8 @@ import numpy as np
 from fourcc.errors import FourccError, PluginError, memory_is_short
 
 if TYPE_CHECKING:
-    from fourcc.format import Array, Floats, Format, Parts, Turn
+    from fourcc.arrays import Array, Floats, Parts
+    from fourcc.format import Format, Turn
     from fourcc.geometry import Geometry
 
 

@@ -8,7 +8,8 @@ from functools import partial
 import attrs
 import numpy as np
 
-from fourcc.format import Array, Format, Parts, Turn
+from fourcc.arrays import Array, Parts
+from fourcc.format import Format, Turn
 from fourcc.geometry import Geometry
 from fourcc.testing.causes import parts_of
 from fourcc.testing.decoding import decoded

@@ -8,10 +8,11 @@ from functools import partial
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.block_encoding import encode_rows
 from fourcc.block_layout import BreachError
 from fourcc.dtypes import numpy_dtype
-from fourcc.format import Array, Blocks, Format, Parts
+from fourcc.format import Blocks, Format
 from fourcc.part import Part
 from fourcc.testing.finding import Finding, FoundError, attempt, defined, shown_kind
 from fourcc.testing.subject import Subject

@@ -8,8 +8,9 @@ from functools import partial
 
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.block_layout import codes_of
-from fourcc.format import Array, Format, Parts
+from fourcc.format import Format
 from fourcc.geometry import Geometry
 from fourcc.packing import pack
 from fourcc.qmatrix import QMatrix

@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from fourcc.format import Array, Parts
+from fourcc.arrays import Array, Parts
 from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.finding import Finding, attempt, defined

@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.encoding import encode
-from fourcc.format import Aids, Array
+from fourcc.format import Aids
 from fourcc.testing.finding import Finding, attempt, defined
 from fourcc.testing.independence import all_bytes
 from fourcc.testing.subject import Subject

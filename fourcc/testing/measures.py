@@ -12,8 +12,9 @@ import attrs
 import numpy as np
 
 from fourcc import compute
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.errors import PluginError, shown
-from fourcc.format import Array, Floats, Format, Parts
+from fourcc.format import Format
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.entries import OWN

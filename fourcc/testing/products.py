@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 
 from fourcc import compute
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.compute import coding
 from fourcc.errors import listed
-from fourcc.format import Array, Floats, Parts
 from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.decoding import same_numbers

@@ -8,8 +8,8 @@ from math import prod
 
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.dtypes import numpy_dtype
-from fourcc.format import Array
 from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.causes import parts_of

@@ -11,10 +11,11 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.dtypes import numpy_dtype
 from fourcc.encoding import encode
 from fourcc.errors import PluginError
-from fourcc.format import Aids, Array, Format, Parts
+from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.plugins.entries import OWN

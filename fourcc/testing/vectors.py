@@ -12,10 +12,10 @@ import attrs
 import numpy as np
 
 from fourcc import __version__, errors
+from fourcc.arrays import Array
 from fourcc.dtypes import numpy_dtype
 from fourcc.encoding import encode
 from fourcc.errors import FourccError, UsageError
-from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.decoding import same_numbers
 from fourcc.testing.finding import Finding, attempt

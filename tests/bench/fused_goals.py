@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Original, Parts, Sparse, Turn
+from fourcc.arrays import Array, Floats, Parts
+from fourcc.format import Blocks, Format, Original, Sparse, Turn
 from fourcc.geometry import Geometry
 from fourcc.part import packed, per_block, per_matrix, ragged
 

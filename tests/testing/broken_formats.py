@@ -13,7 +13,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts, Sparse, Turn
+from fourcc.arrays import Array, Floats, Parts
+from fourcc.format import Blocks, Format, Sparse, Turn
 from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import COLS, PARTS, ROWS
 from fourcc.kernels.f32 import KERNEL as FLOATS

@@ -5,7 +5,8 @@ from typing import Any
 import attrs
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Original, Parts, Sparse, Turn
+from fourcc.arrays import Array, Floats, Parts
+from fourcc.format import Blocks, Format, Original, Sparse, Turn
 from fourcc.geometry import Geometry
 from fourcc.part import packed, per_block, per_column, per_matrix, per_row, per_weight, ragged
 from fourcc.settings import Setting
