@@ -183,7 +183,10 @@ def concatenated(one: Operators, vectors: Sequence[Any], axis: int = 0) -> Vecto
     """Like numpy's `concatenate`."""
     if axis not in {0, -1}:
         raise UntraceableError("np.concatenate along another axis")
-    entries = [Value.of(_trace(one), each) for vector in vectors for each in (listed(vector) or [])]
+    lists = [listed(each) for each in vectors]
+    if any(each is None for each in lists):
+        raise UntraceableError("np.concatenate of a single value: write [value]")
+    entries = [Value.of(_trace(one), each) for some in lists if some is not None for each in some]
     return Vector(_trace(one), entries)
 
 

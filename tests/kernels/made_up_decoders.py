@@ -44,6 +44,10 @@ TABLES |= {f"BYTES_{size}": _drawn.integers(0, 256, size).astype(np.uint8) for s
 Draw = Callable[[Any, list[str]], str]  # (random, names of values) -> an expression
 
 
+class NoValueError(Exception):
+    """A step makes a plain number, or a vector of no entries."""
+
+
 @dataclass
 class Decoder:
     """A block decoder made up at random.
@@ -178,6 +182,8 @@ def made_up(seed: int, count: int) -> Decoder:
         name = f"v{len(decoder.lines)}"
         try:
             made = _tried(line, live, recorded)
+        except NoValueError:
+            continue
         except Exception:  # noqa: BLE001 - whatever it is, the whole decoder must say it
             decoder.refused.append((f"{name} = {line}", len(decoder.lines)))
             continue
@@ -217,7 +223,7 @@ def _tried(line: str, live: dict[str, Any], recorded: Trace) -> Any:
     copy = StandIn(scope["step"], (Value, Vector), lambda values: Table.of(recorded, values))
     made = copy.function(*live.values())
     if not isinstance(made, (Value, Vector)) or (isinstance(made, Vector) and not len(made)):
-        raise TypeError("no value")
+        raise NoValueError
     return made
 
 

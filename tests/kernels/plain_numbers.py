@@ -194,7 +194,8 @@ class PlainWeights:
         value = given.value if isinstance(given, Plain) else given
         if isinstance(index, slice):
             chosen = range(len(self.values))[index]
-            for at, each in zip(chosen, value if isinstance(value, list) else [value] * len(chosen), strict=True):
+            entries = value if isinstance(value, list) else [value]
+            for at, each in zip(chosen, entries * (len(chosen) // len(entries)), strict=True):
                 self.values[at] = single(each)
         else:
             self.values[index] = single(value)
