@@ -204,6 +204,13 @@ class PlainWeights:
         return Plain(self.values[index])
 
 
+def uniform(entries: list[Any]) -> list[Any]:
+    """Floats, where one is a float; truth values, where all are; else integers."""
+    if any(map(is_float, entries)):
+        return list(map(single, entries))
+    return entries if all(isinstance(each, bool) for each in entries) else list(map(int, entries))
+
+
 def least(x: Any, y: Any) -> Plain:
     """Python's min."""
     return mapped(lambda a, b: joined("min", a, b), x, y)
@@ -223,5 +230,5 @@ NUMPY = SimpleNamespace(
     abs=abs,
     float32=lambda value: value.astype(np.float32) if isinstance(value, Plain) else single(value),
     logical_and=lambda x, y: mapped(lambda a, b: bool(a != 0) and bool(b != 0), x, y),
-    concatenate=lambda vectors: Plain([each for vector in vectors for each in vector.value]),
+    concatenate=lambda vectors: Plain(uniform([each for vector in vectors for each in vector.value])),
 )
