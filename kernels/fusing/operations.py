@@ -115,7 +115,7 @@ def _negative(x: Value) -> Value:
 
 def _inverse(x: Value) -> Value:
     if x.kind == "truth":
-        return Value.truth(x.trace, "xor", x.number, Value.of(x.trace, True).number)
+        return Value.truth(x.trace, "xor", x.number, Value.of(x.trace, given=True).number)
     (x,) = _integers("invert", x)
     return _bitwise("xor")(x, Value.of(x.trace, -1))
 

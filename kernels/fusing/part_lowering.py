@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, everywhere, llvm_type, vector
 from fourcc.kernels.simd.load_wide import widened_float16
 from fourcc.kernels.simd.operation import FLOATS, INTS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 WORDS = llvm_type(INTS)
 HALVES = vector("i16", 32)  # a vector of words, as pairs of 16 bits
@@ -82,7 +83,9 @@ class PartReader:
         b, word, place = self._b, offset // 4, offset % 4
         key = part, word, place % 2, base, digit
         if key not in self._digits:
-            fractions = b.mul(self._pair(part, word, place % 2), b.constant(HALVES, -(-(1 << 16) // base ** (digit + 1))))
+            fractions = b.mul(
+                self._pair(part, word, place % 2), b.constant(HALVES, -(-(1 << 16) // base ** (digit + 1)))
+            )
             wide = vector("i32", 32)
             product = b.mul(b.zext(fractions, wide), b.constant(wide, base))
             self._digits[key] = b.bitcast(b.trunc(b.lshr(product, b.constant(wide, 16)), HALVES), WORDS)

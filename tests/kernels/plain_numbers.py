@@ -38,14 +38,14 @@ def smaller(x: Any, y: Any) -> Any:
     """NaN, if one is NaN; the first, if both are equal."""
     if x != x or y != y:  # noqa: PLR0124 - NaN
         return x if x != x else y  # noqa: PLR0124 - NaN
-    return y if y < x else x
+    return min(x, y)
 
 
 def larger(x: Any, y: Any) -> Any:
     """NaN, if one is NaN; the first, if both are equal."""
     if x != x or y != y:  # noqa: PLR0124 - NaN
         return x if x != x else y  # noqa: PLR0124 - NaN
-    return y if y > x else x
+    return max(x, y)
 
 
 def sign(x: Any) -> Any:
@@ -222,6 +222,7 @@ def largest(x: Any, y: Any) -> Plain:
 
 
 NUMPY = SimpleNamespace(
+    array=lambda entries: Plain(uniform([each.value if isinstance(each, Plain) else each for each in entries])),
     where=lambda condition, x, y: mapped(choose, condition, x, y),
     minimum=least,
     maximum=largest,
