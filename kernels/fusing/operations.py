@@ -185,7 +185,7 @@ def _compare(name: str) -> Callable[[Value, Value], Value]:
 
 
 def _known_comparison(name: str, x: Range, y: Range) -> bool | None:
-    """What comes out, where the ranges decide it."""
+    """The result, where the ranges decide it."""
     if not lies_within(union(x, y), INT64):
         return None
     apart = x[1] < y[0] or y[1] < x[0]

@@ -172,6 +172,7 @@ class NumberType:
         self._kind, self._kinds, self.dtype = kind, kinds, np.dtype(kind)
 
     def __call__(self, given: Any = 0, *more: Any) -> Any:
+        """Converts a value, or a number."""
         return given.astype(self.dtype) if isinstance(given, self._kinds) else self._kind(given, *more)
 
     def __instancecheck__(self, given: object) -> bool:

@@ -1,4 +1,4 @@
-"""What block decoders mean, in plain Python: one block at a time, one number at a time.
+"""The meaning of block decoders, in plain Python: one block at a time, one number at a time.
 
 Integers have no bounds, floats are float32; an integer that meets a float is rounded to one first; a truth value is 0
 or 1 as a number. `NUMPY` stands for numpy in the text of a decoder, `least` and `largest` for min and max.
