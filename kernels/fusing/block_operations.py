@@ -15,8 +15,8 @@ from fourcc.kernels.descriptors import Array
 
 POWERS = 16  # the largest exponent that is a product of so many factors, as in a trace
 COMPARISONS = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
-ALIKE = {np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, np.left_shift, np.right_shift}
-ALIKE |= {np.negative, np.positive, np.absolute, np.sign}
+ALIKE: set[np.ufunc] = {np.add, np.subtract, np.multiply, np.floor_divide, np.remainder}
+ALIKE |= {np.left_shift, np.right_shift, np.negative, np.positive, np.absolute, np.sign}
 
 
 class BlockDecoderError(ValueError):
@@ -40,7 +40,8 @@ def operand(given: Any) -> Any:
 
 def stacked(values: Sequence[Any]) -> Array:
     """A list of values as a vector."""
-    return np.stack(np.broadcast_arrays(*(np.atleast_1d(each) for each in alike(values))))
+    same = values if all(map(is_truth, values)) else alike(values)
+    return np.stack(np.broadcast_arrays(*(np.atleast_1d(each) for each in same)))
 
 
 def is_float(given: Any) -> bool:

@@ -459,14 +459,21 @@ def joins_five(codes: Array, weights: Array) -> None:
         weights[index] = (((word >> 8 * (index - first)) & 255 ^ 128) - 128) / 2
 
 
-def halves_whole(codes: Array, weights: Array) -> None:
-    """Decodes with an operator that cannot be traced."""
+def rounds(codes: Array, weights: Array) -> None:
+    """Decodes with a function that cannot be traced."""
     for index in range(32):
-        weights[index] = codes[index] // 1 / 2
+        weights[index] = np.rint(codes[index]) / 2
 
 
 UNEVEN = "part 'codes' is not stored block by block"
+UNKNOWN = "block decoders that are traced do not know it"
 UNFIT = "its block decoder cannot run on several rows at once: "
+IF = "what it does depends on a value (if, and, or, not, while): write np.where(condition, a, b), which chooses a value"
+
+
+def line_of(decoder: Decoder, line: int) -> int:
+    """The number of a line of a decoder, by its number after the first."""
+    return decoder.__code__.co_firstlineno + line
 
 
 @pytest.mark.parametrize(
@@ -479,11 +486,14 @@ UNFIT = "its block decoder cannot run on several rows at once: "
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (32, geom.cols // 32)),)), UNEVEN),
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (geom.cols // 32 * 33 - 1,)),)), UNEVEN),
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (geom.rows * geom.cols,)),)), UNEVEN),
-        (plain_format(peeks), f"{UNFIT}what it does depends on a value"),
-        (plain_format(joins_five), f"{UNFIT}<< by 32 bits, where 0 .. 31 may be"),
-        (plain_format(halves_whole), f"{UNFIT}TypeError: unsupported operand type(s) for //: 'Value' and 'int'"),
+        (plain_format(peeks), f"{UNFIT}test_fused.py:{line_of(peeks, 3)}: {IF}"),
+        (
+            plain_format(joins_five),
+            f"{UNFIT}test_fused.py:{line_of(joins_five, 6)}: << by 32 bits, where 0 .. 31 may be",
+        ),
+        (plain_format(rounds), f"{UNFIT}test_fused.py:{line_of(rounds, 3)}: np.rint of a value: {UNKNOWN}"),
     ],
-    ids=["fused", "none", "two rows", "whole rows", "planes", "overlapping", "by rows", "peeks", "wide", "whole"],
+    ids=["fused", "none", "two rows", "whole rows", "planes", "overlapping", "by rows", "peeks", "wide", "rounds"],
 )
 def test_what_cannot_be_fused_is_decoded_first(found: Format, why: str | None) -> None:
     """The product is right nevertheless."""
@@ -572,7 +582,7 @@ def test_short_blocks_use_only_the_columns_that_there_are() -> None:
 
 def test_too_little_of_a_part_is_seen_by_the_trace() -> None:
     part = BlockPart("codes", "|i1", 16)
-    with pytest.raises(IndexError, match=r"^entry 16 of 16$"):
+    with pytest.raises(IndexError, match=r"^test_fused\.py:\d+: entry 16 of 16 of part 'codes'$"):
         fused(half, 32, [part])
     assert fused(half, 32, [replace(part, count=32)]).level == "fused"
     assert matrix(1, 32, []).tolist() == [32, 1]
