@@ -24,9 +24,9 @@ from fourcc.kernels.transformer import attention, norms_and_gate
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from fourcc.arrays import Array, Floats
     from fourcc.compute.products import Packed
     from fourcc.compute.turning import Turning
-    from fourcc.format import Array, Floats
     from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Activation
 
@@ -159,7 +159,7 @@ class Program:
         return turned
 
     def _products(self, x: Buffer, given: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int) -> None:
-        """Products of activations with matrices that take them as they are in `x`; sparse weights beside, in `given`."""
+        """Products of the activations in `x`; those of sparse weights beside the blocks take the ones in `given`."""
         prepared = set[str]()
         for packed, out in matrices:
             kernel = packed.kernel

@@ -11,7 +11,8 @@ from fourcc.errors import FourccError, PluginError, memory_is_short
 from fourcc.kernels.descriptors import matrix
 
 if TYPE_CHECKING:
-    from fourcc.format import Array, Floats, Format, Parts
+    from fourcc.arrays import Array, Floats, Parts
+    from fourcc.format import Format
     from fourcc.geometry import Geometry
 
 
@@ -68,7 +69,7 @@ def _extra(fmt: Format, parts: Parts, geom: Geometry) -> tuple[Array, Array, Arr
     what = f"extra of the format {fmt.tag} does not keep its contract"
     try:
         with np.errstate(all="ignore"):  # parts of a damaged file may hold anything
-            given = fmt.extra(parts, geom)
+            given = fmt.extra(parts, geom)  # noqa: S610 - no method of Django's
         rows, cols, values = (np.asarray(each) for each in (given.rows, given.cols, given.values))
     except FourccError:
         raise

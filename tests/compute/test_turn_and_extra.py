@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import compute
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.encoding import encode
 from fourcc.errors import PluginError, SlowProductsWarning
-from fourcc.format import Array, Floats, Format, Parts, Sparse, Turn
+from fourcc.format import Format, Sparse, Turn
 from fourcc.geometry import Geometry
 from fourcc.models.llama import Llama
 from fourcc.qmatrix import QMatrix
@@ -39,7 +40,7 @@ def normal(*shape: int, seed: int = 0) -> Floats:
 
 
 def excess(q: QMatrix, x: Floats, product: Array) -> float:
-    """The largest error of a product, in bounds. A weight is the sum of one from a block, and one of at most 1 beside."""
+    """The largest error of a product, in bounds; a weight is the sum of one from a block, and some of at most 1."""
     w = q.decode().astype(np.float64)
     bound = float_bound(np.abs(w) + 1, x.astype(np.float64))
     return float((np.abs(product - x.astype(np.float64) @ w.T) / bound).max())
@@ -108,7 +109,9 @@ def test_the_memory_of_sparse_weights_counts() -> None:
     for fmt in (SPARSE, BOTH):
         q = encode(normal(40, 60), fmt.tag)
         count = len(q.parts["at"])
-        nbytes = sum(array.nbytes for array in q.packed.arrays) - sum(q.parts[name].nbytes for name in ("scale", "codes"))
+        nbytes = sum(array.nbytes for array in q.packed.arrays) - sum(
+            q.parts[name].nbytes for name in ("scale", "codes")
+        )
         assert 8 * count + 8 * 41 <= nbytes <= 8 * count + 8 * 41 + 4 * 128 + 64
 
 
@@ -148,7 +151,7 @@ def test_matrices_that_turn_alike_share_the_work() -> None:
 
 
 @pytest.mark.parametrize("jit", [True, False], ids=["compiled", "uncompiled"])
-def test_what_a_turn_raises_in_a_program_is_raised_once(jit: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a parameter
+def test_what_a_turn_raises_in_a_program_is_raised_once(jit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The program runs to its end first; afterwards the network goes on."""
     fails: list[bool] = []
 
@@ -164,7 +167,9 @@ def test_what_a_turn_raises_in_a_program_is_raised_once(jit: bool, monkeypatch: 
         before = network.forward([1]).copy()
         network.reset()
         fails.append(True)
-        with pytest.raises(PluginError, match=r"^turn\.forward of the format Tfax does not keep .* found KeyError: 'by'$"):
+        with pytest.raises(
+            PluginError, match=r"^turn\.forward of the format Tfax does not keep .* found KeyError: 'by'$"
+        ):
             network.forward([1])
         fails.clear()
         network.reset()
@@ -244,6 +249,8 @@ def test_a_turn_whose_decoder_cannot_be_traced_decodes_first() -> None:
     for fmt in (TURNED, BOTH):
         with installed(attrs.evolve(fmt, tag="Tunx", decode_block=untraceable)):
             q, x = encode(normal(9, 40), "Tunx"), normal(3, 40)
-            with pytest.warns(SlowProductsWarning, match=r"^products with the format Tunx .* test_turn_and_extra\.py:\d+: "):
+            with pytest.warns(
+                SlowProductsWarning, match=r"^products with the format Tunx .* test_turn_and_extra\.py:\d+: "
+            ):
                 assert q.packed.kernel.level == "decode"
             assert excess(q, x, q.matmul(x)) <= 1
