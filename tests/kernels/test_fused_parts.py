@@ -125,7 +125,7 @@ def test_any_number_of_activations(name: str) -> None:
 # -- what parts belong to
 
 
-def of_all(
+def of_all(  # noqa: PLR0917 - one of each kind
     scale: Floats,
     pair: Floats,
     low: Array,
