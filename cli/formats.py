@@ -192,6 +192,7 @@ def _facts(fmt: Format, owner: Entry) -> list[tuple[str, str]]:
         ("decodes to", fmt.decoded),
         ("NaN, infinity", "held" if fmt.nonfinite else "refused"),
         ("products", _products_in_depth(fmt)),
+        ("fused", _fused_rate(fmt)),
         ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in fmt.foreign.items())),
         ("encoder version", str(fmt.encoder_version)),
         ("provided by", f"{owner.owner} ({owner.target})"),
@@ -221,6 +222,13 @@ def _products(fmt: Format) -> str:
 def _products_in_depth(fmt: Format) -> str:
     """How a matrix is multiplied, and by which function."""
     return ": ".join(filter(None, _level(fmt)))
+
+
+def _fused_rate(fmt: Format) -> str:
+    """How long fused products take, measured now."""
+    from fourcc.testing.fused_rates import line_of
+
+    return line_of(fmt)
 
 
 def _level(fmt: Format) -> tuple[str, str]:
