@@ -85,7 +85,7 @@ def test_the_list_of_formats(hostile: dict[str, str]) -> None:
 
 @pytest.mark.thorough
 def test_the_lists_of_files_and_of_what_is_broken(hostile: dict[str, str]) -> None:
-    """The same holds for kinds of files."""
+    """They hold kinds of files, and the same."""
     run = ended(hostile, "formats", "--files", "--json")
     assert run.code == 0, run.err
     assert {each["kind"] for each in run.document["files"]} >= {"GGUF", "gguf", "writ"}

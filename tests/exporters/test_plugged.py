@@ -80,7 +80,7 @@ def test_own_kinds_come_first(install: Install, source: Path, tmp_path: Path) ->
 
 
 def test_no_kind(install: Install, source: Path, tmp_path: Path) -> None:
-    """What there is is listed, plugins' kinds too; broken ones are named."""
+    """The kinds that there are are listed, plugins' too; broken ones are named."""
     install(odd(), entry("bad", ImportError("no x"), group=EXPORTERS))
     with pytest.raises(UsageError, match=r"--to 'even' is no kind .* expected one of gguf, .*, bad, odd"):
         fourcc.export(source, tmp_path / "m", to="even")
@@ -159,7 +159,7 @@ def test_what_a_plugin_returns_is_checked(
 
 
 def test_a_plugin_replaces_formats(install: Install, source: Path, tmp_path: Path) -> None:
-    """What it cannot hold becomes what it says."""
+    """Weights that it cannot hold become those that it says."""
     install(odd(replacement=lambda source, steps, group: fourcc.Policy.shorthand("F32")))
     fourcc.export(source, tmp_path / "m.odd", format="F16")
     assert (tmp_path / "m.odd").read_bytes()[4:] == WEIGHTS.tobytes() + (WEIGHTS + 1).tobytes()

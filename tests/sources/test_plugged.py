@@ -185,7 +185,7 @@ def test_errors_on_the_file_are_the_plugin_s_own(install: Install, file: Path) -
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (4, 2, 3), (0, 3), (2, 0)])
 def test_a_tensor_of_an_array(shape: tuple[int, ...]) -> None:
-    """Of every number of dimensions; read a run of rows at a time."""
+    """It may have any number of dimensions, and is read a run of rows at a time."""
     array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
     tensor = SourceTensor.of_array("w", array)
     assert np.array_equal(tensor.decode(), array)
