@@ -80,7 +80,7 @@ def test_a_broken_plugin_breaks_nothing(process: Runner, plugin: Plugin) -> None
         {"name": "Nois", "kind": "format", "owner": "fourcc-noisy 1.0", "reason": "SystemExit: not today"}
     ]
     text = process("formats", "--broken", env=env).out
-    assert text.splitlines()[-1].split() == ["Nois", "fourcc-noisy", "1.0", "SystemExit:", "not", "today"]
+    assert text.splitlines()[-1].split() == ["Nois", "format", "fourcc-noisy", "1.0", "SystemExit:", "not", "today"]
     ended = process("formats", "Nois", env=env)
     assert (ended.code, ended.out) == (5, "")
     assert (
