@@ -11,9 +11,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+
+import fourcc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -153,10 +156,15 @@ def ending(code: int) -> str:
 
 
 def last_words(text: str) -> str:
-    """The innermost Python frame that a dying process wrote, numpy's aside; else its last line."""
+    """The innermost Python frame of a plugin, or of all, that a dying process wrote; else its last line."""
     frames = re.findall(r'^\s*File "([^"]+)", line (\d+) in (\S+)', text, re.MULTILINE)
-    for file, line, function in frames:
-        if f"{os.sep}numpy{os.sep}" not in file:
-            return f"in {function}, {file}:{line}"
+    for theirs in (True, False):
+        for file, line, function in frames:
+            if f"{os.sep}numpy{os.sep}" not in file and not (theirs and file.startswith(OURS)):
+                return f"in {function}, {file}:{line}"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else ""
+
+
+# Folders whose frames tell an author nothing: fourcc's, and those of Python's library.
+OURS = tuple(f"{Path(module.__file__).parent}{os.sep}" for module in (fourcc, re, json, subprocess) if module.__file__)
