@@ -129,7 +129,7 @@ def _done(
             tag = name.removeprefix(f"{MEASURE} ")
             yield name, measure(subject if tag == subject.tag else Subject.of(registry[tag]))
         else:
-            yield name, fallen.unmade(check) or check.outcome(subject)
+            yield name, fallen.unmade(check, subject) or check.outcome(subject)
 
 
 def _read(
