@@ -209,7 +209,7 @@ class Format(FormatSpec):
         return tuple(part for part in self.parts if not part.variable and part.name not in turned)
 
     def unpacked(self, parts: Parts, geom: Geometry) -> dict[str, Array]:
-        """What has an entry for each weight, (rows, cols), by the name of the part, or of the record's field."""
+        """The entries of the weights, (rows, cols), of each part and each field of a record that has one a weight."""
         found = {}
         for part in self.parts:
             for field in part.fields or (part,):
