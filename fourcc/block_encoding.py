@@ -37,7 +37,8 @@ def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, option
     for region, w, counts in _cut(fmt, rows, importance, geom):
         some = rows[region.rows]
         of_rows = Geometry(len(some), geom.cols, geom.params)
-        returned = fmt.encode(Blocks(w, of_rows, options, shared, counts, aids, some))
+        with np.errstate(all="ignore"):  # numbers beyond float32 are refused where they are decoded
+            returned = fmt.encode(Blocks(w, of_rows, options, shared, counts, aids, some))
         if not isinstance(returned, Mapping) or set(returned) != names:
             got = f"parts {sorted(map(str, returned))}" if isinstance(returned, Mapping) else f"a {_type(returned)}"
             raise BreachError(got, f"parts {sorted(names)}")

@@ -240,3 +240,7 @@ class DuplicateTagError(PluginError):
 
 class MissingFormatError(PluginError, KeyError):
     """No installed distribution declares the tag; a KeyError, as the registry, a mapping, promises."""
+
+
+class SlowProductsWarning(UserWarning):
+    """Products with a format decode the whole matrix first, since its block decoder cannot be traced."""

@@ -17,6 +17,7 @@ from fourcc.settings import Params
 from fourcc.spec import FormatSpec
 
 if TYPE_CHECKING:
+    from fourcc.compute.block_arrays import MatrixPart
     from fourcc.kernels.kernel import Kernel
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
@@ -230,6 +231,7 @@ class Format(FormatSpec):
         assert part is not None
         return self.unpacked(parts, geom)[part.name]
 
+    @np.errstate(all="ignore")  # a damaged file may hold any scale
     def _decode_by_blocks(self, parts: Parts, geom: Geometry) -> Floats:
         """Decodes some rows at a time with `decode_block`, turns them back and adds what is extra."""
         height = self.block[0] or geom.rows
@@ -239,11 +241,11 @@ class Format(FormatSpec):
             last = min(geom.rows, first + step)
             some = {part.name: part.cut(parts[part.name], first, last) for part in self.block_parts}
             self._decode_rows(some, Geometry(last - first, geom.cols, geom.params), w[first:last])
-        if self.turn is not None:
-            w = self.turn.back(w, parts, geom)
-        if self.extra is not None:
-            more = self.extra(parts, geom)
-            np.add.at(w, (more.rows, more.cols), more.values)
+        with np.errstate(all="ignore"):  # a damaged file may hold any scale
+            w = w if self.turn is None else self.turn.back(w, parts, geom)
+            if self.extra is not None:
+                more = self.extra(parts, geom)
+                np.add.at(w, (more.rows, more.cols), more.values)
         return w
 
     def _decode_rows(self, parts: Parts, geom: Geometry, w: Floats) -> None:
@@ -261,7 +263,7 @@ class Format(FormatSpec):
             found = entries(part, parts[part.name], geom, height, width)
             arguments += map(MatrixPart, found) if part.reach == "matrix" else found
         blocks, whole = blocks_in(w, height, width)
-        decode_blocks(self.decode_block, arguments, blocks.T, params)
+        decode_blocks(self.decode_block, arguments, blocks.shape[1], params, out=blocks.T)
         if whole is not None:
             w[...] = whole(blocks)
 

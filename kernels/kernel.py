@@ -90,6 +90,7 @@ class Kernel:
         careful: the product where scales are very large; None where none can be, or where `tile` allows for them.
         encoder: (options) -> the function that encodes rows first .. last of the float32 at the job's X into the stored
             parts, byte for byte as the format's `encode` does; None where there is none.
+        unit: columns that are decoded at once; zeros follow a part of the columns up to a multiple of it.
     """
 
     level: Level
@@ -105,6 +106,7 @@ class Kernel:
     decode: KernelFunction | None = None
     careful: Careful | None = None
     encoder: Encoder | None = None
+    unit: int = 1
 
     def for_parts(self, parts: Parts) -> Kernel:
         """The kernel for a matrix with these parts: another one where scales are very large."""

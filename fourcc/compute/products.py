@@ -9,12 +9,15 @@ import attrs
 import numpy as np
 
 from fourcc.compute.choosing import kernel_of
+from fourcc.compute.sparse import SparseRows
 from fourcc.compute.teams import run
+from fourcc.compute.turning import Turning
 from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import BLOCK, JOB, LINE, address, empty, matrix, round_up
 
 if TYPE_CHECKING:
-    from fourcc.format import Array, Floats, Format, Parts
+    from fourcc.arrays import Array, Floats, Parts
+    from fourcc.format import Format
     from fourcc.kernels.kernel import Activation, Kernel
 
 COLUMNS = 512  # activations that are multiplied at once: this bounds the memory of a product with very many
@@ -28,7 +31,10 @@ class Packed:
         kernel: of the format.
         rows, cols: the matrix's shape.
         descriptor: int64, for the kernel.
-        arrays: the arrays that the descriptor points into: the stored parts, or a packed copy.
+        arrays: the arrays that the descriptor points into: the stored parts, or a packed copy; and sparse weights.
+        turning: the map that activations go through before the kernel; None where there is none.
+        beside: sparse weights whose products the kernel does not add, since they multiply activations that are not
+            turned; None where there are none.
     """
 
     kernel: Kernel
@@ -36,6 +42,8 @@ class Packed:
     cols: int
     descriptor: Array
     arrays: tuple[Array, ...]
+    turning: Turning | None = None
+    beside: SparseRows | None = None
 
 
 @attrs.frozen(eq=False)
@@ -46,13 +54,15 @@ class Activations:
         count: how many.
         cols: of each.
         descriptor: int64, for the kernel; the product's address is written for each product.
-        arrays: the arrays that the descriptor points into.
+        arrays: the arrays that the descriptors point into.
+        given: the descriptor of the activations as they came, where sparse weights multiply these; else None.
     """
 
     count: int
     cols: int
     descriptor: Array
     arrays: tuple[Array, ...]
+    given: Array | None = None
 
 
 def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None) -> Packed:
@@ -64,11 +74,18 @@ def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats]
         geom: the matrix's.
         decode: returns the weights, (rows, cols) of any dtype; called if the format has no kernel.
         threads: how many.
+
+    Raises:
+        PluginError: the format's kernel cannot be made, or its `extra` breaks.
     """
     kernel = kernel_of(fmt, geom.params).for_parts(parts)
     named = {"values": _as_floats(decode())} if kernel.level == "decode" else parts
     arrays = tuple(np.ascontiguousarray(named[name]) for name in kernel.parts)
+    if kernel.level == "fused":
+        arrays = tuple(_in_units(fmt, name, array, kernel) for name, array in zip(kernel.parts, arrays, strict=True))
     descriptor = matrix(geom.rows, geom.cols, arrays)
+    if kernel.level == "fused" and geom.rows and geom.cols:
+        return _with_beside(fmt, parts, geom, Packed(kernel, geom.rows, geom.cols, descriptor, arrays))
     if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
         return Packed(kernel, geom.rows, geom.cols, descriptor, arrays)
     out = empty(kernel.packed(geom.rows, geom.cols))
@@ -76,6 +93,39 @@ def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats]
     scratch = kernel.scratch(geom.cols)
     run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads, scratch=scratch)
     return Packed(kernel, geom.rows, geom.cols, matrix(geom.rows, geom.cols, (out,)), (out,))
+
+
+def pack_decoded(weights: Array) -> Packed:
+    """Decoded weights (rows, cols) of any dtype, as they are multiplied where a format's products decode first."""
+    from fourcc.kernels.products.plain_floats import DECODED
+
+    values = np.ascontiguousarray(_as_floats(weights))
+    return Packed(DECODED, *values.shape, matrix(*values.shape, [values]), (values,))
+
+
+def _in_units(fmt: Format, name: str, array: Array, kernel: Kernel) -> Array:
+    """A part as it is; one of the columns followed by zeros, since a kernel reads whole units of it."""
+    part = next(part for part in fmt.parts if part.name == name)
+    if part.reach != "column" or len(array) % kernel.unit == 0:
+        return array
+    wide = np.zeros((-(-len(array) // kernel.unit) * kernel.unit, *array.shape[1:]), array.dtype)
+    wide[: len(array)] = array
+    return wide
+
+
+def _with_beside(fmt: Format, parts: Parts, geom: Geometry, packed: Packed) -> Packed:
+    """A matrix whose blocks are packed, with what its format has beside blocks: a turn, sparse weights."""
+    turning = None if fmt.turn is None else Turning(fmt, parts, geom)
+    if fmt.extra is None:
+        return attrs.evolve(packed, turning=turning)
+    sparse = SparseRows.of(fmt, parts, geom)
+    arrays = packed.arrays + sparse.arrays
+    if turning is not None:
+        return attrs.evolve(packed, turning=turning, beside=sparse, arrays=arrays)
+    kernel = packed.kernel.for_parts({**parts, "sparse": sparse.values})
+    arrays = (*arrays, sparse.descriptor)
+    descriptor = np.append(packed.descriptor, address(sparse.descriptor))
+    return attrs.evolve(packed, kernel=kernel, descriptor=descriptor, arrays=arrays)
 
 
 def _as_floats(weights: Array) -> Floats:
@@ -92,18 +142,24 @@ def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: boo
         x: float32 (count, cols).
         threads: how many.
         exact: keep them as floats, even if the kernel takes codes.
+
+    Raises:
+        PluginError: the format's turn breaks.
     """
     from fourcc.kernels.kernel import FLOAT
 
     activation: Activation = FLOAT if exact else packed.kernel.activation
     count, cols = x.shape
     wide = round_up(cols)
-    floats = _padded(x, wide)
+    floats = _padded(x if packed.turning is None else packed.turning.forward(x), wide)
     quantized = quantized_memory(activation, count, wide)
     job = activation_job(count, wide, floats, quantized)
     if activation.prepare is not None:
         run(activation.prepare, packed.descriptor, job, rows=count, align=1, threads=threads)
-    return Activations(count, cols, job, (floats, *quantized))
+    if packed.beside is None:
+        return Activations(count, cols, job, (floats, *quantized))
+    given = _padded(x, wide)
+    return Activations(count, cols, job, (floats, *quantized, given), activation_job(count, wide, given, ()))
 
 
 def quantized_memory(activation: Activation, rows: int, wide: int) -> tuple[Array, ...]:
@@ -177,6 +233,12 @@ def multiply(packed: Packed, x: Activations, out: Floats, threads: int | None = 
         threads=threads,
         scratch=kernel.scratch(packed.cols),
     )
+    if packed.beside is not None:
+        from fourcc.kernels.fusing.sparse_rows import add_sparse_products
+
+        assert x.given is not None
+        job = _job_into(x.given, out)
+        run(add_sparse_products, packed.beside.descriptor, job, rows=packed.rows, align=1, threads=threads)
 
 
 def product_job(x: Activations, out: Floats) -> Array:
@@ -186,7 +248,12 @@ def product_job(x: Activations, out: Floats) -> Array:
         x: the activations.
         out: float32 (count, rows), C-contiguous.
     """
-    job = x.descriptor.copy()
+    return _job_into(x.descriptor, out)
+
+
+def _job_into(job: Array, out: Floats) -> Array:
+    """A copy of a job that writes to `out`."""
+    job = job.copy()
     JOB.write(job, out=address(out), out_stride=out.strides[0])
     return job
 
@@ -234,4 +301,21 @@ def gather(packed: Packed, ids: Array) -> Floats:
             threads=1,
             scratch=kernel.scratch(packed.cols),
         )
-    return out
+    return finished_rows(packed, out, numbers) if out.size else out
+
+
+def finished_rows(packed: Packed, rows: Floats, numbers: Array) -> Floats:
+    """Rows as the matrix has them, from those that its kernel gathers: turned back, with what the kernel does not add.
+
+    Args:
+        packed: the matrix.
+        rows: float32 (count, cols).
+        numbers: of the rows (count,).
+    """
+    if packed.turning is None:
+        return rows
+    turned = packed.turning.back(rows)
+    if packed.beside is not None:
+        turned = np.array(turned)
+        packed.beside.add_to(turned, numbers)
+    return turned

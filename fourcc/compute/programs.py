@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.compute.products import activation_job, quantized_memory
+from fourcc.compute.products import activation_job, finished_rows, quantized_memory
+from fourcc.compute.python_steps import PythonStep, raise_first
 from fourcc.compute.teams import team_of
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import JOB, LAYER_JOB, LINE, MODEL, STEP, address, empty, round_up, zeros
+from fourcc.kernels.fusing.sparse_rows import add_sparse_products
 from fourcc.kernels.kernel import FLOAT
 from fourcc.kernels.threads.thread_team import Split
 from fourcc.kernels.transformer import attention, norms_and_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
+    from fourcc.arrays import Array, Floats
     from fourcc.compute.products import Packed
-    from fourcc.format import Array, Floats
+    from fourcc.compute.turning import Turning
     from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Activation
 
@@ -109,6 +112,8 @@ class Program:
         self.exact = True  # whether every product takes activations as floats
         self._kept: list[object] = [position, sizes.rotation]
         self._table: Array | None = None
+        self._python: list[PythonStep] = []
+        self._turned: dict[int, Buffer] = {}
 
     # -- steps
 
@@ -117,6 +122,9 @@ class Program:
         job = JOB.record(count=self._count, out=out.address, out_stride=out.stride, x=address(ids))
         self._kept += [ids, out, packed]
         self._add(packed.kernel.gather, packed.descriptor, job, self._count, packed.kernel.scratch(packed.cols))
+        if packed.turning is not None:
+            rows, numbers = out.floats[: self._count, : packed.cols], ids[: self._count]
+            self._call(lambda: np.copyto(rows, finished_rows(packed, rows, numbers)))
 
     def norm(self, x: Buffer, weight: Floats, out: Buffer, *, only_last: bool = False) -> None:
         """RMSNorm of each activation, or of the last one only."""
@@ -130,8 +138,29 @@ class Program:
         self._add(norms_and_gate.norm_heads, self._model(out.width, weight), self._job(None, None, out), self._count)
 
     def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
-        """Products of the same activations with several matrices; kernels that take codes of one kind share them."""
-        count, prepared = self._count if count is None else count, set[str]()
+        """Products of the same activations with several matrices.
+
+        Matrices that turn them alike share what they are turned into, kernels that take codes of one kind share these.
+        """
+        count = self._count if count is None else count
+        groups: dict[Hashable, list[tuple[Packed, Buffer]]] = {}
+        for packed, out in matrices:
+            key = None if packed.turning is None else packed.turning.key
+            groups.setdefault(key, []).append((packed, out))
+        for some in groups.values():
+            turning = some[0][0].turning
+            self._products(x if turning is None else self._turn(turning, x, count), x, some, count)
+
+    def _turn(self, turning: Turning, x: Buffer, count: int) -> Buffer:
+        """Adds the step that turns activations; what it makes lasts until the next one of this width."""
+        turned = self._turned.setdefault(x.width, Buffer(self._count, x.width))
+        given, made = (each.floats[:count, : x.width] for each in (x, turned))
+        self._call(lambda: np.copyto(made, turning.forward(given)))
+        return turned
+
+    def _products(self, x: Buffer, given: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int) -> None:
+        """Products of activations with matrices that take them as they are in `x`; sparse weights beside, in `given`."""
+        prepared = set[str]()
         for packed, out in matrices:
             kernel = packed.kernel
             activation, tile = (FLOAT, kernel.exact) if self._exact else (kernel.activation, kernel.tile)
@@ -143,7 +172,17 @@ class Program:
                 prepared.add(activation.name)
             align = packed.rows if packed.rows * packed.cols * count < SMALL else kernel.row_align
             self._add(tile, packed.descriptor, job, packed.rows, kernel.scratch(packed.cols), align)
-            self._kept += [packed, x, out]
+            if packed.beside is not None:
+                job = activation_job(count, given.wide, given.floats, ())
+                JOB.write(job, out=out.address, out_stride=out.stride)
+                self._add(add_sparse_products, packed.beside.descriptor, job, packed.rows, 0, align)
+            self._kept += [packed, x, given, out]
+
+    def _call(self, work: Callable[[], None]) -> None:
+        """Adds a step in Python."""
+        step = PythonStep(work)
+        self._python.append(step)
+        self._add(step, JOB.record(), JOB.record(), 1)
 
     def add(self, x: Buffer, out: Buffer) -> None:
         """out + x, into out."""
@@ -225,19 +264,20 @@ class Program:
     # -- running
 
     def run(self) -> None:
-        """Runs all steps."""
+        """Runs all steps. Raises PluginError, after them, where a format's turn breaks."""
         if jit.uncompiled():
             self._run_uncompiled()
-            return
-        if self._table is None:
-            self._table = self._compiled()
-        self._team.run_program(self._table, self._scratch)
+        else:
+            if self._table is None:
+                self._table = self._compiled()
+            self._team.run_program(self._table, self._scratch)
+        raise_first(self._python)
 
     def _compiled(self) -> Array:
         table = STEP.table(len(self._steps))
         for row, (kernel, weights, job, rows, chunk) in zip(table, self._steps, strict=True):
-            compiled = jit.compiled(kernel)
-            assert isinstance(compiled, jit.Compiled)
+            compiled = kernel if isinstance(kernel, PythonStep) else jit.compiled(kernel)
+            assert isinstance(compiled, (PythonStep, jit.Compiled))
             STEP.write(row, function=compiled.address, weights=address(weights), job=address(job))
             STEP.write(row, rows=rows, chunk=chunk)
         return table

@@ -61,11 +61,32 @@ def _of_xor(x: Range, y: Range) -> Range:
     return 0 if min(x[0], y[0]) >= 0 else -(1 << bits), (1 << bits) - 1
 
 
+def _of_mod(x: Range, y: Range) -> Range:
+    """The sign is the divisor's, the magnitude less than the divisor's, and no larger than the dividend's."""
+    if y[0] > 0:
+        return 0, min(y[1] - 1, x[1]) if x[0] >= 0 else y[1] - 1
+    return max(y[0] + 1, x[0]) if x[1] <= 0 else y[0] + 1, 0
+
+
+def union(x: Range, y: Range) -> Range:
+    """The least range that holds both."""
+    return min(x[0], y[0]), max(x[1], y[1])
+
+
+def is_constant(bounds: Range | None) -> bool:
+    """Whether only one integer is possible; no float is known."""
+    return bounds is not None and bounds[0] == bounds[1]
+
+
 # Operator -> function from the ranges of two operands to the range of the result.
 RESULTS: dict[str, Callable[[Range, Range], Range]] = {
     "add": _of_corners(operator.add),
     "sub": _of_corners(operator.sub),
     "mul": _of_corners(operator.mul),
+    "floordiv": _of_corners(operator.floordiv),  # the divisor's range excludes 0
+    "mod": _of_mod,  # likewise
+    "min": _of_corners(min),
+    "max": _of_corners(max),
     "lshift": _of_corners(operator.lshift),
     "rshift": _of_corners(operator.rshift),
     "and": _of_and,

@@ -18,8 +18,8 @@ from math import gcd
 import numpy as np
 
 from fourcc.kernels.descriptors import LINE, PARTS
-from fourcc.kernels.fusing.block_part import BlockPart
 from fourcc.kernels.fusing.ir_ops import wide_entries
+from fourcc.kernels.fusing.stored_parts import StoredPart
 from fourcc.kernels.products.panels import ROWS
 from fourcc.kernels.simd.memory import load_word, prefetch_second, store, store_word
 from fourcc.kernels.simd.partial import load_some_bytes
@@ -27,6 +27,7 @@ from fourcc.kernels.simd.transpose import transpose
 
 Interleave = Callable[[int, int, int, int, int, int], int]
 Prefetch = Callable[[int, int, int], None]  # (weights, row, block)
+Place = Callable[[int, int, int], None]  # (weights, scratch, block) stores where the block's entries of columns are
 HEAD = 256  # bytes at the start of scratch memory: the address of every part, then that of every part's widened table
 MAX_PARTS = HEAD // 16
 DATA = HEAD + LINE * 16  # the interleaved bytes begin here; before them, a buffer of 64 bytes for each row
@@ -43,6 +44,7 @@ class PartInterleaving:
         stream: interleaves `chunk` blocks of the streamed parts, from the n-th on.
         prefetch_streamed: prefetches a block of the streamed parts.
         prefetch_unstreamed: prefetches a block of the other parts.
+        place: tells the decoder where a block's entries of parts of columns are.
         chunk: blocks that are interleaved at a time.
         nbytes: (blocks of a row) -> bytes of scratch memory, from DATA on.
     """
@@ -52,11 +54,12 @@ class PartInterleaving:
     stream: Interleave
     prefetch_streamed: Prefetch
     prefetch_unstreamed: Prefetch
+    place: Place
     chunk: int
     nbytes: Callable[[int], int]
 
 
-def part_interleaving(parts: Sequence[BlockPart], tables: Mapping[int, tuple[str, int]]) -> PartInterleaving:
+def part_interleaving(parts: Sequence[StoredPart], tables: Mapping[int, tuple[str, int]]) -> PartInterleaving:
     """The functions that bring these parts to the block decoder.
 
     Args:
@@ -70,7 +73,7 @@ def part_interleaving(parts: Sequence[BlockPart], tables: Mapping[int, tuple[str
     functions = [_interleaver(index, part, len(parts), tables.get(index)) for index, part in enumerate(parts)]
 
     def nbytes(blocks: int) -> int:
-        rows = sum(_padded_bytes(part.row_bytes(blocks + chunk)) for part in parts if part.covers != "matrix")
+        rows = sum(_padded_bytes(part.row_bytes(blocks + chunk)) for part in parts if part.owner in {"block", "row"})
         return ROWS * rows + sum(_table_bytes(count) for _, count in tables.values())
 
     return PartInterleaving(
@@ -79,6 +82,7 @@ def part_interleaving(parts: Sequence[BlockPart], tables: Mapping[int, tuple[str
         stream=_in_turn([_chunk_interleaver(index, strides[index], len(parts), chunk) for index in streamed]),
         prefetch_streamed=_prefetch_all([_prefetcher(index, strides[index], len(parts)) for index in streamed]),
         prefetch_unstreamed=_prefetch_all([_prefetcher(index, strides[index], len(parts)) for index in others]),
+        place=_place_all([(index, part.nbytes) for index, part in enumerate(parts) if part.owner == "column"]),
         chunk=chunk,
         nbytes=nbytes,
     )
@@ -112,19 +116,32 @@ def _interleave_line(source: int, stride: int, left: int, count: int, out: int, 
     transpose(scratch + HEAD, LINE, out)
 
 
-def _interleaver(index: int, part: BlockPart, parts: int, table: tuple[str, int] | None) -> Interleave:
+def _interleaver(index: int, part: StoredPart, parts: int, table: tuple[str, int] | None) -> Interleave:
     """The function that brings a part to where its block decoder reads it."""
-    if part.covers != "matrix":
+    if part.owner in {"block", "row"}:
         return _row_interleaver(index, part, parts)
     return _in_place(index) if table is None else _table_widener(index, parts, *table)
 
 
 def _in_place(index: int) -> Interleave:
-    """The function for a part of the whole matrix: the decoder reads the part where it is stored."""
+    """The function for a part of the whole matrix, or of its columns: the decoder reads it where it is stored."""
 
     def place(weights: int, row: int, count: int, blocks: int, at: int, scratch: int) -> int:
         store_word(scratch + 8 * index, load_word(weights + PARTS + 8 * index))
         return at
+
+    return place
+
+
+def _place_all(columns: Sequence[tuple[int, int]]) -> Place:
+    """One function for all parts of columns, each a number and the bytes of a block's entries."""
+    if not columns:
+        return _do_nothing
+    (index, size), rest = columns[0], _place_all(columns[1:])
+
+    def place(weights: int, scratch: int, block: int) -> None:
+        store_word(scratch + 8 * index, load_word(weights + PARTS + 8 * index) + size * block)
+        rest(weights, scratch, block)
 
     return place
 
@@ -148,7 +165,7 @@ def _table_widener(index: int, parts: int, dtype: str, entries: int) -> Interlea
     return widen
 
 
-def _row_interleaver(index: int, part: BlockPart, parts: int) -> Interleave:
+def _row_interleaver(index: int, part: StoredPart, parts: int) -> Interleave:
     """The function that interleaves a part of sixteen rows, and writes zeros where a last block is short."""
     stride, fixed = part.stride, part.row_bytes(0)
 
@@ -219,14 +236,14 @@ def _prefetcher(index: int, stride: int, parts: int) -> Prefetch:
     return prefetch
 
 
-def _prefetch_nothing(weights: int, row: int, block: int) -> None:
-    """Ends the chain of `_prefetch_all`."""
+def _do_nothing(weights: int, at: int, block: int) -> None:
+    """Ends the chains of `_prefetch_all` and `_place_all`."""
 
 
 def _prefetch_all(functions: Sequence[Prefetch]) -> Prefetch:
     """One function that calls several."""
     if not functions:
-        return _prefetch_nothing
+        return _do_nothing
     first, rest = functions[0], _prefetch_all(functions[1:])
 
     def both(weights: int, row: int, block: int) -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
-from fourcc.kernels.fusing.ir import Instruction, Trace
-from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, everywhere, llvm_type, vector
-from fourcc.kernels.simd.dot import lookup_floats
-from fourcc.kernels.simd.interpreted import Lanes, padded
-from fourcc.kernels.simd.load_wide import widened_float16
+from fourcc.kernels.fusing.ir import READS, Instruction, Trace
+from fourcc.kernels.fusing.lookup_lowering import (
+    address_of,
+    constant_registers,
+    gather,
+    in_registers,
+    look_up,
+    period,
+    stored_registers,
+)
+from fourcc.kernels.fusing.part_lowering import PartReader
+from fourcc.kernels.simd.builder import Builder, Value, llvm_type, vector
 from fourcc.kernels.simd.operation import FLOATS, INTS
 
-WORDS = llvm_type(INTS)
-REGISTERS = {16: 4, 32: 5}  # entries of a table that one or two registers hold -> bits of an index
-LARGEST = max(REGISTERS)
+WORDS, REALS, TRUTHS = llvm_type(INTS), llvm_type(FLOATS), vector("i1", 16)
+OF_FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "truediv": "fdiv"}
+OF_INTEGERS = {"and": "and_", "or": "or_", "lshift": "shl"}
+COMPARED = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
 
 
 class Lowering:
@@ -33,18 +38,17 @@ class Lowering:
     """
 
     def __init__(self, b: Builder, trace: Trace, strides: Sequence[int], pointers: Value, block: Value) -> None:
-        self._b, self._trace, self._strides, self._pointers, self._block = b, trace, strides, pointers, block
+        self._b, self._trace = b, trace
+        self._parts = PartReader(b, strides, pointers, block)
         self._built: dict[int, Value] = {}
-        self._bases: dict[int, Value] = {}
-        self._starts: dict[int, tuple[Value, Value | None]] = {}
-        self._words: dict[tuple[int, int], Value] = {}
 
     def value(self, number: int) -> Value:
         """The vector that an instruction computes; its operands are built first."""
         waiting = [number]
         while waiting:
             instruction = self._trace.instructions[waiting[-1]]
-            missing = [each for each in _operands(instruction) if each not in self._built]
+            needed = () if instruction.name in READS else instruction.arguments  # a look-up builds its index itself
+            missing = [each for each in needed if each not in self._built]
             if missing:
                 waiting += missing
             else:
@@ -53,103 +57,136 @@ class Lowering:
                     self._built[last] = self._build(instruction)
         return self._built[number]
 
-    def _base(self, part: int) -> Value:
-        if part not in self._bases:
-            self._bases[part] = self._b.load_from(self._b.plus(self._pointers, 8 * part), ELEMENTS["i64"])
-        return self._bases[part]
-
     def _build(self, instruction: Instruction) -> Value:  # noqa: PLR0911 - one for each name
-        b, built = self._b, self._built
+        parts = self._parts
         match instruction.name, instruction.arguments:
             case "constant", (number,):
-                kind = llvm_type(FLOATS) if instruction.kind == "float" else WORDS
-                return b.constant(kind, number)
-            case "to_float", (number,):
-                signed = self._trace.instructions[number].kind == "int"
-                return (b.sitofp if signed else b.uitofp)(built[number], llvm_type(FLOATS))
+                kind = {"float": REALS, "truth": TRUTHS}.get(instruction.kind, WORDS)
+                return self._b.constant(kind, int(number) if kind is TRUTHS else number)
             case "load", (part, dtype, offset):
-                return self._entry(part, np.dtype(dtype), offset)
+                return parts.entry(part, np.dtype(dtype), offset)
+            case "bits", (part, bit, size):
+                return parts.code(part, bit, size)
+            case "digit", arguments:
+                return parts.digit(*arguments, alone=True)
             case "part_entry", (part, dtype, offset):
-                return self._shared(part, np.dtype(dtype), offset)
-            case "table", (table, number):
-                return self._as_kind(instruction, self._table(self._trace.tables[table], number))
-            case "part_table", (part, _, count, number):
-                looked_up = _look_up(b, self._base(len(self._strides) + part), count, self._index(number, count))
-                return self._as_kind(instruction, looked_up)
-        left, right = (built[number] for number in instruction.arguments)
-        return getattr(b, self._builder_method(instruction))(left, right)
+                return parts.shared(part, np.dtype(dtype), offset)
+            case "table" | "part_table", _:
+                return self._chosen(instruction)
+        if instruction.name == "floordiv":
+            return self._quotient(instruction)
+        return self._computed(instruction, [self._built[each] for each in instruction.arguments])
 
-    def _builder_method(self, instruction: Instruction) -> str:
+    def _computed(self, instruction: Instruction, operands: Sequence[Value]) -> Value:  # noqa: PLR0911 - one for each
+        b, name = self._b, instruction.name
+        if name == "select":
+            return b.select(*operands)
+        if name == "to_int":
+            return b.zext(operands[0], WORDS)
+        if name == "to_float":
+            return (b.sitofp if self._kinds(instruction)[0] == "int" else b.uitofp)(operands[0], REALS)
+        if name == "rshift":
+            return (b.ashr if self._kinds(instruction)[0] == "int" else b.lshr)(*operands)
+        if name in {"smin", "smax", "umin", "umax"}:
+            return b.elementwise(name, *operands)
         if instruction.kind == "float":
-            return {"add": "fadd", "sub": "fsub", "mul": "fmul", "truediv": "fdiv"}[instruction.name]
-        shift = "ashr" if self._trace.instructions[instruction.arguments[0]].kind == "int" else "lshr"
-        return {"and": "and_", "or": "or_", "rshift": shift, "lshift": "shl"}.get(instruction.name, instruction.name)
+            return self._float(name, *operands)
+        if instruction.kind == "truth" and name not in {"and", "or", "xor"}:
+            return self._compared(name, *operands)
+        return getattr(b, OF_INTEGERS.get(name, name))(*operands)
 
-    def _entry(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
-        """An entry of a block: one or two words, shifted to the entry's bits and widened."""
-        b, size = self._b, 8 * dtype.itemsize
-        if dtype.itemsize == 4:
-            word = self._from_bit(part, dtype, offset, 0)
-            return b.bitcast(word, llvm_type(FLOATS)) if dtype.kind == "f" else word
-        if dtype.kind == "u":
-            return b.and_(self._from_bit(part, dtype, offset, 0), b.constant(WORDS, (1 << size) - 1))
-        if dtype.kind == "f":
-            return widened_float16(b, b.trunc(self._from_bit(part, dtype, offset, 0), vector("i16", 16)))
-        up = b.constant(WORDS, 32 - size)
-        return b.ashr(b.shl(self._from_bit(part, dtype, offset, 0), up), up)
+    def _kinds(self, instruction: Instruction) -> list[str]:
+        return [self._trace.instructions[each].kind for each in instruction.arguments]
 
-    def _from_bit(self, part: int, dtype: np.dtype[Any], offset: int, first: int) -> Value:
-        """A vector with the bits of an entry from bit `first` on as its low bits; the bits above them are undefined."""
-        b, shift = self._b, 8 * (offset % 4) + first
-        low, high = offset // 4, (offset + dtype.itemsize - 1) // 4
-        if low == high:
-            return b.lshr(self._word(part, low), b.constant(WORDS, shift)) if shift else self._word(part, low)
-        joined = b.elementwise("fshr", self._word(part, high), self._word(part, low), b.constant(WORDS, shift % 32))
-        return joined if shift < 32 else b.lshr(self._word(part, high), b.constant(WORDS, shift - 32))
-
-    def _word(self, part: int, number: int) -> Value:
-        """Four bytes of a block; where not every block begins at a word, they come from two words."""
+    def _float(self, name: str, x: Value, y: Value | None = None) -> Value:
         b = self._b
-        if (part, number) not in self._words:
-            place, before = self._block_start(part)
-            word = b.load_from(b.plus(place, 64 * number), WORDS)
-            if before is not None:
-                word = b.elementwise("fshr", b.load_from(b.plus(place, 64 * (number + 1)), WORDS), word, before)
-            self._words[part, number] = word
-        return self._words[part, number]
+        if name == "abs":
+            return b.elementwise("fabs", x)
+        if name in OF_FLOATS:
+            return getattr(b, OF_FLOATS[name])(x, y)
+        first = b.fcmp_ordered("<=" if name == "min" else ">=", x, y)
+        return b.select(b.or_(first, b.fcmp_unordered("!=", x, x)), x, y)  # only NaN differs from itself
 
-    def _block_start(self, part: int) -> tuple[Value, Value | None]:
-        """Address of the word in which a block begins, and how many bits of it precede the block (None: always 0)."""
-        b, stride = self._b, self._strides[part]
-        if part not in self._starts:
-            at = b.mul(self._block, b.constant(ELEMENTS["i64"], stride))
-            if stride % 4 == 0:
-                self._starts[part] = b.add(self._base(part), b.shl(at, b.constant(at.type, 4))), None
-            else:
-                word, three = b.lshr(at, b.constant(at.type, 2)), b.constant(at.type, 3)
-                bits = b.trunc(b.shl(b.and_(at, three), three), ELEMENTS["i32"])
-                place = b.add(self._base(part), b.shl(word, b.constant(at.type, 6)))
-                self._starts[part] = place, b.splat(bits, 16)
-        return self._starts[part]
+    def _compared(self, name: str, x: Value, y: Value) -> Value:
+        b, sign = self._b, COMPARED[name[-2:]]
+        if name[0] == "f":
+            return (b.fcmp_unordered if sign == "!=" else b.fcmp_ordered)(sign, x, y)
+        return (b.icmp_signed if name[0] == "s" else b.icmp_unsigned)(sign, x, y)
 
-    def _shared(self, part: int, dtype: np.dtype[Any], offset: int) -> Value:
-        """An entry of a part that belongs to the whole matrix, copied to all lanes."""
-        b, address = self._b, self._b.plus(self._base(part), offset)
-        if dtype.kind == "f" and dtype.itemsize == 4:
-            return everywhere(b, address)
-        if dtype.kind == "f":
-            return widened_float16(b, b.splat(b.load_from(address, ELEMENTS["i16"]), 16))
-        one = b.load_from(address, ELEMENTS[f"i{8 * dtype.itemsize}"])
-        wide = b.zext if dtype.kind == "u" else b.sext
-        return b.splat(one if dtype.itemsize == 4 else wide(one, ELEMENTS["i32"]), 16)
+    # -- whole division
 
-    def _as_kind(self, instruction: Instruction, entries: Value) -> Value:
-        """Entries of a table, which are looked up as floats, in the instruction's kind."""
-        return entries if instruction.kind == "float" else self._b.bitcast(entries, WORDS)
+    def _quotient(self, instruction: Instruction) -> Value:
+        """The whole quotient, rounded down; LLVM turns a division by a constant into a multiplication."""
+        b, (left, right) = self._b, instruction.arguments
+        x, y = self._built[left], self._built[right]
+        low, divisor = self._trace.bounds[left], self._trace.bounds[right]
+        assert low is not None
+        assert divisor is not None
+        if divisor[0] == divisor[1] > 0 and low[0] >= 0:
+            return b.udiv(x, y)
+        if divisor[0] == divisor[1] > 1 and self._trace.instructions[left].kind == "int":
+            made = b.sdiv(x, y)
+            below = b.icmp_signed("<", b.sub(x, b.mul(made, y)), b.constant(WORDS, 0))
+            return b.add(made, b.sext(below, WORDS))
+        halves = zip(self._doubles(left), self._doubles(right), strict=True)
+        return b.join([self._rounded_down(b.fdiv(*pair), instruction.kind) for pair in halves])
+
+    def _doubles(self, number: int) -> list[Value]:
+        """An integer's lanes as float64, in two vectors."""
+        b, signed = self._b, self._trace.instructions[number].kind == "int"
+        return [(b.sitofp if signed else b.uitofp)(half, vector("f64", 8)) for half in b.split(self._built[number], 2)]
+
+    def _rounded_down(self, quotient: Value, kind: str) -> Value:
+        """A quotient as 32 bits. Of two integers of 32 bits it is that of float64, as it is no nearer to an integer."""
+        b, words = self._b, vector("i32", 8)
+        if kind == "uint":
+            return b.fptoui(quotient, words)
+        wide = words if kind == "int" else vector("i64", 8)
+        whole = b.fptosi(quotient, wide)
+        above = b.fcmp_ordered(">", b.sitofp(whole, quotient.type), quotient)
+        down = b.add(whole, b.sext(above, wide))
+        return down if kind == "int" else b.trunc(down, words)
+
+    # -- look-ups
+
+    def _chosen(self, instruction: Instruction) -> Value:
+        """An entry of a table, which is looked up as a float, in the instruction's kind."""
+        b, table = self._b, None
+        if instruction.name == "table":
+            which, number = instruction.arguments
+            table = self._trace.tables[which]
+            count = len(table)
+        else:
+            part, _, count, number = instruction.arguments
+        if not in_registers(b, count):
+            address = self._parts.table(part) if table is None else address_of(b, table)
+            entries = gather(b, address, self._index(number, count))
+        elif table is None:
+            registers = stored_registers(b, self._parts.table(part), count)
+            entries = look_up(b, registers, self._short_index(number, count), period(count))
+        else:
+            entries = look_up(b, constant_registers(b, table), self._short_index(number, count), period(count))
+        return entries if instruction.kind == "float" else b.bitcast(entries, WORDS)
+
+    def _short_index(self, number: int, count: int) -> Value:
+        """An index into registers, of which only the low bits count."""
+        bounds, size = self._trace.bounds[number], period(count)
+        assert bounds is not None
+        if count == 1:
+            return self._b.constant(WORDS, 0)
+        if size == count or (bounds[0] >= 0 and bounds[1] < size):
+            return self._low_bits(number, size.bit_length() - 1)
+        return self._b.elementwise("umin", self.value(number), self._b.constant(WORDS, count - 1))
 
     def _index(self, number: int, count: int) -> Value:
-        """An instruction's result as the index of a table."""
-        return self._low_bits(number, REGISTERS[count]) if count in REGISTERS else self.value(number)
+        """An index into memory, which is within the table."""
+        b, bounds = self._b, self._trace.bounds[number]
+        assert bounds is not None
+        index = self.value(number)
+        if bounds[0] >= 0 and bounds[1] < count:
+            return index
+        last = b.constant(WORDS, count - 1)
+        return b.and_(index, last) if period(count) == count else b.elementwise("umin", index, last)
 
     def _low_bits(self, number: int, bits: int, skipped: int = 0) -> Value:
         """A vector with `bits` bits of a result, from bit `skipped` on, as its low bits; the bits above are undefined.
@@ -157,74 +194,31 @@ class Lowering:
         A look-up in registers reads only the low bits, so it needs no masks and few shifts.
         """
         b, instruction = self._b, self._trace.instructions[number]
-        if instruction.name in {"and", "rshift"}:
-            left, right = (self._trace.instructions[each] for each in instruction.arguments)
-            for value, constant in ((instruction.arguments[0], right), (instruction.arguments[1], left)):
-                known = constant.arguments[0] if constant.name == "constant" else None
-                if instruction.name == "and" and known is not None and ~(known >> skipped) & ((1 << bits) - 1) == 0:
-                    return self._low_bits(value, bits, skipped)
-            if instruction.name == "rshift" and right.name == "constant" and right.arguments[0] <= 32 - skipped - bits:
-                return self._low_bits(instruction.arguments[0], bits, skipped + right.arguments[0])
-        if instruction.name == "load" and skipped + bits <= 8 * np.dtype(instruction.arguments[1]).itemsize:
-            part, dtype, offset = instruction.arguments
-            return self._from_bit(part, np.dtype(dtype), offset, skipped)
+        source = self._without_mask(instruction, bits, skipped)
+        if source is not None:
+            return self._low_bits(source, bits, skipped)
+        if instruction.name == "rshift":
+            left, right = instruction.arguments
+            by = self._trace.bounds[right]
+            if by is not None and by[0] == by[1] <= 32 - skipped - bits:
+                return self._low_bits(left, bits, skipped + by[0])
+        match instruction.name, instruction.arguments:
+            case "load", (part, dtype, offset) if skipped + bits <= 8 * np.dtype(dtype).itemsize:
+                return self._parts.from_bit(part, 8 * offset + skipped, bits)
+            case "bits", (part, bit, size) if skipped + bits <= size:
+                return self._parts.from_bit(part, bit + skipped, bits)
+            case "digit", arguments if not skipped and bits <= 16:
+                return self._parts.digit(*arguments, alone=False)
         value = self.value(number)
         return b.lshr(value, b.constant(WORDS, skipped)) if skipped else value
 
-    def _table(self, table: Lanes, number: int) -> Value:
-        """An entry of a constant table; for a table in registers the index needs no mask."""
-        b, values, index = self._b, table.view(np.int32), self._index(number, len(table))
-        if len(table) <= LARGEST:
-            if len(table) not in REGISTERS:
-                index = b.elementwise("umin", index, b.constant(WORDS, len(table) - 1))
-            size = min(each for each in REGISTERS if each >= len(table))
-            halves = [b.constant(WORDS, half.tolist()) for half in padded(values, size).reshape(-1, 16)]
-            return _lookup_in_registers(b, [b.bitcast(half, llvm_type(FLOATS)) for half in halves], index)
-        name = f"table_{hashlib.blake2b(values.tobytes(), digest_size=8).hexdigest()}"
-        held = b.module.globals.get(name)
-        if held is None:
-            kind = ir.ArrayType(ELEMENTS["i32"], len(table))
-            held = ir.GlobalVariable(b.module, kind, name)
-            held.linkage, held.global_constant = "internal", True
-            held.initializer = ir.Constant(kind, values.tolist())
-        return _gather(b, b.ptrtoint(held, ELEMENTS["i64"]), len(table), index)
-
-
-def _operands(instruction: Instruction) -> tuple[int, ...]:
-    """Instructions to build before this one; a look-up builds its index itself, since it may need fewer of its bits."""
-    return (
-        () if instruction.name in {"constant", "load", "part_entry", "table", "part_table"} else instruction.arguments
-    )
-
-
-def _look_up(b: Builder, address: Value, count: int, index: Value) -> Value:
-    if count in REGISTERS:
-        halves = [b.load_from(b.plus(address, 64 * half), llvm_type(FLOATS)) for half in range(count // 16)]
-        return _lookup_in_registers(b, halves, index)
-    return _gather(b, address, count, index)
-
-
-def _lookup_in_registers(b: Builder, halves: Sequence[Value], index: Value) -> Value:
-    """Entries of a table of 16 or 32; only the low four or five bits of the index count."""
-    if len(halves) == 1:
-        return lookup_floats(b, halves[0], index)
-    if b.target.name == "avx512":
-        return b.call("llvm.x86.avx512.vpermi2var.ps.512", halves[0].type, halves[0], index, halves[1])
-    low, high = (lookup_floats(b, half, index) for half in halves)
-    upper = b.icmp_unsigned("!=", b.and_(index, b.constant(WORDS, 16)), b.constant(WORDS, 0))
-    return b.select(upper, high, low)
-
-
-def _gather(b: Builder, address: Value, count: int, index: Value) -> Value:
-    """Floats of a table in memory; an index beyond the end, which damaged data may contain, takes the last entry."""
-    index = b.elementwise("umin", index, b.constant(WORDS, count - 1))
-    raw, nothing_yet = ELEMENTS["i8"].as_pointer(), b.constant(llvm_type(FLOATS), 0.0)
-    if b.target.name == "avx512":
-        mask = b.constant(vector("i1", 16), 1)
-        arguments = (nothing_yet, b.inttoptr(address, raw), index, mask, b.int32(4))
-        return b.call("llvm.x86.avx512.mask.gather.dps.512", llvm_type(FLOATS), *arguments)
-    entries = nothing_yet
-    for lane in range(16):
-        at = b.shl(b.zext(b.extract_element(index, b.int32(lane)), ELEMENTS["i64"]), b.constant(ELEMENTS["i64"], 2))
-        entries = b.insert_element(entries, b.load_from(b.add(address, at), ELEMENTS["f32"]), b.int32(lane))
-    return entries
+    def _without_mask(self, instruction: Instruction, bits: int, skipped: int) -> int | None:
+        """The operand of a mask that keeps all of these bits; None: it is no such mask."""
+        if instruction.name != "and":
+            return None
+        left, right = instruction.arguments
+        for number, other in ((left, right), (right, left)):
+            constant = self._trace.instructions[other]
+            if constant.name == "constant" and ~(constant.arguments[0] >> skipped) & ((1 << bits) - 1) == 0:
+                return int(number)
+        return None

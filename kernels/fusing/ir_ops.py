@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.fusing.ir import Instruction, Trace
-from fourcc.kernels.fusing.ir_lowering import REGISTERS, WORDS, Lowering
+from fourcc.kernels.fusing.evaluation import evaluated
+from fourcc.kernels.fusing.ir import Trace
+from fourcc.kernels.fusing.ir_lowering import WORDS, Lowering
 from fourcc.kernels.simd.builder import Builder, Value, addresses, everywhere, llvm_type, vector
 from fourcc.kernels.simd.interpreted import Lanes, padded, read, widened
 from fourcc.kernels.simd.load_wide import widened_float16
-from fourcc.kernels.simd.memory import load_word, store
+from fourcc.kernels.simd.memory import store
 from fourcc.kernels.simd.operation import ADDRESS, FLOATS, INTEGER, INTS, Operation, operation
 from fourcc.kernels.simd.partial import load_partial
 from fourcc.kernels.simd.tiles import as_first, nothing
@@ -44,7 +44,7 @@ def panel_operation(trace: Trace, strides: Sequence[int]) -> Operation:
 
     @operation(returns=nothing)
     def write_panel(pointers: int, block: int, out: int) -> None:
-        for column, weights in _evaluated(trace, strides, pointers, block).items():
+        for column, weights in evaluated(trace, strides, pointers, block).items():
             store(out + 64 * column, weights)
 
     @write_panel.lowered
@@ -73,7 +73,7 @@ def product_operation(trace: Trace, strides: Sequence[int], columns: int) -> Ope
     @operation(returns=as_first)
     def add_products(totals: Lanes, pointers: int, block: int, x: int, stride: int) -> Lanes:
         sums = totals.copy()
-        for column, weights in _evaluated(trace, strides, pointers, block).items():
+        for column, weights in evaluated(trace, strides, pointers, block).items():
             first = columns * column % len(sums)
             for each in range(columns):
                 sums[first + each] += weights * read(x + each * stride + 4 * column, "<f4", 1)
@@ -166,72 +166,3 @@ def _factors(trace: Trace, number: int) -> set[int]:
     """The instructions of the two factors, if an instruction is a product of floats."""
     instruction = trace.instructions[number]
     return set(instruction.arguments) if instruction.name == "mul" and instruction.kind == "float" else set()
-
-
-# -- as Python
-
-
-def _evaluated(trace: Trace, strides: Sequence[int], pointers: int, block: int) -> dict[int, Lanes]:
-    """The weights of 16 rows, by column."""
-    values: list[Lanes] = []
-    with np.errstate(all="ignore"):
-        for instruction in trace.instructions:
-            values.append(_evaluate(instruction, trace, values, strides, pointers, block))
-    return {column: values[number].astype(np.float32) for column, number in trace.results.items()}
-
-
-PYTHON: dict[str, Callable[[Any, Any], Any]] = {
-    "add": lambda x, y: x + y,
-    "sub": lambda x, y: x - y,
-    "mul": lambda x, y: x * y,
-    "truediv": lambda x, y: x / y,
-    "and": lambda x, y: x & y,
-    "or": lambda x, y: x | y,
-    "xor": lambda x, y: x ^ y,
-    "rshift": lambda x, y: x >> y,
-    "lshift": lambda x, y: x << y,
-}
-LANES = {"int": np.int32, "uint": np.uint32, "low": np.uint32, "float": np.float32}
-WIDE = {"int": "<i4", "uint": "<u4", "float": "<f4"}
-
-
-def _evaluate(  # noqa: PLR0911 - one for each name
-    instruction: Instruction, trace: Trace, values: list[Lanes], strides: Sequence[int], pointers: int, block: int
-) -> Lanes:
-    kind = LANES[instruction.kind]
-    match instruction.name, instruction.arguments:
-        case "constant", (number,):
-            return np.full(16, number).astype(kind)
-        case "to_float", (number,):
-            floats: Lanes = values[number].astype(np.float32)
-            return floats
-        case "load", (part, dtype, offset):
-            return _gathered(load_word(pointers + 8 * part), block * strides[part] + offset, dtype).astype(kind)
-        case "part_entry", (part, dtype, offset):
-            return np.repeat(read(load_word(pointers + 8 * part) + offset, dtype, 1), 16).astype(kind)
-        case "table", (table, number):
-            return _chosen(trace.tables[table], values[number])
-        case "part_table", (part, _, count, number):
-            table_address = load_word(pointers + 8 * (len(strides) + part))
-            return _chosen(read(table_address, WIDE[instruction.kind], count), values[number])
-    left, right = (values[number] for number in instruction.arguments)
-    if instruction.kind != "float" and instruction.name != "rshift":
-        left = left.astype(np.uint32)  # the lowest 32 bits, whatever the sign
-    result: Lanes = PYTHON[instruction.name](left, right.astype(left.dtype)).astype(kind)
-    return result
-
-
-def _chosen(table: Lanes, index: Lanes) -> Lanes:
-    """Entries of a table; an index beyond the end (damaged data) takes the last, or wraps around in 16 or 32."""
-    wrapped = index & (len(table) - 1) if len(table) in REGISTERS else index
-    chosen: Lanes = table[np.minimum(wrapped.astype(np.uint32), len(table) - 1)]
-    return chosen
-
-
-def _gathered(base: int, offset: int, dtype: str) -> Lanes:
-    """The entries of 16 rows at a byte offset in interleaved words."""
-    size = np.dtype(dtype).itemsize
-    first, last = offset // 4, (offset + size - 1) // 4
-    words = np.stack([read(base + 64 * word, "<u4", 16) for word in range(first, last + 1)], axis=1)
-    raw = np.ascontiguousarray(words).view(np.uint8)[:, offset % 4 : offset % 4 + size]
-    return np.ascontiguousarray(raw).view(dtype)[:, 0]

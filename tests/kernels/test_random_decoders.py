@@ -14,12 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import address, empty
-from fourcc.kernels.fusing.ir import OPERATORS, Trace, UntraceableError, Value
+from fourcc.kernels.fusing.ir import Trace, UntraceableError
 from fourcc.kernels.fusing.ir_ops import panel_operation
-from fourcc.kernels.fusing.tracer import TracedPart, trace
+from fourcc.kernels.fusing.operators import OPERATORS
+from fourcc.kernels.fusing.sources import TracedPart
+from fourcc.kernels.fusing.tracer import trace
+from fourcc.kernels.fusing.values import Value
 from tests.formats.checks import same_numbers
 from tests.kernels.other_targets import on_any_processor, passes
 

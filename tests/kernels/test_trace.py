@@ -1,5 +1,6 @@
 """Traces of block decoders: the instructions of those that can be traced, the messages for those that cannot."""
 
+import builtins
 import operator
 import re
 from collections.abc import Callable
@@ -7,14 +8,15 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, integer_kind, lies_within
-from fourcc.kernels.fusing.ir import LIMIT, OPERATORS, Trace, UntraceableError
+from fourcc.kernels.fusing.ir import LIMIT, Trace, UntraceableError
+from fourcc.kernels.fusing.operators import OPERATORS
 from fourcc.kernels.fusing.tracer import TracedPart, trace
 from tests.kernels.short_products import ROOT
 
 Decoder = Callable[..., None]
-CODES = TracedPart(0, "|u1", 8)
+CODES = TracedPart(0, "|u1", 8, name="codes")
 TABLE = np.array([0.5, -1, 2, 4], np.float32)
 WIDE_TABLE = np.arange(256, dtype=np.float64) / 3
 COUNTS = np.array([3, 1, 2])
@@ -138,8 +140,11 @@ def test_a_table_behind_other_fields_of_a_record_is_refused() -> None:
     def decode(codes: Array, book: dict[str, Array], weights: Array) -> None:
         weights[0] = book["values"][codes[0]]
 
-    fields = [("count", TracedPart(1, "|u1", 1, whole=True)), ("values", TracedPart(1, "<f4", 16, 1, whole=True))]
-    with pytest.raises(UntraceableError, match=r"^an entry of a record is chosen by a value$"):
+    fields = [
+        ("count", TracedPart(1, "|u1", 1, whole=True)),
+        ("values", TracedPart(1, "<f4", 16, 1, whole=True, name="book")),
+    ]
+    with pytest.raises(UntraceableError, match=r": an entry of a record, part 'book', is chosen by a value$"):
         trace(decode, [CODES, fields], 1)
 
 
@@ -251,12 +256,14 @@ def test_the_guide_lists_every_operator() -> None:
 
 @pytest.mark.parametrize("name", RESULTS)
 def test_ranges_hold_what_comes_out(name: str) -> None:
-    """Tests every range of a few bits with every other; shifts are by 0 .. 3."""
-    act = getattr(operator, {"and": "and_", "or": "or_"}.get(name, name))
+    """Tests every range of a few bits with every other; shifts are by 0 .. 3, no divisor is 0."""
+    act = getattr(builtins if name in {"min", "max"} else operator, {"and": "and_", "or": "or_"}.get(name, name))
     ranges = [(low, high) for low in range(-9, 10, 3) for high in range(low, 10, 2)]
     counts = [(low, high) for low in range(4) for high in range(low, 4)]
     for x in ranges:
         for y in counts if name.endswith("shift") else ranges:
+            if name in {"floordiv", "mod"} and y[0] <= 0 <= y[1]:
+                continue
             made = {act(a, b) for a in range(x[0], x[1] + 1) for b in range(y[0], y[1] + 1)}
             assert lies_within((min(made), max(made)), RESULTS[name](x, y)), (x, y)
 
@@ -273,6 +280,9 @@ def test_ranges_of_masks_and_joined_bits_are_narrow() -> None:
 
 
 # -- what cannot be written down
+
+INSTEAD = r"write np\.where\(condition, a, b\), which chooses a value"
+IF = rf"what it does depends on a value \(if, and, or, not, while\): {INSTEAD}"
 
 
 def branches(codes: Array, weights: Array) -> None:
@@ -415,14 +425,100 @@ def meets_too_large_a_float(codes: Array, weights: Array) -> None:
     weights[0] = codes[0] * 1e39
 
 
-def divides_whole(codes: Array, weights: Array) -> None:
-    """Uses an operator that traces do not have."""
-    weights[0] = codes[0] // 2
+def takes_the_integer(codes: Array, weights: Array) -> None:
+    """Makes an int of a value."""
+    weights[0] = int(codes[0])
+
+
+def forgets_the_entry(codes: Array, weights: Array) -> None:
+    """Means one entry, and takes all."""
+    weights[0] = codes * 0.5
+
+
+def meets_other_length(codes: Array, weights: Array) -> None:
+    """Adds vectors of different lengths."""
+    weights[:] = codes[:2] + codes
+
+
+def chooses_by_text(codes: Array, weights: Array) -> None:
+    """Chooses an entry by a string."""
+    weights[0] = codes["0"]  # type: ignore[call-overload]
+
+
+def writes_a_part(codes: Array, weights: Array) -> None:
+    """Writes into a part."""
+    codes[0] = 1
+    weights[0] = codes[0]
+
+
+def takes_a_vector(codes: Array, weights: Array) -> None:
+    """Makes a number of a part."""
+    weights[0] = float(codes)
+
+
+def takes_a_value(codes: Array, weights: Array) -> None:
+    """Iterates over a number."""
+    weights[0] = sum(codes[0])
+
+
+def divides_by_any(codes: Array, weights: Array) -> None:
+    """Divides by a byte."""
+    weights[0] = codes[0] // codes[1]
+
+
+def divides_by_zero(codes: Array, weights: Array) -> None:
+    """Divides by a constant 0."""
+    weights[0] = codes[0] % 0
+
+
+def divides_a_float(codes: Array, weights: Array) -> None:
+    """Divides a float to an integer."""
+    weights[0] = codes[0] * 0.5 // 2
+
+
+def divides_by_a_float(codes: Array, weights: Array) -> None:
+    """Has a float for a modulus."""
+    weights[0] = codes[0] % 2.0
+
+
+def raises_to_a_value(codes: Array, weights: Array) -> None:
+    """Has a value for an exponent."""
+    weights[0] = 2 ** codes[0]
+
+
+def raises_too_far(codes: Array, weights: Array) -> None:
+    """Has too large an exponent."""
+    weights[0] = codes[0] ** 17
+
+
+def raises_to_a_float(codes: Array, weights: Array) -> None:
+    """Has a float for an exponent."""
+    weights[0] = codes[0] ** 0.5
+
+
+def compares_far_apart(codes: Array, weights: Array) -> None:
+    """Compares where the numbers are neither signed nor unsigned 32 bits."""
+    weights[0] = codes[0] - 1 < codes[1] << 24
 
 
 def calls_numpy(codes: Array, weights: Array) -> None:
     """Calls a numpy function, which needs numbers."""
-    weights[0] = np.minimum(codes[0], 3)
+    weights[0] = np.exp(codes[0])
+
+
+def accumulates(codes: Array, weights: Array) -> None:
+    """Calls another form of a known function."""
+    weights[0] = np.add.accumulate(codes)[0]
+
+
+def sorts(codes: Array, weights: Array) -> None:
+    """Calls a numpy function of arrays."""
+    weights[0] = np.sort(codes)[0]
+
+
+def divides_in_python(codes: Array, weights: Array) -> None:
+    """Divides plain numbers."""
+    weights[0] = codes[0] * (1 / (len(codes) - 8))
 
 
 def chooses_from_rows(codes: Array, weights: Array) -> None:
@@ -432,12 +528,12 @@ def chooses_from_rows(codes: Array, weights: Array) -> None:
 
 def takes_all(codes: Array, weights: Array) -> None:
     """Treats the weights as an array."""
-    weights[0] = codes.sum()  # type: ignore[assignment]
+    weights[0] = codes.mean()  # type: ignore[assignment]
 
 
 def writes_several(codes: Array, weights: Array) -> None:
-    """Writes several weights at once."""
-    weights[0:2] = codes[0]
+    """Writes several weights at once, with too many values."""
+    weights[0:2] = codes[:3]
 
 
 def reads_too_early(codes: Array, weights: Array) -> None:
@@ -446,7 +542,7 @@ def reads_too_early(codes: Array, weights: Array) -> None:
 
 
 def calls_itself(codes: Array, weights: Array) -> None:
-    """Calls itself, so its copy would name itself without end."""
+    """Calls itself without end."""
     weights[0] = codes[0]
     if len(weights) > 1:
         calls_itself(codes, weights)
@@ -463,14 +559,21 @@ def takes_too_long(codes: Array, weights: Array) -> None:
 @pytest.mark.parametrize(
     ("decode", "width", "text"),
     [
-        (branches, 1, "what it does depends on a value"),
-        (compares, 1, "what it does depends on a value"),
-        (loops_by_value, 1, "what it does depends on a value"),
-        (takes_the_number, 1, "what it does depends on a value"),
-        (indexes_by_value, 1, "an entry of the block is chosen by a value"),
+        (branches, 1, IF),
+        (compares, 1, IF),
+        (loops_by_value, 1, "a value becomes an index: only arrays of the module and parts of the matrix have such"),
+        (takes_the_number, 1, rf"float of a value: write \.astype\(np\.float32\), or {INSTEAD}"),
+        (takes_the_integer, 1, rf"int of a value: write \.astype\(np\.int32\), or {INSTEAD}"),
+        (indexes_by_value, 1, "an entry of part 'codes' is chosen by a value: only parts of the matrix allow it"),
         (chooses_too_large, 1, "a table of integers that 32 bits do not hold"),
-        (writes_by_value, 1, "what it does depends on a value"),
-        (slices, 1, "an entry is chosen by a slice"),
+        (writes_by_value, 1, "a weight is chosen by a value"),
+        (slices, 1, r"weight 0 is set to 2 entries of part 'codes': write codes\[0\], or another entry"),
+        (forgets_the_entry, 1, r"weight 0 is set to 8 entries of part 'codes': write codes\[0\], or another entry"),
+        (meets_other_length, 8, "2 entries of part 'codes' meet 8 entries of part 'codes'"),
+        (chooses_by_text, 1, "an entry of part 'codes' is chosen by a str"),
+        (writes_a_part, 1, "an entry of part 'codes' is written: only weights are"),
+        (takes_a_vector, 1, r"part 'codes' of 8 entries is taken for a number: write \[0\], or another"),
+        (takes_a_value, 1, "a value is taken for a vector: it is a single number"),
         (ands_a_float, 1, "& of a float"),
         (shifts_a_float, 1, ">> of a float"),
         (cuts_a_float, 1, "a float becomes an integer"),
@@ -489,35 +592,64 @@ def takes_too_long(codes: Array, weights: Array) -> None:
         (
             chooses_by_a_wide_one,
             1,
-            r"an entry is chosen by an integer of 0 \.\. 8556380160, which 32 bits do not hold",
+            r"an entry of a table is chosen by an integer of 0 \.\. 8556380160, which 32 bits do not hold",
         ),
-        (chooses_by_a_float, 1, "an entry is chosen by a float"),
+        (chooses_by_a_float, 1, "an entry of a table is chosen by a float"),
         (chooses_before_the_end, 1, r"an entry of 3 is chosen by an integer of -1 \.\. 2"),
         (chooses_before_the_start, 1, r"an entry of 4 is chosen by an integer of -5 \.\. -2"),
-        (outgrows, 1, rf"\* makes an integer of 0 \.\. {255 * 65535**8}, which 128 bits do not hold"),
+        (outgrows, 1, rf"an integer becomes 0 \.\. {255 * 65535**8}, which 128 bits do not hold"),
         (becomes_half, 1, "a value becomes float16, of floats there is float32 alone"),
         (becomes_double, 1, "a value becomes float64, of floats there is float32 alone"),
         (meets_too_large_a_float, 1, r"float32 does not hold 1e\+39"),
-        (divides_whole, 1, r"TypeError: unsupported operand type\(s\) for //: 'Value' and 'int'"),
-        (calls_numpy, 1, r"TypeError: operand 'Value' does not support ufuncs \(__array_ufunc__=None\)"),
-        (chooses_from_rows, 1, r"(IndexError: only integers|what it does depends on a value).*"),
-        (takes_all, 1, "AttributeError: 'Entries' object has no attribute 'sum'"),
-        (writes_several, 1, "a weight is chosen by a slice"),
+        (divides_by_any, 1, r"// by a value that may be 0: it is 0 \.\. 255"),
+        (divides_by_zero, 1, "% by 0"),
+        (divides_a_float, 1, "// of a float"),
+        (divides_by_a_float, 1, "% of a float"),
+        (raises_to_a_value, 1, r"\*\* by a value"),
+        (raises_too_far, 1, r"\*\* by 17, where 0 \.\. 16 may be"),
+        (raises_to_a_float, 1, r"\*\* by a float"),
+        (compares_far_apart, 1, r"< of integers of -1 \.\. 4278190080, which no 32 bits hold"),
+        (calls_numpy, 1, r"np\.exp of a value: block decoders that are traced do not know it"),
+        (accumulates, 1, r"np\.add\.accumulate of a value: block decoders that are traced do not know it"),
+        (sorts, 1, r"np\.sort of a value: block decoders that are traced do not know it"),
+        (chooses_from_rows, 1, "(an entry of 2 dimensions|IndexError: only integers|a value becomes an index).*"),
+        (takes_all, 1, "AttributeError: 'PartEntries' object has no attribute 'mean'"),
+        (writes_several, 2, "2 weights are set to 3 entries of part 'codes'"),
+        (divides_in_python, 1, "ZeroDivisionError: division by zero"),
         (reads_too_early, 1, "it reads weight 0 before it writes it"),
-        (calls_itself, 1, "RecursionError: maximum recursion depth exceeded.*"),
+        (calls_itself, 2, "RecursionError: maximum recursion depth exceeded.*"),
         (takes_too_long, 1, f"more than {LIMIT} instructions"),
-        (print, 1, "a builtin_function_or_method is no Python function"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_what_cannot_be_written_down_is_said_in_words(decode: Decoder, width: int, text: str) -> None:
-    with pytest.raises(UntraceableError, match=f"^{text}$"):
+    with pytest.raises(UntraceableError, match=rf"^test_trace\.py:\d+: {text}$"):
         trace(decode, [CODES], width)
+
+
+def test_the_line_is_that_of_the_operation() -> None:
+    """Also in a function that the decoder calls; a decoder that ends has only a first line."""
+    first = branches.__code__.co_firstlineno
+    for decode, width, line in ((branches, 1, 2), (leaves_one_out, 2, leaves_one_out.__code__.co_firstlineno - first)):
+        with pytest.raises(UntraceableError, match=rf"^test_trace\.py:{first + line}: "):
+            trace(decode, [CODES], width)
+
+    def decode_by_another(codes: Array, weights: Array) -> None:
+        weights[0] = codes[0]
+        branches(codes, weights)
+
+    with pytest.raises(UntraceableError, match=rf"^test_trace\.py:{first + 2}: "):
+        trace(decode_by_another, [CODES], 1)
+
+
+def test_a_builtin_is_no_decoder() -> None:
+    with pytest.raises(UntraceableError, match=r"^a builtin_function_or_method is no Python function$"):
+        trace(print, [CODES], 1)
 
 
 @pytest.mark.parametrize("dtype", ["<f8", "<i8", "<u8", "|b1"])
 def test_entries_of_other_kinds_are_refused(dtype: str) -> None:
-    with pytest.raises(UntraceableError, match=f"^entries of {dtype.replace('|', '.')}$"):
+    with pytest.raises(UntraceableError, match=rf"^test_trace\.py:\d+: entries of {dtype.replace('|', '.')}$"):
         trace(leaves_one_out, [TracedPart(0, dtype, 1)], 1)
 
 
@@ -528,7 +660,7 @@ def test_entries_and_weights_that_are_not_there() -> None:
     def writes(codes: Array, weights: Array) -> None:
         weights[1] = codes[0]
 
-    with pytest.raises(IndexError, match=r"^entry 8 of 8$"):
+    with pytest.raises(IndexError, match=r"^test_trace\.py:\d+: entry 8 of 8 of part 'codes'$"):
         trace(reads, [CODES], 1)
-    with pytest.raises(IndexError, match=r"^weight 1 of 1$"):
+    with pytest.raises(IndexError, match=r"^test_trace\.py:\d+: weight 1 of 1$"):
         trace(writes, [CODES], 1)

@@ -1,0 +1,48 @@
+"""A step of a program that runs Python: compiled code calls back into the interpreter, on the caller's thread."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable
+from functools import cached_property
+
+ARGUMENTS = 5  # of a kernel
+
+
+class PythonStep:
+    """Work in Python with a kernel's signature. What it raises is kept until the program has run.
+
+    Args:
+        work: what to do.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self.error: BaseException | None = None
+
+    def __call__(self, weights: int, job: int, first: int, last: int, scratch: int) -> None:
+        """Does the work; the arguments are those of any kernel."""
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - compiled code would lose it
+            self.error = self.error or error
+
+    @cached_property
+    def _callback(self) -> Callable[..., None]:
+        return ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * ARGUMENTS)(self)
+
+    @property
+    def address(self) -> int:
+        """Where compiled code calls it; valid as long as the step lives."""
+        address = ctypes.cast(self._callback, ctypes.c_void_p).value  # type: ignore[arg-type]  # is one of ctypes'
+        assert address is not None
+        return address
+
+
+def raise_first(steps: Iterable[PythonStep]) -> None:
+    """Raises what the first step has kept, if any did, and forgets the rest."""
+    errors = [step.error for step in steps if step.error is not None]
+    for step in steps:
+        step.error = None
+    if errors:
+        raise errors[0]

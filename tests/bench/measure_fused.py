@@ -1,0 +1,47 @@
+"""Measures fused products against those of the same weights decoded first, turn by turn in one process.
+
+Run it with ``python -m tests.bench.measure_fused [TAG ...] [--shape 4096x4096] [-n 1,32,512] [--threads 1,2]``; without
+tags it measures the formats of `tests/bench/fused_goals.py`. A tag may also name an installed format.
+"""
+
+import argparse
+import time
+
+from fourcc.bench.matrices import weights
+from fourcc.encoding import encode
+from fourcc.testing.fused_rates import fused_rates
+from tests.bench.fused_goals import GOALS
+from tests.core.fakes import installed
+
+
+def numbers(text: str) -> list[int]:
+    """Numbers between commas."""
+    return [int(each) for each in text.split(",")]
+
+
+def main() -> None:
+    """Prints a line for each format, number of activations and of threads."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tags", nargs="*", default=[str(each.tag) for each in GOALS])
+    parser.add_argument("--shape", default="4096x4096")
+    parser.add_argument("-n", default="1,32,512")
+    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--turns", type=int, default=9)
+    given = parser.parse_args()
+    rows, cols = (int(each) for each in given.shape.split("x"))
+    print("format  unit    n  threads  fused ms  decoded ms  times faster")
+    with installed(*GOALS):
+        for tag in given.tags:
+            matrix = encode(weights(rows, cols), tag)
+            start = time.perf_counter()
+            matrix.matmul(weights(1, cols))
+            first = time.perf_counter() - start
+            for threads in numbers(given.threads):
+                for rate in fused_rates(matrix, numbers(given.n), threads, given.turns):
+                    times = f"{rate.fused * 1e3:8.2f}  {rate.decoded * 1e3:10.2f}  {1 / rate.ratio:12.2f}"
+                    print(f"{tag:6} {matrix.packed.kernel.unit:5} {rate.count:4}  {threads:7}  {times}", flush=True)
+            print(f"{tag:6} first product: {first:.1f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
