@@ -231,7 +231,6 @@ class Format(FormatSpec):
         assert part is not None
         return self.unpacked(parts, geom)[part.name]
 
-    @np.errstate(all="ignore")  # a damaged file may hold any scale
     def _decode_by_blocks(self, parts: Parts, geom: Geometry) -> Floats:
         """Decodes some rows at a time with `decode_block`, turns them back and adds what is extra."""
         height = self.block[0] or geom.rows
