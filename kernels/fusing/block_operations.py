@@ -42,7 +42,8 @@ def operand(given: Any) -> Any:
 
 def stacked(values: Sequence[Any]) -> Array:
     """A list of values as a vector."""
-    return np.stack(np.broadcast_arrays(*(np.atleast_1d(each) for each in alike(values))))
+    same = values if all(map(is_truth, values)) else alike(values)
+    return np.stack(np.broadcast_arrays(*(np.atleast_1d(each) for each in same)))
 
 
 def is_float(given: Any) -> bool:

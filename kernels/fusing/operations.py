@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fourcc.kernels.fusing.division import divided, remainder
-from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, Range, in_words, lies_within, union
+from fourcc.kernels.fusing.integer_ranges import INT32, INT64, RESULTS, UINT32, Range, in_words, lies_within, union
 from fourcc.kernels.fusing.ir import UntraceableError
 from fourcc.kernels.fusing.operators import COMPARISONS, NAMES
 from fourcc.kernels.fusing.values import Value
@@ -186,6 +186,8 @@ def _compare(name: str) -> Callable[[Value, Value], Value]:
 
 def _known_comparison(name: str, x: Range, y: Range) -> bool | None:
     """What comes out, where the ranges decide it."""
+    if not lies_within(union(x, y), INT64):
+        return None
     apart = x[1] < y[0] or y[1] < x[0]
     if name in {"eq", "ne"}:
         return (name == "ne") if apart else None
