@@ -25,16 +25,18 @@ INSTEAD = "write np.where(condition, a, b), which chooses a value"
 
 
 class BlockArray(OfBlocks):
-    """Values (blocks,) or vectors (entries, blocks) of int64, float32 or bool, with the meaning that traces give them.
+    """Values (blocks,) or vectors (entries, blocks) of integers, float32 or bool, with the meaning that traces give them.
+
+    An operation on integers gives the integers of a dtype in which it is exact; from int64 on, it wraps around.
 
     The last axis may have one entry, which stands for all blocks.
     """
 
     @classmethod
     def of(cls, given: Any) -> BlockArray:
-        """Numbers of any dtype as int64, float32 or bool; a copy where the dtype changes."""
+        """Numbers of any dtype as integers, float32 or bool; a copy where the dtype changes."""
         array = np.asarray(given)
-        kind = {"f": np.float32, "i": np.int64, "u": np.int64}.get(array.dtype.kind)
+        kind = {"f": np.float32, "u": np.int64 if array.dtype.itemsize == 8 else None}.get(array.dtype.kind)
         return (array if kind is None else array.astype(kind, copy=False)).view(BlockArray)
 
     @classmethod
@@ -94,7 +96,7 @@ class BlockArray(OfBlocks):
         return len(self)
 
     def astype(self, dtype: Any, *_: Any, **__: Any) -> BlockArray:
-        """To float32, or to an integer of which the dtype's number of bits remains; integers stay int64."""
+        """To float32, or to an integer of which the dtype's number of bits remains."""
         given = np.dtype(dtype)
         if given.kind == "f" and given != np.float32:
             raise BlockDecoderError(f"a value becomes {given}, of floats there is float32 alone")
@@ -112,7 +114,7 @@ class BlockArray(OfBlocks):
         return (self[at] for at in range(len(self)))
 
     def __getitem__(self, index: Any) -> Any:
-        """Entries of a vector: copies, so that a weight which is written later does not change them."""
+        """Entries of a vector."""
         count = len(self)
         if isinstance(index, BlockArray):
             rows = operand(index)
@@ -122,7 +124,7 @@ class BlockArray(OfBlocks):
             raise IndexError(f"entry {index} of {count}")
         if not isinstance(index, (int, np.integer, slice, list, np.ndarray, type(Ellipsis))):
             raise BlockDecoderError(f"an entry is chosen by a {type(index).__name__}")
-        return np.asarray(self)[index].copy().view(BlockArray)
+        return np.asarray(self)[index].view(BlockArray)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise BlockDecoderError("an entry of a vector is written: only weights are")

@@ -50,6 +50,7 @@ class StandIn:
         self._copies: dict[int, FunctionType] = {}
         self._codes: set[CodeType] = set()
         self.function = self._copy(function)
+        self._signature = signature(self.function)
 
     def bind(self, arguments: Sequence[object], params: Mapping[str, object]) -> None:
         """Checks the arguments.
@@ -58,7 +59,7 @@ class StandIn:
             TypeError: it does not take them.
         """
         try:
-            signature(self.function).bind(*arguments, **params)
+            self._signature.bind(*arguments, **params)
         except TypeError as error:
             raise TypeError(f"{self.function.__name__}() {error}") from None
 
