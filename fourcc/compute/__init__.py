@@ -13,7 +13,17 @@ from fourcc.compute.cache import (
     why_not_kept,
 )
 from fourcc.compute.choosing import is_copied, kernel_of, unfit_for_blocks, why_decoded
-from fourcc.compute.products import Activations, Packed, gather, matmul, multiply, pack, pack_decoded, prepare, product_job
+from fourcc.compute.products import (
+    Activations,
+    Packed,
+    gather,
+    matmul,
+    multiply,
+    pack,
+    pack_decoded,
+    prepare,
+    product_job,
+)
 from fourcc.compute.teams import run
 
 __all__ = [

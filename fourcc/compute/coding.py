@@ -20,7 +20,8 @@ from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.metrics import ErrorSums
 
 if TYPE_CHECKING:
-    from fourcc.format import Array, Format, Parts
+    from fourcc.arrays import Array, Parts
+    from fourcc.format import Format
     from fourcc.geometry import Geometry
     from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Kernel

@@ -16,7 +16,8 @@ from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import BLOCK, JOB, LINE, address, empty, matrix, round_up
 
 if TYPE_CHECKING:
-    from fourcc.format import Array, Floats, Format, Parts
+    from fourcc.arrays import Array, Floats, Parts
+    from fourcc.format import Format
     from fourcc.kernels.kernel import Activation, Kernel
 
 COLUMNS = 512  # activations that are multiplied at once: this bounds the memory of a product with very many

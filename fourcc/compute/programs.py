@@ -24,9 +24,9 @@ from fourcc.kernels.transformer import attention, norms_and_gate
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
+    from fourcc.arrays import Array, Floats
     from fourcc.compute.products import Packed
     from fourcc.compute.turning import Turning
-    from fourcc.format import Array, Floats
     from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Activation
 

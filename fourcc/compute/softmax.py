@@ -9,7 +9,7 @@ from fourcc.kernels.descriptors import LAYER_JOB, MODEL, address, empty, round_u
 from fourcc.kernels.transformer.sampling import probabilities
 
 if TYPE_CHECKING:
-    from fourcc.format import Floats
+    from fourcc.arrays import Floats
 
 
 class Softmax:

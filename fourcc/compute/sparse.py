@@ -11,7 +11,8 @@ from fourcc.errors import FourccError, PluginError, memory_is_short
 from fourcc.kernels.descriptors import matrix
 
 if TYPE_CHECKING:
-    from fourcc.format import Array, Floats, Format, Parts
+    from fourcc.arrays import Array, Floats, Parts
+    from fourcc.format import Format
     from fourcc.geometry import Geometry
 
 

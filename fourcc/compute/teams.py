@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
-    from fourcc.format import Array
+    from fourcc.arrays import Array
     from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.threads.thread_team import Team
 

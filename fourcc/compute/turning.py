@@ -11,7 +11,8 @@ import numpy as np
 from fourcc.errors import FourccError, PluginError, memory_is_short
 
 if TYPE_CHECKING:
-    from fourcc.format import Array, Floats, Format, Parts, Turn
+    from fourcc.arrays import Array, Floats, Parts
+    from fourcc.format import Format, Turn
     from fourcc.geometry import Geometry
 
 
@@ -69,4 +70,3 @@ class Turning:
 def _digest(part: Array) -> bytes:
     """Digest of a part's bytes."""
     return hashlib.blake2b(np.ascontiguousarray(part).tobytes(), digest_size=16).digest()
-

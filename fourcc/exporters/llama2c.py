@@ -16,7 +16,7 @@ import numpy as np
 
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
-from fourcc.exporters.layout import FileKind, Layout
+from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.refusals import refuse_heads, refuse_impossible, refuse_scheme, refuse_unsaid
 from fourcc.models.architecture import Architecture
 from fourcc.plugins.registry import registry
@@ -211,8 +211,8 @@ def _tables(sizes: Architecture, file: object) -> bytes:
     return both.tobytes()
 
 
-def _kind(version: int, summary: str) -> FileKind:
-    return FileKind(
+def _kind(version: int, summary: str) -> ExportKind:
+    return ExportKind(
         name=f"llama2c-v{version}",
         summary=summary,
         suffix="",

@@ -9,7 +9,7 @@ from statistics import median
 import attrs
 
 from fourcc import compute
-from fourcc.format import Floats
+from fourcc.arrays import Floats
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.weights import bell
 

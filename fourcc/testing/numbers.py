@@ -9,8 +9,8 @@ from itertools import islice
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Floats
 from fourcc.errors import NumericError, PluginError
-from fourcc.format import Array, Floats
 from fourcc.geometry import Geometry
 from fourcc.settings import complete
 from fourcc.testing.finding import Finding, attempt

@@ -43,6 +43,7 @@ def decode_blocks(
     width: int,
     params: Mapping[str, object] | None = None,
     blocks: int | None = None,
+    out: Array | None = None,
 ) -> Array:
     """The weights of many blocks.
 
@@ -52,7 +53,8 @@ def decode_blocks(
             `MatrixPart`; or a mapping of a record's fields. One block stands for all.
         width: weights of a block.
         params: the layout's parameters, which the function takes by name.
-        blocks: their number; None: the longest last axis of the parts.
+        blocks: their number; None: the longest last axis of the parts, or that of `out`.
+        out: float32 (width, blocks), which is filled, and is then the result.
 
     Returns:
         float32 (width, blocks).
@@ -61,8 +63,9 @@ def decode_blocks(
         BlockDecoderError: the function raises, leaves a weight unwritten, or is no Python function.
         TypeError: it does not take these arguments.
     """
-    count = _counted(parts) if blocks is None else blocks
-    out = np.zeros((width, count), np.float32)
+    if out is None:
+        out = np.zeros((width, _counted(parts) if blocks is None else blocks), np.float32)
+    count = out.shape[1]
     try:
         copy = StandIn(function, (BlockArray,), NamedArray.of)
     except TypeError as error:

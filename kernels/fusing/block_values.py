@@ -123,7 +123,9 @@ class BlockArray(OfBlocks):
         raise BlockDecoderError("an entry of a vector is written: only weights are")
 
     def _refuse(self, *_: Any) -> Any:
-        raise BlockDecoderError(f"what it does depends on values of blocks (if, and, or, not, while, int, float): {INSTEAD}")
+        raise BlockDecoderError(
+            f"what it does depends on values of blocks (if, and, or, not, while, int, float): {INSTEAD}"
+        )
 
     __bool__ = __int__ = __float__ = __index__ = _refuse
 

@@ -13,7 +13,14 @@ from functools import partial
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import COLS, COUNT, OUT, OUT_STRIDE, PARTS, WORD, X_STRIDE, X, round_up
-from fourcc.kernels.fusing.interleave_parts import DATA, MAX_PARTS, Interleave, PartInterleaving, Place, part_interleaving
+from fourcc.kernels.fusing.interleave_parts import (
+    DATA,
+    MAX_PARTS,
+    Interleave,
+    PartInterleaving,
+    Place,
+    part_interleaving,
+)
 from fourcc.kernels.fusing.ir import UntraceableError
 from fourcc.kernels.fusing.ir_ops import panel_operation, product_operation
 from fourcc.kernels.fusing.sparse_rows import add_sparse_products, add_sparse_weights

@@ -82,7 +82,9 @@ class PartReader:
         b, word, place = self._b, offset // 4, offset % 4
         key = part, word, place % 2, base, digit
         if key not in self._digits:
-            fractions = b.mul(self._pair(part, word, place % 2), b.constant(HALVES, -(-(1 << 16) // base ** (digit + 1))))
+            fractions = b.mul(
+                self._pair(part, word, place % 2), b.constant(HALVES, -(-(1 << 16) // base ** (digit + 1)))
+            )
             wide = vector("i32", 32)
             product = b.mul(b.zext(fractions, wide), b.constant(wide, base))
             self._digits[key] = b.bitcast(b.trunc(b.lshr(product, b.constant(wide, 16)), HALVES), WORDS)

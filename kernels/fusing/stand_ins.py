@@ -37,9 +37,7 @@ class StandIn:
         TypeError: it is no Python function.
     """
 
-    def __init__(
-        self, function: Callable[..., Any], kinds: tuple[type, ...], array: Callable[[Any], object]
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], kinds: tuple[type, ...], array: Callable[[Any], object]) -> None:
         self._kinds, self._array = kinds, array
         self._copies: dict[int, FunctionType] = {}
         self._codes: set[CodeType] = set()

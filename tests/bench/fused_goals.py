@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Original, Parts, Sparse, Turn
+from fourcc.arrays import Array, Floats, Parts
+from fourcc.format import Blocks, Format, Original, Sparse, Turn
 from fourcc.geometry import Geometry
 from fourcc.part import packed, per_block, per_matrix, ragged
 
@@ -146,5 +147,7 @@ GOALS = [
         **PLAIN | {"parts": OUTLYING},
     ),
     Format(tag="Gt64", summary="trits", block=64, parts=(SCALE, TRITS), encode=encode_trits, decode_block=decode_trits),
-    Format(tag="Gt32", summary="trits", block=320, parts=(SCALE, TRITS), encode=encode_trits, decode_block=decode_trits),
+    Format(
+        tag="Gt32", summary="trits", block=320, parts=(SCALE, TRITS), encode=encode_trits, decode_block=decode_trits
+    ),
 ]

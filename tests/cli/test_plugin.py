@@ -58,7 +58,7 @@ def test_what_is_written_works(process: Runner, run: Runner, here: Path, tiny: P
     info = here / "fourcc-tern" / "fourcc_tern-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fourcc-tern\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[fourcc.formats]\nTern = fourcc_tern.tern:TERN\n")
+    (info / "entry_points.txt").write_text("[fourcc.formats.1]\nTern = fourcc_tern.tern:TERN\n")
     env = {"PYTHONPATH": str(here / "fourcc-tern")}
     checks = ("declaration", "stored bytes", "zeros", "within the bound")
     assert set(checks) <= {check.name for check in CHECKS}
@@ -170,7 +170,7 @@ def good(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 2.0\n")
     names = {"Good": "GOOD", "Siz1": "SIZE", "Exi1": "EXIT", "Wron": "LAST", "Gone": "GONE"}
     lines = [f"{tag} = tests.testing.broken_formats:{name}" for tag, name in names.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[fourcc.formats]", *lines, "BIG1 = nowhere:X", ""]))
+    (info / "entry_points.txt").write_text("\n".join(["[fourcc.formats.1]", *lines, "BIG1 = nowhere:X", ""]))
     return {"PYTHONPATH": f"{folder}:{root}"}
 
 

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import attrs
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts, Sparse, Turn
+from fourcc.arrays import Array, Floats, Parts
+from fourcc.format import Blocks, Format, Sparse, Turn
 from fourcc.geometry import Geometry
 from fourcc.part import packed, per_block, per_column, ragged
 from tests.core.fakes import installed

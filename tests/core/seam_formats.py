@@ -5,7 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Original, Parts
+from fourcc.arrays import Array, Floats, Parts
+from fourcc.format import Blocks, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.part import Part
 from fourcc.settings import Params, Setting

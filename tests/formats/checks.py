@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from fourcc import errors
+from fourcc.arrays import Array, Parts
 from fourcc.encoding import encode
-from fourcc.format import Aids, Array, Parts
+from fourcc.format import Aids
 from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params, complete

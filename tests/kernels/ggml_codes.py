@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fourcc.format import Array, Parts
+from fourcc.arrays import Array, Parts
 from fourcc.formats import iq4x, mxf4, q3_k
 from fourcc.formats.layouts.six_bits import unpack_scales
 from fourcc.formats.searches.levels import LEVELS

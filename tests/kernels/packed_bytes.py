@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.fusing.packed_codes import PackedCodes
 
 LAYOUTS = (

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import compute
+from fourcc.arrays import Array, Parts
 from fourcc.errors import PluginError
-from fourcc.format import Array, Format, Parts
+from fourcc.format import Format
 from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.kernels.fusing.block_part import BlockPart

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import address, empty
 from fourcc.kernels.fusing.ir import Trace, UntraceableError

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, integer_kind, lies_within
 from fourcc.kernels.fusing.ir import LIMIT, Trace, UntraceableError
 from fourcc.kernels.fusing.operators import OPERATORS
@@ -140,7 +140,10 @@ def test_a_table_behind_other_fields_of_a_record_is_refused() -> None:
     def decode(codes: Array, book: dict[str, Array], weights: Array) -> None:
         weights[0] = book["values"][codes[0]]
 
-    fields = [("count", TracedPart(1, "|u1", 1, whole=True)), ("values", TracedPart(1, "<f4", 16, 1, whole=True, name="book"))]
+    fields = [
+        ("count", TracedPart(1, "|u1", 1, whole=True)),
+        ("values", TracedPart(1, "<f4", 16, 1, whole=True, name="book")),
+    ]
     with pytest.raises(UntraceableError, match=r": an entry of a record, part 'book', is chosen by a value$"):
         trace(decode, [CODES, fields], 1)
 
