@@ -165,7 +165,7 @@ class PartsOfTile:
         return self._filled[part.name]
 
     def _put_codes(self, part: Part, region: Region, codes: Array) -> None:
-        """What each weight has."""
+        """Writes what each weight of a region has."""
         tile = self._size(region)
         if region.height == 1 and codes.size == tile[0] * tile[1]:  # all of them
             self._filled[part.name] = codes.reshape(tile)
