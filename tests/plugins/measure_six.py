@@ -79,9 +79,9 @@ def rows(data: Path) -> Iterator[str]:
         bits, found = evaluated(fmt, data)
         kld = found.divergence
         assert kld is not None
-        lines = code_lines(PACKAGE / "fourcc_six" / f"{name}.py")
-        level = compute.kernel_of(fmt).level
-        yield f"| [`{fmt.tag}`](fourcc_six/{name}.py) | {lines} | {bits:.2f} | {kld.mean:.3g} ± {kld.half:.1g} | {level} |"
+        lines, level = code_lines(PACKAGE / "fourcc_six" / f"{name}.py"), compute.kernel_of(fmt).level
+        link = f"[`{fmt.tag}`](fourcc_six/{name}.py)"
+        yield f"| {link} | {lines} | {bits:.2f} | {kld.mean:.3g} ± {kld.half:.1g} | {level} |"
 
 
 def main() -> None:
