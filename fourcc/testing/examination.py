@@ -7,12 +7,13 @@ from itertools import groupby
 
 import attrs
 
+from fourcc.plugins.apart import End
 from fourcc.plugins.registry import registry
 from fourcc.testing.finding import Outcome
 from fourcc.testing.measures import Measure, measure, nearest
 from fourcc.testing.order import Fallen
 from fourcc.testing.plan import CHECKS, Check
-from fourcc.testing.process import LIMIT, MEASURE, Answer, End, answers, outcome_of
+from fourcc.testing.process import LIMIT, MEASURE, Answer, answers, outcome_of
 from fourcc.testing.subject import Subject
 
 

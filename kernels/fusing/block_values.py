@@ -25,7 +25,7 @@ INSTEAD = "write np.where(condition, a, b), which chooses a value"
 
 
 class BlockArray(OfBlocks):
-    """Values (blocks,) or vectors (entries, blocks) of integers, float32 or bool, with the meaning that traces give them.
+    """Values (blocks,) or vectors (entries, blocks) of integers, float32 or bool, with the meaning of traces.
 
     An operation on integers gives the integers of a dtype in which it is exact; from int64 on, it wraps around.
 
