@@ -108,14 +108,14 @@ def _read(  # noqa: PLR0911 - one for each name
         case "part_entry", (part, dtype, offset):
             return np.repeat(read(load_word(pointers + 8 * part) + offset, dtype, 1), 16)
         case "table", (table, number):
-            return _chosen(trace.tables[table], values[number])
+            return chosen(trace.tables[table], values[number])
         case "part_table", (part, _, count, number):
             table_address = load_word(pointers + 8 * (len(strides) + part))
-            return _chosen(read(table_address, WIDE[instruction.kind], count), values[number])
+            return chosen(read(table_address, WIDE[instruction.kind], count), values[number])
     raise ValueError(instruction.name)
 
 
-def _chosen(table: Lanes, index: Lanes) -> Lanes:
+def chosen(table: Lanes, index: Lanes) -> Lanes:
     """Entries of a table: an index counts modulo 2^k where there are 2^k, else one beyond the end takes the last."""
     if len(table) & (len(table) - 1) == 0:
         index = index & (len(table) - 1)
