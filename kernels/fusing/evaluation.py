@@ -101,9 +101,9 @@ def _read(  # noqa: PLR0911 - one for each name
             low, high = (_gathered(load_word(pointers + 8 * part), at + each, "|u1").astype(int) for each in (0, last))
             code: Lanes = (low | high << 8 * last) >> shift & (1 << size) - 1
             return code
-        case "digit", (part, offset, base, digit):
+        case "digit", (part, offset, divisor, base):
             byte = _gathered(load_word(pointers + 8 * part), block * strides[part] + offset, "|u1").astype(np.int32)
-            value: Lanes = byte // base**digit % base
+            value: Lanes = byte // divisor % base
             return value
         case "part_entry", (part, dtype, offset):
             return np.repeat(read(load_word(pointers + 8 * part) + offset, dtype, 1), 16)
