@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from pkgutil import resolve_name
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -138,18 +139,35 @@ def _declared(kernel: str | Callable[..., Kernel], params: Params) -> Kernel:
 
 
 def _fuse(fmt: Format, params: Params) -> _Choice:
-    """The kernel made from a format's block decoder; that of decoded weights, and a warning, if that is impossible."""
+    """The kernel made from a format's block decoder; that of decoded weights, and a warning, if that does not pay."""
+    from fourcc.kernels.fusing.costs import COSTLY
     from fourcc.kernels.fusing.ir import UntraceableError
-    from fourcc.kernels.products.plain_floats import DECODED
 
     try:
-        return _Choice(_fused(fmt, params))
+        kernel = _fused(fmt, params)
     except Exception as error:
         if memory_is_short(error):
             raise
         told = str(error) if isinstance(error, UntraceableError) else f"{type(error).__name__}: {error}"
-    reason = f"its block decoder cannot run on several rows at once: {told}"
+        return _decoded(fmt, f"its block decoder cannot run on several rows at once: {told}", told)
+    if kernel.operations <= COSTLY:
+        return _Choice(kernel)
+    long = f"about {kernel.operations:.0f} operations a weight, and decoding first is faster from {COSTLY} on"
+    told = f"{_place(fmt)}: {long}"
+    return _decoded(fmt, f"its block decoder is too long: {told}", told)
+
+
+def _decoded(fmt: Format, reason: str, told: str) -> _Choice:
+    from fourcc.kernels.products.plain_floats import DECODED
+
     return _Choice(DECODED, reason, f"products with the format {fmt.tag} decode the whole matrix first: {told}")
+
+
+def _place(fmt: Format) -> str:
+    """Where the block decoder is written."""
+    function = getattr(fmt.decode_block, "py_func", fmt.decode_block)
+    code = function.__code__
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
 
 
 def _fused(fmt: Format, params: Params) -> Kernel:
