@@ -30,7 +30,9 @@ what becomes of the rest. safetensors gets a config.json beside it."""
 
 To = Annotated[
     str | None,
-    typer.Option("--to", metavar="KIND", help="gguf, safetensors, llama2c-v0, -v1, -v2.  [default: by the suffix]"),
+    typer.Option(
+        "--to", metavar="KIND", help="gguf, safetensors, llama2c-v0, -v1, -v2, or a plugin's.  [default: by the suffix]"
+    ),
 ]
 As = Annotated[
     str | None, typer.Option("--as", metavar="TAG[,TAG]", help="Format for tensors that the file cannot hold.")

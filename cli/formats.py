@@ -1,8 +1,8 @@
-"""`fourcc formats`: the installed formats, what they can do, and which of them are broken."""
+"""`fourcc formats`: the installed formats, what they can do, and which plugins are broken, of any kind."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import attrs
 import typer
@@ -13,7 +13,10 @@ from fourcc.cli.shared.options import Json
 from fourcc.errors import DuplicateTagError, PluginError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from fourcc.format import Format
+    from fourcc.part import Part
     from fourcc.plugins.entries import Entry
     from fourcc.settings import Setting
     from fourcc.tags import FourCC
@@ -22,9 +25,10 @@ EPILOG = """\b
 Examples:
   fourcc formats
   fourcc formats Q8_0
+  fourcc formats --files
   fourcc formats --broken
 
-FOURCC_PLUGINS=a,b allows only the formats of these packages beside fourcc's own."""
+FOURCC_PLUGINS=a,b allows only the plugins of these packages beside what is fourcc's own."""
 
 COLUMNS = (
     Column("tag"),
@@ -36,20 +40,22 @@ COLUMNS = (
     Column("provided by"),
     Column("summary"),
 )
-BROKEN = (Column("broken"), Column("provided by"), Column("reason"))
+FILES = (Column("kind"), Column("can"), Column("suffix"), Column("provided by"), Column("summary"))
+SCHEMAS = {"formats": 2, "format": 2, "files": 1}  # versions of the JSON objects
+BROKEN = (Column("broken"), Column("is a"), Column("provided by"), Column("reason"))
 SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowed"), Column("summary"))
 
 Tag = Annotated[str | None, typer.Argument(metavar="TAG", help="Show one format in depth.")]
-BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only those that cannot be used, with the reason.")]
-
-IMPORT_SECONDS = 20.0  # seconds that the import of a plugin may take
+Files = Annotated[bool, typer.Option("--files", help="The kinds of files that can be read and exported to, instead.")]
+BrokenOnly = Annotated[bool, typer.Option("--broken", help="Only what cannot be used, of formats and of files: why.")]
 
 
 @attrs.frozen
 class Trouble:
-    """An entry point whose format cannot be used."""
+    """A plugin that cannot be used."""
 
-    tag: str
+    name: str
+    kind: str
     owner: str
     reason: str
 
@@ -59,78 +65,109 @@ def register(app: typer.Typer) -> None:
     app.command(epilog=EPILOG)(formats)
 
 
-def formats(tag: Tag = None, *, broken: BrokenOnly = False, as_json: Json = False) -> None:
+def formats(tag: Tag = None, *, files: Files = False, broken: BrokenOnly = False, as_json: Json = False) -> None:
     """List the installed formats, or show one in depth.
 
     Bits per weight, what each can do, who provides it, and which plugins are broken.
     """
+    if tag is not None and (files or broken):
+        raise UsageError("--files and --broken list: they take no TAG", found=tag)
     if tag is not None:
         _show_one(tag, as_json=as_json)
-        return
-    working, troubles = survey()
-    if broken:
-        working = []
+    elif broken:
+        troubles = [*survey()[1], *broken_files()]
+        _show("formats", FILES, {"formats": [], "broken": troubles}, [], as_json=as_json)
+        if not (troubles or as_json):
+            terminal.out("no plugin is broken")
+    elif files:
+        kinds = list(_files())
+        rows = [[*map(str, each.values())] for each in kinds]
+        _show("files", FILES, {"files": kinds, "broken": broken_files()}, rows, as_json=as_json)
+    else:
+        working, troubles = survey()
+        entries = [_entry(fmt, owner) for fmt, owner in working] if as_json else []
+        rows = [] if as_json else [_row(fmt, owner) for fmt, owner in working]
+        _show("formats", COLUMNS, {"formats": entries, "broken": troubles}, rows, as_json=as_json)
+
+
+def _show(
+    schema: str, columns: Sequence[Column], body: dict[str, list[Any]], rows: list[list[str]], *, as_json: bool
+) -> None:
+    """A list, and the plugins that are broken."""
+    troubles = [attrs.asdict(each) for each in body["broken"]]
     if as_json:
-        entries = [_entry(fmt, owner) for fmt, owner in working]
-        json_documents.show("formats", {"formats": entries, "broken": [attrs.asdict(each) for each in troubles]})
-        return
-    if working:
-        tables.show(COLUMNS, [_row(fmt, owner) for fmt, owner in working])
+        return json_documents.show(schema, {**body, "broken": troubles}, version=SCHEMAS[schema])
+    if rows:
+        tables.show(columns, rows)
     if troubles:
         terminal.out("")
-        tables.show(BROKEN, [[each.tag, each.owner, each.reason] for each in troubles])
-    elif broken:
-        terminal.out("no format is broken")
+        tables.show(BROKEN, [[*each.values()] for each in troubles])
+    return None
+
+
+def _files() -> Iterator[dict[str, str]]:
+    """The kinds of files, with the columns of the table: those to be read, then those to be written, plugins' last."""
+    from fourcc import exporters, sources
+    from fourcc.cli.shared.providers import OWN as PROVIDER
+
+    own = str(PROVIDER)
+    told = [(kind.name, "read", "", own, "") for kind in sources.KINDS]
+    told += [(kind.name, "read", "", entry.owner, "") for kind, entry in sources.PLUGGED.working()]
+    told += [(kind.name, "write", kind.suffix, own, kind.summary) for kind in exporters.KINDS.values()]
+    told += [
+        (kind.name, "write", kind.suffix, entry.owner, kind.summary) for kind, entry in exporters.PLUGGED.working()
+    ]
+    for each in told:
+        yield dict(zip(("kind", "can", "suffix", "provider", "summary"), each, strict=True))
+
+
+def broken_files() -> list[Trouble]:
+    """The plugins for files that cannot be used."""
+    from fourcc import exporters, sources
+
+    plugged = {"source": sources.PLUGGED.broken(), "exporter": exporters.PLUGGED.broken()}
+    return [
+        Trouble(each.entry.name, kind, each.entry.owner, each.reason) for kind, ones in plugged.items() for each in ones
+    ]
 
 
 def survey() -> tuple[list[tuple[Format, Entry]], list[Trouble]]:
     """The formats that work, and those that do not. A broken plugin hides no other."""
     from fourcc.plugins.registry import registry
 
-    working, troubles = [], []
+    working = list(registry.working())
+    troubles = [Trouble(each.entry.name, "format", each.entry.owner, each.reason) for each in registry.broken()]
     for tag in registry:
         try:
-            working.append(_imported(tag))
+            registry.entry(tag)
         except DuplicateTagError as error:
-            troubles.append(Trouble(str(tag), "several packages", error.what))
-        except PluginError:
-            continue  # listed below
-    troubles += [Trouble(each.entry.name, each.entry.owner, each.reason) for each in registry.broken()]
+            troubles.append(Trouble(str(tag), "format", "several packages", error.what))
     return working, troubles
 
 
-def _imported(tag: FourCC) -> tuple[Format, Entry]:
-    """A format and its provider. A third party's is first imported in another process, since the import may crash."""
-    from fourcc.plugins.entries import OWN
+def _show_one(text: str, *, as_json: bool) -> None:
     from fourcc.plugins.registry import registry
 
-    owner = registry.entry(tag)
-    if owner.distribution != OWN:
-        from fourcc.testing.process import import_apart
-
-        died = import_apart(owner.target, IMPORT_SECONDS)
-        if died is not None:
-            registry.refuse(owner, f"its import ended a process: {died.found}")
-    return registry[tag], owner
-
-
-def _show_one(text: str, *, as_json: bool) -> None:
-    fmt, owner = _imported(_tag(text))
+    tag = _tag(text)
+    fmt, owner = next(registry.working([tag]), None) or (registry[tag], registry.entry(tag))
     if as_json:
-        json_documents.show("format", _entry(fmt, owner))
+        json_documents.show("format", _entry(fmt, owner), version=SCHEMAS["format"])
         return
-    spec = fmt
     tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")
-    for part in spec.parts:
-        covers = "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"
-        terminal.out(
-            f"part {part.name}: {json_documents.dtype(part.dtype)}, {'variable length' if part.variable else covers}"
-        )
-    rows = [_setting("param", each) for each in spec.params] + [_setting("encoder", each) for each in spec.options]
+    for part in fmt.parts:
+        terminal.out(f"part {part.name}: {json_documents.dtype(part.dtype)}, {_covers(part)}")
+    rows = [_setting("param", each) for each in fmt.params] + [_setting("encoder", each) for each in fmt.options]
     if rows:
         terminal.out("")
         tables.show(SETTINGS, rows)
+
+
+def _covers(part: Part) -> str:
+    """The rows that an entry of a part along its first axis belongs to."""
+    if part.variable:
+        return "variable length"
+    return "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"
 
 
 def _tag(text: str) -> FourCC:
@@ -143,33 +180,30 @@ def _tag(text: str) -> FourCC:
 
 
 def _facts(fmt: Format, owner: Entry) -> list[tuple[str, str]]:
-    spec = fmt
     return [
-        ("tag", str(spec.tag)),
-        ("name", spec.name),
-        ("summary", spec.summary),
-        ("bits per weight", units.bits(spec.bits_per_weight())),
+        ("tag", str(fmt.tag)),
+        ("name", fmt.name),
+        ("summary", fmt.summary),
+        ("bits per weight", units.bits(fmt.bits_per_weight())),
         ("block", _block(fmt)),
-        ("short blocks", "stored" if spec.short_block else "refused"),
+        ("short blocks", "stored" if fmt.short_block else "refused"),
         ("can", _abilities(fmt)),
-        ("needs", ", ".join(sorted(spec.needs))),
-        ("uses if given", ", ".join(sorted(spec.uses))),
-        ("decodes to", spec.decoded),
-        ("NaN, infinity", "held" if spec.nonfinite else "refused"),
-        ("activations", spec.partner or ""),
+        ("needs", ", ".join(sorted(fmt.needs))),
+        ("uses if given", ", ".join(sorted(fmt.uses))),
+        ("decodes to", fmt.decoded),
+        ("NaN, infinity", "held" if fmt.nonfinite else "refused"),
         ("products", _products_in_depth(fmt)),
         ("fused", _fused_rate(fmt)),
-        ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in spec.foreign.items())),
-        ("encoder version", str(spec.encoder_version)),
+        ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in fmt.foreign.items())),
+        ("encoder version", str(fmt.encoder_version)),
         ("provided by", f"{owner.owner} ({owner.target})"),
     ]
 
 
 def _row(fmt: Format, owner: Entry) -> list[str]:
-    spec = fmt
-    bits = units.bits(spec.bits_per_weight())
-    needs = ", ".join(sorted(spec.needs)) or "-"
-    return [str(spec.tag), bits, _block(fmt), _abilities(fmt), _products(fmt), needs, owner.owner, spec.summary]
+    bits = units.bits(fmt.bits_per_weight())
+    needs = ", ".join(sorted(fmt.needs)) or "-"
+    return [str(fmt.tag), bits, _block(fmt), _abilities(fmt), _products(fmt), needs, owner.owner, fmt.summary]
 
 
 def _block(fmt: Format) -> str:
@@ -225,30 +259,27 @@ def _allowed(setting: Setting) -> str:
 
 
 def _entry(fmt: Format, owner: Entry) -> dict[str, object]:
-    spec = fmt
     return {
-        "tag": str(spec.tag),
-        "name": spec.name,
-        "summary": spec.summary,
-        "bits_per_weight": json_documents.bits(spec.bits_per_weight()),
-        "block": list(spec.block),
-        "short_block": spec.short_block,
+        "tag": str(fmt.tag),
+        "name": fmt.name,
+        "summary": fmt.summary,
+        "bits_per_weight": json_documents.bits(fmt.bits_per_weight()),
+        "block": list(fmt.block),
+        "short_block": fmt.short_block,
         "encode": fmt.encode is not None,
-        "real": spec.real,
+        "real": fmt.real,
         "products": _products(fmt),
-        "decoded": spec.decoded,
-        "nonfinite": spec.nonfinite,
-        "needs": sorted(spec.needs),
-        "uses": sorted(spec.uses),
+        "decoded": fmt.decoded,
+        "nonfinite": fmt.nonfinite,
+        "needs": sorted(fmt.needs),
+        "uses": sorted(fmt.uses),
         "parts": [
-            {"name": part.name, "dtype": part.dtype, "rows": part.rows, "variable": part.variable}
-            for part in spec.parts
+            {"name": part.name, "dtype": part.dtype, "rows": part.rows, "variable": part.variable} for part in fmt.parts
         ],
-        "params": [attrs.asdict(each) for each in spec.params],
-        "options": [attrs.asdict(each) for each in spec.options],
-        "partner": spec.partner,
-        "foreign": dict(spec.foreign),
-        "encoder_version": spec.encoder_version,
+        "params": [attrs.asdict(each) for each in fmt.params],
+        "options": [attrs.asdict(each) for each in fmt.options],
+        "foreign": dict(fmt.foreign),
+        "encoder_version": fmt.encoder_version,
         "provider": owner.owner,
         "target": owner.target,
     }

@@ -11,9 +11,7 @@ and becomes quiet.
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
-from fourcc.geometry import Geometry
-from fourcc.part import Part
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, per_weight
 
 
 def decode(parts: Parts, geom: Geometry) -> Floats:
@@ -22,12 +20,11 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> bits, rounded half to even."""
-    tile = blocks.rows
-    bits = tile.view(np.uint32)
+    """The bits, rounded half to even."""
+    bits = blocks.w.view(np.uint32)
     rounded = bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
     quiet = bits | np.uint32(0x0040_0000)
-    return {"values": (np.where(np.isnan(tile), quiet, rounded) >> np.uint32(16)).astype(np.uint16)}
+    return {"values": (np.where(np.isnan(blocks.w), quiet, rounded) >> np.uint32(16)).astype(np.uint16)}
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -37,10 +34,9 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 BF16 = Format(
     tag="BF16",
-    name="BF16",
     summary="16-bit brain floats",
-    block=(1, 1),
-    parts=(Part("values", "<u2", tail=lambda geom: (geom.cols,)),),
+    block=1,
+    parts=(per_weight("values", "u2"),),
     nonfinite=True,
     foreign={"safetensors": "BF16", "ggml": 30},
     decode=decode,

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from fourcc.format import Array
+from fourcc import Array, Geometry
 from fourcc.formats.families.plain import plain
 from fourcc.formats.layouts.error_bounds import F16_LEAST
-from fourcc.geometry import Geometry
 
 
 def bound(w: Array, geom: Geometry) -> Array:

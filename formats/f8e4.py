@@ -10,9 +10,7 @@ with M = 7 is NaN. The format carries such checkpoints as they are; it has no en
 
 import numpy as np
 
-from fourcc.format import Array, Floats, Format, Parts
-from fourcc.geometry import Geometry
-from fourcc.part import Part
+from fourcc import Array, Floats, Format, Geometry, Parts, per_weight
 
 
 def _table() -> Floats:
@@ -37,8 +35,8 @@ F8E4 = Format(
     tag="F8E4",
     name="F8_E4M3",
     summary="8-bit floats, 4 exponent and 3 mantissa bits",
-    block=(1, 1),
-    parts=(Part("values", "|u1", tail=lambda geom: (geom.cols,)),),
+    block=1,
+    parts=(per_weight("values", "u1"),),
     nonfinite=True,
     foreign={"safetensors": "F8_E4M3"},
     decode=decode,

@@ -10,9 +10,7 @@ carries such checkpoints as they are; it has no encoder.
 
 import numpy as np
 
-from fourcc.format import Array, Format, Parts
-from fourcc.geometry import Geometry
-from fourcc.part import Part
+from fourcc import Array, Format, Geometry, Parts, per_weight
 
 
 @np.errstate(invalid="ignore")  # some machines report a signalling NaN
@@ -26,8 +24,8 @@ F8E5 = Format(
     tag="F8E5",
     name="F8_E5M2",
     summary="8-bit floats, 5 exponent and 2 mantissa bits",
-    block=(1, 1),
-    parts=(Part("values", "|u1", tail=lambda geom: (geom.cols,)),),
+    block=1,
+    parts=(per_weight("values", "u1"),),
     nonfinite=True,
     foreign={"safetensors": "F8_E5M2"},
     decode=decode,

@@ -11,67 +11,34 @@ Decode: w = 2^(e - 128) * LEVELS[q], in float32. The levels are twice the values
 one of mantissa), so that they are integers; -0 is 0.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
-from fourcc.formats.layouts.bit_fields import packed, unpacked
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.error_bounds import largest
-from fourcc.formats.layouts.row_blocks import in_batches
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 BLOCK = 32
-HALF = BLOCK // 2
 MAX_EXPONENT = 252  # the largest exponent whose levels are all finite
 BIAS = 128  # of the exponent; 1 more than usual, since the levels are doubled
 LEVELS = np.array([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12], np.float32)
 BORDERS = np.array([0.5, 1.5, 2.5, 3.5, 5, 7, 10], np.float32)  # half-way between two levels
 POWERS = np.ldexp(np.float32(1), np.arange(256) - BIAS).astype(np.float32)  # the first two are denormal
-FIELDS = (("e", "|u1", ()), ("q", "|u1", (HALF,)))
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored codes, 0 .. 15, uint8 (rows, cols)."""
-    return unpacked(parts["blocks"]["q"], HALF, 4).reshape(geom.rows, geom.cols)
-
-
-@np.errstate(over="ignore")  # 12 * 2^127
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
-    scale = POWERS[parts["blocks"]["e"]]  # (rows, cols / 32)
-    w = LEVELS[codes(parts, geom)]
-    w.reshape(*scale.shape, BLOCK)[...] *= scale[..., None]
-    return w
-
-
-def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
+def decode_block(e: Array, q: Array, weights: Array) -> None:
     """Decodes one block."""
-    scale = POWERS[blocks["e"][0]]
-    for j in range(HALF):
-        pair = blocks["q"][j]
-        weights[j] = scale * LEVELS[pair & 15]
-        weights[j + HALF] = scale * LEVELS[pair >> 4]
+    weights[:] = POWERS[e] * LEVELS[q]
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    tile = blocks.rows
-    return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
-
-
-def _encode_blocks(w: Floats, blocks: Array) -> None:
-    """Weights (n, 32) into blocks (n,)."""
-    magnitude = np.abs(w)
-    e = exponents(magnitude.max(axis=1))  # (n,)
+    """Exponents, and codes 0 .. 15."""
+    magnitude = np.abs(blocks.w)
+    e = exponents(magnitude.max(axis=1))  # (blocks,)
     scale = POWERS[e][:, None]
-    codes = np.zeros(w.shape, np.uint8)
+    codes = np.zeros(magnitude.shape, np.uint8)
     for border in BORDERS:
         codes += magnitude > border * scale  # exact products
-    codes[(w < 0) & (codes > 0)] += 8
-    blocks["e"] = e
-    blocks["q"] = packed(codes, HALF, 4)
+    codes[(blocks.w < 0) & (codes > 0)] += 8
+    return {"e": e, "q": codes}
 
 
 def exponents(peak: Floats) -> Array:
@@ -93,12 +60,10 @@ MXF4 = Format(
     tag="MXF4",
     name="MXFP4",
     summary="4-bit floats (E2M1) in blocks of 32 with a power-of-two scale",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    block=BLOCK,
+    parts=(record("blocks", per_block("e", "u1"), packed("q", bits=4, run=16)),),
     foreign={"ggml": 39},
-    decode=decode,
     encode=encode,
-    codes=codes,
     decode_block=decode_block,
     kernel="fourcc.kernels.mxf4:KERNEL",
     bound=bound,

@@ -14,54 +14,32 @@ float16.
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
+from fourcc import Array, Blocks, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
-from fourcc.formats.layouts.row_blocks import in_batches
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 BLOCK = 32
-HALF = BLOCK // 2
 ZERO_POINT = 8  # the code of weight 0
-FIELDS = (("d", "<f2", ()), ("q", "|u1", (HALF,)))
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, 0 .. 15, uint8 (rows, cols)."""
-    nibbles = parts["blocks"]["q"]  # (rows, cols / 32, 16)
-    return np.concatenate([nibbles & 15, nibbles >> 4], axis=-1).reshape(geom.rows, geom.cols)
+def decode_block(d: Array, q: Array, weights: Array) -> None:
+    """Decodes one block."""
+    weights[:] = d * (q - ZERO_POINT)
 
 
-@np.errstate(invalid="ignore")  # a foreign file may hold any scale
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
-    d = parts["blocks"]["d"].astype(np.float32)  # (rows, cols / 32)
-    w = codes(parts, geom).astype(np.float32)
-    w -= ZERO_POINT
-    w.reshape(*d.shape, BLOCK)[...] *= d[..., None]
-    return w
-
-
+@np.errstate(divide="ignore", over="ignore")  # 1 / d may be infinite
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    tile = blocks.rows
-    return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
-
-
-@np.errstate(divide="ignore", over="ignore")  # 1 / d and the float16 d may be infinite
-def _encode_blocks(w: Floats, blocks: Array) -> None:
-    """Weights (n, 32) into blocks (n,)."""
-    peak = np.abs(w).argmax(axis=1)  # (n,), ties go to the first
+    """Scales, and codes 0 .. 15."""
+    w = blocks.w
+    peak = np.abs(w).argmax(axis=1)  # (blocks,), ties go to the first
     d = w[np.arange(len(w)), peak] / np.float32(-8)
     inverse = 1 / d
     lost = np.isinf(inverse)  # d is 0, or so small that it is 0 in float16
     inverse[lost] = 0
-    q = w * inverse[:, None]  # (n, 32)
+    q = w * inverse[:, None]
     q += np.float32(8.5)
     q = np.minimum(q.astype(np.uint8), 15)
     q[lost & (d != 0)] = 0  # as ggml's C code gives on x86; they decode to 0 all the same
-    blocks["d"] = d
-    blocks["q"] = q[:, :HALF] | q[:, HALF:] << 4
+    return {"d": d, "q": q}
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -71,14 +49,12 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 Q4_0 = Format(
     tag="Q4_0",
-    name="Q4_0",
     summary="ggml's 4-bit blocks of 32, float16 scale",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    block=BLOCK,
+    parts=(record("blocks", per_block("d", "f2"), packed("q", bits=4, run=16)),),
     foreign={"ggml": 2},
-    decode=decode,
     encode=encode,
-    codes=codes,
+    decode_block=decode_block,
     kernel="fourcc.kernels.q4_0:KERNEL",
     bound=bound,
 )

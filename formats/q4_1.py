@@ -10,49 +10,21 @@
 Decode: w = d * q + m, in float32.
 """
 
-from collections.abc import Mapping
-
-from fourcc.format import Array, Blocks, Floats, Format, Parts
-from fourcc.formats.layouts.bit_fields import packed, unpacked
-from fourcc.formats.layouts.offset_blocks import BLOCK, HALF, bound_of_codes, decode_blocks, encode_blocks
-from fourcc.formats.layouts.row_blocks import in_weighted_batches
-from fourcc.formats.searches.importance import error_weights
-from fourcc.geometry import Geometry
-from fourcc.part import Part
+from fourcc import Array, Blocks, Format, Geometry, Parts, packed, per_block, record
+from fourcc.formats.layouts.offset_blocks import BLOCK, bound_of_codes, scale_and_offset
 
 TOP = 15  # largest code
-FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("q", "|u1", (HALF,)))
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, 0 .. 15, uint8 (rows, cols)."""
-    return unpacked(parts["blocks"]["q"], HALF, 4).reshape(geom.rows, geom.cols)
-
-
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
-    return decode_blocks(parts["blocks"], codes(parts, geom))
-
-
-def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
+def decode_block(d: Array, m: Array, q: Array, weights: Array) -> None:
     """Decodes one block."""
-    for j in range(HALF):
-        pair = blocks["q"][j]
-        weights[j] = blocks["d"][0] * (pair & 15) + blocks["m"][0]
-        weights[j + HALF] = blocks["d"][0] * (pair >> 4) + blocks["m"][0]
+    weights[:] = d * q + m
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    tile, geom, aids = blocks.rows, blocks.geom, blocks.aids
-    weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
-    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
-
-
-def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
-    """Weights (n, 32) into blocks (n,)."""
-    codes = encode_blocks(w, weights, blocks, TOP)
-    blocks["q"] = packed(codes, HALF, 4)
+    """Scales, offsets, and codes 0 .. 15."""
+    d, m, q = scale_and_offset(blocks, TOP)
+    return {"d": d, "m": m, "q": q}
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -62,15 +34,12 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 Q4_1 = Format(
     tag="Q4_1",
-    name="Q4_1",
     summary="ggml's 4-bit blocks of 32, float16 scale and minimum",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    block=BLOCK,
+    parts=(record("blocks", per_block("d", "f2"), per_block("m", "f2"), packed("q", bits=4, run=16)),),
     uses=frozenset({"importance"}),
     foreign={"ggml": 3},
-    decode=decode,
     encode=encode,
-    codes=codes,
     decode_block=decode_block,
     kernel="fourcc.kernels.q4_1:KERNEL",
     bound=bound,

@@ -12,47 +12,23 @@ equal length. The last block of a row may be short.
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, Setting, packed, per_block
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, count, extent, largest
-from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.searches.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
-from fourcc.geometry import Geometry
-from fourcc.nibbles import high_first, pack_high_first
-from fourcc.part import Part
-from fourcc.settings import Setting
 
 BLOCK = 256
 BINS = 16
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The indices, uint8 (rows, cols)."""
-    return high_first(parts["q"], geom.cols)
-
-
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Bins (rows, blocks, 16) and nibbles (rows, cols / 2) -> float32 (rows, cols)."""
-    index = codes(parts, geom)
-    w = np.empty((geom.rows, geom.cols), np.float32)
-    for run in row_blocks(geom.cols, BLOCK):
-        bins = parts["bins"][:, run.blocks]  # (rows, blocks, 16)
-        inside = index[:, run.columns].reshape(geom.rows, run.count, run.width)  # (rows, blocks, 256 or fewer)
-        chosen = np.take_along_axis(bins, inside.astype(np.intp), axis=2)
-        w[:, run.columns] = chosen.reshape(geom.rows, run.count * run.width)
-    return w
+def decode_block(bins: Array, q: Array, weights: Array) -> None:
+    """Decodes one block: each weight is the bin of its index."""
+    weights[:] = bins[q]
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> bins and nibbles."""
-    tile, geom, options = blocks.rows, blocks.geom, blocks.options
-    bins = np.empty((geom.rows, -(-geom.cols // BLOCK), BINS), np.float32)
-    index = np.empty((geom.rows, geom.cols), np.uint8)
-    for run in row_blocks(geom.cols, BLOCK):
-        w = tile[:, run.columns].reshape(geom.rows * run.count, run.width)  # (rows * blocks, 256 or fewer)
-        chosen = _bins(w, options["method"])
-        bins[:, run.blocks] = chosen.reshape(geom.rows, run.count, BINS)
-        index[:, run.columns] = _nearest(w, chosen).reshape(geom.rows, run.count * run.width)
-    return {"bins": bins, "q": pack_high_first(index)}
+    """Bins, and the index of the nearest."""
+    bins = _bins(blocks.w, blocks.options["method"])
+    return {"bins": bins, "q": _nearest(blocks.w, bins)}
 
 
 def _bins(w: Floats, method: object) -> Floats:
@@ -89,25 +65,17 @@ def bound(w: Array, geom: Geometry) -> Array:
     return share * extent(w, 1, BLOCK) * (1 + 2**-20) + F32_ULP * largest(w, 1, BLOCK) + F32_LEAST
 
 
+METHOD = Setting("method", "kmeans", "bins of least squared error or of equal counts", ("kmeans", "equal-count"))
+
 Q4_A = Format(
     tag="Q4_A",
-    name="Q4_A",
     summary="4-bit indices into 16 float32 bins for 256 weights along a row",
-    block=(1, BLOCK),
-    parts=(
-        Part("bins", "<f4", tail=lambda geom: (-(-geom.cols // BLOCK), BINS)),
-        Part("q", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
-    ),
-    options=(
-        Setting(
-            "method", "kmeans", "bins of least squared error or of equal counts", choices=("kmeans", "equal-count")
-        ),
-    ),
-    short_block=True,
+    block=BLOCK,
+    parts=(per_block("bins", "f4", BINS), packed("q", bits=4, high_first=True)),
+    options=(METHOD,),
     foreign={"qmatrix": "q4_a"},
-    decode=decode,
     encode=encode,
-    codes=codes,
+    decode_block=decode_block,
     kernel="fourcc.kernels.q4_a:KERNEL",
     bound=bound,
 )

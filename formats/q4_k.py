@@ -6,68 +6,30 @@
     byte   0    2     4              16                144
            d    dmin  s0 ...    s11  b0 ...       b127
            f16  f16   scales and     4-bit codes
-                      minima of 32   (bit_fields, runs of 32)
+                      minima of 32   (runs of 32 bytes)
                       weights each
                       (six_bits)
 
 Decode: w = (d * scale) * q - dmin * minimum, in float32.
 """
 
-from collections.abc import Mapping
-
-from fourcc.format import Array, Blocks, Floats, Format, Parts
-from fourcc.formats.layouts.bit_fields import packed, unpacked
-from fourcc.formats.layouts.row_blocks import in_weighted_batches
-from fourcc.formats.layouts.six_bits import (
-    BLOCK,
-    SUB,
-    SUBS,
-    bound_of_codes,
-    decode_blocks,
-    encode_blocks,
-    minimum_of,
-    scale_of,
-)
+from fourcc import Array, Blocks, Format, Geometry, Parts, packed, per_block, record
+from fourcc.formats.layouts.six_bits import BLOCK, SUB, SUBS, bound_of_codes, encode_blocks, minimum_of, scale_of
 from fourcc.formats.searches.affine_search import Tries
-from fourcc.formats.searches.importance import error_weights
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 TRIES = Tries(15, first=-1, step=0.1, last=20)
-FIELDS = (("d", "<f2", ()), ("dmin", "<f2", ()), ("scales", "|u1", (12,)), ("q", "|u1", (BLOCK // 2,)))
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, 0 .. 15, uint8 (rows, cols)."""
-    return unpacked(parts["blocks"]["q"], 32, 4).reshape(geom.rows, geom.cols)
-
-
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Blocks (rows, cols / 256) -> float32 (rows, cols)."""
-    return decode_blocks(parts["blocks"], codes(parts, geom))
-
-
-def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
+def decode_block(d: Array, dmin: Array, scales: Array, q: Array, weights: Array) -> None:
     """Decodes one block."""
     for sub in range(SUBS):
-        scale = blocks["d"][0] * scale_of(blocks["scales"], sub)
-        minimum = blocks["dmin"][0] * minimum_of(blocks["scales"], sub)
-        for j in range(SUB):
-            code = blocks["q"][SUB * (sub // 2) + j] >> 4 * (sub % 2) & 15
-            weights[SUB * sub + j] = scale * code - minimum
+        some = slice(SUB * sub, SUB * sub + SUB)
+        weights[some] = d * scale_of(scales, sub) * q[some] - dmin * minimum_of(scales, sub)
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> blocks (rows, cols / 256)."""
-    tile, aids = blocks.rows, blocks.aids
-    weights = error_weights(tile, aids, run=BLOCK, times=2, width=BLOCK)
-    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
-
-
-def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
-    """Weights (n, 256) into blocks (n,)."""
-    codes = encode_blocks(w, weights, blocks, TRIES)
-    blocks["q"] = packed(codes, 32, 4)
+    """Scales of both kinds, and codes 0 .. 15."""
+    return encode_blocks(blocks, TRIES)
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -75,17 +37,17 @@ def bound(w: Array, geom: Geometry) -> Array:
     return bound_of_codes(w, TRIES.top)
 
 
+BLOCKS = record(
+    "blocks", per_block("d", "f2"), per_block("dmin", "f2"), per_block("scales", "u1", 12), packed("q", bits=4, run=32)
+)
 Q4_K = Format(
     tag="Q4_K",
-    name="Q4_K",
     summary="ggml's 4-bit super-blocks of 256",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    block=BLOCK,
+    parts=(BLOCKS,),
     uses=frozenset({"importance"}),
     foreign={"ggml": 12},
-    decode=decode,
     encode=encode,
-    codes=codes,
     decode_block=decode_block,
     kernel="fourcc.kernels.q4_k:KERNEL",
     bound=bound,

@@ -12,71 +12,40 @@
 Decode: w = d * (q - 16), in float32, with q = 16 * top bit + nibble.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
-from fourcc.formats.layouts.bit_fields import bits_of, packed, unpacked, word_of
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
-from fourcc.formats.layouts.row_blocks import in_weighted_batches
+from fourcc.formats.layouts.top_bits import BITS, bits_of, word_of
 from fourcc.formats.searches.columns import as_groups, first_largest
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.scale_search import signed_scale
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 BLOCK = 32
-HALF = BLOCK // 2
 ZERO_POINT = 16  # the code of weight 0
-FIELDS = (("d", "<f2", ()), ("high", "<u4", ()), ("q", "|u1", (HALF,)))
+
+
+def decode_block(d: Array, high: Array, q: Array, weights: Array) -> None:
+    """Decodes one block."""
+    weights[:] = d * ((q | (high >> BITS & 1) << 4) - ZERO_POINT)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, 0 .. 31, uint8 (rows, cols)."""
-    blocks = parts["blocks"]
-    q: Array = unpacked(blocks["q"], HALF, 4) | bits_of(blocks["high"]) << 4
-    return q.reshape(geom.rows, geom.cols)
-
-
-@np.errstate(invalid="ignore")  # a foreign file may hold any scale
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
-    d = parts["blocks"]["d"].astype(np.float32)  # (rows, cols / 32)
-    w = codes(parts, geom).astype(np.float32)
-    w -= ZERO_POINT
-    w.reshape(*d.shape, BLOCK)[...] *= d[..., None]
-    return w
-
-
-def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """Decodes one block."""
-    d, high = blocks["d"][0], blocks["high"][0]
-    for j in range(BLOCK):
-        nibble = blocks["q"][j % HALF] >> 4 * (j // HALF) & 15
-        weights[j] = d * ((nibble | (high >> j & 1) << 4).astype(np.float32) - ZERO_POINT)
+    return Q5_0.unpacked(parts, geom)["q"] | bits_of(parts["blocks"]["high"]) << 4
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    tile, geom, aids = blocks.rows, blocks.geom, blocks.aids
-    weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
-    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
-
-
-@np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
-def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
-    """Weights (n, 32) into blocks (n,)."""
-    d, codes = _from_peak(w) if weights is None else _search(w, weights)
-    blocks["d"] = d
-    blocks["high"] = word_of(codes >> 4)
-    blocks["q"] = packed(codes & 15, HALF, 4)
+    """Scales, and codes 0 .. 31."""
+    counted = error_weights(blocks, blocks.rows, times=1)
+    d, q = _from_peak(blocks.w) if counted is None else _search(blocks.w, counted)
+    return {"d": d, "high": word_of(q >> 4), "q": q & 15}
 
 
 @np.errstate(divide="ignore", over="ignore")  # 1 / d may be infinite
 def _from_peak(w: Floats) -> tuple[Floats, Array]:
     """The scale and the codes with which the weight of largest magnitude has code 0."""
-    d = (first_largest(w.T) + np.float32(0)) / np.float32(-ZERO_POINT)  # (n,); a peak of -0 counts as 0
+    d = (first_largest(w.T) + np.float32(0)) / np.float32(-ZERO_POINT)  # (blocks,); a peak of -0 counts as 0
     inverse = 1 / d
     lost = np.isinf(inverse)  # d is 0, or so small that it is 0 in float16
     inverse[lost] = 0
@@ -98,16 +67,14 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 Q5_0 = Format(
     tag="Q5_0",
-    name="Q5_0",
     summary="ggml's 5-bit blocks of 32, float16 scale",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    block=BLOCK,
+    parts=(record("blocks", per_block("d", "f2"), per_block("high", "u4"), packed("q", bits=4, run=16)),),
     uses=frozenset({"importance"}),
     foreign={"ggml": 6},
-    decode=decode,
     encode=encode,
-    codes=codes,
     decode_block=decode_block,
+    codes=codes,
     kernel="fourcc.kernels.q5_0:KERNEL",
     bound=bound,
 )

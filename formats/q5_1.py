@@ -12,52 +12,27 @@
 Decode: w = d * q + m, in float32, with q = 16 * top bit + nibble.
 """
 
-from collections.abc import Mapping
-
-from fourcc.format import Array, Blocks, Floats, Format, Parts
-from fourcc.formats.layouts.bit_fields import bits_of, packed, unpacked, word_of
-from fourcc.formats.layouts.offset_blocks import BLOCK, HALF, bound_of_codes, decode_blocks, encode_blocks
-from fourcc.formats.layouts.row_blocks import in_weighted_batches
-from fourcc.formats.searches.importance import error_weights
-from fourcc.geometry import Geometry
-from fourcc.part import Part
+from fourcc import Array, Blocks, Format, Geometry, Parts, packed, per_block, record
+from fourcc.formats.layouts.offset_blocks import BLOCK, bound_of_codes, scale_and_offset
+from fourcc.formats.layouts.top_bits import BITS, bits_of, word_of
 
 TOP = 31  # largest code
-FIELDS = (("d", "<f2", ()), ("m", "<f2", ()), ("high", "<u4", ()), ("q", "|u1", (HALF,)))
+
+
+def decode_block(d: Array, m: Array, high: Array, q: Array, weights: Array) -> None:
+    """Decodes one block."""
+    weights[:] = d * (q | (high >> BITS & 1) << 4) + m
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, 0 .. 31, uint8 (rows, cols)."""
-    blocks = parts["blocks"]
-    q: Array = unpacked(blocks["q"], HALF, 4) | bits_of(blocks["high"]) << 4
-    return q.reshape(geom.rows, geom.cols)
-
-
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
-    return decode_blocks(parts["blocks"], codes(parts, geom))
-
-
-def decode_block(blocks: Mapping[str, Array], weights: Array) -> None:
-    """Decodes one block."""
-    d, m, high = blocks["d"][0], blocks["m"][0], blocks["high"][0]
-    for j in range(BLOCK):
-        nibble = blocks["q"][j % HALF] >> 4 * (j // HALF) & 15
-        weights[j] = d * (nibble | (high >> j & 1) << 4) + m
+    return Q5_1.unpacked(parts, geom)["q"] | bits_of(parts["blocks"]["high"]) << 4
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    tile, geom, aids = blocks.rows, blocks.geom, blocks.aids
-    weights = error_weights(tile, aids, run=geom.cols, times=1, width=BLOCK)
-    return {"blocks": in_weighted_batches(tile, weights, BLOCK, FIELDS, _encode_blocks)}
-
-
-def _encode_blocks(w: Floats, weights: Floats | None, blocks: Array) -> None:
-    """Weights (n, 32) into blocks (n,)."""
-    codes = encode_blocks(w, weights, blocks, TOP)
-    blocks["high"] = word_of(codes >> 4)
-    blocks["q"] = packed(codes & 15, HALF, 4)
+    """Scales, offsets, and codes 0 .. 31."""
+    d, m, q = scale_and_offset(blocks, TOP)
+    return {"d": d, "m": m, "high": word_of(q >> 4), "q": q & 15}
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -65,18 +40,19 @@ def bound(w: Array, geom: Geometry) -> Array:
     return bound_of_codes(w, TOP)
 
 
+BLOCKS = record(
+    "blocks", per_block("d", "f2"), per_block("m", "f2"), per_block("high", "u4"), packed("q", bits=4, run=16)
+)
 Q5_1 = Format(
     tag="Q5_1",
-    name="Q5_1",
     summary="ggml's 5-bit blocks of 32, float16 scale and minimum",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    block=BLOCK,
+    parts=(BLOCKS,),
     uses=frozenset({"importance"}),
     foreign={"ggml": 7},
-    decode=decode,
     encode=encode,
-    codes=codes,
     decode_block=decode_block,
+    codes=codes,
     kernel="fourcc.kernels.q5_1:KERNEL",
     bound=bound,
 )

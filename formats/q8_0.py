@@ -13,48 +13,28 @@ float32 d; the file holds d rounded to float16.
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
+from fourcc import Array, Blocks, Format, Geometry, Parts, per_block, per_weight, record
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
-from fourcc.formats.layouts.row_blocks import in_batches
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 BLOCK = 32
 BELOW_HALF = np.float32(0.5 - 2**-25)  # the float32 before 0.5
-FIELDS = (("d", "<f2", ()), ("q", "|i1", (BLOCK,)))
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, int8 (rows, cols)."""
-    return parts["blocks"]["q"].reshape(geom.rows, geom.cols)
+def decode_block(d: Array, q: Array, weights: Array) -> None:
+    """Decodes one block."""
+    weights[:] = d * q
 
 
-@np.errstate(invalid="ignore")  # a foreign file may hold any scale
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Blocks (rows, cols / 32) -> float32 (rows, cols)."""
-    blocks = parts["blocks"]
-    w = blocks["q"].astype(np.float32)  # (rows, cols / 32, 32)
-    w *= blocks["d"].astype(np.float32)[..., None]
-    return w.reshape(geom.rows, geom.cols)
-
-
+@np.errstate(divide="ignore", over="ignore")  # 1 / d may be infinite
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> blocks (rows, cols / 32)."""
-    tile = blocks.rows
-    return {"blocks": in_batches(tile, BLOCK, FIELDS, _encode_blocks)}
-
-
-@np.errstate(divide="ignore", over="ignore")  # 1 / d and the float16 d may be infinite
-def _encode_blocks(w: Floats, blocks: Array) -> None:
-    """Weights (n, 32) into blocks (n,)."""
-    d = np.abs(w).max(axis=1)  # (n,)
+    """Scales, and codes -127 .. 127."""
+    d = np.abs(blocks.w).max(axis=1)  # (blocks,)
     d /= np.float32(127)
     inverse = 1 / d
     inverse[np.isinf(inverse)] = 0  # d is 0, or so small that it is 0 in float16
-    q = w * inverse[:, None]  # (n, 32)
+    q = blocks.w * inverse[:, None]
     q += np.copysign(BELOW_HALF, q)  # then truncated: round half away; adding 0.5 would round 0.49999997 to 1
-    blocks["d"] = d
-    blocks["q"] = q
+    return {"d": d, "q": q.astype(np.int8)}
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -64,14 +44,12 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 Q8_0 = Format(
     tag="Q8_0",
-    name="Q8_0",
     summary="ggml's 8-bit blocks of 32, float16 scale",
-    block=(1, BLOCK),
-    parts=(Part("blocks", FIELDS, tail=lambda geom: (geom.cols // BLOCK,)),),
+    block=BLOCK,
+    parts=(record("blocks", per_block("d", "f2"), per_weight("q", "i1")),),
     foreign={"ggml": 8},
-    decode=decode,
     encode=encode,
-    codes=codes,
+    decode_block=decode_block,
     kernel="fourcc.kernels.q8_0:KERNEL",
     bound=bound,
 )

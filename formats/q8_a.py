@@ -12,18 +12,11 @@ other weight precision.
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, per_block, per_weight
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, largest
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 BLOCK = 128
 TOP = 127  # the largest code
-
-
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, int8 (rows, cols)."""
-    return parts["q"]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
@@ -36,16 +29,9 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> scales and codes."""
-    tile, geom = blocks.rows, blocks.geom
-    firsts = range(0, geom.rows, BLOCK)
-    scales = np.empty((len(firsts), geom.cols), np.float32)
-    q = np.empty((geom.rows, geom.cols), np.int8)
-    for block, first in enumerate(firsts):
-        w = tile[first : first + BLOCK]  # (128 or fewer, cols)
-        scales[block] = np.abs(w).max(axis=0)
-        q[first : first + BLOCK] = nearest_codes(w, scales[block])
-    return {"scales": scales, "q": q}
+    """Scales, and codes -127 .. 127."""
+    scale = np.abs(blocks.w).max(axis=1)  # (blocks,)
+    return {"scales": scale, "q": nearest_codes(blocks.w, scale[:, None])}
 
 
 def nearest_codes(w: Array, scale: Floats) -> Array:
@@ -70,17 +56,12 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 Q8_A = Format(
     tag="Q8_A",
-    name="Q8_A",
     summary="8-bit codes, one float32 scale for 128 weights down a column",
     block=(BLOCK, 1),
-    parts=(
-        Part("scales", "<f4", tail=lambda geom: (geom.cols,), rows=BLOCK),
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
+    parts=(per_block("scales", "f4"), per_weight("q", "i1")),
     foreign={"qmatrix": "q8_a"},
     decode=decode,
     encode=encode,
-    codes=codes,
     kernel="fourcc.kernels.q8_a:KERNEL",
     bound=bound,
 )

@@ -12,24 +12,12 @@ in float64. The last block of a row may be short.
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, per_block, per_weight
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, count, largest, over_blocks
-from fourcc.formats.layouts.row_blocks import row_blocks
 from fourcc.formats.q8_a import TOP, nearest_codes
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 BLOCK = 128
 HUGE = 2.0**127  # from here on |w - mean| might exceed float32: such a block has the mean 0
-
-
-def _blocks(geom: Geometry) -> tuple[int]:
-    return (-(-geom.cols // BLOCK),)
-
-
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, int8 (rows, cols)."""
-    return parts["q"]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
@@ -43,27 +31,19 @@ def decode(parts: Parts, geom: Geometry) -> Floats:
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> scales, means and codes."""
-    tile, geom = blocks.rows, blocks.geom
-    shape = (geom.rows, *_blocks(geom))
-    scales, means = np.empty(shape, np.float32), np.empty(shape, np.float32)
-    q = np.empty((geom.rows, geom.cols), np.int8)
-    for run in row_blocks(geom.cols, BLOCK):
-        w = tile[:, run.columns].reshape(geom.rows, run.count, run.width)  # (rows, blocks, 128 or fewer)
-        mean = _means(w)
-        deviation = w.astype(np.float64)
-        deviation -= mean[..., None]
-        scale = np.abs(deviation).max(axis=2).astype(np.float32)  # (rows, blocks)
-        scales[:, run.blocks], means[:, run.blocks] = scale, mean
-        q[:, run.columns] = nearest_codes(deviation, scale[..., None]).reshape(geom.rows, run.count * run.width)
-    return {"scales": scales, "means": means, "q": q}
+    """Scales, means, and codes -127 .. 127."""
+    mean = _means(blocks.w)
+    deviation = blocks.w.astype(np.float64)
+    deviation -= mean[:, None]
+    scale = np.abs(deviation).max(axis=1).astype(np.float32)  # (blocks,)
+    return {"scales": scale, "means": mean, "q": nearest_codes(deviation, scale[:, None])}
 
 
 def _means(w: Floats) -> Floats:
-    """The means of blocks (rows, blocks, n), summed from left to right in float64, as float32 (rows, blocks)."""
-    total = np.add.accumulate(w, axis=2, dtype=np.float64)[..., -1]  # (rows, blocks)
-    mean: Floats = (total / w.shape[2]).astype(np.float32)
-    mean[np.abs(w).max(axis=2) >= HUGE] = 0
+    """The means of blocks (blocks, n), summed from left to right in float64, as float32 (blocks,)."""
+    total = np.add.accumulate(w, axis=1, dtype=np.float64)[:, -1]
+    mean: Floats = (total / w.shape[1]).astype(np.float32)
+    mean[np.abs(w).max(axis=1) >= HUGE] = 0
     return mean
 
 
@@ -77,19 +57,12 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 Q8_B = Format(
     tag="Q8_B",
-    name="Q8_B",
     summary="8-bit codes, float32 scale and mean for 128 weights along a row",
-    block=(1, BLOCK),
-    parts=(
-        Part("scales", "<f4", tail=_blocks),
-        Part("means", "<f4", tail=_blocks),
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
-    short_block=True,
+    block=BLOCK,
+    parts=(per_block("scales", "f4"), per_block("means", "f4"), per_weight("q", "i1")),
     foreign={"qmatrix": "q8_b"},
     decode=decode,
     encode=encode,
-    codes=codes,
     kernel="fourcc.kernels.q8_b:KERNEL",
     bound=bound,
 )

@@ -12,40 +12,36 @@ where it does, Q8_G holds the same weights and multiplies faster.
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Parts
-from fourcc.formats.layouts.group_param import count, group_of, group_setting
+from fourcc import Array, Blocks, Floats, Format, Geometry, Part, Parts, per_weight
 from fourcc.formats.q8_g import GROUP, finite_scale, nearest_codes
 from fourcc.formats.q8_g import bound as bound_of_rows
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, int8 (rows, cols)."""
-    return parts["q"]
+def groups(geom: Geometry) -> tuple[int]:
+    """How many groups the flattened matrix has; the last may be short."""
+    return (-(-geom.rows * geom.cols // geom.params["group"]),)
 
 
 @np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
 def decode(parts: Parts, geom: Geometry) -> Floats:
     """Scales (groups,) and codes (rows, cols) -> float32 (rows, cols)."""
     w = parts["q"].astype(np.float32)  # (rows, cols)
-    w *= _spread(parts["scales"], geom).reshape(w.shape)
+    w *= _spread(parts["scales"], geom)
     return w
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols), the whole matrix -> scales and codes."""
-    tile, geom = blocks.rows, blocks.geom
-    group, flat = group_of(geom, GROUP), tile.reshape(-1)
-    firsts = np.arange(0, flat.size, group)
-    scales = finite_scale(np.maximum.reduceat(np.abs(flat), firsts))  # (groups,)
-    return {"scales": scales, "q": nearest_codes(tile, _spread(scales, geom).reshape(tile.shape))}
+    """Scales of the whole matrix, which is one block, and codes -127 .. 127."""
+    flat, geom = blocks.rows.reshape(-1), blocks.geom
+    peak = np.maximum.reduceat(np.abs(flat), np.arange(0, flat.size, geom.params["group"]))
+    scales = finite_scale(peak)  # (groups,)
+    return {"scales": scales, "q": nearest_codes(flat, _spread(scales, geom).reshape(-1))[None]}
 
 
 def _spread(scales: Floats, geom: Geometry) -> Floats:
-    """The scale of each weight of the flattened matrix."""
+    """The scale of each weight, (rows, cols)."""
     weights = geom.rows * geom.cols
-    return np.repeat(scales, min(group_of(geom, GROUP), weights))[:weights]
+    return np.repeat(scales, min(geom.params["group"], weights))[:weights].reshape(geom.rows, geom.cols)
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -55,17 +51,12 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 Q8_F = Format(
     tag="Q8_F",
-    name="Q8_F",
     summary="8-bit codes, one float32 scale for a group of any size of the flattened matrix",
     block=(None, None),
-    parts=(
-        Part("scales", "<f4", tail=lambda geom: (count(geom.rows * geom.cols, group_of(geom, GROUP)),), rows=None),
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
-    params=(group_setting(GROUP),),
+    parts=(Part("scales", "f4", tail=groups, rows=None), per_weight("q", "i1")),
+    params=(GROUP,),
     foreign={"llama2.c": "int8 flat groups"},
     decode=decode,
     encode=encode,
-    codes=codes,
     bound=bound,
 )

@@ -10,46 +10,27 @@ Decode: w = scale * q, in float32. Encode: as for Q8_G, with the largest |w| of 
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Floats, Format, Original, Parts
+from fourcc import Array, Blocks, Floats, Format, Geometry, Original, Parts, per_matrix, per_weight
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
 from fourcc.formats.q8_g import finite_scale, nearest_codes
-from fourcc.geometry import Geometry
-from fourcc.part import Part
 
 BLOCK = 32  # columns that are decoded together; no part has an entry for them
 
 
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, int8 (rows, cols)."""
-    return parts["q"]
-
-
-@np.errstate(over="ignore", invalid="ignore")  # a foreign file may hold any scale
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Scale (1,) and codes (rows, cols) -> float32 (rows, cols)."""
-    w = parts["q"].astype(np.float32)  # (rows, cols)
-    w *= parts["scale"]
-    return w
-
-
 def decode_block(scale: Array, q: Array, weights: Array) -> None:
     """Decodes some columns."""
-    for index in range(BLOCK):
-        weights[index] = scale[0] * q[index]
+    weights[:] = scale[0] * q
 
 
 def prepare(original: Original) -> Floats:
     """The scale, (1,)."""
-    rows, geom = original.rows, original.geom
-    return finite_scale(np.array([max(map(abs, extremes(rows, geom)))], np.float32))
+    return finite_scale(np.array([max(map(abs, extremes(original)))], np.float32))
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> scale and codes."""
-    tile, shared = blocks.rows, blocks.shared
-    scale = np.asarray(shared, np.float32)
-    return {"scale": scale, "q": nearest_codes(tile, scale)}
+    """The scale, and codes -127 .. 127."""
+    return {"scale": blocks.shared, "q": nearest_codes(blocks.w, blocks.shared)}
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -59,19 +40,12 @@ def bound(w: Array, geom: Geometry) -> Array:
 
 Q8_T = Format(
     tag="Q8_T",
-    name="Q8_T",
     summary="8-bit codes, one float32 scale for the whole tensor",
-    block=(1, BLOCK),
-    parts=(
-        Part("scale", "<f4", tail=lambda geom: (1,), rows=None),  # noqa: ARG005 - the seam's signature
-        Part("q", "|i1", tail=lambda geom: (geom.cols,)),
-    ),
-    short_block=True,
+    block=BLOCK,
+    parts=(per_matrix("scale", "f4", 1), per_weight("q", "i1")),
     foreign={"llama2.c": "int8 tensor"},
-    decode=decode,
     encode=encode,
     prepare=prepare,
-    codes=codes,
     decode_block=decode_block,
     bound=bound,
 )

@@ -1,5 +1,5 @@
 """Q8_X: 8-bit codes, scale and zero point for each group, and an index. Layout: `fourcc.formats.families.affine`."""
 
-from fourcc.formats.families.affine import affine
+from fourcc.formats.families.affine import indexed
 
-Q8_X = affine("Q8_X", 8, "uint8 indexed groups", indexed=True)
+Q8_X = indexed("Q8_X", 8, "uint8 indexed groups")

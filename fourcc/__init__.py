@@ -32,9 +32,12 @@ if TYPE_CHECKING:
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
+    from fourcc.conversion.pipeline import Step as Step
     from fourcc.encoding import encode as encode
     from fourcc.errors import FourccError as FourccError
     from fourcc.exporters.by_path import export as export
+    from fourcc.exporters.layout import ExportKind as ExportKind
+    from fourcc.exporters.layout import Layout as Layout
     from fourcc.format import Aids as Aids
     from fourcc.format import Blocks as Blocks
     from fourcc.format import Format as Format
@@ -59,7 +62,9 @@ if TYPE_CHECKING:
     from fourcc.qmatrix import QMatrix as QMatrix
     from fourcc.settings import Params as Params
     from fourcc.settings import Setting as Setting
+    from fourcc.sources.kind import SourceKind as SourceKind
     from fourcc.sources.source import Source as Source
+    from fourcc.sources.source import SourceTensor as SourceTensor
     from fourcc.tags import FourCC as FourCC
 
 __version__ = "0.1.0"
@@ -68,11 +73,13 @@ _HOMES = {
     "Aids": "fourcc.format:Aids",
     "Array": "fourcc.arrays:Array",
     "Blocks": "fourcc.format:Blocks",
+    "ExportKind": "fourcc.exporters.layout:ExportKind",
     "Floats": "fourcc.arrays:Floats",
     "Format": "fourcc.format:Format",
     "FourCC": "fourcc.tags:FourCC",
     "FourccError": "fourcc.errors:FourccError",
     "Geometry": "fourcc.geometry:Geometry",
+    "Layout": "fourcc.exporters.layout:Layout",
     "Model": "fourcc.models.model:Model",
     "ModelFile": "fourcc.container.reader:ModelFile",
     "Original": "fourcc.format:Original",
@@ -83,7 +90,10 @@ _HOMES = {
     "QMatrix": "fourcc.qmatrix:QMatrix",
     "Setting": "fourcc.settings:Setting",
     "Source": "fourcc.sources.source:Source",
+    "SourceKind": "fourcc.sources.kind:SourceKind",
+    "SourceTensor": "fourcc.sources.source:SourceTensor",
     "Sparse": "fourcc.format:Sparse",
+    "Step": "fourcc.conversion.pipeline:Step",
     "Turn": "fourcc.format:Turn",
     "convert": "fourcc.conversion.convert:convert",
     "diff": "fourcc.analysis.by_path:diff",
@@ -110,11 +120,13 @@ __all__ = [
     "Aids",
     "Array",
     "Blocks",
+    "ExportKind",
     "Floats",
     "Format",
     "FourCC",
     "FourccError",
     "Geometry",
+    "Layout",
     "Model",
     "ModelFile",
     "Original",
@@ -125,7 +137,10 @@ __all__ = [
     "QMatrix",
     "Setting",
     "Source",
+    "SourceKind",
+    "SourceTensor",
     "Sparse",
+    "Step",
     "Turn",
     "convert",
     "diff",

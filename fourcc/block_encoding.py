@@ -12,7 +12,8 @@ from fourcc.format import Aids, Blocks, Format
 from fourcc.geometry import Geometry
 from fourcc.settings import Params
 
-OF_BLOCKS = frozenset({"block", "weight", "matrix", "column"})  # what the encoder can return region by region
+OF_BLOCKS = frozenset({"block", "weight", "matrix", "column"})  # what the encoder can return batch by batch
+BATCH = 1 << 17  # weights that are encoded at a time, so that intermediate results stay in the cache
 
 
 def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, options: Params, aids: Aids) -> Parts:
@@ -34,7 +35,10 @@ def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, option
     made = PartsOfTile(fmt.parts, geom)
     importance = None if aids.importance is None else np.broadcast_to(aids.importance, rows.shape)
     for region, w, counts in _cut(fmt, rows, importance, geom):
-        returned = fmt.encode(Blocks(w, geom, options, shared, counts, aids, rows))
+        some = rows[region.rows]
+        of_rows = Geometry(len(some), geom.cols, geom.params)
+        with np.errstate(all="ignore"):  # numbers beyond float32 are refused where they are decoded
+            returned = fmt.encode(Blocks(w, of_rows, options, shared, counts, aids, some))
         if not isinstance(returned, Mapping) or set(returned) != names:
             got = f"parts {sorted(map(str, returned))}" if isinstance(returned, Mapping) else f"a {_type(returned)}"
             raise BreachError(got, f"parts {sorted(names)}")
@@ -49,11 +53,12 @@ def _type(value: object) -> str:
 def _cut(
     fmt: Format, rows: Array, importance: Floats | None, geom: Geometry
 ) -> Iterator[tuple[Region, Floats, Floats | None]]:
-    """The regions of equal blocks, with their weights and what the errors of these count."""
+    """Batches of equal blocks, with their weights and what the errors of these count."""
     height, width = fmt.block[0] or geom.rows, fmt.width(geom.params) or geom.cols
     if all(part.reach in OF_BLOCKS for part in fmt.parts):
-        for region in regions(geom.rows, geom.cols, height, width):
-            yield region, _read_only(region.cut(rows)), None if importance is None else region.cut(importance)
+        for whole_region in regions(geom.rows, geom.cols, height, width):
+            for region in whole_region.batches(BATCH if width > 1 or height > 1 else whole_region.count):
+                yield region, _read_only(region.cut(rows)), None if importance is None else region.cut(importance)
         return
     whole = whole_blocks(rows, height, width)
     region = next(regions(len(whole), whole.shape[1], height, width))

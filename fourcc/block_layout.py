@@ -6,14 +6,14 @@ along its rows. A tile whose last blocks are short has up to four regions of equ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any
 
 import attrs
 import numpy as np
 
-from fourcc.arrays import Array, Parts
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
 from fourcc.packing import pack, unpack
@@ -53,20 +53,36 @@ class Region:
         """How many blocks there are."""
         return self.down * self.across
 
+    def batches(self, weights: int) -> Iterator[Region]:
+        """The region in regions of at most so many weights, and of at least one block."""
+        size = self.height * self.width
+        across = max(1, min(self.across, weights // size))
+        down = max(1, weights // (size * across)) if across == self.across else 1
+        for above in range(0, self.down, down):
+            for before in range(0, self.across, across):
+                yield self._within(above, min(down, self.down - above), before, min(across, self.across - before))
+
+    def _within(self, above: int, down: int, before: int, across: int) -> Region:
+        """Some of the region's blocks."""
+        top, left = self.rows.start + above * self.height, self.cols.start + before * self.width
+        rows, cols = slice(top, top + down * self.height), slice(left, left + across * self.width)
+        return Region(rows, cols, self.above + above, self.before + before, down, across, self.height, self.width)
+
     def cut(self, tile: Array) -> Array:
-        """The region's blocks, (blocks, weights), C-contiguous."""
+        """The region's blocks, (blocks, weights); a view of the tile where one can be."""
+        if self.down == self.width == 1:  # blocks down a column
+            return tile[self.rows, self.cols].T
         inside = tile[self.rows, self.cols].reshape(self.down, self.height, self.across, self.width)
-        return np.ascontiguousarray(inside.swapaxes(1, 2).reshape(self.count, self.height * self.width))
+        return inside.swapaxes(1, 2).reshape(self.count, self.height * self.width)
 
     def put(self, blocks: Array, tile: Array) -> None:
         """The inverse of `cut`: writes blocks into a tile."""
         whole = blocks.reshape(self.down, self.across, self.height, self.width).swapaxes(1, 2)
         tile[self.rows, self.cols] = whole.reshape(self.down * self.height, self.across * self.width)
 
-    def put_entries(self, entries: Array, part: Array) -> None:
-        """Writes what belongs to each block, (blocks, *dims), into the part of the tile, (down, across, *dims)."""
-        down, across = slice(self.above, self.above + self.down), slice(self.before, self.before + self.across)
-        part[down, across] = entries.reshape(self.down, self.across, *entries.shape[1:])
+    def entries(self, part: Array) -> Array:
+        """The place of what belongs to each block, (down, across, *dims), in the part of the tile."""
+        return part[self.above : self.above + self.down, self.before : self.before + self.across]
 
 
 def regions(rows: int, cols: int, height: int, width: int) -> Iterator[Region]:
@@ -113,14 +129,18 @@ class PartsOfTile:
 
     def put(self, region: Region, returned: Parts) -> None:
         """Takes what the encoder returns for a region's blocks. Raises BreachError."""
+        weights = (region.count, region.height * region.width)
         for part in self._parts:
-            if part.fields:
-                self._put_entries(part, region, _records(part, region, returned))
-            elif part.reach == "block":
-                self._put_entries(part, region, _checked(part, returned, (region.count, *part.dims)))
+            if part.reach == "block":
+                place = region.entries(self._of_blocks(part))
+                for each in part.fields or (part,):
+                    wide = each.reach == "weight"
+                    values = _checked(each, returned, weights if wide else (region.count, *each.dims))
+                    values = values if each.packing is None else pack(values, each.packing)
+                    inside = place[each.name] if part.fields else place
+                    inside[...] = values.reshape(inside.shape)
             elif part.reach == "weight":
-                shape = (region.count, region.height * region.width)
-                region.put(_checked(part, returned, shape), self._array(part, self._size(region)))
+                self._put_codes(part, region, _checked(part, returned, weights))
             else:
                 self._filled[part.name] = self._whole(part, returned)
 
@@ -141,16 +161,26 @@ class PartsOfTile:
 
     def _array(self, part: Part, shape: tuple[int, ...]) -> Array:
         if part.name not in self._filled:
-            self._filled[part.name] = np.zeros(shape, numpy_dtype(part.dtype))
+            self._filled[part.name] = np.empty(shape, numpy_dtype(part.dtype))  # the regions cover it
         return self._filled[part.name]
 
-    def _put_entries(self, part: Part, region: Region, entries: Array) -> None:
-        """Entries of a part of blocks, whose array has an axis for blocks down and one for blocks across."""
+    def _put_codes(self, part: Part, region: Region, codes: Array) -> None:
+        """Writes what each weight of a region has."""
+        tile = self._size(region)
+        if region.height == 1 and codes.size == tile[0] * tile[1]:  # all of them
+            self._filled[part.name] = codes.reshape(tile)
+        else:
+            region.put(codes, self._array(part, tile))
+
+    def _of_blocks(self, part: Part) -> Array:
+        """The array of a part of blocks, with an axis for blocks down and one for blocks across."""
+        if part.name in self._filled:
+            return self._filled[part.name]
         shape = part.shape(self._geom)
         stored = shape[: len(shape) - len(part.dims)]  # of a block that has all rows or columns there is one
         down = stored[0] if part.block[0] is not None else 1
         across = stored[-1] if part.block[1] is not None else 1
-        region.put_entries(entries, self._array(part, (down, across, *part.dims)))
+        return self._array(part, (down, across, *part.dims))
 
     def _whole(self, part: Part, returned: Parts) -> Array:
         """A part of rows, columns or the matrix, which the encoder returns as it is stored."""
@@ -164,17 +194,6 @@ def _named(part: Part, returned: Parts) -> Array:
     if part.name not in returned:
         raise BreachError(f"parts {sorted(map(str, returned))}", f"a part {part.name!r}")
     return returned[part.name]
-
-
-def _records(part: Part, region: Region, returned: Parts) -> Array:
-    """The records of blocks (blocks,), made of their fields."""
-    records = np.zeros(region.count, numpy_dtype(part.dtype))
-    for each in part.fields:
-        wide = each.reach == "weight"
-        shape = (region.count, region.height * region.width) if wide else (region.count, *each.dims)
-        values = _checked(each, returned, shape)
-        records[each.name] = values if each.packing is None else pack(values, each.packing)
-    return records
 
 
 def _checked(part: Part, returned: Parts, shape: tuple[int, ...]) -> Array:
@@ -194,22 +213,48 @@ def _checked(part: Part, returned: Parts, shape: tuple[int, ...]) -> Array:
     if dtype.kind not in "iub" or array.dtype.kind not in "iub":
         raise BreachError(f"{array.dtype} for part {part.name!r}", f"{dtype}")
     low, high = (0, part.packing.top) if part.packing is not None else _limits(dtype)
-    if array.size and not (low <= int(array.min()) and int(array.max()) <= high):
+    signed = array.dtype.kind == "i"
+    if array.size and (int(array.max()) > high or (signed and int(array.min()) < low)):
         found = f"{int(array.min())} .. {int(array.max())}"
         raise BreachError(f"{found} in part {part.name!r}", f"{low} .. {high}")
-    return array.astype(dtype)
+    return array.astype(dtype, copy=False)
 
 
 def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
     return (0, 1) if dtype.kind == "b" else (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
 
-# -- from parts to what a block decoder takes
+# -- from parts to what a block decoder takes, and back
 
 
 def codes_of(part: Part, stored: Array, geom: Geometry) -> Array:
-    """The entries of a part that has one a weight: (rows, cols)."""
+    """The entries of a part, or of a record's field, that has one a weight: (rows, cols)."""
+    if stored.ndim > 2:  # a field: (rows, blocks, bytes)
+        per_block = -(-geom.cols // stored.shape[1]) if stored.shape[1] else 0
+        blocks = stored.reshape(-1, stored.shape[2])
+        return (blocks if part.packing is None else unpack(blocks, per_block, part.packing)).reshape(
+            geom.rows, geom.cols
+        )
     return stored if part.packing is None else unpack(stored, geom.cols, part.packing)
+
+
+def blocks_in(tile: Floats, height: int, width: int) -> tuple[Floats, Callable[[Floats], Floats] | None]:
+    """Memory for a tile's blocks, (blocks, weights): the tile's own where that can be.
+
+    Returns:
+        The memory; and, unless it is the tile's, what makes a tile of blocks.
+    """
+    rows, cols = tile.shape
+    if height == 1 and not cols % width:
+        return tile.reshape(-1, width), None
+    down, across = -(-rows // height), -(-cols // width)
+
+    def joined(blocks: Floats) -> Floats:
+        whole = np.empty((down * height, across * width), np.float32)
+        next(regions(len(whole), whole.shape[1], height, width)).put(blocks, whole)
+        return whole[:rows, :cols]
+
+    return np.empty((down * across, height * width), np.float32), joined
 
 
 def entries(part: Part, stored: Array, geom: Geometry, height: int, width: int) -> list[Array]:

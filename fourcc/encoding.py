@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import prod
 
 import numpy as np
@@ -55,7 +56,16 @@ def encode(
     stored = PartArrays(fmt, weights.shape, params, name)
     for index, matrix in enumerate(weights.reshape(prod(lead), rows, cols) if weights.size else ()):
         known, first_index = aids.of_matrix(index), index * rows * cols
-        encoder = MatrixEncoder(fmt, geom, options, known, name=name, first_index=first_index, whole=weights.size)
+        encoder = MatrixEncoder(
+            fmt,
+            geom,
+            options,
+            known,
+            name=name,
+            first_index=first_index,
+            whole=weights.size,
+            reader=partial(_rows, matrix),
+        )
         for first, parts in _encoded_tiles(encoder, matrix):
             stored.write(parts, first_row=first)
     return QMatrix(fmt.tag, weights.shape, stored.finish(), params, name)
@@ -63,9 +73,13 @@ def encode(
 
 def _encoded_tiles(encoder: MatrixEncoder, matrix: Array) -> Iterator[tuple[int, Parts]]:
     """First row and parts of every tile of a matrix (rows, cols) in memory."""
-    shared = encoder.prepare(lambda first, last: matrix[first:last])
+    shared = encoder.prepare(partial(_rows, matrix))
     for first, last in tile_bounds(*matrix.shape, encoder.format):
         yield first, encoder.tile(matrix[first:last], shared, first)[0]
+
+
+def _rows(matrix: Array, first: int, last: int) -> Array:
+    return matrix[first:last]
 
 
 def check_needs(fmt: Format, aids: Aids, shape: tuple[int, ...], tensor: str | None) -> None:

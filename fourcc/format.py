@@ -9,7 +9,7 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Floats, Parts
-from fourcc.block_layout import codes_of, entries, regions
+from fourcc.block_layout import blocks_in, codes_of, entries
 from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
 from fourcc.part import Part
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fourcc.kernels.kernel import Kernel
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
-BATCH = 1 << 18  # weights that are decoded at a time
+BATCH = 1 << 17  # weights that are decoded at a time, so that intermediate results stay in the cache
 
 
 @attrs.frozen(eq=False)
@@ -63,8 +63,7 @@ class Blocks:
     a variable length or a `tail`, all blocks of the rows come at once instead, and zeros fill up the short ones.
 
     Attributes:
-        w: float32 (blocks, weights of a block); finite, C-contiguous, read-only. (Of dtype `decoded`, where that is not
-            float32.)
+        w: float32 (blocks, weights of a block); finite, read-only. (Of dtype `decoded`, where that is not float32.)
         geom: of the rows, with the layout's parameters.
         options: of the encoder.
         shared: the result of `prepare`; None where there is none.
@@ -210,16 +209,27 @@ class Format(FormatSpec):
         turned = () if self.turn is None else self.turn.parts
         return tuple(part for part in self.parts if not part.variable and part.name not in turned)
 
+    def unpacked(self, parts: Parts, geom: Geometry) -> dict[str, Array]:
+        """The entries of the weights, (rows, cols), of each part and each field of a record that has one a weight."""
+        found = {}
+        for part in self.parts:
+            for field in part.fields or (part,):
+                if field.reach == "weight":
+                    stored = parts[part.name][field.name] if part.fields else parts[part.name]
+                    found[field.name] = codes_of(field, stored, geom)
+        return found
+
     def _coded(self) -> Part | None:
-        """The one part that has a code for each weight; None where there is none, or several."""
-        fields = [field for part in self.parts for field in (part, *part.fields)]
-        whole = [part for part in fields if part.reach == "weight" and numpy_dtype(part.dtype).kind in "iu"]
-        return whole[0] if len(whole) == 1 and whole[0] in self.parts else None
+        """The one part, or field, that has a code for each weight; None where there is none, or several."""
+        fields = [field for part in self.parts for field in part.fields or (part,) if field.reach == "weight"]
+        if len(fields) != 1 or self.nonfinite or not self.real:  # the bits of a float are no code
+            return None
+        return fields[0] if numpy_dtype(fields[0].dtype).kind in "iu" else None
 
     def _codes_of_part(self, parts: Parts, geom: Geometry) -> Array:
         part = self._coded()
         assert part is not None
-        return codes_of(part, parts[part.name], geom)
+        return self.unpacked(parts, geom)[part.name]
 
     def _decode_by_blocks(self, parts: Parts, geom: Geometry) -> Floats:
         """Decodes some rows at a time with `decode_block`, turns them back and adds what is extra."""
@@ -229,30 +239,32 @@ class Format(FormatSpec):
         for first in range(0, geom.rows, step):
             last = min(geom.rows, first + step)
             some = {part.name: part.cut(parts[part.name], first, last) for part in self.block_parts}
-            w[first:last] = self._block_weights(some, Geometry(last - first, geom.cols, geom.params))
+            self._decode_rows(some, Geometry(last - first, geom.cols, geom.params), w[first:last])
         if self.turn is not None:
             w = self.turn.back(w, parts, geom)
         if self.extra is not None:
-            more = self.extra(parts, geom)
+            more = self.extra(parts, geom)  # noqa: S610 - a field of ours, no query of a database
             np.add.at(w, (more.rows, more.cols), more.values)
         return w
 
-    def _block_weights(self, parts: Parts, geom: Geometry) -> Floats:
-        """The weights of some rows, (rows, cols), as `decode_block` gives them."""
+    def _decode_rows(self, parts: Parts, geom: Geometry, w: Floats) -> None:
+        """Writes the weights of some rows, (rows, cols), as `decode_block` gives them."""
         from fourcc.compute.block_arrays import MatrixPart, decode_blocks
 
-        height, width = self.block[0] or geom.rows, self.width(geom.params) or geom.cols
         assert self.decode_block is not None
+        params = self._defaults(geom.params)
+        height, width = self.block[0] or geom.rows, self.width(params) or geom.cols
+        if width > geom.cols:  # the only block of a row is short
+            width = geom.cols
+            params |= {self.block[1]: width} if isinstance(self.block[1], str) else {}
         arguments: list[Array | MatrixPart] = []
         for part in self.block_parts:
             found = entries(part, parts[part.name], geom, height, width)
             arguments += map(MatrixPart, found) if part.reach == "matrix" else found
-        blocks = -(-geom.rows // height) * -(-geom.cols // width)
-        decoded = decode_blocks(self.decode_block, arguments, height * width, geom.params, blocks)  # (weights, blocks)
-        rows, cols = -(-geom.rows // height) * height, -(-geom.cols // width) * width
-        whole = np.empty((rows, cols), np.float32)
-        next(regions(rows, cols, height, width)).put(decoded.T, whole)
-        return whole[: geom.rows, : geom.cols]
+        blocks, whole = blocks_in(w, height, width)
+        decode_blocks(self.decode_block, arguments, blocks.shape[1], params, out=blocks.T)
+        if whole is not None:
+            w[...] = whole(blocks)
 
 
 def _is(function: object, method: object) -> bool:

@@ -6,7 +6,7 @@ declared names, shapes and dtypes, and they must decode to finite weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import attrs
@@ -17,14 +17,16 @@ from fourcc.block_encoding import encode_rows
 from fourcc.block_layout import BreachError
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import FourccError, NumericError, PluginError, memory_is_short
+from fourcc.errors import FourccError, NumericError, PluginError, memory_is_short, shown
 from fourcc.format import Aids, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
 from fourcc.settings import Params
-from fourcc.tiles import breach, decode_rows
+from fourcc.tiles import TILE_WEIGHTS, breach, decode_rows
 
 T = TypeVar("T")
+RowsReader = Callable[[int, int], Array]
+ORDINARY = 256.0  # no format is too narrow for weights up to this
 
 
 @attrs.frozen(eq=False)
@@ -40,6 +42,8 @@ class MatrixEncoder:
         first_index: flat index of the matrix's first weight in the tensor, for messages.
         nonfinite: whether a format that can hold NaN and infinity gets them.
         whole: number of weights of the whole work that the matrix is a part of; large work is done by compiled code.
+        reader: (first, last) -> the original's rows, real numbers of any width: where a weight is not finite, all of
+            them are counted. None: those of the tile.
     """
 
     format: Format
@@ -50,8 +54,9 @@ class MatrixEncoder:
     first_index: int = 0
     nonfinite: bool = False
     whole: int = 0
+    reader: RowsReader | None = None
 
-    def prepare(self, reader: Callable[[int, int], Array]) -> object:
+    def prepare(self, reader: RowsReader) -> object:
         """The value of the format's `prepare`, which spans the matrix's tiles; None where there is none to compute.
 
         Args:
@@ -67,7 +72,7 @@ class MatrixEncoder:
 
         def rows(first: int, last: int) -> Floats:
             original = reader(first, last)
-            self._refuse_nonfinite(original, self.first_index + first * self.geom.cols)
+            self._refuse_nonfinite(original, first, reader)
             return _read_only(original, "<f4")
 
         aids = self.aids.restricted(self.format.sees)
@@ -87,7 +92,7 @@ class MatrixEncoder:
             PluginError: the format does not keep its contract.
         """
         at = self.first_index + first * self.geom.cols
-        self._refuse_nonfinite(original, at)
+        self._refuse_nonfinite(original, first, self.reader)
         tile = _read_only(original, self.format.decoded)
         if tile.dtype.itemsize < original.dtype.itemsize and not self.nonfinite:
             self._refuse_overflow(tile, at)  # before the format gets an infinity that the original does not have
@@ -107,21 +112,37 @@ class MatrixEncoder:
         if self.nonfinite:  # NaN and infinity do not count below
             finite = np.isfinite(original)
             original, decoded = np.where(finite, original, 0), np.where(finite, decoded, 0)
+        self._refuse_lost(original, parts, decoded)
         self._refuse_overflow(decoded, at)
         return parts, coding.error_sums(original, decoded, whole=self.whole)
 
-    def _refuse_nonfinite(self, tile: Array, first_index: int) -> None:
-        if self.nonfinite and self.format.nonfinite:
+    def _refuse_nonfinite(self, tile: Array, first: int, reader: RowsReader | None) -> None:
+        """Raises NumericError where a run of rows from `first` on holds NaN or infinity; counts those of all rows."""
+        if (self.nonfinite and self.format.nonfinite) or np.isfinite(tile).all():
             return
         holds = self.format.nonfinite
         hint = 'nonfinite = "keep" in the rule lets them through.' if holds else f"{self.format.tag} cannot hold them."
-        refuse_nonfinite(tile, tensor=self.name, first_index=first_index, hint=hint)
+        rows, cols = self.geom.rows, self.geom.cols
+        step = max(1, TILE_WEIGHTS // max(1, cols))
+        runs = (
+            [(first, tile)]
+            if reader is None
+            else ((at, reader(at, min(rows, at + step))) for at in range(0, rows, step))
+        )
+        refuse_nonfinite(((self.first_index + at * cols, run) for at, run in runs), tensor=self.name, hint=hint)
+
+    def _refuse_lost(self, original: Array, parts: Parts, decoded: Array) -> None:
+        """Raises PluginError where ordinary weights and finite parts decode to NaN: then no weight is too large."""
+        lost = np.isnan(decoded)
+        if not lost.any() or self.format.nonfinite or np.abs(original).max() > ORDINARY or not _finite(parts):
+            return
+        row, col = np.argwhere(lost)[0]
+        raise self._breach("decode", f"NaN in row {row}, column {col}, from finite parts", "finite weights")
 
     def _refuse_overflow(self, decoded: Array, first_index: int) -> None:
         refuse_nonfinite(
-            decoded,
+            [(first_index, decoded)],
             tensor=self.name,
-            first_index=first_index,
             hint=f"The weights are finite but too large for {self.format.tag}; give the tensor another format.",
         )
 
@@ -145,7 +166,7 @@ class MatrixEncoder:
         except Exception as error:
             if memory_is_short(error):
                 raise MemoryError from error
-            raise self._breach(verb, f"{type(error).__name__}: {error}", None) from error
+            raise self._breach(verb, f"{type(error).__name__}: {shown(error)}", None) from error
 
     def _breach(self, verb: str, got: object, expected: object) -> PluginError:
         return breach(self.format, verb, tensor=self.name, got=got, expected=expected)
@@ -159,23 +180,32 @@ def _read_only(original: Array, dtype: str) -> Array:
     return tile
 
 
-def refuse_nonfinite(tile: Array, *, tensor: str | None, first_index: int, hint: str) -> None:
-    """Raises NumericError where a tile holds NaN or infinity.
+def _finite(parts: Parts) -> bool:
+    """Whether all floats of parts, those of records too, are finite."""
+    arrays = [each[name] for each in parts.values() for name in each.dtype.names or ()]
+    arrays += [each for each in parts.values() if each.dtype.names is None]
+    return all(bool(np.isfinite(array).all()) for array in arrays if array.dtype.kind == "f")
+
+
+def refuse_nonfinite(runs: Iterable[tuple[int, Array]], *, tensor: str | None, hint: str) -> None:
+    """Raises NumericError where weights are NaN or infinite.
 
     Args:
-        tile: (rows, cols).
+        runs: the flat index in the tensor of a run's first weight, and the run, (rows, cols); in order.
         tensor: its name, for the message.
-        first_index: flat index of the tile's first weight in the tensor.
         hint: the next step for the user.
     """
-    if np.isfinite(tile).all():
-        return
-    bad = np.flatnonzero(~np.isfinite(tile))
-    at = int(bad[0])
-    raise NumericError(
-        f"{bad.size} of {tile.size} weights are not finite, the first at flat index {first_index + at}",
-        tensor=tensor,
-        found=tile.flat[at],
-        expected="finite weights",
-        hint=hint,
-    )
+    weights, bad, first = 0, 0, None
+    for start, run in runs:
+        places = np.flatnonzero(~np.isfinite(run))
+        if places.size and first is None:
+            first = start + int(places[0]), run.flat[places[0]]
+        weights, bad = weights + run.size, bad + places.size
+    if first is not None:
+        raise NumericError(
+            f"{bad} of {weights} weights are not finite, the first at flat index {first[0]}",
+            tensor=tensor,
+            found=first[1],
+            expected="finite weights",
+            hint=hint,
+        )

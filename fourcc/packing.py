@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -53,27 +53,60 @@ def unpack(stored: Array, count: int, packing: Packing) -> Array:
         return digits.astype(np.uint8).reshape(len(stored), -1)[:, :count]
     if 8 % packing.bits:
         return _unpack_across_bytes(stored, packing.bits)[:, :count]
-    rows, nbytes = stored.shape
-    fields = stored.reshape(rows, nbytes // packing.run, 1, packing.run) >> _shifts(
-        packing
-    )  # (rows, runs, fields, run)
-    fields &= np.uint8(packing.top)
-    ordered = fields if packing.run > 1 else fields.swapaxes(2, 3)
-    return ordered.reshape(rows, nbytes * 8 // packing.bits)[:, :count]
+    return _unpack_fields(stored, packing)[:, :count]
 
 
 def _pack_fields(codes: Array, nbytes: int, packing: Packing) -> Array:
     """Codes of 1, 2 or 4 bits: each byte holds whole codes."""
     rows, fields = len(codes), 8 // packing.bits
-    full = _padded(codes, nbytes * fields).reshape(rows, nbytes // packing.run, fields, packing.run)
-    stored: Array = np.bitwise_or.reduce(full << _shifts(packing), axis=2)
-    return stored.reshape(rows, nbytes)
+    full = np.ascontiguousarray(_padded(codes, nbytes * fields))
+    if packing.run == 1:  # the neighbours that share a byte are one word
+        words = full.view(f"<u{fields}")
+        stored = np.zeros_like(words)
+        for shift in _moves(packing):
+            stored |= words >> shift if shift >= 0 else words << -shift
+        return stored.astype(np.uint8)
+    runs = _in_words(full, packing.run).reshape(rows, nbytes // packing.run, fields, -1)
+    held = np.zeros_like(runs[:, :, 0])
+    for field in range(fields):
+        for word in range(held.shape[2]):
+            held[:, :, word] |= runs[:, :, field, word] << field * packing.bits
+    return held.view(np.uint8).reshape(rows, nbytes)
 
 
-def _shifts(packing: Packing) -> Array:
-    """Bits by which the fields of a byte are shifted, in the order of their codes: uint8 (fields, 1)."""
-    shifts = np.arange(0, 8, packing.bits, dtype=np.uint8)[:, None]
-    return shifts[::-1] if packing.high_first else shifts
+def _unpack_fields(stored: Array, packing: Packing) -> Array:
+    """The inverse of `_pack_fields`."""
+    rows, nbytes = stored.shape
+    fields = 8 // packing.bits
+    if packing.run == 1:
+        words, codes = stored.astype(f"<u{fields}"), np.zeros((rows, nbytes), f"<u{fields}")
+        for shift in _moves(packing):
+            codes |= words << shift if shift >= 0 else words >> -shift
+        codes &= _repeated(packing.top, codes.dtype)
+    else:
+        runs = _in_words(np.ascontiguousarray(stored), packing.run).reshape(rows, nbytes // packing.run, -1)
+        top = _repeated(packing.top, runs.dtype)
+        codes = np.empty((rows, runs.shape[1], fields, runs.shape[2]), runs.dtype)
+        for field in range(fields):
+            for word in range(runs.shape[2]):
+                codes[:, :, field, word] = runs[:, :, word] >> field * packing.bits & top
+    return codes.view(np.uint8).reshape(rows, nbytes * fields)
+
+
+def _moves(packing: Packing) -> list[int]:
+    """Bits by which each code moves down, from its byte of a word of neighbours to its place in their one byte."""
+    places = range(0, 8, packing.bits)
+    return [8 * code - place for code, place in enumerate(reversed(places) if packing.high_first else places)]
+
+
+def _in_words(stored: Array, run: int) -> Array:
+    """Bytes (rows, n) as words, eight at a time where runs allow it."""
+    return stored.view("<u8" if run % 8 == 0 else np.uint8)
+
+
+def _repeated(top: int, dtype: np.dtype[Any]) -> Array:
+    """A word of which each byte is `top`."""
+    return np.array(top * (((1 << 8 * dtype.itemsize) - 1) // 255), dtype)
 
 
 def _powers(packing: Packing) -> Array:

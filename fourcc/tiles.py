@@ -15,7 +15,7 @@ import numpy as np
 from fourcc.arrays import Array, Parts
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import FourccError, PluginError, memory_is_short
+from fourcc.errors import FourccError, PluginError, memory_is_short, shown
 from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
@@ -83,7 +83,7 @@ def decode_rows(
     except Exception as error:
         if memory_is_short(error):
             raise MemoryError from error
-        raise breach(fmt, "decode", tensor=tensor, got=f"{type(error).__name__}: {error}") from error
+        raise breach(fmt, "decode", tensor=tensor, got=f"{type(error).__name__}: {shown(error)}") from error
     expected = ((geom.rows, geom.cols), numpy_dtype(fmt.decoded))
     if not isinstance(decoded, np.ndarray) or (decoded.shape, decoded.dtype) != expected:
         got = shape_and_dtype(decoded)

@@ -13,12 +13,17 @@ from fourcc.cli.render import json_documents, tables, terminal
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
-    from fourcc.testing import Finding, Measure, Outcome, Report
+    from collections.abc import Sequence
+
+    from fourcc.testing import Check, Finding, Measure, Outcome, Report
 
 WIDTH = 100  # characters of a line of findings, unless a terminal says otherwise
 LABEL = 14  # characters of the longest label, and two spaces
 
+SLOWER = 1.05  # times of a decoded product that are worth a word
+
 CHECKS = (Column("check"), Column("of"), Column("seconds", right=True), Column("result"))
+PROMISES = (Column("check"), Column("of"), Column("promise"))
 MEASURES = (
     Column("tag"),
     Column("bits/weight", right=True),
@@ -28,27 +33,58 @@ MEASURES = (
     Column("decode M/s", right=True),
     Column("multiply M/s", right=True),
     Column("products"),
+    Column("of decoded", right=True),
 )
 
 
 def show(report: Report) -> None:
-    """Writes a report to stdout: a line for each check, then the findings, then the measures."""
+    """Writes a report to stdout: the measures, a line for each check that was made, then the findings."""
     by = f" of {report.owner} ({report.target})" if report.owner else ""
     terminal.out(terminal.safe(f"{report.tag}{by}"))
     terminal.out("")
-    tables.show(CHECKS, [_row(outcome) for outcome in report.outcomes])
+    if report.measures:
+        _show_measures(report.measures)
+        terminal.out("")
+    tables.show(CHECKS, [_row(outcome) for outcome in report.outcomes if outcome.after is None])
+    for root, names in _unmade(report).items():
+        terminal.out(terminal.safe(f"not made, since {root} failed: {', '.join(names)}"))
     for outcome in report.outcomes:
         for finding in outcome.findings:
             _show_finding(outcome, finding)
-    if report.measures:
-        terminal.out("")
-        tables.show(MEASURES, [_measures(each) for each in report.measures])
-        terminal.out(
-            f"{report.measures[0].weights} weights; millions of weights a second, one thread of this machine; the "
-            "others are the built-in formats of about as many bits"
-        )
     terminal.out("")
     terminal.out(_summary(report))
+
+
+def show_checks(checks: Sequence[Check]) -> None:
+    """Writes the checks with what they promise to stdout."""
+    tables.show(PROMISES, [[check.name, check.theme, check.promise] for check in checks])
+
+
+def _show_measures(measures: Sequence[Measure]) -> None:
+    tables.show(MEASURES, [_measures(each) for each in measures])
+    own = measures[0]
+    count = f"{own.weights} weights; millions" if own.weights else "Millions"
+    terminal.out(
+        f"{count} of weights a second, one thread of this machine; the others are the built-in formats of about as "
+        "many bits. Of decoded: time of a product divided by its time with weights that were decoded before"
+    )
+    for each in measures:
+        if each.trouble:
+            terminal.out(terminal.safe(f"{each.tag}: not measured: {each.trouble}"))
+    if own.against_decoded is not None and own.against_decoded > SLOWER:
+        terminal.out(
+            f"{own.tag}: its {own.level} products take {own.against_decoded:.2f} times as long as products with "
+            "decoded weights: they save memory, not time"
+        )
+
+
+def _unmade(report: Report) -> dict[str, list[str]]:
+    """The checks that were not made, by the failed check that is the reason."""
+    names: dict[str, list[str]] = {}
+    for outcome in report.outcomes:
+        if outcome.after is not None:
+            names.setdefault(outcome.after, []).append(outcome.check)
+    return names
 
 
 def _row(outcome: Outcome) -> list[str]:
@@ -71,20 +107,24 @@ def _measures(each: Measure) -> list[str]:
     return [
         each.tag,
         f"{each.bits_per_weight:.4g}",
-        f"{each.sqnr_gauss:.2f}",
-        f"{each.sqnr_heavy:.2f}",
-        f"{each.encode:.3g}",
-        f"{each.decode:.3g}",
-        f"{each.multiply:.3g}",
-        each.level,
+        _number(each.sqnr_gauss, ".2f"),
+        _number(each.sqnr_heavy, ".2f"),
+        _number(each.encode, ".3g"),
+        _number(each.decode, ".3g"),
+        _number(each.multiply, ".3g"),
+        each.level or "-",
+        _number(each.against_decoded, ".2f"),
     ]
 
 
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
+
+
 def _summary(report: Report) -> str:
-    counts = Counter(outcome.status for outcome in report.outcomes)
-    told = ", ".join(
-        f"{counts[status]} {status}" for status in ("passed", "noted", "skipped", "failed") if counts[status]
-    )
+    counts = Counter("not made" if outcome.after is not None else outcome.status for outcome in report.outcomes)
+    order = ("passed", "noted", "skipped", "not made", "failed")
+    told = ", ".join(f"{counts[status]} {status}" for status in order if counts[status])
     return f"{report.tag}: {len(report.outcomes)} checks: {told}"
 
 
@@ -101,6 +141,7 @@ def document(report: Report) -> dict[str, object]:
                 "theme": outcome.theme,
                 "status": outcome.status,
                 "skipped": outcome.skipped,
+                "after": outcome.after,
                 "seconds": outcome.seconds,
                 "findings": [attrs.asdict(finding) for finding in outcome.findings],
             }
@@ -110,7 +151,19 @@ def document(report: Report) -> dict[str, object]:
     }
 
 
+def check_document(check: Check) -> dict[str, object]:
+    """A check as a JSON object."""
+    return {
+        "check": check.name,
+        "theme": check.theme,
+        "promise": check.promise,
+        "slow": check.slow,
+        "ground": list(check.ground),
+    }
+
+
 def _measure_document(each: Measure) -> dict[str, object]:
-    measures = attrs.asdict(each)
-    numbers = ("bits_per_weight", "sqnr_gauss", "sqnr_heavy", "encode", "decode", "multiply")
-    return {**measures, **{name: json_documents.number(measures[name]) for name in numbers}}
+    return {
+        name: json_documents.number(value) if isinstance(value, float) else value
+        for name, value in attrs.asdict(each).items()
+    }

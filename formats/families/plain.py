@@ -12,9 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fourcc.format import Array, Blocks, Format, Parts
-from fourcc.geometry import Geometry
-from fourcc.part import Part
+from fourcc import Array, Blocks, Format, Geometry, Parts, per_weight
 
 
 def plain(
@@ -48,14 +46,13 @@ def plain(
     def encode(blocks: Blocks) -> Parts:
         # a weight beyond 65504 is infinite in float16, which the core refuses; some machines report a signalling NaN
         with np.errstate(over="ignore", invalid="ignore"):
-            return {"values": blocks.rows.astype(dtype)}
+            return {"values": blocks.w.astype(dtype)}
 
     return Format(
         tag=tag,
-        name=tag,
         summary=summary,
-        block=(1, 1),
-        parts=(Part("values", dtype, tail=lambda geom: (geom.cols,)),),
+        block=1,
+        parts=(per_weight("values", dtype),),
         nonfinite=real,
         decoded=decoded,
         foreign={"numpy": dtype, **foreign},

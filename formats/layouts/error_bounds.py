@@ -6,8 +6,7 @@ original; both are float64 (rows, cols).
 
 import numpy as np
 
-from fourcc.format import Array
-from fourcc.geometry import Geometry
+from fourcc import Array, Geometry
 
 F32_ULP = 2.0**-24  # half an ulp of float32, relative
 F32_LEAST = 2.0**-149  # the smallest float32
@@ -30,6 +29,7 @@ def over_blocks(w: Array, rows: int, cols: int, measure: np.ufunc) -> Array:
     """
     if not w.size:
         return w.copy()
+    rows, cols = min(rows, w.shape[0]), min(cols, w.shape[1])
     reduced = measure.reduceat(w, np.arange(0, w.shape[0], rows), axis=0)  # (blocks, n)
     reduced = measure.reduceat(reduced, np.arange(0, w.shape[1], cols), axis=1)  # (blocks, blocks)
     return reduced.repeat(rows, axis=0)[: w.shape[0]].repeat(cols, axis=1)[:, : w.shape[1]]

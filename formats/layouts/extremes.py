@@ -2,17 +2,16 @@
 
 import numpy as np
 
-from fourcc.format import RowReader
-from fourcc.geometry import Geometry
+from fourcc import Original
 
 AT_ONCE = 1 << 18  # weights that are read at a time
 
 
-def extremes(rows: RowReader, geom: Geometry) -> tuple[np.float32, np.float32]:
+def extremes(original: Original) -> tuple[np.float32, np.float32]:
     """The least and the largest weight of a matrix that is not empty; reads some rows at a time."""
-    step = max(1, AT_ONCE // geom.cols)
+    rows, step = original.geom.rows, max(1, AT_ONCE // original.geom.cols)
     low, high = np.float32(np.inf), np.float32(-np.inf)
-    for first in range(0, geom.rows, step):
-        w = rows(first, min(geom.rows, first + step))  # (step, cols)
+    for first in range(0, rows, step):
+        w = original.rows(first, min(rows, first + step))  # (step, cols)
         low, high = min(low, w.min()), max(high, w.max())
     return low, high

@@ -3,40 +3,18 @@
 ``m`` is the block's minimum where no importance is given; ggml calls it so.
 """
 
-import numpy as np
-
-from fourcc.format import Array, Floats
+from fourcc import Array, Blocks, Floats
 from fourcc.formats.layouts.error_bounds import F16_LEAST, extent, largest
 from fourcc.formats.searches.affine_search import affine_extent, affine_rows
+from fourcc.formats.searches.importance import error_weights
 
 BLOCK = 32
-HALF = BLOCK // 2
 
 
-@np.errstate(invalid="ignore", over="ignore")  # a foreign file may hold any scale
-def decode_blocks(blocks: Array, codes: Array) -> Floats:
-    """Blocks (rows, cols / 32) and their codes (rows, cols) -> float32 (rows, cols)."""
-    w = codes.astype(np.float32).reshape(*blocks.shape, BLOCK)
-    w *= blocks["d"].astype(np.float32)[..., None]
-    w += blocks["m"].astype(np.float32)[..., None]
-    return w.reshape(codes.shape)
-
-
-@np.errstate(over="ignore")  # d and m may be infinite in float16: refused
-def encode_blocks(w: Floats, weights: Floats | None, blocks: Array, top: int) -> Array:
-    """Fills d and m of some blocks, and returns their codes.
-
-    Args:
-        w: weights (n, 32).
-        weights: what their errors count, (n, 32), or None.
-        blocks: records (n,).
-        top: largest code.
-
-    Returns:
-        The codes (n, 32), uint8.
-    """
-    blocks["d"], blocks["m"], codes = affine_extent(w, top) if weights is None else affine_rows(w, weights, top)
-    return codes
+def scale_and_offset(blocks: Blocks, top: int) -> tuple[Floats, Floats, Array]:
+    """Scales (blocks,), offsets (blocks,) and codes 0 .. `top`, uint8 (blocks, 32)."""
+    counted = error_weights(blocks, blocks.rows, times=1)
+    return affine_extent(blocks.w, top) if counted is None else affine_rows(blocks.w, counted, top)
 
 
 def bound_of_codes(w: Array, top: int) -> Array:

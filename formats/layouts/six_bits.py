@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc import Array, Blocks, Parts
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.searches.affine_search import Tries, affine_scale, nearest_codes, weighted_tries
-from fourcc.formats.searches.columns import as_groups, ordered_sum
+from fourcc.formats.searches.columns import as_float16, as_groups, ordered_sum
+from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.super_scales import scales_and_minima
 
 BLOCK, SUB = 256, 32  # weights of a super-block, and of one of its sub-blocks
@@ -24,42 +25,21 @@ SUBS = BLOCK // SUB
 TOP = 63  # largest scale, and largest minimum
 
 
-def unpack_scales(stored: Array) -> tuple[Array, Array]:
-    """Scales and minima: uint8 (..., 12) -> two of uint8 (..., 8)."""
-    scales, minima, rest = stored[..., :4], stored[..., 4:8], stored[..., 8:]
-    return (
-        np.concatenate([scales & 63, (rest & 15) | (scales >> 6 << 4)], axis=-1),
-        np.concatenate([minima & 63, (rest >> 4) | (minima >> 6 << 4)], axis=-1),
-    )
-
-
 def pack_scales(scales: Array, minima: Array) -> Array:
-    """The inverse of `unpack_scales`: two of (..., 8), below 64 -> uint8 (..., 12)."""
+    """Scales and minima (..., 8), below 64, as they are stored: uint8 (..., 12)."""
     scales, minima = scales.astype(np.uint8), minima.astype(np.uint8)
     low, high = scales[..., :4] | (scales[..., 4:] >> 4 << 6), minima[..., :4] | (minima[..., 4:] >> 4 << 6)
     return np.concatenate([low, high, (scales[..., 4:] & 15) | (minima[..., 4:] & 15) << 4], axis=-1)
 
 
 def scale_of(stored: Array, j: int) -> Any:  # noqa: ANN401 - a number, or a traced value
-    """Scale j of one block's 12 bytes, for block decoders."""
+    """Scale j of 12 bytes, which come first, for block decoders."""
     return stored[j] & 63 if j < 4 else (stored[j + 4] & 15) | (stored[j - 4] >> 6 << 4)
 
 
 def minimum_of(stored: Array, j: int) -> Any:  # noqa: ANN401 - a number, or a traced value
-    """Minimum j of one block's 12 bytes."""
+    """Minimum j of 12 bytes, which come first."""
     return stored[j + 4] & 63 if j < 4 else (stored[j + 4] >> 4) | (stored[j] >> 6 << 4)
-
-
-@np.errstate(invalid="ignore", over="ignore")  # a foreign file may hold any scale
-def decode_blocks(blocks: Array, codes: Array) -> Floats:
-    """Blocks (rows, cols / 256) and their codes (rows, cols) -> float32 (rows, cols)."""
-    scales, minima = unpack_scales(blocks["scales"])  # (rows, cols / 256, 8)
-    scale = blocks["d"].astype(np.float32)[..., None] * scales
-    minimum = blocks["dmin"].astype(np.float32)[..., None] * minima
-    w = codes.astype(np.float32).reshape(*scale.shape, SUB)
-    w *= scale[..., None]
-    w -= minimum[..., None]
-    return w.reshape(codes.shape)
 
 
 def bound_of_codes(w: Array, top: int) -> Array:
@@ -73,31 +53,24 @@ def bound_of_codes(w: Array, top: int) -> Array:
 
 
 @np.errstate(invalid="ignore", over="ignore")  # d and dmin may be infinite in float16: refused
-def encode_blocks(w: Floats, weights: Floats | None, blocks: Array, tries: Tries) -> Array:
-    """Fills d, dmin and the scales of some blocks, and returns their codes.
+def encode_blocks(blocks: Blocks, tries: Tries) -> Parts:
+    """The scales d and dmin, the stored scales, and the codes `q`.
 
-    Args:
-        w: weights (n, 256).
-        weights: what their errors count, (n, 256); where None, an error counts as much as the weight's magnitude plus
-            the root of its sub-block's mean square.
-        blocks: records (n,).
-        tries: of the search in a sub-block where `weights` is None.
-
-    Returns:
-        The codes (n, 256), uint8.
+    Where there is no importance, an error counts as much as the weight's magnitude plus the root of its sub-block's
+    mean square; `tries` are those of the search in a sub-block then.
     """
-    x = as_groups(w, SUB)  # (32, 8 n)
-    if weights is None:
+    x = as_groups(blocks.w, SUB)  # (32, 8 blocks)
+    given = error_weights(blocks, blocks.w, times=2)
+    if given is None:
         mean = np.sqrt(ordered_sum(x * x) / np.float32(SUB))
         scale, offset, codes = affine_scale(x, mean + np.abs(x), tries)
         total = None
     else:
-        counted = as_groups(weights, SUB)
+        counted = as_groups(given, SUB)
         scale, offset, codes = affine_scale(x, counted, weighted_tries(tries.top))
         total = ordered_sum(counted)
     (d, scales), (dmin, minima) = scales_and_minima(scale, offset, total, SUBS, TOP)
-    blocks["d"], blocks["dmin"] = d, dmin
-    blocks["scales"] = pack_scales(scales.T, minima.T)
-    scale, offset = blocks["d"].astype(np.float32) * scales, -blocks["dmin"].astype(np.float32) * minima  # (8, n)
+    scale, offset = as_float16(d) * scales, -as_float16(dmin) * minima  # (8, blocks)
     nearest = nearest_codes(x, scale.T.reshape(-1), offset.T.reshape(-1), codes, tries.top)
-    return nearest.T.reshape(-1, BLOCK).astype(np.uint8)
+    q = nearest.T.reshape(-1, BLOCK).astype(np.uint8)
+    return {"d": d, "dmin": dmin, "scales": pack_scales(scales.T, minima.T), "q": q}

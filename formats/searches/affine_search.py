@@ -8,7 +8,7 @@ operation is rounded to float32 by itself, and sums go from the first weight to 
 import attrs
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc import Array, Floats
 from fourcc.formats.searches.columns import as_groups, finite_inverse, least, ordered_sum, rounded
 
 

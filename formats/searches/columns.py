@@ -7,7 +7,7 @@ and every compiler that obeys gives the same bytes. Codes are integers held in f
 
 import numpy as np
 
-from fourcc.format import Floats
+from fourcc import Floats
 
 NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this counts as zero
 
@@ -15,6 +15,11 @@ NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this cou
 def as_groups(w: Floats, size: int) -> Floats:
     """Weights (...), cut into groups of `size`, one group a column: (size, groups)."""
     return np.ascontiguousarray(w.reshape(-1, size).T)
+
+
+def as_float16(x: Floats) -> Floats:
+    """Rounded to float16, as a file holds it."""
+    return x.astype(np.float16).astype(np.float32)
 
 
 def ordered_sum(terms: Floats) -> Floats:

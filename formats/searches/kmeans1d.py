@@ -10,7 +10,7 @@ so the best cut has the largest second sum, its *gain*. `_best_gains` has the re
 
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc import Array, Floats
 
 BATCH = 128  # blocks at a time, so that their tables stay in the cache
 

@@ -6,7 +6,7 @@ last, as in `fourcc.formats.searches.columns`.
 
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc import Array, Floats
 from fourcc.formats.searches.columns import NOTHING, first_largest, ordered_sum, quotient
 
 LEVELS = np.array([-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float32)

@@ -5,7 +5,7 @@ Groups are columns, as `fourcc.formats.searches.columns` says; ``specs/searches.
 
 import numpy as np
 
-from fourcc.format import Floats
+from fourcc import Floats
 from fourcc.formats.searches.columns import NOTHING, finite_inverse, first_largest, ordered_sum, quotient, rounded
 
 TRIES = [number for number in range(-9, 10) if number]

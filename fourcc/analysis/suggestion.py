@@ -12,7 +12,7 @@ import numpy as np
 from fourcc.analysis.offers import Offer, Suggestion, Wish
 from fourcc.arrays import Array
 from fourcc.encoding import encode
-from fourcc.errors import FourccError, PluginError
+from fourcc.errors import FourccError
 from fourcc.format import Format
 from fourcc.geometry import split_shape
 from fourcc.metrics import ErrorSums
@@ -52,11 +52,7 @@ def suggest(
 
 def candidates() -> Iterator[Format]:
     """The formats that can be tried; broken ones are skipped."""
-    for tag in registry:
-        try:
-            fmt = registry[tag]
-        except PluginError:
-            continue
+    for fmt, _ in registry.working():
         if fmt.encode is not None and fmt.real and not fmt.needs:
             yield fmt
 

@@ -127,13 +127,14 @@ def _keep(step: Step, fmt: Format, matrix: int, first: int, last: int) -> _Tile:
     if fmt.real and not step.decision.nonfinite:
         hint = 'nonfinite = "keep" in the rule lets them through.'
         at = (matrix * rows + first) * cols
-        refuse_nonfinite(tile.decode(), tensor=step.source.name, first_index=at, hint=hint)
+        refuse_nonfinite([(at, tile.decode())], tensor=step.source.name, hint=hint)
     return _Tile(first, (last - first) * cols, tile.parts, ErrorSums())
 
 
 def _encode_tasks(step: Step, matrix: int, whole: int) -> Iterator[Task[_Tile | None]]:
     stored, wanted = step.source.format, registry[step.decision.tag]
     _, rows, cols = split_shape(step.source.shape)
+    reader = partial(decoded_rows, step.source, stored, matrix)
     encoder = MatrixEncoder(
         wanted,
         Geometry(rows, cols, step.decision.params),
@@ -143,8 +144,9 @@ def _encode_tasks(step: Step, matrix: int, whole: int) -> Iterator[Task[_Tile | 
         first_index=matrix * rows * cols,
         nonfinite=step.decision.nonfinite,
         whole=whole,
+        reader=reader,
     )
-    shared = Once(partial(encoder.prepare, partial(decoded_rows, step.source, stored, matrix)))
+    shared = Once(partial(encoder.prepare, reader))
     for first, last in tile_bounds(rows, cols, stored, wanted):
         run = partial(_encode, step.source, stored, encoder, shared, matrix, first, last)
         yield Task(run, (last - first) * cols)

@@ -13,7 +13,7 @@ from fourcc.container.index import Provider
 from fourcc.conversion.pipeline import Step, lost, transcode
 from fourcc.conversion.plan import describe, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
-from fourcc.exporters.layout import FileKind, Layout
+from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.writing import PlacedFile
 from fourcc.files.read import identity
 from fourcc.files.write import AtomicFile, check_space, check_target
@@ -43,7 +43,7 @@ class ExportPlan:
     """
 
     source: Source
-    kind: FileKind
+    kind: ExportKind
     layout: Layout
     converted: tuple[str, ...]
 
@@ -90,7 +90,7 @@ class ExportResult:
 
 def plan_export(
     source: Source,
-    kind: FileKind,
+    kind: ExportKind,
     policy: Policy | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
@@ -135,7 +135,7 @@ def _same(step: Step, other: Step) -> bool:
     return (step.decision.tag, step.decision.params) == (other.decision.tag, other.decision.params)
 
 
-def _fitted(source: Source, kind: FileKind, steps: tuple[Step, ...], instead: str, group: int | None) -> list[Step]:
+def _fitted(source: Source, kind: ExportKind, steps: tuple[Step, ...], instead: str, group: int | None) -> list[Step]:
     """The steps, with another format for every tensor that the file cannot hold as it was decided."""
     unfit = [step for step in steps if not _held(kind, step.decision, group)]
     if not unfit:
@@ -152,7 +152,7 @@ def _fitted(source: Source, kind: FileKind, steps: tuple[Step, ...], instead: st
     return [replaced.get(step.source.name, step) for step in steps]
 
 
-def _refuse_matrices(source: Source, kind: FileKind, unfit: list[Step], instead: str) -> None:
+def _refuse_matrices(source: Source, kind: ExportKind, unfit: list[Step], instead: str) -> None:
     """Refuses matrices that the file cannot hold, where neither `--as` nor the kind says what they become."""
     matrices = [step for step in unfit if len(step.source.shape) > 1]
     if matrices and not instead and not kind.decodes:
@@ -177,7 +177,7 @@ def _replacement(instead: str) -> Policy:
     return attrs.evolve(policy, rules=tuple(attrs.evolve(rule, optional=True) for rule in policy.rules))
 
 
-def _held(kind: FileKind, decision: Decision, group: int | None) -> bool:
+def _held(kind: ExportKind, decision: Decision, group: int | None) -> bool:
     """Whether the file can hold the tensor as it was decided; False for groups of another size than the wanted one."""
     if group is not None and decision.params.get("group", group) != group:
         return False
@@ -188,7 +188,7 @@ def _held(kind: FileKind, decision: Decision, group: int | None) -> bool:
     return kind.holds(spec, decision.params, decision.tensor.shape)
 
 
-def _refusal(source: Source, kind: FileKind, steps: list[Step], hint: str) -> UsageError:
+def _refusal(source: Source, kind: ExportKind, steps: list[Step], hint: str) -> UsageError:
     tags = ", ".join(sorted({str(step.decision.tag) for step in steps}))
     names = listed((step.source.name for step in steps), _SHOWN)
     what = f"{kind.name} has no place for {len(steps)} tensor{'s' * (len(steps) != 1)} in {tags}: {names}"

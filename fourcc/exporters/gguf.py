@@ -17,7 +17,7 @@ from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
 from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
-from fourcc.exporters.layout import FileKind, Layout
+from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.refusals import (
     BY_FACTORS,
     EMBEDDING,
@@ -202,4 +202,4 @@ def _factors(source: Source) -> list[Step]:
     return [constant(FREQUENCIES, unscaled / scaled)]
 
 
-KIND = FileKind("gguf", "a file that llama.cpp runs: ggml's blocks as they are", ".gguf", holds, lay_out, check=check)
+KIND = ExportKind("gguf", "a file that llama.cpp runs: ggml's blocks as they are", ".gguf", holds, lay_out, check=check)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 import attrs
 
 from fourcc.conversion.pipeline import Step
+from fourcc.format import Format
 from fourcc.policy import Policy
 from fourcc.settings import Params
 from fourcc.sources.source import Source
-from fourcc.spec import FormatSpec
 
 
 @attrs.frozen(eq=False)
@@ -35,11 +35,11 @@ class Layout:
 
 
 @attrs.frozen(eq=False)
-class FileKind:
+class ExportKind:
     """A kind of file that models are exported to.
 
     Attributes:
-        name: as ``--to`` takes it.
+        name: as ``--to`` takes it; of a plugin's also the entry point's name.
         summary: one line for people.
         suffix: the suffix of file names that asks for it; empty where the name does not tell.
         holds: (format, parameters, shape) -> whether a tensor's parts can be written as they are.
@@ -52,7 +52,7 @@ class FileKind:
     name: str
     summary: str
     suffix: str
-    holds: Callable[[FormatSpec, Params, tuple[int, ...]], bool]
+    holds: Callable[[Format, Params, tuple[int, ...]], bool]
     lay_out: Callable[[Source, tuple[Step, ...]], Layout]
     check: Callable[[Source, tuple[Step, ...]], None] = lambda source, steps: None  # noqa: ARG005 - no check
     decodes: bool = False

@@ -16,7 +16,7 @@ import numpy as np
 
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
-from fourcc.exporters.layout import FileKind, Layout
+from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.refusals import refuse_heads, refuse_impossible, refuse_scheme, refuse_unsaid
 from fourcc.models.architecture import Architecture
 from fourcc.plugins.registry import registry
@@ -143,9 +143,9 @@ def _is_grouped(step: Step) -> bool:
 
 def _usual_group(source: Source, steps: tuple[Step, ...]) -> int:
     """The group size of the matrices that have groups, if they agree; else the size that llama2.c would take."""
-    present = {step.decision.params["group"] for step in steps if _is_grouped(step)}
+    present: set[int] = {step.decision.params["group"] for step in steps if _is_grouped(step)}
     if len(present) == 1:
-        return int(str(present.pop()))
+        return present.pop()
     group = GROUP
     while int(str(source.hyper["dim"])) % group:
         group //= 2
@@ -211,8 +211,8 @@ def _tables(sizes: Architecture, file: object) -> bytes:
     return both.tobytes()
 
 
-def _kind(version: int, summary: str) -> FileKind:
-    return FileKind(
+def _kind(version: int, summary: str) -> ExportKind:
+    return ExportKind(
         name=f"llama2c-v{version}",
         summary=summary,
         suffix="",

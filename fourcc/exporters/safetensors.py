@@ -14,7 +14,7 @@ import attrs
 from fourcc.conversion.pipeline import Step
 from fourcc.exporters.gguf_tokenizer import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
-from fourcc.exporters.layout import FileKind, Layout
+from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.rows import in_halves
 from fourcc.naming import HUGGING_FACE, from_fourcc
 from fourcc.plugins.registry import registry
@@ -78,6 +78,6 @@ def _named(step: Step) -> Step:
     return attrs.evolve(step, source=attrs.evolve(step.source, name=name))
 
 
-KIND = FileKind(
+KIND = ExportKind(
     "safetensors", "numbers, decoded where they are in blocks", ".safetensors", holds, lay_out, check, decodes=True
 )

@@ -1,30 +1,39 @@
-"""The entry-point group ``fourcc.formats``, read from the metadata of the installed packages; nothing is imported."""
+"""The entry-point groups of plugins, read from the metadata of the installed packages; nothing is imported.
+
+A group's name ends with the version of the seam that its plugins are written for. A package may declare the same plugin
+for several versions: it is then used in this one.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from importlib.metadata import EntryPoint
 
-GROUP = "fourcc.formats"
+SEAM = 1  # version of what plugins are given, and give back
+FORMATS, SOURCES, EXPORTERS = (f"fourcc.{kind}.{SEAM}" for kind in ("formats", "sources", "exporters"))
 OWN = "fourcc"  # the distribution that the reserved tags belong to
 
 
 @attrs.frozen
 class Entry:
-    """A line of an entry-point group: a tag, and the package that declares it.
+    """A line of an entry-point group: the name of a plugin, and the package that declares it.
 
     Attributes:
-        name: the entry point's name, which should be a tag.
+        name: the entry point's name; that of a format should be its tag.
         target: ``module:attribute``.
         distribution: name of the distribution.
         version: its version.
-        load: imports and returns the format.
+        load: imports and returns the plugin.
+        group: the entry-point group.
     """
 
     name: str
@@ -32,30 +41,61 @@ class Entry:
     distribution: str
     version: str
     load: Callable[[], object] = attrs.field(eq=False, repr=False)
+    group: str = FORMATS
 
     @property
     def owner(self) -> str:
         """Distribution and version, for people."""
         return f"{self.distribution} {self.version}"
 
+    @property
+    def misfit(self) -> str | None:
+        """Why a plugin of this group cannot be used here, and what to upgrade; None where the group is of this seam."""
+        kind, _, version = self.group.removeprefix("fourcc.").partition(".")
+        if version == str(SEAM):
+            return None
+        if not (version.isascii() and version.isdigit()):
+            here = f"this fourcc has fourcc.{kind}.{SEAM}"
+            return (
+                f"its entry-point group {self.group} names no version of the seam, {here}; upgrade {self.distribution}"
+            )
+        behind = OWN if int(version) > SEAM else self.distribution
+        return f"made for version {int(version)} of the seam, this fourcc has {SEAM}; upgrade {behind}"
 
-def installed_entries() -> Iterator[Entry]:
-    """Entries of the installed distributions, read one by one, so a malformed one hides no other."""
+
+def installed_entries(group: str = FORMATS) -> Iterator[Entry]:
+    """Entries of the installed distributions, read one by one, so a malformed one hides no other.
+
+    Args:
+        group: their group; entries for other versions of the seam come, too, unless the package has one for this.
+    """
+    stem = group.rpartition(".")[0]
+    for name, version, points in _distributions(tuple(sys.path)):
+        kin = [each for each in points if each.group == stem or each.group.startswith(f"{stem}.")]
+        names = {each.name for each in kin if each.group == group}
+        for point in kin:
+            if point.group == group or point.name not in names:
+                yield Entry(point.name, point.value, name, version, point.load, point.group)
+
+
+@lru_cache(maxsize=1)
+def _distributions(path: tuple[str, ...]) -> list[tuple[str, str, list[EntryPoint]]]:  # noqa: ARG001 - what is read
+    """Name, version and entry points for fourcc of the distributions on `sys.path`; reading them takes a while."""
     from importlib.metadata import distributions
 
     seen: set[str] = set()
+    found = []
     for distribution in distributions():
         try:
             name = normalized(distribution.name)
-            points = [point for point in distribution.entry_points if point.group == GROUP]
+            points = [each for each in distribution.entry_points if each.group.startswith(f"{OWN}.")]
             version = distribution.version
         except Exception:  # noqa: BLE001, S112 - another package's metadata may be damaged in any way; it is not ours
             continue
-        if name in seen:  # the first on the path is the one that is imported
-            continue
-        seen.add(name)
-        for point in points:
-            yield Entry(point.name, point.value, name, version, point.load)
+        if name not in seen:  # the first on the path is the one that is imported
+            seen.add(name)
+            found.append((name, version, points))
+    return found
 
 
 def normalized(name: str) -> str:

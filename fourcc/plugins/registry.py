@@ -1,9 +1,10 @@
 """The registry, a mapping tag -> Format: the heart of the project.
 
-Formats are found through the entry-point group ``fourcc.formats``; the built-in ones come the same way as a plugin's.
-Listing the tags imports no format; one is imported (`fourcc.plugins.loading`) when it is first asked for. A plugin
-that cannot be imported, or breaks the contract, is listed as broken with its reason and disturbs nothing else. A file
-never names code: only what is installed is ever imported.
+Formats are found through an entry-point group (`fourcc.plugins.entries`); the built-in ones come the same way as a
+plugin's. Listing the tags imports no format; one is imported (`fourcc.plugins.loading`) when it is first asked for. A
+plugin that cannot be imported, or breaks the contract, is listed as broken with its reason and disturbs nothing else.
+Code that would import all of them goes by `Registry.working`, which imports a third party's in another process first. A
+file never names code: only what is installed is ever imported.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
-import attrs
-
-from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError, memory_is_short
-from fourcc.plugins.entries import GROUP, OWN, Entry, allowed_by_environment, installed_entries
-from fourcc.plugins.loading import checked, guarded
+from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
+from fourcc.plugins.entries import FORMATS, OWN, Entry, allowed_by_environment, installed_entries
+from fourcc.plugins.loading import NOT_ALLOWED, ONE_OF_TWO, Broken, Loader, checked_format
 from fourcc.tags import FourCC, as_tag
 
 if TYPE_CHECKING:
@@ -26,14 +25,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 UNPACKAGED = "unpackaged"  # stands for the distribution of a format that has none
-
-
-@attrs.frozen
-class Broken:
-    """An entry that cannot be used, and why."""
-
-    entry: Entry
-    reason: str
 
 
 class Registry(Mapping[FourCC | str, "Format"]):
@@ -57,7 +48,7 @@ class Registry(Mapping[FourCC | str, "Format"]):
         self._scan = scan or installed_entries
         self._allowed = allowed
         self._entries: dict[FourCC, list[Entry]] | None = None
-        self._broken: dict[Entry, str] = {}
+        self._loader = Loader("format", checked_format)
         self._loaded: dict[FourCC, Format] = {}
         self._lock = RLock()  # threads ask for formats, and importing redirects stdout for all of them
 
@@ -89,7 +80,7 @@ class Registry(Mapping[FourCC | str, "Format"]):
         fmt = self._loaded.get(tag)
         if fmt is None:
             with self._lock:
-                fmt = self._loaded.get(tag) or self._load(self.entry(tag))
+                fmt = self._loaded.get(tag) or self._loader.load(self.entry(tag))
                 self._loaded[tag] = fmt
         return fmt
 
@@ -116,17 +107,24 @@ class Registry(Mapping[FourCC | str, "Format"]):
         if len(entries) > 1:
             raise DuplicateTagError(
                 f"the tag {tag} is declared by {' and by '.join(sorted(entry.owner for entry in entries))}",
-                hint="Uninstall one of them, or name the others in FOURCC_PLUGINS.",
+                hint=ONE_OF_TWO,
             )
         if not entries:
-            reasons = [f"{b.entry.owner}: {b.reason}" for b in self._listed_broken() if b.entry.name == str(tag)]
-            if reasons:
-                raise PluginError(f"the format {tag} cannot be used: {'; '.join(reasons)}")
-            raise MissingFormatError(
-                f"no installed package provides the format {tag}",
-                hint=f"Install the package that declares {tag} in the entry-point group {GROUP}.",
-            )
+            raise self._missing(tag)
         return entries[0]
+
+    def _missing(self, tag: FourCC) -> PluginError:
+        """The error for a tag that no usable entry declares."""
+        broken = self._loader.broken()
+        reasons = [f"{each.entry.owner}: {each.reason}" for each in broken if each.entry.name == str(tag)]
+        if reasons:
+            return PluginError(f"the format {tag} cannot be used: {'; '.join(reasons)}")
+        entries = [*(entry for twins in self._declared().values() for entry in twins), *(each.entry for each in broken)]
+        hint = f"Install the package that declares {tag} in the entry-point group {FORMATS}."
+        for entry in entries:
+            if entry.name.lower() == str(tag).lower():
+                hint = f"Did you mean {entry.name}, of {entry.owner}?"
+        return MissingFormatError(f"no installed package provides the format {tag}", hint=hint)
 
     def foreign(self, system: str, identity: int | str) -> Format | None:
         """The format with this id in another system, or None; plugins are imported only if no built-in format fits.
@@ -138,22 +136,40 @@ class Registry(Mapping[FourCC | str, "Format"]):
         Raises:
             DuplicateTagError: no built-in format has the id, and several plugins' formats have it.
         """
-        claims = []
-        for tag in self:
-            with contextlib.suppress(PluginError):
-                fmt, entry = self[tag], self.entry(tag)
-                if fmt.foreign.get(system) != identity:
-                    continue
-                if entry.distribution == OWN:
-                    return fmt
-                claims.append((fmt, entry))
+        entries = self._declared()
+        own = (tag for tag in self if entries[tag][0].distribution == OWN)
+        for fmt, _ in self._usable(own):
+            if fmt.foreign.get(system) == identity:
+                return fmt
+        claims = [(fmt, entry) for fmt, entry in self.working() if fmt.foreign.get(system) == identity]
         if len(claims) > 1:
             named = " and by ".join(sorted(f"{fmt.tag} of {entry.owner}" for fmt, entry in claims))
             raise DuplicateTagError(
                 f"the id {identity} of {system} is claimed by {named}",
-                hint="Uninstall one of them, or name the others in FOURCC_PLUGINS.",
+                hint=ONE_OF_TWO,
             )
         return claims[0][0] if claims else None
+
+    def working(self, tags: Iterable[FourCC] | None = None) -> Iterator[tuple[Format, Entry]]:
+        """The formats that can be used, each with its entry; third parties' are imported in another process first.
+
+        Args:
+            tags: declared ones, to look no further; None: all.
+        """
+        chosen = list(iter(self)) if tags is None else list(tags)
+        declared, loaded = self._declared(), self._loaded
+        self._loader.try_apart(
+            entry for tag in chosen if tag not in loaded and len(twins := declared.get(tag, ())) == 1 for entry in twins
+        )
+        yield from self._usable(chosen)
+
+    def _usable(self, tags: Iterable[FourCC]) -> Iterator[tuple[Format, Entry]]:
+        for tag in tags:
+            try:
+                found = self[tag], self.entry(tag)
+            except PluginError:
+                continue
+            yield found
 
     @contextlib.contextmanager
     def trying(self, fmt: Format, owner: tuple[str, str] = (UNPACKAGED, "0")) -> Iterator[Format]:
@@ -174,11 +190,9 @@ class Registry(Mapping[FourCC | str, "Format"]):
         entries, added = self._declared(), dict[FourCC, list[Entry]]()
         self._admit(entry, added)
         try:
-            if entry in self._broken:
-                raise self._refusal(entry)
-            loaded = self._load(entry)
+            loaded = self._loader.load(entry)
         finally:
-            self._broken.pop(entry, None)
+            self._loader.forgive(entry)
         with self._lock:
             before = entries.get(tag), self._loaded.get(tag)
             entries[tag], self._loaded[tag] = added[tag], loaded
@@ -189,20 +203,11 @@ class Registry(Mapping[FourCC | str, "Format"]):
                 _restore(entries, tag, before[0])
                 _restore(self._loaded, tag, before[1])
 
-    def refuse(self, entry: Entry, reason: str) -> None:
-        """Counts an entry as broken from now on; it is not imported."""
-        with self._lock:
-            self._broken[entry] = reason
-
     def broken(self) -> list[Broken]:
-        """Every entry that cannot be used; all formats are imported to find out."""
-        for tag in self:
-            with contextlib.suppress(PluginError):
-                self[tag]
-        return self._listed_broken()
-
-    def _listed_broken(self) -> list[Broken]:
-        return [Broken(entry, reason) for entry, reason in self._broken.items()]
+        """Every entry that cannot be used; all formats are imported to find out, as `working` does."""
+        for _ in self.working():
+            pass
+        return self._loader.broken()
 
     def _declared(self) -> dict[FourCC, list[Entry]]:
         with self._lock:
@@ -218,36 +223,17 @@ class Registry(Mapping[FourCC | str, "Format"]):
         try:
             tag = as_tag(entry.name)
         except ValueError as error:
-            self._broken[entry] = str(error)
+            self._loader.refuse(entry, str(error))
             return
+        reason = entry.misfit
         if entry.distribution != OWN and self._allowed is not None and entry.distribution not in self._allowed:
-            self._broken[entry] = "FOURCC_PLUGINS does not allow its distribution"
-        elif tag.reserved and entry.distribution != OWN:
-            self._broken[entry] = f"{tag} is reserved: a third party's tag has a lower-case letter"
-        else:
+            reason = NOT_ALLOWED
+        elif reason is None and tag.reserved and entry.distribution != OWN:
+            reason = f"{tag} is reserved: a third party's tag has a lower-case letter"
+        if reason is None:
             entries.setdefault(tag, []).append(entry)
-
-    def _load(self, entry: Entry) -> Format:
-        """The format of an entry, imported and checked. Raises PluginError, and remembers why, where that fails."""
-        if entry in self._broken:
-            raise self._refusal(entry)
-        try:
-            with contextlib.nullcontext() if entry.distribution == OWN else guarded():
-                loaded = entry.load()
-            return checked(loaded, entry)
-        except (KeyboardInterrupt, MemoryError):
-            raise
-        except BaseException as error:  # a plugin may raise SystemExit when imported
-            if memory_is_short(error):
-                raise MemoryError from error
-            self._broken[entry] = f"{type(error).__name__}: {error}"
-            raise self._refusal(entry) from error
-
-    def _refusal(self, entry: Entry) -> PluginError:
-        return PluginError(
-            f"the format {entry.name} of {entry.owner} ({entry.target}) cannot be used: {self._broken[entry]}",
-            hint="`fourcc formats --broken` lists every such plugin.",
-        )
+        else:
+            self._loader.refuse(entry, reason)
 
 
 def _spelled(text: str) -> FourCC:

@@ -1,12 +1,13 @@
 """Checkpoints as sources: one file a kind, recognised by its bytes, never by its name.
 
-A new kind adds a file with ``recognises(path, head)`` and ``open_x(path)``, and one line to `KINDS`.
+A new kind adds a file with ``recognises(path, head)`` and ``open_x(path)``, and one line to `KINDS`. Those of third
+parties are plugins (`fourcc.sources.plugged`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Container
+from collections.abc import Container
 from itertools import islice
 from pathlib import Path
 
@@ -19,27 +20,12 @@ from fourcc.files.signatures import HEAD_BYTES, known, looks_like, marked
 from fourcc.networks import unheeded
 from fourcc.sources import ggjt, gguf, llama2c, llama2c_bytes, llama2c_records, npz, safetensors, shards
 from fourcc.sources.folder import choose, file_in
+from fourcc.sources.kind import SourceKind
 from fourcc.sources.model_bin import open_model_bin
+from fourcc.sources.plugged import claimant, hint_on_broken, plugged_sources
 from fourcc.sources.source import SHOWN, Source
 from fourcc.sources.token_count import token_notes
 from fourcc.sources.tokenizer import replaced
-
-
-@attrs.frozen
-class SourceKind:
-    """A kind of checkpoint.
-
-    Attributes:
-        name: for people.
-        recognises: (path, first bytes) -> whether the file is of this kind.
-        open: opens it.
-        marked: whether such a file begins with magic bytes of its own, so nothing is guessed.
-    """
-
-    name: str
-    recognises: Callable[[Path, bytes], bool]
-    open: Callable[[Path], Source]
-    marked: bool = True
 
 
 def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind's signature
@@ -48,7 +34,7 @@ def _is_model_bin(path: Path, head: bytes) -> bool:  # noqa: ARG001 - every kind
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/")
 
-# They are tried in this order: llama2.c's first version and its forks have no mark, so they come last.
+# They are tried in this order; llama2.c's first version and its forks have no mark, so they come after plugins' kinds.
 KINDS = (
     SourceKind("model.bin", _is_model_bin, open_model_bin),
     SourceKind(gguf.KIND, gguf.recognises, gguf.open_gguf),
@@ -60,6 +46,7 @@ KINDS = (
     SourceKind("llama2.c with a scale a tensor", llama2c_bytes.recognises, llama2c_bytes.open_bytes, marked=False),
     SourceKind(llama2c.KIND, llama2c.recognises, llama2c.open_llama2c, marked=False),
 )
+PLUGGED = plugged_sources([kind.name for kind in KINDS])
 
 
 def open_source(path: str | Path, tokenizer: str | Path | None = None) -> Source:
@@ -119,21 +106,50 @@ def _open_file(path: Path) -> Source:
         head = bytes(file.read(0, min(file.size, HEAD_BYTES)))
     finally:
         file.close()
-    foreign = marked(head) is not None and not head.startswith(llama2c.MAGIC)
-    for kind in KINDS:
-        if (kind.marked or not foreign) and kind.recognises(path, head):
-            return kind.open(path)
+    kind = _kind_of(path, head)
+    if kind is not None:
+        return _opened(kind, path)
     unknown = bool(head) and known(head) is None
+    names = [*(kind.name for kind in KINDS), *PLUGGED.names()]
     raise SourceError(
         f"not a checkpoint: {looks_like(head)}",
         file=path,
         found=head[:8].hex(" ") or None,
-        expected=f"one of {', '.join(kind.name for kind in KINDS)}" if unknown else None,
+        expected=f"one of {', '.join(names)}" if unknown else None,
+        hint=hint_on_broken(PLUGGED),
+    )
+
+
+def _opened(kind: SourceKind, path: Path) -> Source:
+    """The file as a source; where its kind was only guessed, an error names the plugins that could not be asked."""
+    try:
+        return kind.open(path)
+    except SourceError as error:
+        if not kind.marked:
+            error.hint = " ".join(filter(None, [error.hint, hint_on_broken(PLUGGED)])) or None
+        raise
+
+
+def _kind_of(path: Path, head: bytes) -> SourceKind | None:
+    """The kind that a file is of; plugins are asked after what has a mark, and before what has none."""
+    certain, guessed = ([kind for kind in KINDS if kind.marked is mark] for mark in (True, False))
+    foreign = marked(head) is not None and not head.startswith(llama2c.MAGIC)
+    for kind in certain:
+        if kind.recognises(path, head):
+            return kind
+    return claimant(PLUGGED, path, head) or next(
+        (kind for kind in guessed if not foreign and kind.recognises(path, head)), None
     )
 
 
 def _open_folder(path: Path) -> Source:
-    names = choose(path)
+    try:
+        names = choose(path)
+    except SourceError:
+        kind = claimant(PLUGGED, path, b"")
+        if kind is None:
+            raise
+        return kind.open(path)
     if len(names) > 1:
         return shards.open_numbered(path, names)
     file = file_in(path, names[0])

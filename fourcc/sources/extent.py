@@ -56,8 +56,7 @@ class Extent:
         """The rows first..last of a matrix."""
         _, rows, cols = split_shape(self.shape)
         part = self.spec.parts[0]
-        assert part.tail is not None
-        tail = part.tail(Geometry(rows, cols))
+        tail = part.shape(Geometry(rows, cols))[1:]
         row_bytes = prod(tail) * itemsize(part.dtype)
         begin = self.offset + (matrix * rows + first) * row_bytes
         data = self.data.read(begin, (last - first) * row_bytes)

@@ -243,8 +243,7 @@ def _adjacent(config: _Config, tensor: SourceTensor, head_dim: int) -> SourceTen
     spec = registry[tensor.tag]
     part = spec.parts[0]
     vector = len(tensor.shape) == 1
-    assert part.tail is not None
-    if vector and part.tail(Geometry(1, tensor.shape[0])) != tensor.shape:
+    if vector and part.shape(Geometry(1, tensor.shape[0])) != (1, *tensor.shape):
         raise SourceError(
             "a vector of quantized blocks cannot be rearranged", file=config.path.parent, tensor=tensor.source_name
         )

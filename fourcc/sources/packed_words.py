@@ -8,6 +8,8 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Parts
+from fourcc.packing import pack
+from fourcc.part import Packing
 from fourcc.spec import FormatSpec
 
 AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)  # nibble k of a word holds the code of this one of eight columns
@@ -69,7 +71,5 @@ class Affine:
         return {name: np.ascontiguousarray(array) for name, array in zip(names, arrays, strict=True)}
 
     def _stored(self, codes: Array) -> Array:
-        """The bytes of codes (rows, cols); with 4 bits, the even column is in the low nibble."""
-        from fourcc.nibbles import pack_low_first
-
-        return codes if self.bits == 8 else pack_low_first(codes)
+        """The bytes of codes (rows, cols)."""
+        return pack(codes, Packing(self.bits))

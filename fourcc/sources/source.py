@@ -25,7 +25,7 @@ from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
 from fourcc.settings import Params
-from fourcc.tags import FourCC
+from fourcc.tags import FourCC, as_tag
 
 Hyper = Mapping[str, Scalar | list[Scalar]]
 HyperParams = dict[str, Scalar | list[Scalar]]
@@ -62,7 +62,7 @@ class SourceTensor:
     name: str
     source_name: str
     shape: tuple[int, ...]
-    tag: FourCC
+    tag: FourCC = attrs.field(converter=as_tag)
     read: Callable[[int, int, int], Parts]
     params: Params = attrs.field(factory=dict)
     record: TensorRecord | None = None
@@ -71,6 +71,32 @@ class SourceTensor:
 
     def __repr__(self) -> str:
         return f"<SourceTensor {self.name} {self.tag} {' x '.join(map(str, self.shape)) or 'scalar'}>"
+
+    @classmethod
+    def of_array(cls, name: str, array: Array, tag: str | None = None) -> Self:
+        """A tensor whose weights are in an array, such as a `numpy.memmap`, which is read a run of rows at a time.
+
+        Args:
+            name: of the tensor.
+            array: of the tensor's shape.
+            tag: a format that stores each weight by itself, as in the array; None: the one for numbers of its dtype.
+
+        Raises:
+            SourceError: no installed format holds numbers of this dtype, or the named one stores something else.
+            PluginError: the format is missing or broken.
+        """
+        fmt = registry.foreign("numpy", array.dtype.str) if tag is None else registry[tag]
+        if fmt is None:
+            raise SourceError("no installed format holds numbers of this dtype", tensor=name, found=array.dtype.str)
+        if [part.dtype for part in fmt.parts] != [array.dtype.str]:
+            raise SourceError(f"{fmt.tag} does not store weights so", tensor=name, found=array.dtype.str)
+        lead, rows, cols = split_shape(array.shape)
+        matrices, part = array.reshape(prod(lead), rows, cols), fmt.parts[0].name
+
+        def read(matrix: int, first: int, last: int) -> Parts:
+            return {part: np.ascontiguousarray(matrices[matrix, first:last])}
+
+        return cls(name, name, array.shape, fmt.tag, read)
 
     @property
     def format(self) -> Format:

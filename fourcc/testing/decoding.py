@@ -8,16 +8,90 @@ from functools import partial
 
 import numpy as np
 
-from fourcc.format import Array, Format, Parts
+from fourcc.arrays import Array, Parts
+from fourcc.block_layout import codes_of
+from fourcc.format import Format
 from fourcc.geometry import Geometry
+from fourcc.packing import pack
 from fourcc.qmatrix import QMatrix
-from fourcc.testing.finding import Finding, FoundError, attempt
+from fourcc.testing.causes import parts_of
+from fourcc.testing.finding import Finding, FoundError, attempt, defined, shown_kind
 from fourcc.testing.memory import PLACES, Guarded, guards_work
 from fourcc.testing.subject import Subject, random_parts
 from fourcc.testing.weights import bell, described
 
 SEEDS = 12
 ADVICE = "Check what a part holds before it is used as an index or a length, or mask it (`& 15`)."
+
+
+def decodes(subject: Subject) -> Iterator[Finding]:
+    """Encoded parts decode to a finite weight for each place, in the declared dtype; twice the same."""
+    for each in subject.variants():
+        for shape in each.matrices():
+            w = bell(shape)
+            parts = {name: _frozen(part) for name, part in parts_of(each, w).items()}
+            tried = f"decode{each.settled()} {described(w)}, encoded"
+            found = list(_decodes(each, parts, shape, tried))
+            yield from found
+            if found:
+                return
+        for other in set(each.shapes()) - set(each.matrices()):
+            each.roundtrip(bell(other), "normal weights")
+
+
+def _decodes(subject: Subject, parts: Parts, shape: tuple[int, int], tried: str) -> Iterator[Finding]:
+    geom = Geometry(*shape, subject.params)
+    first, second = (attempt(partial(decoded, subject.format, parts, geom), tried=tried) for _ in range(2))
+    wrong = list(_of_declared_kind(subject, first, shape, tried))
+    yield from wrong
+    if wrong:
+        return
+    if not np.isfinite(first).all():
+        row, col = np.argwhere(~np.isfinite(first))[0]
+        yield Finding(
+            what=f"decoding gives {first[row, col]} for finite parts of the format's own encoder",
+            tried=tried,
+            found=f"row {row}, column {col}: {_entries_at(subject, parts, row, col)}{_decoder(subject.format)}",
+            expected="finite weights",
+            cause="a division by 0, an infinite intermediate, or a root of a negative number",
+            advice="Decode that block by hand.",
+        )
+    elif not same_numbers(first, second):
+        yield Finding(
+            what="the same parts give other weights the second time",
+            tried=tried,
+            cause="a random generator, or state that outlives a call",
+            advice="Weights follow from the parts alone.",
+        )
+
+
+def _decoder(fmt: Format) -> str:
+    """The place of a format's decoder, for a finding."""
+    name, function = ("decode_block", fmt.decode_block) if fmt.derived else ("decode", fmt.decode)
+    place = defined(function)
+    return f"; `{name}`, {place}" if place else ""
+
+
+def _entries_at(subject: Subject, parts: Parts, row: int, col: int) -> str:
+    """The entries of the parts that a weight is made of, as far as they belong to its block or to itself."""
+    fmt, texts = subject.format, []
+    tall, wide = fmt.block[0], fmt.width(subject.params)
+    down, across = row // tall if tall else None, col // wide if wide else None
+    for part in fmt.parts:
+        at: tuple[int, ...] = tuple(each for each in (down, across) if each is not None)
+        if part.reach == "block" and not part.fields:
+            texts.append(f"{part.name} = {parts[part.name][at]}")
+        elif part.reach == "weight":
+            codes = codes_of(part, parts[part.name], Geometry(parts[part.name].shape[0], col + 1, subject.params))
+            texts.append(f"{part.name} = {codes[row, col]}")
+    return ", ".join(texts) or "its parts"
+
+
+def _frozen(part: Array) -> Array:
+    """A view that may not be written to, as parts in a mapped file are."""
+    view = part.view()
+    view.flags.writeable = False
+    return view
 
 
 def shape_and_dtype(subject: Subject) -> Iterator[Finding]:
@@ -44,7 +118,7 @@ def _of_declared_kind(subject: Subject, weights: object, shape: tuple[int, int],
         yield Finding(
             what="decode gives another shape or dtype than declared",
             tried=tried,
-            found=_kind(weights),
+            found=shown_kind(weights),
             expected=f"{shape} {wanted}",
             cause=subject.trouble(shape) or "numpy gave float64 where a Python float was used, or padding was kept",
             advice="Cut to `geom.cols`, and give `.astype(np.float32)`.",
@@ -88,14 +162,31 @@ def codes(subject: Subject) -> Iterator[Finding]:
             yield Finding(
                 what="the codes are not integers of the matrix's shape",
                 tried=tried,
-                found=_kind(codes),
+                found=shown_kind(codes),
                 expected=expected,
             )
 
 
-def _kind(value: object) -> str:
-    """Shape and dtype of an array, or the type of something else."""
-    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+def every_code(subject: Subject) -> Iterator[Finding]:
+    """Every code that a packed part can hold decodes to a finite weight, though the encoder may never give it."""
+    shape = subject.plain_shape()
+    parts, geom = parts_of(subject, bell(shape)), Geometry(*shape, subject.params)
+    for part in subject.format.parts:
+        if part.packing is None:
+            continue
+        codes = (np.arange(shape[0] * shape[1]) % (part.packing.top + 1)).astype(np.uint8).reshape(shape)
+        tried = f"decode {shape[0]} x {shape[1]} weights with the codes 0 .. {part.packing.top} in part {part.name!r}"
+        some = {**parts, part.name: pack(codes, part.packing)}
+        weights = attempt(partial(decoded, subject.format, some, geom), tried=tried)
+        if not np.isfinite(weights).all():
+            row, col = np.argwhere(~np.isfinite(weights))[0]
+            yield Finding(
+                what=f"the code {codes[row, col]} decodes to {weights[row, col]}",
+                tried=tried,
+                found=f"row {row}, column {col}{_decoder(subject.format)}",
+                advice="A damaged file may hold it. Give it some finite weight, if the layout leaves it free.",
+                note=True,
+            )
 
 
 def surroundings(subject: Subject) -> Iterator[Finding]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
 import attrs
+import numpy as np
 
-from fourcc.errors import FourccError
+from fourcc.errors import FourccError, shown
 
 T = TypeVar("T")
 Status = Literal["passed", "noted", "failed", "skipped"]
+NOT_THEIRS = frozenset({"fourcc", "numpy", "numba", "llvmlite", *sys.stdlib_module_names})  # top-level modules
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +60,7 @@ class Outcome:
         theme: the group that it belongs to.
         findings: the findings; none where all is well.
         skipped: why the check was not made, or None.
+        after: the check whose failure is the reason: this one would only have repeated it.
         seconds: the time that it took.
     """
 
@@ -63,6 +68,7 @@ class Outcome:
     theme: str
     findings: tuple[Finding, ...] = ()
     skipped: str | None = None
+    after: str | None = None
     seconds: float = 0.0
 
     @property
@@ -97,23 +103,36 @@ def attempt(call: Callable[[], T], *, tried: str, cause: str = "", advice: str =
     """
     try:
         return call()
-    except FoundError:
-        raise
-    except (KeyboardInterrupt, MemoryError):
+    except (FoundError, KeyboardInterrupt):
         raise
     except BaseException as error:
         raise FoundError(raised(error, tried=tried, cause=cause, advice=advice)) from error
 
 
+# An exception of the format -> its most likely cause, and what to do.
+REASONS: tuple[tuple[type[BaseException], str, str, str], ...] = (
+    (SystemExit, "", "it ends the process: sys.exit(), exit() or a command line's parser", "Raise nothing; return."),
+    (MemoryError, "", "it asks for more memory than there is", "Work on the blocks given, some at a time."),
+    (ValueError, "read-only", "it writes to what it is given: weights and parts are read-only", "Work on a copy."),
+    (KeyError, "", "it asks for a part or a setting that the format does not declare", ""),
+    (RecursionError, "", "it calls itself without end", ""),
+)
+
+
 def raised(error: BaseException, *, tried: str, cause: str = "", advice: str = "") -> Finding:
     """The finding for an exception, with the line of the source where the format itself raised it."""
-    place = _place(error.__cause__ or error)
+    root = error.__cause__ or error
+    place = _place(root)
+    for kind, sign, why, remedy in REASONS:
+        if isinstance(root, kind) and sign in shown(root):
+            cause, advice = why, remedy or advice
+            break
     if isinstance(error, FourccError):
-        what, found = error.what, "" if error.found is None else str(error.found)
-        expected = "" if error.expected is None else str(error.expected)
+        what, found = error.what, "" if error.found is None else shown(error.found)
+        expected = "" if error.expected is None else shown(error.expected)
         advice = advice or error.hint or ""
     else:
-        what, found, expected = "an exception came out of it", f"{type(error).__name__}: {error}", ""
+        what, found, expected = "an exception came out of it", f"{type(error).__name__}: {shown(error)}", ""
     return Finding(
         what=what,
         tried=tried,
@@ -124,12 +143,23 @@ def raised(error: BaseException, *, tried: str, cause: str = "", advice: str = "
     )
 
 
+def shown_kind(value: object) -> str:
+    """Shape and dtype of an array, or the type of something else."""
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+
+
+def defined(function: object) -> str:
+    """The place where a function of a format begins, ``file:line``; empty where it is no Python."""
+    code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
+    return "" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
+
+
 def _place(error: BaseException) -> str:
-    """File and line of the last frame that is neither fourcc's own nor numpy's."""
+    """File and line of the last frame that is the format's own: not fourcc's, numpy's or of Python's library."""
     place, trace = "", error.__traceback__
     while trace is not None:
         module = str(trace.tb_frame.f_globals.get("__name__", ""))
-        if not module.startswith(("fourcc.", "numpy", "numba")) or module.startswith("fourcc.formats."):
+        if module.startswith("fourcc.formats.") or module.partition(".")[0] not in NOT_THEIRS:
             place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place

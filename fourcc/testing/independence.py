@@ -10,10 +10,10 @@ from hashlib import blake2b
 
 import numpy as np
 
-from fourcc.format import Array, Parts
+from fourcc.arrays import Array, Parts
 from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
-from fourcc.testing.finding import Finding, attempt
+from fourcc.testing.finding import Finding, attempt, defined
 from fourcc.testing.process import digest_apart
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described, heavy
@@ -21,6 +21,7 @@ from fourcc.tiles import cut_rows, decode_rows
 
 THREADS = 4
 TURNS = 6  # turns that each thread takes
+ROUNDING = 1e-5  # of the largest weight
 SWITCH = 1e-5  # seconds after which a thread lets another one run, so that shared memory shows
 
 
@@ -46,30 +47,43 @@ def rows(subject: Subject) -> Iterator[Finding]:
         last = min(first + tall, shape[0])
         alone = attempt(partial(encoder.tile, w[first:last], shared, first), tried=tried)[0]
         cut = cut_rows(spec, whole, first, last)
-        yield from _compare(cut, alone, f"{tried}; rows {first} to {last - 1}")
+        yield from _compare(subject, cut, alone, f"{tried}; rows {first} to {last - 1}")
         geom = Geometry(last - first, shape[1], subject.params)
         back = attempt(partial(decode_rows, subject.format, cut, geom), tried=tried)
         if back.tobytes() != decoded[first:last].tobytes():
+            off = float(np.abs(back.astype(np.float64) - decoded[first:last]).max())
+            rounded = off <= ROUNDING * float(np.abs(decoded).max())
             yield Finding(
                 what="rows decode otherwise alone than among others",
                 tried=f"decode all of {described(w)}, then the rows {first} to {last - 1} alone",
-                found=f"{np.count_nonzero(back != decoded[first:last])} weights differ",
-                cause="the decoder looks at rows, or at a row's number, that are not its tile's",
+                found=f"{np.count_nonzero(back != decoded[first:last])} weights differ, by up to {off:.3g}",
+                cause="a matrix product, whose rounding depends on the number of rows"
+                if rounded
+                else "the decoder looks at rows, or at a row's number, that are not its tile's",
+                note=rounded,
             )
+            return
 
 
-def _compare(expected: Parts, found: Parts, tried: str) -> Iterator[Finding]:
+def _compare(subject: Subject, expected: Parts, found: Parts, tried: str) -> Iterator[Finding]:
+    whole = {part.name for part in subject.format.parts if part.rows is None}
     for name, part in found.items():
-        if part.tobytes() != expected[name].tobytes():
-            yield Finding(
-                what="rows encode otherwise alone than among others",
-                tried=tried,
-                found=f"part {name!r} differs",
-                expected="the same bytes",
-                cause="the encoder looks beyond its block (a statistic of the whole tile), so that bytes would depend "
-                "on where the core cuts",
-                advice="Compute values that span blocks in `prepare`, or declare the block that is really needed.",
+        if part.tobytes() == expected[name].tobytes():
+            continue
+        if name in whole:
+            what = f"part {name!r} belongs to the whole matrix, and differs from run to run of rows"
+            cause = "it is computed from the rows that `encode` happens to see; the first run's would be kept"
+            advice = "Compute it in `prepare`, which sees all rows, and return `blocks.shared` with every call."
+        else:
+            what = "rows encode otherwise alone than among others"
+            cause = (
+                "the encoder looks beyond its block (a statistic of the whole tile), so that bytes would depend on "
+                "where the core cuts"
             )
+            advice = "Compute values that span blocks in `prepare`, or declare the block that is really needed."
+        differs = f"part {name!r} differs; `encode`, {defined(subject.format.encode)}"
+        yield Finding(what=what, tried=tried, found=differs, expected="the same bytes", cause=cause, advice=advice)
+        return
 
 
 def experts(subject: Subject) -> Iterator[Finding]:
@@ -90,17 +104,28 @@ def experts(subject: Subject) -> Iterator[Finding]:
 def repetition(subject: Subject) -> Iterator[Finding]:
     """Equal weights give equal bytes again, whatever was encoded in between; and equal parts give equal weights."""
     one, other = heavy(subject.plain_shape()), bell(subject.plain_shape(), 6, seed=3)
-    before = subject.encode(one)
+    before, twin = subject.encode(one), subject.encode(one)
     weights = subject.decode(before, "weights with outliers")
     subject.roundtrip(other)
     after = [subject.encode(one), subject.encode(one)]
-    cause = "state that outlives a call: a module's variable, a cache under the wrong key, a random generator"
-    tried = f"encode {described(one)}, something else, and the first again, twice"
+    cause = "a random generator that is not seeded, or state that outlives a call"
+    if all_bytes(before) == all_bytes(twin):
+        cause = "state that outlives a call: a module's variable, a cache under the wrong key, a random generator"
+    tried = f"encode {described(one)} twice, something else, and the first again, twice"
     advice = "Keep nothing between calls; seed generators from constants."
-    if any(all_bytes(before) != all_bytes(matrix) for matrix in after):
-        yield Finding(what="the same weights give other bytes", tried=tried, cause=cause, advice=advice)
+    different = next((each for each in (twin, *after) if all_bytes(each) != all_bytes(before)), None)
+    if different is not None:
+        found = f"{_first_difference(before, different)}; `encode`, {defined(subject.format.encode)}"
+        yield Finding(what="the same weights give other bytes", tried=tried, found=found, cause=cause, advice=advice)
     if subject.decode(before, "weights with outliers").tobytes() != weights.tobytes():
         yield Finding(what="the same parts give other weights", tried=tried, cause=cause, advice=advice)
+
+
+def _first_difference(one: QMatrix, other: QMatrix) -> str:
+    names = [name for name, part in one.parts.items() if part.tobytes() != other.parts[name].tobytes()]
+    same = one.parts[names[0]].shape == other.parts[names[0]].shape
+    count = np.count_nonzero(one.parts[names[0]] != other.parts[names[0]]) if same else "all"
+    return f"part {names[0]!r}: {count} of {one.parts[names[0]].size} entries"
 
 
 def threads(subject: Subject) -> Iterator[Finding]:

@@ -7,9 +7,10 @@ from functools import partial
 
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.encoding import encode
-from fourcc.format import Aids, Array
-from fourcc.testing.finding import Finding, attempt
+from fourcc.format import Aids
+from fourcc.testing.finding import Finding, attempt, defined
 from fourcc.testing.independence import all_bytes
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described, heavy
@@ -45,22 +46,54 @@ def memory(subject: Subject) -> Iterator[Finding]:
 
 def calibration(subject: Subject) -> Iterator[Finding]:
     """The calibration data that the encoder asks for make a difference."""
-    w = heavy(subject.plain_shape(9))
-    plain = all_bytes(subject.encode(w))
-    cols, tag = w.shape[1], subject.format.tag
-    flat = Aids(np.ones(cols, np.float32), np.eye(cols, dtype=np.float32)).restricted(subject.format.needs)
-    with_flat = attempt(
-        partial(encode, w, tag, subject.params, subject.options, aids=flat),
-        tried=f"encode {described(w)} with an importance of 1 for each column, or the identity for a Hessian",
-    )
-    if all_bytes(with_flat) == plain:
+    w, tag, sees = heavy(subject.plain_shape(9)), subject.format.tag, subject.format.sees
+    cols = w.shape[1]
+    made = []
+    for aids in (_made_up(cols), Aids(np.ones(cols, np.float32), np.eye(cols, dtype=np.float32))):
+        call = partial(encode, w, tag, subject.params, subject.options, aids=aids.restricted(sees))
+        tried = f"encode {described(w)} with made-up {' and '.join(sorted(sees))}"
+        made.append(all_bytes(attempt(call, tried=tried)))
+    if made[0] == made[1]:
         yield Finding(
             what="the calibration data that the format asks for make no difference",
-            tried=f"encode {described(w)} with two different {' and '.join(sorted(subject.format.needs))}",
-            found="the same bytes",
-            advice="Leave them out of `needs`: every user of the format would have to gather them for nothing.",
+            tried=f"encode {described(w)} with two different {' and '.join(sorted(sees))}",
+            found=f"the same bytes; `encode`, {defined(subject.format.encode)}",
+            advice="Use `blocks.importance` or `blocks.aids`; or leave them out of `needs` and `uses`: every user "
+            "would have to gather them for nothing.",
             note=True,
         )
+
+
+def settings(subject: Subject) -> Iterator[Finding]:
+    """Each parameter and each option makes a difference: some other value of it gives other bytes."""
+    w = heavy(subject.plain_shape(9))
+    plain = all_bytes(subject.encode(w))
+    idle: dict[tuple[str, str], bool] = {}
+    for other in subject.variants():
+        for kind, before, after in (
+            ("params", subject.params, other.params),
+            ("options", subject.options, other.options),
+        ):
+            for name in (name for name in after if after[name] != before[name]):
+                same = all_bytes(other.encode(w)) == plain
+                idle[kind, name] = idle.get((kind, name), True) and same
+    for (kind, name), ignored in idle.items():
+        if ignored:
+            yield Finding(
+                what=f"the {'parameter' if kind == 'params' else 'option'} {name!r} makes no difference",
+                tried=f"encode {described(w)} with each other value of {name!r}",
+                found=f"the same bytes; `encode`, {defined(subject.format.encode)}",
+                cause=f"the encoder does not look at `blocks.{kind}[{name!r}]`",
+                advice="Use it, or leave it out of the declaration.",
+                note=True,
+            )
+
+
+def _made_up(cols: int) -> Aids:
+    """Calibration data that favour some columns."""
+    importance = (1 + np.arange(cols) % 7).astype(np.float32) ** 3
+    x = np.random.default_rng(5).standard_normal((cols + 8, cols)) * np.sqrt(importance)
+    return Aids(importance, (2 / len(x) * x.T @ x).astype(np.float32))
 
 
 def left_alone(subject: Subject) -> Iterator[Finding]:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib.metadata import distributions
 from pathlib import Path
 
+import attrs
+
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
-from fourcc.plugins.entries import GROUP, OWN, Entry
+from fourcc.plugins.entries import FORMATS, OWN, Entry
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params, Setting
 from fourcc.tags import FourCC
 from fourcc.testing.finding import Finding, Outcome
-from fourcc.testing.process import import_apart
+from fourcc.testing.process import LIMIT, Answer, import_apart
 from fourcc.testing.subject import Subject
 
 CHECK, THEME = "loads", "declared"
+SEAMS = "fourcc.formats"  # the groups of all versions of the seam begin so
+SLOW = 1.0  # seconds of an import that are worth a note
+SHOWN = 200  # characters of what an import prints
 # A text in the registry's error -> its most likely cause, and what to do.
 CAUSES = (
     ("SystemExit", "the module ends the process when it is imported", "Importing must only define: no sys.exit()."),
     ("its entry point is named", "the entry point's name and the spec's tag differ", "Make both the same."),
     ("is reserved", "tags of capitals only are fourcc's own", "Give the tag a lower-case letter."),
     ("expected a fourcc.Format", "the entry point names something else", 'It is `Tagx = "module:ATTRIBUTE"`.'),
-    ("format API", "the plugin was written for another version of the seam", "Upgrade the one that is named."),
+    ("of the seam", "the plugin was written for another version of the seam", "Upgrade the one that is named."),
     (
         "ModuleNotFoundError",
         "a dependency is missing, or the entry point names no module",
@@ -34,22 +40,31 @@ CAUSES = (
 )
 
 
-def loaded(tag: FourCC) -> Outcome:
+def loaded(tag: FourCC, limit: float = LIMIT) -> Outcome:
     """The outcome of loading a tag's format; another process imports it first, because the import may kill a process.
+
+    Args:
+        tag: the format's.
+        limit: seconds that the import may take.
 
     Raises:
         MissingFormatError: no distribution declares the tag.
     """
-    tried = f"load {tag} from the entry-point group {GROUP}"
+    tried = f"load {tag} from the entry-point group {FORMATS}"
+    notes: tuple[Finding, ...] = ()
     try:
         entry = registry.entry(tag)
         if entry.distribution != OWN:
-            crash = import_apart(entry.target)
-            if crash is not None:
-                return _outcome(crash)
+            told = import_apart(entry.target, limit)
+            if isinstance(told, Finding):
+                return _outcome(told)
+            notes = tuple(_imported(told, entry))
         registry[tag]
-    except MissingFormatError:
-        raise
+    except MissingFormatError as error:
+        elsewhere = _in_another_group(tag)
+        if elsewhere is None:
+            raise
+        return _outcome(attrs.evolve(elsewhere, tried=tried, found=f"{elsewhere.found}: {error.what}"))
     except DuplicateTagError as error:
         advice = error.hint or ""
         return _outcome(Finding(what="two distributions declare the tag", tried=tried, found=error.what, advice=advice))
@@ -57,11 +72,48 @@ def loaded(tag: FourCC) -> Outcome:
         cause, advice = next((why, what) for sign, why, what in CAUSES if sign in error.what)
         what = "the format cannot be used"
         return _outcome(Finding(what=what, tried=tried, found=error.what, cause=cause, advice=advice))
-    return Outcome(check=CHECK, theme=THEME)
+    return _outcome(*notes)
 
 
-def _outcome(finding: Finding) -> Outcome:
-    return Outcome(check=CHECK, theme=THEME, findings=(finding,))
+def _imported(told: Answer, entry: Entry) -> Iterator[Finding]:
+    """Notes on an import that prints, or takes long."""
+    printed, seconds = str(told["printed"]), float(str(told["seconds"]))
+    if printed:
+        yield Finding(
+            what="the module prints when it is imported",
+            tried=f"import {entry.target}",
+            found=repr(printed if len(printed) <= SHOWN else printed[:SHOWN] + "..."),
+            advice="stdout is for data: print nothing, or use logging or warnings.",
+            note=True,
+        )
+    if seconds > SLOW:
+        yield Finding(
+            what=f"importing the module takes {seconds:.1f} s",
+            tried=f"import {entry.target}",
+            cause="it computes tables, reads files, or imports a large package",
+            advice="`fourcc formats` imports every format: do such work in the functions that need it, once.",
+            note=True,
+        )
+
+
+def _in_another_group(tag: FourCC) -> Finding | None:
+    """The finding where a package declares a tag for another version of the seam; None where none does."""
+    for distribution in distributions():
+        for point in distribution.entry_points:
+            if point.group != FORMATS and point.group.startswith(SEAMS) and point.name == str(tag):
+                return Finding(
+                    what="the format was written for another version of fourcc's seam",
+                    found=f"{distribution.name} {distribution.version} declares it in the entry-point group "
+                    f"{point.group}",
+                    expected=f"the group {FORMATS}",
+                    cause="the package is older than this fourcc, or newer",
+                    advice=f"Adapt it, and declare it in {FORMATS}; or use the fourcc that it was written for.",
+                )
+    return None
+
+
+def _outcome(*findings: Finding) -> Outcome:
+    return Outcome(check=CHECK, theme=THEME, findings=findings)
 
 
 def owner(tag: FourCC) -> tuple[str, str]:

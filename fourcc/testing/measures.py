@@ -4,71 +4,99 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import attrs
 import numpy as np
 
 from fourcc import compute
-from fourcc.errors import PluginError
-from fourcc.format import Array, Format
+from fourcc.arrays import Array, Floats, Parts
+from fourcc.errors import PluginError, shown
+from fourcc.format import Format
+from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
+from fourcc.testing.finding import FoundError
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, heavy
 
-SIZES = ((1024, 1024), (256, 1024), (64, 1024), (16, 1024))  # smaller matrices for slow encoders
-SECONDS = 2.0  # that an encoder may take for the matrix
+SIZES = ((512, 1024), (64, 1024), (16, 1024))  # smaller matrices for slow encoders
+SECONDS = 1.0  # that an encoder may take for the matrix
 NEAREST = 4  # formats to compare with
-TURNS = 5  # timings, of which the fastest counts
+TURNS = 3  # timings, of which the fastest counts
+PRODUCTS = 7  # timings of a product
+LARGE = 1 << 23  # weights of the multiplied matrix, whose floats are as large as the caches of a processor
 
 
 @attrs.frozen(kw_only=True)
 class Measure:
-    """The measures of a format on this machine.
+    """The measures of a format on this machine; None for what could not be measured.
 
     Attributes:
         tag: the format.
-        bits_per_weight: the true number, with scales and short blocks.
+        bits_per_weight: the true number, with scales and short blocks; the nominal one where nothing can be encoded.
         sqnr_gauss: dB for normal weights.
         sqnr_heavy: dB for Student's t with 5 degrees of freedom.
         encode, decode: millions of weights per second on one thread, in numpy where the format has no compiled coder.
         multiply: millions of weights per second on one thread for the product with one activation.
-        level: how products are computed: native, fused or decode.
+        against_decoded: time of that product divided by the time of the same product with weights that were decoded
+            before, to float32; None where products do that anyway.
+        level: how products are computed: native, fused or decode; empty where it is not known.
         weights: number of weights of the measured matrix.
+        trouble: why the rest could not be measured; empty where it could.
     """
 
     tag: str
     bits_per_weight: float
-    sqnr_gauss: float
-    sqnr_heavy: float
-    encode: float
-    decode: float
-    multiply: float
-    level: str
-    weights: int
+    sqnr_gauss: float | None = None
+    sqnr_heavy: float | None = None
+    encode: float | None = None
+    decode: float | None = None
+    multiply: float | None = None
+    against_decoded: float | None = None
+    level: str = ""
+    weights: int = 0
+    trouble: str = ""
 
 
 def measure(subject: Subject) -> Measure:
-    """A format's measures. Raises FoundError, or what the format raises, where it cannot be measured."""
-    with subject.installed():
-        shape, seconds = _size(subject)
-        gauss = bell(shape)
-        matrix = subject.encode(gauss)
-        return Measure(
-            tag=subject.tag,
-            bits_per_weight=float(matrix.bits_per_weight),
-            sqnr_gauss=ErrorSums.of(gauss, matrix.decode()).sqnr_db,
-            sqnr_heavy=_sqnr(subject, _student(shape)),
-            encode=_rate(gauss, seconds),
-            decode=_rate(gauss, _fastest(matrix.decode)),
-            multiply=_rate(gauss, _product(matrix)),
-            level=compute.kernel_of(subject.format, subject.params).level,
-            weights=gauss.size,
-        )
+    """A format's measures, as far as it can be measured."""
+    found: dict[str, Any] = {"bits_per_weight": float(subject.format.bits_per_weight(subject.params))}
+    try:
+        with subject.installed():
+            found.update(_values(subject))  # one by one: what came before an exception stays
+    except FoundError as error:
+        found["trouble"] = ": ".join(filter(None, (error.finding.what, error.finding.found)))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a format may raise SystemExit
+        found["trouble"] = f"{type(error).__name__}: {shown(error)}"
+    return Measure(tag=subject.tag, **found)
+
+
+def _values(subject: Subject) -> Iterator[tuple[str, object]]:
+    """The names and values of measures, the most wanted first."""
+    shape, seconds = _size(subject)
+    gauss = bell(shape)
+    start = time.perf_counter()
+    matrix = subject.encode(gauss)
+    seconds = min(seconds, time.perf_counter() - start)  # the first time, compiled code may have been loaded
+    yield "weights", gauss.size
+    yield "bits_per_weight", float(matrix.bits_per_weight)
+    yield "encode", _rate(gauss, seconds)
+    yield "sqnr_gauss", ErrorSums.of(gauss, matrix.decode()).sqnr_db
+    yield "sqnr_heavy", _sqnr(subject, _student(shape))
+    yield "decode", _rate(gauss, _fastest(matrix.decode))
+    level = compute.kernel_of(subject.format, subject.params).level
+    yield "level", level
+    own, decoded = _products(matrix)
+    yield "multiply", 1e-6 / own
+    if level != "decode":
+        yield "against_decoded", own / decoded
 
 
 def nearest(subject: Subject) -> list[Format]:
@@ -104,11 +132,38 @@ def _size(subject: Subject) -> tuple[tuple[int, int], float]:
     return shape, seconds
 
 
-def _product(matrix: QMatrix) -> float:
-    """Seconds of a product with one activation on one thread, without the first, which may compile and pack."""
+def _products(matrix: QMatrix) -> tuple[float, float]:
+    """Seconds of a product with one activation on one thread, for each weight: of the format, and of decoded weights.
+
+    The first product, which may compile and pack, does not count; the two take turns.
+    """
+    tall, floats = _taller(matrix)
     x = bell((1, matrix.shape[1]), seed=7)
-    matrix.matmul(x, 1)
-    return _fastest(partial(matrix.matmul, x, 1), turns=20)
+    plain = attrs.evolve(matrix.format, kernel=None, decode_block=None, decode=_never, turn=None, extra=None)
+    packed = compute.pack(plain, tall.parts, plain.geometry(tall.shape, tall.params), lambda: floats)
+    works = (partial(tall.matmul, x, 1), partial(compute.matmul, packed, x, 1))
+    best = [np.inf, np.inf]
+    for turn in range(1 + PRODUCTS):
+        for index, work in enumerate(works):
+            seconds = _timed(work)
+            best[index] = min(best[index], seconds) if turn else np.inf
+    return best[0] / floats.size, best[1] / floats.size
+
+
+def _taller(matrix: QMatrix) -> tuple[QMatrix, Floats]:
+    """The matrix below itself so often that no cache holds its decoded weights, and these."""
+    spec, (rows, cols) = matrix.format, matrix.shape
+    times = LARGE // (rows * cols) if spec.block[0] and rows % spec.block[0] == 0 and not spec.variable else 1
+    decoded = np.asarray(matrix.decode(), np.float32)
+    parts = {
+        part.name: matrix.parts[part.name] if part.rows is None else np.concatenate([matrix.parts[part.name]] * times)
+        for part in spec.parts
+    }
+    return QMatrix(spec.tag, (times * rows, cols), parts, matrix.params), np.concatenate([decoded] * times)
+
+
+def _never(parts: Parts, geom: Geometry) -> Array:
+    raise NotImplementedError("the weights are given decoded")
 
 
 def _rate(w: Array, seconds: float) -> float:

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 
 Place = Literal["end", "start"]
 PLACES: tuple[Place, Place] = ("end", "start")

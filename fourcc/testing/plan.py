@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from fourcc.testing import declared, decoding, independence, inputs, numbers, products, storage, vectors
+from fourcc.testing import agreement, declared, decoding, independence, inputs, numbers, products, storage, vectors
 from fourcc.testing.finding import Finding, FoundError, Outcome, raised
 from fourcc.testing.process import outcomes_apart
 from fourcc.testing.subject import Subject, is_own, nothing_encodes, nothing_imports
@@ -25,6 +25,8 @@ class Check:
         run: yields a finding for each breach.
         skips: functions that give the reason why the check does not apply to a subject, or None.
         apart: environment variables of its own process, where it may crash its process; None: it needs none.
+        ground: names of earlier checks; where one of them failed, this check would only repeat it, and is not made.
+        slow: whether a quick examination leaves it out.
     """
 
     name: str
@@ -32,6 +34,8 @@ class Check:
     run: Callable[[Subject], Iterator[Finding]]
     skips: tuple[Callable[[Subject], str | None], ...] = ()
     apart: Mapping[str, str] | None = None
+    ground: tuple[str, ...] = ()
+    slow: bool = False
 
     @property
     def promise(self) -> str:
@@ -68,7 +72,7 @@ class Check:
                         return
         except FoundError as error:
             yield error.finding
-        except (KeyboardInterrupt, MemoryError):
+        except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a format may raise SystemExit
             yield raised(error, tried=self.promise)
@@ -91,7 +95,44 @@ def no_codes(subject: Subject) -> str | None:
 
 def asks_for_nothing(subject: Subject) -> str | None:
     """Why a check of calibration does not apply."""
-    return None if subject.format.needs else "the format asks for no calibration data"
+    return None if subject.format.sees else "the format asks for no calibration data"
+
+
+def has_no_settings(subject: Subject) -> str | None:
+    """Why a check of settings does not apply."""
+    return None if subject.format.params or subject.format.options else "the format has no settings"
+
+
+def has_one_decoder(subject: Subject) -> str | None:
+    """Why its decoders are not compared."""
+    fmt = subject.format
+    if fmt.decode_block is None:
+        return "the format has no block decoder"
+    if fmt.derived:
+        return "`decode` is made from `decode_block`"
+    free = any(part.reach == "free" for part in fmt.block_parts)
+    return "parts with a `tail` have no share in a block: products are compared instead" if free else None
+
+
+def has_no_turn(subject: Subject) -> str | None:
+    """Why a check of the turn does not apply."""
+    return None if subject.format.turn is not None else "the format has no turn"
+
+
+def has_no_extra(subject: Subject) -> str | None:
+    """Why a check of extra weights does not apply."""
+    return None if subject.format.extra is not None else "the format has no extra weights"
+
+
+def packs_nothing(subject: Subject) -> str | None:
+    """Why a check of packed codes does not apply."""
+    packed = any(part.packing is not None for part in subject.format.parts)
+    return None if packed else "the core packs none of its parts"
+
+
+def stacks_nothing(subject: Subject) -> str | None:
+    """Why a check of experts does not apply."""
+    return subject.format.misfit((2, *subject.plain_shape()), subject.params)
 
 
 def own_without_vectors(subject: Subject) -> str | None:
@@ -102,58 +143,113 @@ def own_without_vectors(subject: Subject) -> str | None:
 
 ENCODES = (nothing_encodes,)
 MULTIPLIES = (nothing_encodes, nothing_multiplies)
+APART = (*MULTIPLIES, nothing_imports)
+
+# What each check stands on. A fault that fails a check would fail those that stand on it, too.
+DECLARED, SIZED = ("declaration",), ("declared size",)
+DECODES = ("declared size", "decoding")
+REPEATS = ("decoding", "repetition")
+ALONE = (*REPEATS, "rows alone")
+BOUND = (*ALONE, "zeros", "within the bound")
+MULTIPLY = ("decoding", "surroundings", "kernel", "two decoders", "turn")
+COLUMNS = (*MULTIPLY, "each column")
+
+
+def _checks(theme: str, *rows: tuple[object, ...]) -> tuple[Check, ...]:
+    """Checks of a theme: each row has a name, what runs, the reasons to skip it, and its ground."""
+    return tuple(
+        Check(name=name, theme=theme, run=run, skips=skips, ground=ground)  # type: ignore[arg-type]  # rows of one kind
+        for name, run, skips, ground in rows
+    )
+
+
+def _apart(theme: str, name: str, run: Callable[[Subject], Iterator[Finding]], **variables: str) -> Check:
+    """A check in a process of its own, which takes long."""
+    skips = APART if variables else (nothing_imports,)
+    ground = COLUMNS if variables else ("surroundings", "decoding")
+    return Check(name=name, theme=theme, run=run, skips=skips, apart=variables, ground=ground, slow=True)
+
 
 CHECKS = (
-    Check(name="declaration", theme="declared", run=declared.declaration),
-    Check(name="ids elsewhere", theme="declared", run=declared.foreign_ids),
-    Check(name="kernel", theme="declared", run=declared.kernel, skips=(nothing_multiplies,)),
-    Check(name="declared size", theme="stored", run=storage.declared_size, skips=ENCODES),
-    Check(name="nominal bits", theme="stored", run=storage.nominal_bits),
-    Check(name="empty", theme="stored", run=storage.empty, skips=ENCODES),
-    Check(name="unfit shapes", theme="stored", run=storage.unfit_shapes, skips=ENCODES),
-    Check(name="within the bound", theme="numbers", run=numbers.within_bound, skips=ENCODES),
-    Check(name="narrow bound", theme="numbers", run=numbers.wide_bound, skips=ENCODES),
-    Check(name="small weights", theme="numbers", run=numbers.small_weights, skips=ENCODES),
-    Check(name="large weights", theme="numbers", run=numbers.large_weights, skips=ENCODES),
-    Check(name="zeros", theme="numbers", run=numbers.zeros, skips=ENCODES),
-    Check(name="idempotence", theme="numbers", run=numbers.idempotence, skips=ENCODES),
-    Check(name="NaN refused", theme="numbers", run=numbers.nonfinite_refused, skips=ENCODES),
-    Check(name="NaN kept", theme="numbers", run=numbers.nonfinite_kept, skips=(nothing_encodes, holds_nonfinite)),
-    Check(name="rows alone", theme="independence", run=independence.rows, skips=ENCODES),
-    Check(name="experts", theme="independence", run=independence.experts, skips=ENCODES),
-    Check(name="repetition", theme="independence", run=independence.repetition, skips=ENCODES),
-    Check(name="threads", theme="independence", run=independence.threads, skips=ENCODES),
-    Check(name="processes", theme="independence", run=independence.processes, skips=(nothing_encodes, nothing_imports)),
-    Check(name="memory layouts", theme="inputs", run=inputs.memory, skips=ENCODES),
-    Check(name="inputs left alone", theme="inputs", run=inputs.left_alone, skips=ENCODES),
-    Check(name="calibration", theme="inputs", run=inputs.calibration, skips=(nothing_encodes, asks_for_nothing)),
-    Check(name="shape and dtype", theme="decoding", run=decoding.shape_and_dtype),
-    Check(name="no warnings", theme="decoding", run=decoding.quiet),
-    Check(name="codes", theme="decoding", run=decoding.codes, skips=(nothing_encodes, no_codes)),
-    Check(name="surroundings", theme="decoding", run=decoding.surroundings, skips=ENCODES),
-    Check(name="damaged parts", theme="decoding", run=decoding.damaged_parts, skips=(nothing_imports,), apart={}),
-    Check(
-        name="bounds checked",
-        theme="decoding",
-        run=decoding.checked,
-        skips=(*MULTIPLIES, nothing_imports),
-        apart={"NUMBA_BOUNDSCHECK": "1"},
+    *_checks(
+        "declared",
+        ("declaration", declared.declaration, (), ()),
+        ("ids elsewhere", declared.foreign_ids, (), DECLARED),
+        ("kernel", declared.kernel, (nothing_multiplies,), DECLARED),
     ),
-    Check(name="each column", theme="products", run=products.columns, skips=MULTIPLIES),
-    Check(name="decode, then multiply", theme="products", run=products.normal_activations, skips=MULTIPLIES),
-    Check(
-        name="uncompiled",
-        theme="products",
-        run=products.uncompiled,
-        skips=(*MULTIPLIES, nothing_imports),
-        apart={"NUMBA_DISABLE_JIT": "1"},
+    *_checks(
+        "stored",
+        ("nominal bits", storage.nominal_bits, (), DECLARED),
+        ("declared size", storage.declared_size, ENCODES, DECLARED),
+        ("extra", agreement.extra, (nothing_encodes, has_no_extra), SIZED),
+        ("turn", agreement.turned, (nothing_encodes, has_no_turn), SIZED),
+        ("decoding", decoding.decodes, ENCODES, (*SIZED, "extra", "turn")),
+        ("empty", storage.empty, ENCODES, DECODES),
+        ("unfit shapes", storage.unfit_shapes, ENCODES, DECODES),
     ),
-    Check(name="threads of a product", theme="products", run=products.threads, skips=MULTIPLIES),
-    Check(name="NaN in a product", theme="products", run=products.nan_shows, skips=MULTIPLIES),
-    Check(name="rows looked up", theme="products", run=products.gathered, skips=MULTIPLIES),
-    Check(name="packed size", theme="products", run=products.packed_size, skips=MULTIPLIES),
-    Check(name="compiled coders", theme="products", run=products.compiled_coders, skips=MULTIPLIES),
-    Check(name="stored bytes", theme="vectors", run=vectors.unchanged, skips=(own_without_vectors,)),
+    *_checks(
+        "independence",
+        ("surroundings", decoding.surroundings, ENCODES, DECODES),
+        ("repetition", independence.repetition, ENCODES, (*DECODES, "surroundings")),
+        ("rows alone", independence.rows, ENCODES, REPEATS),
+        ("experts", independence.experts, (nothing_encodes, stacks_nothing), ALONE),
+        ("two decoders", agreement.two_decoders, (nothing_encodes, has_one_decoder), REPEATS),
+    ),
+    *_checks(
+        "numbers",
+        ("zeros", numbers.zeros, ENCODES, ALONE),
+        ("within the bound", numbers.within_bound, ENCODES, (*ALONE, "zeros")),
+        ("narrow bound", numbers.wide_bound, ENCODES, BOUND),
+        ("small weights", numbers.small_weights, ENCODES, BOUND),
+        ("large weights", numbers.large_weights, ENCODES, BOUND),
+        ("idempotence", numbers.idempotence, ENCODES, (*BOUND, "small weights")),
+        ("NaN refused", numbers.nonfinite_refused, ENCODES, DECODES),
+        ("NaN kept", numbers.nonfinite_kept, (nothing_encodes, holds_nonfinite), DECODES),
+    ),
+    *_checks(
+        "inputs",
+        ("memory layouts", inputs.memory, ENCODES, ALONE),
+        ("inputs left alone", inputs.left_alone, ENCODES, ALONE),
+        ("calibration", inputs.calibration, (nothing_encodes, asks_for_nothing), ALONE),
+        ("settings", inputs.settings, (nothing_encodes, has_no_settings), ALONE),
+    ),
+    *_checks(
+        "decoding",
+        ("shape and dtype", decoding.shape_and_dtype, (), DECODES),
+        ("no warnings", decoding.quiet, (), DECODES),
+        ("codes", decoding.codes, (nothing_encodes, no_codes), DECODES),
+        ("every code", decoding.every_code, (nothing_encodes, packs_nothing), DECODES),
+    ),
+    *_checks(
+        "products",
+        ("each column", products.columns, MULTIPLIES, MULTIPLY),
+        ("decode, then multiply", products.normal_activations, MULTIPLIES, COLUMNS),
+        ("NaN in a product", products.nan_shows, MULTIPLIES, COLUMNS),
+        ("rows looked up", products.gathered, MULTIPLIES, COLUMNS),
+        ("packed size", products.packed_size, MULTIPLIES, COLUMNS),
+        ("compiled coders", products.compiled_coders, MULTIPLIES, COLUMNS),
+    ),
+    *_checks("vectors", ("stored bytes", vectors.unchanged, (own_without_vectors,), ALONE)),
+    Check(name="threads", theme="apart", run=independence.threads, skips=ENCODES, ground=ALONE, slow=True),
+    Check(
+        name="threads of a product",
+        theme="apart",
+        run=products.threads,
+        skips=MULTIPLIES,
+        ground=COLUMNS,
+        slow=True,
+    ),
+    Check(
+        name="processes",
+        theme="apart",
+        run=independence.processes,
+        skips=(nothing_encodes, nothing_imports),
+        ground=ALONE,
+        slow=True,
+    ),
+    _apart("apart", "damaged parts", decoding.damaged_parts),
+    _apart("apart", "bounds checked", decoding.checked, NUMBA_BOUNDSCHECK="1"),
+    _apart("apart", "uncompiled", products.uncompiled, NUMBA_DISABLE_JIT="1"),
 )
 
 

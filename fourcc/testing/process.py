@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -13,30 +13,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from threading import Timer
 from typing import IO
 
-import attrs
-
+from fourcc.plugins.apart import End, ending, last_words
 from fourcc.testing.finding import Finding, FoundError, Outcome
+from fourcc.testing.order import Fallen
 from fourcc.testing.subject import Subject
 
-LIMIT = 300.0  # seconds for one check
-DIGEST, IMPORT = "digest", "import"  # jobs that are no checks: give a digest; only import
+LIMIT = 60.0  # seconds for one check
+MEASURING = 20.0  # seconds for the measures of one format
+GRACE = 2.0  # seconds in which a process that took too long tells where it is
+DIGEST, IMPORT, MEASURE = "digest", "import", "measure"  # jobs that are no checks; of a measure, the tag follows
+Answer = Mapping[str, object]
 
 
-@attrs.frozen
-class End:
-    """How a process ended before it was done.
-
-    Attributes:
-        text: in words.
-        said: the last words that it wrote to stderr, which tell the place of a crash.
-    """
-
-    text: str
-    said: str
+SILENT = End("it ended without an answer", "")
 
 
 def outcomes_apart(
-    subject: Subject, checks: Sequence[tuple[str, str]], settings: Mapping[str, str], limit: float = LIMIT
+    subject: Subject,
+    checks: Sequence[tuple[str, str]],
+    settings: Mapping[str, str],
+    limit: float = LIMIT,
+    fallen: Fallen | None = None,
 ) -> Iterator[Outcome]:
     """The outcomes of checks that another process makes; after a crash a new process goes on with the rest.
 
@@ -45,64 +42,106 @@ def outcomes_apart(
         checks: name and theme of each check.
         settings: environment variables.
         limit: seconds for one check.
+        fallen: checks that failed before; the outcomes are added.
     """
-    rest = list(checks)
+    fallen = Fallen() if fallen is None else fallen
+    themes = dict(checks)
+    for name, told in answers(subject, list(themes), settings, limit, fallen):
+        outcome = outcome_of(told, name, themes[name])
+        fallen.count(outcome)
+        yield outcome
+
+
+def answers(
+    subject: Subject, names: Sequence[str], settings: Mapping[str, str], limit: float, fallen: Fallen
+) -> Iterator[tuple[str, Answer | End]]:
+    """The answer to each job of another process, or its end; after a crash a new process goes on with the rest."""
+    rest = list(names)
     while rest:
-        end: End | None = None
-        for told in _lines(_job(subject, [name for name, _ in rest]), settings, limit):
+        end = SILENT
+        for told in _lines(_job(subject, rest, fallen), settings, limit):
             if isinstance(told, End):
                 end = told
                 break
-            yield _outcome(told)
-            rest.pop(0)
+            yield rest.pop(0), told
         if rest:
-            name, theme = rest.pop(0)
-            yield Outcome(check=name, theme=theme, findings=(_crash(name, end),))
+            yield rest.pop(0), end
 
 
 def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
     """The result of `independence.digest` in another process. Raises FoundError where the process dies."""
-    for told in _lines(_job(subject, [DIGEST]), settings, LIMIT):
-        if isinstance(told, End):
-            raise FoundError(_crash("the same weights, encoded in another process", told))
-        return str(told[DIGEST])
-    raise FoundError(_crash("the same weights, encoded in another process", None))
+    ((_, told),) = answers(subject, [DIGEST], settings, LIMIT, Fallen())
+    if isinstance(told, End):
+        raise FoundError(crash("the same weights, encoded in another process", told))
+    return str(told[DIGEST])
 
 
-def import_apart(target: str, limit: float = LIMIT) -> Finding | None:
-    """The finding where importing ``module:attribute`` kills a process; None where it does not, even if it raises.
+def import_apart(target: str, limit: float = LIMIT) -> Answer | Finding:
+    """What another process tells of importing ``module:attribute``: seconds, and what was printed.
+
+    A finding where the import kills the process, or does not end; not where it raises.
 
     Args:
         target: the module and its attribute.
         limit: seconds that the import may take.
     """
-    for told in _lines({"target": target, "checks": [IMPORT]}, {}, limit):
-        if isinstance(told, End):
-            return _crash(f"import {target}", told)
-    return None
+    told = next(_lines({"target": target, "checks": [IMPORT]}, {}, limit), SILENT)
+    return crash(f"import {target}", told) if isinstance(told, End) else told
 
 
-def _crash(name: str, end: End | None) -> Finding:
-    text, said = ("it ended without an answer", "") if end is None else (end.text, end.said)
+def crash(name: str, end: End) -> Finding:
+    """The finding for a process that ended before it was done."""
+    what, cause, advice = next(reason for sign, reason in ENDINGS if end.slow or sign in end.text)
     return Finding(
-        what="the process died",
+        what=what,
         tried=f"{name}, in a process of its own",
-        found=f"{text}{f'; {said}' if said else ''}",
+        found=str(end),
         expected="weights, or an exception",
-        cause="the format reads or writes memory that is not its own (compiled code, ctypes or as_strided beyond a "
-        "part), or ends the process itself",
-        advice="Check lengths and indices against the parts' shapes before compiled code sees them.",
+        cause=cause,
+        advice=advice,
     )
 
 
-def _outcome(told: Mapping[str, object]) -> Outcome:
+# A text in the ending -> what happened, its most likely cause, and what to do; the first is for what took too long.
+ENDINGS = (
+    (
+        "\0",
+        ("it does not end", "an endless loop, or a search that grows too fast", "Bound the loop; look where it was."),
+    ),
+    (
+        "exit code",
+        (
+            "the process ended",
+            "the format ends the process itself: os._exit, or a library that does",
+            "Raise an exception instead.",
+        ),
+    ),
+    (
+        "SIGKILL",
+        ("the process was killed", "the system had no memory left", "Work on the blocks given, some at a time."),
+    ),
+    (
+        "",
+        (
+            "the process died",
+            "the format reads or writes memory that is not its own (compiled code, ctypes or as_strided beyond a part)",
+            "Check lengths and indices against the parts' shapes before compiled code sees them.",
+        ),
+    ),
+)
+
+
+def outcome_of(told: Answer | End, name: str, theme: str) -> Outcome:
+    """The outcome of a check from the answer of another process, or from its end."""
+    if isinstance(told, End):
+        return Outcome(check=name, theme=theme, findings=(crash(name, told),))
     findings = told["findings"]
     assert isinstance(findings, list)
-    fields = {name: told[name] for name in ("check", "theme", "skipped", "seconds")}
+    fields = {name: told[name] for name in ("check", "theme", "skipped", "after", "seconds")}
     return Outcome(**fields, findings=tuple(Finding(**each) for each in findings))  # type: ignore[arg-type]  # as the worker wrote them
 
 
-def _job(subject: Subject, names: Sequence[str]) -> Mapping[str, object]:
+def _job(subject: Subject, names: Sequence[str], fallen: Fallen) -> Answer:
     """A worker's job."""
     return {
         "target": subject.target,
@@ -110,21 +149,21 @@ def _job(subject: Subject, names: Sequence[str]) -> Mapping[str, object]:
         "options": dict(subject.options),
         "vectors": None if subject.vectors is None else str(subject.vectors),
         "checks": list(names),
+        "fallen": fallen.roots,
     }
 
 
-def _lines(
-    job: Mapping[str, object], settings: Mapping[str, str], limit: float
-) -> Iterator[Mapping[str, object] | End]:
+def _lines(job: Answer, settings: Mapping[str, str], limit: float) -> Iterator[Answer | End]:
     """A worker's answers, one object from each line; an `End` where the worker ends before it has given all."""
-    left = len(job["checks"])  # type: ignore[arg-type]  # a list, see `_job`
+    names: list[str] = list(job["checks"])  # type: ignore[call-overload]  # a list, see `_job`
+    left = len(names)
     with tempfile.TemporaryFile("w+") as said, _start(job, settings, said) as process:
         assert process.stdout is not None
-        slow = _Limit(process, limit)
+        slow = _Limit(process, _seconds(names[0], limit))
         try:
             for line in process.stdout:
-                slow.again()
                 left -= 1
+                slow.again(_seconds(names[-left], limit) if left else limit)
                 yield json.loads(line)
             code = process.wait()
         finally:
@@ -132,11 +171,15 @@ def _lines(
             process.kill()
         if left:
             said.seek(0)
-            text = f"it did not end within {limit:g} seconds" if slow.over else _ending(code)
-            yield End(text, _last_words(said.read()))
+            text = f"it did not end within {slow.seconds:g} seconds" if slow.over else ending(code)
+            yield End(text, last_words(said.read()), slow=slow.over)
 
 
-def _start(job: Mapping[str, object], settings: Mapping[str, str], said: IO[str]) -> subprocess.Popen[str]:
+def _seconds(name: str, limit: float) -> float:
+    return min(limit, MEASURING) if name.startswith(MEASURE) else limit
+
+
+def _start(job: Answer, settings: Mapping[str, str], said: IO[str]) -> subprocess.Popen[str]:
     path = os.pathsep.join(each or os.getcwd() for each in sys.path)  # noqa: PTH109 - a text
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONFAULTHANDLER": "1", **settings}
     command = [sys.executable, "-P", "-m", "fourcc.testing.worker"]
@@ -160,13 +203,14 @@ class _Limit:
     """
 
     def __init__(self, process: subprocess.Popen[str], seconds: float) -> None:
-        self.over = False
-        self._process, self._seconds = process, seconds
+        self.over, self.seconds = False, seconds
+        self._process = process
         self._timer = self._start()
 
-    def again(self) -> None:
+    def again(self, seconds: float) -> None:
         """Starts the limit of the next check."""
         self._timer.cancel()
+        self.seconds = seconds
         self._timer = self._start()
 
     def stop(self) -> None:
@@ -174,31 +218,16 @@ class _Limit:
         self._timer.cancel()
 
     def _start(self) -> Timer:
-        timer = Timer(self._seconds, self._end)
+        timer = Timer(self.seconds, self._end)
         timer.daemon = True
         timer.start()
         return timer
 
     def _end(self) -> None:
+        """Asks the process where it is, by a signal on which Python tells its frames, and kills it."""
         self.over = True
+        if sys.platform != "win32":
+            self._process.send_signal(signal.SIGABRT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE)
         self._process.kill()
-
-
-def _ending(code: int) -> str:
-    """An exit code in words."""
-    if code >= 0:
-        return f"it ended with exit code {code}"
-    try:
-        return f"it was killed by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"it was killed by signal {-code}"
-
-
-def _last_words(text: str) -> str:
-    """The innermost Python frame that a dying process wrote, numpy's aside; else its last line."""
-    frames = re.findall(r'^\s*File "([^"]+)", line (\d+) in (\S+)', text, re.MULTILINE)
-    for file, line, function in frames:
-        if f"{os.sep}numpy{os.sep}" not in file:
-            return f"in {function}, {file}:{line}"
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else ""

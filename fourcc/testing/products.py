@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 
 from fourcc import compute
+from fourcc.arrays import Array, Floats, Parts
 from fourcc.compute import coding
 from fourcc.errors import listed
-from fourcc.format import Aids, Array, Floats
 from fourcc.geometry import Geometry
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.decoding import same_numbers
@@ -213,7 +213,7 @@ def compiled_coders(subject: Subject) -> Iterator[Finding]:
         geom, tile = Geometry(*shape, subject.params), _tile(shape)
         slow = subject.encode(tile)
         fast = attempt(
-            partial(coding.encode, fmt, tile, None, geom, subject.options, Aids(), whole=WHOLE),
+            partial(coding.encode, fmt, tile, geom, subject.options, partial(_parts, slow), plain=True, whole=WHOLE),
             tried=f"encode {described(tile)} by the kernel",
         )
         if {name: part.tobytes() for name, part in fast.items()} != all_bytes(slow):
@@ -224,6 +224,10 @@ def compiled_coders(subject: Subject) -> Iterator[Finding]:
         )
         if not same_numbers(weights, slow.decode()):
             yield Finding(what="the kernel's decoder gives other weights", tried=f"decode {shape} weights")
+
+
+def _parts(matrix: QMatrix) -> Parts:
+    return matrix.parts
 
 
 def _tile(shape: tuple[int, int]) -> Floats:

@@ -11,7 +11,8 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fourcc.format import Array, Format
+from fourcc.arrays import Array
+from fourcc.format import Format
 from fourcc.geometry import Geometry
 from fourcc.settings import Params, Setting
 from fourcc.testing.subject import random_parts

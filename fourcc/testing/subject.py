@@ -11,10 +11,11 @@ from pathlib import Path
 import attrs
 import numpy as np
 
+from fourcc.arrays import Array, Parts
 from fourcc.dtypes import numpy_dtype
 from fourcc.encoding import encode
 from fourcc.errors import PluginError
-from fourcc.format import Aids, Array, Format, Parts
+from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.plugins.entries import OWN
@@ -236,11 +237,18 @@ def _target(fmt: Format) -> str | None:
             target = registry.entry(fmt.tag).target
             if importable(target, fmt):
                 return target
-    for name in (getattr(fmt.decode, "__module__", None), getattr(fmt.encode, "__module__", None)):
-        for attribute, value in vars(sys.modules.get(name or "", object())).items() if name in sys.modules else ():
-            if value is fmt and name != "__main__":
+    for name in _homes(fmt):
+        for attribute, value in vars(sys.modules[name]).items() if name != "__main__" else ():
+            if value is fmt:
                 return f"{name}:{attribute}"
     return None
+
+
+def _homes(fmt: Format) -> list[str]:
+    """The modules of a format's own functions."""
+    functions = [fmt.encode, fmt.decode_block, *([] if fmt.derived else [fmt.decode])]
+    names = [getattr(function, "__module__", None) or "" for function in functions]
+    return [name for name in dict.fromkeys(names) if name in sys.modules]
 
 
 def importable(target: str, fmt: Format) -> bool:
@@ -251,8 +259,7 @@ def importable(target: str, fmt: Format) -> bool:
 
 def _vectors_beside(fmt: Format) -> Path | None:
     """``vectors/<tag in lower case>.json`` beside the format's module, or in a checkout's specs, where there is one."""
-    module = sys.modules.get(getattr(fmt.decode, "__module__", None) or "")
-    home = getattr(module, "__file__", None)
+    home = next((file for name in _homes(fmt) if (file := getattr(sys.modules[name], "__file__", None))), None)
     if home is None:
         return None
     name = f"{str(fmt.tag).lower()}.json"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import SkipTest
 
 import attrs
 
 from fourcc.format import Format
 from fourcc.settings import Params
 from fourcc.testing.finding import Outcome
-from fourcc.testing.plan import CHECKS, Check
+from fourcc.testing.order import Fallen
+from fourcc.testing.plan import CHECKS, Check, check_named
 from fourcc.testing.subject import Subject
 
 
@@ -20,25 +22,38 @@ class Trial:
     Attributes:
         subject: the format.
         check: the check.
+        made: the outcomes so far, by name, which all trials of a format share.
     """
 
     subject: Subject
     check: Check
+    made: dict[str, Outcome] = attrs.field(factory=dict, repr=False)
 
     def __str__(self) -> str:
         return f"{self.subject.tag}: {self.check.name}"
 
     def __call__(self) -> Outcome:
-        """Makes the check.
+        """Makes the check, after those that it stands on.
 
         Raises:
             AssertionError: the check failed; the message is the report.
+            unittest.SkipTest: one that it stands on failed, which that one's own trial reports.
         """
-        outcome = self.check.outcome(self.subject)
+        outcome = self._outcome(self.check)
+        if outcome.after is not None:
+            raise SkipTest(outcome.skipped or "")
         if outcome.status == "failed":
             broken = [str(finding) for finding in outcome.findings if not finding.note]
             raise AssertionError("\n\n".join([f"{self.subject.tag}: {self.check.promise}", *broken]))
         return outcome
+
+    def _outcome(self, check: Check) -> Outcome:
+        if check.name not in self.made:
+            fallen = Fallen()
+            for name in check.ground:
+                fallen.count(self._outcome(check_named(name)))
+            self.made[check.name] = fallen.unmade(check, self.subject) or check.outcome(self.subject)
+        return self.made[check.name]
 
 
 def trials(
@@ -62,4 +77,5 @@ def trials(
         ValueError: the format has no such setting, or does not allow the value.
     """
     subject = Subject.of(fmt, params=params, options=options, vectors=vectors, target=target)
-    return [Trial(subject, check) for check in CHECKS if check.skipped(subject) is None]
+    made: dict[str, Outcome] = {}
+    return [Trial(subject, check, made) for check in CHECKS if check.skipped(subject) is None]

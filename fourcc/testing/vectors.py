@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import attrs
 import numpy as np
 
 from fourcc import __version__, errors
+from fourcc.arrays import Array
 from fourcc.dtypes import numpy_dtype
 from fourcc.encoding import encode
 from fourcc.errors import FourccError, UsageError
-from fourcc.format import Array
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.decoding import same_numbers
 from fourcc.testing.finding import Finding, attempt
@@ -32,7 +33,8 @@ def unchanged(subject: Subject) -> Iterator[Finding]:
             what="there are no stored bytes",
             tried="look for vectors/TAG.json, the tag in lower case, beside the format's module",
             cause="nothing would show that a new version of the package reads old files differently",
-            advice="`fourcc plugin pin TAG -o vectors/TAG.json` writes them. Commit the file, and never change a case.",
+            advice=f"`fourcc plugin pin {subject.tag} -o vectors/{subject.tag.lower()}.json` writes them. Commit "
+            "the file, and never change a case.",
         )
         return
     try:
@@ -40,10 +42,46 @@ def unchanged(subject: Subject) -> Iterator[Finding]:
         yield from findings(subject, stored)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         found = f"{type(error).__name__}: {error}"
-        advice = "specs/vectors/README.md describes the file."
         yield Finding(
-            what="the stored bytes cannot be read", tried=f"read {subject.vectors.name}", found=found, advice=advice
+            what="the stored bytes cannot be read",
+            tried=f"read {subject.vectors.name}",
+            found=found,
+            advice=f"{_pin(subject)} writes the file anew.",
         )
+
+
+def _pin(subject: Subject) -> str:
+    """The command that pins a format's bytes."""
+    return f"`fourcc plugin pin {subject.tag} -o {subject.vectors or 'vectors/TAG.json'} --force`"
+
+
+def _other_layout(subject: Subject, case: Case) -> str | None:
+    """The difference between the layout of a stored case and the format's; None where there is none."""
+    spec = subject.format
+    declared = {setting.name for setting in spec.params}
+    if declared != set(case["params"]):
+        return f"parameters {sorted(case['params'])} are stored, {sorted(declared)} declared"
+    names = {part.name for part in spec.parts}
+    if names != set(case["parts"]):
+        return f"parts {sorted(case['parts'])} are stored, {sorted(names)} declared"
+    shapes = spec.part_shapes(tuple(case["shape"]), case["params"])
+    for part in spec.parts:
+        stored, entry = len(case["parts"][part.name]) // 2, numpy_dtype(part.dtype).itemsize
+        declared_bytes = prod(shapes[part.name]) * entry
+        if stored % entry or (not part.variable and stored != declared_bytes):
+            return f"part {part.name!r}: {stored} bytes are stored, {declared_bytes} declared"
+    return None
+
+
+def _stale(subject: Subject, case: Case, found: str) -> Finding:
+    return Finding(
+        what="the layout is no longer the pinned one",
+        tried=f"read case {case['name']!r} of {subject.vectors.name if subject.vectors else 'the stored bytes'}",
+        found=found,
+        cause="the parts, the block or the parameters have changed since the bytes were pinned",
+        advice=f"Before the first release: {_pin(subject)}. After it, files with the old layout exist: give the new "
+        "one a new tag.",
+    )
 
 
 def findings(subject: Subject, stored: Case) -> Iterator[Finding]:
@@ -59,6 +97,9 @@ def findings(subject: Subject, stored: Case) -> Iterator[Finding]:
     if not str(stored["provenance"]) or not any(case["result"] == "valid" for case in stored["cases"]):
         yield Finding(what="the stored bytes have no provenance, or no valid case")
     for case in stored["cases"]:
+        if case["result"] == "valid" and (other := _other_layout(subject, case)) is not None:
+            yield _stale(subject, case, other)
+            return
         yield from (_refusal if case["result"] == "invalid" else _valid)(subject, case)
 
 
@@ -83,8 +124,9 @@ def _valid(subject: Subject, case: Case) -> Iterator[Finding]:
             what="stored bytes decode to other weights than before",
             tried=f"decode {named}",
             found=f"{np.count_nonzero(decoded != expected)} of {decoded.size} weights differ",
-            cause="the layout or the formula has changed",
-            advice="Such files exist: take the change back, or give the new layout a new tag.",
+            cause="the formula has changed, or the places of parts",
+            advice=f"Before the first release: {_pin(subject)}. After it, such files exist: take the change back, or "
+            "give the new formula a new tag.",
         )
 
 
@@ -95,7 +137,8 @@ def _changed(subject: Subject, named: str, name: str, found: Array, expected: Ar
         found=f"part {name!r}: {_difference(found.tobytes(), expected.tobytes())}",
         expected="the stored bytes",
         cause="the encoder has changed",
-        advice=f"If intended: raise encoder_version (now {subject.format.encoder_version}), set the input of the "
+        advice=f"Before the first release: {_pin(subject)}. After it: raise encoder_version "
+        f"(now {subject.format.encoder_version}), set the input of the "
         "old cases to null, so that they are only decoded, and add new ones.",
     )
 

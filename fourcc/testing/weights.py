@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fourcc.format import Array, Floats
+from fourcc.arrays import Array, Floats
 
 
 def bell(shape: tuple[int, ...], exponent: int = 0, seed: int = 1) -> Floats:

@@ -5,32 +5,50 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
+import time
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import TextIO
 
 import attrs
 
 from fourcc.format import Format
+from fourcc.plugins.child import imported
+from fourcc.plugins.registry import registry
 from fourcc.testing.independence import digest
+from fourcc.testing.measures import measure
+from fourcc.testing.order import Fallen
 from fourcc.testing.plan import check_named
-from fourcc.testing.process import DIGEST, IMPORT
+from fourcc.testing.process import DIGEST, IMPORT, MEASURE
 from fourcc.testing.subject import Subject
 
 
 def main() -> int:
-    """Makes the checks of the job on stdin."""
+    """Does the jobs on stdin."""
     with _claimed() as out:
         job = json.load(sys.stdin)
         if job["checks"] == [IMPORT]:
-            _tell(out, {IMPORT: _imports(str(job["target"]))})
+            _tell(out, _imports(str(job["target"])))
             return 0
-        subject = _subject(job)
+        subject, fallen = _subject(job), Fallen(job["fallen"])
         with subject.installed():
             for name in job["checks"]:
-                _tell(out, {DIGEST: digest(subject)} if name == DIGEST else _checked(subject, name))
+                _tell(out, _answer(subject, name, fallen))
     return 0
+
+
+def _answer(subject: Subject, name: str, fallen: Fallen) -> dict[str, object]:
+    """The answer to one job: a digest, a measure, or the outcome of a check."""
+    kind, _, tag = name.partition(" ")
+    if name == DIGEST:
+        return {DIGEST: digest(subject)}
+    if kind == MEASURE:
+        return attrs.asdict(measure(subject if tag == subject.tag else Subject.of(registry[tag])))
+    check = check_named(name)
+    outcome = fallen.unmade(check, subject) or check.here(subject)
+    fallen.count(outcome)
+    return attrs.asdict(outcome)
 
 
 def _claimed() -> TextIO:
@@ -45,33 +63,27 @@ def _tell(out: TextIO, answer: Mapping[str, object]) -> None:
     out.flush()
 
 
-def _checked(subject: Subject, name: str) -> dict[str, object]:
-    outcome = check_named(name).here(subject)
-    return attrs.asdict(outcome)
-
-
-def _imported(target: str) -> object:
-    """The object that ``module:attribute`` names."""
-    module, _, attribute = target.partition(":")
-    value: object = import_module(module)
-    for name in attribute.split(".") if attribute else ():
-        value = getattr(value, name)
-    return value
-
-
-def _imports(target: str) -> bool:
-    """Whether ``module:attribute`` can be imported; the registry says why not."""
-    try:
-        _imported(target)
-    except KeyboardInterrupt:
-        raise  # it would end a command, too
-    except BaseException:  # noqa: BLE001 - SystemExit, too
-        return False
-    return True
+def _imports(target: str) -> dict[str, object]:
+    """The seconds that importing ``module:attribute`` takes, and what it prints; the registry says why it fails."""
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as printed:
+        kept = os.dup(1)
+        os.dup2(printed.fileno(), 1)
+        try:
+            imported(target)
+        except KeyboardInterrupt:
+            raise  # it would end a command, too
+        except BaseException:  # noqa: BLE001, S110 - SystemExit, too
+            pass
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        printed.seek(0)
+        text = printed.read().decode(errors="replace")
+    return {"seconds": time.perf_counter() - start, "printed": text}
 
 
 def _subject(job: Mapping[str, object]) -> Subject:
-    fmt = _imported(str(job["target"]))
+    fmt = imported(str(job["target"]))
     assert isinstance(fmt, Format)
     params, options, vectors = job["params"], job["options"], job["vectors"]
     assert isinstance(params, dict)

@@ -12,6 +12,7 @@ import pytest
 import fourcc
 from fourcc.cli.app import main
 from fourcc.container.index import Index, Provider
+from fourcc.plugins.entries import FORMATS
 from fourcc.tags import as_tag
 from tests.cli.making import ODD, Run, Runner, rewrite_index
 
@@ -82,16 +83,16 @@ def unknown(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def plugin(tmp_path: Path) -> Callable[[str, str, str], dict[str, str]]:
+def plugin(tmp_path: Path) -> Callable[..., dict[str, str]]:
     """Makes an installed distribution of one module; gives the environment in which it is found."""
 
-    def make(distribution: str, entry: str, code: str) -> dict[str, str]:
+    def make(distribution: str, entry: str, code: str, group: str = FORMATS) -> dict[str, str]:
         folder = tmp_path / "site"
         info = folder / f"{distribution}-1.0.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
         module = distribution.replace("-", "_")
-        (info / "entry_points.txt").write_text(f"[fourcc.formats]\n{entry} = {module}:FORMAT\n")
+        (info / "entry_points.txt").write_text(f"[{group}]\n{entry} = {module}:FORMAT\n")
         (folder / f"{module}.py").write_text(code)
         return {"PYTHONPATH": str(folder)}
 

@@ -8,21 +8,17 @@ import pytest
 from fourcc.plugins.registry import Registry, registry
 from tests.cli.making import Runner
 
-Plugin = Callable[[str, str, str], dict[str, str]]
+Plugin = Callable[..., dict[str, str]]
 
 GOOD = """
-import numpy as np
-from fourcc.format import Format
-from fourcc.part import Part
-from fourcc.settings import Setting
-from fourcc.spec import FormatSpec
-SPEC = FormatSpec(
-    tag="Half", name="half", summary="whole numbers, halved", block=(1, 1),
-    parts=(Part("q", "|i1", tail=lambda geom: (geom.cols,)),),
+from fourcc import Format, Setting, per_weight
+FORMAT = Format(
+    tag="Half", name="half", summary="whole numbers, halved", block=1,
+    parts=(per_weight("q", "|i1"),),
     params=(Setting("group", 32, "weights with one scale", low=1, high=64),),
     needs=frozenset({"importance"}), foreign={"ggml": 99},
+    decode=lambda parts, geom: parts["q"].astype("<f4") / 2,
 )
-FORMAT = Format(spec=SPEC, decode=lambda parts, geom: parts["q"].astype(np.float32) / 2)
 """
 NOISY = "print('noise')\nraise SystemExit('not today')"
 
@@ -45,7 +41,7 @@ def test_json(run: Runner) -> None:
     """The object has the schema's keys."""
     document = run("formats", "--json").document
     assert set(document) == {"schema", "formats", "broken"}
-    assert document["schema"] == "fourcc.formats/1"
+    assert document["schema"] == "fourcc.formats/2"
     q4_a = next(each for each in document["formats"] if each["tag"] == "Q4_A")
     assert (q4_a["bits_per_weight"], q4_a["block"], q4_a["encode"]) == (6, [1, 256], True)
     assert q4_a["options"][0]["name"] == "method"
@@ -61,7 +57,7 @@ def test_one_format(run: Runner) -> None:
     assert "method   encoder  kmeans   kmeans, equal-count  bins of least squared error" in text
     assert "ids elsewhere    qmatrix q4_a" in text
     assert "ids elsewhere    numpy <f4, safetensors F32, ggml 0" in run("formats", "F32").out
-    assert run("formats", "F32", "--json").document["schema"] == "fourcc.format/1"
+    assert run("formats", "F32", "--json").document["schema"] == "fourcc.format/2"
 
 
 def test_a_plugin_is_listed(process: Runner, plugin: Plugin) -> None:
@@ -81,10 +77,10 @@ def test_a_broken_plugin_breaks_nothing(process: Runner, plugin: Plugin) -> None
     ended = process("formats", "--json", env=env)
     assert ended.code == 0
     assert json.loads(ended.out)["broken"] == [
-        {"tag": "Nois", "owner": "fourcc-noisy 1.0", "reason": "SystemExit: not today"}
+        {"name": "Nois", "kind": "format", "owner": "fourcc-noisy 1.0", "reason": "SystemExit: not today"}
     ]
     text = process("formats", "--broken", env=env).out
-    assert text.splitlines()[-1].split() == ["Nois", "fourcc-noisy", "1.0", "SystemExit:", "not", "today"]
+    assert text.splitlines()[-1].split() == ["Nois", "format", "fourcc-noisy", "1.0", "SystemExit:", "not", "today"]
     ended = process("formats", "Nois", env=env)
     assert (ended.code, ended.out) == (5, "")
     assert (
@@ -94,7 +90,8 @@ def test_a_broken_plugin_breaks_nothing(process: Runner, plugin: Plugin) -> None
 
 def test_a_declaration_that_cannot_be_computed_breaks_nothing(process: Runner, plugin: Plugin) -> None:
     """A part's shape is the plugin's own function."""
-    env = plugin("fourcc-odd", "Half", GOOD.replace("(geom.cols,)", "(geom.cols / 0,)"))
+    parts = 'parts=(fourcc.Part("q", "|i1", tail=lambda geom: (geom.cols / 0,)),)'
+    env = plugin("fourcc-odd", "Half", "import fourcc" + GOOD.replace('parts=(per_weight("q", "|i1"),)', parts))
     ended = process("formats", "--json", env=env)
     assert ended.code == 0
     assert [each["reason"] for each in ended.document["broken"]] == ["ZeroDivisionError: division by zero"]
@@ -117,25 +114,25 @@ def test_an_import_that_would_end_the_listing(
     """It happens in a process of its own, for which the listing waits a while; the formats are all there."""
     builtin = set(map(str, registry))
     folder = plugin("fourcc-bad", "Half", code)["PYTHONPATH"]
-    monkeypatch.setattr("fourcc.cli.formats.IMPORT_SECONDS", 2.0)
+    monkeypatch.setattr("fourcc.plugins.apart.LIMIT", 2.0)
     monkeypatch.setattr("fourcc.plugins.registry.registry", Registry())
     monkeypatch.syspath_prepend(folder)
     ended = run("formats", "--json")
     assert (ended.code, ended.err) == (0, "")
     assert builtin == {each["tag"] for each in ended.document["formats"]}
     (broken,) = ended.document["broken"]
-    assert (broken["tag"], broken["owner"]) == ("Half", "fourcc-bad 1.0")
-    assert broken["reason"].startswith(f"its import ended a process: {reason}")
+    assert (broken["name"], broken["owner"]) == ("Half", "fourcc-bad 1.0")
+    assert broken["reason"].startswith(f"imported in a process of its own, {reason}")
     asked = run("formats", "Half")
     assert asked.code == 5
-    assert f"(fourcc_bad:FORMAT) cannot be used: its import ended a process: {reason}" in asked.err
+    assert f"(fourcc_bad:FORMAT) cannot be used: imported in a process of its own, {reason}" in asked.err
 
 
 @pytest.mark.parametrize(("level", "weight"), [("fused", "q[0] / 2"), ("decode", "q[0] / 2 if q[0] > 1 else 0")])
 def test_products_are_what_they_are(process: Runner, plugin: Plugin, level: str, weight: str) -> None:
     """In the list and in depth: a block decoder that asks which value a weight has cannot be fused."""
-    code = f"{GOOD}\ndef block(q, weights, group):\n    weights[0] = {weight}\n\n"
-    code += "FORMAT = Format(spec=SPEC, decode=FORMAT.decode, decode_block=block)\n"
+    code = f"def block(q, weights, group):\n    weights[0] = {weight}\n\n"
+    code += GOOD.replace("    decode=", "    decode_block=block, decode=")
     env = plugin("fourcc-half", "Half", code)
     listed = process("formats", "--json", env=env).document["formats"]
     assert next(each for each in listed if each["tag"] == "Half")["products"] == level
@@ -148,10 +145,22 @@ def test_two_packages_with_one_tag(process: Runner, plugin: Plugin) -> None:
     env = plugin("fourcc-other", "Half", GOOD)
     ended = process("formats", "--json", env=env)
     (broken,) = ended.document["broken"]
-    assert (broken["tag"], broken["owner"]) == ("Half", "several packages")
+    assert (broken["name"], broken["owner"]) == ("Half", "several packages")
     assert "fourcc-half 1.0" in broken["reason"]
     assert "fourcc-other 1.0" in broken["reason"]
     assert process("formats", "Half", env=env).code == 5
+
+
+@pytest.mark.parametrize(("group", "upgrade"), [("fourcc.formats", "fourcc-old"), ("fourcc.formats.2", "fourcc")])
+def test_another_version_of_the_seam(process: Runner, plugin: Plugin, group: str, upgrade: str) -> None:
+    """It is listed, without being imported, and wherever its tag is asked for; each says what to upgrade."""
+    env = plugin("fourcc-old", "Half", "import os\nos._exit(7)", group)
+    for command in (("formats",), ("formats", "--broken"), ("formats", "Half"), ("plugin", "test", "Half")):
+        ended = process(*command, env=env)
+        said = " ".join((ended.out + ended.err).split())
+        assert f"upgrade {upgrade}" in said, command
+        assert "seam" in said
+        assert ended.code == {"plugin": 1, "Half": 5}.get(command[-1] if command[0] == "formats" else command[0], 0)
 
 
 def test_the_allow_list_shuts_plugins_out(process: Runner, plugin: Plugin) -> None:
@@ -183,3 +192,23 @@ def test_no_tag(run: Runner, text: str) -> None:
 def test_nothing_is_broken_here(run: Runner) -> None:
     """--broken says so."""
     assert run("formats", "--broken", "--json").document["formats"] == []
+
+
+def test_kinds_of_files(run: Runner) -> None:
+    """Those to be read, then those to be written."""
+    lines = run("formats", "--files").out.splitlines()
+    assert lines[0].split() == ["kind", "can", "suffix", "provided", "by", "summary"]
+    assert [line.split()[0] for line in lines[1:]][:2] == ["model.bin", "GGUF"]
+    document = run("formats", "--files", "--json").document
+    assert document["schema"] == "fourcc.files/1"
+    assert document["broken"] == []
+    assert {"kind": "GGUF", "can": "read", "suffix": "", "provider": "fourcc 0.1.0", "summary": ""} in document["files"]
+    assert "llama2c-v2" in {each["kind"] for each in document["files"] if each["can"] == "write"}
+
+
+@pytest.mark.parametrize("option", ["--files", "--broken"])
+def test_lists_take_no_tag(run: Runner, option: str) -> None:
+    """The exit code is 2."""
+    ended = run("formats", "Q8_0", option)
+    assert ended.code == 2
+    assert "--files and --broken list: they take no TAG: found Q8_0" in ended.err

@@ -55,7 +55,7 @@ def test_all_three_agree() -> None:
     w, x = random.standard_normal((37, 176), np.float32), random.standard_normal((5, 176), np.float32)
     with installed(*RUNGS.values()):
         made = [encode(w, found.tag) for found in RUNGS.values()]
-        assert len({each.parts["codes"].tobytes() + each.parts["scales"].tobytes() for each in made}) == 1
+        assert len({each.parts["codes"].tobytes() + each.parts["scale"].tobytes() for each in made}) == 1
         weights = made[0].decode().astype(np.float64)
         near = float_bound(weights, x.astype(np.float64))
         for each in made:

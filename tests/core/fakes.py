@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.metadata import EntryPoint
 
 from fourcc.format import Format
-from fourcc.plugins.entries import GROUP, Entry
+from fourcc.plugins.entries import FORMATS, Entry
 from fourcc.plugins.registry import registry
 
 
@@ -31,4 +31,4 @@ def installed(*formats: Format) -> Iterator[None]:
 
 def point(name: str, value: str) -> EntryPoint:
     """The packaging metadata."""
-    return EntryPoint(name=name, value=value, group=GROUP)
+    return EntryPoint(name=name, value=value, group=FORMATS)

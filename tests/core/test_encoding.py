@@ -10,7 +10,7 @@ import pytest
 from fourcc.arrays import Array, Parts
 from fourcc.encoding import encode
 from fourcc.errors import MissingFormatError, NumericError, PluginError, UsageError
-from fourcc.format import Aids, Blocks, Format
+from fourcc.format import Aids, Blocks, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.matrix_encoder import MatrixEncoder
 from fourcc.part import Part
@@ -224,21 +224,55 @@ def test_non_finite_weights(value: float) -> None:
         encode(w, "F32")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_become_non_finite(value: float) -> None:
-    """I5: finite in, not finite out: the format cannot hold them."""
+def spoiled(value: float) -> Callable[[Parts, Geometry], Array]:
+    """A decoder that gives a number in place of a weight."""
 
-    def spoil(parts: Parts, _: Geometry) -> Array:
+    def decode(parts: Parts, _: Geometry) -> Array:
         out: Array = parts["v"].copy()
         out[0, 1] = value
         return out
 
-    with installed(fake(decode=spoil)), pytest.raises(NumericError) as caught:
+    return decode
+
+
+def test_weights_that_become_non_finite() -> None:
+    """I5: finite in, not finite out: the format cannot hold them."""
+    with installed(fake(decode=spoiled(np.inf))), pytest.raises(NumericError) as caught:
         encode(W, "Fake")
     assert str(caught.value) == (
-        f"1 of 6 weights are not finite, the first at flat index 1: found {value}, expected finite weights. "
+        "1 of 6 weights are not finite, the first at flat index 1: found inf, expected finite weights. "
         "The weights are finite but too large for Fake; give the tensor another format."
     )
+
+
+def test_nan_from_finite_parts_is_the_decoders() -> None:
+    """Ordinary weights are not too large; those that may be are blamed as before."""
+    with installed(fake(decode=spoiled(np.nan))):
+        with pytest.raises(
+            PluginError, match=r"decode of the format Fake .*: found NaN in row 0, column 1, from finite"
+        ):
+            encode(W, "Fake")
+        with pytest.raises(NumericError, match="too large for Fake"):
+            encode(W + np.float32(1e9), "Fake")
+
+
+@pytest.mark.parametrize("step", [1, 3, 4])
+def test_all_rows_count_whoever_reads_first(step: int) -> None:
+    """`prepare` reads some rows at a time, or a tile is cut: the message counts the whole matrix."""
+
+    def prepare(original: Original) -> None:
+        for first in range(0, 4, step):
+            original.rows(first, min(4, first + step))
+
+    w = np.zeros((4, 20), np.float32)
+    w[2, 10] = w[3, 0] = np.nan
+    with installed(attrs.evolve(fake(), prepare=prepare)), pytest.raises(NumericError) as caught:
+        encode(w, "Fake")
+    assert "2 of 80 weights are not finite, the first at flat index 50" in str(caught.value)
+    tall = np.zeros((2 * TILE_WEIGHTS, 1), np.float32)
+    tall[[3, -1]] = np.nan
+    with installed(fake()), pytest.raises(NumericError, match=f"^2 of {tall.size} weights .* flat index 3"):
+        encode(tall, "Fake")
 
 
 def test_weights_beyond_float32() -> None:

@@ -12,7 +12,8 @@ from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, Us
 from fourcc.format import Format
 from fourcc.part import Part
 from fourcc.plugins.entries import Entry, installed_entries
-from fourcc.plugins.registry import Broken, Registry
+from fourcc.plugins.loading import Broken
+from fourcc.plugins.registry import Registry
 from fourcc.spec import FormatSpec
 from fourcc.tags import as_tag
 from tests.core.fakes import entry
@@ -86,8 +87,7 @@ def test_owners_of_one_tag_are_sorted() -> None:
         with pytest.raises(DuplicateTagError, match=r"declared by q1 1\.0 and by q2 1\.0"):
             registry["Fake"]
         twins = [attrs.evolve(FAKE, tag=tag) for tag in ("Faka", "Fakb")]
-        formats = twins
-        claims = of(*(entry(str(f.tag), f, name) for f, name in zip(formats, names, strict=True)))
+        claims = of(*(entry(str(f.tag), f, name) for f, name in zip(twins, names, strict=True)))
         with pytest.raises(DuplicateTagError, match=r"claimed by Faka of q.* and by Fakb of q"):
             claims.foreign("other", 7)
 
@@ -99,7 +99,7 @@ def test_no_memory_is_no_fault_of_a_plugin() -> None:
     registry = of(entry("Fake", error))
     with pytest.raises(MemoryError):
         registry["Fake"]
-    assert registry._broken == {}
+    assert registry._loader.broken() == []
 
 
 def test_missing_format() -> None:
@@ -108,7 +108,7 @@ def test_missing_format() -> None:
         of()[as_tag("Nope")]
     assert str(caught.value) == (
         "no installed package provides the format Nope. "
-        "Install the package that declares Nope in the entry-point group fourcc.formats."
+        "Install the package that declares Nope in the entry-point group fourcc.formats.1."
     )
     with pytest.raises(MissingFormatError, match=r"It was made with gizmo 2\.1: install that package\."):
         of().find(as_tag("Nope"), "gizmo 2.1")
@@ -123,7 +123,7 @@ def test_duplicates_are_named() -> None:
         registry[as_tag("Fake")]
     assert str(caught.value) == (
         "the tag Fake is declared by one 1.0 and by two 2.0. "
-        "Uninstall one of them, or name the others in FOURCC_PLUGINS."
+        "Uninstall one of them, or name the one to use in FOURCC_PLUGINS."
     )
     assert list(registry) == [as_tag("Fake"), as_tag("Good")]
 
@@ -169,7 +169,7 @@ def test_interrupt_on_import_is_the_user_s() -> None:
     registry = of(entry("Fake", KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         registry[as_tag("Fake")]
-    assert registry._listed_broken() == []
+    assert registry._loader.broken() == []
 
 
 @pytest.mark.parametrize(
@@ -178,20 +178,10 @@ def test_interrupt_on_import_is_the_user_s() -> None:
         (None, "Fake", "TypeError: fake:Fake is a NoneType, expected a fourcc.Format"),
         (FormatSpec, "Fake", "TypeError: fake:Fake is a type, expected a fourcc.Format"),
         (FAKE, "Fak2", "ValueError: its tag is Fake, its entry point is named Fak2"),
-        (
-            attrs.evolve(FAKE, api=0),
-            "Fake",
-            "ValueError: made for format API 0, this fourcc has 1; upgrade the plugin",
-        ),
-        (
-            attrs.evolve(FAKE, api=2),
-            "Fake",
-            "ValueError: made for format API 2, this fourcc has 1; upgrade fourcc",
-        ),
     ],
 )
 def test_what_is_loaded_must_be_a_format(loaded: object, name: str, says: str) -> None:
-    """E4: of the right type, tag and version of the seam."""
+    """E4: of the right type and tag."""
     assert reason(loaded, name) == says
 
 
@@ -227,7 +217,7 @@ def test_two_plugins_with_one_foreign_id() -> None:
         of(*both).foreign("other", 7)
     assert str(caught.value) == (
         "the id 7 of other is claimed by Fake of one 1.0 and by Othr of two 2.0. "
-        "Uninstall one of them, or name the others in FOURCC_PLUGINS."
+        "Uninstall one of them, or name the one to use in FOURCC_PLUGINS."
     )
     assert of(*both, allowed=frozenset({"two"})).foreign("other", 7) is other
     own = attrs.evolve(FAKE, tag="OWN")
@@ -251,11 +241,10 @@ def test_trying_a_format_that_is_not_packaged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "says"),
+    ("found", "says"),
     [
         (attrs.evolve(FAKE, tag="FAKE"), "FAKE is reserved: a third party's tag has a lower-case letter"),
         (attrs.evolve(FAKE, parts=()), "at least one, with different names"),
-        (attrs.evolve(FAKE, api=2), "made for format API 2, this fourcc has 1; upgrade fourcc"),
     ],
 )
 def test_trying_holds_to_the_contract(found: Format, says: str) -> None:
@@ -295,10 +284,10 @@ def distribution(folder: Path, name: str, entry_points: bytes, metadata: bytes |
 def test_damaged_metadata_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """E5: malformed, not UTF-8, without a name: they hide nothing of the others."""
     distribution(tmp_path, "malformed", b"no section\n[x\n= =\n")
-    distribution(tmp_path, "binary", b"\xff\xfe\x00[fourcc.formats]")
-    distribution(tmp_path, "nameless", b"[fourcc.formats]\nNone = x:y\n", b"Metadata-Version: 2.1\n")
-    distribution(tmp_path, "good_one", b"[fourcc.formats]\nGood = nowhere:GOOD\nBad! = x:y\n")
-    distribution(tmp_path, "odd", b"[fourcc.formats]\nOdd1 = not a value\n")
+    distribution(tmp_path, "binary", b"\xff\xfe\x00[fourcc.formats.1]")
+    distribution(tmp_path, "nameless", b"[fourcc.formats.1]\nNone = x:y\n", b"Metadata-Version: 2.1\n")
+    distribution(tmp_path, "good_one", b"[fourcc.formats.1]\nGood = nowhere:GOOD\nBad! = x:y\n")
+    distribution(tmp_path, "odd", b"[fourcc.formats.1]\nOdd1 = not a value\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     found = Registry(scan=installed_entries)
     assert {as_tag("Good"), as_tag("Odd1"), as_tag("F32")} <= set(found)
@@ -307,12 +296,59 @@ def test_damaged_metadata_of_another_package(tmp_path: Path, monkeypatch: pytest
     assert found[as_tag("F32")].tag == as_tag("F32")
 
 
+NAMELESS = "its entry-point group {} names no version of the seam, this fourcc has fourcc.formats.1; upgrade seam-less"
+
+
+@pytest.mark.parametrize(
+    ("group", "says"),
+    [
+        ("fourcc.formats.2", "made for version 2 of the seam, this fourcc has 1; upgrade fourcc"),
+        ("fourcc.formats.0", "made for version 0 of the seam, this fourcc has 1; upgrade seam-less"),
+        ("fourcc.formats", NAMELESS.format("fourcc.formats")),
+        ("fourcc.formats.one", NAMELESS.format("fourcc.formats.one")),
+        ("fourcc.formats.1.1", NAMELESS.format("fourcc.formats.1.1")),
+    ],
+)
+def test_other_versions_of_the_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, says: str) -> None:
+    """Such a plugin is broken, and not imported; the reason says what to upgrade."""
+    distribution(tmp_path, "seam_less", f"[{group}]\nElse = seam_less:X\nF32 = seam_less:X\n".encode())
+    tmp_path.joinpath("seam_less.py").write_text("import os\nos._exit(7)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = Registry(scan=installed_entries)
+    assert "Else" not in found
+    assert found["F32"].tag == as_tag("F32")
+    with pytest.raises(PluginError) as caught:
+        found["Else"]
+    assert str(caught.value) == f"the format Else cannot be used: seam-less 1.0: {says}"
+    assert {each.reason for each in found.broken() if each.entry.distribution == "seam-less"} == {says}
+
+
+def test_a_plugin_for_several_versions_of_the_seam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one for this version is used; of the others nothing is said."""
+    groups = b"[fourcc.formats]\nBoth = old:X\n[fourcc.formats.1]\nBoth = now:X\n[fourcc.formats.2]\nBoth = new:X\n"
+    distribution(tmp_path, "both", groups)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = Registry(scan=installed_entries)
+    assert found.entry(as_tag("Both")).target == "now:X"
+    assert not [each for each in found._loader.broken() if each.entry.distribution == "both"]
+
+
+def test_a_tag_in_other_letters() -> None:
+    """The author meant another one: `bcas` for an entry point `Bcas`, broken or not."""
+    for name, loaded in (("Fake", FAKE), ("FAKE", FAKE)):
+        with pytest.raises(MissingFormatError) as caught:
+            of(entry(name, loaded))["fake"]
+        assert str(caught.value) == (
+            f"no installed package provides the format fake. Did you mean {name}, of fake 1.0?"
+        )
+
+
 def test_first_distribution_on_the_path_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stale copy of the same package further back is no duplicate."""
     for number in (1, 2):
         folder = tmp_path / str(number)
         folder.mkdir()
-        distribution(folder, "twice", b"[fourcc.formats]\nTwic = nowhere:X\n")
+        distribution(folder, "twice", b"[fourcc.formats.1]\nTwic = nowhere:X\n")
         monkeypatch.syspath_prepend(str(folder))
     assert Registry(scan=installed_entries).entry(as_tag("Twic")).owner == "twice 1.0"
 
@@ -329,7 +365,7 @@ def test_listing_imports_nothing() -> None:
 @pytest.mark.parametrize(("value", "listed"), [("", "False"), ("other, Late_Comer", "True"), (None, "True")])
 def test_allow_list_in_the_environment(tmp_path: Path, value: str | None, listed: str) -> None:
     """E17: empty switches all plugins off; names are compared as package indexes do."""
-    distribution(tmp_path, "late.comer", b"[fourcc.formats]\nLate = nowhere:X\n")
+    distribution(tmp_path, "late.comer", b"[fourcc.formats.1]\nLate = nowhere:X\n")
     environment = {name: text for name, text in os.environ.items() if name != "FOURCC_PLUGINS"}
     environment["PYTHONPATH"] = str(tmp_path)
     if value is not None:

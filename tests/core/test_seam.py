@@ -8,13 +8,14 @@ import attrs
 import numpy as np
 import pytest
 
+from fourcc.arrays import Array
 from fourcc.container.reader import ModelFile
 from fourcc.container.verify import verify
 from fourcc.conversion.convert import convert
 from fourcc.dtypes import itemsize
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
-from fourcc.format import Aids, Array, Format
+from fourcc.format import Aids, Format
 from fourcc.geometry import split_shape
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy

@@ -7,8 +7,8 @@ import sys
 
 import numpy as np
 
+from fourcc.arrays import Array
 from fourcc.encoding import encode
-from fourcc.format import Array
 from fourcc.metrics import ErrorSums
 
 SHAPE = (128, 2048)

@@ -5,7 +5,7 @@ import warnings
 import gguf
 import numpy as np
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag

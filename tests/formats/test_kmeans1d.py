@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.formats.searches import kmeans1d
 from tests import naive
 from tests.examples import examples

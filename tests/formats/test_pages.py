@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fourcc.arrays import Array
 from fourcc.encoding import encode
-from fourcc.format import Array
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix, numpy_dtype

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fourcc.arrays import Array
 from fourcc.encoding import encode
-from fourcc.format import Array
 from tests.formats.checks import check_naive, check_naive_decode, check_vectors, encoded, random_parts
 from tests.formats.strategies import matrices
 

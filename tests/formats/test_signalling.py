@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.settings import complete

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from fourcc import encode
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.qmatrix import QMatrix
 from fourcc.tags import FourCC
 from tests.kernels.bounds import BLOCK, INTEGERS, decoded, integer_bound

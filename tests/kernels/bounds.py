@@ -48,7 +48,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fourcc.format import Array, Parts
+from fourcc.arrays import Array, Parts
 from fourcc.kernels.products.crossover import FLOAT_ROWS
 from fourcc.kernels.simd.target import multiplies_bfloat16s, target
 from fourcc.qmatrix import QMatrix

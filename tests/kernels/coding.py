@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from fourcc import compute
+from fourcc.arrays import Array, Parts
 from fourcc.compute.coding import _run
-from fourcc.format import Array, Parts
 from fourcc.geometry import Geometry
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.kernel import Kernel

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix

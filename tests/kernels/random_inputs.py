@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from hypothesis import strategies as st
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.tags import FourCC, as_tag

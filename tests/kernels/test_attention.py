@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fourcc.arrays import Array
 from fourcc.compute.programs import Buffer, Program, Sizes
-from fourcc.format import Array
 from tests.examples import examples
 
 EPSILON = 2.0**-23

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from fourcc import kernels
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.compiler import compile_lock, jit, object_cache
 from fourcc.kernels.descriptors import address
 from fourcc.kernels.fusing.block_part import BlockPart

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fourcc.format import Parts
+from fourcc.arrays import Parts
 from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag

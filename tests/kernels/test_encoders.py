@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fourcc.format import Array, Parts
+from fourcc.arrays import Array, Parts
 from fourcc.geometry import Geometry
 from fourcc.kernels.encoders.block_by_block import SCRATCH
 from fourcc.plugins.registry import registry

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import encode
+from fourcc.arrays import Array
 from fourcc.compute.choosing import kernel_of
-from fourcc.format import Array
 from fourcc.kernels.kernel import LARGE
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix

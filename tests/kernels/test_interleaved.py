@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import compute
+from fourcc.arrays import Array
 from fourcc.compute.products import prepare, product_job
-from fourcc.format import Array
 from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import JOB, address, empty, matrix
 from fourcc.plugins.registry import registry

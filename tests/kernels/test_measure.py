@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fourcc.arrays import Array
 from fourcc.compute.coding import _run
-from fourcc.format import Array
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.measuring.error_sums import error_sums, results
 from fourcc.metrics import ErrorSums

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import fourcc
 from fourcc import encode
+from fourcc.arrays import Array
 from fourcc.compute.products import COLUMNS
 from fourcc.errors import UsageError
-from fourcc.format import Array
 from fourcc.kernels.q4_a import LONG
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix

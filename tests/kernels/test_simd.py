@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels import simd
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import address

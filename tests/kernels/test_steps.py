@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import STEP, address
 from fourcc.kernels.simd.atomic import relax

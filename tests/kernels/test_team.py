@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import encode
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.simd.atomic import add_shared, load_shared, relax
 from fourcc.kernels.simd.memory import load_word, store_word

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, integer_kind, lies_within
 from fourcc.kernels.fusing.ir import LIMIT, Trace, UntraceableError
 from fourcc.kernels.fusing.operators import OPERATORS

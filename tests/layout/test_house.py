@@ -13,7 +13,7 @@ import pytest
 
 import fourcc
 from fourcc.cli.app import COMMANDS
-from fourcc.plugins.entries import OWN
+from fourcc.plugins.entries import FORMATS, OWN
 from fourcc.plugins.registry import registry
 from tests.layout.source import modules
 
@@ -29,7 +29,7 @@ def setup(root: Path) -> dict[str, object]:
 
 def own_stems() -> set[str]:
     """Stems of the built-in formats, from the entry points that are installed."""
-    points = importlib.metadata.entry_points(group="fourcc.formats")
+    points = importlib.metadata.entry_points(group=FORMATS)
     return {point.value.split(":")[0].rsplit(".", 1)[1] for point in points if point.dist and point.dist.name == OWN}
 
 

@@ -268,7 +268,7 @@ def test_tensors_that_no_rule_matches(resolve_problems: Problems, tensor: Make) 
             "tag = 'zz'",
             (
                 "line 4: rule[0].tag: no installed package provides the format zz "
-                "(Install the package that declares zz in the entry-point group fourcc.formats.)"
+                "(Install the package that declares zz in the entry-point group fourcc.formats.1.)"
             ),
         ),
         (
@@ -286,7 +286,7 @@ def test_tensors_that_no_rule_matches(resolve_problems: Problems, tensor: Make) 
             "tag = 'Twin'",
             (
                 "line 4: rule[0].tag: the tag Twin is declared by one 1.0 and by two 1.0 "
-                "(Uninstall one of them, or name the others in FOURCC_PLUGINS.)"
+                "(Uninstall one of them, or name the one to use in FOURCC_PLUGINS.)"
             ),
         ),
         (

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc import encode
-from fourcc.format import Array
+from fourcc.arrays import Array
 from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.settings import Setting, complete
@@ -16,7 +16,7 @@ from fourcc.tags import as_tag
 from fourcc.testing import strategies
 from tests.core.fakes import installed
 from tests.examples import examples
-from tests.testing.broken_formats import GOOD
+from tests.testing.good_formats import GOOD
 
 Q4_0 = registry[as_tag("Q4_0")]
 DECLARED = (

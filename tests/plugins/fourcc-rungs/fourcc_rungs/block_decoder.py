@@ -1,13 +1,12 @@
-"""Rng2, the second rung: a function that decodes one block, from which fused products are generated."""
+"""Rng2, the second rung: a function that decodes one block. Fused products and `decode` are made from it."""
 
 from fourcc import Array, Format
-from fourcc_rungs.layout import BLOCK, bound, codes, decode, encode, spec
+from fourcc_rungs.layout import LAYOUT
 
 
-def decode_block(scales: Array, codes: Array, weights: Array) -> None:
-    """Decodes one block of a row: the row's scale and 16 codes -> 16 weights."""
-    for column in range(BLOCK):
-        weights[column] = scales[0] * codes[column]
+def decode_block(scale: Array, codes: Array, weights: Array) -> None:
+    """The scale of the block's row and 16 codes -> 16 weights."""
+    weights[:] = scale * codes
 
 
-RNG2 = Format(spec=spec("Rng2"), decode=decode, encode=encode, codes=codes, bound=bound, decode_block=decode_block)
+RNG2 = Format(tag="Rng2", decode_block=decode_block, **LAYOUT)

@@ -2,7 +2,7 @@
 
 ::
 
-    scales   (rows,) float32       the largest |w| of the row / 127
+    scale    (rows,) float32       the largest |w| of the row / 127
     codes    (rows, cols) int8     -127 .. 127
 
 Decode: w = scale * code, in float32. Encode: code = w / scale, rounded half to even.
@@ -11,44 +11,30 @@ The length of a row is a multiple of 16.
 
 import numpy as np
 
-from fourcc import Array, Blocks, Floats, FormatSpec, Geometry, Part, Parts
+from fourcc import Array, Blocks, Geometry, Parts, per_row, per_weight
 
 BLOCK = 16
-TOP = np.float32(127)
-
-
-def spec(tag: str) -> FormatSpec:
-    """The declaration of a format with this layout."""
-    return FormatSpec(
-        tag=tag,
-        name="row scales",
-        summary="8-bit codes, one float32 scale for each row",
-        block=(1, BLOCK),
-        parts=(Part("scales", "<f4", tail=lambda _: ()), Part("codes", "|i1", tail=lambda geom: (geom.cols,))),
-    )
-
-
-def codes(parts: Parts, geom: Geometry) -> Array:
-    """The stored integers, int8 (rows, cols)."""
-    return parts["codes"]
-
-
-@np.errstate(over="ignore", invalid="ignore")  # a damaged file may hold any scale
-def decode(parts: Parts, geom: Geometry) -> Floats:
-    """Scales (rows,) and codes (rows, cols) -> float32 (rows, cols)."""
-    w: Floats = parts["scales"][:, None] * parts["codes"].astype(np.float32)
-    return w
+LEAST = 2.0**-149  # of float32
 
 
 def encode(blocks: Blocks) -> Parts:
-    """float32 (rows, cols) -> scales and codes."""
-    scales = np.abs(tile).max(axis=1) / TOP  # (rows,)
-    divisor = np.where(scales == 0, np.float32(1), scales)[:, None]
-    codes = np.rint(tile / divisor).clip(-TOP, TOP)
-    return {"scales": scales, "codes": codes.astype(np.int8)}
+    """The blocks of some rows (blocks, 16) -> scales (rows,) and codes (blocks, 16)."""
+    scale = np.abs(blocks.rows).max(axis=1) / 127
+    codes = np.rint(blocks.rows / scale.clip(LEAST)[:, None]).clip(-127, 127)
+    return {"scale": scale, "codes": codes.reshape(blocks.w.shape).astype(np.int8)}
 
 
 def bound(w: Array, geom: Geometry) -> Array:
     """Half a step of scale = max |w| / 127, its roundings, and a scale that is denormal."""
     largest = np.abs(w).max(axis=1, keepdims=True, initial=0)
-    return np.broadcast_to(largest * (1 / 254 + 2.0**-22) + 127 * 2.0**-149, w.shape)
+    return np.broadcast_to(largest * (1 / 254 + 2.0**-22) + 127 * LEAST, w.shape)
+
+
+LAYOUT = {
+    "summary": "8-bit codes, one float32 scale for each row",
+    "block": BLOCK,
+    "parts": (per_row("scale", "<f4"), per_weight("codes", "|i1")),
+    "short_block": False,
+    "encode": encode,
+    "bound": bound,
+}

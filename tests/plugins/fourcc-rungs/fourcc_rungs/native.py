@@ -4,13 +4,12 @@ With q the codes of a row and x an activation, y = scale * sum of q x: the scale
 """
 
 from fourcc import Format
-from fourcc_rungs.layout import bound, codes, decode, encode, spec
+from fourcc_rungs.layout import LAYOUT
+from fourcc_rungs.numpy_only import decode
 
 RNG3 = Format(
-    spec=spec("Rng3"),
+    tag="Rng3",
     decode=decode,
-    encode=encode,
-    codes=codes,
-    bound=bound,
     kernel="fourcc_rungs.native_kernel:KERNEL",  # imported when products are wanted: a listing loads no kernels
+    **LAYOUT,
 )

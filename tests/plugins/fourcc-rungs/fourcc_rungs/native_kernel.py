@@ -44,4 +44,4 @@ def decode_row(weights: int, row: int, out: int) -> None:
 
 TILE = one_or_several(one, float_product(decode_row))
 ROWS = decoder(decode_row)
-KERNEL = Kernel("native", FLOAT, TILE, TILE, ROWS, float_scratch, ("scales", "codes"), decode=ROWS)
+KERNEL = Kernel("native", FLOAT, TILE, TILE, ROWS, float_scratch, ("scale", "codes"), decode=ROWS)
