@@ -240,11 +240,11 @@ class Format(FormatSpec):
             last = min(geom.rows, first + step)
             some = {part.name: part.cut(parts[part.name], first, last) for part in self.block_parts}
             self._decode_rows(some, Geometry(last - first, geom.cols, geom.params), w[first:last])
-        with np.errstate(all="ignore"):  # a damaged file may hold any scale
-            w = w if self.turn is None else self.turn.back(w, parts, geom)
-            if self.extra is not None:
-                more = self.extra(parts, geom)
-                np.add.at(w, (more.rows, more.cols), more.values)
+        if self.turn is not None:
+            w = self.turn.back(w, parts, geom)
+        if self.extra is not None:
+            more = self.extra(parts, geom)  # noqa: S610 - a field of ours, no query of a database
+            np.add.at(w, (more.rows, more.cols), more.values)
         return w
 
     def _decode_rows(self, parts: Parts, geom: Geometry, w: Floats) -> None:

@@ -22,7 +22,12 @@ def split_shape(shape: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
 
 @attrs.frozen
 class Geometry:
-    """The shape of one matrix, or of a run of its rows, with the parameters of its format."""
+    """The shape of one matrix, or of a run of its rows, with the parameters of its format.
+
+    Attributes:
+        rows, cols: how many.
+        params: of the layout.
+    """
 
     rows: int
     cols: int

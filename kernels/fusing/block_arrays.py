@@ -4,7 +4,7 @@ It is the function that `fourcc.kernels.fusing.tracer` traces, with the same mea
 floats are float32 and rounded after every operation, an integer or a longer float that meets a float is
 rounded to float32 first. What a trace does not know works here as it does in numpy. This module needs numpy alone.
 
-A value of a block is an array (blocks,), a vector an array (entries, blocks), so operations on whole arrays do the work.
+A value of a block is an array (blocks,), a vector an array (entries, blocks), so whole arrays are computed at once.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def decode_blocks(
 def _copied(function: Callable[..., None]) -> StandIn:
     """The copy of a block decoder that takes arrays; it takes longer to make than some blocks to decode."""
     try:
-        return StandIn(function, (BlockArray,), NamedArray.of)
+        return StandIn(function, (BlockArray,), NamedArray.of, BlockArray.of_list)
     except TypeError as error:
         raise BlockDecoderError(str(error)) from None
 

@@ -15,8 +15,8 @@ from fourcc.kernels.descriptors import Array
 
 POWERS = 16  # the largest exponent that is a product of so many factors, as in a trace
 COMPARISONS = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
-SUMS = {np.add, np.subtract, np.negative, np.absolute}  # of integers, they need a bit more
-PRODUCTS = {np.multiply, np.floor_divide, np.remainder, np.left_shift}
+SUMS: set[np.ufunc] = {np.add, np.subtract, np.negative, np.absolute}  # of integers, they need a bit more
+PRODUCTS: set[np.ufunc] = {np.multiply, np.floor_divide, np.remainder, np.left_shift}
 ALIKE = {*SUMS, *PRODUCTS, np.right_shift, np.positive, np.sign}
 WIDER = {1: np.int16, 2: np.int32, 4: np.int64, 8: np.int64}  # bytes of integers -> a dtype that holds a sum of two
 

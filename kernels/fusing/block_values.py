@@ -25,7 +25,7 @@ INSTEAD = "write np.where(condition, a, b), which chooses a value"
 
 
 class BlockArray(OfBlocks):
-    """Values (blocks,) or vectors (entries, blocks) of integers, float32 or bool, with the meaning that traces give them.
+    """Values (blocks,) or vectors (entries, blocks) of integers, float32 or bool, with the meaning of traces.
 
     An operation on integers gives the integers of a dtype in which it is exact; from int64 on, it wraps around.
 
@@ -38,6 +38,11 @@ class BlockArray(OfBlocks):
         array = np.asarray(given)
         kind = {"f": np.float32, "u": np.int64 if array.dtype.itemsize == 8 else None}.get(array.dtype.kind)
         return (array if kind is None else array.astype(kind, copy=False)).view(BlockArray)
+
+    @classmethod
+    def of_list(cls, values: list[Any]) -> BlockArray:
+        """A list of values as a vector."""
+        return cls.of(operand(values))
 
     # -- numpy's functions, and through them Python's operators
 
@@ -56,7 +61,7 @@ class BlockArray(OfBlocks):
             raise BlockDecoderError(f"np.{ufunc.__name__}.reduce of values of blocks, but for the entries of a vector")
         return reduce(ufunc, array)  # type: ignore[no-any-return]  # an array of blocks
 
-    def __array_function__(self, function: Any, _: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def __array_function__(self, function: Any, _: Any, given: Any, options: Any) -> Any:
         if function in FUNCTIONS:
             return FUNCTIONS[function](*given, **options)
         raise BlockDecoderError(f"np.{function.__name__} of values of blocks")
@@ -86,7 +91,7 @@ class BlockArray(OfBlocks):
     __ipow__ = __pow__
 
     @property
-    def size(self) -> int:  # type: ignore[override]  # of numpy's it is the number of all blocks' entries
+    def size(self) -> int:
         """The number of a vector's entries."""
         return len(self)
 
@@ -103,7 +108,7 @@ class BlockArray(OfBlocks):
     def __len__(self) -> int:
         if self.ndim != 2:
             raise BlockDecoderError("a value is taken for a vector: it is a single number")
-        return self.shape[0]
+        return int(self.shape[0])
 
     def __iter__(self) -> Iterator[Any]:
         return (self[at] for at in range(len(self)))
@@ -179,7 +184,7 @@ class BlockWeights:
 
     @property
     def shape(self) -> tuple[int]:
-        """Of one dimension, as of the weights of one block."""
+        """The weights have one dimension, as those of one block."""
         return (len(self._out),)
 
     def __len__(self) -> int:

@@ -115,7 +115,7 @@ def _negative(x: Value) -> Value:
 
 def _inverse(x: Value) -> Value:
     if x.kind == "truth":
-        return Value.truth(x.trace, "xor", x.number, Value.of(x.trace, True).number)
+        return Value.truth(x.trace, "xor", x.number, Value.of(x.trace, given=True).number)
     (x,) = _integers("invert", x)
     return _bitwise("xor")(x, Value.of(x.trace, -1))
 
@@ -185,7 +185,7 @@ def _compare(name: str) -> Callable[[Value, Value], Value]:
 
 
 def _known_comparison(name: str, x: Range, y: Range) -> bool | None:
-    """What comes out, where the ranges decide it."""
+    """The result, where the ranges decide it."""
     if not lies_within(union(x, y), INT64):
         return None
     apart = x[1] < y[0] or y[1] < x[0]

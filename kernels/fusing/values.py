@@ -104,7 +104,7 @@ class Value(Operators):
         if given == np.float32:
             return self.as_float()
         if given.kind == "b":
-            return self != 0
+            return self.apply("ne", self, 0)
         if given.kind not in "iu":
             raise UntraceableError(f"a value becomes {given}, of floats there is float32 alone")
         if self.bounds is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fourcc.kernels.fusing.ir import BeyondError, Trace, UntraceableError
 from fourcc.kernels.fusing.operations import operate
-from fourcc.kernels.fusing.operators import Operators
+from fourcc.kernels.fusing.operators import FUNCTIONS, Operators
 from fourcc.kernels.fusing.values import INSTEAD, Value
 
 
@@ -55,7 +55,7 @@ class Vector(Operators):
 
     @property
     def shape(self) -> tuple[int]:
-        """Of one dimension, as of an array."""
+        """A vector has one dimension."""
         return (len(self),)
 
     @property
@@ -87,10 +87,10 @@ class Vector(Operators):
     def __bool__(self) -> bool:
         raise UntraceableError(f"what it does depends on a vector of values: {INSTEAD}")
 
-    def __float__(self) -> float:
+    def __float__(self) -> Any:
         raise UntraceableError(f"{self.called} of {len(self)} entries is taken for a number: write [0], or another")
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]  # they raise
+    __int__ = __index__ = __float__
 
 
 def place(index: Any, count: int, called: str) -> int:
@@ -131,7 +131,7 @@ def listed(operand: Any) -> Sequence[Any] | None:
     if isinstance(operand, (list, tuple)):
         return uniform(operand)
     if isinstance(operand, Vector):
-        return operand  # type: ignore[return-value]  # a vector is as good as a sequence here
+        return operand  # type: ignore[return-value]  # as good as a sequence here
     if isinstance(operand, np.ndarray) and operand.ndim:
         if operand.ndim > 1:
             raise UntraceableError(f"an array of {operand.ndim} dimensions meets a value of the block")
@@ -224,11 +224,20 @@ def tiled(one: Operators, vector: Any, reps: int) -> Vector:
     return Vector(_trace(one), [*vector] * reps)
 
 
-VECTOR_FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.concatenate: concatenated,
-    np.repeat: repeated,
-    np.tile: tiled,
-    np.sum: _total("sum"),
-    np.min: _total("min"),
-    np.max: _total("max"),
-}
+FUNCTIONS.update(
+    {
+        np.concatenate: concatenated,
+        np.repeat: repeated,
+        np.tile: tiled,
+        np.sum: _total("sum"),
+        np.min: _total("min"),
+        np.max: _total("max"),
+    }
+)
+
+
+def _apply(_: Operators, name: str, *operands: object) -> Any:
+    return broadcast(name, *operands)
+
+
+Operators.apply = _apply  # type: ignore[method-assign,assignment]  # values and vectors know nothing of each other

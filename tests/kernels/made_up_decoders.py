@@ -18,11 +18,10 @@ from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import address, empty
 from fourcc.kernels.fusing.block_arrays import MatrixPart, decode_blocks
 from fourcc.kernels.fusing.block_part import BlockPart
-from fourcc.kernels.fusing.ir import LIMIT, Trace
+from fourcc.kernels.fusing.ir import LIMIT, Trace, UntraceableError
 from fourcc.kernels.fusing.ir_ops import panel_operation
-from fourcc.kernels.fusing.sources import Table, TracedPart
-from fourcc.kernels.fusing.stand_ins import StandIn
-from fourcc.kernels.fusing.tracer import trace
+from fourcc.kernels.fusing.sources import TracedPart
+from fourcc.kernels.fusing.tracer import stand_in, trace
 from fourcc.kernels.fusing.values import Value
 from fourcc.kernels.fusing.vectors import Vector
 from fourcc.kernels.simd.memory import load_word
@@ -77,7 +76,7 @@ class Decoder:
     def function(self, lines: Sequence[str] | None = None, **named: object) -> Callable[..., None]:
         """The function; it names numpy and the tables, or what stands for them."""
         scope: dict[str, Any] = {"np": np, **TABLES, **named}
-        exec(compile(self.text(lines), self.name, "exec"), scope)
+        exec(compile(self.text(lines), self.name, "exec"), scope)  # noqa: S102 - the text is ours
         return scope["decode"]  # type: ignore[no-any-return]  # is the function
 
     def traced(self, lines: Sequence[str] | None = None) -> Trace:
@@ -155,7 +154,8 @@ def _entry(pick: Any, names: list[str]) -> str:
 
 def _of_vectors(pick: Any, names: list[str]) -> str:
     one, other = pick.choice(names), pick.choice(names)
-    return str(pick.choice([f"{one}.sum()", f"np.concatenate([{one}, {other}])[::2]"]))
+    forms = [f"{one}.sum()", f"np.concatenate([{one}, {other}])[::2]", f"np.array([{one}[0], {other}, 1])"]
+    return pick.choice(forms)
 
 
 STEPS: tuple[Draw, ...] = (
@@ -199,7 +199,10 @@ def _parts(pick: Any) -> tuple[list[BlockPart], int]:
     layout = pick.choice(LAYOUTS)
     codes = pick.choice([1, 2, 4, 4, 4, 8])
     blocks = next((each for each in (1, 2, 3, 4, 5, 8, 16) if layout.is_whole(codes * each)), None)
-    parts = [BlockPart("a", pick.choice(DTYPES), ENTRIES), BlockPart("b", pick.choice(DTYPES), pick.choice([1, ENTRIES]))]
+    parts = [
+        BlockPart("a", pick.choice(DTYPES), ENTRIES),
+        BlockPart("b", pick.choice(DTYPES), pick.choice([1, ENTRIES])),
+    ]
     if blocks is None:
         codes, layout, blocks = ENTRIES, LAYOUTS[1], pick.choice([1, 2])
     parts.append(BlockPart("codes", "|u1", codes, packing=layout))
@@ -219,9 +222,8 @@ def _stand_ins(decoder: Decoder) -> dict[str, Any]:
 def _tried(line: str, live: dict[str, Any], recorded: Trace) -> Any:
     """The result of a step on stand-ins."""
     scope: dict[str, Any] = {"np": np, **TABLES}
-    exec(f"def step({', '.join(live)}):\n    return {line}", scope)
-    copy = StandIn(scope["step"], (Value, Vector), lambda values: Table.of(recorded, values))
-    made = copy.function(*live.values())
+    exec(f"def step({', '.join(live)}):\n    return {line}", scope)  # noqa: S102 - the text is ours
+    made = stand_in(scope["step"], recorded).function(*live.values())
     if not isinstance(made, (Value, Vector)) or (isinstance(made, Vector) and not len(made)):
         raise NoValueError
     return made
@@ -232,7 +234,7 @@ def _write_weights(pick: Any, decoder: Decoder, live: dict[str, Any], recorded: 
     for name, value in live.items():
         try:
             _tried(f"np.float32({name})", live, recorded)
-        except Exception:  # noqa: BLE001 - such as an integer of more than 32 bits
+        except UntraceableError:  # such as an integer of more than 32 bits
             continue
         at = decoder.width
         count = len(value) if isinstance(value, Vector) else 0
@@ -330,7 +332,7 @@ class Memory:
         return wide
 
     def weights(self, decoder: Decoder) -> Array:
-        """What was written: (width, rows * blocks)."""
+        """The weights that were written: (width, rows * blocks)."""
         return np.moveaxis(self.out.reshape(decoder.blocks, -1, ROWS), 0, -1).reshape(decoder.width, -1)
 
 
@@ -347,14 +349,14 @@ def by_instructions(decoder: Decoder, made: Trace, raw: list[Array]) -> Array:
 
 
 def by_machine_code(decoders: Sequence[Decoder], raws: Sequence[list[Array]]) -> list[Array]:
-    """The same as machine code, all in one kernel."""
+    """Weights of several decoders by machine code, all in one kernel."""
     memories = [Memory(decoder, raw) for decoder, raw in zip(decoders, raws, strict=True)]
     scope: dict[str, Any] = {"load_word": load_word}
     lines = ["def run(weights, job, first, last, scratch):"]
     for index, decoder in enumerate(decoders):
         scope[f"write_{index}"] = panel_operation(decoder.traced(), strides(decoder))
         lines.append(f"    write_{index}(load_word(weights + {8 * index}), first, load_word(job + {8 * index}))")
-    exec("\n".join(lines), scope)
+    exec("\n".join(lines), scope)  # noqa: S102 - the text is ours
     scope["run"].__module__ = "made_up_decoders"
     sources = np.array([address(each.pointers) for each in memories], np.int64)
     outs = np.array([address(each.out) for each in memories], np.int64)

@@ -1,4 +1,4 @@
-"""What block decoders mean, in plain Python: one block at a time, one number at a time.
+"""The meaning of block decoders, in plain Python: one block at a time, one number at a time.
 
 Integers have no bounds, floats are float32; an integer that meets a float is rounded to one first; a truth value is 0
 or 1 as a number. `NUMPY` stands for numpy in the text of a decoder, `least` and `largest` for min and max.
@@ -38,14 +38,14 @@ def smaller(x: Any, y: Any) -> Any:
     """NaN, if one is NaN; the first, if both are equal."""
     if x != x or y != y:  # noqa: PLR0124 - NaN
         return x if x != x else y  # noqa: PLR0124 - NaN
-    return y if y < x else x
+    return min(x, y)
 
 
 def larger(x: Any, y: Any) -> Any:
     """NaN, if one is NaN; the first, if both are equal."""
     if x != x or y != y:  # noqa: PLR0124 - NaN
         return x if x != x else y  # noqa: PLR0124 - NaN
-    return y if y > x else x
+    return max(x, y)
 
 
 def sign(x: Any) -> Any:
@@ -222,6 +222,7 @@ def largest(x: Any, y: Any) -> Plain:
 
 
 NUMPY = SimpleNamespace(
+    array=lambda entries: Plain(uniform([each.value if isinstance(each, Plain) else each for each in entries])),
     where=lambda condition, x, y: mapped(choose, condition, x, y),
     minimum=least,
     maximum=largest,

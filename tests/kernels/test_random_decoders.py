@@ -41,7 +41,9 @@ def difference(decoder: Decoder, seed: int) -> str:
     for way, (found, expected) in ways.items():
         for at in range(decoder.width):
             if not same_numbers(found[at], expected[at]):
-                return f"weight {at} by {way}: {found[at]}, by arrays: {expected[at]}\n{decoder.parts}\n{decoder.text()}"
+                return (
+                    f"weight {at} by {way}: {found[at]}, by arrays: {expected[at]}\n{decoder.parts}\n{decoder.text()}"
+                )
     return ""
 
 
@@ -158,5 +160,14 @@ def test_what_is_made_up_says_something() -> None:
         assert f" {said} " in text
     for said in ("~", "abs(", "np.abs(", "np.sign(", "np.where(", "np.clip(", "min(", "max(", "np.minimum(", ".sum()"):
         assert said in text
-    for said in ("np.logical_and(", "np.concatenate(", "np.float32(", ".astype(", "FLOATS_", "WHOLES_", "for k in", "["):
+    for said in (
+        "np.logical_and(",
+        "np.concatenate(",
+        "np.float32(",
+        ".astype(",
+        "FLOATS_",
+        "WHOLES_",
+        "for k in",
+        "[",
+    ):
         assert said in text

@@ -77,11 +77,11 @@ def rows(data: Path) -> Iterator[str]:
     for name in NAMES:
         fmt = load(name)
         bits, found = evaluated(fmt, data)
-        assert found.divergence is not None
         kld = found.divergence
-        lines = code_lines(PACKAGE / "fourcc_six" / f"{name}.py")
-        level = compute.kernel_of(fmt).level
-        yield f"| [`{fmt.tag}`](fourcc_six/{name}.py) | {lines} | {bits:.2f} | {kld} | {level} |"
+        assert kld is not None
+        lines, level = code_lines(PACKAGE / "fourcc_six" / f"{name}.py"), compute.kernel_of(fmt).level
+        link = f"[`{fmt.tag}`](fourcc_six/{name}.py)"
+        yield f"| {link} | {lines} | {bits:.2f} | {kld.mean:.3g} ± {kld.half:.1g} | {level} |"
 
 
 def main() -> None:
