@@ -87,6 +87,12 @@ def kill(session: nox.Session) -> None:
 
 
 @nox.session
+def decoders(session: nox.Session) -> None:
+    """Make up 10,000 block decoders, and compile 1,000, which must mean the same in every way to run them."""
+    session.run("python", "-m", "tests.lanes.decoders")
+
+
+@nox.session
 def large(session: nox.Session) -> None:
     """Convert 6 GiB in bounded memory."""
     session.run("python", "tests/lanes/large.py", "--gib", "6")

@@ -18,7 +18,7 @@ import typer
 from typer.main import get_command
 
 from fourcc.cli.render import terminal
-from fourcc.cli.shared import compiling, signals
+from fourcc.cli.shared import compiling, signals, slow_products
 from fourcc.errors import FourccError
 
 BROKEN_PIPE = 128 + 13  # 13 is SIGPIPE
@@ -117,9 +117,11 @@ def _whole(given: list[str]) -> int:
 
 def _run(given: list[str]) -> int:
     options = given[: given.index("--")] if "--" in given else given
-    compiling.tell(quiet=not {"-q", "--quiet"}.isdisjoint(options))
+    quiet = not {"-q", "--quiet"}.isdisjoint(options)
+    compiling.tell(quiet=quiet)
     try:
-        code = get_command(build(given)).main(given, prog_name="fourcc", standalone_mode=False)
+        with slow_products.noted(quiet=quiet):
+            code = get_command(build(given)).main(given, prog_name="fourcc", standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     return code if isinstance(code, int) else 0

@@ -41,6 +41,7 @@ COLUMNS = (
     Column("summary"),
 )
 FILES = (Column("kind"), Column("can"), Column("suffix"), Column("provided by"), Column("summary"))
+SCHEMAS = {"formats": 2, "format": 2, "files": 1}  # versions of the JSON objects
 BROKEN = (Column("broken"), Column("is a"), Column("provided by"), Column("reason"))
 SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowed"), Column("summary"))
 
@@ -95,7 +96,7 @@ def _show(
     """A list, and the plugins that are broken."""
     troubles = [attrs.asdict(each) for each in body["broken"]]
     if as_json:
-        return json_documents.show(schema, {**body, "broken": troubles})
+        return json_documents.show(schema, {**body, "broken": troubles}, version=SCHEMAS[schema])
     if rows:
         tables.show(columns, rows)
     if troubles:
@@ -150,7 +151,7 @@ def _show_one(text: str, *, as_json: bool) -> None:
     tag = _tag(text)
     fmt, owner = next(registry.working([tag]), None) or (registry[tag], registry.entry(tag))
     if as_json:
-        json_documents.show("format", _entry(fmt, owner))
+        json_documents.show("format", _entry(fmt, owner), version=SCHEMAS["format"])
         return
     tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")
@@ -192,6 +193,7 @@ def _facts(fmt: Format, owner: Entry) -> list[tuple[str, str]]:
         ("decodes to", fmt.decoded),
         ("NaN, infinity", "held" if fmt.nonfinite else "refused"),
         ("products", _products_in_depth(fmt)),
+        ("fused", _fused_rate(fmt)),
         ("ids elsewhere", ", ".join(f"{system} {identity}" for system, identity in fmt.foreign.items())),
         ("encoder version", str(fmt.encoder_version)),
         ("provided by", f"{owner.owner} ({owner.target})"),
@@ -221,6 +223,13 @@ def _products(fmt: Format) -> str:
 def _products_in_depth(fmt: Format) -> str:
     """How a matrix is multiplied, and by which function."""
     return ": ".join(filter(None, _level(fmt)))
+
+
+def _fused_rate(fmt: Format) -> str:
+    """How long fused products take, measured now."""
+    from fourcc.testing.fused_rates import line_of
+
+    return line_of(fmt)
 
 
 def _level(fmt: Format) -> tuple[str, str]:

@@ -147,7 +147,7 @@ def examine(  # noqa: PLR0913 - one an option
         _list(checks, as_json=as_json)
         return
     if tag is None:
-        raise UsageError("which format?", hint="fourcc plugin test TAG; `fourcc formats` lists the tags.")
+        raise UsageError("a tag is missing", hint="`fourcc formats` lists those that are installed.")
     settings = _pairs(params, "--param"), _pairs(option, "--option")
     report = _examined(_as_tag(tag), settings, vectors, checks, measures=not only, quiet=quiet, limit=limit)
     if as_json:

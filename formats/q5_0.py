@@ -16,7 +16,7 @@ import numpy as np
 
 from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
-from fourcc.formats.layouts.top_bits import bits_of, word_of
+from fourcc.formats.layouts.top_bits import BITS, bits_of, word_of
 from fourcc.formats.searches.columns import as_groups, first_largest
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.scale_search import signed_scale
@@ -27,8 +27,7 @@ ZERO_POINT = 16  # the code of weight 0
 
 def decode_block(d: Array, high: Array, q: Array, weights: Array) -> None:
     """Decodes one block."""
-    for j in range(BLOCK):
-        weights[j] = d * ((q[j] | (high >> j & 1) << 4) - ZERO_POINT)
+    weights[:] = d * ((q | (high >> BITS & 1) << 4) - ZERO_POINT)
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:

@@ -14,15 +14,14 @@ Decode: w = d * q + m, in float32, with q = 16 * top bit + nibble.
 
 from fourcc import Array, Blocks, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.offset_blocks import BLOCK, bound_of_codes, scale_and_offset
-from fourcc.formats.layouts.top_bits import bits_of, word_of
+from fourcc.formats.layouts.top_bits import BITS, bits_of, word_of
 
 TOP = 31  # largest code
 
 
 def decode_block(d: Array, m: Array, high: Array, q: Array, weights: Array) -> None:
     """Decodes one block."""
-    for j in range(BLOCK):
-        weights[j] = d * (q[j] | (high >> j & 1) << 4) + m
+    weights[:] = d * (q | (high >> BITS & 1) << 4) + m
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:

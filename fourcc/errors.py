@@ -14,7 +14,7 @@
     │   ├── ChecksumError     3      a part's bytes differ from their sum
     │   └── NumericError      3      NaN or infinity where the format cannot hold them
     ├── OutputError           4    the output could not be written
-    └── PluginError           5    a format that is installed but broken
+    └── PluginError           5    a plugin, mostly a format, that is installed but broken
         ├── DuplicateTagError 5      two distributions declare one tag
         └── MissingFormatError 5     no installed distribution declares the tag; a KeyError, too
 
@@ -229,7 +229,7 @@ class OutputError(FourccError):
 
 
 class PluginError(FourccError):
-    """A format that is installed but does not keep its contract."""
+    """A plugin, such as a format, that is installed but does not keep its contract."""
 
     exit_code = 5
 

@@ -210,7 +210,7 @@ class Format(FormatSpec):
         return tuple(part for part in self.parts if not part.variable and part.name not in turned)
 
     def unpacked(self, parts: Parts, geom: Geometry) -> dict[str, Array]:
-        """What has an entry for each weight, (rows, cols), by the name of the part, or of the record's field."""
+        """The entries of the weights, (rows, cols), of each part and each field of a record that has one a weight."""
         found = {}
         for part in self.parts:
             for field in part.fields or (part,):
@@ -231,7 +231,6 @@ class Format(FormatSpec):
         assert part is not None
         return self.unpacked(parts, geom)[part.name]
 
-    @np.errstate(all="ignore")  # a damaged file may hold any scale
     def _decode_by_blocks(self, parts: Parts, geom: Geometry) -> Floats:
         """Decodes some rows at a time with `decode_block`, turns them back and adds what is extra."""
         height = self.block[0] or geom.rows
@@ -244,7 +243,7 @@ class Format(FormatSpec):
         if self.turn is not None:
             w = self.turn.back(w, parts, geom)
         if self.extra is not None:
-            more = self.extra(parts, geom)
+            more = self.extra(parts, geom)  # noqa: S610 - a field of ours, no query of a database
             np.add.at(w, (more.rows, more.cols), more.values)
         return w
 

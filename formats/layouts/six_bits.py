@@ -56,8 +56,8 @@ def bound_of_codes(w: Array, top: int) -> Array:
 def encode_blocks(blocks: Blocks, tries: Tries) -> Parts:
     """The scales d and dmin, the stored scales, and the codes `q`.
 
-    Where there is no importance, an error counts as much as the weight's magnitude plus the root of its sub-block's mean
-    square; `tries` are those of the search in a sub-block then.
+    Where there is no importance, an error counts as much as the weight's magnitude plus the root of its sub-block's
+    mean square; `tries` are those of the search in a sub-block then.
     """
     x = as_groups(blocks.w, SUB)  # (32, 8 blocks)
     given = error_weights(blocks, blocks.w, times=2)

@@ -4,6 +4,8 @@ import numpy as np
 
 from fourcc import Array
 
+BITS = np.arange(32)
+
 
 def bits_of(words: Array) -> Array:
     """The bits of the words of a tile's blocks: uint32 (rows, blocks) -> uint8 (rows, 32 blocks)."""

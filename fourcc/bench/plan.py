@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 import attrs
 
@@ -108,7 +107,7 @@ def threads_of(text: str | None) -> tuple[int, ...]:
 def formats_of(text: str | None) -> tuple[Format, ...]:
     """Formats from a comma list of tags; None: all with a kernel. Raises UsageError or PluginError."""
     if text is None:
-        able = (fmt for fmt in _working() if fmt.encode is not None and not fmt.needs)
+        able = (fmt for fmt, _ in registry.working() if fmt.encode is not None and not fmt.needs)
         return tuple(fmt for fmt in able if compute.why_decoded(fmt) is None)
     try:
         formats = tuple(registry[as_tag(each)] for each in items(text))
@@ -118,11 +117,6 @@ def formats_of(text: str | None) -> tuple[Format, ...]:
         if fmt.encode is None or fmt.needs:
             raise UsageError(f"the format {fmt.tag} cannot encode random weights", hint="Leave it out.")
     return formats
-
-
-def _working() -> Iterable[Format]:
-    broken = {each.entry.name for each in registry.broken()}
-    return (registry[tag] for tag in registry if str(tag) not in broken)
 
 
 def _shapes(text: str) -> tuple[Shape, ...]:

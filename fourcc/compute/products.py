@@ -100,7 +100,8 @@ def pack_decoded(weights: Array) -> Packed:
     from fourcc.kernels.products.plain_floats import DECODED
 
     values = np.ascontiguousarray(_as_floats(weights))
-    return Packed(DECODED, *values.shape, matrix(*values.shape, [values]), (values,))
+    rows, cols = values.shape
+    return Packed(DECODED, rows, cols, matrix(rows, cols, [values]), (values,))
 
 
 def _in_units(fmt: Format, name: str, array: Array, kernel: Kernel) -> Array:

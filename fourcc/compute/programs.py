@@ -159,7 +159,7 @@ class Program:
         return turned
 
     def _products(self, x: Buffer, given: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int) -> None:
-        """Products of activations with matrices that take them as they are in `x`; sparse weights beside, in `given`."""
+        """Products of the activations in `x`; those of sparse weights beside the blocks take the ones in `given`."""
         prepared = set[str]()
         for packed, out in matrices:
             kernel = packed.kernel

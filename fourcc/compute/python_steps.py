@@ -20,8 +20,8 @@ class PythonStep:
         self._work = work
         self.error: BaseException | None = None
 
-    def __call__(self, weights: int, job: int, first: int, last: int, scratch: int) -> None:
-        """Does the work; the arguments are those of any kernel."""
+    def __call__(self, *_: int) -> None:
+        """Does the work; a kernel's arguments say nothing to it."""
         try:
             self._work()
         except BaseException as error:  # noqa: BLE001 - compiled code would lose it

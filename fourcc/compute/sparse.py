@@ -44,7 +44,9 @@ class SparseRows:
         order = np.argsort(rows, kind="stable")  # what is at one place is added in the order in which it came
         starts = np.zeros(geom.rows + 1, np.int64)
         np.cumsum(np.bincount(rows, minlength=geom.rows), out=starts[1:])
-        places, floats = cols[order].astype(np.int32), values[order].astype(np.float32)
+        places = cols[order].astype(np.int32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            floats = values[order].astype(np.float32)
         arrays = (starts, places, floats)
         return cls(*arrays, matrix(geom.rows, geom.cols, arrays))
 
@@ -55,9 +57,10 @@ class SparseRows:
 
     def add_to(self, out: Floats, rows: Array) -> None:
         """Adds the weights of rows by number to the decoded ones, float32 (count, cols)."""
-        for place, row in zip(out, rows, strict=True):
-            some = slice(self.starts[row], self.starts[row + 1])
-            np.add.at(place, self.cols[some], self.values[some])
+        with np.errstate(all="ignore"):
+            for place, row in zip(out, rows, strict=True):
+                some = slice(self.starts[row], self.starts[row + 1])
+                np.add.at(place, self.cols[some], self.values[some])
 
 
 def _extra(fmt: Format, parts: Parts, geom: Geometry) -> tuple[Array, Array, Array]:
@@ -65,7 +68,8 @@ def _extra(fmt: Format, parts: Parts, geom: Geometry) -> tuple[Array, Array, Arr
     assert fmt.extra is not None
     what = f"extra of the format {fmt.tag} does not keep its contract"
     try:
-        given = fmt.extra(parts, geom)
+        with np.errstate(all="ignore"):  # parts of a damaged file may hold anything
+            given = fmt.extra(parts, geom)  # noqa: S610 - no method of Django's
         rows, cols, values = (np.asarray(each) for each in (given.rows, given.cols, given.values))
     except FourccError:
         raise
@@ -77,7 +81,7 @@ def _extra(fmt: Format, parts: Parts, geom: Geometry) -> tuple[Array, Array, Arr
     if rows.ndim != 1 or len(set(shapes)) != 1:
         raise PluginError(what, found=f"shapes {shapes}", expected="three of (k,)")
     kinds = rows.dtype.kind, cols.dtype.kind, values.dtype.kind
-    if rows.size and not (kinds[0] in "iu" and kinds[1] in "iu" and kinds[2] == "f"):
+    if not (kinds[0] in "iu" and kinds[1] in "iu" and kinds[2] == "f"):
         found = f"{rows.dtype}, {cols.dtype}, {values.dtype}"
         raise PluginError(what, found=found, expected="integers, integers, floats")
     for name, places, size in (("rows", rows, geom.rows), ("columns", cols, geom.cols)):

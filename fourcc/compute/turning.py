@@ -53,7 +53,8 @@ class Turning:
         given.flags.writeable = False  # a function that works in place would change the caller's numbers
         what = f"turn.{name} of the format {self._tag} does not keep its contract"
         try:
-            turned = function(given, self._parts, self._geom)
+            with np.errstate(all="ignore"):  # parts of a damaged file may hold anything
+                turned = function(given, self._parts, self._geom)
         except FourccError:
             raise
         except Exception as error:

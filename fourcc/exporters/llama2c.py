@@ -143,9 +143,9 @@ def _is_grouped(step: Step) -> bool:
 
 def _usual_group(source: Source, steps: tuple[Step, ...]) -> int:
     """The group size of the matrices that have groups, if they agree; else the size that llama2.c would take."""
-    present = {step.decision.params["group"] for step in steps if _is_grouped(step)}
+    present: set[int] = {step.decision.params["group"] for step in steps if _is_grouped(step)}
     if len(present) == 1:
-        return int(str(present.pop()))
+        return present.pop()
     group = GROUP
     while int(str(source.hyper["dim"])) % group:
         group //= 2

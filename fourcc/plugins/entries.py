@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import re
+import sys
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from importlib.metadata import Distribution, EntryPoint
+    from importlib.metadata import EntryPoint
 
 SEAM = 1  # version of what plugins are given, and give back
 FORMATS, SOURCES, EXPORTERS = (f"fourcc.{kind}.{SEAM}" for kind in ("formats", "sources", "exporters"))
@@ -67,29 +69,33 @@ def installed_entries(group: str = FORMATS) -> Iterator[Entry]:
     Args:
         group: their group; entries for other versions of the seam come, too, unless the package has one for this.
     """
+    stem = group.rpartition(".")[0]
+    for name, version, points in _distributions(tuple(sys.path)):
+        kin = [each for each in points if each.group == stem or each.group.startswith(f"{stem}.")]
+        names = {each.name for each in kin if each.group == group}
+        for point in kin:
+            if point.group == group or point.name not in names:
+                yield Entry(point.name, point.value, name, version, point.load, point.group)
+
+
+@lru_cache(maxsize=1)
+def _distributions(path: tuple[str, ...]) -> list[tuple[str, str, list[EntryPoint]]]:  # noqa: ARG001 - what is read
+    """Name, version and entry points for fourcc of the distributions on `sys.path`; reading them takes a while."""
     from importlib.metadata import distributions
 
     seen: set[str] = set()
+    found = []
     for distribution in distributions():
         try:
             name = normalized(distribution.name)
-            points = _points(distribution, group)
+            points = [each for each in distribution.entry_points if each.group.startswith(f"{OWN}.")]
             version = distribution.version
         except Exception:  # noqa: BLE001, S112 - another package's metadata may be damaged in any way; it is not ours
             continue
-        if name in seen:  # the first on the path is the one that is imported
-            continue
-        seen.add(name)
-        for point in points:
-            yield Entry(point.name, point.value, name, version, point.load, point.group)
-
-
-def _points(distribution: Distribution, group: str) -> list[EntryPoint]:
-    """A distribution's entry points of a group; those of its other versions that have no namesake in it."""
-    stem = group.rpartition(".")[0]
-    points = [each for each in distribution.entry_points if each.group == stem or each.group.startswith(f"{stem}.")]
-    names = {point.name for point in points if point.group == group}
-    return [point for point in points if point.group == group or point.name not in names]
+        if name not in seen:  # the first on the path is the one that is imported
+            seen.add(name)
+            found.append((name, version, points))
+    return found
 
 
 def normalized(name: str) -> str:

@@ -108,7 +108,7 @@ def _open_file(path: Path) -> Source:
         file.close()
     kind = _kind_of(path, head)
     if kind is not None:
-        return kind.open(path)
+        return _opened(kind, path)
     unknown = bool(head) and known(head) is None
     names = [*(kind.name for kind in KINDS), *PLUGGED.names()]
     raise SourceError(
@@ -118,6 +118,16 @@ def _open_file(path: Path) -> Source:
         expected=f"one of {', '.join(names)}" if unknown else None,
         hint=hint_on_broken(PLUGGED),
     )
+
+
+def _opened(kind: SourceKind, path: Path) -> Source:
+    """The file as a source; where its kind was only guessed, an error names the plugins that could not be asked."""
+    try:
+        return kind.open(path)
+    except SourceError as error:
+        if not kind.marked:
+            error.hint = " ".join(filter(None, [error.hint, hint_on_broken(PLUGGED)])) or None
+        raise
 
 
 def _kind_of(path: Path, head: bytes) -> SourceKind | None:

@@ -13,7 +13,7 @@ from fourcc.format import Format, Turn
 from fourcc.geometry import Geometry
 from fourcc.testing.causes import parts_of
 from fourcc.testing.decoding import decoded
-from fourcc.testing.finding import Finding, attempt, defined, shown_kind
+from fourcc.testing.finding import Finding, FoundError, attempt, defined, shown_kind
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, described
 
@@ -31,7 +31,12 @@ def two_decoders(subject: Subject) -> Iterator[Finding]:
             w, geom = bell(shape), Geometry(*shape, each.params)
             parts, tried = parts_of(each, w), f"decode{each.settled()} {described(w)}, encoded, both ways"
             right = attempt(partial(decoded, fmt, parts, geom), tried=tried)
-            other = attempt(partial(decoded, by_blocks, parts, geom), tried=f"{tried}, with `decode_block`")
+            try:
+                other = attempt(partial(decoded, by_blocks, parts, geom), tried=f"{tried}, with `decode_block`")
+            except FoundError as error:
+                advice = "The block decoder is used for nothing, then: see the check `kernel`."
+                yield attrs.evolve(error.finding, what="`decode_block` cannot decode blocks", advice=advice, note=True)
+                return
             near = ROUNDINGS * U * np.abs(right).max(axis=1, keepdims=True, initial=0) + 2.0**-140
             wrong = ~(np.abs(other - right.astype(np.float64)) <= near)
             if wrong.any():

@@ -45,9 +45,8 @@ def foreign_ids(subject: Subject) -> Iterator[Finding]:
     for system, identity in spec.foreign.items():
         for tag in registry:
             with contextlib.suppress(PluginError):
-                other = registry[tag]
                 ours = registry.entry(tag).distribution == OWN
-                if other is not subject.format and ours and other.foreign.get(system) == identity:
+                if ours and (other := registry[tag]) is not subject.format and other.foreign.get(system) == identity:
                     yield Finding(
                         what=f"the id {identity} of {system} belongs to fourcc's own {tag}",
                         found=f"foreign = {dict(spec.foreign)}",

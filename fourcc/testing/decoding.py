@@ -35,8 +35,8 @@ def decodes(subject: Subject) -> Iterator[Finding]:
             yield from found
             if found:
                 return
-        for deep in each.shapes():
-            each.roundtrip(bell(deep), "normal weights")
+        for other in set(each.shapes()) - set(each.matrices()):
+            each.roundtrip(bell(other), "normal weights")
 
 
 def _decodes(subject: Subject, parts: Parts, shape: tuple[int, int], tried: str) -> Iterator[Finding]:

@@ -7,12 +7,13 @@ from itertools import groupby
 
 import attrs
 
+from fourcc.plugins.apart import End
 from fourcc.plugins.registry import registry
 from fourcc.testing.finding import Outcome
 from fourcc.testing.measures import Measure, measure, nearest
 from fourcc.testing.order import Fallen
 from fourcc.testing.plan import CHECKS, Check
-from fourcc.testing.process import LIMIT, MEASURE, Answer, End, answers, outcome_of
+from fourcc.testing.process import LIMIT, MEASURE, Answer, answers, outcome_of
 from fourcc.testing.subject import Subject
 
 
@@ -129,7 +130,7 @@ def _done(
             tag = name.removeprefix(f"{MEASURE} ")
             yield name, measure(subject if tag == subject.tag else Subject.of(registry[tag]))
         else:
-            yield name, fallen.unmade(check) or check.outcome(subject)
+            yield name, fallen.unmade(check, subject) or check.outcome(subject)
 
 
 def _read(

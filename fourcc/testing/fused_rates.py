@@ -7,14 +7,19 @@ from collections.abc import Callable, Sequence
 from statistics import median
 
 import attrs
+import numpy as np
 
 from fourcc import compute
 from fourcc.arrays import Floats
+from fourcc.encoding import encode
+from fourcc.errors import FourccError
+from fourcc.format import Format
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.weights import bell
 
 COUNTS = (1, 32)  # activations: of a token, and of a short prompt
 TURNS = 9  # of both, of which the median counts
+ROWS, COLS, FEW = 2048, 4096, 32  # of the matrix that is measured; rows that are encoded, where the others repeat them
 LEAST = 2e-3  # seconds of a turn, or more: short products are repeated
 LOSS = 1.02  # times the other's time, from which on a fused product loses
 
@@ -70,6 +75,28 @@ def fused_rates(
         times = _in_turns([fused, decoded], x, threads, turns, clock)
         rates.append(FusedRate(count, threads, *map(median, times)))
     return rates
+
+
+def line_of(fmt: Format) -> str:
+    """How a format's fused products compare, in words; empty where they are not fused, or nothing encodes a matrix."""
+    if fmt.encode is None or fmt.needs or not fmt.real or compute.kernel_of(fmt).level != "fused":
+        return ""
+    try:
+        return in_words(fused_rates(_matrix(fmt)))
+    except FourccError:  # an encoder that breaks; whoever converts with it is told
+        return ""
+
+
+def _matrix(fmt: Format) -> QMatrix:
+    """A matrix of which a few rows are encoded, and repeated; where a part has no rows of its own, all are."""
+    width = fmt.width() or 1
+    cols = -(-COLS // width) * width
+    if fmt.variable:
+        return encode(bell((ROWS, cols)), fmt.tag)
+    few = encode(bell((FEW, cols)), fmt.tag)
+    shapes = fmt.part_shapes((ROWS, cols), few.params)
+    parts = {name: np.resize(part, shapes[name]) for name, part in few.parts.items()}
+    return QMatrix(fmt.tag, (ROWS, cols), parts, few.params)
 
 
 def _in_turns(

@@ -76,8 +76,10 @@ def _compare(subject: Subject, expected: Parts, found: Parts, tried: str) -> Ite
             advice = "Compute it in `prepare`, which sees all rows, and return `blocks.shared` with every call."
         else:
             what = "rows encode otherwise alone than among others"
-            cause = "the encoder looks beyond its block (a statistic of the whole tile), so that bytes would depend on "
-            "where the core cuts"
+            cause = (
+                "the encoder looks beyond its block (a statistic of the whole tile), so that bytes would depend on "
+                "where the core cuts"
+            )
             advice = "Compute values that span blocks in `prepare`, or declare the block that is really needed."
         differs = f"part {name!r} differs; `encode`, {defined(subject.format.encode)}"
         yield Finding(what=what, tried=tried, found=differs, expected="the same bytes", cause=cause, advice=advice)

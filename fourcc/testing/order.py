@@ -9,6 +9,7 @@ from fourcc.testing.finding import Outcome
 
 if TYPE_CHECKING:
     from fourcc.testing.plan import Check
+    from fourcc.testing.subject import Subject
 
 
 class Fallen:
@@ -21,10 +22,10 @@ class Fallen:
     def __init__(self, roots: Mapping[str, str] | None = None) -> None:
         self.roots = dict(roots or {})
 
-    def unmade(self, check: Check) -> Outcome | None:
-        """The outcome of a check that stands on a failed one; None where the check is to be made."""
+    def unmade(self, check: Check, subject: Subject) -> Outcome | None:
+        """The outcome of a check that stands on a failed one; None where the check is to be made, or does not apply."""
         root = next((self.roots[name] for name in check.ground if name in self.roots), None)
-        if root is None:
+        if root is None or check.skipped(subject) is not None:
             return None
         return Outcome(check=check.name, theme=check.theme, skipped=f"not made: {root} failed", after=root)
 

@@ -52,7 +52,7 @@ class Trial:
             fallen = Fallen()
             for name in check.ground:
                 fallen.count(self._outcome(check_named(name)))
-            self.made[check.name] = fallen.unmade(check) or check.outcome(self.subject)
+            self.made[check.name] = fallen.unmade(check, self.subject) or check.outcome(self.subject)
         return self.made[check.name]
 
 

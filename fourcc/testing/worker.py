@@ -46,7 +46,7 @@ def _answer(subject: Subject, name: str, fallen: Fallen) -> dict[str, object]:
     if kind == MEASURE:
         return attrs.asdict(measure(subject if tag == subject.tag else Subject.of(registry[tag])))
     check = check_named(name)
-    outcome = fallen.unmade(check) or check.here(subject)
+    outcome = fallen.unmade(check, subject) or check.here(subject)
     fallen.count(outcome)
     return attrs.asdict(outcome)
 

@@ -1,4 +1,4 @@
-"""Packs the codes of a super-block, 256 int32, in ggml's order, like `fourcc.formats.layouts.bit_fields`."""
+"""Packs the codes of a super-block, 256 int32, in ggml's order, like `fourcc.packing`."""
 
 from __future__ import annotations
 

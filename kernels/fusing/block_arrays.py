@@ -1,15 +1,16 @@
 """Runs a block decoder on numpy arrays of many blocks: the `decode` of a format that has no other.
 
-It is the function that `fourcc.kernels.fusing.tracer` traces, with the same meaning bit for bit: integers are exact
-(int64), floats are float32 and rounded after every operation, an integer or a longer float that meets a float is
+It is the function that `fourcc.kernels.fusing.tracer` traces, with the same meaning bit for bit: integers are exact,
+floats are float32 and rounded after every operation, an integer or a longer float that meets a float is
 rounded to float32 first. What a trace does not know works here as it does in numpy. This module needs numpy alone.
 
-A value of a block is an array (blocks,), a vector an array (entries, blocks), so operations on whole arrays do the work.
+A value of a block is an array (blocks,), a vector an array (entries, blocks), so whole arrays are computed at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from fourcc.kernels.fusing.block_operations import BlockDecoderError
 from fourcc.kernels.fusing.block_values import BlockArray, BlockWeights, NamedArray, StoredBook
 from fourcc.kernels.fusing.stand_ins import StandIn
 
-AT_ONCE = 1 << 15  # weights that are decoded at a time, so that what is computed for them stays in the cache
+AT_ONCE = 1 << 17  # weights that are decoded at a time, so that what is computed for them stays in the cache
 FEWEST = 1 << 10  # blocks at a time, so that numpy works longer than Python
 
 
@@ -66,10 +67,7 @@ def decode_blocks(
     if out is None:
         out = np.zeros((width, _counted(parts) if blocks is None else blocks), np.float32)
     count = out.shape[1]
-    try:
-        copy = StandIn(function, (BlockArray,), NamedArray.of)
-    except TypeError as error:
-        raise BlockDecoderError(str(error)) from None
+    copy = _copied(function)
     step = max(FEWEST, AT_ONCE // max(width, 1))
     for first in range(0, count, step):
         some = slice(first, min(first + step, count))
@@ -81,6 +79,15 @@ def decode_blocks(
         if missing is not None:
             raise BlockDecoderError(f"{copy.place()}: it leaves weight {missing} of {width} unwritten")
     return out
+
+
+@lru_cache(256)
+def _copied(function: Callable[..., None]) -> StandIn:
+    """The copy of a block decoder that takes arrays; it takes longer to make than some blocks to decode."""
+    try:
+        return StandIn(function, (BlockArray,), NamedArray.of, BlockArray.of_list)
+    except TypeError as error:
+        raise BlockDecoderError(str(error)) from None
 
 
 def _run(copy: StandIn, arguments: Sequence[object], params: Mapping[str, object]) -> None:

@@ -15,8 +15,10 @@ from fourcc.kernels.descriptors import Array
 
 POWERS = 16  # the largest exponent that is a product of so many factors, as in a trace
 COMPARISONS = (np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal)
-ALIKE = {np.add, np.subtract, np.multiply, np.floor_divide, np.remainder, np.left_shift, np.right_shift}
-ALIKE |= {np.negative, np.positive, np.absolute, np.sign}
+SUMS: set[np.ufunc] = {np.add, np.subtract, np.negative, np.absolute}  # of integers, they need a bit more
+PRODUCTS: set[np.ufunc] = {np.multiply, np.floor_divide, np.remainder, np.left_shift}
+ALIKE = {*SUMS, *PRODUCTS, np.right_shift, np.positive, np.sign}
+WIDER = {1: np.int16, 2: np.int32, 4: np.int64, 8: np.int64}  # bytes of integers -> a dtype that holds a sum of two
 
 
 class BlockDecoderError(ValueError):
@@ -40,7 +42,8 @@ def operand(given: Any) -> Any:
 
 def stacked(values: Sequence[Any]) -> Array:
     """A list of values as a vector."""
-    return np.stack(np.broadcast_arrays(*(np.atleast_1d(each) for each in alike(values))))
+    same = values if all(map(is_truth, values)) else alike(values)
+    return np.stack(np.broadcast_arrays(*(np.atleast_1d(each) for each in same)))
 
 
 def is_float(given: Any) -> bool:
@@ -73,13 +76,34 @@ def as_truth(given: Any) -> Any:
 
 
 def alike(operands: Sequence[Any]) -> list[Any]:
-    """The operands as float32 where one is a float, else as int64.
+    """The operands as float32 where one is a float, else as integers of the shortest dtype that holds them all.
 
     Raises:
         BlockDecoderError: the lengths of two vectors differ.
     """
     check_lengths(operands)
-    return list(map(as_float if any(map(is_float, operands)) else as_integer, operands))
+    if any(map(is_float, operands)):
+        return list(map(as_float, operands))
+    whole = [each if isinstance(each, np.ndarray) else as_integer(each) for each in operands]
+    return _as(_common(whole), whole)
+
+
+def _common(whole: Sequence[Any]) -> np.dtype[Any]:
+    """The shortest integer dtype that holds arrays of integers or truth values, and numbers."""
+    common = np.result_type(*(each.dtype if each.ndim else np.min_scalar_type(each) for each in whole))
+    return np.dtype({"f": np.int64, "b": np.int8}.get(common.kind, common))
+
+
+def _as(dtype: Any, whole: Sequence[Any]) -> list[Any]:
+    return [each.astype(dtype, copy=False) for each in whole]
+
+
+def _exact(ufunc: np.ufunc, whole: list[Any]) -> list[Any]:
+    """Integers as long as the result of a function of them must be: short ones are many times as fast."""
+    size = whole[0].dtype.itemsize
+    if ufunc in SUMS or (ufunc is np.left_shift and not whole[1].ndim and 0 <= whole[1] <= 8 * size):
+        return _as(WIDER[size], whole)
+    return _as(np.int64, whole) if ufunc in PRODUCTS else whole
 
 
 def check_lengths(operands: Sequence[Any]) -> None:
@@ -101,8 +125,10 @@ def applied(ufunc: np.ufunc, operands: Sequence[Any], options: dict[str, Any]) -
     if ufunc in MEANINGS:
         return MEANINGS[ufunc](*operands)
     given = alike(operands)
-    if ufunc not in ALIKE and any(map(is_float, given)):
-        given = [each.astype(np.float64) for each in given]
+    if given[0].dtype.kind != "f":
+        given = _exact(ufunc, given) if ufunc in ALIKE else _as(np.int64, given)
+    elif ufunc not in ALIKE:
+        given = _as(np.float64, given)
     return ufunc(*given, **options)
 
 
@@ -111,7 +137,10 @@ def _bitwise(ufunc: np.ufunc) -> Callable[..., Any]:
 
     def act(*operands: Any) -> Any:
         check_lengths(operands)
-        return ufunc(*(operands if all(map(is_truth, operands)) else alike(operands)))
+        if all(map(is_truth, operands)):
+            return ufunc(*operands)
+        given = alike(operands)
+        return ufunc(*(_as(WIDER[given[0].dtype.itemsize], given) if ufunc is np.invert else given))
 
     return act
 
@@ -141,7 +170,7 @@ def _power(x: Any, y: Any) -> Any:
     if not isinstance(y, (int, np.integer)) or isinstance(y, bool) or not 0 <= y <= POWERS:
         x, y = alike([x, y])
         return np.power(x, y) if x.dtype.kind != "f" else np.power(x.astype(np.float64), y.astype(np.float64))
-    (x,) = alike([x])
+    x = as_float(x) if is_float(x) else as_integer(x)
     return reduce(np.multiply, [x] * int(y)) if y else np.ones_like(x)
 
 
@@ -193,7 +222,9 @@ def looked_up(table: Array, index: Array) -> Array:
     if index.dtype.kind == "f" or not count:
         raise BlockDecoderError("an entry is chosen by a float" if count else "an entry is chosen from an empty table")
     if count & (count - 1) == 0:
-        index = index & (count - 1)
-    elif index.size and index.min() < 0:
-        index = np.where(index < 0, index + count, index)
-    return table.take(index.astype(np.int64, copy=False), mode="clip")
+        index = np.bitwise_and(*alike([index, count - 1]))
+    else:
+        index = as_integer(index)
+        index = np.clip(np.where(index < 0, index + count, index), 0, count - 1)
+    found: Array = table[index]
+    return found

@@ -44,7 +44,7 @@ class BlockPart:
         """
         if self.packing is not None:
             if self.covers == "block" and not self.packing.is_whole(self.count):
-                raise UntraceableError(f"part {self.name!r}: the {self.count} codes of a block fill no whole bytes")
+                raise UntraceableError(f"part {self.name!r}: its {self.count} codes of a block fill no whole bytes")
             return self.packing.nbytes(self.count)
         if isinstance(self.dtype, str):
             return self.count * np.dtype(self.dtype).itemsize
@@ -67,7 +67,7 @@ class BlockPart:
         """The part as the tracer takes it; a record as its fields.
 
         Raises:
-            UntraceableError: a block has several records, a scalar part several entries, or a part of the matrix is packed.
+            UntraceableError: a block has several records, a scalar part several entries; the matrix's is packed.
         """
         if self.packing is not None and self.covers == "matrix":
             raise UntraceableError(f"part {self.name!r} of the whole matrix is packed")

@@ -25,17 +25,24 @@ INSTEAD = "write np.where(condition, a, b), which chooses a value"
 
 
 class BlockArray(OfBlocks):
-    """Values (blocks,) or vectors (entries, blocks) of int64, float32 or bool, with the meaning that traces give them.
+    """Values (blocks,) or vectors (entries, blocks) of integers, float32 or bool, with the meaning of traces.
+
+    An operation on integers gives the integers of a dtype in which it is exact; from int64 on, it wraps around.
 
     The last axis may have one entry, which stands for all blocks.
     """
 
     @classmethod
     def of(cls, given: Any) -> BlockArray:
-        """Numbers of any dtype as int64, float32 or bool; a copy where the dtype changes."""
+        """Numbers of any dtype as integers, float32 or bool; a copy where the dtype changes."""
         array = np.asarray(given)
-        kind = {"f": np.float32, "i": np.int64, "u": np.int64}.get(array.dtype.kind)
+        kind = {"f": np.float32, "u": np.int64 if array.dtype.itemsize == 8 else None}.get(array.dtype.kind)
         return (array if kind is None else array.astype(kind, copy=False)).view(BlockArray)
+
+    @classmethod
+    def of_list(cls, values: list[Any]) -> BlockArray:
+        """A list of values as a vector."""
+        return cls.of(operand(values))
 
     # -- numpy's functions, and through them Python's operators
 
@@ -54,7 +61,7 @@ class BlockArray(OfBlocks):
             raise BlockDecoderError(f"np.{ufunc.__name__}.reduce of values of blocks, but for the entries of a vector")
         return reduce(ufunc, array)  # type: ignore[no-any-return]  # an array of blocks
 
-    def __array_function__(self, function: Any, _: Any, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def __array_function__(self, function: Any, _: Any, given: Any, options: Any) -> Any:
         if function in FUNCTIONS:
             return FUNCTIONS[function](*given, **options)
         raise BlockDecoderError(f"np.{function.__name__} of values of blocks")
@@ -84,12 +91,12 @@ class BlockArray(OfBlocks):
     __ipow__ = __pow__
 
     @property
-    def size(self) -> int:  # type: ignore[override]  # of numpy's it is the number of all blocks' entries
+    def size(self) -> int:
         """The number of a vector's entries."""
         return len(self)
 
     def astype(self, dtype: Any, *_: Any, **__: Any) -> BlockArray:
-        """To float32, or to an integer of which the dtype's number of bits remains; integers stay int64."""
+        """To float32, or to an integer of which the dtype's number of bits remains."""
         given = np.dtype(dtype)
         if given.kind == "f" and given != np.float32:
             raise BlockDecoderError(f"a value becomes {given}, of floats there is float32 alone")
@@ -101,13 +108,13 @@ class BlockArray(OfBlocks):
     def __len__(self) -> int:
         if self.ndim != 2:
             raise BlockDecoderError("a value is taken for a vector: it is a single number")
-        return self.shape[0]
+        return int(self.shape[0])
 
     def __iter__(self) -> Iterator[Any]:
         return (self[at] for at in range(len(self)))
 
     def __getitem__(self, index: Any) -> Any:
-        """Entries of a vector: copies, so that a weight which is written later does not change them."""
+        """Entries of a vector."""
         count = len(self)
         if isinstance(index, BlockArray):
             rows = operand(index)
@@ -117,7 +124,7 @@ class BlockArray(OfBlocks):
             raise IndexError(f"entry {index} of {count}")
         if not isinstance(index, (int, np.integer, slice, list, np.ndarray, type(Ellipsis))):
             raise BlockDecoderError(f"an entry is chosen by a {type(index).__name__}")
-        return np.asarray(self)[index].copy().view(BlockArray)
+        return np.asarray(self)[index].view(BlockArray)
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise BlockDecoderError("an entry of a vector is written: only weights are")
@@ -177,7 +184,7 @@ class BlockWeights:
 
     @property
     def shape(self) -> tuple[int]:
-        """Of one dimension, as of the weights of one block."""
+        """The weights have one dimension, as those of one block."""
         return (len(self._out),)
 
     def __len__(self) -> int:

@@ -78,7 +78,7 @@ def _quotient(x: Value, y: Value, divisor: int) -> Value:
     if exact is None or divisor > INT32[1]:
         return Value.whole(trace, "floordiv", bounds, x.number, y.number)
     factor, shift = exact
-    made = (x - below * divisor if below else x) * factor >> shift
+    made: Value = (x - below * divisor if below else x) * factor >> shift
     return Value.whole(trace, "add", bounds, made.number, Value.of(trace, below).number) if below else made
 
 
@@ -95,7 +95,8 @@ def remainder(x: Value, y: Value) -> Value:
     by = _divisor("%", y)
     known = y.constant
     if known is not None and known > 0 and known & (known - 1) == 0:
-        return x & (known - 1)  # type: ignore[no-any-return]  # operators give values
+        masked: Value = x & (known - 1)
+        return masked
     of = x.held("% of")
     if of[0] >= 0 and of[1] < by[0]:
         return x

@@ -99,10 +99,12 @@ def _read(  # noqa: PLR0911 - one for each name
             at = block * strides[part] + byte
             last = 1 if shift + size > 8 else 0
             low, high = (_gathered(load_word(pointers + 8 * part), at + each, "|u1").astype(int) for each in (0, last))
-            return (low | high << 8 * last) >> shift & (1 << size) - 1
+            code: Lanes = (low | high << 8 * last) >> shift & (1 << size) - 1
+            return code
         case "digit", (part, offset, base, digit):
             byte = _gathered(load_word(pointers + 8 * part), block * strides[part] + offset, "|u1").astype(np.int32)
-            return byte // base**digit % base
+            value: Lanes = byte // base**digit % base
+            return value
         case "part_entry", (part, dtype, offset):
             return np.repeat(read(load_word(pointers + 8 * part) + offset, dtype, 1), 16)
         case "table", (table, number):

@@ -14,6 +14,7 @@ Range = tuple[int, int]  # least and largest, both included
 
 INT32: Range = (-(1 << 31), (1 << 31) - 1)
 UINT32: Range = (0, (1 << 32) - 1)
+INT64: Range = (-(1 << 63), (1 << 63) - 1)  # what numpy computes
 INT128: Range = (-(1 << 127), (1 << 127) - 1)
 
 

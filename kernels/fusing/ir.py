@@ -87,13 +87,12 @@ class Trace:
         Raises:
             UntraceableError: there are too many.
         """
-        instruction = Instruction(name, kind, arguments)
-        text = repr(instruction)  # not the instruction: 0.0 == -0.0
+        text = f"{name} {kind} {arguments}"  # not the instruction: 0.0 == -0.0
         if text not in self.known:
             if len(self.instructions) >= LIMIT:
                 raise UntraceableError(f"more than {LIMIT} instructions")
             self.known[text] = len(self.instructions)
-            self.instructions.append(instruction)
+            self.instructions.append(Instruction(name, kind, arguments))
             self.bounds.append(bounds)
         return self.known[text]
 

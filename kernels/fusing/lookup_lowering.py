@@ -46,7 +46,7 @@ def constant_registers(b: Builder, table: Lanes) -> list[Value]:
 
 
 def stored_registers(b: Builder, address: Value, count: int) -> list[Value]:
-    """The same of a table in memory, where the last vector is full as well."""
+    """The registers of a table in memory, where the last vector is full as well."""
     loaded = [b.load_from(b.plus(address, 4 * first), REALS) for first in range(0, count, LANES)]
     registers = []
     for lanes in _lanes(count):

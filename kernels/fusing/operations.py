@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fourcc.kernels.fusing.division import divided, remainder
-from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, Range, in_words, lies_within, union
+from fourcc.kernels.fusing.integer_ranges import INT32, INT64, RESULTS, UINT32, Range, in_words, lies_within, union
 from fourcc.kernels.fusing.ir import UntraceableError
 from fourcc.kernels.fusing.operators import COMPARISONS, NAMES
 from fourcc.kernels.fusing.values import Value
@@ -115,7 +115,7 @@ def _negative(x: Value) -> Value:
 
 def _inverse(x: Value) -> Value:
     if x.kind == "truth":
-        return Value.truth(x.trace, "xor", x.number, Value.of(x.trace, True).number)
+        return Value.truth(x.trace, "xor", x.number, Value.of(x.trace, given=True).number)
     (x,) = _integers("invert", x)
     return _bitwise("xor")(x, Value.of(x.trace, -1))
 
@@ -185,7 +185,9 @@ def _compare(name: str) -> Callable[[Value, Value], Value]:
 
 
 def _known_comparison(name: str, x: Range, y: Range) -> bool | None:
-    """What comes out, where the ranges decide it."""
+    """The result, where the ranges decide it."""
+    if not lies_within(union(x, y), INT64):
+        return None
     apart = x[1] < y[0] or y[1] < x[0]
     if name in {"eq", "ne"}:
         return (name == "ne") if apart else None

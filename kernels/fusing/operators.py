@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -69,11 +69,22 @@ class Operators:
 
     __slots__ = ()
 
-    def apply(self, name: str, *operands: object) -> Any:
-        """The result of an operation by name, on single values, or entry by entry on vectors."""
-        from fourcc.kernels.fusing.vectors import broadcast  # where all kinds of operands meet
+    if TYPE_CHECKING:  # some of those that are set below
 
-        return broadcast(name, *operands)
+        def __add__(self, other: object) -> Any: ...
+        def __sub__(self, other: object) -> Any: ...
+        def __mul__(self, other: object) -> Any: ...
+        def __and__(self, other: object) -> Any: ...
+        def __xor__(self, other: object) -> Any: ...
+        def __rshift__(self, other: object) -> Any: ...
+        def __neg__(self) -> Any: ...
+
+    def apply(self, name: str, *operands: object) -> Any:
+        """The result of an operation by name, on single values, or entry by entry on vectors.
+
+        `fourcc.kernels.fusing.vectors` sets it: there all kinds of operands are known.
+        """
+        raise NotImplementedError
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **options: object) -> Any:
         """Numpy's element-by-element functions, and its operators where an array or numpy's number is on the left."""
@@ -86,9 +97,7 @@ class Operators:
 
     def __array_function__(self, function: Any, _: object, given: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Numpy's other functions."""
-        from fourcc.kernels.fusing.vectors import VECTOR_FUNCTIONS
-
-        known = {**FUNCTIONS, **VECTOR_FUNCTIONS}.get(function)
+        known = FUNCTIONS.get(function)
         if known is None:
             raise UntraceableError(f"np.{function.__name__} of a value: block decoders that are traced do not know it")
         return known(self, *given, **options)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from fourcc.kernels.simd.builder import ELEMENTS, Builder, Value, everywhere, llvm_type, vector
 from fourcc.kernels.simd.load_wide import widened_float16
 from fourcc.kernels.simd.operation import FLOATS, INTS
+
+if TYPE_CHECKING:
+    import numpy as np
 
 WORDS = llvm_type(INTS)
 HALVES = vector("i16", 32)  # a vector of words, as pairs of 16 bits

@@ -130,17 +130,10 @@ def _index(index: Value, count: int, called: str) -> int:
 class Table(np.ndarray[Any, Any]):
     """Stands for an array that the function names: one of numpy's, from which values choose as well."""
 
-    trace: Trace | None = None
-
     @classmethod
-    def of(cls, trace: Trace, values: Array) -> Table:
+    def of(cls, values: Array) -> Table:
         """The stand-in for an array."""
-        table = values.view(cls)
-        table.trace = trace
-        return table
-
-    def __array_finalize__(self, source: object) -> None:
-        self.trace = getattr(source, "trace", None)
+        return values.view(cls)
 
     def __getitem__(self, index: Any) -> Any:
         if not isinstance(index, (Value, Vector)):
@@ -174,7 +167,7 @@ class WeightWriter:
 
     @property
     def shape(self) -> tuple[int]:
-        """Of one dimension, as of an array."""
+        """The weights have one dimension."""
         return (self._count,)
 
     def __setitem__(self, index: Any, value: Any) -> None:

@@ -1,7 +1,7 @@
 """Sparse weights beside those of the blocks: the places and the values of each row's, which products add.
 
-They have a descriptor of their own, a matrix of three parts: int64 (rows + 1,), the number of each row's first one, then
-the end; int32, their columns; float32, their values. The last word of the matrix's own descriptor is its address.
+They have a descriptor of their own, a matrix of three parts: int64 (rows + 1,), the number of each row's first one,
+then the end; int32, their columns; float32, their values. The last word of the matrix's own descriptor is its address.
 """
 
 from __future__ import annotations

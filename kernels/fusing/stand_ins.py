@@ -19,6 +19,7 @@ import numpy as np
 from fourcc.kernels.compiler.object_cache import names_of
 
 NUMBER_TYPES = {kind for kind in np.sctypeDict.values() if np.dtype(kind).kind in "biuf"}
+ARRAYS = (np.array, np.asarray, np.stack)  # make a vector of a list of values
 MIN_MAX: dict[Any, Any] = {builtins.min: np.minimum, builtins.max: np.maximum}
 
 
@@ -29,6 +30,7 @@ class StandIn:
         function: the block decoder, or what numba made of it.
         kinds: classes of what stands for values.
         array: gives what stands for an array that a function names.
+        vector: gives what stands for a list of values, as an array.
 
     Attributes:
         function: the copy.
@@ -37,11 +39,18 @@ class StandIn:
         TypeError: it is no Python function.
     """
 
-    def __init__(self, function: Callable[..., Any], kinds: tuple[type, ...], array: Callable[[Any], object]) -> None:
-        self._kinds, self._array = kinds, array
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        kinds: tuple[type[Any], ...],
+        array: Callable[[Any], object],
+        vector: Callable[[list[Any]], object],
+    ) -> None:
+        self._kinds, self._array, self._vector = kinds, array, vector
         self._copies: dict[int, FunctionType] = {}
         self._codes: set[CodeType] = set()
         self.function = self._copy(function)
+        self._signature = signature(self.function)
 
     def bind(self, arguments: Sequence[object], params: Mapping[str, object]) -> None:
         """Checks the arguments.
@@ -50,7 +59,7 @@ class StandIn:
             TypeError: it does not take them.
         """
         try:
-            signature(self.function).bind(*arguments, **params)
+            self._signature.bind(*arguments, **params)
         except TypeError as error:
             raise TypeError(f"{self.function.__name__}() {error}") from None
 
@@ -94,26 +103,38 @@ class StandIn:
         return dunder | {name: self._seen(value) for name, value in (built_in | known).items() if name in names}
 
     def _seen(self, value: Any) -> Any:
-        """What stands for a value that a function names."""
+        """The stand-in for a value that a function names."""
         if isinstance(value, np.ndarray):
             return self._array(value)
         if isinstance(value, ModuleType):
-            return _Module(value, self._of_numpy if value.__name__.startswith("numpy") else self._seen)
+            return ModuleStandIn(value, self._of_numpy if value.__name__.startswith("numpy") else self._seen)
         if isinstance(value, FunctionType) or hasattr(value, "py_func"):
             return value if (value.__module__ or "").startswith("numpy") else self._copy(value)
         return self._of_numpy(value)
 
     def _of_numpy(self, value: Any) -> Any:
-        """What stands for Python's or numpy's own."""
+        """The stand-in for what is Python's or numpy's own."""
         if isinstance(value, type) and value in NUMBER_TYPES:
-            return _NumberType(value, self._kinds)
+            return NumberType(value, self._kinds)
         if isinstance(value, ModuleType):
-            return _Module(value, self._of_numpy)
+            return ModuleStandIn(value, self._of_numpy)
+        if any(value is each for each in ARRAYS):
+            return self._array_maker(value)
         try:
             ufunc = MIN_MAX.get(value)
         except TypeError:  # it cannot be hashed
             return value
         return value if ufunc is None else _extreme(value, ufunc, self._kinds)
+
+    def _array_maker(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of numpy that makes arrays, but vectors of lists of values."""
+
+        def made(given: Any, *more: Any, **options: Any) -> Any:
+            if isinstance(given, (list, tuple)) and any(isinstance(each, self._kinds) for each in given):
+                return self._vector(list(given))
+            return plain(given, *more, **options)
+
+        return made
 
 
 def _codes_in(code: CodeType) -> set[CodeType]:
@@ -121,11 +142,13 @@ def _codes_in(code: CodeType) -> set[CodeType]:
     return {code}.union(*(_codes_in(each) for each in code.co_consts if isinstance(each, CodeType)))
 
 
-def _extreme(plain: Callable[..., Any], ufunc: Callable[..., Any], kinds: tuple[type, ...]) -> Callable[..., Any]:
+def _extreme(plain: Callable[..., Any], ufunc: Callable[..., Any], kinds: tuple[type[Any], ...]) -> Callable[..., Any]:
     """Python's ``min`` or ``max``, but numpy's ``minimum`` or ``maximum`` where a value is among the numbers."""
 
     def chosen(*given: Any, **options: Any) -> Any:
-        listed = given if len(given) > 1 else list(given[0]) if given and isinstance(given[0], (list, *kinds)) else []
+        first: Any = given[0] if len(given) == 1 else given
+        is_listed = isinstance(first, (list, tuple, *kinds))
+        listed: list[Any] = list(first) if is_listed else []
         if options or not any(isinstance(each, kinds) for each in listed):
             return plain(*given, **options)
         return reduce(ufunc, listed)
@@ -133,7 +156,7 @@ def _extreme(plain: Callable[..., Any], ufunc: Callable[..., Any], kinds: tuple[
     return chosen
 
 
-class _Module:
+class ModuleStandIn:
     """Stands for a module that a function names."""
 
     def __init__(self, module: ModuleType, seen: Callable[[Any], Any]) -> None:
@@ -143,16 +166,18 @@ class _Module:
         return self._seen(getattr(self._module, name))
 
 
-class _NumberType:
+class NumberType:
     """Stands for a type of numpy's numbers, such as ``np.float32``: called with a value, it converts the value."""
 
-    def __init__(self, kind: type[np.generic], kinds: tuple[type, ...]) -> None:
+    def __init__(self, kind: type[np.generic], kinds: tuple[type[Any], ...]) -> None:
         self._kind, self._kinds, self.dtype = kind, kinds, np.dtype(kind)
 
     def __call__(self, given: Any = 0, *more: Any) -> Any:
+        """Converts a value, or a number."""
         return given.astype(self.dtype) if isinstance(given, self._kinds) else self._kind(given, *more)
 
     def __instancecheck__(self, given: object) -> bool:
+        """Whether a number is of the type."""
         return isinstance(given, self._kind)
 
     def __getattr__(self, name: str) -> Any:

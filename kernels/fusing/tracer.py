@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from fourcc.kernels.fusing.ir import BeyondError, Trace, UntraceableError
 from fourcc.kernels.fusing.sources import Table, TracedPart, WeightWriter
 from fourcc.kernels.fusing.stand_ins import StandIn
 from fourcc.kernels.fusing.values import Value
-from fourcc.kernels.fusing.vectors import Vector
+from fourcc.kernels.fusing.vectors import Vector, uniform
 
 BlockDecoder = Callable[..., None]  # (part, …, weights): the number of parts, and so of arguments, is the format's
 TracedArgument = TracedPart | Sequence[tuple[str, TracedPart]]  # a part, or the fields of a record by name
@@ -46,7 +47,7 @@ def trace(
     """
     recorded = Trace()
     try:
-        copy = StandIn(function, (Value, Vector), lambda values: Table.of(recorded, values))
+        copy = stand_in(function, recorded)
     except TypeError as error:
         raise UntraceableError(str(error)) from None
     for block in range(blocks):
@@ -60,6 +61,19 @@ def trace(
     if missing:
         raise UntraceableError(f"{copy.place()}: it leaves weight {missing[0] % width} of {width} unwritten")
     return recorded
+
+
+def stand_in(function: BlockDecoder, recorded: Trace) -> StandIn:
+    """The copy of a function that is traced.
+
+    Raises:
+        TypeError: it is no Python function.
+    """
+
+    def vector(entries: list[Any]) -> Vector:
+        return Vector(recorded, uniform([Value.of(recorded, each) for each in entries]))
+
+    return StandIn(function, (Value, Vector), Table.of, vector)
 
 
 def _argument(recorded: Trace, part: TracedArgument, block: int) -> object:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fourcc.kernels.fusing.integer_ranges import INT32, UINT32, Range, in_words, lies_within
+from fourcc.kernels.fusing.integer_ranges import INT32, INT64, UINT32, Range, in_words, lies_within
 from fourcc.kernels.fusing.ir import CUT, Trace, UntraceableError, in_float32
 from fourcc.kernels.fusing.operators import Operators
 
@@ -89,7 +89,7 @@ class Value(Operators):
         if self.bounds is None:
             return self
         known = self.constant
-        if known is not None:
+        if known is not None and lies_within((known, known), INT64):
             return Value.of(self.trace, float(known))
         self.held("a float is made of")
         return Value.real(self.trace, "to_float", self.as_integer().number)
@@ -104,7 +104,7 @@ class Value(Operators):
         if given == np.float32:
             return self.as_float()
         if given.kind == "b":
-            return self != 0
+            return self.apply("ne", self, 0)
         if given.kind not in "iu":
             raise UntraceableError(f"a value becomes {given}, of floats there is float32 alone")
         if self.bounds is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from fourcc.kernels.fusing.ir import BeyondError, Trace, UntraceableError
 from fourcc.kernels.fusing.operations import operate
-from fourcc.kernels.fusing.operators import Operators
+from fourcc.kernels.fusing.operators import FUNCTIONS, Operators
 from fourcc.kernels.fusing.values import INSTEAD, Value
 
 
@@ -55,7 +55,7 @@ class Vector(Operators):
 
     @property
     def shape(self) -> tuple[int]:
-        """Of one dimension, as of an array."""
+        """A vector has one dimension."""
         return (len(self),)
 
     @property
@@ -87,10 +87,10 @@ class Vector(Operators):
     def __bool__(self) -> bool:
         raise UntraceableError(f"what it does depends on a vector of values: {INSTEAD}")
 
-    def __float__(self) -> float:
+    def __float__(self) -> Any:
         raise UntraceableError(f"{self.called} of {len(self)} entries is taken for a number: write [0], or another")
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]  # they raise
+    __int__ = __index__ = __float__
 
 
 def place(index: Any, count: int, called: str) -> int:
@@ -128,13 +128,26 @@ def listed(operand: Any) -> Sequence[Any] | None:
     Raises:
         UntraceableError: an array of several dimensions.
     """
-    if isinstance(operand, (Vector, list, tuple)):
-        return operand  # type: ignore[return-value]  # a vector is as good as a sequence here
+    if isinstance(operand, (list, tuple)):
+        return uniform(operand)
+    if isinstance(operand, Vector):
+        return operand  # type: ignore[return-value]  # as good as a sequence here
     if isinstance(operand, np.ndarray) and operand.ndim:
         if operand.ndim > 1:
             raise UntraceableError(f"an array of {operand.ndim} dimensions meets a value of the block")
         return list(operand)
     return None
+
+
+def uniform(entries: Sequence[Any]) -> Sequence[Any]:
+    """Entries of one kind: floats, where one is a float, truth values, where all are, else integers."""
+    trace = next((each.trace for each in entries if isinstance(each, Value)), None)
+    if trace is None:
+        return entries
+    values = [Value.of(trace, each) for each in entries]
+    if any(each.bounds is None for each in values):
+        return [each.as_float() for each in values]
+    return values if all(each.kind == "truth" for each in values) else [each.as_integer() for each in values]
 
 
 def broadcast(name: str, *operands: Any) -> Any:
@@ -183,8 +196,11 @@ def concatenated(one: Operators, vectors: Sequence[Any], axis: int = 0) -> Vecto
     """Like numpy's `concatenate`."""
     if axis not in {0, -1}:
         raise UntraceableError("np.concatenate along another axis")
-    entries = [Value.of(_trace(one), each) for vector in vectors for each in (listed(vector) or [])]
-    return Vector(_trace(one), entries)
+    lists = [listed(each) for each in vectors]
+    if any(each is None for each in lists):
+        raise UntraceableError("np.concatenate of a single value: write [value]")
+    entries = [Value.of(_trace(one), each) for some in lists if some is not None for each in some]
+    return Vector(_trace(one), uniform(entries))
 
 
 def _trace(one: Any) -> Trace:
@@ -208,11 +224,20 @@ def tiled(one: Operators, vector: Any, reps: int) -> Vector:
     return Vector(_trace(one), [*vector] * reps)
 
 
-VECTOR_FUNCTIONS: dict[Any, Callable[..., Any]] = {
-    np.concatenate: concatenated,
-    np.repeat: repeated,
-    np.tile: tiled,
-    np.sum: _total("sum"),
-    np.min: _total("min"),
-    np.max: _total("max"),
-}
+FUNCTIONS.update(
+    {
+        np.concatenate: concatenated,
+        np.repeat: repeated,
+        np.tile: tiled,
+        np.sum: _total("sum"),
+        np.min: _total("min"),
+        np.max: _total("max"),
+    }
+)
+
+
+def _apply(_: Operators, name: str, *operands: object) -> Any:
+    return broadcast(name, *operands)
+
+
+Operators.apply = _apply  # type: ignore[method-assign,assignment]  # values and vectors know nothing of each other

@@ -1,4 +1,4 @@
-"""Formats whose fused products are measured: one for each kind of what a block decoder gets, and of what is beside it."""
+"""Formats whose fused products are measured: one for each kind of what a block decoder gets, and of what is beside."""
 
 import numpy as np
 

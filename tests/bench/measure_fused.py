@@ -5,6 +5,7 @@ tags it measures the formats of `tests/bench/fused_goals.py`. A tag may also nam
 """
 
 import argparse
+import sys
 import time
 
 from fourcc.bench.matrices import weights
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=9)
     given = parser.parse_args()
     rows, cols = (int(each) for each in given.shape.split("x"))
-    print("format  unit    n  threads  fused ms  decoded ms  times faster")
+    sys.stdout.write("format  unit    n  threads  fused ms  decoded ms  times faster\n")
     with installed(*GOALS):
         for tag in given.tags:
             matrix = encode(weights(rows, cols), tag)
@@ -39,8 +40,9 @@ def main() -> None:
             for threads in numbers(given.threads):
                 for rate in fused_rates(matrix, numbers(given.n), threads, given.turns):
                     times = f"{rate.fused * 1e3:8.2f}  {rate.decoded * 1e3:10.2f}  {1 / rate.ratio:12.2f}"
-                    print(f"{tag:6} {matrix.packed.kernel.unit:5} {rate.count:4}  {threads:7}  {times}", flush=True)
-            print(f"{tag:6} first product: {first:.1f} s", flush=True)
+                    told = f"{tag:6} {matrix.packed.kernel.unit:5} {rate.count:4}  {threads:7}  {times}\n"
+                    sys.stdout.write(told)
+            sys.stdout.write(f"{tag:6} first product: {first:.1f} s\n")
 
 
 if __name__ == "__main__":

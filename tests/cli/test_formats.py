@@ -41,7 +41,7 @@ def test_json(run: Runner) -> None:
     """The object has the schema's keys."""
     document = run("formats", "--json").document
     assert set(document) == {"schema", "formats", "broken"}
-    assert document["schema"] == "fourcc.formats/1"
+    assert document["schema"] == "fourcc.formats/2"
     q4_a = next(each for each in document["formats"] if each["tag"] == "Q4_A")
     assert (q4_a["bits_per_weight"], q4_a["block"], q4_a["encode"]) == (6, [1, 256], True)
     assert q4_a["options"][0]["name"] == "method"
@@ -57,7 +57,7 @@ def test_one_format(run: Runner) -> None:
     assert "method   encoder  kmeans   kmeans, equal-count  bins of least squared error" in text
     assert "ids elsewhere    qmatrix q4_a" in text
     assert "ids elsewhere    numpy <f4, safetensors F32, ggml 0" in run("formats", "F32").out
-    assert run("formats", "F32", "--json").document["schema"] == "fourcc.format/1"
+    assert run("formats", "F32", "--json").document["schema"] == "fourcc.format/2"
 
 
 def test_a_plugin_is_listed(process: Runner, plugin: Plugin) -> None:
@@ -80,7 +80,7 @@ def test_a_broken_plugin_breaks_nothing(process: Runner, plugin: Plugin) -> None
         {"name": "Nois", "kind": "format", "owner": "fourcc-noisy 1.0", "reason": "SystemExit: not today"}
     ]
     text = process("formats", "--broken", env=env).out
-    assert text.splitlines()[-1].split() == ["Nois", "fourcc-noisy", "1.0", "SystemExit:", "not", "today"]
+    assert text.splitlines()[-1].split() == ["Nois", "format", "fourcc-noisy", "1.0", "SystemExit:", "not", "today"]
     ended = process("formats", "Nois", env=env)
     assert (ended.code, ended.out) == (5, "")
     assert (
@@ -192,3 +192,23 @@ def test_no_tag(run: Runner, text: str) -> None:
 def test_nothing_is_broken_here(run: Runner) -> None:
     """--broken says so."""
     assert run("formats", "--broken", "--json").document["formats"] == []
+
+
+def test_kinds_of_files(run: Runner) -> None:
+    """Those to be read, then those to be written."""
+    lines = run("formats", "--files").out.splitlines()
+    assert lines[0].split() == ["kind", "can", "suffix", "provided", "by", "summary"]
+    assert [line.split()[0] for line in lines[1:]][:2] == ["model.bin", "GGUF"]
+    document = run("formats", "--files", "--json").document
+    assert document["schema"] == "fourcc.files/1"
+    assert document["broken"] == []
+    assert {"kind": "GGUF", "can": "read", "suffix": "", "provider": "fourcc 0.1.0", "summary": ""} in document["files"]
+    assert "llama2c-v2" in {each["kind"] for each in document["files"] if each["can"] == "write"}
+
+
+@pytest.mark.parametrize("option", ["--files", "--broken"])
+def test_lists_take_no_tag(run: Runner, option: str) -> None:
+    """The exit code is 2."""
+    ended = run("formats", "Q8_0", option)
+    assert ended.code == 2
+    assert "--files and --broken list: they take no TAG: found Q8_0" in ended.err

@@ -1,6 +1,7 @@
 """`fourcc plugin`: a package is written, a format is examined, its bytes are pinned."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fourcc.plugins.entries import GROUP
 from fourcc.testing import CHECKS
 from tests.cli.making import Runner
 
@@ -167,7 +169,7 @@ def good(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]
     info = folder / "zoo-2.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: zoo\nVersion: 2.0\n")
-    names = {"Good": "GOOD", "Siz1": "SIZE", "Exi1": "EXIT", "Wron": "LAST", "Gone": "GONE"}
+    names = {"Good": "GOOD", "Par1": "PART", "Exi1": "EXIT", "Wron": "LAST", "Gone": "GONE"}
     lines = [f"{tag} = tests.testing.broken_formats:{name}" for tag, name in names.items()]
     (info / "entry_points.txt").write_text("\n".join(["[fourcc.formats.1]", *lines, "BIG1 = nowhere:X", ""]))
     return {"PYTHONPATH": f"{folder}:{root}"}
@@ -183,33 +185,66 @@ def test_some_checks_of_a_format(process: Runner, good: dict[str, str]) -> None:
     assert lines[0] == "Good of zoo 2.0 (tests.testing.broken_formats:GOOD)"
     assert [line.split("  ")[0] for line in lines[3 : 4 + len(asked)]] == ["loads", *asked]
     assert lines[-1] == "Good: 5 checks: 2 passed, 1 noted, 1 skipped, 1 failed"
-    assert "what to do    `fourcc plugin pin TAG" in ended.out
+    assert "what to do    `fourcc plugin pin Good -o vectors/good.json`" in ended.out
     assert "Traceback" not in ended.err
+
+
+def test_measures_come_first_while_checks_fail(process: Runner, good: dict[str, str]) -> None:
+    """A quick examination of a format that cannot be encoded: its bits, the nearest formats, one failure."""
+    ended = process("plugin", "test", "Par1", "--quick", env=good)
+    assert ended.code == 1
+    lines = ended.out.splitlines()
+    assert lines[2].startswith("tag   bits/weight  SQNR dB, normal")
+    assert lines[3].split() == ["Par1", "9", *["-"] * 5, "-", "-"]
+    assert [line.split()[0] for line in lines[4:6]] == ["Q8_0", "Q8_B"]
+    assert any(line.startswith("Par1: not measured: encode of the format Par1") for line in lines)
+    assert any(line.startswith("not made, since declared size failed: decoding, empty, ") for line in lines)
+    assert lines[-1].endswith("1 failed")
+    assert "breach        `encode` gives no part 'scales'" in ended.out
+    slow = [check.name for check in CHECKS if check.slow]
+    assert not [line for line in lines if line.split("  ")[0] in slow]
+
+
+def test_the_checks_are_listed(run: Runner) -> None:
+    """Each with its promise, and no format is asked for."""
+    ended = run("plugin", "test", "--list")
+    assert ended.code == 0
+    lines = [" ".join(line.split()) for line in ended.out.splitlines()]
+    assert lines[0] == "check of promise"
+    assert lines[1:] == [f"{check.name} {check.theme} {check.promise}" for check in CHECKS]
+    document = run("plugin", "test", "--list", "--quick", "--json").document
+    assert document["schema"] == "fourcc.plugin-checks/1"
+    assert [each["check"] for each in document["checks"]] == [check.name for check in CHECKS if not check.slow]
+    ended = run("plugin", "test")
+    assert ended.code == 2
+    assert "a tag is missing. `fourcc formats` lists those that are installed." in ended.err
 
 
 @pytest.mark.thorough
 def test_a_format_is_examined(process: Runner, good: dict[str, str]) -> None:
-    """A line for each check, what is noted, what it costs, and a summary."""
+    """What it costs, a line for each check, what is noted, and a summary."""
     ended = process("plugin", "test", "Good", "--vectors", "missing.json", env=good)
     assert ended.code == 1
     lines = ended.out.splitlines()
     assert lines[0] == "Good of zoo 2.0 (tests.testing.broken_formats:GOOD)"
-    assert [line.split("  ")[0] for line in lines[3 : 4 + len(CHECKS)]] == ["loads", *(check.name for check in CHECKS)]
-    assert lines[-1] == f"Good: {len(CHECKS) + 1} checks: {len(CHECKS) - 3} passed, 1 noted, 2 skipped, 1 failed"
-    assert "what to do    `fourcc plugin pin TAG" in ended.out
+    first = next(index for index, line in enumerate(lines) if line.startswith("loads "))
+    told = [line.split("  ")[0] for line in lines[first : first + 1 + len(CHECKS)]]
+    assert told == ["loads", *(check.name for check in CHECKS)]
+    assert lines[-1].startswith(f"Good: {len(CHECKS) + 1} checks: ")
+    assert lines[-1].endswith(", 1 failed")
     assert "Traceback" not in ended.err
 
 
 def test_a_report_as_json(process: Runner, good: dict[str, str]) -> None:
     """A run of some checks prints one object of the schema."""
-    ended = process("plugin", "test", "Siz1", "--check", "declared size", "--check", "n*bits", "--json", env=good)
+    ended = process("plugin", "test", "Par1", "--check", "declared size", "--check", "n*bits", "--json", env=good)
     document = ended.document
     assert ended.code == 1
     assert document["schema"] == "fourcc.plugin-test/1"
-    assert (document["tag"], document["provider"], document["passed"]) == ("Siz1", "zoo 2.0", False)
-    assert [each["check"] for each in document["checks"]] == ["loads", "declared size", "nominal bits"]
-    assert [each["status"] for each in document["checks"]] == ["passed", "failed", "passed"]
-    finding = document["checks"][1]["findings"][0]
+    assert (document["tag"], document["provider"], document["passed"]) == ("Par1", "zoo 2.0", False)
+    assert [each["check"] for each in document["checks"]] == ["loads", "nominal bits", "declared size"]
+    assert [each["status"] for each in document["checks"]] == ["passed", "passed", "failed"]
+    finding = document["checks"][2]["findings"][0]
     assert set(finding) == {"what", "tried", "found", "expected", "cause", "advice", "note"}
     assert document["measures"] == []
 
@@ -222,7 +257,7 @@ def test_measures(process: Runner, good: dict[str, str], tmp_path: Path) -> None
     ended = process("plugin", "test", "Good", "--vectors", path, "--json", "-q", env=good)
     assert (ended.code, ended.err) == (0, "")
     first, *others = ended.document["measures"]
-    assert (first["tag"], first["bits_per_weight"], first["level"]) == ("Good", 9, "fused")
+    assert (first["tag"], first["bits_per_weight"], first["trouble"]) == ("Good", 9, "")
     assert first["sqnr_gauss"] > 40
     assert min(first["encode"], first["decode"], first["multiply"]) > 0
     assert [each["tag"] for each in others][:2] == ["Q8_0", "Q8_B"]
@@ -230,7 +265,7 @@ def test_measures(process: Runner, good: dict[str, str], tmp_path: Path) -> None
 
 def test_a_crash_is_reported(process: Runner, good: dict[str, str]) -> None:
     """The command goes on, and says where it was."""
-    ended = process("plugin", "test", "Exi1", "--check", "zeros", "--check", "declaration", env=good)
+    ended = process("plugin", "test", "Exi1", "--check", "decoding", "--check", "declaration", env=good)
     assert ended.code == 1
     assert "Exi1: 3 checks: 2 passed, 1 failed" in ended.out
     assert "it ended with exit code 7" in ended.out
@@ -262,14 +297,52 @@ def test_what_cannot_be_loaded(process: Runner, good: dict[str, str], tag: str, 
         ("import nothing_of_the_kind", "a dependency is missing, or the entry point names no module"),
         ("FORMAT = 3", "expected a fourcc.Format"),
         ("FORMAT = (", "the module is no Python"),
+        ("while True: pass", "it did not end within 3 seconds; in <module>, "),
+        ("import ctypes; ctypes.string_at(8, 1)", "it was killed by SIGSEGV; in "),
     ],
 )
 def test_a_module_that_cannot_be_imported(process: Runner, plugin: Plugin, code: str, says: str) -> None:
     """This holds even if the import ends its process."""
-    ended = process("plugin", "test", "Odd1", env=plugin("fourcc-odd", "Odd1", code))
+    ended = process("plugin", "test", "Odd1", "--limit", "3", env=plugin("fourcc-odd", "Odd1", code))
     assert ended.code == 1, ended.err
     assert says in " ".join(ended.out.split())
     assert "Odd1: 1 checks: 1 failed" in ended.out
+
+
+def test_an_import_that_prints_or_takes_long(process: Runner, plugin: Plugin) -> None:
+    """Both are noted, and stdout stays clean."""
+    code = (
+        "import os, time\n"
+        "print('hello')\n"
+        "os.write(1, b'there')\n"
+        "time.sleep(1.1)\n"
+        "from tests.testing.good_formats import GOOD\n"
+        "import attrs\n"
+        "FORMAT = attrs.evolve(GOOD, tag='Odd1')\n"
+    )
+    env = plugin("fourcc-odd", "Odd1", code)
+    env["PYTHONPATH"] = os.pathsep.join([env["PYTHONPATH"], str(Path(__file__).resolve().parents[2])])
+    ended = process("plugin", "test", "Odd1", "--check", "declaration", "--json", env=env)
+    loads = ended.out[ended.out.index("{") :]
+    first, second = json.loads(loads)["checks"][0]["findings"]
+    assert (first["what"], first["note"]) == ("the module prints when it is imported", True)
+    assert first["found"] in {"'hello\\nthere'", "'therehello\\n'"}
+    assert second["what"].startswith("importing the module takes 1.")
+    assert ended.code == 0
+
+
+def test_a_format_of_another_seam(process: Runner, tmp_path: Path) -> None:
+    """A package that declares the tag in the group of another version: both groups are named."""
+    info = tmp_path / "old-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[fourcc.formats.0]\nOldy = nowhere:OLD\n")
+    ended = process("plugin", "test", "Oldy", env={"PYTHONPATH": str(tmp_path)})
+    assert ended.code == 1
+    told = " ".join(ended.out.split())
+    assert "the format was written for another version of fourcc's seam" in told
+    assert "old 1.0 declares it in the entry-point group fourcc.formats.0" in told
+    assert f"expected the group {GROUP}" in told
 
 
 def test_usage(process: Runner, run: Runner, good: dict[str, str]) -> None:

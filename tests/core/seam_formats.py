@@ -54,7 +54,7 @@ def _act_order(original: Original) -> Array:
     assert aids.hessian is not None
     order = np.argsort(-np.diag(aids.hessian), kind="stable")
     groups = np.empty(geom.cols, np.int32)
-    groups[order] = np.arange(geom.cols) // int(str(geom.params["group"]))
+    groups[order] = np.arange(geom.cols) // geom.params["group"]
     return groups  # (cols,)
 
 
@@ -74,7 +74,7 @@ GPTQ = Format(
     block=(1, 1),
     parts=(
         Part("g_idx", "<i4", lambda geom: (geom.cols,), rows=None),
-        Part("scales", "<f2", lambda geom: (-(-geom.cols // int(str(geom.params["group"]))),)),
+        Part("scales", "<f2", lambda geom: (-(-geom.cols // geom.params["group"]),)),
         Part("codes", "|i1", lambda geom: (geom.cols,)),
     ),
     params=(Setting("group", 8, "columns of a scale", low=1),),
@@ -169,7 +169,7 @@ TRELLIS = Format(
 
 
 def _rotation(cols: int, params: Params) -> Floats:
-    signs = np.random.Generator(np.random.PCG64(int(str(params["seed"])))).integers(0, 2, cols) * 2 - 1
+    signs = np.random.Generator(np.random.PCG64(params["seed"])).integers(0, 2, cols) * 2 - 1
     matrix = np.ones((1, 1), np.float32)
     while len(matrix) < cols:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])

@@ -111,7 +111,7 @@ def fake(**changes: object) -> Format:
         name="fake",
         summary="",
         block=(1, 2),
-        parts=(Part("v", "<f4", lambda geom: (geom.cols // int(str(geom.params["group"])),)),),
+        parts=(Part("v", "<f4", lambda geom: (geom.cols // geom.params["group"],)),),
         params=(Setting("group", 2, "", low=1, high=4),),
         **({"decode": lambda parts, _: np.repeat(parts["v"], 2, axis=1)} | changes),
     )  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from fourcc.settings import Setting, complete
 from fourcc.spec import FormatSpec
 
 GROUPED = (
-    Part("scales", "<f2", tail=lambda geom: (-(-geom.cols // int(str(geom.params["group"]))),)),
+    Part("scales", "<f2", tail=lambda geom: (-(-geom.cols // geom.params["group"]),)),
     Part("codes", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
     Part("book", "<f4", tail=lambda _: (16,), rows=None),
 )
@@ -144,7 +144,7 @@ def test_settings_are_completed() -> None:
         ),
         ({"parts": (Part("a", "<f4", lambda geom: (geom.cols,), rows=0),)}, "part 'a': 0 rows an entry"),
         ({"parts": (Part("a", "<f4", None),)}, "a part of variable length needs nominal_bits"),
-        ({"parts": (Part("a", "<f4", lambda geom: (geom.cols, int(str(geom.params["nope"])))),)}, "nope"),
+        ({"parts": (Part("a", "<f4", lambda geom: (geom.cols, geom.params["nope"])),)}, "nope"),
         ({"block": (0, 1)}, "sizes are at least 1"),
         ({"decoded": "float32"}, "is not a little-endian dtype"),
         ({"needs": frozenset({"gradients"})}, "only hessian, importance can be asked for"),

@@ -9,8 +9,9 @@ import pytest
 
 from fourcc import errors
 from fourcc.arrays import Array, Parts
+from fourcc.block_encoding import encode_rows
 from fourcc.encoding import encode
-from fourcc.format import Aids
+from fourcc.format import Aids, Original
 from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params, complete
@@ -56,14 +57,12 @@ def check_naive_decode(tag: str, parts: Parts, rows: int, cols: int, params: Par
 
 
 def encoded(tag: str, w: Array, options: Params | None = None, params: Params | None = None) -> Parts:
-    """A matrix's parts from the format alone, without the core: float32 (rows, cols) in, any scale out."""
+    """A matrix's parts as the core stores them, without its checks: any weights (rows, cols) in, any scale out."""
     fmt = registry[as_tag(tag)]
-    assert fmt.encode is not None
-    chosen = complete(fmt.options, options or {})
-    tile, geom = np.ascontiguousarray(w, np.float32), Geometry(*w.shape, params or {})
-    prepare = fmt.prepare
-    shared = None if prepare is None else prepare(lambda first, last: tile[first:last], geom, chosen, Aids())
-    return fmt.encode(tile, shared, geom, chosen, Aids())
+    chosen, layout = complete(fmt.options, options or {}), complete(fmt.params, params or {})
+    tile, geom = np.ascontiguousarray(w, np.float32), Geometry(*w.shape, layout)
+    whole = Original(lambda first, last: tile[first:last], geom, chosen, Aids())
+    return encode_rows(fmt, tile, None if fmt.prepare is None else fmt.prepare(whole), geom, chosen, Aids())
 
 
 def random_parts(tag: str, rows: int, cols: int, seed: int, params: Params | None = None) -> Parts:

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from fourcc.arrays import Array
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
-from fourcc.geometry import Geometry
 from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 from tests.formats.checks import check_naive, check_naive_decode, check_vectors, encoded, random_parts
@@ -52,19 +51,3 @@ def test_groups_that_cannot_be(group: object) -> None:
 
 def test_bits_per_weight_follow_the_group() -> None:
     assert [float(Q8_G.bits_per_weight({"group": group})) for group in (1, 32, 128)] == [40, 9, 8.25]
-
-
-@given(matrices(st.just(1), st.integers(1, 12)), st.integers(1, 12))
-def test_the_block_decoder_gives_the_weights(w: Array, group: int) -> None:
-    """The block decoder runs on numpy's arrays, group by group; weights beyond a short last group are ignored."""
-    params = {"group": group}
-    parts, cols = encoded("Q8_G", w, params=params), w.shape[1]
-    assert Q8_G.decode_block is not None
-    padded = np.zeros(-(-cols // group) * group, np.float32)
-    padded[:cols] = parts["q"][0]
-    decoded = np.zeros_like(padded)
-    with np.errstate(over="ignore"):
-        for index, scale in enumerate(parts["scales"][0]):
-            some = slice(index * group, (index + 1) * group)
-            Q8_G.decode_block(np.array([scale]), padded[some], decoded[some], group=group)
-        np.testing.assert_array_equal(decoded[:cols], Q8_G.decode(parts, Geometry(1, cols, params))[0])

@@ -54,19 +54,3 @@ def test_products_with_short_scales_are_exact(dtype: str) -> None:
         parts = {"scales": every.astype("<f4")[:, None], "zeros": np.full((len(every), 1), zero, np.uint8), "q": q}
         exact = every.astype(np.float64) * (255 - zero)
         assert (Q8_Z.decode(parts, Geometry(len(every), 1))[:, 0] == exact).all()
-
-
-@given(matrices(st.just(1), st.integers(1, 12), largest=2.0**100), st.sampled_from([2, 4, 6]))
-def test_the_block_decoder_gives_the_weights(w: Array, group: int) -> None:
-    """The block decoder runs on numpy's arrays, group by group."""
-    params = {"group": group}
-    cols = -(-w.shape[1] // group) * group
-    w = np.pad(w, ((0, 0), (0, cols - w.shape[1])))
-    parts = encoded("Q8_Z", w, params=params)
-    assert Q8_Z.decode_block is not None
-    decoded, width = np.zeros(cols, np.float32), group * 8 // 8
-    for index, (scale, zero) in enumerate(zip(parts["scales"][0], parts["zeros"][0].astype(int), strict=True)):
-        q = parts["q"][0, index * width : (index + 1) * width].astype(int)
-        some = decoded[index * group : (index + 1) * group]
-        Q8_Z.decode_block(np.array([scale]), np.array([zero]), q, some, group=group)
-    np.testing.assert_array_equal(decoded, Q8_Z.decode(parts, Geometry(1, cols, params))[0])

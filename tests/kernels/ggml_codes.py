@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from fourcc.arrays import Array, Parts
-from fourcc.formats import iq4x, mxf4, q3_k
-from fourcc.formats.layouts.six_bits import unpack_scales
+from fourcc.formats import mxf4, q3_k
+from fourcc.formats.layouts.six_bits import minimum_of, scale_of
 from fourcc.formats.searches.levels import LEVELS
 from fourcc.geometry import Geometry
 from fourcc.kernels.simd.target import target
@@ -30,7 +30,8 @@ def _scale_and_offset(blocks: Array) -> Numbers:
 
 
 def _six_bits(blocks: Array) -> Numbers:
-    scales, minima = unpack_scales(blocks["scales"])
+    stored = np.moveaxis(blocks["scales"], -1, 0)
+    scales, minima = (np.stack([of(stored, j) for j in range(8)], axis=-1) for of in (scale_of, minimum_of))
     return _floats(blocks, "d") * scales, -_floats(blocks, "dmin") * minima
 
 
@@ -43,12 +44,16 @@ def _signed(blocks: Array) -> Numbers:
     return _floats(blocks, "d") * blocks["scales"], None
 
 
-def _around_32(unpack: Callable[[Array], Array], name: str | None) -> Callable[[Array], Numbers]:
-    def numbers(blocks: Array) -> Numbers:
-        scales = unpack(blocks if name is None else blocks[name]).astype(np.float64) - 32
-        return _floats(blocks, "d") * scales, None
+def _q3_k(blocks: Array) -> Numbers:
+    stored = np.moveaxis(blocks["scales"], -1, 0)
+    scales = np.stack([q3_k.scale_of(stored, j) for j in range(16)], axis=-1).astype(np.float64)
+    return _floats(blocks, "d") * (scales - 32), None
 
-    return numbers
+
+def _iq4x(blocks: Array) -> Numbers:
+    low, high = blocks["scales_low"], blocks["scales_high"]
+    scales = np.stack([low[..., j // 2] >> 4 * (j % 2) & 15 | (high >> 2 * j & 3) << 4 for j in range(8)], axis=-1)
+    return _floats(blocks, "d") * (scales.astype(np.float64) - 32), None
 
 
 def _power(blocks: Array) -> Numbers:
@@ -61,12 +66,12 @@ NUMBERS: dict[str, tuple[Callable[[Array], Numbers], int | None]] = {
     "Q5_0": (_scale, 16),
     "Q5_1": (_scale_and_offset, 0),
     "Q2_K": (_four_bits, 0),
-    "Q3_K": (_around_32(q3_k.unpack_scales, "scales"), 4),
+    "Q3_K": (_q3_k, 4),
     "Q4_K": (_six_bits, 0),
     "Q5_K": (_six_bits, 0),
     "Q6_K": (_signed, 32),
     "IQ4N": (_scale, None),
-    "IQ4X": (_around_32(iq4x.unpack_scales, None), None),
+    "IQ4X": (_iq4x, None),
     "MXF4": (_power, None),
 }
 

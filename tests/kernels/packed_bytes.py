@@ -36,3 +36,14 @@ def first_bit(number: int, layout: PackedCodes) -> int:
     if layout.high_first:
         return 8 * (number // fields) + layout.bits * (fields - 1 - number % fields)
     return layout.bits * number
+
+
+def unpacked(stored: Array, count: int, layout: PackedCodes) -> Array:
+    """The first codes of packed bytes: uint8 (rows, bytes) -> int64 (rows, count)."""
+    wide = stored.astype(np.int64)
+    if layout.digits:
+        places = [divmod(number, layout.digits) for number in range(count)]
+        return np.stack([wide[:, at] // layout.base**digit % layout.base for at, digit in places], axis=1)
+    bits = np.unpackbits(stored, axis=1, bitorder="little").astype(np.int64)
+    firsts = [first_bit(number, layout) for number in range(count)]
+    return np.stack([sum(bits[:, at + place] << place for place in range(layout.bits)) for at in firsts], axis=1)

@@ -1,6 +1,6 @@
 """Products made from block decoders of made-up formats with odd sizes: every weight is exactly numpy's."""
 
-import sys
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fourcc import compute
 from fourcc.arrays import Array, Parts
-from fourcc.errors import PluginError
+from fourcc.errors import PluginError, SlowProductsWarning
 from fourcc.format import Format
 from fourcc.geometry import Geometry
 from fourcc.kernels.descriptors import JOB, address, empty, matrix
@@ -23,7 +23,6 @@ from fourcc.kernels.fusing.fused import fused
 from fourcc.kernels.kernel import Kernel
 from fourcc.kernels.products.plain_floats import DECODED
 from fourcc.part import Part
-from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix, numpy_dtype
 from fourcc.settings import Setting
 from tests.core.fakes import installed
@@ -32,7 +31,6 @@ from tests.formats.checks import same_numbers
 from tests.kernels.bounds import excess
 from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import normal, numbers
-from tests.kernels.short_products import ROOT
 
 Decoder = Callable[..., None]
 
@@ -443,7 +441,7 @@ def peeks(codes: Array, weights: Array) -> None:
         weights[index] = codes[index] / 2 if codes[index] else 0.0
 
 
-def fails(codes: Array, weights: Array) -> None:
+def reads_beyond(codes: Array, weights: Array) -> None:
     """Reads beyond the block."""
     for index in range(32):
         weights[index] = codes[index + 1]
@@ -459,14 +457,22 @@ def joins_five(codes: Array, weights: Array) -> None:
         weights[index] = (((word >> 8 * (index - first)) & 255 ^ 128) - 128) / 2
 
 
-def halves_whole(codes: Array, weights: Array) -> None:
+def takes_sines(codes: Array, weights: Array) -> None:
     """Decodes with an operator that cannot be traced."""
     for index in range(32):
-        weights[index] = codes[index] // 1 / 2
+        weights[index] = codes[index] / 2 + np.sin(codes[index] * 0.0)
 
 
+RECORDS = Part("blocks", (("q", "|i1", (16,)),), tail=lambda geom: (geom.cols // 16,))
 UNEVEN = "part 'codes' is not stored block by block"
+UNKNOWN = "block decoders that are traced do not know it"
 UNFIT = "its block decoder cannot run on several rows at once: "
+IF = "what it does depends on a value (if, and, or, not, while): write np.where(condition, a, b), which chooses a value"
+
+
+def line_of(decoder: Decoder, line: int) -> int:
+    """The number of a line of a decoder, by its number after the first."""
+    return decoder.__code__.co_firstlineno + line
 
 
 @pytest.mark.parametrize(
@@ -479,32 +485,61 @@ UNFIT = "its block decoder cannot run on several rows at once: "
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (32, geom.cols // 32)),)), UNEVEN),
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (geom.cols // 32 * 33 - 1,)),)), UNEVEN),
         (plain_format(half, parts=(Part("codes", "|i1", tail=lambda geom: (geom.rows * geom.cols,)),)), UNEVEN),
-        (plain_format(peeks), f"{UNFIT}what it does depends on a value"),
-        (plain_format(joins_five), f"{UNFIT}<< by 32 bits, where 0 .. 31 may be"),
-        (plain_format(halves_whole), f"{UNFIT}TypeError: unsupported operand type(s) for //: 'Value' and 'int'"),
     ],
-    ids=["fused", "none", "two rows", "whole rows", "planes", "overlapping", "by rows", "peeks", "wide", "whole"],
+    ids=["fused", "none", "two rows", "whole rows", "planes", "overlapping", "by rows"],
 )
-def test_what_cannot_be_fused_is_decoded_first(found: Format, why: str | None) -> None:
+def test_what_is_not_along_rows_is_decoded_first(found: Format, why: str | None) -> None:
     """The product is right nevertheless."""
     assert compute.why_decoded(found) == why
-    if why == UNEVEN:
-        return
+    if why != UNEVEN:
+        check_plain(found, "decode" if why else "fused")
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (plain_format(peeks), "LINE: what it does depends on a value (if, and, or, not, while): write np.where"),
+        (plain_format(joins_five), "LINE: << by 32 bits, where 0 .. 31 may be"),
+        (plain_format(takes_sines), "LINE: np.sin of a value: block decoders that are traced do not know it"),
+        (plain_format(reads_beyond), "IndexError: LINE: entry 32 of 32 of part 'codes'"),
+        (
+            plain_format(half, params=(Setting("group", 64, ""),)),
+            "TypeError: half() got an unexpected keyword argument",
+        ),
+        (plain_format(half, parts=(RECORDS,)), "part 'blocks' has 2 records where one is expected"),
+    ],
+    ids=["branches", "wide", "unknown", "beyond", "no parameter", "records"],
+)
+def test_a_decoder_that_cannot_be_traced_falls_back_with_one_warning(found: Format, told: str) -> None:
+    """The warning and `why_decoded` name the place and the reason; nothing else happens."""
+    pattern = re.escape(told).replace("LINE", r"test_fused\.py:\d+")
+    with pytest.warns(
+        SlowProductsWarning, match=f"^products with the format T9x decode the whole matrix first: {pattern}"
+    ):
+        reason = compute.why_decoded(found)
+    assert reason is not None
+    assert re.match(re.escape(UNFIT) + pattern, reason)
+    assert compute.kernel_of(found) is DECODED
+    if not found.params and found.parts[0].name == "codes":
+        check_plain(found, "decode")
+
+
+def test_the_warning_comes_once_whatever_the_parameters() -> None:
+    found = plain_format(peeks, params=(Setting("low", 3, ""),))
+    with pytest.warns(SlowProductsWarning):
+        compute.kernel_of(found)
+    assert compute.kernel_of(found, {"low": 4}) is DECODED
+
+
+def check_plain(found: Format, level: str) -> None:
+    """The products of bytes times a half."""
     with installed(found):
         codes = np.random.default_rng(1).integers(-128, 128, (18, 64)).astype(np.int8)
         q = QMatrix(found.tag, codes.shape, {"codes": codes})
         x = numbers(normal, 1, (3, 64))
-        assert q.packed.kernel.level == ("fused" if why is None else "decode")
+        assert q.packed.kernel.level == level
         assert excess(q, x, q.matmul(x)) <= 1
         assert gathered(q).tobytes() == q.decode().tobytes()
-
-
-def test_a_decoder_that_fails_is_said_in_words() -> None:
-    found = plain_format(fails)
-    with installed(found), pytest.raises(PluginError) as caught:
-        QMatrix(found.tag, (2, 32), {"codes": np.zeros((2, 32), np.int8)}) @ np.ones(32)
-    said = "no products with the format T9x: its kernel cannot be made: found IndexError: entry 32 of 32"
-    assert str(caught.value) == said
 
 
 def test_a_kernel_that_is_none_is_said_in_words() -> None:
@@ -521,12 +556,6 @@ def test_a_part_as_large_as_the_matrix_is_no_block(tail: Callable[[Geometry], tu
     assert compute.why_decoded(found) == "part 'scales' is as large as the matrix"
 
 
-def test_a_decoder_that_takes_no_parameter_is_said_in_words() -> None:
-    found = plain_format(half, params=(Setting("group", 64, ""),))
-    with pytest.raises(PluginError, match=r"TypeError: half\(\) got an unexpected keyword argument 'group'$"):
-        compute.kernel_of(found)
-
-
 def test_a_kernel_for_each_set_of_parameters() -> None:
     """The layout's own parameters are passed by name; a missing one takes its default."""
     seen: list[dict[str, object]] = []
@@ -541,38 +570,9 @@ def test_a_kernel_for_each_set_of_parameters() -> None:
     assert seen == [{"group": 64, "fine": "no"}, {"group": 32, "fine": "no"}]
 
 
-def test_several_records_a_block_are_said_in_words() -> None:
-    records = Part("blocks", (("q", "|i1", (16,)),), tail=lambda geom: (geom.cols // 16,))
-    found = plain_format(half, parts=(records,))
-    assert compute.why_decoded(found) == (
-        "its block decoder cannot run on several rows at once: part 'blocks' has 2 records where one is expected"
-    )
-
-
-def test_short_blocks_use_only_the_columns_that_there_are() -> None:
-    """The plugin's block has 64 weights; the codes beyond a row belong to the next row."""
-    sys.path.insert(0, str(ROOT / "tests" / "plugins" / "fourcc-nf"))
-    try:
-        from fourcc_nf import NF64
-    finally:
-        sys.path.pop(0)
-    from fourcc import encode
-
-    before = list(registry)
-    with installed(NF64):
-        for cols in (1, 2, 63, 65, 77, 130):
-            q = encode(numbers(normal, cols, (19, cols)), "Nf64")
-            x = numbers(normal, 1, (3, cols))
-            assert q.packed.kernel.level == "fused"
-            assert gathered(q).tobytes() == q.decode().tobytes()
-            assert excess(q, x, q.matmul(x)) <= 1
-            assert excess(q, x[:1], (q @ x[0])[None]) <= 1
-    assert list(registry) == before
-
-
 def test_too_little_of_a_part_is_seen_by_the_trace() -> None:
     part = BlockPart("codes", "|i1", 16)
-    with pytest.raises(IndexError, match=r"^entry 16 of 16$"):
+    with pytest.raises(IndexError, match=r"^test_fused\.py:\d+: entry 16 of 16 of part 'codes'$"):
         fused(half, 32, [part])
     assert fused(half, 32, [replace(part, count=32)]).level == "fused"
     assert matrix(1, 32, []).tolist() == [32, 1]

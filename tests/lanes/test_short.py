@@ -21,6 +21,12 @@ def lane(name: str) -> ModuleType:
     return module
 
 
+def test_decoders_mean_the_same() -> None:
+    """A hundred made up at random, and a kernel of 25."""
+    assert not any(lane("decoders").differences(70_000, 100))
+    assert not any(lane("decoders").compiled_differences(70_000, 25))
+
+
 def test_killed_conversions_leave_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     """Twenty kills at random moments; at least one strikes before the end."""
     ends = lane("kill").lane(tmp_path, 20, seed=1)

@@ -16,7 +16,7 @@ from fourcc.tags import as_tag
 from fourcc.testing import strategies
 from tests.core.fakes import installed
 from tests.examples import examples
-from tests.testing.broken_formats import GOOD
+from tests.testing.good_formats import GOOD
 
 Q4_0 = registry[as_tag("Q4_0")]
 DECLARED = (

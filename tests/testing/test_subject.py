@@ -16,6 +16,7 @@ from fourcc.testing.subject import random_parts
 from fourcc.testing.weights import bell, described, heavy, integers, largest
 from tests.core.seam_formats import AWQ, ENTROPY, GPTQ
 from tests.testing import broken_formats as broken
+from tests.testing.good_formats import GOOD
 
 Q8_A, Q4_A, Q8_0 = (registry[as_tag(tag)] for tag in ("Q8_A", "Q4_A", "Q8_0"))
 
@@ -30,38 +31,38 @@ def test_shapes_reach_every_edge() -> None:
 
 def test_variants_change_one_setting_each() -> None:
     """Variants have every other choice of a parameter and of an option."""
-    variants = list(Subject.of(broken.GOOD).variants())
+    variants = list(Subject.of(GOOD).variants())
     assert [dict(each.params) for each in variants] == [{"group": 32}, {"group": 64}]
     assert [each.options["method"] for each in Subject.of(Q4_A).variants()] == ["kmeans", "equal-count"]
     assert variants[1].settled() == " with group = 64"
 
 
 def test_settings_are_checked() -> None:
-    assert Subject.of(broken.GOOD, params={"group": 64}).params == {"group": 64}
+    assert Subject.of(GOOD, params={"group": 64}).params == {"group": 64}
     with pytest.raises(ValueError, match="found 33, expected one of 32, 64"):
-        Subject.of(broken.GOOD, params={"group": 33})
+        Subject.of(GOOD, params={"group": 33})
     with pytest.raises(ValueError, match="no setting named 'size'"):
-        trials(broken.GOOD, options={"size": 1})
+        trials(GOOD, options={"size": 1})
 
 
 def test_it_is_found_by_name() -> None:
     """Its entry point tells, where it is installed, else the module of its functions."""
     assert Subject.of(Q8_0).target == "fourcc.formats.q8_0:Q8_0"
-    assert Subject.of(broken.SIZE).target == "tests.testing.broken_formats:SIZE"
-    assert Subject.of(attrs.evolve(broken.GOOD)).target is None
+    assert Subject.of(broken.PART).target == "tests.testing.broken_formats:PART"
+    assert Subject.of(attrs.evolve(GOOD)).target is None
 
 
 def test_it_is_installed_for_a_while() -> None:
     """A format that is installed already stays as it is."""
-    subject = Subject.of(broken.GOOD)
+    subject = Subject.of(GOOD)
     with subject.installed():
-        assert registry[as_tag("Good")] is broken.GOOD
+        assert registry[as_tag("Good")] is GOOD
         with subject.installed():
             assert registry.entry(as_tag("Good")).owner == "unpackaged 0"
     assert as_tag("Good") not in registry
     with Subject.of(Q8_0).installed() as found:
         assert found is Q8_0
-    reserved = attrs.evolve(broken.GOOD, tag="GOOD")
+    reserved = attrs.evolve(GOOD, tag="GOOD")
     with pytest.raises(PluginError, match="GOOD is reserved"), Subject.of(reserved).installed():
         pass
     assert check_named("zeros").outcome(Subject.of(reserved)).status == "failed"
@@ -83,9 +84,9 @@ def test_calibration_data_are_made_up(found: object) -> None:
 def test_stored_bytes_are_found() -> None:
     """Beside the module, or in the checkout; of a format that was only made up, none."""
     assert Subject.of(Q8_0).vectors is not None
-    assert Subject.of(broken.GOOD).vectors is None
+    assert Subject.of(GOOD).vectors is None
     given = Path("here.json")
-    assert Subject.of(broken.GOOD, vectors=given).vectors == given
+    assert Subject.of(GOOD, vectors=given).vectors == given
 
 
 def test_random_parts_of_variable_length() -> None:
