@@ -23,7 +23,6 @@ FILES = {
     "fourcc_tern/tern.py",
     "fourcc_tern/py.typed",
     "fourcc_tern/vectors/tern.json",
-    "specs/tern.md",
     "tests/test_tern.py",
 }
 
