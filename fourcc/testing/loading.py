@@ -12,7 +12,7 @@ from fourcc.plugins.registry import registry
 from fourcc.settings import Params, Setting
 from fourcc.tags import FourCC
 from fourcc.testing.finding import Finding, Outcome
-from fourcc.testing.process import Answer, import_apart
+from fourcc.testing.process import LIMIT, Answer, import_apart
 from fourcc.testing.subject import Subject
 
 CHECK, THEME = "loads", "declared"
@@ -37,12 +37,12 @@ CAUSES = (
 )
 
 
-def loaded(tag: FourCC, limit: float | None = None) -> Outcome:
+def loaded(tag: FourCC, limit: float = LIMIT) -> Outcome:
     """The outcome of loading a tag's format; another process imports it first, because the import may kill a process.
 
     Args:
         tag: the format's.
-        limit: seconds that the import may take; None: as many as where all plugins are listed.
+        limit: seconds that the import may take; no more than where all plugins are listed count.
 
     Raises:
         MissingFormatError: no distribution declares the tag.
@@ -52,7 +52,7 @@ def loaded(tag: FourCC, limit: float | None = None) -> Outcome:
     try:
         entry = registry.entry(tag)
         if entry.distribution != OWN:
-            told = import_apart(entry.target, apart.LIMIT if limit is None else limit)
+            told = import_apart(entry.target, min(limit, apart.LIMIT))
             if isinstance(told, Finding):
                 return _outcome(told)
             notes = tuple(_imported(told, entry))
