@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.plugins.entries import FORMATS
 from fourcc.testing import CHECKS
 from tests.cli.making import Runner
 
@@ -333,7 +332,7 @@ def test_an_import_that_prints_or_takes_long(process: Runner, plugin: Plugin) ->
 
 
 def test_a_format_of_another_seam(process: Runner, tmp_path: Path) -> None:
-    """A package that declares the tag in the group of another version: both groups are named."""
+    """A package that declares the tag in the group of another version: the group and the cause are named."""
     info = tmp_path / "old-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
@@ -341,9 +340,8 @@ def test_a_format_of_another_seam(process: Runner, tmp_path: Path) -> None:
     ended = process("plugin", "test", "Oldy", env={"PYTHONPATH": str(tmp_path)})
     assert ended.code == 1
     told = " ".join(ended.out.split())
-    assert "the format was written for another version of fourcc's seam" in told
-    assert "old 1.0 declares it in the entry-point group fourcc.formats.0" in told
-    assert f"expected the group {FORMATS}" in told
+    assert "fourcc.formats.0" in told
+    assert "likely cause the plugin was written for another version of the seam" in told
 
 
 def test_usage(process: Runner, run: Runner, good: dict[str, str]) -> None:
