@@ -332,7 +332,7 @@ def test_an_import_that_prints_or_takes_long(process: Runner, plugin: Plugin) ->
 
 
 def test_a_format_of_another_seam(process: Runner, tmp_path: Path) -> None:
-    """A package that declares the tag in the group of another version: the group and the cause are named."""
+    """A package that declares the tag in the group of another version: the cause is named."""
     info = tmp_path / "old-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
@@ -340,7 +340,7 @@ def test_a_format_of_another_seam(process: Runner, tmp_path: Path) -> None:
     ended = process("plugin", "test", "Oldy", env={"PYTHONPATH": str(tmp_path)})
     assert ended.code == 1
     told = " ".join(ended.out.split())
-    assert "fourcc.formats.0" in told
+    assert "of the seam" in told
     assert "likely cause the plugin was written for another version of the seam" in told
 
 
