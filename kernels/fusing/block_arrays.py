@@ -21,7 +21,7 @@ from fourcc.kernels.fusing.block_values import BlockArray, BlockWeights, NamedAr
 from fourcc.kernels.fusing.stand_ins import StandIn
 
 AT_ONCE = 1 << 17  # weights that are decoded at a time, so that what is computed for them stays in the cache
-FEWEST = 1 << 10  # blocks at a time, so that numpy works longer than Python
+FEWEST = 1 << 12  # blocks at a time, so that numpy works longer than Python
 
 
 class MatrixPart:
