@@ -13,15 +13,18 @@ from fourcc.cli.shared import options
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
+    from fourcc.scaffold import Names
     from fourcc.tags import FourCC
     from fourcc.testing import Check, Report, Subject
 
 NEW_EPILOG = """\b
 Examples:
   fourcc plugin new fourcc-tern --tag Tern
-  fourcc plugin new fourcc-tern --tag Tern -o ~/src/tern
+  fourcc plugin new fourcc-book --tag Book --like codebook -o ~/src/book
 
-The package is complete: it installs, passes its own tests, and its format works. Change it into yours."""
+The package is complete: it installs, passes its own tests, and its format works. Change it into yours.
+Kinds: fused (a formula for a block), codebook (learnt for each matrix), rotation (a Hadamard transform),
+sparse (outliers by place), calibrated (weighs errors by importance)."""
 TEST_EPILOG = """\b
 Examples:
   fourcc plugin test Tern
@@ -38,6 +41,7 @@ Examples:
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the distribution, for example fourcc-tern.")]
 NewTag = Annotated[str, typer.Option("--tag", metavar="TAG", help="Tag of the format, with a lower-case letter.")]
+Like = Annotated[str, typer.Option("--like", metavar="KIND", help="The format to begin with; kinds are below.")]
 Folder = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="DIR", help="Folder to write.  [default: ./NAME]")
 ]
@@ -72,21 +76,52 @@ def register(parent: typer.Typer) -> None:
 
 @app.command(epilog=NEW_EPILOG)
 def new(
-    name: Name, *, tag: NewTag, output: Folder = None, force: Refresh = False, as_json: options.Json = False
+    name: Name,
+    *,
+    tag: NewTag,
+    like: Like = "fused",
+    output: Folder = None,
+    force: Refresh = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write a small package with a format that works."""
-    from fourcc.scaffold import checked_names, write_package
+    from fourcc.scaffold import checked_names, kind_named, write_package
 
     folder = Path(name) if output is None else output
-    names = checked_names(name, tag, folder)
-    written = write_package(names, folder, force=force)
+    kind, names = kind_named(like), checked_names(name, tag, folder)
+    written = [*write_package(names, kind, folder, force=force), _stored_bytes(folder / names.module, names)]
     if as_json:
         files = [str(path) for path in written]
-        json_documents.show("plugin-new", {"folder": str(folder), "name": name, "tag": names.tag, "files": files})
+        told = {"folder": str(folder), "name": name, "tag": names.tag, "like": like, "files": files}
+        json_documents.show("plugin-new", told)
         return
     for path in written:
         terminal.out(terminal.safe(str(path)))
     terminal.err(f"fourcc: next: pip install -e {terminal.safe(str(folder))} && fourcc plugin test {names.tag}")
+
+
+def _stored_bytes(folder: Path, names: Names) -> Path:
+    """Stores the bytes that a new format's encoder gives."""
+    import runpy
+
+    from fourcc.plugins.registry import registry
+    from fourcc.testing import Subject
+
+    made = runpy.run_path(str(folder / f"{names.stem}.py"))
+    path = folder / "vectors" / f"{names.stem}.json"
+    path.parent.mkdir(exist_ok=True)
+    with registry.trying(made[names.constant]) as fmt:
+        path.write_bytes(_pinned(Subject.of(fmt)))
+    return path
+
+
+def _pinned(subject: Subject) -> bytes:
+    """The contents of the file of a format's stored bytes."""
+    import json
+
+    from fourcc.testing import pinned
+
+    return (json.dumps(pinned(subject), indent=1) + "\n").encode("ascii")
 
 
 @app.command("test", epilog=TEST_EPILOG)
@@ -143,17 +178,14 @@ def pin(
 
     The format's tests compare later encoders with them.
     """
-    import json
-
     from fourcc.files.write import AtomicFile, check_target
-    from fourcc.testing import pinned
     from fourcc.testing.loading import subject_of
 
     subject = subject_of(_as_tag(tag), _pairs(params, "--param"), _pairs(option, "--option"))
     target = check_target(output, (), force=force)
-    text = json.dumps(pinned(subject), indent=1) + "\n"
+    data = _pinned(subject)
     with AtomicFile(target) as file:
-        file.write_at(0, text.encode("ascii"))
+        file.write_at(0, data)
 
 
 def _examined(

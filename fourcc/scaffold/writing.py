@@ -1,4 +1,4 @@
-"""Writes a plugin's files from the templates beside this module."""
+"""Writes a plugin's files from the templates beside this module, all but its stored bytes, which its encoder gives."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ import attrs
 
 from fourcc import __version__
 from fourcc.errors import OutputError, UsageError
+from fourcc.scaffold.kinds import Kind
 from fourcc.scaffold.names import Names
 
-# Template -> its place in the package; both may contain the fields of `Names`.
+# Template -> its place in the package; names and texts may contain the fields of `Names` and `Kind`.
 FILES = {
     "pyproject.toml.txt": "pyproject.toml",
     "README.md.txt": "README.md",
     "gitignore.txt": ".gitignore",
     "init.py.txt": "$module/__init__.py",
-    "format.py.txt": "$module/$stem.py",
-    "vectors.json.txt": "$module/vectors/$stem.json",
+    "$kind.py.txt": "$module/$stem.py",
     "py.typed.txt": "$module/py.typed",
-    "page.md.txt": "specs/$stem.md",
     "test_format.py.txt": "tests/test_$stem.py",
     "mixed.toml.txt": "mixed.toml",
 }
 
 
-def write_package(names: Names, folder: Path, *, force: bool = False) -> list[Path]:
-    """Writes a plugin's files.
+def write_package(names: Names, kind: Kind, folder: Path, *, force: bool = False) -> list[Path]:
+    """Writes a plugin's files, all but its stored bytes.
 
     Args:
         names: of the plugin.
+        kind: of its format.
         folder: created where it does not exist.
         force: whether to write into a folder that is not empty and replace files of these names; other files stay.
 
@@ -51,7 +51,7 @@ def write_package(names: Names, folder: Path, *, force: bool = False) -> list[Pa
             "the folder is not empty", file=folder, hint="--force writes into it, and replaces files of the same names."
         )
     written = []
-    for path, text in contents(names):
+    for path, text in contents(names, kind):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
@@ -59,15 +59,10 @@ def write_package(names: Names, folder: Path, *, force: bool = False) -> list[Pa
     return written
 
 
-def contents(names: Names) -> Iterator[tuple[str, str]]:
+def contents(names: Names, kind: Kind) -> Iterator[tuple[str, str]]:
     """The path within the package and the text of each file."""
-    words = {**attrs.asdict(names), "version": __version__, "code": _code(names.tag)}
+    words = {**attrs.asdict(names), **attrs.asdict(kind), "kind": kind.name, "version": __version__}
     templates = files("fourcc.scaffold") / "templates"
     for template, path in FILES.items():
-        text = (templates / template).read_text(encoding="utf-8")
+        text = (templates / string.Template(template).substitute(words)).read_text(encoding="utf-8")
         yield string.Template(path).substitute(words), string.Template(text).substitute(words)
-
-
-def _code(tag: str) -> str:
-    """The tag's four bytes, in hexadecimal."""
-    return tag.ljust(4).encode("ascii").hex(" ")

@@ -135,7 +135,7 @@ def test_a_model_gives_the_logits_of_its_decoded_weights(fmt: Format, threads: i
 
 
 def test_matrices_that_turn_alike_share_the_work() -> None:
-    """Those of a layer's queries, keys and values have equal factors; a matrix with others turns by itself."""
+    """A layer's queries, keys and values have equal factors; a matrix with others turns by itself."""
     model = case("grouped heads")
     quantized = model.quantized(str(TURNED.tag))
     network = Llama(model.architecture, quantized.get)
