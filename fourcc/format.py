@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fourcc.kernels.kernel import Kernel
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
-BATCH = 1 << 17  # weights that are decoded at a time, so that intermediate results stay in the cache
+BATCH = 1 << 18  # weights that are decoded at a time
 
 
 @attrs.frozen(eq=False)
