@@ -3,10 +3,10 @@
     python tests/guide.py            do it all, fail where the output differs
     python tests/guide.py --update   do it all, write the real output into the guide
 
-A ``py`` or ``toml`` block whose first line is a comment with a path is written to that file; ``, before NAME`` puts it
-into a file that is there. An ``sh`` block is run, and must not fail. A ``console`` block holds lines ``$ command``,
-each followed by the standard output that it must print. All happens in one folder after the other, as blocks change
-it, with an environment that has fourcc, and into which packages can be installed without a network.
+A ``py`` block whose first line is a comment with a path is written to that file. An ``sh`` block is run, and must not
+fail. A ``console`` block holds lines ``$ command``, each followed by the standard output that it must print. All
+happens in one folder after the other, as blocks change it, with an environment that has fourcc, and into which packages
+can be installed without a network. The table of checks is the kit's.
 """
 
 import difflib
@@ -20,10 +20,13 @@ import venv
 from collections.abc import Iterator
 from pathlib import Path
 
+from fourcc.testing import CHECKS
+
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = ROOT / "specs" / "writing-a-format.md"
-BLOCK = re.compile(r"^```(console|sh|py|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FILE = re.compile(r"# (?P<path>\S+\.\w+)(?:, before (?P<name>\w+))?\n")
+BLOCK = re.compile(r"^```(console|sh|py)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# (\S+\.py)\n")
+TABLE = re.compile(r"(<!-- checks: begin -->\n).*(\n<!-- checks: end -->)", re.DOTALL)
 COMMANDS = ("fourcc", "pip", "pytest")
 PATIENCE = 300  # seconds for a block
 
@@ -72,13 +75,13 @@ class Replay:
         for match in BLOCK.finditer(text):
             kind, body = match.groups()
             if kind == "console":
-                commands = re.findall(r"^\$ (.*)", body, re.MULTILINE)
+                commands = re.findall(r"^\$ ((?:.*\\\n)*.*)", body, re.MULTILINE)
                 outputs = [f"$ {command}\n{self._printed(command)}" for command in commands]
                 yield match[0], f"```console\n{''.join(outputs)}```"
             elif kind == "sh":
                 self._run(body)
             elif (named := FILE.match(body)) is not None:
-                self._write(named, body[named.end() :])
+                (self._folder / named[1]).write_text(body[named.end() :])
 
     def _printed(self, command: str) -> str:
         return self._bash(command, stderr=None).stdout
@@ -103,15 +106,12 @@ class Replay:
             timeout=PATIENCE,
         )
 
-    def _write(self, named: re.Match[str], body: str) -> None:
-        path = self._folder / named["path"]
-        if named["name"] is None:
-            path.write_text(body if path.suffix == ".py" else f"{named[0]}{body}")
-            return
-        start = f"{named['name']} = Format("
-        head, tail = path.read_text().split(start)
-        whole = f"{head}{body}\n\n{start}{tail}"
-        path.write_text(whole.replace("bound=bound)", "bound=bound, decode_block=decode_block)"))
+
+def with_checks(text: str) -> str:
+    """The guide with the kit's checks."""
+    rows = [f"| {check.name} | {check.promise} |" for check in CHECKS]
+    table = "\n".join(["| check | what is promised |", "|---|---|", *rows])
+    return TABLE.sub(lambda marks: f"{marks[1]}{table}{marks[2]}", text)
 
 
 def corrected(text: str) -> str:
@@ -134,7 +134,7 @@ def difference(shown: str, real: str) -> str:
 def main() -> int:
     """Checks or updates."""
     text = GUIDE.read_text()
-    real = corrected(text)
+    real = corrected(with_checks(text))
     if "--update" in sys.argv[1:]:
         GUIDE.write_text(real)
         return 0

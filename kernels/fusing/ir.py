@@ -28,7 +28,7 @@ class Instruction:
 
     Attributes:
         name: ``load``, ``bits``, ``digit`` (of a byte) and ``part_entry`` read a part, ``table`` and ``part_table`` look
-            up; ``constant``, ``to_float`` (of an integer), ``to_int`` (of a truth value); the others compute, as
+            up; ``constant``, ``to_float`` (of an integer), ``to_int`` (of a truth); the others compute, as
             `fourcc.kernels.fusing.evaluation` says.
         kind: of the result: ``int`` or ``uint`` (32 bits hold it), ``low`` (the lowest 32 bits of a longer integer),
             ``float`` (float32) or ``truth``.

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.testing import CHECKS
 from tests import guide
+
+PLUGINS = Path(__file__).resolve().parents[1] / "plugins"
+MOST_WORDS = 2000  # in front of the appendix, without examples
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def text() -> str:
 
 @pytest.mark.thorough
 def test_from_an_empty_folder_to_a_published_package(text: str) -> None:
-    """New, install, test, a policy, convert, run, uninstall, inspect, wheel."""
+    """New, install, test, measure, convert, run, uninstall, inspect, wheel."""
     real = guide.corrected(text)
     assert real == text, guide.difference(text, real)
 
@@ -27,25 +29,41 @@ def test_it_goes_through_everything(text: str) -> None:
     commands = "\n".join(body for kind, body in guide.BLOCK.findall(text) if kind in {"sh", "console"})
     steps = [
         "fourcc plugin new",
-        "pip install -e",
-        "fourcc plugin test",
+        "pip install --no-build-isolation -e",
         "fourcc plugin pin",
+        "pytest",
+        "fourcc stats",
         "fourcc convert",
+        "fourcc eval",
         "fourcc run",
         "pip uninstall",
-        "fourcc inspect",
+        "fourcc inspect tern.bin",
         "pip wheel",
     ]
-    places = [commands.index(step) for step in steps[:7]]
+    places = [commands.index(step) for step in steps]
     assert places == sorted(places)
-    assert all(step in commands[places[-1] :] for step in steps[7:])
 
 
 def test_it_lists_every_check(text: str) -> None:
-    """The checks stand in their order, each with its promise."""
-    table = text[text.index("| check |") : text.index('"Within the bound"')]
-    rows = re.findall(r"^\| (.+?) \| (.+) \|$", table, re.MULTILINE)[1:]
-    assert rows == [(check.name, check.promise) for check in CHECKS]
+    """`python tests/guide.py --update` renews the table."""
+    assert text == guide.with_checks(text)
+
+
+def test_it_is_short(text: str) -> None:
+    told = re.sub(r"```.*?```", "", text[: text.index("## Appendix")], flags=re.DOTALL)
+    assert len(told.split()) <= MOST_WORDS
+
+
+def test_its_excerpts_are_lines_of_the_examples(text: str) -> None:
+    """What it does not execute stands in a package that is tested."""
+    lines = {line for path in PLUGINS.glob("*/*/*.py") for line in path.read_text().splitlines()}
+    shown = [
+        line
+        for body in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+        for line in body.split("\n")
+    ]
+    assert len(shown) > 10
+    assert [line for line in shown if line.strip() and line not in lines] == []
 
 
 def test_what_it_links_to_is_there(text: str) -> None:
