@@ -59,12 +59,12 @@ def _by_positive(x: Value, y: Value, divisor: int) -> Value:
     """Divides what x is a quotient of, where it is one: x // a // b is x // ab, and needs not wait for x // a."""
     trace = x.trace
     if x.number in trace.quotients:
-        number, other = trace.quotients[x.number]
-        x, divisor = Value(trace, number, trace.bounds[number]), divisor * other
+        number, other, bounds = trace.quotients[x.number]
+        x, divisor = Value(trace, number, bounds), divisor * other
         y = Value.of(trace, divisor)
     made = _quotient(x, y, divisor)
-    if made.constant is None:
-        trace.quotients[made.number] = x.number, divisor
+    if made.constant is None and divisor > 1:
+        trace.quotients[made.number] = x.number, divisor, x.bounds
     return made
 
 
@@ -89,7 +89,7 @@ def _bits(x: Value, power: int) -> int:
 
 def _digit_of_byte(x: Value, base: int | None) -> Value | None:
     """x % base of an entry of eight bits, or of its quotient by a constant, if both are small: a digit."""
-    number, divisor = x.trace.quotients.get(x.number, (x.number, 1))
+    number, divisor, _ = x.trace.quotients.get(x.number, (x.number, 1, None))
     entry = x.trace.instructions[number]
     if entry.name != "load" or entry.arguments[1] != "|u1" or base is None or not 0 < base * divisor <= BYTES:
         return None

@@ -27,8 +27,8 @@ class Instruction:
     """One instruction of a trace.
 
     Attributes:
-        name: ``load``, ``bits``, ``digit`` (of a byte) and ``part_entry`` read a part, ``table`` and ``part_table`` look
-            up; ``constant``, ``to_float`` (of an integer), ``to_int`` (of a truth); the others compute, as
+        name: ``load``, ``bits``, ``digit`` (of a byte) and ``part_entry`` read a part, ``table`` and ``part_table``
+            look up; ``constant``, ``to_float`` (of an integer), ``to_int`` (of a truth value); the others compute, as
             `fourcc.kernels.fusing.evaluation` says.
         kind: of the result: ``int`` or ``uint`` (32 bits hold it), ``low`` (the lowest 32 bits of a longer integer),
             ``float`` (float32) or ``truth``.
@@ -71,7 +71,8 @@ class Trace:
         results: column of the block -> number of the instruction that computes its weight.
         tables: constant tables that values index, 32 bits an entry.
         known: text of an instruction -> its number.
-        quotients: number of an instruction that divides by a positive constant -> number of what it divides, constant.
+        quotients: number of an instruction that divides by a positive constant -> number of what it divides, the
+            constant, and the bounds of what it divides.
     """
 
     instructions: list[Instruction] = field(default_factory=list)
@@ -79,7 +80,7 @@ class Trace:
     results: dict[int, int] = field(default_factory=dict)
     tables: list[Array] = field(default_factory=list)
     known: dict[str, int] = field(default_factory=dict)
-    quotients: dict[int, tuple[int, int]] = field(default_factory=dict)
+    quotients: dict[int, tuple[int, int, Range | None]] = field(default_factory=dict)
 
     def add(self, name: str, kind: str, bounds: Range | None, *arguments: Any) -> int:
         """The number of an instruction; equal instructions are recorded once.

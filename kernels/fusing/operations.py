@@ -127,8 +127,8 @@ def _absolute(x: Value) -> Value:
     low, high = x.held("abs of")
     if low >= 0:
         return x
-    chosen = _where(_compare("lt")(x, Value.of(x.trace, 0)), _negative(x), x)
-    return Value.whole(x.trace, "select", (0, max(-low, high)), *x.trace.instructions[chosen.number].arguments)
+    negative = _compare("lt")(x, Value.of(x.trace, 0))
+    return Value.whole(x.trace, "select", (0, max(-low, high)), negative.number, _negative(x).number, x.number)
 
 
 def _float_absolute(x: Value) -> Value:
