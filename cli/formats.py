@@ -41,6 +41,14 @@ COLUMNS = (
     Column("summary"),
 )
 FILES = (Column("kind"), Column("can"), Column("suffix"), Column("provided by"), Column("summary"))
+BELONGS = {
+    "block": "for each block",
+    "weight": "for each weight",
+    "row": "for each row",
+    "column": "for each column",
+    "matrix": "for the matrix",
+    "ragged": "for the matrix, of variable length",
+}
 SCHEMAS = {"formats": 2, "format": 2, "files": 1}  # versions of the JSON objects
 BROKEN = (Column("broken"), Column("is a"), Column("provided by"), Column("reason"))
 SETTINGS = (Column("setting"), Column("kind"), Column("default"), Column("allowed"), Column("summary"))
@@ -156,18 +164,24 @@ def _show_one(text: str, *, as_json: bool) -> None:
     tables.facts([(name, value) for name, value in _facts(fmt, owner) if value])
     terminal.out("")
     for part in fmt.parts:
-        terminal.out(f"part {part.name}: {json_documents.dtype(part.dtype)}, {_covers(part)}")
+        terminal.out(f"part {part.name}: {_part(part)}")
     rows = [_setting("param", each) for each in fmt.params] + [_setting("encoder", each) for each in fmt.options]
     if rows:
         terminal.out("")
         tables.show(SETTINGS, rows)
 
 
-def _covers(part: Part) -> str:
-    """The rows that an entry of a part along its first axis belongs to."""
-    if part.variable:
-        return "variable length"
-    return "the whole matrix" if part.rows is None else f"{part.rows} row{'s' * (part.rows != 1)} an entry"
+def _part(part: Part) -> str:
+    """A part's numbers, and what they belong to."""
+    numbers = json_documents.dtype(part.dtype)
+    if part.packing is not None:
+        numbers = f"codes of {units.bits(part.packing.bits_per_code)} bits"
+    shape = "".join(f" x {size}" for size in part.dims)
+    if part.reach != "free":
+        return f"{numbers}{shape}, {BELONGS[part.reach]}"
+    return f"{numbers}, " + (
+        "for the matrix" if part.rows is None else f"for {part.rows} row{'s' * (part.rows != 1)}"
+    )
 
 
 def _tag(text: str) -> FourCC:

@@ -39,13 +39,16 @@ def decode_block(high: Array, q: Array, scales: Array, d: Array, weights: Array)
 
 def scale_of(stored: Array, j: int) -> Array:
     """Scale j, 0 .. 63, of 12 bytes, which come first."""
-    return stored[j % 8] >> 4 * (j // 8) & 15 | (stored[8 + j % 4] >> 2 * (j // 4) & 3) << 4
+    low, high = stored[j % 8] >> 4 * (j // 8) & 15, stored[8 + j % 4] >> 2 * (j // 4) & 3
+    scale: Array = low | high << 4
+    return scale
 
 
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, 0 .. 7, uint8 (rows, cols)."""
     fields = Q3_K.unpacked(parts, geom)
-    return fields["q"] | fields["high"] << 2
+    q: Array = fields["q"] | fields["high"] << 2
+    return q
 
 
 @np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused

@@ -32,7 +32,9 @@ def decode_block(d: Array, high: Array, q: Array, weights: Array) -> None:
 
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, 0 .. 31, uint8 (rows, cols)."""
-    return Q5_0.unpacked(parts, geom)["q"] | bits_of(parts["blocks"]["high"]) << 4
+    low, high = Q5_0.unpacked(parts, geom)["q"], bits_of(parts["blocks"]["high"])
+    q: Array = low | high << 4
+    return q
 
 
 def encode(blocks: Blocks) -> Parts:

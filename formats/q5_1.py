@@ -26,7 +26,9 @@ def decode_block(d: Array, m: Array, high: Array, q: Array, weights: Array) -> N
 
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, 0 .. 31, uint8 (rows, cols)."""
-    return Q5_1.unpacked(parts, geom)["q"] | bits_of(parts["blocks"]["high"]) << 4
+    low, high = Q5_1.unpacked(parts, geom)["q"], bits_of(parts["blocks"]["high"])
+    q: Array = low | high << 4
+    return q
 
 
 def encode(blocks: Blocks) -> Parts:

@@ -31,7 +31,8 @@ def decode_block(d: Array, dmin: Array, scales: Array, high: Array, q: Array, we
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, 0 .. 31, uint8 (rows, cols)."""
     fields = Q5_K.unpacked(parts, geom)
-    return fields["q"] | fields["high"] << 4
+    q: Array = fields["q"] | fields["high"] << 4
+    return q
 
 
 def encode(blocks: Blocks) -> Parts:

@@ -36,7 +36,8 @@ def decode_block(q: Array, high: Array, scales: Array, d: Array, weights: Array)
 def codes(parts: Parts, geom: Geometry) -> Array:
     """The stored integers, 0 .. 63, uint8 (rows, cols)."""
     fields = Q6_K.unpacked(parts, geom)
-    return fields["q"] | fields["high"] << 4
+    q: Array = fields["q"] | fields["high"] << 4
+    return q
 
 
 @np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused

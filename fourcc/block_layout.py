@@ -251,7 +251,7 @@ def blocks_in(tile: Floats, height: int, width: int) -> tuple[Floats, Callable[[
 
     def joined(blocks: Floats) -> Floats:
         whole = np.empty((down * height, across * width), np.float32)
-        next(regions(len(whole), whole.shape[1], height, width)).put(blocks, whole)
+        next(regions(down * height, across * width, height, width)).put(blocks, whole)
         return whole[:rows, :cols]
 
     return np.empty((down * across, height * width), np.float32), joined

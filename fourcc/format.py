@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fourcc.kernels.kernel import Kernel
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
-BATCH = 1 << 17  # weights that are decoded at a time, so that intermediate results stay in the cache
+BATCH = 1 << 18  # weights that are decoded at a time
 
 
 @attrs.frozen(eq=False)
@@ -241,7 +241,8 @@ class Format(FormatSpec):
             some = {part.name: part.cut(parts[part.name], first, last) for part in self.block_parts}
             self._decode_rows(some, Geometry(last - first, geom.cols, geom.params), w[first:last])
         if self.turn is not None:
-            w = self.turn.back(w, parts, geom)
+            with np.errstate(all="ignore"):  # a damaged file may hold any scale
+                w = self.turn.back(w, parts, geom)
         if self.extra is not None:
             more = self.extra(parts, geom)  # noqa: S610 - a field of ours, no query of a database
             np.add.at(w, (more.rows, more.cols), more.values)
@@ -254,9 +255,9 @@ class Format(FormatSpec):
         assert self.decode_block is not None
         params = self._defaults(geom.params)
         height, width = self.block[0] or geom.rows, self.width(params) or geom.cols
-        if width > geom.cols:  # the only block of a row is short
+        if width > geom.cols and isinstance(self.block[1], str):  # the only block of a row is short, and may be far so
             width = geom.cols
-            params |= {self.block[1]: width} if isinstance(self.block[1], str) else {}
+            params |= {self.block[1]: width}
         arguments: list[Array | MatrixPart] = []
         for part in self.block_parts:
             found = entries(part, parts[part.name], geom, height, width)

@@ -91,6 +91,7 @@ class Kernel:
         encoder: (options) -> the function that encodes rows first .. last of the float32 at the job's X into the stored
             parts, byte for byte as the format's `encode` does; None where there is none.
         unit: columns that are decoded at once; zeros follow a part of the columns up to a multiple of it.
+        operations: that decoding takes for each weight, about; see `fourcc.kernels.fusing.costs`.
     """
 
     level: Level
@@ -107,6 +108,7 @@ class Kernel:
     careful: Careful | None = None
     encoder: Encoder | None = None
     unit: int = 1
+    operations: float = 0.0
 
     def for_parts(self, parts: Parts) -> Kernel:
         """The kernel for a matrix with these parts: another one where scales are very large."""

@@ -13,17 +13,8 @@ from fourcc.compute.cache import (
     why_not_kept,
 )
 from fourcc.compute.choosing import is_copied, kernel_of, unfit_for_blocks, why_decoded
-from fourcc.compute.products import (
-    Activations,
-    Packed,
-    gather,
-    matmul,
-    multiply,
-    pack,
-    pack_decoded,
-    prepare,
-    product_job,
-)
+from fourcc.compute.packed import Packed, pack, pack_decoded
+from fourcc.compute.products import Activations, gather, matmul, multiply, prepare, product_job
 from fourcc.compute.teams import run
 
 __all__ = [

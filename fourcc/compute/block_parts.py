@@ -56,7 +56,7 @@ def _declared(part: Part, width: int) -> DecoderPart:
 
 
 def _entries(part: Part, width: int) -> BlockPart:
-    """What a part holds for a block: one number, several, or codes."""
+    """A part's share of a block: one number, several, or codes."""
     from fourcc.kernels.fusing.block_part import BlockPart
 
     assert isinstance(part.dtype, str)

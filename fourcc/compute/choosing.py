@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from pkgutil import resolve_name
 from threading import RLock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @attrs.frozen
-class _Choice:
+class _Chosen:
     """A format's kernel, and, where that is the kernel of decoded weights, the reason; and what its author is told."""
 
     kernel: Kernel
@@ -28,7 +29,7 @@ class _Choice:
     warning: str | None = None
 
 
-_choices: dict[tuple[Format, Hashable], _Choice] = {}
+_choices: dict[tuple[Format, Hashable], _Chosen] = {}
 _warned: set[Format] = set()
 _choices_lock = RLock()
 
@@ -70,7 +71,7 @@ def unfit_for_blocks(fmt: Format, params: Params | None = None) -> str | None:
     return block_parts.unfit_for_blocks(fmt, complete(fmt.params, params or {}))
 
 
-def _choice(fmt: Format, params: Params | None) -> _Choice:
+def _choice(fmt: Format, params: Params | None) -> _Chosen:
     given = complete(fmt.params, params or {})
     key = fmt, tuple(given.items())
     with _choices_lock:
@@ -87,7 +88,7 @@ def _choice(fmt: Format, params: Params | None) -> _Choice:
         return _choices[key]
 
 
-def _warn(fmt: Format, choice: _Choice) -> None:
+def _warn(fmt: Format, choice: _Chosen) -> None:
     """Warns of slow products, once a format, whatever its parameters."""
     if choice.warning is not None and fmt not in _warned:
         _warned.add(fmt)
@@ -103,16 +104,16 @@ def _check_target() -> None:
         raise UsageError(str(error)) from error
 
 
-def _choose(fmt: Format, params: Params) -> _Choice:
+def _choose(fmt: Format, params: Params) -> _Chosen:
     from fourcc.kernels.products.plain_floats import DECODED
 
     if fmt.kernel is not None:
         kernel = _declared(fmt.kernel, params)
-        return _Choice(kernel, "its kernel decodes it first" if kernel.level == "decode" else None)
+        return _Chosen(kernel, "its kernel decodes it first" if kernel.level == "decode" else None)
     if fmt.decode_block is None:
-        return _Choice(DECODED, "it declares neither a kernel nor a block decoder")
+        return _Chosen(DECODED, "it declares neither a kernel nor a block decoder")
     unfit = block_parts.unfit_for_blocks(fmt, params)
-    return _fuse(fmt, params) if unfit is None else _Choice(DECODED, unfit)
+    return _fuse(fmt, params) if unfit is None else _Chosen(DECODED, unfit)
 
 
 def _declared(kernel: str | Callable[..., Kernel], params: Params) -> Kernel:
@@ -137,19 +138,36 @@ def _declared(kernel: str | Callable[..., Kernel], params: Params) -> Kernel:
     return loaded
 
 
-def _fuse(fmt: Format, params: Params) -> _Choice:
-    """The kernel made from a format's block decoder; that of decoded weights, and a warning, if that is impossible."""
+def _fuse(fmt: Format, params: Params) -> _Chosen:
+    """The kernel made from a format's block decoder; that of decoded weights, and a warning, if that does not pay."""
+    from fourcc.kernels.fusing.costs import COSTLY
     from fourcc.kernels.fusing.ir import UntraceableError
-    from fourcc.kernels.products.plain_floats import DECODED
 
     try:
-        return _Choice(_fused(fmt, params))
+        kernel = _fused(fmt, params)
     except Exception as error:
         if memory_is_short(error):
             raise
         told = str(error) if isinstance(error, UntraceableError) else f"{type(error).__name__}: {error}"
-    reason = f"its block decoder cannot run on several rows at once: {told}"
-    return _Choice(DECODED, reason, f"products with the format {fmt.tag} decode the whole matrix first: {told}")
+        return _decoded(fmt, f"its block decoder cannot run on several rows at once: {told}", told)
+    if kernel.operations <= COSTLY:
+        return _Chosen(kernel)
+    long = f"about {kernel.operations:.0f} operations a weight, and decoding first is faster from {COSTLY} on"
+    told = f"{_place(fmt)}: {long}"
+    return _decoded(fmt, f"its block decoder is too long: {told}", told)
+
+
+def _decoded(fmt: Format, reason: str, told: str) -> _Chosen:
+    from fourcc.kernels.products.plain_floats import DECODED
+
+    return _Chosen(DECODED, reason, f"products with the format {fmt.tag} decode the whole matrix first: {told}")
+
+
+def _place(fmt: Format) -> str:
+    """Where the block decoder is written."""
+    function: Any = getattr(fmt.decode_block, "py_func", fmt.decode_block)
+    code = function.__code__
+    return f"{Path(code.co_filename).name}:{code.co_firstlineno}"
 
 
 def _fused(fmt: Format, params: Params) -> Kernel:

@@ -40,7 +40,10 @@ class Needed:
 
 def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
     """The kernels of a format by use: those of `q @ x`, a model's run, encoding and decoding by default."""
+    from fourcc.kernels.fusing.sparse_rows import add_sparse_products
+
     kernel = kernel_of(fmt)
+    beside = fmt.extra is not None and fmt.turn is not None and kernel.level == "fused"
     encoder = None if kernel.encoder is None else kernel.encoder(complete(fmt.options, {}))
     functions = {
         "encode": encoder,
@@ -49,6 +52,7 @@ def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
         "pack": kernel.pack,
         "decode": kernel.decode,
         "prepare": kernel.activation.prepare,
+        "extra": add_sparse_products if beside else None,
     }
     return {use: function for use, function in functions.items() if function is not None}
 

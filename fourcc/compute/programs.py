@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
     from fourcc.arrays import Array, Floats
-    from fourcc.compute.products import Packed
+    from fourcc.compute.packed import Packed
     from fourcc.compute.turning import Turning
     from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Activation

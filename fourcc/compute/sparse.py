@@ -52,7 +52,7 @@ class SparseRows:
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """What takes memory."""
+        """The arrays that take memory."""
         return self.starts, self.cols, self.values
 
     def add_to(self, out: Floats, rows: Array) -> None:

@@ -17,7 +17,7 @@ from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
-    from fourcc.compute.products import Packed
+    from fourcc.compute.packed import Packed
     from fourcc.models.architecture import Architecture
     from fourcc.networks.hyper import Hyper
     from fourcc.qmatrix import QMatrix

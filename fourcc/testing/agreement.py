@@ -149,6 +149,12 @@ def _turned(turn: Turn, parts: Parts, geom: Geometry, what: str) -> Iterator[Fin
                 found=_at(turn, name),
             )
             return
+    yield from _transposed(turn, (x, gone), (v, come), tried)
+
+
+def _transposed(turn: Turn, forth: tuple[Array, Array], back: tuple[Array, Array], tried: str) -> Iterator[Finding]:
+    """The finding where back(v) @ x is not v @ forward(x); each way is what was given, and what came of it."""
+    (x, gone), (v, come) = forth, back
     right, other = come.astype(np.float64) @ x.T, v.astype(np.float64) @ gone.T
     near = _near(come, x) + _near(v, gone)
     wrong = ~(np.abs(right - other) <= near)

@@ -72,7 +72,7 @@ def fused_rates(
     decoded, rates = compute.pack_decoded(matrix.decode()), []
     for count in counts:
         x = bell((count, matrix.shape[1]), seed=count)
-        times = _in_turns([fused, decoded], x, threads, turns, clock)
+        times = in_turns([fused, decoded], x, threads, turns, clock)
         rates.append(FusedRate(count, threads, *map(median, times)))
     return rates
 
@@ -99,7 +99,7 @@ def _matrix(fmt: Format) -> QMatrix:
     return QMatrix(fmt.tag, (ROWS, cols), parts, few.params)
 
 
-def _in_turns(
+def in_turns(
     sides: Sequence[compute.Packed], x: Floats, threads: int, turns: int, clock: Callable[[], float]
 ) -> list[list[float]]:
     """Seconds of a product for each side, measured in turn; each first time, which may compile, does not count."""

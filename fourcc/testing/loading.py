@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import distributions
 from pathlib import Path
 
-import attrs
-
 from fourcc.errors import DuplicateTagError, MissingFormatError, PluginError, UsageError
+from fourcc.plugins import apart
 from fourcc.plugins.entries import FORMATS, OWN, Entry
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params, Setting
@@ -18,7 +16,6 @@ from fourcc.testing.process import LIMIT, Answer, import_apart
 from fourcc.testing.subject import Subject
 
 CHECK, THEME = "loads", "declared"
-SEAMS = "fourcc.formats"  # the groups of all versions of the seam begin so
 SLOW = 1.0  # seconds of an import that are worth a note
 SHOWN = 200  # characters of what an import prints
 # A text in the registry's error -> its most likely cause, and what to do.
@@ -27,7 +24,7 @@ CAUSES = (
     ("its entry point is named", "the entry point's name and the spec's tag differ", "Make both the same."),
     ("is reserved", "tags of capitals only are fourcc's own", "Give the tag a lower-case letter."),
     ("expected a fourcc.Format", "the entry point names something else", 'It is `Tagx = "module:ATTRIBUTE"`.'),
-    ("of the seam", "the plugin was written for another version of the seam", "Upgrade the one that is named."),
+    ("of the seam", "the format was written for another version of fourcc's seam", "Upgrade the one that is named."),
     (
         "ModuleNotFoundError",
         "a dependency is missing, or the entry point names no module",
@@ -45,7 +42,7 @@ def loaded(tag: FourCC, limit: float = LIMIT) -> Outcome:
 
     Args:
         tag: the format's.
-        limit: seconds that the import may take.
+        limit: seconds that the import may take; no more than where all plugins are listed count.
 
     Raises:
         MissingFormatError: no distribution declares the tag.
@@ -55,16 +52,13 @@ def loaded(tag: FourCC, limit: float = LIMIT) -> Outcome:
     try:
         entry = registry.entry(tag)
         if entry.distribution != OWN:
-            told = import_apart(entry.target, limit)
+            told = import_apart(entry.target, min(limit, apart.LIMIT))
             if isinstance(told, Finding):
                 return _outcome(told)
             notes = tuple(_imported(told, entry))
         registry[tag]
-    except MissingFormatError as error:
-        elsewhere = _in_another_group(tag)
-        if elsewhere is None:
-            raise
-        return _outcome(attrs.evolve(elsewhere, tried=tried, found=f"{elsewhere.found}: {error.what}"))
+    except MissingFormatError:
+        raise
     except DuplicateTagError as error:
         advice = error.hint or ""
         return _outcome(Finding(what="two distributions declare the tag", tried=tried, found=error.what, advice=advice))
@@ -94,22 +88,6 @@ def _imported(told: Answer, entry: Entry) -> Iterator[Finding]:
             advice="`fourcc formats` imports every format: do such work in the functions that need it, once.",
             note=True,
         )
-
-
-def _in_another_group(tag: FourCC) -> Finding | None:
-    """The finding where a package declares a tag for another version of the seam; None where none does."""
-    for distribution in distributions():
-        for point in distribution.entry_points:
-            if point.group != FORMATS and point.group.startswith(SEAMS) and point.name == str(tag):
-                return Finding(
-                    what="the format was written for another version of fourcc's seam",
-                    found=f"{distribution.name} {distribution.version} declares it in the entry-point group "
-                    f"{point.group}",
-                    expected=f"the group {FORMATS}",
-                    cause="the package is older than this fourcc, or newer",
-                    advice=f"Adapt it, and declare it in {FORMATS}; or use the fourcc that it was written for.",
-                )
-    return None
 
 
 def _outcome(*findings: Finding) -> Outcome:

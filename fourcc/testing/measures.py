@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,15 +12,15 @@ import attrs
 import numpy as np
 
 from fourcc import compute
-from fourcc.arrays import Array, Floats, Parts
+from fourcc.arrays import Array, Floats
 from fourcc.errors import PluginError, shown
 from fourcc.format import Format
-from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.finding import FoundError
+from fourcc.testing.fused_rates import COUNTS, in_turns
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, heavy
 
@@ -28,7 +28,7 @@ SIZES = ((512, 1024), (64, 1024), (16, 1024))  # smaller matrices for slow encod
 SECONDS = 1.0  # that an encoder may take for the matrix
 NEAREST = 4  # formats to compare with
 TURNS = 3  # timings, of which the fastest counts
-PRODUCTS = 7  # timings of a product
+PRODUCTS = 7  # timings of a product, of which the fastest counts: other work only adds
 LARGE = 1 << 23  # weights of the multiplied matrix, whose floats are as large as the caches of a processor
 
 
@@ -43,8 +43,8 @@ class Measure:
         sqnr_heavy: dB for Student's t with 5 degrees of freedom.
         encode, decode: millions of weights per second on one thread, in numpy where the format has no compiled coder.
         multiply: millions of weights per second on one thread for the product with one activation.
-        against_decoded: time of that product divided by the time of the same product with weights that were decoded
-            before, to float32; None where products do that anyway.
+        against_decoded: time of a product with 1 and with 32 activations divided by the time of the same product with
+            weights that were decoded before, to float32; None where products do that anyway.
         level: how products are computed: native, fused or decode; empty where it is not known.
         weights: number of weights of the measured matrix.
         trouble: why the rest could not be measured; empty where it could.
@@ -57,7 +57,7 @@ class Measure:
     encode: float | None = None
     decode: float | None = None
     multiply: float | None = None
-    against_decoded: float | None = None
+    against_decoded: Sequence[float] | None = None
     level: str = ""
     weights: int = 0
     trouble: str = ""
@@ -93,10 +93,10 @@ def _values(subject: Subject) -> Iterator[tuple[str, object]]:
     yield "decode", _rate(gauss, _fastest(matrix.decode))
     level = compute.kernel_of(subject.format, subject.params).level
     yield "level", level
-    own, decoded = _products(matrix)
-    yield "multiply", 1e-6 / own
+    seconds, ratios = _products(matrix)
+    yield "multiply", 1e-6 / seconds
     if level != "decode":
-        yield "against_decoded", own / decoded
+        yield "against_decoded", tuple(ratios)
 
 
 def nearest(subject: Subject) -> list[Format]:
@@ -132,22 +132,20 @@ def _size(subject: Subject) -> tuple[tuple[int, int], float]:
     return shape, seconds
 
 
-def _products(matrix: QMatrix) -> tuple[float, float]:
-    """Seconds of a product with one activation on one thread, for each weight: of the format, and of decoded weights.
+def _products(matrix: QMatrix) -> tuple[float, list[float]]:
+    """Seconds of a product with one activation on one thread, for each weight, and how products compare.
 
-    The first product, which may compile and pack, does not count; the two take turns.
+    The second are times of the format's products, for each of `COUNTS` activations, divided by those of products with
+    decoded weights.
     """
     tall, floats = _taller(matrix)
-    x = bell((1, matrix.shape[1]), seed=7)
-    plain = attrs.evolve(matrix.format, kernel=None, decode_block=None, decode=_never, turn=None, extra=None)
-    packed = compute.pack(plain, tall.parts, plain.geometry(tall.shape, tall.params), lambda: floats)
-    works = (partial(tall.matmul, x, 1), partial(compute.matmul, packed, x, 1))
-    best = [np.inf, np.inf]
-    for turn in range(1 + PRODUCTS):
-        for index, work in enumerate(works):
-            seconds = _timed(work)
-            best[index] = min(best[index], seconds) if turn else np.inf
-    return best[0] / floats.size, best[1] / floats.size
+    sides, ratios, seconds = [tall.packed, compute.pack_decoded(floats)], [], []
+    for count in COUNTS:
+        x = bell((count, matrix.shape[1]), seed=7)
+        own, decoded = (min(each) for each in in_turns(sides, x, 1, PRODUCTS, time.perf_counter))
+        ratios.append(own / decoded)
+        seconds.append(own / floats.size)
+    return seconds[0], ratios
 
 
 def _taller(matrix: QMatrix) -> tuple[QMatrix, Floats]:
@@ -160,10 +158,6 @@ def _taller(matrix: QMatrix) -> tuple[QMatrix, Floats]:
         for part in spec.parts
     }
     return QMatrix(spec.tag, (times * rows, cols), parts, matrix.params), np.concatenate([decoded] * times)
-
-
-def _never(parts: Parts, geom: Geometry) -> Array:
-    raise NotImplementedError("the weights are given decoded")
 
 
 def _rate(w: Array, seconds: float) -> float:

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from fourcc.testing.finding import Outcome
+from fourcc.testing.subject import Subject
 
-if TYPE_CHECKING:
-    from fourcc.testing.plan import Check
-    from fourcc.testing.subject import Subject
+
+class Stands(Protocol):
+    """A check, as far as the order of dependence goes; see `fourcc.testing.plan.Check`."""
+
+    @property
+    def name(self) -> str:
+        """Unique."""
+
+    @property
+    def theme(self) -> str:
+        """The group that it belongs to."""
+
+    @property
+    def ground(self) -> tuple[str, ...]:
+        """Names of the checks that it stands on."""
+
+    def skipped(self, subject: Subject) -> str | None:
+        """Why the check does not apply, or None."""
 
 
 class Fallen:
@@ -22,7 +38,7 @@ class Fallen:
     def __init__(self, roots: Mapping[str, str] | None = None) -> None:
         self.roots = dict(roots or {})
 
-    def unmade(self, check: Check, subject: Subject) -> Outcome | None:
+    def unmade(self, check: Stands, subject: Subject) -> Outcome | None:
         """The outcome of a check that stands on a failed one; None where the check is to be made, or does not apply."""
         root = next((self.roots[name] for name in check.ground if name in self.roots), None)
         if root is None or check.skipped(subject) is not None:

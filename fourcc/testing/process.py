@@ -77,7 +77,7 @@ def digest_apart(subject: Subject, settings: Mapping[str, str]) -> str:
 
 
 def import_apart(target: str, limit: float = LIMIT) -> Answer | Finding:
-    """What another process tells of importing ``module:attribute``: seconds, and what was printed.
+    """The answer of another process to importing ``module:attribute``: seconds, and what was printed.
 
     A finding where the import kills the process, or does not end; not where it raises.
 

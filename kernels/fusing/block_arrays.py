@@ -21,7 +21,7 @@ from fourcc.kernels.fusing.block_values import BlockArray, BlockWeights, NamedAr
 from fourcc.kernels.fusing.stand_ins import StandIn
 
 AT_ONCE = 1 << 17  # weights that are decoded at a time, so that what is computed for them stays in the cache
-FEWEST = 1 << 10  # blocks at a time, so that numpy works longer than Python
+FEWEST = 1 << 12  # blocks at a time, so that numpy works longer than Python
 
 
 class MatrixPart:
@@ -38,6 +38,7 @@ class MatrixPart:
 BlockArgument = Array | MatrixPart | Mapping[str, Array] | Mapping[str, MatrixPart]
 
 
+@np.errstate(all="ignore")  # scales may be anything; some machines report a signalling NaN where it is widened
 def decode_blocks(
     function: Callable[..., None],
     parts: Sequence[BlockArgument],
@@ -92,8 +93,7 @@ def _copied(function: Callable[..., None]) -> StandIn:
 
 def _run(copy: StandIn, arguments: Sequence[object], params: Mapping[str, object]) -> None:
     try:
-        with np.errstate(all="ignore"):
-            copy.function(*arguments, **params)
+        copy.function(*arguments, **params)
     except MemoryError:
         raise
     except Exception as error:
@@ -114,4 +114,5 @@ def _argument(part: Any, some: slice) -> Any:
         if not part.values.ndim:
             return BlockArray.of(part.values.reshape(1))
         return BlockArray.of(part.values.reshape(-1, 1)).view(StoredBook)
-    return BlockArray.of(part[..., some] if part.shape[-1] != 1 else part)
+    numbers = part[..., some] if part.shape[-1] != 1 else part
+    return BlockArray.of(numbers if numbers.dtype.kind != "f" else numbers.astype(np.float32, copy=False))

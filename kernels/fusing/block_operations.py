@@ -129,7 +129,19 @@ def applied(ufunc: np.ufunc, operands: Sequence[Any], options: dict[str, Any]) -
         given = _exact(ufunc, given) if ufunc in ALIKE else _as(np.int64, given)
     elif ufunc not in ALIKE:
         given = _as(np.float64, given)
+    else:
+        return ufunc(*given, **options, out=_made_for_it(operands, given))
     return ufunc(*given, **options)
+
+
+def _made_for_it(operands: Sequence[Any], given: Sequence[Any]) -> Array | None:
+    """A vector that became floats for this operation alone, if the result has its shape."""
+    shape = np.broadcast_shapes(*(each.shape for each in given))
+    for before, now in zip(operands, given, strict=True):
+        if isinstance(before, np.ndarray) and before.dtype != np.float32 and now.shape == shape:
+            memory: Array = now  # which is in the cache
+            return memory
+    return None
 
 
 def _bitwise(ufunc: np.ufunc) -> Callable[..., Any]:

@@ -6,6 +6,7 @@ from fourcc.kernels.fusing.integer_ranges import INT32, RESULTS, UINT32, in_word
 from fourcc.kernels.fusing.ir import UntraceableError
 from fourcc.kernels.fusing.values import Value
 
+BYTES = 256  # numbers of a byte
 MAY_BE_0 = "{} by a value that may be 0"
 
 
@@ -86,6 +87,16 @@ def _bits(x: Value, power: int) -> int:
     return Value.of(x.trace, power.bit_length() - 1).number
 
 
+def _digit_of_byte(x: Value, base: int | None) -> Value | None:
+    """x % base of an entry of eight bits, or of its quotient by a constant, if both are small: a digit."""
+    number, divisor = x.trace.quotients.get(x.number, (x.number, 1))
+    entry = x.trace.instructions[number]
+    if entry.name != "load" or entry.arguments[1] != "|u1" or base is None or not 0 < base * divisor <= BYTES:
+        return None
+    part, _, offset = entry.arguments
+    return Value.whole(x.trace, "digit", (0, min(base - 1, (BYTES - 1) // divisor)), part, offset, divisor, base)
+
+
 def remainder(x: Value, y: Value) -> Value:
     """x % y of integers; its sign is y's.
 
@@ -100,5 +111,8 @@ def remainder(x: Value, y: Value) -> Value:
     of = x.held("% of")
     if of[0] >= 0 and of[1] < by[0]:
         return x
+    digit = _digit_of_byte(x, known)
+    if digit is not None:
+        return digit
     multiple = divided(x, y) * y
     return Value.whole(x.trace, "sub", RESULTS["mod"](of, by), x.number, multiple.number)

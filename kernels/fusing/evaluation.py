@@ -101,21 +101,21 @@ def _read(  # noqa: PLR0911 - one for each name
             low, high = (_gathered(load_word(pointers + 8 * part), at + each, "|u1").astype(int) for each in (0, last))
             code: Lanes = (low | high << 8 * last) >> shift & (1 << size) - 1
             return code
-        case "digit", (part, offset, base, digit):
+        case "digit", (part, offset, divisor, base):
             byte = _gathered(load_word(pointers + 8 * part), block * strides[part] + offset, "|u1").astype(np.int32)
-            value: Lanes = byte // base**digit % base
+            value: Lanes = byte // divisor % base
             return value
         case "part_entry", (part, dtype, offset):
             return np.repeat(read(load_word(pointers + 8 * part) + offset, dtype, 1), 16)
         case "table", (table, number):
-            return _chosen(trace.tables[table], values[number])
+            return chosen(trace.tables[table], values[number])
         case "part_table", (part, _, count, number):
             table_address = load_word(pointers + 8 * (len(strides) + part))
-            return _chosen(read(table_address, WIDE[instruction.kind], count), values[number])
+            return chosen(read(table_address, WIDE[instruction.kind], count), values[number])
     raise ValueError(instruction.name)
 
 
-def _chosen(table: Lanes, index: Lanes) -> Lanes:
+def chosen(table: Lanes, index: Lanes) -> Lanes:
     """Entries of a table: an index counts modulo 2^k where there are 2^k, else one beyond the end takes the last."""
     if len(table) & (len(table) - 1) == 0:
         index = index & (len(table) - 1)

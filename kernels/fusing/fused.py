@@ -13,6 +13,7 @@ from functools import partial
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.descriptors import COLS, COUNT, OUT, OUT_STRIDE, PARTS, WORD, X_STRIDE, X, round_up
+from fourcc.kernels.fusing.costs import operations
 from fourcc.kernels.fusing.interleave_parts import (
     DATA,
     MAX_PARTS,
@@ -89,7 +90,8 @@ def fused(
         return DATA + interleaving.nbytes(count) + 64 * width + ROWS * 4 * max(round_up(cols), width * count)
 
     names, careful = tuple(unit.name for unit in units), Careful(has_large_floats, several)
-    return Kernel("fused", FLOAT, tile, tile, gather, scratch, names, careful=careful, unit=width)
+    cost = operations(traced)
+    return Kernel("fused", FLOAT, tile, tile, gather, scratch, names, careful=careful, unit=width, operations=cost)
 
 
 def _as_function(operation: Operation, place: Place) -> WriteUnit:

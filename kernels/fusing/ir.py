@@ -27,8 +27,8 @@ class Instruction:
     """One instruction of a trace.
 
     Attributes:
-        name: ``load``, ``bits``, ``digit`` and ``part_entry`` read a part, ``table`` and ``part_table`` look up;
-            ``constant``, ``to_float`` (of an integer), ``to_int`` (of a truth value); the others compute, as
+        name: ``load``, ``bits``, ``digit`` (of a byte) and ``part_entry`` read a part, ``table`` and ``part_table`` look
+            up; ``constant``, ``to_float`` (of an integer), ``to_int`` (of a truth); the others compute, as
             `fourcc.kernels.fusing.evaluation` says.
         kind: of the result: ``int`` or ``uint`` (32 bits hold it), ``low`` (the lowest 32 bits of a longer integer),
             ``float`` (float32) or ``truth``.

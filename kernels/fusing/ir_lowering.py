@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fourcc.kernels.fusing.folding import listed_values, short_sources
 from fourcc.kernels.fusing.ir import READS, Instruction, Trace
 from fourcc.kernels.fusing.lookup_lowering import (
     address_of,
@@ -18,9 +19,11 @@ from fourcc.kernels.fusing.lookup_lowering import (
 )
 from fourcc.kernels.fusing.part_lowering import PartReader
 from fourcc.kernels.simd.builder import Builder, Value, llvm_type, vector
+from fourcc.kernels.simd.interpreted import Lanes
 from fourcc.kernels.simd.operation import FLOATS, INTS
 
 WORDS, REALS, TRUTHS = llvm_type(INTS), llvm_type(FLOATS), vector("i1", 16)
+MOST_LISTED = 8  # tables of listed floats: more would not stay in registers
 OF_FLOATS = {"add": "fadd", "sub": "fsub", "mul": "fmul", "truediv": "fdiv"}
 OF_INTEGERS = {"and": "and_", "or": "or_", "lshift": "shl"}
 COMPARED = {"lt": "<", "le": "<=", "eq": "==", "ne": "!="}
@@ -41,12 +44,17 @@ class Lowering:
         self._b, self._trace = b, trace
         self._parts = PartReader(b, strides, pointers, block)
         self._built: dict[int, Value] = {}
+        self._sources = short_sources(trace) if b.target.name == "avx512" else [None] * len(trace.instructions)
+        self._listed: dict[bytes, Lanes] = {}
 
     def value(self, number: int) -> Value:
         """The vector that an instruction computes; its operands are built first."""
         waiting = [number]
         while waiting:
             instruction = self._trace.instructions[waiting[-1]]
+            if self._is_listed(waiting[-1]):
+                waiting.pop()
+                continue
             needed = () if instruction.name in READS else instruction.arguments  # a look-up builds its index itself
             missing = [each for each in needed if each not in self._built]
             if missing:
@@ -56,6 +64,19 @@ class Lowering:
                 if last not in self._built:
                     self._built[last] = self._build(instruction)
         return self._built[number]
+
+    def _is_listed(self, number: int) -> bool:
+        """Builds a float that depends on one short code alone as a look-up, where that is shorter; whether it did."""
+        instruction, source = self._trace.instructions[number], self._sources[number]
+        if number in self._built or instruction.kind != "float" or source is None or instruction.name in READS:
+            return False
+        table = listed_values(self._trace, number, source)
+        if table.tobytes() not in self._listed and len(self._listed) >= MOST_LISTED:
+            return False
+        self._listed[table.tobytes()] = table
+        index = self._short_index(source, len(table))
+        self._built[number] = look_up(self._b, constant_registers(self._b, table), index, period(len(table)))
+        return True
 
     def _build(self, instruction: Instruction) -> Value:  # noqa: PLR0911 - one for each name
         parts = self._parts

@@ -73,19 +73,17 @@ class PartReader:
             return b.lshr(self._word(part, low), b.constant(WORDS, shift)) if shift else self._word(part, low)
         return b.elementwise("fshr", self._word(part, high), self._word(part, low), b.constant(WORDS, shift))
 
-    def digit(self, part: int, offset: int, base: int, digit: int, *, alone: bool) -> Value:
-        """A digit of a byte; unless it must stand `alone`, bits above the lowest 16 are undefined.
+    def digit(self, part: int, offset: int, divisor: int, base: int, *, alone: bool) -> Value:
+        """``byte // divisor % base``; unless it must stand `alone`, bits above the lowest 16 are undefined.
 
-        The fraction of x / base^(digit + 1), in 16 bits, times the base: its whole part is the digit. The factor is
-        2^16 / base^(digit + 1), rounded up; as x and the divisor are at most 256, the error reaches no digit. Two bytes
-        of a word are computed at once.
+        The fraction of byte / (divisor * base), in 16 bits, times the base: its whole part is the digit. The factor is
+        2^16 / (divisor * base), rounded up; as the byte and divisor * base are at most 256, the error reaches no digit.
+        Two bytes of a word are computed at once.
         """
         b, word, place = self._b, offset // 4, offset % 4
-        key = part, word, place % 2, base, digit
+        key = part, word, place % 2, divisor, base
         if key not in self._digits:
-            fractions = b.mul(
-                self._pair(part, word, place % 2), b.constant(HALVES, -(-(1 << 16) // base ** (digit + 1)))
-            )
+            fractions = b.mul(self._pair(part, word, place % 2), b.constant(HALVES, -(-(1 << 16) // (divisor * base))))
             wide = vector("i32", 32)
             product = b.mul(b.zext(fractions, wide), b.constant(wide, base))
             self._digits[key] = b.bitcast(b.trunc(b.lshr(product, b.constant(wide, 16)), HALVES), WORDS)

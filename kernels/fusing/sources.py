@@ -80,7 +80,8 @@ class PartEntries(Vector):
         bounds = (0, packing.largest)
         if packing.digits:
             byte, digit = divmod(number, packing.digits)
-            return Value.whole(self.trace, "digit", bounds, part.index, part.offset + byte, packing.base, digit)
+            divisor = packing.base**digit
+            return Value.whole(self.trace, "digit", bounds, part.index, part.offset + byte, divisor, packing.base)
         bit = 8 * part.offset + packing.first_bit(number)
         return Value.whole(self.trace, "bits", bounds, part.index, bit, packing.bits)
 

@@ -50,7 +50,7 @@ class StandIn:
         self._copies: dict[int, FunctionType] = {}
         self._codes: set[CodeType] = set()
         self.function = self._copy(function)
-        self._signature = signature(self.function)
+        self._bound: set[tuple[int, tuple[str, ...]]] = set()  # numbers and names of arguments that are right
 
     def bind(self, arguments: Sequence[object], params: Mapping[str, object]) -> None:
         """Checks the arguments.
@@ -58,8 +58,12 @@ class StandIn:
         Raises:
             TypeError: it does not take them.
         """
+        given = len(arguments), tuple(params)
+        if given in self._bound:
+            return
         try:
-            self._signature.bind(*arguments, **params)
+            signature(self.function).bind(*arguments, **params)
+            self._bound.add(given)
         except TypeError as error:
             raise TypeError(f"{self.function.__name__}() {error}") from None
 

@@ -1,4 +1,4 @@
-"""What a format stores of a unit, some neighbouring blocks that are decoded at once, and how its decoder takes it."""
+"""The stored parts of a unit, some neighbouring blocks that are decoded at once, and how the decoder takes them."""
 
 from __future__ import annotations
 

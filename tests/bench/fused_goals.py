@@ -31,7 +31,7 @@ def encode_logarithms(blocks: Blocks) -> Parts:
 
 def decode_logarithms(scale: Floats, codes: Array, weights: Floats) -> None:
     """The inverse."""
-    for index in range(64):
+    for index in range(len(weights)):
         weights[index] = scale * LOGARITHMS[codes[index]]
 
 
@@ -48,7 +48,7 @@ def encode_booked(blocks: Blocks) -> Parts:
 
 def decode_booked(book: Floats, codes: Array, weights: Floats) -> None:
     """The inverse."""
-    for index in range(32):
+    for index in range(len(weights)):
         weights[index] = book[codes[index]]
 
 
@@ -62,7 +62,7 @@ def hadamard(x: Floats, parts: Parts, geom: Geometry) -> Floats:
 
 
 def by_matrix(x: Floats, parts: Parts, geom: Geometry) -> Floats:
-    """The same as one small product."""
+    """Each 64 columns times a Hadamard matrix, as one small product."""
     return np.asarray((x.reshape(-1, 64) @ HADAMARD).reshape(x.shape))
 
 
@@ -84,7 +84,7 @@ def encode_plain(blocks: Blocks) -> Parts:
 
 def decode_plain(scale: Floats, codes: Array, weights: Floats) -> None:
     """The inverse of both."""
-    for index in range(64):
+    for index in range(len(weights)):
         weights[index] = scale / 7 * (codes[index] - 8)
 
 

@@ -53,7 +53,7 @@ def test_one_format(run: Runner) -> None:
     """The output has summary, parts, settings with ranges and defaults, and foreign ids."""
     text = run("formats", "Q4_A").out
     assert "bits per weight  6\n" in text
-    assert "part bins: <f4, 1 row an entry\n" in text
+    assert "part bins: <f4 x 16, for each block\n" in text
     assert "method   encoder  kmeans   kmeans, equal-count  bins of least squared error" in text
     assert "ids elsewhere    qmatrix q4_a" in text
     assert "ids elsewhere    numpy <f4, safetensors F32, ggml 0" in run("formats", "F32").out

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.plugins.entries import GROUP
 from fourcc.testing import CHECKS
 from tests.cli.making import Runner
 
@@ -195,7 +194,7 @@ def test_measures_come_first_while_checks_fail(process: Runner, good: dict[str, 
     assert ended.code == 1
     lines = ended.out.splitlines()
     assert lines[2].startswith("tag   bits/weight  SQNR dB, normal")
-    assert lines[3].split() == ["Par1", "9", *["-"] * 5, "-", "-"]
+    assert lines[3].split() == ["Par1", "9", *["-"] * 8]
     assert [line.split()[0] for line in lines[4:6]] == ["Q8_0", "Q8_B"]
     assert any(line.startswith("Par1: not measured: encode of the format Par1") for line in lines)
     assert any(line.startswith("not made, since declared size failed: decoding, empty, ") for line in lines)
@@ -222,7 +221,7 @@ def test_the_checks_are_listed(run: Runner) -> None:
 
 @pytest.mark.thorough
 def test_a_format_is_examined(process: Runner, good: dict[str, str]) -> None:
-    """What it costs, a line for each check, what is noted, and a summary."""
+    """Measures, a line for each check, what is noted, and a summary."""
     ended = process("plugin", "test", "Good", "--vectors", "missing.json", env=good)
     assert ended.code == 1
     lines = ended.out.splitlines()
@@ -332,7 +331,7 @@ def test_an_import_that_prints_or_takes_long(process: Runner, plugin: Plugin) ->
 
 
 def test_a_format_of_another_seam(process: Runner, tmp_path: Path) -> None:
-    """A package that declares the tag in the group of another version: both groups are named."""
+    """A package that declares the tag in the group of another version: the report says what to upgrade."""
     info = tmp_path / "old-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: old\nVersion: 1.0\n")
@@ -340,9 +339,8 @@ def test_a_format_of_another_seam(process: Runner, tmp_path: Path) -> None:
     ended = process("plugin", "test", "Oldy", env={"PYTHONPATH": str(tmp_path)})
     assert ended.code == 1
     told = " ".join(ended.out.split())
-    assert "the format was written for another version of fourcc's seam" in told
-    assert "old 1.0 declares it in the entry-point group fourcc.formats.0" in told
-    assert f"expected the group {GROUP}" in told
+    assert "of the seam" in told
+    assert "likely cause the plugin was written for another version of the seam" in told
 
 
 def test_usage(process: Runner, run: Runner, good: dict[str, str]) -> None:

@@ -20,6 +20,7 @@ from tests.compute.beside_blocks import BOTH, CALLS, PLAIN, SPARSE, TURN, TURNED
 from tests.core.fakes import installed
 from tests.examples import examples
 from tests.kernels.bounds import float_bound
+from tests.kernels.other_targets import on_any_processor, passes
 from tests.running.test_llama import TOKENS, case, relative, slow_logits
 
 KINDS = [TURNED, SPARSE, BOTH]
@@ -135,7 +136,7 @@ def test_a_model_gives_the_logits_of_its_decoded_weights(fmt: Format, threads: i
 
 
 def test_matrices_that_turn_alike_share_the_work() -> None:
-    """Those of a layer's queries, keys and values have equal factors; a matrix with others turns by itself."""
+    """A layer's queries, keys and values have equal factors; a matrix with others turns by itself."""
     model = case("grouped heads")
     quantized = model.quantized(str(TURNED.tag))
     network = Llama(model.architecture, quantized.get)
@@ -254,3 +255,10 @@ def test_a_turn_whose_decoder_cannot_be_traced_decodes_first() -> None:
             ):
                 assert q.packed.kernel.level == "decode"
             assert excess(q, x, q.matmul(x)) <= 1
+
+
+@pytest.mark.thorough
+@on_any_processor
+def test_on_any_processor(name: str) -> None:
+    """The instructions of other machines."""
+    passes(__file__, name, "activations or shape or logits")

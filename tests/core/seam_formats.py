@@ -5,44 +5,56 @@ from fractions import Fraction
 
 import numpy as np
 
-from fourcc.arrays import Array, Floats, Parts
-from fourcc.format import Blocks, Format, Original
-from fourcc.geometry import Geometry
-from fourcc.part import Part
-from fourcc.settings import Params, Setting
+from fourcc import (
+    Array,
+    Blocks,
+    Floats,
+    Format,
+    Geometry,
+    Original,
+    Part,
+    Parts,
+    Setting,
+    Sparse,
+    Turn,
+    packed,
+    per_block,
+    per_column,
+    per_matrix,
+    per_row,
+    per_weight,
+    ragged,
+    record,
+)
 
-# A codebook for the matrix: `prepare` sees all rows, a part belongs to the whole matrix, and so does a scalar.
+# A codebook for the matrix: `prepare` sees all rows, a part belongs to the whole matrix, and so does a number.
 
 
 def _fit(original: Original) -> Floats:
     """The sixteen quantiles of all weights, read in two runs."""
-    reader, geom, aids = original.rows, original.geom, original.aids
-    half = geom.rows // 2
-    w = np.concatenate([reader(0, half), reader(half, geom.rows)])
+    half, rows = original.geom.rows // 2, original.geom.rows
+    w = np.concatenate([original.rows(0, half), original.rows(half, rows)])
     book: Floats = np.quantile(w, np.arange(16) / 15).astype(np.float32)  # (16,)
     return book
 
 
 def _nearest(blocks: Blocks) -> Parts:
-    tile, shared = blocks.rows, blocks.shared
-    book = np.asarray(shared)
-    codes = np.abs(tile[..., None] - book).argmin(axis=-1).astype(np.uint8)
-    return {"codes": codes, "book": book, "largest": np.abs(book).max()}
+    book = blocks.shared
+    return {"codes": np.abs(blocks.w[..., None] - book).argmin(axis=-1), "book": book, "largest": np.abs(book).max()}
+
+
+def _of_book(codes: Array, book: Array, largest: Array, weights: Array) -> None:
+    weights[:] = np.minimum(book[codes], largest)
 
 
 CODEBOOK = Format(
     tag="Cbk4",
-    name="a codebook for each matrix",
-    summary="",
-    block=(1, 1),
-    parts=(
-        Part("codes", "|u1", lambda geom: (geom.cols,)),
-        Part("book", "<f4", lambda _: (16,), rows=None),
-        Part("largest", "<f4", lambda _: (), rows=None),
-    ),
+    summary="a codebook for each matrix",
+    block=8,
+    parts=(packed("codes", bits=4), per_matrix("book", "f4", 16), per_matrix("largest", "f4")),
     prepare=_fit,
     encode=_nearest,
-    decode=lambda parts, _: parts["book"][parts["codes"] & 15],
+    decode_block=_of_book,
 )
 
 # GPTQ with act-order: columns are taken in the order of the Hessian's diagonal and grouped in that order; the part
@@ -50,7 +62,7 @@ CODEBOOK = Format(
 
 
 def _act_order(original: Original) -> Array:
-    reader, geom, aids = original.rows, original.geom, original.aids
+    geom, aids = original.geom, original.aids
     assert aids.hessian is not None
     order = np.argsort(-np.diag(aids.hessian), kind="stable")
     groups = np.empty(geom.cols, np.int32)
@@ -59,8 +71,7 @@ def _act_order(original: Original) -> Array:
 
 
 def _gptq(blocks: Blocks) -> Parts:
-    tile, shared, geom = blocks.rows, blocks.shared, blocks.geom
-    groups = np.asarray(shared)
+    tile, groups, geom = blocks.rows, blocks.shared, blocks.geom
     scales = np.zeros((geom.rows, groups.max() + 1), np.float16)
     np.maximum.at(scales.T, groups, (np.abs(tile.T) / 7).astype(np.float16))
     codes = np.rint(tile / np.maximum(scales[:, groups], 1e-6)).clip(-8, 7).astype(np.int8)
@@ -69,13 +80,12 @@ def _gptq(blocks: Blocks) -> Parts:
 
 GPTQ = Format(
     tag="Gptq",
-    name="GPTQ with act-order",
-    summary="",
-    block=(1, 1),
+    summary="GPTQ with act-order",
+    block=(1, None),
     parts=(
-        Part("g_idx", "<i4", lambda geom: (geom.cols,), rows=None),
-        Part("scales", "<f2", lambda geom: (-(-geom.cols // geom.params["group"]),)),
-        Part("codes", "|i1", lambda geom: (geom.cols,)),
+        per_column("g_idx", "i4"),
+        Part("scales", "f2", lambda geom: (-(-geom.cols // geom.params["group"]),)),
+        per_weight("codes", "i1"),
     ),
     params=(Setting("group", 8, "columns of a scale", low=1),),
     needs=frozenset({"hessian"}),
@@ -114,104 +124,90 @@ def _awq_decode(parts: Parts, geom: Geometry) -> Floats:
 
 AWQ = Format(
     tag="Awqi",
-    name="AWQ, interleaved",
-    summary="",
+    summary="AWQ, interleaved",
     block=(None, None),
     parts=(
-        Part("channels", "<f4", lambda geom: (geom.cols,), rows=None),
-        Part("steps", "<f2", lambda _: ()),
-        Part("words", "<u4", lambda geom: (geom.cols,), rows=8),
+        per_column("channels", "f4"),
+        per_row("steps", "f2"),
+        Part("words", "u4", lambda geom: (geom.cols,), rows=8),
     ),
     needs=frozenset({"importance"}),
     encode=_awq,
     decode=_awq_decode,
 )
 
-# A trellis: each code is a path of two bits a weight through states, the table of outputs is stored.
+# A trellis: each code is a path of two bits a weight through states, the table of outputs is stored. A block is a row.
 
 
 def _walk(blocks: Blocks) -> Parts:
-    tile, shared = blocks.rows, blocks.shared
-    table = np.asarray(shared)
-    state = np.zeros(len(tile), np.int64)
-    codes = np.empty(tile.shape, np.uint8)
-    for column, w in enumerate(tile.T):
+    table = blocks.shared
+    state = np.zeros(len(blocks.w), np.int64)
+    codes = np.empty(blocks.w.shape, np.uint8)
+    for column, w in enumerate(blocks.w.T):
         nexts = (state[:, None] * 4 + np.arange(4)) % 64
         codes[:, column] = np.abs(table[nexts] - w[:, None]).argmin(axis=1)
-        state = nexts[np.arange(len(tile)), codes[:, column]]
+        state = nexts[np.arange(len(state)), codes[:, column]]
     return {"table": table, "codes": codes}
 
 
-def _walk_back(parts: Parts, geom: Geometry) -> Floats:
-    state = np.zeros(geom.rows, np.int64)
-    w = np.empty((geom.rows, geom.cols), np.float32)
-    for column in range(geom.cols):
-        state = (state * 4 + (parts["codes"][:, column] & 3)) % 64
-        w[:, column] = parts["table"][state]
-    return w
+def _walk_back(table: Array, codes: Array, weights: Array) -> None:
+    state = 0
+    for column in range(len(weights)):
+        state = (state * 4 + codes[column]) % 64
+        weights[column] = table[state]
 
 
 TRELLIS = Format(
     tag="Trel",
-    name="a trellis with its table",
-    summary="",
+    summary="a trellis with its table",
     block=(1, None),
-    parts=(
-        Part("table", "<f4", lambda _: (64,), rows=None),
-        Part("codes", "|u1", lambda geom: (geom.cols,)),
-    ),
-    prepare=lambda *_: np.sin(np.arange(64) * 2.4).astype(np.float32) * np.float32(2),
+    parts=(per_matrix("table", "f4", 64), packed("codes", bits=2, high_first=True)),
+    prepare=lambda _: np.sin(np.arange(64) * 2.4).astype(np.float32) * np.float32(2),
     encode=_walk,
-    decode=_walk_back,
+    decode_block=_walk_back,
 )
 
 # Rotated by a Hadamard matrix with random signs, of which the file holds the seed; records of a scale and eight codes.
 
 
-def _rotation(cols: int, params: Params) -> Floats:
-    signs = np.random.Generator(np.random.PCG64(params["seed"])).integers(0, 2, cols) * 2 - 1
+def _rotation(geom: Geometry) -> Floats:
+    signs = np.random.Generator(np.random.PCG64(geom.params["seed"])).integers(0, 2, geom.cols) * 2 - 1
     matrix = np.ones((1, 1), np.float32)
-    while len(matrix) < cols:
+    while len(matrix) < geom.cols:
         matrix = np.block([[matrix, matrix], [matrix, -matrix]])
-    rotation: Floats = (matrix / np.sqrt(np.float32(cols)) * signs).astype(np.float32)  # (cols, cols), orthogonal
+    rotation: Floats = (matrix / np.sqrt(np.float32(geom.cols)) * signs).astype(np.float32)  # (cols, cols), orthogonal
     return rotation
 
 
 def _rotate(blocks: Blocks) -> Parts:
-    tile, shared, geom = blocks.rows, blocks.shared, blocks.geom
-    w = (tile @ np.asarray(shared).T).reshape(geom.rows, -1, 8)
-    blocks = np.empty(w.shape[:2], np.dtype([("d", "<f4"), ("q", "i1", 8)]))
-    blocks["d"] = np.abs(w).max(axis=2) / 127
-    blocks["q"] = np.rint(w / np.maximum(blocks["d"], 1e-30)[..., None])
-    return {"blocks": blocks}
+    w = (blocks.rows @ blocks.shared.T).reshape(-1, 8)
+    d = np.abs(w).max(axis=1) / 127
+    return {"d": d, "q": np.rint(w / np.maximum(d, 1e-30)[:, None]).astype(np.int8)}
 
 
-def _rotate_back(parts: Parts, geom: Geometry) -> Floats:
-    w = (parts["blocks"]["d"][..., None] * parts["blocks"]["q"]).reshape(geom.rows, geom.cols)
-    back: Floats = w @ _rotation(geom.cols, geom.params)
-    return back
+def _rotated(d: Array, q: Array, weights: Array, seed: int) -> None:
+    weights[:] = d * q
 
 
 HADAMARD = Format(
     tag="Hada",
-    name="rotated 8-bit",
-    summary="",
-    block=(1, 8),
-    parts=(Part("blocks", (("d", "<f4", ()), ("q", "|i1", (8,))), lambda geom: (geom.cols // 8,)),),
+    summary="rotated 8-bit",
+    block=8,
+    parts=(record("blocks", per_block("d", "f4"), per_weight("q", "i1")),),
     params=(Setting("seed", 1, "of the signs", low=0, high=2**32 - 1),),
-    prepare=lambda _, geom, *__: _rotation(geom.cols, geom.params),
+    prepare=lambda original: _rotation(original.geom),
     encode=_rotate,
-    decode=_rotate_back,
+    decode_block=_rotated,
+    turn=Turn(lambda x, _, geom: x @ _rotation(geom).T, lambda rows, _, geom: rows @ _rotation(geom)),
 )
 
 # Entropy-coded: one part of variable length, and one of fixed length behind it.
 
 
 def _deflate(blocks: Blocks) -> Parts:
-    tile, shared, geom = blocks.rows, blocks.shared, blocks.geom
-    steps = np.abs(tile).max(axis=1) / 127
-    codes = np.rint(tile / np.maximum(steps, 1e-30)[:, None]).astype(np.int8)
-    return {"stream": np.frombuffer(zlib.compress(codes.tobytes(), 9), np.uint8), "steps": steps.astype(np.float32)}
+    steps = np.abs(blocks.rows).max(axis=1) / 127
+    codes = np.rint(blocks.rows / np.maximum(steps, 1e-30)[:, None]).astype(np.int8)
+    return {"stream": np.frombuffer(zlib.compress(codes.tobytes(), 9), np.uint8), "steps": steps}
 
 
 def _inflate(parts: Parts, geom: Geometry) -> Floats:
@@ -223,11 +219,102 @@ def _inflate(parts: Parts, geom: Geometry) -> Floats:
 
 ENTROPY = Format(
     tag="Zent",
-    name="entropy-coded 8-bit",
-    summary="",
-    block=(1, 1),
-    parts=(Part("stream", "|u1", reach="ragged"), Part("steps", "<f4", lambda _: ())),
+    summary="entropy-coded 8-bit",
+    block=(1, None),
+    parts=(ragged("stream", "u1"), per_row("steps", "f4")),
     nominal_bits=Fraction(7),
     encode=_deflate,
     decode=_inflate,
+)
+
+# Three values a weight, five to a byte, and the weights that are far from them: of variable length, beside the blocks.
+
+
+def _ternary(blocks: Blocks) -> Parts:
+    scale = np.abs(blocks.w).mean(axis=1)
+    codes = np.rint(blocks.w / np.maximum(scale, 1e-30)[:, None]).clip(-1, 1)
+    rows, cols = blocks.geom.rows, blocks.geom.cols
+    off = (blocks.w - scale[:, None] * codes).reshape(rows, -1)[:, :cols]  # without the zeros of short blocks
+    at = np.flatnonzero(np.abs(off) > 0.5)
+    return {"scale": scale, "codes": codes.astype(np.int8) + 1, "at": at, "off": off.ravel()[at]}
+
+
+def _of_ternary(scale: Array, codes: Array, weights: Array) -> None:
+    weights[:] = scale * (codes - 1)
+
+
+def _outliers(parts: Parts, geom: Geometry) -> Sparse:
+    return Sparse(*np.divmod(parts["at"], geom.cols), parts["off"])
+
+
+OUTLIERS = Format(
+    tag="Outl",
+    summary="ternary, with outliers",
+    block=12,
+    parts=(per_block("scale", "f4"), packed("codes", base=3, digits=5), ragged("at", "u4"), ragged("off", "f4")),
+    nominal_bits=Fraction(5),
+    encode=_ternary,
+    decode_block=_of_ternary,
+    extra=_outliers,
+)
+
+# Blocks of several rows: down a column, and four rows of seven; the last ones are short in both directions.
+
+
+def _steps(blocks: Blocks) -> Parts:
+    assert blocks.w.size == 0 or np.abs(blocks.w).max(axis=1).all(), "no zero fills up a block"
+    step = np.abs(blocks.w).max(axis=1) / 15
+    return {"step": step, "codes": np.rint(blocks.w / step[:, None]).astype(np.int8) + 15}
+
+
+def _stepped(step: Array, codes: Array, weights: Array) -> None:
+    weights[:] = step * (codes - 15)
+
+
+COLUMNS = Format(
+    tag="Colu",
+    summary="128 rows of a column",
+    block=(128, 1),
+    parts=(per_block("step", "f4"), packed("codes", bits=5)),
+    encode=_steps,
+    decode_block=_stepped,
+)
+GRID = Format(
+    tag="Grid",
+    summary="4 rows of 7",
+    block=(4, 7),
+    parts=(per_block("step", "f4"), packed("codes", bits=5)),
+    encode=_steps,
+    decode_block=_stepped,
+)
+
+# A block as long as a parameter says, scales of the columns that calibration data give, and of the rows.
+
+
+def _balanced(blocks: Blocks) -> Parts:
+    assert blocks.aids.importance is not None
+    channels = np.sqrt(blocks.aids.importance).astype(np.float32)  # (cols,)
+    w = blocks.rows * channels
+    rows = np.abs(w).max(axis=1)
+    width = blocks.w.shape[1]
+    w = np.pad(w, ((0, 0), (0, -w.shape[1] % width))).reshape(len(w), -1, width) / rows[:, None, None]
+    step = np.maximum(np.abs(w).max(axis=2), 1e-30) / 7  # (rows, blocks of a row)
+    codes = np.rint(w / step[..., None]).astype(np.int8) + 8
+    return {"channels": channels, "rows": rows, "step": step.reshape(-1), "codes": codes.reshape(-1, width)}
+
+
+def _balance(channels: Array, rows: Array, step: Array, codes: Array, weights: Array, group: int) -> None:
+    for column in range(group):
+        weights[column] = rows * step * (codes[column] - 8) / channels[column]
+
+
+BALANCED = Format(
+    tag="Bala",
+    summary="4-bit, with scales of rows, columns and groups",
+    block=(1, "group"),
+    parts=(per_column("channels", "f4"), per_row("rows", "f4"), per_block("step", "f2"), packed("codes", bits=4)),
+    params=(Setting("group", 24, "columns of a step", low=1),),
+    needs=frozenset({"importance"}),
+    encode=_balanced,
+    decode_block=_balance,
 )

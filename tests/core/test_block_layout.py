@@ -53,6 +53,10 @@ def _decode(scale: Array, codes: Array, weights: Array) -> None:
         weights[column] = scale * ((codes[column] - 8) / 7)
 
 
+def _zeros(*arguments: Array) -> None:
+    arguments[-1][:] = 0
+
+
 FOUR = Format(
     tag="Four",
     summary="4-bit codes",
@@ -101,7 +105,7 @@ def test_with_a_part_of_the_row_blocks_come_at_once() -> None:
         return {**_nearest(blocks), "mean": blocks.rows.mean(axis=1)}
 
     parts = (*FOUR.parts, per_row("mean", "f4"))
-    found = Format(tag="Four", summary="", block=32, parts=parts, encode=look, decode_block=lambda *_: None)
+    found = Format(tag="Four", summary="", block=32, parts=parts, encode=look, decode_block=_zeros)
     with installed(found):
         q = encode(np.ones((3, 75), np.float32), "Four")
     assert seen == [(9, 32)]
@@ -137,7 +141,7 @@ def test_importance_comes_with_the_weights() -> None:
 def returning(**parts: Array) -> Format:
     """A format whose encoder returns what it should not."""
     right = (per_block("scale", "f2"), packed("codes", bits=4), per_matrix("book", "f4", 2))
-    return Format(tag="Four", summary="", block=32, parts=right, encode=lambda _: parts, decode_block=lambda *_: None)
+    return Format(tag="Four", summary="", block=32, parts=right, encode=lambda _: parts, decode_block=_zeros)
 
 
 SCALE, CODES, BOOK = np.ones(4, np.float32), np.ones((4, 32), np.int64), np.zeros(2)

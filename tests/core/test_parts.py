@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fourcc.errors import PluginError
-from fourcc.part import Part
+from fourcc.part import per_block, per_matrix, ragged
 from fourcc.parts import PartArrays, PartsPlacer
 from fourcc.spec import FormatSpec
 from fourcc.tags import as_tag
@@ -18,8 +18,8 @@ SPEC = FormatSpec(
     summary="codes of two rows an entry, and a table of the whole matrix",
     block=(2, 1),
     parts=(
-        Part("codes", "|u1", lambda geom: (geom.cols,), rows=2),
-        Part("table", "<u2", lambda _: (2,), rows=None),
+        per_block("codes", "u1"),
+        per_matrix("table", "u2", 2),
     ),
 )
 STREAM = FormatSpec(
@@ -27,7 +27,7 @@ STREAM = FormatSpec(
     name="a test's",
     summary="one stream",
     block=(None, None),
-    parts=(Part("stream", "<u2", None, rows=None),),
+    parts=(ragged("stream", "u2"),),
     nominal_bits=SPEC.bits_per_weight(),
 )
 

@@ -16,18 +16,30 @@ from fourcc.dtypes import itemsize
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
 from fourcc.format import Aids, Format
-from fourcc.geometry import split_shape
+from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.qmatrix import QMatrix
 from fourcc.tiles import TILE_WEIGHTS
 from tests.container.build import write_model
 from tests.core.fakes import installed
-from tests.core.seam_formats import AWQ, CODEBOOK, ENTROPY, GPTQ, HADAMARD, TRELLIS
+from tests.core.seam_formats import (
+    AWQ,
+    BALANCED,
+    CODEBOOK,
+    COLUMNS,
+    ENTROPY,
+    GPTQ,
+    GRID,
+    HADAMARD,
+    OUTLIERS,
+    TRELLIS,
+)
 
-FORMATS = [CODEBOOK, GPTQ, AWQ, TRELLIS, HADAMARD, ENTROPY]
+FORMATS = [CODEBOOK, GPTQ, AWQ, TRELLIS, HADAMARD, ENTROPY, OUTLIERS, COLUMNS, GRID, BALANCED]
 STACKABLE = [each for each in FORMATS if not each.variable]
-LIMIT = {"Cbk4": 0.25, "Gptq": 0.1, "Awqi": 0.15, "Trel": 0.75, "Hada": 0.02, "Zent": 0.02}
+LIMIT = {"Cbk4": 0.25, "Gptq": 0.1, "Awqi": 0.15, "Trel": 0.75, "Hada": 0.02}
+LIMIT |= {"Zent": 0.02, "Outl": 0.4, "Colu": 0.06, "Grid": 0.06, "Bala": 0.15}
 ids = [str(each.tag) for each in FORMATS]
 
 
@@ -191,13 +203,55 @@ def test_parameters_are_part_of_the_layout() -> None:
         assert np.abs(attrs.evolve(one, params={"seed": 2}).decode() - w).max() > 0.5
 
 
+@pytest.mark.parametrize("found", [each for each in FORMATS if each.derived and not (each.turn or each.extra)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (5, 7), (129, 9), (260, 40), (3, 100)])
+def test_derived_decoders_know_their_blocks(found: Format, shape: tuple[int, int]) -> None:
+    """Rows, or runs of a block's rows, decode to what they are within the matrix; whatever blocks are short."""
+    if found.misfit(shape):
+        pytest.skip("rows are whole blocks")
+    with installed(found):
+        q = encode(weights(*shape), found.tag, aids=aids(shape[1]))
+    height = found.block[0] or shape[0]
+    whole = found.decode(q.parts, Geometry(*shape, q.params))
+    for first in range(0, shape[0], height):
+        last = min(first + height, shape[0])
+        some = {part.name: part.cut(q.parts[part.name], first, last) for part in found.parts}
+        part = found.decode(some, Geometry(last - first, shape[1], q.params))
+        np.testing.assert_array_equal(part, whole[first:last])
+
+
+def test_products_turn_activations_instead_of_rows() -> None:
+    """The two directions of a turn agree."""
+    w, x = weights(9, 64), weights(3, 64, seed=7)
+    with installed(HADAMARD):
+        q = encode(w, "Hada")
+    turn, geom = HADAMARD.turn, Geometry(9, 64, q.params)
+    assert turn is not None
+    rows = weights(9, 64, seed=8)
+    np.testing.assert_allclose(turn.back(rows, q.parts, geom) @ x.T, rows @ turn.forward(x, q.parts, geom).T, atol=1e-4)
+
+
+def test_codes_follow_from_the_one_part_that_has_them() -> None:
+    """Also in a record; formats with several such parts, or none, have no codes unless they say how."""
+    assert {str(each.tag) for each in FORMATS if each.codes is None} == {"Awqi", "Zent"}
+    with installed(HADAMARD, GRID):
+        for found, least in ((HADAMARD, -127), (GRID, 0)):
+            q = encode(weights(9, 64), found.tag)
+            assert found.codes is not None
+            codes = found.codes(q.parts, Geometry(9, 64, q.params))
+            assert codes.shape == (9, 64)
+            assert codes.min() == least
+
+
 def test_every_fake_is_different() -> None:
-    """Whole-matrix parts, whole-matrix tiles, records, parameters, aids, variable length: each at least once."""
-    specs = [each for each in FORMATS]
-    assert any(part.rows is None for spec in specs for part in spec.parts)
-    assert any(spec.block == (None, None) for spec in specs)
-    assert any(not isinstance(part.dtype, str) for spec in specs for part in spec.parts)
-    assert frozenset().union(*(spec.needs for spec in specs)) == {"importance", "hessian"}
-    assert any(spec.variable for spec in specs)
-    assert any(spec.params for spec in specs)
+    """All that a part may belong to, tiles of whole matrices, records, parameters, aids: each at least once."""
+    fields = [field for each in FORMATS for part in each.parts for field in (part, *part.fields)]
+    assert {field.reach for field in fields} == {"block", "weight", "row", "column", "matrix", "ragged", "free"}
+    assert any(field.packing is not None and field.packing.digits for field in fields)
+    assert any(each.block == (None, None) for each in FORMATS)
+    assert any(isinstance(each.block[1], str) for each in FORMATS)
+    assert any(part.fields for each in FORMATS for part in each.parts)
+    assert frozenset().union(*(each.needs for each in FORMATS)) == {"importance", "hessian"}
+    assert any(each.variable for each in FORMATS)
+    assert any(each.extra for each in FORMATS)
     assert split_shape((3, 9, 64)) == ((3,), 9, 64)

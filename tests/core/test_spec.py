@@ -7,24 +7,18 @@ import pytest
 
 from fourcc.dtypes import itemsize
 from fourcc.geometry import Geometry, split_shape
-from fourcc.part import Part
+from fourcc.part import Part, packed, per_block, per_column, per_matrix, per_row, per_weight, ragged, record
 from fourcc.settings import Setting, complete
 from fourcc.spec import FormatSpec
 
-GROUPED = (
-    Part("scales", "<f2", tail=lambda geom: (-(-geom.cols // geom.params["group"]),)),
-    Part("codes", "|u1", tail=lambda geom: (-(-geom.cols // 2),)),
-    Part("book", "<f4", tail=lambda _: (16,), rows=None),
-)
+GROUPED = (per_block("scales", "f2"), packed("codes", bits=4), per_matrix("book", "f4", 16))
 GROUP = Setting("group", 64, "columns of a scale", low=2, high=1024)
 
 
 def spec(**changes: Any) -> FormatSpec:
     """A grouped 4-bit format with a codebook."""
-    return FormatSpec(
-        **{"tag": "Fake", "name": "fake", "summary": "", "block": (1, 64), "parts": GROUPED, "params": (GROUP,)}
-        | changes
-    )
+    usual = {"tag": "Fake", "name": "fake", "summary": "", "block": (1, "group"), "short_block": False}
+    return FormatSpec(**usual | {"parts": GROUPED, "params": (GROUP,)} | changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +56,50 @@ def test_part_shapes() -> None:
     """Leading dimensions first; a part of the matrix once for each; short blocks rounded up."""
     shapes = spec(short_block=True).part_shapes((8, 3, 100), {"group": 64})
     assert shapes == {"scales": (8, 3, 2), "codes": (8, 3, 50), "book": (8, 16)}
-    down = Part("scales", "<f4", tail=lambda geom: (geom.cols,), rows=128)
-    assert [down.shape(Geometry(rows, 5)) for rows in (0, 1, 128, 129)] == [(0, 5), (1, 5), (1, 5), (2, 5)]
+    free = Part("scales", "<f4", tail=lambda geom: (geom.cols,), rows=128)
+    down = spec(block=(128, 1), parts=(per_block("scales", "f4"),)).parts[0]
+    for part in (free, down):
+        assert [part.shape(Geometry(rows, 5)) for rows in (0, 1, 128, 129)] == [(0, 5), (1, 5), (1, 5), (2, 5)]
+
+
+@pytest.mark.parametrize(
+    ("part", "block", "shape", "bits"),
+    [
+        (per_block("a", "f2"), 32, (3, 4), Fraction(1, 2)),
+        (per_block("a", "f4", 2, 3), (2, 50), (2, 2, 2, 3), Fraction(192, 100)),
+        (per_block("a", "f4"), (None, 1), (100,), 0),
+        (per_block("a", "f4"), (1, None), (3,), Fraction(1, 128)),
+        (per_block("a", "f4"), (None, None), (), 0),
+        (per_weight("a", "u2"), 32, (3, 100), 16),
+        (packed("a", bits=3), 32, (3, 38), 3),
+        (packed("a", base=3, digits=5), 32, (3, 20), Fraction(8, 5)),
+        (packed("a", bits=4, high_first=True), 32, (3, 50), 4),
+        (per_row("a", "f2", 2), 32, (3, 2), Fraction(1, 128)),
+        (per_column("a", "f4"), 32, (100,), 0),
+        (per_matrix("a", "f4", 16), 32, (16,), 0),
+        (per_matrix("a", "f4"), 32, (), 0),
+        (record("a", per_block("d", "f2"), packed("q", bits=4, run=16)), 32, (3, 4), Fraction(9, 2)),
+    ],
+)
+def test_a_part_has_the_shape_and_the_bits_of_what_it_belongs_to(
+    part: Part, block: Any, shape: tuple[int, ...], bits: Fraction
+) -> None:
+    """In a matrix of 3 rows and 100 columns; bits are those of a large one."""
+    found = spec(block=block, parts=(part,), params=())
+    found.check()
+    assert found.part_shapes((3, 100), {}) == {"a": shape}
+    assert found.bits_per_weight() == bits
+
+
+def test_records_are_of_one_block() -> None:
+    """Their fields are codes and entries of a block whose width is a number."""
+    for block, field in (
+        (None, per_block("d", "f2")),
+        (32, per_row("d", "f2")),
+        (32, record("d", per_block("e", "f2"))),
+    ):
+        with pytest.raises(ValueError, match="field 'd': a record has fields of one block, whose width is a number"):
+            spec(block=block, parts=(record("a", field),), params=())
 
 
 def test_stored_bytes_and_bits() -> None:
@@ -75,7 +111,7 @@ def test_stored_bytes_and_bits() -> None:
 
 def test_variable_parts_count_by_nominal_bits() -> None:
     """Their real length is known only afterwards."""
-    entropy = spec(parts=(Part("stream", "|u1", tail=None),), nominal_bits=Fraction(5, 2), params=())
+    entropy = spec(block=64, parts=(ragged("stream", "u1"),), nominal_bits=Fraction(5, 2), params=())
     assert entropy.variable
     assert entropy.stored_bytes((3, 5), {}) == 5
     assert entropy.bits_per_weight() == Fraction(5, 2)
@@ -143,8 +179,10 @@ def test_settings_are_completed() -> None:
             "128 rows an entry do not divide the block's 1",
         ),
         ({"parts": (Part("a", "<f4", lambda geom: (geom.cols,), rows=0),)}, "part 'a': 0 rows an entry"),
-        ({"parts": (Part("a", "<f4", None),)}, "a part of variable length needs nominal_bits"),
-        ({"parts": (Part("a", "<f4", lambda geom: (geom.cols, geom.params["nope"])),)}, "nope"),
+        ({"parts": (Part("a", "<f4", None),)}, "part 'a': declare it with per_block, packed, ... or give `tail`"),
+        ({"parts": (ragged("a", "f4"),)}, "a part of variable length needs nominal_bits"),
+        ({"parts": (packed("a", base=3, digits=6),)}, "6 digits of base 3 do not fit a byte"),
+        ({"parts": (Part("a", "<f4", lambda geom: (geom.cols, int(str(geom.params["nope"])))),)}, "nope"),
         ({"block": (0, 1)}, "sizes are at least 1"),
         ({"decoded": "float32"}, "is not a little-endian dtype"),
         ({"needs": frozenset({"gradients"})}, "only hessian, importance can be asked for"),

@@ -139,7 +139,7 @@ def of_all(  # noqa: PLR0917 - one of each kind
     weights: Floats,
 ) -> None:
     """Uses an entry of each part."""
-    for index in range(10):
+    for index in range(len(weights)):
         level = book[codes[index]] * scale + low[index] * step
         weights[index] = level * by[index] + twice[2 * index + 1] * row + ends[index & 1] * pair[1]
 
@@ -192,7 +192,7 @@ def test_parts_of_each_kind(rows: int, cols: int, seed: int) -> None:
 
 def fields_one_by_one(d: Floats, least: Array, q: Array, weights: Floats) -> None:
     """A record's fields: two numbers, and codes of three bits, with unused bits behind them."""
-    for index in range(12):
+    for index in range(len(weights)):
         weights[index] = d * (q[index] - least)
 
 

@@ -18,7 +18,7 @@ STEPS, COMPILED_STEPS = 30, 12
 
 
 def differences(first: int, count: int) -> Iterator[str]:
-    """What differs, or is not refused, among so many decoders."""
+    """The differences among so many decoders, and lines that are not refused; empty where there is none."""
     for seed in range(first, first + count):
         decoder = made_up(seed, STEPS)
         yield difference(decoder, seed)
@@ -27,7 +27,7 @@ def differences(first: int, count: int) -> Iterator[str]:
 
 
 def compiled_differences(first: int, count: int) -> Iterator[str]:
-    """What machine code makes differently."""
+    """The weights that machine code makes differently."""
     for start in range(first, first + count, TOGETHER):
         yield compiled_difference([made_up(seed, COMPILED_STEPS) for seed in range(start, start + TOGETHER)], start)
 

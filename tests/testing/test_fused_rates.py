@@ -57,7 +57,7 @@ def test_the_ratio_is_that_of_the_medians(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_both_sides_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What slows the machine down meanwhile slows both."""
+    """A load that slows the machine down slows both."""
     clock = Clock(monkeypatch, lambda n, turn: 1.0, decoded=1.0)
     fused_rates(encode(plain(), PLAIN.tag), (2,), turns=3, clock=clock)
     assert [level for level, _ in clock.calls] == ["fused", "decode"] * 5  # once to compile, once to tell how long
