@@ -13,7 +13,7 @@ from fourcc.kernels.fusing.ir import UntraceableError
 from fourcc.kernels.fusing.stored_parts import DecoderPart, FieldsPart, stored
 from fourcc.kernels.fusing.tracer import BlockDecoder, trace
 
-WIDE = 64  # weights that a unit has, if it can
+WIDE = 32  # weights that a unit has, if it can; more do not help in general
 WIDEST = 128  # weights that a unit may have in order that its parts are whole words
 INSTRUCTIONS = 6000  # of a unit; a longer one is only made where codes fill whole bytes no sooner
 MOST = 64  # blocks that are tried until codes fill whole bytes
