@@ -179,9 +179,7 @@ def _part(part: Part) -> str:
     shape = "".join(f" x {size}" for size in part.dims)
     if part.reach != "free":
         return f"{numbers}{shape}, {BELONGS[part.reach]}"
-    return f"{numbers}, " + (
-        "for the matrix" if part.rows is None else f"for {part.rows} row{'s' * (part.rows != 1)}"
-    )
+    return f"{numbers}, " + ("for the matrix" if part.rows is None else f"for {part.rows} row{'s' * (part.rows != 1)}")
 
 
 def _tag(text: str) -> FourCC:

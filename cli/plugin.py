@@ -85,11 +85,11 @@ def new(
     as_json: options.Json = False,
 ) -> None:
     """Write a small package with a format that works."""
-    from fourcc.scaffold import checked_names, kind_named, write_package
+    from fourcc.scaffold import checked_names, starting_point, write_package
 
     folder = Path(name) if output is None else output
-    kind, names = kind_named(like), checked_names(name, tag, folder)
-    written = [*write_package(names, kind, folder, force=force), _stored_bytes(folder / names.module, names)]
+    begun, names = starting_point(like), checked_names(name, tag, folder)
+    written = [*write_package(names, begun, folder, force=force), _stored_bytes(folder / names.module, names)]
     if as_json:
         files = [str(path) for path in written]
         told = {"folder": str(folder), "name": name, "tag": names.tag, "like": like, "files": files}

@@ -11,10 +11,10 @@ import attrs
 
 from fourcc import __version__
 from fourcc.errors import OutputError, UsageError
-from fourcc.scaffold.kinds import Kind
 from fourcc.scaffold.names import Names
+from fourcc.scaffold.starting_points import StartingPoint
 
-# Template -> its place in the package; names and texts may contain the fields of `Names` and `Kind`.
+# Template -> its place in the package; names and texts may contain the fields of `Names` and `StartingPoint`.
 FILES = {
     "pyproject.toml.txt": "pyproject.toml",
     "README.md.txt": "README.md",
@@ -27,12 +27,12 @@ FILES = {
 }
 
 
-def write_package(names: Names, kind: Kind, folder: Path, *, force: bool = False) -> list[Path]:
+def write_package(names: Names, like: StartingPoint, folder: Path, *, force: bool = False) -> list[Path]:
     """Writes a plugin's files, all but its stored bytes.
 
     Args:
         names: of the plugin.
-        kind: of its format.
+        like: the format that it begins with.
         folder: created where it does not exist.
         force: whether to write into a folder that is not empty and replace files of these names; other files stay.
 
@@ -51,7 +51,7 @@ def write_package(names: Names, kind: Kind, folder: Path, *, force: bool = False
             "the folder is not empty", file=folder, hint="--force writes into it, and replaces files of the same names."
         )
     written = []
-    for path, text in contents(names, kind):
+    for path, text in contents(names, like):
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
@@ -59,9 +59,9 @@ def write_package(names: Names, kind: Kind, folder: Path, *, force: bool = False
     return written
 
 
-def contents(names: Names, kind: Kind) -> Iterator[tuple[str, str]]:
+def contents(names: Names, like: StartingPoint) -> Iterator[tuple[str, str]]:
     """The path within the package and the text of each file."""
-    words = {**attrs.asdict(names), **attrs.asdict(kind), "kind": kind.name, "version": __version__}
+    words = {**attrs.asdict(names), **attrs.asdict(like), "kind": like.name, "version": __version__}
     templates = files("fourcc.scaffold") / "templates"
     for template, path in FILES.items():
         text = (templates / string.Template(template).substitute(words)).read_text(encoding="utf-8")

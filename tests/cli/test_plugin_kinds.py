@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.scaffold import KINDS, Kind
+from fourcc.scaffold import STARTING_POINTS, StartingPoint
 from fourcc.testing import trials
 from tests.cli.making import Runner
 
@@ -29,9 +29,9 @@ def own_tests(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_each_kind_is_clean(run: Runner, tmp_path: Path, kind: Kind) -> None:
-    """Of ruff's own rules; no template's field is left."""
+@pytest.mark.parametrize("kind", STARTING_POINTS, ids=lambda kind: kind.name)
+def test_each_kind_is_clean(run: Runner, tmp_path: Path, kind: StartingPoint) -> None:
+    """Ruff's own rules hold; no template's field is left."""
     folder = written(run, tmp_path / "x", kind.name)
     for command in (["check"], ["format", "--check"]):
         ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "."]
@@ -41,8 +41,8 @@ def test_each_kind_is_clean(run: Runner, tmp_path: Path, kind: Kind) -> None:
     assert kind.shows in (folder / "README.md").read_text()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_each_kind_works(run: Runner, tmp_path: Path, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", STARTING_POINTS, ids=lambda kind: kind.name)
+def test_each_kind_works(run: Runner, tmp_path: Path, kind: StartingPoint) -> None:
     folder = written(run, tmp_path / "x", kind.name) / "fourcc_tern"
     fmt = runpy.run_path(str(folder / "tern.py"))["TERN"]
     for trial in trials(fmt, vectors=folder / "vectors" / "tern.json"):
@@ -51,15 +51,15 @@ def test_each_kind_works(run: Runner, tmp_path: Path, kind: Kind) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_each_kind_passes_the_kit(run: Runner, tmp_path: Path, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", STARTING_POINTS, ids=lambda kind: kind.name)
+def test_each_kind_passes_the_kit(run: Runner, tmp_path: Path, kind: StartingPoint) -> None:
     done = own_tests(written(run, tmp_path / "x", kind.name))
     assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_a_first_edit_breaks_the_stored_bytes_alone(run: Runner, tmp_path: Path, kind: Kind) -> None:
+@pytest.mark.parametrize("kind", STARTING_POINTS, ids=lambda kind: kind.name)
+def test_a_first_edit_breaks_the_stored_bytes_alone(run: Runner, tmp_path: Path, kind: StartingPoint) -> None:
     """Another width, another number of levels."""
     folder = written(run, tmp_path / "x", kind.name)
     module = folder / "fourcc_tern" / "tern.py"

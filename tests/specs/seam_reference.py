@@ -58,7 +58,7 @@ def value(name: str) -> str:
 
 
 def _properties(cls: type) -> Iterator[tuple[str, str]]:
-    """What a value tells beside its fields."""
+    """The properties of a type, with their meanings."""
     for name, thing in vars(cls).items():
         if isinstance(thing, property):
             told, _ = documented(thing)
@@ -87,7 +87,7 @@ def function(name: str) -> str:
 
 
 def documented(thing: object) -> tuple[str, dict[str, str]]:
-    """What stands in a docstring before its sections, and its sections by name, without indents."""
+    """A docstring before its sections, and its sections by name, without indents."""
     text = inspect.cleandoc(thing.__doc__ or "")
     told, *found = SECTION.split(text.replace("``", "`"))
     bodies = (textwrap.dedent(body).strip("\n") for body in found[1::2])

@@ -55,7 +55,7 @@ def test_it_is_short(text: str) -> None:
 
 
 def test_its_excerpts_are_lines_of_the_examples(text: str) -> None:
-    """What it does not execute stands in a package that is tested."""
+    """Each line stands in a package that is tested, since the guide does not execute it."""
     lines = {line for path in PLUGINS.glob("*/*/*.py") for line in path.read_text().splitlines()}
     shown = [
         line
@@ -63,7 +63,7 @@ def test_its_excerpts_are_lines_of_the_examples(text: str) -> None:
         for line in body.split("\n")
     ]
     assert len(shown) > 10
-    assert [line for line in shown if line.strip() and line not in lines] == []
+    assert [line for line in shown if line.strip() not in {"", "..."} and line not in lines] == []
 
 
 def test_what_it_links_to_is_there(text: str) -> None:

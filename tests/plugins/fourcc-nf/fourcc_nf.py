@@ -34,7 +34,6 @@ def encode(blocks: Blocks) -> Parts:
 
 NF64 = Format(
     tag="Nf64",
-    name="normal float, 64",
     summary="4-bit quantiles of the normal distribution, float16 scale for 64",
     block=64,
     parts=(per_block("scale", "<f2"), packed("codes", bits=4)),

@@ -54,7 +54,7 @@ def test_cb3k_stores_each_of_eight_values_exactly() -> None:
 
 @pytest.mark.parametrize(("cols", "pieces"), [(64, [64]), (172, [64, 64, 32, 8, 4]), (3, [2, 1])])
 def test_hd4r_mixes_by_hadamard_matrices(cols: int, pieces: list[int]) -> None:
-    """Of Sylvester's kind, by the number of common ones of row and column; it is its own inverse."""
+    """Sylvester's, by the number of common ones of row and column; it is its own inverse."""
     whole = np.zeros((cols, cols))
     at = 0
     for size in pieces:
