@@ -55,8 +55,10 @@ class Packing:
         return Fraction(self.bits) if self.bits else Fraction(8, self.digits)
 
     def nbytes(self, codes: int) -> int:
-        """Bytes of a row of codes."""
-        return -(-codes * self.bits // 8) if self.bits else -(-codes // self.digits)
+        """Bytes of a row of codes; a run that has begun is stored whole."""
+        if not self.bits:
+            return -(-codes // self.digits)
+        return -(-codes * self.bits // (8 * self.run)) * self.run
 
     def check(self) -> None:
         """Raise ValueError where a byte cannot hold such codes."""
@@ -67,6 +69,8 @@ class Packing:
         whole = self.bits in {1, 2, 4}
         if (self.run != 1 or self.high_first) and not whole:
             raise ValueError("only codes of 1, 2 or 4 bits have runs, or begin in the highest bits")
+        if self.run != 1 and self.high_first:
+            raise ValueError("codes in runs begin in the lowest bits")
 
 
 @attrs.frozen
