@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from math import prod
+from math import lcm, prod
 
 import numpy as np
 
 from fourcc.arrays import Array
 from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
+from fourcc.part import FULL_ROW
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.causes import parts_of
 from fourcc.testing.finding import Finding
@@ -41,8 +42,8 @@ def nominal_bits(subject: Subject) -> Iterator[Finding]:
     """A matrix of full blocks takes the listed bits per weight; parts of the whole matrix do not count."""
     spec = subject.format
     for each in subject.variants():
-        geom = Geometry(2 * (spec.block[0] or 64), max(1, 4096 // each.width // 8) * 8 * each.width, each.params)
-        if spec.variable:
+        geom = Geometry(2 * (spec.block[0] or 64), _full_columns(each), each.params)
+        if spec.variable or (geom.cols != FULL_ROW and any(part.reach == "row" for part in spec.parts)):
             continue
         shared = [part for part in spec.parts if part.rows is None]
         whole = sum(prod(part.shape(geom)) * numpy_dtype(part.dtype).itemsize for part in shared)
@@ -56,6 +57,13 @@ def nominal_bits(subject: Subject) -> Iterator[Finding]:
                 expected=f"{float(nominal):.6g} bits",
                 cause="a part's `tail` does not grow in step with the columns, or nominal_bits is declared wrong",
             )
+
+
+def _full_columns(subject: Subject) -> int:
+    """About as many columns as nominal bits count with, of full blocks, whose codes fill whole bytes."""
+    packings = [part.packing for part in subject.format.parts if part.packing is not None]
+    step = lcm(subject.width, 8, *(each.digits or 8 * each.run for each in packings))
+    return step * max(1, FULL_ROW // step)
 
 
 def empty(subject: Subject) -> Iterator[Finding]:
