@@ -463,7 +463,7 @@ def test_a_signal_that_is_ignored_stays_so_from_the_start() -> None:
 def test_a_signal_is_no_fault_of_a_plugin(plugin: Callable[[str, str, str], dict[str, str]], *, apart: bool) -> None:
     """SIGTERM while its module is imported ends the command."""
     kill = "os.kill(os.getppid(), 15)\n    time.sleep(60)" if apart else "pass"
-    code = f"import os, sys, time\nif sys.argv[0].endswith('worker.py'):\n    {kill}\n"
+    code = f"import os, sys, time\nif sys.argv[0].endswith('child.py'):\n    {kill}\n"
     code += "else:\n    os.kill(os.getpid(), 15)\nFORMAT = None\n"
     env = {**os.environ, **plugin("fourcc-slow", "Slow", code)}
     command = [sys.executable, "-m", "fourcc", "formats"]

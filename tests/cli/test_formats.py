@@ -195,7 +195,7 @@ def test_nothing_is_broken_here(run: Runner) -> None:
 
 
 def test_kinds_of_files(run: Runner) -> None:
-    """Those to be read, then those to be written."""
+    """Kinds to be read come first, then kinds to be written."""
     lines = run("formats", "--files").out.splitlines()
     assert lines[0].split() == ["kind", "can", "suffix", "provided", "by", "summary"]
     assert [line.split()[0] for line in lines[1:]][:2] == ["model.bin", "GGUF"]

@@ -339,8 +339,8 @@ def test_a_format_of_another_seam(process: Runner, tmp_path: Path) -> None:
     ended = process("plugin", "test", "Oldy", env={"PYTHONPATH": str(tmp_path)})
     assert ended.code == 1
     told = " ".join(ended.out.split())
-    assert "of the seam" in told
-    assert "likely cause the plugin was written for another version of the seam" in told
+    assert "likely cause the format was written for another version of fourcc's seam" in told
+    assert "old 1.0: made for version 0 of the seam, this fourcc has 1; upgrade old" in told
 
 
 def test_usage(process: Runner, run: Runner, good: dict[str, str]) -> None:

@@ -272,14 +272,14 @@ def unit(width: int, packing: PackedCodes, *more: BlockPart) -> int:
 @pytest.mark.parametrize(
     ("width", "packing", "wanted"),
     [
-        (32, PackedCodes(bits=3), 64),
+        (32, PackedCodes(bits=3), 32),
         (64, PackedCodes(bits=4), 64),
         (256, PackedCodes(bits=5), 256),
-        (5, PackedCodes(base=3, digits=5), 80),  # 16 bytes
+        (5, PackedCodes(base=3, digits=5), 40),  # 8 bytes
         (64, PackedCodes(base=3, digits=5), 320),
-        (7, PackedCodes(bits=1), 112),
+        (7, PackedCodes(bits=1), 56),
         (16, PackedCodes(bits=1, run=16), 128),
-        (1, PackedCodes(bits=7), 64),
+        (1, PackedCodes(bits=7), 32),
     ],
 )
 def test_a_unit_is_wide_and_of_whole_bytes(width: int, packing: PackedCodes, wanted: int) -> None:

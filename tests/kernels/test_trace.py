@@ -247,8 +247,8 @@ def test_the_guide_lists_every_operator() -> None:
     """It lists no other."""
     guide = (ROOT / "specs" / "writing-a-format.md").read_text()
     (row,) = (line for line in guide.splitlines() if line.startswith("| operators |"))
-    listed = re.findall(r"`([^`x, ]+)`", row.replace("\\|", "|"))
-    assert listed == list(OPERATORS.values())
+    listed = re.findall(r"`([^`]+)`", row.replace("\\|", "|"))
+    assert listed[0].split() == list(OPERATORS.values())
 
 
 # -- between which bounds integers lie
