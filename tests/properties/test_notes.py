@@ -53,6 +53,7 @@ def test_what_is_left_out_is_noted(cases: dict[str, Case]) -> None:
 MAKERS = ("fourcc/sources/*.py", "fourcc/exporters/*.py", "fourcc/conversion/pipeline.py", "fourcc/conversion/plan.py")
 # Texts that are no notes: parts of errors that are put together elsewhere, and of what a listing shows.
 OTHERS = {
+    " .* of .* cannot be used: .*.",  # a broken plugin, in the error for a file that nothing recognises
     "a .* checkpoint cannot be made of this model: .*",
     "a window in .* of the layers",
     "an array of .*",
@@ -67,8 +68,11 @@ OTHERS = {
 
 
 def test_every_text_was_seen(cases: dict[str, Case]) -> None:
-    """Some model gave every text in the makers' code that may be a note or a part of one."""
-    paths = [path for pattern in MAKERS for path in sorted(ROOT.glob(pattern))]
+    """Some model gave every text in the makers' code that may be a note or a part of one.
+
+    What calls plugins makes no notes of its own.
+    """
+    paths = [path for pattern in MAKERS for path in sorted(ROOT.glob(pattern)) if path.stem != "plugged"]
     assert len(paths) > 40
     said, notes = set().union(*map(texts_of, paths)), noted(cases)
     assert {text for text in said if not is_said(text, notes)} == OTHERS
