@@ -52,18 +52,29 @@ def test_cb3k_stores_each_of_eight_values_exactly() -> None:
     assert (encoded(CB3K, w).decode() == w).all()
 
 
-@pytest.mark.parametrize(("cols", "pieces"), [(64, [64]), (172, [64, 64, 32, 8, 4]), (3, [2, 1])])
-def test_hd4r_mixes_by_hadamard_matrices(cols: int, pieces: list[int]) -> None:
-    """Sylvester's, by the number of common ones of row and column; it is its own inverse."""
-    whole = np.zeros((cols, cols))
-    at = 0
-    for size in pieces:
-        signs = [[(-1) ** (i & j).bit_count() for j in range(size)] for i in range(size)]
-        whole[at : at + size, at : at + size] = np.array(signs) / size**0.5
-        at += size
+@pytest.mark.parametrize("cols", [64, 172, 3])
+def test_hd4r_mixes_by_a_hadamard_matrix(cols: int) -> None:
+    """Sylvester's, by the number of common ones of row and column; it is its own inverse; what is left stays."""
+    signs = np.array([[(-1) ** (i & j).bit_count() for j in range(64)] for i in range(64)])
+    whole = np.eye(cols)
+    for at in range(0, cols - 63, 64):
+        whole[at : at + 64, at : at + 64] = signs / 8
     mixed = mix(np.eye(cols, dtype=np.float32), {}, Geometry(cols, cols))
-    np.testing.assert_allclose(mixed, whole, atol=1e-6)
+    np.testing.assert_array_equal(mixed, whole)
     np.testing.assert_allclose(whole @ whole, np.eye(cols), atol=1e-12)
+
+
+def test_hd4r_decodes_to_the_same_bits_in_any_order_of_sums() -> None:
+    """Codes are small, and share a scale of 11 bits: the sums of 64 fit in a float32."""
+    random = np.random.default_rng(2)
+    parts = {
+        "scale": random.standard_normal((3, 2)).astype(np.float16),
+        "codes": random.integers(0, 256, (3, 64), np.uint8),
+    }
+    v = parts["scale"].astype(np.float64).repeat(64, axis=1) * (
+        np.stack([parts["codes"] & 15, parts["codes"] >> 4], axis=2).reshape(3, 128).astype(int) - 8
+    )
+    np.testing.assert_array_equal(HD4R.decode(parts, Geometry(3, 128)), mix(v, {}, Geometry(3, 128)))
 
 
 def test_ol4s_keeps_the_largest_weights() -> None:
