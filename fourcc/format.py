@@ -69,7 +69,7 @@ class Blocks:
         shared: the result of `prepare`; None where there is none.
         importance: float32, as `w`: what the error of each weight counts; None where the format does not ask for it.
         aids: calibration data that the format `needs` or `uses`.
-        rows: the weights of the whole rows, (rows, cols), also read-only.
+        rows: the weights of the whole rows, (rows, cols), also read-only; the same in the call with short blocks.
     """
 
     w: Floats

@@ -64,6 +64,8 @@ class Packing:
         """Raise ValueError where a byte cannot hold such codes."""
         if self.bits and not (1 <= self.bits <= 8 and not (self.base or self.digits)):
             raise ValueError(f"codes of {self.bits} bits: 1 to 8, or base and digits")
+        if not (self.bits or self.base or self.digits):
+            raise ValueError("a packed part needs bits, or base and digits")
         if not self.bits and not (self.base >= 2 and self.digits >= 1 and self.base**self.digits <= MOST_DIGITS):
             raise ValueError(f"{self.digits} digits of base {self.base} do not fit a byte")
         whole = self.bits in {1, 2, 4}

@@ -57,7 +57,8 @@ def breach(fmt: Format, verb: str, *, tensor: str | None, got: object, expected:
     """
     entry = registry.entry(fmt.tag)
     what = f"{verb} of the format {entry.name} ({entry.owner}) does not keep its contract"
-    return PluginError(what, tensor=tensor, found=got, expected=expected)
+    hint = f"`fourcc plugin test {fmt.tag}` shows where."
+    return PluginError(what, tensor=tensor, found=got, expected=expected, hint=hint)
 
 
 def decode_rows(

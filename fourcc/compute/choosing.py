@@ -149,7 +149,7 @@ def _fuse(fmt: Format, params: Params) -> _Chosen:
         if memory_is_short(error):
             raise
         told = str(error) if isinstance(error, UntraceableError) else f"{type(error).__name__}: {error}"
-        return _decoded(fmt, f"its block decoder cannot run on several rows at once: {told}", told)
+        return _decoded(fmt, f"its block decoder cannot be traced: {told}", told)
     if kernel.operations <= COSTLY:
         return _Chosen(kernel)
     long = f"about {kernel.operations:.0f} operations a weight, and decoding first is faster from {COSTLY} on"

@@ -136,9 +136,16 @@ def _out_of_range(part: Part, array: Array) -> Iterator[Finding]:
             what=f"part {part.name!r} cannot hold {int(array[at])}",
             found=f"{int(array.min())} .. {int(array.max())} in part {part.name!r}, first in {place}",
             expected=f"{low} .. {high}",
-            cause="the code of the largest weight, or of one that rounds up, is one too many" if part.packing else "",
+            cause=_cause_of_range(int(array[at]), high) if part.packing else "",
             advice=f"Clip: `codes.clip({low}, {high})`; or give the part more bits.",
         )
+
+
+def _cause_of_range(code: int, top: int) -> str:
+    """Why a packed part is given a code that it cannot hold."""
+    if code < 0:
+        return "codes are unsigned: add what makes the least one 0, and subtract it in the decoder"
+    return "the code of the largest weight, or of one that rounds up, is one too many" if code == top + 1 else ""
 
 
 def _shape(part: Part, blocks: Blocks) -> tuple[int, ...] | None:

@@ -72,7 +72,7 @@ def kernel(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             what="the block decoder is not used: products decode the whole matrix first",
             found=reason,
-            advice="`fourcc formats TAG` says the same. What a block decoder may do is listed in "
-            "specs/writing-a-format.md, three rungs of speed.",
+            advice="`fourcc formats TAG` says the same. For the faster rung see specs/writing-a-format.md, "
+            "'What a block decoder may do'.",
             note=True,
         )

@@ -131,7 +131,7 @@ class BlockArray(OfBlocks):
 
     def _refuse(self, *_: Any) -> Any:
         raise BlockDecoderError(
-            f"what it does depends on values of blocks (if, and, or, not, while, int, float): {INSTEAD}"
+            f"what it does depends on values of blocks (if, and, or, not, while, int, float, math.exp): {INSTEAD}"
         )
 
     __bool__ = __int__ = __float__ = __index__ = _refuse

@@ -125,7 +125,7 @@ class Value(Operators):
         raise UntraceableError(f"int of a value: write .astype(np.int32), or {INSTEAD}")
 
     def __float__(self) -> float:
-        raise UntraceableError(f"float of a value: write .astype(np.float32), or {INSTEAD}")
+        raise UntraceableError(f"float of a value, as math.exp asks: write .astype(np.float32), TABLE[x], or {INSTEAD}")
 
     def __iter__(self) -> Any:
         raise UntraceableError("a value is taken for a vector: it is a single number")

@@ -171,7 +171,7 @@ SCALE, CODES, BOOK = np.ones(4, np.float32), np.ones((4, 32), np.int64), np.zero
 def test_what_an_encoder_may_not_return(found: Format, says: str) -> None:
     with installed(found), pytest.raises(PluginError) as caught:
         encode(np.ones((2, 64), np.float32), "Four")
-    assert str(caught.value).endswith(f"does not keep its contract: {says}")
+    assert str(caught.value).endswith(f"does not keep its contract: {says}. `fourcc plugin test Four` shows where.")
 
 
 def test_fields_of_a_record_are_packed() -> None:

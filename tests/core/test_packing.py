@@ -68,7 +68,7 @@ def test_any_byte_gives_codes(packing: Packing) -> None:
     [
         (Packing(bits=9), "codes of 9 bits: 1 to 8, or base and digits"),
         (Packing(bits=4, base=3, digits=5), "codes of 4 bits: 1 to 8, or base and digits"),
-        (Packing(), "0 digits of base 0 do not fit a byte"),
+        (Packing(), "a packed part needs bits, or base and digits"),
         (Packing(base=3, digits=6), "6 digits of base 3 do not fit a byte"),
         (Packing(bits=3, high_first=True), "only codes of 1, 2 or 4 bits have runs, or begin in the highest bits"),
         (Packing(bits=4, run=2, high_first=True), "codes in runs begin in the lowest bits"),

@@ -466,7 +466,7 @@ def takes_sines(codes: Array, weights: Array) -> None:
 RECORDS = Part("blocks", (("q", "|i1", (16,)),), tail=lambda geom: (geom.cols // 16,))
 UNEVEN = "part 'codes' is not stored block by block"
 UNKNOWN = "block decoders that are traced do not know it"
-UNFIT = "its block decoder cannot run on several rows at once: "
+UNFIT = "its block decoder cannot be traced: "
 IF = "what it does depends on a value (if, and, or, not, while): write np.where(condition, a, b), which chooses a value"
 
 

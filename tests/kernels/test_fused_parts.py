@@ -251,7 +251,7 @@ def test_an_entry_of_a_column_that_a_value_chooses_is_decoded_first() -> None:
     fmt = Format(tag="Chox", summary="chooses", block=8, parts=parts, decode_block=chooses)
     told = "an entry of part 'by' of the columns is chosen by a value"
     with pytest.warns(SlowProductsWarning, match=told):
-        assert compute.why_decoded(fmt) == f"its block decoder cannot run on several rows at once: {told}"
+        assert compute.why_decoded(fmt) == f"its block decoder cannot be traced: {told}"
 
 
 # -- units

@@ -562,7 +562,11 @@ def takes_too_long(codes: Array, weights: Array) -> None:
         (branches, 1, IF),
         (compares, 1, IF),
         (loops_by_value, 1, "a value becomes an index: only arrays of the module and parts of the matrix have such"),
-        (takes_the_number, 1, rf"float of a value: write \.astype\(np\.float32\), or {INSTEAD}"),
+        (
+            takes_the_number,
+            1,
+            rf"float of a value, .*: write \.astype\(np\.float32\), TABLE\[x\], or {INSTEAD}",
+        ),
         (takes_the_integer, 1, rf"int of a value: write \.astype\(np\.int32\), or {INSTEAD}"),
         (indexes_by_value, 1, "an entry of part 'codes' is chosen by a value: only parts of the matrix allow it"),
         (chooses_too_large, 1, "a table of integers that 32 bits do not hold"),
