@@ -41,9 +41,9 @@ def doubled_in_place(x: Floats, *_: Any) -> Floats:
 
 
 def test_a_turn_may_not_work_in_place_anywhere() -> None:
-    with installed(attrs.evolve(PLAIN, tag="Inpx", turn=Turn(doubled_in_place, doubled_in_place))):
-        with pytest.raises(PluginError, match="output array is read-only"):
-            encode(W, "Inpx")
+    fmt = attrs.evolve(PLAIN, tag="Inpx", turn=Turn(doubled_in_place, doubled_in_place))
+    with installed(fmt), pytest.raises(PluginError, match="output array is read-only"):
+        encode(W, "Inpx")
 
 
 def same(x: Floats, *_: Any) -> Floats:

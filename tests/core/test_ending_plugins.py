@@ -47,5 +47,5 @@ def test_a_turn_that_ends_in_a_product() -> None:
     w = np.random.default_rng(0).standard_normal((5, 40)).astype(np.float32)
     with installed(attrs.evolve(PLAIN, tag="Endx", turn=Turn(ends, unchanged))):
         q = encode(w, "Endx")
-        with pytest.raises(PluginError, match="turn.forward of the format Endx .* SystemExit: 0"):
+        with pytest.raises(PluginError, match=r"turn\.forward of the format Endx .* SystemExit: 0"):
             q.matmul(w)
