@@ -142,7 +142,7 @@ class PartsOfTile:
             elif part.reach == "weight":
                 self._put_codes(part, region, _checked(part, returned, weights))
             else:
-                self._filled[part.name] = self._whole(part, returned)
+                self._put_whole(part, returned)
 
     def finish(self) -> dict[str, Array]:
         """The parts as they are stored."""
@@ -182,18 +182,19 @@ class PartsOfTile:
         across = stored[-1] if part.block[1] is not None else 1
         return self._array(part, (down, across, *part.dims))
 
+    def _put_whole(self, part: Part, returned: Parts) -> None:
+        """Takes a part that every call returns: blocks encoded with one and decoded with another are lost."""
+        whole = self._whole(part, returned)
+        if self._filled.setdefault(part.name, whole).tobytes() != whole.tobytes():
+            got = f"other entries in part {part.name!r} than for the blocks before"
+            raise BreachError(got, "the same for all blocks of the matrix, such as what `prepare` returned")
+
     def _whole(self, part: Part, returned: Parts) -> Array:
         """A part of rows, columns or the matrix, which the encoder returns as it is stored."""
         if part.reach == "free":
-            return np.asarray(_named(part, returned))
+            return np.asarray(returned[part.name])
         shape = part.shape(self._geom)
-        return _checked(part, returned, shape if not part.variable else np.shape(_named(part, returned)))
-
-
-def _named(part: Part, returned: Parts) -> Array:
-    if part.name not in returned:
-        raise BreachError(f"parts {sorted(map(str, returned))}", f"a part {part.name!r}")
-    return returned[part.name]
+        return _checked(part, returned, shape if not part.variable else np.shape(returned[part.name]))
 
 
 def _checked(part: Part, returned: Parts, shape: tuple[int, ...]) -> Array:
@@ -202,7 +203,7 @@ def _checked(part: Part, returned: Parts, shape: tuple[int, ...]) -> Array:
     Raises:
         BreachError: they do not; the message names the part.
     """
-    array, dtype = np.asarray(_named(part, returned)), numpy_dtype(part.dtype)
+    array, dtype = np.asarray(returned[part.name]), numpy_dtype(part.dtype)
     if array.shape != shape:
         raise BreachError(f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}")
     if array.dtype == dtype and part.packing is None:

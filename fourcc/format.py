@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
 BATCH = 1 << 18  # weights that are decoded at a time
+WIDEST_PADDED = 1 << 15  # columns of a block that a short row is filled up to; no wider one can be traced
 
 
 @attrs.frozen(eq=False)
@@ -234,19 +235,25 @@ class Format(FormatSpec):
     def _decode_by_blocks(self, parts: Parts, geom: Geometry) -> Floats:
         """Decodes some rows at a time with `decode_block`, turns them back and adds what is extra."""
         height = self.block[0] or geom.rows
-        step = height * max(1, BATCH // max(1, height * geom.cols))
+        step = height * max(1, BATCH // max(1, height * max(geom.cols, self._padded_width(geom))))
         w = np.empty((geom.rows, geom.cols), np.float32)
         for first in range(0, geom.rows, step):
             last = min(geom.rows, first + step)
             some = {part.name: part.cut(parts[part.name], first, last) for part in self.block_parts}
             self._decode_rows(some, Geometry(last - first, geom.cols, geom.params), w[first:last])
         if self.turn is not None:
-            with np.errstate(all="ignore"):  # a damaged file may hold any scale
-                w = self.turn.back(w, parts, geom)
+            w = _turned_back(self.turn, w, parts, geom)
         if self.extra is not None:
-            more = self.extra(parts, geom)  # noqa: S610 - a field of ours, no query of a database
-            np.add.at(w, (more.rows, more.cols), more.values)
+            from fourcc.compute.sparse import sparse_weights
+
+            rows, cols, values = sparse_weights(self, parts, geom)
+            np.add.at(w, (rows, cols), values)
         return w
+
+    def _padded_width(self, geom: Geometry) -> int:
+        """Columns of a block as it is decoded; a parameter may make it so wide that only the row's own are."""
+        width = self.width(self._defaults(geom.params)) or geom.cols
+        return geom.cols if width > max(geom.cols, WIDEST_PADDED) and isinstance(self.block[1], str) else width
 
     def _decode_rows(self, parts: Parts, geom: Geometry, w: Floats) -> None:
         """Writes the weights of some rows, (rows, cols), as `decode_block` gives them."""
@@ -254,9 +261,8 @@ class Format(FormatSpec):
 
         assert self.decode_block is not None
         params = self._defaults(geom.params)
-        height, width = self.block[0] or geom.rows, self.width(params) or geom.cols
-        if width > geom.cols and isinstance(self.block[1], str):  # the only block of a row is short, and may be far so
-            width = geom.cols
+        height, width = self.block[0] or geom.rows, self._padded_width(geom)
+        if width != self.width(params) and isinstance(self.block[1], str):
             params |= {self.block[1]: width}
         arguments: list[Array | MatrixPart] = []
         for part in self.block_parts:
@@ -266,6 +272,15 @@ class Format(FormatSpec):
         decode_blocks(self.decode_block, arguments, blocks.shape[1], params, out=blocks.T)
         if whole is not None:
             w[...] = whole(blocks)
+
+
+def _turned_back(turn: Turn, w: Floats, parts: Parts, geom: Geometry) -> Floats:
+    """The matrix's weights; the function may not change those that it gets, just as in a product."""
+    given = w.view()
+    given.flags.writeable = False
+    with np.errstate(all="ignore"):  # a damaged file may hold any scale
+        turned = turn.back(given, parts, geom)
+    return turned.copy() if isinstance(turned, np.ndarray) and not turned.flags.writeable else turned
 
 
 def _is(function: object, method: object) -> bool:

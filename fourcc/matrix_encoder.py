@@ -163,7 +163,7 @@ class MatrixEncoder:
             raise
         except BreachError as error:
             raise self._breach(verb, error.got, error.expected) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # or a command would end, as if it were done
             if memory_is_short(error):
                 raise MemoryError from error
             raise self._breach(verb, f"{type(error).__name__}: {shown(error)}", None) from error

@@ -81,7 +81,7 @@ def decode_rows(
         decoded = coding.decode(fmt, parts, geom, whole=whole, out=out)
     except (FourccError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # or a command would end, as if it were done
         if memory_is_short(error):
             raise MemoryError from error
         raise breach(fmt, "decode", tensor=tensor, got=f"{type(error).__name__}: {shown(error)}") from error
@@ -128,7 +128,7 @@ class Tile:
             codes = self.format.codes(self.parts, self.geom)
         except (FourccError, MemoryError):
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # or a command would end, as if it were done
             if memory_is_short(error):
                 raise MemoryError from error
             got = f"{type(error).__name__}: {error}"

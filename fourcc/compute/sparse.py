@@ -40,14 +40,12 @@ class SparseRows:
             PluginError: the format's `extra` fails, or gives places that the matrix does not have, as it may where
                 the stored bytes are damaged.
         """
-        rows, cols, values = _extra(fmt, parts, geom)
+        rows, cols, values = sparse_weights(fmt, parts, geom)
         order = np.argsort(rows, kind="stable")  # what is at one place is added in the order in which it came
         starts = np.zeros(geom.rows + 1, np.int64)
         np.cumsum(np.bincount(rows, minlength=geom.rows), out=starts[1:])
         places = cols[order].astype(np.int32)
-        with np.errstate(over="ignore", invalid="ignore"):
-            floats = values[order].astype(np.float32)
-        arrays = (starts, places, floats)
+        arrays = (starts, places, values[order])
         return cls(*arrays, matrix(geom.rows, geom.cols, arrays))
 
     @property
@@ -63,8 +61,8 @@ class SparseRows:
                 np.add.at(place, self.cols[some], self.values[some])
 
 
-def _extra(fmt: Format, parts: Parts, geom: Geometry) -> tuple[Array, Array, Array]:
-    """Rows, columns and values, as the format gives them, checked. Raises PluginError."""
+def sparse_weights(fmt: Format, parts: Parts, geom: Geometry) -> tuple[Array, Array, Floats]:
+    """Rows, columns and float32 values, as the format gives them, checked. Raises PluginError."""
     assert fmt.extra is not None
     what = f"extra of the format {fmt.tag} does not keep its contract"
     try:
@@ -73,7 +71,7 @@ def _extra(fmt: Format, parts: Parts, geom: Geometry) -> tuple[Array, Array, Arr
         rows, cols, values = (np.asarray(each) for each in (given.rows, given.cols, given.values))
     except FourccError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # or a command would end, as if it were done
         if memory_is_short(error):
             raise MemoryError from error
         raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
@@ -87,4 +85,5 @@ def _extra(fmt: Format, parts: Parts, geom: Geometry) -> tuple[Array, Array, Arr
     for name, places, size in (("rows", rows, geom.rows), ("columns", cols, geom.cols)):
         if places.size and not (places.min() >= 0 and places.max() < size):
             raise PluginError(what, found=f"{name} {places.min()} to {places.max()}", expected=f"0 to {size - 1}")
-    return rows.astype(np.int64), cols, values
+    with np.errstate(over="ignore", invalid="ignore"):
+        return rows.astype(np.int64), cols, values.astype(np.float32, copy=False)

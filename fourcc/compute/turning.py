@@ -57,7 +57,7 @@ class Turning:
                 turned = function(given, self._parts, self._geom)
         except FourccError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # or a command would end, as if it were done
             if memory_is_short(error):
                 raise MemoryError from error
             raise PluginError(what, found=f"{type(error).__name__}: {error}") from error

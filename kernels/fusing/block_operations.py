@@ -180,8 +180,8 @@ def _compared(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
 def _power(x: Any, y: Any) -> Any:
     """A product of equal factors, from left to right; for other exponents numpy's power."""
     if not isinstance(y, (int, np.integer)) or isinstance(y, bool) or not 0 <= y <= POWERS:
-        x, y = alike([x, y])
-        return np.power(x, y) if x.dtype.kind != "f" else np.power(x.astype(np.float64), y.astype(np.float64))
+        x, y = alike([x, y])  # of integers, the shortest dtype that holds both holds no power
+        return np.power(*_as(np.float64 if x.dtype.kind == "f" else np.int64, [x, y]))
     x = as_float(x) if is_float(x) else as_integer(x)
     return reduce(np.multiply, [x] * int(y)) if y else np.ones_like(x)
 

@@ -7,7 +7,7 @@ The same function is run for a trace, and on arrays of many blocks. Python's ``m
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from inspect import signature
 from pathlib import PurePath
@@ -19,7 +19,7 @@ import numpy as np
 from fourcc.kernels.compiler.object_cache import names_of
 
 NUMBER_TYPES = {kind for kind in np.sctypeDict.values() if np.dtype(kind).kind in "biuf"}
-ARRAYS = (np.array, np.asarray, np.stack)  # make a vector of a list of values
+MAKERS = (np.array, np.asarray, np.stack, np.arange, np.linspace, np.zeros, np.ones, np.full)  # of arrays
 MIN_MAX: dict[Any, Any] = {builtins.min: np.minimum, builtins.max: np.maximum}
 
 
@@ -90,11 +90,12 @@ class StandIn:
             return self._copies[id(plain)]
         scope: dict[str, Any] = {}
         cells = tuple(CellType() for _ in plain.__closure__ or ())
-        copy = FunctionType(plain.__code__, scope, plain.__name__, plain.__defaults__, cells or None)
-        copy.__kwdefaults__ = plain.__kwdefaults__
+        copy = FunctionType(plain.__code__, scope, plain.__name__, closure=cells or None)
         self._copies[id(plain)] = copy
         self._codes |= _codes_in(plain.__code__)
         scope.update(self._scope(plain))
+        copy.__defaults__ = plain.__defaults__ and tuple(map(self._seen, plain.__defaults__))
+        copy.__kwdefaults__ = plain.__kwdefaults__ and {k: self._seen(each) for k, each in plain.__kwdefaults__.items()}
         for cell, given in zip(cells, plain.__closure__ or (), strict=True):
             cell.cell_contents = self._seen(given.cell_contents)
         return copy
@@ -114,7 +115,17 @@ class StandIn:
             return ModuleStandIn(value, self._of_numpy if value.__name__.startswith("numpy") else self._seen)
         if isinstance(value, FunctionType) or hasattr(value, "py_func"):
             return value if (value.__module__ or "").startswith("numpy") else self._copy(value)
-        return self._of_numpy(value)
+        return (
+            self._holder(value) if any(isinstance(each, np.ndarray) for each in _held(value)) else self._of_numpy(value)
+        )
+
+    def _holder(self, value: Any) -> Any:
+        """The stand-in for a list, a dict, a class or an object that holds arrays."""
+        if type(value) in {list, tuple}:
+            return type(value)(map(self._seen, value))
+        if type(value) is dict:
+            return {key: self._seen(each) for key, each in value.items()}
+        return ModuleStandIn(value, self._seen)
 
     def _of_numpy(self, value: Any) -> Any:
         """The stand-in for what is Python's or numpy's own."""
@@ -122,7 +133,7 @@ class StandIn:
             return NumberType(value, self._kinds)
         if isinstance(value, ModuleType):
             return ModuleStandIn(value, self._of_numpy)
-        if any(value is each for each in ARRAYS):
+        if any(value is each for each in MAKERS):
             return self._array_maker(value)
         try:
             ufunc = MIN_MAX.get(value)
@@ -131,14 +142,24 @@ class StandIn:
         return value if ufunc is None else _extreme(value, ufunc, self._kinds)
 
     def _array_maker(self, plain: Callable[..., Any]) -> Callable[..., Any]:
-        """A function of numpy that makes arrays, but vectors of lists of values."""
+        """A function of numpy that makes arrays, from which values choose, but vectors of lists of values."""
 
-        def made(given: Any, *more: Any, **options: Any) -> Any:
-            if isinstance(given, (list, tuple)) and any(isinstance(each, self._kinds) for each in given):
-                return self._vector(list(given))
-            return plain(given, *more, **options)
+        def made(*given: Any, **options: Any) -> Any:
+            first = given[0] if given else None
+            if isinstance(first, (list, tuple)) and any(isinstance(each, self._kinds) for each in first):
+                return self._vector(list(first))
+            found = plain(*given, **options)
+            return self._array(found) if type(found) is np.ndarray else found
 
         return made
+
+
+def _held(value: Any) -> Iterable[Any]:
+    """What a list, a dict, a class or an object holds."""
+    if type(value) in {list, tuple}:
+        return value  # type: ignore[no-any-return]  # one of these
+    held: dict[Any, Any] = value if type(value) is dict else getattr(value, "__dict__", {})
+    return held.values()
 
 
 def _codes_in(code: CodeType) -> set[CodeType]:
@@ -161,9 +182,9 @@ def _extreme(plain: Callable[..., Any], ufunc: Callable[..., Any], kinds: tuple[
 
 
 class ModuleStandIn:
-    """Stands for a module that a function names."""
+    """Stands for a module that a function names, or for another owner of arrays."""
 
-    def __init__(self, module: ModuleType, seen: Callable[[Any], Any]) -> None:
+    def __init__(self, module: Any, seen: Callable[[Any], Any]) -> None:
         self._module, self._seen = module, seen
 
     def __getattr__(self, name: str) -> Any:
