@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -192,12 +193,24 @@ class Format(FormatSpec):
         FormatSpec.check(self)
         if self.derived and self.decode_block is None:
             raise ValueError("neither decode nor decode_block: nothing decodes it")
+        self._check_arguments()
         free = [part.name for part in self.block_parts if part.reach == "free"]
         if self.derived and free:
             raise ValueError(f"part {free[0]!r} has a `tail`, so that no block has a share of it: give decode")
         for name in () if self.turn is None else self.turn.parts:
             if name not in {part.name for part in self.parts if part.rows is None}:
                 raise ValueError(f"turn reads {name!r}, which is no part of the matrix or its columns")
+
+    def _check_arguments(self) -> None:
+        """Refuses a block decoder whose arguments are called like the parts, in another order."""
+        try:
+            given = [*signature(self.decode_block).parameters] if self.decode_block is not None else []
+        except (TypeError, ValueError):  # numba's functions, or what is no function: said when it is called
+            return
+        parts = [field.name for part in self.block_parts for field in part.fields or (part,)]
+        named = given[: len(parts)]
+        if sorted(named) == sorted(parts) and named != parts:
+            raise ValueError(f"decode_block takes {', '.join(named)}: parts come in their order, {', '.join(parts)}")
 
     @property
     def derived(self) -> bool:

@@ -144,6 +144,8 @@ class Subject:
 
     def aids(self, shape: tuple[int, ...]) -> Aids:
         """Made-up calibration data, as far as the format asks for them."""
+        if not self.format.needs:  # a Hessian takes longer than encoding
+            return Aids()
         cols = split_shape(shape)[2]
         importance = (1 + np.arange(cols) % 7).astype(np.float32)
         x = np.random.default_rng(5).standard_normal((cols + 8, cols))

@@ -194,3 +194,13 @@ def test_fields_of_a_record_are_packed() -> None:
         assert q.parts["blocks"]["q"][1, 1].tolist() == [code * 17 for code in range(16)]
         assert q.decode()[1].tolist() == [column % 16 for column in range(64)]
         assert isinstance(q, QMatrix)
+
+
+def test_what_a_format_must_say_of_its_decoder() -> None:
+    """It has one; arguments that are called like the parts have their order."""
+    given = {"tag": "Four", "summary": "4-bit codes", "block": 32, "parts": FOUR.parts}
+    with pytest.raises(ValueError, match=r"^neither decode nor decode_block: nothing decodes it$"):
+        Format(**given).check()
+    with pytest.raises(ValueError, match=r"^decode_block takes codes, scale: parts come in their order, scale, codes$"):
+        Format(**given, decode_block=lambda codes, scale, weights: None).check()
+    Format(**given, decode_block=lambda a, b, weights: None).check()
