@@ -257,9 +257,9 @@ class Format(FormatSpec):
         if self.turn is not None:
             w = _turned_back(self.turn, w, parts, geom)
         if self.extra is not None:
-            from fourcc.compute.sparse import sparse_weights
+            from fourcc.compute.sparse_weights import sparse_weights
 
-            rows, cols, values = sparse_weights(self, parts, geom)
+            rows, cols, values = sparse_weights(self.extra, self.tag, parts, geom)
             np.add.at(w, (rows, cols), values)
         return w
 

@@ -155,7 +155,7 @@ class StandIn:
 
 
 def _held(value: Any) -> Iterable[Any]:
-    """What a list, a dict, a class or an object holds."""
+    """The entries of a list or a dict, the attributes of a class or an object."""
     if type(value) in {list, tuple}:
         return value  # type: ignore[no-any-return]  # one of these
     held: dict[Any, Any] = value if type(value) is dict else getattr(value, "__dict__", {})

@@ -1,4 +1,4 @@
-"""What breaks in a product of a format with a turn or sparse weights breaks when it is decoded: in a conversion."""
+"""A broken turn, or broken sparse weights, break decoding as they break products: already in a conversion."""
 
 from collections.abc import Callable
 from typing import Any
@@ -53,7 +53,7 @@ def same(x: Floats, *_: Any) -> Floats:
 
 @pytest.mark.parametrize("back", [same, lambda x, *_: x[:]])
 def test_decoded_weights_may_be_written_to(back: Callable[..., Floats]) -> None:
-    """Those of a turn that gives what it got, and has sparse weights."""
+    """Weights of a turn that gives what it got are, with sparse ones."""
     with installed(attrs.evolve(SPARSE, tag="Samx", turn=Turn(same, back))):
         q = encode(W, "Samx")
         decoded = q.format.decode(q.parts, q.format.geometry(W.shape))
