@@ -203,10 +203,9 @@ class Format(FormatSpec):
 
     def _check_arguments(self) -> None:
         """Refuses a block decoder whose arguments are called like the parts, in another order."""
-        try:
-            given = [*signature(self.decode_block).parameters] if self.decode_block is not None else []
-        except (TypeError, ValueError):  # numba's functions, or what is no function: said when it is called
+        if not callable(self.decode_block):
             return
+        given = [*signature(self.decode_block).parameters]
         parts = [field.name for part in self.block_parts for field in part.fields or (part,)]
         named = given[: len(parts)]
         if sorted(named) == sorted(parts) and named != parts:

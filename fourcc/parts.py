@@ -3,13 +3,14 @@
 Tiles come in row order, matrix after matrix, so every part of the tensor grows at its end:
 
 - a part of some rows with every tile;
-- a part of the whole matrix with the first tile of that matrix; the copies in later tiles are ignored;
+- a part of the whole matrix with the first tile of that matrix; the copies in later tiles must be equal;
 - a part of variable length with the one tile that its matrix has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import blake2b
 from math import prod
 
 import numpy as np
@@ -20,6 +21,8 @@ from fourcc.errors import PluginError
 from fourcc.part import Part
 from fourcc.settings import Params
 from fourcc.spec import FormatSpec
+
+SMALL = 1 << 10  # bytes that are kept for comparison; of more, a digest
 
 Put = Callable[[Part, int, memoryview], None]  # (part, offset in the part, bytes); in order of the offsets
 
@@ -41,6 +44,7 @@ class PartsPlacer:
         self._spec, self._put, self._name = spec, put, name
         self._shapes = spec.part_shapes(shape, params)
         self._ends = dict.fromkeys(self._shapes, 0)
+        self._of_matrix: dict[str, bytes] = {}  # the part of the matrix that is being written, or its digest
 
     def write(self, parts: Parts, *, first_row: int) -> None:
         """Places one tile.
@@ -50,11 +54,23 @@ class PartsPlacer:
             first_row: of the tile in its matrix.
 
         Raises:
-            PluginError: a part is longer than its format says.
+            PluginError: a part is longer than its format says, or one of the matrix is not that of the first tile.
         """
         for part in self._spec.parts:
+            data = _bytes_of(np.ascontiguousarray(parts[part.name]))
+            if part.rows is None and not part.variable:
+                self._compare(part, data, first_row)
             if part.rows is not None or first_row == 0:
-                self._append(part, _bytes_of(np.ascontiguousarray(parts[part.name])))
+                self._append(part, data)
+
+    def _compare(self, part: Part, data: memoryview, first_row: int) -> None:
+        """Refuses a part of the matrix that is not that of the matrix's first tile."""
+        held = bytes(data) if len(data) <= SMALL else blake2b(data).digest()
+        if first_row and held != self._of_matrix[part.name]:
+            what = f"part {part.name!r} belongs to the whole matrix, and differs from tile to tile"
+            expected = "the same with every tile, such as what `prepare` returned"
+            raise PluginError(what, tensor=self._name, expected=expected)
+        self._of_matrix[part.name] = held
 
     def _append(self, part: Part, data: memoryview) -> None:
         start = self._ends[part.name]

@@ -18,7 +18,7 @@ from fourcc.testing.finding import Finding, FoundError, Outcome
 from fourcc.testing.order import Fallen
 from fourcc.testing.subject import Subject
 
-LIMIT = 60.0  # seconds for one check
+LIMIT = 120.0  # seconds for one check; kernels and encoders that run uncompiled are slow
 MEASURING = 20.0  # seconds for the measures of one format
 GRACE = 2.0  # seconds in which a process that took too long tells where it is
 DIGEST, IMPORT, MEASURE = "digest", "import", "measure"  # jobs that are no checks; of a measure, the tag follows

@@ -43,10 +43,22 @@ def test_rows_follow_one_another_and_a_matrix_has_the_table_of_its_first_tile() 
     stored = PartArrays(SPEC, (2, 5, 3), {})
     for matrix in range(2):
         stored.write(tile(0, 4, 10 + matrix), first_row=0)
-        stored.write(tile(4, 5, 99), first_row=4)
+        stored.write(tile(4, 5, 10 + matrix), first_row=4)
     parts = stored.finish()
     assert parts["codes"][..., 0].tolist() == [[0, 1, 2], [0, 1, 2]]
     assert parts["table"].tolist() == [[10, 10], [11, 11]]
+
+
+def test_a_table_that_differs_from_tile_to_tile_is_refused() -> None:
+    """Each tile would be decoded with the first one's."""
+    stored = PartArrays(SPEC, (5, 3), {}, "w")
+    stored.write(tile(0, 4, 10), first_row=0)
+    with pytest.raises(PluginError) as caught:
+        stored.write(tile(4, 5, 99), first_row=4)
+    assert str(caught.value) == (
+        "tensor 'w': part 'table' belongs to the whole matrix, and differs from tile to tile, "
+        "expected the same with every tile, such as what `prepare` returned"
+    )
 
 
 def test_a_part_of_variable_length_is_as_long_as_its_tile() -> None:
