@@ -160,7 +160,8 @@ def test_signals_are_obeyed_meanwhile(tmp_path: Path, number: signal.Signals, co
     module = tmp_path / "fourcc_hang.py"
     module.write_text(f"import os\nopen({str(mark)!r}, 'w').write(str(os.getpid()))\n{module.read_text()}")
     command = [sys.executable, "-m", "fourcc", "formats"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, env=environment, preexec_fn=heeded, **piped)  # noqa: PLW1509 - no threads here
     until(lambda: mark.exists() and mark.read_text() != "")
     process.send_signal(number)
     process.communicate(timeout=60)
@@ -168,6 +169,11 @@ def test_signals_are_obeyed_meanwhile(tmp_path: Path, number: signal.Signals, co
     child = int(mark.read_text())
     assert child != process.pid
     until(lambda: not Path(f"/proc/{child}").exists())
+
+
+def heeded() -> None:
+    """Obeys signals that tests in the background would ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def until(holds: Callable[[], bool]) -> None:
