@@ -13,7 +13,17 @@ from tests.kernels.bounds import INTEGERS, decoded
 from tests.kernels.random_inputs import COUNTS, ENCODED, SEEDS, STYLES, columns, fitting, normal, numbers
 
 MANY = 20  # activations, of which BF16's products round so many where the processor can
-every = pytest.mark.parametrize("tag", ENCODED, ids=str)
+QUICK = {
+    "BF16",
+    "Q4_0",
+    "Q4_1",
+    "Q2_K",
+    "Q8_B",
+    "NF4",
+    "Q4_A",
+}  # a code, an offset, sums, floats; thorough runs try all
+THOROUGH = [tag if str(tag) in QUICK else pytest.param(tag, marks=pytest.mark.thorough) for tag in ENCODED]
+every = pytest.mark.parametrize("tag", THOROUGH, ids=str)
 every_integer = pytest.mark.parametrize("tag", [str(tag) for tag in ENCODED if str(tag) in INTEGERS])
 
 

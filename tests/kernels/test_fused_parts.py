@@ -177,6 +177,7 @@ def weights_of_all(q: QMatrix) -> Array:
     return whole
 
 
+@pytest.mark.thorough  # a long kernel; test_fused.py has parts of blocks, rows and the matrix in every run
 @examples(12)
 @given(rows=st.integers(1, 35), cols=st.integers(1, 400), seed=st.integers(0, 99))
 def test_parts_of_each_kind(rows: int, cols: int, seed: int) -> None:
