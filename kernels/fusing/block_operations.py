@@ -101,7 +101,10 @@ def _as(dtype: Any, whole: Sequence[Any]) -> list[Any]:
 def _exact(ufunc: np.ufunc, whole: list[Any]) -> list[Any]:
     """Integers as long as the result of a function of them must be: short ones are many times as fast."""
     size = whole[0].dtype.itemsize
-    if ufunc in SUMS or (ufunc is np.left_shift and not whole[1].ndim and 0 <= whole[1] <= 8 * size):
+    short = (
+        ufunc is np.left_shift and not whole[1].ndim and 0 <= whole[1] < 8 * size
+    )  # by all bits: unsigned does not fit
+    if ufunc in SUMS or short:
         return _as(WIDER[size], whole)
     return _as(np.int64, whole) if ufunc in PRODUCTS else whole
 

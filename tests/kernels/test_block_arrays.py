@@ -250,3 +250,17 @@ def test_whole_bytes() -> None:
 def test_layouts_that_are_none(given: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=f"^{text}$"):
         PackedCodes(**given)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4"])
+@pytest.mark.parametrize("bits", [1, 7, 8, 15, 16, 31])
+def test_shifts_to_the_left_lose_no_bit(dtype: str, bits: int) -> None:
+    """Short integers are widened as far as the result needs."""
+    info = np.iinfo(dtype)
+    codes = np.array([[info.min, info.max, 0, 1]], dtype)
+
+    def shifted(codes: Array, weights: Array) -> None:
+        weights[0] = codes[0] << bits
+
+    wanted = [np.float32(int(each) << bits) for each in codes[0]]
+    assert decode_blocks(shifted, [codes], 1).tolist() == [wanted]
