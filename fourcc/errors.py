@@ -25,12 +25,13 @@ it never raises, long pieces are cut, and what a terminal could act on is escape
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import re
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 LONGEST = 1000  # characters of a piece of a message
 SHOWN_PROBLEMS = 50  # of a policy's, in the message
@@ -85,6 +86,25 @@ def memory_is_short(error: BaseException) -> bool:
         or (isinstance(each, (OSError, ImportError)) and _SHORTAGE.search(str(each)) is not None)
         for each in _led_to(error)
     )
+
+
+@contextlib.contextmanager
+def breaches_as(breach: Callable[[str], FourccError]) -> Iterator[None]:
+    """Turns what a format's function raises into the error that names the function; our own errors pass.
+
+    A lack of memory passes, as MemoryError. SystemExit does not: a command would end as if it were done.
+
+    Args:
+        breach: gives the error, for the exception in words.
+    """
+    try:
+        yield
+    except (FourccError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        if memory_is_short(error):
+            raise MemoryError from error
+        raise breach(f"{type(error).__name__}: {shown(error)}") from error
 
 
 def _led_to(error: BaseException) -> Iterator[BaseException]:

@@ -17,7 +17,7 @@ from fourcc.block_encoding import encode_rows
 from fourcc.block_layout import BreachError
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import FourccError, NumericError, PluginError, memory_is_short, shown
+from fourcc.errors import NumericError, PluginError, breaches_as
 from fourcc.format import Aids, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
@@ -157,18 +157,13 @@ class MatrixEncoder:
         return arrays
 
     def _plugin(self, verb: str, call: Callable[[], T]) -> T:
-        try:
-            return call()
-        except (FourccError, MemoryError):
-            raise
-        except BreachError as error:
-            raise self._breach(verb, error.got, error.expected) from error
-        except (Exception, SystemExit) as error:  # or a command would end, as if it were done
-            if memory_is_short(error):
-                raise MemoryError from error
-            raise self._breach(verb, f"{type(error).__name__}: {shown(error)}", None) from error
+        with breaches_as(lambda told: self._breach(verb, told)):
+            try:
+                return call()
+            except BreachError as error:
+                raise self._breach(verb, error.got, error.expected) from error
 
-    def _breach(self, verb: str, got: object, expected: object) -> PluginError:
+    def _breach(self, verb: str, got: object, expected: object = None) -> PluginError:
         return breach(self.format, verb, tensor=self.name, got=got, expected=expected)
 
 

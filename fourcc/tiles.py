@@ -15,7 +15,7 @@ import numpy as np
 from fourcc.arrays import Array, Parts
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import FourccError, PluginError, memory_is_short, shown
+from fourcc.errors import PluginError, breaches_as
 from fourcc.format import Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.plugins.registry import registry
@@ -77,14 +77,8 @@ def decode_rows(
     Raises:
         PluginError: its decoder fails, or returns something else.
     """
-    try:
+    with breaches_as(lambda told: breach(fmt, "decode", tensor=tensor, got=told)):
         decoded = coding.decode(fmt, parts, geom, whole=whole, out=out)
-    except (FourccError, MemoryError):
-        raise
-    except (Exception, SystemExit) as error:  # or a command would end, as if it were done
-        if memory_is_short(error):
-            raise MemoryError from error
-        raise breach(fmt, "decode", tensor=tensor, got=f"{type(error).__name__}: {shown(error)}") from error
     expected = ((geom.rows, geom.cols), numpy_dtype(fmt.decoded))
     if not isinstance(decoded, np.ndarray) or (decoded.shape, decoded.dtype) != expected:
         got = shape_and_dtype(decoded)
@@ -124,15 +118,8 @@ class Tile:
         """The stored codes, integers (rows, cols); None where the format gives none. Raises as `decode` does."""
         if self.format.codes is None:
             return None
-        try:
+        with breaches_as(lambda told: breach(self.format, "codes", tensor=self.name, got=told)):
             codes = self.format.codes(self.parts, self.geom)
-        except (FourccError, MemoryError):
-            raise
-        except (Exception, SystemExit) as error:  # or a command would end, as if it were done
-            if memory_is_short(error):
-                raise MemoryError from error
-            got = f"{type(error).__name__}: {error}"
-            raise breach(self.format, "codes", tensor=self.name, got=got) from error
         shape = (self.geom.rows, self.geom.cols)
         if getattr(codes, "shape", None) != shape:
             got = getattr(codes, "shape", type(codes).__name__)

@@ -164,7 +164,7 @@ def _decoded(fmt: Format, reason: str, told: str) -> _Chosen:
 
 
 def _place(fmt: Format) -> str:
-    """Where the block decoder is written."""
+    """File and first line of the block decoder."""
     function: Any = getattr(fmt.decode_block, "py_func", fmt.decode_block)
     code = function.__code__
     return f"{Path(code.co_filename).name}:{code.co_firstlineno}"

@@ -33,7 +33,7 @@ class PythonStep:
 
     @property
     def address(self) -> int:
-        """Where compiled code calls it; valid as long as the step lives."""
+        """The address at which compiled code calls it; valid as long as the step lives."""
         address = ctypes.cast(self._callback, ctypes.c_void_p).value  # type: ignore[arg-type]  # is one of ctypes'
         assert address is not None
         return address

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fourcc.errors import FourccError, PluginError, memory_is_short
+from fourcc.errors import PluginError, breaches_as
 
 if TYPE_CHECKING:
     from fourcc.arrays import Array, Floats, Parts
@@ -20,16 +20,10 @@ def sparse_weights(
 ) -> tuple[Array, Array, Floats]:
     """Rows, columns and float32 values, as the format gives them, checked. Raises PluginError."""
     what = f"extra of the format {tag} does not keep its contract"
-    try:
+    with breaches_as(lambda told: PluginError(what, found=told)):
         with np.errstate(all="ignore"):  # parts of a damaged file may hold anything
             given = extra(parts, geom)
         rows, cols, values = (np.asarray(each) for each in (given.rows, given.cols, given.values))
-    except FourccError:
-        raise
-    except (Exception, SystemExit) as error:  # or a command would end, as if it were done
-        if memory_is_short(error):
-            raise MemoryError from error
-        raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
     shapes = rows.shape, cols.shape, values.shape
     if rows.ndim != 1 or len(set(shapes)) != 1:
         raise PluginError(what, found=f"shapes {shapes}", expected="three of (k,)")

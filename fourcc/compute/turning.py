@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.errors import FourccError, PluginError, memory_is_short
+from fourcc.errors import PluginError, breaches_as
 
 if TYPE_CHECKING:
     from fourcc.arrays import Array, Floats, Parts
@@ -52,15 +52,8 @@ class Turning:
         given = given.view()
         given.flags.writeable = False  # a function that works in place would change the caller's numbers
         what = f"turn.{name} of the format {self._tag} does not keep its contract"
-        try:
-            with np.errstate(all="ignore"):  # parts of a damaged file may hold anything
-                turned = function(given, self._parts, self._geom)
-        except FourccError:
-            raise
-        except (Exception, SystemExit) as error:  # or a command would end, as if it were done
-            if memory_is_short(error):
-                raise MemoryError from error
-            raise PluginError(what, found=f"{type(error).__name__}: {error}") from error
+        with breaches_as(lambda told: PluginError(what, found=told)), np.errstate(all="ignore"):
+            turned = function(given, self._parts, self._geom)
         shape, dtype = getattr(turned, "shape", None), getattr(turned, "dtype", np.dtype("V1"))
         if shape != given.shape or dtype.kind != "f":
             found = f"a {type(turned).__name__}" if shape is None else f"{shape} {dtype}"

@@ -21,7 +21,6 @@ from fourcc.testing.subject import Subject, random_parts
 from fourcc.testing.weights import bell, described
 
 SEEDS = 12
-ADVICE = "Check what a part holds before it is used as an index or a length, or mask it (`& 15`)."
 
 
 def decodes(subject: Subject) -> Iterator[Finding]:

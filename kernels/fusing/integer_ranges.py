@@ -74,11 +74,6 @@ def union(x: Range, y: Range) -> Range:
     return min(x[0], y[0]), max(x[1], y[1])
 
 
-def is_constant(bounds: Range | None) -> bool:
-    """Whether only one integer is possible; no float is known."""
-    return bounds is not None and bounds[0] == bounds[1]
-
-
 # Operator -> function from the ranges of two operands to the range of the result.
 RESULTS: dict[str, Callable[[Range, Range], Range]] = {
     "add": _of_corners(operator.add),

@@ -178,7 +178,7 @@ def test_what_is_noted_does_not_fail(found: Format) -> None:
     ("found", "check", "says", "more"), CRASHES, ids=[f"{each[0].tag}-{each[1]}" for each in CRASHES]
 )
 def test_a_crash_is_told(found: Format, check: str, says: str, more: str) -> None:
-    """Where it happened, how, and in which function; the rest is made."""
+    """The finding tells the check in which it happened, how, and in which function; the rest is made."""
     checks = [check_named(name) for name in dict.fromkeys(("declaration", "declared size", check, "nominal bits"))]
     outcomes = list(examine(Subject.of(found), checks, limit=3))
     assert names_of(outcomes, "failed") == [check]
