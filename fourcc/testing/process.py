@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from threading import Timer
-from typing import IO
 
-from fourcc.plugins.apart import End, ending, last_words
+from fourcc.plugins.apart import End, end_group, ending, last_words, start, tell
 from fourcc.testing.finding import Finding, FoundError, Outcome
 from fourcc.testing.order import Fallen
 from fourcc.testing.subject import Subject
@@ -23,7 +21,6 @@ MEASURING = 20.0  # seconds for the measures of one format
 GRACE = 2.0  # seconds in which a process that took too long tells where it is
 DIGEST, IMPORT, MEASURE = "digest", "import", "measure"  # jobs that are no checks; of a measure, the tag follows
 Answer = Mapping[str, object]
-
 
 SILENT = End("it ended without an answer", "")
 
@@ -157,8 +154,10 @@ def _lines(job: Answer, settings: Mapping[str, str], limit: float) -> Iterator[A
     """A worker's answers, one object from each line; an `End` where the worker ends before it has given all."""
     names: list[str] = list(job["checks"])  # type: ignore[call-overload]  # a list, see `_job`
     left = len(names)
-    with tempfile.TemporaryFile("w+") as said, _start(job, settings, said) as process:
+    with tempfile.TemporaryFile("w+", errors="replace") as said:
+        process = start("fourcc.testing.worker", settings, said)
         assert process.stdout is not None
+        tell(process, job)
         slow = _Limit(process, _seconds(names[0], limit))
         try:
             for line in process.stdout:
@@ -168,7 +167,7 @@ def _lines(job: Answer, settings: Mapping[str, str], limit: float) -> Iterator[A
             code = process.wait()
         finally:
             slow.stop()
-            process.kill()
+            end_group(process)
         if left:
             said.seek(0)
             text = f"it did not end within {slow.seconds:g} seconds" if slow.over else ending(code)
@@ -179,21 +178,6 @@ def _seconds(name: str, limit: float) -> float:
     return min(limit, MEASURING) if name.startswith(MEASURE) else limit
 
 
-def _start(job: Answer, settings: Mapping[str, str], said: IO[str]) -> subprocess.Popen[str]:
-    path = os.pathsep.join(each or os.getcwd() for each in sys.path)  # noqa: PTH109 - a text
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONFAULTHANDLER": "1", **settings}
-    command = [sys.executable, "-P", "-m", "fourcc.testing.worker"]
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said, text=True, env=environment)  # noqa: S603 - our own module
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(job))
-        process.stdin.close()
-    except BrokenPipeError:  # it died already, which shows when its answers are read
-        pass
-    return process
-
-
 class _Limit:
     """Kills a process that takes too long over one check.
 
@@ -202,7 +186,7 @@ class _Limit:
         seconds: the limit for one check.
     """
 
-    def __init__(self, process: subprocess.Popen[str], seconds: float) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         self.over, self.seconds = False, seconds
         self._process = process
         self._timer = self._start()
