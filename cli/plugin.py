@@ -62,7 +62,9 @@ Only = Annotated[
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="Leave out the checks that take long.")]
 Lists = Annotated[bool, typer.Option("--list", help="List the checks with what they promise, and end.")]
-Limit = Annotated[float, typer.Option("--limit", metavar="SECONDS", min=1, help="Seconds for one check.")]
+Limit = Annotated[
+    float | None, typer.Option("--limit", metavar="SECONDS", min=1, help="Seconds for one check.", show_default=False)
+]
 Asked = Annotated[str | None, typer.Argument(metavar="TAG", help="The format.", show_default=False)]
 File = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="File to write.")]
 
@@ -133,7 +135,7 @@ def examine(  # noqa: PLR0913 - one an option
     vectors: Vectors = None,
     only: Only = None,
     quick: Quick = False,
-    limit: Limit = 60.0,
+    limit: Limit = None,
     listed: Lists = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -196,20 +198,22 @@ def _examined(
     *,
     measures: bool,
     quiet: bool,
-    limit: float,
+    limit: float | None,
 ) -> Report:
     """The report of a format; if the format cannot be loaded, a report of that alone."""
     from fourcc.testing import Report
     from fourcc.testing.loading import loaded, owner, subject_of
+    from fourcc.testing.process import LIMIT
 
+    seconds = LIMIT if limit is None else limit
     with Progress("importing", 1, quiet=quiet, unit="formats") as progress:
         progress(str(tag), 0, 1)
-        first = loaded(tag, limit)
+        first = loaded(tag, seconds)
     provider, target = owner(tag)
     known = Report(tag=str(tag), owner=provider, target=target, outcomes=(first,))
     if not known.passed:
         return known
-    return _filled(known, subject_of(tag, *settings, vectors), checks, measures=measures, quiet=quiet, limit=limit)
+    return _filled(known, subject_of(tag, *settings, vectors), checks, measures=measures, quiet=quiet, limit=seconds)
 
 
 def _filled(

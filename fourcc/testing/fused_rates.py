@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import median
 
 import attrs
@@ -31,7 +31,7 @@ class FusedRate:
     Attributes:
         count: activations.
         threads: how many.
-        fused, decoded: seconds, medians.
+        fused, decoded: seconds.
     """
 
     count: int
@@ -69,12 +69,34 @@ def fused_rates(
     fused = matrix.packed
     if fused.kernel.level != "fused":
         return []
-    decoded, rates = compute.pack_decoded(matrix.decode()), []
+    decoded = compute.pack_decoded(matrix.decode())
+    return list(compared(fused, decoded, counts, threads, turns, clock))
+
+
+def compared(
+    own: compute.Packed,
+    decoded: compute.Packed,
+    counts: Sequence[int],
+    threads: int,
+    turns: int,
+    clock: Callable[[], float],
+    typical: Callable[[Sequence[float]], float] = median,
+) -> Iterator[FusedRate]:
+    """The times of a matrix's products against those of its decoded weights, for each number of activations.
+
+    Args:
+        own: the matrix as its format multiplies it, fused or not.
+        decoded: its decoded weights.
+        counts: numbers of activations.
+        threads: how many.
+        turns: of both products.
+        clock: gives seconds.
+        typical: chooses the time that counts from those of all turns.
+    """
     for count in counts:
-        x = bell((count, matrix.shape[1]), seed=count)
-        times = in_turns([fused, decoded], x, threads, turns, clock)
-        rates.append(FusedRate(count, threads, *map(median, times)))
-    return rates
+        x = bell((count, own.cols), seed=count)
+        times = in_turns([own, decoded], x, threads, turns, clock)
+        yield FusedRate(count, threads, *map(typical, times))
 
 
 def line_of(fmt: Format) -> str:

@@ -20,7 +20,7 @@ from fourcc.plugins.entries import OWN
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
 from fourcc.testing.finding import FoundError
-from fourcc.testing.fused_rates import COUNTS, in_turns
+from fourcc.testing.fused_rates import COUNTS, compared
 from fourcc.testing.subject import Subject
 from fourcc.testing.weights import bell, heavy
 
@@ -139,13 +139,9 @@ def _products(matrix: QMatrix) -> tuple[float, list[float]]:
     decoded weights.
     """
     tall, floats = _taller(matrix)
-    sides, ratios, seconds = [tall.packed, compute.pack_decoded(floats)], [], []
-    for count in COUNTS:
-        x = bell((count, matrix.shape[1]), seed=7)
-        own, decoded = (min(each) for each in in_turns(sides, x, 1, PRODUCTS, time.perf_counter))
-        ratios.append(own / decoded)
-        seconds.append(own / floats.size)
-    return seconds[0], ratios
+    decoded = compute.pack_decoded(floats)
+    rates = list(compared(tall.packed, decoded, COUNTS, 1, PRODUCTS, time.perf_counter, typical=min))
+    return rates[0].fused / floats.size, [each.ratio for each in rates]
 
 
 def _taller(matrix: QMatrix) -> tuple[QMatrix, Floats]:
