@@ -8,7 +8,7 @@ from pathlib import Path
 from fourcc.analysis import suggestion
 from fourcc.analysis.diff import Difference, compare
 from fourcc.analysis.offers import Suggestion, Wish
-from fourcc.analysis.suggestion import SAMPLE
+from fourcc.analysis.samples import SAMPLE
 from fourcc.analysis.survey import Selection
 from fourcc.conversion.plan import as_globs
 from fourcc.sources import open_source

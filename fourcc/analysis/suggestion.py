@@ -7,14 +7,13 @@ from fractions import Fraction
 from math import lcm, prod
 
 import attrs
-import numpy as np
 
 from fourcc.analysis.offers import Offer, Suggestion, Wish
+from fourcc.analysis.samples import SAMPLE, sampled_rows
 from fourcc.arrays import Array
 from fourcc.encoding import encode
 from fourcc.errors import FourccError
 from fourcc.format import Format
-from fourcc.geometry import split_shape
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, Row, explicit
@@ -22,9 +21,6 @@ from fourcc.progress import OnProgress, counter
 from fourcc.settings import complete
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.spec import FormatSpec
-from fourcc.tiles import decoded_rows
-
-SAMPLE = 1 << 18  # weights of a tensor that formats are tried on, and that are encoded at once
 
 
 def suggest(
@@ -80,7 +76,7 @@ def _suggestion(tensor: SourceTensor, formats: list[Format], wish: Wish, sample:
     step = lcm(*(fmt.block[0] or 1 for fmt in smaller))
     sums: list[ErrorSums | str] = [ErrorSums() for _ in smaller]
     sampled = 0
-    for rows in _samples(tensor, step, sample):
+    for _, rows in sampled_rows(tensor, step, sample):
         sampled += rows.size
         sums = [_tried(rows, fmt, so_far, tensor) for fmt, so_far in zip(smaller, sums, strict=True)]
     offers = sorted(map(_offer, smaller, [tensor.shape] * len(smaller), sums), key=lambda offer: offer.bits)
@@ -114,16 +110,3 @@ def _offer(fmt: Format, shape: tuple[int, ...], sums: ErrorSums | str) -> Offer:
 
 def _bits(spec: FormatSpec, shape: tuple[int, ...]) -> Fraction:
     return Fraction(8 * spec.stored_bytes(shape, complete(spec.params, {})), prod(shape))
-
-
-def _samples(tensor: SourceTensor, step: int, sample: int) -> Iterator[Array]:
-    """Rows of a tensor, (rows, cols), about `SAMPLE` weights at a time: whole blocks, spread evenly."""
-    lead, rows, cols = split_shape(tensor.shape)
-    starts = [(matrix, first) for matrix in range(prod(lead)) for first in range(0, rows, step)]
-    wanted = len(starts) if sample <= 0 else min(len(starts), max(1, sample // (step * cols)))
-    spread = [starts[number * (len(starts) - 1) // max(1, wanted - 1)] for number in range(wanted)]
-    at_once = max(1, SAMPLE // (step * cols))
-    fmt = tensor.format
-    for first in range(0, wanted, at_once):
-        some = spread[first : first + at_once]
-        yield np.concatenate([decoded_rows(tensor, fmt, m, row, min(rows, row + step)) for m, row in some])
