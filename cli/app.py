@@ -42,6 +42,7 @@ COMMANDS = {
     "run": "run",
     "eval": "eval",
     "stats": "stats",
+    "shootout": "shootout",
     "cache": "cache",
 }
 

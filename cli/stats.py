@@ -13,15 +13,11 @@ import typer
 
 from fourcc.cli.render import stats_tables, suggestion_tables, terminal
 from fourcc.cli.render.progress import Progress
-from fourcc.cli.shared import options
+from fourcc.cli.shared import options, picture_files
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from matplotlib.figure import Figure
-
     from fourcc.analysis.offers import Suggestion, Wish
     from fourcc.analysis.survey import Selection, Survey
     from fourcc.sources.source import Source
@@ -41,10 +37,6 @@ encoder on a sample of each matrix; without --min-sqnr or --max-bits it takes th
 Against = Annotated[
     Path | None, typer.Option("--against", metavar="ORIGINAL", help="Compare with what SRC was made from.")
 ]
-Role = Annotated[
-    list[str] | None, typer.Option("--role", metavar="GLOB", help="Only tensors of these roles; may be repeated.")
-]
-Layers = Annotated[str, typer.Option("--layers", metavar="SLICES", help="Only these layers, such as '0:4, -1'.")]
 Plot = Annotated[
     Path | None, typer.Option("--plot", metavar="FILE", help="Draw histograms, or with --suggest the formats.")
 ]
@@ -56,13 +48,9 @@ MinSqnr = Annotated[
 MaxBits = Annotated[
     float | None, typer.Option("--max-bits", metavar="B", help="Suggest the best format of at most B bits per weight.")
 ]
-Sample = Annotated[
-    int, typer.Option("--sample", metavar="N", help="Weights of a tensor that formats are tried on; 0: all.")
-]
 WritePolicy = Annotated[
     Path | None, typer.Option("--write-policy", metavar="FILE", help="Write what is suggested as a policy.")
 ]
-DEFAULT_SAMPLE = 1 << 18
 
 
 @attrs.frozen
@@ -87,12 +75,12 @@ def stats(  # noqa: PLR0913 - one an option
     policy: options.PolicyFile = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
-    role: Role = None,
-    layers: Layers = "",
+    role: options.Role = None,
+    layers: options.Layers = "",
     suggest: Suggest = False,
     min_sqnr: MinSqnr = None,
     max_bits: MaxBits = None,
-    sample: Sample = DEFAULT_SAMPLE,
+    sample: options.Sample = options.DEFAULT_SAMPLE,
     write_policy: WritePolicy = None,
     plot: Plot = None,
     plot_layers: PlotLayers = None,
@@ -135,11 +123,10 @@ def _check(suggests: bool, compared: list[object], plot_layers: Path | None) -> 
 
 
 def _check_numbers(wish: Wish, sample: int) -> None:
+    options.check_sample(sample)
     for option, value in (("--min-sqnr", wish.min_sqnr), ("--max-bits", wish.max_bits)):
         if value is not None and not (isfinite(value) and value > 0):
             raise UsageError(f"bad value of {option}", found=value, expected="a number above 0")
-    if sample < 0:
-        raise UsageError("bad value of --sample", found=sample, expected="a number of weights, or 0 for all")
 
 
 def _opened(path: Path, stack: ExitStack, *, quiet: bool) -> Source:
@@ -176,12 +163,14 @@ def _survey(
     from fourcc.analysis.survey import survey
 
     drawings = [(pictures.main, draw_weights), (pictures.layers, draw_layers)]
-    targets = [(_picture(path, now, force=pictures.force), draw) for path, draw in drawings if path is not None]
+    targets = [
+        (picture_files.checked(path, now, force=pictures.force), draw) for path, draw in drawings if path is not None
+    ]
     weights = sum(prod(tensor.shape) for tensor in selection.of(now))
     with Progress("reading", weights, quiet=quiet, unit="weights") as progress:
         surveyed = survey(now, selection, original, progress, threads)
     for target, draw in targets:
-        _write(target, partial(draw, survey=surveyed))
+        picture_files.write(target, partial(draw, survey=surveyed))
     return surveyed
 
 
@@ -198,9 +187,10 @@ def _suggest(
     from fourcc.analysis.extraction import write_runs
     from fourcc.analysis.plotting import draw_formats
     from fourcc.analysis.suggestion import policy, suggest
+    from fourcc.files.write import check_target
 
-    target = None if pictures.main is None else _picture(pictures.main, source, force=pictures.force)
-    written = None if write_policy is None else _target(write_policy, source, force=pictures.force)
+    target = None if pictures.main is None else picture_files.checked(pictures.main, source, force=pictures.force)
+    written = None if write_policy is None else check_target(write_policy, source.all_files, force=pictures.force)
     tensors = selection.of(source)
     with Progress("trying formats", len(tensors), quiet=quiet, unit="tensors") as progress:
         suggestions = suggest(tensors, wish, sample, progress)
@@ -208,30 +198,5 @@ def _suggest(
     if written is not None:
         write_runs([policy(source, suggestions).text.encode()], written)
     if target is not None:
-        _write(target, partial(draw_formats, suggestions=suggestions))
+        picture_files.write(target, partial(draw_formats, suggestions=suggestions))
     return suggestions
-
-
-def _target(path: Path, source: Source, *, force: bool) -> Path:
-    from fourcc.files.write import check_target
-
-    return check_target(path, source.all_files, force=force)
-
-
-def _picture(path: Path, source: Source, *, force: bool) -> Path:
-    """The checked path of a picture; its suffix must be a kind that can be drawn."""
-    from fourcc.analysis.plotting import check_kind
-
-    check_kind(_kind(path))
-    return _target(path, source, force=force)
-
-
-def _kind(path: Path) -> str:
-    return path.suffix.lower().removeprefix(".")
-
-
-def _write(target: Path, draw: Callable[[Figure], None]) -> None:
-    from fourcc.analysis.extraction import write_runs
-    from fourcc.analysis.plotting import rendered
-
-    write_runs([rendered(draw, _kind(target))], target)

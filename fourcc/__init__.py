@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fourcc.arrays import Array as Array
     from fourcc.arrays import Floats as Floats
     from fourcc.arrays import Parts as Parts
+    from fourcc.bench.shootout.run import shootout as shootout
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
@@ -111,6 +112,7 @@ _HOMES = {
     "ragged": "fourcc.part:ragged",
     "record": "fourcc.part:record",
     "registry": "fourcc.plugins.registry:registry",
+    "shootout": "fourcc.bench.shootout.run:shootout",
     "stats": "fourcc.analysis.survey:stats",
     "suggest": "fourcc.analysis.by_path:suggest",
     "verify": "fourcc.container.verify:verify",
@@ -158,6 +160,7 @@ __all__ = [
     "ragged",
     "record",
     "registry",
+    "shootout",
     "stats",
     "suggest",
     "verify",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 OnProgress = Callable[[str, int, int], None]  # (the tensor's name or "", units done, all units)
+Count = Callable[[str, int], None]  # (the tensor's name or "", units just done)
 
 
-def counter(total: int, progress: OnProgress | None) -> Callable[[str, int], None]:
+def counter(total: int, progress: OnProgress | None) -> Count:
     """A function that takes a tensor's name and the number of units just done, and reports their sum."""
     done = 0
 

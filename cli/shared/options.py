@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from fourcc.errors import UsageError
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, for errors too.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, notes or summary.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
@@ -25,6 +27,14 @@ Include = Annotated[
 Exclude = Annotated[
     list[str] | None, typer.Option("--exclude", metavar="GLOB", help="No tensors whose names match; may be repeated.")
 ]
+Role = Annotated[
+    list[str] | None, typer.Option("--role", metavar="GLOB", help="Only tensors of these roles; may be repeated.")
+]
+Layers = Annotated[str, typer.Option("--layers", metavar="SLICES", help="Only these layers, such as '0:4, -1'.")]
+Sample = Annotated[
+    int, typer.Option("--sample", metavar="N", help="Weights of a tensor that formats are tried on; 0: all.")
+]
+DEFAULT_SAMPLE = 1 << 18  # `fourcc.analysis.samples.SAMPLE`, which loads numpy
 Tokenizer = Annotated[
     Path | None, typer.Option("--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
 ]
@@ -40,3 +50,9 @@ Formats = Annotated[
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")
 ]
+
+
+def check_sample(sample: int) -> None:
+    """Raises UsageError where no sample can have so many weights."""
+    if sample < 0:
+        raise UsageError("bad value of --sample", found=sample, expected="a number of weights, or 0 for all")

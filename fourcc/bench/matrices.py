@@ -1,7 +1,8 @@
-"""Random matrices of a format, so many different ones that no cache holds them."""
+"""Matrices of a format, of random or given weights, so many different ones that no cache holds them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import lcm
 
 import attrs
@@ -10,7 +11,7 @@ import numpy as np
 from fourcc import compute
 from fourcc.arrays import Array, Floats
 from fourcc.encoding import encode
-from fourcc.format import Format
+from fourcc.format import Aids, Format
 from fourcc.kernels.descriptors import LINE, empty
 from fourcc.qmatrix import QMatrix
 
@@ -31,20 +32,28 @@ def activations(count: int, cols: int) -> Floats:
     return np.random.default_rng(SEED + count).standard_normal((count, cols), np.float32)
 
 
-def matrix(fmt: Format, rows: int, cols: int) -> QMatrix:
-    """Random weights in a format: a few rows are encoded, the others repeat them.
+def matrix(
+    fmt: Format,
+    rows: int,
+    cols: int,
+    draw: Callable[[int, int], Floats] = weights,
+    aids: Aids | None = None,
+) -> QMatrix:
+    """A matrix in a format: a few rows are encoded, the others repeat them.
 
     Args:
         fmt: the format; it has an encoder, and the shape fits it.
         rows: of the matrix.
         cols: of the matrix.
+        draw: (rows, cols) -> the matrix's first rows, (rows, cols); by default random ones.
+        aids: calibration data, for formats that need them.
     """
     spec = fmt
     block = spec.block[0]
     if spec.variable or block is None:
-        return encode(weights(rows, cols), spec.tag)
+        return encode(draw(rows, cols), spec.tag, aids=aids)
     few = min(rows, lcm(ROWS, block, *(part.rows or 1 for part in spec.parts)))
-    small = encode(weights(few, cols), spec.tag)
+    small = encode(draw(few, cols), spec.tag, aids=aids)
     shapes = spec.part_shapes((rows, cols), small.params)
     parts = {name: np.resize(part, shapes[name]) for name, part in small.parts.items()}
     return QMatrix(spec.tag, (rows, cols), parts, small.params)
