@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from fourcc.arrays import Floats as Floats
     from fourcc.arrays import Parts as Parts
     from fourcc.bench.shootout.run import shootout as shootout
+    from fourcc.calibration.calibrating import calibrate as calibrate
+    from fourcc.calibration.calibration import Calibration as Calibration
+    from fourcc.calibration.reading import open_calibration as open_calibration
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
@@ -74,6 +77,7 @@ _HOMES = {
     "Aids": "fourcc.format:Aids",
     "Array": "fourcc.arrays:Array",
     "Blocks": "fourcc.format:Blocks",
+    "Calibration": "fourcc.calibration.calibration:Calibration",
     "ExportKind": "fourcc.exporters.layout:ExportKind",
     "Floats": "fourcc.arrays:Floats",
     "Format": "fourcc.format:Format",
@@ -96,6 +100,7 @@ _HOMES = {
     "Sparse": "fourcc.format:Sparse",
     "Step": "fourcc.conversion.pipeline:Step",
     "Turn": "fourcc.format:Turn",
+    "calibrate": "fourcc.calibration.calibrating:calibrate",
     "convert": "fourcc.conversion.convert:convert",
     "diff": "fourcc.analysis.by_path:diff",
     "encode": "fourcc.encoding:encode",
@@ -103,6 +108,7 @@ _HOMES = {
     "export": "fourcc.exporters.by_path:export",
     "formats": "fourcc.formats",
     "open": "fourcc.models.opening:open_to_look",
+    "open_calibration": "fourcc.calibration.reading:open_calibration",
     "packed": "fourcc.part:packed",
     "per_block": "fourcc.part:per_block",
     "per_column": "fourcc.part:per_column",
@@ -122,6 +128,7 @@ __all__ = [
     "Aids",
     "Array",
     "Blocks",
+    "Calibration",
     "ExportKind",
     "Floats",
     "Format",
@@ -144,6 +151,7 @@ __all__ = [
     "Sparse",
     "Step",
     "Turn",
+    "calibrate",
     "convert",
     "diff",
     "encode",
@@ -151,6 +159,7 @@ __all__ = [
     "export",
     "formats",
     "open",
+    "open_calibration",
     "packed",
     "per_block",
     "per_column",

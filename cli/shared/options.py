@@ -47,6 +47,10 @@ Recipe = Annotated[
 Formats = Annotated[
     str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
 ]
+CalibrationFile = Annotated[
+    Path | None,
+    typer.Option("--calibration", metavar="FILE", help="What `fourcc calibrate` wrote, or an imatrix: weighs errors."),
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")
 ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
@@ -27,6 +29,19 @@ from fourcc.sources.source import Source, SourceTensor
 INDEX_GUESS = 2048  # bytes that the index takes for a tensor, for the estimate of the output's size
 
 
+class CalibrationData(Protocol):
+    """What a plan asks of a calibration, as `fourcc.calibration.calibration.Calibration` answers it."""
+
+    def check(self, source: Source) -> None:
+        """Raises UsageError where it is a calibration of another model."""
+
+    def aids(self, source: Source, *, hessian: bool = False) -> Mapping[str, Aids]:
+        """The aids of each tensor that it knows."""
+
+    def notes(self, asking: Sequence[str]) -> tuple[str, ...]:
+        """Notes on what it cannot say of the tensors whose formats use calibration data."""
+
+
 @attrs.frozen(eq=False)
 class Plan:
     """The plan of a conversion, decided before anything is written.
@@ -35,11 +50,13 @@ class Plan:
         source: the opened checkpoint.
         policy: what decided the formats.
         steps: the tensors, in the order in which they are written.
+        calibration: where the aids of the steps come from; None where there is none.
     """
 
     source: Source
     policy: Policy
     steps: tuple[Step, ...]
+    calibration: CalibrationData | None = None
 
     @property
     def nbytes(self) -> int:
@@ -57,7 +74,20 @@ class Plan:
         source, taken = self.source, {step.source.name for step in self.steps}
         of_all = warnings(source)  # on the whole model; they are said of the wanted tensors instead
         lacking = left_out(source.architecture, (tensor.name for tensor in source.tensors), taken)
-        return (*(note for note in source.notes if note not in of_all), *warnings(source, taken), *lacking)
+        return (
+            *(note for note in source.notes if note not in of_all),
+            *warnings(source, taken),
+            *lacking,
+            *self._of_calibration,
+        )
+
+    @property
+    def _of_calibration(self) -> tuple[str, ...]:
+        """Notes on what the calibration does not know of the tensors whose encoders ask for it."""
+        if self.calibration is None:
+            return ()
+        encoded = [step for step in self.steps if not step.decision.keep]
+        return self.calibration.notes([step.source.name for step in encoded if registry[step.decision.tag].sees])
 
     @property
     def file_bytes(self) -> int:
@@ -77,6 +107,7 @@ def plan(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
+    calibration: CalibrationData | None = None,
 ) -> Plan:
     """Decides every tensor's format; reads no weight and writes nothing.
 
@@ -86,25 +117,36 @@ def plan(
         include: globs of tensor names; none: all.
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
+        calibration: an opened calibration file, which gives the data of tensors that `aids` has none of.
 
     Raises:
         PolicyError: the policy cannot be carried out on these tensors; the message has every reason.
-        UsageError: a glob matches nothing, or a format needs calibration data that is not given.
+        UsageError: a glob matches nothing, a format needs calibration data that is not given, or the calibration is of
+            another model.
+        InputError: the calibration's statistics have another shape than their tensor.
     """
     tensors = _selected(source, as_globs(include), as_globs(exclude))
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
-    aids = aids or {}
+    known = _known_aids(source, aids or {}, calibration)
     steps = tuple(
-        Step(tensor, decision, aids.get(tensor.name, Aids()))
+        Step(tensor, decision, Aids() if decision.keep else known.get(tensor.name, Aids()))
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
     refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
         _check_storable(step.source, source.path)
         _check_step(step)
-    return Plan(source, policy, steps)
+    return Plan(source, policy, steps, calibration)
+
+
+def _known_aids(source: Source, aids: Mapping[str, Aids], calibration: CalibrationData | None) -> Mapping[str, Aids]:
+    """The calibration data of each tensor; those that are given by name come first."""
+    if calibration is None:
+        return aids
+    calibration.check(source)
+    return ChainMap(dict(aids), calibration.aids(source, hessian=True))  # type: ignore[arg-type]  # it is only read
 
 
 def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:

@@ -23,6 +23,7 @@ LAYERS = [
     {"conversion"},
     {"analysis", "models"},
     {"exporters"},
+    {"calibration"},
     {"bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
     {"cli"},
 ]
