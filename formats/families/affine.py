@@ -12,20 +12,24 @@ assigns to it. Encode: with low = min(min w, 0), high = max(max w, 0) and T the 
 rounded to float32, zero = -low / scale and q = w / scale + zero, rounded half to even, clamped to 0 .. T, in float64.
 """
 
-from collections.abc import Iterator
 from functools import partial
 
 import attrs
 import numpy as np
 
-from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, per_column
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, Setting, packed, per_block, per_column
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, over_blocks
 from fourcc.formats.layouts.groups import group_setting
 from fourcc.formats.searches.columns import as_groups
-from fourcc.formats.searches.least_error import fitted_scale, least_error, weighted_error
+from fourcc.formats.searches.zero_point_search import (
+    codes,
+    extent_settings,
+    half_quadratic_settings,
+    weighted_settings,
+)
 
 GROUP = group_setting(128)
-SHARES = [1 - number / 32 for number in range(15)]  # of the scale of the whole extent, tried with an importance
+METHOD = Setting("method", "extent", "scales of the whole extent, or of half-quadratic splitting", ("extent", "hqq"))
 
 
 def affine(tag: str, bits: int, foreign: str) -> Format:
@@ -42,6 +46,7 @@ def affine(tag: str, bits: int, foreign: str) -> Format:
         block=(1, GROUP.name),
         parts=(per_block("scales", "f4"), per_block("zeros", "u1"), packed("q", bits=bits)),
         params=(GROUP,),
+        options=(METHOD,),
         uses=frozenset({"importance"}),
         foreign={"weight-only": foreign},
         encode=partial(_encode, 2**bits - 1),
@@ -64,6 +69,8 @@ def indexed(tag: str, bits: int, foreign: str) -> Format:
         summary=f"{bits}-bit codes, float32 scale and zero point for a group of columns that an index names",
         parts=(scales, zeros, per_column("groups", "u4"), q),
         decode=decode,
+        options=(),
+        uses=frozenset(),
         encode=None,
         decode_block=None,
         bound=None,
@@ -88,55 +95,16 @@ def _decode_indexed(parts: Parts, codes: Array) -> Floats:
 
 def _encode(top: int, blocks: Blocks) -> Parts:
     """Scales, zero points, and codes 0 .. `top`."""
-    scale, zero = _extent(blocks.w, top)
-    if blocks.importance is not None:
-        size = blocks.w.shape[1]
-        scale, zero = _settings_of_least_error(
-            as_groups(blocks.w, size), as_groups(blocks.importance, size), scale, zero, top
-        )
-    q = _codes(blocks.w, scale[:, None], zero[:, None], top)
-    return {"scales": scale, "zeros": zero.astype(np.uint8), "q": q.astype(np.uint8)}
-
-
-def _extent(w: Floats, top: int) -> tuple[Floats, Array]:
-    """The scale, float32, and the zero point, float64, with which 0 and all weights of a group (groups, n) have codes."""
-    low, high = w.min(axis=1).clip(max=0).astype(np.float64), w.max(axis=1).clip(min=0).astype(np.float64)
-    scale = ((high - low) / top).astype(np.float32)  # (groups,)
-    return scale, np.rint(-low / _divisor(scale)).clip(0, top)
-
-
-def _codes(w: Floats, scale: Floats, zero: Array, top: int) -> Array:
-    """The codes nearest to w / scale + zero, float64 of the shape of w; 0 where the scale is 0."""
-    q = w / _divisor(scale)
-    q += zero
-    return np.rint(q, out=q).clip(0, top, out=q)
-
-
-def _divisor(scale: Floats) -> Array:
-    return np.where(scale == 0, np.inf, scale.astype(np.float64))
-
-
-def _settings_of_least_error(
-    x: Floats, importance: Floats, scale: Floats, zero: Array, top: int
-) -> tuple[Floats, Array]:
-    """The best of a scale and zero point, and of those that fit the codes of smaller scales; x is (n, groups)."""
-
-    def error(settings: Array) -> Array:
-        scale = settings[0].astype(np.float32)
-        multiples = (_codes(x, scale, settings[1], top) - settings[1]).astype(np.float32)
-        return weighted_error(x, scale * multiples, importance)
-
-    def candidates() -> Iterator[Array]:
-        yield np.stack([scale.astype(np.float64), zero])
-        for step in (0, -1, 1):
-            shifted = (zero + step).clip(0, top)
-            for share in SHARES:
-                tried = np.float32(share) * scale
-                multiples = _codes(x, tried, shifted, top) - shifted
-                yield np.stack([fitted_scale(x, multiples, importance, tried).astype(np.float64), shifted])
-
-    chosen = least_error(candidates(), error)
-    return chosen[0].astype(np.float32), chosen[1]
+    size = blocks.w.shape[1]
+    x = as_groups(blocks.w, size)  # (group, groups)
+    if blocks.options["method"] == "hqq":
+        settings = half_quadratic_settings(x, top)
+    elif blocks.importance is not None:
+        settings = weighted_settings(x, as_groups(blocks.importance, size), top)
+    else:
+        settings = extent_settings(x, top)
+    scale, zero = settings[0].astype(np.float32), settings[1].astype(np.uint8)
+    return {"scales": scale, "zeros": zero, "q": codes(x, settings, top).T.astype(np.uint8)}
 
 
 def _bound(top: int, w: Array, geom: Geometry) -> Array:

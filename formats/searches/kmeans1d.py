@@ -124,7 +124,10 @@ def _gains(sums: Array, counts: Array) -> Array:
 def _best_gains(table: _Prefixes, count: int) -> Array:
     """best[r, j], the largest gain of the first j positions in r runs, for r below `count`; -inf where j < r.
 
-    best[r, j] = max over i < j of best[r - 1, i] + the gain of i .. j, for all r at once; float64 (count, n + 1, blocks).
+    best[r, j] = max over i < j of best[r - 1, i] + the gain of i .. j, for all r at once.
+
+    Returns:
+        float64 (count, n + 1, blocks).
     """
     positions, blocks = table.sums.shape
     best = np.full((count, positions, blocks), -np.inf)

@@ -54,7 +54,7 @@ def signed_scale(x: Floats, weights: Floats, top: int) -> tuple[Floats, Floats]:
 
 
 def signed_rows(w: Floats, weights: Floats, top: int) -> tuple[Floats, Array]:
-    """As `signed_scale`, for blocks (n, m) with error weights (n, m): scales (n,), and codes plus `top`, uint8 (n, m)."""
+    """As `signed_scale`, for blocks (n, m) and their error weights: scales (n,), and codes plus `top`, uint8 (n, m)."""
     size = w.shape[1]
     d, codes = signed_scale(as_groups(w, size), as_groups(weights, size), top)
     return d, (codes.T + top).astype(np.uint8)
