@@ -9,13 +9,15 @@
 
 Decode: w = d * (q - 8), in float32. Encode: d = p / -8, where p is the weight of largest magnitude with its sign, so
 that p has code 0; q = w * (1 / d) + 8.5, truncated and at most 15, with the float32 d; the file holds d rounded to
-float16.
+float16. Where an importance is given, ggml's search finds d.
 """
 
 import numpy as np
 
-from fourcc import Array, Blocks, Format, Geometry, Parts, packed, per_block, record
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
+from fourcc.formats.searches.importance import error_weights
+from fourcc.formats.searches.scale_search import signed_rows
 
 BLOCK = 32
 ZERO_POINT = 8  # the code of weight 0
@@ -26,12 +28,18 @@ def decode_block(d: Array, q: Array, weights: Array) -> None:
     weights[:] = d * (q - ZERO_POINT)
 
 
-@np.errstate(divide="ignore", over="ignore")  # 1 / d may be infinite
 def encode(blocks: Blocks) -> Parts:
     """Scales, and codes 0 .. 15."""
-    w = blocks.w
+    counted = error_weights(blocks, blocks.rows, times=1)
+    d, q = _from_peak(blocks.w) if counted is None else signed_rows(blocks.w, counted, ZERO_POINT)
+    return {"d": d, "q": q}
+
+
+@np.errstate(divide="ignore", over="ignore")  # 1 / d may be infinite
+def _from_peak(w: Floats) -> tuple[Floats, Array]:
+    """The scale and the codes with which the weight of largest magnitude has code 0."""
     peak = np.abs(w).argmax(axis=1)  # (blocks,), ties go to the first
-    d = w[np.arange(len(w)), peak] / np.float32(-8)
+    d = w[np.arange(len(w)), peak] / np.float32(-ZERO_POINT)
     inverse = 1 / d
     lost = np.isinf(inverse)  # d is 0, or so small that it is 0 in float16
     inverse[lost] = 0
@@ -39,7 +47,7 @@ def encode(blocks: Blocks) -> Parts:
     q += np.float32(8.5)
     q = np.minimum(q.astype(np.uint8), 15)
     q[lost & (d != 0)] = 0  # as ggml's C code gives on x86; they decode to 0 all the same
-    return {"d": d, "q": q}
+    return d, q
 
 
 def bound(w: Array, geom: Geometry) -> Array:
@@ -52,6 +60,7 @@ Q4_0 = Format(
     summary="ggml's 4-bit blocks of 32, float16 scale",
     block=BLOCK,
     parts=(record("blocks", per_block("d", "f2"), packed("q", bits=4, run=16)),),
+    uses=frozenset({"importance"}),
     foreign={"ggml": 2},
     encode=encode,
     decode_block=decode_block,

@@ -7,14 +7,15 @@
 
 Decode: w = bins[index]. Encode: sort the block and cut it into 16 runs; a bin is the mean of a run; each weight takes
 the nearest bin. `method` says where to cut: ``kmeans`` for the least sum of squared errors, ``equal-count`` for runs of
-equal length. The last block of a row may be short.
+equal length. The last block of a row may be short. With an importance, ``kmeans`` weighs the errors by it;
+``equal-count`` ignores it.
 """
 
 import numpy as np
 
 from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, Setting, packed, per_block
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, count, extent, largest
-from fourcc.formats.searches.kmeans1d import distinct_runs, equal_runs, optimal_runs, run_means
+from fourcc.formats.searches.kmeans1d import counts_of, distinct_runs, equal_runs, optimal_runs, run_means
 
 BLOCK = 256
 BINS = 16
@@ -27,24 +28,35 @@ def decode_block(bins: Array, q: Array, weights: Array) -> None:
 
 def encode(blocks: Blocks) -> Parts:
     """Bins, and the index of the nearest."""
-    bins = _bins(blocks.w, blocks.options["method"])
+    equal = blocks.options["method"] == "equal-count"
+    bins = _bins_of_equal_counts(blocks.w) if equal else _bins_of_least_error(blocks.w, blocks.importance)
     return {"bins": bins, "q": _nearest(blocks.w, bins)}
 
 
-def _bins(w: Floats, method: object) -> Floats:
-    """The bins of each block, ascending: (blocks, n) -> (blocks, 16)."""
+def _bins_of_equal_counts(w: Floats) -> Floats:
+    """The means of runs of equal length, ascending: (blocks, n) -> (blocks, 16)."""
     ordered = np.sort(w, axis=1)
-    runs = equal_runs(ordered, BINS) if method == "equal-count" else _runs_of_least_error(ordered)
-    return run_means(ordered, runs, BINS)
+    return run_means(ordered, equal_runs(ordered, BINS), BINS)
 
 
-def _runs_of_least_error(ordered: Floats) -> Array:
-    """The run of each ordered weight (blocks, n); up to 16 distinct values are runs of their own and lose nothing."""
+def _bins_of_least_error(w: Floats, importance: Floats | None) -> Floats:
+    """The means of the runs of least error, ascending: (blocks, n) -> (blocks, 16).
+
+    Up to 16 distinct values are runs of their own and lose nothing.
+    """
+    if importance is None:
+        ordered, counted = np.sort(w, axis=1), None
+    else:
+        order = np.argsort(w, axis=1, kind="stable")
+        ordered, counted = (
+            np.take_along_axis(w, order, axis=1),
+            np.take_along_axis(counts_of(importance), order, axis=1),
+        )
     runs = distinct_runs(ordered)
     many = runs[:, -1] >= BINS  # (blocks,)
     if many.any():
-        runs[many] = optimal_runs(ordered[many], BINS)
-    return runs
+        runs[many] = optimal_runs(ordered[many], BINS, None if counted is None else counted[many])
+    return run_means(ordered, runs, BINS, counted)
 
 
 def _nearest(w: Floats, bins: Floats) -> Array:
@@ -73,6 +85,7 @@ Q4_A = Format(
     block=BLOCK,
     parts=(per_block("bins", "f4", BINS), packed("q", bits=4, high_first=True)),
     options=(METHOD,),
+    uses=frozenset({"importance"}),
     foreign={"qmatrix": "q4_a"},
     encode=encode,
     decode_block=decode_block,

@@ -17,9 +17,9 @@ import numpy as np
 from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
 from fourcc.formats.layouts.top_bits import BITS, bits_of, word_of
-from fourcc.formats.searches.columns import as_groups, first_largest
+from fourcc.formats.searches.columns import first_largest
 from fourcc.formats.searches.importance import error_weights
-from fourcc.formats.searches.scale_search import signed_scale
+from fourcc.formats.searches.scale_search import signed_rows
 
 BLOCK = 32
 ZERO_POINT = 16  # the code of weight 0
@@ -40,7 +40,7 @@ def codes(parts: Parts, geom: Geometry) -> Array:
 def encode(blocks: Blocks) -> Parts:
     """Scales, and codes 0 .. 31."""
     counted = error_weights(blocks, blocks.rows, times=1)
-    d, q = _from_peak(blocks.w) if counted is None else _search(blocks.w, counted)
+    d, q = _from_peak(blocks.w) if counted is None else signed_rows(blocks.w, counted, ZERO_POINT)
     return {"d": d, "high": word_of(q >> 4), "q": q & 15}
 
 
@@ -54,12 +54,6 @@ def _from_peak(w: Floats) -> tuple[Floats, Array]:
     q = np.minimum(w * inverse[:, None] + np.float32(16.5), 31).astype(np.uint8)
     q[lost & (d != 0)] = 0  # as ggml's C code gives on x86; they decode to 0 all the same
     return d, q
-
-
-def _search(w: Floats, weights: Floats) -> tuple[Floats, Array]:
-    """The scale and the codes with the least weighted error."""
-    d, codes = signed_scale(as_groups(w, BLOCK), as_groups(weights, BLOCK), ZERO_POINT)
-    return d, (codes.T + ZERO_POINT).astype(np.uint8)
 
 
 def bound(w: Array, geom: Geometry) -> Array:

@@ -5,7 +5,8 @@
     scale   (1,) float32           of the whole matrix
     q       (rows, cols) int8      -127 .. 127
 
-Decode: w = scale * q, in float32. Encode: as for Q8_G, with the largest |w| of the matrix.
+Decode: w = scale * q, in float32. Encode: as for Q8_G, with the largest |w| of the matrix; where an
+importance is given, with a share of it.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from fourcc import Array, Blocks, Floats, Format, Geometry, Original, Parts, per
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP
 from fourcc.formats.layouts.extremes import extremes
 from fourcc.formats.q8_g import finite_scale, nearest_codes
+from fourcc.formats.searches.clipping import share_of_least_error
 
 BLOCK = 32  # columns that are decoded together; no part has an entry for them
 
@@ -24,8 +26,14 @@ def decode_block(scale: Array, q: Array, weights: Array) -> None:
 
 
 def prepare(original: Original) -> Floats:
-    """The scale, (1,)."""
-    return finite_scale(np.array([max(map(abs, extremes(original)))], np.float32))
+    """The scale, (1,): of the largest |w|, or of the share of it with the least weighted error."""
+    peak = np.float32(max(map(abs, extremes(original))))
+
+    def decoded(w: Floats, share: np.float32) -> Floats:
+        scale = finite_scale(peak * share)
+        return scale * nearest_codes(w, scale).astype(np.float32)
+
+    return finite_scale(np.array([peak * share_of_least_error(original, decoded)], np.float32))
 
 
 def encode(blocks: Blocks) -> Parts:
@@ -43,6 +51,7 @@ Q8_T = Format(
     summary="8-bit codes, one float32 scale for the whole tensor",
     block=BLOCK,
     parts=(per_matrix("scale", "f4", 1), per_weight("q", "i1")),
+    uses=frozenset({"importance"}),
     foreign={"llama2.c": "int8 tensor"},
     encode=encode,
     prepare=prepare,

@@ -17,11 +17,19 @@ from functools import partial
 import attrs
 import numpy as np
 
-from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, per_column
+from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, Setting, packed, per_block, per_column
 from fourcc.formats.layouts.error_bounds import F32_LEAST, F32_ULP, over_blocks
 from fourcc.formats.layouts.groups import group_setting
+from fourcc.formats.searches.columns import as_groups
+from fourcc.formats.searches.zero_point_search import (
+    codes,
+    extent_settings,
+    half_quadratic_settings,
+    weighted_settings,
+)
 
 GROUP = group_setting(128)
+METHOD = Setting("method", "extent", "scales of the whole extent, or of half-quadratic splitting", ("extent", "hqq"))
 
 
 def affine(tag: str, bits: int, foreign: str) -> Format:
@@ -38,6 +46,8 @@ def affine(tag: str, bits: int, foreign: str) -> Format:
         block=(1, GROUP.name),
         parts=(per_block("scales", "f4"), per_block("zeros", "u1"), packed("q", bits=bits)),
         params=(GROUP,),
+        options=(METHOD,),
+        uses=frozenset({"importance"}),
         foreign={"weight-only": foreign},
         encode=partial(_encode, 2**bits - 1),
         decode_block=decode_block,
@@ -59,6 +69,8 @@ def indexed(tag: str, bits: int, foreign: str) -> Format:
         summary=f"{bits}-bit codes, float32 scale and zero point for a group of columns that an index names",
         parts=(scales, zeros, per_column("groups", "u4"), q),
         decode=decode,
+        options=(),
+        uses=frozenset(),
         encode=None,
         decode_block=None,
         bound=None,
@@ -83,15 +95,16 @@ def _decode_indexed(parts: Parts, codes: Array) -> Floats:
 
 def _encode(top: int, blocks: Blocks) -> Parts:
     """Scales, zero points, and codes 0 .. `top`."""
-    w = blocks.w.astype(np.float64)  # (blocks, group)
-    low, high = w.min(axis=1).clip(max=0), w.max(axis=1).clip(min=0)
-    scale = ((high - low) / top).astype(np.float32)  # (blocks,)
-    divisor = np.where(scale == 0, np.inf, scale.astype(np.float64))
-    zero = np.rint(-low / divisor).clip(0, top)
-    w /= divisor[:, None]
-    w += zero[:, None]
-    q = np.rint(w, out=w).clip(0, top, out=w)
-    return {"scales": scale, "zeros": zero.astype(np.uint8), "q": q.astype(np.uint8)}
+    size = blocks.w.shape[1]
+    x = as_groups(blocks.w, size)  # (group, groups)
+    if blocks.options["method"] == "hqq":
+        settings = half_quadratic_settings(x, top)
+    elif blocks.importance is not None:
+        settings = weighted_settings(x, as_groups(blocks.importance, size), top)
+    else:
+        settings = extent_settings(x, top)
+    scale, zero = settings[0].astype(np.float32), settings[1].astype(np.uint8)
+    return {"scales": scale, "zeros": zero, "q": codes(x, settings, top).T.astype(np.uint8)}
 
 
 def _bound(top: int, w: Array, geom: Geometry) -> Array:

@@ -5,8 +5,16 @@ Groups are columns, as `fourcc.formats.searches.columns` says; ``specs/searches.
 
 import numpy as np
 
-from fourcc import Floats
-from fourcc.formats.searches.columns import NOTHING, finite_inverse, first_largest, ordered_sum, quotient, rounded
+from fourcc import Array, Floats
+from fourcc.formats.searches.columns import (
+    NOTHING,
+    as_groups,
+    finite_inverse,
+    first_largest,
+    ordered_sum,
+    quotient,
+    rounded,
+)
 
 TRIES = [number for number in range(-9, 10) if number]
 TENTH = np.float32(0.1)
@@ -43,6 +51,13 @@ def signed_scale(x: Floats, weights: Floats, top: int) -> tuple[Floats, Floats]:
         np.copyto(scale, quotient(above, below), where=better)
         np.copyto(best, scale * above, where=better)
     return np.where(fine, scale, np.float32(0)), np.where(fine, codes, np.float32(-top))
+
+
+def signed_rows(w: Floats, weights: Floats, top: int) -> tuple[Floats, Array]:
+    """As `signed_scale`, for blocks (n, m) and their error weights: scales (n,), and codes plus `top`, uint8 (n, m)."""
+    size = w.shape[1]
+    d, codes = signed_scale(as_groups(w, size), as_groups(weights, size), top)
+    return d, (codes.T + top).astype(np.uint8)
 
 
 def _signed_try(
