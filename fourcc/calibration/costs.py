@@ -177,6 +177,11 @@ def by_size(options: Iterable[Option]) -> tuple[Option, ...]:
     return tuple(sorted(options, key=lambda option: (option.nbytes, option.key)))
 
 
+def unit_line(unit: Unit) -> str:
+    """A unit as JSON in one line, with the same numbers as in the file of costs."""
+    return "".join(line.strip() for line in _unit_text(unit).splitlines())
+
+
 def _unit_text(unit: Unit) -> str:
     tree = attrs.asdict(unit, recurse=False)
     options = ",\n".join(f"    {_json(_plain(option))}" for option in tree.pop("options"))
