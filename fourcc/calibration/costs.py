@@ -21,6 +21,9 @@ from fourcc.settings import Params
 from fourcc.tags import FourCC, as_tag
 
 SCHEMA = "fourcc.costs/1"
+MEASURED_BITS = (
+    3.5  # of the option that is measured, or the nearest: its damage is far above rounding, and not yet wild
+)
 DIGITS = 9  # significant digits of every number that is not whole
 
 

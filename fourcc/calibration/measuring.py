@@ -14,24 +14,21 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.calibration.costs import Option, Unit, by_size
+from fourcc.calibration.costs import MEASURED_BITS, Option, Unit, by_size
 from fourcc.calibration.encoded_options import encoded_options
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.output_errors import OutputError
-from fourcc.calibration.part_file import DoneUnit
 from fourcc.calibration.units import PlannedUnit
 from fourcc.compute import pack_decoded
 from fourcc.errors import NumericError
 from fourcc.format import Aids
 from fourcc.matrix_encoder import refuse_nonfinite
 from fourcc.policy.asked_formats import TargetFormat
+from fourcc.qmatrix import QMatrix
 
 if TYPE_CHECKING:
     from fourcc.compute.packed import Packed
-    from fourcc.qmatrix import QMatrix
     from fourcc.sources.source import SourceTensor
-
-BITS = 3.5  # of the measured option, or the nearest: its damage is well above rounding and well below saturation
 
 
 @attrs.frozen(eq=False)
@@ -67,39 +64,36 @@ class Measuring:
     threads: int
     direct: bool = False
 
-    def units(self, pending: Sequence[PlannedUnit], begun: Callable[[str], None]) -> Iterator[DoneUnit]:
+    def units(self, pending: Sequence[PlannedUnit], begun: Callable[[str], None]) -> Iterator[Unit]:
         """The pending units' costs, in the order of the layers; `begun` is called with a unit's name before it."""
         for unit in sorted(pending, key=lambda unit: unit.stage(self.run.layers)):
             begun(unit.name)
             self.run.advance_to(unit.stage(self.run.layers))
             yield self._measured(unit)
 
-    def _measured(self, unit: PlannedUnit) -> DoneUnit:
-        encoded, notes = self._encoded(unit)
+    def _measured(self, unit: PlannedUnit) -> Unit:
+        encoded = self._encoded(unit)
         chosen = list(range(len(encoded))) if self.direct or unit.looked_up else _chosen(unit, encoded)
         damages = {at: self.run.divergence(encoded[at].packed()) for at in chosen if encoded[at].error != 0}
         options = [_option(each, damages.get(at, _predicted(encoded, damages, at))) for at, each in enumerate(encoded)]
         ordered = by_size(options)
         measured = tuple(sorted(ordered.index(options[at]) for at in damages))
         names, shapes = ([getattr(tensor, key) for tensor in unit.tensors] for key in ("name", "shape"))
-        done = Unit(unit.name, tuple(names), unit.roles, tuple(shapes), measured, ordered)
-        return DoneUnit(done, tuple(notes))
+        return Unit(unit.name, tuple(names), unit.roles, tuple(shapes), measured, ordered)
 
-    def _encoded(self, unit: PlannedUnit) -> tuple[list[_Encoded], list[str]]:
-        """The unit in each option that can hold it, and notes on the others and on those without an error."""
+    def _encoded(self, unit: PlannedUnit) -> list[_Encoded]:
+        """The unit in each option that can hold its weights. Raises NumericError where none can."""
         columns = [self._columns(tensor, unit.options) for tensor in unit.tensors]
-        encoded, notes = [], []
+        encoded: list[_Encoded] = []
         for option, column in zip(unit.options, zip(*columns, strict=True), strict=True):
-            failed = next((each for each, _ in column if isinstance(each, NumericError)), None)
-            if failed is not None:
-                notes.append(f"{option.format.tag} is left out for {unit.name}: {failed.what}")
-                continue
-            errors = [error for _, error in column]
-            mean = None if None in errors else sum(map(float, errors)) / len(errors)
-            encoded.append(_Encoded(option, tuple(each for each, _ in column), mean))
-        exact = [str(each.option.format.tag) for each in encoded if each.error == 0]
-        notes += [f"{', '.join(exact)} reproduces {unit.name} exactly"] if exact else []
-        return encoded, notes
+            matrices = [each for each, _ in column if isinstance(each, QMatrix)]
+            errors = [error for _, error in column if error is not None]
+            if len(matrices) == len(column):
+                mean = sum(errors) / len(errors) if len(errors) == len(column) else None
+                encoded.append(_Encoded(option, tuple(matrices), mean))
+        if not encoded:
+            raise next(each for column in columns for each, _ in column if isinstance(each, NumericError))
+        return encoded
 
     def _columns(
         self, tensor: SourceTensor, options: Sequence[TargetFormat]
@@ -122,12 +116,12 @@ def stages_to_run(pending: Sequence[PlannedUnit], layers: int, *, direct: bool) 
 
 
 def _chosen(unit: PlannedUnit, encoded: Sequence[_Encoded]) -> list[int]:
-    """The options to measure: of those with an error the one nearest to `BITS`; and those whose error is unknown."""
+    """The options to measure: the one with an error nearest to `MEASURED_BITS`, and those of unknown errors."""
     unknown = [at for at, each in enumerate(encoded) if each.error is None]
     with_error = [at for at, each in enumerate(encoded) if each.error]
     if not with_error:
         return unknown
-    return [min(with_error, key=lambda at: abs(8 * encoded[at].nbytes / unit.weights - BITS)), *unknown]
+    return [min(with_error, key=lambda at: abs(8 * encoded[at].nbytes / unit.weights - MEASURED_BITS)), *unknown]
 
 
 def _predicted(encoded: Sequence[_Encoded], damages: Mapping[int, float], at: int) -> float:

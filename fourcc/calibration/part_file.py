@@ -1,6 +1,6 @@
 """The file beside a measurement's output that holds the units that are done, so that it can be resumed.
 
-The first line says what is measured; each further line is a unit with its notes. A line counts once it is whole.
+The first line says what is measured; each further line is a unit. A line counts once it is whole.
 """
 
 from __future__ import annotations
@@ -8,18 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from fourcc.calibration.costs import Unit, unit_line
 from fourcc.calibration.costs_reading import parse_unit
 from fourcc.errors import InputError, UsageError
-
-
-class DoneUnit(NamedTuple):
-    """A unit that is measured, and notes on it."""
-
-    unit: Unit
-    notes: tuple[str, ...]
 
 
 class PartFile:
@@ -40,18 +32,18 @@ class PartFile:
 
     def __init__(self, output: Path, head: Mapping[str, object], *, anew: bool = False) -> None:
         self.path = output.with_name(f"{output.name}.part")
-        self.done: dict[str, DoneUnit] = {}
+        self.done: dict[str, Unit] = {}
         self._head = json.dumps(head)
         if anew or not self.path.exists():
             self.path.write_text(f"{self._head}\n", encoding="ascii")
         else:
             self._resume()
 
-    def add(self, done: DoneUnit) -> None:
+    def add(self, unit: Unit) -> None:
         """Appends a unit that is done."""
         with self.path.open("a", encoding="ascii") as file:
-            file.write(f'{{"notes": {json.dumps(done.notes)}, "unit": {unit_line(done.unit)}}}\n')
-        self.done[done.unit.name] = done
+            file.write(f"{unit_line(unit)}\n")
+        self.done[unit.name] = unit
 
     def remove(self) -> None:
         """Removes the file: the measurement is done."""
@@ -63,18 +55,16 @@ class PartFile:
         if not whole or lines[0] != self._head.encode():
             raise self._another(lines[0])
         for number, line in enumerate(lines[1:], 2):
-            done = self._unit(line, number)
-            self.done[done.unit.name] = done
+            unit = self._unit(line, number)
+            self.done[unit.name] = unit
         if torn:
             with self.path.open("r+b") as file:
                 file.truncate(len(whole) + 1)
 
-    def _unit(self, line: bytes, number: int) -> DoneUnit:
+    def _unit(self, line: bytes, number: int) -> Unit:
         try:
-            tree = json.loads(line)
-            notes = tuple(map(str, tree["notes"]))
-            return DoneUnit(parse_unit(tree["unit"], self.path), notes)
-        except (ValueError, TypeError, KeyError) as error:
+            return parse_unit(json.loads(line), self.path)
+        except (ValueError, InputError) as error:
             hint = "Remove it to measure from the beginning."
             raise InputError(
                 f"line {number} of the unfinished measurement is damaged", file=self.path, hint=hint

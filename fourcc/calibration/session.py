@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.calibration.asked_options import spelled_option
-from fourcc.calibration.costs import Costs
+from fourcc.calibration.costs import Costs, Unit
 from fourcc.calibration.measuring import Measuring, stages_to_run
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
-from fourcc.calibration.part_file import DoneUnit, PartFile
-from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, planned_units
+from fourcc.calibration.part_file import PartFile
+from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
 from fourcc.compute import target_name
 from fourcc.models.evaluation import as_text, common_context
 from fourcc.models.staged import StagedNetwork
@@ -96,12 +96,11 @@ class Session:
         if done:
             self.note(f"{len(done)} of {len(planned.units)} units were measured before the interruption")
         for each in self._measured([unit for unit in planned.units if unit.name not in done], text, progress):
-            done[each.unit.name] = each
+            done[each.name] = each
             if part is not None:
                 part.add(each)
-        in_order = [done[unit.name] for unit in planned.units]
-        self._note_all(note for each in in_order for note in each.notes)
-        costs = attrs.evolve(head, units=tuple(each.unit for each in in_order))
+        costs = attrs.evolve(head, units=tuple(done[unit.name] for unit in planned.units))
+        self._note_all(notes_on(planned, costs.units))
         if target is not None and part is not None:
             costs.write(target, force=force)
             part.remove()
@@ -147,7 +146,7 @@ class Session:
         }
         return {**known, **self.wanted.head()}
 
-    def _measured(self, pending: Sequence[PlannedUnit], text: Cut, progress: OnProgress | None) -> Iterator[DoneUnit]:
+    def _measured(self, pending: Sequence[PlannedUnit], text: Cut, progress: OnProgress | None) -> Iterator[Unit]:
         """The pending units, each as soon as it is measured."""
         if not pending:
             return

@@ -7,8 +7,8 @@ from math import prod
 
 import attrs
 
-from fourcc.calibration.costs import FixedTensor
-from fourcc.errors import UsageError
+from fourcc.calibration.costs import FixedTensor, Option, Unit
+from fourcc.errors import UsageError, listed
 from fourcc.naming import layer, roles
 from fourcc.policy.asked_formats import TargetFormat
 from fourcc.sources.source import Source, SourceTensor
@@ -19,6 +19,8 @@ GROUPED = {role.rpartition(".")[2]: role for role in ("attention.q", "attention.
 }  # the word for a role -> the role
 MATRICES = frozenset({EMBEDDING, OUTPUT, *GROUPED.values()})
 HINT = "A group is words with + between them, such as q+k+v,gate+up: " + ", ".join(GROUPED) + "."
+
+SHOWN = 3  # names in a note
 
 Group = frozenset[str]  # of roles
 
@@ -65,11 +67,13 @@ class PlannedUnits:
     """All tensors of a model, in its order.
 
     Attributes:
+        options: the formats to try.
         units: what is measured.
         fixed: what stays as it is stored.
         notes: on options and tensors that are left out.
     """
 
+    options: tuple[TargetFormat, ...]
     units: tuple[PlannedUnit, ...]
     fixed: tuple[FixedTensor, ...]
     notes: tuple[str, ...]
@@ -122,7 +126,7 @@ def planned_units(source: Source, options: Sequence[TargetFormat], groups: Seque
         raise UsageError("no option fits a matrix of this model", file=source.path, found=tried)
     measured = {tensor.name for unit in units for tensor in unit.tensors}
     fixed = tuple(_fixed(tensor) for tensor in source.tensors if tensor.name not in measured)
-    return PlannedUnits(units, fixed, tuple(_notes(unions, options)))
+    return PlannedUnits(tuple(options), units, fixed, tuple(_notes(unions, options)))
 
 
 def _key(tensor: SourceTensor, groups: Sequence[Group]) -> object:
@@ -158,4 +162,23 @@ def _notes(units: Sequence[PlannedUnit], options: Sequence[TargetFormat]) -> Ite
             yield f"{option.format.tag} does not fit {len(lacking)} of {len(units)} units: {reason}"
     bare = [unit.name for unit in units if not unit.options]
     if bare:
-        yield f"no option fits {len(bare)} of {len(units)} units, which stay as they are stored: {bare[0]} first"
+        yield f"no option fits {len(bare)} of {len(units)} units, which stay as they are stored: {listed(bare, SHOWN)}"
+
+
+def notes_on(planned: PlannedUnits, measured: Sequence[Unit]) -> Iterable[str]:
+    """Notes on options that could not hold the weights of some units, and on those that lose nothing in some."""
+    pairs = list(zip(planned.units, measured, strict=True))
+    for target in planned.options:
+        tag, fitting = target.format.tag, [unit for plan, unit in pairs if target in plan.options]
+        found = [(unit.name, option) for unit in fitting for option in unit.options if _is(option, target)]
+        missing = [unit.name for unit in fitting if unit.name not in dict(found)]
+        if missing:
+            yield f"{tag} cannot hold the weights of {len(missing)} of {len(pairs)} units: {listed(missing, SHOWN)}"
+        exact = [name for name, option in found if option.output_error == 0]
+        if exact:
+            yield f"{tag} loses nothing in {len(exact)} of {len(pairs)} units: {listed(exact, SHOWN)}"
+
+
+def _is(option: Option, target: TargetFormat) -> bool:
+    """Whether an option of the file is the format that was asked for."""
+    return (option.tag, option.params, option.options) == (target.format.tag, target.params, target.options)
