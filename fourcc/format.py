@@ -44,6 +44,10 @@ class Aids:
             hessian[index] if hessian is not None and hessian.ndim == 3 else hessian,
         )
 
+    def unseen(self, index: int) -> bool:
+        """Whether one matrix of the leading dimensions, such as an expert, has a Hessian of its own that is all 0."""
+        return self.hessian is not None and self.hessian.ndim == 3 and not self.hessian[index].any()
+
     def restricted(self, names: frozenset[str]) -> Aids:
         """The data of these names alone."""
         return Aids(**{name: getattr(self, name) for name in names})

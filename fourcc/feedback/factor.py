@@ -5,7 +5,7 @@ The output error of a matrix with the errors E is tr(E H E^T), for H = E[x x^T] 
     H = (I + U) D (I + U)^T,    U strictly upper triangular, D diagonal,
 
 it is the sum over columns k of D_k |e_k + sum_{j<k} e_j U_jk|^2. So column k is best rounded from w_k - sum_{j<k} e_j
-U_jk, with e = decoded - w: all that the columns before it have done wrong, it makes up for as far as it can. That is the
+U_jk, with e = decoded - w: it makes up for what the columns before it have done wrong, as far as it can. That is the
 LDLQ of QuIP (Chee et al., 2023), which equals GPTQ (Frantar et al., 2022) without an inverse.
 """
 
