@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
+from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
-    from fourcc.feedback.feedback import Feedback
 
 EPILOG = """\b
 Examples:
@@ -62,7 +62,7 @@ def convert(  # noqa: PLR0913 - one an option
     from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
 
-    rules, settings = rules_of(policy, formats, recipe), _feedback(feedback, damping)
+    rules, settings = rules_of(policy, formats, recipe), feedback_of(feedback, damping)
     check_name(output)
     with open_source(source, tokenizer) as opened:
         planned = plan(opened, rules, include=include or (), exclude=exclude or (), feedback=settings)
@@ -79,17 +79,6 @@ def convert(  # noqa: PLR0913 - one an option
     if as_json:
         return json_documents.show("convert", _document(output, result))
     return None if quiet else _show(output, result, progress)
-
-
-def _feedback(method: str | None, damping: float | None) -> Feedback | None:
-    """The settings of error feedback that options ask for."""
-    from fourcc.feedback.feedback import Feedback
-
-    if method is None and damping is not None:
-        raise UsageError("--damping goes with --feedback")
-    if method is None:
-        return None
-    return Feedback(method) if damping is None else Feedback(method, damping)
 
 
 def _source_bytes(planned: Plan) -> int:

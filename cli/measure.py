@@ -10,6 +10,7 @@ import typer
 from fourcc.cli.render import terminal
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
+from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.errors import UsageError
 
 EPILOG = """\b
@@ -58,6 +59,8 @@ def measure(  # noqa: PLR0913 - one an option
     text: Text,
     output: options.Output = None,
     calibration: Calibration = None,
+    feedback: options.Feedback = None,
+    damping: options.Damping = None,
     tags: Options = None,
     group: Group = None,
     tokens: Limit = 2000,
@@ -77,6 +80,7 @@ def measure(  # noqa: PLR0913 - one an option
     from fourcc.calibration.measure import measure as measured
     from fourcc.cli.render import costs_tables
 
+    settings = feedback_of(feedback, damping)
     if output is None:
         raise UsageError("measure needs an output", hint="Add -o FILE.")
     with Progress("measuring", 0, quiet=quiet, unit="stages") as progress:
@@ -90,6 +94,7 @@ def measure(  # noqa: PLR0913 - one an option
             text,
             output,
             calibration=calibration,
+            feedback=settings,
             options=tags,
             group=group,
             tokens=tokens,

@@ -10,6 +10,7 @@ from fourcc.arrays import Floats
 from fourcc.conversion.plan import describe
 from fourcc.encoding import encode
 from fourcc.errors import NumericError, PluginError
+from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids
 from fourcc.policy.asked_formats import TargetFormat
 from fourcc.qmatrix import QMatrix
@@ -22,7 +23,12 @@ AT_ONCE = 1 << 26  # weights that are encoded at once; a single matrix may have 
 
 
 def encoded_options(
-    tensor: SourceTensor, weights: Floats, options: Sequence[TargetFormat], aids: Aids, threads: int
+    tensor: SourceTensor,
+    weights: Floats,
+    options: Sequence[TargetFormat],
+    aids: Aids,
+    feedback: Feedback | None,
+    threads: int,
 ) -> Iterator[QMatrix | NumericError]:
     """The matrix in each option, in order; an error in place of those whose format cannot hold the weights.
 
@@ -31,22 +37,26 @@ def encoded_options(
         weights: the tensor's, finite.
         options: that fit its shape.
         aids: what calibration knows of its inputs.
+        feedback: the settings of error feedback; None: none.
         threads: number of options that are encoded at once.
 
     Raises:
         UsageError: a format needs calibration data that are not given.
         PluginError: a format does not keep its contract; the hint says how to go on without it.
     """
-    tasks = (Task(partial(_encoded, tensor, weights, option, aids), weights.size) for option in options)
-    yield from in_order(tasks, threads, AT_ONCE)
+    one = partial(_encoded, tensor, weights, aids, feedback)
+    yield from in_order((Task(partial(one, option), weights.size) for option in options), threads, AT_ONCE)
 
 
-def _encoded(tensor: SourceTensor, weights: Floats, option: TargetFormat, aids: Aids) -> QMatrix | NumericError:
+def _encoded(
+    tensor: SourceTensor, weights: Floats, aids: Aids, feedback: Feedback | None, option: TargetFormat
+) -> QMatrix | NumericError:
     tag = option.format.tag
     if option.holds(describe(tensor, tied=False)):
         return tensor.qmatrix()
     try:
-        return encode(weights, tag, option.params, option.options, aids=aids, name=tensor.name)
+        settings = {"params": option.params, "options": option.options, "aids": aids, "feedback": feedback}
+        return encode(weights, tag, **settings, name=tensor.name)
     except NumericError as error:
         return error
     except PluginError as error:

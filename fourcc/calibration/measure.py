@@ -11,6 +11,7 @@ from fourcc.calibration.asked_options import asked_options
 from fourcc.calibration.costs import Costs
 from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
 from fourcc.calibration.units import asked_groups
+from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.files.write import check_target
 from fourcc.models.opening import open_to_run
 from fourcc.progress import OnProgress
@@ -28,6 +29,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     output: str | Path | None = None,
     *,
     calibration: str | Path | Calibration | None = None,
+    feedback: str | Feedback | None = None,
     options: str | Iterable[str] | None = None,
     group: str | Iterable[str] | None = None,
     tokens: int = TOKENS,
@@ -47,6 +49,8 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         text: the measuring text, or as a `Path` the file that holds it; another one than the calibration's.
         output: the file of costs to write; an interrupted measurement is resumed from the file beside it.
         calibration: what encoders are given; None: nothing.
+        feedback: ``"gptq"``, or the settings: encoders choose codes with error feedback, where the calibration has
+            Hessians; None: they do not.
         options: ``TAG[:NAME=VALUE]...,TAG``; None: the quantized formats of ggml.
         group: ``q+k+v,gate+up``: matrices of a layer that get one format; None: each matrix has its own.
         tokens: tokens to measure, at most.
@@ -71,6 +75,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         context=context,
         documents=documents,
         direct=direct,
+        feedback=as_feedback(feedback),
     )
     with ExitStack() as stack:
         source = stack.enter_context(open_source(model, tokenizer))

@@ -21,6 +21,7 @@ from fourcc.calibration.output_errors import OutputError
 from fourcc.calibration.units import PlannedUnit
 from fourcc.compute import pack_decoded
 from fourcc.errors import NumericError
+from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids
 from fourcc.matrix_encoder import refuse_nonfinite
 from fourcc.policy.asked_formats import TargetFormat
@@ -55,12 +56,14 @@ class Measuring:
     Attributes:
         run: the original on the measuring text, at its first stage.
         aids: what calibration knows, by tensor.
+        feedback: settings of the error feedback with which all but embeddings are encoded; None: none.
         threads: number of threads.
         direct: whether every option of every unit is measured.
     """
 
     run: OriginalRun
     aids: Mapping[str, Aids]
+    feedback: Feedback | None
     threads: int
     direct: bool = False
 
@@ -83,7 +86,7 @@ class Measuring:
 
     def _encoded(self, unit: PlannedUnit) -> list[_Encoded]:
         """The unit in each option that can hold its weights. Raises NumericError where none can."""
-        columns = [self._columns(tensor, unit.options) for tensor in unit.tensors]
+        columns = [self._columns(tensor, unit) for tensor in unit.tensors]
         encoded: list[_Encoded] = []
         for option, column in zip(unit.options, zip(*columns, strict=True), strict=True):
             matrices = [each for each, _ in column if isinstance(each, QMatrix)]
@@ -95,16 +98,15 @@ class Measuring:
             raise next(each for column in columns for each, _ in column if isinstance(each, NumericError))
         return encoded
 
-    def _columns(
-        self, tensor: SourceTensor, options: Sequence[TargetFormat]
-    ) -> list[tuple[QMatrix | NumericError, float | None]]:
+    def _columns(self, tensor: SourceTensor, unit: PlannedUnit) -> list[tuple[QMatrix | NumericError, float | None]]:
         """A matrix in each option, with its output error."""
         weights = np.ascontiguousarray(tensor.decode(), np.float32)
         refuse_nonfinite([(0, weights)], tensor=tensor.name, hint="The model's weights are damaged.")
         inputs = self.run.inputs.get(tensor.name)
         error = OutputError(weights, self.run.tokens if inputs is None else inputs, self.threads)
         aids = self.aids.get(tensor.name, Aids())
-        matrices = encoded_options(tensor, weights, options, aids, self.threads)
+        feedback = None if unit.looked_up else self.feedback
+        matrices = encoded_options(tensor, weights, unit.options, aids, feedback, self.threads)
         return [(each, None if isinstance(each, NumericError) else error(each.decode())) for each in matrices]
 
 

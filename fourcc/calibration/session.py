@@ -17,6 +17,7 @@ from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.part_file import PartFile
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
 from fourcc.compute import target_name
+from fourcc.errors import UsageError
 from fourcc.models.evaluation import as_text, common_context
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.tokenizers.tokenizer import in_use
@@ -25,6 +26,7 @@ from fourcc.progress import OnProgress, counter
 
 if TYPE_CHECKING:
     from fourcc.calibration.calibration import Calibration
+    from fourcc.feedback.feedback import Feedback
     from fourcc.format import Aids
     from fourcc.models.model import Model
     from fourcc.policy.asked_formats import TargetFormat
@@ -46,6 +48,7 @@ class Wanted:
         context: tokens of the longest window; 0: the model's, at most `CONTEXT`.
         documents: whether empty lines part documents, each read by itself.
         direct: whether every option is measured, none predicted.
+        feedback: settings of the error feedback that encoders use; None: none.
     """
 
     options: tuple[TargetFormat, ...]
@@ -54,6 +57,7 @@ class Wanted:
     context: int = 0
     documents: bool = False
     direct: bool = False
+    feedback: Feedback | None = None
 
     def head(self) -> dict[str, object]:
         """The part of it that no field of `Costs` has, as JSON has it."""
@@ -89,6 +93,7 @@ class Session:
         """The costs; with a target they are written, and what is done is kept beside it until then."""
         planned = planned_units(self.source, self.wanted.options, self.wanted.groups)
         self._note_all(planned.notes)
+        self._check_feedback(planned)
         text = self._cut()
         head = self._head(planned, text)
         part = None if target is None else PartFile(target, self._part_head(head), anew=force)
@@ -109,6 +114,15 @@ class Session:
     def _note_all(self, notes: Iterable[str]) -> None:
         for each in notes:
             self.note(each)
+
+    def _check_feedback(self, planned: PlannedUnits) -> None:
+        """Raises UsageError where error feedback is asked for, and no Hessian is known."""
+        if self.wanted.feedback is None:
+            return
+        names = [tensor.name for unit in planned.units if not unit.looked_up for tensor in unit.tensors]
+        if self.calibration is None or all(self.calibration.hessian(name) is None for name in names):
+            hint = "Give a calibration that was made with `fourcc calibrate --hessian`."
+            raise UsageError("error feedback needs Hessians, and there is none", file=self.source.path, hint=hint)
 
     def _cut(self) -> Cut:
         """The windows of the measuring text."""
@@ -134,7 +148,7 @@ class Session:
             tokens=text.scored,
             context=text.protocol.context,
             documents=self.wanted.documents,
-            feedback=None,
+            feedback=None if self.wanted.feedback is None else attrs.asdict(self.wanted.feedback),
             units=(),
             fixed=planned.fixed,
         )
@@ -154,12 +168,14 @@ class Session:
         vocabulary = in_use(self.model.tokenizer, network.vocab_size)
         stages = StageCounter(stages_to_run(pending, network.layers, direct=self.wanted.direct), progress)
         run = OriginalRun(network, text.windows, vocabulary, stages)
-        measuring = Measuring(run, self._aids(), self.threads, self.wanted.direct)
+        measuring = Measuring(run, self._aids(), self.wanted.feedback, self.threads, self.wanted.direct)
         yield from measuring.units(pending, stages.begin)
 
     def _aids(self) -> Mapping[str, Aids]:
         """The calibration data of each tensor."""
-        return {} if self.calibration is None else self.calibration.aids(self.source)
+        if self.calibration is None:
+            return {}
+        return self.calibration.aids(self.source, hessian=self.wanted.feedback is not None)
 
 
 class StageCounter:
