@@ -1,30 +1,17 @@
 """Costs are those of the original with one unit changed: checked against the network run as a whole, without stages."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import attrs
 import numpy as np
 import pytest
 
 import fourcc
 from fourcc.calibration import original_run
 from fourcc.calibration.costs import Costs, Option, Unit
-from fourcc.calibration.costs_reading import read_costs
 from fourcc.calibration.measure import measure
-from fourcc.calibration.output_errors import OutputError
-from fourcc.errors import FourccError, InputError, NumericError, PluginError, UsageError
-from fourcc.plugins.registry import registry
-from fourcc.policy import Policy
-from fourcc.policy.policy import explicit
-from fourcc.tags import as_tag
+from fourcc.calibration.output_comparison import OutputComparison
+from fourcc.errors import InputError, UsageError
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "tests" / "models"
@@ -100,9 +87,9 @@ def test_the_output_error_is_that_of_the_quadratic_form() -> None:
     gram = inputs.T.astype(np.float64) @ inputs
     d = weights.astype(np.float64) - decoded
     expected = np.trace(d @ gram @ d.T) / np.trace(weights @ gram @ weights.T)
-    assert OutputError(weights, inputs, 1)(decoded) == pytest.approx(expected, rel=1e-5)
-    assert OutputError(weights, inputs, 1)(weights) == 0.0
-    assert OutputError(0 * weights, inputs, 1)(decoded) is None
+    assert OutputComparison(weights, inputs, 1)(decoded) == pytest.approx(expected, rel=1e-5)
+    assert OutputComparison(weights, inputs, 1)(weights) == 0.0
+    assert OutputComparison(0 * weights, inputs, 1)(decoded) is None
 
 
 def test_the_output_error_of_a_look_up_is_that_of_the_rows_that_occur() -> None:
@@ -111,7 +98,7 @@ def test_the_output_error_of_a_look_up_is_that_of_the_rows_that_occur() -> None:
     tokens = [3, 3, 8]
     rows = weights[tokens].astype(np.float64)
     expected = ((rows - decoded[tokens]) ** 2).sum() / (rows**2).sum()
-    assert OutputError(weights, tokens, 1)(decoded) == pytest.approx(expected, rel=1e-6)
+    assert OutputComparison(weights, tokens, 1)(decoded) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_option_nearest_to_three_and_a_half_bits_is_measured() -> None:
@@ -165,17 +152,19 @@ def test_an_interrupted_measurement_is_resumed(costs: Costs, tmp_path: Path) -> 
     """It goes on after the units that are done, even if the last line was torn; the bytes are the same."""
     target, part, notes = tmp_path / "model.costs", tmp_path / "model.costs.part", []
 
-    def interrupt(name: str, done: int, total: int) -> None:  # noqa: ARG001 - the signature of progress
+    def interrupt(name: str, done: int, total: int) -> None:
         if name == "layers.1.attention.wq":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         measured(target, progress=interrupt)
     assert not target.exists()
-    assert len(part.read_bytes().splitlines()) == 8  # the head and seven units: the embedding and six of the first layer
+    assert (
+        len(part.read_bytes().splitlines()) == 8
+    )  # the head and seven units: the embedding and six of the first layer
     with part.open("ab") as file:
         file.write(b'{"name": "torn')
-    measured(target, note=notes.append)
+    measured(target, note=notes.append, resume=True)
     assert target.read_text() == costs.dumps()
     assert not part.exists()
     assert "7 of 25 units were measured before the interruption" in notes
@@ -184,22 +173,22 @@ def test_an_interrupted_measurement_is_resumed(costs: Costs, tmp_path: Path) -> 
 def test_what_another_command_left_is_not_resumed(tmp_path: Path) -> None:
     target = tmp_path / "model.costs"
 
-    def interrupt(name: str, done: int, total: int) -> None:  # noqa: ARG001 - the signature of progress
+    def interrupt(name: str, done: int, total: int) -> None:
         if name == WQ:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         measured(target, progress=interrupt)
-    with pytest.raises(UsageError, match=r"something else is in the way: found tokens 60, expected 61\. Remove it"):
-        measured(target, tokens=61)
-    assert measured(target, tokens=61, force=True).tokens == 61
+    with pytest.raises(UsageError, match=r"is of something else: found tokens 60, expected 61\. Give the"):
+        measured(target, tokens=61, resume=True)
+    assert measured(target, tokens=61).tokens == 61
 
 
 @pytest.mark.parametrize("line", [b"{}", b"[1]", b"1", b"", b"\xff"])
 def test_a_damaged_part_is_refused(tmp_path: Path, line: bytes) -> None:
     target, part = tmp_path / "model.costs", tmp_path / "model.costs.part"
 
-    def interrupt(name: str, done: int, total: int) -> None:  # noqa: ARG001 - the signature of progress
+    def interrupt(name: str, done: int, total: int) -> None:
         if name == WQ:
             raise KeyboardInterrupt
 
@@ -207,4 +196,4 @@ def test_a_damaged_part_is_refused(tmp_path: Path, line: bytes) -> None:
         measured(target, progress=interrupt)
     part.write_bytes(part.read_bytes().splitlines(keepends=True)[0] + line + b"\n")
     with pytest.raises(InputError, match="line 2 of the unfinished measurement is damaged"):
-        measured(target)
+        measured(target, resume=True)
