@@ -42,6 +42,7 @@ COMMANDS = {
     "plugin": "plugin",
     "run": "run",
     "eval": "eval",
+    "measure": "measure",
     "stats": "stats",
     "shootout": "shootout",
     "cache": "cache",

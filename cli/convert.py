@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
+from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
@@ -47,6 +48,8 @@ def convert(  # noqa: PLR0913 - one an option
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
+    feedback: options.Feedback = None,
+    damping: options.Damping = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -62,11 +65,13 @@ def convert(  # noqa: PLR0913 - one an option
     from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
 
-    rules = rules_of(policy, formats, recipe)
+    rules, settings = rules_of(policy, formats, recipe), feedback_of(feedback, damping)
     check_name(output)
     with open_source(source, tokenizer) as opened:
         known = _opened(calibration)
-        planned = plan(opened, rules, include=include or (), exclude=exclude or (), calibration=known)
+        planned = plan(
+            opened, rules, include=include or (), exclude=exclude or (), calibration=known, feedback=settings
+        )
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
             return plan_table.show(planned, as_json=as_json)

@@ -1,1 +1,1 @@
-"""Calibration: statistics of what a model's matrices are multiplied with, collected from a text, and their files."""
+"""Calibration: statistics of a model's inputs on a text, and the costs of formats; their files, and what follows."""

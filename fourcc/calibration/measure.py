@@ -1,0 +1,101 @@
+"""Measuring the costs of a model's options on a text, from files to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourcc.calibration.asked_options import asked_options
+from fourcc.calibration.costs import Costs
+from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
+from fourcc.calibration.units import asked_groups
+from fourcc.feedback.feedback import Feedback, as_feedback
+from fourcc.files.write import check_target
+from fourcc.models.opening import open_to_run
+from fourcc.progress import OnProgress
+from fourcc.sources import open_source
+from fourcc.threads import thread_count
+
+if TYPE_CHECKING:
+    from fourcc.calibration.calibration import Calibration
+    from fourcc.sources.source import Source
+
+
+def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
+    model: str | Path,
+    text: str | Path,
+    output: str | Path | None = None,
+    *,
+    calibration: str | Path | Calibration | None = None,
+    feedback: str | Feedback | None = None,
+    options: str | Iterable[str] | None = None,
+    group: str | Iterable[str] | None = None,
+    tokens: int = TOKENS,
+    context: int = 0,
+    documents: bool = False,
+    direct: bool = False,
+    tokenizer: str | Path | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    resume: bool = False,
+    progress: OnProgress | None = None,
+    note: OnNote = lambda text: None,  # noqa: ARG005 - a call that does nothing
+) -> Costs:
+    """The costs of a model's options: bytes and KL divergence of each format for each matrix.
+
+    Args:
+        model: the original, in any kind of file that can be run.
+        text: the file that holds the measuring text, UTF-8; another one than the calibration's.
+        output: the file of costs to write; None: none.
+        calibration: what encoders are given; None: nothing.
+        feedback: ``"gptq"``, or the settings: encoders choose codes with error feedback, where the calibration has
+            Hessians; None: they do not.
+        options: ``TAG[:NAME=VALUE]...,TAG``; None: the quantized formats of ggml.
+        group: ``q+k+v,gate+up``: matrices of a layer that get one format; None: each matrix has its own.
+        tokens: tokens to measure, at most.
+        context: tokens of a window; 0: 512, or the model's context if that is shorter.
+        documents: whether empty lines separate documents, each of which is read by itself.
+        direct: measure every option in a run of its own, instead of predicting it from one of them.
+        tokenizer: the tokenizer, in place of the model's own.
+        threads: number of threads; the costs do not depend on it.
+        force: replace an existing output.
+        resume: go on where this very measurement was interrupted.
+        progress: called after each stage of a run.
+        note: called with a line on each thing that is odd.
+
+    Raises:
+        UsageError: an argument is wrong, the model cannot be run, or the calibration is of another model.
+        InputError: a file is damaged, or the network gives numbers that are not finite.
+        PluginError: a format is missing, or does not keep its contract.
+    """
+    wanted = Wanted(
+        options=asked_options(options),
+        groups=asked_groups(group),
+        tokens=tokens,
+        context=context,
+        documents=documents,
+        direct=direct,
+        feedback=as_feedback(feedback),
+    )
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(model, tokenizer))
+        target = None if output is None else check_target(Path(output), source.all_files, force=force)
+        opened, notes = open_to_run(model, stack, tokenizer=tokenizer)
+        for each in notes:
+            note(each)
+        known = _calibration(calibration, source)
+        session = Session(source, opened, wanted, known, Path(text), thread_count(threads), note)
+        return session.costs(target, progress, force=force, resume=resume)
+
+
+def _calibration(given: str | Path | Calibration | None, source: Source) -> Calibration | None:
+    """The calibration, once it is known to be of this model."""
+    if given is None:
+        return None
+    from fourcc.calibration.reading import open_calibration
+
+    calibration = open_calibration(Path(given)) if isinstance(given, (str, Path)) else given
+    calibration.check(source)
+    return calibration
