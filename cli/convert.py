@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
+    from fourcc.feedback.feedback import Feedback
 
 EPILOG = """\b
 Examples:
@@ -44,6 +45,8 @@ def convert(  # noqa: PLR0913 - one an option
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
+    feedback: options.Feedback = None,
+    damping: options.Damping = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -59,10 +62,10 @@ def convert(  # noqa: PLR0913 - one an option
     from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
 
-    rules = rules_of(policy, formats, recipe)
+    rules, settings = rules_of(policy, formats, recipe), _feedback(feedback, damping)
     check_name(output)
     with open_source(source, tokenizer) as opened:
-        planned = plan(opened, rules, include=include or (), exclude=exclude or ())
+        planned = plan(opened, rules, include=include or (), exclude=exclude or (), feedback=settings)
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
             return plan_table.show(planned, as_json=as_json)
@@ -76,6 +79,17 @@ def convert(  # noqa: PLR0913 - one an option
     if as_json:
         return json_documents.show("convert", _document(output, result))
     return None if quiet else _show(output, result, progress)
+
+
+def _feedback(method: str | None, damping: float | None) -> Feedback | None:
+    """The settings of error feedback that options ask for."""
+    from fourcc.feedback.feedback import Feedback
+
+    if method is None and damping is not None:
+        raise UsageError("--damping goes with --feedback")
+    if method is None:
+        return None
+    return Feedback(method) if damping is None else Feedback(method, damping)
 
 
 def _source_bytes(planned: Plan) -> int:

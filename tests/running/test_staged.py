@@ -71,7 +71,7 @@ def test_the_number_of_threads_does_not_show(tag: str) -> None:
 
 
 def inputs(model: Case, tokens: list[int]) -> dict[str, Array]:
-    """What each matrix is multiplied with, by the description of the network in float64."""
+    """Inputs of every matrix, by the description of the network in float64."""
     a, w = model.architecture, model.weights
     seen: dict[str, Array] = {}
     x = w["tok_embeddings"][tokens]
