@@ -27,13 +27,13 @@ def decode_block(scale: Array, q: Array, weights: Array) -> None:
 
 def prepare(original: Original) -> Floats:
     """The scale, (1,): of the largest |w|, or of the share of it with the least weighted error."""
-    peak = np.float32(max(map(abs, extremes(original))))
+    peak = np.array([max(map(abs, extremes(original)))], np.float32)
 
     def decoded(w: Floats, share: np.float32) -> Floats:
         scale = finite_scale(peak * share)
         return scale * nearest_codes(w, scale).astype(np.float32)
 
-    return finite_scale(np.array([peak * share_of_least_error(original, decoded)], np.float32))
+    return finite_scale(peak * share_of_least_error(original, decoded))
 
 
 def encode(blocks: Blocks) -> Parts:

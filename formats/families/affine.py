@@ -10,6 +10,7 @@
 Decode: w = scale * (q - zero), in float32. A group is `group` neighbouring columns, or the columns that the index
 assigns to it. Encode: with low = min(min w, 0), high = max(max w, 0) and T the largest code, scale = (high - low) / T
 rounded to float32, zero = -low / scale and q = w / scale + zero, rounded half to even, clamped to 0 .. T, in float64.
+With 4 bits, scale and zero are searched for where an importance is given, or where `method` is ``hqq``.
 """
 
 from functools import partial
@@ -40,14 +41,15 @@ def affine(tag: str, bits: int, foreign: str) -> Format:
         bits: of a code, 8 or 4.
         foreign: its id among the layouts of weight-only checkpoints.
     """
+    searched = bits < 8  # at 8 bits, a search gains 1 % of the squared error
     return Format(
         tag=tag,
         summary=f"{bits}-bit codes, float32 scale and zero point for a group of any size along a row",
         block=(1, GROUP.name),
         parts=(per_block("scales", "f4"), per_block("zeros", "u1"), packed("q", bits=bits)),
         params=(GROUP,),
-        options=(METHOD,),
-        uses=frozenset({"importance"}),
+        options=(METHOD,) if searched else (),
+        uses=frozenset({"importance"} if searched else ()),
         foreign={"weight-only": foreign},
         encode=partial(_encode, 2**bits - 1),
         decode_block=decode_block,
@@ -97,7 +99,7 @@ def _encode(top: int, blocks: Blocks) -> Parts:
     """Scales, zero points, and codes 0 .. `top`."""
     size = blocks.w.shape[1]
     x = as_groups(blocks.w, size)  # (group, groups)
-    if blocks.options["method"] == "hqq":
+    if blocks.options.get("method") == "hqq":
         settings = half_quadratic_settings(x, top)
     elif blocks.importance is not None:
         settings = weighted_settings(x, as_groups(blocks.importance, size), top)

@@ -7,7 +7,7 @@ and every compiler that obeys gives the same bytes. Codes are integers held in f
 
 import numpy as np
 
-from fourcc import Floats
+from fourcc import Array, Floats
 
 NOTHING = np.float32(1e-15)  # a group whose largest magnitude is below this counts as zero
 
@@ -22,9 +22,9 @@ def as_float16(x: Floats) -> Floats:
     return x.astype(np.float16).astype(np.float32)
 
 
-def ordered_sum(terms: Floats) -> Floats:
-    """The sum of each column in float32, from the first row to the last: (n, groups) -> (groups,)."""
-    total: Floats = terms[0].copy()
+def ordered_sum(terms: Array) -> Array:
+    """The sum of each column in its dtype, from the first row to the last: (n, groups) -> (groups,)."""
+    total: Array = terms[0].copy()
     for term in terms[1:]:
         total += term
     return total

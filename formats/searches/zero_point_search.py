@@ -25,7 +25,7 @@ def extent_settings(x: Floats, top: int) -> Array:
     return np.stack([scale, np.rint(-low / _divisor(scale)).clip(0, top)])
 
 
-def codes(x: Floats, settings: Array, top: int) -> Array:
+def codes(x: Array, settings: Array, top: int) -> Array:
     """The codes nearest to x / scale + zero, float64 (n, groups); 0 where the scale is 0."""
     q = x / _divisor(settings[0])
     q += settings[1]
@@ -39,7 +39,8 @@ def _divisor(scale: Array) -> Array:
 def _decoded(x: Floats, settings: Array, top: int) -> Floats:
     """The weights that a file with these settings decodes, float32 (n, groups)."""
     multiples = codes(x, settings, top) - settings[1]
-    return settings[0].astype(np.float32) * multiples.astype(np.float32)
+    decoded: Floats = settings[0].astype(np.float32) * multiples.astype(np.float32)
+    return decoded
 
 
 def weighted_settings(x: Floats, importance: Floats, top: int) -> Array:
@@ -94,7 +95,8 @@ def _outlying(error: Array, beta: float) -> Array:
     fourth = np.sqrt(np.sqrt(size))
     power = fourth * np.sqrt(np.sqrt(fourth))  # size^(5/16), of square roots alone: every machine rounds them alike
     shrunk = size - np.divide(1 / beta, power, out=np.full_like(size, np.inf), where=power > 0)
-    return np.copysign(shrunk.clip(min=0), error)
+    outlying: Array = np.copysign(shrunk.clip(min=0), error)
+    return outlying
 
 
 def _power_error(error: Array) -> Array:

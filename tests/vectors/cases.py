@@ -47,6 +47,32 @@ def bell(count: int, seed: int, scale: float = 1.0) -> list[float]:
     return [scale * (sum(int(1024 * random.random()) for _ in range(12)) - 6138) / 1024 for _ in range(count)]
 
 
+def uneven(count: int) -> list[float]:
+    """An importance of columns: from 0.25 to 144.25, in no order."""
+    return [0.25 + (at * 7 % 13) ** 2 for at in range(count)]
+
+
+def weighed(shape: Shape) -> Cases:
+    """Weights whose columns count differently, some or all of them nothing.
+
+    Args:
+        shape: of two rows at least.
+    """
+    count, cols = shape[0] * shape[1], shape[1]
+    several = [x * 2.0 ** (at // 16 % 7 - 8) for at, x in enumerate(bell(count, 21))]
+    some = [float(at % 3 == 0) for at in range(cols)]
+    whole = [float(at * 5 % 37 - 18) for at in range(count)]
+    tails = [f32(x * abs(x) ** 3) for x in bell(count, 28)]
+    return [
+        Valid("importance", "columns that count differently", shape, bell(count, 27, 2.0**-5), importance=uneven(cols)),
+        Valid("importance_several", "neighbours of sizes of their own", shape, several, importance=uneven(cols)),
+        Valid("importance_tails", "few large weights", shape, tails, importance=uneven(cols)),
+        Valid("importance_ties", "whole numbers; every third column counts", shape, whole, importance=some),
+        Valid("importance_none", "no column counts", shape, bell(count, 29), importance=[0.0] * cols),
+        Valid("importance_zeros", "all weights 0", shape, [0.0] * count, importance=uneven(cols)),
+    ]
+
+
 def refused(shape: Shape) -> Cases:
     """NaN and infinity, which no quantized format holds."""
     count = shape[0] * shape[1]
@@ -115,6 +141,7 @@ def ggml(largest_code: int, code_bytes: int) -> Cases:
             ["weights are not finite", "too large for Q"],
         ),
         Invalid("misfit", "32 does not divide 33", (1, 33), bell(33, 5), "UsageError", ["33", "multiple of 32"]),
+        *(weighed((2, 96)) if largest_code == 8 else []),
         Valid("every_byte", "decoding alone: each of 256 bytes", (1, 8192 // code_bytes), parts=every_byte(code_bytes)),
     ]
 
@@ -159,7 +186,7 @@ def searched(width: int) -> Cases:
     """
     shape, row = (2, 256), (1, 256)
     several = [x * 2.0 ** (at // 16 % 7 - 8) for at, x in enumerate(bell(256, 21))]
-    importance = [0.25 + (at * 7 % 13) ** 2 for at in range(256)]
+    importance = uneven(256)
     return [
         *common(row),
         *refused((1, width)),
@@ -218,7 +245,7 @@ def mxf4() -> Cases:
     """Every exponent, and every byte of codes."""
     blocks = [bytes([e]) + bytes((16 * e + 37 * k) % 256 for k in range(16)) for e in range(256)]
     every = Valid("every_exponent", "each exponent and byte", (8, 1024), parts={"blocks": b"".join(blocks)})
-    return [*powers_of_two(), every]
+    return [*powers_of_two(), *weighed((2, 96)), every]
 
 
 def nf4() -> Cases:
@@ -229,6 +256,7 @@ def nf4() -> Cases:
         *huge((1, 24)),
         *refused((1, 12)),
         Valid("full_and_short", "a full block and one of 33", (2, 97), bell(194, 9, 2.0**-5)),
+        *weighed((2, 97)),
         Valid("one_weight", "1 x 1: the scale", (1, 1), [-0.75]),
         Valid("tiny_scale", "the smallest scale", (1, 4), [TINY, 0.0, -TINY, TINY]),
         Valid("levels", "twice every level", (1, 16), [2 * f32(level) for level in NF4_LEVELS]),
@@ -318,6 +346,8 @@ def q4_a() -> Cases:
         Valid("leftmost_cut", "17 equal steps: which two share a bin is a tie", (1, 17), [float(i) for i in range(17)]),
         Valid("half_way", "weights half-way between two bins take the upper", (1, 32), half_way(), equal),
         Valid("one_weight", "1 x 1", (1, 1), [-0.75]),
+        *weighed((2, 300)),
+        Valid("importance_equal", "equal counts heed none", (1, 40), bell(40, 30), equal, importance=uneven(40)),
         Valid("both_outliers", "-1e30 and 1e30 among others", (1, 64), [-1e30, *bell(62, 11), 1e30]),
     ]
 
@@ -351,6 +381,19 @@ def groups() -> Cases:
     ]
 
 
+def half_quadratic() -> Cases:
+    """Q4_Z by half-quadratic splitting; an importance makes no difference to it."""
+    hqq = {"method": "hqq"}
+    tails = [f32(x * abs(x) ** 3) for x in bell(300, 31)]
+    return [
+        Valid("hqq", "about normal weights, a full group and one of 22 in each row", (2, 150), bell(300, 12), hqq),
+        Valid("hqq_tails", "few large weights", (2, 150), tails, hqq, importance=uneven(150)),
+        Valid("hqq_positive", "the zero point is 0", (1, 12), [1.0 + at * at for at in range(12)], hqq),
+        Valid("hqq_zeros", "all weights 0", (1, 12), [0.0] * 12, hqq),
+        Valid("hqq_groups_of_3", "rows of 7", (2, 7), bell(14, 13), hqq, params={"group": 3}),
+    ]
+
+
 def whole_tensor(parts: dict[str, bytes], top: int) -> Cases:
     """Q8_T, Q8_M and Q4_M: one scale for all.
 
@@ -365,6 +408,7 @@ def whole_tensor(parts: dict[str, bytes], top: int) -> Cases:
         Valid("flt_max", "one FLT_MAX among ones", (1, 12), [1.0] * 11 + [FLT_MAX]),
         Valid("ties", "scale 1, weights half-way between two codes", (1, 15), [0.0, float(top), *HALVES]),
         Valid("one_weight", "1 x 1", (1, 1), [-0.75]),
+        *weighed((3, 40)),
         Valid("foreign_codes", "a negative scale", (1, 3), parts=parts),
     ]
 
@@ -398,6 +442,7 @@ def affine(top: int, codes: bytes, *, index: bytes | None = None) -> Cases:
         Valid("ties", "scale 1, weights half-way between two codes", (1, 16), [0.0, float(top), *HALVES, 0.5]),
         Valid("cut", "the zero point is rounded up: the largest weight is cut", (1, 3), [-0.5, 0.0, top - 0.5]),
         Valid("scale_underflow", "the scale is 0 or rounded", (1, 3), SMALL),
+        *([*weighed((2, 150)), *half_quadratic()] if top < 255 else []),
     ]
 
 

@@ -2,19 +2,20 @@
 
 ``python -m tests.vectors.make_vectors STEM ...`` is a separate act, never part of a test run: a vector, once published,
 is for ever. The bytes do not come from the code that they judge: those of ggml's formats are ggml's or gguf's (which
-the environment must have), all others those of `tests.naive`, written from the pages.
+the environment must have), all others those of `tests.naive` and `tests.naive_importance`, written from the pages.
 """
 
 import json
 import platform
 import sys
 import warnings
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import attrs
 
-from tests import naive
+from tests import naive, naive_importance
 from tests.vectors.cases import CASES, Invalid, Valid
 
 SCHEMA = "fourcc-vectors-1"
@@ -53,14 +54,29 @@ def vector_file(stem: str) -> dict[str, object]:
 
 def provenance(tag: str) -> str:
     """The provenance of the bytes."""
+    plain = _provenance(tag)
+    if tag == "Q4_0":
+        return f"{plain}; with an importance: {_of_ggml()}"
+    if tag in naive_importance.WEIGHTED:
+        return f"{plain}; with an importance, and by hqq: {_of_python(tag, 'naive_importance')}"
+    return plain
+
+
+def _provenance(tag: str) -> str:
     if tag in SEARCHED:
-        return (
-            f"quantizer of ggml in llama-cpp-python {version('llama-cpp-python')}, decoded by gguf {version('gguf')}, "
-            "on x86-64"
-        )
+        return _of_ggml()
     if tag in GGML:
         return f"quantize and dequantize of gguf {version('gguf')} with numpy {version('numpy')}, on x86-64"
-    return f"tests/naive.py, plain Python {platform.python_version()}, written from specs/{tag.lower()}.md"
+    return _of_python(tag, "naive")
+
+
+def _of_ggml() -> str:
+    made_by = f"quantizer of ggml in llama-cpp-python {version('llama-cpp-python')}"
+    return f"{made_by}, decoded by gguf {version('gguf')}, on x86-64"
+
+
+def _of_python(tag: str, module: str) -> str:
+    return f"tests/{module}.py, plain Python {platform.python_version()}, written from specs/{tag.lower()}.md"
 
 
 def invalid(case: Invalid) -> dict[str, object]:
@@ -83,7 +99,8 @@ def valid(tag: str, case: Valid) -> dict[str, object]:
     options, params = dict(case.options), PARAMS.get(tag, {}) | case.params
     if tag == "Q4_A" and case.weights is not None:
         options.setdefault("method", "kmeans")
-    parts, decoded = by_gguf(tag, case) if tag in GGML else by_naive(tag, case, options, params)
+    ours = tag not in GGML or (tag == "MXF4" and case.importance is not None)
+    parts, decoded = by_naive(tag, case, options, params) if ours else by_gguf(tag, case)
     return {
         "name": case.name,
         "note": case.note,
@@ -103,7 +120,11 @@ def by_naive(tag: str, case: Valid, options: dict[str, object], params: dict[str
     parts = case.parts
     if parts is None:
         assert case.weights is not None
-        parts = naive.ENCODERS[tag](case.weights, *case.shape, {**options, **params})
+        if options.get("method") == "hqq" or (case.importance is not None and options.get("method") != "equal-count"):
+            encode = partial(naive_importance.WEIGHTED[tag], importance=case.importance)
+        else:
+            encode = naive.ENCODERS[tag]
+        parts = encode(case.weights, *case.shape, {**options, **params})
     return parts, naive.write(DECODED.get(tag, "f"), naive.DECODERS[tag](parts, *case.shape, **params))
 
 
@@ -113,7 +134,7 @@ def by_gguf(tag: str, case: Valid) -> tuple[naive.Bytes, bytes]:
     import numpy as np
 
     kind = gguf.GGMLQuantizationType[GGML[tag]]
-    if tag in SEARCHED and case.parts is None:
+    if (tag in SEARCHED or case.importance is not None) and case.parts is None:
         case = attrs.evolve(case, parts={"blocks": by_ggml(kind, case)})
     with warnings.catch_warnings(action="ignore"):  # it divides by scales of 0
         if case.parts is None:
