@@ -183,20 +183,37 @@ def _collect(
         parts.write(tile.parts, first_row=tile.first_row)
         sums += tile.sums
         report(source.name, tile.weights)
-    encoded = not decision.keep
+    error = None if decision.keep else _error_record(sums)
+    aids = None if decision.keep else _aids_digest(step.aids.restricted(spec.sees))
+    return new_record(step, parts.finish(), error, aids, number_of(providers, provider_of(step)))
+
+
+def new_record(
+    step: Step, parts: tuple[PartRecord, ...], error: ErrorRecord | None, aids: bytes | None, provider: int | None
+) -> TensorRecord:
+    """The record of a tensor that is not copied.
+
+    Args:
+        step: the tensor.
+        parts: the places of its bytes.
+        error: of its weights; None where they are kept as stored.
+        aids: digest of the calibration data that its encoder saw.
+        provider: number of the package that provides the format.
+    """
+    decision, source = step.decision, step.source
     return TensorRecord(
         name=source.name,
         source_name=source.source_name,
         tag=decision.tag,
         shape=source.shape,
         params=decision.params,
-        options=decision.options if encoded else {},
-        parts=parts.finish(),
+        options={} if decision.keep else decision.options,
+        parts=parts,
         rule=decision.rule,
-        encoder_version=spec.encoder_version if encoded else None,
-        error=_error_record(sums) if encoded else None,
-        aids=_aids_digest(step.aids.restricted(spec.sees)) if encoded else None,
-        provider=_number(providers, _provider(decision)),
+        encoder_version=None if decision.keep else registry[decision.tag].encoder_version,
+        error=error,
+        aids=aids,
+        provider=provider,
     )
 
 
@@ -206,17 +223,26 @@ def _copy(step: Step, writer: Sink, providers: dict[Provider, int]) -> TensorRec
     assert source.record is not None
     assert source.copy is not None
     parts = writer.copy(source.name, [(part, source.copy(part)) for part in source.record.parts])
-    provider = None if source.provider is None else _number(providers, source.provider)
-    return source.record._replace(parts=parts, rule=step.decision.rule, provider=provider)
+    return copied_record(step, parts, number_of(providers, provider_of(step)))
 
 
-def _provider(decision: Decision) -> Provider:
-    entry = registry.entry(decision.tag)
+def copied_record(step: Step, parts: tuple[PartRecord, ...], provider: int | None) -> TensorRecord:
+    """The record of a tensor that is copied from another container: that container's, at its new place."""
+    assert step.source.record is not None
+    return step.source.record._replace(parts=parts, rule=step.decision.rule, provider=provider)
+
+
+def provider_of(step: Step) -> Provider | None:
+    """The package that provides a tensor's format: the one that another container names, where it is copied."""
+    if step.copied:
+        return step.source.provider
+    entry = registry.entry(step.decision.tag)
     return Provider(entry.distribution, entry.version)
 
 
-def _number(providers: dict[Provider, int], provider: Provider) -> int:
-    return providers.setdefault(provider, len(providers))
+def number_of(providers: dict[Provider, int], provider: Provider | None) -> int | None:
+    """The number of a provider in the file; a new one is added."""
+    return None if provider is None else providers.setdefault(provider, len(providers))
 
 
 def _error_record(sums: ErrorSums) -> ErrorRecord:

@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
-from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, TAIL_BYTES, aligned, sum_count
+from fourcc.conversion.file_size import file_bytes
 from fourcc.conversion.pipeline import Step
 from fourcc.encoding import check_needs
 from fourcc.errors import PluginError, SourceError, UsageError
@@ -23,8 +23,6 @@ from fourcc.policy import Policy, TensorInfo
 from fourcc.sources import warnings
 from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.source import Source, SourceTensor
-
-INDEX_GUESS = 2048  # bytes that the index takes for a tensor, for the estimate of the output's size
 
 
 @attrs.frozen(eq=False)
@@ -59,15 +57,10 @@ class Plan:
         lacking = left_out(source.architecture, (tensor.name for tensor in source.tensors), taken)
         return (*(note for note in source.notes if note not in of_all), *warnings(source, taken), *lacking)
 
-    @property
+    @cached_property
     def file_bytes(self) -> int:
-        """An estimate of the output's length, a little above the true one."""
-        blobs = [*map(len, self.source.blobs.values()), len(self.policy.text)]
-        tensors = sum(
-            aligned(step.decision.nbytes + 256) + SUM_BYTES * sum_count(step.decision.nbytes) for step in self.steps
-        )
-        payload = tensors + sum(map(aligned, blobs))
-        return HEAD_BYTES + payload + INDEX_GUESS * (1 + len(self.steps)) + TAIL_BYTES
+        """The output's length; `fourcc.conversion.file_size` says where it is only a bound, or an estimate."""
+        return file_bytes(self.source, self.policy.text, self.steps)
 
 
 def plan(
