@@ -63,6 +63,7 @@ def convert(  # noqa: PLR0913 - one an option
     check_name(output)
     with open_source(source, tokenizer) as opened:
         planned = plan(opened, rules, include=include or (), exclude=exclude or ())
+        planned.refuse_unmet()
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
             return plan_table.show(planned, as_json=as_json)

@@ -14,7 +14,7 @@ from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.conversion.file_size import file_bytes
 from fourcc.conversion.pipeline import Step
 from fourcc.encoding import check_needs
-from fourcc.errors import PluginError, SourceError, UsageError
+from fourcc.errors import PluginError, PolicyError, Problem, SourceError, UsageError
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
 from fourcc.networks import left_out
@@ -61,6 +61,18 @@ class Plan:
     def file_bytes(self) -> int:
         """The output's length; `fourcc.conversion.file_size` says where it is only a bound, or an estimate."""
         return file_bytes(self.source, self.policy.text, self.steps)
+
+    @cached_property
+    def unmet(self) -> tuple[Problem, ...]:
+        """The policy's expectations that the file would not meet."""
+        layers = [number for tensor in self.source.tensors if (number := layer(tensor.name)) is not None]
+        decisions = [step.decision for step in self.steps]
+        return self.policy.unmet(decisions, 1 + max(layers, default=-1), lambda: self.file_bytes)
+
+    def refuse_unmet(self) -> None:
+        """Raises PolicyError where the policy's expectations do not hold."""
+        if self.unmet:
+            raise PolicyError(self.unmet, file=self.policy.file)
 
 
 def plan(
