@@ -22,7 +22,11 @@ LAYERS = [
     {"sources", "testing"},
     {"conversion"},
     {"analysis", "models"},
-    {"exporters", "bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
+    {
+        "exporters",
+        "bench",
+        "calibration",
+    },  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
     {"cli"},
 ]
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}
