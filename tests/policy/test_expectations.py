@@ -87,7 +87,7 @@ def test_what_holds_is_silent(llama: Llama, formats: Registry) -> None:
 
 
 def test_every_failure_is_listed_with_its_line(llama: Llama, formats: Registry) -> None:
-    """What was found, and what was expected."""
+    """With what was found, and what was expected."""
     expect = (
         'bytes = "< 1 kB"\nbits = "<= 4.0"\n[[expect.tensors]]\nrole = "embedding"\ntags = ["Q6_K", "BF16"]\n'
         '[[expect.tensors]]\nmatch = "lm_head"\ntags = "F16"\n[[expect.tensors]]\nlayers = "0:"\ntags = "F32"\n'
