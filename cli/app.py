@@ -41,6 +41,7 @@ COMMANDS = {
     "plugin": "plugin",
     "run": "run",
     "eval": "eval",
+    "measure": "measure",
     "stats": "stats",
     "cache": "cache",
 }

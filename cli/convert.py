@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
+from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
 
@@ -44,6 +45,8 @@ def convert(  # noqa: PLR0913 - one an option
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
+    feedback: options.Feedback = None,
+    damping: options.Damping = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -59,10 +62,10 @@ def convert(  # noqa: PLR0913 - one an option
     from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
 
-    rules = rules_of(policy, formats, recipe)
+    rules, settings = rules_of(policy, formats, recipe), feedback_of(feedback, damping)
     check_name(output)
     with open_source(source, tokenizer) as opened:
-        planned = plan(opened, rules, include=include or (), exclude=exclude or ())
+        planned = plan(opened, rules, include=include or (), exclude=exclude or (), feedback=settings)
         planned.refuse_unmet()
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:

@@ -28,7 +28,7 @@ def inspect(
 ) -> None:
     """List the tensors of a model.bin or another checkpoint.
 
-    Format, bits per weight, bytes, and the error that was measured while encoding.
+    Format, bits per weight, bytes, and the error that was measured while encoding. Of a file of costs, its units.
     """
     if tensor is not None:
         from fourcc.cli.render import show_tensor  # here, not above: a listing loads only what it shows
@@ -38,6 +38,10 @@ def inspect(
         from fourcc.cli.render import show_model
 
         show_model.show(source, as_json=as_json)
+    elif is_costs_file(source):
+        from fourcc.cli.render import costs_tables
+
+        costs_tables.inspect(source, as_json=as_json)
     else:
         from fourcc.cli.render import show_source
 
@@ -49,3 +53,10 @@ def is_model(path: Path) -> bool:
     from fourcc.container.head_and_tail import recognisable
 
     return path.is_file() and recognisable(path)
+
+
+def is_costs_file(path: Path) -> bool:
+    """Whether a path is a file of costs, as `fourcc measure` writes it."""
+    from fourcc.calibration.costs_reading import is_costs
+
+    return is_costs(path)

@@ -51,6 +51,11 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     return q
 
 
+def with_codes(parts: Parts, codes: Array, _: Geometry) -> Parts:
+    """The parts with other codes."""
+    return Q3_K.repacked(parts, {"q": codes & 3, "high": codes >> 2})
+
+
 @np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
 def encode(blocks: Blocks) -> Parts:
     """Scales of both kinds, and codes 0 .. 7."""
@@ -99,6 +104,8 @@ Q3_K = Format(
     encode=encode,
     decode_block=decode_block,
     codes=codes,
+    with_codes=with_codes,
+    code_range=(0, 7),
     kernel="fourcc.kernels.q3_k:KERNEL",
     bound=bound,
 )

@@ -16,7 +16,7 @@ import numpy as np
 
 from fourcc import Array, Blocks, Floats, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.error_bounds import F16_LEAST, largest
-from fourcc.formats.layouts.top_bits import BITS, bits_of, word_of
+from fourcc.formats.layouts.top_bits import BITS, bits_of, with_top_bits, word_of
 from fourcc.formats.searches.columns import as_groups, first_largest
 from fourcc.formats.searches.importance import error_weights
 from fourcc.formats.searches.scale_search import signed_scale
@@ -35,6 +35,11 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     low, high = Q5_0.unpacked(parts, geom)["q"], bits_of(parts["blocks"]["high"])
     q: Array = low | high << 4
     return q
+
+
+def with_codes(parts: Parts, codes: Array, _: Geometry) -> Parts:
+    """The parts with other codes."""
+    return with_top_bits(Q5_0.repacked(parts, {"q": codes & 15}), codes >> 4)
 
 
 def encode(blocks: Blocks) -> Parts:
@@ -77,6 +82,8 @@ Q5_0 = Format(
     encode=encode,
     decode_block=decode_block,
     codes=codes,
+    with_codes=with_codes,
+    code_range=(0, 31),
     kernel="fourcc.kernels.q5_0:KERNEL",
     bound=bound,
 )

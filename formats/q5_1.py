@@ -14,7 +14,7 @@ Decode: w = d * q + m, in float32, with q = 16 * top bit + nibble.
 
 from fourcc import Array, Blocks, Format, Geometry, Parts, packed, per_block, record
 from fourcc.formats.layouts.offset_blocks import BLOCK, bound_of_codes, scale_and_offset
-from fourcc.formats.layouts.top_bits import BITS, bits_of, word_of
+from fourcc.formats.layouts.top_bits import BITS, bits_of, with_top_bits, word_of
 
 TOP = 31  # largest code
 
@@ -29,6 +29,11 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     low, high = Q5_1.unpacked(parts, geom)["q"], bits_of(parts["blocks"]["high"])
     q: Array = low | high << 4
     return q
+
+
+def with_codes(parts: Parts, codes: Array, _: Geometry) -> Parts:
+    """The parts with other codes."""
+    return with_top_bits(Q5_1.repacked(parts, {"q": codes & 15}), codes >> 4)
 
 
 def encode(blocks: Blocks) -> Parts:
@@ -55,6 +60,8 @@ Q5_1 = Format(
     encode=encode,
     decode_block=decode_block,
     codes=codes,
+    with_codes=with_codes,
+    code_range=(0, 31),
     kernel="fourcc.kernels.q5_1:KERNEL",
     bound=bound,
 )

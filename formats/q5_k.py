@@ -35,6 +35,11 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     return q
 
 
+def with_codes(parts: Parts, codes: Array, _: Geometry) -> Parts:
+    """The parts with other codes."""
+    return Q5_K.repacked(parts, {"q": codes & 15, "high": codes >> 4})
+
+
 def encode(blocks: Blocks) -> Parts:
     """Scales of both kinds, and codes 0 .. 31."""
     parts = encode_blocks(blocks, TRIES)
@@ -65,6 +70,8 @@ Q5_K = Format(
     encode=encode,
     decode_block=decode_block,
     codes=codes,
+    with_codes=with_codes,
+    code_range=(0, 31),
     kernel="fourcc.kernels.q5_k:KERNEL",
     bound=bound,
 )

@@ -40,6 +40,11 @@ def codes(parts: Parts, geom: Geometry) -> Array:
     return q
 
 
+def with_codes(parts: Parts, codes: Array, _: Geometry) -> Parts:
+    """The parts with other codes."""
+    return Q6_K.repacked(parts, {"q": codes & 15, "high": codes >> 4})
+
+
 @np.errstate(invalid="ignore", over="ignore")  # d may be infinite in float16: refused
 def encode(blocks: Blocks) -> Parts:
     """Scales of both kinds, and codes 0 .. 63; a block of (almost) zeros is all zeros."""
@@ -79,6 +84,8 @@ Q6_K = Format(
     encode=encode,
     decode_block=decode_block,
     codes=codes,
+    with_codes=with_codes,
+    code_range=(0, 63),
     kernel="fourcc.kernels.q6_k:KERNEL",
     bound=bound,
 )

@@ -30,20 +30,30 @@ def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, option
     Raises:
         BreachError: the encoder returns something else than the format declares.
     """
-    assert fmt.encode is not None
-    names = {field.name for part in fmt.parts for field in part.fields or (part,)}
     made = PartsOfTile(fmt.parts, geom)
-    importance = None if aids.importance is None else np.broadcast_to(aids.importance, rows.shape)
+    importance = importance_of(rows, aids)
     for region, w, counts in _cut(fmt, rows, importance, geom):
         some = rows[region.rows]
         of_rows = Geometry(len(some), geom.cols, geom.params)
-        with np.errstate(all="ignore"):  # numbers beyond float32 are refused where they are decoded
-            returned = fmt.encode(Blocks(w, of_rows, options, shared, counts, aids, some))
-        if not isinstance(returned, Mapping) or set(returned) != names:
-            got = f"parts {sorted(map(str, returned))}" if isinstance(returned, Mapping) else f"a {_type(returned)}"
-            raise BreachError(got, f"parts {sorted(names)}")
-        made.put(region, returned)
+        made.put(region, encode_blocks(fmt, Blocks(w, of_rows, options, shared, counts, aids, some)))
     return made.finish()
+
+
+def encode_blocks(fmt: Format, blocks: Blocks) -> Parts:
+    """What the encoder returns for blocks, if that is the format's parts. Raises BreachError."""
+    assert fmt.encode is not None
+    with np.errstate(all="ignore"):  # numbers beyond float32 are refused where they are decoded
+        returned = fmt.encode(blocks)
+    names = {field.name for part in fmt.parts for field in part.fields or (part,)}
+    if not isinstance(returned, Mapping) or set(returned) != names:
+        got = f"parts {sorted(map(str, returned))}" if isinstance(returned, Mapping) else f"a {_type(returned)}"
+        raise BreachError(got, f"parts {sorted(names)}")
+    return returned
+
+
+def importance_of(rows: Array, aids: Aids) -> Floats | None:
+    """What the error of each weight counts, (rows, cols); None where that is not known."""
+    return None if aids.importance is None else np.broadcast_to(aids.importance, rows.shape)
 
 
 def _type(value: object) -> str:
@@ -58,15 +68,16 @@ def _cut(
     if all(part.reach in OF_BLOCKS for part in fmt.parts):
         for whole_region in regions(geom.rows, geom.cols, height, width):
             for region in whole_region.batches(BATCH if width > 1 or height > 1 else whole_region.count):
-                yield region, _read_only(region.cut(rows)), None if importance is None else region.cut(importance)
+                yield region, read_only(region.cut(rows)), None if importance is None else region.cut(importance)
         return
     whole = whole_blocks(rows, height, width)
     region = next(regions(len(whole), whole.shape[1], height, width))
     counts = None if importance is None else region.cut(whole_blocks(importance, height, width))
-    yield region, _read_only(region.cut(whole)), counts
+    yield region, read_only(region.cut(whole)), counts
 
 
-def _read_only(blocks: Array) -> Array:
+def read_only(blocks: Array) -> Array:
+    """A view that an encoder may not write to."""
     view = blocks.view()
     view.flags.writeable = False
     return view

@@ -10,6 +10,8 @@ import numpy as np
 
 from fourcc.arrays import Array, Parts
 from fourcc.errors import UsageError
+from fourcc.feedback.factors import Factors
+from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder
@@ -28,6 +30,7 @@ def encode(
     options: Params | None = None,
     *,
     aids: Aids | None = None,
+    feedback: str | Feedback | None = None,
     name: str | None = None,
 ) -> QMatrix:
     """Encodes an array in memory; `fourcc.convert` does the same for files.
@@ -38,6 +41,8 @@ def encode(
         params: the layout's parameters; missing ones get their defaults.
         options: the encoder's options; likewise.
         aids: calibration data.
+        feedback: ``"gptq"``, or the settings: chooses the codes with error feedback, where the aids have a `hessian`
+            and the format has codes, or blocks, that can take it.
         name: the tensor's, for messages.
 
     Raises:
@@ -50,6 +55,9 @@ def encode(
     if weights.dtype.kind not in "fiub":
         raise UsageError("weights are real numbers", tensor=name, found=f"dtype {weights.dtype}")
     check_needs(fmt, aids, weights.shape, name)
+    settings, factors = as_feedback(feedback), Factors()
+    if settings is not None and aids.hessian is not None:
+        check_shape("hessian", aids.hessian, weights.shape, name)
     params, options = checked_settings(fmt, weights.shape, params or {}, options or {})
     lead, rows, cols = split_shape(weights.shape)
     geom = Geometry(rows, cols, params)
@@ -65,6 +73,8 @@ def encode(
             first_index=first_index,
             whole=weights.size,
             reader=partial(_rows, matrix),
+            feedback=None if aids.unseen(index) else settings,
+            factors=factors,
         )
         for first, parts in _encoded_tiles(encoder, matrix):
             stored.write(parts, first_row=first)
@@ -84,7 +94,6 @@ def _rows(matrix: Array, first: int, last: int) -> Array:
 
 def check_needs(fmt: Format, aids: Aids, shape: tuple[int, ...], tensor: str | None) -> None:
     """Raises UsageError where calibration data that a format needs are missing or do not fit the tensor's shape."""
-    lead, _, cols = split_shape(shape)
     for need in sorted(fmt.needs):
         given = getattr(aids, need)
         if given is None:
@@ -93,12 +102,18 @@ def check_needs(fmt: Format, aids: Aids, shape: tuple[int, ...], tensor: str | N
                 tensor=tensor,
                 hint="Give it calibration data, or give the tensor another format.",
             )
-        one = (cols,) if need == "importance" else (cols, cols)
-        if np.shape(given) not in {one, (prod(lead), *one)}:
-            expected = f"{one}, or one for each of {prod(lead)} matrices"
-            raise UsageError(f"the {need} does not fit", tensor=tensor, found=np.shape(given), expected=expected)
+        check_shape(need, given, shape, tensor)
         if given.dtype != np.float32 or not np.isfinite(given).all():
             raise UsageError(f"the {need} is not of finite float32", tensor=tensor, found=f"dtype {given.dtype}")
+
+
+def check_shape(need: str, given: Array, shape: tuple[int, ...], tensor: str | None) -> None:
+    """Raises UsageError where calibration data, ``importance`` or ``hessian``, do not fit a tensor's shape."""
+    lead, _, cols = split_shape(shape)
+    one = (cols,) if need == "importance" else (cols, cols)
+    if np.shape(given) not in {one, (prod(lead), *one)}:
+        expected = f"{one}, or one for each of {prod(lead)} matrices"
+        raise UsageError(f"the {need} does not fit", tensor=tensor, found=np.shape(given), expected=expected)
 
 
 def checked_settings(

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import numpy as np
 
 from fourcc.arrays import Array, Floats, Parts
-from fourcc.block_layout import blocks_in, codes_of, entries
+from fourcc.block_decoding import decode_blocks_alone, decode_by_blocks
 from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
+from fourcc.grid import Grid, code_bounds, decoded_grid, entries_of_weights, with_entries
 from fourcc.part import Part
 from fourcc.settings import Params
 from fourcc.spec import FormatSpec
 
 if TYPE_CHECKING:
-    from fourcc.compute.block_arrays import MatrixPart
     from fourcc.kernels.kernel import Kernel
 
 RowReader = Callable[[int, int], Floats]  # (first, last) -> float32 (last - first, cols)
-BATCH = 1 << 18  # weights that are decoded at a time
-WIDEST_PADDED = 1 << 15  # columns of a block that a short row is filled up to; no wider one can be traced
 
 
 @attrs.frozen(eq=False)
@@ -33,7 +30,7 @@ class Aids:
     Attributes:
         importance: float32 (cols,), the weight of each input column in the error; or (matrices, cols), one such array
             for each matrix of the leading dimensions.
-        hessian: float32 (cols, cols), 2 E[x x^T] over the inputs; or (matrices, cols, cols).
+        hessian: float32 (cols, cols), E[x x^T] over the inputs; or (matrices, cols, cols).
     """
 
     importance: Floats | None = None
@@ -46,6 +43,10 @@ class Aids:
             importance[index] if importance is not None and importance.ndim == 2 else importance,
             hessian[index] if hessian is not None and hessian.ndim == 3 else hessian,
         )
+
+    def unseen(self, index: int) -> bool:
+        """Whether one matrix of the leading dimensions, such as an expert, has a Hessian of its own that is all 0."""
+        return self.hessian is not None and self.hessian.ndim == 3 and not self.hessian[index].any()
 
     def restricted(self, names: frozenset[str]) -> Aids:
         """The data of these names alone."""
@@ -158,6 +159,9 @@ class Format(FormatSpec):
         prepare: (Original) -> a result that spans tiles; `encode` gets it as `shared`.
         codes: (parts, geom) -> integers (rows, cols): the stored codes, for inspection. By default those of the one
             part that has a code for each weight.
+        with_codes: (parts, codes, geom) -> parts that are equal but for their codes. By default for that one part, too.
+        code_range: the least and the largest code; None: what that one part can hold.
+        grid: (parts, geom) -> what each code decodes to. By default from decoding with all codes equal.
         turn: a linear map between the weights that `decode_block` gives and those of the matrix.
         extra: (parts, geom) -> weights that are added to those decoded from blocks.
         kernel: where its products are: ``module:name`` of a `fourcc.kernels.kernel.Kernel`, imported only when it is
@@ -172,6 +176,9 @@ class Format(FormatSpec):
     decode: Callable[[Parts, Geometry], Array] = None  # type: ignore[assignment]  # set below
     prepare: Callable[[Original], object] | None = None
     codes: Callable[[Parts, Geometry], Array] | None = None
+    with_codes: Callable[[Parts, Array, Geometry], Parts] | None = None
+    code_range: tuple[int, int] | None = None
+    grid: Callable[[Parts, Geometry], Grid] | None = None
     turn: Turn | None = None
     extra: Callable[[Parts, Geometry], Sparse] | None = None
     kernel: str | Callable[..., Kernel] | None = None
@@ -182,8 +189,15 @@ class Format(FormatSpec):
         FormatSpec.__attrs_post_init__(self)
         if self.decode is None or _is(self.decode, Format._decode_by_blocks):
             object.__setattr__(self, "decode", self._decode_by_blocks)
+        coded = self._coded() is not None
         if self.codes is None or _is(self.codes, Format._codes_of_part):
-            object.__setattr__(self, "codes", self._codes_of_part if self._coded() is not None else None)
+            object.__setattr__(self, "codes", self._codes_of_part if coded else None)
+        if self.with_codes is None or _is(self.with_codes, Format._with_codes_of_part):
+            alone = coded and _is(self.codes, Format._codes_of_part)
+            object.__setattr__(self, "with_codes", self._with_codes_of_part if alone else None)
+        if self.grid is None or _is(self.grid, Format._decoded_grid):
+            known = self.with_codes is not None and (coded or self.code_range is not None)
+            object.__setattr__(self, "grid", self._decoded_grid if known else None)
 
     def __repr__(self) -> str:
         return f"<Format {self.tag}: {self.summary}>"
@@ -224,13 +238,11 @@ class Format(FormatSpec):
 
     def unpacked(self, parts: Parts, geom: Geometry) -> dict[str, Array]:
         """The entries of the weights, (rows, cols), of each part and each field of a record that has one a weight."""
-        found = {}
-        for part in self.parts:
-            for field in part.fields or (part,):
-                if field.reach == "weight":
-                    stored = parts[part.name][field.name] if part.fields else parts[part.name]
-                    found[field.name] = codes_of(field, stored, geom)
-        return found
+        return entries_of_weights(self.parts, parts, geom)
+
+    def repacked(self, parts: Parts, entries: Mapping[str, Array]) -> dict[str, Array]:
+        """The reverse of `unpacked`: a copy of the parts with other entries of the weights, integers (rows, cols)."""
+        return with_entries(self.parts, parts, entries)
 
     def _coded(self) -> Part | None:
         """The one part, or field, that has a code for each weight; None where there is none, or several."""
@@ -244,55 +256,23 @@ class Format(FormatSpec):
         assert part is not None
         return self.unpacked(parts, geom)[part.name]
 
+    def _with_codes_of_part(self, parts: Parts, codes: Array, _: Geometry) -> Parts:
+        part = self._coded()
+        assert part is not None
+        return self.repacked(parts, {part.name: codes})
+
+    def _decoded_grid(self, parts: Parts, geom: Geometry) -> Grid:
+        part = self._coded()
+        bounds = self.code_range or (code_bounds(part) if part is not None else (0, 0))
+        assert self.with_codes is not None
+        return decoded_grid(self.decode_blocks, self.with_codes, parts, geom, bounds)
+
+    def decode_blocks(self, parts: Parts, geom: Geometry) -> Floats:
+        """The weights as `decode_block` gives them: before they are turned back, and without those that are extra."""
+        return decode_blocks_alone(self, parts, geom) if self.turn or self.extra else self.decode(parts, geom)
+
     def _decode_by_blocks(self, parts: Parts, geom: Geometry) -> Floats:
-        """Decodes some rows at a time with `decode_block`, turns them back and adds what is extra."""
-        height = self.block[0] or geom.rows
-        step = height * max(1, BATCH // max(1, height * max(geom.cols, self._padded_width(geom))))
-        w = np.empty((geom.rows, geom.cols), np.float32)
-        for first in range(0, geom.rows, step):
-            last = min(geom.rows, first + step)
-            some = {part.name: part.cut(parts[part.name], first, last) for part in self.block_parts}
-            self._decode_rows(some, Geometry(last - first, geom.cols, geom.params), w[first:last])
-        if self.turn is not None:
-            w = _turned_back(self.turn, w, parts, geom)
-        if self.extra is not None:
-            from fourcc.compute.sparse_weights import sparse_weights
-
-            rows, cols, values = sparse_weights(self.extra, self.tag, parts, geom)
-            np.add.at(w, (rows, cols), values)
-        return w
-
-    def _padded_width(self, geom: Geometry) -> int:
-        """Columns of a block as it is decoded; a parameter may make it so wide that only the row's own are."""
-        width = self.width(self._defaults(geom.params)) or geom.cols
-        return geom.cols if width > max(geom.cols, WIDEST_PADDED) and isinstance(self.block[1], str) else width
-
-    def _decode_rows(self, parts: Parts, geom: Geometry, w: Floats) -> None:
-        """Writes the weights of some rows, (rows, cols), as `decode_block` gives them."""
-        from fourcc.compute.block_arrays import MatrixPart, decode_blocks
-
-        assert self.decode_block is not None
-        params = self._defaults(geom.params)
-        height, width = self.block[0] or geom.rows, self._padded_width(geom)
-        if width != self.width(params) and isinstance(self.block[1], str):
-            params |= {self.block[1]: width}
-        arguments: list[Array | MatrixPart] = []
-        for part in self.block_parts:
-            found = entries(part, parts[part.name], geom, height, width)
-            arguments += map(MatrixPart, found) if part.reach == "matrix" else found
-        blocks, whole = blocks_in(w, height, width)
-        decode_blocks(self.decode_block, arguments, blocks.shape[1], params, out=blocks.T)
-        if whole is not None:
-            w[...] = whole(blocks)
-
-
-def _turned_back(turn: Turn, w: Floats, parts: Parts, geom: Geometry) -> Floats:
-    """The matrix's weights; the function may not change those that it gets, just as in a product."""
-    given = w.view()
-    given.flags.writeable = False
-    with np.errstate(all="ignore"):  # a damaged file may hold any scale
-        turned = turn.back(given, parts, geom)
-    return turned.copy() if isinstance(turned, np.ndarray) and not turned.flags.writeable else turned
+        return decode_by_blocks(self, parts, geom)
 
 
 def _is(function: object, method: object) -> bool:

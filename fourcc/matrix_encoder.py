@@ -7,6 +7,7 @@ declared names, shapes and dtypes, and they must decode to finite weights.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -18,10 +19,15 @@ from fourcc.block_layout import BreachError
 from fourcc.compute import coding
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import NumericError, PluginError, breaches_as
+from fourcc.feedback.correction import Correction
+from fourcc.feedback.factors import Factors
+from fourcc.feedback.feedback import Feedback
+from fourcc.feedback.way import way_of
 from fourcc.format import Aids, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
 from fourcc.settings import Params
+from fourcc.threads import Once
 from fourcc.tiles import TILE_WEIGHTS, breach, decode_rows
 
 T = TypeVar("T")
@@ -44,6 +50,8 @@ class MatrixEncoder:
         whole: number of weights of the whole work that the matrix is a part of; large work is done by compiled code.
         reader: (first, last) -> the original's rows, real numbers of any width: where a weight is not finite, all of
             them are counted. None: those of the tile.
+        feedback: how codes are chosen again with error feedback; it takes the `hessian` of the aids.
+        factors: of Hessians, shared with matrices that have the same inputs.
     """
 
     format: Format
@@ -55,6 +63,11 @@ class MatrixEncoder:
     nonfinite: bool = False
     whole: int = 0
     reader: RowsReader | None = None
+    feedback: Feedback | None = None
+    factors: Factors = attrs.field(factory=Factors)
+    _correction: Once[Correction | None] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Once(self._bound), takes_self=True)
+    )
 
     def prepare(self, reader: RowsReader) -> object:
         """The value of the format's `prepare`, which spans the matrix's tiles; None where there is none to compute.
@@ -97,17 +110,7 @@ class MatrixEncoder:
         if tile.dtype.itemsize < original.dtype.itemsize and not self.nonfinite:
             self._refuse_overflow(tile, at)  # before the format gets an infinity that the original does not have
         geom = Geometry(len(tile), self.geom.cols, self.geom.params)
-        aids = self.aids.restricted(self.format.sees)
-        large = 0 if self.nonfinite else self.whole  # kernels encode finite weights
-
-        def slow() -> Parts:
-            return encode_rows(self.format, tile, shared, geom, self.options, aids)
-
-        plain = self.format.prepare is None and aids.empty
-        parts = self._plugin(
-            "encode", lambda: coding.encode(self.format, tile, geom, self.options, slow, plain=plain, whole=large)
-        )
-        parts = self._checked(parts, geom)
+        parts = self._parts(tile, shared, geom)
         decoded = decode_rows(self.format, parts, geom, self.name, whole=self.whole)
         if self.nonfinite:  # NaN and infinity do not count below
             finite = np.isfinite(original)
@@ -115,6 +118,37 @@ class MatrixEncoder:
         self._refuse_lost(original, parts, decoded)
         self._refuse_overflow(decoded, at)
         return parts, coding.error_sums(original, decoded, whole=self.whole)
+
+    def _parts(self, tile: Array, shared: object, geom: Geometry) -> Parts:
+        """The tile's parts, with error feedback if it is asked for and the format can take it."""
+        correction = self._correction()
+        if correction is not None and correction.way == "blocks":
+            return self._made("encode", geom, partial(correction.encoded, tile, shared, geom))
+        parts = self._made("encode", geom, partial(self._plain, tile, shared, geom))
+        if correction is None:
+            return parts
+        return self._made("with_codes", geom, partial(correction.corrected, parts, tile, geom))
+
+    def _plain(self, tile: Array, shared: object, geom: Geometry) -> Parts:
+        aids = self.aids.restricted(self.format.sees)
+        slow = partial(encode_rows, self.format, tile, shared, geom, self.options, aids)
+        plain = self.format.prepare is None and aids.empty
+        large = 0 if self.nonfinite else self.whole  # kernels encode finite weights
+        return coding.encode(self.format, tile, geom, self.options, slow, plain=plain, whole=large)
+
+    def _bound(self) -> Correction | None:
+        """The error feedback of this matrix; None where there is none."""
+        hessian = self.aids.hessian
+        if self.feedback is None or hessian is None or self.nonfinite:
+            return None
+        way = self._plugin("grid", lambda: way_of(self.format, self.geom, self.options))
+        if way is None:
+            return None
+        seen = self.aids.restricted(self.format.sees)
+        whole, name = self.whole, self.name
+        return Correction(
+            self.format, self.options, seen, self.feedback, hessian, self.factors, way, whole=whole, name=name
+        )
 
     def _refuse_nonfinite(self, tile: Array, first: int, reader: RowsReader | None) -> None:
         """Raises NumericError where a run of rows from `first` on holds NaN or infinity; counts those of all rows."""
@@ -146,14 +180,18 @@ class MatrixEncoder:
             hint=f"The weights are finite but too large for {self.format.tag}; give the tensor another format.",
         )
 
-    def _checked(self, parts: Parts, geom: Geometry) -> Parts:
+    def _made(self, verb: str, geom: Geometry, make: Callable[[], Parts]) -> Parts:
+        """The parts that a function of the format makes, checked."""
+        return self._checked(verb, self._plugin(verb, make), geom)
+
+    def _checked(self, verb: str, parts: Parts, geom: Geometry) -> Parts:
         spec = self.format
         arrays = {name: np.asarray(array) for name, array in parts.items()}
         for part in spec.parts:
             array, dtype = arrays[part.name], numpy_dtype(part.dtype)
             shape = (array.size,) if part.variable else part.shape(geom)
             if (array.shape, array.dtype) != (shape, dtype):
-                raise self._breach("encode", f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}")
+                raise self._breach(verb, f"{array.shape} {array.dtype} for part {part.name!r}", f"{shape} {dtype}")
         return arrays
 
     def _plugin(self, verb: str, call: Callable[[], T]) -> T:

@@ -69,7 +69,7 @@ class FormatSpec:
 
     def __attrs_post_init__(self) -> None:
         """Tells the parts what a block is."""
-        default = self._defaults().get(self.block[1]) if isinstance(self.block[1], str) else None
+        default = self.with_defaults().get(self.block[1]) if isinstance(self.block[1], str) else None
         parts = tuple(part.of_block(self.block, default) for part in self.parts)  # type: ignore[arg-type]  # see `check`
         object.__setattr__(self, "parts", parts)
 
@@ -79,7 +79,7 @@ class FormatSpec:
         rows, width = self.block
         if not names or len(set(names)) != len(names):
             raise ValueError(f"parts {names}: at least one, with different names")
-        if isinstance(width, str) and type(self._defaults().get(width)) is not int:
+        if isinstance(width, str) and type(self.with_defaults().get(width)) is not int:
             raise ValueError(f"block {self.block}: no parameter {width!r} that is an integer")
         if any(size is not None and size < 1 for size in (rows, self.width())):
             raise ValueError(f"block {self.block}: sizes are at least 1")
@@ -95,7 +95,7 @@ class FormatSpec:
         complete(self.options, {})
         self.bits_per_weight()
 
-    def _defaults(self, params: Params | None = None) -> dict[str, object]:
+    def with_defaults(self, params: Params | None = None) -> dict[str, object]:
         """The layout's parameters, with their defaults where `params` has none."""
         return {setting.name: setting.default for setting in self.params} | dict(params or {})
 
@@ -124,7 +124,7 @@ class FormatSpec:
         width = self.block[1]
         if not isinstance(width, str):
             return width
-        size = self._defaults(params)[width]
+        size = self.with_defaults(params)[width]
         assert isinstance(size, int)  # `check` and `complete` have checked it
         return size
 
@@ -140,7 +140,7 @@ class FormatSpec:
 
     def _addressable(self, shape: tuple[int, ...], params: Params | None) -> bool:
         """Whether numpy can address arrays of the tensor and of its parts, memory aside."""
-        shapes = self.part_shapes(shape, self._defaults(params))
+        shapes = self.part_shapes(shape, self.with_defaults(params))
         stored = all(addressable(shapes[part.name], itemsize(part.dtype)) for part in self.parts)
         return stored and addressable(shape, WIDEST)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from fourcc.analysis.statistics import Spread, Statistics
-    from fourcc.container.index import ErrorRecord, PartRecord
+    from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord
     from fourcc.dtypes import DType
 
 
@@ -54,6 +54,11 @@ def error(record: ErrorRecord | None) -> dict[str, object] | None:
     if record is None:
         return None
     return {"relative_rmse": record.relative_rmse, "sqnr_db": record.sqnr_db, "max_error": record.max_error}
+
+
+def feedback(record: FeedbackRecord | None) -> dict[str, object] | None:
+    """The error feedback with which a tensor was encoded; null if there was none."""
+    return None if record is None else {**record._asdict(), "hessian": record.hessian.hex()}
 
 
 def parts(records: Iterable[PartRecord]) -> list[dict[str, object]]:

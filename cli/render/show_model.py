@@ -132,4 +132,5 @@ def tensor_document(tensor: TensorRecord, index: Index) -> dict[str, object]:
         "encoder_version": tensor.encoder_version,
         "provider": None if provider is None else str(provider),
         "aids": None if tensor.aids is None else tensor.aids.hex(),
+        "feedback": json_documents.feedback(tensor.feedback),
     }

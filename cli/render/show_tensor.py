@@ -13,6 +13,7 @@ from fourcc.errors import PluginError, UsageError
 
 if TYPE_CHECKING:
     from fourcc.analysis.statistics import Bin, Statistics
+    from fourcc.container.index import FeedbackRecord
     from fourcc.sources.source import Source, SourceTensor
     from fourcc.spec import FormatSpec
 
@@ -135,10 +136,16 @@ def _record_facts(tensor: SourceTensor) -> Iterable[tuple[str, str]]:
     yield "format by", "unknown" if tensor.provider is None else str(tensor.provider)
     yield "encoder version", _versions(tensor, record.encoder_version)
     yield "calibration data", "" if record.aids is None else f"BLAKE2b-128 {record.aids.hex()}"
+    yield "error feedback", "" if record.feedback is None else _feedback(record.feedback)
     if record.error is not None:
         yield "relative RMSE", units.relative_rmse(record.error)
         yield "SQNR", f"{units.sqnr(record.error)} dB"
         yield "max error", f"{record.error.max_error:.3g}"
+
+
+def _feedback(record: FeedbackRecord) -> str:
+    settings = f"{record.method}, damping {record.damping:g}, order {record.order}"
+    return f"{settings}, hessian BLAKE2b-128 {record.hessian.hex()}"
 
 
 def _versions(tensor: SourceTensor, stored: int | None) -> str:
@@ -206,6 +213,7 @@ def _document(source: Source, tensor: SourceTensor, measured: Statistics | str) 
             "rule": tensor.record.rule,
             "encoder_version": tensor.record.encoder_version,
             "provider": None if tensor.provider is None else str(tensor.provider),
+            "feedback": json_documents.feedback(tensor.record.feedback),
             "error": json_documents.error(tensor.record.error),
         }
     if isinstance(measured, str):

@@ -37,6 +37,13 @@ Recipe = Annotated[
 Formats = Annotated[
     str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
 ]
+Feedback = Annotated[
+    str | None,
+    typer.Option("--feedback", metavar="gptq", help="Choose codes so that errors make up for each other, by Hessians."),
+]
+Damping = Annotated[
+    float | None, typer.Option("--damping", metavar="D", help="Of --feedback: above 0, at most 1.  [default: 0.01]")
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")
 ]

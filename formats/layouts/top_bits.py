@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fourcc import Array
+from fourcc import Array, Parts
 
 BITS = np.arange(32)
 
@@ -17,3 +17,10 @@ def word_of(bits: Array) -> Array:
     """The words of blocks: 0 or 1, (blocks, 32) -> uint32 (blocks,)."""
     words: Array = np.packbits(np.ascontiguousarray(bits), axis=1, bitorder="little").view("<u4")[:, 0]
     return words
+
+
+def with_top_bits(parts: Parts, bits: Array) -> Parts:
+    """Parts of their own whose records `blocks` get other top bits, 0 or 1, (rows, cols)."""
+    high = parts["blocks"]["high"]
+    high[...] = word_of(bits.astype(np.uint8).reshape(-1, len(BITS))).reshape(high.shape)
+    return parts

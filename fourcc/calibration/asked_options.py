@@ -68,7 +68,8 @@ def _asked(piece: str) -> TargetFormat:
     fmt = _format(tag.strip())
     if fmt.encode is None:
         raise UsageError(f"the format {fmt.tag} has no encoder", hint="Leave it out of the options.")
-    params, options = {}, {}
+    params: dict[str, object] = {}
+    options: dict[str, object] = {}
     for setting in settings:
         name, _, value = setting.partition("=")
         known = next((each for each in (*fmt.params, *fmt.options) if each.name == name.strip()), None)

@@ -21,6 +21,9 @@ from fourcc.settings import Params
 from fourcc.tags import FourCC, as_tag
 
 SCHEMA = "fourcc.costs/1"
+MEASURED_BITS = (
+    3.5  # of the option that is measured, or the nearest: its damage is far above rounding, and not yet wild
+)
 DIGITS = 9  # significant digits of every number that is not whole
 
 
@@ -175,6 +178,11 @@ class Costs:
 def by_size(options: Iterable[Option]) -> tuple[Option, ...]:
     """Options in the order of the file: by bytes, then by tag and settings."""
     return tuple(sorted(options, key=lambda option: (option.nbytes, option.key)))
+
+
+def unit_line(unit: Unit) -> str:
+    """A unit as JSON in one line, with the same numbers as in the file of costs."""
+    return "".join(line.strip() for line in _unit_text(unit).splitlines())
 
 
 def _unit_text(unit: Unit) -> str:

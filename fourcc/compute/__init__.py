@@ -12,7 +12,7 @@ from fourcc.compute.cache import (
     current_entries,
     why_not_kept,
 )
-from fourcc.compute.choosing import is_copied, kernel_of, unfit_for_blocks, why_decoded
+from fourcc.compute.choosing import is_copied, kernel_of, target_name, unfit_for_blocks, why_decoded
 from fourcc.compute.packed import Packed, pack, pack_decoded
 from fourcc.compute.products import Activations, gather, matmul, multiply, prepare, product_job
 from fourcc.compute.teams import run
@@ -34,6 +34,7 @@ __all__ = [
     "prepare",
     "product_job",
     "run",
+    "target_name",
     "unfit_for_blocks",
     "why_decoded",
     "why_not_kept",

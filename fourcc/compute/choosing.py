@@ -95,6 +95,18 @@ def _warn(fmt: Format, choice: _Chosen) -> None:
         warnings.warn(SlowProductsWarning(choice.warning), stacklevel=4)
 
 
+def target_name() -> str:
+    """The family of processors that kernels are compiled for, such as ``avx512``: results may differ between two.
+
+    Raises:
+        UsageError: ``FOURCC_SIMD`` names none, or one that this machine cannot run.
+    """
+    from fourcc.kernels.simd.target import target
+
+    _check_target()
+    return target().name
+
+
 def _check_target() -> None:
     from fourcc.kernels.simd.target import target
 

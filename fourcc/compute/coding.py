@@ -70,7 +70,7 @@ class _Choice:
 _choice = _Choice()
 
 
-def _either(kernel: KernelFunction | None, whole: int, fast: Callable[[KernelFunction], T], slow: Callable[[], T]) -> T:
+def either(kernel: KernelFunction | None, whole: int, fast: Callable[[KernelFunction], T], slow: Callable[[], T]) -> T:
     """The result of the work, done by the kernel's machine code if it is to be used, else in numpy."""
     if kernel is None:
         return slow()
@@ -101,7 +101,7 @@ def encode(
         _run(code, (geom.rows, geom.cols), [parts[name] for name in kernel.parts], x=tile)
         return parts
 
-    return _either(kernel.encoder(options), whole, fast, slow)
+    return either(kernel.encoder(options), whole, fast, slow)
 
 
 def decode(fmt: Format, parts: Parts, geom: Geometry, *, whole: int, out: Array | None = None) -> Array:
@@ -123,7 +123,7 @@ def decode(fmt: Format, parts: Parts, geom: Geometry, *, whole: int, out: Array 
         _run(code, into.shape, [parts[name] for name in kernel.parts], out=into)
         return into
 
-    return _either(kernel.decode, whole, fast, lambda: fmt.decode(parts, geom))
+    return either(kernel.decode, whole, fast, lambda: fmt.decode(parts, geom))
 
 
 def error_sums(original: Array, decoded: Array, *, whole: int) -> ErrorSums:
@@ -141,7 +141,7 @@ def error_sums(original: Array, decoded: Array, *, whole: int) -> ErrorSums:
     def fast(code: KernelFunction) -> ErrorSums:
         return ErrorSums(**kernel.results(_run(code, original.shape, [], x=original, out=decoded)))
 
-    return _either(kernel.error_sums, whole, fast, lambda: ErrorSums.of(original, decoded))
+    return either(kernel.error_sums, whole, fast, lambda: ErrorSums.of(original, decoded))
 
 
 def _kernel(fmt: Format, params: Params, whole: int) -> Kernel | None:

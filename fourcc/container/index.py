@@ -55,6 +55,22 @@ class ErrorRecord(NamedTuple):
     max_error: float
 
 
+class FeedbackRecord(NamedTuple):
+    """The error feedback with which a tensor was encoded.
+
+    Attributes:
+        method: ``gptq``.
+        damping: what was added to the Hessian's diagonal, as a share of its mean.
+        order: of the columns, ``activity`` or ``columns``.
+        hessian: BLAKE2b-128 over the Hessian of the inputs, float32.
+    """
+
+    method: str
+    damping: float
+    order: str
+    hessian: bytes
+
+
 class TensorRecord(NamedTuple):
     """One tensor.
 
@@ -71,6 +87,7 @@ class TensorRecord(NamedTuple):
         error: None where it was kept as stored.
         aids: digest of the calibration data used, or None.
         provider: index into the providers: the one whose format it was written in; None where that is unknown.
+        feedback: the error feedback with which it was encoded, or None.
         extra: keys that this version does not know; they are kept when the tensor is copied.
     """
 
@@ -86,6 +103,7 @@ class TensorRecord(NamedTuple):
     error: ErrorRecord | None = None
     aids: bytes | None = None
     provider: int | None = None
+    feedback: FeedbackRecord | None = None
     extra: Extra = NOTHING
 
     @property
@@ -191,6 +209,7 @@ def pack_index(index: Index) -> bytes:
 def _tensor_tree(tensor: TensorRecord) -> dict[str, object]:
     tree = tensor._asdict()
     del tree["extra"]
+    feedback = tree.pop("feedback")  # the key is there only where there was some
     return {
         **tree,
         "tag": tensor.tag.code.decode("ascii"),
@@ -198,6 +217,7 @@ def _tensor_tree(tensor: TensorRecord) -> dict[str, object]:
         "options": dict(tensor.options),
         "parts": [part._asdict() for part in tensor.parts],
         "error": None if tensor.error is None else tensor.error._asdict(),
+        **({} if feedback is None else {"feedback": feedback._asdict()}),
         **tensor.extra,
     }
 

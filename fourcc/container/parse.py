@@ -15,6 +15,7 @@ from fourcc.container.fields import ARRAY, BYTES, DTYPE, MAP, MAX_HYPER, NUMBER,
 from fourcc.container.index import (
     BlobRecord,
     ErrorRecord,
+    FeedbackRecord,
     Index,
     PartRecord,
     Provider,
@@ -51,6 +52,8 @@ TENSOR: Schema = {
     "aids": BYTES.or_nil(),
     "provider": NUMBER.or_nil(),
 }
+FEEDBACK: Schema = {"method": TEXT, "damping": REAL, "order": TEXT, "hessian": BYTES}
+OF_SOME: Schema = {"feedback": MAP}  # keys that only some tensors have
 INDEX: Schema = {
     "tensors": ARRAY,
     "blobs": ARRAY,
@@ -129,8 +132,16 @@ def _tensor(fields: Fields) -> TensorRecord:
         error=None if tree["error"] is None else _error(fields.map("error", ERROR, tensor=name).tree),
         aids=tree["aids"],
         provider=tree["provider"],
-        extra=fields.unknown(TENSOR),
+        feedback=_feedback(fields) if "feedback" in tree else None,
+        extra=fields.unknown({**TENSOR, **OF_SOME}),
     )
+
+
+def _feedback(fields: Fields) -> FeedbackRecord:
+    if type(fields.tree["feedback"]) is not dict:
+        fields.fail("feedback", fields.tree["feedback"], MAP.words)
+    tree = fields.map("feedback", FEEDBACK, tensor=fields.tensor or "").tree
+    return FeedbackRecord(tree["method"], tree["damping"], tree["order"], tree["hessian"])
 
 
 def _error(tree: Mapping[str, Any]) -> ErrorRecord:

@@ -14,6 +14,7 @@ from fourcc.container.writer import Writer
 from fourcc.conversion.pipeline import lost, transcode
 from fourcc.conversion.plan import Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError
+from fourcc.feedback.feedback import Feedback
 from fourcc.files.read import ReadFile, identity
 from fourcc.files.write import AtomicFile, check_name, check_space, check_target
 from fourcc.format import Aids
@@ -56,6 +57,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
+    feedback: str | Feedback | None = None,
     threads: int | None = None,
     force: bool = False,
     progress: OnProgress | None = None,
@@ -73,6 +75,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         include: globs of names of tensors to take; none: all.
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
+        feedback: ``"gptq"``, or the settings: chooses codes with error feedback in tensors that have a `hessian`, but
+            not in embeddings.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output.
         progress: called after every tile.
@@ -89,7 +93,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
         target = check_target(Path(output), opened.all_files, force=force)
-        planned = plan(opened, rules, include=include, exclude=exclude, aids=aids)
+        planned = plan(opened, rules, include=include, exclude=exclude, aids=aids, feedback=feedback)
         planned.refuse_unmet()
         return execute(planned, target, threads=threads, progress=progress)
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from math import prod
 
-from fourcc.container.index import BlobRecord, ErrorRecord, Index, PartRecord, Provider, SourceRecord
+from fourcc.container.index import BlobRecord, ErrorRecord, Index, PartRecord, Provider, SourceRecord, TensorRecord
 from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, TAIL_BYTES, aligned, sum_count
 from fourcc.container.writer import packed_index
-from fourcc.conversion.pipeline import Step, copied_record, new_record, number_of, provider_of
+from fourcc.conversion.pipeline import Step, copied_record, feedback_record, new_record, number_of, provider_of
 from fourcc.dtypes import itemsize
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision
@@ -46,10 +46,7 @@ def file_bytes(source: Source, policy_text: str, steps: Iterable[Step]) -> int:
         parts = _parts(step, offset)
         offset = aligned(parts[-1].offset + parts[-1].nbytes) if parts else offset
         provider = number_of(providers, provider_of(step))
-        if step.copied:
-            tensors.append(copied_record(step, parts, provider))
-        else:
-            tensors.append(new_record(step, parts, None if step.decision.keep else ERROR, _aids(step), provider))
+        tensors.append(copied_record(step, parts, provider) if step.copied else _record(step, parts, provider))
     blobs, end = _blobs({**source.blobs, POLICY_BLOB: policy_text.encode()}, offset)
     index = Index(
         tensors=tuple(tensors),
@@ -60,6 +57,12 @@ def file_bytes(source: Source, policy_text: str, steps: Iterable[Step]) -> int:
         providers=tuple(providers),
     )
     return end + len(packed_index(index)) + TAIL_BYTES
+
+
+def _record(step: Step, parts: tuple[PartRecord, ...], provider: int | None) -> TensorRecord:
+    """The record of a tensor that is not copied, with stand-ins."""
+    error = None if step.decision.keep else ERROR
+    return new_record(step, parts, error, _aids(step), provider, feedback_record(step, lambda _: DIGEST))
 
 
 def _parts(step: Step, offset: int) -> tuple[PartRecord, ...]:

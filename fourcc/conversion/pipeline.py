@@ -11,9 +11,12 @@ from typing import Protocol
 
 import attrs
 
-from fourcc.arrays import Parts
-from fourcc.container.index import ErrorRecord, PartRecord, Provider, TensorRecord
+from fourcc.arrays import Floats, Parts
+from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord, Provider, TensorRecord
 from fourcc.errors import listed
+from fourcc.feedback.factors import Factors, hessian_digest
+from fourcc.feedback.feedback import Feedback
+from fourcc.feedback.way import way_of
 from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry, split_shape
 from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite
@@ -53,11 +56,19 @@ class Sink(Protocol):
 
 @attrs.frozen(eq=False)
 class Step:
-    """One tensor of a conversion: its source, the decision about it, and what calibration knows of its inputs."""
+    """One tensor of a conversion: its source, the decision about it, and what calibration knows of its inputs.
+
+    Attributes:
+        source: the tensor.
+        decision: its format, parameters and options.
+        aids: calibration data.
+        feedback: the settings of error feedback; None: none for this tensor.
+    """
 
     source: SourceTensor
     decision: Decision
     aids: Aids
+    feedback: Feedback | None = None
 
     @property
     def copied(self) -> bool:
@@ -93,7 +104,8 @@ def transcode(
     encoded: Counter[FourCC] = Counter()  # weights that a format has to encode
     for step in steps:
         encoded[step.decision.tag] += 0 if step.decision.keep else prod(step.source.shape)
-    tasks = (task for step in steps for task in _tasks(step, encoded[step.decision.tag]))
+    factors = Factors()
+    tasks = (task for step in steps for task in _tasks(step, encoded[step.decision.tag], factors))
     tiles = in_order(tasks, threads, budget)
     for step in steps:
         if step.copied:
@@ -103,13 +115,13 @@ def transcode(
         yield _collect(step, writer, providers, iter(partial(next, tiles), None), report)
 
 
-def _tasks(step: Step, whole: int) -> Iterator[Task[_Tile | None]]:
+def _tasks(step: Step, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:
     """The work on a tensor's tiles, matrix after matrix; the last task marks the tensor's end."""
     if step.copied:
         return
     lead, _, _ = split_shape(step.source.shape)
     for matrix in range(prod(lead) if prod(step.source.shape) else 0):  # an empty tensor may have 2^60 matrices
-        yield from _keep_tasks(step, matrix) if step.decision.keep else _encode_tasks(step, matrix, whole)
+        yield from _keep_tasks(step, matrix) if step.decision.keep else _encode_tasks(step, matrix, whole, factors)
     yield Task(lambda: None)
 
 
@@ -131,7 +143,7 @@ def _keep(step: Step, fmt: Format, matrix: int, first: int, last: int) -> _Tile:
     return _Tile(first, (last - first) * cols, tile.parts, ErrorSums())
 
 
-def _encode_tasks(step: Step, matrix: int, whole: int) -> Iterator[Task[_Tile | None]]:
+def _encode_tasks(step: Step, matrix: int, whole: int, factors: Factors) -> Iterator[Task[_Tile | None]]:
     stored, wanted = step.source.format, registry[step.decision.tag]
     _, rows, cols = split_shape(step.source.shape)
     reader = partial(decoded_rows, step.source, stored, matrix)
@@ -145,6 +157,8 @@ def _encode_tasks(step: Step, matrix: int, whole: int) -> Iterator[Task[_Tile | 
         nonfinite=step.decision.nonfinite,
         whole=whole,
         reader=reader,
+        feedback=None if step.aids.unseen(matrix) else step.feedback,
+        factors=factors,
     )
     shared = Once(partial(encoder.prepare, reader))
     for first, last in tile_bounds(rows, cols, stored, wanted):
@@ -185,11 +199,17 @@ def _collect(
         report(source.name, tile.weights)
     error = None if decision.keep else _error_record(sums)
     aids = None if decision.keep else _aids_digest(step.aids.restricted(spec.sees))
-    return new_record(step, parts.finish(), error, aids, number_of(providers, provider_of(step)))
+    provider = number_of(providers, provider_of(step))
+    return new_record(step, parts.finish(), error, aids, provider, feedback_record(step, hessian_digest))
 
 
 def new_record(
-    step: Step, parts: tuple[PartRecord, ...], error: ErrorRecord | None, aids: bytes | None, provider: int | None
+    step: Step,
+    parts: tuple[PartRecord, ...],
+    error: ErrorRecord | None,
+    aids: bytes | None,
+    provider: int | None,
+    feedback: FeedbackRecord | None,
 ) -> TensorRecord:
     """The record of a tensor that is not copied.
 
@@ -199,6 +219,7 @@ def new_record(
         error: of its weights; None where they are kept as stored.
         aids: digest of the calibration data that its encoder saw.
         provider: number of the package that provides the format.
+        feedback: the error feedback; None where there was none.
     """
     decision, source = step.decision, step.source
     return TensorRecord(
@@ -214,7 +235,26 @@ def new_record(
         error=error,
         aids=aids,
         provider=provider,
+        feedback=feedback,
     )
+
+
+def feedback_record(step: Step, digest: Callable[[Floats], bytes]) -> FeedbackRecord | None:
+    """The error feedback with which a tensor is encoded; None where its format cannot take it.
+
+    Args:
+        step: the tensor.
+        digest: of the Hessian.
+    """
+    given, hessian = step.feedback, step.aids.hessian
+    if given is None or hessian is None:
+        return None
+    _, rows, cols = split_shape(step.source.shape)
+    way = way_of(registry[step.decision.tag], Geometry(rows, cols, step.decision.params), step.decision.options)
+    if way is None or not prod(step.source.shape):
+        return None
+    order = given.order if way == "codes" else "columns"
+    return FeedbackRecord(given.method, float(given.damping), order, digest(hessian))
 
 
 def _copy(step: Step, writer: Sink, providers: dict[Provider, int]) -> TensorRecord:

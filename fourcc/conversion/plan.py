@@ -13,13 +13,14 @@ import attrs
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.conversion.file_size import file_bytes
 from fourcc.conversion.pipeline import Step
-from fourcc.encoding import check_needs
+from fourcc.encoding import check_needs, check_shape
 from fourcc.errors import PluginError, PolicyError, Problem, SourceError, UsageError
+from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
 from fourcc.networks import left_out
 from fourcc.plugins.registry import registry
-from fourcc.policy import Policy, TensorInfo
+from fourcc.policy import Decision, Policy, TensorInfo
 from fourcc.sources import warnings
 from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.source import Source, SourceTensor
@@ -82,6 +83,7 @@ def plan(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
+    feedback: str | Feedback | None = None,
 ) -> Plan:
     """Decides every tensor's format; reads no weight and writes nothing.
 
@@ -91,6 +93,7 @@ def plan(
         include: globs of tensor names; none: all.
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
+        feedback: ``"gptq"``, or the settings of error feedback, for the tensors with a `hessian` but embeddings.
 
     Raises:
         PolicyError: the policy cannot be carried out on these tensors; the message has every reason.
@@ -101,15 +104,30 @@ def plan(
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
     aids = aids or {}
+    settings = as_feedback(feedback)
     steps = tuple(
-        Step(tensor, decision, aids.get(tensor.name, Aids()))
+        _step(tensor, decision, aids.get(tensor.name, Aids()), None if _looked_up(tensor, tied=tied) else settings)
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
+    if settings is not None and not any(step.feedback for step in steps):
+        hint = "Give calibration data with Hessians of the inputs of the matrices that are encoded."
+        raise UsageError("error feedback needs Hessians, and there is none", file=source.path, hint=hint)
     refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
         _check_storable(step.source, source.path)
         _check_step(step)
     return Plan(source, policy, steps)
+
+
+def _step(tensor: SourceTensor, decision: Decision, aids: Aids, feedback: Feedback | None) -> Step:
+    """The step of a tensor, with error feedback if its inputs are known and it is encoded."""
+    fed = not decision.keep and not decision.nonfinite and aids.hessian is not None
+    return Step(tensor, decision, aids, feedback if fed else None)
+
+
+def _looked_up(tensor: SourceTensor, *, tied: bool) -> bool:
+    """Whether rows of the tensor are looked up, so that a Hessian does not tell what its errors cost."""
+    return "embedding" in roles(tensor.name, tied=tied)
 
 
 def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
@@ -176,3 +194,5 @@ def _check_step(step: Step) -> None:
         return
     _ = step.source.format  # raises where it is missing: the tensor has to be decoded
     check_needs(registry[step.decision.tag], step.aids, step.source.shape, step.source.name)
+    if step.feedback is not None and step.aids.hessian is not None:
+        check_shape("hessian", step.aids.hessian, step.source.shape, step.source.name)

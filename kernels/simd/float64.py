@@ -74,6 +74,17 @@ def _nearest(x: Lanes) -> Lanes:
         return np.rint(x).astype(np.int32).astype(np.int8)
 
 
+@operation(ADDRESS, returns=DOUBLES)
+def load_floats_as_doubles(address: int) -> Lanes:
+    """8 float32 as doubles."""
+    return read(address, "<f4", 8).astype(np.float64)
+
+
+@load_floats_as_doubles.lowered
+def _(b: Builder, address: Value) -> Value:
+    return b.fpext(b.load_from(address, vector("f32", 8)), llvm_type(DOUBLES))
+
+
 @operation(ADDRESS, DOUBLES, DOUBLES)
 def store_nearest_bytes(address: int, low: Lanes, high: Lanes) -> None:
     """Stores 16 doubles, rounded half to even to whole numbers from -128 to 127, as signed bytes."""
@@ -106,6 +117,28 @@ def _rounded(b: Builder, x: Value) -> Value:
         return b.elementwise("rint", x)
     magic = b.constant(x.type, 1.5 * 2.0**52)  # for |x| below 2^51 the sum has no fraction bits
     return b.fsub(b.fadd(x, magic), magic)
+
+
+@operation(DOUBLES, returns=DOUBLES)
+def rounded_doubles(x: Lanes) -> Lanes:
+    """The nearest whole numbers, half to even, where |x| is below 2^51."""
+    return np.rint(x)
+
+
+@rounded_doubles.lowered
+def _(b: Builder, x: Value) -> Value:
+    return _rounded(b, x)
+
+
+@operation(DOUBLES, DOUBLES, DOUBLES, DOUBLES, returns=DOUBLES)
+def where_less_doubles(x: Lanes, y: Lanes, this: Lanes, other: Lanes) -> Lanes:
+    """`this` in lanes where x is less than y, else `other`, also for NaN."""
+    return np.where(x < y, this, other)
+
+
+@where_less_doubles.lowered
+def _(b: Builder, x: Value, y: Value, this: Value, other: Value) -> Value:
+    return b.select(b.fcmp_ordered("<", x, y), this, other)
 
 
 @operation(DOUBLES, DOUBLES, returns=INTEGER)

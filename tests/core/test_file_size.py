@@ -110,3 +110,15 @@ def test_parts_of_variable_length_are_estimated(fmt: fourcc.Format) -> None:
         opened = source({"w": normal(256, 512)})
         planned = plan(opened, Policy.shorthand(str(fmt.tag)))
         assert planned.nbytes < planned.file_bytes < planned.nbytes + 1500
+
+
+def test_error_feedback_is_counted_where_it_is_used() -> None:
+    """A record of its settings and the Hessian's digest; a format without codes has none."""
+    tensors = {"w": normal(40, 256), "v": normal(40, 100)}
+    aids = {name: Aids(hessian=np.eye(values.shape[1], dtype=np.float32)) for name, values in tensors.items()}
+    planned = plan(source(tensors), Policy.shorthand("Q4_K,F16"), aids=aids, feedback="gptq")
+    with TemporaryDirectory() as folder:
+        result = execute(planned, Path(folder) / "model.bin", threads=1)
+        assert result.path.stat().st_size == planned.file_bytes
+    assert [tensor.feedback is not None for tensor in result.index.tensors] == [True, False]
+    assert planned.file_bytes > plan(source(tensors), Policy.shorthand("Q4_K,F16"), aids=aids).file_bytes

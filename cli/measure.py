@@ -1,0 +1,113 @@
+"""`fourcc measure`: the costs of each format for each matrix, on a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fourcc.cli.render import terminal
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import options
+from fourcc.cli.shared.feedback_options import feedback_of
+from fourcc.errors import UsageError
+
+EPILOG = """\b
+Examples:
+  fourcc measure stories.bin --text other.txt -o model.costs
+  fourcc measure stories.bin --calibration model.calib --text other.txt -o model.costs --options Q3_K,Q4_K,Q6_K
+  fourcc measure stories.bin --text other.txt -o model.costs --group q+k+v,gate+up --options NF4,Q4_Z:group=64
+
+The text should be another one than the calibration's. `fourcc allocate` makes a policy of the costs, and `fourcc
+inspect` shows them. What is done when the command is interrupted lies beside the output, and the same command goes on
+from there."""
+
+Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The measuring text, UTF-8.")]
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", metavar="FILE", help="What encoders are given, of `fourcc calibrate`.")
+]
+Options = Annotated[
+    str | None,
+    typer.Option(
+        "--options",
+        metavar="TAG[,TAG]",
+        help="Formats to try, each with settings: TAG:NAME=VALUE.  [default: ggml's quantized ones]",
+    ),
+]
+Group = Annotated[
+    str | None,
+    typer.Option("--group", metavar="ROLES", help="Matrices of a layer that share a format, such as q+k+v,gate+up."),
+]
+Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to measure at most.")]
+Context = Annotated[int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: the model's, to 2048.")]
+Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
+Direct = Annotated[bool, typer.Option("--direct", help="Measure every option, instead of predicting it from one.")]
+Tokenizer = Annotated[
+    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the model's.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(measure)
+
+
+def measure(  # noqa: PLR0913 - one an option
+    source: options.Source,
+    *,
+    text: Text,
+    output: options.Output = None,
+    calibration: Calibration = None,
+    feedback: options.Feedback = None,
+    damping: options.Damping = None,
+    tags: Options = None,
+    group: Group = None,
+    tokens: Limit = 2000,
+    context: Context = 0,
+    parted: Documents = False,
+    direct: Direct = False,
+    tokenizer: Tokenizer = None,
+    force: options.Force = False,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Measure what each format costs each matrix, in bytes and in KL divergence.
+
+    One format of each matrix is measured by running the model with it; the others are predicted from their error.
+    """
+    from fourcc.calibration.measure import measure as measured
+    from fourcc.cli.render import costs_tables
+
+    settings = feedback_of(feedback, damping)
+    if output is None:
+        raise UsageError("measure needs an output", hint="Add -o FILE.")
+    with Progress("measuring", 0, quiet=quiet, unit="stages") as progress:
+
+        def note(line: str) -> None:
+            progress.clear()
+            terminal.notes([line], quiet=quiet)
+
+        costs = measured(
+            source,
+            text,
+            output,
+            calibration=calibration,
+            feedback=settings,
+            options=tags,
+            group=group,
+            tokens=tokens,
+            context=context,
+            documents=parted,
+            direct=direct,
+            tokenizer=tokenizer,
+            threads=threads,
+            force=force,
+            progress=progress,
+            note=note,
+        )
+    if as_json:
+        costs_tables.show_document("measure", output, costs)
+    elif not quiet:
+        costs_tables.show(output, costs, rows=costs_tables.WORST)

@@ -1,0 +1,93 @@
+"""A file of costs, as `measure` and `inspect` show it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fourcc.calibration.costs import MEASURED_BITS
+from fourcc.calibration.costs_reading import read_costs
+from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.tables import Column
+
+if TYPE_CHECKING:
+    from fourcc.calibration.costs import Costs, Option, Unit
+
+WORST = 12  # units that a summary shows
+COLUMNS = (
+    Column("unit", shrinks=True),
+    Column("weights", right=True),
+    Column("tag"),
+    Column("bits/weight", right=True),
+    Column("output error", right=True),
+    Column("nats/token", right=True),
+    Column("options", right=True),
+)
+
+
+def inspect(path: Path, *, as_json: bool) -> None:
+    """Writes all that a file of costs holds. Raises as `read_costs` does."""
+    costs = read_costs(path)
+    if as_json:
+        show_document("inspect", path, costs)
+    else:
+        show(path, costs)
+
+
+def show(path: Path, costs: Costs, *, rows: int | None = None) -> None:
+    """Writes what was measured to stdout, and the units with the largest damage first; `rows` None: all of them."""
+    tables.facts(_facts(path, costs))
+    terminal.out("")
+    ordered = sorted(costs.units, key=lambda unit: -(reference(unit).kld or 0))
+    shown = ordered[:rows]
+    tables.show(COLUMNS, [_row(unit) for unit in shown])
+    rest = ordered[len(shown) :]
+    if rest:
+        terminal.out(f"{len(rest)} more units: {_total(rest):.3g} nats/token together")
+    terminal.out(f"all units together: {_total(ordered):.3g} nats/token")
+
+
+def show_document(command: str, path: Path, costs: Costs) -> None:
+    """Writes the costs as one JSON object to stdout."""
+    json_documents.show(command, {"file": str(path), "costs": json.loads(costs.dumps())})
+
+
+def reference(unit: Unit) -> Option:
+    """The measured option that a unit is listed with: the one nearest to those of other units, in bits."""
+    candidates = [unit.options[index] for index in unit.measured] or list(unit.options)
+    return min(candidates, key=lambda option: abs(unit.bits(option) - MEASURED_BITS))
+
+
+def _facts(path: Path, costs: Costs) -> list[tuple[str, str]]:
+    weights = sum(unit.weights for unit in costs.units)
+    tried = sorted({str(option.tag) for unit in costs.units for option in unit.options})
+    return [
+        ("file", f"{path}: costs"),
+        ("model", costs.model),
+        ("calibration", costs.calibration or "none"),
+        ("feedback", "none" if costs.feedback is None else units.settings(costs.feedback)),
+        ("text", f"SHA-256 {costs.text[:16]}, {costs.tokens} tokens in windows of at most {costs.context}"),
+        ("units", f"{len(costs.units)} with {weights} weights"),
+        ("formats", ", ".join(tried)),
+        ("fixed", f"{len(costs.fixed)} tensors, {units.plain_bytes(costs.fixed_bytes)}"),
+    ]
+
+
+def _row(unit: Unit) -> list[str]:
+    option = reference(unit)
+    return [
+        unit.name,
+        str(unit.weights),
+        str(option.tag),
+        units.bits(unit.bits(option)),
+        "-" if option.output_error is None else f"{option.output_error:.3g}",
+        "-" if option.kld is None else f"{option.kld:.3g}",
+        str(len(unit.options)),
+    ]
+
+
+def _total(costs: Sequence[Unit]) -> float:
+    """The damage of these units in the options that they are listed with."""
+    return sum(reference(unit).kld or 0 for unit in costs)

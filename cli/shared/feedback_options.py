@@ -1,0 +1,21 @@
+"""The settings of error feedback that options ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.feedback.feedback import Feedback
+
+
+def feedback_of(method: str | None, damping: float | None) -> Feedback | None:
+    """The settings; None where there is to be no feedback. Raises UsageError for settings that cannot be."""
+    from fourcc.feedback.feedback import Feedback
+
+    if method is None and damping is not None:
+        raise UsageError("--damping goes with --feedback")
+    if method is None:
+        return None
+    return Feedback(method) if damping is None else Feedback(method, damping)

@@ -1,0 +1,88 @@
+"""The file beside a measurement's output that holds the units that are done, so that it can be resumed.
+
+The first line says what is measured; each further line is a unit. A line counts once it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from fourcc.calibration.costs import Unit, unit_line
+from fourcc.calibration.costs_reading import parse_unit
+from fourcc.errors import InputError, UsageError
+
+
+class PartFile:
+    """An unfinished measurement.
+
+    Args:
+        output: the file of costs that is to be written; this one lies beside it.
+        head: what the results depend on, as JSON has it.
+        anew: whether an unfinished measurement is thrown away.
+
+    Attributes:
+        done: the measured units, by name.
+
+    Raises:
+        UsageError: there is an unfinished measurement of something else.
+        InputError: it is damaged.
+    """
+
+    def __init__(self, output: Path, head: Mapping[str, object], *, anew: bool = False) -> None:
+        self.path = output.with_name(f"{output.name}.part")
+        self.done: dict[str, Unit] = {}
+        self._head = json.dumps(head)
+        if anew or not self.path.exists():
+            self.path.write_text(f"{self._head}\n", encoding="ascii")
+        else:
+            self._resume()
+
+    def add(self, unit: Unit) -> None:
+        """Appends a unit that is done."""
+        with self.path.open("a", encoding="ascii") as file:
+            file.write(f"{unit_line(unit)}\n")
+        self.done[unit.name] = unit
+
+    def remove(self) -> None:
+        """Removes the file: the measurement is done."""
+        self.path.unlink()
+
+    def _resume(self) -> None:
+        whole, _, torn = self.path.read_bytes().rpartition(b"\n")
+        lines = whole.split(b"\n")
+        if not whole or lines[0] != self._head.encode():
+            raise self._another(lines[0])
+        for number, line in enumerate(lines[1:], 2):
+            unit = self._unit(line, number)
+            self.done[unit.name] = unit
+        if torn:
+            with self.path.open("r+b") as file:
+                file.truncate(len(whole) + 1)
+
+    def _unit(self, line: bytes, number: int) -> Unit:
+        try:
+            return parse_unit(json.loads(line), self.path)
+        except (ValueError, InputError) as error:
+            hint = "Remove it to measure from the beginning."
+            raise InputError(
+                f"line {number} of the unfinished measurement is damaged", file=self.path, hint=hint
+            ) from error
+
+    def _another(self, line: bytes) -> UsageError:
+        """The error for another measurement's file; it names the first difference."""
+        mine, found, expected = json.loads(self._head), None, None
+        try:
+            theirs = json.loads(line)
+            key = next(key for key in mine if theirs.get(key) != mine[key])
+            found, expected = f"{key} {theirs.get(key)!r}", repr(mine[key])
+        except (ValueError, AttributeError, StopIteration):
+            pass
+        return UsageError(
+            "an unfinished measurement of something else is in the way",
+            file=self.path,
+            found=found,
+            expected=expected,
+            hint="Remove it, or give the arguments that it began with; --force begins anew.",
+        )

@@ -1,0 +1,199 @@
+"""One measurement of an opened model: what is asked for, what is done already, and the costs that come of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.calibration.asked_options import spelled_option
+from fourcc.calibration.costs import Costs, Unit
+from fourcc.calibration.measuring import Measuring, stages_to_run
+from fourcc.calibration.model_digest import model_digest
+from fourcc.calibration.original_run import OriginalRun
+from fourcc.calibration.part_file import PartFile
+from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
+from fourcc.compute import target_name
+from fourcc.errors import UsageError
+from fourcc.models.evaluation import as_text, common_context
+from fourcc.models.staged import StagedNetwork
+from fourcc.models.tokenizers.tokenizer import in_use
+from fourcc.models.windows import Cut, Protocol, cut
+from fourcc.progress import OnProgress, counter
+
+if TYPE_CHECKING:
+    from fourcc.calibration.calibration import Calibration
+    from fourcc.feedback.feedback import Feedback
+    from fourcc.format import Aids
+    from fourcc.models.model import Model
+    from fourcc.policy.asked_formats import TargetFormat
+    from fourcc.sources.source import Source
+
+TOKENS = 2000  # of the text
+CONTEXT = 2048  # the longest window, unless another is asked for
+OnNote = Callable[[str], None]
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Wanted:
+    """What is to be measured, and how.
+
+    Attributes:
+        options: the formats to try.
+        groups: roles whose matrices within a layer get one format.
+        tokens: tokens to measure, at most.
+        context: tokens of the longest window; 0: the model's, at most `CONTEXT`.
+        documents: whether empty lines part documents, each read by itself.
+        direct: whether every option is measured, none predicted.
+        feedback: settings of the error feedback that encoders use; None: none.
+    """
+
+    options: tuple[TargetFormat, ...]
+    groups: tuple[Group, ...] = ()
+    tokens: int = TOKENS
+    context: int = 0
+    documents: bool = False
+    direct: bool = False
+    feedback: Feedback | None = None
+
+    def head(self) -> dict[str, object]:
+        """The part of it that no field of `Costs` has, as JSON has it."""
+        groups = ["+".join(sorted(group)) for group in self.groups]
+        return {"options": list(map(spelled_option, self.options)), "groups": groups, "direct": self.direct}
+
+
+@attrs.frozen(eq=False)
+class Session:
+    """One measurement, of opened files.
+
+    Attributes:
+        source: the original's tensors.
+        model: the original, ready to run.
+        wanted: what is asked for.
+        calibration: of the original.
+        data: the measuring text, UTF-8.
+        file: where it lies, for messages.
+        threads: number of threads.
+        note: takes notes.
+    """
+
+    source: Source
+    model: Model
+    wanted: Wanted
+    calibration: Calibration | None
+    data: bytes
+    file: Path
+    threads: int
+    note: OnNote
+
+    def costs(self, target: Path | None, progress: OnProgress | None, *, force: bool) -> Costs:
+        """The costs; with a target they are written, and what is done is kept beside it until then."""
+        planned = planned_units(self.source, self.wanted.options, self.wanted.groups)
+        self._note_all(planned.notes)
+        self._check_feedback(planned)
+        text = self._cut()
+        head = self._head(planned, text)
+        part = None if target is None else PartFile(target, self._part_head(head), anew=force)
+        done = {} if part is None else dict(part.done)
+        if done:
+            self.note(f"{len(done)} of {len(planned.units)} units were measured before the interruption")
+        for each in self._measured([unit for unit in planned.units if unit.name not in done], text, progress):
+            done[each.name] = each
+            if part is not None:
+                part.add(each)
+        costs = attrs.evolve(head, units=tuple(done[unit.name] for unit in planned.units))
+        self._note_all(notes_on(planned, costs.units))
+        if target is not None and part is not None:
+            costs.write(target, force=force)
+            part.remove()
+        return costs
+
+    def _note_all(self, notes: Iterable[str]) -> None:
+        for each in notes:
+            self.note(each)
+
+    def _check_feedback(self, planned: PlannedUnits) -> None:
+        """Raises UsageError where error feedback is asked for, and no Hessian is known."""
+        if self.wanted.feedback is None:
+            return
+        names = [tensor.name for unit in planned.units if not unit.looked_up for tensor in unit.tensors]
+        if self.calibration is None or all(self.calibration.hessian(name) is None for name in names):
+            hint = "Give a calibration that was made with `fourcc calibrate --hessian`."
+            raise UsageError("error feedback needs Hessians, and there is none", file=self.source.path, hint=hint)
+
+    def _cut(self) -> Cut:
+        """The windows of the measuring text."""
+        context = common_context([self.model], self.wanted.context)
+        if not self.wanted.context:
+            context = min(context, CONTEXT)
+        protocol = Protocol(context, 0, self.wanted.documents, self.wanted.tokens)
+        text = cut(as_text(self.data, self.file), self.model.tokenizer, protocol)
+        if text.scored < self.wanted.tokens:
+            self.note(f"the measuring text has {text.scored} tokens to score, fewer than {self.wanted.tokens}")
+        return text
+
+    def _head(self, planned: PlannedUnits, text: Cut) -> Costs:
+        """The costs without their units."""
+        from fourcc import __version__
+
+        return Costs(
+            fourcc=__version__,
+            machine=target_name(),
+            model=model_digest(self.source),
+            calibration=None if self.calibration is None else self.calibration.digest,
+            text=hashlib.sha256(self.data).hexdigest(),
+            tokens=text.scored,
+            context=text.protocol.context,
+            documents=self.wanted.documents,
+            feedback=None if self.wanted.feedback is None else attrs.asdict(self.wanted.feedback),
+            units=(),
+            fixed=planned.fixed,
+        )
+
+    def _part_head(self, head: Costs) -> dict[str, object]:
+        """What the results depend on."""
+        known = {
+            key: value for key, value in attrs.asdict(head, recurse=False).items() if key not in {"units", "fixed"}
+        }
+        return {**known, **self.wanted.head()}
+
+    def _measured(self, pending: Sequence[PlannedUnit], text: Cut, progress: OnProgress | None) -> Iterator[Unit]:
+        """The pending units, each as soon as it is measured."""
+        if not pending:
+            return
+        network = StagedNetwork(self.model.network(text.protocol.context, self.threads))
+        vocabulary = in_use(self.model.tokenizer, network.vocab_size)
+        stages = StageCounter(stages_to_run(pending, network.layers, direct=self.wanted.direct), progress)
+        run = OriginalRun(network, text.windows, vocabulary, stages)
+        measuring = Measuring(run, self._aids(), self.wanted.feedback, self.threads, self.wanted.direct)
+        yield from measuring.units(pending, stages.begin)
+
+    def _aids(self) -> Mapping[str, Aids]:
+        """The calibration data of each tensor."""
+        if self.calibration is None:
+            return {}
+        return self.calibration.aids(self.source, hessian=self.wanted.feedback is not None)
+
+
+class StageCounter:
+    """Reports how many stages were run, and for which unit.
+
+    Args:
+        total: stages that will be run, about.
+        progress: is told; None: nobody is.
+    """
+
+    def __init__(self, total: int, progress: OnProgress | None) -> None:
+        self._count, self._name = counter(total, progress), ""
+
+    def begin(self, name: str) -> None:
+        """Names the unit that is measured from now on."""
+        self._name = name
+        self(0)
+
+    def __call__(self, stages: int) -> None:
+        """Counts stages that were run."""
+        self._count(self._name, stages)

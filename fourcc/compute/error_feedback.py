@@ -1,0 +1,101 @@
+"""Error feedback with compiled kernels where that pays, else in numpy, with equal results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fourcc.compute.coding import WORTH_LOOKING, either
+from fourcc.kernels.descriptors import address, empty
+
+if TYPE_CHECKING:
+    from fourcc.arrays import Array
+    from fourcc.grid import Grid
+    from fourcc.kernels.compiler.jit import KernelFunction
+
+LANES = 8  # doubles of a vector
+
+
+def room_for(cols: int) -> Array:
+    """Zeros for a matrix of float64 and its factor, (size, size): `cols` rounded up to whole vectors.
+
+    Rows are a vector further apart than they need be, so that those of a column are in different lines of the cache.
+    """
+    size = -(-cols // LANES) * LANES
+    memory = empty(size * (size + LANES), "<f8").reshape(size, size + LANES)
+    memory[...] = 0
+    return memory[:, :size]
+
+
+def factorize(matrix: Array, slow: Callable[[Array], None], *, whole: int) -> None:
+    """Factors a matrix from `room_for` in place, as `slow` does.
+
+    Args:
+        matrix: the lower half is read; U and D take the upper half and the diagonal.
+        slow: the factorization in numpy.
+        whole: weights of the whole work that this is a part of.
+    """
+    if whole < WORTH_LOOKING:
+        slow(matrix)
+        return
+    from fourcc.kernels.feedback.factorization import FACTOR, scratch_bytes
+    from fourcc.kernels.feedback.factorization import factorize as kernel
+
+    def fast(code: KernelFunction) -> None:
+        record = FACTOR.record(size=len(matrix), matrix=address(matrix), pitch=matrix.strides[0])
+        code(address(record), 0, 0, 0, address(empty(scratch_bytes(len(matrix)))))
+
+    either(kernel, whole, fast, lambda: slow(matrix))
+
+
+def choose(w: Array, grid: Grid, upper: Array, slow: Callable[[Array, Grid, Array], Array], *, whole: int) -> Array:
+    """The numbers of the levels, int64 (rows, cols), that `slow` chooses for weights, float64 (rows, cols).
+
+    Args:
+        w: the weights.
+        grid: their levels.
+        upper: U, in memory from `room_for`.
+        slow: the choice in numpy.
+        whole: weights of the whole work that this is a part of.
+    """
+    if whole < WORTH_LOOKING:
+        return slow(w, grid, upper)
+    from fourcc.kernels.feedback import columns as kernels
+
+    def fast(code: KernelFunction) -> Array:
+        rows, cols = w.shape
+        errors = _in_lanes(w[None], len(upper))  # (groups, size, 1, 8)
+        levels = _in_lanes(_steps(grid) if grid.even else grid.levels, len(upper))
+        codes = np.empty_like(errors)
+        record = kernels.COLUMNS.record(
+            size=len(upper),
+            upper=address(upper),
+            pitch=upper.strides[0],
+            weights=address(errors),
+            levels=address(levels),
+            count=grid.count,
+            codes=address(codes),
+        )
+        code(address(record), 0, 0, len(errors), address(empty(8 * LANES * LANES)))
+        return codes[:, :, 0].swapaxes(1, 2).reshape(-1, len(upper))[:rows, :cols].astype(np.int64)
+
+    return either(kernels.by_steps if grid.even else kernels.by_table, whole, fast, lambda: slow(w, grid, upper))
+
+
+def _steps(grid: Grid) -> Array:
+    """Of even levels the first, the step, and what a distance from the first is divided by: float64 (3, rows, cols)."""
+    first, step = grid.steps
+    return np.stack([first, step, np.where(step == 0, np.inf, step)])
+
+
+def _in_lanes(values: Array, size: int) -> Array:
+    """Numbers (count, rows, cols) as kernels read them, eight rows side by side: (groups, size, count, 8)."""
+    count, rows, cols = values.shape
+    groups = -(-rows // LANES)
+    padded = np.zeros((count, groups * LANES, size), values.dtype)
+    padded[:, :rows, :cols] = values
+    lanes = empty(padded.size, values.dtype.str).reshape(groups, size, count, LANES)
+    lanes[...] = padded.reshape(count, groups, LANES, size).transpose(1, 3, 0, 2)
+    return lanes

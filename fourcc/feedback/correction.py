@@ -1,0 +1,86 @@
+"""Error feedback bound to one matrix: from the parts that its format's encoder gives to better ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+
+import attrs
+import numpy as np
+
+from fourcc.arrays import Floats, Parts
+from fourcc.block_encoding import importance_of
+from fourcc.compute.sparse_weights import sparse_weights
+from fourcc.compute.turning import Turning
+from fourcc.feedback.blocks import parts_by_blocks
+from fourcc.feedback.columns import chosen_codes
+from fourcc.feedback.factor import Factor, factored
+from fourcc.feedback.factors import Factors, hessian_digest
+from fourcc.feedback.feedback import Feedback
+from fourcc.feedback.turned import gram_factor, turned_hessian, turned_weights
+from fourcc.feedback.way import Way
+from fourcc.format import Aids, Blocks, Format
+from fourcc.geometry import Geometry
+from fourcc.settings import Params
+from fourcc.threads import Once
+
+
+@attrs.frozen(eq=False)
+class Correction:
+    """Chooses the codes of one matrix's tiles with error feedback.
+
+    Attributes:
+        format: for which there is a `way_of`.
+        options: the encoder's.
+        aids: what the format needs or uses.
+        feedback: the settings.
+        hessian: float32 (cols, cols), of the matrix's inputs.
+        factors: shared with the matrices whose inputs are the same.
+        way: how the format takes feedback.
+        whole: weights of the whole work that the matrix is a part of.
+        name: the tensor's, for messages.
+    """
+
+    format: Format
+    options: Params
+    aids: Aids
+    feedback: Feedback
+    hessian: Floats
+    factors: Factors
+    way: Way
+    whole: int = 0
+    name: str | None = None
+    _digest: Once[bytes] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Once(partial(hessian_digest, self.hessian)), takes_self=True)
+    )
+
+    def encoded(self, tile: Floats, shared: object, geom: Geometry) -> Parts:
+        """The parts of a tile (rows, cols) whose blocks are encoded one after the other. Raises BreachError."""
+        counts = importance_of(tile, self.aids)
+        whole = Blocks(tile, geom, self.options, shared, counts, self.aids, tile)
+        settings = attrs.evolve(self.feedback, order="columns")
+        return parts_by_blocks(self.format, whole, self._factor(settings, (), lambda: self.hessian))
+
+    def corrected(self, parts: Parts, tile: Floats, geom: Geometry) -> Parts:
+        """The parts of a tile (rows, cols) with codes that are chosen one column after the other."""
+        fmt, w = self.format, tile.astype(np.float64)
+        assert fmt.grid is not None
+        assert fmt.with_codes is not None
+        if fmt.extra is not None:
+            rows, cols, values = sparse_weights(fmt.extra, fmt.tag, parts, geom)
+            np.subtract.at(w, (rows, cols), values)
+        if fmt.turn is None:
+            factor = self._factor(self.feedback, (), lambda: self.hessian)
+        else:
+            turning = Turning(fmt, parts, geom)
+            factor = self._factor(self.feedback, turning.key, partial(turned_hessian, turning, self.hessian))
+            gram = self.factors.of(turning.key, partial(gram_factor, turning, geom.cols, whole=self.whole))
+            w = turned_weights(turning, gram, w)
+        codes = chosen_codes(w, fmt.grid(parts, geom), factor, whole=self.whole)
+        return fmt.with_codes(parts, codes, geom)
+
+    def _factor(self, settings: Feedback, turned: Hashable, hessian: Callable[[], Floats]) -> Factor:
+        def make() -> Factor:
+            return factored(hessian(), settings, whole=self.whole, tensor=self.name)
+
+        return self.factors.of((self._digest(), settings, turned), make)

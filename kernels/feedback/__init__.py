@@ -1,0 +1,1 @@
+"""Error feedback, compiled: the factor of a Hessian, and codes chosen column by column."""
