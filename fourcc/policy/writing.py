@@ -6,7 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from fourcc.policy.globs import Globs, spelled
@@ -56,9 +56,9 @@ def rules_text(
     """
     version = "".join(f"{line}\n" for line in [*map(_comment, head), f"version = {VERSION}"])
     pieces = [version, *([f"\n[expect]\n{_table(expect)}"] if expect else [])]
-    for rule, note in zip_longest(rules, notes, fillvalue=""):
+    for rule, note in zip(rules, chain(notes, repeat("")), strict=False):
         comment = f"{_comment(note)}\n" if note else ""
-        pieces.append(f"\n{comment}[[rule]]\n{_table(rule or {})}")
+        pieces.append(f"\n{comment}[[rule]]\n{_table(rule)}")
     return "".join(pieces)
 
 
@@ -71,21 +71,23 @@ def _comment(text: str) -> str:
     return f"# {text}" if text.isprintable() else f"# {_text(text)[1:-1]}"
 
 
-def shorthand_text(chain: Sequence[str], narrow: str) -> str:
+def shorthand_text(tags: Sequence[str], narrow: str) -> str:
     """The text of a policy with one fallback chain.
 
     Args:
-        chain: tags, tried in order.
+        tags: the chain, tried in order.
         narrow: tag for tensors of fewer than two dimensions.
     """
-    fallback = {"fallback": chain[1:]} if chain[1:] else {}
-    return rules_text(
-        [
-            {"values": "integer", "keep": True, "optional": True},
-            {"dims": "<2", "tag": narrow, "optional": True},
-            {"dims": ">=2", "tag": chain[0], **fallback},
-        ]
-    )
+    fallback = {"fallback": tags[1:]} if tags[1:] else {}
+    return rules_text([*narrow_rules(narrow), {"dims": ">=2", "tag": tags[0], **fallback}])
+
+
+def narrow_rules(narrow: str) -> list[dict[str, object]]:
+    """The rules for what is no real matrix: integers are kept, and real tensors of fewer dimensions get a format."""
+    return [
+        {"values": "integer", "keep": True, "optional": True},
+        {"dims": "<2", "tag": narrow, "optional": True},
+    ]
 
 
 def explicit_text(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]) -> str:
