@@ -72,6 +72,7 @@ def convert(  # noqa: PLR0913 - one an option
         planned = plan(
             opened, rules, include=include or (), exclude=exclude or (), calibration=known, feedback=settings
         )
+        planned.refuse_unmet()
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
             return plan_table.show(planned, as_json=as_json)

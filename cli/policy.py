@@ -49,9 +49,9 @@ def check(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a policy does with each tensor.
+    """Show what a policy does with each tensor, and whether it comes to what it expects.
 
-    Nothing is written.
+    Nothing is written. The exit code is 1 where an expectation of the policy does not hold.
     """
     from fourcc.conversion.plan import plan
     from fourcc.policy import Policy
@@ -60,7 +60,16 @@ def check(
     rules = Policy.read(policy)
     with open_source(source) as opened:
         terminal.notes(opened.notes, quiet=quiet)
-        plan_table.show(plan(opened, rules, include=include or (), exclude=exclude or ()), as_json=as_json)
+        planned = plan(opened, rules, include=include or (), exclude=exclude or ())
+        unmet = [str(problem) for problem in planned.unmet]
+        if as_json:
+            json_documents.show("plan", {**plan_table.document(planned), "unmet": unmet})
+        else:
+            plan_table.show(planned, as_json=False)
+            for line in unmet:
+                terminal.out(terminal.safe(f"unmet: {line}"))
+    if unmet:
+        raise typer.Exit(1)
 
 
 @app.command("recipes")

@@ -96,7 +96,7 @@ class Writer:
         """
         whole = attrs.evolve(index, tensors=tuple(self._tensors), blobs=tuple(self._blobs))
         _check_spelling(record.name for record in whole.tensors)
-        packed = _packed(whole)
+        packed = packed_index(whole)
         if len(packed) > INDEX_CAP:
             raise OutputError("the index is too large", found=f"{len(packed)} bytes", expected=f"at most {INDEX_CAP}")
         parse_index(packed, self._offset, self._out.target)  # refuses what a reader would refuse
@@ -107,7 +107,8 @@ class Writer:
         return digest, whole
 
 
-def _packed(index: Index) -> bytes:
+def packed_index(index: Index) -> bytes:
+    """The index as msgpack. Raises TableError for a value that a file cannot store."""
     try:
         return pack_index(index)
     except (TypeError, ValueError, OverflowError) as error:

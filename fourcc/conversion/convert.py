@@ -89,6 +89,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
 
     Raises:
         UsageError: more than one of `format`, `recipe` and `policy` is given, or another argument is wrong.
+        PolicyError: the policy cannot be carried out, or what it expects of the file would not hold.
         FourccError: see `fourcc.errors`; the output is then as it was.
     """
     rules = Policy.chosen(format=format, recipe=recipe, policy=policy)
@@ -98,6 +99,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         planned = plan(
             opened, rules, include=include, exclude=exclude, aids=aids, calibration=calibration, feedback=feedback
         )
+        planned.refuse_unmet()
         return execute(planned, target, threads=threads, progress=progress)
 
 

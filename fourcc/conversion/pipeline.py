@@ -11,7 +11,7 @@ from typing import Protocol
 
 import attrs
 
-from fourcc.arrays import Parts
+from fourcc.arrays import Floats, Parts
 from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord, Provider, TensorRecord
 from fourcc.errors import listed
 from fourcc.feedback.factors import Factors, hessian_digest
@@ -197,26 +197,55 @@ def _collect(
         parts.write(tile.parts, first_row=tile.first_row)
         sums += tile.sums
         report(source.name, tile.weights)
-    encoded = not decision.keep
+    error = None if decision.keep else _error_record(sums)
+    aids = None if decision.keep else _aids_digest(step.aids.restricted(spec.sees))
+    provider = number_of(providers, provider_of(step))
+    return new_record(step, parts.finish(), error, aids, provider, feedback_record(step, hessian_digest))
+
+
+def new_record(
+    step: Step,
+    parts: tuple[PartRecord, ...],
+    error: ErrorRecord | None,
+    aids: bytes | None,
+    provider: int | None,
+    feedback: FeedbackRecord | None,
+) -> TensorRecord:
+    """The record of a tensor that is not copied.
+
+    Args:
+        step: the tensor.
+        parts: the places of its bytes.
+        error: of its weights; None where they are kept as stored.
+        aids: digest of the calibration data that its encoder saw.
+        provider: number of the package that provides the format.
+        feedback: the error feedback; None where there was none.
+    """
+    decision, source = step.decision, step.source
     return TensorRecord(
         name=source.name,
         source_name=source.source_name,
         tag=decision.tag,
         shape=source.shape,
         params=decision.params,
-        options=decision.options if encoded else {},
-        parts=parts.finish(),
+        options={} if decision.keep else decision.options,
+        parts=parts,
         rule=decision.rule,
-        encoder_version=spec.encoder_version if encoded else None,
-        error=_error_record(sums) if encoded else None,
-        aids=_aids_digest(step.aids.restricted(spec.sees)) if encoded else None,
-        provider=_number(providers, _provider(decision)),
-        feedback=_feedback_record(step),
+        encoder_version=None if decision.keep else registry[decision.tag].encoder_version,
+        error=error,
+        aids=aids,
+        provider=provider,
+        feedback=feedback,
     )
 
 
-def _feedback_record(step: Step) -> FeedbackRecord | None:
-    """The error feedback with which a tensor was encoded; None where its format could not take it."""
+def feedback_record(step: Step, digest: Callable[[Floats], bytes]) -> FeedbackRecord | None:
+    """The error feedback with which a tensor is encoded; None where its format cannot take it.
+
+    Args:
+        step: the tensor.
+        digest: of the Hessian.
+    """
     given, hessian = step.feedback, step.aids.hessian
     if given is None or hessian is None:
         return None
@@ -225,7 +254,7 @@ def _feedback_record(step: Step) -> FeedbackRecord | None:
     if way is None or not prod(step.source.shape):
         return None
     order = given.order if way == "codes" else "columns"
-    return FeedbackRecord(given.method, float(given.damping), order, hessian_digest(hessian))
+    return FeedbackRecord(given.method, float(given.damping), order, digest(hessian))
 
 
 def _copy(step: Step, writer: Sink, providers: dict[Provider, int]) -> TensorRecord:
@@ -234,17 +263,26 @@ def _copy(step: Step, writer: Sink, providers: dict[Provider, int]) -> TensorRec
     assert source.record is not None
     assert source.copy is not None
     parts = writer.copy(source.name, [(part, source.copy(part)) for part in source.record.parts])
-    provider = None if source.provider is None else _number(providers, source.provider)
-    return source.record._replace(parts=parts, rule=step.decision.rule, provider=provider)
+    return copied_record(step, parts, number_of(providers, provider_of(step)))
 
 
-def _provider(decision: Decision) -> Provider:
-    entry = registry.entry(decision.tag)
+def copied_record(step: Step, parts: tuple[PartRecord, ...], provider: int | None) -> TensorRecord:
+    """The record of a tensor that is copied from another container: that container's, at its new place."""
+    assert step.source.record is not None
+    return step.source.record._replace(parts=parts, rule=step.decision.rule, provider=provider)
+
+
+def provider_of(step: Step) -> Provider | None:
+    """The package that provides a tensor's format: the one that another container names, where it is copied."""
+    if step.copied:
+        return step.source.provider
+    entry = registry.entry(step.decision.tag)
     return Provider(entry.distribution, entry.version)
 
 
-def _number(providers: dict[Provider, int], provider: Provider) -> int:
-    return providers.setdefault(provider, len(providers))
+def number_of(providers: dict[Provider, int], provider: Provider | None) -> int | None:
+    """The number of a provider in the file; a new one is added."""
+    return None if provider is None else providers.setdefault(provider, len(providers))
 
 
 def _error_record(sums: ErrorSums) -> ErrorRecord:

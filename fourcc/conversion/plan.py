@@ -13,10 +13,10 @@ from typing import Protocol
 import attrs
 
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
-from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, TAIL_BYTES, aligned, sum_count
+from fourcc.conversion.file_size import file_bytes
 from fourcc.conversion.pipeline import Step
 from fourcc.encoding import check_needs, check_shape
-from fourcc.errors import PluginError, SourceError, UsageError
+from fourcc.errors import PluginError, PolicyError, Problem, SourceError, UsageError
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.format import Aids
 from fourcc.naming import layer, roles
@@ -26,8 +26,6 @@ from fourcc.policy import Decision, Policy, TensorInfo
 from fourcc.sources import warnings
 from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.source import Source, SourceTensor
-
-INDEX_GUESS = 2048  # bytes that the index takes for a tensor, for the estimate of the output's size
 
 
 class CalibrationData(Protocol):
@@ -90,15 +88,22 @@ class Plan:
         encoded = [step for step in self.steps if not step.decision.keep]
         return self.calibration.notes([step.source.name for step in encoded if registry[step.decision.tag].sees])
 
-    @property
+    @cached_property
     def file_bytes(self) -> int:
-        """An estimate of the output's length, a little above the true one."""
-        blobs = [*map(len, self.source.blobs.values()), len(self.policy.text)]
-        tensors = sum(
-            aligned(step.decision.nbytes + 256) + SUM_BYTES * sum_count(step.decision.nbytes) for step in self.steps
-        )
-        payload = tensors + sum(map(aligned, blobs))
-        return HEAD_BYTES + payload + INDEX_GUESS * (1 + len(self.steps)) + TAIL_BYTES
+        """The output's length; `fourcc.conversion.file_size` says where it is only a bound, or an estimate."""
+        return file_bytes(self.source, self.policy.text, self.steps)
+
+    @cached_property
+    def unmet(self) -> tuple[Problem, ...]:
+        """The policy's expectations that the file would not meet."""
+        layers = [number for tensor in self.source.tensors if (number := layer(tensor.name)) is not None]
+        decisions = [step.decision for step in self.steps]
+        return self.policy.unmet(decisions, 1 + max(layers, default=-1), lambda: self.file_bytes)
+
+    def refuse_unmet(self) -> None:
+        """Raises PolicyError where the policy's expectations do not hold."""
+        if self.unmet:
+            raise PolicyError(self.unmet, file=self.policy.file)
 
 
 def plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ import attrs
 from fourcc.errors import PluginError, PolicyError, Problem, UsageError
 from fourcc.plugins.registry import Registry, registry
 from fourcc.policy.asked_formats import find_format, rule_targets
+from fourcc.policy.expectations import Expectations
 from fourcc.policy.places import Places, Problems
 from fourcc.policy.recipes import read_recipe
 from fourcc.policy.resolve import Resolver
@@ -38,11 +39,13 @@ class Policy:
         rules: the rules.
         text: the TOML text from which `parse` makes these rules; it is stored in the converted file.
         file: the origin of the text, for messages.
+        expect: what must hold of a conversion; None: nothing is said.
     """
 
     rules: tuple[Rule, ...]
     text: str
     file: str | None = None
+    expect: Expectations | None = None
     _places: Places = attrs.field(factory=Places, eq=False, repr=False)
 
     @classmethod
@@ -59,12 +62,13 @@ class Policy:
         """
         tree, places = read_toml(text, file)
         problems = Problems(places)
-        rules = Schema(problems).rules(tree)
+        schema = Schema(problems)
+        rules, expect = schema.rules(tree), schema.expectations(tree)
         if problems.listed:  # report all at once, with the problems that formats have with the readable rules
             for index, rule in rules.items():
                 rule_targets(index, rule, registry, problems)
         problems.refuse(file)
-        return cls(tuple(rules.values()), text, None if file is None else str(file), places)
+        return cls(tuple(rules.values()), text, None if file is None else str(file), expect, places)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Policy:
@@ -184,6 +188,15 @@ class Policy:
         decisions = Resolver(self.rules, tensors, registry, problems, wanted).decisions()
         problems.refuse(self.file)
         return decisions
+
+    def unmet(
+        self, decisions: Sequence[Decision], layer_count: int, file_bytes: Callable[[], int]
+    ) -> tuple[Problem, ...]:
+        """The expectations that do not hold; see `Expectations.unmet`."""
+        if self.expect is None:
+            return ()
+        found = self.expect.unmet(decisions, layer_count, file_bytes)
+        return tuple(self._places.problem(path, message) for path, message in found)
 
 
 def explicit(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]) -> Policy:

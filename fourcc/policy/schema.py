@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fourcc.policy.amounts import BYTES, PLAIN, Comparison
 from fourcc.policy.conditions import Condition
+from fourcc.policy.expectations import Expectations, ExpectedTags
 from fourcc.policy.globs import Globs
 from fourcc.policy.layers import Layers
 from fourcc.policy.places import Path, Problems
@@ -46,6 +48,21 @@ def _layers(value: object) -> Layers:
 
 def _condition(value: object) -> Condition:
     return Condition.parse(_text_or_whole(value, "="))
+
+
+def _limit(units: Mapping[str, int]) -> Reader:
+    def read(value: object) -> Comparison:
+        if not isinstance(value, str):
+            raise TypeError(f"found {value!r}, expected a text such as '<= 4'")
+        return Comparison.parse(value, units)
+
+    return read
+
+
+def _tables(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"found {value!r}, expected tables that begin with [[expect.tensors]]")
+    return value
 
 
 def _text_or_whole(value: object, sign: str) -> str:
@@ -107,6 +124,8 @@ RULE: dict[str, Reader] = {
     "nonfinite": _one_of({"refuse": False, "keep": True}),
     "optional": _truth,
 }
+EXPECT: dict[str, Reader] = {"bytes": _limit(BYTES), "bits": _limit(PLAIN), "tensors": _tables}
+EXPECTED_TENSORS: dict[str, Reader] = {**SELECTORS, "tags": _tags}
 
 
 class Schema:
@@ -121,7 +140,7 @@ class Schema:
 
     def rules(self, tree: Table) -> dict[int, Rule]:
         """The readable rules by their index; all rules, where there is no problem."""
-        self._check_names(tree, (), ("version", "rule"))
+        self._check_names(tree, (), ("version", "expect", "rule"))
         version = tree.get("version")
         if type(version) is not int or version != VERSION:
             hint = "a newer fourcc may read it" if type(version) is int and version > VERSION else None
@@ -132,6 +151,27 @@ class Schema:
             self._problems.add(("rule",), "no rule", "a rule begins with [[rule]]")
             return {}
         return {index: rule for index, table in enumerate(rules) if (rule := self._rule(table, ("rule", index)))}
+
+    def expectations(self, tree: Table) -> Expectations | None:
+        """The table ``[expect]``, as far as it is readable; None where there is none."""
+        path: Path = ("expect",)
+        values = self._read(tree["expect"], path, EXPECT) if "expect" in tree else None
+        if values is None:
+            return None
+        if not values:
+            self._problems.add(path, "expects nothing", f"there are: {', '.join(EXPECT)}")
+        tables = enumerate(values.get("tensors") or ())
+        tensors = [each for index, table in tables if (each := self._expected_tags(table, (*path, "tensors", index)))]
+        return Expectations(values.get("bytes"), values.get("bits"), tuple(tensors))
+
+    def _expected_tags(self, table: object, path: Path) -> ExpectedTags | None:
+        values = self._read(table, path, EXPECTED_TENSORS)
+        if values is None:
+            return None
+        self._check_selectors(values, path)
+        if "tags" not in values:
+            self._problems.add(path, "no tags", 'tags = ["..."] are the formats that the tensors may have')
+        return ExpectedTags(Rule(**_selectors(values)), values["tags"]) if values.get("tags") else None
 
     def _check_names(self, table: Table, path: Path, known: tuple[str, ...]) -> None:
         for name in table:
@@ -159,23 +199,20 @@ class Schema:
         if values is None:
             return None
         self._check_outcome(values, path)
-        if not values.keys() & SELECTORS.keys():
-            self._problems.add(path, "selects nothing by itself", 'match = "*" selects every tensor')
+        self._check_selectors(values, path)
         choices = [self._choice(values)] if values.get("tag") else []
         for index, entry in enumerate(values.get("fallback") or ()):
             choices += self._fallback_choice(entry, (*path, "fallback", index))
         return Rule(
-            match=values.get("match"),
-            role=values.get("role"),
-            layers=values.get("layers"),
-            depth=values.get("depth"),
-            shape={key: values[key] for key in SHAPE if values.get(key)},
-            real=values.get("values"),
-            stored=values.get("stored"),
+            **_selectors(values),
             choices=tuple(choices),
             optional=bool(values.get("optional")),
             nonfinite=bool(values.get("nonfinite")),
         )
+
+    def _check_selectors(self, values: Mapping[str, Any], path: Path) -> None:
+        if not values.keys() & SELECTORS.keys():
+            self._problems.add(path, "selects nothing by itself", 'match = "*" selects every tensor')
 
     def _check_outcome(self, values: Mapping[str, Any], path: Path) -> None:
         if "keep" not in values:
@@ -196,3 +233,12 @@ class Schema:
     @staticmethod
     def _choice(values: Mapping[str, Any]) -> FormatChoice:
         return FormatChoice(values["tag"], values.get("params") or {}, values.get("encoder") or {})
+
+
+def _selectors(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule's selectors."""
+    return {
+        **{key: values.get(key) for key in ("match", "role", "layers", "depth", "stored")},
+        "shape": {key: values[key] for key in SHAPE if values.get(key)},
+        "real": values.get("values"),
+    }

@@ -6,6 +6,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from typing import NamedTuple
 
 from fourcc.policy.globs import Globs, spelled
@@ -38,27 +39,55 @@ class Row(NamedTuple):
     nonfinite: bool = False
 
 
-def rules_text(rules: Iterable[Mapping[str, object]]) -> str:
-    """The TOML text of a policy with these rules; each is a mapping of the keys in its table."""
-    tables = ["".join(f"{name} = {_value(value)}\n" for name, value in rule.items()) for rule in rules]
-    return "\n[[rule]]\n".join([f"version = {VERSION}\n", *tables])
+def rules_text(
+    rules: Iterable[Mapping[str, object]],
+    *,
+    head: Sequence[str] = (),
+    expect: Mapping[str, object] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """The TOML text of a policy.
+
+    Args:
+        rules: for each the keys of its table.
+        head: comments at the top, a line each.
+        expect: the keys of the table ``[expect]``.
+        notes: for each rule a comment above it, or an empty text; fewer than rules: the last ones have none.
+    """
+    version = "".join(f"{line}\n" for line in [*map(_comment, head), f"version = {VERSION}"])
+    pieces = [version, *([f"\n[expect]\n{_table(expect)}"] if expect else [])]
+    for rule, note in zip(rules, chain(notes, repeat("")), strict=False):
+        comment = f"{_comment(note)}\n" if note else ""
+        pieces.append(f"\n{comment}[[rule]]\n{_table(rule)}")
+    return "".join(pieces)
 
 
-def shorthand_text(chain: Sequence[str], narrow: str) -> str:
+def _table(values: Mapping[str, object]) -> str:
+    return "".join(f"{name} = {_value(value)}\n" for name, value in values.items())
+
+
+def _comment(text: str) -> str:
+    """A comment. TOML allows no control characters in one."""
+    return f"# {text}" if text.isprintable() else f"# {_text(text)[1:-1]}"
+
+
+def shorthand_text(tags: Sequence[str], narrow: str) -> str:
     """The text of a policy with one fallback chain.
 
     Args:
-        chain: tags, tried in order.
+        tags: the chain, tried in order.
         narrow: tag for tensors of fewer than two dimensions.
     """
-    fallback = {"fallback": chain[1:]} if chain[1:] else {}
-    return rules_text(
-        [
-            {"values": "integer", "keep": True, "optional": True},
-            {"dims": "<2", "tag": narrow, "optional": True},
-            {"dims": ">=2", "tag": chain[0], **fallback},
-        ]
-    )
+    fallback = {"fallback": tags[1:]} if tags[1:] else {}
+    return rules_text([*narrow_rules(narrow), {"dims": ">=2", "tag": tags[0], **fallback}])
+
+
+def narrow_rules(narrow: str) -> list[dict[str, object]]:
+    """The rules for what is no real matrix: integers are kept, and real tensors of fewer dimensions get a format."""
+    return [
+        {"values": "integer", "keep": True, "optional": True},
+        {"dims": "<2", "tag": narrow, "optional": True},
+    ]
 
 
 def explicit_text(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]) -> str:
@@ -67,6 +96,13 @@ def explicit_text(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Par
     Tensors with the same outcome share a rule. Its names are shortened to patterns (``layers.*.attention.wq``)
     where no tensor of another rule matches them.
     """
+    return rules_text(rule for rule, _ in explicit_rules(rows))
+
+
+def explicit_rules(
+    rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]],
+) -> list[tuple[dict[str, object], list[str]]]:
+    """The rules of `explicit_text`, each with the names of its tensors."""
     groups: dict[str, list[Row]] = {}
     for row in map(_row, rows):
         groups.setdefault(_value(_outcome(row)), []).append(row)
@@ -77,9 +113,11 @@ def explicit_text(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Par
         globs = Globs((pattern,))
         return frozenset(name for name in all_names if globs.match(name))
 
-    return rules_text(
-        {"match": _patterns([row.name for row in group], matched), **_outcome(group[0])} for group in groups.values()
-    )
+    return [
+        ({"match": _patterns(names, matched), **_outcome(group[0])}, names)
+        for group in groups.values()
+        for names in [[row.name for row in group]]
+    ]
 
 
 def _row(row: Decision | Row | tuple[str, FourCC, Params, Params]) -> Row:

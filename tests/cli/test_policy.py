@@ -133,3 +133,30 @@ def test_wrong_recipes(run: Runner, tiny: Path, model: Path) -> None:
         ended = run(*arguments)
         assert ended.code == 2
         assert message in ended.err
+
+
+def test_expectations_are_tested(run: Runner, tiny: Path, tmp_path: Path) -> None:
+    """One that fails is said, the exit code is 1, and nothing is converted."""
+    policy, output = tmp_path / "p.toml", tmp_path / "m.bin"
+    rule = '[[rule]]\nmatch = "*"\ntag = "F32"\n'
+    assert run("convert", tiny, "-o", output, "--format", "F32").code == 0
+    policy.write_text(f'version = 1\n[expect]\nbytes = "<= 2 MB"\nbits = "= 32"\n{rule}')
+    held = run("policy", "check", policy, tiny)
+    assert (held.code, "unmet" in held.out) == (0, False)
+    policy.write_text(f'version = 1\n[expect]\nbytes = "<= 1.4 MB"\nbits = "< 32"\n{rule}')
+    failed = run("policy", "check", policy, tiny)
+    size = run("policy", "check", policy, tiny, "--json").document["total"]["file_bytes_estimate"]
+    lines = [
+        f"line 3: expect.bytes: found a file of {size} bytes, expected <= 1.4 MB",
+        "line 4: expect.bits: found 32 bits per weight, expected < 32",
+    ]
+    assert failed.code == 1
+    assert failed.out.splitlines()[-2:] == [f"unmet: {line}" for line in lines]
+    assert run("policy", "check", policy, tiny, "--json").document["unmet"] == lines
+    output.unlink()
+    for more in ((), ("--dry-run",)):
+        refused = run("convert", tiny, "-o", output, "--policy", policy, *more)
+        assert (refused.code, refused.out, output.exists()) == (2, "", False)
+        assert refused.err == f"fourcc: error: {policy}: 2 problems in the policy:\n  {lines[0]}\n  {lines[1]}\n"
+    with pytest.raises(fourcc.FourccError, match="2 problems in the policy"):
+        fourcc.convert(tiny, output, policy=policy)

@@ -214,14 +214,6 @@ def test_the_first_error_is_raised_and_the_work_stops(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_estimate_covers_the_file(tmp_path: Path) -> None:
-    """The space asked for is enough, and not twice as much."""
-    planned = plan(source({f"t{k}": normal(40, 288, seed=k) for k in range(20)}), Policy.shorthand("Q4_0,F16"))
-    execute(planned, tmp_path / "model.bin")
-    size = (tmp_path / "model.bin").stat().st_size
-    assert size <= planned.file_bytes <= 2 * size
-
-
 def test_aids_are_of_no_use_to_a_format_that_does_not_ask(tmp_path: Path) -> None:
     """Calibration data given for a plain format changes no byte, and is not recorded."""
     opened = source({"w": normal(8, 64)})

@@ -9,7 +9,7 @@ import pytest
 from fourcc.errors import PolicyError
 from fourcc.policy import Policy, TensorInfo
 from fourcc.policy.layers import Layers
-from fourcc.policy.schema import CHOICE, RULE, SELECTORS, SHAPE, VERSION
+from fourcc.policy.schema import CHOICE, EXPECT, EXPECTED_TENSORS, RULE, SELECTORS, SHAPE, VERSION
 from fourcc.policy.toml import MAX_BYTES, MAX_DEPTH, MAX_DIGITS, MAX_PARTS
 from fourcc.policy.writing import shorthand_text
 
@@ -34,7 +34,8 @@ def test_examples_are_policies(page: str) -> None:
 def test_every_key_has_an_example(page: str) -> None:
     """The example is in TOML, not only in a table."""
     together = "\n".join(examples(page))
-    assert [key for key in RULE if not re.search(rf"^{key} = ", together, re.MULTILINE)] == []
+    assert [key for key in EXPECT if not re.search(rf"^{key} = |^\[\[expect.{key}]]", together, re.MULTILINE)] == []
+    assert [key for key in {**EXPECTED_TENSORS, **RULE} if not re.search(rf"^{key} = ", together, re.MULTILINE)] == []
     assert [key for key in CHOICE if not re.search(rf"{{.*\b{key} = .*}}", together)] == []
 
 
@@ -44,6 +45,7 @@ def test_tables_list_every_key(page: str) -> None:
         key for cell in re.findall(r"^\| (`[a-z`, ]+) \|", page, re.MULTILINE) for key in re.findall("[a-z]+", cell)
     ]
     assert sorted(listed) == sorted(RULE)
+    assert re.findall(r"^\| `expect\.([a-z]+)` \|", page, re.MULTILINE) == list(EXPECT)
     assert listed[: len(SELECTORS)] == list(SELECTORS)
     assert set(SHAPE) < set(SELECTORS)
 

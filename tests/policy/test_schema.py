@@ -109,7 +109,7 @@ fallback = [
         ('version = 0\n[[rule]]\nmatch = "*"\nkeep = true', ["line 1: version: found 0, expected version = 1"]),
         (
             'version = 1\n"\\u001b[2J" = 1\n[[rule]]\nmatch = "*"\nkeep = true',
-            ["line 2: '\\x1b[2J': unknown key (there are: version, rule)"],
+            ["line 2: '\\x1b[2J': unknown key (there are: version, expect, rule)"],
         ),
     ],
 )
