@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,22 +12,19 @@ from fourcc.cli.render import shootout_tables, terminal
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options, picture_files
 
-if TYPE_CHECKING:
-    from fourcc.analysis.survey import Selection
-    from fourcc.bench.shootout.results import ShootoutResult
-    from fourcc.sources.source import Source
-
 EPILOG = """\b
 Examples:
   fourcc shootout stories.bin
-  fourcc shootout stories.bin --options Q4_0,Q4_K,IQ4X --picture formats.png
+  fourcc shootout stories.bin --options Q4_0,Q4_K,Q4_A:method=equal-count --picture formats.png
+  fourcc shootout stories.bin --calibration stories.calib
   fourcc shootout stories.bin --role 'ffn.*' --no-speed --json
 
 This compares formats with each other, on this model. `stats --suggest` chooses a format for each tensor by the error of
 its weights, and writes a policy; `bench` measures kernels on random weights against this machine's limits."""
 
 Options = Annotated[
-    str | None, typer.Option("--options", metavar="TAG,...", help="Formats. Default: all that have an encoder.")
+    str | None,
+    typer.Option("--options", metavar="TAG[,TAG]", help="Formats, each with settings TAG:NAME=VALUE.  [default: all]"),
 ]
 Picture = Annotated[
     Path | None, typer.Option("--picture", metavar="FILE", help="Draw bits and error: PNG, SVG or PDF, extra 'plots'.")
@@ -44,6 +41,7 @@ def shootout(  # noqa: PLR0913 - one an option
     source: options.Source,
     *,
     tags: Options = None,
+    calibration: options.CalibrationFile = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
     role: options.Role = None,
@@ -58,11 +56,13 @@ def shootout(  # noqa: PLR0913 - one an option
 ) -> None:
     """Compare all formats on a model's own weights.
 
-    Bits that are really spent, the error of the weights, and the speed of products on this machine. Formats that no
-    other beats in bits and error are marked with a star; those that none beats once speed counts, with a plus.
+    Bits that are really spent, the error of the weights, with a calibration that of the outputs, and the speed of
+    products on this machine. Formats that no other beats in bits and error are marked with a star; those that none
+    beats once speed counts, with a plus.
     """
     from fourcc.analysis.survey import Selection
     from fourcc.bench.shootout.picture import draw_shootout
+    from fourcc.bench.shootout.run import aids_of, compete
     from fourcc.sources import open_source
 
     options.check_sample(sample)
@@ -70,25 +70,11 @@ def shootout(  # noqa: PLR0913 - one an option
     with open_source(source) as opened:
         terminal.notes(opened.notes, quiet=quiet)
         target = None if picture is None else picture_files.checked(picture, opened, force=force)
-        result = _run(opened, selection, tags, sample, threads, speed=not no_speed, quiet=quiet)
+        aids, times = aids_of(calibration, opened), not no_speed
+        with Progress("comparing", 0, quiet=quiet, unit="steps") as progress:
+            result = compete(
+                *(opened, selection, tags, aids), sample=sample, speed=times, threads=threads, progress=progress
+            )
     if target is not None:
         picture_files.write(target, partial(draw_shootout, result=result))
     shootout_tables.show(source, result, as_json=as_json)
-
-
-def _run(
-    source: Source,
-    selection: Selection,
-    tags: str | None,
-    sample: int,
-    threads: int | None,
-    *,
-    speed: bool,
-    quiet: bool,
-) -> ShootoutResult:
-    from fourcc.bench.plan import items
-    from fourcc.bench.shootout.run import compete
-
-    named = None if tags is None else items(tags)
-    with Progress("comparing", 0, quiet=quiet, unit="steps") as progress:
-        return compete(source, selection, named, sample=sample, speed=speed, threads=threads, progress=progress)

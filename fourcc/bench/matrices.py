@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import lcm
 
 import attrs
@@ -11,7 +12,7 @@ import numpy as np
 from fourcc import compute
 from fourcc.arrays import Array, Floats
 from fourcc.encoding import encode
-from fourcc.format import Aids, Format
+from fourcc.format import Format
 from fourcc.kernels.descriptors import LINE, empty
 from fourcc.qmatrix import QMatrix
 
@@ -36,8 +37,7 @@ def matrix(
     fmt: Format,
     rows: int,
     cols: int,
-    draw: Callable[[int, int], Floats] = weights,
-    aids: Aids | None = None,
+    encoded: Callable[[int], QMatrix] | None = None,
 ) -> QMatrix:
     """A matrix in a format: a few rows are encoded, the others repeat them.
 
@@ -45,18 +45,22 @@ def matrix(
         fmt: the format; it has an encoder, and the shape fits it.
         rows: of the matrix.
         cols: of the matrix.
-        draw: (rows, cols) -> the matrix's first rows, (rows, cols); by default random ones.
-        aids: calibration data, for formats that need them.
+        encoded: (count) -> the matrix's first `count` rows in the format; by default random ones.
     """
+    first = encoded or partial(_random, fmt, cols)
     spec = fmt
     block = spec.block[0]
     if spec.variable or block is None:
-        return encode(draw(rows, cols), spec.tag, aids=aids)
+        return first(rows)
     few = min(rows, lcm(ROWS, block, *(part.rows or 1 for part in spec.parts)))
-    small = encode(draw(few, cols), spec.tag, aids=aids)
+    small = first(few)
     shapes = spec.part_shapes((rows, cols), small.params)
     parts = {name: np.resize(part, shapes[name]) for name, part in small.parts.items()}
     return QMatrix(spec.tag, (rows, cols), parts, small.params)
+
+
+def _random(fmt: Format, cols: int, rows: int) -> QMatrix:
+    return encode(weights(rows, cols), fmt.tag)
 
 
 def copies(original: QMatrix, nbytes: int) -> list[QMatrix]:

@@ -128,6 +128,33 @@ def test_threads_change_nothing(tiny: Path) -> None:
     assert one.entrants == several.entrants
 
 
+def test_options_have_settings(tiny: Path) -> None:
+    """Two encoders of one format are two entrants, in a text or one by one."""
+    asked = "Q4_A,Q4_A:method=equal-count"
+    found = fourcc.shootout(tiny, options=asked, layers="0", speed=False)
+    assert found.entrants == fourcc.shootout(tiny, options=asked.split(","), layers="0", speed=False).entrants
+    better, worse = found["Q4_A"], found["Q4_A:method=equal-count"]
+    assert better.bits == worse.bits
+    assert better.sqnr_db > worse.sqnr_db + 0.5
+    assert (better.on_front, worse.on_front) == (True, False)
+
+
+def test_a_calibration_gives_the_output_error(tiny: Path, tmp_path: Path) -> None:
+    """From a file, or opened; one of another model is refused."""
+    (tmp_path / "text.txt").write_text("Once upon a time there was a cat. " * 20, encoding="utf-8")
+    tokenizer, file = tiny.with_name("tiny_tokenizer.bin"), tmp_path / "m.calib"
+    known = fourcc.calibrate(tiny, tmp_path / "text.txt", file, tokenizer=tokenizer)
+    asked = partial(fourcc.shootout, options="Q4_1", layers="0", speed=False)
+    found = asked(tiny, calibration=file)
+    assert found.weighed == found.tensors
+    assert found["Q4_1"].output_error is not None
+    assert found.entrants == asked(tiny, calibration=known).entrants
+    assert found["Q4_1"].relative_rmse != asked(tiny)["Q4_1"].relative_rmse  # its encoder heeds the importance
+    fourcc.convert(tiny, tmp_path / "other.bin", format="F16")
+    with pytest.raises(UsageError, match="this is a calibration of another model"):
+        asked(tmp_path / "other.bin", calibration=file)
+
+
 def test_shapes_that_do_not_fit_say_why(tiny: Path) -> None:
     """Formats without any fitting tensor come last."""
     found = fourcc.shootout(tiny, options=["Q2_K", "Q8_A"], speed=False)
@@ -174,7 +201,7 @@ def test_wrong_questions_are_refused(tiny: Path, stack: Source) -> None:
     """Each message names what is wrong."""
     with pytest.raises(MissingFormatError, match="no installed package provides the format Nope"):
         fourcc.shootout(tiny, options=["Nope"])
-    with pytest.raises(UsageError, match="the format I8 has no encoder of real numbers"):
+    with pytest.raises(UsageError, match="the format I8 has no encoder"):
         fourcc.shootout(tiny, options=["I8"])
     with pytest.raises(UsageError, match="'8_Q' is not a tag"):
         fourcc.shootout(tiny, options=["8_Q"])

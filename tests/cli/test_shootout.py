@@ -58,5 +58,5 @@ def test_a_picture_is_written_and_not_over_another(run: Runner, tiny: Path, tmp_
 def test_wrong_options_are_refused(run: Runner, tiny: Path) -> None:
     """Each message names what is wrong."""
     assert "bad value of --sample: found -1" in run("shootout", tiny, "--sample", "-1").err
-    assert "the list is empty" in run("shootout", tiny, "--options", ",").err
+    assert "Q4_0 has no such setting: found size" in run("shootout", tiny, "--options", "Q4_0:size=3").err
     assert "no installed package provides the format Nope" in run("shootout", tiny, "--options", "Nope").err

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 import attrs
 
 from fourcc.bench.shootout.results import Entrant
-from fourcc.errors import MissingFormatError, PluginError, UsageError
-from fourcc.format import Format
+from fourcc.calibration.asked_options import asked_options, spelled_option
+from fourcc.errors import MissingFormatError, PluginError
 from fourcc.plugins.registry import registry
-from fourcc.tags import FourCC, as_tag
+from fourcc.policy.asked_formats import TargetFormat
+from fourcc.settings import complete
 
 
 @attrs.frozen
@@ -18,59 +19,55 @@ class EntryList:
     """The formats that take part, and those that cannot.
 
     Attributes:
-        formats: can be tried, with the owner of each.
+        formats: can be tried, with their settings and the owner of each.
         out: cannot, with a reason each.
     """
 
-    formats: tuple[tuple[Format, str], ...]
+    formats: tuple[tuple[TargetFormat, str], ...]
     out: tuple[Entrant, ...]
 
 
-def entry_list(tags: Iterable[str] | None, known: frozenset[str]) -> EntryList:
-    """The formats of these tags, or all that have an encoder of real numbers.
+def entry_list(options: Iterable[str] | None, known: frozenset[str]) -> EntryList:
+    """The formats that are asked for, or all that have an encoder of real numbers.
 
     Args:
-        tags: None: all. A broken plugin is listed with its reason.
+        options: ``TAG[:NAME=VALUE]...``, each; None: all, with default settings. A broken plugin is listed with its
+            reason.
         known: calibration data that there are: ``importance``, ``hessian``.
 
     Raises:
-        UsageError: a tag is malformed, or its format has no encoder of real numbers.
+        UsageError: an option is malformed, or its format has no encoder.
         MissingFormatError: no installed package declares a tag.
     """
-    able, broken = _all() if tags is None else _named(tags)
-    lacking = {fmt.tag: sorted(fmt.needs - known) for fmt, _ in able}
-    out = [Entrant(str(fmt.tag), owner, reason=_needs(lacking[fmt.tag])) for fmt, owner in able if lacking[fmt.tag]]
-    return EntryList(tuple(each for each in able if not lacking[each[0].tag]), (*out, *broken))
+    able, broken = _all() if options is None else _named(options)
+    out = [
+        Entrant(spelled_option(target), owner, reason=f"needs the {' and the '.join(lacking)} of each tensor's inputs")
+        for target, owner in able
+        if (lacking := sorted(target.format.needs - known))
+    ]
+    return EntryList(tuple(each for each in able if not each[0].format.needs - known), (*out, *broken))
 
 
-def _needs(names: list[str]) -> str:
-    return f"needs the {' and the '.join(names)} of each tensor's inputs"
-
-
-def _all() -> tuple[list[tuple[Format, str]], list[Entrant]]:
-    able = [(fmt, entry.owner) for fmt, entry in registry.working() if fmt.encode is not None and fmt.real]
+def _all() -> tuple[list[tuple[TargetFormat, str]], list[Entrant]]:
+    able = [
+        (TargetFormat(fmt, complete(fmt.params, {}), complete(fmt.options, {})), entry.owner)
+        for fmt, entry in registry.working()
+        if fmt.encode is not None and fmt.real
+    ]
     broken = [Entrant(each.entry.name, each.entry.owner, reason=each.reason) for each in registry.broken()]
     return able, broken
 
 
-def _named(texts: Iterable[str]) -> tuple[list[tuple[Format, str]], list[Entrant]]:
-    able, broken = [], []
-    for tag in dict.fromkeys(map(_tag, texts)):
+def _named(options: Iterable[str]) -> tuple[list[tuple[TargetFormat, str]], list[Entrant]]:
+    able: list[tuple[TargetFormat, str]] = []
+    broken: list[Entrant] = []
+    for text in dict.fromkeys(options):
         try:
-            fmt, owner = next(registry.working([tag]), None) or (registry[tag], registry.entry(tag))
+            (target,) = asked_options([text])
         except MissingFormatError:
             raise
         except PluginError as error:
-            broken.append(Entrant(str(tag), "", reason=error.what))
+            broken.append(Entrant(text, "", reason=error.what))
             continue
-        if fmt.encode is None or not fmt.real:
-            raise UsageError(f"the format {tag} has no encoder of real numbers", hint="Leave it out.")
-        able.append((fmt, owner.owner))
+        able.append((target, registry.entry(target.format.tag).owner))
     return able, broken
-
-
-def _tag(text: str) -> FourCC:
-    try:
-        return as_tag(text)
-    except ValueError as error:
-        raise UsageError(str(error), hint="`fourcc formats` lists them.") from error

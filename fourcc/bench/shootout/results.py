@@ -48,7 +48,7 @@ class Entrant:
     """A format in a shootout.
 
     Attributes:
-        tag: the format's.
+        tag: the format's, with settings that are not the defaults: ``TAG:NAME=VALUE``.
         provider: distribution and version that it comes from.
         fits: number of tensors whose shape it fits.
         bits: per weight, over these tensors, with scales and short blocks.

@@ -15,11 +15,14 @@ from fourcc.bench.shootout.entry_list import EntryList, entry_list
 from fourcc.bench.shootout.results import Entrant, ProductSpeed, ShootoutResult, judged
 from fourcc.bench.shootout.speeds import TURNS, Race, representative
 from fourcc.bench.shootout.trials import TensorTrial, totalled, trials
+from fourcc.calibration.calibration import Calibration
+from fourcc.calibration.reading import open_calibration
 from fourcc.conversion.plan import as_globs
 from fourcc.errors import UsageError
-from fourcc.format import Aids, Format
+from fourcc.format import Aids
 from fourcc.geometry import split_shape
 from fourcc.kernels.compiler.jit import uncompiled
+from fourcc.policy.asked_formats import TargetFormat
 from fourcc.progress import OnProgress, counter
 from fourcc.sources import open_source
 from fourcc.sources.source import Source, SourceTensor
@@ -31,7 +34,8 @@ NOTHING: Mapping[str, Aids] = MappingProxyType({})
 def shootout(  # noqa: PLR0913 - keyword-only, one an option of the command
     model: str | Path,
     *,
-    options: Iterable[str] | None = None,
+    options: str | Iterable[str] | None = None,
+    calibration: str | Path | Calibration | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     role: Iterable[str] = (),
@@ -44,7 +48,9 @@ def shootout(  # noqa: PLR0913 - keyword-only, one an option of the command
 
     Args:
         model: a checkpoint, or a model.bin.
-        options: tags of the formats; None: all that have an encoder of real numbers.
+        options: ``TAG[:NAME=VALUE]...[,TAG...]``, or such texts without commas; None: all formats that have an encoder
+            of real numbers, with default settings.
+        calibration: of this model; gives the output error, and to encoders what they use. None: there is none.
         include: globs of the names of tensors; none: all.
         exclude: globs of names left out.
         role: globs of roles, such as ``ffn.*``; none: any.
@@ -57,15 +63,24 @@ def shootout(  # noqa: PLR0913 - keyword-only, one an option of the command
         FourccError: the model cannot be read, no tensor is left, or no format can be tried.
     """
     selection = Selection(as_globs(include), as_globs(exclude), as_globs(role), layers)
-    tags = None if options is None else list(options)
     with open_source(model) as source:
-        return compete(source, selection, tags, sample=sample, speed=speed, threads=threads)
+        aids = aids_of(calibration, source)
+        return compete(source, selection, options, aids, sample=sample, speed=speed, threads=threads)
+
+
+def aids_of(calibration: str | Path | Calibration | None, source: Source) -> Mapping[str, Aids]:
+    """What a calibration, or its file, knows of a source's tensors. Raises as `Calibration.check` and `aids` do."""
+    if calibration is None:
+        return NOTHING
+    known = open_calibration(calibration) if isinstance(calibration, (str, Path)) else calibration
+    known.check(source)
+    return known.aids(source, hessian=bool(known.hessians))
 
 
 def compete(  # noqa: PLR0913 - as `shootout`
     source: Source,
     selection: Selection,
-    tags: Sequence[str] | None = None,
+    options: str | Iterable[str] | None = None,
     aids: Mapping[str, Aids] = NOTHING,
     *,
     sample: int = SAMPLE,
@@ -78,7 +93,7 @@ def compete(  # noqa: PLR0913 - as `shootout`
     Args:
         source: the source.
         selection: selects its tensors.
-        tags: of the formats; None: all that have an encoder of real numbers.
+        options: as `shootout` takes them.
         aids: calibration data by the tensors' names.
         sample: number of weights of a tensor that are encoded; 0: all.
         speed: whether products are timed, too.
@@ -90,24 +105,27 @@ def compete(  # noqa: PLR0913 - as `shootout`
         PluginError: the format of a tensor is missing or broken.
         InputError: bytes are damaged.
     """
-    team, entries = thread_count(threads), entry_list(tags, _known(aids))
+    asked = options.split(",") if isinstance(options, str) else options
+    team, entries = thread_count(threads), entry_list(asked, _known(aids))
     tensors, times = _matrices(source, selection), speed and not uncompiled()
-    formats = [fmt for fmt, _ in entries.formats]
+    formats = [target for target, _ in entries.formats]
     count = counter(len(tensors) + (TURNS * len(formats) if times else 0), progress)
     tried = trials(tensors, formats, aids, sample=sample, threads=team, count=count)
-    entrants = [totalled(fmt, owner, index, tried) for index, (fmt, owner) in enumerate(entries.formats)]
+    entrants = [totalled(target, owner, index, tried) for index, (target, owner) in enumerate(entries.formats)]
     if not any(each.fits for each in entrants):
         reason = next((each.reason for each in (*entrants, *entries.out)), None)
         raise UsageError("no format could be tried", file=source.path, found=reason)
     race = Race(representative(tensors), sum(prod(each.shape) for each in tensors), team)
     if times:
-        racing = [fmt for fmt, each in zip(formats, entrants, strict=True) if _fits(fmt, race.tensor) and each.fits]
+        racing = [
+            each for each, entrant in zip(formats, entrants, strict=True) if entrant.fits and _fits(each, race.tensor)
+        ]
         entrants = _timed(entrants, race.run(racing, aids.get(race.tensor.name, Aids()), count))
     return _result(tried, aids, race, entrants, entries)
 
 
-def _fits(fmt: Format, tensor: SourceTensor) -> bool:
-    return fmt.misfit(tensor.shape) is None
+def _fits(target: TargetFormat, tensor: SourceTensor) -> bool:
+    return target.format.misfit(tensor.shape, target.params) is None
 
 
 def _known(aids: Mapping[str, Aids]) -> frozenset[str]:

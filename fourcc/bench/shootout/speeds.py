@@ -10,17 +10,19 @@ from statistics import median
 
 import attrs
 
-from fourcc.arrays import Floats
 from fourcc.bench import machine, matrices
 from fourcc.bench.plan import beyond_caches
 from fourcc.bench.products import Rotation
 from fourcc.bench.shootout.results import ProductSpeed
 from fourcc.bench.timing import Timing
+from fourcc.calibration.asked_options import spelled_option
+from fourcc.encoding import encode
 from fourcc.errors import FourccError
-from fourcc.format import Aids, Format
+from fourcc.format import Aids
 from fourcc.geometry import split_shape
 from fourcc.naming import layer
 from fourcc.plugins.firewall import behind_firewall
+from fourcc.policy.asked_formats import TargetFormat
 from fourcc.progress import Count
 from fourcc.qmatrix import QMatrix
 from fourcc.sources.source import SourceTensor
@@ -102,8 +104,8 @@ class Race:
         most = beyond_caches(machine.last_level_cache()) // prod(self.shape)  # of formats of one byte per weight
         return max(1, min(self.weights // prod(self.shape), most))
 
-    def run(self, formats: Sequence[Format], aids: Aids, count: Count) -> dict[str, ProductSpeed | str]:
-        """The speed of each format by its tag, or why there is none.
+    def run(self, formats: Sequence[TargetFormat], aids: Aids, count: Count) -> dict[str, ProductSpeed | str]:
+        """The speed of each format by its spelling, or why there is none.
 
         Args:
             formats: have encoders, and what they need is among the aids.
@@ -112,9 +114,10 @@ class Race:
         """
         contenders: dict[str, Contender] = {}
         failed: dict[str, ProductSpeed | str] = {}
-        for fmt in formats:
-            self._guarded(str(fmt.tag), partial(self._enter, fmt, aids.of_matrix(0), contenders), failed)
-            count(str(fmt.tag), 1)
+        for target in formats:
+            tag = spelled_option(target)
+            self._guarded(tag, partial(self._enter, target, aids.of_matrix(0), contenders), failed)
+            count(tag, 1)
         for _ in range(ROUNDS):
             for tag, each in contenders.items():
                 if tag not in failed:
@@ -122,14 +125,15 @@ class Race:
                 count(tag, 1)
         return {tag: failed.get(tag) or each.speed() for tag, each in contenders.items()} | failed
 
-    def _enter(self, fmt: Format, aids: Aids, contenders: dict[str, Contender]) -> None:
+    def _enter(self, target: TargetFormat, aids: Aids, contenders: dict[str, Contender]) -> None:
         """Encodes the matrix: some of its rows, which the others repeat."""
 
-        def rows_of(rows: int, _: int) -> Floats:
-            return decoded_rows(self.tensor, self.tensor.format, 0, 0, rows)
+        def encoded(count: int) -> QMatrix:
+            rows = decoded_rows(self.tensor, self.tensor.format, 0, 0, count)
+            return encode(rows, target.format.tag, target.params, target.options, aids=aids)
 
-        encoded = matrices.matrix(fmt, *self.shape, rows_of, aids)
-        contenders[str(fmt.tag)] = Contender(encoded, self.copies, self.threads)
+        matrix = matrices.matrix(target.format, *self.shape, encoded)
+        contenders[spelled_option(target)] = Contender(matrix, self.copies, self.threads)
 
     def _guarded(self, tag: str, work: Callable[[], None], failed: dict[str, ProductSpeed | str]) -> None:
         """Does a format's work; whatever it raises becomes the reason why its speed is not known."""

@@ -13,12 +13,13 @@ import numpy as np
 from fourcc.analysis.samples import sampled_rows
 from fourcc.arrays import Array
 from fourcc.bench.shootout.results import Entrant
+from fourcc.calibration.asked_options import spelled_option
 from fourcc.encoding import encode
 from fourcc.errors import FourccError
-from fourcc.format import Aids, Format
+from fourcc.format import Aids
 from fourcc.metrics import ErrorSums
+from fourcc.policy.asked_formats import TargetFormat
 from fourcc.progress import Count
-from fourcc.settings import complete
 from fourcc.sources.source import SourceTensor
 from fourcc.threads import Task, in_order
 
@@ -67,7 +68,7 @@ class TensorTrial:
 
 def trials(
     tensors: Sequence[SourceTensor],
-    formats: Sequence[Format],
+    formats: Sequence[TargetFormat],
     aids: Mapping[str, Aids],
     *,
     sample: int,
@@ -95,29 +96,29 @@ def trials(
     return found
 
 
-def _trial(tensor: SourceTensor, formats: Sequence[Format], aids: Aids, sample: int, threads: int) -> TensorTrial:
-    misfits = tuple(fmt.misfit(tensor.shape, complete(fmt.params, {})) for fmt in formats)
-    fitting = [fmt for fmt, misfit in zip(formats, misfits, strict=True) if misfit is None]
-    step = lcm(*(fmt.block[0] or 1 for fmt in fitting))
+def _trial(tensor: SourceTensor, formats: Sequence[TargetFormat], aids: Aids, sample: int, threads: int) -> TensorTrial:
+    misfits = tuple(each.format.misfit(tensor.shape, each.params) for each in formats)
+    fitting = [each for each, misfit in zip(formats, misfits, strict=True) if misfit is None]
+    step = lcm(*(each.format.block[0] or 1 for each in fitting))
     sums, sampled = [SampleSums() for _ in fitting], 0
     for matrix, rows in sampled_rows(tensor, step, sample) if fitting else ():
         sampled += rows.size
         known = aids.of_matrix(matrix)
         tasks = [
-            Task(partial(_tried, rows, fmt, known, tensor.name, so_far), rows.size)
-            for fmt, so_far in zip(fitting, sums, strict=True)
+            Task(partial(_tried, rows, each, known, tensor.name, so_far), rows.size)
+            for each, so_far in zip(fitting, sums, strict=True)
         ]
         sums = list(in_order(tasks, threads, BUDGET))
     rest = iter(sums)
     return TensorTrial(tensor, sampled, tuple(next(rest) if each is None else None for each in misfits), misfits)
 
 
-def _tried(rows: Array, fmt: Format, aids: Aids, name: str, so_far: SampleSums) -> SampleSums:
+def _tried(rows: Array, target: TargetFormat, aids: Aids, name: str, so_far: SampleSums) -> SampleSums:
     """The sums with those of more rows (rows, cols) of one matrix added."""
     if so_far.reason is not None:
         return so_far
     try:
-        encoded = encode(rows, fmt.tag, name=name, aids=aids)
+        encoded = encode(rows, target.format.tag, target.params, target.options, name=name, aids=aids)
         decoded = encoded.decode()
     except FourccError as error:
         return SampleSums(reason=f"{name}: {error.what}")
@@ -128,11 +129,11 @@ def _tried(rows: Array, fmt: Format, aids: Aids, name: str, so_far: SampleSums) 
     return so_far + SampleSums(encoded.nbytes, ErrorSums.of(rows, decoded), weighed)
 
 
-def totalled(fmt: Format, owner: str, index: int, tried: Sequence[TensorTrial]) -> Entrant:
+def totalled(target: TargetFormat, owner: str, index: int, tried: Sequence[TensorTrial]) -> Entrant:
     """A format over all tensors that it fits.
 
     Args:
-        fmt: the format.
+        target: the format.
         owner: distribution and version that it comes from.
         index: its place among the formats of the trials.
         tried: the trials.
@@ -141,15 +142,15 @@ def totalled(fmt: Format, owner: str, index: int, tried: Sequence[TensorTrial]) 
     failed = next((sums.reason for _, sums in fitting if sums.reason is not None), None)
     if failed is not None or not fitting:
         reason = failed or next((trial.misfits[index] for trial in tried), None)
-        return Entrant(str(fmt.tag), owner, reason=reason)
+        return Entrant(spelled_option(target), owner, reason=reason)
     weights = sum(prod(trial.tensor.shape) for trial, _ in fitting)
     plain = [_scaled(sums.plain, trial) for trial, sums in fitting]
     total = ErrorSums(sum(each.signal for each in plain), sum(each.noise for each in plain))
     return Entrant(
-        str(fmt.tag),
+        spelled_option(target),
         owner,
         fits=len(fitting),
-        bits=sum((_bits(fmt, trial, sums) for trial, sums in fitting), Fraction(0)) / weights,
+        bits=sum((_bits(target, trial, sums) for trial, sums in fitting), Fraction(0)) / weights,
         sqnr_db=total.sqnr_db,
         relative_rmse=total.relative_rmse,
         output_error=_output_error(fitting),
@@ -162,11 +163,11 @@ def _scaled(sums: ErrorSums, trial: TensorTrial) -> ErrorSums:
     return ErrorSums(sums.signal * factor, sums.noise * factor)
 
 
-def _bits(fmt: Format, trial: TensorTrial, sums: SampleSums) -> Fraction:
+def _bits(target: TargetFormat, trial: TensorTrial, sums: SampleSums) -> Fraction:
     """Bits of the whole tensor; where only encoding tells the length of a part, by those that the sample took."""
-    if fmt.variable:
+    if target.format.variable:
         return Fraction(8 * sums.nbytes * prod(trial.tensor.shape), trial.sampled)
-    return Fraction(8 * fmt.stored_bytes(trial.tensor.shape, complete(fmt.params, {})))
+    return Fraction(8 * target.format.stored_bytes(trial.tensor.shape, target.params))
 
 
 def _output_error(fitting: Sequence[tuple[TensorTrial, SampleSums]]) -> float | None:
