@@ -107,7 +107,7 @@ class InputStatistics:
         narrow: Floats = means.astype(np.float32)
         for row, tokens in zip(narrow, self.counts, strict=True):
             positive = row[row > 0]
-            row[row == 0] = positive.min() if tokens and positive.size else 1
+            row[(row == 0) | (tokens == 0)] = positive.min() if tokens and positive.size else 1
         return narrow
 
     @property
