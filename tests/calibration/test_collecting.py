@@ -1,4 +1,4 @@
-"""What is collected, against a float64 forward pass; threads, merging, resuming."""
+"""Collected statistics, against a float64 forward pass; threads, merging, resuming."""
 
 import os
 import signal
@@ -215,7 +215,7 @@ def test_a_killed_run_is_gone_on_with(tmp_path: Path, root: Path) -> None:
 @pytest.mark.parametrize("tokens", [1, 16, 33, 256])
 @pytest.mark.parametrize("cols", [1, 31, 96])
 def test_sums_of_products(tokens: int, cols: int) -> None:
-    """Of several batches, against float64; the same for any number of threads."""
+    """Sums of several batches, against float64; the same for any number of threads."""
     batches = np.random.default_rng(1).standard_normal((3, tokens, cols)).astype(np.float32)
     found = []
     for threads in (1, 2, 5):

@@ -26,7 +26,7 @@ def tiny(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def calibration(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Calibration:
-    """Of the shipped model, made from some of its text."""
+    """A calibration of the shipped model, made from some of its text."""
     out = tmp_path_factory.mktemp("calibration") / "model.calib"
     tokenizer, text = tiny.with_name("tiny_tokenizer.bin"), tiny.with_name("heldout.txt")
     return fourcc.calibrate(tiny, text, out, tokenizer=tokenizer, documents=True, tokens=400, hessian=True)

@@ -10,7 +10,7 @@ from fourcc.sources import open_source
 
 
 def digest(path: Path) -> str:
-    """Of a file."""
+    """A file's digest."""
     with open_source(path) as source:
         return model_digest(source)
 

@@ -58,7 +58,7 @@ def test_llama_cpp_sees_the_same_importance(root: Path, tmp_path: Path, ours: Ca
 
 
 def test_foreign_sums_and_counts(tmp_path: Path) -> None:
-    """Of a single matrix, whose dimensions of 1 may be left out, and of experts."""
+    """A single matrix, whose dimensions of 1 may be left out, and of experts."""
     experts = {
         "blk.1.ffn_up_exps.weight.in_sum2": np.array([[4, 8], [0, 0], [3, 3]], "<f4"),
         "blk.1.ffn_up_exps.weight.counts": np.array([[2], [0], [3]], "<f4"),

@@ -1,4 +1,4 @@
-"""What llama.cpp's own tools make of the shipped model: importance matrices, and models quantized with ours.
+"""Importance matrices of the shipped model by llama.cpp's own tools, and models that these quantize with ours.
 
 ``FOURCC_LLAMA_CPP`` names the folder with ``llama-imatrix`` and ``llama-quantize``. Run as a script, it renews the
 vectors: `python -m tests.lanes.llama_imatrix tests/vectors/imatrix.json`.
