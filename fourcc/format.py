@@ -197,7 +197,7 @@ class Format(FormatSpec):
             alone = coded and _is(self.codes, Format._codes_of_part)
             object.__setattr__(self, "with_codes", self._with_codes_of_part if alone else None)
         if self.grid is None or _is(self.grid, Format._decoded_grid):
-            known = self.with_codes and (coded or self.code_range)
+            known = self.with_codes and (self.code_range or coded)
             object.__setattr__(self, "grid", self._decoded_grid if known else None)
 
     def __repr__(self) -> str:
@@ -209,8 +209,7 @@ class Format(FormatSpec):
         if self.derived and self.decode_block is None:
             raise ValueError("neither decode nor decode_block: nothing decodes it")
         self._check_arguments()
-        free = [part.name for part in self.block_parts if part.reach == "free"]
-        if self.derived and free:
+        if self.derived and (free := [part.name for part in self.block_parts if part.reach == "free"]):
             raise ValueError(f"part {free[0]!r} has a `tail`, so that no block has a share of it: give decode")
         for name in () if self.turn is None else self.turn.parts:
             if name not in {part.name for part in self.parts if part.rows is None}:
