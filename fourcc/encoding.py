@@ -93,10 +93,12 @@ def _rows(matrix: Array, first: int, last: int) -> Array:
 
 
 def check_needs(fmt: Format, aids: Aids, shape: tuple[int, ...], tensor: str | None) -> None:
-    """Raises UsageError where calibration data that a format needs are missing or do not fit the tensor's shape."""
-    for need in sorted(fmt.needs):
+    """Raises UsageError where calibration data that a format needs are missing, or those that it sees do not fit."""
+    for need in sorted(fmt.sees):
         given = getattr(aids, need)
         if given is None:
+            if need not in fmt.needs:
+                continue
             raise UsageError(
                 f"the format {fmt.tag} needs the {need} of each tensor's inputs, and there is none",
                 tensor=tensor,
@@ -105,6 +107,8 @@ def check_needs(fmt: Format, aids: Aids, shape: tuple[int, ...], tensor: str | N
         check_shape(need, given, shape, tensor)
         if given.dtype != np.float32 or not np.isfinite(given).all():
             raise UsageError(f"the {need} is not of finite float32", tensor=tensor, found=f"dtype {given.dtype}")
+        if need == "importance" and given.size and given.min() < 0:
+            raise UsageError("an importance is below 0", tensor=tensor, found=float(given.min()), expected="0 or more")
 
 
 def check_shape(need: str, given: Array, shape: tuple[int, ...], tensor: str | None) -> None:

@@ -27,7 +27,7 @@ def share_of_least_error(original: Original, decoded: Decoded) -> np.float32:
     for w in runs_of_rows(original):
         for number, share in enumerate(SHARES):
             totals[number] = _added(totals[number], w, decoded(w, np.float32(share)), importance)
-    return np.float32(SHARES[int(np.where(np.isnan(totals), np.inf, totals).argmin())])
+    return np.float32(SHARES[min(range(len(SHARES)), key=totals.__getitem__)])  # the first stays where its own is NaN
 
 
 def _added(total: float, w: Floats, decoded: Floats, importance: Floats) -> float:

@@ -67,7 +67,7 @@ def optimal_runs(ordered: Floats, count: int, counted: Array | None = None) -> A
 
 
 def counts_of(importance: Floats) -> Array:
-    """What errors count, float64 (blocks, n), all above 0: an importance, but at least 2^-40 of the block's largest.
+    """Weights of errors, float64 (blocks, n), all above 0: an importance, but at least 2^-40 of the block's largest.
 
     So prefix sums ascend, and every run counts. Where no column of a block has any importance, all count 1.
     """

@@ -16,8 +16,8 @@ def least_error(candidates: Iterable[Array], error: Callable[[Array], Array]) ->
     """For each block the candidate with the least error; of equal ones the first.
 
     Args:
-        candidates: settings of all blocks, (..., blocks); the first stays where no other is better.
-        error: settings -> (blocks,); NaN is no improvement.
+        candidates: settings of all blocks, (..., blocks).
+        error: settings -> (blocks,); NaN is no improvement, and where the first has it, nothing is.
     """
     tried = iter(candidates)
     chosen = next(tried).copy()

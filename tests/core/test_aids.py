@@ -80,6 +80,7 @@ def test_each_expert_has_its_own() -> None:
         ("hessian", Aids(hessian=IMPORTANCE), "the hessian does not fit: found (6,), expected (6, 6)"),
         ("hessian", Aids(hessian=HESSIAN.astype(np.float64)), "not of finite float32: found dtype float64"),
         ("importance", Aids(IMPORTANCE * np.float32(np.nan)), "the importance is not of finite float32"),
+        ("importance", Aids(-IMPORTANCE), "an importance is below 0: found -"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_work(needs: str, aids: Aids, says: str) -> None:
@@ -89,6 +90,12 @@ def test_what_does_not_fit_is_refused_before_work(needs: str, aids: Aids, says: 
         fourcc.encode(W, "Asks", aids=aids, name="layers.0.wq")
     assert "tensor 'layers.0.wq'" in str(caught.value)
     assert not seen
+
+
+def test_what_a_format_merely_uses_has_to_fit_as_well() -> None:
+    for importance, says in ((np.ones(5, np.float32), "does not fit"), (-np.ones(32, np.float32), "is below 0")):
+        with pytest.raises(UsageError, match=says):
+            fourcc.encode(np.ones((2, 32), np.float32), "Q4_0", aids=Aids(importance))
 
 
 def test_a_conversion_refuses_it_too(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an importance is worth: ``python -m tests.formats.measure_importance CALIBRATION TAG[:method] ...``.
+"""The worth of an importance: ``python -m tests.formats.measure_importance CALIBRATION TAG[:method] ...``.
 
 The model is tales5M with all matrices in the format but for the embedding, which is in Q8_0. The importance of a column
 is the mean square of the matrix's inputs in that column, over the text CALIBRATION, whose documents empty lines
