@@ -75,18 +75,23 @@ def draw_frontier(
     bits = panel.secondary_xaxis("top", functions=(lambda x: x / per_bit, lambda x: x * per_bit))
     bits.set_xlabel("bits per weight")
     panel.legend(loc="lower left")
-    _label(figure, panel, spots)
+    _label(figure, panel, spots, shown)
 
 
-def _label(figure: Figure, panel: Axes, spots: Sequence[tuple[str, float, float, str]]) -> None:
-    """Writes names beside their marks, (name, x, y, colour), where they cover neither a mark nor another name."""
+def _label(
+    figure: Figure, panel: Axes, spots: Sequence[tuple[str, float, float, str]], line: Sequence[tuple[float, float]]
+) -> None:
+    """Writes names beside their marks, (name, x, y, colour), where they cover no mark, other name or point of the line.
+
+    A name for which there is no room is left out.
+    """
     figure.draw_without_rendering()  # so that the panel has its place
     scale = 72 / figure.dpi
-    pixels = panel.transData.transform([(x, y) for _, x, y, _ in spots]) if spots else []
+    pixels = panel.transData.transform([*((x, y) for _, x, y, _ in spots), *line])
     at = [(float(x) * scale, float(y) * scale) for x, y in pixels]
     left, bottom, right, top = (edge * scale for edge in panel.bbox.extents)
     taken: list[Box] = [(x - 3, y - 3, x + 3, y + 3) for x, y in at]
-    for (name, x, y, colour), (px, py) in sorted(zip(spots, at, strict=True), key=lambda each: each[1]):
+    for (name, x, y, colour), (px, py) in sorted(zip(spots, at, strict=False), key=lambda each: each[1]):
         for dx, dy in _offsets(len(name) * LETTER):
             box = (px + dx, py + dy - LINE / 2, px + dx + len(name) * LETTER, py + dy + LINE / 2)
             inside = left <= box[0] and box[2] <= right and bottom <= box[1] and box[3] <= top
@@ -107,11 +112,10 @@ def _label(figure: Figure, panel: Axes, spots: Sequence[tuple[str, float, float,
 
 
 def _offsets(width: float) -> Iterator[tuple[float, float]]:
-    """Places for a name's left middle, seen from its mark, the nearest first: right of it, above, below, left of it."""
-    for far in range(12):
-        up = far * LINE
-        yield from product((5.0 + far * 2,), ((0.0,) if not far else (up, -up)))
-        yield from product((-width - 5.0 - far * 2,), ((0.0,) if not far else (up, -up)))
+    """Places for the left middle of a name, seen from its mark: right and left of it, then further up and down."""
+    for far in range(16):
+        heights = (far * LINE, -far * LINE) if far else (0.0,)
+        yield from product((5.0 + 2 * far, -width - 5.0 - 2 * far), heights)
 
 
 def _overlap(one: Box, other: Box) -> bool:
