@@ -17,6 +17,7 @@ from fourcc.errors import UsageError
 if TYPE_CHECKING:
     import typer
 
+    from fourcc.calibration.calibration import Calibration
     from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
 
@@ -25,6 +26,7 @@ Examples:
   fourcc convert stories.bin -o model.bin --format F16
   fourcc convert ./checkpoint -o model.bin --policy mixed.toml --dry-run
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M
+  fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M --calibration model.calib
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
 
 Without --policy, --recipe or --format, every tensor is kept as it is stored."""
@@ -42,6 +44,7 @@ def convert(  # noqa: PLR0913 - one an option
     policy: options.PolicyFile = None,
     recipe: options.Recipe = None,
     formats: options.Formats = None,
+    calibration: options.CalibrationFile = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
@@ -65,14 +68,17 @@ def convert(  # noqa: PLR0913 - one an option
     rules, settings = rules_of(policy, formats, recipe), feedback_of(feedback, damping)
     check_name(output)
     with open_source(source, tokenizer) as opened:
-        planned = plan(opened, rules, include=include or (), exclude=exclude or (), feedback=settings)
+        known = _opened(calibration)
+        planned = plan(
+            opened, rules, include=include or (), exclude=exclude or (), calibration=known, feedback=settings
+        )
         planned.refuse_unmet()
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
             return plan_table.show(planned, as_json=as_json)
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
-        read = (*opened.all_files, *([policy] if policy else ()))
+        read = (*opened.all_files, *(each for each in (policy, calibration) if each))
         target = check_target(output, read, force=force)
         with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
             result = execute(planned, target, threads=threads, progress=progress)
@@ -80,6 +86,15 @@ def convert(  # noqa: PLR0913 - one an option
     if as_json:
         return json_documents.show("convert", _document(output, result))
     return None if quiet else _show(output, result, progress)
+
+
+def _opened(path: Path | None) -> Calibration | None:
+    """The calibration in a file, if one is given."""
+    if path is None:
+        return None
+    from fourcc.calibration.reading import open_calibration
+
+    return open_calibration(path)
 
 
 def _source_bytes(planned: Plan) -> int:

@@ -20,13 +20,9 @@ Examples:
   fourcc measure stories.bin --text other.txt -o model.costs --group q+k+v,gate+up --options NF4,Q4_Z:group=64
 
 The text should be another one than the calibration's. `fourcc allocate` makes a policy of the costs, and `fourcc
-inspect` shows them. What is done when the command is interrupted lies beside the output, and the same command goes on
-from there."""
+inspect` shows them. Killed, `--resume` goes on with the units that are not yet done."""
 
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The measuring text, UTF-8.")]
-Calibration = Annotated[
-    Path | None, typer.Option("--calibration", metavar="FILE", help="What encoders are given, of `fourcc calibrate`.")
-]
 Options = Annotated[
     str | None,
     typer.Option(
@@ -40,9 +36,12 @@ Group = Annotated[
     typer.Option("--group", metavar="ROLES", help="Matrices of a layer that share a format, such as q+k+v,gate+up."),
 ]
 Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to measure at most.")]
-Context = Annotated[int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: the model's, to 2048.")]
+Context = Annotated[
+    int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: 512, or the model's context if less.")
+]
 Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Measure every option, instead of predicting it from one.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very measurement was interrupted.")]
 Tokenizer = Annotated[
     Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the model's.")
 ]
@@ -58,7 +57,7 @@ def measure(  # noqa: PLR0913 - one an option
     *,
     text: Text,
     output: options.Output = None,
-    calibration: Calibration = None,
+    calibration: options.CalibrationFile = None,
     feedback: options.Feedback = None,
     damping: options.Damping = None,
     tags: Options = None,
@@ -68,6 +67,7 @@ def measure(  # noqa: PLR0913 - one an option
     parted: Documents = False,
     direct: Direct = False,
     tokenizer: Tokenizer = None,
+    resume: Resume = False,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
@@ -104,6 +104,7 @@ def measure(  # noqa: PLR0913 - one an option
             tokenizer=tokenizer,
             threads=threads,
             force=force,
+            resume=resume,
             progress=progress,
             note=note,
         )

@@ -44,6 +44,10 @@ Feedback = Annotated[
 Damping = Annotated[
     float | None, typer.Option("--damping", metavar="D", help="Of --feedback: above 0, at most 1.  [default: 0.01]")
 ]
+CalibrationFile = Annotated[
+    Path | None,
+    typer.Option("--calibration", metavar="FILE", help="What `fourcc calibrate` wrote, or an imatrix: weighs errors."),
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")
 ]

@@ -1,1 +1,1 @@
-"""Calibration: statistics of a model on a text, and the costs of each format for each tensor."""
+"""Calibration: statistics of a model's inputs on a text, and the costs of formats; their files, and what follows."""

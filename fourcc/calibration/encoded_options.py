@@ -55,8 +55,8 @@ def _encoded(
     if option.holds(describe(tensor, tied=False)):
         return tensor.qmatrix()
     try:
-        settings = {"params": option.params, "options": option.options, "aids": aids, "feedback": feedback}
-        return encode(weights, tag, **settings, name=tensor.name)
+        params, options, name = option.params, option.options, tensor.name
+        return encode(weights, tag, params, options, aids=aids, feedback=feedback, name=name)
     except NumericError as error:
         return error
     except PluginError as error:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
+from operator import mul
 from typing import TYPE_CHECKING
 
 from fourcc.analysis.plotting import KINDS
@@ -66,13 +68,12 @@ def draw_frontier(
         panel.plot(*places, marker, color=colour, ms=4, ls="none", label=label)
         spots += [(mix.name, place, mix.allocation.kld, colour) for mix, place in some]
     if chosen is not None and chosen[1] > 0:
-        style = {"color": CHOSEN_COLOUR, "ms": 9, "ls": "none", "label": "this budget"}
-        panel.plot([chosen[0] / 1e6], [chosen[1]], "*", **style)
+        panel.plot([chosen[0] / 1e6], [chosen[1]], "*", color=CHOSEN_COLOUR, ms=9, ls="none", label="this budget")
     panel.set_xlabel("bytes of all tensors (MB)")
     panel.set_ylabel("predicted KL divergence (nats a token)")
     panel.margins(x=0.06)
     per_bit = max(1, weights) / 8e6
-    bits = panel.secondary_xaxis("top", functions=(lambda x: x / per_bit, lambda x: x * per_bit))
+    bits = panel.secondary_xaxis("top", functions=(partial(mul, 1 / per_bit), partial(mul, per_bit)))
     bits.set_xlabel("bits per weight")
     panel.legend(loc="lower left")
     _label(figure, panel, spots, shown)

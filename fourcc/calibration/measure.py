@@ -39,6 +39,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     tokenizer: str | Path | None = None,
     threads: int | None = None,
     force: bool = False,
+    resume: bool = False,
     progress: OnProgress | None = None,
     note: OnNote = lambda text: None,  # noqa: ARG005 - a call that does nothing
 ) -> Costs:
@@ -46,20 +47,21 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
 
     Args:
         model: the original, in any kind of file that can be run.
-        text: the measuring text, or as a `Path` the file that holds it; another one than the calibration's.
-        output: the file of costs to write; an interrupted measurement is resumed from the file beside it.
+        text: the file that holds the measuring text, UTF-8; another one than the calibration's.
+        output: the file of costs to write; None: none.
         calibration: what encoders are given; None: nothing.
         feedback: ``"gptq"``, or the settings: encoders choose codes with error feedback, where the calibration has
             Hessians; None: they do not.
         options: ``TAG[:NAME=VALUE]...,TAG``; None: the quantized formats of ggml.
         group: ``q+k+v,gate+up``: matrices of a layer that get one format; None: each matrix has its own.
         tokens: tokens to measure, at most.
-        context: tokens of the longest window; 0: the model's, at most 2048.
+        context: tokens of a window; 0: 512, or the model's context if that is shorter.
         documents: whether empty lines separate documents, each of which is read by itself.
         direct: measure every option in a run of its own, instead of predicting it from one of them.
         tokenizer: the tokenizer, in place of the model's own.
         threads: number of threads; the costs do not depend on it.
-        force: replace an existing output, and begin anew.
+        force: replace an existing output.
+        resume: go on where this very measurement was interrupted.
         progress: called after each stage of a run.
         note: called with a line on each thing that is odd.
 
@@ -83,21 +85,17 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         opened, notes = open_to_run(model, stack, tokenizer=tokenizer)
         for each in notes:
             note(each)
-        known = _calibration(calibration, source, note)
-        file = text if isinstance(text, Path) else Path("the measuring text")
-        data = text.read_bytes() if isinstance(text, Path) else text.encode()
-        session = Session(source, opened, wanted, known, data, file, thread_count(threads), note)
-        return session.costs(target, progress, force=force)
+        known = _calibration(calibration, source)
+        session = Session(source, opened, wanted, known, Path(text), thread_count(threads), note)
+        return session.costs(target, progress, force=force, resume=resume)
 
 
-def _calibration(given: str | Path | Calibration | None, source: Source, note: OnNote) -> Calibration | None:
+def _calibration(given: str | Path | Calibration | None, source: Source) -> Calibration | None:
     """The calibration, once it is known to be of this model."""
     if given is None:
         return None
-    from fourcc.calibration.calibration import open_calibration
+    from fourcc.calibration.reading import open_calibration
 
     calibration = open_calibration(Path(given)) if isinstance(given, (str, Path)) else given
     calibration.check(source)
-    for each in calibration.notes(source):
-        note(each)
     return calibration

@@ -17,7 +17,7 @@ import numpy as np
 from fourcc.calibration.costs import MEASURED_BITS, Option, Unit, by_size
 from fourcc.calibration.encoded_options import encoded_options
 from fourcc.calibration.original_run import OriginalRun
-from fourcc.calibration.output_errors import OutputError
+from fourcc.calibration.output_comparison import OutputComparison
 from fourcc.calibration.units import PlannedUnit
 from fourcc.compute import pack_decoded
 from fourcc.errors import NumericError
@@ -103,7 +103,7 @@ class Measuring:
         weights = np.ascontiguousarray(tensor.decode(), np.float32)
         refuse_nonfinite([(0, weights)], tensor=tensor.name, hint="The model's weights are damaged.")
         inputs = self.run.inputs.get(tensor.name)
-        error = OutputError(weights, self.run.tokens if inputs is None else inputs, self.threads)
+        error = OutputComparison(weights, self.run.tokens if inputs is None else inputs, self.threads)
         aids = self.aids.get(tensor.name, Aids())
         feedback = None if unit.looked_up else self.feedback
         matrices = encoded_options(tensor, weights, unit.options, aids, feedback, self.threads)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.calibration.asked_options import spelled_option
+from fourcc.calibration.calibrating import CONTEXT
 from fourcc.calibration.costs import Costs, Unit
 from fourcc.calibration.measuring import Measuring, stages_to_run
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
-from fourcc.calibration.part_file import PartFile
+from fourcc.calibration.unit_log import UnitLog
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from fourcc.sources.source import Source
 
 TOKENS = 2000  # of the text
-CONTEXT = 2048  # the longest window, unless another is asked for
 OnNote = Callable[[str], None]
 
 
@@ -45,7 +45,7 @@ class Wanted:
         options: the formats to try.
         groups: roles whose matrices within a layer get one format.
         tokens: tokens to measure, at most.
-        context: tokens of the longest window; 0: the model's, at most `CONTEXT`.
+        context: tokens of a window; 0: `CONTEXT`, or the model's context if that is shorter.
         documents: whether empty lines part documents, each read by itself.
         direct: whether every option is measured, none predicted.
         feedback: settings of the error feedback that encoders use; None: none.
@@ -74,8 +74,7 @@ class Session:
         model: the original, ready to run.
         wanted: what is asked for.
         calibration: of the original.
-        data: the measuring text, UTF-8.
-        file: where it lies, for messages.
+        file: the measuring text's.
         threads: number of threads.
         note: takes notes.
     """
@@ -84,31 +83,32 @@ class Session:
     model: Model
     wanted: Wanted
     calibration: Calibration | None
-    data: bytes
     file: Path
     threads: int
     note: OnNote
 
-    def costs(self, target: Path | None, progress: OnProgress | None, *, force: bool) -> Costs:
+    def costs(self, target: Path | None, progress: OnProgress | None, *, force: bool, resume: bool) -> Costs:
         """The costs; with a target they are written, and what is done is kept beside it until then."""
+        data = self.file.read_bytes()
         planned = planned_units(self.source, self.wanted.options, self.wanted.groups)
         self._note_all(planned.notes)
         self._check_feedback(planned)
-        text = self._cut()
-        head = self._head(planned, text)
-        part = None if target is None else PartFile(target, self._part_head(head), anew=force)
-        done = {} if part is None else dict(part.done)
+        self._note_calibration(planned, hashlib.sha256(data).hexdigest())
+        text = self._cut(data)
+        head = self._head(planned, text, data)
+        log = None if target is None else UnitLog(target, self._log_head(head), resume=resume)
+        done = {} if log is None else dict(log.done)
         if done:
             self.note(f"{len(done)} of {len(planned.units)} units were measured before the interruption")
         for each in self._measured([unit for unit in planned.units if unit.name not in done], text, progress):
             done[each.name] = each
-            if part is not None:
-                part.add(each)
+            if log is not None:
+                log.add(each)
         costs = attrs.evolve(head, units=tuple(done[unit.name] for unit in planned.units))
         self._note_all(notes_on(planned, costs.units))
-        if target is not None and part is not None:
+        if target is not None and log is not None:
             costs.write(target, force=force)
-            part.remove()
+            log.remove()
         return costs
 
     def _note_all(self, notes: Iterable[str]) -> None:
@@ -124,18 +124,28 @@ class Session:
             hint = "Give a calibration that was made with `fourcc calibrate --hessian`."
             raise UsageError("error feedback needs Hessians, and there is none", file=self.source.path, hint=hint)
 
-    def _cut(self) -> Cut:
+    def _note_calibration(self, planned: PlannedUnits, text: str) -> None:
+        """Notes what the calibration cannot say, and whether the text of this SHA-256 is its own, too."""
+        if self.calibration is None:
+            return
+        self._note_all(self.calibration.notes([tensor.name for unit in planned.units for tensor in unit.tensors]))
+        if text in {each.digest for each in self.calibration.texts}:
+            self.note(
+                f"{self.file.name} is the calibration's text, too: measure on another, else costs come out too low"
+            )
+
+    def _cut(self, data: bytes) -> Cut:
         """The windows of the measuring text."""
         context = common_context([self.model], self.wanted.context)
         if not self.wanted.context:
             context = min(context, CONTEXT)
         protocol = Protocol(context, 0, self.wanted.documents, self.wanted.tokens)
-        text = cut(as_text(self.data, self.file), self.model.tokenizer, protocol)
+        text = cut(as_text(data, self.file), self.model.tokenizer, protocol)
         if text.scored < self.wanted.tokens:
             self.note(f"the measuring text has {text.scored} tokens to score, fewer than {self.wanted.tokens}")
         return text
 
-    def _head(self, planned: PlannedUnits, text: Cut) -> Costs:
+    def _head(self, planned: PlannedUnits, text: Cut, data: bytes) -> Costs:
         """The costs without their units."""
         from fourcc import __version__
 
@@ -144,7 +154,7 @@ class Session:
             machine=target_name(),
             model=model_digest(self.source),
             calibration=None if self.calibration is None else self.calibration.digest,
-            text=hashlib.sha256(self.data).hexdigest(),
+            text=hashlib.sha256(data).hexdigest(),
             tokens=text.scored,
             context=text.protocol.context,
             documents=self.wanted.documents,
@@ -153,8 +163,8 @@ class Session:
             fixed=planned.fixed,
         )
 
-    def _part_head(self, head: Costs) -> dict[str, object]:
-        """What the results depend on."""
+    def _log_head(self, head: Costs) -> dict[str, object]:
+        """Everything that the results depend on."""
         known = {
             key: value for key, value in attrs.asdict(head, recurse=False).items() if key not in {"units", "fixed"}
         }

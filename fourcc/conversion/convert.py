@@ -12,7 +12,7 @@ from xxhash import xxh3_128
 from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.writer import Writer
 from fourcc.conversion.pipeline import lost, transcode
-from fourcc.conversion.plan import Plan, plan
+from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.feedback.feedback import Feedback
 from fourcc.files.read import ReadFile, identity
@@ -58,6 +58,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
     feedback: str | Feedback | None = None,
+    calibration: CalibrationData | None = None,
     threads: int | None = None,
     force: bool = False,
     progress: OnProgress | None = None,
@@ -77,6 +78,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         aids: calibration data by tensor name.
         feedback: ``"gptq"``, or the settings: chooses codes with error feedback in tensors that have a `hessian`, but
             not in embeddings.
+        calibration: a calibration file of this model, opened by `fourcc.open_calibration`, or llama.cpp's importance
+            matrix; encoders that can use it weigh errors by it.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output.
         progress: called after every tile.
@@ -93,7 +96,9 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
         target = check_target(Path(output), opened.all_files, force=force)
-        planned = plan(opened, rules, include=include, exclude=exclude, aids=aids, feedback=feedback)
+        planned = plan(
+            opened, rules, include=include, exclude=exclude, aids=aids, calibration=calibration, feedback=feedback
+        )
         planned.refuse_unmet()
         return execute(planned, target, threads=threads, progress=progress)
 

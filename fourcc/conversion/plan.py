@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import attrs
 
@@ -26,6 +28,19 @@ from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.source import Source, SourceTensor
 
 
+class CalibrationData(Protocol):
+    """What a plan asks of a calibration, as `fourcc.calibration.calibration.Calibration` answers it."""
+
+    def check(self, source: Source) -> None:
+        """Raises UsageError where it is a calibration of another model."""
+
+    def aids(self, source: Source, *, hessian: bool = False) -> Mapping[str, Aids]:
+        """The aids of each tensor that it knows."""
+
+    def notes(self, asking: Sequence[str]) -> tuple[str, ...]:
+        """Notes on what it cannot say of the tensors whose formats use calibration data."""
+
+
 @attrs.frozen(eq=False)
 class Plan:
     """The plan of a conversion, decided before anything is written.
@@ -34,11 +49,13 @@ class Plan:
         source: the opened checkpoint.
         policy: what decided the formats.
         steps: the tensors, in the order in which they are written.
+        calibration: where the aids of the steps come from; None where there is none.
     """
 
     source: Source
     policy: Policy
     steps: tuple[Step, ...]
+    calibration: CalibrationData | None = None
 
     @property
     def nbytes(self) -> int:
@@ -56,7 +73,20 @@ class Plan:
         source, taken = self.source, {step.source.name for step in self.steps}
         of_all = warnings(source)  # on the whole model; they are said of the wanted tensors instead
         lacking = left_out(source.architecture, (tensor.name for tensor in source.tensors), taken)
-        return (*(note for note in source.notes if note not in of_all), *warnings(source, taken), *lacking)
+        return (
+            *(note for note in source.notes if note not in of_all),
+            *warnings(source, taken),
+            *lacking,
+            *self._of_calibration,
+        )
+
+    @property
+    def _of_calibration(self) -> tuple[str, ...]:
+        """Notes on what the calibration does not know of the tensors whose encoders ask for it."""
+        if self.calibration is None:
+            return ()
+        encoded = [step for step in self.steps if not step.decision.keep]
+        return self.calibration.notes([step.source.name for step in encoded if registry[step.decision.tag].sees])
 
     @cached_property
     def file_bytes(self) -> int:
@@ -84,6 +114,7 @@ def plan(
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
     feedback: str | Feedback | None = None,
+    calibration: CalibrationData | None = None,
 ) -> Plan:
     """Decides every tensor's format; reads no weight and writes nothing.
 
@@ -94,19 +125,22 @@ def plan(
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
         feedback: ``"gptq"``, or the settings of error feedback, for the tensors with a `hessian` but embeddings.
+        calibration: an opened calibration file, which gives the data of tensors that `aids` has none of.
 
     Raises:
         PolicyError: the policy cannot be carried out on these tensors; the message has every reason.
-        UsageError: a glob matches nothing, or a format needs calibration data that is not given.
+        UsageError: a glob matches nothing, a format needs calibration data that is not given, or the calibration is of
+            another model.
+        InputError: the calibration's statistics have another shape than their tensor.
     """
     tensors = _selected(source, as_globs(include), as_globs(exclude))
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
-    aids = aids or {}
+    known = _known_aids(source, aids or {}, calibration)
     settings = as_feedback(feedback)
     steps = tuple(
-        _step(tensor, decision, aids.get(tensor.name, Aids()), None if _looked_up(tensor, tied=tied) else settings)
+        _step(tensor, decision, known, None if _looked_up(tensor, tied=tied) else settings)
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
     if settings is not None and not any(step.feedback for step in steps):
@@ -116,11 +150,20 @@ def plan(
     for step in steps:
         _check_storable(step.source, source.path)
         _check_step(step)
-    return Plan(source, policy, steps)
+    return Plan(source, policy, steps, calibration)
 
 
-def _step(tensor: SourceTensor, decision: Decision, aids: Aids, feedback: Feedback | None) -> Step:
+def _known_aids(source: Source, aids: Mapping[str, Aids], calibration: CalibrationData | None) -> Mapping[str, Aids]:
+    """The calibration data of each tensor; those that are given by name come first."""
+    if calibration is None:
+        return aids
+    calibration.check(source)
+    return ChainMap(dict(aids), calibration.aids(source, hessian=True))  # type: ignore[arg-type]  # it is only read
+
+
+def _step(tensor: SourceTensor, decision: Decision, known: Mapping[str, Aids], feedback: Feedback | None) -> Step:
     """The step of a tensor, with error feedback if its inputs are known and it is encoded."""
+    aids = Aids() if decision.keep else known.get(tensor.name, Aids())
     fed = not decision.keep and not decision.nonfinite and aids.hessian is not None
     return Step(tensor, decision, aids, feedback if fed else None)
 

@@ -1,4 +1,4 @@
-"""The file beside a measurement's output that holds the units that are done, so that it can be resumed.
+"""The log beside a measurement's output: the units that are done, so that it can be resumed.
 
 The first line says what is measured; each further line is a unit. A line counts once it is whole.
 """
@@ -11,16 +11,17 @@ from pathlib import Path
 
 from fourcc.calibration.costs import Unit, unit_line
 from fourcc.calibration.costs_reading import parse_unit
+from fourcc.calibration.partial_file import SUFFIX
 from fourcc.errors import InputError, UsageError
 
 
-class PartFile:
+class UnitLog:
     """An unfinished measurement.
 
     Args:
         output: the file of costs that is to be written; this one lies beside it.
         head: what the results depend on, as JSON has it.
-        anew: whether an unfinished measurement is thrown away.
+        resume: whether to go on with a log that is there; else it is begun anew.
 
     Attributes:
         done: the measured units, by name.
@@ -30,14 +31,14 @@ class PartFile:
         InputError: it is damaged.
     """
 
-    def __init__(self, output: Path, head: Mapping[str, object], *, anew: bool = False) -> None:
-        self.path = output.with_name(f"{output.name}.part")
+    def __init__(self, output: Path, head: Mapping[str, object], *, resume: bool) -> None:
+        self.path = output.with_name(f"{output.name}{SUFFIX}")
         self.done: dict[str, Unit] = {}
         self._head = json.dumps(head)
-        if anew or not self.path.exists():
-            self.path.write_text(f"{self._head}\n", encoding="ascii")
-        else:
+        if resume and self.path.exists():
             self._resume()
+        else:
+            self.path.write_text(f"{self._head}\n", encoding="ascii")
 
     def add(self, unit: Unit) -> None:
         """Appends a unit that is done."""
@@ -65,7 +66,7 @@ class PartFile:
         try:
             return parse_unit(json.loads(line), self.path)
         except (ValueError, InputError) as error:
-            hint = "Remove it to measure from the beginning."
+            hint = "Begin anew, without --resume."
             raise InputError(
                 f"line {number} of the unfinished measurement is damaged", file=self.path, hint=hint
             ) from error
@@ -80,9 +81,9 @@ class PartFile:
         except (ValueError, AttributeError, StopIteration):
             pass
         return UsageError(
-            "an unfinished measurement of something else is in the way",
+            "the unfinished measurement is of something else",
             file=self.path,
             found=found,
             expected=expected,
-            hint="Remove it, or give the arguments that it began with; --force begins anew.",
+            hint="Give the arguments that it began with, or begin anew, without --resume.",
         )

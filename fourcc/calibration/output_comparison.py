@@ -22,7 +22,7 @@ from fourcc.metrics import ErrorSums
 RUN = 512  # inputs at a time
 
 
-class OutputError:
+class OutputComparison:
     """Compares decoded weights with the original by their outputs.
 
     Args:
