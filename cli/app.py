@@ -43,6 +43,7 @@ COMMANDS = {
     "run": "run",
     "eval": "eval",
     "measure": "measure",
+    "allocate": "allocate",
     "stats": "stats",
     "shootout": "shootout",
     "cache": "cache",

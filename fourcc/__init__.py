@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fourcc.arrays import Floats as Floats
     from fourcc.arrays import Parts as Parts
     from fourcc.bench.shootout.run import shootout as shootout
+    from fourcc.calibration.allocating import allocate as allocate
     from fourcc.calibration.calibrating import calibrate as calibrate
     from fourcc.calibration.calibration import Calibration as Calibration
     from fourcc.calibration.reading import open_calibration as open_calibration
@@ -104,6 +105,7 @@ _HOMES = {
     "Sparse": "fourcc.format:Sparse",
     "Step": "fourcc.conversion.pipeline:Step",
     "Turn": "fourcc.format:Turn",
+    "allocate": "fourcc.calibration.allocating:allocate",
     "calibrate": "fourcc.calibration.calibrating:calibrate",
     "convert": "fourcc.conversion.convert:convert",
     "diff": "fourcc.analysis.by_path:diff",
@@ -157,6 +159,7 @@ __all__ = [
     "Sparse",
     "Step",
     "Turn",
+    "allocate",
     "calibrate",
     "convert",
     "diff",

@@ -34,6 +34,11 @@ class Budget:
     unit: Unit
 
     @classmethod
+    def of(cls, given: str | Budget) -> Budget:
+        """The budget that an argument means. Raises UsageError."""
+        return cls.parse(given) if isinstance(given, str) else given
+
+    @classmethod
     def parse(cls, text: str) -> Budget:
         """The budget that a text spells. Raises UsageError."""
         text = text.strip()

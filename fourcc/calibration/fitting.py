@@ -16,6 +16,7 @@ import attrs
 from fourcc.calibration.allocation import Allocation, allocate
 from fourcc.calibration.budget import Budget
 from fourcc.calibration.costs import Costs, Option
+from fourcc.calibration.frontier import FrontierPoint, frontier
 from fourcc.calibration.mix_policy import mix_policy, origin
 from fourcc.calibration.named_mixes import NamedMix, named_mixes
 from fourcc.calibration.pins import Pin, WantedOption, choosable
@@ -31,7 +32,20 @@ ROUNDS = 16  # plans that are made, at most; four are usual
 
 
 @attrs.frozen(eq=False)
-class Mix:
+class Rival:
+    """A named mix that fits the budget, too.
+
+    Attributes:
+        mix: the mix.
+        plan: the conversion that it means.
+    """
+
+    mix: NamedMix
+    plan: Plan
+
+
+@attrs.frozen(eq=False)
+class FittedMix:
     """A mix that fits a budget.
 
     Attributes:
@@ -39,18 +53,20 @@ class Mix:
         limit: the bytes that it allows (see `Budget.limit`).
         allocation: the option of each unit.
         plan: the conversion that it means, with the policy.
-        uniform: the best mix of one option that fits the budget; None where none does.
+        uniform: the best mix of one format that fits the budget; None where none does.
         recipe: the best recipe that fits the budget; None where none does.
         named: all uniform mixes and recipes of the costs.
+        points: the frontier, by bytes of all tensors.
     """
 
     budget: Budget
     limit: int
     allocation: Allocation
     plan: Plan
-    uniform: NamedMix | None
-    recipe: NamedMix | None
+    uniform: Rival | None
+    recipe: Rival | None
     named: tuple[NamedMix, ...]
+    points: tuple[FrontierPoint, ...]
 
     @property
     def policy(self) -> Policy:
@@ -62,6 +78,11 @@ class Mix:
         """Bytes of the budget that nothing fits into."""
         return self.limit - self.budget.spent(self.plan)
 
+    @property
+    def other_bytes(self) -> int:
+        """Bytes of the tensors that are in no unit, as the conversion stores them."""
+        return self.plan.nbytes - self.allocation.nbytes
+
 
 def fit(
     source: Source,
@@ -70,7 +91,7 @@ def fit(
     pins: Sequence[Pin] = (),
     options: Sequence[WantedOption] | None = None,
     min_toks: float | None = None,
-) -> Mix:
+) -> FittedMix:
     """The mix of least predicted KL divergence whose conversion fits a budget.
 
     Args:
@@ -88,12 +109,21 @@ def fit(
     search.refuse_out_of_range()
     allocation = search.best()
     named = named_mixes(source, costs)
-    fitting = {kind: search.best_of([mix for mix in named if mix.kind == kind]) for kind in ("uniform", "recipe")}
-    for mix in filter(None, fitting.values()):
-        if mix.allocation.kld < allocation.kld and search.allowed(mix.allocation):
-            allocation = mix.allocation
+    rivals = {kind: search.best_of([mix for mix in named if mix.kind == kind]) for kind in ("uniform", "recipe")}
+    for rival in filter(None, rivals.values()):
+        if rival.mix.allocation.kld < allocation.kld and search.allowed(rival.mix.allocation):
+            allocation = rival.mix.allocation
     planned = search.plan(allocation)
-    return Mix(budget, search.limit, allocation, planned, fitting["uniform"], fitting["recipe"], tuple(named))
+    return FittedMix(
+        budget=budget,
+        limit=search.limit,
+        allocation=allocation,
+        plan=planned,
+        uniform=rivals["uniform"],
+        recipe=rivals["recipe"],
+        named=tuple(named),
+        points=tuple(frontier(costs, pins, options, other_bytes=planned.nbytes - allocation.nbytes)),
+    )
 
 
 class _Search:
@@ -162,11 +192,12 @@ class _Search:
     def _allocate(self, nbytes: int) -> Allocation:
         return allocate(self._costs, nbytes, self._pins, self._options, min_toks=self._min_toks)
 
-    def best_of(self, mixes: Sequence[NamedMix]) -> NamedMix | None:
+    def best_of(self, mixes: Sequence[NamedMix]) -> Rival | None:
         """The mix of least predicted KL divergence that fits; None where none does."""
         near = [mix for mix in mixes if mix.allocation.nbytes <= self.limit]
         ordered = sorted(near, key=lambda mix: (mix.allocation.kld, mix.allocation.nbytes))
-        return next((mix for mix in ordered if self._spent(mix.allocation) <= self.limit), None)
+        plans = ((mix, self.plan(mix.allocation)) for mix in ordered)
+        return next((Rival(mix, planned) for mix, planned in plans if self._budget.spent(planned) <= self.limit), None)
 
     def allowed(self, allocation: Allocation) -> bool:
         """Whether pins, options and the least speed allow an allocation."""

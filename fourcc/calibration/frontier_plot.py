@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import product
-from typing import TYPE_CHECKING
+from operator import mul
+from typing import TYPE_CHECKING, NamedTuple
 
 from fourcc.analysis.plotting import KINDS
 from fourcc.errors import UsageError
@@ -13,14 +15,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fourcc.calibration.frontier import FrontierPoint
-    from fourcc.calibration.named_mixes import NamedMix
+    from fourcc.calibration.fitting import FittedMix
+    from fourcc.calibration.named_mixes import Kind
 
 SIZE = (8.0, 5.0)  # inches
 FONT = 7.0  # points
 LETTER, LINE = 0.62 * FONT, 1.25 * FONT  # width of a letter, height of a line, in points; both a little large
 LINE_COLOUR, CHOSEN_COLOUR = KINDS[0], KINDS[1]
-MARKERS = {"uniform": ("o", KINDS[5], "one format"), "recipe": ("D", KINDS[3], "recipe")}
+MARKERS: dict[Kind, tuple[str, str, str]] = {
+    "uniform": ("o", KINDS[5], "one format"),
+    "recipe": ("D", KINDS[3], "recipe"),
+}
 LEAST_SHARE = (
     1e-3  # of the largest divergence: points below are left out, or an option without loss would stretch the axis
 )
@@ -28,23 +33,17 @@ LEAST_SHARE = (
 Box = tuple[float, float, float, float]  # left, bottom, right, top in points
 
 
-def draw_frontier(
-    figure: Figure,
-    points: Sequence[FrontierPoint],
-    named: Sequence[NamedMix],
-    weights: int,
-    other_bytes: int,
-    chosen: tuple[int, float] | None = None,
-) -> None:
-    """Draws a frontier, uniform mixes and recipes.
+class Spot(NamedTuple):
+    """A named mix in the picture: its name, its place in the panel's units, its colour."""
 
-    Args:
-        figure: a new figure.
-        points: of the frontier.
-        named: the mixes that have names.
-        weights: number of weights of all tensors.
-        other_bytes: bytes of the tensors that are in no unit.
-        chosen: bytes of all tensors, and KL divergence, of the mix that was allocated.
+    name: str
+    x: float
+    y: float
+    colour: str
+
+
+def draw_frontier(figure: Figure, mix: FittedMix) -> None:
+    """Draws the frontier, the mix that was allocated, uniform mixes and recipes.
 
     Raises:
         UsageError: no point has a divergence.
@@ -52,41 +51,50 @@ def draw_frontier(
     figure.set_size_inches(*SIZE)
     panel = figure.subplots()
     panel.set_yscale("log")
-    largest = max((point.kld for point in points), default=0.0)
-    if not largest:
-        raise UsageError("there is nothing to draw", hint="No option of the costs has a KL divergence above 0.")
-    shown = [(point.nbytes / 1e6, point.kld) for point in points if point.kld >= LEAST_SHARE * largest]
-    panel.plot(*zip(*shown, strict=True), "-", color=LINE_COLOUR, lw=1.2, label="allocated")
-    panel.plot(*zip(*shown, strict=True), ".", color=LINE_COLOUR, ms=3)
-    spots = []
-    for kind, (marker, colour, label) in MARKERS.items():
-        some = [(mix, (mix.allocation.nbytes + other_bytes) / 1e6) for mix in named if mix.kind == kind]
-        some = [(mix, place) for mix, place in some if mix.allocation.kld >= LEAST_SHARE * largest]
-        places = [place for _, place in some], [mix.allocation.kld for mix, _ in some]
-        panel.plot(*places, marker, color=colour, ms=4, ls="none", label=label)
-        spots += [(mix.name, place, mix.allocation.kld, colour) for mix, place in some]
-    if chosen is not None and chosen[1] > 0:
-        style = {"color": CHOSEN_COLOUR, "ms": 9, "ls": "none", "label": "this budget"}
-        panel.plot([chosen[0] / 1e6], [chosen[1]], "*", **style)
     panel.set_xlabel("bytes of all tensors (MB)")
     panel.set_ylabel("predicted KL divergence (nats a token)")
     panel.margins(x=0.06)
-    per_bit = max(1, weights) / 8e6
-    bits = panel.secondary_xaxis("top", functions=(lambda x: x / per_bit, lambda x: x * per_bit))
+    per_bit = max(1, mix.plan.weights) / 8e6
+    bits = panel.secondary_xaxis("top", functions=(partial(mul, 1 / per_bit), partial(mul, per_bit)))
     bits.set_xlabel("bits per weight")
+    least = LEAST_SHARE * max(point.kld for point in mix.points)
+    line = [(point.nbytes / 1e6, point.kld) for point in mix.points if point.kld >= least > 0]
+    if not line:
+        raise UsageError("there is nothing to draw", hint="No option of the costs has a KL divergence above 0.")
+    panel.plot(*zip(*line, strict=True), ".-", color=LINE_COLOUR, lw=1.2, ms=3, label="allocated")
+    spots = [spot for kind in MARKERS for spot in _mark(panel, kind, mix, least)]
+    if mix.allocation.kld >= least:
+        here = [mix.plan.nbytes / 1e6], [mix.allocation.kld]
+        panel.plot(*here, "*", color=CHOSEN_COLOUR, ms=9, ls="none", label="this budget")
     panel.legend(loc="lower left")
-    _label(figure, panel, spots)
+    _label(figure, panel, spots, line)
 
 
-def _label(figure: Figure, panel: Axes, spots: Sequence[tuple[str, float, float, str]]) -> None:
-    """Writes names beside their marks, (name, x, y, colour), where they cover neither a mark nor another name."""
+def _mark(panel: Axes, kind: Kind, mix: FittedMix, least: float) -> list[Spot]:
+    """Draws a mark for each named mix of a kind; gives their names and places."""
+    marker, colour, label = MARKERS[kind]
+    some = [each for each in mix.named if each.kind == kind and each.allocation.kld >= least]
+    spots = [
+        Spot(each.name, (each.allocation.nbytes + mix.other_bytes) / 1e6, each.allocation.kld, colour) for each in some
+    ]
+    panel.plot(
+        [spot.x for spot in spots], [spot.y for spot in spots], marker, color=colour, ms=4, ls="none", label=label
+    )
+    return spots
+
+
+def _label(figure: Figure, panel: Axes, spots: Sequence[Spot], line: Sequence[tuple[float, float]]) -> None:
+    """Writes names beside their marks, where they cover no mark, other name or point of the line.
+
+    A name for which there is no room is left out.
+    """
     figure.draw_without_rendering()  # so that the panel has its place
     scale = 72 / figure.dpi
-    pixels = panel.transData.transform([(x, y) for _, x, y, _ in spots]) if spots else []
+    pixels = panel.transData.transform([*((spot.x, spot.y) for spot in spots), *line])
     at = [(float(x) * scale, float(y) * scale) for x, y in pixels]
     left, bottom, right, top = (edge * scale for edge in panel.bbox.extents)
     taken: list[Box] = [(x - 3, y - 3, x + 3, y + 3) for x, y in at]
-    for (name, x, y, colour), (px, py) in sorted(zip(spots, at, strict=True), key=lambda each: each[1]):
+    for (name, x, y, colour), (px, py) in sorted(zip(spots, at, strict=False), key=lambda each: each[1]):
         for dx, dy in _offsets(len(name) * LETTER):
             box = (px + dx, py + dy - LINE / 2, px + dx + len(name) * LETTER, py + dy + LINE / 2)
             inside = left <= box[0] and box[2] <= right and bottom <= box[1] and box[3] <= top
@@ -107,11 +115,10 @@ def _label(figure: Figure, panel: Axes, spots: Sequence[tuple[str, float, float,
 
 
 def _offsets(width: float) -> Iterator[tuple[float, float]]:
-    """Places for a name's left middle, seen from its mark, the nearest first: right of it, above, below, left of it."""
-    for far in range(12):
-        up = far * LINE
-        yield from product((5.0 + far * 2,), ((0.0,) if not far else (up, -up)))
-        yield from product((-width - 5.0 - far * 2,), ((0.0,) if not far else (up, -up)))
+    """Places for the left middle of a name, seen from its mark: right and left of it, then further up and down."""
+    for far in range(16):
+        heights = (far * LINE, -far * LINE) if far else (0.0,)
+        yield from product((5.0 + 2 * far, -width - 5.0 - 2 * far), heights)
 
 
 def _overlap(one: Box, other: Box) -> bool:
