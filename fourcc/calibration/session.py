@@ -183,9 +183,7 @@ class Session:
 
     def _aids(self) -> Mapping[str, Aids]:
         """The calibration data of each tensor."""
-        if self.calibration is None:
-            return {}
-        return self.calibration.aids(self.source, hessian=self.wanted.feedback is not None)
+        return {} if self.calibration is None else self.calibration.aids(self.source, hessian=True)
 
 
 class StageCounter:
