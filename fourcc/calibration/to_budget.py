@@ -1,0 +1,223 @@
+"""From a checkpoint and a text to a model.bin of a given size, in one call: `fourcc.convert_to_budget`.
+
+Calibrates on the first part of the text, measures the costs on the last, allocates, converts, and measures the result
+beside the best uniform format and the best recipe that fit the budget. The best of them becomes the output.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.analysis.extraction import write_runs
+from fourcc.calibration.budget import Budget
+from fourcc.calibration.calibrating import calibrate
+from fourcc.calibration.costs import Costs
+from fourcc.calibration.fitting import FittedMix, fit
+from fourcc.calibration.measure import measure
+from fourcc.calibration.pins import Pin, as_pins
+from fourcc.calibration.reading import open_calibration
+from fourcc.calibration.session import OnNote
+from fourcc.calibration.two_texts import two_texts
+from fourcc.conversion.convert import Result
+from fourcc.conversion.plan import plan
+from fourcc.feedback.feedback import Feedback, as_feedback
+from fourcc.files.write import check_name, check_target
+from fourcc.models import evaluation
+from fourcc.models.evaluation import EvaluatedModel, read_text
+from fourcc.models.model import Model
+from fourcc.models.opening import open_to_run
+from fourcc.models.temporary import carried_out
+from fourcc.models.windows import Protocol
+from fourcc.sources import open_source
+
+if TYPE_CHECKING:
+    from fourcc.calibration.calibration import Calibration
+    from fourcc.models.intervals import Interval
+    from fourcc.policy import Policy
+    from fourcc.progress import OnProgress
+    from fourcc.sources.source import Source
+
+RUN = 1 << 20  # bytes that are copied at once
+OnStage = Callable[[str, str], "OnProgress | None"]  # (what is done, its unit) -> what takes its progress
+
+
+@attrs.frozen(eq=False)
+class Candidate:
+    """A conversion within the budget, measured.
+
+    Attributes:
+        name: ``mix``, or the name of a format or a recipe.
+        kind: ``mix``, ``uniform`` or ``recipe``.
+        predicted: KL divergence from the original by the costs, in nats a token.
+        divergence: as it was measured, on the text of the costs and with exact activations.
+        file_bytes: length of the file.
+        bits_per_weight: of all tensors.
+    """
+
+    name: str
+    kind: str
+    predicted: float
+    divergence: Interval
+    file_bytes: int
+    bits_per_weight: float
+
+
+@attrs.frozen(eq=False)
+class ToBudget:
+    """The result of a conversion to a budget.
+
+    Attributes:
+        result: the output.
+        mix: as it was allocated.
+        candidates: the mix, the best uniform format and the best recipe that fit the budget; the first is the output.
+        costs: what the mix was allocated by.
+    """
+
+    result: Result
+    mix: FittedMix
+    candidates: tuple[Candidate, ...]
+    costs: Costs
+
+    @property
+    def kept(self) -> Candidate:
+        """The candidate that is the output."""
+        return self.candidates[0]
+
+
+def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the command
+    source: str | Path,
+    output: str | Path,
+    budget: str | Budget,
+    text: str | Path,
+    *,
+    options: str | Iterable[str] | None = None,
+    pins: str | Iterable[str | Pin] = (),
+    feedback: str | Feedback | None = "gptq",
+    documents: bool = False,
+    tokenizer: str | Path | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    stage: OnStage = lambda what, unit: None,  # noqa: ARG005 - a call that does nothing
+    note: OnNote = lambda line: None,  # noqa: ARG005 - a call that does nothing
+) -> ToBudget:
+    """Converts a checkpoint to the model.bin with the least KL divergence that a budget can buy.
+
+    Args:
+        source: a checkpoint's file or folder, or a model.bin; it must be one that can be run.
+        output: the model.bin to write.
+        budget: ``"2.4MB"`` or ``"30%"`` (of the source) for the file, or ``"4.0bpw"`` for the tensors.
+        text: the file that holds the text, UTF-8: seven eighths of it calibrate, the last eighth measures.
+        options: the formats to choose from, ``TAG[:NAME=VALUE]...,TAG``; None: the quantized formats of ggml.
+        pins: units whose format is given: ``role=GLOB:TAG`` or ``GLOB:TAG``.
+        feedback: ``"gptq"``, or the settings of error feedback; None: no feedback.
+        documents: whether empty lines separate documents, each of which is read by itself.
+        tokenizer: a tokenizer file to store with the model.
+        threads: number of threads. The bytes do not depend on it.
+        force: replace an existing output.
+        stage: called with each stage's name and unit, gives a function that takes the stage's progress.
+        note: called with a line on each thing that is odd.
+
+    Raises:
+        UsageError: an argument is wrong, the model cannot be run, the text is too short, or no mix is within the budget.
+        InputError: a file is damaged, or the network gives numbers that are not finite.
+        PluginError: a format is missing, or does not keep its contract.
+        OutputError: the output, or a temporary file, cannot be written.
+    """
+    asked, settings, pinned = Budget.of(budget), as_feedback(feedback), as_pins(pins)
+    check_name(Path(output))
+    first, last = two_texts(read_text(Path(text)), Path(text))
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_source(Path(source), None if tokenizer is None else Path(tokenizer)))
+        target = check_target(Path(output), [*opened.all_files, Path(text)], force=force)
+        asked.limit(opened)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
+        calibrating, measuring, made = (folder / name for name in ("calibrating.txt", "measuring.txt", "model.calib"))
+        calibrating.write_text(first, encoding="utf-8")
+        measuring.write_text(last, encoding="utf-8")
+        common = {"documents": documents, "tokenizer": tokenizer, "threads": threads}
+        calibrate(
+            source,
+            calibrating,
+            made,
+            hessian=settings is not None,
+            progress=stage("calibrating", "tokens"),
+            **common,  # type: ignore[arg-type]  # as both functions take them
+        )
+        calibration = open_calibration(made)
+        costs = measure(
+            source,
+            measuring,
+            calibration=calibration,
+            feedback=settings,
+            options=options,
+            progress=stage("measuring", "stages"),
+            note=note,
+            **common,  # type: ignore[arg-type]
+        )
+        mix = fit(opened, costs, asked, pinned)
+        judge = _Judge(opened, calibration, settings, Path(source), tokenizer, last, costs, threads, stack)
+        measured = [judge.candidate(*each, stage) for each in _rivals(mix)]
+        ranked = sorted(measured, key=lambda pair: pair[0].divergence.mean)  # a tie goes to the mix
+        kept = ranked[0][1]
+        write_runs(_runs(kept), target)
+        result = Result(target, kept.digest, kept.index, judge.notes)
+    return ToBudget(result, mix, tuple(each for each, _ in ranked), costs)
+
+
+def _rivals(mix: FittedMix) -> Iterator[tuple[str, str, Policy, float]]:
+    """Name, kind, policy and predicted divergence of the mix, and of the named mixes that are not the same."""
+    yield "mix", "mix", mix.policy, mix.allocation.kld
+    for rival in (mix.uniform, mix.recipe):
+        if rival is not None and rival.mix.allocation.chosen != mix.allocation.chosen:
+            yield rival.mix.name, rival.mix.kind, rival.plan.policy, rival.mix.allocation.kld
+
+
+def _runs(model: Model) -> Iterator[bytes]:
+    """The bytes of a model's file."""
+    for start in range(0, model.file.size, RUN):
+        yield bytes(model.file.read(start, min(RUN, model.file.size - start)))
+
+
+class _Judge:
+    """Converts to temporary files, and measures them beside the original."""
+
+    def __init__(
+        self,
+        source: Source,
+        calibration: Calibration,
+        feedback: Feedback | None,
+        path: Path,
+        tokenizer: str | Path | None,
+        text: str,
+        costs: Costs,
+        threads: int | None,
+        stack: ExitStack,
+    ) -> None:
+        self._source, self._calibration, self._feedback = source, calibration, feedback
+        self._reference, _ = open_to_run(path, stack, tokenizer=tokenizer)
+        self._protocol = Protocol(costs.context, 0, costs.documents, costs.tokens)
+        self._text, self._threads, self._stack = text, threads, stack
+        self.notes: tuple[str, ...] = ()
+
+    def candidate(
+        self, name: str, kind: str, policy: Policy, predicted: float, stage: OnStage
+    ) -> tuple[Candidate, Model]:
+        """A conversion as it measures, and its file, which the stack closes."""
+        progress = stage(f"comparing {name}", "tokens")
+        planned = plan(self._source, policy, calibration=self._calibration, feedback=self._feedback)
+        fd, notes = carried_out(planned, self._stack, self._threads)
+        model = self._stack.enter_context(Model(self._source.path, fd=fd))
+        found = evaluation.measure(
+            [EvaluatedModel(model, exact=True)], self._text, self._protocol, self._reference, self._threads, progress
+        )[0]
+        assert found.divergence is not None
+        self.notes = (*self.notes, *(each for each in notes if each not in self.notes))
+        size, bits = os.fstat(model.file.fd).st_size, model.index.bits_per_weight
+        return Candidate(name, kind, predicted, found.divergence, size, bits), model
