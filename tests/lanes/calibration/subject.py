@@ -1,18 +1,15 @@
 """A model that the tables are about: its texts, and the files that are made of it, each only once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 
 import fourcc
-
-if TYPE_CHECKING:
-    from fourcc.calibration.costs import Costs
+from fourcc.calibration.costs import Costs
+from fourcc.calibration.costs_reading import read_costs
+from fourcc.calibration.measure import measure
 
 
 @attrs.frozen
@@ -99,7 +96,7 @@ class Subject:
         """The costs of the options, with importance."""
 
         def make(path: Path) -> None:
-            fourcc.measure(
+            measure(
                 self.original,
                 self.texts.measuring,
                 path,
@@ -116,8 +113,6 @@ class Subject:
 
     def known_costs(self, **asked: str | None) -> Costs:
         """The same, read."""
-        from fourcc.calibration.costs_reading import read_costs
-
         return read_costs(self.costs(**asked))  # type: ignore[arg-type]  # names and values of `costs`
 
     def converted(
