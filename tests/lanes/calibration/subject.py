@@ -63,10 +63,12 @@ class Subject:
 
     @cached_property
     def original(self) -> Path:
-        """The file that everything is made of and compared with."""
-        if not self.decoded:
-            return self.source
-        return self._made("decoded.bin", lambda path: fourcc.convert(self.source, path, format="F32"))
+        """The model.bin that everything is made of and compared with; it has the tokenizer, so budgets count it."""
+        kind = "F32" if self.decoded else None
+        return self._made(
+            "original.bin",
+            lambda path: fourcc.convert(self.source, path, format=kind, tokenizer=self.tokenizer),
+        )
 
     def _made(self, name: str, make: Callable[[Path], object]) -> Path:
         path = self.folder / self.name / name
@@ -87,7 +89,6 @@ class Subject:
                 hessian=True,
                 documents=True,
                 tokens=self.counts.calibrating,
-                tokenizer=self.tokenizer,
             )
 
         return self._made("model.calib", make)
@@ -106,7 +107,6 @@ class Subject:
                 feedback=feedback,
                 documents=True,
                 tokens=self.counts.measuring,
-                tokenizer=self.tokenizer,
             )
 
         return self._made(f"{name}{'.' + feedback if feedback else ''}.costs", make)
@@ -132,7 +132,6 @@ class Subject:
                 path,
                 policy=policy,
                 recipe=recipe,
-                tokenizer=self.tokenizer,
                 calibration=fourcc.open_calibration(self.calibration) if importance or feedback else None,
                 feedback=feedback,
             )
@@ -146,7 +145,7 @@ class Subject:
             evaluation = fourcc.evaluate(
                 path,
                 self.texts.judging,
-                reference=self.reference,
+                reference=self.original,
                 documents=True,
                 tokens=self.counts.judging,
                 exact=True,
@@ -154,11 +153,6 @@ class Subject:
             assert evaluation.divergence is not None
             told.write_text(repr(evaluation.divergence.mean), encoding="utf-8")
         return float(told.read_text(encoding="utf-8"))
-
-    @cached_property
-    def reference(self) -> Path:
-        """The original as a model.bin, with its tokenizer."""
-        return self._made("original.bin", lambda path: fourcc.convert(self.original, path, tokenizer=self.tokenizer))
 
 
 def uniform(option: str, *, embedding: str | None = "Q8_0") -> str:

@@ -92,9 +92,9 @@ def time_row(tales: Subject) -> Row:
     def find() -> Finding:
         folder = tales.folder / "timed"
         folder.mkdir(parents=True, exist_ok=True)
-        model, tokenizer = str(tales.original), str(tales.tokenizer)
+        model = str(tales.original)
         calib, costs, policy, out = (str(folder / name) for name in ("m.calib", "m.costs", "m.toml", "m.bin"))
-        read = ("--documents", "--tokenizer", tokenizer, "--force", "-q")
+        read = ("--documents", "--force", "-q")
         steps = {
             "calibrate": ("--text", str(tales.texts.calibrating), "--hessian", *read, "-o", calib),
             "measure": (
@@ -102,10 +102,7 @@ def time_row(tales: Subject) -> Row:
                 *("--feedback", "gptq", *read, "-o", costs),
             ),
             "allocate": ("--costs", costs, "--budget", "2419000", "--force", "-q", "-o", policy),
-            "convert": (
-                *("--policy", policy, "--calibration", calib, "--feedback", "gptq", "--force", "-q"),
-                *("--tokenizer", tokenizer, "-o", out),
-            ),
+            "convert": ("--policy", policy, "--calibration", calib, "--feedback", "gptq", "--force", "-q", "-o", out),
         }
         seconds = {name: _seconds(name, model, *arguments) for name, arguments in steps.items()}
         return Finding(sum(seconds.values()), {f"{name} s": round(each, 1) for name, each in seconds.items()})
