@@ -128,11 +128,11 @@ def prediction_row(subject: Subject, budget: int, goal: float = 0.2, feedback: s
     def find() -> Finding:
         mix = allocated(subject, budget, feedback=feedback)
         found = subject.divergence(mix.path)
-        return Finding(
-            abs(mix.predicted / found - 1), {"predicted": mix.predicted, "measured": found, "bits": mix.bits}
-        )
+        same = subject.divergence(mix.path, measuring=True)
+        figures = {"predicted": mix.predicted, "measured": found, "on the measuring text": same, "bits": mix.bits}
+        return Finding(abs(mix.predicted / found - 1), figures)
 
-    what = f"file of {budget:,} bytes{', feedback' if feedback else ''}: |predicted / measured - 1|"
+    what = f"file of {budget:,} bytes{', feedback' if feedback else ''}: distance of predicted / measured from 1"
     return Row(f"{subject.name}-{name}", f"{subject.name}: prediction", what, goal, find)
 
 

@@ -138,16 +138,21 @@ class Subject:
 
         return self._made(f"{name}.bin", make)
 
-    def divergence(self, path: Path) -> float:
-        """KL divergence of a file's weights from the original, in nats a token; activations are exact."""
-        told = path.with_suffix(".kld")
+    def divergence(self, path: Path, *, measuring: bool = False) -> float:
+        """KL divergence of a file's weights from the original, in nats a token; activations are exact.
+
+        Args:
+            path: a model.bin.
+            measuring: on the text that costs are measured on, in place of the one that results are judged by.
+        """
+        told = path.with_suffix(".measuring" if measuring else ".judging")
         if not told.exists():
             evaluation = fourcc.evaluate(
                 path,
-                self.texts.judging,
+                self.texts.measuring if measuring else self.texts.judging,
                 reference=self.original,
                 documents=True,
-                tokens=self.counts.judging,
+                tokens=self.counts.measuring if measuring else self.counts.judging,
                 exact=True,
             )
             assert evaluation.divergence is not None
