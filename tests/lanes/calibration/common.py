@@ -121,8 +121,18 @@ def allocation_row(
     return Row(f"{subject.name}-{name}", table, f"file of {budget:,} bytes, KLD", goal, find)
 
 
-def prediction_row(subject: Subject, budget: int, goal: float = 0.2, feedback: str | None = None) -> Row:
-    """How far an allocation's prediction is from what is measured."""
+def prediction_row(
+    subject: Subject, budget: int, goal: float = 0.2, feedback: str | None = None, *, own_text: bool = False
+) -> Row:
+    """How far an allocation's prediction is from what is measured.
+
+    Args:
+        subject: the model.
+        budget: bytes of the file.
+        goal: the distance of their ratio from 1, at most.
+        feedback: the method of error feedback.
+        own_text: whether the text that costs are measured on decides: that which results are judged by may be easier.
+    """
     name = f"prediction{'-feedback' if feedback else ''}-{budget}"
 
     def find() -> Finding:
@@ -130,7 +140,7 @@ def prediction_row(subject: Subject, budget: int, goal: float = 0.2, feedback: s
         found = subject.divergence(mix.path)
         same = subject.divergence(mix.path, measuring=True)
         figures = {"predicted": mix.predicted, "measured": found, "on the measuring text": same, "bits": mix.bits}
-        return Finding(abs(mix.predicted / found - 1), figures)
+        return Finding(abs(mix.predicted / (same if own_text else found) - 1), figures)
 
     what = f"file of {budget:,} bytes{', feedback' if feedback else ''}: distance of predicted / measured from 1"
     return Row(f"{subject.name}-{name}", f"{subject.name}: prediction", what, goal, find)

@@ -31,6 +31,6 @@ def rows(stories: Subject) -> Iterator[Row]:
     yield from common.feedback_rows(stories, {"NF4": 1.0, "Q4_Z": 1.0}, by_plain=frozenset())
     for feedback in (None, "gptq"):
         for budget in BUDGETS:
-            yield common.prediction_row(stories, budget, feedback=feedback)
+            yield common.prediction_row(stories, budget, feedback=feedback, own_text=True)
     yield from (common.against_uniform(stories, each) for each in UNIFORM)
     yield from (common.against_random(stories, BUDGETS[1], seed) for seed in common.SEEDS)

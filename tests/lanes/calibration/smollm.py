@@ -34,8 +34,8 @@ def rows(smollm: Subject) -> Iterator[Row]:
     yield from common.importance_rows(smollm, dict.fromkeys(("Q4_0", "IQ4N", "Q4_Z", "Q4_A:method=kmeans"), 1.0))
     yield from common.feedback_rows(smollm, {"Q4_0": 0.55, "IQ4N": 1.0}, by_plain=frozenset({"Q4_0"}))
     for budget in BUDGETS:
-        yield common.prediction_row(smollm, budget, 0.1)
-    yield common.prediction_row(smollm, BUDGETS[0], feedback="gptq")
+        yield common.prediction_row(smollm, budget, 0.1, own_text=True)
+    yield common.prediction_row(smollm, BUDGETS[0], feedback="gptq", own_text=True)
     yield from (common.against_uniform(smollm, each) for each in ("Q4_0", "IQ4N", "Q5_0"))
     yield from (common.against_random(smollm, BUDGETS[1], seed) for seed in common.SEEDS)
     yield _codebooks_row(smollm)
