@@ -130,6 +130,12 @@ def real(session: nox.Session) -> None:
 
 
 @nox.session
+def calibration(session: nox.Session) -> None:
+    """Measure what calibration, error feedback and allocation gain, with goals; wants FOURCC_DATA and a folder."""
+    session.run("python", "-m", "tests.lanes.calibration", *(session.posargs or ["calibration-tables"]))
+
+
+@nox.session
 def model(session: nox.Session) -> None:
     """Make the shipped model again; wants PyTorch."""
     session.run("python", "tests/models/make_tiny.py")
