@@ -76,7 +76,7 @@ def test_texts_have_no_story_in_common(tmp_path: Path) -> None:
 
 @pytest.mark.thorough
 def test_rows_of_our_own_model(root: Path, tmp_path: Path) -> None:
-    """From the text to the findings: files are of the size that was asked for, and no mix is worse than uniform ones."""
+    """From the text to the findings: files have the size that was asked for, and no mix is worse than uniform ones."""
     models = root / "tests" / "models"
     told = (models / "heldout.txt").read_text(encoding="utf-8").split("\n\n")
     files = []
