@@ -40,7 +40,7 @@ OnNote = Callable[[str], None]
 
 @attrs.frozen(eq=False, kw_only=True)
 class Wanted:
-    """What is to be measured, and how.
+    """The measurement that is asked for.
 
     Attributes:
         options: the formats to try.
