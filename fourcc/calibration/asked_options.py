@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 
 from fourcc.errors import FourccError, UsageError
@@ -30,14 +31,13 @@ def asked_options(text: str | Iterable[str] | None) -> tuple[TargetFormat, ...]:
     if text is None:
         return default_options()
     pieces = text.split(",") if isinstance(text, str) else list(text)
-    options = tuple(_asked(piece.strip()) for piece in pieces)
-    seen: list[tuple[object, ...]] = []
-    for option, piece in zip(options, pieces, strict=True):
-        key = (option.format.tag, option.params, option.options)
-        if key in seen:
+    options: list[TargetFormat] = []
+    for piece in pieces:
+        option = _asked(piece.strip())
+        if option in options:
             raise UsageError("an option is asked for twice", found=piece.strip(), hint=HINT)
-        seen.append(key)
-    return options
+        options.append(option)
+    return tuple(options)
 
 
 def default_options() -> tuple[TargetFormat, ...]:
@@ -98,9 +98,10 @@ def _unknown_setting(fmt: Format, name: str) -> UsageError:
 def _value(fmt: Format, setting: Setting, text: str) -> object:
     """The value that a text spells, of the setting's type."""
     kind = type(setting.default)
+    value: object = text
+    with contextlib.suppress(ValueError):  # a text that spells no number is refused as any value of another type
+        value = WORDS.get(text, text) if kind is bool else kind(text)
     try:
-        value = WORDS[text.lower()] if kind is bool else kind(text)
         return setting.check(value)
-    except (ValueError, KeyError) as error:
-        message = str(error) if isinstance(error, ValueError) else f"found {text!r}, expected true or false"
-        raise UsageError(f"{fmt.tag}: bad {setting.name}: {message}", hint=setting.summary) from error
+    except ValueError as error:
+        raise UsageError(f"{fmt.tag}: bad {setting.name}: {error}", hint=setting.summary) from error
