@@ -97,7 +97,7 @@ def fit(
 
     Args:
         source: the model.
-        costs: of the model (`fourcc.calibration.checking` compares).
+        costs: of the model; that they are is not checked here.
         budget: what the conversion may come to.
         pins: as `allocate` takes them.
         options: likewise.
