@@ -61,6 +61,20 @@ def test_the_same_bytes_each_time(run: Runner, process: Runner, tiny: Path, cost
     assert 'bits = "<= 6"' in mix.policy.text
 
 
+def test_a_tokenizer_is_counted(run: Runner, tiny: Path, costs: Path, tmp_path: Path) -> None:
+    """Given to both commands it fits; given to the conversion alone it makes the file too long, which is refused."""
+    policy, output, tokenizer = tmp_path / "p.toml", tmp_path / "m.bin", tiny.with_name("tiny_tokenizer.bin")
+    arguments = ("allocate", tiny, "--costs", costs, "--budget", "400kB", "--force", "-o", policy)
+    convert = ("convert", tiny, "-o", output, "--policy", policy, "--tokenizer", tokenizer)
+    assert run(*arguments).code == 0
+    refused = run(*convert)
+    assert refused.code == 2
+    assert re.search(r"line \d: expect\.bytes: found a file of \d+ bytes, expected <= 400000\n$", refused.err)
+    left = run(*arguments, "--tokenizer", tokenizer, "--json").document["left_over"]
+    assert run(*convert).code == 0
+    assert output.stat().st_size == 400_000 - left
+
+
 def test_json(run: Runner, tiny: Path, costs: Path) -> None:
     """Everything that the tables hold; the frontier if it was asked for."""
     found = run("allocate", tiny, "--costs", costs, "--budget", "400kB", "--json").document
