@@ -29,7 +29,7 @@ from fourcc.sources.source import Source, SourceTensor
 
 
 class CalibrationData(Protocol):
-    """What a plan asks of a calibration, as `fourcc.calibration.calibration.Calibration` answers it."""
+    """The questions of a plan to a calibration; `fourcc.calibration.calibration.Calibration` answers them."""
 
     def check(self, source: Source) -> None:
         """Raises UsageError where it is a calibration of another model."""

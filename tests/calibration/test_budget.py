@@ -37,7 +37,7 @@ def test_no_budget(text: str) -> None:
 
 
 def test_limits(tmp_path: Path) -> None:
-    """Of the file's bytes, of the source's length, of the tensors' bits; rounded down."""
+    """They are of the file's bytes, of the source's length, of the tensors' bits; rounded down."""
     file = tmp_path / "weights"
     file.write_bytes(bytes(1001))
     source = attrs.evolve(small_model(), files=(file,))

@@ -37,7 +37,7 @@ def fitted(budget: str, costs: Costs = COSTS, source: Source = SMALL, **more: ob
 @examples(42)
 @given(st.integers(350_000, 900_000), st.integers(0, 5))
 def test_the_file_fits_and_nothing_with_a_name_is_better(budget: int, seed: int) -> None:
-    """What is left over is stated; the policy expects what was asked for, and is carried out as it was planned."""
+    """The bytes left over are stated; the policy expects what was asked for, and is carried out as it was planned."""
     mix = fitted(str(budget), made_up(SMALL, seed=seed))
     assert mix.plan.file_bytes + mix.left_over == budget
     assert mix.left_over >= 0
