@@ -56,6 +56,7 @@ def allocate(  # noqa: PLR0913 - one an option
     pin: Pins = None,
     min_toks: MinToks = None,
     frontier: Frontier = None,
+    tokenizer: options.Tokenizer = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
@@ -76,6 +77,7 @@ def allocate(  # noqa: PLR0913 - one an option
         pins=pin or (),
         min_toks=min_toks,
         picture=frontier,
+        tokenizer=tokenizer,
         force=force,
     )
     if as_json:

@@ -41,6 +41,7 @@ Context = Annotated[
 ]
 Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Measure every option, instead of predicting it from one.")]
+Seconds = Annotated[bool, typer.Option("--seconds", help="Also time each option's products on this machine.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very measurement was interrupted.")]
 Tokenizer = Annotated[
     Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the model's.")
@@ -66,6 +67,7 @@ def measure(  # noqa: PLR0913 - one an option
     context: Context = 0,
     parted: Documents = False,
     direct: Direct = False,
+    seconds: Seconds = False,
     tokenizer: Tokenizer = None,
     resume: Resume = False,
     force: options.Force = False,
@@ -101,6 +103,7 @@ def measure(  # noqa: PLR0913 - one an option
             context=context,
             documents=parted,
             direct=direct,
+            seconds=seconds,
             tokenizer=tokenizer,
             threads=threads,
             force=force,

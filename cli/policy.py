@@ -49,9 +49,9 @@ def check(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a policy does with each tensor, and whether it comes to what it expects.
+    """Show what a policy does with each tensor.
 
-    Nothing is written. The exit code is 1 where an expectation of the policy does not hold.
+    Nothing is written. Expectations of the policy that do not hold are listed, and the exit code is 1.
     """
     from fourcc.conversion.plan import plan
     from fourcc.policy import Policy

@@ -32,7 +32,10 @@ Examples:
   fourcc stats stories.bin --min-sqnr 30 --write-policy mixed.toml
 
 Pictures are PNG, SVG or PDF by the name's end, and need the extra 'plots'. --suggest tries every format that has an
-encoder on a sample of each matrix; without --min-sqnr or --max-bits it takes the one furthest above 6.02 dB per bit."""
+encoder on a sample of each matrix; without --min-sqnr or --max-bits it takes the one furthest above 6.02 dB per bit.
+
+SQNR tells how well a format fits a matrix, not how much the model suffers: two matrices of equal SQNR may differ a
+hundredfold. `fourcc measure` measures that, and `fourcc allocate` makes a policy of it."""
 
 Against = Annotated[
     Path | None, typer.Option("--against", metavar="ORIGINAL", help="Compare with what SRC was made from.")

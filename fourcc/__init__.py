@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from fourcc.calibration.allocating import allocate as allocate
     from fourcc.calibration.calibrating import calibrate as calibrate
     from fourcc.calibration.calibration import Calibration as Calibration
+    from fourcc.calibration.measure import measure as measure
     from fourcc.calibration.reading import open_calibration as open_calibration
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
@@ -113,6 +114,7 @@ _HOMES = {
     "evaluate": "fourcc.models.evaluation:evaluate",
     "export": "fourcc.exporters.by_path:export",
     "formats": "fourcc.formats",
+    "measure": "fourcc.calibration.measure:measure",
     "open": "fourcc.models.opening:open_to_look",
     "open_calibration": "fourcc.calibration.reading:open_calibration",
     "packed": "fourcc.part:packed",
@@ -167,6 +169,7 @@ __all__ = [
     "evaluate",
     "export",
     "formats",
+    "measure",
     "open",
     "open_calibration",
     "packed",

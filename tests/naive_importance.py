@@ -282,7 +282,7 @@ def minimum(bits: int) -> Callable[..., Bytes]:
     return encode
 
 
-SHARES = [(1 - number / 16,) for number in range(14)]
+SHARES = [(1 - number * number / 256,) for number in range(15)]
 
 WEIGHTED: dict[str, Callable[..., Bytes]] = {  # (weights, rows, cols, options, importance)
     "Q4_A": encode_q4_a,

@@ -22,7 +22,7 @@ COMPARED = (
     Column("file bytes", right=True),
     Column("bits/weight", right=True),
     Column("predicted KLD", right=True),
-    Column("against it", right=True),
+    Column("ratio", right=True),
 )
 FRONTIER = (
     Column("mix"),

@@ -7,7 +7,7 @@ import numpy as np
 from fourcc import Floats, Original
 from fourcc.formats.layouts.extremes import runs_of_rows
 
-SHARES = [1 - number / 16 for number in range(14)]  # 1 .. 3 / 16
+SHARES = [1 - (number / 16) ** 2 for number in range(15)]  # 1 .. 15 / 64, densest near 1
 
 Decoded = Callable[[Floats, np.float32], Floats]  # (rows, share) -> the rows as a file decodes them, float32
 

@@ -34,6 +34,7 @@ def allocate(  # noqa: PLR0913 - keyword-only, one an option of the command
     pins: str | Iterable[str | Pin] = (),
     min_toks: float | None = None,
     picture: str | Path | None = None,
+    tokenizer: str | Path | None = None,
     force: bool = False,
 ) -> FittedMix:
     """Chooses an option for each unit of a model, and makes a policy of the choice.
@@ -47,6 +48,7 @@ def allocate(  # noqa: PLR0913 - keyword-only, one an option of the command
         pins: units whose option is given: ``role=GLOB:TAG`` or ``GLOB:TAG``; of several, the first that selects a unit.
         min_toks: products of a token must take at most a second for so many tokens.
         picture: a file for the picture of the frontier: PNG, SVG or PDF.
+        tokenizer: a tokenizer file that the conversion will store, so that the file's length is right.
         force: replace existing outputs.
 
     Returns:
@@ -61,7 +63,7 @@ def allocate(  # noqa: PLR0913 - keyword-only, one an option of the command
     _check_speed(min_toks)
     known = costs if isinstance(costs, Costs) else read_costs(costs)
     file = None if isinstance(costs, Costs) else costs
-    with open_source(Path(model)) as source:
+    with open_source(Path(model), None if tokenizer is None else Path(tokenizer)) as source:
         read = (*source.all_files, *([Path(file)] if file is not None else []))
         target = None if output is None else check_target(Path(output), read, force=force)
         drawn = None if picture is None else _picture(Path(picture), read, force=force)

@@ -1,4 +1,4 @@
-"""What a mix may come to: ``2.4MB`` or ``90%`` of a file, or ``4.0bpw``, bits a weight."""
+"""The size that a mix may have: ``2.4MB`` or ``90%`` of a file, or ``4.0bpw``, bits a weight."""
 
 from __future__ import annotations
 

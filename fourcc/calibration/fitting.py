@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from fourcc.policy import Policy
     from fourcc.sources.source import Source
 
-ROUNDS = 16  # plans that are made, at most; four are usual
+ROUNDS = 16  # plans that are made, at most; five are usual
+ENOUGH = 64  # bytes: the range in which no better mix is looked for
 
 
 @attrs.frozen(eq=False)
@@ -96,7 +97,7 @@ def fit(
 
     Args:
         source: the model.
-        costs: of the model (`fourcc.calibration.checking` compares).
+        costs: of the model; that they are is not checked here.
         budget: what the conversion may come to.
         pins: as `allocate` takes them.
         options: likewise.
@@ -172,7 +173,10 @@ class _Search:
         return self._budget.spent(self.plan(allocation))
 
     def best(self) -> Allocation:
-        """The best allocation that is found to fit."""
+        """The best allocation that is found to fit.
+
+        An allocation that does not fit is the best one from its own bytes on, so fewer must be allowed.
+        """
         low = self._extreme(min).nbytes
         high = room = self.limit
         found: Allocation | None = None
@@ -183,8 +187,9 @@ class _Search:
                 found = allocation if found is None or allocation.kld < found.kld else found
                 low, wanted = max(low, room), allocation.nbytes + left
             else:
-                high, wanted = min(high, room), room + left
-            if wanted == room or high - low <= 1:
+                high = min(high, allocation.nbytes)
+                wanted = min(room + left, high - 1)
+            if wanted == room or high - low <= ENOUGH:
                 break
             room = wanted if low < wanted < high else (low + high) // 2
         return self._allocate(self._extreme(min).nbytes) if found is None else found

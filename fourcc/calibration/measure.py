@@ -36,6 +36,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     context: int = 0,
     documents: bool = False,
     direct: bool = False,
+    seconds: bool = False,
     tokenizer: str | Path | None = None,
     threads: int | None = None,
     force: bool = False,
@@ -58,6 +59,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         context: tokens of a window; 0: 512, or the model's context if that is shorter.
         documents: whether empty lines separate documents, each of which is read by itself.
         direct: measure every option in a run of its own, instead of predicting it from one of them.
+        seconds: also take the time of a product with each option, on this machine: then no two runs give equal bytes.
         tokenizer: the tokenizer, in place of the model's own.
         threads: number of threads; the costs do not depend on it.
         force: replace an existing output.
@@ -77,6 +79,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         context=context,
         documents=documents,
         direct=direct,
+        seconds=seconds,
         feedback=as_feedback(feedback),
     )
     with ExitStack() as stack:

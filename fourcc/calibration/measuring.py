@@ -18,6 +18,7 @@ from fourcc.calibration.costs import MEASURED_BITS, Option, Unit, by_size
 from fourcc.calibration.encoded_options import encoded_options
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.output_comparison import OutputComparison
+from fourcc.calibration.product_timer import ProductTimer
 from fourcc.calibration.units import PlannedUnit
 from fourcc.compute import pack_decoded
 from fourcc.errors import NumericError
@@ -59,6 +60,7 @@ class Measuring:
         feedback: settings of the error feedback with which all but embeddings are encoded; None: none.
         threads: number of threads.
         direct: whether every option of every unit is measured.
+        timer: takes the time of products; None: nobody does.
     """
 
     run: OriginalRun
@@ -66,6 +68,7 @@ class Measuring:
     feedback: Feedback | None
     threads: int
     direct: bool = False
+    timer: ProductTimer | None = None
 
     def units(self, pending: Sequence[PlannedUnit], begun: Callable[[str], None]) -> Iterator[Unit]:
         """The pending units' costs, in the order of the layers; `begun` is called with a unit's name before it."""
@@ -78,7 +81,11 @@ class Measuring:
         encoded = self._encoded(unit)
         chosen = list(range(len(encoded))) if self.direct or unit.looked_up else _chosen(unit, encoded)
         damages = {at: self.run.divergence(encoded[at].packed()) for at in chosen if encoded[at].error != 0}
-        options = [_option(each, damages.get(at, _predicted(encoded, damages, at))) for at, each in enumerate(encoded)]
+        seconds = self._seconds(encoded)
+        options = [
+            _option(each, damages.get(at, _predicted(encoded, damages, at)), seconds[at])
+            for at, each in enumerate(encoded)
+        ]
         ordered = by_size(options)
         measured = tuple(sorted(ordered.index(options[at]) for at in damages))
         names, shapes = ([getattr(tensor, key) for tensor in unit.tensors] for key in ("name", "shape"))
@@ -97,6 +104,13 @@ class Measuring:
         if not encoded:
             raise next(each for column in columns for each, _ in column if isinstance(each, NumericError))
         return encoded
+
+    def _seconds(self, encoded: Sequence[_Encoded]) -> list[float | None]:
+        """Seconds of the unit's products with one activation, in each option."""
+        if self.timer is None:
+            return [None] * len(encoded)
+        columns = [self.timer.seconds(matrices) for matrices in zip(*(each.matrices for each in encoded), strict=True)]
+        return [sum(each) for each in zip(*columns, strict=True)]
 
     def _columns(self, tensor: SourceTensor, unit: PlannedUnit) -> list[tuple[QMatrix | NumericError, float | None]]:
         """A matrix in each option, with its output error."""
@@ -135,6 +149,6 @@ def _predicted(encoded: Sequence[_Encoded], damages: Mapping[int, float], at: in
     return damages[base] * error / float(encoded[base].error or 1)
 
 
-def _option(encoded: _Encoded, kld: float) -> Option:
+def _option(encoded: _Encoded, kld: float, seconds: float | None) -> Option:
     target = encoded.option
-    return Option(target.format.tag, target.params, target.options, encoded.nbytes, encoded.error, kld)
+    return Option(target.format.tag, target.params, target.options, encoded.nbytes, encoded.error, kld, seconds)

@@ -39,7 +39,7 @@ class NamedMix:
 def named_mixes(source: Source, costs: Costs) -> list[NamedMix]:
     """Every uniform mix and every recipe whose formats are among the options of each unit, by bytes.
 
-    Recipes that give each unit the same option as one before, or as a uniform mix, are left out.
+    Of several that give each unit the same option one is left: a uniform mix, or the recipe with the fewest fallbacks.
     """
     found: list[NamedMix] = []
     for mix in (*_uniform(costs), *_recipes(source, costs)):
@@ -62,7 +62,9 @@ def _named(unit: Unit, name: str) -> Option | None:
     return next((option for option in unit.options if spelled(option) == name), None)
 
 
-def _recipes(source: Source, costs: Costs) -> Iterator[NamedMix]:
+def _recipes(source: Source, costs: Costs) -> list[NamedMix]:
+    """The recipes, those with the fewest fallbacks first."""
+    found: list[tuple[int, NamedMix]] = []
     tied = bool(source.hyper.get("tied_embeddings", False))
     tensors = [describe(tensor, tied=tied) for tensor in source.tensors]
     for recipe in recipes():
@@ -73,7 +75,9 @@ def _recipes(source: Source, costs: Costs) -> Iterator[NamedMix]:
         decided = {decision.tensor.name: decision for decision in decisions}
         mix = _allocation(costs, [_decided(unit, decided) for unit in costs.units])
         if mix is not None:
-            yield NamedMix(recipe.name, "recipe", mix)
+            fallbacks = sum(decision.fallback_from is not None for decision in decisions)
+            found.append((fallbacks, NamedMix(recipe.name, "recipe", mix)))
+    return [mix for _, mix in sorted(found, key=lambda each: each[0])]
 
 
 def _decided(unit: Unit, decided: dict[str, Decision]) -> Option | None:

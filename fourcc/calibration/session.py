@@ -15,6 +15,7 @@ from fourcc.calibration.costs import Costs, Unit
 from fourcc.calibration.measuring import Measuring, stages_to_run
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
+from fourcc.calibration.product_timer import ProductTimer
 from fourcc.calibration.unit_log import UnitLog
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
 from fourcc.compute import target_name
@@ -39,7 +40,7 @@ OnNote = Callable[[str], None]
 
 @attrs.frozen(eq=False, kw_only=True)
 class Wanted:
-    """What is to be measured, and how.
+    """The measurement that is asked for.
 
     Attributes:
         options: the formats to try.
@@ -49,6 +50,7 @@ class Wanted:
         documents: whether empty lines part documents, each read by itself.
         direct: whether every option is measured, none predicted.
         feedback: settings of the error feedback that encoders use; None: none.
+        seconds: whether the time of products is taken, too.
     """
 
     options: tuple[TargetFormat, ...]
@@ -58,11 +60,13 @@ class Wanted:
     documents: bool = False
     direct: bool = False
     feedback: Feedback | None = None
+    seconds: bool = False
 
     def head(self) -> dict[str, object]:
         """The part of it that no field of `Costs` has, as JSON has it."""
         groups = ["+".join(sorted(group)) for group in self.groups]
-        return {"options": list(map(spelled_option, self.options)), "groups": groups, "direct": self.direct}
+        flags = {"direct": self.direct, "seconds": self.seconds}
+        return {"options": list(map(spelled_option, self.options)), "groups": groups, **flags}
 
 
 @attrs.frozen(eq=False)
@@ -178,7 +182,8 @@ class Session:
         vocabulary = in_use(self.model.tokenizer, network.vocab_size)
         stages = StageCounter(stages_to_run(pending, network.layers, direct=self.wanted.direct), progress)
         run = OriginalRun(network, text.windows, vocabulary, stages)
-        measuring = Measuring(run, self._aids(), self.wanted.feedback, self.threads, self.wanted.direct)
+        timer = ProductTimer(self.threads) if self.wanted.seconds else None
+        measuring = Measuring(run, self._aids(), self.wanted.feedback, self.threads, self.wanted.direct, timer)
         yield from measuring.units(pending, stages.begin)
 
     def _aids(self) -> Mapping[str, Aids]:

@@ -11,7 +11,8 @@ from xxhash import xxh3_128
 
 from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.writer import Writer
-from fourcc.conversion.pipeline import lost, transcode
+from fourcc.conversion.measured_errors import lost
+from fourcc.conversion.pipeline import transcode
 from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.feedback.feedback import Feedback

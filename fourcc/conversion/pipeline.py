@@ -6,14 +6,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from math import isfinite, prod
+from math import prod
 from typing import Protocol
 
 import attrs
 
 from fourcc.arrays import Floats, Parts
 from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord, Provider, TensorRecord
-from fourcc.errors import listed
+from fourcc.conversion.measured_errors import error_record
 from fourcc.feedback.factors import Factors, hessian_digest
 from fourcc.feedback.feedback import Feedback
 from fourcc.feedback.way import way_of
@@ -28,10 +28,6 @@ from fourcc.spec import FormatSpec
 from fourcc.tags import FourCC
 from fourcc.threads import Once, Task, in_order
 from fourcc.tiles import TILE_WEIGHTS, decoded_rows, read_tile, tile_bounds
-
-SHOWN = 6  # names in a note
-LOST_DB = 1  # of SQNR; 2 bits a weight give some 8 dB
-DIGITS = 6  # of a measured error that are stored: more would be noise
 
 
 class TensorSink(Protocol):
@@ -197,7 +193,7 @@ def _collect(
         parts.write(tile.parts, first_row=tile.first_row)
         sums += tile.sums
         report(source.name, tile.weights)
-    error = None if decision.keep else _error_record(sums)
+    error = None if decision.keep else error_record(sums)
     aids = None if decision.keep else _aids_digest(step.aids.restricted(spec.sees))
     provider = number_of(providers, provider_of(step))
     return new_record(step, parts.finish(), error, aids, provider, feedback_record(step, hessian_digest))
@@ -283,35 +279,6 @@ def provider_of(step: Step) -> Provider | None:
 def number_of(providers: dict[Provider, int], provider: Provider | None) -> int | None:
     """The number of a provider in the file; a new one is added."""
     return None if provider is None else providers.setdefault(provider, len(providers))
-
-
-def _error_record(sums: ErrorSums) -> ErrorRecord:
-    return ErrorRecord(_rounded(sums.relative_rmse), _rounded(sums.sqnr_db), _rounded(sums.max_error) or 0.0)
-
-
-def lost(errors: Mapping[str, ErrorRecord]) -> list[str]:
-    """A note on tensors of which their format keeps hardly anything, such as weights too small for its scale.
-
-    Args:
-        errors: the errors of the tensors that were encoded, by name.
-    """
-    names = [name for name, error in errors.items() if _is_lost(error)]
-    if not names:
-        return []
-    count = f"{len(names)} tensor{'s' * (len(names) != 1)}"
-    return [f"hardly anything is left of {count} (SQNR below {LOST_DB} dB): {listed(names, SHOWN)}; try another format"]
-
-
-def _is_lost(error: ErrorRecord) -> bool:
-    """Whether the error is about as large as the weights; measures that are not finite are None."""
-    if error.relative_rmse is None:
-        return True
-    return error.sqnr_db is not None and error.sqnr_db < LOST_DB
-
-
-def _rounded(value: float) -> float | None:
-    """The value rounded to the digits that are stored; None where it is not finite."""
-    return float(f"{value:.{DIGITS}g}") if isfinite(value) else None
 
 
 def _aids_digest(aids: Aids) -> bytes | None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.container.index import Provider
-from fourcc.conversion.pipeline import Step, lost, transcode
+from fourcc.conversion.measured_errors import lost
+from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import describe, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
 from fourcc.exporters.layout import ExportKind, Layout

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import attrs
 import numpy as np
 import pytest
 
@@ -197,3 +198,17 @@ def test_a_damaged_part_is_refused(tmp_path: Path, line: bytes) -> None:
     part.write_bytes(part.read_bytes().splitlines(keepends=True)[0] + line + b"\n")
     with pytest.raises(InputError, match="line 2 of the unfinished measurement is damaged"):
         measured(target, resume=True)
+
+
+def test_products_are_timed_on_demand(costs: Costs) -> None:
+    """A matrix like one that was timed before has its time; nothing else of the costs changes."""
+    timed = measured(seconds=True)
+    seconds = {unit.name: [option.seconds for option in unit.options] for unit in timed.units}
+    assert all(each is not None and 0 < each < 1 for some in seconds.values() for each in some)
+    assert seconds["layers.0.attention.wq"] == seconds["layers.3.attention.wo"]
+    assert seconds["layers.0.attention.wq"] != seconds["layers.0.attention.wk"]
+    without = [
+        attrs.evolve(unit, options=tuple(attrs.evolve(option, seconds=None) for option in unit.options))
+        for unit in timed.units
+    ]
+    assert tuple(without) == costs.units

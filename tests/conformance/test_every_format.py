@@ -15,6 +15,7 @@ TAGS = [tag for tag in registry if registry.entry(tag).distribution == OWN]
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "specs" / "vectors"
 
+SHARE = "one of fifteen shares of a matrix's range: two importances often agree on it"
 SEARCHED = "the search for scales may find others for decoded weights"
 
 # What a page says of a format, and a check notes; nothing else may be noted.
@@ -27,6 +28,9 @@ NOTED = {
     ("Q4_M", "idempotence"): "so is 15 times one, over 15",
     ("Q8_Z", "idempotence"): "so is 255 times one, over 255; and the zero point is rounded again",
     ("Q4_Z", "idempotence"): "so is 15 times one, over 15; and the zero point is rounded again",
+    ("Q8_T", "calibration"): SHARE,
+    ("Q8_M", "calibration"): SHARE,
+    ("Q4_M", "calibration"): SHARE,
     ("IQ4X", "idempotence"): SEARCHED,
     ("Q2_K", "idempotence"): SEARCHED,
     ("Q3_K", "idempotence"): SEARCHED,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fourcc.arrays import Array
-from fourcc.conversion.pipeline import _error_record
+from fourcc.conversion.measured_errors import error_record
 from fourcc.metrics import ErrorSums
 
 
@@ -33,20 +33,20 @@ def test_no_error() -> None:
     """The error is 0 and the ratio infinite; a file stores 0 and nil."""
     sums = ErrorSums.of(np.ones((2, 2), np.float32), np.ones((2, 2), np.float32))
     assert (sums.relative_rmse, sums.sqnr_db, sums.max_error) == (0, inf, 0)
-    assert _error_record(sums) == (0.0, None, 0.0)
+    assert error_record(sums) == (0.0, None, 0.0)
 
 
 def test_no_signal() -> None:
     """An all-zero tensor that does not decode to zero; and one that does."""
     sums = ErrorSums.of(np.zeros((1, 2), np.float32), np.ones((1, 2), np.float32))
     assert (sums.relative_rmse, sums.sqnr_db) == (inf, -inf)
-    assert _error_record(sums) == (None, None, 1.0)
+    assert error_record(sums) == (None, None, 1.0)
     assert ErrorSums().relative_rmse == 0
 
 
 def test_six_digits_are_stored() -> None:
     """More would be noise."""
-    record = _error_record(ErrorSums(3.0, 1.0, 1 / 3))
+    record = error_record(ErrorSums(3.0, 1.0, 1 / 3))
     assert record == (0.57735, 4.77121, 0.333333)
 
 

@@ -110,13 +110,13 @@ def test_a_method_that_heeds_no_importance(tag: str, method: str) -> None:
 
 
 def test_one_outlier_that_does_not_count_is_clipped() -> None:
-    """The range of the whole matrix shrinks to a quarter, which still spans all other weights."""
+    """The range of the whole matrix shrinks to 15 / 64, which still spans all other weights."""
     w = np.random.default_rng(7).uniform(-1, 1, (64, 64)).astype(np.float32)
     w[0, 0] = 5
     importance = np.ones(64, np.float32)
     importance[0] = 0
     scale = encode(w, "Q8_T", aids=Aids(importance=importance)).parts["scale"]
-    assert scale.item() == np.float32(5 / 4) / np.float32(127)
+    assert scale.item() == np.float32(5 * 15 / 64) / np.float32(127)
 
 
 def test_half_quadratic_splitting_cares_less_for_an_outlier() -> None:

@@ -1,26 +1,19 @@
 """Rows that every model has: importance, feedback, allocation, prediction, and mixes that an allocation must beat."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 
 import fourcc
+from fourcc.calibration.costs import Costs
 from tests.lanes.calibration.mixes import policy_of, random_mix
 from tests.lanes.calibration.rows import Finding, Row
 from tests.lanes.calibration.subject import Subject, uniform
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fourcc.calibration.costs import Costs
-
 SEEDS = range(5)
-FEW_BITS = 3.5  # below, predictions are less sure
 
 
 def compared(subject: Subject, files: Mapping[str, Path], *, by: str) -> Finding:
@@ -103,14 +96,15 @@ def allocated(subject: Subject, budget: int, *, feedback: str | None = None, cos
     """The best mix of the subject's options in a file of so many bytes."""
     file = costs or subject.costs(feedback=feedback)
     name = f"{file.stem}-{budget}"
-    policy = subject.folder / subject.name / f"{name}.toml"
-    allocation = fourcc.allocate(
-        subject.original, costs=file, budget=budget, output=policy, tokenizer=subject.tokenizer, force=True
-    )
-    path = subject.converted(name, policy=policy.read_text(encoding="utf-8"), feedback=feedback)
+    mix = fourcc.allocate(subject.original, file, budget=str(budget))
+    path = subject.converted(name, policy=mix.policy.text, feedback=feedback)
     with fourcc.open(path) as model:
+        assert isinstance(model, fourcc.Model)
         bits = float(model.index.bits_per_weight)
-    return Allocated(path, allocation.kld, allocation.choice, allocation.nbytes, bits)
+    chosen = mix.allocation
+    pairs = zip(chosen.units, chosen.chosen, strict=True)
+    choice = {unit.name: unit.options.index(option) for unit, option in pairs}
+    return Allocated(path, chosen.kld, choice, chosen.nbytes, bits)
 
 
 def allocation_row(
@@ -127,25 +121,35 @@ def allocation_row(
     return Row(f"{subject.name}-{name}", table, f"file of {budget:,} bytes, KLD", goal, find)
 
 
-def prediction_row(subject: Subject, name: str, budget: int, feedback: str | None = None) -> Row:
-    """How far an allocation's prediction is from what is measured."""
+def prediction_row(
+    subject: Subject, budget: int, goal: float = 0.2, feedback: str | None = None, *, own_text: bool = False
+) -> Row:
+    """How far an allocation's prediction is from what is measured.
+
+    Args:
+        subject: the model.
+        budget: bytes of the file.
+        goal: the distance of their ratio from 1, at most.
+        feedback: the method of error feedback.
+        own_text: whether the text that costs are measured on decides: that which results are judged by may be easier.
+    """
+    name = f"prediction{'-feedback' if feedback else ''}-{budget}"
 
     def find() -> Finding:
         mix = allocated(subject, budget, feedback=feedback)
         found = subject.divergence(mix.path)
-        return Finding(
-            abs(mix.predicted / found - 1), {"predicted": mix.predicted, "measured": found, "bits": mix.bits}
-        )
+        same = subject.divergence(mix.path, measuring=True)
+        figures = {"predicted": mix.predicted, "measured": found, "on the measuring text": same, "bits": mix.bits}
+        return Finding(abs(mix.predicted / (same if own_text else found) - 1), figures)
 
-    goal = 0.2 if feedback or budget * 8 / weights(subject) < FEW_BITS else 0.1
-    what = f"file of {budget:,} bytes{', feedback' if feedback else ''}: |predicted / measured - 1|"
+    what = f"file of {budget:,} bytes{', feedback' if feedback else ''}: distance of predicted / measured from 1"
     return Row(f"{subject.name}-{name}", f"{subject.name}: prediction", what, goal, find)
 
 
 def weights(subject: Subject) -> int:
     """Number of the original's weights."""
     with fourcc.open(subject.original) as source:
-        return sum(source[name].weights for name in source)
+        return sum(prod(source[name].shape) for name in source)
 
 
 def against_uniform(subject: Subject, option: str) -> Row:

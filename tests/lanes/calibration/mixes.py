@@ -1,15 +1,10 @@
 """Random mixes of formats of a given size, which an allocation must beat."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from fourcc.calibration.costs import Costs, Unit
 from fourcc.policy import Row, explicit
-
-if TYPE_CHECKING:
-    from fourcc.calibration.costs import Costs, Unit
 
 Mix = dict[str, int]  # the number of the option of each unit
 

@@ -8,7 +8,7 @@ from tests.lanes.calibration.rows import Row
 from tests.lanes.calibration.subject import Counts, Subject
 
 OPTIONS = "Q4_0,IQ4N,NF4,Q4_Z,Q5_0,Q5_1,Q8_Z,Q8_0"  # NF4, Q4_Z and Q8_Z hold rows of 172, too
-BUDGETS = (160_000, 190_000, 230_000)
+BUDGETS = (175_000, 200_000, 240_000)
 UNIFORM = ("NF4", "Q4_Z", "Q8_Z")
 
 
@@ -31,7 +31,6 @@ def rows(stories: Subject) -> Iterator[Row]:
     yield from common.feedback_rows(stories, {"NF4": 1.0, "Q4_Z": 1.0}, by_plain=frozenset())
     for feedback in (None, "gptq"):
         for budget in BUDGETS:
-            name = f"prediction{'-feedback' if feedback else ''}-{budget}"
-            yield common.prediction_row(stories, name, budget, feedback)
+            yield common.prediction_row(stories, budget, feedback=feedback, own_text=True)
     yield from (common.against_uniform(stories, each) for each in UNIFORM)
     yield from (common.against_random(stories, BUDGETS[1], seed) for seed in common.SEEDS)

@@ -16,6 +16,7 @@ COUNTS = Counts(6_000, 400, 1_500)
 OPTIONS = ("Q4_0", "IQ4N", "NF4", "Q4_Z", "Q5_0", "Q4_A:method=kmeans", "Q8_0")
 TRIED = (*OPTIONS, "Q4_1", "Q5_1")
 GROUP = "q+k+v,gate+up"
+BUDGETS = (80_000_000, 92_000_000)  # bytes: 4.7 and 5.4 bits a weight
 EXACT = 1e-6  # relative RMSE of a format whose grid has the original's weights on it
 PROMPT = "The most important thing about cooking pasta is"
 ANSWER = 80  # tokens
@@ -32,11 +33,11 @@ def rows(smollm: Subject) -> Iterator[Row]:
     yield from (_exact_row(smollm, option) for option in TRIED)
     yield from common.importance_rows(smollm, dict.fromkeys(("Q4_0", "IQ4N", "Q4_Z", "Q4_A:method=kmeans"), 1.0))
     yield from common.feedback_rows(smollm, {"Q4_0": 0.55, "IQ4N": 1.0}, by_plain=frozenset({"Q4_0"}))
-    for budget in (78_000_000, 90_000_000):
-        yield common.prediction_row(smollm, f"prediction-{budget}", budget)
-    yield common.prediction_row(smollm, "prediction-feedback-78000000", 78_000_000, "gptq")
+    for budget in BUDGETS:
+        yield common.prediction_row(smollm, budget, 0.1, own_text=True)
+    yield common.prediction_row(smollm, BUDGETS[0], feedback="gptq", own_text=True)
     yield from (common.against_uniform(smollm, each) for each in ("Q4_0", "IQ4N", "Q5_0"))
-    yield from (common.against_random(smollm, 90_000_000, seed) for seed in common.SEEDS)
+    yield from (common.against_random(smollm, BUDGETS[1], seed) for seed in common.SEEDS)
     yield _codebooks_row(smollm)
 
 

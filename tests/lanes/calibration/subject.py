@@ -1,18 +1,15 @@
 """A model that the tables are about: its texts, and the files that are made of it, each only once."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 
 import fourcc
-
-if TYPE_CHECKING:
-    from fourcc.calibration.costs import Costs
+from fourcc.calibration.costs import Costs
+from fourcc.calibration.costs_reading import read_costs
+from fourcc.calibration.measure import measure
 
 
 @attrs.frozen
@@ -66,10 +63,12 @@ class Subject:
 
     @cached_property
     def original(self) -> Path:
-        """The file that everything is made of and compared with."""
-        if not self.decoded:
-            return self.source
-        return self._made("decoded.bin", lambda path: fourcc.convert(self.source, path, format="F32"))
+        """The model.bin that everything is made of and compared with; it has the tokenizer, so budgets count it."""
+        kind = "F32" if self.decoded else None
+        return self._made(
+            "original.bin",
+            lambda path: fourcc.convert(self.source, path, format=kind, tokenizer=self.tokenizer),
+        )
 
     def _made(self, name: str, make: Callable[[Path], object]) -> Path:
         path = self.folder / self.name / name
@@ -90,7 +89,6 @@ class Subject:
                 hessian=True,
                 documents=True,
                 tokens=self.counts.calibrating,
-                tokenizer=self.tokenizer,
             )
 
         return self._made("model.calib", make)
@@ -99,7 +97,7 @@ class Subject:
         """The costs of the options, with importance."""
 
         def make(path: Path) -> None:
-            fourcc.measure(
+            measure(
                 self.original,
                 self.texts.measuring,
                 path,
@@ -109,15 +107,12 @@ class Subject:
                 feedback=feedback,
                 documents=True,
                 tokens=self.counts.measuring,
-                tokenizer=self.tokenizer,
             )
 
         return self._made(f"{name}{'.' + feedback if feedback else ''}.costs", make)
 
     def known_costs(self, **asked: str | None) -> Costs:
         """The same, read."""
-        from fourcc.calibration.costs_reading import read_costs
-
         return read_costs(self.costs(**asked))  # type: ignore[arg-type]  # names and values of `costs`
 
     def converted(
@@ -137,33 +132,32 @@ class Subject:
                 path,
                 policy=policy,
                 recipe=recipe,
-                tokenizer=self.tokenizer,
                 calibration=fourcc.open_calibration(self.calibration) if importance or feedback else None,
                 feedback=feedback,
             )
 
         return self._made(f"{name}.bin", make)
 
-    def divergence(self, path: Path) -> float:
-        """KL divergence of a file's weights from the original, in nats a token; activations are exact."""
-        told = path.with_suffix(".kld")
+    def divergence(self, path: Path, *, measuring: bool = False) -> float:
+        """KL divergence of a file's weights from the original, in nats a token; activations are exact.
+
+        Args:
+            path: a model.bin.
+            measuring: on the text that costs are measured on, in place of the one that results are judged by.
+        """
+        told = path.with_suffix(".measuring" if measuring else ".judging")
         if not told.exists():
             evaluation = fourcc.evaluate(
                 path,
-                self.texts.judging,
-                reference=self.reference,
+                self.texts.measuring if measuring else self.texts.judging,
+                reference=self.original,
                 documents=True,
-                tokens=self.counts.judging,
+                tokens=self.counts.measuring if measuring else self.counts.judging,
                 exact=True,
             )
             assert evaluation.divergence is not None
             told.write_text(repr(evaluation.divergence.mean), encoding="utf-8")
         return float(told.read_text(encoding="utf-8"))
-
-    @cached_property
-    def reference(self) -> Path:
-        """The original as a model.bin, with its tokenizer."""
-        return self._made("original.bin", lambda path: fourcc.convert(self.original, path, tokenizer=self.tokenizer))
 
 
 def uniform(option: str, *, embedding: str | None = "Q8_0") -> str:

@@ -9,7 +9,6 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-import fourcc
 from tests.lanes.calibration import common, texts
 from tests.lanes.calibration.rows import Finding, Row
 from tests.lanes.calibration.subject import Counts, Subject, uniform
@@ -24,8 +23,10 @@ IMPORTANCE = {
 }
 FEEDBACK = {"Q2_K": 0.75, "Q3_K": 0.66, "Q4_K": 0.65, "IQ4X": 0.62, "Q4_0": 0.55}
 BUDGETS = {1_846_000: (0.070, 0.049), 2_419_000: (0.0150, 0.0100), 2_921_000: (0.0053, 0.0033)}  # bytes: KLDs at most
+SURE = 2_122_752  # bytes of 3.5 bits a weight: from there on predictions are surer
 RECIPES = {"Q3_K_M": 0.68, "Q4_K_M": 0.62}
 SECONDS = 60.0
+TRELLISES = "TC2,TC3,TC4"
 TRELLIS = {2.5: 0.075, 3.0: 0.037, 4.0: 0.0090}  # bits of the file: KLD at most
 
 
@@ -52,8 +53,8 @@ def rows(tales: Subject) -> Iterator[Row]:
             name = f"allocated{'-feedback' if feedback else ''}-{budget}"
             yield common.allocation_row(tales, table, name, budget, goals[feedback is not None], feedback)
     for budget in BUDGETS:
-        yield common.prediction_row(tales, f"prediction-{budget}", budget)
-        yield common.prediction_row(tales, f"prediction-feedback-{budget}", budget, "gptq")
+        yield common.prediction_row(tales, budget, 0.2 if budget < SURE else 0.1)
+        yield common.prediction_row(tales, budget, feedback="gptq")
     yield from (common.against_recipe(tales, *each) for each in RECIPES.items())
     yield from (common.against_uniform(tales, each) for each in ("Q2_K", "Q3_K", "IQ4X", "Q4_K", "Q5_K"))
     yield from (common.against_random(tales, 2_419_000, seed) for seed in common.SEEDS)
@@ -63,12 +64,8 @@ def rows(tales: Subject) -> Iterator[Row]:
 
 
 def trellis_rows(tales: Subject) -> Iterator[Row]:
-    """Allocation with trellises among the options, with and without feedback; nothing where there is none."""
-    found = [str(tag) for tag in fourcc.registry if str(tag).lower().startswith(("tcq", "tre"))]
-    if not found:
-        return
-    asked = [f"{tag}:bits={bits}" for tag in found for bits in (2, 3, 4)]
-    options, table = ",".join([OPTIONS, *asked]), "tales5M: allocation with trellises among the options"
+    """Allocation with trellises among the options, with and without feedback."""
+    options, table = f"{TRELLISES},{OPTIONS}", "tales5M: allocation with trellises among the options"
 
     def find(bits: float, feedback: str | None) -> Finding:
         costs = tales.costs(feedback=feedback, options=options, name="trellis")
@@ -95,9 +92,9 @@ def time_row(tales: Subject) -> Row:
     def find() -> Finding:
         folder = tales.folder / "timed"
         folder.mkdir(parents=True, exist_ok=True)
-        model, tokenizer = str(tales.original), str(tales.tokenizer)
+        model = str(tales.original)
         calib, costs, policy, out = (str(folder / name) for name in ("m.calib", "m.costs", "m.toml", "m.bin"))
-        read = ("--documents", "--tokenizer", tokenizer, "--force", "-q")
+        read = ("--documents", "--force", "-q")
         steps = {
             "calibrate": ("--text", str(tales.texts.calibrating), "--hessian", *read, "-o", calib),
             "measure": (
@@ -105,10 +102,7 @@ def time_row(tales: Subject) -> Row:
                 *("--feedback", "gptq", *read, "-o", costs),
             ),
             "allocate": ("--costs", costs, "--budget", "2419000", "--force", "-q", "-o", policy),
-            "convert": (
-                *("--policy", policy, "--calibration", calib, "--feedback", "gptq", "--force", "-q"),
-                *("--tokenizer", tokenizer, "-o", out),
-            ),
+            "convert": ("--policy", policy, "--calibration", calib, "--feedback", "gptq", "--force", "-q", "-o", out),
         }
         seconds = {name: _seconds(name, model, *arguments) for name, arguments in steps.items()}
         return Finding(sum(seconds.values()), {f"{name} s": round(each, 1) for name, each in seconds.items()})
