@@ -102,14 +102,18 @@ class Program:
         position: int64 (1,): the first activation's position.
         threads: how many.
         exact: products keep the activations as floats, even if their kernels take codes.
+
+    Attributes:
+        count: how many activations.
+        exact: whether every product takes activations as floats.
     """
 
     def __init__(self, count: int, sizes: Sizes, position: Array, threads: int, *, exact: bool = False) -> None:
-        self._count, self._sizes, self._position, self._exact = count, sizes, position, exact
+        self.count, self._sizes, self._position, self._exact = count, sizes, position, exact
         self._team = team_of(threads)
         self._steps: list[tuple[KernelFunction, Array, Array, int, int]] = []
         self._scratch = 0
-        self.exact = True  # whether every product takes activations as floats
+        self.exact = True
         self._kept: list[object] = [position, sizes.rotation]
         self._table: Array | None = None
         self._python: list[PythonStep] = []
@@ -119,30 +123,30 @@ class Program:
 
     def gather(self, packed: Packed, ids: Array, out: Buffer) -> None:
         """Rows of a matrix by number, as an embedding is looked up; `ids` is int64 (count,)."""
-        job = JOB.record(count=self._count, out=out.address, out_stride=out.stride, x=address(ids))
+        job = JOB.record(count=self.count, out=out.address, out_stride=out.stride, x=address(ids))
         self._kept += [ids, out, packed]
-        self._add(packed.kernel.gather, packed.descriptor, job, self._count, packed.kernel.scratch(packed.cols))
+        self._add(packed.kernel.gather, packed.descriptor, job, self.count, packed.kernel.scratch(packed.cols))
         if packed.turning is not None:
-            rows, numbers = out.floats[: self._count, : packed.cols], ids[: self._count]
-            self._call(lambda: np.copyto(rows, finished_rows(packed, rows, numbers)))
+            rows, numbers = out.floats[: self.count, : packed.cols], ids[: self.count]
+            self.call(lambda: np.copyto(rows, finished_rows(packed, rows, numbers)))
 
     def norm(self, x: Buffer, weight: Floats, out: Buffer, *, only_last: bool = False) -> None:
         """RMSNorm of each activation, or of the last one only."""
-        skipped = self._count - 1 if only_last else 0
+        skipped = self.count - 1 if only_last else 0
         job = self._job(x, None, out)
         LAYER_JOB.write(job, input=x.address + skipped * x.stride)
-        self._add(norms_and_gate.norm, self._model(x.width, weight), job, self._count - skipped)
+        self._add(norms_and_gate.norm, self._model(x.width, weight), job, self.count - skipped)
 
     def norm_heads(self, weight: Floats, out: Buffer) -> None:
         """RMSNorm of each head, in place."""
-        self._add(norms_and_gate.norm_heads, self._model(out.width, weight), self._job(None, None, out), self._count)
+        self._add(norms_and_gate.norm_heads, self._model(out.width, weight), self._job(None, None, out), self.count)
 
     def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
         """Products of the same activations with several matrices.
 
         Matrices that turn them alike share what they are turned into, kernels that take codes of one kind share these.
         """
-        count = self._count if count is None else count
+        count = self.count if count is None else count
         groups: dict[Hashable, list[tuple[Packed, Buffer]]] = {}
         for packed, out in matrices:
             key = None if packed.turning is None else packed.turning.key
@@ -153,9 +157,9 @@ class Program:
 
     def _turn(self, turning: Turning, x: Buffer, count: int) -> Buffer:
         """Adds the step that turns activations; what it makes lasts until the next one of this width."""
-        turned = self._turned.setdefault(x.width, Buffer(self._count, x.width))
+        turned = self._turned.setdefault(x.width, Buffer(self.count, x.width))
         given, made = (each.floats[:count, : x.width] for each in (x, turned))
-        self._call(lambda: np.copyto(made, turning.forward(given)))
+        self.call(lambda: np.copyto(made, turning.forward(given)))
         return turned
 
     def _products(self, x: Buffer, given: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int) -> None:
@@ -180,23 +184,23 @@ class Program:
                 self._add(add_sparse_products, packed.beside.descriptor, job, packed.rows, 0, align)
             self._kept += [packed, x, given, out]
 
-    def _call(self, work: Callable[[], None]) -> None:
-        """Adds a step in Python."""
+    def call(self, work: Callable[[], None]) -> None:
+        """Adds a step in Python; what it raises is raised once all steps have run."""
         step = PythonStep(work)
         self._python.append(step)
         self._add(step, JOB.record(), JOB.record(), 1)
 
     def add(self, x: Buffer, out: Buffer) -> None:
         """out + x, into out."""
-        self._add(norms_and_gate.add_to, self._model(out.width), self._job(x, None, out), self._count)
+        self._add(norms_and_gate.add_to, self._model(out.width), self._job(x, None, out), self.count)
 
     def bias(self, weight: Floats, out: Buffer) -> None:
         """out + weight, into out."""
-        self._add(norms_and_gate.add_bias, self._model(out.width, weight), self._job(None, None, out), self._count)
+        self._add(norms_and_gate.add_bias, self._model(out.width, weight), self._job(None, None, out), self.count)
 
     def gate(self, x: Buffer, y: Buffer, out: Buffer) -> None:
         """SwiGLU: silu(x) * y."""
-        self._add(norms_and_gate.gate, self._model(x.width), self._job(x, y, out), self._count)
+        self._add(norms_and_gate.gate, self._model(x.width), self._job(x, y, out), self.count)
 
     def attend(
         self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, window: int | None = None
@@ -204,11 +208,11 @@ class Program:
         """Rotation of q and k, then attention over the positions up to each activation's own, or the last `window`."""
         model = self._model(q.width)
         rotated = self._job(k, v, q, caches)
-        self._add(attention.rotate, model, rotated, self._count)
+        self._add(attention.rotate, model, rotated, self.count)
         unit, beside = self._together()
         window = attention.EVERYTHING if window is None else window
-        MODEL.write(model, unit=unit, beside=beside, count=self._count, window=window)
-        units = self._sizes.heads // unit * -(-self._count // beside)
+        MODEL.write(model, unit=unit, beside=beside, count=self.count, window=window)
+        units = self._sizes.heads // unit * -(-self.count // beside)
         scratch = unit * beside * attention.place_of(self._sizes.head)
         self._add(attention.attend, model, self._job(q, None, out, caches), units, scratch, 1)
 
@@ -217,7 +221,7 @@ class Program:
         sizes, enough = self._sizes, 2 * self._team.threads
         group = sizes.heads // sizes.kv_heads
         fitting = [unit for unit in range(1, group + 1) if group % unit == 0 and unit <= attention.TOGETHER]
-        unit = next((each for each in reversed(fitting) if self._count * sizes.heads // each >= enough), 1)
+        unit = next((each for each in reversed(fitting) if self.count * sizes.heads // each >= enough), 1)
         return unit, max(1, attention.TOGETHER // unit)
 
     # -- descriptors

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from fourcc.errors import UsageError
 from fourcc.networks import check
 from fourcc.networks.llama import ORIGINAL, SCALING
 
@@ -63,6 +64,12 @@ class Architecture:
         scaling = {name.removeprefix(SCALING): value for name, value in hyper.items() if name.startswith(SCALING)}
         more = {ours: hyper.get(theirs) for ours, theirs in _OTHERS.items()}
         return cls(**sizes, rope_scaling=scaling, **more)  # type: ignore[arg-type]  # checked
+
+    def check_tokens(self, tokens: Sequence[int]) -> None:
+        """Raises UsageError where a number is no token."""
+        if tokens and not 0 <= min(tokens) <= max(tokens) < self.vocab_size:
+            wrong = next(token for token in tokens if not 0 <= token < self.vocab_size)
+            raise UsageError("no such token", found=wrong, expected=f"0 to {self.vocab_size - 1}")
 
     def window_of(self, layer: int) -> int | None:
         """Positions that an activation sees in a layer; None: all up to the first."""

@@ -20,7 +20,7 @@ import numpy as np
 
 from fourcc.errors import InputError
 from fourcc.models.intervals import Interval, TextBlocks
-from fourcc.models.llama import BATCH
+from fourcc.models.stages import BATCH
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

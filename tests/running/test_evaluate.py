@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from fourcc.errors import InputError
 from fourcc.models import scoring
-from fourcc.models.llama import BATCH, Llama
+from fourcc.models.llama import Llama
 from fourcc.models.scoring import ScoredModel, Scores, log_softmax, noise_floor, score, slices, tokens_at_once
+from fourcc.models.stages import BATCH
 from fourcc.models.windows import Cut, Protocol, Window
 from tests.running.test_llama import case
 

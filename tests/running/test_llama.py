@@ -9,7 +9,8 @@ from fourcc.encoding import encode
 from fourcc.errors import InputError, UsageError
 from fourcc.kernels.simd.target import multiplies_bfloat16s
 from fourcc.models.architecture import Architecture
-from fourcc.models.llama import BATCH, Llama
+from fourcc.models.llama import Llama
+from fourcc.models.stages import BATCH
 from fourcc.qmatrix import QMatrix
 
 Array = NDArray[np.float64]
