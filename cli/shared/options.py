@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -36,6 +36,10 @@ Recipe = Annotated[
 ]
 Formats = Annotated[
     str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
+]
+Activations = Annotated[
+    Literal["dynamic", "static", "exact"],
+    typer.Option("--activations", help="Round them by each block's range, by stored ranges, or not at all."),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")

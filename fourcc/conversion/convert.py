@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 from xxhash import xxh3_128
 
+from fourcc.arrays import Floats
 from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.writer import Writer
 from fourcc.conversion.pipeline import lost, transcode
@@ -20,7 +21,6 @@ from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.sources import open_source
-from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.threads import thread_count
 
 
@@ -56,6 +56,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
+    ranges: Mapping[str, Floats] | None = None,
     threads: int | None = None,
     force: bool = False,
     progress: OnProgress | None = None,
@@ -73,6 +74,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         include: globs of names of tensors to take; none: all.
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
+        ranges: static ranges of activations to store, by tensor name, as `fourcc.calibration.ranges` makes them.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output.
         progress: called after every tile.
@@ -88,7 +90,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
         target = check_target(Path(output), opened.all_files, force=force)
-        planned = plan(opened, rules, include=include, exclude=exclude, aids=aids)
+        planned = plan(opened, rules, include=include, exclude=exclude, aids=aids, ranges=ranges)
         return execute(planned, target, threads=threads, progress=progress)
 
 
@@ -114,8 +116,7 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress
         report = counter(planned.weights, progress)
         for record in transcode(planned.steps, writer, providers, count, report):
             writer.add(record)
-        blobs = {**source.blobs, POLICY_BLOB: planned.policy.text.encode()}
-        for name, data in blobs.items():
+        for name, data in planned.blobs.items():
             writer.blob(name, data)
         index = Index(
             tensors=(),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 
+from fourcc.arrays import Floats
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, TAIL_BYTES, aligned, sum_count
 from fourcc.conversion.pipeline import Step
@@ -21,7 +22,10 @@ from fourcc.networks import left_out
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
 from fourcc.sources import warnings
+from fourcc.sources.activation_ranges import BLOB as RANGES_BLOB
+from fourcc.sources.activation_ranges import check_ranges, packed_ranges, unpacked_ranges
 from fourcc.sources.foreign_weights import refuse_encoding
+from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.sources.source import Source, SourceTensor
 
 INDEX_GUESS = 2048  # bytes that the index takes for a tensor, for the estimate of the output's size
@@ -35,11 +39,13 @@ class Plan:
         source: the opened checkpoint.
         policy: what decided the formats.
         steps: the tensors, in the order in which they are written.
+        ranges: static ranges of activations that are stored, float32 (columns / 32,) by names of tensors.
     """
 
     source: Source
     policy: Policy
     steps: tuple[Step, ...]
+    ranges: Mapping[str, Floats] = attrs.field(factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -59,14 +65,21 @@ class Plan:
         lacking = left_out(source.architecture, (tensor.name for tensor in source.tensors), taken)
         return (*(note for note in source.notes if note not in of_all), *warnings(source, taken), *lacking)
 
+    @cached_property
+    def blobs(self) -> Mapping[str, bytes]:
+        """The blobs of the output: those of the source, the ranges of activations, the policy."""
+        blobs = {name: data for name, data in self.source.blobs.items() if name != RANGES_BLOB}
+        if self.ranges:
+            blobs[RANGES_BLOB] = packed_ranges(self.ranges)
+        return {**blobs, POLICY_BLOB: self.policy.text.encode()}
+
     @property
     def file_bytes(self) -> int:
         """An estimate of the output's length, a little above the true one."""
-        blobs = [*map(len, self.source.blobs.values()), len(self.policy.text)]
         tensors = sum(
             aligned(step.decision.nbytes + 256) + SUM_BYTES * sum_count(step.decision.nbytes) for step in self.steps
         )
-        payload = tensors + sum(map(aligned, blobs))
+        payload = tensors + sum(aligned(len(data)) for data in self.blobs.values())
         return HEAD_BYTES + payload + INDEX_GUESS * (1 + len(self.steps)) + TAIL_BYTES
 
 
@@ -77,6 +90,7 @@ def plan(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
+    ranges: Mapping[str, Floats] | None = None,
 ) -> Plan:
     """Decides every tensor's format; reads no weight and writes nothing.
 
@@ -86,8 +100,11 @@ def plan(
         include: globs of tensor names; none: all.
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
+        ranges: static ranges of activations to store, float32 (columns / 32,) by names of tensors; they take the place
+            of those that the source brings. Those of tensors that are not taken are passed over.
 
     Raises:
+        InputError: ranges do not fit their tensor, or those of the source are damaged.
         PolicyError: the policy cannot be carried out on these tensors; the message has every reason.
         UsageError: a glob matches nothing, or a format needs calibration data that is not given.
     """
@@ -104,7 +121,19 @@ def plan(
     for step in steps:
         _check_storable(step.source, source.path)
         _check_step(step)
-    return Plan(source, policy, steps)
+    return Plan(source, policy, steps, _kept_ranges(source, steps, ranges or {}))
+
+
+def _kept_ranges(source: Source, steps: tuple[Step, ...], given: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The ranges of the tensors that are taken, in their order: those that are given, else those of the source."""
+    shapes = {tensor.name: tensor.shape for tensor in source.tensors}
+    stored = source.blobs.get(RANGES_BLOB)
+    known = {} if stored is None else unpacked_ranges(stored, shapes, source.path)
+    for name, ranges in given.items():
+        if name in shapes:
+            check_ranges(ranges, shapes[name], name, source.path)
+            known[name] = ranges
+    return {step.source.name: known[step.source.name] for step in steps if step.source.name in known}
 
 
 def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:
