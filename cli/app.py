@@ -29,6 +29,7 @@ GC_THRESHOLD = 100_000  # imports make many objects and no garbage: collecting t
 # Command -> module. A module is imported only for its command, so that no command pays for another.
 COMMANDS = {
     "convert": "convert",
+    "calibrate": "calibrate",
     "inspect": "show",
     "verify": "verify",
     "diff": "diff",

@@ -16,6 +16,7 @@ from fourcc.errors import UsageError
 if TYPE_CHECKING:
     import typer
 
+    from fourcc.calibration.calibration import Calibration
     from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
 
@@ -24,6 +25,7 @@ Examples:
   fourcc convert stories.bin -o model.bin --format F16
   fourcc convert ./checkpoint -o model.bin --policy mixed.toml --dry-run
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M
+  fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M --calibration model.calib
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
 
 Without --policy, --recipe or --format, every tensor is kept as it is stored."""
@@ -41,6 +43,8 @@ def convert(  # noqa: PLR0913 - one an option
     policy: options.PolicyFile = None,
     recipe: options.Recipe = None,
     formats: options.Formats = None,
+    calibration: options.CalibrationFile = None,
+    activations: options.StaticActivations = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
@@ -62,20 +66,37 @@ def convert(  # noqa: PLR0913 - one an option
     rules = rules_of(policy, formats, recipe)
     check_name(output)
     with open_source(source, tokenizer) as opened:
-        planned = plan(opened, rules, include=include or (), exclude=exclude or ())
+        known = _opened(calibration)
+        planned = plan(
+            opened,
+            rules,
+            include=include or (),
+            exclude=exclude or (),
+            calibration=known,
+            activations=activations,
+        )
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
             return plan_table.show(planned, as_json=as_json)
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
-        read = (*opened.all_files, *([policy] if policy else ()))
+        read = (*opened.all_files, *(each for each in (policy, calibration) if each))
         target = check_target(output, read, force=force)
         with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
             result = execute(planned, target, threads=threads, progress=progress)
         terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
     if as_json:
-        return json_documents.show("convert", _document(output, result))
-    return None if quiet else _show(output, result, progress)
+        return json_documents.show("convert", _document(output, result, len(planned.ranges)))
+    return None if quiet else _show(output, result, len(planned.ranges), progress)
+
+
+def _opened(path: Path | None) -> Calibration | None:
+    """The calibration in a file, if one is given."""
+    if path is None:
+        return None
+    from fourcc.calibration.reading import open_calibration
+
+    return open_calibration(path)
 
 
 def _source_bytes(planned: Plan) -> int:
@@ -85,8 +106,8 @@ def _source_bytes(planned: Plan) -> int:
     return files * planned.weights // max(1, everything)
 
 
-def _show(output: Path, result: Result, progress: Progress) -> None:
-    """A summary for people."""
+def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None:
+    """A summary for people; `ranges` is the number of matrices whose activation ranges are stored."""
     index = result.index
     counts = Counter(str(tensor.tag) for tensor in index.tensors)
     tables.facts(
@@ -97,12 +118,13 @@ def _show(output: Path, result: Result, progress: Progress) -> None:
             ("weights", str(index.weights)),
             ("bits per weight", units.bits(index.bits_per_weight)),
             ("bytes", units.plain_bytes(result.path.stat().st_size)),
+            *([("activation ranges", f"of {ranges} matrices")] if ranges else []),
         ]
     )
     terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate} of source")
 
 
-def _document(output: Path, result: Result) -> dict[str, object]:
+def _document(output: Path, result: Result, ranges: int) -> dict[str, object]:
     index = result.index
     return {
         "output": str(output),
@@ -113,5 +135,6 @@ def _document(output: Path, result: Result) -> dict[str, object]:
         "bytes": index.nbytes,
         "file_bytes": result.path.stat().st_size,
         "formats": dict(Counter(str(tensor.tag) for tensor in index.tensors)),
+        "matrices_with_ranges": ranges,
         "notes": list(result.notes),
     }

@@ -86,7 +86,8 @@ def evaluate(  # noqa: PLR0913 - one an option
             against = model_to_run(reference, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
-        measured = _measure(files, against, text, protocol, threads, activations, exact=exact, quiet=quiet)
+        modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]
+        measured = _measure(files, against, text, protocol, threads, modes, quiet=quiet)
     failures = measured.failures(gates)
     if as_json:
         json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
@@ -117,17 +118,15 @@ def _measure(
     text: Path,
     protocol: Protocol,
     threads: int | None,
-    activations: ActivationMode,
+    modes: list[ActivationMode],
     *,
-    exact: bool,
     quiet: bool,
 ) -> Measured:
     from fourcc.models.evaluation import EvaluatedModel, as_text, measure
 
-    modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]
     subjects = [EvaluatedModel(file, mode) for file in files for mode in modes]
     data = text.read_bytes()
     with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
         scores = measure(subjects, as_text(data, text), protocol, against, threads, progress)
-    plain, exactly = (scores[::2], scores[1::2]) if exact else (scores, None)
+    plain, exactly = (scores[::2], scores[1::2]) if len(modes) > 1 else (scores, None)
     return Measured(text, hashlib.sha256(data).hexdigest(), [str(file.path) for file in files], plain, exactly)

@@ -13,8 +13,10 @@ EPILOG = """\b
 Examples:
   fourcc inspect model.bin
   fourcc inspect model.bin --tensor layers.0.attention.wq
-  fourcc inspect stories.bin --json"""
+  fourcc inspect stories.bin --json
+  fourcc inspect model.calib"""
 
+OLDER = ".dat"
 Name = Annotated[str | None, typer.Option("--tensor", metavar="NAME", help="Show one tensor in depth.")]
 
 
@@ -28,9 +30,14 @@ def inspect(
 ) -> None:
     """List the tensors of a model.bin or another checkpoint.
 
-    Format, bits per weight, bytes, and the error that was measured while encoding.
+    Format, bits per weight, bytes, and the error that was measured while encoding. Of a calibration, what it knows of
+    each matrix's inputs.
     """
-    if tensor is not None:
+    if tensor is None and is_calibration(source):
+        from fourcc.cli.render import show_calibration
+
+        show_calibration.show(source, as_json=as_json)
+    elif tensor is not None:
         from fourcc.cli.render import show_tensor  # here, not above: a listing loads only what it shows
 
         show_tensor.show(source, tensor, as_json=as_json)
@@ -42,6 +49,16 @@ def inspect(
         from fourcc.cli.render import show_source
 
         show_source.show(source, quiet=quiet, as_json=as_json)
+
+
+def is_calibration(path: Path) -> bool:
+    """Whether a path is a calibration, by its first bytes; one of the older kind has no mark, but a name."""
+    from fourcc.files.signatures import HEAD_BYTES, is_imatrix
+
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return path.suffix == OLDER or is_imatrix(file.read(HEAD_BYTES))
 
 
 def is_model(path: Path) -> bool:

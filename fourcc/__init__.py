@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from fourcc.arrays import Array as Array
     from fourcc.arrays import Floats as Floats
     from fourcc.arrays import Parts as Parts
+    from fourcc.calibration.calibrating import calibrate as calibrate
+    from fourcc.calibration.calibration import Calibration as Calibration
+    from fourcc.calibration.reading import open_calibration as open_calibration
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
@@ -73,6 +76,7 @@ _HOMES = {
     "Aids": "fourcc.format:Aids",
     "Array": "fourcc.arrays:Array",
     "Blocks": "fourcc.format:Blocks",
+    "Calibration": "fourcc.calibration.calibration:Calibration",
     "ExportKind": "fourcc.exporters.layout:ExportKind",
     "Floats": "fourcc.arrays:Floats",
     "Format": "fourcc.format:Format",
@@ -95,6 +99,7 @@ _HOMES = {
     "Sparse": "fourcc.format:Sparse",
     "Step": "fourcc.conversion.pipeline:Step",
     "Turn": "fourcc.format:Turn",
+    "calibrate": "fourcc.calibration.calibrating:calibrate",
     "convert": "fourcc.conversion.convert:convert",
     "diff": "fourcc.analysis.by_path:diff",
     "encode": "fourcc.encoding:encode",
@@ -102,6 +107,7 @@ _HOMES = {
     "export": "fourcc.exporters.by_path:export",
     "formats": "fourcc.formats",
     "open": "fourcc.models.opening:open_to_look",
+    "open_calibration": "fourcc.calibration.reading:open_calibration",
     "packed": "fourcc.part:packed",
     "per_block": "fourcc.part:per_block",
     "per_column": "fourcc.part:per_column",
@@ -120,6 +126,7 @@ __all__ = [
     "Aids",
     "Array",
     "Blocks",
+    "Calibration",
     "ExportKind",
     "Floats",
     "Format",
@@ -142,6 +149,7 @@ __all__ = [
     "Sparse",
     "Step",
     "Turn",
+    "calibrate",
     "convert",
     "diff",
     "encode",
@@ -149,6 +157,7 @@ __all__ = [
     "export",
     "formats",
     "open",
+    "open_calibration",
     "packed",
     "per_block",
     "per_column",

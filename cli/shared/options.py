@@ -37,9 +37,17 @@ Recipe = Annotated[
 Formats = Annotated[
     str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
 ]
+StaticActivations = Annotated[
+    Literal["static"] | None,
+    typer.Option("--activations", help="Store ranges of activations, from the calibration."),
+]
 Activations = Annotated[
     Literal["dynamic", "static", "exact"],
     typer.Option("--activations", help="Round them by each block's range, by stored ranges, or not at all."),
+]
+CalibrationFile = Annotated[
+    Path | None,
+    typer.Option("--calibration", metavar="FILE", help="What `fourcc calibrate` wrote, or an imatrix: weighs errors."),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="Threads.  [default: FOURCC_THREADS, or all cores]")

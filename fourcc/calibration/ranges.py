@@ -11,28 +11,33 @@ from fourcc.calibration.statistics import BLOCK, bin_edges
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from fourcc.arrays import Floats
-    from fourcc.calibration.calibration import Calibration
     from fourcc.calibration.statistics import InputStatistics
 
 TOP = 127  # the largest code
 
 
-def static_ranges(calibration: Calibration) -> Mapping[str, Floats]:
-    """Static ranges of the inputs of each matrix, float32 (blocks of 32 columns,), for `fourcc.convert(ranges=...)`.
+def static_ranges(statistics: Mapping[str, InputStatistics], file: Path) -> Mapping[str, Floats]:
+    """Static ranges of the inputs of each matrix by its name, float32 (blocks of 32 columns,).
 
     Stacks of matrices, and matrices that have seen no token, have none.
 
+    Args:
+        statistics: of the inputs, by names of matrices.
+        file: for the message.
+
     Raises:
-        UsageError: the calibration has no histogram of magnitudes for any matrix.
+        UsageError: the magnitudes of no matrix were recorded.
     """
-    known = {name: ranges_of(each) for name, each in calibration.statistics.items()}
+    known = {name: ranges_of(each) for name, each in statistics.items()}
     ranges = {name: each for name, each in known.items() if each is not None}
     if not ranges:
         hint = "`fourcc calibrate` records them; calibrations of other programs have none."
-        raise UsageError("the calibration holds no ranges of activations", file=calibration.path, hint=hint)
+        raise UsageError("the calibration holds no ranges of activations", file=file, hint=hint)
     return ranges
 
 
@@ -69,11 +74,12 @@ def best_clips(counts: NDArray[np.int64], edges: Floats, largest: Floats) -> Flo
     lower = np.minimum(edges[:-1].astype(np.float64), largest[:, None])  # (blocks, bins)
     upper = np.minimum(edges[1:].astype(np.float64), largest[:, None])
     middle, step = (lower + upper) / 2, upper / TOP
-    squares = counts * (middle**2 + (upper - lower) ** 2 / 12)
-    beyond, first, second = (_sum_beyond(each) for each in (counts, counts * middle, squares))
+    numbers = counts.astype(np.float64)
+    squares = numbers * (middle**2 + (upper - lower) ** 2 / 12)
+    beyond, first, second = (_sum_beyond(each) for each in (numbers, numbers * middle, squares))
     clipped = second - 2 * upper * first + upper**2 * beyond
     vanished = np.searchsorted(edges[1:].astype(np.float64), step / 2, "right")  # bins that are rounded to 0
-    within, square_sums = (_sum_before(each) for each in (counts, squares))  # (blocks, bins + 1)
+    within, square_sums = (_sum_before(each) for each in (numbers, squares))  # (blocks, bins + 1)
     gone = np.take_along_axis(within, vanished, axis=1)
     rounded = np.take_along_axis(square_sums, vanished, axis=1) + (within[:, 1:] - gone) * step**2 / 12
     best = np.argmin(clipped + rounded, axis=1)
@@ -83,7 +89,7 @@ def best_clips(counts: NDArray[np.int64], edges: Floats, largest: Floats) -> Flo
 
 def _sum_before(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """The sums over the bins before each bin, and over all: (blocks, bins) -> (blocks, bins + 1)."""
-    return np.cumsum(np.pad(values.astype(np.float64), ((0, 0), (1, 0))), axis=1)
+    return np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
 
 
 def _sum_beyond(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import attrs
 from xxhash import xxh3_128
 
-from fourcc.arrays import Floats
 from fourcc.container.index import Index, Provider, SourceRecord
 from fourcc.container.writer import Writer
 from fourcc.conversion.pipeline import lost, transcode
-from fourcc.conversion.plan import Plan, plan
+from fourcc.conversion.plan import CalibrationData, Plan, plan
 from fourcc.errors import NumericError, PluginError, SourceError
 from fourcc.files.read import ReadFile, identity
 from fourcc.files.write import AtomicFile, check_name, check_space, check_target
@@ -56,7 +56,8 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
-    ranges: Mapping[str, Floats] | None = None,
+    calibration: CalibrationData | None = None,
+    activations: Literal["static"] | None = None,
     threads: int | None = None,
     force: bool = False,
     progress: OnProgress | None = None,
@@ -74,7 +75,9 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
         include: globs of names of tensors to take; none: all.
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
-        ranges: static ranges of activations to store, by tensor name, as `fourcc.calibration.ranges` makes them.
+        calibration: a calibration file of this model, opened by `fourcc.open_calibration`, or llama.cpp's importance
+            matrix; encoders that can use it weigh errors by it.
+        activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output.
         progress: called after every tile.
@@ -90,7 +93,15 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     check_name(Path(output))
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
         target = check_target(Path(output), opened.all_files, force=force)
-        planned = plan(opened, rules, include=include, exclude=exclude, aids=aids, ranges=ranges)
+        planned = plan(
+            opened,
+            rules,
+            include=include,
+            exclude=exclude,
+            aids=aids,
+            calibration=calibration,
+            activations=activations,
+        )
         return execute(planned, target, threads=threads, progress=progress)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 from pathlib import Path
+from typing import Literal, Protocol
 
 import attrs
 
 from fourcc.arrays import Floats
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.container.layout import HEAD_BYTES, SUM_BYTES, TAIL_BYTES, aligned, sum_count
+from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
 from fourcc.conversion.pipeline import Step
 from fourcc.encoding import check_needs
 from fourcc.errors import PluginError, SourceError, UsageError
@@ -23,12 +26,25 @@ from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
 from fourcc.sources import warnings
 from fourcc.sources.activation_ranges import BLOB as RANGES_BLOB
-from fourcc.sources.activation_ranges import check_ranges, packed_ranges, unpacked_ranges
+from fourcc.sources.activation_ranges import packed_ranges
 from fourcc.sources.foreign_weights import refuse_encoding
 from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.sources.source import Source, SourceTensor
 
 INDEX_GUESS = 2048  # bytes that the index takes for a tensor, for the estimate of the output's size
+
+
+class CalibrationData(RangeData, Protocol):
+    """What a plan asks of a calibration, as `fourcc.calibration.calibration.Calibration` answers it."""
+
+    def check(self, source: Source) -> None:
+        """Raises UsageError where it is a calibration of another model."""
+
+    def aids(self, source: Source, *, hessian: bool = False) -> Mapping[str, Aids]:
+        """The aids of each tensor that it knows."""
+
+    def notes(self, asking: Sequence[str]) -> tuple[str, ...]:
+        """Notes on what it cannot say of the tensors whose formats use calibration data."""
 
 
 @attrs.frozen(eq=False)
@@ -39,12 +55,14 @@ class Plan:
         source: the opened checkpoint.
         policy: what decided the formats.
         steps: the tensors, in the order in which they are written.
+        calibration: where the aids of the steps come from; None where there is none.
         ranges: static ranges of activations that are stored, float32 (columns / 32,) by names of tensors.
     """
 
     source: Source
     policy: Policy
     steps: tuple[Step, ...]
+    calibration: CalibrationData | None = None
     ranges: Mapping[str, Floats] = attrs.field(factory=dict)
 
     @property
@@ -63,7 +81,20 @@ class Plan:
         source, taken = self.source, {step.source.name for step in self.steps}
         of_all = warnings(source)  # on the whole model; they are said of the wanted tensors instead
         lacking = left_out(source.architecture, (tensor.name for tensor in source.tensors), taken)
-        return (*(note for note in source.notes if note not in of_all), *warnings(source, taken), *lacking)
+        return (
+            *(note for note in source.notes if note not in of_all),
+            *warnings(source, taken),
+            *lacking,
+            *self._of_calibration,
+        )
+
+    @property
+    def _of_calibration(self) -> tuple[str, ...]:
+        """Notes on what the calibration does not know of the tensors whose encoders ask for it."""
+        if self.calibration is None:
+            return ()
+        encoded = [step for step in self.steps if not step.decision.keep]
+        return self.calibration.notes([step.source.name for step in encoded if registry[step.decision.tag].sees])
 
     @cached_property
     def blobs(self) -> Mapping[str, bytes]:
@@ -90,7 +121,8 @@ def plan(
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     aids: Mapping[str, Aids] | None = None,
-    ranges: Mapping[str, Floats] | None = None,
+    calibration: CalibrationData | None = None,
+    activations: Literal["static"] | None = None,
 ) -> Plan:
     """Decides every tensor's format; reads no weight and writes nothing.
 
@@ -100,40 +132,41 @@ def plan(
         include: globs of tensor names; none: all.
         exclude: globs of names to leave out.
         aids: calibration data by tensor name.
-        ranges: static ranges of activations to store, float32 (columns / 32,) by names of tensors; they take the place
-            of those that the source brings. Those of tensors that are not taken are passed over.
+        calibration: an opened calibration file, which gives the data of tensors that `aids` has none of.
+        activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
 
     Raises:
-        InputError: ranges do not fit their tensor, or those of the source are damaged.
         PolicyError: the policy cannot be carried out on these tensors; the message has every reason.
-        UsageError: a glob matches nothing, or a format needs calibration data that is not given.
+        UsageError: a glob matches nothing, a format needs calibration data that is not given, the calibration is of
+            another model, or has no ranges of activations.
+        InputError: the calibration's statistics have another shape than their tensor, or ranges that the source has
+            are damaged.
     """
     tensors = _selected(source, as_globs(include), as_globs(exclude))
     tied = bool(source.hyper.get("tied_embeddings", False))
     everything = [describe(tensor, tied=tied) for tensor in source.tensors]
     decisions = policy.resolve(everything, wanted={tensor.name for tensor in tensors})
-    aids = aids or {}
+    known = _known_aids(source, aids or {}, calibration)
     steps = tuple(
-        Step(tensor, decision, aids.get(tensor.name, Aids()))
+        Step(tensor, decision, Aids() if decision.keep else known.get(tensor.name, Aids()))
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
     refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
         _check_storable(step.source, source.path)
         _check_step(step)
-    return Plan(source, policy, steps, _kept_ranges(source, steps, ranges or {}))
+    names = [step.source.name for step in steps]
+    static = activations == "static"
+    ranges = calibrated_ranges(calibration, source, names) if static else source_ranges(source, names)
+    return Plan(source, policy, steps, calibration, ranges)
 
 
-def _kept_ranges(source: Source, steps: tuple[Step, ...], given: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The ranges of the tensors that are taken, in their order: those that are given, else those of the source."""
-    shapes = {tensor.name: tensor.shape for tensor in source.tensors}
-    stored = source.blobs.get(RANGES_BLOB)
-    known = {} if stored is None else unpacked_ranges(stored, shapes, source.path)
-    for name, ranges in given.items():
-        if name in shapes:
-            check_ranges(ranges, shapes[name], name, source.path)
-            known[name] = ranges
-    return {step.source.name: known[step.source.name] for step in steps if step.source.name in known}
+def _known_aids(source: Source, aids: Mapping[str, Aids], calibration: CalibrationData | None) -> Mapping[str, Aids]:
+    """The calibration data of each tensor; those that are given by name come first."""
+    if calibration is None:
+        return aids
+    calibration.check(source)
+    return ChainMap(dict(aids), calibration.aids(source, hessian=True))  # type: ignore[arg-type]  # it is only read
 
 
 def describe(tensor: SourceTensor, *, tied: bool) -> TensorInfo:

@@ -45,6 +45,7 @@ _STARTS = (
     (b"tjgg", "a ggjt file"),
     (b"24ka", "a llama2.c checkpoint"),
 )
+_IMATRIX = b"general.type" + struct.pack("<iQ", 8, 7) + b"imatrix"  # a string of seven bytes
 _HTML = (b"<!doctype", b"<html", b"<?xml")
 
 
@@ -101,6 +102,11 @@ def is_tokenizer(head: bytes) -> bool:
             return False
         at, entries = at + 8 + length, entries + 1
     return 0 < longest <= 4096 and entries > 0
+
+
+def is_imatrix(head: bytes) -> bool:
+    """Whether it starts as a GGUF file whose key ``general.type`` says that it is an importance matrix."""
+    return head.startswith(b"GGUF") and _IMATRIX in head
 
 
 def _is_text(head: bytes) -> bool:

@@ -136,7 +136,7 @@ class AtomicFile:
             os.fsync(self._fd)
             self._temporary.replace(self.target)
             self._temporary = None
-            _sync_folder(self.target.parent)
+            sync_folder(self.target.parent)
 
     def _discard(self) -> None:
         if self._temporary is not None:
@@ -229,7 +229,7 @@ def _remove_stale(target: Path) -> None:
                 os.close(fd)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Flushes a folder, so that a rename survives a power cut.
 
     Some file systems cannot do that, and some folders can be written to but not read: both are ignored. An error of the

@@ -148,9 +148,9 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
             stack.enter_context(each.unchanged())
         protocol = Protocol(common_context(opened, context), stride, documents, tokens)
         told = read_text(text) if isinstance(text, Path) else text
-        return measure([EvaluatedModel(opened[0], activations)], told, protocol, opened[1] if opened[1:] else None, threads)[
-            0
-        ]
+        return measure(
+            [EvaluatedModel(opened[0], activations)], told, protocol, opened[1] if opened[1:] else None, threads
+        )[0]
 
 
 def common_context(models: Sequence[Model], wanted: int = 0) -> int:

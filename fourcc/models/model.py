@@ -150,7 +150,7 @@ class Model(ModelFile):
     def _find(self, name: str) -> QMatrix | None:
         return self.get(name)
 
-    def pieces(
+    def pieces(  # noqa: PLR0913 - keyword-only, one an option of the command
         self,
         prompt: str = "",
         *,
@@ -216,7 +216,7 @@ class Model(ModelFile):
         )
         yield from (piece.text for piece in pieces)
 
-    def chat(
+    def chat(  # noqa: PLR0913 - keyword-only, one an option of the command
         self,
         system: str = "",
         *,

@@ -11,7 +11,7 @@ import numpy as np
 
 from fourcc.errors import UsageError
 from fourcc.models.stages import BATCH, Observer, Stages
-from fourcc.models.weights import EMBEDDING, LayerWeights, replaced_by
+from fourcc.models.weights import EMBEDDING, Inputs, LayerWeights, replaced_by
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
@@ -59,6 +59,12 @@ class StagedNetwork:
         self._embedding = lru_cache(KEPT)(self._embedding_program)
         self._layer = lru_cache(KEPT)(self._layer_program)
         self._classifier = lru_cache(KEPT)(self._classifier_program)
+
+    def inputs_of(self, number: int) -> list[Inputs]:
+        """The inputs that an observer of a layer sees, in order; number `layers` is the classifier."""
+        if number == self.layers:
+            return [Inputs((self._weights.output_name,), self._weights.output.cols)]
+        return self._weights.layers[number].inputs
 
     def embed(self, tokens: Sequence[int], *, replaced: Mapping[str, Packed] = NOTHING) -> Floats:
         """The embeddings of a window's tokens, float32 (tokens, width).

@@ -18,8 +18,28 @@ if TYPE_CHECKING:
     from fourcc.models.architecture import Architecture
     from fourcc.qmatrix import QMatrix
 
+# Matrices of a layer that are multiplied with the same inputs.
+SHARING = (
+    ("attention.wq", "attention.wk", "attention.wv"),
+    ("attention.wo",),
+    ("feed_forward.w1", "feed_forward.w3"),
+    ("feed_forward.w2",),
+)
 EMBEDDING, OUTPUT = "tok_embeddings", "output"
 FindTensor = Callable[[str], "QMatrix | None"]
+
+
+@attrs.frozen
+class Inputs:
+    """Inputs that some matrices share.
+
+    Attributes:
+        names: of the matrices.
+        cols: columns of each.
+    """
+
+    names: tuple[str, ...]
+    cols: int
 
 
 @attrs.frozen(eq=False)
@@ -35,6 +55,11 @@ class LayerWeights:
     start: str
     matrices: Mapping[str, Packed]
     vectors: Mapping[str, Floats]
+
+    @property
+    def inputs(self) -> list[Inputs]:
+        """The inputs of its matrices, in the order in which they are computed."""
+        return [Inputs(tuple(self.start + end for end in ends), self.matrices[ends[0]].cols) for ends in SHARING]
 
     @property
     def names(self) -> list[str]:

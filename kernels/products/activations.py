@@ -2,8 +2,10 @@
 
 They are quantized as ggml's Q8_0: in a block of 32, s = max |x| / 127 and q = x / s, rounded half to even; s stays a
 float32. Such scales are *dynamic*. *Static* ones come from ranges that were recorded beforehand: s = range / 127, and a
-code beyond 127 becomes 127. Two terms of a product depend on the activation alone, so they are computed once, not once a
-row: the zero correction -zero * s * sum q, where zero is the code of weight 0, and the sum s * sum q.
+code beyond 127 becomes 127.
+
+Two terms of a product depend on the activation alone, so they are computed once, not once a row: the zero correction
+-zero * s * sum q, where zero is the code of weight 0, and the sum s * sum q.
 
 An offset is multiplied by s * sum q. So the error of an activation is multiplied by the whole weight, and not by
 scale * code alone. Where the offset is the mean of a block's weights, scale * code is the smaller of the two; there the
@@ -67,7 +69,7 @@ def recorded_range(job: int, block: int, low: Lanes, high: Lanes) -> np.float32:
     return stored
 
 
-def quantize_block(
+def quantize_block(  # noqa: PLR0917 - a compiled function has no keywords
     low: Lanes,
     high: Lanes,
     peak: np.float32,

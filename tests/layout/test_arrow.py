@@ -23,6 +23,7 @@ LAYERS = [
     {"conversion"},
     {"analysis", "models"},
     {"exporters", "bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
+    {"calibration"},
     {"cli"},
 ]
 LAYER = {name: number for number, layer in enumerate(LAYERS) for name in layer}

@@ -95,8 +95,12 @@ def inputs(model: Case, tokens: list[int]) -> dict[str, Array]:
 def test_an_observer_sees_the_inputs_of_every_matrix(kind: str) -> None:
     """All that the network multiplies, batch after batch, in the widths of the matrices."""
     model, seen = case(kind), Seen()
-    through(staged(model), TOKENS, seen)
+    network = staged(model)
+    through(network, TOKENS, seen)
     wanted, found = inputs(model, TOKENS), seen.joined()
+    told = [each for number in range(network.layers + 1) for each in network.inputs_of(number)]
+    assert {name: each.cols for each in told for name in each.names} == {n: x.shape[1] for n, x in found.items()}
+    assert [name for each in told for name in each.names] == list(found)
     assert found.keys() == wanted.keys()
     for name, x in found.items():
         assert len(seen.parts[name]) == 2

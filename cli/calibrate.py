@@ -1,0 +1,117 @@
+"""`fourcc calibrate`: statistics of what a model's matrices are multiplied with."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourcc.cli.render import json_documents, tables, terminal, units
+from fourcc.cli.render.progress import Progress
+from fourcc.cli.shared import options
+from fourcc.cli.shared.open_model import model_to_run
+
+if TYPE_CHECKING:
+    from fourcc.calibration.calibrating import Calibrated
+
+EPILOG = """\b
+Examples:
+  fourcc calibrate model.bin --text calib.txt -o model.calib
+  fourcc calibrate model.bin --text calib.txt -o model.calib --hessian --documents
+  fourcc calibrate model.bin --text more.txt -o both.calib --merge model.calib
+  fourcc convert model.bin -o small.bin --format Q3_K --calibration model.calib
+
+The file is an imatrix that llama.cpp reads, too. Killed, `--resume` goes on where the last layer ended."""
+
+Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Calibration file to write.")]
+Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text that the model reads, UTF-8.")]
+Hessian = Annotated[bool, typer.Option("--hessian", help="Also keep E[x x^T] of each matrix's inputs.")]
+Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
+Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens of the text to read at most; 0: all.")]
+Context = Annotated[
+    int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: 512, or the model's context if less.")
+]
+Merge = Annotated[Path | None, typer.Option("--merge", metavar="FILE", help="Add this calibration of the same model.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very calibration was interrupted.")]
+Tokenizer = Annotated[
+    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the model's.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(calibrate)
+
+
+def calibrate(  # noqa: PLR0913 - one an option
+    source: options.Source,
+    *,
+    text: Text,
+    output: Output,
+    hessian: Hessian = False,
+    parted: Documents = False,
+    limit: Limit = 0,
+    context: Context = 0,
+    merge: Merge = None,
+    resume: Resume = False,
+    tokenizer: Tokenizer = None,
+    force: options.Force = False,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Collect what a model's matrices are multiplied with.
+
+    The model reads a text, layer by layer; convert then weighs errors by it.
+    """
+    from fourcc.calibration.calibrating import Request, carry_out
+    from fourcc.files.write import check_target
+
+    asked = Request(source, text, hessian, parted, limit, context, merge)
+    target = check_target(output, asked.files, force=force)
+    with ExitStack() as stack:
+        model = model_to_run(source, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
+        with Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress:
+            result = carry_out(asked, model, target, resume=resume, threads=threads, progress=progress)
+    if resume:
+        count = result.resumed_after
+        told = f"resumed after layer {count - 1}" if count else "there was nothing to resume, so all layers were run"
+        terminal.notes([told], quiet=quiet)
+    if as_json:
+        return json_documents.show("calibrate", _document(output, result))
+    return None if quiet else _show(output, result, progress)
+
+
+def _show(output: Path, result: Calibrated, progress: Progress) -> None:
+    """A summary for people."""
+    calibration = result.calibration
+    tables.facts(
+        [
+            ("output", str(output)),
+            ("id", calibration.digest),
+            ("model", str(calibration.model)),
+            ("text", str(result.text)),
+            ("tokens", str(calibration.tokens)),
+            ("matrices", str(len(calibration.statistics))),
+            ("Hessians", str(len(calibration.hessians))),
+            ("bytes", units.plain_bytes(output.stat().st_size)),
+        ]
+    )
+    terminal.err(f"fourcc: {progress.seconds:.1f} s")
+
+
+def _document(output: Path, result: Calibrated) -> dict[str, object]:
+    calibration = result.calibration
+    return {
+        "output": str(output),
+        "id": calibration.digest,
+        "model": calibration.model,
+        "text": str(result.text),
+        "tokens": calibration.tokens,
+        "matrices": len(calibration.statistics),
+        "hessians": len(calibration.hessians),
+        "resumed_after": result.resumed_after,
+        "file_bytes": output.stat().st_size,
+    }

@@ -1,0 +1,171 @@
+"""Calibrating a model on a text, for `fourcc calibrate` and `fourcc.calibrate`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+
+from fourcc.calibration.calibration import Calibration, CalibrationText
+from fourcc.calibration.collecting import Work, collect
+from fourcc.calibration.layout import About
+from fourcc.calibration.model_digest import model_digest
+from fourcc.calibration.reading import OWN, open_calibration
+from fourcc.errors import UsageError
+from fourcc.files.write import check_target
+from fourcc.models.evaluation import as_text, common_context
+from fourcc.models.opening import open_to_run
+from fourcc.models.windows import Cut, Protocol, cut
+from fourcc.sources import open_source
+
+if TYPE_CHECKING:
+    from fourcc.models.model import Model
+    from fourcc.progress import OnProgress
+
+CONTEXT = 512  # tokens of a window, where the model has room for them and nothing else is asked for
+
+
+@attrs.frozen
+class Request:
+    """A calibration that is asked for; the fields are the arguments of `calibrate`."""
+
+    model: Path
+    text: Path
+    hessian: bool = False
+    documents: bool = False
+    tokens: int = 0
+    context: int = 0
+    merge: Path | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that are read."""
+        return [self.model, self.text, *([] if self.merge is None else [self.merge])]
+
+
+@attrs.frozen
+class Calibrated:
+    """The result of a calibration.
+
+    Attributes:
+        calibration: what was written, opened.
+        text: the text as it was cut.
+        resumed_after: number of layers that were done before.
+    """
+
+    calibration: Calibration
+    text: Cut
+    resumed_after: int
+
+
+def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
+    model: str | Path,
+    text: str | Path,
+    output: str | Path,
+    *,
+    hessian: bool = False,
+    documents: bool = False,
+    tokens: int = 0,
+    context: int = 0,
+    merge: str | Path | None = None,
+    resume: bool = False,
+    tokenizer: str | Path | None = None,
+    threads: int | None = None,
+    force: bool = False,
+    progress: OnProgress | None = None,
+) -> Calibration:
+    """Collects statistics of what a model's matrices are multiplied with while it reads a text.
+
+    Args:
+        model: a checkpoint's file or folder, or a model.bin; its weights are used as they are stored.
+        text: the file that holds the text, UTF-8.
+        output: the calibration file to write.
+        hessian: also collect E[x x^T] of the inputs of each matrix, columns x columns numbers.
+        documents: whether empty lines separate documents, each of which is read by itself.
+        tokens: tokens of the text to read at most; 0: all.
+        context: tokens of a window; 0: 512, or the model's context if that is shorter.
+        merge: another calibration of the same model, which is added.
+        resume: go on where this very calibration was interrupted.
+        tokenizer: a tokenizer file in place of the model's own.
+        threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
+        force: replace an existing output.
+        progress: called after every window of a layer, with tokens times layers.
+
+    Returns:
+        The calibration that was written.
+
+    Raises:
+        UsageError: the model cannot be run, the text has no full window, the calibration to merge is of another model,
+            or another argument is wrong.
+        InputError: a file is damaged, or an activation is not finite.
+    """
+    asked = Request(
+        Path(model), Path(text), hessian, documents, tokens, context, None if merge is None else Path(merge)
+    )
+    target = check_target(Path(output), asked.files, force=force)
+    with ExitStack() as stack:
+        opened, _ = open_to_run(model, stack, tokenizer=tokenizer)
+        return carry_out(asked, opened, target, resume=resume, threads=threads, progress=progress).calibration
+
+
+def carry_out(
+    asked: Request,
+    opened: Model,
+    target: Path,
+    *,
+    resume: bool = False,
+    threads: int | None = None,
+    progress: OnProgress | None = None,
+) -> Calibrated:
+    """Calibrates an opened model; `target` comes from `check_target`. Raises as `calibrate` does."""
+    data, merged = asked.text.read_bytes(), None if asked.merge is None else open_calibration(asked.merge)
+    cutting = cut_text(opened, as_text(data, asked.text), asked)
+    said = CalibrationText(asked.text.name, hashlib.sha256(data).hexdigest())
+    work = planned_work(asked, said, cutting, merged)
+    network = opened.network(cutting.protocol.context, threads)
+    done = collect(network, work, target, resume=resume, progress=progress)
+    return Calibrated(open_calibration(target), cutting, done)
+
+
+def cut_text(model: Model, text: str, asked: Request) -> Cut:
+    """The text, cut into windows for a model.
+
+    Raises:
+        UsageError: a window cannot be so long, or there is no full one and the text is not cut into documents.
+    """
+    context = common_context([model], asked.context or min(CONTEXT, common_context([model])))
+    protocol = Protocol(context, 0, asked.documents, asked.tokens)
+    cutting = cut(text, model.tokenizer, protocol)
+    found = max(len(window.tokens) for window in cutting.windows)
+    if found < context and not asked.documents and not asked.tokens:
+        raise UsageError(
+            "the text is shorter than a window",
+            found=f"{found} tokens",
+            expected=f"at least {context}",
+            hint="Give a longer text, a smaller --context, or --documents.",
+        )
+    return cutting
+
+
+def planned_work(asked: Request, text: CalibrationText, cutting: Cut, merged: Calibration | None) -> Work:
+    """The work of calibrating a model on a text.
+
+    Raises:
+        UsageError: the calibration to merge is of another model, or a foreign file.
+    """
+    with open_source(asked.model) as source:
+        digest = model_digest(source)
+    tokens = sum(len(window.tokens) for window in cutting.windows)
+    texts: Sequence[CalibrationText] = [text]
+    if merged is not None:
+        if merged.kind != OWN or merged.model != digest or merged.tokens is None:
+            what, hint = "only a calibration of the same model can be merged", "It has to be one of `fourcc calibrate`."
+            found = merged.model or merged.kind
+            raise UsageError(what, file=merged.path, found=found, expected=digest, hint=hint)
+        texts, tokens = [text, *merged.texts], tokens + merged.tokens
+    about = About(digest, tuple(texts), tokens, cutting.protocol.context)
+    return Work(about, cutting.windows, asked.hessian, merged)

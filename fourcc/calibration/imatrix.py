@@ -1,0 +1,36 @@
+"""llama.cpp's importance matrix, the GGUF kind: what its keys and tensors are called, and ours beside them.
+
+::
+
+    general.type = "imatrix"   imatrix.datasets   imatrix.chunk_count   imatrix.chunk_size
+    NAME.in_sum2   float32 (matrices, cols)   sums of squares of the inputs
+    NAME.counts    float32 (matrices, 1)      tokens
+
+NAME is ggml's where it has one. llama.cpp passes over all other keys and tensors; ours are on the page of the file.
+"""
+
+from __future__ import annotations
+
+from fourcc.naming import GGUF, from_fourcc, to_fourcc
+
+TYPE, TYPE_VALUE = "general.type", "imatrix"
+DATASETS, CHUNKS, CHUNK_SIZE = "imatrix.datasets", "imatrix.chunk_count", "imatrix.chunk_size"
+SQUARES, COUNTS = ".in_sum2", ".counts"
+
+VERSION, VERSION_VALUE = "fourcc.calibration.version", 1
+MODEL, TEXTS, TOKENS = "fourcc.model", "fourcc.texts", "fourcc.tokens"
+SHARED_BY, SHARED_WITH = "fourcc.shared.matrices", "fourcc.shared.with"
+EXACT_COUNTS, MINIMUM, MAXIMUM, MAGNITUDES, HESSIAN = ".tokens", ".in_min", ".in_max", ".magnitudes", ".hessian"
+
+F32, I32, I64 = 0, 26, 27  # ggml's types
+DTYPES = {F32: "<f4", I32: "<i4", I64: "<i8"}
+
+
+def ggml_name(name: str) -> str:
+    """A tensor's name in these files."""
+    return from_fourcc(name, GGUF) or name
+
+
+def own_name(name: str) -> str:
+    """The name in fourcc's spelling of a tensor of these files."""
+    return to_fourcc(name, GGUF) or name

@@ -1,0 +1,129 @@
+"""The layout of a calibration file: it is known before a text is read, so that layers can be written one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+import attrs
+import numpy as np
+
+from fourcc.calibration import imatrix
+from fourcc.calibration.statistics import BINS, BLOCK, block_count
+from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
+from fourcc.sources.gguf_values import STRING
+
+if TYPE_CHECKING:
+    from fourcc.arrays import Array, Floats
+    from fourcc.calibration.calibration import CalibrationText
+    from fourcc.calibration.statistics import InputStatistics
+    from fourcc.models.weights import Inputs
+
+UINT32, UINT64 = 4, 10  # GGUF's types of values
+
+
+@attrs.frozen
+class About:
+    """What a calibration is of.
+
+    Attributes:
+        model: digest of the model.
+        texts: what it is made from.
+        tokens: how many tokens the model reads.
+        context: tokens of the longest window.
+    """
+
+    model: str
+    texts: tuple[CalibrationText, ...]
+    tokens: int
+    context: int
+
+
+@attrs.frozen
+class CalibrationLayout:
+    """Where everything of a calibration file goes.
+
+    Attributes:
+        head: its first bytes.
+        places: tensor of the file -> its ggml type and the offset of its first byte.
+        nbytes: length of the file.
+    """
+
+    head: bytes
+    places: dict[str, tuple[int, int]]
+    nbytes: int
+
+    def pieces(
+        self, inputs: Inputs, statistics: InputStatistics, hessian: Floats | None
+    ) -> Iterator[tuple[int, bytes]]:
+        """What is written for some inputs: offsets and bytes."""
+        for tensor, array in _arrays(inputs, statistics, hessian).items():
+            kind, offset = self.places[tensor]
+            yield offset, np.ascontiguousarray(array, imatrix.DTYPES[kind]).tobytes()
+
+
+def lay_out(about: About, inputs: Sequence[Inputs], *, hessian: bool) -> CalibrationLayout:
+    """The layout of a file.
+
+    Args:
+        about: what the calibration is of.
+        inputs: those that there are statistics of, in order.
+        hessian: whether Hessians are stored.
+    """
+    infos: list[Info] = []
+    offset = 0
+    for name, kind, shape in (tensor for each in inputs for tensor in _tensors(each, about.tokens, hessian=hessian)):
+        infos.append(Info(name, shape, kind, offset))
+        offset += aligned(prod(shape) * np.dtype(imatrix.DTYPES[kind]).itemsize)
+    start = head(_keys(about, inputs), infos)
+    places = {info.name: (info.ggml_type, len(start) + info.offset) for info in infos}
+    return CalibrationLayout(start, places, len(start) + offset)
+
+
+def _keys(about: About, inputs: Sequence[Inputs]) -> list[GGUFKey]:
+    """The keys, llama.cpp's first; it wants the number of chunks, which is that of the full windows in our tokens."""
+    shared = [(name, each.names[0]) for each in inputs for name in each.names[1:]]
+    ggml = [[imatrix.ggml_name(pair[side]) for pair in shared] for side in (0, 1)]
+    return [
+        GGUFKey(imatrix.TYPE, STRING, imatrix.TYPE_VALUE),
+        GGUFKey(imatrix.DATASETS, STRING, [text.name for text in about.texts]),
+        GGUFKey(imatrix.CHUNKS, UINT32, -(-about.tokens // about.context)),
+        GGUFKey(imatrix.CHUNK_SIZE, UINT32, about.context),
+        GGUFKey(imatrix.VERSION, UINT32, imatrix.VERSION_VALUE),
+        GGUFKey(imatrix.MODEL, STRING, about.model),
+        GGUFKey(imatrix.TEXTS, STRING, [text.digest or "" for text in about.texts]),
+        GGUFKey(imatrix.TOKENS, UINT64, about.tokens),
+        GGUFKey(imatrix.SHARED_BY, STRING, ggml[0]),
+        GGUFKey(imatrix.SHARED_WITH, STRING, ggml[1]),
+    ]
+
+
+def _tensors(inputs: Inputs, tokens: int, *, hessian: bool) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+    """Name, ggml's type and shape of the tensors that some inputs have in the file."""
+    cols = inputs.cols
+    for name in map(imatrix.ggml_name, inputs.names):
+        yield name + imatrix.SQUARES, imatrix.F32, (1, cols)
+        yield name + imatrix.COUNTS, imatrix.F32, (1, 1)
+    first = imatrix.ggml_name(inputs.names[0])
+    yield first + imatrix.EXACT_COUNTS, imatrix.I64, (1,)
+    yield first + imatrix.MINIMUM, imatrix.F32, (1, cols)
+    yield first + imatrix.MAXIMUM, imatrix.F32, (1, cols)
+    narrow = tokens * BLOCK < 2**31  # no bin can hold more
+    yield first + imatrix.MAGNITUDES, imatrix.I32 if narrow else imatrix.I64, (1, block_count(cols), BINS)
+    if hessian:
+        yield first + imatrix.HESSIAN, imatrix.F32, (cols, cols)
+
+
+def _arrays(inputs: Inputs, statistics: InputStatistics, hessian: Floats | None) -> dict[str, Array]:
+    """The numbers of the tensors that some inputs have in the file."""
+    assert statistics.minimum is not None
+    assert statistics.maximum is not None
+    assert statistics.magnitudes is not None
+    arrays: dict[str, Array] = {}
+    for name in map(imatrix.ggml_name, inputs.names):
+        arrays |= {name + imatrix.SQUARES: statistics.squares, name + imatrix.COUNTS: statistics.counts}
+    first = imatrix.ggml_name(inputs.names[0])
+    arrays |= {first + imatrix.EXACT_COUNTS: statistics.counts, first + imatrix.MAGNITUDES: statistics.magnitudes}
+    arrays |= {first + imatrix.MINIMUM: statistics.minimum, first + imatrix.MAXIMUM: statistics.maximum}
+    return arrays if hessian is None else arrays | {first + imatrix.HESSIAN: hessian}

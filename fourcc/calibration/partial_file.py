@@ -1,0 +1,142 @@
+"""A calibration that is being written, beside its target: after a kill it is gone on with where the last layer ended.
+
+::
+
+    the calibration file, as far as it is written | states, slot 0 | states, slot 1 | mark 0 | mark 1
+
+After each layer the states of all windows go into one slot, then that slot's mark says how many layers are done. A mark
+counts only if its sum is right and its states have theirs; so one of both is always whole, whenever the process ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from xxhash import xxh3_128_digest
+
+from fourcc.errors import FourccError, OutputError
+from fourcc.files.write import LONGEST_WRITE, sync_folder
+
+if TYPE_CHECKING:
+    from fourcc.arrays import Floats
+
+SUFFIX = ".part"
+MARK = struct.Struct("<q16s16s")  # layers done, digest of the work, sum of the states
+MARK_BYTES = MARK.size + 16  # and the sum of these
+
+
+class PartialFile:
+    """The file `TARGET.part`; a context manager that publishes it as the target when it is left normally.
+
+    Left by a `FourccError` it is removed: the same would happen again. Left by anything else, such as an interrupt, it
+    stays.
+
+    Args:
+        target: the path from `check_target`.
+        nbytes: length of the calibration file.
+        work: 16 bytes that tell the work from any other.
+        states: shape of the states of all windows, float32.
+        resume: whether to go on with a file that is there; one of other work is replaced.
+
+    Attributes:
+        done: number of layers that were done before.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+
+    def __init__(self, target: Path, nbytes: int, work: bytes, states: tuple[int, int], *, resume: bool) -> None:
+        self.path = target.with_name(target.name + SUFFIX)
+        self._target, self._nbytes, self._work, self._shape = target, nbytes, work, states
+        self._slot = 4 * states[0] * states[1]
+        self._resume = resume
+        self._fd, self.done = -1, 0
+
+    def __enter__(self) -> Self:
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | (0 if self._resume else os.O_TRUNC)
+        with self._named("create"):
+            self._fd = os.open(self.path, flags, 0o666)
+        try:
+            self.done, self._from = self._found()
+        except BaseException:
+            os.close(self._fd)
+            raise
+        return self
+
+    def write_at(self, offset: int, data: bytes) -> None:
+        """Writes bytes of the calibration file."""
+        rest = memoryview(data)
+        with self._named("write"):
+            while rest:
+                count = os.pwrite(self._fd, rest[:LONGEST_WRITE], offset)
+                offset, rest = offset + count, rest[count:]
+
+    def mark(self, done: int, states: Floats) -> None:
+        """Notes that so many layers are done, after which the windows are in these states."""
+        data = np.ascontiguousarray(states, "<f4").tobytes()
+        slot = done % 2
+        self.write_at(self._nbytes + slot * self._slot, data)
+        with self._named("write"):
+            os.fsync(self._fd)
+        mark = MARK.pack(done, self._work, xxh3_128_digest(data))
+        self.write_at(self._mark_at(slot), mark + xxh3_128_digest(mark))
+        with self._named("write"):
+            os.fsync(self._fd)
+
+    def states(self) -> Floats:
+        """The states after the layers that were done before, float32 (tokens, width)."""
+        data = bytearray(self._read(self._nbytes + self._from * self._slot, self._slot))
+        return np.frombuffer(data, "<f4").reshape(self._shape)
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                with self._named("finish"):
+                    os.ftruncate(self._fd, self._nbytes)
+                    os.fsync(self._fd)
+                    self.path.replace(self._target)
+                    sync_folder(self._target.parent)
+            elif issubclass(kind, FourccError):
+                with contextlib.suppress(OSError):
+                    self.path.unlink()
+        finally:
+            os.close(self._fd)
+
+    # -- what is there
+
+    def _found(self) -> tuple[int, int]:
+        """Layers that are done, and the slot of the states after them."""
+        best = (0, 0)
+        for slot in (0, 1):
+            data = self._read(self._mark_at(slot), MARK_BYTES)
+            if len(data) < MARK_BYTES or xxh3_128_digest(data[: MARK.size]) != data[MARK.size :]:
+                continue
+            done, work, whole = MARK.unpack(data[: MARK.size])
+            states = self._read(self._nbytes + slot * self._slot, self._slot)
+            if work == self._work and done > best[0] and xxh3_128_digest(states) == whole:
+                best = (done, slot)
+        return best
+
+    def _mark_at(self, slot: int) -> int:
+        return self._nbytes + 2 * self._slot + slot * MARK_BYTES
+
+    def _read(self, offset: int, count: int) -> bytes:
+        parts = []
+        while count and (data := os.pread(self._fd, min(count, LONGEST_WRITE), offset)):
+            parts.append(data)
+            offset, count = offset + len(data), count - len(data)
+        return b"".join(parts)
+
+    @contextlib.contextmanager
+    def _named(self, verb: str) -> Iterator[None]:
+        """Turns an OSError into an OutputError with the file's name and the operation."""
+        try:
+            yield
+        except OSError as error:
+            raise OutputError(f"cannot {verb} the output: {error.strerror or error}", file=self.path) from error
