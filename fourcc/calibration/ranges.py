@@ -19,12 +19,11 @@ if TYPE_CHECKING:
     from fourcc.calibration.statistics import InputStatistics
 
 TOP = 127  # the largest code
+LEAST_DB = 30.0  # signal to noise of static codes; inputs that would have less keep the ranges of their own blocks
 
 
 def static_ranges(statistics: Mapping[str, InputStatistics], file: Path) -> Mapping[str, Floats]:
-    """Static ranges of the inputs of each matrix by its name, float32 (blocks of 32 columns,).
-
-    Stacks of matrices, and matrices that have seen no token, have none.
+    """Static ranges of the inputs of each matrix by its name, float32 (blocks of 32 columns,), as `ranges_of`.
 
     Args:
         statistics: of the inputs, by names of matrices.
@@ -33,24 +32,31 @@ def static_ranges(statistics: Mapping[str, InputStatistics], file: Path) -> Mapp
     Raises:
         UsageError: the magnitudes of no matrix were recorded.
     """
-    known = {name: ranges_of(each) for name, each in statistics.items()}
-    ranges = {name: each for name, each in known.items() if each is not None}
-    if not ranges:
+    if all(each.magnitudes is None for each in statistics.values()):
         hint = "`fourcc calibrate` records them; calibrations of other programs have none."
         raise UsageError("the calibration holds no ranges of activations", file=file, hint=hint)
-    return ranges
+    known = {name: ranges_of(each) for name, each in statistics.items()}
+    return {name: each for name, each in known.items() if each is not None}
 
 
-def ranges_of(statistics: InputStatistics) -> Floats | None:
-    """Static ranges of the inputs of one matrix, float32 (blocks,); None where they are not known.
+def ranges_of(statistics: InputStatistics, least: float = LEAST_DB) -> Floats | None:
+    """Static ranges of the inputs of one matrix, float32 (blocks,).
 
-    A block whose inputs were always 0 has the largest range of the others.
+    None where they are not known, of stacks of matrices, and where magnitudes differ so much from token to token that
+    no range suits them. A block whose inputs were always 0 has the largest range of the others.
+
+    Args:
+        statistics: of the inputs.
+        least: dB, 10 log10(sum of x^2 / sum of expected squared errors), that codes have to keep.
     """
     low, high, magnitudes = statistics.minimum, statistics.maximum, statistics.magnitudes
     if low is None or high is None or magnitudes is None or len(statistics.counts) != 1 or not statistics.counts[0]:
         return None
-    ranges = best_clips(magnitudes[0], bin_edges(), largest_of(np.maximum(-low[0], high[0])))
-    return np.where(ranges > 0, ranges, ranges.max()) if ranges.any() else None
+    ranges, errors = best_clips(magnitudes[0], bin_edges(), largest_of(np.maximum(-low[0], high[0])))
+    signal, noise = (float(np.cumsum(each)[-1]) for each in (statistics.squares[0], errors))
+    if not ranges.any() or signal < noise * 10 ** (least / 10):
+        return None
+    return np.where(ranges > 0, ranges, ranges.max())
 
 
 def largest_of(magnitudes: Floats) -> Floats:
@@ -58,8 +64,8 @@ def largest_of(magnitudes: Floats) -> Floats:
     return np.maximum.reduceat(magnitudes, np.arange(0, len(magnitudes), BLOCK))
 
 
-def best_clips(counts: NDArray[np.int64], edges: Floats, largest: Floats) -> Floats:
-    """The clip of each block with the least expected squared error of its codes, float32 (blocks,).
+def best_clips(counts: NDArray[np.int64], edges: Floats, largest: Floats) -> tuple[Floats, NDArray[np.float64]]:
+    """The clip of each block with the least expected squared error of its codes, and that error; both (blocks,).
 
     Candidates are the bins' upper edges and the largest magnitude itself. At a clip c a code is worth s = c / 127. The
     numbers of a bin count as if they were spread evenly over it. Each errs by (x - c)^2 beyond the clip, by x^2 where
@@ -82,9 +88,10 @@ def best_clips(counts: NDArray[np.int64], edges: Floats, largest: Floats) -> Flo
     within, square_sums = (_sum_before(each) for each in (numbers, squares))  # (blocks, bins + 1)
     gone = np.take_along_axis(within, vanished, axis=1)
     rounded = np.take_along_axis(square_sums, vanished, axis=1) + (within[:, 1:] - gone) * step**2 / 12
-    best = np.argmin(clipped + rounded, axis=1)
-    clips: Floats = np.take_along_axis(upper, best[:, None], axis=1)[:, 0].astype(np.float32)
-    return clips
+    errors = clipped + rounded
+    best = np.argmin(errors, axis=1)[:, None]
+    clips, least = (np.take_along_axis(each, best, axis=1)[:, 0] for each in (upper, errors))
+    return clips.astype(np.float32), least
 
 
 def _sum_before(values: NDArray[np.float64]) -> NDArray[np.float64]:

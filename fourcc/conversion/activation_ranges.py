@@ -42,7 +42,9 @@ def calibrated_ranges(calibration: RangeData | None, source: Source, taken: Iter
         raise UsageError("static activations need a calibration", hint="Add --calibration FILE.")
     ranges = _of_tensors(calibration.ranges(), taken)
     if not ranges:
-        raise UsageError("the calibration knows the activations of none of these tensors", file=source.path)
+        what = "the calibration gives no range of activations to any of these tensors"
+        hint = "It is of other tensors, or their activations are too uneven."
+        raise UsageError(what, file=source.path, hint=hint)
     shapes = _shapes(source)
     for name, each in ranges.items():
         check_ranges(each, shapes[name], name, source.path)

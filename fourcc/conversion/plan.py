@@ -91,10 +91,11 @@ class Plan:
     @property
     def _of_calibration(self) -> tuple[str, ...]:
         """Notes on what the calibration does not know of the tensors whose encoders ask for it."""
-        if self.calibration is None:
-            return ()
         encoded = [step for step in self.steps if not step.decision.keep]
-        return self.calibration.notes([step.source.name for step in encoded if registry[step.decision.tag].sees])
+        asking = [step.source.name for step in encoded if registry[step.decision.tag].sees]
+        if self.calibration is None or (self.ranges and not asking):  # else it would be said to be of no use
+            return ()
+        return self.calibration.notes(asking)
 
     @cached_property
     def blobs(self) -> Mapping[str, bytes]:
