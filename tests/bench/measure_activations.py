@@ -2,8 +2,8 @@
 
     python -m tests.bench.measure_activations MODEL --calibration FILE --text FILE [-z TOKENIZER] [--tokens N]
 
-A row is one format and one way: `exact`, `dynamic`, `static`, and `static, all`, where matrices whose activations are too
-uneven have ranges, too. All ways of a format read the text in lock step; for the speed they take turns in one run, and
+A row is one format and one way: `exact`, `dynamic`, `static`, and `static, all`, where matrices with uneven activations
+have ranges, too. All ways of a format read the text in lock step; for the speed they take turns in one run, and
 the median of their rates is shown, with that of the ratios to `dynamic` in the same turn.
 """
 
