@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fourcc.calibration.statistics import InputStatistics
 
 TOP = 127  # the largest code
-LEAST_DB = 30.0  # signal to noise of static codes; inputs that would have less keep the ranges of their own blocks
+MOST_LOST = 0.1  # share of a block's inputs that may be rounded to 0; a Gaussian block loses some 0.013
 
 
 def static_ranges(statistics: Mapping[str, InputStatistics], file: Path) -> Mapping[str, Floats]:
@@ -39,22 +39,22 @@ def static_ranges(statistics: Mapping[str, InputStatistics], file: Path) -> Mapp
     return {name: each for name, each in known.items() if each is not None}
 
 
-def ranges_of(statistics: InputStatistics, least: float = LEAST_DB) -> Floats | None:
+def ranges_of(statistics: InputStatistics, most_lost: float = MOST_LOST) -> Floats | None:
     """Static ranges of the inputs of one matrix, float32 (blocks,).
 
-    None where they are not known, of stacks of matrices, and where magnitudes differ so much from token to token that
-    no range suits them. A block whose inputs were always 0 has the largest range of the others.
+    None where they are not known, of stacks of matrices, and where inputs are uneven: a range that is wide enough for a
+    few of a block would round many of the others to 0. A block whose inputs were always 0 has the largest range of the
+    others.
 
     Args:
         statistics: of the inputs.
-        least: dB, 10 log10(sum of x^2 / sum of expected squared errors), that codes have to keep.
+        most_lost: share of the inputs of any block that may be rounded to 0.
     """
     low, high, magnitudes = statistics.minimum, statistics.maximum, statistics.magnitudes
     if low is None or high is None or magnitudes is None or len(statistics.counts) != 1 or not statistics.counts[0]:
         return None
-    ranges, errors = best_clips(magnitudes[0], bin_edges(), largest_of(np.maximum(-low[0], high[0])))
-    signal, noise = (float(np.cumsum(each)[-1]) for each in (statistics.squares[0], errors))
-    if not ranges.any() or signal < noise * 10 ** (least / 10):
+    ranges = best_clips(magnitudes[0], bin_edges(), largest_of(np.maximum(-low[0], high[0])))
+    if not ranges.any() or (shares_lost(magnitudes[0], bin_edges(), ranges) > most_lost).any():
         return None
     return np.where(ranges > 0, ranges, ranges.max())
 
@@ -64,8 +64,8 @@ def largest_of(magnitudes: Floats) -> Floats:
     return np.maximum.reduceat(magnitudes, np.arange(0, len(magnitudes), BLOCK))
 
 
-def best_clips(counts: NDArray[np.int64], edges: Floats, largest: Floats) -> tuple[Floats, NDArray[np.float64]]:
-    """The clip of each block with the least expected squared error of its codes, and that error; both (blocks,).
+def best_clips(counts: NDArray[np.int64], edges: Floats, largest: Floats) -> Floats:
+    """The clip of each block with the least expected squared error of its codes, float32 (blocks,).
 
     Candidates are the bins' upper edges and the largest magnitude itself. At a clip c a code is worth s = c / 127. The
     numbers of a bin count as if they were spread evenly over it. Each errs by (x - c)^2 beyond the clip, by x^2 where
@@ -88,10 +88,20 @@ def best_clips(counts: NDArray[np.int64], edges: Floats, largest: Floats) -> tup
     within, square_sums = (_sum_before(each) for each in (numbers, squares))  # (blocks, bins + 1)
     gone = np.take_along_axis(within, vanished, axis=1)
     rounded = np.take_along_axis(square_sums, vanished, axis=1) + (within[:, 1:] - gone) * step**2 / 12
-    errors = clipped + rounded
-    best = np.argmin(errors, axis=1)[:, None]
-    clips, least = (np.take_along_axis(each, best, axis=1)[:, 0] for each in (upper, errors))
-    return clips.astype(np.float32), least
+    best = np.argmin(clipped + rounded, axis=1)[:, None]
+    clips: Floats = np.take_along_axis(upper, best, axis=1)[:, 0].astype(np.float32)
+    return clips
+
+
+def shares_lost(counts: NDArray[np.int64], edges: Floats, clips: Floats) -> NDArray[np.float64]:
+    """The share of each block's numbers that codes round to 0, (blocks,): those whose whole bin lies below half a step.
+
+    The first bin, which holds zeros, does not count. Arguments as of `best_clips`, with the clips themselves.
+    """
+    seen = counts[:, 1:]
+    lost = np.where(edges[2:] <= clips[:, None] / (2 * TOP), seen, 0)
+    shares: NDArray[np.float64] = lost.sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
+    return shares
 
 
 def _sum_before(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -53,7 +53,7 @@ class Way:
 
 def every_range(calibration: Calibration) -> Ranges:
     """Ranges of all matrices, however uneven their activations."""
-    known = {name: ranges_of(each, least=float("-inf")) for name, each in calibration.statistics.items()}
+    known = {name: ranges_of(each, most_lost=1) for name, each in calibration.statistics.items()}
     return {name: ranges for name, ranges in known.items() if ranges is not None}
 
 
