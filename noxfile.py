@@ -123,6 +123,12 @@ def llama_cpp(session: nox.Session) -> None:
 
 
 @nox.session
+def imatrix(session: nox.Session) -> None:
+    """Compare calibrations with those of llama.cpp's tools, which lie in the folder `FOURCC_LLAMA_CPP`."""
+    session.run("python", "-m", "pytest", "tests/lanes/test_llama_imatrix.py")
+
+
+@nox.session
 def real(session: nox.Session) -> None:
     """Talk with SmolLM2 and measure it; cut texts with llama.cpp's vocabularies; the heads of the files say how."""
     files = ("tests/lanes/test_smollm2.py", "tests/lanes/test_llama_cpp_vocabularies.py")

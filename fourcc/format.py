@@ -33,8 +33,7 @@ class Aids:
     Attributes:
         importance: float32 (cols,), the weight of each input column in the error; or (matrices, cols), one such array
             for each matrix of the leading dimensions.
-        hessian: float32 (cols, cols), E[x x^T] over the inputs, without the factor 2 of some papers; or
-            (matrices, cols, cols).
+        hessian: float32 (cols, cols), E[x x^T] over the inputs, not twice that; or (matrices, cols, cols).
     """
 
     importance: Floats | None = None

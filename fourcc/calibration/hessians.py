@@ -27,11 +27,10 @@ class HessianSums:
     def add(self, x: Floats) -> None:
         """Adds inputs, float32 (tokens, cols)."""
         across = np.ascontiguousarray(x.T)  # (cols, tokens)
-        products = matmul(pack_decoded(across), across, self._threads, exact=True)  # (cols, cols)
-        below = np.tril(products, -1)  # a kernel may sum x_i x_j in another order than x_j x_i
-        self._sums += np.tril(products) + below.T
+        self._sums += matmul(pack_decoded(across), across, self._threads, exact=True)  # (cols, cols)
 
     def mean(self, tokens: int) -> Floats:
-        """E[x x^T], float32 (cols, cols)."""
-        means: Floats = (self._sums / max(1, tokens)).astype(np.float32)
-        return means
+        """E[x x^T], float32 (cols, cols), symmetric: a kernel may sum x_i x_j in another order than x_j x_i."""
+        lower = np.tril((self._sums / max(1, tokens)).astype(np.float32))
+        lower += np.tril(lower, -1).T
+        return lower

@@ -22,8 +22,8 @@ MODEL, TEXTS, TOKENS = "fourcc.model", "fourcc.texts", "fourcc.tokens"
 SHARED_BY, SHARED_WITH = "fourcc.shared.matrices", "fourcc.shared.with"
 EXACT_COUNTS, MINIMUM, MAXIMUM, MAGNITUDES, HESSIAN = ".tokens", ".in_min", ".in_max", ".magnitudes", ".hessian"
 
-F32, I32, I64 = 0, 26, 27  # ggml's types
-DTYPES = {F32: "<f4", I32: "<i4", I64: "<i8"}
+FLOAT, INT, LONG = 0, 26, 27  # ggml's types
+DTYPES = {FLOAT: "<f4", INT: "<i4", LONG: "<i8"}
 
 
 def ggml_name(name: str) -> str:

@@ -25,7 +25,7 @@ UINT32, UINT64 = 4, 10  # GGUF's types of values
 
 @attrs.frozen
 class About:
-    """What a calibration is of.
+    """Facts of a calibration that are known before a text is read.
 
     Attributes:
         model: digest of the model.
@@ -57,7 +57,7 @@ class CalibrationLayout:
     def pieces(
         self, inputs: Inputs, statistics: InputStatistics, hessian: Floats | None
     ) -> Iterator[tuple[int, bytes]]:
-        """What is written for some inputs: offsets and bytes."""
+        """Offsets and bytes of all that is written for some inputs."""
         for tensor, array in _arrays(inputs, statistics, hessian).items():
             kind, offset = self.places[tensor]
             yield offset, np.ascontiguousarray(array, imatrix.DTYPES[kind]).tobytes()
@@ -103,16 +103,16 @@ def _tensors(inputs: Inputs, tokens: int, *, hessian: bool) -> Iterator[tuple[st
     """Name, ggml's type and shape of the tensors that some inputs have in the file."""
     cols = inputs.cols
     for name in map(imatrix.ggml_name, inputs.names):
-        yield name + imatrix.SQUARES, imatrix.F32, (1, cols)
-        yield name + imatrix.COUNTS, imatrix.F32, (1, 1)
+        yield name + imatrix.SQUARES, imatrix.FLOAT, (1, cols)
+        yield name + imatrix.COUNTS, imatrix.FLOAT, (1, 1)
     first = imatrix.ggml_name(inputs.names[0])
-    yield first + imatrix.EXACT_COUNTS, imatrix.I64, (1,)
-    yield first + imatrix.MINIMUM, imatrix.F32, (1, cols)
-    yield first + imatrix.MAXIMUM, imatrix.F32, (1, cols)
+    yield first + imatrix.EXACT_COUNTS, imatrix.LONG, (1,)
+    yield first + imatrix.MINIMUM, imatrix.FLOAT, (1, cols)
+    yield first + imatrix.MAXIMUM, imatrix.FLOAT, (1, cols)
     narrow = tokens * BLOCK < 2**31  # no bin can hold more
-    yield first + imatrix.MAGNITUDES, imatrix.I32 if narrow else imatrix.I64, (1, block_count(cols), BINS)
+    yield first + imatrix.MAGNITUDES, imatrix.INT if narrow else imatrix.LONG, (1, block_count(cols), BINS)
     if hessian:
-        yield first + imatrix.HESSIAN, imatrix.F32, (cols, cols)
+        yield first + imatrix.HESSIAN, imatrix.FLOAT, (cols, cols)
 
 
 def _arrays(inputs: Inputs, statistics: InputStatistics, hessian: Floats | None) -> dict[str, Array]:

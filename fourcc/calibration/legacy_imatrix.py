@@ -58,7 +58,7 @@ def _entry(cursor: Cursor) -> tuple[str, InputStatistics]:
     except UnicodeDecodeError as error:
         raise InputError(WHAT, file=cursor.file.path, offset=start, found=repr(raw[:64])) from error
     calls = _bounded(cursor, "the number of calls", 0, 2**31 - 1)
-    values = _bounded(cursor, "the number of values", 1, (cursor.file.size - cursor.at) // 4)
+    values = _bounded(cursor, "the number of values", 1, (cursor.file.size - cursor.at - 4) // 4)
     start = cursor.at
     squares = np.frombuffer(cursor.take(4 * values, "the values"), "<f4").astype(np.float64)
     if not (np.isfinite(squares).all() and (squares >= 0).all()):

@@ -137,10 +137,10 @@ class _GgufReader:
 
     def _statistics(self, name: str, shared: str) -> InputStatistics:
         """The statistics of a matrix; what only fourcc knows lies under the name that shares it."""
-        floats = self._array(name + imatrix.COUNTS, imatrix.F32)
+        floats = self._array(name + imatrix.COUNTS, imatrix.FLOAT)
         assert floats is not None
         counts = self._counts(name, floats.reshape(-1), shared)
-        squares = self._array(name + imatrix.SQUARES, imatrix.F32)
+        squares = self._array(name + imatrix.SQUARES, imatrix.FLOAT)
         assert squares is not None
         if not counts.size or squares.size % counts.size or not squares.size:
             expected = f"a multiple of {counts.size}, the counts"
@@ -158,7 +158,7 @@ class _GgufReader:
         whole = np.isfinite(floats).all() and (floats >= 0).all() and (floats == np.rint(floats)).all()
         if not whole or (floats >= 2.0**63).any():
             raise self._wrong(name + imatrix.COUNTS, "one that is no count", "whole numbers from 0 on")
-        exact = self._array(shared + imatrix.EXACT_COUNTS, imatrix.I64)
+        exact = self._array(shared + imatrix.EXACT_COUNTS, imatrix.LONG)
         if exact is None:
             counts: Array = floats.astype(np.int64)
             return counts
@@ -168,7 +168,7 @@ class _GgufReader:
         return flat
 
     def _shaped(self, name: str, shape: tuple[int, ...]) -> Floats | None:
-        array = self._array(name, imatrix.F32)
+        array = self._array(name, imatrix.FLOAT)
         if array is None:
             return None
         if array.size != prod(shape) or np.isnan(array).any():
@@ -180,7 +180,7 @@ class _GgufReader:
         tensor = self._tensors.get(name + imatrix.MAGNITUDES)
         if tensor is None:
             return None
-        kind = imatrix.I64 if tensor.ggml_type == imatrix.I64 else imatrix.I32
+        kind = imatrix.LONG if tensor.ggml_type == imatrix.LONG else imatrix.INT
         array, expected = self._array(tensor.name, kind), (shape[0], block_count(shape[1]), BINS)
         assert array is not None
         if array.size != prod(expected) or (array < 0).any():
@@ -195,7 +195,7 @@ class _GgufReader:
         cols = prod(self._tensors[name + imatrix.SQUARES].shape)
         if tensor.shape != (cols, cols):
             raise self._wrong(tensor.name, tensor.shape, (cols, cols))
-        offset = self._place(tensor, imatrix.F32)
+        offset = self._place(tensor, imatrix.FLOAT)
         return partial(_mapped, self._file.path, offset, cols)
 
     def _array(self, name: str, kind: int) -> Any:  # noqa: ANN401 - an array of the kind's dtype

@@ -57,7 +57,7 @@ class InputStatistics:
 
     @classmethod
     def empty(cls, cols: int) -> Self:
-        """Those of one matrix that has seen no token."""
+        """Statistics of one matrix that has seen no token."""
         lowest, highest = (np.full((1, cols), value, np.float32) for value in (np.inf, -np.inf))
         magnitudes = np.zeros((1, block_count(cols), BINS), np.int64)
         return cls(np.zeros((1, cols)), np.zeros(1, np.int64), lowest, highest, magnitudes)
@@ -84,7 +84,7 @@ class InputStatistics:
         self.magnitudes[0] += _histograms(x)
 
     def merged(self, other: InputStatistics) -> InputStatistics:
-        """Those of both inputs together; what only one knows is left out. Raises ValueError for other shapes."""
+        """Statistics of both inputs together; what only one knows is left out. Raises ValueError for other shapes."""
         if self.squares.shape != other.squares.shape:
             raise ValueError(f"{self.squares.shape} and {other.squares.shape}")
         both = self.minimum is not None and other.minimum is not None
@@ -107,7 +107,7 @@ class InputStatistics:
         narrow: Floats = means.astype(np.float32)
         for row, tokens in zip(narrow, self.counts, strict=True):
             positive = row[row > 0]
-            row[row == 0] = positive.min() if tokens and positive.size else 1
+            row[(row == 0) | (tokens == 0)] = positive.min() if tokens and positive.size else 1
         return narrow
 
     @property

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class RangeData(Protocol):
-    """What is asked of a calibration, as `fourcc.calibration.calibration.Calibration` answers it."""
+    """The question of ranges to a calibration; `fourcc.calibration.calibration.Calibration` answers it."""
 
     def ranges(self) -> Mapping[str, Floats]:
         """Static ranges of the inputs of each matrix, float32 (columns / 32,). Raises UsageError: it has none."""

@@ -35,7 +35,7 @@ INDEX_GUESS = 2048  # bytes that the index takes for a tensor, for the estimate 
 
 
 class CalibrationData(RangeData, Protocol):
-    """What a plan asks of a calibration, as `fourcc.calibration.calibration.Calibration` answers it."""
+    """The questions of a plan to a calibration; `fourcc.calibration.calibration.Calibration` answers them."""
 
     def check(self, source: Source) -> None:
         """Raises UsageError where it is a calibration of another model."""

@@ -149,7 +149,7 @@ class Subject:
         cols = split_shape(shape)[2]
         importance = (1 + np.arange(cols) % 7).astype(np.float32)
         x = np.random.default_rng(5).standard_normal((cols + 8, cols))
-        hessian = (2 / len(x) * x.T @ x).astype(np.float32)
+        hessian = (x.T @ x / len(x)).astype(np.float32)
         return Aids(importance, hessian).restricted(self.format.needs)
 
     def encoder(self, shape: tuple[int, int]) -> MatrixEncoder:

@@ -1,0 +1,230 @@
+"""Collected statistics, against a float64 forward pass; threads, merging, resuming."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fourcc.calibration.calibration import Calibration, CalibrationText
+from fourcc.calibration.collecting import Work, collect
+from fourcc.calibration.hessians import HessianSums
+from fourcc.calibration.layout import About
+from fourcc.calibration.partial_file import SUFFIX
+from fourcc.calibration.reading import open_calibration
+from fourcc.errors import InputError, UsageError
+from fourcc.models.llama import Llama
+from fourcc.models.windows import Window
+from tests.running.test_llama import TOKENS, Case, case
+from tests.running.test_staged import inputs
+
+WINDOWS = (Window(tuple(TOKENS[:40])), Window(tuple(TOKENS[40:300])), Window(tuple(TOKENS[7:8])))
+READ = sum(len(window.tokens) for window in WINDOWS)
+
+
+def work(windows: tuple[Window, ...] = WINDOWS, *, hessian: bool = True, merged: Calibration | None = None) -> Work:
+    """The work of collecting from some windows."""
+    before = 0 if merged is None else merged.tokens
+    assert before is not None
+    tokens = sum(len(window.tokens) for window in windows) + before
+    texts = (CalibrationText("a.txt", "0" * 64), *(() if merged is None else merged.texts))
+    return Work(About("12" * 16, texts, tokens, 400), windows, hessian, merged)
+
+
+def network(model: Case, threads: int = 1) -> Llama:
+    """A model, ready to run."""
+    return Llama(model.architecture, model.quantized().get, threads=threads)
+
+
+def collected(path: Path, asked: Work, threads: int = 1, model: Case | None = None) -> Calibration:
+    """A calibration."""
+    collect(network(model or case("grouped heads"), threads), asked, path)
+    return open_calibration(path)
+
+
+def seen(model: Case, windows: tuple[Window, ...]) -> dict[str, NDArray[np.float64]]:
+    """The inputs of each matrix in all windows, in float64."""
+    each = [inputs(model, list(window.tokens)) for window in windows]
+    return {name: np.concatenate([one[name] for one in each]) for name in each[0]}
+
+
+@pytest.mark.parametrize("kind", ["grouped heads", "untied"])
+def test_statistics_are_those_of_the_inputs(tmp_path: Path, kind: str) -> None:
+    """Sums, ranges, counts and Hessians of every matrix; each window is read by itself."""
+    model = case(kind)
+    found, wanted = collected(tmp_path / "model.calib", work(), model=model), seen(model, WINDOWS)
+    assert (found.kind, found.model, found.tokens, found.context) == ("fourcc", "12" * 16, READ, 400)
+    assert found.texts == (CalibrationText("a.txt", "0" * 64),)
+    assert found.statistics.keys() == wanted.keys() == found.hessians
+    for name, x in wanted.items():
+        statistics, hessian = found.statistics[name], found.hessian(name)
+        assert statistics.counts.tolist() == [READ]
+        np.testing.assert_allclose(statistics.importance[0], (x * x).mean(axis=0), rtol=1e-4)
+        np.testing.assert_allclose(statistics.minimum, x.min(axis=0)[None], rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(statistics.maximum, x.max(axis=0)[None], rtol=1e-3, atol=1e-5)
+        assert statistics.magnitudes is not None
+        assert statistics.magnitudes.sum() == x.size
+        assert hessian is not None
+        np.testing.assert_array_equal(hessian, hessian.T)
+        np.testing.assert_allclose(hessian, x.T @ x / READ, rtol=1e-4, atol=1e-4 * (x * x).mean())
+
+
+def test_the_number_of_threads_does_not_show(tmp_path: Path) -> None:
+    """In any byte of the file."""
+    model = case("grouped heads", dim=128, hidden_dim=320, n_heads=8, n_kv_heads=4, head_dim=16)
+    found = [
+        collected(tmp_path / f"{threads}.calib", work(), threads, model).path.read_bytes() for threads in (1, 2, 3)
+    ]
+    assert found[0] == found[1] == found[2]
+
+
+def test_without_hessians(tmp_path: Path) -> None:
+    """The rest is the same."""
+    small, large = collected(tmp_path / "a", work(hessian=False)), collected(tmp_path / "b", work())
+    assert small.hessians == frozenset()
+    assert small.hessian("tok_embeddings") is None
+    for name, statistics in small.statistics.items():
+        np.testing.assert_array_equal(statistics.squares, large.statistics[name].squares)
+
+
+def test_merged_is_as_if_read_at_once(tmp_path: Path) -> None:
+    """But for roundings; both texts are named."""
+    first = collected(tmp_path / "first", work(WINDOWS[:1]))
+    both = collected(tmp_path / "both", work(WINDOWS[1:], merged=first))
+    whole = collected(tmp_path / "whole", work())
+    assert (both.tokens, len(both.texts)) == (whole.tokens, 2)
+    for name, wanted in whole.statistics.items():
+        found, hessian, its = both.statistics[name], both.hessian(name), whole.hessian(name)
+        assert hessian is not None
+        assert its is not None
+        np.testing.assert_allclose(found.squares, wanted.squares, rtol=1e-6)
+        np.testing.assert_allclose(hessian, its, rtol=1e-5, atol=1e-7)
+        for part in ("counts", "minimum", "maximum", "magnitudes"):
+            np.testing.assert_array_equal(getattr(found, part), getattr(wanted, part))
+
+
+def test_what_cannot_be_merged(tmp_path: Path) -> None:
+    """A calibration without Hessians, or of other matrices."""
+    first = collected(tmp_path / "first", work(hessian=False))
+    with pytest.raises(
+        UsageError, match=r"first, tensor 'layers\.0\.attention\.wq': the calibration to merge has no H"
+    ):
+        collected(tmp_path / "both", work(merged=first))
+    narrow = collected(tmp_path / "narrow", work(hessian=False), model=case("grouped heads", dim=24))
+    with pytest.raises(UsageError, match=r"cannot be merged: found those of \(1, 24\), expected those of \(1, 48\)"):
+        collected(tmp_path / "both", work(hessian=False, merged=narrow))
+    lacking = attrs.evolve(first, statistics={})
+    with pytest.raises(UsageError, match=r"cannot be merged: found none"):
+        collected(tmp_path / "both", work(hessian=False, merged=lacking))
+    assert [path.name for path in tmp_path.iterdir() if SUFFIX in path.name] == []
+
+
+def test_numbers_that_are_none(tmp_path: Path) -> None:
+    """The error names the matrix and the window; nothing is left behind."""
+    model = case("grouped heads")
+    model.weights["layers.0.attention_norm"][0] = 3e38
+    model.weights["tok_embeddings"][:, 0] = 0
+    model.weights["tok_embeddings"][TOKENS[7], 0] = 9
+    with pytest.raises(InputError, match=r"wq': the inputs of this matrix are not finite: found inf in window 3"):
+        collected(tmp_path / "model.calib", work((Window((1, 2)), Window((3,)), WINDOWS[2])), model=model)
+    assert list(tmp_path.iterdir()) == []
+
+
+class StoppedError(BaseException):
+    """Stands for an interrupt."""
+
+
+@pytest.mark.parametrize("calls", [1, 4, 7, 8])
+def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, calls: int) -> None:
+    """The file has the bytes of a run that was not interrupted, and only what was not done is done."""
+    wanted = collected(tmp_path / "wanted", work()).path.read_bytes()
+    target = tmp_path / "model.calib"
+    counted: list[tuple[str, int, int]] = []
+
+    def stop(name: str, done: int, total: int) -> None:
+        counted.append((name, done, total))
+        if len(counted) == calls:
+            raise StoppedError
+
+    with pytest.raises(StoppedError):
+        collect(network(case("grouped heads")), work(), target, progress=stop)
+    assert not target.exists()
+    again: list[tuple[str, int, int]] = []
+    before = collect(
+        network(case("grouped heads")), work(), target, resume=True, progress=lambda *call: again.append(call)
+    )
+    assert before == (calls - 1) // 3
+    assert len(again) == 9 - 3 * before
+    assert again[-1][1:] == (READ * (3 - before), READ * (3 - before))
+    assert target.read_bytes() == wanted
+    assert {path.name for path in tmp_path.iterdir()} == {"wanted", "model.calib"}
+
+
+def test_other_work_is_not_gone_on_with(tmp_path: Path) -> None:
+    """Nor is a file whose marks are damaged: all begins anew."""
+    target = tmp_path / "model.calib"
+    part = target.with_name(target.name + SUFFIX)
+    for number, damage in enumerate((0, 1, 0)):
+        asked = work() if number < 2 else work(WINDOWS[::-1])
+
+        def stop(name: str, _: int, __: int) -> None:
+            if name == "layer 1":
+                raise StoppedError
+
+        with pytest.raises(StoppedError):
+            collect(network(case("grouped heads")), work(), target, progress=stop)
+        if damage:
+            data = bytearray(part.read_bytes())
+            data[-40] ^= 1
+            part.write_bytes(data)
+        before = collect(network(case("grouped heads")), asked, target, resume=True)
+        assert before == (1, 0, 0)[number]
+        assert target.read_bytes() == collected(tmp_path / "wanted", asked).path.read_bytes()
+
+
+KILLED = """
+import os, signal
+from pathlib import Path
+from tests.calibration.test_collecting import case, collect, network, work
+
+def kill(name, done, total):
+    if name == "layer 1":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+collect(network(case("grouped heads")), work(), Path("model.calib"), progress=kill)
+"""
+
+
+def test_a_killed_run_is_gone_on_with(tmp_path: Path, root: Path) -> None:
+    """Whatever kills it."""
+    path = os.pathsep.join([str(root), os.environ.get("PYTHONPATH", "")])
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED], cwd=tmp_path, check=False, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert ended.returncode == -signal.SIGKILL
+    assert [file.name for file in tmp_path.iterdir()] == ["model.calib.part"]
+    assert collect(network(case("grouped heads")), work(), tmp_path / "model.calib", resume=True) == 1
+    assert (tmp_path / "model.calib").read_bytes() == collected(tmp_path / "wanted", work()).path.read_bytes()
+
+
+@pytest.mark.parametrize("tokens", [1, 16, 33, 256])
+@pytest.mark.parametrize("cols", [1, 31, 96])
+def test_sums_of_products(tokens: int, cols: int) -> None:
+    """Sums of several batches, against float64; the same for any number of threads."""
+    batches = np.random.default_rng(1).standard_normal((3, tokens, cols)).astype(np.float32)
+    found = []
+    for threads in (1, 2, 5):
+        sums = HessianSums(cols, threads)
+        for x in batches:
+            sums.add(x)
+        found.append(sums.mean(3 * tokens))
+    x = batches.reshape(-1, cols).astype(np.float64)
+    np.testing.assert_allclose(found[0], x.T @ x / len(x), rtol=1e-5, atol=1e-5)
+    np.testing.assert_array_equal(found[0], found[0].T)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_array_equal(found[2], found[0])
