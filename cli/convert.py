@@ -45,6 +45,7 @@ def convert(  # noqa: PLR0913 - one an option
     recipe: options.Recipe = None,
     formats: options.Formats = None,
     calibration: options.CalibrationFile = None,
+    activations: options.StaticActivations = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
@@ -60,7 +61,6 @@ def convert(  # noqa: PLR0913 - one an option
 
     Each tensor is stored in the format that a policy gives it.
     """
-    from fourcc.conversion.convert import execute
     from fourcc.conversion.plan import plan
     from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
@@ -70,7 +70,13 @@ def convert(  # noqa: PLR0913 - one an option
     with open_source(source, tokenizer) as opened:
         known = _opened(calibration)
         planned = plan(
-            opened, rules, include=include or (), exclude=exclude or (), calibration=known, feedback=settings
+            opened,
+            rules,
+            include=include or (),
+            exclude=exclude or (),
+            calibration=known,
+            feedback=settings,
+            activations=activations,
         )
         planned.refuse_unmet()
         terminal.notes(planned.notes, quiet=quiet)
@@ -80,12 +86,20 @@ def convert(  # noqa: PLR0913 - one an option
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (policy, calibration) if each))
         target = check_target(output, read, force=force)
-        with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
-            result = execute(planned, target, threads=threads, progress=progress)
-        terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
+        result, progress = _carried_out(planned, target, threads, quiet=quiet)
     if as_json:
-        return json_documents.show("convert", _document(output, result))
-    return None if quiet else _show(output, result, progress)
+        return json_documents.show("convert", _document(output, result, len(planned.ranges)))
+    return None if quiet else _show(output, result, len(planned.ranges), progress)
+
+
+def _carried_out(planned: Plan, target: Path, threads: int | None, *, quiet: bool) -> tuple[Result, Progress]:
+    """Carries out the plan, with progress and notes on the result."""
+    from fourcc.conversion.convert import execute
+
+    with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
+        result = execute(planned, target, threads=threads, progress=progress)
+    terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
+    return result, progress
 
 
 def _opened(path: Path | None) -> Calibration | None:
@@ -104,8 +118,8 @@ def _source_bytes(planned: Plan) -> int:
     return files * planned.weights // max(1, everything)
 
 
-def _show(output: Path, result: Result, progress: Progress) -> None:
-    """A summary for people."""
+def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None:
+    """A summary for people; `ranges` is the number of matrices whose activation ranges are stored."""
     index = result.index
     counts = Counter(str(tensor.tag) for tensor in index.tensors)
     tables.facts(
@@ -116,12 +130,13 @@ def _show(output: Path, result: Result, progress: Progress) -> None:
             ("weights", str(index.weights)),
             ("bits per weight", units.bits(index.bits_per_weight)),
             ("bytes", units.plain_bytes(result.path.stat().st_size)),
+            *([("activation ranges", f"of {ranges} matrices")] if ranges else []),
         ]
     )
     terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate} of source")
 
 
-def _document(output: Path, result: Result) -> dict[str, object]:
+def _document(output: Path, result: Result, ranges: int) -> dict[str, object]:
     index = result.index
     return {
         "output": str(output),
@@ -132,5 +147,6 @@ def _document(output: Path, result: Result) -> dict[str, object]:
         "bytes": index.nbytes,
         "file_bytes": result.path.stat().st_size,
         "formats": dict(Counter(str(tensor.tag) for tensor in index.tensors)),
+        "matrices_with_ranges": ranges,
         "notes": list(result.notes),
     }

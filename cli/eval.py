@@ -18,7 +18,7 @@ from fourcc.cli.shared.open_model import model_to_run
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
-    from fourcc.models.model import Model
+    from fourcc.models.model import ActivationMode, Model
     from fourcc.models.windows import Protocol
 
 EPILOG = """\b
@@ -63,6 +63,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     stride: Stride = 0,
     parted: Documents = False,
     limit: Limit = 0,
+    activations: options.Activations = "dynamic",
     exact: Exact = False,
     max_kld: MaxKld = None,
     max_ratio: MaxRatio = None,
@@ -85,7 +86,8 @@ def evaluate(  # noqa: PLR0913 - one an option
             against = model_to_run(reference, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
         longest = common_context([*files, *([against] if against else [])], context)
         protocol = Protocol(longest, stride, parted, limit)
-        measured = _measure(files, against, text, protocol, threads, exact=exact, quiet=quiet)
+        modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]
+        measured = _measure(files, against, text, protocol, threads, modes, quiet=quiet)
     failures = measured.failures(gates)
     if as_json:
         json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
@@ -116,15 +118,15 @@ def _measure(
     text: Path,
     protocol: Protocol,
     threads: int | None,
+    modes: list[ActivationMode],
     *,
-    exact: bool,
     quiet: bool,
 ) -> Measured:
     from fourcc.models.evaluation import EvaluatedModel, as_text, measure
 
-    subjects = [EvaluatedModel(file, each) for file in files for each in ([False, True] if exact else [False])]
+    subjects = [EvaluatedModel(file, mode) for file in files for mode in modes]
     data = text.read_bytes()
     with Progress("scoring", 0, quiet=quiet, unit="tokens") as progress:
         scores = measure(subjects, as_text(data, text), protocol, against, threads, progress)
-    plain, exactly = (scores[::2], scores[1::2]) if exact else (scores, None)
+    plain, exactly = (scores[::2], scores[1::2]) if len(modes) > 1 else (scores, None)
     return Measured(text, hashlib.sha256(data).hexdigest(), [str(file.path) for file in files], plain, exactly)

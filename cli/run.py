@@ -21,7 +21,7 @@ from fourcc.errors import UsageError
 if TYPE_CHECKING:
     from fourcc.cli.render.run_output import Output
     from fourcc.models.chat import Conversation
-    from fourcc.models.model import Model
+    from fourcc.models.model import ActivationMode, Model
 
 EPILOG = """\b
 Examples:
@@ -77,6 +77,7 @@ class Settings:
     seed: int
     steps: int
     threads: int | None
+    activations: ActivationMode
 
 
 def register(app: typer.Typer) -> None:
@@ -99,6 +100,7 @@ def run(  # noqa: PLR0913 - one an option
     policy: options.PolicyFile = None,
     formats: options.Formats = None,
     threads: options.Threads = None,
+    activations: options.Activations = "dynamic",
     no_verify: NoVerify = False,
     quiet: options.Quiet = False,
     as_json: Json = False,
@@ -113,7 +115,7 @@ def run(  # noqa: PLR0913 - one an option
         raise UsageError("-y and --template belong to a chat", hint="Add -m chat.")
     talks = mode == "chat"
     length = (0 if talks else STEPS) if steps is None else steps
-    settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads)
+    settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads, activations)
     output = Lines() if as_json else Text(talk=talks, quiet=quiet)
     with ExitStack() as stack:
         model = model_to_run(
@@ -123,6 +125,8 @@ def run(  # noqa: PLR0913 - one an option
             _talk(model, settings, output, prompt, system, template, quiet=quiet)
         else:
             _generate(model, settings, output, _beginning(prompt))
+        if model.range_use is not None:
+            terminal.notes([str(model.range_use)], quiet=quiet)
 
 
 def _generate(model: Model, settings: Settings, output: Output, prompt: str) -> None:
@@ -137,6 +141,7 @@ def _generate(model: Model, settings: Settings, output: Output, prompt: str) -> 
         topp=settings.topp,
         seed=settings.seed,
         threads=settings.threads,
+        activations=settings.activations,
         speed=speed,
     )
     try:
@@ -185,6 +190,7 @@ def _conversation(model: Model, settings: Settings, template: str | None, *, qui
         topp=settings.topp,
         seed=settings.seed,
         threads=settings.threads,
+        activations=settings.activations,
     )
     if template is None:
         own = "as the model's own says" if model.chat_template[1] else "the model brings none; --template NAME chooses"

@@ -100,13 +100,14 @@ JOB = DescriptorLayout(
     *("scales", "scales_stride"),  # float32, one for 32 columns: a code's worth
     "zero_corrections",  # float32, one for 32 columns, as far apart: what the codes' zero point takes away
     "sums",  # float32, one for 32 columns, as far apart: the sum of what codes are worth, or of the activations
+    "ranges",  # float32, one for 32 columns, the same for all activations: what the largest code is worth
 )
 COUNT = JOB.offset("count")
 OUT, OUT_STRIDE = JOB.offset("out"), JOB.offset("out_stride")
 X, X_STRIDE = JOB.offset("x"), JOB.offset("x_stride")
 CODES, CODES_STRIDE = JOB.offset("codes"), JOB.offset("codes_stride")
 SCALES, SCALES_STRIDE = JOB.offset("scales"), JOB.offset("scales_stride")
-ZERO_CORRECTIONS, SUMS = JOB.offset("zero_corrections"), JOB.offset("sums")
+ZERO_CORRECTIONS, SUMS, RANGES = JOB.offset("zero_corrections"), JOB.offset("sums"), JOB.offset("ranges")
 
 # A job of a transformer's layer: buffers, each an address and a stride, and what attention reads.
 LAYER_JOB = DescriptorLayout(

@@ -34,11 +34,14 @@ class Activation:
         name: equal names, equal results.
         prepare: quantizes a range of activations; None where they are taken as they came.
         width: bytes that `prepare` writes for each column.
+        static: as `prepare`, with the ranges of blocks that the job has at RANGES in place of those that `prepare`
+            finds; None where `prepare` finds none.
     """
 
     name: str
     prepare: KernelFunction | None = None
     width: int = 1
+    static: KernelFunction | None = None
 
 
 FLOAT = Activation("float")

@@ -29,7 +29,7 @@ from fourcc.kernels.descriptors import (
 from fourcc.kernels.encoders.block_by_block import without_options
 from fourcc.kernels.encoders.q8_a_q8_b import decode_blocks, decode_columns, encode_columns
 from fourcc.kernels.kernel import FLOAT, Careful, Kernel, has_large_floats
-from fourcc.kernels.products.activations import quantize_block
+from fourcc.kernels.products.activations import own_range, quantize_block
 from fourcc.kernels.products.crossover import BYTE_ROWS
 from fourcc.kernels.products.panel_gemm import code_products, float_product, float_scratch
 from fourcc.kernels.products.panels import (
@@ -81,7 +81,10 @@ def _fold(weights: int, job: int, block: int, column: int, inner: int) -> None:
             load_word(inner + ZERO_CORRECTIONS),
             load_word(inner + SUMS),
         )
-        quantize_block(low, high, codes + col, x_scales + four, corrections + four, sums + four, np.float32(-BIAS))
+        peak = own_range(job, col >> 5, low, high)  # recorded ranges are of activations that are not folded
+        quantize_block(
+            low, high, peak, codes + col, x_scales + four, corrections + four, sums + four, np.float32(-BIAS)
+        )
 
 
 def _scales(scales: int, col: int, cols: int) -> Lanes:

@@ -91,6 +91,7 @@ class Measured:
         yield from self._said(lambda each: str(each.text))
         yield from self._said(lambda each: str(each.scores.blocks))
         yield from self._said(_padding)
+        yield from self._said(lambda each: "" if each.range_use is None else str(each.range_use))
         if self.own is None and len({each.text.windows for each in self.evaluations}) > 1:
             yield "the models have different tokens: nats/token and perplexity are not of the same things"
         if self.exact is not None:
@@ -177,6 +178,7 @@ def _how(evaluation: Evaluation) -> dict[str, object]:
         "vocabulary": evaluation.vocabulary,
         "padding": evaluation.padding,
         "exact_as_run": evaluation.exact,
+        "matrices_with_ranges": None if evaluation.range_use is None else evaluation.range_use.used,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,6 +53,14 @@ Feedback = Annotated[
 ]
 Damping = Annotated[
     float | None, typer.Option("--damping", metavar="D", help="Of --feedback: above 0, at most 1.  [default: 0.01]")
+]
+StaticActivations = Annotated[
+    Literal["static"] | None,
+    typer.Option("--activations", help="Store ranges of activations, from the calibration."),
+]
+Activations = Annotated[
+    Literal["dynamic", "static", "exact"],
+    typer.Option("--activations", help="Round them by each block's range, by stored ranges, or not at all."),
 ]
 CalibrationFile = Annotated[
     Path | None,

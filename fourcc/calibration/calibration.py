@@ -13,6 +13,7 @@ import attrs
 import numpy as np
 
 from fourcc.calibration.model_digest import DIGEST_BYTES, model_digest
+from fourcc.calibration.ranges import static_ranges
 from fourcc.errors import InputError, UsageError, listed
 from fourcc.format import Aids
 from fourcc.geometry import split_shape
@@ -142,6 +143,10 @@ class Calibration:
                 expected=(prod(lead), cols),
                 hint="They are of another model.",
             )
+
+    def ranges(self) -> Mapping[str, Floats]:
+        """Static ranges of the inputs of each matrix, see `static_ranges`. Raises UsageError where it has none."""
+        return static_ranges(self.statistics, self.path)
 
     def notes(self, asking: Sequence[str]) -> tuple[str, ...]:
         """Notes on what it cannot say.

@@ -215,7 +215,7 @@ class _Judge:
         fd, notes = carried_out(planned, self._stack, self._threads)
         model = self._stack.enter_context(Model(self._source.path, fd=fd))
         found = evaluation.measure(
-            [EvaluatedModel(model, exact=True)], self._text, self._protocol, self._reference, self._threads, progress
+            [EvaluatedModel(model, "exact")], self._text, self._protocol, self._reference, self._threads, progress
         )[0]
         assert found.divergence is not None
         self.notes = (*self.notes, *(each for each in notes if each not in self.notes))

@@ -13,7 +13,7 @@ from fourcc.compute.sparse import SparseRows
 from fourcc.compute.teams import run
 from fourcc.compute.turning import Turning
 from fourcc.geometry import Geometry
-from fourcc.kernels.descriptors import JOB, address, empty, matrix
+from fourcc.kernels.descriptors import BLOCK, JOB, address, empty, matrix, round_up
 
 if TYPE_CHECKING:
     from fourcc.arrays import Array, Floats, Parts
@@ -33,6 +33,8 @@ class Packed:
         turning: the map that activations go through before the kernel; None where there is none.
         beside: sparse weights whose products the kernel does not add, since they multiply activations that are not
             turned; None where there are none.
+        ranges: static ranges of the activations, float32, one for 32 columns, zeros behind them included; None: each
+            block of each activation has its own.
     """
 
     kernel: Kernel
@@ -42,6 +44,22 @@ class Packed:
     arrays: tuple[Array, ...]
     turning: Turning | None = None
     beside: SparseRows | None = None
+    ranges: Floats | None = None
+
+    def with_ranges(self, ranges: Floats) -> Packed:
+        """The same matrix, whose activations are quantized by static ranges.
+
+        Its own self where that changes nothing: its kernel does not quantize activations by blocks, or they are turned
+        first.
+
+        Args:
+            ranges: float32 (columns / 32,), the last block may be short; finite and above 0.
+        """
+        if self.kernel.activation.static is None or self.turning is not None:
+            return self
+        every = np.ones(round_up(self.cols) // BLOCK, np.float32)  # zeros behind the columns have any range
+        every[: len(ranges)] = ranges
+        return attrs.evolve(self, ranges=every)
 
 
 def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None) -> Packed:

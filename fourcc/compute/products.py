@@ -13,6 +13,7 @@ from fourcc.kernels.descriptors import BLOCK, JOB, LINE, address, empty, round_u
 if TYPE_CHECKING:
     from fourcc.arrays import Array, Floats
     from fourcc.compute.packed import Packed
+    from fourcc.kernels.compiler.jit import KernelFunction
     from fourcc.kernels.kernel import Activation
 
 COLUMNS = 512  # activations that are multiplied at once: this bounds the memory of a product with very many
@@ -57,12 +58,29 @@ def prepare(packed: Packed, x: Floats, threads: int | None = None, *, exact: boo
     floats = _padded(x if packed.turning is None else packed.turning.forward(x), wide)
     quantized = quantized_memory(activation, count, wide)
     job = activation_job(count, wide, floats, quantized)
-    if activation.prepare is not None:
-        run(activation.prepare, packed.descriptor, job, rows=count, align=1, threads=threads)
+    quantize = quantizing(packed, activation, job)
+    if quantize is not None:
+        run(quantize, packed.descriptor, job, rows=count, align=1, threads=threads)
     if packed.beside is None:
         return Activations(count, cols, job, (floats, *quantized))
     given = _padded(x, wide)
     return Activations(count, cols, job, (floats, *quantized, given), activation_job(count, wide, given, ()))
+
+
+def quantizing(packed: Packed, activation: Activation, job: Array) -> KernelFunction | None:
+    """The kernel that brings activations into their form for a matrix: by its static ranges where it has some.
+
+    None where they are taken as they came.
+
+    Args:
+        packed: the matrix.
+        activation: the form.
+        job: of the activations; the ranges' address is written to it.
+    """
+    if packed.ranges is None or activation.static is None:
+        return activation.prepare
+    JOB.write(job, ranges=address(packed.ranges))
+    return activation.static
 
 
 def quantized_memory(activation: Activation, rows: int, wide: int) -> tuple[Array, ...]:

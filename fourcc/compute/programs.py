@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.compute.products import activation_job, finished_rows, quantized_memory
+from fourcc.compute.products import activation_job, finished_rows, quantized_memory, quantizing
 from fourcc.compute.python_steps import PythonStep, raise_first
 from fourcc.compute.teams import team_of
 from fourcc.kernels.compiler import jit
@@ -164,16 +164,18 @@ class Program:
 
     def _products(self, x: Buffer, given: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int) -> None:
         """Products of the activations in `x`; those of sparse weights beside the blocks take the ones in `given`."""
-        prepared = set[str]()
+        prepared: dict[str, bytes | None] = {}  # name of a form -> the ranges by which it was made last
         for packed, out in matrices:
             kernel = packed.kernel
             activation, tile = (FLOAT, kernel.exact) if self._exact else (kernel.activation, kernel.tile)
             self.exact &= tile is kernel.exact
             job = activation_job(count, x.wide, x.floats, x.quantized(activation))
             JOB.write(job, out=out.address, out_stride=out.stride)
-            if activation.prepare is not None and activation.name not in prepared:
-                self._add(activation.prepare, packed.descriptor, job, count)
-                prepared.add(activation.name)
+            quantize = quantizing(packed, activation, job)
+            ranges = None if packed.ranges is None else packed.ranges.tobytes()
+            if quantize is not None and prepared.get(activation.name, b"") != ranges:
+                self._add(quantize, packed.descriptor, job, count)
+                prepared[activation.name] = ranges
             align = packed.rows if packed.rows * packed.cols * count < SMALL else kernel.row_align
             self._add(tile, packed.descriptor, job, packed.rows, kernel.scratch(packed.cols), align)
             if packed.beside is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import attrs
 from xxhash import xxh3_128
@@ -22,7 +23,6 @@ from fourcc.format import Aids
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.sources import open_source
-from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.threads import thread_count
 
 
@@ -60,6 +60,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     aids: Mapping[str, Aids] | None = None,
     feedback: str | Feedback | None = None,
     calibration: CalibrationData | None = None,
+    activations: Literal["static"] | None = None,
     threads: int | None = None,
     force: bool = False,
     progress: OnProgress | None = None,
@@ -81,6 +82,7 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
             not in embeddings.
         calibration: a calibration file of this model, opened by `fourcc.open_calibration`, or llama.cpp's importance
             matrix; encoders that can use it weigh errors by it.
+        activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
         threads: None: ``FOURCC_THREADS``, or the cores that the process may use. The bytes do not depend on it.
         force: replace an existing output.
         progress: called after every tile.
@@ -98,7 +100,14 @@ def convert(  # noqa: PLR0913 - keyword-only, one an option of the command
     with open_source(Path(source), None if tokenizer is None else Path(tokenizer)) as opened:
         target = check_target(Path(output), opened.all_files, force=force)
         planned = plan(
-            opened, rules, include=include, exclude=exclude, aids=aids, calibration=calibration, feedback=feedback
+            opened,
+            rules,
+            include=include,
+            exclude=exclude,
+            aids=aids,
+            calibration=calibration,
+            feedback=feedback,
+            activations=activations,
         )
         planned.refuse_unmet()
         return execute(planned, target, threads=threads, progress=progress)
@@ -126,8 +135,7 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress
         report = counter(planned.weights, progress)
         for record in transcode(planned.steps, writer, providers, count, report):
             writer.add(record)
-        blobs = {**source.blobs, POLICY_BLOB: planned.policy.text.encode()}
-        for name, data in blobs.items():
+        for name, data in planned.blobs.items():
             writer.blob(name, data)
         index = Index(
             tensors=(),

@@ -21,19 +21,18 @@ from fourcc.conversion.pipeline import Step, copied_record, feedback_record, new
 from fourcc.dtypes import itemsize
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision
-from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.sources.source import Source
 
 DIGEST = bytes(16)  # stands for the digest of calibration data, and of a source's file
 ERROR = ErrorRecord(1.0, 1.0, 1.0)
 
 
-def file_bytes(source: Source, policy_text: str, steps: Iterable[Step]) -> int:
+def file_bytes(source: Source, blobs: Mapping[str, bytes], steps: Iterable[Step]) -> int:
     """The length in bytes of the model.bin that a conversion makes.
 
     Args:
         source: the opened checkpoint.
-        policy_text: the policy, which the file holds.
+        blobs: the file's, by name.
         steps: the tensors in their order. Steps that will have calibration data have some, whatever their values.
 
     Raises:
@@ -47,10 +46,10 @@ def file_bytes(source: Source, policy_text: str, steps: Iterable[Step]) -> int:
         offset = aligned(parts[-1].offset + parts[-1].nbytes) if parts else offset
         provider = number_of(providers, provider_of(step))
         tensors.append(copied_record(step, parts, provider) if step.copied else _record(step, parts, provider))
-    blobs, end = _blobs({**source.blobs, POLICY_BLOB: policy_text.encode()}, offset)
+    stored, end = _blobs(blobs, offset)
     index = Index(
         tensors=tuple(tensors),
-        blobs=tuple(blobs),
+        blobs=tuple(stored),
         architecture=source.architecture,
         hyper=source.hyper,
         sources=tuple(SourceRecord(source.kind, path.stat().st_size, DIGEST) for path in source.files),

@@ -8,11 +8,13 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import attrs
 
+from fourcc.arrays import Floats
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
+from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
 from fourcc.conversion.file_size import file_bytes
 from fourcc.conversion.pipeline import Step
 from fourcc.encoding import check_needs, check_shape
@@ -24,11 +26,14 @@ from fourcc.networks import left_out
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, Policy, TensorInfo
 from fourcc.sources import warnings
+from fourcc.sources.activation_ranges import BLOB as RANGES_BLOB
+from fourcc.sources.activation_ranges import packed_ranges
 from fourcc.sources.foreign_weights import refuse_encoding
+from fourcc.sources.model_bin import POLICY_BLOB
 from fourcc.sources.source import Source, SourceTensor
 
 
-class CalibrationData(Protocol):
+class CalibrationData(RangeData, Protocol):
     """The questions of a plan to a calibration; `fourcc.calibration.calibration.Calibration` answers them."""
 
     def check(self, source: Source) -> None:
@@ -50,12 +55,14 @@ class Plan:
         policy: what decided the formats.
         steps: the tensors, in the order in which they are written.
         calibration: where the aids of the steps come from; None where there is none.
+        ranges: static ranges of activations that are stored, float32 (columns / 32,) by names of tensors.
     """
 
     source: Source
     policy: Policy
     steps: tuple[Step, ...]
     calibration: CalibrationData | None = None
+    ranges: Mapping[str, Floats] = attrs.field(factory=dict)
 
     @property
     def nbytes(self) -> int:
@@ -83,15 +90,24 @@ class Plan:
     @property
     def _of_calibration(self) -> tuple[str, ...]:
         """Notes on what the calibration does not know of the tensors whose encoders ask for it."""
-        if self.calibration is None:
-            return ()
         encoded = [step for step in self.steps if not step.decision.keep]
-        return self.calibration.notes([step.source.name for step in encoded if registry[step.decision.tag].sees])
+        asking = [step.source.name for step in encoded if registry[step.decision.tag].sees]
+        if self.calibration is None or (self.ranges and not asking):  # else it would be said to be of no use
+            return ()
+        return self.calibration.notes(asking)
+
+    @cached_property
+    def blobs(self) -> Mapping[str, bytes]:
+        """The blobs of the output: those of the source, the ranges of activations, the policy."""
+        blobs = {name: data for name, data in self.source.blobs.items() if name != RANGES_BLOB}
+        if self.ranges:
+            blobs[RANGES_BLOB] = packed_ranges(self.ranges)
+        return {**blobs, POLICY_BLOB: self.policy.text.encode()}
 
     @cached_property
     def file_bytes(self) -> int:
         """The output's length; `fourcc.conversion.file_size` says where it is only a bound, or an estimate."""
-        return file_bytes(self.source, self.policy.text, self.steps)
+        return file_bytes(self.source, self.blobs, self.steps)
 
     @cached_property
     def unmet(self) -> tuple[Problem, ...]:
@@ -115,6 +131,7 @@ def plan(
     aids: Mapping[str, Aids] | None = None,
     feedback: str | Feedback | None = None,
     calibration: CalibrationData | None = None,
+    activations: Literal["static"] | None = None,
 ) -> Plan:
     """Decides every tensor's format; reads no weight and writes nothing.
 
@@ -126,12 +143,14 @@ def plan(
         aids: calibration data by tensor name.
         feedback: ``"gptq"``, or the settings of error feedback, for the tensors with a `hessian` but embeddings.
         calibration: an opened calibration file, which gives the data of tensors that `aids` has none of.
+        activations: ``static``: store ranges of activations, from the calibration; None: those that the source has.
 
     Raises:
         PolicyError: the policy cannot be carried out on these tensors; the message has every reason.
-        UsageError: a glob matches nothing, a format needs calibration data that is not given, or the calibration is of
-            another model.
-        InputError: the calibration's statistics have another shape than their tensor.
+        UsageError: a glob matches nothing, a format needs calibration data that is not given, the calibration is of
+            another model, or has no ranges of activations.
+        InputError: the calibration's statistics have another shape than their tensor, or ranges that the source has
+            are damaged.
     """
     tensors = _selected(source, as_globs(include), as_globs(exclude))
     tied = bool(source.hyper.get("tied_embeddings", False))
@@ -150,7 +169,10 @@ def plan(
     for step in steps:
         _check_storable(step.source, source.path)
         _check_step(step)
-    return Plan(source, policy, steps, calibration)
+    names = [step.source.name for step in steps]
+    static = activations == "static"
+    ranges = calibrated_ranges(calibration, source, names) if static else source_ranges(source, names)
+    return Plan(source, policy, steps, calibration, ranges)
 
 
 def _known_aids(source: Source, aids: Mapping[str, Aids], calibration: CalibrationData | None) -> Mapping[str, Aids]:

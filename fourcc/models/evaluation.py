@@ -13,7 +13,7 @@ import attrs
 from fourcc.errors import InputError, UsageError
 from fourcc.models import scoring
 from fourcc.models.architecture import Architecture
-from fourcc.models.model import Model
+from fourcc.models.model import ActivationMode, Model
 from fourcc.models.opening import open_to_run
 from fourcc.models.same_tokens import check_same_tokens
 from fourcc.models.scoring import ScoredModel, Scores
@@ -23,7 +23,7 @@ from fourcc.progress import OnProgress, counter
 
 if TYPE_CHECKING:
     from fourcc.models.intervals import Interval
-    from fourcc.models.llama import Llama
+    from fourcc.models.llama import RangeUse
 
 
 @attrs.frozen
@@ -32,11 +32,11 @@ class EvaluatedModel:
 
     Attributes:
         model: the opened model.
-        exact: whether its products keep activations as floats, even where their kernels would round them.
+        activations: how its products take activations, see `Model.network`.
     """
 
     model: Model
-    exact: bool = False
+    activations: ActivationMode = "dynamic"
 
 
 @attrs.frozen(repr=False)
@@ -49,6 +49,7 @@ class Evaluation:
         vocabulary: number of tokens that have a probability.
         padding: rows of the model's vocabulary that are no tokens, and are left out.
         exact: whether every product took activations as floats.
+        range_use: how many matrices used static ranges; None where none was to.
         reference: scores of the reference; None where there is none.
         noise_floor: a smaller KL divergence means nothing; None without a reference.
     """
@@ -58,6 +59,7 @@ class Evaluation:
     vocabulary: int
     padding: int
     exact: bool
+    range_use: RangeUse | None = None
     reference: Scores | None = None
     noise_floor: float | None = None
 
@@ -112,7 +114,7 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
     stride: int = 0,
     documents: bool = False,
     tokens: int = 0,
-    exact: bool = False,
+    activations: ActivationMode = "dynamic",
     tokenizer: str | Path | None = None,
     threads: int | None = None,
 ) -> Evaluation:
@@ -128,8 +130,8 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
         stride: new tokens of each window after the first; 0: windows do not overlap.
         documents: whether empty lines separate documents, each of which is read by itself.
         tokens: tokens to score at most; 0: all.
-        exact: keep the model's activations as floats, too, where its kernels would round them: this measures the cost
-            of the weights alone.
+        activations: how the model's products take activations, see `Model.network`; ``exact`` measures the cost of
+            the weights alone.
         tokenizer: the tokenizer for files, in place of their own; an opened model keeps its own.
         threads: number of threads.
 
@@ -146,9 +148,9 @@ def evaluate(  # noqa: PLR0913 - keyword-only, one an option of the command
             stack.enter_context(each.unchanged())
         protocol = Protocol(common_context(opened, context), stride, documents, tokens)
         told = read_text(text) if isinstance(text, Path) else text
-        return measure([EvaluatedModel(opened[0], exact)], told, protocol, opened[1] if opened[1:] else None, threads)[
-            0
-        ]
+        return measure(
+            [EvaluatedModel(opened[0], activations)], told, protocol, opened[1] if opened[1:] else None, threads
+        )[0]
 
 
 def common_context(models: Sequence[Model], wanted: int = 0) -> int:
@@ -212,11 +214,11 @@ def measure(
             check_same_tokens((model, texts[id(model)]), (reference, texts[id(reference)]))
     groups = [[model] for model in models] if reference is None else [models]
     report = partial(counter(sum(texts[id(group[0])].scored for group in groups), progress), "")
-    evaluations: dict[tuple[int, bool], Evaluation] = {}
+    evaluations: dict[tuple[int, ActivationMode], Evaluation] = {}
     for group in groups:
         chosen = [each for each in evaluated if any(each.model is model for model in group)]
         evaluations |= _measured(chosen, texts[id(group[0])], reference, threads, report)
-    return [evaluations[id(each.model), each.exact] for each in evaluated]
+    return [evaluations[id(each.model), each.activations] for each in evaluated]
 
 
 def _cut(model: Model, text: str, protocol: Protocol) -> Cut:
@@ -235,12 +237,12 @@ def _measured(
     reference: Model | None,
     threads: int | None,
     report: Callable[[int], None],
-) -> dict[tuple[int, bool], Evaluation]:
+) -> dict[tuple[int, ActivationMode], Evaluation]:
     """Evaluations of models that read the same tokens, in lock step."""
     context = text.protocol.context
     own = None if reference is None else ScoredModel(reference.network(context, threads).exactly(), str(reference.path))
     plain = {id(each.model): each.model.network(context, threads) for each in evaluated}
-    networks = [_exactly(plain[id(each.model)]) if each.exact else plain[id(each.model)] for each in evaluated]
+    networks = [each.model.taking(each.activations, plain[id(each.model)]) for each in evaluated]
     scored_models = {
         id(net): ScoredModel(net, str(each.model.path)) for net, each in zip(networks, evaluated, strict=True)
     }
@@ -249,13 +251,15 @@ def _measured(
     scored = dict(zip(scored_models, scores, strict=True))
     floor = None if own is None else scoring.noise_floor(own.network, text.windows[0], words)
     return {
-        (id(each.model), each.exact): Evaluation(
-            text, scored[id(net)], words, net.architecture.vocab_size - words, net.exact, theirs, floor
+        (id(each.model), each.activations): Evaluation(
+            text,
+            scored[id(net)],
+            words,
+            net.architecture.vocab_size - words,
+            net.exact,
+            net.range_use if each.activations == "static" else None,
+            theirs,
+            floor,
         )
         for each, net in zip(evaluated, networks, strict=True)
     }
-
-
-def _exactly(network: Llama) -> Llama:
-    """The exact form of a network; a network that is exact already runs only once."""
-    return network if network.exact else network.exactly()

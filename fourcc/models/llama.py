@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 
 from fourcc.errors import UsageError
@@ -18,6 +19,22 @@ if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.compute.programs import Program
     from fourcc.models.architecture import Architecture
+
+
+@attrs.frozen
+class RangeUse:
+    """The use that a network makes of static ranges.
+
+    Attributes:
+        used: matrices whose activations are quantized by ranges.
+        matrices: that are multiplied.
+    """
+
+    used: int
+    matrices: int
+
+    def __str__(self) -> str:
+        return f"static activations: {self.used} of {self.matrices} matrices use ranges"
 
 
 class Llama:
@@ -62,12 +79,29 @@ class Llama:
         exact._begin(exact=True)  # noqa: SLF001 - of this class
         return exact
 
+    def with_ranges(self, ranges: Mapping[str, Floats]) -> Llama:
+        """A network over the same, shared weights that quantizes activations by static ranges; it has seen no token.
+
+        Args:
+            ranges: float32 (columns / 32,) by names of matrices; where there is none, blocks have their own.
+        """
+        static = copy(self)
+        static.weights = self.weights.with_ranges(ranges)
+        static._begin(exact=False)  # noqa: SLF001 - of this class
+        return static
+
     def _begin(self, *, exact: bool) -> None:
         """Makes activations, caches and programs of its own."""
         self.position = 0
         layers = len(self.weights.layers)
         self._stages = Stages(self.architecture, self.context, layers, self.threads, exact=exact)
         self._programs = lru_cache(maxsize=4)(self._program)
+
+    @property
+    def range_use(self) -> RangeUse:
+        """How many of its matrices use static ranges. The others have none, or kernels that do not heed them."""
+        matrices = self.weights.matrices
+        return RangeUse(sum(matrix.ranges is not None for matrix in matrices), len(matrices))
 
     @property
     def exact(self) -> bool:

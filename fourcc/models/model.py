@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from fourcc.container.reader import ModelFile
-from fourcc.errors import FourccError
+from fourcc.errors import FourccError, UsageError
 
 if TYPE_CHECKING:
+    from fourcc.arrays import Floats
     from fourcc.container.index import Scalar
     from fourcc.models.chat import Conversation
     from fourcc.models.generate import Piece, Speed
-    from fourcc.models.llama import Llama
+    from fourcc.models.llama import Llama, RangeUse
     from fourcc.models.templates import Template
     from fourcc.models.tokenizers import Tokenizer
     from fourcc.qmatrix import QMatrix
 
+ActivationMode = Literal["dynamic", "static", "exact"]  # how products take activations, see `Model.network`
 STEPS = 256  # tokens of a text, unless the caller says otherwise
 
 
@@ -30,6 +32,7 @@ class Model(ModelFile):
 
     kind = "model.bin"  # as a `fourcc.sources.source.Source` has it
 
+    range_use: RangeUse | None = None  # the last network's use of static ranges; None: it was to use none
     _given: Path | None = None  # the file of a tokenizer that replaces the stored one
 
     @property
@@ -72,15 +75,23 @@ class Model(ModelFile):
         self.__dict__.pop("tokenizer", None)
         return (*notes, *token_notes(self._blobs, hyper))
 
-    def network(self, context: int | None = None, threads: int | None = None) -> Llama:
+    def network(
+        self,
+        context: int | None = None,
+        threads: int | None = None,
+        activations: ActivationMode = "dynamic",
+    ) -> Llama:
         """The network, ready to run, with no token seen.
 
         Args:
             context: number of positions to have room for; None: as many as the model was made for.
             threads: number of threads; None: ``FOURCC_THREADS``, or the cores that this process may use.
+            activations: how kernels that take codes get them from activations: by ranges of each activation's blocks,
+                by stored ranges (`ranges`), or not at all: ``exact`` keeps them as floats.
 
         Raises:
-            UsageError: the model needs something that is not known here, or too much memory; the message says which.
+            UsageError: the model needs something that is not known here, too much memory, or ranges that are not
+                stored; the message says which.
             InputError: the model is impossible, contradicts itself, or lacks a tensor.
             ChecksumError: a tensor is damaged.
         """
@@ -92,10 +103,40 @@ class Model(ModelFile):
         check(self.index.architecture, self.index.hyper, shapes, self.path)
         architecture = Architecture.of(self.index.architecture, self.index.hyper, self.path)
         try:
-            return Llama(architecture, self._find, context, threads, self._packed)
+            network = Llama(architecture, self._find, context, threads, self._packed)
         except FourccError as error:  # raised where the file's name is not known
             error.file = error.file or str(self.path)
             raise
+        network = self.taking(activations, network)
+        self.range_use = network.range_use if activations == "static" else None
+        return network
+
+    def taking(self, activations: ActivationMode, network: Llama) -> Llama:
+        """A network of this model that takes activations in a given way, over the weights of another; see `network`.
+
+        Raises:
+            UsageError: ranges are asked for, and none are stored.
+            InputError: the stored ranges are damaged.
+        """
+        if activations == "exact":
+            return network if network.exact else network.exactly()
+        return network.with_ranges(self.ranges) if activations == "static" else network
+
+    @cached_property
+    def ranges(self) -> Mapping[str, Floats]:
+        """Static ranges of the activations that matrices multiply: float32 (columns / 32,) by names of tensors.
+
+        Raises:
+            UsageError: none are stored.
+            InputError: they are damaged.
+        """
+        from fourcc.sources.activation_ranges import BLOB, unpacked_ranges
+
+        if BLOB not in self._blobs:
+            hint = "`fourcc convert --activations static --calibration FILE` stores them."
+            raise UsageError("the model has no activation ranges", file=self.path, hint=hint)
+        shapes = {record.name: record.shape for record in self.index.tensors}
+        return unpacked_ranges(self._blobs[BLOB], shapes, self.path)
 
     def _packed(self, name: str) -> None:
         """Lets go of the stored tensor where its kernel has a copy, so that it is not in memory twice."""
@@ -109,7 +150,7 @@ class Model(ModelFile):
     def _find(self, name: str) -> QMatrix | None:
         return self.get(name)
 
-    def pieces(
+    def pieces(  # noqa: PLR0913 - keyword-only, one an option of the command
         self,
         prompt: str = "",
         *,
@@ -118,6 +159,7 @@ class Model(ModelFile):
         topp: float = 0.9,
         seed: int = 0,
         threads: int | None = None,
+        activations: ActivationMode = "dynamic",
         speed: Speed | None = None,
     ) -> Iterator[Piece]:
         """A text that begins with the prompt, piece by piece as it is generated, each piece with its tokens.
@@ -129,6 +171,7 @@ class Model(ModelFile):
             topp: share of the probability that is drawn from.
             seed: a seed always gives the same text; 0: the time.
             threads: number of threads.
+            activations: how the network takes them, see there.
             speed: filled in.
 
         Raises:
@@ -140,7 +183,7 @@ class Model(ModelFile):
 
         speed = Speed() if speed is None else speed
         with self.unchanged():
-            network = self.network(steps if steps > 0 else None, threads)
+            network = self.network(steps if steps > 0 else None, threads, activations)
             sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
             yield from text_after(
                 network, self.tokenizer, prompt, sampler=sampler, steps=steps, speed=speed, hyper=self.index.hyper
@@ -155,16 +198,25 @@ class Model(ModelFile):
         topp: float = 0.9,
         seed: int = 0,
         threads: int | None = None,
+        activations: ActivationMode = "dynamic",
     ) -> Iterator[str]:
         """The text of `pieces` without the tokens; see there for arguments and errors.
 
         >>> for text in model.stream("Once upon a time"):  # doctest: +SKIP
         ...     print(text, end="", flush=True)
         """
-        pieces = self.pieces(prompt, steps=steps, temperature=temperature, topp=topp, seed=seed, threads=threads)
+        pieces = self.pieces(
+            prompt,
+            steps=steps,
+            temperature=temperature,
+            topp=topp,
+            seed=seed,
+            threads=threads,
+            activations=activations,
+        )
         yield from (piece.text for piece in pieces)
 
-    def chat(
+    def chat(  # noqa: PLR0913 - keyword-only, one an option of the command
         self,
         system: str = "",
         *,
@@ -174,6 +226,7 @@ class Model(ModelFile):
         topp: float = 0.9,
         seed: int = 0,
         threads: int | None = None,
+        activations: ActivationMode = "dynamic",
     ) -> Conversation:
         """A talk with the model. The caller checks by `refuse_change` whether the file changed meanwhile.
 
@@ -188,6 +241,7 @@ class Model(ModelFile):
             topp: share of the probability that is drawn from.
             seed: a seed always gives the same talk; 0: the time.
             threads: number of threads.
+            activations: how the network takes them, see there.
 
         Raises:
             UsageError: the model cannot be run, or its template is not known.
@@ -198,7 +252,7 @@ class Model(ModelFile):
         from fourcc.models.templates import template_named
 
         chosen = self.chat_template[0] if template is None else template_named(template)
-        network = self.network(steps if steps > 0 else None, threads)
+        network = self.network(steps if steps > 0 else None, threads, activations)
         sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
         return Conversation(network, self.tokenizer, chosen, sampler, system, said_ends(self.index.hyper))
 

@@ -71,6 +71,11 @@ class LayerWeights:
         matrices = {end: replaced_by(replaced, self.start + end, own) for end, own in self.matrices.items()}
         return attrs.evolve(self, matrices=matrices)
 
+    def with_ranges(self, ranges: Mapping[str, Floats]) -> LayerWeights:
+        """The layer with static ranges by full names, as `Weights.with_ranges` takes them."""
+        matrices = {end: _with_range(own, ranges.get(self.start + end)) for end, own in self.matrices.items()}
+        return attrs.evolve(self, matrices=matrices)
+
 
 @attrs.frozen(eq=False)
 class Weights:
@@ -89,9 +94,29 @@ class Weights:
     output: Packed
 
     @property
+    def matrices(self) -> tuple[Packed, ...]:
+        """The matrices that are multiplied, in the order of the network."""
+        return (*(matrix for layer in self.layers for matrix in layer.matrices.values()), self.output)
+
+    def with_ranges(self, ranges: Mapping[str, Floats]) -> Weights:
+        """The weights with static ranges of the activations that their products take, where kernels heed any.
+
+        Args:
+            ranges: float32 (columns / 32,) by names of matrices; those that have none are left as they are.
+        """
+        layers = tuple(layer.with_ranges(ranges) for layer in self.layers)
+        output = _with_range(self.output, ranges.get(self.output_name))
+        embedding = output if self.output is self.embedding else self.embedding
+        return attrs.evolve(self, embedding=embedding, layers=layers, output=output)
+
+    @property
     def output_name(self) -> str:
         """The name of the classifier's matrix."""
         return EMBEDDING if self.output is self.embedding else OUTPUT
+
+
+def _with_range(matrix: Packed, ranges: Floats | None) -> Packed:
+    return matrix if ranges is None else matrix.with_ranges(ranges)
 
 
 def replaced_by(replaced: Mapping[str, Packed], name: str, own: Packed) -> Packed:

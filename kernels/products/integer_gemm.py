@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fourcc.kernels.compiler.jit import KernelFunction
 from fourcc.kernels.kernel import Activation, Kernel
-from fourcc.kernels.products.activations import quantizer
+from fourcc.kernels.products.activations import quantizer, recorded_range
 from fourcc.kernels.products.panel_gemm import float_product, float_scratch, integer_product, integer_scratch
 from fourcc.kernels.products.row_gemv import choose_by_count, decoder
 from fourcc.kernels.products.signatures import PanelMaker, WriteRow
@@ -15,7 +15,8 @@ from fourcc.kernels.products.signatures import PanelMaker, WriteRow
 def int8_activations(zero: int, *, exact_sums: bool = False) -> Activation:
     """Activations quantized to bytes, for codes whose zero point is `zero`; `exact_sums` as for `quantizer`."""
     name = f"int8 against {zero}" + (", exact sums" if exact_sums else "")
-    return Activation(name, quantizer(zero, exact_sums=exact_sums))
+    static = quantizer(zero, recorded_range, exact_sums=exact_sums)
+    return Activation(name, quantizer(zero, exact_sums=exact_sums), static=static)
 
 
 def scratch(cols: int) -> int:

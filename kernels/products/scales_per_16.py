@@ -30,7 +30,7 @@ from fourcc.kernels.descriptors import (
     round_up,
 )
 from fourcc.kernels.kernel import Activation
-from fourcc.kernels.products.activations import quantize_block
+from fourcc.kernels.products.activations import FindRange, own_range, quantize_block, recorded_range
 from fourcc.kernels.products.group_size import GroupSize
 from fourcc.kernels.simd.arithmetic import sum_floats
 from fourcc.kernels.simd.int8 import load_as_floats
@@ -61,7 +61,7 @@ def _locate_scales(job: int, column: int, wide: int) -> tuple[int, int, int, int
 GROUPS_OF_16 = GroupSize(4, _locate_scales)
 
 
-def _quantizer(zero: int) -> KernelFunction:
+def _quantizer(zero: int, range_of: FindRange) -> KernelFunction:
     """The kernel that quantizes activations as `activations.quantizer` does, and adds the numbers for 16 columns."""
     minus_zero = np.float32(-zero)
 
@@ -79,7 +79,8 @@ def _quantizer(zero: int) -> KernelFunction:
             for block in range(wide // BLOCK):
                 low, high = load_floats(x + 128 * block), load_floats(x + 128 * block + 64)
                 here, four = codes + BLOCK * block, at + 4 * block
-                quantize_block(low, high, here, scales + four, corrections + four, sums + four, minus_zero)
+                peak = range_of(job, block, low, high)
+                quantize_block(low, high, peak, here, scales + four, corrections + four, sums + four, minus_zero)
                 scale = load_float(scales + four)
                 for half in range(2):
                     place = 8 * block + 4 * half
@@ -94,4 +95,5 @@ def _quantizer(zero: int) -> KernelFunction:
 @cache
 def int8_activations(zero: int) -> Activation:
     """Activations quantized to bytes, for codes whose zero point is `zero`, with scales and sums for 16 columns."""
-    return Activation(f"int8 against {zero}, by sixteen", _quantizer(zero), width=2)
+    name = f"int8 against {zero}, by sixteen"
+    return Activation(name, _quantizer(zero, own_range), width=2, static=_quantizer(zero, recorded_range))

@@ -107,6 +107,17 @@ def _(b: Builder, x: Value, y: Value) -> Value:
     return b.select(b.fcmp_ordered(">", x, y), x, y)
 
 
+@operation(returns=_alike)
+def smaller(x: Lanes, y: Lanes) -> Lanes:
+    """The smaller of two floats that are not NaN."""
+    return np.minimum(x, y)
+
+
+@smaller.lowered
+def _(b: Builder, x: Value, y: Value) -> Value:
+    return b.select(b.fcmp_ordered("<", x, y), x, y)
+
+
 @operation(FLOATS, returns=FLOAT)
 def sum_floats(x: Lanes) -> np.float32:
     """Sum of the lanes: the upper half is added to the lower half until one lane is left."""

@@ -77,12 +77,13 @@ ANY: dict[str, tuple[OperandKind, ...]] = {
     "multiply_add": (FLOATS, DOUBLES),
     "absolute": (FLOATS, DOUBLES),
     "larger": (FLOATS, DOUBLES),
+    "smaller": (FLOATS, DOUBLES),
     "largest": (FLOATS, DOUBLES),
     "store": (FLOATS, DOUBLES, INTS, BYTES),
 }
 ROUNDED_TWICE = {"multiply_add", "scaled_dot"}  # or once, as the machine can
 APPROXIMATE = {"exponential": 4, "rounded_exponential": 1}  # units in the last place
-UNSIGNED_ZERO = {"larger", "largest", "largest_double"}  # of 0 and -0 either will do
+UNSIGNED_ZERO = {"larger", "smaller", "largest", "largest_double"}  # of 0 and -0 either will do
 
 
 def operations() -> Iterator[tuple[str, Operation]]:

@@ -179,8 +179,8 @@ def test_exactly_is_without_what_the_kernels_round(models: Path, text: str, tmp_
     fourcc.convert(tmp_path / "a.bin", tmp_path / "copy.bin", policy=fourcc.Policy.shorthand("F32"))
     copy = fourcc.evaluate(tmp_path / "copy.bin", text, tokens=700)
     runs, exact = (
-        fourcc.evaluate(tmp_path / "a.bin", text, reference=tmp_path / "a.bin", tokens=700, exact=each)
-        for each in (False, True)
+        fourcc.evaluate(tmp_path / "a.bin", text, reference=tmp_path / "a.bin", tokens=700, activations=each)
+        for each in ("dynamic", "exact")
     )
     assert (runs.exact, exact.exact, copy.exact) == (False, True, True)
     assert runs.divergence is not None
@@ -197,10 +197,10 @@ def test_both_ways_at_once_are_those_alone(quantized: Path, models: Path, text: 
         model = open_to_run(quantized, stack)[0]
         against = open_to_run(models / "tiny.bin", stack, tokenizer=models / "tiny_tokenizer.bin")[0]
         together = measure(
-            [EvaluatedModel(model), EvaluatedModel(model, exact=True)], text, Protocol(256, limit=300), against
+            [EvaluatedModel(model), EvaluatedModel(model, "exact")], text, Protocol(256, limit=300), against
         )
-        for exact, found in zip((False, True), together, strict=True):
-            alone = fourcc.evaluate(model, text, reference=against, tokens=300, exact=exact)
+        for activations, found in zip(("dynamic", "exact"), together, strict=True):
+            alone = fourcc.evaluate(model, text, reference=against, tokens=300, activations=activations)
             assert repr(found) == repr(alone)
 
 
