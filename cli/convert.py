@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
 from fourcc.cli.render.progress import Progress
-from fourcc.cli.shared import options
+from fourcc.cli.shared import budget_options, options
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import typer
 
     from fourcc.calibration.calibration import Calibration
+    from fourcc.calibration.to_budget import ToBudget
     from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
 
@@ -27,9 +28,12 @@ Examples:
   fourcc convert ./checkpoint -o model.bin --policy mixed.toml --dry-run
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M --calibration model.calib
+  fourcc convert ./checkpoint -o model.bin --budget 4.0bpw --calibration-text text.txt
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
 
-Without --policy, --recipe or --format, every tensor is kept as it is stored."""
+Without --policy, --recipe, --format or --budget, every tensor is kept as it is stored. --budget calibrates on most of
+the text, measures what each format costs each matrix on the rest, and takes the mix of least KL divergence, with error
+feedback (--feedback none: without)."""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,6 +48,11 @@ def convert(  # noqa: PLR0913 - one an option
     policy: options.PolicyFile = None,
     recipe: options.Recipe = None,
     formats: options.Formats = None,
+    budget: budget_options.Size = None,
+    text: budget_options.Text = None,
+    tags: budget_options.Options = None,
+    pins: budget_options.Pins = None,
+    documents: budget_options.Documents = False,
     calibration: options.CalibrationFile = None,
     activations: options.StaticActivations = None,
     include: options.Include = None,
@@ -61,14 +70,29 @@ def convert(  # noqa: PLR0913 - one an option
 
     Each tensor is stored in the format that a policy gives it.
     """
+    asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
+    rules_given: dict[str, object] = {"--policy": policy, "--recipe": recipe, "--format": formats, "--dry-run": dry_run}
+    taken: dict[str, object] = {"--include": include, "--exclude": exclude}
+    asked.check(rules_given | taken | {"--calibration": calibration, "--activations": activations})
+    if budget is not None:
+        made = asked.converted(
+            source,
+            output,
+            feedback=feedback,
+            damping=damping,
+            tokenizer=tokenizer,
+            force=force,
+            threads=threads,
+            quiet=quiet,
+        )
+        return _show_budget(made, quiet=quiet, as_json=as_json)
     from fourcc.conversion.plan import plan
     from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
 
-    rules, settings = rules_of(policy, formats, recipe), feedback_of(feedback, damping)
+    rules, settings, known = rules_of(policy, formats, recipe), feedback_of(feedback, damping), _opened(calibration)
     check_name(output)
     with open_source(source, tokenizer) as opened:
-        known = _opened(calibration)
         planned = plan(
             opened,
             rules,
@@ -85,11 +109,20 @@ def convert(  # noqa: PLR0913 - one an option
         if output is None:
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (policy, calibration) if each))
-        target = check_target(output, read, force=force)
-        result, progress = _carried_out(planned, target, threads, quiet=quiet)
+        result, progress = _carried_out(planned, check_target(output, read, force=force), threads, quiet=quiet)
     if as_json:
         return json_documents.show("convert", _document(output, result, len(planned.ranges)))
     return None if quiet else _show(output, result, len(planned.ranges), progress)
+
+
+def _show_budget(made: ToBudget, *, quiet: bool, as_json: bool) -> None:
+    from fourcc.cli.render import budget_tables
+
+    terminal.notes(made.result.notes, quiet=quiet)
+    if as_json:
+        budget_tables.show_document(made.result.path, made)
+    elif not quiet:
+        budget_tables.show(made.result.path, made)
 
 
 def _carried_out(planned: Plan, target: Path, threads: int | None, *, quiet: bool) -> tuple[Result, Progress]:

@@ -181,7 +181,7 @@ def affine_codes(block: Weights, scale: float, zero: float, top: int) -> list[in
 
 
 def affine_decoded(block: Weights, scale: float, zero: int, top: int) -> list[float]:
-    """What the file decodes."""
+    """The weights that the file decodes."""
     return [f32(scale * (code - zero)) for code in affine_codes(block, scale, zero, top)]
 
 

@@ -16,6 +16,6 @@ def feedback_of(method: str | None, damping: float | None) -> Feedback | None:
 
     if method is None and damping is not None:
         raise UsageError("--damping goes with --feedback")
-    if method is None:
+    if method is None or method == "none":
         return None
     return Feedback(method) if damping is None else Feedback(method, damping)

@@ -90,7 +90,7 @@ class _Prefixes:
 
     @staticmethod
     def of(values: Array, counts: Array | None) -> _Prefixes:
-        """Of values (n, blocks), and of what they count; None: 1."""
+        """Sums over values (n, blocks), and over their counts; None: 1."""
         if counts is None:
             return _Prefixes(_prefixes(values), np.arange(len(values) + 1.0)[:, None])
         return _Prefixes(_prefixes(values * counts), _prefixes(counts))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -125,49 +126,27 @@ def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the com
         note: called with a line on each thing that is odd.
 
     Raises:
-        UsageError: an argument is wrong, the model cannot be run, the text is too short, or no mix is within the budget.
+        UsageError: an argument is wrong, the model cannot be run, the text is too short, or no mix fits the budget.
         InputError: a file is damaged, or the network gives numbers that are not finite.
         PluginError: a format is missing, or does not keep its contract.
         OutputError: the output, or a temporary file, cannot be written.
     """
-    asked, settings, pinned = Budget.of(budget), as_feedback(feedback), as_pins(pins)
+    asked, pinned = Budget.of(budget), as_pins(pins)
     check_name(Path(output))
-    first, last = two_texts(read_text(Path(text)), Path(text))
+    parts = two_texts(read_text(Path(text)), Path(text))
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(Path(source), None if tokenizer is None else Path(tokenizer)))
         target = check_target(Path(output), [*opened.all_files, Path(text)], force=force)
         asked.limit(opened)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
-        calibrating, measuring, made = (folder / name for name in ("calibrating.txt", "measuring.txt", "model.calib"))
-        calibrating.write_text(first, encoding="utf-8")
-        measuring.write_text(last, encoding="utf-8")
-        common = {"documents": documents, "tokenizer": tokenizer, "threads": threads}
-        calibrate(
-            source,
-            calibrating,
-            made,
-            hessian=settings is not None,
-            progress=stage("calibrating", "tokens"),
-            **common,  # type: ignore[arg-type]  # as both functions take them
-        )
-        calibration = open_calibration(made)
-        costs = measure(
-            source,
-            measuring,
-            calibration=calibration,
-            feedback=settings,
-            options=options,
-            progress=stage("measuring", "stages"),
-            note=note,
-            **common,  # type: ignore[arg-type]
-        )
+        reading = {"documents": documents, "tokenizer": tokenizer, "threads": threads}
+        work = _Work(Path(source), opened, as_feedback(feedback), reading, stage, note, stack)
+        costs = work.costs(*parts, options)
         mix = fit(opened, costs, asked, pinned)
-        judge = _Judge(opened, calibration, settings, Path(source), tokenizer, last, costs, threads, stack)
-        measured = [judge.candidate(*each, stage) for each in _rivals(mix)]
+        measured = [work.candidate(*each, costs) for each in _rivals(mix)]
         ranked = sorted(measured, key=lambda pair: pair[0].divergence.mean)  # a tie goes to the mix
         kept = ranked[0][1]
         write_runs(_runs(kept), target)
-        result = Result(target, kept.digest, kept.index, judge.notes)
+        result = Result(target, kept.digest, kept.index, tuple(dict.fromkeys(work.notes)))
     return ToBudget(result, mix, tuple(each for each, _ in ranked), costs)
 
 
@@ -185,39 +164,66 @@ def _runs(model: Model) -> Iterator[bytes]:
         yield bytes(model.file.read(start, min(RUN, model.file.size - start)))
 
 
-class _Judge:
-    """Converts to temporary files, and measures them beside the original."""
+@attrs.define(eq=False, slots=False)
+class _Work:
+    """The steps of a conversion to a budget, for an opened source; the stack closes what they open."""
 
-    def __init__(
-        self,
-        source: Source,
-        calibration: Calibration,
-        feedback: Feedback | None,
-        path: Path,
-        tokenizer: str | Path | None,
-        text: str,
-        costs: Costs,
-        threads: int | None,
-        stack: ExitStack,
-    ) -> None:
-        self._source, self._calibration, self._feedback = source, calibration, feedback
-        self._reference, _ = open_to_run(path, stack, tokenizer=tokenizer)
-        self._protocol = Protocol(costs.context, 0, costs.documents, costs.tokens)
-        self._text, self._threads, self._stack = text, threads, stack
-        self.notes: tuple[str, ...] = ()
+    path: Path
+    source: Source
+    feedback: Feedback | None
+    reading: Mapping[str, Any]  # arguments that calibrating and measuring share
+    stage: OnStage
+    note: OnNote
+    stack: ExitStack
+    notes: list[str] = attrs.field(factory=list, init=False)
+
+    @cached_property
+    def folder(self) -> Path:
+        """A folder for temporary files."""
+        return Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The calibration, once `costs` has made it."""
+        return open_calibration(self.folder / "model.calib")
+
+    @cached_property
+    def original(self) -> Model:
+        """The original, ready to run."""
+        return open_to_run(self.path, self.stack, tokenizer=self.reading["tokenizer"])[0]
+
+    def costs(self, calibrating: str, measuring: str, options: str | Iterable[str] | None) -> Costs:
+        """Calibrates on one text and measures on the other."""
+        texts = self.folder / "calibrating.txt", self.folder / "measuring.txt"
+        for path, text in zip(texts, (calibrating, measuring), strict=True):
+            path.write_text(text, encoding="utf-8")
+        hessian, progress = self.feedback is not None, self.stage("calibrating", "tokens")
+        made = self.folder / "model.calib"
+        calibrate(self.path, texts[0], made, hessian=hessian, progress=progress, **self.reading)
+        return measure(
+            self.path,
+            texts[1],
+            calibration=self.calibration,
+            feedback=self.feedback,
+            options=options,
+            progress=self.stage("measuring", "stages"),
+            note=self.note,
+            **self.reading,
+        )
 
     def candidate(
-        self, name: str, kind: str, policy: Policy, predicted: float, stage: OnStage
+        self, name: str, kind: str, policy: Policy, predicted: float, costs: Costs
     ) -> tuple[Candidate, Model]:
-        """A conversion as it measures, and its file, which the stack closes."""
-        progress = stage(f"comparing {name}", "tokens")
-        planned = plan(self._source, policy, calibration=self._calibration, feedback=self._feedback)
-        fd, notes = carried_out(planned, self._stack, self._threads)
-        model = self._stack.enter_context(Model(self._source.path, fd=fd))
-        found = evaluation.measure(
-            [EvaluatedModel(model, "exact")], self._text, self._protocol, self._reference, self._threads, progress
-        )[0]
-        assert found.divergence is not None
-        self.notes = (*self.notes, *(each for each in notes if each not in self.notes))
+        """A conversion as it measures on the text of the costs, and its temporary file."""
+        progress = self.stage(f"comparing {name}", "tokens")
+        planned = plan(self.source, policy, calibration=self.calibration, feedback=self.feedback)
+        fd, notes = carried_out(planned, self.stack, self.reading["threads"])
+        self.notes.extend(notes)
+        model = self.stack.enter_context(Model(self.path, fd=fd))
+        protocol = Protocol(costs.context, 0, costs.documents, costs.tokens)
+        text, threads = read_text(self.folder / "measuring.txt"), self.reading["threads"]
+        subjects = [EvaluatedModel(model, "exact")]
+        found = evaluation.measure(subjects, text, protocol, self.original, threads, progress)[0].divergence
+        assert found is not None
         size, bits = os.fstat(model.file.fd).st_size, model.index.bits_per_weight
-        return Candidate(name, kind, predicted, found.divergence, size, bits), model
+        return Candidate(name, kind, predicted, found, size, bits), model
