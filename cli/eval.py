@@ -89,14 +89,19 @@ def evaluate(  # noqa: PLR0913 - one an option
         modes: list[ActivationMode] = [activations, "exact"] if exact else [activations]
         measured = _measure(files, against, text, protocol, threads, modes, quiet=quiet)
     failures = measured.failures(gates)
-    if as_json:
-        json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
-    else:
-        measured.show()
-        for line in failures:
-            terminal.out(line)
+    _show(measured, failures, as_json=as_json)
     if failures:
         raise typer.Exit(1)
+
+
+def _show(measured: Measured, failures: list[str], *, as_json: bool) -> None:
+    """Writes the result, and the gates that do not hold, to stdout."""
+    if as_json:
+        return json_documents.show("eval", {**measured.document(), "failed": failures}, version=2)
+    measured.show()
+    for line in failures:
+        terminal.out(line)
+    return None
 
 
 def _check(gates: dict[str, float | None], reference: Path | None) -> None:

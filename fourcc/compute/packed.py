@@ -47,7 +47,7 @@ class Packed:
     ranges: Floats | None = None
 
     def with_ranges(self, ranges: Floats) -> Packed:
-        """The same matrix, whose activations are quantized by static ranges.
+        """This matrix with activations that are quantized by static ranges.
 
         Its own self where that changes nothing: its kernel does not quantize activations by blocks, or they are turned
         first.

@@ -41,7 +41,7 @@ def drawn(kind: str, tokens: int = 400, cols: int = 40) -> Floats:
 
 @pytest.mark.parametrize("kind", ["normal", "laplace", "one loud token", "rare"])
 def test_the_clip_errs_hardly_more_than_the_best_of_a_slow_search(kind: str) -> None:
-    """Of 400 clips up to the largest number, tried on the numbers themselves; no clip is above that number."""
+    """It is held against 400 clips, tried on the numbers themselves; no clip is above the largest of these."""
     x = drawn(kind)
     ranges = ranges_of(recorded(x[:100], x[100:]), most_lost=1)
     assert ranges is not None

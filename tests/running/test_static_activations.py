@@ -67,7 +67,7 @@ def test_the_three_ways_to_take_activations(static: Path, calibration: Calibrati
 
 
 def test_a_network_says_how_many_matrices_use_ranges(static: Path) -> None:
-    """Those in F16 have ranges and no use for them."""
+    """Matrices in F16 have ranges and no use for them."""
     with Model(static) as model:
         network = model.network(threads=1, activations="static")
         tags = {record.name: str(record.tag) for record in model.index.tensors}
