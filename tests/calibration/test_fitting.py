@@ -59,6 +59,18 @@ def test_a_larger_budget_is_used(budget: int, more: int) -> None:
     assert large <= small * (1 + 1e-9)
 
 
+@pytest.mark.parametrize("budget", [411_000, 523_000])
+def test_a_byte_less_is_too_little(budget: int) -> None:
+    """A budget of just what a mix takes buys as good a mix; slightly smaller ones are kept, too."""
+    first = fitted(str(budget))
+    size = first.plan.file_bytes
+    again = fitted(str(size))
+    assert again.plan.file_bytes <= size
+    assert again.allocation.kld <= first.allocation.kld
+    for less in (1, 40, 120):
+        assert fitted(str(size - less)).plan.file_bytes <= size - less
+
+
 def test_the_length_is_that_of_the_converted_file(tmp_path: Path) -> None:
     """With calibration data, whose digests are counted beforehand."""
     calibrated = made_up(SMALL, calibration="ab" * 16)
