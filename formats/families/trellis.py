@@ -14,7 +14,6 @@ weights divided by their root mean square, the ring whose weights are nearest (`
 which they are nearest to the original. A tile at the edge has a whole ring; weights that it lacks count nothing.
 """
 
-from collections.abc import Callable
 from functools import partial
 from statistics import NormalDist
 
@@ -55,25 +54,22 @@ def trellis(bits: int) -> Format:
         parts=(per_block("scale", "f2"), per_block("codes", "u1", RING * bits // 8)),
         options=(Setting("tries", 4, "spreads of the table that are tried for a tile, at most", low=1, high=8),),
         uses=frozenset({"importance"}),
-        decode_block=_decoder(bits),
+        decode=partial(_decode, bits),
         encode=partial(_encode, bits),
         kernel=f"fourcc.kernels.tc{bits}:KERNEL",
         bound=_bound,
     )
 
 
-def _decoder(bits: int) -> Callable[[Array, Array, Array], None]:
-    """The block decoder for codes of so many bits."""
-
-    def decode_block(scale: Array, codes: Array, weights: Array) -> None:
-        """Decodes one tile."""
-        size = len(codes)
-        for t in range(RING):
-            at, shift = divmod(bits * t, 8)
-            three = codes[at] | codes[(at + 1) % size] << 8 | codes[(at + 2) % size] << 16
-            weights[t % ROWS * COLS + t // ROWS] = scale * TABLE[three >> shift & (STATES - 1)]
-
-    return decode_block
+def _decode(bits: int, parts: Parts, geom: Geometry) -> Floats:
+    """Scales (rows / 64, cols / 4) and codes (rows / 64, cols / 4, 32 bits) -> float32 (rows, cols)."""
+    rings = np.concatenate([parts["codes"], parts["codes"][..., :2]], axis=-1).astype(np.int32)
+    at, shift = np.divmod(bits * np.arange(RING), 8)
+    three = rings[..., at] | rings[..., at + 1] << 8 | rings[..., at + 2] << 16
+    w = parts["scale"].astype(np.float32)[..., None] * TABLE[three >> shift & (STATES - 1)]
+    down, across, _ = w.shape
+    whole = w.reshape(down, across, COLS, ROWS).transpose(0, 3, 1, 2).reshape(down * ROWS, across * COLS)
+    return np.ascontiguousarray(whole[: geom.rows, : geom.cols])
 
 
 def _encode(bits: int, blocks: Blocks) -> Parts:
@@ -86,16 +82,16 @@ def _encode(bits: int, blocks: Blocks) -> Parts:
     counts = np.where(total[:, None] == 0, _rings(ones, blocks), counts / np.where(total == 0, 1, total / RING)[:, None])
     counts = counts.astype(np.float32)
     scales, chosen, kept = np.zeros(len(w)), np.zeros(w.shape, np.int32), np.full(len(w), -1.0)
-    peaks, wide = np.abs(units).max(axis=1), np.arange(len(w))
-    for wider in WIDER ** np.arange(blocks.options["tries"]):
-        wide = wide[(peaks[wide] > EDGE * wider / WIDER) | (wider == 1)]
+    peaks, wide, wider = np.abs(units).max(axis=1), np.arange(len(w)), 1.0
+    for _ in range(blocks.options["tries"]):
         states = best_states(viterbi.best_states, (units[wide] / wider).astype(np.float32), counts[wide], TABLE, bits)
         gain, scale = _fitted(w[wide], counts[wide], TABLE[states].astype(np.float64))
         better = gain > kept[wide]
         tiles = wide[better]
         kept[tiles], scales[tiles], chosen[tiles] = gain[better], scale[better], states[better]
-    largest = np.finfo(np.float16).max
-    return {"scale": scales.clip(-largest, largest), "codes": _packed(chosen, bits)}
+        wide = wide[peaks[wide] > EDGE * wider]
+        wider *= WIDER
+    return {"scale": scales, "codes": _packed(chosen, bits)}
 
 
 def _fitted(w: Array, counts: Array, values: Array) -> tuple[Array, Array]:
