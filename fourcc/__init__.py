@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fourcc.exporters.by_path import export as export
     from fourcc.exporters.layout import ExportKind as ExportKind
     from fourcc.exporters.layout import Layout as Layout
+    from fourcc.feedback.feedback import Feedback as Feedback
     from fourcc.format import Aids as Aids
     from fourcc.format import Blocks as Blocks
     from fourcc.format import Format as Format
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from fourcc.format import Sparse as Sparse
     from fourcc.format import Turn as Turn
     from fourcc.geometry import Geometry as Geometry
+    from fourcc.grid import Grid as Grid
     from fourcc.models.evaluation import evaluate as evaluate
     from fourcc.models.model import Model as Model
     from fourcc.models.opening import open_to_look as open  # noqa: A004 - as gzip.open and others
@@ -74,11 +76,13 @@ _HOMES = {
     "Array": "fourcc.arrays:Array",
     "Blocks": "fourcc.format:Blocks",
     "ExportKind": "fourcc.exporters.layout:ExportKind",
+    "Feedback": "fourcc.feedback.feedback:Feedback",
     "Floats": "fourcc.arrays:Floats",
     "Format": "fourcc.format:Format",
     "FourCC": "fourcc.tags:FourCC",
     "FourccError": "fourcc.errors:FourccError",
     "Geometry": "fourcc.geometry:Geometry",
+    "Grid": "fourcc.grid:Grid",
     "Layout": "fourcc.exporters.layout:Layout",
     "Model": "fourcc.models.model:Model",
     "ModelFile": "fourcc.container.reader:ModelFile",
@@ -121,11 +125,13 @@ __all__ = [
     "Array",
     "Blocks",
     "ExportKind",
+    "Feedback",
     "Floats",
     "Format",
     "FourCC",
     "FourccError",
     "Geometry",
+    "Grid",
     "Layout",
     "Model",
     "ModelFile",

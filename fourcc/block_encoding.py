@@ -40,7 +40,7 @@ def encode_rows(fmt: Format, rows: Array, shared: object, geom: Geometry, option
 
 
 def encode_blocks(fmt: Format, blocks: Blocks) -> Parts:
-    """What the encoder returns for blocks, if that is the format's parts. Raises BreachError."""
+    """The parts that the encoder returns for blocks. Raises BreachError where they are others than the format's."""
     assert fmt.encode is not None
     with np.errstate(all="ignore"):  # numbers beyond float32 are refused where they are decoded
         returned = fmt.encode(blocks)
@@ -52,7 +52,7 @@ def encode_blocks(fmt: Format, blocks: Blocks) -> Parts:
 
 
 def importance_of(rows: Array, aids: Aids) -> Floats | None:
-    """What the error of each weight counts, (rows, cols); None where that is not known."""
+    """The importance of each weight, (rows, cols); None where there is none."""
     return None if aids.importance is None else np.broadcast_to(aids.importance, rows.shape)
 
 

@@ -7,9 +7,10 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
 
 from fourcc.arrays import Array, Floats, Parts
-from fourcc.block_decoding import decode_blocks_alone, decode_by_blocks
+from fourcc.block_decoding import decode_blocks_of, turned_back
 from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
 from fourcc.grid import Grid, code_bounds, decoded_grid, entries_of_weights, with_entries
@@ -196,7 +197,7 @@ class Format(FormatSpec):
             alone = coded and _is(self.codes, Format._codes_of_part)
             object.__setattr__(self, "with_codes", self._with_codes_of_part if alone else None)
         if self.grid is None or _is(self.grid, Format._decoded_grid):
-            known = self.with_codes is not None and (coded or self.code_range is not None)
+            known = self.with_codes and (self.code_range or coded)
             object.__setattr__(self, "grid", self._decoded_grid if known else None)
 
     def __repr__(self) -> str:
@@ -208,8 +209,7 @@ class Format(FormatSpec):
         if self.derived and self.decode_block is None:
             raise ValueError("neither decode nor decode_block: nothing decodes it")
         self._check_arguments()
-        free = [part.name for part in self.block_parts if part.reach == "free"]
-        if self.derived and free:
+        if self.derived and (free := [part.name for part in self.block_parts if part.reach == "free"]):
             raise ValueError(f"part {free[0]!r} has a `tail`, so that no block has a share of it: give decode")
         for name in () if self.turn is None else self.turn.parts:
             if name not in {part.name for part in self.parts if part.rows is None}:
@@ -229,6 +229,11 @@ class Format(FormatSpec):
     def derived(self) -> bool:
         """Whether `decode` is made from `decode_block`."""
         return _is(self.decode, Format._decode_by_blocks)
+
+    @property
+    def finds_levels(self) -> bool:
+        """Whether `grid` is made by decoding."""
+        return _is(self.grid, Format._decoded_grid)
 
     @property
     def block_parts(self) -> tuple[Part, ...]:
@@ -269,10 +274,21 @@ class Format(FormatSpec):
 
     def decode_blocks(self, parts: Parts, geom: Geometry) -> Floats:
         """The weights as `decode_block` gives them: before they are turned back, and without those that are extra."""
-        return decode_blocks_alone(self, parts, geom) if self.turn or self.extra else self.decode(parts, geom)
+        if self.turn is None and self.extra is None:
+            return self.decode(parts, geom)
+        return decode_blocks_of(self, self.decode_block, self.block_parts, parts, geom)
 
     def _decode_by_blocks(self, parts: Parts, geom: Geometry) -> Floats:
-        return decode_by_blocks(self, parts, geom)
+        """Decodes blocks, turns them back and adds what is extra."""
+        w = decode_blocks_of(self, self.decode_block, self.block_parts, parts, geom)
+        if self.turn is not None:
+            w = turned_back(self.turn.back, w, parts, geom)
+        if self.extra is not None:
+            from fourcc.compute.sparse_weights import sparse_weights
+
+            rows, cols, values = sparse_weights(self.extra, self.tag, parts, geom)
+            np.add.at(w, (rows, cols), values)
+        return w
 
 
 def _is(function: object, method: object) -> bool:

@@ -24,7 +24,7 @@ EVEN = 2.0**-18  # of the larger end's magnitude: how far a level may be from it
 
 @attrs.frozen(eq=False)
 class Grid:
-    """What the codes of a matrix's weights decode to while all else that is stored stays as it is.
+    """The levels of a matrix's weights: what their codes decode to while all else that is stored stays as it is.
 
     Where a format has a `turn` these are the weights before it, and without those that are `extra`.
 
@@ -51,7 +51,7 @@ class Grid:
 
     @property
     def steps(self) -> tuple[Array, Array]:
-        """Of even levels: the first, and the distance from one to the next; both float64 (rows, cols)."""
+        """The first of even levels, and the distance from one to the next; both float64 (rows, cols)."""
         first, last = self.levels.astype(np.float64)
         return first, (last - first) / (self.count - 1)
 

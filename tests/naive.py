@@ -815,3 +815,47 @@ ENCODERS: dict[str, Callable[[Weights, int, int, Mapping[str, object]], Bytes]] 
     "F32": encode_plain("f"),
     "F64": encode_plain("d"),
 }
+
+
+# -- error feedback: GPTQ with the inverse of the Hessian, one column after the other
+
+
+def gptq(
+    w: Weights, levels: Sequence[Sequence[float]], hessian: Sequence[Sequence[float]], damping: float
+) -> list[int]:
+    """The numbers of the levels of one row's weights, in the order of the columns.
+
+    Args:
+        w: the weights of a row.
+        levels: of each weight.
+        hessian: square, symmetric; no column of it is dead.
+        damping: share of the mean of its diagonal that is added to it.
+    """
+    cols = len(w)
+    extra = damping * sum(hessian[k][k] for k in range(cols)) / cols
+    inverse = inverted([[hessian[i][j] + (extra if i == j else 0) for j in range(cols)] for i in range(cols)])
+    wanted, chosen = list(w), []
+    for k in range(cols):
+        chosen.append(min(range(len(levels[k])), key=lambda code: abs(levels[k][code] - wanted[k])))
+        error = (wanted[k] - levels[k][chosen[k]]) / inverse[k][k]
+        wanted = [wanted[j] - error * inverse[k][j] for j in range(cols)]
+        inverse = [
+            [
+                inverse[i][j] - inverse[i][k] * inverse[k][j] / inverse[k][k] if min(i, j) > k else 0.0
+                for j in range(cols)
+            ]
+            for i in range(cols)
+        ]
+    return chosen
+
+
+def inverted(matrix: Sequence[Sequence[float]]) -> list[list[float]]:
+    """The inverse of a positive definite matrix, by elimination."""
+    size = len(matrix)
+    rows = [[*row, *(float(i == j) for j in range(size))] for i, row in enumerate(matrix)]
+    for k in range(size):
+        rows[k] = [value / rows[k][k] for value in rows[k]]
+        for i in range(size):
+            if i != k:
+                rows[i] = [value - rows[i][k] * of_k for value, of_k in zip(rows[i], rows[k], strict=True)]
+    return [row[size:] for row in rows]

@@ -45,7 +45,8 @@ def factorize(matrix: Array, slow: Callable[[Array], None], *, whole: int) -> No
 
     def fast(code: KernelFunction) -> None:
         record = FACTOR.record(size=len(matrix), matrix=address(matrix), pitch=matrix.strides[0])
-        code(address(record), 0, 0, 0, address(empty(scratch_bytes(len(matrix)))))
+        scratch = empty(scratch_bytes(len(matrix)))
+        code(address(record), 0, 0, 0, address(scratch))
 
     either(kernel, whole, fast, lambda: slow(matrix))
 
@@ -78,14 +79,15 @@ def choose(w: Array, grid: Grid, upper: Array, slow: Callable[[Array, Grid, Arra
             count=grid.count,
             codes=address(codes),
         )
-        code(address(record), 0, 0, len(errors), address(empty(8 * LANES * LANES)))
+        scratch = empty(kernels.SCRATCH)
+        code(address(record), 0, 0, len(errors), address(scratch))
         return codes[:, :, 0].swapaxes(1, 2).reshape(-1, len(upper))[:rows, :cols].astype(np.int64)
 
     return either(kernels.by_steps if grid.even else kernels.by_table, whole, fast, lambda: slow(w, grid, upper))
 
 
 def _steps(grid: Grid) -> Array:
-    """Of even levels the first, the step, and what a distance from the first is divided by: float64 (3, rows, cols)."""
+    """The first of even levels, the step, and the divisor of a distance from the first: float64 (3, rows, cols)."""
     first, step = grid.steps
     return np.stack([first, step, np.where(step == 0, np.inf, step)])
 

@@ -20,6 +20,7 @@ from fourcc.kernels.simd.memory import VECTOR, load_double, load_doubles, load_w
 from fourcc.kernels.simd.tiles import store_columns
 
 EIGHT = 8  # rows of a group, and columns that are worked on together
+SCRATCH = EIGHT * VECTOR  # bytes of scratch memory
 ZERO, INFINITY = np.float64(0), np.float64(np.inf)
 COLUMNS = DescriptorLayout(
     "size",  # columns, a multiple of 8
