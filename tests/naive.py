@@ -565,9 +565,7 @@ def best_ring(units: Weights, counts: Weights, bits: int) -> list[int]:
     return trellis_path(seam, ways, bits)
 
 
-def trellis_pass(
-    units: Weights, counts: Weights, costs: list[float], bits: int
-) -> tuple[list[float], list[list[int]]]:
+def trellis_pass(units: Weights, counts: Weights, costs: list[float], bits: int) -> tuple[list[float], list[list[int]]]:
     """The least costs of the groups of states after the last weight; after each weight, which state has it."""
     groups, every = 4096 >> bits, range(4096)
     ways = []

@@ -55,20 +55,37 @@ def trellis(bits: int) -> Format:
         options=(Setting("tries", 4, "spreads of the table that are tried for a tile, at most", low=1, high=8),),
         uses=frozenset({"importance"}),
         decode=partial(_decode, bits),
+        codes=partial(_codes, bits),
         encode=partial(_encode, bits),
         kernel=f"fourcc.kernels.tc{bits}:KERNEL",
         bound=_bound,
     )
 
 
+@np.errstate(invalid="ignore")  # a damaged file may hold any scale
 def _decode(bits: int, parts: Parts, geom: Geometry) -> Floats:
     """Scales (rows / 64, cols / 4) and codes (rows / 64, cols / 4, 32 bits) -> float32 (rows, cols)."""
+    scale = parts["scale"].astype(np.float32)[..., None]
+    return _rows(scale * TABLE[_windows(bits, parts, STATES)], geom)
+
+
+def _codes(bits: int, parts: Parts, geom: Geometry) -> Array:
+    """The codes of weights, int32 (rows, cols)."""
+    return _rows(_windows(bits, parts, 1 << bits), geom)
+
+
+def _windows(bits: int, parts: Parts, count: int) -> Array:
+    """Numbers below `count` that begin at each code of the rings, int32 (rows / 64, cols / 4, 256)."""
     rings = np.concatenate([parts["codes"], parts["codes"][..., :2]], axis=-1).astype(np.int32)
     at, shift = np.divmod(bits * np.arange(RING), 8)
     three = rings[..., at] | rings[..., at + 1] << 8 | rings[..., at + 2] << 16
-    w = parts["scale"].astype(np.float32)[..., None] * TABLE[three >> shift & (STATES - 1)]
-    down, across, _ = w.shape
-    whole = w.reshape(down, across, COLS, ROWS).transpose(0, 3, 1, 2).reshape(down * ROWS, across * COLS)
+    return (three >> shift & (count - 1)).astype(np.int32)
+
+
+def _rows(rings: Array, geom: Geometry) -> Array:
+    """Numbers in the order of rings, (rows / 64, cols / 4, 256), in that of the matrix: (rows, cols)."""
+    down, across, _ = rings.shape
+    whole = rings.reshape(down, across, COLS, ROWS).transpose(0, 3, 1, 2).reshape(down * ROWS, across * COLS)
     return np.ascontiguousarray(whole[: geom.rows, : geom.cols])
 
 
@@ -79,7 +96,9 @@ def _encode(bits: int, blocks: Blocks) -> Parts:
     spread = np.sqrt(_total(w * w) / blocks.w.shape[1])
     units = w / (np.where(spread == 0, 1, spread) * SHRUNK[bits])[:, None]
     total = _total(counts)
-    counts = np.where(total[:, None] == 0, _rings(ones, blocks), counts / np.where(total == 0, 1, total / RING)[:, None])
+    counts = np.where(
+        total[:, None] == 0, _rings(ones, blocks), counts / np.where(total == 0, 1, total / RING)[:, None]
+    )
     counts = counts.astype(np.float32)
     scales, chosen, kept = np.zeros(len(w)), np.zeros(w.shape, np.int32), np.full(len(w), -1.0)
     peaks, wide, wider = np.abs(units).max(axis=1), np.arange(len(w)), 1.0
@@ -101,7 +120,7 @@ def _fitted(w: Array, counts: Array, values: Array) -> tuple[Array, Array]:
 
 
 def _rings(values: Array, blocks: Blocks) -> Array:
-    """What belongs to the weights of tiles, (tiles, rows * cols), in the order of rings: float64 (tiles, 256)."""
+    """Numbers of the weights of tiles, (tiles, rows * cols), in the order of rings: float64 (tiles, 256)."""
     rows = min(ROWS, blocks.geom.rows)
     whole = np.zeros((len(values), COLS, ROWS))
     whole[:, : values.shape[1] // rows, :rows] = values.reshape(len(values), rows, -1).swapaxes(1, 2)

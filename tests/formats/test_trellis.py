@@ -69,7 +69,7 @@ def test_no_change_of_three_codes_makes_the_ring_better(bits: int) -> None:
     units, counts = rings(1, 20 + bits)
     codes = best_states(units, counts, TABLE, bits)[0] & ((1 << bits) - 1)
     least = ring_cost(units[0], counts[0], codes, bits)
-    for at in (3, 100, 200):
+    for at in (3, 200):
         for some in product(range(1 << bits), repeat=3):
             other = codes.copy()
             other[at : at + 3] = some
