@@ -12,6 +12,7 @@ from fractions import Fraction
 from functools import reduce
 from itertools import pairwise
 from operator import add
+from statistics import NormalDist
 
 Bytes = Mapping[str, bytes]
 Weights = Sequence[float]
@@ -488,6 +489,109 @@ def decode_nf4(parts: Bytes, rows: int, cols: int) -> list[float]:
     ]
 
 
+# ---- TC2, TC3 and TC4 ----
+
+QUANTILES = [f32(round(NormalDist().inv_cdf((k + 0.5) / 4096), 5)) for k in range(4096)]
+TRELLIS_TABLE = [QUANTILES[(1529 * state + 11) % 4096] for state in range(4096)]
+SHRUNK = {2: 0.9631, 3: 0.9911, 4: 0.9976}
+
+
+def decode_trellis(bits: int) -> Callable[[Bytes, int, int], list[float]]:
+    """Formula: w = scale * TABLE[s], s the 12 bits of the tile's ring from bit t * bits on."""
+
+    def decode(parts: Bytes, rows: int, cols: int) -> list[float]:
+        scales, across, size = read("e", parts["scale"]), -(-cols // 4), 32 * bits
+
+        def weight(i: int, j: int) -> float:
+            tile, t = i // 64 * across + j // 4, j % 4 * 64 + i % 64
+            ring = int.from_bytes(parts["codes"][size * tile : size * tile + size], "little")
+            twice = ring | ring << 8 * size
+            return f32(scales[tile] * TRELLIS_TABLE[twice >> t * bits & 4095])
+
+        return [weight(i, j) for i in range(rows) for j in range(cols)]
+
+    return decode
+
+
+def encode_trellis(bits: int) -> Callable[[Weights, int, int, Mapping[str, object]], Bytes]:
+    """For each tile the ring and the scale of the spread that leaves the least error."""
+
+    def encode(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
+        scales, codes = [], b""
+        for top in range(0, rows, 64):
+            for left in range(0, cols, 4):
+                places = [(top + t % 64, left + t // 64) for t in range(256)]
+                inside = [i < rows and j < cols for i, j in places]
+                ring = [w[i * cols + j] if each else 0.0 for (i, j), each in zip(places, inside, strict=True)]
+                scale, stored = fitted_ring(ring, inside, bits, int(str(options.get("tries", 4))))
+                scales.append(f16(scale))
+                codes += stored
+        return {"scale": write("e", scales), "codes": codes}
+
+    return encode
+
+
+def fitted_ring(w: Weights, inside: Sequence[bool], bits: int, tries: int) -> tuple[float, bytes]:
+    """The scale, before it is rounded, and the bytes of a ring."""
+    present = sum(inside)
+    counts = [f32(1 / (present / 256)) if each else 0.0 for each in inside]
+    spread = math.sqrt(ordered_sum([x * x for x in w]) / present) or 1.0
+    units = [x / (spread * SHRUNK[bits]) for x in w]
+    kept, best, wider = -1.0, (0.0, b""), 1.0
+    for _ in range(tries):
+        states = best_ring([f32(u / wider) for u in units], counts, bits)
+        values = [TRELLIS_TABLE[state] for state in states]
+        products = ordered_sum([c * x * v for c, x, v in zip(counts, w, values, strict=True)])
+        squares = ordered_sum([c * v * v for c, v in zip(counts, values, strict=True)])
+        if products * products / squares > kept:
+            code = sum(state % 2**bits << bits * t for t, state in enumerate(states))
+            kept, best = products * products / squares, (products / squares, code.to_bytes(32 * bits, "little"))
+        if max(map(abs, units)) <= 3.0 * wider:
+            break
+        wider *= 1.3
+    return best
+
+
+def best_ring(units: Weights, counts: Weights, bits: int) -> list[int]:
+    """The states of the ring: the seam by a pass over 64 weights around it, then a pass from the seam to the seam."""
+    groups = 4096 >> bits
+    around = [t % 256 for t in range(224, 288)]
+    costs, ways = trellis_pass([units[t] for t in around], [counts[t] for t in around], [0.0] * groups, bits)
+    group = costs.index(min(costs))
+    seam = trellis_path(group << bits | ways[-1][group], ways[31:-1], bits)[0]
+    costs = [f32(3e38)] * groups
+    costs[seam >> bits] = 0.0
+    _, ways = trellis_pass(units[:-1], counts[:-1], costs, bits)
+    return trellis_path(seam, ways, bits)
+
+
+def trellis_pass(units: Weights, counts: Weights, costs: list[float], bits: int) -> tuple[list[float], list[list[int]]]:
+    """The least costs of the groups of states after the last weight; after each weight, which state has it."""
+    groups, every = 4096 >> bits, range(4096)
+    ways = []
+    for unit, count in zip(units, counts, strict=True):
+        off = f32s([unit - value for value in TRELLIS_TABLE])
+        errors = f32s([square * count for square in f32s([each * each for each in off])])
+        each_state = f32s([costs[state & groups - 1] + errors[state] for state in every])
+        costs = [min(each_state[group << bits : group + 1 << bits]) for group in range(groups)]
+        ways.append([each_state.index(costs[group], group << bits) - (group << bits) for group in range(groups)])
+    return costs, ways
+
+
+def trellis_path(state: int, ways: Sequence[Sequence[int]], bits: int) -> list[int]:
+    """The states of the cheapest path to a state."""
+    states = [state]
+    for way in reversed(ways):
+        group = states[-1] & (4096 >> bits) - 1
+        states.append(group << bits | way[group])
+    return states[::-1]
+
+
+def f32s(values: Weights) -> list[float]:
+    """`f32` of many numbers."""
+    return list(struct.unpack(f"<{len(values)}f", struct.pack(f"<{len(values)}f", *values)))
+
+
 # ---- Q8_T, Q8_M and Q4_M ----
 
 
@@ -647,6 +751,9 @@ DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the 
     "Q8_F": decode_q8_f,
     "Q8_G": decode_q8_g,
     "Q8_T": decode_q8_t,
+    "TC2": decode_trellis(2),
+    "TC3": decode_trellis(3),
+    "TC4": decode_trellis(4),
     "Q8_M": decode_minimum(8),
     "Q4_M": decode_minimum(4),
     "Q8_Z": decode_affine(8),
@@ -690,6 +797,9 @@ ENCODERS: dict[str, Callable[[Weights, int, int, Mapping[str, object]], Bytes]] 
     "Q8_F": encode_q8_f,
     "Q8_G": encode_q8_g,
     "Q8_T": encode_q8_t,
+    "TC2": encode_trellis(2),
+    "TC3": encode_trellis(3),
+    "TC4": encode_trellis(4),
     "Q8_M": encode_minimum(8),
     "Q4_M": encode_minimum(4),
     "Q8_Z": encode_affine(8),

@@ -14,7 +14,6 @@ weights divided by their root mean square, the ring whose weights are nearest (`
 which they are nearest to the original. A tile at the edge has a whole ring; weights that it lacks count nothing.
 """
 
-from collections.abc import Callable
 from functools import partial
 from statistics import NormalDist
 
@@ -55,25 +54,39 @@ def trellis(bits: int) -> Format:
         parts=(per_block("scale", "f2"), per_block("codes", "u1", RING * bits // 8)),
         options=(Setting("tries", 4, "spreads of the table that are tried for a tile, at most", low=1, high=8),),
         uses=frozenset({"importance"}),
-        decode_block=_decoder(bits),
+        decode=partial(_decode, bits),
+        codes=partial(_codes, bits),
         encode=partial(_encode, bits),
         kernel=f"fourcc.kernels.tc{bits}:KERNEL",
         bound=_bound,
     )
 
 
-def _decoder(bits: int) -> Callable[[Array, Array, Array], None]:
-    """The block decoder for codes of so many bits."""
+@np.errstate(invalid="ignore")  # a damaged file may hold any scale
+def _decode(bits: int, parts: Parts, geom: Geometry) -> Floats:
+    """Scales (rows / 64, cols / 4) and codes (rows / 64, cols / 4, 32 bits) -> float32 (rows, cols)."""
+    scale = parts["scale"].astype(np.float32)[..., None]
+    return _rows(scale * TABLE[_windows(bits, parts, STATES)], geom)
 
-    def decode_block(scale: Array, codes: Array, weights: Array) -> None:
-        """Decodes one tile."""
-        size = len(codes)
-        for t in range(RING):
-            at, shift = divmod(bits * t, 8)
-            three = codes[at] | codes[(at + 1) % size] << 8 | codes[(at + 2) % size] << 16
-            weights[t % ROWS * COLS + t // ROWS] = scale * TABLE[three >> shift & (STATES - 1)]
 
-    return decode_block
+def _codes(bits: int, parts: Parts, geom: Geometry) -> Array:
+    """The codes of weights, int32 (rows, cols)."""
+    return _rows(_windows(bits, parts, 1 << bits), geom)
+
+
+def _windows(bits: int, parts: Parts, count: int) -> Array:
+    """Numbers below `count` that begin at each code of the rings, int32 (rows / 64, cols / 4, 256)."""
+    rings = np.concatenate([parts["codes"], parts["codes"][..., :2]], axis=-1).astype(np.int32)
+    at, shift = np.divmod(bits * np.arange(RING), 8)
+    three = rings[..., at] | rings[..., at + 1] << 8 | rings[..., at + 2] << 16
+    return (three >> shift & (count - 1)).astype(np.int32)
+
+
+def _rows(rings: Array, geom: Geometry) -> Array:
+    """Numbers in the order of rings, (rows / 64, cols / 4, 256), in that of the matrix: (rows, cols)."""
+    down, across, _ = rings.shape
+    whole = rings.reshape(down, across, COLS, ROWS).transpose(0, 3, 1, 2).reshape(down * ROWS, across * COLS)
+    return np.ascontiguousarray(whole[: geom.rows, : geom.cols])
 
 
 def _encode(bits: int, blocks: Blocks) -> Parts:
@@ -83,19 +96,21 @@ def _encode(bits: int, blocks: Blocks) -> Parts:
     spread = np.sqrt(_total(w * w) / blocks.w.shape[1])
     units = w / (np.where(spread == 0, 1, spread) * SHRUNK[bits])[:, None]
     total = _total(counts)
-    counts = np.where(total[:, None] == 0, _rings(ones, blocks), counts / np.where(total == 0, 1, total / RING)[:, None])
+    counts = np.where(
+        total[:, None] == 0, _rings(ones, blocks), counts / np.where(total == 0, 1, total / RING)[:, None]
+    )
     counts = counts.astype(np.float32)
     scales, chosen, kept = np.zeros(len(w)), np.zeros(w.shape, np.int32), np.full(len(w), -1.0)
-    peaks, wide = np.abs(units).max(axis=1), np.arange(len(w))
-    for wider in WIDER ** np.arange(blocks.options["tries"]):
-        wide = wide[(peaks[wide] > EDGE * wider / WIDER) | (wider == 1)]
+    peaks, wide, wider = np.abs(units).max(axis=1), np.arange(len(w)), 1.0
+    for _ in range(blocks.options["tries"]):
         states = best_states(viterbi.best_states, (units[wide] / wider).astype(np.float32), counts[wide], TABLE, bits)
         gain, scale = _fitted(w[wide], counts[wide], TABLE[states].astype(np.float64))
         better = gain > kept[wide]
         tiles = wide[better]
         kept[tiles], scales[tiles], chosen[tiles] = gain[better], scale[better], states[better]
-    largest = np.finfo(np.float16).max
-    return {"scale": scales.clip(-largest, largest), "codes": _packed(chosen, bits)}
+        wide = wide[peaks[wide] > EDGE * wider]
+        wider *= WIDER
+    return {"scale": scales, "codes": _packed(chosen, bits)}
 
 
 def _fitted(w: Array, counts: Array, values: Array) -> tuple[Array, Array]:
@@ -105,7 +120,7 @@ def _fitted(w: Array, counts: Array, values: Array) -> tuple[Array, Array]:
 
 
 def _rings(values: Array, blocks: Blocks) -> Array:
-    """What belongs to the weights of tiles, (tiles, rows * cols), in the order of rings: float64 (tiles, 256)."""
+    """Numbers of the weights of tiles, (tiles, rows * cols), in the order of rings: float64 (tiles, 256)."""
     rows = min(ROWS, blocks.geom.rows)
     whole = np.zeros((len(values), COLS, ROWS))
     whole[:, : values.shape[1] // rows, :rows] = values.reshape(len(values), rows, -1).swapaxes(1, 2)

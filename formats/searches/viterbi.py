@@ -58,7 +58,8 @@ def _passed(units: Floats, counts: Floats, table: Floats, costs: Floats, bits: i
     """The least cost of each group of states after some weights, and after each which state of the group has it.
 
     Args:
-        units, counts: float32 (rings, weights).
+        units: float32 (rings, weights).
+        counts: float32 (rings, weights).
         table: as for `best_states`.
         costs: float32 (rings, groups), before the first weight.
         bits: of a code.
@@ -70,7 +71,9 @@ def _passed(units: Floats, counts: Floats, table: Floats, costs: Floats, bits: i
     placed = np.ascontiguousarray(table.reshape(low, -1, low).transpose(2, 0, 1))  # by lowest bits, highest, the rest
     ways = np.zeros((units.shape[1], rings, groups), np.uint8)
     for t in range(units.shape[1]):
-        before = np.ascontiguousarray(costs.reshape(rings, -1, low).transpose(2, 0, 1))  # what becomes lowest bits first
+        before = np.ascontiguousarray(
+            costs.reshape(rings, -1, low).transpose(2, 0, 1)
+        )  # what becomes lowest bits first
         unit, count = units[:, t, None, None], counts[:, t, None, None]
         costs = np.full((rings, low, groups >> bits), np.inf, np.float32)
         way = ways[t].reshape(costs.shape)

@@ -120,7 +120,8 @@ def _last_state(bits: int) -> Callable[[int, int], int]:
             cost = load_float(costs + 4 * each)
             if cost < best:
                 best, group = cost, each
-        return (group << bits) + load_byte(beaten + group)
+        state: int = (group << bits) + load_byte(beaten + group)
+        return state
 
     return last_state
 

@@ -7,6 +7,7 @@ ring's first bytes, so these are copied behind the last ones.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from statistics import NormalDist
 
 import numpy as np
@@ -19,7 +20,7 @@ from fourcc.kernels.products.crossover import BLOCK_DECODERS
 from fourcc.kernels.products.panel_gemm import any_count, float_panels, float_scratch, store_rows
 from fourcc.kernels.products.panels import ROWS
 from fourcc.kernels.products.row_gemv import choose_by_count
-from fourcc.kernels.products.signatures import Tile, WriteRow
+from fourcc.kernels.products.signatures import PanelMaker, Tile
 from fourcc.kernels.simd.arithmetic import floats_of, multiply
 from fourcc.kernels.simd.builder import Builder, Value
 from fourcc.kernels.simd.interpreted import Lanes
@@ -36,7 +37,9 @@ SHIFT, TILE_COLS = 6, 4  # of a tile: log2 of its rows; its columns
 SIXTEENS = 16  # of a ring
 CODES = PARTS + 8
 LINE = 64
-Decode = tuple[int, int]  # address of the weights, scratch memory
+Stored = tuple[int, int]  # address of the weights, scratch memory
+Column = Callable[[int, int, int, int], Lanes]  # (codes, part, col, wrapped) -> weights before their scale
+Square = Callable[[int, int, int, int], int]  # (weights, row, left, scratch) -> the address of the first row
 
 
 def _table() -> Lanes:
@@ -81,10 +84,11 @@ def trellis_kernel(bits: int) -> Kernel:
 
 def _tile_number(weights: int, row: int) -> int:
     """The number of the tile that begins a row of tiles."""
-    return (row >> SHIFT) * ((load_word(weights + COLS) + (TILE_COLS - 1)) >> 2)
+    across: int = (load_word(weights + COLS) + (TILE_COLS - 1)) >> 2
+    return (row >> SHIFT) * across
 
 
-def _column(bits: int) -> Tile[int]:
+def _column(bits: int) -> Column:
     load, step = load_windows[bits], 2 * bits
 
     def column(codes: int, part: int, col: int, wrapped: int) -> Lanes:
@@ -96,7 +100,7 @@ def _column(bits: int) -> Tile[int]:
     return column
 
 
-def _wrap(bits: int) -> WriteRow:
+def _wrap(bits: int) -> Callable[[int, int], None]:
     size, step = 32 * bits, 2 * bits
 
     def wrap(codes: int, wrapped: int) -> None:
@@ -107,7 +111,7 @@ def _wrap(bits: int) -> WriteRow:
     return wrap
 
 
-def _panel(bits: int):
+def _panel(bits: int) -> PanelMaker:
     column, wrap, size = _column(bits), _wrap(bits), 32 * bits
 
     def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
@@ -123,12 +127,12 @@ def _panel(bits: int):
     return panel
 
 
-def _products(columns: int, bits: int) -> Tile[Decode]:
+def _products(columns: int, bits: int) -> Tile[Stored]:
     """The product of sixteen rows with `columns` activations."""
     column_of, wrap, size = _column(bits), _wrap(bits), 32 * bits
     nothing = no_float_columns[columns]
 
-    def products(source: Decode, cols: int, job: int, column: int, rows: int, row: int) -> None:
+    def products(source: Stored, cols: int, job: int, column: int, rows: int, row: int) -> None:
         (weights, scratch), stride = source, load_word(job + X_STRIDE)
         x, part, tile = load_word(job + X) + column * stride, (row >> 4) & 3, _tile_number(weights, row)
         total = nothing()
@@ -157,7 +161,7 @@ def _few(bits: int) -> KernelFunction:
     return few
 
 
-def _square(bits: int):
+def _square(bits: int) -> Square:
     column, wrap, size = _column(bits), _wrap(bits), 32 * bits
 
     def square(weights: int, row: int, left: int, scratch: int) -> int:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from fourcc.kernels.simd.builder import Builder, Value, llvm_type
 from fourcc.kernels.simd.interpreted import read, write
 from fourcc.kernels.simd.memory import VECTOR
-from fourcc.kernels.simd.operation import FLOATS, Operation, operation
-from fourcc.kernels.simd.tiles import nothing
+from fourcc.kernels.simd.operation import ADDRESS, FLOATS, Operation, operation
 
 LANES = 16
 
@@ -16,7 +15,7 @@ LANES = 16
 def _deinterleave(width: int) -> Operation:
     """The operation for rows of so many words, a power of two up to 16."""
 
-    @operation(returns=nothing)
+    @operation(ADDRESS, ADDRESS)
     def deinterleave(source: int, out: int) -> None:
         """Writes sixteen rows of words, one after the other, as columns, one after the other."""
         write(out, read(source, "<i4", LANES * width).reshape(LANES, width).T)

@@ -15,7 +15,7 @@ MASK = (1 << WIDE) - 1
 
 
 def window_bytes(bits: int) -> int:
-    """Bytes that are read for sixteen windows `bits` bits apart: 8 or 16, of which those behind the last are ignored."""
+    """Bytes that are read for sixteen windows `bits` bits apart: 8 or 16, some of them in vain."""
     return 8 if 15 * bits + WIDE <= 64 else 16
 
 

@@ -27,6 +27,9 @@ ENCODERS: list[tuple[str, dict[str, object]]] = [
     ("Q4_A", {"method": "equal-count"}),
     ("Q4_A", {"method": "kmeans"}),
     ("Q4_0", {}),
+    ("TC2", {}),
+    ("TC3", {}),
+    ("TC4", {}),
 ]
 
 

@@ -213,7 +213,7 @@ def argument(random: np.random.Generator, name: str, parameter: str, kind: Opera
     """One argument of an operation."""
     count = max(1, kind.lanes)
     dtype = DTYPES[kind.element]
-    if parameter in {"address", "low", "high"} and kind == INTEGER:
+    if parameter in {"address", "low", "high", "source", "out"} and kind == INTEGER:
         at = int(base + ARENA + random.integers(0, 2048))
         return np.array([at & -8 if name.endswith("_shared") else at])  # an unaligned one kills the process on ARM
     if parameter == "count" and kind == INTEGER:

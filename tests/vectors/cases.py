@@ -413,6 +413,29 @@ def whole_tensor(parts: dict[str, bytes], top: int) -> Cases:
     ]
 
 
+def trellis(bits: int) -> Cases:
+    """TC2, TC3 and TC4: rings of 256 codes.
+
+    Args:
+        bits: of a code.
+    """
+    ring = bytes((37 * at + 11) % 256 for at in range(32 * bits))
+    return [
+        *common((3, 4)),
+        *refused((3, 4)),
+        Invalid("huge", "the scale is infinite", (1, 4), [3e5, 1.0, -3e5, 2e5], "NumericError", TOO_LARGE_FOR_TC),
+        Valid("edges", "a tile of 64 rows and one of 6, both with a short one beside them", (70, 5), bell(350, 14)),
+        Valid("one_try", "an outlier, and a single spread", (2, 4), [*bell(7, 15), 9.0], options={"tries": 1}),
+        Valid("one_weight", "1 x 1", (1, 1), [-0.75]),
+        Valid(
+            "foreign_codes",
+            "a negative scale, and one that is infinite",
+            (3, 5),
+            parts={"scale": bytes.fromhex("00b8007c"), "codes": ring + ring[::-1]},
+        ),
+    ]
+
+
 def affine(top: int, codes: bytes, *, index: bytes | None = None) -> Cases:
     """Q8_Z, Q4_Z, and with an index Q8_X and Q4_X: groups with zero points.
 
@@ -447,6 +470,7 @@ def affine(top: int, codes: bytes, *, index: bytes | None = None) -> Cases:
 
 
 EXTREMES = [FLT_MAX, -FLT_MAX]
+TOO_LARGE_FOR_TC = ["weights are not finite", "too large for TC"]
 TOO = ["weights are not finite", "too large for Q"]
 HALVES = [(at % 13) + 0.5 for at in range(13)]
 ROWS = bell(172, 12)
@@ -562,6 +586,9 @@ CASES: dict[str, Cases] = {
     "q4_m": whole_tensor({**ABOVE, "q": bytes([0x0F, 0x80])}, 15),
     "q8_z": affine(255, bytes([0, 255, 8, 16, 1, 2, 128, 127])),
     "q4_z": affine(15, bytes.fromhex("f0812f7e")),
+    "tc2": trellis(2),
+    "tc3": trellis(3),
+    "tc4": trellis(4),
     "q8_x": affine(255, bytes([0, 255, 8, 16, 1, 2, 128, 127]), index=INDEX),
     "q4_x": affine(15, bytes.fromhex("f0812f7e"), index=INDEX),
     "u16": counted(2),
