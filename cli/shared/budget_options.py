@@ -114,10 +114,8 @@ class AskedBudget:
         """Converts, with progress and notes. Raises UsageError where there is no output."""
         from fourcc.calibration.to_budget import convert_to_budget
 
-        assert self.size is not None
-        assert self.text is not None
-        if output is None:
-            raise UsageError("convert needs an output", hint="Add -o FILE.")
+        if self.size is None or self.text is None or output is None:
+            raise UsageError("convert needs a budget, a text and an output", hint="Add -o FILE.")
         with ExitStack() as stack:
             stages = BudgetStages(stack, quiet=quiet)
             return convert_to_budget(

@@ -122,7 +122,7 @@ class Plan:
             raise PolicyError(self.unmet, file=self.policy.file)
 
 
-def plan(
+def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
     source: Source,
     policy: Policy,
     *,

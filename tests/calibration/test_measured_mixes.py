@@ -33,7 +33,9 @@ def test_a_mix_is_nearer_than_a_recipe(root: Path, tmp_path: Path, halves: tuple
         assert file.stat().st_size <= 365_000
 
     def divergence(file: Path, text: Path) -> float:
-        found = fourcc.evaluate(file, text, reference=tiny, tokenizer=tokenizer, activations="exact", tokens=2000).divergence
+        found = fourcc.evaluate(
+            file, text, reference=tiny, tokenizer=tokenizer, activations="exact", tokens=2000
+        ).divergence
         assert found is not None
         return found.mean
 

@@ -41,7 +41,9 @@ def evaluated(folder: Path, changed: dict[str, str]) -> float:
     rules = "".join(f'[[rule]]\nmatch = "{name}"\ntag = "{tag}"\n' for name, tag in changed.items())
     policy = f'version = 1\n{rules}[[rule]]\nmatch = "*"\nkeep = true\n'
     fourcc.convert(MODEL, folder / "changed.bin", policy=policy, tokenizer=TOKENIZER, force=True)
-    result = fourcc.evaluate(folder / "changed.bin", TEXT, reference=MODEL, tokenizer=TOKENIZER, tokens=60, activations="exact")
+    result = fourcc.evaluate(
+        folder / "changed.bin", TEXT, reference=MODEL, tokenizer=TOKENIZER, tokens=60, activations="exact"
+    )
     assert result.divergence is not None
     return result.divergence.mean
 

@@ -55,7 +55,9 @@ def evaluated(folder: Path, tag: str, **settings: Any) -> float:
     """KL divergence of a converted model.bin in which one matrix has another format."""
     policy = f'version = 1\n[[rule]]\nmatch = "{WO}"\ntag = "{tag}"\n[[rule]]\nmatch = "*"\nkeep = true\n'
     fourcc.convert(MODEL, folder / "one.bin", policy=policy, tokenizer=TOKENIZER, **settings)
-    result = fourcc.evaluate(folder / "one.bin", TEXT, reference=MODEL, tokenizer=TOKENIZER, tokens=60, activations="exact")
+    result = fourcc.evaluate(
+        folder / "one.bin", TEXT, reference=MODEL, tokenizer=TOKENIZER, tokens=60, activations="exact"
+    )
     assert result.divergence is not None
     return result.divergence.mean
 

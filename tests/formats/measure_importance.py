@@ -66,7 +66,9 @@ def divergence(tag: str, method: str, aids: dict[str, Aids] | None) -> tuple[flo
         policy = POLICY.format(tag=tag, encoder=encoder)
         fourcc.convert(MODEL, output, policy=policy, tokenizer=TOKENIZER, aids=aids)
         reading = {"context": CONTEXT, "tokens": TOKENS, "documents": True}
-        found = fourcc.evaluate(output, STORIES, reference=MODEL, tokenizer=TOKENIZER, activations="exact", **reading).divergence
+        found = fourcc.evaluate(
+            output, STORIES, reference=MODEL, tokenizer=TOKENIZER, activations="exact", **reading
+        ).divergence
     assert found is not None
     return found.mean, found.half
 
