@@ -11,6 +11,7 @@ from fourcc.calibration.asked_options import asked_options
 from fourcc.calibration.costs import Costs
 from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
 from fourcc.calibration.units import asked_groups
+from fourcc.errors import InputError, PluginError
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.files.write import check_target
 from fourcc.models.opening import open_to_run
@@ -82,15 +83,20 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         seconds=seconds,
         feedback=as_feedback(feedback),
     )
+    read = [Path(text), *([Path(calibration)] if isinstance(calibration, (str, Path)) else [])]
     with ExitStack() as stack:
         source = stack.enter_context(open_source(model, tokenizer))
-        target = None if output is None else check_target(Path(output), source.all_files, force=force)
+        target = None if output is None else check_target(Path(output), [*source.all_files, *read], force=force)
         opened, notes = open_to_run(model, stack, tokenizer=tokenizer)
         for each in notes:
             note(each)
         known = _calibration(calibration, source)
         session = Session(source, opened, wanted, known, Path(text), thread_count(threads), note)
-        return session.costs(target, progress, force=force, resume=resume)
+        try:
+            return session.costs(target, progress, force=force, resume=resume)
+        except (InputError, PluginError) as error:  # raised where the file's name is not known
+            error.file = error.file or str(model)
+            raise
 
 
 def _calibration(given: str | Path | Calibration | None, source: Source) -> Calibration | None:

@@ -174,7 +174,9 @@ def test_a_plugin_that_breaks_is_named_with_the_tensor() -> None:
     with registry.trying(narrow(breaks)), pytest.raises(PluginError) as caught:
         measured(options="Bad1,Q8_0")
     text = str(caught.value)
-    assert "tensor 'tok_embeddings': encode of the format Bad1 (unpackaged 0) does not keep its contract" in text
+    assert (
+        f"{MODEL}, tensor 'tok_embeddings': encode of the format Bad1 (unpackaged 0) does not keep its contract" in text
+    )
     assert "RuntimeError: no luck" in text
     assert "Leave Bad1 out of the options to measure the others." in text
 
@@ -207,7 +209,7 @@ def test_weights_that_overflow_in_the_network_are_an_error() -> None:
 
     with registry.trying(narrow(huge)), pytest.raises(InputError) as caught:
         measured(options="Bad1")
-    assert str(caught.value).startswith(f"tensor '{WQ}': with these encoded weights the logits are not finite")
+    assert str(caught.value).startswith(f"{MODEL}, tensor '{WQ}': with these encoded weights the logits are not finite")
 
 
 def test_a_format_that_needs_calibration_data_gets_them(calibration: Path) -> None:
