@@ -35,7 +35,7 @@ class PartialFile:
     """The file `TARGET.part`; a context manager that publishes it as the target when it is left normally.
 
     Left by a `FourccError` it is removed: the same would happen again. Left by anything else, such as an interrupt, it
-    stays.
+    stays if a layer is done.
 
     Args:
         target: the path from `check_target`.
@@ -56,7 +56,7 @@ class PartialFile:
         self._target, self._nbytes, self._work, self._shape = target, nbytes, work, states
         self._slot = 4 * states[0] * states[1]
         self._resume = resume
-        self._fd, self.done = -1, 0
+        self._fd, self.done, self._worth_keeping = -1, 0, False
 
     def __enter__(self) -> Self:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | (0 if self._resume else os.O_TRUNC)
@@ -64,6 +64,7 @@ class PartialFile:
             self._fd = os.open(self.path, flags, 0o666)
         try:
             self.done, self._from = self._found()
+            self._worth_keeping = self.done > 0
         except BaseException:
             os.close(self._fd)
             raise
@@ -86,6 +87,7 @@ class PartialFile:
             os.fsync(self._fd)
         mark = MARK.pack(done, self._work, xxh3_128_digest(data))
         self.write_at(self._mark_at(slot), mark + xxh3_128_digest(mark))
+        self._worth_keeping = True
         with self._named("write"):
             os.fsync(self._fd)
 
@@ -102,7 +104,7 @@ class PartialFile:
                     os.fsync(self._fd)
                     self.path.replace(self._target)
                     sync_folder(self._target.parent)
-            elif issubclass(kind, FourccError):
+            elif issubclass(kind, FourccError) or not self._worth_keeping:
                 with contextlib.suppress(OSError):
                     self.path.unlink()
         finally:

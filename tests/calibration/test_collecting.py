@@ -154,6 +154,7 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, calls: int) -> None:
     with pytest.raises(StoppedError):
         collect(network(case("grouped heads")), work(), target, progress=stop)
     assert not target.exists()
+    assert target.with_name(target.name + SUFFIX).exists() == (calls > 3)
     again: list[tuple[str, int, int]] = []
     before = collect(
         network(case("grouped heads")), work(), target, resume=True, progress=lambda *call: again.append(call)
