@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fourcc.arrays import Array
 from fourcc.compute import error_feedback
-from fourcc.feedback.columns import codes_by_column
+from fourcc.feedback.columns import codes_by_column, distances_by_column
 from fourcc.feedback.factor import factored, upper_factor
 from fourcc.feedback.feedback import Feedback
 from fourcc.grid import Grid
@@ -42,6 +42,9 @@ def check_codes(w: Array, grid: Grid, h: Array) -> None:
     upper = factored(h, Feedback(order="columns"), whole=0).upper
     fast = error_feedback.choose(w, grid, upper, codes_by_column, whole=LARGE)
     assert np.array_equal(fast, codes_by_column(w, grid, upper))
+    levels = grid.at(fast + grid.low)
+    far = error_feedback.distances(w, levels, upper, distances_by_column, whole=LARGE)
+    assert np.array_equal(far, distances_by_column(w, levels, upper), equal_nan=True)
 
 
 @examples(60)
