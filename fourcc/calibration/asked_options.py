@@ -42,10 +42,19 @@ def asked_options(text: str | Iterable[str] | None) -> tuple[TargetFormat, ...]:
 
 def default_options() -> tuple[TargetFormat, ...]:
     """Every quantized format of ggml's that encodes without calibration data, in the order of its bits."""
-    formats = [fmt for fmt, _ in registry.working() if SHARED in fmt.foreign and fmt.encode and not fmt.needs]
+    return tuple(target for target in _quantized() if SHARED in target.format.foreign)
+
+
+def spare_options() -> tuple[TargetFormat, ...]:
+    """Every other such format: for matrices that no default option fits."""
+    return tuple(target for target in _quantized() if SHARED not in target.format.foreign)
+
+
+def _quantized() -> list[TargetFormat]:
+    formats = [fmt for fmt, _ in registry.working() if fmt.encode and not fmt.needs]
     quantized = [fmt for fmt in formats if fmt.real and fmt.codes is not None]
     targets = [TargetFormat(fmt, complete(fmt.params, {}), complete(fmt.options, {})) for fmt in quantized]
-    return tuple(sorted(targets, key=lambda target: (target.format.bits_per_weight(), target.format.tag)))
+    return sorted(targets, key=lambda target: (target.format.bits_per_weight(), target.format.tag))
 
 
 def spelled_option(target: TargetFormat) -> str:

@@ -45,8 +45,8 @@ class Option:
         params: the layout's parameters, complete.
         options: the encoder's options, complete.
         nbytes: bytes of the unit's parts in this format, without padding.
-        output_error: E ||x D^T||^2 / E ||x W^T||^2 over the text, with D the weights' error; None where it was not
-            computed.
+        output_error: E ||x D^T||^2 / E ||x W^T||^2 over the text, with D the weights' error; None where it is not
+            finite.
         kld: KL divergence from the original in nats a token where only this unit has this format: measured, or
             predicted from a measured option.
         seconds: of a product with one activation, on this machine; None where no time was taken.

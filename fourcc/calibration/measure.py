@@ -7,10 +7,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fourcc.calibration.asked_options import asked_options
+from fourcc.calibration.asked_options import asked_options, spare_options
 from fourcc.calibration.costs import Costs
 from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
 from fourcc.calibration.units import asked_groups
+from fourcc.errors import InputError, PluginError
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.files.write import check_target
 from fourcc.models.opening import open_to_run
@@ -53,7 +54,8 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         calibration: what encoders are given; None: nothing.
         feedback: ``"gptq"``, or the settings: encoders choose codes with error feedback, where the calibration has
             Hessians; None: they do not.
-        options: ``TAG[:NAME=VALUE]...,TAG``; None: the quantized formats of ggml.
+        options: ``TAG[:NAME=VALUE]...,TAG``; None: the quantized formats of ggml,
+            and for matrices that none of them fits all others.
         group: ``q+k+v,gate+up``: matrices of a layer that get one format; None: each matrix has its own.
         tokens: tokens to measure, at most.
         context: tokens of a window; 0: 512, or the model's context if that is shorter.
@@ -74,6 +76,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     """
     wanted = Wanted(
         options=asked_options(options),
+        spare=spare_options() if options is None else (),
         groups=asked_groups(group),
         tokens=tokens,
         context=context,
@@ -82,15 +85,20 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         seconds=seconds,
         feedback=as_feedback(feedback),
     )
+    read = [Path(text), *([Path(calibration)] if isinstance(calibration, (str, Path)) else [])]
     with ExitStack() as stack:
         source = stack.enter_context(open_source(model, tokenizer))
-        target = None if output is None else check_target(Path(output), source.all_files, force=force)
+        target = None if output is None else check_target(Path(output), [*source.all_files, *read], force=force)
         opened, notes = open_to_run(model, stack, tokenizer=tokenizer)
         for each in notes:
             note(each)
         known = _calibration(calibration, source)
         session = Session(source, opened, wanted, known, Path(text), thread_count(threads), note)
-        return session.costs(target, progress, force=force, resume=resume)
+        try:
+            return session.costs(target, progress, force=force, resume=resume)
+        except (InputError, PluginError) as error:  # raised where the file's name is not known
+            error.file = error.file or str(model)
+            raise
 
 
 def _calibration(given: str | Path | Calibration | None, source: Source) -> Calibration | None:

@@ -141,7 +141,7 @@ class OriginalRun:
         if not np.isfinite(mine).all():
             names = ", ".join(replaced)
             raise InputError(
-                "logits are not finite with the encoded weights", tensor=names, hint="Leave the option out."
+                "with these encoded weights the logits are not finite", tensor=names, hint="Leave the option out."
             )
         reference = self._probabilities(number)
         runs = slices(len(mine), self._vocabulary)

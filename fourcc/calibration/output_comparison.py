@@ -12,6 +12,7 @@ tokens as columns, and they are those that the network computes. They are float3
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import inf, isfinite
 
 import numpy as np
 
@@ -37,13 +38,14 @@ class OutputComparison:
         self._outputs = list(self._runs(weights))
 
     def __call__(self, decoded: Floats) -> float | None:
-        """The output error of decoded weights; 0 where no output differs, None where the original has no output."""
+        """The output error of decoded weights; 0 where no output differs, None where it is not finite."""
         sums = ErrorSums()
         for outputs, mine in zip(self._outputs, self._runs(decoded), strict=True):
             sums += coding.error_sums(outputs, mine, whole=outputs.size)
         if sums.noise == 0:
             return 0.0
-        return sums.noise / sums.signal if sums.signal else None
+        error = sums.noise / sums.signal if sums.signal else inf
+        return error if isfinite(error) else None
 
     def _runs(self, weights: Floats) -> Iterator[Array]:
         """The outputs, a run of inputs at a time: float32 (n, rows); of a look-up, the rows themselves (n, cols)."""

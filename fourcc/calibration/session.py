@@ -45,6 +45,7 @@ class Wanted:
 
     Attributes:
         options: the formats to try.
+        spare: the formats to try for matrices that none of the options fits.
         groups: roles whose matrices within a layer get one format.
         tokens: tokens to measure, at most.
         context: tokens of a window; 0: `CONTEXT`, or the model's context if that is shorter.
@@ -55,6 +56,7 @@ class Wanted:
     """
 
     options: tuple[TargetFormat, ...]
+    spare: tuple[TargetFormat, ...] = ()
     groups: tuple[Group, ...] = ()
     tokens: int = TOKENS
     context: int = 0
@@ -67,7 +69,7 @@ class Wanted:
         """The part of it that no field of `Costs` has, as JSON has it."""
         groups = ["+".join(sorted(group)) for group in self.groups]
         flags = {"direct": self.direct, "seconds": self.seconds}
-        return {"options": list(map(spelled_option, self.options)), "groups": groups, **flags}
+        return {"options": list(map(spelled_option, (*self.options, *self.spare))), "groups": groups, **flags}
 
 
 @attrs.frozen(eq=False)
@@ -95,7 +97,7 @@ class Session:
     def costs(self, target: Path | None, progress: OnProgress | None, *, force: bool, resume: bool) -> Costs:
         """The costs; with a target they are written, and what is done is kept beside it until then."""
         data = self.file.read_bytes()
-        planned = planned_units(self.source, self.wanted.options, self.wanted.groups)
+        planned = planned_units(self.source, self.wanted.options, self.wanted.groups, self.wanted.spare)
         self._note_all(planned.notes)
         self._check_feedback(planned)
         self._note_calibration(planned, hashlib.sha256(data).hexdigest())

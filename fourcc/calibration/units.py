@@ -102,13 +102,20 @@ def asked_groups(text: str | Iterable[str] | None) -> tuple[Group, ...]:
     return tuple(frozenset(GROUPED[word] for word in each) for each in words)
 
 
-def planned_units(source: Source, options: Sequence[TargetFormat], groups: Sequence[Group] = ()) -> PlannedUnits:
+def planned_units(
+    source: Source,
+    options: Sequence[TargetFormat],
+    groups: Sequence[Group] = (),
+    spare: Sequence[TargetFormat] = (),
+) -> PlannedUnits:
     """The units of a model.
 
     Args:
         source: the opened model.
         options: the formats to try.
         groups: roles whose matrices within a layer make one unit.
+        spare: the formats to try for units that none of the options fits. Where there are some, nobody asked for the
+            options, so no notes tell which of them do not fit.
 
     Raises:
         UsageError: no option fits any matrix.
@@ -119,14 +126,17 @@ def planned_units(source: Source, options: Sequence[TargetFormat], groups: Seque
     gathered: dict[object, list[SourceTensor]] = {}
     for tensor in source.tensors:
         gathered.setdefault(_key(tensor, groups), []).append(tensor)
-    unions = [_unit(tensors, options, tied=tied) for key, tensors in gathered.items() if key is not None]
+    first = [_unit(tensors, options, tied=tied) for key, tensors in gathered.items() if key is not None]
+    unions = [each if each.options else _unit(each.tensors, spare, tied=tied) for each in first]
     units = tuple(unit for unit in unions if unit.options)
     if not units:
-        tried = ", ".join(str(option.format.tag) for option in options)
-        raise UsageError("no option fits a matrix of this model", file=source.path, found=tried)
+        found = ", ".join(str(option.format.tag) for option in (*options, *spare))
+        raise UsageError("no option fits a matrix of this model", file=source.path, found=found)
     measured = {tensor.name for unit in units for tensor in unit.tensors}
     fixed = tuple(_fixed(tensor) for tensor in source.tensors if tensor.name not in measured)
-    return PlannedUnits(tuple(options), units, fixed, tuple(_notes(unions, options)))
+    tried = (*options, *spare) if any(not each.options for each in first) else tuple(options)
+    notes = _spare_notes(first, unions) if spare else _notes(unions, options)
+    return PlannedUnits(tried, units, fixed, tuple(notes))
 
 
 def _key(tensor: SourceTensor, groups: Sequence[Group]) -> object:
@@ -160,6 +170,20 @@ def _notes(units: Sequence[PlannedUnit], options: Sequence[TargetFormat]) -> Ite
             tensor = next(each for each in lacking[0].tensors if not _fits(each, option))
             reason = option.format.misfit(tensor.shape, option.params)
             yield f"{option.format.tag} does not fit {len(lacking)} of {len(units)} units: {reason}"
+    yield from _bare_notes(units)
+
+
+def _spare_notes(first: Sequence[PlannedUnit], units: Sequence[PlannedUnit]) -> Iterable[str]:
+    """Notes on units that only the spare formats fit, and on those that none fits."""
+    helped = [unit for before, unit in zip(first, units, strict=True) if unit.options and not before.options]
+    if helped:
+        tags = listed(dict.fromkeys(str(option.format.tag) for unit in helped for option in unit.options), SHOWN)
+        names = listed([unit.name for unit in helped], SHOWN)
+        yield f"no usual option fits {len(helped)} of {len(units)} units: {names}; tried for them: {tags}"
+    yield from _bare_notes(units)
+
+
+def _bare_notes(units: Sequence[PlannedUnit]) -> Iterable[str]:
     bare = [unit.name for unit in units if not unit.options]
     if bare:
         yield f"no option fits {len(bare)} of {len(units)} units, which stay as they are stored: {listed(bare, SHOWN)}"

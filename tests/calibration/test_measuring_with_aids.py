@@ -21,7 +21,7 @@ from tests.running.variants import HEADER, Checkpoint
 
 FOLDER = ROOT / "tests" / "models"
 MODEL, TOKENIZER, TEXT = FOLDER / "tiny.bin", FOLDER / "tiny_tokenizer.bin", FOLDER / "heldout.txt"
-WO = "layers.0.attention.wo"
+WQ, WO = "layers.0.attention.wq", "layers.0.attention.wo"
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,9 @@ def test_a_plugin_that_breaks_is_named_with_the_tensor() -> None:
     with registry.trying(narrow(breaks)), pytest.raises(PluginError) as caught:
         measured(options="Bad1,Q8_0")
     text = str(caught.value)
-    assert "tensor 'tok_embeddings': encode of the format Bad1 (unpackaged 0) does not keep its contract" in text
+    assert (
+        f"{MODEL}, tensor 'tok_embeddings': encode of the format Bad1 (unpackaged 0) does not keep its contract" in text
+    )
     assert "RuntimeError: no luck" in text
     assert "Leave Bad1 out of the options to measure the others." in text
 
@@ -199,6 +201,17 @@ def test_a_format_that_cannot_hold_the_weights_is_left_out_with_a_note() -> None
         assert "Bad1 cannot hold the weights of 1 of 29 units: tok_embeddings" in notes
         with pytest.raises(NumericError, match="too large for Bad1"):
             measured(options="Bad1")
+
+
+def test_weights_that_overflow_in_the_network_are_an_error() -> None:
+    """They are finite, but their products are not."""
+
+    def huge(blocks: Blocks) -> Parts:
+        return {"scale": np.full(len(blocks.w), 3e38, np.float32), "codes": np.ones(blocks.w.shape, np.int8)}
+
+    with registry.trying(narrow(huge)), pytest.raises(InputError) as caught:
+        measured(options="Bad1")
+    assert str(caught.value).startswith(f"{MODEL}, tensor '{WQ}': with these encoded weights the logits are not finite")
 
 
 def test_a_format_that_needs_calibration_data_gets_them(calibration: Path) -> None:

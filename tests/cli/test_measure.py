@@ -103,6 +103,15 @@ def test_what_cannot_be_is_refused(
     assert not list(tmp_path.iterdir())
 
 
+def test_an_input_is_no_output(run: Runner, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_text("Once upon a time")
+    ended = run(*GIVEN[:3], text, *GIVEN[4:], "-o", text, "--force")
+    assert ended.code == 2
+    assert "input and output are the same file" in ended.err
+    assert text.read_text() == "Once upon a time"
+
+
 def test_an_output_that_exists_is_kept(run: Runner, tmp_path: Path) -> None:
     path = tmp_path / "model.costs"
     path.write_text("mine")
