@@ -75,9 +75,10 @@ def measure(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure what each format costs each matrix, in bytes and in KL divergence.
+    """Measure what each format costs each matrix.
 
-    One format of each matrix is measured by running the model with it; the others are predicted from their error.
+    Bytes, and KL divergence on a text. One format of each matrix is measured by running the model with it; the
+    others are predicted from their error.
     """
     from fourcc.calibration.measure import measure as measured
     from fourcc.cli.render import costs_tables

@@ -70,3 +70,12 @@ def _decode_rows(
     decode_blocks(decode_block, arguments, blocks.shape[1], params, out=blocks.T)
     if whole is not None:
         w[...] = whole(blocks)
+
+
+def turned_back(back: Callable[[Floats, Parts, Geometry], Floats], w: Floats, parts: Parts, geom: Geometry) -> Floats:
+    """The matrix's weights; the function may not change those that it gets, just as in a product."""
+    given = w.view()
+    given.flags.writeable = False
+    with np.errstate(all="ignore"):  # a damaged file may hold any scale
+        turned = back(given, parts, geom)
+    return turned.copy() if isinstance(turned, np.ndarray) and not turned.flags.writeable else turned

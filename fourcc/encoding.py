@@ -23,7 +23,7 @@ from fourcc.tags import FourCC, as_tag
 from fourcc.tiles import tile_bounds
 
 
-def encode(
+def encode(  # noqa: PLR0913 - all but the first four by keyword, each with a default
     weights: Array,
     tag: str | FourCC,
     params: Params | None = None,
@@ -32,6 +32,8 @@ def encode(
     aids: Aids | None = None,
     feedback: str | Feedback | None = None,
     name: str | None = None,
+    whole: int = 0,
+    factors: Factors | None = None,
 ) -> QMatrix:
     """Encodes an array in memory; `fourcc.convert` does the same for files.
 
@@ -44,6 +46,9 @@ def encode(
         feedback: ``"gptq"``, or the settings: chooses the codes with error feedback, where the aids have a `hessian`
             and the format has codes, or blocks, that can take it.
         name: the tensor's, for messages.
+        whole: number of weights of the whole work that these are a part of; large work is done by compiled code. 0:
+            these are all.
+        factors: of Hessians, shared with other encodings of matrices that have the same inputs.
 
     Raises:
         UsageError: the format has no encoder, or the shape or a setting does not fit it.
@@ -55,7 +60,7 @@ def encode(
     if weights.dtype.kind not in "fiub":
         raise UsageError("weights are real numbers", tensor=name, found=f"dtype {weights.dtype}")
     check_needs(fmt, aids, weights.shape, name)
-    settings, factors = as_feedback(feedback), Factors()
+    settings, factors = as_feedback(feedback), factors or Factors()
     if settings is not None and aids.hessian is not None:
         check_shape("hessian", aids.hessian, weights.shape, name)
     params, options = checked_settings(fmt, weights.shape, params or {}, options or {})
@@ -71,7 +76,7 @@ def encode(
             known,
             name=name,
             first_index=first_index,
-            whole=weights.size,
+            whole=whole or weights.size,
             reader=partial(_rows, matrix),
             feedback=None if aids.unseen(index) else settings,
             factors=factors,

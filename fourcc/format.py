@@ -10,7 +10,7 @@ import attrs
 import numpy as np
 
 from fourcc.arrays import Array, Floats, Parts
-from fourcc.block_decoding import decode_blocks_of
+from fourcc.block_decoding import decode_blocks_of, turned_back
 from fourcc.dtypes import numpy_dtype
 from fourcc.geometry import Geometry
 from fourcc.grid import Grid, code_bounds, decoded_grid, entries_of_weights, with_entries
@@ -231,6 +231,11 @@ class Format(FormatSpec):
         return _is(self.decode, Format._decode_by_blocks)
 
     @property
+    def finds_levels(self) -> bool:
+        """Whether `grid` is made by decoding."""
+        return _is(self.grid, Format._decoded_grid)
+
+    @property
     def block_parts(self) -> tuple[Part, ...]:
         """The parts that `decode_block` gets."""
         turned = () if self.turn is None else self.turn.parts
@@ -277,22 +282,13 @@ class Format(FormatSpec):
         """Decodes blocks, turns them back and adds what is extra."""
         w = decode_blocks_of(self, self.decode_block, self.block_parts, parts, geom)
         if self.turn is not None:
-            w = _turned_back(self.turn, w, parts, geom)
+            w = turned_back(self.turn.back, w, parts, geom)
         if self.extra is not None:
             from fourcc.compute.sparse_weights import sparse_weights
 
             rows, cols, values = sparse_weights(self.extra, self.tag, parts, geom)
             np.add.at(w, (rows, cols), values)
         return w
-
-
-def _turned_back(turn: Turn, w: Floats, parts: Parts, geom: Geometry) -> Floats:
-    """The matrix's weights; the function may not change those that it gets, just as in a product."""
-    given = w.view()
-    given.flags.writeable = False
-    with np.errstate(all="ignore"):  # a damaged file may hold any scale
-        turned = turn.back(given, parts, geom)
-    return turned.copy() if isinstance(turned, np.ndarray) and not turned.flags.writeable else turned
 
 
 def _is(function: object, method: object) -> bool:

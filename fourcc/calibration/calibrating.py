@@ -15,7 +15,7 @@ from fourcc.calibration.collecting import Work, collect
 from fourcc.calibration.layout import About
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.reading import OWN, open_calibration
-from fourcc.errors import UsageError
+from fourcc.errors import InputError, UsageError
 from fourcc.files.write import check_target
 from fourcc.models.evaluation import as_text, common_context
 from fourcc.models.opening import open_to_run
@@ -127,7 +127,11 @@ def carry_out(
     said = CalibrationText(asked.text.name, hashlib.sha256(data).hexdigest())
     work = planned_work(asked, said, cutting, merged)
     network = opened.network(cutting.protocol.context, threads)
-    done = collect(network, work, target, resume=resume, progress=progress)
+    try:
+        done = collect(network, work, target, resume=resume, progress=progress)
+    except InputError as error:  # raised where the file's name is not known
+        error.file = error.file or str(asked.model)
+        raise
     return Calibrated(open_calibration(target), cutting, done)
 
 

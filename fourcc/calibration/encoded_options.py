@@ -6,15 +6,20 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+import attrs
+import numpy as np
+
 from fourcc.arrays import Floats
 from fourcc.conversion.plan import describe
 from fourcc.encoding import encode
 from fourcc.errors import NumericError, PluginError
+from fourcc.feedback.factors import Factors
 from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids
 from fourcc.policy.asked_formats import TargetFormat
 from fourcc.qmatrix import QMatrix
 from fourcc.threads import Task, in_order
+from fourcc.tiles import decode_rows
 
 if TYPE_CHECKING:
     from fourcc.sources.source import SourceTensor
@@ -22,13 +27,36 @@ if TYPE_CHECKING:
 AT_ONCE = 1 << 26  # weights that are encoded at once; a single matrix may have more
 
 
+@attrs.frozen(eq=False)
+class EncodingSetting:
+    """How matrices of one measurement are encoded.
+
+    Attributes:
+        feedback: the settings of error feedback; None: none.
+        whole: weights of all matrices together; large work is done by compiled code.
+        threads: number of options that are encoded at once.
+        factors: of Hessians, shared by options and by matrices with the same inputs.
+    """
+
+    feedback: Feedback | None
+    whole: int
+    threads: int
+    factors: Factors = attrs.field(factory=Factors)
+
+    def decoded(self, matrix: QMatrix) -> Floats:
+        """The weights of an encoded matrix, float32 (rows, cols). Raises PluginError where its format breaks."""
+        geom = matrix.format.geometry(matrix.shape, matrix.params)
+        return decode_rows(matrix.format, matrix.parts, geom, matrix.name, whole=self.whole).astype(
+            np.float32, copy=False
+        )
+
+
 def encoded_options(
     tensor: SourceTensor,
     weights: Floats,
     options: Sequence[TargetFormat],
     aids: Aids,
-    feedback: Feedback | None,
-    threads: int,
+    setting: EncodingSetting,
 ) -> Iterator[QMatrix | NumericError]:
     """The matrix in each option, in order; an error in place of those whose format cannot hold the weights.
 
@@ -37,26 +65,34 @@ def encoded_options(
         weights: the tensor's, finite.
         options: that fit its shape.
         aids: what calibration knows of its inputs.
-        feedback: the settings of error feedback; None: none.
-        threads: number of options that are encoded at once.
+        setting: what all matrices share.
 
     Raises:
         UsageError: a format needs calibration data that are not given.
         PluginError: a format does not keep its contract; the hint says how to go on without it.
     """
-    one = partial(_encoded, tensor, weights, aids, feedback)
-    yield from in_order((Task(partial(one, option), weights.size) for option in options), threads, AT_ONCE)
+    one = partial(_encoded, tensor, weights, aids, setting)
+    yield from in_order((Task(partial(one, option), weights.size) for option in options), setting.threads, AT_ONCE)
 
 
 def _encoded(
-    tensor: SourceTensor, weights: Floats, aids: Aids, feedback: Feedback | None, option: TargetFormat
+    tensor: SourceTensor, weights: Floats, aids: Aids, setting: EncodingSetting, option: TargetFormat
 ) -> QMatrix | NumericError:
     tag = option.format.tag
     if option.holds(describe(tensor, tied=False)):
         return tensor.qmatrix()
     try:
-        params, options, name = option.params, option.options, tensor.name
-        return encode(weights, tag, params, options, aids=aids, feedback=feedback, name=name)
+        return encode(
+            weights,
+            tag,
+            option.params,
+            option.options,
+            aids=aids,
+            feedback=setting.feedback,
+            name=tensor.name,
+            whole=setting.whole,
+            factors=setting.factors,
+        )
     except NumericError as error:
         return error
     except PluginError as error:

@@ -15,21 +15,19 @@ import attrs
 import numpy as np
 
 from fourcc.calibration.costs import MEASURED_BITS, Option, Unit, by_size
-from fourcc.calibration.encoded_options import encoded_options
+from fourcc.calibration.encoded_options import EncodingSetting, encoded_options
 from fourcc.calibration.original_run import OriginalRun
 from fourcc.calibration.output_comparison import OutputComparison
 from fourcc.calibration.product_timer import ProductTimer
 from fourcc.calibration.units import PlannedUnit
 from fourcc.compute import pack_decoded
 from fourcc.errors import NumericError
-from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids
 from fourcc.matrix_encoder import refuse_nonfinite
 from fourcc.policy.asked_formats import TargetFormat
 from fourcc.qmatrix import QMatrix
 
 if TYPE_CHECKING:
-    from fourcc.compute.packed import Packed
     from fourcc.sources.source import SourceTensor
 
 
@@ -45,10 +43,6 @@ class _Encoded:
     def nbytes(self) -> int:
         return sum(matrix.nbytes for matrix in self.matrices)
 
-    def packed(self) -> dict[str, Packed]:
-        """The decoded matrices by name, ready to take the originals' places."""
-        return {str(matrix.name): pack_decoded(matrix.decode()) for matrix in self.matrices}
-
 
 @attrs.frozen(eq=False)
 class Measuring:
@@ -57,16 +51,14 @@ class Measuring:
     Attributes:
         run: the original on the measuring text, at its first stage.
         aids: what calibration knows, by tensor.
-        feedback: settings of the error feedback with which all but embeddings are encoded; None: none.
-        threads: number of threads.
+        setting: how matrices are encoded; embeddings are encoded without its feedback.
         direct: whether every option of every unit is measured.
         timer: takes the time of products; None: nobody does.
     """
 
     run: OriginalRun
     aids: Mapping[str, Aids]
-    feedback: Feedback | None
-    threads: int
+    setting: EncodingSetting
     direct: bool = False
     timer: ProductTimer | None = None
 
@@ -80,7 +72,7 @@ class Measuring:
     def _measured(self, unit: PlannedUnit) -> Unit:
         encoded = self._encoded(unit)
         chosen = list(range(len(encoded))) if self.direct or unit.looked_up else _chosen(unit, encoded)
-        damages = {at: self.run.divergence(encoded[at].packed()) for at in chosen if encoded[at].error != 0}
+        damages = {at: self._damage(encoded[at]) for at in chosen if encoded[at].error != 0}
         seconds = self._seconds(encoded)
         options = [
             _option(each, damages.get(at, _predicted(encoded, damages, at)), seconds[at])
@@ -90,6 +82,12 @@ class Measuring:
         measured = tuple(sorted(ordered.index(options[at]) for at in damages))
         names, shapes = ([getattr(tensor, key) for tensor in unit.tensors] for key in ("name", "shape"))
         return Unit(unit.name, tuple(names), unit.roles, tuple(shapes), measured, ordered)
+
+    def _damage(self, encoded: _Encoded) -> float:
+        """The KL divergence with the decoded matrices in the originals' places."""
+        return self.run.divergence(
+            {str(each.name): pack_decoded(self.setting.decoded(each)) for each in encoded.matrices}
+        )
 
     def _encoded(self, unit: PlannedUnit) -> list[_Encoded]:
         """The unit in each option that can hold its weights. Raises NumericError where none can."""
@@ -117,11 +115,11 @@ class Measuring:
         weights = np.ascontiguousarray(tensor.decode(), np.float32)
         refuse_nonfinite([(0, weights)], tensor=tensor.name, hint="The model's weights are damaged.")
         inputs = self.run.inputs.get(tensor.name)
-        error = OutputComparison(weights, self.run.tokens if inputs is None else inputs, self.threads)
+        error = OutputComparison(weights, self.run.tokens if inputs is None else inputs, self.setting.threads)
         aids = self.aids.get(tensor.name, Aids())
-        feedback = None if unit.looked_up else self.feedback
-        matrices = encoded_options(tensor, weights, unit.options, aids, feedback, self.threads)
-        return [(each, None if isinstance(each, NumericError) else error(each.decode())) for each in matrices]
+        setting = attrs.evolve(self.setting, feedback=None) if unit.looked_up else self.setting
+        matrices = encoded_options(tensor, weights, unit.options, aids, setting)
+        return [(each, error(setting.decoded(each)) if isinstance(each, QMatrix) else None) for each in matrices]
 
 
 def stages_to_run(pending: Sequence[PlannedUnit], layers: int, *, direct: bool) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import attrs
 from fourcc.calibration.asked_options import spelled_option
 from fourcc.calibration.calibrating import CONTEXT
 from fourcc.calibration.costs import Costs, Unit
+from fourcc.calibration.encoded_options import EncodingSetting
 from fourcc.calibration.measuring import Measuring, stages_to_run
 from fourcc.calibration.model_digest import model_digest
 from fourcc.calibration.original_run import OriginalRun
@@ -40,7 +41,7 @@ OnNote = Callable[[str], None]
 
 @attrs.frozen(eq=False, kw_only=True)
 class Wanted:
-    """What is to be measured, and how.
+    """The measurement that is asked for.
 
     Attributes:
         options: the formats to try.
@@ -104,7 +105,7 @@ class Session:
         done = {} if log is None else dict(log.done)
         if done:
             self.note(f"{len(done)} of {len(planned.units)} units were measured before the interruption")
-        for each in self._measured([unit for unit in planned.units if unit.name not in done], text, progress):
+        for each in self._measured(planned.units, set(done), text, progress):
             done[each.name] = each
             if log is not None:
                 log.add(each)
@@ -174,8 +175,11 @@ class Session:
         }
         return {**known, **self.wanted.head()}
 
-    def _measured(self, pending: Sequence[PlannedUnit], text: Cut, progress: OnProgress | None) -> Iterator[Unit]:
-        """The pending units, each as soon as it is measured."""
+    def _measured(
+        self, units: Sequence[PlannedUnit], done: Container[str], text: Cut, progress: OnProgress | None
+    ) -> Iterator[Unit]:
+        """The units that are not yet done, each as soon as it is measured."""
+        pending = [unit for unit in units if unit.name not in done]
         if not pending:
             return
         network = StagedNetwork(self.model.network(text.protocol.context, self.threads))
@@ -183,7 +187,8 @@ class Session:
         stages = StageCounter(stages_to_run(pending, network.layers, direct=self.wanted.direct), progress)
         run = OriginalRun(network, text.windows, vocabulary, stages)
         timer = ProductTimer(self.threads) if self.wanted.seconds else None
-        measuring = Measuring(run, self._aids(), self.wanted.feedback, self.threads, self.wanted.direct, timer)
+        setting = EncodingSetting(self.wanted.feedback, sum(unit.weights for unit in units), self.threads)
+        measuring = Measuring(run, self._aids(), setting, self.wanted.direct, timer)
         yield from measuring.units(pending, stages.begin)
 
     def _aids(self) -> Mapping[str, Aids]:

@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from fourcc.testing import agreement, declared, decoding, independence, inputs, numbers, products, storage, vectors
+from fourcc.testing import (
+    agreement,
+    declared,
+    decoding,
+    independence,
+    inputs,
+    levels,
+    numbers,
+    products,
+    storage,
+    vectors,
+)
 from fourcc.testing.finding import Finding, FoundError, Outcome, raised
 from fourcc.testing.process import outcomes_apart
 from fourcc.testing.subject import Subject, is_own, nothing_encodes, nothing_imports
@@ -91,6 +102,11 @@ def holds_nonfinite(subject: Subject) -> str | None:
 def no_codes(subject: Subject) -> str | None:
     """Why a check of codes does not apply."""
     return None if subject.format.codes is not None else "the format shows no codes"
+
+
+def puts_no_codes_back(subject: Subject) -> str | None:
+    """Why a check of levels does not apply."""
+    return None if subject.format.with_codes is not None else "the format takes no other codes"
 
 
 def asks_for_nothing(subject: Subject) -> str | None:
@@ -218,6 +234,7 @@ CHECKS = (
         ("shape and dtype", decoding.shape_and_dtype, (), DECODES),
         ("no warnings", decoding.quiet, (), DECODES),
         ("codes", decoding.codes, (nothing_encodes, no_codes), DECODES),
+        ("codes put back", levels.put_back, (nothing_encodes, no_codes, puts_no_codes_back), DECODES),
         ("every code", decoding.every_code, (nothing_encodes, packs_nothing), DECODES),
     ),
     *_checks(

@@ -15,7 +15,7 @@ from fourcc.calibration.calibration import Calibration, CalibrationText
 from fourcc.calibration.collecting import Work, collect
 from fourcc.calibration.hessians import HessianSums
 from fourcc.calibration.layout import About
-from fourcc.calibration.partial_file import SUFFIX
+from fourcc.calibration.partial_file import MARK_BYTES, SUFFIX
 from fourcc.calibration.reading import open_calibration
 from fourcc.errors import InputError, UsageError
 from fourcc.models.llama import Llama
@@ -165,12 +165,15 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path: Path, calls: int) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"wanted", "model.calib"}
 
 
+OTHER = work(WINDOWS[::-1])
+
+
 def test_other_work_is_not_gone_on_with(tmp_path: Path) -> None:
-    """Nor is a file whose marks are damaged: all begins anew."""
+    """Nor is a file whose mark is damaged, or whose states are: all begins anew."""
     target = tmp_path / "model.calib"
     part = target.with_name(target.name + SUFFIX)
-    for number, damage in enumerate((0, 1, 0)):
-        asked = work() if number < 2 else work(WINDOWS[::-1])
+    in_mark, in_states = -40, -2 * MARK_BYTES - 8
+    for damage, asked, wanted in ((0, work(), 1), (in_mark, work(), 0), (in_states, work(), 0), (0, OTHER, 0)):
 
         def stop(name: str, _: int, __: int) -> None:
             if name == "layer 1":
@@ -180,10 +183,10 @@ def test_other_work_is_not_gone_on_with(tmp_path: Path) -> None:
             collect(network(case("grouped heads")), work(), target, progress=stop)
         if damage:
             data = bytearray(part.read_bytes())
-            data[-40] ^= 1
+            data[damage] ^= 1
             part.write_bytes(data)
         before = collect(network(case("grouped heads")), asked, target, resume=True)
-        assert before == (1, 0, 0)[number]
+        assert before == wanted
         assert target.read_bytes() == collected(tmp_path / "wanted", asked).path.read_bytes()
 
 

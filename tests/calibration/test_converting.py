@@ -10,8 +10,10 @@ from fourcc.calibration.calibration import Calibration
 from fourcc.calibration.reading import open_calibration
 from fourcc.container.reader import ModelFile
 from fourcc.conversion.convert import Result
+from fourcc.conversion.plan import plan
 from fourcc.errors import InputError, UsageError
 from fourcc.format import Aids
+from fourcc.policy import Policy
 from tests.calibration.writing import dat, entry, imatrix
 from tests.sources.writers import Arrays, gguf_name, llama, llama2c_v0
 
@@ -46,6 +48,16 @@ def test_importance_reaches_the_encoders(tiny: Path, tmp_path: Path, calibration
     with ModelFile(tmp_path / "by_hand.bin") as model:
         weighed = {record.name for record in model.index.tensors if record.aids is not None}
     assert weighed == {name for name in calibration.statistics if not name.endswith("w2")}
+
+
+def test_a_tensor_that_is_kept_has_no_aids(tiny: Path, calibration: Calibration) -> None:
+    """Its Hessian is not even looked at."""
+    with fourcc.open(tiny) as source:
+        assert isinstance(source, fourcc.Source)
+        steps = plan(source, Policy.chosen(format="Q4_1,F32"), calibration=calibration).steps
+    assert any(step.decision.keep for step in steps)
+    for step in steps:
+        assert step.aids.empty == (step.decision.keep or step.source.name not in calibration.statistics)
 
 
 def test_a_matrix_has_its_aids(tiny: Path, calibration: Calibration) -> None:

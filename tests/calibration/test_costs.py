@@ -1,6 +1,7 @@
 """The file of costs: what is written is read again, in equal bytes, and every damage is an error that says where."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import attrs
 import pytest
 
 from fourcc.calibration.costs import Costs, FixedTensor, Option, Unit, by_size
-from fourcc.calibration.costs_reading import is_costs, parse_costs, read_costs
+from fourcc.calibration.costs_reading import COSTS, OPTION, UNIT, is_costs, parse_costs, read_costs
 from fourcc.errors import FourccError, InputError, UnknownVersionError, UsageError
 
 Tree = dict[str, Any]
@@ -195,3 +196,10 @@ def test_every_cut_is_refused(tmp_path: Path) -> None:
     assert not is_costs(tmp_path)
     with pytest.raises(InputError, match="a regular file"):
         read_costs(tmp_path)
+
+
+def test_the_page_names_every_key(root: Path) -> None:
+    """And no other: the tables of specs/costs.md are those of the reader."""
+    lines = (root / "specs" / "costs.md").read_text(encoding="utf-8").splitlines()
+    named = {key for line in lines if line.startswith("| `") for key in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert named == {*COSTS, *UNIT, *OPTION}

@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import struct
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,21 @@ def test_a_text_that_is_too_short(run: Runner, tiny: Path, tmp_path: Path) -> No
     (tmp_path / "empty.txt").write_text("")
     ended = run(*asked(tiny, tmp_path / "empty.txt", tmp_path / "other.calib"), "--documents")
     assert (ended.code, "the text has no token to score" in ended.err) == (2, True)
+
+
+def test_a_model_that_overflows(run: Runner, tiny: Path, text: Path, tmp_path: Path) -> None:
+    """The error names file, matrix and window; nothing is left behind."""
+    data = bytearray(tiny.read_bytes())
+    norms = 28 + 4 * 384 * 96  # behind the header and the embedding: the weights of the first norm
+    data[norms : norms + 4 * 96] = struct.pack("<f", 3e38) * 96
+    loud = tmp_path / "loud.bin"
+    loud.write_bytes(data)
+    ended = run(*asked(tiny, text, tmp_path / "model.calib", loud), "--documents")
+    assert ended.code == 3
+    says = "loud.bin, tensor 'layers.0.attention.wq': the inputs of this matrix are not finite: found "
+    assert says in ended.err
+    assert "inf in window 1, expected numbers. The model overflows, or its weights are damaged." in ended.err
+    assert list(tmp_path.iterdir()) == [loud]
 
 
 def test_merging(run: Runner, tiny: Path, text: Path, made: Path, tmp_path: Path) -> None:

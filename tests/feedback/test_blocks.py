@@ -19,25 +19,27 @@ WIDTH = 4
 
 
 def decode_block(scale: Array, codes: Array, weights: Array) -> None:
-    """Each weight is the difference of two neighbouring codes of a ring."""
+    """The lowest bit of a code adds half a step to the weight before."""
     for k in range(WIDTH):
-        weights[k] = scale * (codes[k] - codes[(k + 1) % WIDTH] + 0.5)
+        weights[k] = scale * (codes[k] - 8 + (codes[(k + 1) % WIDTH] & 1) * 0.5)
 
 
 def encode(blocks: Blocks) -> Parts:
-    """The best of all rings of four codes."""
-    rings = np.stack(np.meshgrid(*[np.arange(4)] * WIDTH, indexing="ij"), axis=-1).reshape(-1, WIDTH)
-    values = rings - np.roll(rings, -1, axis=1) + 0.5  # (256, 4)
-    scale = (np.abs(blocks.w).max(axis=1) / 3 + 1e-9).astype(np.float32)
-    off = blocks.w[:, None] / scale[:, None, None] - values
-    return {"scale": scale, "codes": rings[np.square(off).cumsum(axis=2)[..., -1].argmin(axis=1)]}
+    """The best of all rings whose codes are next to the weights."""
+    scale = (np.abs(blocks.w).max(axis=1) / 7 + 1e-9).astype(np.float32)
+    unit = blocks.w / scale[:, None]
+    choices = np.stack(np.meshgrid(*[[0, 1]] * WIDTH, indexing="ij"), axis=-1).reshape(-1, WIDTH)
+    rings = (np.floor(unit).astype(np.int64)[:, None] + choices + 8).clip(0, 15)  # (blocks, 16, 4)
+    off = unit[:, None] - (rings - 8 + (np.roll(rings, -1, axis=2) & 1) * 0.5)
+    best = np.square(off).cumsum(axis=2)[..., -1].argmin(axis=1)
+    return {"scale": scale, "codes": rings[np.arange(len(unit)), best]}
 
 
 RINGS = Format(
     tag="Ring",
     summary="rings of codes",
     block=WIDTH,
-    parts=(per_block("scale", "f4"), packed("codes", bits=2)),
+    parts=(per_block("scale", "f4"), packed("codes", bits=4)),
     short_block=False,
     encode=encode,
     decode_block=decode_block,
@@ -49,7 +51,7 @@ def weights(rows: int, cols: int) -> Array:
 
 
 def block_targets(w: Array, decoded: Array, h: Array) -> Array:
-    """What each block should have been encoded from: the unconstrained optimum after the blocks before it.
+    """The best targets of blocks, from an inverse: the unconstrained optimum after the blocks before each.
 
     With fixed errors E_J of the blocks J before, and free ones of the blocks R from B on, tr(E H E^T) is least for the
     errors -E_J H_JR (H_RR)^-1: these, cut to B, are added to W_B.
@@ -112,7 +114,7 @@ def test_a_part_of_the_row_keeps_blocks_together() -> None:
         tag="Rows",
         summary="scales of rows",
         block=WIDTH,
-        parts=(per_row("scale", "f4"), packed("codes", bits=2)),
+        parts=(per_row("scale", "f4"), packed("codes", bits=4)),
         encode=encode,
         decode_block=decode_block,
     )

@@ -26,7 +26,7 @@ def all_levels(grid: Grid, rows: int, cols: int) -> np.ndarray:
 @examples(30)
 @given(SEEDS, st.integers(1, 3), st.integers(1, 20), st.sampled_from([table, steps]))
 def test_they_are_those_of_gptq(seed: int, rows: int, cols: int, levels: object) -> None:
-    """Of GPTQ as its paper has it, written down in Python: there an inverse, here a factor."""
+    """GPTQ as its paper has it, written down in Python, has an inverse instead of a factor."""
     grid, h = levels(rows, cols, seed=seed), hessian(cols, seed)  # type: ignore[operator]
     w = np.random.default_rng(seed).standard_normal((rows, cols))
     codes = chosen_codes(w, grid, factored(h, COLUMNS, whole=0), whole=0) - grid.low

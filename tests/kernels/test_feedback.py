@@ -16,6 +16,7 @@ from fourcc.grid import Grid
 from fourcc.kernels.compiler import jit
 from tests.examples import examples
 from tests.feedback.hessians import hessian, steps, table
+from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import SEEDS
 
 LARGE = 1 << 30  # weights of a whole work that is done by compiled code
@@ -71,3 +72,10 @@ def test_as_plain_python(monkeypatch: pytest.MonkeyPatch) -> None:
     check_factor(hessian(11).astype(np.float64) + np.eye(11))
     for grid in (table(9, 11), steps(9, 11)):
         check_codes(np.random.default_rng(0).standard_normal((9, 11)), grid, hessian(11))
+
+
+@pytest.mark.thorough
+@on_any_processor
+def test_on_any_processor(name: str) -> None:
+    """The instructions of other machines give the same bits."""
+    passes(__file__, name, "factors or codes or finite")

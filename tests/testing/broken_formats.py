@@ -17,6 +17,7 @@ import numpy as np
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.format import Blocks, Format, Sparse, Turn
 from fourcc.geometry import Geometry
+from fourcc.grid import Grid
 from fourcc.kernels.descriptors import COLS, PARTS, ROWS
 from fourcc.kernels.f32 import KERNEL as FLOATS
 from fourcc.kernels.kernel import Kernel
@@ -438,6 +439,21 @@ DOUBLES = decoding("Dou1", in_doubles)
 PADDING = decoding("Pad1", with_padding)
 WARNS = decoding("War1", warns)
 CODES = broken("Cod1", codes=flat_codes)
+
+
+def forgets_the_scales(parts: Parts, codes: Array, _: Geometry) -> Parts:
+    """Loses what belongs beside the codes."""
+    return {"scales": np.ones_like(parts["scales"]), "codes": codes.astype(np.int8)}
+
+
+def levels_of_one(parts: Parts, geom: Geometry) -> Grid:
+    """Each code is a weight, whatever the scale."""
+    ends = np.ones((2, geom.rows, geom.cols), np.float32) * np.array([-127, 127], np.float32)[:, None, None]
+    return Grid(-127, 127, ends)
+
+
+NOT_BACK = broken("Bck1", with_codes=forgets_the_scales)
+LEVELS = broken("Lvl1", grid=levels_of_one)
 UNUSED = broken("Unu1", NIBBLES, decode_block=nothing_for_zero)
 
 # -- functions that disagree
