@@ -61,9 +61,10 @@ def allocate(  # noqa: PLR0913 - one an option
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Choose a format for each matrix: the least KL divergence that a budget can buy.
+    """Choose each matrix's format: the least damage for a budget.
 
-    The result is a policy, a text that can be read, edited and checked.
+    Damage is KL divergence from the original, as `fourcc measure` found it. The result is a policy, a text that can be
+    read, edited and checked.
     """
     from fourcc.calibration.allocating import allocate as allocated
     from fourcc.cli.render import mix_tables
