@@ -55,7 +55,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         feedback: ``"gptq"``, or the settings: encoders choose codes with error feedback, where the calibration has
             Hessians; None: they do not.
         options: ``TAG[:NAME=VALUE]...,TAG``; None: the quantized formats of ggml,
-            and for matrices that none of them fits all others.
+            and all others, too, where a matrix fits none of these.
         group: ``q+k+v,gate+up``: matrices of a layer that get one format; None: each matrix has its own.
         tokens: tokens to measure, at most.
         context: tokens of a window; 0: 512, or the model's context if that is shorter.

@@ -45,7 +45,7 @@ class Wanted:
 
     Attributes:
         options: the formats to try.
-        spare: the formats to try for matrices that none of the options fits.
+        spare: further formats, for a model with a matrix that none of the options fits.
         groups: roles whose matrices within a layer get one format.
         tokens: tokens to measure, at most.
         context: tokens of a window; 0: `CONTEXT`, or the model's context if that is shorter.

@@ -114,8 +114,8 @@ def planned_units(
         source: the opened model.
         options: the formats to try.
         groups: roles whose matrices within a layer make one unit.
-        spare: the formats to try for units that none of the options fits. Where there are some, nobody asked for the
-            options, so no notes tell which of them do not fit.
+        spare: further formats, which are tried, too, where a matrix fits none of the options. Where there are some,
+            nobody asked for the options, so no notes tell which of them do not fit.
 
     Raises:
         UsageError: no option fits any matrix.
@@ -126,16 +126,18 @@ def planned_units(
     gathered: dict[object, list[SourceTensor]] = {}
     for tensor in source.tensors:
         gathered.setdefault(_key(tensor, groups), []).append(tensor)
-    first = [_unit(tensors, options, tied=tied) for key, tensors in gathered.items() if key is not None]
-    unions = [each if each.options else _unit(each.tensors, spare, tied=tied) for each in first]
+    matrices = [tensors for key, tensors in gathered.items() if key is not None]
+    first = [_unit(tensors, options, tied=tied) for tensors in matrices]
+    bare = [each.name for each in first if not each.options] if spare else []
+    tried = (*options, *spare) if bare else tuple(options)
+    unions = [_unit(tensors, tried, tied=tied) for tensors in matrices] if bare else first
     units = tuple(unit for unit in unions if unit.options)
     if not units:
-        found = ", ".join(str(option.format.tag) for option in (*options, *spare))
+        found = ", ".join(str(option.format.tag) for option in tried)
         raise UsageError("no option fits a matrix of this model", file=source.path, found=found)
     measured = {tensor.name for unit in units for tensor in unit.tensors}
     fixed = tuple(_fixed(tensor) for tensor in source.tensors if tensor.name not in measured)
-    tried = (*options, *spare) if any(not each.options for each in first) else tuple(options)
-    notes = _spare_notes(first, unions) if spare else _notes(unions, options)
+    notes = _spare_notes(bare, unions) if spare else _notes(unions, options)
     return PlannedUnits(tried, units, fixed, tuple(notes))
 
 
@@ -173,13 +175,11 @@ def _notes(units: Sequence[PlannedUnit], options: Sequence[TargetFormat]) -> Ite
     yield from _bare_notes(units)
 
 
-def _spare_notes(first: Sequence[PlannedUnit], units: Sequence[PlannedUnit]) -> Iterable[str]:
+def _spare_notes(bare: Sequence[str], units: Sequence[PlannedUnit]) -> Iterable[str]:
     """Notes on units that only the spare formats fit, and on those that none fits."""
-    helped = [unit for before, unit in zip(first, units, strict=True) if unit.options and not before.options]
-    if helped:
-        tags = listed(dict.fromkeys(str(option.format.tag) for unit in helped for option in unit.options), SHOWN)
-        names = listed([unit.name for unit in helped], SHOWN)
-        yield f"no usual option fits {len(helped)} of {len(units)} units: {names}; tried for them: {tags}"
+    if bare:
+        names = listed(bare, SHOWN)
+        yield f"no usual option fits {len(bare)} of {len(units)} units: {names}; all quantized formats are tried"
     yield from _bare_notes(units)
 
 
