@@ -60,7 +60,6 @@ def convert(  # noqa: PLR0913 - one an option
 
     Each tensor is stored in the format that a policy gives it.
     """
-    from fourcc.conversion.convert import execute
     from fourcc.conversion.plan import plan
     from fourcc.files.write import check_name, check_target
     from fourcc.sources import open_source
@@ -68,10 +67,8 @@ def convert(  # noqa: PLR0913 - one an option
     rules, settings = rules_of(policy, formats, recipe), feedback_of(feedback, damping)
     check_name(output)
     with open_source(source, tokenizer) as opened:
-        known = _opened(calibration)
-        planned = plan(
-            opened, rules, include=include or (), exclude=exclude or (), calibration=known, feedback=settings
-        )
+        known, only, without = _opened(calibration), include or (), exclude or ()
+        planned = plan(opened, rules, include=only, exclude=without, calibration=known, feedback=settings)
         terminal.notes(planned.notes, quiet=quiet)
         if dry_run:
             return plan_table.show(planned, as_json=as_json)
@@ -79,12 +76,20 @@ def convert(  # noqa: PLR0913 - one an option
             raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
         read = (*opened.all_files, *(each for each in (policy, calibration) if each))
         target = check_target(output, read, force=force)
-        with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
-            result = execute(planned, target, threads=threads, progress=progress)
-        terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
+        result, progress = _carried_out(planned, target, threads, quiet=quiet)
     if as_json:
         return json_documents.show("convert", _document(output, result))
     return None if quiet else _show(output, result, progress)
+
+
+def _carried_out(planned: Plan, target: Path, threads: int | None, *, quiet: bool) -> tuple[Result, Progress]:
+    """Carries out a plan, and shows its progress and its notes."""
+    from fourcc.conversion.convert import execute
+
+    with Progress("converting", _source_bytes(planned), quiet=quiet) as progress:
+        result = execute(planned, target, threads=threads, progress=progress)
+    terminal.notes(result.notes[len(planned.notes) :], quiet=quiet)
+    return result, progress
 
 
 def _opened(path: Path | None) -> Calibration | None:
