@@ -92,11 +92,16 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
             note(each)
         known = _calibration(calibration, source)
         session = Session(source, opened, wanted, known, Path(text), thread_count(threads), note)
-        try:
-            return session.costs(target, progress, force=force, resume=resume)
-        except (InputError, PluginError) as error:  # raised where the file's name is not known
-            error.file = error.file or str(model)
-            raise
+        return _costs(session, target, progress, force=force, resume=resume)
+
+
+def _costs(session: Session, target: Path | None, progress: OnProgress | None, *, force: bool, resume: bool) -> Costs:
+    """The costs of a session; errors name the model's file."""
+    try:
+        return session.costs(target, progress, force=force, resume=resume)
+    except (InputError, PluginError) as error:  # raised where the file's name is not known
+        error.file = error.file or str(session.source.path)
+        raise
 
 
 def _calibration(given: str | Path | Calibration | None, source: Source) -> Calibration | None:
