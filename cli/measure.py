@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import options
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.calibration.costs import Costs
 
 EPILOG = """\b
 Examples:
@@ -80,39 +83,29 @@ def measure(  # noqa: PLR0913 - one an option
     Bytes, and KL divergence on a text. One format of each matrix is measured by running the model with it; the
     others are predicted from their error.
     """
-    from fourcc.calibration.measure import measure as measured
     from fourcc.cli.render import costs_tables
 
-    settings = feedback_of(feedback, damping)
     if output is None:
         raise UsageError("measure needs an output", hint="Add -o FILE.")
+    encoding = {"calibration": calibration, "feedback": feedback_of(feedback, damping)}
+    asked = {"options": tags, "group": group, "direct": direct, "seconds": seconds}
+    cutting = {"tokens": tokens, "context": context, "documents": parted, "tokenizer": tokenizer}
+    running = {"threads": threads, "force": force, "resume": resume}
+    costs = _measured(source, text, output, {**encoding, **asked, **cutting, **running}, quiet=quiet)
+    if as_json:
+        costs_tables.show_document("measure", output, costs)
+    elif not quiet:
+        costs_tables.show(output, costs, rows=costs_tables.WORST)
+
+
+def _measured(source: Path, text: Path, output: Path, settings: dict[str, Any], *, quiet: bool) -> Costs:
+    """The costs, with progress and notes on stderr; the settings are the other arguments of `fourcc.measure`."""
+    from fourcc.calibration.measure import measure as measured
+
     with Progress("measuring", 0, quiet=quiet, unit="stages") as progress:
 
         def note(line: str) -> None:
             progress.clear()
             terminal.notes([line], quiet=quiet)
 
-        costs = measured(
-            source,
-            text,
-            output,
-            calibration=calibration,
-            feedback=settings,
-            options=tags,
-            group=group,
-            tokens=tokens,
-            context=context,
-            documents=parted,
-            direct=direct,
-            seconds=seconds,
-            tokenizer=tokenizer,
-            threads=threads,
-            force=force,
-            resume=resume,
-            progress=progress,
-            note=note,
-        )
-    if as_json:
-        costs_tables.show_document("measure", output, costs)
-    elif not quiet:
-        costs_tables.show(output, costs, rows=costs_tables.WORST)
+        return measured(source, text, output, progress=progress, note=note, **settings)

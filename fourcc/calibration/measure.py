@@ -85,20 +85,33 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         seconds=seconds,
         feedback=as_feedback(feedback),
     )
-    read = [Path(text), *([Path(calibration)] if isinstance(calibration, (str, Path)) else [])]
     with ExitStack() as stack:
         source = stack.enter_context(open_source(model, tokenizer))
-        target = None if output is None else check_target(Path(output), [*source.all_files, *read], force=force)
+        target = (
+            None
+            if output is None
+            else check_target(Path(output), [*source.all_files, *_read(text, calibration)], force=force)
+        )
         opened, notes = open_to_run(model, stack, tokenizer=tokenizer)
         for each in notes:
             note(each)
-        known = _calibration(calibration, source)
-        session = Session(source, opened, wanted, known, Path(text), thread_count(threads), note)
-        try:
-            return session.costs(target, progress, force=force, resume=resume)
-        except (InputError, PluginError) as error:  # raised where the file's name is not known
-            error.file = error.file or str(model)
-            raise
+        known, count = _calibration(calibration, source), thread_count(threads)
+        session = Session(source, opened, wanted, known, Path(text), count, note)
+        return _costs(session, target, progress, force=force, resume=resume)
+
+
+def _read(*files: str | Path | Calibration | None) -> list[Path]:
+    """The files that are read, of those that are given as files."""
+    return [Path(file) for file in files if isinstance(file, (str, Path))]
+
+
+def _costs(session: Session, target: Path | None, progress: OnProgress | None, *, force: bool, resume: bool) -> Costs:
+    """The costs of a session; errors name the model's file."""
+    try:
+        return session.costs(target, progress, force=force, resume=resume)
+    except (InputError, PluginError) as error:  # raised where the file's name is not known
+        error.file = error.file or str(session.source.path)
+        raise
 
 
 def _calibration(given: str | Path | Calibration | None, source: Source) -> Calibration | None:

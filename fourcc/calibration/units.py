@@ -142,7 +142,7 @@ def planned_units(
 
 
 def _key(tensor: SourceTensor, groups: Sequence[Group]) -> object:
-    """What tensors of one unit have in common; None for a tensor that is in none."""
+    """The key that all tensors of one unit share; None for a tensor that is in none."""
     (role,) = roles(tensor.name)
     if len(tensor.shape) != 2 or role not in MATRICES or not tensor.format.real or not prod(tensor.shape):
         return None
