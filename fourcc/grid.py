@@ -50,11 +50,13 @@ class Grid:
         return len(self.levels) < self.count
 
     @property
+    @np.errstate(over="ignore", invalid="ignore")  # a level may be infinite
     def steps(self) -> tuple[Array, Array]:
         """The first of even levels, and the distance from one to the next; both float64 (rows, cols)."""
         first, last = self.levels.astype(np.float64)
         return first, (last - first) / (self.count - 1)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def at(self, codes: Array) -> Array:
         """The levels of codes, integers (rows, cols): float64 of that shape. Those of even levels are rounded once."""
         numbers = codes.astype(np.int64) - self.low

@@ -66,24 +66,53 @@ def choose(w: Array, grid: Grid, upper: Array, slow: Callable[[Array, Grid, Arra
     from fourcc.kernels.feedback import columns as kernels
 
     def fast(code: KernelFunction) -> Array:
-        rows, cols = w.shape
-        errors = _in_lanes(w[None], len(upper))  # (groups, size, 1, 8)
-        levels = _in_lanes(_steps(grid) if grid.even else grid.levels, len(upper))
-        codes = np.empty_like(errors)
-        record = kernels.COLUMNS.record(
-            size=len(upper),
-            upper=address(upper),
-            pitch=upper.strides[0],
-            weights=address(errors),
-            levels=address(levels),
-            count=grid.count,
-            codes=address(codes),
-        )
-        scratch = empty(kernels.SCRATCH)
-        code(address(record), 0, 0, len(errors), address(scratch))
-        return codes[:, :, 0].swapaxes(1, 2).reshape(-1, len(upper))[:rows, :cols].astype(np.int64)
+        levels = _steps(grid) if grid.even else grid.levels
+        return _run(code, w, levels, grid.count, upper).astype(np.int64)
 
     return either(kernels.by_steps if grid.even else kernels.by_table, whole, fast, lambda: slow(w, grid, upper))
+
+
+def distances(
+    w: Array, levels: Array, upper: Array, slow: Callable[[Array, Array, Array], Array], *, whole: int
+) -> Array:
+    """How far given levels are from their targets, float64 (rows, cols), as `slow` computes it.
+
+    Args:
+        w: the weights, float64 (rows, cols).
+        levels: the weights that are stored, likewise.
+        upper: U, in memory from `room_for`.
+        slow: the computation in numpy.
+        whole: weights of the whole work that this is a part of.
+    """
+    if whole < WORTH_LOOKING:
+        return slow(w, levels, upper)
+    from fourcc.kernels.feedback import columns as kernels
+
+    def fast(code: KernelFunction) -> Array:
+        return _run(code, w, levels[None], 1, upper)
+
+    return either(kernels.distances, whole, fast, lambda: slow(w, levels, upper))
+
+
+def _run(code: KernelFunction, w: Array, levels: Array, count: int, upper: Array) -> Array:
+    """Runs a kernel over all rows: what it stores for each weight, float64 (rows, cols)."""
+    from fourcc.kernels.feedback import columns as kernels
+
+    rows, cols = w.shape
+    errors, held = _in_lanes(w[None], len(upper)), _in_lanes(levels, len(upper))  # (groups, size, 1 or more, 8)
+    stored = np.empty_like(errors)
+    record = kernels.COLUMNS.record(
+        size=len(upper),
+        upper=address(upper),
+        pitch=upper.strides[0],
+        weights=address(errors),
+        levels=address(held),
+        count=count,
+        codes=address(stored),
+    )
+    scratch = empty(kernels.SCRATCH)
+    code(address(record), 0, 0, len(errors), address(scratch))
+    return stored[:, :, 0].swapaxes(1, 2).reshape(-1, len(upper))[:rows, :cols]
 
 
 def _steps(grid: Grid) -> Array:

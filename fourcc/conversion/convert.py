@@ -132,7 +132,8 @@ def _execute(planned: Plan, output: AtomicFile, count: int, progress: OnProgress
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
                 raise SourceError("the file changed while it was converted", file=path, hint="Convert it again.")
-    errors = {record.name: record.error for record in index.tensors if record.error is not None}
+    plain = (record for record in index.tensors if record.feedback is None)  # that of weights tells little elsewhere
+    errors = {record.name: record.error for record in plain if record.error is not None}
     return Result(output.target, digest, index, (*planned.notes, *lost(errors)))
 
 

@@ -13,7 +13,7 @@ from fourcc.block_encoding import importance_of
 from fourcc.compute.sparse_weights import sparse_weights
 from fourcc.compute.turning import Turning
 from fourcc.feedback.blocks import parts_by_blocks
-from fourcc.feedback.columns import chosen_codes
+from fourcc.feedback.columns import better_codes
 from fourcc.feedback.factor import Factor, factored
 from fourcc.feedback.factors import Factors, hessian_digest
 from fourcc.feedback.feedback import Feedback
@@ -65,6 +65,7 @@ class Correction:
         """The parts of a tile (rows, cols) with codes that are chosen one column after the other."""
         fmt, w = self.format, tile.astype(np.float64)
         assert fmt.grid is not None
+        assert fmt.codes is not None
         assert fmt.with_codes is not None
         if fmt.extra is not None:
             rows, cols, values = sparse_weights(fmt.extra, fmt.tag, parts, geom)
@@ -76,7 +77,7 @@ class Correction:
             factor = self._factor(self.feedback, turning.key, partial(turned_hessian, turning, self.hessian))
             gram = self.factors.of(turning.key, partial(gram_factor, turning, geom.cols, whole=self.whole))
             w = turned_weights(turning, gram, w)
-        codes = chosen_codes(w, fmt.grid(parts, geom), factor, whole=self.whole)
+        codes = better_codes(w, fmt.grid(parts, geom), fmt.codes(parts, geom), factor, whole=self.whole)
         return fmt.with_codes(parts, codes, geom)
 
     def _factor(self, settings: Feedback, turned: Hashable, hessian: Callable[[], Floats]) -> Factor:

@@ -26,7 +26,7 @@ COLUMNS = DescriptorLayout(
     "size",  # columns, a multiple of 8
     *("upper", "pitch"),  # address of U, float64 (size, size); bytes from one row to the next
     "weights",  # address of float64 (groups, size, 8), which become errors: decoded minus original
-    "levels",  # address of float32 (groups, size, count, 8); for steps of float64 (groups, size, 3, 8)
+    "levels",  # address of float32 (groups, size, count, 8); float64 (groups, size, 3, 8) for steps, (…, 1, 8) if given
     "count",  # levels of a weight
     "codes",  # address of float64 (groups, size, 8)
 )
@@ -59,6 +59,13 @@ def nearest_of_steps(target: Lanes, levels: int, count: int, code: int) -> Lanes
     number = where_less_doubles(number, top, number, top)
     store(code, number)
     level: Lanes = add(first, multiply(load_doubles(levels + VECTOR), number))
+    return level
+
+
+def given_level(target: Lanes, levels: int, count: int, code: int) -> Lanes:
+    """The one level that there is, of doubles; stores its distance from the target in place of a code."""
+    level: Lanes = load_doubles(levels)
+    store(code, subtract(level, target))
     return level
 
 
@@ -96,3 +103,4 @@ def take_off(errors: int, upper: int, pitch: int, left: int, scratch: int) -> No
 
 by_table = _chooser(nearest_of_table, VECTOR // 2)
 by_steps = _chooser(nearest_of_steps, 0)
+distances = _chooser(given_level, VECTOR)

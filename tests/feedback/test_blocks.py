@@ -51,7 +51,7 @@ def weights(rows: int, cols: int) -> Array:
 
 
 def block_targets(w: Array, decoded: Array, h: Array) -> Array:
-    """What each block should have been encoded from: the unconstrained optimum after the blocks before it.
+    """The best targets of blocks, from an inverse: the unconstrained optimum after the blocks before each.
 
     With fixed errors E_J of the blocks J before, and free ones of the blocks R from B on, tr(E H E^T) is least for the
     errors -E_J H_JR (H_RR)^-1: these, cut to B, are added to W_B.

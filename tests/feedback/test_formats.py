@@ -1,4 +1,4 @@
-"""What formats say of their codes: taken out and put back they leave the bytes, and their levels are the weights."""
+"""Codes of formats: taken out and put back they leave the bytes, and their levels are the weights."""
 
 import re
 

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from fourcc.arrays import Array
 from fourcc.compute import error_feedback
-from fourcc.feedback.columns import codes_by_column
+from fourcc.feedback.columns import codes_by_column, distances_by_column
 from fourcc.feedback.factor import factored, upper_factor
 from fourcc.feedback.feedback import Feedback
 from fourcc.grid import Grid
 from fourcc.kernels.compiler import jit
 from tests.examples import examples
 from tests.feedback.hessians import hessian, steps, table
+from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import SEEDS
 
 LARGE = 1 << 30  # weights of a whole work that is done by compiled code
@@ -41,6 +42,9 @@ def check_codes(w: Array, grid: Grid, h: Array) -> None:
     upper = factored(h, Feedback(order="columns"), whole=0).upper
     fast = error_feedback.choose(w, grid, upper, codes_by_column, whole=LARGE)
     assert np.array_equal(fast, codes_by_column(w, grid, upper))
+    levels = grid.at(fast + grid.low)
+    far = error_feedback.distances(w, levels, upper, distances_by_column, whole=LARGE)
+    assert np.array_equal(far, distances_by_column(w, levels, upper), equal_nan=True)
 
 
 @examples(60)
@@ -71,3 +75,10 @@ def test_as_plain_python(monkeypatch: pytest.MonkeyPatch) -> None:
     check_factor(hessian(11).astype(np.float64) + np.eye(11))
     for grid in (table(9, 11), steps(9, 11)):
         check_codes(np.random.default_rng(0).standard_normal((9, 11)), grid, hessian(11))
+
+
+@pytest.mark.thorough
+@on_any_processor
+def test_on_any_processor(name: str) -> None:
+    """The instructions of other machines give the same bits."""
+    passes(__file__, name, "factors or codes or finite")

@@ -27,7 +27,7 @@ format](writing-a-format.md) shows how it is used. This page is made from the do
 An `Array` is a numpy array, `Floats` is one of float32; `Parts` maps names of parts to arrays, `Params` maps names of
 settings to values.
 """
-CLASSES = ("Format", "Blocks", "Original", "Geometry", "Setting", "Turn", "Sparse", "Aids")
+CLASSES = ("Format", "Blocks", "Original", "Geometry", "Setting", "Turn", "Sparse", "Grid", "Aids")
 PARTS = ("per_block", "per_weight", "packed", "per_row", "per_column", "per_matrix", "ragged", "record")
 FREE = """\
 A layout that none of these describes is a `Part(name, dtype, tail=..., rows=...)`: `tail` is a function of the geometry

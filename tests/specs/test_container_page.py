@@ -13,7 +13,13 @@ from fourcc.container.verify import verify
 from tests.container.build import assorted, normal, write_example, write_model
 from tests.specs import spec_reader
 
-SCHEMAS = {"A tensor": parse.TENSOR, "A part": parse.PART, "Root": parse.INDEX, "The error": parse.ERROR}
+SCHEMAS = {
+    "A tensor": {**parse.TENSOR, **parse.OF_SOME},
+    "A part": parse.PART,
+    "Root": parse.INDEX,
+    "The error": parse.ERROR,
+    "The error feedback": parse.FEEDBACK,
+}
 
 
 @pytest.fixture(scope="module")

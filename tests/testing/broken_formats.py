@@ -442,7 +442,7 @@ CODES = broken("Cod1", codes=flat_codes)
 
 
 def forgets_the_scales(parts: Parts, codes: Array, _: Geometry) -> Parts:
-    """What belongs beside the codes is lost."""
+    """Loses what belongs beside the codes."""
     return {"scales": np.ones_like(parts["scales"]), "codes": codes.astype(np.int8)}
 
 
