@@ -514,7 +514,7 @@ def decode_trellis(bits: int) -> Callable[[Bytes, int, int], list[float]]:
 
 
 def encode_trellis(bits: int) -> Callable[[Weights, int, int, Mapping[str, object]], Bytes]:
-    """For each tile the ring and the scale of the spread that leaves the least error."""
+    """For each block the ring and the scale of the spread that leaves the least error."""
 
     def encode(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
         scales, codes = [], b""
@@ -553,16 +553,16 @@ def fitted_ring(w: Weights, inside: Sequence[bool], bits: int, tries: int) -> tu
 
 
 def best_ring(units: Weights, counts: Weights, bits: int) -> list[int]:
-    """The states of the ring: the seam by a pass over 64 weights around it, then a pass from the seam to the seam."""
+    """The states of the ring: the joint by a pass over 64 weights around it, then one from it to itself."""
     groups = 4096 >> bits
     around = [t % 256 for t in range(224, 288)]
     costs, ways = trellis_pass([units[t] for t in around], [counts[t] for t in around], [0.0] * groups, bits)
     group = costs.index(min(costs))
-    seam = trellis_path(group << bits | ways[-1][group], ways[31:-1], bits)[0]
+    joint = trellis_path(group << bits | ways[-1][group], ways[31:-1], bits)[0]
     costs = [f32(3e38)] * groups
-    costs[seam >> bits] = 0.0
+    costs[joint >> bits] = 0.0
     _, ways = trellis_pass(units[:-1], counts[:-1], costs, bits)
-    return trellis_path(seam, ways, bits)
+    return trellis_path(joint, ways, bits)
 
 
 def trellis_pass(units: Weights, counts: Weights, costs: list[float], bits: int) -> tuple[list[float], list[list[int]]]:

@@ -2,8 +2,8 @@
 
 A state is a window of 12 bits of the ring; from a weight to the next it advances by the bits of a code, so 2^bits
 states have the same followers. The algorithm keeps the cheapest way to each state. A ring ends in the state in which it
-begins, its *seam*, which a first pass finds: over the weights on either side of it, from any state to any state. The
-second pass goes around, from the seam to the seam.
+begins, its *joint*, which a first pass finds: over the weights on either side of it, from any state to any state. The
+second pass goes around, from the joint to the joint.
 
 Costs are float32 and grow in the order of the weights: ((unit - weight)^2 * count), each operation rounded, is added to
 the cost of the state before. Ties go to the first. `fourcc.compute.trellis` has the same in machine code.
@@ -18,7 +18,7 @@ from fourcc import Array, Floats
 STATE_BITS = 12
 STATES = 1 << STATE_BITS
 RING = 256  # weights of a ring
-LEAD = 32  # weights on either side of the seam that decide its state
+LEAD = 32  # weights on either side of the joint that decide its state
 FAR = np.float32(3e38)  # the cost of a state where no path begins
 AT_ONCE = 16  # rings, so that the costs of their states stay in the cache
 
@@ -47,11 +47,11 @@ def _states(units: Floats, counts: Floats, table: Floats, bits: int) -> Array:
     costs, ways = _passed(units[:, around], counts[:, around], table, np.zeros((len(units), groups), np.float32), bits)
     group = costs.argmin(axis=1)
     end = group << bits | ways[-1, rings, group]
-    seam = _path(end, ways[LEAD - 1 : -1], bits)[:, 0]
+    joint = _path(end, ways[LEAD - 1 : -1], bits)[:, 0]
     costs = np.full((len(units), groups), FAR)
-    costs[rings, seam >> bits] = 0
+    costs[rings, joint >> bits] = 0
     _, ways = _passed(units[:, :-1], counts[:, :-1], table, costs, bits)
-    return _path(seam, ways, bits)
+    return _path(joint, ways, bits)
 
 
 def _passed(units: Floats, counts: Floats, table: Floats, costs: Floats, bits: int) -> tuple[Floats, Array]:

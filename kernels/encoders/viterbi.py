@@ -32,7 +32,7 @@ from fourcc.kernels.simd.store_narrow import store_low_bytes
 STATE_BITS = 12
 STATES = 1 << STATE_BITS
 RING = 256  # weights of a ring
-LEAD = 32  # weights on either side of the seam that decide its state
+LEAD = 32  # weights on either side of the joint that decide its state
 LANES = 16
 NOTHING, INFINITY = np.float32(0), np.float32(np.inf)
 FAR = np.float32(3e38)  # the cost of a state where no path begins
@@ -51,7 +51,7 @@ Step = Callable[[int, int, int, int, int], None]  # (unit, count, table, scratch
 def search(bits: int) -> KernelFunction:
     """The kernel for codes of so many bits, 2 to 4; it searches rings first .. last."""
     ways, groups = 1 << bits, STATES >> bits
-    step, seam_of, path = _step(bits), _last_state(bits), _path(bits)
+    step, joint_of, path = _step(bits), _last_state(bits), _path(bits)
     beaten = 8 * groups  # where the ways begin, behind two arrays of costs
 
     def best_states(weights: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -65,15 +65,15 @@ def search(bits: int) -> KernelFunction:
                 at = 4 * (t & (RING - 1))
                 step(units + at, counts + at, table, scratch, scratch + beaten + groups * (t - RING + LEAD))
             found = load_word(weights + FOUND) + 4 * RING * ring
-            end = seam_of(scratch, scratch + beaten + groups * (2 * LEAD - 1))
+            end = joint_of(scratch, scratch + beaten + groups * (2 * LEAD - 1))
             path(end, LEAD - 1, 2 * LEAD - 1, scratch + beaten, found)
-            seam = load_word(found) & (STATES - 1)
+            joint = load_word(found) & (STATES - 1)
             for at in range(0, 4 * groups, VECTOR):
                 store(scratch + at, floats_of(FAR))
-            store_float(scratch + 4 * (seam >> bits), NOTHING)
+            store_float(scratch + 4 * (joint >> bits), NOTHING)
             for t in range(RING - 1):
                 step(units + 4 * t, counts + 4 * t, table, scratch, scratch + beaten + groups * t)
-            path(seam, 0, RING - 1, scratch + beaten, found)
+            path(joint, 0, RING - 1, scratch + beaten, found)
 
     best_states.__qualname__ = f"best_states_{ways}"
     return best_states

@@ -1,4 +1,4 @@
-"""The search for trellis codes, the order of a tile, importance and error feedback: what TC2, TC3 and TC4 share."""
+"""The search for trellis codes, the order of a block, importance and error feedback: what TC2, TC3 and TC4 share."""
 
 from itertools import product
 
@@ -12,7 +12,7 @@ from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids
 from fourcc.formats.families.trellis import TABLE
 from fourcc.formats.searches.viterbi import STATES, best_states
-from fourcc.kernels.products import trellis_tiles
+from fourcc.kernels.products import trellis_blocks
 from fourcc.metrics import ErrorSums
 
 every = pytest.mark.parametrize("bits", [2, 3, 4])
@@ -45,7 +45,7 @@ def test_the_table_is_all_quantiles_once() -> None:
     assert len(set(TABLE.tolist())) == STATES
     np.testing.assert_array_equal(np.sort(TABLE), -np.sort(TABLE)[::-1])
     assert abs(float(np.mean(np.float64(TABLE) ** 2)) - 1) < 0.002
-    assert trellis_tiles.TABLE.tobytes() == TABLE.tobytes()
+    assert trellis_blocks.TABLE.tobytes() == TABLE.tobytes()
 
 
 @every

@@ -424,7 +424,7 @@ def trellis(bits: int) -> Cases:
         *common((3, 4)),
         *refused((3, 4)),
         Invalid("huge", "the scale is infinite", (1, 4), [3e5, 1.0, -3e5, 2e5], "NumericError", TOO_LARGE_FOR_TC),
-        Valid("edges", "a tile of 64 rows and one of 6, both with a short one beside them", (70, 5), bell(350, 14)),
+        Valid("edges", "a block of 64 rows and one of 6, both with a short one beside them", (70, 5), bell(350, 14)),
         Valid("one_try", "an outlier, and a single spread", (2, 4), [*bell(7, 15), 9.0], options={"tries": 1}),
         Valid("one_weight", "1 x 1", (1, 1), [-0.75]),
         Valid(

@@ -1,7 +1,7 @@
-"""Products of trellis-coded weights: tiles of 64 rows and 4 columns, whose codes run down one column after the other.
+"""Products of trellis-coded weights: blocks of 64 rows and 4 columns, whose codes run down one column after the other.
 
 Sixteen neighbouring codes of a ring are sixteen rows of one column, as a product takes them: their windows are cut out
-of 8 bytes, or 16, and looked up in the table, in memory. The windows of a tile's last sixteen weights go on with the
+of 8 bytes, or 16, and looked up in the table, in memory. The windows of a block's last sixteen weights go on with the
 ring's first bytes, so these are copied behind the last ones.
 """
 
@@ -33,7 +33,7 @@ from fourcc.kernels.simd.transpose import transpose
 from fourcc.kernels.simd.windows import load_windows
 
 STATES = 4096
-SHIFT, TILE_COLS = 6, 4  # of a tile: log2 of its rows; its columns
+SHIFT, BLOCK_COLS = 6, 4  # of a block: log2 of its rows; its columns
 SIXTEENS = 16  # of a ring
 CODES = PARTS + 8
 LINE = 64
@@ -78,13 +78,13 @@ def trellis_kernel(bits: int) -> Kernel:
         ("scale", "codes"),
         row_align=1 << SHIFT,
         decode=_decode(bits),
-        unit=TILE_COLS,
+        unit=BLOCK_COLS,
     )
 
 
-def _tile_number(weights: int, row: int) -> int:
-    """The number of the tile that begins a row of tiles."""
-    across: int = (load_word(weights + COLS) + (TILE_COLS - 1)) >> 2
+def _block_number(weights: int, row: int) -> int:
+    """The number of the block that begins a row of blocks."""
+    across: int = (load_word(weights + COLS) + (BLOCK_COLS - 1)) >> 2
     return (row >> SHIFT) * across
 
 
@@ -92,7 +92,7 @@ def _column(bits: int) -> Column:
     load, step = load_windows[bits], 2 * bits
 
     def column(codes: int, part: int, col: int, wrapped: int) -> Lanes:
-        """The weights, before their scale, of sixteen rows: those of column `col` and part `part` of a tile."""
+        """The weights, before their scale, of sixteen rows: those of column `col` and part `part` of a block."""
         number = 4 * col + part
         weights: Lanes = weights_of_states(load(wrapped if number == SIXTEENS - 1 else codes + step * number))
         return weights
@@ -115,14 +115,14 @@ def _panel(bits: int) -> PanelMaker:
     column, wrap, size = _column(bits), _wrap(bits), 32 * bits
 
     def panel(weights: int, row: int, count: int, out: int, scratch: int) -> None:
-        cols, part, tile = load_word(weights + COLS), (row >> 4) & 3, _tile_number(weights, row)
-        for left in range(0, cols, TILE_COLS):
-            codes = load_word(weights + CODES) + size * tile
-            scale = floats_of(load_float16(load_word(weights + PARTS) + 2 * tile))
+        cols, part, block = load_word(weights + COLS), (row >> 4) & 3, _block_number(weights, row)
+        for left in range(0, cols, BLOCK_COLS):
+            codes = load_word(weights + CODES) + size * block
+            scale = floats_of(load_float16(load_word(weights + PARTS) + 2 * block))
             wrap(codes, scratch)
-            for col in range(min(TILE_COLS, cols - left)):
+            for col in range(min(BLOCK_COLS, cols - left)):
                 store(out + VECTOR * (left + col), multiply(scale, column(codes, part, col, scratch)))
-            tile += 1
+            block += 1
 
     return panel
 
@@ -134,16 +134,16 @@ def _products(columns: int, bits: int) -> Tile[Stored]:
 
     def products(source: Stored, cols: int, job: int, column: int, rows: int, row: int) -> None:
         (weights, scratch), stride = source, load_word(job + X_STRIDE)
-        x, part, tile = load_word(job + X) + column * stride, (row >> 4) & 3, _tile_number(weights, row)
+        x, part, block = load_word(job + X) + column * stride, (row >> 4) & 3, _block_number(weights, row)
         total = nothing()
-        for left in range(0, cols, TILE_COLS):
-            codes = load_word(weights + CODES) + size * tile
-            scale = floats_of(load_float16(load_word(weights + PARTS) + 2 * tile))
+        for left in range(0, cols, BLOCK_COLS):
+            codes = load_word(weights + CODES) + size * block
+            scale = floats_of(load_float16(load_word(weights + PARTS) + 2 * block))
             wrap(codes, scratch)
-            for col in range(TILE_COLS):  # zeros follow the last column's activation
+            for col in range(BLOCK_COLS):  # zeros follow the last column's activation
                 weight = multiply(scale, column_of(codes, part, col, scratch))
                 total = multiply_add_columns(total, weight, x + 4 * (left + col), stride)
-            tile += 1
+            block += 1
         store_rows(job, column, row, rows, total)
 
     return products
@@ -166,15 +166,15 @@ def _square(bits: int) -> Square:
 
     def square(weights: int, row: int, left: int, scratch: int) -> int:
         """Decodes sixteen rows of sixteen columns; returns the address of the first row."""
-        tiles, part = (load_word(weights + COLS) + (TILE_COLS - 1)) >> 2, (row >> 4) & 3
+        blocks, part = (load_word(weights + COLS) + (BLOCK_COLS - 1)) >> 2, (row >> 4) & 3
         columns, rows = scratch + LINE, scratch + LINE + 16 * VECTOR
-        for across in range(left >> 2, min(tiles, (left >> 2) + 4)):
-            tile = _tile_number(weights, row) + across
-            codes = load_word(weights + CODES) + size * tile
-            scale = floats_of(load_float16(load_word(weights + PARTS) + 2 * tile))
+        for across in range(left >> 2, min(blocks, (left >> 2) + 4)):
+            block = _block_number(weights, row) + across
+            codes = load_word(weights + CODES) + size * block
+            scale = floats_of(load_float16(load_word(weights + PARTS) + 2 * block))
             wrap(codes, scratch)
-            for col in range(TILE_COLS):
-                at = columns + VECTOR * (TILE_COLS * across - left + col)
+            for col in range(BLOCK_COLS):
+                at = columns + VECTOR * (BLOCK_COLS * across - left + col)
                 store(at, multiply(scale, column(codes, part, col, scratch)))
         transpose(columns, VECTOR, rows)
         return rows
