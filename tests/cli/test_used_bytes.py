@@ -29,9 +29,20 @@ READERS = {
     "run": ["MODEL", "-n", "4"],
     "eval": ["MODEL", "--text", "TEXT", "--tokens", "20"],
     "stats": ["MODEL"],
+    "shootout": ["MODEL", "--no-speed"],
+    "calibrate": ["MODEL", "--text", "TEXT", "--documents", "-o", "OUT"],
+    "measure": ["MODEL", "--text", "TEXT", "--documents", "--options", "Q8_0", "-o", "OUT"],
 }
 VERIFIES = {"verify"}  # lists damage, and ends with 1
-NO_READERS = {"bench", "bench-models", "formats", "policy", "plugin", "cache"}  # of no tensor of a user's file
+NO_READERS = {
+    "allocate",
+    "bench",
+    "bench-models",
+    "formats",
+    "policy",
+    "plugin",
+    "cache",
+}  # of no tensor of a user's file
 
 
 @pytest.fixture
