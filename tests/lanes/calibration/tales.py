@@ -53,8 +53,8 @@ def rows(tales: Subject) -> Iterator[Row]:
             name = f"allocated{'-feedback' if feedback else ''}-{budget}"
             yield common.allocation_row(tales, table, name, budget, goals[feedback is not None], feedback)
     for budget in BUDGETS:
-        yield common.prediction_row(tales, budget, 0.2 if budget < SURE else 0.1)
-        yield common.prediction_row(tales, budget, feedback="gptq")
+        yield common.prediction_row(tales, budget, 0.2 if budget < SURE else 0.1, own_text=True)
+        yield common.prediction_row(tales, budget, feedback="gptq", own_text=True)
     yield from (common.against_recipe(tales, *each) for each in RECIPES.items())
     yield from (common.against_uniform(tales, each) for each in ("Q2_K", "Q3_K", "IQ4X", "Q4_K", "Q5_K"))
     yield from (common.against_random(tales, 2_419_000, seed) for seed in common.SEEDS)
