@@ -122,6 +122,7 @@ def test_tensors_without_importance_are_left_out_of_it(stack: Source) -> None:
     assert found["Q4_0"].output_error == alone["Q4_0"].output_error
 
 
+@pytest.mark.thorough
 def test_threads_change_nothing(tiny: Path) -> None:
     """The sums have a fixed order."""
     one, several = (fourcc.shootout(tiny, layers="0:2", speed=False, threads=count) for count in (1, 3))

@@ -111,7 +111,7 @@ def test_names_do_not_overlap(mix: FittedMix) -> None:
     assert all(panel.bbox.x0 <= text.x0 and text.x1 <= panel.bbox.x1 for text in texts)
 
 
-@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+@pytest.mark.parametrize("kind", ["png", *(pytest.param(each, marks=pytest.mark.thorough) for each in ("svg", "pdf"))])
 def test_pictures_are_the_same_each_time(mix: FittedMix, kind: str) -> None:
     pictures = {rendered(partial(draw_frontier, mix=mix), kind) for _ in range(2)}
     assert len(pictures) == 1

@@ -36,9 +36,20 @@ def converted(output: Path, text: Path, **changes: Any) -> ToBudget:
 
 
 @pytest.fixture(scope="module")
-def made(text: Path, tmp_path_factory: pytest.TempPathFactory) -> ToBudget:
+def told() -> list[str]:
+    """What the conversion tells: its stages, and notes."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def made(text: Path, told: list[str], tmp_path_factory: pytest.TempPathFactory) -> ToBudget:
     """A conversion with error feedback."""
-    return converted(tmp_path_factory.mktemp("made") / "model.bin", text)
+
+    def stage(what: str, unit: str) -> Callable[[str, int, int], None]:
+        told.append(what)
+        return lambda name, done, total: None
+
+    return converted(tmp_path_factory.mktemp("made") / "model.bin", text, stage=stage, note=told.append)
 
 
 def test_the_output_is_the_mix_that_was_allocated_and_measured(made: ToBudget, text: Path) -> None:
@@ -63,6 +74,7 @@ def test_the_best_uniform_format_is_measured_beside_the_mix(made: ToBudget) -> N
     assert rival.divergence.mean > made.kept.divergence.mean
 
 
+@pytest.mark.thorough
 def test_the_bytes_do_not_depend_on_threads(made: ToBudget, text: Path, tmp_path: Path) -> None:
     again = converted(tmp_path / "model.bin", text, threads=3)
     assert again.result.path.read_bytes() == made.result.path.read_bytes()
@@ -86,16 +98,14 @@ def test_a_rival_that_measures_better_is_kept(text: Path, tmp_path: Path, monkey
         assert str(model["layers.0.attention.wq"].tag) == "Q8_Z"
 
 
-def test_stages_and_notes_are_told(text: Path, tmp_path: Path) -> None:
-    told: list[str] = []
-
-    def stage(what: str, unit: str) -> Callable[[str, int, int], None]:
-        told.append(what)
-        return lambda name, done, total: None
-
-    converted(tmp_path / "model.bin", text, feedback=None, stage=stage, note=told.append)
-    assert told[:2] == ["calibrating", "measuring"]
-    assert "comparing mix" in told
+@pytest.mark.usefixtures("made")
+def test_stages_and_notes_are_told(told: list[str]) -> None:
+    assert [each for each in told if "measuring text" not in each] == [
+        "calibrating",
+        "measuring",
+        "comparing mix",
+        "comparing Q4_Z",
+    ]
     assert any("fewer than 2000" in line for line in told)
 
 

@@ -123,7 +123,7 @@ def test_an_output_that_exists_is_kept(run: Runner, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGKILL, marks=pytest.mark.thorough), signal.SIGINT])
 def test_a_killed_run_is_resumed(run: Runner, tmp_path: Path, number: int) -> None:
     """It leaves what is done, and the file that comes of it is that of a run that nobody killed."""
     path, part = tmp_path / "killed.costs", tmp_path / "killed.costs.part"

@@ -78,6 +78,7 @@ def test_as_plain_python(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.thorough
+@pytest.mark.thorough
 @on_any_processor
 def test_on_any_processor(name: str) -> None:
     """The instructions of other machines give the same bits."""
