@@ -91,6 +91,7 @@ def collect(
         states = out.states() if out.done else run.embedded()
         for number in range(out.done, len(layers)):
             states = run.layer(number, layers[number], states)
+        out.write_at(*layout.checksums(out.read_at))
         return out.done
 
 

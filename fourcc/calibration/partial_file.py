@@ -78,6 +78,14 @@ class PartialFile:
                 count = os.pwrite(self._fd, rest[:LONGEST_WRITE], offset)
                 offset, rest = offset + count, rest[count:]
 
+    def read_at(self, offset: int, count: int) -> bytes:
+        """So many bytes from an offset on, or those up to the end."""
+        parts = []
+        while count and (data := os.pread(self._fd, min(count, LONGEST_WRITE), offset)):
+            parts.append(data)
+            offset, count = offset + len(data), count - len(data)
+        return b"".join(parts)
+
     def mark(self, done: int, states: Floats) -> None:
         """Notes that so many layers are done, after which the windows are in these states."""
         data = np.ascontiguousarray(states, "<f4").tobytes()
@@ -93,7 +101,7 @@ class PartialFile:
 
     def states(self) -> Floats:
         """The states after the layers that were done before, float32 (tokens, width)."""
-        data = bytearray(self._read(self._nbytes + self._from * self._slot, self._slot))
+        data = bytearray(self.read_at(self._nbytes + self._from * self._slot, self._slot))
         return np.frombuffer(data, "<f4").reshape(self._shape)
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
@@ -116,24 +124,17 @@ class PartialFile:
         """Layers that are done, and the slot of the states after them."""
         best = (0, 0)
         for slot in (0, 1):
-            data = self._read(self._mark_at(slot), MARK_BYTES)
+            data = self.read_at(self._mark_at(slot), MARK_BYTES)
             if len(data) < MARK_BYTES or xxh3_128_digest(data[: MARK.size]) != data[MARK.size :]:
                 continue
             done, work, whole = MARK.unpack(data[: MARK.size])
-            states = self._read(self._nbytes + slot * self._slot, self._slot)
+            states = self.read_at(self._nbytes + slot * self._slot, self._slot)
             if work == self._work and done > best[0] and xxh3_128_digest(states) == whole:
                 best = (done, slot)
         return best
 
     def _mark_at(self, slot: int) -> int:
         return self._nbytes + 2 * self._slot + slot * MARK_BYTES
-
-    def _read(self, offset: int, count: int) -> bytes:
-        parts = []
-        while count and (data := os.pread(self._fd, min(count, LONGEST_WRITE), offset)):
-            parts.append(data)
-            offset, count = offset + len(data), count - len(data)
-        return b"".join(parts)
 
     @contextlib.contextmanager
     def _named(self, verb: str) -> Iterator[None]:
