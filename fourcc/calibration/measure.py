@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from fourcc.calibration.asked_options import asked_options, spare_options
 from fourcc.calibration.costs import Costs
+from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
 from fourcc.calibration.units import asked_groups
 from fourcc.errors import InputError, PluginError
 from fourcc.feedback.feedback import Feedback, as_feedback
-from fourcc.files.write import check_target
 from fourcc.models.opening import open_to_run
 from fourcc.progress import OnProgress
 from fourcc.sources import open_source
@@ -90,7 +90,7 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
         target = (
             None
             if output is None
-            else check_target(Path(output), [*source.all_files, *_read(text, calibration)], force=force)
+            else check_target_and_part(Path(output), [*source.all_files, *_read(text, calibration)], force=force)
         )
         opened, notes = open_to_run(model, stack, tokenizer=tokenizer)
         for each in notes:

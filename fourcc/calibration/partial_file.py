@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from xxhash import xxh3_128_digest
 
-from fourcc.errors import FourccError, OutputError
-from fourcc.files.write import LONGEST_WRITE, sync_folder
+from fourcc.errors import FourccError, OutputError, UsageError
+from fourcc.files.write import LONGEST_WRITE, check_target, sync_folder
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
@@ -29,6 +30,30 @@ if TYPE_CHECKING:
 SUFFIX = ".part"
 MARK = struct.Struct("<q16s16s")  # layers done, digest of the work, sum of the states
 MARK_BYTES = MARK.size + 16  # and the sum of these
+
+
+def check_target_and_part(path: Path, sources: Sequence[Path], *, force: bool) -> Path:
+    """The real path of an output beside which unfinished work may lie, after all checks that are possible beforehand.
+
+    Args:
+        path: the path that the user gave.
+        sources: the files that are read.
+        force: whether an existing output may be replaced.
+
+    Raises:
+        UsageError: as `check_target`; or the file of unfinished work would be one of the sources.
+        OutputError: as `check_target`; or there is something else than a file in its place.
+    """
+    target = check_target(path, sources, force=force)
+    part = target.with_name(target.name + SUFFIX)
+    if not os.path.lexists(part):
+        return target
+    what = "is where unfinished work would be kept"
+    if any(source.exists() and source.samefile(part) for source in sources):
+        raise UsageError(f"this input {what}", file=part, hint="Give the output another name.")
+    if not stat.S_ISREG(part.lstat().st_mode):
+        raise OutputError(f"this {what}, and is no regular file", file=part, hint="Give the output another name.")
+    return target
 
 
 class PartialFile:
