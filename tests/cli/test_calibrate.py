@@ -116,6 +116,8 @@ def test_a_model_that_overflows(run: Runner, tiny: Path, text: Path, tmp_path: P
     says = "loud.bin, tensor 'layers.0.attention.wq': the inputs of this matrix are not finite: found "
     assert says in ended.err
     assert "inf in window 1, expected numbers. The model overflows, or its weights are damaged." in ended.err
+    ended = run("measure", *asked(tiny, text, tmp_path / "model.costs", loud)[1:], "--options", "Q8_A")
+    assert (ended.code, "loud.bin: the original's logits in window 1 are not finite" in ended.err) == (3, True)
     assert list(tmp_path.iterdir()) == [loud]
 
 
