@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from fourcc.calibration.calibration import Calibration as Calibration
     from fourcc.calibration.measure import measure as measure
     from fourcc.calibration.reading import open_calibration as open_calibration
+    from fourcc.calibration.to_budget import convert_to_budget as convert_to_budget
     from fourcc.container.reader import ModelFile as ModelFile
     from fourcc.container.verify import verify as verify
     from fourcc.conversion.convert import convert as convert
@@ -109,6 +110,7 @@ _HOMES = {
     "allocate": "fourcc.calibration.allocating:allocate",
     "calibrate": "fourcc.calibration.calibrating:calibrate",
     "convert": "fourcc.conversion.convert:convert",
+    "convert_to_budget": "fourcc.calibration.to_budget:convert_to_budget",
     "diff": "fourcc.analysis.by_path:diff",
     "encode": "fourcc.encoding:encode",
     "evaluate": "fourcc.models.evaluation:evaluate",
@@ -164,6 +166,7 @@ __all__ = [
     "allocate",
     "calibrate",
     "convert",
+    "convert_to_budget",
     "diff",
     "encode",
     "evaluate",
