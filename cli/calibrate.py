@@ -67,10 +67,9 @@ def calibrate(  # noqa: PLR0913 - one an option
     The model reads a text, layer by layer; convert then weighs errors by it.
     """
     from fourcc.calibration.calibrating import Request, carry_out
-    from fourcc.files.write import check_target
 
-    asked = Request(source, text, hessian, parted, limit, context, merge)
-    target = check_target(output, asked.files, force=force)
+    asked = Request(source, text, hessian, parted, limit, context, merge, tokenizer)
+    target = asked.target(output, force=force)
     with ExitStack() as stack:
         model = model_to_run(source, tokenizer, None, None, stack, quiet=quiet, as_json=as_json)
         with Progress("calibrating", 0, quiet=quiet, unit="tokens x layers") as progress:

@@ -22,7 +22,7 @@ from fourcc.errors import NumericError, PluginError, breaches_as
 from fourcc.feedback.correction import Correction
 from fourcc.feedback.factors import Factors
 from fourcc.feedback.feedback import Feedback
-from fourcc.feedback.way import way_of
+from fourcc.feedback.way import Way, way_of
 from fourcc.format import Aids, Format, Original
 from fourcc.geometry import Geometry
 from fourcc.metrics import ErrorSums
@@ -141,7 +141,7 @@ class MatrixEncoder:
         hessian = self.aids.hessian
         if self.feedback is None or hessian is None or self.nonfinite:
             return None
-        way = self._plugin("grid", lambda: way_of(self.format, self.geom, self.options))
+        way = way_of_plugin(self.format, self.geom, self.options, self.name)
         if way is None:
             return None
         seen = self.aids.restricted(self.format.sees)
@@ -195,14 +195,24 @@ class MatrixEncoder:
         return arrays
 
     def _plugin(self, verb: str, call: Callable[[], T]) -> T:
-        with breaches_as(lambda told: self._breach(verb, told)):
-            try:
-                return call()
-            except BreachError as error:
-                raise self._breach(verb, error.got, error.expected) from error
+        return _behind_firewall(self.format, verb, self.name, call)
 
     def _breach(self, verb: str, got: object, expected: object = None) -> PluginError:
         return breach(self.format, verb, tensor=self.name, got=got, expected=expected)
+
+
+def way_of_plugin(fmt: Format, geom: Geometry, options: Params, tensor: str | None) -> Way | None:
+    """How a matrix takes error feedback, as `way_of`. Raises PluginError where the format's functions break."""
+    return _behind_firewall(fmt, "grid", tensor, lambda: way_of(fmt, geom, options))
+
+
+def _behind_firewall(fmt: Format, verb: str, tensor: str | None, call: Callable[[], T]) -> T:
+    """What a call of a format's functions returns. Raises PluginError where they break their contract."""
+    with breaches_as(lambda told: breach(fmt, verb, tensor=tensor, got=told)):
+        try:
+            return call()
+        except BreachError as error:
+            raise breach(fmt, verb, tensor=tensor, got=error.got, expected=error.expected) from error
 
 
 def _read_only(original: Array, dtype: str) -> Array:

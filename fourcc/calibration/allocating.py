@@ -67,6 +67,8 @@ def allocate(  # noqa: PLR0913 - keyword-only, one an option of the command
         read = (*source.all_files, *([Path(file)] if file is not None else []))
         target = None if output is None else check_target(Path(output), read, force=force)
         drawn = None if picture is None else _picture(Path(picture), read, force=force)
+        if target is not None and target == drawn:
+            raise UsageError("the policy and the picture have one name", file=target, hint="Give another name to one.")
         _check_model(known, source, file)
         mix = fit(source, known, asked, pinned, wanted, min_toks)
     if target is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping
 
-from fourcc.errors import FourccError, UsageError
+from fourcc.errors import MissingFormatError, UsageError
 from fourcc.format import Format
 from fourcc.plugins.registry import registry
 from fourcc.policy.asked_formats import TargetFormat
@@ -25,8 +25,8 @@ def asked_options(text: str | Iterable[str] | None) -> tuple[TargetFormat, ...]:
         text: ``TAG[:NAME=VALUE]...[,TAG...]``, or such texts without commas; None: the default options.
 
     Raises:
-        UsageError: a tag or a setting is misspelled, a format has no encoder, or an option comes twice.
-        PluginError: a format is missing or broken.
+        UsageError: a tag or a setting is misspelled, a format is missing or has no encoder, or an option comes twice.
+        PluginError: a format is broken.
     """
     if text is None:
         return default_options()
@@ -93,9 +93,8 @@ def _format(tag: str) -> Format:
         return registry[as_tag(tag)]
     except ValueError as error:
         raise UsageError(str(error), hint=HINT) from error
-    except FourccError as error:
-        error.hint = nearest(tag, registry, NEAR_TAGS) or error.hint
-        raise
+    except MissingFormatError as error:
+        raise UsageError(error.what, hint=nearest(tag, registry, NEAR_TAGS) or error.hint) from error
 
 
 def _unknown_setting(fmt: Format, name: str) -> UsageError:

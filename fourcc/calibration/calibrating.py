@@ -14,9 +14,9 @@ from fourcc.calibration.calibration import Calibration, CalibrationText
 from fourcc.calibration.collecting import Work, collect
 from fourcc.calibration.layout import About
 from fourcc.calibration.model_digest import model_digest
+from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.reading import OWN, open_calibration
 from fourcc.errors import InputError, UsageError
-from fourcc.files.write import check_target
 from fourcc.models.evaluation import as_text, common_context
 from fourcc.models.opening import open_to_run
 from fourcc.models.windows import Cut, Protocol, cut
@@ -40,11 +40,13 @@ class Request:
     tokens: int = 0
     context: int = 0
     merge: Path | None = None
+    tokenizer: Path | None = None
 
-    @property
-    def files(self) -> list[Path]:
-        """The files that are read."""
-        return [self.model, self.text, *([] if self.merge is None else [self.merge])]
+    def target(self, output: Path, *, force: bool) -> Path:
+        """The checked path of the calibration, which is none of the files that are read. Raises as `calibrate` does."""
+        with open_source(self.model, self.tokenizer) as source:
+            read = [*source.all_files, self.text, *([] if self.merge is None else [self.merge])]
+        return check_target_and_part(output, read, force=force)
 
 
 @attrs.frozen
@@ -103,10 +105,9 @@ def calibrate(  # noqa: PLR0913 - keyword-only, one an option of the command
             or another argument is wrong.
         InputError: a file is damaged, or an activation is not finite.
     """
-    asked = Request(
-        Path(model), Path(text), hessian, documents, tokens, context, None if merge is None else Path(merge)
-    )
-    target = check_target(Path(output), asked.files, force=force)
+    added, spelling = (None if path is None else Path(path) for path in (merge, tokenizer))
+    asked = Request(Path(model), Path(text), hessian, documents, tokens, context, added, spelling)
+    target = asked.target(Path(output), force=force)
     with ExitStack() as stack:
         opened, _ = open_to_run(model, stack, tokenizer=tokenizer)
         return carry_out(asked, opened, target, resume=resume, threads=threads, progress=progress).calibration
@@ -121,7 +122,7 @@ def carry_out(
     threads: int | None = None,
     progress: OnProgress | None = None,
 ) -> Calibrated:
-    """Calibrates an opened model; `target` comes from `check_target`. Raises as `calibrate` does."""
+    """Calibrates an opened model; `target` comes from `Request.target`. Raises as `calibrate` does."""
     data, merged = asked.text.read_bytes(), None if asked.merge is None else open_calibration(asked.merge)
     cutting = cut_text(opened, as_text(data, asked.text), asked)
     said = CalibrationText(asked.text.name, hashlib.sha256(data).hexdigest())

@@ -91,6 +91,7 @@ def collect(
         states = out.states() if out.done else run.embedded()
         for number in range(out.done, len(layers)):
             states = run.layer(number, layers[number], states)
+        out.write_at(*layout.checksums(out.read_at))
         return out.done
 
 
@@ -176,7 +177,7 @@ def merged(
     """Statistics and Hessian of some inputs together with those of another calibration.
 
     Raises:
-        UsageError: it has none, or of other columns.
+        UsageError: it has none, or of other columns; or only one of both has Hessians.
     """
     name = inputs.names[0]
     theirs, their_hessian = other.statistics.get(name), other.hessian(name)
@@ -185,11 +186,11 @@ def merged(
         what, expected = "statistics cannot be merged", f"those of {statistics.squares.shape}, with ranges"
         raise UsageError(what, file=other.path, tensor=name, found=found, expected=expected)
     both = statistics.merged(theirs)
-    if hessian is None:
+    if (hessian is None) != (their_hessian is None):
+        what = f"the calibration to merge has {'no ' * (their_hessian is None)}Hessians"
+        raise UsageError(what, file=other.path, tensor=name, hint="Make both with --hessian, or none.")
+    if hessian is None or their_hessian is None:
         return both, None
-    if their_hessian is None:
-        hint = "Make both with --hessian, or none."
-        raise UsageError("the calibration to merge has no Hessians", file=other.path, tensor=name, hint=hint)
     ours, others, total = int(statistics.counts[0]), int(theirs.counts[0]), int(both.counts[0])
     sums = hessian.astype(np.float64) * ours + their_hessian.astype(np.float64) * others
     return both, (sums / max(1, total)).astype(np.float32)

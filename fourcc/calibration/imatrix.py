@@ -20,6 +20,7 @@ SQUARES, COUNTS = ".in_sum2", ".counts"
 VERSION, VERSION_VALUE = "fourcc.calibration.version", 1
 MODEL, TEXTS, TOKENS = "fourcc.model", "fourcc.texts", "fourcc.tokens"
 SHARED_BY, SHARED_WITH = "fourcc.shared.matrices", "fourcc.shared.with"
+CHECKSUMS = "fourcc.checksums"  # a tensor: XXH3-64 of the head, then of each other tensor
 EXACT_COUNTS, MINIMUM, MAXIMUM, MAGNITUDES, HESSIAN = ".tokens", ".in_min", ".in_max", ".magnitudes", ".hessian"
 
 FLOAT, INT, LONG = 0, 26, 27  # ggml's types

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
 import attrs
 import numpy as np
+from xxhash import xxh3_64, xxh3_64_intdigest
 
 from fourcc.calibration import imatrix
 from fourcc.calibration.statistics import BINS, BLOCK, block_count
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fourcc.models.weights import Inputs
 
 UINT32, UINT64 = 4, 10  # GGUF's types of values
+READ_BYTES = 1 << 20  # read at once
 
 
 @attrs.frozen
@@ -46,12 +48,12 @@ class CalibrationLayout:
 
     Attributes:
         head: its first bytes.
-        places: tensor of the file -> its ggml type and the offset of its first byte.
+        places: tensor of the file -> its ggml type, the offset of its first byte, and its number of bytes; in order.
         nbytes: length of the file.
     """
 
     head: bytes
-    places: dict[str, tuple[int, int]]
+    places: dict[str, tuple[int, int, int]]
     nbytes: int
 
     def pieces(
@@ -59,8 +61,16 @@ class CalibrationLayout:
     ) -> Iterator[tuple[int, bytes]]:
         """Offsets and bytes of all that is written for some inputs."""
         for tensor, array in _arrays(inputs, statistics, hessian).items():
-            kind, offset = self.places[tensor]
+            kind, offset, _ = self.places[tensor]
             yield offset, np.ascontiguousarray(array, imatrix.DTYPES[kind]).tobytes()
+
+    def checksums(self, read: Callable[[int, int], bytes]) -> tuple[int, bytes]:
+        """Offset and bytes of the checksums; `read` gives bytes of the file, in which all else is written."""
+        sums = [xxh3_64_intdigest(self.head)]
+        for tensor, (_, offset, nbytes) in self.places.items():
+            if tensor != imatrix.CHECKSUMS:
+                sums.append(_checksum(read, offset, nbytes))
+        return self.places[imatrix.CHECKSUMS][1], np.array(sums, "<u8").tobytes()
 
 
 def lay_out(about: About, inputs: Sequence[Inputs], *, hessian: bool) -> CalibrationLayout:
@@ -71,14 +81,28 @@ def lay_out(about: About, inputs: Sequence[Inputs], *, hessian: bool) -> Calibra
         inputs: those that there are statistics of, in order.
         hessian: whether Hessians are stored.
     """
+    tensors = [tensor for each in inputs for tensor in _tensors(each, about.tokens, hessian=hessian)]
+    tensors.append((imatrix.CHECKSUMS, imatrix.LONG, (1 + len(tensors),)))
     infos: list[Info] = []
+    sizes: list[int] = []
     offset = 0
-    for name, kind, shape in (tensor for each in inputs for tensor in _tensors(each, about.tokens, hessian=hessian)):
+    for name, kind, shape in tensors:
         infos.append(Info(name, shape, kind, offset))
-        offset += aligned(prod(shape) * np.dtype(imatrix.DTYPES[kind]).itemsize)
+        sizes.append(prod(shape) * np.dtype(imatrix.DTYPES[kind]).itemsize)
+        offset += aligned(sizes[-1])
     start = head(_keys(about, inputs), infos)
-    places = {info.name: (info.ggml_type, len(start) + info.offset) for info in infos}
+    places = {
+        info.name: (info.ggml_type, len(start) + info.offset, size) for info, size in zip(infos, sizes, strict=True)
+    }
     return CalibrationLayout(start, places, len(start) + offset)
+
+
+def _checksum(read: Callable[[int, int], bytes], offset: int, nbytes: int) -> int:
+    """XXH3-64 of bytes of a file."""
+    found = xxh3_64()
+    for first in range(0, nbytes, READ_BYTES):
+        found.update(read(offset + first, min(READ_BYTES, nbytes - first)))
+    return found.intdigest()
 
 
 def _keys(about: About, inputs: Sequence[Inputs]) -> list[GGUFKey]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from fourcc.calibration.asked_options import asked_options, spare_options
 from fourcc.calibration.costs import Costs
+from fourcc.calibration.partial_file import check_target_and_part
 from fourcc.calibration.session import TOKENS, OnNote, Session, Wanted
 from fourcc.calibration.units import asked_groups
 from fourcc.errors import InputError, PluginError
 from fourcc.feedback.feedback import Feedback, as_feedback
-from fourcc.files.write import check_target
 from fourcc.models.opening import open_to_run
 from fourcc.progress import OnProgress
 from fourcc.sources import open_source
@@ -105,7 +105,7 @@ def _opened(model: str | Path, stack: ExitStack, tokenizer: str | Path | None, n
 
 def _target(output: str | Path | None, read: list[Path], *, force: bool) -> Path | None:
     """The path to write to, checked as far as that is possible beforehand."""
-    return None if output is None else check_target(Path(output), read, force=force)
+    return None if output is None else check_target_and_part(Path(output), read, force=force)
 
 
 def _read(*files: str | Path | Calibration | None) -> list[Path]:

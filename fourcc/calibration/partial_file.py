@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from xxhash import xxh3_128_digest
 
-from fourcc.errors import FourccError, OutputError
-from fourcc.files.write import LONGEST_WRITE, sync_folder
+from fourcc.errors import FourccError, OutputError, UsageError
+from fourcc.files.write import LONGEST_WRITE, check_target, sync_folder
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
@@ -29,6 +30,30 @@ if TYPE_CHECKING:
 SUFFIX = ".part"
 MARK = struct.Struct("<q16s16s")  # layers done, digest of the work, sum of the states
 MARK_BYTES = MARK.size + 16  # and the sum of these
+
+
+def check_target_and_part(path: Path, sources: Sequence[Path], *, force: bool) -> Path:
+    """The real path of an output beside which unfinished work may lie, after all checks that are possible beforehand.
+
+    Args:
+        path: the path that the user gave.
+        sources: the files that are read.
+        force: whether an existing output may be replaced.
+
+    Raises:
+        UsageError: as `check_target`; or the file of unfinished work would be one of the sources.
+        OutputError: as `check_target`; or there is something else than a file in its place.
+    """
+    target = check_target(path, sources, force=force)
+    part = target.with_name(target.name + SUFFIX)
+    if not os.path.lexists(part):
+        return target
+    what = "is where unfinished work would be kept"
+    if any(source.exists() and source.samefile(part) for source in sources):
+        raise UsageError(f"this input {what}", file=part, hint="Give the output another name.")
+    if not stat.S_ISREG(part.lstat().st_mode):
+        raise OutputError(f"this {what}, and is no regular file", file=part, hint="Give the output another name.")
+    return target
 
 
 class PartialFile:
@@ -78,6 +103,14 @@ class PartialFile:
                 count = os.pwrite(self._fd, rest[:LONGEST_WRITE], offset)
                 offset, rest = offset + count, rest[count:]
 
+    def read_at(self, offset: int, count: int) -> bytes:
+        """So many bytes from an offset on, or those up to the end."""
+        parts = []
+        while count and (data := os.pread(self._fd, min(count, LONGEST_WRITE), offset)):
+            parts.append(data)
+            offset, count = offset + len(data), count - len(data)
+        return b"".join(parts)
+
     def mark(self, done: int, states: Floats) -> None:
         """Notes that so many layers are done, after which the windows are in these states."""
         data = np.ascontiguousarray(states, "<f4").tobytes()
@@ -93,7 +126,7 @@ class PartialFile:
 
     def states(self) -> Floats:
         """The states after the layers that were done before, float32 (tokens, width)."""
-        data = bytearray(self._read(self._nbytes + self._from * self._slot, self._slot))
+        data = bytearray(self.read_at(self._nbytes + self._from * self._slot, self._slot))
         return np.frombuffer(data, "<f4").reshape(self._shape)
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
@@ -116,24 +149,17 @@ class PartialFile:
         """Layers that are done, and the slot of the states after them."""
         best = (0, 0)
         for slot in (0, 1):
-            data = self._read(self._mark_at(slot), MARK_BYTES)
+            data = self.read_at(self._mark_at(slot), MARK_BYTES)
             if len(data) < MARK_BYTES or xxh3_128_digest(data[: MARK.size]) != data[MARK.size :]:
                 continue
             done, work, whole = MARK.unpack(data[: MARK.size])
-            states = self._read(self._nbytes + slot * self._slot, self._slot)
+            states = self.read_at(self._nbytes + slot * self._slot, self._slot)
             if work == self._work and done > best[0] and xxh3_128_digest(states) == whole:
                 best = (done, slot)
         return best
 
     def _mark_at(self, slot: int) -> int:
         return self._nbytes + 2 * self._slot + slot * MARK_BYTES
-
-    def _read(self, offset: int, count: int) -> bytes:
-        parts = []
-        while count and (data := os.pread(self._fd, min(count, LONGEST_WRITE), offset)):
-            parts.append(data)
-            offset, count = offset + len(data), count - len(data)
-        return b"".join(parts)
 
     @contextlib.contextmanager
     def _named(self, verb: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from xxhash import xxh3_64_intdigest
 
 from fourcc.calibration import imatrix
 from fourcc.calibration.calibration import Calibration, CalibrationText
@@ -48,6 +49,7 @@ class _GgufReader:
     def __init__(self, file: ReadFile, head: Head) -> None:
         self._file, self._head = file, head
         self._tensors = {tensor.name: tensor for tensor in head.tensors}
+        self._checksums: dict[str, int] = {}
 
     def calibration(self) -> Calibration:
         head = self._head
@@ -62,6 +64,7 @@ class _GgufReader:
         if version not in (None, imatrix.VERSION_VALUE):
             what, hint = "a calibration of another version", "Read it with the fourcc that wrote it."
             raise InputError(what, file=self._file.path, found=version, expected=imatrix.VERSION_VALUE, hint=hint)
+        self._checksums = self._checked_head()
         names = self._names()
         shared = self._shared(names)
         return Calibration(
@@ -116,6 +119,18 @@ class _GgufReader:
         return dict(zip(matrices, others, strict=True))
 
     # -- tensors
+
+    def _checked_head(self) -> dict[str, int]:
+        """Tensor -> its checksum, once the head has its own; none in a file of others."""
+        table = self._array(imatrix.CHECKSUMS, imatrix.LONG)
+        if table is None:
+            return {}
+        names = [tensor.name for tensor in self._head.tensors if tensor.name != imatrix.CHECKSUMS]
+        if table.shape != (1 + len(names),):
+            raise self._wrong(imatrix.CHECKSUMS, f"{table.shape}", f"{1 + len(names)} checksums")
+        whole, *sums = table.view("<u8").tolist()
+        _check(self._file.read(0, self._head.data), whole, self._file.path, None)
+        return dict(zip(names, sums, strict=True))
 
     def _names(self) -> list[str]:
         """Names of the matrices, in the file's order."""
@@ -196,7 +211,7 @@ class _GgufReader:
         if tensor.shape != (cols, cols):
             raise self._wrong(tensor.name, tensor.shape, (cols, cols))
         offset = self._place(tensor, imatrix.FLOAT)
-        return partial(_mapped, self._file.path, offset, cols)
+        return partial(_mapped, self._file.path, offset, cols, tensor.name, self._checksums.get(tensor.name))
 
     def _array(self, name: str, kind: int) -> Any:  # noqa: ANN401 - an array of the kind's dtype
         """A tensor's numbers; None where there is no such tensor."""
@@ -205,6 +220,7 @@ class _GgufReader:
             return None
         offset, dtype = self._place(tensor, kind), np.dtype(imatrix.DTYPES[kind])
         data = self._file.read(offset, prod(tensor.shape) * dtype.itemsize)
+        _check(data, self._checksums.get(name), self._file.path, name)
         return np.frombuffer(data, dtype).reshape(tensor.shape)
 
     def _place(self, tensor: GgufTensor, kind: int) -> int:
@@ -221,6 +237,16 @@ class _GgufReader:
         return InputError(what, file=self._file.path, tensor=name, found=found, expected=expected)
 
 
-def _mapped(path: Path, offset: int, cols: int) -> Floats:
-    """A Hessian, mapped from the file."""
-    return np.memmap(path, np.dtype("<f4"), "r", offset, (cols, cols))
+def _mapped(path: Path, offset: int, cols: int, name: str, checksum: int | None) -> Floats:
+    """A Hessian, mapped from the file. Raises InputError where it has another checksum."""
+    mapped: Floats = np.memmap(path, np.dtype("<f4"), "r", offset, (cols, cols))
+    _check(mapped.data, checksum, path, name)
+    return mapped
+
+
+def _check(data: bytes | bytearray | memoryview, checksum: int | None, path: Path, name: str | None) -> None:
+    """Raises InputError where bytes have another checksum than the file says; None: it says nothing."""
+    if checksum is not None and xxh3_64_intdigest(data) != checksum:
+        what, hint = "the calibration is damaged", "Calibrate the model again."
+        found, expected = f"checksum {xxh3_64_intdigest(data):016x}", f"{checksum:016x}"
+        raise InputError(what, file=path, tensor=name, found=found, expected=expected, hint=hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -107,10 +108,11 @@ class Session:
         done = {} if log is None else dict(log.done)
         if done:
             self.note(f"{len(done)} of {len(planned.units)} units were measured before the interruption")
-        for each in self._measured(planned.units, set(done), text, progress):
-            done[each.name] = each
-            if log is not None:
-                log.add(each)
+        with contextlib.nullcontext() if log is None else log.removed_if_empty():
+            for each in self._measured(planned.units, set(done), text, progress):
+                done[each.name] = each
+                if log is not None:
+                    log.add(each)
         costs = attrs.evolve(head, units=tuple(done[unit.name] for unit in planned.units))
         self._note_all(notes_on(planned, costs.units))
         if target is not None and log is not None:

@@ -5,14 +5,15 @@ The first line says what is measured; each further line is a unit. A line counts
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fourcc.calibration.costs import Unit, unit_line
 from fourcc.calibration.costs_reading import parse_unit
 from fourcc.calibration.partial_file import SUFFIX
-from fourcc.errors import InputError, UsageError
+from fourcc.errors import InputError, OutputError, UsageError
 
 
 class UnitLog:
@@ -29,6 +30,7 @@ class UnitLog:
     Raises:
         UsageError: there is an unfinished measurement of something else.
         InputError: it is damaged.
+        OutputError: it cannot be written.
     """
 
     def __init__(self, output: Path, head: Mapping[str, object], *, resume: bool) -> None:
@@ -38,17 +40,35 @@ class UnitLog:
         if resume and self.path.exists():
             self._resume()
         else:
-            self.path.write_text(f"{self._head}\n", encoding="ascii")
+            with self.removed_if_empty():
+                self._write("w", self._head)
 
     def add(self, unit: Unit) -> None:
-        """Appends a unit that is done."""
-        with self.path.open("a", encoding="ascii") as file:
-            file.write(f"{unit_line(unit)}\n")
+        """Appends a unit that is done. Raises OutputError."""
+        self._write("a", unit_line(unit))
         self.done[unit.name] = unit
+
+    @contextlib.contextmanager
+    def removed_if_empty(self) -> Iterator[None]:
+        """Removes the file if an exception comes before a unit is done: there is nothing to go on with."""
+        try:
+            yield
+        except BaseException:
+            if not self.done:
+                with contextlib.suppress(OSError):
+                    self.remove()
+            raise
 
     def remove(self) -> None:
         """Removes the file: the measurement is done."""
         self.path.unlink()
+
+    def _write(self, mode: str, line: str) -> None:
+        try:
+            with self.path.open(mode, encoding="ascii") as file:
+                file.write(f"{line}\n")
+        except OSError as error:
+            raise OutputError(f"cannot write the output: {error.strerror or error}", file=self.path) from error
 
     def _resume(self) -> None:
         whole, _, torn = self.path.read_bytes().rpartition(b"\n")

@@ -16,10 +16,9 @@ from fourcc.container.index import ErrorRecord, FeedbackRecord, PartRecord, Prov
 from fourcc.conversion.measured_errors import error_record
 from fourcc.feedback.factors import Factors, hessian_digest
 from fourcc.feedback.feedback import Feedback
-from fourcc.feedback.way import way_of
 from fourcc.format import Aids, Format
 from fourcc.geometry import Geometry, split_shape
-from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite
+from fourcc.matrix_encoder import MatrixEncoder, refuse_nonfinite, way_of_plugin
 from fourcc.metrics import ErrorSums
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision
@@ -236,7 +235,7 @@ def new_record(
 
 
 def feedback_record(step: Step, digest: Callable[[Floats], bytes]) -> FeedbackRecord | None:
-    """The error feedback with which a tensor is encoded; None where its format cannot take it.
+    """The error feedback with which a tensor is encoded; None where its format cannot take it. Raises PluginError.
 
     Args:
         step: the tensor.
@@ -246,7 +245,8 @@ def feedback_record(step: Step, digest: Callable[[Floats], bytes]) -> FeedbackRe
     if given is None or hessian is None:
         return None
     _, rows, cols = split_shape(step.source.shape)
-    way = way_of(registry[step.decision.tag], Geometry(rows, cols, step.decision.params), step.decision.options)
+    geom = Geometry(rows, cols, step.decision.params)
+    way = way_of_plugin(registry[step.decision.tag], geom, step.decision.options, step.source.name)
     if way is None or not prod(step.source.shape):
         return None
     order = given.order if way == "codes" else "columns"

@@ -16,7 +16,7 @@ from fourcc.arrays import Floats
 from fourcc.container.fields import MAX_DIMENSIONS, MAX_NAME_BYTES
 from fourcc.conversion.activation_ranges import RangeData, calibrated_ranges, source_ranges
 from fourcc.conversion.file_size import file_bytes
-from fourcc.conversion.pipeline import Step
+from fourcc.conversion.pipeline import Step, feedback_record
 from fourcc.encoding import check_needs, check_shape
 from fourcc.errors import PluginError, PolicyError, Problem, SourceError, UsageError
 from fourcc.feedback.feedback import Feedback, as_feedback
@@ -85,16 +85,30 @@ class Plan:
             *warnings(source, taken),
             *lacking,
             *self._of_calibration,
+            *self._of_feedback,
         )
 
     @property
     def _of_calibration(self) -> tuple[str, ...]:
-        """Notes on what the calibration does not know of the tensors whose encoders ask for it."""
+        """Notes on what the calibration does not know of the tensors whose encoders, or their feedback, ask for it."""
         encoded = [step for step in self.steps if not step.decision.keep]
-        asking = [step.source.name for step in encoded if registry[step.decision.tag].sees]
+        seeing = {step.source.name for step in encoded if registry[step.decision.tag].sees} | self._fed
+        asking = [step.source.name for step in encoded if step.source.name in seeing]
         if self.calibration is None or (self.ranges and not asking):  # else it would be said to be of no use
             return ()
         return self.calibration.notes(asking)
+
+    @property
+    def _of_feedback(self) -> tuple[str, ...]:
+        """The note that nothing takes the error feedback that was asked for."""
+        if self._fed or not any(step.feedback for step in self.steps):
+            return ()
+        return ("error feedback is not used: no tensor is encoded in a format that takes it",)
+
+    @cached_property
+    def _fed(self) -> frozenset[str]:
+        """The tensors that are encoded with error feedback."""
+        return frozenset(step.source.name for step in self.steps if feedback_record(step, lambda _: b"") is not None)
 
     @cached_property
     def blobs(self) -> Mapping[str, bytes]:

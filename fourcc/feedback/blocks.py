@@ -48,8 +48,9 @@ def parts_by_blocks(fmt: Format, whole: Blocks, factor: Factor) -> Parts:
         block = slice(left, right)
         targets[:, block] = whole.w[:, block] - _within(shares[:, block], factor.upper, left)
         errors = _encoded(fmt, attrs.evolve(whole, w=targets), block, made) - whole.w[:, block]
-        for k in range(left, right):
-            shares[:, right:] += errors[:, k - left, None] * factor.upper[k, right : geom.cols]
+        with np.errstate(invalid="ignore"):  # what a broken format decodes to infinity is refused later
+            for k in range(left, right):
+                shares[:, right:] += errors[:, k - left, None] * factor.upper[k, right : geom.cols]
     return made.finish()
 
 

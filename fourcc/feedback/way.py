@@ -43,6 +43,7 @@ def _items(params: Params) -> tuple[tuple[str, object], ...]:
 
 
 @lru_cache(64)
+@np.errstate(invalid="ignore", over="ignore")  # of a broken format, which decodes to infinity: then no level holds
 def _levels_hold(
     fmt: Format,
     rows: int,

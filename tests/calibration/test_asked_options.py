@@ -6,7 +6,7 @@ import pytest
 
 from fourcc.calibration.asked_options import asked_options, default_options, spelled_option
 from fourcc.calibration.units import asked_groups
-from fourcc.errors import FourccError, MissingFormatError, UsageError
+from fourcc.errors import FourccError, UsageError
 
 
 def test_an_option_is_a_tag_with_settings() -> None:
@@ -44,8 +44,8 @@ def test_the_default_options_are_what_most_files_hold() -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "message"),
     [
-        ("Q9", MissingFormatError, "no installed package provides the format Q9"),
-        ("Q4_9", MissingFormatError, "did you mean 'Q4_"),
+        ("Q9", UsageError, "no installed package provides the format Q9"),
+        ("Q4_9", UsageError, "did you mean 'Q4_"),
         ("", UsageError, "'' is not a tag: one to four"),
         ("Q4_0,,Q8_0", UsageError, "'' is not a tag"),
         ("Q4_0,Q8_0,Q4_0", UsageError, "an option is asked for twice: found Q4_0"),

@@ -109,7 +109,10 @@ def test_merged_is_as_if_read_at_once(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_merged(tmp_path: Path) -> None:
-    """A calibration without Hessians, or of other matrices."""
+    """A calibration without Hessians, or of other matrices; nor are Hessians dropped."""
+    rich = collected(tmp_path / "rich", work())
+    with pytest.raises(UsageError, match=r"rich, tensor 'layers\.0\.attention\.wq': the calibration to merge has Hes"):
+        collected(tmp_path / "both", work(hessian=False, merged=rich))
     first = collected(tmp_path / "first", work(hessian=False))
     with pytest.raises(
         UsageError, match=r"first, tensor 'layers\.0\.attention\.wq': the calibration to merge has no H"

@@ -136,6 +136,29 @@ def test_nothing_that_uses_it(tiny: Path, tmp_path: Path, calibration: Calibrati
     assert says in fourcc.convert(tiny, tmp_path / "kept.bin", calibration=calibration).notes
 
 
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ("Q8_A", ()),
+        (
+            "F16",
+            (
+                "model.calib is not used: no tensor is encoded in a format that uses importance",
+                "error feedback is not used: no tensor is encoded in a format that takes it",
+            ),
+        ),
+    ],
+)
+def test_feedback_is_a_use(
+    tiny: Path, tmp_path: Path, calibration: Calibration, tags: str, said: tuple[str, ...]
+) -> None:
+    """Of a calibration, even where no format uses importance; where nothing takes it, that is said."""
+    plain = converted(tiny, tmp_path, calibration, tags).digest
+    fed = fourcc.convert(tiny, tmp_path / "fed.bin", format=tags, calibration=calibration, feedback="gptq")
+    assert fed.notes == said
+    assert (fed.digest == plain) == bool(said)
+
+
 def test_columns_without_data_are_said(tiny: Path, tmp_path: Path) -> None:
     """And how many there are."""
     name = "layers.1.attention.wv"

@@ -201,3 +201,40 @@ def test_damage_gives_errors_of_ours_alone(
     kept = data[: draw.draw(st.integers(0, len(data)))] if draw.draw(st.booleans()) else data
     with contextlib.suppress(InputError):
         opened(tmp_path_factory.getbasetemp(), bytes(kept) + (b"" if older else whole[6000:]))
+
+
+def everything(found: Calibration) -> list[object]:
+    """All that a calibration says."""
+    about = [found.kind, found.model, found.texts, found.tokens, found.context]
+    each = [
+        (name, some.squares, some.counts, some.minimum, some.maximum, some.magnitudes, found.hessian(name))
+        for name, some in found.statistics.items()
+    ]
+    return [*about, *([part.tobytes() if isinstance(part, np.ndarray) else part for part in one] for one in each)]
+
+
+@given(draw=st.data())
+def test_no_changed_byte_is_believed(
+    whole: bytes, tmp_path_factory: pytest.TempPathFactory, draw: st.DataObject
+) -> None:
+    """Each is an error, or lies where nothing is read: between tensors, and in the name of the checksums."""
+    folder = tmp_path_factory.getbasetemp()
+    intact = everything(opened(folder, whole))
+    head = draw.draw(st.booleans())  # or anywhere; most of the file are histograms and Hessians
+    data, at = bytearray(whole), draw.draw(st.integers(0, 6000 if head else len(whole) - 1))
+    data[at] ^= 1 << draw.draw(st.integers(0, 7))
+    try:
+        found = everything(opened(folder, bytes(data)))
+    except InputError:
+        return
+    assert found == intact
+
+
+def test_a_damaged_sum_is_named(whole: bytes, tmp_path: Path) -> None:
+    """With both checksums, and what to do."""
+    squares = opened(tmp_path, whole).statistics[WQ].squares.astype("<f4").tobytes()
+    damaged = bytearray(whole)
+    damaged[whole.index(squares)] ^= 1
+    says = r"in_sum2': the calibration is damaged: found checksum [0-9a-f]{16}, expected [0-9a-f]{16}\. Calibrate the"
+    with pytest.raises(InputError, match=says):
+        opened(tmp_path, bytes(damaged))

@@ -163,7 +163,7 @@ def test_errors(run: Runner, tiny: Path, costs: Path, tmp_path: Path, more: tupl
 
 
 def test_outputs_are_not_replaced(run: Runner, tiny: Path, costs: Path, tmp_path: Path) -> None:
-    """Unless that is asked for; and never the costs themselves."""
+    """Unless that is asked for; never the costs themselves, nor one output by another."""
     policy = tmp_path / "p.toml"
     policy.write_text("old")
     arguments = ("allocate", tiny, "--costs", costs, "--budget", "400kB")
@@ -175,6 +175,10 @@ def test_outputs_are_not_replaced(run: Runner, tiny: Path, costs: Path, tmp_path
     before = costs.read_bytes()
     assert run(*arguments, "-o", costs, "--force").code == 2
     assert costs.read_bytes() == before
+    both = tmp_path / "both.png"
+    ended = run(*arguments, "-o", both, "--frontier", tmp_path / "." / "both.png")
+    assert (ended.code, "the policy and the picture have one name" in ended.err) == (2, True)
+    assert not both.exists()
 
 
 def test_costs_of_another_model(run: Runner, tiny: Path, costs: Path, tmp_path: Path) -> None:

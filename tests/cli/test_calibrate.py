@@ -116,6 +116,8 @@ def test_a_model_that_overflows(run: Runner, tiny: Path, text: Path, tmp_path: P
     says = "loud.bin, tensor 'layers.0.attention.wq': the inputs of this matrix are not finite: found "
     assert says in ended.err
     assert "inf in window 1, expected numbers. The model overflows, or its weights are damaged." in ended.err
+    ended = run("measure", *asked(tiny, text, tmp_path / "model.costs", loud)[1:], "--options", "Q8_A")
+    assert (ended.code, "loud.bin: the original's logits in window 1 are not finite" in ended.err) == (3, True)
     assert list(tmp_path.iterdir()) == [loud]
 
 
@@ -155,6 +157,10 @@ def test_files_that_are_read_are_not_replaced(run: Runner, tiny: Path, text: Pat
     assert (ended.code, "input and output are the same file" in ended.err) == (2, True)
     ended = run(*asked(tiny, kept, made))
     assert (ended.code, "the output exists" in ended.err) == (2, True)
+    spelling = tmp_path / "tokenizer.bin"
+    shutil.copy(tiny.with_name("tiny_tokenizer.bin"), spelling)
+    ended = run("calibrate", tiny, "--text", text, "-z", spelling, "-o", spelling, "--force")
+    assert (ended.code, "input and output are the same file" in ended.err) == (2, True)
     ended = run("convert", tiny, "-o", made, "--format", "Q4_1,F16", "--calibration", made, "--force")
     assert (ended.code, "input and output are the same file" in ended.err) == (2, True)
 
@@ -176,3 +182,22 @@ def test_converting_another_model(run: Runner, model: Path, made: Path, tmp_path
     assert ended.code == 2
     assert f"another model than {model}: found {open_calibration(made).model}, expected " in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [("calibrate", "--documents"), ("measure", "--options", "Q8_A", "--tokens", 20)])
+def test_unfinished_work_replaces_no_input(
+    run: Runner, tiny: Path, text: Path, tmp_path: Path, more: tuple[object, ...]
+) -> None:
+    """It lies beside the output, where the text is already; nor is a link followed."""
+    name, *options = more
+    kept, link = tmp_path / "a.part", tmp_path / "b.part"
+    shutil.copy(text, kept)
+    link.symlink_to(kept)
+    given = [name, tiny, "-z", tiny.with_name("tiny_tokenizer.bin"), "--text", kept, *options]
+    ended = run(*given, "-o", tmp_path / "a")
+    assert (ended.code, "a.part: this input is where unfinished work would be kept" in ended.err) == (2, True)
+    given[given.index(kept)] = text
+    ended = run(*given, "-o", tmp_path / "b")
+    assert (ended.code, "b.part: this is where unfinished work would be kept, and is no" in ended.err) == (4, True)
+    assert kept.read_bytes() == text.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.part", "b.part"]

@@ -1,5 +1,6 @@
 """Error feedback in `convert`: which tensors get it, what the file says of it, and what is refused."""
 
+import contextlib
 import hashlib
 import re
 from pathlib import Path
@@ -10,17 +11,26 @@ import pytest
 import fourcc
 from fourcc.container.index import FeedbackRecord, TensorRecord
 from fourcc.container.reader import ModelFile
-from fourcc.errors import TableError, UsageError
+from fourcc.conversion.plan import plan
+from fourcc.errors import FourccError, TableError, UsageError
 from fourcc.feedback.feedback import Feedback
+from fourcc.format import Format
+from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
+from fourcc.sources import open_source
 from tests.container.forge import forge, honest
 from tests.core.fakes import installed
 from tests.core.seam_formats import GRID, TRELLIS
 from tests.feedback.hessians import hessian
+from tests.testing import broken_formats as broken
 
 WQ, EMBEDDING, NORM = "layers.0.attention.wq", "tok_embeddings", "norm"
 H = hessian(64)
 AIDS = {name: fourcc.Aids(None, H) for name in (WQ, EMBEDDING)}
+
+
+ENDING = {"EXIT", "SEGFAULT", "ENDLESS", "ENDLESS_ENCODER", "ENDLESS_BLOCK"}  # the process, or never
+BROKEN = [name for name, fmt in vars(broken).items() if isinstance(fmt, Format) and fmt.encode and name not in ENDING]
 
 
 @pytest.fixture
@@ -86,6 +96,18 @@ def test_a_format_that_cannot_take_it_has_no_record(source: Path, tmp_path: Path
             policy = Policy.shorthand(f"{fmt.tag},F32")
             fourcc.convert(source, tmp_path / "made.bin", policy=policy, aids=AIDS, feedback="gptq", force=True)
             assert (records(tmp_path / "made.bin")[WQ].feedback is not None) == taken
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_format_gives_errors_of_ours_alone(source: Path, tmp_path: Path, name: str) -> None:
+    """Whether the plan asks how it takes feedback, or the conversion; nothing is left behind."""
+    with contextlib.suppress(FourccError, MemoryError), registry.trying(getattr(broken, name)):
+        policy = Policy.shorthand(f"{getattr(broken, name).tag},F32")
+        with open_source(source) as opened:
+            assert plan(opened, policy, aids=AIDS, feedback="gptq").file_bytes > 0
+        fourcc.convert(source, tmp_path / "made.bin", policy=policy, aids=AIDS, feedback="gptq")
+        (tmp_path / "made.bin").unlink()
+    assert list(tmp_path.iterdir()) == [source]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import attrs
 
 from fourcc.bench.shootout.results import Entrant
 from fourcc.calibration.asked_options import asked_options, spelled_option
-from fourcc.errors import MissingFormatError, PluginError
+from fourcc.errors import PluginError
 from fourcc.plugins.registry import registry
 from fourcc.policy.asked_formats import TargetFormat
 from fourcc.settings import complete
@@ -36,8 +36,7 @@ def entry_list(options: Iterable[str] | None, known: frozenset[str]) -> EntryLis
         known: calibration data that there are: ``importance``, ``hessian``.
 
     Raises:
-        UsageError: an option is malformed, or its format has no encoder.
-        MissingFormatError: no installed package declares a tag.
+        UsageError: an option is malformed, no installed package declares its tag, or its format has no encoder.
     """
     able, broken = _all() if options is None else _named(options)
     out = [
@@ -64,8 +63,6 @@ def _named(options: Iterable[str]) -> tuple[list[tuple[TargetFormat, str]], list
     for text in dict.fromkeys(options):
         try:
             (target,) = asked_options([text])
-        except MissingFormatError:
-            raise
         except PluginError as error:
             broken.append(Entrant(text, "", reason=error.what))
             continue
