@@ -36,7 +36,7 @@ Sample = Annotated[
 ]
 DEFAULT_SAMPLE = 1 << 18  # `fourcc.analysis.samples.SAMPLE`, which loads numpy
 Tokenizer = Annotated[
-    Path | None, typer.Option("--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
+    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
 ]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
