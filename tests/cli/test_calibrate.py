@@ -81,6 +81,13 @@ def test_inspecting_it(run: Runner, made: Path, text: Path) -> None:
     assert (matrix["dead"], matrix["columns"], matrix["tokens"]) == (0, 176, found.tokens)
 
 
+def test_inspecting_a_matrix_of_it(run: Runner, made: Path) -> None:
+    """Its listing has all that there is."""
+    ended = run("inspect", made, "--tensor", "layers.0.attention.wq")
+    assert ended.code == 2
+    assert ended.err.startswith(f"fourcc: error: {made}: a calibration has no tensors to show. Without --tensor, ")
+
+
 def test_inspecting_an_older_file(run: Runner, tmp_path: Path) -> None:
     """Its name tells what it is; tokens are not known."""
     path = tmp_path / "imatrix.dat"
