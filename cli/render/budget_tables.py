@@ -20,7 +20,7 @@ COMPARED = (
     Column("measured KLD", right=True),
     Column("95 %", right=True),
 )
-WORDS = {"mix": "mix", "uniform": "best one format:", "recipe": "best recipe:"}
+WORDS = {"mix": "allocated mix", "uniform": "best single format:", "recipe": "best recipe:"}
 
 
 def show(output: Path, made: ToBudget) -> None:
@@ -36,7 +36,8 @@ def show(output: Path, made: ToBudget) -> None:
             ("tensors", units.counted(Counter(str(tensor.tag) for tensor in result.index.tensors))),
             ("bits per weight", units.bits(result.index.bits_per_weight)),
             ("bytes", units.plain_bytes(made.kept.file_bytes)),
-            ("kept", _name(made.kept)),
+            ("feedback", "none" if made.costs.feedback is None else units.settings(made.costs.feedback)),
+            ("written", _name(made.kept)),
         ]
     )
     terminal.out("")
@@ -44,7 +45,7 @@ def show(output: Path, made: ToBudget) -> None:
     terminal.out("")
     terminal.out(f"KL divergence from the original in nats a token, on {made.costs.tokens} tokens of the text's end")
     if made.kept.kind != "mix":
-        terminal.out(f"the allocated mix measured worse than {_name(made.kept)}, so that was kept")
+        terminal.out(f"the allocated mix measured worse than {_name(made.kept)}, so that was written")
 
 
 def _name(candidate: Candidate) -> str:

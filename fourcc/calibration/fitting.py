@@ -158,7 +158,8 @@ class _Search:
         weights = sum(prod(tensor.shape) for tensor in self._source.tensors)
         if self.limit < smallest:
             found = f"{self._budget.in_words(smallest, weights)} for the smallest"
-            raise UsageError("no mix is within the budget", found=found, expected=self._budget.text)
+            hint = self._budget.too_small
+            raise UsageError("no mix is within the budget", found=found, expected=self._budget.text, hint=hint)
         if self.limit > largest:
             found = f"{self._budget.in_words(largest, weights)} for the largest"
             hint = "Take more options, or a smaller budget."

@@ -23,7 +23,7 @@ FONT = 7.0  # points
 LETTER, LINE = 0.62 * FONT, 1.25 * FONT  # width of a letter, height of a line, in points; both a little large
 LINE_COLOUR, CHOSEN_COLOUR = KINDS[0], KINDS[1]
 MARKERS: dict[Kind, tuple[str, str, str]] = {
-    "uniform": ("o", KINDS[5], "one format"),
+    "uniform": ("o", KINDS[5], "single format"),
     "recipe": ("D", KINDS[3], "recipe"),
 }
 LEAST_SHARE = (
@@ -61,7 +61,7 @@ def draw_frontier(figure: Figure, mix: FittedMix) -> None:
     line = [(point.nbytes / 1e6, point.kld) for point in mix.points if point.kld >= least > 0]
     if not line:
         raise UsageError("there is nothing to draw", hint="No option of the costs has a KL divergence above 0.")
-    panel.plot(*zip(*line, strict=True), ".-", color=LINE_COLOUR, lw=1.2, ms=3, label="allocated")
+    panel.plot(*zip(*line, strict=True), ".-", color=LINE_COLOUR, lw=1.2, ms=3, label="best mixes")
     spots = [spot for kind in MARKERS for spot in _mark(panel, kind, mix, least)]
     if mix.allocation.kld >= least:
         here = [mix.plan.nbytes / 1e6], [mix.allocation.kld]
@@ -77,9 +77,9 @@ def _mark(panel: Axes, kind: Kind, mix: FittedMix, least: float) -> list[Spot]:
     spots = [
         Spot(each.name, (each.allocation.nbytes + mix.other_bytes) / 1e6, each.allocation.kld, colour) for each in some
     ]
-    panel.plot(
-        [spot.x for spot in spots], [spot.y for spot in spots], marker, color=colour, ms=4, ls="none", label=label
-    )
+    if spots:
+        at = [spot.x for spot in spots], [spot.y for spot in spots]
+        panel.plot(*at, marker, color=colour, ms=4, ls="none", label=label)
     return spots
 
 
