@@ -135,7 +135,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "an empty file": (b"", "the file ends within the number of entries"),
     "another file": (
         b"\x01\x02\x03\xff and so on",
-        "no calibration: neither an imatrix in GGUF, nor one of the older kind",
+        "neither an imatrix in GGUF, nor one of the older kind",
     ),
     "a document": (b"%PDF-1.7 and so on", "this is no calibration: it looks like a PDF document. `fourcc calib"),
     "no entries": (dat(), "this is no calibration: it looks like nothing but zeros"),

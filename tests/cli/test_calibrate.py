@@ -93,7 +93,7 @@ def test_inspecting_an_older_file(run: Runner, tmp_path: Path) -> None:
     path = tmp_path / "imatrix.dat"
     path.write_bytes(dat(entry(QUERY, 4, [2, 4, 1, 0])))
     lines = run("inspect", path).out.splitlines()
-    assert lines[0].endswith("imatrix.dat: imatrix .dat")
+    assert lines[0].endswith("imatrix.dat: calibration (imatrix .dat)")
     assert lines[-1].split() == ["layers.0.attention.wq", "4", "unknown", "2.667", "-", "25", "%", "no"]
 
 
