@@ -28,7 +28,7 @@ Examples:
   fourcc convert ./checkpoint -o model.bin --policy mixed.toml --dry-run
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M --calibration model.calib
-  fourcc convert ./checkpoint -o model.bin --budget 4.0bpw --calibration-text text.txt
+  fourcc convert ./checkpoint -o model.bin --budget 4.0bpw --calibration-text stories.txt --documents
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
 
 Without --policy, --recipe, --format or --budget, every tensor is kept as it is stored. --budget calibrates on most of

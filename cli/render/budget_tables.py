@@ -43,7 +43,9 @@ def show(output: Path, made: ToBudget) -> None:
     terminal.out("")
     tables.show(COMPARED, [_row(each) for each in made.candidates])
     terminal.out("")
-    terminal.out(f"KL divergence from the original in nats a token, on {made.costs.tokens} tokens of the text's end")
+    cut = "document by document" if made.costs.documents else f"in windows of {made.costs.context} tokens"
+    measured = f"{made.costs.tokens} tokens of the text's end, {cut}"
+    terminal.out(f"KLD: divergence from the original in nats a token; on {measured}")
     if made.kept.kind != "mix":
         terminal.out(f"the allocated mix measured worse than {_name(made.kept)}, so that was written")
 
@@ -55,7 +57,7 @@ def _name(candidate: Candidate) -> str:
 
 def _row(candidate: Candidate) -> list[str]:
     divergence = candidate.divergence
-    bounds = "" if divergence.low is None else f"{divergence.low:.3g} to {divergence.high:.3g}"
+    bounds = "-" if divergence.low is None else f"{divergence.low:.3g} to {divergence.high:.3g}"
     return [
         _name(candidate),
         str(candidate.file_bytes),

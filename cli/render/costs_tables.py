@@ -14,8 +14,6 @@ from fourcc.calibration.costs_reading import read_costs
 from fourcc.calibration.pins import spelled
 from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.tables import Column
-from fourcc.errors import UsageError
-from fourcc.policy.places import nearest
 
 if TYPE_CHECKING:
     from fourcc.calibration.costs import Costs, Option, Unit
@@ -45,7 +43,7 @@ def inspect(path: Path, name: str | None = None, *, as_json: bool) -> None:
     """Writes what a file of costs holds, or a unit's options. Raises as `read_costs` does; UsageError for no unit."""
     costs = read_costs(path)
     if name is not None:
-        costs = attrs.evolve(costs, units=(_unit(costs, name, path),), fixed=())
+        costs = attrs.evolve(costs, units=(costs.unit(name),), fixed=())
     if as_json:
         show_document("inspect", path, costs)
     elif name is not None:
@@ -73,15 +71,6 @@ def show_document(command: str, path: Path, costs: Costs) -> None:
     json_documents.show(command, {"file": str(path), "costs": json.loads(costs.dumps())})
 
 
-def _unit(costs: Costs, name: str, path: Path) -> Unit:
-    """The unit of this name, or with this tensor. Raises UsageError."""
-    known = {each: unit for unit in costs.units for each in (unit.name, *unit.tensors)}
-    if name not in known:
-        hint = nearest(name, known, 3) or "`fourcc inspect` lists the units."
-        raise UsageError(f"no unit is named {name!r}", file=path, hint=hint[:1].upper() + hint[1:])
-    return known[name]
-
-
 def _option_rows(unit: Unit) -> Iterator[list[str]]:
     for number, option in enumerate(unit.options):
         error, kld = ("-" if each is None else f"{each:.3g}" for each in (option.output_error, option.kld))
@@ -97,13 +86,14 @@ def reference(unit: Unit) -> Option:
 
 def _facts(path: Path, costs: Costs) -> list[tuple[str, str]]:
     weights = sum(unit.weights for unit in costs.units)
+    parted = " of documents" if costs.documents else ""
     tried = sorted({str(option.tag) for unit in costs.units for option in unit.options})
     return [
         ("file", f"{path}: costs"),
         ("model", costs.model),
         ("calibration", costs.calibration or "none"),
         ("feedback", "none" if costs.feedback is None else units.settings(costs.feedback)),
-        ("text", f"SHA-256 {costs.text[:16]}, {costs.tokens} tokens in windows of at most {costs.context}"),
+        ("text", f"SHA-256 {costs.text[:16]}, {costs.tokens} tokens{parted} in windows of at most {costs.context}"),
         ("units", f"{len(costs.units)} with {weights} weights"),
         ("formats", ", ".join(tried)),
         ("fixed", f"{len(costs.fixed)} tensors, {units.plain_bytes(costs.fixed_bytes)}"),

@@ -68,7 +68,7 @@ class Budget:
 
     @property
     def too_small(self) -> str:
-        """What to do where no mix is so small."""
+        """The advice where no mix is so small."""
         if self.unit == "bytes" and 0 < self.number <= MOST_BITS:
             return f"A number alone is bytes of the file; bits a weight are {_decimal(self.number)}bpw."
         return "Raise the budget, or take options of fewer bits."

@@ -69,6 +69,10 @@ class FittedMix:
     named: tuple[NamedMix, ...]
     points: tuple[FrontierPoint, ...]
 
+    def __repr__(self) -> str:
+        bits, kld = 8 * self.plan.nbytes / max(1, self.plan.weights), self.allocation.kld
+        return f"<FittedMix within {self.budget.text}: {bits:.4g} bits per weight, KL divergence {kld:.4g} predicted>"
+
     @property
     def policy(self) -> Policy:
         """The policy."""

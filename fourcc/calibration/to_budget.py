@@ -86,6 +86,9 @@ class ToBudget:
     candidates: tuple[Candidate, ...]
     costs: Costs
 
+    def __repr__(self) -> str:
+        return f"<ToBudget {self.result.path}: {self.kept.name}, KL divergence {self.kept.divergence}>"
+
     @property
     def kept(self) -> Candidate:
         """The candidate that is the output."""

@@ -167,7 +167,7 @@ def test_the_policy_is_plain() -> None:
     ],
 )
 def test_the_policy_says_what_else_the_conversion_takes(feedback: dict[str, object] | None, given: str) -> None:
-    """What the costs were measured with, and no more."""
+    """It names what the costs were measured with, and no more."""
     costs = attrs.evolve(COSTS, calibration="e" * 32, feedback=feedback)
     head = fit(SMALL, costs, Budget.of("500kB")).policy.text.splitlines()
     assert head[1] == f"# To convert as it was measured, give {given}."
