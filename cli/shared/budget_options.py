@@ -25,7 +25,7 @@ Size = Annotated[
 ]
 Text = Annotated[
     Path | None,
-    typer.Option("--calibration-text", metavar="FILE", help="Of --budget: its first 7/8 calibrate, the rest measures."),
+    typer.Option("--calibration-text", metavar="FILE", help="Of --budget: 7/8 calibrate, the rest measures."),
 ]
 Options = Annotated[
     str | None,

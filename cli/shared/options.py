@@ -49,7 +49,9 @@ Formats = Annotated[
 ]
 Feedback = Annotated[
     str | None,
-    typer.Option("--feedback", metavar="gptq", help="Choose codes so that errors make up for each other, by Hessians."),
+    typer.Option(
+        "--feedback", metavar="gptq|none", help="Choose codes so that errors make up for each other, by Hessians."
+    ),
 ]
 Damping = Annotated[
     float | None, typer.Option("--damping", metavar="D", help="Of --feedback: above 0, at most 1.  [default: 0.01]")
