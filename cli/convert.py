@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+import attrs
 
 from fourcc.cli.render import json_documents, plan_table, tables, terminal, units
 from fourcc.cli.render.progress import Progress
 from fourcc.cli.shared import budget_options, options
+from fourcc.cli.shared.budget_options import ConversionOptions
 from fourcc.cli.shared.feedback_options import feedback_of
 from fourcc.cli.shared.policy_options import rules_of
 from fourcc.errors import UsageError
@@ -18,9 +21,10 @@ if TYPE_CHECKING:
     import typer
 
     from fourcc.calibration.calibration import Calibration
-    from fourcc.calibration.to_budget import ToBudget
     from fourcc.conversion.convert import Result
     from fourcc.conversion.plan import Plan
+    from fourcc.feedback.feedback import Feedback
+    from fourcc.sources.source import Source
 
 EPILOG = """\b
 Examples:
@@ -71,58 +75,80 @@ def convert(  # noqa: PLR0913 - one an option
     Each tensor is stored in the format that a policy gives it.
     """
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
-    rules_given: dict[str, object] = {"--policy": policy, "--recipe": recipe, "--format": formats, "--dry-run": dry_run}
-    taken: dict[str, object] = {"--include": include, "--exclude": exclude}
-    asked.check(rules_given | taken | {"--calibration": calibration, "--activations": activations})
-    if budget is not None:
-        made = asked.converted(
-            source,
-            output,
-            feedback=feedback,
-            damping=damping,
-            tokenizer=tokenizer,
-            force=force,
-            threads=threads,
-            quiet=quiet,
-        )
-        return _show_budget(made, quiet=quiet, as_json=as_json)
-    from fourcc.conversion.plan import plan
-    from fourcc.files.write import check_name, check_target
-    from fourcc.sources import open_source
+    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude)
+    asked.check(rules.given | {"--dry-run": dry_run})
+    work = ConversionOptions(source, output, tokenizer, feedback, damping, dry_run, force, threads, quiet, as_json)
+    return _by_rules(rules, work) if budget is None else _to_budget(asked, work)
 
-    rules, settings, known = rules_of(policy, formats, recipe), feedback_of(feedback, damping), _opened(calibration)
-    check_name(output)
-    with open_source(source, tokenizer) as opened:
+
+@attrs.frozen
+class _AskedRules:
+    """The options that say what each tensor becomes, as they were given."""
+
+    policy: Path | None
+    recipe: str | None
+    formats: str | None
+    calibration: Path | None
+    activations: Literal["static"] | None
+    include: list[str] | None
+    exclude: list[str] | None
+
+    @property
+    def given(self) -> dict[str, object]:
+        """The options by their names."""
+        named = {f"--{name}": value for name, value in attrs.asdict(self).items()}
+        return {"--format": named.pop("--formats"), **named}
+
+    def planned(self, opened: Source, settings: Feedback | None) -> Plan:
+        """The plan of a conversion by these rules."""
+        from fourcc.conversion.plan import plan
+
+        rules = rules_of(self.policy, self.formats, self.recipe)
         planned = plan(
             opened,
             rules,
-            include=include or (),
-            exclude=exclude or (),
-            calibration=known,
+            include=self.include or (),
+            exclude=self.exclude or (),
+            calibration=_opened(self.calibration),
             feedback=settings,
-            activations=activations,
+            activations=self.activations,
         )
         planned.refuse_unmet()
-        terminal.notes(planned.notes, quiet=quiet)
-        if dry_run:
-            return plan_table.show(planned, as_json=as_json)
-        if output is None:
-            raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
-        read = (*opened.all_files, *(each for each in (policy, calibration) if each))
-        result, progress = _carried_out(planned, check_target(output, read, force=force), threads, quiet=quiet)
-    if as_json:
-        return json_documents.show("convert", _document(output, result, len(planned.ranges)))
-    return None if quiet else _show(output, result, len(planned.ranges), progress)
+        return planned
 
 
-def _show_budget(made: ToBudget, *, quiet: bool, as_json: bool) -> None:
+def _to_budget(asked: budget_options.AskedBudget, work: ConversionOptions) -> None:
+    """Converts to a budget, and shows what it came to."""
     from fourcc.cli.render import budget_tables
 
-    terminal.notes(made.result.notes, quiet=quiet)
-    if as_json:
+    made = asked.converted(work)
+    terminal.notes(made.result.notes, quiet=work.quiet)
+    if work.as_json:
         budget_tables.show_document(made.result.path, made)
-    elif not quiet:
+    elif not work.quiet:
         budget_tables.show(made.result.path, made)
+
+
+def _by_rules(rules: _AskedRules, work: ConversionOptions) -> None:
+    """Converts by a policy, or shows what it would do."""
+    from fourcc.files.write import check_name, check_target
+    from fourcc.sources import open_source
+
+    settings, output = feedback_of(work.feedback, work.damping), work.output
+    check_name(output)
+    with open_source(work.source, work.tokenizer) as opened:
+        planned = rules.planned(opened, settings)
+        terminal.notes(planned.notes, quiet=work.quiet)
+        if work.dry_run:
+            return plan_table.show(planned, as_json=work.as_json)
+        if output is None:
+            raise UsageError("convert needs an output", hint="Add -o FILE, or --dry-run.")
+        read = (*opened.all_files, *(each for each in (rules.policy, rules.calibration) if each))
+        target = check_target(output, read, force=work.force)
+        result, progress = _carried_out(planned, target, work.threads, quiet=work.quiet)
+    if work.as_json:
+        return json_documents.show("convert", _document(output, result, len(planned.ranges)))
+    return None if work.quiet else _show(output, result, len(planned.ranges), progress)
 
 
 def _carried_out(planned: Plan, target: Path, threads: int | None, *, quiet: bool) -> tuple[Result, Progress]:

@@ -55,8 +55,7 @@ def encode(  # noqa: PLR0913 - all but the first four by keyword, each with a de
         NumericError: NaN or infinity in the weights, or weights too large for the format.
         PluginError: the format is missing, broken, or does not keep its contract.
     """
-    weights, aids = np.asarray(weights), aids or Aids()
-    fmt = registry[as_tag(tag)]
+    weights, aids, fmt = np.asarray(weights), aids or Aids(), registry[as_tag(tag)]
     if weights.dtype.kind not in "fiub":
         raise UsageError("weights are real numbers", tensor=name, found=f"dtype {weights.dtype}")
     check_needs(fmt, aids, weights.shape, name)

@@ -10,7 +10,7 @@ from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.tables import Column
 
 if TYPE_CHECKING:
-    from fourcc.calibration.to_budget import Candidate, ToBudget
+    from fourcc.calibration.to_budget import MeasuredConversion, ToBudget
 
 COMPARED = (
     Column("within the budget"),
@@ -50,12 +50,12 @@ def show(output: Path, made: ToBudget) -> None:
         terminal.out(f"the allocated mix measured worse than {_name(made.kept)}, so that was written")
 
 
-def _name(candidate: Candidate) -> str:
+def _name(candidate: MeasuredConversion) -> str:
     word = WORDS[candidate.kind]
     return word if candidate.kind == "mix" else f"{word} {candidate.name}"
 
 
-def _row(candidate: Candidate) -> list[str]:
+def _row(candidate: MeasuredConversion) -> list[str]:
     divergence = candidate.divergence
     bounds = "-" if divergence.low is None else f"{divergence.low:.3g} to {divergence.high:.3g}"
     return [
@@ -88,7 +88,7 @@ def show_document(output: Path, made: ToBudget) -> None:
     )
 
 
-def _document(candidate: Candidate) -> dict[str, object]:
+def _document(candidate: MeasuredConversion) -> dict[str, object]:
     divergence = candidate.divergence
     return {
         "name": candidate.name,

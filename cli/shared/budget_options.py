@@ -51,7 +51,7 @@ class BudgetStages:
         self._shown: Progress | None = None
 
     def begin(self, what: str, unit: str) -> OnProgress:
-        """What takes the progress of the next stage."""
+        """Begins the next stage; what it gives takes the stage's progress."""
         self.clear()
         self._shown = self._stack.enter_context(Progress(what, 0, quiet=self._quiet, unit=unit))
         return self._shown
@@ -65,6 +65,22 @@ class BudgetStages:
         """Removes the stage's line."""
         if self._shown is not None:
             self._shown.clear()
+
+
+@attrs.frozen
+class ConversionOptions:
+    """The options of a conversion, whatever says what each tensor becomes."""
+
+    source: Path
+    output: Path | None
+    tokenizer: Path | None
+    feedback: str | None
+    damping: float | None
+    dry_run: bool
+    force: bool
+    threads: int | None
+    quiet: bool
+    as_json: bool
 
 
 @attrs.frozen
@@ -100,37 +116,26 @@ class AskedBudget:
             hint = "Add --calibration-text FILE: some 100 kB of what the model is for."
             raise UsageError("--budget needs a text", hint=hint)
 
-    def converted(  # noqa: PLR0913 - one an option
-        self,
-        source: Path,
-        output: Path | None,
-        *,
-        feedback: str | None,
-        damping: float | None,
-        tokenizer: Path | None,
-        force: bool,
-        threads: int | None,
-        quiet: bool,
-    ) -> ToBudget:
+    def converted(self, work: ConversionOptions) -> ToBudget:
         """Converts, with progress and notes. Raises UsageError where there is no output."""
         from fourcc.calibration.to_budget import convert_to_budget
 
-        if self.size is None or self.text is None or output is None:
+        if self.size is None or self.text is None or work.output is None:
             raise UsageError("convert needs a budget, a text and an output", hint="Add -o FILE.")
         with ExitStack() as stack:
-            stages = BudgetStages(stack, quiet=quiet)
+            stages = BudgetStages(stack, quiet=work.quiet)
             return convert_to_budget(
-                source,
-                output,
+                work.source,
+                work.output,
                 self.size,
                 self.text,
                 options=self.tags,
                 pins=self.pins or (),
-                feedback=feedback_of(feedback or "gptq", damping),
+                feedback=feedback_of(work.feedback or "gptq", work.damping),
                 documents=self.documents,
-                tokenizer=tokenizer,
-                threads=threads,
-                force=force,
+                tokenizer=work.tokenizer,
+                threads=work.threads,
+                force=work.force,
                 stage=stages.begin,
                 note=stages.note,
             )

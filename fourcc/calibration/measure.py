@@ -21,6 +21,7 @@ from fourcc.threads import thread_count
 
 if TYPE_CHECKING:
     from fourcc.calibration.calibration import Calibration
+    from fourcc.models.model import Model
     from fourcc.sources.source import Source
 
 
@@ -87,17 +88,24 @@ def measure(  # noqa: PLR0913 - keyword-only, one an option of the command
     )
     with ExitStack() as stack:
         source = stack.enter_context(open_source(model, tokenizer))
-        target = (
-            None
-            if output is None
-            else check_target(Path(output), [*source.all_files, *_read(text, calibration)], force=force)
-        )
-        opened, notes = open_to_run(model, stack, tokenizer=tokenizer)
-        for each in notes:
-            note(each)
+        target = _target(output, [*source.all_files, *_read(text, calibration)], force=force)
+        opened = _opened(model, stack, tokenizer, note)
         known, count = _calibration(calibration, source), thread_count(threads)
         session = Session(source, opened, wanted, known, Path(text), count, note)
         return _costs(session, target, progress, force=force, resume=resume)
+
+
+def _opened(model: str | Path, stack: ExitStack, tokenizer: str | Path | None, note: OnNote) -> Model:
+    """The model, ready to run; its oddities are noted."""
+    opened, notes = open_to_run(model, stack, tokenizer=tokenizer)
+    for each in notes:
+        note(each)
+    return opened
+
+
+def _target(output: str | Path | None, read: list[Path], *, force: bool) -> Path | None:
+    """The path to write to, checked as far as that is possible beforehand."""
+    return None if output is None else check_target(Path(output), read, force=force)
 
 
 def _read(*files: str | Path | Calibration | None) -> list[Path]:

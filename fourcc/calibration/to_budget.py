@@ -50,7 +50,7 @@ OnStage = Callable[[str, str], "OnProgress | None"]  # (what is done, its unit) 
 
 
 @attrs.frozen(eq=False)
-class Candidate:
+class MeasuredConversion:
     """A conversion within the budget, measured.
 
     Attributes:
@@ -83,14 +83,14 @@ class ToBudget:
 
     result: Result
     mix: FittedMix
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[MeasuredConversion, ...]
     costs: Costs
 
     def __repr__(self) -> str:
         return f"<ToBudget {self.result.path}: {self.kept.name}, KL divergence {self.kept.divergence}>"
 
     @property
-    def kept(self) -> Candidate:
+    def kept(self) -> MeasuredConversion:
         """The candidate that is the output."""
         return self.candidates[0]
 
@@ -142,7 +142,7 @@ def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the com
         target = check_target(Path(output), [*opened.all_files, Path(text)], force=force)
         asked.limit(opened)
         reading = {"documents": documents, "tokenizer": tokenizer, "threads": threads}
-        work = _Work(Path(source), opened, as_feedback(feedback), reading, stage, note, stack)
+        work = _BudgetSteps(Path(source), opened, as_feedback(feedback), reading, stage, note, stack)
         costs = work.costs(*parts, options)
         mix = fit(opened, costs, asked, pinned)
         measured = [work.candidate(*each, costs) for each in _rivals(mix)]
@@ -168,7 +168,7 @@ def _runs(model: Model) -> Iterator[bytes]:
 
 
 @attrs.define(eq=False, slots=False)
-class _Work:
+class _BudgetSteps:
     """The steps of a conversion to a budget, for an opened source; the stack closes what they open."""
 
     path: Path
@@ -216,7 +216,7 @@ class _Work:
 
     def candidate(
         self, name: str, kind: str, policy: Policy, predicted: float, costs: Costs
-    ) -> tuple[Candidate, Model]:
+    ) -> tuple[MeasuredConversion, Model]:
         """A conversion as it measures on the text of the costs, and its temporary file."""
         progress = self.stage(f"comparing {name}", "tokens")
         planned = plan(self.source, policy, calibration=self.calibration, feedback=self.feedback)
@@ -229,4 +229,4 @@ class _Work:
         found = evaluation.measure(subjects, text, protocol, self.original, threads, progress)[0].divergence
         assert found is not None
         size, bits = os.fstat(model.file.fd).st_size, model.index.bits_per_weight
-        return Candidate(name, kind, predicted, found, size, bits), model
+        return MeasuredConversion(name, kind, predicted, found, size, bits), model

@@ -72,6 +72,7 @@ def test_json(run: Runner, tiny: Path, tmp_path: Path) -> None:
         "bytes",
         "file_bytes",
         "formats",
+        "matrices_with_ranges",
         "notes",
     }
     assert ended.document["file_bytes"] == output.stat().st_size

@@ -12,6 +12,7 @@ from fourcc.feedback.feedback import Feedback
 from fourcc.format import Aids
 from fourcc.formats.families.trellis import TABLE
 from fourcc.formats.searches.viterbi import STATES, best_states
+from fourcc.kernels.compiler import jit
 from fourcc.kernels.products import trellis_blocks
 from fourcc.metrics import ErrorSums
 
@@ -82,6 +83,7 @@ def ring_cost(units: Array, counts: Array, codes: Array, bits: int) -> float:
     return float(costs_of(units[None], counts[None], np.asarray(states)[None])[0])
 
 
+@pytest.mark.skipif(jit.uncompiled(), reason="kernels run as Python")
 @every
 def test_the_search_in_machine_code_finds_the_same(bits: int) -> None:
     units, counts = rings(5, 30 + bits)

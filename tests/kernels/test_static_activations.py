@@ -123,7 +123,7 @@ def test_ranges_mean_nothing_where_a_kernel_does_not_quantize_by_blocks(tag: str
 
 
 def test_every_form_that_finds_ranges_also_takes_them() -> None:
-    """What finds a block's range has a twin that reads it, under the same name."""
+    """Each operation that finds a block's range has a twin that reads it, under the same name."""
     for activation in (integer_gemm.int8_activations(8), scales_per_16.int8_activations(32)):
         assert activation.static is not None
     assert FLOAT.static is None

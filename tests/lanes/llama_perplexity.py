@@ -66,7 +66,7 @@ def ours(model: Path, mixed: Path, text: Path) -> float:
 
 
 def theirs(folder: Path, text: Path) -> float:
-    """That of llama.cpp, of ``mixed.gguf`` from ``plain.gguf``."""
+    """KL divergence as llama.cpp measures it, of ``mixed.gguf`` from ``plain.gguf``."""
     shared = ("-f", text, "-c", CONTEXT, "-t", 1, "--kl-divergence-base", folder / "base.kld")
     run("llama-perplexity", "-m", folder / "plain.gguf", *shared, folder=folder)
     said = run("llama-perplexity", "-m", folder / "mixed.gguf", *shared, "--kl-divergence", folder=folder)

@@ -69,7 +69,7 @@ def shootout(  # noqa: PLR0913 - keyword-only, one an option of the command
 
 
 def aids_of(calibration: str | Path | Calibration | None, source: Source) -> Mapping[str, Aids]:
-    """What a calibration, or its file, knows of a source's tensors. Raises as `Calibration.check` and `aids` do."""
+    """Data that a calibration, or its file, has of a source's tensors. Raises as `Calibration.check` and `aids` do."""
     if calibration is None:
         return NOTHING
     known = open_calibration(calibration) if isinstance(calibration, (str, Path)) else calibration

@@ -153,7 +153,7 @@ class Subject:
                 reference=self.original,
                 documents=True,
                 tokens=self.counts.measuring if measuring else self.counts.judging,
-                exact=True,
+                activations="exact",
             )
             assert evaluation.divergence is not None
             told.write_text(repr(evaluation.divergence.mean), encoding="utf-8")
