@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations, pairwise
-from math import fsum
+from math import dist, fsum
 
 import attrs
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
 
 from fourcc.analysis.plotting import rendered
 from fourcc.calibration.allocation import allocate
@@ -118,6 +119,26 @@ def test_names_do_not_overlap(mix: FittedMix) -> None:
     places = [tuple(panel.transData.transform(pair)) for line in marks for pair in zip(*line.get_data(), strict=True)]
     assert not [place for place in places for text in texts if text.contains(*place)]
     assert all(panel.bbox.x0 <= text.x0 and text.x1 <= panel.bbox.x1 for text in texts)
+
+
+def gap(box: Bbox, place: tuple[float, float]) -> float:
+    """Pixels between a text and a mark."""
+    return dist(place, (min(max(place[0], box.x0), box.x1), min(max(place[1], box.y0), box.y1)))
+
+
+def test_no_name_seems_to_be_of_another_mark(mix: FittedMix) -> None:
+    """One that stands nearer to another mark has a line to its own; two marks lie close together here."""
+    one, other = [each for each in mix.named if each.kind == "uniform"][:2]
+    option, *others = one.allocation.chosen
+    more = attrs.evolve(option, nbytes=option.nbytes + 1000, kld=(option.kld or 0) + 0.1 * one.allocation.kld)
+    near = attrs.evolve(other, allocation=attrs.evolve(one.allocation, chosen=(more, *others)))
+    panel = drawn(partial(draw_frontier, mix=attrs.evolve(mix, named=(one, near)))).axes[0]
+    names = [text for text in panel.texts if isinstance(text, Annotation)]
+    marks = {text: tuple(panel.transData.transform(text.xy)) for text in names}
+    assert len(names) == 2
+    for text in names:
+        gaps = {each: gap(Text.get_window_extent(text), place) for each, place in marks.items()}
+        assert text.arrow_patch is not None or gaps[text] == min(gaps.values())
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
