@@ -181,6 +181,8 @@ def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None
     """A summary for people; `ranges` is the number of matrices whose activation ranges are stored."""
     index = result.index
     counts = Counter(str(tensor.tag) for tensor in index.tensors)
+    weighed = sum(tensor.aids is not None for tensor in index.tensors)
+    fed = sum(tensor.feedback is not None for tensor in index.tensors)
     tables.facts(
         [
             ("output", str(output)),
@@ -189,6 +191,8 @@ def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None
             ("weights", str(index.weights)),
             ("bits per weight", units.bits(index.bits_per_weight)),
             ("bytes", units.plain_bytes(result.path.stat().st_size)),
+            *([("calibration", f"used in {weighed} tensors")] if weighed else []),
+            *([("error feedback", f"in {fed} tensors")] if fed else []),
             *([("activation ranges", f"of {ranges} matrices")] if ranges else []),
         ]
     )

@@ -183,3 +183,17 @@ def test_converting_another_model(run: Runner, model: Path, made: Path, tmp_path
     assert ended.code == 2
     assert f"another model than {model}: found {open_calibration(made).model}, expected " in ended.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_summary_of_a_conversion_says_what_was_used(run: Runner, tiny: Path, text: Path, tmp_path: Path) -> None:
+    """In as many tensors as the file's index has it of; nothing is said where nothing was used."""
+    known, output = tmp_path / "model.calib", tmp_path / "model.bin"
+    assert run(*asked(tiny, text, known), "--tokens", 60, "--hessian", "-q").code == 0
+    convert = ("convert", tiny, "-o", output, "--force", "--format", "Q4_1,F16")
+    ended = run(*convert, "--calibration", known, "--feedback", "gptq")
+    with fourcc.open(output) as model:
+        weighed = sum(record.aids is not None for record in model.index.tensors)
+        fed = sum(record.feedback is not None for record in model.index.tensors)
+    assert weighed > fed > 0  # the embedding is weighed only
+    assert f"calibration      used in {weighed} tensors\nerror feedback   in {fed} tensors\n" in ended.out
+    assert not {"calibration", "error feedback"} & {line.split("  ")[0] for line in run(*convert).out.splitlines()}
