@@ -23,6 +23,7 @@ from fourcc.calibration.pins import Pin, WantedOption, choosable
 from fourcc.calibration.stand_ins import aids_of, feedback_of
 from fourcc.conversion.plan import Plan, plan
 from fourcc.errors import UsageError
+from fourcc.sources.tokenizer import BLOBS
 
 if TYPE_CHECKING:
     from fourcc.policy import Policy
@@ -151,7 +152,9 @@ class _Search:
 
     def plan(self, allocation: Allocation) -> Plan:
         """The conversion that an allocation means."""
-        words = f"Budget {self._budget.text}. Predicted KL divergence: {allocation.kld:.4g} nats a token."
+        bare = self._budget.unit != "bpw" and not BLOBS & self._source.blobs.keys()
+        size = f"Budget {self._budget.text}{', of a file without a tokenizer' if bare else ''}."
+        words = f"{size} Predicted KL divergence: {allocation.kld:.4g} nats a token."
         expect = self._budget.expectation(self.limit)
         policy = mix_policy(self._source, allocation, [*origin(self._costs), words], expect)
         return plan(self._source, policy, aids=self._aids, feedback=self._feedback)

@@ -158,6 +158,14 @@ def test_the_policy_is_plain() -> None:
     assert len(mix.policy.text) < 2500
 
 
+def test_the_policy_says_that_no_tokenizer_was_counted() -> None:
+    """Where the budget is of the file: a conversion that adds one would break the expectation."""
+    bare = attrs.evolve(SMALL, blobs={})
+    heads = [fit(bare, COSTS, Budget.of(size)).policy.text.splitlines()[1] for size in ("500kB", "4.2bpw")]
+    assert heads[0].startswith("# Budget 500kB, of a file without a tokenizer. ")
+    assert heads[1].startswith("# Budget 4.2bpw. ")
+
+
 @pytest.mark.parametrize(
     ("feedback", "given"),
     [
