@@ -20,7 +20,9 @@ from tests.core.fakes import installed
 from tests.feedback.hessians import hessian, output_error
 
 ROWS, COLS = 6, 512
-BUILT_IN = [tag for tag in registry if registry[tag].codes is not None]
+CODED = [tag for tag in registry if registry[tag].codes is not None]
+BUILT_IN = [tag for tag in CODED if registry[tag].with_codes is not None]
+TRELLISES = {"TC2", "TC3", "TC4"}  # a code decides several weights
 MADE_UP = [value for value in vars(seam_formats).values() if isinstance(value, Format)]
 PLAIN = {"Awqi", "Trel", "Zent"}  # their codes are not of single weights
 
@@ -72,6 +74,16 @@ def test_levels_are_what_codes_decode_to(tag: fourcc.FourCC) -> None:
     for codes in (fmt.codes(parts, geom), random):
         decoded = fmt.decode(fmt.with_codes(parts, codes, geom), geom)
         assert np.abs(grid.at(codes) - decoded).max() <= 2e-6 * np.abs(grid.levels).max()
+
+
+@pytest.mark.parametrize("tag", sorted(TRELLISES))
+def test_a_trellis_gets_feedback_block_by_block(tag: str) -> None:
+    assert {str(each) for each in CODED} - {str(each) for each in BUILT_IN} == TRELLISES
+    assert way_of(registry[tag], Geometry(64, 64), complete(registry[tag].options, {})) == "blocks"
+    w, h = weights(64, 64), hessian(64)
+    plain, fed = (fourcc.encode(w, tag, aids=fourcc.Aids(None, h), feedback=each) for each in (None, "gptq"))
+    errors = [output_error(each.decode().astype(np.float64) - w, h) for each in (plain, fed)]
+    assert errors[1] < 0.9 * errors[0]
 
 
 def test_uneven_levels_are_all_kept() -> None:

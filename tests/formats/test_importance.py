@@ -17,6 +17,7 @@ from tests.formats.strategies import matrices
 
 GGML = ["IQ4N", "IQ4X", "Q2_K", "Q3_K", "Q4_0", "Q4_1", "Q4_K", "Q5_0", "Q5_1", "Q5_K", "Q6_K"]
 OURS = sorted(naive_importance.WEIGHTED)
+TRELLISES = ["TC2", "TC3", "TC4"]  # their own tests have it
 WITHOUT = ["BF16", "F16", "F32", "F64", "Q8_0", "Q8_A", "Q8_B", "Q8_F", "Q8_G", "Q8_Z"]
 HQQ = {"method": "hqq"}
 COUNTS = st.sampled_from([0.0, 1e-30, 0.01, 1.0, 3.0, 1000.0, 1e30])
@@ -43,8 +44,8 @@ def columns_of(tag: str) -> list[int]:
 def test_every_format_says_whether_it_uses_an_importance() -> None:
     encoders = [tag for tag in registry if registry.entry(tag).distribution == OWN and registry[tag].encode]
     using = sorted(str(tag) for tag in encoders if "importance" in registry[tag].uses)
-    assert using == sorted(GGML + OURS)
-    assert sorted(str(tag) for tag in encoders) == sorted(GGML + OURS + WITHOUT)
+    assert using == sorted(GGML + OURS + TRELLISES)
+    assert sorted(str(tag) for tag in encoders) == sorted(GGML + OURS + TRELLISES + WITHOUT)
 
 
 @ours

@@ -31,6 +31,7 @@ CODED: list[tuple[str, Options]] = [
 ]  # formats whose kernels encode and decode the stored parts
 ENCODED = ["Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4N", "IQ4X", "MXF4"]  # of ggml
 GGML: list[tuple[str, Options]] = [(tag, {}) for tag in ENCODED]
+TRELLISES = ["TC2", "TC3", "TC4"]  # whose kernels decode; the compiled search is no kernel of rows
 DECODED = [*dict.fromkeys(tag for tag, _ in CODED), "F32"]
 FLT_MAX = np.finfo(np.float32).max
 

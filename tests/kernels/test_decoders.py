@@ -11,7 +11,7 @@ from fourcc.plugins.registry import registry
 from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import encoded, random_parts, same_numbers
-from tests.kernels.coding import DECODED, ENCODED, TROUBLE, decoded_by_kernel, weights
+from tests.kernels.coding import DECODED, ENCODED, TRELLISES, TROUBLE, decoded_by_kernel, weights
 from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import HIGH, SEEDS, columns, fitting
 
@@ -38,7 +38,7 @@ def test_weights_are_those_of_the_format(tag: str, data: st.DataObject) -> None:
     check(tag, parts, (rows, cols))
 
 
-@pytest.mark.parametrize("tag", DECODED + ENCODED)
+@pytest.mark.parametrize("tag", DECODED + ENCODED + TRELLISES)
 @examples(60)
 @given(st.data())
 def test_any_bytes_decode_alike(tag: str, data: st.DataObject) -> None:
@@ -54,7 +54,7 @@ def test_as_plain_python(tag: str) -> None:
         check(tag, random_parts(tag, *shape, seed=1), shape, plain=True)
 
 
-@pytest.mark.parametrize("tag", ENCODED)
+@pytest.mark.parametrize("tag", ENCODED + TRELLISES)
 def test_blocks_as_plain_python(tag: str) -> None:
     """There are fewer rows than a kernel decodes together."""
     check(tag, random_parts(tag, 2, fitting(tag, 64), seed=1), (2, fitting(tag, 64)), plain=True)

@@ -21,6 +21,7 @@ from tests.kernels.coding import (
     ENCODED,
     FLT_MAX,
     GGML,
+    TRELLISES,
     TROUBLE,
     Options,
     any_bits,
@@ -71,7 +72,7 @@ def test_no_coder_is_left_out() -> None:
     kernels = {tag: kernel_of(tag) for tag in OWN_TAGS}
     native = {tag for tag in OWN_TAGS if kernels[tag].level == "native"}  # others decode in numpy
     assert {tag for tag, _ in CODED + GGML} == {tag for tag in native if kernels[tag].encoder is not None}
-    assert {*DECODED, *ENCODED} == {tag for tag in native if kernels[tag].decode is not None}
+    assert {*DECODED, *ENCODED, *TRELLISES} == {tag for tag in native if kernels[tag].decode is not None}
 
 
 @every

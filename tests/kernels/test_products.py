@@ -15,6 +15,7 @@ from fourcc import encode
 from fourcc.arrays import Array
 from fourcc.compute.products import COLUMNS
 from fourcc.errors import UsageError
+from fourcc.geometry import Geometry
 from fourcc.kernels.q4_a import LONG
 from fourcc.plugins.registry import registry
 from fourcc.qmatrix import QMatrix
@@ -298,6 +299,15 @@ def test_activations_together_and_alone(tag: FourCC) -> None:
         assert excess(q, each[None], together[None].copy(), count=len(x)) <= 1
 
 
+def first_rows(full: QMatrix, rows: int) -> QMatrix:
+    """The first rows of a matrix: its parts, cut."""
+    geom = Geometry(rows, full.shape[1], full.params)
+    parts = {part.name: part.cut(full.parts[part.name], 0, rows) for part in full.format.parts}
+    if any(parts[part.name].shape != part.shape(geom) for part in full.format.parts):
+        pytest.skip("its blocks run on from row to row")
+    return QMatrix(full.tag, (rows, full.shape[1]), parts, full.params)
+
+
 @every_encoded
 @pytest.mark.parametrize("cols", [160, 8192])
 def test_a_row_does_not_depend_on_the_others(tag: FourCC, cols: int) -> None:
@@ -307,8 +317,7 @@ def test_a_row_does_not_depend_on_the_others(tag: FourCC, cols: int) -> None:
     x = numbers(normal, 8, (1, cols))
     several = numbers(normal, 9, (6, cols))
     for rows in (6, 7, 8, 9, 15, 16, 17, 31, 127):
-        parts = {part.name: part.cut(full.parts[part.name], 0, rows) for part in full.format.parts}
-        some = QMatrix(tag, (rows, cols), parts, full.params)
+        some = first_rows(full, rows)
         assert some.matmul(x).tobytes() == full.matmul(x)[:, :rows].tobytes()
         assert some.matmul(several).tobytes() == np.ascontiguousarray(full.matmul(several)[:, :rows]).tobytes()
 

@@ -14,9 +14,10 @@ from fourcc.arrays import Array
 from fourcc.kernels import simd
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import address
-from fourcc.kernels.simd import arithmetic, memory, tiles
+from fourcc.kernels.simd import arithmetic, double_tiles, memory, tiles
 from fourcc.kernels.simd import transpose as transposing
 from fourcc.kernels.simd.atomic import add_shared, call_kernel, load_shared, relax, swap_shared
+from fourcc.kernels.simd.double_tiles import less_products, load_double_columns
 from fourcc.kernels.simd.elementary import rounded_exponential
 from fourcc.kernels.simd.memory import (
     load_bytes,
@@ -98,7 +99,8 @@ def operations() -> Iterator[tuple[str, Operation]]:
 
 
 ALL = dict(operations())
-TILES = {name for name, each in ALL.items() if each.meaning.__module__ in {tiles.__name__, transposing.__name__}}
+OF_TILES = {tiles.__name__, double_tiles.__name__, transposing.__name__}
+TILES = {name for name, each in ALL.items() if each.meaning.__module__ in OF_TILES}
 
 
 def cases() -> Iterator[Case]:
@@ -359,6 +361,8 @@ def test_no_operation_is_left_out() -> None:
         "row_productsfloat16s",
         "row_productsfloats",
         "halve_columns",
+        "less_products",
+        "load_double_columns",
         "store_column_sums",
         "store_columns",
         "store_some_columns",
@@ -493,6 +497,24 @@ def test_tiles_compiled_are_what_they_mean(make: Callable[[int], jit.KernelFunct
     """With small whole numbers every product and sum is exact, whether it is rounded once or twice."""
     for seed in range(ROUNDS):
         compiled, plain = both_ways(make(columns), tile_arguments, seed)
+        assert compiled == plain, f"seed {seed}"
+
+
+def less_products_kernel(weights: int, job: int, first: int, last: int, scratch: int) -> None:
+    """Takes products from eight columns of doubles: those at 0, a vector at 512, and doubles 16 bytes apart at 576."""
+    totals = less_products(load_double_columns(weights, 64), load_doubles(weights + 512), weights + 576, 16)
+    store_columns(job, 64, totals)
+
+
+def double_arguments(random: np.random.Generator, _: int) -> list[Array]:
+    """Doubles of all sizes, so that a product that is not rounded by itself shows."""
+    doubles = random.standard_normal(88) * 2.0 ** random.integers(-20, 20, 88)
+    return [doubles.view(np.uint8)]
+
+
+def test_products_of_doubles_are_taken_away_rounded() -> None:
+    for seed in range(ROUNDS):
+        compiled, plain = both_ways(less_products_kernel, double_arguments, seed)
         assert compiled == plain, f"seed {seed}"
 
 
