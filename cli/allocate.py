@@ -31,13 +31,18 @@ Pins = Annotated[
 ]
 MinToks = Annotated[
     float | None,
-    typer.Option("--min-toks", metavar="N", help="At least N tokens a second, as far as products go."),
+    typer.Option("--min-toks", metavar="N", help="At least N tokens a second by products; needs `measure --seconds`."),
 ]
 Frontier = Annotated[
     Path | None,
     typer.Option(
         "--frontier", metavar="FILE", help="Draw the least damage for every size (PNG, SVG, PDF), and list it."
     ),
+]
+
+Tokenizer = Annotated[
+    Path | None,
+    typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer file that `convert` will store: it counts, too."),
 ]
 
 
@@ -56,7 +61,7 @@ def allocate(  # noqa: PLR0913 - one an option
     pin: Pins = None,
     min_toks: MinToks = None,
     frontier: Frontier = None,
-    tokenizer: options.Tokenizer = None,
+    tokenizer: Tokenizer = None,
     force: options.Force = False,
     quiet: options.Quiet = False,
     as_json: options.Json = False,

@@ -32,7 +32,7 @@ Examples:
   fourcc convert ./checkpoint -o model.bin --policy mixed.toml --dry-run
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M
   fourcc convert ./checkpoint -o model.bin --recipe Q4_K_M --calibration model.calib
-  fourcc convert ./checkpoint -o model.bin --budget 4.0bpw --calibration-text text.txt
+  fourcc convert ./checkpoint -o model.bin --budget 4.0bpw --calibration-text stories.txt --documents
   fourcc convert model.bin -o smaller.bin --format Q4_0,F16 --exclude 'output'
 
 Without --policy, --recipe, --format or --budget, every tensor is kept as it is stored. --budget calibrates on most of
@@ -181,6 +181,8 @@ def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None
     """A summary for people; `ranges` is the number of matrices whose activation ranges are stored."""
     index = result.index
     counts = Counter(str(tensor.tag) for tensor in index.tensors)
+    weighed = sum(tensor.aids is not None for tensor in index.tensors)
+    fed = sum(tensor.feedback is not None for tensor in index.tensors)
     tables.facts(
         [
             ("output", str(output)),
@@ -189,6 +191,8 @@ def _show(output: Path, result: Result, ranges: int, progress: Progress) -> None
             ("weights", str(index.weights)),
             ("bits per weight", units.bits(index.bits_per_weight)),
             ("bytes", units.plain_bytes(result.path.stat().st_size)),
+            *([("calibration", f"used in {weighed} tensors")] if weighed else []),
+            *([("error feedback", f"in {fed} tensors")] if fed else []),
             *([("activation ranges", f"of {ranges} matrices")] if ranges else []),
         ]
     )

@@ -14,7 +14,8 @@ Examples:
   fourcc inspect model.bin
   fourcc inspect model.bin --tensor layers.0.attention.wq
   fourcc inspect stories.bin --json
-  fourcc inspect model.calib"""
+  fourcc inspect model.calib
+  fourcc inspect model.costs --tensor layers.0.attention.wq"""
 
 OLDER = ".dat"
 Name = Annotated[str | None, typer.Option("--tensor", metavar="NAME", help="Show one tensor in depth.")]
@@ -31,12 +32,16 @@ def inspect(
     """List the tensors of a model.bin or another checkpoint.
 
     Format, bits per weight, bytes, and the error that was measured while encoding. Of a calibration, what it knows of
-    each matrix's inputs; of a file of costs, its units.
+    each matrix's inputs; of a file of costs, its units, and with --tensor a unit's options.
     """
-    if tensor is None and is_calibration(source):
+    if is_calibration(source):
         from fourcc.cli.render import show_calibration
 
-        show_calibration.show(source, as_json=as_json)
+        show_calibration.show(source, tensor, as_json=as_json)
+    elif not is_model(source) and is_costs_file(source):
+        from fourcc.cli.render import costs_tables
+
+        costs_tables.inspect(source, tensor, as_json=as_json)
     elif tensor is not None:
         from fourcc.cli.render import show_tensor  # here, not above: a listing loads only what it shows
 
@@ -45,10 +50,6 @@ def inspect(
         from fourcc.cli.render import show_model
 
         show_model.show(source, as_json=as_json)
-    elif is_costs_file(source):
-        from fourcc.cli.render import costs_tables
-
-        costs_tables.inspect(source, as_json=as_json)
     else:
         from fourcc.cli.render import show_source
 

@@ -13,6 +13,14 @@
     print(fourcc.diff("stories.bin", "model.bin").identical, fourcc.stats("model.bin"))
     fourcc.export("model.bin", "model.gguf")
 
+    made = fourcc.convert_to_budget("stories.bin", "small.bin", "4.0bpw", "text.txt")   # the best mix, in one call
+
+    known = fourcc.calibrate("stories.bin", "text.txt", "stories.calib", hessian=True)  # the same, step by step
+    costs = fourcc.measure("stories.bin", "other.txt", calibration=known, feedback="gptq")
+    mix = fourcc.allocate("stories.bin", costs, budget="4.0bpw")
+    fourcc.convert("stories.bin", "small.bin", policy=mix.policy, calibration=known, feedback="gptq")
+    print(fourcc.shootout("stories.bin", calibration=known))                            # all formats, compared
+
 Importing the package loads neither numpy nor numba: each name below is imported when it is first used.
 """
 
@@ -33,6 +41,8 @@ if TYPE_CHECKING:
     from fourcc.calibration.allocating import allocate as allocate
     from fourcc.calibration.calibrating import calibrate as calibrate
     from fourcc.calibration.calibration import Calibration as Calibration
+    from fourcc.calibration.costs import Costs as Costs
+    from fourcc.calibration.costs_reading import read_costs as read_costs
     from fourcc.calibration.measure import measure as measure
     from fourcc.calibration.reading import open_calibration as open_calibration
     from fourcc.calibration.to_budget import convert_to_budget as convert_to_budget
@@ -83,6 +93,7 @@ _HOMES = {
     "Array": "fourcc.arrays:Array",
     "Blocks": "fourcc.format:Blocks",
     "Calibration": "fourcc.calibration.calibration:Calibration",
+    "Costs": "fourcc.calibration.costs:Costs",
     "ExportKind": "fourcc.exporters.layout:ExportKind",
     "Feedback": "fourcc.feedback.feedback:Feedback",
     "Floats": "fourcc.arrays:Floats",
@@ -126,6 +137,7 @@ _HOMES = {
     "per_row": "fourcc.part:per_row",
     "per_weight": "fourcc.part:per_weight",
     "ragged": "fourcc.part:ragged",
+    "read_costs": "fourcc.calibration.costs_reading:read_costs",
     "record": "fourcc.part:record",
     "registry": "fourcc.plugins.registry:registry",
     "shootout": "fourcc.bench.shootout.run:shootout",
@@ -139,6 +151,7 @@ __all__ = [
     "Array",
     "Blocks",
     "Calibration",
+    "Costs",
     "ExportKind",
     "Feedback",
     "Floats",
@@ -182,6 +195,7 @@ __all__ = [
     "per_row",
     "per_weight",
     "ragged",
+    "read_costs",
     "record",
     "registry",
     "shootout",

@@ -20,7 +20,7 @@ COMPARED = (
     Column("measured KLD", right=True),
     Column("95 %", right=True),
 )
-WORDS = {"mix": "mix", "uniform": "best one format:", "recipe": "best recipe:"}
+WORDS = {"mix": "allocated mix", "uniform": "best single format:", "recipe": "best recipe:"}
 
 
 def show(output: Path, made: ToBudget) -> None:
@@ -36,15 +36,18 @@ def show(output: Path, made: ToBudget) -> None:
             ("tensors", units.counted(Counter(str(tensor.tag) for tensor in result.index.tensors))),
             ("bits per weight", units.bits(result.index.bits_per_weight)),
             ("bytes", units.plain_bytes(made.kept.file_bytes)),
-            ("kept", _name(made.kept)),
+            ("feedback", "none" if made.costs.feedback is None else units.settings(made.costs.feedback)),
+            ("written", _name(made.kept)),
         ]
     )
     terminal.out("")
     tables.show(COMPARED, [_row(each) for each in made.candidates])
     terminal.out("")
-    terminal.out(f"KL divergence from the original in nats a token, on {made.costs.tokens} tokens of the text's end")
+    cut = "document by document" if made.costs.documents else f"in windows of {made.costs.context} tokens"
+    measured = f"{made.costs.tokens} tokens of the text's end, {cut}"
+    terminal.out(f"KLD: divergence from the original in nats a token; on {measured}")
     if made.kept.kind != "mix":
-        terminal.out(f"the allocated mix measured worse than {_name(made.kept)}, so that was kept")
+        terminal.out(f"the allocated mix measured worse than {_name(made.kept)}, so that was written")
 
 
 def _name(candidate: MeasuredConversion) -> str:
@@ -54,7 +57,7 @@ def _name(candidate: MeasuredConversion) -> str:
 
 def _row(candidate: MeasuredConversion) -> list[str]:
     divergence = candidate.divergence
-    bounds = "" if divergence.low is None else f"{divergence.low:.3g} to {divergence.high:.3g}"
+    bounds = "-" if divergence.low is None else f"{divergence.low:.3g} to {divergence.high:.3g}"
     return [
         _name(candidate),
         str(candidate.file_bytes),

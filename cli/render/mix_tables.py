@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fourcc.calibration.frontier import point_within
 from fourcc.cli.render import json_documents, tables, terminal, units
 from fourcc.cli.render.tables import Column
+from fourcc.sources.tokenizer import BLOBS
 
 if TYPE_CHECKING:
     from fourcc.calibration.allocation import Allocation
@@ -29,9 +30,11 @@ FRONTIER = (
     Column("tensor bytes", right=True),
     Column("bits/weight", right=True),
     Column("predicted KLD", right=True),
-    Column("allocated", right=True),
+    Column("of best mix", right=True),
     Column("ratio", right=True),
 )
+RATIO = "KLD in nats a token; ratio: the KLD of {} by this one's"
+FITS = "a recipe or a single format fits if it is within the budget, and all its formats are among the options"
 PER_BIT = 4  # rows of the frontier for each bit a weight
 
 
@@ -40,16 +43,22 @@ def show(mix: FittedMix, output: Path | None, *, listed: bool) -> None:
     tables.facts(list(_facts(mix, output)))
     terminal.out("")
     rows = [["allocated", *_measures(mix.plan, mix.allocation), ""]]
-    for kind, rival in (("one format", mix.uniform), ("recipe", mix.recipe)):
+    for kind, rival in (("single format", mix.uniform), ("recipe", mix.recipe)):
         if rival is None:
             rows.append([f"no {kind} fits", *[""] * 4])
         else:
             ratio = _ratio(mix.allocation.kld, rival.mix.allocation.kld)
             rows.append([f"best {kind}: {rival.mix.name}", *_measures(rival.plan, rival.mix.allocation), ratio])
     tables.show(COMPARED, rows)
+    terminal.out("")
+    terminal.out(RATIO.format("the allocated mix"))
+    if mix.uniform is None or mix.recipe is None:
+        terminal.out(FITS)
     if listed:
         terminal.out("")
         tables.show(FRONTIER, list(_frontier_rows(mix)))
+        terminal.out("")
+        terminal.out(RATIO.format("the best mix of at most as many bytes"))
 
 
 def _facts(mix: FittedMix, output: Path | None) -> Iterator[tuple[str, str]]:
@@ -58,7 +67,8 @@ def _facts(mix: FittedMix, output: Path | None) -> Iterator[tuple[str, str]]:
     yield "budget", f"{mix.budget.text}: {mix.limit} bytes {what}, {mix.left_over} left over"
     yield "policy", "not written: no -o" if output is None else str(output)
     yield "tensors", units.counted(Counter(str(step.decision.tag) for step in plan.steps))
-    yield "file", units.plain_bytes(plan.file_bytes)
+    bare = "" if BLOBS & plan.blobs.keys() else ", without a tokenizer"
+    yield "file", units.plain_bytes(plan.file_bytes) + bare
     yield "bits per weight", units.bits(8 * plan.nbytes / max(1, plan.weights))
     yield "predicted KLD", f"{mix.allocation.kld:.4g} nats a token"
     if seconds:
@@ -81,7 +91,7 @@ def _frontier_rows(mix: FittedMix) -> Iterator[list[str]]:
     marks = range(ceil(points[0].nbytes / per_row), ceil(points[-1].nbytes / per_row) + 1)
     places = {point.nbytes: point for mark in marks if (point := point_within(points, int(mark * per_row)))}
     rows = [
-        (point.nbytes, ["allocated", *_sizes(point.nbytes, weights), f"{point.kld:.4g}", "", ""])
+        (point.nbytes, ["best mix", *_sizes(point.nbytes, weights), f"{point.kld:.4g}", "", ""])
         for point in places.values()
     ]
     for named in mix.named:

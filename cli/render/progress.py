@@ -38,6 +38,7 @@ class Progress:
         self._rewrites = terminal.on_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         self._start = clock()
         self._next = self._start + (REDRAW_SECONDS if self._rewrites else LINE_SECONDS)
+        self._first: tuple[float, float] | None = None  # seconds and share of the work at the first call
         self._drawn = 0  # characters of the line that is on the terminal
 
     @property
@@ -60,6 +61,7 @@ class Progress:
         """Shows that `done` of `total` are done, and that `name` is being worked on."""
         now = self._clock()
         self._nbytes = self._nbytes or total
+        self._first = self._first or (now, done / max(1, total))
         if self._quiet or now < self._next:
             return
         text = terminal.safe(self._line(name, done / max(1, total)))
@@ -77,8 +79,12 @@ class Progress:
     def _line(self, name: str, share: float) -> str:
         seconds = self.seconds
         rate = self._rate(self._nbytes * share / seconds)
-        left = units.clock(seconds * (1 - share) / share) if share else "?"
-        return f"{self._verb} {100 * share:3.0f} %, {rate}, {left} left: {name}".rstrip(": ")
+        return f"{self._verb} {100 * share:3.0f} %, {rate}, {self._left(share)} left: {name}".rstrip(": ")
+
+    def _left(self, share: float) -> str:
+        """The time that is left by the pace since the first call: before it kernels are compiled, once."""
+        began, before = self._first or (self._start, 0.0)
+        return units.clock((self._clock() - began) * (1 - share) / (share - before)) if share > before else "?"
 
     def _rate(self, value: float) -> str:
         if not self._unit:

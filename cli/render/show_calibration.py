@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fourcc.cli.render import json_documents, tables, terminal
 from fourcc.cli.render.tables import Column
+from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     from fourcc.calibration.calibration import Calibration
@@ -23,9 +24,13 @@ COLUMNS = (
 )
 
 
-def show(path: Path, *, as_json: bool) -> None:
-    """Writes the listing to stdout. Raises as `open_calibration` does."""
+def show(path: Path, name: str | None = None, *, as_json: bool) -> None:
+    """Writes the listing to stdout. Raises as `open_calibration` does, and UsageError for one matrix alone."""
     from fourcc.calibration.reading import open_calibration
+
+    if name is not None:
+        hint = "Without --tensor, `fourcc inspect` lists what is known of each matrix."
+        raise UsageError("a calibration has no tensors to show", file=path, hint=hint)
 
     calibration = open_calibration(path)
     if as_json:
@@ -39,7 +44,7 @@ def show(path: Path, *, as_json: bool) -> None:
 
 def _facts(calibration: Calibration) -> list[tuple[str, str]]:
     rows = [
-        ("file", f"{calibration.path}: {calibration.kind}"),
+        ("file", f"{calibration.path}: calibration ({calibration.kind})"),
         ("id", calibration.digest),
         ("model", calibration.model or "unknown"),
         *(("text", f"{text.name} ({text.digest or 'unknown'})") for text in calibration.texts),

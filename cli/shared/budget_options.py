@@ -24,7 +24,8 @@ Size = Annotated[
     typer.Option("--budget", metavar="SIZE", help="Find the best mix of formats for 2.4MB, 30% of SRC, or 4.0bpw."),
 ]
 Text = Annotated[
-    Path | None, typer.Option("--calibration-text", metavar="FILE", help="Of --budget: calibrates and measures.")
+    Path | None,
+    typer.Option("--calibration-text", metavar="FILE", help="Of --budget: 7/8 calibrate, the rest measures."),
 ]
 Options = Annotated[
     str | None,

@@ -36,7 +36,7 @@ Sample = Annotated[
 ]
 DEFAULT_SAMPLE = 1 << 18  # `fourcc.analysis.samples.SAMPLE`, which loads numpy
 Tokenizer = Annotated[
-    Path | None, typer.Option("--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
+    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
 ]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
@@ -49,7 +49,9 @@ Formats = Annotated[
 ]
 Feedback = Annotated[
     str | None,
-    typer.Option("--feedback", metavar="gptq", help="Choose codes so that errors make up for each other, by Hessians."),
+    typer.Option(
+        "--feedback", metavar="gptq|none", help="Choose codes so that errors make up for each other, by Hessians."
+    ),
 ]
 Damping = Annotated[
     float | None, typer.Option("--damping", metavar="D", help="Of --feedback: above 0, at most 1.  [default: 0.01]")

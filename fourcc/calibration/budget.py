@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fourcc.conversion.plan import Plan
     from fourcc.sources.source import Source
 
+MOST_BITS = 64  # a weight; so small a number of bytes is meant as bits
 Unit = Literal["bytes", "bpw", "%"]
 
 
@@ -64,6 +65,13 @@ class Budget:
     def spent(self, plan: Plan) -> int:
         """The bytes that a plan takes of it."""
         return plan.nbytes if self.unit == "bpw" else plan.file_bytes
+
+    @property
+    def too_small(self) -> str:
+        """The advice where no mix is so small."""
+        if self.unit == "bytes" and 0 < self.number <= MOST_BITS:
+            return f"A number alone is bytes of the file; bits a weight are {_decimal(self.number)}bpw."
+        return "Raise the budget, or take options of fewer bits."
 
     def expectation(self, limit: int) -> dict[str, object]:
         """The keys of a policy's table ``[expect]`` that say the same."""

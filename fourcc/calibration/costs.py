@@ -17,6 +17,7 @@ import attrs
 
 from fourcc.errors import UsageError
 from fourcc.files.write import AtomicFile, check_target
+from fourcc.policy.places import nearest
 from fourcc.settings import Params
 from fourcc.tags import FourCC, as_tag
 
@@ -147,13 +148,15 @@ class Costs:
         return sum(tensor.nbytes for tensor in self.fixed)
 
     def unit(self, name: str) -> Unit:
-        """The unit of that name. Raises UsageError where there is none."""
-        for unit in self.units:
-            if unit.name == name:
-                return unit
-        raise UsageError(
-            "no unit has this name", found=name, hint="`fourcc inspect` lists the units of a file of costs."
-        )
+        """The unit of that name, or with the tensor of that name. Raises UsageError where there is none."""
+        known = {each: unit for unit in self.units for each in (*unit.tensors, unit.name)}
+        if name not in known:
+            hint = nearest(name, known, 3) or "`fourcc inspect` lists the units of a file of costs."
+            raise UsageError("no unit has this name", found=name, hint=hint[:1].upper() + hint[1:])
+        return known[name]
+
+    def __repr__(self) -> str:
+        return f"<Costs of {len(self.units)} units, on {self.tokens} tokens>"
 
     def dumps(self) -> str:
         """The text of the file. Raises UsageError for a number that is not finite."""

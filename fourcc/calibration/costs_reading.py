@@ -13,6 +13,7 @@ from typing import Any, NoReturn, TypeVar
 from fourcc.calibration.costs import SCHEMA, Costs, FixedTensor, Option, Unit, by_size
 from fourcc.container.fields import ARRAY, MAP, NUMBER, TEXT, FieldKind, Fields, Schema
 from fourcc.errors import InputError, UnknownVersionError
+from fourcc.files.signatures import looks_like
 from fourcc.tags import as_tag
 
 T = TypeVar("T")
@@ -93,6 +94,8 @@ def parse_costs(data: bytes, file: object) -> Costs:
     """The costs that a text spells; `file` is for messages. Raises InputError."""
     try:
         tree = json.loads(data.decode("utf-8"), object_pairs_hook=_pairs, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise InputError(f"this is no file of costs: {looks_like(data)}", file=file, hint=AGAIN) from error
     except (ValueError, RecursionError) as error:  # of which UnicodeDecodeError is one
         raise InputError(f"the file of costs is no JSON: {error}", file=file, hint=AGAIN) from error
     if not isinstance(tree, dict):

@@ -23,6 +23,7 @@ from fourcc.calibration.pins import Pin, WantedOption, choosable
 from fourcc.calibration.stand_ins import aids_of, feedback_of
 from fourcc.conversion.plan import Plan, plan
 from fourcc.errors import UsageError
+from fourcc.sources.tokenizer import BLOBS
 
 if TYPE_CHECKING:
     from fourcc.policy import Policy
@@ -68,6 +69,10 @@ class FittedMix:
     recipe: Rival | None
     named: tuple[NamedMix, ...]
     points: tuple[FrontierPoint, ...]
+
+    def __repr__(self) -> str:
+        bits, kld = 8 * self.plan.nbytes / max(1, self.plan.weights), self.allocation.kld
+        return f"<FittedMix within {self.budget.text}: {bits:.4g} bits per weight, KL divergence {kld:.4g} predicted>"
 
     @property
     def policy(self) -> Policy:
@@ -147,7 +152,9 @@ class _Search:
 
     def plan(self, allocation: Allocation) -> Plan:
         """The conversion that an allocation means."""
-        words = f"Budget {self._budget.text}. Predicted KL divergence: {allocation.kld:.4g} nats a token."
+        bare = self._budget.unit != "bpw" and not BLOBS & self._source.blobs.keys()
+        size = f"Budget {self._budget.text}{', of a file without a tokenizer' if bare else ''}."
+        words = f"{size} Predicted KL divergence: {allocation.kld:.4g} nats a token."
         expect = self._budget.expectation(self.limit)
         policy = mix_policy(self._source, allocation, [*origin(self._costs), words], expect)
         return plan(self._source, policy, aids=self._aids, feedback=self._feedback)
@@ -158,7 +165,8 @@ class _Search:
         weights = sum(prod(tensor.shape) for tensor in self._source.tensors)
         if self.limit < smallest:
             found = f"{self._budget.in_words(smallest, weights)} for the smallest"
-            raise UsageError("no mix is within the budget", found=found, expected=self._budget.text)
+            hint = self._budget.too_small
+            raise UsageError("no mix is within the budget", found=found, expected=self._budget.text, hint=hint)
         if self.limit > largest:
             found = f"{self._budget.in_words(largest, weights)} for the largest"
             hint = "Take more options, or a smaller budget."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
+from math import hypot
 from operator import mul
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,7 +24,7 @@ FONT = 7.0  # points
 LETTER, LINE = 0.62 * FONT, 1.25 * FONT  # width of a letter, height of a line, in points; both a little large
 LINE_COLOUR, CHOSEN_COLOUR = KINDS[0], KINDS[1]
 MARKERS: dict[Kind, tuple[str, str, str]] = {
-    "uniform": ("o", KINDS[5], "one format"),
+    "uniform": ("o", KINDS[5], "single format"),
     "recipe": ("D", KINDS[3], "recipe"),
 }
 LEAST_SHARE = (
@@ -61,7 +62,7 @@ def draw_frontier(figure: Figure, mix: FittedMix) -> None:
     line = [(point.nbytes / 1e6, point.kld) for point in mix.points if point.kld >= least > 0]
     if not line:
         raise UsageError("there is nothing to draw", hint="No option of the costs has a KL divergence above 0.")
-    panel.plot(*zip(*line, strict=True), ".-", color=LINE_COLOUR, lw=1.2, ms=3, label="allocated")
+    panel.plot(*zip(*line, strict=True), ".-", color=LINE_COLOUR, lw=1.2, ms=3, label="best mixes")
     spots = [spot for kind in MARKERS for spot in _mark(panel, kind, mix, least)]
     if mix.allocation.kld >= least:
         here = [mix.plan.nbytes / 1e6], [mix.allocation.kld]
@@ -77,22 +78,24 @@ def _mark(panel: Axes, kind: Kind, mix: FittedMix, least: float) -> list[Spot]:
     spots = [
         Spot(each.name, (each.allocation.nbytes + mix.other_bytes) / 1e6, each.allocation.kld, colour) for each in some
     ]
-    panel.plot(
-        [spot.x for spot in spots], [spot.y for spot in spots], marker, color=colour, ms=4, ls="none", label=label
-    )
+    if spots:
+        at = [spot.x for spot in spots], [spot.y for spot in spots]
+        panel.plot(*at, marker, color=colour, ms=4, ls="none", label=label)
     return spots
 
 
 def _label(figure: Figure, panel: Axes, spots: Sequence[Spot], line: Sequence[tuple[float, float]]) -> None:
     """Writes names beside their marks, where they cover no mark, other name or point of the line.
 
-    A name for which there is no room is left out.
+    A name that is far from its mark, or nearer to another one, has a line to it. A name for which there is no room is
+    left out.
     """
     figure.draw_without_rendering()  # so that the panel has its place
     scale = 72 / figure.dpi
     pixels = panel.transData.transform([*((spot.x, spot.y) for spot in spots), *line])
     at = [(float(x) * scale, float(y) * scale) for x, y in pixels]
     left, bottom, right, top = (edge * scale for edge in panel.bbox.extents)
+    marks = at[: len(spots)]
     taken: list[Box] = [(x - 3, y - 3, x + 3, y + 3) for x, y in at]
     for (name, x, y, colour), (px, py) in sorted(zip(spots, at, strict=False), key=lambda each: each[1]):
         for dx, dy in _offsets(len(name) * LETTER):
@@ -101,6 +104,8 @@ def _label(figure: Figure, panel: Axes, spots: Sequence[Spot], line: Sequence[tu
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
                 arrow = {"arrowstyle": "-", "lw": 0.4, "color": colour, "shrinkA": 0, "shrinkB": 2}
+                far = max(abs(dx), abs(dy)) > 10 + len(name) * LETTER * (dx < 0)
+                doubtful = min(_gap(box, other) for other in marks) < _gap(box, (px, py))
                 panel.annotate(
                     name,
                     (x, y),
@@ -109,7 +114,7 @@ def _label(figure: Figure, panel: Axes, spots: Sequence[Spot], line: Sequence[tu
                     va="center",
                     fontsize=FONT,
                     color=colour,
-                    arrowprops=arrow if max(abs(dx), abs(dy)) > 10 + len(name) * LETTER * (dx < 0) else None,
+                    arrowprops=arrow if far or doubtful else None,
                 )
                 break
 
@@ -119,6 +124,12 @@ def _offsets(width: float) -> Iterator[tuple[float, float]]:
     for far in range(16):
         heights = (far * LINE, -far * LINE) if far else (0.0,)
         yield from product((5.0 + 2 * far, -width - 5.0 - 2 * far), heights)
+
+
+def _gap(box: Box, place: tuple[float, float]) -> float:
+    """The distance of a place from a box, in points."""
+    x, y = place
+    return hypot(max(box[0] - x, 0, x - box[2]), max(box[1] - y, 0, y - box[3]))
 
 
 def _overlap(one: Box, other: Box) -> bool:

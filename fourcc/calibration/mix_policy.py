@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fourcc.calibration.allocation import Allocation
 from fourcc.conversion.plan import describe
 from fourcc.errors import PluginError, UsageError
+from fourcc.feedback.feedback import Feedback
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, Row
 from fourcc.policy.writing import explicit_rules, narrow_rules, rules_text
@@ -51,7 +52,18 @@ def origin(costs: Costs) -> list[str]:
     calibration = "no calibration" if costs.calibration is None else f"calibration {costs.calibration[:SHOWN]}"
     feedback = "" if costs.feedback is None else f", feedback {costs.feedback.get('method')}"
     text = f"{costs.tokens} tokens of text {costs.text[:SHOWN]}"
-    return [f"A mix for model {costs.model[:SHOWN]}, by costs on {text}, {calibration}{feedback}."]
+    return [
+        f"A mix for model {costs.model[:SHOWN]}, by costs on {text}, {calibration}{feedback}.",
+        *([f"To convert as it was measured, give {_given(costs)}."] if costs.calibration else []),
+    ]
+
+
+def _given(costs: Costs) -> str:
+    """The options of a conversion that encodes as the measurement did."""
+    feedback = costs.feedback or {}
+    method = [f"--feedback {feedback['method']}"] if "method" in feedback else []
+    damping = [f"--damping {feedback['damping']}"] if feedback.get("damping") not in (None, Feedback().damping) else []
+    return " ".join(["--calibration FILE", *method, *damping])
 
 
 def _rows(source: Source, allocation: Allocation) -> Iterator[Row]:

@@ -135,6 +135,8 @@ def _idle(pin: Pin, costs: Costs) -> UsageError:
     by_role = pin.selector.startswith(ROLE)
     roles = sorted({role for unit in costs.units for role in unit.roles})
     known = roles if by_role else [name for unit in costs.units for name in unit.tensors]
+    if not by_role and Globs((pin.selector,)).match_any(roles):
+        return UsageError(f"the pin {pin.selector!r} selects no unit", hint=f"A role is {ROLE}{pin.selector}.")
     hint = nearest(pin.selector.removeprefix(ROLE), known) or f"there are {listed(known, LISTED)}"
     what = f"the pin {pin.selector!r} selects no unit"
     return UsageError(what, hint=f"{hint[:1].upper()}{hint[1:]}{'' if hint.endswith('?') else '.'}")

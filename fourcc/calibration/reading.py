@@ -14,10 +14,11 @@ from xxhash import xxh3_64_intdigest
 
 from fourcc.calibration import imatrix
 from fourcc.calibration.calibration import Calibration, CalibrationText
-from fourcc.calibration.legacy_imatrix import read_legacy
+from fourcc.calibration.legacy_imatrix import WHAT, read_legacy
 from fourcc.calibration.statistics import BINS, InputStatistics, block_count
 from fourcc.errors import InputError
 from fourcc.files.read import ReadFile
+from fourcc.files.signatures import HEAD_BYTES, known, looks_like
 from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, read_head
 from fourcc.sources.gguf_types import layout_name
 from fourcc.sources.gguf_values import Texts, shown
@@ -39,8 +40,20 @@ def open_calibration(path: str | Path) -> Calibration:
     file = ReadFile(Path(path))
     with closing(file):
         if file.size < len(MAGIC) or bytes(file.read(0, len(MAGIC))) != MAGIC:
-            return read_legacy(file)
+            return _legacy(file)
         return _GgufReader(file, read_head(file)).calibration()
+
+
+def _legacy(file: ReadFile) -> Calibration:
+    """The calibration in a ``.dat``, which no mark at its start tells from other files. Raises InputError."""
+    try:
+        return read_legacy(file)
+    except InputError as error:
+        head = bytes(file.read(0, min(HEAD_BYTES, file.size)))
+        if WHAT not in str(error) or known(head) is None:  # one that is damaged further on says where
+            raise
+        hint = "`fourcc calibrate` writes one; llama.cpp's importance matrices serve, too."
+        raise InputError(f"this is no calibration: {looks_like(head)}", file=file.path, hint=hint) from error
 
 
 class _GgufReader:

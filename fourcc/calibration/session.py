@@ -151,7 +151,8 @@ class Session:
         protocol = Protocol(context, 0, self.wanted.documents, self.wanted.tokens)
         text = cut(as_text(data, self.file), self.model.tokenizer, protocol)
         if text.scored < self.wanted.tokens:
-            self.note(f"the measuring text has {text.scored} tokens to score, fewer than {self.wanted.tokens}")
+            short = f"the measuring text has {text.scored} tokens to score, fewer than {self.wanted.tokens}"
+            self.note(f"{short}: a longer one gives surer costs")
         return text
 
     def _head(self, planned: PlannedUnits, text: Cut, data: bytes) -> Costs:

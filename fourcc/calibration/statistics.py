@@ -55,6 +55,10 @@ class InputStatistics:
     maximum: Floats | None = None
     magnitudes: NDArray[np.int64] | None = None
 
+    def __repr__(self) -> str:
+        matrices, cols = self.squares.shape
+        return f"<InputStatistics of {matrices} x {cols} columns, {int(self.counts.sum())} tokens>"
+
     @classmethod
     def empty(cls, cols: int) -> Self:
         """Statistics of one matrix that has seen no token."""

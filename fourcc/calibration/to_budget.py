@@ -86,6 +86,9 @@ class ToBudget:
     candidates: tuple[MeasuredConversion, ...]
     costs: Costs
 
+    def __repr__(self) -> str:
+        return f"<ToBudget {self.result.path}: {self.kept.name}, KL divergence {self.kept.divergence}>"
+
     @property
     def kept(self) -> MeasuredConversion:
         """The candidate that is the output."""

@@ -177,7 +177,7 @@ def plan(  # noqa: PLR0913 - keyword-only, one an option of the command
         for tensor, decision in zip(tensors, decisions, strict=True)
     )
     if settings is not None and not any(step.feedback for step in steps):
-        hint = "Give calibration data with Hessians of the inputs of the matrices that are encoded."
+        hint = "Give a calibration that was made with `fourcc calibrate --hessian`; an imatrix of llama.cpp has none."
         raise UsageError("error feedback needs Hessians, and there is none", file=source.path, hint=hint)
     refuse_encoding(source, (step.source.name for step in steps if not step.decision.keep))
     for step in steps:
@@ -193,6 +193,10 @@ def _known_aids(source: Source, aids: Mapping[str, Aids], calibration: Calibrati
     """The calibration data of each tensor; those that are given by name come first."""
     if calibration is None:
         return aids
+    if isinstance(calibration, (str, Path)):
+        raise UsageError(
+            "a calibration is opened first", found=repr(calibration), hint="Use `fourcc.open_calibration`."
+        )
     calibration.check(source)
     return ChainMap(dict(aids), calibration.aids(source, hessian=True))  # type: ignore[arg-type]  # it is only read
 

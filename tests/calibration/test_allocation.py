@@ -73,6 +73,7 @@ def _equal_count(unit: Unit) -> list[Option]:
     ("pins", "options", "message"),
     [
         (["role=embeding:Q8_0"], None, r"^the pin 'role=embeding' selects no unit\. Did you mean 'embedding'\?$"),
+        (["embedding:Q8_0"], None, r"^the pin 'embedding' selects no unit\. A role is role=embedding\.$"),
         (["zzz*:Q8_0"], None, r"^the pin 'zzz\*' selects no unit\. There are tok_embeddings, .* and \d+ more\.$"),
         (["role=embedding:Q8_0", "tok*:Q4_0"], None, r"^the pin 'tok\*' decides nothing\. Pins before it take all"),
         (["role=embedding:Q9_0"], None, r"^'tok_embeddings' cannot have Q9_0, expected one of Q2_K, "),

@@ -39,6 +39,11 @@ def converted(tiny: Path, tmp_path: Path, calibration: Calibration | None, tags:
     return fourcc.convert(tiny, tmp_path / "model.bin", format=tags, calibration=calibration, force=True)
 
 
+def test_a_path_is_no_calibration(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"^a calibration is opened first: found .* Use `fourcc\.open_calibration`\.$"):
+        fourcc.convert(tiny, tmp_path / "model.bin", format=FORMAT, calibration="model.calib")  # type: ignore[arg-type]
+
+
 def test_importance_reaches_the_encoders(tiny: Path, tmp_path: Path, calibration: Calibration) -> None:
     """The bytes are those that the same importance gives by hand, and others than without."""
     found = converted(tiny, tmp_path, calibration).digest

@@ -105,12 +105,17 @@ def test_a_budget_below_the_smallest_mix(budget: str, unit: str) -> None:
     """The message says what the smallest comes to, and that much is enough."""
     with pytest.raises(UsageError) as caught:
         fitted(budget)
-    words = rf"no mix is within the budget: found ({unit}) for the smallest, expected {budget}"
+    words = rf"no mix is within the budget: found ({unit}) for the smallest, expected {budget}\. Raise the budget, .*"
     found = re.fullmatch(words, str(caught.value))
     assert found is not None
     if "bytes" in unit:
         least = found[1].removesuffix(" bytes")
         assert int(least) - 1000 < fitted(least).plan.file_bytes <= int(least)
+
+
+def test_a_few_bytes_are_meant_as_bits() -> None:
+    with pytest.raises(UsageError, match=r" A number alone is bytes of the file; bits a weight are 4\.5bpw\.$"):
+        fitted("4.5")
 
 
 @pytest.mark.parametrize(("budget", "unit"), [("5MB", r"\d{7} bytes"), ("9bpw", r"8\.\d+ bits a weight")])
@@ -151,6 +156,29 @@ def test_the_policy_is_plain() -> None:
     assert sum(float(kld) for *_, kld in notes) == pytest.approx(mix.allocation.kld, rel=0.01)
     assert {str(step.decision.tag) for step in mix.plan.steps if len(step.source.shape) < 2} == {"F32"}
     assert len(mix.policy.text) < 2500
+
+
+def test_the_policy_says_that_no_tokenizer_was_counted() -> None:
+    """Where the budget is of the file: a conversion that adds one would break the expectation."""
+    bare = attrs.evolve(SMALL, blobs={})
+    heads = [fit(bare, COSTS, Budget.of(size)).policy.text.splitlines()[1] for size in ("500kB", "4.2bpw")]
+    assert heads[0].startswith("# Budget 500kB, of a file without a tokenizer. ")
+    assert heads[1].startswith("# Budget 4.2bpw. ")
+
+
+@pytest.mark.parametrize(
+    ("feedback", "given"),
+    [
+        (None, "--calibration FILE"),
+        ({"method": "gptq", "damping": 0.01, "order": "activity"}, "--calibration FILE --feedback gptq"),
+        ({"method": "gptq", "damping": 0.02}, "--calibration FILE --feedback gptq --damping 0.02"),
+    ],
+)
+def test_the_policy_says_what_else_the_conversion_takes(feedback: dict[str, object] | None, given: str) -> None:
+    """It names what the costs were measured with, and no more."""
+    costs = attrs.evolve(COSTS, calibration="e" * 32, feedback=feedback)
+    head = fit(SMALL, costs, Budget.of("500kB")).policy.text.splitlines()
+    assert head[1] == f"# To convert as it was measured, give {given}."
 
 
 def test_units_of_several_tensors() -> None:

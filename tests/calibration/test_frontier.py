@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations, pairwise
-from math import fsum
+from math import dist, fsum
 
 import attrs
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
 
 from fourcc.analysis.plotting import rendered
 from fourcc.calibration.allocation import allocate
@@ -87,9 +88,9 @@ def test_the_picture_has_the_numbers(mix: FittedMix) -> None:
     panel = drawn(partial(draw_frontier, mix=mix)).axes[0]
     lines = {str(line.get_label()): line for line in panel.lines}
     shown = [point for point in mix.points if point.kld >= 1e-3 * mix.points[0].kld]
-    assert [float(x) for x in lines["allocated"].get_xdata()] == [point.nbytes / 1e6 for point in shown]
-    assert [float(y) for y in lines["allocated"].get_ydata()] == [point.kld for point in shown]
-    assert len(lines["one format"].get_xdata()) + len(lines["recipe"].get_xdata()) >= len(mix.named) - 2
+    assert [float(x) for x in lines["best mixes"].get_xdata()] == [point.nbytes / 1e6 for point in shown]
+    assert [float(y) for y in lines["best mixes"].get_ydata()] == [point.kld for point in shown]
+    assert len(lines["single format"].get_xdata()) + len(lines["recipe"].get_xdata()) >= len(mix.named) - 2
     assert list(lines["this budget"].get_ydata()) == [mix.allocation.kld]
     assert panel.get_yscale() == "log"
     top = panel.child_axes[0]
@@ -97,18 +98,47 @@ def test_the_picture_has_the_numbers(mix: FittedMix) -> None:
     assert top.get_xlim() == pytest.approx((low * 8e6 / mix.plan.weights, high * 8e6 / mix.plan.weights))
 
 
+def test_the_legend_names_what_is_drawn(mix: FittedMix) -> None:
+    """Kinds of which there is none are left out."""
+    uniform = attrs.evolve(mix, named=tuple(each for each in mix.named if each.kind == "uniform"))
+    legends = [drawn(partial(draw_frontier, mix=each)).axes[0].get_legend() for each in (mix, uniform)]
+    words = [{text.get_text() for text in legend.get_texts()} for legend in legends if legend is not None]
+    assert words[0] == {"best mixes", "single format", "recipe", "this budget"}
+    assert words[1] == words[0] - {"recipe"}
+
+
 def test_names_do_not_overlap(mix: FittedMix) -> None:
     """Nor do they cover a mark, or leave the panel; all have room."""
     figure = drawn(partial(draw_frontier, mix=mix))
     panel = figure.axes[0]
     names = [text for text in panel.texts if isinstance(text, Annotation)]
-    marks = [line for line in panel.lines if line.get_label() in ("one format", "recipe")]
+    marks = [line for line in panel.lines if line.get_label() in ("single format", "recipe")]
     assert len(names) == sum(len(line.get_xdata()) for line in marks)
     texts = [Text.get_window_extent(text) for text in names]  # without the line to the mark
     assert not [(a, b) for a, b in combinations(texts, 2) if a.overlaps(b)]
     places = [tuple(panel.transData.transform(pair)) for line in marks for pair in zip(*line.get_data(), strict=True)]
     assert not [place for place in places for text in texts if text.contains(*place)]
     assert all(panel.bbox.x0 <= text.x0 and text.x1 <= panel.bbox.x1 for text in texts)
+
+
+def gap(box: Bbox, place: tuple[float, float]) -> float:
+    """Pixels between a text and a mark."""
+    return dist(place, (min(max(place[0], box.x0), box.x1), min(max(place[1], box.y0), box.y1)))
+
+
+def test_no_name_seems_to_be_of_another_mark(mix: FittedMix) -> None:
+    """One that stands nearer to another mark has a line to its own; two marks lie close together here."""
+    one, other = [each for each in mix.named if each.kind == "uniform"][:2]
+    option, *others = one.allocation.chosen
+    more = attrs.evolve(option, nbytes=option.nbytes + 1000, kld=(option.kld or 0) + 0.1 * one.allocation.kld)
+    near = attrs.evolve(other, allocation=attrs.evolve(one.allocation, chosen=(more, *others)))
+    panel = drawn(partial(draw_frontier, mix=attrs.evolve(mix, named=(one, near)))).axes[0]
+    names = [text for text in panel.texts if isinstance(text, Annotation)]
+    marks = {text: tuple(panel.transData.transform(text.xy)) for text in names}
+    assert len(names) == 2
+    for text in names:
+        gaps = {each: gap(Text.get_window_extent(text), place) for each, place in marks.items()}
+        assert text.arrow_patch is not None or gaps[text] == min(gaps.values())
 
 
 @pytest.mark.parametrize("kind", ["png", *(pytest.param(each, marks=pytest.mark.thorough) for each in ("svg", "pdf"))])

@@ -112,7 +112,9 @@ def test_a_short_text_is_noted(tmp_path: Path) -> None:
     (tmp_path / "short.txt").write_text("Once upon a time")
     notes: list[str] = []
     costs = measured(text=tmp_path / "short.txt", note=notes.append)
-    assert f"the measuring text has {costs.tokens} tokens to score, fewer than 60" in notes
+    assert (
+        f"the measuring text has {costs.tokens} tokens to score, fewer than 60: a longer one gives surer costs" in notes
+    )
 
 
 def test_a_text_without_a_token_is_refused(tmp_path: Path) -> None:

@@ -133,8 +133,12 @@ WRONG: dict[str, tuple[bytes, str]] = {
     ),
     "tokens that are a text": (imatrix(keys=[*OWN, gguf_key("fourcc.tokens", STRING, "x")]), "value of another kind"),
     "an empty file": (b"", "the file ends within the number of entries"),
-    "another file": (b"%PDF-1.7 and so on", "no calibration: neither an imatrix in GGUF, nor one of the older kind"),
-    "no entries": (dat(), "nor one of the older kind: found 0"),
+    "another file": (
+        b"\x01\x02\x03\xff and so on",
+        "neither an imatrix in GGUF, nor one of the older kind",
+    ),
+    "a document": (b"%PDF-1.7 and so on", "this is no calibration: it looks like a PDF document. `fourcc calib"),
+    "no entries": (dat(), "this is no calibration: it looks like nothing but zeros"),
     "more entries than there are": (dat(entry("a", 1, [1]), count=2), "neither an imatrix"),
     "a cut entry": (
         dat(entry("a", 1, [1, 2, 3]))[:-5],

@@ -35,7 +35,7 @@ def test_from_costs_to_a_file(run: Runner, tiny: Path, costs: Path, tmp_path: Pa
     size = output.stat().st_size
     assert facts["budget"] == f"400kB: 400000 bytes of the file, {400_000 - size} left over"
     assert facts["policy"] == str(policy)
-    assert facts["file"] == f"{size} bytes (400 kB)"
+    assert facts["file"] == f"{size} bytes (400 kB), without a tokenizer"
     with fourcc.open(output) as model:
         tags = [str(record.tag) for record in model.index.tensors]
         assert facts["tensors"].startswith(f"{len(tags)} (")
@@ -45,7 +45,7 @@ def test_from_costs_to_a_file(run: Runner, tiny: Path, costs: Path, tmp_path: Pa
     table = ended.out.split("\n\n")[1].splitlines()
     assert table[0].split("  ")[0] == "mix"
     assert table[1].split()[:2] == ["allocated", str(size)]
-    assert table[2].startswith("best one format: Q8_A")
+    assert table[2].startswith("best single format: Q8_A")
     assert table[3].startswith("best recipe: ")
 
 
@@ -65,12 +65,13 @@ def test_a_tokenizer_is_counted(run: Runner, tiny: Path, costs: Path, tmp_path: 
     """Given to both commands it fits; given to the conversion alone it makes the file too long, which is refused."""
     policy, output, tokenizer = tmp_path / "p.toml", tmp_path / "m.bin", tiny.with_name("tiny_tokenizer.bin")
     arguments = ("allocate", tiny, "--costs", costs, "--budget", "400kB", "--force", "-o", policy)
-    convert = ("convert", tiny, "-o", output, "--policy", policy, "--tokenizer", tokenizer)
+    convert = ("convert", tiny, "-o", output, "--policy", policy, "-z", tokenizer)
     assert run(*arguments).code == 0
     refused = run(*convert)
     assert refused.code == 2
     assert re.search(r"line \d: expect\.bytes: found a file of \d+ bytes, expected <= 400000\n$", refused.err)
-    left = run(*arguments, "--tokenizer", tokenizer, "--json").document["left_over"]
+    assert ", without a tokenizer\n" not in run(*arguments, "-z", tokenizer).out
+    left = run(*arguments, "-z", tokenizer, "--json").document["left_over"]
     assert run(*convert).code == 0
     assert output.stat().st_size == 400_000 - left
 
@@ -104,14 +105,14 @@ def test_the_frontier(run: Runner, tiny: Path, costs: Path, tmp_path: Path) -> N
     found = run(*arguments, "--force", "--json").document["frontier"]
     assert [point["bytes"] for point in found["points"]] == sorted({point["bytes"] for point in found["points"]})
     assert {each["kind"] for each in found["named"]} == {"uniform", "recipe"}
-    rows = [line.split() for line in ended.out.split("\n\n")[2].splitlines()]
-    assert rows[0] == ["mix", "tensor", "bytes", "bits/weight", "predicted", "KLD", "allocated", "ratio"]
-    sizes = [int(row[2] if row[0] == "recipe" else row[1]) for row in rows[1:]]
+    rows = [line.split() for line in ended.out.split("\n\n")[3].splitlines()]
+    assert rows[0] == ["mix", "tensor", "bytes", "bits/weight", "predicted", "KLD", "of", "best", "mix", "ratio"]
+    sizes = [int(row[2] if row[0] in ("recipe", "best") else row[1]) for row in rows[1:]]
     assert sizes == sorted(sizes)
     points = {point["bytes"]: point["kld"] for point in found["points"]}
     for row in rows[1:]:
-        if row[0] == "allocated":
-            assert row[3] == f"{points[int(row[1])]:.4g}"
+        if row[:2] == ["best", "mix"]:
+            assert row[4] == f"{points[int(row[2])]:.4g}"
         else:
             *_, nbytes, _, kld, beside, ratio = row
             assert beside == f"{min(points[each] for each in points if each <= int(nbytes)):.4g}"

@@ -81,12 +81,19 @@ def test_inspecting_it(run: Runner, made: Path, text: Path) -> None:
     assert (matrix["dead"], matrix["columns"], matrix["tokens"]) == (0, 176, found.tokens)
 
 
+def test_inspecting_a_matrix_of_it(run: Runner, made: Path) -> None:
+    """Its listing has all that there is."""
+    ended = run("inspect", made, "--tensor", "layers.0.attention.wq")
+    assert ended.code == 2
+    assert ended.err.startswith(f"fourcc: error: {made}: a calibration has no tensors to show. Without --tensor, ")
+
+
 def test_inspecting_an_older_file(run: Runner, tmp_path: Path) -> None:
     """Its name tells what it is; tokens are not known."""
     path = tmp_path / "imatrix.dat"
     path.write_bytes(dat(entry(QUERY, 4, [2, 4, 1, 0])))
     lines = run("inspect", path).out.splitlines()
-    assert lines[0].endswith("imatrix.dat: imatrix .dat")
+    assert lines[0].endswith("imatrix.dat: calibration (imatrix .dat)")
     assert lines[-1].split() == ["layers.0.attention.wq", "4", "unknown", "2.667", "-", "25", "%", "no"]
 
 
@@ -201,3 +208,17 @@ def test_unfinished_work_replaces_no_input(
     assert (ended.code, "b.part: this is where unfinished work would be kept, and is no" in ended.err) == (4, True)
     assert kept.read_bytes() == text.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.part", "b.part"]
+
+
+def test_the_summary_of_a_conversion_says_what_was_used(run: Runner, tiny: Path, text: Path, tmp_path: Path) -> None:
+    """In as many tensors as the file's index has it of; nothing is said where nothing was used."""
+    known, output = tmp_path / "model.calib", tmp_path / "model.bin"
+    assert run(*asked(tiny, text, known), "--tokens", 60, "--hessian", "-q").code == 0
+    convert = ("convert", tiny, "-o", output, "--force", "--format", "Q4_1,F16")
+    ended = run(*convert, "--calibration", known, "--feedback", "gptq")
+    with fourcc.open(output) as model:
+        weighed = sum(record.aids is not None for record in model.index.tensors)
+        fed = sum(record.feedback is not None for record in model.index.tensors)
+    assert weighed > fed > 0  # the embedding is weighed only
+    assert f"calibration      used in {weighed} tensors\nerror feedback   in {fed} tensors\n" in ended.out
+    assert not {"calibration", "error feedback"} & {line.split("  ")[0] for line in run(*convert).out.splitlines()}

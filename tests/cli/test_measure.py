@@ -33,12 +33,23 @@ def test_the_units_with_the_largest_damage_come_first(measured: Run, tmp_path: P
     assert facts["formats"] == "Q4_0, Q8_0"
     assert facts["calibration"] == facts["feedback"] == "none"
     assert facts["fixed"] == "13 tensors, 273792 bytes (274 kB)"
-    assert lines[9].split() == ["unit", "weights", "tag", "bits/weight", "output", "error", "nats/token", "options"]
+    assert lines[9].split() == [
+        "unit",
+        "weights",
+        "listed",
+        "in",
+        "bits/weight",
+        "output",
+        "error",
+        "nats/token",
+        "options",
+    ]
     assert lines[10].split()[:4] == ["tok_embeddings", "36864", "Q4_0", "4.5"]
     damages = [float(line.split()[-2]) for line in lines[10:22]]
     assert damages == sorted(damages, reverse=True)
     assert lines[22].startswith("13 more units: ")
     assert lines[23].startswith("all units together: ")
+    assert lines[24] == "each unit is listed in its measured option nearest to 3.5 bits a weight"
     bare = ", ".join(f"layers.{layer}.feed_forward.w2" for layer in range(3))
     assert measured.err.splitlines() == [
         "fourcc: note: Q4_0 does not fit 4 of 29 units: rows of 176 are not a multiple of 32",
@@ -52,10 +63,30 @@ def test_inspect_shows_every_unit(measured: Run, run: Runner, tmp_path: Path) ->
     shown = run("inspect", tmp_path / "model.costs")
     assert shown.code == 0
     assert shown.out.splitlines()[:22] == measured.out.splitlines()[:22]
-    assert len(shown.out.splitlines()) == 10 + 25 + 1
+    assert len(shown.out.splitlines()) == 10 + 25 + 2
     document = run("inspect", tmp_path / "model.costs", "--json").document
     assert document["schema"] == "fourcc.inspect/1"
     assert document["costs"] == json.loads((tmp_path / "model.costs").read_text())
+
+
+def test_inspect_shows_the_options_of_a_unit(measured: Run, run: Runner, tmp_path: Path) -> None:
+    """By bytes; which damage was measured, and which predicted. A name that no unit has is refused."""
+    assert measured.code == 0
+    path, name = tmp_path / "model.costs", "layers.0.attention.wq"
+    shown = run("inspect", path, "--tensor", name)
+    (unit,) = (each for each in json.loads(path.read_text())["units"] if each["name"] == name)
+    rows = [line.split() for line in shown.out.splitlines()]
+    assert rows[0] == ["option", "bytes", "bits/weight", "output", "error", "nats/token", "found", "by"]
+    assert rows[1][:3] == ["Q4_0", "5184", "4.5"]
+    assert rows[2][:3] == ["Q8_0", "9792", "8.5"]
+    found = [(float(row[3]), float(row[4])) for row in rows[1:]]
+    assert found == [(float(f"{each['output_error']:.3g}"), float(f"{each['kld']:.3g}")) for each in unit["options"]]
+    assert [row[5] for row in rows[1:]] == ["measuring", "prediction"]
+    document = run("inspect", path, "--tensor", name, "--json").document
+    assert document["costs"]["units"] == [unit]
+    refused = run("inspect", path, "--tensor", "layers.0.attention.wx")
+    assert refused.code == 2
+    assert "no unit has this name: found layers.0.attention.wx. Did you mean 'layers.0.attention.w" in refused.err
 
 
 def test_inspect_of_a_damaged_file_says_where(measured: Run, run: Runner, tmp_path: Path) -> None:

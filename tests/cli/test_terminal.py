@@ -143,6 +143,17 @@ def test_progress_in_a_pipe_is_a_line_every_few_seconds(capsys: pytest.CaptureFi
     )
 
 
+def test_what_comes_before_the_first_step_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    """Kernels are compiled once: the time left goes by the pace afterwards, and is unknown before."""
+    clock = Clock()
+    with Progress("measuring", 0, quiet=False, clock=clock, unit="stages") as progress:
+        for now, done in ((30, 1), (40, 3)):
+            clock.now = now
+            progress("", done, 11)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(", ")[-1] for line in lines] == ["? left", "0:40 left"]
+
+
 def test_progress_on_a_terminal_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rewritten in place, cut to the terminal, and gone at the end."""
     stream, clock = Terminal(), Clock()

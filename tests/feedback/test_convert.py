@@ -113,7 +113,7 @@ def test_a_broken_format_gives_errors_of_ours_alone(source: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("aids", "message"),
     [
-        ({}, "error feedback needs Hessians, and there is none. Give calibration data"),
+        ({}, "error feedback needs Hessians, and there is none. Give a calibration that was made with"),
         ({WQ: fourcc.Aids(np.ones(64, np.float32))}, "error feedback needs Hessians, and there is none"),
         ({EMBEDDING: fourcc.Aids(None, H)}, "error feedback needs Hessians, and there is none"),
         ({WQ: fourcc.Aids(None, H[:3])}, f"tensor '{WQ}': the hessian does not fit: found (3, 64), expected (64, 64)"),

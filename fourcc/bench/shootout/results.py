@@ -120,6 +120,10 @@ class ShootoutResult:
                 return each
         raise KeyError(tag)
 
+    def __repr__(self) -> str:
+        tags = ", ".join(each.tag for each in self.entrants if each.on_front)
+        return f"<ShootoutResult of {len(self.entrants)} formats on {self.tensors} tensors, on the front: {tags}>"
+
 
 def judged(entrants: Iterable[Entrant]) -> tuple[Entrant, ...]:
     """The entrants in order, with those marked that no other beats.
