@@ -11,6 +11,7 @@ from fourcc.tiles import decoded_rows
 from tests.lanes.calibration import common, texts
 from tests.lanes.calibration.rows import Finding, Row
 from tests.lanes.calibration.subject import Counts, Subject, uniform
+from tests.lanes.calibration.turned import turned_rows
 
 COUNTS = Counts(6_000, 400, 1_500)
 OPTIONS = ("Q4_0", "IQ4N", "NF4", "Q4_Z", "Q5_0", "Q4_A:method=kmeans", "Q8_0")
@@ -39,6 +40,7 @@ def rows(smollm: Subject) -> Iterator[Row]:
     yield from (common.against_uniform(smollm, each) for each in ("Q4_0", "IQ4N", "Q5_0"))
     yield from (common.against_random(smollm, BUDGETS[1], seed) for seed in common.SEEDS)
     yield _codebooks_row(smollm)
+    yield from turned_rows(smollm)
 
 
 def _exact_row(smollm: Subject, option: str) -> Row:
