@@ -37,7 +37,7 @@ def converted(output: Path, text: Path, **changes: Any) -> ToBudget:
 
 @pytest.fixture(scope="module")
 def told() -> list[str]:
-    """What the conversion tells: its stages, and notes."""
+    """The stages and notes that the conversion tells."""
     return []
 
 

@@ -20,7 +20,7 @@ OUTLIER, STRENGTH = 5, 40.0  # a channel, by how much its inputs are stronger
 
 
 def encoded(w: np.ndarray, fmt: Format, aids: Aids, feedback: Feedback | None = None) -> np.ndarray:
-    """What the weights decode to."""
+    """The weights as they decode."""
     with registry.trying(fmt):
         decoded: np.ndarray = fourcc.encode(w, fmt.tag, aids=aids, feedback=feedback).decode()
     return decoded

@@ -1,4 +1,4 @@
-"""What the shape of a trellis format's blocks is worth with error feedback: the output error of some matrices.
+"""The worth of the shape of a trellis format's blocks with error feedback: the output error of some matrices.
 
 ``FOURCC_DATA=models python -m tests.lanes.trellis_shapes WORK``: matrices of the model of five million weights, the
 Hessians of their inputs on 20,000 tokens of stories. The output error is tr(E H E^T) for the error E of the weights;
