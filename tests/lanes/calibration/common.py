@@ -92,8 +92,8 @@ class Allocated:
     bits: float
 
 
-def allocated(subject: Subject, budget: int, *, feedback: str | None = None, costs: Path | None = None) -> Allocated:
-    """The best mix of the subject's options in a file of so many bytes."""
+def allocated(subject: Subject, budget: int | str, *, feedback: str | None = None, costs: Path | None = None) -> Allocated:
+    """The best mix of the subject's options in a file of so many bytes, or in a budget such as ``3.0bpw``."""
     file = costs or subject.costs(feedback=feedback)
     name = f"{file.stem}-{budget}"
     mix = fourcc.allocate(subject.original, file, budget=str(budget))

@@ -27,7 +27,7 @@ SURE = 2_122_752  # bytes of 3.5 bits a weight: from there on predictions are su
 RECIPES = {"Q3_K_M": 0.68, "Q4_K_M": 0.62}
 SECONDS = 60.0
 TRELLISES = "TC2,TC3,TC4"
-TRELLIS = {2.5: 0.075, 3.0: 0.037, 4.0: 0.0090}  # bits of the file: KLD at most
+TRELLIS = {2.5: 0.075, 3.0: 0.037, 4.0: 0.0090}  # bits a weight: KLD at most
 
 
 def subject(data: Path, folder: Path) -> Subject:
@@ -69,7 +69,7 @@ def trellis_rows(tales: Subject) -> Iterator[Row]:
 
     def find(bits: float, feedback: str | None) -> Finding:
         costs = tales.costs(feedback=feedback, options=options, name="trellis")
-        mix = common.allocated(tales, int(bits * common.weights(tales) / 8), feedback=feedback, costs=costs)
+        mix = common.allocated(tales, f"{bits}bpw", feedback=feedback, costs=costs)
         figures = {"bytes": mix.path.stat().st_size, "bits": mix.bits, "predicted": mix.predicted}
         return Finding(tales.divergence(mix.path), figures)
 
