@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from math import prod
 from pathlib import Path
 
 import attrs
@@ -92,7 +91,9 @@ class Allocated:
     bits: float
 
 
-def allocated(subject: Subject, budget: int | str, *, feedback: str | None = None, costs: Path | None = None) -> Allocated:
+def allocated(
+    subject: Subject, budget: int | str, *, feedback: str | None = None, costs: Path | None = None
+) -> Allocated:
     """The best mix of the subject's options in a file of so many bytes, or in a budget such as ``3.0bpw``."""
     file = costs or subject.costs(feedback=feedback)
     name = f"{file.stem}-{budget}"
@@ -144,12 +145,6 @@ def prediction_row(
 
     what = f"file of {budget:,} bytes{', feedback' if feedback else ''}: distance of predicted / measured from 1"
     return Row(f"{subject.name}-{name}", f"{subject.name}: prediction", what, goal, find)
-
-
-def weights(subject: Subject) -> int:
-    """Number of the original's weights."""
-    with fourcc.open(subject.original) as source:
-        return sum(prod(source[name].shape) for name in source)
 
 
 def against_uniform(subject: Subject, option: str) -> Row:
