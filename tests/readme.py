@@ -46,7 +46,7 @@ def replayed(text: str, folder: Path) -> Iterator[tuple[str, str]]:
     for match in BLOCK.finditer(text):
         kind, body = match.groups()
         if kind == "console":
-            commands = re.findall(r"^\$ (.*(?:\\\n.*)*)", body, re.MULTILINE)
+            commands = re.findall(r"^\$ (.*(?:(?<=\\)\n.*)*)", body, re.MULTILINE)
             outputs = [f"$ {command}\n{run(['bash', '-c', command], folder)}" for command in commands]
             yield match[0], f"```console\n{''.join(outputs)}```"
         elif kind == "python":
