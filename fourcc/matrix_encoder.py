@@ -207,7 +207,7 @@ def way_of_plugin(fmt: Format, geom: Geometry, options: Params, tensor: str | No
 
 
 def _behind_firewall(fmt: Format, verb: str, tensor: str | None, call: Callable[[], T]) -> T:
-    """What a call of a format's functions returns. Raises PluginError where they break their contract."""
+    """The result of a call of a format's functions. Raises PluginError where they break their contract."""
     with breaches_as(lambda told: breach(fmt, verb, tensor=tensor, got=told)):
         try:
             return call()
