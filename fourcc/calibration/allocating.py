@@ -105,7 +105,7 @@ def _check_bytes(costs: Costs, source: Source, file: str | Path | None) -> None:
         what, hint = "the costs do not fit the model", "Measure the model again: `fourcc measure`."
         if unit.shapes != shapes:
             raise InputError(what, file=file, tensor=unit.name, found=unit.shapes, expected=shapes, hint=hint)
-        for option in unit.options:
+        for option in (each for each in unit.options if each.tag in registry):  # others may be left unchosen
             fmt = registry[option.tag]
             nbytes = sum(fmt.stored_bytes(shape, option.params) for shape in shapes)
             if not fmt.variable and option.nbytes != nbytes:

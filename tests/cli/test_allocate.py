@@ -218,3 +218,5 @@ def test_edited_bytes_and_damage_are_refused(run: Runner, tiny: Path, costs: Pat
         assert edited.read_text() != text
         ended = run("allocate", tiny, "--costs", edited, "--budget", "400kB")
         assert (ended.code, says in ended.err) == (3, True), ended.err
+    edited.write_text(text.replace('"tag": "F16"', '"tag": "Gone"'))
+    assert run("allocate", tiny, "--costs", edited, "--budget", "380kB", "--options", "Q4_A,Q8_A").code == 0
