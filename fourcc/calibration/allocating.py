@@ -15,9 +15,10 @@ from fourcc.calibration.costs_reading import read_costs
 from fourcc.calibration.fitting import FittedMix, fit
 from fourcc.calibration.frontier_plot import draw_frontier
 from fourcc.calibration.model_digest import model_digest
-from fourcc.calibration.pins import Pin, as_options, as_pins
-from fourcc.errors import UsageError
+from fourcc.calibration.pins import Pin, as_options, as_pins, spelled
+from fourcc.errors import InputError, UsageError
 from fourcc.files.write import check_target
+from fourcc.plugins.registry import registry
 from fourcc.sources import open_source
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def allocate(  # noqa: PLR0913 - keyword-only, one an option of the command
         if target is not None and target == drawn:
             raise UsageError("the policy and the picture have one name", file=target, hint="Give another name to one.")
         _check_model(known, source, file)
+        _check_bytes(known, source, file)
         mix = fit(source, known, asked, pinned, wanted, min_toks)
     if target is not None:
         write_runs([mix.policy.text.encode()], target)
@@ -94,6 +96,21 @@ def _check_model(costs: Costs, source: Source, file: str | Path | None) -> None:
             expected=digest,
             hint="Measure the model that is converted: `fourcc measure`.",
         )
+
+
+def _check_bytes(costs: Costs, source: Source, file: str | Path | None) -> None:
+    """Raises InputError where shapes or bytes are not those of the model's tensors: somebody edited them."""
+    for unit in costs.units:
+        shapes = tuple(source.tensor(name).shape for name in unit.tensors)
+        what, hint = "the costs do not fit the model", "Measure the model again: `fourcc measure`."
+        if unit.shapes != shapes:
+            raise InputError(what, file=file, tensor=unit.name, found=unit.shapes, expected=shapes, hint=hint)
+        for option in (each for each in unit.options if each.tag in registry):  # others may be left unchosen
+            fmt = registry[option.tag]
+            nbytes = sum(fmt.stored_bytes(shape, option.params) for shape in shapes)
+            if not fmt.variable and option.nbytes != nbytes:
+                found, expected = f"{option.nbytes} bytes for {spelled(option)}", f"{nbytes}"
+                raise InputError(what, file=file, tensor=unit.name, found=found, expected=expected, hint=hint)
 
 
 def _picture(path: Path, read: tuple[Path, ...], *, force: bool) -> Path:

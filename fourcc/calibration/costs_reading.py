@@ -17,6 +17,7 @@ from fourcc.files.signatures import looks_like
 from fourcc.tags import as_tag
 
 T = TypeVar("T")
+LARGEST = 1e300  # of any cost: sums over units stay finite
 MAX_BYTES = 64 << 20  # a model of 1,000 units with 50 options each has a file of 10 MB
 AGAIN = "`fourcc measure` writes such a file."
 FLAG = FieldKind(frozenset({bool}), "true or false")
@@ -159,8 +160,8 @@ def _option(fields: Fields) -> Option:
     tree = fields.tree
     _check_known(fields, OPTION)
     for key in ("output_error", "kld", "seconds"):
-        if tree[key] is not None and tree[key] < 0:
-            fields.fail(key, tree[key], POSITIVE.words)
+        if tree[key] is not None and not 0 <= tree[key] <= LARGEST:
+            fields.fail(key, tree[key], f"{POSITIVE.words}, at most {LARGEST:g}")
     for key in ("params", "options"):
         _check_settings(fields, key)
     return Option(_tag(fields), *(tree[key] for key in OPTION if key != "tag"))

@@ -132,6 +132,11 @@ def fit(
     )
 
 
+def refuse_out_of_range(source: Source, costs: Costs, budget: Budget, pins: Sequence[Pin] = ()) -> None:
+    """Raises UsageError where the budget is below the smallest mix or above the largest. Arguments as of `fit`."""
+    _Search(source, costs, budget, pins, None, None).refuse_out_of_range()
+
+
 class _Search:
     """Looks for the largest number of bytes for units with which the conversion fits."""
 

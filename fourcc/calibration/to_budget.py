@@ -24,6 +24,7 @@ from fourcc.calibration.fitting import FittedMix, fit
 from fourcc.calibration.measure import measure
 from fourcc.calibration.pins import Pin, as_pins
 from fourcc.calibration.reading import open_calibration
+from fourcc.calibration.rehearsal import rehearse
 from fourcc.calibration.session import OnNote
 from fourcc.calibration.two_texts import two_texts
 from fourcc.conversion.convert import Result
@@ -140,10 +141,11 @@ def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the com
     with ExitStack() as stack:
         opened = stack.enter_context(open_source(Path(source), None if tokenizer is None else Path(tokenizer)))
         target = check_target(Path(output), [*opened.all_files, Path(text)], force=force)
-        asked.limit(opened)
+        chosen = options if options is None or isinstance(options, str) else tuple(options)
+        rehearse(opened, chosen, asked, pinned, as_feedback(feedback))
         reading = {"documents": documents, "tokenizer": tokenizer, "threads": threads}
         work = _BudgetSteps(Path(source), opened, as_feedback(feedback), reading, stage, note, stack)
-        costs = work.costs(*parts, options)
+        costs = work.costs(*parts, chosen)
         mix = fit(opened, costs, asked, pinned)
         measured = [work.candidate(*each, costs) for each in _rivals(mix)]
         ranked = sorted(measured, key=lambda pair: pair[0].divergence.mean)  # a tie goes to the mix

@@ -28,6 +28,7 @@ from fourcc.sources.source import Source, SourceTensor, Unreadable
 from fourcc.spec import FormatSpec
 
 KIND = "GGUF"
+CONTENT, STATISTICS = "general.type", "imatrix"  # the key, and its value where tensors are sums and no weights
 SPLIT_COUNT, SPLIT_NUMBER, SPLIT_TENSORS = SPLITTING
 MAX_NUMBER = 2**63 - 1
 MAX_SPLITS = 99_999  # five digits
@@ -43,11 +44,14 @@ def open_gguf(path: Path) -> Source:
     """A GGUF file as a source; for one of a split model also the others, which lie beside it.
 
     Raises:
-        SourceError: a head cannot be true, or a file of a split model is missing.
+        SourceError: a head cannot be true, a file of a split model is missing, or it is an importance matrix.
     """
     with ExitStack() as stack:
         files = [_opened(path, stack)]
         heads = [read_head(files[0])]
+        if heads[0].values.get(CONTENT) == STATISTICS:
+            hint = "Give it as --calibration of a command; `fourcc inspect` shows it."
+            raise SourceError("this is a calibration of a model, not a model", file=path, hint=hint)
         count = heads[0].values.get(SPLIT_COUNT)
         if type(count) is int and count > 1:
             files = [_opened(each, stack) for each in _split_paths(path, count)]

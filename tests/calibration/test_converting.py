@@ -157,7 +157,7 @@ def test_nothing_that_uses_it(tiny: Path, tmp_path: Path, calibration: Calibrati
 def test_feedback_is_a_use(
     tiny: Path, tmp_path: Path, calibration: Calibration, tags: str, said: tuple[str, ...]
 ) -> None:
-    """A calibration is used even where no format uses importance; where nothing takes it, that is said."""
+    """Error feedback uses the calibration where no format uses importance; where nothing takes it, that is said."""
     plain = converted(tiny, tmp_path, calibration, tags).digest
     fed = fourcc.convert(tiny, tmp_path / "fed.bin", format=tags, calibration=calibration, feedback="gptq")
     assert fed.notes == said

@@ -115,6 +115,12 @@ def test_what_cannot_be_is_refused_before_any_work(text: Path, tmp_path: Path) -
         ({"budget": "much"}, "no budget is spelled so"),
         ({"feedback": "gtpq"}, "no such method of error feedback"),
         ({"pins": "role=embedding"}, "pin"),
+        ({"pins": "role=embeding:Q8_0"}, "the pin 'role=embeding' selects no unit. Did you mean 'embedding'"),
+        ({"pins": "*:Q9"}, "cannot have Q9, expected one of "),
+        ({"options": "Q9"}, "no installed package provides the format Q9"),
+        ({"options": ["Q2_Q"]}, "no installed package provides the format Q2_Q. did you mean 'Q2_K'"),
+        ({"budget": "2bpw"}, r"no mix is within the budget: found .* bits a weight for the smallest, expected 2bpw"),
+        ({"budget": "1GB"}, r"the budget is above every mix: found .* for the largest, expected 1GB"),
     ):
         with pytest.raises(UsageError, match=words):
             converted(tmp_path / "model.bin", text, stage=lambda what, unit: begun.append(what), **changes)
@@ -122,6 +128,4 @@ def test_what_cannot_be_is_refused_before_any_work(text: Path, tmp_path: Path) -
     with pytest.raises(UsageError, match="the output exists"):
         converted(tmp_path / "there.bin", text, stage=lambda what, unit: begun.append(what))
     assert not begun
-    with pytest.raises(UsageError, match=r"no mix is within the budget: found .* bits a weight for the smallest"):
-        converted(tmp_path / "model.bin", text, budget="2bpw")
     assert not (tmp_path / "model.bin").exists()

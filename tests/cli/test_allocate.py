@@ -205,3 +205,19 @@ def test_costs_without_seconds(run: Runner, tiny: Path, tmp_path: Path) -> None:
         "the costs do not say how long products with 'tok_embeddings' take. Measure again with --seconds." in ended.err
     )
     assert run("allocate", tiny, "--costs", path, "--budget", "400kB", "--json").document["tokens_per_second"] is None
+
+
+def test_edited_bytes_and_damage_are_refused(run: Runner, tiny: Path, costs: Path, tmp_path: Path) -> None:
+    """Both that do not follow from the shapes, and sums that would overflow."""
+    edited, text = tmp_path / "edited.costs", costs.read_text()
+    for old, new, says in (
+        (r'"nbytes": \d+', '"nbytes": 10', "the costs do not fit the model: found 10 bytes for "),
+        (r"\[384, 96\]", "[96, 384]", "the costs do not fit the model: found ((96, 384),), expected ((384, 96),)"),
+        (r'"kld": [0-9.e-]+', '"kld": 1e308', "found 1e+308, expected a number from 0 on, at most 1e+300"),
+    ):
+        edited.write_text(re.sub(old, new, text, count=1))
+        assert edited.read_text() != text
+        ended = run("allocate", tiny, "--costs", edited, "--budget", "400kB")
+        assert (ended.code, says in ended.err) == (3, True), ended.err
+    edited.write_text(text.replace('"tag": "F16"', '"tag": "Gone"'))
+    assert run("allocate", tiny, "--costs", edited, "--budget", "380kB", "--options", "Q4_A,Q8_A").code == 0

@@ -113,6 +113,17 @@ def test_versions(tmp_path: Path, version: int) -> None:
         assert np.array_equal(decode(source.tensors[0]), ROW)
 
 
+def test_a_calibration_is_no_model(tmp_path: Path) -> None:
+    """The format is the same, but its tensors are no weights."""
+    path = tmp_path / "model.calib"
+    path.write_bytes(gguf([gguf_key("general.type", 8, "imatrix")], ONE))
+    with pytest.raises(SourceError, match=r"model\.calib: this is a calibration of a model, not a model\. Give it as"):
+        open_source(path)
+    path.write_bytes(gguf([gguf_key("general.type", 8, "model")], ONE))
+    with open_source(path) as opened:
+        assert list(opened) == ["a"]
+
+
 def test_other_architectures_keep_their_names(tmp_path: Path) -> None:
     """Tensors in the file's order, no hyper-parameters, the vocabulary nevertheless."""
     keys = [gguf_key("general.architecture", 8, "gpt2"), gguf_key("tokenizer.ggml.model", 8, "gpt2")]
