@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.lanes.calibration import common, texts
 from tests.lanes.calibration.rows import Finding, Row
 from tests.lanes.calibration.subject import Counts, Subject, uniform
+from tests.lanes.calibration.turned import turned_rows
 
 OPTIONS = "Q2_K,Q3_K,IQ4X,Q4_K,Q5_K,Q6_K,Q8_0"
 IMPORTANCE = {
@@ -59,6 +60,7 @@ def rows(tales: Subject) -> Iterator[Row]:
     yield from (common.against_uniform(tales, each) for each in ("Q2_K", "Q3_K", "IQ4X", "Q4_K", "Q5_K"))
     yield from (common.against_random(tales, 2_419_000, seed) for seed in common.SEEDS)
     yield from trellis_rows(tales)
+    yield from turned_rows(tales)
     yield time_row(tales)
     yield same_bytes_row(tales)
 

@@ -24,12 +24,12 @@ SEED = 7  # of the signs
 MIXED = 64  # columns that a Hadamard matrix mixes
 LEAST = 1e-6  # of the mean importance: what a column counts that had no inputs
 Q4_0 = registry["Q4_0"]
-BLOCK = Q4_0.width({})
+BLOCK = 32  # weights along a row
 
 
 def _made_up(tag: str, summary: str, **changed: object) -> Format:
     """Q4_0, without what would no longer hold, and with something else."""
-    plain = {"uses": frozenset(), "foreign": {}, "kernel": None, "bound": None}
+    plain: dict[str, object] = {"uses": frozenset(), "foreign": {}, "kernel": None, "bound": None}
     return attrs.evolve(Q4_0, tag=tag, name=tag, summary=summary, **{**plain, **changed})  # type: ignore[arg-type]
 
 
@@ -121,8 +121,7 @@ def _encode_scaled(blocks: Blocks) -> Parts:
 
 def divided(rows: Floats, parts: Parts, geom: Geometry) -> Floats:
     """Both ways of the turn: numbers of the columns (n, cols) divided by the columns' scales."""
-    found: Floats = rows / parts["divisors"]
-    return found
+    return np.divide(rows, parts["divisors"], dtype=np.float32)
 
 
 PLAIN = _made_up("Pl4x", "Q4_0, without importance")
