@@ -47,17 +47,15 @@ def factored(hessian: Floats, feedback: Feedback, *, whole: int, tensor: str | N
         tensor: its name, for messages.
 
     Raises:
-        UsageError: the Hessian is all zero, not finite or not positive definite.
+        UsageError: the Hessian is not finite or not positive definite.
     """
     diagonal = hessian.diagonal().astype(np.float64)
     live = np.flatnonzero(diagonal)
     if not np.isfinite(hessian).all():
         raise UsageError("the hessian holds NaN or infinity", tensor=tensor, expected="finite numbers")
-    if not live.size:
-        raise UsageError("the hessian is all zero", tensor=tensor, hint="No input of the tensor was seen; " + DAMPEN)
     falling = np.argsort(-diagonal, kind="stable")
     order = falling if feedback.order == "activity" else np.arange(len(diagonal))
-    damping = feedback.damping * (np.cumsum(diagonal[live])[-1] / live.size)
+    damping = feedback.damping * (np.cumsum(diagonal[live])[-1] / live.size) if live.size else 1.0
     matrix = _damped(hessian, order, damping)
     factorize(matrix, upper_factor, whole=whole)
     if not (matrix.diagonal() > 0).all():

@@ -103,14 +103,21 @@ def test_each_expert_has_its_own_hessian() -> None:
             np.ones(64, np.float32),
             "tensor 'wq': the hessian does not fit: found (64,), expected (64, 64), or one for each of 1",
         ),
-        (np.zeros((64, 64), np.float32), "tensor 'wq': the hessian is all zero"),
         (np.full((64, 64), np.nan, np.float32), "tensor 'wq': the hessian holds NaN or infinity"),
     ],
-    ids=["shape", "vector", "zero", "NaN"],
+    ids=["shape", "vector", "NaN"],
 )
 def test_a_wrong_hessian_is_refused(h: Array, message: str) -> None:
     with pytest.raises(UsageError, match=re.escape(message)):
         fourcc.encode(weights(4, 64), "Q4_0", aids=fourcc.Aids(None, h), feedback="gptq", name="wq")
+
+
+def test_a_matrix_whose_inputs_were_always_zero_is_encoded_plainly() -> None:
+    """All of its columns are dead."""
+    w, h = weights(4, 64), np.zeros((64, 64), np.float32)
+    plain, fed = (fourcc.encode(w, "Q4_0", aids=fourcc.Aids(None, h), feedback=each) for each in (None, "gptq"))
+    assert np.abs(fed.decode() - w).sum() <= np.abs(plain.decode() - w).sum()
+    assert fed.parts["blocks"]["d"].tobytes() == plain.parts["blocks"]["d"].tobytes()
 
 
 def test_a_matrix_without_rows() -> None:
