@@ -13,13 +13,14 @@
     print(fourcc.diff("stories.bin", "model.bin").identical, fourcc.stats("model.bin"))
     fourcc.export("model.bin", "model.gguf")
 
-    made = fourcc.convert_to_budget("stories.bin", "small.bin", "4.0bpw", "text.txt")   # the best mix, in one call
+    fourcc.convert("stories.bin", "original.bin", tokenizer="tokenizer.bin")
+    made = fourcc.convert_to_budget("original.bin", "best.bin", "5.0bpw", "text.txt")    # the best mix, in one call
 
-    known = fourcc.calibrate("stories.bin", "text.txt", "stories.calib", hessian=True)  # the same, step by step
-    costs = fourcc.measure("stories.bin", "other.txt", calibration=known, feedback="gptq")
-    mix = fourcc.allocate("stories.bin", costs, budget="4.0bpw")
-    fourcc.convert("stories.bin", "small.bin", policy=mix.policy, calibration=known, feedback="gptq")
-    print(fourcc.shootout("stories.bin", calibration=known))                            # all formats, compared
+    known = fourcc.calibrate("original.bin", "text.txt", "model.calib", hessian=True)    # the same, step by step
+    costs = fourcc.measure("original.bin", "other.txt", calibration=known, feedback="gptq")
+    mix = fourcc.allocate("original.bin", costs, budget="5.0bpw")
+    fourcc.convert("original.bin", "small.bin", policy=mix.policy, calibration=known, feedback="gptq")
+    print(fourcc.shootout("original.bin", calibration=known))                            # all formats, compared
 
 Importing the package loads neither numpy nor numba: each name below is imported when it is first used.
 """

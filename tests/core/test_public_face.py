@@ -31,9 +31,8 @@ def folder(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_example_of_the_docstring(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each line runs, and each comment is true."""
-    lines = [line for line in (fourcc.__doc__ or "").splitlines() if line.startswith("    ")]
     names: dict[str, object] = {}
-    exec("\n".join(line.removeprefix("    ") for line in lines), names)  # noqa: S102 - the docstring's own text
+    exec("\n".join(example()[0]), names)  # noqa: S102 - the docstring's own text
     said = capsys.readouterr().out
     assert said.startswith("Once upon a time")
     assert "<Evaluation of " in said
@@ -43,6 +42,27 @@ def test_the_example_of_the_docstring(folder: Path, capsys: pytest.CaptureFixtur
     assert isinstance(weights, np.ndarray)
     assert (weights.dtype, weights.shape) == (np.float32, (96, 96))
     assert (folder / "model.gguf").read_bytes()[:4] == b"GGUF"
+
+
+@pytest.mark.thorough
+def test_the_example_of_a_mix(folder: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In one call, and step by step."""
+    stories = (root / "tests" / "models" / "training.txt").read_text()
+    (folder / "text.txt").write_text(stories)
+    (folder / "other.txt").write_text(stories[-4000:])
+    exec("\n".join(["import fourcc", *example()[1]]), {})  # noqa: S102 - the docstring's own text
+    assert "<ShootoutResult of " in capsys.readouterr().out
+    for name in ("best.bin", "small.bin"):
+        with fourcc.open(folder / name) as model:
+            assert isinstance(model, fourcc.Model)
+            assert 4.9 < float(model.index.bits_per_weight) <= 5
+
+
+def example() -> tuple[list[str], list[str]]:
+    """The lines of the docstring's example: of the usual functions, and of a mix for a size."""
+    lines = [line.removeprefix("    ") for line in (fourcc.__doc__ or "").splitlines() if line.startswith("    ")]
+    place = next(number for number, line in enumerate(lines) if "original.bin" in line)
+    return lines[:place], lines[place:]
 
 
 def test_open_gives_a_model_or_a_source(folder: Path) -> None:

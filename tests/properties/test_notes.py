@@ -65,6 +65,9 @@ OTHERS = {
     ".* is not valid msgpack: .*: .*",
     ", or .* without RoPE tables",
 }
+ELSEWHERE = {  # notes that tests/calibration/test_converting.py checks
+    "error feedback is not used: no tensor is encoded in a format that takes it",
+}
 
 
 def test_every_text_was_seen(cases: dict[str, Case]) -> None:
@@ -75,4 +78,4 @@ def test_every_text_was_seen(cases: dict[str, Case]) -> None:
     paths = [path for pattern in MAKERS for path in sorted(ROOT.glob(pattern)) if path.stem != "plugged"]
     assert len(paths) > 40
     said, notes = set().union(*map(texts_of, paths)), noted(cases)
-    assert {text for text in said if not is_said(text, notes)} == OTHERS
+    assert {text for text in said if not is_said(text, notes)} == OTHERS | ELSEWHERE
