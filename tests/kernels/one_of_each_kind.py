@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from fourcc import compute
 from fourcc.plugins.registry import registry
 from tests.kernels.short_products import TAGS
@@ -17,9 +19,17 @@ DEAR = {
 DEAREST, FEW = {"bounds checked", "damaged parts", "decode, then multiply", "each column"}, {"IQ4N"}
 
 
+TWINS = {"TC2", "TC4"}  # the code of TC3 with another number of bits: thorough runs have them
+
+
+def marked(tags: Iterable[object]) -> list[object]:
+    """The tags as parameters of tests, those of twins marked."""
+    return [pytest.param(tag, marks=pytest.mark.thorough) if str(tag) in TWINS else tag for tag in tags]
+
+
 def is_thorough(check: str, tag: str, sample: Iterable[str]) -> bool:
     """Whether a check of a format is left to thorough runs."""
-    return check in DEAR and tag not in (FEW if check in DEAREST else sample)
+    return tag in TWINS or (check in DEAR and tag not in (FEW if check in DEAREST else sample))
 
 
 def kind(tag: str) -> tuple[object, ...]:

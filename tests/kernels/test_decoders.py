@@ -12,6 +12,7 @@ from fourcc.tags import as_tag
 from tests.examples import examples
 from tests.formats.checks import encoded, random_parts, same_numbers
 from tests.kernels.coding import DECODED, ENCODED, TRELLISES, TROUBLE, decoded_by_kernel, weights
+from tests.kernels.one_of_each_kind import marked
 from tests.kernels.other_targets import on_any_processor, passes
 from tests.kernels.random_inputs import HIGH, SEEDS, columns, fitting
 
@@ -38,7 +39,7 @@ def test_weights_are_those_of_the_format(tag: str, data: st.DataObject) -> None:
     check(tag, parts, (rows, cols))
 
 
-@pytest.mark.parametrize("tag", DECODED + ENCODED + TRELLISES)
+@pytest.mark.parametrize("tag", marked(DECODED + ENCODED + TRELLISES))
 @examples(60)
 @given(st.data())
 def test_any_bytes_decode_alike(tag: str, data: st.DataObject) -> None:
@@ -54,7 +55,7 @@ def test_as_plain_python(tag: str) -> None:
         check(tag, random_parts(tag, *shape, seed=1), shape, plain=True)
 
 
-@pytest.mark.parametrize("tag", ENCODED + TRELLISES)
+@pytest.mark.parametrize("tag", marked(ENCODED + TRELLISES))
 def test_blocks_as_plain_python(tag: str) -> None:
     """There are fewer rows than a kernel decodes together."""
     check(tag, random_parts(tag, 2, fitting(tag, 64), seed=1), (2, fitting(tag, 64)), plain=True)

@@ -18,9 +18,10 @@ from tests.examples import examples
 from tests.formats.checks import random_parts
 from tests.kernels.bounds import INTEGERS, bound, decoded
 from tests.kernels.hostile import hostile
+from tests.kernels.one_of_each_kind import marked
 from tests.kernels.random_inputs import SEEDS, TAGS, fitting, normal, numbers
 
-every = pytest.mark.parametrize("tag", TAGS, ids=str)
+every = pytest.mark.parametrize("tag", marked(TAGS), ids=str)
 COUNTS = st.sampled_from([1, 2, 5, 33, 41])  # of activations: every way of multiplying them is taken
 COLUMNS = st.sampled_from([1, 2, 31, 33, 64, 127, 129, 255, 300])
 SCALES = st.sampled_from([-60, -8, 0, 8])  # of activations, powers of two

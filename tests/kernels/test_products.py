@@ -25,7 +25,7 @@ from tests.container.build import write_model
 from tests.examples import examples
 from tests.formats.checks import random_parts
 from tests.kernels.bounds import INTEGERS, decoded, excess, integer_bound
-from tests.kernels.one_of_each_kind import SOME, of_each_kind
+from tests.kernels.one_of_each_kind import SOME, marked, of_each_kind
 from tests.kernels.random_inputs import (
     COUNTS,
     ENCODED,
@@ -44,8 +44,8 @@ from tests.kernels.random_inputs import (
 from tests.kernels.short_products import ROOT, environment
 from tests.kernels.short_products import TAGS as COMPACT
 
-every = pytest.mark.parametrize("tag", TAGS, ids=str)
-every_encoded = pytest.mark.parametrize("tag", ENCODED, ids=str)
+every = pytest.mark.parametrize("tag", marked(TAGS), ids=str)
+every_encoded = pytest.mark.parametrize("tag", marked(ENCODED), ids=str)
 every_float = pytest.mark.parametrize("tag", [tag for tag in ENCODED if str(tag) not in INTEGERS], ids=str)
 SAMPLE = set(of_each_kind(map(str, TAGS)))
 CODED = [str(tag) for tag in ENCODED if str(tag) in INTEGERS]
