@@ -38,6 +38,7 @@ def rows(smollm: Subject) -> Iterator[Row]:
         yield common.prediction_row(smollm, budget, 0.1, own_text=True)
     yield common.prediction_row(smollm, BUDGETS[0], feedback="gptq", own_text=True)
     yield from (common.against_uniform(smollm, each) for each in ("Q4_0", "IQ4N", "Q5_0"))
+    yield from (common.against_recipe(smollm, each, 1.0) for each in ("IQ4_XS", "Q4_K_M"))
     yield from (common.against_random(smollm, BUDGETS[1], seed) for seed in common.SEEDS)
     yield _codebooks_row(smollm)
     yield from turned_rows(smollm)
