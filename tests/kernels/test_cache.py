@@ -328,6 +328,7 @@ def in_folder(folder: Path, settings: dict[str, str]) -> dict[str, Any]:
     return told
 
 
+@pytest.mark.thorough  # `test_a_changed_source_is_another_kernel` compiles again in a quick run
 @pytest.mark.parametrize("setting", [{"FOURCC_SIMD": "portable"}, {"NUMBA_BOUNDSCHECK": "1"}], ids=str)
 def test_another_machine_or_other_checks_are_another_kernel(cache: Path, setting: dict[str, str]) -> None:
     first, second = small(FOURCC_CACHE=str(cache)), small(FOURCC_CACHE=str(cache), **setting)
@@ -450,7 +451,8 @@ def test_a_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
 # -- several processes
 
 
-@pytest.mark.parametrize("count", [3, *(pytest.param(count, marks=pytest.mark.thorough) for count in (2, 4))])
+@pytest.mark.thorough
+@pytest.mark.parametrize("count", [2, 3, 4])
 def test_processes_that_compile_at_once_all_succeed(cache: Path, count: int) -> None:
     """Their entries are whole."""
     command = [sys.executable, "-c", SMALL]

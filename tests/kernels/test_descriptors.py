@@ -70,6 +70,7 @@ def results(order: str, what: str, **settings: str) -> dict[str, str]:
     return digests
 
 
+@pytest.mark.thorough
 def test_moving_a_field_changes_no_result() -> None:
     """Products, coding, and a transformer's layer, with every field elsewhere; kernels run as plain Python."""
     declared = results("declared", "results", NUMBA_DISABLE_JIT="1")

@@ -140,11 +140,13 @@ def test_products_of_small_whole_numbers_are_exact(
 def whole_numbers(tag: FourCC, rows: int, cols: int, n: int, seed: int) -> tuple[QMatrix, Array]:
     """A matrix of at most sixteen different whole numbers, which a table of sixteen holds, and activations.
 
-    Formats whose scales turn them into other numbers get scales of 1: then the codes are the weights.
+    Formats whose scales are no whole numbers get scales of 1: then the codes are the weights. (Weights may be whole all the
+    same, once each is rounded; a product applies the scale to their sum.)
     """
     random = np.random.default_rng(seed)
     q = encode(random.integers(-8, 8, (rows, cols)).astype(np.float32), tag)
-    if (decoded(q) % 1).any():
+    floats = [part for part in q.parts.values() if part.dtype.kind == "f"]
+    if any((each % 1).any() for each in (decoded(q), *floats)):
         ones = {name: np.ones_like(part) if part.dtype.kind == "f" else part for name, part in q.parts.items()}
         q = attrs.evolve(q, parts=ones)
     return q, random.integers(-8, 9, (n, cols)).astype(np.float32)
