@@ -140,8 +140,8 @@ def test_products_of_small_whole_numbers_are_exact(
 def whole_numbers(tag: FourCC, rows: int, cols: int, n: int, seed: int) -> tuple[QMatrix, Array]:
     """A matrix of at most sixteen different whole numbers, which a table of sixteen holds, and activations.
 
-    Formats whose scales are no whole numbers get scales of 1: then the codes are the weights. (Weights may be whole all the
-    same, once each is rounded; a product applies the scale to their sum.)
+    Formats whose scales are no whole numbers get scales of 1: then the codes are the weights. (Weights may be whole all
+    the same, once each is rounded; a product applies the scale to their sum.)
     """
     random = np.random.default_rng(seed)
     q = encode(random.integers(-8, 8, (rows, cols)).astype(np.float32), tag)
