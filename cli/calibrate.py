@@ -28,16 +28,9 @@ The file is an imatrix that llama.cpp reads, too. Killed, `--resume` goes on whe
 Output = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Calibration file to write.")]
 Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text that the model reads, UTF-8.")]
 Hessian = Annotated[bool, typer.Option("--hessian", help="Also keep E[x x^T] of each matrix's inputs.")]
-Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
 Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens of the text to read at most; 0: all.")]
-Context = Annotated[
-    int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: 512, or the model's context if less.")
-]
 Merge = Annotated[Path | None, typer.Option("--merge", metavar="FILE", help="Add this calibration of the same model.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very calibration was interrupted.")]
-Tokenizer = Annotated[
-    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the model's.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,12 +44,12 @@ def calibrate(  # noqa: PLR0913 - one an option
     text: Text,
     output: Output,
     hessian: Hessian = False,
-    parted: Documents = False,
+    parted: options.Documents = False,
     limit: Limit = 0,
-    context: Context = 0,
+    context: options.WindowContext = 0,
     merge: Merge = None,
     resume: Resume = False,
-    tokenizer: Tokenizer = None,
+    tokenizer: options.ModelTokenizer = None,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,

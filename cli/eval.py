@@ -34,7 +34,6 @@ Text = Annotated[Path, typer.Option("--text", metavar="FILE", help="The text, UT
 Reference = Annotated[Path | None, typer.Option("--reference", metavar="MODEL", help="What the others should be like.")]
 Context = Annotated[int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: the models' context.")]
 Stride = Annotated[int, typer.Option("--stride", metavar="N", help="New tokens of a window; 0: they do not overlap.")]
-Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
 Exact = Annotated[bool, typer.Option("--exact", help="Measure also without the kernels' rounding of activations.")]
 Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to score at most; 0: all.")]
 MaxKld = Annotated[float | None, typer.Option("--max-kld", metavar="X", help="Exit code 1 if the mean KLD is above.")]
@@ -61,7 +60,7 @@ def evaluate(  # noqa: PLR0913 - one an option
     reference: Reference = None,
     context: Context = 0,
     stride: Stride = 0,
-    parted: Documents = False,
+    parted: options.Documents = False,
     limit: Limit = 0,
     activations: options.Activations = "dynamic",
     exact: Exact = False,

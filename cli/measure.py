@@ -39,16 +39,9 @@ Group = Annotated[
     typer.Option("--group", metavar="ROLES", help="Matrices of a layer that share a format, such as q+k+v,gate+up."),
 ]
 Limit = Annotated[int, typer.Option("--tokens", metavar="N", help="Tokens to measure at most.")]
-Context = Annotated[
-    int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: 512, or the model's context if less.")
-]
-Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Measure every option, instead of predicting it from one.")]
 Seconds = Annotated[bool, typer.Option("--seconds", help="Also time each option's products on this machine.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where this very measurement was interrupted.")]
-Tokenizer = Annotated[
-    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the model's.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,11 +60,11 @@ def measure(  # noqa: PLR0913 - one an option
     tags: Options = None,
     group: Group = None,
     tokens: Limit = 2000,
-    context: Context = 0,
-    parted: Documents = False,
+    context: options.WindowContext = 0,
+    parted: options.Documents = False,
     direct: Direct = False,
     seconds: Seconds = False,
-    tokenizer: Tokenizer = None,
+    tokenizer: options.ModelTokenizer = None,
     resume: Resume = False,
     force: options.Force = False,
     threads: options.Threads = None,

@@ -77,3 +77,12 @@ def check_sample(sample: int) -> None:
     """Raises UsageError where no sample can have so many weights."""
     if sample < 0:
         raise UsageError("bad value of --sample", found=sample, expected="a number of weights, or 0 for all")
+
+
+WindowContext = Annotated[
+    int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: 512, or the model's context if less.")
+]
+Documents = Annotated[bool, typer.Option("--documents", help="Empty lines part documents, each read by itself.")]
+ModelTokenizer = Annotated[
+    Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer to use in place of the model's.")
+]

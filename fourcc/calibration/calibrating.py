@@ -136,13 +136,22 @@ def carry_out(
     return Calibrated(open_calibration(target), cutting, done)
 
 
+def window_context(model: Model, wanted: int) -> int:
+    """Tokens of a window; `wanted` 0: `CONTEXT`, or the model's context if that is shorter.
+
+    Raises:
+        UsageError: a window cannot be so long, or the model cannot be run.
+    """
+    return common_context([model], wanted or min(CONTEXT, common_context([model])))
+
+
 def cut_text(model: Model, text: str, asked: Request) -> Cut:
     """The text, cut into windows for a model.
 
     Raises:
         UsageError: a window cannot be so long, or there is no full one and the text is not cut into documents.
     """
-    context = common_context([model], asked.context or min(CONTEXT, common_context([model])))
+    context = window_context(model, asked.context)
     protocol = Protocol(context, 0, asked.documents, asked.tokens)
     cutting = cut(text, model.tokenizer, protocol)
     found = max(len(window.tokens) for window in cutting.windows)

@@ -44,7 +44,7 @@ class About:
 
 @attrs.frozen
 class CalibrationLayout:
-    """Where everything of a calibration file goes.
+    """The places of everything in a calibration file.
 
     Attributes:
         head: its first bytes.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.calibration.asked_options import spelled_option
-from fourcc.calibration.calibrating import CONTEXT
+from fourcc.calibration.calibrating import window_context
 from fourcc.calibration.costs import Costs, Unit
 from fourcc.calibration.encoded_options import EncodingSetting
 from fourcc.calibration.measuring import Measuring, stages_to_run
@@ -22,7 +22,7 @@ from fourcc.calibration.unit_log import UnitLog
 from fourcc.calibration.units import Group, PlannedUnit, PlannedUnits, notes_on, planned_units
 from fourcc.compute import target_name
 from fourcc.errors import UsageError
-from fourcc.models.evaluation import as_text, common_context
+from fourcc.models.evaluation import as_text
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.tokenizers.tokenizer import in_use
 from fourcc.models.windows import Cut, Protocol, cut
@@ -49,7 +49,7 @@ class Wanted:
         spare: further formats, for a model with a matrix that none of the options fits.
         groups: roles whose matrices within a layer get one format.
         tokens: tokens to measure, at most.
-        context: tokens of a window; 0: `CONTEXT`, or the model's context if that is shorter.
+        context: tokens of a window; 0: as `window_context` has it.
         documents: whether empty lines part documents, each read by itself.
         direct: whether every option is measured, none predicted.
         feedback: settings of the error feedback that encoders use; None: none.
@@ -145,9 +145,7 @@ class Session:
 
     def _cut(self, data: bytes) -> Cut:
         """The windows of the measuring text."""
-        context = common_context([self.model], self.wanted.context)
-        if not self.wanted.context:
-            context = min(context, CONTEXT)
+        context = window_context(self.model, self.wanted.context)
         protocol = Protocol(context, 0, self.wanted.documents, self.wanted.tokens)
         text = cut(as_text(data, self.file), self.model.tokenizer, protocol)
         if text.scored < self.wanted.tokens:
