@@ -6,16 +6,16 @@ the position) lie in arrays that its steps read.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import attrs
 import numpy as np
 
-from fourcc.compute.products import activation_job, finished_rows, quantized_memory, quantizing
+from fourcc.compute.buffers import Attention, Buffer, Sizes
+from fourcc.compute.products import activation_job, finished_rows, quantizing
 from fourcc.compute.python_steps import PythonStep, raise_first
 from fourcc.compute.teams import team_of
 from fourcc.kernels.compiler import jit
-from fourcc.kernels.descriptors import JOB, LAYER_JOB, LINE, MODEL, STEP, address, empty, round_up, zeros
+from fourcc.kernels.descriptors import JOB, LAYER_JOB, LINE, MODEL, STEP, address, empty
 from fourcc.kernels.fusing.sparse_rows import add_sparse_products
 from fourcc.kernels.kernel import FLOAT
 from fourcc.kernels.threads.thread_team import Split
@@ -28,69 +28,9 @@ if TYPE_CHECKING:
     from fourcc.compute.packed import Packed
     from fourcc.compute.turning import Turning
     from fourcc.kernels.compiler.jit import KernelFunction
-    from fourcc.kernels.kernel import Activation
 
+NormKind = Literal["rms", "layer"]
 SMALL = 1 << 16  # weights times activations: a product below that is not worth sharing among threads
-
-
-class Buffer:
-    """Activations that steps read and write: float32 rows on cache lines, each followed by zeros.
-
-    Args:
-        rows: how many activations it holds.
-        width: columns of each.
-    """
-
-    def __init__(self, rows: int, width: int) -> None:
-        self.rows, self.width, self.wide = rows, width, round_up(width)
-        self.floats: Floats = empty(rows * self.wide, "<f4").reshape(rows, self.wide)
-        self.floats[...] = 0
-        self.address = address(self.floats)
-        self.stride = 4 * self.wide
-        self._quantized: dict[str, tuple[Array, ...]] = {}
-
-    def quantized(self, activation: Activation) -> tuple[Array, ...]:
-        """Memory for these activations quantized, see `fourcc.compute.products.quantized_memory`."""
-        if activation.name not in self._quantized:
-            self._quantized[activation.name] = quantized_memory(activation, self.rows, self.wide)
-        return self._quantized[activation.name]
-
-
-@attrs.frozen
-class Sizes:
-    """Sizes of a model that the kernels of attention read.
-
-    Attributes:
-        heads: of the queries.
-        kv_heads: of keys and values.
-        head: columns of a head.
-        context: positions that the caches hold.
-        rotation: float32 (context, head): half cosines, half sines.
-        epsilon: of the norms.
-    """
-
-    heads: int
-    kv_heads: int
-    head: int
-    context: int
-    rotation: Floats
-    epsilon: float
-
-    @property
-    def room(self) -> int:
-        """Positions that the caches have room for: whole tiles, since attention reads a tile at once."""
-        return -(-self.context // attention.TILE) * attention.TILE
-
-    def caches(self, layers: int) -> list[tuple[Floats, Floats]]:
-        """Arrays for the keys and the values of each layer; they take memory only where they are written to.
-
-        All are in one allocation: numpy asks for huge pages if it is large, and caches of a few hundred positions are
-        then read a third faster than from pages of 4 KiB.
-        """
-        positions = self.kv_heads * self.room
-        keys, values = (-(-positions * width // 16) * 16 for width in (self.head, attention.padded_head(self.head)))
-        pieces = zeros(layers * (keys + values), "<f4").reshape(layers, keys + values)
-        return [(piece[:keys], piece[keys:]) for piece in pieces]
 
 
 class Program:
@@ -114,7 +54,7 @@ class Program:
         self._steps: list[tuple[KernelFunction, Array, Array, int, int]] = []
         self._scratch = 0
         self.exact = True
-        self._kept: list[object] = [position, sizes.rotation]
+        self._kept: list[object] = [position]
         self._table: Array | None = None
         self._python: list[PythonStep] = []
         self._turned: dict[int, Buffer] = {}
@@ -130,15 +70,28 @@ class Program:
             rows, numbers = out.floats[: self.count, : packed.cols], ids[: self.count]
             self.call(lambda: np.copyto(rows, finished_rows(packed, rows, numbers)))
 
-    def norm(self, x: Buffer, weight: Floats, out: Buffer, *, only_last: bool = False) -> None:
-        """RMSNorm of each activation, or of the last one only."""
+    def norm(
+        self,
+        x: Buffer,
+        weight: Floats,
+        out: Buffer,
+        *,
+        bias: Floats | None = None,
+        kind: NormKind = "rms",
+        only_last: bool = False,
+    ) -> None:
+        """A norm of each activation, or of the last one only."""
+        if kind != "rms" or bias is not None:
+            raise NotImplementedError
         skipped = self.count - 1 if only_last else 0
         job = self._job(x, None, out)
         LAYER_JOB.write(job, input=x.address + skipped * x.stride)
         self._add(norms_and_gate.norm, self._model(x.width, weight), job, self.count - skipped)
 
-    def norm_heads(self, weight: Floats, out: Buffer) -> None:
+    def norm_heads(self, weight: Floats, out: Buffer, *, kind: NormKind = "rms") -> None:
         """RMSNorm of each head, in place."""
+        if kind != "rms":
+            raise NotImplementedError
         self._add(norms_and_gate.norm_heads, self._model(out.width, weight), self._job(None, None, out), self.count)
 
     def product(self, x: Buffer, matrices: Sequence[tuple[Packed, Buffer]], count: int | None = None) -> None:
@@ -190,27 +143,44 @@ class Program:
         self._python.append(step)
         self._add(step, JOB.record(), JOB.record(), 1)
 
-    def add(self, x: Buffer, out: Buffer) -> None:
+    def add(self, x: Buffer, out: Buffer, scale: float = 1.0) -> None:
         """out + x, into out."""
+        if scale != 1:
+            raise NotImplementedError
         self._add(norms_and_gate.add_to, self._model(out.width), self._job(x, None, out), self.count)
 
-    def bias(self, weight: Floats, out: Buffer) -> None:
+    def bias(self, weight: Floats, out: Buffer, count: int | None = None) -> None:
         """out + weight, into out."""
-        self._add(norms_and_gate.add_bias, self._model(out.width, weight), self._job(None, None, out), self.count)
+        count = self.count if count is None else count
+        self._add(norms_and_gate.add_bias, self._model(out.width, weight), self._job(None, None, out), count)
 
-    def gate(self, x: Buffer, y: Buffer, out: Buffer) -> None:
-        """SwiGLU: silu(x) * y."""
-        self._add(norms_and_gate.gate, self._model(x.width), self._job(x, y, out), self.count)
+    def scale(self, out: Buffer, factor: float, count: int | None = None) -> None:
+        """out * factor, into out."""
+        raise NotImplementedError
+
+    def soft_cap(self, out: Buffer, cap: float, count: int | None = None) -> None:
+        """cap * tanh(out / cap), into out."""
+        raise NotImplementedError
+
+    def activate(self, act: str, gate: Buffer | None, up: Buffer, out: Buffer) -> None:
+        """act(gate) * up, or act(up) without a gate."""
+        if act != "silu" or gate is None:
+            raise NotImplementedError
+        self._add(norms_and_gate.gate, self._model(gate.width), self._job(gate, up, out), self.count)
 
     def attend(
-        self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, window: int | None = None
+        self, q: Buffer, k: Buffer, v: Buffer, caches: tuple[Floats, Floats], out: Buffer, how: Attention
     ) -> None:
-        """Rotation of q and k, then attention over the positions up to each activation's own, or the last `window`."""
+        """Rotation of q and k, then attention over the positions up to each activation's own, or its window's."""
+        if how.rotation is None or how.rotation.shape[1] != self._sizes.head or how.softcap or how.sinks is not None:
+            raise NotImplementedError
         model = self._model(q.width)
+        MODEL.write(model, rotation=address(how.rotation), scale=how.scale)
+        self._kept.append(how)
         rotated = self._job(k, v, q, caches)
         self._add(attention.rotate, model, rotated, self.count)
         unit, beside = self._together()
-        window = attention.EVERYTHING if window is None else window
+        window = attention.EVERYTHING if how.window is None else how.window
         MODEL.write(model, unit=unit, beside=beside, count=self.count, window=window)
         units = self._sizes.heads // unit * -(-self.count // beside)
         scratch = unit * beside * attention.place_of(self._sizes.head)
@@ -234,9 +204,7 @@ class Program:
             kv_heads=sizes.kv_heads,
             head=sizes.head,
             context=sizes.room,
-            rotation=address(sizes.rotation),
             epsilon=sizes.epsilon,
-            scale=1 / np.sqrt(sizes.head),
         )
         if weight is not None:
             MODEL.write(model, weight=address(weight))

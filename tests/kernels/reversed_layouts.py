@@ -71,11 +71,13 @@ def layer() -> Iterator[tuple[str, bytes]]:
     import numpy as np
 
     from fourcc import encode
-    from fourcc.compute.programs import Buffer, Program, Sizes
+    from fourcc.compute.buffers import Attention, Buffer, Sizes
+    from fourcc.compute.programs import Program
     from fourcc.compute.softmax import Softmax
 
     drawn = partial(np.random.default_rng(4).standard_normal, dtype=np.float32)
-    sizes = Sizes(4, 2, 16, 8, drawn((8, 16)), 1e-5)
+    sizes = Sizes(4, 2, 16, 8, 1e-5)
+    how = Attention(drawn((8, 16)), scale=0.25, window=4)
     x, y, q, k, v, out = buffers = [Buffer(3, width) for width in (64, 64, 64, 32, 32, 64)]
     program = Program(3, sizes, np.array([2]), 1)
     packed = {rows: encode(drawn((rows, 64)), "Q8_0").packed for rows in (32, 64)}
@@ -87,9 +89,9 @@ def layer() -> Iterator[tuple[str, bytes]]:
     program.product(y, [(packed[64], q), (packed[32], k), (packed[32], v)])
     program.norm_heads(ones[1], q)
     program.bias(ones[2], k)
-    program.attend(q, k, v, caches, out, window=4)
+    program.attend(q, k, v, caches, out, how)
     program.add(x, out)
-    program.gate(out, q, y)
+    program.activate("silu", out, q, y)
     program.norm(y, ones[0], x, only_last=True)
     program.run()
     for number, buffer in enumerate(buffers):

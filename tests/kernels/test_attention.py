@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.arrays import Array
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.buffers import Attention, Buffer, Sizes
+from fourcc.compute.programs import Program
 from tests.examples import examples
 
 EPSILON = 2.0**-23
@@ -46,14 +47,14 @@ def truth(q: Array, k: Array, v: Array, turns: Array, window: int | None = None)
     return np.einsum("hij,jhd->ihd", weights / weights.sum(2, keepdims=True), np.repeat(v.astype(float), group, axis=1))
 
 
-class Attention:
+class CachedAttention:
     """Attention of one layer over several calls."""
 
     def __init__(
         self, heads: int, kv_heads: int, head: int, context: int, threads: int, window: int | None = None
     ) -> None:
-        self.window = window
-        self.sizes = Sizes(heads, kv_heads, head, context, rotation(context, head), 1e-5)
+        self.how = Attention(rotation(context, head), head**-0.5, window)
+        self.sizes = Sizes(heads, kv_heads, head, context, 1e-5)
         self.caches = self.sizes.caches(1)[0]
         self.at, self.threads = np.zeros(1, np.int64), threads
 
@@ -63,7 +64,7 @@ class Attention:
         buffers = [self.filled(each) for each in (q, k, v)]
         out = Buffer(count, q.shape[1] * q.shape[2])
         program = Program(count, self.sizes, self.at, self.threads)
-        program.attend(*buffers, self.caches, out, self.window)
+        program.attend(*buffers, self.caches, out, self.how)
         program.run()
         self.at += count
         return out.floats[:, : out.width].reshape(q.shape).copy()
@@ -102,11 +103,11 @@ def test_attention(seed: int, groups: tuple[int, int], head: int, calls: list[in
     heads, kv_heads = groups
     count = sum(calls)
     q, k, v = drawn(seed, count, heads, kv_heads, head)
-    attention = Attention(heads, kv_heads, head, count, threads)
+    attention = CachedAttention(heads, kv_heads, head, count, threads)
     ends = np.cumsum(calls)[:-1]
     pieces = zip(np.split(q, ends), np.split(k, ends), np.split(v, ends), strict=True)
     found = np.concatenate([attention(*some) for some in pieces])
-    check(found, truth(q, k, v, attention.sizes.rotation[:count]), q, k, v)
+    check(found, truth(q, k, v, attention.how.rotation[:count]), q, k, v)
 
 
 @examples(80)
@@ -122,11 +123,11 @@ def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int]
     """Positions before the window do not count, even if their keys stand out."""
     count, (heads, kv_heads) = sum(calls), groups
     q, k, v = drawn(seed, count, heads, kv_heads, head)
-    attention = Attention(heads, kv_heads, head, count, threads, window)
+    attention = CachedAttention(heads, kv_heads, head, count, threads, window)
     ends = np.cumsum(calls)[:-1]
     pieces = zip(np.split(q, ends), np.split(k, ends), np.split(v, ends), strict=True)
     found = np.concatenate([attention(*some) for some in pieces])
-    check(found, truth(q, k, v, attention.sizes.rotation[:count], window), q, k, v)
+    check(found, truth(q, k, v, attention.how.rotation[:count], window), q, k, v)
 
 
 @pytest.mark.parametrize("window", [1, 16, 64, 70])
@@ -137,7 +138,7 @@ def test_what_lies_before_a_window_leaves_no_trace(window: int) -> None:
     for size in (1, 1e18):
         k[: 150 - window] *= np.float32(size)
         v[: 150 - window] *= np.float32(size)
-        last.append(Attention(4, 2, 16, 150, 2, window)(q, k, v)[-1].tobytes())
+        last.append(CachedAttention(4, 2, 16, 150, 2, window)(q, k, v)[-1].tobytes())
     assert last[0] == last[1]
 
 
@@ -145,14 +146,14 @@ def test_what_lies_before_a_window_leaves_no_trace(window: int) -> None:
 def test_threads_do_not_show(window: int | None) -> None:
     """The number of queries at once does not show, either."""
     q, k, v = drawn(3, 130, 8, 2, 48)
-    results = {Attention(8, 2, 48, 130, threads, window)(q, k, v).tobytes() for threads in (1, 2, 3, 5, 16)}
+    results = {CachedAttention(8, 2, 48, 130, threads, window)(q, k, v).tobytes() for threads in (1, 2, 3, 5, 16)}
     assert len(results) == 1
 
 
 def test_a_window_as_long_as_the_context_changes_nothing() -> None:
     """The results are equal bit for bit."""
     q, k, v = drawn(4, 200, 4, 2, 32)
-    results = {Attention(4, 2, 32, 200, 1, window)(q, k, v).tobytes() for window in (None, 200, 201, 2**31 - 1)}
+    results = {CachedAttention(4, 2, 32, 200, 1, window)(q, k, v).tobytes() for window in (None, 200, 201, 2**31 - 1)}
     assert len(results) == 1
 
 
@@ -162,8 +163,8 @@ def test_flat_and_pointed_weights(scale: float) -> None:
     q, k, v = drawn(5, 70, 2, 1, 16)
     k[1:] = k[0] = 1
     q[...] = np.float32(scale)
-    attention = Attention(2, 1, 16, 70, 1)
-    attention.sizes.rotation[:, :8], attention.sizes.rotation[:, 8:] = 1, 0  # no turn
+    attention = CachedAttention(2, 1, 16, 70, 1)
+    attention.how.rotation[:, :8], attention.sizes.rotation[:, 8:] = 1, 0  # no turn
     if scale > 1:
         k[40] = 2
     found = attention(q, k, v)[-1]

@@ -11,7 +11,7 @@ import fourcc
 from fourcc.encoding import encode
 from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.models.architecture import Architecture
-from fourcc.models.llama import Llama
+from fourcc.models.transformer import Transformer
 from fourcc.networks import NETWORKS, check
 from fourcc.networks.llama import LLAMA
 from tests.container import forge
@@ -237,7 +237,7 @@ def outcome(hyper: dict[str, object]) -> bytes | str:
 
 def logits(hyper: dict[str, object], tensors: Arrays, tokens: list[int]) -> bytes:
     """Logits of the last token."""
-    network = Llama(Architecture.of("llama", hyper), {name: encode(a, "F32") for name, a in tensors.items()}.get)
+    network = Transformer(Architecture.of("llama", hyper), {name: encode(a, "F32") for name, a in tensors.items()}.get)
     return network.forward(tokens).tobytes()
 
 
