@@ -53,6 +53,7 @@ class Word:
         kind: what a stated value must be.
         default: our value where ``config.json`` is silent, or the function that gives it from the hyper-parameters
             before; None: it must not be silent; `ABSENT`: the model then has no such hyper-parameter.
+        nullable: whether null says that the model has none; else null counts as silence.
         read, write: the value of ``config.json`` as ours, and back.
         gguf_read, gguf_write: likewise for GGUF.
     """
@@ -62,6 +63,7 @@ class Word:
     gguf: str | None = None
     kind: Literal["count", "number", "flag", "text"] = "count"
     default: object = None
+    nullable: bool = False
     read: Callable[[Any], Any] = same
     write: Callable[[Any], Any] = same
     gguf_read: Callable[[Any], Any] = same
@@ -139,6 +141,7 @@ class Turning:
         partial_key: the key of that share beside the maps.
         local: the base in layers with a window where the config is silent; None: it is the same everywhere.
         scaling: the scaling where the config is silent.
+        original: the context of the first training where the config is silent; None: the longest context.
         kinds: other names of kinds of scaling -> ours.
     """
 
@@ -148,6 +151,7 @@ class Turning:
     partial_key: str = "partial_rotary_factor"
     local: float | None = None
     scaling: Mapping[str, object] = attrs.field(factory=dict)
+    original: int | None = None
     kinds: Mapping[str, str] = attrs.field(factory=dict)
 
 

@@ -57,13 +57,19 @@ def activation(default: str = "silu", key: str = "hidden_act", back: Mapping[str
     """The word for the activation of the feed-forward network."""
     write = {**_BACK, **back}
     return Word(
-        "hidden_act", key, "hidden_activation", "text", default, _activation, lambda ours: write.get(str(ours), ours)
+        "hidden_act",
+        key,
+        "hidden_activation",
+        "text",
+        default,
+        read=_activation,
+        write=lambda ours: write.get(str(ours), ours),
     )
 
 
 def scale(hyper: str, key: str | None, gguf: str | None, default: object = ABSENT) -> Word:
-    """The word for a number that something is multiplied by."""
-    return Word(hyper, key, gguf, "number", default)
+    """The word for a number that something is multiplied by, or capped at; null says that nothing is."""
+    return Word(hyper, key, gguf, "number", default, nullable=True)
 
 
 PARTIAL = Turning(partial=1.0)  # a class that turns some columns of a head, all where its config is silent

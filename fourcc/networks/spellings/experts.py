@@ -22,7 +22,6 @@ from fourcc.networks.spelling import (
 )
 from fourcc.networks.spellings.common import (
     HEAD_NORMS,
-    HIDDEN,
     QKV_BIASES,
     QKVO_BIASES,
     RMS,
@@ -36,7 +35,6 @@ from fourcc.networks.spellings.common import (
 _EXPERTS = "layers.*.feed_forward.experts"
 _SHARED = "layers.*.feed_forward.shared"
 _GGUF_WORDS = {"w1": "gate", "w2": "down", "w3": "up"}
-_WITHOUT_HIDDEN = tuple(word for word in SIZES if word is not HIDDEN)
 
 
 def _names(router: str) -> dict[str, tuple[str | None, str | None]]:
@@ -89,7 +87,7 @@ MIXTRAL = Spelling(
         for name in ("llama", "mistral")
     ),
     words=(
-        *_WITHOUT_HIDDEN,
+        *SIZES,
         Word("expert_hidden_dim", "intermediate_size", "feed_forward_length"),
         RMS,
         activation(),
@@ -234,7 +232,7 @@ GPT_OSS = Spelling(
         ),
     ),
     words=(
-        *_WITHOUT_HIDDEN,
+        *SIZES,
         Word("expert_hidden_dim", "intermediate_size", "expert_feed_forward_length"),
         RMS,
         activation(),

@@ -63,7 +63,15 @@ def _scalar(scale_of_scores: float) -> float | int:
     return round(scalar) if abs(scalar - round(scalar)) < 1e-6 * scalar else scalar
 
 
-_QUERY = Word("attention_scale", "query_pre_attn_scalar", "attention.scale", "number", 256**-0.5, _query, _scalar)
+_QUERY = Word(
+    "attention_scale",
+    "query_pre_attn_scalar",
+    "attention.scale",
+    "number",
+    256**-0.5,
+    read=_query,
+    write=_scalar,
+)
 _FINAL = ("final_logit_softcapping", "final_logit_softcapping")
 _BIDIRECTIONAL: dict[str, tuple[object, ...]] = {"per_layer_config": (), "use_bidirectional_attention": (False,)}
 
@@ -129,8 +137,7 @@ GEMMA3 = Spelling(
             turning=Turning(1000000.0, local=10000.0),
             more=_always,
             other=_BIDIRECTIONAL,
-            # no layer caps its scores, whatever the config says
-            passed=("hidden_act", "cache_implementation", "attn_logit_softcapping"),
+            passed=("hidden_act", "cache_implementation"),  # attn_logit_softcapping is noted: no layer caps its scores
         ),
     ),
     gguf=(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fourcc.naming import GGUF, HUGGING_FACE
 from fourcc.networks.hyper import Hyper
 from fourcc.networks.spelling import ConfigClass, Found, GgufArchitecture, Joined, Spelling, Word
-from fourcc.networks.spellings.common import WIDTH_FOLLOWS, activation, layer_norm
+from fourcc.networks.spellings.common import QKVO_BIASES, WIDTH_FOLLOWS, activation, layer_norm
 
 
 def _inner(hyper: Hyper) -> int:
@@ -31,6 +31,7 @@ SPELLING = Spelling(
         ConfigClass(
             model_type="gpt2",
             name="GPT2LMHeadModel",
+            optional=dict.fromkeys((*QKVO_BIASES, "feed_forward.w2.bias", "feed_forward.w3.bias")),
             turning=None,
             other={
                 "per_layer_config": (),

@@ -34,7 +34,10 @@ SPELLING = Spelling(
         ConfigClass(
             model_type="gpt_neox",
             name="GPTNeoXForCausalLM",
-            optional=dict.fromkeys(QKVO_BIASES, "attention_bias"),
+            optional={
+                **dict.fromkeys(QKVO_BIASES, "attention_bias"),
+                **dict.fromkeys(("feed_forward.w2.bias", "feed_forward.w3.bias")),
+            },
             switches=frozenset({"attention_bias"}),
             turning=Turning(theta_key="rotary_emb_base", partial=0.25, partial_key="rotary_pct"),
             passed=("hidden_dropout", "classifier_dropout"),

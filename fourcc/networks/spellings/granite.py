@@ -38,8 +38,16 @@ SPELLING = Spelling(
         scale("embedding_scale", "embedding_multiplier", "embedding_scale", 1.0),
         scale("attention_scale", "attention_multiplier", "attention.scale", 1.0),
         scale("residual_scale", "residual_multiplier", "residual_scale", 1.0),
-        Word(
-            "output_scale", "logits_scaling", "logit_scale", "number", 1.0, _inverse, _inverse, _inverse, _inverse
-        ),  # both files state what logits are divided by
+        Word(  # both files state what logits are divided by
+            "output_scale",
+            "logits_scaling",
+            "logit_scale",
+            "number",
+            1.0,
+            read=_inverse,
+            write=_inverse,
+            gguf_read=_inverse,
+            gguf_write=_inverse,
+        ),
     ),
 )

@@ -22,7 +22,7 @@ SPELLING = Spelling(
             name="Phi3ForCausalLM",
             words=(WIDTH_FOLLOWS,),
             window=ALWAYS,
-            turning=Turning(partial=1.0, kinds={"su": "longrope", "yarn": "longrope"}),
+            turning=Turning(partial=1.0, original=4096, kinds={"su": "longrope", "yarn": "longrope"}),
             passed=("resid_pdrop", "embd_pdrop", "attention_bias", "auto_map", "use_sliding_window"),
         ),
     ),
