@@ -15,12 +15,14 @@ from fourcc.conversion.pipeline import Step, transcode
 from fourcc.conversion.plan import describe, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
 from fourcc.exporters.layout import ExportKind, Layout
-from fourcc.exporters.writing import PlacedFile
+from fourcc.exporters.writing import Files, PlacedFile
+from fourcc.files.folder_write import check_folder
 from fourcc.files.read import identity
-from fourcc.files.write import AtomicFile, check_space, check_target
+from fourcc.files.write import check_space, check_target
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, Policy
 from fourcc.progress import OnProgress, counter
+from fourcc.sources.extent import single_part_spec
 from fourcc.sources.source import Source
 from fourcc.threads import thread_count
 
@@ -186,7 +188,8 @@ def _held(kind: ExportKind, decision: Decision, group: int | None) -> bool:
         spec = registry[decision.tag]
     except PluginError:  # the format is missing or broken, so its layout is not known
         return False
-    return kind.holds(spec, decision.params, decision.tensor.shape)
+    plain = single_part_spec(spec) and spec.block == (1, 1)
+    return (plain or kind.blocks(decision.tensor)) and kind.holds(spec, decision.params, decision.tensor.shape)
 
 
 def _refusal(source: Source, kind: ExportKind, steps: list[Step], hint: str) -> UsageError:
@@ -204,13 +207,18 @@ def _as_stored(step: Step) -> Step:
 
 
 def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool) -> dict[Path, bytes]:
-    """The real paths that will be written, the file first, and the contents of the files beside it.
+    """The real paths that will be written, the file or folder first, and the contents of the files beside it.
 
-    Raises as `fourcc.files.write.check_target` does.
+    Files that are made of the result have no contents yet. Raises as `fourcc.files.write.check_target` does, or
+    `fourcc.files.folder_write.check_folder`.
     """
-    read = (*planned.source.all_files, *others)
-    beside = {output.with_name(name): data for name, data in planned.layout.beside.items()}
-    return {check_target(path, read, force=force): data for path, data in {output: b"", **beside}.items()}
+    read, layout = (*planned.source.all_files, *others), planned.layout
+    beside = {**layout.beside, **dict.fromkeys(layout.late, b"")}
+    if layout.shards:
+        target = check_folder(output, read, (*layout.shards, *beside), force=force)
+        return {target: b"", **{target / name: data for name, data in beside.items()}}
+    paths = {output: b"", **{output.with_name(name): data for name, data in beside.items()}}
+    return {check_target(path, read, force=force): data for path, data in paths.items()}
 
 
 def execute_export(
@@ -238,8 +246,8 @@ def _execute(
     source, (target, *beside) = planned.source, targets
     stamps = [identity(path) for path in source.files]
     check_space(target, planned.file_bytes)
-    with AtomicFile(target) as out:
-        sink = PlacedFile(out, planned.layout)
+    with Files(target, planned.layout) as files:
+        sink = PlacedFile(files.output, planned.layout)
         providers: dict[Provider, int] = {}
         report = counter(planned.weights, progress)
         records = list(transcode(planned.steps, sink, providers, count, report))
@@ -247,9 +255,9 @@ def _execute(
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
                 raise SourceError("the file changed while it was read", file=path, hint="Export it again.")
+        encoded = [record for step, record in zip(planned.steps, records, strict=True) if not step.decision.keep]
+        errors = {record.name: record.error for record in encoded if record.error is not None}
+        late = planned.layout.late
         for path in beside:
-            with AtomicFile(path) as other:
-                other.write_at(0, targets[path])
-    encoded = [record for step, record in zip(planned.steps, records, strict=True) if not step.decision.keep]
-    errors = {record.name: record.error for record in encoded if record.error is not None}
+            files.put(path, late[path.name](errors) if path.name in late else targets[path])
     return ExportResult(target, tuple(beside), errors)

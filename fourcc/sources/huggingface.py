@@ -18,6 +18,8 @@ from fourcc.naming import HUGGING_FACE, to_fourcc
 from fourcc.networks.hyper import MAX_COUNT
 from fourcc.plugins.registry import registry
 from fourcc.sources import foreign_weights, llama_family
+from fourcc.sources.about import BLOB as ABOUT
+from fourcc.sources.about import about_folder
 from fourcc.sources.extent import AdjacentPairs, whole_parts
 from fourcc.sources.folder import contents, file_in
 from fourcc.sources.generation_config import special_tokens
@@ -64,11 +66,12 @@ def adopt(source: Source, folder: Path) -> Source:
             return foreign_weights.marked(attrs.evolve(source, notes=(*source.notes, *_adapter_note(folder))))
         config = _Config.read(path)
         blobs, tokenizer_files, notes = beside(folder)
+        about, cards, more = about_folder(folder, config.fields)
         source = attrs.evolve(
             source,
-            companions=(*source.companions, path, *tokenizer_files),
-            blobs=blobs,
-            notes=(*source.notes, *notes),
+            companions=(*source.companions, path, *tokenizer_files, *cards),
+            blobs={**blobs, **({ABOUT: about.packed} if about.packed else {})},
+            notes=(*source.notes, *notes, *more),
         )
         if config.scheme is not None:
             tensors, odd = gathered(source.tensors, config.scheme)
