@@ -12,13 +12,15 @@ import attrs
 from fourcc.container.index import Provider
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import Step, transcode
-from fourcc.conversion.plan import describe, plan
+from fourcc.conversion.plan import CalibrationData, describe, plan
 from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.writing import Files, PlacedFile
+from fourcc.feedback.feedback import Feedback
 from fourcc.files.folder_write import check_folder
 from fourcc.files.read import identity
 from fourcc.files.write import check_space, check_target
+from fourcc.format import Aids
 from fourcc.plugins.registry import registry
 from fourcc.policy import Decision, Policy
 from fourcc.progress import OnProgress, counter
@@ -100,6 +102,8 @@ def plan_export(
     *,
     instead: str = "",
     group: int | None = None,
+    calibration: CalibrationData | None = None,
+    feedback: str | Feedback | None = None,
 ) -> ExportPlan:
     """Decides how every tensor is written; writes nothing.
 
@@ -111,6 +115,8 @@ def plan_export(
         exclude: globs of names left out.
         instead: ``Q,R``: formats for tensors that the file cannot hold; empty: the kind's own choice.
         group: number of weights that share a scale, where the kind lets the user choose it.
+        calibration: as `fourcc.conversion.plan.plan` takes it, for the tensors that are encoded.
+        feedback: likewise.
 
     Raises:
         PolicyError: the policy, or `instead`, does not go with these tensors.
@@ -118,8 +124,15 @@ def plan_export(
     """
     if instead:
         _replacement(instead)  # reports a slip even where nothing needs another format
-    first = plan(source, policy or Policy.keep(), include=include, exclude=exclude)
-    if group is not None and (kind.replacement is None or instead):
+    first = plan(
+        source,
+        policy or Policy.keep(),
+        include=include,
+        exclude=exclude,
+        calibration=calibration,
+        feedback=feedback,
+    )
+    if group is not None and (kind.replacement is None or instead or kind.folder):
         hint = "It goes with llama2.c's version 2, without --as."
         raise UsageError("--group-size does nothing here", file=source.path, hint=hint)
     kind.check(source, first.steps)
@@ -164,12 +177,13 @@ def _refuse_matrices(source: Source, kind: ExportKind, unfit: list[Step], instea
 
 
 def _replaced(source: Source, unfit: list[Step], policy: Policy) -> Iterator[Step]:
-    """The steps as a policy for their tensors decides them."""
+    """The steps as a policy for their tensors decides them, without the calibration data of the first decision."""
     tied = bool(source.hyper.get("tied_embeddings", False))
     decisions = policy.resolve([describe(step.source, tied=tied) for step in unfit])
     for step, decision in zip(unfit, decisions, strict=True):
         instead_of = None if decision.tag == step.decision.tag else step.decision.tag
-        yield attrs.evolve(step, decision=attrs.evolve(decision, rule=step.decision.rule, fallback_from=instead_of))
+        replaced = attrs.evolve(decision, rule=step.decision.rule, fallback_from=instead_of)
+        yield attrs.evolve(step, decision=replaced, aids=Aids(), feedback=None)
 
 
 def _replacement(instead: str) -> Policy:
