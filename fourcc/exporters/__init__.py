@@ -9,11 +9,10 @@ from pathlib import Path
 
 from fourcc.errors import PluginError, UsageError
 from fourcc.exporters import gguf, llama2c, safetensors
+from fourcc.exporters.folder import LAYOUTS, FolderOptions, folder_kind
 from fourcc.exporters.folder import NAME as FOLDER
-from fourcc.exporters.folder import FolderOptions, folder_kind
 from fourcc.exporters.layout import ExportKind
 from fourcc.exporters.plugged import plugged_exporters
-from fourcc.exporters.weight_layouts import LAYOUTS
 from fourcc.plugins.loading import ONE_OF_TWO
 
 FOLDERS = (FOLDER, *LAYOUTS)

@@ -16,11 +16,14 @@ import attrs
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import PluginError, UsageError, listed
 from fourcc.exporters import safetensors
+from fourcc.exporters.awq_layout import AWQ
+from fourcc.exporters.compressed_layout import COMPRESSED
+from fourcc.exporters.gptq_layout import GPTQ
 from fourcc.exporters.huggingface_config import CONFIG
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.model_card import CardFacts, model_card
 from fourcc.exporters.shards import INDEX, FileTensor, placed
-from fourcc.exporters.weight_layouts import HEAD, LAYOUTS, WEIGHT, WeightLayout, is_float8, module
+from fourcc.exporters.weight_layout import HEAD, WEIGHT, WeightLayout, is_float8, loading, module
 from fourcc.format import Format
 from fourcc.networks import NETWORKS
 from fourcc.plugins.registry import registry
@@ -35,6 +38,7 @@ from fourcc.sources.source import Source
 
 NAME = "huggingface"
 SHARD_BYTES = 5 * 10**9  # huggingface_hub's own limit, so that files of several sources are cut alike
+LAYOUTS = {layout.name: layout for layout in (COMPRESSED, AWQ, GPTQ)}
 SCHEME = "quantization_config"
 _SUMMARY = "a folder that transformers loads: numbers, decoded where they are in blocks"
 _ENDS = ("bos_token_id", "eos_token_id", "pad_token_id")
@@ -130,9 +134,11 @@ def lay_out(layout: WeightLayout | None, options: FolderOptions, source: Source,
     facts = CardFacts(
         about_source(source.blobs, source.path),
         made.steps,
+        {name: sum(tensor.nbytes for tensor in some) for name, some in tensors.items()},
         layout.name if layout is not None and quantized else None,
         options.policy,
         options.measured,
+        loading() if layout is None else layout.load(quantized),
     )
     return Layout(
         tuple(_uncopied(step) if step in quantized else step for step in made.steps),

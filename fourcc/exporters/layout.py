@@ -15,7 +15,9 @@ from fourcc.settings import Params
 from fourcc.sources.source import Source
 
 Errors = Mapping[str, ErrorRecord]  # of the tensors that were encoded, by their names in the file
-Pack = Callable[[Parts], Mapping[str, Array]]  # a whole matrix's stored parts -> name of a part in the file -> its bytes
+Pack = Callable[
+    [Parts], Mapping[str, Array]
+]  # a whole matrix's stored parts -> name of a part in the file -> its bytes
 
 
 @attrs.frozen(eq=False)

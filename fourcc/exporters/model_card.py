@@ -20,7 +20,9 @@ from fourcc.exporters.layout import Errors
 from fourcc.sources.about import About
 
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*")  # texts that YAML takes as they are,
-_MEANING = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})  # but for those that mean something else
+_MEANING = frozenset(
+    {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
+)  # but for those that mean something else
 
 
 @attrs.frozen(eq=False)
@@ -30,16 +32,20 @@ class CardFacts:
     Attributes:
         about: the model's own facts.
         steps: the tensors that are written.
+        nbytes: step -> bytes of its tensors in the files.
         layout: the name of the layout that quantized matrices are in; None: all are plain numbers.
         policy: the text that gave the formats; empty: none did.
         measured: lines on the quality of the whole model, as it was measured.
+        load: lines of Python that load the model.
     """
 
     about: About
     steps: tuple[Step, ...]
+    nbytes: Mapping[str, int]
     layout: str | None
     policy: str
     measured: tuple[str, ...]
+    load: tuple[str, ...]
 
 
 def model_card(facts: CardFacts, errors: Errors) -> bytes:
@@ -58,7 +64,7 @@ def model_card(facts: CardFacts, errors: Errors) -> bytes:
         "",
         _summary(facts),
         "",
-        *_table(facts.steps, errors),
+        *_table(facts, errors),
         "",
         *_quality(facts, errors),
         *_policy(facts),
@@ -103,24 +109,24 @@ def _title(facts: CardFacts) -> str:
 
 def _summary(facts: CardFacts) -> str:
     weights = sum(prod(step.source.shape) for step in facts.steps)
-    nbytes = sum(step.decision.nbytes for step in facts.steps)
-    bits = f"{8 * nbytes / max(1, weights):.4g} bits a weight"
+    bits = f"{8 * sum(facts.nbytes.values()) / max(1, weights):.4g} bits a weight"
     held = f" Quantized matrices are in the layout of {facts.layout}." if facts.layout else ""
     return f"{weights} weights, {bits}, written by fourcc {__version__}.{held}"
 
 
-def _table(steps: Sequence[Step], errors: Errors) -> Iterator[str]:
+def _table(facts: CardFacts, errors: Errors) -> Iterator[str]:
     """A row for each format: its share of the weights, and the worst error of a tensor where errors are known."""
     yield "| format | tensors | weights | bits a weight | least SQNR (dB) | largest relative RMSE |"
     yield "|---|--:|--:|--:|--:|--:|"
     groups: dict[str, list[Step]] = {}
-    for step in steps:
+    for step in facts.steps:
         groups.setdefault(str(step.decision.tag), []).append(step)
-    for tag, some in sorted(groups.items(), key=lambda pair: -sum(step.decision.nbytes for step in pair[1])):
-        weights = sum(prod(step.source.shape) for step in some)
-        bits = 8 * sum(step.decision.nbytes for step in some) / max(1, weights)
-        known = [error for step in some if (error := _error(step, errors)) is not None]
-        yield f"| {tag} | {len(some)} | {weights} | {bits:.4g} | {' | '.join(_worst(known))} |"
+    sizes = {tag: sum(facts.nbytes[step.source.name] for step in some) for tag, some in groups.items()}
+    for tag in sorted(groups, key=lambda tag: -sizes[tag]):
+        weights = sum(prod(step.source.shape) for step in groups[tag])
+        known = [error for step in groups[tag] if (error := _error(step, errors)) is not None]
+        bits = 8 * sizes[tag] / max(1, weights)
+        yield f"| {tag} | {len(groups[tag])} | {weights} | {bits:.4g} | {' | '.join(_worst(known))} |"
 
 
 def _error(step: Step, errors: Mapping[str, ErrorRecord]) -> ErrorRecord | None:
@@ -149,11 +155,10 @@ def _policy(facts: CardFacts) -> Iterator[str]:
 
 
 def _use(facts: CardFacts) -> Iterator[str]:
-    """How to load it; with scales in float32 the computing dtype decides whether they are rounded."""
-    yield from ("## Use", "", "```python", "from transformers import AutoModelForCausalLM, AutoTokenizer", "")
-    yield from ('model = AutoModelForCausalLM.from_pretrained("FOLDER")', "```", "")
+    """How to load it; the computing dtype decides whether scales are rounded."""
+    yield from ("## Use", "", "```python", *facts.load, "```", "")
     if facts.layout:
         yield (
-            "With `dtype=torch.float32` the weights are those of the file, exactly; in 16 bits a loader rounds scales and "
+            "With `dtype=torch.float32` the weights are those of the files, exactly; in 16 bits a loader rounds scales and "
             "products to that type."
         )

@@ -15,7 +15,18 @@ import attrs
 INDEX = "model.safetensors.index.json"
 ONE = "model.safetensors"
 _METADATA = {"format": "pt"}  # some readers refuse a file without it
-_BYTES = {"F64": 8, "I64": 8, "U64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2, "I16": 2, "U16": 2}  # others: 1
+_BYTES = {
+    "F64": 8,
+    "I64": 8,
+    "U64": 8,
+    "F32": 4,
+    "I32": 4,
+    "U32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I16": 2,
+    "U16": 2,
+}  # others: 1
 
 
 @attrs.frozen
