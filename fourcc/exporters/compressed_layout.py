@@ -8,8 +8,8 @@
     weight_shape       (2) int64
     weight, weight_scale (out, 1)                      8-bit floats
 
-Codes there are signed, with half of their range added before they are packed: the unsigned codes here are the same bits.
-It has had no index of groups since 0.15. Facts: ``compressors/pack_quantized`` and ``naive_quantized`` of the package
+Codes there are signed, with half of their range added before they are packed: the same bits as of unsigned codes. An
+index of groups is no part of it any more. Facts: ``compressors/pack_quantized`` and ``naive_quantized`` of the package
 ``compressed-tensors``, 0.20.1.
 """
 

@@ -93,7 +93,7 @@ class ExportResult:
         return lost(self.errors)
 
 
-def plan_export(
+def plan_export(  # noqa: PLR0913 - keyword-only, one an option of the command
     source: Source,
     kind: ExportKind,
     policy: Policy | None = None,

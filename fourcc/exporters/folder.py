@@ -1,7 +1,7 @@
 """Export to a folder that transformers loads: weights in one file or in shards, and everything that describes them.
 
-The folder gets ``config.json``, the tokenizer's files as they came, ``generation_config.json`` and a model card. Weights
-are plain numbers (kind ``huggingface``), or matrices in a weight-only layout of another tool, which the config states.
+The folder gets ``config.json``, the tokenizer's files as they came, ``generation_config.json`` and a model card.
+Weights are plain numbers (kind ``huggingface``), or matrices in another tool's layout, which the config states.
 Such a layout quantizes the matrices of linear modules: an embedding, whose rows are looked up, stays as it is stored.
 """
 

@@ -1,6 +1,6 @@
 """The keys ``general.*`` of a GGUF file for a model that did not come from one, from the facts that its files state.
 
-The label of the size is the number of weights, as the ``gguf`` package writes it: two digits at least, and K, M, B or T.
+The label of the size is the number of weights as the ``gguf`` package writes it: two digits at least, and K, M, B, T.
 """
 
 from __future__ import annotations

@@ -96,10 +96,10 @@ def groups_of(fmt: Format, params: Params, shape: tuple[int, ...], parts: Parts)
 
 
 def _shared(fmt: Format, parts: Parts) -> list[Array]:
-    """The entries that several weights share: scales first, then zero points, then an index, as the formats have them."""
-    found = []
-    for part in fmt.parts:
-        for field in part.fields or (part,):
-            if field.reach != "weight":
-                found.append(parts[part.name][field.name] if part.fields else parts[part.name])
-    return found
+    """The entries that several weights share: scales first, then zero points, then an index."""
+    return [
+        parts[part.name][field.name] if part.fields else parts[part.name]
+        for part in fmt.parts
+        for field in part.fields or (part,)
+        if field.reach != "weight"
+    ]

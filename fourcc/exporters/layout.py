@@ -31,8 +31,7 @@ class Layout:
         nbytes: length of the file; bytes that nothing covers are zero.
         beside: further files in its folder, name -> contents.
         notes: for stderr: what is left out, or may surprise.
-        shards: the files that the bytes are cut into, in the output's folder: name -> offset of its first byte; empty: the
-            output is one file.
+        shards: the files that the bytes are cut into, where the output is a folder: name -> offset of its first byte.
         packed: tensor -> what makes its parts in the file, whose places are in `places`, of those that it is stored in;
             all others are written as they are stored.
         late: further files beside it that tell what was done: name -> the contents, made of the measured errors.

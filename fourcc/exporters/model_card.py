@@ -1,7 +1,7 @@
 """The model card of a folder: ``README.md`` with front matter that the Hugging Face hub reads, and what was done.
 
-Everything in it is derived from the tensors that are written, from errors that were measured while they were encoded, and
-from the facts that came with the model (`fourcc.sources.about`). Nothing is claimed that nobody measured.
+Everything in it is derived from the tensors that are written, from errors that were measured while they were encoded,
+and from the facts that came with the model (`fourcc.sources.about`). Nothing is claimed that nobody measured.
 """
 
 from __future__ import annotations
@@ -159,6 +159,6 @@ def _use(facts: CardFacts) -> Iterator[str]:
     yield from ("## Use", "", "```python", *facts.load, "```", "")
     if facts.layout:
         yield (
-            "With `dtype=torch.float32` the weights are those of the files, exactly; in 16 bits a loader rounds scales and "
-            "products to that type."
+            "With `dtype=torch.float32` the weights are those of the files, exactly; in 16 bits a loader rounds scales "
+            "and products to that type."
         )

@@ -1,4 +1,4 @@
-"""Packs codes of 4 or 8 bits into the 32-bit words of weight-only checkpoints; `fourcc.sources.packed_words` unpacks."""
+"""Packs codes of 4 or 8 bits into 32-bit words of weight-only checkpoints; `fourcc.sources.packed_words` unpacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WORD = 4  # bytes
 
 
 def packed_along(codes: Array, bits: int) -> Array:
-    """Codes packed along the rows, low bits first, the last word filled with zeros: uint8 (n, m) -> int32 (n, words)."""
+    """Codes packed along the rows, low bits first, the last word filled with 0: uint8 (n, m) -> int32 (n, words)."""
     stored = pack(codes, Packing(bits))  # (n, bytes)
     short = -stored.shape[1] % WORD
     filled = np.pad(stored, ((0, 0), (0, short)))

@@ -108,11 +108,13 @@ def module(step: Step) -> str:
     return step.source.name.removesuffix(WEIGHT)
 
 
-def plain_load(steps: Sequence[Step]) -> tuple[str, ...]:  # noqa: ARG001 - as its neighbour
+def plain_load(steps: Sequence[Step]) -> tuple[str, ...]:  # noqa: ARG001 - as any layout's
+    """Loads a model whose config says everything."""
     return loading()
 
 
 def float_tensors(name: str, rows: int, cols: int) -> list[FileTensor]:
+    """The tensors of a matrix of 8-bit floats."""
     return [
         FileTensor(f"{name}.weight", FLOAT8, (rows, cols), "codes"),
         FileTensor(f"{name}.weight_scale", "F32", (rows, 1), "scales"),

@@ -1,8 +1,8 @@
 """Writing a folder so that its files appear together, when all of them are complete.
 
-The files go into a temporary folder: beside the target where there is none yet, which is then renamed, or else inside it,
-from where each file is moved to its name. Whatever goes wrong, the temporary folder is removed; after a kill that no
-program can catch, the next run to the same target removes it. A lock on the folder shows that its writer lives.
+The files go into a temporary folder: beside the target where there is none yet, which is then renamed, or else inside
+it, from where each file is moved to its name. Whatever goes wrong, the temporary folder is removed; after a kill that
+no program can catch, the next run to the same target removes it. A lock on the folder shows that its writer lives.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def check_folder(path: Path, sources: Iterable[Path], names: Iterable[str], *, f
         force: whether files in an existing folder may be replaced.
 
     Raises:
-        UsageError: the folder is not empty and `force` is False; a file that is read would be replaced; or weights would
-            stay that belong to another model.
+        UsageError: the folder is not empty and `force` is False; a file that is read would be replaced; or weights of
+            another model would stay.
         OutputError: it is no folder, or the folder that it should be in does not exist.
     """
     target, wanted = real_path(path), set(names)

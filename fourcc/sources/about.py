@@ -1,8 +1,8 @@
-"""Facts about a model that no computation needs: name, author, license, languages, tags, the models that it was made of.
+"""Facts about a model that no computation needs: name, author, license, languages, tags, what it was made of.
 
 They come from the front matter of a folder's ``README.md`` and from ``_name_or_path`` of its ``config.json``, or from a
-GGUF file's keys ``general.*``. A model.bin that was made of a folder keeps them in the blob ``about.json``; keys of a GGUF
-file stay among its keys. Exporters write them again.
+GGUF file's keys ``general.*``. A model.bin that was made of a folder keeps them in the blob ``about.json``; keys of a
+GGUF file stay among its keys. Exporters write them again.
 
 A model's name is taken apart as GGUF's naming convention has it, ``<base name>-<size>-<fine-tune>-<version>``:
 https://github.com/ggml-org/ggml/blob/master/docs/gguf.md#gguf-naming-convention.
