@@ -10,12 +10,12 @@ from math import prod
 
 from fourcc.conversion.pipeline import Step
 from fourcc.exporters.gguf_head import GGUFKey
-from fourcc.sources.about import HUB, PREFIX, About
+from fourcc.sources.about import HUB, PREFIX, ModelFacts
 
 _SIZES = ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K"))
 
 
-def about_keys(about: About, steps: Iterable[Step]) -> Iterator[GGUFKey]:
+def about_keys(about: ModelFacts, steps: Iterable[Step]) -> Iterator[GGUFKey]:
     """The keys.
 
     Args:

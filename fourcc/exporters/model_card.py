@@ -17,7 +17,7 @@ from fourcc import __version__
 from fourcc.container.index import ErrorRecord
 from fourcc.conversion.pipeline import Step
 from fourcc.exporters.layout import Errors
-from fourcc.sources.about import About
+from fourcc.sources.about import ModelFacts
 
 _PLAIN = re.compile(r"[A-Za-z][\w./-]*")  # texts that YAML takes as they are,
 _MEANING = frozenset(
@@ -39,7 +39,7 @@ class CardFacts:
         load: lines of Python that load the model.
     """
 
-    about: About
+    about: ModelFacts
     steps: tuple[Step, ...]
     nbytes: Mapping[str, int]
     layout: str | None

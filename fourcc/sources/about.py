@@ -67,7 +67,7 @@ _KEYS = {  # field -> GGUF's key, without ``general.``
 
 
 @attrs.frozen
-class About:
+class ModelFacts:
     """Facts about a model.
 
     Attributes:
@@ -111,7 +111,7 @@ class About:
         return {key: value for key, value in values.items() if value}
 
 
-def about_folder(folder: Path, config: Mapping[str, Any]) -> tuple[About, list[Path], list[str]]:
+def about_folder(folder: Path, config: Mapping[str, Any]) -> tuple[ModelFacts, list[Path], list[str]]:
     """What a folder says of its model: its card and its config; the files that were read, and notes.
 
     Args:
@@ -134,7 +134,7 @@ def about_folder(folder: Path, config: Mapping[str, Any]) -> tuple[About, list[P
     return found, [] if path is None else [path], notes
 
 
-def about_source(blobs: Mapping[str, bytes], file: object) -> About:
+def about_source(blobs: Mapping[str, bytes], file: object) -> ModelFacts:
     """What a source's blobs say of its model: the facts of a folder, or the keys of a GGUF file.
 
     Raises:
@@ -144,10 +144,10 @@ def about_source(blobs: Mapping[str, bytes], file: object) -> About:
         return unpacked_about(blobs[BLOB], f"{file} ({BLOB})")
     if KEYS_BLOB in blobs:
         return _of_keys(unpacked_metadata(blobs[KEYS_BLOB], f"{file} ({KEYS_BLOB})"))
-    return About()
+    return ModelFacts()
 
 
-def unpacked_about(data: bytes, file: object) -> About:
+def unpacked_about(data: bytes, file: object) -> ModelFacts:
     """The facts in the bytes of a blob. Raises InputError where they are none."""
     if len(data) > MAX_CARD:
         raise InputError("too long for facts about a model", file=file, found=f"{len(data)} bytes")
@@ -155,19 +155,19 @@ def unpacked_about(data: bytes, file: object) -> About:
         said = parse_object(data, file)
     except SourceError as error:
         raise InputError(f"no facts about a model: {error.what}", file=file) from error
-    known = attrs.fields_dict(About)
+    known = attrs.fields_dict(ModelFacts)
     for name, value in said.items():
         listed = name in known and known[name].default == ()
         fits = isinstance(value, list) and all(isinstance(each, str) for each in value) if listed else None
         if name not in known or not (fits or (not listed and isinstance(value, str))):
             raise InputError("no fact about a model is said so", file=file, tensor=name, found=f"{value!r:.60}")
-    return About(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+    return ModelFacts(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
 
 
-def _of_card(said: Mapping[str, str | list[str]]) -> About:
+def _of_card(said: Mapping[str, str | list[str]]) -> ModelFacts:
     texts = {field: _first(said, keys) for field, keys in _TEXTS.items()}
     lists = {field: _all(said, keys) for field, keys in _LISTS.items()}
-    return About(**texts, **lists)  # type: ignore[arg-type]  # texts and lists by their fields
+    return ModelFacts(**texts, **lists)  # type: ignore[arg-type]  # texts and lists by their fields
 
 
 def _first(said: Mapping[str, str | list[str]], keys: tuple[str, ...]) -> str | None:
@@ -180,7 +180,7 @@ def _all(said: Mapping[str, str | list[str]], keys: tuple[str, ...]) -> tuple[st
     return tuple(dict.fromkeys([value] if isinstance(value, str) else value))
 
 
-def _with_identity(about: About, identity: str) -> About:
+def _with_identity(about: ModelFacts, identity: str) -> ModelFacts:
     """The facts, with those that a name on the hub tells and nothing else did."""
     organization, _, whole = identity.partition("/")
     told = {"identity": identity, "organization": organization, "name": whole.replace("-", " "), **_taken_apart(whole)}
@@ -204,14 +204,14 @@ def _taken_apart(name: str) -> dict[str, str]:
     return {field: value for field, value in told.items() if value}
 
 
-def _of_keys(given: Mapping[str, Typed]) -> About:
+def _of_keys(given: Mapping[str, Typed]) -> ModelFacts:
     """The facts in a GGUF file's keys."""
     values = {name.removeprefix(PREFIX): _text(typed.value) for name, typed in given.items() if name.startswith(PREFIX)}
     texts = {field: value for field, key in _KEYS.items() if isinstance(value := values.get(key), str)}
     lists = {field: values.get(field) for field in ("languages", "tags")}
     plural = {field: tuple(value) for field, value in lists.items() if isinstance(value, list)}
     made = {f"{word}s": tuple(_origins(values, word)) for word in ("base_model", "dataset")}
-    return About(**texts, **plural, **made)  # type: ignore[arg-type]  # texts and lists by their fields
+    return ModelFacts(**texts, **plural, **made)  # type: ignore[arg-type]  # texts and lists by their fields
 
 
 def _origins(values: Mapping[str, Any], word: str) -> list[str]:
