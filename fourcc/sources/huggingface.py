@@ -17,6 +17,8 @@ from fourcc.networks import CLASSES
 from fourcc.networks.network import Network
 from fourcc.networks.spelling import ConfigClass
 from fourcc.sources import foreign_weights, mxfp4_experts
+from fourcc.sources.about import BLOB as ABOUT
+from fourcc.sources.about import about_folder
 from fourcc.sources.config_json import ConfigJson
 from fourcc.sources.config_words import ClassReader
 from fourcc.sources.family_names import (
@@ -61,11 +63,12 @@ def adopt(source: Source, folder: Path) -> Source:
             return foreign_weights.marked(attrs.evolve(source, notes=(*source.notes, *_adapter_note(folder))))
         config = ConfigJson.read(path)
         blobs, tokenizer_files, notes = beside(folder)
+        about, cards, more = about_folder(folder, config.fields)
         source = attrs.evolve(
             source,
-            companions=(*source.companions, path, *tokenizer_files),
-            blobs=blobs,
-            notes=(*source.notes, *notes),
+            companions=(*source.companions, path, *tokenizer_files, *cards),
+            blobs={**blobs, **({ABOUT: about.packed} if about.packed else {})},
+            notes=(*source.notes, *notes, *more),
         )
         source = _brought_together(source, config)
         known = None if foreign_weights.KEY in source.hyper else config.known
