@@ -6,8 +6,8 @@
     values   (rows, cols) uint8                   S EEEE MMM, exponent bias 7
 
 Decode: w = scale * number, in float32. Encode: scale = max |w| / 448 and the number nearest to w / scale, ties to even;
-all in float32. The last group of a row may be short. Files with a scale for a block of several rows, for a row or for the
-whole matrix are read with that scale in every group that it covers.
+all in float32. The last group of a row may be short. Files with a scale for a block of several rows, for a row or for
+the whole matrix are read with that scale in every group that it covers.
 """
 
 import numpy as np
@@ -28,12 +28,12 @@ def decode_block(scales: Array, values: Array, weights: Array, group: int) -> No
 def encode(blocks: Blocks) -> Parts:
     """Scales, and the bytes of E4M3."""
     scale: Floats = np.abs(blocks.w).max(axis=1) / np.float32(LARGEST)  # (blocks,); 448 times it is always finite
-    quotient = blocks.w / np.where(scale == 0, np.float32(np.inf), scale)[:, None]
+    quotient: Floats = blocks.w / np.where(scale == 0, np.float32(np.inf), scale)[:, None]
     return {"scales": scale, "values": nearest(quotient)}
 
 
 def bound(w: Array, geom: Geometry) -> Array:
-    """Half a step of the weight's own power of two, or of the least one; roundings; a denormal scale is off by 2^-150."""
+    """Half a step of the weight's power of two, or of the least one; roundings; a denormal scale is off by 2^-150."""
     top = largest(w, 1, geom.params["group"])
     return np.abs(w) / 16 + top * (2.0**-10 / LARGEST + 4 * F32_ULP) + 512 * F32_LEAST
 

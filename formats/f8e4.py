@@ -4,8 +4,8 @@
 
     values   (rows, cols) uint8: S EEEE MMM, exponent bias 7
 
-Decode: `fourcc.formats.layouts.e4m3`. There is no infinity; E = 15 with M = 7 is NaN. The format carries such checkpoints
-as they are; it has no encoder.
+Decode: `fourcc.formats.layouts.e4m3`. There is no infinity; E = 15 with M = 7 is NaN. The format carries such weights
+of a checkpoint as they are; it has no encoder.
 """
 
 from fourcc import Array, Format, Geometry, Parts, per_weight

@@ -732,9 +732,8 @@ def f8e4_value(byte: int) -> float:
 def decode_f8_g(parts: Bytes, rows: int, cols: int, group: int = 128) -> list[float]:
     """Formula: w = float32(scale * number), the scale of row i and column j at (i, j // group)."""
     scales, values, groups = read("f", parts["scales"]), parts["values"], -(-cols // group)
-    return [
-        f32(scales[i * groups + j // group] * f8e4_value(values[i * cols + j])) for i in range(rows) for j in range(cols)
-    ]
+    number = [f8e4_value(byte) for byte in values]
+    return [f32(scales[i * groups + j // group] * number[i * cols + j]) for i in range(rows) for j in range(cols)]
 
 
 def encode_f8_g(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:

@@ -40,4 +40,5 @@ def nearest(w: Floats) -> Array:
     exponent = np.frexp(np.maximum(magnitude, LEAST_NORMAL))[1] - 1
     eighths = np.rint(np.ldexp(magnitude, 3 - exponent)).astype(np.int32)  # exact but for the rounding; 0 .. 16
     byte = 8 * (exponent - LEAST_EXPONENT) + eighths
-    return (byte + 128 * np.signbit(w)).astype(np.uint8)
+    signed: Array = (byte + 128 * np.signbit(w)).astype(np.uint8)
+    return signed
