@@ -15,6 +15,7 @@ from fourcc.networks.network import Network
 from fourcc.networks.spelling import ConfigClass
 from fourcc.sources.folder import contents
 from fourcc.sources.json_text import parse_object
+from fourcc.sources.weight_only.modelopt import quantization_beside
 from fourcc.sources.weight_scheme import Scheme, scheme_name, scheme_of
 
 MAX_CONFIG = 1 << 20
@@ -31,22 +32,29 @@ class ConfigJson:
         fields: its keys; of a model of pictures, too, those of its language model.
         data: its bytes.
         around: the ``model_type`` of the model of which the language model is a part; None: it is the whole.
+        beside: other files that say something of it.
     """
 
     path: Path
     fields: Mapping[str, Any]
     data: bytes = b""
     around: str | None = None
+    beside: tuple[Path, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> ConfigJson:
         """The file. Raises SourceError where it is damaged."""
-        return cls.parse(contents(path, MAX_CONFIG, "a config"), path)
+        data = contents(path, MAX_CONFIG, "a config")
+        fields, beside = quantization_beside(parse_object(data, path), path.parent)
+        return attrs.evolve(cls._of(fields, data, path), beside=beside)
 
     @classmethod
     def parse(cls, data: bytes, path: Path) -> ConfigJson:
         """A config from its bytes. Raises SourceError where they are damaged."""
-        fields = parse_object(data, path)
+        return cls._of(parse_object(data, path), data, path)
+
+    @classmethod
+    def _of(cls, fields: Mapping[str, Any], data: bytes, path: Path) -> ConfigJson:
         text = fields.get(_TEXT)
         if not isinstance(text, dict) or text.get("model_type") not in CLASSES:
             return cls(path, fields, data)

@@ -66,7 +66,7 @@ def adopt(source: Source, folder: Path) -> Source:
         about, cards, more = about_folder(folder, config.fields)
         source = attrs.evolve(
             source,
-            companions=(*source.companions, path, *tokenizer_files, *cards),
+            companions=(*source.companions, path, *config.beside, *tokenizer_files, *cards),
             blobs={**blobs, **({ABOUT: about.packed} if about.packed else {})},
             notes=(*source.notes, *notes, *more),
         )
