@@ -134,9 +134,7 @@ def _qwen_words(*, shared: bool) -> tuple[Word, ...]:
 
 _QWEN_KEYS = ("mlp_only_layers", "decoder_sparse_step")
 _QWEN_PASSED = ("output_router_logits", "router_aux_loss_coef", "max_window_layers", "qkv_bias")
-_QWEN_EXPERTS = _stacks(
-    "model.layers.*.mlp.experts.#.{}_proj", {"w1": "gate", "w2": "down", "w3": "up"}
-)
+_QWEN_EXPERTS = _stacks("model.layers.*.mlp.experts.#.{}_proj", {"w1": "gate", "w2": "down", "w3": "up"})
 QWEN2_MOE = Spelling(
     classes=(
         ConfigClass(

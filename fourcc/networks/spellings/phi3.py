@@ -9,6 +9,7 @@ from fourcc.networks.spellings.common import ALWAYS, RMS, SIZES, WIDTH_FOLLOWS, 
 _QKV = Joined(
     tuple(f"layers.*.attention.{name}" for name in ("wq", "wk", "wv")),
     {HUGGING_FACE: "model.layers.*.self_attn.qkv_proj", GGUF: "blk.*.attn_qkv"},
+    apart=(GGUF,),
 )
 _GATE_UP = Joined(
     ("layers.*.feed_forward.w1", "layers.*.feed_forward.w3"),

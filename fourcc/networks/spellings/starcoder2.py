@@ -24,9 +24,7 @@ SPELLING = Spelling(
         ),
     ),
     gguf=(
-        GgufArchitecture(
-            name="starcoder2", halves=True, implied=_implied, unheeded=("sliding_window", "hidden_act")
-        ),
+        GgufArchitecture(name="starcoder2", halves=True, implied=_implied, unheeded=("sliding_window", "hidden_act")),
     ),
     words=(*SIZES, layer_norm("norm_epsilon"), activation("gelu_tanh")),
     names={
