@@ -11,7 +11,8 @@ from time import perf_counter
 
 import numpy as np
 
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.buffers import Buffer, Sizes
+from fourcc.compute.programs import Program
 from fourcc.qmatrix import QMatrix
 
 ROUNDS = 5

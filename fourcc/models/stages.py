@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.buffers import Buffer, Sizes
+from fourcc.compute.layer_steps import AttentionOptions
+from fourcc.compute.programs import Program
 from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -137,7 +139,7 @@ class Stages:
         for name, out in (("q_norm", q), ("k_norm", k)):
             if f"attention.{name}" in vectors:
                 program.norm_heads(vectors[f"attention.{name}"], out)
-        program.attend(q, k, v, caches, self._attended, window)
+        program.attend(q, k, v, caches, self._attended, AttentionOptions(window))
         self._multiply(program, layer, self._attended, (("attention.wo", self._added),), observe)
         program.add(self._added, self.x)
 

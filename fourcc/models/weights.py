@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.compute.programs import Buffer
+from fourcc.compute.buffers import Buffer
 from fourcc.errors import InputError, UsageError
 from fourcc.networks.llama import LAYER, LLAMA
 

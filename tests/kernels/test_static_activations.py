@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from fourcc import compute, encode
 from fourcc.arrays import Array, Floats
+from fourcc.compute.buffers import Buffer, Sizes
 from fourcc.compute.packed import Packed
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.programs import Program
 from fourcc.kernels.descriptors import BLOCK, round_up
 from fourcc.kernels.kernel import FLOAT, Activation
 from fourcc.kernels.products import integer_gemm, scales_per_16
