@@ -119,7 +119,7 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
             q = load_word(job + INPUT) + here * load_word(job + INPUT_STRIDE) + 4 * each * head
             for member in range(unit):
                 at, mine, count = keys + 4 * tile * head, place + size * member, seen + here - tile
-                look(q + 4 * member * head, at, count, start + here - tile, head, model, mine, bound)
+                look(q + 4 * member * head, at, count, start + here - tile, model, mine, bound)
         for here in range(first, last):
             place = scratch + size * unit * (here - row)
             for member in range(unit):
@@ -139,9 +139,9 @@ def clear(place: int, wide: int, sinks: int, head: int) -> None:
         store(place + SUMS + 4 * column, no_floats())
 
 
-def look(q: int, k: int, count: int, skip: int, head: int, model: int, place: int, bound: Bound) -> None:
+def look(q: int, k: int, count: int, skip: int, model: int, place: int, bound: Bound) -> None:
     """Computes the weights of a tile's positions; those from `skip` to `count` count. The total shrinks by SHRINK."""
-    before = load_float(place + MOST)
+    before, head = load_float(place + MOST), load_word(model + HEAD)
     most = bound(model, place, score(q, k, count, head, load_float(model + SCALE), place))
     if skip > 0:
         most = pass_over(place, skip)
