@@ -164,7 +164,7 @@ def test_flat_and_pointed_weights(scale: float) -> None:
     k[1:] = k[0] = 1
     q[...] = np.float32(scale)
     attention = CachedAttention(2, 1, 16, 70, 1)
-    attention.how.rotation[:, :8], attention.sizes.rotation[:, 8:] = 1, 0  # no turn
+    attention.how.rotation[:, :8], attention.how.rotation[:, 8:] = 1, 0  # no turn
     if scale > 1:
         k[40] = 2
     found = attention(q, k, v)[-1]
