@@ -48,8 +48,6 @@ class Sizes:
         kv_heads: of keys and values.
         head: columns of a head.
         context: positions that the caches hold.
-        rotation: float32 (context, turned): half cosines, half sines of the first columns of a head; the others are
-            not rotated. A layer may have another table.
         epsilon: of the norms.
         scale: what attention multiplies its scores by; None: 1 / sqrt(head).
         softcap: what attention's scores are kept below by tanh; 0: they are not.
@@ -59,7 +57,6 @@ class Sizes:
     kv_heads: int
     head: int
     context: int
-    rotation: Floats
     epsilon: float
     scale: float | None = None
     softcap: float = 0.0

@@ -19,22 +19,20 @@ NORMS = {"rms": norms.norm, "layer": norms.layer_norm}
 HEAD_NORMS = {"rms": norms.norm_heads, "layer": norms.layer_norm_heads}
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class AttentionOptions:
-    """How a layer's attention differs from that of other layers.
+    """How a layer attends.
 
     Attributes:
+        rotation: float32 (context, turned): half cosines, half sines of the first columns of a head; the others are not
+            rotated.
         window: the last positions, an activation's own among them, that it sees; None: all.
-        rotation: this layer's table, float32 (context, turned), as in `Sizes`; None: the model's.
         sinks: float32, a score of each head that has no position, and takes a share of the weights; None: none.
     """
 
+    rotation: Floats
     window: int | None = None
-    rotation: Floats | None = None
     sinks: Floats | None = None
-
-
-EVERYWHERE_ALIKE = AttentionOptions()
 
 
 class LayerSteps(StepTable):
@@ -112,9 +110,10 @@ class LayerSteps(StepTable):
         """out + factor * x, into out."""
         self._add(sums.add_scaled, self._model(out.width, factor=factor), self._job(x, None, out), self.count)
 
-    def bias(self, weight: Floats, out: Buffer) -> None:
-        """out + weight, into out."""
-        self._add(sums.add_bias, self._model(out.width, weight), self._job(None, None, out), self.count)
+    def bias(self, weight: Floats, out: Buffer, count: int | None = None) -> None:
+        """out + weight, into out; of the first `count` activations."""
+        count = self.count if count is None else count
+        self._add(sums.add_bias, self._model(out.width, weight), self._job(None, None, out), count)
 
     def scale(self, out: Buffer, factor: float, count: int | None = None) -> None:
         """factor * out, into out; of the first `count` activations."""
@@ -158,7 +157,7 @@ class LayerSteps(StepTable):
         v: Buffer,
         caches: tuple[Floats, Floats],
         out: Buffer,
-        options: AttentionOptions = EVERYWHERE_ALIKE,
+        options: AttentionOptions,
     ) -> None:
         """Rotation of q and k, then attention over the positions up to each activation's own.
 
@@ -170,9 +169,9 @@ class LayerSteps(StepTable):
             out: the means of the values.
             options: of this layer.
         """
-        table = self._sizes.rotation if options.rotation is None else options.rotation
+        table = options.rotation
         model = self._model(q.width, turned=table.shape[1], rotation=address(table))
-        self._kept += [table, options]
+        self._kept.append(options)
         self._add(rotation.rotate, model, self._job(k, v, q, caches), self.count)
         unit, beside = self._together()
         window = attention.EVERYTHING if options.window is None else options.window

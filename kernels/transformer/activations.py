@@ -48,25 +48,29 @@ CUBIC = np.float32(0.044715)
 
 def silu(x: Lanes) -> Lanes:
     """x / (1 + e^-x)."""
-    return divide(x, add(exponential(subtract(no_floats(), x)), floats_of(ONE)))
+    value: Lanes = divide(x, add(exponential(subtract(no_floats(), x)), floats_of(ONE)))
+    return value
 
 
 def gelu_tanh(x: Lanes) -> Lanes:
     """GELU by tanh, x (1 + tanh u) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), which is x / (1 + e^-2u)."""
     cubic = multiply(floats_of(CUBIC), multiply(x, x))
     twice = multiply(multiply(floats_of(TWICE_SLOPE), x), add(cubic, floats_of(ONE)))
-    return divide(x, add(exponential(subtract(no_floats(), twice)), floats_of(ONE)))
+    value: Lanes = divide(x, add(exponential(subtract(no_floats(), twice)), floats_of(ONE)))
+    return value
 
 
 def gelu(x: Lanes) -> Lanes:
     """GELU by the normal distribution, x (1 + erf(x / sqrt 2)) / 2."""
     half = multiply(floats_of(HALF), x)
-    return multiply_add(half, erf(multiply(floats_of(ROOT_HALF), x)), half)
+    value: Lanes = multiply_add(half, erf(multiply(floats_of(ROOT_HALF), x)), half)
+    return value
 
 
 def relu(x: Lanes) -> Lanes:
     """The larger of x and 0."""
-    return larger(x, no_floats())
+    value: Lanes = larger(x, no_floats())
+    return value
 
 
 def plain(function: Callable[[Lanes], Lanes]) -> KernelFunction:

@@ -77,7 +77,7 @@ def layer() -> Iterator[tuple[str, bytes]]:
     from fourcc.compute.softmax import Softmax
 
     drawn = partial(np.random.default_rng(4).standard_normal, dtype=np.float32)
-    sizes = Sizes(4, 2, 16, 8, drawn((8, 16)), 1e-5, 0.3, softcap=2.0)
+    sizes = Sizes(4, 2, 16, 8, 1e-5, 0.3, softcap=2.0)
     x, y, q, k, v, out = buffers = [Buffer(3, width) for width in (64, 64, 64, 32, 32, 64)]
     program = Program(3, sizes, np.array([2]), 1)
     packed = {rows: encode(drawn((rows, 64)), "Q8_0").packed for rows in (32, 64)}
@@ -90,7 +90,7 @@ def layer() -> Iterator[tuple[str, bytes]]:
     program.norm_heads(ones[1], q)
     program.norm_heads(ones[1], k, kind="layer", of_each=True)
     program.bias(ones[2], k)
-    program.attend(q, k, v, caches, out, AttentionOptions(4, drawn((8, 8)), sinks=ones[2]))
+    program.attend(q, k, v, caches, out, AttentionOptions(drawn((8, 8)), 4, sinks=ones[2]))
     program.add(x, out)
     program.add_scaled(y, out, 0.5)
     program.norm(out, ones[0], out, kind="layer", bias=ones[1])

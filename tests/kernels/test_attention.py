@@ -80,8 +80,9 @@ class Attention:
         table: Array | None = None,
         sinks: Array | None = None,
     ) -> None:
-        self.options = AttentionOptions(window, table, sinks)
-        self.sizes = Sizes(heads, kv_heads, head, context, rotation(context, head), 1e-5, scale, softcap)
+        table = rotation(context, head) if table is None else table
+        self.options = AttentionOptions(table, window, sinks)
+        self.sizes = Sizes(heads, kv_heads, head, context, 1e-5, scale, softcap)
         self.caches = self.sizes.caches(1)[0]
         self.at, self.threads = np.zeros(1, np.int64), threads
 
@@ -134,7 +135,7 @@ def test_attention(seed: int, groups: tuple[int, int], head: int, calls: list[in
     ends = np.cumsum(calls)[:-1]
     pieces = zip(np.split(q, ends), np.split(k, ends), np.split(v, ends), strict=True)
     found = np.concatenate([attention(*some) for some in pieces])
-    check(found, truth(q, k, v, attention.sizes.rotation[:count]), q, k, v)
+    check(found, truth(q, k, v, attention.options.rotation[:count]), q, k, v)
 
 
 @examples(80)
@@ -154,7 +155,7 @@ def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int]
     ends = np.cumsum(calls)[:-1]
     pieces = zip(np.split(q, ends), np.split(k, ends), np.split(v, ends), strict=True)
     found = np.concatenate([attention(*some) for some in pieces])
-    check(found, truth(q, k, v, attention.sizes.rotation[:count], window), q, k, v)
+    check(found, truth(q, k, v, attention.options.rotation[:count], window), q, k, v)
 
 
 @examples(60)
@@ -224,7 +225,7 @@ def test_flat_and_pointed_weights(scale: float) -> None:
     k[1:] = k[0] = 1
     q[...] = np.float32(scale)
     attention = Attention(2, 1, 16, 70, 1)
-    attention.sizes.rotation[:, :8], attention.sizes.rotation[:, 8:] = 1, 0  # no turn
+    attention.options.rotation[:, :8], attention.options.rotation[:, 8:] = 1, 0  # no turn
     if scale > 1:
         k[40] = 2
     found = attention(q, k, v)[-1]

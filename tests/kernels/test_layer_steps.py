@@ -35,7 +35,7 @@ def weights(x: Array) -> Array:
 
 def run(count: int, add: Callable[[Program], None], head: int = 16) -> None:
     """Runs the steps that a function adds to a program."""
-    program = Program(count, Sizes(1, 1, head, 8, np.zeros((8, head), np.float32), EPSILON), np.zeros(1, np.int64), 2)
+    program = Program(count, Sizes(1, 1, head, 8, EPSILON), np.zeros(1, np.int64), 2)
     add(program)
     program.run()
 
