@@ -13,6 +13,7 @@ import attrs
 
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
+from fourcc.exporters.gguf_about import about_keys
 from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
 from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
@@ -35,6 +36,8 @@ from fourcc.naming import GGUF, from_fourcc
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params
 from fourcc.sources import gguf_llama, llama_family
+from fourcc.sources.about import BLOB as ABOUT
+from fourcc.sources.about import about_source
 from fourcc.sources.extent import single_part_spec
 from fourcc.sources.gguf_header import MAX_DIMENSIONS, MAX_NAME
 from fourcc.sources.gguf_llama import ADJACENT, ARCHITECTURE_KEY, FREQUENCIES, HALVES
@@ -137,7 +140,8 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
         called = source.architecture or architecture
         notes.append(f"no keys are written for the architecture {called!r}: tools can list the file, but not run it")
     if not given:
-        own.insert(1, GGUFKey.of("general.type", "model"))
+        about = about_source(source.blobs, source.path)
+        own[1:1] = [GGUFKey.of("general.type", "model"), *about_keys(about, steps)]
     infos, places, end = _places(steps)
     keys, more = merged(given, own, tokens, steps)
     start = head([*keys], infos)
@@ -164,7 +168,7 @@ def _window_note(source: Source, architecture: str) -> list[str]:
 
 def _left_out(source: Source) -> list[str]:
     """A note on stored files that GGUF has no place for."""
-    names = [name for name in source.blobs if name not in (BLOB, *taken(source.blobs))]
+    names = [name for name in source.blobs if name not in (BLOB, ABOUT, *taken(source.blobs))]
     are = "are" if len(names) > 1 else "is"
     return [f"{', '.join(names)} {are} left out: a GGUF file has no place for such files"] if names else []
 

@@ -40,9 +40,22 @@ _FILE_TYPES = {
     12: (15, 14),
     13: (17, 16),
     14: (18,),
+    16: (19,),
+    17: (20,),
+    18: (23, 22),
+    19: (24,),
     20: (25,),
+    21: (26, 27),
+    22: (28, 29),
     23: (30,),
+    29: (31,),
     30: (32,),
+    34: (36,),
+    35: (37,),
+    39: (38,),
+    40: (39,),
+    41: (40,),
+    42: (41,),
 }
 
 
@@ -160,6 +173,8 @@ def _of_this_file(given: Mapping[str, Typed], steps: tuple[Step, ...]) -> tuple[
     matrices = [(step, number) for step, number in numbers if len(step.source.shape) > 1]
     changed = any(_encoded(step) for step, _ in matrices)
     notes = []
+    if not given and matrices:
+        fresh[FILE_TYPE] = _usual_file_type(Counter(number for _, number in matrices))
     if FILE_TYPE in given and changed:
         fresh[FILE_TYPE], note = _file_type(given[FILE_TYPE], Counter(number for _, number in matrices))
         notes += [note] if note else []
@@ -186,6 +201,13 @@ def _file_type(came: Typed, types: Counter[object]) -> tuple[GGUFKey | None, str
         return None, f"{FILE_TYPE} {came.value} is left out: no number says that matrices have ggml's type {main}"
     why = f"more matrices have ggml's type {main} than any other"
     return GGUFKey(FILE_TYPE, UINT32, fitting[0]), f"{FILE_TYPE} {came.value} becomes {fitting[0]}: {why}"
+
+
+def _usual_file_type(types: Counter[object]) -> GGUFKey | None:
+    """llama.cpp's number for the type of most matrices; None where it has none."""
+    (main, _), *_ = types.most_common(1)
+    fitting = _FILE_TYPES.get(main, ()) if isinstance(main, int) else ()
+    return GGUFKey(FILE_TYPE, UINT32, fitting[0]) if fitting else None
 
 
 def stated_architecture(given: Mapping[str, Typed]) -> str | None:

@@ -7,8 +7,6 @@ unchanged.
 
 from __future__ import annotations
 
-import json
-
 import attrs
 
 from fourcc.conversion.pipeline import Step
@@ -16,6 +14,7 @@ from fourcc.exporters.gguf_tokenizer import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.rows import in_halves
+from fourcc.exporters.shards import FileTensor, placed
 from fourcc.naming import HUGGING_FACE, from_fourcc
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params
@@ -25,8 +24,22 @@ from fourcc.sources.source import Source
 from fourcc.sources.tokenizer import CHAT_TEMPLATE
 from fourcc.spec import FormatSpec
 
-_METADATA = {"format": "pt"}  # some readers refuse a file without it
 _ALONG = (tokenizer.JSON, tokenizer.SENTENCEPIECE, *tokenizer.COMPANIONS)
+
+
+@attrs.frozen(eq=False)
+class Described:
+    """A model as a folder of Hugging Face's describes it.
+
+    Attributes:
+        steps: the tensors, by the names and in the order of rows of that folder.
+        beside: its other files, name -> contents.
+        left_out: names of blobs that have no place there.
+    """
+
+    steps: tuple[Step, ...]
+    beside: dict[str, bytes]
+    left_out: tuple[str, ...]
 
 
 def holds(spec: FormatSpec, params: Params, shape: tuple[int, ...]) -> bool:  # noqa: ARG001 - every kind's signature
@@ -40,8 +53,8 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
         config(source, steps)
 
 
-def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
-    """The layout of the file."""
+def described(source: Source, steps: tuple[Step, ...]) -> Described:
+    """The tensors and files of a folder, whatever formats the tensors are in."""
     beside = {name: source.blobs[name] for name in _ALONG if name in source.blobs}
     if source.architecture == llama_family.ARCHITECTURE:
         source = attrs.evolve(source, hyper={**source.hyper, **ends_left_behind(source)})
@@ -51,26 +64,23 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
         beside[CONFIG] = source.blobs[CONFIG]
     if CHAT_TEMPLATE in source.blobs and tokenizer.template_of(source.blobs) != source.blobs[CHAT_TEMPLATE]:
         beside[CHAT_TEMPLATE] = source.blobs[CHAT_TEMPLATE]
-    notes = [
-        f"{name} is left out: it is not a file of Hugging Face's"
-        for name in source.blobs
-        if name not in beside and name not in (CHAT_TEMPLATE, CONFIG)
-    ]
-    header: dict[str, object] = {"__metadata__": _METADATA}
-    offsets, end = {}, 0
-    for step in steps:
-        spec = registry[step.decision.tag]
-        offsets[step.source.name] = (spec.parts[0].name, end)
-        header[step.source.name] = {
-            "dtype": spec.foreign["safetensors"],
-            "shape": list(step.source.shape),
-            "data_offsets": [end, end := end + step.decision.nbytes],
-        }
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    head = len(text).to_bytes(8, "little") + text
-    places = {name: {part: len(head) + at} for name, (part, at) in offsets.items()}
-    return Layout(steps, places, {0: head}, len(head) + end, beside, tuple(notes))
+    left_out = (name for name in source.blobs if name not in beside and name not in (CHAT_TEMPLATE, CONFIG))
+    return Described(steps, beside, tuple(left_out))
+
+
+def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
+    """The layout of the file."""
+    made = described(source, steps)
+    notes = tuple(f"{name} is left out: it is not a file of Hugging Face's" for name in made.left_out)
+    where = placed({step.source.name: [plain_tensor(step)] for step in made.steps})
+    return Layout(made.steps, where.places, where.pieces, where.nbytes, made.beside, notes)
+
+
+def plain_tensor(step: Step) -> FileTensor:
+    """The tensor of a step whose numbers are written as they are."""
+    spec = registry[step.decision.tag]
+    dtype = str(spec.foreign["safetensors"])
+    return FileTensor(step.source.name, dtype, step.source.shape, spec.parts[0].name)
 
 
 def _named(step: Step) -> Step:
