@@ -1,4 +1,4 @@
-"""Memory that a program's steps read and write: activations, caches, and how attention goes over these."""
+"""What the steps of programs work on: buffers of activations, and a model's sizes with the caches that follow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import attrs
 
 from fourcc.compute.products import quantized_memory
 from fourcc.kernels.descriptors import address, empty, round_up, zeros
-from fourcc.kernels.transformer import attention
+from fourcc.kernels.transformer.attention import TILE
+from fourcc.kernels.transformer.rotation import padded_head
 
 if TYPE_CHECKING:
     from fourcc.arrays import Array, Floats
@@ -48,6 +49,8 @@ class Sizes:
         head: columns of a head.
         context: positions that the caches hold.
         epsilon: of the norms.
+        scale: what attention multiplies its scores by; None: 1 / sqrt(head).
+        softcap: what attention's scores are kept below by tanh; 0: they are not.
     """
 
     heads: int
@@ -55,11 +58,13 @@ class Sizes:
     head: int
     context: int
     epsilon: float
+    scale: float | None = None
+    softcap: float = 0.0
 
     @property
     def room(self) -> int:
         """Positions that the caches have room for: whole tiles, since attention reads a tile at once."""
-        return -(-self.context // attention.TILE) * attention.TILE
+        return -(-self.context // TILE) * TILE
 
     def caches(self, layers: int) -> list[tuple[Floats, Floats]]:
         """Arrays for the keys and the values of each layer; they take memory only where they are written to.
@@ -68,25 +73,6 @@ class Sizes:
         then read a third faster than from pages of 4 KiB.
         """
         positions = self.kv_heads * self.room
-        keys, values = (-(-positions * width // 16) * 16 for width in (self.head, attention.padded_head(self.head)))
+        keys, values = (-(-positions * width // 16) * 16 for width in (self.head, padded_head(self.head)))
         pieces = zeros(layers * (keys + values), "<f4").reshape(layers, keys + values)
         return [(piece[:keys], piece[keys:]) for piece in pieces]
-
-
-@attrs.frozen(eq=False)
-class Attention:
-    """How a layer attends.
-
-    Attributes:
-        rotation: float32 (context, columns of a head that turn): half cosines, half sines; None: nothing turns.
-        scale: what scores are multiplied by.
-        window: positions that an activation sees, its own the last of them; None: all.
-        softcap: c of c tanh(score / c); None: scores are not capped.
-        sinks: for each head the score of something without a value, float32 (1, heads and zeros); None: there is none.
-    """
-
-    rotation: Floats | None
-    scale: float
-    window: int | None = None
-    softcap: float | None = None
-    sinks: Floats | None = None

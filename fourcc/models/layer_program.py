@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import attrs
 
-from fourcc.compute.buffers import Attention, Buffer
+from fourcc.compute.buffers import Buffer
+from fourcc.compute.layer_steps import AttentionOptions
 from fourcc.compute.programs import Program
 from fourcc.networks.steps import DOWN, GATE, UP, Add, Attend, FeedForward, LayerStep, Multiply, Norm, NormHeads
 
@@ -40,7 +41,7 @@ class Buffers(Protocol):
     def hidden(self) -> Mapping[str, Buffer]:
         """Buffers inside the feed-forward network, by the matrix that fills them."""
 
-    def rotation_of(self, layer: int) -> Floats | None:
+    def rotation_of(self, layer: int) -> Floats:
         """The table of a layer's rotation."""
 
 
@@ -81,7 +82,7 @@ class LayerProgram:
         elif isinstance(step, FeedForward):
             self._feed_forward(step)
         elif isinstance(step, Add):
-            self.program.add(self._buffer(step.source), self.stages.x, self._sizes.residual_scale)
+            self._add(step)
 
     @property
     def _sizes(self) -> Architecture:
@@ -89,6 +90,13 @@ class LayerProgram:
 
     def _buffer(self, name: str) -> Buffer:
         return self.stages.buffers[name]
+
+    def _add(self, step: Add) -> None:
+        source, scale = self._buffer(step.source), self._sizes.residual_scale
+        if scale == 1:
+            self.program.add(source, self.stages.x)
+        else:
+            self.program.add_scaled(source, self.stages.x, scale)
 
     def _norm(self, step: Norm) -> None:
         vectors, source, into = self.weights.vectors, self._buffer(step.source), self._buffer(step.into)
@@ -98,19 +106,18 @@ class LayerProgram:
 
     def _norm_heads(self, step: NormHeads) -> None:
         if step.weight in self.weights.vectors:
-            kind = self._sizes.network.norm_kind
-            self.program.norm_heads(self.weights.vectors[step.weight], self._buffer(step.of), kind=kind)
+            weight, kind = self.weights.vectors[step.weight], self._sizes.network.norm_kind
+            of_each = len(self._sizes.network.tensors[f"layers.*.{step.weight}"].dims) > 1
+            self.program.norm_heads(weight, self._buffer(step.of), kind=kind, of_each=of_each)
 
     def _attend(self, step: Attend) -> None:
         q, k, v, out = (self._buffer(name) for name in ("q", "k", "v", "attended"))
-        how = Attention(
+        options = AttentionOptions(
             rotation=self.stages.rotation_of(self.number),
-            scale=self._sizes.score_scale,
             window=self._sizes.window_of(self.number),
-            softcap=self._sizes.attention_softcap,
             sinks=self.weights.vectors.get(step.sinks),
         )
-        self.program.attend(q, k, v, self.caches, out, how)
+        self.program.attend(q, k, v, self.caches, out, options)
 
     def _feed_forward(self, step: FeedForward) -> None:
         """The gated network, or the plain one where the layer has no gate; none where it has no such network."""
@@ -120,8 +127,9 @@ class LayerProgram:
         hidden, source = self.stages.hidden, self._buffer(step.source)
         present = [matrix for matrix in (GATE, UP) if names[matrix] in self.weights.matrices]
         self._product(source, [(names[matrix], hidden[matrix]) for matrix in present])
-        gate = hidden[GATE] if GATE in present else None
-        self.program.activate(self._sizes.hidden_act, gate, hidden[UP], hidden[GATE])
+        gate, up = hidden[GATE], hidden[UP]
+        x, beside = (gate, up) if GATE in present else (up, None)
+        self.program.activate(self._sizes.hidden_act, x, beside, gate)
         self._product(hidden[GATE], [(names[DOWN], self._buffer(step.into))])
 
     def _product(self, x: Buffer, outputs: Sequence[tuple[str, Buffer]]) -> None:

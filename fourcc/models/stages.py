@@ -73,7 +73,8 @@ class Stages:
             }
             self._turns = turns
             heads = (sizes.n_heads, sizes.n_kv_heads, sizes.head_dim)
-            self._sizes = Sizes(*heads, self._context, sizes.norm_eps)
+            numbers = (sizes.norm_eps, sizes.score_scale, sizes.attention_softcap or 0.0)
+            self._sizes = Sizes(*heads, self._context, *numbers)
             return self._sizes.caches(layers)
         except (MemoryError, ValueError) as error:  # ValueError: larger than any array
             raise UsageError(
@@ -108,10 +109,10 @@ class Stages:
         self.logits = Buffer(count, self.architecture.vocab_size)
         return True
 
-    def rotation_of(self, layer: int) -> Floats | None:
-        """The table of a layer's rotation, float32 (context, columns that turn); None: nothing turns."""
+    def rotation_of(self, layer: int) -> Floats:
+        """The table of a layer's rotation, float32 (context, columns that turn)."""
         turns = self._turns[layer]
-        return None if turns is None else self._rotations[turns]
+        return np.zeros((self._context, 0), np.float32) if turns is None else self._rotations[turns]
 
     # -- stages
 

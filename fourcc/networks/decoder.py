@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from fourcc.networks.hyper import SMALLEST, Hyper, Key, count, flag, flags, number, text
-from fourcc.networks.network import Refusal, Tensor, wrong
+from fourcc.networks.network import PARALLEL, Refusal, Tensor, wrong
 from fourcc.networks.scaling import SCALING_KEYS, refused_scaling
 from fourcc.networks.steps import ATTENTION, Add, FeedForward, Norm
 
@@ -75,6 +75,30 @@ ROTATION: dict[str, Key] = {
 WINDOW: dict[str, Key] = {"sliding_window": count(), "sliding_window_layers": flags()}
 COMMON: dict[str, Key] = {**SIZES, "norm_eps": number(SMALLEST, needed=True), **ROTATION, "tied_embeddings": flag()}
 INFORMATION = frozenset({"bos_token_id", "eos_token_id"})
+ACTS = ("silu", "gelu_tanh", "gelu", "relu")
+
+# What only some networks heed; each takes its own by `some`.
+_SOME: dict[str, Key] = {
+    "hidden_act": text(*ACTS),
+    "norm_offset": number(-1e6),
+    "attention_scale": number(SMALLEST),
+    **{f"{where}_softcap": number(SMALLEST) for where in ("attention", "output")},
+    **{f"{where}_scale": number(SMALLEST) for where in ("embedding", "residual", "output")},
+    "rope_local_theta": number(TURN),
+    "rope_layers": flags(),
+    PARALLEL: flag(),
+    **dict.fromkeys(("n_experts", "n_experts_used", "expert_hidden_dim", "shared_hidden_dim"), count()),
+    "expert_layers": flags(),
+    "expert_scores": text("softmax", "softmax_of_chosen", "sigmoid"),
+    "expert_weights_normalized": flag(),
+    "gate_limit": number(SMALLEST),
+    "gate_alpha": number(SMALLEST),
+}
+
+
+def some(*names: str) -> dict[str, Key]:
+    """Hyper-parameters that only some networks heed, by name."""
+    return {name: _SOME[name] for name in names}
 
 
 def contradictions(hyper: Hyper) -> Iterator[Refusal]:
@@ -93,6 +117,8 @@ def contradictions(hyper: Hyper) -> Iterator[Refusal]:
         yield wrong("rope_dim", turned, f"an even number up to {head}, the whole head")
     yield from refused_scaling(hyper, turned)
     yield from flags_of_layers(hyper, "sliding_window_layers", "sliding_window")
+    yield from flags_of_layers(hyper, "rope_layers")
+    yield from flags_of_layers(hyper, "expert_layers", "n_experts")
 
 
 def flags_of_layers(hyper: Hyper, name: str, beside: str | None = None) -> Iterator[Refusal]:

@@ -256,7 +256,7 @@ def test_a_model_that_cannot_be_run_says_why() -> None:
     for name, value, text in (
         ("hidden_act", "gelu", "hidden_act: found gelu, expected silu"),
         ("rope_pairing", "halves", "rope_pairing: found halves, expected adjacent"),
-        ("rope_scaling.type", "yarn", "rope_scaling.type: found yarn, expected default, linear, llama3, factors"),
+        ("rope_scaling.type", "ntk", "rope_scaling.type: found ntk, expected default, linear, dynamic, llama3"),
         ("expert_count", 8, "it asks for what is not known here: expert_count = 8"),
     ):
         with pytest.raises(UsageError, match=text):
