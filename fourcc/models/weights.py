@@ -45,7 +45,8 @@ class LayerWeights:
         start: what the names of its tensors begin with: ``layers.0.``
         steps: that compute it.
         matrices: by the rest of their names: ``attention.wq``.
-        vectors: norms and biases, float32 (1, columns and zeros up to a buffer's width).
+        vectors: norms and biases, float32 (1, columns and zeros up to a buffer's width); norms of each head one behind
+            the other.
     """
 
     start: str
@@ -160,14 +161,18 @@ class WeightsLoader:
         start = LAYER.replace("*", str(number))
         ends = [name.removeprefix(LAYER) for name in self._declared if name.startswith(LAYER)]
         present = [end for end in ends if self._is_there(start + end, LAYER + end, number)]
-        vectors = {end: self._vector(start + end) for end in present if len(self._declared[LAYER + end].dims) == 1}
+        vectors = {end: self._vector(start + end) for end in present if self._is_vector(end)}
         matrices = {end: self._matrix(start + end) for end in present if end not in vectors}
         return LayerWeights(start, self._sizes.steps, matrices, vectors)
+
+    def _is_vector(self, end: str) -> bool:
+        """Whether a layer's tensor is a bias or a norm, though each head may have a row of its own."""
+        return len(self._declared[LAYER + end].dims) == 1 or end.endswith("norm")
 
     def _is_there(self, name: str, template: str | None = None, layer: int = 0) -> bool:
         """Whether a tensor is to be loaded: it is there, or is needed and its absence is an error."""
         declared = self._declared[name if template is None else template]
-        return self._find(name) is not None or (declared.needed and declared.is_in(layer, self._hyper))
+        return self._find(name) is not None or (declared.is_needed(self._hyper) and declared.is_in(layer, self._hyper))
 
     def _matrix(self, name: str) -> Packed:
         packed = self._tensor(name).packed
@@ -180,7 +185,7 @@ class WeightsLoader:
         if name.endswith("norm"):
             weights += np.float32(self._sizes.norm_offset)
         buffer = Buffer(1, weights.size)
-        buffer.floats[0, : weights.size] = weights
+        buffer.floats[0, : weights.size] = weights.reshape(-1)
         return buffer.floats
 
     def _tensor(self, name: str) -> QMatrix:

@@ -29,9 +29,20 @@ GATED = {
 PLAIN = {name: dims for name, dims in GATED.items() if name != "feed_forward.w1"}  # a feed-forward network without gate
 NORMS = {"attention_norm": ("dim",), "ffn_norm": ("dim",)}
 HEAD_NORMS = {"attention.q_norm": ("head_dim",), "attention.k_norm": ("head_dim",)}
+EACH_HEAD_NORMS = {"attention.q_norm": ("n_heads", "head_dim"), "attention.k_norm": ("n_kv_heads", "head_dim")}
+POST_NORMS = {"attention_post_norm": ("dim",), "ffn_post_norm": ("dim",)}
 
 # Norm, attention, norm, feed-forward network, each added to what came in.
 PRE_NORM = (Norm("attention_norm"), *ATTENTION, Add(), Norm("ffn_norm"), FeedForward(), Add())
+
+# The same, and what is added is normalized before.
+PRE_AND_POST_NORM = (
+    *(Norm("attention_norm"), *ATTENTION, Norm("attention_post_norm", "added", "added"), Add()),
+    *(Norm("ffn_norm"), FeedForward(), Norm("ffn_post_norm", "added", "added"), Add()),
+)
+
+# Attention and the feed-forward network both take what came in, through a norm of each or, without ffn_norm, the same.
+PARALLEL_STEPS = (Norm("attention_norm"), *ATTENTION, Norm("ffn_norm"), Add(), FeedForward(), Add())
 
 Dims = Mapping[str, tuple[str, ...]]
 
@@ -73,7 +84,8 @@ ROTATION: dict[str, Key] = {
     **SCALING_KEYS,
 }
 WINDOW: dict[str, Key] = {"sliding_window": count(), "sliding_window_layers": flags()}
-COMMON: dict[str, Key] = {**SIZES, "norm_eps": number(SMALLEST, needed=True), **ROTATION, "tied_embeddings": flag()}
+UNROTATED: dict[str, Key] = {**SIZES, "norm_eps": number(SMALLEST, needed=True), "tied_embeddings": flag()}
+COMMON: dict[str, Key] = {**UNROTATED, **ROTATION}
 INFORMATION = frozenset({"bos_token_id", "eos_token_id"})
 ACTS = ("silu", "gelu_tanh", "gelu", "relu")
 

@@ -45,6 +45,10 @@ class Tensor:
     flagged: str | None = None
     unflagged: str | None = None
 
+    def is_needed(self, hyper: Hyper) -> bool:
+        """Whether a model cannot be run without it."""
+        return self.needed if self.unless is None else hyper.get(self.unless) is False
+
     def is_in(self, layer: int, hyper: Hyper) -> bool:
         """Whether the flags of a layer say that it has the tensor."""
         there = _flag(hyper, self.flagged, layer)
@@ -205,7 +209,7 @@ class Network:
         """Names of needed tensors that are absent, one by one: a false number of layers makes many."""
         present, layers = set(names), hyper.get(LAYERS)
         for template, tensor in self.tensors.items():
-            if not (tensor.needed if tensor.unless is None else hyper.get(tensor.unless) is False):
+            if not tensor.is_needed(hyper):
                 continue
             for number in range(layers if "*" in template and type(layers) is int else 1):
                 name = template.replace("*", str(number))

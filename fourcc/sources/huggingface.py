@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from fourcc.errors import SourceError
-from fourcc.naming import HUGGING_FACE
+from fourcc.naming import HUGGING_FACE, split_name
 from fourcc.networks import CLASSES
 from fourcc.networks.network import Network
 from fourcc.networks.spelling import ConfigClass
@@ -119,7 +119,7 @@ def _as_family(source: Source, config: ConfigJson, network: Network, known: Conf
     hyper, more = ClassReader(config, network, known).hyper(names, tied=tied)
     hyper |= special_tokens(config.fields, config.path)
     notes += [*said, *more]
-    named = [_named(tensor, place) for tensor, place in placed]
+    named = [_named(tensor, place, network) for tensor, place in placed]
     _refuse_contradictions(source, config, network, named, hyper)
     file = FamilyFile(source, network, HUGGING_FACE, hyper, spelling_of(network).halves)
     tensors = file.tensors(placed)
@@ -159,10 +159,13 @@ def _placed(source: Source, config: ConfigJson, network: Network) -> tuple[Place
     return placed, [*said, *notes, *unknown_notes(network, HUGGING_FACE, unknown)]
 
 
-def _named(tensor: SourceTensor, place: Place | None) -> SourceTensor:
+def _named(tensor: SourceTensor, place: Place | None, network: Network) -> SourceTensor:
     """The tensor by our name, where it is one of ours whole and upright; else by a name that is nobody's."""
-    whole = place is not None and place.joined is None and place.stacked is None
-    return attrs.evolve(tensor, name=place.parts[0]) if place is not None and whole else tensor
+    if place is None or place.joined is not None or place.stacked is not None:
+        return tensor
+    template, _, ending = split_name(place.parts[0])
+    lies = ending != ".bias" and template in spelling_of(network).transposed.get(HUGGING_FACE, ())
+    return tensor if lies else attrs.evolve(tensor, name=place.parts[0])
 
 
 def _left_out(recomputed: list[SourceTensor]) -> str:

@@ -143,7 +143,7 @@ def test_activation_functions(seed: int, width: int, function: str, is_gate: boo
 
 @pytest.mark.parametrize("function", TRUTHS)
 def test_activation_functions_far_out(function: str) -> None:
-    """What is large passes or vanishes; nothing overflows."""
+    """Large numbers pass or vanish; nothing overflows."""
     x = np.array([[3e38, 1e30, 1e6, -1e6, -1e30, -3e38]], np.float32)
     out = filled(x)
     with np.errstate(over="ignore"):  # kernels as plain Python

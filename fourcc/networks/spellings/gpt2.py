@@ -72,5 +72,6 @@ SPELLING = Spelling(
     },
     joined=(Joined(_MATRICES[:3], {HUGGING_FACE: f"{_LAYER}.attn.c_attn", GGUF: "blk.*.attn_qkv"}),),
     transposed={HUGGING_FACE: _MATRICES},
+    halves=False,
     left_out=(".attn.bias", ".attn.masked_bias"),
 )
