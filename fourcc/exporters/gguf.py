@@ -85,7 +85,7 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
         refuse_impossible(source)
         plain, steps = with_offset(source, steps, 0.0)
         given = _given(source)
-        read = _read_back(_model_keys(plain, network, _architecture(network, steps, given)), given, steps)
+        read = _read_back(plain, _model_keys(plain, network, _architecture(network, steps, given)), given, steps)
         refuse_unsaid(plain, read, KIND.name, elsewhere=_ELSEWHERE)
 
 
@@ -95,16 +95,20 @@ def _model_keys(source: Source, network: Network, architecture: GgufArchitecture
     return [GGUFKey.of(ARCHITECTURE_KEY, architecture.name), *keys]
 
 
-def _read_back(own: Iterable[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> Hyper:
+def _read_back(
+    source: Source, own: Iterable[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]
+) -> Hyper:
     """The hyper-parameters that a reader of the file finds."""
+    longrope = source.hyper.get(f"{SCALING}type") == "longrope"  # then tensors say so
     shapes = {step.source.name: step.source.shape for step in steps}
+    shapes |= dict.fromkeys(LISTS, ()) if longrope else {}
     return gguf_family.hyper_of(values_of(own, given), shapes)
 
 
 def _needed(source: Source, own: list[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> list[GGUFKey]:
     """The model's own keys that must be written: no name is added where those that came state everything."""
     known = [key for key in own if key.name in {ARCHITECTURE_KEY, *given}]
-    return known if not unsaid(source.hyper, _read_back(known, given, steps), elsewhere=_ELSEWHERE) else own
+    return known if not unsaid(source.hyper, _read_back(source, known, given, steps), elsewhere=_ELSEWHERE) else own
 
 
 def _given(source: Source) -> dict[str, Typed]:
