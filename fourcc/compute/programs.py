@@ -22,13 +22,13 @@ from fourcc.kernels.threads.thread_team import Split
 from fourcc.kernels.transformer import attention, norms_and_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Sequence
 
     from fourcc.arrays import Array, Floats
     from fourcc.compute.packed import Packed
     from fourcc.compute.turning import Turning
     from fourcc.kernels.compiler.jit import KernelFunction
-    from fourcc.kernels.kernel import Activation
+    from fourcc.kernels.kernel import Activation, Kernel
 
 SMALL = 1 << 16  # weights times activations: a product below that is not worth sharing among threads
 
@@ -105,12 +105,14 @@ class Program:
 
     Attributes:
         count: how many activations.
+        threads: how many.
         exact: whether every product takes activations as floats.
     """
 
     def __init__(self, count: int, sizes: Sizes, position: Array, threads: int, *, exact: bool = False) -> None:
         self.count, self._sizes, self._position, self._exact = count, sizes, position, exact
         self._team = team_of(threads)
+        self.threads = self._team.threads
         self._steps: list[tuple[KernelFunction, Array, Array, int, int]] = []
         self._scratch = 0
         self.exact = True
@@ -167,8 +169,7 @@ class Program:
         prepared: dict[str, bytes | None] = {}  # name of a form -> the ranges by which it was made last
         for packed, out in matrices:
             kernel = packed.kernel
-            activation, tile = (FLOAT, kernel.exact) if self._exact else (kernel.activation, kernel.tile)
-            self.exact &= tile is kernel.exact
+            activation, tile = self.form(kernel)
             job = activation_job(count, x.wide, x.floats, x.quantized(activation))
             JOB.write(job, out=out.address, out_stride=out.stride)
             quantize = quantizing(packed, activation, job)
@@ -183,6 +184,27 @@ class Program:
                 JOB.write(job, out=out.address, out_stride=out.stride)
                 self._add(add_sparse_products, packed.beside.descriptor, job, packed.rows, 0, align)
             self._kept += [packed, x, given, out]
+
+    def form(self, kernel: Kernel) -> tuple[Activation, KernelFunction]:
+        """The form in which a product takes activations in this program, and the product."""
+        tile = kernel.exact if self._exact else kernel.tile
+        self.exact &= tile is kernel.exact
+        return FLOAT if self._exact else kernel.activation, tile
+
+    def add_step(
+        self, kernel: KernelFunction, weights: Array, job: Array, split: Split, keep: Iterable[object] = ()
+    ) -> None:
+        """Adds a step of any kernel.
+
+        Args:
+            kernel: of this signature.
+            weights, job: its descriptors.
+            split: its rows.
+            keep: what the descriptors point into; it lives as long as the program.
+        """
+        self._steps.append((kernel, weights, job, split.rows, split.chunk))
+        self._scratch = max(self._scratch, split.scratch)
+        self._kept += keep
 
     def call(self, work: Callable[[], None]) -> None:
         """Adds a step in Python; what it raises is raised once all steps have run."""
@@ -264,8 +286,7 @@ class Program:
         chunk = -(-rows // self._team.threads) if align is None else align
         if align is not None and rows > align:
             chunk = Split.evenly(rows, align, self._team.threads).chunk
-        self._steps.append((kernel, weights, job, rows, max(1, chunk)))
-        self._scratch = max(self._scratch, scratch)
+        self.add_step(kernel, weights, job, Split(rows, max(1, chunk), scratch))
 
     # -- running
 
