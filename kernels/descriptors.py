@@ -124,13 +124,20 @@ MODEL = DescriptorLayout(
     *("heads", "kv_heads"),
     "head",  # columns of a head
     "context",  # positions that the caches have room for
-    "rotation",  # address of float32 (positions, head): half cosines, half sines
+    "turned",  # columns of a head that are rotated, an even number; the others are not
+    "rotation",  # address of float32 (positions, turned): half cosines, half sines
     "weight",  # address of a norm's weights, or of a bias; zeros behind it
+    "weight_stride",  # bytes from a head's weights to those of the next head; 0: all have the same
+    "bias",  # address of a layer norm's bias; zeros behind it
     "epsilon",  # of the norms
     "scale",  # what attention multiplies its scores by, or a temperature
     *("unit", "beside", "count"),  # of attention: heads and activations that go together; all activations
     "window",  # of attention: positions that an activation sees, its own the last of them
-    floats=("epsilon", "scale"),
+    "softcap",  # what scores, or logits, are kept below in size; 0: scores have no such bound
+    "sinks",  # of attention: address of a score of each head, float32, that has no position; 0: there are none
+    "factor",  # of a scaled sum or product, or of a gate
+    "limit",  # of a gate
+    floats=("epsilon", "scale", "softcap", "factor", "limit"),
 )
 
 # The routing of some activations to experts, and the tables of it, int64 but for the shares. The activations that go to

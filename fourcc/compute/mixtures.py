@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.compute.programs import SMALL, Buffer
 from fourcc.compute.products import activation_job
+from fourcc.compute.programs import SMALL
 from fourcc.kernels.compiler import jit
 from fourcc.kernels.descriptors import COPY, JOB, LAYER_JOB, MODEL, ROUTING, STACK, WORD, address, empty
 from fourcc.kernels.products.grouped import grouped, grouped_as_python
@@ -18,6 +18,7 @@ from fourcc.kernels.transformer import experts
 
 if TYPE_CHECKING:
     from fourcc.arrays import Array, Floats
+    from fourcc.compute.buffers import Buffer
     from fourcc.compute.programs import Program
     from fourcc.compute.stacks import PackedStack
     from fourcc.kernels.compiler.jit import KernelFunction

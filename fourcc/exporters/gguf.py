@@ -197,7 +197,7 @@ def _factors(source: Source) -> list[Step]:
         return [constant(FREQUENCIES, factors_of(source))]
     plain = {name: value for name, value in source.hyper.items() if not name.startswith("rope_scaling.")}
     scaled, unscaled = (
-        Architecture.of(source.architecture, hyper, source.path).frequencies() for hyper in (source.hyper, plain)
+        Architecture.of(source.architecture, hyper, source.path).turns.frequencies() for hyper in (source.hyper, plain)
     )
     return [constant(FREQUENCIES, unscaled / scaled)]
 

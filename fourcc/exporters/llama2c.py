@@ -207,7 +207,7 @@ def _tables(sizes: Architecture, file: object) -> bytes:
     both = np.empty((2, sizes.seq_len, sizes.head_dim // 2), "<f4")
     for start in range(0, sizes.seq_len, _CHUNK):
         end = min(start + _CHUNK, sizes.seq_len)
-        both[:, start:end] = sizes.rotation(end, start).reshape(end - start, 2, -1).transpose(1, 0, 2)
+        both[:, start:end] = sizes.turns.table(end, start).reshape(end - start, 2, -1).transpose(1, 0, 2)
     return both.tobytes()
 
 

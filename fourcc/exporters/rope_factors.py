@@ -15,7 +15,7 @@ import numpy as np
 
 from fourcc.errors import UsageError
 from fourcc.models.architecture import Architecture
-from fourcc.networks.llama import ORIGINAL, SCALING
+from fourcc.networks.scaling import ORIGINAL, SCALING
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
@@ -73,7 +73,7 @@ def _factors(source: Source, rule: dict[str, float]) -> Floats:
     """The factors by which a rule of llama3 divides each turn."""
     plain = {name: value for name, value in source.hyper.items() if not name.startswith(SCALING)}
     scaled = plain | {f"{SCALING}type": "llama3"} | {f"{SCALING}{word}": value for word, value in rule.items()}
-    both = (Architecture.of(source.architecture, hyper, source.path).frequencies() for hyper in (plain, scaled))
-    unscaled, turns = both
+    both = (Architecture.of(source.architecture, hyper, source.path).turns for hyper in (plain, scaled))
+    unscaled, turns = (each.frequencies() for each in both)
     factors: Floats = unscaled / turns
     return factors

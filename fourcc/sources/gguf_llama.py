@@ -17,7 +17,7 @@ import attrs
 from fourcc.container.index import Scalar
 from fourcc.errors import SourceError
 from fourcc.naming import GGUF, to_fourcc
-from fourcc.networks.llama import SCALINGS
+from fourcc.networks.scaling import SCALINGS
 from fourcc.sources import gguf_keys, llama_family
 from fourcc.sources.extent import AdjacentPairs
 from fourcc.sources.gguf_values import Value
@@ -189,7 +189,7 @@ def _scaling(given: Keys) -> HyperParams:
     given = {f"{SCALING}type": kind, **given}
     said = {key.removeprefix(SCALING): value for key, value in given.items() if key.startswith(SCALING)}
     named = {ORIGINAL.get(word, word): value for word, value in said.items() if word not in gguf_keys.SCALING_INERT}
-    heeded = {"type", *SCALINGS.get(str(kind), named)}
+    heeded = {"type", *(SCALINGS[str(kind)].words if kind in SCALINGS else named)}
     return {
         f"rope_scaling.{word}": _shortest(value) if isinstance(value, float) else value
         for word, value in named.items()

@@ -14,7 +14,7 @@ import attrs
 
 from fourcc.errors import SourceError, listed
 from fourcc.naming import split_name
-from fourcc.networks.llama import ORIGINAL, SCALING, SCALINGS
+from fourcc.networks.scaling import ORIGINAL, SCALING, SCALINGS
 from fourcc.sources.source import HyperParams, storable
 
 NORMS_FLAG = "qk_norm"  # no key of a config: whether the family has norms of q and k, where the tensors contradict it
@@ -272,7 +272,7 @@ def _heeded(kind: str, key: str, value: object) -> bool:
         return False
     if key == "partial_rotary_factor":
         return value != 1
-    return kind not in SCALINGS or key in SCALINGS[kind]
+    return kind not in SCALINGS or key in SCALINGS[kind].words
 
 
 def _map(config: Config, key: str) -> dict[str, Any]:

@@ -8,6 +8,9 @@ a tile together, while it is in L1; each has a place of its own in scratch memor
 A window ends at an activation's own position. Tiles wholly before it are skipped; in the tile that it begins in, the
 first positions do not count. An activation that sees all positions has a window larger than any context, and takes the
 same loop.
+
+A head may have a sink: a score without a position, which takes its share of the weights and gives nothing. It is what
+the head has seen before the first position. With a soft cap c a score s becomes c tanh(s / c) before the softmax.
 """
 
 from __future__ import annotations
@@ -30,7 +33,8 @@ from fourcc.kernels.simd.elementary import exponential, first_lanes
 from fourcc.kernels.simd.load_wide import load_float_everywhere
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import store_some_floats
-from fourcc.kernels.transformer.norms_and_gate import (
+from fourcc.kernels.simd.sigmoids import tanh
+from fourcc.kernels.transformer.fields import (
     BESIDE,
     CONTEXT,
     COUNT,
@@ -43,14 +47,14 @@ from fourcc.kernels.transformer.norms_and_gate import (
     OUTPUT,
     OUTPUT_STRIDE,
     POSITION,
-    ROTATION,
     SCALE,
-    SECOND,
-    SECOND_STRIDE,
+    SINKS,
+    SOFTCAP,
     UNIT,
     VALUES,
     WINDOW,
 )
+from fourcc.kernels.transformer.rotation import padded_head
 
 TILE = 64  # positions; the caches have room for a multiple of it
 TOGETHER = 8  # queries that go through a tile together, or a few more
@@ -65,43 +69,6 @@ SUMS = 4 * TILE + 64
 def place_of(head: int) -> int:
     """Bytes of a query's place in scratch memory."""
     return SUMS + 4 * padded_head(head)
-
-
-def padded_head(head: int) -> int:
-    """Columns that a head takes in the cache of values: a whole number of vectors."""
-    return (head + 15) >> 4 << 4
-
-
-def rotate(model: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Rotates the queries (output) in place, and the keys (input) into the cache; copies the values (second) into it.
-
-    Pairs are adjacent: (a, b) becomes (a cos - b sin, a sin + b cos).
-    """
-    heads, kv_heads, head = load_word(model + HEADS), load_word(model + KV_HEADS), load_word(model + HEAD)
-    context, wide = load_word(model + CONTEXT), padded_head(load_word(model + HEAD))
-    for row in range(first, last):
-        position = load_word(load_word(job + POSITION)) + row
-        turn = load_word(model + ROTATION) + 4 * head * position
-        q = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
-        for each in range(heads):
-            rotate_head(q + 4 * each * head, turn, head, q + 4 * each * head, 4)
-        k = load_word(job + INPUT) + row * load_word(job + INPUT_STRIDE)
-        v = load_word(job + SECOND) + row * load_word(job + SECOND_STRIDE)
-        for each in range(kv_heads):
-            block = each * context * head + (position >> 4) * 16 * head + (position & 15)
-            rotate_head(k + 4 * each * head, turn, head, load_word(job + KEYS) + 4 * block, 64)
-            out = load_word(job + VALUES) + 4 * (each * context + position) * wide
-            for at in range(0, 4 * head, 4):
-                store_float(out + at, load_float(v + 4 * each * head + at))
-
-
-def rotate_head(x: int, turn: int, head: int, out: int, stride: int) -> None:
-    """Rotates the pairs of a head; results are `stride` bytes apart."""
-    for pair in range(head >> 1):
-        a, b = load_float(x + 8 * pair), load_float(x + 8 * pair + 4)
-        cosine, sine = load_float(turn + 4 * pair), load_float(turn + 2 * head + 4 * pair)
-        store_float(out + 2 * pair * stride, a * cosine - b * sine)
-        store_float(out + (2 * pair + 1) * stride, a * sine + b * cosine)
 
 
 def attend(model: int, job: int, first: int, last: int, scratch: int) -> None:
@@ -126,8 +93,9 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
     values = load_word(job + VALUES) + 4 * group * context * wide
     seen = load_word(load_word(job + POSITION)) + 1  # the end of what activation 0 sees; `start` is its first position
     start = seen - load_word(model + WINDOW)
-    for member in range((end - row) * unit):
-        clear(scratch + size * member, wide)
+    for here in range(row, end):
+        for member in range(unit):
+            clear(scratch + size * (unit * (here - row) + member), wide, load_word(model + SINKS), each + member)
     for tile in range(max(0, start + row) >> 6 << 6, seen + end - 1, 64):
         first, last = max(row, tile - seen + 1), min(end, tile + 64 - start)
         for here in range(first, last):
@@ -135,7 +103,7 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
             q = load_word(job + INPUT) + here * load_word(job + INPUT_STRIDE) + 4 * each * head
             for member in range(unit):
                 at, mine, count = keys + 4 * tile * head, place + size * member, seen + here - tile
-                look(q + 4 * member * head, at, count, start + here - tile, head, load_float(model + SCALE), mine)
+                look(q + 4 * member * head, at, count, start + here - tile, head, model, mine)
         for here in range(first, last):
             place = scratch + size * unit * (here - row)
             for member in range(unit):
@@ -147,18 +115,20 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
             finish(place + size * member, head, out + 4 * member * head)
 
 
-def clear(place: int, wide: int) -> None:
-    """Clears a query's place: it has seen nothing yet."""
-    store_float(place + MOST, LOW)
-    store_float(place + TOTAL, np.float32(0))
+def clear(place: int, wide: int, sinks: int, head: int) -> None:
+    """Clears a query's place: it has seen nothing yet but the sink of its head, where there are some."""
+    store_float(place + MOST, load_float(sinks + 4 * head) if sinks else LOW)
+    store_float(place + TOTAL, np.float32(1) if sinks else np.float32(0))
     for column in range(0, wide, 16):
         store(place + SUMS + 4 * column, no_floats())
 
 
-def look(q: int, k: int, count: int, skip: int, head: int, scale: np.float32, place: int) -> None:
+def look(q: int, k: int, count: int, skip: int, head: int, model: int, place: int) -> None:
     """Computes the weights of a tile's positions; those from `skip` to `count` count. The total shrinks by SHRINK."""
-    before = load_float(place + MOST)
-    most = score(q, k, count, head, scale, place)
+    before, cap = load_float(place + MOST), load_float(model + SOFTCAP)
+    most = score(q, k, count, head, load_float(model + SCALE), place)
+    if cap > 0:
+        most = soften(place, cap, count)
     if skip > 0:
         most = pass_over(place, skip)
     top = max(before, most)
@@ -168,6 +138,18 @@ def look(q: int, k: int, count: int, skip: int, head: int, scale: np.float32, pl
     store_float(place + TOTAL, load_float(place + TOTAL) * shrink + weigh(place, top, count))
     for lane in range(0, 4 * skip, 4):  # their weights were next to nothing: e^-87
         store_float(place + lane, np.float32(0))
+
+
+def soften(scores: int, cap: np.float32, count: int) -> np.float32:
+    """Replaces 64 scores by cap * tanh(score / cap); returns the largest of the first `count`."""
+    most = floats_of(LOW)
+    for lane in range(0, 64, 16):
+        softened = multiply(floats_of(cap), tanh(divide(load_floats(scores + 4 * lane), floats_of(cap))))
+        softened = first_lanes(softened, count - lane, LOW)
+        store(scores + 4 * lane, softened)
+        most = larger(most, softened)
+    top: np.float32 = largest(most)
+    return top
 
 
 def pass_over(scores: int, skip: int) -> np.float32:

@@ -14,10 +14,9 @@ from fourcc.kernels.descriptors import COPY, ROUTING
 from fourcc.kernels.simd.arithmetic import add, divide, floats_of, multiply, no_floats, subtract, sum_floats
 from fourcc.kernels.simd.elementary import exponential, first_lanes
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float, store_word
-from fourcc.kernels.transformer.norms_and_gate import (
+from fourcc.kernels.transformer.fields import (
     INPUT,
     INPUT_STRIDE,
-    ONE,
     OUTPUT,
     OUTPUT_STRIDE,
     SECOND,
@@ -35,7 +34,7 @@ GROUPS, STARTS, COUNTS, ACTIVE = (ROUTING.offset(name) for name in ("groups", "s
 FROM, FROM_STRIDE = COPY.offset("input"), COPY.offset("input_stride")
 TO, TO_STRIDE, SIZE = COPY.offset("output"), COPY.offset("output_stride"), COPY.offset("size")
 
-NOTHING = np.float32(0)
+NOTHING, ONE = np.float32(0), np.float32(1)
 LINE = 64
 
 

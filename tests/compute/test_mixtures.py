@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from fourcc import encode
 from fourcc.arrays import Array, Floats
+from fourcc.compute.buffers import Buffer, Sizes
 from fourcc.compute.mixtures import Mixture
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.programs import Program
 from fourcc.errors import SlowProductsWarning, UsageError
 from fourcc.part import per_block
 from fourcc.qmatrix import QMatrix
@@ -42,9 +43,7 @@ class Bench:
 
     def __init__(self, scores: Array, used: int, *, normalized: bool, threads: int = 1, exact: bool = False) -> None:
         self.count, experts = scores.shape
-        nothing = np.zeros((1, 2), np.float32)
-        sizes = Sizes(1, 1, 2, 1, nothing, 1e-5)
-        self.program = Program(self.count, sizes, np.zeros(1, np.int64), threads, exact=exact)
+        self.program = Program(self.count, Sizes(1, 1, 2, 1, 1e-5), np.zeros(1, np.int64), threads, exact=exact)
         self.mixture = Mixture(self.program, experts, used, normalized=normalized)
         self._kept = filled(scores)
         self.mixture.route(self._kept)

@@ -247,7 +247,7 @@ def compare(before: Source, after: Source, kind: str) -> None:
         reader = GGUFReader(after.path)
         assert {t.name for t in reader.tensors} - {FREQUENCIES} == {t.source_name for t in after.tensors}
     if scaled:
-        turns = [Architecture.of("llama", each.hyper).frequencies() for each in (before, after)]
+        turns = [Architecture.of("llama", each.hyper).turns.frequencies() for each in (before, after)]
         np.testing.assert_allclose(turns[1], turns[0], rtol=1e-6)
 
 

@@ -318,7 +318,7 @@ def test_factors_of_the_rotation(tmp_path: Path) -> None:
         assert [tensor.name for tensor in source.tensors] == list(tensors)
         architecture = Architecture.of(source.architecture, source.hyper)
     plain = np.float32(1) / np.power(np.float32(10000), np.arange(0, 4, 2, dtype=np.float32) / np.float32(4))
-    assert np.array_equal(architecture.frequencies(), plain / factors)
+    assert np.array_equal(architecture.turns.frequencies(), plain / factors)
 
 
 def test_bad_factors_of_the_rotation(tmp_path: Path) -> None:

@@ -1,0 +1,133 @@
+"""The common ground of networks: tensors of a layer, hyper-parameters and their contradictions.
+
+A network's own file takes from here what it has, and adds what it has alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from fourcc.networks.hyper import SMALLEST, Hyper, Key, count, flag, flags, number, text
+from fourcc.networks.network import PARALLEL, Refusal, Tensor, wrong
+from fourcc.networks.scaling import SCALING_KEYS, refused_scaling
+from fourcc.networks.steps import ATTENTION, Add, FeedForward, Norm
+
+TURN = 1e-9  # least base or factor: from here on the turns of 2^31 positions are finite in float32
+
+Q, KV = "n_heads * head_dim", "n_kv_heads * head_dim"
+ATTENTION_MATRICES = {
+    "attention.wq": (Q, "dim"),
+    "attention.wk": (KV, "dim"),
+    "attention.wv": (KV, "dim"),
+    "attention.wo": ("dim", Q),
+}
+GATED = {
+    "feed_forward.w1": ("hidden_dim", "dim"),
+    "feed_forward.w2": ("dim", "hidden_dim"),
+    "feed_forward.w3": ("hidden_dim", "dim"),
+}
+PLAIN = {name: dims for name, dims in GATED.items() if name != "feed_forward.w1"}  # a feed-forward network without gate
+NORMS = {"attention_norm": ("dim",), "ffn_norm": ("dim",)}
+HEAD_NORMS = {"attention.q_norm": ("head_dim",), "attention.k_norm": ("head_dim",)}
+
+# Norm, attention, norm, feed-forward network, each added to what came in.
+PRE_NORM = (Norm("attention_norm"), *ATTENTION, Add(), Norm("ffn_norm"), FeedForward(), Add())
+
+Dims = Mapping[str, tuple[str, ...]]
+
+
+def needed(*tables: Dims) -> dict[str, Tensor]:
+    """Tensors that every layer has."""
+    return {name: Tensor(dims) for table in tables for name, dims in table.items()}
+
+
+def optional(*tables: Dims) -> dict[str, Tensor]:
+    """Tensors that a layer may have."""
+    return {name: Tensor(dims, needed=False) for table in tables for name, dims in table.items()}
+
+
+def biases(*tables: Dims) -> dict[str, tuple[str, ...]]:
+    """The biases of matrices, and of norms."""
+    return {f"{name}.bias": dims[:1] for table in tables for name, dims in table.items()}
+
+
+def model(layer: Mapping[str, Tensor], **others: Tensor) -> dict[str, Tensor]:
+    """All tensors of a network, from those of a layer: with embedding, last norm and output matrix."""
+    return {
+        "tok_embeddings": Tensor(("vocab_size", "dim")),
+        **{f"layers.*.{name}": tensor for name, tensor in layer.items()},
+        "norm": Tensor(("dim",)),
+        "output": Tensor(("vocab_size", "dim"), unless="tied_embeddings"),
+        **others,
+    }
+
+
+SIZES: dict[str, Key] = {
+    name: count(needed=True)
+    for name in ("dim", "hidden_dim", "n_layers", "n_heads", "n_kv_heads", "head_dim", "vocab_size", "seq_len")
+}
+ROTATION: dict[str, Key] = {
+    "rope_theta": number(TURN, needed=True),
+    "rope_pairing": text("adjacent"),
+    "rope_dim": count(),
+    **SCALING_KEYS,
+}
+WINDOW: dict[str, Key] = {"sliding_window": count(), "sliding_window_layers": flags()}
+COMMON: dict[str, Key] = {**SIZES, "norm_eps": number(SMALLEST, needed=True), **ROTATION, "tied_embeddings": flag()}
+INFORMATION = frozenset({"bos_token_id", "eos_token_id"})
+ACTS = ("silu", "gelu_tanh", "gelu", "relu")
+
+# What only some networks heed; each takes its own by `some`.
+_SOME: dict[str, Key] = {
+    "hidden_act": text(*ACTS),
+    "norm_offset": number(-1e6),
+    "attention_scale": number(SMALLEST),
+    **{f"{where}_softcap": number(SMALLEST) for where in ("attention", "output")},
+    **{f"{where}_scale": number(SMALLEST) for where in ("embedding", "residual", "output")},
+    "rope_local_theta": number(TURN),
+    "rope_layers": flags(),
+    PARALLEL: flag(),
+    **dict.fromkeys(("n_experts", "n_experts_used", "expert_hidden_dim", "shared_hidden_dim"), count()),
+    "expert_layers": flags(),
+    "expert_scores": text("softmax", "softmax_of_chosen", "sigmoid"),
+    "expert_weights_normalized": flag(),
+    "gate_limit": number(SMALLEST),
+    "gate_alpha": number(SMALLEST),
+}
+
+
+def some(*names: str) -> dict[str, Key]:
+    """Hyper-parameters that only some networks heed, by name."""
+    return {name: _SOME[name] for name in names}
+
+
+def contradictions(hyper: Hyper) -> Iterator[Refusal]:
+    """Refusals of sizes, of a rotation and of windows that contradict each other."""
+    heads, kv_heads, head = (hyper[name] for name in ("n_heads", "n_kv_heads", "head_dim"))
+    assert isinstance(heads, int)
+    assert isinstance(kv_heads, int)
+    assert isinstance(head, int)
+    if heads % kv_heads:
+        yield wrong("n_kv_heads", kv_heads, f"a divisor of the {heads} heads")
+    if head % 2:
+        yield wrong("head_dim", head, "an even number, for pairs are rotated")
+    turned = hyper.get("rope_dim", head)
+    assert isinstance(turned, int)
+    if turned > head or turned % 2:
+        yield wrong("rope_dim", turned, f"an even number up to {head}, the whole head")
+    yield from refused_scaling(hyper, turned)
+    yield from flags_of_layers(hyper, "sliding_window_layers", "sliding_window")
+    yield from flags_of_layers(hyper, "rope_layers")
+    yield from flags_of_layers(hyper, "expert_layers", "n_experts")
+
+
+def flags_of_layers(hyper: Hyper, name: str, beside: str | None = None) -> Iterator[Refusal]:
+    """Refusals of flags for layers: not as many as layers, or without the number that the layers have."""
+    layers = hyper.get(name)
+    if layers is None:
+        return
+    assert isinstance(layers, (list, tuple))
+    if beside is not None and beside not in hyper:
+        yield Refusal(f"its hyper-parameter {beside} is missing", expected=f"it, for {name} says which layers have it")
+    if len(layers) != hyper["n_layers"]:
+        yield wrong(name, f"{len(layers)} layers", f"{hyper['n_layers']}, n_layers")
