@@ -182,7 +182,8 @@ class LayerSteps(StepTable):
         MODEL.write(model, softcap=self._sizes.softcap, sinks=0 if options.sinks is None else address(options.sinks))
         units = self._sizes.heads // unit * -(-self.count // beside)
         scratch = unit * beside * attention.place_of(self._sizes.head)
-        self._add(attention.attend, model, self._job(q, None, out, caches), units, scratch, 1)
+        kernel = attention.attend_capped if self._sizes.softcap else attention.attend
+        self._add(kernel, model, self._job(q, None, out, caches), units, scratch, 1)
 
     def _together(self) -> tuple[int, int]:
         """Heads, and activations, that go through the keys together; fewer if threads would be left without work."""

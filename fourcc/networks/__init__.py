@@ -11,8 +11,21 @@ from fourcc.errors import UsageError, listed
 from fourcc.networks.hyper import Hyper
 from fourcc.networks.llama import LLAMA
 from fourcc.networks.network import LISTED, Network, Refusal, Shapes
+from fourcc.networks.spelling import ConfigClass, GgufArchitecture
 
 NETWORKS: dict[str, Network] = {network.name: network for network in (LLAMA,)}
+# `model_type` of a config.json -> the network, and the class that reads the config.
+CLASSES: dict[str, tuple[Network, ConfigClass]] = {
+    known.model_type: (network, known)
+    for network in NETWORKS.values()
+    if network.spelling is not None
+    for known in network.spelling.classes
+}
+# `general.architecture` of a GGUF file -> the networks that it may be, and the architecture.
+GGUF_ARCHITECTURES: dict[str, list[tuple[Network, GgufArchitecture]]] = {}
+for _network in NETWORKS.values():
+    for _known in () if _network.spelling is None else _network.spelling.gguf:
+        GGUF_ARCHITECTURES.setdefault(_known.name, []).append((_network, _known))
 
 
 def network_of(architecture: str | None, file: object = None) -> Network:

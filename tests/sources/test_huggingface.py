@@ -242,13 +242,13 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "name", "note"),
     [
-        ({"model_type": "gpt2"}, "gpt2", "no Llama-family language model (model_type 'gpt2'): names are kept"),
-        ({"model_type": ["llama"]}, None, "no Llama-family language model (model_type ['llama']): names are kept"),
-        ({"model_type": None}, None, "no Llama-family language model (model_type None): names are kept"),
+        ({"model_type": "mamba"}, "mamba", "no language model of a family that is known here (model_type 'mamba'): names are kept"),
+        ({"model_type": ["llama"]}, None, "no language model of a family that is known here (model_type ['llama']): names are kept"),
+        ({"model_type": None}, None, "no language model of a family that is known here (model_type None): names are kept"),
         (
             {"architectures": ["LlamaForSequenceClassification"]},
             "LlamaForSequenceClassification",
-            "no Llama-family language model (architectures LlamaForSequenceClassification): names are kept",
+            "no language model of a family that is known here (architectures LlamaForSequenceClassification): names are kept",
         ),
         (
             {"quantization_config": {"quant_method": "awq"}},
