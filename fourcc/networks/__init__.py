@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fourcc.errors import UsageError, listed
+from fourcc.networks.gpt_oss import GPT_OSS
 from fourcc.networks.hyper import Hyper
 from fourcc.networks.llama import LLAMA
+from fourcc.networks.mixtral import MIXTRAL
 from fourcc.networks.network import LISTED, Network, Refusal, Shapes
+from fourcc.networks.qwen2_moe import QWEN2_MOE
+from fourcc.networks.qwen3_moe import QWEN3_MOE
 from fourcc.networks.spelling import ConfigClass, GgufArchitecture
 
-NETWORKS: dict[str, Network] = {network.name: network for network in (LLAMA,)}
+NETWORKS: dict[str, Network] = {network.name: network for network in (LLAMA, MIXTRAL, QWEN2_MOE, QWEN3_MOE, GPT_OSS)}
 # `model_type` of a config.json -> the network, and the class that reads the config.
 CLASSES: dict[str, tuple[Network, ConfigClass]] = {
     known.model_type: (network, known)
