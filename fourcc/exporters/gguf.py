@@ -95,9 +95,7 @@ def _model_keys(source: Source, network: Network, architecture: GgufArchitecture
     return [GGUFKey.of(ARCHITECTURE_KEY, architecture.name), *keys]
 
 
-def _read_back(
-    source: Source, own: Iterable[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]
-) -> Hyper:
+def _read_back(source: Source, own: Iterable[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> Hyper:
     """The hyper-parameters that a reader of the file finds."""
     longrope = source.hyper.get(f"{SCALING}type") == "longrope"  # then tensors say so
     shapes = {step.source.name: step.source.shape for step in steps}

@@ -68,7 +68,12 @@ def adopt(source: Source, keys: Keys) -> Source:
         unreadable=tuple(listed),
         architecture=network.name,
         hyper=hyper,
-        notes=(*source.notes, *reader.missing(), *_notes(network, everything, hyper, keys), *unknown_notes(network, GGUF, unknown)),
+        notes=(
+            *source.notes,
+            *reader.missing(),
+            *_notes(network, everything, hyper, keys),
+            *unknown_notes(network, GGUF, unknown),
+        ),
     )
 
 
