@@ -69,13 +69,12 @@ class Float8:
 
     def _block(self, module: Module, scales: SourceTensor, outs: int, ins: int) -> tuple[int, int]:
         """Rows and columns that share a scale, once the number of the scales is checked."""
-        count = prod(scales.shape)
-        block = self.block or ((None, None) if count == 1 else (1, None))
+        block = self.block or ((None, None) if prod(scales.shape) == 1 else (1, None))
         tall, wide = min(block[0] or outs, outs), min(block[1] or ins, ins)
-        expected = -(-outs // tall), -(-ins // wide)
-        if _long(scales.shape) != _long(expected):
-            needed = f"{expected[0]} x {expected[1]} for blocks of {tall} x {wide} of a matrix of {outs} x {ins}"
-            raise module.refusal(f"{scales.source_name} does not fit the weights", scales.shape, needed)
+        count = -(-outs // tall), -(-ins // wide)
+        if _long(scales.shape) != _long(count):
+            expected = f"{count[0]} x {count[1]} for blocks of {tall} x {wide} of a matrix of {outs} x {ins}"
+            raise module.refusal(f"{scales.source_name} does not fit the weights", scales.shape, expected)
         return tall, wide
 
     def _numbers(self, scales: SourceTensor, first: int, last: int) -> Floats:
