@@ -721,6 +721,11 @@ def decode_f8e4(parts: Bytes, rows: int, cols: int) -> list[float]:
     return [f8e4_value(byte) for byte in parts["values"]]
 
 
+def decode_f8e8(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """8 bits of exponent; 0xff is NaN."""
+    return [math.nan if byte == 255 else 2.0 ** (byte - 127) for byte in parts["values"]]
+
+
 def f8e4_value(byte: int) -> float:
     """The value of one byte."""
     sign, exponent, mantissa = (-1.0 if byte & 128 else 1.0), byte >> 3 & 15, byte & 7
@@ -1021,6 +1026,7 @@ DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the 
     "F8E4": decode_f8e4,
     "F8_G": decode_f8_g,
     "F8E5": decode_f8e5,
+    "F8E8": decode_f8e8,
     "F16": decode_plain("e"),
     "F32": decode_plain("f"),
     "F64": decode_plain("d"),

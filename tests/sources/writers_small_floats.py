@@ -48,6 +48,14 @@ def float8(
     return make
 
 
+def float8_powers(outs: int, ins: int, rng: np.random.Generator) -> Made:
+    """FP8 in blocks of 24 x 20 whose scales are E8M0."""
+    weight, powers = numbers((outs, ins), rng), rng.integers(110, 130, (-(-outs // 24), -(-ins // 20)))
+    scales = np.ldexp(np.float32(1), powers - 127).astype(np.float32)
+    parts = {"weight": weight, "weight_scale_inv": powers.astype(np.uint8).view(E8M0)}
+    return parts, weight.astype(np.float32) * spread(scales, 24, 20, (outs, ins))
+
+
 def mxfp8(outs: int, ins: int, rng: np.random.Generator) -> Made:
     """compressed-tensors' MXFP8: exponents for 32 columns each."""
     weight, exponents = numbers((outs, ins), rng), rng.integers(100, 130, (outs, ins // 32)).astype(np.uint8)
@@ -108,6 +116,7 @@ FLOAT8_GROUP = group(8, "float", "channel") | {"input_activations": {"num_bits":
 FLOAT_KINDS: dict[str, tuple[Maker, dict[str, object]]] = {
     "fp8 in blocks": (float8((24, 20), INV, dtype=F32), _fp8([24, 20]) | {"fmt": "e4m3"}),
     "fp8 in blocks of 128": (float8((128, 128), INV), _fp8([128, 128])),
+    "fp8 in blocks, powers of two": (float8_powers, _fp8([24, 20]) | {"scale_fmt": "ue8m0"}),
     "fp8 with one scale": (float8((None, None), dtype=F32, shaped=(), more=INPUT_SCALE), _fp8(None, "static")),
     "fp8 with one scale in a list": (
         float8((None, None), INV, shaped=(1,), more={"activation_scale": np.array(0.5, np.float32)}),

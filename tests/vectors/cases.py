@@ -684,6 +684,7 @@ CASES: dict[str, Cases] = {
     "f64": wide(),
     "f8e4": counted(1),
     "f8e5": counted(1),
+    "f8e8": counted(1),
     "f8_g": float8_groups(),
     "i16": counted(2),
     "i32": counted(4),

@@ -1,7 +1,7 @@
 """FP8: ``weight`` (out, in) in E4M3, and a scale for each block of rows and columns, which multiplies.
 
 =================================  =====================================================================
-DeepSeek, Qwen (``fp8``)           weight_scale_inv (blocks down, blocks across), or one number
+DeepSeek, Qwen (``fp8``)           weight_scale_inv (blocks down, blocks across), or one number; also E8M0
 AutoFP8 (``fp8``), fbgemm          weight_scale: one number, or one a row
 compressed-tensors, ModelOpt       weight_scale: one number, one a row, a block, or a group of a row;
                                    MXFP8: exponents of powers of two, for 32 columns each
@@ -20,7 +20,7 @@ import numpy as np
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import SourceTensor
-from fourcc.sources.weight_only.module import EXPONENTS, FLOAT8, FLOATS, Joined, Module, codes, dtype_of, values
+from fourcc.sources.weight_only.module import EXPONENTS, FLOAT8, FLOATS, POWERS, Joined, Module, codes, dtype_of, values
 
 BLOCK = tuple[int | None, int | None]  # rows and columns that share a scale; None: all
 EXPONENT_BIAS = 127
@@ -48,7 +48,7 @@ class Float8:
     def joined(self, module: Module) -> Joined:
         """The matrix."""
         weight, outs, ins = module.matrix("weight", FLOAT8)
-        scales = module.get(self._ending(module), EXPONENTS if self.exponents else FLOATS)
+        scales = module.get(self._ending(module), EXPONENTS if self.exponents else (*FLOATS, *POWERS))
         tall, wide = self._block(module, scales, outs, ins)
         across = -(-ins // wide)
         spec = foreign_format("weight-only", "float8 groups", module.path)
