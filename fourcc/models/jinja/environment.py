@@ -1,9 +1,9 @@
 """The environment that chat templates are written for: jinja2's immutable sandbox, as transformers sets it up.
 
-Facts from transformers 5.24 (``utils/chat_template_utils.py``): blocks are trimmed (``trim_blocks``, ``lstrip_blocks``);
-``break`` and ``continue`` are tags, and so is ``generation``, which only marks answers; ``tojson`` is `json.dumps` and
-escapes nothing for HTML; ``raise_exception``, ``strftime_now`` and ``dict`` are there; a namespace keeps no name that
-begins with an underscore. Older versions of jinja2 have known ways out of the sandbox.
+Facts from transformers 5.24 (``utils/chat_template_utils.py``): blocks are trimmed (``trim_blocks``,
+``lstrip_blocks``); ``break`` and ``continue`` are tags, and so is ``generation``, which only marks answers; ``tojson`` is
+`json.dumps` and escapes nothing for HTML; ``raise_exception``, ``strftime_now`` and ``dict`` are there; a namespace keeps
+no name that begins with an underscore. Versions of jinja2 before 3.1.6 have known ways out of the sandbox.
 
 Only a process of its own imports this module: see `fourcc.models.jinja.child`.
 """
@@ -59,7 +59,7 @@ class TemplateDict:
 class TemplateNamespace(Namespace):
     """The global ``namespace``; names that begin with an underscore are refused."""
 
-    def __init__(*args: Any, **kwargs: Any) -> None:  # noqa: N805, ANN401 - so that a name may be "self"
+    def __init__(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - so that a name may be "self"
         self, *values = args
         made = dict(*values, **kwargs)
         for name in made:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, SupportsIndex
+from typing import Any, Self, SupportsIndex
 
 GIVEN, OWN, UNKNOWN = 0, 1, 2  # origins: a user; the template, or a value that may hold special tokens; not known
 _RUN = re.compile(rb"\x00+|\x01+|\x02+")
@@ -28,7 +28,8 @@ class Marked(str):
     __slots__ = ("_origin",)
     _origin: bytes
 
-    def __new__(cls, text: str, origin: bytes | int = UNKNOWN) -> Marked:
+    def __new__(cls, text: str, origin: bytes | int = UNKNOWN) -> Self:
+        """The text, as the class says."""
         made = super().__new__(cls, plain(text))
         made._origin = bytes([origin]) * len(made) if isinstance(origin, int) else origin
         return made
@@ -59,7 +60,7 @@ class Marked(str):
         kept = self._origin[key]
         return Marked(super().__getitem__(key), bytes([kept]) if isinstance(kept, int) else kept)
 
-    def __iter__(self) -> Iterator[Marked]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Marked]:
         return (self[at] for at in range(len(self)))
 
     def join(self, parts: Iterable[str]) -> Marked:
@@ -80,7 +81,7 @@ class Marked(str):
 
     def removeprefix(self, prefix: str) -> Marked:
         """See `str`."""
-        return self[len(prefix) :] if self.startswith(prefix) else self
+        return self.removeprefix(prefix)
 
     def removesuffix(self, suffix: str) -> Marked:
         """See `str`."""
@@ -203,4 +204,3 @@ def runs_of(origin: bytes) -> list[tuple[int, int]]:
 def from_runs(runs: Iterable[Iterable[int]]) -> bytes:
     """The inverse of `runs_of`."""
     return b"".join(bytes([kind]) * count for kind, count in runs)
-

@@ -1,15 +1,15 @@
 """The environment of chat templates once more, on marked texts: the result knows who wrote each of its characters.
 
 Every text of a template's own is `OWN`: what stands between its tags, and constants in them. jinja2 compiles a
-template to Python code, in which texts are joined in a few ways only. Sums, ``~``, output, ``join``, ``indent``, ``format``
-keep origins; filters that take texts apart in other ways give unknown ones.
+template to Python code, in which texts are joined in a few ways only. Sums, ``~``, output, ``join``, ``indent`` and
+``format`` keep origins; filters that take texts apart in other ways give unknown ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from types import BuiltinMethodType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from jinja2 import nodes
 from jinja2.filters import do_indent, do_title, make_attrgetter
@@ -59,16 +59,20 @@ class OwnTexts(NodeTransformer):
 class MarkingFormatter(SandboxedFormatter):
     """`str.format` in the sandbox, with origins: text between fields is as the whole pattern, where that is of one."""
 
-    def vformat(self, pattern: str, args: Sequence[Any], kwargs: Any) -> Marked:  # noqa: ANN401 - a map
-        """The pattern with its fields filled."""
+    def marked(self, pattern: str, args: Sequence[Any], kwargs: Any) -> Marked | None:  # noqa: ANN401 - a map
+        """The pattern with its fields filled; None where a field's width is a field itself."""
         number, parts = 0, []
         for text, name, spec, conversion in self.parse(plain(pattern)):
             parts.append(blend(text, pattern))
             if name is None:
                 continue
-            number, name = (number, name) if name[:1] not in ("", ".", "[") else (number + 1, f"{number}{name}")
-            value = self.convert_field(self.get_field(name, args, kwargs)[0], conversion)
-            parts.append(self._filled(value, plain(self.vformat(spec or "", args, kwargs))))
+            if "{" in (spec or ""):
+                return None
+            automatic = name[:1] in ("", ".", "[")
+            field = f"{number}{name}" if automatic else name
+            number += automatic
+            value = self.convert_field(self.get_field(field, args, kwargs)[0], conversion)
+            parts.append(self._filled(value, spec or ""))
         return join("", parts)
 
     def _filled(self, value: object, spec: str) -> Marked:
@@ -86,7 +90,8 @@ class Safe(Markup):
     __slots__ = ("_marked",)
     _marked: Marked
 
-    def __new__(cls, text: Any) -> Safe:  # noqa: ANN401 - what the filter is given
+    def __new__(cls, text: Any) -> Self:  # noqa: ANN401 - what the filter is given
+        """The text, as the class says."""
         made = super().__new__(cls, text)
         made._marked = text if isinstance(text, Marked) else blend(plain(made), text)
         return made
@@ -108,7 +113,7 @@ class MarkingEnvironment(ChatEnvironment):
         super().__init__(finalize=_final)
         self.filters.update(tojson=_tojson, join=_join, indent=_indent, title=_title, safe=Safe, string=_string)
 
-    def concat(self, parts: Iterable[str]) -> Marked:  # type: ignore[override]
+    def concat(self, parts: Iterable[str]) -> Marked:
         """The texts of an output, a macro or a block in a row."""
         return join("", list(parts))
 
@@ -128,14 +133,15 @@ class MarkingEnvironment(ChatEnvironment):
         wrapped = super().wrap_str_format(value)
         if wrapped is None or not isinstance(value, (MethodType, BuiltinMethodType)):
             return wrapped
-        pattern = value.__self__
+        pattern: Any = value.__self__
         return wrapped if hasattr(pattern, "__html__") else self._formatting(pattern, wrapped)
 
     def _formatting(self, pattern: str, wrapped: Callable[..., str]) -> Callable[..., str]:
         def formatted(*args: Any, **kwargs: Any) -> str:  # noqa: ANN401 - the fields'
             expected = wrapped(*args, **kwargs)
             whole_map = wrapped.__name__ == "format_map"
-            found = MarkingFormatter(self).vformat(pattern, () if whole_map else args, args[0] if whole_map else kwargs)
+            fields = ((), args[0]) if whole_map else (args, kwargs)
+            found = MarkingFormatter(self).marked(pattern, *fields)
             return found if found == expected else blend(plain(expected), pattern, list(args), kwargs)
 
         return formatted
@@ -193,5 +199,3 @@ def _indent(s: str, width: int | str = 4, first: bool = False, blank: bool = Fal
     lines = [*(s + end).splitlines()]
     kept = [line if at == 0 or not (line or blank) else space + line for at, line in enumerate(lines)]
     return join(end, [space + kept[0], *kept[1:]] if first else kept)
-
-

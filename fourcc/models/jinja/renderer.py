@@ -24,10 +24,6 @@ CHILD = "fourcc.models.jinja.child"
 _WHAT = {"syntax": "the chat template is not one that jinja2 takes", "failed": "the chat template fails"}
 
 
-class TemplateRefusalError(UsageError):
-    """A chat template refuses a conversation, in its own words."""
-
-
 def is_installed() -> bool:
     """Whether jinja2 is there; it is not imported."""
     return find_spec("jinja2") is not None
@@ -51,13 +47,12 @@ class Renderer:
     _end: weakref.finalize[..., Any] | None = attrs.field(default=None, init=False)
 
     def render(self, values: Mapping[str, object]) -> Rendered:
-        """What the template gives for values.
+        """What the template gives for values, or its own words where it refuses them.
 
         Args:
             values: name -> value; texts that are not `Marked` are of users.
 
         Raises:
-            TemplateRefusalError: the template refuses the values.
             UsageError: the template fails, takes too long or too much memory; jinja2 is not installed; a value is none
                 that a template takes.
         """
@@ -69,7 +64,7 @@ class Renderer:
         if "why" not in result:
             return Rendered(result["text"], from_runs(result["runs"]))
         if result["kind"] == "refused":
-            raise TemplateRefusalError(f"the chat template refuses this: {result['why']:.300}", file=self.file)
+            return Rendered("", b"", result["why"])
         raise UsageError(_WHAT[result["kind"]], file=self.file, found=result["why"])
 
     def close(self) -> None:
@@ -92,7 +87,7 @@ class Renderer:
         assert process.stdin is not None
         assert process.stdout is not None
         slow = threading.Event()
-        timer = threading.Timer(limit, lambda: (slow.set(), process.kill()))
+        timer = threading.Timer(limit, _stop, (process, slow))
         timer.start()
         try:
             process.stdin.write(job)
@@ -114,6 +109,12 @@ class Renderer:
         words = last_words(self._said.read().decode(errors="replace"))
         self.close()
         raise UsageError(_WHAT["failed"], file=self.file, found=why or f"{ending(code)}; {words}".rstrip("; "))
+
+
+def _stop(process: subprocess.Popen[bytes], slow: threading.Event) -> None:
+    """Ends a process that is too slow; who waits for it sees why."""
+    slow.set()
+    process.kill()
 
 
 def _end(process: subprocess.Popen[bytes], said: IO[bytes]) -> None:

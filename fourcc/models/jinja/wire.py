@@ -1,8 +1,8 @@
 """Values and results as JSON, on their way to the process that runs templates and back.
 
 A text of users is a JSON string; a marked one ``{"text": ..., "runs": [[origin, count], ...]}``; a map
-``{"map": [[key, value], ...]}``, so that no map of users looks like a marked text. A text with a lone surrogate is none of
-Unicode: callers refuse it before.
+``{"map": [[key, value], ...]}``, so that no map of users looks like a marked text. A text with a lone surrogate is
+refused: it is not Unicode.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ class Rendered:
     Attributes:
         text: the characters.
         origin: a byte for each: `GIVEN`, `OWN` or `UNKNOWN`.
+        refusal: the template's words where it refuses what it is given, by ``raise_exception``; then there is no text.
     """
 
     text: str
     origin: bytes
+    refusal: str | None = None
 
 
 def packed(value: object, depth: int = 0) -> object:
@@ -86,4 +88,4 @@ def without_marks(value: Any) -> Any:  # noqa: ANN401 - what `unpacked` gives
 
 def given_in(value: object) -> str:
     """The texts of users in a value, one a line."""
-    return "\n".join(text for text in texts_in(value) if GIVEN in (origin_of(text) if isinstance(text, Marked) else [0]))
+    return "\n".join(text for text in texts_in(value) if not isinstance(text, Marked) or GIVEN in origin_of(text))

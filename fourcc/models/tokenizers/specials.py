@@ -1,11 +1,11 @@
 """Tokens of a text in which some names of special tokens stand for these, and others are only text.
 
-The text is one that a chat template has made: which part of it may hold special tokens, the caller tells. Where every name
-in the text may stand for its token, the tokenizer finds them itself, so that the tokens are those of any other program.
-Elsewhere
+The text is one that a chat template has made; the caller tells which part of it may hold special tokens. Where every
+name in the text may stand for its token, the tokenizer finds them itself, so that the tokens are those of any other
+program. Elsewhere
 
-* a tokenizer.json is opened once more, with private-use characters in place of the names: the text has them where a name
-  stands for its token, and is cut as a whole, with all rules of the package about white space beside a token;
+* a tokenizer.json is opened once more, with private-use characters in place of the names: the text has them where a
+  name stands for its token, and is cut as a whole, by all rules of the package about white space beside a token;
 * the tokenizers of ours, and SentencePiece, encode the text between special tokens apart, as they do in llama.cpp.
 """
 
@@ -132,6 +132,17 @@ class SpecialNames:
         vocabulary = attrs.evolve(tokenizer.vocabulary, kinds=changed)
         evolved: Tokenizer = attrs.evolve(tokenizer, vocabulary=vocabulary)  # type: ignore[misc]
         return evolved
+
+
+def parsed(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The tokens of a text in which every name of a special token stands for it, behind those that begin any text.
+
+    Raises:
+        UsageError: see `SpecialNames.encode`.
+    """
+    ids = SpecialNames.of(tokenizer, "").encode(text, lambda start, end: True) if text else []  # noqa: ARG005 - all
+    before = tokenizer.encode("")
+    return ids if ids[: len(before)] == before else [*before, *ids]
 
 
 @attrs.frozen(eq=False)
