@@ -130,7 +130,7 @@ class Conversation:
             self.messages.append({"role": "assistant", "content": join("", pieces)})
 
     def _marked(self, text: str, token: int) -> Marked:
-        """The text of a token of an answer: an added one, such as those around a thought, stays one in later prompts."""
+        """The text of a token of an answer: an added one, such as those around a thought, stays one later on."""
         name = self.tokenizer.name(token)
         own = len(name) if self.tokenizer.added.get(name) == token and text.endswith(name) else 0
         given = len(text) - own

@@ -1,9 +1,9 @@
 """The environment that chat templates are written for: jinja2's immutable sandbox, as transformers sets it up.
 
 Facts from transformers 5.24 (``utils/chat_template_utils.py``): blocks are trimmed (``trim_blocks``,
-``lstrip_blocks``); ``break`` and ``continue`` are tags, and so is ``generation``, which only marks answers; ``tojson`` is
-`json.dumps` and escapes nothing for HTML; ``raise_exception``, ``strftime_now`` and ``dict`` are there; a namespace keeps
-no name that begins with an underscore. Versions of jinja2 before 3.1.6 have known ways out of the sandbox.
+``lstrip_blocks``); ``break`` and ``continue`` are tags, and so is ``generation``, which only marks answers; ``tojson``
+is `json.dumps` and escapes nothing for HTML; ``raise_exception``, ``strftime_now`` and ``dict`` are there; a namespace
+keeps no name that begins with an underscore. Versions of jinja2 before 3.1.6 have known ways out of the sandbox.
 
 Only a process of its own imports this module: see `fourcc.models.jinja.child`.
 """
@@ -22,6 +22,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from jinja2.parser import Parser
 
 
@@ -114,12 +115,12 @@ class ChatEnvironment(ImmutableSandboxedEnvironment):
     def _time(self, form: str) -> str:
         return self.now.strftime(str(form))
 
-    def rendered(self, template: str, values: Mapping[str, Any], now: datetime) -> str:
-        """What a template gives for values.
+    def rendered(self, template: Template, values: Mapping[str, Any], now: datetime) -> str:
+        """What a template of this environment gives for values.
 
         Raises:
-            TemplateError: jinja2 does not take the template, or the template refuses the values.
+            RefusedError: the template refuses the values.
             Exception: the template fails, in any way that Python knows.
         """
         self.now = now
-        return self.from_string(template).render(values)
+        return template.render(values)

@@ -81,11 +81,11 @@ class Marked(str):
 
     def removeprefix(self, prefix: str) -> Marked:
         """See `str`."""
-        return self.removeprefix(prefix)
+        return self[len(self) - len(super().removeprefix(prefix)) :]
 
     def removesuffix(self, suffix: str) -> Marked:
         """See `str`."""
-        return self[: len(self) - len(suffix)] if self.endswith(suffix) else self
+        return self[: len(super().removesuffix(suffix))]
 
     def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[Marked]:  # type: ignore[override]
         """See `str`."""

@@ -88,4 +88,4 @@ def without_marks(value: Any) -> Any:  # noqa: ANN401 - what `unpacked` gives
 
 def given_in(value: object) -> str:
     """The texts of users in a value, one a line."""
-    return "\n".join(text for text in texts_in(value) if not isinstance(text, Marked) or GIVEN in origin_of(text))
+    return "\n".join(text for text in texts_in(value) if text and (type(text) is str or GIVEN in origin_of(text)))
