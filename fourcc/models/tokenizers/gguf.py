@@ -42,12 +42,6 @@ def read_gguf(data: bytes, file: object) -> ScoredTokenizer | BytePairTokenizer:
     )
 
 
-def chat_template(data: bytes, file: object) -> str | None:
-    """The Jinja template in the bytes of the blob, or None. Raises InputError where the blob is damaged."""
-    template = unpacked(data, file).get("tokenizer.chat_template")
-    return template if isinstance(template, str) else None
-
-
 class _Keys:
     """The blob's values, by the last part of their keys."""
 
