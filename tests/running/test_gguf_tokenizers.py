@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
-from fourcc.models.tokenizers.splitting import SPLITTINGS
+from fourcc.models.tokenizers.splits import SPLITTINGS
 from fourcc.models.tokenizers.vocabulary import Cutter
 from fourcc.sources import open_source
 from tests.examples import examples

@@ -15,7 +15,7 @@ from fourcc.errors import InputError
 from fourcc.models.tokenizers.ends import named_ends
 from fourcc.models.tokenizers.gguf_bpe import BytePairTokenizer
 from fourcc.models.tokenizers.gguf_spm import SPACE, ScoredTokenizer
-from fourcc.models.tokenizers.splitting import SPLITTINGS
+from fourcc.models.tokenizers.splits import SPLITTINGS
 from fourcc.models.tokenizers.tokenizer import MAX_TOKENS
 from fourcc.models.tokenizers.vocabulary import TokenKind, Vocabulary, byte_of
 from fourcc.sources.gguf_values import unpacked_map
