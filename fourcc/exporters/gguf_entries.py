@@ -25,7 +25,8 @@ def key_of(name: str, value: Any) -> GGUFKey:  # noqa: ANN401 - any value that a
 
 def keys_of(values: Mapping[str, Any]) -> list[GGUFKey]:
     """Keys by the last part of their names; what is None has no key."""
-    return [key_of(PREFIX + name, value) for name, value in values.items() if value is not None]
+    named = {name if name.startswith("tokenizer.") else PREFIX + name: value for name, value in values.items()}
+    return [key_of(name, value) for name, value in named.items() if value is not None]
 
 
 def scored(entries: Sequence[TokenEntry]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ pre-tokenizer and a post-processor, each an object with a ``type``, and tokens t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import attrs
@@ -97,6 +98,7 @@ class TokenizerJson:
         return TokenKind.NORMAL if token in self.texts else TokenKind.UNUSED
 
 
+@lru_cache(maxsize=1)
 def read_tokenizer_json(data: bytes, file: object) -> TokenizerJson:
     """What a tokenizer.json says.
 

@@ -91,10 +91,6 @@ _CHAMELEON = (
     _GPT2,
 )
 _KIMI = r"\p{Han}+|" + _by_case(r"\p{N}{1,3}", rf"{_MARKS}[\r\n]*", rf"{_ENDINGS}?", r"(?!\p{Han})")
-_BAILING = (
-    r"'(?:[sS\p{LongS}dDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
-    rf"|{_MARKS}[\r\n]*|\s*[\r\n]|{_BLANKS}"
-)
 _EXAONE_MOE = _by_kind(r"\p{N}", rf"{_MARKS}[\r\n/]?", rf"\s*[\r\n]|{_BLANKS}", r"(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+")
 _QWEN35 = _by_kind(r"\p{N}", r" ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*", letters=r"[\p{L}\p{M}]+")
 _SEED = _by_kind(r"\p{N}", r" ?[^\s\p{L}\p{N}\r\n]+")
@@ -116,7 +112,13 @@ _FAMILIES: tuple[tuple[Splitting, str], ...] = (
     ),
     (Splitting((_LLAMA3,), whole_words=True), "glm4 glm5"),
     (Splitting((_LLAMA3,)), "dbrx smaug-bpe chatglm-bpe"),
-    (Splitting((_QWEN2,)), ("qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2")),
+    (
+        Splitting((_QWEN2,)),
+        (
+            "qwen2 deepseek-r1-qwen kormo f2llmv2 megrez stablelm2 hunyuan solar-open grok-2 "
+            "bailingmoe bailingmoe2 llada-moe"
+        ),
+    ),
     (Splitting((_QWEN35,)), "qwen35"),
     (Splitting((_by_case(r"\p{N}", rf"{_MARKS}[\r\n/]*"),), whole_words=True, bos=True), "tekken"),
     (Splitting((_O200K,)), "gpt-4o llama4 kanana2 talkie minimax-m2"),
@@ -137,9 +139,8 @@ _FAMILIES: tuple[tuple[Splitting, str], ...] = (
     (Splitting((_BLOOM, _DIGIT)), "viking"),
     (Splitting((_JAIS2,)), "jais-2"),
     (Splitting((_KIMI,)), "kimi-k2"),
-    (Splitting((r"\d{1,3}(?=(?:\d{3})*(?![\p{L}\p{M}\p{N}\p{Pc}]))", _O200K)), "tiny_aya cohere2moe"),
+    (Splitting((r"\d{1,3}(?=(?:\d{3})*(?![\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\p{Latin1}]))", _O200K)), "tiny_aya cohere2moe"),
     (Splitting((r"\p{N}+", r"(?=(\d{3})+(?!\d))")), "superbpe"),
-    (Splitting((_BAILING,)), "bailingmoe bailingmoe2 llada-moe"),
     (Splitting((_SEED,)), "seed-coder"),
     (Splitting((_QWEN2.removeprefix(f"{_ENDINGS}|"),)), "ufakzeka"),  # Turkish endings begin with an apostrophe, too
     (Splitting((r"[^\n]+|\n+", _QWEN2)), "laguna"),

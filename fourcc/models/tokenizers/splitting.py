@@ -50,9 +50,10 @@ _CATEGORIES = (
     "Co",
     "Cn",
 )
-# Behind a category's name: its characters of the Han script, and the long s, which is an s where case does not count.
-_HAN, _LONG_S = "Han", "LongS"
-_KINDS = (*_CATEGORIES, *(each + _HAN for each in _CATEGORIES), "Ll" + _LONG_S)
+# Behind a category's name: its characters of the Han script; the long s, which is an s where case does not count;
+# superscripts and fractions of Latin-1, which belong to words where other numbers without a place value do not.
+_HAN, _LONG_S, _LATIN1 = _SCRIPTS = ("Han", "LongS", "Latin1")
+_KINDS = (*_CATEGORIES, *(each + _HAN for each in _CATEGORIES), "Ll" + _LONG_S, "No" + _LATIN1)
 _STAND_INS = {name: chr(0xE000 + number) for number, name in enumerate(_KINDS)}
 _NEXT_LINE = 0x85  # a control character, but white space
 _ESCAPES = re.compile(r"\[\^?|\]|\\p\{(\w+)\}|\\[sSd]|\\.")
@@ -89,8 +90,8 @@ def _kind(point: int) -> str:
     if point == _NEXT_LINE:
         return "Zs"
     kind = category(chr(point))
-    if point == ord("\u017f"):
-        return kind + _LONG_S
+    if point == ord("\u017f") or (kind == "No" and point < 0x100):
+        return kind + (_LATIN1 if kind == "No" else _LONG_S)
     return kind + _HAN * (kind != "Cn" and any(first <= point <= last for first, last in _HAN_RANGES))
 
 
@@ -98,9 +99,9 @@ _SHAPE = _StandIns()
 
 
 def _members(name: str) -> str:
-    """The characters of a category, of the Han script, or the long s, for the inside of brackets."""
+    """The characters of a category, or of a part of categories, for the inside of brackets."""
     ascii_ones = [chr(point) for point in range(0x80) if category(chr(point)).startswith(name)]
-    wanted = str.endswith if name in (_HAN, _LONG_S) else str.startswith
+    wanted = str.endswith if name in _SCRIPTS else str.startswith
     others = [stand_in for kind, stand_in in _STAND_INS.items() if wanted(kind, name)]
     return re.escape("".join([*ascii_ones, *others]))
 
