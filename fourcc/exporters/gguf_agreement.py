@@ -1,4 +1,4 @@
-"""Which of several ways to write a vocabulary into a GGUF file gives the tokens that the tokenizer itself gives.
+"""Finds, of several ways to write a vocabulary into a GGUF file, the one that gives the tokenizer's own tokens.
 
 Nothing is believed of a tokenizer that its texts do not show: each way is read as this package reads such a file, and
 is given some thousand probe texts and pieces of the vocabulary's own. The first that makes the same tokens of all is
@@ -23,7 +23,7 @@ _EVERY = 5  # the closest way is looked for with every fifth text
 
 
 @attrs.frozen(eq=False)
-class Candidate:
+class WayToWrite:
     """A way to write a vocabulary.
 
     Attributes:
@@ -38,7 +38,7 @@ class Candidate:
 
 
 @attrs.frozen
-class Difference:
+class OtherTokens:
     """A text of which two tokenizers make different tokens; None in place of tokens: the text is refused."""
 
     text: str
@@ -57,7 +57,7 @@ def encoded(tokenizer: Tokenizer, text: str) -> list[int] | None:
         return None
 
 
-def agreeing(candidates: Iterable[Candidate], theirs: Tokenizer, texts: Sequence[str], file: object) -> Candidate:
+def agreeing(candidates: Iterable[WayToWrite], theirs: Tokenizer, texts: Sequence[str], file: object) -> WayToWrite:
     """The first candidate that makes the same tokens of every text.
 
     Raises:
@@ -72,12 +72,12 @@ def agreeing(candidates: Iterable[Candidate], theirs: Tokenizer, texts: Sequence
     raise _refusal(tried, texts, expected, file)
 
 
-def differences(ours: Tokenizer, texts: Sequence[str], expected: Sequence[list[int] | None]) -> Iterator[Difference]:
+def differences(ours: Tokenizer, texts: Sequence[str], expected: Sequence[list[int] | None]) -> Iterator[OtherTokens]:
     """The texts of which a tokenizer does not make the expected tokens."""
     for text, tokens in zip(texts, expected, strict=True):
         found = encoded(ours, text)
         if found != tokens:
-            yield Difference(text, tokens, found)
+            yield OtherTokens(text, tokens, found)
 
 
 def note_on_rules(rule: str) -> str:
@@ -87,7 +87,7 @@ def note_on_rules(rule: str) -> str:
 
 
 def _refusal(
-    tried: Sequence[Candidate], texts: Sequence[str], expected: Sequence[list[int] | None], file: object
+    tried: Sequence[WayToWrite], texts: Sequence[str], expected: Sequence[list[int] | None], file: object
 ) -> UsageError:
     few, want = texts[::_EVERY], expected[::_EVERY]
     counts = [sum(1 for _ in differences(each.tokenizer(), few, want)) for each in tried]
@@ -105,7 +105,7 @@ def _shown(tokens: list[int] | None) -> str:
     return "no tokens, but refuses it" if tokens is None else f"{tokens}"[:80]
 
 
-def read_as_written(name: str, values: Mapping[str, Any], file: object) -> Candidate:
+def read_as_written(name: str, values: Mapping[str, Any], file: object) -> WayToWrite:
     """A candidate that is read as a file with these keys would be."""
     named = {key if key.startswith("tokenizer.") else PREFIX + key: value for key, value in values.items()}
-    return Candidate(name, values, cache(partial(tokenizer_of, named, file)))
+    return WayToWrite(name, values, cache(partial(tokenizer_of, named, file)))

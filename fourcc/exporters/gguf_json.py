@@ -7,7 +7,7 @@ from typing import Any
 from unicodedata import normalize
 
 from fourcc.errors import UsageError
-from fourcc.exporters.gguf_agreement import OWN, Candidate, agreeing, note_on_rules
+from fourcc.exporters.gguf_agreement import OWN, WayToWrite, agreeing, note_on_rules
 from fourcc.exporters.gguf_pairs import (
     byte_candidates,
     character_candidates,
@@ -75,7 +75,8 @@ def _stays(text: str, described: TokenizerJson, theirs: HuggingFaceTokenizer) ->
         return False
     normalizer = theirs.package.normalizer
     normal = normalizer.normalize_str(text) if normalizer else text
-    return bool(normal.replace(SPACE, " ").strip(" ") == text.strip(" "))
+    # Characters that belong together are not always taken together by the package: NFKC joins them.
+    return bool(normalize("NFKC", normal.replace(SPACE, " ").strip(" ")) == text.strip(" "))
 
 
 def _plain(text: str) -> str:
@@ -91,7 +92,7 @@ def _spread(texts: list[str], count: int) -> list[str]:
 
 def _candidates(
     described: TokenizerJson, specials: Mapping[str, Any], theirs: HuggingFaceTokenizer, texts: list[str]
-) -> Iterator[Candidate]:
+) -> Iterator[WayToWrite]:
     kind = described.model.get("type")
     if kind == "BPE" and is_bytewise(described):
         return byte_candidates(described, specials, _cutting(described, theirs, texts))

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from fourcc.errors import InputError, UsageError
-from fourcc.exporters.gguf_agreement import Candidate, read_as_written
+from fourcc.exporters.gguf_agreement import WayToWrite, read_as_written
 from fourcc.exporters.gguf_entries import TokenEntry, refuse_twins, scored
 from fourcc.exporters.tokenizer_json import FORMS, TokenizerJson
 from fourcc.models.tokenizers.gguf import NORMAL_FORM
@@ -67,7 +67,7 @@ def pairs_of_bytes(described: TokenizerJson, specials: Values, pre: str) -> dict
 
 def byte_candidates(
     described: TokenizerJson, specials: Values, alike: Callable[[Splitting], bool]
-) -> Iterator[Candidate]:
+) -> Iterator[WayToWrite]:
     """A candidate for each way to cut: first those that cut alike, then those that treat whole words alike."""
     values = pairs_of_bytes(described, specials, "gpt-2")
     base = read_as_written("gpt2", values, described.file).tokenizer()
@@ -78,10 +78,10 @@ def byte_candidates(
         return not alike(family[1]), family[1].whole_words is not whole
 
     for name, splitting in sorted(families(), key=order):
-        yield Candidate(f"the pre-tokenizer {name!r}", values | {"pre": name}, partial(base.cut_by, splitting))
+        yield WayToWrite(f"the pre-tokenizer {name!r}", values | {"pre": name}, partial(base.cut_by, splitting))
 
 
-def character_candidates(described: TokenizerJson, specials: Values) -> Iterator[Candidate]:
+def character_candidates(described: TokenizerJson, specials: Values) -> Iterator[WayToWrite]:
     """Scored vocabularies, with a space before a text and without, and Gemma 4's kind."""
     _refuse_affixes(described)
     texts, kinds = _with_bytes(described)

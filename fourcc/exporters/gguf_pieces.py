@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from fourcc.errors import InputError
-from fourcc.exporters.gguf_agreement import Candidate, read_as_written
+from fourcc.exporters.gguf_agreement import WayToWrite, read_as_written
 from fourcc.exporters.gguf_entries import refuse_twins
 from fourcc.exporters.tokenizer_json import TokenizerJson
 from fourcc.models.tokenizers.gguf_spm import SPACE
@@ -19,7 +19,7 @@ from fourcc.models.tokenizers.vocabulary import TokenKind
 _GOES_ON = "##"  # before a piece that goes on in a word, unless the model says another
 
 
-def unigram_candidates(described: TokenizerJson, specials: Mapping[str, Any]) -> Iterator[Candidate]:
+def unigram_candidates(described: TokenizerJson, specials: Mapping[str, Any]) -> Iterator[WayToWrite]:
     """With a space before a text and without, with runs of spaces as they are and as one."""
     texts, kinds = described.table()
     unknown = described.model.get("unk_id")
@@ -45,7 +45,7 @@ def unigram_candidates(described: TokenizerJson, specials: Mapping[str, Any]) ->
         yield read_as_written(name, values, described.file)
 
 
-def word_candidates(described: TokenizerJson, specials: Mapping[str, Any]) -> Iterator[Candidate]:
+def word_candidates(described: TokenizerJson, specials: Mapping[str, Any]) -> Iterator[WayToWrite]:
     """The one way: a piece that begins a word has U+2581 before it, one that goes on has nothing."""
     texts, kinds = described.table()
     mark = described.model.get("continuing_subword_prefix")

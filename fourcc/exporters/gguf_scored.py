@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fourcc.errors import InputError, UsageError
-from fourcc.exporters.gguf_agreement import Candidate, agreeing, note_on_rules, read_as_written
+from fourcc.exporters.gguf_agreement import WayToWrite, agreeing, note_on_rules, read_as_written
 from fourcc.exporters.gguf_entries import TokenEntry, scored
 from fourcc.exporters.tokenizer_json import object_of
 from fourcc.models.tokenizers.gguf_spm import SPACE
@@ -139,7 +139,7 @@ def _common(theirs: SentencePieceTokenizer, entries: list[TokenEntry], *, add_bo
     }
 
 
-def _candidates(theirs: SentencePieceTokenizer, rules: SentencePieceRules, common: Values) -> Iterator[Candidate]:
+def _candidates(theirs: SentencePieceTokenizer, rules: SentencePieceRules, common: Values) -> Iterator[WayToWrite]:
     """A vocabulary that merges by score, and one that takes the likeliest pieces; the model's own way comes first."""
     likeliest = common | {"model": "t5", "remove_extra_whitespaces": rules.merges_spaces}
     if rules.charsmap:

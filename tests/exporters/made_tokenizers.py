@@ -76,7 +76,7 @@ def cuts() -> dict[str, Any]:
 
 @cache
 def texts() -> tuple[str, ...]:
-    """What the tokenizers are trained on: other texts than those that they are probed with, of the same words."""
+    """The texts that tokenizers are trained on: other ones than those that they are probed with, of the same words."""
     pairs = zip(probe_texts()[700:1700], probe_texts()[1200:2200], strict=True)
     return tuple(f"{one} {two}".replace("</s>", "").replace("<|x|>", "") for one, two in pairs)
 
