@@ -60,6 +60,7 @@ def export(  # noqa: PLR0913 - one an option
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
+    pre: options.Pre = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -69,10 +70,12 @@ def export(  # noqa: PLR0913 - one an option
     """Export a model to GGUF, safetensors or llama2.c."""
     from fourcc.exporters import kind_of
     from fourcc.exporters.export import check_targets, execute_export, plan_export
+    from fourcc.exporters.forced_pre import with_pre
     from fourcc.sources import open_source
 
     kind, rules = kind_of(output, to), rules_of(policy, formats, recipe)
-    with open_source(source, tokenizer) as opened:
+    with open_source(source, tokenizer) as came:
+        opened = with_pre(came, pre)
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)

@@ -12,7 +12,7 @@ import json
 import attrs
 
 from fourcc.conversion.pipeline import Step
-from fourcc.exporters.gguf_tokenizer import ends_left_behind
+from fourcc.exporters.gguf_ends import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.rows import in_halves
