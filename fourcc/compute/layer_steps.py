@@ -53,7 +53,7 @@ class LayerSteps(StepTable):
     def __init__(self, count: int, sizes: Sizes, position: Array, threads: int) -> None:
         super().__init__(threads)
         self.count, self._sizes, self._position = count, sizes, position
-        self._kept: list[object] = [position]
+        self._kept.append(position)
 
     # -- norms
 
@@ -131,7 +131,7 @@ class LayerSteps(StepTable):
         """SwiGLU: silu(x) * y."""
         self.activate("silu", x, y, out)
 
-    def activate(self, function: str, x: Buffer, y: Buffer | None, out: Buffer) -> None:
+    def activate(self, function: str, x: Buffer, y: Buffer | None, out: Buffer, count: int | None = None) -> None:
         """A function of x, times y where there is one.
 
         Args:
@@ -139,14 +139,17 @@ class LayerSteps(StepTable):
             x: the activations.
             y: what the results are multiplied by.
             out: where they go; it may be x or y.
+            count: rows; None: one for each activation.
         """
         kernel = (activations.PLAIN if y is None else activations.GATED)[function]
-        self._add(kernel, self._model(x.width), self._job(x, y, out), self.count)
+        self._add(kernel, self._model(x.width), self._job(x, y, out), self.count if count is None else count)
 
-    def clamped_gate(self, x: Buffer, y: Buffer, out: Buffer, *, limit: float, alpha: float) -> None:
+    def clamped_gate(
+        self, x: Buffer, y: Buffer, out: Buffer, *, limit: float, alpha: float, count: int | None = None
+    ) -> None:
         """The gate of gpt-oss: a sigmoid(alpha a) (b + 1), of a = x up to the limit, b = y within +-limit."""
         model = self._model(x.width, limit=limit, factor=alpha)
-        self._add(activations.clamped_gate, model, self._job(x, y, out), self.count)
+        self._add(activations.clamped_gate, model, self._job(x, y, out), self.count if count is None else count)
 
     # -- attention
 

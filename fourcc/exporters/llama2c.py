@@ -19,6 +19,7 @@ from fourcc.errors import UsageError
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.refusals import refuse_heads, refuse_impossible, refuse_scheme, refuse_unsaid
 from fourcc.models.architecture import Architecture
+from fourcc.networks.llama import LLAMA
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.policy.writing import rules_text

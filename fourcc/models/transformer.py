@@ -100,8 +100,8 @@ class Transformer:
     @property
     def range_use(self) -> RangeUse:
         """How many of its matrices use static ranges. The others have none, or kernels that do not heed them."""
-        matrices = self.weights.matrices
-        return RangeUse(sum(matrix.ranges is not None for matrix in matrices), len(matrices))
+        matrices, stacks = self.weights.matrices, self.weights.stacks
+        return RangeUse(sum(matrix.ranges is not None for matrix in matrices), len(matrices) + len(stacks))
 
     @property
     def exact(self) -> bool:

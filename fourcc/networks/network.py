@@ -30,7 +30,8 @@ class Tensor:
     """A tensor that a network takes.
 
     Attributes:
-        dims: its dimensions, rows first; a dimension is a hyper-parameter or a product: ``n_heads * head_dim``.
+        dims: its dimensions, rows first; a dimension is a number, a hyper-parameter, or a product:
+            ``n_heads * head_dim``.
         needed: whether no model can be run without it.
         unless: a hyper-parameter; if it is true the tensor must be absent, if it is false it must be present, and if
             the model does not state it, both are allowed.
@@ -253,7 +254,7 @@ def _flag(hyper: Hyper, name: str | None, layer: int) -> bool:
 
 
 def _size(word: str, hyper: Hyper) -> int | None:
-    factors = [hyper.get(name) for name in word.split(" * ")]
+    factors = [int(name) if name.isdigit() else hyper.get(name) for name in word.split(" * ")]
     return prod(factors) if all(type(factor) is int for factor in factors) else None  # type: ignore[arg-type]  # all int
 
 

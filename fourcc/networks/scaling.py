@@ -99,6 +99,11 @@ def _impossible(kind: str, said: dict[str, object], turned: int) -> Iterator[Ref
         yield Refusal(f"its hyper-parameter {SCALING}{word}", expected=f"none, for rope scaling {kind!r}", unknown=True)
 
 
+def magnitude(factor: float, scale: float = 1.0) -> float:
+    """YaRN's factor of rotated queries and keys, for a context that is stretched by a factor."""
+    return 1.0 if factor <= 1 else 0.1 * scale * log(factor) + 1
+
+
 def usual_magnitude(kind: str, factor: float, original: float) -> float:
     """What a kind of scaling multiplies rotated queries and keys by, where nothing states it.
 
@@ -109,4 +114,4 @@ def usual_magnitude(kind: str, factor: float, original: float) -> float:
     """
     if factor <= 1 or kind not in ("yarn", "longrope"):
         return 1.0
-    return 0.1 * log(factor) + 1 if kind == "yarn" else sqrt(1 + log(factor) / log(original))
+    return magnitude(factor) if kind == "yarn" else sqrt(1 + log(factor) / log(original))

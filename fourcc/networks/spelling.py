@@ -82,12 +82,14 @@ class Joined:
         names: spelling -> the one tensor's name, in the spellings that have it.
         by_head: spellings in which the rows of each head's q, k and v stand together.
         alternating: spellings in which rows of the parts take turns, one by one.
+        apart: spellings whose readers take the parts by themselves, too.
     """
 
     parts: tuple[str, ...]
     names: Mapping[str, str]
     by_head: tuple[str, ...] = ()
     alternating: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 @attrs.frozen

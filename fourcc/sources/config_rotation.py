@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fourcc.networks.scaling import ORIGINAL, SCALING, SCALINGS
+from fourcc.networks.scaling import ORIGINAL, SCALING, SCALINGS, magnitude
 from fourcc.networks.spelling import Turning
 from fourcc.sources.config_json import ConfigJson
 from fourcc.sources.source import Hyper, HyperParams, storable
@@ -51,7 +51,7 @@ def rotation_of(config: ConfigJson, turning: Turning | None, hyper: Hyper) -> tu
     notes = ["rope_scaling and rope_parameters differ: rope_scaling is taken"] if differ else []
     kind = _kind(config, turning, values)
     theta, partial = values.pop("rope_theta", None), values.pop("partial_rotary_factor", None)
-    values = _with_original(config, turning, kind, values, hyper)
+    values = _with_magnitude(kind, _with_original(config, turning, kind, values, hyper))
     if kind == "longrope" and partial in (None, 1) and _is_for_any_length(values):
         kind, values = "factors", {"factors": values["short_factor"]}
     known = {key: value for key, value in values.items() if value is not None and _is_heeded(kind, key)}
@@ -99,6 +99,16 @@ def _with_original(
             raise config.refusal(ORIGINAL, original, "a positive number")
         values["factor"] = float(str(hyper["seq_len"])) / original
     return values
+
+
+def _with_magnitude(kind: str, values: dict[str, Any]) -> dict[str, Any]:
+    """YaRN with one number for what queries and keys are multiplied by, where two words give it together."""
+    scale, whole, factor = (values.get(word) for word in ("mscale", "mscale_all_dim", "factor"))
+    numbers = all(type(each) in (int, float) and each > 0 for each in (scale, whole, factor))
+    if kind != "yarn" or values.get("attention_factor") is not None or not numbers:
+        return values
+    found = {word: value for word, value in values.items() if word not in ("mscale", "mscale_all_dim")}
+    return {**found, "attention_factor": magnitude(factor, scale) / magnitude(factor, whole)}
 
 
 def _is_for_any_length(values: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 
 import attrs
 
@@ -14,6 +14,7 @@ from fourcc.networks.spelling import EXPERT, Joined, Spelling, Stacked
 _WRAPPERS = ("_orig_mod.", "model.language_model.", "language_model.", "model.")
 _ADAPTER = (".lora_A.", ".lora_B.")
 _SHOWN = 4  # names in a note
+_DEEPEST = 3  # words of a prefix
 
 
 @attrs.frozen
@@ -142,13 +143,37 @@ def _behind(network: Network, name: str) -> tuple[str, str | None]:
         rest = rest.removeprefix(wrapper)
 
 
-def adapter_note(names: Iterable[str]) -> list[str]:
-    """A note on tensors that belong to an adapter."""
+def unknown_notes(network: Network, spelling: str, names: Iterable[str]) -> list[str]:
+    """Notes on unknown names: with an example for every prefix that hides known ones, and on those of an adapter."""
+    behind: dict[str, list[tuple[str, str]]] = {}
+    names = list(names)
+    for name in names:
+        prefix, known = _hidden(network, spelling, name)
+        if known is not None:
+            behind.setdefault(prefix, []).append((name, known))
+    notes = []
+    for prefix, pairs in sorted(behind.items()):
+        (name, known), begin = min(pairs), f" that begin with {prefix!r}" if prefix else ""
+        notes.append(f"{_counted(pairs)} unknown names{begin}: {name} would be known as {known}")
     adapters = [name for name in names if any(word in name for word in _ADAPTER)]
-    if not adapters:
-        return []
-    have = "1 tensor has" if len(adapters) == 1 else f"{len(adapters)} tensors have"
-    return [f"{have} the names of a LoRA adapter's: merge it into the model first"]
+    merge = "the names of a LoRA adapter's: merge it into the model first"
+    return [*notes, *([f"{_counted(adapters)} {merge}"] if adapters else [])]
+
+
+def _hidden(network: Network, spelling: str, name: str) -> tuple[str, str | None]:
+    """The prefix to be removed, and the name that is known without it; None where there is no such prefix."""
+    words = name.split(".")
+    base = spelling_of(network).base
+    for cut in range(min(_DEEPEST, len(words) - 1) + 1):
+        rest = ".".join(words[cut:])
+        for meant in (rest, base + rest):
+            if place_of(network, spelling, meant) is not None:
+                return "".join(f"{word}." for word in words[:cut]), meant
+    return "", None
+
+
+def _counted(tensors: Sized) -> str:
+    return "1 tensor has" if len(tensors) == 1 else f"{len(tensors)} tensors have"
 
 
 def left_out_note(names: list[str], why: str) -> list[str]:

@@ -150,7 +150,11 @@ class FamilyFile:
             return None
         head, size = self.hyper.get("head_dim"), (0, 1, *tensor.shape)[-1 if self._by_columns(tensor) else -2]
         turned = self.hyper.get("rope_dim", head)
-        if type(head) is not int or type(turned) is not int or head % 2 or turned % 2 or turned > head or size % head:
+        blocks = self._by_columns(tensor) and tensor.format.parts[0].shape(Geometry(1, 2)) != (1, 2)
+        fits = (
+            type(head) is int and type(turned) is int and not (head % 2 or turned % 2 or turned > head or size % head)
+        )
+        if not fits or blocks:
             raise SourceError(
                 "the rows cannot be brought into fourcc's order, in which pairs that are rotated are neighbours",
                 file=self.source.path,
@@ -158,6 +162,8 @@ class FamilyFile:
                 found=f"shape {list(tensor.shape)}, head_dim {head}",
                 expected="heads of one even width",
             )
+        assert isinstance(head, int)
+        assert isinstance(turned, int)
         return halves_order(size, head, turned)
 
     def _picked(self, tensor: SourceTensor, order: Array, *, columns: bool) -> SourceTensor:

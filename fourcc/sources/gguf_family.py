@@ -21,7 +21,7 @@ from fourcc.networks.network import Network
 from fourcc.networks.spelling import GgufArchitecture, Word
 from fourcc.sources import gguf_keys
 from fourcc.sources.config_words import NORMS_FLAG, norms_note, without_norms
-from fourcc.sources.family_names import Place, adapter_note, place_of, spelling_of
+from fourcc.sources.family_names import Place, place_of, spelling_of, unknown_notes
 from fourcc.sources.family_tensors import FamilyFile
 from fourcc.sources.gguf_rotation import LISTS, MAGNITUDE, SCALING, scaling_of, with_factors
 from fourcc.sources.gguf_values import Value, shortest
@@ -68,7 +68,12 @@ def adopt(source: Source, keys: Keys) -> Source:
         unreadable=tuple(listed),
         architecture=network.name,
         hyper=hyper,
-        notes=(*source.notes, *reader.missing(), *_notes(network, everything, hyper, keys), *adapter_note(unknown)),
+        notes=(
+            *source.notes,
+            *reader.missing(),
+            *_notes(network, everything, hyper, keys),
+            *unknown_notes(network, GGUF, unknown),
+        ),
     )
 
 

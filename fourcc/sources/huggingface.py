@@ -23,10 +23,10 @@ from fourcc.sources.config_json import ConfigJson
 from fourcc.sources.config_words import ClassReader
 from fourcc.sources.family_names import (
     Place,
-    adapter_note,
     left_out_note,
     place_of,
     spelling_of,
+    unknown_notes,
     without_prefixes,
 )
 from fourcc.sources.family_tensors import FamilyFile
@@ -156,7 +156,7 @@ def _placed(source: Source, config: ConfigJson, network: Network) -> tuple[Place
     said += left_out_note(tables, "masks are computed")
     said += left_out_note(pictures, f"they are no part of the language model of a {config.around}")
     unknown = [tensor.name for tensor, place in placed if place is None]
-    return placed, [*said, *notes, *adapter_note(unknown)]
+    return placed, [*said, *notes, *unknown_notes(network, HUGGING_FACE, unknown)]
 
 
 def _named(tensor: SourceTensor, place: Place | None, network: Network) -> SourceTensor:

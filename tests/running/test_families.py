@@ -13,7 +13,7 @@ from tests.running.family_cases import CASES, PLACES, TOKENS
 from tests.sources.writers import safetensors, written
 
 OFF = 1e-5  # of the logits' size: what sums in another order may change
-RUN = [name for name, config in CASES.items() if config["model_type"] in CLASSES]
+RUN = [name for name, config in CASES.items() if config.get("text_config", config)["model_type"] in CLASSES]
 
 
 def network(name: str, folder: Path) -> Transformer:

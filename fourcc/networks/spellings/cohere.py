@@ -37,7 +37,6 @@ COHERE = Spelling(
         ConfigClass(
             model_type="cohere",
             name="CohereForCausalLM",
-            words=(WIDTH_FOLLOWS,),
             optional={**_BIASES, **dict.fromkeys(HEAD_NORMS, "use_qk_norm")},
             turning=Turning(500000.0),
             passed=("model_max_length", "layer_norm_bias"),
@@ -60,7 +59,7 @@ COHERE2 = Spelling(
             passed=(
                 *("cache_implementation", "order_of_interleaved_layers", "position_embedding_type", "rotary_pct"),
                 *("use_embedding_sharing", "use_gated_activation", "use_parallel_block", "use_parallel_embedding"),
-                "layer_switch",
+                *("layer_switch", "head_dim"),  # its heads share the width of the embedding, whatever is stated
             ),
         ),
     ),

@@ -133,16 +133,15 @@ def _qwen_words(*, shared: bool) -> tuple[Word, ...]:
 
 
 _QWEN_KEYS = ("mlp_only_layers", "decoder_sparse_step")
-_QWEN_PASSED = ("output_router_logits", "router_aux_loss_coef", "max_window_layers", "qkv_bias")
-_QWEN_EXPERTS = _stacks(
-    "model.layers.*.mlp.experts.#.{}_proj", {"w1": "gate", "w2": "down", "w3": "up"}
-)
+_QWEN_PASSED = ("output_router_logits", "router_aux_loss_coef", "max_window_layers")
+_QWEN_EXPERTS = _stacks("model.layers.*.mlp.experts.#.{}_proj", {"w1": "gate", "w2": "down", "w3": "up"})
 QWEN2_MOE = Spelling(
     classes=(
         ConfigClass(
             model_type="qwen2_moe",
             name="Qwen2MoeForCausalLM",
-            optional=dict.fromkeys(QKV_BIASES),
+            optional=dict.fromkeys(QKV_BIASES, "qkv_bias"),
+            switches=frozenset({"qkv_bias"}),
             window=Window(4096, switch=True, layers=even_below, keys=("max_window_layers",)),
             more=_expert_layers,
             write_more=_write_expert_layers,

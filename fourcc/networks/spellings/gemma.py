@@ -137,7 +137,7 @@ GEMMA3 = Spelling(
             turning=Turning(1000000.0, local=10000.0),
             more=_always,
             other=_BIDIRECTIONAL,
-            passed=("hidden_act", "cache_implementation"),  # attn_logit_softcapping is noted: no layer caps its scores
+            passed=("hidden_act", "cache_implementation", "_sliding_window_pattern"),
         ),
     ),
     gguf=(

@@ -70,9 +70,7 @@ SPELLING = Spelling(
         "layers.*.feed_forward.w3": (f"{_LAYER}.mlp.c_fc", "blk.*.ffn_up"),
         "layers.*.feed_forward.w2": (f"{_LAYER}.mlp.c_proj", "blk.*.ffn_down"),
     },
-    joined=(
-        Joined(_MATRICES[:3], {HUGGING_FACE: f"{_LAYER}.attn.c_attn", GGUF: "blk.*.attn_qkv"}),
-    ),
+    joined=(Joined(_MATRICES[:3], {HUGGING_FACE: f"{_LAYER}.attn.c_attn", GGUF: "blk.*.attn_qkv"}),),
     transposed={HUGGING_FACE: _MATRICES},
     halves=False,
     left_out=(".attn.bias", ".attn.masked_bias"),

@@ -8,7 +8,6 @@ from fourcc.networks.spellings.common import (
     QKVO_BIASES,
     RMS,
     SIZES,
-    WIDTH_FOLLOWS,
     activation,
     scale,
 )
@@ -23,7 +22,6 @@ SPELLING = Spelling(
         ConfigClass(
             model_type="granite",
             name="GraniteForCausalLM",
-            words=(WIDTH_FOLLOWS,),
             optional={
                 **dict.fromkeys(QKVO_BIASES, "attention_bias"),
                 **dict.fromkeys(MLP_BIASES, "mlp_bias"),

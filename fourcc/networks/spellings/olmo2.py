@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from fourcc.networks.spelling import ConfigClass, GgufArchitecture, Spelling
-from fourcc.networks.spellings.common import HEAD_NORMS, QKVO_BIASES, RMS, SIZES, WIDTH_FOLLOWS, activation
+from fourcc.networks.spellings.common import HEAD_NORMS, QKVO_BIASES, RMS, SIZES, activation
 
 SPELLING = Spelling(
     classes=(
         ConfigClass(
             model_type="olmo2",
             name="Olmo2ForCausalLM",
-            words=(WIDTH_FOLLOWS,),
             optional={**dict.fromkeys(QKVO_BIASES, "attention_bias"), **dict.fromkeys(HEAD_NORMS)},
         ),
     ),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fourcc.naming import GGUF, HUGGING_FACE
 from fourcc.networks.spelling import ConfigClass, GgufArchitecture, Joined, Spelling, Turning
-from fourcc.networks.spellings.common import ALWAYS, RMS, SIZES, WIDTH_FOLLOWS, activation
+from fourcc.networks.spellings.common import ALWAYS, RMS, SIZES, activation
 
 _QKV = Joined(
     tuple(f"layers.*.attention.{name}" for name in ("wq", "wk", "wv")),
     {HUGGING_FACE: "model.layers.*.self_attn.qkv_proj", GGUF: "blk.*.attn_qkv"},
+    apart=(GGUF,),
 )
 _GATE_UP = Joined(
     ("layers.*.feed_forward.w1", "layers.*.feed_forward.w3"),
@@ -20,7 +21,6 @@ SPELLING = Spelling(
         ConfigClass(
             model_type="phi3",
             name="Phi3ForCausalLM",
-            words=(WIDTH_FOLLOWS,),
             window=ALWAYS,
             turning=Turning(partial=1.0, original=4096, kinds={"su": "longrope", "yarn": "longrope"}),
             passed=("resid_pdrop", "embd_pdrop", "attention_bias", "auto_map", "use_sliding_window"),

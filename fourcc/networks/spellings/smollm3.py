@@ -9,7 +9,6 @@ from fourcc.networks.spellings.common import (
     QKVO_BIASES,
     RMS,
     SIZES,
-    WIDTH_FOLLOWS,
     activation,
     every,
     flags,
@@ -47,7 +46,6 @@ SPELLING = Spelling(
         ConfigClass(
             model_type="smollm3",
             name="SmolLM3ForCausalLM",
-            words=(WIDTH_FOLLOWS,),
             optional={
                 **dict.fromkeys(QKVO_BIASES, "attention_bias"),
                 **dict.fromkeys(MLP_BIASES, "mlp_bias"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fourcc.networks.hyper import Hyper
 from fourcc.networks.spelling import ConfigClass, Found, GgufArchitecture, Spelling
-from fourcc.networks.spellings.common import ALWAYS, QKVO_BIASES, SIZES, WIDTH_FOLLOWS, activation, layer_norm
+from fourcc.networks.spellings.common import ALWAYS, QKVO_BIASES, SIZES, activation, layer_norm
 
 
 def _implied(hyper: Hyper) -> Found:  # noqa: ARG001 - as any architecture
@@ -16,7 +16,6 @@ SPELLING = Spelling(
         ConfigClass(
             model_type="starcoder2",
             name="Starcoder2ForCausalLM",
-            words=(WIDTH_FOLLOWS,),
             optional=dict.fromkeys((*QKVO_BIASES, "feed_forward.w2.bias", "feed_forward.w3.bias"), "use_bias"),
             switches=frozenset({"use_bias"}),
             window=ALWAYS,
@@ -24,9 +23,7 @@ SPELLING = Spelling(
         ),
     ),
     gguf=(
-        GgufArchitecture(
-            name="starcoder2", halves=True, implied=_implied, unheeded=("sliding_window", "hidden_act")
-        ),
+        GgufArchitecture(name="starcoder2", halves=True, implied=_implied, unheeded=("sliding_window", "hidden_act")),
     ),
     words=(*SIZES, layer_norm("norm_epsilon"), activation("gelu_tanh")),
     names={
