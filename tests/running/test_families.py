@@ -17,11 +17,11 @@ RUN = [name for name, config in CASES.items() if config.get("text_config", confi
 
 
 def network(name: str, folder: Path) -> Transformer:
-    """The case's folder, converted and ready to run; longrope's factors depend on the room that it is given."""
+    """The case's folder, converted and ready to run; longrope's factors depend on its room."""
     written(folder, "model.safetensors", safetensors(family_oracle.tensors(name)))
     written(folder, "config.json", CASES[name])
     fourcc.convert(folder, folder / "model.bin")
-    return fourcc.open(folder / "model.bin").network(context=len(TOKENS), threads=1)
+    return fourcc.open(folder / "model.bin").network(len(TOKENS), threads=1, activations="exact")
 
 
 def off(name: str, found: np.ndarray, places: list[int]) -> float:
