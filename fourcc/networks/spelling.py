@@ -53,6 +53,7 @@ class Word:
         kind: what a stated value must be.
         default: our value where ``config.json`` is silent, or the function that gives it from the hyper-parameters
             before; None: it must not be silent; `ABSENT`: the model then has no such hyper-parameter.
+        others: keys of ``config.json`` that stand for the first where that is absent.
         nullable: whether null says that the model has none; else null counts as silence.
         read, write: the value of ``config.json`` as ours, and back.
         gguf_read, gguf_write: likewise for GGUF.
@@ -63,6 +64,7 @@ class Word:
     gguf: str | None = None
     kind: Literal["count", "number", "flag", "text"] = "count"
     default: object = None
+    others: tuple[str, ...] = ()
     nullable: bool = False
     read: Callable[[Any], Any] = same
     write: Callable[[Any], Any] = same

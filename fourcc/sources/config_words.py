@@ -109,7 +109,7 @@ class ClassReader:
 
     def _stated(self, word: Word, before: HyperParams) -> object:
         """The value of a word: the config's, or the class's where that is silent."""
-        key = word.hugging_face
+        key = next((each for each in word.others if self._only(each, word)), word.hugging_face)
         said = None if key is None else self.config.fields.get(key)
         if word.nullable and key in self.config.fields and said is None:
             return ABSENT
@@ -119,6 +119,10 @@ class ClassReader:
         if said is None and default is ABSENT:
             return ABSENT
         return word.read(self._checked(word, key or word.hyper, default))
+
+    def _only(self, other: str, word: Word) -> bool:
+        """Whether another key stands for a word's."""
+        return self.config.fields.get(other) is not None and self.config.fields.get(str(word.hugging_face)) is None
 
     def _checked(self, word: Word, key: str, default: object) -> object:
         if word.kind == "count":
@@ -186,7 +190,8 @@ class ClassReader:
     def _passed_over(self) -> Iterator[str]:
         """A note on keys that the class does not heed."""
         known = self.known
-        words = {word.hugging_face for word in spelling_of(self.network).words_of(known)}
+        own = spelling_of(self.network).words_of(known)
+        words = {key for word in own for key in (word.hugging_face, *word.others)}
         windows = () if known.window is None else known.window.heeded
         heeding = {*_READ.split(), *_INERT.split(), *words, *heeded(known.turning), *windows}
         heeding |= {*known.keys, *known.other, *known.passed, *filter(None, known.optional.values())}
