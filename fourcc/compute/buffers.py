@@ -1,4 +1,4 @@
-"""What the steps of programs work on: buffers of activations, and a model's sizes with the caches that follow."""
+"""The memory of programs: buffers of activations, and the caches that follow from a model's sizes."""
 
 from __future__ import annotations
 

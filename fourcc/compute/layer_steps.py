@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 NORMS = {"rms": norms.norm, "layer": norms.layer_norm}
 HEAD_NORMS = {"rms": norms.norm_heads, "layer": norms.layer_norm_heads}
+KERNELS = (
+    *(attention.attend, attention.attend_capped, rotation.rotate),
+    *(*NORMS.values(), *HEAD_NORMS.values()),
+    *(sums.add_to, sums.add_scaled, sums.add_bias, sums.scale, sums.soft_cap),
+    *(*activations.PLAIN.values(), *activations.GATED.values(), activations.clamped_gate),
+)
 
 
 @attrs.frozen(eq=False)
@@ -53,7 +59,7 @@ class LayerSteps(StepTable):
     def __init__(self, count: int, sizes: Sizes, position: Array, threads: int) -> None:
         super().__init__(threads)
         self.count, self._sizes, self._position = count, sizes, position
-        self._kept: list[object] = [position]
+        self._kept.append(position)
 
     # -- norms
 
@@ -131,7 +137,7 @@ class LayerSteps(StepTable):
         """SwiGLU: silu(x) * y."""
         self.activate("silu", x, y, out)
 
-    def activate(self, function: str, x: Buffer, y: Buffer | None, out: Buffer) -> None:
+    def activate(self, function: str, x: Buffer, y: Buffer | None, out: Buffer, count: int | None = None) -> None:
         """A function of x, times y where there is one.
 
         Args:
@@ -139,14 +145,17 @@ class LayerSteps(StepTable):
             x: the activations.
             y: what the results are multiplied by.
             out: where they go; it may be x or y.
+            count: rows; None: one for each activation.
         """
         kernel = (activations.PLAIN if y is None else activations.GATED)[function]
-        self._add(kernel, self._model(x.width), self._job(x, y, out), self.count)
+        self._add(kernel, self._model(x.width), self._job(x, y, out), self.count if count is None else count)
 
-    def clamped_gate(self, x: Buffer, y: Buffer, out: Buffer, *, limit: float, alpha: float) -> None:
+    def clamped_gate(
+        self, x: Buffer, y: Buffer, out: Buffer, *, limit: float, alpha: float, count: int | None = None
+    ) -> None:
         """The gate of gpt-oss: a sigmoid(alpha a) (b + 1), of a = x up to the limit, b = y within +-limit."""
         model = self._model(x.width, limit=limit, factor=alpha)
-        self._add(activations.clamped_gate, model, self._job(x, y, out), self.count)
+        self._add(activations.clamped_gate, model, self._job(x, y, out), self.count if count is None else count)
 
     # -- attention
 
@@ -179,7 +188,8 @@ class LayerSteps(StepTable):
         MODEL.write(model, softcap=self._sizes.softcap, sinks=0 if options.sinks is None else address(options.sinks))
         units = self._sizes.heads // unit * -(-self.count // beside)
         scratch = unit * beside * attention.place_of(self._sizes.head)
-        self._add(attention.attend, model, self._job(q, None, out, caches), units, scratch, 1)
+        kernel = attention.attend_capped if self._sizes.softcap else attention.attend
+        self._add(kernel, model, self._job(q, None, out, caches), units, scratch, 1)
 
     def _together(self) -> tuple[int, int]:
         """Heads, and activations, that go through the keys together; fewer if threads would be left without work."""

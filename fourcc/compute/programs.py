@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from fourcc.compute.buffers import Sizes
     from fourcc.compute.packed import Packed
     from fourcc.compute.turning import Turning
+    from fourcc.kernels.compiler.jit import KernelFunction
+    from fourcc.kernels.kernel import Activation, Kernel
 
 SMALL = 1 << 16  # weights times activations: a product below that is not worth sharing among threads
 
@@ -82,8 +84,7 @@ class Program(LayerSteps):
         prepared: dict[str, bytes | None] = {}  # name of a form -> the ranges by which it was made last
         for packed, out in matrices:
             kernel = packed.kernel
-            activation, tile = (FLOAT, kernel.exact) if self._exact else (kernel.activation, kernel.tile)
-            self.exact &= tile is kernel.exact
+            activation, tile = self.form(kernel)
             job = activation_job(count, x.wide, x.floats, x.quantized(activation))
             JOB.write(job, out=out.address, out_stride=out.stride)
             quantize = quantizing(packed, activation, job)
@@ -98,3 +99,9 @@ class Program(LayerSteps):
                 JOB.write(job, out=out.address, out_stride=out.stride)
                 self._add(add_sparse_products, packed.beside.descriptor, job, packed.rows, 0, align)
             self._kept += [packed, x, given, out]
+
+    def form(self, kernel: Kernel) -> tuple[Activation, KernelFunction]:
+        """The form in which a product takes activations in this program, and the product."""
+        tile = kernel.exact if self._exact else kernel.tile
+        self.exact &= tile is kernel.exact
+        return FLOAT if self._exact else kernel.activation, tile

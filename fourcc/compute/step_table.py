@@ -11,7 +11,7 @@ from fourcc.kernels.descriptors import JOB, LINE, STEP, address, empty
 from fourcc.kernels.threads.thread_team import Split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fourcc.arrays import Array
     from fourcc.kernels.compiler.jit import KernelFunction
@@ -22,10 +22,15 @@ class StepTable:
 
     Args:
         threads: how many.
+
+    Attributes:
+        threads: how many.
     """
 
     def __init__(self, threads: int) -> None:
         self._team = team_of(threads)
+        self.threads = self._team.threads
+        self._kept: list[object] = []
         self._steps: list[tuple[KernelFunction, Array, Array, int, int]] = []
         self._scratch = 0
         self._table: Array | None = None
@@ -44,8 +49,22 @@ class StepTable:
         chunk = -(-rows // self._team.threads) if align is None else align
         if align is not None and rows > align:
             chunk = Split.evenly(rows, align, self._team.threads).chunk
-        self._steps.append((kernel, weights, job, rows, max(1, chunk)))
-        self._scratch = max(self._scratch, scratch)
+        self.add_step(kernel, weights, job, Split(rows, max(1, chunk), scratch))
+
+    def add_step(
+        self, kernel: KernelFunction, weights: Array, job: Array, split: Split, keep: Iterable[object] = ()
+    ) -> None:
+        """Adds a step of any kernel.
+
+        Args:
+            kernel: the kernel.
+            weights, job: its descriptors.
+            split: its rows.
+            keep: what the descriptors point into; it lives as long as the table.
+        """
+        self._steps.append((kernel, weights, job, split.rows, split.chunk))
+        self._scratch = max(self._scratch, split.scratch)
+        self._kept += keep
 
     # -- running
 

@@ -44,6 +44,7 @@ class Architecture:
         embedding_scale, residual_scale, output_scale: what embeddings, what is added to the residual stream, and logits
             are multiplied by.
         parallel_residual: whether attention and the feed-forward network take the same input.
+        expert_layers: for each layer 1 if it has experts, else 0; None: all have some.
         n_experts, n_experts_used: of each layer that has some, and how many an activation goes through.
         expert_hidden_dim, shared_hidden_dim: widths inside an expert, and inside the expert that all go through.
         expert_scores, expert_weights_normalized: how experts are weighted.
@@ -77,6 +78,7 @@ class Architecture:
     residual_scale: float = 1.0
     output_scale: float = 1.0
     parallel_residual: bool = False
+    expert_layers: Sequence[int] | None = None
     n_experts: int | None = None
     n_experts_used: int | None = None
     expert_hidden_dim: int | None = None
@@ -108,6 +110,13 @@ class Architecture:
     def score_scale(self) -> float:
         """The factor of attention's scores."""
         return self.head_dim**-0.5 if self.attention_scale is None else self.attention_scale
+
+    @property
+    def longest(self) -> int:
+        """Positions that a network may have room for: more than `seq_len` where a rotation grows with them."""
+        if self.rope_scaling.get("type") != "dynamic":
+            return self.seq_len
+        return max(self.seq_len, int(self.seq_len * float(str(self.rope_scaling["factor"]))))
 
     def check_tokens(self, tokens: Sequence[int]) -> None:
         """Raises UsageError where a number is no token."""

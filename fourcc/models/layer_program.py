@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import attrs
@@ -10,15 +10,26 @@ import attrs
 from fourcc.compute.buffers import Buffer
 from fourcc.compute.layer_steps import AttentionOptions
 from fourcc.compute.programs import Program
-from fourcc.networks.steps import DOWN, GATE, UP, Add, Attend, FeedForward, LayerStep, Multiply, Norm, NormHeads
+from fourcc.models.expert_program import ExpertBuffers, ExpertProgram, Observer
+from fourcc.networks.steps import (
+    DOWN,
+    GATE,
+    UP,
+    Add,
+    Attend,
+    FeedForward,
+    LayerStep,
+    MixExperts,
+    Multiply,
+    Norm,
+    NormHeads,
+)
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.models.architecture import Architecture
     from fourcc.models.weights import LayerWeights
 
-# Called with the names of the matrices that take the same inputs, and these: float32 (count, cols).
-Observer = Callable[[tuple[str, ...], "Floats"], None]
 Caches = tuple["Floats", "Floats"]  # keys, values
 
 
@@ -40,6 +51,10 @@ class Buffers(Protocol):
     @property
     def hidden(self) -> Mapping[str, Buffer]:
         """Buffers inside the feed-forward network, by the matrix that fills them."""
+
+    @property
+    def experts(self) -> ExpertBuffers | None:
+        """Buffers of a mixture of experts; None: the network has none."""
 
     def rotation_of(self, layer: int) -> Floats:
         """The table of a layer's rotation."""
@@ -81,6 +96,8 @@ class LayerProgram:
             self._attend(step)
         elif isinstance(step, FeedForward):
             self._feed_forward(step)
+        elif isinstance(step, MixExperts):
+            self._mix_experts(step)
         elif isinstance(step, Add):
             self._add(step)
 
@@ -131,6 +148,13 @@ class LayerProgram:
         x, beside = (gate, up) if GATE in present else (up, None)
         self.program.activate(self._sizes.hidden_act, x, beside, gate)
         self._product(hidden[GATE], [(names[DOWN], self._buffer(step.into))])
+
+    def _mix_experts(self, step: MixExperts) -> None:
+        buffers = self.stages.experts
+        if buffers is not None and step.router in self.weights.matrices:
+            source, into = self._buffer(step.source), self._buffer(step.into)
+            experts = ExpertProgram(self.program, self._sizes, self.weights, buffers, self._product, self.observe)
+            experts.append(step, source, into)
 
     def _product(self, x: Buffer, outputs: Sequence[tuple[str, Buffer]]) -> None:
         """Products of the same inputs with several matrices, and their biases where the layer has some."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.models.layer_program import Observer
+from fourcc.models.expert_program import Observer
 from fourcc.models.stages import BATCH, Stages
 from fourcc.models.weights import EMBEDDING, Inputs, LayerWeights, replaced_by
 
@@ -99,7 +99,8 @@ class StagedNetwork:
         Args:
             number: of the layer.
             hidden: float32 (tokens, width), the states before it; they are not changed.
-            observe: called with the names of matrices, and their inputs, which are valid only during the call.
+            observe: called with the names of matrices, and their inputs, which are valid only during the call; for
+                stacks of experts also with an expert's number, once for each that has inputs.
             replaced: matrices in place of the layer's own.
 
         Raises:
@@ -168,10 +169,10 @@ class StagedNetwork:
         finally:
             self._observer = None
 
-    def _observe(self, names: tuple[str, ...], inputs: Floats) -> None:
+    def _observe(self, names: tuple[str, ...], inputs: Floats, *matrix: int) -> None:
         """The observer of every program; programs are kept while observers come and go."""
         if self._observer is not None:
-            self._observer(names, inputs)
+            self._observer(names, inputs, *matrix)
 
     # -- programs
 

@@ -11,7 +11,8 @@ import numpy as np
 from fourcc.compute.buffers import Buffer, Sizes
 from fourcc.compute.programs import Program
 from fourcc.errors import UsageError
-from fourcc.models.layer_program import Caches, LayerProgram, Observer, show
+from fourcc.models.expert_program import ExpertBuffers, Observer
+from fourcc.models.layer_program import Caches, LayerProgram, show
 from fourcc.networks.steps import GATE, UP
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Stages:
         x: the residual stream, which a stage changes.
         buffers: of steps, by name; `x` among them.
         hidden: inside the feed-forward network: of the gate, which takes the product of both, and beside it.
+        experts: of a mixture of experts; None: the network has none.
         logits: of the last activation, or of every one.
         caches: memory for the keys and the values of each layer.
 
@@ -62,6 +64,8 @@ class Stages:
         self.buffers = {"x": self.x, "normed": room(sizes.dim), "added": room(sizes.dim)}
         self.buffers |= {"q": room(q), "k": room(kv), "v": room(kv), "attended": room(q)}
         self.hidden = {GATE: room(sizes.hidden_dim), UP: room(sizes.hidden_dim)}
+        rows = min(BATCH, self._context)
+        self.experts = None if sizes.n_experts is None else ExpertBuffers.of(sizes, rows)
         self.logits = Buffer(1, sizes.vocab_size)
 
     def _make_caches(self, layers: int) -> list[Caches]:

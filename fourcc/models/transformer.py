@@ -68,7 +68,7 @@ class Transformer:
         packed: Callable[[str], None] = lambda name: None,  # noqa: ARG005 - a call that does nothing
     ) -> None:
         self.architecture = architecture
-        self.context = min(context or architecture.seq_len, architecture.seq_len)
+        self.context = min(context or architecture.seq_len, architecture.longest)
         self.threads = thread_count(threads)
         self.weights: Weights = WeightsLoader(architecture, find, packed).load()
         self._begin(exact=False)
@@ -100,8 +100,8 @@ class Transformer:
     @property
     def range_use(self) -> RangeUse:
         """How many of its matrices use static ranges. The others have none, or kernels that do not heed them."""
-        matrices = self.weights.matrices
-        return RangeUse(sum(matrix.ranges is not None for matrix in matrices), len(matrices))
+        matrices, stacks = self.weights.matrices, self.weights.stacks
+        return RangeUse(sum(matrix.ranges is not None for matrix in matrices), len(matrices) + len(stacks))
 
     @property
     def exact(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from fourcc.networks.hyper import SMALLEST, Hyper, Key, count, flag, flags, number, text
 from fourcc.networks.network import PARALLEL, Refusal, Tensor, wrong
 from fourcc.networks.scaling import SCALING_KEYS, refused_scaling
-from fourcc.networks.steps import ATTENTION, Add, FeedForward, Norm
+from fourcc.networks.steps import ATTENTION, Add, FeedForward, MixExperts, Norm
 
 TURN = 1e-9  # least base or factor: from here on the turns of 2^31 positions are finite in float32
 
@@ -29,9 +29,36 @@ GATED = {
 PLAIN = {name: dims for name, dims in GATED.items() if name != "feed_forward.w1"}  # a feed-forward network without gate
 NORMS = {"attention_norm": ("dim",), "ffn_norm": ("dim",)}
 HEAD_NORMS = {"attention.q_norm": ("head_dim",), "attention.k_norm": ("head_dim",)}
+EACH_HEAD_NORMS = {"attention.q_norm": ("n_heads", "head_dim"), "attention.k_norm": ("n_kv_heads", "head_dim")}
+POST_NORMS = {"attention_post_norm": ("dim",), "ffn_post_norm": ("dim",)}
+
+# A layer's experts: scores that choose, and a stack for each matrix; experts that all activations go through, and a gate.
+EXPERTS = {
+    "feed_forward.router": ("n_experts", "dim"),
+    "feed_forward.experts.w1": ("n_experts", "expert_hidden_dim", "dim"),
+    "feed_forward.experts.w2": ("n_experts", "dim", "expert_hidden_dim"),
+    "feed_forward.experts.w3": ("n_experts", "expert_hidden_dim", "dim"),
+}
+SHARED = {
+    "feed_forward.shared.w1": ("shared_hidden_dim", "dim"),
+    "feed_forward.shared.w2": ("dim", "shared_hidden_dim"),
+    "feed_forward.shared.w3": ("shared_hidden_dim", "dim"),
+    "feed_forward.shared_gate": ("1", "dim"),
+}
 
 # Norm, attention, norm, feed-forward network, each added to what came in.
 PRE_NORM = (Norm("attention_norm"), *ATTENTION, Add(), Norm("ffn_norm"), FeedForward(), Add())
+# Likewise with experts; a layer has either of both.
+PRE_NORM_EXPERTS = (Norm("attention_norm"), *ATTENTION, Add(), Norm("ffn_norm"), FeedForward(), MixExperts(), Add())
+
+# The same, and what is added is normalized before.
+PRE_AND_POST_NORM = (
+    *(Norm("attention_norm"), *ATTENTION, Norm("attention_post_norm", "added", "added"), Add()),
+    *(Norm("ffn_norm"), FeedForward(), Norm("ffn_post_norm", "added", "added"), Add()),
+)
+
+# Attention and the feed-forward network both take what came in, through a norm of each or, without ffn_norm, the same.
+PARALLEL_STEPS = (Norm("attention_norm"), *ATTENTION, Norm("ffn_norm"), Add(), FeedForward(), Add())
 
 Dims = Mapping[str, tuple[str, ...]]
 
@@ -41,14 +68,24 @@ def needed(*tables: Dims) -> dict[str, Tensor]:
     return {name: Tensor(dims) for table in tables for name, dims in table.items()}
 
 
+def in_layers(flags: str, *tables: Dims) -> dict[str, Tensor]:
+    """Tensors of the layers that a hyper-parameter flags."""
+    return {name: Tensor(dims, flagged=flags) for table in tables for name, dims in table.items()}
+
+
+def in_other_layers(flags: str, *tables: Dims) -> dict[str, Tensor]:
+    """Tensors of the layers that a hyper-parameter does not flag."""
+    return {name: Tensor(dims, unflagged=flags) for table in tables for name, dims in table.items()}
+
+
 def optional(*tables: Dims) -> dict[str, Tensor]:
     """Tensors that a layer may have."""
     return {name: Tensor(dims, needed=False) for table in tables for name, dims in table.items()}
 
 
 def biases(*tables: Dims) -> dict[str, tuple[str, ...]]:
-    """The biases of matrices, and of norms."""
-    return {f"{name}.bias": dims[:1] for table in tables for name, dims in table.items()}
+    """The biases of matrices, and of norms; a stack of matrices has a row of them for each."""
+    return {f"{name}.bias": dims[:-1] if len(dims) > 1 else dims for table in tables for name, dims in table.items()}
 
 
 def model(layer: Mapping[str, Tensor], **others: Tensor) -> dict[str, Tensor]:
@@ -73,9 +110,14 @@ ROTATION: dict[str, Key] = {
     **SCALING_KEYS,
 }
 WINDOW: dict[str, Key] = {"sliding_window": count(), "sliding_window_layers": flags()}
-COMMON: dict[str, Key] = {**SIZES, "norm_eps": number(SMALLEST, needed=True), **ROTATION, "tied_embeddings": flag()}
+UNROTATED: dict[str, Key] = {**SIZES, "norm_eps": number(SMALLEST, needed=True), "tied_embeddings": flag()}
+COMMON: dict[str, Key] = {**UNROTATED, **ROTATION}
 INFORMATION = frozenset({"bos_token_id", "eos_token_id"})
 ACTS = ("silu", "gelu_tanh", "gelu", "relu")
+
+EXPERT_SIZES: dict[str, Key] = {
+    name: count(needed=True) for name in ("n_experts", "n_experts_used", "expert_hidden_dim")
+}
 
 # What only some networks heed; each takes its own by `some`.
 _SOME: dict[str, Key] = {
@@ -87,12 +129,8 @@ _SOME: dict[str, Key] = {
     "rope_local_theta": number(TURN),
     "rope_layers": flags(),
     PARALLEL: flag(),
-    **dict.fromkeys(("n_experts", "n_experts_used", "expert_hidden_dim", "shared_hidden_dim"), count()),
     "expert_layers": flags(),
-    "expert_scores": text("softmax", "softmax_of_chosen", "sigmoid"),
     "expert_weights_normalized": flag(),
-    "gate_limit": number(SMALLEST),
-    "gate_alpha": number(SMALLEST),
 }
 
 
@@ -119,6 +157,16 @@ def contradictions(hyper: Hyper) -> Iterator[Refusal]:
     yield from flags_of_layers(hyper, "sliding_window_layers", "sliding_window")
     yield from flags_of_layers(hyper, "rope_layers")
     yield from flags_of_layers(hyper, "expert_layers", "n_experts")
+
+
+def contradictions_of_experts(hyper: Hyper) -> Iterator[Refusal]:
+    """Refusals of sizes that contradict each other, those of experts among them."""
+    yield from contradictions(hyper)
+    experts, used = hyper["n_experts"], hyper["n_experts_used"]
+    assert isinstance(experts, int)
+    assert isinstance(used, int)
+    if used > experts:
+        yield wrong("n_experts_used", used, f"at most {experts}, n_experts")
 
 
 def flags_of_layers(hyper: Hyper, name: str, beside: str | None = None) -> Iterator[Refusal]:

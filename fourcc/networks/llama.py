@@ -22,6 +22,7 @@ from fourcc.networks.decoder import (
 )
 from fourcc.networks.hyper import text
 from fourcc.networks.network import Network
+from fourcc.networks.spellings.llama import SPELLING
 
 LLAMA = Network(
     name="llama",
@@ -35,4 +36,5 @@ LLAMA = Network(
     information=INFORMATION,
     between=contradictions,
     steps=PRE_NORM,
+    spelling=SPELLING,
 )

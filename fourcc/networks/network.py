@@ -30,7 +30,8 @@ class Tensor:
     """A tensor that a network takes.
 
     Attributes:
-        dims: its dimensions, rows first; a dimension is a hyper-parameter or a product: ``n_heads * head_dim``.
+        dims: its dimensions, rows first; a dimension is a number, a hyper-parameter, or a product:
+            ``n_heads * head_dim``.
         needed: whether no model can be run without it.
         unless: a hyper-parameter; if it is true the tensor must be absent, if it is false it must be present, and if
             the model does not state it, both are allowed.
@@ -44,6 +45,10 @@ class Tensor:
     unless: str | None = None
     flagged: str | None = None
     unflagged: str | None = None
+
+    def is_needed(self, hyper: Hyper) -> bool:
+        """Whether a model cannot be run without it."""
+        return self.needed if self.unless is None else hyper.get(self.unless) is False
 
     def is_in(self, layer: int, hyper: Hyper) -> bool:
         """Whether the flags of a layer say that it has the tensor."""
@@ -205,7 +210,7 @@ class Network:
         """Names of needed tensors that are absent, one by one: a false number of layers makes many."""
         present, layers = set(names), hyper.get(LAYERS)
         for template, tensor in self.tensors.items():
-            if not (tensor.needed if tensor.unless is None else hyper.get(tensor.unless) is False):
+            if not tensor.is_needed(hyper):
                 continue
             for number in range(layers if "*" in template and type(layers) is int else 1):
                 name = template.replace("*", str(number))
@@ -249,7 +254,7 @@ def _flag(hyper: Hyper, name: str | None, layer: int) -> bool:
 
 
 def _size(word: str, hyper: Hyper) -> int | None:
-    factors = [hyper.get(name) for name in word.split(" * ")]
+    factors = [int(name) if name.isdigit() else hyper.get(name) for name in word.split(" * ")]
     return prod(factors) if all(type(factor) is int for factor in factors) else None  # type: ignore[arg-type]  # all int
 
 

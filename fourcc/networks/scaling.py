@@ -7,6 +7,7 @@ texts than at first scale these turns; `fourcc.models.rotation` has the formulas
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import log, sqrt
 
 import attrs
 
@@ -96,3 +97,21 @@ def _impossible(kind: str, said: dict[str, object], turned: int) -> Iterator[Ref
     strange = [word for word in said if word != "type" and word not in SCALINGS[kind].words]
     for word in strange:
         yield Refusal(f"its hyper-parameter {SCALING}{word}", expected=f"none, for rope scaling {kind!r}", unknown=True)
+
+
+def magnitude(factor: float, scale: float = 1.0) -> float:
+    """YaRN's factor of rotated queries and keys, for a context that is stretched by a factor."""
+    return 1.0 if factor <= 1 else 0.1 * scale * log(factor) + 1
+
+
+def usual_magnitude(kind: str, factor: float, original: float) -> float:
+    """What a kind of scaling multiplies rotated queries and keys by, where nothing states it.
+
+    Args:
+        kind: of the scaling.
+        factor: by which it stretches the context.
+        original: the context of the first training.
+    """
+    if factor <= 1 or kind not in ("yarn", "longrope"):
+        return 1.0
+    return magnitude(factor) if kind == "yarn" else sqrt(1 + log(factor) / log(original))

@@ -23,6 +23,8 @@ from collections.abc import Iterable, Iterator
 
 import attrs
 
+GATE, UP, DOWN = "w1", "w3", "w2"  # matrices of a feed-forward network
+
 
 @attrs.frozen
 class Norm:
@@ -91,7 +93,7 @@ class FeedForward:
 
 @attrs.frozen
 class MixExperts:
-    """The weighted sum of the feed-forward networks that a router chooses for each activation.
+    """The weighted sum of the feed-forward networks that a router chooses for each activation; none without a router.
 
     Attributes:
         at: what the names of its tensors begin with: ``router``, ``experts.w1``, ``shared.w1``, ``shared_gate``.
@@ -101,6 +103,35 @@ class MixExperts:
     at: str = "feed_forward"
     source: str = "normed"
     into: str = "added"
+
+    @property
+    def router(self) -> str:
+        """The tensor that scores the experts."""
+        return f"{self.at}.router"
+
+    def expert(self, matrix: str) -> str:
+        """The stack of a matrix of each expert."""
+        return f"{self.at}.experts.{matrix}"
+
+    def shared(self, matrix: str) -> str:
+        """A matrix of the expert that all activations go through."""
+        return f"{self.at}.shared.{matrix}"
+
+    @property
+    def shared_gate(self) -> str:
+        """The matrix whose product's sigmoid that expert's result is multiplied by."""
+        return f"{self.at}.shared_gate"
+
+    @property
+    def inputs(self) -> tuple[tuple[str, ...], ...]:
+        """Its matrices by the activations that they multiply, in the order in which they are computed."""
+        return (
+            (self.router,),
+            (self.expert(GATE), self.expert(UP)),
+            (self.expert(DOWN),),
+            (self.shared(GATE), self.shared(UP), self.shared_gate),
+            (self.shared(DOWN),),
+        )
 
 
 @attrs.frozen
@@ -124,8 +155,6 @@ ATTENTION: tuple[LayerStep, ...] = (
     Attend(),
     Multiply((("attention.wo", "added"),), "attended"),
 )
-GATE, UP, DOWN = "w1", "w3", "w2"  # matrices of a feed-forward network
-EXPERTS, SHARED = "experts", "shared"
 
 
 def sharing(steps: Iterable[LayerStep], present: frozenset[str]) -> Iterator[tuple[str, ...]]:
@@ -141,6 +170,9 @@ def sharing(steps: Iterable[LayerStep], present: frozenset[str]) -> Iterator[tup
         elif isinstance(step, FeedForward):
             yield from _there([f"{step.at}.{GATE}", f"{step.at}.{UP}"], present)
             yield from _there([f"{step.at}.{DOWN}"], present)
+        elif isinstance(step, MixExperts):
+            for group in step.inputs:
+                yield from _there(group, present)
 
 
 def _there(names: Iterable[str], present: frozenset[str]) -> Iterator[tuple[str, ...]]:

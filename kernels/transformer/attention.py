@@ -15,6 +15,8 @@ the head has seen before the first position. With a soft cap c a score s becomes
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fourcc.kernels.simd.arithmetic import (
@@ -59,6 +61,7 @@ from fourcc.kernels.transformer.rotation import padded_head
 TILE = 64  # positions; the caches have room for a multiple of it
 TOGETHER = 8  # queries that go through a tile together, or a few more
 LOW = np.float32(-1e30)  # score of a position that does not count
+Bound = Callable[[int, int, np.float32], np.float32]  # (model, 64 scores, the largest) -> the largest afterwards
 EVERYTHING = 1 << 40  # positions: a window that no context exceeds
 
 # A query's place: weights of a tile, then these float32, then the sums.
@@ -77,14 +80,27 @@ def attend(model: int, job: int, first: int, last: int, scratch: int) -> None:
     With m the largest score so far, the sums are of e^(score - m), and shrink where m grows. So no score is kept, and
     memory does not grow with the context.
     """
+    attend_units(model, job, first, last, scratch, unbounded)
+
+
+def attend_capped(model: int, job: int, first: int, last: int, scratch: int) -> None:
+    """As `attend`, of scores that are kept between -SOFTCAP and SOFTCAP.
+
+    It has machine code of its own: with a branch at each tile, `attend` was a hundredth slower.
+    """
+    attend_units(model, job, first, last, scratch, soften)
+
+
+def attend_units(model: int, job: int, first: int, last: int, scratch: int, bound: Bound) -> None:
+    """Attention of some units, with scores that a function bounds."""
     unit, beside = load_word(model + UNIT), load_word(model + BESIDE)
     units = load_word(model + HEADS) // unit
     for index in range(first, last):
         row, each = index // units * beside, index % units * unit
-        attend_unit(model, job, row, min(row + beside, load_word(model + COUNT)), each, scratch)
+        attend_unit(model, job, row, min(row + beside, load_word(model + COUNT)), each, scratch, bound)
 
 
-def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: int) -> None:
+def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: int, bound: Bound) -> None:
     """Attention of heads each .. each + UNIT, of activations row .. end."""
     unit, head, context = load_word(model + UNIT), load_word(model + HEAD), load_word(model + CONTEXT)
     size, wide = place_of(head), padded_head(head)
@@ -103,7 +119,7 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
             q = load_word(job + INPUT) + here * load_word(job + INPUT_STRIDE) + 4 * each * head
             for member in range(unit):
                 at, mine, count = keys + 4 * tile * head, place + size * member, seen + here - tile
-                look(q + 4 * member * head, at, count, start + here - tile, head, model, mine)
+                look(q + 4 * member * head, at, count, start + here - tile, model, mine, bound)
         for here in range(first, last):
             place = scratch + size * unit * (here - row)
             for member in range(unit):
@@ -123,12 +139,10 @@ def clear(place: int, wide: int, sinks: int, head: int) -> None:
         store(place + SUMS + 4 * column, no_floats())
 
 
-def look(q: int, k: int, count: int, skip: int, head: int, model: int, place: int) -> None:
+def look(q: int, k: int, count: int, skip: int, model: int, place: int, bound: Bound) -> None:
     """Computes the weights of a tile's positions; those from `skip` to `count` count. The total shrinks by SHRINK."""
-    before, cap = load_float(place + MOST), load_float(model + SOFTCAP)
-    most = score(q, k, count, head, load_float(model + SCALE), place)
-    if cap > 0:
-        most = soften(place, cap, count)
+    before, head = load_float(place + MOST), load_word(model + HEAD)
+    most = bound(model, place, score(q, k, count, head, load_float(model + SCALE), place))
     if skip > 0:
         most = pass_over(place, skip)
     top = max(before, most)
@@ -140,16 +154,20 @@ def look(q: int, k: int, count: int, skip: int, head: int, model: int, place: in
         store_float(place + lane, np.float32(0))
 
 
-def soften(scores: int, cap: np.float32, count: int) -> np.float32:
-    """Replaces 64 scores by cap * tanh(score / cap); returns the largest of the first `count`."""
-    most = floats_of(LOW)
-    for lane in range(0, 64, 16):
-        softened = multiply(floats_of(cap), tanh(divide(load_floats(scores + 4 * lane), floats_of(cap))))
-        softened = first_lanes(softened, count - lane, LOW)
-        store(scores + 4 * lane, softened)
-        most = larger(most, softened)
-    top: np.float32 = largest(most)
-    return top
+def unbounded(model: int, scores: int, most: np.float32) -> np.float32:
+    """Leaves 64 scores as they are; returns the largest, which is `most`."""
+    return most
+
+
+def soften(model: int, scores: int, most: np.float32) -> np.float32:
+    """Replaces 64 scores by c tanh(score / c); returns the largest. LOW becomes -c, and no score is smaller."""
+    cap, top = floats_of(load_float(model + SOFTCAP)), floats_of(LOW)
+    for at in range(scores, scores + 256, 64):
+        softened = multiply(cap, tanh(divide(load_floats(at), cap)))
+        store(at, softened)
+        top = larger(top, softened)
+    highest: np.float32 = largest(top)
+    return highest
 
 
 def pass_over(scores: int, skip: int) -> np.float32:

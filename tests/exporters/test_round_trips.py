@@ -7,6 +7,7 @@ import attrs
 import msgpack
 import numpy as np
 import pytest
+from fourcc.sources.gguf_llama import FREQUENCIES
 from gguf import GGUFReader
 
 import fourcc
@@ -18,7 +19,6 @@ from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
 from fourcc.sources import open_source, tokenizer
-from fourcc.sources.gguf_llama import FREQUENCIES
 from fourcc.sources.gguf_metadata import BLOB
 from fourcc.sources.source import Source
 from tests.sources.writers import (

@@ -143,10 +143,11 @@ def test_activation_functions(seed: int, width: int, function: str, is_gate: boo
 
 @pytest.mark.parametrize("function", TRUTHS)
 def test_activation_functions_far_out(function: str) -> None:
-    """What is large passes or vanishes; nothing overflows."""
+    """Large numbers pass or vanish; nothing overflows."""
     x = np.array([[3e38, 1e30, 1e6, -1e6, -1e30, -3e38]], np.float32)
     out = filled(x)
-    run(1, lambda program: program.activate(function, out, None, out))
+    with np.errstate(over="ignore"):  # kernels as plain Python
+        run(1, lambda program: program.activate(function, out, None, out))
     assert out.floats[0, :6].tolist() == pytest.approx([*x[0, :3].tolist(), 0, 0, 0], abs=4)
 
 

@@ -230,6 +230,7 @@ CHANGED: dict[str, object] = {  # others are doubled, or 0.5
     "rope_layers": [1, 0],
     "expert_layers": [1, 0],
     "parallel_residual": True,
+    "attention_scale": 0.3,
     "expert_weights_normalized": True,
     "expert_scores": "softmax_of_chosen",
     "rope_scaling.type": "linear",
