@@ -175,6 +175,7 @@ class ConfigClass:
         keys: that `more` reads.
         other: keys that it heeds and that fourcc does not compute, but where they have one of these values.
         passed: keys that change no number in this class.
+        also: key -> another key that the class takes for it where it is absent.
     """
 
     model_type: str
@@ -189,6 +190,7 @@ class ConfigClass:
     keys: tuple[str, ...] = ()
     other: Mapping[str, tuple[object, ...]] = attrs.field(factory=lambda: {"per_layer_config": ()})
     passed: tuple[str, ...] = ()
+    also: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)

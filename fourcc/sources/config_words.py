@@ -109,7 +109,7 @@ class ClassReader:
 
     def _stated(self, word: Word, before: HyperParams) -> object:
         """The value of a word: the config's, or the class's where that is silent."""
-        key = word.hugging_face
+        key = self._key(word)
         said = None if key is None else self.config.fields.get(key)
         if word.nullable and key in self.config.fields and said is None:
             return ABSENT
@@ -119,6 +119,12 @@ class ClassReader:
         if said is None and default is ABSENT:
             return ABSENT
         return word.read(self._checked(word, key or word.hyper, default))
+
+    def _key(self, word: Word) -> str | None:
+        """The key that states a word in this config."""
+        key, fields = word.hugging_face, self.config.fields
+        other = None if key is None else self.known.also.get(key)
+        return key if other is None or fields.get(str(key)) is not None or other not in fields else other
 
     def _checked(self, word: Word, key: str, default: object) -> object:
         if word.kind == "count":
@@ -186,7 +192,7 @@ class ClassReader:
     def _passed_over(self) -> Iterator[str]:
         """A note on keys that the class does not heed."""
         known = self.known
-        words = {word.hugging_face for word in spelling_of(self.network).words_of(known)}
+        words = {word.hugging_face for word in spelling_of(self.network).words_of(known)} | set(known.also.values())
         windows = () if known.window is None else known.window.heeded
         heeding = {*_READ.split(), *_INERT.split(), *words, *heeded(known.turning), *windows}
         heeding |= {*known.keys, *known.other, *known.passed, *filter(None, known.optional.values())}

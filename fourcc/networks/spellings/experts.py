@@ -179,6 +179,7 @@ QWEN3_MOE = Spelling(
             write_more=_write_expert_layers,
             keys=_QWEN_KEYS,
             passed=_QWEN_PASSED,
+            also={"num_experts": "num_local_experts"},  # transformers writes it from 5 on
         ),
     ),
     gguf=(
