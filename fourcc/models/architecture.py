@@ -24,7 +24,7 @@ class Architecture:
     Attributes:
         network: its declaration.
         dim: width of the residual stream.
-        hidden_dim: width inside the feed-forward network.
+        hidden_dim: width inside the feed-forward network; 0: no layer has one without experts.
         n_layers, n_heads, n_kv_heads, head_dim, vocab_size: as their names say.
         seq_len: longest context, in positions.
         norm_eps: added to the mean square in a norm.
@@ -53,7 +53,6 @@ class Architecture:
 
     network: Network
     dim: int
-    hidden_dim: int
     n_layers: int
     n_heads: int
     n_kv_heads: int
@@ -61,6 +60,7 @@ class Architecture:
     vocab_size: int
     seq_len: int
     norm_eps: float
+    hidden_dim: int = 0
     norm_offset: float = 0.0
     hidden_act: str = "silu"
     rope_theta: float | None = None
