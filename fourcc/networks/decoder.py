@@ -32,7 +32,7 @@ HEAD_NORMS = {"attention.q_norm": ("head_dim",), "attention.k_norm": ("head_dim"
 EACH_HEAD_NORMS = {"attention.q_norm": ("n_heads", "head_dim"), "attention.k_norm": ("n_kv_heads", "head_dim")}
 POST_NORMS = {"attention_post_norm": ("dim",), "ffn_post_norm": ("dim",)}
 
-# Experts of a layer: scores that choose, a stack for each matrix; an expert that all activations go through, and its gate.
+# Experts of a layer: scores that choose, a stack for each matrix; an expert that all activations go through, its gate.
 EXPERTS = {
     "feed_forward.router": ("n_experts", "dim"),
     "feed_forward.experts.w1": ("n_experts", "expert_hidden_dim", "dim"),
