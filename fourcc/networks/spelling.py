@@ -53,6 +53,7 @@ class Word:
         kind: what a stated value must be.
         default: our value where ``config.json`` is silent, or the function that gives it from the hyper-parameters
             before; None: it must not be silent; `ABSENT`: the model then has no such hyper-parameter.
+        others: keys of ``config.json`` that stand for the first where that is absent.
         nullable: whether null says that the model has none; else null counts as silence.
         read, write: the value of ``config.json`` as ours, and back.
         gguf_read, gguf_write: likewise for GGUF.
@@ -63,6 +64,7 @@ class Word:
     gguf: str | None = None
     kind: Literal["count", "number", "flag", "text"] = "count"
     default: object = None
+    others: tuple[str, ...] = ()
     nullable: bool = False
     read: Callable[[Any], Any] = same
     write: Callable[[Any], Any] = same
@@ -175,7 +177,6 @@ class ConfigClass:
         keys: that `more` reads.
         other: keys that it heeds and that fourcc does not compute, but where they have one of these values.
         passed: keys that change no number in this class.
-        also: key -> another key that the class takes for it where it is absent.
     """
 
     model_type: str
@@ -190,7 +191,6 @@ class ConfigClass:
     keys: tuple[str, ...] = ()
     other: Mapping[str, tuple[object, ...]] = attrs.field(factory=lambda: {"per_layer_config": ()})
     passed: tuple[str, ...] = ()
-    also: Mapping[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)

@@ -110,7 +110,7 @@ class Merged:
     def read(self, matrix: int, first: int, last: int) -> Parts:
         """The rows first..last of a matrix of the whole."""
         if self.columns:
-            return self._placed([read(matrix, 0, 1) for read in self.stored], self.orders, axis=1)
+            return self._placed([read(matrix, first, last) for read in self.stored], self.orders, axis=1)
         within = [np.flatnonzero((order >= first) & (order < last)) for order in self.orders]
         asked = [each for each in zip(self.stored, within, self.orders, strict=True) if each[1].size]
         runs = [_rows(read, matrix, rows) for read, rows, _ in asked]

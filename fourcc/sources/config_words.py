@@ -109,7 +109,7 @@ class ClassReader:
 
     def _stated(self, word: Word, before: HyperParams) -> object:
         """The value of a word: the config's, or the class's where that is silent."""
-        key = self._key(word)
+        key = next((each for each in word.others if self._only(each, word)), word.hugging_face)
         said = None if key is None else self.config.fields.get(key)
         if word.nullable and key in self.config.fields and said is None:
             return ABSENT
@@ -120,11 +120,9 @@ class ClassReader:
             return ABSENT
         return word.read(self._checked(word, key or word.hyper, default))
 
-    def _key(self, word: Word) -> str | None:
-        """The key that states a word in this config."""
-        key, fields = word.hugging_face, self.config.fields
-        other = None if key is None else self.known.also.get(key)
-        return key if other is None or fields.get(str(key)) is not None or other not in fields else other
+    def _only(self, other: str, word: Word) -> bool:
+        """Whether another key stands for a word's."""
+        return self.config.fields.get(other) is not None and self.config.fields.get(str(word.hugging_face)) is None
 
     def _checked(self, word: Word, key: str, default: object) -> object:
         if word.kind == "count":
@@ -192,7 +190,8 @@ class ClassReader:
     def _passed_over(self) -> Iterator[str]:
         """A note on keys that the class does not heed."""
         known = self.known
-        words = {word.hugging_face for word in spelling_of(self.network).words_of(known)} | set(known.also.values())
+        own = spelling_of(self.network).words_of(known)
+        words = {key for word in own for key in (word.hugging_face, *word.others)}
         windows = () if known.window is None else known.window.heeded
         heeding = {*_READ.split(), *_INERT.split(), *words, *heeded(known.turning), *windows}
         heeding |= {*known.keys, *known.other, *known.passed, *filter(None, known.optional.values())}

@@ -8,6 +8,7 @@ import pytest
 import fourcc
 from fourcc.models.transformer import Transformer
 from fourcc.networks import CLASSES
+from fourcc.policy import Policy
 from tests.running import family_oracle
 from tests.running.family_cases import CASES, PLACES, TOKENS
 from tests.sources.writers import safetensors, written
@@ -20,9 +21,9 @@ def network(name: str, folder: Path) -> Transformer:
     """The case's folder, converted and ready to run; longrope's factors depend on the room that it is given."""
     written(folder, "model.safetensors", safetensors(family_oracle.tensors(name)))
     written(folder, "config.json", CASES[name])
-    fourcc.convert(folder, folder / "model.bin")
-    made = fourcc.open(folder / "model.bin").network(context=len(TOKENS), threads=1)
-    return made.exactly() if "quantization_config" in CASES[name] else made  # products of blocks round activations
+    blocks = Policy.shorthand("F32") if "quantization_config" in CASES[name] else None  # products of blocks round
+    fourcc.convert(folder, folder / "model.bin", policy=blocks)
+    return fourcc.open(folder / "model.bin").network(context=len(TOKENS), threads=1)
 
 
 def off(name: str, found: np.ndarray, places: list[int]) -> float:

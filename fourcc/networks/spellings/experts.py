@@ -55,8 +55,12 @@ def _stacks(template: str, words: dict[str, str]) -> tuple[Stacked, ...]:
     )
 
 
-def _count(used: str = "num_experts_per_tok", experts: str = "num_experts") -> tuple[Word, ...]:
-    return Word("n_experts", experts, "expert_count"), Word("n_experts_used", used, "expert_used_count")
+def _count(experts: str, *others: str) -> tuple[Word, ...]:
+    """The words of how many experts there are, and how many an activation goes through."""
+    return (
+        Word("n_experts", experts, "expert_count", others=others),
+        Word("n_experts_used", "num_experts_per_tok", "expert_used_count"),
+    )
 
 
 def _scores(kind: str, **more: object) -> Found:
@@ -91,7 +95,7 @@ MIXTRAL = Spelling(
         Word("expert_hidden_dim", "intermediate_size", "feed_forward_length"),
         RMS,
         activation(),
-        *_count(experts="num_local_experts"),
+        *_count("num_local_experts", "num_experts"),
     ),
     names=_names("model.layers.*.block_sparse_moe.gate"),
     stacked=_stacks("model.layers.*.block_sparse_moe.experts.#.{}", {"w1": "w1", "w2": "w2", "w3": "w3"}),
@@ -122,7 +126,7 @@ def _qwen_words(*, shared: bool) -> tuple[Word, ...]:
         *SIZES,
         RMS,
         activation(),
-        *_count(),
+        *_count("num_experts", "num_local_experts"),
         Word("expert_hidden_dim", "moe_intermediate_size", "expert_feed_forward_length"),
         Word("expert_weights_normalized", "norm_topk_prob", "expert_weights_norm", "flag", default=False),
     )
@@ -179,7 +183,6 @@ QWEN3_MOE = Spelling(
             write_more=_write_expert_layers,
             keys=_QWEN_KEYS,
             passed=_QWEN_PASSED,
-            also={"num_experts": "num_local_experts"},  # transformers writes it from 5 on
         ),
     ),
     gguf=(
@@ -236,7 +239,7 @@ GPT_OSS = Spelling(
         Word("expert_hidden_dim", "intermediate_size", "expert_feed_forward_length"),
         RMS,
         activation(),
-        *_count(experts="num_local_experts"),
+        *_count("num_local_experts", "num_experts"),
         Word("gate_limit", "swiglu_limit", "swiglu_limit", "number", _LIMIT),
         Word("gate_alpha", "swiglu_alpha", "swiglu_alpha", "number", _ALPHA),
     ),
