@@ -24,7 +24,7 @@ class Architecture:
     Attributes:
         network: its declaration.
         dim: width of the residual stream.
-        hidden_dim: width inside the feed-forward network.
+        hidden_dim: width inside the feed-forward network; 0: no layer has one without experts.
         n_layers, n_heads, n_kv_heads, head_dim, vocab_size: as their names say.
         seq_len: longest context, in positions.
         norm_eps: added to the mean square in a norm.
@@ -47,13 +47,13 @@ class Architecture:
         expert_layers: for each layer 1 if it has experts, else 0; None: all have some.
         n_experts, n_experts_used: of each layer that has some, and how many an activation goes through.
         expert_hidden_dim, shared_hidden_dim: widths inside an expert, and inside the expert that all go through.
+        expert_layers: for each layer 1 if it has experts, else 0; None: all have some.
         expert_scores, expert_weights_normalized: how experts are weighted.
         gate_limit, gate_alpha: of a clamped gate.
     """
 
     network: Network
     dim: int
-    hidden_dim: int
     n_layers: int
     n_heads: int
     n_kv_heads: int
@@ -61,6 +61,7 @@ class Architecture:
     vocab_size: int
     seq_len: int
     norm_eps: float
+    hidden_dim: int = 0
     norm_offset: float = 0.0
     hidden_act: str = "silu"
     rope_theta: float | None = None
@@ -83,6 +84,7 @@ class Architecture:
     n_experts_used: int | None = None
     expert_hidden_dim: int | None = None
     shared_hidden_dim: int | None = None
+    expert_layers: Sequence[int] | None = None
     expert_scores: str = "softmax"
     expert_weights_normalized: bool = False
     gate_limit: float | None = None
