@@ -86,19 +86,30 @@ def export(  # noqa: PLR0913 - one an option
         targets = check_targets(planned, output, [policy] if policy else [], force=force)
         with Progress("exporting", planned.nbytes, quiet=quiet) as progress:
             result = execute_export(planned, targets, threads=threads, progress=progress)
-    if as_json:
-        json_documents.show("export", _document(output, planned, result))
-    elif not quiet:
-        _show(output, planned, result, progress)
-    return terminal.notes(result.notes, quiet=quiet)
+    return (_show_document if as_json else _show)(output, planned, result, progress, quiet=quiet)
 
 
 def _counts(planned: ExportPlan) -> Counter[str]:
     return Counter(str(step.decision.tag) for step in planned.steps)
 
 
-def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Progress) -> None:
-    """A summary for people."""
+def _show_document(
+    output: Path,
+    planned: ExportPlan,
+    result: ExportResult,
+    progress: Progress,  # noqa: ARG001 - as `_show`
+    *,
+    quiet: bool,
+) -> None:
+    """The JSON, and notes."""
+    json_documents.show("export", _document(output, planned, result))
+    terminal.notes(result.notes, quiet=quiet)
+
+
+def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Progress, *, quiet: bool) -> None:
+    """A summary for people, and notes."""
+    if quiet:
+        return
     worst = min((e.sqnr_db for e in result.errors.values() if e.sqnr_db is not None), default=None)
     error = "" if worst is None else f", SQNR {worst:.1f} dB and better"
     tables.facts(
@@ -111,6 +122,7 @@ def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Pro
         ]
     )
     terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate}")
+    terminal.notes(result.notes, quiet=quiet)
 
 
 def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[str, object]:

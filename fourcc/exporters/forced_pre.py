@@ -26,7 +26,6 @@ from fourcc.sources.source import Source
 
 NONE = "none"
 _PRE, _KIND = f"{PREFIX}pre", f"{PREFIX}model"
-_TEMPLATE = "tokenizer.chat_template"
 
 
 def with_pre(source: Source, name: str | None) -> Source:
@@ -50,7 +49,7 @@ def with_pre(source: Source, name: str | None) -> Source:
         return _renamed(source, name)
     if blobs_of.JSON in source.blobs and blobs_of.LLAMA2C not in source.blobs:
         return _made(source, name)
-    raise _not_of_pairs(source, "no tokenizer.json, and no vocabulary of a GGUF file")
+    raise _refusal(source, "no tokenizer.json, and no vocabulary of a GGUF file")
 
 
 def _without(source: Source) -> Source:
@@ -65,7 +64,7 @@ def _renamed(source: Source, name: str) -> Source:
     """A GGUF file's vocabulary under another name."""
     values = unpacked(source.blobs[blobs_of.GGUF], source.path)
     if values.get(_KIND) != "gpt2":
-        raise _not_of_pairs(source, f"kind {values.get(_KIND)!r}")
+        raise _refusal(source, f"kind {values.get(_KIND)!r}")
     note = f"--pre {name} takes the place of {values.get(_PRE, 'default')!r}, by which the file cuts texts"
     return _with_values(source, dict(source.blobs), values | {_PRE: name}, note)
 
@@ -75,7 +74,7 @@ def _made(source: Source, name: str) -> Source:
     data, place = source.blobs[blobs_of.JSON], f"{source.path} ({blobs_of.JSON})"
     described = read_tokenizer_json(data, place)
     if described.model.get("type") != "BPE" or not is_bytewise(described):
-        raise _not_of_pairs(source, f"model {described.model.get('type')!r}")
+        raise _refusal(source, f"model {described.model.get('type')!r}")
     values = pairs_of_bytes(described, special_values(described, source.blobs), name)
     way = read_as_written(name, values, place)
     theirs = read_json(data, place)
@@ -86,8 +85,6 @@ def _made(source: Source, name: str) -> Source:
     other = f"; {found[0]}" if found else ""
     named = {key if key.startswith("tokenizer.") else PREFIX + key: value for key, value in values.items()}
     blobs = {key: blob for key, blob in source.blobs.items() if key not in blobs_of.REPLACED}
-    if blobs_of.CHAT_TEMPLATE in blobs:
-        named[_TEMPLATE] = blobs.pop(blobs_of.CHAT_TEMPLATE).decode(errors="replace")
     return _with_values(source, blobs, named, note + other)
 
 
@@ -96,6 +93,6 @@ def _with_values(source: Source, blobs: Mapping[str, bytes], values: Mapping[str
     return attrs.evolve(source, blobs={**blobs, blobs_of.GGUF: packed}, notes=(*source.notes, note))
 
 
-def _not_of_pairs(source: Source, found: str) -> UsageError:
+def _refusal(source: Source, found: str) -> UsageError:
     what = "--pre is for a vocabulary of byte pairs"
     return UsageError(what, file=source.path, found=found, hint=f"--pre {NONE} leaves any vocabulary out.")

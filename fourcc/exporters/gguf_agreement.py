@@ -102,7 +102,7 @@ def _refusal(
 
 
 def _shown(tokens: list[int] | None) -> str:
-    return "no tokens, but refuses it" if tokens is None else f"{tokens}"[:80]
+    return "none" if tokens is None else f"{tokens}"[:80]
 
 
 def read_as_written(name: str, values: Mapping[str, Any], file: object) -> WayToWrite:

@@ -95,12 +95,11 @@ def character_candidates(described: TokenizerJson, specials: Values) -> Iterator
     own = {"unknown_token_id": unknown} if unknown is not None else {}
     for space in (True, False):
         values = {**scored(entries), **own, **specials, "pre": "default", "add_space_prefix": space}
-        name = "a scored vocabulary " + ("with a space before a text" if space else "without a space before a text")
-        yield read_as_written(name, values, described.file)
+        yield read_as_written(f"'llama' {'with' if space else 'without'} add_space_prefix", values, described.file)
     if specials.get("add_bos_token"):  # llama.cpp puts BOS before every text of this kind
         more = {"model": "gemma4", "merges": [" ".join(pair) for pair in merges], "add_space_prefix": False}
         values = {**scored(entries), **own, **specials, **more}
-        yield read_as_written("a vocabulary of Gemma 4's kind", values, described.file)
+        yield read_as_written("'gemma4'", values, described.file)
 
 
 def _refuse_affixes(described: TokenizerJson) -> None:

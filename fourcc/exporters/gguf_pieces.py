@@ -41,8 +41,7 @@ def unigram_candidates(described: TokenizerJson, specials: Mapping[str, Any]) ->
             "remove_extra_whitespaces": merged,
             **({"precompiled_charsmap": charsmap} if charsmap else {}),
         }
-        name = f"a unigram vocabulary with{'' if space else 'out'} a space before a text"
-        yield read_as_written(name, values, described.file)
+        yield read_as_written(f"'t5' {'with' if space else 'without'} add_space_prefix", values, described.file)
 
 
 def word_candidates(described: TokenizerJson, specials: Mapping[str, Any]) -> Iterator[WayToWrite]:
@@ -66,7 +65,7 @@ def word_candidates(described: TokenizerJson, specials: Mapping[str, Any]) -> It
         "normalizer.lowercase": lowercase,
         "normalizer.strip_accents": strips,
     }
-    yield read_as_written("a vocabulary of word pieces", values, described.file)
+    yield read_as_written("'bert'", values, described.file)
 
 
 def _as_written(score: float) -> float:

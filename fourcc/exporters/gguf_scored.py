@@ -144,7 +144,7 @@ def _candidates(theirs: SentencePieceTokenizer, rules: SentencePieceRules, commo
     likeliest = common | {"model": "t5", "remove_extra_whitespaces": rules.merges_spaces}
     if rules.charsmap:
         likeliest["precompiled_charsmap"] = list(rules.charsmap)
-    ways = [("a scored vocabulary", common), ("a unigram vocabulary", likeliest)]
+    ways = [("'llama'", common), ("'t5'", likeliest)]
     for name, values in reversed(ways) if rules.is_unigram else ways:
         yield read_as_written(name, values, theirs.file)
 

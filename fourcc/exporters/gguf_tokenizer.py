@@ -12,6 +12,7 @@ from fourcc.exporters.gguf_entries import PREFIX, key_of, keys_of
 from fourcc.exporters.gguf_head import GGUFKey
 from fourcc.exporters.gguf_json import has_a_kind, values_of_json
 from fourcc.exporters.gguf_scored import values_of_llama2c, values_of_sentencepiece
+from fourcc.models.tokenizers.gguf import chat_template
 from fourcc.models.tokenizers.gguf_fields import unpacked
 from fourcc.sources import tokenizer as blobs_of
 
@@ -42,8 +43,11 @@ def taken(blobs: Mapping[str, bytes], file: object) -> list[str]:
     has_form[blobs_of.JSON] = blobs_of.JSON in blobs and has_a_kind(blobs[blobs_of.JSON], f"{file} ({blobs_of.JSON})")
     has_form[blobs_of.SENTENCEPIECE] = blobs_of.SENTENCEPIECE in blobs
     tokenizers = [name for name, has_one in has_form.items() if has_one][:1]
-    template = blobs_of.CHAT_TEMPLATE in blobs and tokenizers not in ([], [blobs_of.GGUF])
-    return [*tokenizers, *([blobs_of.CHAT_TEMPLATE] if template else [])]
+    if not tokenizers or blobs_of.CHAT_TEMPLATE not in blobs:
+        return tokenizers
+    # A template that came with a GGUF file's keys stays among them.
+    own = tokenizers == [blobs_of.GGUF] and chat_template(blobs[blobs_of.GGUF], f"{file} ({blobs_of.GGUF})")
+    return tokenizers if own else [*tokenizers, blobs_of.CHAT_TEMPLATE]
 
 
 def _converted(name: str, blobs: Mapping[str, bytes], file: object) -> tuple[list[GGUFKey], list[str]]:
@@ -58,7 +62,7 @@ def _converted(name: str, blobs: Mapping[str, bytes], file: object) -> tuple[lis
 
 
 def _chat_template(blobs: Mapping[str, bytes], file: object) -> list[GGUFKey]:
-    """The key of a template that has its own file; one that came with a GGUF file's keys stays among them."""
+    """The key of a template that has its own file."""
     if blobs_of.CHAT_TEMPLATE not in taken(blobs, file):
         return []
     return [GGUFKey.of("tokenizer.chat_template", blobs[blobs_of.CHAT_TEMPLATE])]

@@ -1,4 +1,4 @@
-"""What a tokenizer.json says, as far as a GGUF vocabulary can say it, too: read from the JSON alone, without a package.
+"""A tokenizer.json as far as a GGUF vocabulary can say the same: read from the JSON alone, without a package.
 
 The format is that of Hugging Face's tokenizers: a model (BPE, Unigram, WordPiece, WordLevel), a normalizer, a
 pre-tokenizer and a post-processor, each an object with a ``type``, and tokens that were added to the model's.
@@ -100,7 +100,7 @@ class TokenizerJson:
 
 @lru_cache(maxsize=1)
 def read_tokenizer_json(data: bytes, file: object) -> TokenizerJson:
-    """What a tokenizer.json says.
+    """The contents of a tokenizer.json.
 
     Raises:
         InputError: it is no JSON, or a token's number or text is no such thing.

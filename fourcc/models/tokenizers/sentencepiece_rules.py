@@ -1,4 +1,4 @@
-"""What a SentencePiece model says of itself that the package does not tell: its kind, and how it normalizes texts.
+"""The parts of a SentencePiece model that the package does not tell: its kind, and how it normalizes texts.
 
 The numbers of fields are those of SentencePiece's ``sentencepiece_model.proto``.
 """
