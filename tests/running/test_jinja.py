@@ -119,7 +119,7 @@ def test_names_that_a_template_puts_together_are_its_own() -> None:
     ):
         at = [at for at in range(len(result.text)) if result.text.startswith(name, at)]
         own = [set(result.origin[each : each + len(name)]) == {OWN} for each in at]
-        assert sum(own) >= least, name
+        assert sum(own) >= count, name
     assert UNKNOWN not in set(result.origin[: result.text.index("<a&amp;")])
     assert {result.origin[at] for at, character in enumerate(result.text) if character == "U"} <= {GIVEN, OWN, UNKNOWN}
 
@@ -140,7 +140,7 @@ def test_a_process_renders_and_goes_on() -> None:
 
 
 ENDLESS = {  # only the end of the process ends them
-    "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}": "it did not end within 1 seconds",
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "it did not end within 1 seconds",
     "{{ 'a' * 10 ** 11 }}": r"it takes more than 1024 MiB of memory",
     "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}": (
         "it did not end within 1 seconds|it takes more than"
@@ -177,9 +177,7 @@ def test_what_fails_says_why(template: str) -> None:
 def test_a_template_with_a_mistake_is_refused() -> None:
     """The error tells the line."""
     broken = Renderer("a\n{% if %}", "m.bin")
-    with pytest.raises(
-        UsageError, match=r"m\.bin: the chat template is not one that jinja2 takes: found line 2: Expected"
-    ):
+    with pytest.raises(UsageError, match=r"m\.bin: the chat template is not one that jinja2 takes: found line 2: Ex"):
         broken.render({})
     broken.close()
 
@@ -193,7 +191,9 @@ def test_a_template_that_draws_lots_is_an_error() -> None:
 def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error tells its last words."""
     monkeypatch.setattr(renderer, "CHILD", "fourcc.models.jinja.no_such_module")
-    with pytest.raises(UsageError, match="the chat template fails: found it ended with exit code 1; .*No module named"):
+    with pytest.raises(
+        UsageError, match=r"the chat template fails: found it ended with exit code 1; .*No module named"
+    ):
         Renderer("x").render({})
 
 

@@ -40,11 +40,16 @@ class SpecialNames:
     tokenizer: Tokenizer
     ids: Mapping[str, int]
     _cutter: Cutter = attrs.field(init=False, repr=False)
+    _tokens: frozenset[int] = attrs.field(init=False, repr=False)
     _stand_ins: Callable[[int], StandIns] = attrs.field(init=False, repr=False)
 
     @_cutter.default
     def _(self) -> Cutter:
         return Cutter(dict(self.ids))
+
+    @_tokens.default
+    def _(self) -> frozenset[int]:
+        return frozenset(self.ids.values())
 
     @_stand_ins.default
     def _(self) -> Callable[[int], StandIns]:
@@ -88,10 +93,6 @@ class SpecialNames:
             self.tokenizer.refuse_losses("".join(_between(text, cut)), ordinary)
             return ids
         return self._in_parts(text, cut, self.tokenizer if whole else self._without_added())
-
-    @property
-    def _tokens(self) -> frozenset[int]:
-        return frozenset(self.ids.values())
 
     def _in_parts(self, text: str, cut: list[tuple[int, int]], tokenizer: Tokenizer) -> list[int]:
         """The tokens of names and of the texts between them, one after the other."""
