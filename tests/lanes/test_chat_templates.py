@@ -23,7 +23,7 @@ from fourcc.models.jinja.renderer import Renderer
 from fourcc.models.jinja.template import JinjaTemplate
 from fourcc.models.jinja.wire import Rendered, packed
 from fourcc.models.tokenizers.huggingface import HuggingFaceTokenizer, read_json
-from tests.running.templates_of_own import VARIABLES, reference, talks
+from tests.running.templates_of_own import expected, talks
 from tests.running.training import byte_pairs
 
 pytestmark = pytest.mark.thorough
@@ -80,16 +80,6 @@ def outcome(template: str, values: dict[str, Any]) -> tuple[Rendered | None, dic
     return Rendered(result["text"], from_runs(result["runs"])), variables, ""
 
 
-def expected(template: str, values: dict[str, Any]) -> tuple[str | None, str]:
-    """jinja2's text, or why there is none."""
-    named = ({"thinking": each[key] for key in ("reasoning_content",) if key in each} for each in values["messages"])
-    messages = [{**each, **more} for each, more in zip(values["messages"], named, strict=True)]
-    try:
-        return reference(template)({**VARIABLES, **values, "messages": messages}, NOW), ""
-    except Exception as error:  # noqa: BLE001 - whatever jinja2 says
-        return None, str(error)
-
-
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_template(path: Path) -> None:
     """For every talk and every hostile text: jinja2's text; only names that the template wrote become tokens."""
@@ -99,7 +89,7 @@ def test_every_template(path: Path) -> None:
     for text in hostile(template):
         for values in talks(text).values():
             found, variables, why = outcome(template, values)
-            text_of_jinja2, reason = expected(template, values)
+            text_of_jinja2, reason = expected(template, values, NOW)
             if found is None:
                 assert text_of_jinja2 is None, why
                 assert reason[:60] in why
@@ -151,16 +141,22 @@ def test_transformers_agrees(path: Path) -> None:
         if "strftime_now" in template:
             continue  # its clock cannot be stopped
         found, _, why = outcome(template, values)
-        try:
-            theirs = utilities.render_jinja_template(
-                [values["messages"]], values.get("tools"), None, template, add_generation_prompt=True, **SPECIAL
-            )[0][0]
-        except Exception as error:  # noqa: BLE001 - whatever it says
-            assert found is None, error
-            assert str(error)[:60] in why
+        theirs, reason = of_transformers(utilities, template, values)
+        if found is None:
+            assert theirs is None, why
+            assert reason[:60] in why
         else:
-            assert found is not None, why
             assert found.text == theirs
+
+
+def of_transformers(utilities: Any, template: str, values: dict[str, Any]) -> tuple[str | None, str]:
+    """The text that transformers gives, or why there is none."""
+    options = {"add_generation_prompt": True, **SPECIAL}
+    try:
+        texts, _ = utilities.render_jinja_template([values["messages"]], values.get("tools"), None, template, **options)
+    except Exception as error:  # noqa: BLE001 - whatever it says
+        return None, str(error)
+    return texts[0], ""
 
 
 def test_marks_are_no_secret_way() -> None:

@@ -1,7 +1,7 @@
 """Small chat templates with every construct that published ones use, and talks for them.
 
-The constructs: of llama.cpp's ``models/templates``, all tags, filters, tests and methods that occur there. The texts are
-our own.
+The constructs are those of llama.cpp's ``models/templates``: all tags, filters, tests and methods that occur there. The
+texts are our own.
 """
 
 import json
@@ -141,6 +141,16 @@ def talks(text: str = "Hi there") -> dict[str, dict[str, Any]]:
         "tools": {"messages": [users], "tools": [FUNCTION]},
         "calls": {"messages": called, "tools": [FUNCTION]},
     }
+
+
+def expected(template: str, values: dict[str, Any], now: datetime) -> tuple[str | None, str]:
+    """jinja2's text, or None and why there is none; as in transformers, a message has its reasoning under all names."""
+    named = [{"thinking": each.get("reasoning_content"), **each} for each in values["messages"]]
+    messages = [{key: value for key, value in each.items() if value is not None} for each in named]
+    try:
+        return reference(template)({**VARIABLES, **values, "messages": messages}, now), ""
+    except Exception as error:  # noqa: BLE001 - whatever jinja2 says
+        return None, str(error)
 
 
 @cache
