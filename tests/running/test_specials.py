@@ -108,7 +108,7 @@ def test_where_all_names_count_the_tokens_are_the_package_s(kind: str, parts: li
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@given(parts=PARTS, more=st.text(max_size=6))
+@given(parts=PARTS, more=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="<>"), max_size=6))
 @settings(max_examples=25)
 def test_names_of_a_user_are_text(kind: str, parts: list[str], more: str) -> None:
     """With a user's name in the text, every other part has the tokens that it has without that name's own letters.
@@ -121,7 +121,7 @@ def test_names_of_a_user_are_text(kind: str, parts: list[str], more: str) -> Non
     for added in state["added_tokens"]:
         added["content"] = other.get(added["content"], added["content"])
     renamed = tokenizers.Tokenizer.from_str(json.dumps(state))
-    user, template = f"{START}{more.replace('|', '')}{THINK}", "".join(parts)
+    user, template = f"{START}{more}{THINK}", "".join(parts)
     text = f"{user}{template}{user}"
     names = SpecialNames.of(ours, THINK)
     first, last = len(user), len(user) + len(template)
