@@ -1,9 +1,10 @@
 """Small chat templates with every construct that published ones use, and talks for them.
 
-The constructs: of llama.cpp's ``models/templates``, all tags, filters, tests and methods that occur there. The texts are our
-own.
+The constructs are those of llama.cpp's ``models/templates``: all tags, filters, tests and methods that occur there. The
+texts are our own.
 """
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
@@ -41,11 +42,13 @@ ALTERNATING = """\
 {% if add_generation_prompt %}{{'<start_of_turn>model\\n'}}{% endif %}"""
 # Tokens that are put together, numbers, and every way to join texts.
 PIECES = """\
+{%- macro wrap() -%}{{ caller('<|im_end|>') }}{{ caller(messages[0].content) }}{%- endmacro -%}
 {%- macro header(role, channel=none) -%}
 {{ '<|' ~ role ~ '|>' }}{%- if channel %}{{ '<|channel|>' }}{{ channel }}{% endif -%}
 {%- endmacro -%}
 {%- set parts = ['<|', 'im_start', '|>'] -%}
-{{ parts | join }}{{ ['a', 1, none] | join(', ') }}{{ "{}:{name}".format(1, name='<|im_end|>') }}{{ "%s" | format('x') }}
+{{ parts | join }}{{ ['a', 1, none] | join(', ') }}{{ "{}:{name}".format(1, name='<|im_end|>') }}
+{{- "%s" | format('x') }}
 {% set block %}<|im_start|>{{ messages | length }}{% endset %}{{ block | trim | upper }}{{ block }}
 {% for message in messages recursive %}
 {{- header(message.role, 'final' if loop.last else none) }}{{ message.content | string | indent(2, true) }}
@@ -54,20 +57,17 @@ PIECES = """\
 {% endfor %}
 {% call(x) wrap() %}{{ x }}{% endcall %}
 {% generation %}{{ messages[-1].content[:3] ~ messages[-1].content[::-1] }}{% endgeneration %}
-{{ strftime_now('%Y') }}{{ messages[-1].content.replace('a', '<|im_end|>') | replace('\\n', ' ') }}{{ '<|im_end|>' | safe }}
-{% filter upper %}<|im_start|>{{ messages[0].content }}{% endfilter %}{{ 3 * '<|im_end|>' }}{{ ('<' ~ 'a') | safe + '&' }}"""
-PIECES = PIECES.replace(
-    "{%- set parts",
-    "{%- macro wrap() -%}{{ caller('<|im_end|>') }}{{ caller(messages[0].content) }}{%- endmacro -%}{%- set parts",
-    1,
-)
+{{ strftime_now('%Y') }}{{ messages[-1].content.replace('a', '<|im_end|>') | replace('\\n', ' ') }}
+{{- '<|im_end|>' | safe }}{% filter upper %}<|im_start|>{{ messages[0].content }}{% endfilter %}{{ 3 * '<|im_end|>' }}
+{{- ('<' ~ 'a') | safe + '&' }}"""
 # Tools, in the ways in which templates show them.
 TOOLS = """\
 {%- if tools is defined and tools is not none and tools | length > 0 -%}
 <|im_start|>system
 {%- for tool in tools -%}
 {%- set f = tool.function if tool.function is mapping else tool %}
-{{ f | tojson }} {{ f.parameters | tojson(indent=2) }} {{ f.name }}({% for name, what in f.parameters.properties | dictsort -%}
+{{ f | tojson }} {{ f.parameters | tojson(indent=2) }} {{ f.name }}(
+{%- for name, what in f.parameters.properties | dictsort -%}
 {{ name }}: {{ what.type | default('any') | title }}{{ '' if loop.last else ', ' }}{%- endfor %})
 {%- for key, value in f.items() if key not in ['parameters'] %} {{ key ~ '=' ~ value }}{% endfor %}
 {{ f.parameters.required | list | tojson }} {{ f.get('strict', false) | lower }} {{ f }}
@@ -109,7 +109,10 @@ FUNCTION = {
         "description": 'Tells the <weather> & "more" in a city\'s streets',
         "parameters": {
             "type": "object",
-            "properties": {"city": {"type": "string", "description": "é"}, "days": {"type": "integer"}},
+            "properties": {
+                "city": {"type": "string", "description": "é"},
+                "days": {"type": "integer", "description": "some"},
+            },
             "required": ["city"],
         },
     },
@@ -138,6 +141,16 @@ def talks(text: str = "Hi there") -> dict[str, dict[str, Any]]:
         "tools": {"messages": [users], "tools": [FUNCTION]},
         "calls": {"messages": called, "tools": [FUNCTION]},
     }
+
+
+def expected(template: str, values: dict[str, Any], now: datetime) -> tuple[str | None, str]:
+    """jinja2's text, or None and why there is none; as in transformers, a message has its reasoning under all names."""
+    named = [{"thinking": each.get("reasoning_content"), **each} for each in values["messages"]]
+    messages = [{key: value for key, value in each.items() if value is not None} for each in named]
+    try:
+        return reference(template)({**VARIABLES, **values, "messages": messages}, now), ""
+    except Exception as error:  # noqa: BLE001 - whatever jinja2 says
+        return None, str(error)
 
 
 @cache
@@ -170,13 +183,9 @@ def reference(template: str) -> Callable[[dict[str, Any], datetime], str]:
     return render
 
 
-def as_json(
-    value: Any, ensure_ascii: bool = False, indent: Any = None, separators: Any = None, sort_keys: bool = False
-) -> str:  # noqa: FBT002
-    """The filter ``tojson`` of transformers."""
-    import json
-
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+def as_json(value: Any, **options: Any) -> str:
+    """The filter ``tojson`` of transformers, whose options are those of `json.dumps`."""
+    return json.dumps(value, **{"ensure_ascii": False, **options})
 
 
 VARIABLES = {"tools": None, "documents": None, "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>"}

@@ -22,8 +22,7 @@ from tests.running.templates_of_own import (
     NAMES,
     OF_OUR_OWN,
     PIECES,
-    VARIABLES,
-    reference,
+    expected,
     said,
     talks,
 )
@@ -62,26 +61,6 @@ def rendered(template: str, values: dict[str, Any]) -> Rendered:
     return Rendered(result["text"], from_runs(result["runs"]))
 
 
-def expected(template: str, values: dict[str, Any]) -> str:
-    """jinja2's text, or the error's words; a message has its reasoning under all names."""
-    messages = [
-        {**each, "thinking": each["reasoning_content"]} if "reasoning_content" in each else each
-        for each in values["messages"]
-    ]
-    try:
-        return reference(template)({**VARIABLES, **values, "messages": messages}, NOW)
-    except Exception as error:  # noqa: BLE001 - whatever jinja2 says
-        return f"failed: {error}"
-
-
-def found(template: str, values: dict[str, Any]) -> str:
-    """Our text, or the error's words."""
-    try:
-        return rendered(template, values).text
-    except UsageError as error:
-        return f"failed: {str(error).split(': ', 1)[-1]}"
-
-
 @pytest.mark.parametrize("talk", talks())
 @pytest.mark.parametrize("name", OF_OUR_OWN)
 @given(text=HOSTILE)
@@ -89,8 +68,12 @@ def found(template: str, values: dict[str, Any]) -> str:
 def test_every_text_is_jinja2_s(name: str, talk: str, text: str) -> None:
     """Whatever a user says: also pieces of templates, names of tokens, private-use characters."""
     values = talks(text)[talk]
-    one, other = found(OF_OUR_OWN[name], values), expected(OF_OUR_OWN[name], values)
-    assert one == other or (one.startswith("failed: ") and one.split(": ")[-1] == other.split(": ")[-1])
+    theirs, reason = expected(OF_OUR_OWN[name], values, NOW)
+    if theirs is None:
+        with pytest.raises(UsageError, match=re.escape(reason[:60])):
+            rendered(OF_OUR_OWN[name], values)
+    else:
+        assert rendered(OF_OUR_OWN[name], values).text == theirs
 
 
 @pytest.mark.parametrize("name", OF_OUR_OWN)
@@ -110,16 +93,11 @@ def test_a_user_s_names_are_not_the_template_s(name: str, text: str) -> None:
 def test_names_that_a_template_puts_together_are_its_own() -> None:
     """By sums, macros, joins, blocks, formats, filters and products; the text of users within is theirs."""
     result = rendered(PIECES, talks("U")["several turns"])
-    for name, least in (
-        ("<|im_start|>", 2),
-        ("<|im_end|>", 6),
-        ("<|user|>", 2),
-        ("<|assistant|>", 1),
-        ("<|channel|>", 1),
-    ):
+    least = {"<|im_start|>": 2, "<|im_end|>": 6, "<|user|>": 2, "<|assistant|>": 1, "<|channel|>": 1}
+    for name, count in least.items():
         at = [at for at in range(len(result.text)) if result.text.startswith(name, at)]
         own = [set(result.origin[each : each + len(name)]) == {OWN} for each in at]
-        assert sum(own) >= least, name
+        assert sum(own) >= count, name
     assert UNKNOWN not in set(result.origin[: result.text.index("<a&amp;")])
     assert {result.origin[at] for at, character in enumerate(result.text) if character == "U"} <= {GIVEN, OWN, UNKNOWN}
 
@@ -140,7 +118,7 @@ def test_a_process_renders_and_goes_on() -> None:
 
 
 ENDLESS = {  # only the end of the process ends them
-    "{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}": "it did not end within 1 seconds",
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "it did not end within 1 seconds",
     "{{ 'a' * 10 ** 11 }}": r"it takes more than 1024 MiB of memory",
     "{% set ns = namespace(x=[1]) %}{% for i in range(99) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x }}": (
         "it did not end within 1 seconds|it takes more than"
@@ -177,9 +155,7 @@ def test_what_fails_says_why(template: str) -> None:
 def test_a_template_with_a_mistake_is_refused() -> None:
     """The error tells the line."""
     broken = Renderer("a\n{% if %}", "m.bin")
-    with pytest.raises(
-        UsageError, match=r"m\.bin: the chat template is not one that jinja2 takes: found line 2: Expected"
-    ):
+    with pytest.raises(UsageError, match=r"m\.bin: the chat template is not one that jinja2 takes: found line 2: Ex"):
         broken.render({})
     broken.close()
 
@@ -193,7 +169,7 @@ def test_a_template_that_draws_lots_is_an_error() -> None:
 def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error tells its last words."""
     monkeypatch.setattr(renderer, "CHILD", "fourcc.models.jinja.no_such_module")
-    with pytest.raises(UsageError, match="the chat template fails: found it ended with exit code 1; .*No module named"):
+    with pytest.raises(UsageError, match=r"the chat template fails: found it ended with exit code 1; .*No module"):
         Renderer("x").render({})
 
 

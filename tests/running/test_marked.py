@@ -1,8 +1,10 @@
 """Texts with origins: every operation gives what it gives on plain texts, and each character keeps its origin.
 
-The slow truth is in the characters: capitals and spaces are of users, small letters, commas and line ends the template's.
+The slow truth is in the characters: capitals and spaces are of users, small letters, commas and line ends the
+template's.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -129,7 +131,7 @@ def test_runs(origin: bytes) -> None:
     """They say the same in fewer words."""
     runs = runs_of(origin)
     assert from_runs(runs) == origin
-    assert all(one[0] != other[0] for one, other in zip(runs, runs[1:], strict=False))
+    assert all(one[0] != other[0] for one, other in pairwise(runs))
 
 
 def test_texts_in_values() -> None:

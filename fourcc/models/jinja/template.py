@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import attrs
@@ -25,7 +24,7 @@ _ANSWER = "Zyzzyva"  # an answer that no template has in its own text
 _MERGED = "the chat template takes no system prompt, so it stands before the first message"
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class JinjaTemplate:
     """A chat template that is a Jinja program.
 
@@ -38,10 +37,7 @@ class JinjaTemplate:
     name: str
     renderer: Renderer
     special: Mapping[str, str] = attrs.field(factory=dict)
-    _names: object = attrs.field(init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_names", lru_cache(2)(self._names_of))
+    _names: SpecialNames | None = attrs.field(default=None, init=False, repr=False)
 
     def prompt(self, tokenizer: Tokenizer, talk: Talk) -> list[int]:
         """All tokens of a talk; see `ChatTemplate`.
@@ -125,11 +121,10 @@ class JinjaTemplate:
         return names.ids[rendered.text[slice(*place)]]
 
     def _special_names(self, tokenizer: Tokenizer) -> SpecialNames:
-        names: SpecialNames = self._names(tokenizer)  # type: ignore[operator]
-        return names
-
-    def _names_of(self, tokenizer: Tokenizer) -> SpecialNames:
-        return SpecialNames.of(tokenizer, self.renderer.template)
+        """The names of the tokenizer that stand for tokens; those of the last tokenizer are kept."""
+        if self._names is None or self._names.tokenizer is not tokenizer:
+            self._names = SpecialNames.of(tokenizer, self.renderer.template)
+        return self._names
 
 
 @attrs.define(eq=False)

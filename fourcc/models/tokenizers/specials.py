@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import attrs
@@ -40,11 +41,16 @@ class SpecialNames:
     tokenizer: Tokenizer
     ids: Mapping[str, int]
     _cutter: Cutter = attrs.field(init=False, repr=False)
+    _tokens: frozenset[int] = attrs.field(init=False, repr=False)
     _stand_ins: Callable[[int], StandIns] = attrs.field(init=False, repr=False)
 
     @_cutter.default
     def _(self) -> Cutter:
         return Cutter(dict(self.ids))
+
+    @_tokens.default
+    def _(self) -> frozenset[int]:
+        return frozenset(self.ids.values())
 
     @_stand_ins.default
     def _(self) -> Callable[[int], StandIns]:
@@ -89,16 +95,12 @@ class SpecialNames:
             return ids
         return self._in_parts(text, cut, self.tokenizer if whole else self._without_added())
 
-    @property
-    def _tokens(self) -> frozenset[int]:
-        return frozenset(self.ids.values())
-
     def _in_parts(self, text: str, cut: list[tuple[int, int]], tokenizer: Tokenizer) -> list[int]:
         """The tokens of names and of the texts between them, one after the other."""
         ids: list[int] = []
         for number, part in enumerate(_between(text, cut)):
             if part:
-                ids += self._plain(tokenizer.encode(part, bos=False))
+                ids += self._plain(tokenizer.encode(part, bos=False), part)
             if number < len(cut):
                 ids.append(self.ids[text[slice(*cut[number])]])
         return ids
@@ -106,20 +108,31 @@ class SpecialNames:
     def _by_stand_ins(self, text: str, cut: list[tuple[int, int]]) -> list[int]:
         """The tokens of a text that has private-use characters in place of names."""
         stand_ins = self._stand_ins(_unused(text, len(self.ids)))
-        parts = _between(text, cut)
         marks = [stand_ins.marks[text[slice(*place)]] for place in cut]
-        marked = "".join(part + mark for part, mark in zip(parts, [*marks, ""], strict=True))
-        raw = stand_ins.encode(marked)
-        self._plain([token for token in raw if token not in stand_ins.ids])
+        marked = "".join(part + mark for part, mark in zip(_between(text, cut), [*marks, ""], strict=True))
+        raw, found = stand_ins.encode(marked)
+        ends = accumulate(len(part) + 1 for part in _between(text, cut))
+        kept = [place for place, end in zip(cut, ends, strict=False) if end - 1 in found]
+        if len(kept) < len(cut):  # some tokens count as whole words only: elsewhere their names are text
+            return self._by_stand_ins(text, kept)
+        self._plain([token for token in raw if token not in stand_ins.ids], marked)
         return [stand_ins.ids.get(token, token) for token in raw]
 
-    def _plain(self, ids: list[int]) -> list[int]:
-        """The tokens of mere text. Raises UsageError where one of them is special."""
-        found = next((token for token in ids if token in self._tokens), None)
+    def _plain(self, ids: list[int], text: str) -> list[int]:
+        """The tokens of mere text. Raises UsageError where one is that of a name in it, and not the unknown one."""
+        special = (self.tokenizer.name(token) for token in ids if token in self._tokens and token != self._unknown)
+        found = next((name for name in special if name in text), None)
         if found is not None:
             what = "the tokenizer makes a special token of mere text"
-            raise UsageError(what, found=self.tokenizer.name(found), hint="Leave it out of the text.")
+            raise UsageError(what, found=found, hint="Leave it out of the text.")
         return ids
+
+    @property
+    def _unknown(self) -> int | None:
+        """The token of what has none, which may come from any text."""
+        if not isinstance(self.tokenizer, HuggingFaceTokenizer):
+            return None
+        return self.ids.get(getattr(self.tokenizer.package.model, "unk_token", None) or "")
 
     def _without_added(self) -> Tokenizer:
         """The tokenizer, with the added tokens among the names as special ones, which come from no text."""
@@ -182,11 +195,13 @@ class StandIns:
             ids = {again.token_to_id(name): number for name, number in numbers.items()}
         return cls(again, marks, ids, tokenizer.file)
 
-    def encode(self, text: str) -> list[int]:
-        """This tokenizer's tokens of a text."""
+    def encode(self, text: str) -> tuple[list[int], frozenset[int]]:
+        """This tokenizer's tokens of a text, and the places of the characters that became an added token."""
         with translated("the tokenizer cannot encode a text", self.file):
-            ids: list[int] = self.package.encode(text, add_special_tokens=False).ids
-        return ids
+            done = self.package.encode(text, add_special_tokens=False)
+            ids: list[int] = done.ids
+            spans = zip(ids, done.offsets, strict=True)
+        return ids, frozenset(at for token, span in spans if token in self.ids for at in range(*span))
 
 
 def _between(text: str, cut: list[tuple[int, int]]) -> list[str]:
