@@ -219,7 +219,9 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str)
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["awq", "gptq act-order", "compressed int4 with zero points"])
+@pytest.mark.parametrize(
+    "kind", ["awq", "gptq act-order", "compressed int4 with zero points", "fp8 in blocks", "modelopt nvfp4"]
+)
 @settings(QUICK, max_examples=examples(40).max_examples)
 @given(data=st.data())
 def test_damage(kind: str, data: st.DataObject) -> None:
@@ -233,12 +235,33 @@ def test_damage(kind: str, data: st.DataObject) -> None:
 
 
 KEYS = st.sampled_from(
-    ["quant_method", "bits", "group_size", "version", "format", "config_groups", "checkpoint_format"]
+    [
+        *("quant_method", "bits", "group_size", "version", "format", "config_groups", "checkpoint_format", "dynamic"),
+        *("ignore", "weight_block_size", "fmt", "quant_algo", "quantized_layers", "sparsity_config"),
+    ]
 )
 
 
+GROUP_KEYS = st.sampled_from(["num_bits", "type", "strategy", "group_size", "block_structure", "targets", "format"])
+
+
 @pytest.mark.thorough
-@pytest.mark.parametrize("kind", ["awq", "gptq", "compressed int4"])
+@pytest.mark.parametrize("kind", ["compressed int4", "compressed fp8 in blocks", "compressed nvfp4"])
+@settings(QUICK, max_examples=examples(40).max_examples)
+@given(changes=st.dictionaries(GROUP_KEYS, JSON))
+def test_group_of_any_values(kind: str, changes: dict[str, object]) -> None:
+    """A group of compressed-tensors' config has any values, as its own and as those of its weights."""
+    stored, config, _ = checkpoint(kind)
+    said = json.loads(json.dumps(KINDS[kind][1]))
+    group = said["config_groups"]["group_0"]
+    group |= changes | {"weights": group["weights"] | changes}
+    survives(safetensors(stored), beside={"config.json": json.dumps(config | {"quantization_config": said}).encode()})
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    "kind", ["awq", "gptq", "compressed int4", "fp8 in blocks", "compressed nvfp4", "modelopt fp8"]
+)
 @settings(QUICK, max_examples=examples(40).max_examples)
 @given(changes=st.dictionaries(KEYS, JSON))
 def test_config_of_any_values(kind: str, changes: dict[str, object]) -> None:
