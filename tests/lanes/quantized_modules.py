@@ -6,7 +6,8 @@ Wants an environment with compressed-tensors, transformers and torch (for proces
     python tests/lanes/quantized_modules.py --write    # writes it anew
 
 Weights are drawn with a seed; their scales, codes and tensors are compressed-tensors' own. What DeepSeek's FP8 decodes
-to says transformers' `Fp8Dequantize`. ``tests/sources/test_quantized_modules.py`` has fourcc read the same tensors.
+to says transformers' `Fp8Dequantize`, and what a Llama of such matrices computes its model. ``tests/sources/
+test_quantized_modules.py`` has fourcc read the same tensors.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import base64
 import datetime as dt
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -23,6 +25,8 @@ import transformers
 from compressed_tensors.compressors import BaseCompressor
 from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
 from compressed_tensors.quantization.utils import calculate_qparams, generate_gparam
+from safetensors.torch import save_file
+from transformers import AutoModelForCausalLM, FineGrainedFP8Config
 from transformers.integrations.finegrained_fp8 import Fp8Dequantize
 
 STORED = Path(__file__).parents[1] / "vectors" / "quantized_modules.json"
@@ -120,6 +124,67 @@ CASES: dict[str, Callable[[], Case]] = {
 }
 
 
+LLAMA = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 1,
+    "vocab_size": 16,
+    "head_dim": 16,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 32,
+    "rms_norm_eps": 1e-6,
+    "rope_theta": 10000.0,
+    "tie_word_embeddings": True,
+    "torch_dtype": "float32",
+}
+MATRICES = {
+    "self_attn.q_proj": (32, 32),
+    "self_attn.k_proj": (16, 32),
+    "self_attn.v_proj": (16, 32),
+    "self_attn.o_proj": (32, 32),
+    "mlp.gate_proj": (64, 32),
+    "mlp.up_proj": (64, 32),
+    "mlp.down_proj": (32, 64),
+}
+TOKENS = [1, 5, 3, 15, 0, 7, 7, 2]
+
+
+def llama() -> tuple[dict[str, object], dict[str, torch.Tensor]]:
+    """A Llama whose matrices are FP8 with a scale for each block of 16 x 8: its config and tensors."""
+    generator = torch.Generator().manual_seed(16)
+    tensors = {"model.embed_tokens.weight": torch.randn(16, 32, generator=generator)}
+    norms = ("layers.0.input_layernorm", "layers.0.post_attention_layernorm", "norm")
+    tensors |= {f"model.{name}.weight": torch.rand(32, generator=generator) + 0.5 for name in norms}
+    for name, (rows, cols) in MATRICES.items():
+        module, values = f"model.layers.0.{name}", torch.randn(rows, cols, generator=generator) * 32
+        tensors[f"{module}.weight"] = values.to(torch.float8_e4m3fn)
+        tensors[f"{module}.weight_scale_inv"] = torch.rand(rows // 16, cols // 8, generator=generator) / 64
+    said = {"quant_method": "fp8", "activation_scheme": "dynamic", "weight_block_size": [16, 8]}
+    return {**LLAMA, "quantization_config": said}, tensors
+
+
+def logits(config: dict[str, object], tensors: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The logits behind each token, float32, of the model with its weights dequantized."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_file(tensors, Path(folder, "model.safetensors"), metadata={"format": "pt"})
+        Path(folder, "config.json").write_text(json.dumps(config))
+        plain = FineGrainedFP8Config(dequantize=True, weight_block_size=(16, 8))
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, quantization_config=plain).eval()
+        with torch.no_grad():
+            found: torch.Tensor = model(torch.tensor([TOKENS]), use_cache=False).logits[0]
+    return found
+
+
+def model_record() -> dict[str, object]:
+    """The model as JSON."""
+    config, tensors = llama()
+    stored = {name: coded(tensor) for name, tensor in tensors.items()}
+    return {"config": config, "tensors": stored, "tokens": TOKENS, "logits": coded(logits(config, tensors))}
+
+
 def coded(tensor: torch.Tensor) -> dict[str, object]:
     """A tensor as JSON: dtype, shape and bytes."""
     flat = tensor.detach().contiguous().reshape(-1)
@@ -146,14 +211,17 @@ def main() -> int:
             "compressed-tensors": compressed_tensors.__version__,
             "transformers": transformers.__version__,
             "torch": torch.__version__,
-            "holds": "tensors and weights of each case, base64 of their bytes",
+            "holds": "tensors and weights of each case, tensors and logits of the model, base64 of their bytes",
         }
-        STORED.write_text(json.dumps({"provenance": provenance, "cases": found}, indent=1) + "\n")
+        everything = {"provenance": provenance, "cases": found, "model": model_record()}
+        STORED.write_text(json.dumps(everything, indent=1) + "\n")
         return 0
-    before = json.loads(STORED.read_text())["cases"]
-    other = [name for name in CASES if before.get(name) != json.loads(json.dumps(found[name]))]
-    sys.stdout.write(f"{len(CASES) - len(other)} of {len(CASES)} cases are as stored; others: {other}\n")
-    return int(bool(other))
+    before = json.loads(STORED.read_text())
+    other = [name for name in CASES if before["cases"].get(name) != json.loads(json.dumps(found[name]))]
+    kept = torch.frombuffer(bytearray(base64.b64decode(before["model"]["logits"]["data"])), dtype=torch.float32)
+    off = float((kept - logits(*llama()).flatten()).abs().max())
+    sys.stdout.write(f"{len(CASES) - len(other)} of {len(CASES)} cases are as stored; others: {other}; logits {off}\n")
+    return int(bool(other) or off > 1e-3)
 
 
 if __name__ == "__main__":
