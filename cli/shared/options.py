@@ -79,6 +79,10 @@ def check_sample(sample: int) -> None:
         raise UsageError("bad value of --sample", found=sample, expected="a number of weights, or 0 for all")
 
 
+ShardSize = Annotated[
+    str | None,
+    typer.Option("--max-shard-size", metavar="BYTES", help="Of a folder's files of weights.  [default: 5GB]"),
+]
 WindowContext = Annotated[
     int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: 512, or the model's context if less.")
 ]
