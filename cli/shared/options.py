@@ -45,7 +45,10 @@ Recipe = Annotated[
     str | None, typer.Option("--recipe", metavar="NAME", help="Rules that come with fourcc: see `policy recipes`.")
 ]
 Formats = Annotated[
-    str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
+    str | None,
+    typer.Option(
+        "--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit; TAG:group=64 sets."
+    ),
 ]
 Feedback = Annotated[
     str | None,

@@ -29,9 +29,9 @@ def _awq_fits(known: GroupedFormat, rows: int, cols: int, group: int) -> bool:  
 
 def _awq_tensors(known: GroupedFormat, name: str, rows: int, cols: int, group: int) -> list[FileTensor]:
     return [
-        FileTensor(f"{name}.qweight", "I32", (cols, rows // 8), "codes"),
-        FileTensor(f"{name}.qzeros", "I32", (cols // group, rows // 8), "zeros"),
-        FileTensor(f"{name}.scales", known.scales, (cols // group, rows), "scales"),
+        FileTensor.of_numbers(f"{name}.qweight", "<i4", (cols, rows // 8), "codes"),
+        FileTensor.of_numbers(f"{name}.qzeros", "<i4", (cols // group, rows // 8), "zeros"),
+        FileTensor.of_numbers(f"{name}.scales", known.scales, (cols // group, rows), "scales"),
     ]
 
 

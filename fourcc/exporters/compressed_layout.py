@@ -34,12 +34,12 @@ def _compressed_fits(known: GroupedFormat, rows: int, cols: int, group: int) -> 
 
 def _compressed_tensors(known: GroupedFormat, name: str, rows: int, cols: int, group: int) -> list[FileTensor]:
     bits, groups = known.bits, cols // group
-    zeros = FileTensor(f"{name}.weight_zero_point", "I32", (-(-rows * bits // 32), groups), "zeros")
+    zeros = FileTensor.of_numbers(f"{name}.weight_zero_point", "<i4", (-(-rows * bits // 32), groups), "zeros")
     return [
-        FileTensor(f"{name}.weight_packed", "I32", (rows, -(-cols * bits // 32)), "codes"),
-        FileTensor(f"{name}.weight_scale", known.scales, (rows, groups), "scales"),
+        FileTensor.of_numbers(f"{name}.weight_packed", "<i4", (rows, -(-cols * bits // 32)), "codes"),
+        FileTensor.of_numbers(f"{name}.weight_scale", known.scales, (rows, groups), "scales"),
         *([zeros] if known.zeros else []),
-        FileTensor(f"{name}.weight_shape", "I64", (2,), "shape"),
+        FileTensor.of_numbers(f"{name}.weight_shape", "<i8", (2,), "shape"),
     ]
 
 

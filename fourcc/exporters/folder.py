@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 import attrs
 
@@ -28,6 +29,7 @@ from fourcc.format import Format
 from fourcc.networks import NETWORKS
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
+from fourcc.policy.amounts import amount
 from fourcc.settings import Params
 from fourcc.sources.about import BLOB as ABOUT
 from fourcc.sources.about import CARD, about_source
@@ -47,17 +49,47 @@ _SHOWN = 6  # names in a message
 
 @attrs.frozen
 class FolderOptions:
-    """What a folder is made with.
+    """The settings of a folder.
 
     Attributes:
         largest: bytes of tensors in one file.
         policy: the text that gives the formats, for the card.
         measured: lines on the quality of the whole model, for the card.
+        title: of the card, where the model has no name.
     """
 
     largest: int = SHARD_BYTES
     policy: str = ""
     measured: tuple[str, ...] = ()
+    title: str = "Model"
+
+
+def shard_bytes(text: str) -> int:
+    """The bytes of a folder's largest file that ``5GB`` spells. Raises UsageError."""
+    try:
+        number = int(amount(text))
+    except ValueError as error:
+        raise UsageError("no size of a file is spelled so", found=repr(text), expected="5GB, 500MB, 2GiB") from error
+    if number < 1:
+        raise UsageError("bad value of --max-shard-size", found=text, expected="at least a byte")
+    return number
+
+
+def folder_options(shard: str | None, output: Path | None, rules: Policy | None, measured: str = "") -> FolderOptions:
+    """The options of a folder.
+
+    Args:
+        shard: bytes of its largest file, such as ``5GB``; None: `SHARD_BYTES`.
+        output: the folder.
+        rules: that give the formats.
+        measured: a line on the quality of the whole model; empty: nothing was measured.
+
+    Raises:
+        UsageError: the bytes are misspelled.
+    """
+    largest = SHARD_BYTES if shard is None else shard_bytes(shard)
+    title = output.name if output is not None and output.name else "Model"
+    return FolderOptions(largest, "" if rules is None else rules.text, (measured,) if measured else (), title)
 
 
 def folder_kind(name: str, options: FolderOptions | None = None) -> ExportKind:
@@ -138,6 +170,7 @@ def lay_out(layout: WeightLayout | None, options: FolderOptions, source: Source,
         layout.name if layout is not None and quantized else None,
         options.policy,
         options.measured,
+        options.title,
         loading() if layout is None else layout.load(quantized),
     )
     return Layout(
@@ -174,7 +207,7 @@ def _refuse_no_module(source: Source, step: Step) -> None:
     if known and step.source.name.endswith(WEIGHT) and len(step.source.shape) == 2:
         return
     what = "no linear module is known that takes this matrix, and such a layout quantizes only those"
-    hint = "--as BF16 writes it as plain numbers."
+    hint = "--as says what plain numbers it becomes."
     if is_float8(registry[step.decision.tag]) or source.architecture in NETWORKS:
         raise UsageError(what, file=source.path, tensor=step.source.name, found=str(step.decision.tag), hint=hint)
     found = f"architecture {source.architecture}"

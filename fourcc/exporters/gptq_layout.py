@@ -33,10 +33,10 @@ def _gptq_fits(known: GroupedFormat, rows: int, cols: int, group: int) -> bool: 
 def _gptq_tensors(known: GroupedFormat, name: str, rows: int, cols: int, group: int) -> list[FileTensor]:
     bits = known.bits
     return [
-        FileTensor(f"{name}.qweight", "I32", (cols * bits // 32, rows), "codes"),
-        FileTensor(f"{name}.qzeros", "I32", (cols // group, rows * bits // 32), "zeros"),
-        FileTensor(f"{name}.scales", known.scales, (cols // group, rows), "scales"),
-        FileTensor(f"{name}.g_idx", "I32", (cols,), "index"),
+        FileTensor.of_numbers(f"{name}.qweight", "<i4", (cols * bits // 32, rows), "codes"),
+        FileTensor.of_numbers(f"{name}.qzeros", "<i4", (cols // group, rows * bits // 32), "zeros"),
+        FileTensor.of_numbers(f"{name}.scales", known.scales, (cols // group, rows), "scales"),
+        FileTensor.of_numbers(f"{name}.g_idx", "<i4", (cols,), "index"),
     ]
 
 

@@ -27,20 +27,20 @@ _GROUP = "group"
 
 @attrs.frozen
 class GroupedFormat:
-    """What a format's codes and scales are.
+    """A format of codes and scales: how many bits, and what shares a scale.
 
     Attributes:
         bits: of a code.
         group: columns that share a scale; None: the parameter ``group`` says it.
         zeros: whether it has zero points.
-        scales: the dtype of its scales, in the words of safetensors.
+        scales: the dtype of its scales, as numpy spells it.
         indexed: whether an index names the group of each column.
     """
 
     bits: int
     group: int | None = None
     zeros: bool = False
-    scales: str = "F32"
+    scales: str = "<f4"
     indexed: bool = False
 
     def size(self, params: Params) -> int:
@@ -53,8 +53,8 @@ _KNOWN: Mapping[tuple[str, int | str], GroupedFormat] = {
     ("weight-only", "uint8 groups"): GroupedFormat(8, zeros=True),
     ("weight-only", "uint4 indexed groups"): GroupedFormat(4, zeros=True, indexed=True),
     ("weight-only", "uint8 indexed groups"): GroupedFormat(8, zeros=True, indexed=True),
-    ("ggml", 2): GroupedFormat(4, 32, scales="F16"),
-    ("ggml", 8): GroupedFormat(8, 32, scales="F16"),
+    ("ggml", 2): GroupedFormat(4, 32, scales="<f2"),
+    ("ggml", 8): GroupedFormat(8, 32, scales="<f2"),
     ("llama2.c", "int8 groups"): GroupedFormat(8),
 }
 
@@ -77,7 +77,7 @@ class Groups:
 
 
 def grouped_format(fmt: Format) -> GroupedFormat | None:
-    """What the format's codes and scales are; None where it has no such."""
+    """The format's codes and scales, as the table has them; None where it has no such."""
     return next((_KNOWN[key] for key in fmt.foreign.items() if key in _KNOWN), None)
 
 

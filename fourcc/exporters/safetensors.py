@@ -10,6 +10,7 @@ from __future__ import annotations
 import attrs
 
 from fourcc.conversion.pipeline import Step
+from fourcc.dtypes import itemsize
 from fourcc.exporters.gguf_tokenizer import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
 from fourcc.exporters.layout import ExportKind, Layout
@@ -79,8 +80,9 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
 def plain_tensor(step: Step) -> FileTensor:
     """The tensor of a step whose numbers are written as they are."""
     spec = registry[step.decision.tag]
-    dtype = str(spec.foreign["safetensors"])
-    return FileTensor(step.source.name, dtype, step.source.shape, spec.parts[0].name)
+    part = spec.parts[0]
+    word = str(spec.foreign["safetensors"])
+    return FileTensor(step.source.name, word, itemsize(part.dtype), step.source.shape, part.name)
 
 
 def _named(step: Step) -> Step:

@@ -25,7 +25,6 @@ from fourcc.sources.extent import single_part_spec
 FLOAT8 = "F8_E4M3"
 _SHOWN = 3  # names in a message
 WEIGHT, HEAD = ".weight", "lm_head"
-_STORED = {"F16": "<f2", "F32": "<f4"}
 
 Fields = dict[str, object]
 
@@ -116,8 +115,8 @@ def plain_load(steps: Sequence[Step]) -> tuple[str, ...]:  # noqa: ARG001 - as a
 def float_tensors(name: str, rows: int, cols: int) -> list[FileTensor]:
     """The tensors of a matrix of 8-bit floats."""
     return [
-        FileTensor(f"{name}.weight", FLOAT8, (rows, cols), "codes"),
-        FileTensor(f"{name}.weight_scale", "F32", (rows, 1), "scales"),
+        FileTensor(f"{name}.weight", FLOAT8, 1, (rows, cols), "codes"),
+        FileTensor.of_numbers(f"{name}.weight_scale", "<f4", (rows, 1), "scales"),
     ]
 
 
@@ -144,4 +143,4 @@ def one_setting(steps: Sequence[Step], name: str) -> tuple[int, int]:
 
 def stored_scales(known: GroupedFormat, scales: Array) -> Array:
     """Scales in the dtype that the file has them in."""
-    return np.ascontiguousarray(scales.astype(_STORED[known.scales], copy=False))
+    return np.ascontiguousarray(scales.astype(known.scales, copy=False))

@@ -9,10 +9,9 @@ import attrs
 
 from fourcc.errors import UsageError
 from fourcc.exporters import KINDS, PLUGGED, kind_of
-from fourcc.exporters.folder import SHARD_BYTES, FolderOptions
+from fourcc.exporters.folder import FolderOptions, folder_options
 from fourcc.exporters.layout import ExportKind
 from fourcc.policy import Policy
-from fourcc.policy.amounts import amount
 
 OWN, OWN_SUFFIX = "model.bin", ".bin"
 QUANTIZED_FOLDER = "compressed-tensors"
@@ -61,11 +60,7 @@ def container_of(
         PluginError: the kind is that of a plugin that is broken.
     """
     path = Path(output)
-    options = FolderOptions(
-        SHARD_BYTES if shard is None else shard_bytes(shard),
-        "" if rules is None else rules.text,
-        (measured,) if measured else (),
-    )
+    options = folder_options(shard, path, rules, measured)
     container = Container(path, _kind(str(output), path, to, options), shard)
     if shard is not None and not container.folder:
         raise UsageError("--max-shard-size goes with a folder", file=path, hint="A name without a suffix is a folder.")
@@ -73,17 +68,6 @@ def container_of(
         what = f"{container.name} is a folder, and the output's name ends with {path.suffix}"
         raise UsageError(what, file=path, hint="Name a folder.")
     return container
-
-
-def shard_bytes(text: str) -> int:
-    """The bytes that ``5GB`` spells. Raises UsageError."""
-    try:
-        number = int(amount(text))
-    except ValueError as error:
-        raise UsageError("no size of a file is spelled so", found=repr(text), expected="5GB, 500MB, 2GiB") from error
-    if number < 1:
-        raise UsageError("bad value of --max-shard-size", found=text, expected="at least a byte")
-    return number
 
 
 def _kind(spelled: str, path: Path, to: str | None, options: FolderOptions) -> ExportKind | None:

@@ -1,4 +1,4 @@
-"""What a quantization is asked for: rules, a size or a budget, and what it is calibrated with."""
+"""The request for a quantization: rules, a size or a budget, and what it is calibrated with."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def rules_or_budget(given: Mapping[str, object], prefix: str = "") -> tuple[Poli
     asked = [name for name in (*RULES, *SIZES) if given.get(name) is not None]
     named = [prefix + name for name in asked]
     if not asked:
-        hint = f"Add {prefix}recipe Q4_K_M, {prefix}format Q8_0, {prefix}size 500MB or {prefix}budget 4.5bpw."
+        hint = f"Add {prefix}recipe Q4_K_M, {prefix}format TAG, {prefix}size 500MB or {prefix}budget 4.5bpw."
         raise UsageError("nothing says what the model should become", hint=hint)
     if len(asked) > 1 and set(asked) & set(SIZES):
         hint = f"{prefix}size and {prefix}budget find the rules themselves; {prefix}pin gives a tensor its format."

@@ -15,7 +15,7 @@ from fourcc.analysis.extraction import write_runs
 from fourcc.calibration.asked_options import default_options, spelled_option
 from fourcc.calibration.conversion_trials import ConversionTrials, OnStage, model_bytes
 from fourcc.calibration.rehearsal import rehearse
-from fourcc.calibration.to_budget import BestConversion, MeasuredConversion, best_within
+from fourcc.calibration.to_budget import best_within
 from fourcc.calibration.two_texts import two_texts
 from fourcc.conversion.convert import execute
 from fourcc.conversion.plan import plan
@@ -49,7 +49,7 @@ _LARGE = (1 << 12, 1 << 12)  # rows and columns of a matrix that every format fi
 
 
 @attrs.frozen(eq=False)
-class Work:
+class QuantizationWork:
     """The work on an opened source.
 
     Attributes:
@@ -137,14 +137,14 @@ class Work:
     def _to_budget(self, *, force: bool) -> Quantized:
         """The best mix for a budget."""
         budget, options = self._budget(), self._options()
-        texts, kind = self._texts(), self.container.kind
+        texts = self._texts()
         check_target(self.container.output, self._read(), force=force)
         rehearse(self.source, options, budget, self.asked.pins, self.asked.feedback)
         trials = self._trials()
         best = best_within(trials, texts, budget, self.asked.pins, options)
         notes = tuple(dict.fromkeys(trials.notes))
         made = self._delivered(best.model, best.candidates[0].divergence, notes, force=force)
-        return attrs.evolve(made, candidates=_sized(best, made, kind))
+        return attrs.evolve(made, candidates=best.candidates)
 
     def _budget(self) -> Budget:
         """The budget, of the file that is written."""
@@ -229,12 +229,12 @@ def opened_work(  # noqa: PLR0913 - keyword-only, one an option of the command
     threads: int | None = None,
     stage: OnStage,
     note: OnNote,
-) -> Work:
+) -> QuantizationWork:
     """The work on a source, which it opens; the stack closes it. Takes and raises what `quantize` does."""
     if container.kind is None and asked.instead:
         raise UsageError("--as does nothing here", file=container.output, hint="A model.bin holds every format.")
     source = stack.enter_context(open_source(path, tokenizer))
-    return Work(source, path, container, asked, tokenizer, threads, stage, note, stack)
+    return QuantizationWork(source, path, container, asked, tokenizer, threads, stage, note, stack)
 
 
 def _refuse_decoding(source: Source, kind: ExportKind, rules: Policy) -> None:
@@ -252,10 +252,3 @@ def _refuse_decoding(source: Source, kind: ExportKind, rules: Policy) -> None:
 
 def _in_blocks(kind: ExportKind, step: Step) -> bool:
     return not kind.holds(registry[step.decision.tag], step.decision.params, step.source.shape)
-
-
-def _sized(best: BestConversion, made: Quantized, kind: ExportKind | None) -> tuple[MeasuredConversion, ...]:
-    """The candidates; the length of the one that was written is that of the output."""
-    if kind is None:
-        return best.candidates
-    return (attrs.evolve(best.candidates[0], file_bytes=made.file_bytes), *best.candidates[1:])

@@ -112,7 +112,7 @@ class ModelFacts:
 
 
 def about_folder(folder: Path, config: Mapping[str, Any]) -> tuple[ModelFacts, list[Path], list[str]]:
-    """What a folder says of its model: its card and its config; the files that were read, and notes.
+    """The facts that a folder's card and config state, the files that were read, and notes.
 
     Args:
         folder: of a Hugging Face model.
@@ -135,7 +135,7 @@ def about_folder(folder: Path, config: Mapping[str, Any]) -> tuple[ModelFacts, l
 
 
 def about_source(blobs: Mapping[str, bytes], file: object) -> ModelFacts:
-    """What a source's blobs say of its model: the facts of a folder, or the keys of a GGUF file.
+    """The facts among a source's blobs: those of a folder, or the keys of a GGUF file.
 
     Raises:
         InputError: a blob is damaged.
