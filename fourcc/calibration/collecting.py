@@ -23,7 +23,7 @@ from fourcc.progress import OnProgress, counter
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.calibration.calibration import Calibration
-    from fourcc.models.llama import Llama
+    from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
     from fourcc.models.windows import Window
 
@@ -57,7 +57,7 @@ class Work:
 
 
 def collect(
-    network: Llama, work: Work, target: Path, *, resume: bool = False, progress: OnProgress | None = None
+    network: Transformer, work: Work, target: Path, *, resume: bool = False, progress: OnProgress | None = None
 ) -> int:
     """Collects statistics, and writes the calibration.
 

@@ -61,18 +61,18 @@ def shared_kernels() -> dict[str, KernelFunction]:
     """The kernels that every model's run and every conversion needs, by name."""
     from fourcc.kernels.measuring.error_sums import error_sums
     from fourcc.kernels.threads import program, thread_team
-    from fourcc.kernels.transformer import attention, norms_and_gate, sampling
+    from fourcc.kernels.transformer import activations, attention, norms, rotation, sampling, sums
 
     functions = (
         program.run_steps,
         *thread_team.COMPILED,
         attention.attend,
-        attention.rotate,
-        norms_and_gate.norm,
-        norms_and_gate.norm_heads,
-        norms_and_gate.add_to,
-        norms_and_gate.add_bias,
-        norms_and_gate.gate,
+        rotation.rotate,
+        norms.norm,
+        norms.norm_heads,
+        sums.add_to,
+        sums.add_bias,
+        activations.GATED["silu"],
         sampling.probabilities,
         error_sums,
     )

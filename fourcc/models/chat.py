@@ -15,10 +15,10 @@ from fourcc.errors import UsageError
 from fourcc.models.generate import Piece, Speed, tokens_after
 
 if TYPE_CHECKING:
-    from fourcc.models.llama import Llama
     from fourcc.models.sampling import Sampler
     from fourcc.models.templates import Template
     from fourcc.models.tokenizers import Tokenizer
+    from fourcc.models.transformer import Transformer
 
 
 @attrs.define(eq=False, repr=False)
@@ -35,7 +35,7 @@ class Conversation:
         speed: filled in as the model reads and writes.
     """
 
-    network: Llama
+    network: Transformer
     tokenizer: Tokenizer
     template: Template
     sampler: Sampler

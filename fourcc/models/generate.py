@@ -12,9 +12,9 @@ from fourcc.errors import UsageError
 from fourcc.models.begin_and_end import ends_of, start
 
 if TYPE_CHECKING:
-    from fourcc.models.llama import Llama
     from fourcc.models.sampling import Sampler
     from fourcc.models.tokenizers import Tokenizer
+    from fourcc.models.transformer import Transformer
 
 
 @attrs.define
@@ -61,7 +61,7 @@ class Piece:
 
 
 def tokens_after(
-    model: Llama, prompt: Sequence[int], sampler: Sampler, most: int, stop: frozenset[int], speed: Speed
+    model: Transformer, prompt: Sequence[int], sampler: Sampler, most: int, stop: frozenset[int], speed: Speed
 ) -> Iterator[int]:
     """The tokens that follow a prompt, as they are generated.
 
@@ -93,7 +93,7 @@ def tokens_after(
 
 
 def text_after(
-    model: Llama,
+    model: Transformer,
     tokenizer: Tokenizer,
     prompt: str,
     *,

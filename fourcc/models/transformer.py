@@ -1,4 +1,4 @@
-"""The Llama family's forward pass: a program of stages over matrices in any mix of formats."""
+"""A network's forward pass: a program of the steps that its declaration lists, over matrices in any mix of formats."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RangeUse:
         return f"static activations: {self.used} of {self.matrices} matrices use ranges"
 
 
-class Llama:
+class Transformer:
     """A network that is ready to run; it remembers the tokens that it has seen.
 
     Args:
@@ -73,13 +73,13 @@ class Llama:
         self.weights: Weights = WeightsLoader(architecture, find, packed).load()
         self._begin(exact=False)
 
-    def exactly(self) -> Llama:
+    def exactly(self) -> Transformer:
         """A network over the same, shared weights whose products keep activations as floats; it has seen no token."""
         exact = copy(self)
         exact._begin(exact=True)  # noqa: SLF001 - of this class
         return exact
 
-    def with_ranges(self, ranges: Mapping[str, Floats]) -> Llama:
+    def with_ranges(self, ranges: Mapping[str, Floats]) -> Transformer:
         """A network over the same, shared weights that quantizes activations by static ranges; it has seen no token.
 
         Args:
@@ -100,8 +100,8 @@ class Llama:
     @property
     def range_use(self) -> RangeUse:
         """How many of its matrices use static ranges. The others have none, or kernels that do not heed them."""
-        matrices = self.weights.matrices
-        return RangeUse(sum(matrix.ranges is not None for matrix in matrices), len(matrices))
+        matrices, stacks = self.weights.matrices, self.weights.stacks
+        return RangeUse(sum(matrix.ranges is not None for matrix in matrices), len(matrices) + len(stacks))
 
     @property
     def exact(self) -> bool:
@@ -151,7 +151,7 @@ class Llama:
             self._programs.cache_clear()
         stages, weights = self._stages, self.weights
         program = stages.program(count)
-        stages.embed(program, weights.embedding)
+        stages.embed(program, weights.embedding, weights.positions)
         for number, (layer, caches) in enumerate(zip(weights.layers, stages.caches, strict=True)):
             stages.layer(program, number, layer, caches)
         stages.classify(program, weights, weights.output, every=every)

@@ -9,8 +9,8 @@ from fourcc.encoding import encode
 from fourcc.errors import InputError, UsageError
 from fourcc.kernels.simd.target import multiplies_bfloat16s
 from fourcc.models.architecture import Architecture
-from fourcc.models.llama import Llama
 from fourcc.models.stages import BATCH
+from fourcc.models.transformer import Transformer
 from fourcc.qmatrix import QMatrix
 
 Array = NDArray[np.float64]
@@ -188,7 +188,7 @@ def test_a_prompt_gives_the_logits_of_the_slow_truth(kind: str) -> None:
     """More tokens than a batch has, so that a batch meets the keys of the one before."""
     model = case(kind)
     assert len(TOKENS) > BATCH
-    found = Llama(model.architecture, model.quantized().get).forward(TOKENS, every=True)
+    found = Transformer(model.architecture, model.quantized().get).forward(TOKENS, every=True)
     assert relative(found, slow_logits(model, TOKENS)) < 1e-4
 
 
@@ -197,7 +197,7 @@ def test_token_by_token_gives_the_same(kind: str) -> None:
     """Logits of the last token alone, which a prompt needs, agree, too."""
     model, tokens = case(kind), TOKENS[:40]
     wanted = slow_logits(model, tokens)
-    network = Llama(model.architecture, model.quantized().get, threads=1)
+    network = Transformer(model.architecture, model.quantized().get, threads=1)
     found = np.concatenate([network.forward([token]).copy() for token in tokens])
     assert relative(found, wanted) < 1e-4
     network.reset()
@@ -209,7 +209,7 @@ def test_the_number_of_threads_does_not_show() -> None:
     model = case("grouped heads", dim=256, hidden_dim=512, n_heads=8, n_kv_heads=4, head_dim=32, vocab_size=600)
     found = []
     for threads in (1, 2, 3, 5):
-        network = Llama(model.architecture, model.quantized("Q8_0").get, threads=threads)
+        network = Transformer(model.architecture, model.quantized("Q8_0").get, threads=threads)
         found.append(np.concatenate([network.forward(TOKENS[:70], every=True), network.forward([5])]))
     for each in found[1:]:
         np.testing.assert_array_equal(each, found[0])
@@ -221,7 +221,7 @@ def test_a_quantized_model_is_near_the_one_of_its_decoded_weights(tag: str) -> N
     model = case("untied", dim=64, hidden_dim=96, n_heads=8, head_dim=8)
     quantized = model.quantized(tag)
     decoded = Case(model.architecture, {name: q.decode().astype(np.float64) for name, q in quantized.items()})
-    found = Llama(model.architecture, quantized.get).forward(TOKENS[:50], every=True)
+    found = Transformer(model.architecture, quantized.get).forward(TOKENS[:50], every=True)
     rounded = tag == "BF16" and multiplies_bfloat16s()
     limit = 0.05 if tag.startswith("Q8") else 0.02 if rounded else 1e-4
     assert relative(found, slow_logits(decoded, TOKENS[:50])) < limit
@@ -230,7 +230,7 @@ def test_a_quantized_model_is_near_the_one_of_its_decoded_weights(tag: str) -> N
 def test_after_a_reset_the_same_tokens_give_the_same_logits() -> None:
     """A reset to a position in the middle forgets only later tokens."""
     model = case("grouped heads")
-    network = Llama(model.architecture, model.quantized().get)
+    network = Transformer(model.architecture, model.quantized().get)
     first = network.forward(TOKENS[:30], every=True)
     network.reset()
     np.testing.assert_array_equal(network.forward(TOKENS[:30], every=True), first)
@@ -241,7 +241,7 @@ def test_after_a_reset_the_same_tokens_give_the_same_logits() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     """Too many tokens, no tokens, and numbers that are no tokens are refused."""
     model = case("grouped heads")
-    network = Llama(model.architecture, model.quantized().get, context=20)
+    network = Transformer(model.architecture, model.quantized().get, context=20)
     with pytest.raises(UsageError, match="bad number of tokens to run: found 21, expected 1 to 20"):
         network.forward(TOKENS[:21])
     with pytest.raises(UsageError, match="bad number of tokens to run: found 0"):
@@ -256,7 +256,7 @@ def test_a_model_that_cannot_be_run_says_why() -> None:
     for name, value, text in (
         ("hidden_act", "gelu", "hidden_act: found gelu, expected silu"),
         ("rope_pairing", "halves", "rope_pairing: found halves, expected adjacent"),
-        ("rope_scaling.type", "yarn", "rope_scaling.type: found yarn, expected default, linear, llama3, factors"),
+        ("rope_scaling.type", "ntk", "rope_scaling.type: found ntk, expected default, linear, dynamic, llama3"),
         ("expert_count", 8, "it asks for what is not known here: expert_count = 8"),
     ):
         with pytest.raises(UsageError, match=text):
@@ -267,4 +267,4 @@ def test_a_model_that_cannot_be_run_says_why() -> None:
     tensors = model.quantized()
     del tensors["layers.1.attention.wo"]
     with pytest.raises(InputError, match=r"'layers.1.attention.wo': this model cannot be run: a tensor is missing"):
-        Llama(model.architecture, tensors.get)
+        Transformer(model.architecture, tensors.get)

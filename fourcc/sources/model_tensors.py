@@ -1,6 +1,6 @@
-"""A source's tensors against the Llama network: those that contradict the hyper-parameters, and those that are missing.
+"""A source's tensors against a network: those that contradict the hyper-parameters, and those that are missing.
 
-`fourcc.networks` declares what the network takes.
+`fourcc.networks` declares what each network takes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ from itertools import islice
 import attrs
 
 from fourcc.naming import position
-from fourcc.networks.llama import LLAMA
+from fourcc.networks.network import Network
 from fourcc.sources.source import Hyper, SourceTensor, Unreadable
 
-ARCHITECTURE = LLAMA.name
 _SHOWN = 4  # names in a note
 
 
@@ -27,22 +26,22 @@ class Contradiction:
     expected: str
 
 
-def contradictions(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> Iterator[Contradiction]:
+def contradictions(
+    network: Network, tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper
+) -> Iterator[Contradiction]:
     """The tensors that contradict the hyper-parameters; nothing is compared with one that is missing."""
     by_name = {tensor.name: tensor for tensor in tensors}
-    for wrong in LLAMA.contradictions({name: tensor.shape for name, tensor in by_name.items()}, hyper):
+    for wrong in network.contradictions({name: tensor.shape for name, tensor in by_name.items()}, hyper):
         assert wrong.tensor is not None
         yield Contradiction(by_name[wrong.tensor], str(wrong.found), str(wrong.expected))
 
 
-def missing(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> Iterator[str]:
-    """Names of tensors that the model needs and the source lacks, lazily: a false n_layers makes many."""
-    yield from LLAMA.missing((tensor.name for tensor in tensors), hyper)
+def incomplete(network: Network, tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> str | None:
+    """A note that names the first of the tensors that the model needs; None where it is whole.
 
-
-def incomplete(tensors: Iterable[SourceTensor | Unreadable], hyper: Hyper) -> str | None:
-    """A note that names the first of the tensors that are missing; None where the model is whole."""
-    gone = list(islice(missing(tensors, hyper), _SHOWN + 1))
+    They are counted lazily: a false number of layers makes many.
+    """
+    gone = list(islice(network.missing((tensor.name for tensor in tensors), hyper), _SHOWN + 1))
     if not gone:
         return None
     more = ", and others" if len(gone) > _SHOWN else ""
