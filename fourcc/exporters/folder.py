@@ -24,15 +24,18 @@ from fourcc.exporters.huggingface_config import CONFIG
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.model_card import CardFacts, model_card
 from fourcc.exporters.shards import INDEX, FileTensor, placed
-from fourcc.exporters.weight_layout import HEAD, WEIGHT, WeightLayout, is_float8, loading, module
+from fourcc.exporters.weight_layout import HEAD, WEIGHT, LayoutWriter, is_float8, loading, module
 from fourcc.format import Format
+from fourcc.naming import HUGGING_FACE, split_name
 from fourcc.networks import NETWORKS
+from fourcc.networks.network import Network
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
 from fourcc.policy.amounts import amount
 from fourcc.settings import Params
 from fourcc.sources.about import BLOB as ABOUT
 from fourcc.sources.about import CARD, about_source
+from fourcc.sources.family_names import spelling_of
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.generation_config import GENERATION
 from fourcc.sources.gguf_metadata import BLOB as KEYS
@@ -44,6 +47,7 @@ LAYOUTS = {layout.name: layout for layout in (COMPRESSED, AWQ, GPTQ)}
 SCHEME = "quantization_config"
 _SUMMARY = "a folder that transformers loads: numbers, decoded where they are in blocks"
 _ENDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+_LINEAR = ("attention.", "ffn.")  # starts of the roles of such matrices
 _SHOWN = 6  # names in a message
 
 
@@ -112,16 +116,17 @@ def folder_kind(name: str, options: FolderOptions | None = None) -> ExportKind:
     )
 
 
-def _holds(layout: WeightLayout, fmt: Format, params: Params, shape: tuple[int, ...]) -> bool:
+def _holds(layout: LayoutWriter, fmt: Format, params: Params, shape: tuple[int, ...]) -> bool:
     return safetensors.holds(fmt, params, shape) or layout.holds(fmt, params, shape)
 
 
 def _is_linear(tensor: TensorInfo) -> bool:
-    """Whether it is the matrix of a linear module; rows of an embedding are looked up."""
-    return len(tensor.shape) == 2 and "embedding" not in tensor.roles
+    """Whether it is the matrix of a linear module; rows of an embedding are looked up, a router is another module."""
+    linear = any(role == "output" or role.startswith(_LINEAR) for role in tensor.roles)
+    return len(tensor.shape) == 2 and linear and "embedding" not in tensor.roles
 
 
-def _unquantized(layout: WeightLayout, source: Source, steps: tuple[Step, ...], group: int | None) -> Policy:  # noqa: ARG001 - as any kind's
+def _unquantized(layout: LayoutWriter, source: Source, steps: tuple[Step, ...], group: int | None) -> Policy:  # noqa: ARG001 - as any kind's
     """The policy for tensors that are no matrix of a linear module: they stay as they are stored.
 
     Raises:
@@ -137,7 +142,7 @@ def _unquantized(layout: WeightLayout, source: Source, steps: tuple[Step, ...], 
     return Policy.keep()
 
 
-def _fits(layout: WeightLayout, step: Step) -> bool:
+def _fits(layout: LayoutWriter, step: Step) -> bool:
     try:
         fmt = registry[step.decision.tag]
     except PluginError:  # missing or broken, so its layout is not known
@@ -145,14 +150,14 @@ def _fits(layout: WeightLayout, step: Step) -> bool:
     return _holds(layout, fmt, step.decision.params, step.source.shape)
 
 
-def _held_by(layout: WeightLayout) -> list[str]:
+def _held_by(layout: LayoutWriter) -> list[str]:
     """Tags of the formats whose blocks the layout holds, by a matrix that any of them fits."""
     square = (1 << 12, 1 << 12)
     fits = [fmt for fmt, _ in registry.working() if layout.holds(fmt, fmt.with_defaults(), square)]
     return sorted(str(fmt.tag) for fmt in fits)
 
 
-def lay_out(layout: WeightLayout | None, options: FolderOptions, source: Source, steps: tuple[Step, ...]) -> Layout:
+def lay_out(layout: LayoutWriter | None, options: FolderOptions, source: Source, steps: tuple[Step, ...]) -> Layout:
     """The layout of the folder."""
     made = safetensors.described(source, steps)
     tensors, quantized = _file_tensors(layout, source, made.steps)
@@ -187,7 +192,7 @@ def lay_out(layout: WeightLayout | None, options: FolderOptions, source: Source,
 
 
 def _file_tensors(
-    layout: WeightLayout | None, source: Source, steps: Iterable[Step]
+    layout: LayoutWriter | None, source: Source, steps: Iterable[Step]
 ) -> tuple[dict[str, list[FileTensor]], list[Step]]:
     """The tensors in the files of each step, and the steps that are quantized matrices."""
     tensors, quantized = {}, []
@@ -203,7 +208,8 @@ def _file_tensors(
 
 def _refuse_no_module(source: Source, step: Step) -> None:
     """Refuses a quantized matrix of which nothing says that a linear module multiplies with it."""
-    known = source.architecture in NETWORKS and _is_linear(step.decision.tensor)
+    network = NETWORKS.get(source.architecture or "")
+    known = network is not None and _is_linear(step.decision.tensor) and not _transposed(network, step)
     if known and step.source.name.endswith(WEIGHT) and len(step.source.shape) == 2:
         return
     what = "no linear module is known that takes this matrix, and such a layout quantizes only those"
@@ -214,13 +220,19 @@ def _refuse_no_module(source: Source, step: Step) -> None:
     raise UsageError(what, file=source.path, tensor=step.source.name, found=found, expected=", ".join(NETWORKS))
 
 
+def _transposed(network: Network, step: Step) -> bool:
+    """Whether the folder has a matrix with columns for rows: its module is no linear one."""
+    template = split_name(step.decision.tensor.name)[0]
+    return template in spelling_of(network).transposed.get(HUGGING_FACE, ())
+
+
 def _uncopied(step: Step) -> Step:
     """The step, which is read part by part: its parts are not written as they lie in another container."""
     return attrs.evolve(step, source=attrs.evolve(step.source, copy=None))
 
 
 def _config(
-    data: bytes, layout: WeightLayout | None, source: Source, steps: Iterable[Step], quantized: list[Step]
+    data: bytes, layout: LayoutWriter | None, source: Source, steps: Iterable[Step], quantized: list[Step]
 ) -> bytes:
     """The config, which says how matrices are quantized; what it said of other weights is gone."""
     fields = json.loads(data)
@@ -241,7 +253,7 @@ def _generation(config: bytes) -> dict[str, bytes]:
     return {GENERATION: (json.dumps(said, indent=2) + "\n").encode()} if said else {}
 
 
-def _notes(layout: WeightLayout | None, made: safetensors.Described) -> Iterable[str]:
+def _notes(layout: LayoutWriter | None, made: safetensors.Described) -> Iterable[str]:
     """Notes on what is left out, and on what stays as it was stored though a format was given."""
     for name in made.left_out:
         if name not in (ABOUT, KEYS):  # the card tells what they say of the model

@@ -22,12 +22,12 @@ from fourcc.conversion.pipeline import Step
 from fourcc.exporters.grouped import GroupedFormat, Groups, grouped_format
 from fourcc.exporters.packed_words import packed_along
 from fourcc.exporters.shards import FileTensor
-from fourcc.exporters.weight_layout import HEAD, Fields, WeightLayout, one_setting, plain_load, stored_scales
+from fourcc.exporters.weight_layout import HEAD, Fields, LayoutWriter, one_setting, plain_load, stored_scales
 from fourcc.plugins.registry import registry
 
 
 def _gptq_fits(known: GroupedFormat, rows: int, cols: int, group: int) -> bool:  # noqa: ARG001 - as its neighbours
-    return rows * known.bits % 32 == 0 and cols * known.bits % 32 == 0
+    return not known.floats and rows * known.bits % 32 == 0 and cols * known.bits % 32 == 0
 
 
 def _gptq_tensors(known: GroupedFormat, name: str, rows: int, cols: int, group: int) -> list[FileTensor]:
@@ -66,7 +66,7 @@ def _gptq_config(steps: Sequence[Step], others: Sequence[str]) -> Fields:
     }
 
 
-GPTQ = WeightLayout(
+GPTQ = LayoutWriter(
     "gptq",
     "a folder: codes in groups in GPTQ's layout",
     _gptq_fits,

@@ -7,6 +7,7 @@ formats are so is told by their ids in other systems, never by their tags:
 weight-only, uint4 or uint8     float32 scales, zero points, groups of any size
 ggml 2, ggml 8                  float16 scales, groups of 32, no zero points
 llama2.c, int8 groups           float32 scales, groups of any size, no zero points
+weight-only, float8 groups      float32 scales, groups of any size; codes are 8-bit floats
 ==============================  ====================================================
 """
 
@@ -35,6 +36,7 @@ class GroupedFormat:
         zeros: whether it has zero points.
         scales: the dtype of its scales, as numpy spells it.
         indexed: whether an index names the group of each column.
+        floats: whether codes are 8-bit floats.
     """
 
     bits: int
@@ -42,10 +44,11 @@ class GroupedFormat:
     zeros: bool = False
     scales: str = "<f4"
     indexed: bool = False
+    floats: bool = False
 
-    def size(self, params: Params) -> int:
-        """Columns that share a scale."""
-        return int(params[_GROUP]) if self.group is None else self.group
+    def size(self, params: Params, cols: int) -> int:
+        """Columns that share a scale; a row that is shorter than a group is one."""
+        return min(int(params[_GROUP]) if self.group is None else self.group, cols)
 
 
 _KNOWN: Mapping[tuple[str, int | str], GroupedFormat] = {
@@ -56,6 +59,7 @@ _KNOWN: Mapping[tuple[str, int | str], GroupedFormat] = {
     ("ggml", 2): GroupedFormat(4, 32, scales="<f2"),
     ("ggml", 8): GroupedFormat(8, 32, scales="<f2"),
     ("llama2.c", "int8 groups"): GroupedFormat(8),
+    ("weight-only", "float8 groups"): GroupedFormat(8, floats=True),
 }
 
 
@@ -90,7 +94,7 @@ def groups_of(fmt: Format, params: Params, shape: tuple[int, ...], parts: Parts)
     half = 1 << known.bits - 1
     codes = stored.astype(np.int16) + half if stored.dtype.kind == "i" else stored
     shared = _shared(fmt, parts)
-    zeros = shared[1] if known.zeros else np.full((rows, cols // known.size(params)), half, np.uint8)
+    zeros = shared[1] if known.zeros else np.full((rows, cols // known.size(params, cols)), half, np.uint8)
     index = shared[-1].reshape(-1) if known.indexed else None
     return Groups(codes.astype(np.uint8), shared[0].reshape(rows, -1), zeros.reshape(rows, -1), index)
 
