@@ -69,6 +69,7 @@ def export(  # noqa: PLR0913 - one an option
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
+    pre: options.Pre = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     threads: options.Threads = None,
@@ -77,10 +78,12 @@ def export(  # noqa: PLR0913 - one an option
 ) -> None:
     """Export a model to GGUF, safetensors, a folder for transformers, or llama2.c."""
     from fourcc.exporters.export import check_targets, execute_export, plan_export
+    from fourcc.exporters.forced_pre import with_pre
     from fourcc.sources import open_source
 
     rules, kind = _asked(output, to, shard, policy, formats, recipe)
-    with open_source(source, tokenizer) as opened:
+    with open_source(source, tokenizer) as came:
+        opened = with_pre(came, pre)
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)
@@ -91,11 +94,7 @@ def export(  # noqa: PLR0913 - one an option
         targets = check_targets(planned, output, [policy] if policy else [], force=force)
         with Progress("exporting", planned.nbytes, quiet=quiet) as progress:
             result = execute_export(planned, targets, threads=threads, progress=progress)
-    if as_json:
-        json_documents.show("export", _document(output, planned, result))
-    elif not quiet:
-        _show(output, planned, result, progress)
-    return terminal.notes(result.notes, quiet=quiet)
+    return (_show_document if as_json else _show)(output, planned, result, progress, quiet=quiet)
 
 
 def _asked(
@@ -117,8 +116,23 @@ def _counts(planned: ExportPlan) -> Counter[str]:
     return Counter(str(step.decision.tag) for step in planned.steps)
 
 
-def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Progress) -> None:
-    """A summary for people."""
+def _show_document(
+    output: Path,
+    planned: ExportPlan,
+    result: ExportResult,
+    progress: Progress,  # noqa: ARG001 - as `_show`
+    *,
+    quiet: bool,
+) -> None:
+    """The JSON, and notes."""
+    json_documents.show("export", _document(output, planned, result))
+    terminal.notes(result.notes, quiet=quiet)
+
+
+def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Progress, *, quiet: bool) -> None:
+    """A summary for people, and notes."""
+    if quiet:
+        return
     worst = min((e.sqnr_db for e in result.errors.values() if e.sqnr_db is not None), default=None)
     error = "" if worst is None else f", SQNR {worst:.1f} dB and better"
     tables.facts(
@@ -131,6 +145,7 @@ def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Pro
         ]
     )
     terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate}")
+    terminal.notes(result.notes, quiet=quiet)
 
 
 def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[str, object]:

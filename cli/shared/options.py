@@ -38,6 +38,10 @@ DEFAULT_SAMPLE = 1 << 18  # `fourcc.analysis.samples.SAMPLE`, which loads numpy
 Tokenizer = Annotated[
     Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
 ]
+Pre = Annotated[
+    str | None,
+    typer.Option("--pre", metavar="NAME", help="How byte pairs cut texts, as in tokenizer.ggml.pre; or 'none'."),
+]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
 ]

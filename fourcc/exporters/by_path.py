@@ -9,6 +9,7 @@ from fourcc.errors import UsageError
 from fourcc.exporters import kind_of
 from fourcc.exporters.export import ExportResult, check_targets, execute_export, plan_export
 from fourcc.exporters.folder import folder_options
+from fourcc.exporters.forced_pre import with_pre
 from fourcc.policy import Policy
 from fourcc.progress import OnProgress
 from fourcc.sources import open_source
@@ -23,6 +24,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     recipe: str | None = None,
     policy: Policy | str | Path | None = None,
     tokenizer: str | Path | None = None,
+    pre: str | None = None,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
     instead: str = "",
@@ -42,6 +44,7 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
         recipe: in its place, the name of a policy that this package ships.
         policy: in place of both, a policy, its file, or its text (`Policy.chosen`). With none, tensors stay as stored.
         tokenizer: a tokenizer file to go with the model, in place of the one that the source brings.
+        pre: how a vocabulary of byte pairs cuts texts, a value of ``tokenizer.ggml.pre``; None: as is found by probing.
         include: globs of the names of tensors to take; none: all.
         exclude: globs of names to leave out.
         instead: ``Q,R``: formats for the tensors that the file cannot hold; empty: the kind's own choice.
@@ -60,6 +63,6 @@ def export(  # noqa: PLR0913 - keyword-only, one an option of the command
     if max_shard_size is not None and not kind.folder:
         raise UsageError("max_shard_size goes with a folder", hint="A name without a suffix is a folder.")
     with open_source(source, tokenizer) as opened:
-        planned = plan_export(opened, kind, rules, include, exclude, instead=instead, group=group)
+        planned = plan_export(with_pre(opened, pre), kind, rules, include, exclude, instead=instead, group=group)
         targets = check_targets(planned, Path(output), (), force=force)
         return execute_export(planned, targets, threads=threads, progress=progress)

@@ -12,7 +12,7 @@ import attrs
 from fourcc.conversion.pipeline import Step
 from fourcc.dtypes import itemsize
 from fourcc.exporters.family_steps import FamilySteps, with_offset
-from fourcc.exporters.gguf_tokenizer import ends_left_behind
+from fourcc.exporters.gguf_ends import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.shards import FileTensor, placed

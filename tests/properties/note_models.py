@@ -4,10 +4,13 @@ import json
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
 
+from fourcc.models.tokenizers.gguf_bpe import ALPHABET
+from tests.exporters.made_tokenizers import of_bytes, of_pieces
 from tests.sources.test_ggjt import ggjt
 from tests.sources.test_ggjt import model as of_ggjt
 from tests.sources.writers import (
@@ -43,6 +46,7 @@ class Model:
         instead: what `export` is told by ``--as``.
         tokenizer: name of a file in the folder, in place of what it brings.
         exclude: tensors that are left out.
+        pre: what `convert` and `export` are told by ``--pre``.
     """
 
     make: Callable[[Path], Path]
@@ -50,6 +54,7 @@ class Model:
     instead: str = ""
     tokenizer: str = ""
     exclude: tuple[str, ...] = ()
+    pre: str | None = None
 
 
 def hf(
@@ -103,6 +108,42 @@ def embedding() -> np.ndarray:
 
 
 # -- tokenizers
+
+
+def byte_pairs() -> dict[str, Any]:
+    """A tokenizer.json of byte pairs in NFC that puts two tokens before a text; one token takes spaces along."""
+    tree = of_bytes("qwen2", form="NFC")
+    first, text = {"SpecialToken": {"id": "<|begin|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+    strips = {"id": tree["added_tokens"][-1]["id"] + 1, "content": "[strips]", "lstrip": True, "rstrip": False}
+    tree["post_processor"]["single"] = [first, first, text]
+    tree["added_tokens"].append(strips | {"single_word": False, "normalized": False, "special": False})
+    return tree
+
+
+def with_json(make: Callable[[], dict[str, Any]], **files: bytes) -> Callable[[Path], Path]:
+    """A model with a tokenizer.json of as many tokens as it has rows."""
+
+    def written_there(folder: Path) -> Path:
+        tree = make()
+        rows = 1 + max(each["id"] for each in tree["added_tokens"])
+        beside = {name.replace("_jinja", ".jinja"): data for name, data in files.items()}
+        return hf(folder, vocab=max(rows, len(tree["model"]["vocab"])), files={JSON: tree, **beside})
+
+    return written_there
+
+
+def with_byte_pairs(folder: Path) -> Path:
+    """A GGUF model with a vocabulary of byte pairs, cut as GPT-2's."""
+    texts = [*ALPHABET.values(), "ab"]
+    h, tensors = llama(shared=False, **(SIZES | {"vocab": len(texts)}))
+    keys = [
+        gguf_key("tokenizer.ggml.model", 8, "gpt2"),
+        gguf_key("tokenizer.ggml.pre", 8, "gpt-2"),
+        gguf_key("tokenizer.ggml.tokens", 9, texts, 8),
+        gguf_key("tokenizer.ggml.merges", 9, ["a b"], 8),
+    ]
+    return written(folder, "m.gguf", gguf_llama(h, tensors, *keys))
+
 
 BYTES = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
 
@@ -325,6 +366,11 @@ MODELS = {
     "a template alone": Model(made(files={"chat_template.jinja": b"{{ message }}", "generation_config.json": b"{}"})),
     "too few tokens": Model(with_vocabulary(290)),
     "too many tokens": Model(with_vocabulary(303)),
+    "byte pairs": Model(with_json(byte_pairs)),
+    "byte pairs, forced": Model(with_json(byte_pairs, chat_template_jinja=b"{{ m }}"), pre="gpt-2"),
+    "byte pairs of GGUF, forced": Model(with_byte_pairs, pre="llama-bpe"),
+    "no vocabulary": Model(with_json(byte_pairs), pre="none"),
+    "likeliest pieces": Model(with_json(of_pieces)),
     # GGUF
     "an odd GGUF": Model(odd_gguf),
     "bytes behind": Model(followed),

@@ -61,6 +61,7 @@ OTHERS = {
     "not a SentencePiece model",
     "rows that are no multiple of .*",
     "the list of a GGUF file's keys",
+    "the tokenizer cannot cut a text",
     "the value of .*",
     ".* is not valid msgpack: .*: .*",
     ", or .* without RoPE tables",
