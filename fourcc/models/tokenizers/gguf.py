@@ -52,12 +52,6 @@ def tokenizer_of(values: Mapping[str, Any], file: object) -> Tokenizer:
     return read(keys)
 
 
-def chat_template(data: bytes, file: object) -> str | None:
-    """The Jinja template in the bytes of the blob, or None. Raises InputError where the blob is damaged."""
-    template = unpacked(data, file).get("tokenizer.chat_template")
-    return template if isinstance(template, str) else None
-
-
 def _scored(keys: VocabularyKeys) -> ScoredTokenizer:
     """A tokenizer of SentencePiece's kind."""
     vocabulary = vocabulary_of(keys, bos=1, eos=2, unk=0)
