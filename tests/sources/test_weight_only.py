@@ -15,7 +15,7 @@ from fourcc.sources import open_source
 from tests.examples import examples
 from tests.sources.test_fuzz import JSON, QUICK, survives
 from tests.sources.writers import Arrays, decoded, half_split, safetensors, written
-from tests.sources.writers_weight_only import KINDS, checkpoint
+from tests.sources.writers_weight_only import INTEGER_KINDS, KINDS, checkpoint
 
 Q_PROJ = "model.layers.0.self_attn.q_proj"
 
@@ -33,8 +33,9 @@ def byte_tokenizer() -> bytes:
     return struct.pack("<I", 6) + b"".join(struct.pack("<fI", 0.0, len(text)) + text for text in texts)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("family", ["llama", "unknown"])
+@pytest.mark.parametrize(
+    ("kind", "family"), [*((kind, "llama") for kind in KINDS), *((kind, "unknown") for kind in INTEGER_KINDS)]
+)
 def test_weights(tmp_path: Path, kind: str, family: str) -> None:
     """Rounded to the scales' type, every weight is what the checkpoint's own reader computes in that type."""
     stored, config, truth = checkpoint(kind)
