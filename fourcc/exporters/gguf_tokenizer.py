@@ -12,9 +12,10 @@ from fourcc.exporters.gguf_entries import PREFIX, key_of, keys_of
 from fourcc.exporters.gguf_head import GGUFKey
 from fourcc.exporters.gguf_json import has_a_kind, values_of_json
 from fourcc.exporters.gguf_scored import values_of_llama2c, values_of_sentencepiece
-from fourcc.models.tokenizers.gguf import chat_template
 from fourcc.models.tokenizers.gguf_fields import unpacked
 from fourcc.sources import tokenizer as blobs_of
+
+_TEMPLATE = "tokenizer.chat_template"
 
 
 def tokenizer_keys(blobs: Mapping[str, bytes], file: object) -> tuple[list[GGUFKey], list[str]]:
@@ -46,7 +47,7 @@ def taken(blobs: Mapping[str, bytes], file: object) -> list[str]:
     if not tokenizers or blobs_of.CHAT_TEMPLATE not in blobs:
         return tokenizers
     # A template that came with a GGUF file's keys stays among them.
-    own = tokenizers == [blobs_of.GGUF] and chat_template(blobs[blobs_of.GGUF], f"{file} ({blobs_of.GGUF})")
+    own = tokenizers == [blobs_of.GGUF] and _TEMPLATE in unpacked(blobs[blobs_of.GGUF], f"{file} ({blobs_of.GGUF})")
     return tokenizers if own else [*tokenizers, blobs_of.CHAT_TEMPLATE]
 
 
@@ -65,4 +66,4 @@ def _chat_template(blobs: Mapping[str, bytes], file: object) -> list[GGUFKey]:
     """The key of a template that has its own file."""
     if blobs_of.CHAT_TEMPLATE not in taken(blobs, file):
         return []
-    return [GGUFKey.of("tokenizer.chat_template", blobs[blobs_of.CHAT_TEMPLATE])]
+    return [GGUFKey.of(_TEMPLATE, blobs[blobs_of.CHAT_TEMPLATE])]
