@@ -24,7 +24,7 @@ class Architecture:
     Attributes:
         network: its declaration.
         dim: width of the residual stream.
-        hidden_dim: width inside the feed-forward network.
+        hidden_dim: width inside the feed-forward network; 0: no layer has one without experts.
         n_layers, n_heads, n_kv_heads, head_dim, vocab_size: as their names say.
         seq_len: longest context, in positions.
         norm_eps: added to the mean square in a norm.
@@ -53,7 +53,6 @@ class Architecture:
 
     network: Network
     dim: int
-    hidden_dim: int
     n_layers: int
     n_heads: int
     n_kv_heads: int
@@ -61,6 +60,7 @@ class Architecture:
     vocab_size: int
     seq_len: int
     norm_eps: float
+    hidden_dim: int = 0
     norm_offset: float = 0.0
     hidden_act: str = "silu"
     rope_theta: float | None = None
@@ -110,6 +110,13 @@ class Architecture:
     def score_scale(self) -> float:
         """The factor of attention's scores."""
         return self.head_dim**-0.5 if self.attention_scale is None else self.attention_scale
+
+    @property
+    def longest(self) -> int:
+        """Positions that a network may have room for: more than `seq_len` where a rotation grows with them."""
+        if self.rope_scaling.get("type") != "dynamic":
+            return self.seq_len
+        return max(self.seq_len, int(self.seq_len * float(str(self.rope_scaling["factor"]))))
 
     def check_tokens(self, tokens: Sequence[int]) -> None:
         """Raises UsageError where a number is no token."""

@@ -32,7 +32,7 @@ HEAD_NORMS = {"attention.q_norm": ("head_dim",), "attention.k_norm": ("head_dim"
 EACH_HEAD_NORMS = {"attention.q_norm": ("n_heads", "head_dim"), "attention.k_norm": ("n_kv_heads", "head_dim")}
 POST_NORMS = {"attention_post_norm": ("dim",), "ffn_post_norm": ("dim",)}
 
-# A layer's experts: scores that choose, and a stack for each matrix; experts that all activations go through, and a gate.
+# Experts of a layer: scores that choose, a stack for each matrix; an expert that all activations go through, its gate.
 EXPERTS = {
     "feed_forward.router": ("n_experts", "dim"),
     "feed_forward.experts.w1": ("n_experts", "expert_hidden_dim", "dim"),
@@ -118,6 +118,10 @@ ACTS = ("silu", "gelu_tanh", "gelu", "relu")
 EXPERT_SIZES: dict[str, Key] = {
     name: count(needed=True) for name in ("n_experts", "n_experts_used", "expert_hidden_dim")
 }
+# Of networks all of whose layers have experts: no tensor has the width of a feed-forward network without them, which
+# files state nevertheless.
+ONLY_EXPERTS: dict[str, Key] = {**{name: key for name, key in COMMON.items() if name != "hidden_dim"}, **EXPERT_SIZES}
+BESIDE_EXPERTS = INFORMATION | {"hidden_dim"}
 
 # What only some networks heed; each takes its own by `some`.
 _SOME: dict[str, Key] = {

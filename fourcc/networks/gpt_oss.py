@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from fourcc.networks.decoder import (
     ATTENTION_MATRICES,
-    COMMON,
-    EXPERT_SIZES,
+    BESIDE_EXPERTS,
     EXPERTS,
-    INFORMATION,
     NORMS,
+    ONLY_EXPERTS,
     PRE_NORM_EXPERTS,
     WINDOW,
     biases,
@@ -34,15 +33,14 @@ GPT_OSS = Network(
         }
     ),
     keys={
-        **COMMON,
+        **ONLY_EXPERTS,
         **WINDOW,
-        **EXPERT_SIZES,
         "hidden_act": text("silu"),
         "expert_scores": text("softmax_of_chosen", needed=True),
         "gate_limit": number(SMALLEST, needed=True),
         "gate_alpha": number(SMALLEST, needed=True),
     },
-    information=INFORMATION,
+    information=BESIDE_EXPERTS,
     between=contradictions_of_experts,
     steps=PRE_NORM_EXPERTS,
     spelling=SPELLING,

@@ -238,7 +238,11 @@ def test_one_expert_with_large_scales_makes_the_products_of_all_careful() -> Non
         weights = np.random.default_rng(0).standard_normal((3, 5, 32)).astype(np.float32)
         weights[1] *= np.float32(2.0**70)
         q = encode(weights, "Widx")
-        bench, x, out = Bench(np.eye(3, dtype=np.float32), 1, normalized=True), np.ones((3, 32), np.float32), Buffer(3, 5)
+        bench, x, out = (
+            Bench(np.eye(3, dtype=np.float32), 1, normalized=True),
+            np.ones((3, 32), np.float32),
+            Buffer(3, 5),
+        )
         assert q.packed_stack.kernel.tile is q[1].packed.kernel.tile is not q[0].packed.kernel.tile
         bench.mixture.product(filled(x), [(q.packed_stack, out)], Buffer(3, 32))
         bench.program.run()
@@ -248,7 +252,9 @@ def test_one_expert_with_large_scales_makes_the_products_of_all_careful() -> Non
 def test_a_stack_that_turns_activations_is_decoded_and_says_so() -> None:
     with installed(TURNED):
         q = stack_of("Trnx", (3, 5, 32), 0)
-        with pytest.warns(SlowProductsWarning, match="^stacked matrices of the format Trnx are decoded before products:"):
+        with pytest.warns(
+            SlowProductsWarning, match="^stacked matrices of the format Trnx are decoded before products:"
+        ):
             stack = q.packed_stack
         assert stack.kernel.level == "decode"
         bench = Bench(np.eye(3, dtype=np.float32), 1, normalized=True)

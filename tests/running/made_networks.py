@@ -24,6 +24,10 @@ SIZES: dict[str, object] = {
     "n_experts_used": 2,
     "expert_hidden_dim": 8,
     "shared_hidden_dim": 6,
+    "expert_layers": [1, 0],
+    "expert_scores": "softmax_of_chosen",
+    "gate_limit": 0.5,
+    "gate_alpha": 1.5,
 }
 TOKENS = [1, 2, 3, 4, 5, 6] * 2
 
@@ -31,7 +35,7 @@ TOKENS = [1, 2, 3, 4, 5, 6] * 2
 def honest(network: Network) -> dict[str, object]:
     """Hyper-parameters of a small model: those that it needs, and the sizes of its tensors."""
     words = {word for tensor in network.tensors.values() for size in tensor.dims for word in size.split(" * ")}
-    wanted = words | {name for name, key in network.keys.items() if key.needed} | {"tied_embeddings"}
+    wanted = words | {name for name, key in network.keys.items() if key.needed} | {"tied_embeddings", "expert_layers"}
     return {name: SIZES[name] for name in SIZES if name in wanted and name in network.keys}
 
 

@@ -228,10 +228,11 @@ CHANGED: dict[str, object] = {  # others are doubled, or 0.5
     "sliding_window": 2,
     "sliding_window_layers": [1, 0],
     "rope_layers": [1, 0],
-    "expert_layers": [1, 0],
+    "expert_layers": [0, 1],
     "parallel_residual": True,
+    "attention_scale": 0.3,
     "expert_weights_normalized": True,
-    "expert_scores": "softmax_of_chosen",
+    "expert_scores": "sigmoid",
     "rope_scaling.type": "linear",
     "rope_scaling.low_freq_factor": 0.25,
     "rope_scaling.factors": [5.0, 1.5],
@@ -281,9 +282,11 @@ def test_every_tensor_that_is_taken_changes_the_numbers(name: str, template: str
     network = NETWORKS[name]
     hyper = made_networks.honest(network)
     arrays = made_networks.tensors(network, hyper)
-    changed = np.random.default_rng(5).standard_normal(network.tensors[template].sizes(hyper)).astype("<f4")
+    tensor = network.tensors[template]
+    changed = np.random.default_rng(5).standard_normal(tensor.sizes(hyper)).astype("<f4")
+    layer = next(layer for layer in (1, 0) if tensor.is_in(layer, hyper))
     before = made_networks.logits(network, hyper, arrays)
-    assert made_networks.logits(network, hyper, arrays | {template.replace("*", "1"): changed}) != before
+    assert made_networks.logits(network, hyper, arrays | {template.replace("*", str(layer)): changed}) != before
 
 
 # -- impossible hyper-parameters
