@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 NORMS = {"rms": norms.norm, "layer": norms.layer_norm}
 HEAD_NORMS = {"rms": norms.norm_heads, "layer": norms.layer_norm_heads}
+KERNELS = (
+    *(attention.attend, attention.attend_capped, rotation.rotate),
+    *(*NORMS.values(), *HEAD_NORMS.values()),
+    *(sums.add_to, sums.add_scaled, sums.add_bias, sums.scale, sums.soft_cap),
+    *(*activations.PLAIN.values(), *activations.GATED.values(), activations.clamped_gate),
+)
 
 
 @attrs.frozen(eq=False)

@@ -111,6 +111,13 @@ class Architecture:
         """The factor of attention's scores."""
         return self.head_dim**-0.5 if self.attention_scale is None else self.attention_scale
 
+    @property
+    def longest(self) -> int:
+        """Positions that a network may have room for: more than `seq_len` where a rotation grows with them."""
+        if self.rope_scaling.get("type") != "dynamic":
+            return self.seq_len
+        return max(self.seq_len, int(self.seq_len * float(str(self.rope_scaling["factor"]))))
+
     def check_tokens(self, tokens: Sequence[int]) -> None:
         """Raises UsageError where a number is no token."""
         if tokens and not 0 <= min(tokens) <= max(tokens) < self.vocab_size:

@@ -50,10 +50,10 @@ class RotaryTurns:
         ``linear`` divides all turns by a factor, ``factors`` each by its own, ``longrope`` by those of one of two
         lists.
         ``llama3`` and ``yarn`` divide slow turns by a factor, fast ones not at all, and blend in between. ``dynamic``
-        changes turns only beyond the model's longest context, where no network here goes.
+        raises the base where the network has room for more positions than the model was made for.
         """
         exponents = np.arange(0, self.columns, 2, dtype=np.float32) / np.float32(self.columns)
-        plain: Floats = (np.float32(1) / np.power(np.float32(self.theta), exponents)).astype(np.float32)
+        plain: Floats = (np.float32(1) / np.power(np.float32(self._base()), exponents)).astype(np.float32)
         scaled = {
             "linear": self._linear,
             "factors": self._factors,
@@ -84,6 +84,14 @@ class RotaryTurns:
         both = np.concatenate([np.cos(wide), np.sin(wide)], axis=1)
         table: Floats = (self.magnitude() * both).astype(np.float32)
         return table
+
+    def _base(self) -> float:
+        """The base, which ``dynamic`` raises with the room beyond the model's longest context."""
+        if self.kind != "dynamic" or self.context <= self.seq_len or self.columns == 2:  # one pair turns by any base
+            return self.theta
+        factor = self._number("factor")
+        grown = factor * self.context / self.seq_len - (factor - 1)
+        return self.theta * float(grown ** (self.columns / (self.columns - 2)))
 
     def _linear(self, plain: Floats) -> Floats:
         return plain / np.float32(self._number("factor"))

@@ -68,7 +68,7 @@ class Transformer:
         packed: Callable[[str], None] = lambda name: None,  # noqa: ARG005 - a call that does nothing
     ) -> None:
         self.architecture = architecture
-        self.context = min(context or architecture.seq_len, architecture.seq_len)
+        self.context = min(context or architecture.seq_len, architecture.longest)
         self.threads = thread_count(threads)
         self.weights: Weights = WeightsLoader(architecture, find, packed).load()
         self._begin(exact=False)

@@ -230,6 +230,7 @@ CHANGED: dict[str, object] = {  # others are doubled, or 0.5
     "rope_layers": [1, 0],
     "expert_layers": [0, 1],
     "parallel_residual": True,
+    "attention_scale": 0.3,
     "expert_weights_normalized": True,
     "expert_scores": "sigmoid",
     "rope_scaling.type": "linear",

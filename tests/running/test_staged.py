@@ -6,9 +6,12 @@ from numpy.typing import NDArray
 
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
+from fourcc.models.architecture import Architecture
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.stages import BATCH, Observer
 from fourcc.models.transformer import Transformer
+from fourcc.networks import NETWORKS
+from tests.running import made_networks
 from tests.running.test_transformer import TOKENS, Array, Case, case, every_kind, heads, relative, rms, turned
 from tests.running.test_transformer import attention as slow_attention
 
@@ -53,6 +56,21 @@ def test_the_stages_together_are_the_exact_network(kind: str) -> None:
     for tokens in (TOKENS, TOKENS[:37]):
         exact.reset()
         np.testing.assert_array_equal(through(network, tokens), exact.forward(tokens, every=True))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_stages_of_every_network(name: str) -> None:
+    """Bit for bit in a window longer than a batch; an observer sees what `inputs_of` says."""
+    hyper = {**made_networks.honest(NETWORKS[name]), "seq_len": BATCH + 3}
+    tensors = made_networks.tensors(NETWORKS[name], hyper, optional=True)
+    find = {tensor: encode(array, "F32") for tensor, array in tensors.items()}.get
+    exact = Transformer(Architecture.of(name, hyper), find, threads=1).exactly()
+    network, tokens = StagedNetwork(exact), [1 + number % 5 for number in range(BATCH + 3)]
+    seen: list[tuple[tuple[str, ...], int]] = []
+    logits = through(network, tokens, lambda names, x: seen.append((names, x.shape[1])))
+    np.testing.assert_array_equal(logits, exact.forward(tokens, every=True))
+    wanted = [network.inputs_of(number) for number in range(network.layers + 1)]
+    assert seen == [(each.names, each.cols) for inputs in wanted for each in 2 * inputs]
 
 
 @pytest.mark.parametrize("tag", ["F32", "Q4_0", "Q4_K", "Q8_A"])
