@@ -83,7 +83,7 @@ def _brought_together(source: Source, config: ConfigJson) -> Source:
     if config.scheme is not None:
         tensors, odd = gathered(source.tensors, config.scheme)
         source = attrs.evolve(source, tensors=tensors, notes=(*source.notes, *odd))
-    if mxfp4_experts.is_stated(config.fields):
+    if mxfp4_experts.is_stated(config.fields, source.tensors):
         return attrs.evolve(source, tensors=mxfp4_experts.gathered(source.tensors, source.path))
     return foreign_weights.marked(source, config.unread)
 

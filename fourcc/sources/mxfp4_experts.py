@@ -7,7 +7,7 @@ another order: weight j in the low half of byte j, weight j + 16 in the high hal
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ _BYTES, _WEIGHTS = 16, 32  # of a block
 _GGML = 39  # its number of the format
 
 
-def is_stated(fields: Mapping[str, Any]) -> bool:
-    """Whether a config says that experts are MXFP4."""
+def is_stated(fields: Mapping[str, Any], tensors: Iterable[SourceTensor]) -> bool:
+    """Whether a config says that experts are MXFP4, and all blocks are those of stacks."""
     said = fields.get("quantization_config")
-    return isinstance(said, dict) and said.get("quant_method") == "mxfp4"
+    stated = isinstance(said, dict) and said.get("quant_method") == "mxfp4"
+    return stated and all(len(tensor.shape) == 4 for tensor in tensors if tensor.name.endswith(_BLOCKS))
 
 
 def gathered(tensors: tuple[SourceTensor, ...], path: Path) -> tuple[SourceTensor, ...]:
