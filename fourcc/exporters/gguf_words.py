@@ -54,7 +54,7 @@ def _all(network: Network, architecture: GgufArchitecture, hyper: Hyper) -> Iter
 
 
 def _stated(word: Word, architecture: GgufArchitecture, hyper: Hyper) -> Iterator[GGUFKey]:
-    """The key of a number, a flag or a text; none where llama.cpp takes the value for granted and reads no such key."""
+    """The key of a number, a flag or a text; none where llama.cpp takes the value for granted and has no such key."""
     value, name = hyper.get(word.hyper), f"{architecture.name}.{word.gguf}"
     implied = architecture.implied(hyper).get(word.hyper)
     granted = word.hyper in architecture.unheeded and same_value(value, implied)

@@ -1,7 +1,7 @@
 """The files beside Hugging Face's weights: ``config.json``, which says what they are, and the tokenizer's.
 
-The tensors of a family that is known here get fourcc's names and arrangement (`fourcc.sources.family_tensors`). Those of
-any other model keep their names and order.
+The tensors of a family that is known here get fourcc's names and arrangement (`fourcc.sources.family_tensors`). Those
+of any other model keep their names and order.
 """
 
 from __future__ import annotations
