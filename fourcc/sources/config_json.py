@@ -1,4 +1,4 @@
-"""A ``config.json`` of Hugging Face, whose keys are checked as they are asked for; models of pictures have one inside."""
+"""A ``config.json`` of Hugging Face, whose keys are checked when they are asked for; one may hold another."""
 
 from __future__ import annotations
 
