@@ -38,6 +38,13 @@ PAGE = ROOT / "specs" / "families.md"
 BEGIN, END = "<!-- families: begin -->", "<!-- families: end -->"
 PLAIN = 2e-3  # of the logits' size: llama.cpp looks GELU up in a table of float16; without it 5e-6 is seen
 SAME = 1e-9  # KL divergence
+NOT_LOADED = {  # what its loader wants, by case
+    "gemma, untied": "its gemma has no output matrix",
+    "starcoder2, without biases": "its starcoder2 has biases",
+    "cohere, norms": "its command-r has norms of q and k from 64 layers on",
+    "qwen2_moe, some layers": "its qwen2moe has experts in all layers",
+    "qwen3_moe, some layers": "its qwen3moe has experts in all layers",
+}
 HEAD = (
     "| `model_type` | architecture, in GGUF | runs: KL to transformers | HF folder out: KL | GGUF out, in llama.cpp |"
     " chat template |\n|---|---|--:|--:|---|---|"
@@ -178,7 +185,7 @@ def _gguf(
     try:
         found.llama[case] = float(np.abs(ask(target) - logits).max() / np.abs(logits).max())
     except ValueError as error:
-        found.refused[f"{case}, in llama.cpp"] = str(error).partition(": ")[0]
+        found.refused[f"{case}, in llama.cpp"] = f"not loaded ({NOT_LOADED.get(case, error)})"
 
 
 def table(families: dict[str, Found]) -> str:

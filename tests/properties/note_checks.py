@@ -164,9 +164,7 @@ def _unknown_names(case: Case, _: str, match: re.Match[str]) -> None:
     assert len(alike) == int(match[1])
 
 
-@says(
-    r"(\d+) names? (is|are) read (?:without '(.*)'|with the words that the family puts before them): (\S+) as (\S+)"
-)
+@says(r"(\d+) names? (is|are) read (?:without '(.*)'|with the words that the family puts before them): (\S+) as (\S+)")
 def _behind_a_wrapper(case: Case, _: str, match: re.Match[str]) -> None:
     assert (match[1] == "1") is (match[2] == "is")
     prefix = match[3] or ""
