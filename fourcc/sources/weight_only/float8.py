@@ -20,7 +20,18 @@ import numpy as np
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import SourceTensor
-from fourcc.sources.weight_only.module import EXPONENTS, FLOAT8, FLOATS, POWERS, Joined, Module, codes, dtype_of, values
+from fourcc.sources.weight_only.module import (
+    BYTES,
+    EXPONENTS,
+    FLOAT8,
+    FLOATS,
+    POWERS,
+    Joined,
+    Module,
+    codes,
+    dtype_of,
+    values,
+)
 
 BLOCK = tuple[int | None, int | None]  # rows and columns that share a scale; None: all
 EXPONENT_BIAS = 127
@@ -81,7 +92,7 @@ class Float8:
         """The scales of a run of rows of blocks, float32."""
         whole = len(scales.shape) != 2
         stored = scales.decode() if whole else values(scales, first, last)
-        numbers = powers_of_two(stored) if dtype_of(scales) == "U8" else stored.astype(np.float32)
+        numbers = powers_of_two(stored) if dtype_of(scales) in BYTES else stored.astype(np.float32)
         return numbers.reshape(-1, prod(numbers.shape[1:]))[first:last] if whole else numbers
 
 
