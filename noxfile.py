@@ -125,7 +125,8 @@ def quantized(session: nox.Session) -> None:
 @nox.session
 def llama_cpp(session: nox.Session) -> None:
     """Run what we export with llama.cpp, and compare logits; wants `llama-cpp-python`."""
-    session.run("python", "-m", "pytest", "tests/lanes/test_llama_cpp.py")
+    files = ("tests/lanes/test_llama_cpp.py", "tests/lanes/test_llama_cpp_families.py")
+    session.run("python", "-m", "pytest", *files)
 
 
 @nox.session
