@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from fourcc.kernels.kernel import Activation
 
 LANES = 16
+KERNELS = (
+    experts.choose,
+    experts.order,
+    experts.spread,
+    experts.add_bias_of_owner,
+    experts.combine,
+    experts.add_by_sigmoid,
+    grouped,
+)  # that a mixture runs, whatever the formats
 
 
 class Mixture:
