@@ -114,6 +114,13 @@ def start(session: nox.Session) -> None:
 def logits(session: nox.Session) -> None:
     """Compare the stored logits of transformers with those that it gives; wants `transformers` and `torch`."""
     session.run("python", "tests/lanes/transformers_logits.py")
+    session.run("python", "tests/lanes/family_logits.py")
+
+
+@nox.session
+def families(session: nox.Session) -> None:
+    """Run what we export of each family with transformers and llama.cpp; the head of the lane says what it wants."""
+    session.run("python", "-m", "tests.lanes.families", *session.posargs)
 
 
 @nox.session

@@ -164,6 +164,38 @@ def _unknown_names(case: Case, _: str, match: re.Match[str]) -> None:
     assert len(alike) == int(match[1])
 
 
+@says(r"(\d+) names? (is|are) read (?:without '(.*)'|with the words that the family puts before them): (\S+) as (\S+)")
+def _behind_a_wrapper(case: Case, _: str, match: re.Match[str]) -> None:
+    assert (match[1] == "1") is (match[2] == "is")
+    prefix = match[3] or ""
+    masks = (".attn.bias", ".masked_bias")
+    behind = [name for name in case.stored if name.startswith(prefix) and not name.endswith(masks)]
+    assert len(behind) == int(match[1])
+    assert match[4] == min(behind)
+    assert match[5].endswith(match[4].removeprefix(prefix))
+    assert not set(behind) & set(case.kept)
+    assert not case.refusal
+
+
+@says(r"(\d+) tensors? (is|are) left out: masks are computed: (.*)")
+def _masks(case: Case, _: str, match: re.Match[str]) -> None:
+    masks = [name for name in case.stored if name.endswith((".attn.bias", ".masked_bias"))]
+    assert (match[1] == "1") is (match[2] == "is")
+    assert len(masks) == int(match[1])
+    assert set(listed(match[3])) <= set(masks)
+    assert not case.refusal
+
+
+@says(r"(\d+) tensors? (is|are) left out: they are no part of the language model of a (\S+): (.*)")
+def _pictures(case: Case, _: str, match: re.Match[str]) -> None:
+    assert case.config["model_type"] == match[3]
+    others = [name for name in case.stored if not name.startswith("language_model.")]
+    assert len(others) == int(match[1])
+    assert set(listed(match[4])) <= set(others)
+    assert len(case.kept) == len(case.stored) - len(others)
+    assert not case.refusal
+
+
 @says(r"(\d+) tensors? (has|have) the names of a LoRA adapter's: merge it into the model first")
 def _adapter_tensors(case: Case, _: str, match: re.Match[str]) -> None:
     assert (match[1] == "1") is (match[2] == "has")
@@ -594,6 +626,14 @@ def _window(case: Case, _: str, match: re.Match[str]) -> None:
     assert case.fields[f"{match[1]}.attention.sliding_window"] == int(match[2]) == int(match[3])
     assert case.hyper["sliding_window"] == int(match[2])
     assert case.hyper["seq_len"] > int(match[2])  # type: ignore[operator]
+
+
+@says(r"((?:\w|\.)+) ([^,]*): llama\.cpp does not heed this for a (\S+), and gets other numbers")
+def _unheeded(case: Case, _: str, match: re.Match[str]) -> None:
+    assert case.fields["general.architecture"] == match[3]
+    assert str(case.hyper[match[1]]) == match[2]
+    with open_source(case.output("gguf")) as back:
+        assert back.hyper[match[1]] == case.hyper[match[1]]
 
 
 @says(r"(.*?) (is|are) left out: a GGUF file has no place for such files")

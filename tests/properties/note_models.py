@@ -12,6 +12,9 @@ import numpy as np
 
 from fourcc.models.tokenizers.gguf_bpe import ALPHABET
 from tests.exporters.made_tokenizers import of_bytes, of_pieces
+from tests.running.family_cases import CASES
+from tests.running.family_oracle import as_first_released
+from tests.running.family_oracle import tensors as of_case
 from tests.sources.test_ggjt import ggjt
 from tests.sources.test_ggjt import model as of_ggjt
 from tests.sources.writers import (
@@ -101,6 +104,17 @@ def words(count: int) -> bytes:
     vocab = {chr(33 + number): number for number in range(count)}
     model = {"type": "WordLevel", "vocab": vocab, "unk_token": "!"}
     return json.dumps({"version": "1.0", "added_tokens": [], "model": model}).encode()
+
+
+def of_family(case: str, tensors: Callable[[str], Arrays]) -> Callable[[Path], Path]:
+    """The folder of a family's case."""
+
+    def make(folder: Path) -> Path:
+        written(folder, "model.safetensors", safetensors(tensors(case)))
+        written(folder, "config.json", CASES[case])
+        return folder
+
+    return make
 
 
 def embedding() -> np.ndarray:
@@ -407,6 +421,11 @@ MODELS = {
     "quantized anew": Model(quantized("quantize.imatrix.file", file_type=15), policy="Q8_0"),
     "quantized anew, with a history": Model(quantized("quantize.a", "quantize.b", file_type=2), policy="MXF4"),
     "a window": Model(made(model_type="mistral", sliding_window=16)),
+    "names behind a wrapper": Model(made(name="_orig_mod.{}".format, shared=False)),
+    "names without the family's word": Model(made(name=lambda name: name.removeprefix("model."))),
+    "masks": Model(of_family("gpt2", as_first_released)),
+    "a model of pictures": Model(of_family("gemma3, with pictures", of_case)),
+    "an activation of its own": Model(of_family("gpt_neox", of_case)),
     # other files
     "no tables": Model(without_tables, tokenizer="tokenizer.bin"),
     "ggjt": Model(lambda folder: written(folder, "m", ggjt(*of_ggjt()))),
