@@ -1,4 +1,4 @@
-"""Every vocabulary that llama.cpp tests itself with: the same tokens, line by line, or a refusal that says why.
+"""Every vocabulary that llama.cpp tests itself with: the same tokens, line by line; all of them are read.
 
 They lie in llama.cpp's sources, which the package llama-cpp-python brings along::
 
@@ -11,16 +11,32 @@ from pathlib import Path
 
 import pytest
 
-from fourcc.errors import InputError
+import fourcc
 from fourcc.models.tokenizers import open_tokenizer
 from fourcc.sources import open_source
 
 pytestmark = pytest.mark.thorough
 VARIABLE = "FOURCC_VOCABULARIES"
 BETWEEN = "\n__ggml_vocab_test__\n"
-AGREE = ["command-r", "gpt-2", "llama-bpe", "llama-spm", "mpt", "phi-3", "qwen2", "refact", "starcoder"]
-OPEN = ["aquila", "baichuan", "gpt-neox"]  # without lines to compare
-REFUSED = ["bert-bge", "deepseek-coder", "deepseek-llm", "falcon"]
+AGREE = [
+    "bert-bge",
+    "command-r",
+    "deepseek-coder",
+    "deepseek-llm",
+    "falcon",
+    "gemma-4",
+    "gpt-2",
+    "llama-bpe",
+    "llama-spm",
+    "mpt",
+    "phi-3",
+    "qwen2",
+    "qwen35",
+    "refact",
+    "starcoder",
+]
+CHANGED = ["bert-bge"]  # its tokens have no spaces and no capitals: the line does not come back
+OPEN = ["aquila", "baichuan", "gpt-neox", "nomic-bert-moe"]  # without lines to compare
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +50,7 @@ def folder() -> Path:
 
 @pytest.mark.parametrize("name", AGREE)
 def test_every_line_is_cut_alike(folder: Path, name: str) -> None:
-    """The tokens decode to the line again."""
+    """The tokens decode to the line again, where the kind of vocabulary keeps it."""
     path = folder / f"ggml-vocab-{name}.gguf"
     lines = path.with_name(f"{path.name}.inp").read_bytes().decode().split(BETWEEN)
     expected = [[int(token) for token in line.split()] for line in Path(f"{path}.out").read_text().splitlines()]
@@ -43,7 +59,8 @@ def test_every_line_is_cut_alike(folder: Path, name: str) -> None:
     assert len(expected) > 40
     found = [tokenizer.encode(line, bos=False) for line in lines[: len(expected)]]
     assert found == expected
-    assert [tokenizer.text(ids) for ids in found] == lines[: len(expected)]
+    if name not in CHANGED:
+        assert [tokenizer.text(ids) for ids in found] == lines[: len(expected)]
 
 
 @pytest.mark.parametrize("name", OPEN)
@@ -54,9 +71,17 @@ def test_others_load(folder: Path, name: str) -> None:
     assert tokenizer.text(tokenizer.encode("Once upon a time, né? 日本")) == "Once upon a time, né? 日本"
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_is_not_known_is_refused_by_its_name(folder: Path, name: str) -> None:
-    """It is a kind of tokenizer, or a way to split texts."""
+def test_no_vocabulary_is_left_out(folder: Path) -> None:
+    """Each of them is in one of the lists."""
+    names = {path.stem.removeprefix("ggml-vocab-") for path in folder.glob("ggml-vocab-*.gguf")}
+    assert names == {*AGREE, *OPEN}
+
+
+@pytest.mark.parametrize("name", ["bert-bge", "nomic-bert-moe", "phi-3", "starcoder"])
+def test_it_goes_through_a_model_and_back(folder: Path, tmp_path: Path, name: str) -> None:
+    """One of each kind: its keys and their types are those that came."""
     path = folder / f"ggml-vocab-{name}.gguf"
-    with open_source(path) as source, pytest.raises(InputError, match=r"not (read|known)"):
-        open_tokenizer(source.blobs)
+    fourcc.convert(path, tmp_path / "m.bin")
+    fourcc.export(tmp_path / "m.bin", tmp_path / "back.gguf")
+    with open_source(path) as came, open_source(tmp_path / "back.gguf") as back:
+        assert came.blobs["tokenizer.gguf"] == back.blobs["tokenizer.gguf"]
