@@ -231,7 +231,7 @@ def of_model(data: bytes, **beside: object) -> tuple[dict[str, Any], list[str]]:
 
 
 def test_tokens_that_are_added_to_a_sentencepiece_model() -> None:
-    """Those of added_tokens.json come from text, those of the configuration where they are not special."""
+    """The ones of added_tokens.json come from text, those of the configuration where they are not special."""
     described = {"402": {"content": "<x>", "special": True}, "2": {"content": "</s>", "special": True}}
     config_of = {"added_tokens_decoder": described | {"400": {"content": "\u2581\u2581ab", "special": False}}}
     keys, _ = of_model(scored(), added_tokens={"[one]": 400, "[two]": 404}, tokenizer_config=config_of)
