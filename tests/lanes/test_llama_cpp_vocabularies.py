@@ -6,14 +6,21 @@ They lie in llama.cpp's sources, which the package llama-cpp-python brings along
     FOURCC_VOCABULARIES=llama_cpp_python-*/vendor/llama.cpp/models pytest tests/lanes/test_llama_cpp_vocabularies.py
 """
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 
+import msgpack
 import pytest
 
 import fourcc
+from fourcc.exporters.gguf_tokenizer import tokenizer_keys
 from fourcc.models.tokenizers import open_tokenizer
+from fourcc.models.tokenizers.gguf import tokenizer_of
+from fourcc.models.tokenizers.probes import probe_texts
 from fourcc.sources import open_source
+from tests.exporters.made_tokenizers import of_bytes
 
 pytestmark = pytest.mark.thorough
 VARIABLE = "FOURCC_VOCABULARIES"
@@ -75,6 +82,35 @@ def test_no_vocabulary_is_left_out(folder: Path) -> None:
     """Each of them is in one of the lists."""
     names = {path.stem.removeprefix("ggml-vocab-") for path in folder.glob("ggml-vocab-*.gguf")}
     assert names == {*AGREE, *OPEN}
+
+
+def as_json(blob: bytes, name: str) -> dict[str, Any]:
+    """A vocabulary of byte pairs as the tokenizer.json that it came from: its tokens, with the rules of its name."""
+    values = msgpack.unpackb(blob)
+    texts, kinds = values["tokenizer.ggml.tokens"], values["tokenizer.ggml.token_type"]
+    tree = of_bytes(name, size=300)
+    added = [
+        {"id": token, "content": texts[token], "special": kind == 3}
+        for token, kind in enumerate(kinds)
+        if kind in (3, 4)
+    ]
+    flags = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+    vocab = {text: token for token, text in enumerate(texts) if kinds[token] == 1}
+    merges = [merge.split(" ") for merge in values["tokenizer.ggml.merges"]]
+    model = tree["model"] | {"vocab": vocab, "merges": [pair for pair in merges if "".join(pair) in vocab]}
+    return tree | {"model": model, "added_tokens": [each | flags for each in added], "post_processor": None}
+
+
+@pytest.mark.parametrize("name", ["gpt-2", "starcoder", "falcon", "deepseek-coder", "llama-bpe", "qwen2", "qwen35"])
+def test_a_tokenizer_json_comes_back(folder: Path, name: str) -> None:
+    """From published vocabularies: the name is found, and 5,000 lines are cut alike."""
+    with open_source(folder / f"ggml-vocab-{name}.gguf") as source:
+        data = json.dumps(as_json(source.blobs["tokenizer.gguf"], name)).encode()
+    keys = {key.name: key.value for key in tokenizer_keys({"tokenizer.json": data}, name)[0]}
+    assert keys["tokenizer.ggml.pre"] == name
+    theirs, ours = open_tokenizer({"tokenizer.json": data}), tokenizer_of(keys, name)
+    lines = probe_texts()
+    assert [ours.encode(text) for text in lines] == [theirs.encode(text) for text in lines]
 
 
 @pytest.mark.parametrize("name", ["bert-bge", "nomic-bert-moe", "phi-3", "starcoder"])

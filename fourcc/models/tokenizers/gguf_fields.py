@@ -33,7 +33,7 @@ class VocabularyKeys:
             raise self.refusal(name, "has a value of another type", f"{value!r:.40}", kind.__name__)
         return value
 
-    def choice(self, key: str, choices: Sequence[str]) -> str | None:
+    def choice(self, key: str, choices: Sequence[str]) -> Any:  # noqa: ANN401 - one of the choices, or None
         """The value of a key, one of the choices; None where the key is missing."""
         value = self._values.get(key)
         if value is not None and value not in choices:
