@@ -16,8 +16,8 @@ from fourcc.exporters.gguf_pairs import (
 )
 from fourcc.exporters.gguf_pieces import unigram_candidates, word_candidates
 from fourcc.exporters.gguf_specials import notes_on_specials, special_values
-from fourcc.exporters.tokenizer_json import FORMS, TokenizerJson, read_tokenizer_json
-from fourcc.models.tokenizers.gguf_bpe import ALPHABET
+from fourcc.exporters.tokenizer_json import TokenizerJson, read_tokenizer_json
+from fourcc.models.tokenizers.gguf_bpe import ALPHABET, NORMAL_FORMS
 from fourcc.models.tokenizers.gguf_spm import SPACE
 from fourcc.models.tokenizers.huggingface import HuggingFaceTokenizer, read_json
 from fourcc.models.tokenizers.packages import translated
@@ -26,7 +26,7 @@ from fourcc.models.tokenizers.splitting import Splitting
 from fourcc.sources import tokenizer as blobs_of
 
 _KINDS = ("BPE", "Unigram", "WordPiece")  # models that GGUF has a kind for
-_RULED = frozenset({*FORMS, "Precompiled"})  # normalizers that give a text another form
+_RULED = frozenset({*NORMAL_FORMS, "Precompiled"})  # normalizers that give a text another form
 _NUMBERS = {letter: byte for byte, letter in ALPHABET.items()}
 
 
