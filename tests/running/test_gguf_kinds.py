@@ -116,6 +116,6 @@ def test_a_normal_form_that_is_none() -> None:
     """fourcc's own key has the names of Unicode's forms."""
     values = {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": ["a"], "tokenizer.fourcc.normal_form": "NFX"}
     with pytest.raises(
-        InputError, match=r"'tokenizer\.fourcc\.normal_form' has a value that is not known: found 'NFX'"
+        InputError, match="normal_form' has a value that is not known: found 'NFX', expected one of NFC"
     ):
         tokenizer_of(values, "m")
