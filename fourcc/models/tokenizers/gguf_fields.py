@@ -111,6 +111,8 @@ def _check_bytes(keys: VocabularyKeys, vocabulary: Vocabulary) -> None:
 
 def ranks_of(keys: VocabularyKeys) -> dict[tuple[str, str], int]:
     """Pair -> its first place among the merges; a pair is written with a space between its two texts."""
+    if keys.value("merges", list) is None:
+        raise keys.refusal("merges", "is missing, without which no text can be cut", "no key", "pairs of texts")
     ranks: dict[tuple[str, str], int] = {}
     for rank, text in enumerate(keys.texts("merges")):
         left, space, right = text.partition(" ")
