@@ -54,8 +54,8 @@ def taken(blobs: Mapping[str, bytes], file: object) -> list[str]:
 def _converted(name: str, blobs: Mapping[str, bytes], file: object) -> tuple[list[GGUFKey], list[str]]:
     """The keys of the tokenizer in a blob, and notes."""
     if name == blobs_of.GGUF:
-        values = unpacked(blobs[name], f"{file} ({name})")
-        return [key_of(key, value) for key, value in values.items()], []
+        came = unpacked(blobs[name], f"{file} ({name})")
+        return [key_of(key, value) for key, value in came.items()], []
     if name == blobs_of.LLAMA2C:
         return keys_of(values_of_llama2c(blobs[name], f"{file} ({name})")), []
     values, notes = (values_of_json if name == blobs_of.JSON else values_of_sentencepiece)(blobs, file)
