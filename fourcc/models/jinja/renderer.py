@@ -47,7 +47,7 @@ class Renderer:
     _end: weakref.finalize[..., Any] | None = attrs.field(default=None, init=False)
 
     def render(self, values: Mapping[str, object]) -> Rendered:
-        """What the template gives for values, or its own words where it refuses them.
+        """The text that the template gives for values, or its own words where it refuses them.
 
         Args:
             values: name -> value; texts that are not `Marked` are of users.
