@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from fourcc.errors import UsageError
+from fourcc.models.answers import message_of
 from fourcc.models.generate import Piece, Speed, tokens_after
 from fourcc.models.jinja.marked import GIVEN, OWN, Marked, join
 
@@ -127,7 +128,7 @@ class Conversation:
             yield Piece(new)
         finally:
             self.seen = [*self.seen[:kept], *ids, *said][: self.network.position]
-            self.messages.append({"role": "assistant", "content": join("", pieces)})
+            self.messages.append(message_of(self.tokenizer, said, join("", pieces)))
 
     def _marked(self, text: str, token: int) -> Marked:
         """The text of a token of an answer: an added one, such as those around a thought, stays one later on."""
