@@ -14,6 +14,7 @@ from fourcc.cli.shared.chat_script import ChatScript
 from fourcc.errors import InputError, UsageError
 from fourcc.models import template_choice
 from fourcc.models.chat import Conversation
+from fourcc.models.jinja.child import result_of
 from fourcc.models.jinja.renderer import Renderer
 from fourcc.models.jinja.stored import chosen, special_texts, templates_in
 from fourcc.models.jinja.template import JinjaTemplate
@@ -41,6 +42,16 @@ KEYS = {
 BLOB = msgpack.packb({f"tokenizer.ggml.{key}": value for key, value in KEYS.items()})
 OURS = read_gguf(BLOB, "m.gguf")
 NAMES = SpecialNames.of(OURS, "<think></think>")
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Templates run here; ``test_jinja.py`` has the process."""
+
+    def answer(_: Renderer, job: bytes) -> bytes:
+        return json.dumps(result_of(json.loads(job))).encode()
+
+    monkeypatch.setattr(Renderer, "_answer", answer)
 
 
 def ids(text: str) -> list[int]:
