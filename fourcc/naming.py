@@ -16,9 +16,14 @@ from types import MappingProxyType
 
 HUGGING_FACE = "Hugging Face"
 GGUF = "GGUF"
+SPELLINGS = (HUGGING_FACE, GGUF)
 
 # fourcc's template, Hugging Face's, GGUF's, role; the rows are in the order in which a model's tensors are stored.
-_HEAD = (("tok_embeddings", "model.embed_tokens", "token_embd", "embedding"),)
+# Where families differ, or only some have a tensor, their networks' declarations have its name elsewhere.
+_HEAD = (
+    ("tok_embeddings", "model.embed_tokens", "token_embd", "embedding"),
+    ("position_embeddings", None, None, "other"),
+)
 _LAYER = (
     ("layers.*.attention_norm", "model.layers.*.input_layernorm", "blk.*.attn_norm", "norm"),
     ("layers.*.attention.wq", "model.layers.*.self_attn.q_proj", "blk.*.attn_q", "attention.q"),
@@ -27,22 +32,36 @@ _LAYER = (
     ("layers.*.attention.wo", "model.layers.*.self_attn.o_proj", "blk.*.attn_output", "attention.o"),
     ("layers.*.attention.q_norm", "model.layers.*.self_attn.q_norm", "blk.*.attn_q_norm", "norm"),
     ("layers.*.attention.k_norm", "model.layers.*.self_attn.k_norm", "blk.*.attn_k_norm", "norm"),
+    ("layers.*.attention.sinks", None, None, "other"),
+    ("layers.*.attention_post_norm", None, None, "norm"),
     ("layers.*.ffn_norm", "model.layers.*.post_attention_layernorm", "blk.*.ffn_norm", "norm"),
     ("layers.*.feed_forward.w1", "model.layers.*.mlp.gate_proj", "blk.*.ffn_gate", "ffn.gate"),
     ("layers.*.feed_forward.w2", "model.layers.*.mlp.down_proj", "blk.*.ffn_down", "ffn.down"),
     ("layers.*.feed_forward.w3", "model.layers.*.mlp.up_proj", "blk.*.ffn_up", "ffn.up"),
+    ("layers.*.feed_forward.router", None, None, "other"),
+    ("layers.*.feed_forward.experts.w1", None, None, "ffn.gate"),
+    ("layers.*.feed_forward.experts.w2", None, None, "ffn.down"),
+    ("layers.*.feed_forward.experts.w3", None, None, "ffn.up"),
+    ("layers.*.feed_forward.shared_gate", None, None, "other"),
+    ("layers.*.feed_forward.shared.w1", None, None, "ffn.gate"),
+    ("layers.*.feed_forward.shared.w2", None, None, "ffn.down"),
+    ("layers.*.feed_forward.shared.w3", None, None, "ffn.up"),
+    ("layers.*.ffn_post_norm", None, None, "norm"),
 )
 _END = (("norm", "model.norm", "output_norm", "norm"), ("output", "lm_head", "output", "output"))
-_ROWS = (*_HEAD, *_LAYER, *_END)
+_ROWS: tuple[tuple[str, str | None, str | None, str], ...] = (*_HEAD, *_LAYER, *_END)
 
-# Stacks of experts: one tensor of three dimensions. They keep their names.
+# Stacks of experts, tensors of three dimensions, of models whose architecture is not known here. They keep their names.
 _EXPERTS = {"blk.*.ffn_gate_exps": "ffn.gate", "blk.*.ffn_down_exps": "ffn.down", "blk.*.ffn_up_exps": "ffn.up"}
 
 TEMPLATES: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {HUGGING_FACE: {theirs: ours for ours, theirs, _, _ in _ROWS}, GGUF: {theirs: ours for ours, _, theirs, _ in _ROWS}}
+    {
+        HUGGING_FACE: {theirs: ours for ours, theirs, _, _ in _ROWS if theirs},
+        GGUF: {theirs: ours for ours, _, theirs, _ in _ROWS if theirs},
+    }
 )
 _BACK = {spelling: {ours: theirs for theirs, ours in table.items()} for spelling, table in TEMPLATES.items()}
-_ROLES = {template: row[3] for row in _ROWS for template in row[:3]} | _EXPERTS
+_ROLES = {template: row[3] for row in _ROWS for template in row[:3] if template} | _EXPERTS
 _POSITIONS = {row[0]: number for number, row in enumerate(_ROWS)}
 _LAYER_WORDS = frozenset({"layers", "layer", "blk", "blocks", "block", "h"})
 _MAX_DIGITS = 9
@@ -89,6 +108,11 @@ def roles(name: str, *, tied: bool = False) -> tuple[str, ...]:
         return ("bias",)
     role = _ROLES.get(template) or ("norm" if "norm" in template.rpartition(".")[2] else "other")
     return ("embedding", "output") if tied and role == "embedding" else (role,)
+
+
+def spelled(template: str, spelling: str) -> str | None:
+    """The usual template of another spelling, without an ending, for one in fourcc's; None where it has none."""
+    return _BACK[spelling].get(template)
 
 
 def to_fourcc(name: str, spelling: str) -> str | None:

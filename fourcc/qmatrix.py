@@ -14,7 +14,7 @@ import numpy as np
 
 from fourcc import compute
 from fourcc.arrays import Array, Floats, Parts
-from fourcc.compute import Packed
+from fourcc.compute import Packed, PackedStack
 from fourcc.dtypes import numpy_dtype
 from fourcc.errors import TableError, UsageError
 from fourcc.format import Format
@@ -181,6 +181,24 @@ class QMatrix:
         """The matrix packed for its format's kernel: packed at the first product, then kept."""
         fmt = self._checked_format()
         return compute.pack(fmt, self.parts, fmt.geometry(self.shape, self.params), self.decode)
+
+    @cached_property
+    def packed_stack(self) -> PackedStack:
+        """The leading dimension's matrices packed for their format's kernel, experts' for example; then kept.
+
+        Raises:
+            UsageError: the tensor is no stack of matrices, or an empty one.
+            PluginError: the format is missing or broken.
+            TableError: as `decode` raises it.
+        """
+        fmt = self._checked_format()
+        if len(self.shape) != 3 or not self.shape[0]:
+            expected = "(matrices, rows, cols)"
+            raise UsageError(
+                "the tensor is no stack of matrices", tensor=self.name, found=self.shape, expected=expected
+            )
+        geom = fmt.geometry(self.shape[1:], self.params)
+        return compute.pack_stack(fmt, list(self.matrices()), geom, lambda number: self[number].decode())
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - numpy's signature
         if copy is False:

@@ -124,14 +124,52 @@ MODEL = DescriptorLayout(
     *("heads", "kv_heads"),
     "head",  # columns of a head
     "context",  # positions that the caches have room for
-    "rotation",  # address of float32 (positions, head): half cosines, half sines
+    "turned",  # columns of a head that are rotated, an even number; the others are not
+    "rotation",  # address of float32 (positions, turned): half cosines, half sines
     "weight",  # address of a norm's weights, or of a bias; zeros behind it
+    "weight_stride",  # bytes from a head's weights to those of the next head; 0: all have the same
+    "bias",  # address of a layer norm's bias; zeros behind it
     "epsilon",  # of the norms
     "scale",  # what attention multiplies its scores by, or a temperature
     *("unit", "beside", "count"),  # of attention: heads and activations that go together; all activations
     "window",  # of attention: positions that an activation sees, its own the last of them
-    floats=("epsilon", "scale"),
+    "softcap",  # what scores, or logits, are kept below in size; 0: scores have no such bound
+    "sinks",  # of attention: address of a score of each head, float32, that has no position; 0: there are none
+    "factor",  # of a scaled sum or product, or of a gate
+    "limit",  # of a gate
+    floats=("epsilon", "scale", "softcap", "factor", "limit"),
 )
+
+# The routing of some activations to experts, and the tables of it, int64 but for the shares. The activations that go to
+# an expert are a group; a *place* numbers the (activation, expert) pairs group by group, experts in their order, within
+# a group activations in theirs. Only experts that were chosen have a group.
+ROUTING = DescriptorLayout(
+    *("experts", "used"),  # how many there are, and how many of them an activation goes to
+    "count",  # activations
+    "is_normalized",  # whether an activation's shares are divided by their sum
+    *("scores", "scores_stride"),  # address of the router's float32 (activations, experts), zeros behind each
+    *("shares", "shares_stride"),  # address of float32 (activations, used): what an expert's result is multiplied by
+    "chosen",  # address of (activations, used): experts, those of the highest scores first
+    "places",  # address of (activations, used)
+    "sources",  # address of (places,): the activation of each
+    "owners",  # address of (places,): the expert of each
+    "groups",  # address of (groups,): the expert of each
+    "starts",  # address of (groups + 1,): the first place of each, then the end
+    "counts",  # address of (experts,), written and read while places are given
+    "active",  # how many groups there are
+)
+
+# A stack of matrices of one shape, an expert's each. Its rows are those of all groups that there may be, `height` each.
+STACK = DescriptorLayout(
+    "routing",  # address of the routing
+    "function",  # address of the machine code that multiplies one matrix
+    *("matrices", "matrix_size"),  # address of the experts' descriptors, one after the other; bytes of one
+    *("rows", "height"),  # of a matrix; the same up to a multiple of what its rows are cut at
+    "is_spread",  # whether the activations lie place by place; if not, all groups have the first one
+)
+
+# Copying of rows of bytes.
+COPY = DescriptorLayout("input", "input_stride", "output", "output_stride", "size")
 
 # A step of a program: addresses of a kernel and of its two descriptors, rows, and rows that a thread takes at once.
 STEP = DescriptorLayout("function", "weights", "job", "rows", "chunk", size=LINE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import floor, prod
 from typing import TYPE_CHECKING, Literal
@@ -28,11 +29,13 @@ class Budget:
         number: of the unit, exact.
         unit: ``bytes`` of the file, with all that is in it; ``bpw``, stored bits of all tensors for each of their
             weights; ``%`` of the length of the source's files.
+        length: the length of the file that a plan comes to, where that is no model.bin.
     """
 
     text: str
     number: Fraction
     unit: Unit
+    length: Callable[[Plan], int] | None = attrs.field(default=None, eq=False, repr=False)
 
     @classmethod
     def of(cls, given: str | Budget) -> Budget:
@@ -64,7 +67,9 @@ class Budget:
 
     def spent(self, plan: Plan) -> int:
         """The bytes that a plan takes of it."""
-        return plan.nbytes if self.unit == "bpw" else plan.file_bytes
+        if self.unit == "bpw":
+            return plan.nbytes
+        return plan.file_bytes if self.length is None else self.length(plan)
 
     @property
     def too_small(self) -> str:
@@ -74,7 +79,9 @@ class Budget:
         return "Raise the budget, or take options of fewer bits."
 
     def expectation(self, limit: int) -> dict[str, object]:
-        """The keys of a policy's table ``[expect]`` that say the same."""
+        """The keys of a policy's table ``[expect]`` that say the same; none for a file that is no model.bin."""
+        if self.unit != "bpw" and self.length is not None:
+            return {}
         return {"bits": f"<= {_decimal(self.number)}"} if self.unit == "bpw" else {"bytes": f"<= {limit}"}
 
     def in_words(self, nbytes: int, weights: int) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
+from fourcc.calibration.imatrix import own_name
 from fourcc.calibration.model_digest import DIGEST_BYTES, model_digest
 from fourcc.calibration.ranges import static_ranges
 from fourcc.errors import InputError, UsageError, listed
@@ -77,6 +78,13 @@ class Calibration:
         """The matrices that it has a Hessian for."""
         return frozenset(self._hessians)
 
+    def of(self, name: str) -> InputStatistics | None:
+        """The statistics of a tensor by its name; None where there are none.
+
+        A model of an architecture that is not known here keeps its file's names, the calibration's are fourcc's.
+        """
+        return self.statistics.get(name) or self.statistics.get(own_name(name))
+
     def hessian(self, name: str) -> Floats | None:
         """E[x x^T] of the inputs of a matrix, float32 (cols, cols), mapped from the file; None where it has none.
 
@@ -118,21 +126,27 @@ class Calibration:
         Raises:
             InputError: statistics have another shape than their tensor.
         """
-        known = {tensor.name: tensor for tensor in source.tensors if tensor.name in self.statistics}
+        known = {tensor.name: tensor for tensor in source.tensors if self.of(tensor.name) is not None}
         for tensor in known.values():
             self._check_shape(tensor)
         return _LazyAids(known, lambda tensor: self._aids_of(tensor, hessian=hessian))
 
     def _aids_of(self, tensor: SourceTensor, *, hessian: bool) -> Aids:
         lead, _, cols = split_shape(tensor.shape)
-        statistics = self.statistics[tensor.name]
+        statistics = self._known(tensor.name)
         importance = statistics.importance.reshape(prod(lead), cols)
         return Aids(importance if lead else importance[0], self.hessian(tensor.name) if hessian else None)
+
+    def _known(self, name: str) -> InputStatistics:
+        """The statistics of a tensor that has some."""
+        found = self.of(name)
+        assert found is not None
+        return found
 
     def _check_shape(self, tensor: SourceTensor) -> None:
         """Older files have one count for all matrices of a stack: only the number of all columns has to fit."""
         lead, _, cols = split_shape(tensor.shape)
-        statistics = self.statistics[tensor.name]
+        statistics = self._known(tensor.name)
         whole = statistics.squares.shape == (prod(lead), cols)
         if not whole and statistics.squares.shape != (1, prod(lead) * cols):
             raise InputError(
@@ -160,17 +174,17 @@ class Calibration:
         notes = []
         if self.model is None:
             notes.append(f"{self.path.name} does not say what model it is of: only names and shapes were compared")
-        lacking = [name for name in names if name not in self.statistics]
+        lacking = [name for name in names if self.of(name) is None]
         if lacking:
             notes.append(
                 f"{_counted(lacking, 'tensor')} without statistics in {self.path.name}: {listed(lacking, SHOWN)}"
             )
-        notes += self._thin(name for name in names if name in self.statistics)
+        notes += self._thin(name for name in names if self.of(name) is not None)
         return tuple(notes)
 
     def _thin(self, names: Iterable[str]) -> Iterator[str]:
         """Notes on matrices of stacks without tokens, and on columns without data."""
-        found = {name: self.statistics[name] for name in names}
+        found = {name: self._known(name) for name in names}
         unseen = {name: each.unseen for name, each in found.items() if each.unseen}
         if unseen:
             count = _counted(range(sum(unseen.values())), "matrix", "matrices")

@@ -23,7 +23,7 @@ from fourcc.progress import OnProgress, counter
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.calibration.calibration import Calibration
-    from fourcc.models.llama import Llama
+    from fourcc.models.transformer import Transformer
     from fourcc.models.weights import Inputs
     from fourcc.models.windows import Window
 
@@ -57,7 +57,7 @@ class Work:
 
 
 def collect(
-    network: Llama, work: Work, target: Path, *, resume: bool = False, progress: OnProgress | None = None
+    network: Transformer, work: Work, target: Path, *, resume: bool = False, progress: OnProgress | None = None
 ) -> int:
     """Collects statistics, and writes the calibration.
 
@@ -138,20 +138,21 @@ class _Run:
 
 
 class Collector:
-    """Collects statistics of the inputs of some matrices.
+    """Collects statistics of the inputs of some matrices, and of each matrix of a stack.
 
     Args:
         inputs: the inputs.
         threads: number of threads.
-        hessian: whether to collect Hessians, too.
+        hessian: whether to collect Hessians, too; none of stacks, each matrix of which would have one.
     """
 
     def __init__(self, inputs: Sequence[Inputs], threads: int, *, hessian: bool) -> None:
-        self._statistics = {each.names: InputStatistics.empty(each.cols) for each in inputs}
-        self._hessians = {each.names: HessianSums(each.cols, threads) for each in inputs if hessian}
+        self._statistics = {each.names: InputStatistics.empty(each.cols, each.matrices) for each in inputs}
+        alone = [each for each in inputs if hessian and each.matrices == 1]
+        self._hessians = {each.names: HessianSums(each.cols, threads) for each in alone}
 
-    def observe(self, window: int, names: tuple[str, ...], x: Floats) -> None:
-        """Adds inputs that some matrices share, float32 (tokens, cols).
+    def observe(self, window: int, names: tuple[str, ...], x: Floats, matrix: int = 0) -> None:
+        """Adds inputs that some matrices share, float32 (tokens, cols), or a matrix of each of some stacks.
 
         Raises:
             InputError: one is not finite; the message has the window's number.
@@ -161,7 +162,7 @@ class Collector:
             found = f"{x[~finite][0]} in window {window + 1}"
             what, hint = "the inputs of this matrix are not finite", "The model overflows, or its weights are damaged."
             raise InputError(what, tensor=names[0], found=found, expected="numbers", hint=hint)
-        self._statistics[names].add(x)
+        self._statistics[names].add(x, matrix)
         if names in self._hessians:
             self._hessians[names].add(x)
 
@@ -180,7 +181,7 @@ def merged(
         UsageError: it has none, or of other columns; or only one of both has Hessians.
     """
     name = inputs.names[0]
-    theirs, their_hessian = other.statistics.get(name), other.hessian(name)
+    theirs, their_hessian = other.of(name), other.hessian(name)
     if theirs is None or theirs.squares.shape != statistics.squares.shape or theirs.magnitudes is None:
         found = "none" if theirs is None else f"those of {theirs.squares.shape}"
         what, expected = "statistics cannot be merged", f"those of {statistics.squares.shape}, with ranges"

@@ -161,7 +161,7 @@ class _Search:
         size = f"Budget {self._budget.text}{', of a file without a tokenizer' if bare else ''}."
         words = f"{size} Predicted KL divergence: {allocation.kld:.4g} nats a token."
         expect = self._budget.expectation(self.limit)
-        policy = mix_policy(self._source, allocation, [*origin(self._costs), words], expect)
+        policy = mix_policy(self._source, allocation, [*origin(self._costs), words], expect or None)
         return plan(self._source, policy, aids=self._aids, feedback=self._feedback)
 
     def refuse_out_of_range(self) -> None:

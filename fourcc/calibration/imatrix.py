@@ -12,6 +12,7 @@ NAME is ggml's where it has one. llama.cpp passes over all other keys and tensor
 from __future__ import annotations
 
 from fourcc.naming import GGUF, from_fourcc, to_fourcc
+from fourcc.networks import NETWORKS
 
 TYPE, TYPE_VALUE = "general.type", "imatrix"
 DATASETS, CHUNKS, CHUNK_SIZE = "imatrix.datasets", "imatrix.chunk_count", "imatrix.chunk_size"
@@ -28,10 +29,12 @@ DTYPES = {FLOAT: "<f4", INT: "<i4", LONG: "<i8"}
 
 
 def ggml_name(name: str) -> str:
-    """A tensor's name in these files."""
-    return from_fourcc(name, GGUF) or name
+    """A tensor's name in these files; what only some families have, experts among it, has one name in all of them."""
+    own = (network.from_ours(name, GGUF) for network in NETWORKS.values())
+    return from_fourcc(name, GGUF) or next(filter(None, own), name)
 
 
 def own_name(name: str) -> str:
     """The name in fourcc's spelling of a tensor of these files."""
-    return to_fourcc(name, GGUF) or name
+    own = (network.to_ours(name, GGUF) for network in NETWORKS.values())
+    return to_fourcc(name, GGUF) or next(filter(None, own), name)

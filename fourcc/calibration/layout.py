@@ -125,17 +125,17 @@ def _keys(about: About, inputs: Sequence[Inputs]) -> list[GGUFKey]:
 
 def _tensors(inputs: Inputs, tokens: int, *, hessian: bool) -> Iterator[tuple[str, int, tuple[int, ...]]]:
     """Name, ggml's type and shape of the tensors that some inputs have in the file."""
-    cols = inputs.cols
+    matrices, cols = inputs.matrices, inputs.cols
     for name in map(imatrix.ggml_name, inputs.names):
-        yield name + imatrix.SQUARES, imatrix.FLOAT, (1, cols)
-        yield name + imatrix.COUNTS, imatrix.FLOAT, (1, 1)
+        yield name + imatrix.SQUARES, imatrix.FLOAT, (matrices, cols)
+        yield name + imatrix.COUNTS, imatrix.FLOAT, (matrices, 1)
     first = imatrix.ggml_name(inputs.names[0])
-    yield first + imatrix.EXACT_COUNTS, imatrix.LONG, (1,)
-    yield first + imatrix.MINIMUM, imatrix.FLOAT, (1, cols)
-    yield first + imatrix.MAXIMUM, imatrix.FLOAT, (1, cols)
+    yield first + imatrix.EXACT_COUNTS, imatrix.LONG, (matrices,)
+    yield first + imatrix.MINIMUM, imatrix.FLOAT, (matrices, cols)
+    yield first + imatrix.MAXIMUM, imatrix.FLOAT, (matrices, cols)
     narrow = tokens * BLOCK < 2**31  # no bin can hold more
-    yield first + imatrix.MAGNITUDES, imatrix.INT if narrow else imatrix.LONG, (1, block_count(cols), BINS)
-    if hessian:
+    yield first + imatrix.MAGNITUDES, imatrix.INT if narrow else imatrix.LONG, (matrices, block_count(cols), BINS)
+    if hessian and matrices == 1:
         yield first + imatrix.HESSIAN, imatrix.FLOAT, (cols, cols)
 
 

@@ -26,14 +26,18 @@ EMBEDDED = -1  # the stage before the first layer
 
 
 class WatchedInputs:
-    """The inputs of matrices, as an observer collects them; matrices with the same inputs share one array."""
+    """The inputs of matrices, as an observer collects them; matrices with the same inputs share one array.
+
+    Stacks of experts are passed over: they are no units of a measurement.
+    """
 
     def __init__(self) -> None:
         self._runs: dict[tuple[str, ...], list[Floats]] = {}
 
-    def __call__(self, names: tuple[str, ...], inputs: Floats) -> None:
+    def __call__(self, names: tuple[str, ...], inputs: Floats, *expert: int) -> None:
         """Takes a batch of inputs, float32 (n, cols), of the matrices with these names."""
-        self._runs.setdefault(names, []).append(inputs.copy())
+        if not expert:
+            self._runs.setdefault(names, []).append(inputs.copy())
 
     def by_name(self) -> dict[str, Floats]:
         """The inputs of each matrix, float32 (tokens, cols), in the order of the text."""

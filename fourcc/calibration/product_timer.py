@@ -11,7 +11,8 @@ from time import perf_counter
 
 import numpy as np
 
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.buffers import Buffer, Sizes
+from fourcc.compute.programs import Program
 from fourcc.qmatrix import QMatrix
 
 ROUNDS = 5
@@ -48,7 +49,7 @@ class ProductTimer:
         """A program of some products, which has run once, and their number."""
         rows, cols = matrix.shape
         count = max(1, min(MOST, WORK // (rows * cols)))
-        sizes = Sizes(1, 1, 2, 1, np.zeros((1, 2), np.float32), 1e-5)  # of a network without attention
+        sizes = Sizes(1, 1, 2, 1, 1e-5)  # of a network without attention
         program = Program(1, sizes, np.zeros(1, np.int64), self._threads)
         x, out = Buffer(1, cols), Buffer(1, rows)
         x.floats[...] = 1

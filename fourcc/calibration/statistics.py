@@ -60,32 +60,31 @@ class InputStatistics:
         return f"<InputStatistics of {matrices} x {cols} columns, {int(self.counts.sum())} tokens>"
 
     @classmethod
-    def empty(cls, cols: int) -> Self:
-        """Statistics of one matrix that has seen no token."""
-        lowest, highest = (np.full((1, cols), value, np.float32) for value in (np.inf, -np.inf))
-        magnitudes = np.zeros((1, block_count(cols), BINS), np.int64)
-        return cls(np.zeros((1, cols)), np.zeros(1, np.int64), lowest, highest, magnitudes)
+    def empty(cls, cols: int, matrices: int = 1) -> Self:
+        """Statistics of matrices that have seen no token."""
+        lowest, highest = (np.full((matrices, cols), value, np.float32) for value in (np.inf, -np.inf))
+        magnitudes = np.zeros((matrices, block_count(cols), BINS), np.int64)
+        return cls(np.zeros((matrices, cols)), np.zeros(matrices, np.int64), lowest, highest, magnitudes)
 
     @property
     def cols(self) -> int:
         """Columns of each matrix."""
         return int(self.squares.shape[1])
 
-    def add(self, x: Floats) -> None:
-        """Adds inputs of a single matrix, float32 (tokens, cols), all finite, in place.
+    def add(self, x: Floats, matrix: int = 0) -> None:
+        """Adds inputs of one of the matrices, float32 (tokens, cols), all finite, in place.
 
         Sums are float64, a token after the other.
         """
-        assert len(self.counts) == 1
         assert self.minimum is not None
         assert self.maximum is not None
         assert self.magnitudes is not None
         wide = x.astype(np.float64)
-        self.squares[0] += np.add.reduce(wide * wide, axis=0)
-        self.counts[0] += len(x)
-        np.minimum(self.minimum[0], x.min(axis=0), out=self.minimum[0])
-        np.maximum(self.maximum[0], x.max(axis=0), out=self.maximum[0])
-        self.magnitudes[0] += _histograms(x)
+        self.squares[matrix] += np.add.reduce(wide * wide, axis=0)
+        self.counts[matrix] += len(x)
+        np.minimum(self.minimum[matrix], x.min(axis=0), out=self.minimum[matrix])
+        np.maximum(self.maximum[matrix], x.max(axis=0), out=self.maximum[matrix])
+        self.magnitudes[matrix] += _histograms(x)
 
     def merged(self, other: InputStatistics) -> InputStatistics:
         """Statistics of both inputs together; what only one knows is left out. Raises ValueError for other shapes."""

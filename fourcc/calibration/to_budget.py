@@ -7,23 +7,19 @@ beside the best uniform format and the best recipe that fit the budget. The best
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 
 from fourcc.analysis.extraction import write_runs
 from fourcc.calibration.budget import Budget
-from fourcc.calibration.calibrating import calibrate
+from fourcc.calibration.conversion_trials import ConversionTrials, OnStage, model_bytes
 from fourcc.calibration.costs import Costs
 from fourcc.calibration.fitting import FittedMix, fit
-from fourcc.calibration.measure import measure
 from fourcc.calibration.pins import Pin, as_pins
-from fourcc.calibration.reading import open_calibration
 from fourcc.calibration.rehearsal import rehearse
 from fourcc.calibration.session import OnNote
 from fourcc.calibration.two_texts import two_texts
@@ -31,23 +27,14 @@ from fourcc.conversion.convert import Result
 from fourcc.conversion.plan import plan
 from fourcc.feedback.feedback import Feedback, as_feedback
 from fourcc.files.write import check_name, check_target
-from fourcc.models import evaluation
-from fourcc.models.evaluation import EvaluatedModel, read_text
+from fourcc.models.evaluation import read_text
 from fourcc.models.model import Model
-from fourcc.models.opening import open_to_run
-from fourcc.models.temporary import carried_out
 from fourcc.models.windows import Protocol
 from fourcc.sources import open_source
 
 if TYPE_CHECKING:
-    from fourcc.calibration.calibration import Calibration
     from fourcc.models.intervals import Interval
     from fourcc.policy import Policy
-    from fourcc.progress import OnProgress
-    from fourcc.sources.source import Source
-
-RUN = 1 << 20  # bytes that are copied at once
-OnStage = Callable[[str, str], "OnProgress | None"]  # (what is done, its unit) -> what takes its progress
 
 
 @attrs.frozen(eq=False)
@@ -94,6 +81,23 @@ class ToBudget:
     def kept(self) -> MeasuredConversion:
         """The candidate that is the output."""
         return self.candidates[0]
+
+
+@attrs.frozen(eq=False)
+class BestConversion:
+    """The best conversion within a budget.
+
+    Attributes:
+        model: in a temporary file.
+        mix: as it was allocated.
+        candidates: as those of `ToBudget`.
+        costs: what the mix was allocated by.
+    """
+
+    model: Model
+    mix: FittedMix
+    candidates: tuple[MeasuredConversion, ...]
+    costs: Costs
 
 
 def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the command
@@ -144,15 +148,46 @@ def convert_to_budget(  # noqa: PLR0913 - keyword-only, one an option of the com
         chosen = options if options is None or isinstance(options, str) else tuple(options)
         rehearse(opened, chosen, asked, pinned, as_feedback(feedback))
         reading = {"documents": documents, "tokenizer": tokenizer, "threads": threads}
-        work = _BudgetSteps(Path(source), opened, as_feedback(feedback), reading, stage, note, stack)
-        costs = work.costs(*parts, chosen)
-        mix = fit(opened, costs, asked, pinned)
-        measured = [work.candidate(*each, costs) for each in _rivals(mix)]
-        ranked = sorted(measured, key=lambda pair: pair[0].divergence.mean)  # a tie goes to the mix
-        kept = ranked[0][1]
-        write_runs(_runs(kept), target)
-        result = Result(target, kept.digest, kept.index, tuple(dict.fromkeys(work.notes)))
-    return ToBudget(result, mix, tuple(each for each, _ in ranked), costs)
+        work = ConversionTrials(Path(source), opened, as_feedback(feedback), reading, stage, note, stack)
+        best = best_within(work, parts, asked, pinned, chosen)
+        write_runs(model_bytes(best.model), target)
+        result = Result(target, best.model.digest, best.model.index, tuple(dict.fromkeys(work.notes)))
+    return ToBudget(result, best.mix, best.candidates, best.costs)
+
+
+def best_within(
+    work: ConversionTrials,
+    texts: tuple[str, str],
+    asked: Budget,
+    pinned: Sequence[Pin],
+    chosen: str | Iterable[str] | None,
+) -> BestConversion:
+    """Allocates, converts into temporary files, and measures: the best conversion within a budget.
+
+    Args:
+        work: on the opened source.
+        texts: to calibrate on, and to measure on.
+        asked: the budget.
+        pinned: units whose format is given.
+        chosen: the formats to choose from.
+    """
+    costs = work.costs(*texts, chosen)
+    mix = fit(work.source, costs, asked, pinned)
+    measured = [_candidate(work, costs, asked, *each) for each in _rivals(mix)]
+    ranked = sorted(measured, key=lambda pair: pair[0].divergence.mean)  # a tie goes to the mix
+    return BestConversion(ranked[0][1], mix, tuple(each for each, _ in ranked), costs)
+
+
+def _candidate(
+    work: ConversionTrials, costs: Costs, asked: Budget, name: str, kind: str, policy: Policy, predicted: float
+) -> tuple[MeasuredConversion, Model]:
+    """A conversion as it measures on the text of the costs, and its temporary model."""
+    planned = plan(work.source, policy, calibration=work.calibration, feedback=work.feedback)
+    protocol = Protocol(costs.context, 0, costs.documents, costs.tokens)
+    found, model = work.measured(name, planned, protocol)
+    size = os.fstat(model.file.fd).st_size if asked.length is None else asked.length(planned)
+    bits = model.index.bits_per_weight
+    return MeasuredConversion(name, kind, predicted, found, size, bits), model
 
 
 def _rivals(mix: FittedMix) -> Iterator[tuple[str, str, Policy, float]]:
@@ -161,74 +196,3 @@ def _rivals(mix: FittedMix) -> Iterator[tuple[str, str, Policy, float]]:
     for rival in (mix.uniform, mix.recipe):
         if rival is not None and rival.mix.allocation.chosen != mix.allocation.chosen:
             yield rival.mix.name, rival.mix.kind, rival.plan.policy, rival.mix.allocation.kld
-
-
-def _runs(model: Model) -> Iterator[bytes]:
-    """The bytes of a model's file."""
-    for start in range(0, model.file.size, RUN):
-        yield bytes(model.file.read(start, min(RUN, model.file.size - start)))
-
-
-@attrs.define(eq=False, slots=False)
-class _BudgetSteps:
-    """The steps of a conversion to a budget, for an opened source; the stack closes what they open."""
-
-    path: Path
-    source: Source
-    feedback: Feedback | None
-    reading: Mapping[str, Any]  # arguments that calibrating and measuring share
-    stage: OnStage
-    note: OnNote
-    stack: ExitStack
-    notes: list[str] = attrs.field(factory=list, init=False)
-
-    @cached_property
-    def folder(self) -> Path:
-        """A folder for temporary files."""
-        return Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="fourcc-")))
-
-    @cached_property
-    def calibration(self) -> Calibration:
-        """The calibration, once `costs` has made it."""
-        return open_calibration(self.folder / "model.calib")
-
-    @cached_property
-    def original(self) -> Model:
-        """The original, ready to run."""
-        return open_to_run(self.path, self.stack, tokenizer=self.reading["tokenizer"])[0]
-
-    def costs(self, calibrating: str, measuring: str, options: str | Iterable[str] | None) -> Costs:
-        """Calibrates on one text and measures on the other."""
-        texts = self.folder / "calibrating.txt", self.folder / "measuring.txt"
-        for path, text in zip(texts, (calibrating, measuring), strict=True):
-            path.write_text(text, encoding="utf-8")
-        hessian, progress = self.feedback is not None, self.stage("calibrating", "tokens")
-        made = self.folder / "model.calib"
-        calibrate(self.path, texts[0], made, hessian=hessian, progress=progress, **self.reading)
-        return measure(
-            self.path,
-            texts[1],
-            calibration=self.calibration,
-            feedback=self.feedback,
-            options=options,
-            progress=self.stage("measuring", "stages"),
-            note=self.note,
-            **self.reading,
-        )
-
-    def candidate(
-        self, name: str, kind: str, policy: Policy, predicted: float, costs: Costs
-    ) -> tuple[MeasuredConversion, Model]:
-        """A conversion as it measures on the text of the costs, and its temporary file."""
-        progress = self.stage(f"comparing {name}", "tokens")
-        planned = plan(self.source, policy, calibration=self.calibration, feedback=self.feedback)
-        fd, notes = carried_out(planned, self.stack, self.reading["threads"])
-        self.notes.extend(notes)
-        model = self.stack.enter_context(Model(self.path, fd=fd))
-        protocol = Protocol(costs.context, 0, costs.documents, costs.tokens)
-        text, threads = read_text(self.folder / "measuring.txt"), self.reading["threads"]
-        subjects = [EvaluatedModel(model, "exact")]
-        found = evaluation.measure(subjects, text, protocol, self.original, threads, progress)[0].divergence
-        assert found is not None
-        size, bits = os.fstat(model.file.fd).st_size, model.index.bits_per_weight
-        return MeasuredConversion(name, kind, predicted, found, size, bits), model

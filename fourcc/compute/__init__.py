@@ -15,11 +15,13 @@ from fourcc.compute.cache import (
 from fourcc.compute.choosing import is_copied, kernel_of, target_name, unfit_for_blocks, why_decoded
 from fourcc.compute.packed import Packed, pack, pack_decoded
 from fourcc.compute.products import Activations, gather, matmul, multiply, prepare, product_job
+from fourcc.compute.stacks import PackedStack, pack_stack
 from fourcc.compute.teams import run
 
 __all__ = [
     "Activations",
     "Packed",
+    "PackedStack",
     "cache_entries",
     "cache_folder",
     "cache_leftovers",
@@ -31,6 +33,7 @@ __all__ = [
     "multiply",
     "pack",
     "pack_decoded",
+    "pack_stack",
     "prepare",
     "product_job",
     "run",

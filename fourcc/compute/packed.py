@@ -62,7 +62,15 @@ class Packed:
         return attrs.evolve(self, ranges=every)
 
 
-def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats], threads: int | None = None) -> Packed:
+def pack(  # noqa: PLR0913 - a matrix, and how it is packed
+    fmt: Format,
+    parts: Parts,
+    geom: Geometry,
+    decode: Callable[[], Floats],
+    threads: int | None = None,
+    *,
+    memory: Callable[[int], Array] = empty,
+) -> Packed:
     """One matrix as its kernel takes it: views of its parts if the kernel takes their layout, else a copy.
 
     Args:
@@ -71,6 +79,7 @@ def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats]
         geom: the matrix's.
         decode: returns the weights, (rows, cols) of any dtype; called if the format has no kernel.
         threads: how many.
+        memory: (bytes) -> memory for a packed copy, from the start of a cache line on.
 
     Raises:
         PluginError: the format's kernel cannot be made, or its `extra` breaks.
@@ -85,7 +94,7 @@ def pack(fmt: Format, parts: Parts, geom: Geometry, decode: Callable[[], Floats]
         return _with_beside(fmt, parts, geom, Packed(kernel, geom.rows, geom.cols, descriptor, arrays))
     if kernel.pack is None or kernel.packed is None or not geom.rows or not geom.cols:
         return Packed(kernel, geom.rows, geom.cols, descriptor, arrays)
-    out = empty(kernel.packed(geom.rows, geom.cols))
+    out = memory(kernel.packed(geom.rows, geom.cols))
     job = JOB.record(count=1, out=address(out))
     scratch = kernel.scratch(geom.cols)
     run(kernel.pack, descriptor, job, rows=geom.rows, align=kernel.row_align, threads=threads, scratch=scratch)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fourcc.kernels.compiler.jit import KernelFunction
 
 FindFormat = Callable[[str], "Format"]
-SHARED = ""  # in place of a tag: what all models need, whatever their formats
+SHARED = ""  # in place of a tag: what models need, whatever their formats
 
 
 @attrs.frozen
@@ -58,21 +58,16 @@ def kernels_of_format(fmt: Format) -> dict[str, KernelFunction]:
 
 
 def shared_kernels() -> dict[str, KernelFunction]:
-    """The kernels that every model's run and every conversion needs, by name."""
+    """The kernels that models' runs and conversions need whatever the formats, by name."""
+    from fourcc.compute.layer_steps import KERNELS
     from fourcc.kernels.measuring.error_sums import error_sums
     from fourcc.kernels.threads import program, thread_team
-    from fourcc.kernels.transformer import attention, norms_and_gate, sampling
+    from fourcc.kernels.transformer import sampling
 
     functions = (
         program.run_steps,
         *thread_team.COMPILED,
-        attention.attend,
-        attention.rotate,
-        norms_and_gate.norm,
-        norms_and_gate.norm_heads,
-        norms_and_gate.add_to,
-        norms_and_gate.add_bias,
-        norms_and_gate.gate,
+        *KERNELS,
         sampling.probabilities,
         error_sums,
     )
@@ -80,7 +75,7 @@ def shared_kernels() -> dict[str, KernelFunction]:
 
 
 def needed(tags: Sequence[str], find: FindFormat) -> list[Needed]:
-    """The kernels of some formats and of all models, each once; those that take longest to compile come first.
+    """The kernels of some formats and of all networks, each once; those that take longest to compile come first.
 
     Args:
         tags: of the formats.

@@ -9,28 +9,33 @@ from pathlib import Path
 
 from fourcc.errors import PluginError, UsageError
 from fourcc.exporters import gguf, llama2c, safetensors
+from fourcc.exporters.folder import LAYOUTS, FolderOptions, folder_kind
+from fourcc.exporters.folder import NAME as FOLDER
 from fourcc.exporters.layout import ExportKind
 from fourcc.exporters.plugged import plugged_exporters
 from fourcc.plugins.loading import ONE_OF_TWO
 
-KINDS: dict[str, ExportKind] = {kind.name: kind for kind in (gguf.KIND, safetensors.KIND, *llama2c.KINDS)}
+FOLDERS = (FOLDER, *LAYOUTS)
+_OWN = (gguf.KIND, safetensors.KIND, *llama2c.KINDS, *map(folder_kind, FOLDERS))
+KINDS: dict[str, ExportKind] = {kind.name: kind for kind in _OWN}
 PLUGGED = plugged_exporters(KINDS)
 
 
-def kind_of(output: Path | None, name: str | None) -> ExportKind:
+def kind_of(output: Path | None, name: str | None, options: FolderOptions | None = None) -> ExportKind:
     """The kind of file that the user asks for.
 
     Args:
-        output: the output file; its suffix decides where no name is given.
+        output: the output; where no name is given its suffix decides, and a folder, or a name without one, is a folder.
         name: the kind, as ``--to`` takes it.
+        options: of a folder.
 
     Raises:
         UsageError: there is no such kind, or neither the name nor the suffix tells it.
         PluginError: it is that of a plugin which is broken, or of several.
     """
-    kind = _of_suffix(output) if name is None else KINDS.get(name) or PLUGGED.named(name)
+    kind = _of_output(output) if name is None else KINDS.get(name) or PLUGGED.named(name)
     if kind is not None:
-        return kind
+        return folder_kind(kind.name, options) if kind.name in FOLDERS else kind
     known = ", ".join([*KINDS, *PLUGGED.names()])
     if name is not None:
         raise UsageError(f"--to {name!r} is no kind of file that can be written", expected=f"one of {known}")
@@ -39,11 +44,13 @@ def kind_of(output: Path | None, name: str | None) -> ExportKind:
     raise UsageError(what, file=output, hint=f"Add --to with one of {known}.{unusable}")
 
 
-def _of_suffix(output: Path | None) -> ExportKind | None:
-    """The kind that a suffix asks for, one of this package's if possible; None where there is none."""
-    suffix = "" if output is None else output.suffix.lower()
-    if not suffix:
+def _of_output(output: Path | None) -> ExportKind | None:
+    """The kind that an output's name asks for, one of this package's if possible; None where there is none."""
+    if output is None:
         return None
+    suffix = output.suffix.lower()
+    if not suffix or output.is_dir():
+        return KINDS[FOLDER]
     own = next((kind for kind in KINDS.values() if kind.suffix == suffix), None)
     if own is not None:
         return own

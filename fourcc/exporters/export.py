@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from fourcc.container.index import Provider
 from fourcc.conversion.measured_errors import lost
 from fourcc.conversion.pipeline import Step, transcode
-from fourcc.conversion.plan import describe, plan
-from fourcc.errors import NumericError, PluginError, SourceError, UsageError, listed
+from fourcc.conversion.plan import CalibrationData, Plan, plan
+from fourcc.errors import NumericError, PluginError, SourceError, UsageError
+from fourcc.exporters.fitting_formats import fitted_steps, replacement
 from fourcc.exporters.layout import ExportKind, Layout
-from fourcc.exporters.writing import PlacedFile
+from fourcc.exporters.writing import Files, PlacedFile
+from fourcc.feedback.feedback import Feedback
+from fourcc.files.folder_write import check_folder
 from fourcc.files.read import identity
-from fourcc.files.write import AtomicFile, check_space, check_target
-from fourcc.plugins.registry import registry
-from fourcc.policy import Decision, Policy
+from fourcc.files.write import check_space, check_target
+from fourcc.policy import Policy
 from fourcc.progress import OnProgress, counter
 from fourcc.sources.source import Source
 from fourcc.threads import thread_count
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fourcc.container.index import ErrorRecord
-
-_SHOWN = 6  # names in a message
 
 
 @attrs.frozen(eq=False)
@@ -89,7 +89,7 @@ class ExportResult:
         return lost(self.errors)
 
 
-def plan_export(
+def plan_export(  # noqa: PLR0913 - keyword-only, one an option of the command
     source: Source,
     kind: ExportKind,
     policy: Policy | None = None,
@@ -98,6 +98,8 @@ def plan_export(
     *,
     instead: str = "",
     group: int | None = None,
+    calibration: CalibrationData | None = None,
+    feedback: str | Feedback | None = None,
 ) -> ExportPlan:
     """Decides how every tensor is written; writes nothing.
 
@@ -109,91 +111,74 @@ def plan_export(
         exclude: globs of names left out.
         instead: ``Q,R``: formats for tensors that the file cannot hold; empty: the kind's own choice.
         group: number of weights that share a scale, where the kind lets the user choose it.
+        calibration: as `fourcc.conversion.plan.plan` takes it, for the tensors that are encoded.
+        feedback: likewise.
 
     Raises:
         PolicyError: the policy, or `instead`, does not go with these tensors.
         UsageError: the file cannot hold a tensor, or the model does not state what the file must.
     """
+    given = {"calibration": calibration, "feedback": feedback}
+    first, fitted = _both(source, kind, policy, include, exclude, instead, group, given)
+    idle = bool(instead) and all(map(_same, fitted.steps, first.steps))
+    return laid_out(fitted, kind, [f"--as {instead} changes nothing: the file holds every tensor as it is"] * idle)
+
+
+def fitted_plan(
+    source: Source,
+    kind: ExportKind,
+    policy: Policy,
+    *,
+    instead: str = "",
+    calibration: CalibrationData | None = None,
+    feedback: str | Feedback | None = None,
+) -> Plan:
+    """The plan of a conversion whose every tensor a file of this kind can hold, as it then is.
+
+    Takes and raises what `plan_export` does; `laid_out` makes an export of it.
+    """
+    given = {"calibration": calibration, "feedback": feedback}
+    return _both(source, kind, policy, (), (), instead, None, given)[1]
+
+
+def exported_bytes(planned: Plan, kind: ExportKind) -> int:
+    """The length of the file of this kind that a conversion can be exported to. Raises as `plan_export` does."""
+    steps = fitted_steps(planned.source, kind, planned.steps, "", None)
+    return laid_out(attrs.evolve(planned, steps=tuple(steps)), kind).file_bytes
+
+
+def _both(  # noqa: PLR0913, PLR0917 - those of its two callers
+    source: Source,
+    kind: ExportKind,
+    policy: Policy | None,
+    include: Iterable[str],
+    exclude: Iterable[str],
+    instead: str,
+    group: int | None,
+    given: Mapping[str, Any],
+) -> tuple[Plan, Plan]:
+    """The plan that a policy makes, and the one whose tensors the file can hold."""
     if instead:
-        _replacement(instead)  # reports a slip even where nothing needs another format
-    first = plan(source, policy or Policy.keep(), include=include, exclude=exclude)
-    if group is not None and (kind.replacement is None or instead):
+        replacement(instead)  # reports a slip even where nothing needs another format
+    first = plan(source, policy or Policy.keep(), include=include, exclude=exclude, **given)
+    if group is not None and (kind.replacement is None or instead or kind.folder):
         hint = "It goes with llama2.c's version 2, without --as."
         raise UsageError("--group-size does nothing here", file=source.path, hint=hint)
     kind.check(source, first.steps)
-    steps = _fitted(source, kind, first.steps, instead, group)
-    carried = tuple(_as_stored(step) for step in steps)
-    layout = kind.lay_out(source, carried)
-    layout = attrs.evolve(layout, notes=(*layout.notes, *(note for note in first.notes if note not in source.notes)))
-    if instead and all(map(_same, steps, first.steps)):
-        idle = f"--as {instead} changes nothing: the file holds every tensor as it is"
-        layout = attrs.evolve(layout, notes=(*layout.notes, idle))
+    return first, attrs.evolve(first, steps=tuple(fitted_steps(source, kind, first.steps, instead, group)))
+
+
+def laid_out(planned: Plan, kind: ExportKind, notes: Iterable[str] = ()) -> ExportPlan:
+    """The plan of an export, of a plan whose every tensor the file can hold; `notes` are added to its notes."""
+    source, steps = planned.source, planned.steps
+    layout = kind.lay_out(source, tuple(_as_stored(step) for step in steps))
+    said = (*layout.notes, *(note for note in planned.notes if note not in source.notes), *notes)
     converted = tuple(step.source.name for step in steps if not step.decision.keep)
-    return ExportPlan(source, kind, layout, converted)
+    return ExportPlan(source, kind, attrs.evolve(layout, notes=said), converted)
 
 
 def _same(step: Step, other: Step) -> bool:
     return (step.decision.tag, step.decision.params) == (other.decision.tag, other.decision.params)
-
-
-def _fitted(source: Source, kind: ExportKind, steps: tuple[Step, ...], instead: str, group: int | None) -> list[Step]:
-    """The steps, with another format for every tensor that the file cannot hold as it was decided."""
-    unfit = [step for step in steps if not _held(kind, step.decision, group)]
-    if not unfit:
-        return list(steps)
-    if kind.replacement is not None and not instead:
-        policy = kind.replacement(source, steps, group)
-    else:
-        _refuse_matrices(source, kind, unfit, instead)
-        policy = _replacement(instead)
-    replaced = {step.source.name: step for step in _replaced(source, unfit, policy)}
-    still_unfit = [step for step in replaced.values() if not _held(kind, step.decision, group)]
-    if still_unfit:
-        raise _refusal(source, kind, still_unfit, "Give --as other formats, or leave them out with --exclude.")
-    return [replaced.get(step.source.name, step) for step in steps]
-
-
-def _refuse_matrices(source: Source, kind: ExportKind, unfit: list[Step], instead: str) -> None:
-    """Refuses matrices that the file cannot hold, where neither `--as` nor the kind says what they become."""
-    matrices = [step for step in unfit if len(step.source.shape) > 1]
-    if matrices and not instead and not kind.decodes:
-        hint = "--as TAG says what they become; --as TAG,TAG names another for rows that do not fit."
-        raise _refusal(source, kind, matrices, hint)
-
-
-def _replaced(source: Source, unfit: list[Step], policy: Policy) -> Iterator[Step]:
-    """The steps as a policy for their tensors decides them."""
-    tied = bool(source.hyper.get("tied_embeddings", False))
-    decisions = policy.resolve([describe(step.source, tied=tied) for step in unfit])
-    for step, decision in zip(unfit, decisions, strict=True):
-        instead_of = None if decision.tag == step.decision.tag else step.decision.tag
-        yield attrs.evolve(step, decision=attrs.evolve(decision, rule=step.decision.rule, fallback_from=instead_of))
-
-
-def _replacement(instead: str) -> Policy:
-    """The policy of `--as` for tensors that the file cannot hold; without it vectors become 32-bit floats."""
-    narrow = registry.foreign("numpy", "<f4")
-    assert narrow is not None  # among the formats of this package
-    policy = Policy.shorthand(instead or str(narrow.tag), option="--as")
-    return attrs.evolve(policy, rules=tuple(attrs.evolve(rule, optional=True) for rule in policy.rules))
-
-
-def _held(kind: ExportKind, decision: Decision, group: int | None) -> bool:
-    """Whether the file can hold the tensor as it was decided; False for groups of another size than the wanted one."""
-    if group is not None and decision.params.get("group", group) != group:
-        return False
-    try:
-        spec = registry[decision.tag]
-    except PluginError:  # the format is missing or broken, so its layout is not known
-        return False
-    return kind.holds(spec, decision.params, decision.tensor.shape)
-
-
-def _refusal(source: Source, kind: ExportKind, steps: list[Step], hint: str) -> UsageError:
-    tags = ", ".join(sorted({str(step.decision.tag) for step in steps}))
-    names = listed((step.source.name for step in steps), _SHOWN)
-    what = f"{kind.name} has no place for {len(steps)} tensor{'s' * (len(steps) != 1)} in {tags}: {names}"
-    return UsageError(what, file=source.path, hint=hint)
 
 
 def _as_stored(step: Step) -> Step:
@@ -204,13 +189,18 @@ def _as_stored(step: Step) -> Step:
 
 
 def check_targets(planned: ExportPlan, output: Path, others: Iterable[Path] = (), *, force: bool) -> dict[Path, bytes]:
-    """The real paths that will be written, the file first, and the contents of the files beside it.
+    """The real paths that will be written, the file or folder first, and the contents of the files beside it.
 
-    Raises as `fourcc.files.write.check_target` does.
+    Files that are made of the result have no contents yet. Raises as `fourcc.files.write.check_target` does, or
+    `fourcc.files.folder_write.check_folder`.
     """
-    read = (*planned.source.all_files, *others)
-    beside = {output.with_name(name): data for name, data in planned.layout.beside.items()}
-    return {check_target(path, read, force=force): data for path, data in {output: b"", **beside}.items()}
+    read, layout = (*planned.source.all_files, *others), planned.layout
+    beside = {**layout.beside, **dict.fromkeys(layout.late, b"")}
+    if layout.shards:
+        target = check_folder(output, read, (*layout.shards, *beside), force=force)
+        return {target: b"", **{target / name: data for name, data in beside.items()}}
+    paths = {output: b"", **{output.with_name(name): data for name, data in beside.items()}}
+    return {check_target(path, read, force=force): data for path, data in paths.items()}
 
 
 def execute_export(
@@ -238,8 +228,8 @@ def _execute(
     source, (target, *beside) = planned.source, targets
     stamps = [identity(path) for path in source.files]
     check_space(target, planned.file_bytes)
-    with AtomicFile(target) as out:
-        sink = PlacedFile(out, planned.layout)
+    with Files(target, planned.layout) as files:
+        sink = PlacedFile(files.output, planned.layout)
         providers: dict[Provider, int] = {}
         report = counter(planned.weights, progress)
         records = list(transcode(planned.steps, sink, providers, count, report))
@@ -247,9 +237,9 @@ def _execute(
         for path, stamp in zip(source.files, stamps, strict=True):
             if identity(path) != stamp:
                 raise SourceError("the file changed while it was read", file=path, hint="Export it again.")
+        encoded = [record for step, record in zip(planned.steps, records, strict=True) if not step.decision.keep]
+        errors = {record.name: record.error for record in encoded if record.error is not None}
+        late = planned.layout.late
         for path in beside:
-            with AtomicFile(path) as other:
-                other.write_at(0, targets[path])
-    encoded = [record for step, record in zip(planned.steps, records, strict=True) if not step.decision.keep]
-    errors = {record.name: record.error for record in encoded if record.error is not None}
+            files.put(path, late[path.name](errors) if path.name in late else targets[path])
     return ExportResult(target, tuple(beside), errors)

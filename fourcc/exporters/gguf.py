@@ -1,22 +1,24 @@
-"""Export to GGUF: ggml's blocks byte for byte, and the keys by which llama.cpp runs a model of the Llama family.
+"""Export to GGUF: ggml's blocks byte for byte, and the keys by which llama.cpp runs a model of a family known here.
 
-A model that came from a GGUF file keeps its architecture and keys (`fourcc.exporters.gguf_keys`). Any other model with
-norms of q and k is written as ``qwen3``, one with biases of q, k and v alone as ``qwen2``, and the rest as ``llama``;
-the first two rotate rows in halves. Vectors are float32, as llama.cpp wants them.
+A model that came from a GGUF file keeps its architecture and keys (`fourcc.exporters.gguf_keys`). Any other model gets
+the architecture of its network; of the Llama family one with norms of q and k is written as ``qwen3``, one with biases of
+q, k and v alone as ``qwen2``, the rest as ``llama``. Vectors are float32, as llama.cpp wants them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import attrs
-
 from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
+from fourcc.exporters.family_steps import FamilySteps, with_offset
+from fourcc.exporters.gguf_about import about_keys
+from fourcc.exporters.gguf_ends import end_keys
 from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
-from fourcc.exporters.gguf_keys import hyper_keys, merged, stated_architecture, values_of
+from fourcc.exporters.gguf_keys import merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
-from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
+from fourcc.exporters.gguf_tokenizer import taken, tokenizer_keys
+from fourcc.exporters.gguf_words import hyper_keys, unheeded_notes
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.refusals import (
     BY_FACTORS,
@@ -28,21 +30,29 @@ from fourcc.exporters.refusals import (
     refuse_unsaid,
     unsaid,
 )
-from fourcc.exporters.rope_factors import factors_of
-from fourcc.exporters.rows import constant, in_halves
+from fourcc.exporters.rope_factors import listed_factors
+from fourcc.exporters.rows import constant
 from fourcc.models.architecture import Architecture
-from fourcc.naming import GGUF, from_fourcc
+from fourcc.naming import GGUF
+from fourcc.networks import NETWORKS
+from fourcc.networks.network import Network
+from fourcc.networks.scaling import SCALING
+from fourcc.networks.spelling import GgufArchitecture
 from fourcc.plugins.registry import registry
 from fourcc.settings import Params
-from fourcc.sources import gguf_llama, llama_family
+from fourcc.sources import gguf_family
+from fourcc.sources.about import BLOB as ABOUT
+from fourcc.sources.about import about_source
 from fourcc.sources.extent import single_part_spec
+from fourcc.sources.family_names import spelling_of, their_name
+from fourcc.sources.gguf_family import ARCHITECTURE_KEY
 from fourcc.sources.gguf_header import MAX_DIMENSIONS, MAX_NAME
-from fourcc.sources.gguf_llama import ADJACENT, ARCHITECTURE_KEY, FREQUENCIES, HALVES
 from fourcc.sources.gguf_metadata import BLOB, Typed, unpacked_metadata
+from fourcc.sources.gguf_rotation import FREQUENCIES, LISTS
 from fourcc.sources.source import Hyper, Source
 from fourcc.spec import FormatSpec
 
-# Hyper-parameters that no key of the architecture states: the tokenizer's keys and a tensor do.
+# Hyper-parameters that no key of the architecture states: the tokenizer's keys and tensors do.
 _ELSEWHERE = ("bos_token_id", "eos_token_id", "rope_scaling.factors")
 ROTATION = "rope.scal"  # start of the keys that scale the rotation, old and new
 _LONGEST = MAX_NAME - 1  # llama.cpp stores a zero byte after the name
@@ -59,7 +69,8 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
     """Refuses a model that a GGUF file cannot hold or describe."""
     refuse_scheme(source, KIND.name)
     for tensor in (step.source for step in steps):
-        name = from_fourcc(tensor.name, GGUF) or tensor.name
+        network = NETWORKS.get(source.architecture or "")
+        name = (None if network is None else their_name(network, GGUF, tensor.name)) or tensor.name
         if len(name.encode()) > _LONGEST or len(tensor.shape) > MAX_DIMENSIONS:
             raise UsageError(
                 "a GGUF file cannot hold the tensor",
@@ -69,28 +80,34 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
                 expected=f"at most {_LONGEST} and {MAX_DIMENSIONS}",
                 hint="--exclude leaves it out.",
             )
-    if source.architecture == llama_family.ARCHITECTURE:
+    network = NETWORKS.get(source.architecture or "")
+    if network is not None:
         refuse_heads(source, steps, KIND.name)
         refuse_impossible(source)
+        plain, steps = with_offset(source, steps, 0.0)
         given = _given(source)
-        read = _read_back(_model_keys(source, _architecture(steps, given)), given, steps)
-        refuse_unsaid(source, read, KIND.name, elsewhere=_ELSEWHERE)
+        read = _read_back(plain, _model_keys(plain, network, _architecture(network, steps, given)), given, steps)
+        refuse_unsaid(plain, read, KIND.name, elsewhere=_ELSEWHERE)
 
 
-def _model_keys(source: Source, architecture: str) -> list[GGUFKey]:
+def _model_keys(source: Source, network: Network, architecture: GgufArchitecture) -> list[GGUFKey]:
     """The keys that the model's own hyper-parameters need."""
-    return [GGUFKey.of(ARCHITECTURE_KEY, architecture), *hyper_keys(source.hyper, architecture)]
+    keys = hyper_keys(network, architecture, source.hyper)
+    return [GGUFKey.of(ARCHITECTURE_KEY, architecture.name), *keys]
 
 
-def _read_back(own: Iterable[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> Hyper:
+def _read_back(source: Source, own: Iterable[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> Hyper:
     """The hyper-parameters that a reader of the file finds."""
-    return gguf_llama.hyper_of(values_of(own, given), [step.source for step in steps])
+    longrope = source.hyper.get(f"{SCALING}type") == "longrope"  # then tensors say so
+    shapes = {step.source.name: step.source.shape for step in steps}
+    shapes |= dict.fromkeys(LISTS, ()) if longrope else {}
+    return gguf_family.hyper_of(values_of(own, given), shapes)
 
 
 def _needed(source: Source, own: list[GGUFKey], given: Mapping[str, Typed], steps: tuple[Step, ...]) -> list[GGUFKey]:
     """The model's own keys that must be written: no name is added where those that came state everything."""
     known = [key for key in own if key.name in {ARCHITECTURE_KEY, *given}]
-    return known if not unsaid(source.hyper, _read_back(known, given, steps), elsewhere=_ELSEWHERE) else own
+    return known if not unsaid(source.hyper, _read_back(source, known, given, steps), elsewhere=_ELSEWHERE) else own
 
 
 def _given(source: Source) -> dict[str, Typed]:
@@ -102,42 +119,45 @@ def _given(source: Source) -> dict[str, Typed]:
     return {name: typed for name, typed in given.items() if not name.startswith(f"{architecture}.{ROTATION}")}
 
 
-def _architecture(steps: tuple[Step, ...], given: Mapping[str, Typed]) -> str:
-    """The architecture of a Llama: the one that its keys state, else the one that fits its tensors."""
+def _architecture(network: Network, steps: tuple[Step, ...], given: Mapping[str, Typed]) -> GgufArchitecture:
+    """The architecture of a network: the one that its keys state, else the one that fits its tensors."""
+    known = {each.name: each for each in spelling_of(network).gguf}
     stated = stated_architecture(given)
-    return stated if stated in (*ADJACENT, *HALVES) else family(steps)
+    if stated is not None and stated in known:
+        return known[stated]
+    return known[family(network, steps)]
 
 
-def family(steps: tuple[Step, ...]) -> str:
-    """The architecture that has these tensors: norms of q and k, or biases of q, k and v alone, tell it."""
-    endings = {step.source.name.partition(".")[2].partition(".")[2] for step in steps}
-    if "attention.q_norm" in endings:
-        return "qwen3"
-    biases = {ending for ending in endings if ending.endswith(".bias")}
-    return "qwen2" if biases == {f"attention.w{letter}.bias" for letter in "qkv"} else "llama"
+def family(network: Network, steps: tuple[Step, ...]) -> str:
+    """The name of the architecture that has these tensors."""
+    spelling = spelling_of(network)
+    endings = frozenset(step.source.name.partition(".")[2].partition(".")[2] for step in steps)
+    return spelling.gguf[0].name if spelling.choose is None else spelling.choose(endings)
 
 
 def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
     """The layout of the file."""
     given = _given(source)
-    is_llama = source.architecture == llama_family.ARCHITECTURE
-    architecture = _architecture(steps, given) if is_llama else (stated_architecture(given) or "unknown")
+    network = NETWORKS.get(source.architecture or "")
     tokens, notes = tokenizer_keys(source.blobs, source.path)
     tokens = filled(tokens, _rows(source), source.path)
-    own = [GGUFKey.of(ARCHITECTURE_KEY, architecture)]
-    if is_llama:
-        own = _model_keys(source, architecture)
-        own = _needed(source, own, given, steps) if given else own
-        steps = tuple(in_halves(source, step) if architecture in HALVES else step for step in steps)
-        steps = (*_factors(source), *map(_named, steps))
-        notes += _window_note(source, architecture)
+    if network is not None:
+        architecture = _architecture(network, steps, given)
+        plain, steps = with_offset(source, steps, 0.0)
+        own = _model_keys(plain, network, architecture)
+        own = _needed(plain, own, given, steps) if given else own
+        steps = (*_factors(source), *FamilySteps(plain, network, GGUF, architecture.halves).named(steps))
+        notes += unheeded_notes(architecture, plain.hyper)
         ends, more = end_keys(source.hyper, tokens)
         tokens, notes = [*tokens, *ends], [*notes, *more]
-    elif not given:
-        called = source.architecture or architecture
+    else:
+        own = [GGUFKey.of(ARCHITECTURE_KEY, stated_architecture(given) or "unknown")]
+    if network is None and not given:
+        called = source.architecture or "unknown"
         notes.append(f"no keys are written for the architecture {called!r}: tools can list the file, but not run it")
     if not given:
-        own.insert(1, GGUFKey.of("general.type", "model"))
+        about = about_source(source.blobs, source.path)
+        own[1:1] = [GGUFKey.of("general.type", "model"), *about_keys(about, steps)]
     infos, places, end = _places(steps)
     keys, more = merged(given, own, tokens, steps)
     start = head([*keys], infos)
@@ -152,26 +172,11 @@ def _rows(source: Source) -> int | None:
     return next((shapes[name][0] for name in (EMBEDDING, HEAD) if shapes.get(name)), None)
 
 
-def _window_note(source: Source, architecture: str) -> list[str]:
-    """A note on a window shorter than the context: llama.cpp reads none for these architectures."""
-    window, context = source.hyper.get("sliding_window"), source.hyper.get("seq_len")
-    if not isinstance(window, int) or (isinstance(context, int) and window >= context):
-        return []
-    key = f"{architecture}.attention.sliding_window"
-    what = f"{key} {window} is written, and llama.cpp does not heed it for a {architecture}"
-    return [f"{what}: texts of more than {window} tokens get other numbers there"]
-
-
 def _left_out(source: Source) -> list[str]:
     """A note on stored files that GGUF has no place for."""
-    names = [name for name in source.blobs if name not in (BLOB, *taken(source.blobs))]
+    names = [name for name in source.blobs if name not in (BLOB, ABOUT, *taken(source.blobs, source.path))]
     are = "are" if len(names) > 1 else "is"
     return [f"{', '.join(names)} {are} left out: a GGUF file has no place for such files"] if names else []
-
-
-def _named(step: Step) -> Step:
-    name = from_fourcc(step.source.name, GGUF) or step.source.name
-    return attrs.evolve(step, source=attrs.evolve(step.source, name=name))
 
 
 def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, int]], int]:
@@ -190,16 +195,19 @@ def _places(steps: tuple[Step, ...]) -> tuple[list[Info], dict[str, dict[str, in
 
 
 def _factors(source: Source) -> list[Step]:
-    """The tensor of factors that divide each pair's frequency, where factors scale the rotation; else none."""
-    if source.hyper.get("rope_scaling.type") not in BY_FACTORS:
+    """The tensors of factors that divide each pair's frequency, where factors scale the rotation; else none."""
+    kind = source.hyper.get(f"{SCALING}type")
+    if kind == "longrope":
+        return [constant(name, listed_factors(source, word)) for name, word in LISTS.items()]
+    if kind not in BY_FACTORS:
         return []
-    if source.hyper["rope_scaling.type"] == "factors":
-        return [constant(FREQUENCIES, factors_of(source))]
-    plain = {name: value for name, value in source.hyper.items() if not name.startswith("rope_scaling.")}
-    scaled, unscaled = (
-        Architecture.of(source.architecture, hyper, source.path).frequencies() for hyper in (source.hyper, plain)
-    )
-    return [constant(FREQUENCIES, unscaled / scaled)]
+    if kind == "factors":
+        return [constant(FREQUENCIES, listed_factors(source))]
+    scaled = {name: value for name, value in source.hyper.items() if name != "rope_layers"}
+    plain = {name: value for name, value in scaled.items() if not name.startswith(SCALING)}
+    turns = (Architecture.of(source.architecture, hyper, source.path).turns for hyper in (scaled, plain))
+    divided, whole = (each.frequencies() for each in turns)
+    return [constant(FREQUENCIES, whole / divided)]
 
 
 KIND = ExportKind("gguf", "a file that llama.cpp runs: ggml's blocks as they are", ".gguf", holds, lay_out, check=check)

@@ -1,4 +1,4 @@
-"""The keys of a GGUF file: those of the model's hyper-parameters, and those that came with it from another GGUF file.
+"""The keys of a GGUF file, merged from the model's own and those that came with it from another GGUF file.
 
 A key that came goes back with its type and in its order; where hyper-parameters or the written tensors state another
 value, that value takes its place. Keys about the file itself are made anew.
@@ -9,18 +9,17 @@ from __future__ import annotations
 import struct
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from fourcc.conversion.pipeline import Step
-from fourcc.exporters.gguf_head import FLOAT32, UINT32, GGUFKey
+from fourcc.exporters.gguf_head import UINT32, GGUFKey
 from fourcc.plugins.registry import registry
+from fourcc.sources.gguf_family import ARCHITECTURE_KEY
 from fourcc.sources.gguf_header import ALIGNMENT_KEY, DEFAULT_ALIGNMENT
-from fourcc.sources.gguf_llama import ARCHITECTURE_KEY, COUNTS, ORIGINAL, SCALING
 from fourcc.sources.gguf_metadata import Typed, fits
-from fourcc.sources.source import Hyper
 
 FILE_TYPE, QUANTIZATION = "general.file_type", "general.quantization_version"
 QUANTIZATION_VERSION = 2
@@ -40,46 +39,23 @@ _FILE_TYPES = {
     12: (15, 14),
     13: (17, 16),
     14: (18,),
+    16: (19,),
+    17: (20,),
+    18: (23, 22),
+    19: (24,),
     20: (25,),
+    21: (26, 27),
+    22: (28, 29),
     23: (30,),
+    29: (31,),
     30: (32,),
+    34: (36,),
+    35: (37,),
+    39: (38,),
+    40: (39,),
+    41: (40,),
+    42: (41,),
 }
-
-
-def hyper_keys(hyper: Hyper, architecture: str) -> Iterator[GGUFKey]:
-    """Hyper-parameters as keys of an architecture."""
-    for ours, theirs in COUNTS.items():
-        value = hyper.get(ours)
-        if type(value) is int:
-            yield GGUFKey.of(f"{architecture}.{theirs}", value)
-    width, turned = hyper.get("head_dim"), hyper.get("rope_dim", hyper.get("head_dim"))
-    if type(width) is int and type(turned) is int:
-        yield GGUFKey.of(f"{architecture}.attention.value_length", width)
-        yield GGUFKey.of(f"{architecture}.rope.dimension_count", turned)
-    for ours, theirs in (("norm_eps", "attention.layer_norm_rms_epsilon"), ("rope_theta", "rope.freq_base")):
-        value = hyper.get(ours)
-        if isinstance(value, (int, float)):
-            yield GGUFKey(f"{architecture}.{theirs}", FLOAT32, float(value))
-    window = hyper.get("sliding_window")
-    if type(window) is int:
-        yield GGUFKey.of(f"{architecture}.attention.sliding_window", window)
-    yield from _scaling_keys(hyper, architecture)
-
-
-def _scaling_keys(hyper: Hyper, architecture: str) -> Iterator[GGUFKey]:
-    """Keys that scale the rotation; none where a tensor of factors does."""
-    back = {ours: theirs for theirs, ours in ORIGINAL.items()}
-    scaling = {name.removeprefix("rope_scaling."): v for name, v in hyper.items() if "rope_scaling." in name}
-    if not scaling or scaling.get("type") in ("llama3", "factors", "default"):
-        return
-    for word, value in scaling.items():
-        number = isinstance(value, float) or word == "factor"
-        name = f"{architecture}.{SCALING}{back.get(word, word)}"
-        yield (
-            GGUFKey(name, FLOAT32, float(value))
-            if number and not isinstance(value, (str, list))
-            else GGUFKey.of(name, value)
-        )
 
 
 def values_of(keys: Iterable[GGUFKey], given: Mapping[str, Typed]) -> dict[str, object]:
@@ -160,6 +136,8 @@ def _of_this_file(given: Mapping[str, Typed], steps: tuple[Step, ...]) -> tuple[
     matrices = [(step, number) for step, number in numbers if len(step.source.shape) > 1]
     changed = any(_encoded(step) for step, _ in matrices)
     notes = []
+    if not given and matrices:
+        fresh[FILE_TYPE] = _usual_file_type(Counter(number for _, number in matrices))
     if FILE_TYPE in given and changed:
         fresh[FILE_TYPE], note = _file_type(given[FILE_TYPE], Counter(number for _, number in matrices))
         notes += [note] if note else []
@@ -186,6 +164,13 @@ def _file_type(came: Typed, types: Counter[object]) -> tuple[GGUFKey | None, str
         return None, f"{FILE_TYPE} {came.value} is left out: no number says that matrices have ggml's type {main}"
     why = f"more matrices have ggml's type {main} than any other"
     return GGUFKey(FILE_TYPE, UINT32, fitting[0]), f"{FILE_TYPE} {came.value} becomes {fitting[0]}: {why}"
+
+
+def _usual_file_type(types: Counter[object]) -> GGUFKey | None:
+    """llama.cpp's number for the type of most matrices; None where it has none."""
+    (main, _), *_ = types.most_common(1)
+    fitting = _FILE_TYPES.get(main, ()) if isinstance(main, int) else ()
+    return GGUFKey(FILE_TYPE, UINT32, fitting[0]) if fitting else None
 
 
 def stated_architecture(given: Mapping[str, Typed]) -> str | None:

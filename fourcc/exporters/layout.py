@@ -6,11 +6,18 @@ from collections.abc import Callable, Mapping
 
 import attrs
 
+from fourcc.arrays import Array, Parts
+from fourcc.container.index import ErrorRecord
 from fourcc.conversion.pipeline import Step
 from fourcc.format import Format
-from fourcc.policy import Policy
+from fourcc.policy import Policy, TensorInfo
 from fourcc.settings import Params
 from fourcc.sources.source import Source
+
+Errors = Mapping[str, ErrorRecord]  # of the tensors that were encoded, by their names in the file
+Pack = Callable[
+    [Parts], Mapping[str, Array]
+]  # a whole matrix's stored parts -> name of a part in the file -> its bytes
 
 
 @attrs.frozen(eq=False)
@@ -24,6 +31,10 @@ class Layout:
         nbytes: length of the file; bytes that nothing covers are zero.
         beside: further files in its folder, name -> contents.
         notes: for stderr: what is left out, or may surprise.
+        shards: the files that the bytes are cut into, where the output is a folder: name -> offset of its first byte.
+        packed: tensor -> what makes its parts in the file, whose places are in `places`, of those that it is stored in;
+            all others are written as they are stored.
+        late: further files beside it that tell what was done: name -> the contents, made of the measured errors.
     """
 
     steps: tuple[Step, ...]
@@ -32,6 +43,9 @@ class Layout:
     nbytes: int
     beside: Mapping[str, bytes] = attrs.field(factory=dict)
     notes: tuple[str, ...] = ()
+    shards: Mapping[str, int] = attrs.field(factory=dict)
+    packed: Mapping[str, Pack] = attrs.field(factory=dict)
+    late: Mapping[str, Callable[[Errors], bytes]] = attrs.field(factory=dict)
 
 
 @attrs.frozen(eq=False)
@@ -47,6 +61,8 @@ class ExportKind:
         check: (source, steps) refuses a model that it cannot be made of, before formats are looked at.
         decodes: whether tensors that it cannot hold become decoded float32 without `--as`, which loses nothing.
         replacement: (source, steps, group size or None) -> the policy for tensors that it cannot hold, without `--as`.
+        folder: whether the output is a folder.
+        blocks: (tensor) -> whether it may hold this tensor in blocks at all; else it holds it as plain numbers only.
     """
 
     name: str
@@ -57,3 +73,5 @@ class ExportKind:
     check: Callable[[Source, tuple[Step, ...]], None] = lambda source, steps: None  # noqa: ARG005 - no check
     decodes: bool = False
     replacement: Callable[[Source, tuple[Step, ...], int | None], Policy] | None = None
+    folder: bool = False
+    blocks: Callable[[TensorInfo], bool] = lambda tensor: True  # noqa: ARG005 - any tensor

@@ -19,11 +19,11 @@ from fourcc.errors import UsageError
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.refusals import refuse_heads, refuse_impossible, refuse_scheme, refuse_unsaid
 from fourcc.models.architecture import Architecture
+from fourcc.networks.llama import LLAMA
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy
 from fourcc.policy.writing import rules_text
 from fourcc.settings import Params
-from fourcc.sources import llama_family
 from fourcc.sources.extent import foreign_format, number_format
 from fourcc.sources.llama2c import KIND as NAME
 from fourcc.sources.llama2c import MAGIC, NORM_EPS, ROPE_THETA
@@ -69,8 +69,8 @@ def check(source: Source, steps: tuple[Step, ...]) -> None:
 
     hyper = source.hyper
     refuse_scheme(source, NAME)
-    if source.architecture != llama_family.ARCHITECTURE:
-        raise refusal("its architecture", source.architecture or "nothing", llama_family.ARCHITECTURE)
+    if source.architecture != LLAMA.name:
+        raise refusal("its architecture", source.architecture or "nothing", LLAMA.name)
     refuse_heads(source, steps, NAME)
     refuse_impossible(source)
     lacking = [name for name in _FIELDS if type(hyper.get(name)) is not int]
@@ -207,7 +207,7 @@ def _tables(sizes: Architecture, file: object) -> bytes:
     both = np.empty((2, sizes.seq_len, sizes.head_dim // 2), "<f4")
     for start in range(0, sizes.seq_len, _CHUNK):
         end = min(start + _CHUNK, sizes.seq_len)
-        both[:, start:end] = sizes.rotation(end, start).reshape(end - start, 2, -1).transpose(1, 0, 2)
+        both[:, start:end] = sizes.turns.table(end, start).reshape(end - start, 2, -1).transpose(1, 0, 2)
     return both.tobytes()
 
 

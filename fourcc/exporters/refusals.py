@@ -18,7 +18,7 @@ _SHOWN = 4  # names in a message
 _LENGTH = 60  # characters of a value in a message
 # Values that a reader assumes where the file says nothing, so it need not state them.
 _NEUTRAL: Mapping[str, object] = {"hidden_act": "silu", "rope_scaling.type": "default"}
-BY_FACTORS = ("llama3", "factors")  # scalings that a GGUF file states by a tensor
+BY_FACTORS = ("llama3", "factors", "longrope")  # scalings that a GGUF file states by a tensor
 EMBEDDING, HEAD, TIED = "tok_embeddings", "output", "tied_embeddings"
 
 
@@ -60,7 +60,7 @@ def unsaid(hyper: Hyper, read: Mapping[str, object], *, elsewhere: Iterable[str]
     factors = hyper.get("rope_scaling.type") in BY_FACTORS  # they state the whole scaling
     passed = {TIED, *elsewhere, *(name for name in (*hyper, *read) if factors and name.startswith("rope_scaling."))}
     names = [name for name in dict.fromkeys((*hyper, *read)) if name not in passed]
-    return [name for name in names if not _said(*(each.get(name, _NEUTRAL.get(name)) for each in (hyper, read)))]
+    return [name for name in names if not same_value(*(each.get(name, _NEUTRAL.get(name)) for each in (hyper, read)))]
 
 
 def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, elsewhere: Iterable[str] = ()) -> None:
@@ -71,9 +71,10 @@ def refuse_unsaid(source: Source, read: Mapping[str, object], kind: str, *, else
         raise _refusal(source, kind, said)
 
 
-def _said(value: object, read: object) -> bool:
+def same_value(value: object, read: object) -> bool:
+    """Whether two values mean the same: numbers, one of them no integer, but for float32's rounding."""
     if isinstance(value, (list, tuple)) and isinstance(read, (list, tuple)):
-        return len(value) == len(read) and all(map(_said, value, read))
+        return len(value) == len(read) and all(map(same_value, value, read))
     numbers = [each for each in (value, read) if isinstance(each, (int, float)) and not isinstance(each, bool)]
     if len(numbers) == 2 and any(isinstance(each, float) for each in numbers):
         return abs(numbers[0] - numbers[1]) <= 1e-7 * abs(numbers[0])  # GGUF stores float32

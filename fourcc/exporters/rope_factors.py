@@ -15,7 +15,7 @@ import numpy as np
 
 from fourcc.errors import UsageError
 from fourcc.models.architecture import Architecture
-from fourcc.networks.llama import ORIGINAL, SCALING
+from fourcc.networks.scaling import ORIGINAL, SCALING
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
@@ -41,9 +41,14 @@ def scaling_of(source: Source) -> dict[str, object]:
     return {("rope_type" if word == "type" else word): value for word, value in scaling.items()}
 
 
-def factors_of(source: Source) -> Floats:
-    """The factors of a rotation, float32 (head_dim / 2,). Raises UsageError where there is not one for each pair."""
-    listed, width = source.hyper.get(f"{SCALING}factors"), source.hyper.get("head_dim")
+def listed_factors(source: Source, word: str = "factors") -> Floats:
+    """The factors of a rotation, float32 (pairs,). Raises UsageError where there is not one for each pair.
+
+    Args:
+        source: the model.
+        word: of the hyper-parameter that lists them.
+    """
+    listed, width = source.hyper.get(f"{SCALING}{word}"), source.hyper.get("rope_dim", source.hyper.get("head_dim"))
     if not isinstance(listed, (list, tuple)) or type(width) is not int or 2 * len(listed) != width:
         what = "a rotation with so many factors cannot be written"
         raise UsageError(
@@ -53,7 +58,7 @@ def factors_of(source: Source) -> Floats:
 
 
 def _of_factors(source: Source) -> dict[str, object]:
-    factors = factors_of(source)
+    factors = listed_factors(source)
     if np.all(factors == factors[0]):
         return {"rope_type": "linear", "factor": float(factors[0])}
     for rule in _rules(float(factors.max())):
@@ -73,7 +78,7 @@ def _factors(source: Source, rule: dict[str, float]) -> Floats:
     """The factors by which a rule of llama3 divides each turn."""
     plain = {name: value for name, value in source.hyper.items() if not name.startswith(SCALING)}
     scaled = plain | {f"{SCALING}type": "llama3"} | {f"{SCALING}{word}": value for word, value in rule.items()}
-    both = (Architecture.of(source.architecture, hyper, source.path).frequencies() for hyper in (plain, scaled))
-    unscaled, turns = both
+    both = (Architecture.of(source.architecture, hyper, source.path).turns for hyper in (plain, scaled))
+    unscaled, turns = (each.frequencies() for each in both)
     factors: Floats = unscaled / turns
     return factors

@@ -56,7 +56,7 @@ def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:
         UsageError: the output exists and `force` is False, or it is one of the sources.
         OutputError: the output is no regular file, or its folder does not exist.
     """
-    target = _real(path)
+    target = real_path(path)
     if not target.parent.is_dir():
         raise OutputError("the folder does not exist", file=target.parent, hint="Create it first.")
     if not target.exists():
@@ -70,7 +70,8 @@ def check_target(path: Path, sources: Iterable[Path], *, force: bool) -> Path:
     return target
 
 
-def _real(path: Path) -> Path:
+def real_path(path: Path) -> Path:
+    """The path without symbolic links. Raises OutputError where the working directory is gone."""
     try:
         return Path(os.path.realpath(path))
     except FileNotFoundError as error:  # the working directory was removed
@@ -107,7 +108,7 @@ class AtomicFile:
         self._fd = -1
 
     def __enter__(self) -> Self:
-        with _named(self.target, "create"):
+        with errors_named(self.target, "create"):
             _remove_stale(self.target)
             self._temporary, self._fd = _create(self.target)
         return self
@@ -115,7 +116,7 @@ class AtomicFile:
     def write_at(self, offset: int, data: bytes | memoryview) -> None:
         """Writes all of `data` at `offset`; bytes that are skipped read as zero."""
         rest = memoryview(data).cast("B")
-        with _named(self.target, "write"):
+        with errors_named(self.target, "write"):
             while rest:
                 count = os.pwrite(self._fd, rest[:LONGEST_WRITE], offset)
                 if not count:
@@ -132,7 +133,7 @@ class AtomicFile:
 
     def _publish(self) -> None:
         assert self._temporary is not None
-        with _named(self.target, "finish"):
+        with errors_named(self.target, "finish"):
             os.fsync(self._fd)
             self._temporary.replace(self.target)
             self._temporary = None
@@ -249,7 +250,7 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _named(target: Path, verb: str) -> Iterator[None]:
+def errors_named(target: Path, verb: str) -> Iterator[None]:
     """Turns an OSError into an OutputError with the output's name and the operation."""
     try:
         yield

@@ -20,10 +20,10 @@ from fourcc.models.generate import Piece, Speed, tokens_after
 from fourcc.models.jinja.marked import GIVEN, OWN, Marked, join
 
 if TYPE_CHECKING:
-    from fourcc.models.llama import Llama
     from fourcc.models.sampling import Sampler
     from fourcc.models.talk import ChatTemplate, Message
     from fourcc.models.tokenizers import Tokenizer
+    from fourcc.models.transformer import Transformer
 
 
 @attrs.define(eq=False, repr=False)
@@ -46,7 +46,7 @@ class Conversation:
         seen: the tokens that the network has read.
     """
 
-    network: Llama
+    network: Transformer
     tokenizer: Tokenizer
     template: ChatTemplate
     sampler: Sampler

@@ -23,7 +23,7 @@ from fourcc.progress import OnProgress, counter
 
 if TYPE_CHECKING:
     from fourcc.models.intervals import Interval
-    from fourcc.models.llama import RangeUse
+    from fourcc.models.transformer import RangeUse
 
 
 @attrs.frozen

@@ -13,9 +13,9 @@ from fourcc.models.begin_and_end import ends_of, start
 from fourcc.models.tokenizers.specials import parsed
 
 if TYPE_CHECKING:
-    from fourcc.models.llama import Llama
     from fourcc.models.sampling import Sampler
     from fourcc.models.tokenizers import Tokenizer
+    from fourcc.models.transformer import Transformer
 
 
 @attrs.define
@@ -62,7 +62,7 @@ class Piece:
 
 
 def tokens_after(
-    model: Llama, prompt: Sequence[int], sampler: Sampler, most: int, stop: frozenset[int], speed: Speed
+    model: Transformer, prompt: Sequence[int], sampler: Sampler, most: int, stop: frozenset[int], speed: Speed
 ) -> Iterator[int]:
     """The tokens that follow a prompt, as they are generated.
 
@@ -94,7 +94,7 @@ def tokens_after(
 
 
 def text_after(  # noqa: PLR0913 - keyword-only, one an option of the command
-    model: Llama,
+    model: Transformer,
     tokenizer: Tokenizer,
     prompt: str,
     *,

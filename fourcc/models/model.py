@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from fourcc.container.index import Scalar
     from fourcc.models.chat import Conversation
     from fourcc.models.generate import Piece, Speed
-    from fourcc.models.llama import Llama, RangeUse
     from fourcc.models.tokenizers import Tokenizer
+    from fourcc.models.transformer import RangeUse, Transformer
     from fourcc.qmatrix import QMatrix
 
 ActivationMode = Literal["dynamic", "static", "exact"]  # how products take activations, see `Model.network`
@@ -79,7 +79,7 @@ class Model(ModelFile):
         context: int | None = None,
         threads: int | None = None,
         activations: ActivationMode = "dynamic",
-    ) -> Llama:
+    ) -> Transformer:
         """The network, ready to run, with no token seen.
 
         Args:
@@ -95,14 +95,14 @@ class Model(ModelFile):
             ChecksumError: a tensor is damaged.
         """
         from fourcc.models.architecture import Architecture
-        from fourcc.models.llama import Llama
+        from fourcc.models.transformer import Transformer
         from fourcc.networks import check
 
         shapes = {record.name: record.shape for record in self.index.tensors}
         check(self.index.architecture, self.index.hyper, shapes, self.path)
         architecture = Architecture.of(self.index.architecture, self.index.hyper, self.path)
         try:
-            network = Llama(architecture, self._find, context, threads, self._packed)
+            network = Transformer(architecture, self._find, context, threads, self._packed)
         except FourccError as error:  # raised where the file's name is not known
             error.file = error.file or str(self.path)
             raise
@@ -110,7 +110,7 @@ class Model(ModelFile):
         self.range_use = network.range_use if activations == "static" else None
         return network
 
-    def taking(self, activations: ActivationMode, network: Llama) -> Llama:
+    def taking(self, activations: ActivationMode, network: Transformer) -> Transformer:
         """A network of this model that takes activations in a given way, over the weights of another; see `network`.
 
         Raises:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fourcc.arrays import Floats
-    from fourcc.models.llama import Llama
+    from fourcc.models.transformer import Transformer
     from fourcc.models.windows import Cut, Window
 
     Doubles = NDArray[np.float64]
@@ -45,7 +45,7 @@ class ScoredModel:
         name: the name of its file, for messages.
     """
 
-    network: Llama
+    network: Transformer
     name: str
 
 
@@ -237,7 +237,7 @@ def divergences(reference: Doubles, mine: Doubles) -> Doubles:
     return nats
 
 
-def noise_floor(reference: Llama, window: Window, vocabulary: int) -> float:
+def noise_floor(reference: Transformer, window: Window, vocabulary: int) -> float:
     """Mean KL divergence of the reference from itself where it reads tokens one by one: a smaller one means nothing.
 
     Both runs compute the same products, but may sum in another order.

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fourcc.errors import UsageError
-from fourcc.models.stages import BATCH, Observer, Stages
+from fourcc.models.expert_program import Observer
+from fourcc.models.stages import BATCH, Stages
 from fourcc.models.weights import EMBEDDING, Inputs, LayerWeights, replaced_by
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.compute.packed import Packed
     from fourcc.compute.programs import Program
-    from fourcc.models.llama import Llama
+    from fourcc.models.transformer import Transformer
 
 KEPT = 1024  # programs that are kept: windows of documents have many lengths
 NOTHING: Mapping[str, Packed] = {}
@@ -49,7 +50,7 @@ class StagedNetwork:
         UsageError: there is not enough memory for the context.
     """
 
-    def __init__(self, network: Llama) -> None:
+    def __init__(self, network: Transformer) -> None:
         sizes = network.architecture
         self.layers, self.width, self.vocab_size = sizes.n_layers, sizes.dim, sizes.vocab_size
         self.context = network.context
@@ -79,6 +80,7 @@ class StagedNetwork:
         out = np.empty((len(tokens), self.width), np.float32)
         for some in _batches(len(tokens)):
             self._stages.take(tokens[some])
+            self._stages.move_to(some.start, some.stop - some.start)
             program = self._embedding if packed is own else self._embedding_program
             program(some.stop - some.start, packed).run()
             out[some] = self._hidden(some)
@@ -97,7 +99,8 @@ class StagedNetwork:
         Args:
             number: of the layer.
             hidden: float32 (tokens, width), the states before it; they are not changed.
-            observe: called with the names of matrices, and their inputs, which are valid only during the call.
+            observe: called with the names of matrices, and their inputs, which are valid only during the call; for
+                stacks of experts also with an expert's number, once for each that has inputs.
             replaced: matrices in place of the layer's own.
 
         Raises:
@@ -166,16 +169,16 @@ class StagedNetwork:
         finally:
             self._observer = None
 
-    def _observe(self, names: tuple[str, ...], inputs: Floats) -> None:
+    def _observe(self, names: tuple[str, ...], inputs: Floats, *matrix: int) -> None:
         """The observer of every program; programs are kept while observers come and go."""
         if self._observer is not None:
-            self._observer(names, inputs)
+            self._observer(names, inputs, *matrix)
 
     # -- programs
 
     def _embedding_program(self, count: int, packed: Packed) -> Program:
         program = self._stages.program(count)
-        self._stages.embed(program, packed)
+        self._stages.embed(program, packed, self._weights.positions)
         return program
 
     def _layer_program(self, number: int, count: int, weights: LayerWeights) -> Program:

@@ -1,27 +1,28 @@
-"""The stages of a network of the Llama family, as steps of programs over its activations."""
+"""The stages of a network: the steps that its declaration lists, as steps of programs over its activations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.buffers import Buffer, Sizes
+from fourcc.compute.programs import Program
 from fourcc.errors import UsageError
+from fourcc.models.expert_program import ExpertBuffers, Observer
+from fourcc.models.layer_program import Caches, LayerProgram, show
+from fourcc.networks.steps import GATE, UP
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.compute.packed import Packed
     from fourcc.models.architecture import Architecture
+    from fourcc.models.rotation import RotaryTurns
     from fourcc.models.weights import LayerWeights, Weights
 
 BATCH = 256  # tokens of a prompt that are computed at once
-
-# Called with the names of the matrices that take the same inputs, and these: float32 (count, cols).
-Observer = Callable[[tuple[str, ...], "Floats"], None]
-Caches = tuple["Floats", "Floats"]  # keys, values
 
 
 class Stages:
@@ -35,7 +36,11 @@ class Stages:
         exact: products keep activations as floats.
 
     Attributes:
+        architecture: the network's sizes.
         x: the residual stream, which a stage changes.
+        buffers: of steps, by name; `x` among them.
+        hidden: inside the feed-forward network: of the gate, which takes the product of both, and beside it.
+        experts: of a mixture of experts; None: the network has none.
         logits: of the last activation, or of every one.
         caches: memory for the keys and the values of each layer.
 
@@ -44,28 +49,36 @@ class Stages:
     """
 
     def __init__(self, architecture: Architecture, context: int, layers: int, threads: int, *, exact: bool) -> None:
-        self._architecture, self._context, self._threads, self._exact = architecture, context, threads, exact
-        self._turned = 0  # positions whose rotation is in the table
+        self.architecture, self._context, self._threads, self._exact = architecture, context, threads, exact
+        self._turned = 0  # positions whose rotation is in the tables
         self._at = np.zeros(1, np.int64)
-        self._ids = np.zeros(BATCH, np.int64)
+        self._ids, self._places = np.zeros(BATCH, np.int64), np.zeros(BATCH, np.int64)
         self._make_buffers()
         self.caches = self._make_caches(layers)
 
     def _make_buffers(self) -> None:
-        sizes = self._architecture
+        sizes = self.architecture
         q, kv = sizes.n_heads * sizes.head_dim, sizes.n_kv_heads * sizes.head_dim
         room = partial(Buffer, min(BATCH, self._context))
-        self.x, self._normed, self._added = room(sizes.dim), room(sizes.dim), room(sizes.dim)
-        self._q, self._k, self._v, self._attended = room(q), room(kv), room(kv), room(q)
-        self._gate, self._up = room(sizes.hidden_dim), room(sizes.hidden_dim)
+        self.x = room(sizes.dim)
+        self.buffers = {"x": self.x, "normed": room(sizes.dim), "added": room(sizes.dim)}
+        self.buffers |= {"q": room(q), "k": room(kv), "v": room(kv), "attended": room(q)}
+        self.hidden = {GATE: room(sizes.hidden_dim), UP: room(sizes.hidden_dim)}
+        rows = min(BATCH, self._context)
+        self.experts = None if sizes.n_experts is None else ExpertBuffers.of(sizes, rows)
         self.logits = Buffer(1, sizes.vocab_size)
 
     def _make_caches(self, layers: int) -> list[Caches]:
-        sizes = self._architecture
+        sizes = self.architecture
         try:
-            self._rotation: Floats = np.zeros((self._context, sizes.head_dim), np.float32)
+            turns = [sizes.turns_of(layer, self._context) for layer in range(sizes.n_layers)]
+            self._rotations: dict[RotaryTurns, Floats] = {
+                each: np.zeros((self._context, each.columns), np.float32) for each in dict.fromkeys(filter(None, turns))
+            }
+            self._turns = turns
             heads = (sizes.n_heads, sizes.n_kv_heads, sizes.head_dim)
-            self._sizes = Sizes(*heads, self._context, self._rotation, sizes.norm_eps)
+            numbers = (sizes.norm_eps, sizes.score_scale, sizes.attention_softcap or 0.0)
+            self._sizes = Sizes(*heads, self._context, *numbers)
             return self._sizes.caches(layers)
         except (MemoryError, ValueError) as error:  # ValueError: larger than any array
             raise UsageError(
@@ -81,22 +94,29 @@ class Stages:
         self._ids[: len(tokens)] = tokens
 
     def move_to(self, position: int, count: int) -> None:
-        """Puts the first of `count` activations at a position, and fills the table of the rotation up to the last.
+        """Puts the first of `count` activations at a position, and fills the tables of rotations up to the last.
 
         Positions that are never reached take no memory and no time.
         """
         self._at[0], end = position, position + count
+        self._places[:count] = np.arange(position, end)
         if end > self._turned:
             more = min(self._context, max(end, 2 * self._turned, BATCH))
-            self._rotation[self._turned : more] = self._architecture.rotation(more, self._turned)
+            for turns, table in self._rotations.items():
+                table[self._turned : more] = turns.table(more, self._turned)
             self._turned = more
 
     def make_room_for_logits(self, count: int) -> bool:
         """Makes room for the logits of `count` tokens; returns whether programs have to be made again."""
         if self.logits.rows >= count:
             return False
-        self.logits = Buffer(count, self._architecture.vocab_size)
+        self.logits = Buffer(count, self.architecture.vocab_size)
         return True
+
+    def rotation_of(self, layer: int) -> Floats:
+        """The table of a layer's rotation, float32 (context, columns that turn)."""
+        turns = self._turns[layer]
+        return np.zeros((self._context, 0), np.float32) if turns is None else self._rotations[turns]
 
     # -- stages
 
@@ -104,16 +124,20 @@ class Stages:
         """A program without steps for `count` activations."""
         return Program(count, self._sizes, self._at, self._threads, exact=self._exact)
 
-    def embed(self, program: Program, embedding: Packed) -> None:
-        """Looks up the tokens."""
+    def embed(self, program: Program, embedding: Packed, positions: Packed | None) -> None:
+        """Looks up the tokens, and their positions where the network has embeddings of these."""
         program.gather(embedding, self._ids, self.x)
+        if self.architecture.embedding_scale != 1:
+            program.scale(self.x, self.architecture.embedding_scale)
+        if positions is not None:
+            program.gather(positions, self._places, self.buffers["added"])
+            program.add(self.buffers["added"], self.x)
 
     def layer(
         self, program: Program, number: int, weights: LayerWeights, caches: Caches, observe: Observer | None = None
     ) -> None:
         """A layer; `observe` is called with the inputs of its matrices whenever the program runs."""
-        self._attention(program, weights, caches, self._architecture.window_of(number), observe)
-        self._feed_forward(program, weights, observe)
+        LayerProgram(self, program, number, weights, caches, observe).append()
 
     def classify(
         self, program: Program, weights: Weights, output: Packed, *, every: bool, observe: Observer | None = None
@@ -122,51 +146,16 @@ class Stages:
 
         Only with `every` an observer can be given.
         """
-        program.norm(self.x, weights.norm, self._normed, only_last=not every)
+        sizes, normed, vectors = self.architecture, self.buffers["normed"], weights.vectors
+        kind, bias = sizes.network.norm_kind, vectors.get("norm.bias")
+        program.norm(self.x, vectors["norm"], normed, bias=bias, kind=kind, only_last=not every)
         if observe is not None:
-            self._show(program, observe, (weights.output_name,), self._normed, output.cols)
-        program.product(self._normed, [(output, self.logits)], program.count if every else 1)
-
-    def _attention(
-        self, program: Program, layer: LayerWeights, caches: Caches, window: int | None, observe: Observer | None
-    ) -> None:
-        q, k, v, vectors = self._q, self._k, self._v, layer.vectors
-        program.norm(self.x, vectors["attention_norm"], self._normed)
-        outputs = (("attention.wq", q), ("attention.wk", k), ("attention.wv", v))
-        self._multiply(program, layer, self._normed, outputs, observe)
-        for name, out in (("q_norm", q), ("k_norm", k)):
-            if f"attention.{name}" in vectors:
-                program.norm_heads(vectors[f"attention.{name}"], out)
-        program.attend(q, k, v, caches, self._attended, window)
-        self._multiply(program, layer, self._attended, (("attention.wo", self._added),), observe)
-        program.add(self._added, self.x)
-
-    def _feed_forward(self, program: Program, layer: LayerWeights, observe: Observer | None) -> None:
-        program.norm(self.x, layer.vectors["ffn_norm"], self._normed)
-        outputs = (("feed_forward.w1", self._gate), ("feed_forward.w3", self._up))
-        self._multiply(program, layer, self._normed, outputs, observe)
-        program.gate(self._gate, self._up, self._gate)
-        self._multiply(program, layer, self._gate, (("feed_forward.w2", self._added),), observe)
-        program.add(self._added, self.x)
-
-    def _multiply(
-        self,
-        program: Program,
-        layer: LayerWeights,
-        x: Buffer,
-        outputs: Sequence[tuple[str, Buffer]],
-        observe: Observer | None,
-    ) -> None:
-        """Products of the same inputs with several matrices, and their biases where the model has some."""
-        if observe is not None:
-            names = tuple(layer.start + name for name, _ in outputs)
-            self._show(program, observe, names, x, layer.matrices[outputs[0][0]].cols)
-        program.product(x, [(layer.matrices[name], out) for name, out in outputs])
-        for name, out in outputs:
-            if f"{name}.bias" in layer.vectors:
-                program.bias(layer.vectors[f"{name}.bias"], out)
-
-    def _show(self, program: Program, observe: Observer, names: tuple[str, ...], x: Buffer, cols: int) -> None:
-        """Adds the step that shows an observer some activations."""
-        shown = x.floats[: program.count, :cols]
-        program.call(lambda: observe(names, shown))
+            show(program, observe, (weights.output_name,), normed, output.cols)
+        count = program.count if every else 1
+        program.product(normed, [(output, self.logits)], count)
+        if "output.bias" in vectors:
+            program.bias(vectors["output.bias"], self.logits, count)
+        if sizes.output_scale != 1:
+            program.scale(self.logits, sizes.output_scale, count)
+        if sizes.output_softcap is not None:
+            program.soft_cap(self.logits, sizes.output_softcap, count)

@@ -1,4 +1,4 @@
-"""The weights of a network of the Llama family: its matrices, packed for their kernels, and its vectors."""
+"""The weights of a network: its matrices, packed for their kernels, and its vectors."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from fourcc.compute.programs import Buffer
+from fourcc.compute.buffers import Buffer
 from fourcc.errors import InputError, UsageError
-from fourcc.networks.llama import LAYER, LLAMA
+from fourcc.networks.steps import LayerStep, sharing
 
 if TYPE_CHECKING:
     from fourcc.arrays import Floats
     from fourcc.compute.packed import Packed
+    from fourcc.compute.stacks import PackedStack
     from fourcc.models.architecture import Architecture
     from fourcc.qmatrix import QMatrix
 
-# Matrices of a layer that are multiplied with the same inputs.
-SHARING = (
-    ("attention.wq", "attention.wk", "attention.wv"),
-    ("attention.wo",),
-    ("feed_forward.w1", "feed_forward.w3"),
-    ("feed_forward.w2",),
-)
-EMBEDDING, OUTPUT = "tok_embeddings", "output"
+EMBEDDING, OUTPUT, NORM = "tok_embeddings", "output", "norm"
+POSITIONS = "position_embeddings"
+STACKED = 3  # dimensions of a stack of matrices
+LAYER = "layers.*."  # what the names of a layer's tensors begin with in a declaration
 FindTensor = Callable[[str], "QMatrix | None"]
 
 
@@ -34,12 +31,14 @@ class Inputs:
     """Inputs that some matrices share.
 
     Attributes:
-        names: of the matrices.
+        names: of the matrices, or of stacks of them.
         cols: columns of each.
+        matrices: of each stack, which multiply inputs of their own; 1 where these are no stacks.
     """
 
     names: tuple[str, ...]
     cols: int
+    matrices: int = 1
 
 
 @attrs.frozen(eq=False)
@@ -48,22 +47,31 @@ class LayerWeights:
 
     Attributes:
         start: what the names of its tensors begin with: ``layers.0.``
+        steps: that compute it.
         matrices: by the rest of their names: ``attention.wq``.
-        vectors: norms and biases, float32 (1, columns and zeros up to a buffer's width).
+        vectors: norms and biases, float32 (1, columns and zeros up to a buffer's width); norms of each head one behind
+            the other; biases of stacks have a row for each matrix.
+        stacks: of experts' matrices, by the rest of their names: ``feed_forward.experts.w1``.
     """
 
     start: str
+    steps: tuple[LayerStep, ...]
     matrices: Mapping[str, Packed]
     vectors: Mapping[str, Floats]
+    stacks: Mapping[str, PackedStack] = attrs.field(factory=dict)
 
     @property
     def inputs(self) -> list[Inputs]:
         """The inputs of its matrices, in the order in which they are computed."""
-        return [Inputs(tuple(self.start + end for end in ends), self.matrices[ends[0]].cols) for ends in SHARING]
+        return list(map(self._inputs, sharing(self.steps, frozenset((*self.matrices, *self.stacks)))))
+
+    def _inputs(self, ends: tuple[str, ...]) -> Inputs:
+        names, stack = tuple(self.start + end for end in ends), self.stacks.get(ends[0])
+        return Inputs(names, self.matrices[ends[0]].cols) if stack is None else Inputs(names, stack.cols, len(stack))
 
     @property
     def names(self) -> list[str]:
-        """Full names of its matrices."""
+        """Full names of its matrices, stacks left out."""
         return [self.start + end for end in self.matrices]
 
     def with_matrices(self, replaced: Mapping[str, Packed]) -> LayerWeights:
@@ -84,19 +92,26 @@ class Weights:
     Attributes:
         embedding: rows are looked up by token.
         layers: in order.
-        norm: float32 (1, dim and zeros up to a buffer's width).
         output: the classifier; `embedding` itself where it is tied.
+        positions: rows are looked up by position; None: the network has none such.
+        vectors: those of no layer, by name: the last norm, float32 (1, dim and zeros up to a buffer's width).
     """
 
     embedding: Packed
     layers: tuple[LayerWeights, ...]
-    norm: Floats
     output: Packed
+    positions: Packed | None
+    vectors: Mapping[str, Floats]
 
     @property
     def matrices(self) -> tuple[Packed, ...]:
-        """The matrices that are multiplied, in the order of the network."""
+        """The matrices that are multiplied, in the order of the network; stacks are left out."""
         return (*(matrix for layer in self.layers for matrix in layer.matrices.values()), self.output)
+
+    @property
+    def stacks(self) -> tuple[PackedStack, ...]:
+        """The stacks of matrices that are multiplied, in the order of the network."""
+        return tuple(stack for layer in self.layers for stack in layer.stacks.values())
 
     def with_ranges(self, ranges: Mapping[str, Floats]) -> Weights:
         """The weights with static ranges of the activations that their products take, where kernels heed any.
@@ -136,43 +151,68 @@ class WeightsLoader:
     """Loads the tensors that a network declares, and no others.
 
     Args:
-        architecture: the network's sizes.
+        architecture: the network, and its sizes.
         find: name -> the tensor, or None where there is none.
         packed: called with a matrix's name once it is packed for its kernel.
     """
 
     def __init__(self, architecture: Architecture, find: FindTensor, packed: Callable[[str], None]) -> None:
         self._sizes, self._find, self._packed = architecture, find, packed
+        self._declared = architecture.network.tensors
         self._hyper = attrs.asdict(architecture, recurse=False)
 
     def load(self) -> Weights:
         """All weights. Raises InputError where a tensor is missing, or has another shape than the sizes say."""
         embedding = self._matrix(EMBEDDING)
-        layers = tuple(self._layer(f"layers.{layer}.") for layer in range(self._sizes.n_layers))
-        norm = self._vector("norm")
+        layers = tuple(self._layer(number) for number in range(self._sizes.n_layers))
+        ends = [name for name, tensor in self._declared.items() if "*" not in name and len(tensor.dims) == 1]
+        vectors = {name: self._vector(name) for name in ends if self._is_there(name)}
         tied = self._find(OUTPUT) is None if self._sizes.tied is None else self._sizes.tied
-        return Weights(embedding, layers, norm, embedding if tied else self._matrix(OUTPUT))
+        positions = self._matrix(POSITIONS) if POSITIONS in self._declared else None
+        return Weights(embedding, layers, embedding if tied else self._matrix(OUTPUT), positions, vectors)
 
-    def _layer(self, start: str) -> LayerWeights:
-        present = [end for end, tensor in LAYER.items() if tensor.needed or self._find(start + end) is not None]
-        vectors = {end: self._vector(start + end) for end in present if len(LAYER[end].dims) == 1}
-        matrices = {end: self._matrix(start + end) for end in present if end not in vectors}
-        return LayerWeights(start, matrices, vectors)
+    def _layer(self, number: int) -> LayerWeights:
+        start = LAYER.replace("*", str(number))
+        ends = [name.removeprefix(LAYER) for name in self._declared if name.startswith(LAYER)]
+        present = [end for end in ends if self._is_there(start + end, LAYER + end, number)]
+        vectors = {end: self._vector(start + end) for end in present if self._is_vector(end)}
+        others = [end for end in present if end not in vectors]
+        stacked = {end for end in others if len(self._declared[LAYER + end].dims) == STACKED}
+        stacks = {end: self._stack(start + end) for end in stacked}
+        matrices = {end: self._matrix(start + end) for end in others if end not in stacked}
+        return LayerWeights(start, self._sizes.steps, matrices, vectors, stacks)
+
+    def _is_vector(self, end: str) -> bool:
+        """Whether a layer's tensor is a bias or a norm, though each head may have a row of its own."""
+        return len(self._declared[LAYER + end].dims) == 1 or end.endswith(("norm", ".bias"))
+
+    def _is_there(self, name: str, template: str | None = None, layer: int = 0) -> bool:
+        """Whether a tensor is to be loaded: it is there, or is needed and its absence is an error."""
+        declared = self._declared[name if template is None else template]
+        return self._find(name) is not None or (declared.is_needed(self._hyper) and declared.is_in(layer, self._hyper))
 
     def _matrix(self, name: str) -> Packed:
         packed = self._tensor(name).packed
         self._packed(name)
         return packed
 
+    def _stack(self, name: str) -> PackedStack:
+        stack = self._tensor(name).packed_stack
+        self._packed(name)
+        return stack
+
     def _vector(self, name: str) -> Floats:
-        """A norm's weights or a bias, with zeros behind it up to the buffer's width."""
+        """A norm's weights or a bias, or biases of a stack, with zeros behind each up to the buffer's width."""
         weights = self._tensor(name).decode().astype(np.float32)
-        buffer = Buffer(1, weights.size)
-        buffer.floats[0, : weights.size] = weights
+        if name.endswith("norm"):
+            weights += np.float32(self._sizes.norm_offset)
+        rows = weights.reshape(1, -1) if name.endswith("norm") else np.atleast_2d(weights)
+        buffer = Buffer(*rows.shape)
+        buffer.floats[:, : buffer.width] = rows
         return buffer.floats
 
     def _tensor(self, name: str) -> QMatrix:
-        declared, tensor = LLAMA.tensor(name), self._find(name)
+        declared, tensor = self._sizes.network.tensor(name), self._find(name)
         assert declared is not None
         if tensor is None:
             raise InputError("this model cannot be run: a tensor is missing", tensor=name)

@@ -8,11 +8,42 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from fourcc.errors import UsageError, listed
+from fourcc.networks.cohere import COHERE, COHERE2
+from fourcc.networks.gemma import GEMMA, GEMMA2, GEMMA3
+from fourcc.networks.gpt2 import GPT2
+from fourcc.networks.gpt_neox import GPT_NEOX
+from fourcc.networks.gpt_oss import GPT_OSS
+from fourcc.networks.granite import GRANITE
 from fourcc.networks.hyper import Hyper
 from fourcc.networks.llama import LLAMA
+from fourcc.networks.mixtral import MIXTRAL
 from fourcc.networks.network import LISTED, Network, Refusal, Shapes
+from fourcc.networks.olmo2 import OLMO2
+from fourcc.networks.phi3 import PHI3
+from fourcc.networks.qwen2_moe import QWEN2_MOE
+from fourcc.networks.qwen3_moe import QWEN3_MOE
+from fourcc.networks.smollm3 import SMOLLM3
+from fourcc.networks.spelling import ConfigClass, GgufArchitecture
+from fourcc.networks.stablelm import STABLELM
+from fourcc.networks.starcoder2 import STARCODER2
 
-NETWORKS: dict[str, Network] = {network.name: network for network in (LLAMA,)}
+_LLAMAS = (LLAMA, PHI3, SMOLLM3, OLMO2, GRANITE)
+_GEMMAS = (GEMMA, GEMMA2, GEMMA3)
+_LAYER_NORMS = (GPT2, GPT_NEOX, STARCODER2, STABLELM, COHERE, COHERE2)
+_EXPERTS = (MIXTRAL, QWEN2_MOE, QWEN3_MOE, GPT_OSS)
+NETWORKS: dict[str, Network] = {network.name: network for network in (*_LLAMAS, *_GEMMAS, *_LAYER_NORMS, *_EXPERTS)}
+# `model_type` of a config.json -> the network, and the class that reads the config.
+CLASSES: dict[str, tuple[Network, ConfigClass]] = {
+    known.model_type: (network, known)
+    for network in NETWORKS.values()
+    if network.spelling is not None
+    for known in network.spelling.classes
+}
+# `general.architecture` of a GGUF file -> the networks that it may be, and the architecture.
+GGUF_ARCHITECTURES: dict[str, list[tuple[Network, GgufArchitecture]]] = {}
+for _network in NETWORKS.values():
+    for _known in () if _network.spelling is None else _network.spelling.gguf:
+        GGUF_ARCHITECTURES.setdefault(_known.name, []).append((_network, _known))
 
 
 def network_of(architecture: str | None, file: object = None) -> Network:

@@ -65,9 +65,9 @@ def flags() -> Key:
     )
 
 
-def text(*only: str) -> Key:
+def text(*only: str, needed: bool = False) -> Key:
     """A text: one of the known words, or any text where none is named."""
-    return Key("a text", lambda value: isinstance(value, str), only=only)
+    return Key("a text", lambda value: isinstance(value, str), needed, only)
 
 
 def _is_number(value: object, lowest: float) -> bool:

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from math import prod
+from typing import Literal
 
 import attrs
 
 from fourcc.errors import FourccError, InputError, UsageError, listed
-from fourcc.naming import split_name
+from fourcc.naming import SPELLINGS, spelled, split_name
 from fourcc.networks.hyper import Hyper, Key, shown
+from fourcc.networks.spelling import Spelling
+from fourcc.networks.steps import LayerStep
 
 Shapes = Mapping[str, tuple[int, ...]]  # shapes of a model's tensors, by name in fourcc's spelling
 LAYERS = "n_layers"  # the hyper-parameter that counts the layers, for which `*` stands
+PARALLEL = "parallel_residual"  # whether attention and the feed-forward network take the same input
 LISTED = 4  # names in a message
 
 
@@ -26,15 +30,30 @@ class Tensor:
     """A tensor that a network takes.
 
     Attributes:
-        dims: its dimensions, rows first; a dimension is a hyper-parameter or a product: ``n_heads * head_dim``.
+        dims: its dimensions, rows first; a dimension is a number, a hyper-parameter, or a product:
+            ``n_heads * head_dim``.
         needed: whether no model can be run without it.
         unless: a hyper-parameter; if it is true the tensor must be absent, if it is false it must be present, and if
             the model does not state it, both are allowed.
+        flagged: a hyper-parameter that has a flag for each layer: the layers that have the tensor, if it is needed;
+            where the model does not state it, all do.
+        unflagged: likewise, of the layers whose flag is 0; where the model does not state it, none do.
     """
 
     dims: tuple[str, ...]
     needed: bool = True
     unless: str | None = None
+    flagged: str | None = None
+    unflagged: str | None = None
+
+    def is_needed(self, hyper: Hyper) -> bool:
+        """Whether a model cannot be run without it."""
+        return self.needed if self.unless is None else hyper.get(self.unless) is False
+
+    def is_in(self, layer: int, hyper: Hyper) -> bool:
+        """Whether the flags of a layer say that it has the tensor."""
+        there = _flag(hyper, self.flagged, layer)
+        return there if self.unflagged is None else not _flag(hyper, self.unflagged, layer)
 
     def sizes(self, hyper: Hyper) -> tuple[int | None, ...]:
         """Its shape; None stands for a dimension that the hyper-parameters leave open."""
@@ -67,9 +86,15 @@ class Refusal:
         return kind(what, file=file, tensor=self.tensor, found=self.found, expected=self.expected)
 
 
+def wrong(name: str, found: object, expected: str) -> Refusal:
+    """The refusal of a hyper-parameter's value."""
+    said = found if isinstance(found, str) else shown(found)
+    return Refusal(f"its hyper-parameter {name}", found=said, expected=expected)
+
+
 @attrs.frozen
 class Network:
-    """A network's tensors and hyper-parameters.
+    """A network: its tensors, its hyper-parameters, and the steps that compute a layer.
 
     Attributes:
         name: the architecture, as a model.bin states it.
@@ -77,6 +102,10 @@ class Network:
         keys: the hyper-parameters that it heeds.
         information: hyper-parameters that change no number, which it need not heed.
         between: refusals of hyper-parameters that contradict each other; called only where each by itself is valid.
+        steps: of a layer.
+        parallel: the steps where the hyper-parameter ``parallel_residual`` is true.
+        norm_kind: ``rms``: weight * x / sqrt(mean of x^2 + eps); ``layer``: the mean is subtracted first.
+        spelling: how files of other projects state it; None: as `fourcc.sources` says.
     """
 
     name: str
@@ -84,6 +113,43 @@ class Network:
     keys: Mapping[str, Key]
     information: frozenset[str]
     between: Callable[[Hyper], Iterator[Refusal]]
+    steps: tuple[LayerStep, ...]
+    parallel: tuple[LayerStep, ...] = ()
+    norm_kind: Literal["rms", "layer"] = "rms"
+    spelling: Spelling | None = None
+
+    def steps_of(self, hyper: Hyper) -> tuple[LayerStep, ...]:
+        """The steps of a layer of a model."""
+        return self.parallel if hyper.get(PARALLEL) is True else self.steps
+
+    # -- names
+
+    def to_ours(self, name: str, spelling: str) -> str | None:
+        """A tensor's name in fourcc's spelling, from one of `fourcc.naming`'s; None where the network has none such."""
+        template, number, ending = split_name(name)
+        ours = self._names(spelling).get(template)
+        if ours is None or not ending or ("*" in ours) != (number is not None):
+            return None
+        return ours.replace("*", str(number)) + ending.removesuffix(".weight")
+
+    def from_ours(self, name: str, spelling: str) -> str | None:
+        """The name of a tensor in another spelling, from fourcc's; None where it has none of its own there."""
+        template, number, ending = split_name(name)
+        if ending == ".weight":
+            return None
+        theirs = {ours: theirs for theirs, ours in self._names(spelling).items()}.get(template)
+        return None if theirs is None else theirs.replace("*", str(number)) + (ending or ".weight")
+
+    def _names(self, spelling: str) -> dict[str, str]:
+        """Templates of another spelling -> ours; a bias is named after its matrix."""
+        place = SPELLINGS.index(spelling)
+        own = {} if self.spelling is None else self.spelling.names
+        names = {}
+        for ours in dict.fromkeys(name.removesuffix(".bias") for name in self.tensors):
+            theirs = own[ours][place] if ours in own else spelled(ours, spelling)
+            if theirs is not None:
+                names[theirs] = ours
+        return names
 
     # -- hyper-parameters
 
@@ -144,11 +210,11 @@ class Network:
         """Names of needed tensors that are absent, one by one: a false number of layers makes many."""
         present, layers = set(names), hyper.get(LAYERS)
         for template, tensor in self.tensors.items():
-            if not (tensor.needed if tensor.unless is None else hyper.get(tensor.unless) is False):
+            if not tensor.is_needed(hyper):
                 continue
             for number in range(layers if "*" in template and type(layers) is int else 1):
                 name = template.replace("*", str(number))
-                if name not in present:
+                if name not in present and tensor.is_in(number, hyper):
                     yield name
 
     def contradictions(self, shapes: Shapes, hyper: Hyper) -> Iterator[Refusal]:
@@ -160,6 +226,9 @@ class Network:
                 continue
             if layer is not None and type(layers) is int and layer >= layers:
                 yield Refusal("", name, f"layer {layer}", f"layers below {LAYERS} {layers}")
+            if layer is not None and not tensor.is_in(layer, hyper):
+                flags = tensor.flagged or tensor.unflagged
+                yield Refusal("", name, "a tensor", f"none in layer {layer}, as {flags} says")
             if tensor.unless is not None and hyper.get(tensor.unless) is True:
                 yield Refusal("", name, "a tensor of its own", f"none ({tensor.unless} is true)")
             if not _fits(shape, tensor.sizes(hyper)):
@@ -178,8 +247,14 @@ class Network:
             yield from self.refused_tensors(shapes, hyper)
 
 
+def _flag(hyper: Hyper, name: str | None, layer: int) -> bool:
+    """A layer's flag; true where a tensor heeds none, or the model states none."""
+    flags = hyper.get(name) if name is not None else None
+    return bool(flags[layer]) if isinstance(flags, (list, tuple)) and layer < len(flags) else True
+
+
 def _size(word: str, hyper: Hyper) -> int | None:
-    factors = [hyper.get(name) for name in word.split(" * ")]
+    factors = [int(name) if name.isdigit() else hyper.get(name) for name in word.split(" * ")]
     return prod(factors) if all(type(factor) is int for factor in factors) else None  # type: ignore[arg-type]  # all int
 
 

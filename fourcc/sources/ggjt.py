@@ -20,13 +20,15 @@ from pathlib import Path
 
 from fourcc.errors import SourceError
 from fourcc.files.read import ReadFile
+from fourcc.networks.llama import LLAMA
 from fourcc.plugins.registry import registry
-from fourcc.sources import llama_family, tokenizer
+from fourcc.sources import tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.gguf_cursor import MAX_HEAD, Cursor
 from fourcc.sources.gguf_header import MAX_TENSORS
 from fourcc.sources.gguf_types import layout_name
 from fourcc.sources.gguf_values import decoded, packed
+from fourcc.sources.model_tensors import contradictions, in_model_order, incomplete
 from fourcc.sources.source import Hyper, Source, SourceTensor
 
 KIND = "ggjt"
@@ -61,13 +63,13 @@ def open_ggjt(path: Path) -> Source:
         vocabulary = _read_vocabulary(cursor, fields["vocab_size"])
         tensors = _read_tensors(cursor, version)
         hyper = _hyper(file, fields, tensors)
-        gap = llama_family.incomplete(tensors, hyper)
+        gap = incomplete(LLAMA, tensors, hyper)
         return Source(
             path=path,
             kind=f"{KIND} v{version}",
-            tensors=llama_family.in_model_order(tensors),
+            tensors=in_model_order(tensors),
             files=(path,),
-            architecture=llama_family.ARCHITECTURE,
+            architecture=LLAMA.name,
             hyper=hyper,
             blobs={tokenizer.GGUF: vocabulary},
             notes=(
@@ -173,7 +175,7 @@ def _hyper(file: ReadFile, fields: dict[str, int], tensors: list[SourceTensor]) 
         "rope_pairing": "adjacent",
         "tied_embeddings": "output" not in shapes and "tok_embeddings" in shapes,
     }
-    for wrong in llama_family.contradictions(tensors, hyper):
+    for wrong in contradictions(LLAMA, tensors, hyper):
         name = wrong.tensor.source_name
         what = "the tensor contradicts the file's head"
         raise SourceError(what, file=file.path, tensor=name, found=wrong.found, expected=wrong.expected)

@@ -1,6 +1,6 @@
 """GGUF, versions 2 and 3, in either byte order, in one file or several. `fourcc.sources.gguf_header` reads the head.
 
-Blocks are taken as they are. Tensors of the Llama family get fourcc's names (`fourcc.sources.gguf_llama`). The keys
+Blocks are taken as they are. Tensors of the Llama family get fourcc's names (`fourcc.sources.gguf_family`). The keys
 ``tokenizer.*`` become a blob, a msgpack map in the file's order; all other keys become another (`gguf_metadata`).
 """
 
@@ -16,7 +16,7 @@ import attrs
 from fourcc.errors import SourceError, listed
 from fourcc.files.read import ReadFile
 from fourcc.plugins.registry import registry
-from fourcc.sources import gguf_llama, tokenizer
+from fourcc.sources import gguf_family, tokenizer
 from fourcc.sources.extent import Extent, single_part, stored_bytes
 from fourcc.sources.folder import file_in
 from fourcc.sources.gguf_header import MAGIC, GgufTensor, Head, read_head
@@ -58,7 +58,7 @@ def open_gguf(path: Path) -> Source:
             heads = [read_head(file) for file in files]
             _check_split(files, heads)
         source = _source(path, files, heads)
-        return attrs.evolve(gguf_llama.adopt(source, heads[0].values), close=stack.pop_all().close)
+        return attrs.evolve(gguf_family.adopt(source, heads[0].values), close=stack.pop_all().close)
 
 
 def _opened(path: Path, stack: ExitStack) -> ReadFile:
@@ -92,8 +92,8 @@ def _source(path: Path, files: list[ReadFile], heads: list[Head]) -> Source:
 
 
 def _family(head: Head) -> str | None:
-    """The architecture as the file names it; for the families that are known here `gguf_llama` has another word."""
-    name = head.values.get(gguf_llama.ARCHITECTURE_KEY)
+    """The architecture as the file names it; for the families that are known here `gguf_family` has another word."""
+    name = head.values.get(gguf_family.ARCHITECTURE_KEY)
     return name if isinstance(name, str) and name and "\0" not in name else None
 
 

@@ -1,4 +1,4 @@
-"""Keys of a Llama-family GGUF file that `gguf_llama` has no word for: windows, and keys that may change results.
+"""Keys of a GGUF file of a known family that `gguf_family` has no word for: windows, and keys that may change results.
 
 A key is passed over where its value is known to change nothing. Any other is kept under its own name, without the
 architecture's prefix; the network, which does not know it, refuses the model by that name.
@@ -11,29 +11,20 @@ from collections.abc import Mapping
 from math import inf
 
 from fourcc.container.index import Scalar
+from fourcc.networks.spelling import GgufArchitecture
 from fourcc.sources.gguf_values import Value
 from fourcc.sources.source import Hyper, HyperParams, storable
 
 WINDOW, PATTERN = "attention.sliding_window", "attention.sliding_window_pattern"
 SCALING_INERT = ("finetuned",)  # of rope.scaling.*
 LEGACY_FACTOR = "rope.scale_linear"  # counts where rope.scaling.factor is not there
+LOCAL = "rope.freq_base_swa"  # base of the rotation in layers with the window
+TURNED = "rope.dimension_count"
+TURNED_LAYERS = "attention.rope_pattern"  # for each layer whether it rotates
 _LONGEST = 1 << 16  # items of an array that is kept
 
-# Fully expressed by a hyper-parameter; a value that differs from it is kept as it is.
-_READ = {
-    "embedding_length": "dim",
-    "feed_forward_length": "hidden_dim",
-    "block_count": "n_layers",
-    "attention.head_count": "n_heads",
-    "attention.head_count_kv": "n_kv_heads",
-    "attention.key_length": "head_dim",
-    "vocab_size": "vocab_size",
-    "context_length": "seq_len",
-}
-TURNED = "rope.dimension_count"
 _OF_HEADS = ("attention.value_length", TURNED)  # follow from the width of heads, where that is known
-# Read elsewhere, where they are positive numbers.
-_POSITIVE = ("attention.layer_norm_rms_epsilon", "rope.freq_base")
+_POSITIVE = ("rope.freq_base", LOCAL)  # read elsewhere, where they are positive numbers
 # Read elsewhere; or they belong to another kind of norm or of scaling than the model's, or tell who made the file.
 _PASSED = (
     PATTERN,
@@ -46,7 +37,10 @@ _PASSED = (
     "rope.scaling.yarn_beta_fast",
     "rope.scaling.yarn_beta_slow",
     "rope.scaling.yarn_ext_factor",
+    "rope.scaling.yarn_attn_factor",
+    "rope.scaling.yarn_truncate",
     "attention.layer_norm_epsilon",
+    "attention.layer_norm_rms_epsilon",
     "tensor_data_layout",
 )
 # Key -> the values that change nothing.
@@ -68,12 +62,13 @@ _NEUTRAL: dict[str, tuple[object, ...]] = {
 }
 
 
-def window(given: Mapping[str, Value], hyper: Hyper) -> HyperParams:
+def window(given: Mapping[str, Value], hyper: Hyper, architecture: GgufArchitecture) -> HyperParams:
     """The sliding window, and its layers where not all have it.
 
     A pattern n says that every n-th layer has none; a list says of each layer whether it has the window.
     """
-    size, pattern, layers = _single(given.get(WINDOW)), given.get(PATTERN), hyper.get("n_layers")
+    size, layers = _single(given.get(WINDOW, architecture.window)), hyper.get("n_layers")
+    pattern = given.get(PATTERN, architecture.pattern)
     if type(size) is not int or size < 1:
         return {}
     if pattern is None or pattern == 0:
@@ -89,16 +84,30 @@ def window(given: Mapping[str, Value], hyper: Hyper) -> HyperParams:
     return {"sliding_window": size, **({} if all(heeding) else {"sliding_window_layers": list(heeding)})}
 
 
-def others(given: Mapping[str, Value], hyper: Hyper) -> HyperParams:
-    """The keys that the hyper-parameters do not already express, under their own names."""
-    return {key: _kept(value) for key, value in given.items() if not _is_told(key, value, hyper)}
+def turned_layers(given: Mapping[str, Value]) -> HyperParams:
+    """For each layer 1 if it rotates, else 0, where a key says so."""
+    flags = given.get(TURNED_LAYERS)
+    if not isinstance(flags, (list, array)):
+        return {}
+    return {"rope_layers": [int(bool(flag)) for flag in flags[:_LONGEST]]}
 
 
-def _is_told(key: str, value: Value, hyper: Hyper) -> bool:
+def others(given: Mapping[str, Value], hyper: Hyper, words: Mapping[str, str]) -> HyperParams:
+    """The keys that the hyper-parameters do not already express, under their own names.
+
+    Args:
+        given: keys without the architecture's name.
+        hyper: the hyper-parameters.
+        words: keys that have one -> its word.
+    """
+    return {key: _kept(value) for key, value in given.items() if not _is_told(key, value, hyper, words)}
+
+
+def _is_told(key: str, value: Value, hyper: Hyper, words: Mapping[str, str]) -> bool:
     """Whether a key adds nothing to the hyper-parameters."""
     one = _single(value)
-    if key in _READ:
-        return type(one) is int and one == hyper.get(_READ[key])
+    if key in words and _is_read(one, hyper.get(words[key])):
+        return True
     if key in _OF_HEADS:
         width = hyper.get("rope_dim", hyper.get("head_dim")) if key == TURNED else hyper.get("head_dim")
         return width is None or (type(one) is int and one == width)
@@ -106,7 +115,20 @@ def _is_told(key: str, value: Value, hyper: Hyper) -> bool:
         return isinstance(value, float) and 0 < value < inf
     if key == WINDOW:
         return type(one) is int and one >= 0
+    if key == TURNED_LAYERS:
+        return isinstance(value, (list, array))
     return key in _PASSED or value in _NEUTRAL.get(key, ())
+
+
+def _is_read(value: Value, hyper: object) -> bool:
+    """Whether a key became a hyper-parameter: counts are equal to it, other values may be in other words there."""
+    if hyper is None:
+        return False
+    return value == hyper if type(value) is int else isinstance(value, (bool, str)) or _is_positive(value)
+
+
+def _is_positive(value: Value) -> bool:
+    return isinstance(value, float) and 0 < value < inf
 
 
 def _single(value: Value) -> Value:

@@ -188,3 +188,17 @@ def _items(value: Texts | array[Any]) -> Iterator[object]:
         return
     for first in range(0, len(value), _RUN):
         yield from value[first : first + _RUN].tolist()
+
+
+def shortest(value: float) -> float:
+    """The shortest decimal that rounds to the same float32, such as 1e-5 for GGUF's 9.999999747378752e-06."""
+    as_float32 = struct.Struct("<f")
+    for digits in range(1, 9):
+        short = float(f"{value:.{digits}g}")
+        try:
+            same = as_float32.unpack(as_float32.pack(short))[0] == value
+        except OverflowError:  # rounded up beyond the largest
+            continue
+        if same:
+            return short
+    return value

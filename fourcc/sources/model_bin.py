@@ -18,9 +18,10 @@ from fourcc.container.sums import refuse_damage
 from fourcc.dtypes import itemsize, numpy_dtype
 from fourcc.errors import PluginError
 from fourcc.geometry import split_shape
+from fourcc.networks import NETWORKS
 from fourcc.part import Part
 from fourcc.plugins.registry import registry
-from fourcc.sources.llama_family import ARCHITECTURE, incomplete
+from fourcc.sources.model_tensors import incomplete
 from fourcc.sources.source import Source, SourceTensor
 from fourcc.threads import Once
 
@@ -40,7 +41,8 @@ def open_model_bin(path: Path, fd: int | None = None) -> Source:
 def _source(path: Path, model: ModelFile) -> Source:
     blobs = {blob.name: model.blob(blob.name) for blob in model.index.blobs if blob.name != POLICY_BLOB}
     tensors = tuple(_tensor(model, record) for record in model.index.tensors)
-    gap = incomplete(tensors, model.index.hyper) if tensors and model.index.architecture == ARCHITECTURE else None
+    network = NETWORKS.get(model.index.architecture or "")
+    gap = incomplete(network, tensors, model.index.hyper) if tensors and network is not None else None
     return Source(
         path=path,
         kind="model.bin",

@@ -143,11 +143,12 @@ class Table(np.ndarray[Any, Any]):
         if self.ndim != 1 or self.dtype.kind not in "fiu":
             raise UntraceableError(f"an entry of {self.ndim} dimensions of {self.dtype} is chosen by a value")
         values = in_32_bits(np.asarray(self))
-        number, bounds = index.trace.table(values), (int(values.min()), int(values.max()))
+        number = index.trace.table(values)
+        bounds = None if values.dtype.kind == "f" else (int(values.min()), int(values.max()))  # floats may be infinite
 
         def chosen(each: Value) -> Value:
             at = _index(each, len(values), "a table")
-            if values.dtype.kind == "f":
+            if bounds is None:
                 return Value.real(index.trace, "table", number, at)
             return Value.whole(index.trace, "table", bounds, number, at)
 

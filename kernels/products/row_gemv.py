@@ -78,16 +78,29 @@ def repeated_gemv(gemv: KernelFunction, rows: int = 32) -> KernelFunction:
 
 def write_column_job(job: int, column: int, out: int) -> None:
     """Writes the job of one activation of several."""
+    write_part_of_job(job, column, column, 1, out)
+
+
+def write_part_of_job(job: int, x_first: int, out_first: int, count: int, out: int) -> None:
+    """Writes the job of some neighbouring activations of several, whose products are neighbours, too.
+
+    Args:
+        job: of all.
+        x_first: the number of the first activation.
+        out_first: the number of the first product.
+        count: how many.
+        out: address of `JOB_BYTES` bytes.
+    """
     scale_stride, codes_stride = load_word(job + SCALES_STRIDE), load_word(job + CODES_STRIDE)
     x_stride, out_stride = load_word(job + X_STRIDE), load_word(job + OUT_STRIDE)
-    store_word(out + COUNT, 1)
-    store_word(out + OUT, load_word(job + OUT) + column * out_stride)
+    store_word(out + COUNT, count)
+    store_word(out + OUT, load_word(job + OUT) + out_first * out_stride)
     store_word(out + OUT_STRIDE, out_stride)
-    store_word(out + X, load_word(job + X) + column * x_stride)
+    store_word(out + X, load_word(job + X) + x_first * x_stride)
     store_word(out + X_STRIDE, x_stride)
-    store_word(out + CODES, load_word(job + CODES) + column * codes_stride)
+    store_word(out + CODES, load_word(job + CODES) + x_first * codes_stride)
     store_word(out + CODES_STRIDE, codes_stride)
-    store_word(out + SCALES, load_word(job + SCALES) + column * scale_stride)
+    store_word(out + SCALES, load_word(job + SCALES) + x_first * scale_stride)
     store_word(out + SCALES_STRIDE, scale_stride)
-    store_word(out + ZERO_CORRECTIONS, load_word(job + ZERO_CORRECTIONS) + column * scale_stride)
-    store_word(out + SUMS, load_word(job + SUMS) + column * scale_stride)
+    store_word(out + ZERO_CORRECTIONS, load_word(job + ZERO_CORRECTIONS) + x_first * scale_stride)
+    store_word(out + SUMS, load_word(job + SUMS) + x_first * scale_stride)

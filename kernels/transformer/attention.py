@@ -8,9 +8,14 @@ a tile together, while it is in L1; each has a place of its own in scratch memor
 A window ends at an activation's own position. Tiles wholly before it are skipped; in the tile that it begins in, the
 first positions do not count. An activation that sees all positions has a window larger than any context, and takes the
 same loop.
+
+A head may have a sink: a score without a position, which takes its share of the weights and gives nothing. It is what
+the head has seen before the first position. With a soft cap c a score s becomes c tanh(s / c) before the softmax.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -30,7 +35,8 @@ from fourcc.kernels.simd.elementary import exponential, first_lanes
 from fourcc.kernels.simd.load_wide import load_float_everywhere
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store, store_float
 from fourcc.kernels.simd.partial import store_some_floats
-from fourcc.kernels.transformer.norms_and_gate import (
+from fourcc.kernels.simd.sigmoids import tanh
+from fourcc.kernels.transformer.fields import (
     BESIDE,
     CONTEXT,
     COUNT,
@@ -43,18 +49,19 @@ from fourcc.kernels.transformer.norms_and_gate import (
     OUTPUT,
     OUTPUT_STRIDE,
     POSITION,
-    ROTATION,
     SCALE,
-    SECOND,
-    SECOND_STRIDE,
+    SINKS,
+    SOFTCAP,
     UNIT,
     VALUES,
     WINDOW,
 )
+from fourcc.kernels.transformer.rotation import padded_head
 
 TILE = 64  # positions; the caches have room for a multiple of it
 TOGETHER = 8  # queries that go through a tile together, or a few more
 LOW = np.float32(-1e30)  # score of a position that does not count
+Bound = Callable[[int, int, np.float32], np.float32]  # (model, 64 scores, the largest) -> the largest afterwards
 EVERYTHING = 1 << 40  # positions: a window that no context exceeds
 
 # A query's place: weights of a tile, then these float32, then the sums.
@@ -67,57 +74,33 @@ def place_of(head: int) -> int:
     return SUMS + 4 * padded_head(head)
 
 
-def padded_head(head: int) -> int:
-    """Columns that a head takes in the cache of values: a whole number of vectors."""
-    return (head + 15) >> 4 << 4
-
-
-def rotate(model: int, job: int, first: int, last: int, scratch: int) -> None:
-    """Rotates the queries (output) in place, and the keys (input) into the cache; copies the values (second) into it.
-
-    Pairs are adjacent: (a, b) becomes (a cos - b sin, a sin + b cos).
-    """
-    heads, kv_heads, head = load_word(model + HEADS), load_word(model + KV_HEADS), load_word(model + HEAD)
-    context, wide = load_word(model + CONTEXT), padded_head(load_word(model + HEAD))
-    for row in range(first, last):
-        position = load_word(load_word(job + POSITION)) + row
-        turn = load_word(model + ROTATION) + 4 * head * position
-        q = load_word(job + OUTPUT) + row * load_word(job + OUTPUT_STRIDE)
-        for each in range(heads):
-            rotate_head(q + 4 * each * head, turn, head, q + 4 * each * head, 4)
-        k = load_word(job + INPUT) + row * load_word(job + INPUT_STRIDE)
-        v = load_word(job + SECOND) + row * load_word(job + SECOND_STRIDE)
-        for each in range(kv_heads):
-            block = each * context * head + (position >> 4) * 16 * head + (position & 15)
-            rotate_head(k + 4 * each * head, turn, head, load_word(job + KEYS) + 4 * block, 64)
-            out = load_word(job + VALUES) + 4 * (each * context + position) * wide
-            for at in range(0, 4 * head, 4):
-                store_float(out + at, load_float(v + 4 * each * head + at))
-
-
-def rotate_head(x: int, turn: int, head: int, out: int, stride: int) -> None:
-    """Rotates the pairs of a head; results are `stride` bytes apart."""
-    for pair in range(head >> 1):
-        a, b = load_float(x + 8 * pair), load_float(x + 8 * pair + 4)
-        cosine, sine = load_float(turn + 4 * pair), load_float(turn + 2 * head + 4 * pair)
-        store_float(out + 2 * pair * stride, a * cosine - b * sine)
-        store_float(out + (2 * pair + 1) * stride, a * sine + b * cosine)
-
-
 def attend(model: int, job: int, first: int, last: int, scratch: int) -> None:
     """Attention of units first .. last; a unit is some heads that share keys, of some activations.
 
     With m the largest score so far, the sums are of e^(score - m), and shrink where m grows. So no score is kept, and
     memory does not grow with the context.
     """
+    attend_units(model, job, first, last, scratch, unbounded)
+
+
+def attend_capped(model: int, job: int, first: int, last: int, scratch: int) -> None:
+    """As `attend`, of scores that are kept between -SOFTCAP and SOFTCAP.
+
+    It has machine code of its own: with a branch at each tile, `attend` was a hundredth slower.
+    """
+    attend_units(model, job, first, last, scratch, soften)
+
+
+def attend_units(model: int, job: int, first: int, last: int, scratch: int, bound: Bound) -> None:
+    """Attention of some units, with scores that a function bounds."""
     unit, beside = load_word(model + UNIT), load_word(model + BESIDE)
     units = load_word(model + HEADS) // unit
     for index in range(first, last):
         row, each = index // units * beside, index % units * unit
-        attend_unit(model, job, row, min(row + beside, load_word(model + COUNT)), each, scratch)
+        attend_unit(model, job, row, min(row + beside, load_word(model + COUNT)), each, scratch, bound)
 
 
-def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: int) -> None:
+def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: int, bound: Bound) -> None:
     """Attention of heads each .. each + UNIT, of activations row .. end."""
     unit, head, context = load_word(model + UNIT), load_word(model + HEAD), load_word(model + CONTEXT)
     size, wide = place_of(head), padded_head(head)
@@ -126,8 +109,9 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
     values = load_word(job + VALUES) + 4 * group * context * wide
     seen = load_word(load_word(job + POSITION)) + 1  # the end of what activation 0 sees; `start` is its first position
     start = seen - load_word(model + WINDOW)
-    for member in range((end - row) * unit):
-        clear(scratch + size * member, wide)
+    for here in range(row, end):
+        for member in range(unit):
+            clear(scratch + size * (unit * (here - row) + member), wide, load_word(model + SINKS), each + member)
     for tile in range(max(0, start + row) >> 6 << 6, seen + end - 1, 64):
         first, last = max(row, tile - seen + 1), min(end, tile + 64 - start)
         for here in range(first, last):
@@ -135,7 +119,7 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
             q = load_word(job + INPUT) + here * load_word(job + INPUT_STRIDE) + 4 * each * head
             for member in range(unit):
                 at, mine, count = keys + 4 * tile * head, place + size * member, seen + here - tile
-                look(q + 4 * member * head, at, count, start + here - tile, head, load_float(model + SCALE), mine)
+                look(q + 4 * member * head, at, count, start + here - tile, model, mine, bound)
         for here in range(first, last):
             place = scratch + size * unit * (here - row)
             for member in range(unit):
@@ -147,18 +131,18 @@ def attend_unit(model: int, job: int, row: int, end: int, each: int, scratch: in
             finish(place + size * member, head, out + 4 * member * head)
 
 
-def clear(place: int, wide: int) -> None:
-    """Clears a query's place: it has seen nothing yet."""
-    store_float(place + MOST, LOW)
-    store_float(place + TOTAL, np.float32(0))
+def clear(place: int, wide: int, sinks: int, head: int) -> None:
+    """Clears a query's place: it has seen nothing yet but the sink of its head, where there are some."""
+    store_float(place + MOST, load_float(sinks + 4 * head) if sinks else LOW)
+    store_float(place + TOTAL, np.float32(1) if sinks else np.float32(0))
     for column in range(0, wide, 16):
         store(place + SUMS + 4 * column, no_floats())
 
 
-def look(q: int, k: int, count: int, skip: int, head: int, scale: np.float32, place: int) -> None:
+def look(q: int, k: int, count: int, skip: int, model: int, place: int, bound: Bound) -> None:
     """Computes the weights of a tile's positions; those from `skip` to `count` count. The total shrinks by SHRINK."""
-    before = load_float(place + MOST)
-    most = score(q, k, count, head, scale, place)
+    before, head = load_float(place + MOST), load_word(model + HEAD)
+    most = bound(model, place, score(q, k, count, head, load_float(model + SCALE), place))
     if skip > 0:
         most = pass_over(place, skip)
     top = max(before, most)
@@ -168,6 +152,22 @@ def look(q: int, k: int, count: int, skip: int, head: int, scale: np.float32, pl
     store_float(place + TOTAL, load_float(place + TOTAL) * shrink + weigh(place, top, count))
     for lane in range(0, 4 * skip, 4):  # their weights were next to nothing: e^-87
         store_float(place + lane, np.float32(0))
+
+
+def unbounded(model: int, scores: int, most: np.float32) -> np.float32:
+    """Leaves 64 scores as they are; returns the largest, which is `most`."""
+    return most
+
+
+def soften(model: int, scores: int, most: np.float32) -> np.float32:
+    """Replaces 64 scores by c tanh(score / c); returns the largest. LOW becomes -c, and no score is smaller."""
+    cap, top = floats_of(load_float(model + SOFTCAP)), floats_of(LOW)
+    for at in range(scores, scores + 256, 64):
+        softened = multiply(cap, tanh(divide(load_floats(at), cap)))
+        store(at, softened)
+        top = larger(top, softened)
+    highest: np.float32 = largest(top)
+    return highest
 
 
 def pass_over(scores: int, skip: int) -> np.float32:

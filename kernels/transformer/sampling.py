@@ -7,7 +7,7 @@ import numpy as np
 from fourcc.kernels.simd.arithmetic import divide, floats_of, larger, largest, subtract
 from fourcc.kernels.simd.elementary import first_lanes, rounded_exponential
 from fourcc.kernels.simd.memory import load_float, load_floats, load_word, store
-from fourcc.kernels.transformer.norms_and_gate import INPUT, OUTPUT, SCALE, WIDTH
+from fourcc.kernels.transformer.fields import INPUT, OUTPUT, SCALE, WIDTH
 
 LOWEST = np.float32(-np.inf)
 

@@ -23,9 +23,9 @@ from fourcc.arrays import Floats
 from fourcc.calibration.calibration import Calibration
 from fourcc.calibration.ranges import ranges_of
 from fourcc.models.evaluation import EvaluatedModel, Evaluation, common_context, measure, read_text
-from fourcc.models.llama import Llama
 from fourcc.models.model import ActivationMode, Model
 from fourcc.models.opening import open_to_run
+from fourcc.models.transformer import Transformer
 from fourcc.models.windows import Protocol
 from fourcc.policy import Policy
 
@@ -65,7 +65,7 @@ def opened(path: Path, way: Way, tokenizer: Path | None, stack: ExitStack) -> Mo
     return model
 
 
-def turns(networks: Mapping[str, Llama], rounds: int) -> dict[str, list[tuple[float, float]]]:
+def turns(networks: Mapping[str, Transformer], rounds: int) -> dict[str, list[tuple[float, float]]]:
     """Rates of reading a prompt and of generating, in tokens a second, of each network by turns."""
     rates: dict[str, list[tuple[float, float]]] = {name: [] for name in networks}
     for number in range(rounds + 1):

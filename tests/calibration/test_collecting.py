@@ -18,10 +18,10 @@ from fourcc.calibration.layout import About
 from fourcc.calibration.partial_file import MARK_BYTES, SUFFIX
 from fourcc.calibration.reading import open_calibration
 from fourcc.errors import InputError, UsageError
-from fourcc.models.llama import Llama
+from fourcc.models.transformer import Transformer
 from fourcc.models.windows import Window
-from tests.running.test_llama import TOKENS, Case, case
 from tests.running.test_staged import inputs
+from tests.running.test_transformer import TOKENS, Case, case
 
 WINDOWS = (Window(tuple(TOKENS[:40])), Window(tuple(TOKENS[40:300])), Window(tuple(TOKENS[7:8])))
 READ = sum(len(window.tokens) for window in WINDOWS)
@@ -36,9 +36,9 @@ def work(windows: tuple[Window, ...] = WINDOWS, *, hessian: bool = True, merged:
     return Work(About("12" * 16, texts, tokens, 400), windows, hessian, merged)
 
 
-def network(model: Case, threads: int = 1) -> Llama:
+def network(model: Case, threads: int = 1) -> Transformer:
     """A model, ready to run."""
-    return Llama(model.architecture, model.quantized().get, threads=threads)
+    return Transformer(model.architecture, model.quantized().get, threads=threads)
 
 
 def collected(path: Path, asked: Work, threads: int = 1, model: Case | None = None) -> Calibration:

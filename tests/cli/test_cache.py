@@ -96,7 +96,7 @@ def test_a_folder_above_may_not_be_entered(run: Runner, tmp_path: Path, monkeypa
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> dict[str, KernelFunction]:
     """All that a build has to do: two kernels that compile quickly."""
-    two = {name: precompiling.shared_kernels()[name] for name in ("add_to", "gate")}
+    two = {name: precompiling.shared_kernels()[name] for name in ("add_to", "gate_silu")}
     monkeypatch.setattr(precompiling, "shared_kernels", lambda: two)
     monkeypatch.setattr(precompiling, "kernels_of_format", lambda _: {})
     return two
@@ -160,13 +160,34 @@ def test_built_is_all_that_a_run_needs(model: Path) -> None:
     assert done.stdout.splitlines()[-1] == "0 []", done.stderr
 
 
+NETWORKS = """
+from fourcc.compute import precompiling
+from fourcc.kernels.compiler import jit, object_cache
+from fourcc.networks import NETWORKS
+from fourcc.plugins.registry import registry
+from tests.running.made_networks import honest, logits, tensors
+for network in NETWORKS.values():
+    if "n_experts" not in network.keys:
+        logits(network, honest(network), tensors(network, honest(network), optional=True))
+built = {each.key for each in precompiling.needed(["F32"], registry.__getitem__)}
+print([jit._name(kernel) for kernel in jit._compiled if object_cache.fingerprint(kernel) not in built])
+"""
+
+
+@pytest.mark.thorough
+def test_built_is_all_that_networks_without_experts_need(root: Path) -> None:
+    """Products of experts are made for each format, when they are first run."""
+    done = subprocess.run([sys.executable, "-c", NETWORKS], cwd=root, capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1:] == ["[]"], done.stdout + done.stderr
+
+
 SMALL = """
 import os, sys
 from fourcc.cli import app
 from fourcc.compute import precompiling
 from fourcc.kernels.compiler import jit
 def run(given):
-    for name in ("add_to", "gate", "add_bias")[: int(os.environ["KERNELS"])]:
+    for name in ("add_to", "gate_silu", "add_bias")[: int(os.environ["KERNELS"])]:
         jit.compiled(precompiling.shared_kernels()[name])
     return 0
 app.build = run

@@ -14,7 +14,7 @@ import pytest
 import fourcc
 from fourcc.cli.app import COMMANDS
 from fourcc.container.reader import ModelFile
-from fourcc.models.llama import Llama
+from fourcc.models.transformer import Transformer
 from tests.cli.making import ODD, Run, Runner
 
 OTHERS = ("layers.1.feed_forward.w2", "norm")  # a matrix that is used as it is stored, and a vector
@@ -155,15 +155,15 @@ def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], None]],
     monkeypatch.setattr("sys.stdin", None)
 
     def at(act: Callable[[], None]) -> None:
-        calls, forward = [0], Llama.forward
+        calls, forward = [0], Transformer.forward
 
-        def acting(self: Llama, tokens: list[int], **how: bool) -> object:
+        def acting(self: Transformer, tokens: list[int], **how: bool) -> object:
             calls[0] += 1
             if calls[0] == 3:
                 act()
             return forward(self, tokens, **how)
 
-        monkeypatch.setattr(Llama, "forward", acting)
+        monkeypatch.setattr(Transformer, "forward", acting)
 
     return at
 
@@ -256,14 +256,14 @@ def test_what_fails_because_the_file_changed_says_so(
 
 CUTTING = """
 import os, sys
-from fourcc.models.llama import Llama
-forward, calls = Llama.forward, [0]
+from fourcc.models.transformer import Transformer
+forward, calls = Transformer.forward, [0]
 def cutting(self, *given, **how):
     calls[0] += 1
     if calls[0] == 3:
         os.truncate(PATH, LENGTH)
     return forward(self, *given, **how)
-Llama.forward = cutting
+Transformer.forward = cutting
 from fourcc.cli.app import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -14,14 +14,14 @@ from fourcc.encoding import encode
 from fourcc.errors import PluginError, SlowProductsWarning
 from fourcc.format import Format, Sparse, Turn
 from fourcc.geometry import Geometry
-from fourcc.models.llama import Llama
+from fourcc.models.transformer import Transformer
 from fourcc.qmatrix import QMatrix
 from tests.compute.beside_blocks import BOTH, CALLS, PLAIN, SPARSE, TURN, TURNED, all_installed, shifted, sparse_weights
 from tests.core.fakes import installed
 from tests.examples import examples
 from tests.kernels.bounds import float_bound
 from tests.kernels.other_targets import on_any_processor, passes
-from tests.running.test_llama import TOKENS, case, relative, slow_logits
+from tests.running.test_transformer import TOKENS, case, relative, slow_logits
 
 KINDS = [TURNED, SPARSE, BOTH]
 COUNTS = (1, 2, 3, 4, 5, 8, 17, 64)
@@ -127,7 +127,7 @@ def test_a_model_gives_the_logits_of_its_decoded_weights(fmt: Format, threads: i
     quantized = model.quantized(str(fmt.tag))
     decoded = {name: q.decode().astype(np.float64).reshape(q.shape) for name, q in quantized.items()}
     wanted = slow_logits(attrs.evolve(model, weights=decoded), TOKENS[:20])
-    network = Llama(model.architecture, quantized.get, threads=threads)
+    network = Transformer(model.architecture, quantized.get, threads=threads)
     assert relative(network.forward(TOKENS[:20], every=True), wanted) < 1e-5
     assert relative(network.exactly().forward(TOKENS[:20], every=True), wanted) < 1e-5
     network.reset()
@@ -139,7 +139,7 @@ def test_matrices_that_turn_alike_share_the_work() -> None:
     """A layer's queries, keys and values have equal factors; a matrix with others turns by itself."""
     model = case("grouped heads")
     quantized = model.quantized(str(TURNED.tag))
-    network = Llama(model.architecture, quantized.get)
+    network = Transformer(model.architecture, quantized.get)
     CALLS.clear()
     network.forward([1])
     assert len(CALLS) == 4 * model.architecture.n_layers + 1  # q, k, v; o; gate, up; down; and the logits
@@ -147,7 +147,7 @@ def test_matrices_that_turn_alike_share_the_work() -> None:
     factors = quantized[name].parts["by"] + 1
     other = attrs.evolve(quantized[name], parts={**quantized[name].parts, "by": factors})
     CALLS.clear()
-    Llama(model.architecture, (quantized | {name: other}).get).forward([1])
+    Transformer(model.architecture, (quantized | {name: other}).get).forward([1])
     assert len(CALLS) == 4 * model.architecture.n_layers + 2
 
 
@@ -164,7 +164,7 @@ def test_what_a_turn_raises_in_a_program_is_raised_once(jit: bool, monkeypatch: 
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "0" if jit else "1")
     with installed(attrs.evolve(TURNED, tag="Tfax", turn=attrs.evolve(TURN, forward=forward))):
         model = case("grouped heads", n_layers=1, vocab_size=20, hidden_dim=16)
-        network = Llama(model.architecture, model.quantized("Tfax").get)
+        network = Transformer(model.architecture, model.quantized("Tfax").get)
         before = network.forward([1]).copy()
         network.reset()
         fails.append(True)
@@ -185,7 +185,7 @@ def test_an_interrupt_in_a_turn_is_no_error_of_the_format() -> None:
 
     with installed(attrs.evolve(TURNED, tag="Tkbx", turn=attrs.evolve(TURN, forward=forward))):
         model = case("grouped heads", n_layers=1)
-        network = Llama(model.architecture, model.quantized("Tkbx").get)
+        network = Transformer(model.architecture, model.quantized("Tkbx").get)
         with pytest.raises(KeyboardInterrupt):
             network.forward([1])
 

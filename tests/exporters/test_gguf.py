@@ -329,7 +329,7 @@ def test_scaled_rotations(tmp_path: Path, scaling: dict[str, object]) -> None:
     written(tmp_path, "config.json", config(h, rope_scaling=scaling))
     export(tmp_path / "model.safetensors", tmp_path / "out.gguf")
     with open_source(tmp_path / "model.safetensors") as before, open_source(tmp_path / "out.gguf") as after:
-        turns = [Architecture.of("llama", source.hyper).frequencies() for source in (before, after)]
+        turns = [Architecture.of("llama", source.hyper).turns.frequencies() for source in (before, after)]
         assert after.hyper["rope_scaling.type"] == ("linear" if scaling["rope_type"] == "linear" else "factors")
         assert all(np.array_equal(decoded(before)[name], array) for name, array in decoded(after).items())
     np.testing.assert_allclose(turns[1], turns[0], rtol=3e-7)

@@ -7,6 +7,7 @@ import attrs
 import msgpack
 import numpy as np
 import pytest
+from fourcc.sources.gguf_llama import FREQUENCIES
 from gguf import GGUFReader
 
 import fourcc
@@ -18,7 +19,6 @@ from fourcc.exporters.export import check_targets, execute_export, plan_export
 from fourcc.models.architecture import Architecture
 from fourcc.policy import Policy
 from fourcc.sources import open_source, tokenizer
-from fourcc.sources.gguf_llama import FREQUENCIES
 from fourcc.sources.gguf_metadata import BLOB
 from fourcc.sources.source import Source
 from tests.sources.writers import (
@@ -247,7 +247,7 @@ def compare(before: Source, after: Source, kind: str) -> None:
         reader = GGUFReader(after.path)
         assert {t.name for t in reader.tensors} - {FREQUENCIES} == {t.source_name for t in after.tensors}
     if scaled:
-        turns = [Architecture.of("llama", each.hyper).frequencies() for each in (before, after)]
+        turns = [Architecture.of("llama", each.hyper).turns.frequencies() for each in (before, after)]
         np.testing.assert_allclose(turns[1], turns[0], rtol=1e-6)
 
 

@@ -71,11 +71,13 @@ def layer() -> Iterator[tuple[str, bytes]]:
     import numpy as np
 
     from fourcc import encode
-    from fourcc.compute.programs import Buffer, Program, Sizes
+    from fourcc.compute.buffers import Buffer, Sizes
+    from fourcc.compute.layer_steps import AttentionOptions
+    from fourcc.compute.programs import Program
     from fourcc.compute.softmax import Softmax
 
     drawn = partial(np.random.default_rng(4).standard_normal, dtype=np.float32)
-    sizes = Sizes(4, 2, 16, 8, drawn((8, 16)), 1e-5)
+    sizes = Sizes(4, 2, 16, 8, 1e-5, 0.3, softcap=2.0)
     x, y, q, k, v, out = buffers = [Buffer(3, width) for width in (64, 64, 64, 32, 32, 64)]
     program = Program(3, sizes, np.array([2]), 1)
     packed = {rows: encode(drawn((rows, 64)), "Q8_0").packed for rows in (32, 64)}
@@ -86,10 +88,18 @@ def layer() -> Iterator[tuple[str, bytes]]:
     program.norm(x, ones[0], y)
     program.product(y, [(packed[64], q), (packed[32], k), (packed[32], v)])
     program.norm_heads(ones[1], q)
+    program.norm_heads(ones[1], k, kind="layer", of_each=True)
     program.bias(ones[2], k)
-    program.attend(q, k, v, caches, out, window=4)
+    program.attend(q, k, v, caches, out, AttentionOptions(drawn((8, 8)), 4, sinks=ones[2]))
     program.add(x, out)
+    program.add_scaled(y, out, 0.5)
+    program.norm(out, ones[0], out, kind="layer", bias=ones[1])
     program.gate(out, q, y)
+    program.activate("gelu", y, None, y)
+    program.activate("gelu_tanh", y, q, y)
+    program.clamped_gate(y, out, y, limit=0.5, alpha=1.7)
+    program.scale(y, 3)
+    program.soft_cap(y, 2)
     program.norm(y, ones[0], x, only_last=True)
     program.run()
     for number, buffer in enumerate(buffers):

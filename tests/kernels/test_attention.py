@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fourcc.arrays import Array
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.buffers import Buffer, Sizes
+from fourcc.compute.layer_steps import AttentionOptions
+from fourcc.compute.programs import Program
 from tests.examples import examples
 
 EPSILON = 2.0**-23
@@ -22,26 +24,41 @@ def rotation(context: int, head: int) -> Array:
 
 
 def rotated(x: Array, turns: Array) -> Array:
-    """Adjacent pairs of (activations, heads, head), rotated, float64."""
-    half = x.shape[-1] // 2
-    cosine, sine = turns[:, None, :half].astype(float), turns[:, None, half:].astype(float)
-    out = np.empty(x.shape)
-    out[..., ::2] = x[..., ::2] * cosine - x[..., 1::2] * sine
-    out[..., 1::2] = x[..., ::2] * sine + x[..., 1::2] * cosine
+    """Adjacent pairs of the first columns of (activations, heads, head), rotated, float64; the others as they are."""
+    turned = turns.shape[1]
+    cosine, sine = turns[:, None, : turned // 2].astype(float), turns[:, None, turned // 2 :].astype(float)
+    a, b, out = x[..., :turned:2], x[..., 1:turned:2], x.copy()
+    out[..., :turned:2] = a * cosine - b * sine
+    out[..., 1:turned:2] = a * sine + b * cosine
     return out
 
 
-def truth(q: Array, k: Array, v: Array, turns: Array, window: int | None = None) -> Array:
+def truth(
+    q: Array,
+    k: Array,
+    v: Array,
+    turns: Array,
+    window: int | None = None,
+    *,
+    scale: float | None = None,
+    softcap: float = 0,
+    sinks: Array | None = None,
+) -> Array:
     """Causal attention of (activations, heads, head) over (activations, kv heads, head), float64.
 
     With a window, position i sees j where i - window < j <= i.
     """
     group = q.shape[1] // k.shape[1]
     q, k = rotated(q.astype(float), turns), np.repeat(rotated(k.astype(float), turns), group, axis=1)
-    scores = np.einsum("ihd,jhd->hij", q, k) / np.sqrt(q.shape[2])
+    scores = np.einsum("ihd,jhd->hij", q, k) * (1 / np.sqrt(q.shape[2]) if scale is None else scale)
+    if softcap:
+        scores = softcap * np.tanh(scores / softcap)
     scores[:, np.triu(np.ones(scores.shape[1:], bool), 1)] = -np.inf
     if window is not None:
         scores[:, np.tril(np.ones(scores.shape[1:], bool), -window)] = -np.inf
+    if sinks is not None:  # one more column, whose weights go to no value
+        column = np.broadcast_to(sinks.astype(float)[:, None, None], (*scores.shape[:2], 1))
+        scores, v = np.concatenate([scores, column], axis=2), np.concatenate([v, np.zeros_like(v[:1])])
     weights = np.exp(scores - scores.max(2, keepdims=True))
     return np.einsum("hij,jhd->ihd", weights / weights.sum(2, keepdims=True), np.repeat(v.astype(float), group, axis=1))
 
@@ -50,10 +67,22 @@ class Attention:
     """Attention of one layer over several calls."""
 
     def __init__(
-        self, heads: int, kv_heads: int, head: int, context: int, threads: int, window: int | None = None
+        self,
+        heads: int,
+        kv_heads: int,
+        head: int,
+        context: int,
+        threads: int,
+        window: int | None = None,
+        *,
+        scale: float | None = None,
+        softcap: float = 0,
+        table: Array | None = None,
+        sinks: Array | None = None,
     ) -> None:
-        self.window = window
-        self.sizes = Sizes(heads, kv_heads, head, context, rotation(context, head), 1e-5)
+        table = rotation(context, head) if table is None else table
+        self.options = AttentionOptions(table, window, sinks)
+        self.sizes = Sizes(heads, kv_heads, head, context, 1e-5, scale, softcap)
         self.caches = self.sizes.caches(1)[0]
         self.at, self.threads = np.zeros(1, np.int64), threads
 
@@ -63,7 +92,7 @@ class Attention:
         buffers = [self.filled(each) for each in (q, k, v)]
         out = Buffer(count, q.shape[1] * q.shape[2])
         program = Program(count, self.sizes, self.at, self.threads)
-        program.attend(*buffers, self.caches, out, self.window)
+        program.attend(*buffers, self.caches, out, self.options)
         program.run()
         self.at += count
         return out.floats[:, : out.width].reshape(q.shape).copy()
@@ -106,7 +135,7 @@ def test_attention(seed: int, groups: tuple[int, int], head: int, calls: list[in
     ends = np.cumsum(calls)[:-1]
     pieces = zip(np.split(q, ends), np.split(k, ends), np.split(v, ends), strict=True)
     found = np.concatenate([attention(*some) for some in pieces])
-    check(found, truth(q, k, v, attention.sizes.rotation[:count]), q, k, v)
+    check(found, truth(q, k, v, attention.options.rotation[:count]), q, k, v)
 
 
 @examples(80)
@@ -126,7 +155,40 @@ def test_windows(seed: int, groups: tuple[int, int], head: int, calls: list[int]
     ends = np.cumsum(calls)[:-1]
     pieces = zip(np.split(q, ends), np.split(k, ends), np.split(v, ends), strict=True)
     found = np.concatenate([attention(*some) for some in pieces])
-    check(found, truth(q, k, v, attention.sizes.rotation[:count], window), q, k, v)
+    check(found, truth(q, k, v, attention.options.rotation[:count], window), q, k, v)
+
+
+@examples(60)
+@given(
+    seed=st.integers(0, 2**32),
+    groups=st.sampled_from([(1, 1), (6, 6), (8, 1), (9, 3)]),
+    sizes=st.sampled_from([(2, 0), (10, 4), (16, 16), (24, 6), (64, 16), (80, 32)]),
+    call=st.integers(1, 90),
+    scores=st.tuples(st.sampled_from([None, 1.0, 0.02]), st.sampled_from([0, 0.5, 5.0, 50.0])),
+    sunk=st.sampled_from([None, -60.0, 0.0, 3.0, 90.0]),
+    window=st.sampled_from([None, 1, 30, 64, 100]),
+)
+def test_caps_sinks_and_heads_that_turn_in_part(
+    seed: int,
+    groups: tuple[int, int],
+    sizes: tuple[int, int],
+    call: int,
+    scores: tuple[float | None, float],
+    sunk: float | None,
+    window: int | None,
+) -> None:
+    """A layer's own table turns some columns of a head, or none; sinks are each head's own."""
+    count, (heads, kv_heads), (head, turned), (scale, softcap) = 100 + call, groups, sizes, scores
+    q, k, v = drawn(seed, count, heads, kv_heads, head)
+    k /= 4
+    table = rotation(count, turned)
+    sinks = None if sunk is None else np.float32(sunk) + np.arange(heads, dtype=np.float32)
+    asked = {"scale": scale, "softcap": softcap, "sinks": sinks}
+    attention = Attention(heads, kv_heads, head, count, 2, window, table=table, **asked)
+    pieces = zip(np.split(q, [call]), np.split(k, [call]), np.split(v, [call]), strict=True)
+    found = np.concatenate([attention(*some) for some in pieces])
+    size = 1 if scale is None else scale * np.sqrt(head)
+    check(found, truth(q, k, v, table, window, **asked), q * np.float32(size), k, v)
 
 
 @pytest.mark.parametrize("window", [1, 16, 64, 70])
@@ -163,7 +225,7 @@ def test_flat_and_pointed_weights(scale: float) -> None:
     k[1:] = k[0] = 1
     q[...] = np.float32(scale)
     attention = Attention(2, 1, 16, 70, 1)
-    attention.sizes.rotation[:, :8], attention.sizes.rotation[:, 8:] = 1, 0  # no turn
+    attention.options.rotation[:, :8], attention.options.rotation[:, 8:] = 1, 0  # no turn
     if scale > 1:
         k[40] = 2
     found = attention(q, k, v)[-1]

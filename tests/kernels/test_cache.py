@@ -98,9 +98,10 @@ def test_a_kernel_is_compiled_once(cache: Path) -> None:
 IN_ORDER = """
 import sys
 from fourcc.kernels.compiler import jit
-from fourcc.kernels.transformer.norms_and_gate import add_to, gate
+from fourcc.kernels.transformer.activations import GATED
+from fourcc.kernels.transformer.sums import add_to
 from fourcc.kernels.threads.thread_team import _open
-named = {"add_to": add_to, "gate": gate, "_open": _open}
+named = {"add_to": add_to, "gate": GATED["silu"], "_open": _open}
 for name in sys.argv[1:]:
     jit.compiled(named[name])
 """

@@ -83,7 +83,7 @@ ANY: dict[str, tuple[OperandKind, ...]] = {
     "store": (FLOATS, DOUBLES, INTS, BYTES),
 }
 ROUNDED_TWICE = {"multiply_add", "scaled_dot"}  # or once, as the machine can
-APPROXIMATE = {"exponential": 4, "rounded_exponential": 1}  # units in the last place
+APPROXIMATE = {"exponential": 4, "rounded_exponential": 1, "tanh": 4, "erf": 4}  # units in the last place
 UNSIGNED_ZERO = {"larger", "smaller", "largest", "largest_double"}  # of 0 and -0 either will do
 
 

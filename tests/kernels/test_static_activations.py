@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 
 from fourcc import compute, encode
 from fourcc.arrays import Array, Floats
+from fourcc.compute.buffers import Buffer, Sizes
 from fourcc.compute.packed import Packed
-from fourcc.compute.programs import Buffer, Program, Sizes
+from fourcc.compute.programs import Program
 from fourcc.kernels.descriptors import BLOCK, round_up
 from fourcc.kernels.kernel import FLOAT, Activation
 from fourcc.kernels.products import integer_gemm, scales_per_16
@@ -135,8 +136,7 @@ def test_a_program_quantizes_anew_for_each_set_of_ranges() -> None:
     matrix = packed("Q8_0")
     x, ranges = numbers(normal, 4, (1, 512)), np.full(16, 2, np.float32)
     several = [matrix.with_ranges(ranges), matrix.with_ranges(ranges.copy()), matrix, matrix.with_ranges(ranges)]
-    rotation = np.zeros((1, 2), np.float32)
-    program = Program(1, Sizes(1, 1, 2, 1, rotation, 1e-5), np.zeros(1, np.int64), 1)
+    program = Program(1, Sizes(1, 1, 2, 1, 1e-5), np.zeros(1, np.int64), 1)
     given, outs = Buffer(1, 512), [Buffer(1, 48) for _ in several]
     given.floats[:] = x
     program.product(given, list(zip(several, outs, strict=True)))
@@ -144,7 +144,7 @@ def test_a_program_quantizes_anew_for_each_set_of_ranges() -> None:
     program.run()
     for each, out in zip(several, outs, strict=True):
         assert out.floats[:1, :48].tobytes() == compute.matmul(each, x).tobytes()
-    exact = Program(1, Sizes(1, 1, 2, 1, rotation, 1e-5), np.zeros(1, np.int64), 1, exact=True)
+    exact = Program(1, Sizes(1, 1, 2, 1, 1e-5), np.zeros(1, np.int64), 1, exact=True)
     exact.product(given, list(zip(several, outs, strict=True)))
     exact.run()
     assert outs[0].floats[:1, :48].tobytes() == compute.matmul(matrix, x, exact=True).tobytes()

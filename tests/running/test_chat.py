@@ -8,10 +8,10 @@ from fourcc.encoding import encode
 from fourcc.errors import UsageError
 from fourcc.models.architecture import Architecture
 from fourcc.models.chat import Conversation
-from fourcc.models.llama import Llama
 from fourcc.models.sampling import Sampler
 from fourcc.models.templates import TEMPLATES
 from fourcc.models.tokenizers.llama2c import BOS, EOS, Llama2cTokenizer
+from fourcc.models.transformer import Transformer
 from fourcc.qmatrix import QMatrix
 
 VOCAB = 300
@@ -34,9 +34,9 @@ def weights() -> dict[str, QMatrix]:
 
 
 @pytest.fixture
-def network(weights: dict[str, QMatrix]) -> Llama:
+def network(weights: dict[str, QMatrix]) -> Transformer:
     """A network that has seen no token."""
-    return Llama(Architecture.of("llama", HYPER), weights.get, threads=1)
+    return Transformer(Architecture.of("llama", HYPER), weights.get, threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def tokenizer() -> Llama2cTokenizer:
 
 
 def slow_talk(  # the loop of llama2.c, one position after the other
-    network: Llama, tokenizer: Llama2cTokenizer, sampler: Sampler, system: str, messages: list[str], steps: int
+    network: Transformer, tokenizer: Llama2cTokenizer, sampler: Sampler, system: str, messages: list[str], steps: int
 ) -> list[list[int]]:
     """The tokens of each answer."""
     answers: list[list[int]] = []
@@ -78,7 +78,7 @@ def slow_talk(  # the loop of llama2.c, one position after the other
 @pytest.mark.parametrize("system", ["", "Be brief."])
 @pytest.mark.parametrize("seed", [1, 2, 3, 42])
 def test_a_seed_gives_llama2c_s_answers(
-    network: Llama, tokenizer: Llama2cTokenizer, temperature: float, system: str, seed: int
+    network: Transformer, tokenizer: Llama2cTokenizer, temperature: float, system: str, seed: int
 ) -> None:
     """All of them, as far as the context goes."""
     samplers = [Sampler.from_flags(VOCAB, temperature, 0.9, seed) for _ in range(2)]
@@ -95,7 +95,7 @@ def test_a_seed_gives_llama2c_s_answers(
     assert found == expected
 
 
-def test_some_answers_end_by_themselves(network: Llama, tokenizer: Llama2cTokenizer) -> None:
+def test_some_answers_end_by_themselves(network: Transformer, tokenizer: Llama2cTokenizer) -> None:
     """Some answers end before the context does; otherwise the comparison above would prove little."""
     talk = Conversation(network, tokenizer, TEMPLATES["llama2"], Sampler.from_flags(VOCAB, 1.0, 0.9, 1))
     talk.answer("Hello")
@@ -103,7 +103,7 @@ def test_some_answers_end_by_themselves(network: Llama, tokenizer: Llama2cTokeni
     assert not talk.over
 
 
-def test_an_answer_that_is_left_counts_as_ended(network: Llama, tokenizer: Llama2cTokenizer) -> None:
+def test_an_answer_that_is_left_counts_as_ended(network: Transformer, tokenizer: Llama2cTokenizer) -> None:
     """The next message is read behind its end, as after any other."""
     talk = Conversation(network, tokenizer, TEMPLATES["llama2"], Sampler.from_flags(VOCAB, 0.0, 0.9, 1))
     pieces = talk.say("Hello")
@@ -114,7 +114,7 @@ def test_an_answer_that_is_left_counts_as_ended(network: Llama, tokenizer: Llama
     assert again.tokens[:2] == (EOS, BOS)
 
 
-def test_a_message_that_does_not_fit_is_refused(network: Llama, tokenizer: Llama2cTokenizer) -> None:
+def test_a_message_that_does_not_fit_is_refused(network: Transformer, tokenizer: Llama2cTokenizer) -> None:
     """No token of it is read."""
     talk = Conversation(network, tokenizer, TEMPLATES["llama2"], Sampler.from_flags(VOCAB, 0.0, 0.9, 1))
     with pytest.raises(UsageError, match=r"the message does not fit: found \d+ tokens, expected at most 320"):
@@ -124,7 +124,7 @@ def test_a_message_that_does_not_fit_is_refused(network: Llama, tokenizer: Llama
 
 def test_the_end_of_the_context_is_told(weights: dict[str, QMatrix], tokenizer: Llama2cTokenizer) -> None:
     """A talk has as many tokens as the context holds, and one that is not read, as in llama2.c."""
-    small = Llama(Architecture.of("llama", HYPER), weights.get, context=24, threads=1)
+    small = Transformer(Architecture.of("llama", HYPER), weights.get, context=24, threads=1)
     talk = Conversation(small, tokenizer, TEMPLATES["llama2"], Sampler.from_flags(VOCAB, 5.0, 1.0, 5))
     tokens = [token for piece in talk.say("Hi") if not piece.prompt for token in piece.tokens]
     assert talk.over

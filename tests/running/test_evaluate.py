@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from fourcc.errors import InputError
 from fourcc.models import scoring
-from fourcc.models.llama import Llama
 from fourcc.models.scoring import ScoredModel, Scores, log_softmax, noise_floor, score, slices, tokens_at_once
 from fourcc.models.stages import BATCH
+from fourcc.models.transformer import Transformer
 from fourcc.models.windows import Cut, Protocol, Window
-from tests.running.test_llama import case
+from tests.running.test_transformer import case
 
 VOCABULARY = 11
 
@@ -36,7 +36,7 @@ class Fixed:
         return self.table[list(tokens)] if every else self.table[list(tokens)][-1:]
 
 
-def scored(model: Fixed | Llama, name: str = "m.bin") -> ScoredModel:
+def scored(model: Fixed | Transformer, name: str = "m.bin") -> ScoredModel:
     """A network, to be measured."""
     return ScoredModel(model, name)  # type: ignore[arg-type]
 
@@ -185,7 +185,7 @@ def test_a_vocabulary_of_262144_tokens_takes_bounded_memory() -> None:
     size = 262_144
     model = case("grouped heads", dim=8, hidden_dim=8, n_layers=1, n_heads=2, n_kv_heads=1, head_dim=4, vocab_size=size)
     tensors = model.quantized()
-    networks = [Llama(model.architecture, tensors.get, context=160) for _ in range(2)]
+    networks = [Transformer(model.architecture, tensors.get, context=160) for _ in range(2)]
     text = made(1, 150, tokens=size)
     tracemalloc.start()
     try:

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from fourcc.models.llama import Llama
-from tests.running.test_llama import Case, case, relative, slow_logits
+from fourcc.models.transformer import Transformer
+from tests.running.test_transformer import Case, case, relative, slow_logits
 
 TOKENS = [int(token) for token in np.random.default_rng(4).integers(0, 70, 90)]
 ROUNDING = ["Q8_0", "Q4_1", "Q8_A", "Q8_B", "Q4_0"]
 
 
-def small(tag: str) -> tuple[Case, Llama]:
+def small(tag: str) -> tuple[Case, Transformer]:
     """A model in a format, and its decoded weights in float64."""
     model = case("untied", dim=64, hidden_dim=96, n_heads=8, head_dim=8)
     quantized = model.quantized(tag)
     decoded = {name: q.decode().astype(np.float64) for name, q in quantized.items()}
-    return Case(model.architecture, decoded), Llama(model.architecture, quantized.get, threads=2)
+    return Case(model.architecture, decoded), Transformer(model.architecture, quantized.get, threads=2)
 
 
 @pytest.mark.parametrize("tag", [*ROUNDING, "F16", "BF16"])

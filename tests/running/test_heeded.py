@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.encoding import encode
 from fourcc.errors import FourccError, InputError, UsageError
-from fourcc.models.architecture import Architecture
-from fourcc.models.llama import Llama
 from fourcc.networks import NETWORKS, check
 from fourcc.networks.llama import LLAMA
+from fourcc.networks.network import Network
 from tests.container import forge
+from tests.running import made_networks
 from tests.sources.writers import (
-    Arrays,
     config,
     gguf,
     gguf_key,
@@ -143,7 +141,7 @@ ASKED: dict[str, list[Key]] = {
         ("hidden_act", "gelu"),
         ("logit_scale", 0.5),
         ("sliding_window", 3),
-        ("rope_scaling", {"rope_type": "yarn", "factor": 2.0}),
+        ("rope_scaling", {"rope_type": "ntk", "factor": 2.0}),
         ("rope_scaling", {"rope_type": "linear", "factor": 2.0, "partial_rotary_factor": 0.5}),
         ("rope_scaling", {"rope_type": "linear", "factor": 2.0, "beta_fast": 32}),
         ("anything", "at all"),
@@ -154,10 +152,9 @@ ASKED: dict[str, list[Key]] = {
         ("attention.scale", 0.5),
         ("attention.value_length", 8),
         ("attention.key_length", 0),
-        ("rope.scaling.type", "yarn"),
+        ("rope.scaling.type", "ntk"),
         ("rope.scaling.attn_factor", 0.5),
         ("rope.freq_base", 0.0),
-        ("rope.dimension_count", 2),
         ("logit_scale", 0.5),
         ("anything.else", "at all"),
     ],
@@ -165,9 +162,8 @@ ASKED: dict[str, list[Key]] = {
         ("expert_count", 8),
         ("hidden_act", "gelu"),
         ("rope_pairing", "halves"),
-        ("rope_scaling.type", "yarn"),
+        ("rope_scaling.type", "ntk"),
         ("rope_scaling.anything", 1),
-        ("rope_dim", 2),
         ("anything", "at all"),
     ],
 }
@@ -206,61 +202,91 @@ LLAMA3 = {
     "rope_scaling.high_freq_factor": 4.0,
     "rope_scaling.original_max_position_embeddings": 8,
 }
-FACTORS = {"rope_scaling.type": "factors", "rope_scaling.factors": [2.0, 3.0]}
-BESIDE = {  # what a key is heeded with
-    **dict.fromkeys(LLAMA3, LLAMA3),
-    "rope_scaling.factors": FACTORS,
-    "sliding_window_layers": {"sliding_window": 3},
+YARN = {"rope_scaling.type": "yarn", "rope_scaling.factor": 8.0, "rope_scaling.original_max_position_embeddings": 32}
+LONG = {
+    "rope_scaling.type": "longrope",
+    "rope_scaling.short_factor": [2.0, 3.0],
+    "rope_scaling.long_factor": [4.0, 6.0],
+    "rope_scaling.original_max_position_embeddings": 128,
 }
-CHANGED = {  # others are doubled
+BESIDE: dict[str, dict[str, object]] = {  # what a key is heeded with
+    **dict.fromkeys(LLAMA3, LLAMA3),
+    "rope_scaling.attention_factor": YARN,
+    "rope_scaling.beta_fast": YARN | {"rope_theta": 3.0},
+    "rope_scaling.beta_slow": YARN | {"rope_theta": 3.0},
+    "rope_scaling.truncate": YARN | {"rope_theta": 3.0},
+    "rope_scaling.mscale": YARN | {"rope_scaling.mscale_all_dim": 0.5},
+    "rope_scaling.mscale_all_dim": YARN | {"rope_scaling.mscale": 0.5},
+    "rope_scaling.short_factor": LONG,
+    "rope_scaling.long_factor": LONG | {"rope_scaling.original_max_position_embeddings": 8},
+    "rope_scaling.factors": {"rope_scaling.type": "factors", "rope_scaling.factors": [2.0, 3.0]},
+    "sliding_window_layers": {"sliding_window": 3},
+    "rope_local_theta": {"sliding_window": 3, "rope_local_theta": 20.0},
+}
+CHANGED: dict[str, object] = {  # others are doubled, or 0.5
     "tied_embeddings": True,
     "sliding_window": 2,
     "sliding_window_layers": [1, 0],
+    "rope_layers": [1, 0],
+    "expert_layers": [0, 1],
+    "parallel_residual": True,
+    "attention_scale": 0.3,
+    "expert_weights_normalized": True,
+    "expert_scores": "sigmoid",
     "rope_scaling.type": "linear",
     "rope_scaling.low_freq_factor": 0.25,
     "rope_scaling.factors": [5.0, 1.5],
+    "rope_scaling.short_factor": [5.0, 1.5],
+    "rope_scaling.long_factor": [5.0, 1.5],
+    "rope_scaling.mscale": 0.7,
+    "rope_scaling.mscale_all_dim": 0.7,
+    "rope_scaling.beta_fast": 1.5,
+    "rope_scaling.beta_slow": 3.0,
+    "rope_scaling.truncate": False,
     "rope_pairing": "halves",
     "rope_dim": 2,
     "hidden_act": "gelu",
     "seq_len": 2,
+    "n_experts_used": 3,
+    "gate_limit": 0.25,
 }
 
 
-def outcome(hyper: dict[str, object]) -> bytes | str:
+def outcome(network: Network, hyper: dict[str, object]) -> bytes | str:
     """Logits of the model under other hyper-parameters, or why it is refused."""
+    arrays = made_networks.tensors(network, made_networks.honest(network))
     try:
-        check("llama", hyper, {name: array.shape for name, array in TENSORS.items()})
-        return logits(hyper, TENSORS, [1, 2, 3, 4, 5, 6] * 2)
+        check(network.name, hyper, {name: array.shape for name, array in arrays.items()})
+        return made_networks.logits(network, hyper, arrays)
     except FourccError as error:
         return str(error)
 
 
-def logits(hyper: dict[str, object], tensors: Arrays, tokens: list[int]) -> bytes:
-    """Logits of the last token."""
-    network = Llama(Architecture.of("llama", hyper), {name: encode(a, "F32") for name, a in tensors.items()}.get)
-    return network.forward(tokens).tobytes()
-
-
-@pytest.mark.parametrize("key", LLAMA.keys)
-def test_every_key_that_is_heeded_changes_the_numbers(key: str) -> None:
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name, each in NETWORKS.items() for key in each.keys])
+def test_every_key_that_is_heeded_changes_the_numbers(name: str, key: str) -> None:
     """A declared key changes the logits, or is refused where the tensors contradict it; none is without effect."""
-    base = {**honest(), "seq_len": 64, "rope_theta": 10.0, **BESIDE.get(key, {})}
+    network = NETWORKS[name]
+    base = {**made_networks.honest(network), **BESIDE.get(key, {})}
     value = base.get(key)
-    changed = CHANGED[key] if key in CHANGED else 2 * value  # type: ignore[operator]  # a number
-    before, after = outcome(base), outcome({**base, key: changed})
+    changed = CHANGED[key] if key in CHANGED else 0.5 if value is None else 2 * value  # type: ignore[operator]
+    before, after = outcome(network, base), outcome(network, {**base, key: changed})
     assert isinstance(before, bytes), before
     assert after != before
 
 
-@pytest.mark.parametrize("template", LLAMA.tensors)
-def test_every_tensor_that_is_taken_changes_the_numbers(template: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "template"), [(name, template) for name, each in NETWORKS.items() for template in each.tensors]
+)
+def test_every_tensor_that_is_taken_changes_the_numbers(name: str, template: str) -> None:
     """Every tensor of the declaration changes the logits; optional ones are added first."""
-    shape = LLAMA.tensors[template].sizes(honest())
-    changed = np.random.default_rng(5).standard_normal(shape).astype("<f4")
-    before, after = (
-        logits(honest(), tensors, [1, 2, 3]) for tensors in (TENSORS, TENSORS | {template.replace("*", "1"): changed})
-    )
-    assert before != after
+    network = NETWORKS[name]
+    hyper = made_networks.honest(network)
+    arrays = made_networks.tensors(network, hyper)
+    tensor = network.tensors[template]
+    changed = np.random.default_rng(5).standard_normal(tensor.sizes(hyper)).astype("<f4")
+    layer = next(layer for layer in (1, 0) if tensor.is_in(layer, hyper))
+    before = made_networks.logits(network, hyper, arrays)
+    assert made_networks.logits(network, hyper, arrays | {template.replace("*", str(layer)): changed}) != before
 
 
 # -- impossible hyper-parameters
@@ -371,9 +397,8 @@ def test_untied_without_output(tmp_path: Path) -> None:
 
 def test_only_declared_networks_run() -> None:
     """Another architecture is refused by name; the table decides, so a new network is a new entry."""
-    assert set(NETWORKS) == {"llama"}
-    with pytest.raises(UsageError, match="found architecture gemma3, expected llama"):
-        check("gemma3", {})
+    with pytest.raises(UsageError, match="found architecture mamba, expected llama"):
+        check("mamba", {})
 
 
 def test_the_page_lists_every_key(root: Path) -> None:
@@ -383,4 +408,5 @@ def test_the_page_lists_every_key(root: Path) -> None:
     )
     rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
-    assert listed == {*LLAMA.keys, *LLAMA.information, "quantization"}  # which refuses every model
+    words = {word for network in NETWORKS.values() for word in (*network.keys, *network.information)}
+    assert listed >= {*words, "quantization"}  # which refuses every model

@@ -6,18 +6,21 @@ from numpy.typing import NDArray
 
 from fourcc.encoding import encode
 from fourcc.errors import UsageError
-from fourcc.models.llama import Llama
+from fourcc.models.architecture import Architecture
 from fourcc.models.staged import StagedNetwork
 from fourcc.models.stages import BATCH, Observer
-from tests.running.test_llama import TOKENS, Array, Case, case, every_kind, heads, relative, rms, turned
-from tests.running.test_llama import attention as slow_attention
+from fourcc.models.transformer import Transformer
+from fourcc.networks import NETWORKS
+from tests.running import made_networks
+from tests.running.test_transformer import TOKENS, Array, Case, case, every_kind, heads, relative, rms, turned
+from tests.running.test_transformer import attention as slow_attention
 
 LAYER = "layers.1."
 
 
 def staged(model: Case, tag: str = "F32", threads: int = 2) -> StagedNetwork:
     """A model's stages."""
-    return StagedNetwork(Llama(model.architecture, model.quantized(tag).get, threads=threads))
+    return StagedNetwork(Transformer(model.architecture, model.quantized(tag).get, threads=threads))
 
 
 class Seen:
@@ -48,11 +51,26 @@ def through(network: StagedNetwork, tokens: list[int], observe: Observer | None 
 def test_the_stages_together_are_the_exact_network(kind: str) -> None:
     """Bit for bit, in a window longer than a batch and in the shorter one after it."""
     model = case(kind)
-    network, exact = staged(model, "Q8_A"), Llama(model.architecture, model.quantized("Q8_A").get).exactly()
+    network, exact = staged(model, "Q8_A"), Transformer(model.architecture, model.quantized("Q8_A").get).exactly()
     assert len(TOKENS) > BATCH
     for tokens in (TOKENS, TOKENS[:37]):
         exact.reset()
         np.testing.assert_array_equal(through(network, tokens), exact.forward(tokens, every=True))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_stages_of_every_network(name: str) -> None:
+    """Bit for bit in a window longer than a batch; an observer sees what `inputs_of` says."""
+    hyper = {**made_networks.honest(NETWORKS[name]), "seq_len": BATCH + 3}
+    tensors = made_networks.tensors(NETWORKS[name], hyper, optional=True)
+    find = {tensor: encode(array, "F32") for tensor, array in tensors.items()}.get
+    exact = Transformer(Architecture.of(name, hyper), find, threads=1).exactly()
+    network, tokens = StagedNetwork(exact), [1 + number % 5 for number in range(BATCH + 3)]
+    seen: list[tuple[tuple[str, ...], int]] = []
+    logits = through(network, tokens, lambda names, x: seen.append((names, x.shape[1])))
+    np.testing.assert_array_equal(logits, exact.forward(tokens, every=True))
+    wanted = [network.inputs_of(number) for number in range(network.layers + 1)]
+    assert seen == [(each.names, each.cols) for inputs in wanted for each in 2 * inputs]
 
 
 @pytest.mark.parametrize("tag", ["F32", "Q4_0", "Q4_K", "Q8_A"])
@@ -126,7 +144,7 @@ def test_a_replaced_matrix_is_as_good_as_the_models_own(name: str) -> None:
     model = case("untied")
     quantized = model.quantized()
     other = encode(-model.weights[name].astype(np.float32), "Q8_A", name=name)
-    changed = Llama(model.architecture, (quantized | {name: other}).get).exactly()
+    changed = Transformer(model.architecture, (quantized | {name: other}).get).exactly()
     network = staged(model)
     before, replaced = through(network, TOKENS), {name: other.packed, "no.such": other.packed}
     hidden = network.embed(TOKENS, replaced=replaced)

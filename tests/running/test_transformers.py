@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fourcc
-from fourcc.models.llama import Llama
+from fourcc.models.transformer import Transformer
 from tests.running.oracle_cases import CASES, PLACES, TOKENS, weights
 from tests.sources.writers import safetensors, written
 
@@ -22,7 +22,7 @@ def stored(name: str) -> np.ndarray:
     return np.frombuffer(data, "<f4").reshape(len(PLACES), -1).astype(np.float64)
 
 
-def network(name: str, folder: Path, **changes: object) -> Llama:
+def network(name: str, folder: Path, **changes: object) -> Transformer:
     """The case's folder, converted and ready to run; keys that become None are left out."""
     written(folder, "model.safetensors", safetensors(weights(name)))
     written(folder, "config.json", {**CASES[name], **changes})

@@ -12,7 +12,7 @@ from gguf.quants import dequantize, quantize
 
 import fourcc
 from fourcc.dtypes import numpy_dtype
-from fourcc.errors import SourceError, UsageError
+from fourcc.errors import InputError, SourceError, UsageError
 from fourcc.models.architecture import Architecture
 from fourcc.plugins.registry import registry
 from fourcc.sources import open_source
@@ -318,7 +318,7 @@ def test_factors_of_the_rotation(tmp_path: Path) -> None:
         assert [tensor.name for tensor in source.tensors] == list(tensors)
         architecture = Architecture.of(source.architecture, source.hyper)
     plain = np.float32(1) / np.power(np.float32(10000), np.arange(0, 4, 2, dtype=np.float32) / np.float32(4))
-    assert np.array_equal(architecture.frequencies(), plain / factors)
+    assert np.array_equal(architecture.turns.frequencies(), plain / factors)
 
 
 def test_bad_factors_of_the_rotation(tmp_path: Path) -> None:
@@ -330,13 +330,14 @@ def test_bad_factors_of_the_rotation(tmp_path: Path) -> None:
 
 
 def test_rotation_of_a_part_of_a_head(tmp_path: Path) -> None:
-    """Known, carried, and refused by who would run it."""
+    """Known, carried, and run; refused where it is no number of columns of a head."""
     h, tensors = llama()
     more = [gguf_key("llama.rope.dimension_count", 4, 2), gguf_key("llama.attention.sliding_window", 4, 9)]
     with open_source(written(tmp_path, "m", gguf_llama(h, tensors, *more))) as source:
         assert (source.hyper["rope_dim"], source.hyper["sliding_window"]) == (2, 9)
-        with pytest.raises(UsageError, match="this model cannot be run: rope_dim: found 2, expected 4"):
-            Architecture.of(source.architecture, source.hyper)
+        assert Architecture.of(source.architecture, source.hyper).turns.columns == 2
+        with pytest.raises(InputError, match="rope_dim: found 6, expected an even number up to 4"):
+            Architecture.of(source.architecture, {**source.hyper, "rope_dim": 6})
 
 
 def test_numbers_that_are_given_for_each_layer(tmp_path: Path) -> None:

@@ -242,13 +242,13 @@ def test_incomplete_model_is_noted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "name", "note"),
     [
-        ({"model_type": "gpt2"}, "gpt2", "no Llama-family language model (model_type 'gpt2'): names are kept"),
-        ({"model_type": ["llama"]}, None, "no Llama-family language model (model_type ['llama']): names are kept"),
-        ({"model_type": None}, None, "no Llama-family language model (model_type None): names are kept"),
+        ({"model_type": "mamba"}, "mamba", "no language model of a family that is known here (model_type 'mamba'): names are kept"),
+        ({"model_type": ["llama"]}, None, "no language model of a family that is known here (model_type ['llama']): names are kept"),
+        ({"model_type": None}, None, "no language model of a family that is known here (model_type None): names are kept"),
         (
             {"architectures": ["LlamaForSequenceClassification"]},
             "LlamaForSequenceClassification",
-            "no Llama-family language model (architectures LlamaForSequenceClassification): names are kept",
+            "no language model of a family that is known here (architectures LlamaForSequenceClassification): names are kept",
         ),
         (
             {"quantization_config": {"quant_method": "awq"}},
@@ -511,19 +511,39 @@ def test_the_base_in_the_map_counts(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("spelled", "note"),
     [
-        ("_orig_mod.{}", "20 tensors have unknown names that begin with '_orig_mod.': "),
-        ("language_model.{}", "20 tensors have unknown names that begin with 'language_model.': "),
-        (
-            "base_model.model.{}",
-            "20 tensors have unknown names that begin with 'base_model.model.': ",
-        ),
+        ("_orig_mod.{}", "20 names are read without '_orig_mod.': _orig_mod.model.embed_tokens.weight as model.emb"),
+        ("language_model.{}", "20 names are read without 'language_model.': language_model.model.embed_tokens"),
+        ("model.language_model.{}", "20 names are read without 'model.language_model.': model.language_model.mod"),
+        ("_orig_mod.language_model.{}", "20 names are read without '_orig_mod.language_model.': _orig_mod.lang"),
     ],
 )
-def test_names_behind_a_prefix(tmp_path: Path, spelled: str, note: str) -> None:
-    """They are not guessed at, but reported."""
+def test_names_behind_a_wrapper(tmp_path: Path, spelled: str, note: str) -> None:
+    """Words that wrappers of models put before all names are passed over, and a note says so."""
     h, truth = llama()
     theirs = {spelled.format(name): array for name, array in to_hf(h, truth).items()}
     with open_source(save(tmp_path, theirs, config(h, tied=None))) as source:  # type: ignore[arg-type]
+        assert any(each.startswith(note) for each in source.notes), source.notes
+        found = decoded(source)
+    assert found.keys() == truth.keys()
+    assert all(np.array_equal(found[name], truth[name]) for name in truth)
+
+
+def test_names_without_the_family_s_word(tmp_path: Path) -> None:
+    """A model that was saved without its head lacks the word `model`; an output matrix would have none anyway."""
+    h, truth = llama(tied=True)
+    theirs = {name.removeprefix("model."): array for name, array in to_hf(h, truth).items()}
+    with open_source(save(tmp_path, theirs, config(h, tied=True))) as source:
+        note = "names are read with the words that the family puts before them: embed_tokens.weight as model.embed_tokens"
+        assert any(note in each for each in source.notes), source.notes
+        assert decoded(source).keys() == truth.keys()
+
+
+def test_names_behind_another_prefix(tmp_path: Path) -> None:
+    """They are not guessed at, but reported."""
+    h, truth = llama()
+    theirs = {f"base_model.model.{name}": array for name, array in to_hf(h, truth).items()}
+    with open_source(save(tmp_path, theirs, config(h, tied=None))) as source:  # type: ignore[arg-type]
+        note = "20 tensors have unknown names that begin with 'base_model.model.': "
         assert any(each.startswith(note) for each in source.notes), source.notes
 
 

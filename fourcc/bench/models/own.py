@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fourcc.bench.models.trial import ModelTrial, TrialOutcome, measured
-from fourcc.models.llama import Llama
 from fourcc.models.model import Model
+from fourcc.models.transformer import Transformer
 
 
 class Own:
     """A network that is ready to run."""
 
-    def __init__(self, network: Llama) -> None:
+    def __init__(self, network: Transformer) -> None:
         self._network = network
         self.vocab = network.architecture.vocab_size
         self.reset = network.reset

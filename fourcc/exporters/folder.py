@@ -1,0 +1,265 @@
+"""Export to a folder that transformers loads: weights in one file or in shards, and everything that describes them.
+
+The folder gets ``config.json``, the tokenizer's files as they came, ``generation_config.json`` and a model card.
+Weights are plain numbers (kind ``huggingface``), or matrices in another tool's layout, which the config states.
+Such a layout quantizes the matrices of linear modules: an embedding, whose rows are looked up, stays as it is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from fourcc.conversion.pipeline import Step
+from fourcc.errors import PluginError, UsageError, listed
+from fourcc.exporters import safetensors
+from fourcc.exporters.awq_layout import AWQ
+from fourcc.exporters.compressed_layout import COMPRESSED
+from fourcc.exporters.gptq_layout import GPTQ
+from fourcc.exporters.huggingface_config import CONFIG
+from fourcc.exporters.layout import ExportKind, Layout
+from fourcc.exporters.model_card import CardFacts, model_card
+from fourcc.exporters.shards import INDEX, FileTensor, placed
+from fourcc.exporters.weight_layout import HEAD, WEIGHT, LayoutWriter, is_float8, loading, module
+from fourcc.format import Format
+from fourcc.naming import HUGGING_FACE, split_name
+from fourcc.networks import NETWORKS
+from fourcc.networks.network import Network
+from fourcc.plugins.registry import registry
+from fourcc.policy import Policy, TensorInfo
+from fourcc.policy.amounts import amount
+from fourcc.settings import Params
+from fourcc.sources.about import BLOB as ABOUT
+from fourcc.sources.about import CARD, about_source
+from fourcc.sources.family_names import spelling_of
+from fourcc.sources.foreign_weights import KEY
+from fourcc.sources.generation_config import GENERATION
+from fourcc.sources.gguf_metadata import BLOB as KEYS
+from fourcc.sources.source import Source
+
+NAME = "huggingface"
+SHARD_BYTES = 5 * 10**9  # huggingface_hub's own limit, so that files of several sources are cut alike
+LAYOUTS = {layout.name: layout for layout in (COMPRESSED, AWQ, GPTQ)}
+SCHEME = "quantization_config"
+_SUMMARY = "a folder that transformers loads: numbers, decoded where they are in blocks"
+_ENDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+_LINEAR = ("attention.", "ffn.")  # starts of the roles of such matrices
+_SHOWN = 6  # names in a message
+
+
+@attrs.frozen
+class FolderOptions:
+    """The settings of a folder.
+
+    Attributes:
+        largest: bytes of tensors in one file.
+        policy: the text that gives the formats, for the card.
+        measured: lines on the quality of the whole model, for the card.
+        title: of the card, where the model has no name.
+    """
+
+    largest: int = SHARD_BYTES
+    policy: str = ""
+    measured: tuple[str, ...] = ()
+    title: str = "Model"
+
+
+def shard_bytes(text: str) -> int:
+    """The bytes of a folder's largest file that ``5GB`` spells. Raises UsageError."""
+    try:
+        number = int(amount(text))
+    except ValueError as error:
+        raise UsageError("no size of a file is spelled so", found=repr(text), expected="5GB, 500MB, 2GiB") from error
+    if number < 1:
+        raise UsageError("bad value of --max-shard-size", found=text, expected="at least a byte")
+    return number
+
+
+def folder_options(shard: str | None, output: Path | None, rules: Policy | None, measured: str = "") -> FolderOptions:
+    """The options of a folder.
+
+    Args:
+        shard: bytes of its largest file, such as ``5GB``; None: `SHARD_BYTES`.
+        output: the folder.
+        rules: that give the formats.
+        measured: a line on the quality of the whole model; empty: nothing was measured.
+
+    Raises:
+        UsageError: the bytes are misspelled.
+    """
+    largest = SHARD_BYTES if shard is None else shard_bytes(shard)
+    title = output.name if output is not None and output.name else "Model"
+    return FolderOptions(largest, "" if rules is None else rules.text, (measured,) if measured else (), title)
+
+
+def folder_kind(name: str, options: FolderOptions | None = None) -> ExportKind:
+    """The kind of folder of a name: `NAME`, or a key of `LAYOUTS`."""
+    settings, layout = options or FolderOptions(), LAYOUTS.get(name)
+    if layout is None:
+        lay_out_plain = partial(lay_out, None, settings)
+        holds, check = safetensors.holds, safetensors.check
+        return ExportKind(NAME, _SUMMARY, "", holds, lay_out_plain, check, decodes=True, folder=True)
+    return ExportKind(
+        name,
+        layout.summary,
+        "",
+        partial(_holds, layout),
+        partial(lay_out, layout, settings),
+        safetensors.check,
+        replacement=partial(_unquantized, layout),
+        folder=True,
+        blocks=_is_linear,
+    )
+
+
+def _holds(layout: LayoutWriter, fmt: Format, params: Params, shape: tuple[int, ...]) -> bool:
+    return safetensors.holds(fmt, params, shape) or layout.holds(fmt, params, shape)
+
+
+def _is_linear(tensor: TensorInfo) -> bool:
+    """Whether it is the matrix of a linear module; rows of an embedding are looked up, a router is another module."""
+    linear = any(role == "output" or role.startswith(_LINEAR) for role in tensor.roles)
+    return len(tensor.shape) == 2 and linear and "embedding" not in tensor.roles
+
+
+def _unquantized(layout: LayoutWriter, source: Source, steps: tuple[Step, ...], group: int | None) -> Policy:  # noqa: ARG001 - as any kind's
+    """The policy for tensors that are no matrix of a linear module: they stay as they are stored.
+
+    Raises:
+        UsageError: a matrix of a linear module is in a format that the layout has no place for.
+    """
+    lost = [step for step in steps if _is_linear(step.decision.tensor) and not _fits(layout, step)]
+    if lost:
+        tags = ", ".join(sorted({str(step.decision.tag) for step in lost}))
+        names = listed((step.source.name for step in lost), _SHOWN)
+        what = f"{layout.name} has no place for {len(lost)} tensor{'s' * (len(lost) != 1)} in {tags}: {names}"
+        hint = f"It holds matrices in {', '.join(_held_by(layout))}, whole groups in each row, and plain numbers."
+        raise UsageError(what, file=source.path, hint=hint)
+    return Policy.keep()
+
+
+def _fits(layout: LayoutWriter, step: Step) -> bool:
+    try:
+        fmt = registry[step.decision.tag]
+    except PluginError:  # missing or broken, so its layout is not known
+        return False
+    return _holds(layout, fmt, step.decision.params, step.source.shape)
+
+
+def _held_by(layout: LayoutWriter) -> list[str]:
+    """Tags of the formats whose blocks the layout holds, by a matrix that any of them fits."""
+    square = (1 << 12, 1 << 12)
+    fits = [fmt for fmt, _ in registry.working() if layout.holds(fmt, fmt.with_defaults(), square)]
+    return sorted(str(fmt.tag) for fmt in fits)
+
+
+def lay_out(layout: LayoutWriter | None, options: FolderOptions, source: Source, steps: tuple[Step, ...]) -> Layout:
+    """The layout of the folder."""
+    made = safetensors.described(source, steps)
+    tensors, quantized = _file_tensors(layout, source, made.steps)
+    beside = {name: data for name, data in made.beside.items() if name != CARD}
+    if CONFIG in beside:
+        beside[CONFIG] = _config(beside[CONFIG], layout, source, made.steps, quantized)
+    if GENERATION not in beside:
+        beside |= _generation(beside.get(CONFIG, b"{}"))
+    where = placed(tensors, options.largest)
+    beside |= {INDEX: where.index} if where.index else {}
+    facts = CardFacts(
+        about_source(source.blobs, source.path),
+        made.steps,
+        {name: sum(tensor.nbytes for tensor in some) for name, some in tensors.items()},
+        layout.name if layout is not None and quantized else None,
+        options.policy,
+        options.measured,
+        options.title,
+        loading() if layout is None else layout.load(quantized),
+    )
+    return Layout(
+        tuple(_uncopied(step) if step in quantized else step for step in made.steps),
+        where.places,
+        where.pieces,
+        where.nbytes,
+        beside,
+        tuple(_notes(layout, made)),
+        where.shards,
+        {step.source.name: layout.pack_of(step) for step in quantized} if layout is not None else {},
+        {CARD: partial(model_card, facts)},
+    )
+
+
+def _file_tensors(
+    layout: LayoutWriter | None, source: Source, steps: Iterable[Step]
+) -> tuple[dict[str, list[FileTensor]], list[Step]]:
+    """The tensors in the files of each step, and the steps that are quantized matrices."""
+    tensors, quantized = {}, []
+    for step in steps:
+        if layout is not None and layout.quantizes(step):
+            _refuse_no_module(source, step)
+            quantized.append(step)
+            tensors[step.source.name] = layout.tensors_of(step)
+        else:
+            tensors[step.source.name] = [safetensors.plain_tensor(step)]
+    return tensors, quantized
+
+
+def _refuse_no_module(source: Source, step: Step) -> None:
+    """Refuses a quantized matrix of which nothing says that a linear module multiplies with it."""
+    network = NETWORKS.get(source.architecture or "")
+    known = network is not None and _is_linear(step.decision.tensor) and not _transposed(network, step)
+    if known and step.source.name.endswith(WEIGHT) and len(step.source.shape) == 2:
+        return
+    what = "no linear module is known that takes this matrix, and such a layout quantizes only those"
+    hint = "--as says what plain numbers it becomes."
+    if is_float8(registry[step.decision.tag]) or source.architecture in NETWORKS:
+        raise UsageError(what, file=source.path, tensor=step.source.name, found=str(step.decision.tag), hint=hint)
+    found = f"architecture {source.architecture}"
+    raise UsageError(what, file=source.path, tensor=step.source.name, found=found, expected=", ".join(NETWORKS))
+
+
+def _transposed(network: Network, step: Step) -> bool:
+    """Whether the folder has a matrix with columns for rows: its module is no linear one."""
+    template = split_name(step.decision.tensor.name)[0]
+    return template in spelling_of(network).transposed.get(HUGGING_FACE, ())
+
+
+def _uncopied(step: Step) -> Step:
+    """The step, which is read part by part: its parts are not written as they lie in another container."""
+    return attrs.evolve(step, source=attrs.evolve(step.source, copy=None))
+
+
+def _config(
+    data: bytes, layout: LayoutWriter | None, source: Source, steps: Iterable[Step], quantized: list[Step]
+) -> bytes:
+    """The config, which says how matrices are quantized; what it said of other weights is gone."""
+    fields = json.loads(data)
+    if KEY not in source.hyper:  # else the tensors are as that scheme has them
+        fields.pop(SCHEME, None)
+    if layout is not None and quantized:
+        modules = {module(step) for step in quantized}
+        linear = [module(step) for step in steps if _is_linear(step.decision.tensor)]
+        others = [name for name in dict.fromkeys([*linear, HEAD]) if name not in modules]
+        fields[SCHEME] = layout.config(quantized, others)
+    return (json.dumps(fields, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _generation(config: bytes) -> dict[str, bytes]:
+    """The ``generation_config.json`` of a model that came without one: the tokens that begin and end a text."""
+    fields = json.loads(config)
+    said = {name: fields[name] for name in _ENDS if fields.get(name) is not None}
+    return {GENERATION: (json.dumps(said, indent=2) + "\n").encode()} if said else {}
+
+
+def _notes(layout: LayoutWriter | None, made: safetensors.Described) -> Iterable[str]:
+    """Notes on what is left out, and on what stays as it was stored though a format was given."""
+    for name in made.left_out:
+        if name not in (ABOUT, KEYS):  # the card tells what they say of the model
+            yield f"{name} is left out: it is not a file of Hugging Face's"
+    kept = [step for step in made.steps if step.decision.keep and step.decision.fallback_from is not None]
+    if layout is not None and kept:
+        tags = ", ".join(sorted({str(step.decision.tag) for step in kept}))
+        names = listed((step.source.name for step in kept), _SHOWN)
+        yield f"{names} stays in {tags} as it is stored: {layout.name} quantizes the matrices of linear modules"
