@@ -12,7 +12,7 @@ from fourcc.exporters.gguf_entries import PREFIX, key_of, keys_of
 from fourcc.exporters.gguf_head import GGUFKey
 from fourcc.exporters.gguf_json import has_a_kind, values_of_json
 from fourcc.exporters.gguf_scored import values_of_llama2c, values_of_sentencepiece
-from fourcc.models.tokenizers.gguf import chat_template
+from fourcc.models.jinja.stored import DEFAULT, templates_in
 from fourcc.models.tokenizers.gguf_fields import unpacked
 from fourcc.sources import tokenizer as blobs_of
 
@@ -46,8 +46,10 @@ def taken(blobs: Mapping[str, bytes], file: object) -> list[str]:
     if not tokenizers or blobs_of.CHAT_TEMPLATE not in blobs:
         return tokenizers
     # A template that came with a GGUF file's keys stays among them.
-    own = tokenizers == [blobs_of.GGUF] and chat_template(blobs[blobs_of.GGUF], f"{file} ({blobs_of.GGUF})")
-    return tokenizers if own else [*tokenizers, blobs_of.CHAT_TEMPLATE]
+    if tokenizers == [blobs_of.GGUF] and templates_in({blobs_of.GGUF: blobs[blobs_of.GGUF]}, file):
+        return tokenizers
+    others = [name for name in blobs if name.startswith(blobs_of.OTHER_TEMPLATES)]
+    return [*tokenizers, blobs_of.CHAT_TEMPLATE, *others]
 
 
 def _converted(name: str, blobs: Mapping[str, bytes], file: object) -> tuple[list[GGUFKey], list[str]]:
@@ -62,7 +64,10 @@ def _converted(name: str, blobs: Mapping[str, bytes], file: object) -> tuple[lis
 
 
 def _chat_template(blobs: Mapping[str, bytes], file: object) -> list[GGUFKey]:
-    """The key of a template that has its own file."""
+    """The keys of templates that are not among a GGUF file's: one of its own for each name."""
     if blobs_of.CHAT_TEMPLATE not in taken(blobs, file):
         return []
-    return [GGUFKey.of("tokenizer.chat_template", blobs[blobs_of.CHAT_TEMPLATE])]
+    key = "tokenizer.chat_template"
+    others = {name: text for name, text in templates_in(blobs, file).items() if name != DEFAULT}
+    named = [GGUFKey.of(f"{key}.{name}", text.encode()) for name, text in others.items()]
+    return [*named, GGUFKey.of(key, blobs[blobs_of.CHAT_TEMPLATE])]
