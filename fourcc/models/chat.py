@@ -86,7 +86,7 @@ class Conversation:
             prompt = self.template.prompt(self.tokenizer, self)
             kept = self._kept(prompt)
             ends = self.template.ends(self.tokenizer) | self.ends
-        except UsageError:
+        except BaseException:
             self.messages.pop()  # so that another message may follow
             raise
         yield from self._answer(text, prompt[kept:], kept, ends)

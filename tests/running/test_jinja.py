@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import datetime
+from importlib.metadata import PackageNotFoundError
 from typing import Any
 
 import pytest
@@ -173,10 +174,20 @@ def test_a_process_that_dies_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
         Renderer("x").render({})
 
 
-def test_without_jinja2(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the extra."""
-    monkeypatch.setattr(renderer, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"m: the package 'jinja2' is needed .*pip install 'fourcc\[chat\]'"):
+@pytest.mark.parametrize("found", ["3.1.5", "2.11", None])
+def test_without_jinja2(monkeypatch: pytest.MonkeyPatch, found: str | None) -> None:
+    """The error names the extra; so it does for a version whose sandbox has holes."""
+
+    def version(name: str) -> str:
+        if found is None:
+            raise PackageNotFoundError(name)
+        return found
+
+    monkeypatch.setattr(renderer, "version", version)
+    with pytest.raises(
+        UsageError,
+        match=r"m: the package 'jinja2', of version 3.1.6 or later, .*'fourcc\[chat\]'",
+    ):
         Renderer("x", "m").render({})
 
 

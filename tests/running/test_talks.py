@@ -157,6 +157,15 @@ def test_a_template_without_a_place_for_the_system(template: str, end: str) -> N
     assert talk.notes == ["the chat template takes no system prompt, so it stands before the first message"]
 
 
+def test_a_system_prompt_in_another_form_is_there() -> None:
+    """A template may show it as JSON, say; nothing is merged then."""
+    shown = "{{ messages[0].content | tojson if messages[0].role == 'system' }}" + SILENT
+    talk, network = talk_of(shown, "a<|im_end|>", system='Say "a".')
+    talk.answer("Hi")
+    assert OURS.text(network.held).startswith('"Say \\"a\\"."user\nHi')
+    assert talk.notes == []
+
+
 def test_a_talk_that_the_template_refuses() -> None:
     """In its own words; the talk goes on without the message."""
     talk, _ = talk_of(GEMMA, "a<end_of_turn>", "b<end_of_turn>")
