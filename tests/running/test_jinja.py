@@ -118,6 +118,31 @@ def test_a_process_renders_and_goes_on() -> None:
     run.close()
 
 
+def test_an_interrupted_run_leaves_no_answer_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next answer is that of the next job."""
+    run = Renderer("{{ x }}")
+    assert run.render({"x": "a"}).text == "a"
+    process = run._process
+    assert process is not None
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "stdout", Interrupting(process.stdout))
+        with pytest.raises(KeyboardInterrupt):
+            run.render({"x": "b"})
+    assert run.render({"x": "c"}).text == "c"
+    run.close()
+
+
+class Interrupting:
+    """A pipe at which a person presses Ctrl-C."""
+
+    def __init__(self, pipe: Any) -> None:
+        self.close = pipe.close
+
+    def readline(self) -> bytes:
+        """Never comes to its end."""
+        raise KeyboardInterrupt
+
+
 ENDLESS = {  # only the end of the process ends them
     "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}": "it did not end within 1 seconds",
     "{{ 'a' * 10 ** 11 }}": r"it takes more than 1024 MiB of memory",

@@ -101,6 +101,9 @@ class Renderer:
             line = process.stdout.readline()
         except BrokenPipeError:
             line = b""
+        except BaseException:
+            self.close()  # an answer that nobody has taken would be taken for the next one
+            raise
         finally:
             timer.cancel()
         if not line.endswith(b"\n"):
