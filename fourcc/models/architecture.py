@@ -78,7 +78,6 @@ class Architecture:
     residual_scale: float = 1.0
     output_scale: float = 1.0
     parallel_residual: bool = False
-    expert_layers: Sequence[int] | None = None
     n_experts: int | None = None
     n_experts_used: int | None = None
     expert_hidden_dim: int | None = None

@@ -1,7 +1,7 @@
 """Vocabularies that fourcc writes, in llama.cpp: its tool ``llama-tokenize`` gives the same tokens.
 
-The tool lies in the folder that ``FOURCC_LLAMA_CPP`` names. Not among the names are those whose rules llama.cpp's regular
-expressions hold only nearly (``gpt-4o``, ``tekken`` and their kin, beside combining marks), nor ``bert``, of which
+The tool lies in the folder that ``FOURCC_LLAMA_CPP`` names. Not among the names are those whose rules llama.cpp's
+regular expressions hold only nearly (``gpt-4o``, ``tekken`` and their kin, beside combining marks), nor ``bert``, of which
 llama.cpp takes no Hangul apart.
 """
 
