@@ -131,7 +131,11 @@ def imatrix(session: nox.Session) -> None:
 @nox.session
 def real(session: nox.Session) -> None:
     """Talk with SmolLM2 and measure it; cut texts with llama.cpp's vocabularies; the heads of the files say how."""
-    files = ("tests/lanes/test_smollm2.py", "tests/lanes/test_llama_cpp_vocabularies.py")
+    files = (
+        "tests/lanes/test_smollm2.py",
+        "tests/lanes/test_llama_cpp_vocabularies.py",
+        "tests/lanes/test_llama_cpp_written.py",
+    )
     session.run("python", "-m", "pytest", *files)
 
 
