@@ -64,7 +64,7 @@ def reused(file: ReadFile, head: Head, size_of: SizeOf) -> dict[int, str]:
 
 
 def _fork(number: int, tensors: Sequence[GgufTensor], room_of: dict[GgufTensor, int], head: Head) -> str | None:
-    """What the fork's type is called whose size all tensors have; None where there is none."""
+    """The name of the fork's type whose size all tensors have; None where there is none."""
     for kind, whose in FORKS[number]:
         if kind.nbytes and all(_fills(kind.stored_bytes(info.shape), room_of[info], head) for info in tensors):
             return f"{kind.name} of {whose} (ggml type {number}, {kind.block} weights in {kind.nbytes} bytes)"

@@ -48,7 +48,7 @@ def collected(
 
 
 def router_inputs(network: Transformer) -> np.ndarray:
-    """What the first layer's router is multiplied with in all windows, float32 (tokens, dim)."""
+    """The activations of the first layer's router in all windows, float32 (tokens, dim)."""
     staged, seen = StagedNetwork(network), []
 
     def observe(names: tuple[str, ...], x: np.ndarray, *_: int) -> None:

@@ -422,7 +422,7 @@ def test_the_chat_template(root: Path) -> None:
 
 
 def test_chat_templates_of_other_names(root: Path) -> None:
-    """Those of files and of the tokenizer's configuration become keys, which are read as they were."""
+    """Templates of files and of the tokenizer's configuration become keys, which are read as they were."""
     data = (root / "tests" / "models" / "tiny_tokenizer.bin").read_bytes()
     named = [{"name": "default", "template": "{{ x }}"}, {"name": "rag", "template": "é"}]
     blobs = {

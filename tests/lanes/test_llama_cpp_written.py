@@ -1,8 +1,8 @@
 """Vocabularies that fourcc writes, in llama.cpp: its tool ``llama-tokenize`` gives the same tokens.
 
 The tool lies in the folder that ``FOURCC_LLAMA_CPP`` names. Not among the names are those whose rules llama.cpp's
-regular expressions hold only nearly (``gpt-4o``, ``tekken`` and their kin, beside combining marks), nor ``bert``, of which
-llama.cpp takes no Hangul apart.
+regular expressions hold only nearly (``gpt-4o``, ``tekken`` and their kin, beside combining marks), nor ``bert``, of
+which llama.cpp takes no Hangul apart.
 """
 
 import os
@@ -35,7 +35,7 @@ def tool() -> Path:
 
 @pytest.mark.parametrize("name", ["gpt-2", "llama-bpe", "qwen2", "starcoder", "deepseek-v3", "llama"])
 def test_llama_cpp_gives_the_same_tokens(tool: Path, tmp_path: Path, name: str) -> None:
-    """Of every sixtieth probe; each run of the program reads one text."""
+    """The tokens of every sixtieth probe; each run of the program reads one text."""
     tree = of_characters() if name == "llama" else of_bytes(name)
     fourcc.export(folder_of(tmp_path, tree, ROWS), tmp_path / "m.gguf")
     with open_source(tmp_path / "m.gguf") as source:
