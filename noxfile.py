@@ -114,12 +114,26 @@ def start(session: nox.Session) -> None:
 def logits(session: nox.Session) -> None:
     """Compare the stored logits of transformers with those that it gives; wants `transformers` and `torch`."""
     session.run("python", "tests/lanes/transformers_logits.py")
+    session.run("python", "tests/lanes/family_logits.py")
+
+
+@nox.session
+def families(session: nox.Session) -> None:
+    """Run what we export of each family with transformers and llama.cpp; the head of the lane says what it wants."""
+    session.run("python", "-m", "tests.lanes.families", *session.posargs)
+
+
+@nox.session
+def quantized(session: nox.Session) -> None:
+    """Compare the stored matrices of compressed-tensors with those that it makes; wants it, `transformers`, `torch`."""
+    session.run("python", "tests/lanes/quantized_modules.py")
 
 
 @nox.session
 def llama_cpp(session: nox.Session) -> None:
     """Run what we export with llama.cpp, and compare logits; wants `llama-cpp-python`."""
-    session.run("python", "-m", "pytest", "tests/lanes/test_llama_cpp.py")
+    files = ("tests/lanes/test_llama_cpp.py", "tests/lanes/test_llama_cpp_families.py")
+    session.run("python", "-m", "pytest", *files)
 
 
 @nox.session

@@ -62,6 +62,7 @@ def convert(  # noqa: PLR0913 - one an option
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
+    pre: options.Pre = None,
     feedback: options.Feedback = None,
     damping: options.Damping = None,
     dry_run: options.DryRun = False,
@@ -75,7 +76,7 @@ def convert(  # noqa: PLR0913 - one an option
     Each tensor is stored in the format that a policy gives it.
     """
     asked = budget_options.AskedBudget(budget, text, tags, pins, documents)
-    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude)
+    rules = _AskedRules(policy, recipe, formats, calibration, activations, include, exclude, pre)
     asked.check(rules.given | {"--dry-run": dry_run})
     work = ConversionOptions(source, output, tokenizer, feedback, damping, dry_run, force, threads, quiet, as_json)
     return _by_rules(rules, work) if budget is None else _to_budget(asked, work)
@@ -92,6 +93,7 @@ class _AskedRules:
     activations: Literal["static"] | None
     include: list[str] | None
     exclude: list[str] | None
+    pre: str | None
 
     @property
     def given(self) -> dict[str, object]:
@@ -102,10 +104,11 @@ class _AskedRules:
     def planned(self, opened: Source, settings: Feedback | None) -> Plan:
         """The plan of a conversion by these rules."""
         from fourcc.conversion.plan import plan
+        from fourcc.exporters.forced_pre import with_pre
 
         rules = rules_of(self.policy, self.formats, self.recipe)
         planned = plan(
-            opened,
+            with_pre(opened, self.pre),
             rules,
             include=self.include or (),
             exclude=self.exclude or (),

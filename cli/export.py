@@ -16,22 +16,30 @@ from fourcc.errors import UsageError
 
 if TYPE_CHECKING:
     from fourcc.exporters.export import ExportPlan, ExportResult
+    from fourcc.exporters.layout import ExportKind
+    from fourcc.policy import Policy
 
 EPILOG = """\b
 Examples:
   fourcc export model.bin -o model.gguf
   fourcc export model.bin -o model.gguf --as Q8_0,F16
   fourcc export ./checkpoint -o model.gguf --recipe Q4_K_M
-  fourcc export model.bin -o hf/model.safetensors --as BF16
+  fourcc export model.bin -o hf/ --as BF16 --max-shard-size 2GB
+  fourcc export model.bin -o awq/ --to awq
   fourcc export model.bin -o stories.bin --to llama2c-v0
 
 What the file can hold is written as it is stored, byte for byte; --as says
-what becomes of the rest. safetensors gets a config.json beside it."""
+what becomes of the rest. A folder, or a name without a suffix, becomes one that
+transformers loads: numbers, or with --to codes and scales in the layout of
+compressed-tensors, AWQ or GPTQ. safetensors gets a config.json beside it."""
 
 To = Annotated[
     str | None,
     typer.Option(
-        "--to", metavar="KIND", help="gguf, safetensors, llama2c-v0, -v1, -v2, or a plugin's.  [default: by the suffix]"
+        "--to",
+        metavar="KIND",
+        help="gguf, safetensors, huggingface, compressed-tensors, awq, gptq, llama2c-v0, -v1, -v2, or a plugin's.  "
+        "[default: by the output's name]",
     ),
 ]
 As = Annotated[
@@ -54,25 +62,28 @@ def export(  # noqa: PLR0913 - one an option
     to: To = None,
     instead: As = None,
     group: Group = None,
+    shard: options.ShardSize = None,
     policy: options.PolicyFile = None,
     recipe: options.Recipe = None,
     formats: options.Formats = None,
     include: options.Include = None,
     exclude: options.Exclude = None,
     tokenizer: options.Tokenizer = None,
+    pre: options.Pre = None,
     dry_run: options.DryRun = False,
     force: options.Force = False,
     threads: options.Threads = None,
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Export a model to GGUF, safetensors or llama2.c."""
-    from fourcc.exporters import kind_of
+    """Export a model to GGUF, safetensors, a folder for transformers, or llama2.c."""
     from fourcc.exporters.export import check_targets, execute_export, plan_export
+    from fourcc.exporters.forced_pre import with_pre
     from fourcc.sources import open_source
 
-    kind, rules = kind_of(output, to), rules_of(policy, formats, recipe)
-    with open_source(source, tokenizer) as opened:
+    rules, kind = _asked(output, to, shard, policy, formats, recipe)
+    with open_source(source, tokenizer) as came:
+        opened = with_pre(came, pre)
         terminal.notes(opened.notes, quiet=quiet)
         planned = plan_export(opened, kind, rules, include or (), exclude or (), instead=instead or "", group=group)
         terminal.notes(planned.layout.notes, quiet=quiet)
@@ -83,19 +94,45 @@ def export(  # noqa: PLR0913 - one an option
         targets = check_targets(planned, output, [policy] if policy else [], force=force)
         with Progress("exporting", planned.nbytes, quiet=quiet) as progress:
             result = execute_export(planned, targets, threads=threads, progress=progress)
-    if as_json:
-        json_documents.show("export", _document(output, planned, result))
-    elif not quiet:
-        _show(output, planned, result, progress)
-    return terminal.notes(result.notes, quiet=quiet)
+    return (_show_document if as_json else _show)(output, planned, result, progress, quiet=quiet)
+
+
+def _asked(
+    output: Path | None, to: str | None, shard: str | None, policy: Path | None, formats: str | None, recipe: str | None
+) -> tuple[Policy, ExportKind]:
+    """The rules and the kind of export that the options ask for; a folder's card has the rules."""
+    from fourcc.exporters import kind_of
+    from fourcc.exporters.folder import folder_options
+
+    rules = rules_of(policy, formats, recipe)
+    told = rules if policy or formats or recipe else None
+    kind = kind_of(output, to, folder_options(shard, output, told))
+    if shard is not None and not kind.folder:
+        raise UsageError("--max-shard-size goes with a folder", hint="A name without a suffix is a folder.")
+    return rules, kind
 
 
 def _counts(planned: ExportPlan) -> Counter[str]:
     return Counter(str(step.decision.tag) for step in planned.steps)
 
 
-def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Progress) -> None:
-    """A summary for people."""
+def _show_document(
+    output: Path,
+    planned: ExportPlan,
+    result: ExportResult,
+    progress: Progress,  # noqa: ARG001 - as `_show`
+    *,
+    quiet: bool,
+) -> None:
+    """The JSON, and notes."""
+    json_documents.show("export", _document(output, planned, result))
+    terminal.notes(result.notes, quiet=quiet)
+
+
+def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Progress, *, quiet: bool) -> None:
+    """A summary for people, and notes."""
+    if quiet:
+        return
     worst = min((e.sqnr_db for e in result.errors.values() if e.sqnr_db is not None), default=None)
     error = "" if worst is None else f", SQNR {worst:.1f} dB and better"
     tables.facts(
@@ -104,10 +141,11 @@ def _show(output: Path, planned: ExportPlan, result: ExportResult, progress: Pro
             *(("beside", str(path)) for path in result.beside),
             ("tensors", units.counted(_counts(planned))),
             ("converted", f"{len(planned.converted)}{error}"),
-            ("bytes", units.plain_bytes(result.path.stat().st_size)),
+            ("bytes", units.plain_bytes(planned.file_bytes)),
         ]
     )
     terminal.err(f"fourcc: {progress.seconds:.1f} s, {progress.rate}")
+    terminal.notes(result.notes, quiet=quiet)
 
 
 def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[str, object]:
@@ -119,6 +157,6 @@ def _document(output: Path, planned: ExportPlan, result: ExportResult) -> dict[s
         "weights": planned.weights,
         "formats": dict(_counts(planned)),
         "converted": list(planned.converted),
-        "file_bytes": result.path.stat().st_size,
+        "file_bytes": planned.file_bytes,
         "notes": [*planned.source.notes, *planned.layout.notes, *result.notes],
     }

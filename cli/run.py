@@ -14,7 +14,8 @@ import attrs
 import typer
 
 from fourcc.cli.render import terminal
-from fourcc.cli.shared import options
+from fourcc.cli.shared import options as shared
+from fourcc.cli.shared.chat_script import ChatScript
 from fourcc.cli.shared.open_model import model_to_run
 from fourcc.errors import UsageError
 
@@ -30,6 +31,8 @@ Examples:
   fourcc run stories.bin -z tokenizer.bin --format Q8_0,F16
   echo "Once upon a time" | fourcc run model.bin
   fourcc run llama-2-7b-chat.gguf -m chat -y "You answer in rhymes."
+  fourcc run qwen3.gguf -m chat --set enable_thinking=false
+  fourcc run model.bin --special -i "<|im_start|>user"
   fourcc run model.bin -i "One day" --json | jq -rj 'select(.event != "end").text // empty'
 
 A checkpoint is converted to a temporary file first; --format or --policy say to what. Speed goes to stderr.
@@ -62,7 +65,23 @@ System = Annotated[
     str | None, typer.Option("-y", help="In a chat: what the model is told first.  [default: it is asked for]")
 ]
 Template = Annotated[
-    str | None, typer.Option("--template", metavar="NAME", help="In a chat: how messages are written for the model.")
+    str | None,
+    typer.Option(
+        "--template",
+        metavar="NAME",
+        help="In a chat: how messages are written for the model, by name, or FILE.jinja.  [default: as the model says]",
+    ),
+]
+Tools = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="In a chat: a JSON list of the functions that the model may ask for."),
+]
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="In a chat: a variable of the template: enable_thinking=false."),
+]
+Special = Annotated[
+    bool, typer.Option("--special", help="Names of special tokens in the prompt stand for these tokens.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print events, one JSON object a line, for errors too.")]
 
@@ -86,7 +105,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(  # noqa: PLR0913 - one an option
-    source: options.Source,
+    source: shared.Source,
     *,
     temperature: Temperature = 1.0,
     topp: TopP = 0.9,
@@ -96,13 +115,16 @@ def run(  # noqa: PLR0913 - one an option
     mode: Mode = "generate",
     system: System = None,
     template: Template = None,
+    tools: Tools = None,
+    options: Options = None,
+    special: Special = False,
     tokenizer: Tokenizer = None,
-    policy: options.PolicyFile = None,
-    formats: options.Formats = None,
-    threads: options.Threads = None,
-    activations: options.Activations = "dynamic",
+    policy: shared.PolicyFile = None,
+    formats: shared.Formats = None,
+    threads: shared.Threads = None,
+    activations: shared.Activations = "dynamic",
     no_verify: NoVerify = False,
-    quiet: options.Quiet = False,
+    quiet: shared.Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Generate text with a model, or talk with it.
@@ -111,9 +133,9 @@ def run(  # noqa: PLR0913 - one an option
     """
     from fourcc.cli.render.run_output import Lines, Text
 
-    if mode != "chat" and (system is not None or template is not None):
-        raise UsageError("-y and --template belong to a chat", hint="Add -m chat.")
     talks = mode == "chat"
+    script = ChatScript(template, tools, tuple(options or ()))
+    _check_mode(script, system, talks=talks, special=special)
     length = (0 if talks else STEPS) if steps is None else steps
     settings = Settings(mode, temperature, topp, seed or int(time.time()), length, threads, activations)
     output = Lines() if as_json else Text(talk=talks, quiet=quiet)
@@ -122,14 +144,22 @@ def run(  # noqa: PLR0913 - one an option
             source, tokenizer, policy, formats, stack, quiet=quiet, verify=not no_verify, as_json=as_json
         )
         if talks:
-            _talk(model, settings, output, prompt, system, template, quiet=quiet)
+            _talk(model, settings, output, prompt, system, script, quiet=quiet)
         else:
-            _generate(model, settings, output, _beginning(prompt))
+            _generate(model, settings, output, _beginning(prompt), special=special)
         if model.range_use is not None:
             terminal.notes([str(model.range_use)], quiet=quiet)
 
 
-def _generate(model: Model, settings: Settings, output: Output, prompt: str) -> None:
+def _check_mode(script: ChatScript, system: str | None, *, talks: bool, special: bool) -> None:
+    """Refuses options of a chat elsewhere, and the other way round."""
+    if not talks and (system is not None or script != ChatScript()):
+        raise UsageError("-y, --template, --tools and --set belong to a chat", hint="Add -m chat.")
+    if talks and special:
+        raise UsageError("--special does not belong to a chat: what a user types there is text")
+
+
+def _generate(model: Model, settings: Settings, output: Output, prompt: str, *, special: bool) -> None:
     from fourcc.models.generate import Speed
 
     speed, reason = Speed(), "error"
@@ -142,6 +172,7 @@ def _generate(model: Model, settings: Settings, output: Output, prompt: str) -> 
         seed=settings.seed,
         threads=settings.threads,
         activations=settings.activations,
+        special=special,
         speed=speed,
     )
     try:
@@ -161,18 +192,19 @@ def _talk(
     output: Output,
     first: str | None,
     system: str | None,
-    template: str | None,
+    script: ChatScript,
     *,
     quiet: bool,
 ) -> None:
     from fourcc.cli.shared.chat import ask, talk
 
-    conversation = _conversation(model, settings, template, quiet=quiet)
+    conversation = _conversation(model, settings, script)
+    terminal.notes(conversation.notes, quiet=quiet)
     output.start({"model": str(model.path), "template": conversation.template.name, **attrs.asdict(settings)})
     reason = "error"
     try:
         conversation.system = (ask("System prompt (optional): ") or "") if system is None else system
-        reason = talk(conversation, None if first == "-" else first, output)
+        reason = talk(conversation, None if first == "-" else first, output, quiet=quiet)
         model.refuse_change()
     except KeyboardInterrupt:
         reason = "interrupted"
@@ -181,10 +213,11 @@ def _talk(
         output.end(reason, conversation.speed)
 
 
-def _conversation(model: Model, settings: Settings, template: str | None, *, quiet: bool) -> Conversation:
-    """The conversation. A note names its template, unless the user chose it."""
-    conversation = model.chat(
-        template=template,
+def _conversation(model: Model, settings: Settings, script: ChatScript) -> Conversation:
+    return model.chat(
+        template=script.template,
+        tools=script.functions(),
+        options=script.variables(),
         steps=settings.steps,
         temperature=settings.temperature,
         topp=settings.topp,
@@ -192,10 +225,6 @@ def _conversation(model: Model, settings: Settings, template: str | None, *, qui
         threads=settings.threads,
         activations=settings.activations,
     )
-    if template is None:
-        own = "as the model's own says" if model.chat_template[1] else "the model brings none; --template NAME chooses"
-        terminal.notes([f"chat template {conversation.template.name}: {own}"], quiet=quiet)
-    return conversation
 
 
 def _beginning(prompt: str | None) -> str:

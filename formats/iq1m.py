@@ -9,8 +9,8 @@
            of an index   bits 0 .. 2  of the index       bits 12 .. 15  a nibble of d, an f16; that of s0 is the lowest
                          bit 3        a negative shift
 
-Decode: w = (d * (2 * scale + 1)) * (level + shift), in float32; levels are -1, 0 and 1, the shift is 1/8 or -1/8. There is
-no encoder.
+Decode: w = (d * (2 * scale + 1)) * (level + shift), in float32; levels are -1, 0 and 1, the shift is 1/8 or
+-1/8. There is no encoder.
 """
 
 from fourcc import Array, Format, per_block, record

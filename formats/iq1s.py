@@ -9,8 +9,8 @@
                 of an index   bits 12 .. 14  scale
                               bit 15         whether the shift is negative
 
-Decode: w = (d * (2 * scale + 1)) * (level + shift), in float32; levels are -1, 0 and 1, the shift is 1/8 or -1/8. There is
-no encoder.
+Decode: w = (d * (2 * scale + 1)) * (level + shift), in float32; levels are -1, 0 and 1, the shift is 1/8 or
+-1/8. There is no encoder.
 """
 
 from fourcc import Array, Format, per_block, record

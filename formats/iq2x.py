@@ -5,8 +5,8 @@
     block of 256 weights along a row, 74 bytes, 2.3125 bits per weight
     byte   0    2                              66            74
            d    q0 q1 ... q31                  s0 ... s7
-           f16  u16, one for eight weights:    low nibble of sj: scale of weights 32 j .. 32 j + 15, high: of the next 16
-                bits 0 .. 8    index of a run
+           f16  u16, one for eight weights:    low nibble of sj: scale of weights 32 j .. 32 j + 15,
+                bits 0 .. 8    index of a run        high nibble: of the next 16
                 bits 9 .. 15   signs; the eighth makes the minus signs even
 
 Decode: w = (d * (scale + 1/2) / 4) * sign * level, in float32; levels are 8, 25 and 43. There is no encoder.

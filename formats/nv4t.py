@@ -6,8 +6,8 @@
     scales   (rows, cols / 16) uint8           E4M3, as in `F8E4`
     q        (rows, cols / 2) uint8            low nibble: code of the even column; high nibble: of the odd one
 
-Decode: w = (E4M3[scale] * factor / divisor) * LEVELS[q], in float32. The bytes are those of safetensors files: ModelOpt's
-have a factor (and divisor 1), those of compressed-tensors a divisor (and factor 1).
+Decode: w = (E4M3[scale] * factor / divisor) * LEVELS[q], in float32. The bytes are those of safetensors files: those of
+ModelOpt have a factor (and divisor 1), those of compressed-tensors a divisor (and factor 1).
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def prepare(original: Original) -> Floats:
     """Factor and divisor, (2,): with them the largest weight has the largest scale and the largest level."""
     peak = max(np.float32(max(map(abs, extremes(original)))), np.finfo(np.float32).tiny)
     with np.errstate(over="ignore"):
-        divisor = LARGEST_SCALE * LARGEST / peak
+        divisor = np.float32(1) / peak * (LARGEST_SCALE * LARGEST)  # two roundings, as in compressed-tensors
     return np.array([1, divisor if np.isfinite(divisor) else 1], np.float32)
 
 

@@ -8,8 +8,8 @@
            u8, one     low nibble of bj: weight 16 (j // 8) + j % 8,
            for 16      high nibble: the weight 8 further
 
-Decode: w = scale * LEVELS[q], in float32; a scale's byte is that of an E4M3 without its sign, 127 stands for 0. A second
-scale for the whole matrix is no part of the block: `NV4T` has it.
+Decode: w = scale * LEVELS[q], in float32; a scale's byte is that of an E4M3 without its sign, 127 stands for 0. A
+second scale for the whole matrix is no part of the block: `NV4T` has it.
 """
 
 import numpy as np

@@ -13,11 +13,14 @@ float32 d: never 3. The file holds d rounded to float16.
 
 from functools import partial
 
+import numpy as np
+
 from fourcc import Array, Blocks, Format, Parts, packed, per_block, record
 from fourcc.formats.layouts.ternary import bound_of, nearest
 
 BLOCK = 64
 ZERO_POINT = 1  # the code of weight 0
+NO_INVERSE = np.float32(2.0**-128)  # the largest d whose inverse is infinite
 
 
 def decode_block(d: Array, q: Array, weights: Array) -> None:
@@ -28,6 +31,7 @@ def decode_block(d: Array, q: Array, weights: Array) -> None:
 def encode(blocks: Blocks) -> Parts:
     """Scales, and codes 0 .. 2."""
     d, q = nearest(blocks.w)
+    q[(d > 0) & (d <= NO_INVERSE)] = 0  # as ggml's C code gives on x86; they decode to 0 all the same
     return {"d": d, "q": q}
 
 

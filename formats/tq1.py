@@ -9,9 +9,9 @@
            bj: weight    cj: weight     hj: weight
            32 n + j      160 + 16 n + j 240 + 4 n + j; four digits
 
-Decode: w = d * (digit - 1), in float32. Five digits 0, 1, 2 are a number of base 3, the first the highest, and a byte is
-that number * 256 / 243, rounded up: then digit n is byte * 3^n, of which 8 bits remain, * 3, shifted right by 8. Encode:
-as for `Q2_0`: d = max |w|, digits 0, 1 and 2.
+Decode: w = d * (digit - 1), in float32. Five digits 0, 1, 2 are a number of base 3, the first the highest, and a byte
+is that number * 256 / 243, rounded up: then digit n is byte * 3^n, of which 8 bits remain, * 3, shifted right by 8.
+Encode: as for `Q2_0`: d = max |w|, digits 0, 1 and 2.
 """
 
 from functools import partial

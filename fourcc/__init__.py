@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from fourcc.plugins.registry import registry as registry
     from fourcc.policy import Policy as Policy
     from fourcc.qmatrix import QMatrix as QMatrix
+    from fourcc.quantizing.quantize import quantize as quantize
     from fourcc.settings import Params as Params
     from fourcc.settings import Setting as Setting
     from fourcc.sources.kind import SourceKind as SourceKind
@@ -137,6 +138,7 @@ _HOMES = {
     "per_matrix": "fourcc.part:per_matrix",
     "per_row": "fourcc.part:per_row",
     "per_weight": "fourcc.part:per_weight",
+    "quantize": "fourcc.quantizing.quantize:quantize",
     "ragged": "fourcc.part:ragged",
     "read_costs": "fourcc.calibration.costs_reading:read_costs",
     "record": "fourcc.part:record",
@@ -195,6 +197,7 @@ __all__ = [
     "per_matrix",
     "per_row",
     "per_weight",
+    "quantize",
     "ragged",
     "read_costs",
     "record",

@@ -721,6 +721,11 @@ def decode_f8e4(parts: Bytes, rows: int, cols: int) -> list[float]:
     return [f8e4_value(byte) for byte in parts["values"]]
 
 
+def decode_f8e8(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """8 bits of exponent; 0xff is NaN."""
+    return [math.nan if byte == 255 else 2.0 ** (byte - 127) for byte in parts["values"]]
+
+
 def f8e4_value(byte: int) -> float:
     """The value of one byte."""
     sign, exponent, mantissa = (-1.0 if byte & 128 else 1.0), byte >> 3 & 15, byte & 7
@@ -769,6 +774,211 @@ def encode_nf4(w: Weights, rows: int, cols: int, options: Mapping[str, object]) 
     return {"scales": write("f", scales), "q": bytes(q)}
 
 
+# ---- ggml's floats of 4 bits, its blocks of 1 and 2 bits, its ternary blocks ----
+
+
+def decode_nvf4(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """36 bytes: 4 scales, 4 times 8 bytes of codes. A scale is an E4M3 without sign; there is no NaN and no -0."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 36):
+        for scale, stored in zip(block[:4], cut(block[4:], 8), strict=True):
+            weights += [ue4m3(scale) * E2M1[q & 7] * (-1 if q & 8 and q & 7 else 1) for q in split_half(stored)]
+    return weights
+
+
+def ue4m3(byte: int) -> float:
+    """What ggml takes a scale's byte for."""
+    return 0.0 if byte == 127 else 480.0 if byte == 255 else f8e4_value(byte & 127)
+
+
+def decode_nv4t(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """Formula: w = scale * factor / divisor * level, float32 after each; the even column's nibble is the low one."""
+    factor, divisor = read("f", parts["second"])
+    weights: list[float] = []
+    for scale, stored in zip(parts["scales"], cut(parts["q"], 8), strict=True):
+        size = f32(f32(f8e4_value(scale) * factor) / divisor) if divisor else math.nan
+        codes = [code for byte in stored for code in (byte & 15, byte >> 4)]
+        weights += [f32(size * math.copysign(E2M1[q & 7], 7.5 - q)) for q in codes]
+    return weights
+
+
+def encode_nv4t(w: Weights, rows: int, cols: int, options: Mapping[str, object]) -> Bytes:
+    """The divisor gives the largest weight the largest scale and level; ties go to even codes."""
+    peak = max(2.0**-126, *map(abs, w))
+    divisor = f32(f32(1 / peak) * 2688)
+    divisor = 1.0 if math.isinf(divisor) else divisor
+    steps, scales, q = [f8e4_value(byte) for byte in range(127)], bytearray(), bytearray()
+    for block in cut(w, 16):
+        wanted = f32(divisor * f32(max(map(abs, block)) / 6))
+        code = min(range(127), key=lambda code: (abs(steps[code] - wanted), code % 2)) or 0x20
+        shares = [f32(x / f32(steps[code] / divisor)) for x in block]
+        index = [min(range(8), key=lambda n: (abs(E2M1[n] - abs(x)), n % 2)) + 8 * (x < 0) for x in shares]
+        scales.append(code)
+        q += bytes(low | high << 4 for low, high in zip(index[0::2], index[1::2], strict=True))
+    return {"second": write("f", [1.0, divisor]), "scales": bytes(scales), "q": bytes(q)}
+
+
+def decode_q1_0(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """18 bytes: d, 128 bits; 1 is d, 0 is -d."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 18):
+        (d,) = read("e", block[:2])
+        weights += [d if block[2 + e // 8] >> e % 8 & 1 else -d for e in range(128)]
+    return weights
+
+
+def decode_q2_0(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """18 bytes: d, four codes a byte."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 18):
+        (d,) = read("e", block[:2])
+        weights += [f32(d * ((block[2 + e // 4] >> 2 * (e % 4) & 3) - 1)) for e in range(64)]
+    return weights
+
+
+def decode_tq2(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """66 bytes: 64 of codes as in Q2_K, d."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 66):
+        (d,) = read("e", block[64:])
+        weights += [f32(d * (two_bits(block, e) - 1)) for e in range(256)]
+    return weights
+
+
+def decode_tq1(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """54 bytes: 48 of five digits, 4 of four, d."""
+    weights: list[float] = []
+    for block in cut(parts["blocks"], 54):
+        (d,) = read("e", block[52:])
+        for run, digits in ((block[:32], 5), (block[32:48], 5), (block[48:52], 4)):
+            weights += [f32(d * (ternary_digit(byte, n) - 1)) for n in range(digits) for byte in run]
+    return weights
+
+
+def ternary_digit(byte: int, n: int) -> int:
+    """Digit n behind the point of byte / 256 as a number of base 3."""
+    return int(Fraction(byte, 256) * 3 ** (n + 1) % 3)
+
+
+# ---- ggml's runs of weights from a grid ----
+
+
+def grid(name: str) -> list[list[int]]:
+    """A grid as the package gguf holds it: hexadecimal digits, codes of 2 or (3 in) 4 bits, low ones first."""
+    from gguf import quants
+
+    kind = getattr(quants, name)
+    bits = 4 if len(kind.grid_map) > 4 else 2
+    codes = [byte >> at & 2**bits - 1 for byte in bytes.fromhex(kind.grid_hex.decode()) for at in range(0, 8, bits)]
+    return [[kind.grid_map[code] for code in run] for run in cut(codes, kind.grid_shape[1])]
+
+
+def signs_of(bits: int) -> list[int]:
+    """Eight signs from 8 bits, the lowest first."""
+    return [-1 if bits >> j & 1 else 1 for j in range(8)]
+
+
+def even_signs(seven: int) -> list[int]:
+    """Eight signs from 7 bits: an even number of them is negative."""
+    return signs_of(seven | seven.bit_count() % 2 << 7)
+
+
+def little(data: Sequence[int]) -> int:
+    """A little-endian integer."""
+    return int.from_bytes(bytes(data), "little")
+
+
+def signed_runs(scale: float, run: Sequence[int], signs: Sequence[int]) -> list[float]:
+    """Weights of a run; every product is exact, but for scales beyond all measure."""
+    return [f32(scale * size * sign) for size, sign in zip(run, signs, strict=True)]
+
+
+def decode_iq2y(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """66 bytes: d, then for each 32 weights four indices and a word of signs and scale."""
+    runs, weights = grid("IQ2_XXS"), []
+    for block in cut(parts["blocks"], 66):
+        (d,) = read("e", block[:2])
+        for group in cut(block[2:], 8):
+            word = little(group[4:])
+            for k in range(4):
+                scale = d * ((word >> 28) + 0.5) / 4
+                weights += signed_runs(scale, runs[group[k]], even_signs(word >> 7 * k & 127))
+    return weights
+
+
+def decode_iq2x(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """74 bytes: d, 32 words of index and signs, 8 bytes of scales."""
+    runs, weights = grid("IQ2_XS"), []
+    for block in cut(parts["blocks"], 74):
+        (d,) = read("e", block[:2])
+        for k, word in enumerate(map(little, cut(block[2:66], 2))):
+            scale = d * ((block[66 + k // 4] >> 4 * (k // 2 % 2) & 15) + 0.5) / 4
+            weights += signed_runs(scale, runs[word & 511], even_signs(word >> 9))
+    return weights
+
+
+def decode_iq2s(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """82 bytes: d, 32 bytes of indices, 32 of signs, 8 of the indices' top bits, 8 of scales."""
+    runs, weights = grid("IQ2_S"), []
+    for block in cut(parts["blocks"], 82):
+        (d,) = read("e", block[:2])
+        for k in range(32):
+            scale = d * ((block[74 + k // 4] >> 4 * (k // 2 % 2) & 15) + 0.5) / 4
+            index = block[2 + k] + 256 * (block[66 + k // 4] >> 2 * (k % 4) & 3)
+            weights += signed_runs(scale, runs[index], signs_of(block[34 + k]))
+    return weights
+
+
+def decode_iq3y(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """98 bytes: d, 64 indices, 8 words of signs and scale."""
+    runs, weights = grid("IQ3_XXS"), []
+    for block in cut(parts["blocks"], 98):
+        (d,) = read("e", block[:2])
+        for k in range(32):
+            word = little(block[66 + k // 4 * 4 : 70 + k // 4 * 4])
+            eight = [*runs[block[2 + 2 * k]], *runs[block[3 + 2 * k]]]
+            weights += signed_runs(d * ((word >> 28) + 0.5) / 2, eight, even_signs(word >> 7 * (k % 4) & 127))
+    return weights
+
+
+def decode_iq3s(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """110 bytes: d, 64 bytes of indices, 8 of their top bits, 32 of signs, 4 of scales."""
+    runs, weights = grid("IQ3_S"), []
+    for block in cut(parts["blocks"], 110):
+        (d,) = read("e", block[:2])
+        index = [block[2 + k] + 256 * (block[66 + k // 8] >> k % 8 & 1) for k in range(64)]
+        for k in range(32):
+            scale = d * (2 * (block[106 + k // 8] >> 4 * (k // 4 % 2) & 15) + 1)
+            weights += signed_runs(scale, [*runs[index[2 * k]], *runs[index[2 * k + 1]]], signs_of(block[74 + k]))
+    return weights
+
+
+def decode_iq1s(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """50 bytes: d, 32 bytes of indices, 8 words of their top bits, scale and shift."""
+    runs, weights = grid("IQ1_S"), []
+    for block in cut(parts["blocks"], 50):
+        (d,) = read("e", block[:2])
+        for k in range(32):
+            word = little(block[34 + k // 4 * 2 : 36 + k // 4 * 2])
+            scale, shift = d * (2 * (word >> 12 & 7) + 1), (-1 if word >> 15 else 1) / 8
+            weights += [f32(scale * (x + shift)) for x in runs[block[2 + k] + 256 * (word >> 3 * (k % 4) & 7)]]
+    return weights
+
+
+def decode_iq1m(parts: Bytes, rows: int, cols: int) -> list[float]:
+    """56 bytes: 32 of indices, 16 of their top bits and the shifts, 4 words of scales with d in their top nibbles."""
+    runs, weights = grid("IQ1_S"), []
+    for block in cut(parts["blocks"], 56):
+        words = [little(each) for each in cut(block[48:], 2)]
+        (d,) = read("e", sum((word >> 12) << 4 * at for at, word in enumerate(words)).to_bytes(2, "little"))
+        for k in range(32):
+            nibble = block[32 + k // 2] >> 4 * (k % 2) & 15
+            scale = d * (2 * (words[k // 8] >> 3 * (k // 2 % 4) & 7) + 1)
+            shift = (-1 if nibble & 8 else 1) / 8
+            weights += [f32(scale * (x + shift)) for x in runs[block[k] + 256 * (nibble & 7)]]
+    return weights
+
+
 DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the layout's parameters by name
     "Q8_A": decode_q8_a,
     "Q8_B": decode_q8_b,
@@ -798,11 +1008,25 @@ DECODERS: dict[str, Callable[..., list[float]]] = {  # (parts, rows, cols), the 
     "IQ4N": decode_iq4n,
     "IQ4X": decode_iq4x,
     "MXF4": decode_mxf4,
+    "NVF4": decode_nvf4,
+    "NV4T": decode_nv4t,
+    "Q1_0": decode_q1_0,
+    "Q2_0": decode_q2_0,
+    "TQ1": decode_tq1,
+    "TQ2": decode_tq2,
+    "IQ1M": decode_iq1m,
+    "IQ1S": decode_iq1s,
+    "IQ2S": decode_iq2s,
+    "IQ2X": decode_iq2x,
+    "IQ2Y": decode_iq2y,
+    "IQ3S": decode_iq3s,
+    "IQ3Y": decode_iq3y,
     "NF4": decode_nf4,
     "BF16": decode_bf16,
     "F8E4": decode_f8e4,
     "F8_G": decode_f8_g,
     "F8E5": decode_f8e5,
+    "F8E8": decode_f8e8,
     "F16": decode_plain("e"),
     "F32": decode_plain("f"),
     "F64": decode_plain("d"),
@@ -834,6 +1058,7 @@ ENCODERS: dict[str, Callable[[Weights, int, int, Mapping[str, object]], Bytes]] 
     "Q4_0": encode_q4_0,
     "NF4": encode_nf4,
     "F8_G": encode_f8_g,
+    "NV4T": encode_nv4t,
     "BF16": encode_bf16,
     "F16": encode_plain("e"),
     "F32": encode_plain("f"),

@@ -37,13 +37,14 @@ def ask(guide: str) -> str | None:
     return _line()
 
 
-def talk(conversation: Conversation, first: str | None, output: Output) -> str:
+def talk(conversation: Conversation, first: str | None, output: Output, *, quiet: bool) -> str:
     """Takes messages and gives answers until there are no more messages, or no room for an answer.
 
     Args:
         conversation: at its start.
         first: the first message; None: it is asked for like the others.
         output: receives the answers.
+        quiet: whether notes are left out.
 
     Returns:
         The reason of the end: ``input`` or ``length``.
@@ -55,15 +56,18 @@ def talk(conversation: Conversation, first: str | None, output: Output) -> str:
         if message is None:
             return "input"
         if message.strip():
-            output.turn(_answer(conversation, message, output))
+            output.turn(_answer(conversation, message, output, quiet=quiet))
         message = None
     return "length"
 
 
-def _answer(conversation: Conversation, message: str, output: Output) -> str:
+def _answer(conversation: Conversation, message: str, output: Output, *, quiet: bool) -> str:
     """Gives the answer to a message. Ctrl-C stops the answer, not the conversation."""
+    told = len(conversation.notes)
     try:
         for piece in conversation.say(message):
+            if piece.prompt:
+                terminal.notes(conversation.notes[told:], quiet=quiet)
             output.piece(piece)
     except KeyboardInterrupt as error:
         if isinstance(error, TerminatedError) or not terminal.on_terminal(sys.stdin):

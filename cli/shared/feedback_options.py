@@ -19,3 +19,10 @@ def feedback_of(method: str | None, damping: float | None) -> Feedback | None:
     if method is None or method == "none":
         return None
     return Feedback(method) if damping is None else Feedback(method, damping)
+
+
+def feedback_choice(method: str | None, damping: float | None) -> str | Feedback | None:
+    """The settings as `fourcc.quantize` takes them: None says nothing, ``none`` asks for none. Raises UsageError."""
+    if method is None or method == "none":
+        return feedback_of(None, damping) or method
+    return feedback_of(method, damping)

@@ -38,6 +38,10 @@ DEFAULT_SAMPLE = 1 << 18  # `fourcc.analysis.samples.SAMPLE`, which loads numpy
 Tokenizer = Annotated[
     Path | None, typer.Option("-z", "--tokenizer", metavar="FILE", help="Tokenizer file to store with the model.")
 ]
+Pre = Annotated[
+    str | None,
+    typer.Option("--pre", metavar="NAME", help="How byte pairs cut texts, as in tokenizer.ggml.pre; or 'none'."),
+]
 PolicyFile = Annotated[
     Path | None, typer.Option("--policy", metavar="FILE", help="Rules that give each tensor its format.")
 ]
@@ -45,7 +49,10 @@ Recipe = Annotated[
     str | None, typer.Option("--recipe", metavar="NAME", help="Rules that come with fourcc: see `policy recipes`.")
 ]
 Formats = Annotated[
-    str | None, typer.Option("--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit.")
+    str | None,
+    typer.Option(
+        "--format", metavar="TAG[,TAG]", help="One format for all, others where it does not fit; TAG:group=64 sets."
+    ),
 ]
 Feedback = Annotated[
     str | None,
@@ -79,6 +86,10 @@ def check_sample(sample: int) -> None:
         raise UsageError("bad value of --sample", found=sample, expected="a number of weights, or 0 for all")
 
 
+ShardSize = Annotated[
+    str | None,
+    typer.Option("--max-shard-size", metavar="BYTES", help="Of a folder's files of weights.  [default: 5GB]"),
+]
 WindowContext = Annotated[
     int, typer.Option("--context", metavar="N", help="Tokens of a window; 0: 512, or the model's context if less.")
 ]

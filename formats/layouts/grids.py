@@ -5,8 +5,8 @@ IQ1 and IQ2, four of base 8 in IQ3. A set lists its numbers in ascending order, 
 all: those bits are what stands here, compressed. Which runs are members is ggml's choice, made by counting in models;
 no formula gives it. The levels that codes stand for are each format's.
 
-For block decoders a run is one integer, three bits a weight (in IQ3 four), so that one look-up serves the whole run: the
-code in the low bits, and above it a flag, for the sign of the weight or for the shift of IQ1.
+For block decoders a run is one integer, three bits a weight (in IQ3 four), so that one look-up serves the whole run:
+the code in the low bits, and above it a flag, for the sign of the weight or for the shift of IQ1.
 """
 
 import zlib
@@ -102,5 +102,7 @@ _IQ3S = (
 
 IQ2Y_RUNS, IQ2X_RUNS, IQ2S_RUNS, IQ1_RUNS = map(eights, (_IQ2Y, _IQ2X, _IQ2S, _IQ1))
 IQ3Y_RUNS, IQ3S_RUNS = map(fours, (_IQ3Y, _IQ3S))
-IQ2_LEVELS = np.array([8, 25, 43, 43, -8, -25, -43, -43], np.float32)  # by code, and 4 more where the weight is negative
+IQ2_LEVELS = np.array(
+    [8, 25, 43, 43, -8, -25, -43, -43], np.float32
+)  # by code, and 4 more where the weight is negative
 IQ1_LEVELS = np.array([-7, 1, 9, 9, -9, -1, 7, 7], np.float32) / 8  # by code; 4 more where the shift is negative

@@ -173,19 +173,20 @@ def best_within(
     """
     costs = work.costs(*texts, chosen)
     mix = fit(work.source, costs, asked, pinned)
-    measured = [_candidate(work, costs, *each) for each in _rivals(mix)]
+    measured = [_candidate(work, costs, asked, *each) for each in _rivals(mix)]
     ranked = sorted(measured, key=lambda pair: pair[0].divergence.mean)  # a tie goes to the mix
     return BestConversion(ranked[0][1], mix, tuple(each for each, _ in ranked), costs)
 
 
 def _candidate(
-    work: ConversionTrials, costs: Costs, name: str, kind: str, policy: Policy, predicted: float
+    work: ConversionTrials, costs: Costs, asked: Budget, name: str, kind: str, policy: Policy, predicted: float
 ) -> tuple[MeasuredConversion, Model]:
     """A conversion as it measures on the text of the costs, and its temporary model."""
     planned = plan(work.source, policy, calibration=work.calibration, feedback=work.feedback)
     protocol = Protocol(costs.context, 0, costs.documents, costs.tokens)
     found, model = work.measured(name, planned, protocol)
-    size, bits = os.fstat(model.file.fd).st_size, model.index.bits_per_weight
+    size = os.fstat(model.file.fd).st_size if asked.length is None else asked.length(planned)
+    bits = model.index.bits_per_weight
     return MeasuredConversion(name, kind, predicted, found, size, bits), model
 
 

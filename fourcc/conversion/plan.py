@@ -126,9 +126,13 @@ class Plan:
     @cached_property
     def unmet(self) -> tuple[Problem, ...]:
         """The policy's expectations that the file would not meet."""
+        return self.unmet_by(lambda: self.file_bytes)
+
+    def unmet_by(self, file_bytes: Callable[[], int]) -> tuple[Problem, ...]:
+        """The policy's expectations that a file of another length would not meet."""
         layers = [number for tensor in self.source.tensors if (number := layer(tensor.name)) is not None]
         decisions = [step.decision for step in self.steps]
-        return self.policy.unmet(decisions, 1 + max(layers, default=-1), lambda: self.file_bytes)
+        return self.policy.unmet(decisions, 1 + max(layers, default=-1), file_bytes)
 
     def refuse_unmet(self) -> None:
         """Raises PolicyError where the policy's expectations do not hold."""

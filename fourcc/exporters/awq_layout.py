@@ -20,7 +20,7 @@ from fourcc.conversion.pipeline import Step
 from fourcc.exporters.grouped import GroupedFormat, Groups
 from fourcc.exporters.packed_words import packed_awq
 from fourcc.exporters.shards import FileTensor
-from fourcc.exporters.weight_layout import Fields, WeightLayout, one_setting, plain_load, stored_scales
+from fourcc.exporters.weight_layout import Fields, LayoutWriter, one_setting, plain_load, stored_scales
 
 
 def _awq_fits(known: GroupedFormat, rows: int, cols: int, group: int) -> bool:  # noqa: ARG001 - as its neighbours
@@ -29,9 +29,9 @@ def _awq_fits(known: GroupedFormat, rows: int, cols: int, group: int) -> bool:  
 
 def _awq_tensors(known: GroupedFormat, name: str, rows: int, cols: int, group: int) -> list[FileTensor]:
     return [
-        FileTensor(f"{name}.qweight", "I32", (cols, rows // 8), "codes"),
-        FileTensor(f"{name}.qzeros", "I32", (cols // group, rows // 8), "zeros"),
-        FileTensor(f"{name}.scales", known.scales, (cols // group, rows), "scales"),
+        FileTensor.of_numbers(f"{name}.qweight", "<i4", (cols, rows // 8), "codes"),
+        FileTensor.of_numbers(f"{name}.qzeros", "<i4", (cols // group, rows // 8), "zeros"),
+        FileTensor.of_numbers(f"{name}.scales", known.scales, (cols // group, rows), "scales"),
     ]
 
 
@@ -52,7 +52,7 @@ def _awq_config(steps: Sequence[Step], others: Sequence[str]) -> Fields:
     }
 
 
-AWQ = WeightLayout(
+AWQ = LayoutWriter(
     "awq",
     "a folder: 4-bit codes in groups in AWQ's layout",
     _awq_fits,

@@ -24,7 +24,7 @@ from fourcc.conversion.pipeline import Step
 from fourcc.exporters.grouped import GroupedFormat, Groups, grouped_format
 from fourcc.exporters.packed_words import packed_along, packed_down
 from fourcc.exporters.shards import FileTensor
-from fourcc.exporters.weight_layout import Fields, WeightLayout, loading, module, stored_scales
+from fourcc.exporters.weight_layout import Fields, LayoutWriter, float_tensors, loading, module, stored_scales
 from fourcc.plugins.registry import registry
 
 
@@ -34,16 +34,20 @@ def _compressed_fits(known: GroupedFormat, rows: int, cols: int, group: int) -> 
 
 def _compressed_tensors(known: GroupedFormat, name: str, rows: int, cols: int, group: int) -> list[FileTensor]:
     bits, groups = known.bits, cols // group
-    zeros = FileTensor(f"{name}.weight_zero_point", "I32", (-(-rows * bits // 32), groups), "zeros")
+    if known.floats:
+        return float_tensors(name, rows, cols, groups)
+    zeros = FileTensor.of_numbers(f"{name}.weight_zero_point", "<i4", (-(-rows * bits // 32), groups), "zeros")
     return [
-        FileTensor(f"{name}.weight_packed", "I32", (rows, -(-cols * bits // 32)), "codes"),
-        FileTensor(f"{name}.weight_scale", known.scales, (rows, groups), "scales"),
+        FileTensor.of_numbers(f"{name}.weight_packed", "<i4", (rows, -(-cols * bits // 32)), "codes"),
+        FileTensor.of_numbers(f"{name}.weight_scale", known.scales, (rows, groups), "scales"),
         *([zeros] if known.zeros else []),
-        FileTensor(f"{name}.weight_shape", "I64", (2,), "shape"),
+        FileTensor.of_numbers(f"{name}.weight_shape", "<i8", (2,), "shape"),
     ]
 
 
 def _compressed_pack(known: GroupedFormat, groups: Groups) -> dict[str, Array]:
+    if known.floats:
+        return {"codes": groups.codes, "scales": stored_scales(known, groups.scales)}
     packed = {
         "codes": packed_along(groups.codes, known.bits),
         "scales": stored_scales(known, groups.scales),
@@ -85,10 +89,12 @@ def _compressed_scheme(step: Step) -> Fields:
     """The words for how a matrix is quantized."""
     known = grouped_format(registry[step.decision.tag])
     common: Fields = {"dynamic": False, "observer": None}
-    if known is None:
-        weights = {"num_bits": 8, "type": "float", "symmetric": True, "strategy": "channel", **common}
+    group = None if known is None else known.size(step.decision.params, step.source.shape[1])
+    alone = group is None or group == step.source.shape[1]
+    size: Fields = {"strategy": "channel"} if alone else {"strategy": "group", "group_size": group}
+    if known is None or known.floats:
+        weights = {"num_bits": 8, "type": "float", "symmetric": True, **size, **common}
         return {"format": "float-quantized", "weights": weights}
-    size = {"strategy": "group", "group_size": known.size(step.decision.params)}
     weights = {"num_bits": known.bits, "type": "int", "symmetric": not known.zeros, **size, **common}
     return {"format": "pack-quantized", "weights": weights}
 
@@ -101,7 +107,7 @@ def _compressed_load(steps: Sequence[Step]) -> tuple[str, ...]:
     return loading(", quantization_config=CompressedTensorsConfig(dequantize=True)", ", CompressedTensorsConfig")
 
 
-COMPRESSED = WeightLayout(
+COMPRESSED = LayoutWriter(
     "compressed-tensors",
     "a folder: integers in groups and 8-bit floats as vLLM and transformers read them",
     _compressed_fits,

@@ -129,6 +129,7 @@ def fitted_plan(
     kind: ExportKind,
     policy: Policy,
     *,
+    instead: str = "",
     calibration: CalibrationData | None = None,
     feedback: str | Feedback | None = None,
 ) -> Plan:
@@ -136,7 +137,14 @@ def fitted_plan(
 
     Takes and raises what `plan_export` does; `laid_out` makes an export of it.
     """
-    return _both(source, kind, policy, (), (), "", None, {"calibration": calibration, "feedback": feedback})[1]
+    given = {"calibration": calibration, "feedback": feedback}
+    return _both(source, kind, policy, (), (), instead, None, given)[1]
+
+
+def exported_bytes(planned: Plan, kind: ExportKind) -> int:
+    """The length of the file of this kind that a conversion can be exported to. Raises as `plan_export` does."""
+    steps = fitted_steps(planned.source, kind, planned.steps, "", None)
+    return laid_out(attrs.evolve(planned, steps=tuple(steps)), kind).file_bytes
 
 
 def _both(  # noqa: PLR0913, PLR0917 - those of its two callers

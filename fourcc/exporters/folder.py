@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 import attrs
 
@@ -23,14 +24,18 @@ from fourcc.exporters.huggingface_config import CONFIG
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.model_card import CardFacts, model_card
 from fourcc.exporters.shards import INDEX, FileTensor, placed
-from fourcc.exporters.weight_layout import HEAD, WEIGHT, WeightLayout, is_float8, loading, module
+from fourcc.exporters.weight_layout import HEAD, WEIGHT, LayoutWriter, is_float8, loading, module
 from fourcc.format import Format
+from fourcc.naming import HUGGING_FACE, split_name
 from fourcc.networks import NETWORKS
+from fourcc.networks.network import Network
 from fourcc.plugins.registry import registry
 from fourcc.policy import Policy, TensorInfo
+from fourcc.policy.amounts import amount
 from fourcc.settings import Params
 from fourcc.sources.about import BLOB as ABOUT
 from fourcc.sources.about import CARD, about_source
+from fourcc.sources.family_names import spelling_of
 from fourcc.sources.foreign_weights import KEY
 from fourcc.sources.generation_config import GENERATION
 from fourcc.sources.gguf_metadata import BLOB as KEYS
@@ -42,22 +47,53 @@ LAYOUTS = {layout.name: layout for layout in (COMPRESSED, AWQ, GPTQ)}
 SCHEME = "quantization_config"
 _SUMMARY = "a folder that transformers loads: numbers, decoded where they are in blocks"
 _ENDS = ("bos_token_id", "eos_token_id", "pad_token_id")
+_LINEAR = ("attention.", "ffn.")  # starts of the roles of such matrices
 _SHOWN = 6  # names in a message
 
 
 @attrs.frozen
 class FolderOptions:
-    """What a folder is made with.
+    """The settings of a folder.
 
     Attributes:
         largest: bytes of tensors in one file.
         policy: the text that gives the formats, for the card.
         measured: lines on the quality of the whole model, for the card.
+        title: of the card, where the model has no name.
     """
 
     largest: int = SHARD_BYTES
     policy: str = ""
     measured: tuple[str, ...] = ()
+    title: str = "Model"
+
+
+def shard_bytes(text: str) -> int:
+    """The bytes of a folder's largest file that ``5GB`` spells. Raises UsageError."""
+    try:
+        number = int(amount(text))
+    except ValueError as error:
+        raise UsageError("no size of a file is spelled so", found=repr(text), expected="5GB, 500MB, 2GiB") from error
+    if number < 1:
+        raise UsageError("bad value of --max-shard-size", found=text, expected="at least a byte")
+    return number
+
+
+def folder_options(shard: str | None, output: Path | None, rules: Policy | None, measured: str = "") -> FolderOptions:
+    """The options of a folder.
+
+    Args:
+        shard: bytes of its largest file, such as ``5GB``; None: `SHARD_BYTES`.
+        output: the folder.
+        rules: that give the formats.
+        measured: a line on the quality of the whole model; empty: nothing was measured.
+
+    Raises:
+        UsageError: the bytes are misspelled.
+    """
+    largest = SHARD_BYTES if shard is None else shard_bytes(shard)
+    title = output.name if output is not None and output.name else "Model"
+    return FolderOptions(largest, "" if rules is None else rules.text, (measured,) if measured else (), title)
 
 
 def folder_kind(name: str, options: FolderOptions | None = None) -> ExportKind:
@@ -80,16 +116,17 @@ def folder_kind(name: str, options: FolderOptions | None = None) -> ExportKind:
     )
 
 
-def _holds(layout: WeightLayout, fmt: Format, params: Params, shape: tuple[int, ...]) -> bool:
+def _holds(layout: LayoutWriter, fmt: Format, params: Params, shape: tuple[int, ...]) -> bool:
     return safetensors.holds(fmt, params, shape) or layout.holds(fmt, params, shape)
 
 
 def _is_linear(tensor: TensorInfo) -> bool:
-    """Whether it is the matrix of a linear module; rows of an embedding are looked up."""
-    return len(tensor.shape) == 2 and "embedding" not in tensor.roles
+    """Whether it is the matrix of a linear module; rows of an embedding are looked up, a router is another module."""
+    linear = any(role == "output" or role.startswith(_LINEAR) for role in tensor.roles)
+    return len(tensor.shape) == 2 and linear and "embedding" not in tensor.roles
 
 
-def _unquantized(layout: WeightLayout, source: Source, steps: tuple[Step, ...], group: int | None) -> Policy:  # noqa: ARG001 - as any kind's
+def _unquantized(layout: LayoutWriter, source: Source, steps: tuple[Step, ...], group: int | None) -> Policy:  # noqa: ARG001 - as any kind's
     """The policy for tensors that are no matrix of a linear module: they stay as they are stored.
 
     Raises:
@@ -105,7 +142,7 @@ def _unquantized(layout: WeightLayout, source: Source, steps: tuple[Step, ...], 
     return Policy.keep()
 
 
-def _fits(layout: WeightLayout, step: Step) -> bool:
+def _fits(layout: LayoutWriter, step: Step) -> bool:
     try:
         fmt = registry[step.decision.tag]
     except PluginError:  # missing or broken, so its layout is not known
@@ -113,14 +150,14 @@ def _fits(layout: WeightLayout, step: Step) -> bool:
     return _holds(layout, fmt, step.decision.params, step.source.shape)
 
 
-def _held_by(layout: WeightLayout) -> list[str]:
+def _held_by(layout: LayoutWriter) -> list[str]:
     """Tags of the formats whose blocks the layout holds, by a matrix that any of them fits."""
     square = (1 << 12, 1 << 12)
     fits = [fmt for fmt, _ in registry.working() if layout.holds(fmt, fmt.with_defaults(), square)]
     return sorted(str(fmt.tag) for fmt in fits)
 
 
-def lay_out(layout: WeightLayout | None, options: FolderOptions, source: Source, steps: tuple[Step, ...]) -> Layout:
+def lay_out(layout: LayoutWriter | None, options: FolderOptions, source: Source, steps: tuple[Step, ...]) -> Layout:
     """The layout of the folder."""
     made = safetensors.described(source, steps)
     tensors, quantized = _file_tensors(layout, source, made.steps)
@@ -138,6 +175,7 @@ def lay_out(layout: WeightLayout | None, options: FolderOptions, source: Source,
         layout.name if layout is not None and quantized else None,
         options.policy,
         options.measured,
+        options.title,
         loading() if layout is None else layout.load(quantized),
     )
     return Layout(
@@ -154,7 +192,7 @@ def lay_out(layout: WeightLayout | None, options: FolderOptions, source: Source,
 
 
 def _file_tensors(
-    layout: WeightLayout | None, source: Source, steps: Iterable[Step]
+    layout: LayoutWriter | None, source: Source, steps: Iterable[Step]
 ) -> tuple[dict[str, list[FileTensor]], list[Step]]:
     """The tensors in the files of each step, and the steps that are quantized matrices."""
     tensors, quantized = {}, []
@@ -170,15 +208,22 @@ def _file_tensors(
 
 def _refuse_no_module(source: Source, step: Step) -> None:
     """Refuses a quantized matrix of which nothing says that a linear module multiplies with it."""
-    known = source.architecture in NETWORKS and _is_linear(step.decision.tensor)
+    network = NETWORKS.get(source.architecture or "")
+    known = network is not None and _is_linear(step.decision.tensor) and not _transposed(network, step)
     if known and step.source.name.endswith(WEIGHT) and len(step.source.shape) == 2:
         return
     what = "no linear module is known that takes this matrix, and such a layout quantizes only those"
-    hint = "--as BF16 writes it as plain numbers."
+    hint = "--as says what plain numbers it becomes."
     if is_float8(registry[step.decision.tag]) or source.architecture in NETWORKS:
         raise UsageError(what, file=source.path, tensor=step.source.name, found=str(step.decision.tag), hint=hint)
     found = f"architecture {source.architecture}"
     raise UsageError(what, file=source.path, tensor=step.source.name, found=found, expected=", ".join(NETWORKS))
+
+
+def _transposed(network: Network, step: Step) -> bool:
+    """Whether the folder has a matrix with columns for rows: its module is no linear one."""
+    template = split_name(step.decision.tensor.name)[0]
+    return template in spelling_of(network).transposed.get(HUGGING_FACE, ())
 
 
 def _uncopied(step: Step) -> Step:
@@ -187,7 +232,7 @@ def _uncopied(step: Step) -> Step:
 
 
 def _config(
-    data: bytes, layout: WeightLayout | None, source: Source, steps: Iterable[Step], quantized: list[Step]
+    data: bytes, layout: LayoutWriter | None, source: Source, steps: Iterable[Step], quantized: list[Step]
 ) -> bytes:
     """The config, which says how matrices are quantized; what it said of other weights is gone."""
     fields = json.loads(data)
@@ -208,7 +253,7 @@ def _generation(config: bytes) -> dict[str, bytes]:
     return {GENERATION: (json.dumps(said, indent=2) + "\n").encode()} if said else {}
 
 
-def _notes(layout: WeightLayout | None, made: safetensors.Described) -> Iterable[str]:
+def _notes(layout: LayoutWriter | None, made: safetensors.Described) -> Iterable[str]:
     """Notes on what is left out, and on what stays as it was stored though a format was given."""
     for name in made.left_out:
         if name not in (ABOUT, KEYS):  # the card tells what they say of the model

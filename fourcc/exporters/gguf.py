@@ -1,8 +1,8 @@
 """Export to GGUF: ggml's blocks byte for byte, and the keys by which llama.cpp runs a model of a family known here.
 
 A model that came from a GGUF file keeps its architecture and keys (`fourcc.exporters.gguf_keys`). Any other model gets
-the architecture of its network; of the Llama family one with norms of q and k is written as ``qwen3``, one with biases of
-q, k and v alone as ``qwen2``, the rest as ``llama``. Vectors are float32, as llama.cpp wants them.
+the architecture of its network; of the Llama family one with norms of q and k is written as ``qwen3``, one with biases
+of q, k and v alone as ``qwen2``, the rest as ``llama``. Vectors are float32, as llama.cpp wants them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from fourcc.conversion.pipeline import Step
 from fourcc.errors import UsageError
 from fourcc.exporters.family_steps import FamilySteps, with_offset
 from fourcc.exporters.gguf_about import about_keys
+from fourcc.exporters.gguf_ends import end_keys
 from fourcc.exporters.gguf_head import GGUFKey, Info, aligned, head
 from fourcc.exporters.gguf_keys import merged, stated_architecture, values_of
 from fourcc.exporters.gguf_padding import filled
-from fourcc.exporters.gguf_tokenizer import end_keys, taken, tokenizer_keys
+from fourcc.exporters.gguf_tokenizer import taken, tokenizer_keys
 from fourcc.exporters.gguf_words import hyper_keys, unheeded_notes
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.refusals import (
@@ -173,7 +174,7 @@ def _rows(source: Source) -> int | None:
 
 def _left_out(source: Source) -> list[str]:
     """A note on stored files that GGUF has no place for."""
-    names = [name for name in source.blobs if name not in (BLOB, ABOUT, *taken(source.blobs))]
+    names = [name for name in source.blobs if name not in (BLOB, ABOUT, *taken(source.blobs, source.path))]
     are = "are" if len(names) > 1 else "is"
     return [f"{', '.join(names)} {are} left out: a GGUF file has no place for such files"] if names else []
 

@@ -22,21 +22,21 @@ from fourcc.conversion.pipeline import Step
 from fourcc.exporters.grouped import GroupedFormat, Groups, grouped_format
 from fourcc.exporters.packed_words import packed_along
 from fourcc.exporters.shards import FileTensor
-from fourcc.exporters.weight_layout import HEAD, Fields, WeightLayout, one_setting, plain_load, stored_scales
+from fourcc.exporters.weight_layout import HEAD, Fields, LayoutWriter, one_setting, plain_load, stored_scales
 from fourcc.plugins.registry import registry
 
 
 def _gptq_fits(known: GroupedFormat, rows: int, cols: int, group: int) -> bool:  # noqa: ARG001 - as its neighbours
-    return rows * known.bits % 32 == 0 and cols * known.bits % 32 == 0
+    return not known.floats and rows * known.bits % 32 == 0 and cols * known.bits % 32 == 0
 
 
 def _gptq_tensors(known: GroupedFormat, name: str, rows: int, cols: int, group: int) -> list[FileTensor]:
     bits = known.bits
     return [
-        FileTensor(f"{name}.qweight", "I32", (cols * bits // 32, rows), "codes"),
-        FileTensor(f"{name}.qzeros", "I32", (cols // group, rows * bits // 32), "zeros"),
-        FileTensor(f"{name}.scales", known.scales, (cols // group, rows), "scales"),
-        FileTensor(f"{name}.g_idx", "I32", (cols,), "index"),
+        FileTensor.of_numbers(f"{name}.qweight", "<i4", (cols * bits // 32, rows), "codes"),
+        FileTensor.of_numbers(f"{name}.qzeros", "<i4", (cols // group, rows * bits // 32), "zeros"),
+        FileTensor.of_numbers(f"{name}.scales", known.scales, (cols // group, rows), "scales"),
+        FileTensor.of_numbers(f"{name}.g_idx", "<i4", (cols,), "index"),
     ]
 
 
@@ -66,7 +66,7 @@ def _gptq_config(steps: Sequence[Step], others: Sequence[str]) -> Fields:
     }
 
 
-GPTQ = WeightLayout(
+GPTQ = LayoutWriter(
     "gptq",
     "a folder: codes in groups in GPTQ's layout",
     _gptq_fits,

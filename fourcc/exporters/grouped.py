@@ -7,6 +7,7 @@ formats are so is told by their ids in other systems, never by their tags:
 weight-only, uint4 or uint8     float32 scales, zero points, groups of any size
 ggml 2, ggml 8                  float16 scales, groups of 32, no zero points
 llama2.c, int8 groups           float32 scales, groups of any size, no zero points
+weight-only, float8 groups      float32 scales, groups of any size; codes are 8-bit floats
 ==============================  ====================================================
 """
 
@@ -27,25 +28,27 @@ _GROUP = "group"
 
 @attrs.frozen
 class GroupedFormat:
-    """What a format's codes and scales are.
+    """A format of codes and scales: how many bits, and what shares a scale.
 
     Attributes:
         bits: of a code.
         group: columns that share a scale; None: the parameter ``group`` says it.
         zeros: whether it has zero points.
-        scales: the dtype of its scales, in the words of safetensors.
+        scales: the dtype of its scales, as numpy spells it.
         indexed: whether an index names the group of each column.
+        floats: whether codes are 8-bit floats.
     """
 
     bits: int
     group: int | None = None
     zeros: bool = False
-    scales: str = "F32"
+    scales: str = "<f4"
     indexed: bool = False
+    floats: bool = False
 
-    def size(self, params: Params) -> int:
-        """Columns that share a scale."""
-        return int(params[_GROUP]) if self.group is None else self.group
+    def size(self, params: Params, cols: int) -> int:
+        """Columns that share a scale; a row that is shorter than a group is one."""
+        return min(int(params[_GROUP]) if self.group is None else self.group, cols)
 
 
 _KNOWN: Mapping[tuple[str, int | str], GroupedFormat] = {
@@ -53,9 +56,10 @@ _KNOWN: Mapping[tuple[str, int | str], GroupedFormat] = {
     ("weight-only", "uint8 groups"): GroupedFormat(8, zeros=True),
     ("weight-only", "uint4 indexed groups"): GroupedFormat(4, zeros=True, indexed=True),
     ("weight-only", "uint8 indexed groups"): GroupedFormat(8, zeros=True, indexed=True),
-    ("ggml", 2): GroupedFormat(4, 32, scales="F16"),
-    ("ggml", 8): GroupedFormat(8, 32, scales="F16"),
+    ("ggml", 2): GroupedFormat(4, 32, scales="<f2"),
+    ("ggml", 8): GroupedFormat(8, 32, scales="<f2"),
     ("llama2.c", "int8 groups"): GroupedFormat(8),
+    ("weight-only", "float8 groups"): GroupedFormat(8, floats=True),
 }
 
 
@@ -77,7 +81,7 @@ class Groups:
 
 
 def grouped_format(fmt: Format) -> GroupedFormat | None:
-    """What the format's codes and scales are; None where it has no such."""
+    """The format's codes and scales, as the table has them; None where it has no such."""
     return next((_KNOWN[key] for key in fmt.foreign.items() if key in _KNOWN), None)
 
 
@@ -90,7 +94,7 @@ def groups_of(fmt: Format, params: Params, shape: tuple[int, ...], parts: Parts)
     half = 1 << known.bits - 1
     codes = stored.astype(np.int16) + half if stored.dtype.kind == "i" else stored
     shared = _shared(fmt, parts)
-    zeros = shared[1] if known.zeros else np.full((rows, cols // known.size(params)), half, np.uint8)
+    zeros = shared[1] if known.zeros else np.full((rows, cols // known.size(params, cols)), half, np.uint8)
     index = shared[-1].reshape(-1) if known.indexed else None
     return Groups(codes.astype(np.uint8), shared[0].reshape(rows, -1), zeros.reshape(rows, -1), index)
 

@@ -36,6 +36,7 @@ class CardFacts:
         layout: the name of the layout that quantized matrices are in; None: all are plain numbers.
         policy: the text that gave the formats; empty: none did.
         measured: lines on the quality of the whole model, as it was measured.
+        title: where the model has no name.
         load: lines of Python that load the model.
     """
 
@@ -45,6 +46,7 @@ class CardFacts:
     layout: str | None
     policy: str
     measured: tuple[str, ...]
+    title: str
     load: tuple[str, ...]
 
 
@@ -103,7 +105,7 @@ def _yaml(text: str) -> str:
 
 def _title(facts: CardFacts) -> str:
     about = facts.about
-    name = about.identity.partition("/")[2] if about.identity else about.name or "Model"
+    name = about.identity.partition("/")[2] if about.identity else about.name or facts.title
     return " ".join(f"{name}, quantized".split()) if facts.layout else " ".join(name.split())
 
 

@@ -1,8 +1,8 @@
 """Export to safetensors: plain numbers as they are, all other formats decoded, with the files that describe them.
 
 A model of a family that is known here gets Hugging Face's names, its tensors as such files have them, and a
-``config.json``. Any other model gets back the config that it came with. Files that came from such a folder, such as the tokenizer's, go back
-unchanged.
+``config.json``. Any other model gets back the config that it came with. Files that came from such a folder, such as the
+tokenizer's, go back unchanged.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import attrs
 
 from fourcc.conversion.pipeline import Step
+from fourcc.dtypes import itemsize
 from fourcc.exporters.family_steps import FamilySteps, with_offset
-from fourcc.exporters.gguf_tokenizer import ends_left_behind
+from fourcc.exporters.gguf_ends import ends_left_behind
 from fourcc.exporters.huggingface_config import CONFIG, config
 from fourcc.exporters.layout import ExportKind, Layout
 from fourcc.exporters.shards import FileTensor, placed
@@ -84,8 +85,9 @@ def lay_out(source: Source, steps: tuple[Step, ...]) -> Layout:
 def plain_tensor(step: Step) -> FileTensor:
     """The tensor of a step whose numbers are written as they are."""
     spec = registry[step.decision.tag]
-    dtype = str(spec.foreign["safetensors"])
-    return FileTensor(step.source.name, dtype, step.source.shape, spec.parts[0].name)
+    part = spec.parts[0]
+    word = str(spec.foreign["safetensors"])
+    return FileTensor(step.source.name, word, itemsize(part.dtype), step.source.shape, part.name)
 
 
 KIND = ExportKind(

@@ -12,21 +12,12 @@ from math import prod
 
 import attrs
 
+from fourcc.dtypes import itemsize
+from fourcc.sources.extent import number_format
+
 INDEX = "model.safetensors.index.json"
 ONE = "model.safetensors"
 _METADATA = {"format": "pt"}  # some readers refuse a file without it
-_BYTES = {
-    "F64": 8,
-    "I64": 8,
-    "U64": 8,
-    "F32": 4,
-    "I32": 4,
-    "U32": 4,
-    "F16": 2,
-    "BF16": 2,
-    "I16": 2,
-    "U16": 2,
-}  # others: 1
 
 
 @attrs.frozen
@@ -35,20 +26,28 @@ class FileTensor:
 
     Attributes:
         name: in the file.
-        dtype: the word of safetensors.
+        word: for its dtype, as safetensors has it.
+        size: bytes of a number.
         shape: its shape.
         part: of the step that it is written from.
     """
 
     name: str
-    dtype: str
+    word: str
+    size: int
     shape: tuple[int, ...]
     part: str
+
+    @classmethod
+    def of_numbers(cls, name: str, dtype: str, shape: tuple[int, ...], part: str) -> FileTensor:
+        """A tensor of numbers of one of numpy's dtypes."""
+        fmt = number_format(dtype, name)
+        return cls(name, str(fmt.foreign["safetensors"]), itemsize(dtype), shape, part)
 
     @property
     def nbytes(self) -> int:
         """Its bytes."""
-        return prod(self.shape) * _BYTES.get(self.dtype, 1)
+        return prod(self.shape) * self.size
 
 
 @attrs.frozen
@@ -122,7 +121,7 @@ def _file(tensors: Mapping[str, Sequence[FileTensor]]) -> tuple[bytes, dict[str,
         for tensor in parts:
             offsets[step][tensor.part] = end
             span = [end, end := end + tensor.nbytes]
-            header[tensor.name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": span}
+            header[tensor.name] = {"dtype": tensor.word, "shape": list(tensor.shape), "data_offsets": span}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text, offsets, end

@@ -25,13 +25,12 @@ from fourcc.sources.extent import single_part_spec
 FLOAT8 = "F8_E4M3"
 _SHOWN = 3  # names in a message
 WEIGHT, HEAD = ".weight", "lm_head"
-_STORED = {"F16": "<f2", "F32": "<f4"}
 
 Fields = dict[str, object]
 
 
 @attrs.frozen(eq=False)
-class WeightLayout:
+class LayoutWriter:
     """A layout of quantized matrices.
 
     Attributes:
@@ -59,7 +58,7 @@ class WeightLayout:
         known = grouped_format(fmt)
         if known is None or len(shape) != 2 or not prod(shape):
             return False
-        group = known.size(params)
+        group = known.size(params, shape[1])
         return shape[1] % group == 0 and self.fits(known, *shape, group)
 
     def quantizes(self, step: Step) -> bool:
@@ -73,7 +72,7 @@ class WeightLayout:
         known, name = grouped_format(fmt), step.source.name.removesuffix(WEIGHT)
         if known is None:
             return float_tensors(name, rows, cols)
-        return self.tensors(known, name, rows, cols, known.size(step.decision.params))
+        return self.tensors(known, name, rows, cols, known.size(step.decision.params, cols))
 
     def pack_of(self, step: Step) -> Callable[[Parts], dict[str, Array]]:
         """The function that makes these tensors' contents of the stored parts."""
@@ -113,11 +112,11 @@ def plain_load(steps: Sequence[Step]) -> tuple[str, ...]:  # noqa: ARG001 - as a
     return loading()
 
 
-def float_tensors(name: str, rows: int, cols: int) -> list[FileTensor]:
+def float_tensors(name: str, rows: int, cols: int, groups: int = 1) -> list[FileTensor]:
     """The tensors of a matrix of 8-bit floats."""
     return [
-        FileTensor(f"{name}.weight", FLOAT8, (rows, cols), "codes"),
-        FileTensor(f"{name}.weight_scale", "F32", (rows, 1), "scales"),
+        FileTensor(f"{name}.weight", FLOAT8, 1, (rows, cols), "codes"),
+        FileTensor.of_numbers(f"{name}.weight_scale", "<f4", (rows, groups), "scales"),
     ]
 
 
@@ -133,7 +132,9 @@ def one_setting(steps: Sequence[Step], name: str) -> tuple[int, int]:
     for step in steps:
         known = grouped_format(registry[step.decision.tag])
         assert known is not None
-        found.setdefault((known.bits, known.size(step.decision.params)), []).append(step.source.name)
+        found.setdefault((known.bits, known.size(step.decision.params, step.source.shape[1])), []).append(
+            step.source.name
+        )
     if len(found) > 1:
         told = (f"{bits} bits in groups of {group}: {names[0]}" for (bits, group), names in found.items())
         hint = "Give them one format and one group size, or write compressed-tensors."
@@ -144,4 +145,4 @@ def one_setting(steps: Sequence[Step], name: str) -> tuple[int, int]:
 
 def stored_scales(known: GroupedFormat, scales: Array) -> Array:
     """Scales in the dtype that the file has them in."""
-    return np.ascontiguousarray(scales.astype(_STORED[known.scales], copy=False))
+    return np.ascontiguousarray(scales.astype(known.scales, copy=False))

@@ -19,7 +19,7 @@ from fourcc.parts import PartArrays, PartsPlacer
 from fourcc.spec import FormatSpec
 
 
-class Output(Protocol):
+class ExportBytes(Protocol):
     """The bytes of an export, be they of one file or of several."""
 
     @property
@@ -46,7 +46,7 @@ class Files(AbstractContextManager["Files"]):
         with ExitStack() as stack:
             if self._layout.shards:
                 self.home = stack.enter_context(AtomicFolder(self._target)).path
-                self.output: Output = stack.enter_context(ShardedFile(self.home, self._layout.shards))
+                self.output: ExportBytes = stack.enter_context(ShardedFile(self.home, self._layout.shards))
             else:
                 self.home = self._target.parent
                 self.output = stack.enter_context(AtomicFile(self._target))
@@ -104,7 +104,7 @@ class PlacedFile:
         layout: its layout; the bytes that belong to no tensor are written at once.
     """
 
-    def __init__(self, out: Output, layout: Layout) -> None:
+    def __init__(self, out: ExportBytes, layout: Layout) -> None:
         self._out, self._places, self._packed = out, layout.places, layout.packed
         for offset, data in layout.pieces.items():
             out.write_at(offset, data)
@@ -140,7 +140,7 @@ class PlacedTensor:
 
     def __init__(
         self,
-        out: Output,
+        out: ExportBytes,
         places: Mapping[str, int],
         name: str,
         spec: FormatSpec,
@@ -182,7 +182,7 @@ class PackedTensor:
         parts: takes the stored ones.
     """
 
-    def __init__(self, out: Output, places: Mapping[str, int], pack: Pack, parts: PartArrays) -> None:
+    def __init__(self, out: ExportBytes, places: Mapping[str, int], pack: Pack, parts: PartArrays) -> None:
         self._out, self._places, self._pack, self._parts = out, places, pack, parts
 
     def write(self, parts: Parts, *, first_row: int) -> None:

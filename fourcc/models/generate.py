@@ -10,6 +10,7 @@ import attrs
 
 from fourcc.errors import UsageError
 from fourcc.models.begin_and_end import ends_of, start
+from fourcc.models.tokenizers.specials import parsed
 
 if TYPE_CHECKING:
     from fourcc.models.sampling import Sampler
@@ -92,7 +93,7 @@ def tokens_after(
         speed.tokens += 1
 
 
-def text_after(
+def text_after(  # noqa: PLR0913 - keyword-only, one an option of the command
     model: Transformer,
     tokenizer: Tokenizer,
     prompt: str,
@@ -101,6 +102,7 @@ def text_after(
     steps: int,
     speed: Speed,
     hyper: Mapping[str, object],
+    special: bool = False,
 ) -> Iterator[Piece]:
     """A text that begins with the prompt, piece by piece, as llama2.c's `run` makes it.
 
@@ -112,11 +114,12 @@ def text_after(
         steps: tokens of the whole text; 0: as many as the context holds.
         speed: filled in.
         hyper: the hyper-parameters of the model, which may name tokens that begin and end a text.
+        special: whether names of special tokens in the prompt stand for these tokens.
 
     Raises:
         UsageError: the prompt does not fit, or there is neither a prompt nor a token to begin with.
     """
-    ids = tokenizer.encode(prompt) or list(start(tokenizer, hyper))
+    ids = (parsed(tokenizer, prompt) if special else tokenizer.encode(prompt)) or list(start(tokenizer, hyper))
     steps = min(steps, model.context) if steps > 0 else model.context
     if len(ids) > steps:
         raise UsageError("the prompt is too long", found=f"{len(ids)} tokens", expected=f"at most {steps}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from fourcc.container.index import Scalar
     from fourcc.models.chat import Conversation
     from fourcc.models.generate import Piece, Speed
-    from fourcc.models.templates import Template
     from fourcc.models.tokenizers import Tokenizer
     from fourcc.models.transformer import RangeUse, Transformer
     from fourcc.qmatrix import QMatrix
@@ -160,6 +159,7 @@ class Model(ModelFile):
         seed: int = 0,
         threads: int | None = None,
         activations: ActivationMode = "dynamic",
+        special: bool = False,
         speed: Speed | None = None,
     ) -> Iterator[Piece]:
         """A text that begins with the prompt, piece by piece as it is generated, each piece with its tokens.
@@ -172,6 +172,7 @@ class Model(ModelFile):
             seed: a seed always gives the same text; 0: the time.
             threads: number of threads.
             activations: how the network takes them, see there.
+            special: whether names of special tokens in the prompt stand for these tokens, and are not text.
             speed: filled in.
 
         Raises:
@@ -186,7 +187,14 @@ class Model(ModelFile):
             network = self.network(steps if steps > 0 else None, threads, activations)
             sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
             yield from text_after(
-                network, self.tokenizer, prompt, sampler=sampler, steps=steps, speed=speed, hyper=self.index.hyper
+                network,
+                self.tokenizer,
+                prompt,
+                sampler=sampler,
+                steps=steps,
+                speed=speed,
+                hyper=self.index.hyper,
+                special=special,
             )
 
     def stream(
@@ -221,6 +229,8 @@ class Model(ModelFile):
         system: str = "",
         *,
         template: str | None = None,
+        tools: Sequence[Mapping[str, object]] = (),
+        options: Mapping[str, object] | None = None,
         steps: int = 0,
         temperature: float = 1.0,
         topp: float = 0.9,
@@ -235,7 +245,9 @@ class Model(ModelFile):
 
         Args:
             system: instructions before the first message.
-            template: name of the chat template; None: the model's own, else llama2.c's.
+            template: name of the chat template, or a file ``NAME.jinja``; None: the model's own, else llama2.c's.
+            tools: descriptions of functions that the model may ask for, in JSON's terms.
+            options: further variables of the model's own template, such as ``{"enable_thinking": False}``.
             steps: tokens of the whole talk; 0: as many as the context holds.
             temperature: 0: always the likeliest token.
             topp: share of the probability that is drawn from.
@@ -249,19 +261,24 @@ class Model(ModelFile):
         from fourcc.models.begin_and_end import said_ends
         from fourcc.models.chat import Conversation
         from fourcc.models.sampling import Sampler
-        from fourcc.models.templates import template_named
+        from fourcc.models.template_choice import TemplateChoice
 
-        chosen = self.chat_template[0] if template is None else template_named(template)
+        choice = TemplateChoice(self._blobs, self.tokenizer, self.path, tools=bool(tools))
+        chosen, *notes = choice.usual() if template is None else (choice.named(template),)
         network = self.network(steps if steps > 0 else None, threads, activations)
         sampler = Sampler.for_tokens(network.architecture.vocab_size, self.tokenizer, temperature, topp, seed)
-        return Conversation(network, self.tokenizer, chosen, sampler, system, said_ends(self.index.hyper))
-
-    @property
-    def chat_template(self) -> tuple[Template, bool]:
-        """The model's chat template, and whether the model itself says so. Raises UsageError: it is not known."""
-        from fourcc.models.templates import template_of
-
-        return template_of(self._blobs, self.path)
+        ends = said_ends(self.index.hyper)
+        return Conversation(
+            network,
+            self.tokenizer,
+            chosen,
+            sampler,
+            system,
+            ends,
+            tools=tools,
+            options=options or {},
+            notes=notes,
+        )
 
     @cached_property
     def _blobs(self) -> dict[str, bytes]:

@@ -1,7 +1,8 @@
 """Chat templates: how the messages of a talk are written for a model; a table has a row for each family.
 
 A pattern is text in which the names of special tokens stand for those tokens. What a user types is always text, even if
-it spells such a name. A model's own template, a Jinja program, is not run: the texts in it tell its family.
+it spells such a name. The table is for models that bring no template, and for readers without jinja2: the texts in a
+model's own template, a Jinja program, tell its family.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import attrs
 
 from fourcc.errors import UsageError
 from fourcc.models.begin_and_end import beginning
-from fourcc.models.tokenizers.gguf import chat_template
-from fourcc.sources.tokenizer import CHAT_TEMPLATE, GGUF
+from fourcc.models.talk import Talk
 
 if TYPE_CHECKING:
     from fourcc.models.tokenizers import Tokenizer
@@ -55,6 +55,19 @@ class Template:
         start = beginning(tokenizer) if first and not pattern.startswith(BOS) else ()
         return [*start, *self._tokens(tokenizer, pattern, {"user": user, "system": system})]
 
+    def prompt(self, tokenizer: Tokenizer, talk: Talk) -> list[int]:
+        """All tokens of a talk; see `ChatTemplate`. Those that the model has read stay as they are.
+
+        Raises:
+            UsageError: the tokenizer lacks one of the special tokens; or the talk has tools, or no message of a user.
+        """
+        role, text = talk.messages[-1].get("role"), talk.messages[-1].get("content")
+        if talk.tools or talk.options or role != "user" or not isinstance(text, str):
+            what = f"the chat template {self.name} has no place for tools, options and roles other than user"
+            raise UsageError(what, hint="A model's own template may have; it needs the extra fourcc[chat].")
+        owed = self.after(tokenizer) if talk.seen else []
+        return [*talk.seen, *owed, *self.message(tokenizer, text, talk.system, first=not talk.seen)]
+
     def after(self, tokenizer: Tokenizer) -> list[int]:
         """The tokens that follow an answer. Raises as `message` does."""
         return self._tokens(tokenizer, self.end + self.close, {})
@@ -84,7 +97,7 @@ class Template:
 
 
 _MISTRAL = ("[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]")
-_LLAMA2 = Template(  # as llama2.c writes it; for models without a template of their own
+LLAMA2 = Template(  # as llama2.c writes it; for models without a template of their own
     "llama2",
     ("[INST]", "<<SYS>>"),
     "<s>[INST] <<SYS>>\n{system}\n<</SYS>>\n\n{user} [/INST]",
@@ -113,7 +126,7 @@ TEMPLATES = {
             "\n",
             ("<|im_start|>", "<|im_end|>"),
         ),
-        _LLAMA2,
+        LLAMA2,
         Template(
             "mistral-v7",
             ("[SYSTEM_PROMPT] ", "[INST] "),
@@ -175,30 +188,22 @@ def template_named(name: str) -> Template:
     return TEMPLATES[name]
 
 
-def template_of(blobs: Mapping[str, bytes], file: object = None) -> tuple[Template, bool]:
-    """The template that a model was trained on, and whether the model itself says so.
+def family_of(own: str, file: object = None) -> Template:
+    """The template of the family that a model's own one belongs to.
 
     Args:
-        blobs: the model's blobs.
+        own: the text of the model's template.
         file: the file that messages name.
 
     Raises:
-        UsageError: the model brings a template of no family in the table.
+        UsageError: it is of no family in the table.
     """
-    own = _own_text(blobs, file)
-    if own is None:
-        return _LLAMA2, False
     for template in TEMPLATES.values():
         if all(mark in own for mark in template.marks):
-            return template, True
+            return template
     what = "the model's own chat template is of no family that is known here"
-    raise UsageError(what, file=file, found=f"{own!r:.60}", expected=", ".join(TEMPLATES), hint=_choice())
-
-
-def _own_text(blobs: Mapping[str, bytes], file: object) -> str | None:
-    if CHAT_TEMPLATE in blobs:
-        return blobs[CHAT_TEMPLATE].decode(errors="replace")
-    return chat_template(blobs[GGUF], file) if GGUF in blobs else None
+    hint = f"pip install 'fourcc[chat]' lets it be run; {_choice()}"
+    raise UsageError(what, file=file, found=f"{own!r:.60}", expected=", ".join(TEMPLATES), hint=hint)
 
 
 def _choice() -> str:

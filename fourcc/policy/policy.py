@@ -13,21 +13,22 @@ import attrs
 
 from fourcc.errors import PluginError, PolicyError, Problem, UsageError
 from fourcc.plugins.registry import Registry, registry
-from fourcc.policy.asked_formats import find_format, rule_targets
+from fourcc.policy.asked_formats import rule_targets
 from fourcc.policy.expectations import Expectations
 from fourcc.policy.places import Places, Problems
 from fourcc.policy.recipes import read_recipe
 from fourcc.policy.resolve import Resolver
 from fourcc.policy.rule import Decision, Rule, TensorInfo
 from fourcc.policy.schema import Schema
+from fourcc.policy.shorthand import fallback_entries, spelled_choices
 from fourcc.policy.toml import MAX_BYTES, decode_toml, read_toml
 from fourcc.policy.writing import Row, explicit_text, rules_text, shorthand_text
-from fourcc.tags import FourCC, as_tag
+from fourcc.tags import FourCC
 
 if TYPE_CHECKING:
     from fourcc.settings import Params
 
-_PLAIN = re.compile(r"[A-Za-z0-9_,]+")  # texts that are shown as typed
+_PLAIN = re.compile(r"[A-Za-z0-9_,:=.]+")  # texts that are shown as typed
 _TEXTS = {"format": "tags with commas between them", "recipe": "a recipe's name"}
 
 
@@ -138,21 +139,20 @@ class Policy:
     def shorthand(cls, text: str, registry: Registry = registry, option: str = "--format") -> Policy:
         """The policy of ``--format Q,R``: tag Q, or R where Q does not fit, for every tensor of two or more dimensions.
 
-        Real tensors of fewer dimensions are stored as 32-bit floats; integers are kept. `option` is for messages.
+        A tag may have settings, ``Q4_Z:group=64``. Real tensors of fewer dimensions are stored as 32-bit floats;
+        integers are kept. `option` is for messages.
 
         Raises:
             PolicyError: a tag is misspelled, or its format is missing or broken.
         """
         places = Places(option=f"{option} {text if _PLAIN.fullmatch(text) else repr(text)}")
         problems = Problems(places)
-        chain = [_spelled_tag(part.strip(), problems) for part in text.split(",")]
-        for tag in filter(None, chain):
-            find_format(tag, (), registry, problems)
+        choices = spelled_choices(text, registry, problems)
         problems.refuse()
         narrow = registry.foreign("numpy", "<f4")
         if narrow is None:
             raise PluginError("no format holds 32-bit floats as they are", hint="Install fourcc again.")
-        policy = cls.parse(shorthand_text([str(tag) for tag in chain], str(narrow.tag)))
+        policy = cls.parse(shorthand_text(choices[0], fallback_entries(choices[1:]), str(narrow.tag)))
         return attrs.evolve(policy, places=places)
 
     @classmethod
@@ -210,14 +210,6 @@ def explicit(rows: Iterable[Decision | Row | tuple[str, FourCC, Params, Params]]
     """
     rows = list(rows)
     return Policy.parse(explicit_text(rows)) if rows else Policy.keep()
-
-
-def _spelled_tag(text: str, problems: Problems) -> FourCC | None:
-    try:
-        return as_tag(text)
-    except ValueError as error:
-        problems.add((), str(error))
-        return None
 
 
 def _read_bounded(path: Path) -> bytes:

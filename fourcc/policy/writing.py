@@ -71,15 +71,16 @@ def _comment(text: str) -> str:
     return f"# {text}" if text.isprintable() else f"# {_text(text)[1:-1]}"
 
 
-def shorthand_text(tags: Sequence[str], narrow: str) -> str:
+def shorthand_text(first: Mapping[str, object], fallback: Sequence[object], narrow: str) -> str:
     """The text of a policy with one fallback chain.
 
     Args:
-        tags: the chain, tried in order.
+        first: the keys of the format that is tried first.
+        fallback: the entries for those after it.
         narrow: tag for tensors of fewer than two dimensions.
     """
-    fallback = {"fallback": tags[1:]} if tags[1:] else {}
-    return rules_text([*narrow_rules(narrow), {"dims": ">=2", "tag": tags[0], **fallback}])
+    rest = {"fallback": list(fallback)} if fallback else {}
+    return rules_text([*narrow_rules(narrow), {"dims": ">=2", **first, **rest}])
 
 
 def narrow_rules(narrow: str) -> list[dict[str, object]]:

@@ -112,7 +112,7 @@ class ModelFacts:
 
 
 def about_folder(folder: Path, config: Mapping[str, Any]) -> tuple[ModelFacts, list[Path], list[str]]:
-    """What a folder says of its model: its card and its config; the files that were read, and notes.
+    """The facts that a folder's card and config state, the files that were read, and notes.
 
     Args:
         folder: of a Hugging Face model.
@@ -135,7 +135,7 @@ def about_folder(folder: Path, config: Mapping[str, Any]) -> tuple[ModelFacts, l
 
 
 def about_source(blobs: Mapping[str, bytes], file: object) -> ModelFacts:
-    """What a source's blobs say of its model: the facts of a folder, or the keys of a GGUF file.
+    """The facts among a source's blobs: those of a folder, or the keys of a GGUF file.
 
     Raises:
         InputError: a blob is damaged.
@@ -161,7 +161,8 @@ def unpacked_about(data: bytes, file: object) -> ModelFacts:
         fits = isinstance(value, list) and all(isinstance(each, str) for each in value) if listed else None
         if name not in known or not (fits or (not listed and isinstance(value, str))):
             raise InputError("no fact about a model is said so", file=file, tensor=name, found=f"{value!r:.60}")
-    return ModelFacts(**{name: tuple(value) if isinstance(value, list) else value for name, value in said.items()})
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    return ModelFacts(**fields)
 
 
 def _of_card(said: Mapping[str, str | list[str]]) -> ModelFacts:
@@ -183,8 +184,14 @@ def _all(said: Mapping[str, str | list[str]], keys: tuple[str, ...]) -> tuple[st
 def _with_identity(about: ModelFacts, identity: str) -> ModelFacts:
     """The facts, with those that a name on the hub tells and nothing else did."""
     organization, _, whole = identity.partition("/")
-    told = {"identity": identity, "organization": organization, "name": whole.replace("-", " "), **_taken_apart(whole)}
-    return attrs.evolve(about, **{field: value for field, value in told.items() if not getattr(about, field)})
+    told: dict[str, Any] = {
+        "identity": identity,
+        "organization": organization,
+        "name": whole.replace("-", " "),
+        **_taken_apart(whole),
+    }
+    fresh = {field: value for field, value in told.items() if not getattr(about, field)}
+    return attrs.evolve(about, **fresh)
 
 
 def _taken_apart(name: str) -> dict[str, str]:

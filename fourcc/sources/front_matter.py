@@ -74,7 +74,7 @@ def _value(first: str, more: list[str]) -> str | list[str] | None:
     items = [line.strip() for line in more]
     if any(not item.startswith("-") or _MAP.match(item[1:].strip()) for item in items):
         return None
-    return [text for item in items if (text := _scalar(item[1:].strip())) is not None]
+    return [each for item in items if (each := _scalar(item[1:].strip())) is not None]
 
 
 def _inline(text: str) -> list[str] | None:
@@ -82,7 +82,7 @@ def _inline(text: str) -> list[str] | None:
     body, closed, _ = text[1:].partition("]")
     if not closed or "[" in body or "{" in body:
         return None
-    return [text for item in body.split(",") if (text := _scalar(item.strip())) is not None]
+    return [each for item in body.split(",") if (each := _scalar(item.strip())) is not None]
 
 
 def _scalar(text: str) -> str | None:

@@ -9,12 +9,12 @@ import msgpack
 
 from fourcc.errors import SourceError
 from fourcc.sources.json_text import parse_object
+from fourcc.sources.protobuf import fields
 
 # Names of tokenizers' blobs, which tell their kinds.
 LLAMA2C, JSON, SENTENCEPIECE, GGUF = "tokenizer.bin", "tokenizer.json", "tokenizer.model", "tokenizer.gguf"
 _TOKENS = "tokenizer.ggml.tokens"
-_PIECE, _BYTES = 1, 2  # SentencePiece's model: field 1 is a piece; protobuf: a field of type 2 has a length
-_FIXED = {1: 8, 5: 4}  # protobuf's types of a fixed width
+_PIECE = 1  # SentencePiece's model: field 1 is a piece
 
 
 def token_count(blobs: Mapping[str, bytes]) -> int | None:
@@ -87,34 +87,9 @@ def _added(tokens: object) -> Iterator[object]:
 
 def _of_sentencepiece(data: bytes) -> int | None:
     try:
-        return sum(field == _PIECE for field in _fields(data)) or None
-    except (IndexError, ValueError):
+        return sum(field == _PIECE for field, _ in fields(data)) or None
+    except ValueError:
         return None
-
-
-def _fields(data: bytes) -> Iterator[int]:
-    """The numbers of a protobuf message's fields, in order. Raises IndexError or ValueError where it is none."""
-    at = 0
-    while at < len(data):
-        key, at = _varint(data, at)
-        kind = key & 7
-        if kind in _FIXED:
-            at += _FIXED[kind]
-        else:
-            value, at = _varint(data, at)
-            at += value if kind == _BYTES else 0
-        if kind not in (0, _BYTES, *_FIXED) or at > len(data):
-            raise ValueError("not a protobuf message")
-        yield key >> 3
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A whole number, seven bits a byte, the lowest first; and where it ends."""
-    value = shift = 0
-    while data[at] & 0x80 and shift < 64:
-        value |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-    return value | data[at] << shift, at + 1
 
 
 _COUNTERS: dict[str, Callable[[bytes], int | None]] = {  # in the order in which a model's tokenizer is chosen

@@ -17,6 +17,7 @@ MAX_TOKENIZER = 64 << 20
 LLAMA2C, JSON, SENTENCEPIECE, GGUF = token_count.LLAMA2C, token_count.JSON, token_count.SENTENCEPIECE, token_count.GGUF
 CONFIGURATION = "tokenizer_config.json"
 CHAT_TEMPLATE = "chat_template.jinja"  # no tokenizer, but goes with one
+OTHER_TEMPLATES = "additional_chat_templates/"  # a folder beside it: NAME.jinja each
 BLOBS = frozenset({LLAMA2C, JSON, SENTENCEPIECE, GGUF})
 # Files that say how a tokenizer of Hugging Face is used; beside another tokenizer they would be wrong.
 _OF_TOKENIZER = (CONFIGURATION, "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt")
@@ -118,7 +119,7 @@ def beside(folder: Path) -> tuple[dict[str, bytes], list[Path], list[str]]:
         blobs[stored.blob] = stored.data
         paths.append(path)
     _add_chat_template(folder, blobs, paths, notes)
-    for name in COMPANIONS:
+    for name in (*COMPANIONS, *_other_templates(folder)):
         _add_companion(folder, name, blobs, paths, notes)
     return blobs, list(dict.fromkeys(paths)), notes
 
@@ -134,6 +135,11 @@ def _add_companion(folder: Path, name: str, blobs: dict[str, bytes], paths: list
         notes.append(f"{name} is left out: {error}")
         return
     paths.append(path)
+
+
+def _other_templates(folder: Path) -> list[str]:
+    """Names, below a folder, of the chat templates beside the one that is used where none is named."""
+    return [f"{OTHER_TEMPLATES}{path.name}" for path in sorted((folder / OTHER_TEMPLATES).glob("*.jinja"))]
 
 
 def template_of(blobs: Mapping[str, bytes]) -> bytes:

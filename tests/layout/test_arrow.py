@@ -25,6 +25,7 @@ LAYERS = [
     {"analysis", "models"},
     {"exporters"},
     {"calibration"},
+    {"quantizing"},
     {"bench"},  # beside `compute`, bench is the only folder that imports kernels, for its rooflines
     {"cli"},
 ]

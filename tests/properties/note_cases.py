@@ -13,10 +13,12 @@ import numpy as np
 import safetensors.numpy
 
 import fourcc
-from fourcc.conversion.convert import convert
+from fourcc.conversion.convert import execute
+from fourcc.conversion.plan import plan
 from fourcc.errors import FourccError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
+from fourcc.exporters.forced_pre import with_pre
 from fourcc.policy import Policy
 from fourcc.sources import open_source
 from tests.properties.note_models import Model
@@ -137,19 +139,20 @@ def case_of(model: Model, folder: Path) -> Case:
 
 def _steps(case: Case, policy: Policy | None, tokenizer: Path | None) -> Iterator[tuple[str, list[str]]]:
     exclude = case.model.exclude
-    with open_source(case.path, tokenizer) as source:
+    with open_source(case.path, tokenizer) as came:
+        source = with_pre(came, case.model.pre)
         said = list(source.notes)
         yield "source", said
         with _noted(case, "convert"):
-            found = convert(case.path, case.bin, policy=policy, tokenizer=tokenizer, exclude=exclude, threads=1).notes
+            found = execute(plan(source, Policy.chosen(policy=policy), exclude=exclude), case.bin, threads=1).notes
             assert list(found[: len(said)]) == said
             yield "convert", list(found[len(said) :])
         for kind in KINDS:
             with _noted(case, kind):
                 case.output(kind).parent.mkdir()
-                plan = plan_export(source, KINDS[kind], policy, exclude=exclude, instead=case.model.instead)
-                done = execute_export(plan, check_targets(plan, case.output(kind), force=False), threads=1)
-                yield kind, [*plan.layout.notes, *done.notes]
+                planned = plan_export(source, KINDS[kind], policy, exclude=exclude, instead=case.model.instead)
+                done = execute_export(planned, check_targets(planned, case.output(kind), force=False), threads=1)
+                yield kind, [*planned.layout.notes, *done.notes]
 
 
 @contextlib.contextmanager

@@ -1,22 +1,27 @@
 """Checks each note against the files that were made, which are read by their own packages where there are such."""
 
+import copy
 import json
 import re
 import struct
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gguf
 import msgpack
 import numpy as np
 import pytest
 import safetensors.numpy
+import tokenizers
 
 import fourcc
 from fourcc.errors import InputError, UsageError
 from fourcc.exporters import KINDS
 from fourcc.exporters.export import check_targets, execute_export, plan_export
+from fourcc.models.tokenizers import open_tokenizer
+from fourcc.models.tokenizers.probes import probe_texts
 from fourcc.policy import Policy
 from fourcc.sources import open_source
 from tests.properties.note_cases import Case, refused, sqnr, with_only
@@ -159,6 +164,38 @@ def _unknown_names(case: Case, _: str, match: re.Match[str]) -> None:
     assert len(alike) == int(match[1])
 
 
+@says(r"(\d+) names? (is|are) read (?:without '(.*)'|with the words that the family puts before them): (\S+) as (\S+)")
+def _behind_a_wrapper(case: Case, _: str, match: re.Match[str]) -> None:
+    assert (match[1] == "1") is (match[2] == "is")
+    prefix = match[3] or ""
+    masks = (".attn.bias", ".masked_bias")
+    behind = [name for name in case.stored if name.startswith(prefix) and not name.endswith(masks)]
+    assert len(behind) == int(match[1])
+    assert match[4] == min(behind)
+    assert match[5].endswith(match[4].removeprefix(prefix))
+    assert not set(behind) & set(case.kept)
+    assert not case.refusal
+
+
+@says(r"(\d+) tensors? (is|are) left out: masks are computed: (.*)")
+def _masks(case: Case, _: str, match: re.Match[str]) -> None:
+    masks = [name for name in case.stored if name.endswith((".attn.bias", ".masked_bias"))]
+    assert (match[1] == "1") is (match[2] == "is")
+    assert len(masks) == int(match[1])
+    assert set(listed(match[3])) <= set(masks)
+    assert not case.refusal
+
+
+@says(r"(\d+) tensors? (is|are) left out: they are no part of the language model of a (\S+): (.*)")
+def _pictures(case: Case, _: str, match: re.Match[str]) -> None:
+    assert case.config["model_type"] == match[3]
+    others = [name for name in case.stored if not name.startswith("language_model.")]
+    assert len(others) == int(match[1])
+    assert set(listed(match[4])) <= set(others)
+    assert len(case.kept) == len(case.stored) - len(others)
+    assert not case.refusal
+
+
 @says(r"(\d+) tensors? (has|have) the names of a LoRA adapter's: merge it into the model first")
 def _adapter_tensors(case: Case, _: str, match: re.Match[str]) -> None:
     assert (match[1] == "1") is (match[2] == "has")
@@ -166,7 +203,10 @@ def _adapter_tensors(case: Case, _: str, match: re.Match[str]) -> None:
     assert "lora_A" in case.refusal
 
 
-@says(r"no language model of a family that is known here \((.*)\): names are kept(, and each matrix .* is one, called \*\.weight)?")
+@says(
+    r"no language model of a family that is known here \((.*)\): names are kept"
+    r"(, and each matrix .* is one, called \*\.weight)?"
+)
 def _names_are_kept(case: Case, _: str, match: re.Match[str]) -> None:
     word, _, said = match[1].partition(" ")
     found = case.config[word]
@@ -455,6 +495,26 @@ def _idle_groups(case: Case, _: str, match: re.Match[str]) -> None:
     assert (match[1], int(match[2] or 0)) == (idle[0], len(idle) - 1)
 
 
+@says(r"activations are not quantized, though the config says so \((.*)\): only weights are")
+def _activations(case: Case, _: str, match: re.Match[str]) -> None:
+    stated: dict[str, Any] = copy.deepcopy(case.config["quantization_config"])  # type: ignore[assignment]
+    for group in stated["config_groups"].values():
+        inputs = group.pop("input_activations")
+        assert match[1] == f"{inputs['num_bits']}-bit {inputs['type']}"
+    hyper, tensors = rewritten(case, "silent", quantization_config=stated)
+    assert hyper == case.hyper
+    assert same(tensors, case.kept)
+
+
+@says(r"(\d+) of the tensors scale activations \((.*)\) and are left out: no weight depends on them")
+def _input_scales(case: Case, _: str, match: re.Match[str]) -> None:
+    scales = {name for name in case.stored if name.endswith(".input_scale")}
+    assert (int(match[1]), match[2]) == (len(scales), "*.input_scale")
+    assert not [name for name in case.kept if name.endswith("scale")]
+    without = {name: array * (2 if name in scales else 1) for name, array in case.stored.items()}
+    assert same(with_only(case, "doubled", without), case.kept)
+
+
 # -- exports
 
 
@@ -473,6 +533,68 @@ def _no_counterpart(case: Case, _: str, match: re.Match[str]) -> None:
 def _no_vocabulary(case: Case) -> None:
     assert case.fields["tokenizer.ggml.model"] == "no_vocab"
     assert not [key for key in case.fields if key.endswith(("tokens", "merges", "scores"))]
+
+
+@says(r"the tokenizer brings texts into the form (NF\w+) first: fourcc does so with this file, llama\.cpp does not")
+def _normal_form(case: Case, _: str, match: re.Match[str]) -> None:
+    assert json.loads(case.blobs["tokenizer.json"])["normalizer"]["type"] == match[1] == "NFC"
+    with open_source(case.output("gguf")) as back:
+        tokenizer = open_tokenizer(back.blobs)
+    assert tokenizer.encode("cafe\u0301") == tokenizer.encode("caf\u00e9")
+
+
+@says(r"the tokenizer puts (.*) (before|behind) a text: a GGUF file has a key for one such token")
+def _several(case: Case, _: str, match: re.Match[str]) -> None:
+    theirs = tokenizers.Tokenizer.from_str(case.blobs["tokenizer.json"].decode())
+    names = match[1].split()
+    assert len(names) > 1
+    assert match[2] == "before"
+    assert theirs.encode("ab").tokens[: len(names)] == names
+    assert case.fields["tokenizer.ggml.bos_token_id"] == theirs.token_to_id(names[0])
+
+
+@says(r"the added tokens (.*) heed what stands beside them: a GGUF file cannot say so")
+def _strips(case: Case, _: str, match: re.Match[str]) -> None:
+    added = json.loads(case.blobs["tokenizer.json"])["added_tokens"]
+    strips = [each["content"] for each in added if (each["lstrip"] or each["rstrip"]) and not each["special"]]
+    assert match[1] == ", ".join(map(repr, strips))
+
+
+@says(
+    r"the tokenizer first brings a text into another form \((.*)\): a GGUF file cannot say so, and a text that is not "
+    r"in that form gets other tokens"
+)
+def _other_form(case: Case, _: str, match: re.Match[str]) -> None:
+    assert json.loads(case.blobs["tokenizer.json"])["normalizer"]["type"] == match[1]
+    with open_source(case.output("gguf")) as back:
+        ours, theirs = open_tokenizer(back.blobs), open_tokenizer(case.blobs)
+    plain, other = "the quick  42", "\u304b\u3099"
+    assert ours.encode(plain, bos=False) == theirs.encode(plain, bos=False)
+    assert ours.encode(other, bos=False) != theirs.encode(other, bos=False)
+
+
+@says(r"--pre none leaves the vocabulary out \((.*)\)")
+def _left_out_by_pre(case: Case, _: str, match: re.Match[str]) -> None:
+    assert (case.path / match[1]).exists()
+    assert match[1] not in case.blobs
+    _no_vocabulary(case)
+
+
+@says(r"--pre (\S+) takes the place of '(\S+)', by which the file cuts texts")
+def _another_pre(case: Case, _: str, match: re.Match[str]) -> None:
+    assert match[1] == case.model.pre == case.fields["tokenizer.ggml.pre"]
+    assert case.came.fields["tokenizer.ggml.pre"].contents() == match[2]
+
+
+@says(r"--pre (\S+) is taken in place of tokenizer\.json: (\d+) of (\d+) probe texts get other tokens; of (.*) it .*")
+def _forced_pre(case: Case, _: str, match: re.Match[str]) -> None:
+    assert match[1] == case.model.pre == case.fields["tokenizer.ggml.pre"]
+    theirs = open_tokenizer({"tokenizer.json": (case.path / "tokenizer.json").read_bytes()})
+    ours = open_tokenizer(case.blobs)
+    other = [text for text in probe_texts() if theirs.encode(text, bos=False) != ours.encode(text, bos=False)]
+    assert (int(match[2]), int(match[3])) == (len(other), len(probe_texts()))
+    assert match[4].startswith(repr(other[0]))
+    assert "tokenizer.json" not in case.blobs
 
 
 @says(r"these tokens that end a text have no key in a GGUF file: (.*)")
@@ -500,6 +622,14 @@ def _window(case: Case, _: str, match: re.Match[str]) -> None:
     assert case.hyper["seq_len"] > int(match[2])  # type: ignore[operator]
 
 
+@says(r"((?:\w|\.)+) ([^,]*): llama\.cpp does not heed this for a (\S+), and gets other numbers")
+def _unheeded(case: Case, _: str, match: re.Match[str]) -> None:
+    assert case.fields["general.architecture"] == match[3]
+    assert str(case.hyper[match[1]]) == match[2]
+    with open_source(case.output("gguf")) as back:
+        assert back.hyper[match[1]] == case.hyper[match[1]]
+
+
 @says(r"(.*?) (is|are) left out: a GGUF file has no place for such files")
 def _no_place(case: Case, _: str, match: re.Match[str]) -> None:
     names = match[1].split(", ")
@@ -508,7 +638,8 @@ def _no_place(case: Case, _: str, match: re.Match[str]) -> None:
     assert all(case.blobs[name] and case.blobs[name] not in data for name in names)
     with open_source(case.output("gguf")) as back:
         assert not set(names) & set(back.blobs)
-    if any(name.startswith("tokenizer.") for name in names):
+    there = [name for name in ("tokenizer.bin", "tokenizer.gguf", "tokenizer.json") if name in case.blobs]
+    if set(there[:1]) & set(names):
         _no_vocabulary(case)
 
 

@@ -1,13 +1,20 @@
 """Checkpoints of which something is to be noted, each with how it is converted and exported."""
 
+import copy
 import json
 import struct
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
 
+from fourcc.models.tokenizers.gguf_bpe import ALPHABET
+from tests.exporters.made_tokenizers import of_bytes, of_pieces
+from tests.running.family_cases import CASES
+from tests.running.family_oracle import as_first_released
+from tests.running.family_oracle import tensors as of_case
 from tests.sources.test_ggjt import ggjt
 from tests.sources.test_ggjt import model as of_ggjt
 from tests.sources.writers import (
@@ -43,6 +50,7 @@ class Model:
         instead: what `export` is told by ``--as``.
         tokenizer: name of a file in the folder, in place of what it brings.
         exclude: tensors that are left out.
+        pre: what `convert` and `export` are told by ``--pre``.
     """
 
     make: Callable[[Path], Path]
@@ -50,6 +58,7 @@ class Model:
     instead: str = ""
     tokenizer: str = ""
     exclude: tuple[str, ...] = ()
+    pre: str | None = None
 
 
 def hf(
@@ -97,12 +106,59 @@ def words(count: int) -> bytes:
     return json.dumps({"version": "1.0", "added_tokens": [], "model": model}).encode()
 
 
+def of_family(case: str, tensors: Callable[[str], Arrays]) -> Callable[[Path], Path]:
+    """The folder of a family's case."""
+
+    def make(folder: Path) -> Path:
+        written(folder, "model.safetensors", safetensors(tensors(case)))
+        written(folder, "config.json", CASES[case])
+        return folder
+
+    return make
+
+
 def embedding() -> np.ndarray:
     """The embedding of `hf`."""
     return llama(**SIZES)[1]["tok_embeddings"]
 
 
 # -- tokenizers
+
+
+def byte_pairs() -> dict[str, Any]:
+    """A tokenizer.json of byte pairs in NFC that puts two tokens before a text; one token takes spaces along."""
+    tree = of_bytes("qwen2", form="NFC")
+    first, text = {"SpecialToken": {"id": "<|begin|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}
+    strips = {"id": tree["added_tokens"][-1]["id"] + 1, "content": "[strips]", "lstrip": True, "rstrip": False}
+    tree["post_processor"]["single"] = [first, first, text]
+    tree["added_tokens"].append(strips | {"single_word": False, "normalized": False, "special": False})
+    return tree
+
+
+def with_json(make: Callable[[], dict[str, Any]], **files: bytes) -> Callable[[Path], Path]:
+    """A model with a tokenizer.json of as many tokens as it has rows."""
+
+    def written_there(folder: Path) -> Path:
+        tree = make()
+        rows = 1 + max(each["id"] for each in tree["added_tokens"])
+        beside = {name.replace("_jinja", ".jinja"): data for name, data in files.items()}
+        return hf(folder, vocab=max(rows, len(tree["model"]["vocab"])), files={JSON: tree, **beside})
+
+    return written_there
+
+
+def with_byte_pairs(folder: Path) -> Path:
+    """A GGUF model with a vocabulary of byte pairs, cut as GPT-2's."""
+    texts = [*ALPHABET.values(), "ab"]
+    h, tensors = llama(shared=False, **(SIZES | {"vocab": len(texts)}))
+    keys = [
+        gguf_key("tokenizer.ggml.model", 8, "gpt2"),
+        gguf_key("tokenizer.ggml.pre", 8, "gpt-2"),
+        gguf_key("tokenizer.ggml.tokens", 9, texts, 8),
+        gguf_key("tokenizer.ggml.merges", 9, ["a b"], 8),
+    ]
+    return written(folder, "m.gguf", gguf_llama(h, tensors, *keys))
+
 
 BYTES = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
 
@@ -247,6 +303,21 @@ def idle_groups(stored: Arrays) -> Arrays:
     return stored | {name: np.where(stored[name] == 2, 1, stored[name]).astype("<i4")}
 
 
+def input_scales(stored: Arrays) -> Arrays:
+    """Each quantized matrix has a scale for what it is multiplied with."""
+    modules = [name.removesuffix("_scale") for name in stored if name.endswith(".weight_scale")]
+    return stored | {f"{name.removesuffix('.weight')}.input_scale": np.ones(1, "<f4") for name in modules}
+
+
+def w8a8() -> dict[str, object]:
+    """compressed-tensors' words for int8 weights and activations."""
+    _, said, _ = checkpoint("compressed int8")
+    quantization: dict[str, Any] = copy.deepcopy(said["quantization_config"])  # type: ignore[assignment]
+    for group in quantization["config_groups"].values():
+        group["input_activations"] = {"num_bits": 8, "type": "int", "dynamic": False}
+    return quantization
+
+
 def int8(folder: Path) -> Path:
     """Codes with scales, in no scheme that is read."""
     h, ours = llama(**SIZES)
@@ -325,6 +396,11 @@ MODELS = {
     "a template alone": Model(made(files={"chat_template.jinja": b"{{ message }}", "generation_config.json": b"{}"})),
     "too few tokens": Model(with_vocabulary(290)),
     "too many tokens": Model(with_vocabulary(303)),
+    "byte pairs": Model(with_json(byte_pairs)),
+    "byte pairs, forced": Model(with_json(byte_pairs, chat_template_jinja=b"{{ m }}"), pre="gpt-2"),
+    "byte pairs of GGUF, forced": Model(with_byte_pairs, pre="llama-bpe"),
+    "no vocabulary": Model(with_json(byte_pairs), pre="none"),
+    "likeliest pieces": Model(with_json(of_pieces)),
     # GGUF
     "an odd GGUF": Model(odd_gguf),
     "bytes behind": Model(followed),
@@ -338,6 +414,11 @@ MODELS = {
     "quantized anew": Model(quantized("quantize.imatrix.file", file_type=15), policy="Q8_0"),
     "quantized anew, with a history": Model(quantized("quantize.a", "quantize.b", file_type=2), policy="MXF4"),
     "a window": Model(made(model_type="mistral", sliding_window=16)),
+    "names behind a wrapper": Model(made(name="_orig_mod.{}".format, shared=False)),
+    "names without the family's word": Model(made(name=lambda name: name.removeprefix("model."))),
+    "masks": Model(of_family("gpt2", as_first_released)),
+    "a model of pictures": Model(of_family("gemma3, with pictures", of_case)),
+    "an activation of its own": Model(of_family("gpt_neox", of_case)),
     # other files
     "no tables": Model(without_tables, tokenizer="tokenizer.bin"),
     "ggjt": Model(lambda folder: written(folder, "m", ggjt(*of_ggjt()))),
@@ -345,10 +426,11 @@ MODELS = {
     "an index with a copy": Model(copied_once),
     "int8": Model(int8),
     "GPTQ with exceptions": Model(
-        weight_only(dict, quantization_config={"quant_method": "gptq", "bits": 4, "dynamic": {"+:x": {"bits": 8}}})
+        weight_only(dict, quantization_config={"quant_method": "gptq", "bits": 4, "dynamic": {"+:x": {"bits": 5}}})
     ),
     "no name of a scheme": Model(made(quantization_config={"bits": 4})),
     "no scheme": Model(made(quantization_config="4 bits")),
     "no index of groups": Model(weight_only(no_index)),
+    "quantized activations": Model(weight_only(input_scales, "compressed int8", quantization_config=w8a8())),
     "idle groups": Model(weight_only(idle_groups, "gptq act-order")),
 }

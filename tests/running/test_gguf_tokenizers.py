@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from fourcc.errors import FourccError, InputError, UsageError
 from fourcc.models.tokenizers import Tokenizer, open_tokenizer
-from fourcc.models.tokenizers.splitting import SPLITTINGS
+from fourcc.models.tokenizers.splits import SPLITTINGS
 from fourcc.models.tokenizers.vocabulary import Cutter
 from fourcc.sources import open_source
 from tests.examples import examples
@@ -242,9 +242,9 @@ PAIRS = {"model": "gpt2", "pre": "gpt-2"}
 DAMAGED: dict[str, tuple[dict[str, Any], str]] = {
     "no model": (
         {},
-        "'tokenizer.ggml.model' names a kind of tokenizer that is not read: found None, expected llama or",
+        "'tokenizer.ggml.model' names a kind of tokenizer that is not read: found None, expected one of llama, ",
     ),
-    "another": ({"model": "bert"}, "is not read: found 'bert', expected llama or gpt2"),
+    "another": ({"model": "rwkv"}, "is not read: found 'rwkv', expected one of llama, gpt2, gemma4, bert, t5"),
     "type": (ONE | {"model": 3}, "'tokenizer.ggml.model' has a value of another type: found 3, expected str"),
     "none": (ONE | {"tokens": []}, "has an impossible number of tokens: found 0, expected 1 to 4194304"),
     "no text": (ONE | {"tokens": ["?", 1]}, "'tokenizer.ggml.tokens' has no text at place 1: found 1, exp"),

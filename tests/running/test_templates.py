@@ -4,17 +4,18 @@ import json
 import os
 from pathlib import Path
 
-import msgpack
 import pytest
 import tokenizers
 
 from fourcc.errors import UsageError
-from fourcc.models.templates import TEMPLATES, template_named, template_of
+from fourcc.models.chat import Conversation
+from fourcc.models.jinja.stored import templates_in
+from fourcc.models.templates import TEMPLATES, family_of
 from fourcc.models.tokenizers import Tokenizer
 from fourcc.models.tokenizers.huggingface import read_json
 from fourcc.models.tokenizers.sentencepiece_model import read_sentencepiece
 from fourcc.sources import open_source
-from fourcc.sources.tokenizer import CHAT_TEMPLATE, GGUF, beside
+from fourcc.sources.tokenizer import CHAT_TEMPLATE, beside
 from tests.running.training import byte_pairs, scored
 
 ROLE = "<|start_header_id|>{}<|end_header_id|>\n\n"
@@ -103,24 +104,27 @@ def test_what_a_user_types_is_text(name: str) -> None:
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_model_s_own_template_tells_its_family(name: str) -> None:
-    """The template comes from a file beside the tokenizer, or from the keys of a GGUF file."""
-    assert template_of({CHAT_TEMPLATE: OWN[name].encode()}) == (TEMPLATES[name], True)
-    blob = msgpack.packb({"tokenizer.chat_template": OWN[name]})
-    assert template_of({GGUF: blob}) == (TEMPLATES[name], True)
+    """Where jinja2 is not there to run it."""
+    assert family_of(OWN[name]) == TEMPLATES[name]
 
 
-def test_a_model_without_one_gets_llama2c_s() -> None:
-    """The result says that the model brings none."""
-    assert template_of({GGUF: msgpack.packb({"tokenizer.ggml.model": "llama"})}) == (TEMPLATES["llama2"], False)
-    assert template_of({}) == (TEMPLATES["llama2"], False)
-
-
-def test_an_unknown_template_is_refused() -> None:
+def test_an_unknown_family_is_refused() -> None:
     """The error says what can be done."""
-    with pytest.raises(UsageError, match=r"m\.bin: the model's own chat template is of no family .*--template NAME"):
-        template_of({CHAT_TEMPLATE: b"{{ 'GPT4 Correct User: ' }}"}, "m.bin")
-    with pytest.raises(UsageError, match=r"no such chat template: found 'x', expected llama3, chatml"):
-        template_named("x")
+    with pytest.raises(
+        UsageError, match=r"m\.bin: the model's own chat template is of no family .*fourcc\[chat\].*--templ"
+    ):
+        family_of("{{ 'GPT4 Correct User: ' }}", "m.bin")
+
+
+def test_what_a_family_s_template_has_no_place_for() -> None:
+    """Tools, options, and messages that are no user's."""
+    talk = Conversation(None, None, TEMPLATES["chatml"], None)  # type: ignore[arg-type]
+    for tools, options, role in (((), {}, "tool"), (({},), {}, "user"), ((), {"a": 1}, "user")):
+        talk.tools, talk.options, talk.messages = tools, options, [{"role": role, "content": "x"}]
+        with pytest.raises(
+            UsageError, match=r"the chat template chatml has no place for tools, options and roles other"
+        ):
+            TEMPLATES["chatml"].prompt(with_bos(with_special()), talk)
 
 
 def test_a_vocabulary_without_the_special_tokens_is_refused() -> None:
@@ -158,6 +162,9 @@ def test_a_folder_s_chat_template_is_taken_along(tmp_path: Path) -> None:
     blobs, _, notes = beside(tmp_path)
     assert CHAT_TEMPLATE not in blobs
     assert "the chat template of tokenizer_config.json is left out: " in notes[0]
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates" / "rag.jinja").write_text("e")
+    assert beside(tmp_path)[0]["additional_chat_templates/rag.jinja"] == b"e"
 
 
 def test_a_real_model_s_template() -> None:
@@ -166,5 +173,5 @@ def test_a_real_model_s_template() -> None:
     if not folder:
         pytest.skip("FOURCC_DATA does not lead to the real models")
     with open_source(Path(folder) / "devstral_slice" / "slice.gguf") as source:
-        template, own = template_of(source.blobs, source.path)
-    assert (template.name, own) == ("mistral-v7-tekken", True)
+        (own,) = templates_in(source.blobs, source.path).values()
+    assert family_of(own).name == "mistral-v7-tekken"

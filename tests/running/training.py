@@ -21,11 +21,16 @@ def scored(**options: Any) -> bytes:
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(stories()),
         model_writer=model,
-        normalization_rule_name="identity",
-        remove_extra_whitespaces=False,
         num_threads=1,
         minloglevel=2,
-        **{"vocab_size": 400, "model_type": "bpe", "byte_fallback": True} | options,
+        **{
+            "vocab_size": 400,
+            "model_type": "bpe",
+            "byte_fallback": True,
+            "normalization_rule_name": "identity",
+            "remove_extra_whitespaces": False,
+        }
+        | options,
     )
     return model.getvalue()
 

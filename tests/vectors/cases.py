@@ -248,6 +248,114 @@ def mxf4() -> Cases:
     return [*powers_of_two(), *weighed((2, 96)), every]
 
 
+def nvf4() -> Cases:
+    """Scales of every byte, ties, scales that ggml rounds in a way of its own, and weights beyond the largest level."""
+    row = (1, 64)
+    blocks = [
+        bytes((4 * at + k) % 256 for k in range(4)) + bytes((37 * k + at) % 256 for k in range(32)) for at in range(64)
+    ]
+    sizes = [
+        6 * x
+        for x in (2.0**-10, 2.0**-11, 7.5 * 2.0**-9, 2.0**-6, 1.0625, 1.1875, 240.0, 248.0, 256.0, 448.0, 1e6, 5e37)
+    ]
+    return [
+        *common((2, 64)),
+        *refused(row),
+        Valid("levels", "every level, and -0", row, [s * x for x in (0, 0.5, 1, 1.5, 2, 3, 4, 6) for s in (1, -1)] * 4),
+        Valid(
+            "ties", "half-way between levels: the one nearer to 0", row, [6.0, *(at / 4 - 4 for at in range(31))] * 2
+        ),
+        Valid(
+            "several_sizes",
+            "neighbours of sixteen have sizes of their own",
+            (1, 256),
+            [x * 2.0 ** (at // 16 % 7 - 8) for at, x in enumerate(bell(256, 21))],
+        ),
+        Valid(
+            "scales",
+            "scales that are half-way, least, beyond 240",
+            (1, 16 * len(sizes)),
+            [f32(size) if at == 0 else f32(size * (at - 8) / 16) for size in sizes for at in range(16)],
+        ),
+        Invalid("misfit", "64 does not divide 96", (1, 96), bell(96, 5), "UsageError", ["96", "multiple of 64"]),
+        Valid("every_scale", "each byte as a scale, and as codes", (2, 2048), parts={"blocks": b"".join(blocks)}),
+    ]
+
+
+def nv4t() -> Cases:
+    """NVFP4 with its second scale."""
+    random = Random(40)
+    row = (1, 32)
+    parts = {"second": bytes.fromhex("cdcc4c3d cdcc4c40"), "scales": bytes(range(256)), "q": random.randbytes(2048)}
+    small = [2.0**-30 if at // 16 % 2 else x for at, x in enumerate(bell(64, 6))]
+    return [
+        *common((2, 48)),
+        Valid("large", "magnitudes of 2^126", (1, 16), [2.0**126 * (at - 8) / 8 for at in range(16)]),
+        Invalid(
+            "flt_max", "the largest level is infinite", (1, 16), [FLT_MAX] * 16, "NumericError", ["too large for NV4T"]
+        ),
+        *refused(row),
+        Valid("levels", "every level, and -0", row, [s * x for x in (0, 0.5, 1, 1.5, 2, 3, 4, 6) for s in (1, -1)] * 2),
+        Valid("ties", "half-way between levels", row, [6.0, *(at / 4 - 4 for at in range(31))]),
+        Valid("least_scale", "a scale that rounds to 0 becomes 1/8", (1, 64), small),
+        Valid("no_divisor", "the largest magnitude is a denormal: the divisor is 1", row, bell(32, 7, 2.0**-130)),
+        Invalid("misfit", "16 does not divide 40", (1, 40), bell(40, 5), "UsageError", ["40", "multiple of 16"]),
+        Valid("random_bytes", "every byte as a scale, a factor and a divisor", (16, 256), parts=parts),
+    ]
+
+
+def few_levels(width: int) -> Cases:
+    """Two or three levels and a float16 scale, in blocks of `width` along a row.
+
+    Args:
+        width: weights of a block.
+    """
+    row = (1, width)
+    steps = [4.0, *(float(at % 9 - 4) for at in range(width - 1))]
+    return [
+        *common(row),
+        *refused(row),
+        Valid("two_rows", "three blocks each", (2, 3 * width), bell(6 * width, 8, 2.0**-5)),
+        Valid("ties", "scale 4, weights half-way between two codes", row, steps),
+        Valid("levels", "-1, 0 and 1", row, [float(at % 3 - 1) for at in range(width)]),
+        Valid("scale_underflow", "the scale is 0 in float16, not in float32", row, bell(width, 3, 2.0**-40)),
+        Valid("scale_denormal", "a denormal float16 scale", row, bell(width, 4, 2.0**-18)),
+        Valid("scale_max", "the scale is 65504", row, [65504.0 * (1 if at % 2 else -1) for at in range(width)]),
+        Invalid(
+            "scale_overflow",
+            "the scale is infinite in float16",
+            row,
+            [65520.0] * width,
+            "NumericError",
+            ["weights are not finite", "too large for"],
+        ),
+        Invalid(
+            "misfit",
+            "half a block is left",
+            (1, 3 * width // 2),
+            bell(3 * width // 2, 5),
+            "UsageError",
+            [f"multiple of {width}"],
+        ),
+    ]
+
+
+def scattered_scale() -> Cases:
+    """IQ1M: blocks of random bytes, whose float16 scale is spread over four nibbles."""
+    random = Random(56)
+    blocks = [bytearray(random.randbytes(56)) for _ in range(11)]
+    bits = [0x2C00 + 0x2A5 * number | (number & 1) << 15 for number in range(8)] + [0x7C00, 0x7E01, 0x0001]
+    for block, value in zip(blocks, bits, strict=True):
+        for nibble in range(4):
+            at = 49 + 2 * nibble
+            block[at] = block[at] & 15 | (value >> 4 * nibble & 15) << 4
+    ordinary, special = b"".join(blocks[:8]), b"".join(blocks[8:])
+    return [
+        Valid("random_bytes", "random codes, ordinary scales", (2, 1024), parts={"blocks": ordinary}),
+        Valid("special_scales", "infinite, NaN, denormal", (1, 768), parts={"blocks": special}),
+    ]
+
+
 def nf4() -> Cases:
     """Blocks of 64 along a row, the last one short."""
     random = Random(4)
@@ -576,15 +684,27 @@ CASES: dict[str, Cases] = {
     "f64": wide(),
     "f8e4": counted(1),
     "f8e5": counted(1),
+    "f8e8": counted(1),
     "f8_g": float8_groups(),
     "i16": counted(2),
     "i32": counted(4),
     "i64": counted(8),
     "i8": counted(1),
+    "iq1m": scattered_scale(),
+    "iq1s": blocks_of(50, (0,), 256),
+    "iq2s": blocks_of(82, (0,), 256),
+    "iq2x": blocks_of(74, (0,), 256),
+    "iq2y": blocks_of(66, (0,), 256),
+    "iq3s": blocks_of(110, (0,), 256),
+    "iq3y": blocks_of(98, (0,), 256),
     "iq4n": [*searched(32), *blocks_of(18, (0,), 32)],
     "iq4x": [*searched(256), *blocks_of(136, (0,), 256)],
     "mxf4": mxf4(),
     "nf4": nf4(),
+    "nv4t": nv4t(),
+    "nvf4": nvf4(),
+    "q1_0": [*few_levels(128), *blocks_of(18, (0,), 128)],
+    "q2_0": [*few_levels(64), *blocks_of(18, (0,), 64)],
     "q2_k": [*searched(256), *blocks_of(84, (80, 82), 256)],
     "q3_k": [*searched(256), *blocks_of(110, (108,), 256)],
     "q4_0": ggml(8, 16),
@@ -605,6 +725,8 @@ CASES: dict[str, Cases] = {
     "q4_m": whole_tensor({**ABOVE, "q": bytes([0x0F, 0x80])}, 15),
     "q8_z": affine(255, bytes([0, 255, 8, 16, 1, 2, 128, 127])),
     "q4_z": affine(15, bytes.fromhex("f0812f7e")),
+    "tq1": [*few_levels(256), *blocks_of(54, (52,), 256)],
+    "tq2": [*few_levels(256), *blocks_of(66, (64,), 256)],
     "tc2": trellis(2),
     "tc3": trellis(3),
     "tc4": trellis(4),

@@ -9,12 +9,14 @@ import json
 import platform
 import sys
 import warnings
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import attrs
 
+from fourcc.bench.peers.ggml_library import library
 from tests import naive, naive_importance
 from tests.vectors.cases import CASES, Invalid, Valid
 
@@ -24,7 +26,12 @@ FOLDER = Path(__file__).resolve().parents[2] / "specs" / "vectors"
 PARAMS = {tag: {"group": 64} for tag in ("Q8_F", "Q8_G")} | {tag: {"group": 128} for tag in ("Q8_Z", "Q4_Z", "F8_G")}
 # Tags whose bytes are gguf's, and the names that they have there.
 GGML = {tag: tag for tag in ("Q4_0", "Q8_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K")}
-GGML |= {"IQ4N": "IQ4_NL", "IQ4X": "IQ4_XS", "MXF4": "MXFP4"}
+GGML |= {"IQ4N": "IQ4_NL", "IQ4X": "IQ4_XS", "MXF4": "MXFP4", "NVF4": "NVFP4", "TQ1": "TQ1_0", "TQ2": "TQ2_0"}
+# Of ggml, and without an encoder here.
+DECODED_ALONE = {"IQ1M": "IQ1_M", "IQ1S": "IQ1_S", "IQ2S": "IQ2_S", "IQ2X": "IQ2_XS", "IQ2Y": "IQ2_XXS"}
+DECODED_ALONE |= {"IQ3S": "IQ3_S", "IQ3Y": "IQ3_XXS"}
+# Tags whose bytes and weights are those of ggml's C code, and their numbers: gguf does not know them.
+UNKNOWN_TO_GGUF = {"Q1_0": 41, "Q2_0": 42}
 # Of those the ones that gguf does not encode, or not as ggml does: their bytes are those of ggml's own quantizer.
 SEARCHED = set(GGML) - {"Q4_0", "Q8_0"}
 DECODED = {
@@ -63,6 +70,10 @@ def provenance(tag: str) -> str:
 
 
 def _provenance(tag: str) -> str:
+    if tag in UNKNOWN_TO_GGUF:
+        return f"quantizer and decoder of ggml {library().version()}, on x86-64"
+    if tag in DECODED_ALONE:
+        return f"random bytes, decoded by gguf {version('gguf')}"
     if tag in SEARCHED:
         return _of_ggml()
     if tag in GGML:
@@ -71,7 +82,7 @@ def _provenance(tag: str) -> str:
 
 
 def _of_ggml() -> str:
-    made_by = f"quantizer of ggml in llama-cpp-python {version('llama-cpp-python')}"
+    made_by = f"quantizer of ggml {library().version()}"
     return f"{made_by}, decoded by gguf {version('gguf')}, on x86-64"
 
 
@@ -99,8 +110,7 @@ def valid(tag: str, case: Valid) -> dict[str, object]:
     options, params = dict(case.options), PARAMS.get(tag, {}) | case.params
     if tag == "Q4_A" and case.weights is not None:
         options.setdefault("method", "kmeans")
-    ours = tag not in GGML or (tag == "MXF4" and case.importance is not None)
-    parts, decoded = by_naive(tag, case, options, params) if ours else by_gguf(tag, case)
+    parts, decoded = _maker(tag, case)(tag, case, options, params)
     return {
         "name": case.name,
         "note": case.note,
@@ -113,6 +123,14 @@ def valid(tag: str, case: Valid) -> dict[str, object]:
         "parts": {name: data.hex() for name, data in parts.items()},
         "decoded": decoded.hex(),
     }
+
+
+def _maker(tag: str, case: Valid) -> Callable[..., tuple[naive.Bytes, bytes]]:
+    """What makes the bytes of a case."""
+    if tag in UNKNOWN_TO_GGUF:
+        return by_ggml_alone
+    ours = tag not in GGML | DECODED_ALONE or (tag == "MXF4" and case.importance is not None)
+    return by_naive if ours else by_gguf
 
 
 def by_naive(tag: str, case: Valid, options: dict[str, object], params: dict[str, int]) -> tuple[naive.Bytes, bytes]:
@@ -128,12 +146,12 @@ def by_naive(tag: str, case: Valid, options: dict[str, object], params: dict[str
     return parts, naive.write(DECODED.get(tag, "f"), naive.DECODERS[tag](parts, *case.shape, **params))
 
 
-def by_gguf(tag: str, case: Valid) -> tuple[naive.Bytes, bytes]:
+def by_gguf(tag: str, case: Valid, *_: object) -> tuple[naive.Bytes, bytes]:
     """Parts and decoded weights of the package gguf."""
     import gguf
     import numpy as np
 
-    kind = gguf.GGMLQuantizationType[GGML[tag]]
+    kind = gguf.GGMLQuantizationType[(GGML | DECODED_ALONE)[tag]]
     if (tag in SEARCHED or case.importance is not None) and case.parts is None:
         case = attrs.evolve(case, parts={"blocks": by_ggml(kind, case)})
     with warnings.catch_warnings(action="ignore"):  # it divides by scales of 0
@@ -145,11 +163,20 @@ def by_gguf(tag: str, case: Valid) -> tuple[naive.Bytes, bytes]:
     return {"blocks": blocks.tobytes()}, decoded.astype("<f4").tobytes()
 
 
+def by_ggml_alone(tag: str, case: Valid, *_: object) -> tuple[naive.Bytes, bytes]:
+    """Parts and decoded weights of ggml's C code."""
+    import numpy as np
+
+    kind = UNKNOWN_TO_GGUF[tag]
+    blocks = by_ggml(kind, case) if case.parts is None else case.parts["blocks"]
+    stored, w = np.frombuffer(blocks, np.uint8), np.empty(case.shape, "<f4")
+    library().to_float(kind)(stored.ctypes.data, w.ctypes.data, w.size)
+    return {"blocks": blocks}, w.tobytes()
+
+
 def by_ggml(kind: int, case: Valid) -> bytes:
     """Blocks that ggml's own quantizer makes."""
     import numpy as np
-
-    from fourcc.bench.peers.ggml_library import library
 
     rows, cols = case.shape
     w = np.array(case.weights, np.float32).reshape(case.shape)

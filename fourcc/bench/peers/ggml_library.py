@@ -1,8 +1,9 @@
-"""ggml's C functions, from the libraries that llama-cpp-python ships, through ctypes."""
+"""ggml's C functions, through ctypes: from the folder FOURCC_LLAMA_CPP, or the libraries of llama-cpp-python."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from ctypes import POINTER, c_bool, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from functools import cache
@@ -59,6 +60,7 @@ BASE: dict[str, tuple[Any, ...]] = {
     "ggml_gallocr_alloc_graph": (c_bool, c_void_p, c_void_p),
     "ggml_get_type_traits": (POINTER(TypeTraits), c_int),
     "ggml_quantize_chunk": (c_size_t, c_int, c_void_p, c_void_p, c_int64, c_int64, c_int64, c_void_p),
+    "ggml_version": (c_char_p,),
     "ggml_row_size": (c_size_t, c_int, c_int64),
     "ggml_tensor_overhead": (c_size_t,),
     "ggml_graph_overhead_custom": (c_size_t, c_size_t, c_bool),
@@ -82,7 +84,9 @@ CPU: dict[str, tuple[Any, ...]] = {
 
 
 def folder() -> Path | None:
-    """The folder of llama-cpp-python's libraries, without importing it; None if it is not installed."""
+    """The folder of the libraries, without importing llama-cpp-python; None where there is none."""
+    if named := os.environ.get("FOURCC_LLAMA_CPP"):
+        return Path(named)
     spec = find_spec("llama_cpp")
     return None if spec is None or spec.origin is None else Path(spec.origin).parent / "lib"
 
@@ -176,6 +180,11 @@ class Library:
     def to_float(self, kind: int) -> Any:  # noqa: ANN401 - a C function
         """The C function that decodes blocks of a type."""
         return self.base.ggml_get_type_traits(kind).contents.to_float
+
+    def version(self) -> str:
+        """The version of ggml."""
+        text: bytes = self.base.ggml_version()
+        return text.decode()
 
     def name(self, kind: int) -> str:
         """ggml's own name of a type."""

@@ -1,129 +1,60 @@
 """Reads the vocabulary in a GGUF file's keys, which the blob tokenizer.gguf holds, and makes a tokenizer of its kind.
 
 The blob is a msgpack map of the keys ``tokenizer.*``. ``tokenizer.ggml.model`` tells the kind: ``llama`` merges pairs
-by score, as SentencePiece does, ``gpt2`` merges byte pairs by rank.
+by score, as SentencePiece does, ``gpt2`` merges byte pairs by rank, ``gemma4`` pairs of characters; ``bert`` takes the
+longest pieces of words, ``t5`` the likeliest pieces of a text.
+
+Unicode's normal form, into which some tokenizers bring a text first, has no key in GGUF. fourcc writes one of its own,
+``tokenizer.fourcc.normal_form``, that other programs pass over.
 """
 
 from __future__ import annotations
 
-from math import isfinite
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
-from fourcc.errors import InputError
-from fourcc.models.tokenizers.ends import named_ends
+from fourcc.models.tokenizers.charsmap import Charsmap
 from fourcc.models.tokenizers.gguf_bpe import BytePairTokenizer
+from fourcc.models.tokenizers.gguf_characters import CharacterPairTokenizer
+from fourcc.models.tokenizers.gguf_fields import VocabularyKeys, ranks_of, unpacked, vocabulary_of
 from fourcc.models.tokenizers.gguf_spm import SPACE, ScoredTokenizer
-from fourcc.models.tokenizers.splitting import SPLITTINGS
-from fourcc.models.tokenizers.tokenizer import MAX_TOKENS
-from fourcc.models.tokenizers.vocabulary import TokenKind, Vocabulary, byte_of
-from fourcc.sources.gguf_values import unpacked_map
+from fourcc.models.tokenizers.gguf_unigram import UnigramTokenizer
+from fourcc.models.tokenizers.gguf_wordpiece import WordPieceTokenizer
+from fourcc.models.tokenizers.splits import SPLITTINGS, WITHOUT_CUTS
+from fourcc.models.tokenizers.tokenizer import Tokenizer
 
-_MAX_NODES = 1024  # maps and arrays in a blob; an honest one has a dozen
-_PREFIX = "tokenizer.ggml."
-_SCORED, _BYTE_PAIRS = "llama", "gpt2"
+NORMAL_FORM = "tokenizer.fourcc.normal_form"
+_FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+# Where no key states the numbers of special tokens: llama.cpp's, by the kind of vocabulary.
+_OF_BERT = {"bos": 101, "unk": 100}
+_OF_T5 = {"eos": 1, "unk": 2}
 
 
-def read_gguf(data: bytes, file: object) -> ScoredTokenizer | BytePairTokenizer:
+def read_gguf(data: bytes, file: object) -> Tokenizer:
     """The tokenizer in the bytes of the blob.
 
     Raises:
         InputError: the vocabulary is damaged, or of a kind that fourcc does not read.
     """
-    keys = _Keys(unpacked(data, file), file)
+    return tokenizer_of(unpacked(data, file), file)
+
+
+def tokenizer_of(values: Mapping[str, Any], file: object) -> Tokenizer:
+    """The tokenizer that the keys ``tokenizer.*`` describe. Raises as `read_gguf` does."""
+    keys = VocabularyKeys(values, file)
     model = keys.value("model", str)
-    if model == _SCORED:
-        return _scored(keys)
-    if model == _BYTE_PAIRS:
-        return _byte_pairs(keys)
-    raise keys.refusal(
-        "model", "names a kind of tokenizer that is not read", repr(model), f"{_SCORED} or {_BYTE_PAIRS}"
-    )
+    read = _KINDS.get(model)
+    if read is None:
+        known = ", ".join(_KINDS)
+        raise keys.refusal("model", "names a kind of tokenizer that is not read", repr(model), f"one of {known}")
+    return read(keys)
 
 
-def chat_template(data: bytes, file: object) -> str | None:
-    """The Jinja template in the bytes of the blob, or None. Raises InputError where the blob is damaged."""
-    template = unpacked(data, file).get("tokenizer.chat_template")
-    return template if isinstance(template, str) else None
-
-
-class _Keys:
-    """The blob's values, by the last part of their keys."""
-
-    def __init__(self, values: dict[str, Any], file: object) -> None:
-        self._values, self._file = values, file
-
-    def value(self, name: str, kind: type, *, default: Any = None) -> Any:  # noqa: ANN401 - of that type, or the default
-        """A value, or the default where the key is missing."""
-        value = self._values.get(_PREFIX + name)
-        if value is None:
-            return default
-        if type(value) is not kind:
-            raise self.refusal(name, "has a value of another type", f"{value!r:.40}", kind.__name__)
-        return value
-
-    def token(self, name: str, default: int | None, count: int) -> int | None:
-        """A token's number; None where no token has it."""
-        token = self.value(f"{name}_token_id", int, default=default)
-        return token if token is not None and 0 <= token < count else None
-
-    def texts(self, name: str) -> list[str]:
-        """Texts; bytes that are not UTF-8 stand as lone surrogates."""
-        texts: list[Any] = self.value(name, list, default=[])
-        for place, text in enumerate(texts):
-            if type(text) not in (str, bytes):
-                raise self.refusal(name, f"has no text at place {place}", f"{text!r:.40}", "text")
-        return [text if type(text) is str else text.decode(errors="surrogateescape") for text in texts]
-
-    def numbers(self, name: str, kind: type, default: float, count: int) -> tuple[Any, ...]:
-        """A finite number for each token; all are the default where the key is missing."""
-        numbers: list[Any] = self.value(name, list, default=[default] * count)
-        if len(numbers) != count:
-            raise self.refusal(name, "does not have a number for each token", len(numbers), count)
-        for place, one in enumerate(numbers):
-            if not isinstance(one, (int, float)) or type(one) is not kind or not isfinite(one):
-                raise self.refusal(name, f"has no valid number at place {place}", f"{one!r:.40}", kind.__name__)
-        return tuple(numbers)
-
-    def refusal(self, name: str, what: str, found: object, expected: object = None) -> InputError:
-        """The error for the value of a key."""
-        return InputError(f"the key {_PREFIX + name!r} {what}", file=self._file, found=found, expected=expected)
-
-
-def _vocabulary(keys: _Keys, *, bos: int | None = None, eos: int | None = None, unk: int | None = None) -> Vocabulary:
-    """The vocabulary; `bos`, `eos` and `unk` are the numbers of those tokens where no key states them."""
-    tokens = keys.texts("tokens")
-    count = len(tokens)
-    if not 0 < count <= MAX_TOKENS:
-        raise keys.refusal("tokens", "has an impossible number of tokens", count, f"1 to {MAX_TOKENS}")
-    vocabulary = Vocabulary(
-        tokens=tuple(tokens),
-        scores=keys.numbers("scores", float, 0.0, count),
-        kinds=keys.numbers("token_type", int, int(TokenKind.NORMAL), count),
-        bos=keys.token("bos", bos, count),
-        eos=keys.token("eos", eos, count),
-        unknown=keys.token("unknown", unk, count),
-    )
-    _check_bytes(keys, vocabulary)
-    said = {vocabulary.eos, *(keys.token(name, None, count) for name in ("eot", "eom"))} - {None}
-    named = named_ends(vocabulary.ids(TokenKind.CONTROL, TokenKind.USER_DEFINED))
-    return attrs.evolve(vocabulary, ends=frozenset(token for token in {*said, *named} if token is not None))
-
-
-def _check_bytes(keys: _Keys, vocabulary: Vocabulary) -> None:
-    """Refuses a token of a byte whose text does not say which byte it is."""
-    for token in [token for token, kind in enumerate(vocabulary.kinds) if kind == TokenKind.BYTE]:
-        try:
-            byte_of(vocabulary.tokens[token])
-        except ValueError:
-            what = f"has no byte at place {token}, though the kind of that token says so"
-            raise keys.refusal("tokens", what, f"{vocabulary.tokens[token]!r:.40}", "<0x00> to <0xFF>") from None
-
-
-def _scored(keys: _Keys) -> ScoredTokenizer:
+def _scored(keys: VocabularyKeys) -> ScoredTokenizer:
     """A tokenizer of SentencePiece's kind."""
-    vocabulary = _vocabulary(keys, bos=1, eos=2, unk=0)
+    vocabulary = vocabulary_of(keys, bos=1, eos=2, unk=0)
     spaced = attrs.evolve(vocabulary, tokens=tuple(text.replace(" ", SPACE) for text in vocabulary.tokens))
     return ScoredTokenizer(
         spaced,
@@ -132,7 +63,7 @@ def _scored(keys: _Keys) -> ScoredTokenizer:
     )
 
 
-def _byte_pairs(keys: _Keys) -> BytePairTokenizer:
+def _byte_pairs(keys: VocabularyKeys) -> BytePairTokenizer:
     """A tokenizer of GPT-2's kind."""
     pre = keys.value("pre", str, default="default")
     splitting = SPLITTINGS.get(pre)
@@ -140,37 +71,43 @@ def _byte_pairs(keys: _Keys) -> BytePairTokenizer:
         known = ", ".join(SPLITTINGS)
         raise keys.refusal("pre", "names a way to split texts that is not known", repr(pre), f"one of {known}")
     add_bos = keys.value("add_bos_token", bool, default=splitting.bos)
-    return BytePairTokenizer(_vocabulary(keys), _ranks(keys), splitting, add_bos)
+    form = keys.choice(NORMAL_FORM, _FORMS)
+    return BytePairTokenizer(vocabulary_of(keys), ranks_of(keys), splitting, add_bos, form)
 
 
-def _ranks(keys: _Keys) -> dict[tuple[str, str], int]:
-    """Pair -> its first place among the merges; a pair is written with a space between its two texts."""
-    ranks: dict[tuple[str, str], int] = {}
-    for rank, text in enumerate(keys.texts("merges")):
-        left, space, right = text.partition(" ")
-        if not (left and space and right):
-            raise keys.refusal("merges", f"has no pair at place {rank}", f"{text!r:.40}", "two texts")
-        ranks.setdefault((left, right), rank)
-    return ranks
+def _character_pairs(keys: VocabularyKeys) -> CharacterPairTokenizer:
+    """A tokenizer of Gemma 4's kind; a text always begins with BOS, as in llama.cpp."""
+    vocabulary = vocabulary_of(keys)
+    spaced = attrs.evolve(vocabulary, tokens=tuple(text.replace(" ", SPACE) for text in vocabulary.tokens))
+    return CharacterPairTokenizer(spaced, ranks_of(keys), WITHOUT_CUTS, add_bos=True)
 
 
-def unpacked(data: bytes, file: object) -> dict[str, Any]:
-    """The map that a blob holds. Raises InputError where it is damaged."""
-    nodes = 0
-
-    def counted(node: Any) -> Any:  # noqa: ANN401 - a map or an array
-        nonlocal nodes
-        nodes += 1
-        if nodes > _MAX_NODES:
-            raise ValueError("more maps and arrays than a vocabulary has")
-        return node
-
-    return unpacked_map(
-        data,
-        file,
-        "the vocabulary",
-        object_hook=counted,
-        list_hook=counted,
-        max_array_len=MAX_TOKENS,
-        max_map_len=_MAX_NODES,
+def _word_pieces(keys: VocabularyKeys) -> WordPieceTokenizer:
+    """A tokenizer of BERT's kind."""
+    lowercase = keys.value("normalizer.lowercase", bool, default=True)
+    return WordPieceTokenizer(
+        vocabulary_of(keys, **(_OF_BERT | {"bos": keys.value("cls_token_id", int, default=_OF_BERT["bos"])})),
+        keys.value("add_bos_token", bool, default=True),
+        lowercase,
+        keys.value("normalizer.strip_accents", bool, default=lowercase),
     )
+
+
+def _unigram(keys: VocabularyKeys) -> UnigramTokenizer:
+    """A tokenizer of T5's kind."""
+    return UnigramTokenizer(
+        vocabulary_of(keys, **_OF_T5),
+        keys.value("add_bos_token", bool, default=False),
+        keys.value("add_space_prefix", bool, default=False),
+        keys.value("remove_extra_whitespaces", bool, default=False),
+        Charsmap.parsed(keys.octets("precompiled_charsmap"), keys.file),
+    )
+
+
+_KINDS: dict[object, Callable[[VocabularyKeys], Tokenizer]] = {
+    "llama": _scored,
+    "gpt2": _byte_pairs,
+    "gemma4": _character_pairs,
+    "bert": _word_pieces,
+    "t5": _unigram,
+}

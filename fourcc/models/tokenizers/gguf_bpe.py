@@ -11,7 +11,10 @@ vocabulary has a token of that kind; else the text is refused. (Other programs l
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from functools import lru_cache
+from typing import Literal
+from unicodedata import normalize
 
 import attrs
 
@@ -20,6 +23,7 @@ from fourcc.models.tokenizers.splitting import Splitting
 from fourcc.models.tokenizers.tokenizer import NONE, no_token, utf8
 from fourcc.models.tokenizers.vocabulary import Cutter, OverVocabulary, TokenKind, Vocabulary
 
+NormalForm = Literal["NFC", "NFD", "NFKC", "NFKD"]
 _WORDS_KEPT, _LONGEST_KEPT = 1 << 14, 64
 
 
@@ -43,12 +47,14 @@ class BytePairTokenizer(OverVocabulary):
         ranks: pair -> its place among the merges.
         splitting: how texts are cut into words.
         add_bos: whether BOS comes before a text.
+        form: Unicode's normal form that a text is brought into, user-defined tokens aside; None: it stays as it is.
     """
 
     vocabulary: Vocabulary
     ranks: Mapping[tuple[str, str], int]
     splitting: Splitting
     add_bos: bool = False
+    form: NormalForm | None = None
     _ids: dict[str, int] = attrs.field(init=False, repr=False, eq=False)
     _cutter: Cutter = attrs.field(init=False, repr=False, eq=False)
     _cached: Callable[[str], list[int]] = attrs.field(init=False, repr=False, eq=False)
@@ -73,8 +79,8 @@ class BytePairTokenizer(OverVocabulary):
             if number % 2:
                 ids.append(self._cutter.ids[part])
             else:
-                ids += [token for word in self.splitting.words(part) for token in self._of_word(word)]
-        return self._settled(ids, text) if NONE in ids else ids
+                ids += [token for word in self._words(part) for token in self._of_word(word)]
+        return self._settled(ids, normalize(self.form, text) if self.form else text) if NONE in ids else ids
 
     def _settled(self, ids: list[int], text: str) -> list[int]:
         """Tokens with the unknown token in place of NONE. Raises UsageError where the vocabulary has none."""
@@ -87,12 +93,29 @@ class BytePairTokenizer(OverVocabulary):
         """The tokens of one word; those of a short word are cached."""
         return self._cached(word) if len(word) <= _LONGEST_KEPT else self._word(word)
 
+    def cut_by(self, splitting: Splitting) -> BytePairTokenizer:
+        """A tokenizer that cuts in another way; its tables are those of this one."""
+        other = copy(self)
+        object.__setattr__(other, "splitting", splitting)
+        object.__setattr__(other, "_cached", lru_cache(_WORDS_KEPT)(other._word))  # noqa: SLF001 - of this class
+        return other
+
+    def _words(self, text: str) -> list[str]:
+        return self.splitting.words(text if self.form is None else normalize(self.form, text))
+
     def _word(self, word: str) -> list[int]:
-        letters = [ALPHABET[byte] for byte in word.encode()]
-        whole = self._ids.get("".join(letters)) if self.splitting.whole_words else None
+        whole = self._whole(word)
         if whole is not None:
             return [whole]
-        return [token for symbol in merge(letters, self._join) for token in self._tokens(symbol)]
+        return [token for symbol in merge(self._letters(word), self._join) for token in self._tokens(symbol)]
+
+    def _whole(self, word: str) -> int | None:
+        """The token of a word that is not merged, None for others."""
+        return self._ids.get("".join(self._letters(word))) if self.splitting.whole_words else None
+
+    def _letters(self, word: str) -> list[str]:
+        """The symbols of a word before any merge."""
+        return [ALPHABET[byte] for byte in word.encode()]
 
     def _join(self, left: str, right: str) -> tuple[float, str] | None:
         rank = self.ranks.get((left, right))

@@ -9,7 +9,8 @@ The package leaves out, without a word, bytes for which a vocabulary of byte pai
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -59,7 +60,8 @@ class HuggingFaceTokenizer:
         bos: the token before a text, where the file puts one there.
         eos: the token behind a text, where a special token has a usual name.
         file: the file that messages name.
-        special_ids: special tokens by name.
+        specials: special tokens by name.
+        added: tokens by name that are found in every text before it is cut into words.
         ends: tokens that end a text, by their names.
         padding: numbers that no token has.
         alphabet: characters that have a token, where the package leaves out others; None where it leaves out none.
@@ -71,24 +73,49 @@ class HuggingFaceTokenizer:
     bos: int | None
     eos: int | None
     file: object
-    special_ids: dict[str, int] = attrs.field(factory=dict, repr=False)
+    specials: Mapping[str, int] = attrs.field(factory=dict, repr=False)
+    added: Mapping[str, int] = attrs.field(factory=dict, repr=False)
     ends: frozenset[int] = frozenset()
     padding: frozenset[int] = attrs.field(default=frozenset(), repr=False)
     alphabet: frozenset[str] | None = attrs.field(default=None, repr=False)
     bytewise: bool = False
+    _parsing: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False, eq=False)
 
     def special(self, name: str) -> int | None:
         """A special token; see `Tokenizer`."""
-        return self.special_ids.get(name)
+        return self.specials.get(name)
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""
         utf8(text)
         with translated("the tokenizer cannot encode a text", self.file):
-            ids: list[int] = self.package.encode(text, add_special_tokens=False).ids
+            with self._parsing:
+                ids: list[int] = self.package.encode(text, add_special_tokens=False).ids
             if self.alphabet is not None:
                 self._refuse_losses(text, ids)
         return [self.bos, *ids] if bos and self.bos is not None else ids
+
+    def encode_parsed(self, text: str) -> list[int]:
+        """The tokens of a text in which names of special tokens stand for these, as the package cuts it."""
+        utf8(text)
+        with translated("the tokenizer cannot encode a text", self.file), self._parsing:
+            self.package.encode_special_tokens = False
+            try:
+                ids: list[int] = self.package.encode(text, add_special_tokens=False).ids
+            finally:
+                self.package.encode_special_tokens = True
+        return ids
+
+    def refuse_losses(self, text: str, ids: list[int]) -> None:
+        """Raises UsageError where a part of a text without special tokens has no token.
+
+        Args:
+            text: the text.
+            ids: its tokens.
+        """
+        with translated("the tokenizer cannot decode a text", self.file):
+            if self.alphabet is not None:
+                self._refuse_losses(text, ids)
 
     def _refuse_losses(self, text: str, ids: list[int]) -> None:
         """Raises UsageError where a part of the text has no token."""
@@ -114,6 +141,11 @@ class HuggingFaceTokenizer:
         """Places of characters without a token in a piece of a text."""
         assert self.alphabet is not None
         return [at for at, character in enumerate(piece) if character not in self.alphabet]
+
+    def name(self, token: int) -> str:
+        """See `Tokenizer`."""
+        text: str | None = self.package.id_to_token(checked(token, self.vocab_size))
+        return text or ""
 
     def stream(self) -> HuggingFaceStream:
         """A decoder for one run of tokens; see `Tokenizer`."""
@@ -147,7 +179,9 @@ def _wrapped(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokeni
     tokenizer.no_truncation()
     tokenizer.no_padding()
     before = tokenizer.encode("").ids
-    special = {str(added): token for token, added in tokenizer.get_added_tokens_decoder().items() if added.special}
+    found = {str(added): (token, added.special) for token, added in tokenizer.get_added_tokens_decoder().items()}
+    special = {name: token for name, (token, control) in found.items() if control}
+    others = {name: token for name, (token, control) in found.items() if not control}
     ends = named_ends(special)
     eos = ends[0] if ends else None
     bos = before[0] if before and before[0] in special.values() and before[0] != eos else None
@@ -161,7 +195,7 @@ def _wrapped(tokenizer: Any, byte_pairs: Any, file: object) -> HuggingFaceTokeni
     holes = frozenset(range(count)).difference(vocab.values())
     alphabet, bytewise = _alphabet(tokenizer, byte_pairs, vocab)
     return HuggingFaceTokenizer(
-        tokenizer, count, bos, eos, file, special, frozenset(ends), holes, alphabet, bytewise=bytewise
+        tokenizer, count, bos, eos, file, special, others, frozenset(ends), holes, alphabet, bytewise=bytewise
     )
 
 

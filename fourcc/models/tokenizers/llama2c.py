@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import isfinite
 
 import attrs
@@ -93,7 +93,22 @@ class Llama2cTokenizer:
 
     def special(self, name: str) -> int | None:
         """A special token; see `Tokenizer`."""
-        return {"<s>": BOS, "</s>": EOS}.get(name)
+        return self.specials.get(name)
+
+    @property
+    def specials(self) -> Mapping[str, int]:
+        """See `Tokenizer`."""
+        return {"<s>": BOS, "</s>": EOS}
+
+    @property
+    def added(self) -> Mapping[str, int]:
+        """See `Tokenizer`: none here."""
+        return {}
+
+    def name(self, token: int) -> str:
+        """See `Tokenizer`."""
+        names = {number: name for name, number in self.specials.items()}
+        return names.get(token) or self.pieces[checked(token, self.vocab_size)].decode(errors="replace")
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""

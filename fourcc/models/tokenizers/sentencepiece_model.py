@@ -6,7 +6,7 @@ The unknown piece gives U+FFFD, control pieces give nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -72,6 +72,23 @@ class SentencePieceTokenizer:
             if self.processor.is_unknown(token) or self.pieces[token]:
                 return None  # before its name is asked for: the unknown piece's name need not be text
             return token if self.processor.id_to_piece(token) == name else None
+
+    @property
+    def specials(self) -> Mapping[str, int]:
+        """See `Tokenizer`: the control pieces."""
+        found = (token for token, piece in enumerate(self.pieces) if not piece and self.processor.is_control(token))
+        return {self.name(token): token for token in found}
+
+    @property
+    def added(self) -> Mapping[str, int]:
+        """See `Tokenizer`: the package does not tell its user-defined pieces from others."""
+        return {}
+
+    def name(self, token: int) -> str:
+        """See `Tokenizer`."""
+        with translated("the model cannot name a token", self.file):
+            text: str = self.processor.id_to_piece(checked(token, self.vocab_size))
+        return text
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text; see `Tokenizer`."""

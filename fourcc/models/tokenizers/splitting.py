@@ -2,7 +2,11 @@ r"""Cuts a text into words, as byte-pair tokenizers do before they merge: a pair
 
 The rules are regular expressions with classes of characters (``\p{L}``: letters) that Python's `re` lacks. So each
 character outside ASCII is replaced by one that stands for its category, and the classes name those: matches in the
-replaced text have the spans of the text. Categories are those of Python's Unicode version.
+replaced text have the spans of the text. Categories are those of Python's Unicode version. Characters of the Han script
+have stand-ins of their own, so that a rule can tell them apart. A rule that names characters outside ASCII is applied
+to the text itself; it has no classes but white space.
+
+Which rules a vocabulary's name stands for is said in `fourcc.models.tokenizers.splits`.
 """
 
 from __future__ import annotations
@@ -46,18 +50,30 @@ _CATEGORIES = (
     "Co",
     "Cn",
 )
-_STAND_INS = {name: chr(0xE000 + number) for number, name in enumerate(_CATEGORIES)}
+# Behind a category's name: its characters of the Han script; the long s, which is an s where case does not count;
+# superscripts and fractions of Latin-1, which belong to words where other numbers without a place value do not.
+_HAN, _LONG_S, _LATIN1 = _SCRIPTS = ("Han", "LongS", "Latin1")
+_KINDS = (*_CATEGORIES, *(each + _HAN for each in _CATEGORIES), "Ll" + _LONG_S, "No" + _LATIN1)
+_STAND_INS = {name: chr(0xE000 + number) for number, name in enumerate(_KINDS)}
 _NEXT_LINE = 0x85  # a control character, but white space
-_ESCAPES = re.compile(r"\[\^?|\]|\\p\{(\w+)\}|\\[sS]|\\.")
-
-_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_ENDINGS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])"
-_SPACES = r"\s*[\r\n]+|\s+(?!\S)|\s+"
-_LLAMA3 = rf"{_ENDINGS}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_SPACES}"
-_UPPER, _LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
-_TEKKEN = (
-    rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*"
-    rf"|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*|{_SPACES}"
+_ESCAPES = re.compile(r"\[\^?|\]|\\p\{(\w+)\}|\\[sSd]|\\.")
+_SPACES = r"\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # what \s means in Unicode
+# The Han script's characters (Unicode, Scripts.txt): radicals, marks, numerals, ideographs.
+_HAN_RANGES = (
+    (0x2E80, 0x2E99),
+    (0x2E9B, 0x2EF3),
+    (0x2F00, 0x2FD5),
+    (0x3005, 0x3005),
+    (0x3007, 0x3007),
+    (0x3021, 0x3029),
+    (0x3038, 0x303B),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFA6D),
+    (0xFA70, 0xFAD9),
+    (0x16FE2, 0x16FE3),
+    (0x16FF0, 0x16FF1),
+    (0x20000, 0x323AF),
 )
 
 
@@ -65,24 +81,42 @@ class _StandIns(dict[int, str]):
     """Code point -> the character that stands for it; filled on demand."""
 
     def __missing__(self, point: int) -> str:
-        self[point] = chr(point) if point < 0x80 else _STAND_INS["Zs" if point == _NEXT_LINE else category(chr(point))]
+        self[point] = chr(point) if point < 0x80 else _STAND_INS[_kind(point)]
         return self[point]
+
+
+def _kind(point: int) -> str:
+    """A character's category, with the script where that is Han."""
+    if point == _NEXT_LINE:
+        return "Zs"
+    kind = category(chr(point))
+    if point == ord("\u017f") or (kind == "No" and point < 0x100):
+        return kind + (_LATIN1 if kind == "No" else _LONG_S)
+    return kind + _HAN * (kind != "Cn" and any(first <= point <= last for first, last in _HAN_RANGES))
 
 
 _SHAPE = _StandIns()
 
 
 def _members(name: str) -> str:
-    """A category's characters, for the inside of brackets."""
+    """The characters of a category, or of a part of categories, for the inside of brackets."""
     ascii_ones = [chr(point) for point in range(0x80) if category(chr(point)).startswith(name)]
-    others = [stand_in for kind, stand_in in _STAND_INS.items() if kind.startswith(name)]
+    wanted = str.endswith if name in _SCRIPTS else str.startswith
+    others = [stand_in for kind, stand_in in _STAND_INS.items() if wanted(kind, name)]
     return re.escape("".join([*ascii_ones, *others]))
+
+
+def _of_itself(rule: str) -> bool:
+    """Whether a rule is applied to the text itself, not to the stand-ins."""
+    return not rule.isascii()
 
 
 @cache
 def _compiled(rule: str) -> re.Pattern[str]:
-    """A rule for texts of stand-ins."""
-    spaces, within = r"\t-\r " + _members("Z"), False
+    """A rule for texts of stand-ins, or for texts themselves."""
+    spaces = _SPACES if _of_itself(rule) else r"\t-\r " + _members("Z")
+    members = {r"\s": spaces, r"\S": spaces, r"\d": _members("Nd")}
+    within = False
 
     def translated(match: re.Match[str]) -> str:
         nonlocal within
@@ -90,10 +124,10 @@ def _compiled(rule: str) -> re.Pattern[str]:
         if escape[0] in "[]":
             within = escape != "]"
             return escape
-        if escape in (r"\s", r"\S") or match[1]:
-            members = _members(match[1]) if match[1] else spaces
-            return members if within else f"[{'^' * (escape == chr(92) + 'S')}{members}]"
-        return escape
+        found = _members(match[1]) if match[1] else members.get(escape)
+        if found is None:
+            return escape
+        return found if within else f"[{'^' * (escape == chr(92) + 'S')}{found}]"
 
     return re.compile(_ESCAPES.sub(translated, rule))
 
@@ -115,21 +149,22 @@ class Splitting:
     def words(self, text: str) -> list[str]:
         """The text's words, in order; together they are the text.
 
-        >>> SPLITTINGS["gpt-2"].words("I'm  12 années")
-        ['I', "'m", ' ', ' 12', ' années']
+        >>> Splitting((r" ?[a-z]+|[0-9]", )).words("one  12")
+        ['one', ' ', ' ', '1', '2']
         """
         shape = text.translate(_SHAPE)
         spans = [(0, len(text))]
-        for pattern in map(_compiled, self.rules):
-            spans = [cut for span in spans for cut in _cuts(pattern, shape, span)]
+        for rule in self.rules:
+            pattern, cut_by = _compiled(rule), text if _of_itself(rule) else shape
+            spans = [cut for span in spans for cut in _cuts(pattern, cut_by, span)]
         return [text[start:end] for start, end in spans]
 
 
-def _cuts(pattern: re.Pattern[str], shape: str, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
+def _cuts(pattern: re.Pattern[str], text: str, span: tuple[int, int]) -> Iterator[tuple[int, int]]:
     """The pieces of a span: matches, and the text between them."""
     first, at = span
     at = first
-    for match in pattern.finditer(shape[slice(*span)]):
+    for match in pattern.finditer(text[slice(*span)]):
         start, end = first + match.start(), first + match.end()
         if at < start:
             yield at, start
@@ -138,17 +173,3 @@ def _cuts(pattern: re.Pattern[str], shape: str, span: tuple[int, int]) -> Iterat
         at = end
     if at < span[1]:
         yield at, span[1]
-
-
-_FAMILIES = {  # values of tokenizer.ggml.pre -> how they cut
-    "gpt-2 phi-2 jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code roberta-bpe gigachat mpt olmo jais": (
-        Splitting((_GPT2,))
-    ),
-    "starcoder refact command-r smollm codeshell exaone minerva-7b": Splitting((r"\p{N}", _GPT2)),
-    "llama-bpe llama3 llama-v3 falcon3": Splitting((_LLAMA3,), whole_words=True, bos=True),
-    "dbrx smaug-bpe": Splitting((_LLAMA3,)),
-    "qwen2 stablelm2 megrez deepseek-r1-qwen": Splitting((_LLAMA3.replace("{1,3}", ""),)),
-    "tekken": Splitting((_TEKKEN,), whole_words=True, bos=True),
-    "default": Splitting((r"[\p{P}$+<=>^~|]+", _GPT2, r"\p{N}+", "[0-9][0-9][0-9]")),
-}
-SPLITTINGS = {name: splitting for names, splitting in _FAMILIES.items() for name in names.split()}

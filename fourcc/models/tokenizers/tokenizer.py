@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 import attrs
@@ -48,6 +48,17 @@ class Tokenizer(Protocol):
 
     def special(self, name: str) -> int | None:
         """The special token of that name, which comes from no text, or None."""
+
+    @property
+    def specials(self) -> Mapping[str, int]:
+        """The special tokens by their names; none of them comes from a text."""
+
+    @property
+    def added(self) -> Mapping[str, int]:
+        """Tokens that are found in every text before it is cut into words, by their texts."""
+
+    def name(self, token: int) -> str:
+        """The text that stands for a token in a chat template. Raises UsageError where there is no such token."""
 
     def encode(self, text: str, *, bos: bool = True) -> list[int]:
         """The tokens of a text.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import IntEnum
 from functools import cached_property
 
@@ -104,20 +104,31 @@ class Cutter:
 
     def cut(self, text: str) -> list[str]:
         """The text in parts: texts at even places, user-defined tokens at odd ones."""
-        parts, start = [], 0
-        for at, character in enumerate(text):
-            if at >= start and character in self._lengths:
-                token = self._longest(text, at)
-                if token:
-                    parts += [text[start:at], token]
-                    start = at + len(token)
-        return [*parts, text[start:]]
+        parts, at = [], 0
+        for start, end in self.places(text):
+            parts += [text[at:start], text[start:end]]
+            at = end
+        return [*parts, text[at:]]
 
-    def _longest(self, text: str, at: int) -> str:
-        """The longest token that begins at a place; empty where none does."""
-        rest = len(text) - at
-        parts = (text[at : at + length] for length in self._lengths[text[at]] if length <= rest)
-        return next((part for part in parts if part in self.ids), "")
+    def places(self, text: str, wanted: Callable[[int, int], bool] | None = None) -> Iterator[tuple[int, int]]:
+        """Start and end of each token in a text, in their order.
+
+        Args:
+            text: the text.
+            wanted: (start, end) -> whether a token may be taken there; None: all may.
+        """
+        free = 0
+        for start, end in self.all_places(text):
+            if start >= free and (wanted is None or wanted(start, end)):
+                yield start, end
+                free = end
+
+    def all_places(self, text: str) -> Iterator[tuple[int, int]]:
+        """Start and end of every token in a text, those that overlap, too; at each place the longest comes first."""
+        for at, character in enumerate(text):
+            for length in self._lengths.get(character, ()):
+                if at + length <= len(text) and text[at : at + length] in self.ids:
+                    yield at, at + length
 
 
 class OverVocabulary(ABC):
@@ -178,3 +189,17 @@ class OverVocabulary(ABC):
     def special(self, name: str) -> int | None:
         """A special token; see `Tokenizer`."""
         return self.vocabulary.ids(TokenKind.CONTROL, TokenKind.USER_DEFINED).get(name)
+
+    @cached_property
+    def specials(self) -> Mapping[str, int]:
+        """See `Tokenizer`."""
+        return self.vocabulary.ids(TokenKind.CONTROL)
+
+    @cached_property
+    def added(self) -> Mapping[str, int]:
+        """See `Tokenizer`."""
+        return self.vocabulary.ids(TokenKind.USER_DEFINED)
+
+    def name(self, token: int) -> str:
+        """See `Tokenizer`."""
+        return self.vocabulary.known(token)[0]

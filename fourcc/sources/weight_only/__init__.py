@@ -51,8 +51,8 @@ def gathered(tensors: tuple[SourceTensor, ...], scheme: Scheme) -> tuple[tuple[S
         joined.append(_tensor(module, layout))
         used |= {f"{module.name}.{ending}" for ending in layout.parts}
     rest = [tensor for tensor in tensors if tensor.name not in used]
-    scaling = [tensor for tensor in rest if tensor.name.rpartition(".")[2] in _ACTIVATIONS]
-    kept = (tensor for tensor in rest if tensor not in scaling)
+    scaling = [tensor for tensor in rest if _scales_activations(tensor)]
+    kept = (tensor for tensor in rest if not _scales_activations(tensor))
     return (*kept, *joined), [*_on_activations(scheme, scaling), *_oddities(modules)]
 
 
@@ -90,6 +90,10 @@ def _tensor(module: Module, layout: WeightLayout) -> SourceTensor:
         read=joined.read,
         params=joined.params,
     )
+
+
+def _scales_activations(tensor: SourceTensor) -> bool:
+    return tensor.name.rpartition(".")[2] in _ACTIVATIONS
 
 
 def _on_activations(scheme: Scheme, scaling: list[SourceTensor]) -> Iterator[str]:

@@ -36,25 +36,34 @@ _FLOAT4_BY_GROUP: Mapping[int | None, str] = {16: "nvfp4-pack-quantized", 32: "m
 
 
 @attrs.frozen
-class ModuleTarget:
-    """What names modules: a name, a pattern, or a class."""
+class ModuleTargets:
+    """What names modules, each with a layout.
 
-    text: str
-    pattern: NamePattern | None
+    Attributes:
+        names: names of modules, or of classes.
+        patterns: in the order in which they count.
+    """
+
+    names: Mapping[str, WeightLayout | None]
+    patterns: tuple[tuple[NamePattern, WeightLayout | None], ...]
 
     @classmethod
-    def of(cls, text: str, path: Path) -> ModuleTarget:
-        """The target. Raises SourceError where its pattern is none."""
-        is_pattern = text.startswith(_PATTERN)
-        return cls(text, NamePattern.of(text.removeprefix(_PATTERN), path) if is_pattern else None)
+    def of(cls, layouts: Mapping[str, WeightLayout | None], path: Path) -> ModuleTargets:
+        """The targets of these texts. Raises SourceError where a pattern is none."""
+        patterns = sorted(text for text in layouts if text.startswith(_PATTERN))
+        return cls(
+            {text: layout for text, layout in layouts.items() if not text.startswith(_PATTERN)},
+            tuple((NamePattern.of(text.removeprefix(_PATTERN), path), layouts[text]) for text in patterns),
+        )
 
-    def names(self, module: str) -> bool:
-        """Whether it names the module, by its name or by a pattern of it."""
-        return self.text == module if self.pattern is None else self.pattern.begins(module)
+    def found(self, module: str) -> list[WeightLayout | None]:
+        """The layouts of what names a module: by its name, by a pattern, by its class."""
+        its_class = _CLASSES[module.rpartition(".")[2].startswith("embed")]
+        by_pattern = [layout for pattern, layout in self.patterns if pattern.begins(module)]
+        return [*self._named(module), *by_pattern, *self._named(its_class)]
 
-    def holds(self, module: str) -> bool:
-        """Whether it is the class of the module."""
-        return self.text == _CLASSES[module.rpartition(".")[2].startswith("embed")]
+    def _named(self, text: str) -> tuple[WeightLayout | None, ...]:
+        return (self.names[text],) if text in self.names else ()
 
 
 @attrs.frozen
@@ -62,30 +71,31 @@ class TargetedLayouts:
     """The layouts of modules.
 
     Attributes:
-        targets: each with its layout, names before patterns; a layout None leaves modules plain.
+        targets: of the groups; a layout None leaves modules plain.
         ignored: what names modules that stay plain.
     """
 
-    targets: tuple[tuple[ModuleTarget, WeightLayout | None], ...]
-    ignored: tuple[ModuleTarget, ...]
+    targets: ModuleTargets
+    ignored: ModuleTargets
 
     @property
     def every(self) -> tuple[WeightLayout, ...]:
         """The layouts that modules may have."""
-        return tuple(layout for _, layout in self.targets if layout is not None)
+        return tuple(layout for layout in self._stated() if layout is not None)
 
     def __call__(self, module: str) -> WeightLayout | None:
         """The layout of a module; None: it is plain, or no target names it.
 
         Where all targets have one layout, a module that none of them names has it, too: tools rename modules.
         """
-        if any(target.names(module) or target.holds(module) for target in self.ignored):
+        if self.ignored.found(module):
             return None
-        found = [layout for target, layout in self.targets if target.names(module)]
-        found += [layout for target, layout in self.targets if target.holds(module)]
-        every = [layout for _, layout in self.targets]
-        alike = all(layout == every[0] for layout in every)
-        return found[0] if found else every[0] if alike else None
+        found, stated = self.targets.found(module), self._stated()
+        alike = all(layout == stated[0] for layout in stated)
+        return found[0] if found else stated[0] if alike else None
+
+    def _stated(self) -> list[WeightLayout | None]:
+        return [*self.targets.names.values(), *(layout for _, layout in self.targets.patterns)]
 
 
 def compressed_layouts(said: Mapping[str, Any], path: Path) -> TargetedLayouts | None:
@@ -109,9 +119,7 @@ def compressed_layouts(said: Mapping[str, Any], path: Path) -> TargetedLayouts |
         by_text |= dict.fromkeys(group["targets"], layout)
     if not any(by_text.values()):
         return None
-    ordered = sorted(by_text, key=lambda text: (_PATTERN in text, text))
-    targets = tuple((ModuleTarget.of(text, path), by_text[text]) for text in ordered)
-    return TargetedLayouts(targets, tuple(ModuleTarget.of(text, path) for text in ignored))
+    return TargetedLayouts(ModuleTargets.of(by_text, path), ModuleTargets.of(dict.fromkeys(ignored), path))
 
 
 def _texts(value: object) -> bool:

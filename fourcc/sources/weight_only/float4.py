@@ -103,8 +103,8 @@ def _codes_and_scales(
     """
     packed, outs, half = module.matrix(ending, BYTES)
     scales, *shape = module.matrix("weight_scale", dtypes)
-    expected = (outs, 2 * half // block)
-    if tuple(shape) != expected or 2 * half % block:
-        needed = f"{expected[0]} x {expected[1]} for {outs} x {2 * half} weights in blocks of {block}"
-        raise module.refusal(f"{scales.source_name} does not fit the weights", scales.shape, needed)
+    count = outs, 2 * half // block
+    if tuple(shape) != count or 2 * half % block:
+        expected = f"{count[0]} x {count[1]} for {outs} x {2 * half} weights in blocks of {block}"
+        raise module.refusal(f"{scales.source_name} does not fit the weights", scales.shape, expected)
     return packed, scales, (outs, 2 * half)

@@ -1,7 +1,7 @@
 """FP8: ``weight`` (out, in) in E4M3, and a scale for each block of rows and columns, which multiplies.
 
 =================================  =====================================================================
-DeepSeek, Qwen (``fp8``)           weight_scale_inv (blocks down, blocks across), or one number
+DeepSeek, Qwen (``fp8``)           weight_scale_inv (blocks down, blocks across), or one number; also E8M0
 AutoFP8 (``fp8``), fbgemm          weight_scale: one number, or one a row
 compressed-tensors, ModelOpt       weight_scale: one number, one a row, a block, or a group of a row;
                                    MXFP8: exponents of powers of two, for 32 columns each
@@ -20,7 +20,7 @@ import numpy as np
 from fourcc.arrays import Array, Floats, Parts
 from fourcc.sources.extent import foreign_format
 from fourcc.sources.source import SourceTensor
-from fourcc.sources.weight_only.module import EXPONENTS, FLOAT8, FLOATS, Joined, Module, codes, dtype_of, values
+from fourcc.sources.weight_only.module import EXPONENTS, FLOAT8, FLOATS, POWERS, Joined, Module, codes, dtype_of, values
 
 BLOCK = tuple[int | None, int | None]  # rows and columns that share a scale; None: all
 EXPONENT_BIAS = 127
@@ -48,7 +48,7 @@ class Float8:
     def joined(self, module: Module) -> Joined:
         """The matrix."""
         weight, outs, ins = module.matrix("weight", FLOAT8)
-        scales = module.get(self._ending(module), EXPONENTS if self.exponents else FLOATS)
+        scales = module.get(self._ending(module), EXPONENTS if self.exponents else (*FLOATS, *POWERS))
         tall, wide = self._block(module, scales, outs, ins)
         across = -(-ins // wide)
         spec = foreign_format("weight-only", "float8 groups", module.path)
@@ -69,13 +69,12 @@ class Float8:
 
     def _block(self, module: Module, scales: SourceTensor, outs: int, ins: int) -> tuple[int, int]:
         """Rows and columns that share a scale, once the number of the scales is checked."""
-        count = prod(scales.shape)
-        block = self.block or ((None, None) if count == 1 else (1, None))
+        block = self.block or ((None, None) if prod(scales.shape) == 1 else (1, None))
         tall, wide = min(block[0] or outs, outs), min(block[1] or ins, ins)
-        expected = -(-outs // tall), -(-ins // wide)
-        if _long(scales.shape) != _long(expected):
-            needed = f"{expected[0]} x {expected[1]} for blocks of {tall} x {wide} of a matrix of {outs} x {ins}"
-            raise module.refusal(f"{scales.source_name} does not fit the weights", scales.shape, needed)
+        count = -(-outs // tall), -(-ins // wide)
+        if _long(scales.shape) != _long(count):
+            expected = f"{count[0]} x {count[1]} for blocks of {tall} x {wide} of a matrix of {outs} x {ins}"
+            raise module.refusal(f"{scales.source_name} does not fit the weights", scales.shape, expected)
         return tall, wide
 
     def _numbers(self, scales: SourceTensor, first: int, last: int) -> Floats:

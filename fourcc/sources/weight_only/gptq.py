@@ -21,7 +21,7 @@ from fourcc.sources.weight_only.module import INT32, Joined, Module, values
 from fourcc.sources.weight_only.name_patterns import NamePattern
 
 BITS = (2, 3, 4, 8)
-_LESS = {"gptq": 1, "gptq_v2": 0}  # checkpoint_format -> how much smaller stored zero points are
+_LESS = {"gptq": 1, "gptq_v2": 0}  # format -> how much smaller stored zero points are
 
 
 @attrs.frozen
@@ -103,7 +103,8 @@ def gptq_layouts(said: Mapping[str, Any], path: Path) -> Dynamic | None:
 
 
 def _settings(said: Mapping[str, Any]) -> Gptq | None:
-    bits, less = said.get("bits"), _LESS.get(str(said.get("checkpoint_format") or "gptq"))
+    forms = {str(said[key]) for key in ("checkpoint_format", "format") if said.get(key) is not None} or {"gptq"}
+    bits, less = said.get("bits"), _LESS.get(forms.pop()) if len(forms) == 1 else None
     if type(bits) is not int or bits not in BITS or less is None:
         return None
     return Gptq(bits, positive(said.get("group_size")), less)

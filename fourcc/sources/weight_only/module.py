@@ -18,9 +18,10 @@ from fourcc.sources.source import SourceTensor
 INT32 = ("I32", "U32")
 INTEGERS = (*INT32, "I64", "I8")
 FLOATS = ("F16", "BF16", "F32", "F64")
+POWERS = ("F8_E8M0",)
 FLOAT8 = ("F8_E4M3",)
 BYTES = ("U8",)
-EXPONENTS = ("U8", "F8_E8M0")  # of powers of two, bias 127
+EXPONENTS = (*BYTES, *POWERS)  # of powers of two, bias 127
 
 
 @attrs.frozen(eq=False)

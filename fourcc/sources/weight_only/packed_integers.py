@@ -65,8 +65,8 @@ def _columns(module: Module, outs: int, words: int, bits: int) -> int:
         raise module.refusal("weight_shape does not hold two numbers", f"shape {stated.shape}", "two")
     rows, cols = (int(number) for number in values(stated).reshape(-1))
     if rows != outs or cols < 1 or not 0 <= 32 * words - cols * bits < 32:
-        fits = f"{outs} x {32 * words // bits}, or a bit less"
-        raise module.refusal("weight_shape does not fit weight_packed", [rows, cols], fits)
+        expected = f"{outs} x {32 * words // bits}, or a bit less"
+        raise module.refusal("weight_shape does not fit weight_packed", [rows, cols], expected)
     return cols
 
 

@@ -1,0 +1,154 @@
+"""`fourcc quantize`: from a checkpoint to a quantized file or folder, in one command."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fourcc.cli.render import plan_table, quantize_tables, terminal
+from fourcc.cli.shared import budget_options, options
+from fourcc.cli.shared.budget_options import BudgetStages
+from fourcc.cli.shared.feedback_options import feedback_choice
+from fourcc.errors import UsageError
+
+if TYPE_CHECKING:
+    from fourcc.calibration.calibration import Calibration
+    from fourcc.calibration.pins import Pin
+    from fourcc.quantizing.request import Quantization
+
+EPILOG = """\b
+Examples:
+  fourcc quantize ./SmolLM2 -o SmolLM2-Q4_K_M.gguf --recipe Q4_K_M
+  fourcc quantize ./SmolLM2 -o a.gguf --size 90MB --calibration-text a.txt
+  fourcc quantize ./SmolLM2 -o a.bin --budget 5bpw --calibration-text a.txt
+  fourcc quantize ./SmolLM2 -o SmolLM2-int8/ --format Q8_0
+  fourcc quantize ./SmolLM2 -o SmolLM2-awq/ --format Q4_Z --to awq
+
+\b
+-o x.gguf   a file that llama.cpp runs
+-o x.bin    a model.bin, fourcc's own container, which holds every format
+-o x/       a folder for transformers and vLLM, weights as compressed-tensors
+            stores them; --to awq or gptq: as these do
+
+\b
+--recipe, --format and --policy say which format each tensor gets. --size and
+--budget find the best mix themselves: they calibrate on most of the text, and
+measure on the rest what each format costs each matrix; without a text they are
+refused. Beside a recipe, format or policy the text is optional: it weighs the
+errors, and the KL divergence from the original is measured on its end. Without
+it all errors of a tensor count alike, and no divergence is measured."""
+
+OutputPath = Annotated[
+    str | None, typer.Option("--output", "-o", metavar="PATH", help="x.gguf, x.bin, or a folder, x/.")
+]
+SizeBytes = Annotated[
+    str | None, typer.Option("--size", metavar="BYTES", help="Find the best mix of formats for an output of 500MB.")
+]
+To = Annotated[
+    str | None, typer.Option("--to", metavar="KIND", help="The kind, where the output's name does not tell it.")
+]
+As = Annotated[
+    str | None, typer.Option("--as", metavar="TAG[,TAG]", help="Format for tensors that the output cannot hold.")
+]
+Text = Annotated[
+    Path | None,
+    typer.Option("--calibration-text", metavar="FILE", help="7/8 of it calibrate, the rest measures the result."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the command."""
+    app.command(epilog=EPILOG)(quantize)
+
+
+def quantize(  # noqa: PLR0913 - one an option
+    source: options.Source,
+    *,
+    output: OutputPath = None,
+    recipe: options.Recipe = None,
+    formats: options.Formats = None,
+    policy: options.PolicyFile = None,
+    size: SizeBytes = None,
+    budget: budget_options.Size = None,
+    text: Text = None,
+    documents: budget_options.Documents = False,
+    calibration: options.CalibrationFile = None,
+    tags: budget_options.Options = None,
+    pins: budget_options.Pins = None,
+    feedback: options.Feedback = None,
+    damping: options.Damping = None,
+    to: To = None,
+    instead: As = None,
+    shard: options.ShardSize = None,
+    tokenizer: options.Tokenizer = None,
+    dry_run: options.DryRun = False,
+    force: options.Force = False,
+    threads: options.Threads = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
+) -> None:
+    """Quantize a model: to GGUF, to a model.bin, or to a folder for transformers."""
+    from fourcc.quantizing.container import container_of
+    from fourcc.quantizing.request import Quantization, feedback_for, rules_or_budget
+    from fourcc.quantizing.work import opened_work
+
+    given = {"format": formats, "recipe": recipe, "policy": policy, "size": size, "budget": budget}
+    rules, wanted = rules_or_budget(given, "--")
+    asked = Quantization(
+        rules,
+        wanted,
+        _opened(calibration),
+        text,
+        tags,
+        _pins(pins),
+        feedback_for(feedback_choice(feedback, damping), wanted),
+        documents,
+        instead or "",
+    )
+    asked.check("--")
+    container = container_of(_named(output, asked, to, dry_run=dry_run), to, shard, rules)
+    with ExitStack() as stack:
+        stages = BudgetStages(stack, quiet=quiet)
+        work = opened_work(
+            source, container, asked, stack, tokenizer=tokenizer, threads=threads, stage=stages.begin, note=stages.note
+        )
+        if dry_run:
+            planned, notes = work.shown()
+            terminal.notes(notes, quiet=quiet)
+            return plan_table.show(planned, as_json=as_json)
+        made = work.done(force=force)
+        stages.clear()
+    terminal.notes(made.notes, quiet=quiet)
+    if as_json:
+        return quantize_tables.show_document(output or "", made)
+    return None if quiet else quantize_tables.show(output or "", made)
+
+
+def _named(output: str | None, asked: Quantization, to: str | None, *, dry_run: bool) -> str:
+    """The output; a dry run of rules needs none where ``--to`` tells the kind."""
+    if dry_run and asked.budget is not None:
+        hint = "The mix is known once it was measured; `fourcc measure` and `allocate` do that step by step."
+        raise UsageError("--dry-run goes with --recipe, --format and --policy", hint=hint)
+    if output is not None:
+        return output
+    if dry_run and to is not None:
+        return ""
+    raise UsageError("quantize needs an output", hint="Add -o x.gguf, -o x.bin, or -o x/ for a folder.")
+
+
+def _pins(given: list[str] | None) -> tuple[Pin, ...]:
+    from fourcc.calibration.pins import as_pins
+
+    return as_pins(given or ())
+
+
+def _opened(path: Path | None) -> Calibration | None:
+    """The calibration in a file, if one is given."""
+    if path is None:
+        return None
+    from fourcc.calibration.reading import open_calibration
+
+    return open_calibration(path)
