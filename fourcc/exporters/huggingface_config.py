@@ -41,6 +41,7 @@ def config(source: Source, steps: tuple[Step, ...]) -> bytes:
     fields: dict[str, object] = {"architectures": [known.name], "model_type": known.model_type}
     fields |= _words(source, network, known)
     fields |= {name: source.hyper[name] for name in _TOKENS if name in source.hyper}
+    fields["pad_token_id"] = None  # else some classes take one that the vocabulary may lack
     fields["tie_word_embeddings"] = _tied(source, names)
     fields |= {**switches, **_window_fields(source, known, window), **_rotation(source, known)}
     fields |= known.write_more(source.hyper)
