@@ -90,8 +90,8 @@ def _with_original(
     """The scaling with the context of the first training, and with YaRN's factor where only that context tells it."""
     if kind not in _WITH_ORIGINAL:
         return values
-    beside = config.fields.get(ORIGINAL)
-    values = {ORIGINAL: turning.original or hyper["seq_len"], **values}
+    values = {ORIGINAL: hyper["seq_len"], **values}
+    beside = config.fields.get(ORIGINAL, turning.original)  # a class with a number of its own has it always beside
     values |= {} if beside is None else {ORIGINAL: beside}
     if kind == "yarn" and values.get("factor") is None:
         original = values[ORIGINAL]
@@ -155,13 +155,12 @@ def _positive(config: ConfigJson, key: str, value: object) -> float:
 
 
 def _columns(config: ConfigJson, turning: RotationWords, kind: str, within: object, hyper: Hyper) -> HyperParams:
-    """The columns of a head that turn, where not all do; without a scaling, only some classes turn fewer."""
+    """The columns of a head that turn, where not all do; only some classes can, others fail where they scale."""
     head = int(str(hyper["head_dim"]))
-    if turning.partial is None and kind == "default":
-        return {}
+    if turning.partial is None:
+        impossible = kind != "default" and within not in (None, 1) and storable(within)
+        return {f"{SCALING}partial_rotary_factor": within} if impossible else {}  # type: ignore[dict-item]  # storable
     beside = config.fields.get(turning.partial_key)
-    share = within if within is not None else beside if beside is not None else turning.partial
-    if share is None:
-        return {}
+    share = within if within is not None else turning.partial if beside is None else beside
     turned = int(head * _positive(config, turning.partial_key, share))
     return {} if turned == head else {"rope_dim": turned}
